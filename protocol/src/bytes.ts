@@ -1,0 +1,69 @@
+import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
+import { base58 } from '@scure/base';
+
+/** SHA-256 of the concatenation of `parts`; 32 bytes. */
+export function sha256(...parts: Uint8Array[]): Uint8Array {
+  const hash = nobleSha256.create();
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+/** Joins byte strings into a new one. */
+export function concatBytes(...parts: Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** True when both have the same length and the same bytes. Not constant-time: for public values only. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+const HEX: string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** Lower-case hexadecimal text. */
+export function toHex(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += HEX[byte];
+  return text;
+}
+
+/** Bytes of hexadecimal text of either case; throws `RangeError` on anything else. */
+export function fromHex(text: string): Uint8Array {
+  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) throw new RangeError(`not hexadecimal: "${text}"`);
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+/** Base58 in Bitcoin's alphabet, as Solana writes public keys. */
+export function base58Encode(bytes: Uint8Array): string {
+  return base58.encode(bytes);
+}
+
+/** Bytes of base58 text; throws `RangeError` when a character is not of the alphabet. */
+export function base58Decode(text: string): Uint8Array {
+  try {
+    return base58.decode(text);
+  } catch (cause) {
+    throw new RangeError(`not base58: "${text.slice(0, 64)}"`, { cause });
+  }
+}
+
+/** The 32 bytes of a base58 public key; throws `RangeError` when it is not one, or is written in two ways. */
+export function publicKeyFromBase58(text: string): Uint8Array {
+  if (text.length < 32 || text.length > 44) throw new RangeError(`not a base58 public key: "${text.slice(0, 64)}"`);
+  const key = base58Decode(text);
+  if (key.length !== 32)
+    throw new RangeError(`not a base58 public key: "${text}" has ${key.length} bytes, expected 32`);
+  return key;
+}

@@ -1,0 +1,47 @@
+import { concatBytes, sha256 } from './bytes.js';
+
+const text = new TextEncoder();
+const ZERO = Uint8Array.of(0);
+
+function part(value: string): Uint8Array {
+  const clean = value.normalize('NFC').trim();
+  if (clean.includes('\0')) throw new RangeError('a name on a nameplate cannot hold a zero byte');
+  return text.encode(clean);
+}
+
+/** What is printed on the meter, and the salt made at commissioning (16 random bytes, kept by gateway and utility). */
+export interface Nameplate {
+  readonly salt: Uint8Array;
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly serial: string;
+}
+
+/**
+ * meter_id, 16 bytes: SHA-256("gridtokenx/meter/1" | 0 | salt | manufacturer | 0 | model | 0 | serial), cut. Texts are
+ * trimmed and in NFC. Without the salt the id says nothing about the serial number.
+ */
+export function meterId(plate: Nameplate): Uint8Array {
+  if (plate.salt.length !== 16) throw new RangeError(`salt of ${plate.salt.length} bytes, expected 16`);
+  const names = concatBytes(part(plate.manufacturer), ZERO, part(plate.model), ZERO, part(plate.serial));
+  return sha256(text.encode('gridtokenx/meter/1'), ZERO, plate.salt, names).slice(0, 16);
+}
+
+/** Id of a connection point derived from two meters, 16 bytes. */
+export function pointId(productionId: Uint8Array, consumptionId: Uint8Array): Uint8Array {
+  if (productionId.length !== 16 || consumptionId.length !== 16) throw new RangeError('a meter_id has 16 bytes');
+  return sha256(text.encode('gridtokenx/point/1'), ZERO, productionId, consumptionId).slice(0, 16);
+}
+
+/** network_id, 8 bytes: SHA-256(genesis hash 32 | oracle program id 32 | salt 16), cut. */
+export function networkId(genesisHash: Uint8Array, oracleProgram: Uint8Array, salt: Uint8Array): Uint8Array {
+  if (genesisHash.length !== 32 || oracleProgram.length !== 32 || salt.length !== 16) {
+    throw new RangeError('network_id is made of 32, 32 and 16 bytes');
+  }
+  return sha256(genesisHash, oracleProgram, salt).slice(0, 8);
+}
+
+/** First 16 bytes of SHA-256: how `prev` names a payload and `refused` a message. */
+export function shortHash(bytes: Uint8Array): Uint8Array {
+  return sha256(bytes).slice(0, 16);
+}

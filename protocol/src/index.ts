@@ -1,0 +1,20 @@
+/** The shared wire format: units, codecs, signing, Merkle trees, topics, reasons. Pure: no I/O, no `node:*`. */
+export * from './ack.js';
+export * from './bytes.js';
+export * from './cbor.js';
+export * from './command.js';
+export * from './control.js';
+export * from './cose.js';
+export * from './identity.js';
+export * from './keys.js';
+export * from './merkle.js';
+export * from './payload.js';
+export * from './quality.js';
+export * from './reasons.js';
+export * from './simulated-time.js';
+export * from './status.js';
+export * from './time.js';
+export * from './token.js';
+export * from './topics.js';
+export * from './units.js';
+export { verifyVectors } from './verify-vectors.js';

@@ -1,0 +1,91 @@
+import { WINDOW_MS } from './units.js';
+
+/**
+ * One clock for simulators, gateways and oracle. It drives readings and windows only; sign-in, time-outs, back-off and
+ * the chain use real time. The launcher writes it to a file and moves `reservedThroughMs` ahead durably, so that no
+ * process ever shows simulated time that a restart could show again (as seq is reserved before it is used).
+ * All times are milliseconds since 1970; `speed` is simulated seconds per real second.
+ */
+export interface SimulatedClock {
+  readonly version: 1;
+  readonly speed: number;
+  readonly anchorSimMs: number;
+  readonly anchorRealMs: number;
+  /** Simulated time stands still here until more is reserved. */
+  readonly reservedThroughMs: number;
+  /** When the profile is played; in order, not overlapping. Between them every simulated meter has zero power. */
+  readonly segments: readonly SimulatedSegment[];
+}
+
+/** From `simStartMs` on, the profile is played from `positionStartMs` until `positionEndMs` (null: to its end). */
+export interface SimulatedSegment {
+  readonly simStartMs: number;
+  readonly positionStartMs: number;
+  readonly positionEndMs: number | null;
+}
+
+/**
+ * Simulated time at a real instant. It never runs ahead of real time: where it would, it goes on at speed 1, which is
+ * what `min` with the real clock says.
+ */
+export function simulatedNow(clock: SimulatedClock, realNowMs: number): number {
+  const elapsed = Math.max(0, realNowMs - clock.anchorRealMs);
+  const running = clock.anchorSimMs + Math.floor(elapsed * clock.speed);
+  return Math.min(running, Math.max(realNowMs, clock.anchorSimMs), clock.reservedThroughMs);
+}
+
+/** Real instant at which simulated time reaches `simMs` while it runs and nothing holds it. */
+export function realTimeOf(clock: SimulatedClock, simMs: number): number {
+  const running = clock.anchorRealMs + (simMs - clock.anchorSimMs) / clock.speed;
+  return Math.ceil(Math.max(running, simMs));
+}
+
+/** Milliseconds of the profile that have been played at a simulated instant. Never falls as time goes on. */
+export function positionAt(clock: SimulatedClock, simMs: number): number {
+  let position = 0;
+  for (const segment of clock.segments) {
+    if (simMs < segment.simStartMs) break;
+    const played = segment.positionStartMs + (simMs - segment.simStartMs);
+    position = segment.positionEndMs === null ? played : Math.min(played, segment.positionEndMs);
+  }
+  return position;
+}
+
+function fail(detail: string): never {
+  throw new RangeError(`simulated clock: ${detail}`);
+}
+
+function finite(record: Record<string, unknown>, key: string): number {
+  const value = record[key];
+  if (typeof value !== 'number' || !Number.isFinite(value)) fail(`${key} is not a number`);
+  return value;
+}
+
+/** Checks what was read from the clock's file; throws `RangeError` that names the key. */
+export function parseSimulatedClock(text: string): SimulatedClock {
+  const record = JSON.parse(text) as Record<string, unknown>;
+  if (record.version !== 1) fail(`version ${String(record.version)}, expected 1`);
+  if (!Array.isArray(record.segments)) fail('segments is not a list');
+  const speed = finite(record, 'speed');
+  if (speed <= 0) fail(`speed ${speed} is not above 0`);
+  const segments = record.segments.map((entry: Record<string, unknown>) => ({
+    simStartMs: finite(entry, 'simStartMs'),
+    positionStartMs: finite(entry, 'positionStartMs'),
+    positionEndMs: entry.positionEndMs === null ? null : finite(entry, 'positionEndMs'),
+  }));
+  for (const [i, segment] of segments.entries()) {
+    const before = segments[i - 1];
+    if (segment.simStartMs % WINDOW_MS !== segment.positionStartMs % WINDOW_MS) {
+      fail('a segment does not keep profile and window boundaries together');
+    }
+    if (before && before.simStartMs >= segment.simStartMs) fail('segments are not in order');
+  }
+  return {
+    version: 1,
+    speed,
+    anchorSimMs: finite(record, 'anchorSimMs'),
+    anchorRealMs: finite(record, 'anchorRealMs'),
+    reservedThroughMs: finite(record, 'reservedThroughMs'),
+    segments,
+  };
+}

@@ -1,0 +1,66 @@
+/** Retained JSON on `gtx/v1/{gateway}/status`; the last will is the same with `online: false`. */
+export interface GatewayStatus {
+  readonly online: boolean;
+  /** Random text of the connection, so that a gateway knows its own stale will. */
+  readonly session: string;
+  readonly version: string;
+  readonly name?: string;
+  /** Records in the spool that no oracle has acknowledged. */
+  readonly spoolDepth?: number;
+  readonly clockSynchronised?: boolean;
+  /** What is wrong, in plain words; empty when all is well. */
+  readonly problems?: readonly string[];
+}
+
+/**
+ * JSON projection of a *verified* reading on `gtx/v1/live/{zone}/{meter}` for dashboards and Node-RED. 64-bit numbers
+ * are decimal strings; nothing here is signed.
+ */
+export interface LiveReading {
+  readonly meter: string;
+  readonly gateway: string;
+  readonly zone: number;
+  readonly seq: string;
+  /** When the meter was read, milliseconds since 1970 of the clock that drives readings. */
+  readonly timeMs: number;
+  readonly importWh: string;
+  readonly exportWh: string;
+  readonly powerW: number | null;
+  /** 0.1 V. */
+  readonly voltageDv: number | null;
+  /** 0.01 Hz. */
+  readonly frequencyChz: number | null;
+  readonly quality: number;
+  readonly signer: 'gateway' | 'device';
+}
+
+/** Checks the JSON of a status message; null where it is none. Text fields are cut, never trusted. */
+export function parseGatewayStatus(text: string): GatewayStatus | null {
+  if (text.length > 8192) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const record = value as Record<string, unknown>;
+  if (typeof record.online !== 'boolean' || typeof record.session !== 'string') return null;
+  const depth = record.spoolDepth;
+  return {
+    online: record.online,
+    session: record.session.slice(0, 64),
+    version: typeof record.version === 'string' ? record.version.slice(0, 32) : '',
+    ...(typeof record.name === 'string' ? { name: record.name.slice(0, 64) } : {}),
+    ...(typeof depth === 'number' && Number.isSafeInteger(depth) && depth >= 0 ? { spoolDepth: depth } : {}),
+    ...(typeof record.clockSynchronised === 'boolean' ? { clockSynchronised: record.clockSynchronised } : {}),
+    ...(Array.isArray(record.problems)
+      ? {
+          problems: record.problems
+            .filter((p) => typeof p === 'string')
+            .map((p) => p.slice(0, 200))
+            .slice(0, 20),
+        }
+      : {}),
+  };
+}

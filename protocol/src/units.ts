@@ -1,0 +1,40 @@
+/**
+ * Units of the wire format. Energy registers are cumulative watt-hours (u64, `bigint`), power is watts with import
+ * positive (i32), times are UTC, a window is a quarter of an hour. Nothing signed is a floating-point number.
+ */
+
+/** Length of a window in seconds. */
+export const WINDOW_SECONDS = 900;
+/** Length of a window in milliseconds. */
+export const WINDOW_MS = 900_000;
+/** A reading is near a boundary when it was taken at most this long before it (wire format: quality bit 0). */
+export const NEAR_BOUNDARY_MS = 60_000;
+/** Above this uncertainty a clock counts as not synchronised and no statement is signed (gateway: Windows). */
+export const SYNCHRONISED_UNCERTAINTY_MS = 60_000;
+/** 1 kWh = 1 GXT = 1,000,000 base units. */
+export const BASE_UNITS_PER_WH = 1_000n;
+export const MAX_U64 = (1n << 64n) - 1n;
+export const MAX_U32 = 0xffff_ffff;
+export const MAX_U16 = 0xffff;
+
+/** Number of the window that holds the instant: floor(unix seconds / 900). `timeMs` in milliseconds since 1970. */
+export function windowOf(timeMs: number): number {
+  return Math.floor(timeMs / WINDOW_MS);
+}
+
+/** First millisecond of the window. */
+export function windowStartMs(window: number): number {
+  return window * WINDOW_MS;
+}
+
+/** First millisecond after the window. */
+export function windowEndMs(window: number): number {
+  return (window + 1) * WINDOW_MS;
+}
+
+/** Watt-hours as kWh text with three decimals, exact: 412n -> "0.412". */
+export function formatKwh(wh: bigint): string {
+  const sign = wh < 0n ? '-' : '';
+  const magnitude = wh < 0n ? -wh : wh;
+  return `${sign}${magnitude / 1000n}.${(magnitude % 1000n).toString().padStart(3, '0')}`;
+}
