@@ -1,0 +1,350 @@
+import type { PublicKey } from '@solana/web3.js';
+import { Reader } from './bytes.js';
+import { accountDiscriminator } from './discriminators.js';
+import { programIds, SLOTS_PER_PAGE } from './ids.js';
+
+/** An account as every RPC client and simulator returns it. */
+export interface RawAccount {
+  readonly owner: PublicKey;
+  readonly data: Uint8Array;
+}
+
+/** The account is not what it was taken for: another owner, type or size. Drop the read, do not retry it. */
+export class AccountFormatError extends Error {
+  override readonly name = 'AccountFormatError';
+}
+
+const SIZES = {
+  Config: 200,
+  Zone: 592,
+  User: 120,
+  Point: 96,
+  Meter: 328,
+  MeterPage: 8_288,
+  TokenConfig: 168,
+  LedgerPage: 14_400,
+} as const;
+
+/** Sizes in bytes of all accounts, discriminator included. */
+export const accountSizes: Readonly<Record<keyof typeof SIZES, number>> = SIZES;
+
+function open(account: RawAccount, type: keyof typeof SIZES, owner: PublicKey): Reader {
+  const { data } = account;
+  if (!account.owner.equals(owner)) {
+    throw new AccountFormatError(`${type}: owned by ${account.owner.toBase58()}, not by ${owner.toBase58()}`);
+  }
+  if (data.length !== SIZES[type]) {
+    throw new AccountFormatError(`${type}: ${data.length} bytes instead of ${SIZES[type]}`);
+  }
+  const expected = accountDiscriminator(type);
+  if (!expected.every((byte, index) => data[index] === byte)) {
+    throw new AccountFormatError(`${type}: has another account's discriminator`);
+  }
+  return new Reader(data, 8);
+}
+
+export interface Config {
+  readonly authority: PublicKey;
+  readonly pendingAuthority: PublicKey;
+  readonly salt: Uint8Array;
+  readonly networkId: Uint8Array;
+  readonly genesisHash: Uint8Array;
+  readonly bump: number;
+  readonly development: boolean;
+}
+
+/** The registry's Config; throws AccountFormatError. */
+export function decodeConfig(account: RawAccount): Config {
+  const r = open(account, 'Config', programIds.registry);
+  return {
+    authority: r.key(),
+    pendingAuthority: r.key(),
+    salt: r.bytes(16),
+    networkId: r.bytes(8),
+    genesisHash: r.bytes(32),
+    bump: r.u8(),
+    development: r.u8() === 1,
+  };
+}
+
+export interface Zone {
+  readonly zone: number;
+  readonly bump: number;
+  readonly threshold: number;
+  readonly previousThreshold: number;
+  readonly epoch: number;
+  readonly changedWindow: number;
+  readonly meterCount: number;
+  readonly pageCount: number;
+  readonly evidenceCount: number;
+  /** Watts. */
+  readonly capacityW: bigint;
+  readonly utility: PublicKey;
+  readonly attestors: readonly PublicKey[];
+  readonly previousAttestors: readonly PublicKey[];
+}
+
+/** Throws AccountFormatError. */
+export function decodeZone(account: RawAccount): Zone {
+  const r = open(account, 'Zone', programIds.registry);
+  const zone = r.u16();
+  const bump = r.u8();
+  const count = r.u8();
+  const threshold = r.u8();
+  const previousCount = r.u8();
+  const previousThreshold = r.u8();
+  r.skip(1);
+  const [epoch, changedWindow, meterCount, pageCount, evidenceCount] = [r.u32(), r.u32(), r.u32(), r.u32(), r.u32()];
+  r.skip(4);
+  const capacityW = r.u64();
+  const utility = r.key();
+  const attestors = r.keys(7).slice(0, count);
+  const previousAttestors = r.keys(7).slice(0, previousCount);
+  return {
+    zone,
+    bump,
+    threshold,
+    previousThreshold,
+    epoch,
+    changedWindow,
+    meterCount,
+    pageCount,
+    evidenceCount,
+    capacityW,
+    utility,
+    attestors,
+    previousAttestors,
+  };
+}
+
+export const UserRole = { owner: 1, installer: 2, utilityOperator: 3 } as const;
+export type UserRole = (typeof UserRole)[keyof typeof UserRole];
+/** Of a user and of a meter; a user is never closed. */
+export const Status = { active: 1, suspended: 2, closed: 3 } as const;
+
+export interface User {
+  readonly wallet: PublicKey;
+  readonly commitment: Uint8Array;
+  readonly registeredWindow: number;
+  readonly zone: number;
+  readonly role: number;
+  readonly status: number;
+  readonly bump: number;
+}
+
+/** Throws AccountFormatError. */
+export function decodeUser(account: RawAccount): User {
+  const r = open(account, 'User', programIds.registry);
+  return {
+    wallet: r.key(),
+    commitment: r.bytes(32),
+    registeredWindow: r.u32(),
+    zone: r.u16(),
+    role: r.u8(),
+    status: r.u8(),
+    bump: r.u8(),
+  };
+}
+
+export interface Point {
+  readonly commitment: Uint8Array;
+  /** The live meter of role point; 16 zero bytes when there is none. */
+  readonly meterId: Uint8Array;
+  readonly zone: number;
+  readonly bump: number;
+}
+
+/** Throws AccountFormatError. */
+export function decodePoint(account: RawAccount): Point {
+  const r = open(account, 'Point', programIds.registry);
+  return { commitment: r.bytes(32), meterId: r.bytes(16), zone: r.u16(), bump: r.u8() };
+}
+
+export const NO_SLOT = 0xffff;
+
+export interface Meter {
+  readonly meterId: Uint8Array;
+  readonly owner: PublicKey;
+  readonly deviceKey: PublicKey;
+  readonly previousKey: PublicKey;
+  readonly point: PublicKey;
+  readonly installer: PublicKey;
+  readonly page: number;
+  readonly zone: number;
+  /** NO_SLOT for production and consumption meters. */
+  readonly slot: number;
+  readonly exportLimitW: number;
+  readonly importLimitW: number;
+  readonly registerStepWh: number;
+  readonly enrolmentWindow: number;
+  readonly firstValidWindow: number;
+  readonly keyEpoch: number;
+  readonly previousKeyLastWindow: number;
+  readonly lastRotationWindow: number;
+  readonly baselineImportWh: bigint;
+  readonly baselineExportWh: bigint;
+  readonly carriedImportWh: bigint;
+  readonly carriedExportWh: bigint;
+  readonly tariffClass: number;
+  readonly alg: number;
+  readonly signerLevel: 'gateway' | 'device';
+  readonly role: number;
+  readonly source: number;
+  readonly status: number;
+  readonly bump: number;
+}
+
+/** Throws AccountFormatError. Total of a register = carried + raw - baseline. */
+export function decodeMeter(account: RawAccount): Meter {
+  const r = open(account, 'Meter', programIds.registry);
+  return {
+    meterId: r.bytes(16),
+    owner: r.key(),
+    deviceKey: r.key(),
+    previousKey: r.key(),
+    point: r.key(),
+    installer: r.key(),
+    page: r.u32(),
+    zone: r.u16(),
+    slot: r.u16(),
+    exportLimitW: r.u32(),
+    importLimitW: r.u32(),
+    registerStepWh: r.u32(),
+    enrolmentWindow: r.u32(),
+    firstValidWindow: r.u32(),
+    keyEpoch: r.u32(),
+    previousKeyLastWindow: r.u32(),
+    lastRotationWindow: r.u32(),
+    baselineImportWh: r.u64(),
+    baselineExportWh: r.u64(),
+    carriedImportWh: r.u64(),
+    carriedExportWh: r.u64(),
+    tariffClass: r.u16(),
+    alg: r.u8(),
+    signerLevel: r.u8() === 1 ? 'device' : 'gateway',
+    role: r.u8(),
+    source: r.u8(),
+    status: r.u8(),
+    bump: r.u8(),
+  };
+}
+
+/** Bits of MeterSlot.flags. */
+export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16 } as const;
+
+export interface MeterSlot {
+  readonly exportWh: bigint;
+  readonly importWh: bigint;
+  readonly window: number;
+  /** Wh per window. */
+  readonly exportCapWh: number;
+  readonly importCapWh: number;
+  readonly flags: number;
+  /** Bitmap of the zone's attestors that signed the last accepted attest_page. */
+  readonly attestors: number;
+  readonly epoch: number;
+}
+
+export interface MeterPage {
+  readonly version: bigint;
+  readonly moves: number;
+  readonly highestWindow: number;
+  readonly lastRoot: Uint8Array;
+  readonly history: Uint8Array;
+  readonly page: number;
+  readonly zone: number;
+  readonly bump: number;
+  readonly format: number;
+  /** 256 slots. */
+  readonly slots: readonly MeterSlot[];
+}
+
+/** Throws AccountFormatError. */
+export function decodeMeterPage(account: RawAccount): MeterPage {
+  const r = open(account, 'MeterPage', programIds.oracle);
+  return {
+    version: r.u64(),
+    moves: r.u32(),
+    highestWindow: r.u32(),
+    lastRoot: r.bytes(32),
+    history: r.bytes(32),
+    page: r.u32(),
+    zone: r.u16(),
+    bump: r.u8(),
+    format: r.u8(),
+    slots: Array.from({ length: SLOTS_PER_PAGE }, () => ({
+      exportWh: r.u64(),
+      importWh: r.u64(),
+      window: r.u32(),
+      exportCapWh: r.u32(),
+      importCapWh: r.u32(),
+      flags: r.u16(),
+      attestors: r.u8(),
+      epoch: r.u8(),
+    })),
+  };
+}
+
+export interface TokenConfig {
+  readonly mint: PublicKey;
+  readonly vault: PublicKey;
+  readonly vaultAuthority: PublicKey;
+  readonly bump: number;
+  readonly mintBump: number;
+  readonly mintAuthorityBump: number;
+}
+
+/** Throws AccountFormatError. */
+export function decodeTokenConfig(account: RawAccount): TokenConfig {
+  const r = open(account, 'TokenConfig', programIds.energyToken);
+  return {
+    mint: r.key(),
+    vault: r.key(),
+    vaultAuthority: r.key(),
+    bump: r.u8(),
+    mintBump: r.u8(),
+    mintAuthorityBump: r.u8(),
+  };
+}
+
+export interface LedgerSlot {
+  readonly mintedWh: bigint;
+  readonly pooledWh: bigint;
+  readonly retiredWh: bigint;
+  readonly soldBackWh: bigint;
+  readonly certifiedWh: bigint;
+  /** Import at the last market close. */
+  readonly importClosedWh: bigint;
+  readonly destination: 'pool' | 'wallet';
+}
+
+export interface LedgerPage {
+  readonly lostWh: bigint;
+  readonly page: number;
+  readonly zone: number;
+  readonly bump: number;
+  readonly format: number;
+  /** 256 slots. */
+  readonly slots: readonly LedgerSlot[];
+}
+
+/** Throws AccountFormatError, also for a ledger page whose second creation step is still to come. */
+export function decodeLedgerPage(account: RawAccount): LedgerPage {
+  const r = open(account, 'LedgerPage', programIds.energyToken);
+  const header = { lostWh: r.u64(), page: r.u32(), zone: r.u16(), bump: r.u8(), format: r.u8() };
+  r.skip(40);
+  const slots = Array.from({ length: SLOTS_PER_PAGE }, (): LedgerSlot => {
+    const slot = {
+      mintedWh: r.u64(),
+      pooledWh: r.u64(),
+      retiredWh: r.u64(),
+      soldBackWh: r.u64(),
+      certifiedWh: r.u64(),
+      importClosedWh: r.u64(),
+    };
+    const flags = r.u32();
+    r.skip(4);
+    return { ...slot, destination: (flags & 1) === 1 ? 'wallet' : 'pool' };
+  });
+  return { ...header, slots };
+}
