@@ -1,0 +1,102 @@
+import { readFileSync, statSync } from 'node:fs';
+import { base58Encode, publicKeyFromBase58 } from '@gridtokenx/protocol';
+import { z } from 'zod';
+import type { KeyDirectory, KeyRecord, Log } from '../ports.js';
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  keys: z.array(
+    z.strictObject({
+      publicKey: z.string(),
+      role: z.enum(['gateway', 'oracle', 'operator']),
+      status: z.enum(['active', 'revoked']),
+      name: z.string().max(200),
+    }),
+  ),
+});
+
+/** The records of a keys file by base58 key. Throws an `Error` that says what is wrong. */
+export function parseKeys(text: string): Map<string, KeyRecord> {
+  const parsed = schema.safeParse(JSON.parse(text));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new Error(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a list of keys'}`);
+  }
+  const records = new Map<string, KeyRecord>();
+  for (const [i, entry] of parsed.data.keys.entries()) {
+    const publicKey = publicKeyFromBase58(entry.publicKey);
+    const key = base58Encode(publicKey);
+    if (key !== entry.publicKey) throw new Error(`keys.${i}.publicKey: not written as base58 writes it`);
+    if (records.has(key)) throw new Error(`keys.${i}.publicKey: listed twice`);
+    records.set(key, { ...entry, publicKey });
+  }
+  return records;
+}
+
+/**
+ * The keys file that provisioning writes. It is read again when it changes; content that cannot be read or parsed leaves
+ * the last good one in force, and the log says so once.
+ */
+export class KeysFile implements KeyDirectory {
+  readonly #path: string;
+  readonly #log: Log;
+  readonly #listeners: (() => void)[] = [];
+  #records: Map<string, KeyRecord>;
+  #stamp = '';
+  #complaint = '';
+  #timer: NodeJS.Timeout | null = null;
+
+  /** Reads the file once; throws when it is missing or not a list of keys. */
+  constructor(path: string, log: Log) {
+    this.#path = path;
+    this.#log = log;
+    this.#stamp = this.#stat();
+    this.#records = parseKeys(readFileSync(path, 'utf8'));
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  find(key: string): KeyRecord | undefined {
+    return this.#records.get(key);
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Looks for changes every `everyMs` real milliseconds until `stop`. */
+  watch(everyMs: number): void {
+    this.#timer = setInterval(() => this.refresh(), everyMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    if (this.#timer) clearInterval(this.#timer);
+  }
+
+  /** Reads the file again if it is another one than before. */
+  refresh(): void {
+    try {
+      const stamp = this.#stat();
+      if (stamp === this.#stamp) return;
+      this.#stamp = stamp;
+      this.#records = parseKeys(readFileSync(this.#path, 'utf8'));
+      this.#complaint = '';
+    } catch (error) {
+      if (String(error) !== this.#complaint) {
+        this.#complaint = String(error);
+        this.#log.warn({ error: this.#complaint }, 'keys file not read: the last one stays');
+      }
+      return;
+    }
+    this.#log.info({ keys: this.#records.size }, 'keys file read');
+    for (const listener of this.#listeners) listener();
+  }
+
+  #stat(): string {
+    const { mtimeMs, ino, size } = statSync(this.#path);
+    return `${mtimeMs} ${ino} ${size}`;
+  }
+}

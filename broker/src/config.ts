@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { z } from 'zod';
+import type { Limits } from './ports.js';
+
+const port = z.int().min(0).max(65_535);
+const count = z.int().min(1);
+
+const schema = z.strictObject({
+  /** Tokens are made for this name. */
+  name: z.string().min(1).max(200),
+  host: z.string().min(1),
+  port,
+  keysFile: z.string().min(1),
+  http: z.strictObject({ host: z.string().min(1), port }),
+  limits: z
+    .strictObject({
+      packetBytes: z.int().min(1024).max(1_048_576),
+      messagesPerSecond: count,
+      messageBurst: count,
+      bytesPerSecond: count,
+      byteBurst: count,
+      inFlight: count,
+      connections: count,
+      drainSeconds: count,
+      connectSeconds: count,
+    })
+    .partial()
+    .optional(),
+});
+
+export interface BrokerConfig {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly keysFile: string;
+  readonly http: { readonly host: string; readonly port: number };
+  readonly limits: Limits;
+}
+
+/** A full backfill packet is 34 kB; a gateway that catches up after a week away needs some dozens a second. */
+export const DEFAULT_LIMITS: Limits = {
+  packetBytes: 65_536,
+  messagesPerSecond: 1_000,
+  messageBurst: 2_000,
+  bytesPerSecond: 2_000_000,
+  byteBurst: 4_000_000,
+  inFlight: 256,
+  connections: 4_096,
+  drainSeconds: 10,
+  connectSeconds: 10,
+};
+
+/** A configuration that cannot be used: one line `FILE:LINE: key: what is wrong`. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads and checks the configuration; relative paths in it are the caller's to resolve. Throws `ConfigError`. */
+export function readConfig(path: string): BrokerConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(
+      `${path}:1: file: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+    );
+  }
+  return parseConfig(text, path);
+}
+
+/** Checks the text of a configuration in YAML or JSON. `path` is only named in messages. */
+export function parseConfig(text: string, path: string): BrokerConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const syntax = document.errors[0];
+  if (syntax) {
+    throw new ConfigError(`${path}:${lines.linePos(syntax.pos[0]).line}: syntax: ${syntax.message.split('\n')[0]}`);
+  }
+  const parsed = schema.safeParse(document.toJS() ?? {});
+  if (parsed.success) {
+    const given = Object.entries(parsed.data.limits ?? {}).filter(([, value]) => value !== undefined);
+    return { ...parsed.data, limits: { ...DEFAULT_LIMITS, ...Object.fromEntries(given) } };
+  }
+  const issue = parsed.error.issues[0];
+  const keys = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const where = [...(issue?.path ?? []), ...keys];
+  const line = lineOf(document.contents, where, lines);
+  throw new ConfigError(`${path}:${line}: ${where.join('.') || 'file'}: ${issue?.message ?? 'not usable'}`);
+}
+
+/** Line of the deepest part of `where` that is in the file. */
+function lineOf(root: Node | null, where: readonly PropertyKey[], lines: LineCounter): number {
+  let node: unknown = root;
+  let offset = root?.range?.[0] ?? 0;
+  for (const step of where) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => String((item.key as { value?: unknown }).value) === String(step));
+      if (!pair) break;
+      offset = (pair.key as Node).range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node) && typeof step === 'number') {
+      node = node.items[step];
+      offset = (node as Node | undefined)?.range?.[0] ?? offset;
+    } else break;
+  }
+  return lines.linePos(offset).line;
+}

@@ -1,0 +1,78 @@
+import { equalBytes, parseTopic, subscriptions, TOPIC_ROOT } from '@gridtokenx/protocol';
+import type { KeyRole } from '../ports.js';
+
+/** Who is asking: taken from the verified sign-in, never from the packet. */
+export interface Principal {
+  readonly role: KeyRole;
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+}
+
+/** How a message is published. A will is published by the broker in the name of the client that left it. */
+export interface PublishManner {
+  readonly retain: boolean;
+  readonly will: boolean;
+  readonly qos: number;
+}
+
+/**
+ * True when `who` may publish on `topicText` in this manner (wire format: MQTT topics). A gateway publishes under its
+ * own name only, and retains and leaves a will on its own status only; an oracle writes acks in its own name, the live
+ * projection and its own status; an operator sends commands, which are never retained. QoS 2 is not spoken.
+ */
+export function mayPublish(who: Principal, topicText: string, manner: PublishManner): boolean {
+  const topic = parseTopic(topicText);
+  if (topic === null || manner.qos > 1) return false;
+  const plain = !manner.retain && !manner.will;
+  const own = (key: Uint8Array) => equalBytes(key, who.publicKey);
+  switch (topic.kind) {
+    case 'stream':
+    case 'command-ack':
+      return who.role === 'gateway' && own(topic.gateway) && plain;
+    case 'gateway-status':
+      return who.role === 'gateway' && own(topic.gateway);
+    case 'ack':
+      return who.role === 'oracle' && own(topic.oracle) && !manner.will;
+    case 'oracle-status':
+      return who.role === 'oracle' && own(topic.oracle);
+    case 'live':
+      return who.role === 'oracle' && plain;
+    case 'command':
+      return who.role === 'operator' && plain;
+  }
+}
+
+/**
+ * Filters that a role may subscribe to. Beside the protocol's list, a gateway may read its own status, because it must
+ * notice its own stale will, and everyone may read which oracles are online, because a gateway sends only the newest
+ * while none is.
+ */
+export function allowedFilters(who: Principal): string[] {
+  const oracles = `${TOPIC_ROOT}/oracle/+/status`;
+  switch (who.role) {
+    case 'gateway': {
+      const own = subscriptions.gateway(who.publicKey);
+      const command = own.find((filter) => filter.endsWith('/command')) ?? '';
+      return [...own, command.replace(/command$/, 'status'), oracles];
+    }
+    case 'oracle':
+      return [...subscriptions.oracle(), oracles];
+    case 'operator':
+      return [...subscriptions.operator(), oracles];
+  }
+}
+
+/** True when every topic that matches `filter` is matched by one of the filters that `who` is allowed. */
+export function maySubscribe(who: Principal, filter: string): boolean {
+  return allowedFilters(who).some((allowed) => covers(allowed.split('/'), filter.split('/')));
+}
+
+function covers(allowed: readonly string[], filter: readonly string[]): boolean {
+  for (const [i, level] of filter.entries()) {
+    const permitted = allowed[i];
+    if (permitted === '#') return true;
+    if (permitted === undefined || level === '#') return false;
+    if (permitted !== '+' && permitted !== level) return false;
+  }
+  return allowed.length === filter.length;
+}

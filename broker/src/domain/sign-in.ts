@@ -1,0 +1,79 @@
+import { openToken, publicKeyFromBase58, type Verifier, WireError } from '@gridtokenx/protocol';
+import type { KeyDirectory, KeyRecord } from '../ports.js';
+
+/** Clocks of gateways and brokers may differ by this much. */
+export const LEEWAY_SECONDS = 60;
+
+/** CONNACK return codes of MQTT 3.1.1 (section 3.2.2.3). */
+export const ReturnCode = { identifierRejected: 2, badUserNameOrPassword: 4, notAuthorised: 5 } as const;
+export type ReturnCode = (typeof ReturnCode)[keyof typeof ReturnCode];
+
+/** What a CONNECT packet says about who is connecting; all of it untrusted. */
+export interface SignInRequest {
+  readonly clientId: string;
+  readonly userName: string | undefined;
+  readonly password: Uint8Array | undefined;
+}
+
+export type SignInAnswer =
+  | { readonly accepted: true; readonly key: string; readonly record: KeyRecord; readonly endsAtMs: number }
+  | {
+      readonly accepted: false;
+      readonly returnCode: ReturnCode;
+      /** Stable word for metrics. */
+      readonly reason: string;
+      readonly detail: string;
+    };
+
+/**
+ * Decides on a sign-in (wire format: MQTT topics). The user name is the public key in base58, the password a token that
+ * this key signed for this broker and client id. A client id is the key itself, or the key, a slash and anything: so
+ * nobody can take over the session of another. The answer is the same whether a key is unknown or its token is wrong in
+ * content; only log and metrics tell which. Never throws.
+ */
+export function decideSignIn(
+  request: SignInRequest,
+  parts: { broker: string; keys: KeyDirectory; verifier: Verifier; nowMs: number },
+): SignInAnswer {
+  const key = request.userName;
+  if (request.clientId === '')
+    return refuse(ReturnCode.identifierRejected, 'empty_client_id', 'the client id is empty');
+  if (key === undefined || request.password === undefined) {
+    return refuse(ReturnCode.badUserNameOrPassword, 'no_credentials', 'user name or password is missing');
+  }
+  const publicKey = parseKey(key);
+  if (!publicKey) return refuse(ReturnCode.badUserNameOrPassword, 'bad_user_name', 'the user name is no public key');
+  if (request.clientId !== key && !request.clientId.startsWith(`${key}/`)) {
+    return refuse(ReturnCode.identifierRejected, 'foreign_client_id', 'the client id does not start with the key');
+  }
+  const record = parts.keys.find(key);
+  if (!record) return refuse(ReturnCode.notAuthorised, 'unknown_key', 'the key is not in the list of keys');
+  if (record.status === 'revoked') return refuse(ReturnCode.notAuthorised, 'revoked_key', 'the key is revoked');
+  try {
+    const token = openToken(request.password, publicKey, parts.verifier, {
+      broker: parts.broker,
+      clientId: request.clientId,
+      nowSeconds: Math.floor(parts.nowMs / 1000),
+      leewaySeconds: LEEWAY_SECONDS,
+    });
+    // A token that is only still good by the leeway ends with the leeway.
+    const expiryMs = token.expiry * 1000;
+    const endsAtMs = expiryMs > parts.nowMs ? expiryMs : expiryMs + LEEWAY_SECONDS * 1000;
+    return { accepted: true, key, record, endsAtMs };
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    return refuse(ReturnCode.badUserNameOrPassword, 'bad_token', error.message);
+  }
+}
+
+function parseKey(text: string): Uint8Array | null {
+  try {
+    return publicKeyFromBase58(text);
+  } catch {
+    return null;
+  }
+}
+
+function refuse(returnCode: ReturnCode, reason: string, detail: string): SignInAnswer {
+  return { accepted: false, returnCode, reason, detail };
+}

@@ -1,0 +1,335 @@
+import { once } from 'node:events';
+import { connect as tcpConnect } from 'node:net';
+import { base58Encode, formatTopic } from '@gridtokenx/protocol';
+import { generate } from 'mqtt-packet';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  closed,
+  connect,
+  endAll,
+  ManualClock,
+  nextMessage,
+  optionsFor,
+  type Rig,
+  returnCodeOf,
+  signerOf,
+  startRig,
+  tokenFor,
+  until,
+} from './harness.js';
+
+const gateway = signerOf('gateway');
+const otherGateway = signerOf('other gateway');
+const oracle = signerOf('oracle');
+const operator = signerOf('operator');
+const gatewayName = base58Encode(gateway.publicKey);
+const meter = new Uint8Array(16).fill(7);
+const reading = formatTopic({ kind: 'stream', gateway: gateway.publicKey, meter, stream: 'reading' });
+const status = formatTopic({ kind: 'gateway-status', gateway: gateway.publicKey });
+const ack = formatTopic({ kind: 'ack', gateway: gateway.publicKey, oracle: oracle.publicKey });
+
+let rig: Rig;
+function enrol(): void {
+  rig.keys.set(gateway, 'gateway');
+  rig.keys.set(otherGateway, 'gateway');
+  rig.keys.set(oracle, 'oracle');
+  rig.keys.set(operator, 'operator');
+}
+afterEach(async () => {
+  endAll();
+  await rig.close();
+});
+
+describe('sign-in', () => {
+  beforeEach(async () => {
+    rig = await startRig();
+    enrol();
+  });
+  const stranger = signerOf('stranger');
+  const cases: [string, () => Parameters<typeof returnCodeOf>[1], number, string | null][] = [
+    ['its key and a fresh token', () => optionsFor(gateway), 0, null],
+    ['a suffix after the key', () => optionsFor(gateway, { clientId: `${gatewayName}/2` }), 0, null],
+    ['a session that is to be kept', () => optionsFor(gateway, { clean: false }), 0, null],
+    ['no credentials', () => ({ clientId: 'x', protocolVersion: 4, reconnectPeriod: 0 }), 4, 'no_credentials'],
+    ['a user name that is no key', () => optionsFor(gateway, { username: 'admin' }), 4, 'bad_user_name'],
+    ['an unknown key', () => optionsFor(stranger), 5, 'unknown_key'],
+    [
+      "another gateway's client id",
+      () => optionsFor(gateway, { clientId: base58Encode(otherGateway.publicKey) }),
+      2,
+      'foreign_client_id',
+    ],
+    [
+      'a client id that only begins alike',
+      () => optionsFor(gateway, { clientId: `${gatewayName}x` }),
+      2,
+      'foreign_client_id',
+    ],
+    [
+      "another key's token",
+      () => optionsFor(gateway, { password: tokenFor(otherGateway, gatewayName, Date.now()) }),
+      4,
+      'bad_token',
+    ],
+    [
+      'a token for another client id',
+      () => optionsFor(gateway, { password: tokenFor(gateway, `${gatewayName}/9`, Date.now()) }),
+      4,
+      'bad_token',
+    ],
+    [
+      'a token for another broker',
+      () => optionsFor(gateway, { password: tokenFor(gateway, gatewayName, Date.now(), { broker: 'else' }) }),
+      4,
+      'bad_token',
+    ],
+    ['an expired token', () => optionsFor(gateway, { nowMs: Date.now() - 4_000_000 }), 4, 'bad_token'],
+    ['a token of the future', () => optionsFor(gateway, { nowMs: Date.now() + 200_000 }), 4, 'bad_token'],
+    ['a password that is no token', () => optionsFor(gateway, { password: Buffer.from('secret') }), 4, 'bad_token'],
+    [
+      'a will on a stream',
+      () => optionsFor(gateway, { will: { topic: reading, payload: Buffer.from('x'), qos: 1, retain: false } }),
+      5,
+      'will_not_allowed',
+    ],
+    [
+      "a will on another's status",
+      () => optionsFor(otherGateway, { will: { topic: status, payload: Buffer.from('x'), qos: 1, retain: true } }),
+      5,
+      'will_not_allowed',
+    ],
+  ];
+  it.each(cases)('%s', async (_name, options, code, reason) => {
+    expect(await returnCodeOf(rig, options())).toBe(code);
+    if (reason) {
+      expect(await rig.figure('gtx_broker_refused_total', { reason })).toBe(1);
+      expect(rig.lines.some((line) => line.level === 'warn' && line.fields.reason === reason)).toBe(true);
+    }
+  });
+
+  it('refuses a revoked key', async () => {
+    rig.keys.set(gateway, 'gateway', 'revoked');
+    expect(await returnCodeOf(rig, optionsFor(gateway))).toBe(5);
+    expect(await rig.figure('gtx_broker_refused_total', { reason: 'revoked_key' })).toBe(1);
+  });
+
+  it('refuses an empty client id with the code for it', async () => {
+    const socket = tcpConnect(rig.port, '127.0.0.1');
+    const password = tokenFor(gateway, '', Date.now());
+    socket.write(
+      generate({
+        cmd: 'connect',
+        clientId: '',
+        clean: true,
+        username: gatewayName,
+        password,
+        keepalive: 9,
+        protocolId: 'MQTT',
+        protocolVersion: 4,
+      }),
+    );
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect([...answer]).toEqual([0x20, 2, 0, 2]);
+    socket.destroy();
+  });
+
+  it('never logs the password', async () => {
+    const password = tokenFor(otherGateway, gatewayName, Date.now());
+    await returnCodeOf(rig, optionsFor(gateway, { password }));
+    const text = JSON.stringify(rig.lines);
+    expect(text).not.toContain(password.toString('base64'));
+    expect(text).not.toContain(password.toString('hex'));
+  });
+});
+
+describe('rules', () => {
+  beforeEach(async () => {
+    rig = await startRig();
+    enrol();
+  });
+
+  it('carries a reading to the oracle and its ack back', async () => {
+    const reader = await connect(rig, optionsFor(oracle));
+    await reader.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
+    const sender = await connect(rig, optionsFor(gateway));
+    await sender.subscribeAsync(`gtx/v1/${gatewayName}/ack/+`, { qos: 1 });
+    const arrived = nextMessage(reader);
+    await sender.publishAsync(reading, Buffer.from('r'), { qos: 1 });
+    expect(await arrived).toMatchObject({ topic: reading, payload: Buffer.from('r') });
+    const answered = nextMessage(sender);
+    await reader.publishAsync(ack, Buffer.from('a'), { qos: 1, retain: true });
+    expect(await answered).toMatchObject({ topic: ack, payload: Buffer.from('a') });
+  });
+
+  it('keeps a retained status and replaces it by the will', async () => {
+    const will = { topic: status, payload: Buffer.from('off'), qos: 1 as const, retain: true };
+    const sender = await connect(rig, optionsFor(gateway, { will }));
+    await sender.publishAsync(status, Buffer.from('on'), { qos: 1, retain: true });
+    const first = await connect(rig, optionsFor(oracle));
+    const seen = nextMessage(first);
+    await first.subscribeAsync('gtx/v1/+/status', { qos: 1 });
+    expect(await seen).toMatchObject({ topic: status, payload: Buffer.from('on'), retain: true });
+    const next = nextMessage(first);
+    sender.stream.destroy();
+    expect(await next).toMatchObject({ topic: status, payload: Buffer.from('off') });
+    const late = await connect(rig, optionsFor(operator));
+    const kept = nextMessage(late);
+    await late.subscribeAsync('gtx/v1/+/status', { qos: 1 });
+    expect(await kept).toMatchObject({ payload: Buffer.from('off'), retain: true });
+  });
+
+  it.each([
+    [
+      "another gateway's stream",
+      formatTopic({ kind: 'stream', gateway: otherGateway.publicKey, meter, stream: 'reading' }),
+      false,
+    ],
+    ['a retained reading', reading, true],
+    ['an ack', ack, true],
+    ['a topic of nobody', 'hello', false],
+    ["the broker's own topics", '$SYS/x', false],
+  ])('closes the connection of a gateway that publishes on %s', async (_name, topic, retain) => {
+    const reader = await connect(rig, optionsFor(oracle));
+    await reader.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
+    const seen: string[] = [];
+    reader.on('message', (got) => seen.push(got));
+    const sender = await connect(rig, optionsFor(gateway));
+    const ended = closed(sender);
+    sender.publish(topic, Buffer.from('x'), { qos: 1, retain });
+    await ended;
+    expect(await rig.figure('gtx_broker_refused_total', { reason: 'publish_not_allowed' })).toBe(1);
+    expect(rig.lines.some((line) => line.fields.key === gatewayName && /publish outside/.test(line.message))).toBe(
+      true,
+    );
+    // Control: what is allowed arrives on the same path, and it is the only thing that did.
+    const again = await connect(rig, optionsFor(gateway));
+    const arrived = nextMessage(reader);
+    await again.publishAsync(reading, Buffer.from('y'), { qos: 1 });
+    await arrived;
+    expect(seen).toEqual([reading]);
+  });
+
+  it('refuses subscriptions outside the list and goes on', async () => {
+    const reader = await connect(rig, optionsFor(gateway));
+    await expect(reader.subscribeAsync('#', { qos: 1 })).rejects.toThrow();
+    const answer = await reader.subscribeAsync(`gtx/v1/${gatewayName}/command`, { qos: 1 });
+    expect(answer[0]?.qos).toBe(1);
+    expect(await rig.figure('gtx_broker_refused_total', { reason: 'subscribe_not_allowed' })).toBe(1);
+  });
+
+  it('lets the newer session of a gateway replace the older one, whatever the suffix', async () => {
+    const first = await connect(rig, optionsFor(gateway, { clientId: `${gatewayName}/1` }));
+    const ended = closed(first);
+    const second = await connect(rig, optionsFor(gateway, { clientId: `${gatewayName}/2` }));
+    await ended;
+    expect(second.connected).toBe(true);
+    expect(await rig.figure('gtx_broker_clients')).toBe(1);
+  });
+
+  it('ends the session of a key that is revoked or gone, and of no other', async () => {
+    const a = await connect(rig, optionsFor(gateway));
+    const b = await connect(rig, optionsFor(otherGateway));
+    const c = await connect(rig, optionsFor(oracle));
+    const ended = [closed(a), closed(b)];
+    rig.keys.set(gateway, 'gateway', 'revoked');
+    rig.keys.remove(otherGateway);
+    await Promise.all(ended);
+    expect(c.connected).toBe(true);
+    expect(await rig.figure('gtx_broker_sessions_ended_total', { reason: 'revoked' })).toBe(2);
+    expect(await rig.figure('gtx_broker_clients')).toBe(1);
+  });
+});
+
+it("ends a session at its token's expiry and not before", async () => {
+  const clock = new ManualClock();
+  rig = await startRig({ clock });
+  enrol();
+  const nowMs = clock.nowMs();
+  const expiry = Math.floor(nowMs / 1000) + 100;
+  const password = tokenFor(gateway, gatewayName, nowMs, { expiry });
+  const client = await connect(rig, optionsFor(gateway, { password }));
+  const other = await connect(rig, optionsFor(otherGateway, { nowMs }));
+  clock.advance(expiry * 1000 - nowMs - 1);
+  await client.publishAsync(reading, Buffer.from('x'), { qos: 1 });
+  const ended = closed(client);
+  clock.advance(1);
+  await ended;
+  expect(other.connected).toBe(true);
+  expect(await rig.figure('gtx_broker_sessions_ended_total', { reason: 'expired' })).toBe(1);
+});
+
+describe('limits', () => {
+  it('takes a packet of the limit and closes at one byte more, before its body', async () => {
+    rig = await startRig({ limits: { packetBytes: 65_536 } });
+    enrol();
+    const sender = await connect(rig, optionsFor(gateway));
+    // 1 type + 3 length + 2 topic length + topic + 2 message id
+    const overhead = 8 + reading.length;
+    await sender.publishAsync(reading, Buffer.alloc(65_536 - overhead), { qos: 1 });
+    const ended = closed(sender);
+    sender.publish(reading, Buffer.alloc(65_537 - overhead), { qos: 1 });
+    await ended;
+    expect(await rig.figure('gtx_broker_refused_total', { reason: 'oversize_packet' })).toBe(1);
+    expect(await rig.figure('gtx_broker_published_total')).toBe(1);
+  });
+
+  it('lets a flood wait without losing any of it, and serves the others meanwhile', async () => {
+    const clock = new ManualClock();
+    rig = await startRig({ clock, limits: { messagesPerSecond: 1_000, messageBurst: 100 } });
+    enrol();
+    const nowMs = clock.nowMs();
+    const reader = await connect(rig, optionsFor(oracle, { nowMs }));
+    await reader.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
+    let flood = 0;
+    reader.on('message', (topic) => {
+      if (topic === reading) flood++;
+    });
+    const sender = await connect(rig, optionsFor(gateway, { nowMs }));
+    const total = 20_000;
+    sender.stream.setMaxListeners(0);
+    const body = Buffer.alloc(100);
+    const sent = Promise.all(Array.from({ length: total }, () => sender.publishAsync(reading, body, { qos: 0 })));
+    await until('the flood waits', async () => (await rig.figure('gtx_broker_throttled_total')) > 0);
+    const held = flood;
+    expect(held).toBeLessThan(total);
+    const other = await connect(rig, optionsFor(otherGateway, { nowMs }));
+    const arrived = nextMessage(reader);
+    const topic = formatTopic({ kind: 'stream', gateway: otherGateway.publicKey, meter, stream: 'reading' });
+    await other.publishAsync(topic, body, { qos: 1 });
+    await arrived;
+    // The clock stands still, so the flood must not have moved on by more than what had been read.
+    expect(flood).toBeLessThan(total / 2);
+    await until(
+      'all of the flood arrives',
+      () => {
+        clock.advance(1_000);
+        return flood === total;
+      },
+      20_000,
+    );
+    await sent;
+  });
+
+  it('closes connections beyond the number it takes', async () => {
+    rig = await startRig({ limits: { connections: 1 } });
+    enrol();
+    await connect(rig, optionsFor(gateway));
+    await expect(connect(rig, optionsFor(otherGateway))).rejects.toThrow();
+    expect(await rig.figure('gtx_broker_refused_total', { reason: 'too_many_connections' })).toBe(1);
+  });
+
+  it('keeps nothing for a client that is away', async () => {
+    rig = await startRig();
+    enrol();
+    const reader = await connect(rig, optionsFor(oracle, { clean: false }));
+    await reader.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
+    await reader.endAsync();
+    const sender = await connect(rig, optionsFor(gateway));
+    await sender.publishAsync(reading, Buffer.from('lost'), { qos: 1 });
+    const again = await connect(rig, optionsFor(oracle, { clean: false }));
+    const seen = nextMessage(again);
+    await again.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
+    await sender.publishAsync(reading, Buffer.from('new'), { qos: 1 });
+    expect((await seen).payload.toString()).toBe('new');
+  });
+});

@@ -1,0 +1,187 @@
+import { base58Encode, ed25519Signer, type Signer, type SignInToken, sha256, signToken } from '@gridtokenx/protocol';
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { AedesServer } from '../src/adapters/aedes/server.js';
+import { systemClock } from '../src/adapters/clock.js';
+import { prometheusMetrics } from '../src/adapters/metrics.js';
+import { provedVerifier } from '../src/adapters/sodium.js';
+import { DEFAULT_LIMITS } from '../src/config.js';
+import type { Clock, KeyDirectory, KeyRecord, KeyRole, Limits } from '../src/ports.js';
+
+export const BROKER = 'test-broker';
+
+export function signerOf(name: string): Signer {
+  return ed25519Signer(sha256(new TextEncoder().encode(name)));
+}
+
+/** A clock that stands still until it is moved; moving it runs what is due. */
+export class ManualClock implements Clock {
+  #now: number;
+  #tasks: { at: number; task: () => void }[] = [];
+  constructor(nowMs = Date.now()) {
+    this.#now = nowMs;
+  }
+  nowMs(): number {
+    return this.#now;
+  }
+  monotonicMs(): number {
+    return this.#now;
+  }
+  after(ms: number, task: () => void): () => void {
+    const entry = { at: this.#now + ms, task };
+    this.#tasks.push(entry);
+    return () => {
+      this.#tasks = this.#tasks.filter((other) => other !== entry);
+    };
+  }
+  advance(ms: number): void {
+    this.#now += ms;
+    for (;;) {
+      const due = this.#tasks.find((entry) => entry.at <= this.#now);
+      if (!due) return;
+      this.#tasks = this.#tasks.filter((other) => other !== due);
+      due.task();
+    }
+  }
+}
+
+/** Keys that a test adds and revokes. */
+export class MemoryKeys implements KeyDirectory {
+  readonly #records = new Map<string, KeyRecord>();
+  readonly #listeners: (() => void)[] = [];
+  find(key: string): KeyRecord | undefined {
+    return this.#records.get(key);
+  }
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+  set(signer: Signer, role: KeyRole, status: KeyRecord['status'] = 'active'): void {
+    this.#records.set(base58Encode(signer.publicKey), { publicKey: signer.publicKey, role, status, name: role });
+    for (const listener of this.#listeners) listener();
+  }
+  remove(signer: Signer): void {
+    this.#records.delete(base58Encode(signer.publicKey));
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+export interface Rig {
+  readonly port: number;
+  readonly keys: MemoryKeys;
+  readonly server: AedesServer;
+  readonly lines: { level: string; message: string; fields: Record<string, unknown> }[];
+  figure(name: string, labels?: Record<string, string>): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** A real broker on a free port. */
+export async function startRig(options: { clock?: Clock; limits?: Partial<Limits> } = {}): Promise<Rig> {
+  const keys = new MemoryKeys();
+  const lines: Rig['lines'] = [];
+  const { metrics, registry } = prometheusMetrics();
+  const server = new AedesServer({
+    name: BROKER,
+    keys,
+    verifier: provedVerifier(),
+    clock: options.clock ?? systemClock,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    metrics,
+    log: {
+      info: (fields, message) => lines.push({ level: 'info', message, fields }),
+      warn: (fields, message) => lines.push({ level: 'warn', message, fields }),
+    },
+  });
+  const { port } = await server.listen('127.0.0.1', 0);
+  return {
+    port,
+    keys,
+    server,
+    lines,
+    async figure(name, labels = {}) {
+      const metric = (await registry.getMetricsAsJSON()).find((entry) => entry.name === name);
+      const value = metric?.values.find(({ labels: got }) =>
+        Object.entries(labels).every(([key, text]) => (got as Record<string, unknown>)[key] === text),
+      );
+      return value?.value ?? 0;
+    },
+    close: () => server.close(),
+  };
+}
+
+export function tokenFor(signer: Signer, clientId: string, nowMs: number, change: Partial<SignInToken> = {}): Buffer {
+  const now = Math.floor(nowMs / 1000);
+  const token: SignInToken = {
+    broker: BROKER,
+    clientId,
+    notBefore: now - 10,
+    expiry: now + 3600,
+    nonce: new Uint8Array(16),
+    ...change,
+  };
+  return Buffer.from(signToken(token, signer));
+}
+
+/** Connection options of a well-behaved client. */
+export function optionsFor(signer: Signer, change: IClientOptions & { nowMs?: number } = {}): IClientOptions {
+  const { nowMs, ...rest } = change;
+  const clientId = rest.clientId ?? base58Encode(signer.publicKey);
+  return {
+    clientId,
+    username: base58Encode(signer.publicKey),
+    password: tokenFor(signer, clientId, nowMs ?? Date.now()),
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+    connectTimeout: 5_000,
+    ...rest,
+  };
+}
+
+const open: MqttClient[] = [];
+
+/** Connects, or throws the refusal; the error's `code` is the CONNACK return code. */
+export async function connect(rig: Rig, options: IClientOptions): Promise<MqttClient> {
+  const client = mqtt.connect(`mqtt://127.0.0.1:${rig.port}`, options);
+  open.push(client);
+  client.on('error', () => {});
+  await new Promise<void>((resolve, reject) => {
+    client.once('connect', () => resolve());
+    client.once('error', (error) => reject(error));
+    client.once('close', () => reject(new Error('closed before CONNACK')));
+  });
+  return client;
+}
+
+/** Return code of a refused CONNECT, 0 where it was accepted. */
+export async function returnCodeOf(rig: Rig, options: IClientOptions): Promise<number> {
+  try {
+    await connect(rig, options);
+    return 0;
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (typeof code !== 'number') throw error;
+    return code;
+  }
+}
+
+/** Resolves when the connection is closed. */
+export async function closed(client: MqttClient): Promise<void> {
+  if (client.connected) await new Promise<void>((resolve) => client.once('close', () => resolve()));
+}
+
+export function nextMessage(client: MqttClient): Promise<{ topic: string; payload: Buffer; retain: boolean }> {
+  return new Promise((resolve) => {
+    client.once('message', (topic, payload, packet) => resolve({ topic, payload, retain: packet.retain === true }));
+  });
+}
+
+export function endAll(): void {
+  for (const client of open.splice(0)) client.end(true);
+}
+
+/** Waits for a condition with a deadline; polls, because the peer gives no event for it. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 5_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not reached within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

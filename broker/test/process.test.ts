@@ -1,0 +1,128 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { base58Encode } from '@gridtokenx/protocol';
+import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor } from './harness.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const main = join(root, 'broker/dist/main.js');
+const gateway = signerOf('gateway');
+const clientId = base58Encode(gateway.publicKey);
+const options = (change = {}) =>
+  optionsFor(gateway, { password: tokenFor(gateway, clientId, Date.now(), { broker: 'dev' }), ...change });
+
+let dir: string;
+let child: ChildProcess | null;
+
+beforeAll(() => {
+  execFileSync(process.execPath, [join(root, 'tools/build.mjs')]);
+});
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'broker-'));
+  child = null;
+});
+afterEach(() => {
+  endAll();
+  child?.kill('SIGKILL');
+  rmSync(dir, { recursive: true });
+});
+
+function writeKeys(status: 'active' | 'revoked'): void {
+  const keys = [{ publicKey: clientId, role: 'gateway', status, name: 'home-1' }];
+  writeFileSync(join(dir, 'keys.tmp'), JSON.stringify({ version: 1, keys }));
+  renameSync(join(dir, 'keys.tmp'), join(dir, 'keys.json'));
+}
+
+function configure(port: number, httpPort: number): string {
+  const path = join(dir, 'broker.yaml');
+  const lines = [
+    'name: dev',
+    'host: 127.0.0.1',
+    `port: ${port}`,
+    'keysFile: keys.json',
+    `http: { host: 127.0.0.1, port: ${httpPort} }`,
+  ];
+  writeFileSync(path, lines.join('\n'));
+  return path;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+function start(config: string): ChildProcess {
+  child = spawn(process.execPath, [main, 'run', '--config', config], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  return child;
+}
+
+async function result(process: ChildProcess): Promise<{ code: number | null; errors: string }> {
+  let errors = '';
+  process.stderr?.on('data', (chunk) => {
+    errors += String(chunk);
+  });
+  const [code] = (await once(process, 'close')) as [number | null];
+  return { code, errors };
+}
+
+it('serves, reads its keys again, shows health and metrics, and stops cleanly', async () => {
+  writeKeys('active');
+  const [port, httpPort] = [await freePort(), await freePort()];
+  const broker = start(configure(port, httpPort));
+  expect((await once(broker, 'message'))[0]).toEqual({ type: 'ready' });
+  const rig = { port } as Rig;
+  const client = await connect(rig, options());
+  const health = await fetch(`http://127.0.0.1:${httpPort}/healthz`);
+  expect(health.status).toBe(200);
+  expect(await health.json()).toMatchObject({ ok: true, keys: 1, verifier: 'libsodium' });
+  const metrics = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  expect(metrics).toContain('gtx_broker_clients 1');
+  const ended = closed(client);
+  writeKeys('revoked');
+  await ended;
+  expect(await returnCodeOf(rig, options())).toBe(5);
+  broker.kill('SIGTERM');
+  expect((await once(broker, 'exit'))[0]).toBe(0);
+});
+
+it('stops when its parent is gone', async () => {
+  writeKeys('active');
+  const broker = start(configure(await freePort(), await freePort()));
+  await once(broker, 'message');
+  broker.disconnect();
+  expect((await once(broker, 'exit'))[0]).toBe(0);
+});
+
+it('says which port is taken and ends with 2', async () => {
+  writeKeys('active');
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as { port: number };
+  const { code, errors } = await result(start(configure(port, await freePort())));
+  taken.close();
+  expect(code).toBe(2);
+  expect(errors).toMatch(new RegExp(`^MQTT: 127.0.0.1:${port} is taken; .*\\n$`));
+});
+
+it('names a missing keys file and ends with 2', async () => {
+  const { code, errors } = await result(start(configure(1, 2)));
+  expect(code).toBe(2);
+  expect(errors).toMatch(/keys\.json: the keys file is missing/);
+});
+
+it('names file, line and key of a bad configuration and ends with 2', async () => {
+  const path = configure(1, 2);
+  writeFileSync(path, 'name: dev\nhost: 127.0.0.1\nport: 99999\nkeysFile: k\nhttp: {host: a, port: 1}\n');
+  const { code, errors } = await result(start(path));
+  expect(code).toBe(2);
+  expect(errors).toMatch(/broker\.yaml:3: port: .*\n$/);
+});

@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { base58Encode } from '@gridtokenx/protocol';
+import fc from 'fast-check';
+import { generate } from 'mqtt-packet';
+import { describe, expect, it } from 'vitest';
+import { KeysFile, parseKeys } from '../src/adapters/keys-file.js';
+import { ConfigError, DEFAULT_LIMITS, parseConfig } from '../src/config.js';
+import { FrameMeter } from '../src/domain/frame-meter.js';
+import { TokenBucket } from '../src/domain/token-bucket.js';
+import { signerOf } from './harness.js';
+
+describe('frame meter', () => {
+  const packet = fc.oneof(
+    fc.constant(generate({ cmd: 'pingreq' })),
+    fc
+      .nat({ max: 3000 })
+      .map((n) =>
+        generate({ cmd: 'publish', topic: 't', payload: Buffer.alloc(n, 0xff), qos: 0, retain: false, dup: false }),
+      ),
+  );
+
+  it('counts packets however the stream is cut', () => {
+    fc.assert(
+      fc.property(fc.array(packet, { minLength: 1, maxLength: 8 }), fc.array(fc.nat({ max: 999 })), (packets, cuts) => {
+        const stream = Buffer.concat(packets);
+        const meter = new FrameMeter(65_536);
+        let [counted, at] = [0, 0];
+        for (const cut of [...cuts, stream.length]) {
+          const end = Math.min(stream.length, at + cut);
+          counted += meter.feed(stream.subarray(at, end)) ?? Number.NaN;
+          at = end;
+        }
+        expect(counted).toBe(packets.length);
+      }),
+    );
+  });
+
+  it.each([
+    ['the limit', [0x30, 0xfd, 0xff, 0x03], 65_537 + 0, null],
+    ['one less', [0x30, 0xfc, 0xff, 0x03], 65_536, 1],
+  ])('judges an announced length by the whole packet: %s', (_name, header, _bytes, expected) => {
+    // 0xFD 0xFF 0x03 = 65,533, with 4 bytes of header 65,537.
+    expect(new FrameMeter(65_536).feed(Uint8Array.from(header))).toBe(expected);
+  });
+
+  it('refuses a length of five bytes', () => {
+    expect(new FrameMeter(2 ** 40).feed(Uint8Array.of(0x30, 0x80, 0x80, 0x80, 0x80, 0x01))).toBe(null);
+  });
+});
+
+describe('token bucket', () => {
+  it('never lets more through than burst + rate x time', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: 500 }), fc.integer({ min: 1, max: 50 })), { maxLength: 200 }),
+        (steps) => {
+          const bucket = new TokenBucket(100, 20, 0);
+          let [now, spent] = [0, 0];
+          for (const [pause, size] of steps) {
+            now += pause;
+            if (bucket.waitMs(now) > 0) continue;
+            bucket.spend(size, now);
+            spent += size;
+            expect(spent).toBeLessThanOrEqual(20 + now / 10 + 50);
+          }
+        },
+      ),
+    );
+  });
+
+  it('says exactly when the debt is paid', () => {
+    const bucket = new TokenBucket(10, 5, 0);
+    bucket.spend(25, 0);
+    const wait = bucket.waitMs(0);
+    expect(bucket.waitMs(wait - 200)).toBeGreaterThan(0);
+    expect(bucket.waitMs(wait)).toBe(0);
+  });
+});
+
+describe('configuration', () => {
+  const good = 'name: b\nhost: h\nport: 1\nkeysFile: k\nhttp:\n  host: h\n  port: 2\n';
+  it('fills in the limits', () => {
+    expect(parseConfig(`${good}limits:\n  inFlight: 7\n`, 'f').limits).toEqual({ ...DEFAULT_LIMITS, inFlight: 7 });
+  });
+  it('reads JSON too', () => {
+    const json = JSON.stringify({ name: 'b', host: 'h', port: 1, keysFile: 'k', http: { host: 'h', port: 2 } });
+    expect(parseConfig(json, 'f').port).toBe(1);
+  });
+  it.each([
+    ['an unknown key', `${good}extra: 1\n`, /^f:8: extra: /],
+    ['an unknown key inside', good.replace('  port: 2', '  prt: 2'), /^f:5: http\.port: |^f:7: http\.prt: /],
+    ['a missing key', good.replace('keysFile: k\n', ''), /^f:1: keysFile: /],
+    ['a wrong type', good.replace('port: 1', 'port: one'), /^f:3: port: /],
+    ['broken syntax', `${good}  : [\n`, /^f:\d+: syntax: [^\n]*$/],
+    ['nothing', '', /^f:1: \w+: /],
+  ])('names the line of %s', (_name, text, message) => {
+    expect(() => parseConfig(text, 'f')).toThrow(ConfigError);
+    expect(() => parseConfig(text, 'f')).toThrow(message);
+  });
+});
+
+describe('keys file', () => {
+  const publicKey = base58Encode(signerOf('a').publicKey);
+  const entry = { publicKey, role: 'gateway', status: 'active', name: 'a' };
+  const file = (...keys: object[]) => JSON.stringify({ version: 1, keys });
+
+  it('refuses what is not exactly a list of keys', () => {
+    expect(parseKeys(file(entry)).size).toBe(1);
+    expect(() => parseKeys(file(entry, entry))).toThrow('twice');
+    expect(() => parseKeys(file({ ...entry, role: 'admin' }))).toThrow('role');
+    expect(() => parseKeys(file({ ...entry, publicKey: 'abc' }))).toThrow('base58');
+    expect(() => parseKeys(file({ ...entry, more: 1 }))).toThrow();
+    expect(() => parseKeys('{')).toThrow();
+  });
+
+  it('keeps the last good content while the file is bad, and says so once', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'keys-'));
+    const path = join(dir, 'keys.json');
+    const warnings: string[] = [];
+    writeFileSync(path, file(entry));
+    const keys = new KeysFile(path, { info: () => {}, warn: (_fields, message) => warnings.push(message) });
+    let changes = 0;
+    keys.onChange(() => changes++);
+    writeFileSync(path, '{"version":1,"ke');
+    for (let i = 0; i < 3; i++) keys.refresh();
+    expect(keys.find(publicKey)?.status).toBe('active');
+    expect([warnings.length, changes]).toEqual([1, 0]);
+    writeFileSync(path, file({ ...entry, status: 'revoked' }));
+    keys.refresh();
+    expect([keys.find(publicKey)?.status, changes]).toEqual(['revoked', 1]);
+    rmSync(dir, { recursive: true });
+  });
+});
