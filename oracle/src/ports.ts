@@ -57,7 +57,9 @@ export interface MeterRecord {
   readonly exportCarriedWh: bigint;
   readonly exportLimitW: number;
   readonly importLimitW: number;
-  /** The enrolment message's window; no statement before it is taken. */
+  /** The enrolment message's window: registers were read in it, nothing before it is taken. */
+  readonly enrolmentWindow: number;
+  /** First window for which the chain takes a statement; the ledger stores earlier ones since the enrolment too. */
   readonly firstWindow: number;
   readonly keyEpoch: number;
   /** Energy source of the enrolment (protocol `Source`). */
