@@ -1,0 +1,55 @@
+//! Instruction arguments, in order, to the last byte.
+
+use pinocchio::error::ProgramError;
+
+use crate::GtxError;
+
+/// What is left of an instruction's data after its discriminator.
+pub struct Args<'a>(pub &'a [u8]);
+
+impl<'a> Args<'a> {
+    /// The next `N` bytes; MalformedInstruction when there are fewer.
+    #[inline(always)]
+    pub fn bytes<const N: usize>(&mut self) -> Result<&'a [u8; N], ProgramError> {
+        let (part, rest) = self.0.split_first_chunk::<N>().ok_or(ProgramError::from(GtxError::MalformedInstruction))?;
+        self.0 = rest;
+        Ok(part)
+    }
+
+    #[inline(always)]
+    pub fn u8(&mut self) -> Result<u8, ProgramError> {
+        let [value] = self.bytes::<1>()?;
+        Ok(*value)
+    }
+
+    /// 0 or 1; anything else is malformed.
+    #[inline(always)]
+    pub fn bool(&mut self) -> Result<bool, ProgramError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(GtxError::MalformedInstruction.into()),
+        }
+    }
+
+    #[inline(always)]
+    pub fn u16(&mut self) -> Result<u16, ProgramError> {
+        Ok(u16::from_le_bytes(*self.bytes()?))
+    }
+
+    #[inline(always)]
+    pub fn u32(&mut self) -> Result<u32, ProgramError> {
+        Ok(u32::from_le_bytes(*self.bytes()?))
+    }
+
+    #[inline(always)]
+    pub fn u64(&mut self) -> Result<u64, ProgramError> {
+        Ok(u64::from_le_bytes(*self.bytes()?))
+    }
+
+    /// Nothing may be left.
+    #[inline(always)]
+    pub fn end(self) -> Result<(), ProgramError> {
+        if self.0.is_empty() { Ok(()) } else { Err(GtxError::MalformedInstruction.into()) }
+    }
+}

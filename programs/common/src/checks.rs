@@ -1,0 +1,76 @@
+//! Proof of an account: owner, type, key, signature and writability, each checked once, in the context of an instruction.
+
+use bytemuck::Pod;
+use pinocchio::{
+    AccountView, Address,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
+
+use crate::GtxError;
+
+/// A zero-copy account: `repr(C)`, no implicit padding, an 8-byte discriminator first.
+pub trait Account: Pod {
+    const DISCRIMINATOR: u64;
+    const OWNER: Address;
+}
+
+/// Whether two keys are equal, in four comparisons and no system call.
+#[inline(always)]
+pub fn same_key(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    let (a, b): (&[[u8; 8]; 4], &[[u8; 8]; 4]) = (bytemuck::cast_ref(a), bytemuck::cast_ref(b));
+    a.iter().zip(b).all(|(x, y)| u64::from_le_bytes(*x) == u64::from_le_bytes(*y))
+}
+
+#[inline(always)]
+pub fn signer(view: &AccountView) -> Result<(), ProgramError> {
+    if view.is_signer() { Ok(()) } else { Err(GtxError::AccountNotSigner.into()) }
+}
+
+#[inline(always)]
+pub fn writable(view: &AccountView) -> Result<(), ProgramError> {
+    if view.is_writable() { Ok(()) } else { Err(GtxError::AccountNotWritable.into()) }
+}
+
+/// A signer that pays: also writable.
+#[inline(always)]
+pub fn payer(view: &AccountView) -> Result<(), ProgramError> {
+    signer(view)?;
+    writable(view)
+}
+
+#[inline(always)]
+pub fn key(view: &AccountView, address: &Address) -> Result<(), ProgramError> {
+    if view.address() == address { Ok(()) } else { Err(GtxError::AccountKeyMismatch.into()) }
+}
+
+#[inline(always)]
+fn typed<T: Account>(view: &AccountView, data: &[u8]) -> Result<(), ProgramError> {
+    if !view.owned_by(&T::OWNER) {
+        return Err(GtxError::AccountOwnerMismatch.into());
+    }
+    let found = data.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
+    if data.len() != size_of::<T>() || found != Some(T::DISCRIMINATOR) {
+        return Err(GtxError::AccountTypeMismatch.into());
+    }
+    Ok(())
+}
+
+/// The account as a `T`, read-only.
+#[inline(always)]
+pub fn load<T: Account>(view: &AccountView) -> Result<Ref<'_, T>, ProgramError> {
+    let data = view.try_borrow()?;
+    typed::<T>(view, &data)?;
+    Ok(Ref::map(data, |bytes| bytemuck::from_bytes(bytes)))
+}
+
+/// The account as a `T`, to be changed; it must be writable.
+#[inline(always)]
+pub fn load_mut<T: Account>(view: &mut AccountView) -> Result<RefMut<'_, T>, ProgramError> {
+    writable(view)?;
+    {
+        let data = view.try_borrow()?;
+        typed::<T>(view, &data)?;
+    }
+    Ok(RefMut::map(view.try_borrow_mut()?, |bytes| bytemuck::from_bytes_mut(bytes)))
+}

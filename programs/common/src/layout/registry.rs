@@ -1,0 +1,127 @@
+//! Accounts of the registry.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::account;
+
+/// ["config"]
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub struct Config {
+    pub discriminator: u64,
+    pub authority: [u8; 32],
+    pub pending_authority: [u8; 32],
+    pub salt: [u8; 16],
+    pub network_id: [u8; 8],
+    pub genesis_hash: [u8; 32],
+    pub bump: u8,
+    pub development: u8,
+    pub reserved: [u8; 70],
+}
+account!(Config, REGISTRY, 200);
+
+pub const MAX_ATTESTORS: usize = 7;
+
+/// ["zone", zone]
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub struct Zone {
+    pub discriminator: u64,
+    pub zone: u16,
+    pub bump: u8,
+    pub attestor_count: u8,
+    pub threshold: u8,
+    pub previous_count: u8,
+    pub previous_threshold: u8,
+    pub padding: u8,
+    pub epoch: u32,
+    pub changed_window: u32,
+    pub meter_count: u32,
+    pub page_count: u32,
+    pub evidence_count: u32,
+    pub padding2: [u8; 4],
+    pub capacity_w: u64,
+    pub utility: [u8; 32],
+    pub attestors: [[u8; 32]; MAX_ATTESTORS],
+    pub previous_attestors: [[u8; 32]; MAX_ATTESTORS],
+    pub reserved: [u8; 64],
+}
+account!(Zone, REGISTRY, 592);
+
+pub const ROLE_OWNER: u8 = 1;
+pub const ROLE_INSTALLER: u8 = 2;
+pub const ROLE_UTILITY_OPERATOR: u8 = 3;
+
+pub const STATUS_ACTIVE: u8 = 1;
+pub const STATUS_SUSPENDED: u8 = 2;
+pub const STATUS_CLOSED: u8 = 3;
+
+/// ["user", wallet]
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub struct User {
+    pub discriminator: u64,
+    pub wallet: [u8; 32],
+    pub commitment: [u8; 32],
+    pub registered_window: u32,
+    pub zone: u16,
+    pub role: u8,
+    pub status: u8,
+    pub bump: u8,
+    pub reserved: [u8; 39],
+}
+account!(User, REGISTRY, 120);
+
+/// ["point", zone, commitment]
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub struct Point {
+    pub discriminator: u64,
+    pub commitment: [u8; 32],
+    pub meter_id: [u8; 16],
+    pub zone: u16,
+    pub bump: u8,
+    pub reserved: [u8; 37],
+}
+account!(Point, REGISTRY, 96);
+
+pub const NO_PAGE: u32 = u32::MAX;
+pub const NO_SLOT: u16 = u16::MAX;
+pub const ALG_ED25519: u8 = 1;
+
+/// ["meter", meter_id]; total = carried + raw − baseline
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub struct Meter {
+    pub discriminator: u64,
+    pub meter_id: [u8; 16],
+    pub owner: [u8; 32],
+    pub device_key: [u8; 32],
+    pub previous_key: [u8; 32],
+    pub point: [u8; 32],
+    pub installer: [u8; 32],
+    pub page: u32,
+    pub zone: u16,
+    pub slot: u16,
+    pub export_limit_w: u32,
+    pub import_limit_w: u32,
+    pub register_step_wh: u32,
+    pub enrolment_window: u32,
+    pub first_valid_window: u32,
+    pub key_epoch: u32,
+    pub previous_key_last_window: u32,
+    pub last_rotation_window: u32,
+    pub baseline_import_wh: u64,
+    pub baseline_export_wh: u64,
+    pub carried_import_wh: u64,
+    pub carried_export_wh: u64,
+    pub tariff_class: u16,
+    pub alg: u8,
+    pub signer_level: u8,
+    pub role: u8,
+    pub source: u8,
+    pub status: u8,
+    pub bump: u8,
+    pub reserved: [u8; 64],
+}
+account!(Meter, REGISTRY, 328);

@@ -1,0 +1,53 @@
+//! The chain's clock in windows of 15 minutes.
+
+use pinocchio::{
+    error::ProgramError,
+    sysvars::{Sysvar, clock::Clock},
+};
+
+pub const WINDOW_SECONDS: u64 = 900;
+/// How far a window's boundary may lie ahead of the chain's clock.
+pub const TOLERANCE_SECONDS: u64 = 60;
+/// One day: how old an enrolment may be, and how long an attestor set stays.
+pub const DAY_WINDOWS: u32 = 96;
+
+/// Unix seconds by the chain's clock; a clock before 1970 counts as 0.
+#[inline(always)]
+pub fn now() -> Result<u64, ProgramError> {
+    Ok(u64::try_from(Clock::get()?.unix_timestamp).unwrap_or(0))
+}
+
+/// The window that `seconds` lies in.
+#[inline(always)]
+pub fn window_at(seconds: u64) -> u32 {
+    u32::try_from(seconds / WINDOW_SECONDS).unwrap_or(u32::MAX)
+}
+
+/// Whether `window` is over at `now`, with the tolerance.
+#[inline(always)]
+pub fn is_over(window: u32, now: u64) -> bool {
+    (u64::from(window).saturating_add(1)).saturating_mul(WINDOW_SECONDS) <= now.saturating_add(TOLERANCE_SECONDS)
+}
+
+/// Whether `window` has begun at `now`, with the tolerance.
+#[inline(always)]
+pub fn has_begun(window: u32, now: u64) -> bool {
+    u64::from(window).saturating_mul(WINDOW_SECONDS) <= now.saturating_add(TOLERANCE_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boundaries() {
+        assert_eq!(window_at(899), 0);
+        assert_eq!(window_at(900), 1);
+        assert_eq!(window_at(u64::MAX), u32::MAX);
+        assert!(is_over(9, 8_940));
+        assert!(!is_over(9, 8_939));
+        assert!(has_begun(10, 8_940));
+        assert!(!has_begun(10, 8_939));
+        assert!(!is_over(u32::MAX, u64::from(u32::MAX)));
+    }
+}

@@ -1,0 +1,46 @@
+//! set_destination: the owner says where new energy of the slot goes from now on, the pool or the own wallet.
+
+use gtx_common::{
+    GtxError,
+    args::Args,
+    checks::{self, same_key},
+    discriminator,
+    events::Event,
+    layout::{
+        energy::{LedgerPage, TO_WALLET},
+        registry::{Meter, NO_SLOT},
+    },
+};
+use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+
+pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+    let mut args = Args(data);
+    let wallet = args.bool()?;
+    args.end()?;
+
+    let [owner, meter, ledger, ..] = accounts else {
+        return Err(GtxError::MissingAccount.into());
+    };
+    checks::signer(owner)?;
+    let meter = checks::load::<Meter>(meter)?;
+    if !same_key(&meter.owner, owner.address().as_array()) {
+        return Err(GtxError::InvalidAuthority.into());
+    }
+    if meter.slot == NO_SLOT {
+        return Err(GtxError::MeterHasNoSlot.into());
+    }
+    let mut ledger = checks::load_mut::<LedgerPage>(ledger)?;
+    if ledger.zone != meter.zone || ledger.page != meter.page {
+        return Err(GtxError::AccountKeyMismatch.into());
+    }
+    let slot = ledger.slots.get_mut(usize::from(meter.slot)).ok_or(ProgramError::from(GtxError::MeterHasNoSlot))?;
+    slot.flags = if wallet { slot.flags | TO_WALLET } else { slot.flags & !TO_WALLET };
+    Event::<33>::new(discriminator("event:", "DestinationSet"))
+        .raw(&meter.meter_id)
+        .u16(meter.zone)
+        .u32(meter.page)
+        .u16(meter.slot)
+        .u8(u8::from(wallet))
+        .emit();
+    Ok(())
+}

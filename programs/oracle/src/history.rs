@@ -1,0 +1,10 @@
+//! The page's history: a hash over every change, which proves that an exported history is all there was.
+
+use gtx_common::{layout::oracle::MeterPage, sys};
+
+/// history = SHA-256(old ‖ tag ‖ signer bitmap ‖ data ‖ extra). `tag` is the instruction's discriminator, `data` what follows it,
+/// `extra` what the data does not say: a statement's payload, or the slot as it was written.
+#[inline(always)]
+pub fn fold(page: &mut MeterPage, tag: u64, signers: u8, data: &[u8], extra: &[u8]) {
+    page.history = sys::sha256(&[&page.history, &tag.to_le_bytes(), &[signers], data, extra]);
+}

@@ -1,0 +1,82 @@
+//! initialize: creates Config, once, by the program's upgrade authority and nobody who happens to be first.
+
+use bytemuck::Zeroable;
+use gtx_common::{
+    GtxError,
+    args::Args,
+    checks::{self, Account, same_key},
+    discriminator,
+    events::Event,
+    ids,
+    layout::registry::Config,
+    pda, sys,
+};
+use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
+
+/// State tags of the upgradeable loader.
+const LOADER_PROGRAM: u32 = 2;
+const LOADER_PROGRAM_DATA: u32 = 3;
+
+/// The upgrade authority of this program, from its account and its ProgramData account. NotUpgradeAuthority when there is none.
+fn upgrade_authority(program_id: &Address, program: &AccountView, program_data: &AccountView) -> Result<[u8; 32], ProgramError> {
+    checks::key(program, program_id)?;
+    for view in [program, program_data] {
+        if !view.owned_by(&ids::UPGRADEABLE_LOADER) {
+            return Err(GtxError::AccountOwnerMismatch.into());
+        }
+    }
+    let program = program.try_borrow()?;
+    let mut fields = Args(&program);
+    if fields.u32()? != LOADER_PROGRAM || !same_key(fields.bytes::<32>()?, program_data.address().as_array()) {
+        return Err(GtxError::AccountKeyMismatch.into());
+    }
+    let data = program_data.try_borrow()?;
+    let mut fields = Args(&data);
+    if fields.u32()? != LOADER_PROGRAM_DATA {
+        return Err(GtxError::AccountTypeMismatch.into());
+    }
+    let _deployed_in_slot = fields.u64()?;
+    if fields.u8()? != 1 {
+        return Err(GtxError::NotUpgradeAuthority.into()); // immutable: nobody may
+    }
+    Ok(*fields.bytes::<32>()?)
+}
+
+pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+    let mut args = Args(data);
+    let authority = *args.bytes::<32>()?;
+    let genesis_hash = *args.bytes::<32>()?;
+    let salt = *args.bytes::<16>()?;
+    let development = args.bool()?;
+    args.end()?;
+
+    let [upgrader, payer, config, program, program_data, system, ..] = accounts else {
+        return Err(GtxError::MissingAccount.into());
+    };
+    checks::signer(upgrader)?;
+    checks::payer(payer)?;
+    checks::key(system, &ids::SYSTEM)?;
+    if !same_key(&upgrade_authority(program_id, program, program_data)?, upgrader.address().as_array()) {
+        return Err(GtxError::NotUpgradeAuthority.into());
+    }
+
+    let hash = sys::sha256(&[&genesis_hash, ids::ORACLE.as_array(), &salt]);
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    let network_id = [a, b, c, d, e, f, g, h];
+    let bump = pda::create(config, payer, program_id, &[b"config"], size_of::<Config>())?;
+    pda::fill(
+        config,
+        &Config {
+            discriminator: Config::DISCRIMINATOR,
+            authority,
+            salt,
+            network_id,
+            genesis_hash,
+            bump,
+            development: u8::from(development),
+            ..Config::zeroed()
+        },
+    )?;
+    Event::<49>::new(discriminator("event:", "Initialized")).raw(&authority).raw(&network_id).u8(u8::from(development)).emit();
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Registry: who may speak. Zones, attestors, users, connection points, meters and their keys; no energy, no money.
+#![no_std]
+
+#[cfg(target_arch = "bpf")]
+use sbpf_rt as _;
+
+mod create_zone;
+mod initialize;
+mod register_meter;
+mod register_user;
+mod set_zone_attestors;
+
+use gtx_common::{GtxError, discriminator};
+use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
+
+gtx_common::program!(super::process);
+
+const INITIALIZE: u64 = discriminator("global:", "initialize");
+const CREATE_ZONE: u64 = discriminator("global:", "create_zone");
+const SET_ZONE_ATTESTORS: u64 = discriminator("global:", "set_zone_attestors");
+const REGISTER_USER: u64 = discriminator("global:", "register_user");
+const REGISTER_METER: u64 = discriminator("global:", "register_meter");
+
+/// Sends an instruction to its file by the 8-byte discriminator.
+pub fn process(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+    let (tag, args) = data.split_first_chunk::<8>().ok_or(ProgramError::from(GtxError::UnknownInstruction))?;
+    match u64::from_le_bytes(*tag) {
+        INITIALIZE => initialize::process(program, accounts, args),
+        CREATE_ZONE => create_zone::process(program, accounts, args),
+        SET_ZONE_ATTESTORS => set_zone_attestors::process(accounts, args),
+        REGISTER_USER => register_user::process(program, accounts, args),
+        REGISTER_METER => register_meter::process(program, accounts, args),
+        _ => Err(GtxError::UnknownInstruction.into()),
+    }
+}

@@ -1,0 +1,53 @@
+//! RFC 6962 Merkle roots, leaf by leaf.
+
+use crate::Sha256;
+
+/// The root over leaves given one by one: leaf = SHA-256(00 ‖ data), node = SHA-256(01 ‖ left ‖ right), empty = SHA-256 of nothing.
+/// Holds one hash per set bit of the count; `DEPTH` 32 is enough for 2^32 − 1 leaves.
+pub struct Builder<'a, S: Sha256, const DEPTH: usize = 32> {
+    sha: &'a S,
+    stack: [[u8; 32]; DEPTH],
+    count: u64,
+}
+
+impl<'a, S: Sha256, const DEPTH: usize> Builder<'a, S, DEPTH> {
+    /// An empty tree.
+    pub fn new(sha: &'a S) -> Self {
+        Self { sha, stack: [[0; 32]; DEPTH], count: 0 }
+    }
+
+    fn node(&self, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+        self.sha.hash(&[&[1], left, right])
+    }
+
+    /// Adds the next leaf; false, and nothing changes, when `DEPTH` does not hold another.
+    pub fn push(&mut self, leaf: &[u8]) -> bool {
+        let mut hash = self.sha.hash(&[&[0], leaf]);
+        // As many joins as the count has trailing ones: a binary counter of perfect subtrees.
+        let level = self.count.trailing_ones() as usize;
+        if level >= DEPTH {
+            return false;
+        }
+        for below in 0..level {
+            if let Some(left) = self.stack.get(below) {
+                hash = self.node(left, &hash);
+            }
+        }
+        if let Some(place) = self.stack.get_mut(level) {
+            *place = hash;
+        }
+        self.count = self.count.saturating_add(1);
+        true
+    }
+
+    /// The root over what was added; more can be added afterwards.
+    pub fn root(&self) -> [u8; 32] {
+        let mut root: Option<[u8; 32]> = None;
+        for (level, subtree) in self.stack.iter().enumerate() {
+            if self.count >> level & 1 == 1 {
+                root = Some(root.map_or(*subtree, |right| self.node(subtree, &right)));
+            }
+        }
+        root.unwrap_or_else(|| self.sha.hash(&[]))
+    }
+}
