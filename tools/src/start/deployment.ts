@@ -1,0 +1,216 @@
+import {
+  decodeConfig,
+  decodeMeter,
+  decodeMeterPage,
+  decodeZone,
+  instructions,
+  pda,
+  SlotFlag,
+  UserRole,
+} from '@gridtokenx/chain-client';
+import { base58Decode, fromHex, sha256 } from '@gridtokenx/protocol';
+import { type Connection, type Keypair, LAMPORTS_PER_SOL, type PublicKey } from '@solana/web3.js';
+import { rpc } from '../chain/rpc.js';
+import { sendAndConfirm } from './send.js';
+
+/** The demonstration's zone. */
+export const ZONE = 1;
+const ZONE_CAPACITY_W = 2_000_000n;
+const WALLET_SOL = 100;
+/** float32 kWh below 16,384 kWh is exact to the watt-hour (wire format: Units). */
+const REGISTER_STEP_WH = 1;
+
+/** The parties that set a chain up. */
+export interface Parties {
+  readonly authority: Keypair;
+  readonly utility: Keypair;
+  readonly installer: Keypair;
+  readonly attestor: Keypair;
+}
+
+/** What `enrol` of a gateway wrote for one meter. */
+export interface EnrolledMeter {
+  readonly name: string;
+  readonly meter_id: string;
+  readonly key: string;
+  /** The signed enrolment message, 171 bytes in hex. */
+  readonly message: string;
+  readonly zone: number;
+}
+
+/** Set-up of a development chain. Every step looks first whether it was done, so the whole can be repeated. */
+export class Deployment {
+  readonly #connection: Connection;
+  readonly #parties: Parties;
+
+  constructor(connection: Connection, parties: Parties) {
+    this.#connection = connection;
+    this.#parties = parties;
+  }
+
+  async #account(address: PublicKey) {
+    return this.#connection.getAccountInfo(address, 'confirmed');
+  }
+  #send(signers: Keypair[], list: Parameters<typeof sendAndConfirm>[3]): Promise<string> {
+    return sendAndConfirm(this.#connection, this.#parties.authority, signers, list);
+  }
+
+  /** Development SOL for every wallet that has none. */
+  async fund(wallets: readonly PublicKey[]): Promise<void> {
+    for (const wallet of wallets) {
+      if ((await this.#connection.getBalance(wallet, 'confirmed')) > 0) continue;
+      await rpc(this.#connection.rpcEndpoint, 'requestAirdrop', [wallet.toBase58(), WALLET_SOL * LAMPORTS_PER_SOL]);
+    }
+    for (const wallet of wallets)
+      await this.#until(
+        `SOL of ${wallet.toBase58()}`,
+        async () => (await this.#connection.getBalance(wallet, 'confirmed')) > 0,
+      );
+  }
+
+  async #until(what: string, condition: () => Promise<boolean>): Promise<void> {
+    for (const started = Date.now(); Date.now() - started < 30_000; ) {
+      if (await condition()) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`the chain does not show ${what}`);
+  }
+
+  /** Config, token, zone with its attestor. Returns network_id (8 bytes). */
+  async initialise(): Promise<Uint8Array> {
+    const { authority, utility, attestor } = this.#parties;
+    if (!(await this.#account(pda.config()))) {
+      const genesisHash = base58Decode(await this.#connection.getGenesisHash());
+      const salt = crypto.getRandomValues(new Uint8Array(16));
+      const initialize = instructions.initialize({
+        upgradeAuthority: authority.publicKey,
+        payer: authority.publicKey,
+        authority: authority.publicKey,
+        genesisHash,
+        salt,
+        development: true,
+      });
+      await this.#send([], [initialize]);
+    }
+    if (!(await this.#account(pda.mint()))) {
+      await this.#send([], [instructions.initializeToken({ payer: authority.publicKey })]);
+    }
+    if (!(await this.#account(pda.zone(ZONE)))) {
+      await this.#send(
+        [],
+        [
+          instructions.createZone({
+            authority: authority.publicKey,
+            payer: authority.publicKey,
+            zone: ZONE,
+            utility: utility.publicKey,
+            capacityW: ZONE_CAPACITY_W,
+          }),
+          instructions.setZoneAttestors({
+            authority: authority.publicKey,
+            zone: ZONE,
+            threshold: 1,
+            attestors: [attestor.publicKey],
+          }),
+        ],
+      );
+    }
+    const config = await this.#account(pda.config());
+    if (!config) throw new Error('the registry has no Config after initialize');
+    return decodeConfig(config).networkId;
+  }
+
+  async #registerUser(wallet: PublicKey, role: UserRole): Promise<void> {
+    if (await this.#account(pda.user(wallet))) return;
+    const { authority, utility } = this.#parties;
+    const commitment = sha256(crypto.getRandomValues(new Uint8Array(32)), wallet.toBytes());
+    await this.#send(
+      [utility],
+      [
+        instructions.registerUser({
+          authority: utility.publicKey,
+          payer: authority.publicKey,
+          zone: ZONE,
+          wallet,
+          commitment,
+          role,
+        }),
+      ],
+    );
+  }
+
+  /** Registers the meter with the device's own proof, makes its page, activates its slot. */
+  async enrol(
+    meter: EnrolledMeter,
+    owner: Keypair,
+    limits: { exportLimitW: number; importLimitW: number },
+  ): Promise<void> {
+    const { authority, installer } = this.#parties;
+    const meterId = fromHex(meter.meter_id);
+    await this.#registerUser(installer.publicKey, UserRole.installer);
+    await this.#registerUser(owner.publicKey, UserRole.owner);
+    if (!(await this.#account(pda.meter(meterId)))) {
+      await this.#send(
+        [installer],
+        [
+          instructions.signedMessageVerification(base58Decode(meter.key), fromHex(meter.message)),
+          instructions.registerMeter({
+            authority: installer.publicKey,
+            authorityIsUtility: false,
+            payer: authority.publicKey,
+            zone: ZONE,
+            meterId,
+            owner: owner.publicKey,
+            pointCommitment: sha256(new TextEncoder().encode('point'), meterId),
+            exportLimitW: limits.exportLimitW,
+            importLimitW: limits.importLimitW,
+            registerStepWh: REGISTER_STEP_WH,
+            tariffClass: 1,
+          }),
+        ],
+      );
+    }
+    await this.#activate(meterId);
+  }
+
+  async #activate(meterId: Uint8Array): Promise<void> {
+    const { authority } = this.#parties;
+    const zone = await this.#account(pda.zone(ZONE));
+    if (!zone) throw new Error(`zone ${ZONE} is not there`);
+    for (let page = 0; page < Math.max(1, decodeZone(zone).pageCount); page++) {
+      if (!(await this.#account(pda.meterPage(ZONE, page)))) {
+        await this.#send([], [instructions.createPage({ payer: authority.publicKey, zone: ZONE, page })]);
+      }
+      const ledger = await this.#account(pda.ledgerPage(ZONE, page));
+      if (!ledger) {
+        const step = instructions.createLedgerPage({ payer: authority.publicKey, zone: ZONE, page });
+        await this.#send([], [step, step]);
+      }
+    }
+    const { page, slot } = await this.slotOf(meterId);
+    const read = await this.#account(pda.meterPage(ZONE, page));
+    const found = read ? decodeMeterPage(read).slots[slot] : undefined;
+    if (found && (found.flags & SlotFlag.active) !== 0) return;
+    await this.#send([], [instructions.activateSlot({ meterId, zone: ZONE, page })]);
+  }
+
+  /** Page and slot of a registered meter. */
+  async slotOf(meterId: Uint8Array): Promise<{ page: number; slot: number }> {
+    const account = await this.#account(pda.meter(meterId));
+    if (!account) throw new Error('the meter is not registered');
+    return decodeMeter(account);
+  }
+
+  /** The owner has minted tokens sent to the own wallet instead of the pool. */
+  async mintToWallet(meter: EnrolledMeter, owner: Keypair): Promise<void> {
+    const meterId = fromHex(meter.meter_id);
+    const { page } = await this.slotOf(meterId);
+    await this.#send(
+      [owner],
+      [
+        instructions.createOwnerTokenAccount({ payer: this.#parties.authority.publicKey, owner: owner.publicKey }),
+        instructions.setDestination({ owner: owner.publicKey, meterId, zone: ZONE, page, destination: 'wallet' }),
+      ],
+    );
+  }
+}

@@ -1,0 +1,121 @@
+// npm test: every check and every test, in an order that fails early. Prints what it does, a summary, and as its last
+// line "N passed, N failed". With CI=true a missing toolchain is a failure; elsewhere it is a printed skip.
+//   npm test [-- vitest filters]      runs only vitest with these filters
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const node = process.execPath;
+const inCi = process.env.CI === 'true';
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+const skips = [];
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options, env: { ...process.env, ...options.env } });
+}
+
+/** Counts one check by its exit code. */
+function check(name, command, args, options) {
+  const started = Date.now();
+  console.log(`\n== ${name}`);
+  const status = run(command, args, options).status;
+  if (status === 0) totals.passed++;
+  else {
+    totals.failed++;
+    failures.push(`${name} (exit code ${status})`);
+  }
+  console.log(`   ${status === 0 ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function missing(name, what) {
+  if (inCi) {
+    totals.failed++;
+    failures.push(`${name}: ${what}`);
+    console.log(`\n== ${name}\n   FAILED: ${what}`);
+  } else {
+    totals.skipped++;
+    skips.push(`${name}: ${what}`);
+    console.log(`\n== ${name}\n   SKIPPED: ${what}`);
+  }
+}
+
+const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+
+function vitest(filters) {
+  console.log('\n== vitest');
+  const folder = mkdtempSync(join(tmpdir(), 'gtx-test-'));
+  const output = join(folder, 'vitest.json');
+  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=dot', '--reporter=json'];
+  const status = run(node, [...args, `--outputFile.json=${output}`, ...filters]).status;
+  const result = existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : null;
+  rmSync(folder, { recursive: true, force: true });
+  totals.passed += result?.numPassedTests ?? 0;
+  totals.failed += result?.numFailedTests ?? 0;
+  totals.skipped += result?.numPendingTests ?? 0;
+  // A file that cannot be loaded has no tests to count, and must not pass for that.
+  if (status !== 0 && !result?.numFailedTests) totals.failed++;
+  if (status !== 0) failures.push('vitest, see above');
+}
+
+/** Host tests of Rust crates, with rustup's or the distribution's cargo and a target folder of their own. */
+function cargoTests(name, folder) {
+  if (!has('cargo', '--version')) return missing(name, 'cargo is not there: install Rust 1.85 or newer');
+  const started = Date.now();
+  console.log(`\n== ${name}`);
+  const target = join(root, 'programs/target/host');
+  const result = run('cargo', ['test', '--locked', '--quiet'], {
+    cwd: join(root, folder),
+    env: { CARGO_TARGET_DIR: target, RUSTC: undefined },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  });
+  process.stdout.write(result.stdout);
+  for (const match of result.stdout.matchAll(/(\d+) passed; (\d+) failed; (\d+) ignored/g)) {
+    totals.passed += Number(match[1]);
+    totals.failed += Number(match[2]);
+    totals.skipped += Number(match[3]);
+  }
+  if (result.status !== 0) {
+    totals.failed++;
+    failures.push(name);
+  }
+  return console.log(`   ${result.status === 0 ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function programsRebuilt() {
+  const name = 'committed programs equal their source';
+  const script = join(root, 'programs/toolchain/check.sh');
+  const started = Date.now();
+  console.log(`\n== ${name}`);
+  const { status } = run('sh', [script]);
+  if (status === 3)
+    return missing(name, 'the toolchain for on-chain programs is not there: sh programs/toolchain/setup.sh');
+  if (status === 0) totals.passed++;
+  else {
+    totals.failed++;
+    failures.push(name);
+  }
+  return console.log(`   ${status === 0 ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+const filters = process.argv.slice(2);
+const started = Date.now();
+if (filters.length > 0) vitest(filters);
+else {
+  check('types', node, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', root]);
+  check('style', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', root]);
+  check('imports and documents', node, [join(root, 'tools/dist/checks/main.js')]);
+  cargoTests('wire format in Rust', 'protocol/rust');
+  cargoTests('programs on the host', 'programs');
+  programsRebuilt();
+  vitest([]);
+}
+console.log(`\n${((Date.now() - started) / 1000).toFixed(0)} s in all.`);
+for (const skip of skips) console.log(`skipped  ${skip}`);
+for (const failure of failures) console.log(`failed   ${failure}`);
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exit(totals.failed === 0 && failures.length === 0 ? 0 : 1);
