@@ -1,0 +1,281 @@
+import {
+  type AttestItem,
+  buildAttestPage,
+  decodeConfig,
+  decodeLedgerPage,
+  decodeMeterPage,
+  instructions,
+  pda,
+  UserRole,
+} from '@gridtokenx/chain-client';
+import { type Enrolment, encodePayload, encodeSign1, sha256, sigStructure } from '@gridtokenx/protocol';
+import { Keypair, type PublicKey, type TransactionInstruction } from '@solana/web3.js';
+import nacl from './nacl.js';
+import { Chain, computeLimit, type Outcome } from './harness.js';
+
+const text = (value: string) => new TextEncoder().encode(value);
+
+/** A key pair that is the same in every run. */
+export const keyOf = (name: string): Keypair => Keypair.fromSeed(sha256(text(`test/${name}`)));
+
+/** Unix seconds at which the worlds begin, in the middle of a window. */
+export const START = 1_800_000_000 + 450;
+export const windowAt = (seconds: number) => Math.floor(seconds / 900);
+
+export interface WorldOptions {
+  readonly development?: boolean;
+  readonly attestors?: number;
+  readonly threshold?: number;
+  readonly zone?: number;
+}
+
+export interface MeterOptions {
+  readonly owner?: Keypair;
+  readonly exportLimitW?: number;
+  readonly importLimitW?: number;
+  readonly registerStepWh?: number;
+  /** Changes the enrolment message before it is signed. */
+  readonly message?: Partial<Enrolment>;
+}
+
+export interface TestMeter {
+  readonly id: Uint8Array;
+  readonly key: Keypair;
+  readonly owner: Keypair;
+  readonly commitment: Uint8Array;
+}
+
+/** A deployment with one zone, its utility, an installer, one owner and attestors. */
+export class World {
+  readonly chain: Chain;
+  readonly zone: number;
+  readonly authority = keyOf('authority');
+  readonly utility = keyOf('utility');
+  readonly installer = keyOf('installer');
+  readonly owner = keyOf('owner');
+  readonly attestors: readonly Keypair[];
+  readonly threshold: number;
+  readonly #development: boolean;
+
+  constructor(options: WorldOptions = {}, chain = new Chain()) {
+    this.chain = chain;
+    this.zone = options.zone ?? 7;
+    this.threshold = options.threshold ?? 2;
+    this.#development = options.development ?? false;
+    this.attestors = Array.from({ length: options.attestors ?? 3 }, (_, index) => keyOf(`attestor ${index}`));
+  }
+
+  get payer(): PublicKey {
+    return this.chain.payer.publicKey;
+  }
+
+  /** The same world on another chain, to try something that must not leave a trace. */
+  on(chain: Chain): World {
+    return new World(
+      { zone: this.zone, threshold: this.threshold, development: this.#development, attestors: this.attestors.length },
+      chain,
+    );
+  }
+
+  fork(): World {
+    return this.on(this.chain.fork());
+  }
+
+  initialize(): TransactionInstruction {
+    return instructions.initialize({
+      upgradeAuthority: this.chain.upgradeAuthority.publicKey,
+      payer: this.payer,
+      authority: this.authority.publicKey,
+      genesisHash: sha256(text('genesis')),
+      salt: sha256(text('salt')).slice(0, 16),
+      development: this.#development,
+    });
+  }
+
+  createZone(zone = this.zone): TransactionInstruction {
+    return instructions.createZone({
+      authority: this.authority.publicKey,
+      payer: this.payer,
+      zone,
+      utility: this.utility.publicKey,
+      capacityW: 1_000_000n,
+    });
+  }
+
+  setAttestors(keys = this.attestors.map((key) => key.publicKey), threshold = this.threshold): TransactionInstruction {
+    return instructions.setZoneAttestors({
+      authority: this.authority.publicKey,
+      zone: this.zone,
+      threshold,
+      attestors: keys,
+    });
+  }
+
+  registerUser(wallet: PublicKey, role: UserRole): TransactionInstruction {
+    return instructions.registerUser({
+      authority: this.utility.publicKey,
+      payer: this.payer,
+      zone: this.zone,
+      wallet,
+      commitment: sha256(wallet.toBytes()),
+      role,
+    });
+  }
+
+  /** Registry, token, zone, attestors, users. */
+  setUp(): this {
+    const { chain } = this;
+    chain.time = START;
+    chain.must([this.initialize()], [chain.upgradeAuthority]);
+    chain.must([this.createZone(), this.setAttestors()], [this.authority]);
+    chain.must([instructions.initializeToken({ payer: this.payer })]);
+    chain.must(
+      [
+        this.registerUser(this.installer.publicKey, UserRole.installer),
+        this.registerUser(this.owner.publicKey, UserRole.owner),
+      ],
+      [this.utility],
+    );
+    return this;
+  }
+
+  meter(name: string, owner = this.owner): TestMeter {
+    return {
+      id: sha256(text(`meter/${name}`)).slice(0, 16),
+      key: keyOf(`meter key ${name}`),
+      owner,
+      commitment: sha256(text(`point/${name}`)),
+    };
+  }
+
+  enrolment(meter: TestMeter, change: Partial<Enrolment> = {}): Uint8Array {
+    return encodePayload({
+      kind: 4,
+      networkId: this.chain.get(pda.config(), decodeConfig).networkId,
+      meterId: meter.id,
+      seq: 1n,
+      owner: meter.owner.publicKey.toBytes(),
+      importWh: 1_000n,
+      exportWh: 2_000n,
+      zone: this.zone,
+      source: 1,
+      role: 0,
+      deviceSigned: false,
+      keyEpoch: 0,
+      window: windowAt(this.chain.time),
+      ...change,
+    });
+  }
+
+  /** The Ed25519 verification and the registration behind it. */
+  register(meter: TestMeter, options: MeterOptions = {}): TransactionInstruction[] {
+    const payload = this.enrolment(meter, options.message);
+    return [
+      instructions.signedMessageVerification(meter.key.publicKey.toBytes(), signed(meter.key, payload)),
+      instructions.registerMeter({
+        authority: this.installer.publicKey,
+        authorityIsUtility: false,
+        payer: this.payer,
+        zone: this.zone,
+        meterId: meter.id,
+        owner: meter.owner.publicKey,
+        pointCommitment: meter.commitment,
+        exportLimitW: options.exportLimitW ?? 5_000,
+        importLimitW: options.importLimitW ?? 10_000,
+        registerStepWh: options.registerStepWh ?? 1,
+        tariffClass: 1,
+      }),
+    ];
+  }
+
+  createPages(page = 0): void {
+    const { payer, zone } = this;
+    const ledger = instructions.createLedgerPage({ payer, zone, page });
+    this.chain.must([instructions.createPage({ payer, zone, page }), ledger, ledger]);
+  }
+
+  /** Registers `count` meters and activates their slots on pages that it creates. */
+  addMeters(count: number, options: MeterOptions = {}, first = 0): TestMeter[] {
+    const meters: TestMeter[] = [];
+    for (let index = first; index < first + count; index++) {
+      const meter = this.meter(`${index}`, options.owner);
+      this.chain.must(this.register(meter, options), [this.installer]);
+      const page = index >> 8;
+      if (index % 256 === 0) this.createPages(page);
+      this.chain.must([instructions.activateSlot({ meterId: meter.id, zone: this.zone, page })]);
+      meters.push(meter);
+    }
+    return meters;
+  }
+
+  meterPage(page = 0) {
+    return this.chain.get(pda.meterPage(this.zone, page), decodeMeterPage);
+  }
+
+  ledgerPage(page = 0) {
+    return this.chain.get(pda.ledgerPage(this.zone, page), decodeLedgerPage);
+  }
+
+  /** Items for `totals` by slot: each with a statement payload for `window`. */
+  items(window: number, totals: ReadonlyMap<number, { exportWh: bigint; importWh: bigint }>): AttestItem[] {
+    return [...totals].map(([slot, total]) => ({ slot, ...total, payload: statement(slot, window, total) }));
+  }
+
+  attest(args: {
+    window: number;
+    items: readonly AttestItem[];
+    page?: number;
+    signers?: readonly Keypair[];
+    read?: ReturnType<World['meterPage']>;
+  }): Outcome {
+    const page = args.page ?? 0;
+    const signers = args.signers ?? this.attestors.slice(0, this.threshold);
+    const instruction = buildAttestPage({
+      zone: this.zone,
+      page,
+      read: args.read ?? this.meterPage(page),
+      window: args.window,
+      items: args.items,
+      attestors: signers.map((key) => key.publicKey),
+    });
+    return this.chain.send([computeLimit(60_000), instruction], signers);
+  }
+
+  mintPage(page = 0): Outcome {
+    return this.chain.send([instructions.mintPage({ zone: this.zone, page })]);
+  }
+
+  /** Base units in a token account; 0 when it does not exist. */
+  balance(account: PublicKey): bigint {
+    const data = this.chain.account(account)?.data;
+    return data ? new DataView(data.buffer, data.byteOffset).getBigUint64(64, true) : 0n;
+  }
+
+  /** Base units of GXT in existence. */
+  supply(): bigint {
+    const data = this.chain.account(pda.mint())?.data;
+    return data ? new DataView(data.buffer, data.byteOffset).getBigUint64(36, true) : 0n;
+  }
+}
+
+/** The message that `key` signed over a payload. */
+export function signed(key: Keypair, payload: Uint8Array): Uint8Array {
+  return encodeSign1(payload, nacl(key, sigStructure(payload)));
+}
+
+/** A statement payload; the chain sees only its place in the root. */
+export function statement(slot: number, window: number, total: { exportWh: bigint; importWh: bigint }): Uint8Array {
+  return encodePayload({
+    kind: 2,
+    networkId: new Uint8Array(8),
+    meterId: Uint8Array.from({ length: 16 }, (_, index) => (index < 2 ? slot >> (8 * index) : 0)),
+    seq: BigInt(window),
+    window,
+    importWh: total.importWh,
+    exportWh: total.exportWh,
+    readingCount: 15,
+    quality: 64,
+    timeUncertaintyMs: 20,
+    readingsRoot: new Uint8Array(32),
+  });
+}
