@@ -13,6 +13,8 @@ const commands = {
   test: 'tools/test.mjs',
   bench: 'tools/dist/bench/main.js',
   check: 'tools/dist/checks/main.js',
+  'verify-report': 'tools/dist/checks/report.js',
+  outsider: 'tools/dist/checks/outsider.js',
   build: null,
 };
 
