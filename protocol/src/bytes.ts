@@ -21,6 +21,14 @@ export function concatBytes(...parts: Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/**
+ * A copy of part of `bytes` as a plain `Uint8Array`. Used instead of `slice`, which in Node's `Buffer` does not copy: what
+ * comes from a socket is a Buffer, and a decoded field must not change with the packet it came in, nor the reverse.
+ */
+export function copyBytes(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end));
+}
+
 /** True when both have the same length and the same bytes. Not constant-time: for public values only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

@@ -1,4 +1,4 @@
-import { concatBytes } from './bytes.js';
+import { concatBytes, copyBytes } from './bytes.js';
 import { PAYLOAD_BYTES } from './payload.js';
 import { Reason, WireError } from './reasons.js';
 
@@ -56,7 +56,7 @@ export function parseSign1(message: Uint8Array): Sign1 {
   if (!has(message, 0, HEAD) || !has(message, SIGNATURE_HEAD_AT, SIGNATURE_HEAD)) {
     throw new WireError(Reason.malformed, 'not a COSE_Sign1 with the header {1: -8} and a 96-byte payload');
   }
-  return { payload: message.slice(PAYLOAD_AT, SIGNATURE_HEAD_AT), signature: message.slice(SIGNATURE_AT) };
+  return { payload: copyBytes(message, PAYLOAD_AT, SIGNATURE_HEAD_AT), signature: copyBytes(message, SIGNATURE_AT) };
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as ed from '@noble/ed25519';
 import { sha512 } from '@noble/hashes/sha2.js';
-import { equalBytes, fromHex } from './bytes.js';
+import { copyBytes, equalBytes, fromHex } from './bytes.js';
 
 ed.hashes.sha512 = (message: Uint8Array) => sha512(message);
 
@@ -23,7 +23,7 @@ export interface Verifier {
 /** Signs with a 32-byte RFC 8032 seed that is held in memory. */
 export function ed25519Signer(seed: Uint8Array): Signer {
   if (seed.length !== 32) throw new RangeError(`Ed25519 seed of ${seed.length} bytes, expected 32`);
-  const secret = seed.slice();
+  const secret = copyBytes(seed);
   const publicKey = ed.getPublicKey(secret);
   return { publicKey, sign: (message) => ed.sign(message, secret) };
 }
@@ -59,7 +59,7 @@ const SMALL_ORDER_Y = [
 ].map(fromHex);
 
 function isSmallOrderEncoding(encoded: Uint8Array): boolean {
-  const y = encoded.slice();
+  const y = copyBytes(encoded);
   y[31] = (y[31] ?? 0) & 0x7f;
   return SMALL_ORDER_Y.some((bad) => equalBytes(bad, y));
 }

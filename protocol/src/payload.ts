@@ -1,3 +1,4 @@
+import { copyBytes } from './bytes.js';
 import { Reason, WireError } from './reasons.js';
 import { MAX_U16, MAX_U32, MAX_U64 } from './units.js';
 
@@ -125,7 +126,7 @@ class Fields {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
   slice(at: number, length: number): Uint8Array {
-    return this.bytes.slice(at, at + length);
+    return copyBytes(this.bytes, at, at + length);
   }
 }
 
