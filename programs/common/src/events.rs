@@ -1,51 +1,67 @@
-//! Events: "Program data:" logs that start with Anchor's discriminator and go on with Borsh fields, built in a fixed buffer.
+//! Events: "Program data:" logs, Anchor's discriminator and the Borsh fields, which for fixed sizes are a packed struct.
 
-use crate::sys;
+use bytemuck::{Pod, Zeroable};
 
-/// An event of at most `N` bytes, discriminator included. What does not fit is a mistake of the program and panics.
-pub struct Event<const N: usize> {
-    bytes: [u8; N],
-    used: usize,
+use crate::{discriminator, sys};
+
+/// Writes the log entry of an event made by `event!`.
+#[inline(always)]
+pub fn emit(event: &impl Pod) {
+    sys::log_data(bytemuck::bytes_of(event));
 }
 
-impl<const N: usize> Event<N> {
-    /// `discriminator`: that of "event:" and the event's name.
-    #[inline(always)]
-    pub fn new(discriminator: u64) -> Self {
-        Self { bytes: [0; N], used: 0 }.raw(&discriminator.to_le_bytes())
-    }
+/// A packed struct with a constructor that sets the discriminator: `Name::emit(field, ...)` writes the log entry.
+macro_rules! event {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[repr(C, packed)]
+        #[derive(Clone, Copy, Pod, Zeroable)]
+        pub struct $name { discriminator: u64, $(pub $field: $type),* }
 
-    #[inline(always)]
-    #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)] // overflow panics, see above
-    pub fn raw(mut self, part: &[u8]) -> Self {
-        let end = self.used + part.len();
-        self.bytes[self.used..end].copy_from_slice(part);
-        self.used = end;
-        self
-    }
-
-    #[inline(always)]
-    pub fn u8(self, value: u8) -> Self {
-        self.raw(&[value])
-    }
-
-    #[inline(always)]
-    pub fn u16(self, value: u16) -> Self {
-        self.raw(&value.to_le_bytes())
-    }
-
-    #[inline(always)]
-    pub fn u32(self, value: u32) -> Self {
-        self.raw(&value.to_le_bytes())
-    }
-
-    #[inline(always)]
-    pub fn u64(self, value: u64) -> Self {
-        self.raw(&value.to_le_bytes())
-    }
-
-    /// Writes the log entry.
-    pub fn emit(self) {
-        sys::log_data(self.bytes.get(..self.used).unwrap_or(&[]));
-    }
+        impl $name {
+            /// Writes the log entry.
+            #[inline(always)]
+            #[allow(clippy::too_many_arguments)]
+            pub fn emit($($field: $type),*) {
+                emit(&Self { discriminator: const { discriminator("event:", stringify!($name)) }, $($field),* });
+            }
+        }
+    };
 }
+
+event!(Initialized { authority: [u8; 32], network_id: [u8; 8], development: u8 });
+event!(ZoneCreated { zone: u16, utility: [u8; 32], capacity_w: u64 });
+event!(AttestorsSet { zone: u16, epoch: u32, threshold: u8, attestors: u8 });
+event!(UserRegistered { wallet: [u8; 32], zone: u16, role: u8 });
+event!(MeterRegistered {
+    meter_id: [u8; 16],
+    owner: [u8; 32],
+    device_key: [u8; 32],
+    zone: u16,
+    page: u32,
+    slot: u16,
+    role: u8,
+    signer_level: u8,
+    enrolment_window: u32,
+});
+event!(PageCreated { zone: u16, page: u32 });
+event!(SlotActivated { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, window: u32, moves: u32 });
+event!(
+    /// The one event of an attest_page: `skipped` has the slots that were set and not accepted.
+    PageAttested {
+        zone: u16,
+        page: u32,
+        version: u64,
+        window: u32,
+        signers: u8,
+        accepted: u16,
+        skipped: [u8; 32],
+        root: [u8; 32],
+        history: [u8; 32],
+    }
+);
+event!(TokenInitialized { mint: [u8; 32], vault: [u8; 32] });
+event!(LedgerPageCreated { zone: u16, page: u32 });
+event!(DestinationSet { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, destination: u8 });
+event!(PageMinted { zone: u16, page: u32, slots: u16, minted_wh: u64, amount: u64 });
+event!(MeterMinted { meter_id: [u8; 16], owner: [u8; 32], zone: u16, page: u32, slot: u16, minted_wh: u64, amount: u64 });

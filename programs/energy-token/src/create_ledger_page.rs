@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, Account},
-    discriminator,
-    events::Event,
+    events::LedgerPageCreated,
     ids,
     layout::energy::{LEDGER_FORMAT, LedgerPage},
     pda,
@@ -49,6 +48,6 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     page.zone = zone;
     page.bump = bump;
     page.format = LEDGER_FORMAT;
-    Event::<14>::new(discriminator("event:", "LedgerPageCreated")).u16(zone).u32(number).emit();
+    LedgerPageCreated::emit(zone, number);
     Ok(())
 }

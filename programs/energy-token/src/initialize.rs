@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, Account},
-    discriminator,
-    events::Event,
+    events::TokenInitialized,
     ids,
     layout::energy::TokenConfig,
     pda,
@@ -66,6 +65,6 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
             ..TokenConfig::zeroed()
         },
     )?;
-    Event::<72>::new(discriminator("event:", "TokenInitialized")).raw(&mint).raw(&vault).emit();
+    TokenInitialized::emit(mint, vault);
     Ok(())
 }

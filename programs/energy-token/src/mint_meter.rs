@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, same_key},
-    discriminator,
-    events::Event,
+    events::MeterMinted,
     ids,
     layout::{
         energy::{BASE_UNITS_PER_WH, LedgerPage, TO_WALLET, TokenConfig},
@@ -61,14 +60,6 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     }
     let amount = minted_wh.checked_mul(BASE_UNITS_PER_WH).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     token::mint_to(&config, mint, target, authority, amount)?;
-    Event::<80>::new(discriminator("event:", "MeterMinted"))
-        .raw(&meter.meter_id)
-        .raw(&meter.owner)
-        .u16(meter.zone)
-        .u32(meter.page)
-        .u16(meter.slot)
-        .u64(minted_wh)
-        .u64(amount)
-        .emit();
+    MeterMinted::emit(meter.meter_id, meter.owner, meter.zone, meter.page, meter.slot, minted_wh, amount);
     Ok(())
 }

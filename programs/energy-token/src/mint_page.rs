@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, same_key},
-    discriminator,
-    events::Event,
+    events::PageMinted,
     ids,
     layout::{
         energy::{BASE_UNITS_PER_WH, LedgerPage, LedgerSlot, TO_WALLET, TokenConfig},
@@ -58,12 +57,6 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     }
     let amount = minted_wh.checked_mul(BASE_UNITS_PER_WH).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     token::mint_to(&config, mint, vault, authority, amount)?;
-    Event::<32>::new(discriminator("event:", "PageMinted"))
-        .u16(ledger.zone)
-        .u32(ledger.page)
-        .u16(moved)
-        .u64(minted_wh)
-        .u64(amount)
-        .emit();
+    PageMinted::emit(ledger.zone, ledger.page, moved, minted_wh, amount);
     Ok(())
 }

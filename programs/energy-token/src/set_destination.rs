@@ -4,8 +4,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, same_key},
-    discriminator,
-    events::Event,
+    events::DestinationSet,
     layout::{
         energy::{LedgerPage, TO_WALLET},
         registry::{Meter, NO_SLOT},
@@ -35,12 +34,6 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     }
     let slot = ledger.slots.get_mut(usize::from(meter.slot)).ok_or(ProgramError::from(GtxError::MeterHasNoSlot))?;
     slot.flags = if wallet { slot.flags | TO_WALLET } else { slot.flags & !TO_WALLET };
-    Event::<33>::new(discriminator("event:", "DestinationSet"))
-        .raw(&meter.meter_id)
-        .u16(meter.zone)
-        .u32(meter.page)
-        .u16(meter.slot)
-        .u8(u8::from(wallet))
-        .emit();
+    DestinationSet::emit(meter.meter_id, meter.zone, meter.page, meter.slot, u8::from(wallet));
     Ok(())
 }

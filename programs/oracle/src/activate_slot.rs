@@ -3,8 +3,8 @@
 use gtx_common::{
     GtxError,
     args::Args,
-    checks, discriminator,
-    events::Event,
+    checks,
+    events::SlotActivated,
     layout::{
         oracle::{ACTIVE, CLOSED, MOVED, MeterPage, MeterSlot},
         registry::{Meter, NO_SLOT, STATUS_ACTIVE},
@@ -74,14 +74,7 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     *slot = written;
     page.moves = moves;
     history::fold(&mut page, ACTIVATE_SLOT, 0, data, bytemuck::bytes_of(&written));
-    Event::<40>::new(discriminator("event:", "SlotActivated"))
-        .raw(&meter_id)
-        .u16(page.zone)
-        .u32(page.page)
-        .u16(meter.slot)
-        .u32(written.window)
-        .u32(moves)
-        .emit();
+    SlotActivated::emit(meter_id, page.zone, page.page, meter.slot, written.window, moves);
     Ok(())
 }
 

@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, same_key},
-    discriminator,
-    events::Event,
+    events::PageAttested,
     layout::{
         oracle::{ACTIVE, CLOSED, DISPUTED, EXTRA, MOVED, MeterPage, MeterSlot, SLOTS},
         registry::Zone,
@@ -19,7 +18,7 @@ use crate::{ATTEST_PAGE, history};
 
 const BITMAP_BYTES: usize = SLOTS / 8;
 /// Windows passed count at most 30 days.
-const MOST_WINDOWS: u32 = 2_880;
+const MOST_WINDOWS: u64 = 2_880;
 /// Groups of a LEB128 number; 9 · 7 = 63 bits.
 const MOST_BITS: u32 = 63;
 
@@ -59,48 +58,78 @@ fn count(zone: &Zone, signers: &[AccountView]) -> Result<u8, ProgramError> {
     Ok(bitmap)
 }
 
-/// The rise from `current` to the smallest total ≥ it that has the next number's bits as its low bits.
+/// The smallest rise of `current` that gives it `bits` low bits equal to `value`'s.
 #[inline(always)]
-fn rise(totals: &mut &[u8], current: u64) -> Result<u64, ProgramError> {
-    let (first, rest) = totals.split_first().ok_or(ProgramError::from(GtxError::MalformedInstruction))?;
-    *totals = rest;
-    if *first < 0x80 {
-        return Ok(u64::from(*first).wrapping_sub(current) & 0x7f);
-    }
-    let mut value = u64::from(*first & 0x7f);
-    let mut bits = 7u32;
+fn rise(value: u64, current: u64, bits: u32) -> u64 {
+    value.wrapping_sub(current) & (1u64 << bits).wrapping_sub(1)
+}
+
+/// Takes one number of any length: its rise over `current`. None when it is cut off or longer than 9 groups.
+#[inline(never)]
+fn take_long(totals: &mut &[u8], current: u64) -> Option<u64> {
+    let (mut value, mut bits) = (0u64, 0u32);
     loop {
-        let (next, rest) = totals.split_first().ok_or(ProgramError::from(GtxError::MalformedInstruction))?;
+        let (group, rest) = totals.split_first()?;
         *totals = rest;
         if bits >= MOST_BITS {
-            return Err(GtxError::MalformedInstruction.into());
+            return None;
         }
-        value |= u64::from(*next & 0x7f) << bits;
+        value |= u64::from(group & 0x7f) << bits;
         bits = bits.wrapping_add(7);
-        if *next < 0x80 {
-            return Ok(value.wrapping_sub(current) & (1u64 << bits).wrapping_sub(1));
+        if *group < 0x80 {
+            return Some(rise(value, current, bits));
         }
     }
 }
 
+/// Takes a slot's two numbers: their rises. None when one is malformed. Nearly all of them have one or two groups, so that four
+/// bytes in one load hold both; two calls of `take_long` say the same of every number.
+#[inline(always)]
+fn take_pair(totals: &mut &[u8], slot: &MeterSlot) -> Option<(u64, u64)> {
+    if let Some(head) = totals.first_chunk::<4>() {
+        let word = u64::from(u32::from_le_bytes(*head));
+        let one = |word: u64, current: u64| rise(word, current, 7);
+        let two = |word: u64, current: u64| rise((word & 0x7f) | (word >> 1 & 0x3f80), current, 14);
+        let (first, second, used) = match (word & 0x80 == 0, word & 0x8000 == 0, word & 0x80_0000 == 0, word & 0x8000_0000 == 0) {
+            (true, true, _, _) => (one(word, slot.export_wh), one(word >> 8, slot.import_wh), 2),
+            (true, false, true, _) => (one(word, slot.export_wh), two(word >> 8, slot.import_wh), 3),
+            (false, true, true, _) => (two(word, slot.export_wh), one(word >> 16, slot.import_wh), 3),
+            (false, true, false, true) => (two(word, slot.export_wh), two(word >> 16, slot.import_wh), 4),
+            _ => return take_slow(totals, slot),
+        };
+        *totals = totals.get(used..)?;
+        return Some((first, second));
+    }
+    take_slow(totals, slot)
+}
+
+#[cold]
+#[inline(never)]
+fn take_slow(totals: &mut &[u8], slot: &MeterSlot) -> Option<(u64, u64)> {
+    Some((take_long(totals, slot.export_wh)?, take_long(totals, slot.import_wh)?))
+}
+
 /// What all slots of one attestation share.
 struct Rule {
-    window: u32,
+    window: u64,
     /// Flags that a slot must have out of (ACTIVE and what excludes it).
     relevant: u16,
     attestors: u8,
     epoch: u8,
 }
 
+/// A group's outcome when its totals are malformed or leave their range; otherwise the outcome is the bitmap of the skipped.
+const MALFORMED: u32 = 256;
+
 impl Rule {
-    /// Whether the slot takes the rises; if not, it stays as it was.
+    /// Whether the slot takes the rises; if not, it stays as it was. None when a total would reach 2^63 Wh.
     #[inline(always)]
-    fn apply(&self, slot: &mut MeterSlot, export_rise: u64, import_rise: u64) -> Result<bool, ProgramError> {
-        let flags = slot.flags;
-        if flags & self.relevant != ACTIVE || self.window <= slot.window {
-            return Ok(false);
+    fn apply(&self, slot: &mut MeterSlot, export_rise: u64, import_rise: u64) -> Option<bool> {
+        let (flags, window) = (slot.flags, u64::from(slot.window));
+        if flags & self.relevant != ACTIVE || self.window <= window {
+            return Some(false);
         }
-        let passed = u64::from(self.window.wrapping_sub(slot.window).min(MOST_WINDOWS));
+        let passed = self.window.wrapping_sub(window).min(MOST_WINDOWS);
         let (export_cap, import_cap) = (u64::from(slot.export_cap), u64::from(slot.import_cap));
         // u32 times at most 2,880 stays far inside u64.
         let (export_even, import_even) = (export_cap.wrapping_mul(passed), import_cap.wrapping_mul(passed));
@@ -110,45 +139,64 @@ impl Rule {
                 || export_rise > export_even.wrapping_add(export_cap)
                 || import_rise > import_even.wrapping_add(import_cap)
             {
-                return Ok(false);
+                return Some(false);
             }
             extra = EXTRA;
         }
-        let overflow = || ProgramError::from(GtxError::ArithmeticOverflow);
-        slot.export_wh = slot.export_wh.checked_add(export_rise).ok_or_else(overflow)?;
-        slot.import_wh = slot.import_wh.checked_add(import_rise).ok_or_else(overflow)?;
-        slot.window = self.window;
+        // A total below 2^63 and a rise below 2^63 do not wrap, so the top bit tells.
+        let (export_wh, import_wh) = (slot.export_wh.wrapping_add(export_rise), slot.import_wh.wrapping_add(import_rise));
+        if (export_wh | import_wh) >> 63 != 0 {
+            return None;
+        }
+        slot.export_wh = export_wh;
+        slot.import_wh = import_wh;
+        slot.window = self.window as u32;
         slot.flags = flags & !(EXTRA | MOVED) | extra;
         slot.attestors = self.attestors;
         slot.epoch = self.epoch;
-        Ok(true)
+        Some(true)
+    }
+
+    /// Eight slots, of which `set` are attested. Not inlined: its few live values fit the machine's registers.
+    #[inline(never)]
+    fn group(&self, slots: &mut [MeterSlot; 8], set: u8, totals: &mut &[u8]) -> u32 {
+        let mut rest = *totals;
+        let (mut left, mut mask, mut skipped) = (u32::from(set), 1u32, 0u32);
+        for slot in slots {
+            if left & 1 != 0 {
+                let Some((export_rise, import_rise)) = take_pair(&mut rest, slot) else {
+                    return MALFORMED;
+                };
+                match self.apply(slot, export_rise, import_rise) {
+                    Some(true) => {}
+                    Some(false) => skipped |= mask,
+                    None => return MALFORMED,
+                }
+            }
+            left >>= 1;
+            mask <<= 1;
+        }
+        *totals = rest;
+        skipped
     }
 }
 
-/// Goes through the set slots; returns how many took their rise and the bitmap of those that did not.
-#[inline(always)]
-fn apply(slots: &mut [MeterSlot; SLOTS], rule: &Rule, bitmap: &[u8; BITMAP_BYTES], mut totals: &[u8]) -> Result<(u16, [u8; BITMAP_BYTES]), ProgramError> {
-    let mut accepted = 0u16;
+/// Goes through the set slots; returns the bitmap of those that did not take their rise. None when the totals are malformed, are not
+/// used up, or leave their range.
+fn apply(slots: &mut [MeterSlot; SLOTS], rule: &Rule, bitmap: &[u8; BITMAP_BYTES], mut totals: &[u8]) -> Option<[u8; BITMAP_BYTES]> {
     let mut skipped = [0; BITMAP_BYTES];
-    for ((group, set), skipped) in slots.chunks_exact_mut(8).zip(bitmap).zip(&mut skipped) {
-        if *set == 0 {
-            continue;
-        }
-        for (bit, slot) in group.iter_mut().enumerate() {
-            let mask = 1u8 << bit;
-            if set & mask == 0 {
-                continue;
-            }
-            let export_rise = rise(&mut totals, slot.export_wh)?;
-            let import_rise = rise(&mut totals, slot.import_wh)?;
-            if rule.apply(slot, export_rise, import_rise)? {
-                accepted = accepted.wrapping_add(1);
-            } else {
-                *skipped |= mask;
-            }
+    for ((group, set), skipped) in slots.as_chunks_mut::<8>().0.iter_mut().zip(bitmap).zip(&mut skipped) {
+        if *set != 0 {
+            *skipped = u8::try_from(rule.group(group, *set, &mut totals)).ok()?;
         }
     }
-    if totals.is_empty() { Ok((accepted, skipped)) } else { Err(GtxError::MalformedInstruction.into()) }
+    totals.is_empty().then_some(skipped)
+}
+
+/// Slots in a bitmap.
+fn population(bitmap: &[u8; BITMAP_BYTES]) -> u16 {
+    let words: &[[u8; 8]; 4] = bytemuck::cast_ref(bitmap);
+    words.iter().fold(0, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word).count_ones() as u16))
 }
 
 pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
@@ -173,8 +221,10 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     // Built on an older read: what moved since is left for the next one.
     let moved = if page.moves == attestation.moves { 0 } else { MOVED };
     let [epoch, ..] = zone.epoch.to_le_bytes();
-    let rule = Rule { window: attestation.window, relevant: ACTIVE | DISPUTED | CLOSED | moved, attestors, epoch };
-    let (accepted, skipped) = apply(&mut page.slots, &rule, attestation.bitmap, attestation.totals)?;
+    let rule = Rule { window: u64::from(attestation.window), relevant: ACTIVE | DISPUTED | CLOSED | moved, attestors, epoch };
+    let skipped = apply(&mut page.slots, &rule, attestation.bitmap, attestation.totals)
+        .ok_or(ProgramError::from(GtxError::MalformedInstruction))?;
+    let accepted = population(attestation.bitmap).wrapping_sub(population(&skipped));
 
     page.version = page.version.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     if accepted > 0 {
@@ -182,16 +232,6 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     }
     page.last_root = *attestation.root;
     history::fold(page, ATTEST_PAGE, attestors, data, &[]);
-    Event::<125>::new(discriminator("event:", "PageAttested"))
-        .u16(page.zone)
-        .u32(page.page)
-        .u64(page.version)
-        .u32(attestation.window)
-        .u8(attestors)
-        .u16(accepted)
-        .raw(&skipped)
-        .raw(attestation.root)
-        .raw(&page.history)
-        .emit();
+    PageAttested::emit(page.zone, page.page, page.version, attestation.window, attestors, accepted, skipped, *attestation.root, page.history);
     Ok(())
 }

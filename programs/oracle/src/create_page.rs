@@ -4,8 +4,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, Account},
-    discriminator,
-    events::Event,
+    events::PageCreated,
     ids,
     layout::{
         oracle::{MeterPage, PAGE_FORMAT},
@@ -39,6 +38,6 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     page.bump = bump;
     page.format = PAGE_FORMAT;
     history::fold(&mut page, CREATE_PAGE, 0, data, &[]);
-    Event::<14>::new(discriminator("event:", "PageCreated")).u16(zone).u32(number).emit();
+    PageCreated::emit(zone, number);
     Ok(())
 }

@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, Account, same_key},
-    discriminator,
-    events::Event,
+    events::ZoneCreated,
     ids,
     layout::registry::{Config, Zone},
     pda,
@@ -35,6 +34,6 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
         zone,
         &Zone { discriminator: Zone::DISCRIMINATOR, zone: number, bump, capacity_w, utility, ..Zone::zeroed() },
     )?;
-    Event::<50>::new(discriminator("event:", "ZoneCreated")).u16(number).raw(&utility).u64(capacity_w).emit();
+    ZoneCreated::emit(number, utility, capacity_w);
     Ok(())
 }

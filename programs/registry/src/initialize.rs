@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, Account, same_key},
-    discriminator,
-    events::Event,
+    events::Initialized,
     ids,
     layout::registry::Config,
     pda, sys,
@@ -77,6 +76,6 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
             ..Config::zeroed()
         },
     )?;
-    Event::<49>::new(discriminator("event:", "Initialized")).raw(&authority).raw(&network_id).u8(u8::from(development)).emit();
+    Initialized::emit(authority, network_id, u8::from(development));
     Ok(())
 }

@@ -6,8 +6,8 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, Account, same_key},
-    discriminator, ed25519,
-    events::Event,
+    ed25519,
+    events::MeterRegistered,
     ids,
     layout::{
         oracle::SLOTS,
@@ -242,16 +242,6 @@ impl Record<'_> {
 
     fn announce(&self) {
         let Signed { device_key, meter_id, enrolment, .. } = self.signed;
-        Event::<102>::new(discriminator("event:", "MeterRegistered"))
-            .raw(meter_id)
-            .raw(&enrolment.owner)
-            .raw(device_key)
-            .u16(self.zone)
-            .u32(self.page)
-            .u16(self.slot)
-            .u8(enrolment.role)
-            .u8(u8::from(enrolment.device_signed))
-            .u32(enrolment.window)
-            .emit();
+        MeterRegistered::emit(*meter_id, enrolment.owner, *device_key, self.zone, self.page, self.slot, enrolment.role, u8::from(enrolment.device_signed), enrolment.window);
     }
 }

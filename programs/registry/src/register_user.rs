@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, Account, same_key},
-    discriminator,
-    events::Event,
+    events::UserRegistered,
     ids,
     layout::registry::{Config, ROLE_OWNER, ROLE_UTILITY_OPERATOR, STATUS_ACTIVE, User, Zone},
     pda, time,
@@ -53,6 +52,6 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
             ..User::zeroed()
         },
     )?;
-    Event::<43>::new(discriminator("event:", "UserRegistered")).raw(&wallet).u16(zone_number).u8(role).emit();
+    UserRegistered::emit(wallet, zone_number, role);
     Ok(())
 }

@@ -5,8 +5,7 @@ use gtx_common::{
     GtxError,
     args::Args,
     checks::{self, same_key},
-    discriminator,
-    events::Event,
+    events::AttestorsSet,
     layout::registry::{Config, MAX_ATTESTORS, Zone},
     time,
 };
@@ -65,6 +64,6 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     zone.threshold = threshold;
     zone.changed_window = window;
     zone.epoch = zone.epoch.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
-    Event::<16>::new(discriminator("event:", "AttestorsSet")).u16(zone.zone).u32(zone.epoch).u8(threshold).u8(count).emit();
+    AttestorsSet::emit(zone.zone, zone.epoch, threshold, count);
     Ok(())
 }
