@@ -137,8 +137,7 @@ export class StreamScan {
     const { seq } = entry.payload;
     if (context.suspendedFrom !== null && seq >= context.suspendedFrom) {
       this.#at = seq;
-      const reason = entry.contradicted ? Reason.equivocation : Reason.keySuspended;
-      return { verdict: refusedFor(reason), isBasis: false };
+      return suspended(entry.contradicted);
     }
     if (seq <= this.#at) throw new RangeError(`seq ${seq} after ${this.#at}: a scan goes up`);
     this.#passMissing(seq, context.gaps);
@@ -255,6 +254,11 @@ export class StreamScan {
       !(hasReading && (statement.quality & Quality.discontinuity) === 0 && fell(statement, this.#reading));
     return isSame ? null : refusedFor(Reason.rootMismatch);
   }
+}
+
+/** The judgement of everything from the lowest equivocating seq on, whenever it arrived. */
+export function suspended(contradicted: boolean): Judgement {
+  return { verdict: refusedFor(contradicted ? Reason.equivocation : Reason.keySuspended), isBasis: false };
 }
 
 /** Null when the time is neither ahead of the oracle's clock nor before the enrolment; unknown times never are. */

@@ -1,0 +1,71 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { MAX_REFUSED, type MeterWatermark, type Reason, toHex } from '@gridtokenx/protocol';
+import type { Told } from '../../domain/ledger.js';
+import type { Registry } from '../../ports.js';
+import { blobSeq, type StreamRow, seqBlob } from './rows.js';
+import type { Store } from './store.js';
+
+type Refusal = Told['refused'][number];
+
+/** Rows looked at for refusals; those whose gap was declared are passed over. */
+const LOOKED_AT = 2 * MAX_REFUSED;
+
+/**
+ * What one gateway is to be told: how far each of its meters is stored, and which messages are refused for good and
+ * not yet declared as a gap (wire format: Acks). Refusals of its own streams come first: those hold up a watermark.
+ */
+export function tellGateway(sqlite: DatabaseSync, store: Store, registry: Registry, gateway: Uint8Array): Told {
+  const meters = new Map<string, MeterWatermark>();
+  const refused: Refusal[] = [];
+  const row = sqlite.prepare('SELECT id FROM gateways WHERE key = ?').get(gateway);
+  if (!row) return { meters, refused };
+  const id = Number(row.id);
+  const linked = sqlite.prepare('SELECT meter FROM gateway_meters WHERE gateway = ? ORDER BY meter').all(id);
+  const streams = new Map<string, StreamRow>();
+  for (const { meter } of linked) {
+    const record = registry.meter(String(meter));
+    const stream = record && store.findStream(record.meterId, record.key);
+    if (!record) continue;
+    meters.set(record.meterId, {
+      storedThrough: stream?.storedThrough ?? 0n,
+      highestSeen: stream?.highestSeen ?? 0n,
+      highestWindow: stream?.highestWindow ?? 0,
+    });
+    if (stream) streams.set(record.meterId, stream);
+  }
+  const isDeclared = (stream: StreamRow, seq: bigint) => seq <= stream.storedThrough || store.gaps(stream).has(seq);
+  for (const stream of streams.values()) refused.push(...refusedOf(sqlite, store, stream));
+  for (const reject of rejectsOf(sqlite, id)) {
+    const stream = reject.meter === null ? undefined : streams.get(reject.meter);
+    if (stream && reject.seq !== null && isDeclared(stream, reject.seq)) continue;
+    refused.push({ hash: reject.hash, reason: reject.reason });
+  }
+  const seen = new Set<string>();
+  const distinct = refused.filter(({ hash }) => !seen.has(toHex(hash)) && seen.add(toHex(hash)));
+  return { meters, refused: distinct.slice(0, MAX_REFUSED) };
+}
+
+function refusedOf(sqlite: DatabaseSync, store: Store, stream: StreamRow): Refusal[] {
+  const rows = sqlite
+    .prepare(
+      'SELECT seq, hash, verdict FROM messages WHERE stream = ? AND seq > ? AND verdict NOT IN (0, 9, 13, 17) AND settled = 1 ORDER BY seq LIMIT ?',
+    )
+    .all(stream.id, seqBlob(stream.storedThrough), LOOKED_AT);
+  if (rows.length === 0) return [];
+  const gaps = store.gaps(stream);
+  return rows
+    .filter((row) => !gaps.has(blobSeq(row.seq as Uint8Array)))
+    .map((row) => ({ hash: row.hash as Uint8Array, reason: Number(row.verdict) as Reason }));
+}
+
+function rejectsOf(sqlite: DatabaseSync, gateway: number) {
+  return sqlite
+    .prepare('SELECT hash, reason, meter, seq FROM rejects WHERE gateway = ? AND settled = 1 ORDER BY id DESC LIMIT ?')
+    .all(gateway, LOOKED_AT)
+    .map((row) => ({
+      hash: row.hash as Uint8Array,
+      reason: Number(row.reason) as Reason,
+      meter: row.meter === null ? null : String(row.meter),
+      seq: row.seq === null ? null : blobSeq(row.seq as Uint8Array),
+    }));
+}

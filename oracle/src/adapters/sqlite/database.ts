@@ -1,0 +1,54 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Database, Migration } from '../../ports.js';
+
+/**
+ * Opens (or makes) the ledger's file and applies what is missing of `migrations`. Commits are durable: WAL with
+ * synchronous FULL syncs the log before a commit returns. Throws when the file cannot be used, or was written by a
+ * newer version.
+ */
+export function openDatabase(path: string, migrations: readonly Migration[]): Database {
+  mkdirSync(dirname(path), { recursive: true });
+  const sqlite = new DatabaseSync(path);
+  sqlite.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000',
+  );
+  const transaction = <T>(work: () => T): T => {
+    sqlite.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      sqlite.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
+      throw error;
+    }
+  };
+  migrate(sqlite, transaction, migrations);
+  return { sqlite, transaction };
+}
+
+function migrate(sqlite: DatabaseSync, transaction: <T>(work: () => T) => T, migrations: readonly Migration[]): void {
+  sqlite.exec('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) STRICT');
+  const applied = new Set(
+    sqlite
+      .prepare('SELECT name FROM migrations')
+      .all()
+      .map((row) => String(row.name)),
+  );
+  const known = new Set(migrations.map((migration) => migration.name));
+  for (const name of applied) {
+    // Another component's migrations (chain side off) are left alone; an unknown one of a known component is newer.
+    const component = name.replace(/-[0-9]+$/, '');
+    const isOurs = migrations.some((migration) => migration.name.startsWith(`${component}-`));
+    if (isOurs && !known.has(name)) throw new Error(`the ledger was written by a newer version (${name})`);
+  }
+  for (const { name, sql } of migrations) {
+    if (applied.has(name)) continue;
+    transaction(() => {
+      sqlite.exec(sql);
+      sqlite.prepare('INSERT INTO migrations (name) VALUES (?)').run(name);
+    });
+  }
+}

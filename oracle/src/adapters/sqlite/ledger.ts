@@ -1,0 +1,293 @@
+import { type Reading, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
+import type { Rejected } from '../../domain/admit.js';
+import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/ledger.js';
+import type { VerdictCode } from '../../domain/verdict.js';
+import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
+import { tellGateway } from './acks.js';
+import { messageRow, seqBlob } from './rows.js';
+import { type Effects, Store } from './store.js';
+import { type Incoming, Streams } from './streams.js';
+
+/** Messages of no stream are kept as evidence up to this number for each gateway; their counters stay. */
+const KEPT_REJECTS = 5_000;
+const KEPT_REJECT_BYTES = 256;
+const ACK_TIME_RESERVE_MS = 10_000;
+const LAST_SEEN_STEP_MS = 60_000;
+
+interface StreamGroup {
+  readonly incoming: Incoming[];
+  /** By gateway. */
+  readonly pairs: Map<string, Arrival>;
+}
+
+/** The ledger on SQLite. `onStatements` is called after a commit that changed which statements are accepted. */
+export class SqliteLedger implements Ledger {
+  readonly id: Uint8Array;
+  readonly #database: Database;
+  readonly #registry: Registry;
+  readonly #store: Store;
+  readonly #streams: Streams;
+  readonly #sql;
+  readonly #onStatements: () => void;
+  readonly #gateways = new Map<string, number>();
+  readonly #seen = new Map<string, number>();
+  #rejectsSincePrune = 0;
+  #ackTime = 0;
+  #ackReserved = 0;
+
+  constructor(database: Database, registry: Registry, randomness: Randomness, onStatements: () => void) {
+    this.#database = database;
+    this.#registry = registry;
+    this.#onStatements = onStatements;
+    this.#store = new Store(database.sqlite);
+    this.#streams = new Streams(this.#store);
+    this.#sql = statements(database);
+    this.id = this.#loadId(randomness);
+    this.#ackReserved = Number(this.#sql.getMeta.get('ack_time')?.value ?? 0);
+    this.#ackTime = this.#ackReserved;
+  }
+
+  #loadId(randomness: Randomness): Uint8Array {
+    const found = this.#sql.getMeta.get('ledger_id');
+    if (found) return found.value as Uint8Array;
+    const id = randomness.bytes(16);
+    this.#database.transaction(() => this.#sql.setMeta.run('ledger_id', id));
+    return id;
+  }
+
+  take(arrivals: readonly Arrival[], nowMs: number): Taken {
+    return this.#commit((effects, verdicts) => {
+      const byStream = new Map<string, StreamGroup>();
+      for (const arrival of arrivals) {
+        const gateway = this.#gateway(arrival.gateway);
+        if ('rejected' in arrival.admission) {
+          this.#reject(gateway, arrival, arrival.admission.rejected, verdicts);
+          continue;
+        }
+        const { admitted } = arrival.admission;
+        this.#withdrawReject(gateway, admitted.hash);
+        const name = `${admitted.meter.meterId}/${Buffer.from(admitted.key).toString('base64')}`;
+        const group: StreamGroup = byStream.get(name) ?? { incoming: [], pairs: new Map() };
+        byStream.set(name, group);
+        group.incoming.push({ admitted, arrivedMs: arrival.arrivedMs, receivedMs: arrival.receivedMs });
+        group.pairs.set(`${gateway}`, arrival);
+      }
+      const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+      for (const { incoming, pairs } of byStream.values()) {
+        const duplicates = this.#streams.absorb(incoming, present, effects);
+        const meter = incoming[0]?.admitted.meter.meterId ?? '';
+        if (duplicates > 0) {
+          this.#store.count(meter, 0, Reasons.duplicate, duplicates);
+          add(verdicts, Reasons.duplicate, duplicates);
+        }
+        for (const [gateway, arrival] of pairs) {
+          this.#link(Number(gateway), meter, arrival.receivedMs, duplicates < incoming.length);
+        }
+      }
+    });
+  }
+
+  reconsider(nowMs: number): Taken {
+    const gateways: Uint8Array[] = [];
+    const taken = this.#commit((effects) => {
+      const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+      for (const { stream: id, seq } of this.#store.waiting()) {
+        const stream = this.#store.streamById(id);
+        const meter = stream && this.#registry.meter(stream.meter);
+        if (!stream || !meter) continue;
+        const before = total(effects.verdicts);
+        this.#streams.again(stream.meter, stream.key, seq, meter, present, effects);
+        if (total(effects.verdicts) === before) continue;
+        gateways.push(...this.#sql.gatewaysOf.all(stream.meter).map((row) => row.key as Uint8Array));
+      }
+    });
+    return { ...taken, gateways };
+  }
+
+  #commit(work: (effects: Effects, verdicts: Map<VerdictCode, number>) => void): Taken {
+    const effects: Effects = { statementsChanged: false, verified: [], verdicts: new Map() };
+    try {
+      this.#database.transaction(() => work(effects, effects.verdicts));
+    } catch (error) {
+      this.#streams.forget();
+      this.#gateways.clear();
+      this.#seen.clear();
+      throw error;
+    }
+    if (effects.statementsChanged) this.#onStatements();
+    return {
+      verified: effects.verified.map(({ meter, row }) => ({ meter, reading: row.payload as Reading })),
+      verdicts: effects.verdicts,
+      gateways: [],
+    };
+  }
+
+  #gateway(key: Uint8Array): number {
+    const name = Buffer.from(key).toString('base64');
+    const known = this.#gateways.get(name);
+    if (known !== undefined) return known;
+    this.#sql.addGateway.run(key);
+    const id = Number(this.#sql.gateway.get(key)?.id);
+    this.#gateways.set(name, id);
+    return id;
+  }
+
+  /** Notes which gateway speaks for a meter: one that brought something new, or the first one. */
+  #link(gateway: number, meter: string, nowMs: number, isFresh: boolean): void {
+    const name = `${gateway}/${meter}`;
+    const last = this.#seen.get(name);
+    if (last !== undefined && (!isFresh || nowMs - last < LAST_SEEN_STEP_MS)) return;
+    this.#sql.link.run(gateway, meter, isFresh ? nowMs : 0);
+    this.#seen.set(name, isFresh ? nowMs : 0);
+  }
+
+  #reject(gateway: number, arrival: Arrival, rejected: Rejected, verdicts: Map<VerdictCode, number>): void {
+    const { verdict, hash, message, meterId, seq } = rejected;
+    const known = meterId !== null && this.#registry.meter(meterId) ? meterId : null;
+    const counted = known ?? (this.#registry.meter(arrival.topicMeter) ? arrival.topicMeter : '');
+    const before = this.#sql.rejectOf.get(gateway, hash);
+    if (before) {
+      if (before.settled === 1 || before.reason === verdict.code) {
+        if (verdict.settled && before.settled === 0) this.#sql.settleReject.run(verdict.code, 1, Number(before.id));
+        add(verdicts, Reasons.duplicate, 1);
+        this.#store.count(String(before.counted), 0, Reasons.duplicate, 1);
+        return;
+      }
+      this.#sql.settleReject.run(verdict.code, verdict.settled ? 1 : 0, Number(before.id));
+      this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
+      this.#store.count(String(before.counted), 0, verdict.code, 1);
+      add(verdicts, verdict.code, 1);
+      return;
+    }
+    this.#sql.addReject.run(
+      gateway,
+      hash,
+      message.slice(0, KEPT_REJECT_BYTES),
+      verdict.code,
+      verdict.settled ? 1 : 0,
+      meterId,
+      seq === null ? null : seqBlob(seq),
+      counted,
+      arrival.arrivedMs,
+      arrival.receivedMs,
+    );
+    this.#store.count(counted, 0, verdict.code, 1);
+    add(verdicts, verdict.code, 1);
+    if (++this.#rejectsSincePrune < KEPT_REJECTS / 10) return;
+    this.#rejectsSincePrune = 0;
+    this.#sql.pruneRejects.run(gateway, gateway, KEPT_REJECTS);
+  }
+
+  /** A message that was rejected for what the registry did not show yet, and is admitted now. */
+  #withdrawReject(gateway: number, hash: Uint8Array): void {
+    const before = this.#sql.rejectOf.get(gateway, hash);
+    if (!before) return;
+    this.#sql.dropReject.run(Number(before.id));
+    this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
+  }
+
+  waiting(limit: number): Waiting[] {
+    return this.#sql.waitingRejects.all(limit).map((row) => ({
+      gateway: row.key as Uint8Array,
+      topicMeter: String(row.counted),
+      message: row.bytes as Uint8Array,
+      meterId: row.meter === null ? null : String(row.meter),
+      reason: Number(row.reason) as Reason,
+      arrivedMs: Number(row.arrived_ms),
+      receivedMs: Number(row.received_ms),
+    }));
+  }
+
+  tell(gateway: Uint8Array): Told {
+    return tellGateway(this.#database.sqlite, this.#store, this.#registry, gateway);
+  }
+
+  gateways(): Uint8Array[] {
+    return this.#sql.gateways.all().map((row) => row.key as Uint8Array);
+  }
+
+  nextAckTime(realNowMs: number): number {
+    const time = Math.max(this.#ackTime + 1, realNowMs);
+    if (time >= this.#ackReserved) {
+      const reserved = time + ACK_TIME_RESERVE_MS;
+      this.#database.transaction(() => this.#sql.setMeta.run('ack_time', reserved));
+      this.#ackReserved = reserved;
+    }
+    this.#ackTime = time;
+    return time;
+  }
+
+  outbox(limit: number): { through: number; points: SeriesPoint[] } {
+    const rows = this.#sql.outbox.all(limit);
+    const points: SeriesPoint[] = [];
+    for (const raw of rows) {
+      const meter = this.#registry.meter(String(raw.meter));
+      // A verdict that was revised since takes the reading out again.
+      if (meter && raw.verdict === 0) points.push(pointOf(messageRow(raw).payload as Reading, meter));
+    }
+    return { through: Number(rows.at(-1)?.number ?? 0), points };
+  }
+
+  clearOutbox(through: number): void {
+    this.#database.transaction(() => this.#sql.clearOutbox.run(through));
+  }
+}
+
+function add(verdicts: Map<VerdictCode, number>, code: VerdictCode, n: number): void {
+  verdicts.set(code, (verdicts.get(code) ?? 0) + n);
+}
+
+function total(verdicts: ReadonlyMap<VerdictCode, number>): number {
+  let sum = 0;
+  for (const n of verdicts.values()) sum += n;
+  return sum;
+}
+
+function pointOf(reading: Reading, meter: MeterRecord): SeriesPoint {
+  const { importWh, exportWh, powerW, voltageDv, frequencyChz, quality, seq } = reading;
+  return {
+    timeMs: Number(reading.timeMs),
+    meterId: meter.meterId,
+    zone: meter.zone,
+    role: meter.role,
+    source: meter.source ?? 0,
+    importWh,
+    exportWh,
+    powerW,
+    voltageDv,
+    frequencyChz,
+    quality,
+    seq,
+  };
+}
+
+function statements({ sqlite }: Database) {
+  const one = (text: string) => sqlite.prepare(text);
+  return {
+    getMeta: one('SELECT value FROM meta WHERE key = ?'),
+    setMeta: one('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
+    addGateway: one('INSERT OR IGNORE INTO gateways (key) VALUES (?)'),
+    gateway: one('SELECT id FROM gateways WHERE key = ?'),
+    gateways: one('SELECT key FROM gateways'),
+    gatewaysOf: one('SELECT g.key FROM gateway_meters m JOIN gateways g ON g.id = m.gateway WHERE m.meter = ?'),
+    link: one(
+      'INSERT INTO gateway_meters (gateway, meter, last_ms) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)',
+    ),
+    rejectOf: one('SELECT id, reason, settled, counted FROM rejects WHERE gateway = ? AND hash = ?'),
+    addReject: one(
+      'INSERT INTO rejects (gateway, hash, bytes, reason, settled, meter, seq, counted, arrived_ms, received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    settleReject: one('UPDATE rejects SET reason = ?, settled = ? WHERE id = ?'),
+    dropReject: one('DELETE FROM rejects WHERE id = ?'),
+    pruneRejects: one(
+      'DELETE FROM rejects WHERE gateway = ? AND id <= (SELECT id FROM rejects WHERE gateway = ? ORDER BY id DESC LIMIT 1 OFFSET ?)',
+    ),
+    waitingRejects: one(
+      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 ORDER BY r.id LIMIT ?',
+    ),
+    outbox: one(
+      'SELECT o.id AS number, m.*, s.meter FROM outbox o JOIN messages m ON m.id = o.message JOIN streams s ON s.id = m.stream ORDER BY o.id LIMIT ?',
+    ),
+    clearOutbox: one('DELETE FROM outbox WHERE id <= ?'),
+  };
+}

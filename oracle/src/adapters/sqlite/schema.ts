@@ -1,0 +1,51 @@
+import type { Migration } from '../../ports.js';
+
+/**
+ * The ledger's tables. A seq is u64, wider than SQLite's integers: 8 bytes big-endian, so that bytes sort as numbers.
+ * Verdict 0 = verified, otherwise a reason's number. `arrived_ms` is of the clock that drives readings, `received_ms`
+ * is real time.
+ */
+export const ledgerMigrations: readonly Migration[] = [
+  {
+    name: 'ledger-1',
+    sql: `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE gateways (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE) STRICT;
+CREATE TABLE gateway_meters (
+  gateway INTEGER NOT NULL REFERENCES gateways(id), meter TEXT NOT NULL, last_ms INTEGER NOT NULL,
+  PRIMARY KEY (gateway, meter)
+) STRICT;
+CREATE INDEX gateway_of_meter ON gateway_meters (meter, last_ms);
+CREATE TABLE streams (
+  id INTEGER PRIMARY KEY, meter TEXT NOT NULL, key BLOB NOT NULL, suspended_from BLOB,
+  stored_through BLOB NOT NULL, highest_seen BLOB NOT NULL, highest_window INTEGER NOT NULL,
+  UNIQUE (meter, key)
+) STRICT;
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES streams(id), seq BLOB NOT NULL, hash BLOB NOT NULL,
+  bytes BLOB NOT NULL, kind INTEGER NOT NULL, window INTEGER, verdict INTEGER NOT NULL, settled INTEGER NOT NULL,
+  basis INTEGER NOT NULL, contradicted INTEGER NOT NULL, arrived_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX message_place ON messages (stream, seq, hash);
+CREATE INDEX statement_window ON messages (stream, window) WHERE kind = 2;
+CREATE INDEX refused_messages ON messages (stream, seq) WHERE verdict NOT IN (0, 9, 13, 17);
+CREATE INDEX waiting_messages ON messages (stream, seq) WHERE settled = 0 AND verdict <> 9;
+CREATE TABLE gaps (
+  stream INTEGER NOT NULL REFERENCES streams(id), event_seq BLOB NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
+  reason INTEGER NOT NULL, PRIMARY KEY (stream, event_seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rejects (
+  id INTEGER PRIMARY KEY, gateway INTEGER NOT NULL REFERENCES gateways(id), hash BLOB NOT NULL, bytes BLOB NOT NULL,
+  reason INTEGER NOT NULL, settled INTEGER NOT NULL, meter TEXT, seq BLOB, counted TEXT NOT NULL,
+  arrived_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL,
+  UNIQUE (gateway, hash)
+) STRICT;
+CREATE INDEX waiting_rejects ON rejects (id) WHERE settled = 0;
+CREATE TABLE counts (
+  meter TEXT NOT NULL, kind INTEGER NOT NULL, verdict INTEGER NOT NULL, n INTEGER NOT NULL,
+  PRIMARY KEY (meter, kind, verdict)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, message INTEGER NOT NULL REFERENCES messages(id)) STRICT;
+`,
+  },
+];

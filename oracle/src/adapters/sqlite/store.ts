@@ -1,0 +1,274 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { Kind, shortHash } from '@gridtokenx/protocol';
+import type { Admitted } from '../../domain/admit.js';
+import { type DeclaredGap, Gaps } from '../../domain/gaps.js';
+import { enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/limits.js';
+import { firstStart, type Judgement, type Link, linkAcross, type ScanStart } from '../../domain/scan.js';
+import { isAccepted, type VerdictCode } from '../../domain/verdict.js';
+import type { MeterRecord } from '../../ports.js';
+import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob, streamRow } from './rows.js';
+
+/** What a flush changed beside rows: told to others after the commit. */
+export interface Effects {
+  statementsChanged: boolean;
+  /** Ids of readings that became verified. */
+  /** Messages by new verdict. */
+  readonly verdicts: Map<VerdictCode, number>;
+  readonly verified: { readonly id: number; readonly meter: MeterRecord; readonly row: MessageRow }[];
+}
+
+/** Prepared statements over streams and messages. Every method may throw when the disk fails. */
+export class Store {
+  readonly #sql;
+
+  constructor(sqlite: DatabaseSync) {
+    const one = (text: string) => sqlite.prepare(text);
+    this.#sql = {
+      stream: one('SELECT * FROM streams WHERE meter = ? AND key = ?'),
+      streamById: one('SELECT * FROM streams WHERE id = ?'),
+      makeStream: one(
+        "INSERT INTO streams (meter, key, stored_through, highest_seen, highest_window) VALUES (?, ?, x'0000000000000000', x'0000000000000000', 0)",
+      ),
+      saveStream: one(
+        'UPDATE streams SET suspended_from = ?, stored_through = ?, highest_seen = ?, highest_window = ? WHERE id = ?',
+      ),
+      exists: one('SELECT 1 FROM messages WHERE stream = ? AND seq = ? AND hash = ?'),
+      atSeq: one('SELECT id, seq FROM messages WHERE stream = ? AND seq = ?'),
+      atWindow: one('SELECT id, seq FROM messages WHERE stream = ? AND kind = 2 AND window = ?'),
+      byId: one('SELECT * FROM messages WHERE id = ?'),
+      contradict: one('UPDATE messages SET contradicted = 1 WHERE id = ?'),
+      insert: one(
+        'INSERT INTO messages (stream, seq, hash, bytes, kind, window, verdict, settled, basis, contradicted, arrived_ms, received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      ),
+      judge: one('UPDATE messages SET verdict = ?, settled = ?, basis = ? WHERE id = ?'),
+      between: one('SELECT * FROM messages WHERE stream = ? AND seq > ? AND seq < ? ORDER BY seq'),
+      from: one('SELECT * FROM messages WHERE stream = ? AND seq >= ? ORDER BY seq'),
+      statementBelow: one(
+        'SELECT seq FROM messages WHERE stream = ? AND kind = 2 AND seq < ? ORDER BY seq DESC LIMIT 1',
+      ),
+      basisBelow: one(
+        'SELECT * FROM messages WHERE stream = ? AND kind = ? AND basis = 1 AND seq <= ? ORDER BY seq DESC LIMIT 1',
+      ),
+      linkBelow: one(
+        'SELECT * FROM messages WHERE stream = ? AND kind IN (1, 3) AND seq <= ? ORDER BY seq DESC LIMIT 1',
+      ),
+      seqsBetween: one('SELECT seq FROM messages WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq'),
+      windowBelow: one('SELECT max(window) AS top FROM messages WHERE stream = ? AND kind = 2 AND seq <= ?'),
+      gaps: one('SELECT first, last, reason FROM gaps WHERE stream = ?'),
+      gapsFrom: one('SELECT first FROM gaps WHERE stream = ? AND event_seq >= ?'),
+      dropGaps: one('DELETE FROM gaps WHERE stream = ? AND event_seq >= ?'),
+      addGap: one('INSERT OR REPLACE INTO gaps (stream, event_seq, first, last, reason) VALUES (?, ?, ?, ?, ?)'),
+      count: one(
+        'INSERT INTO counts (meter, kind, verdict, n) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n',
+      ),
+      outbox: one('INSERT INTO outbox (message) VALUES (?)'),
+      waiting: one(
+        'SELECT stream, min(seq) AS seq FROM messages WHERE settled = 0 AND verdict <> 9 GROUP BY stream LIMIT 256',
+      ),
+    };
+  }
+
+  /** The stream of a meter and key, made when it is new. */
+  stream(meter: string, key: Uint8Array): StreamRow {
+    const found = this.#sql.stream.get(meter, key);
+    if (found) return streamRow(found);
+    this.#sql.makeStream.run(meter, key);
+    return this.stream(meter, key);
+  }
+
+  findStream(meter: string, key: Uint8Array): StreamRow | undefined {
+    const found = this.#sql.stream.get(meter, key);
+    return found && streamRow(found);
+  }
+
+  streamById(id: number): StreamRow | undefined {
+    const found = this.#sql.streamById.get(id);
+    return found && streamRow(found);
+  }
+
+  save(stream: StreamRow): void {
+    const { suspendedFrom, storedThrough, highestSeen, highestWindow, id } = stream;
+    const suspended = suspendedFrom === null ? null : seqBlob(suspendedFrom);
+    this.#sql.saveStream.run(suspended, seqBlob(storedThrough), seqBlob(highestSeen), highestWindow, id);
+  }
+
+  has(stream: StreamRow, seq: bigint, hash: Uint8Array): boolean {
+    return this.#sql.exists.get(stream.id, seqBlob(seq), hash) !== undefined;
+  }
+
+  /** Stored messages with this seq, and stored statements for this window. */
+  samePlace(stream: StreamRow, seq: bigint, window: number | null): { id: number; seq: bigint }[] {
+    const rows = this.#sql.atSeq.all(stream.id, seqBlob(seq));
+    if (window !== null) rows.push(...this.#sql.atWindow.all(stream.id, window));
+    return rows.map((row) => ({ id: Number(row.id), seq: blobSeq(row.seq as Uint8Array) }));
+  }
+
+  byId(id: number): MessageRow | undefined {
+    const found = this.#sql.byId.get(id);
+    return found && messageRow(found);
+  }
+
+  contradict(id: number): void {
+    this.#sql.contradict.run(id);
+  }
+
+  /** Stores a new message with its verdict. */
+  insert(
+    stream: StreamRow,
+    item: { admitted: Admitted; contradicted: boolean; arrivedMs: number; receivedMs: number },
+    { verdict, isBasis }: Judgement,
+    effects: Effects,
+  ): void {
+    const { payload, hash, message, signed, meter } = item.admitted;
+    const window = payload.kind === Kind.statement ? payload.window : null;
+    const { arrivedMs, receivedMs, contradicted } = item;
+    const result = this.#sql.insert.run(
+      stream.id,
+      seqBlob(payload.seq),
+      hash,
+      message,
+      payload.kind,
+      window,
+      verdict.code,
+      verdict.settled ? 1 : 0,
+      isBasis ? 1 : 0,
+      contradicted ? 1 : 0,
+      arrivedMs,
+      receivedMs,
+    );
+    const id = Number(result.lastInsertRowid);
+    const { code, settled } = verdict;
+    const row = {
+      id,
+      message,
+      payload,
+      signed,
+      verdict: code,
+      settled,
+      basis: isBasis,
+      contradicted,
+      arrivedMs,
+      receivedMs,
+    };
+    this.count(stream.meter, payload.kind, code, 1);
+    this.#tell(row, null, code, meter, effects);
+  }
+
+  /** Writes a verdict that changed; nothing when it did not. */
+  rejudge(
+    stream: StreamRow,
+    row: MessageRow,
+    { verdict, isBasis }: Judgement,
+    meter: MeterRecord,
+    effects: Effects,
+  ): void {
+    if (row.verdict === verdict.code && row.settled === verdict.settled && row.basis === isBasis) return;
+    this.#sql.judge.run(verdict.code, verdict.settled ? 1 : 0, isBasis ? 1 : 0, row.id);
+    if (row.verdict === verdict.code) return;
+    this.count(stream.meter, row.payload.kind, row.verdict, -1);
+    this.count(stream.meter, row.payload.kind, verdict.code, 1);
+    this.#tell(row, row.verdict, verdict.code, meter, effects);
+  }
+
+  #tell(row: MessageRow, before: VerdictCode | null, after: VerdictCode, meter: MeterRecord, effects: Effects): void {
+    effects.verdicts.set(after, (effects.verdicts.get(after) ?? 0) + 1);
+    const was = before !== null && isAccepted(before);
+    const is = isAccepted(after);
+    if (was === is) return;
+    if (row.payload.kind === Kind.statement) effects.statementsChanged = true;
+    if (row.payload.kind !== Kind.reading || !is) return;
+    this.#sql.outbox.run(row.id);
+    effects.verified.push({ id: row.id, meter, row });
+  }
+
+  /** Adds to a counter; `kind` 0 counts what belongs to no stream, and duplicates. */
+  count(meter: string, kind: number, verdict: VerdictCode, change: number): void {
+    this.#sql.count.run(meter, kind, verdict, change);
+  }
+
+  /** Messages with `after` < seq < `before`, in order. */
+  between(stream: StreamRow, after: bigint, before: bigint | null): MessageRow[] {
+    const end = before === null ? new Uint8Array(9).fill(255) : seqBlob(before);
+    return this.#sql.between.all(stream.id, seqBlob(after), end).map(messageRow);
+  }
+
+  from(stream: StreamRow, seq: bigint): MessageRow[] {
+    return this.#sql.from.all(stream.id, seqBlob(seq)).map(messageRow);
+  }
+
+  gaps(stream: StreamRow): Gaps {
+    const rows = this.#sql.gaps.all(stream.id);
+    return new Gaps(
+      rows.map((row) => ({
+        first: blobSeq(row.first as Uint8Array),
+        last: blobSeq(row.last as Uint8Array),
+        reason: Number(row.reason),
+      })),
+    );
+  }
+
+  addGap(stream: StreamRow, eventSeq: bigint, gap: DeclaredGap): void {
+    this.#sql.addGap.run(stream.id, seqBlob(eventSeq), seqBlob(gap.first), seqBlob(gap.last), gap.reason);
+  }
+
+  /** Forgets gaps declared by events from `seq` on; returns the lowest seq that one of them declared. */
+  dropGaps(stream: StreamRow, seq: bigint): bigint | null {
+    const rows = this.#sql.gapsFrom.all(stream.id, seqBlob(seq)).map((row) => blobSeq(row.first as Uint8Array));
+    this.#sql.dropGaps.run(stream.id, seqBlob(seq));
+    return rows.reduce<bigint | null>((low, first) => (low === null || first < low ? first : low), null);
+  }
+
+  /** Streams with a message that waits for time or for the registry, and the lowest seq of one. */
+  waiting(): { stream: number; seq: bigint }[] {
+    return this.#sql.waiting.all().map((row) => ({ stream: Number(row.stream), seq: blobSeq(row.seq as Uint8Array) }));
+  }
+
+  /** Where to begin to judge again so that all from `seq` on is judged: after the nearest lower statement. */
+  startBelow(stream: StreamRow, seq: bigint, meter: MeterRecord, gaps: Gaps): ScanStart {
+    const statement = this.#sql.statementBelow.get(stream.id, seqBlob(seq));
+    if (!statement) return firstStart(meter);
+    const after = blobSeq(statement.seq as Uint8Array);
+    const begin = enrolled(meter);
+    const isBehind = stream.storedThrough >= after;
+    const reading = this.#basis(stream, Kind.reading, after);
+    const told = this.#basis(stream, Kind.statement, after);
+    return {
+      after,
+      link: this.#linkAt(stream, after, gaps),
+      reading: reading ? timedRegisters(reading) : begin.reading,
+      statement: told ? windowRegisters(told) : begin.statement,
+      highestWindow: Number(this.#sql.windowBelow.get(stream.id, seqBlob(after))?.top ?? -1),
+      storedThrough: isBehind ? after : stream.storedThrough,
+    };
+  }
+
+  #basis(stream: StreamRow, kind: number, upTo: bigint): MessageRow | undefined {
+    const found = this.#sql.basisBelow.get(stream.id, kind, seqBlob(upTo));
+    return found && messageRow(found);
+  }
+
+  #linkAt(stream: StreamRow, upTo: bigint, gaps: Gaps): Link {
+    const found = this.#sql.linkBelow.get(stream.id, seqBlob(upTo));
+    const row = found && messageRow(found);
+    let link: Link = row ? { hash: shortHash(row.signed) } : 'first';
+    let at = row ? row.payload.seq : 0n;
+    for (const raw of this.#sql.seqsBetween.all(stream.id, seqBlob(at), seqBlob(upTo))) {
+      const seq = blobSeq(raw.seq as Uint8Array);
+      link = linkAcross(link, gaps, at + 1n, seq - 1n);
+      at = seq;
+    }
+    return link;
+  }
+}
+
+function timedRegisters({ payload }: MessageRow): TimedRegisters {
+  if (payload.kind !== Kind.reading) throw new RangeError(`kind ${payload.kind} is no reading`);
+  const { importWh, exportWh, timeUncertaintyMs } = payload;
+  const timeMs = timeUncertaintyMs === null ? null : Number(payload.timeMs);
+  return { importWh, exportWh, timeMs, uncertaintyMs: timeUncertaintyMs ?? 0 };
+}
+
+function windowRegisters({ payload }: MessageRow): WindowRegisters {
+  if (payload.kind !== Kind.statement) throw new RangeError(`kind ${payload.kind} is no statement`);
+  return { window: payload.window, importWh: payload.importWh, exportWh: payload.exportWh };
+}

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+
+const port = z.number().int().min(0).max(65_535);
+
+const schema = z
+  .strictObject({
+    /** 8 bytes in hex: what is signed for another deployment is refused. */
+    network_id: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 digits of lower-case hex'),
+    data_dir: z.string().min(1),
+    /** 32 bytes in hex, mode 0600; made by `init`. */
+    key_file: z.string().min(1),
+    /** The chain's node. Without it (and with meters_file) the oracle verifies and acknowledges, and settles nothing. */
+    rpc_url: z.url().optional(),
+    /** Solana JSON array of 64 bytes. */
+    attestor_key_file: z.string().min(1).optional(),
+    /** Enrolled meters as JSON, for an oracle without a chain. */
+    meters_file: z.string().min(1).optional(),
+    broker: z.strictObject({
+      url: z.string().regex(/^(mqtt|mqtts):\/\//, 'must begin with mqtt:// or mqtts://'),
+      name: z.string().min(1),
+    }),
+    http: z.strictObject({ host: z.string().min(1), port }),
+    clock: z.strictObject({ simulated: z.string().min(1) }).optional(),
+    chain: z.strictObject({ snapshot_url: z.url().optional() }).optional(),
+    attest: z
+      .strictObject({
+        /** Real ms after a window's end before it is attested without the homes that are missing. */
+        grace_ms: z.number().int().min(0).max(3_600_000).default(3_000),
+        commitment: z.enum(['confirmed', 'finalized']).default('confirmed'),
+      })
+      .optional(),
+  })
+  .superRefine((config, context) => {
+    const hasChain = config.rpc_url !== undefined;
+    if (hasChain === (config.meters_file !== undefined)) {
+      context.addIssue({ code: 'custom', path: ['rpc_url'], message: 'give either rpc_url or meters_file' });
+    }
+    if (hasChain && config.attestor_key_file === undefined) {
+      context.addIssue({ code: 'custom', path: ['attestor_key_file'], message: 'is needed with rpc_url' });
+    }
+  });
+
+export type Config = z.infer<typeof schema>;
+
+/** A configuration that cannot be used; the message is one line, `FILE:LINE: key: what is wrong`. Exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads and checks a YAML or JSON file; throws `ConfigError`. */
+export function loadConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`${file}: cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+  return parseConfig(text, file);
+}
+
+/** Checks the text of a configuration; `file` is named in errors. Throws `ConfigError`. */
+export function parseConfig(text: string, file: string): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const fault = document.errors[0];
+  if (fault) throw new ConfigError(`${file}:${lines.linePos(fault.pos[0]).line}: ${fault.message.split('\n')[0]}`);
+  const result = schema.safeParse(document.toJS() ?? {});
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const isUnknown = issue?.code === 'unrecognized_keys';
+  const path = [...(issue?.path ?? []), ...(isUnknown ? issue.keys.slice(0, 1) : [])];
+  const what = isUnknown ? 'unknown key' : (issue?.message ?? 'not valid');
+  throw new ConfigError(`${file}:${lineOf(document, lines, path)}: ${path.join('.') || 'configuration'}: ${what}`);
+}
+
+/** Line of the key at `path`, or of the nearest thing around it that is there. */
+function lineOf(document: ReturnType<typeof parseDocument>, lines: LineCounter, path: PropertyKey[]): number {
+  for (let length = path.length; length >= 0; length--) {
+    const node = document.getIn(path.slice(0, length), true);
+    const range = typeof node === 'object' && node !== null && 'range' in node ? (node.range as number[] | null) : null;
+    if (range?.[0] !== undefined) return lines.linePos(range[0]).line;
+  }
+  return 1;
+}

@@ -1,0 +1,200 @@
+import {
+  type Reading,
+  Reason,
+  type Stream,
+  shortHash,
+  splitSequence,
+  type Verifier,
+  WireError,
+} from '@gridtokenx/protocol';
+import type { Clock, Logger, MeterRecord, RealClock, Registry } from '../ports.js';
+import { admit } from './admit.js';
+import type { Arrival, Ledger, Taken, Waiting } from './ledger.js';
+import { refusedFor, type VerdictCode } from './verdict.js';
+
+/** A packet from the broker, which vouches for the gateway in its topic. */
+export interface Packet {
+  readonly gateway: Uint8Array;
+  /** Hex. */
+  readonly meter: string;
+  readonly stream: Stream;
+  readonly bytes: Uint8Array;
+}
+
+export interface IntakeDeps {
+  readonly ledger: Ledger;
+  readonly registry: Registry;
+  readonly verifier: Verifier;
+  /** 8 bytes. */
+  readonly networkId: Uint8Array;
+  readonly clock: Clock;
+  readonly realClock: RealClock;
+  readonly logger: Logger;
+  /** A commit is through: these gateways can be told how far. */
+  readonly onStored: (gateways: ReadonlySet<Uint8Array>) => void;
+  readonly onVerified: (verified: readonly { meter: MeterRecord; reading: Reading }[]) => void;
+  readonly onCommit: (outcome: { messages: number; ms: number; verdicts: ReadonlyMap<VerdictCode, number> }) => void;
+}
+
+/** A commit gathers what comes within this time, or this many messages. */
+const GATHER_MS = 5;
+const GATHER_MESSAGES = 500;
+/** Messages that wait for time or for the registry are looked at this often. */
+const RECONSIDER_MS = 1_000;
+const WAITING_LIMIT = 500;
+
+/**
+ * Takes packets, verifies each message, and stores them in groups. Gateways are told only what a commit has made
+ * durable. A failing disk makes the group a *storage failure*: nothing is acknowledged and gateways send again.
+ */
+export class Intake {
+  readonly #deps: IntakeDeps;
+  readonly #keys = new Map<string, Uint8Array>();
+  #gathered: Arrival[] = [];
+  #cancelFlush: (() => void) | null = null;
+  #cancelTick: (() => void) | null = null;
+  #registrySeen = 0;
+  #failures = 0;
+  #isStopped = false;
+
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Number of commits that failed since the last one that did not; 0 when the ledger is well. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  start(): void {
+    const tick = () => {
+      if (this.#isStopped) return;
+      this.reconsider();
+      this.#cancelTick = this.#deps.realClock.after(RECONSIDER_MS, tick);
+    };
+    tick();
+  }
+
+  /** Stores what was gathered and takes nothing more. */
+  stop(): void {
+    this.flush();
+    this.#isStopped = true;
+    this.#cancelTick?.();
+  }
+
+  /** Takes one packet. A length that is not n x 171 is one malformed message; items are judged one by one. */
+  receive(packet: Packet): void {
+    if (this.#isStopped) return;
+    const { clock, realClock, networkId, registry, verifier } = this.#deps;
+    const arrivedMs = clock.now();
+    const receivedMs = realClock.now();
+    const gateway = this.#sameKey(packet.gateway);
+    const common = { gateway, topicMeter: packet.meter, arrivedMs, receivedMs };
+    let mustAsk = false;
+    for (const message of split(packet.bytes)) {
+      const admission =
+        message === null ? malformed(packet.bytes) : admit(message, receivedMs, networkId, registry, verifier);
+      this.#gathered.push({ ...common, admission });
+      mustAsk ||= 'rejected' in admission && !admission.rejected.verdict.settled;
+    }
+    if (mustAsk) this.#askRegistry();
+    if (this.#gathered.length >= GATHER_MESSAGES) this.flush();
+    else this.#cancelFlush ??= realClock.after(GATHER_MS, () => this.flush());
+  }
+
+  /** Commits what was gathered, and then tells. */
+  flush(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = null;
+    const arrivals = this.#gathered;
+    if (arrivals.length === 0) return;
+    this.#gathered = [];
+    this.#commit(arrivals, () => this.#deps.ledger.take(arrivals, this.#deps.clock.now()));
+  }
+
+  /** Looks again at what waits for time to pass or for the registry to say more. */
+  reconsider(): void {
+    const { ledger, registry, clock } = this.#deps;
+    this.#commit([], () => ledger.reconsider(clock.now()));
+    const asOf = registry.asOf.fetchedAtMs;
+    if (asOf === this.#registrySeen) return;
+    this.#registrySeen = asOf;
+    try {
+      const arrivals = ledger
+        .waiting(WAITING_LIMIT)
+        .filter((waiting) => this.#mayBeDecided(waiting))
+        .map((waiting) => this.#again(waiting));
+      if (arrivals.length > 0) this.#commit(arrivals, () => ledger.take(arrivals, clock.now()));
+    } catch (error) {
+      this.#failed(error, 0);
+    }
+  }
+
+  #mayBeDecided({ reason, meterId, receivedMs }: Waiting): boolean {
+    const { registry } = this.#deps;
+    if (reason === Reason.unknownMeter) return meterId !== null && registry.meter(meterId) !== undefined;
+    return registry.asOf.fetchedAtMs > receivedMs;
+  }
+
+  #again({ gateway, topicMeter, message, arrivedMs, receivedMs }: Waiting): Arrival {
+    const { networkId, registry, verifier } = this.#deps;
+    const admission = admit(message, receivedMs, networkId, registry, verifier);
+    return { gateway: this.#sameKey(gateway), topicMeter, arrivedMs, receivedMs, admission };
+  }
+
+  #commit(arrivals: readonly Arrival[], work: () => Taken): void {
+    const { realClock, onStored, onVerified, onCommit } = this.#deps;
+    const began = realClock.monotonic();
+    let taken: Taken;
+    try {
+      taken = work();
+    } catch (error) {
+      this.#failed(error, arrivals.length);
+      return;
+    }
+    if (arrivals.length === 0 && taken.verdicts.size === 0) return;
+    this.#failures = 0;
+    onCommit({ messages: arrivals.length, ms: realClock.monotonic() - began, verdicts: taken.verdicts });
+    onStored(
+      new Set([...arrivals.map((arrival) => arrival.gateway), ...taken.gateways.map((key) => this.#sameKey(key))]),
+    );
+    if (taken.verified.length > 0) onVerified(taken.verified);
+  }
+
+  #failed(error: unknown, messages: number): void {
+    const { logger, onCommit } = this.#deps;
+    // One line for a failure that lasts, not one for each group.
+    if (this.#failures++ === 0) logger.error({ err: error }, 'the ledger cannot be written: nothing is acknowledged');
+    onCommit({ messages, ms: 0, verdicts: new Map([[Reason.storageFailure, messages]]) });
+  }
+
+  #askRegistry(): void {
+    this.#deps.registry.refresh().then(
+      () => this.reconsider(),
+      () => undefined, // The node is away: what is known stays in force, and the message waits.
+    );
+  }
+
+  /** One object for each gateway, so that sets of gateways are sets. */
+  #sameKey(key: Uint8Array): Uint8Array {
+    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+    const known = this.#keys.get(name);
+    if (known) return known;
+    this.#keys.set(name, key);
+    return key;
+  }
+}
+
+function split(packet: Uint8Array): (Uint8Array | null)[] {
+  try {
+    return splitSequence(packet);
+  } catch (error) {
+    if (error instanceof WireError) return [null];
+    throw error;
+  }
+}
+
+function malformed(packet: Uint8Array): Arrival['admission'] {
+  const verdict = refusedFor(Reason.malformed);
+  return { rejected: { verdict, hash: shortHash(packet), message: packet, meterId: null, seq: null } };
+}
