@@ -1,0 +1,40 @@
+import { malformedCases, messageCases, payloadCases } from './payloads.js';
+import {
+  ackCases,
+  clockCases,
+  commandCases,
+  identityCases,
+  merkleCases,
+  reasonCases,
+  sequenceCases,
+  timeCases,
+  tokenCases,
+  topicCases,
+} from './structures.js';
+
+/** Every file of vectors but verify.json, by name: what is committed must be exactly this. */
+export function goldenFiles(): Record<string, object> {
+  return {
+    'payloads.json': {
+      note: 'Payloads, both directions; numbers as decimal text, bytes as hexadecimal',
+      cases: payloadCases(),
+    },
+    'messages.json': { note: 'COSE_Sign1 messages of 171 bytes', cases: messageCases() },
+    'malformed.json': { note: 'Refused by every reader, with the number of the reason', cases: malformedCases() },
+    'sequences.json': { note: 'MQTT packets: CBOR sequences of messages', cases: sequenceCases() },
+    'merkle.json': { note: 'RFC 6962 roots', cases: merkleCases() },
+    'identities.json': { note: 'meter_id, point id, network_id', ...identityCases() },
+    'topics.json': { note: 'MQTT topics', ...topicCases() },
+    'tokens.json': { note: 'Sign-in tokens (docs/wire-keys.md)', cases: tokenCases() },
+    'acks.json': { note: 'Acks (docs/wire-keys.md)', cases: ackCases() },
+    'commands.json': { note: 'Commands and answers (docs/wire-keys.md)', ...commandCases() },
+    'time.json': { note: 'Signed time (docs/wire-keys.md)', cases: timeCases() },
+    'reasons.json': { note: 'Numbers are never reused', reasons: reasonCases() },
+    'simulated-clock.json': { note: 'Simulated time and profile position at real instants', cases: clockCases() },
+  };
+}
+
+/** The committed text of a file of vectors. */
+export function fileText(content: object): string {
+  return `${JSON.stringify(content, null, 1)}\n`;
+}

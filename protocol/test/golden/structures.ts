@@ -1,0 +1,364 @@
+import { createHash } from 'node:crypto';
+import {
+  type Ack,
+  allReasons,
+  base58Encode,
+  CommandResult,
+  ed25519Signer,
+  formatTopic,
+  fromHex,
+  meterId,
+  networkId,
+  parseSimulatedClock,
+  pointId,
+  positionAt,
+  realTimeOf,
+  sha256,
+  signAck,
+  signCommand,
+  signCommandAnswer,
+  signTime,
+  signToken,
+  simulatedNow,
+  subscriptions,
+  type Topic,
+  toHex,
+} from '../../src/index.js';
+import { messageCases, seedOf } from './payloads.js';
+
+const text = new TextEncoder();
+const hex = (name: string, length: number) => toHex(sha256(text.encode(name)).slice(0, length));
+
+export function sequenceCases(): object[] {
+  const messages = messageCases().map((entry) => (entry as { message: string }).message);
+  const one = messages[0] ?? '';
+  return [
+    { name: 'one message', packet: one, messages: [one] },
+    { name: 'all kinds', packet: messages.join(''), messages },
+    { name: '200 messages', packet: one.repeat(200), messages: Array.from({ length: 200 }, () => one) },
+  ];
+}
+
+/** RFC 6962, section 2.1, word for word and with another hash implementation: the split is the largest power of two below n. */
+export function naiveRoot(leaves: readonly Uint8Array[]): Uint8Array {
+  const h = (...parts: Uint8Array[]) => Uint8Array.from(createHash('sha256').update(Buffer.concat(parts)).digest());
+  const [first] = leaves;
+  if (!first) return h();
+  if (leaves.length === 1) return h(Uint8Array.of(0), first);
+  let k = 1;
+  while (2 * k < leaves.length) k *= 2;
+  return h(Uint8Array.of(1), naiveRoot(leaves.slice(0, k)), naiveRoot(leaves.slice(k)));
+}
+
+export function merkleCases(): object[] {
+  return Array.from({ length: 18 }, (_, count) => {
+    // The empty leaf, one byte, and payload-sized ones: a tree does not care what its leaves are.
+    const leaves = Array.from({ length: count }, (_, i) => {
+      const length = [96, 0, 1, 96, 32][i % 5] ?? 96;
+      const blocks = [0, 1, 2].map((block) => sha256(text.encode(`leaf ${i} ${block}`)));
+      return Uint8Array.from(Buffer.concat(blocks)).slice(0, length);
+    });
+    return { name: `${count} leaves`, leaves: leaves.map(toHex), root: toHex(naiveRoot(leaves)) };
+  });
+}
+
+export function identityCases(): object {
+  const salt = hex('salt', 16);
+  const names: [string, string, string, string][] = [
+    ['plain', 'Eastron', 'SDM630-Modbus V2', '20240012345'],
+    ['spaces around are trimmed', '  Eastron ', '\tSDM630-Modbus V2\n', ' 20240012345 '],
+    ['composed', 'Zähler', 'é', '1'],
+    ['decomposed, the same id as composed', 'Za\u0308hler', 'e\u0301', '1'],
+    ['Thai', 'มิเตอร์', 'รุ่น ๑', '๐๑'],
+    ['empty names', '', '', ''],
+    ['a zero byte would move the border', 'a', 'bc', 'd'],
+    ['the border elsewhere', 'ab', 'c', 'd'],
+  ];
+  const zone = (name: string) => fromHex(hex(name, 16));
+  return {
+    meter_ids: names.map(([name, manufacturer, model, serial]) => ({
+      name,
+      salt,
+      manufacturer,
+      model,
+      serial,
+      meter_id: toHex(meterId({ salt: fromHex(salt), manufacturer, model, serial })),
+    })),
+    invalid_names: [
+      { name: 'zero byte in the model', salt, manufacturer: 'a', model: 'b\0c', serial: 'd' },
+      { name: 'salt of 15 bytes', salt: salt.slice(2), manufacturer: 'a', model: 'b', serial: 'c' },
+    ],
+    point_ids: [
+      ['a', 'b'],
+      ['b', 'a'],
+    ].map(([p, c]) => ({
+      production_id: hex(p ?? '', 16),
+      consumption_id: hex(c ?? '', 16),
+      point_id: toHex(pointId(zone(p ?? ''), zone(c ?? ''))),
+    })),
+    network_ids: ['first', 'second'].map((name) => ({
+      genesis_hash: hex(`${name} genesis`, 32),
+      oracle_program: hex(`${name} program`, 32),
+      salt: hex(`${name} salt`, 16),
+      network_id: toHex(
+        networkId(
+          fromHex(hex(`${name} genesis`, 32)),
+          fromHex(hex(`${name} program`, 32)),
+          fromHex(hex(`${name} salt`, 16)),
+        ),
+      ),
+    })),
+  };
+}
+
+export function topicCases(): object {
+  const gateway = ed25519Signer(seedOf('gateway')).publicKey;
+  const oracle = ed25519Signer(seedOf('oracle')).publicKey;
+  const meter = fromHex(hex('meter', 16));
+  const topics: Topic[] = [
+    ...(['reading', 'window', 'event', 'backfill'] as const).map(
+      (stream): Topic => ({ kind: 'stream', gateway, meter, stream }),
+    ),
+    { kind: 'gateway-status', gateway },
+    { kind: 'ack', gateway, oracle },
+    { kind: 'command', gateway },
+    { kind: 'command-ack', gateway },
+    { kind: 'oracle-status', oracle },
+    { kind: 'live', zone: 0, meter },
+    { kind: 'live', zone: 65_535, meter },
+    // A key whose text is short: leading zero bytes are written as 1.
+    { kind: 'gateway-status', gateway: new Uint8Array(32) },
+    { kind: 'gateway-status', gateway: new Uint8Array(32).fill(255) },
+  ];
+  const shown = (value: unknown) => (value instanceof Uint8Array ? toHex(value) : value);
+  const g = base58Encode(gateway);
+  const o = base58Encode(oracle);
+  const m = toHex(meter);
+  return {
+    valid: topics.map((topic) => ({
+      topic: formatTopic(topic),
+      ...Object.fromEntries(Object.entries(topic).map(([name, value]) => [name, shown(value)])),
+    })),
+    invalid: [
+      '',
+      'gtx/v1',
+      'gtx/v1/',
+      '/gtx/v1/live/1/x',
+      'gtx/v2/live/1/00000000000000000000000000000000',
+      `gtx/v1/${g}`,
+      `gtx/v1/${g}/`,
+      `gtx/v1/${g}/${m}`,
+      `gtx/v1/${g}/${m}/Reading`,
+      `gtx/v1/${g}/${m}/reading/`,
+      `gtx/v1/${g}/${m}/reading/x`,
+      `gtx/v1/${g}/${m.toUpperCase()}/reading`,
+      `gtx/v1/${g}/${m.slice(1)}/reading`,
+      `gtx/v1/${g.slice(4)}/${m}/reading`,
+      `gtx/v1/${g}1/${m}/reading`,
+      `gtx/v1/1${g}/${m}/reading`,
+      `gtx/v1/0${g.slice(1)}/status`,
+      `gtx/v1/+/${m}/reading`,
+      `gtx/v1/${g}/+/reading`,
+      `gtx/v1/${g}/#`,
+      `gtx/v1/${g}/ack`,
+      `gtx/v1/${g}/ack/+`,
+      `gtx/v1/${g}/ack/${o}/x`,
+      `gtx/v1/${g}/command/`,
+      `gtx/v1/${g}/command/nack`,
+      `gtx/v1/oracle/${o}`,
+      `gtx/v1/oracle/${o}/state`,
+      `gtx/v1/live/01/${m}`,
+      `gtx/v1/live/65536/${m}`,
+      `gtx/v1/live/-1/${m}`,
+      `gtx/v1/live//${m}`,
+      `gtx/v1/live/1/${m} `,
+      'x'.repeat(161),
+    ],
+    subscriptions: {
+      gateway: { key: toHex(gateway), filters: subscriptions.gateway(gateway) },
+      oracle: { filters: subscriptions.oracle() },
+      operator: { filters: subscriptions.operator() },
+    },
+  };
+}
+
+const NONCE = hex('nonce', 16);
+const key = (name: string) => toHex(ed25519Signer(seedOf(name)).publicKey);
+
+export function tokenCases(): object[] {
+  const clientId = base58Encode(ed25519Signer(seedOf('gateway')).publicKey);
+  const tokens = [
+    { broker: 'gridtokenx-dev', client_id: clientId, not_before: 1_700_000_000, expiry: 1_700_003_600, nonce: NONCE },
+    { broker: 'b', client_id: `${clientId}/2`, not_before: 0, expiry: 1, nonce: '00'.repeat(16) },
+    {
+      broker: 'ü'.repeat(100),
+      client_id: 'x'.repeat(256),
+      not_before: 4_294_967_295,
+      expiry: 4_294_967_296,
+      nonce: 'ff'.repeat(16),
+    },
+  ];
+  return tokens.map((token) => ({
+    seed: toHex(seedOf('gateway')),
+    public_key: key('gateway'),
+    ...token,
+    message: toHex(
+      signToken(
+        {
+          broker: token.broker,
+          clientId: token.client_id,
+          notBefore: token.not_before,
+          expiry: token.expiry,
+          nonce: fromHex(token.nonce),
+        },
+        ed25519Signer(seedOf('gateway')),
+      ),
+    ),
+  }));
+}
+
+export function ackCases(): object[] {
+  const gateway = fromHex(key('gateway'));
+  const mark = (storedThrough: bigint, highestSeen: bigint, highestWindow: number) => ({
+    storedThrough,
+    highestSeen,
+    highestWindow,
+  });
+  const acks: [string, Ack][] = [
+    ['nothing yet', { ledgerId: fromHex(hex('ledger', 16)), timeMs: 0, gateway, meters: new Map(), refused: [] }],
+    [
+      'two meters and a refusal',
+      {
+        ledgerId: fromHex(hex('ledger', 16)),
+        timeMs: 1_700_000_000_123,
+        gateway,
+        meters: new Map([
+          [hex('meter', 16), mark(41n, 57n, 1_468_835)],
+          [hex('meter 2', 16), mark(0n, 0n, 0)],
+        ]),
+        refused: [{ hash: fromHex(hex('message', 16)), reason: 6 }],
+      },
+    ],
+    [
+      'numbers at their bounds, 200 refusals',
+      {
+        ledgerId: new Uint8Array(16).fill(255),
+        timeMs: Number.MAX_SAFE_INTEGER,
+        gateway,
+        meters: new Map([[hex('meter', 16), mark(2n ** 64n - 1n, 2n ** 64n - 1n, 2 ** 32 - 1)]]),
+        refused: Array.from({ length: 200 }, (_, i) => ({
+          hash: fromHex(hex(`message ${i}`, 16)),
+          reason: 1 as const,
+        })),
+      },
+    ],
+  ];
+  return acks.map(([name, ack]) => ({
+    name,
+    seed: toHex(seedOf('oracle')),
+    public_key: key('oracle'),
+    ledger_id: toHex(ack.ledgerId),
+    time_ms: ack.timeMs,
+    gateway: toHex(ack.gateway),
+    meters: Array.from(ack.meters, ([id, m]) => ({
+      meter_id: id,
+      stored_through: String(m.storedThrough),
+      highest_seen: String(m.highestSeen),
+      highest_window: m.highestWindow,
+    })),
+    refused: ack.refused.map(({ hash, reason }) => ({ hash: toHex(hash), reason })),
+    message: toHex(signAck(ack, ed25519Signer(seedOf('oracle')))),
+  }));
+}
+
+export function commandCases(): object {
+  const gateway = fromHex(key('gateway'));
+  const operator = ed25519Signer(seedOf('operator'));
+  const args: [string, string | number][] = [
+    ['meter', 'home-1'],
+    ['seconds', 30],
+  ];
+  const base = { number: 1n, expiry: 1_700_000_600, nonce: fromHex(NONCE), gateway };
+  const commands = [
+    { ...base, name: 'status', args: [] as typeof args },
+    { ...base, number: 2n ** 64n - 1n, name: 'poll-period', args },
+  ];
+  const answers = Object.entries(CommandResult).map(([name, result]) => ({
+    number: 7n,
+    nonce: fromHex(NONCE),
+    timeMs: 1_700_000_000_500,
+    result,
+    text: name === 'obeyed' ? '' : `${name}: why`,
+  }));
+  return {
+    commands: commands.map((command) => ({
+      seed: toHex(seedOf('operator')),
+      public_key: key('operator'),
+      number: String(command.number),
+      expiry: command.expiry,
+      nonce: NONCE,
+      gateway: toHex(gateway),
+      name: command.name,
+      args: Object.fromEntries(command.args),
+      message: toHex(signCommand({ ...command, args: new Map(command.args) }, operator)),
+    })),
+    answers: answers.map((answer) => ({
+      seed: toHex(seedOf('gateway')),
+      public_key: key('gateway'),
+      number: String(answer.number),
+      nonce: NONCE,
+      time_ms: answer.timeMs,
+      result: answer.result,
+      text: answer.text,
+      message: toHex(signCommandAnswer(answer, ed25519Signer(seedOf('gateway')))),
+    })),
+  };
+}
+
+export function timeCases(): object[] {
+  return [0, 1_700_000_000_123, Number.MAX_SAFE_INTEGER].map((timeMs) => ({
+    seed: toHex(seedOf('oracle')),
+    public_key: key('oracle'),
+    time_ms: timeMs,
+    nonce: NONCE,
+    message: toHex(signTime({ timeMs, nonce: fromHex(NONCE) }, ed25519Signer(seedOf('oracle')))),
+  }));
+}
+
+export function reasonCases(): object[] {
+  return allReasons();
+}
+
+export function clockCases(): object[] {
+  const start = 1_321_000_200_000;
+  const clock = {
+    version: 1,
+    speed: 60,
+    anchorSimMs: start,
+    anchorRealMs: 1_700_000_000_000,
+    reservedThroughMs: start + 36_000_000,
+    segments: [
+      { simStartMs: start, positionStartMs: 0, positionEndMs: 7_200_000 },
+      { simStartMs: start + 14_400_000, positionStartMs: 7_200_000, positionEndMs: null },
+    ],
+  };
+  const at = [-5_000, 0, 1, 60_000, 120_000, 180_000, 240_000, 299_999, 600_000, 600_001, 1e9];
+  const parsed = parseSimulatedClock(JSON.stringify(clock));
+  const slow = { ...clock, speed: 1, anchorSimMs: clock.anchorRealMs - 900_000 };
+  const near = { ...clock, anchorSimMs: clock.anchorRealMs - 60_000, reservedThroughMs: clock.anchorRealMs + 1e7 };
+  const positions = (name: string, of: typeof clock) => ({
+    name,
+    clock: of,
+    positions: at.map((elapsed) => {
+      const real = of.anchorRealMs + elapsed;
+      const sim = simulatedNow(parseSimulatedClock(JSON.stringify({ ...of, segments: clock.segments })), real);
+      return { real_ms: real, simulated_ms: sim, position_ms: positionAt(parsed, sim) };
+    }),
+    real_of_start_plus_hour: realTimeOf(parseSimulatedClock(JSON.stringify(of)), of.anchorSimMs + 3_600_000),
+  });
+  return [
+    positions('two segments at speed 60', clock),
+    positions('speed 1, a quarter of an hour behind', slow),
+    positions('catches up with real time and goes on at its speed', near),
+  ];
+}
