@@ -1,4 +1,4 @@
-import type { MeterWatermark, Reading, Reason } from '@gridtokenx/protocol';
+import type { MeterWatermark, Reading, Reason, Statement } from '@gridtokenx/protocol';
 import type { MeterRecord, SeriesPoint } from '../ports.js';
 import type { Admission } from './admit.js';
 import type { VerdictCode } from './verdict.js';
@@ -63,4 +63,22 @@ export interface Ledger {
   /** Verified readings not yet in the time series, with the number to clear them by. */
   outbox(limit: number): { readonly through: number; readonly points: readonly SeriesPoint[] };
   clearOutbox(through: number): void;
+}
+
+/** What is stored of one meter, for people. */
+export interface MeterView {
+  /** The gateway that last brought something new, 32 bytes. */
+  readonly gateway: Uint8Array | null;
+  readonly reading: Reading | null;
+  /** The newest accepted one, attestable or not. */
+  readonly statement: Statement | null;
+  /** Number of messages by kind and verdict; kind 0 for what belongs to no stream and for duplicates. */
+  readonly counts: readonly { readonly kind: number; readonly verdict: VerdictCode; readonly n: number }[];
+}
+
+/** Read by the API. Throws when the disk fails. */
+export interface LedgerViews {
+  meter(record: MeterRecord): MeterView;
+  /** Counts of messages whose meter is not known. */
+  unattributed(): MeterView['counts'];
 }

@@ -28,6 +28,7 @@ CREATE TABLE messages (
 ) STRICT;
 CREATE UNIQUE INDEX message_place ON messages (stream, seq, hash);
 CREATE INDEX statement_window ON messages (stream, window) WHERE kind = 2;
+CREATE INDEX verified_readings ON messages (stream, seq) WHERE kind = 1 AND verdict = 0;
 CREATE INDEX refused_messages ON messages (stream, seq) WHERE verdict NOT IN (0, 9, 13, 17);
 CREATE INDEX waiting_messages ON messages (stream, seq) WHERE settled = 0 AND verdict <> 9;
 CREATE TABLE gaps (

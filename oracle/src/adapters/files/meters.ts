@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { publicKeyFromBase58, type Role } from '@gridtokenx/protocol';
+import { z } from 'zod';
+import type { MeterRecord, RealClock, Registry } from '../../ports.js';
+
+const wh = z.string().regex(/^[0-9]{1,20}$/);
+const u32 = z.number().int().min(0).max(0xffff_ffff);
+const schema = z.strictObject({
+  version: z.literal(1),
+  meters: z.array(
+    z.strictObject({
+      meter_id: z.string().regex(/^[0-9a-f]{32}$/),
+      owner: z.string(),
+      key: z.string(),
+      signer: z.enum(['gateway', 'device']),
+      role: z.number().int().min(0).max(2),
+      zone: z.number().int().min(0).max(65_535),
+      import_baseline_wh: wh,
+      export_baseline_wh: wh,
+      export_limit_w: u32,
+      import_limit_w: u32,
+      enrolment_window: u32,
+      key_epoch: u32.default(0),
+      register_step_wh: u32.default(1),
+    }),
+  ),
+});
+
+/**
+ * Enrolled meters from a JSON file: for an oracle that verifies and acknowledges without a chain. Read again at each
+ * refresh; the last good content holds when it cannot be read.
+ */
+export class MetersFile implements Registry {
+  readonly #path: string;
+  readonly #real: RealClock;
+  #meters = new Map<string, MeterRecord>();
+  asOf = { slot: 0, fetchedAtMs: 0 };
+
+  /** Throws when the file cannot be read or is not as expected. */
+  constructor(path: string, real: RealClock) {
+    this.#path = path;
+    this.#real = real;
+    this.#read();
+  }
+
+  meter(meterId: string): MeterRecord | undefined {
+    return this.#meters.get(meterId);
+  }
+
+  meters(): readonly MeterRecord[] {
+    return [...this.#meters.values()];
+  }
+
+  async refresh(): Promise<void> {
+    this.#read();
+  }
+
+  #read(): void {
+    const fetchedAtMs = this.#real.now();
+    const { meters } = schema.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
+    this.#meters = new Map(meters.map((meter) => [meter.meter_id, recordOf(meter)]));
+    this.asOf = { slot: this.asOf.slot + 1, fetchedAtMs };
+  }
+}
+
+function recordOf(meter: z.infer<typeof schema>['meters'][number]): MeterRecord {
+  return {
+    meterId: meter.meter_id,
+    owner: meter.owner,
+    key: publicKeyFromBase58(meter.key),
+    signer: meter.signer,
+    role: meter.role as Role,
+    zone: meter.zone,
+    page: null,
+    slot: null,
+    importBaselineWh: BigInt(meter.import_baseline_wh),
+    exportBaselineWh: BigInt(meter.export_baseline_wh),
+    importCarriedWh: 0n,
+    exportCarriedWh: 0n,
+    exportLimitW: meter.export_limit_w,
+    importLimitW: meter.import_limit_w,
+    enrolmentWindow: meter.enrolment_window,
+    firstWindow: meter.enrolment_window,
+    keyEpoch: meter.key_epoch,
+    status: 'active',
+    registerStepWh: meter.register_step_wh,
+  };
+}

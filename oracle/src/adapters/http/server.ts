@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Logger } from '../../ports.js';
+
+/** What the server shows; every function may throw, which is answered with 503. */
+export interface Served {
+  readonly state: () => unknown;
+  readonly settlements: (after: number, limit: number) => unknown;
+  readonly health: () => { ok: boolean; problems: readonly string[] };
+  readonly metrics: () => Promise<{ contentType: string; text: string }>;
+  /** Signed time for a nonce of 16 bytes. */
+  readonly time: (nonce: Uint8Array) => Uint8Array;
+}
+
+const NONCE_BYTES = 16;
+const MOST_SETTLEMENTS = 1_000;
+const page = readFileSync(new URL('./page/index.html', import.meta.url), 'utf8');
+const script = /<script>([\s\S]*?)<\/script>/.exec(page)?.[1] ?? '';
+const scriptHash = createHash('sha256').update(script).digest('base64');
+const PAGE_HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${scriptHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
+
+/** Serves API, status page, metrics and signed time. Rejects when the address cannot be used. */
+export async function serve(host: string, port: number, served: Served, logger: Logger): Promise<Server> {
+  const server = createServer((request, response) => {
+    route(request, response, served).catch((error: unknown) => {
+      logger.warn({ err: error, path: request.url }, 'a request could not be answered');
+      if (!response.headersSent) json(response, 503, { error: 'not available: see the log' });
+      else response.destroy();
+    });
+  });
+  server.requestTimeout = 10_000;
+  server.headersTimeout = 5_000;
+  server.maxConnections = 256;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return server;
+}
+
+async function route(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  if (url.pathname === '/time') return signedTime(request, response, served);
+  if (request.method !== 'GET' && request.method !== 'HEAD') return json(response, 405, { error: 'only GET' });
+  switch (url.pathname) {
+    case '/':
+      response.writeHead(200, PAGE_HEADERS).end(page);
+      return;
+    case '/healthz': {
+      const health = served.health();
+      return json(response, health.ok ? 200 : 503, health);
+    }
+    case '/metrics': {
+      const { contentType, text } = await served.metrics();
+      response.writeHead(200, { 'content-type': contentType }).end(text);
+      return;
+    }
+    case '/api/v1/state':
+      return json(response, 200, served.state());
+    case '/api/v1/settlements': {
+      const after = Number(url.searchParams.get('after') ?? '0');
+      if (!Number.isSafeInteger(after) || after < 0) return json(response, 400, { error: 'after is not an id' });
+      return json(response, 200, served.settlements(after, MOST_SETTLEMENTS));
+    }
+    default:
+      return json(response, 404, { error: 'nothing here' });
+  }
+}
+
+async function signedTime(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
+  if (request.method !== 'POST') return json(response, 405, { error: 'only POST' });
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    length += (chunk as Uint8Array).length;
+    if (length > NONCE_BYTES) break;
+    chunks.push(chunk as Uint8Array);
+  }
+  if (length !== NONCE_BYTES) {
+    response.setHeader('connection', 'close');
+    return json(response, 400, { error: `the body is a nonce of ${NONCE_BYTES} bytes` });
+  }
+  const answer = served.time(new Uint8Array(Buffer.concat(chunks)));
+  response.writeHead(200, { 'content-type': 'application/cose' }).end(answer);
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(JSON.stringify(body));
+}

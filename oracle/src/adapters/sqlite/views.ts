@@ -1,0 +1,104 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@gridtokenx/protocol';
+import type { LedgerViews, MeterView } from '../../domain/ledger.js';
+import type { AttestableStatement, MeterRecord, StatementStore } from '../../ports.js';
+import { messageRow } from './rows.js';
+
+const DEFAULT_LIMIT = 1_000;
+
+/** Accepted statements that may be attested, over all keys of a meter. */
+export class SqliteStatements implements StatementStore {
+  readonly #rising;
+  readonly #falling;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(sqlite: DatabaseSync) {
+    const from = 'SELECT m.* FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?';
+    this.#rising = sqlite.prepare(`${from} AND m.window > ? AND m.verdict IN (0, 17) ORDER BY m.window, m.id`);
+    this.#falling = sqlite.prepare(`${from} AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.id`);
+  }
+
+  attestable(meterId: string, afterWindow: number, limit = DEFAULT_LIMIT): AttestableStatement[] {
+    const found: AttestableStatement[] = [];
+    let last = afterWindow;
+    for (const raw of this.#rising.iterate(meterId, afterWindow)) {
+      const statement = attestable(meterId, raw);
+      // Two keys may both have stated a window around a rotation; the one that came first stands.
+      if (!statement || statement.window <= last) continue;
+      found.push(statement);
+      last = statement.window;
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  newest(meterId: string): AttestableStatement | undefined {
+    for (const raw of this.#falling.iterate(meterId)) {
+      const statement = attestable(meterId, raw);
+      if (statement) return statement;
+    }
+    return undefined;
+  }
+
+  onStored(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells the listeners; called after the commit. */
+  changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function attestable(meterId: string, raw: Record<string, unknown>): AttestableStatement | null {
+  const { payload, signed, message, receivedMs } = messageRow(raw);
+  if (payload.kind !== Kind.statement || !isAttestable(payload.quality)) return null;
+  const { window, importWh, exportWh } = payload;
+  return { meterId, window, importWh, exportWh, payload: signed, message, receivedMs };
+}
+
+/** What people are shown of the ledger. */
+export class SqliteViews implements LedgerViews {
+  readonly #sql;
+
+  constructor(sqlite: DatabaseSync) {
+    this.#sql = {
+      stream: sqlite.prepare('SELECT id FROM streams WHERE meter = ? AND key = ?'),
+      gateway: sqlite.prepare(
+        'SELECT g.key FROM gateway_meters m JOIN gateways g ON g.id = m.gateway WHERE m.meter = ? ORDER BY m.last_ms DESC LIMIT 1',
+      ),
+      reading: sqlite.prepare(
+        'SELECT * FROM messages WHERE stream = ? AND kind = 1 AND verdict = 0 ORDER BY seq DESC LIMIT 1',
+      ),
+      statement: sqlite.prepare(
+        'SELECT * FROM messages WHERE stream = ? AND kind = 2 AND verdict IN (0, 17) ORDER BY window DESC LIMIT 1',
+      ),
+      counts: sqlite.prepare('SELECT kind, verdict, n FROM counts WHERE meter = ? AND n <> 0'),
+    };
+  }
+
+  meter(record: MeterRecord): MeterView {
+    const stream = Number(this.#sql.stream.get(record.meterId, record.key)?.id ?? -1);
+    const reading = this.#sql.reading.get(stream);
+    const statement = this.#sql.statement.get(stream);
+    return {
+      gateway: (this.#sql.gateway.get(record.meterId)?.key as Uint8Array | undefined) ?? null,
+      reading: reading ? (messageRow(reading).payload as Reading) : null,
+      statement: statement ? (messageRow(statement).payload as Statement) : null,
+      counts: this.#counts(record.meterId),
+    };
+  }
+
+  unattributed(): MeterView['counts'] {
+    return this.#counts('');
+  }
+
+  #counts(meter: string): MeterView['counts'] {
+    return this.#sql.counts.all(meter).map((row) => ({
+      kind: Number(row.kind),
+      verdict: Number(row.verdict) as 0 | Reason,
+      n: Number(row.n),
+    }));
+  }
+}

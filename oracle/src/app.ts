@@ -1,0 +1,259 @@
+import { join, resolve } from 'node:path';
+import { base58Encode, fromHex, type LiveReading, type Reading, signTime, toHex } from '@gridtokenx/protocol';
+import { simulatedClock, systemClock, systemRandomness, systemRealClock } from './adapters/clock/index.js';
+import { readKeyFile } from './adapters/files/key.js';
+import { MetersFile } from './adapters/files/meters.js';
+import { makeMetrics } from './adapters/http/metrics.js';
+import { serve } from './adapters/http/server.js';
+import { Uplink } from './adapters/mqtt/index.js';
+import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
+import { openDatabase } from './adapters/sqlite/database.js';
+import { SqliteLedger } from './adapters/sqlite/ledger.js';
+import { ledgerMigrations } from './adapters/sqlite/schema.js';
+import { SqliteStatements, SqliteViews } from './adapters/sqlite/views.js';
+import { EmbeddedTimeSeries } from './adapters/timeseries/embedded.js';
+import type { Config } from './config.js';
+import { AckSender } from './domain/ack-sender.js';
+import { Intake } from './domain/intake.js';
+import type { Ledger } from './domain/ledger.js';
+import { Projector } from './domain/projector.js';
+import { describeSettlement, describeState, GatewayBook } from './domain/state.js';
+import { verdictName } from './domain/verdict.js';
+import type { Chain, ChainDeps, Logger, MeterRecord, Migration, Settlements } from './ports.js';
+
+/** Parts that a test may put others around; an application takes none. */
+export interface Parts {
+  readonly aroundLedger?: (ledger: Ledger) => Ledger;
+}
+
+export interface Oracle {
+  /** Where HTTP is served. */
+  readonly port: number;
+  /** Base58. */
+  readonly publicKey: string;
+  /** Stores what came, tells what is stored, finishes on chain, closes everything. */
+  stop(): Promise<void>;
+}
+
+const REGISTRY_EVERY_MS = 5_000;
+
+/**
+ * Wires adapters to the domain and starts; paths in `config` are relative to `directory`. Rejects with an `Error` that
+ * says what is missing or taken; nothing runs then.
+ */
+export async function startOracle(
+  config: Config,
+  directory: string,
+  logger: Logger,
+  parts: Parts = {},
+): Promise<Oracle> {
+  const path = (name: string) => resolve(directory, name);
+  const verifier = provenVerifier();
+  const signer = sodiumSigner(readKeyFile(path(config.key_file)));
+  const networkId = fromHex(config.network_id);
+  const realClock = systemRealClock;
+  const randomness = systemRandomness;
+  const clock = config.clock ? simulatedClock(path(config.clock.simulated), realClock, logger) : systemClock;
+
+  const chainModule = config.rpc_url === undefined ? null : await loadChain();
+  const database = openDatabase(join(path(config.data_dir), 'ledger.sqlite'), [
+    ...ledgerMigrations,
+    ...(chainModule?.chainMigrations ?? []),
+  ]);
+  const statements = new SqliteStatements(database.sqlite);
+  const chain =
+    chainModule && config.rpc_url !== undefined
+      ? await chainModule.startSettlement({
+          options: {
+            networkId,
+            rpcUrl: config.rpc_url,
+            attestorKeyFile: path(config.attestor_key_file ?? ''),
+            ...(config.chain?.snapshot_url ? { snapshotUrl: config.chain.snapshot_url } : {}),
+            graceMs: config.attest?.grace_ms ?? 3_000,
+            commitment: config.attest?.commitment ?? 'confirmed',
+          },
+          database,
+          statements,
+          realTimeOf: (ms) => clock.realTimeOf(ms),
+          clock,
+          realClock,
+          randomness,
+          logger,
+        })
+      : withoutChain(new MetersFile(path(config.meters_file ?? ''), realClock));
+  const { registry, settlements } = chain;
+
+  const bare = new SqliteLedger(database, registry, randomness, () => statements.changed());
+  const ledger = parts.aroundLedger?.(bare) ?? bare;
+  const views = new SqliteViews(database.sqlite);
+  const series = new EmbeddedTimeSeries(join(path(config.data_dir), 'timeseries.sqlite'));
+  const projector = new Projector(ledger, series, realClock, logger);
+  const gateways = new GatewayBook(realClock);
+  const metrics = makeMetrics({
+    isBrokerConnected: () => uplink.isConnected,
+    ledgerFailures: () => intake.failures,
+    chainPending: () => settlements.chainState().pending,
+    registryAgeMs: () => realClock.now() - registry.asOf.fetchedAtMs,
+  });
+
+  const liveTimes = new Map<string, number>();
+  const showLive = (meter: MeterRecord, reading: Reading) => {
+    // Only what is newer than what was shown: dashboards show now, the time series has the rest.
+    const timeMs = Number(reading.timeMs);
+    if (timeMs <= (liveTimes.get(meter.meterId) ?? 0)) return;
+    liveTimes.set(meter.meterId, timeMs);
+    const gateway = views.meter(meter).gateway;
+    uplink.publishLive(liveReading(meter, reading, gateway ? base58Encode(gateway) : ''), reading.meterId);
+  };
+  const acks: AckSender = new AckSender({
+    ledger,
+    signer,
+    realClock,
+    logger,
+    publish: (gateway, message) => uplink.publishAck(gateway, message),
+    onSent: (lagMs) => metrics.ackLag(lagMs),
+  });
+  const intake: Intake = new Intake({
+    ledger,
+    registry,
+    verifier,
+    networkId,
+    clock,
+    realClock,
+    logger,
+    onStored: (told) => {
+      for (const gateway of told) acks.mark(gateway);
+    },
+    onVerified: (verified) => {
+      for (const { meter, reading } of verified) showLive(meter, reading);
+      projector.wake();
+    },
+    onCommit: ({ messages, ms, verdicts }) => {
+      if (messages > 0 && ms > 0) metrics.commit(ms);
+      for (const [code, n] of verdicts) metrics.count(verdictName(code), n);
+    },
+  });
+  const uplink: Uplink = new Uplink(
+    { url: config.broker.url, brokerName: config.broker.name },
+    {
+      signer,
+      realClock,
+      randomness,
+      logger,
+      onPacket: (packet) => {
+        gateways.heard(packet.gateway);
+        intake.receive(packet);
+      },
+      onStatus: (gateway, status) => {
+        gateways.status(gateway, status);
+        // A gateway that connects waits for an ack before it closes a window, the first one included.
+        if (status?.online) acks.mark(gateway);
+      },
+      onConnect: () => acks.markAll(),
+    },
+  );
+
+  const oracleName = base58Encode(signer.publicKey);
+  const stateDeps = {
+    networkId,
+    ledgerId: ledger.id,
+    verifier: verifier.name,
+    oracle: oracleName,
+    attestor: chain.attestor,
+    clock,
+    realClock,
+    registry,
+    settlements,
+    views,
+    gateways,
+  };
+  const server = await serve(
+    config.http.host,
+    config.http.port,
+    {
+      state: () => describeState(stateDeps),
+      settlements: (after, limit) => settlements.after(after, limit).map(describeSettlement),
+      health: () => {
+        const problems = [
+          ...(uplink.isConnected ? [] : ['no connection to the broker']),
+          ...(intake.failures === 0 ? [] : ['the ledger cannot be written']),
+          ...(registry.asOf.fetchedAtMs > 0 ? [] : ['the registry was not read yet']),
+        ];
+        return { ok: problems.length === 0, problems };
+      },
+      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+      time: (nonce) => signTime({ timeMs: realClock.now(), nonce }, signer),
+    },
+    logger,
+  ).catch((error: unknown) => {
+    database.sqlite.close();
+    throw error;
+  });
+
+  intake.start();
+  projector.wake();
+  uplink.start();
+  chain.start();
+  const keepRegistryFresh = () => {
+    registry.refresh().catch(() => undefined);
+    cancelRefresh = realClock.after(REGISTRY_EVERY_MS, keepRegistryFresh);
+  };
+  let cancelRefresh = realClock.after(0, keepRegistryFresh);
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : config.http.port;
+  logger.info({ port, oracle: oracleName, verifier: verifier.name, ledger: toHex(ledger.id) }, 'oracle serves');
+
+  return {
+    port,
+    publicKey: oracleName,
+    async stop() {
+      cancelRefresh();
+      intake.stop();
+      acks.stop();
+      await chain.stop();
+      await uplink.stop();
+      await projector.stop();
+      server.close();
+      server.closeAllConnections();
+      await series.close();
+      database.sqlite.close();
+    },
+  };
+}
+
+interface ChainModule {
+  readonly chainMigrations: readonly Migration[];
+  readonly startSettlement: (deps: ChainDeps) => Promise<Chain>;
+}
+
+/** Loaded only where there is a chain: web3.js is large. */
+async function loadChain(): Promise<ChainModule> {
+  const name = './adapters/chain/index.js';
+  return (await import(name)) as ChainModule;
+}
+
+function withoutChain(registry: MetersFile): Chain {
+  const settlements: Settlements = {
+    after: () => [],
+    totalsOf: () => undefined,
+    chainState: () => ({ pending: 0, sender: 'no chain: verifying only', lastSnapshotSlot: null }),
+  };
+  return { registry, settlements, attestor: '', start: () => undefined, stop: async () => undefined };
+}
+
+function liveReading(meter: MeterRecord, reading: Reading, gateway: string): LiveReading {
+  return {
+    meter: meter.meterId,
+    gateway,
+    zone: meter.zone,
+    seq: String(reading.seq),
+    timeMs: Number(reading.timeMs),
+    importWh: String(reading.importWh),
+    exportWh: String(reading.exportWh),
+    powerW: reading.powerW,
+    voltageDv: reading.voltageDv,
+    frequencyChz: reading.frequencyChz,
+    quality: reading.quality,
+    signer: meter.signer,
+  };
+}

@@ -1,0 +1,82 @@
+import { dirname, resolve } from 'node:path';
+import { base58Encode } from '@gridtokenx/protocol';
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { systemRandomness } from './adapters/clock/index.js';
+import { ensureKeyFile } from './adapters/files/key.js';
+import { sodiumSigner } from './adapters/sodium/index.js';
+import { startOracle } from './app.js';
+import { ConfigError, loadConfig } from './config.js';
+
+/** Says what is wrong and what to do, and ends with the code for a bad set-up. */
+function giveUp(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(2);
+}
+
+function explain(error: unknown, config: { http: { host: string; port: number } }): string {
+  if (error instanceof ConfigError) return error.message;
+  const { code, message } = error as NodeJS.ErrnoException & { errcode?: number };
+  const where = `${config.http.host}:${config.http.port}`;
+  if (code === 'EADDRINUSE') return `HTTP: ${where} is taken; stop what listens there, or choose another http.port`;
+  if (code === 'EACCES' && message.includes('listen'))
+    return `HTTP: not allowed to listen on ${where}; choose another port`;
+  if (code === 'EADDRNOTAVAIL') return `HTTP: ${config.http.host} is no address of this machine; correct http.host`;
+  if (code === 'ENOSPC' || message.includes('disk is full'))
+    return `data_dir: the disk is full; make room (${message})`;
+  return message;
+}
+
+async function run(file: string): Promise<void> {
+  const config = orGiveUp(() => loadConfig(file));
+  const logger = pino({ name: 'oracle' });
+  const oracle = await startOracle(config, dirname(resolve(file)), logger).catch((error: unknown) =>
+    giveUp(explain(error, config)),
+  );
+  let isStopping = false;
+  const stop = (why: string) => {
+    if (isStopping) return;
+    isStopping = true;
+    logger.info({ why }, 'oracle stops');
+    oracle.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'oracle could not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  if (process.send) {
+    process.on('disconnect', () => stop('parent gone'));
+    process.send({ type: 'ready' });
+  }
+}
+
+function orGiveUp<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    return giveUp(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function init(file: string): void {
+  const config = orGiveUp(() => loadConfig(file));
+  const seed = orGiveUp(() => ensureKeyFile(resolve(dirname(file), config.key_file), systemRandomness));
+  process.stdout.write(`${base58Encode(sodiumSigner(seed).publicKey)}\n`);
+}
+
+const program = new Command('gridtokenx-oracle').description('Verifies signed readings, keeps the ledger, settles');
+program
+  .command('run', { isDefault: true })
+  .description('serve until stopped')
+  .requiredOption('--config <file>', 'YAML or JSON')
+  .action(({ config }: { config: string }) => run(config));
+program
+  .command('init')
+  .description('make the key file if it is missing, and print the public key')
+  .requiredOption('--config <file>', 'YAML or JSON')
+  .action(({ config }: { config: string }) => init(config));
+await program.parseAsync();
