@@ -255,7 +255,7 @@ export const programs = {
       SlotActivated: [['meter_id', b(16)], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'], ['window', 'u32'], ['moves', 'u32']],
       PageAttested: [
         ['zone', 'u16'], ['page', 'u32'], ['version', 'u64', 'After the raise.'], ['window', 'u32'], ['signers', 'u8', 'Bitmap.'],
-        ['accepted', 'u16'], ['skipped', b(32), 'Bitmap of the slots that were set and not accepted.'], ['root', b(32)], ['history', b(32)],
+        ['skipped', b(32), 'Bitmap of the slots that were set and not accepted.'], ['root', b(32)], ['history', b(32)],
       ],
     },
   },

@@ -47,14 +47,13 @@ event!(MeterRegistered {
 event!(PageCreated { zone: u16, page: u32 });
 event!(SlotActivated { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, window: u32, moves: u32 });
 event!(
-    /// The one event of an attest_page: `skipped` has the slots that were set and not accepted.
+    /// The one event of an attest_page: `skipped` has the slots that were set in the bitmap and not accepted.
     PageAttested {
         zone: u16,
         page: u32,
         version: u64,
         window: u32,
         signers: u8,
-        accepted: u16,
         skipped: [u8; 32],
         root: [u8; 32],
         history: [u8; 32],

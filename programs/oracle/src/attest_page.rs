@@ -1,6 +1,7 @@
 //! attest_page: the zone's attestors raise the totals of many slots at once. Absolute totals, sent by their low bits: a replay
 //! moves nothing and a lost step heals at the next one. What a slot does not allow is skipped; malformed data aborts.
 
+use bytemuck::{Pod, Zeroable};
 use gtx_common::{
     GtxError,
     args::Args,
@@ -66,7 +67,7 @@ fn rise(value: u64, current: u64, bits: u32) -> u64 {
 
 /// Takes one number of any length: its rise over `current`. None when it is cut off or longer than 9 groups.
 #[inline(never)]
-fn take_long(totals: &mut &[u8], current: u64) -> Option<u64> {
+fn take(totals: &mut &[u8], current: u64) -> Option<u64> {
     let (mut value, mut bits) = (0u64, 0u32);
     loop {
         let (group, rest) = totals.split_first()?;
@@ -82,121 +83,182 @@ fn take_long(totals: &mut &[u8], current: u64) -> Option<u64> {
     }
 }
 
-/// Takes a slot's two numbers: their rises. None when one is malformed. Nearly all of them have one or two groups, so that four
-/// bytes in one load hold both; two calls of `take_long` say the same of every number.
+/// The next four bytes as a number, zeros where there are fewer.
 #[inline(always)]
-fn take_pair(totals: &mut &[u8], slot: &MeterSlot) -> Option<(u64, u64)> {
-    if let Some(head) = totals.first_chunk::<4>() {
-        let word = u64::from(u32::from_le_bytes(*head));
-        let one = |word: u64, current: u64| rise(word, current, 7);
-        let two = |word: u64, current: u64| rise((word & 0x7f) | (word >> 1 & 0x3f80), current, 14);
-        let (first, second, used) = match (word & 0x80 == 0, word & 0x8000 == 0, word & 0x80_0000 == 0, word & 0x8000_0000 == 0) {
-            (true, true, _, _) => (one(word, slot.export_wh), one(word >> 8, slot.import_wh), 2),
-            (true, false, true, _) => (one(word, slot.export_wh), two(word >> 8, slot.import_wh), 3),
-            (false, true, true, _) => (two(word, slot.export_wh), one(word >> 16, slot.import_wh), 3),
-            (false, true, false, true) => (two(word, slot.export_wh), two(word >> 16, slot.import_wh), 4),
-            _ => return take_slow(totals, slot),
-        };
-        *totals = totals.get(used..)?;
-        return Some((first, second));
+fn peek(totals: &[u8]) -> u64 {
+    match totals.first_chunk::<4>() {
+        Some(head) => u64::from(u32::from_le_bytes(*head)),
+        None => peek_end(totals),
     }
-    take_slow(totals, slot)
 }
 
 #[cold]
 #[inline(never)]
-fn take_slow(totals: &mut &[u8], slot: &MeterSlot) -> Option<(u64, u64)> {
-    Some((take_long(totals, slot.export_wh)?, take_long(totals, slot.import_wh)?))
+fn peek_end(totals: &[u8]) -> u64 {
+    totals.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
+
+/// A `MeterSlot` with its last three fields as one number, so that they are read and written at once.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct HotSlot {
+    export_wh: u64,
+    import_wh: u64,
+    window: u32,
+    export_cap: u32,
+    import_cap: u32,
+    /// Flags in bits 0 to 15, attestors in 16 to 23, epoch in 24 to 31.
+    tail: u32,
+}
+const _: () = assert!(size_of::<HotSlot>() == size_of::<MeterSlot>());
 
 /// What all slots of one attestation share.
 struct Rule {
     window: u64,
-    /// Flags that a slot must have out of (ACTIVE and what excludes it).
-    relevant: u16,
-    attestors: u8,
-    epoch: u8,
+    /// ACTIVE and the flags that exclude a slot: of these it must have ACTIVE only.
+    relevant: u32,
+    /// Attestors and epoch, in their place of `HotSlot::tail`.
+    tail: u32,
 }
 
-/// A group's outcome when its totals are malformed or leave their range; otherwise the outcome is the bitmap of the skipped.
-const MALFORMED: u32 = 256;
+/// Whether both rises are at most cap × windows. A cap of 32 bits times at most 2,881 stays far inside 64.
+#[inline(always)]
+fn within_caps(slot: &HotSlot, windows: u64, export_rise: u64, import_rise: u64) -> bool {
+    export_rise <= u64::from(slot.export_cap).wrapping_mul(windows) && import_rise <= u64::from(slot.import_cap).wrapping_mul(windows)
+}
+
+/// What became of an attested slot: its bytes of totals (at most 18), with SKIPPED added when the slot stayed as it was; or one of
+/// the other two.
+const SKIPPED: u64 = 32;
+const LONG: u64 = 64;
+const MALFORMED: u64 = 128;
 
 impl Rule {
-    /// Whether the slot takes the rises; if not, it stays as it was. None when a total would reach 2^63 Wh.
+    /// Whether the slot can take anything of this window.
     #[inline(always)]
-    fn apply(&self, slot: &mut MeterSlot, export_rise: u64, import_rise: u64) -> Option<bool> {
-        let (flags, window) = (slot.flags, u64::from(slot.window));
-        if flags & self.relevant != ACTIVE || self.window <= window {
-            return Some(false);
-        }
-        let passed = self.window.wrapping_sub(window).min(MOST_WINDOWS);
-        let (export_cap, import_cap) = (u64::from(slot.export_cap), u64::from(slot.import_cap));
-        // u32 times at most 2,880 stays far inside u64.
-        let (export_even, import_even) = (export_cap.wrapping_mul(passed), import_cap.wrapping_mul(passed));
-        let mut extra = 0;
-        if export_rise > export_even || import_rise > import_even {
-            if flags & EXTRA != 0
-                || export_rise > export_even.wrapping_add(export_cap)
-                || import_rise > import_even.wrapping_add(import_cap)
-            {
-                return Some(false);
-            }
-            extra = EXTRA;
-        }
+    fn admits(&self, slot: &HotSlot) -> bool {
+        slot.tail & self.relevant == u32::from(ACTIVE) && self.window > u64::from(slot.window)
+    }
+
+    /// Writes the slot: `used`, or MALFORMED when a total would reach 2^63 Wh.
+    #[inline(always)]
+    fn write(&self, slot: &mut HotSlot, export_rise: u64, import_rise: u64, extra: u16, used: u64) -> u64 {
         // A total below 2^63 and a rise below 2^63 do not wrap, so the top bit tells.
         let (export_wh, import_wh) = (slot.export_wh.wrapping_add(export_rise), slot.import_wh.wrapping_add(import_rise));
         if (export_wh | import_wh) >> 63 != 0 {
-            return None;
+            return MALFORMED;
         }
         slot.export_wh = export_wh;
         slot.import_wh = import_wh;
         slot.window = self.window as u32;
-        slot.flags = flags & !(EXTRA | MOVED) | extra;
-        slot.attestors = self.attestors;
-        slot.epoch = self.epoch;
-        Some(true)
+        slot.tail = slot.tail & u32::from(!(EXTRA | MOVED)) | u32::from(extra) | self.tail;
+        used
     }
 
-    /// Eight slots, of which `set` are attested. Not inlined: its few live values fit the machine's registers.
+    /// Lets the slot take the rises, if it allows them: the whole rule. Up to cap × windows passed is plain; up to one window's cap
+    /// more is extra, and not twice in a row.
     #[inline(never)]
-    fn group(&self, slots: &mut [MeterSlot; 8], set: u8, totals: &mut &[u8]) -> u32 {
-        let mut rest = *totals;
-        let (mut left, mut mask, mut skipped) = (u32::from(set), 1u32, 0u32);
-        for slot in slots {
-            if left & 1 != 0 {
-                let Some((export_rise, import_rise)) = take_pair(&mut rest, slot) else {
-                    return MALFORMED;
-                };
-                match self.apply(slot, export_rise, import_rise) {
-                    Some(true) => {}
-                    Some(false) => skipped |= mask,
-                    None => return MALFORMED,
-                }
-            }
-            left >>= 1;
-            mask <<= 1;
+    fn apply(&self, slot: &mut HotSlot, export_rise: u64, import_rise: u64, used: u64) -> u64 {
+        if !self.admits(slot) {
+            return used | SKIPPED;
         }
+        let passed = self.window.wrapping_sub(u64::from(slot.window)).min(MOST_WINDOWS);
+        let extra = if within_caps(slot, passed, export_rise, import_rise) { 0 } else { EXTRA };
+        if extra != 0
+            && (slot.tail & u32::from(EXTRA) != 0 || !within_caps(slot, passed.wrapping_add(1), export_rise, import_rise))
+        {
+            return used | SKIPPED;
+        }
+        self.write(slot, export_rise, import_rise, extra, used)
+    }
+
+    /// One attested slot whose numbers begin `word`, when they have one or two groups each, as nearly all have; else LONG, and
+    /// `attest_long` says the same of every number. Rises within one window's caps, as nearly all are, need no more of the rule.
+    /// Not inlined: so its values fit the machine's registers.
+    #[inline(never)]
+    fn attest(&self, slot: &mut HotSlot, word: u64) -> u64 {
+        let one = |word: u64, current: u64| rise(word, current, 7);
+        let two = |word: u64, current: u64| rise((word & 0x7f) | (word >> 1 & 0x3f80), current, 14);
+        let (export_rise, import_rise, used) = match word & 0x80_8080 {
+            0x00_0080 => (two(word, slot.export_wh), one(word >> 16, slot.import_wh), 3),
+            0x00_8000 => (one(word, slot.export_wh), two(word >> 8, slot.import_wh), 3),
+            0x00_0000 | 0x80_0000 => (one(word, slot.export_wh), one(word >> 8, slot.import_wh), 2),
+            0x80_0080 if word < 0x8000_0000 => (two(word, slot.export_wh), two(word >> 16, slot.import_wh), 4),
+            _ => return LONG,
+        };
+        if self.admits(slot) && within_caps(slot, 1, export_rise, import_rise) {
+            return self.write(slot, export_rise, import_rise, 0, used);
+        }
+        self.apply(slot, export_rise, import_rise, used)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn attest_long(&self, slot: &mut HotSlot, totals: &[u8]) -> u64 {
+        let mut rest = totals;
+        match (take(&mut rest, slot.export_wh), take(&mut rest, slot.import_wh)) {
+            (Some(export_rise), Some(import_rise)) => {
+                let used = totals.len().wrapping_sub(rest.len()) as u64; // at most 18
+                self.apply(slot, export_rise, import_rise, used)
+            }
+            _ => MALFORMED,
+        }
+    }
+
+    /// What `attest` did not settle: the bytes used, and whether the slot was skipped. None when the totals are malformed.
+    #[cold]
+    #[inline(never)]
+    fn settle(&self, outcome: u64, slot: &mut HotSlot, totals: &[u8]) -> Option<(usize, bool)> {
+        let outcome = if outcome == LONG { self.attest_long(slot, totals) } else { outcome };
+        (outcome != MALFORMED).then_some(((outcome & !SKIPPED) as usize, outcome & SKIPPED != 0))
+    }
+
+    /// Eight slots, of which `set` are attested (ALL: every one): the bitmap of the skipped.
+    #[inline(never)]
+    fn group<const ALL: bool>(&self, slots: &mut [HotSlot; 8], set: u8, totals: &mut &[u8]) -> Option<u8> {
+        let mut rest = *totals;
+        let mut skipped = 0;
+        // Written out, so that places and masks are constants and the rest of the totals stays in registers.
+        macro_rules! step {
+            ($($slot:ident $mask:literal)*) => {$(
+                if ALL || set & $mask != 0 {
+                    let outcome = self.attest($slot, peek(rest));
+                    if outcome < SKIPPED {
+                        rest = rest.get(outcome as usize..)?;
+                    } else {
+                        let (used, skip) = self.settle(outcome, $slot, rest)?;
+                        rest = rest.get(used..)?;
+                        skipped |= if skip { $mask } else { 0 };
+                    }
+                }
+            )*};
+        }
+        let [a, b, c, d, e, f, g, h] = slots;
+        step!(a 1 b 2 c 4 d 8 e 16 f 32 g 64 h 128);
         *totals = rest;
-        skipped
+        Some(skipped)
     }
 }
 
 /// Goes through the set slots; returns the bitmap of those that did not take their rise. None when the totals are malformed, are not
 /// used up, or leave their range.
-fn apply(slots: &mut [MeterSlot; SLOTS], rule: &Rule, bitmap: &[u8; BITMAP_BYTES], mut totals: &[u8]) -> Option<[u8; BITMAP_BYTES]> {
+#[inline(always)]
+fn apply(
+    slots: &mut [MeterSlot; SLOTS],
+    rule: &Rule,
+    bitmap: &[u8; BITMAP_BYTES],
+    mut totals: &[u8],
+) -> Option<[u8; BITMAP_BYTES]> {
+    let slots: &mut [HotSlot; SLOTS] = bytemuck::cast_mut(slots);
     let mut skipped = [0; BITMAP_BYTES];
     for ((group, set), skipped) in slots.as_chunks_mut::<8>().0.iter_mut().zip(bitmap).zip(&mut skipped) {
-        if *set != 0 {
-            *skipped = u8::try_from(rule.group(group, *set, &mut totals)).ok()?;
+        match *set {
+            0 => {}
+            0xff => *skipped = rule.group::<true>(group, 0xff, &mut totals)?,
+            some => *skipped = rule.group::<false>(group, some, &mut totals)?,
         }
     }
     totals.is_empty().then_some(skipped)
-}
-
-/// Slots in a bitmap.
-fn population(bitmap: &[u8; BITMAP_BYTES]) -> u16 {
-    let words: &[[u8; 8]; 4] = bytemuck::cast_ref(bitmap);
-    words.iter().fold(0, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word).count_ones() as u16))
 }
 
 pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
@@ -221,17 +283,16 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     // Built on an older read: what moved since is left for the next one.
     let moved = if page.moves == attestation.moves { 0 } else { MOVED };
     let [epoch, ..] = zone.epoch.to_le_bytes();
-    let rule = Rule { window: u64::from(attestation.window), relevant: ACTIVE | DISPUTED | CLOSED | moved, attestors, epoch };
+    let rule = Rule { window: u64::from(attestation.window), relevant: u32::from(ACTIVE | DISPUTED | CLOSED | moved), tail: u32::from_le_bytes([0, 0, attestors, epoch]) };
     let skipped = apply(&mut page.slots, &rule, attestation.bitmap, attestation.totals)
         .ok_or(ProgramError::from(GtxError::MalformedInstruction))?;
-    let accepted = population(attestation.bitmap).wrapping_sub(population(&skipped));
 
     page.version = page.version.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
-    if accepted > 0 {
+    if !same_key(&skipped, attestation.bitmap) {
         page.highest_window = page.highest_window.max(attestation.window);
     }
     page.last_root = *attestation.root;
     history::fold(page, ATTEST_PAGE, attestors, data, &[]);
-    PageAttested::emit(page.zone, page.page, page.version, attestation.window, attestors, accepted, skipped, *attestation.root, page.history);
+    PageAttested::emit(page.zone, page.page, page.version, attestation.window, attestors, skipped, *attestation.root, page.history);
     Ok(())
 }
