@@ -1,0 +1,263 @@
+import type { SQLInputValue } from 'node:sqlite';
+import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
+import type {
+  ArchiveHead,
+  AttestResult,
+  Intent,
+  IntentItem,
+  NewIntent,
+  SettlementStore,
+} from '../../domain/settlement/ports.js';
+import type { Database } from '../../ports.js';
+
+type Row = Record<string, SQLInputValue>;
+
+const bigints = new Set(['exportWh', 'importWh']);
+
+/** Items as JSON text, 64-bit numbers as decimal text. */
+function itemsToText(items: readonly IntentItem[]): string {
+  return JSON.stringify(items, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+}
+function itemsFromText(text: string): IntentItem[] {
+  return JSON.parse(text, (key, value) => (bigints.has(key) ? BigInt(value) : value)) as IntentItem[];
+}
+
+function toIntent(row: Row): Intent {
+  return {
+    id: Number(row.id),
+    kind: String(row.kind) as Intent['kind'],
+    zone: Number(row.zone),
+    page: Number(row.page),
+    version: BigInt(row.version as bigint),
+    moves: Number(row.moves),
+    history: row.history as Uint8Array,
+    expectedHistory: (row.expected_history as Uint8Array | null) ?? null,
+    window: row.window === null ? null : Number(row.window),
+    items: itemsFromText(String(row.items)),
+    raw: row.raw as Uint8Array,
+    signature: String(row.signature),
+    blockhash: String(row.blockhash),
+    lastValidHeight: Number(row.last_valid_height),
+    createdMs: Number(row.created_ms),
+  };
+}
+
+/** Settlement's memory in the ledger's SQLite file; every method is one commit (synchronous FULL). */
+export class SqliteSettlementStore implements SettlementStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): { changes: number; id: number } {
+    const { changes, lastInsertRowid } = this.#database.sqlite.prepare(sql).run(...values);
+    return { changes: Number(changes), id: Number(lastInsertRowid) };
+  }
+  #all(sql: string, ...values: SQLInputValue[]): Row[] {
+    const statement = this.#database.sqlite.prepare(sql);
+    statement.setReadBigInts(true);
+    return statement.all(...values) as Row[];
+  }
+
+  add(intent: NewIntent, nowMs: number): Intent {
+    const { id } = this.#run(
+      `INSERT INTO chain_intents (kind, zone, page, version, moves, history, expected_history, window, items, raw,
+         signature, blockhash, last_valid_height, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      intent.kind,
+      intent.zone,
+      intent.page,
+      intent.version,
+      intent.moves,
+      intent.history,
+      intent.expectedHistory,
+      intent.window,
+      itemsToText(intent.items),
+      intent.raw,
+      intent.signature,
+      intent.blockhash,
+      intent.lastValidHeight,
+      nowMs,
+    );
+    return { ...intent, id, createdMs: nowMs };
+  }
+
+  open(zone: number, page: number): Intent | undefined {
+    const [row] = this.#all(`SELECT * FROM chain_intents WHERE zone = ? AND page = ? AND status = 'open'`, zone, page);
+    return row && toIntent(row);
+  }
+
+  #resolve(intent: Intent, status: string, slot: number | null, error: string | null, nowMs: number): void {
+    this.#run(
+      'UPDATE chain_intents SET status = ?, slot = ?, error = ?, resolved_ms = ? WHERE id = ?',
+      status,
+      slot,
+      error,
+      nowMs,
+      intent.id,
+    );
+  }
+
+  attested(intent: Intent, result: AttestResult, nowMs: number): void {
+    this.#database.transaction(() => {
+      this.#resolve(intent, 'landed', result.slot, null, nowMs);
+      const after: SQLInputValue[] = [result.version, result.history];
+      this.#run('UPDATE chain_intents SET version_after = ?, history_after = ? WHERE id = ?', ...after, intent.id);
+      const { version, history } = result;
+      this.#setHead(intent.zone, intent.page, { version, history, moves: intent.moves });
+      for (const item of result.accepted) {
+        this.#run(
+          `INSERT INTO chain_attested (intent, zone, page, meter, window, export_wh, import_wh, export_total,
+             import_total) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          intent.id,
+          intent.zone,
+          intent.page,
+          item.meterId,
+          intent.window,
+          item.exportWh - item.before.exportWh,
+          item.importWh - item.before.importWh,
+          item.exportWh,
+          item.importWh,
+        );
+      }
+    });
+  }
+
+  minted(intent: Intent, slot: number, nowMs: number): void {
+    this.#resolve(intent, 'landed', slot, null, nowMs);
+  }
+  failed(intent: Intent, slot: number, error: string, nowMs: number): void {
+    this.#resolve(intent, 'failed', slot, error, nowMs);
+  }
+  expired(intent: Intent, nowMs: number): void {
+    this.#resolve(intent, 'expired', null, null, nowMs);
+  }
+  superseded(intent: Intent, nowMs: number): void {
+    this.#resolve(intent, 'superseded', null, null, nowMs);
+  }
+
+  head(zone: number, page: number): ArchiveHead | undefined {
+    const [row] = this.#all('SELECT version, moves, history FROM chain_pages WHERE zone = ? AND page = ?', zone, page);
+    if (!row) return undefined;
+    return { version: row.version as bigint, moves: Number(row.moves), history: row.history as Uint8Array };
+  }
+
+  observed(zone: number, page: number, head: ArchiveHead): void {
+    this.#setHead(zone, page, head);
+  }
+
+  #setHead(zone: number, page: number, { version, moves, history }: ArchiveHead): void {
+    this.#run(
+      `INSERT INTO chain_pages (zone, page, version, moves, history) VALUES (?1, ?2, ?3, ?4, ?5)
+       ON CONFLICT (zone, page) DO UPDATE SET version = ?3, moves = ?4, history = ?5`,
+      zone,
+      page,
+      version,
+      moves,
+      history,
+    );
+  }
+
+  undoAfter(zone: number, page: number, read: ArchiveHead, nowMs: number): string[] {
+    return this.#database.transaction(() => {
+      const lost = this.#all(
+        `SELECT id, signature FROM chain_intents WHERE zone = ? AND page = ? AND status = 'landed' AND kind = 'attest'
+           AND (version_after > ? OR (version_after = ? AND history_after <> ? AND moves >= ?)) ORDER BY id`,
+        zone,
+        page,
+        read.version,
+        read.version,
+        read.history,
+        read.moves,
+      );
+      for (const { id } of lost) {
+        this.#run(`UPDATE chain_intents SET status = 'undone', resolved_ms = ? WHERE id = ?`, nowMs, id ?? null);
+        this.#run(
+          `UPDATE chain_settlements SET undone = 1
+             WHERE attested IN (SELECT id FROM chain_attested WHERE intent = ? AND undone = 0)`,
+          id ?? null,
+        );
+        this.#run('UPDATE chain_attested SET undone = 1 WHERE intent = ?', id ?? null);
+      }
+      this.#setHead(zone, page, read);
+      this.#run('UPDATE chain_pages SET catching_up = 1 WHERE zone = ? AND page = ?', zone, page);
+      return lost.map(({ signature }) => String(signature));
+    });
+  }
+
+  isCatchingUp(zone: number, page: number): boolean {
+    const [row] = this.#all('SELECT catching_up FROM chain_pages WHERE zone = ? AND page = ?', zone, page);
+    return row?.catching_up === 1n;
+  }
+  caughtUp(zone: number, page: number): void {
+    this.#run('UPDATE chain_pages SET catching_up = 0 WHERE zone = ? AND page = ?', zone, page);
+  }
+
+  skippedThrough(meterId: string): number {
+    const [row] = this.#all('SELECT max(window) AS window FROM chain_skips WHERE meter = ?', meterId);
+    return row?.window == null ? -1 : Number(row.window);
+  }
+  skip(meterId: string, window: number, reason: string, nowMs: number): void {
+    this.#run(
+      'INSERT OR REPLACE INTO chain_skips (meter, window, reason, at_ms) VALUES (?, ?, ?, ?)',
+      meterId,
+      window,
+      reason,
+      nowMs,
+    );
+  }
+
+  settle(
+    zone: number,
+    page: number,
+    minted: ReadonlyMap<string, bigint>,
+    mint: string | null,
+    nowMs: number,
+    closedAtMs: (window: number) => number,
+  ): number {
+    const due = this.#all(
+      `SELECT id, meter, window, export_wh, export_total FROM chain_attested
+         WHERE zone = ? AND page = ? AND settlement IS NULL AND undone = 0 ORDER BY id`,
+      zone,
+      page,
+    ).filter((row) => (minted.get(String(row.meter)) ?? -1n) >= (row.export_total as bigint));
+    if (due.length === 0) return 0;
+    this.#database.transaction(() => {
+      for (const row of due) {
+        const exportWh = row.export_wh as bigint;
+        const { id } = this.#run(
+          'INSERT INTO chain_settlements (attested, minted_base_units, mint, close_to_mint_ms) VALUES (?, ?, ?, ?)',
+          row.id ?? null,
+          exportWh * BASE_UNITS_PER_WH,
+          exportWh > 0n ? mint : null,
+          exportWh > 0n ? Math.max(0, Math.round(nowMs - closedAtMs(Number(row.window)))) : null,
+        );
+        this.#run('UPDATE chain_attested SET settlement = ? WHERE id = ?', id, row.id ?? null);
+      }
+    });
+    return due.length;
+  }
+
+  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<string, bigint>): number {
+    let reopened = 0;
+    for (const [meter, cursor] of minted) {
+      const lost = this.#all(
+        `SELECT id, settlement FROM chain_attested WHERE meter = ? AND zone = ? AND page = ? AND undone = 0
+           AND settlement IS NOT NULL AND export_total > ? AND export_wh > 0`,
+        meter,
+        zone,
+        page,
+        cursor,
+      );
+      if (lost.length === 0) continue;
+      this.#database.transaction(() => {
+        for (const { id, settlement } of lost) {
+          this.#run('UPDATE chain_settlements SET undone = 1 WHERE id = ?', settlement ?? null);
+          this.#run('UPDATE chain_attested SET settlement = NULL WHERE id = ?', id ?? null);
+        }
+      });
+      reopened += lost.length;
+    }
+    return reopened;
+  }
+}

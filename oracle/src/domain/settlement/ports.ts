@@ -1,0 +1,203 @@
+/**
+ * What settlement knows of the chain, of its own store and of those who sign with it. The domain decides what is sent and
+ * when; how a transaction is built and carried is behind these interfaces.
+ */
+
+/** Bits of a slot's flags (oracle program). */
+export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16 } as const;
+
+/** One meter's slot of a meter page. Energies are Wh since enrolment, caps Wh per window. */
+export interface SlotRead {
+  readonly exportWh: bigint;
+  readonly importWh: bigint;
+  readonly window: number;
+  readonly exportCapWh: number;
+  readonly importCapWh: number;
+  readonly flags: number;
+  readonly attestors: number;
+  readonly epoch: number;
+}
+
+/** A meter page as it was read: everything that is built on a page is built on one read of it. */
+export interface MeterPageRead {
+  readonly version: bigint;
+  readonly moves: number;
+  readonly highestWindow: number;
+  readonly lastRoot: Uint8Array;
+  readonly history: Uint8Array;
+  readonly page: number;
+  readonly zone: number;
+  readonly bump: number;
+  readonly format: number;
+  readonly slots: readonly SlotRead[];
+}
+
+/** What energy-token keeps for a slot. */
+export interface LedgerSlotRead {
+  readonly mintedWh: bigint;
+  readonly destination: 'pool' | 'wallet';
+}
+
+/** Both accounts of a page at one slot of the chain; null where the account does not exist. */
+export interface PageRead {
+  readonly contextSlot: number;
+  readonly page: MeterPageRead | null;
+  readonly ledger: { readonly slots: readonly LedgerSlotRead[] } | null;
+}
+
+/** The event of an attest_page. */
+export interface AttestedEvent {
+  readonly version: bigint;
+  readonly history: Uint8Array;
+  readonly window: number;
+  /** Slots that were set and did not take their total. */
+  readonly skipped: ReadonlySet<number>;
+}
+
+/** What the node says about a signature. `unknown` is a state to resolve, never a reason to send anew. */
+export type Outcome =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'seen' }
+  | { readonly kind: 'landed'; readonly slot: number; readonly event: AttestedEvent | null }
+  | { readonly kind: 'failed'; readonly slot: number; readonly error: string };
+
+/** Can a transaction with this blockhash still land? `unfamiliar`: the node does not know the blockhash, or no longer. */
+export type BlockhashState = 'valid' | 'expired' | 'unfamiliar';
+
+/** The node cannot be reached or does not answer sensibly: wait and ask again. */
+export class NodeUnavailable extends Error {
+  override readonly name = 'NodeUnavailable';
+}
+
+/** A node of the chain. Every method may throw `NodeUnavailable` and nothing else. */
+export interface ChainNode {
+  readPage(zone: number, page: number): Promise<PageRead>;
+  /** Hands the signed bytes over; returning says nothing about their fate. */
+  send(raw: Uint8Array): Promise<void>;
+  outcome(signature: string): Promise<Outcome>;
+  blockhashState(intent: { readonly blockhash: string; readonly lastValidHeight: number }): Promise<BlockhashState>;
+}
+
+export type IntentKind = 'attest' | 'mint_page' | 'mint_meter';
+
+/** One meter in an intent, with the slot as it was read. */
+export interface IntentItem {
+  readonly meterId: string;
+  readonly slot: number;
+  readonly exportWh: bigint;
+  readonly importWh: bigint;
+  readonly before: SlotRead;
+}
+
+/** A signed transaction, ready to be stored and then sent. */
+export interface SignedTransaction {
+  readonly raw: Uint8Array;
+  /** Base58. */
+  readonly signature: string;
+  readonly blockhash: string;
+  readonly lastValidHeight: number;
+}
+
+/** What is about to be done; stored before it is done. */
+export interface NewIntent extends SignedTransaction {
+  readonly kind: IntentKind;
+  readonly zone: number;
+  readonly page: number;
+  /** The page as it was read. */
+  readonly version: bigint;
+  readonly moves: number;
+  readonly history: Uint8Array;
+  /** The page's history after this attest_page and nothing else; null for a mint. */
+  readonly expectedHistory: Uint8Array | null;
+  /** Null for a mint. */
+  readonly window: number | null;
+  readonly items: readonly IntentItem[];
+}
+
+export interface Intent extends NewIntent {
+  readonly id: number;
+  readonly createdMs: number;
+}
+
+/** One statement that goes into an attest_page. */
+export interface AttestEntry extends IntentItem {
+  /** The 96 signed bytes. */
+  readonly payload: Uint8Array;
+}
+
+/** Makes and signs transactions; asks co-signers where the zone wants more than one attestor. */
+export interface TransactionBuilder {
+  /**
+   * attest_page on `read` for as many of `entries` (rising slots) as fit one transaction; the others come with the next
+   * read. Throws `NodeUnavailable`.
+   */
+  attest(
+    read: MeterPageRead,
+    window: number,
+    entries: readonly AttestEntry[],
+  ): Promise<SignedTransaction & { taken: readonly AttestEntry[]; expectedHistory: Uint8Array }>;
+  mintPage(zone: number, page: number): Promise<SignedTransaction>;
+  /** Also makes the owner's token account where it is missing. */
+  mintMeter(zone: number, page: number, meterId: string, owner: string): Promise<SignedTransaction>;
+}
+
+/** What an attest_page that landed did. */
+export interface AttestResult {
+  readonly slot: number;
+  readonly version: bigint;
+  readonly history: Uint8Array;
+  readonly accepted: readonly IntentItem[];
+  readonly skipped: readonly { readonly item: IntentItem; readonly reason: string }[];
+}
+
+/** The newest transaction on the archive's line for a page. */
+export interface ArchiveHead {
+  readonly version: bigint;
+  readonly moves: number;
+  readonly history: Uint8Array;
+}
+
+/** Durable memory of settlement. Synchronous; a method that returns has committed. May throw when the disk fails. */
+export interface SettlementStore {
+  add(intent: NewIntent, nowMs: number): Intent;
+  /** The intent of the page whose outcome is not known yet; there is at most one. */
+  open(zone: number, page: number): Intent | undefined;
+  attested(intent: Intent, result: AttestResult, nowMs: number): void;
+  /** A mint landed at `slot`. */
+  minted(intent: Intent, slot: number, nowMs: number): void;
+  failed(intent: Intent, slot: number, error: string, nowMs: number): void;
+  /** Can never land any more and did not. */
+  expired(intent: Intent, nowMs: number): void;
+  /** The page went on and nothing tells whether this was part of it; harmless, because totals are absolute. */
+  superseded(intent: Intent, nowMs: number): void;
+
+  head(zone: number, page: number): ArchiveHead | undefined;
+  /** Something else than our attest_page changed the page (an activation, another attestor). */
+  observed(zone: number, page: number, head: ArchiveHead): void;
+  /**
+   * The chain came back older: what was archived above `version`, or at `version` with another history, is marked undone
+   * and its settlements too. Returns the signatures, oldest first.
+   */
+  undoAfter(zone: number, page: number, read: ArchiveHead, nowMs: number): string[];
+  /** True from `undoAfter` until `caughtUp`. */
+  isCatchingUp(zone: number, page: number): boolean;
+  caughtUp(zone: number, page: number): void;
+
+  /** Newest window of the meter that is not tried again, because the chain skipped it or it cannot be built. */
+  skippedThrough(meterId: string): number;
+  skip(meterId: string, window: number, reason: string, nowMs: number): void;
+  /**
+   * Closes attested windows whose export is minted now. `minted` is the cursor by meter. `mint` is the signature that did
+   * it, where it was ours.
+   */
+  settle(
+    zone: number,
+    page: number,
+    minted: ReadonlyMap<string, bigint>,
+    mint: string | null,
+    nowMs: number,
+    closedAtMs: (window: number) => number,
+  ): number;
+  /** Settled windows whose mint the chain no longer has are opened again. Returns how many. */
+  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<string, bigint>): number;
+}

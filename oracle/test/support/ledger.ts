@@ -1,0 +1,47 @@
+import { toHex } from '@gridtokenx/protocol';
+import { provenVerifier } from '../../src/adapters/sodium/index.js';
+import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
+import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
+import { SqliteStatements, SqliteViews } from '../../src/adapters/sqlite/views.js';
+import { admit } from '../../src/domain/admit.js';
+import type { Arrival } from '../../src/domain/ledger.js';
+import type { FakeRegistry } from './log.js';
+import { NETWORK, START_MS } from './log.js';
+
+export const verifier = provenVerifier();
+export const GATEWAY = new Uint8Array(32).fill(77);
+export const NOW_MS = START_MS + 86_400_000;
+
+/** A ledger in memory (or in a file), fed by hand. */
+export function testLedger(registry: FakeRegistry, path = ':memory:') {
+  const database = openDatabase(path, ledgerMigrations);
+  const statements = new SqliteStatements(database.sqlite);
+  let byte = 0;
+  const randomness = { bytes: (length: number) => new Uint8Array(length).fill(++byte), fraction: () => 0.5 };
+  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed());
+  const arrival = (message: Uint8Array, arrivedMs = NOW_MS, receivedMs = 1_000): Arrival => ({
+    gateway: GATEWAY,
+    topicMeter: '',
+    admission: admit(message, receivedMs, NETWORK, registry, verifier),
+    arrivedMs,
+    receivedMs,
+  });
+  const take = (messages: readonly { message: Uint8Array }[], nowMs = NOW_MS) =>
+    ledger.take(
+      messages.map(({ message }) => arrival(message, nowMs)),
+      nowMs,
+    );
+  /** Verdict by message hash, in hex. */
+  const verdicts = () =>
+    new Map(
+      database.sqlite
+        .prepare('SELECT hash, verdict FROM messages UNION ALL SELECT hash, reason FROM rejects')
+        .all()
+        .map((row) => [toHex(row.hash as Uint8Array), Number(row.verdict)]),
+    );
+  const verdictOf = (message: { hash: Uint8Array }) => verdicts().get(toHex(message.hash));
+  const mark = (meterId: string) => ledger.tell(GATEWAY).meters.get(meterId);
+  const views = new SqliteViews(database.sqlite);
+  return { database, ledger, statements, views, arrival, take, verdicts, verdictOf, mark };
+}
