@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
-import type { Lane } from '../../domain/settlement/lane.js';
 import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
+import type { Lane } from '../../domain/settlement/lane.js';
 import type { ChainState, ChainTotals, Database, Registry, Settlement, Settlements } from '../../ports.js';
 
 type Row = Record<string, SQLInputValue>;
@@ -92,13 +92,18 @@ export class SettlementViews implements Settlements {
       meterId,
       SHOWN_TRANSACTIONS,
     ).reverse();
-    const signatures = rows.flatMap(({ signature, mint }) => (mint ? [String(signature), String(mint)] : [String(signature)]));
+    const signatures = rows.flatMap(({ signature, mint }) =>
+      mint ? [String(signature), String(mint)] : [String(signature)],
+    );
     return [...new Set(signatures)].slice(-SHOWN_TRANSACTIONS);
   }
 
   chainState(): ChainState {
     const lanes = this.#driver.lanes();
-    const skips = this.#all(`SELECT meter, window, reason FROM chain_skips ORDER BY at_ms DESC LIMIT ?`, SHOWN_PROBLEMS);
+    const skips = this.#all(
+      `SELECT meter, window, reason FROM chain_skips ORDER BY at_ms DESC LIMIT ?`,
+      SHOWN_PROBLEMS,
+    );
     const [undone] = this.#all(`SELECT count(*) AS count FROM chain_intents WHERE status = 'undone'`);
     const problems = [
       ...lanes.flatMap((lane) => (lane.problem ? [`page ${lane.zone}/${lane.page}: ${lane.problem}`] : [])),

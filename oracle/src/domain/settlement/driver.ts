@@ -160,7 +160,8 @@ export class SettlementDriver {
     for (const { zone, page } of registry.meters()) {
       const key = `${zone}/${page}`;
       if (page === null || this.#lanes.has(key)) continue;
-      const meters = (): MeterRecord[] => registry.meters().filter((meter) => meter.zone === zone && meter.page === page);
+      const meters = (): MeterRecord[] =>
+        registry.meters().filter((meter) => meter.zone === zone && meter.page === page);
       this.#lanes.set(key, new Lane(zone, page, { ...this.#deps, meters }));
     }
   }

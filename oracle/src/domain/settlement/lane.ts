@@ -208,7 +208,7 @@ export class Lane {
     const lineage = compareWithArchive(page, head);
     if (lineage !== 'rolled back') {
       this.#olderSinceMs = null;
-      if (lineage === 'ahead') store.observed(this.zone, this.page, page);
+      if (lineage === 'ahead' || page.moves !== head?.moves) store.observed(this.zone, this.page, page);
       return null;
     }
     // A node that lags behind shows the same for a moment; whoever builds on it is refused by the page's version anyway.

@@ -1,0 +1,133 @@
+import {
+  attestComputeBudget,
+  buildAttestPage,
+  foldHistory,
+  instructions,
+  MAX_TRANSACTION_BYTES,
+  planAttest,
+} from '@gridtokenx/chain-client';
+import { base58Encode, fromHex } from '@gridtokenx/protocol';
+import {
+  ComputeBudgetProgram,
+  type Connection,
+  type Keypair,
+  PublicKey,
+  type TransactionInstruction,
+  TransactionMessage,
+  VersionedTransaction,
+} from '@solana/web3.js';
+import type {
+  AttestEntry,
+  MeterPageRead,
+  SignedTransaction,
+  TransactionBuilder,
+} from '../../domain/settlement/ports.js';
+import { NodeUnavailable } from '../../domain/settlement/ports.js';
+import { ask } from './node.js';
+
+/** What co-signers are shown beside the bytes: each writes its signature only under what it would have sent itself. */
+export interface CosignRequest {
+  readonly message: Uint8Array;
+  readonly zone: number;
+  readonly page: number;
+  readonly version: bigint;
+  readonly window: number;
+  readonly entries: readonly AttestEntry[];
+}
+
+/** The other attestors of a zone. With one attestor there are none. */
+export interface Cosigner {
+  /** Keys that will sign beside our own, and the places of all signers in the zone's set. */
+  attestors(zone: number): Promise<{ readonly others: readonly PublicKey[]; readonly bitmap: number }>;
+  /** Signatures over `message` by base58 key, one for each of `others`. Throws `NodeUnavailable` when one is missing. */
+  sign(request: CosignRequest): Promise<ReadonlyMap<string, Uint8Array>>;
+}
+
+const DISCRIMINATOR_BYTES = 8;
+const MINT_PAGE_UNITS = 120_000;
+const MINT_METER_UNITS = 120_000;
+
+/** v0 transactions, paid for and signed by the attestor. */
+export class AttestorBuilder implements TransactionBuilder {
+  readonly #connection: Connection;
+  readonly #commitment: 'confirmed' | 'finalized';
+  readonly #attestor: Keypair;
+  readonly #cosigner: Cosigner;
+
+  constructor(connection: Connection, commitment: 'confirmed' | 'finalized', attestor: Keypair, cosigner: Cosigner) {
+    this.#connection = connection;
+    this.#commitment = commitment;
+    this.#attestor = attestor;
+    this.#cosigner = cosigner;
+  }
+
+  async attest(read: MeterPageRead, window: number, entries: readonly AttestEntry[]) {
+    const { zone, page } = read;
+    const { others, bitmap } = await this.#cosigner.attestors(zone);
+    const attestors = [this.#attestor.publicKey, ...others];
+    const args = { zone, page, read, window, items: entries, attestors };
+    const [group = []] = planAttest({ ...args, payer: this.#attestor.publicKey });
+    const slots = new Set(group.map((item) => item.slot));
+    const taken = entries.filter((entry) => slots.has(entry.slot));
+    const instruction = buildAttestPage({ ...args, items: taken });
+    const signed = await this.#sign([attestComputeBudget(taken.length), instruction], (message) =>
+      this.#cosigner.sign({ message, zone, page, version: read.version, window, entries: taken }),
+    );
+    const tag = instruction.data.subarray(0, DISCRIMINATOR_BYTES);
+    const expectedHistory = foldHistory(read.history, tag, bitmap, instruction.data.subarray(DISCRIMINATOR_BYTES));
+    return { ...signed, taken, expectedHistory };
+  }
+
+  mintPage(zone: number, page: number): Promise<SignedTransaction> {
+    const limit = ComputeBudgetProgram.setComputeUnitLimit({ units: MINT_PAGE_UNITS });
+    return this.#sign([limit, instructions.mintPage({ zone, page })]);
+  }
+
+  mintMeter(zone: number, page: number, meterId: string, owner: string): Promise<SignedTransaction> {
+    const wallet = new PublicKey(owner);
+    return this.#sign([
+      ComputeBudgetProgram.setComputeUnitLimit({ units: MINT_METER_UNITS }),
+      instructions.createOwnerTokenAccount({ payer: this.#attestor.publicKey, owner: wallet }),
+      instructions.mintMeter({ meterId: fromHex(meterId), owner: wallet, zone, page }),
+    ]);
+  }
+
+  async #sign(
+    list: TransactionInstruction[],
+    cosign?: (message: Uint8Array) => Promise<ReadonlyMap<string, Uint8Array>>,
+  ): Promise<SignedTransaction> {
+    const { blockhash, lastValidBlockHeight } = await ask(
+      'asking for a blockhash',
+      this.#connection.getLatestBlockhash(this.#commitment),
+    );
+    const message = new TransactionMessage({
+      payerKey: this.#attestor.publicKey,
+      recentBlockhash: blockhash,
+      instructions: list,
+    }).compileToV0Message();
+    const transaction = new VersionedTransaction(message);
+    transaction.sign([this.#attestor]);
+    for (const [key, signature] of (await cosign?.(message.serialize())) ?? []) {
+      transaction.addSignature(new PublicKey(key), signature);
+    }
+    const raw = transaction.serialize();
+    const [first] = transaction.signatures;
+    if (!first || raw.length > MAX_TRANSACTION_BYTES) throw new RangeError(`transaction of ${raw.length} bytes`);
+    return { raw, signature: base58Encode(first), blockhash, lastValidHeight: lastValidBlockHeight };
+  }
+}
+
+/** One attestor: nobody else signs. The place in the zone's set is read from the chain. */
+export function singleAttestor(
+  attestor: PublicKey,
+  zoneAttestors: (zone: number) => Promise<readonly PublicKey[]>,
+): Cosigner {
+  return {
+    async attestors(zone) {
+      const place = (await zoneAttestors(zone)).findIndex((key) => key.equals(attestor));
+      if (place < 0) throw new NodeUnavailable(`${attestor.toBase58()} is no attestor of zone ${zone}`);
+      return { others: [], bitmap: 1 << place };
+    },
+    sign: async () => new Map(),
+  };
+}

@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { decodeConfig, decodeZone, pda } from '@gridtokenx/chain-client';
+import { equalBytes, toHex } from '@gridtokenx/protocol';
+import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
+import { SettlementDriver } from '../../domain/settlement/driver.js';
+import { NodeUnavailable } from '../../domain/settlement/ports.js';
+import type { Chain, ChainDeps } from '../../ports.js';
+import { AttestorBuilder, type Cosigner, singleAttestor } from './builder.js';
+import { ask, RpcNode } from './node.js';
+import { RpcRegistry } from './registry.js';
+import { SqliteSettlementStore } from './store.js';
+import { SettlementViews } from './views.js';
+
+export { chainMigrations } from './schema.js';
+
+const REGISTRY_EVERY_MS = 3_000;
+const SNAPSHOT_TIMEOUT_MS = 30_000;
+
+/** The attestor's key pair from a Solana JSON array of 64 bytes. Throws an `Error` that names the file. */
+export function readKeypair(path: string): Keypair {
+  try {
+    const bytes: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (!Array.isArray(bytes) || bytes.length !== 64) throw new Error('not a JSON array of 64 bytes');
+    return Keypair.fromSecretKey(Uint8Array.from(bytes));
+  } catch (cause) {
+    throw new Error(`${path}: attestor key: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+async function postSnapshot(url: string): Promise<number> {
+  const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout(SNAPSHOT_TIMEOUT_MS) });
+  const answer = (await response.json()) as { slot?: unknown; error?: unknown };
+  if (!response.ok || typeof answer.slot !== 'number') throw new Error(String(answer.error ?? response.status));
+  return answer.slot;
+}
+
+/**
+ * The chain side: registry, settlement, and what the api shows of them. Resolving needs no node; a node that is away is
+ * waited for. `cosigner` is for zones with more than one attestor. Throws when the attestor's key cannot be read.
+ */
+export async function startSettlement(deps: ChainDeps, cosigner?: Cosigner): Promise<Chain> {
+  const { options, database, statements, realClock, randomness, logger } = deps;
+  const { commitment, graceMs } = options;
+  const attestor = readKeypair(options.attestorKeyFile);
+  const connection = new Connection(options.rpcUrl, { commitment, disableRetryOnRateLimit: true });
+  const registry = new RpcRegistry(connection, realClock, logger);
+  const account = (what: string, key: PublicKey) => ask(what, connection.getAccountInfo(key, commitment));
+  const zoneAttestors = async (zone: number): Promise<readonly PublicKey[]> => {
+    const found = await account('reading the zone', pda.zone(zone));
+    if (!found) throw new NodeUnavailable(`zone ${zone} does not exist`);
+    return decodeZone(found).attestors;
+  };
+  const checkNetwork = async (): Promise<string | null> => {
+    const found = await account('reading the registry', pda.config());
+    if (!found) return 'waiting for the registry to be initialised';
+    const { networkId } = decodeConfig(found);
+    if (equalBytes(networkId, options.networkId)) return null;
+    return `the chain is network ${toHex(networkId)}, this oracle is of ${toHex(options.networkId)}: nothing is sent`;
+  };
+  const { snapshotUrl } = options;
+  const driver = new SettlementDriver({
+    node: new RpcNode(connection, commitment),
+    builder: new AttestorBuilder(
+      connection,
+      commitment,
+      attestor,
+      cosigner ?? singleAttestor(attestor.publicKey, zoneAttestors),
+    ),
+    store: new SqliteSettlementStore(database),
+    statements,
+    registry,
+    realClock,
+    randomness,
+    logger,
+    graceMs,
+    closedAtMs: (window) => deps.realTimeOf((window + 1) * 900_000),
+    snapshot: snapshotUrl === undefined ? null : () => postSnapshot(snapshotUrl),
+    checkNetwork,
+  });
+  registry.poll(REGISTRY_EVERY_MS);
+  return {
+    registry,
+    settlements: new SettlementViews(database, registry, driver),
+    attestor: attestor.publicKey.toBase58(),
+    start: () => driver.start(),
+    async stop() {
+      registry.stop();
+      await driver.stop();
+    },
+  };
+}
