@@ -1,0 +1,11 @@
+import type { RealTime } from '../../ports.js';
+
+/** The machine's own time. */
+export const realTime: RealTime = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  schedule: (delayMs, call) => {
+    const timer = setTimeout(call, delayMs);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,81 @@
+import { mkdir, open, readdir, readFile, rename, truncate, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { AppendFile, Disk } from '../../ports.js';
+
+const absent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The real disk. All calls run in the thread pool, so a slow card never holds up the event loop. */
+export const nodeDisk: Disk = {
+  async makeDir(path) {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await syncPath(dirname(path));
+  },
+
+  async list(path) {
+    try {
+      return (await readdir(path)).sort();
+    } catch (error) {
+      if (absent(error)) return [];
+      throw error;
+    }
+  },
+
+  async read(path) {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (absent(error)) return null;
+      throw error;
+    }
+  },
+
+  async readAt(path, offset, length) {
+    const handle = await open(path, 'r');
+    try {
+      const buffer = new Uint8Array(length);
+      const { bytesRead } = await handle.read(buffer, 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  },
+
+  async openAppend(path): Promise<AppendFile> {
+    const handle = await open(path, 'a', 0o600);
+    return {
+      append: async (bytes) => handle.appendFile(bytes),
+      sync: () => handle.datasync(),
+      close: () => handle.close(),
+    };
+  },
+
+  async truncate(path, length) {
+    await truncate(path, length);
+    await syncPath(path);
+  },
+
+  async replace(path, bytes) {
+    const temporary = `${path}.new`;
+    const handle = await open(temporary, 'w', 0o600);
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+    await syncPath(dirname(path));
+  },
+
+  remove: (path) => unlink(path),
+  syncDir: syncPath,
+};

@@ -1,0 +1,98 @@
+import { chmodSync, statSync } from 'node:fs';
+import { ed25519Signer, fromHex, isTorsionFreeKey, meterId, type Signer, toHex } from '@gridtokenx/protocol';
+import type { Disk, Randomness } from '../../ports.js';
+
+/** A key that cannot be used; the message says what to do. */
+export class KeyError extends Error {
+  override readonly name = 'KeyError';
+}
+
+export interface Plate {
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly serial: string;
+}
+
+/** The key a gateway signs with for one meter, and the id made from its nameplate. */
+export interface MeterKey {
+  readonly signer: Signer;
+  readonly meterId: Uint8Array;
+}
+
+/**
+ * Keys as files of mode 0600 below `dir`. They are created here and never leave; a meter's salt lies beside its key.
+ * Hardware keys come behind the same `Signer` port later.
+ */
+export class KeyStore {
+  readonly #disk: Disk;
+  readonly #dir: string;
+  readonly #random: Randomness;
+
+  constructor(disk: Disk, dir: string, random: Randomness) {
+    this.#disk = disk;
+    this.#dir = dir;
+    this.#random = random;
+  }
+
+  /** The gateway's own key; made when `create` and there is none. Throws `KeyError`. */
+  async gateway(create: boolean): Promise<Signer> {
+    const found = await this.#read('gateway.json');
+    if (found) return signerOf(found, 'gateway.json');
+    if (!create) throw new KeyError('there is no gateway key yet: run "init" first');
+    const seed = this.#random.bytes(32);
+    await this.#write('gateway.json', { version: 1, seed: toHex(seed) });
+    return ed25519Signer(seed);
+  }
+
+  /** The key for one meter; made when `create` and there is none. Throws `KeyError`, also for another nameplate. */
+  async meter(name: string, plate: Plate, create: boolean): Promise<MeterKey> {
+    const file = `meter-${name}.json`;
+    let found = await this.#read(file);
+    if (!found) {
+      if (!create) throw new KeyError(`there is no key for meter ${name} yet: run "init" first`);
+      found = { version: 1, seed: toHex(this.#random.bytes(32)), salt: toHex(this.#random.bytes(16)), ...plate };
+      await this.#write(file, found);
+    }
+    for (const part of ['manufacturer', 'model', 'serial'] as const) {
+      if (found[part] !== plate[part]) {
+        const what = `the key of meter ${name} was made for ${part} "${String(found[part])}", the configuration says "${plate[part]}"`;
+        throw new KeyError(`${what}: a key is used for one meter; give an exchanged meter a new name`);
+      }
+    }
+    const salt = hex(found.salt, 16, file);
+    return { signer: signerOf(found, file), meterId: meterId({ salt, ...plate }) };
+  }
+
+  async #read(file: string): Promise<Record<string, unknown> | null> {
+    const path = `${this.#dir}/${file}`;
+    const bytes = await this.#disk.read(path);
+    if (!bytes) return null;
+    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
+      throw new KeyError(`${path} can be read by others: chmod 600 it, and think about who may have copied it`);
+    }
+    try {
+      const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
+      if (value.version === 1) return value;
+    } catch {
+      // Falls through to the message below.
+    }
+    throw new KeyError(`${path} is damaged: restore it from a backup of the data directory`);
+  }
+
+  async #write(file: string, value: Record<string, unknown>): Promise<void> {
+    await this.#disk.makeDir(this.#dir);
+    if (process.platform !== 'win32') chmodSync(this.#dir, 0o700);
+    await this.#disk.replace(`${this.#dir}/${file}`, Buffer.from(`${JSON.stringify(value)}\n`));
+  }
+}
+
+function hex(value: unknown, length: number, file: string): Uint8Array {
+  if (typeof value === 'string' && /^[0-9a-f]*$/.test(value) && value.length === 2 * length) return fromHex(value);
+  throw new KeyError(`${file} is damaged: restore it from a backup of the data directory`);
+}
+
+function signerOf(found: Record<string, unknown>, file: string): Signer {
+  const signer = ed25519Signer(hex(found.seed, 32, file));
+  if (!isTorsionFreeKey(signer.publicKey)) throw new KeyError(`${file} holds no usable key`);
+  return signer;
+}

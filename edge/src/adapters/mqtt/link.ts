@@ -1,0 +1,67 @@
+import type { MqttConnect, MqttLink, MqttSession } from '../../ports.js';
+
+const CONNECT_MS = 10_000;
+const KEEPALIVE_SECONDS = 15;
+
+/**
+ * Sessions over mqtt.js, MQTT 3.1.1. The library's own queue, reconnect and store are kept out of use: one client per
+ * session, and when it ends it is thrown away. The library is loaded at the first connect.
+ */
+export function mqttLink(url: string): MqttLink {
+  return { connect: (options) => open(url, options) };
+}
+
+async function open(url: string, options: MqttConnect): Promise<MqttSession> {
+  const { connect } = (await import('mqtt')).default;
+  const client = connect(url, {
+    protocolVersion: 4,
+    clean: true,
+    clientId: options.clientId,
+    username: options.username,
+    password: Buffer.from(options.password),
+    will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
+    reconnectPeriod: 0,
+    connectTimeout: CONNECT_MS,
+    keepalive: KEEPALIVE_SECONDS,
+    queueQoSZero: false,
+    resubscribe: false,
+  });
+  let reason = 'closed by the broker';
+  const ended = new Promise<string>((resolve) => {
+    client.on('error', (error) => {
+      reason = error.message || String((error as NodeJS.ErrnoException).code ?? error);
+    });
+    client.once('close', () => {
+      client.end(true);
+      resolve(reason);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    client.once('connect', () => resolve());
+    ended.then((why) => reject(new Error(why)));
+  });
+  return {
+    ended,
+    subscribe: async (topics) => {
+      const granted = await client.subscribeAsync([...topics], { qos: 1 });
+      const refused = granted.find(({ qos }) => qos > 2);
+      if (refused) throw new Error(`the broker refused the subscription ${refused.topic}`);
+    },
+    publish: (topic, payload, retain) => {
+      const sent = client.publishAsync(topic, Buffer.from(payload), { qos: 1, retain }).then(() => {});
+      // The library forgets a publish whose connection ends: without this its promise would never settle.
+      return Promise.race([sent, ended.then((why) => Promise.reject(new Error(why)))]);
+    },
+    onMessage: (listener) => {
+      client.on('message', (topic, payload) => listener(topic, payload));
+    },
+    close: async () => {
+      reason = 'stopped';
+      await client.endAsync();
+    },
+    abort: () => {
+      client.end(true);
+      client.stream.destroy();
+    },
+  };
+}

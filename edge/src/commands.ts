@@ -1,0 +1,140 @@
+import { writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import {
+  base58Encode,
+  decodePayload,
+  fromHex,
+  Kind,
+  type Payload,
+  parseSign1,
+  toHex,
+  windowOf,
+} from '@gridtokenx/protocol';
+import { realTime } from './adapters/clock/real-time.js';
+import type { GatewayConfig, MeterConfig } from './config.js';
+import { type MeterReader, type MeterSample, ReadError } from './ports.js';
+import {
+  identityOf,
+  keyStore,
+  openBuses,
+  plateOf,
+  readingClock,
+  type SetUpMeter,
+  StartError,
+  setUp,
+  takeDirectory,
+} from './setup.js';
+
+const ENROL_ATTEMPTS = 20;
+const ENROL_RETRY_MS = 500;
+
+/** Makes the keys that are missing and prints the identity; the same again when everything is there. */
+export async function init(config: GatewayConfig): Promise<void> {
+  await takeDirectory(config);
+  const keys = keyStore(config);
+  const gateway = await keys.gateway(true);
+  const meters = [];
+  for (const meter of config.meters)
+    meters.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), true) });
+  console.log(JSON.stringify(identityOf(gateway, meters)));
+}
+
+/**
+ * Writes the enrolment of every meter to `out`. A meter that has none yet is read, and its enrolment is stored in the
+ * spool first, so that a second call gives the same bytes. Throws `StartError` when a meter does not answer.
+ */
+export async function enrol(config: GatewayConfig, out: string): Promise<void> {
+  await takeDirectory(config);
+  const clock = readingClock(config, realTime);
+  const buses = openBuses(config, realTime);
+  const counters = { add: () => {} };
+  const { spool, meters } = await setUp(config, { clock, real: realTime, counters, buses, committed: () => {} });
+  const entries = [];
+  for (const meter of meters) {
+    const message = meter.recovered.enrolment?.message ?? (await firstEnrolment(config, meter, clock.nowMs()));
+    entries.push(entryOf(meter, message));
+  }
+  writeFileSync(out, `${JSON.stringify(entries, null, 2)}\n`);
+  await spool.close();
+  for (const bus of buses.values()) bus.close();
+}
+
+async function firstEnrolment(config: GatewayConfig, { config: meter, key, log, reader }: SetUpMeter, nowMs: number) {
+  const sample = await readPatiently(reader, meter.name);
+  return log.enrol((seq) => enrolmentOf(config, meter, key.meterId, seq, sample, windowOf(nowMs)));
+}
+
+function enrolmentOf(
+  config: GatewayConfig,
+  meter: MeterConfig,
+  meterId: Uint8Array,
+  seq: bigint,
+  sample: MeterSample,
+  window: number,
+): Payload {
+  return {
+    kind: Kind.enrolment,
+    networkId: fromHex(config.network_id),
+    meterId,
+    seq,
+    owner: meter.owner,
+    importWh: sample.importWh,
+    exportWh: sample.exportWh,
+    zone: meter.zone,
+    source: meter.source,
+    role: meter.role,
+    deviceSigned: false,
+    keyEpoch: 0,
+    window,
+  };
+}
+
+async function readPatiently(reader: MeterReader, name: string): Promise<MeterSample> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await reader.read();
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      if (attempt === ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
+      await new Promise<void>((resolve) => realTime.schedule(ENROL_RETRY_MS, resolve));
+    }
+  }
+}
+
+function entryOf({ config, key }: SetUpMeter, message: Uint8Array) {
+  const payload = decodePayload(parseSign1(message).payload);
+  if (payload.kind !== Kind.enrolment)
+    throw new StartError(`the first message of meter ${config.name} is no enrolment`);
+  return {
+    name: config.name,
+    meter_id: toHex(key.meterId),
+    key: base58Encode(key.signer.publicKey),
+    message: toHex(message),
+    import_wh: payload.importWh.toString(),
+    export_wh: payload.exportWh.toString(),
+    window: payload.window,
+    owner: base58Encode(payload.owner),
+    zone: payload.zone,
+  };
+}
+
+/** Prints what the running gateway says about itself. Throws `StartError` when none answers. */
+export async function status(config: GatewayConfig): Promise<void> {
+  const { http } = config;
+  if (!http) throw new StartError('the configuration has no http section: there is nothing to ask');
+  const body = await new Promise<string>((resolve, reject) => {
+    const request = get({ host: http.host, port: http.port, path: '/api/v1/status', timeout: 5_000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (part) => {
+        text += part;
+      });
+      response.on('end', () => resolve(text));
+    });
+    request.on('timeout', () => request.destroy(new Error('no answer')));
+    request.on('error', (error) => {
+      reject(new StartError(`no gateway answers on ${http.host}:${http.port} (${error.message}): is it running?`));
+    });
+  });
+  console.log(JSON.stringify(JSON.parse(body), null, 2));
+}

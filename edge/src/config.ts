@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs';
+import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
+import { isMap, isPair, LineCounter, parseDocument, type YAMLMap } from 'yaml';
+import { z } from 'zod';
+import { PROFILE_NAMES } from './adapters/modbus/profiles.js';
+
+const port = z.int().min(1).max(65_535);
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/, 'expected letters, digits, ".", "_" or "-", at most 40');
+const key = z.string().transform((text, context) => {
+  try {
+    return publicKeyFromBase58(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'expected a public key in base58' });
+    return z.NEVER;
+  }
+});
+const httpUrl = z.url({ protocol: /^https?$/, error: 'expected a URL such as http://127.0.0.1:18800' });
+const watts = z.int().min(1).max(10_000_000);
+const choice = <T extends Record<string, number>>(of: T) =>
+  z.enum(Object.keys(of) as [string, ...string[]]).transform((text) => of[text] as T[keyof T]);
+
+const overTcp = { name, host: z.string().min(1), port };
+const bus = z.discriminatedUnion('transport', [
+  z.strictObject({ transport: z.literal('tcp'), ...overTcp }),
+  z.strictObject({ transport: z.literal('rtu-over-tcp'), ...overTcp }),
+  z.strictObject({
+    transport: z.literal('serial'),
+    name,
+    path: z.string().min(1),
+    baud: z.int().min(300).max(1_000_000).default(9_600),
+    parity: z.enum(['none', 'even', 'odd']).default('none'),
+    stop_bits: z.union([z.literal(1), z.literal(2)]).default(1),
+  }),
+]);
+
+const meter = z.strictObject({
+  name,
+  manufacturer: z.string().min(1).max(64),
+  model: z.string().min(1).max(64),
+  serial: z.union([z.string().min(1).max(64), z.int().nonnegative().transform(String)]),
+  profile: z.enum(PROFILE_NAMES),
+  bus: name,
+  unit: z.int().min(1).max(247),
+  poll_seconds: z.int().min(1).max(900).default(60),
+  owner: key,
+  zone: z.int().min(0).max(65_535),
+  source: choice(Source).default(Source.none),
+  role: choice(Role).default(Role.point),
+  export_limit_w: watts,
+  import_limit_w: watts,
+});
+
+const schema = z.strictObject({
+  network_id: z.string().regex(/^[0-9a-fA-F]{16}$/, 'expected 16 hexadecimal digits'),
+  data_dir: z.string().min(1),
+  name,
+  broker: z.strictObject({
+    url: z.url({ protocol: /^mqtts?$/, error: 'expected a URL such as mqtt://127.0.0.1:18803' }),
+    name: z.string().min(1).max(200),
+  }),
+  oracles: z.array(z.strictObject({ key, url: httpUrl.optional() })).min(1),
+  ack_threshold: z.int().min(1).default(1),
+  clock: z.strictObject({ simulated: z.string().min(1) }).optional(),
+  /** How long before each boundary its last poll is placed, seconds of the clock that drives readings. */
+  boundary_lead_seconds: z.number().min(1).max(60).default(5),
+  spool_max_bytes: z
+    .int()
+    .min(1 << 20)
+    .default(64 << 20),
+  request_timeout_ms: z.int().min(20).max(30_000).default(1_000),
+  http: z.strictObject({ host: z.string().min(1), port }).optional(),
+  buses: z.array(bus).min(1),
+  meters: z.array(meter).min(1),
+});
+
+export type GatewayConfig = z.output<typeof schema>;
+export type BusConfig = GatewayConfig['buses'][number];
+export type MeterConfig = GatewayConfig['meters'][number];
+
+/** A configuration that cannot be used. The message is one line: `FILE:LINE: key: what is wrong`. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+type Path = readonly PropertyKey[];
+interface Fault {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** Reads a configuration file (YAML or JSON). Throws `ConfigError`. */
+export function loadConfig(file: string): GatewayConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`${file}:1: file: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+  return parseConfig(text, file);
+}
+
+/** Checks the text of a configuration. Throws `ConfigError` for the first thing that is wrong, in file order. */
+export function parseConfig(text: string, file: string): GatewayConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [syntax] = document.errors;
+  if (syntax) {
+    const what = syntax.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '');
+    throw new ConfigError(`${file}:${lines.linePos(syntax.pos[0]).line}: syntax: ${what}`);
+  }
+  const parsed = schema.safeParse(document.toJS() ?? {});
+  const faults = parsed.success ? crossFaults(parsed.data) : parsed.error.issues.map(faultOf);
+  const located = faults.map((fault) => ({ ...fault, line: lineOf(document.contents, fault.path, lines) }));
+  const [first] = located.sort((a, b) => a.line - b.line);
+  if (first) throw new ConfigError(`${file}:${first.line}: ${keyText(first.path)}: ${first.message}`);
+  if (!parsed.success) throw new ConfigError(`${file}:1: file: not valid`);
+  return parsed.data;
+}
+
+function faultOf(issue: z.core.$ZodIssue): Fault {
+  if (issue.code === 'unrecognized_keys') {
+    return { path: [...issue.path, issue.keys[0] ?? ''], message: 'unknown key' };
+  }
+  const missing = issue.code === 'invalid_type' && /received undefined/.test(issue.message);
+  return { path: issue.path, message: missing ? 'is missing' : issue.message.replace(/^Invalid input: /, '') };
+}
+
+/** What one key alone cannot show. */
+function crossFaults(config: GatewayConfig): Fault[] {
+  const faults: Fault[] = [];
+  const twice = (list: readonly { name: string }[], key: string) => {
+    for (const [i, entry] of list.entries()) {
+      const first = list.findIndex((other) => other.name === entry.name);
+      if (first < i) faults.push({ path: [key, i, 'name'], message: `the name "${entry.name}" is used twice` });
+    }
+  };
+  twice(config.buses, 'buses');
+  twice(config.meters, 'meters');
+  for (const [i, meter] of config.meters.entries()) {
+    if (!config.buses.some((bus) => bus.name === meter.bus)) {
+      faults.push({ path: ['meters', i, 'bus'], message: `there is no bus "${meter.bus}"` });
+    }
+    const same = config.meters.findIndex((other) => other.bus === meter.bus && other.unit === meter.unit);
+    if (same < i)
+      faults.push({ path: ['meters', i, 'unit'], message: `unit ${meter.unit} on "${meter.bus}" is used twice` });
+  }
+  if (config.ack_threshold > config.oracles.length) {
+    faults.push({ path: ['ack_threshold'], message: `${config.ack_threshold} of ${config.oracles.length} oracles` });
+  }
+  return faults;
+}
+
+function keyText(path: Path): string {
+  return path.length === 0 ? 'file' : path.map(String).join('.');
+}
+
+/** Line of the key at `path`, or of the nearest thing around it that is there. */
+function lineOf(root: unknown, path: Path, lines: LineCounter): number {
+  let node: unknown = root;
+  let line = 1;
+  for (const step of path) {
+    const found = stepInto(node, step);
+    if (!found) break;
+    if (found.offset !== undefined) line = lines.linePos(found.offset).line;
+    node = found.value;
+  }
+  return line;
+}
+
+function stepInto(node: unknown, step: PropertyKey): { value: unknown; offset: number | undefined } | null {
+  const range = (of: unknown) => (of as { range?: [number, number, number] | null } | null)?.range?.[0];
+  if (isMap(node)) {
+    const pair = (node as YAMLMap).items.find((item) => isPair(item) && String(item.key) === String(step));
+    return pair ? { value: pair.value, offset: range(pair.key) } : null;
+  }
+  const items = (node as { items?: unknown[] } | null)?.items;
+  const value = Array.isArray(items) && typeof step === 'number' ? items[step] : undefined;
+  return value === undefined ? null : { value, offset: range(value) };
+}

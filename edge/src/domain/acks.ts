@@ -1,0 +1,126 @@
+import { type Ack, base58Encode, type MeterWatermark, toHex } from '@gridtokenx/protocol';
+
+/** What is kept of an oracle's newest ack, over restarts too. */
+export interface OracleMark {
+  readonly timeMs: number;
+  readonly ledgerId: string;
+  readonly meters: ReadonlyMap<string, MeterWatermark>;
+}
+
+/** What an ack changed. `older`: its time is below that of an earlier one, so it says nothing. */
+export type AckEffect = 'older' | 'same' | 'newer' | 'fallen-back';
+
+const NONE: MeterWatermark = { storedThrough: 0n, highestSeen: 0n, highestWindow: 0 };
+
+/** The newest ack of each configured oracle, and what follows from them together (wire format: Acks). */
+export class AckBook {
+  readonly #oracles: readonly string[];
+  readonly #threshold: number;
+  readonly #marks = new Map<string, OracleMark>();
+  /** Refused messages by hash, with the oracles that refused them. */
+  readonly #refused = new Map<string, Set<string>>();
+
+  /** `oracles` in base58; `threshold` of them must have stored a message before it counts as acknowledged. */
+  constructor(oracles: readonly string[], threshold: number) {
+    if (threshold < 1 || threshold > oracles.length) throw new RangeError(`${threshold} of ${oracles.length} oracles`);
+    this.#oracles = oracles;
+    this.#threshold = threshold;
+  }
+
+  /** Takes an ack that was opened with its oracle's key and is meant for this gateway. */
+  accept(oracle: string, ack: Ack): AckEffect {
+    const before = this.#marks.get(oracle);
+    if (before && ack.timeMs < before.timeMs) return 'older';
+    if (before && ack.timeMs === before.timeMs) return 'same';
+    const ledgerId = toHex(ack.ledgerId);
+    this.#marks.set(oracle, { timeMs: ack.timeMs, ledgerId, meters: ack.meters });
+    this.#keepRefusals(oracle, ack);
+    const fallen =
+      before !== undefined &&
+      (before.ledgerId !== ledgerId ||
+        Array.from(before.meters).some(
+          ([id, mark]) => (ack.meters.get(id) ?? NONE).storedThrough < mark.storedThrough,
+        ));
+    return fallen ? 'fallen-back' : 'newer';
+  }
+
+  #keepRefusals(oracle: string, ack: Ack): void {
+    const now = new Set(ack.refused.map(({ hash }) => toHex(hash)));
+    for (const [hash, oracles] of this.#refused) {
+      if (!now.has(hash)) oracles.delete(oracle);
+      if (oracles.size === 0) this.#refused.delete(hash);
+    }
+    for (const hash of now) {
+      const oracles = this.#refused.get(hash) ?? new Set<string>();
+      oracles.add(oracle);
+      this.#refused.set(hash, oracles);
+    }
+  }
+
+  /** Seq through which at least the threshold of oracles has stored everything. */
+  acknowledged(meter: string): bigint {
+    const stored = this.#oracles.map((oracle) => this.#mark(oracle, meter).storedThrough);
+    stored.sort((a, b) => (a < b ? 1 : -1));
+    return stored[this.#threshold - 1] ?? 0n;
+  }
+
+  /** The largest values over all oracles: what must never be signed again. */
+  highest(meter: string): MeterWatermark {
+    const marks = this.#oracles.map((oracle) => this.#mark(oracle, meter));
+    const [first = NONE] = marks.toSorted((a, b) => (a.highestSeen < b.highestSeen ? 1 : -1));
+    return {
+      storedThrough: first.storedThrough,
+      highestSeen: first.highestSeen,
+      highestWindow: Math.max(0, ...marks.map(({ highestWindow }) => highestWindow)),
+    };
+  }
+
+  /** True when so many oracles refused these bytes that the threshold can no longer be reached. */
+  isDead(hash: string): boolean {
+    const refusers = this.#refused.get(hash)?.size ?? 0;
+    return refusers > 0 && this.#oracles.length - refusers < this.#threshold;
+  }
+
+  get refusals(): number {
+    return this.#refused.size;
+  }
+
+  #mark(oracle: string, meter: string): MeterWatermark {
+    return this.#marks.get(oracle)?.meters.get(meter) ?? NONE;
+  }
+
+  /** Text that brings the book back after a restart. Refusals are not in it: they come again with the next ack. */
+  encode(): string {
+    const oracles = Array.from(this.#marks, ([oracle, { timeMs, ledgerId, meters }]) => ({
+      oracle,
+      time_ms: timeMs,
+      ledger_id: ledgerId,
+      meters: Array.from(meters, ([id, m]) => [id, `${m.storedThrough}`, `${m.highestSeen}`, m.highestWindow]),
+    }));
+    return `${JSON.stringify({ version: 1, oracles })}\n`;
+  }
+
+  /** Reads that text. Anything wrong with it is passed over: the next ack says it all again. */
+  restore(text: string): void {
+    try {
+      const value = JSON.parse(text) as { oracles: Record<string, unknown>[] };
+      for (const entry of value.oracles) this.#restoreOracle(entry);
+    } catch {
+      this.#marks.clear();
+    }
+  }
+
+  #restoreOracle(entry: Record<string, unknown>): void {
+    const { oracle, time_ms: timeMs, ledger_id: ledgerId, meters } = entry;
+    if (typeof oracle !== 'string' || !this.#oracles.includes(oracle)) return;
+    if (!Number.isSafeInteger(timeMs) || typeof ledgerId !== 'string' || !Array.isArray(meters)) return;
+    const marks = meters.map(([id, stored, seen, window]): [string, MeterWatermark] => [
+      String(id),
+      { storedThrough: BigInt(stored), highestSeen: BigInt(seen), highestWindow: Number(window) },
+    ]);
+    this.#marks.set(oracle, { timeMs: timeMs as number, ledgerId, meters: new Map(marks) });
+  }
+}
+
+/** Name of an oracle in acks and topics. */
+export const oracleName = (key: Uint8Array): string => base58Encode(key);

@@ -1,0 +1,287 @@
+import {
+  type Ack,
+  EventCode,
+  GapReason,
+  SYNCHRONISED_UNCERTAINTY_MS,
+  shortHash,
+  toHex,
+  windowOf,
+} from '@gridtokenx/protocol';
+import type { Counters, Logger, Randomness, ReadingClock, RealTime, Spool } from '../ports.js';
+import type { AckBook } from './acks.js';
+import { Backoff } from './backoff.js';
+import { Serial } from './lock.js';
+import type { Meter } from './meter.js';
+import type { Outbox } from './outbox.js';
+import type { Uplink } from './uplink.js';
+import { pause } from './wait.js';
+
+/** With a connection: how long retained acks are waited for before the first message is signed. */
+const RETAINED_ACK_MS = 2_000;
+/** Without one: how long a connection is waited for. */
+const OFFLINE_MS = 3_000;
+/** More than one oracle: the others' retained acks follow the first at once. */
+const OTHER_ACKS_MS = 200;
+/** Without any ack: after this long event 11 is signed and windows are closed all the same. */
+const NO_ORACLE_MS = 30_000;
+const SAVE_MS = 2_000;
+/** Dead letters are declared at most this often for one meter: a gap's own event may be refused too. */
+const FIRST_DECLARE_MS = 1_000;
+const LAST_DECLARE_MS = 600_000;
+
+export interface GatewayOptions {
+  readonly meters: readonly Meter[];
+  readonly oracles: number;
+  readonly spool: Spool;
+  readonly spoolMaxBytes: number;
+  readonly acks: AckBook;
+  /** Keeps the newest acks over a restart; losing them costs a resend only. */
+  readonly saveAcks: (text: string) => Promise<void>;
+  readonly clock: ReadingClock;
+  readonly real: RealTime;
+  readonly random: Randomness;
+  readonly log: Logger;
+  readonly counters: Counters;
+  readonly softwareHash: Uint8Array;
+  /** Records that may have been cut from the ends of segments at this start. */
+  readonly tornRecords: number;
+}
+
+/**
+ * The gateway as a whole. After a start: contact (or the lack of it), restored image, event 1 and gaps, then polls;
+ * windows are closed once an ack was seen or event 11 is signed (gateway: Windows).
+ */
+export class Gateway {
+  readonly #o: GatewayOptions;
+  readonly #afterAcks = new Serial();
+  readonly #declare = new Map<string, { backoff: Backoff; notBefore: number }>();
+  readonly #dead = new Map<string, Set<bigint>>();
+  #uplink: Uplink | null = null;
+  #outbox: Outbox | null = null;
+  #ackSeen = false;
+  #mayClose = false;
+  #acksChanged = false;
+  #contact: () => void = () => {};
+  #subscribed: () => void = () => {};
+  #problems: string[] = [];
+
+  constructor(options: GatewayOptions) {
+    this.#o = options;
+    for (const { id, recovered } of options.meters) {
+      const dead = new Set<bigint>();
+      for (const gap of recovered.declared) {
+        if (gap.reason !== GapReason.refused || gap.last - gap.first > 100_000n) continue;
+        for (let seq = gap.first; seq <= gap.last; seq++) dead.add(seq);
+      }
+      this.#dead.set(id, dead);
+      const backoff = new Backoff(FIRST_DECLARE_MS, LAST_DECLARE_MS, options.random);
+      this.#declare.set(id, { backoff, notBefore: 0 });
+    }
+  }
+
+  /** True for records that stay in the spool and are never sent. */
+  excluded(meterId: string, seq: bigint): boolean {
+    if (this.#dead.get(meterId)?.has(seq)) return true;
+    const meter = this.#o.meters.find(({ id }) => id === meterId);
+    return meter?.log.state.discarded.some(({ first, last }) => seq >= first && seq <= last) ?? false;
+  }
+
+  /** For the uplink: a genuine ack. */
+  onAck(oracle: string, ack: Ack): void {
+    const { acks, real } = this.#o;
+    const effect = acks.accept(oracle, ack);
+    if (effect === 'older') {
+      this.#o.counters.add('acks_ignored');
+      return;
+    }
+    this.#ackSeen = true;
+    this.#contact();
+    if (effect === 'same') return;
+    this.#acksChanged = true;
+    if (effect === 'fallen-back') this.#outbox?.fallenBack(real.nowMs());
+    this.#uplink?.poke();
+    this.#afterAcks.run(() => this.#followAck()).catch((error) => this.#report('after an ack', error));
+  }
+
+  /** For the uplink: retained acks come now, if there are any. */
+  onSubscribed(): void {
+    this.#subscribed();
+  }
+
+  /** What is wrong, in plain words; empty when all is well. */
+  problems(): string[] {
+    const { clock, spool, meters } = this.#o;
+    const list = [...this.#problems, ...meters.flatMap((meter) => meter.problems())];
+    const diskProblem = spool.problem();
+    if (diskProblem) list.push(diskProblem);
+    if (this.#uplink?.problem) list.push(this.#uplink.problem);
+    if (!this.#synchronised()) list.push(`the clock is not synchronised: no statement is signed (${clockText(clock)})`);
+    return list;
+  }
+
+  /** Records that no threshold of oracles has acknowledged. */
+  spoolDepth(): number {
+    const { spool, acks, meters } = this.#o;
+    return meters.reduce((sum, { id }) => sum + spool.count(id, acks.acknowledged(id) + 1n, spool.highest(id)), 0);
+  }
+
+  /** Runs until aborted; what was committed by then is safe. */
+  async run(uplink: Uplink, outbox: Outbox, signal: AbortSignal): Promise<void> {
+    this.#uplink = uplink;
+    this.#outbox = outbox;
+    const work = [uplink.run(signal), this.#keep(signal)];
+    await this.#firstContact(signal);
+    if (!signal.aborted) {
+      await this.#afterAcks.run(() => this.#followAck());
+      await this.#startLogs(signal);
+      uplink.release();
+      work.push(this.#closeGate(signal), ...this.#o.meters.map((meter) => meter.run(() => this.#canClose(), signal)));
+    }
+    await Promise.all(work);
+    await this.#save();
+  }
+
+  /** Waits for the first ack, for retained acks that do not come, or for a broker that does not answer. */
+  async #firstContact(signal: AbortSignal): Promise<void> {
+    const { real } = this.#o;
+    const acked = new Promise<void>((resolve) => {
+      this.#contact = resolve;
+    });
+    const silent = new Promise<void>((resolve) => {
+      this.#subscribed = () => void pause(real, RETAINED_ACK_MS, signal).then(resolve);
+    });
+    const connected = new Promise<void>((resolve) => {
+      const before = this.#subscribed;
+      this.#subscribed = () => {
+        before();
+        resolve();
+      };
+    });
+    const offline = Promise.race([pause(real, OFFLINE_MS, signal).then(() => false), connected.then(() => true)]);
+    await Promise.race([
+      acked,
+      offline.then((isConnected) => (isConnected ? Promise.race([acked, silent]) : undefined)),
+    ]);
+    if (this.#ackSeen && this.#o.oracles > 1) await pause(real, OTHER_ACKS_MS, signal);
+  }
+
+  /** Event 1 and what is missing; waits for a disk that does not take writes. */
+  async #startLogs(signal: AbortSignal): Promise<void> {
+    const { real, acks, softwareHash, tornRecords, random } = this.#o;
+    const backoff = new Backoff(100, 10_000, random);
+    for (const meter of this.#o.meters.filter(({ enrolled }) => enrolled)) {
+      while (!signal.aborted) {
+        try {
+          const storedThrough = acks.acknowledged(meter.id);
+          await meter.log.start(meter.recovered, { softwareHash, storedThrough, tornRecords });
+          break;
+        } catch (error) {
+          this.#report(`meter ${meter.name} cannot start`, error);
+          await pause(real, backoff.next(), signal);
+        }
+      }
+    }
+  }
+
+  /** Closing waits for the first ack, at most for `NO_ORACLE_MS`. */
+  async #closeGate(signal: AbortSignal): Promise<void> {
+    const { real, meters } = this.#o;
+    const until = real.monotonicMs() + NO_ORACLE_MS;
+    while (!this.#ackSeen && real.monotonicMs() < until && !signal.aborted) await pause(real, 200, signal);
+    if (signal.aborted) return;
+    if (!this.#ackSeen) {
+      for (const { log, enrolled } of meters) {
+        if (enrolled) await log.event(EventCode.startedWithoutOracle).catch((error) => this.#report('event 11', error));
+      }
+    }
+    this.#mayClose = true;
+  }
+
+  #canClose(): boolean {
+    return this.#mayClose && this.#synchronised();
+  }
+
+  #synchronised(): boolean {
+    const uncertainty = this.#o.clock.uncertaintyMs();
+    return uncertainty !== null && uncertainty <= SYNCHRONISED_UNCERTAINTY_MS;
+  }
+
+  /** What a new ack asks for: going on above seqs that were seen, and declaring what was refused for good. */
+  async #followAck(): Promise<void> {
+    const { meters, acks, clock, log } = this.#o;
+    for (const meter of meters) {
+      const seen = acks.highest(meter.id);
+      if (meter.enrolled && seen.highestSeen >= meter.log.nextSeq) {
+        log.warn({ meter: meter.name, highestSeen: seen.highestSeen.toString() }, 'an older image was restored');
+        const done = await meter.log.continueAfterRestore(seen, windowOf(clock.nowMs()));
+        if (!done) {
+          const what = `an oracle has seen seq ${seen.highestSeen} of ${meter.name}, far above ours: refused, ask your utility`;
+          this.#problems = [...new Set([...this.#problems, what])];
+        }
+      }
+      if (acks.refusals > 0) await this.#declareDead(meter);
+    }
+  }
+
+  async #declareDead(meter: Meter): Promise<void> {
+    const { acks, spool, real, log } = this.#o;
+    const pace = this.#declare.get(meter.id);
+    const dead = this.#dead.get(meter.id);
+    if (!pace || !dead || real.monotonicMs() < pace.notBefore) return;
+    const records = await spool.read(meter.id, acks.acknowledged(meter.id) + 1n, 4_000);
+    const seqs = records
+      .filter(({ seq, message }) => !dead.has(seq) && acks.isDead(toHex(shortHash(message))))
+      .map(({ seq }) => seq);
+    if (seqs.length === 0) return;
+    pace.notBefore = real.monotonicMs() + pace.backoff.next();
+    log.warn({ meter: meter.name, messages: seqs.length }, 'refused by the oracles: kept here, declared as a gap');
+    for (const seq of seqs) dead.add(seq);
+    this.#o.counters.add('dead_letters', { meter: meter.id }, seqs.length);
+    await meter.log.declareRefused(rangesOf(seqs));
+  }
+
+  /** Background work in real time: saves acks, looks after dead letters again, keeps the spool within its bytes. */
+  async #keep(signal: AbortSignal): Promise<void> {
+    const { real, spool, spoolMaxBytes, acks } = this.#o;
+    while (!signal.aborted) {
+      await pause(real, SAVE_MS, signal);
+      await this.#save();
+      await this.#afterAcks.run(() => this.#followAck()).catch((error) => this.#report('after an ack', error));
+      await spool
+        .trim(spoolMaxBytes, (meter) => this.#safeThrough(meter, acks))
+        .catch((error) => this.#report('trim', error));
+    }
+  }
+
+  /** Acknowledged, and not needed for the root of a window that is still open. */
+  #safeThrough(id: string, acks: AckBook): bigint {
+    const acknowledged = acks.acknowledged(id);
+    const covered = this.#o.meters.find((meter) => meter.id === id)?.log.statedThrough ?? 0n;
+    return acknowledged < covered ? acknowledged : covered;
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#acksChanged) return;
+    this.#acksChanged = false;
+    await this.#o.saveAcks(this.#o.acks.encode()).catch((error) => this.#report('saving acks', error));
+  }
+
+  #report(what: string, error: unknown): void {
+    this.#o.log.error({ what, error: error instanceof Error ? error.message : String(error) }, 'not done');
+  }
+}
+
+function rangesOf(seqs: readonly bigint[]): { first: bigint; last: bigint }[] {
+  const ranges: { first: bigint; last: bigint }[] = [];
+  for (const seq of seqs) {
+    const newest = ranges.at(-1);
+    if (newest && newest.last + 1n === seq) newest.last = seq;
+    else ranges.push({ first: seq, last: seq });
+  }
+  return ranges;
+}
+
+function clockText(clock: ReadingClock): string {
+  const uncertainty = clock.uncertaintyMs();
+  return uncertainty === null ? 'its error is unknown' : `it may be wrong by ${Math.ceil(uncertainty / 1000)} s`;
+}

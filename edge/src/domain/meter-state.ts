@@ -1,0 +1,76 @@
+import { fromHex, PAYLOAD_BYTES, toHex } from '@gridtokenx/protocol';
+
+/** What must survive of one meter's key besides its messages; replaced as a whole, durably, before the effect. */
+export interface MeterState {
+  /** Every seq up to this one may have been used. */
+  readonly reservedThrough: bigint;
+  readonly boots: number;
+  /** No statement for this window or an earlier one will be signed any more, except `statement` itself. */
+  readonly closedThrough: number;
+  /** Payload of the newest statement, stored before it was signed: after a crash the same bytes are signed again. */
+  readonly statement: Uint8Array | null;
+  /** Registers before they fell, while the meter is in discontinuity. */
+  readonly discontinuity: { readonly importWh: bigint; readonly exportWh: bigint } | null;
+  /** Seqs signed on a restored image before that was noticed: never published. */
+  readonly discarded: readonly { readonly first: bigint; readonly last: bigint }[];
+}
+
+export const FRESH_STATE: MeterState = {
+  reservedThrough: 0n,
+  boots: 0,
+  closedThrough: 0,
+  statement: null,
+  discontinuity: null,
+  discarded: [],
+};
+
+/** The text of a state file. */
+export function encodeState(state: MeterState): string {
+  const { discontinuity } = state;
+  return `${JSON.stringify({
+    version: 1,
+    reserved_through: state.reservedThrough.toString(),
+    boots: state.boots,
+    closed_through: state.closedThrough,
+    statement: state.statement && toHex(state.statement),
+    discontinuity: discontinuity && [discontinuity.importWh.toString(), discontinuity.exportWh.toString()],
+    discarded: state.discarded.map(({ first, last }) => [first.toString(), last.toString()]),
+  })}\n`;
+}
+
+/** Reads a state file back. Throws `RangeError`: without it a seq could be used twice, so nothing is signed then. */
+export function decodeState(text: string): MeterState {
+  const fail = (what: string): never => {
+    throw new RangeError(
+      `the meter's state file is damaged (${what}): restore it from a backup of the whole directory`,
+    );
+  };
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return fail('not JSON');
+  }
+  if (value.version !== 1) fail(`version ${String(value.version)}`);
+  const big = (key: string, from: unknown): bigint =>
+    typeof from === 'string' && /^\d{1,20}$/.test(from) ? BigInt(from) : fail(key);
+  const whole = (key: string): number =>
+    Number.isSafeInteger(value[key]) && (value[key] as number) >= 0 ? (value[key] as number) : fail(key);
+  const pair = (key: string, from: unknown): [bigint, bigint] =>
+    Array.isArray(from) && from.length === 2 ? [big(key, from[0]), big(key, from[1])] : fail(key);
+  const statement = value.statement === null ? null : fromHex(String(value.statement));
+  if (statement && statement.length !== PAYLOAD_BYTES) fail('statement');
+  const fall = value.discontinuity === null ? null : pair('discontinuity', value.discontinuity);
+  const discarded = Array.isArray(value.discarded) ? value.discarded : fail('discarded');
+  return {
+    reservedThrough: big('reserved_through', value.reserved_through),
+    boots: whole('boots'),
+    closedThrough: whole('closed_through'),
+    statement,
+    discontinuity: fall && { importWh: fall[0], exportWh: fall[1] },
+    discarded: discarded.map((range) => {
+      const [first, last] = pair('discarded', range);
+      return { first, last };
+    }),
+  };
+}

@@ -1,0 +1,195 @@
+import { formatKwh, windowEndMs } from '@gridtokenx/protocol';
+import {
+  type Counters,
+  type Logger,
+  type MeterReader,
+  type MeterSample,
+  ReadError,
+  type ReadingClock,
+  type RealTime,
+} from '../ports.js';
+import type { MeterLog } from './meter-log.js';
+import type { RecoveredMeter } from './recovery.js';
+import { judgeRegisters, LOWER_READS, type RegisterLimits, type Registers, type RegisterVerdict } from './registers.js';
+import { nextPollMs, type PollPlan } from './schedule.js';
+import { pause, waitUntil } from './wait.js';
+import type { ClosedWindow } from './windows.js';
+
+/** After a poll that failed close to a boundary, the next one follows this soon, in real milliseconds. */
+const RETRY_MS = 100;
+/** Readings that wait for a disk; with more, polls are left out until it takes writes again. */
+const MOST_UNCOMMITTED = 500;
+
+export interface MeterOptions {
+  readonly name: string;
+  readonly profileName: string;
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+  readonly reader: MeterReader;
+  readonly limits: RegisterLimits;
+  readonly plan: PollPlan;
+  readonly clock: ReadingClock;
+  readonly real: RealTime;
+  readonly logger: Logger;
+  readonly counters: Counters;
+}
+
+/** One meter: when it is read, whether its registers are believed, and when its windows are closed. */
+export class Meter {
+  readonly name: string;
+  readonly id: string;
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+  /** Without an enrolment nothing may be signed for a meter. */
+  readonly enrolled: boolean;
+  readonly #o: MeterOptions;
+  #lastGood: Registers | null;
+  #lastReadingMs: number | null = null;
+  #lastSample: MeterSample | null = null;
+  #lastClosed: ClosedWindow | null = null;
+  #problem: string | null = null;
+  #uncommitted = 0;
+
+  constructor(options: MeterOptions) {
+    this.#o = options;
+    this.name = options.name;
+    this.log = options.log;
+    this.id = options.log.id;
+    this.recovered = options.recovered;
+    this.enrolled = options.recovered.enrolment !== null;
+    const fall = options.log.state.discontinuity;
+    this.#lastGood = fall ? { timeMs: 0, ...fall } : options.recovered.lastGood;
+  }
+
+  problems(): string[] {
+    if (!this.enrolled) return [`meter ${this.name} is not enrolled: run "enrol"`];
+    const list = this.#problem ? [`meter ${this.name}: ${this.#problem}`] : [];
+    if (this.log.inDiscontinuity)
+      list.push(`meter ${this.name}: its registers fell; if it was exchanged, run "replace-meter"`);
+    return list;
+  }
+
+  /** What a person wants to see of it; 64-bit numbers as text. */
+  view(): Record<string, unknown> {
+    const sample = this.#lastSample;
+    const closed = this.#lastClosed;
+    return {
+      name: this.name,
+      meter_id: this.id,
+      profile: this.#o.profileName,
+      enrolled: this.enrolled,
+      signer: 'gateway',
+      next_seq: this.log.nextSeq.toString(),
+      reading: sample && {
+        time_ms: sample.timeMs,
+        import_wh: sample.importWh.toString(),
+        export_wh: sample.exportWh.toString(),
+        power_w: sample.powerW,
+        raw_bytes: sample.raw.length,
+      },
+      statement: closed && {
+        window: closed.window,
+        import_wh: closed.importWh.toString(),
+        export_wh: closed.exportWh.toString(),
+        quality: closed.quality,
+      },
+      open_windows: this.log.windows.open.map(({ window }) => window),
+      problems: this.problems(),
+    };
+  }
+
+  /** Polls and closes windows until aborted. `canClose`: clock and contact allow statements now. */
+  async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
+    const { clock, real, plan } = this.#o;
+    if (!this.enrolled) return;
+    while (!signal.aborted) {
+      if (canClose()) await this.#close(clock.nowMs());
+      const now = clock.nowMs();
+      const due = nextPollMs(now, this.#lastReadingMs, plan);
+      const [oldest] = this.log.windows.open;
+      const end = oldest && canClose() ? windowEndMs(oldest.window) : Number.POSITIVE_INFINITY;
+      if (now < due) {
+        // A window that is over and could not be closed (disk) is tried again at the next poll.
+        await waitUntil(clock, real, end > now ? Math.min(due, end) : due, signal);
+        continue;
+      }
+      const good = this.#uncommitted < MOST_UNCOMMITTED && (await this.#poll());
+      if (!good) await pause(real, RETRY_MS, signal);
+    }
+  }
+
+  /** One poll; true when it gave a reading. */
+  async #poll(): Promise<boolean> {
+    const { counters } = this.#o;
+    counters.add('polls', { meter: this.id });
+    try {
+      const { sample, verdict } = await this.#readJudged();
+      if (verdict === 'above-limit') {
+        counters.add('poll_errors', { meter: this.id, reason: 'above limit' });
+        this.#problem = `registers rose faster than the connection allows (${text(this.#lastGood)} to ${text(sample)}): not used`;
+        return false;
+      }
+      this.#problem = null;
+      await this.#take(sample, verdict === 'good');
+      return true;
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      counters.add('poll_errors', { meter: this.id, reason: `read ${error.failure}` });
+      this.#problem = error.message;
+      // The grid goes on; close to a boundary the schedule asks again at once.
+      return false;
+    }
+  }
+
+  /** A register that falls is read again; the last of three lower reads is returned as `lower`. */
+  async #readJudged(): Promise<{ sample: MeterSample; verdict: RegisterVerdict }> {
+    const { reader, limits } = this.#o;
+    for (let lower = 1; ; lower++) {
+      const sample = await reader.read();
+      const verdict = this.log.inDiscontinuity ? 'lower' : judgeRegisters(this.#lastGood, sample, limits);
+      if (verdict !== 'lower' || lower === LOWER_READS || this.log.inDiscontinuity) return { sample, verdict };
+    }
+  }
+
+  async #take(sample: MeterSample, good: boolean): Promise<void> {
+    const { logger } = this.#o;
+    const lastGood = this.#lastGood;
+    if (!good && lastGood && !this.log.inDiscontinuity) {
+      logger.error({ meter: this.name, from: text(lastGood), to: text(sample) }, 'the registers fell: statements stop');
+      await this.log.discontinuity(lastGood, sample).catch((error) => this.#disk(error));
+    }
+    if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };
+    this.#lastReadingMs = sample.timeMs;
+    this.#lastSample = sample;
+    this.#uncommitted++;
+    // Not waited for: a slow card must not hold up the bus. Order is kept by the log.
+    this.log
+      .reading(sample, good)
+      .catch((error) => this.#disk(error))
+      .finally(() => {
+        this.#uncommitted--;
+      });
+  }
+
+  async #close(nowMs: number): Promise<void> {
+    try {
+      for (const closed of await this.log.closeDue(nowMs)) {
+        this.#lastClosed = closed;
+        const { window, importWh, exportWh, quality } = closed;
+        this.#o.logger.info(
+          { meter: this.name, window, import_wh: `${importWh}`, export_wh: `${exportWh}`, quality },
+          'window closed',
+        );
+      }
+    } catch (error) {
+      this.#disk(error);
+    }
+  }
+
+  #disk(error: unknown): void {
+    this.#problem = `not signed, because its state could not be stored: ${error instanceof Error ? error.message : error}`;
+  }
+}
+
+const text = (registers: { importWh: bigint; exportWh: bigint } | null) =>
+  registers ? `${formatKwh(registers.importWh)}/${formatKwh(registers.exportWh)} kWh` : 'none';

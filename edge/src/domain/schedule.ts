@@ -1,0 +1,20 @@
+import { windowEndMs, windowOf } from '@gridtokenx/protocol';
+
+export interface PollPlan {
+  readonly pollMs: number;
+  /** The last poll of a window is placed this long before its end; at most 60 s. */
+  readonly leadMs: number;
+}
+
+/**
+ * When the next poll is due, in milliseconds of the reading clock: on the grid of `pollMs`, and once between
+ * `leadMs` before each boundary and the boundary. A boundary poll that failed or came late is due at once, as long as
+ * the window runs. `lastGoodMs` = time of the last good reading, null for none.
+ */
+export function nextPollMs(nowMs: number, lastGoodMs: number | null, plan: PollPlan): number {
+  const end = windowEndMs(windowOf(nowMs));
+  const boundary = end - plan.leadMs;
+  const grid = (Math.floor(nowMs / plan.pollMs) + 1) * plan.pollMs;
+  if (nowMs < boundary) return Math.min(grid, boundary);
+  return lastGoodMs === null || lastGoodMs < boundary ? nowMs : grid;
+}

@@ -1,0 +1,112 @@
+import { NEAR_BOUNDARY_MS, Quality, windowEndMs, windowOf } from '@gridtokenx/protocol';
+
+/** What a statement needs to know of a reading. */
+export interface WindowReading {
+  readonly timeMs: number;
+  readonly uncertaintyMs: number | null;
+  readonly importWh: bigint;
+  readonly exportWh: bigint;
+  readonly quality: number;
+}
+
+/** A window that has readings and no statement yet. */
+export interface OpenWindow {
+  readonly window: number;
+  /** Last good registers in it. */
+  importWh: bigint;
+  exportWh: bigint;
+  lastTimeMs: number;
+  quality: number;
+  /** Worst of its readings; null = one was unknown. */
+  uncertaintyMs: number | null;
+}
+
+/** What a closed window's statement says, besides what the whole key adds. */
+export interface ClosedWindow {
+  readonly window: number;
+  readonly importWh: bigint;
+  readonly exportWh: bigint;
+  readonly quality: number;
+  readonly uncertaintyMs: number | null;
+}
+
+/**
+ * The windows of one meter that wait for their statement, in rising order. Pure: no clock. Rules: gateway, Windows; a
+ * window without any reading gets none, a statement's window is above every earlier one, registers are not interpolated.
+ */
+export class WindowBook {
+  readonly #open: OpenWindow[] = [];
+  #closedThrough: number;
+
+  constructor(closedThrough: number) {
+    this.#closedThrough = closedThrough;
+  }
+
+  /** Windows up to this one have a statement, or will get none. */
+  get closedThrough(): number {
+    return this.#closedThrough;
+  }
+
+  /** Windows that wait, oldest first. */
+  get open(): readonly OpenWindow[] {
+    return this.#open;
+  }
+
+  /** Counts a reading in. After a clock was stepped back, readings stay in the newest window there is. */
+  add(reading: WindowReading): void {
+    const newest = this.#open.at(-1);
+    const window = Math.max(windowOf(reading.timeMs), newest?.window ?? 0, this.#closedThrough + 1);
+    if (newest?.window !== window) {
+      this.#open.push({
+        window,
+        importWh: reading.importWh,
+        exportWh: reading.exportWh,
+        lastTimeMs: reading.timeMs,
+        quality: reading.quality,
+        uncertaintyMs: reading.uncertaintyMs,
+      });
+      return;
+    }
+    newest.importWh = reading.importWh;
+    newest.exportWh = reading.exportWh;
+    newest.lastTimeMs = reading.timeMs;
+    newest.quality |= reading.quality;
+    newest.uncertaintyMs = worse(newest.uncertaintyMs, reading.uncertaintyMs);
+  }
+
+  /** Marks the newest window, for example with the gap of a restart. */
+  mark(quality: number): void {
+    const newest = this.#open.at(-1);
+    if (newest) newest.quality |= quality;
+  }
+
+  /** The oldest window that is over at `nowMs`, or null. It stays until `close`. */
+  due(nowMs: number): ClosedWindow | null {
+    const [oldest] = this.#open;
+    if (!oldest || nowMs < windowEndMs(oldest.window)) return null;
+    const late = windowEndMs(oldest.window) - oldest.lastTimeMs > NEAR_BOUNDARY_MS;
+    return {
+      window: oldest.window,
+      importWh: oldest.importWh,
+      exportWh: oldest.exportWh,
+      quality: oldest.quality | (late ? Quality.stale : 0),
+      uncertaintyMs: oldest.uncertaintyMs,
+    };
+  }
+
+  /** Its statement is stored: no other will be signed for it or any earlier window. */
+  close(window: number): void {
+    this.#closedThrough = Math.max(this.#closedThrough, window);
+    while (this.#open[0] && this.#open[0].window <= window) this.#open.shift();
+  }
+
+  /** Drops what is open without a statement, and everything up to `window`. */
+  dropThrough(window: number): void {
+    this.#open.length = 0;
+    this.#closedThrough = Math.max(this.#closedThrough, window);
+  }
+}
+
+function worse(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.max(a, b);
+}

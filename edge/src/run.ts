@@ -1,0 +1,211 @@
+import { join } from 'node:path';
+import { base58Encode, Kind, parseSign1, type Verifier } from '@gridtokenx/protocol';
+import { pino } from 'pino';
+import { askOracleTime } from './adapters/clock/oracle-time.js';
+import { realTime } from './adapters/clock/real-time.js';
+import { SystemClock } from './adapters/clock/system.js';
+import { nodeDisk } from './adapters/disk/node-disk.js';
+import { serveHttp } from './adapters/http/server.js';
+import { Metrics } from './adapters/metrics.js';
+import { meterProfiles } from './adapters/modbus/profiles.js';
+import { mqttLink } from './adapters/mqtt/link.js';
+import { systemRandom } from './adapters/random.js';
+import { HEADER_BYTES } from './adapters/spool/record.js';
+import type { GatewayConfig } from './config.js';
+import { AckBook, oracleName } from './domain/acks.js';
+import { Gateway } from './domain/gateway.js';
+import { Meter } from './domain/meter.js';
+import { Outbox } from './domain/outbox.js';
+import { Uplink } from './domain/uplink.js';
+import { pause } from './domain/wait.js';
+import type { Logger } from './ports.js';
+import {
+  openBuses,
+  provedVerifier,
+  readingClock,
+  type SetUpMeter,
+  StartError,
+  setUp,
+  softwareHash,
+  takeDirectory,
+} from './setup.js';
+
+export const VERSION = '0.1.0';
+const RECORD_BYTES = HEADER_BYTES + 171;
+/** An oracle is asked for the time this often, and sooner until one has answered; real milliseconds. */
+const TIME_MS = 600_000;
+const TIME_RETRY_MS = 5_000;
+
+/** Wires the adapters to the domain and runs until aborted. Throws `StartError` when it cannot start. */
+export async function run(config: GatewayConfig, signal: AbortSignal, ready: () => void): Promise<void> {
+  const log: Logger = pino({ name: `gateway ${config.name}` });
+  await takeDirectory(config);
+  const verifier = provedVerifier();
+  const clock = readingClock(config, realTime);
+  const buses = openBuses(config, realTime);
+  const metrics = new Metrics();
+  let committed = (_meter: string, _message: Uint8Array, _kind: number) => {};
+  const found = await setUp(config, {
+    clock,
+    real: realTime,
+    counters: metrics,
+    buses,
+    committed: (...message) => committed(...message),
+  });
+  const { spool, damage } = found;
+  if (damage.damagedBytes > 0 || damage.tornBytes > 0)
+    log.warn({ ...damage }, 'the spool was damaged: what is lost is declared');
+  const acks = new AckBook(
+    config.oracles.map(({ key }) => oracleName(key)),
+    config.ack_threshold,
+  );
+  const acksPath = join(config.data_dir, 'state', 'acks.json');
+  const saved = await nodeDisk.read(acksPath);
+  if (saved) acks.restore(Buffer.from(saved).toString('utf8'));
+  const meters = found.meters.map((meter) => meterOf(config, meter, clock, log, metrics));
+  const gateway: Gateway = new Gateway({
+    meters,
+    oracles: config.oracles.length,
+    spool,
+    spoolMaxBytes: config.spool_max_bytes,
+    acks,
+    saveAcks: (text) => nodeDisk.replace(acksPath, Buffer.from(text)),
+    clock,
+    real: realTime,
+    random: systemRandom,
+    log,
+    counters: metrics,
+    softwareHash: softwareHash(),
+    tornRecords: Math.ceil(damage.tornBytes / RECORD_BYTES),
+  });
+  const ids = meters.map(({ id }) => id);
+  const outbox = new Outbox(
+    spool,
+    ids,
+    (meter) => acks.acknowledged(meter),
+    (meter, seq) => gateway.excluded(meter, seq),
+  );
+  const uplink = new Uplink({
+    broker: config.broker.name,
+    oracles: config.oracles.map(({ key }) => key),
+    signer: found.gateway,
+    verifier,
+    link: mqttLink(config.broker.url),
+    real: realTime,
+    random: systemRandom,
+    log,
+    counters: metrics,
+    outbox,
+    status: () => ({
+      version: VERSION,
+      name: config.name,
+      spoolDepth: gateway.spoolDepth(),
+      clockSynchronised: (clock.uncertaintyMs() ?? Number.POSITIVE_INFINITY) <= 60_000,
+      problems: gateway.problems().map((text) => text.slice(0, 200)),
+    }),
+    onAck: (oracle, ack) => gateway.onAck(oracle, ack),
+    onSubscribed: () => gateway.onSubscribed(),
+  });
+  committed = (meter, message, kind) => {
+    // Enrolments travel as backfill: they are the first of their key, and wait for the registry.
+    if (kind !== Kind.enrolment) outbox.committed({ meter, kind, seq: seqOf(message), message });
+    uplink.poke();
+  };
+  metrics.watch({
+    spool_depth: () => gateway.spoolDepth(),
+    spool_bytes: () => spool.bytes(),
+    online: () => (uplink.online ? 1 : 0),
+    problems: () => gateway.problems().length,
+  });
+  const view = () => ({
+    name: config.name,
+    version: VERSION,
+    gateway: base58Encode(found.gateway.publicKey),
+    broker: { url: config.broker.url, online: uplink.online },
+    clock: { now_ms: clock.nowMs(), uncertainty_ms: clock.uncertaintyMs(), simulated: config.clock !== undefined },
+    verifier: verifier.name,
+    spool: { depth: gateway.spoolDepth(), bytes: spool.bytes() },
+    problems: gateway.problems(),
+    meters: meters.map((meter) => meter.view()),
+  });
+  const server = config.http
+    ? await serveHttp(config.http, {
+        status: view,
+        metrics: () => metrics.text(),
+        problems: () => gateway.problems(),
+      }).catch((error: NodeJS.ErrnoException) => {
+        const where = `http ${config.http?.host}:${config.http?.port}`;
+        throw new StartError(
+          error.code === 'EADDRINUSE' ? `${where} is taken: choose another http.port` : `${where}: ${error.message}`,
+        );
+      })
+    : null;
+  const time = clock instanceof SystemClock ? keepTime(config, clock, verifier, log, signal) : Promise.resolve();
+  log.info(
+    { gateway: base58Encode(found.gateway.publicKey), meters: meters.length, verifier: verifier.name },
+    'gateway runs',
+  );
+  ready();
+  await Promise.all([gateway.run(uplink, outbox, signal), time]);
+  server?.close();
+  server?.closeAllConnections();
+  for (const bus of buses.values()) bus.close();
+  await spool.close();
+}
+
+function meterOf(
+  config: GatewayConfig,
+  found: SetUpMeter,
+  clock: ReturnType<typeof readingClock>,
+  log: Logger,
+  metrics: Metrics,
+) {
+  const { config: meter } = found;
+  const profile = meterProfiles[meter.profile];
+  return new Meter({
+    name: meter.name,
+    profileName: profile.name,
+    log: found.log,
+    recovered: found.recovered,
+    reader: found.reader,
+    limits: {
+      importLimitW: meter.import_limit_w,
+      exportLimitW: meter.export_limit_w,
+      // Registers are floored: two readings may differ by a step more than the energy between them.
+      stepWh: 2 * profile.registerStepWh,
+    },
+    plan: { pollMs: meter.poll_seconds * 1000, leadMs: config.boundary_lead_seconds * 1000 },
+    clock,
+    real: realTime,
+    logger: log,
+    counters: metrics,
+  });
+}
+
+/** Keeps the system clock's uncertainty known, from whichever oracle answers. */
+async function keepTime(
+  config: GatewayConfig,
+  clock: SystemClock,
+  verifier: Verifier,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    let known = false;
+    for (const { key, url } of config.oracles) {
+      if (!url || known) continue;
+      try {
+        clock.proved(await askOracleTime({ url, key }, verifier, realTime, systemRandom));
+        known = true;
+      } catch (error) {
+        log.warn({ url, error: (error as Error).message }, 'no signed time from this oracle');
+      }
+    }
+    await pause(realTime, known ? TIME_MS : TIME_RETRY_MS, signal);
+  }
+}
+
+function seqOf(message: Uint8Array): bigint {
+  const { payload } = parseSign1(message);
+  return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getBigUint64(28, true);
+}
