@@ -2,6 +2,8 @@ import { base58Encode, type Signer, signAck } from '@gridtokenx/protocol';
 import type { Logger, RealClock } from '../ports.js';
 import type { Ledger } from './ledger.js';
 
+/** After a storage failure the ack is tried again, not lost. */
+const RETRY_MS = 1_000;
 /** At most one ack for a gateway in this time: 4 a second. */
 const SPACING_MS = 250;
 
@@ -30,6 +32,7 @@ export class AckSender {
   readonly #deps: AckDeps;
   readonly #due = new Map<string, Due>();
   readonly #lastSent = new Map<string, number>();
+  #failures = 0;
   #isStopped = false;
 
   constructor(deps: AckDeps) {
@@ -57,11 +60,11 @@ export class AckSender {
 
   /** Sends what is due and nothing more. */
   stop(): void {
+    this.#isStopped = true;
     for (const [name, { cancel }] of [...this.#due]) {
       cancel();
       this.#send(name);
     }
-    this.#isStopped = true;
   }
 
   #send(name: string): void {
@@ -73,10 +76,13 @@ export class AckSender {
     try {
       const told = ledger.tell(due.gateway);
       const timeMs = ledger.nextAckTime(realClock.now());
+      this.#failures = 0;
       const message = signAck({ ledgerId: ledger.id, timeMs, gateway: due.gateway, ...told }, signer);
       if (publish(due.gateway, message)) onSent(realClock.monotonic() - due.since);
     } catch (error) {
-      logger.error({ err: error, gateway: name }, 'no ack: the ledger cannot be read or written');
+      if (this.#failures++ === 0) logger.error({ err: error, gateway: name }, 'no ack: the ledger fails');
+      this.#lastSent.set(name, realClock.monotonic() + RETRY_MS - SPACING_MS);
+      this.mark(due.gateway);
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/ledger.
 import type { VerdictCode } from '../../domain/verdict.js';
 import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
 import { tellGateway } from './acks.js';
-import { messageRow, seqBlob } from './rows.js';
+import { blobSeq, messageRow, seqBlob } from './rows.js';
 import { type Effects, Store } from './store.js';
 import { type Incoming, Streams } from './streams.js';
 
@@ -43,7 +43,8 @@ export class SqliteLedger implements Ledger {
     this.#streams = new Streams(this.#store);
     this.#sql = statements(database);
     this.id = this.#loadId(randomness);
-    this.#ackReserved = Number(this.#sql.getMeta.get('ack_time')?.value ?? 0);
+    const reserved = this.#sql.getMeta.get('ack_time')?.value as Uint8Array | undefined;
+    this.#ackReserved = reserved ? Number(blobSeq(reserved)) : 0;
     this.#ackTime = this.#ackReserved;
   }
 
@@ -210,7 +211,7 @@ export class SqliteLedger implements Ledger {
     const time = Math.max(this.#ackTime + 1, realNowMs);
     if (time >= this.#ackReserved) {
       const reserved = time + ACK_TIME_RESERVE_MS;
-      this.#database.transaction(() => this.#sql.setMeta.run('ack_time', reserved));
+      this.#database.transaction(() => this.#sql.setMeta.run('ack_time', seqBlob(BigInt(reserved))));
       this.#ackReserved = reserved;
     }
     this.#ackTime = time;

@@ -1,0 +1,131 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { base58Encode, publicKeyFromBase58, toHex } from '@gridtokenx/protocol';
+import { Aedes } from 'aedes';
+import { sodiumSigner } from '../../src/adapters/sodium/index.js';
+import type { MeterRecord } from '../../src/ports.js';
+import { NETWORK } from './log.js';
+
+export const ORACLE_SEED = new Uint8Array(32).fill(42);
+export const ORACLE_KEY = sodiumSigner(ORACLE_SEED).publicKey;
+
+/** A real broker without sign-in; the broker of the project has tests of its own. */
+export async function startBroker(): Promise<{ port: number; url: string; stop: () => Promise<void> }> {
+  const aedes = await Aedes.createBroker();
+  const server: Server = createServer((socket) => aedes.handle(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  return {
+    port,
+    url: `mqtt://127.0.0.1:${port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        aedes.close(() => server.close(() => resolve()));
+      }),
+  };
+}
+
+/** A folder with the configuration of an oracle that has these meters and no chain. */
+export function oracleFolder(meters: readonly MeterRecord[], brokerUrl: string, changes: object = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'gtx-oracle-'));
+  mkdirSync(join(directory, 'data'));
+  writeFileSync(join(directory, 'key'), `${toHex(ORACLE_SEED)}\n`, { mode: 0o600 });
+  writeFileSync(join(directory, 'meters.json'), JSON.stringify({ version: 1, meters: meters.map(fileEntry) }));
+  const file = join(directory, 'oracle.json');
+  const config = {
+    network_id: toHex(NETWORK),
+    data_dir: 'data',
+    key_file: 'key',
+    meters_file: 'meters.json',
+    broker: { url: brokerUrl, name: 'test' },
+    http: { host: '127.0.0.1', port: 0 },
+    ...changes,
+  };
+  writeFileSync(file, JSON.stringify(config, null, 2));
+  return {
+    directory,
+    file,
+    ledger: join(directory, 'data', 'ledger.sqlite'),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function fileEntry(meter: MeterRecord) {
+  return {
+    meter_id: meter.meterId,
+    owner: meter.owner,
+    key: base58Encode(publicKeyFromBase58(base58Encode(meter.key))),
+    signer: meter.signer,
+    role: meter.role,
+    zone: meter.zone,
+    import_baseline_wh: String(meter.importBaselineWh),
+    export_baseline_wh: String(meter.exportBaselineWh),
+    export_limit_w: meter.exportLimitW,
+    import_limit_w: meter.importLimitW,
+    enrolment_window: meter.enrolmentWindow,
+    key_epoch: meter.keyEpoch,
+    register_step_wh: meter.registerStepWh,
+  };
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<{ code: number | null; signal: string | null }>;
+}
+
+/** Starts a service and waits until it serves. Rejects when it ends before that. */
+export async function startProcess(script: string, args: readonly string[]): Promise<Running> {
+  const child = fork(script, [...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+  let output = '';
+  child.stdout?.on('data', (chunk) => (output += String(chunk)));
+  child.stderr?.on('data', (chunk) => (output += String(chunk)));
+  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('message', () => resolve());
+    void exited.then(({ code }) => reject(new Error(`ended with ${code}: ${output}`)));
+  });
+  return {
+    child,
+    output: () => output,
+    exited,
+    kill(signal) {
+      child.kill(signal);
+      return exited;
+    },
+  };
+}
+
+/** Resolves with the first value that is not null of what `look` says after each `poke`; rejects after `ms`. */
+export class Condition {
+  readonly #waiting = new Set<() => void>();
+
+  poke(): void {
+    for (const check of [...this.#waiting]) check();
+  }
+
+  until<T>(what: string, look: () => T | null, ms = 20_000): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        const found = look();
+        if (found === null) return;
+        clearTimeout(deadline);
+        this.#waiting.delete(check);
+        resolve(found);
+      };
+      const deadline = setTimeout(() => {
+        this.#waiting.delete(check);
+        reject(new Error(`not within ${ms} ms: ${what}`));
+      }, ms);
+      this.#waiting.add(check);
+      check();
+    });
+  }
+}
