@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { boundaryLeadMs, type Profile } from '@gridtokenx/simulators';
 import { stringify } from 'yaml';
-import { readJson } from '../files.js';
+import { readJson, writeJson } from '../files.js';
 import { projectRoot } from '../root.js';
 import { type EnrolledMeter, ZONE } from './deployment.js';
 import { HOST, type Paths, type Ports } from './layout.js';
@@ -81,7 +81,7 @@ export function writeGatewayConfig(home: Home, owner: string, context: GatewayCo
       {
         name: home.folder,
         manufacturer: 'Eastron',
-        model: home.model,
+        model: `eastron-${home.model.toLowerCase()}`,
         serial: home.serial,
         profile: `eastron-${home.model.toLowerCase()}`,
         bus: 'bus-1',
@@ -109,13 +109,13 @@ export const connectionLimits = { exportLimitW: LIMIT_W, importLimitW: LIMIT_W }
 
 /** Configuration of the process that plays all meters. */
 export function writeMetersConfig(homes: readonly Home[], profiles: string, paths: Paths, ports: Ports): void {
-  writeYaml(paths.metersConfig, {
+  writeJson(paths.metersConfig, {
     clock: paths.clock,
     profiles,
     http: { host: HOST, port: ports.metersHttp },
     meters: homes.map((home) => ({
       home: home.name,
-      model: home.model,
+      model: `eastron-${home.model.toLowerCase()}`,
       transport: home.transport,
       host: HOST,
       port: home.meterPort,

@@ -39,7 +39,7 @@ export function pathsIn(data: string) {
     oracleConfig: join(data, 'oracle', 'config.yaml'),
     oracleData: join(data, 'oracle'),
     oracleKey: join(data, 'oracle', 'identity.key'),
-    metersConfig: join(data, 'meters', 'config.yaml'),
+    metersConfig: join(data, 'meters', 'config.json'),
     gatewayConfig: (home: string) => join(data, 'homes', home, 'gateway.yaml'),
     gatewayData: (home: string) => join(data, 'homes', home, 'data'),
     enrolment: (home: string) => join(data, 'homes', home, 'enrolment.json'),
