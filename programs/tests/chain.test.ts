@@ -1,7 +1,7 @@
 import { instructions, pda } from '@gridtokenx/chain-client';
 import { expect, test } from 'vitest';
 
-import { START, windowAt, World } from './src/world.js';
+import { START, World, windowAt } from './src/world.js';
 
 test('the whole way from enrolment to tokens', () => {
   const world = new World().setUp();
@@ -15,7 +15,18 @@ test('the whole way from enrolment to tokens', () => {
   const slots = world.meterPage().slots;
   expect(slots[2]).toMatchObject({ exportWh: 102n, importWh: 7n, window, flags: 1, attestors: 3, epoch: 1 });
   const { zone } = world;
-  world.chain.must([instructions.setDestination({ owner: meter.owner.publicKey, meterId: meter.id, zone, page: 0, destination: 'wallet' })], [meter.owner]);
+  world.chain.must(
+    [
+      instructions.setDestination({
+        owner: meter.owner.publicKey,
+        meterId: meter.id,
+        zone,
+        page: 0,
+        destination: 'wallet',
+      }),
+    ],
+    [meter.owner],
+  );
   const minted = world.mintPage();
   expect(minted.message).toBe('');
   expect(world.supply()).toBe(203_000n);

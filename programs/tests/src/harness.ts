@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type ChainError, parseChainError, pda, programIds, type RawAccount, UPGRADEABLE_LOADER_ID } from '@gridtokenx/chain-client';
+import {
+  type ChainError,
+  parseChainError,
+  pda,
+  programIds,
+  type RawAccount,
+  UPGRADEABLE_LOADER_ID,
+} from '@gridtokenx/chain-client';
 import {
   ComputeBudgetProgram,
   Keypair,
@@ -102,7 +109,10 @@ export class Chain {
     return new Chain(copy, { payer: this.payer, upgradeAuthority: this.upgradeAuthority });
   }
 
-  /** Sends one v0 transaction with the instructions as they are; each one is new, however often the same was sent before. */
+  /**
+   * Sends one v0 transaction with the instructions as they are; each one is new, however often the same was sent before. Of
+   * `signers` those sign whose signature the instructions ask for.
+   */
   send(instructions: readonly TransactionInstruction[], signers: readonly Keypair[] = [], payer = this.payer): Outcome {
     this.svm.expireBlockhash();
     const message = new TransactionMessage({
@@ -111,8 +121,8 @@ export class Chain {
       instructions: [...instructions],
     }).compileToV0Message();
     const transaction = new VersionedTransaction(message);
-    const distinct = new Map([payer, ...signers].map((signer) => [signer.publicKey.toBase58(), signer]));
-    transaction.sign([...distinct.values()]);
+    const needed = message.staticAccountKeys.slice(0, message.header.numRequiredSignatures);
+    transaction.sign([payer, ...signers].filter(({ publicKey }) => needed.some((key) => key.equals(publicKey))));
     const bytes = transaction.serialize();
     const result = this.svm.sendVersionedTransaction(bytes);
     const failed = result instanceof internal.FailedTransactionMetadata;

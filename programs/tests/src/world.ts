@@ -10,8 +10,8 @@ import {
 } from '@gridtokenx/chain-client';
 import { type Enrolment, encodePayload, encodeSign1, sha256, sigStructure } from '@gridtokenx/protocol';
 import { Keypair, type PublicKey, type TransactionInstruction } from '@solana/web3.js';
-import nacl from './nacl.js';
 import { Chain, computeLimit, type Outcome } from './harness.js';
+import nacl from './nacl.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 

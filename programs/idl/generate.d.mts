@@ -1,0 +1,2 @@
+export function buildIdl(program: object): object;
+export function accountSize(program: object, name: string): number;

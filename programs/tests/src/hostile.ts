@@ -1,0 +1,65 @@
+import { type AccountMeta, Keypair, TransactionInstruction } from '@solana/web3.js';
+import type { Chain } from './harness.js';
+
+export interface Variant {
+  readonly name: string;
+  readonly instruction: TransactionInstruction;
+}
+
+function replaced(
+  instruction: TransactionInstruction,
+  index: number,
+  change: Partial<AccountMeta>,
+): TransactionInstruction {
+  const keys = instruction.keys.map((meta, at) => (at === index ? { ...meta, ...change } : meta));
+  return new TransactionInstruction({ programId: instruction.programId, keys, data: instruction.data });
+}
+
+/**
+ * Every way to give an instruction a wrong account: each one unsigned, read-only, missing, copied to an account of another program,
+ * replaced by each of the others, and each list cut short. All of them must fail. Accounts of the fee payer stay signed and writable
+ * whatever an instruction says, so these two are left out for it.
+ */
+export function hostileVariants(chain: Chain, instruction: TransactionInstruction): Variant[] {
+  const variants: Variant[] = [];
+  const add = (name: string, changed: TransactionInstruction) => variants.push({ name, instruction: changed });
+  for (const [index, meta] of instruction.keys.entries()) {
+    const isPayer = meta.pubkey.equals(chain.payer.publicKey);
+    if (meta.isSigner && !isPayer) add(`account ${index} unsigned`, replaced(instruction, index, { isSigner: false }));
+    if (meta.isWritable && !isPayer)
+      add(`account ${index} read-only`, replaced(instruction, index, { isWritable: false }));
+    const absent = Keypair.generate().publicKey;
+    add(`account ${index} missing`, replaced(instruction, index, { pubkey: absent, isSigner: false }));
+    const original = chain.account(meta.pubkey);
+    if (original && original.data.length > 0) {
+      const copy = Keypair.generate().publicKey;
+      chain.put(copy, { owner: Keypair.generate().publicKey, data: original.data });
+      add(`account ${index} of a foreign program`, replaced(instruction, index, { pubkey: copy, isSigner: false }));
+    }
+    for (const [other, { pubkey }] of instruction.keys.entries()) {
+      if (pubkey.equals(meta.pubkey)) continue;
+      add(`account ${index} is account ${other}`, replaced(instruction, index, { pubkey, isSigner: false }));
+    }
+    const { programId, data } = instruction;
+    add(
+      `only ${index} accounts`,
+      new TransactionInstruction({ programId, data, keys: instruction.keys.slice(0, index) }),
+    );
+  }
+  return variants;
+}
+
+/** The same instruction with its data cut, extended, and with an unknown discriminator. */
+export function malformedVariants({ programId, keys, data }: TransactionInstruction): Variant[] {
+  const build = (name: string, bytes: Uint8Array) => ({
+    name,
+    instruction: new TransactionInstruction({ programId, keys, data: Buffer.from(bytes) }),
+  });
+  return [
+    build('empty data', new Uint8Array(0)),
+    build('half a discriminator', data.subarray(0, 4)),
+    build('unknown discriminator', Uint8Array.of(255, ...data.subarray(1))),
+    ...(data.length > 8 ? [build('one byte less', data.subarray(0, data.length - 1))] : []),
+    build('one byte more', Uint8Array.of(...data, 0)),
+  ];
+}
