@@ -35,7 +35,7 @@ export interface Oracle {
   stop(): Promise<void>;
 }
 
-const REGISTRY_EVERY_MS = 5_000;
+const METERS_FILE_EVERY_MS = 2_000;
 
 /**
  * Wires adapters to the domain and starts; paths in `config` are relative to `directory`. Rejects with an `Error` that
@@ -194,11 +194,6 @@ export async function startOracle(
   projector.wake();
   uplink.start();
   chain.start();
-  const keepRegistryFresh = () => {
-    registry.refresh().catch(() => undefined);
-    cancelRefresh = realClock.after(REGISTRY_EVERY_MS, keepRegistryFresh);
-  };
-  let cancelRefresh = realClock.after(0, keepRegistryFresh);
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : config.http.port;
   logger.info({ port, oracle: oracleName, verifier: verifier.name, ledger: toHex(ledger.id) }, 'oracle serves');
@@ -207,7 +202,6 @@ export async function startOracle(
     port,
     publicKey: oracleName,
     async stop() {
-      cancelRefresh();
       intake.stop();
       acks.stop();
       await chain.stop();
@@ -228,17 +222,22 @@ interface ChainModule {
 
 /** Loaded only where there is a chain: web3.js is large. */
 async function loadChain(): Promise<ChainModule> {
-  const name = './adapters/chain/index.js';
-  return (await import(name)) as ChainModule;
+  return import('./adapters/chain/index.js');
 }
 
+/** Meters come from a file that is read again now and then; nothing is settled. */
 function withoutChain(registry: MetersFile): Chain {
   const settlements: Settlements = {
     after: () => [],
     totalsOf: () => undefined,
     chainState: () => ({ pending: 0, sender: 'no chain: verifying only', lastSnapshotSlot: null }),
   };
-  return { registry, settlements, attestor: '', start: () => undefined, stop: async () => undefined };
+  let cancel = () => {};
+  const again = () => {
+    registry.refresh().catch(() => undefined);
+    cancel = systemRealClock.after(METERS_FILE_EVERY_MS, again);
+  };
+  return { registry, settlements, attestor: '', start: again, stop: async () => cancel() };
 }
 
 function liveReading(meter: MeterRecord, reading: Reading, gateway: string): LiveReading {

@@ -56,6 +56,7 @@ export class Intake {
   #registrySeen = 0;
   #failures = 0;
   #isStopped = false;
+  #isAsking = false;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -115,6 +116,7 @@ export class Intake {
   /** Looks again at what waits for time to pass or for the registry to say more. */
   reconsider(): void {
     const { ledger, registry, clock } = this.#deps;
+    this.flush();
     this.#commit([], () => ledger.reconsider(clock.now()));
     const asOf = registry.asOf.fetchedAtMs;
     if (asOf === this.#registrySeen) return;
@@ -168,11 +170,19 @@ export class Intake {
     onCommit({ messages, ms: 0, verdicts: new Map([[Reason.storageFailure, messages]]) });
   }
 
+  /** One question at a time, however many messages wait for its answer. */
   #askRegistry(): void {
-    this.#deps.registry.refresh().then(
-      () => this.reconsider(),
-      () => undefined, // The node is away: what is known stays in force, and the message waits.
-    );
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const { registry } = this.#deps;
+    const answered = () => {
+      this.#isAsking = false;
+      if (!this.#isStopped && registry.asOf.fetchedAtMs !== this.#registrySeen) this.reconsider();
+    };
+    // The node is away: what is known stays in force, and the message waits.
+    registry.refresh().then(answered, () => {
+      this.#isAsking = false;
+    });
   }
 
   /** One object for each gateway, so that sets of gateways are sets. */

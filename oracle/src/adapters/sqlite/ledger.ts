@@ -187,6 +187,7 @@ export class SqliteLedger implements Ledger {
     this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
   }
 
+  // Unknown meters come last: they may stay unknown for good, and must not keep others from being decided.
   waiting(limit: number): Waiting[] {
     return this.#sql.waitingRejects.all(limit).map((row) => ({
       gateway: row.key as Uint8Array,
@@ -284,7 +285,7 @@ function statements({ sqlite }: Database) {
       'DELETE FROM rejects WHERE gateway = ? AND id <= (SELECT id FROM rejects WHERE gateway = ? ORDER BY id DESC LIMIT 1 OFFSET ?)',
     ),
     waitingRejects: one(
-      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 ORDER BY r.id LIMIT ?',
+      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 ORDER BY r.reason = 4, r.id LIMIT ?',
     ),
     outbox: one(
       'SELECT o.id AS number, m.*, s.meter FROM outbox o JOIN messages m ON m.id = o.message JOIN streams s ON s.id = m.stream ORDER BY o.id LIMIT ?',
