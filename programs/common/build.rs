@@ -1,4 +1,5 @@
 //! Turns the program ids into constants: `programs/ids.json` (development), or the file that GTX_PROGRAM_IDS names.
+#![allow(clippy::expect_used, clippy::arithmetic_side_effects)] // a build script that panics stops the build
 
 use std::{env, fs, path::Path};
 
@@ -18,11 +19,17 @@ fn main() {
     println!("cargo::rerun-if-changed={}", path.display());
     let json = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut source = String::new();
-    for (constant, name) in
-        [("REGISTRY", "registry"), ("ORACLE", "oracle"), ("ENERGY_TOKEN", "energyToken"), ("TRADING", "trading"), ("GOVERNANCE", "governance")]
-    {
+    for (constant, name) in [
+        ("REGISTRY", "registry"),
+        ("ORACLE", "oracle"),
+        ("ENERGY_TOKEN", "energyToken"),
+        ("TRADING", "trading"),
+        ("GOVERNANCE", "governance"),
+    ] {
         let id = value(&json, name);
-        source += &format!("/// The {name} program.\npub const {constant}: Address = Address::from_str_const(\"{id}\");\n");
+        source +=
+            &format!("/// The {name} program.\npub const {constant}: Address = Address::from_str_const(\"{id}\");\n");
     }
-    fs::write(Path::new(&env::var("OUT_DIR").expect("set by cargo")).join("ids.rs"), source).expect("OUT_DIR is writable");
+    fs::write(Path::new(&env::var("OUT_DIR").expect("set by cargo")).join("ids.rs"), source)
+        .expect("OUT_DIR is writable");
 }

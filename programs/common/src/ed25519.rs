@@ -1,10 +1,6 @@
 //! What the Ed25519 precompile verified, read from the instructions sysvar.
 
-use pinocchio::{
-    account::Ref,
-    error::ProgramError,
-    sysvars::instructions::Instructions,
-};
+use pinocchio::{account::Ref, error::ProgramError, sysvars::instructions::Instructions};
 
 use crate::{GtxError, ids};
 
@@ -97,7 +93,8 @@ mod tests {
                 assert_eq!(outcome(1, fields), Err(GtxError::SignatureMalformed), "{position} {index}");
             }
         }
-        for (position, at) in [(0, 15), (0, 54), (0, 65_535), (2, 0), (2, 15), (2, 86), (4, 15), (4, 113), (4, 65_535)] {
+        for (position, at) in [(0, 15), (0, 54), (0, 65_535), (2, 0), (2, 15), (2, 86), (4, 15), (4, 113), (4, 65_535)]
+        {
             let mut fields = GOOD;
             fields[position] = at;
             assert_eq!(outcome(1, fields), Err(GtxError::SignatureMalformed), "{position} {at}");

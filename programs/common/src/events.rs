@@ -63,4 +63,12 @@ event!(TokenInitialized { mint: [u8; 32], vault: [u8; 32] });
 event!(LedgerPageCreated { zone: u16, page: u32 });
 event!(DestinationSet { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, destination: u8 });
 event!(PageMinted { zone: u16, page: u32, slots: u16, minted_wh: u64, amount: u64 });
-event!(MeterMinted { meter_id: [u8; 16], owner: [u8; 32], zone: u16, page: u32, slot: u16, minted_wh: u64, amount: u64 });
+event!(MeterMinted {
+    meter_id: [u8; 16],
+    owner: [u8; 32],
+    zone: u16,
+    page: u32,
+    slot: u16,
+    minted_wh: u64,
+    amount: u64
+});

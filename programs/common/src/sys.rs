@@ -10,7 +10,11 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
         let mut out = core::mem::MaybeUninit::<[u8; 32]>::uninit();
         // SAFETY: the runtime reads `parts.len()` slices and writes exactly 32 bytes.
         unsafe {
-            pinocchio::syscalls::sol_sha256(parts.as_ptr() as *const u8, parts.len() as u64, out.as_mut_ptr() as *mut u8);
+            pinocchio::syscalls::sol_sha256(
+                parts.as_ptr() as *const u8,
+                parts.len() as u64,
+                out.as_mut_ptr() as *mut u8,
+            );
             out.assume_init()
         }
     }

@@ -33,7 +33,9 @@ fn create_mint(mint: &mut AccountView, payer: &AccountView, program_id: &Address
 
 pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     Args(data).end()?;
-    let [payer, config, mint, authority, vault_authority, vault, token_program, associated_program, system, ..] = accounts else {
+    let [payer, config, mint, authority, vault_authority, vault, token_program, associated_program, system, ..] =
+        accounts
+    else {
         return Err(GtxError::MissingAccount.into());
     };
     checks::payer(payer)?;

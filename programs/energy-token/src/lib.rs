@@ -1,6 +1,6 @@
 //! Energy token: GXT, one for a metered kilowatt-hour of export. Every slot has a cursor of what was minted; it follows the export
 //! and never passes it, so that a kilowatt-hour becomes a token once.
-#![no_std]
+#![cfg_attr(target_os = "solana", no_std)]
 
 #[cfg(target_arch = "bpf")]
 use sbpf_rt as _;

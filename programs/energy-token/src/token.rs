@@ -1,6 +1,9 @@
 //! Calls into Token-2022 and the associated token program.
 
-use gtx_common::{GtxError, ids, layout::energy::{DECIMALS, TokenConfig}};
+use gtx_common::{
+    GtxError, ids,
+    layout::energy::{DECIMALS, TokenConfig},
+};
 use pinocchio::{
     AccountView, Address, ProgramResult,
     cpi::{Seed, Signer, invoke, invoke_signed},
@@ -23,7 +26,11 @@ pub const MINT_AUTHORITY: &[u8] = b"mint_authority";
 pub fn initialize_metadata_pointer(mint: &AccountView) -> ProgramResult {
     let mut data = [0u8; 66];
     let (head, address) = data.split_at_mut(34);
-    head.copy_from_slice(&{ let mut bytes = [0u8; 34]; bytes[0] = 39; bytes });
+    head.copy_from_slice(&{
+        let mut bytes = [0u8; 34];
+        bytes[0] = 39;
+        bytes
+    });
     address.copy_from_slice(mint.address().as_array());
     let accounts = [InstructionAccount::writable(mint.address())];
     invoke(&InstructionView { program_id: &ids::TOKEN_2022, accounts: &accounts, data: &data }, &[mint])
@@ -75,7 +82,14 @@ pub fn associated(wallet: &Address, mint: &Address) -> Result<Address, ProgramEr
 }
 
 /// Creates the vault as the associated account of its authority (idempotent: somebody may have been faster).
-pub fn create_vault(payer: &AccountView, vault: &AccountView, authority: &AccountView, mint: &AccountView, system: &AccountView, token: &AccountView) -> ProgramResult {
+pub fn create_vault(
+    payer: &AccountView,
+    vault: &AccountView,
+    authority: &AccountView,
+    mint: &AccountView,
+    system: &AccountView,
+    token: &AccountView,
+) -> ProgramResult {
     let accounts = [
         InstructionAccount::writable_signer(payer.address()),
         InstructionAccount::writable(vault.address()),
@@ -91,7 +105,13 @@ pub fn create_vault(payer: &AccountView, vault: &AccountView, authority: &Accoun
 }
 
 /// Mints `amount` base units to `target`, signed by the mint authority.
-pub fn mint_to(config: &TokenConfig, mint: &AccountView, target: &AccountView, authority: &AccountView, amount: u64) -> ProgramResult {
+pub fn mint_to(
+    config: &TokenConfig,
+    mint: &AccountView,
+    target: &AccountView,
+    authority: &AccountView,
+    amount: u64,
+) -> ProgramResult {
     let mut data = [7u8, 0, 0, 0, 0, 0, 0, 0, 0];
     data[1..].copy_from_slice(&amount.to_le_bytes());
     let accounts = [

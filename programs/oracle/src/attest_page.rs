@@ -35,7 +35,8 @@ struct Attestation<'a> {
 impl<'a> Attestation<'a> {
     fn parse(data: &'a [u8]) -> Result<Self, ProgramError> {
         let mut args = Args(data);
-        let (version, moves, window, root, bitmap) = (args.u64()?, args.u32()?, args.u32()?, args.bytes()?, args.bytes()?);
+        let (version, moves, window, root, bitmap) =
+            (args.u64()?, args.u32()?, args.u32()?, args.bytes()?, args.bytes()?);
         let length = args.u32()?;
         if usize::try_from(length) != Ok(args.0.len()) || same_key(bitmap, &[0; 32]) {
             return Err(GtxError::MalformedInstruction.into());
@@ -124,7 +125,8 @@ struct Rule {
 /// Whether both rises are at most cap × windows. A cap of 32 bits times at most 2,881 stays far inside 64.
 #[inline(always)]
 fn within_caps(slot: &HotSlot, windows: u64, export_rise: u64, import_rise: u64) -> bool {
-    export_rise <= u64::from(slot.export_cap).wrapping_mul(windows) && import_rise <= u64::from(slot.import_cap).wrapping_mul(windows)
+    export_rise <= u64::from(slot.export_cap).wrapping_mul(windows)
+        && import_rise <= u64::from(slot.import_cap).wrapping_mul(windows)
 }
 
 /// What became of an attested slot: its bytes of totals (at most 18), with SKIPPED added when the slot stayed as it was; or one of
@@ -144,7 +146,8 @@ impl Rule {
     #[inline(always)]
     fn write(&self, slot: &mut HotSlot, export_rise: u64, import_rise: u64, extra: u16, used: u64) -> u64 {
         // A total below 2^63 and a rise below 2^63 do not wrap, so the top bit tells.
-        let (export_wh, import_wh) = (slot.export_wh.wrapping_add(export_rise), slot.import_wh.wrapping_add(import_rise));
+        let (export_wh, import_wh) =
+            (slot.export_wh.wrapping_add(export_rise), slot.import_wh.wrapping_add(import_rise));
         if (export_wh | import_wh) >> 63 != 0 {
             return MALFORMED;
         }
@@ -165,7 +168,8 @@ impl Rule {
         let passed = self.window.wrapping_sub(u64::from(slot.window)).min(MOST_WINDOWS);
         let extra = if within_caps(slot, passed, export_rise, import_rise) { 0 } else { EXTRA };
         if extra != 0
-            && (slot.tail & u32::from(EXTRA) != 0 || !within_caps(slot, passed.wrapping_add(1), export_rise, import_rise))
+            && (slot.tail & u32::from(EXTRA) != 0
+                || !within_caps(slot, passed.wrapping_add(1), export_rise, import_rise))
         {
             return used | SKIPPED;
         }
@@ -283,7 +287,11 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     // Built on an older read: what moved since is left for the next one.
     let moved = if page.moves == attestation.moves { 0 } else { MOVED };
     let [epoch, ..] = zone.epoch.to_le_bytes();
-    let rule = Rule { window: u64::from(attestation.window), relevant: u32::from(ACTIVE | DISPUTED | CLOSED | moved), tail: u32::from_le_bytes([0, 0, attestors, epoch]) };
+    let rule = Rule {
+        window: u64::from(attestation.window),
+        relevant: u32::from(ACTIVE | DISPUTED | CLOSED | moved),
+        tail: u32::from_le_bytes([0, 0, attestors, epoch]),
+    };
     let skipped = apply(&mut page.slots, &rule, attestation.bitmap, attestation.totals)
         .ok_or(ProgramError::from(GtxError::MalformedInstruction))?;
 
@@ -293,6 +301,15 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     }
     page.last_root = *attestation.root;
     history::fold(page, ATTEST_PAGE, attestors, data, &[]);
-    PageAttested::emit(page.zone, page.page, page.version, attestation.window, attestors, skipped, *attestation.root, page.history);
+    PageAttested::emit(
+        page.zone,
+        page.page,
+        page.version,
+        attestation.window,
+        attestors,
+        skipped,
+        *attestation.root,
+        page.history,
+    );
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Oracle: what was metered. One page holds the totals of 256 meters; no tokens.
-#![no_std]
+#![cfg_attr(target_os = "solana", no_std)]
 
 #[cfg(target_arch = "bpf")]
 use sbpf_rt as _;

@@ -17,7 +17,11 @@ const LOADER_PROGRAM: u32 = 2;
 const LOADER_PROGRAM_DATA: u32 = 3;
 
 /// The upgrade authority of this program, from its account and its ProgramData account. NotUpgradeAuthority when there is none.
-fn upgrade_authority(program_id: &Address, program: &AccountView, program_data: &AccountView) -> Result<[u8; 32], ProgramError> {
+fn upgrade_authority(
+    program_id: &Address,
+    program: &AccountView,
+    program_data: &AccountView,
+) -> Result<[u8; 32], ProgramError> {
     checks::key(program, program_id)?;
     for view in [program, program_data] {
         if !view.owned_by(&ids::UPGRADEABLE_LOADER) {

@@ -1,5 +1,5 @@
 //! Registry: who may speak. Zones, attestors, users, connection points, meters and their keys; no energy, no money.
-#![no_std]
+#![cfg_attr(target_os = "solana", no_std)]
 
 #[cfg(target_arch = "bpf")]
 use sbpf_rt as _;

@@ -12,7 +12,8 @@ use gtx_common::{
     layout::{
         oracle::SLOTS,
         registry::{
-            ALG_ED25519, Config, Meter, NO_PAGE, NO_SLOT, Point, ROLE_INSTALLER, ROLE_UTILITY_OPERATOR, STATUS_ACTIVE, User, Zone,
+            ALG_ED25519, Config, Meter, NO_PAGE, NO_SLOT, Point, ROLE_INSTALLER, ROLE_UTILITY_OPERATOR, STATUS_ACTIVE,
+            User, Zone,
         },
     },
     pda, time,
@@ -132,7 +133,8 @@ fn assign(zone: &mut Zone, role: u8) -> Result<(u32, u16), ProgramError> {
         return Ok((NO_PAGE, NO_SLOT));
     }
     let number = zone.meter_count;
-    let (page, slot) = (number / SLOTS as u32, number % SLOTS as u32);
+    const { assert!(SLOTS == 256) };
+    let (page, slot) = (number >> 8, number & 0xff);
     zone.meter_count = number.checked_add(1).ok_or(overflow.clone())?;
     zone.page_count = page.checked_add(1).ok_or(overflow.clone())?;
     Ok((page, u16::try_from(slot).map_err(|_| overflow)?))
@@ -149,7 +151,8 @@ fn take_point(
 ) -> ProgramResult {
     checks::writable(point)?;
     if point.owned_by(&ids::SYSTEM) {
-        let bump = pda::create(point, payer, program_id, &[b"point", &zone.to_le_bytes(), commitment], size_of::<Point>())?;
+        let bump =
+            pda::create(point, payer, program_id, &[b"point", &zone.to_le_bytes(), commitment], size_of::<Point>())?;
         let new = Point { discriminator: Point::DISCRIMINATOR, commitment: *commitment, zone, bump, ..Point::zeroed() };
         pda::fill(point, &new)?;
     }
@@ -242,6 +245,16 @@ impl Record<'_> {
 
     fn announce(&self) {
         let Signed { device_key, meter_id, enrolment, .. } = self.signed;
-        MeterRegistered::emit(*meter_id, enrolment.owner, *device_key, self.zone, self.page, self.slot, enrolment.role, u8::from(enrolment.device_signed), enrolment.window);
+        MeterRegistered::emit(
+            *meter_id,
+            enrolment.owner,
+            *device_key,
+            self.zone,
+            self.page,
+            self.slot,
+            enrolment.role,
+            u8::from(enrolment.device_signed),
+            enrolment.window,
+        );
     }
 }

@@ -35,6 +35,19 @@ pub fn parse(message: &[u8]) -> Result<Sign1<'_>, WireError> {
     Ok(Sign1 { payload, signature })
 }
 
+/// Most messages in one packet.
+pub const MAX_SEQUENCE: usize = 200;
+
+/// The messages of a packet (CBOR sequence of n messages, 1 ≤ n ≤ 200). Malformed as a whole for any other length; each message is
+/// judged by itself.
+pub fn split(packet: &[u8]) -> Result<&[[u8; SIGN1_BYTES]], WireError> {
+    let (messages, rest) = packet.as_chunks::<SIGN1_BYTES>();
+    if messages.is_empty() || messages.len() > MAX_SEQUENCE || !rest.is_empty() {
+        return Err(WireError::Malformed);
+    }
+    Ok(messages)
+}
+
 /// Puts a message together.
 pub fn encode(payload: &[u8; PAYLOAD_BYTES], signature: &[u8; 64]) -> [u8; SIGN1_BYTES] {
     let mut out = [0; SIGN1_BYTES];

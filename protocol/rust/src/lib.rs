@@ -5,13 +5,13 @@
 #[cfg(test)]
 extern crate std;
 
+mod bytes;
 pub mod frame;
 pub mod identity;
 pub mod keys;
 pub mod merkle;
 pub mod payload;
 pub mod quality;
-mod bytes;
 
 /// Why bytes are not a message of this format. The numbers of verdicts are the oracle's; these say only what a codec sees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,6 +22,16 @@ pub enum WireError {
     UnknownVersion,
     /// A kind that this reader does not know.
     UnknownKind,
+}
+
+impl WireError {
+    /// The number of the verdict's reason, see [`reason`].
+    pub const fn reason(self) -> u16 {
+        match self {
+            Self::Malformed => 1,
+            Self::UnknownVersion | Self::UnknownKind => 2,
+        }
+    }
 }
 
 /// SHA-256, by whoever has it.
@@ -37,10 +47,26 @@ pub const WINDOW_SECONDS: u64 = 900;
 pub mod reason {
     /// Every reason with its number and name.
     pub const ALL: [(u16, &str); 21] = [
-        (1, "malformed"), (2, "unknown version"), (3, "wrong network"), (4, "unknown meter"), (5, "wrong key"),
-        (6, "bad signature"), (7, "duplicate"), (8, "equivocation"), (9, "predecessor pending"), (10, "chain broken"),
-        (11, "register fell"), (12, "above physical limit"), (13, "from the future"), (14, "before enrolment"),
-        (15, "key suspended"), (16, "root mismatch"), (17, "root not reproducible"), (18, "storage failure"),
-        (19, "far in the future"), (20, "window not rising"), (21, "unexpected enrolment"),
+        (1, "malformed"),
+        (2, "unknown version"),
+        (3, "wrong network"),
+        (4, "unknown meter"),
+        (5, "wrong key"),
+        (6, "bad signature"),
+        (7, "duplicate"),
+        (8, "equivocation"),
+        (9, "predecessor pending"),
+        (10, "chain broken"),
+        (11, "register fell"),
+        (12, "above physical limit"),
+        (13, "from the future"),
+        (14, "before enrolment"),
+        (15, "key suspended"),
+        (16, "root mismatch"),
+        (17, "root not reproducible"),
+        (18, "storage failure"),
+        (19, "far in the future"),
+        (20, "window not rising"),
+        (21, "unexpected enrolment"),
     ];
 }

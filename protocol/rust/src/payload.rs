@@ -151,7 +151,11 @@ pub fn parse_header(bytes: &[u8; PAYLOAD_BYTES]) -> Result<(Header, u8), WireErr
     if version != VERSION {
         return Err(WireError::UnknownVersion);
     }
-    let header = Header { network_id: get::<4, 8>(bytes), meter_id: get::<12, 16>(bytes), seq: u64::from_le_bytes(get::<28, 8>(bytes)) };
+    let header = Header {
+        network_id: get::<4, 8>(bytes),
+        meter_id: get::<12, 16>(bytes),
+        seq: u64::from_le_bytes(get::<28, 8>(bytes)),
+    };
     if header.seq == 0 {
         return Err(WireError::Malformed); // seq starts at 1
     }
@@ -180,10 +184,22 @@ impl Payload {
         let mut out = [0; PAYLOAD_BYTES];
         put::<0, 2>(&mut out, MAGIC);
         let kind = match &self.body {
-            Body::Reading(body) => { body.write(&mut out); 1 }
-            Body::Statement(body) => { body.write(&mut out); 2 }
-            Body::Event(body) => { body.write(&mut out); 3 }
-            Body::Enrolment(body) => { body.write(&mut out)?; 4 }
+            Body::Reading(body) => {
+                body.write(&mut out);
+                1
+            }
+            Body::Statement(body) => {
+                body.write(&mut out);
+                2
+            }
+            Body::Event(body) => {
+                body.write(&mut out);
+                3
+            }
+            Body::Enrolment(body) => {
+                body.write(&mut out)?;
+                4
+            }
         };
         put::<2, 2>(&mut out, [VERSION, kind]);
         put::<4, 8>(&mut out, self.header.network_id);
