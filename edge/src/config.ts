@@ -84,6 +84,8 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+const UNKNOWN_KEY = 'unknown key';
+
 type Path = readonly PropertyKey[];
 interface Fault {
   readonly path: Path;
@@ -113,7 +115,9 @@ export function parseConfig(text: string, file: string): GatewayConfig {
   const parsed = schema.safeParse(document.toJS() ?? {});
   const faults = parsed.success ? crossFaults(parsed.data) : parsed.error.issues.map(faultOf);
   const located = faults.map((fault) => ({ ...fault, line: lineOf(document.contents, fault.path, lines) }));
-  const [first] = located.sort((a, b) => a.line - b.line);
+  // A misspelt key is also a missing one: the misspelling is what helps.
+  const rank = (fault: Fault) => (fault.message === UNKNOWN_KEY ? 0 : 1);
+  const [first] = located.sort((a, b) => rank(a) - rank(b) || a.line - b.line);
   if (first) throw new ConfigError(`${file}:${first.line}: ${keyText(first.path)}: ${first.message}`);
   if (!parsed.success) throw new ConfigError(`${file}:1: file: not valid`);
   return parsed.data;
@@ -121,7 +125,7 @@ export function parseConfig(text: string, file: string): GatewayConfig {
 
 function faultOf(issue: z.core.$ZodIssue): Fault {
   if (issue.code === 'unrecognized_keys') {
-    return { path: [...issue.path, issue.keys[0] ?? ''], message: 'unknown key' };
+    return { path: [...issue.path, issue.keys[0] ?? ''], message: UNKNOWN_KEY };
   }
   const missing = issue.code === 'invalid_type' && /received undefined/.test(issue.message);
   return { path: issue.path, message: missing ? 'is missing' : issue.message.replace(/^Invalid input: /, '') };

@@ -102,10 +102,12 @@ export class Meter {
   async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
     const { clock, real, plan } = this.#o;
     if (!this.enrolled) return;
+    let due = nextPollMs(clock.nowMs(), this.#lastReadingMs, plan);
     while (!signal.aborted) {
       if (canClose()) await this.#close(clock.nowMs());
       const now = clock.nowMs();
-      const due = nextPollMs(now, this.#lastReadingMs, plan);
+      // What is due stays due until it is polled; it only comes closer, when the clock was stepped back.
+      due = Math.min(due, Math.max(now, nextPollMs(now, this.#lastReadingMs, plan)));
       const [oldest] = this.log.windows.open;
       const end = oldest && canClose() ? windowEndMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
@@ -115,6 +117,7 @@ export class Meter {
       }
       const good = this.#uncommitted < MOST_UNCOMMITTED && (await this.#poll());
       if (!good) await pause(real, RETRY_MS, signal);
+      due = nextPollMs(clock.nowMs(), this.#lastReadingMs, plan);
     }
   }
 

@@ -1,0 +1,142 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Role, Source } from '@gridtokenx/protocol';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { parseDocument } from 'yaml';
+import { ConfigError, parseConfig } from '../src/config.js';
+import { build, command } from './support/processes.js';
+
+/** The sample of the README is the good case: what a user copies must run. */
+const readme = readFileSync(fileURLToPath(new URL('../README.md', import.meta.url)), 'utf8');
+const SAMPLE = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+
+const lineOf = (text: string, part: string) => text.slice(0, text.indexOf(part)).split('\n').length;
+const error = (text: string): string => {
+  try {
+    parseConfig(text, 'g.yaml');
+  } catch (thrown) {
+    expect(thrown).toBeInstanceOf(ConfigError);
+    return (thrown as Error).message;
+  }
+  return 'accepted';
+};
+
+describe('the configuration', () => {
+  test('of the README is accepted, with its defaults', () => {
+    const config = parseConfig(SAMPLE, 'g.yaml');
+    expect(config.meters[0]).toMatchObject({ source: Source.solar, role: Role.point, serial: '12345678' });
+    expect(config.meters[0]?.owner).toHaveLength(32);
+    expect(config).toMatchObject({ boundary_lead_seconds: 5, request_timeout_ms: 1000, ack_threshold: 1 });
+    expect(config.buses[0]).toMatchObject({ transport: 'serial', baud: 9600, parity: 'none', stop_bits: 1 });
+  });
+
+  test('may be JSON', () => {
+    const json = JSON.stringify(parseDocument(SAMPLE).toJS(), null, 1);
+    expect(parseConfig(json, 'g.json')).toEqual(parseConfig(SAMPLE, 'g.yaml'));
+    const wrong = json.replace('"zone": 1', '"zone": -1');
+    expect(error(wrong)).toMatch(new RegExp(`^g.yaml:${lineOf(wrong, '"zone"')}: meters.0.zone: `));
+  });
+
+  test.each<[string, (text: string) => string, string, string]>([
+    ['an unknown key', (t) => t.replace('name: home-1', 'nmae: home-1'), 'nmae', 'nmae: unknown key'],
+    [
+      'an unknown key of a meter',
+      (t) => t.replace('poll_seconds', 'poll_secs'),
+      'poll_secs',
+      'meters.0.poll_secs: unknown key',
+    ],
+    ['a missing key', (t) => t.replace('    zone: 1\n', ''), '- name: main', 'meters.0.zone: is missing'],
+    ['a word for a number', (t) => t.replace('unit: 1', 'unit: one'), 'unit: one', 'meters.0.unit: '],
+    ['a unit out of range', (t) => t.replace('unit: 1', 'unit: 248'), 'unit: 248', 'meters.0.unit: '],
+    [
+      'an unknown profile',
+      (t) => t.replace('profile: eastron-sdm630 ', 'profile: sdm9 '),
+      'profile: sdm9',
+      'meters.0.profile: ',
+    ],
+    [
+      'an unknown bus',
+      (t) => t.replace('bus: rs485', 'bus: rs422'),
+      'bus: rs422',
+      'meters.0.bus: there is no bus "rs422"',
+    ],
+    [
+      'a key that is none',
+      (t) => t.replace(/key: "\w+"/, 'key: xyz'),
+      'key: xyz',
+      'oracles.0.key: expected a public key in base58',
+    ],
+    [
+      'an owner that is none',
+      (t) => t.replace(/owner: "\w+"/, 'owner: me'),
+      'owner: me',
+      'meters.0.owner: expected a public key',
+    ],
+    [
+      'a bad network',
+      (t) => t.replace('"0011223344556677"', '"00"'),
+      'network_id',
+      'network_id: expected 16 hexadecimal digits',
+    ],
+    ['a wrong scheme', (t) => t.replace('mqtt://', 'http://'), 'broker:', 'broker.url: expected a URL such as mqtt://'],
+    [
+      'a threshold nobody reaches',
+      (t) => t.replace('ack_threshold: 1', 'ack_threshold: 2'),
+      'ack_threshold',
+      'ack_threshold: 2 of 1',
+    ],
+    ['broken YAML', (t) => t.replace('meters:', 'meters: ['), '', 'syntax: '],
+    [
+      'an unknown transport',
+      (t) => t.replace('transport: serial', 'transport: can'),
+      'transport: can',
+      'buses.0.transport: ',
+    ],
+  ])('%s is refused with file, line and key', (_name, change, part, expected) => {
+    const text = change(SAMPLE);
+    expect(text).not.toBe(SAMPLE);
+    const message = error(text);
+    expect(message).not.toContain('\n');
+    const line = part === '' ? '\\d+' : String(lineOf(text, part));
+    expect(message).toMatch(new RegExp(`^g\\.yaml:${line}: ${expected.replace(/[.?*+[\]()]/g, '\\$&')}`));
+  });
+
+  test('the same unit on one bus, or one name twice, is refused', () => {
+    const [meter = ''] = /^ {2}- name: main[\s\S]*$/m.exec(SAMPLE) ?? [];
+    expect(error(`${SAMPLE}${meter}`)).toContain('meters.1.name: the name "main" is used twice');
+    expect(error(`${SAMPLE}${meter.replace('main', 'second')}`)).toContain(
+      'meters.1.unit: unit 1 on "rs485" is used twice',
+    );
+    expect(error(`${SAMPLE}${meter.replace('main', 'second').replace('unit: 1', 'unit: 2')}`)).toBe('accepted');
+  });
+
+  test('an empty file is refused', () => {
+    expect(error('')).toMatch(/^g\.yaml:1: /);
+  });
+});
+
+describe('the command line', () => {
+  beforeAll(build);
+
+  test('says one line and exits with 2 when the configuration is wrong or missing', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'gridtokenx-config-'));
+    try {
+      const path = join(dir, 'gateway.yaml');
+      writeFileSync(path, SAMPLE.replace('zone: 1', 'zone: 99999'));
+      for (const name of ['init', 'run', 'status']) {
+        const { code, output } = await command('edge/dist/main.js', [name, '--config', path]);
+        expect([code, output.trim().split('\n').length]).toEqual([2, 1]);
+        expect(output).toContain(`gateway.yaml:${lineOf(SAMPLE, 'zone: 1')}: meters.0.zone: `);
+      }
+      const { code, output } = await command('edge/dist/main.js', ['run', '--config', join(dir, 'none.yaml')]);
+      expect([code, output.trim().split('\n').length]).toEqual([2, 1]);
+      writeFileSync(path, SAMPLE.replace('/var/lib/gridtokenx', join(dir, 'data')));
+      const run = await command('edge/dist/main.js', ['run', '--config', path]);
+      expect([run.code, run.output]).toEqual([2, expect.stringContaining('run "init" first')]);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});

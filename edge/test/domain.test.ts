@@ -1,0 +1,342 @@
+import { type Ack, Kind, parseSign1, Reason, toHex, windowEndMs, windowOf } from '@gridtokenx/protocol';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { openSpool } from '../src/adapters/spool/spool.js';
+import { AckBook } from '../src/domain/acks.js';
+import { Backoff } from '../src/domain/backoff.js';
+import { MOST_IN_FLIGHT, Outbox } from '../src/domain/outbox.js';
+import { withoutDeclared } from '../src/domain/recovery.js';
+import { judgeRegisters } from '../src/domain/registers.js';
+import { nextPollMs } from '../src/domain/schedule.js';
+import { SEQ_BLOCK, SeqAllocator } from '../src/domain/seq.js';
+import { waitUntil } from '../src/domain/wait.js';
+import { WindowBook } from '../src/domain/windows.js';
+import { MemoryDisk } from './support/memory-disk.js';
+import { METER_HEX, message } from './support/messages.js';
+import { VirtualTime } from './support/virtual-time.js';
+
+describe('seqs', () => {
+  test('are reserved before they are handed out, in blocks, and a failed reservation uses none', async () => {
+    const reserved: bigint[] = [];
+    let failing = false;
+    const seqs = new SeqAllocator(10n, async (through) => {
+      if (failing) throw new Error('disk');
+      reserved.push(through);
+    });
+    for (let i = 0n; i < SEQ_BLOCK; i++) expect(await seqs.take()).toBe(11n + i);
+    expect(reserved).toEqual([10n + SEQ_BLOCK]);
+    failing = true;
+    await expect(seqs.take()).rejects.toThrow('disk');
+    failing = false;
+    expect(await seqs.take()).toBe(11n + SEQ_BLOCK);
+    await expect(seqs.continueAt(5n)).rejects.toThrow(RangeError);
+    await seqs.continueAt(5000n);
+    expect([await seqs.take(), reserved.at(-1)]).toEqual([5000n, 4999n + SEQ_BLOCK]);
+  });
+});
+
+describe('when a meter is polled', () => {
+  const plan = { pollMs: 60_000, leadMs: 20_000 };
+  const start = Date.UTC(2026, 0, 1);
+
+  test('on the grid, and once just before each boundary', () => {
+    const times: number[] = [];
+    let [now, last] = [start + 1, null as number | null];
+    while (times.length < 17) {
+      const due = nextPollMs(now, last, plan);
+      expect(due).toBeGreaterThanOrEqual(now);
+      now = due;
+      times.push((due - start) / 1000);
+      last = due + 100;
+      now = last;
+    }
+    expect(times).toEqual([60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 660, 720, 780, 840, 880, 900, 960]);
+  });
+
+  test('a boundary poll that failed or was overslept is due at once while the window runs', () => {
+    expect(nextPollMs(start + 885_000, start + 840_000, plan)).toBe(start + 885_000);
+    expect(nextPollMs(start + 885_000, null, plan)).toBe(start + 885_000);
+    expect(nextPollMs(start + 885_000, start + 881_000, plan)).toBe(start + 900_000);
+    expect(nextPollMs(start + 900_000, start + 840_000, plan)).toBe(start + 960_000);
+  });
+
+  test('whatever the period, every window that is watched throughout has a reading near its end', () => {
+    const periods = fc.integer({ min: 1, max: 900 });
+    fc.assert(
+      fc.property(
+        periods,
+        fc.integer({ min: 1, max: 60 }),
+        fc.nat({ max: 899_999 }),
+        (pollSeconds, leadSeconds, offset) => {
+          const own = { pollMs: pollSeconds * 1000, leadMs: leadSeconds * 1000 };
+          let [now, last] = [start + offset, null as number | null];
+          const end = start + 4 * 900_000;
+          const near = new Set<number>();
+          while (now < end) {
+            now = nextPollMs(now, last, own);
+            last = now;
+            if (windowEndMs(windowOf(now)) - now <= 60_000) near.add(windowOf(now));
+            now += 1;
+          }
+          expect(near.size).toBeGreaterThanOrEqual(4);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test('waiting never ends early, also when the clock runs sixty times as fast or is stepped back', async () => {
+    const time = new VirtualTime(start, 60);
+    let doneAt = 0;
+    const target = start + 600_000;
+    void waitUntil(time.clock, time, target, new AbortController().signal).then(() => {
+      doneAt = time.clock.nowMs();
+    });
+    await time.advance(5_000);
+    time.step = -120_000;
+    await time.advance(6_000);
+    expect(doneAt).toBe(0);
+    await time.advance(2_000);
+    expect(doneAt).toBeGreaterThanOrEqual(target);
+    expect(doneAt).toBeLessThan(target + 60 * 260);
+  });
+});
+
+describe('registers', () => {
+  const limits = { importLimitW: 10_000, exportLimitW: 5_000, stepWh: 2 };
+  const at = (minutes: number, importWh: number, exportWh: number) => ({
+    timeMs: minutes * 60_000,
+    importWh: BigInt(importWh),
+    exportWh: BigInt(exportWh),
+  });
+  test.each([
+    ['the first reading', null, at(0, 5, 5), 'good'],
+    ['equal', at(0, 5, 5), at(1, 5, 5), 'good'],
+    ['import fell', at(0, 5, 5), at(1, 4, 6), 'lower'],
+    ['export fell', at(0, 5, 5), at(1, 6, 4), 'lower'],
+    ['import at its limit: 10 kW x 1.1 for 6 minutes, and 2 Wh', at(0, 0, 0), at(6, 1102, 0), 'good'],
+    ['import above it', at(0, 0, 0), at(6, 1103, 0), 'above-limit'],
+    ['export at its limit', at(0, 0, 0), at(6, 0, 552), 'good'],
+    ['export above it', at(0, 0, 0), at(6, 0, 553), 'above-limit'],
+    ['time went back', at(9, 0, 0), at(1, 2, 2), 'good'],
+    ['time went back, energy did not', at(9, 0, 0), at(1, 3, 0), 'above-limit'],
+  ] as const)('%s', (_name, last, now, verdict) => {
+    expect(judgeRegisters(last, now, limits)).toBe(verdict);
+  });
+});
+
+describe('windows', () => {
+  test('a reading at the boundary belongs to the next window', () => {
+    const book = new WindowBook(0);
+    const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
+    book.add({ ...reading, timeMs: 900_000 * 10 - 1 });
+    book.add({ ...reading, timeMs: 900_000 * 10, importWh: 9n });
+    expect(book.open.map(({ window, importWh }) => [window, importWh])).toEqual([
+      [9, 1n],
+      [10, 9n],
+    ]);
+    expect(book.due(900_000 * 10 - 1)).toBeNull();
+    expect(book.due(900_000 * 10)?.window).toBe(9);
+  });
+
+  test('near the end means at most 60 s before it', () => {
+    const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 0 };
+    for (const [before, quality] of [
+      [60_000, 0],
+      [60_001, 1],
+    ] as const) {
+      const book = new WindowBook(0);
+      book.add({ ...reading, timeMs: 900_000 * 10 - before });
+      expect(book.due(900_000 * 10)?.quality).toBe(quality);
+    }
+  });
+});
+
+const oracles = ['A', 'B', 'C'];
+const ack = (timeMs: number, stored: bigint, change: Partial<Ack> = {}): Ack => ({
+  ledgerId: new Uint8Array(16).fill(1),
+  timeMs,
+  gateway: new Uint8Array(32),
+  meters: new Map([[METER_HEX, { storedThrough: stored, highestSeen: stored + 2n, highestWindow: Number(stored) }]]),
+  refused: [],
+  ...change,
+});
+
+describe('acks', () => {
+  test('acknowledged is what the threshold of oracles has stored', () => {
+    const book = new AckBook(oracles, 2);
+    expect(book.acknowledged(METER_HEX)).toBe(0n);
+    book.accept('A', ack(1, 10n));
+    expect(book.acknowledged(METER_HEX)).toBe(0n);
+    book.accept('B', ack(1, 7n));
+    expect(book.acknowledged(METER_HEX)).toBe(7n);
+    book.accept('C', ack(1, 9n));
+    expect(book.acknowledged(METER_HEX)).toBe(9n);
+    expect(book.highest(METER_HEX)).toEqual({ storedThrough: 10n, highestSeen: 12n, highestWindow: 10 });
+    expect(() => new AckBook(oracles, 4)).toThrow(RangeError);
+  });
+
+  test('an older ack says nothing, a new ledger or a lower watermark is noticed', () => {
+    const book = new AckBook(oracles, 1);
+    expect(book.accept('A', ack(5, 10n))).toBe('newer');
+    expect(book.accept('A', ack(5, 3n))).toBe('same');
+    expect(book.accept('A', ack(4, 3n))).toBe('older');
+    expect(book.acknowledged(METER_HEX)).toBe(10n);
+    expect(book.accept('A', ack(6, 11n))).toBe('newer');
+    expect(book.accept('A', ack(7, 4n))).toBe('fallen-back');
+    expect(book.acknowledged(METER_HEX)).toBe(4n);
+    expect(book.accept('A', ack(8, 4n, { ledgerId: new Uint8Array(16) }))).toBe('fallen-back');
+    expect(book.accept('A', ack(9, 0n, { ledgerId: new Uint8Array(16), meters: new Map() }))).toBe('fallen-back');
+  });
+
+  test('a message is dead only when the threshold can no longer be reached', () => {
+    const book = new AckBook(oracles, 2);
+    const hash = new Uint8Array(16).fill(5);
+    const refused = [{ hash, reason: Reason.registerFell }];
+    book.accept('A', ack(1, 0n, { refused }));
+    expect(book.isDead(toHex(hash))).toBe(false);
+    book.accept('B', ack(1, 0n, { refused }));
+    expect(book.isDead(toHex(hash))).toBe(true);
+    book.accept('B', ack(2, 0n));
+    expect(book.isDead(toHex(hash))).toBe(false);
+  });
+
+  test('survive a restart as they were; damage and unknown oracles are passed over', () => {
+    const book = new AckBook(oracles, 1);
+    book.accept('A', ack(5, 10n));
+    const again = new AckBook(oracles, 1);
+    again.restore(book.encode());
+    expect([again.acknowledged(METER_HEX), again.accept('A', ack(4, 1n))]).toEqual([10n, 'older']);
+    const other = new AckBook(['B'], 1);
+    other.restore(book.encode());
+    expect(other.acknowledged(METER_HEX)).toBe(0n);
+    for (const text of ['', '{}', '{"oracles":[{"oracle":"A","time_ms":1,"ledger_id":"00","meters":[["x","y"]]}]}']) {
+      const damaged = new AckBook(oracles, 1);
+      damaged.restore(text);
+      expect(damaged.acknowledged(METER_HEX)).toBe(0n);
+    }
+  });
+});
+
+describe('what is sent', () => {
+  const setUp = async (count: number, acknowledged = 0n) => {
+    const { spool } = await openSpool(new MemoryDisk(), '/spool', new VirtualTime(), () => {});
+    const state = { acknowledged, excluded: new Set<bigint>() };
+    const outbox = new Outbox(
+      spool,
+      [METER_HEX],
+      () => state.acknowledged,
+      (_meter, seq) => state.excluded.has(seq),
+    );
+    let next = 0n;
+    const write = async (number: number) => {
+      const seqs = Array.from({ length: number }, () => ++next);
+      await spool.append(seqs.map((seq) => message(seq)));
+      for (const seq of seqs) outbox.committed({ meter: METER_HEX, kind: Kind.reading, seq, message: message(seq) });
+    };
+    await write(count);
+    const drain = async () => {
+      const sent: { live: boolean; seqs: number[] }[] = [];
+      for (let packet = await outbox.next(); packet; packet = await outbox.next()) {
+        const seqs = packet.messages.map((bytes) =>
+          Number(new DataView(parseSign1(bytes).payload.buffer).getBigUint64(28, true)),
+        );
+        sent.push({ live: packet.live, seqs });
+      }
+      return sent;
+    };
+    return { outbox, state, write, drain, spool };
+  };
+  const seqsOf = (sent: { seqs: number[] }[]) => sent.flatMap(({ seqs }) => seqs);
+  const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+  test('nothing while not connected; then what is beyond the watermark as backfill, and new records once, live', async () => {
+    const { outbox, state, write, drain } = await setUp(450, 20n);
+    expect(await drain()).toEqual([]);
+    outbox.connected(0);
+    const first = await drain();
+    expect(first.map(({ live, seqs }) => [live, seqs.length])).toEqual([
+      [false, 200],
+      [false, 200],
+      [false, 30],
+    ]);
+    expect(seqsOf(first)).toEqual(range(21, 450));
+    await write(3);
+    expect(await drain()).toEqual([{ live: true, seqs: [451, 452, 453] }]);
+    state.acknowledged = 453n;
+    expect(outbox.checkProgress(1)).toBe(false);
+    expect(await drain()).toEqual([]);
+  });
+
+  test('at most 4,000 in flight beyond the watermark, live not counted', async () => {
+    const { outbox, state, write, drain } = await setUp(MOST_IN_FLIGHT + 500);
+    outbox.connected(0);
+    expect(seqsOf(await drain())).toEqual(range(1, MOST_IN_FLIGHT));
+    await write(1);
+    expect(seqsOf(await drain())).toEqual([MOST_IN_FLIGHT + 501]);
+    state.acknowledged = 300n;
+    expect(seqsOf(await drain())).toEqual(range(MOST_IN_FLIGHT + 1, MOST_IN_FLIGHT + 300));
+  });
+
+  test('without progress for 10 s everything beyond the watermark goes again, with back-off, then only its start', async () => {
+    const { outbox, state, drain } = await setUp(300);
+    outbox.connected(0);
+    await drain();
+    state.acknowledged = 100n;
+    expect(outbox.checkProgress(9_000)).toBe(false);
+    expect(outbox.checkProgress(18_999)).toBe(false);
+    expect(outbox.checkProgress(19_000)).toBe(true);
+    expect(seqsOf(await drain())).toEqual(range(101, 300));
+    expect(outbox.checkProgress(29_000)).toBe(false);
+    expect(outbox.checkProgress(39_000)).toBe(true);
+    expect(seqsOf(await drain())).toEqual(range(101, 300));
+    state.acknowledged = 300n;
+    expect(outbox.checkProgress(500_000)).toBe(false);
+    expect(await drain()).toEqual([]);
+  });
+
+  test('a ledger that fell back gets everything again from its watermark', async () => {
+    const { outbox, state, drain } = await setUp(50, 40n);
+    outbox.connected(0);
+    expect(seqsOf(await drain())).toEqual(range(41, 50));
+    state.acknowledged = 0n;
+    outbox.fallenBack(1);
+    expect(seqsOf(await drain())).toEqual(range(1, 50));
+  });
+
+  test('what is excluded is left out, live and as backfill', async () => {
+    const { outbox, state, write, drain } = await setUp(10);
+    state.excluded = new Set([3n, 4n, 12n]);
+    outbox.connected(0);
+    await write(3);
+    expect(seqsOf(await drain()).sort((a, b) => a - b)).toEqual([1, 2, 5, 6, 7, 8, 9, 10, 11, 13]);
+  });
+
+  test('more live messages than fit are taken from the spool later, none is left out', async () => {
+    const { outbox, write, drain } = await setUp(5);
+    outbox.connected(0);
+    await drain();
+    await write(2_500);
+    expect(new Set(seqsOf(await drain()))).toEqual(new Set(range(6, 2_505)));
+  });
+});
+
+test('declared gaps are cut out of what is missing', () => {
+  const gap = (first: number, last: number) => ({ first: BigInt(first), last: BigInt(last) });
+  expect(withoutDeclared([gap(1, 10), gap(20, 30)], [gap(3, 4), gap(8, 22), gap(30, 40)])).toEqual([
+    gap(1, 2),
+    gap(5, 7),
+    gap(23, 29),
+  ]);
+});
+
+test('back-off doubles to its limit, with jitter below', () => {
+  const backoff = new Backoff(100, 1_000, { bytes: () => new Uint8Array(0), fraction: () => 0.999 });
+  expect([backoff.next(), backoff.next(), backoff.next(), backoff.next(), backoff.next(), backoff.next()]).toEqual([
+    100, 200, 400, 800, 1000, 1000,
+  ]);
+  backoff.reset();
+  expect(backoff.next()).toBe(100);
+  const low = new Backoff(100, 1_000, { bytes: () => new Uint8Array(0), fraction: () => 0 });
+  expect([low.next(), low.next()]).toEqual([50, 100]);
+});

@@ -1,0 +1,424 @@
+import {
+  decodePayload,
+  EventCode,
+  ed25519Signer,
+  GapReason,
+  Kind,
+  type MeterEvent,
+  merkleRoot,
+  type Payload,
+  parseSign1,
+  Quality,
+  type Reading,
+  type Statement,
+  shortHash,
+  windowEndMs,
+  windowOf,
+} from '@gridtokenx/protocol';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { openSpool } from '../src/adapters/spool/spool.js';
+import { MeterLog } from '../src/domain/meter-log.js';
+import { decodeState, encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
+import { RecoveryScan } from '../src/domain/recovery.js';
+import type { MeterSample, Spool } from '../src/ports.js';
+import { MemoryDisk } from './support/memory-disk.js';
+import { METER, METER_HEX, NETWORK } from './support/messages.js';
+import { VirtualTime } from './support/virtual-time.js';
+
+const signer = ed25519Signer(new Uint8Array(32).fill(3));
+const STATE = '/state/meter.json';
+const START = Date.UTC(2026, 0, 1, 9, 0);
+
+interface Run {
+  readonly log: MeterLog;
+  readonly spool: Spool;
+  /** Everything that was handed on to be published in this run. */
+  readonly published: { payload: Payload; bytes: Uint8Array; message: Uint8Array }[];
+  readonly time: VirtualTime;
+  readonly begin: () => Promise<void>;
+}
+
+interface RunOptions {
+  readonly storedThrough?: bigint;
+  readonly reserve?: boolean;
+  readonly at?: number;
+}
+
+/** One run of a gateway's meter on a disk, up to and including event 1 and the gaps. */
+async function startRun(disk: MemoryDisk, options: RunOptions = {}): Promise<Run> {
+  const run = await openRun(disk, options);
+  await run.begin();
+  return run;
+}
+
+async function openRun(disk: MemoryDisk, options: RunOptions): Promise<Run> {
+  const time = new VirtualTime(options.at ?? START);
+  const scan = new RecoveryScan();
+  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
+  const text = await disk.read(STATE);
+  const recovered = scan.result(METER_HEX);
+  const published: Run['published'] = [];
+  const log = new MeterLog(
+    { networkId: NETWORK, meterId: METER },
+    text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE,
+    recovered,
+    {
+      signer,
+      spool,
+      clock: time.clock,
+      counters: { add: () => {} },
+      // The control: a reservation that is not stored.
+      store: async (state) =>
+        disk.replace(
+          STATE,
+          Buffer.from(encodeState(options.reserve === false ? { ...state, reservedThrough: 0n } : state)),
+        ),
+      committed: (_meter, message) => {
+        const { payload: bytes } = parseSign1(message);
+        published.push({ payload: decodePayload(bytes), bytes, message });
+      },
+    },
+  );
+  const tornRecords = Math.ceil(damage.tornBytes / 187);
+  const start = { softwareHash: new Uint8Array(16), storedThrough: options.storedThrough ?? 0n, tornRecords };
+  return { log, spool, published, time, begin: () => log.start(recovered, start) };
+}
+
+const sample = (timeMs: number, wh: number): MeterSample => ({
+  timeMs,
+  uncertaintyMs: 10,
+  importWh: BigInt(wh),
+  exportWh: BigInt(2 * wh),
+  powerW: -5,
+  voltageDv: 2301,
+  frequencyChz: 5000,
+  raw: Uint8Array.of(1, 2, 3),
+});
+
+const ofKind = <K extends Payload['kind']>(run: Run, kind: K) =>
+  run.published.flatMap(({ payload }) => (payload.kind === kind ? [payload as Extract<Payload, { kind: K }>] : []));
+const gapsOf = (run: Run) =>
+  ofKind(run, Kind.event)
+    .filter(({ code }) => code === EventCode.gap)
+    .map(({ value, detail, data }) => [value, detail, data[0]]);
+
+describe('one run', () => {
+  test('chains events and readings, leaves statements out of the chain, and signs what it says', async () => {
+    const run = await startRun(new MemoryDisk());
+    for (let i = 0; i < 20; i++) await run.log.reading(sample(START + i * 60_000, 100 + i), true);
+    expect((await run.log.closeDue(START + 20 * 60_000)).map(({ window }) => window)).toEqual([windowOf(START)]);
+    await run.log.reading(sample(START + 20 * 60_000, 130), true);
+    expect(run.published.map(({ payload }) => payload.seq)).toEqual(
+      Array.from({ length: 23 }, (_, i) => BigInt(i + 1)),
+    );
+    let prev = new Uint8Array(16);
+    for (const { payload, bytes } of run.published) {
+      if (payload.kind !== Kind.reading && payload.kind !== Kind.event) continue;
+      expect(payload.prev).toEqual(prev);
+      prev = shortHash(bytes) as typeof prev;
+    }
+    const [statement] = ofKind(run, Kind.statement);
+    const covered = run.published.filter(
+      ({ payload }) => payload.kind === Kind.reading && payload.seq < (statement?.seq ?? 0n),
+    );
+    expect(statement).toMatchObject({
+      window: windowOf(START),
+      importWh: 114n,
+      exportWh: 228n,
+      // Five of these readings are of the next window already: the root follows seqs, not times.
+      readingCount: 20,
+      quality: Quality.gatewaySigned,
+      timeUncertaintyMs: 10,
+      readingsRoot: merkleRoot(covered.map(({ bytes }) => bytes)),
+    });
+  });
+
+  test('a window without a reading near its end is stale, one without any gets no statement', async () => {
+    const run = await startRun(new MemoryDisk());
+    await run.log.reading(sample(START + 10_000, 100), true);
+    await run.log.reading(sample(START + 3 * 900_000 - 60_000, 200), true);
+    const closed = await run.log.closeDue(START + 3 * 900_000);
+    expect(closed.map(({ window, quality }) => [window - windowOf(START), quality & Quality.stale])).toEqual([
+      [0, Quality.stale],
+      [2, 0],
+    ]);
+  });
+
+  test('an unknown clock marks readings and the window', async () => {
+    const run = await startRun(new MemoryDisk());
+    await run.log.reading({ ...sample(START, 1), uncertaintyMs: null }, true);
+    expect(ofKind(run, Kind.reading)[0]).toMatchObject({
+      quality: Quality.gatewaySigned | Quality.unsynchronised,
+      timeUncertaintyMs: null,
+    });
+    const [closed] = await run.log.closeDue(START + 900_000);
+    expect(closed).toMatchObject({ uncertaintyMs: null });
+    expect((closed?.quality ?? 0) & Quality.unsynchronised).toBe(Quality.unsynchronised);
+  });
+
+  test('a clock that was set back keeps readings in the newest window, and windows rise', async () => {
+    const run = await startRun(new MemoryDisk());
+    await run.log.reading(sample(START + 899_000, 1), true);
+    await run.log.closeDue(START + 900_000);
+    await run.log.reading(sample(START - 3_600_000, 2), true);
+    expect(await run.log.closeDue(START + 900_000)).toEqual([]);
+    const [closed] = await run.log.closeDue(windowEndMs(windowOf(START) + 1));
+    expect(closed?.window).toBe(windowOf(START) + 1);
+  });
+
+  test('after a discontinuity readings go on with bit 3 and statements stop, over a restart too', async () => {
+    const disk = new MemoryDisk();
+    const run = await startRun(disk);
+    await run.log.reading(sample(START, 500), true);
+    await run.log.discontinuity({ importWh: 500n, exportWh: 1000n }, { exportWh: 7n });
+    await run.log.reading(sample(START + 880_000, 3), false);
+    const event = ofKind(run, Kind.event).at(-1) as MeterEvent;
+    expect([event.code, event.value]).toEqual([EventCode.registerDiscontinuity, 1000n]);
+    expect(new DataView(event.data.buffer, event.data.byteOffset).getBigUint64(0, true)).toBe(500n);
+    expect((ofKind(run, Kind.reading).at(-1) as Reading).quality & Quality.discontinuity).toBe(Quality.discontinuity);
+    expect(await run.log.closeDue(START + 900_000)).toEqual([]);
+    const next = await startRun(disk);
+    expect(next.log.inDiscontinuity).toBe(true);
+    expect(await next.log.closeDue(START + 900_000)).toEqual([]);
+  });
+});
+
+describe('after a stop', () => {
+  test('the next run starts above everything reserved and declares what was not used', async () => {
+    const disk = new MemoryDisk();
+    await startRun(disk);
+    const second = await startRun(disk);
+    expect(second.published.map(({ payload }) => payload.seq)).toEqual([129n, 130n]);
+    expect(ofKind(second, Kind.event)[0]).toMatchObject({ code: EventCode.started, value: 1n, bootCount: 2 });
+    expect(gapsOf(second)).toEqual([[2n, 127, GapReason.unused]]);
+    // Declared once: a third run finds only the second's rest.
+    const third = await startRun(disk);
+    expect(gapsOf(third)).toEqual([[131n, 126, GapReason.unused]]);
+  });
+
+  test('the open window goes on with bit 2, over the readings of both runs', async () => {
+    const disk = new MemoryDisk();
+    const first = await startRun(disk);
+    await first.log.reading(sample(START + 60_000, 10), true);
+    const second = await startRun(disk);
+    await second.log.reading(sample(START + 890_000, 20), true);
+    const [closed] = await second.log.closeDue(START + 900_000);
+    expect(closed).toMatchObject({ importWh: 20n, quality: Quality.gatewaySigned | Quality.gap });
+    const [statement] = ofKind(second, Kind.statement);
+    const readings = [...first.published, ...second.published].filter(({ payload }) => payload.kind === Kind.reading);
+    expect(statement).toMatchObject({ readingCount: 2, readingsRoot: merkleRoot(readings.map(({ bytes }) => bytes)) });
+  });
+
+  test('a window that is over is closed from the spool', async () => {
+    const disk = new MemoryDisk();
+    const first = await startRun(disk);
+    await first.log.reading(sample(START + 860_000, 10), true);
+    const second = await startRun(disk, { at: START + 5 * 900_000 });
+    const [closed] = await second.log.closeDue(second.time.clock.nowMs());
+    expect(closed).toMatchObject({
+      window: windowOf(START),
+      importWh: 10n,
+      quality: Quality.gatewaySigned | Quality.gap,
+    });
+  });
+
+  test('a record that was damaged is declared as damaged, what oracles have is not', async () => {
+    const disk = new MemoryDisk();
+    const first = await startRun(disk);
+    for (let i = 0; i < 5; i++) await first.log.reading(sample(START + i * 1000, i), true);
+    const segment = disk.files.get('/spool/r-00000001.seg');
+    if (!segment) throw new Error('no segment');
+    segment.bytes[187 + 50] = (segment.bytes[187 + 50] ?? 0) ^ 1;
+    const image = disk.image();
+    expect(gapsOf(await startRun(disk))).toEqual([
+      [3n, 1, GapReason.damaged],
+      [7n, 122, GapReason.unused],
+    ]);
+    expect(gapsOf(await startRun(MemoryDisk.fromImage(image), { storedThrough: 4n }))).toEqual([
+      [7n, 122, GapReason.unused],
+    ]);
+  });
+});
+
+/** What all runs together published: seq -> contents. */
+function reused(runs: readonly Run[]): bigint[] {
+  const contents = new Map<bigint, Set<string>>();
+  for (const { payload, message } of runs.flatMap(({ published }) => published)) {
+    const known = contents.get(payload.seq) ?? new Set<string>();
+    known.add(Buffer.from(message).toString('hex'));
+    contents.set(payload.seq, known);
+  }
+  return Array.from(contents).flatMap(([seq, known]) => (known.size > 1 ? [seq] : []));
+}
+
+/** Runs with a power cut each; returns them and what the last one finds. */
+async function crashes(fuses: readonly number[], keep: number, reserve: boolean): Promise<Run[]> {
+  const disk = new MemoryDisk();
+  const runs: Run[] = [];
+  let wh = 0;
+  for (const fuse of [...fuses, Number.POSITIVE_INFINITY]) {
+    disk.fuse = fuse;
+    const at = START + runs.length * 400_000;
+    try {
+      const run = await openRun(disk, { reserve, at });
+      runs.push(run);
+      await Promise.race([run.begin(), stalled(disk)]);
+      for (let i = 0; i < 12; i++) {
+        const left = Promise.race([
+          run.log.reading(sample(at + i * 60_000, ++wh), true).then(() => run.log.closeDue(at + i * 60_000)),
+          stalled(disk),
+        ]);
+        await left;
+        if (disk.cut) break;
+      }
+    } catch (error) {
+      expect((error as { code?: string }).code).toBe('EPOWER');
+    }
+    disk.powerCut((unsynced) => Math.floor(unsynced * keep));
+  }
+  return runs;
+}
+
+/** Resolves once the power is gone: the spool waits for its disk for ever then. */
+async function stalled(disk: MemoryDisk): Promise<void> {
+  for (let i = 0; i < 50 && !disk.cut; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+describe('power cuts', () => {
+  const plan = fc.tuple(
+    fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 5 }),
+    fc.double({ min: 0, max: 1, noNaN: true }),
+  );
+
+  test('no seq is ever published with two contents, no window has two statements, nothing published is lost', async () => {
+    await fc.assert(
+      fc.asyncProperty(plan, async ([fuses, keep]) => {
+        const runs = await crashes(fuses, keep, true);
+        expect(reused(runs)).toEqual([]);
+        const windows = runs.flatMap((run) =>
+          ofKind(run, Kind.statement).map((s: Statement) => `${s.window}/${s.seq}`),
+        );
+        expect(new Set(windows.map((text) => text.split('/')[0])).size).toBe(new Set(windows).size);
+        const last = runs.at(-1);
+        for (const { payload, message } of runs.flatMap(({ published }) => published)) {
+          const [record] = (await last?.spool.read(METER_HEX, payload.seq, 1)) ?? [];
+          expect(record?.message, `seq ${payload.seq}`).toEqual(message);
+        }
+        // Every seq below the newest is there or declared.
+        const all = await last?.spool.read(METER_HEX, 1n, 10_000);
+        const known = new Set(all?.map(({ seq }) => seq));
+        for (const { message } of all ?? []) {
+          const payload = decodePayload(parseSign1(message).payload);
+          if (payload.kind !== Kind.event || payload.code !== EventCode.gap) continue;
+          for (let i = 0n; i < BigInt(payload.detail); i++) known.add(payload.value + i);
+        }
+        const highest = last?.spool.highest(METER_HEX) ?? 0n;
+        for (let seq = 1n; seq <= highest; seq++) expect(known.has(seq), `seq ${seq}`).toBe(true);
+      }),
+      { numRuns: 40 },
+    );
+  }, 120_000);
+
+  /** Publishes, loses the newest committed records to damage, publishes again. */
+  async function afterDamage(reserve: boolean): Promise<bigint[]> {
+    const disk = new MemoryDisk();
+    const first = await startRun(disk, { reserve });
+    for (let i = 0; i < 6; i++) await first.log.reading(sample(START + i * 1000, i), true);
+    const segment = disk.files.get('/spool/r-00000001.seg');
+    if (!segment) throw new Error('no segment');
+    segment.bytes = segment.bytes.slice(0, 3 * 187 + 20);
+    const second = await startRun(disk, { reserve });
+    for (let i = 0; i < 6; i++) await second.log.reading(sample(START + 60_000 + i, 50 + i), true);
+    return reused([first, second]);
+  }
+
+  test('even a disk that loses committed records makes no seq come twice, because seqs are reserved', async () => {
+    expect(await afterDamage(true)).toEqual([]);
+  });
+
+  test('control: with a reservation that is not stored the same check sees reuse', async () => {
+    expect((await afterDamage(false)).length).toBeGreaterThan(0);
+  });
+
+  test('a statement that was stored and not signed is signed with the same bytes after the crash', async () => {
+    const disk = new MemoryDisk();
+    const first = await startRun(disk);
+    await first.log.reading(sample(START + 899_000, 1), true);
+    // The state is stored with one operation; the power goes at the next one.
+    disk.fuse = 1;
+    void first.log.closeDue(START + 900_000);
+    await stalled(disk);
+    disk.powerCut(() => 0);
+    const stored = decodeState(Buffer.from((await disk.read(STATE)) ?? []).toString()).statement;
+    expect(stored).not.toBeNull();
+    const second = await startRun(disk);
+    expect(second.published[0]?.bytes).toEqual(stored);
+    expect(await second.log.closeDue(START + 9_000_000)).toEqual([]);
+    const third = await startRun(disk);
+    expect(ofKind(third, Kind.statement)).toEqual([]);
+  });
+});
+
+describe('a restored image', () => {
+  test('goes on above what oracles have seen, and never publishes what it signed before it knew', async () => {
+    const disk = new MemoryDisk();
+    const first = await startRun(disk);
+    await first.log.reading(sample(START, 1), true);
+    const image = disk.image();
+    const lost = await startRun(disk, { at: START + 60_000 });
+    for (let i = 0; i < 300; i++) await lost.log.reading(sample(START + 60_000 + i, 2 + i), true);
+    const highestSeen = lost.log.nextSeq - 1n;
+
+    const restored = MemoryDisk.fromImage(image);
+    const run = await startRun(restored, { at: START + 900_000 });
+    const windowNow = windowOf(START + 900_000);
+    const seen = { highestSeen, storedThrough: 140n, highestWindow: windowOf(START) + 3 };
+    expect(await run.log.continueAfterRestore(seen, windowNow)).toBe(true);
+    await run.log.reading(sample(START + 901_000, 400), true);
+    const events = ofKind(run, Kind.event);
+    expect(events.map(({ code, seq }) => [code, seq > highestSeen]).slice(-2)).toEqual([
+      [EventCode.continuedAfterRestore, true],
+      [EventCode.gap, true],
+    ]);
+    expect(gapsOf(run).at(-1)).toEqual([141n, Number(highestSeen - 140n), GapReason.restored]);
+    expect(run.log.state.discarded).toEqual([{ first: 129n, last: highestSeen }]);
+    // No statement for a window that oracles may have one for already.
+    expect(await run.log.closeDue(windowEndMs(windowOf(START) + 3))).toEqual([]);
+    const [closed] = await run.log.closeDue(windowEndMs(windowOf(START) + 4));
+    expect(closed?.window).toBe(windowOf(START) + 4);
+    // Above our own seqs nothing happens, and a jump beyond 2^32 is refused.
+    expect(await run.log.continueAfterRestore({ ...seen, highestSeen: 5n }, windowNow)).toBe(true);
+    expect(
+      await run.log.continueAfterRestore({ ...seen, highestSeen: run.log.nextSeq + (1n << 32n) + 1n }, windowNow),
+    ).toBe(false);
+  });
+});
+
+describe('the state file', () => {
+  test('comes back as it was written, and damage is refused', () => {
+    const state = {
+      reservedThrough: (1n << 63n) + 5n,
+      boots: 3,
+      closedThrough: 1_900_000,
+      statement: new Uint8Array(96).fill(7),
+      discontinuity: { importWh: 1n, exportWh: 2n },
+      discarded: [{ first: 1n, last: 9n }],
+    };
+    expect(decodeState(encodeState(state))).toEqual(state);
+    expect(decodeState(encodeState(FRESH_STATE))).toEqual(FRESH_STATE);
+    const text = encodeState(state);
+    for (const damaged of [
+      '',
+      '{',
+      '{}',
+      text.replace('"version":1', '"version":2'),
+      text.replace(/"boots":3/, '"boots":-3'),
+    ]) {
+      expect(() => decodeState(damaged), damaged).toThrow(RangeError);
+    }
+    expect(() => decodeState(text.replace(/"reserved_through":"\d+"/, '"reserved_through":12'))).toThrow(
+      'reserved_through',
+    );
+  });
+});
