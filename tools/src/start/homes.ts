@@ -81,7 +81,7 @@ export function writeGatewayConfig(home: Home, owner: string, context: GatewayCo
       {
         name: home.folder,
         manufacturer: 'Eastron',
-        model: `eastron-${home.model.toLowerCase()}`,
+        model: home.model,
         serial: home.serial,
         profile: `eastron-${home.model.toLowerCase()}`,
         bus: 'bus-1',
