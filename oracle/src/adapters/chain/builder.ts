@@ -1,5 +1,4 @@
 import {
-  attestComputeBudget,
   buildAttestPage,
   foldHistory,
   instructions,
@@ -9,7 +8,6 @@ import {
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
 import {
   ComputeBudgetProgram,
-  type Connection,
   type Keypair,
   PublicKey,
   type TransactionInstruction,
@@ -23,7 +21,6 @@ import type {
   TransactionBuilder,
 } from '../../domain/settlement/ports.js';
 import { NodeUnavailable } from '../../domain/settlement/ports.js';
-import { ask } from './node.js';
 
 /** What co-signers are shown beside the bytes: each writes its signature only under what it would have sent itself. */
 export interface CosignRequest {
@@ -46,22 +43,34 @@ export interface Cosigner {
 const DISCRIMINATOR_BYTES = 8;
 const MINT_PAGE_UNITS = 120_000;
 const MINT_METER_UNITS = 120_000;
+/** Above what attest_page takes, so that a page never fails for units. */
+const ATTEST_UNITS = 15_000;
+const ATTEST_UNITS_PER_METER = 120;
+
+/**
+ * The compute-unit limit, different for each nonce: two mints of one page under the same blockhash would otherwise be the
+ * same bytes, and the chain would take the second for a copy of the first.
+ */
+function limit(units: number, nonce: number): TransactionInstruction {
+  return ComputeBudgetProgram.setComputeUnitLimit({ units: units + (nonce % 4_096) });
+}
+
+/** A recent blockhash, and the last height at which a transaction with it can land. Throws `NodeUnavailable`. */
+export type LatestBlockhash = () => Promise<{ readonly blockhash: string; readonly lastValidBlockHeight: number }>;
 
 /** v0 transactions, paid for and signed by the attestor. */
 export class AttestorBuilder implements TransactionBuilder {
-  readonly #connection: Connection;
-  readonly #commitment: 'confirmed' | 'finalized';
+  readonly #latestBlockhash: LatestBlockhash;
   readonly #attestor: Keypair;
   readonly #cosigner: Cosigner;
 
-  constructor(connection: Connection, commitment: 'confirmed' | 'finalized', attestor: Keypair, cosigner: Cosigner) {
-    this.#connection = connection;
-    this.#commitment = commitment;
+  constructor(latestBlockhash: LatestBlockhash, attestor: Keypair, cosigner: Cosigner) {
+    this.#latestBlockhash = latestBlockhash;
     this.#attestor = attestor;
     this.#cosigner = cosigner;
   }
 
-  async attest(read: MeterPageRead, window: number, entries: readonly AttestEntry[]) {
+  async attest(read: MeterPageRead, window: number, entries: readonly AttestEntry[], nonce: number) {
     const { zone, page } = read;
     const { others, bitmap } = await this.#cosigner.attestors(zone);
     const attestors = [this.#attestor.publicKey, ...others];
@@ -70,23 +79,23 @@ export class AttestorBuilder implements TransactionBuilder {
     const slots = new Set(group.map((item) => item.slot));
     const taken = entries.filter((entry) => slots.has(entry.slot));
     const instruction = buildAttestPage({ ...args, items: taken });
-    const signed = await this.#sign([attestComputeBudget(taken.length), instruction], (message) =>
-      this.#cosigner.sign({ message, zone, page, version: read.version, window, entries: taken }),
+    const signed = await this.#sign(
+      [limit(ATTEST_UNITS + ATTEST_UNITS_PER_METER * taken.length, nonce), instruction],
+      (message) => this.#cosigner.sign({ message, zone, page, version: read.version, window, entries: taken }),
     );
     const tag = instruction.data.subarray(0, DISCRIMINATOR_BYTES);
     const expectedHistory = foldHistory(read.history, tag, bitmap, instruction.data.subarray(DISCRIMINATOR_BYTES));
     return { ...signed, taken, expectedHistory };
   }
 
-  mintPage(zone: number, page: number): Promise<SignedTransaction> {
-    const limit = ComputeBudgetProgram.setComputeUnitLimit({ units: MINT_PAGE_UNITS });
-    return this.#sign([limit, instructions.mintPage({ zone, page })]);
+  mintPage(zone: number, page: number, nonce: number): Promise<SignedTransaction> {
+    return this.#sign([limit(MINT_PAGE_UNITS, nonce), instructions.mintPage({ zone, page })]);
   }
 
-  mintMeter(zone: number, page: number, meterId: string, owner: string): Promise<SignedTransaction> {
+  mintMeter(zone: number, page: number, meterId: string, owner: string, nonce: number): Promise<SignedTransaction> {
     const wallet = new PublicKey(owner);
     return this.#sign([
-      ComputeBudgetProgram.setComputeUnitLimit({ units: MINT_METER_UNITS }),
+      limit(MINT_METER_UNITS, nonce),
       instructions.createOwnerTokenAccount({ payer: this.#attestor.publicKey, owner: wallet }),
       instructions.mintMeter({ meterId: fromHex(meterId), owner: wallet, zone, page }),
     ]);
@@ -96,10 +105,7 @@ export class AttestorBuilder implements TransactionBuilder {
     list: TransactionInstruction[],
     cosign?: (message: Uint8Array) => Promise<ReadonlyMap<string, Uint8Array>>,
   ): Promise<SignedTransaction> {
-    const { blockhash, lastValidBlockHeight } = await ask(
-      'asking for a blockhash',
-      this.#connection.getLatestBlockhash(this.#commitment),
-    );
+    const { blockhash, lastValidBlockHeight } = await this.#latestBlockhash();
     const message = new TransactionMessage({
       payerKey: this.#attestor.publicKey,
       recentBlockhash: blockhash,

@@ -61,8 +61,7 @@ export async function startSettlement(deps: ChainDeps, cosigner?: Cosigner): Pro
   const driver = new SettlementDriver({
     node: new RpcNode(connection, commitment),
     builder: new AttestorBuilder(
-      connection,
-      commitment,
+      () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment)),
       attestor,
       cosigner ?? singleAttestor(attestor.publicKey, zoneAttestors),
     ),

@@ -1,5 +1,5 @@
 import { decodeLedgerPage, decodeMeterPage, parseChainError, pda } from '@gridtokenx/chain-client';
-import type { AccountInfo, Commitment, Connection } from '@solana/web3.js';
+import { type AccountInfo, type Commitment, type Connection, SendTransactionError } from '@solana/web3.js';
 import {
   type BlockhashState,
   type ChainNode,
@@ -68,7 +68,7 @@ export class RpcNode implements ChainNode {
     } catch (error) {
       // The node refused these bytes (seen already, blockhash gone, ...): the signature's status says what became of them.
       const cause = error instanceof NodeUnavailable ? error.cause : error;
-      if (cause instanceof Error && cause.name === 'SendTransactionError') return;
+      if (cause instanceof SendTransactionError) return;
       throw error;
     }
   }

@@ -60,6 +60,11 @@ export class SqliteSettlementStore implements SettlementStore {
     return statement.all(...values) as Row[];
   }
 
+  nonce(): number {
+    const [row] = this.#all('SELECT coalesce(max(id), 0) + 1 AS next FROM chain_intents');
+    return Number(row?.next ?? 1);
+  }
+
   add(intent: NewIntent, nowMs: number): Intent {
     const { id } = this.#run(
       `INSERT INTO chain_intents (kind, zone, page, version, moves, history, expected_history, window, items, raw,

@@ -237,15 +237,19 @@ export class Lane {
     const settled = this.#settle(read, null);
     if (settled.kind === 'settled') return settled;
     const plan = planMint(read, this.#meters());
-    const { builder } = this.#deps;
+    const { builder, store } = this.#deps;
     const base = { zone: this.zone, page: this.page, version: page.version, moves: page.moves, history: page.history };
     const mint = { ...base, expectedHistory: null, window: null, items: [] };
     if (plan.pool) {
-      return this.#store({ ...mint, kind: 'mint_page', ...(await builder.mintPage(this.zone, this.page)) });
+      return this.#store({
+        ...mint,
+        kind: 'mint_page',
+        ...(await builder.mintPage(this.zone, this.page, store.nonce())),
+      });
     }
     const [meter] = plan.wallets;
     if (!meter) return null;
-    const signed = await builder.mintMeter(this.zone, this.page, meter.meterId, meter.owner);
+    const signed = await builder.mintMeter(this.zone, this.page, meter.meterId, meter.owner, store.nonce());
     return this.#store({ ...mint, kind: 'mint_meter', ...signed });
   }
 
@@ -294,7 +298,7 @@ export class Lane {
       return this.#wait(IDLE_MS, read.ledger ? 'idle' : 'the ledger page does not exist yet');
     }
     if (plan.kind === 'wait') return { kind: 'wait', untilMs: plan.untilMs, why: 'waiting for the other meters' };
-    const { taken, expectedHistory, ...signed } = await builder.attest(page, plan.window, plan.entries);
+    const { taken, expectedHistory, ...signed } = await builder.attest(page, plan.window, plan.entries, store.nonce());
     const items = taken.map(({ payload: _, ...item }) => item);
     const { version, moves, history } = page;
     const base = { zone: this.zone, page: this.page, version, moves, history, expectedHistory, window: plan.window };

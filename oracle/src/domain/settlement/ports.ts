@@ -125,7 +125,10 @@ export interface AttestEntry extends IntentItem {
   readonly payload: Uint8Array;
 }
 
-/** Makes and signs transactions; asks co-signers where the zone wants more than one attestor. */
+/**
+ * Makes and signs transactions; asks co-signers where the zone wants more than one attestor. Two transactions with
+ * different nonces have different signatures, whatever else they share.
+ */
 export interface TransactionBuilder {
   /**
    * attest_page on `read` for as many of `entries` (rising slots) as fit one transaction; the others come with the next
@@ -135,10 +138,11 @@ export interface TransactionBuilder {
     read: MeterPageRead,
     window: number,
     entries: readonly AttestEntry[],
+    nonce: number,
   ): Promise<SignedTransaction & { taken: readonly AttestEntry[]; expectedHistory: Uint8Array }>;
-  mintPage(zone: number, page: number): Promise<SignedTransaction>;
+  mintPage(zone: number, page: number, nonce: number): Promise<SignedTransaction>;
   /** Also makes the owner's token account where it is missing. */
-  mintMeter(zone: number, page: number, meterId: string, owner: string): Promise<SignedTransaction>;
+  mintMeter(zone: number, page: number, meterId: string, owner: string, nonce: number): Promise<SignedTransaction>;
 }
 
 /** What an attest_page that landed did. */
@@ -159,6 +163,8 @@ export interface ArchiveHead {
 
 /** Durable memory of settlement. Synchronous; a method that returns has committed. May throw when the disk fails. */
 export interface SettlementStore {
+  /** A number that no intent of the store has had. */
+  nonce(): number;
   add(intent: NewIntent, nowMs: number): Intent;
   /** The intent of the page whose outcome is not known yet; there is at most one. */
   open(zone: number, page: number): Intent | undefined;
