@@ -1,0 +1,249 @@
+import { type Ack, concatBytes, openAck, Reason } from '@gridtokenx/protocol';
+import { describe, expect, it } from 'vitest';
+import { AckSender } from '../../src/domain/ack-sender.js';
+import { Intake } from '../../src/domain/intake.js';
+import type { Ledger } from '../../src/domain/ledger.js';
+import { Projector } from '../../src/domain/projector.js';
+import type { VerdictCode } from '../../src/domain/verdict.js';
+import type { SeriesPoint, TimeSeries } from '../../src/ports.js';
+import { GATEWAY, NOW_MS, testLedger, verifier } from '../support/ledger.js';
+import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf, signPayload } from '../support/log.js';
+import { ManualClock, settle, testLogger } from '../support/time.js';
+
+const meter = meterOf(1);
+const oracle = signerOf(42);
+
+function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
+  const registry = new FakeRegistry(meter);
+  const test = testLedger(registry);
+  const ledger = around(test.ledger);
+  const real = new ManualClock();
+  const logger = testLogger();
+  const acks: { at: number; ack: Ack }[] = [];
+  const verdicts: [VerdictCode, number][] = [];
+  let commits = 0;
+  const sender = new AckSender({
+    ledger,
+    signer: oracle,
+    realClock: real,
+    logger,
+    publish: (_gateway, message) => {
+      acks.push({ at: real.now(), ack: openAck(message, oracle.publicKey, verifier) });
+      return true;
+    },
+    onSent: () => undefined,
+  });
+  const intake = new Intake({
+    ledger,
+    registry,
+    verifier,
+    networkId: NETWORK,
+    clock: { now: () => NOW_MS },
+    realClock: real,
+    logger,
+    onStored: (gateways) => {
+      for (const gateway of gateways) sender.mark(gateway);
+    },
+    onVerified: () => undefined,
+    onCommit: (outcome) => {
+      commits++;
+      verdicts.push(...outcome.verdicts);
+    },
+  });
+  const packet = (bytes: Uint8Array) => ({
+    gateway: GATEWAY.slice(),
+    meter: meter.meterId,
+    stream: 'backfill' as const,
+    bytes,
+  });
+  const send = (...messages: { message: Uint8Array }[]) =>
+    intake.receive(packet(concatBytes(...messages.map((m) => m.message))));
+  return {
+    ...test,
+    ledger,
+    registry,
+    real,
+    logger,
+    acks,
+    verdicts,
+    intake,
+    sender,
+    send,
+    packet,
+    commits: () => commits,
+  };
+}
+
+describe('intake', () => {
+  it('gathers packets into one commit, and tells once after it', () => {
+    const w = world();
+    for (const message of new LogBuilder(meter, signerOf(1)).honest(2)) w.send(message);
+    expect(w.commits()).toBe(0);
+    expect(w.acks).toEqual([]);
+    w.real.advance(5);
+    expect(w.commits()).toBe(1);
+    expect(w.acks).toHaveLength(1);
+    expect(w.acks[0]?.ack.meters.get(meter.meterId)?.storedThrough).toBe(9n);
+  });
+
+  it('commits at once when enough has gathered', () => {
+    const w = world();
+    const log = new LogBuilder(meter, signerOf(1)).honest(40, 13);
+    for (let at = 0; at < 600; at += 200)
+      w.intake.receive(w.packet(concatBytes(...log.slice(at, at + 200).map((m) => m.message))));
+    expect(w.commits()).toBe(1);
+  });
+
+  it('a packet of a wrong length is one malformed message; in a good one items are judged one by one', () => {
+    const w = world();
+    const [a, b, c] = new LogBuilder(meter, signerOf(1)).honest(1);
+    if (!a || !b || !c) throw new Error('no log');
+    w.intake.receive(w.packet(concatBytes(a.message, b.message).subarray(0, 341)));
+    w.intake.receive(w.packet(new Uint8Array(0)));
+    w.intake.receive(w.packet(new Uint8Array(171 * 201)));
+    const broken = b.message.slice();
+    broken[100] = (broken[100] ?? 0) ^ 1;
+    w.send(a, { message: broken }, b, c);
+    w.real.advance(5);
+    const counted = new Map<VerdictCode, number>();
+    for (const [code, n] of w.verdicts) counted.set(code, (counted.get(code) ?? 0) + n);
+    expect(Object.fromEntries(counted)).toEqual({ [Reason.malformed]: 3, [Reason.badSignature]: 1, 0: 3 });
+    expect(w.mark(meter.meterId)?.storedThrough).toBe(3n);
+  });
+
+  it('acknowledges at most four times a second, and always the last state', () => {
+    const w = world();
+    const log = new LogBuilder(meter, signerOf(1)).honest(10, 9);
+    for (const message of log) {
+      w.send(message);
+      w.real.advance(20);
+    }
+    w.real.advance(250);
+    for (const [i, { at }] of w.acks.entries()) expect(at - (w.acks[i - 1]?.at ?? 0)).toBeGreaterThanOrEqual(250);
+    expect(w.acks.length).toBeGreaterThan(4);
+    expect(w.acks.at(-1)?.ack.meters.get(meter.meterId)?.storedThrough).toBe(BigInt(log.length));
+    const times = w.acks.map(({ ack }) => ack.timeMs);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(new Set(times).size).toBe(times.length);
+  });
+
+  it('a failing disk is a storage failure: nothing is told, nothing stops, and the next send heals it', () => {
+    let isBroken = true;
+    const w = world((ledger) => ({
+      ...bind(ledger),
+      take: (arrivals, now) => {
+        if (isBroken) throw new Error('database or disk is full');
+        return ledger.take(arrivals, now);
+      },
+    }));
+    const log = new LogBuilder(meter, signerOf(1)).honest(1);
+    for (let i = 0; i < 3; i++) {
+      w.send(...log);
+      w.real.advance(300);
+    }
+    expect(w.acks).toEqual([]);
+    expect(w.intake.failures).toBe(3);
+    expect(w.verdicts).toEqual(Array.from({ length: 3 }, () => [Reason.storageFailure, log.length]));
+    expect(w.logger.lines).toHaveLength(1);
+    isBroken = false;
+    w.send(...log);
+    w.real.advance(300);
+    expect(w.intake.failures).toBe(0);
+    expect(w.acks.at(-1)?.ack.meters.get(meter.meterId)?.storedThrough).toBe(BigInt(log.length));
+  });
+
+  it('a rolled back commit leaves nothing behind in memory', () => {
+    const w = world();
+    const log = new LogBuilder(meter, signerOf(1)).honest(3);
+    w.take(log.slice(0, 4));
+    w.database.sqlite.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN SELECT raise(ABORT, 'disk is full'); END",
+    );
+    expect(() => w.take(log.slice(4))).toThrow('disk is full');
+    w.database.sqlite.exec('DROP TRIGGER full');
+    expect(w.mark(meter.meterId)?.storedThrough).toBe(4n);
+    w.take(log.slice(6));
+    w.take(log.slice(4, 6));
+    expect(w.mark(meter.meterId)?.storedThrough).toBe(BigInt(log.length));
+    expect([...w.verdicts.values()].every(([code]) => code === 0)).toBe(true);
+  });
+
+  it('asks the registry about what it does not know, and decides with the answer', async () => {
+    const w = world();
+    w.registry.asOf = { slot: 1, fetchedAtMs: 1 };
+    const forged = signPayload(new LogBuilder(meter, signerOf(1)).enrolment().payload, signerOf(99));
+    w.registry.refresh = async () => {
+      w.registry.refreshed++;
+      w.registry.asOf = { slot: 2, fetchedAtMs: w.real.now() + 1 };
+    };
+    w.send(forged);
+    w.send(forged);
+    await settle();
+    expect(w.registry.refreshed).toBe(1);
+    expect(w.ledger.waiting(10)).toEqual([]);
+    expect(w.ledger.tell(GATEWAY).refused.map((r) => r.reason)).toEqual([Reason.badSignature]);
+  });
+
+  it('stores what was gathered when it stops, and takes nothing afterwards', () => {
+    const w = world();
+    const log = new LogBuilder(meter, signerOf(1)).honest(1);
+    w.send(...log.slice(0, 2));
+    w.intake.stop();
+    w.send(...log.slice(2));
+    w.real.advance(1_000);
+    expect(w.mark(meter.meterId)?.storedThrough).toBe(2n);
+  });
+});
+
+describe('projector', () => {
+  class Series implements TimeSeries {
+    points: SeriesPoint[] = [];
+    failing = false;
+    async write(points: readonly SeriesPoint[]): Promise<void> {
+      if (this.failing) throw new Error('away');
+      this.points.push(...points);
+    }
+    async range(): Promise<SeriesPoint[]> {
+      return [];
+    }
+    async close(): Promise<void> {}
+  }
+
+  it('writes verified readings, keeps them while the store is away, and clears what it wrote', async () => {
+    const w = world();
+    const series = new Series();
+    const projector = new Projector(w.ledger, series, w.real, w.logger);
+    series.failing = true;
+    w.take(new LogBuilder(meter, signerOf(1)).honest(2));
+    projector.wake();
+    for (let i = 0; i < 3; i++) {
+      w.real.advance(2_000);
+      await settle();
+    }
+    expect(series.points).toEqual([]);
+    expect(w.ledger.outbox(100).points).toHaveLength(6);
+    expect(w.logger.lines).toHaveLength(1);
+    series.failing = false;
+    w.real.advance(30_000);
+    await settle();
+    expect(series.points.map((p) => p.seq)).toEqual([2n, 3n, 4n, 6n, 7n, 8n]);
+    expect(w.ledger.outbox(100)).toEqual({ through: 0, points: [] });
+    await projector.stop();
+    expect(w.real.pending).toBe(0);
+  });
+});
+
+/** The methods of a class instance as own properties, to put one around. */
+function bind(ledger: Ledger): Ledger {
+  return {
+    id: ledger.id,
+    take: ledger.take.bind(ledger),
+    reconsider: ledger.reconsider.bind(ledger),
+    waiting: ledger.waiting.bind(ledger),
+    tell: ledger.tell.bind(ledger),
+    gateways: ledger.gateways.bind(ledger),
+    nextAckTime: ledger.nextAckTime.bind(ledger),
+    outbox: ledger.outbox.bind(ledger),
+    clearOutbox: ledger.clearOutbox.bind(ledger),
+  };
+}
