@@ -13,10 +13,10 @@ export const ORACLE_SEED = new Uint8Array(32).fill(42);
 export const ORACLE_KEY = sodiumSigner(ORACLE_SEED).publicKey;
 
 /** A real broker without sign-in; the broker of the project has tests of its own. */
-export async function startBroker(): Promise<{ port: number; url: string; stop: () => Promise<void> }> {
+export async function startBroker(onPort = 0): Promise<{ port: number; url: string; stop: () => Promise<void> }> {
   const aedes = await Aedes.createBroker();
   const server: Server = createServer((socket) => aedes.handle(socket));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(onPort, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
   return {

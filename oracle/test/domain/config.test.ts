@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig, parseConfig } from '../../src/config.js';
+
+const GOOD = `# an oracle with a chain
+network_id: 0102030405060708
+data_dir: data
+key_file: keys/oracle
+rpc_url: http://127.0.0.1:8899
+attestor_key_file: keys/attestor.json
+broker:
+  url: mqtt://127.0.0.1:1883
+  name: gridtokenx-dev
+http: { host: 127.0.0.1, port: 8080 }
+`;
+
+function fault(text: string): string {
+  try {
+    parseConfig(text, 'o.yaml');
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as Error).message).not.toContain('\n');
+    return (error as Error).message;
+  }
+  return 'taken';
+}
+
+describe('configuration', () => {
+  it('is taken as YAML and as JSON, with defaults only where they are harmless', () => {
+    const config = parseConfig(`${GOOD.replace('0102030405060708', '"0102030405060708"')}attest: {}\n`, 'o.yaml');
+    expect(config.attest).toEqual({ grace_ms: 3_000, commitment: 'confirmed' });
+    expect(parseConfig(JSON.stringify({ ...config }), 'o.json')).toEqual(config);
+  });
+
+  it.each([
+    ['a number for a text', GOOD, 'o.yaml:2: network_id: '],
+    ['an unknown key', quoted(`${GOOD}colour: red\n`), 'o.yaml:11: colour: unknown key'],
+    [
+      'an unknown key inside',
+      quoted(GOOD.replace('  name: gridtokenx-dev', '  name: x\n  nmae: y')),
+      'o.yaml:10: broker.nmae: unknown key',
+    ],
+    ['a missing key', quoted(GOOD.replace('data_dir: data\n', '')), 'o.yaml:2: data_dir: '],
+    ['a port out of range', quoted(GOOD.replace('8080', '80800')), 'o.yaml:10: http.port: '],
+    [
+      'another protocol',
+      quoted(GOOD.replace('mqtt://', 'http://')),
+      'o.yaml:8: broker.url: must begin with mqtt:// or mqtts://',
+    ],
+    [
+      'a chain without attestor',
+      quoted(GOOD.replace(/attestor.*\n/, '')),
+      'o.yaml:2: attestor_key_file: is needed with rpc_url',
+    ],
+    [
+      'two sources of meters',
+      quoted(`${GOOD}meters_file: m.json\n`),
+      'o.yaml:5: rpc_url: give either rpc_url or meters_file',
+    ],
+    [
+      'a commitment that settles nothing',
+      quoted(`${GOOD}attest: { commitment: processed }\n`),
+      'o.yaml:11: attest.commitment: ',
+    ],
+    ['text that is no YAML', 'network_id: [', 'o.yaml:1: '],
+    ['nothing', '', 'o.yaml:1: network_id: '],
+    ['a list', '- 1', 'o.yaml:1: configuration: '],
+  ])('%s gives one line that names file, line and key', (_name, text, expected) => {
+    expect(fault(text)).toMatch(new RegExp(`^${expected.replace(/[.[\]/]/g, '\\$&')}`));
+  });
+
+  it('control: the same text without the fault is taken', () => {
+    expect(fault(quoted(GOOD))).toBe('taken');
+  });
+
+  it('a file that is not there is named', () => {
+    expect(() => loadConfig('/nowhere/o.yaml')).toThrow(/^\/nowhere\/o.yaml: cannot be read: /);
+  });
+});
+
+function quoted(text: string): string {
+  return text.replace('0102030405060708', '"0102030405060708"');
+}
