@@ -125,7 +125,14 @@ export async function startOracle(
       for (const gateway of told) acks.mark(gateway);
     },
     onVerified: (verified) => {
-      for (const { meter, reading } of verified) showLive(meter, reading);
+      // Of a commit's readings only the newest of each meter: a backlog is no live value.
+      const newest = new Map(verified.map((entry) => [entry.meter.meterId, entry]));
+      for (const entry of verified) {
+        if (entry.reading.timeMs > (newest.get(entry.meter.meterId)?.reading.timeMs ?? 0n)) {
+          newest.set(entry.meter.meterId, entry);
+        }
+      }
+      for (const { meter, reading } of newest.values()) showLive(meter, reading);
       projector.wake();
     },
     onCommit: ({ messages, ms, verdicts }) => {
