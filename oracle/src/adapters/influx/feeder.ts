@@ -1,0 +1,203 @@
+import type { Logger, Randomness, RealClock, SeriesPoint, TimeSeries } from '../../ports.js';
+import { PointsRefused, type RefusedPoint, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
+
+/** Verified readings in the order in which they became verified. Throws when the disk fails. */
+export interface ReadingSource {
+  /**
+   * Readings at positions above `cursor`, at most `limit`; `through` is the last position looked at, `cursor` itself
+   * when there is none above it. Asking says that everything up to `cursor` is stored and may be forgotten.
+   */
+  readingsAfter(cursor: number, limit: number): { readonly through: number; readonly points: readonly SeriesPoint[] };
+}
+
+/** The tags that a meter's points are filed under. */
+export type MeterTags = Pick<SeriesPoint, 'zone' | 'role' | 'source'>;
+
+/** How far the time series has come, kept in the same file as the readings. Throws when the disk fails. */
+export interface FeedRecord {
+  /** Position through which every reading is stored or refused; 0 at first. */
+  cursor(): number;
+  /** Sets the cursor and keeps the refused points, in one commit; durable when it returns. */
+  advance(through: number, refused: readonly RefusedPoint[]): void;
+  tags(): ReadonlyMap<string, MeterTags>;
+  /** Durable when it returns. */
+  fileUnder(meters: ReadonlyMap<string, MeterTags>): void;
+}
+
+export interface FeedState {
+  readonly cursor: number;
+  /** Since the start of this process. */
+  readonly written: number;
+  readonly refused: number;
+  /** Failures in a row; 0 when all is well. */
+  readonly failures: number;
+  /** Plain words; null when all is well. */
+  readonly problem: string | null;
+}
+
+export interface FeederDeps {
+  readonly source: ReadingSource;
+  readonly record: FeedRecord;
+  readonly series: TimeSeries;
+  readonly realClock: RealClock;
+  readonly randomness: Randomness;
+  readonly logger: Logger;
+  /** Points in memory at a time. */
+  readonly batch?: number;
+}
+
+const BATCH = 2_000;
+const GATHER_MS = 200;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 60_000;
+const LONGEST_ASKED_MS = 600_000;
+const GRACE_MS = 2_000;
+
+/**
+ * Follows the ledger's verified readings and writes them to a time series: at least once, and a point written twice is
+ * the same point. The cursor moves only after the write was acknowledged; while the server is away nothing piles up
+ * here, because the next batch is not read before this one is stored. Refused points are kept by name and passed over.
+ */
+export class TimeSeriesFeeder {
+  readonly #deps: FeederDeps;
+  readonly #batch: number;
+  readonly #tags: Map<string, MeterTags>;
+  #cursor: number;
+  #written = 0;
+  #refused = 0;
+  #failures = 0;
+  #problem: string | null = null;
+  /** Everything that an earlier process may have written without recording it is recorded by now. */
+  #isCaughtUp = false;
+  #timer: (() => void) | null = null;
+  #running: Promise<void> | null = null;
+  #isStopping = false;
+  #isClosed = false;
+
+  /** Throws when the record cannot be read. */
+  constructor(deps: FeederDeps) {
+    this.#deps = deps;
+    this.#batch = deps.batch ?? BATCH;
+    this.#cursor = deps.record.cursor();
+    this.#tags = new Map(deps.record.tags());
+  }
+
+  /** There may be something new. Never shortens the wait after a failure. */
+  wake(): void {
+    if (this.#isStopping || this.#timer || this.#running) return;
+    this.#schedule(GATHER_MS);
+  }
+
+  state(): FeedState {
+    const { problem, failures } = { problem: this.#problem, failures: this.#failures };
+    return { cursor: this.#cursor, written: this.#written, refused: this.#refused, failures, problem };
+  }
+
+  /** Writes what is left if that takes no longer than `graceMs` (real); what is not written comes after the next start. */
+  async stop(graceMs = GRACE_MS): Promise<void> {
+    this.#isStopping = true;
+    this.#timer?.();
+    this.#timer = null;
+    const isWell = this.#failures === 0;
+    const left = (this.#running ?? Promise.resolve()).then(() => (isWell ? this.#run() : undefined));
+    let cancel = () => {};
+    const grace = new Promise<void>((resolve) => {
+      cancel = this.#deps.realClock.after(graceMs, resolve);
+    });
+    await Promise.race([left, grace]);
+    cancel();
+    // An acknowledgement from now on is not recorded: the ledger is being closed. It is written again then.
+    this.#isClosed = true;
+  }
+
+  #schedule(ms: number): void {
+    this.#timer = this.#deps.realClock.after(ms, () => {
+      this.#timer = null;
+      this.#running = this.#run().finally(() => {
+        this.#running = null;
+      });
+    });
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    try {
+      await this.#drain();
+      if (this.#failures > 0) this.#deps.logger.info({}, 'the time series can be written again');
+      this.#failures = 0;
+      this.#problem = null;
+    } catch (error) {
+      if (this.#isClosed) return;
+      const { message } = error as Error;
+      if (message !== this.#problem) this.#deps.logger.warn({ problem: message }, 'the time series cannot be written');
+      this.#failures++;
+      this.#problem = message;
+      if (!this.#isStopping) this.#schedule(this.#wait(error));
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const { source, record } = this.#deps;
+    while (!this.#isClosed) {
+      const { through, points } = source.readingsAfter(this.#cursor, this.#batch);
+      if (through <= this.#cursor) {
+        this.#isCaughtUp = true;
+        return;
+      }
+      const refused = await this.#store(this.#filed(points));
+      if (this.#isClosed) return;
+      record.advance(through, refused);
+      this.#cursor = through;
+      this.#written += points.length - refused.length;
+      this.#refused += refused.length;
+      if (this.#failures > 0) this.#failures = 1;
+      if (refused.length > 0) {
+        const { reason, point } = refused[0] as RefusedPoint;
+        const first = { meter: point.meterId, time_ms: point.timeMs, reason };
+        this.#deps.logger.warn({ refused: refused.length, first }, 'the time series refused readings');
+      }
+    }
+  }
+
+  async #store(points: readonly SeriesPoint[]): Promise<readonly RefusedPoint[]> {
+    if (points.length === 0) return [];
+    try {
+      await this.#deps.series.write(points);
+      return [];
+    } catch (error) {
+      if (error instanceof PointsRefused) return error.refused;
+      throw error;
+    }
+  }
+
+  /**
+   * Points with the tags that their meter is filed under. A point overwrites only one with the same tags: were a meter
+   * to change its zone between a write that was not recorded and its repetition, the point would be there twice. So
+   * new tags are recorded before they are used, and changed ones wait until nothing may have been written under the
+   * old ones and not recorded.
+   */
+  #filed(points: readonly SeriesPoint[]): SeriesPoint[] {
+    const changed = new Map<string, MeterTags>();
+    for (const { meterId, zone, role, source } of points) {
+      const known = this.#tags.get(meterId);
+      if (known && (!this.#isCaughtUp || this.#failures > 0)) continue;
+      if (known?.zone === zone && known.role === role && known.source === source) continue;
+      changed.set(meterId, { zone, role, source });
+    }
+    if (changed.size > 0) {
+      this.#deps.record.fileUnder(changed);
+      for (const [meterId, tags] of changed) this.#tags.set(meterId, tags);
+    }
+    return points.map((point) => ({ ...point, ...this.#tags.get(point.meterId) }));
+  }
+
+  /** Doubles with every failure; spread, so that many oracles do not come back in the same moment. */
+  #wait(error: unknown): number {
+    const isSetup = error instanceof SeriesSetupRefused;
+    const doubled = FIRST_WAIT_MS * 2 ** Math.min(this.#failures - 1, 16);
+    const longest = isSetup ? LONGEST_WAIT_MS : Math.min(LONGEST_WAIT_MS, doubled);
+    const wait = longest / 2 + (longest / 2) * this.#deps.randomness.fraction();
+    const asked = error instanceof SeriesUnavailable ? Math.min(error.retryAfterMs, LONGEST_ASKED_MS) : 0;
+    return Math.max(wait, asked);
+  }
+}

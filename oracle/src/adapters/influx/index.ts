@@ -1,0 +1,61 @@
+import type { Ledger } from '../../domain/ledger.js';
+import type { Database, Logger, Randomness, RealClock, TimeSeries } from '../../ports.js';
+import { TimeSeriesFeeder } from './feeder.js';
+import { outboxReadings } from './outbox.js';
+import { SqliteFeedRecord } from './record.js';
+import { InfluxTimeSeries } from './series.js';
+import { tokenFile } from './token.js';
+
+export { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
+export { type FeedRecord, type FeedState, type ReadingSource, TimeSeriesFeeder } from './feeder.js';
+export { influxMigrations, SqliteFeedRecord } from './record.js';
+export { InfluxTimeSeries } from './series.js';
+
+export interface InfluxDeps {
+  readonly options: {
+    readonly url: string;
+    readonly org: string;
+    readonly bucket: string;
+    /** Mode 0600; read again when it changes. */
+    readonly tokenFile: string;
+  };
+  readonly ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
+  /** Already migrated with `influxMigrations`. */
+  readonly database: Database;
+  readonly realClock: RealClock;
+  readonly randomness: Randomness;
+  readonly logger: Logger;
+}
+
+/** The time series on a server, and what follows the ledger for it. */
+export interface Influx {
+  readonly series: TimeSeries;
+  readonly feeder: TimeSeriesFeeder;
+  /** Before the database is closed. */
+  stop(): Promise<void>;
+}
+
+/** Needs no server to start with: one that is away is waited for. Throws when the token file cannot be used. */
+export function openInflux({ options, ledger, database, realClock, randomness, logger }: InfluxDeps): Influx {
+  const { url, org, bucket } = options;
+  const token = tokenFile(options.tokenFile);
+  token();
+  const series = new InfluxTimeSeries({ url, org, bucket, token, realClock });
+  const record = new SqliteFeedRecord(database, `${url} ${org} ${bucket}`);
+  const feeder = new TimeSeriesFeeder({
+    source: outboxReadings(ledger),
+    record,
+    series,
+    realClock,
+    randomness,
+    logger,
+  });
+  return {
+    series,
+    feeder,
+    async stop() {
+      await feeder.stop();
+      await series.close();
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import { Role, Source } from '@gridtokenx/protocol';
+import { escape as escaped } from '@influxdata/influxdb-client';
+import type { SeriesPoint } from '../../ports.js';
+
+export const MEASUREMENT = 'reading';
+/** The fields of `reading`, all integers. Hashes, signatures, seq and wallets are never tags: tags must stay few. */
+export const FIELDS = [
+  'import_wh',
+  'export_wh',
+  'power_w',
+  'voltage',
+  'frequency',
+  'seq',
+  'quality',
+  'sig_ok',
+] as const;
+
+/** Zones do not know their feeders yet. */
+const FEEDER = 'unassigned';
+const LARGEST = 2n ** 64n - 1n;
+/** The server's times are nanoseconds in 64 bits. */
+export const LAST_MS = 9_223_372_036_853;
+
+const roles = Object.entries(Role);
+const sources = Object.entries(Source);
+
+/** A point that cannot be written as a line. */
+export class Unwritable extends Error {
+  override readonly name = 'Unwritable';
+}
+
+/**
+ * A point in line protocol, time in milliseconds, tags in the order that the server sorts them in. What a meter does
+ * not measure is left out. The server's integers are signed: a register or seq of 2^63 or more, which no meter reaches,
+ * is written as its two's complement, so that what is read back is what was written. Throws `Unwritable` for what fits
+ * nowhere.
+ */
+export function lineOf(point: SeriesPoint): string {
+  const { meterId, role, source, zone, timeMs } = point;
+  if (meterId === '') throw new Unwritable('no meter');
+  if (!Number.isSafeInteger(timeMs) || Math.abs(timeMs) > LAST_MS) throw new Unwritable(`time ${timeMs} out of range`);
+  const tags = `feeder=${FEEDER},meter=${escaped.tag(meterId)},role=${nameOf(roles, role)},source=${nameOf(sources, source)},zone=${zone}`;
+  const fields = [integer('import_wh', point.importWh), integer('export_wh', point.exportWh)];
+  if (point.powerW !== null) fields.push(integer('power_w', point.powerW));
+  if (point.voltageDv !== null) fields.push(integer('voltage', point.voltageDv));
+  if (point.frequencyChz !== null) fields.push(integer('frequency', point.frequencyChz));
+  // Only verified readings come here.
+  fields.push(integer('seq', point.seq), integer('quality', point.quality), 'sig_ok=1i');
+  return `${MEASUREMENT},${tags} ${fields.join(',')} ${timeMs}`;
+}
+
+/** One row of an answer, all fields of a time in columns, as texts. Throws when a column is missing. */
+export function pointOf(row: (column: string) => string | undefined): SeriesPoint {
+  const must = (column: string): string => {
+    const text = row(column);
+    if (text === undefined || text === '') throw new Error(`the answer has no ${column}`);
+    return text;
+  };
+  const maybe = (column: string): number | null => {
+    const text = row(column);
+    return text === undefined || text === '' ? null : Number(text);
+  };
+  return {
+    timeMs: Date.parse(must('_time')),
+    meterId: must('meter'),
+    zone: Number(must('zone')),
+    role: numberOf(roles, must('role')) as SeriesPoint['role'],
+    source: numberOf(sources, must('source')),
+    importWh: BigInt.asUintN(64, BigInt(must('import_wh'))),
+    exportWh: BigInt.asUintN(64, BigInt(must('export_wh'))),
+    powerW: maybe('power_w'),
+    voltageDv: maybe('voltage'),
+    frequencyChz: maybe('frequency'),
+    quality: Number(must('quality')),
+    seq: BigInt.asUintN(64, BigInt(must('seq'))),
+  };
+}
+
+function integer(name: (typeof FIELDS)[number], value: bigint | number): string {
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value)) throw new Unwritable(`${name} ${value} is no integer`);
+    return `${name}=${value}i`;
+  }
+  if (value < 0n || value > LARGEST) throw new Unwritable(`${name} ${value} does not fit 64 bits`);
+  return `${name}=${BigInt.asIntN(64, value)}i`;
+}
+
+/** The name of a number; the number itself where it has no name yet. */
+function nameOf(names: readonly (readonly [string, number])[], value: number): string {
+  return names.find(([, number]) => number === value)?.[0] ?? String(value);
+}
+
+function numberOf(names: readonly (readonly [string, number])[], name: string): number {
+  return names.find(([known]) => known === name)?.[1] ?? Number(name);
+}

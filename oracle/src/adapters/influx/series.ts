@@ -1,0 +1,90 @@
+import { fluxDateTime, fluxString } from '@influxdata/influxdb-client';
+import type { SeriesPoint, TimeSeries } from '../../ports.js';
+import { PointsRefused, type RefusedPoint } from './errors.js';
+import { FIELDS, LAST_MS, lineOf, MEASUREMENT, pointOf, Unwritable } from './line.js';
+import { InfluxServer, type ServerOptions } from './server.js';
+
+export interface InfluxOptions extends ServerOptions {
+  /** Largest number of lines in one request. */
+  readonly linesPerRequest?: number;
+}
+
+interface Line {
+  readonly text: string;
+  readonly point: SeriesPoint;
+}
+
+const LINES_PER_REQUEST = 5_000;
+
+/**
+ * The time series on an InfluxDB 2 server. A line counts as stored only in a request that was answered with 204:
+ * answers to a partly refused one come before all the good lines are written, so these are written again without the
+ * bad ones, which are found by halving. `write` rejects with `PointsRefused` (the rest is stored), `SeriesUnavailable`
+ * or `SeriesSetupRefused` (write all of it again); `range` with the last two.
+ */
+export class InfluxTimeSeries implements TimeSeries {
+  readonly #server: InfluxServer;
+  readonly #bucket: string;
+  readonly #linesPerRequest: number;
+
+  constructor(options: InfluxOptions) {
+    this.#server = new InfluxServer(options);
+    this.#bucket = options.bucket;
+    this.#linesPerRequest = options.linesPerRequest ?? LINES_PER_REQUEST;
+  }
+
+  async write(points: readonly SeriesPoint[]): Promise<void> {
+    const refused: RefusedPoint[] = [];
+    const lines: Line[] = [];
+    for (const point of points) {
+      try {
+        lines.push({ text: lineOf(point), point });
+      } catch (error) {
+        if (!(error instanceof Unwritable)) throw error;
+        refused.push({ point, reason: error.message });
+      }
+    }
+    for (let at = 0; at < lines.length; at += this.#linesPerRequest) {
+      await this.#put(lines.slice(at, at + this.#linesPerRequest), refused);
+    }
+    if (refused.length > 0) throw new PointsRefused(refused);
+  }
+
+  async #put(lines: readonly Line[], refused: RefusedPoint[]): Promise<void> {
+    if (lines.length === 0) return;
+    const answer = await this.#server.write(lines.map(({ text }) => text).join('\n'));
+    if (answer.kind === 'stored') return;
+    const isAll = lines.length === 1 || (answer.kind === 'refused' && answer.dropped >= lines.length);
+    if (isAll) {
+      const reason = answer.kind === 'refused' ? answer.reason : 'larger than the server takes';
+      for (const { point } of lines) refused.push({ point, reason });
+      return;
+    }
+    const half = lines.length >> 1;
+    await this.#put(lines.slice(0, half), refused);
+    await this.#put(lines.slice(half), refused);
+  }
+
+  async range(meterId: string, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]> {
+    // The server refuses an empty range.
+    if (fromMs >= toMs || limit <= 0) return [];
+    const flux = `from(bucket: ${fluxString(this.#bucket)})
+  |> range(start: ${time(fromMs)}, stop: ${time(toMs)})
+  |> filter(fn: (r) => r._measurement == ${fluxString(MEASUREMENT)} and r.meter == ${fluxString(meterId)})
+  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+  |> group()
+  |> sort(columns: ["_time"])
+  |> limit(n: ${limit})
+  |> keep(columns: ["_time", "meter", "role", "source", "zone", ${FIELDS.map((field) => `"${field}"`).join(', ')}])`;
+    return this.#server.query(flux, pointOf);
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+  }
+}
+
+/** Times that the server cannot name hold no points either. */
+function time(ms: number): string {
+  return fluxDateTime(new Date(Math.max(-LAST_MS, Math.min(LAST_MS, ms))).toISOString()).toString();
+}
