@@ -1,7 +1,7 @@
 import { sigStructure } from '@gridtokenx/protocol';
 import { ComputeBudgetProgram, Ed25519Program, TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, expect, test } from 'vitest';
-import sign from './src/nacl.js';
+import sign from './src/sign.js';
 import { keyOf, type TestMeter, World } from './src/world.js';
 
 let world: World;

@@ -11,7 +11,7 @@ import {
 import { type Enrolment, encodePayload, encodeSign1, sha256, sigStructure } from '@gridtokenx/protocol';
 import { Keypair, type PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { Chain, computeLimit, type Outcome } from './harness.js';
-import nacl from './nacl.js';
+import sign from './sign.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -260,7 +260,7 @@ export class World {
 
 /** The message that `key` signed over a payload. */
 export function signed(key: Keypair, payload: Uint8Array): Uint8Array {
-  return encodeSign1(payload, nacl(key, sigStructure(payload)));
+  return encodeSign1(payload, sign(key, sigStructure(payload)));
 }
 
 /** A statement payload; the chain sees only its place in the root. */

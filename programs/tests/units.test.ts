@@ -1,0 +1,86 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { instructions, programIds } from '@gridtokenx/chain-client';
+import { expect, test } from 'vitest';
+import { unitsOf } from './src/harness.js';
+import { regressions, type Units } from './src/units.js';
+import { START, World, windowAt } from './src/world.js';
+
+const file = join(dirname(fileURLToPath(import.meta.url)), 'units.json');
+
+/** Attests the first `count` slots, each with two bytes of export and one of import: the usual case. */
+function attest(world: World, window: number, count: number): number {
+  const before = world.meterPage();
+  const totals = new Map(
+    before.slots
+      .slice(0, count)
+      .map((slot, index) => [index, { exportWh: slot.exportWh + 300n, importWh: slot.importWh + 1n }]),
+  );
+  const outcome = world.attest({ window, items: world.items(window, totals) });
+  expect(outcome.message).toBe('');
+  expect(world.meterPage().slots[count - 1]?.window).toBe(window);
+  return unitsOf(outcome, programIds.oracle);
+}
+
+function measure(): Units {
+  const world = new World().setUp();
+  const registered = unitsOf(
+    world.chain.must(world.register(world.meter('0')), [world.installer]),
+    programIds.registry,
+  );
+  world.createPages();
+  const { zone } = world;
+  const activate = instructions.activateSlot({ meterId: world.meter('0').id, zone, page: 0 });
+  const activated = unitsOf(world.chain.must([activate]), programIds.oracle);
+  for (let index = 1; index < 200; index++) {
+    const meter = world.meter(`${index}`);
+    world.chain.must(
+      [...world.register(meter), instructions.activateSlot({ meterId: meter.id, zone, page: 0 })],
+      [world.installer],
+    );
+  }
+  world.chain.time = START + 9_000;
+  const window = windowAt(START);
+  const [one, many] = [attest(world, window + 1, 1), attest(world, window + 2, 200)];
+  const minted = unitsOf(world.mintPage(), programIds.energyToken);
+  const nothing = unitsOf(world.mintPage(), programIds.energyToken);
+  const owner = world.owner;
+  const { id: meterId } = world.meter('0');
+  const toWallet = instructions.setDestination({
+    owner: owner.publicKey,
+    meterId,
+    zone,
+    page: 0,
+    destination: 'wallet',
+  });
+  const destination = unitsOf(world.chain.must([toWallet], [owner]), programIds.energyToken);
+  world.chain.must([instructions.createOwnerTokenAccount({ payer: world.payer, owner: owner.publicKey })]);
+  attest(world, window + 3, 1);
+  const mintMeter = instructions.mintMeter({ meterId, owner: owner.publicKey, zone, page: 0 });
+  return {
+    register_meter: registered,
+    activate_slot: activated,
+    'attest_page, 1 meter': one,
+    'attest_page, 200 meters': many,
+    'mint_page, 200 meters': minted,
+    'mint_page, nothing to mint': nothing,
+    set_destination: destination,
+    mint_meter: unitsOf(world.chain.must([mintMeter]), programIds.energyToken),
+  };
+}
+
+test('no instruction costs 2 % more than committed (GTX_WRITE_UNITS=1 commits the new figures)', () => {
+  const measured = measure();
+  if (process.env.GTX_WRITE_UNITS) writeFileSync(file, `${JSON.stringify(measured, null, 2)}\n`);
+  expect(regressions(measured, JSON.parse(readFileSync(file, 'utf8')))).toEqual([]);
+});
+
+test('control: the check sees 3 % more, a new figure and a missing one, and not 2 %', () => {
+  const committed = { a: 1_000, b: 1_000, c: 1 };
+  expect(regressions({ a: 1_020, b: 1_030, d: 1 }, committed)).toEqual([
+    'b: 1030 units, committed 1000',
+    'd has no committed figure',
+    'c is not measured any more',
+  ]);
+});
