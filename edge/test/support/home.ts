@@ -6,7 +6,7 @@ import { command, freePort, Service, temporaryDirectory, writeJson } from './pro
 
 const BROKER = 'test-broker';
 /** Simulated seconds per second in these tests: a window takes 7.5 s. */
-export const SPEED = 120;
+export const SPEED = 180;
 const WINDOW_MS = 900_000;
 
 /** One home with a simulated meter, a broker and a test oracle, all as processes of their own but the oracle. */

@@ -1,0 +1,198 @@
+import {
+  decodePayload,
+  EventCode,
+  ed25519Signer,
+  Kind,
+  type Payload,
+  parseSign1,
+  Quality,
+  Role,
+  Source,
+  windowOf,
+} from '@gridtokenx/protocol';
+import { describe, expect, test } from 'vitest';
+import { openSpool } from '../src/adapters/spool/spool.js';
+import { Meter } from '../src/domain/meter.js';
+import { MeterLog } from '../src/domain/meter-log.js';
+import { FRESH_STATE } from '../src/domain/meter-state.js';
+import { RecoveryScan } from '../src/domain/recovery.js';
+import { type MeterSample, ReadError, ReadFailure } from '../src/ports.js';
+import { MemoryDisk } from './support/memory-disk.js';
+import { METER, METER_HEX, NETWORK } from './support/messages.js';
+import { VirtualTime } from './support/virtual-time.js';
+
+const START = Date.UTC(2026, 0, 1, 9, 0);
+const MINUTE = 60_000;
+const silent = { info: () => {}, warn: () => {}, error: () => {} };
+
+interface Registers {
+  importWh: number;
+  exportWh: number;
+}
+
+/** A meter that is polled every minute by virtual time; `read` gives the registers or throws. */
+async function setUp(read: (nowMs: number) => Registers, speed = 1) {
+  const time = new VirtualTime(START, speed);
+  const { spool } = await openSpool(new MemoryDisk(), '/spool', time, () => {});
+  const messages: Payload[] = [];
+  const counts = new Map<string, number>();
+  const counters = { add: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1) };
+  const scan = new RecoveryScan();
+  const recovered = scan.result(METER_HEX);
+  const log = new MeterLog({ networkId: NETWORK, meterId: METER }, FRESH_STATE, recovered, {
+    signer: ed25519Signer(new Uint8Array(32).fill(1)),
+    spool,
+    clock: time.clock,
+    counters,
+    store: async () => {},
+    committed: (_meter, message) => messages.push(decodePayload(parseSign1(message).payload)),
+  });
+  const enrolment = await log.enrol((seq) => ({
+    kind: Kind.enrolment,
+    networkId: NETWORK,
+    meterId: METER,
+    seq,
+    owner: new Uint8Array(32),
+    importWh: 0n,
+    exportWh: 0n,
+    zone: 1,
+    source: Source.solar,
+    role: Role.point,
+    deviceSigned: false,
+    keyEpoch: 0,
+    window: windowOf(START),
+  }));
+  scan.visit(enrolment);
+  const reader = {
+    read: async (): Promise<MeterSample> => {
+      const timeMs = time.clock.nowMs();
+      const { importWh, exportWh } = read(timeMs);
+      const values = { powerW: 0, voltageDv: null, frequencyChz: null, raw: new Uint8Array(9) };
+      return { timeMs, uncertaintyMs: 5, importWh: BigInt(importWh), exportWh: BigInt(exportWh), ...values };
+    },
+  };
+  const meter = new Meter({
+    name: 'main',
+    profileName: 'test',
+    log,
+    recovered: scan.result(METER_HEX),
+    reader,
+    limits: { importLimitW: 10_000, exportLimitW: 10_000, stepWh: 2 },
+    plan: { pollMs: MINUTE, leadMs: 20_000 },
+    clock: time.clock,
+    real: time,
+    logger: silent,
+    counters,
+  });
+  const stop = new AbortController();
+  let mayClose = true;
+  const done = meter.run(() => mayClose, stop.signal);
+  const end = async () => {
+    stop.abort();
+    await time.advance(0);
+    await done;
+  };
+  const of = <K extends Payload['kind']>(kind: K) =>
+    messages.flatMap((p) => (p.kind === kind ? [p as Extract<Payload, { kind: K }>] : []));
+  const allowClosing = (allowed: boolean) => {
+    mayClose = allowed;
+  };
+  return { time, meter, of, counts, end, allowClosing };
+}
+
+const rising = (nowMs: number): Registers => ({ importWh: Math.floor((nowMs - START) / 1000), exportWh: 0 });
+
+describe('a meter', () => {
+  test('is read on the grid and before each boundary, and each window is closed at its end', async () => {
+    const run = await setUp(rising);
+    await run.time.advance(31 * MINUTE);
+    const offsets = run.of(Kind.reading).map(({ timeMs }) => (Number(timeMs) - START) / 1000);
+    const expected = Array.from({ length: 31 }, (_, i) => (i + 1) * 60);
+    expect(offsets).toEqual([...expected, 880, 1780].sort((a, b) => a - b));
+    expect(
+      run.of(Kind.statement).map(({ window, importWh, quality }) => [window - windowOf(START), importWh, quality]),
+    ).toEqual([
+      [0, 880n, Quality.gatewaySigned],
+      [1, 1780n, Quality.gatewaySigned],
+    ]);
+    await run.end();
+  });
+
+  test('at sixty times the speed has the same rhythm', async () => {
+    const run = await setUp(rising, 60);
+    await run.time.advance(31_000);
+    expect(run.of(Kind.reading).length).toBe(33);
+    expect(run.of(Kind.statement).map(({ quality }) => quality)).toEqual([
+      Quality.gatewaySigned,
+      Quality.gatewaySigned,
+    ]);
+    await run.end();
+  });
+
+  test('that does not answer at the boundary is asked again until it does, else the window is stale', async () => {
+    let dead = (_nowMs: number) => false;
+    const run = await setUp((nowMs) => {
+      if (dead(nowMs)) throw new ReadError(ReadFailure.timeout, 'no answer');
+      return rising(nowMs);
+    });
+    dead = (nowMs) => nowMs > START + 850_000 && nowMs < START + 890_000;
+    await run.time.advance(16 * MINUTE);
+    expect(run.of(Kind.statement).map(({ importWh, quality }) => [importWh, quality])).toEqual([
+      [890n, Quality.gatewaySigned],
+    ]);
+    expect(run.meter.problems()).toEqual([]);
+    dead = (nowMs) => nowMs > START + 1_700_000;
+    await run.time.advance(15 * MINUTE);
+    expect(run.of(Kind.statement).at(-1)?.quality).toBe(Quality.gatewaySigned | Quality.stale);
+    expect(run.meter.problems()).toEqual(['meter main: no answer']);
+    await run.end();
+  });
+
+  test('whose windows may not be closed yet gets all its statements later, in order', async () => {
+    const run = await setUp(rising);
+    run.allowClosing(false);
+    await run.time.advance(32 * MINUTE);
+    expect(run.of(Kind.statement)).toEqual([]);
+    run.allowClosing(true);
+    await run.time.advance(2 * MINUTE);
+    expect(
+      run
+        .of(Kind.statement)
+        .map(({ window, importWh, readingCount }) => [window - windowOf(START), importWh, readingCount]),
+    ).toEqual([
+      [0, 880n, 34],
+      [1, 1780n, 0],
+    ]);
+    await run.end();
+  });
+
+  test('whose registers rise faster than its connection allows is not believed', async () => {
+    const run = await setUp((nowMs) => ({ importWh: nowMs === START + 3 * MINUTE ? 1_000_000 : 5, exportWh: 0 }));
+    await run.time.advance(5 * MINUTE);
+    expect(run.of(Kind.reading).map(({ importWh }) => importWh)).toEqual([5n, 5n, 5n, 5n]);
+    expect(run.counts.get('poll_errors')).toBe(1);
+    await run.end();
+  });
+
+  test('that reads lower once is read again; one that stays lower is in discontinuity', async () => {
+    let glitches = 0;
+    let fallen = false;
+    const run = await setUp((nowMs) => {
+      if (fallen) return { importWh: 3, exportWh: 4 };
+      return nowMs === START + 2 * MINUTE && glitches++ < 2
+        ? { importWh: 1, exportWh: 0 }
+        : { importWh: 50, exportWh: 60 };
+    });
+    await run.time.advance(3 * MINUTE);
+    expect(run.of(Kind.reading).map(({ importWh, quality }) => [importWh, quality])).toEqual(Array(3).fill([50n, 64]));
+    fallen = true;
+    await run.time.advance(13 * MINUTE);
+    const [event] = run.of(Kind.event);
+    expect(event).toMatchObject({ code: EventCode.registerDiscontinuity, value: 60n });
+    expect(run.of(Kind.event)).toHaveLength(1);
+    expect(run.of(Kind.reading).at(-1)).toMatchObject({ importWh: 3n, quality: 64 | Quality.discontinuity });
+    expect(run.of(Kind.statement)).toEqual([]);
+    expect(run.meter.problems()[0]).toContain('replace-meter');
+    await run.end();
+  });
+});
