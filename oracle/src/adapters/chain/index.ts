@@ -76,6 +76,7 @@ export async function startSettlement(deps: ChainDeps, cosigner?: Cosigner): Pro
     snapshot: snapshotUrl === undefined ? null : () => postSnapshot(snapshotUrl),
     checkNetwork,
   });
+  registry.onFetched = () => driver.wake();
   registry.poll(REGISTRY_EVERY_MS);
   return {
     registry,

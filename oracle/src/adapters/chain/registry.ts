@@ -55,6 +55,8 @@ export class RpcRegistry implements Registry {
   readonly #connection: Connection;
   readonly #clock: RealClock;
   readonly #logger: Logger;
+  /** Called after each answer. */
+  onFetched: () => void = () => {};
   #meters: ReadonlyMap<string, MeterRecord> = new Map();
   #asOf = { slot: 0, fetchedAtMs: 0 };
   #underWay: Promise<void> | null = null;
@@ -126,6 +128,7 @@ export class RpcRegistry implements Registry {
       this.#asOf = { slot: context.slot, fetchedAtMs };
       this.#answeredAtMs = this.#clock.monotonic();
       this.#isFailing = false;
+      this.onFetched();
     } catch (error) {
       if (!this.#isFailing)
         this.#logger.warn({ err: String(error) }, 'the registry cannot be read: the last state holds');

@@ -17,6 +17,7 @@ export interface DriverDeps extends Omit<LaneDeps, 'meters'> {
 const FIRST_BACKOFF_MS = 200;
 const LONGEST_BACKOFF_MS = 10_000;
 const IDLE_MS = 5_000;
+const SET_UP_MS = 1_000;
 /** In a long backlog a snapshot after every window would take longer than the windows. */
 const SNAPSHOT_AT_MOST_EVERY_MS = 1_000;
 
@@ -95,7 +96,7 @@ export class SettlementDriver {
   /** One pass over all lanes; the real time of the next one. */
   async #round(): Promise<number> {
     try {
-      if (!(await this.#isOurNetwork())) return this.#deps.realClock.now() + IDLE_MS;
+      if (!(await this.#isOurNetwork())) return this.#deps.realClock.now() + SET_UP_MS;
       this.#openLanes();
       let untilMs = this.#deps.realClock.now() + IDLE_MS;
       let why = this.#lanes.size === 0 ? 'waiting for meters' : 'idle';

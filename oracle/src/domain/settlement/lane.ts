@@ -42,6 +42,7 @@ const PATIENCE_MS = 3_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 const IDLE_MS = 5_000;
+const SET_UP_MS = 1_000;
 
 /**
  * Settles one meter page (chain: Exactly once from oracle to chain). It never holds two transactions of unknown outcome,
@@ -86,7 +87,7 @@ export class Lane {
     const open = this.#deps.store.open(this.zone, this.page);
     if (open) return this.#resolve(open);
     const read = await this.#read();
-    if (!read.page) return this.#wait(IDLE_MS, 'the page does not exist yet');
+    if (!read.page) return this.#wait(SET_UP_MS, 'the page does not exist yet');
     const older = this.#reconcile(read.page);
     if (older) return older;
     return (await this.#mint(read)) ?? (await this.#attest(read, read.page));
