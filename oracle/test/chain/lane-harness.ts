@@ -82,7 +82,7 @@ export class LaneHarness {
   }
 
   /** Opens file and lane anew: all that a process has after kill -9 and a restart. */
-  start(): void {
+  start(change: (deps: LaneDeps) => Partial<LaneDeps> = () => ({})): void {
     this.database?.sqlite.close();
     this.database = openDatabase(join(this.#dir, 'ledger.sqlite'), chainMigrations);
     this.store = new SqliteSettlementStore(this.database);
@@ -98,7 +98,7 @@ export class LaneHarness {
       graceMs: 3_000,
       logger: { info: note, warn: note, error: note },
     };
-    this.lane = new Lane(ZONE, 0, { ...deps, ...this.#change(deps) });
+    this.lane = new Lane(ZONE, 0, { ...deps, ...this.#change(deps), ...change(deps) });
   }
 
   /** Steps until the lane is idle; time moves on as the lane asks. */
@@ -120,6 +120,21 @@ export class LaneHarness {
       .prepare('SELECT kind, status FROM chain_intents ORDER BY id')
       .all()
       .map(({ kind, status }) => ({ kind: String(kind), status: String(status) }));
+  }
+
+  /** attest_page transactions in force, with the page's history around each. */
+  archive(): { version: bigint; before: Uint8Array; after: Uint8Array; foretold: Uint8Array }[] {
+    const statement = this.database.sqlite.prepare(
+      `SELECT version_after, history, history_after, expected_history FROM chain_intents
+         WHERE kind = 'attest' AND status = 'landed' ORDER BY id`,
+    );
+    statement.setReadBigInts(true);
+    return statement.all().map((row) => ({
+      version: row.version_after as bigint,
+      before: row.history as Uint8Array,
+      after: row.history_after as Uint8Array,
+      foretold: row.expected_history as Uint8Array,
+    }));
   }
 
   settlements(): { window: number; minted: bigint; undone: boolean; mint: string | null; meter: string }[] {

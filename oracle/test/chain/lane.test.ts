@@ -1,3 +1,4 @@
+import { toHex } from '@gridtokenx/protocol';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ChainNode, SettlementStore } from '../../src/domain/settlement/ports.js';
 import type { MeterRecord } from '../../src/ports.js';
@@ -90,41 +91,24 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
   it('killed between store and send: the stored bytes are sent, once', async () => {
     put(1, 100, 50, 25);
     // The process dies where `send` would have been.
-    const dead = new LaneHarness(rig, () => ({
-      node: { ...through(rig.node), send: () => Promise.reject(new Error('killed')) },
-    }));
-    put.call(null, 0);
-    for (const [i, wh] of [100, 50, 25].entries()) {
-      const meter = meters[i];
-      if (meter) dead.statements.put(meter, W(1), BigInt(wh), 0n);
-    }
-    await expect(dead.untilIdle()).rejects.toThrow('killed');
-    expect(dead.intents()).toEqual([{ kind: 'attest', status: 'open' }]);
-    const open = dead.store.open(ZONE, 0);
-    // The next process has the same file and a working node.
-    const next = new LaneHarness(rig);
-    next.database.sqlite.close();
-    next.database = dead.database;
-    next.store = dead.store;
+    harness.start(() => ({ node: { ...through(rig.node), send: () => Promise.reject(new Error('killed')) } }));
+    await expect(harness.untilIdle()).rejects.toThrow('killed');
+    expect(harness.intents()).toEqual([{ kind: 'attest', status: 'open' }]);
+    const stored = harness.store.open(ZONE, 0)?.raw ?? new Uint8Array();
     const sent: string[] = [];
-    const node: ChainNode = {
-      ...through(rig.node),
-      send: (raw) => {
-        sent.push(Buffer.from(raw).toString('hex'));
-        return rig.node.send(raw);
-      },
+    const send = (raw: Uint8Array) => {
+      sent.push(toHex(raw));
+      return rig.node.send(raw);
     };
-    const resumed = new LaneHarness(rig, () => ({ node, store: dead.store, statements: dead.statements }));
-    await resumed.untilIdle();
-    expect(sent[0]).toBe(Buffer.from(open?.raw ?? []).toString('hex'));
+    harness.start(() => ({ node: { ...through(rig.node), send } }));
+    await harness.untilIdle();
+    expect(sent[0]).toBe(toHex(stored));
     expect(await totals()).toEqual([
       [100n, 1, 100n],
       [50n, 1, 50n],
       [25n, 1, 25n],
     ]);
     expect((await figures(rig)).version).toBe(1n);
-    resumed.close();
-    dead.close();
   });
 
   it('killed after send: the outcome is found, nothing is sent anew', async () => {
@@ -228,26 +212,83 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     expect(kept.reduce((sum, row) => sum + row.minted, 0n)).toBe(360_000n);
   });
 
-  it('control: without the stored intent a second process sends a second transaction', async () => {
-    put(1, 100, 50, 25);
-    const forgetful = new LaneHarness(rig, (deps) => ({ store: withoutIntents(deps.store) }));
-    for (const meter of meters) forgetful.statements.put(meter, W(1), 40n, 0n);
-    const sent = new Set<string>();
-    for (let run = 0; run < 2; run++) {
-      const silent: ChainNode = {
-        ...through(rig.node),
-        send: async (raw) => void sent.add(Buffer.from(raw.subarray(1, 65)).toString('hex')),
-      };
-      const lane = new LaneHarness(rig, (deps) => ({ node: silent, store: withoutIntents(deps.store) }));
-      for (const meter of meters) lane.statements.put(meter, W(1), 40n + BigInt(run), 0n);
-      await lane.lane.step();
-      lane.close();
+  it('the archive explains the page: folding it gives the history on chain', async () => {
+    put(1, 10, 20, 30);
+    put(2, 11, 22, 33);
+    put(3, 12, 23, 34);
+    await harness.untilIdle();
+    const { page } = await rig.node.readPage(ZONE, 0);
+    const archive = harness.archive();
+    expect(archive.map(({ version }) => version)).toEqual([1n, 2n, 3n]);
+    for (const [i, entry] of archive.entries()) {
+      // What was foretold before sending is what the program wrote, and each builds on the one before.
+      expect(toHex(entry.after)).toBe(toHex(entry.foretold));
+      if (i > 0) expect(toHex(entry.before)).toBe(toHex(archive[i - 1]?.after ?? new Uint8Array()));
     }
-    // With the intent stored (the test above) there is one; this is what the rule is for.
-    expect(sent.size).toBe(2);
-    forgetful.close();
+    expect(toHex(page?.history ?? new Uint8Array())).toBe(toHex(archive.at(-1)?.after ?? new Uint8Array()));
+  });
+
+  it('a chain that came back older while a transaction was on its way', async () => {
+    put(1, 10, 20, 30);
+    await harness.untilIdle();
+    const saved = await rig.save();
+    put(2, 110, 120, 130);
+    await harness.untilIdle();
+    put(3, 210, 220, 230);
+    let isCut = true;
+    const cut: ChainNode = { ...through(rig.node), send: async (raw) => (isCut ? undefined : rig.node.send(raw)) };
+    harness.start(() => ({ node: cut }));
+    await harness.lane.step();
+    expect(harness.intents().at(-1)).toEqual({ kind: 'attest', status: 'open' });
+    await rig.restore(saved);
+    isCut = false;
+    await harness.untilIdle();
+    const got = await figures(rig);
+    expect(got.slots.map((slot) => [slot.exportWh, slot.window, slot.mintedWh])).toEqual([
+      [210n, W(3), 210n],
+      [220n, W(3), 220n],
+      [230n, W(3), 230n],
+    ]);
+    expect([got.supply, got.version]).toEqual([660_000n, 2n]);
+    expect(keptUnits(harness)).toBe(got.supply);
+  });
+
+  it('control: with the archive check off, settlements and supply differ after a rollback', async () => {
+    put(1, 10, 20, 30);
+    await harness.untilIdle();
+    const saved = await rig.save();
+    put(2, 110, 120, 130);
+    await harness.untilIdle();
+    expect(keptUnits(harness)).toBe((await figures(rig)).supply);
+    await rig.restore(saved);
+    harness.start(({ store }) => ({
+      store: changed(store, { head: () => undefined, reopenUnminted: () => 0 }),
+    }));
+    await harness.untilIdle();
+    expect(keptUnits(harness)).not.toBe((await figures(rig)).supply);
+  });
+
+  it('control: without the stored intent, a restart sends a second transaction', async () => {
+    put(1, 40, 40, 40);
+    const sent = new Set<string>();
+    const silent = { ...through(rig.node), send: async (raw: Uint8Array) => void sent.add(toHex(raw)) };
+    const runTwice = async (change: (store: SettlementStore) => SettlementStore) => {
+      sent.clear();
+      for (let run = 0; run < 2; run++) {
+        harness.start(({ store }) => ({ node: silent, store: changed(change(store), { nonce: () => run }) }));
+        await harness.lane.step();
+      }
+      return sent.size;
+    };
+    expect(await runTwice(withoutIntents)).toBe(2);
+    expect(await runTwice((store) => store)).toBe(1);
   });
 });
+
+/** Base units that the settlements in force say were minted. */
+function keptUnits(harness: LaneHarness): bigint {
+  return harness.settlements().reduce((sum, row) => (row.undone ? sum : sum + row.minted), 0n);
+}
 
 /** The methods of a node as an object that can be spread. */
 function through(node: ChainNode): ChainNode {
@@ -259,12 +300,16 @@ function through(node: ChainNode): ChainNode {
   };
 }
 
-function withoutIntents(store: SettlementStore): SettlementStore {
+/** A store with some methods replaced. */
+function changed(store: SettlementStore, methods: Partial<SettlementStore>): SettlementStore {
   return new Proxy(store, {
-    get(target, name, receiver) {
-      if (name === 'add') return (intent: object) => ({ ...intent, id: 0, createdMs: 0 });
-      const value = Reflect.get(target, name, receiver);
+    get(target, name) {
+      const value = Reflect.get(name in methods ? methods : target, name);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
+}
+
+function withoutIntents(store: SettlementStore): SettlementStore {
+  return changed(store, { add: (intent) => ({ ...intent, id: 0, createdMs: 0 }) });
 }
