@@ -6,6 +6,9 @@ import { ConfigError, type GatewayConfig, loadConfig } from './config.js';
 import { run, VERSION } from './run.js';
 import { StartError } from './setup.js';
 
+/** A clean stop takes at most this long, in real milliseconds. */
+const STOP_MS = 10_000;
+
 const program = new Command('gridtokenx-gateway')
   .description('reads meters, signs, spools, publishes')
   .version(VERSION);
@@ -31,6 +34,10 @@ command('status', 'what the running gateway says about itself').action((options:
 async function runUntilStopped(config: GatewayConfig): Promise<void> {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  stop.signal.addEventListener('abort', () => {
+    // A disk or a bus that never answers must not keep a stopped gateway alive: what is committed is safe.
+    setTimeout(() => process.exit(0), STOP_MS).unref();
+  });
   // A parent that is gone leaves nobody to stop this process.
   process.once('disconnect', () => stop.abort());
   await run(config, stop.signal, () => process.send?.({ type: 'ready' }));

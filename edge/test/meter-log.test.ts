@@ -360,6 +360,26 @@ describe('power cuts', () => {
   });
 });
 
+describe('a state that cannot be stored', () => {
+  test('gives no statement; its seq is declared, and the window is closed later with other bytes', async () => {
+    const disk = new MemoryDisk();
+    const run = await startRun(disk);
+    await run.log.reading(sample(START + 890_000, 1), true);
+    const store = disk.replace;
+    disk.replace = async () => {
+      throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    };
+    await expect(run.log.closeDue(START + 900_000)).rejects.toThrow('full');
+    disk.replace = store;
+    await run.log.reading(sample(START + 901_000, 2), true);
+    expect((await run.log.closeDue(START + 900_000)).map(({ window }) => window)).toEqual([windowOf(START)]);
+    expect(gapsOf(run)).toEqual([[3n, 1, GapReason.unused]]);
+    expect(run.published.map(({ payload }) => payload.seq)).toEqual([1n, 2n, 4n, 5n, 6n]);
+    expect(reused([run])).toEqual([]);
+    expect(gapsOf(await startRun(disk))).toEqual([[7n, 122, GapReason.unused]]);
+  });
+});
+
 describe('a restored image', () => {
   test('goes on above what oracles have seen, and never publishes what it signed before it knew', async () => {
     const disk = new MemoryDisk();

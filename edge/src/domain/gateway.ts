@@ -28,6 +28,8 @@ const SAVE_MS = 2_000;
 /** Dead letters are declared at most this often for one meter: a gap's own event may be refused too. */
 const FIRST_DECLARE_MS = 1_000;
 const LAST_DECLARE_MS = 600_000;
+/** Refusals are looked up in the spool at most this often. */
+const LOOK_MS = 500;
 
 export interface GatewayOptions {
   readonly meters: readonly Meter[];
@@ -228,11 +230,16 @@ export class Gateway {
     const pace = this.#declare.get(meter.id);
     const dead = this.#dead.get(meter.id);
     if (!pace || !dead || real.monotonicMs() < pace.notBefore) return;
+    pace.notBefore = real.monotonicMs() + LOOK_MS;
     const records = await spool.read(meter.id, acks.acknowledged(meter.id) + 1n, 4_000);
     const seqs = records
       .filter(({ seq, message }) => !dead.has(seq) && acks.isDead(toHex(shortHash(message))))
       .map(({ seq }) => seq);
-    if (seqs.length === 0) return;
+    if (seqs.length === 0) {
+      // Nothing of what was given up is still waited for: the next one is declared at once again.
+      if (![...dead].some((seq) => seq > acks.acknowledged(meter.id))) pace.backoff.reset();
+      return;
+    }
     pace.notBefore = real.monotonicMs() + pace.backoff.next();
     log.warn({ meter: meter.name, messages: seqs.length }, 'refused by the oracles: kept here, declared as a gap');
     for (const seq of seqs) dead.add(seq);

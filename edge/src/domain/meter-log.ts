@@ -71,6 +71,8 @@ export class MeterLog {
   readonly #lost: Uint8Array | null;
   /** Gaps declared in this run. */
   readonly #declared: { first: bigint; last: bigint }[] = [];
+  /** Seqs that were taken and not signed, because storing failed: never used again, declared when storing works. */
+  #abandoned: bigint[] = [];
 
   /** Takes up where `recovered` and `state` left off. Nothing is signed before `start`. */
   constructor(identity: MeterIdentity, state: MeterState, recovered: RecoveredMeter, ports: MeterLogPorts) {
@@ -154,14 +156,38 @@ export class MeterLog {
     if (rest <= range.last) await this.#declare(rest, range.last, GapReason.unused);
   }
 
+  /** Takes a seq for what `make` builds; one that comes to nothing is declared later, so that no hole stays open. */
+  async #withSeq<T>(make: (seq: bigint) => T | Promise<T>): Promise<T> {
+    const seq = await this.#seqs.take();
+    try {
+      return await make(seq);
+    } catch (error) {
+      this.#abandoned.push(seq);
+      throw error;
+    }
+  }
+
+  async #declareAbandoned(): Promise<void> {
+    const seqs = this.#abandoned;
+    this.#abandoned = [];
+    for (const [i, seq] of seqs.entries()) {
+      try {
+        await this.#declare(seq, seq, GapReason.unused);
+      } catch (error) {
+        this.#abandoned.push(...seqs.slice(i));
+        throw error;
+      }
+    }
+  }
+
   /** Event 2, one for each 2^32 − 1 seqs. */
   async #declare(first: bigint, last: bigint, reason: number): Promise<void> {
     for (let at = first; at <= last; at += BigInt(MAX_U32)) {
       const count = last - at + 1n > BigInt(MAX_U32) ? MAX_U32 : Number(last - at + 1n);
       const data = new Uint8Array(16);
       data[0] = reason;
-      this.#declared.push({ first: at, last: at + BigInt(count) - 1n });
       await this.#event(EventCode.gap, { value: at, detail: count, data });
+      this.#declared.push({ first: at, last: at + BigInt(count) - 1n });
     }
   }
 
@@ -169,23 +195,8 @@ export class MeterLog {
   async reading(sample: MeterSample, good: boolean): Promise<void> {
     const committed = await this.#serial.run(async () => {
       const quality = this.#clockQuality(sample.uncertaintyMs) | (good ? 0 : Quality.discontinuity);
-      const seq = await this.#seqs.take();
-      const payload = this.#encode({
-        kind: Kind.reading,
-        ...this.#identity,
-        seq,
-        timeMs: BigInt(sample.timeMs),
-        importWh: sample.importWh,
-        exportWh: sample.exportWh,
-        powerW: sample.powerW,
-        voltageDv: sample.voltageDv,
-        frequencyChz: sample.frequencyChz,
-        timeUncertaintyMs: sample.uncertaintyMs,
-        quality,
-        bootCount: this.#state.boots & MAX_U16,
-        raw: sha256(sample.raw).slice(0, 4),
-        prev: this.#prev,
-      });
+      await this.#declareAbandoned();
+      const payload = await this.#withSeq((seq) => this.#encodeReading(seq, sample, quality));
       this.#prev = shortHash(payload);
       this.#merkle.add(payload);
       const { timeMs, uncertaintyMs, importWh, exportWh } = sample;
@@ -195,26 +206,47 @@ export class MeterLog {
     await committed.done;
   }
 
+  #encodeReading(seq: bigint, sample: MeterSample, quality: number): Uint8Array {
+    return encodePayload({
+      kind: Kind.reading,
+      ...this.#identity,
+      seq,
+      timeMs: BigInt(sample.timeMs),
+      importWh: sample.importWh,
+      exportWh: sample.exportWh,
+      powerW: sample.powerW,
+      voltageDv: sample.voltageDv,
+      frequencyChz: sample.frequencyChz,
+      timeUncertaintyMs: sample.uncertaintyMs,
+      quality,
+      bootCount: this.#state.boots & MAX_U16,
+      raw: sha256(sample.raw).slice(0, 4),
+      prev: this.#prev,
+    });
+  }
+
   /** Signs an event; resolves when it is committed. */
   event(code: number, fields: EventFields = {}): Promise<void> {
     return this.#serial.run(() => this.#event(code, fields));
   }
 
   async #event(code: number, fields: EventFields): Promise<void> {
-    const seq = await this.#seqs.take();
-    const payload = this.#encode({
-      kind: Kind.event,
-      ...this.#identity,
-      seq,
-      timeMs: BigInt(this.#ports.clock.nowMs()),
-      code,
-      quality: this.#clockQuality(this.#ports.clock.uncertaintyMs()) | (fields.quality ?? 0),
-      bootCount: this.#state.boots,
-      detail: fields.detail ?? 0,
-      value: fields.value ?? 0n,
-      data: fields.data ?? new Uint8Array(16),
-      prev: this.#prev,
-    });
+    const { clock } = this.#ports;
+    const payload = await this.#withSeq((seq) =>
+      encodePayload({
+        kind: Kind.event,
+        ...this.#identity,
+        seq,
+        timeMs: BigInt(clock.nowMs()),
+        code,
+        quality: this.#clockQuality(clock.uncertaintyMs()) | (fields.quality ?? 0),
+        bootCount: this.#state.boots,
+        detail: fields.detail ?? 0,
+        value: fields.value ?? 0n,
+        data: fields.data ?? new Uint8Array(16),
+        prev: this.#prev,
+      }),
+    );
     this.#prev = shortHash(payload);
     await this.#sign(payload, Kind.event);
   }
@@ -235,21 +267,23 @@ export class MeterLog {
   }
 
   async #statement(window: ClosedWindow): Promise<void> {
-    const seq = await this.#seqs.take();
-    const payload = this.#encode({
-      kind: Kind.statement,
-      ...this.#identity,
-      seq,
-      window: window.window,
-      importWh: window.importWh,
-      exportWh: window.exportWh,
-      readingCount: Math.min(this.#merkle.count, MAX_U16),
-      quality: window.quality | Quality.gatewaySigned,
-      timeUncertaintyMs: window.uncertaintyMs,
-      readingsRoot: this.#merkle.root(),
+    const { payload, seq } = await this.#withSeq(async (seq) => {
+      const payload = encodePayload({
+        kind: Kind.statement,
+        ...this.#identity,
+        seq,
+        window: window.window,
+        importWh: window.importWh,
+        exportWh: window.exportWh,
+        readingCount: Math.min(this.#merkle.count, MAX_U16),
+        quality: window.quality | Quality.gatewaySigned,
+        timeUncertaintyMs: window.uncertaintyMs,
+        readingsRoot: this.#merkle.root(),
+      });
+      // From here on only these bytes may ever be a statement for this window.
+      await this.#store({ closedThrough: window.window, statement: payload });
+      return { payload, seq };
     });
-    // From here on only these bytes may ever be a statement for this window.
-    await this.#store({ closedThrough: window.window, statement: payload });
     this.#merkle = new MerkleBuilder();
     this.#statedThrough = seq;
     this.windows.close(window.window);
@@ -304,7 +338,7 @@ export class MeterLog {
   /** The enrolment of this meter: the first message of its key. Resolves with the message when it is committed. */
   enrol(make: (seq: bigint) => Payload): Promise<Uint8Array> {
     return this.#serial.run(async () => {
-      const payload = this.#encode(make(await this.#seqs.take()));
+      const payload = encodePayload(make(await this.#seqs.take()));
       return this.#signAndCommit(payload, Kind.enrolment);
     });
   }
@@ -320,10 +354,6 @@ export class MeterLog {
     await this.#signAndCommit(payload, kind);
     const name = kind === Kind.reading ? 'readings' : kind === Kind.statement ? 'statements' : 'events';
     this.#ports.counters.add(name, { meter: this.id });
-  }
-
-  #encode(payload: Payload): Uint8Array {
-    return encodePayload(payload);
   }
 
   #clockQuality(uncertaintyMs: number | null): number {

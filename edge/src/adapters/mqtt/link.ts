@@ -27,12 +27,15 @@ async function open(url: string, options: MqttConnect): Promise<MqttSession> {
     resubscribe: false,
   });
   let reason = 'closed by the broker';
+  // The library forgets a publish whose connection ends: its promise would never settle without this.
+  const waiting = new Set<(error: Error) => void>();
   const ended = new Promise<string>((resolve) => {
     client.on('error', (error) => {
       reason = error.message || String((error as NodeJS.ErrnoException).code ?? error);
     });
     client.once('close', () => {
       client.end(true);
+      for (const reject of waiting) reject(new Error(reason));
       resolve(reason);
     });
   });
@@ -47,11 +50,15 @@ async function open(url: string, options: MqttConnect): Promise<MqttSession> {
       const refused = granted.find(({ qos }) => qos > 2);
       if (refused) throw new Error(`the broker refused the subscription ${refused.topic}`);
     },
-    publish: (topic, payload, retain) => {
-      const sent = client.publishAsync(topic, Buffer.from(payload), { qos: 1, retain }).then(() => {});
-      // The library forgets a publish whose connection ends: without this its promise would never settle.
-      return Promise.race([sent, ended.then((why) => Promise.reject(new Error(why)))]);
-    },
+    publish: (topic, payload, retain) =>
+      new Promise((resolve, reject) => {
+        waiting.add(reject);
+        client.publish(topic, Buffer.from(payload), { qos: 1, retain }, (error) => {
+          waiting.delete(reject);
+          if (error) reject(error);
+          else resolve();
+        });
+      }),
     onMessage: (listener) => {
       client.on('message', (topic, payload) => listener(topic, payload));
     },
