@@ -6,6 +6,7 @@ interface SurfnetBinding {
   readonly rpcUrl: string;
   readonly wsUrl: string;
   deploy(options: { programId: string; soPath: string }): void;
+  drainEvents(): unknown[];
   stop(): void;
 }
 
@@ -25,6 +26,8 @@ export interface ProgramFile {
 
 /** Length of a slot. A signature is final 31 slots after its own. */
 const SLOT_MS = 100;
+/** The node reports every slot to a queue of bounded length and stands still for good once that is full. */
+const DRAIN_MS = 1_000;
 
 function loadBinding(): { startWithConfig(config: Record<string, unknown>): SurfnetBinding } {
   const name = `@solana/surfpool-${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}`;
@@ -41,6 +44,7 @@ function loadBinding(): { startWithConfig(config: Record<string, unknown>): Surf
 /** Starts the node, offline, and deploys the programs with `authority` as their upgrade authority. */
 export async function startNode(programs: readonly ProgramFile[], authority: string): Promise<EmbeddedNode> {
   const node = loadBinding().startWithConfig({ offline: true, slotTimeMs: SLOT_MS, blockProductionMode: 'clock' });
+  setInterval(() => node.drainEvents(), DRAIN_MS).unref();
   for (const program of programs) {
     node.deploy({ programId: program.id, soPath: program.path });
     await rpc(node.rpcUrl, 'surfnet_setProgramAuthority', [program.id, authority]);

@@ -44,8 +44,6 @@ async function settle(session: Session, narrator: Narrator, stopping: AbortSigna
   let told = 0;
   while (!stopping.aborted) {
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-    session.clock.reserve();
-    session.writePids();
     const lines = await narrator.follow();
     try {
       const done = lines > 0 ? await settledWindows(session) : told;
@@ -57,7 +55,11 @@ async function settle(session: Session, narrator: Narrator, stopping: AbortSigna
       }
       closedSinceMs ||= Date.now();
       if ((await settledHomes(session)) === session.reported.length) {
-        await narrator.follow();
+        // The oracle writes its last row a moment after the chain shows it.
+        for (let quiet = 0; quiet < 2; ) {
+          await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+          quiet = (await narrator.follow()) > 0 ? 0 : quiet + 1;
+        }
         return true;
       }
       if (Date.now() - closedSinceMs > CLOSING_PATIENCE_MS) {
@@ -76,8 +78,6 @@ async function settle(session: Session, narrator: Narrator, stopping: AbortSigna
 async function keepRunning(session: Session, narrator: Narrator, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-    session.clock.reserve();
-    session.writePids();
     await narrator.follow();
   }
 }
@@ -137,6 +137,9 @@ async function run(options: StartOptions): Promise<number> {
     const narrator = new Narrator(session.api, names, plan.offsetMinutes, say);
     await narrator.skipOld();
     session.clock.start();
+    // Beside the loops below: they wait for others, and time may not.
+    const reserving = setInterval(() => session.keepTime(), TICK_MS);
+    stopping.signal.addEventListener('abort', () => clearInterval(reserving));
     announce(session, options);
     const settled = await settle(session, narrator, stopping.signal);
     if (settled) say(`All ${session.clock.targetWindows} windows are settled and minted.`);

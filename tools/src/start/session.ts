@@ -34,6 +34,9 @@ const BROKER = join(projectRoot, 'broker/dist/main.js');
 const ORACLE = join(projectRoot, 'oracle/dist/main.js');
 const METERS = join(projectRoot, 'simulators/dist/meters-main.js');
 
+/** A node that is alive answers in milliseconds. */
+const RPC_TIMEOUT_MS = 10_000;
+
 type Say = (line: string) => void;
 
 /** Everything that runs for one `npm start`, brought up step by step. */
@@ -60,6 +63,8 @@ export class Session {
     this.supervisor = new Supervisor(this.paths.logs, say);
     this.connection = new Connection(this.rpcUrl, {
       commitment: 'confirmed',
+      fetch: (url, init) =>
+        fetch(url as string, { ...(init as RequestInit), signal: AbortSignal.timeout(RPC_TIMEOUT_MS) }),
       wsEndpoint: `ws://${HOST}:${this.ports.webSocket}`,
     });
     this.api = new OracleApi(this.pageUrl);
@@ -152,6 +157,12 @@ export class Session {
       ),
     );
     // For people and for tests that kill: which process is which.
+    this.writePids();
+  }
+
+  /** Reserves simulated time ahead, and says which processes run. */
+  keepTime(): void {
+    this.clock.reserve();
     this.writePids();
   }
 

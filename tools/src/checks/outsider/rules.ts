@@ -1,0 +1,247 @@
+import { createHash } from 'node:crypto';
+import { utils, web3 } from '@coral-xyz/anchor';
+import { addresses, associated, type Decoded, derive, type Fields, type Raw, type Snapshot } from './read.js';
+
+const WH = 1_000n;
+const NO_SLOT = 0xffffn;
+const ACTIVE = 1n;
+
+/** Sums that a person can compare; decimal text, because they do not fit a JSON number. */
+export interface Figures {
+  readonly network_id: string;
+  readonly slot: number;
+  readonly meters: number;
+  readonly pages: number;
+  readonly export_wh: string;
+  readonly import_wh: string;
+  readonly minted_wh: string;
+  readonly pooled_wh: string;
+  readonly supply_base_units: string;
+  readonly vault_base_units: string;
+  /** Sent to the vault by somebody, beyond what was pooled. */
+  readonly gifts_base_units: string;
+  /** Burned by holders themselves. */
+  readonly burned_base_units: string;
+}
+
+/** Every number that must never fall, by name; decimal text. */
+export type Levels = Readonly<Record<string, string>>;
+
+const num = (fields: Fields, name: string): bigint => {
+  const value = fields[name];
+  if (typeof value !== 'bigint') throw new TypeError(`${name} is not a number`);
+  return value;
+};
+const str = (fields: Fields, name: string): string => {
+  const value = fields[name];
+  if (typeof value !== 'string') throw new TypeError(`${name} is not text`);
+  return value;
+};
+const slotsOf = (account: Decoded): Fields[] => account.value.slots as unknown as Fields[];
+const keyOf = (fields: Fields) => `${num(fields, 'zone')}/${num(fields, 'page')}`;
+const named = (list: readonly Decoded[], name: string) => list.filter((account) => account.name === name);
+const hex = (text: string) => Buffer.from(text, 'hex');
+const small = (fields: Fields, name: string) => Number(num(fields, name));
+
+/** Looks at a snapshot rule by rule and keeps what is wrong, in words. */
+export class Audit {
+  readonly findings: string[] = [];
+  readonly #chain: Snapshot;
+  readonly #pages: Map<string, Decoded>;
+  readonly #ledgers: Map<string, Decoded>;
+
+  constructor(chain: Snapshot) {
+    this.#chain = chain;
+    this.#pages = new Map(named(chain.accounts.oracle, 'MeterPage').map((page) => [keyOf(page.value), page]));
+    this.#ledgers = new Map(named(chain.accounts.energyToken, 'LedgerPage').map((page) => [keyOf(page.value), page]));
+    this.findings.push(...chain.unknown);
+  }
+
+  #expect(holds: boolean, text: string): void {
+    if (!holds) this.findings.push(text);
+  }
+
+  /** Config, zones and meters: addresses are what their contents say, network_id is derived, slots belong to one meter each. */
+  registry(): void {
+    const { registry } = this.#chain.accounts;
+    const configs = named(registry, 'Config');
+    this.#expect(configs.length === 1, `the registry has ${configs.length} Config accounts`);
+    for (const { value, address } of configs) {
+      this.#expect(address === derive(addresses.registry, 'config'), 'Config has another address');
+      const genesis = Buffer.from(utils.bytes.bs58.decode(this.#chain.genesisHash));
+      this.#expect(
+        str(value, 'genesis_hash') === genesis.toString('hex'),
+        'Config was made for another chain: its genesis hash differs',
+      );
+      const parts = [hex(str(value, 'genesis_hash')), addresses.oracle.toBuffer(), hex(str(value, 'salt'))];
+      const id = createHash('sha256').update(Buffer.concat(parts)).digest('hex').slice(0, 16);
+      this.#expect(str(value, 'network_id') === id, `network_id is ${str(value, 'network_id')}, derived ${id}`);
+    }
+    this.#meters();
+  }
+
+  #meters(): void {
+    const { registry } = this.#chain.accounts;
+    const taken = new Map<string, string>();
+    const counts = new Map<bigint, bigint>();
+    for (const { value, address } of named(registry, 'Meter')) {
+      const id = str(value, 'meter_id');
+      this.#expect(
+        address === derive(addresses.registry, 'meter', hex(id)),
+        `meter ${id}: another address than its meter_id gives`,
+      );
+      if (num(value, 'slot') === NO_SLOT) continue;
+      const place = `${keyOf(value)}/${num(value, 'slot')}`;
+      const other = taken.get(place);
+      this.#expect(other === undefined, `slot ${place} belongs to the meters ${other} and ${id}`);
+      taken.set(place, id);
+      counts.set(num(value, 'zone'), (counts.get(num(value, 'zone')) ?? 0n) + 1n);
+    }
+    for (const { value, address } of named(registry, 'Zone')) {
+      const zone = num(value, 'zone');
+      this.#expect(
+        address === derive(addresses.registry, 'zone', [Number(zone), 2]),
+        `zone ${zone}: another address than its number gives`,
+      );
+      const count = counts.get(zone) ?? 0n;
+      this.#expect(
+        num(value, 'meter_count') === count,
+        `zone ${zone} counts ${num(value, 'meter_count')} meters, there are ${count}`,
+      );
+    }
+    for (const [key, page] of this.#pages) {
+      for (const [index, slot] of slotsOf(page).entries()) {
+        const used = (num(slot, 'flags') & ACTIVE) !== 0n || num(slot, 'export_wh') > 0n || num(slot, 'import_wh') > 0n;
+        this.#expect(!used || taken.has(`${key}/${index}`), `slot ${key}/${index} is in use, and no meter has it`);
+      }
+    }
+  }
+
+  /** Pages and cursors: every page at its address, minted ≤ export, retired ≤ import, pooled and certified ≤ minted (invariant 2). */
+  pages(): void {
+    for (const [key, { address, value }] of this.#pages) {
+      const at = derive(addresses.oracle, 'page', [small(value, 'zone'), 2], [small(value, 'page'), 4]);
+      this.#expect(address === at, `meter page ${key} is at another address than its numbers give`);
+    }
+    for (const [key, ledger] of this.#ledgers) {
+      const { address, value } = ledger;
+      const at = derive(addresses.energyToken, 'ledger', [small(value, 'zone'), 2], [small(value, 'page'), 4]);
+      this.#expect(address === at, `ledger page ${key} is at another address than its numbers give`);
+      const page = this.#pages.get(key);
+      const meters = page ? slotsOf(page) : [];
+      for (const [index, slot] of slotsOf(ledger).entries()) this.#cursor(`${key}/${index}`, slot, meters[index]);
+    }
+  }
+
+  #cursor(place: string, slot: Fields, meter: Fields | undefined): void {
+    const [minted, pooled] = [num(slot, 'minted_wh'), num(slot, 'pooled_wh')];
+    const [exported, imported] = meter ? [num(meter, 'export_wh'), num(meter, 'import_wh')] : [0n, 0n];
+    this.#expect(minted <= exported, `slot ${place}: ${minted} Wh minted of ${exported} Wh exported`);
+    this.#expect(pooled <= minted, `slot ${place}: ${pooled} Wh pooled of ${minted} Wh minted`);
+    this.#expect(num(slot, 'certified_wh') <= minted, `slot ${place}: more certified than minted`);
+    this.#expect(num(slot, 'retired_wh') <= imported, `slot ${place}: more retired than imported`);
+    this.#expect(num(slot, 'import_closed_wh') <= imported, `slot ${place}: the market closed above the import`);
+  }
+
+  /** Mint, supply and vault (invariant 1). */
+  token(): Figures {
+    const { mint, tokenAccounts, accounts, genesisHash, slot } = this.#chain;
+    const supply = this.#mint(mint);
+    const balances = new Map(tokenAccounts.map(({ address, data }) => [address, data.readBigUInt64LE(64)]));
+    const held = [...balances.values()].reduce((sum, value) => sum + value, 0n);
+    this.#expect(held === supply, `supply is ${supply} base units, all token accounts hold ${held}`);
+    const sum = (field: string) => this.#sum(this.#ledgers, field);
+    const lost = [...this.#ledgers.values()].reduce((total, { value }) => total + num(value, 'lost_wh'), 0n);
+    const net = (sum('minted_wh') - sum('retired_wh') - sum('sold_back_wh') - lost) * WH;
+    this.#expect(net >= supply, `supply is ${supply} base units, the cursors explain only ${net}`);
+    const pooled = sum('pooled_wh') * WH;
+    const vault = this.#vault(tokenAccounts, balances, accounts.energyToken);
+    this.#expect(this.#chain.tradingAccounts === 0, 'the trading program has accounts: this check knows no seats yet');
+    this.#expect(vault >= pooled, `the vault holds ${vault} base units of ${pooled} pooled`);
+    const [config] = named(accounts.registry, 'Config');
+    return {
+      network_id: config ? str(config.value, 'network_id') : `none on ${genesisHash}`,
+      slot,
+      meters: named(accounts.registry, 'Meter').length,
+      pages: this.#pages.size,
+      export_wh: `${this.#sum(this.#pages, 'export_wh')}`,
+      import_wh: `${this.#sum(this.#pages, 'import_wh')}`,
+      minted_wh: `${sum('minted_wh')}`,
+      pooled_wh: `${sum('pooled_wh')}`,
+      supply_base_units: `${supply}`,
+      vault_base_units: `${vault}`,
+      gifts_base_units: `${vault - pooled}`,
+      burned_base_units: `${net - supply}`,
+    };
+  }
+
+  #sum(pages: ReadonlyMap<string, Decoded>, field: string): bigint {
+    return [...pages.values()].flatMap(slotsOf).reduce((total, slot) => total + num(slot, field), 0n);
+  }
+
+  /** Mint authority is the program's PDA, 6 decimals, no freeze authority, no extension but the metadata; returns the supply. */
+  #mint(mint: Raw | undefined): bigint {
+    if (!mint || mint.owner !== addresses.token2022.toBase58() || mint.data.length < 166) {
+      this.findings.push('there is no Token-2022 mint at the address of GXT');
+      return 0n;
+    }
+    const { data } = mint;
+    const authority = data.readUInt32LE(0) === 1 ? new web3.PublicKey(data.subarray(4, 36)).toBase58() : 'nobody';
+    this.#expect(authority === derive(addresses.energyToken, 'mint_authority'), `the mint authority is ${authority}`);
+    this.#expect(data[44] === 6, `GXT has ${data[44]} decimals`);
+    this.#expect(data.readUInt32LE(46) === 0, 'GXT has a freeze authority');
+    const METADATA = [18, 19]; // metadata pointer, metadata
+    for (let at = 166; at + 4 <= data.length; at += 4 + data.readUInt16LE(at + 2)) {
+      const type = data.readUInt16LE(at);
+      this.#expect(METADATA.includes(type), `GXT has the Token-2022 extension number ${type}`);
+    }
+    return data.readBigUInt64LE(36);
+  }
+
+  /** The pool's vault is the one that the token's configuration names, owned by the trading program's PDA; its balance. */
+  #vault(tokenAccounts: readonly Raw[], balances: ReadonlyMap<string, bigint>, list: readonly Decoded[]): bigint {
+    const authority = derive(addresses.trading, 'vault_authority');
+    const vault = associated(authority, derive(addresses.energyToken, 'mint'));
+    const [config] = named(list, 'TokenConfig');
+    this.#expect(
+      config !== undefined && str(config.value, 'vault') === vault,
+      'the token is configured for another vault',
+    );
+    const account = tokenAccounts.find(({ address }) => address === vault);
+    const owner = account ? new web3.PublicKey(account.data.subarray(32, 64)).toBase58() : 'nobody';
+    this.#expect(owner === authority, `the vault belongs to ${owner}, not to the trading program`);
+    return balances.get(vault) ?? 0n;
+  }
+
+  /** Everything that must never fall (invariant 3). */
+  levels(): Levels {
+    const levels: Record<string, string> = {};
+    for (const [key, page] of this.#pages) {
+      for (const field of ['version', 'moves', 'highest_window'])
+        levels[`page ${key} ${field}`] = `${num(page.value, field)}`;
+      this.#slotLevels(levels, key, page, ['export_wh', 'import_wh', 'window']);
+    }
+    for (const [key, ledger] of this.#ledgers) {
+      levels[`ledger ${key} lost_wh`] = `${num(ledger.value, 'lost_wh')}`;
+      const fields = ['minted_wh', 'pooled_wh', 'retired_wh', 'sold_back_wh', 'certified_wh', 'import_closed_wh'];
+      this.#slotLevels(levels, key, ledger, fields);
+    }
+    return levels;
+  }
+
+  #slotLevels(levels: Record<string, string>, key: string, account: Decoded, fields: readonly string[]): void {
+    for (const [index, slot] of slotsOf(account).entries()) {
+      for (const field of fields) {
+        if (num(slot, field) > 0n) levels[`slot ${key}/${index} ${field}`] = `${num(slot, field)}`;
+      }
+    }
+  }
+}
+
+/** What fell between two moments. */
+export function fallen(before: Levels, now: Levels): string[] {
+  return Object.entries(before).flatMap(([name, value]) => {
+    const next = BigInt(now[name] ?? 0n);
+    return next < BigInt(value) ? [`${name} fell from ${value} to ${next}`] : [];
+  });
+}
