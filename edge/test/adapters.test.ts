@@ -1,0 +1,237 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ed25519Signer, type SodiumVerify, signTime, sodiumVerifier, toHex } from '@gridtokenx/protocol';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { askOracleTime } from '../src/adapters/clock/oracle-time.js';
+import { realTime } from '../src/adapters/clock/real-time.js';
+import { FileClock } from '../src/adapters/clock/simulated.js';
+import { SystemClock } from '../src/adapters/clock/system.js';
+import { nodeDisk } from '../src/adapters/disk/node-disk.js';
+import { serveHttp } from '../src/adapters/http/server.js';
+import { KeyStore } from '../src/adapters/keys/key-store.js';
+import { lockDirectory } from '../src/adapters/lock.js';
+import { Metrics } from '../src/adapters/metrics.js';
+import { systemRandom } from '../src/adapters/random.js';
+import { MemoryDisk } from './support/memory-disk.js';
+import { VirtualTime } from './support/virtual-time.js';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'gridtokenx-adapters-'));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+describe.each(['memory', 'node'] as const)('the %s disk', (kind) => {
+  const disk = () => (kind === 'memory' ? new MemoryDisk() : nodeDisk);
+
+  test('appends, reads, replaces, cuts, lists and removes', async () => {
+    const own = disk();
+    const folder = join(dir, 'a', 'b');
+    await own.makeDir(folder);
+    expect(await own.list(folder)).toEqual([]);
+    expect(await own.read(join(folder, 'none'))).toBeNull();
+    const path = join(folder, 'log');
+    const file = await own.openAppend(path);
+    await file.append(Uint8Array.of(1, 2, 3));
+    await file.append(Uint8Array.of(4));
+    await file.sync();
+    await file.close();
+    await own.syncDir(folder);
+    const again = await own.openAppend(path);
+    await again.append(Uint8Array.of(5, 6));
+    await again.sync();
+    await again.close();
+    expect([...((await own.read(path)) ?? [])]).toEqual([1, 2, 3, 4, 5, 6]);
+    expect([...(await own.readAt(path, 4, 10))]).toEqual([5, 6]);
+    await own.truncate(path, 2);
+    expect([...((await own.read(path)) ?? [])]).toEqual([1, 2]);
+    await own.replace(join(folder, 'state'), Uint8Array.of(9));
+    await own.replace(join(folder, 'state'), Uint8Array.of(8, 8));
+    expect([...((await own.read(join(folder, 'state'))) ?? [])]).toEqual([8, 8]);
+    expect(await own.list(folder)).toEqual(['log', 'state']);
+    await own.remove(path);
+    expect(await own.list(folder)).toEqual(['state']);
+  });
+});
+
+describe('keys', () => {
+  const plate = { manufacturer: 'Eastron', model: 'SDM630', serial: '1' };
+  const store = () => new KeyStore(nodeDisk, join(dir, 'keys'), systemRandom);
+
+  test('are made once, with mode 0600, and come back', async () => {
+    await expect(store().gateway(false)).rejects.toThrow('run "init" first');
+    await expect(store().meter('m', plate, false)).rejects.toThrow('run "init" first');
+    const gateway = await store().gateway(true);
+    const meter = await store().meter('m', plate, true);
+    expect((await store().gateway(true)).publicKey).toEqual(gateway.publicKey);
+    const again = await store().meter('m', plate, false);
+    expect([again.signer.publicKey, again.meterId]).toEqual([meter.signer.publicKey, meter.meterId]);
+    expect(meter.signer.publicKey).not.toEqual(gateway.publicKey);
+    for (const name of ['gateway.json', 'meter-m.json']) {
+      expect(statSync(join(dir, 'keys', name)).mode & 0o777).toBe(0o600);
+    }
+    expect(statSync(join(dir, 'keys')).mode & 0o777).toBe(0o700);
+  });
+
+  test('are refused for another nameplate, when others can read them, and when damaged', async () => {
+    await store().meter('m', plate, true);
+    await expect(store().meter('m', { ...plate, serial: '2' }, true)).rejects.toThrow(
+      'give an exchanged meter a new name',
+    );
+    const path = join(dir, 'keys', 'meter-m.json');
+    chmodSync(path, 0o640);
+    await expect(store().meter('m', plate, false)).rejects.toThrow('chmod 600');
+    chmodSync(path, 0o600);
+    const text = readFileSync(path, 'utf8');
+    for (const damaged of [
+      '',
+      '{}',
+      text.replace(/"seed":"..../, '"seed":"'),
+      text.replace(/"salt":"../, '"salt":"'),
+    ]) {
+      writeFileSync(path, damaged);
+      await expect(store().meter('m', plate, true)).rejects.toThrow(/damaged|made for/);
+    }
+  });
+});
+
+test('a data directory is held by one process at a time', async () => {
+  const first = await lockDirectory(dir);
+  expect(await lockDirectory(dir)).toBeNull();
+  await new Promise((resolve) => first?.close(resolve));
+  const second = await lockDirectory(dir);
+  expect(second).not.toBeNull();
+  await new Promise((resolve) => second?.close(resolve));
+});
+
+describe('clocks', () => {
+  const verifier = sodiumVerifier(createRequire(import.meta.url)('sodium-native') as SodiumVerify);
+  const oracle = ed25519Signer(new Uint8Array(32).fill(2));
+
+  async function serve(
+    answer: (nonce: Uint8Array) => Uint8Array,
+    code = 200,
+  ): Promise<{ url: string; close: () => void }> {
+    const server = createServer((request, response) => {
+      const parts: Buffer[] = [];
+      request.on('data', (part: Buffer) => parts.push(part));
+      request.on('end', () => response.writeHead(code).end(answer(new Uint8Array(Buffer.concat(parts)))));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
+  }
+  const ask = (url: string) => askOracleTime({ url, key: oracle.publicKey }, verifier, realTime, systemRandom);
+
+  test('the signed time of an oracle says how wrong this clock is', async () => {
+    const server = await serve((nonce) => signTime({ timeMs: Date.now() - 5_000, nonce }, oracle));
+    const wrongBy = await ask(server.url);
+    server.close();
+    expect(wrongBy).toBeGreaterThanOrEqual(4_900);
+    expect(wrongBy).toBeLessThan(15_000);
+  });
+
+  test.each<[string, (nonce: Uint8Array) => Uint8Array, number]>([
+    ['another key', (nonce) => signTime({ timeMs: Date.now(), nonce }, ed25519Signer(new Uint8Array(32).fill(9))), 200],
+    ['another nonce', () => signTime({ timeMs: Date.now(), nonce: new Uint8Array(16) }, oracle), 200],
+    ['an error page', () => new Uint8Array(3), 500],
+    ['too much', () => new Uint8Array(100_000), 200],
+  ])('an answer with %s is no time', async (_name, answer, code) => {
+    const server = await serve(answer, code);
+    await expect(ask(server.url)).rejects.toThrow();
+    server.close();
+  });
+
+  test('the system clock is unknown until it was proved, and drifts from there', () => {
+    const time = new VirtualTime();
+    const clock = new SystemClock(time);
+    // On a machine with timesyncd its flag speaks first.
+    if (clock.uncertaintyMs() !== null) return expect(clock.uncertaintyMs()).toBe(1_000);
+    clock.proved(200);
+    expect(clock.uncertaintyMs()).toBe(200);
+    expect(clock.realDelayUntil(time.nowMs() + 500)).toBe(500);
+  });
+
+  test('the simulated clock follows its file, keeps the last good content, and holds at what is reserved', () => {
+    const path = join(dir, 'clock.json');
+    const real = { now: 1_000_000_000_000 };
+    const clockFile = (change: object) =>
+      writeFileSync(
+        path,
+        JSON.stringify({
+          version: 1,
+          speed: 60,
+          anchorSimMs: 900_000,
+          anchorRealMs: real.now,
+          reservedThroughMs: 10_000_000,
+          segments: [],
+          ...change,
+        }),
+      );
+    expect(() => new FileClock(path, () => real.now)).toThrow();
+    clockFile({});
+    const clock = new FileClock(path, () => real.now);
+    expect(clock.nowMs()).toBe(900_000);
+    real.now += 1_000;
+    expect(clock.nowMs()).toBe(960_000);
+    expect(clock.realDelayUntil(1_020_000)).toBe(1_000);
+    real.now += 1_000_000;
+    expect(clock.nowMs()).toBe(10_000_000);
+    expect(clock.realDelayUntil(10_000_001)).toBe(200);
+    writeFileSync(path, '{');
+    real.now += 1_000;
+    expect(clock.nowMs()).toBe(10_000_000);
+    clockFile({ anchorSimMs: 10_000_000, reservedThroughMs: 20_000_000 });
+    real.now += 1_000;
+    expect(clock.nowMs()).toBe(10_060_000);
+  });
+});
+
+describe('the status server', () => {
+  test('shows status, health and metrics, escapes what it shows, and changes nothing', async () => {
+    const metrics = new Metrics();
+    metrics.add('readings', { meter: 'aa' }, 3);
+    metrics.watch({ spool_depth: () => 7, spool_bytes: () => 0, online: () => 1, problems: () => 0 });
+    let problems: string[] = [];
+    const server = await serveHttp(
+      { host: '127.0.0.1', port: 0 },
+      {
+        status: () => ({ name: '<script>', spool: { depth: 7 }, meters: [{ name: 'main', problems: [] }] }),
+        metrics: () => metrics.text(),
+        problems: () => problems,
+      },
+    );
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const get = async (path: string, init?: RequestInit) => {
+      const response = await fetch(`${url}${path}`, init);
+      return { code: response.status, text: await response.text() };
+    };
+    expect(await get('/healthz')).toEqual({ code: 200, text: '{"ok":true,"problems":[]}' });
+    problems = ['the disk is full'];
+    expect((await get('/healthz')).code).toBe(503);
+    expect((await get('/metrics')).text).toContain('gridtokenx_gateway_readings_total{meter="aa"} 3');
+    expect((await get('/metrics')).text).toContain('gridtokenx_gateway_spool_depth 7');
+    expect(JSON.parse((await get('/api/v1/status')).text)).toMatchObject({ spool: { depth: 7 } });
+    const page = (await get('/')).text;
+    expect(page).toContain('&lt;script&gt;');
+    expect(page).not.toContain('<script>');
+    expect([(await get('/nothing')).code, (await get('/', { method: 'POST' })).code]).toEqual([404, 405]);
+    await expect(
+      serveHttp(
+        { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
+        { status: () => ({}), metrics: async () => '', problems: () => [] },
+      ),
+    ).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    server.close();
+    server.closeAllConnections();
+  });
+});
+
+test('randomness is not constant', () => {
+  expect(toHex(systemRandom.bytes(16))).not.toBe(toHex(systemRandom.bytes(16)));
+  const fraction = systemRandom.fraction();
+  expect(fraction >= 0 && fraction < 1).toBe(true);
+});
