@@ -31,6 +31,9 @@ import { decodeState, encodeState, FRESH_STATE, type MeterState } from './domain
 import { type RecoveredMeter, RecoveryScan } from './domain/recovery.js';
 import type { Counters, MeterReader, ReadingClock, RealTime, Spool } from './ports.js';
 
+/** A meter that was silent for longer than this many polls has left a gap. */
+const GAP_POLLS = 3;
+
 /** Why nothing can start; the message says what to do. Exit code 2. */
 export class StartError extends Error {
   override readonly name = 'StartError';
@@ -135,6 +138,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
       spool,
       clock: ports.clock,
       counters: ports.counters,
+      gapMs: GAP_POLLS * meter.poll_seconds * 1000,
       store: (state) => nodeDisk.replace(statePath, Buffer.from(encodeState(state))),
       committed: ports.committed,
     });

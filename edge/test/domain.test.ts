@@ -1,4 +1,4 @@
-import { type Ack, Kind, parseSign1, Reason, toHex, windowEndMs, windowOf } from '@gridtokenx/protocol';
+import { type Ack, Kind, parseSign1, Quality, Reason, toHex, windowEndMs, windowOf } from '@gridtokenx/protocol';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
@@ -137,6 +137,16 @@ describe('windows', () => {
     ]);
     expect(book.due(900_000 * 10 - 1)).toBeNull();
     expect(book.due(900_000 * 10)?.window).toBe(9);
+  });
+
+  test('a silence of more than three polls is a gap in the window it ends in', () => {
+    const book = new WindowBook(0, 180_000);
+    const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
+    for (const timeMs of [9_000_000, 9_180_000, 9_840_000, 9_900_000]) book.add({ ...reading, timeMs });
+    expect(book.open.map(({ window, quality }) => [window, quality])).toEqual([
+      [10, 64 | Quality.gap],
+      [11, 64],
+    ]);
   });
 
   test('near the end means at most 60 s before it', () => {

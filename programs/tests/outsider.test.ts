@@ -1,6 +1,6 @@
 import { accountDiscriminator, instructions, pda, programIds, TOKEN_2022_ID } from '@gridtokenx/chain-client';
 import { base58Encode, sha256 } from '@gridtokenx/protocol';
-import { Keypair, type PublicKey } from '@solana/web3.js';
+import { Keypair, type PublicKey, SystemProgram } from '@solana/web3.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OutsiderResult, outsiderCheck } from '../../tools/src/checks/outsider.js';
 import { ReadOnlyRpc } from './src/rpc.js';
@@ -155,4 +155,19 @@ test('gifts to the vault only add; accounts of the trading program are no longer
   const seat = Keypair.generate().publicKey;
   world.chain.put(seat, { owner: programIds.trading, data: accountDiscriminator('SeatPage') });
   expect((await outsiderCheck(url)).findings.join()).toMatch(/knows no seats yet/);
+  world.chain.put(seat, { owner: SystemProgram.programId, data: new Uint8Array(0) });
+});
+
+test('another genesis hash: a finding, except on a development chain, where it is said', async () => {
+  const other = new ReadOnlyRpc(world.chain, base58Encode(new Uint8Array(32).fill(5)));
+  const otherUrl = await other.start();
+  expect((await outsiderCheck(otherUrl)).findings.join()).toMatch(/made for another chain/);
+  await other.stop();
+  const development = new World({ development: true }).setUp();
+  const restored = new ReadOnlyRpc(development.chain, base58Encode(new Uint8Array(32).fill(5)));
+  const result = await outsiderCheck(await restored.start());
+  await restored.stop();
+  expect(result.findings).toEqual([]);
+  expect(result.figures.genesis_hash_matches).toBe(false);
+  expect(honest.figures.genesis_hash_matches).toBe(true);
 });

@@ -32,6 +32,8 @@ export interface MeterLogPorts {
   readonly spool: Spool;
   readonly clock: ReadingClock;
   readonly counters: Counters;
+  /** A longer silence between readings is a gap in the window; milliseconds of the reading clock. */
+  readonly gapMs?: number;
   /** Stores the state durably before it resolves. */
   readonly store: (state: MeterState) => Promise<void>;
   /** Called after the commit of each message, in seq order of one meter. */
@@ -86,7 +88,7 @@ export class MeterLog {
     this.#seqs = new SeqAllocator(used, (through) => this.#store({ reservedThrough: through }));
     this.#runFirstSeq = this.#seqs.next;
     this.#statedThrough = recovered.lastStatement?.seq ?? 0n;
-    this.windows = new WindowBook(Math.max(state.closedThrough, recovered.lastStatement?.window ?? 0));
+    this.windows = new WindowBook(Math.max(state.closedThrough, recovered.lastStatement?.window ?? 0), ports.gapMs);
     const { statement } = state;
     this.#lost = statement !== null && !ports.spool.has(this.id, seqOf(statement)) ? statement : null;
     // Readings up to here belong under a statement that is signed already, or to a time before a restored image.

@@ -36,10 +36,14 @@ export interface ClosedWindow {
  */
 export class WindowBook {
   readonly #open: OpenWindow[] = [];
+  readonly #gapMs: number;
   #closedThrough: number;
+  #lastTimeMs: number | null = null;
 
-  constructor(closedThrough: number) {
+  /** `gapMs`: a longer silence between two readings marks the window of the second one with a gap. */
+  constructor(closedThrough: number, gapMs = Number.POSITIVE_INFINITY) {
     this.#closedThrough = closedThrough;
+    this.#gapMs = gapMs;
   }
 
   /** Windows up to this one have a statement, or will get none. */
@@ -56,13 +60,16 @@ export class WindowBook {
   add(reading: WindowReading): void {
     const newest = this.#open.at(-1);
     const window = Math.max(windowOf(reading.timeMs), newest?.window ?? 0, this.#closedThrough + 1);
+    const silentMs = this.#lastTimeMs === null ? 0 : reading.timeMs - this.#lastTimeMs;
+    const quality = reading.quality | (silentMs > this.#gapMs ? Quality.gap : 0);
+    this.#lastTimeMs = reading.timeMs;
     if (newest?.window !== window) {
       this.#open.push({
         window,
         importWh: reading.importWh,
         exportWh: reading.exportWh,
         lastTimeMs: reading.timeMs,
-        quality: reading.quality,
+        quality,
         uncertaintyMs: reading.uncertaintyMs,
       });
       return;
@@ -70,7 +77,7 @@ export class WindowBook {
     newest.importWh = reading.importWh;
     newest.exportWh = reading.exportWh;
     newest.lastTimeMs = reading.timeMs;
-    newest.quality |= reading.quality;
+    newest.quality |= quality;
     newest.uncertaintyMs = worse(newest.uncertaintyMs, reading.uncertaintyMs);
   }
 
