@@ -1,10 +1,8 @@
 import { createRequire } from 'node:module';
-import { encode } from 'cborg';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type CborValue,
-  controlSigStructure,
   decodeCbor,
   decodePayload,
   ed25519Signer,
@@ -19,21 +17,17 @@ import {
   MAX_U64,
   MerkleBuilder,
   merkleRoot,
-  openAck,
-  openControl,
-  openToken,
   type Payload,
-  Purpose,
   parseSign1,
+  parseSimulatedClock,
   parseTopic,
   Reason,
+  realTimeOf,
   SIGN1_BYTES,
   type SodiumVerify,
   STREAMS,
-  signAck,
-  signControl,
-  signToken,
   sigStructure,
+  simulatedNow,
   sodiumVerifier,
   splitSequence,
   type Topic,
@@ -41,11 +35,11 @@ import {
   WireError,
 } from '../src/index.js';
 import { naiveRoot } from './golden/structures.js';
+import { reasonOf } from './reason-of.js';
 
 const sodium = createRequire(new URL('../../oracle/package.json', import.meta.url))('sodium-native') as SodiumVerify;
 const verifier = sodiumVerifier(sodium);
 const signer = ed25519Signer(new Uint8Array(32).fill(1));
-const other = ed25519Signer(new Uint8Array(32).fill(2));
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const u16 = fc.integer({ min: 0, max: MAX_U16 });
@@ -108,16 +102,6 @@ const payloads: fc.Arbitrary<Payload> = fc.oneof(
     window: u32,
   }),
 );
-
-const reasonOf = (work: () => unknown): Reason | null => {
-  try {
-    work();
-    return null;
-  } catch (error) {
-    if (error instanceof WireError) return error.reason;
-    throw error;
-  }
-};
 
 describe('payload', () => {
   it('survives the round trip, also through a Buffer', () => {
@@ -325,133 +309,6 @@ describe('CBOR', () => {
   });
 });
 
-describe('purposes', () => {
-  const all = Object.values(Purpose);
-  const content = new Map<number, CborValue>([[1, 'x']]);
-
-  it('a message for one purpose is a bad signature for every other', () => {
-    for (const made of all) {
-      const message = signControl(made, content, signer);
-      for (const asked of all) {
-        const got = reasonOf(() => openControl(asked, message, signer.publicKey, verifier));
-        expect(got, `${made} as ${asked}`).toBe(made === asked ? null : Reason.badSignature);
-      }
-      expect(reasonOf(() => openControl(made, message, other.publicKey, verifier))).toBe(Reason.badSignature);
-    }
-  });
-
-  it('no control message is a payload, whatever its length', () => {
-    const ack = (meters: number) =>
-      signAck(
-        {
-          ledgerId: new Uint8Array(16),
-          timeMs: 1,
-          gateway: signer.publicKey,
-          meters: new Map(
-            Array.from({ length: meters }, (_, i) => [
-              i.toString(16).padStart(32, '0'),
-              { storedThrough: 0n, highestSeen: 0n, highestWindow: 0 },
-            ]),
-          ),
-          refused: [],
-        },
-        signer,
-      );
-    for (let n = 0; n < 5; n++) expect(reasonOf(() => parseSign1(ack(n)))).toBe(Reason.malformed);
-    // A content of exactly 96 bytes has the frame of a payload; then the signature is over other bytes.
-    const padded = signControl(Purpose.ack, new Uint8Array(94), signer);
-    expect(padded.length).toBe(SIGN1_BYTES);
-    const { payload, signature } = parseSign1(padded);
-    expect(verifier.verify(signature, sigStructure(payload), signer.publicKey)).toBe(false);
-    expect(verifier.verify(signature, controlSigStructure(Purpose.ack, payload), signer.publicKey)).toBe(true);
-    expect(reasonOf(() => decodePayload(payload))).toBe(Reason.malformed);
-  });
-
-  it('a payload message opens as nothing else', () => {
-    const payload = encodePayload(fc.sample(payloads, { numRuns: 1, seed: 2 })[0] as Payload);
-    const message = encodeSign1(payload, signer.sign(sigStructure(payload)));
-    for (const purpose of all) {
-      expect(reasonOf(() => openControl(purpose, message, signer.publicKey, verifier))).toBe(Reason.badSignature);
-    }
-  });
-
-  it('every changed, cut or added byte of an ack is refused', () => {
-    const message = signAck(
-      { ledgerId: new Uint8Array(16), timeMs: 5, gateway: other.publicKey, meters: new Map(), refused: [] },
-      signer,
-    );
-    const open = (given: Uint8Array) => reasonOf(() => openAck(given, signer.publicKey, verifier));
-    expect(open(message)).toBe(null);
-    for (let at = 0; at < message.length; at++) {
-      const changed = message.slice();
-      changed[at] = (changed[at] ?? 0) ^ 0x01;
-      expect(open(changed), `byte ${at}`).not.toBe(null);
-      expect(open(message.subarray(0, at)), `cut at ${at}`).toBe(Reason.malformed);
-    }
-    expect(open(Uint8Array.of(...message, 0))).toBe(Reason.malformed);
-  });
-
-  it('unknown, missing and wrongly typed fields of an ack are malformed', () => {
-    const good = new Map<number, CborValue>([
-      [1, new Uint8Array(16)],
-      [2, 5],
-      [3, new Uint8Array(32)],
-      [4, new Map()],
-      [5, []],
-    ]);
-    const open = (change: (map: Map<number, CborValue>) => void) => {
-      const map = new Map(good);
-      change(map);
-      return reasonOf(() => openAck(signControl(Purpose.ack, map, signer), signer.publicKey, verifier));
-    };
-    expect(open(() => {})).toBe(null);
-    expect(open((m) => m.set(6, 0))).toBe(Reason.malformed);
-    for (const key of good.keys())
-      expect(
-        open((m) => m.delete(key)),
-        `without ${key}`,
-      ).toBe(Reason.malformed);
-    for (const key of good.keys())
-      expect(
-        open((m) => m.set(key, 'text')),
-        `text ${key}`,
-      ).toBe(Reason.malformed);
-    expect(open((m) => m.set(2, -1))).toBe(Reason.malformed);
-    expect(open((m) => m.set(2, 1n << 60n))).toBe(Reason.malformed);
-    expect(open((m) => m.set(5, Array(201).fill([new Uint8Array(16), 1])))).toBe(Reason.malformed);
-    expect(open((m) => m.set(5, Array(200).fill([new Uint8Array(16), 1])))).toBe(null);
-    expect(open((m) => m.set(5, [[new Uint8Array(16), 99]]))).toBe(Reason.malformed);
-  });
-
-  it('a content that is signed but not in the deterministic encoding is malformed', () => {
-    const content = fromHex('a2020101 00'.replaceAll(' ', ''));
-    const signature = signer.sign(controlSigStructure(Purpose.time, content));
-    const frame = encode([fromHex('a10127'), new Map(), content, signature]);
-    const message = Uint8Array.of(0xd2, ...frame);
-    expect(reasonOf(() => openControl(Purpose.time, message, signer.publicKey, verifier))).toBe(Reason.malformed);
-  });
-});
-
-it('a token is good from not-before to expiry, with the leeway at both ends', () => {
-  const base = { broker: 'b', clientId: 'c', notBefore: 1000, expiry: 2000, nonce: new Uint8Array(16) };
-  const open = (nowSeconds: number, change: object = {}, expected: object = {}) =>
-    reasonOf(() =>
-      openToken(signToken({ ...base, ...change }, signer), signer.publicKey, verifier, {
-        broker: 'b',
-        clientId: 'c',
-        nowSeconds,
-        leewaySeconds: 60,
-        ...expected,
-      }),
-    );
-  expect([939, 940, 2059, 2060].map((now) => open(now))).toEqual([Reason.malformed, null, null, Reason.malformed]);
-  expect(open(1500, {}, { broker: 'x' })).toBe(Reason.malformed);
-  expect(open(1500, {}, { clientId: 'x' })).toBe(Reason.malformed);
-  expect(open(1500, { expiry: 1000 + 86_400 })).toBe(null);
-  expect(open(1500, { expiry: 1001 + 86_400 })).toBe(Reason.malformed);
-  expect(open(1000, { expiry: 1000 })).toBe(Reason.malformed);
-});
-
 it('topics survive the round trip and no other text is one', () => {
   const topics: fc.Arbitrary<Topic> = fc.oneof(
     fc.record({
@@ -477,4 +334,65 @@ it('topics survive the round trip and no other text is one', () => {
       if (parsed) expect(formatTopic(parsed)).toBe(changed);
     }),
   );
+});
+
+describe('simulated time', () => {
+  const clocks = fc.record({
+    version: fc.constant(1 as const),
+    speed: fc.integer({ min: 1, max: 500 }),
+    anchorSimMs: fc.integer({ min: 1_000_000, max: 2_000_000_000 }).map((n) => n * 900),
+    anchorRealMs: fc.integer({ min: 1_900_000_000_000, max: 2_000_000_000_000 }),
+    reservedThroughMs: fc.integer({ min: 1_000_000, max: 3_000_000_000 }).map((n) => n * 900),
+    segments: fc.constant([]),
+  });
+
+  it('never falls, never passes what is reserved, never runs ahead of real time', () => {
+    fc.assert(
+      fc.property(clocks, fc.array(fc.nat({ max: 10_000_000 }), { minLength: 2, maxLength: 20 }), (clock, steps) => {
+        let [real, before] = [clock.anchorRealMs - 1_000, Number.NEGATIVE_INFINITY];
+        for (const step of steps) {
+          real += step;
+          const now = simulatedNow(clock, real);
+          expect(now).toBeGreaterThanOrEqual(before);
+          expect(now).toBeLessThanOrEqual(clock.reservedThroughMs);
+          expect(now).toBeLessThanOrEqual(Math.max(real, clock.anchorSimMs));
+          before = now;
+        }
+      }),
+    );
+  });
+
+  it('reaches an instant exactly when realTimeOf says, and not a millisecond of simulated time later', () => {
+    fc.assert(
+      fc.property(clocks, fc.integer({ min: 0, max: 100_000_000 }), (clock, ahead) => {
+        const wide = { ...clock, reservedThroughMs: Number.MAX_SAFE_INTEGER };
+        const target = clock.anchorSimMs + ahead;
+        const real = realTimeOf(wide, target);
+        expect(simulatedNow(wide, real)).toBeGreaterThanOrEqual(target);
+        expect(simulatedNow(wide, real - 1)).toBeLessThan(target + clock.speed);
+      }),
+    );
+  });
+
+  it.each([
+    ['version', { version: 2 }],
+    ['speed', { speed: 0 }],
+    ['speed', { speed: 'fast' }],
+    ['segments', { segments: null }],
+    ['anchorSimMs', { anchorSimMs: null }],
+    ['boundaries', { segments: [{ simStartMs: 1, positionStartMs: 0, positionEndMs: null }] }],
+    [
+      'order',
+      {
+        segments: [
+          { simStartMs: 900_000, positionStartMs: 0, positionEndMs: 1 },
+          { simStartMs: 0, positionStartMs: 0, positionEndMs: null },
+        ],
+      },
+    ],
+  ])('refuses a file with a wrong %s', (name, change) => {
+    const good = { version: 1, speed: 1, anchorSimMs: 0, anchorRealMs: 0, reservedThroughMs: 0, segments: [] };
+    expect(() => parseSimulatedClock(JSON.stringify(good))).not.toThrow();
+    expect(() => parseSimulatedClock(JSON.stringify({ ...good, ...change }))).toThrow(name);
+  });
 });

@@ -62,6 +62,7 @@ afterEach(async () => {
 async function start(change: Partial<ChainDeps['options']> = {}): Promise<Chain> {
   const { port } = snapshotServer.address() as AddressInfo;
   const note = (_fields: object, message: string) => void log.push(message);
+  const closedAtMs = Date.now() - 60_000;
   chain = await startSettlement({
     options: {
       networkId: rig.networkId,
@@ -74,7 +75,7 @@ async function start(change: Partial<ChainDeps['options']> = {}): Promise<Chain>
     },
     database,
     statements,
-    realTimeOf: () => Date.now() - 60_000,
+    realTimeOf: () => closedAtMs,
     clock: { now: () => Date.now() },
     realClock,
     randomness: { bytes: (n) => new Uint8Array(n), fraction: () => 0.5 },
