@@ -310,6 +310,25 @@ describe('limits', () => {
     await sent;
   });
 
+  it('drops a subscriber that takes nothing, so that publishers go on', async () => {
+    rig = await startRig({ limits: { drainSeconds: 1, inFlight: 16, bytesPerSecond: 1e9 } });
+    enrol();
+    const stuck = await connect(rig, optionsFor(oracle));
+    await stuck.subscribeAsync('gtx/v1/+/+/reading', { qos: 0 });
+    const ended = closed(stuck);
+    (stuck.stream as unknown as { pause(): void }).pause();
+    const sender = await connect(rig, optionsFor(gateway));
+    const body = Buffer.alloc(34_200);
+    // More than the buffers of both ends hold: without the rule these would wait for ever, or pile up.
+    const sent = Promise.all(Array.from({ length: 500 }, () => sender.publishAsync(reading, body, { qos: 1 })));
+    await until('the broker holds the sender back', async () => (await rig.figure('gtx_broker_published_total')) > 0);
+    await sent;
+    stuck.stream.destroy();
+    await ended;
+    await until('all is distributed', async () => (await rig.figure('gtx_broker_published_total')) === 500);
+    expect(rig.lines.filter((line) => /drain timeout/.test(String(line.fields.error))).length).toBe(1);
+  });
+
   it('closes connections beyond the number it takes', async () => {
     rig = await startRig({ limits: { connections: 1 } });
     enrol();

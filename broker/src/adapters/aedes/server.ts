@@ -32,6 +32,7 @@ interface Connection {
   clientId: string;
   will: ConnectPacket['will'];
   session: Session | null;
+  isEnded: boolean;
 }
 
 function signInError(returnCode: number, message: string): AuthenticateError {
@@ -129,7 +130,7 @@ export class AedesServer implements BrokerServer {
       socket.destroy();
     });
     const client = this.#aedes.handle(socket);
-    const connection: Connection = { gate, clientId: '', will: undefined, session: null };
+    const connection: Connection = { gate, clientId: '', will: undefined, session: null, isEnded: false };
     this.#connections.set(client, connection);
     socket.once('close', () => {
       this.#sockets.delete(socket);
@@ -272,7 +273,11 @@ export class AedesServer implements BrokerServer {
   #logEnd(client: Client, error: Error & { errorCode?: number }): void {
     // Refused sign-ins and publishes have been logged with their reason already.
     if (error.errorCode !== undefined || error.message === 'publish not allowed') return;
-    const session = this.#connections.get(client)?.session;
+    const connection = this.#connections.get(client);
+    // Every write that was waiting reports the same end.
+    if (!connection || connection.isEnded) return;
+    connection.isEnded = true;
+    const { session } = connection;
     this.#parts.metrics.ended('error');
     this.#parts.log.info({ key: session?.key, error: error.message }, 'connection ended');
   }
