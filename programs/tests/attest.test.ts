@@ -16,7 +16,7 @@ import {
 import { merkleRoot } from '@gridtokenx/protocol';
 import { TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { hostileVariants, malformedVariants } from './src/hostile.js';
+import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
 import { keyOf, START, statement, World, windowAt } from './src/world.js';
 
 /** ⌈5,000 W · 0.25 h · 1.1⌉ and 1 Wh of register step. */
@@ -259,7 +259,7 @@ describe('what aborts', () => {
     const instruction = build();
     for (const variant of [...hostileVariants(world.chain, instruction), ...malformedVariants(instruction)]) {
       // Attestors are a list of any length: one account less is another matter, above.
-      expect(send(variant.instruction), variant.name).not.toBe('accepted');
+      expect(problem(variant, world.chain.send([variant.instruction], world.attestors))).toBe('');
     }
     expect(send(instruction)).toBe('accepted');
   });
@@ -281,7 +281,7 @@ describe('pages and slots', () => {
     expect(world.chain.send([instructions.createPage({ payer, zone: 99, page: 0 })]).ok).toBe(false);
     const instruction = instructions.createPage({ payer, zone: world.zone, page: 3 });
     for (const variant of [...hostileVariants(world.chain, instruction), ...malformedVariants(instruction)]) {
-      expect(world.chain.send([variant.instruction]).ok, variant.name).toBe(false);
+      expect(problem(variant, world.chain.send([variant.instruction]))).toBe('');
     }
     world.chain.must([instruction]);
     const page = world.chain.get(pda.meterPage(world.zone, 3), decodeMeterPage);
@@ -339,9 +339,61 @@ describe('pages and slots', () => {
     expect(send(meter.id)).toBe('WindowInFuture');
     world.chain.time = now;
     for (const variant of [...hostileVariants(world.chain, good), ...malformedVariants(good)]) {
-      expect(world.chain.send([variant.instruction]).ok, variant.name).toBe(false);
+      expect(problem(variant, world.chain.send([variant.instruction]))).toBe('');
     }
     expect(send(meter.id)).toBe('accepted');
+  });
+});
+
+describe('numbers at their ends', () => {
+  /** Writes a u64 of the page. */
+  function set(at: number, value: bigint): void {
+    const address = pda.meterPage(world.zone, 0);
+    const account = world.chain.account(address);
+    if (!account) throw new Error('no page');
+    const data = Buffer.from(account.data);
+    data.writeBigUInt64LE(value, at);
+    world.chain.put(address, { owner: account.owner, data });
+  }
+  const attest = (exportRise: bigint) => {
+    const { exportWh, importWh } = slot();
+    const items = world.items(ENROLLED + 1, new Map([[0, { exportWh: exportWh + exportRise, importWh }]]));
+    const outcome = world.attest({ window: ENROLLED + 1, items });
+    return outcome.ok ? 'accepted' : outcome.error?.name;
+  };
+
+  test('a total stays below 2^63', () => {
+    set(96, (1n << 63n) - 2n);
+    expect(attest(2n)).toBe('MalformedInstruction');
+    expect(slot()).toMatchObject({ exportWh: (1n << 63n) - 2n, window: ENROLLED });
+    expect(attest(1n)).toBe('accepted');
+  });
+
+  test('a version does not wrap', () => {
+    set(8, (1n << 64n) - 1n);
+    expect(attest(1n)).toBe('ArithmeticOverflow');
+  });
+
+  test('a cap fits its field', () => {
+    const meter = world.meter('4');
+    const limits = { exportLimitW: 0xffff_ffff, registerStepWh: 0xffff_ffff };
+    world.chain.must(world.register(meter, { ...limits, message: { window: windowAt(world.chain.time) } }), [
+      world.installer,
+    ]);
+    const activate = instructions.activateSlot({ meterId: meter.id, zone: world.zone, page: 0 });
+    expect(world.chain.send([activate]).error?.name).toBe('ArithmeticOverflow');
+  });
+
+  test('an account of the right owner and another type', () => {
+    const { programId, keys, data } = instructions.activateSlot({
+      meterId: world.meter('0').id,
+      zone: world.zone,
+      page: 0,
+    });
+    const typed = keys.map((meta, index) => (index === 1 ? { ...meta, pubkey: pda.zone(world.zone) } : meta));
+    expect(world.chain.send([new TransactionInstruction({ programId, keys: typed, data })]).error?.name).toBe(
+      'AccountTypeMismatch',
+    );
   });
 });
 

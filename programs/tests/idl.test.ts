@@ -12,7 +12,8 @@ import {
   pda,
   programIds,
 } from '@gridtokenx/chain-client';
-import type { PublicKey, TransactionInstruction } from '@solana/web3.js';
+import { sha256 } from '@gridtokenx/protocol';
+import { Keypair, type PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { accountSize, buildIdl } from '../idl/generate.mjs';
 import { programs } from '../idl/spec.mjs';
@@ -39,6 +40,20 @@ describe('the files', () => {
     expect(idl.registry.address).toBe(programIds.registry.toBase58());
     expect(idl.oracle.address).toBe(programIds.oracle.toBase58());
     expect(idl.energyToken.address).toBe(programIds.energyToken.toBase58());
+  });
+
+  test('have development addresses that follow from their names', () => {
+    const names = {
+      registry: 'registry',
+      oracle: 'oracle',
+      energyToken: 'energy-token',
+      trading: 'trading',
+      governance: 'governance',
+    };
+    for (const [key, name] of Object.entries(names)) {
+      const seed = sha256(new TextEncoder().encode(`gridtokenx/program/${name}/development`));
+      expect(programIds[key as keyof typeof programIds]).toEqual(Keypair.fromSeed(seed).publicKey);
+    }
   });
 
   test('give the accounts the sizes that the clients and the programs use', () => {

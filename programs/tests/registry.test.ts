@@ -12,7 +12,7 @@ import { networkId, sha256 } from '@gridtokenx/protocol';
 import { type Keypair, PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Chain } from './src/harness.js';
-import { hostileVariants, malformedVariants } from './src/hostile.js';
+import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
 import { keyOf, START, World, windowAt } from './src/world.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -50,8 +50,7 @@ describe('initialize', () => {
     });
     expect(other.chain.send([stolen], [upgradeAuthority]).error?.name).toBe('NotUpgradeAuthority');
     for (const variant of hostileVariants(other.chain, other.initialize())) {
-      const outcome = other.chain.send([variant.instruction], [other.chain.upgradeAuthority]);
-      expect(outcome.ok, variant.name).toBe(false);
+      expect(problem(variant, other.chain.send([variant.instruction], [other.chain.upgradeAuthority]))).toBe('');
     }
     other.chain.must([other.initialize()], [other.chain.upgradeAuthority]);
     expect(other.chain.send([other.initialize()], [other.chain.upgradeAuthority]).error?.name).toBe(
@@ -133,7 +132,7 @@ describe('zones and attestors', () => {
     world.chain.time = START + 96 * 900;
     for (const instruction of [world.setAttestors(), world.createZone(12)]) {
       for (const variant of [...hostileVariants(world.chain, instruction), ...malformedVariants(instruction)]) {
-        expect(refusal([variant.instruction], [world.authority]), variant.name).not.toBe('accepted');
+        expect(problem(variant, world.chain.send([variant.instruction], [world.authority]))).toBe('');
       }
       expect(refusal([instruction], [world.authority])).toBe('accepted');
     }
@@ -159,7 +158,7 @@ describe('users', () => {
       ...hostileVariants(world.chain, by(world.utility.publicKey, 1)),
       ...malformedVariants(by(world.utility.publicKey, 1)),
     ]) {
-      expect(refusal([variant.instruction], [world.utility]), variant.name).not.toBe('accepted');
+      expect(problem(variant, world.chain.send([variant.instruction], [world.utility]))).toBe('');
     }
     expect(refusal([by(world.authority.publicKey, 3)], [world.authority])).toBe('accepted');
     expect(refusal([by(world.utility.publicKey, 3)], [world.utility])).toBe('AccountAlreadyInitialized');
@@ -300,7 +299,7 @@ describe('register_meter', () => {
     const [verify, register] = world.register(meter);
     if (!verify || !register) throw new Error('two instructions');
     for (const variant of [...hostileVariants(world.chain, register), ...malformedVariants(register)]) {
-      expect(refusal([verify, variant.instruction], [world.installer]), variant.name).not.toBe('accepted');
+      expect(problem(variant, world.chain.send([verify, variant.instruction], [world.installer]))).toBe('');
     }
     expect(refusal([verify, register], [world.installer])).toBe('accepted');
   });

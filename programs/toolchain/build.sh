@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 ROOT=$(cd .. && pwd)
-for tool in /usr/bin/rustc /usr/bin/cargo /usr/lib/llvm-22/bin/llc python3; do
+for tool in /usr/bin/rustc /usr/bin/cargo "${LLVM22_BIN:-/usr/lib/llvm-22/bin}/llc" python3; do
   command -v "$tool" >/dev/null || { echo "The on-chain toolchain is missing ($tool): run programs/toolchain/setup.sh, which installs the Debian packages rustc-web, cargo-web, libstd-rust-web-dev-bpf, llvm-22 and python3-minimal." >&2; exit 3; }
 done
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/sbpf}; export CARGO_TARGET_DIR

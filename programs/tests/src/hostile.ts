@@ -1,9 +1,11 @@
 import { type AccountMeta, Keypair, TransactionInstruction } from '@solana/web3.js';
-import type { Chain } from './harness.js';
+import type { Chain, Outcome } from './harness.js';
 
 export interface Variant {
   readonly name: string;
   readonly instruction: TransactionInstruction;
+  /** Errors of the programs that it may end with; empty when any failure will do. */
+  readonly errors: readonly string[];
 }
 
 function replaced(
@@ -15,6 +17,16 @@ function replaced(
   return new TransactionInstruction({ programId: instruction.programId, keys, data: instruction.data });
 }
 
+/** What an account of a foreign program is refused with: its owner, its address, or what it could not sign or create. */
+const OTHERS = ['AccountOwnerMismatch', 'AccountKeyMismatch', 'AccountNotSigner', 'AccountAlreadyInitialized'];
+
+/** What is wrong about how a variant ended, in words; empty when it failed as it must. */
+export function problem({ name, errors }: Variant, { ok, error, message }: Outcome): string {
+  if (ok) return `${name}: accepted`;
+  if (errors.length === 0 || errors.includes(error?.name ?? '')) return '';
+  return `${name}: ${error?.name ?? message} instead of ${errors.join(' or ')}`;
+}
+
 /**
  * Every way to give an instruction a wrong account: each one unsigned, read-only, missing, copied to an account of another program,
  * replaced by each of the others, and each list cut short. All of them must fail. Accounts of the fee payer stay signed and writable
@@ -22,19 +34,25 @@ function replaced(
  */
 export function hostileVariants(chain: Chain, instruction: TransactionInstruction): Variant[] {
   const variants: Variant[] = [];
-  const add = (name: string, changed: TransactionInstruction) => variants.push({ name, instruction: changed });
+  const add = (name: string, changed: TransactionInstruction, ...errors: string[]) =>
+    variants.push({ name, instruction: changed, errors });
   for (const [index, meta] of instruction.keys.entries()) {
     const isPayer = meta.pubkey.equals(chain.payer.publicKey);
-    if (meta.isSigner && !isPayer) add(`account ${index} unsigned`, replaced(instruction, index, { isSigner: false }));
+    if (meta.isSigner && !isPayer)
+      add(`account ${index} unsigned`, replaced(instruction, index, { isSigner: false }), 'AccountNotSigner');
     if (meta.isWritable && !isPayer)
-      add(`account ${index} read-only`, replaced(instruction, index, { isWritable: false }));
+      add(`account ${index} read-only`, replaced(instruction, index, { isWritable: false }), 'AccountNotWritable');
     const absent = Keypair.generate().publicKey;
     add(`account ${index} missing`, replaced(instruction, index, { pubkey: absent, isSigner: false }));
     const original = chain.account(meta.pubkey);
     if (original && original.data.length > 0) {
       const copy = Keypair.generate().publicKey;
       chain.put(copy, { owner: Keypair.generate().publicKey, data: original.data });
-      add(`account ${index} of a foreign program`, replaced(instruction, index, { pubkey: copy, isSigner: false }));
+      add(
+        `account ${index} of a foreign program`,
+        replaced(instruction, index, { pubkey: copy, isSigner: false }),
+        ...OTHERS,
+      );
     }
     for (const [other, { pubkey }] of instruction.keys.entries()) {
       if (pubkey.equals(meta.pubkey)) continue;
@@ -44,6 +62,8 @@ export function hostileVariants(chain: Chain, instruction: TransactionInstructio
     add(
       `only ${index} accounts`,
       new TransactionInstruction({ programId, data, keys: instruction.keys.slice(0, index) }),
+      // A list of any length stands behind the fixed accounts of attest_page.
+      ...['MissingAccount', 'ThresholdNotMet'],
     );
   }
   return variants;
@@ -51,15 +71,16 @@ export function hostileVariants(chain: Chain, instruction: TransactionInstructio
 
 /** The same instruction with its data cut, extended, and with an unknown discriminator. */
 export function malformedVariants({ programId, keys, data }: TransactionInstruction): Variant[] {
-  const build = (name: string, bytes: Uint8Array) => ({
+  const build = (name: string, bytes: Uint8Array, error: string) => ({
     name,
+    errors: [error],
     instruction: new TransactionInstruction({ programId, keys, data: Buffer.from(bytes) }),
   });
   return [
-    build('empty data', new Uint8Array(0)),
-    build('half a discriminator', data.subarray(0, 4)),
-    build('unknown discriminator', Uint8Array.of(255, ...data.subarray(1))),
-    ...(data.length > 8 ? [build('one byte less', data.subarray(0, data.length - 1))] : []),
-    build('one byte more', Uint8Array.of(...data, 0)),
+    build('empty data', new Uint8Array(0), 'UnknownInstruction'),
+    build('half a discriminator', data.subarray(0, 4), 'UnknownInstruction'),
+    build('unknown discriminator', Uint8Array.of(255, ...data.subarray(1)), 'UnknownInstruction'),
+    ...(data.length > 8 ? [build('one byte less', data.subarray(0, data.length - 1), 'MalformedInstruction')] : []),
+    build('one byte more', Uint8Array.of(...data, 0), 'MalformedInstruction'),
   ];
 }
