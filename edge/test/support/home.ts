@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
 import { gatewayKey, TestOracle } from './oracle.js';
@@ -14,6 +14,7 @@ export class Home {
   readonly directory = temporaryDirectory();
   readonly dir = this.directory.path;
   readonly clockPath = join(this.dir, 'clock.json');
+  readonly profilesPath = join(this.dir, 'profile.csv');
   config = '';
   gateway: Service | null = null;
   broker: Service | null = null;
@@ -43,9 +44,8 @@ export class Home {
       { length: 96 },
       (_, i) => `home,${i * 900},${i % 3 === 0 ? 400 : 100},${i % 3 === 1 ? 900 : 200}`,
     );
-    writeJson(join(this.dir, 'unused.json'), {});
-    const profiles = join(this.dir, 'profile.csv');
-    (await import('node:fs')).writeFileSync(profiles, ['home,time,consumption_wh,production_wh', ...rows].join('\n'));
+    const profiles = this.profilesPath;
+    writeFileSync(profiles, ['home,time,consumption_wh,production_wh', ...rows].join('\n'));
     const meters = {
       clock: this.clockPath,
       profiles,
@@ -129,8 +129,8 @@ export class Home {
     return this.gateway;
   }
 
-  /** Simulated time runs; the profile plays from the next window on when `playing`. */
-  writeClock(playing: boolean): void {
+  /** Simulated time runs; when `playing`, the profile plays from the next window on, for `windows` of them. */
+  writeClock(playing: boolean, windows: number | null = null): void {
     const now = Date.now();
     const sim = playing ? this.simNow(now) : Date.UTC(2024, 5, 1, 8, 0, 0);
     if (!playing) this.anchor = { sim, real: now };
@@ -141,7 +141,9 @@ export class Home {
       anchorSimMs: this.anchor.sim,
       anchorRealMs: this.anchor.real,
       reservedThroughMs: sim + 86_400_000,
-      segments: playing ? [{ simStartMs: this.startMs, positionStartMs: 0, positionEndMs: null }] : [],
+      segments: playing
+        ? [{ simStartMs: this.startMs, positionStartMs: 0, positionEndMs: windows && windows * WINDOW_MS }]
+        : [],
     });
   }
   anchor = { sim: 0, real: 0 };

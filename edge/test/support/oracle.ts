@@ -5,11 +5,11 @@ import {
   EventCode,
   ed25519Signer,
   formatTopic,
-  fromHex,
   Kind,
   type Payload,
   parseSign1,
   parseTopic,
+  publicKeyFromBase58,
   Reason,
   shortHash,
   signAck,
@@ -146,11 +146,7 @@ export function reusedSeqs(seen: readonly Seen[]): string[] {
   return [...reused];
 }
 
-export const gatewayKey = (base58: string): Uint8Array => parseKey(base58);
-function parseKey(text: string): Uint8Array {
-  const topic = parseTopic(`gtx/v1/${text}/status`);
-  if (topic?.kind !== 'gateway-status') throw new Error(`no key: ${text}`);
-  return topic.gateway;
+/** The 32 bytes of a gateway's name. */
+export function gatewayKey(name: string): Uint8Array {
+  return publicKeyFromBase58(name);
 }
-
-export { fromHex };
