@@ -12,7 +12,8 @@ const folder = mkdtempSync(join(tmpdir(), 'gtx-e2e-'));
 const data = join(folder, 'data');
 const reportPath = join(folder, 'r.json');
 const profiles = loadProfiles(defaultProfilesPath);
-const BASE = 28_800;
+// Below the ephemeral ports, and not the same for two runs at once.
+const BASE = 20_000 + (process.pid % 20) * 500;
 const started: StartProcess[] = [];
 
 afterAll(async () => {

@@ -146,6 +146,7 @@ interface SurfnetBinding {
   readonly rpcUrl: string;
   readonly payerSecretKey: Uint8Array;
   deploy(options: { programId: string; soPath: string }): void;
+  drainEvents(): unknown[];
   stop(): void;
 }
 
@@ -156,6 +157,8 @@ export async function surfpoolRig(meters: number, toWallet: readonly number[] = 
     slotTimeMs: 20,
     blockProductionMode: 'clock',
   }) as SurfnetBinding;
+  // Its queue of events is bounded, and it stands still once that is full.
+  const draining = setInterval(() => surfnet.drainEvents(), 200);
   const connection = new Connection(surfnet.rpcUrl, { commitment: 'confirmed', disableRetryOnRateLimit: true });
   const call = async (method: string, params: unknown[]): Promise<unknown> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
@@ -217,7 +220,10 @@ export async function surfpoolRig(meters: number, toWallet: readonly number[] = 
         await call('surfnet_setAccount', [key, { lamports, owner: value.owner.toBase58(), data, executable: false }]);
       }
     },
-    close: () => surfnet.stop(),
+    close: () => {
+      clearInterval(draining);
+      surfnet.stop();
+    },
   };
 }
 

@@ -74,8 +74,8 @@ async function settle(session: Session, narrator: Narrator, stopping: AbortSigna
   return false;
 }
 
-/** Keeps the system running until `stopping` aborts. */
-async function keepRunning(session: Session, narrator: Narrator, stopping: AbortSignal): Promise<void> {
+/** Goes on telling until `stopping` aborts. */
+async function keepRunning(narrator: Narrator, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     await narrator.follow();
@@ -145,7 +145,7 @@ async function run(options: StartOptions): Promise<number> {
     if (settled) say(`All ${session.clock.targetWindows} windows are settled and minted.`);
     if (settled) await writeReport(session, options);
     if (options.exit) code = settled ? 0 : 1;
-    else await keepRunning(session, narrator, stopping.signal);
+    else await keepRunning(narrator, stopping.signal);
   } finally {
     await session.stop();
     say('Stopped.');
