@@ -53,7 +53,8 @@ export async function startOracle(
   const networkId = fromHex(config.network_id);
   const realClock = systemRealClock;
   const randomness = systemRandomness;
-  const clock = config.clock ? simulatedClock(path(config.clock.simulated), realClock, logger) : systemClock;
+  const simulated = config.clock?.simulated;
+  const clock = simulated === undefined ? systemClock : simulatedClock(path(simulated), realClock, logger);
 
   const chainModule = config.rpc_url === undefined ? null : await loadChain();
   const database = openDatabase(join(path(config.data_dir), 'ledger.sqlite'), [
@@ -167,6 +168,7 @@ export async function startOracle(
     verifier: verifier.name,
     oracle: oracleName,
     attestor: chain.attestor,
+    utcOffsetMinutes: config.clock?.utc_offset_minutes ?? 0,
     clock,
     realClock,
     registry,

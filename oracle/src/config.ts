@@ -22,7 +22,14 @@ const schema = z
       name: z.string().min(1),
     }),
     http: z.strictObject({ host: z.string().min(1), port }),
-    clock: z.strictObject({ simulated: z.string().min(1) }).optional(),
+    clock: z
+      .strictObject({
+        /** File of the simulated clock that drives readings and windows. */
+        simulated: z.string().min(1).optional(),
+        /** For people only: the status page shows times shifted by this. */
+        utc_offset_minutes: z.number().int().min(-840).max(840).default(0),
+      })
+      .optional(),
     chain: z.strictObject({ snapshot_url: z.url().optional() }).optional(),
     attest: z
       .strictObject({

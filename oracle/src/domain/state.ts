@@ -43,6 +43,8 @@ export interface StateDeps {
   /** Public keys in base58. */
   readonly oracle: string;
   readonly attestor: string;
+  /** What people's clocks show beside UTC. */
+  readonly utcOffsetMinutes: number;
   readonly clock: Clock;
   readonly realClock: RealClock;
   readonly registry: Registry;
@@ -62,6 +64,7 @@ export function describeState(deps: StateDeps) {
     network_id: toHex(deps.networkId),
     now_ms: now,
     real_ms: deps.realClock.now(),
+    utc_offset_minutes: deps.utcOffsetMinutes,
     ledger_id: toHex(deps.ledgerId),
     verifier: deps.verifier,
     oracle: deps.oracle,

@@ -60,6 +60,7 @@ async function show(answer: () => Promise<{ ok: boolean; status: number; json: (
 
 const state = {
   now_ms: 1_317_855_161_280,
+  utc_offset_minutes: 600,
   verifier: 'libsodium',
   oracle: 'ORACLE',
   gateways: [
@@ -114,7 +115,7 @@ describe('status page', () => {
       '18446744073709551.615 kWh',
       '41 s',
       'signed by the gateway',
-      '22:30–22:45 (stale, signed by the gateway)',
+      '08:30–08:45 (stale, signed by the gateway)',
       '0.047 kWh',
       '0.047000 GXT',
       'Waiting in the spool 5',
@@ -128,6 +129,7 @@ describe('status page', () => {
     for (const fact of ['○ offline', 'no power value', 'not read yet', 'no data yet', 'none yet', 'the meter itself']) {
       expect(second).toContain(fact);
     }
+    expect(page.text('now')).toBe('2011-10-06 08:52 UTC+10:00, 2 homes');
     expect(page.text('service')).toContain('malformed 2');
     expect(page.text('health')).toBe('');
     expect(page.wait).toBe(1_000);
