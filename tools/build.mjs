@@ -16,7 +16,16 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-export const packages = ['protocol', 'edge', 'broker', 'oracle', 'programs/clients', 'simulators', 'tools'];
+export const packages = [
+  'protocol',
+  'edge',
+  'broker',
+  'oracle',
+  'programs/clients',
+  'programs/tests',
+  'simulators',
+  'tools',
+];
 
 function build(source, target, kept) {
   if (!existsSync(source)) return;

@@ -63,7 +63,7 @@ function vitest(filters) {
 
 /** Host tests of Rust crates, with rustup's or the distribution's cargo and a target folder of their own. */
 function cargoTests(name, folder) {
-  if (!has('cargo', '--version')) return missing(name, 'cargo is not there: install Rust 1.85 or newer');
+  if (!has('cargo', '--version')) return missing(name, 'cargo is not there: install Rust 1.88 or newer');
   const started = Date.now();
   console.log(`\n== ${name}`);
   const target = join(root, 'programs/target/host');

@@ -47,8 +47,11 @@ export function judgeDocument(
     if (!scripts.includes(script)) findings.push(`${file}: npm script "${script}", which package.json does not have`);
   }
   for (const path of pathsOf(text)) {
-    if (!path.includes('/dist/') && !path.includes('/target/') && !exists(path))
+    // A folder's own document may name its files from where it stands.
+    const there = exists(path) || exists(join(dirname(file), path));
+    if (!path.includes('/dist/') && !path.includes('/target/') && !there) {
       findings.push(`${file}: names ${path}, which is not there`);
+    }
   }
   return findings;
 }
