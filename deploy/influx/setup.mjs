@@ -64,9 +64,10 @@ async function operator(server, org, dir) {
 
 async function buckets(server, orgID) {
   const ids = {};
+  const list = (await ask(server, 'GET', `buckets?orgID=${orgID}&limit=100`)).buckets;
   for (const [name, everySeconds] of Object.entries(BUCKETS)) {
     const retentionRules = [{ type: 'expire', everySeconds }];
-    const found = (await ask(server, 'GET', `buckets?orgID=${orgID}&name=${name}`)).buckets[0];
+    const found = list.find((bucket) => bucket.name === name);
     const bucket = found
       ? await ask(server, 'PATCH', `buckets/${found.id}`, { retentionRules })
       : await ask(server, 'POST', 'buckets', { orgID, name, retentionRules });

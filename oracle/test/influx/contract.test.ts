@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { systemRealClock } from '../../src/adapters/clock/index.js';
+import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
+import { EmbeddedTimeSeries } from '../../src/adapters/timeseries/embedded.js';
+import type { TimeSeries } from '../../src/ports.js';
+import { timeSeriesContract } from '../contracts/time-series.js';
+import { announceServer, influxd, RealServer } from './server.js';
+
+announceServer();
+
+timeSeriesContract('embedded, beside the server', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gtx-series-'));
+  const open = () => new EmbeddedTimeSeries(join(folder, 'series.sqlite'));
+  let current = open();
+  return {
+    series: current,
+    async reopen() {
+      await current.close().catch(() => undefined);
+      current = open();
+      return current;
+    },
+    async remove() {
+      await current.close().catch(() => undefined);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+});
+
+describe.skipIf(!influxd)('on a real server', () => {
+  const server = new RealServer();
+  let buckets = 0;
+  beforeAll(async () => {
+    await server.start();
+    await server.setUp();
+  });
+  afterAll(() => server.remove());
+
+  timeSeriesContract('InfluxDB', async () => {
+    const bucket = `contract-${++buckets}`;
+    await server.makeBucket(bucket);
+    const { url, org } = server;
+    const open = () =>
+      new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemRealClock });
+    let current: TimeSeries = open();
+    return {
+      series: current,
+      async reopen() {
+        await current.close();
+        // Not only the client: the server too comes back from its files.
+        await server.kill();
+        await server.start();
+        current = open();
+        return current;
+      },
+      remove: () => current.close(),
+    };
+  });
+});

@@ -1,0 +1,226 @@
+import { describe, expect, it } from 'vitest';
+import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
+import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
+import type { SeriesPoint } from '../../src/ports.js';
+import { until } from './server.js';
+import { FakeSeries, HandClock, MemoryRecord, memoryLogger, Readings } from './support.js';
+
+function feed(source = new Readings(25), record = new MemoryRecord(), series = new FakeSeries()) {
+  const realClock = new HandClock();
+  const logger = memoryLogger();
+  let fraction = 0.5;
+  const randomness = { bytes: () => new Uint8Array(), fraction: () => fraction };
+  const feeder = new TimeSeriesFeeder({ source, record, series, realClock, randomness, logger, batch: 10 });
+  return {
+    ...{ source, record, series, realClock, logger, feeder },
+    setFraction(value: number) {
+      fraction = value;
+    },
+    /** Fires the next timer and waits for what it began; tells how long the wait was. */
+    async turn(): Promise<number> {
+      const before = series.writes;
+      const { failures, cursor } = feeder.state();
+      const wait = realClock.fire();
+      await until(
+        () =>
+          feeder.state().failures !== failures || (feeder.state().cursor !== cursor && feeder.state().failures === 0),
+        'the turn ends',
+        5_000,
+      );
+      expect(series.writes).toBeGreaterThanOrEqual(before);
+      return wait;
+    },
+  };
+}
+
+const away = () => {
+  throw new SeriesUnavailable('away');
+};
+
+describe('following the ledger', () => {
+  it('writes everything once, a bounded number at a time, and then only what is new', async () => {
+    const f = feed();
+    f.feeder.wake();
+    await f.turn();
+    expect(f.record.through).toBe(25);
+    expect(f.series.stored.size).toBe(25);
+    expect(f.source.largest).toBe(10);
+    f.source.add(5);
+    f.feeder.wake();
+    f.feeder.wake();
+    await f.turn();
+    expect([f.record.through, f.series.writes]).toEqual([30, 4]);
+    expect(f.realClock.next).toBeNull();
+  });
+
+  it('moves the cursor only after an acknowledgement, and reads no further meanwhile', async () => {
+    const f = feed();
+    f.series.next.push(() => {}, away, away);
+    f.feeder.wake();
+    await f.turn();
+    expect(f.record.through).toBe(10);
+    await f.turn();
+    expect([f.record.through, f.feeder.state().failures, f.source.largest]).toEqual([10, 2, 10]);
+    await f.turn();
+    expect([f.record.through, f.series.stored.size, f.feeder.state().failures]).toEqual([25, 25, 0]);
+  });
+
+  it('waits longer after each failure, with jitter, up to a minute; a wake does not shorten that', async () => {
+    const f = feed();
+    f.series.next.push(...Array(12).fill(away));
+    f.feeder.wake();
+    const waits = [await f.turn()];
+    for (let i = 0; i < 10; i++) {
+      f.feeder.wake();
+      expect(f.realClock.timers).toHaveLength(1);
+      waits.push(await f.turn());
+    }
+    expect(waits).toEqual([200, 375, 750, 1_500, 3_000, 6_000, 12_000, 24_000, 45_000, 45_000, 45_000]);
+    f.setFraction(0);
+    await f.turn();
+    expect(f.realClock.next).toBe(30_000);
+  });
+
+  it('waits as long as the server asks, within reason', async () => {
+    const f = feed();
+    for (const ms of [90_000, 86_400_000]) {
+      f.series.next.push(() => {
+        throw new SeriesUnavailable('busy', ms);
+      });
+    }
+    f.feeder.wake();
+    await f.turn();
+    expect(f.realClock.next).toBe(90_000);
+    await f.turn();
+    expect(f.realClock.next).toBe(600_000);
+  });
+
+  it('says once what is wrong and once that it is over, and drops nothing for a wrong set-up', async () => {
+    const f = feed();
+    for (let i = 0; i < 3; i++) {
+      f.series.next.push(() => {
+        throw new SeriesSetupRefused('the server answered 401');
+      });
+    }
+    f.feeder.wake();
+    for (let i = 0; i < 3; i++) await f.turn();
+    expect(f.realClock.next).toBe(45_000);
+    await f.turn();
+    expect(f.logger.entries.map(({ level }) => level)).toEqual(['warn', 'info']);
+    expect([f.record.through, f.record.refused]).toEqual([25, []]);
+  });
+
+  it('keeps refused points by name and goes on', async () => {
+    const f = feed();
+    const bad = f.source.points[3] as SeriesPoint;
+    f.series.next.push(() => {
+      throw new PointsRefused([{ point: bad, reason: 'older than the bucket keeps' }]);
+    });
+    f.feeder.wake();
+    await f.turn();
+    expect(f.record.refused).toEqual([{ point: bad, reason: 'older than the bucket keeps' }]);
+    expect(f.feeder.state()).toMatchObject({ cursor: 25, written: 24, refused: 1, failures: 0 });
+  });
+
+  it('goes on when the disk does', async () => {
+    const f = feed();
+    f.source.isBroken = true;
+    f.feeder.wake();
+    await f.turn();
+    expect(f.feeder.state().problem).toBe('disk I/O error');
+    f.source.isBroken = false;
+    await f.turn();
+    expect(f.record.through).toBe(25);
+  });
+
+  it('goes on after the last record when the process was killed at any moment', async () => {
+    for (let killedAt = 0; killedAt <= 3; killedAt++) {
+      const record = new MemoryRecord();
+      const series = new FakeSeries();
+      const first = feed(new Readings(25), record, series);
+      series.next.push(...Array(killedAt).fill(() => {}), away);
+      first.feeder.wake();
+      await first.turn();
+      expect(record.through).toBe(Math.min(25, killedAt * 10));
+      const second = feed(first.source, record, series);
+      series.next.length = 0;
+      second.source.add(5);
+      second.feeder.wake();
+      await second.turn();
+      expect([record.through, series.stored.size]).toEqual([30, 30]);
+    }
+  });
+});
+
+describe('a meter whose tags change', () => {
+  const moved = (source: Readings) => {
+    source.points.forEach((point, i) => {
+      source.points[i] = { ...point, zone: 9 };
+    });
+  };
+
+  it('is not there twice when the change falls between a write and its repetition', async () => {
+    const record = new MemoryRecord();
+    const first = feed(new Readings(25), record);
+    first.series.next.push(away);
+    first.feeder.wake();
+    await first.turn();
+    expect(first.series.stored.size).toBe(10);
+    // The process is killed; the registry shows another zone when it is back.
+    moved(first.source);
+    const second = feed(first.source, record, first.series);
+    second.feeder.wake();
+    await second.turn();
+    expect(first.series.stored.size).toBe(25);
+    // What comes after everything is recorded has the new zone.
+    const at = second.source.points.length;
+    second.source.add(3);
+    moved(second.source);
+    second.feeder.wake();
+    await second.turn();
+    expect([...first.series.stored.values()].slice(at).map(({ zone }) => zone)).toEqual([9, 9, 9]);
+  });
+
+  it('would be there twice without the record of tags', async () => {
+    const forgetful = new MemoryRecord();
+    const first = feed(new Readings(25), forgetful);
+    first.series.next.push(away);
+    first.feeder.wake();
+    await first.turn();
+    moved(first.source);
+    forgetful.meters.clear();
+    const second = feed(first.source, forgetful, first.series);
+    second.feeder.wake();
+    await second.turn();
+    expect(first.series.stored.size).toBe(35);
+  });
+});
+
+describe('stopping', () => {
+  it('writes what is left', async () => {
+    const f = feed();
+    f.feeder.wake();
+    await f.feeder.stop();
+    expect([f.record.through, f.realClock.next]).toEqual([25, null]);
+  });
+
+  it('does not wait for a server that does not answer, and records nothing that is acknowledged later', async () => {
+    let acknowledge = () => {};
+    let isAsked = false;
+    const f = feed();
+    f.series.write = () =>
+      new Promise((resolve) => {
+        isAsked = true;
+        acknowledge = resolve;
+      });
+    f.feeder.wake();
+    f.realClock.fire();
+    await until(() => isAsked, 'the write begins');
+    const stopped = f.feeder.stop(2_000);
+    expect(f.realClock.fire()).toBe(2_000);
+    await stopped;
+    acknowledge();
+    await new Promise(setImmediate);
+    expect(f.record.advances).toBe(0);
+  });
+});

@@ -1,0 +1,182 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+import type { FeedRecord, MeterTags, ReadingSource } from '../../src/adapters/influx/feeder.js';
+import type { Logger, RealClock, SeriesPoint, TimeSeries } from '../../src/ports.js';
+
+export const FIRST_MS = 1_700_000_000_000;
+
+/** Reading number `n` of a few meters: every one differs, and the registers only rise. */
+export function readingOf(n: number, meters = 20): SeriesPoint {
+  const meter = n % meters;
+  const round = Math.floor(n / meters);
+  return {
+    timeMs: FIRST_MS + round * 60_000,
+    meterId: meter.toString(16).padStart(2, '0').repeat(16),
+    zone: 1 + (meter % 3),
+    role: 0,
+    source: 1,
+    importWh: BigInt(5_000 + round * 7 + meter),
+    exportWh: BigInt(1_000 + round * 11 + meter),
+    powerW: -240,
+    voltageDv: 2_301,
+    frequencyChz: 5_000,
+    quality: 64,
+    seq: BigInt(round + 1),
+  };
+}
+
+/** A ledger's verified readings in memory; positions begin at 1. */
+export class Readings implements ReadingSource {
+  readonly points: SeriesPoint[] = [];
+  /** Largest number of points handed out at a time. */
+  largest = 0;
+  isBroken = false;
+
+  constructor(count = 0) {
+    this.add(count);
+  }
+
+  add(count: number): void {
+    for (let i = 0; i < count; i++) this.points.push(readingOf(this.points.length));
+  }
+
+  readingsAfter(cursor: number, limit: number) {
+    if (this.isBroken) throw new Error('disk I/O error');
+    const points = this.points.slice(cursor, cursor + limit);
+    this.largest = Math.max(this.largest, points.length);
+    return { through: cursor + points.length, points };
+  }
+}
+
+/** What a process that is killed leaves behind is what was recorded here. */
+export class MemoryRecord implements FeedRecord {
+  through = 0;
+  readonly refused: { point: SeriesPoint; reason: string }[] = [];
+  readonly meters = new Map<string, MeterTags>();
+  advances = 0;
+
+  cursor(): number {
+    return this.through;
+  }
+  advance(through: number, refused: readonly { point: SeriesPoint; reason: string }[]): void {
+    this.through = through;
+    this.refused.push(...refused);
+    this.advances++;
+  }
+  tags(): ReadonlyMap<string, MeterTags> {
+    return this.meters;
+  }
+  fileUnder(meters: ReadonlyMap<string, MeterTags>): void {
+    for (const [meter, tags] of meters) this.meters.set(meter, tags);
+  }
+}
+
+/** Time that a test moves by hand. */
+export class HandClock implements RealClock {
+  timers: { at: number; callback: () => void }[] = [];
+  #now = 1_800_000_000_000;
+  now(): number {
+    return this.#now;
+  }
+  monotonic(): number {
+    return this.#now;
+  }
+  after(ms: number, callback: () => void): () => void {
+    const timer = { at: this.#now + ms, callback };
+    this.timers.push(timer);
+    return () => {
+      this.timers = this.timers.filter((other) => other !== timer);
+    };
+  }
+  /** Milliseconds to the next timer; null when there is none. */
+  get next(): number | null {
+    return this.timers.length === 0 ? null : Math.min(...this.timers.map(({ at }) => at)) - this.#now;
+  }
+  /** Goes to the next timer, calls it, and tells how far that was. */
+  fire(): number {
+    const wait = this.next;
+    if (wait === null) throw new Error('no timer is set');
+    this.#now += wait;
+    const due = this.timers.find(({ at }) => at === this.#now);
+    this.timers = this.timers.filter((other) => other !== due);
+    due?.callback();
+    return wait;
+  }
+}
+
+export interface Entry {
+  readonly level: string;
+  readonly fields: object;
+  readonly message: string;
+}
+
+export function memoryLogger(): Logger & { readonly entries: Entry[] } {
+  const entries: Entry[] = [];
+  const log = (level: string) => (fields: object, message: string) => {
+    entries.push({ level, fields, message });
+  };
+  return { entries, info: log('info'), warn: log('warn'), error: log('error') };
+}
+
+/** A time series that fails or refuses as a test tells it; stores by meter, time and tags, as the server does. */
+export class FakeSeries implements TimeSeries {
+  readonly stored = new Map<string, SeriesPoint>();
+  /** What the next writes do, first one first; nothing left: they store. */
+  readonly next: (() => void)[] = [];
+  writes = 0;
+  /** Stores, and fails after that: the acknowledgement is lost. */
+  async write(points: readonly SeriesPoint[]): Promise<void> {
+    this.writes++;
+    for (const p of points) this.stored.set(`${p.meterId} ${p.timeMs} ${p.zone} ${p.role} ${p.source}`, p);
+    this.next.shift()?.();
+  }
+  async range(): Promise<SeriesPoint[]> {
+    return [];
+  }
+  async close(): Promise<void> {}
+}
+
+export interface Request {
+  readonly lines: string[];
+  readonly headers: IncomingMessage['headers'];
+}
+
+/** An HTTP server in place of InfluxDB; `answer` decides what each write gets. */
+export async function fakeServer(answer: (request: Request, response: ServerResponse) => void) {
+  const requests: Request[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk) => chunks.push(chunk));
+    request.on('end', () => {
+      const bytes = Buffer.concat(chunks);
+      const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
+      const seen = { lines: body.toString('utf8').split('\n'), headers: request.headers };
+      requests.push(seen);
+      answer(seen, response);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  return {
+    url,
+    requests,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** Ends a response as the server words its errors. */
+export function say(
+  response: ServerResponse,
+  status: number,
+  message = '',
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers });
+  response.end(status === 204 ? undefined : JSON.stringify({ code: 'x', message }));
+}
