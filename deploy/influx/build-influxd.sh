@@ -6,7 +6,7 @@
 #
 # PREFIX defaults to $GTX_INFLUXD_PREFIX, or ~/.cache/gridtokenx/influxd-VERSION. The last line of stdout is the path of
 # the binary, PREFIX/bin/influxd; everything else goes to stderr. A binary that is already there is only named. Needs
-# Go 1.25.10 or newer, Rust 1.83 or newer (cargo, rustc) and a C compiler; about 5 minutes on two cores and 3 GB of disk
+# Go 1.23 or newer, Rust 1.83 or newer (cargo, rustc) and a C compiler; about 5 minutes on two cores and 3 GB of disk
 # while it builds, 110 MB afterwards. Exit codes: 0 built, 2 a tool is missing, 1 the build failed.
 set -euo pipefail
 
