@@ -24,6 +24,7 @@ export const packages = [
   'programs/clients',
   'programs/tests',
   'simulators',
+  'simulators/campaigns',
   'tools',
 ];
 

@@ -199,7 +199,7 @@ export class Session {
       attestor_key_file: this.paths.key('attestor'),
       broker: { url: this.mqttUrl, name: BROKER_NAME },
       http: { host: HOST, port: this.ports.page },
-      clock: { simulated: this.paths.clock },
+      clock: { simulated: this.paths.clock, utc_offset_minutes: this.plan.offsetMinutes },
       chain: { snapshot_url: `http://${HOST}:${this.ports.chainHttp}/snapshot` },
     });
     return (await runOnce(ORACLE, ['init', '--config', this.paths.oracleConfig])).trim().split('\n').at(-1) ?? '';
