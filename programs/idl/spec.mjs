@@ -101,6 +101,67 @@ export const programs = {
           ['tariff_class', 'u16'],
         ],
       },
+      {
+        name: 'rotate_key',
+        doc:
+          "Gives a meter another key: the new key's enrolment message (next key epoch) is verified just before; the old key's verification of the same message stands before that, or in recovery Config.authority signs. Refused while the slot is disputed and within 96 windows of the last change.",
+        accounts: [
+          signer('utility', 'Zone.utility.'),
+          { name: 'authority', optional: true, signer: true, doc: 'Config.authority in recovery; else absent (this program).' },
+          read('config', 'PDA ["config"].'),
+          read('zone', "The meter's zone."),
+          { name: 'meter_page', optional: true, doc: 'The page of its slot; absent (this program) for a meter without one.' },
+          write('meter', 'PDA ["meter", meter_id].'),
+          fixed('instructions', INSTRUCTIONS),
+        ],
+        args: [['recovery', 'bool', 'The old key is lost or stolen.']],
+      },
+      {
+        name: 'replace_meter',
+        doc:
+          "Another device takes over the slot of a suspended meter, with an enrolment message by its own key just before. The new record's carried totals are at least the slot's; the old record keeps no slot. sync_slot then makes the slot active.",
+        accounts: [
+          signer('utility', 'Zone.utility.'),
+          payer,
+          read('config', 'PDA ["config"].'),
+          read('zone', "The meter's zone."),
+          read('meter_page', 'The page of the slot, suspended there.'),
+          write('old_meter', 'The suspended meter.'),
+          write('meter', 'PDA ["meter", meter_id of the message].'),
+          write('point', "The old meter's connection point."),
+          fixed('instructions', INSTRUCTIONS),
+          system,
+        ],
+        args: [
+          ['export_limit_w', 'u32'],
+          ['import_limit_w', 'u32'],
+          ['register_step_wh', 'u32'],
+          ['tariff_class', 'u16'],
+          ['carried_import_wh', 'u64', "At least the slot's."],
+          ['carried_export_wh', 'u64', "At least the slot's."],
+        ],
+      },
+      {
+        name: 'set_status',
+        doc:
+          'Suspends, closes or reactivates a meter. Reactivation wants a slot that stands still (suspended there, or disputed with a verdict) and names the accepted totals and the raw registers that they stand for; else the last five arguments are 0.',
+        accounts: [
+          signer('utility', 'Zone.utility.'),
+          read('zone', "The meter's zone."),
+          write('meter', 'PDA ["meter", meter_id].'),
+          write('point', "The meter's connection point."),
+          { name: 'meter_page', optional: true, doc: 'The page of its slot; absent (this program) for a meter without one.' },
+          { name: 'dispute', optional: true, doc: "The slot's case when it is disputed; else absent (this program)." },
+        ],
+        args: [
+          ['status', 'u8', '1 active, 2 suspended, 3 closed.'],
+          ['window', 'u32', 'At whose end the registers are read; the next one is the first valid.'],
+          ['raw_import_wh', 'u64', 'Register of the meter.'],
+          ['raw_export_wh', 'u64', 'Register of the meter.'],
+          ['import_wh', 'u64', "Accepted total, from the slot's to what the register shows."],
+          ['export_wh', 'u64', "Accepted total, from the slot's to what the register shows."],
+        ],
+      },
     ],
     accounts: {
       Config: [
@@ -177,9 +238,12 @@ export const programs = {
         ['signer_level', 'u8', '0 gateway-signed, 1 device-signed.'],
         ['role', 'u8', '0 point, 1 production, 2 consumption.'],
         ['source', 'u8', '0 none, 1 solar, 2 wind, 3 storage, 4 hybrid, 5 other.'],
-        ['status', 'u8', '1 active, 2 suspended, 3 closed.'],
+        ['status', 'u8', '1 active, 2 suspended, 3 closed, 4 replaced.'],
         ['bump', 'u8'],
-        ['reserved', b(64)],
+        ['successor', b(16), 'The meter that took the slot over; zero when none did.'],
+        ['predecessor', b(16), 'The meter whose slot this one took over; zero when none.'],
+        ['accepted_dispute', 'u32', 'The last dispute for which the accepted totals are named.'],
+        ['reserved', b(28)],
       ],
     },
     events: {
@@ -190,6 +254,13 @@ export const programs = {
       MeterRegistered: [
         ['meter_id', b(16)], ['owner', key], ['device_key', key], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'],
         ['role', 'u8'], ['signer_level', 'u8'], ['enrolment_window', 'u32'],
+      ],
+      KeyRotated: [
+        ['meter_id', b(16)], ['device_key', key], ['key_epoch', 'u32'], ['last_window', 'u32', "The old key's."], ['recovery', 'bool'],
+      ],
+      MeterReplaced: [['meter_id', b(16)], ['successor', b(16)], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16']],
+      StatusSet: [
+        ['meter_id', b(16)], ['status', 'u8'], ['export_wh', 'u64', 'Accepted; 0 when not reactivated.'], ['import_wh', 'u64'], ['window', 'u32'],
       ],
     },
   },
@@ -223,6 +294,63 @@ export const programs = {
           ['totals', 'bytes', 'For each set slot export and import: LEB128 groups with the low bits of the new total.'],
         ],
       },
+      {
+        name: 'submit_statement',
+        doc:
+          "Raises a slot to what its meter's statement says, verified just before; anyone. Device-signed at once, gateway-signed when the slot is 96 windows behind the chain clock.",
+        accounts: [
+          write('meter_page', "The page of the meter's slot."),
+          read('meter', 'Meter of the registry.'),
+          read('config', 'Config of the registry.'),
+          fixed('instructions', INSTRUCTIONS),
+        ],
+        args: [],
+      },
+      {
+        name: 'sync_slot',
+        doc: "Copies a meter's limits and status into its slot. Anyone; nothing to change writes nothing; a dispute stays.",
+        accounts: [write('meter_page', "The page of the meter's slot."), read('meter', 'Meter of the registry.')],
+        args: [['meter_id', b(16), "Must be the meter account's."]],
+      },
+      {
+        name: 'dispute',
+        doc:
+          "Freezes a slot with a device-signed statement that contradicts it (later window, lower total), verified just before; anyone. On a slot that no attestor moved last it convicts the device at once.",
+        accounts: [
+          payer,
+          write('meter_page', "The page of the meter's slot."),
+          read('meter', 'Meter of the registry.'),
+          write('dispute', 'PDA ["dispute", zone u16 | page u32 | slot u16].'),
+          read('config', 'Config of the registry.'),
+          fixed('instructions', INSTRUCTIONS),
+          system,
+        ],
+        args: [],
+      },
+      {
+        name: 'answer',
+        doc:
+          "Answers a dispute within 96 windows with the device's statement, verified just before, for a window up to the slot's and totals at least the slot's: convicts the device. Anyone.",
+        accounts: [
+          write('meter_page', "The page of the meter's slot."),
+          read('meter', 'Meter of the registry.'),
+          write('dispute', "The slot's case."),
+          read('config', 'Config of the registry.'),
+          fixed('instructions', INSTRUCTIONS),
+        ],
+        args: [],
+      },
+      {
+        name: 'conclude_dispute',
+        doc:
+          'Unanswered for 96 windows: convicts the attestors that the slot names. With a verdict and the accepted totals named by set_status: frees the slot. Anyone.',
+        accounts: [
+          write('meter_page', "The page of the meter's slot."),
+          read('meter', 'Meter of the registry.'),
+          write('dispute', "The slot's case."),
+        ],
+        args: [['meter_id', b(16), "Must be the meter account's."]],
+      },
     ],
     accounts: {
       MeterPage: [
@@ -237,6 +365,26 @@ export const programs = {
         ['format', 'u8', '1.'],
         ['slots', [{ defined: { name: 'MeterSlot' } }, 256]],
       ],
+      Dispute: [
+        ['slot_export_wh', 'u64', 'The slot when the dispute was opened.'],
+        ['slot_import_wh', 'u64'],
+        ['number', 'u32', 'From 1; one more for every dispute of the slot.'],
+        ['opened_window', 'u32', 'Window (chain clock) of the opening.'],
+        ['slot_window', 'u32'],
+        ['page', 'u32'],
+        ['zone', 'u16'],
+        ['slot', 'u16'],
+        ['attestors', 'u8', 'Signer bitmap that the slot names; 0 when anyone moved it.'],
+        ['epoch', 'u8'],
+        ['verdict', 'u8', '0 open, 1 device convicted, 2 attestors convicted.'],
+        ['bump', 'u8'],
+        ['meter_id', b(16)],
+        ['opener', key],
+        ['key', key, 'The device key that signed the contradiction.'],
+        ['payload', b(96), 'The contradicting statement.'],
+        ['answer', b(96), 'The statement that answered; zero when none did.'],
+        ['reserved', b(32)],
+      ],
     },
     types: {
       MeterSlot: [
@@ -245,7 +393,7 @@ export const programs = {
         ['window', 'u32', 'Of the totals.'],
         ['export_cap', 'u32', 'Wh per window.'],
         ['import_cap', 'u32', 'Wh per window.'],
-        ['flags', 'u16', '1 active, 2 disputed, 4 extra, 8 moved, 16 closed.'],
+        ['flags', 'u16', '1 active, 2 disputed, 4 extra, 8 moved, 16 closed, 32 suspended.'],
         ['attestors', 'u8', 'Signer bitmap of the last accepted attest_page; 0 when anyone moved it.'],
         ['epoch', 'u8', 'Low 8 bits of the attestor-set epoch.'],
       ],
@@ -257,6 +405,15 @@ export const programs = {
         ['zone', 'u16'], ['page', 'u32'], ['version', 'u64', 'After the raise.'], ['window', 'u32'], ['signers', 'u8', 'Bitmap.'],
         ['skipped', b(32), 'Bitmap of the slots that were set and not accepted.'], ['root', b(32)], ['history', b(32)],
       ],
+      StatementSubmitted: [
+        ['meter_id', b(16)], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'], ['window', 'u32'], ['export_wh', 'u64'], ['import_wh', 'u64'], ['moves', 'u32'],
+      ],
+      SlotSynced: [['meter_id', b(16)], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'], ['flags', 'u16'], ['moves', 'u32']],
+      DisputeOpened: [
+        ['meter_id', b(16)], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'], ['number', 'u32'], ['attestors', 'u8'], ['epoch', 'u8'],
+      ],
+      DisputeDecided: [['meter_id', b(16)], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'], ['number', 'u32'], ['verdict', 'u8']],
+      DisputeResolved: [['meter_id', b(16)], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'], ['number', 'u32'], ['moves', 'u32']],
     },
   },
   energy_token: {
@@ -321,6 +478,21 @@ export const programs = {
         ],
         args: [],
       },
+      {
+        name: 'retire',
+        doc: "Burns the owner's tokens for energy that the meter imported: what is retired never passes the import.",
+        accounts: [
+          signer('owner', 'Meter.owner.'),
+          read('token_config', 'PDA ["config"].'),
+          read('meter', 'Meter of the registry.'),
+          read('meter_page', "The page of the meter's slot."),
+          write('ledger_page', 'The ledger page of the same zone and number.'),
+          write('mint', 'GXT.'),
+          write('owner_token', "The owner's associated token account."),
+          fixed('token_program', TOKEN_2022),
+        ],
+        args: [['wh', 'u64', 'Watt-hours, at least 1.']],
+      },
     ],
     accounts: {
       TokenConfig: [
@@ -361,6 +533,9 @@ export const programs = {
       PageMinted: [['zone', 'u16'], ['page', 'u32'], ['slots', 'u16'], ['minted_wh', 'u64'], ['amount', 'u64']],
       MeterMinted: [
         ['meter_id', b(16)], ['owner', key], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'], ['minted_wh', 'u64'], ['amount', 'u64'],
+      ],
+      Retired: [
+        ['meter_id', b(16)], ['owner', key], ['zone', 'u16'], ['page', 'u32'], ['slot', 'u16'], ['retired_wh', 'u64'], ['amount', 'u64'],
       ],
     },
   },

@@ -88,12 +88,52 @@ function listed(source: (typeof idls)[keyof typeof idls], name: string) {
 
 describe('instructions', () => {
   const key = (seed: number) => pda.user(pda.zone(seed));
+  const id = (seed: number) => new Uint8Array(16).fill(seed);
   const built: [keyof typeof idls, string, () => TransactionInstruction][] = [
     ['registry', 'initialize', () => world.initialize()],
     ['registry', 'create_zone', () => world.createZone(3)],
     ['registry', 'set_zone_attestors', () => world.setAttestors()],
     ['registry', 'register_user', () => world.registerUser(key(1), 1)],
     ['registry', 'register_meter', () => world.register(world.meter('z'))[1] as TransactionInstruction],
+    [
+      'registry',
+      'rotate_key',
+      () => instructions.rotateKey({ utility: key(1), recoveryAuthority: key(2), zone: 7, page: 1, meterId: id(1) }),
+    ],
+    [
+      'registry',
+      'replace_meter',
+      () =>
+        instructions.replaceMeter({
+          utility: key(1),
+          payer: world.payer,
+          zone: 7,
+          page: 1,
+          oldMeterId: id(1),
+          meterId: id(2),
+          point: key(3),
+          exportLimitW: 1,
+          importLimitW: 2,
+          registerStepWh: 3,
+          tariffClass: 4,
+          carriedImportWh: 5n,
+          carriedExportWh: 6n,
+        }),
+    ],
+    [
+      'registry',
+      'set_status',
+      () =>
+        instructions.setStatus({
+          utility: key(1),
+          zone: 7,
+          meterId: id(1),
+          point: key(3),
+          page: 1,
+          dispute: key(4),
+          status: { window: 1, rawImportWh: 2n, rawExportWh: 3n, importWh: 4n, exportWh: 5n },
+        }),
+    ],
     ['oracle', 'create_page', () => instructions.createPage({ payer: world.payer, zone: 7, page: 1 })],
     ['oracle', 'activate_slot', () => instructions.activateSlot({ meterId: new Uint8Array(16), zone: 7, page: 1 })],
     [
@@ -112,6 +152,15 @@ describe('instructions', () => {
           attestors: [],
         }),
     ],
+    ['oracle', 'submit_statement', () => instructions.submitStatement({ meterId: id(1), zone: 7, page: 1 })],
+    ['oracle', 'sync_slot', () => instructions.syncSlot({ meterId: id(1), zone: 7, page: 1 })],
+    [
+      'oracle',
+      'dispute',
+      () => instructions.dispute({ payer: world.payer, meterId: id(1), zone: 7, page: 1, slot: 2 }),
+    ],
+    ['oracle', 'answer', () => instructions.answer({ meterId: id(1), zone: 7, page: 1, slot: 2 })],
+    ['oracle', 'conclude_dispute', () => instructions.concludeDispute({ meterId: id(1), zone: 7, page: 1, slot: 2 })],
     ['energy_token', 'initialize', () => instructions.initializeToken({ payer: world.payer })],
     [
       'energy_token',
@@ -136,6 +185,7 @@ describe('instructions', () => {
       'mint_meter',
       () => instructions.mintMeter({ meterId: new Uint8Array(16), owner: key(2), zone: 7, page: 1 }),
     ],
+    ['energy_token', 'retire', () => instructions.retire({ owner: key(2), meterId: id(1), zone: 7, page: 1, wh: 5n })],
   ];
 
   test('are all here', () => {

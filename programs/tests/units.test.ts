@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { instructions, programIds } from '@gridtokenx/chain-client';
+import type { TransactionInstruction } from '@solana/web3.js';
 import { expect, test } from 'vitest';
 import { unitsOf } from './src/harness.js';
+import { answer, conclude, dispute, rotate, setStatus, submit, sync } from './src/telemetry.js';
 import { regressions, type Units } from './src/units.js';
-import { START, World, windowAt } from './src/world.js';
+import { keyOf, START, World, windowAt } from './src/world.js';
 
 const file = join(dirname(fileURLToPath(import.meta.url)), 'units.json');
 
@@ -58,6 +60,8 @@ function measure(): Units {
   world.chain.must([instructions.createOwnerTokenAccount({ payer: world.payer, owner: owner.publicKey })]);
   attest(world, window + 3, 1);
   const mintMeter = instructions.mintMeter({ meterId, owner: owner.publicKey, zone, page: 0 });
+  const mintedToWallet = unitsOf(world.chain.must([mintMeter]), programIds.energyToken);
+  const retire = instructions.retire({ owner: owner.publicKey, meterId, zone, page: 0, wh: 1n });
   return {
     register_meter: registered,
     activate_slot: activated,
@@ -66,7 +70,40 @@ function measure(): Units {
     'mint_page, 200 meters': minted,
     'mint_page, nothing to mint': nothing,
     set_destination: destination,
-    mint_meter: unitsOf(world.chain.must([mintMeter]), programIds.energyToken),
+    mint_meter: mintedToWallet,
+    retire: unitsOf(world.chain.must([retire], [owner]), programIds.energyToken),
+    ...measureTrust(),
+  };
+}
+
+/** A device-signed statement by anyone, and what follows a dispute. */
+function measureTrust(): Units {
+  const world = new World().setUp();
+  const [meter] = world.addMeters(1, { message: { deviceSigned: true } });
+  if (!meter) throw new Error('a meter');
+  world.chain.time = START + 9_000;
+  const window = windowAt(START);
+  const oracle = (list: TransactionInstruction[]) => unitsOf(world.chain.must(list), programIds.oracle);
+  const registry = (list: TransactionInstruction[]) =>
+    unitsOf(world.chain.must(list, [world.utility]), programIds.registry);
+  const said = (step: number, exportWh: bigint) => ({ window: window + step, exportWh, importWh: 1n });
+  const submitted = oracle(submit(world, meter, said(1, 300n)));
+  expect(attest(world, window + 2, 1)).toBeGreaterThan(0);
+  const disputed = oracle(dispute(world, meter, 0, said(3, 299n)));
+  const answered = oracle(answer(world, meter, 0, { ...said(2, 600n), importWh: 2n }));
+  const accepted = { window: window + 3, rawExportWh: 2_600n, rawImportWh: 1_002n, exportWh: 600n, importWh: 2n };
+  const status = registry([setStatus(world, meter, accepted, 0)]);
+  const concluded = oracle([conclude(world, meter, 0)]);
+  const rotated = registry(rotate(world, meter, { key: keyOf('next') }));
+  world.chain.must([setStatus(world, meter, 'suspended')], [world.utility]);
+  return {
+    submit_statement: submitted,
+    dispute: disputed,
+    answer: answered,
+    set_status: status,
+    conclude_dispute: concluded,
+    rotate_key: rotated,
+    sync_slot: oracle([sync(world, meter)]),
   };
 }
 
@@ -74,6 +111,10 @@ test('no instruction costs 2 % more than committed (GTX_WRITE_UNITS=1 commits th
   const measured = measure();
   if (process.env.GTX_WRITE_UNITS) writeFileSync(file, `${JSON.stringify(measured, null, 2)}\n`);
   expect(regressions(measured, JSON.parse(readFileSync(file, 'utf8')))).toEqual([]);
+});
+
+test('a device-signed statement costs at most 3,000 units', () => {
+  expect(measureTrust().submit_statement).toBeLessThanOrEqual(3_000);
 });
 
 test('control: the check sees 3 % more, a new figure and a missing one, and not 2 %', () => {

@@ -23,6 +23,7 @@ const SIZES = {
   MeterPage: 8_288,
   TokenConfig: 168,
   LedgerPage: 14_400,
+  Dispute: 352,
 } as const;
 
 /** Sizes in bytes of all accounts, discriminator included. */
@@ -119,8 +120,8 @@ export function decodeZone(account: RawAccount): Zone {
 
 export const UserRole = { owner: 1, installer: 2, utilityOperator: 3 } as const;
 export type UserRole = (typeof UserRole)[keyof typeof UserRole];
-/** Of a user and of a meter; a user is never closed. */
-export const Status = { active: 1, suspended: 2, closed: 3 } as const;
+/** Of a user and of a meter; a user is never closed or replaced. */
+export const Status = { active: 1, suspended: 2, closed: 3, replaced: 4 } as const;
 
 export interface User {
   readonly wallet: PublicKey;
@@ -192,6 +193,12 @@ export interface Meter {
   readonly source: number;
   readonly status: number;
   readonly bump: number;
+  /** meter_id of the meter that took the slot over; zero bytes when none did. */
+  readonly successor: Uint8Array;
+  /** meter_id of the meter whose slot this one took over; zero bytes when none. */
+  readonly predecessor: Uint8Array;
+  /** The last dispute for which the utility named the accepted totals. */
+  readonly acceptedDispute: number;
 }
 
 /** Throws AccountFormatError. Total of a register = carried + raw - baseline. */
@@ -226,11 +233,14 @@ export function decodeMeter(account: RawAccount): Meter {
     source: r.u8(),
     status: r.u8(),
     bump: r.u8(),
+    successor: r.bytes(16),
+    predecessor: r.bytes(16),
+    acceptedDispute: r.u32(),
   };
 }
 
 /** Bits of MeterSlot.flags. */
-export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16 } as const;
+export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16, suspended: 32 } as const;
 
 export interface MeterSlot {
   readonly exportWh: bigint;
@@ -282,6 +292,61 @@ export function decodeMeterPage(account: RawAccount): MeterPage {
       attestors: r.u8(),
       epoch: r.u8(),
     })),
+  };
+}
+
+export const Verdict = { open: 0, deviceConvicted: 1, attestorsConvicted: 2 } as const;
+
+/** A slot's latest case and its evidence. */
+export interface Dispute {
+  /** The slot when the dispute was opened. */
+  readonly slotExportWh: bigint;
+  readonly slotImportWh: bigint;
+  /** From 1; one more for every dispute of the slot. */
+  readonly number: number;
+  /** Window (chain clock) of the opening. */
+  readonly openedWindow: number;
+  readonly slotWindow: number;
+  readonly page: number;
+  readonly zone: number;
+  readonly slot: number;
+  /** Bitmap of the attestors that the slot names; 0 when anyone moved it. */
+  readonly attestors: number;
+  readonly epoch: number;
+  /** One of `Verdict`. */
+  readonly verdict: number;
+  readonly bump: number;
+  readonly meterId: Uint8Array;
+  readonly opener: PublicKey;
+  /** The device key that signed the contradiction. */
+  readonly key: PublicKey;
+  /** 96 bytes: the contradicting statement. */
+  readonly payload: Uint8Array;
+  /** 96 bytes: the statement that answered; zero when none did. */
+  readonly answer: Uint8Array;
+}
+
+/** Throws AccountFormatError. */
+export function decodeDispute(account: RawAccount): Dispute {
+  const r = open(account, 'Dispute', programIds.oracle);
+  return {
+    slotExportWh: r.u64(),
+    slotImportWh: r.u64(),
+    number: r.u32(),
+    openedWindow: r.u32(),
+    slotWindow: r.u32(),
+    page: r.u32(),
+    zone: r.u16(),
+    slot: r.u16(),
+    attestors: r.u8(),
+    epoch: r.u8(),
+    verdict: r.u8(),
+    bump: r.u8(),
+    meterId: r.bytes(16),
+    opener: r.key(),
+    key: r.key(),
+    payload: r.bytes(96),
+    answer: r.bytes(96),
   };
 }
 

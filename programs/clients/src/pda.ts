@@ -40,6 +40,9 @@ export const pda = {
     find(programIds.registry, text('point'), u16(zone), sized(commitment, 32, 'point commitment')),
   meter: (meterId: Uint8Array) => find(programIds.registry, text('meter'), sized(meterId, 16, 'meter_id')),
   meterPage: (zone: number, page: number) => find(programIds.oracle, text('page'), u16(zone), u32(page)),
+  /** A slot's case. */
+  dispute: (zone: number, page: number, slot: number) =>
+    find(programIds.oracle, text('dispute'), Uint8Array.of(...u16(zone), ...u32(page), ...u16(slot))),
   tokenConfig: () => find(programIds.energyToken, text('config')),
   mint: () => find(programIds.energyToken, text('mint')),
   mintAuthority: () => find(programIds.energyToken, text('mint_authority')),

@@ -18,9 +18,19 @@ pub struct Verified<const N: usize> {
 /// What the instruction just before the current one verified. It must be the precompile's, with exactly one signature, all three
 /// instruction indexes naming itself and all offsets inside its own data behind the header: otherwise the precompile has verified
 /// something else than what is read here.
-#[inline(never)]
+#[inline(always)]
 pub fn previous<const N: usize>(instructions: &Instructions<Ref<'_, [u8]>>) -> Result<Verified<N>, ProgramError> {
-    let own = instructions.load_current_index().checked_sub(1).ok_or(ProgramError::from(GtxError::SignatureMissing))?;
+    before(instructions, 1)
+}
+
+/// The same for the instruction `steps` before the current one.
+#[inline(never)]
+pub fn before<const N: usize>(
+    instructions: &Instructions<Ref<'_, [u8]>>,
+    steps: u16,
+) -> Result<Verified<N>, ProgramError> {
+    let own =
+        instructions.load_current_index().checked_sub(steps).ok_or(ProgramError::from(GtxError::SignatureMissing))?;
     let instruction = instructions.load_instruction_at(usize::from(own))?;
     if instruction.get_program_id() != &ids::ED25519 {
         return Err(GtxError::SignatureMissing.into());

@@ -71,6 +71,23 @@ errors! {
     ThresholdNotMet = 6039, "Too few attestors of the zone have signed";
     UnknownAttestor = 6040, "A signer is not an attestor of the zone";
     SlotClosed = 6041, "The slot was closed and is never used again";
+    SlotDisputed = 6042, "The slot is frozen by a dispute";
+    SlotNotFrozen = 6043, "The slot is neither suspended nor disputed";
+    QualityNotAttestable = 6044, "The statement is stale, unsynchronised or after a discontinuity";
+    RegisterBelowBaseline = 6045, "The register is below the meter's baseline";
+    TotalsFell = 6046, "The totals are below the slot's";
+    StatementTooEarly = 6047, "A gateway-signed statement waits until the slot is 96 windows behind";
+    KeyRotatedRecently = 6048, "The meter's key was changed less than 96 windows ago";
+    NoContradiction = 6049, "The statement does not contradict the slot";
+    NotAnAnswer = 6050, "The statement does not answer the dispute";
+    DisputeOpen = 6051, "The dispute has no verdict yet";
+    DisputeDecided = 6052, "The dispute has its verdict already";
+    DisputeNotAccepted = 6053, "The utility has not named the accepted totals yet";
+    InvalidStatus = 6054, "The status is unknown or does not follow from the present one";
+    NotDeviceSigned = 6055, "Only what a device signed itself is evidence";
+    BeforeFirstWindow = 6056, "The window is before the meter's first valid one";
+    KeyEpochMismatch = 6057, "The message names another key epoch than the next one";
+    KeyUnchanged = 6058, "The new key is one of the meter's present keys";
 }
 
 impl From<GtxError> for ProgramError {

@@ -59,6 +59,23 @@ event!(
         history: [u8; 32],
     }
 );
+event!(SlotSynced { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, flags: u16, moves: u32 });
+event!(StatementSubmitted {
+    meter_id: [u8; 16],
+    zone: u16,
+    page: u32,
+    slot: u16,
+    window: u32,
+    export_wh: u64,
+    import_wh: u64,
+    moves: u32
+});
+event!(DisputeOpened { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, number: u32, attestors: u8, epoch: u8 });
+event!(DisputeDecided { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, number: u32, verdict: u8 });
+event!(DisputeResolved { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, number: u32, moves: u32 });
+event!(KeyRotated { meter_id: [u8; 16], device_key: [u8; 32], key_epoch: u32, last_window: u32, recovery: u8 });
+event!(MeterReplaced { meter_id: [u8; 16], successor: [u8; 16], zone: u16, page: u32, slot: u16 });
+event!(StatusSet { meter_id: [u8; 16], status: u8, export_wh: u64, import_wh: u64, window: u32 });
 event!(TokenInitialized { mint: [u8; 32], vault: [u8; 32] });
 event!(LedgerPageCreated { zone: u16, page: u32 });
 event!(DestinationSet { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, destination: u8 });
@@ -72,3 +89,4 @@ event!(MeterMinted {
     minted_wh: u64,
     amount: u64
 });
+event!(Retired { meter_id: [u8; 16], owner: [u8; 32], zone: u16, page: u32, slot: u16, retired_wh: u64, amount: u64 });

@@ -9,6 +9,7 @@ mod create_ledger_page;
 mod initialize;
 mod mint_meter;
 mod mint_page;
+mod retire;
 mod set_destination;
 mod token;
 
@@ -22,6 +23,7 @@ const CREATE_LEDGER_PAGE: u64 = discriminator("global:", "create_ledger_page");
 const SET_DESTINATION: u64 = discriminator("global:", "set_destination");
 const MINT_PAGE: u64 = discriminator("global:", "mint_page");
 const MINT_METER: u64 = discriminator("global:", "mint_meter");
+const RETIRE: u64 = discriminator("global:", "retire");
 
 /// Sends an instruction to its file by the 8-byte discriminator.
 pub fn process(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
@@ -29,6 +31,7 @@ pub fn process(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> 
     match u64::from_le_bytes(*tag) {
         MINT_PAGE => mint_page::process(accounts, args),
         MINT_METER => mint_meter::process(accounts, args),
+        RETIRE => retire::process(accounts, args),
         SET_DESTINATION => set_destination::process(accounts, args),
         CREATE_LEDGER_PAGE => create_ledger_page::process(program, accounts, args),
         INITIALIZE => initialize::process(program, accounts, args),

@@ -127,3 +127,15 @@ pub fn mint_to(
         &[Signer::from(&seeds)],
     )
 }
+
+/// Burns `amount` base units of `source`, signed by its owner.
+pub fn burn(source: &AccountView, mint: &AccountView, owner: &AccountView, amount: u64) -> ProgramResult {
+    let mut data = [8u8, 0, 0, 0, 0, 0, 0, 0, 0];
+    data[1..].copy_from_slice(&amount.to_le_bytes());
+    let accounts = [
+        InstructionAccount::writable(source.address()),
+        InstructionAccount::writable(mint.address()),
+        InstructionAccount::readonly_signer(owner.address()),
+    ];
+    invoke(&InstructionView { program_id: &ids::TOKEN_2022, accounts: &accounts, data: &data }, &[source, mint, owner])
+}

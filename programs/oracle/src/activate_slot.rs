@@ -1,4 +1,4 @@
-//! activate_slot: copies a registered meter into its slot. Anyone; on an active slot it writes nothing.
+//! activate_slot: copies a registered meter into its slot. Anyone; on a slot that was activated before it writes nothing.
 
 use gtx_common::{
     GtxError,
@@ -6,7 +6,7 @@ use gtx_common::{
     checks,
     events::SlotActivated,
     layout::{
-        oracle::{ACTIVE, CLOSED, MOVED, MeterPage, MeterSlot},
+        oracle::{ACTIVE, CLOSED, MOVED, MeterPage, MeterSlot, SUSPENDED},
         registry::{Meter, NO_SLOT, STATUS_ACTIVE},
     },
     time,
@@ -16,7 +16,7 @@ use pinocchio::{AccountView, ProgramResult, error::ProgramError};
 use crate::{ACTIVATE_SLOT, history};
 
 /// Highest rise in a window: ⌈limit · 0.25 h · 1.1⌉ and one step of the register.
-fn cap(limit_w: u32, register_step_wh: u32) -> Result<u32, ProgramError> {
+pub(crate) fn cap(limit_w: u32, register_step_wh: u32) -> Result<u32, ProgramError> {
     let wh = u64::from(limit_w).saturating_mul(11).div_ceil(40).saturating_add(u64::from(register_step_wh));
     u32::try_from(wh).map_err(|_| GtxError::ArithmeticOverflow.into())
 }
@@ -61,8 +61,8 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     if slot.flags & CLOSED != 0 {
         return Err(GtxError::SlotClosed.into());
     }
-    if slot.flags & ACTIVE != 0 {
-        return Ok(());
+    if slot.flags & (ACTIVE | SUSPENDED) != 0 {
+        return Ok(()); // once is enough: its totals are not the record's any more
     }
     if meter.status != STATUS_ACTIVE {
         return Err(GtxError::MeterNotActive.into());

@@ -102,7 +102,7 @@ fn peek_end(totals: &[u8]) -> u64 {
 /// A `MeterSlot` with its last three fields as one number, so that they are read and written at once.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct HotSlot {
+pub(crate) struct HotSlot {
     export_wh: u64,
     import_wh: u64,
     window: u32,
@@ -114,12 +114,12 @@ struct HotSlot {
 const _: () = assert!(size_of::<HotSlot>() == size_of::<MeterSlot>());
 
 /// What all slots of one attestation share.
-struct Rule {
-    window: u64,
+pub(crate) struct Rule {
+    pub(crate) window: u64,
     /// ACTIVE and the flags that exclude a slot: of these it must have ACTIVE only.
-    relevant: u32,
+    pub(crate) relevant: u32,
     /// Attestors and epoch, in their place of `HotSlot::tail`.
-    tail: u32,
+    pub(crate) tail: u32,
 }
 
 /// Whether both rises are at most cap × windows. A cap of 32 bits times at most 2,881 stays far inside 64.
@@ -161,7 +161,7 @@ impl Rule {
     /// Lets the slot take the rises, if it allows them: the whole rule. Up to cap × windows passed is plain; up to one window's cap
     /// more is extra, and not twice in a row.
     #[inline(never)]
-    fn apply(&self, slot: &mut HotSlot, export_rise: u64, import_rise: u64, used: u64) -> u64 {
+    pub(crate) fn apply(&self, slot: &mut HotSlot, export_rise: u64, import_rise: u64, used: u64) -> u64 {
         if !self.admits(slot) {
             return used | SKIPPED;
         }

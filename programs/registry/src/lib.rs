@@ -5,9 +5,13 @@
 use sbpf_rt as _;
 
 mod create_zone;
+mod freeze;
 mod initialize;
 mod register_meter;
 mod register_user;
+mod replace_meter;
+mod rotate_key;
+mod set_status;
 mod set_zone_attestors;
 
 use gtx_common::{GtxError, discriminator};
@@ -20,6 +24,9 @@ const CREATE_ZONE: u64 = discriminator("global:", "create_zone");
 const SET_ZONE_ATTESTORS: u64 = discriminator("global:", "set_zone_attestors");
 const REGISTER_USER: u64 = discriminator("global:", "register_user");
 const REGISTER_METER: u64 = discriminator("global:", "register_meter");
+const ROTATE_KEY: u64 = discriminator("global:", "rotate_key");
+const REPLACE_METER: u64 = discriminator("global:", "replace_meter");
+const SET_STATUS: u64 = discriminator("global:", "set_status");
 
 /// Sends an instruction to its file by the 8-byte discriminator.
 pub fn process(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
@@ -30,6 +37,9 @@ pub fn process(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> 
         SET_ZONE_ATTESTORS => set_zone_attestors::process(accounts, args),
         REGISTER_USER => register_user::process(program, accounts, args),
         REGISTER_METER => register_meter::process(program, accounts, args),
+        ROTATE_KEY => rotate_key::process(program, accounts, args),
+        REPLACE_METER => replace_meter::process(program, accounts, args),
+        SET_STATUS => set_status::process(program, accounts, args),
         _ => Err(GtxError::UnknownInstruction.into()),
     }
 }

@@ -30,23 +30,23 @@ use pinocchio::{
 };
 
 const KIND_ENROLMENT: u8 = 4;
-const ROLE_POINT: u8 = 0;
+pub(crate) const ROLE_POINT: u8 = 0;
 
 /// What the utility says about the meter; the rest comes from the signed message.
-struct Limits {
-    commitment: [u8; 32],
-    export_w: u32,
-    import_w: u32,
-    register_step_wh: u32,
-    tariff_class: u16,
+pub(crate) struct Limits {
+    pub(crate) commitment: [u8; 32],
+    pub(crate) export_w: u32,
+    pub(crate) import_w: u32,
+    pub(crate) register_step_wh: u32,
+    pub(crate) tariff_class: u16,
 }
 
 /// The enrolment that a device signed.
-struct Signed {
-    device_key: [u8; 32],
+pub(crate) struct Signed {
+    pub(crate) device_key: [u8; 32],
     network_id: [u8; 8],
-    meter_id: [u8; 16],
-    enrolment: Enrolment,
+    pub(crate) meter_id: [u8; 16],
+    pub(crate) enrolment: Enrolment,
 }
 
 fn parse(data: &[u8]) -> Result<Limits, ProgramError> {
@@ -63,7 +63,7 @@ fn parse(data: &[u8]) -> Result<Limits, ProgramError> {
 }
 
 #[inline(never)]
-fn signed(sysvar: &AccountView) -> Result<Signed, ProgramError> {
+pub(crate) fn signed(sysvar: &AccountView) -> Result<Signed, ProgramError> {
     checks::key(sysvar, &INSTRUCTIONS_ID)?;
     let verified = ed25519::previous::<SIGNED_BYTES>(&Instructions::try_from(sysvar)?)?;
     let payload =
@@ -99,7 +99,7 @@ fn check_authority(authority: &AccountView, user: &AccountView, zone: &Zone) -> 
     }
 }
 
-fn check_message(signed: &Signed, config: &Config, zone: &Zone) -> ProgramResult {
+pub(crate) fn check_message(signed: &Signed, config: &Config, zone: &Zone) -> ProgramResult {
     if keys::is_small_order(&signed.device_key) {
         return Err(GtxError::SmallOrderKey.into());
     }
@@ -196,18 +196,18 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     Ok(())
 }
 
-struct Record<'a> {
-    signed: &'a Signed,
-    limits: &'a Limits,
-    zone: u16,
-    page: u32,
-    slot: u16,
-    bump: u8,
+pub(crate) struct Record<'a> {
+    pub(crate) signed: &'a Signed,
+    pub(crate) limits: &'a Limits,
+    pub(crate) zone: u16,
+    pub(crate) page: u32,
+    pub(crate) slot: u16,
+    pub(crate) bump: u8,
 }
 
 impl Record<'_> {
     #[inline(never)]
-    fn write(&self, meter: &mut AccountView, point: &[u8; 32], installer: &[u8; 32]) -> ProgramResult {
+    pub(crate) fn write(&self, meter: &mut AccountView, point: &[u8; 32], installer: &[u8; 32]) -> ProgramResult {
         let Signed { device_key, meter_id, enrolment, .. } = self.signed;
         let first_valid_window =
             enrolment.window.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
@@ -243,7 +243,7 @@ impl Record<'_> {
         )
     }
 
-    fn announce(&self) {
+    pub(crate) fn announce(&self) {
         let Signed { device_key, meter_id, enrolment, .. } = self.signed;
         MeterRegistered::emit(
             *meter_id,

@@ -65,6 +65,10 @@ export class World {
     this.attestors = Array.from({ length: options.attestors ?? 3 }, (_, index) => keyOf(`attestor ${index}`));
   }
 
+  get networkId(): Uint8Array {
+    return this.chain.get(pda.config(), decodeConfig).networkId;
+  }
+
   get payer(): PublicKey {
     return this.chain.payer.publicKey;
   }
@@ -151,7 +155,7 @@ export class World {
   enrolment(meter: TestMeter, change: Partial<Enrolment> = {}): Uint8Array {
     return encodePayload({
       kind: 4,
-      networkId: this.chain.get(pda.config(), decodeConfig).networkId,
+      networkId: this.networkId,
       meterId: meter.id,
       seq: 1n,
       owner: meter.owner.publicKey.toBytes(),

@@ -242,7 +242,9 @@ impl Reading {
 }
 
 impl Statement {
-    fn parse(b: &[u8; PAYLOAD_BYTES]) -> Self {
+    /// Reads the fields; every value is legal, unknown quality bits are kept.
+    #[inline(always)]
+    pub fn parse(b: &[u8; PAYLOAD_BYTES]) -> Self {
         Self {
             window: u32::from_le_bytes(get::<36, 4>(b)),
             import_wh: u64::from_le_bytes(get::<40, 8>(b)),

@@ -92,6 +92,30 @@ export function mintMeter(args: {
   });
 }
 
+/** The owner burns tokens for `wh` watt-hours that the meter imported. */
+export function retire(args: {
+  owner: PublicKey;
+  meterId: Uint8Array;
+  zone: number;
+  page: number;
+  wh: bigint;
+}): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.energyToken,
+    keys: [
+      signer(args.owner),
+      readonly(pda.tokenConfig()),
+      readonly(pda.meter(args.meterId)),
+      readonly(pda.meterPage(args.zone, args.page)),
+      writable(pda.ledgerPage(args.zone, args.page)),
+      writable(pda.mint()),
+      writable(pda.ownerTokenAccount(args.owner)),
+      readonly(TOKEN_2022_ID),
+    ],
+    data: start('retire').u64(args.wh).done(),
+  });
+}
+
 /** The associated token program's idempotent create: the owner's GXT account, which `mintMeter` needs. */
 export function createOwnerTokenAccount(args: { payer: PublicKey; owner: PublicKey }): TransactionInstruction {
   return new TransactionInstruction({

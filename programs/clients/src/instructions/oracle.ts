@@ -1,4 +1,4 @@
-import { type PublicKey, SystemProgram, TransactionInstruction } from '@solana/web3.js';
+import { type PublicKey, SYSVAR_INSTRUCTIONS_PUBKEY, SystemProgram, TransactionInstruction } from '@solana/web3.js';
 import { Writer } from '../bytes.js';
 import { instructionDiscriminator } from '../discriminators.js';
 import { programIds } from '../ids.js';
@@ -58,5 +58,80 @@ export function attestPage(args: {
       .u32(args.totals.length)
       .raw(args.totals)
       .done(),
+  });
+}
+
+/** Where a meter's slot is: zone, page and slot of its record. */
+interface Place {
+  readonly meterId: Uint8Array;
+  readonly zone: number;
+  readonly page: number;
+}
+
+/** Anyone; directly after the Ed25519 verification of the statement (`signedMessageVerification`). */
+export function submitStatement(args: Place): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.oracle,
+    keys: [
+      writable(pda.meterPage(args.zone, args.page)),
+      readonly(pda.meter(args.meterId)),
+      readonly(pda.config()),
+      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
+    ],
+    data: start('submit_statement').done(),
+  });
+}
+
+/** Anyone; copies limits and status of the Meter record. */
+export function syncSlot(args: Place): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.oracle,
+    keys: [writable(pda.meterPage(args.zone, args.page)), readonly(pda.meter(args.meterId))],
+    data: start('sync_slot').fixed(args.meterId, 16, 'meter_id').done(),
+  });
+}
+
+/** Anyone; directly after the verification of the contradicting statement. The payer pays the case's rent the first time. */
+export function dispute(args: Place & { payer: PublicKey; slot: number }): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.oracle,
+    keys: [
+      writableSigner(args.payer),
+      writable(pda.meterPage(args.zone, args.page)),
+      readonly(pda.meter(args.meterId)),
+      writable(pda.dispute(args.zone, args.page, args.slot)),
+      readonly(pda.config()),
+      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
+      readonly(SystemProgram.programId),
+    ],
+    data: start('dispute').done(),
+  });
+}
+
+/** Anyone; directly after the verification of the statement that answers. */
+export function answer(args: Place & { slot: number }): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.oracle,
+    keys: [
+      writable(pda.meterPage(args.zone, args.page)),
+      readonly(pda.meter(args.meterId)),
+      writable(pda.dispute(args.zone, args.page, args.slot)),
+      readonly(pda.config()),
+      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
+    ],
+    data: start('answer').done(),
+  });
+}
+
+/** Anyone; records the verdict of an unanswered dispute, and frees a slot whose accepted totals are named. */
+export function concludeDispute(args: Place & { slot: number }): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.oracle,
+    keys: [
+      writable(pda.meterPage(args.zone, args.page)),
+      readonly(pda.meter(args.meterId)),
+      writable(pda.dispute(args.zone, args.page, args.slot)),
+    ],
+    data: start('conclude_dispute').fixed(args.meterId, 16, 'meter_id').done(),
   });
 }

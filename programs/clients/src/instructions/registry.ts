@@ -1,5 +1,5 @@
 import { type PublicKey, SYSVAR_INSTRUCTIONS_PUBKEY, SystemProgram, TransactionInstruction } from '@solana/web3.js';
-import type { UserRole } from '../accounts.js';
+import { Status, type UserRole } from '../accounts.js';
 import { Writer } from '../bytes.js';
 import { instructionDiscriminator } from '../discriminators.js';
 import { programIds } from '../ids.js';
@@ -140,6 +140,124 @@ export function registerMeter(args: {
       .u32(args.importLimitW)
       .u32(args.registerStepWh)
       .u16(args.tariffClass)
+      .done(),
+  });
+}
+
+/**
+ * Directly after the verification of the new key's enrolment message, before which stands the old key's verification of the same
+ * message, or, in recovery, nothing, and `recoveryAuthority` (Config.authority) signs.
+ */
+export function rotateKey(args: {
+  utility: PublicKey;
+  recoveryAuthority?: PublicKey;
+  zone: number;
+  /** Of the meter's slot; undefined for a meter without one. */
+  page: number | undefined;
+  meterId: Uint8Array;
+}): TransactionInstruction {
+  const { recoveryAuthority: authority, page } = args;
+  return new TransactionInstruction({
+    programId: programIds.registry,
+    keys: [
+      signer(args.utility),
+      authority ? signer(authority) : readonly(programIds.registry),
+      readonly(pda.config()),
+      readonly(pda.zone(args.zone)),
+      readonly(page === undefined ? programIds.registry : pda.meterPage(args.zone, page)),
+      writable(pda.meter(args.meterId)),
+      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
+    ],
+    data: start('rotate_key')
+      .bool(authority !== undefined)
+      .done(),
+  });
+}
+
+/** Directly after the verification of the new meter's enrolment message. The old meter is suspended, and so is its slot. */
+export function replaceMeter(args: {
+  utility: PublicKey;
+  payer: PublicKey;
+  zone: number;
+  page: number;
+  oldMeterId: Uint8Array;
+  meterId: Uint8Array;
+  /** Address of the old meter's Point. */
+  point: PublicKey;
+  exportLimitW: number;
+  importLimitW: number;
+  registerStepWh: number;
+  tariffClass: number;
+  /** Wh, at least the slot's totals. */
+  carriedImportWh: bigint;
+  carriedExportWh: bigint;
+}): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.registry,
+    keys: [
+      signer(args.utility),
+      writableSigner(args.payer),
+      readonly(pda.config()),
+      readonly(pda.zone(args.zone)),
+      readonly(pda.meterPage(args.zone, args.page)),
+      writable(pda.meter(args.oldMeterId)),
+      writable(pda.meter(args.meterId)),
+      writable(args.point),
+      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
+      system,
+    ],
+    data: start('replace_meter')
+      .u32(args.exportLimitW)
+      .u32(args.importLimitW)
+      .u32(args.registerStepWh)
+      .u16(args.tariffClass)
+      .u64(args.carriedImportWh)
+      .u64(args.carriedExportWh)
+      .done(),
+  });
+}
+
+/** What reactivation names: the raw registers at the end of `window`, and the totals (Wh) that they stand for from then on. */
+export interface AcceptedTotals {
+  readonly window: number;
+  readonly rawImportWh: bigint;
+  readonly rawExportWh: bigint;
+  readonly importWh: bigint;
+  readonly exportWh: bigint;
+}
+
+/** Suspends, closes or, with `accepted`, reactivates a meter. `sync_slot` (or `conclude_dispute`) then brings it to the slot. */
+export function setStatus(args: {
+  utility: PublicKey;
+  zone: number;
+  meterId: Uint8Array;
+  /** Address of the meter's Point. */
+  point: PublicKey;
+  /** Of the meter's slot; undefined for a meter without one. */
+  page: number | undefined;
+  /** The slot's case, when it is disputed. */
+  dispute?: PublicKey;
+  status: 'suspended' | 'closed' | AcceptedTotals;
+}): TransactionInstruction {
+  const { page, status } = args;
+  const accepted = typeof status === 'string' ? undefined : status;
+  return new TransactionInstruction({
+    programId: programIds.registry,
+    keys: [
+      signer(args.utility),
+      readonly(pda.zone(args.zone)),
+      writable(pda.meter(args.meterId)),
+      writable(args.point),
+      readonly(page === undefined ? programIds.registry : pda.meterPage(args.zone, page)),
+      readonly(args.dispute ?? programIds.registry),
+    ],
+    data: start('set_status')
+      .u8(accepted ? Status.active : Status[status as 'suspended' | 'closed'])
+      .u32(accepted?.window ?? 0)
+      .u64(accepted?.rawImportWh ?? 0n)
+      .u64(accepted?.rawExportWh ?? 0n)
+      .u64(accepted?.importWh ?? 0n)
+      .u64(accepted?.exportWh ?? 0n)
       .done(),
   });
 }

@@ -14,6 +14,8 @@ pub const EXTRA: u16 = 4;
 /// Total or window changed by something else than attest_page.
 pub const MOVED: u16 = 8;
 pub const CLOSED: u16 = 16;
+/// Suspended by the utility: active no more, but its totals stay.
+pub const SUSPENDED: u16 = 32;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -47,3 +49,35 @@ pub struct MeterPage {
 account!(MeterPage, ORACLE, 8288);
 
 pub const PAGE_FORMAT: u8 = 1;
+
+pub const OPEN: u8 = 0;
+/// The device contradicted itself.
+pub const DEVICE_CONVICTED: u8 = 1;
+/// Nobody showed a statement that carries what the attestors signed.
+pub const ATTESTORS_CONVICTED: u8 = 2;
+
+/// ["dispute", zone ‖ page ‖ slot]: the slot's latest case and its evidence
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub struct Dispute {
+    pub discriminator: u64,
+    pub slot_export_wh: u64,
+    pub slot_import_wh: u64,
+    pub number: u32,
+    pub opened_window: u32,
+    pub slot_window: u32,
+    pub page: u32,
+    pub zone: u16,
+    pub slot: u16,
+    pub attestors: u8,
+    pub epoch: u8,
+    pub verdict: u8,
+    pub bump: u8,
+    pub meter_id: [u8; 16],
+    pub opener: [u8; 32],
+    pub key: [u8; 32],
+    pub payload: [u8; 96],
+    pub answer: [u8; 96],
+    pub reserved: [u8; 32],
+}
+account!(Dispute, ORACLE, 352);

@@ -55,6 +55,8 @@ pub const ROLE_UTILITY_OPERATOR: u8 = 3;
 pub const STATUS_ACTIVE: u8 = 1;
 pub const STATUS_SUSPENDED: u8 = 2;
 pub const STATUS_CLOSED: u8 = 3;
+/// Of a meter: another record has its slot.
+pub const STATUS_REPLACED: u8 = 4;
 
 /// ["user", wallet]
 #[repr(C)]
@@ -122,6 +124,12 @@ pub struct Meter {
     pub source: u8,
     pub status: u8,
     pub bump: u8,
-    pub reserved: [u8; 64],
+    /// The meter that took the slot over; zero when none did.
+    pub successor: [u8; 16],
+    /// The meter whose slot this one took over; zero when none.
+    pub predecessor: [u8; 16],
+    /// Number of the last dispute for which the utility named the accepted totals.
+    pub accepted_dispute: u32,
+    pub reserved: [u8; 28],
 }
 account!(Meter, REGISTRY, 328);

@@ -1,0 +1,140 @@
+//! dispute: a device's own statement contradicts its slot (later window, lower total). Either the device or the attestors lied; the
+//! slot is frozen until somebody answers or a day has passed. A slot that anyone moved names no attestors: there the device has
+//! contradicted itself.
+
+use gtx_common::{
+    GtxError,
+    args::Args,
+    checks::{self, Account},
+    events::{DisputeDecided, DisputeOpened},
+    ids,
+    layout::{
+        oracle::{ACTIVE, CLOSED, DEVICE_CONVICTED, DISPUTED, Dispute, MeterPage, MeterSlot, OPEN, SUSPENDED},
+        registry::Meter,
+    },
+    pda, time,
+};
+use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
+
+use crate::{
+    DISPUTE, history, place,
+    statement::{self, Signed},
+};
+
+/// Seed of a slot's case: zone, page and slot.
+pub fn seed(zone: u16, page: u32, slot: u16) -> [u8; 8] {
+    let ([a, b], [c, d, e, f], [g, h]) = (zone.to_le_bytes(), page.to_le_bytes(), slot.to_le_bytes());
+    [a, b, c, d, e, f, g, h]
+}
+
+fn check_frozen(flags: u16) -> ProgramResult {
+    if flags & CLOSED != 0 {
+        return Err(GtxError::SlotClosed.into());
+    }
+    if flags & DISPUTED != 0 {
+        return Err(GtxError::SlotDisputed.into());
+    }
+    if flags & (ACTIVE | SUSPENDED) == 0 {
+        return Err(GtxError::MeterNotActive.into());
+    }
+    Ok(())
+}
+
+/// Later and lower, in either register.
+fn check_contradiction(signed: &Signed, slot: &MeterSlot, meter: &Meter, now: u64) -> ProgramResult {
+    if !time::is_over(signed.statement.window, now) {
+        return Err(GtxError::WindowInFuture.into());
+    }
+    let lower = signed.totals(meter).is_none_or(|(export, import)| export < slot.export_wh || import < slot.import_wh);
+    if signed.statement.window <= slot.window || !lower {
+        return Err(GtxError::NoContradiction.into());
+    }
+    Ok(())
+}
+
+/// The case's account, made when the slot has none yet; its number so far.
+fn open_account(
+    dispute: &mut AccountView,
+    payer: &AccountView,
+    program_id: &Address,
+    meter: &Meter,
+) -> Result<(u32, u8), ProgramError> {
+    checks::writable(dispute)?;
+    if dispute.owned_by(&ids::SYSTEM) {
+        let seed = seed(meter.zone, meter.page, meter.slot);
+        let bump = pda::create(dispute, payer, program_id, &[b"dispute", &seed], size_of::<Dispute>())?;
+        pda::fill_head(dispute, Dispute::DISCRIMINATOR)?;
+        return Ok((0, bump));
+    }
+    let found = checks::load::<Dispute>(dispute)?;
+    if found.zone != meter.zone || found.page != meter.page || found.slot != meter.slot {
+        return Err(GtxError::AccountKeyMismatch.into());
+    }
+    Ok((found.number, found.bump))
+}
+
+/// Writes a new case over the slot's earlier one, whose evidence stays in the chain's past.
+#[inline(never)]
+fn record(dispute: &mut AccountView, head: Head, slot: &MeterSlot, meter: &Meter, signed: &Signed) -> ProgramResult {
+    let mut case = checks::load_mut::<Dispute>(dispute)?;
+    case.slot_export_wh = slot.export_wh;
+    case.slot_import_wh = slot.import_wh;
+    case.number = head.number;
+    case.opened_window = head.window;
+    case.slot_window = slot.window;
+    case.page = meter.page;
+    case.zone = meter.zone;
+    case.slot = meter.slot;
+    case.attestors = slot.attestors;
+    case.epoch = slot.epoch;
+    case.verdict = head.verdict;
+    case.bump = head.bump;
+    case.meter_id = meter.meter_id;
+    case.opener = head.opener;
+    case.key = signed.key;
+    case.payload = signed.payload;
+    case.answer = [0; 96];
+    Ok(())
+}
+
+struct Head {
+    number: u32,
+    window: u32,
+    verdict: u8,
+    bump: u8,
+    opener: [u8; 32],
+}
+
+pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+    Args(data).end()?;
+    let [payer, page, meter, dispute, config, sysvar, system, ..] = accounts else {
+        return Err(GtxError::MissingAccount.into());
+    };
+    checks::payer(payer)?;
+    checks::key(system, &ids::SYSTEM)?;
+    let meter = checks::load::<Meter>(meter)?;
+    let (now, before) = (time::now()?, {
+        let mut page = checks::load_mut::<MeterPage>(page)?;
+        *place::slot_of(&mut page, &meter)?
+    });
+    check_frozen(before.flags)?;
+    let signed = statement::signed(sysvar, config, &meter)?;
+    signed.is_evidence(&meter)?;
+    check_contradiction(&signed, &before, &meter, now)?;
+
+    let (number, bump) = open_account(dispute, payer, program_id, &meter)?;
+    let number = number.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    let verdict = if before.attestors == 0 { DEVICE_CONVICTED } else { OPEN };
+    let head = Head { number, window: time::window_at(now), verdict, bump, opener: *payer.address().as_array() };
+    record(dispute, head, &before, &meter, &signed)?;
+
+    let mut page = checks::load_mut::<MeterPage>(page)?;
+    place::slot_of(&mut page, &meter)?.flags |= DISPUTED;
+    history::fold(&mut page, DISPUTE, 0, data, &signed.payload);
+    let (zone, number_of_page) = (page.zone, page.page);
+    DisputeOpened::emit(meter.meter_id, zone, number_of_page, meter.slot, number, before.attestors, before.epoch);
+    if verdict != OPEN {
+        DisputeDecided::emit(meter.meter_id, zone, number_of_page, meter.slot, number, verdict);
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! sync_slot: copies limits and status of the Meter record into its slot. Anyone; nothing to change writes nothing. Whatever the
+//! record says, a dispute stays.
+
+use gtx_common::{
+    GtxError,
+    args::Args,
+    checks,
+    events::SlotSynced,
+    layout::{
+        oracle::{ACTIVE, CLOSED, MOVED, MeterPage, SUSPENDED},
+        registry::{Meter, STATUS_ACTIVE, STATUS_CLOSED, STATUS_SUSPENDED},
+    },
+};
+use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+
+use crate::{SYNC_SLOT, activate_slot::cap, history, place};
+
+/// The flag of the meter's status in its slot.
+fn status_flag(status: u8) -> Result<u16, ProgramError> {
+    match status {
+        STATUS_ACTIVE => Ok(ACTIVE),
+        STATUS_SUSPENDED => Ok(SUSPENDED),
+        STATUS_CLOSED => Ok(CLOSED),
+        _ => Err(GtxError::MeterNotActive.into()),
+    }
+}
+
+pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+    let mut args = Args(data);
+    let meter_id = *args.bytes::<16>()?;
+    args.end()?;
+
+    let [page, meter, ..] = accounts else {
+        return Err(GtxError::MissingAccount.into());
+    };
+    let meter = checks::load::<Meter>(meter)?;
+    let mut page = checks::load_mut::<MeterPage>(page)?;
+    if meter.meter_id != meter_id {
+        return Err(GtxError::AccountKeyMismatch.into());
+    }
+    let more = place::next_moves(&page)?;
+    let slot = place::slot_of(&mut page, &meter)?;
+    if slot.flags & CLOSED != 0 {
+        return Ok(()); // for ever, so there is nothing to change
+    }
+    if slot.flags & (ACTIVE | SUSPENDED) == 0 {
+        return Err(GtxError::MeterNotActive.into()); // activate_slot comes first
+    }
+    let mut written = *slot;
+    written.export_cap = cap(meter.export_limit_w, meter.register_step_wh)?;
+    written.import_cap = cap(meter.import_limit_w, meter.register_step_wh)?;
+    written.flags = slot.flags & !(ACTIVE | SUSPENDED) | status_flag(meter.status)?;
+    // Active again means other totals for the same registers: what was built before it must not land.
+    let restarted = written.flags & !slot.flags & ACTIVE != 0;
+    if restarted {
+        written.flags |= MOVED;
+    }
+    if bytemuck::bytes_of(&written) == bytemuck::bytes_of(slot) {
+        return Ok(());
+    }
+    *slot = written;
+    if restarted {
+        page.moves = more;
+    }
+    history::fold(&mut page, SYNC_SLOT, 0, data, bytemuck::bytes_of(&written));
+    SlotSynced::emit(meter_id, page.zone, page.page, meter.slot, written.flags, page.moves);
+    Ok(())
+}

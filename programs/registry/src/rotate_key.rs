@@ -1,0 +1,105 @@
+//! rotate_key: another key speaks for a meter. The new key proves itself with an enrolment message; the utility signs, and the old key
+//! has signed the same message (its verification stands before the new key's), or, when it is lost, the authority of the registry
+//! signs too. The old key stays good for disputes and backfill up to the message's window.
+
+use gtx_common::{
+    GtxError,
+    args::Args,
+    checks::{self, same_key},
+    ed25519,
+    events::KeyRotated,
+    layout::registry::{Config, Meter, STATUS_ACTIVE, STATUS_SUSPENDED, Zone},
+    time,
+};
+use gtx_wire::frame::SIGNED_BYTES;
+use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError, sysvars::instructions::Instructions};
+
+use crate::{
+    freeze,
+    register_meter::{self, Signed},
+};
+
+/// The message continues this meter's record.
+fn check_message(signed: &Signed, meter: &Meter) -> ProgramResult {
+    let enrolment = &signed.enrolment;
+    if signed.meter_id != meter.meter_id || !same_key(&enrolment.owner, &meter.owner) {
+        return Err(GtxError::UnauthorizedMeter.into());
+    }
+    if enrolment.role != meter.role || u8::from(enrolment.device_signed) != meter.signer_level {
+        return Err(GtxError::MalformedMessage.into());
+    }
+    if meter.key_epoch.checked_add(1) != Some(enrolment.key_epoch) {
+        return Err(GtxError::KeyEpochMismatch.into());
+    }
+    if same_key(&signed.device_key, &meter.device_key) || same_key(&signed.device_key, &meter.previous_key) {
+        return Err(GtxError::KeyUnchanged.into());
+    }
+    if enrolment.window.saturating_add(1) < meter.first_valid_window {
+        return Err(GtxError::EnrolmentWindowOutOfRange.into());
+    }
+    Ok(())
+}
+
+/// The old key signed the same message. SignatureMissing, UnauthorizedMeter, SignatureMessageMismatch.
+#[inline(never)]
+fn check_old_key(sysvar: &AccountView, meter: &Meter) -> ProgramResult {
+    let instructions = Instructions::try_from(sysvar)?;
+    let old = ed25519::before::<SIGNED_BYTES>(&instructions, 2)?;
+    if !same_key(&old.key, &meter.device_key) {
+        return Err(GtxError::UnauthorizedMeter.into());
+    }
+    if old.message != ed25519::previous::<SIGNED_BYTES>(&instructions)?.message {
+        return Err(GtxError::SignatureMessageMismatch.into());
+    }
+    Ok(())
+}
+
+/// Without the old key the registry's authority signs as well.
+fn check_recovery(authority: &AccountView, config: &Config) -> ProgramResult {
+    checks::signer(authority)?;
+    if same_key(&config.authority, authority.address().as_array()) {
+        Ok(())
+    } else {
+        Err(GtxError::InvalidAuthority.into())
+    }
+}
+
+pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+    let mut args = Args(data);
+    let recovery = args.bool()?;
+    args.end()?;
+
+    let [utility, authority, config, zone, page, meter, sysvar, ..] = accounts else {
+        return Err(GtxError::MissingAccount.into());
+    };
+    let config = checks::load::<Config>(config)?;
+    let zone = checks::load::<Zone>(zone)?;
+    let mut meter = checks::load_mut::<Meter>(meter)?;
+    freeze::check_utility(utility, &zone, &meter)?;
+    if recovery {
+        check_recovery(authority, &config)?;
+    } else {
+        freeze::check_absent(authority, program_id)?;
+    }
+    if meter.status != STATUS_ACTIVE && meter.status != STATUS_SUSPENDED {
+        return Err(GtxError::MeterNotActive.into());
+    }
+    let now = time::now()?;
+    freeze::check_settled(freeze::slot_of(page, &meter, program_id)?.as_ref(), &meter, now)?;
+    let signed = register_meter::signed(sysvar)?;
+    register_meter::check_message(&signed, &config, &zone)?;
+    check_message(&signed, &meter)?;
+    if !recovery {
+        check_old_key(sysvar, &meter)?;
+    }
+
+    let last_window = signed.enrolment.window;
+    meter.previous_key = meter.device_key;
+    meter.previous_key_last_window = last_window;
+    meter.device_key = signed.device_key;
+    meter.key_epoch = signed.enrolment.key_epoch;
+    meter.first_valid_window = last_window.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    meter.last_rotation_window = time::window_at(now);
+    KeyRotated::emit(meter.meter_id, meter.device_key, meter.key_epoch, last_window, u8::from(recovery));
+    Ok(())
+}

@@ -1,0 +1,162 @@
+import { decodeMeter, decodeMeterPage, instructions, type MeterSlot, pda } from '@gridtokenx/chain-client';
+import { encodePayload, type Statement } from '@gridtokenx/protocol';
+import type { Keypair, TransactionInstruction } from '@solana/web3.js';
+import { signed, type TestMeter, type World } from './world.js';
+
+/** Registers at commissioning, as `World.enrolment` states them. */
+export const BASELINE = { exportWh: 2_000n, importWh: 1_000n } as const;
+
+/** What a statement says; totals in Wh since enrolment, the registers follow from them. */
+export interface Said {
+  readonly window: number;
+  readonly exportWh: bigint;
+  readonly importWh: bigint;
+  /** The key that signs; the meter's own when it is not given. */
+  readonly key?: Keypair;
+  /** Changes the payload before it is signed. */
+  readonly change?: Partial<Statement>;
+}
+
+/** The 96 bytes of a statement of `meter`. */
+export function statementPayload(world: World, meter: TestMeter, said: Said): Uint8Array {
+  return encodePayload({
+    kind: 2,
+    networkId: world.networkId,
+    meterId: meter.id,
+    seq: BigInt(said.window),
+    window: said.window,
+    exportWh: said.exportWh + BASELINE.exportWh,
+    importWh: said.importWh + BASELINE.importWh,
+    readingCount: 15,
+    quality: 0,
+    timeUncertaintyMs: 20,
+    readingsRoot: new Uint8Array(32),
+    ...said.change,
+  });
+}
+
+/** The precompile's verification of what a meter says. */
+export function verification(world: World, meter: TestMeter, said: Said): TransactionInstruction {
+  const key = said.key ?? meter.key;
+  return instructions.signedMessageVerification(
+    key.publicKey.toBytes(),
+    signed(key, statementPayload(world, meter, said)),
+  );
+}
+
+const at = (world: World, meter: TestMeter) => ({ meterId: meter.id, zone: world.zone, page: 0 });
+
+export const submit = (world: World, meter: TestMeter, said: Said): TransactionInstruction[] => [
+  verification(world, meter, said),
+  instructions.submitStatement(at(world, meter)),
+];
+
+export const sync = (world: World, meter: TestMeter): TransactionInstruction => instructions.syncSlot(at(world, meter));
+
+export const dispute = (world: World, meter: TestMeter, slot: number, said: Said): TransactionInstruction[] => [
+  verification(world, meter, said),
+  instructions.dispute({ ...at(world, meter), payer: world.payer, slot }),
+];
+
+export const answer = (world: World, meter: TestMeter, slot: number, said: Said): TransactionInstruction[] => [
+  verification(world, meter, said),
+  instructions.answer({ ...at(world, meter), slot }),
+];
+
+export const conclude = (world: World, meter: TestMeter, slot: number): TransactionInstruction =>
+  instructions.concludeDispute({ ...at(world, meter), slot });
+
+export type Status = Parameters<typeof instructions.setStatus>[0]['status'];
+
+/** Signed by the utility; `slot` when the slot is disputed. */
+export function setStatus(world: World, meter: TestMeter, status: Status, slot?: number): TransactionInstruction {
+  const { zone } = world;
+  return instructions.setStatus({
+    utility: world.utility.publicKey,
+    zone,
+    meterId: meter.id,
+    point: pda.point(zone, meter.commitment),
+    page: 0,
+    status,
+    ...(slot === undefined ? {} : { dispute: pda.dispute(zone, 0, slot) }),
+  });
+}
+
+export interface Rotation {
+  readonly key: Keypair;
+  readonly recovery?: boolean;
+  /** Changes the enrolment message of the new key. */
+  readonly message?: Parameters<World['enrolment']>[1];
+}
+
+/** The verifications by the old key (not in recovery) and the new one, and rotate_key. Signed by the utility, and the authority. */
+export function rotate(world: World, meter: TestMeter, rotation: Rotation): TransactionInstruction[] {
+  const record = world.chain.get(pda.meter(meter.id), decodeMeter);
+  const message = world.enrolment(meter, {
+    keyEpoch: record.keyEpoch + 1,
+    deviceSigned: record.signerLevel === 'device',
+    role: record.role as 0 | 1 | 2,
+    seq: 2n,
+    ...rotation.message,
+  });
+  const by = (key: Keypair) => instructions.signedMessageVerification(key.publicKey.toBytes(), signed(key, message));
+  return [
+    ...(rotation.recovery ? [] : [by(meter.key)]),
+    by(rotation.key),
+    instructions.rotateKey({
+      utility: world.utility.publicKey,
+      ...(rotation.recovery ? { recoveryAuthority: world.authority.publicKey } : {}),
+      zone: world.zone,
+      page: record.role === 0 ? 0 : undefined,
+      meterId: meter.id,
+    }),
+  ];
+}
+
+/** The verification by the new meter's key and replace_meter. Signed by the utility. */
+export function replace(
+  world: World,
+  old: TestMeter,
+  meter: TestMeter,
+  carried: { exportWh: bigint; importWh: bigint },
+  message: Parameters<World['enrolment']>[1] = {},
+): TransactionInstruction[] {
+  return [
+    instructions.signedMessageVerification(
+      meter.key.publicKey.toBytes(),
+      signed(meter.key, world.enrolment(meter, { deviceSigned: true, ...message })),
+    ),
+    instructions.replaceMeter({
+      utility: world.utility.publicKey,
+      payer: world.payer,
+      zone: world.zone,
+      page: 0,
+      oldMeterId: old.id,
+      meterId: meter.id,
+      point: pda.point(world.zone, old.commitment),
+      exportLimitW: 5_000,
+      importLimitW: 10_000,
+      registerStepWh: 1,
+      tariffClass: 1,
+      carriedExportWh: carried.exportWh,
+      carriedImportWh: carried.importWh,
+    }),
+  ];
+}
+
+/** A slot of page 0. */
+export function slotAt(world: World, index: number): MeterSlot {
+  const slot = world.chain.get(pda.meterPage(world.zone, 0), decodeMeterPage).slots[index];
+  if (!slot) throw new RangeError(`slot ${index}`);
+  return slot;
+}
+
+/** 'accepted', the name of the programs' error, or the failure in words. */
+export function refusal(
+  world: World,
+  list: readonly TransactionInstruction[],
+  signers: readonly Keypair[] = [world.utility, world.authority],
+): string {
+  const outcome = world.chain.send(list, signers);
+  return outcome.ok ? 'accepted' : (outcome.error?.name ?? outcome.message);
+}
