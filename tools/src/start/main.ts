@@ -6,7 +6,7 @@ import { parseOptions, type StartOptions } from './options.js';
 import { makePlan } from './plan.js';
 import { makeReport } from './report.js';
 import { Session } from './session.js';
-import { UserError } from './user-error.js';
+import { diskProblem, isDiskError, UserError } from './user-error.js';
 
 const TICK_MS = 500;
 /** Real time that a closing statement may take before one more closing window is given. */
@@ -154,12 +154,14 @@ async function run(options: StartOptions): Promise<number> {
 }
 
 async function main(): Promise<void> {
+  let data = '';
   try {
     const options = parseOptions(process.argv.slice(2));
+    data = options?.data ?? '';
     process.exitCode = options ? await run(options) : 0;
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    console.error(error.message);
+    if (!(error instanceof UserError) && !isDiskError(error)) throw error;
+    console.error(isDiskError(error) ? diskProblem(error, data) : (error as Error).message);
     process.exitCode = 2;
   }
   process.exit();

@@ -27,7 +27,7 @@ import { OracleApi } from './oracle-api.js';
 import type { Plan } from './plan.js';
 import type { ReportedHome } from './report.js';
 import { runOnce, Supervisor } from './supervisor.js';
-import { UserError } from './user-error.js';
+import { diskProblem, UserError } from './user-error.js';
 
 const CHAIN = join(projectRoot, 'tools/dist/chain/main.js');
 const BROKER = join(projectRoot, 'broker/dist/main.js');
@@ -53,6 +53,7 @@ export class Session {
   /** Filled while the homes are enrolled. */
   readonly reported: ReportedHome[] = [];
   readonly #say: Say;
+  #diskProblem: string | null = null;
 
   private constructor(options: StartOptions, plan: Plan, say: Say) {
     this.options = options;
@@ -162,8 +163,17 @@ export class Session {
 
   /** Reserves simulated time ahead, and says which processes run. */
   keepTime(): void {
-    this.clock.reserve();
-    this.writePids();
+    try {
+      this.clock.reserve();
+      this.writePids();
+      if (this.#diskProblem) this.#say('The disk takes writes again; simulated time goes on.');
+      this.#diskProblem = null;
+    } catch (error) {
+      // Time that is not reserved durably is not shown to anyone, so it stands still until there is room.
+      const problem = diskProblem(error, this.options.data);
+      if (problem !== this.#diskProblem) this.#say(`${problem}. Simulated time stands still meanwhile.`);
+      this.#diskProblem = problem;
+    }
   }
 
   /** Process ids beside the lock, by name. */
@@ -261,7 +271,12 @@ export class Session {
     await this.supervisor.stop(names.filter((name) => name.startsWith('gateway')));
     await this.supervisor.stop(['meters']);
     await this.supervisor.stop(['oracle']);
-    this.clock.stop();
+    try {
+      this.clock.stop();
+    } catch (error) {
+      // The last reservation stands: the next start goes on at its end.
+      this.#say(diskProblem(error, this.options.data));
+    }
     await this.supervisor.stop(['broker']);
     await this.supervisor.stop(['chain']);
     rmSync(this.paths.lock, { force: true });
