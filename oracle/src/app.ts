@@ -111,6 +111,7 @@ export async function startOracle(
     signer,
     realClock,
     logger,
+    canTell: () => registry.asOf.fetchedAtMs > 0,
     publish: (gateway, message) => uplink.publishAck(gateway, message),
     onSent: (lagMs) => metrics.ackLag(lagMs),
   });
@@ -125,6 +126,7 @@ export async function startOracle(
     onStored: (told) => {
       for (const gateway of told) acks.mark(gateway);
     },
+    onRegistry: () => projector.wake(),
     onVerified: (verified) => {
       // Of a commit's readings only the newest of each meter: a backlog is no live value.
       const newest = new Map(verified.map((entry) => [entry.meter.meterId, entry]));

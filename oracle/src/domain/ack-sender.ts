@@ -12,6 +12,11 @@ export interface AckDeps {
   readonly signer: Signer;
   readonly realClock: RealClock;
   readonly logger: Logger;
+  /**
+   * False until the registry was read once. An ack of before would name no meters, and a gateway takes that for lower
+   * watermarks; the one that the broker retains still holds.
+   */
+  readonly canTell: () => boolean;
   /** Publishes retained; false when there is no connection (all are sent again after the next one). */
   readonly publish: (gateway: Uint8Array, message: Uint8Array) => boolean;
   /** Real ms from the commit to the ack. */
@@ -71,7 +76,12 @@ export class AckSender {
     const due = this.#due.get(name);
     if (!due) return;
     this.#due.delete(name);
-    const { ledger, signer, realClock, logger, publish, onSent } = this.#deps;
+    const { ledger, signer, realClock, logger, canTell, publish, onSent } = this.#deps;
+    if (!canTell()) {
+      this.#lastSent.set(name, realClock.monotonic() + RETRY_MS - SPACING_MS);
+      this.mark(due.gateway);
+      return;
+    }
     this.#lastSent.set(name, realClock.monotonic());
     try {
       const told = ledger.tell(due.gateway);

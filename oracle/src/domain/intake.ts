@@ -32,6 +32,8 @@ export interface IntakeDeps {
   readonly logger: Logger;
   /** A commit is through: these gateways can be told how far. */
   readonly onStored: (gateways: ReadonlySet<Uint8Array>) => void;
+  /** The registry was read again: what waited for a meter may be able to go on. */
+  readonly onRegistry?: () => void;
   readonly onVerified: (verified: readonly { meter: MeterRecord; reading: Reading }[]) => void;
   readonly onCommit: (outcome: { messages: number; ms: number; verdicts: ReadonlyMap<VerdictCode, number> }) => void;
 }
@@ -121,6 +123,7 @@ export class Intake {
     const asOf = registry.asOf.fetchedAtMs;
     if (asOf === this.#registrySeen) return;
     this.#registrySeen = asOf;
+    this.#deps.onRegistry?.();
     try {
       const arrivals = ledger
         .waiting(WAITING_LIMIT)

@@ -27,6 +27,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
     signer: oracle,
     realClock: real,
     logger,
+    canTell: () => true,
     publish: (_gateway, message) => {
       acks.push({ at: real.now(), ack: openAck(message, oracle.publicKey, verifier) });
       return true;

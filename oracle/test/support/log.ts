@@ -70,6 +70,9 @@ export class FakeRegistry implements Registry {
   set(meter: MeterRecord): void {
     this.#meters.set(meter.meterId, meter);
   }
+  remove(meterId: string): void {
+    this.#meters.delete(meterId);
+  }
   meter(meterId: string): MeterRecord | undefined {
     return this.#meters.get(meterId);
   }

@@ -220,14 +220,19 @@ export class SqliteLedger implements Ledger {
   }
 
   outbox(limit: number): { through: number; points: SeriesPoint[] } {
-    const rows = this.#sql.outbox.all(limit);
     const points: SeriesPoint[] = [];
-    for (const raw of rows) {
-      const meter = this.#registry.meter(String(raw.meter));
+    let through = 0;
+    for (const raw of this.#sql.outbox.all(limit)) {
       // A verdict that was revised since takes the reading out again.
-      if (meter && raw.verdict === 0) points.push(pointOf(messageRow(raw).payload as Reading, meter));
+      if (raw.verdict === 0) {
+        const meter = this.#registry.meter(String(raw.meter));
+        // The registry is not read yet, or lags: what is passed over here would be cleared and never written.
+        if (!meter) break;
+        points.push(pointOf(messageRow(raw).payload as Reading, meter));
+      }
+      through = Number(raw.number);
     }
-    return { through: Number(rows.at(-1)?.number ?? 0), points };
+    return { through, points };
   }
 
   clearOutbox(through: number): void {

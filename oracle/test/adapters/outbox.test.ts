@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { AckSender } from '../../src/domain/ack-sender.js';
+import { Projector } from '../../src/domain/projector.js';
+import type { RealClock, SeriesPoint } from '../../src/ports.js';
+import { GATEWAY, testLedger } from '../support/ledger.js';
+import { FakeRegistry, LogBuilder, meterOf, signerOf } from '../support/log.js';
+
+const [one, two] = [meterOf(1), meterOf(2)];
+const logger = { info() {}, warn() {}, error() {} };
+
+/** Timers that a test lets run. */
+class ManualClock implements RealClock {
+  ms = 1_000;
+  #timers: { at: number; callback: () => void }[] = [];
+  now(): number {
+    return this.ms;
+  }
+  monotonic(): number {
+    return this.ms;
+  }
+  after(ms: number, callback: () => void): () => void {
+    const timer = { at: this.ms + ms, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+  pass(ms: number): void {
+    this.ms += ms;
+    for (const timer of this.#timers.filter(({ at }) => at <= this.ms)) {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+      timer.callback();
+    }
+  }
+}
+
+describe('the outbox while the registry is away', () => {
+  it('stops before the first verified reading whose meter is not known yet', () => {
+    const registry = new FakeRegistry(one, two);
+    const { ledger, take } = testLedger(registry);
+    take(new LogBuilder(one, signerOf(1)).honest(1, 2));
+    take(new LogBuilder(two, signerOf(2)).honest(1, 3));
+    registry.remove(two.meterId);
+    const page = ledger.outbox(100);
+    expect(page.points.map((point) => point.meterId)).toEqual([one.meterId, one.meterId]);
+    ledger.clearOutbox(page.through);
+    expect(ledger.outbox(100)).toEqual({ through: 0, points: [] });
+    registry.set(two);
+    expect(ledger.outbox(100).points).toHaveLength(3);
+  });
+
+  it('a reading that is no longer verified holds nothing up, known meter or not', () => {
+    const registry = new FakeRegistry(one, two);
+    const { ledger, take, database } = testLedger(registry);
+    take(new LogBuilder(two, signerOf(2)).honest(1, 1));
+    take(new LogBuilder(one, signerOf(1)).honest(1, 2));
+    database.sqlite.exec('UPDATE messages SET verdict = 8 WHERE stream = 1 AND kind = 1');
+    registry.remove(two.meterId);
+    expect(ledger.outbox(100).points).toHaveLength(2);
+  });
+
+  it('after a restart every pending reading reaches the series once the registry is there', async () => {
+    const registry = new FakeRegistry(one);
+    const { ledger, take } = testLedger(registry);
+    take(new LogBuilder(one, signerOf(1)).honest(2, 5));
+    registry.remove(one.meterId);
+    const written: SeriesPoint[] = [];
+    const series = {
+      write: async (points: readonly SeriesPoint[]) => void written.push(...points),
+      range: async () => [],
+      close: async () => {},
+    };
+    const projector = new Projector(ledger, series, new ManualClock(), logger);
+    await projector.stop();
+    expect(written).toHaveLength(0);
+    registry.set(one);
+    await new Projector(ledger, series, new ManualClock(), logger).stop();
+    expect(written).toHaveLength(10);
+  });
+});
+
+describe('acks while the registry is away', () => {
+  it('says nothing rather than no meters, and everything once it is there', () => {
+    const registry = new FakeRegistry(one);
+    const { ledger, take } = testLedger(registry);
+    const log = new LogBuilder(one, signerOf(1)).honest(1);
+    take(log);
+    registry.remove(one.meterId);
+    const clock = new ManualClock();
+    const sent: Uint8Array[] = [];
+    let isReady = false;
+    const acks = new AckSender({
+      ledger,
+      signer: signerOf(9),
+      realClock: clock,
+      logger,
+      canTell: () => isReady,
+      publish: (_, message) => {
+        sent.push(message);
+        return true;
+      },
+      onSent: () => {},
+    });
+    acks.mark(GATEWAY);
+    for (let i = 0; i < 5; i++) clock.pass(1_000);
+    expect(sent).toHaveLength(0);
+    registry.set(one);
+    isReady = true;
+    clock.pass(1_000);
+    expect(sent).toHaveLength(1);
+    expect(ledger.tell(GATEWAY).meters.get(one.meterId)?.storedThrough).toBe(BigInt(log.length));
+  });
+
+  it('a stop before that sends nothing either', () => {
+    const { ledger } = testLedger(new FakeRegistry(one));
+    const sent: Uint8Array[] = [];
+    const acks = new AckSender({
+      ledger,
+      signer: signerOf(9),
+      realClock: new ManualClock(),
+      logger,
+      canTell: () => false,
+      publish: (_, message) => sent.push(message) > 0,
+      onSent: () => {},
+    });
+    acks.mark(GATEWAY);
+    acks.stop();
+    expect(sent).toHaveLength(0);
+  });
+});
