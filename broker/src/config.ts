@@ -6,12 +6,24 @@ import type { Limits } from './ports.js';
 const port = z.int().min(0).max(65_535);
 const count = z.int().min(1);
 
-const schema = z.strictObject({
+/** Addresses that only this machine reaches. */
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
+
+const shape = z.strictObject({
   /** Tokens are made for this name. */
   name: z.string().min(1).max(200),
   host: z.string().min(1),
   port,
   keysFile: z.string().min(1),
+  tls: z
+    .strictObject({
+      cert_file: z.string().min(1),
+      key_file: z.string().min(1),
+      min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
+    })
+    .optional(),
+  /** Plain MQTT on an address that others reach: for a network that is trusted as a whole, or behind a TLS proxy. */
+  allow_plaintext: z.boolean().default(false),
   http: z.strictObject({ host: z.string().min(1), port }),
   limits: z
     .strictObject({
@@ -29,11 +41,21 @@ const schema = z.strictObject({
     .optional(),
 });
 
+const schema = shape.superRefine((config, context) => {
+  if (config.tls || config.allow_plaintext || LOOPBACK.test(config.host)) return;
+  const message = 'others would reach plain MQTT here: give tls, or say allow_plaintext: true';
+  context.addIssue({ code: 'custom', path: ['host'], message });
+});
+
 export interface BrokerConfig {
   readonly name: string;
   readonly host: string;
   readonly port: number;
   readonly keysFile: string;
+  readonly tls?:
+    | { readonly cert_file: string; readonly key_file: string; readonly min_version: 'TLSv1.2' | 'TLSv1.3' }
+    | undefined;
+  readonly allow_plaintext: boolean;
   readonly http: { readonly host: string; readonly port: number };
   readonly limits: Limits;
 }

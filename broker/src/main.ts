@@ -1,16 +1,19 @@
 import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { pino } from 'pino';
+import type { Registry } from 'prom-client';
 import { AedesServer } from './adapters/aedes/server.js';
 import { systemClock } from './adapters/clock.js';
 import { serveHttp } from './adapters/http.js';
 import { KeysFile } from './adapters/keys-file.js';
-import { prometheusMetrics } from './adapters/metrics.js';
+import { certificateMetrics, prometheusMetrics } from './adapters/metrics.js';
 import { provedVerifier } from './adapters/sodium.js';
-import { ConfigError, readConfig } from './config.js';
+import { CertificateError, CertificateFiles } from './adapters/tls/certificate.js';
+import { type BrokerConfig, ConfigError, readConfig } from './config.js';
 import type { Log } from './ports.js';
 
 const KEYS_EVERY_MS = 250;
+const CERTIFICATE_EVERY_MS = 1_000;
 
 /** Says what is wrong and what to do, and ends with the code for a bad set-up. */
 function giveUp(message: string): never {
@@ -37,22 +40,49 @@ function openKeys(path: string, log: Log): KeysFile {
   }
 }
 
+/** The server's certificate, watched for renewals; undefined where the broker speaks plain MQTT. */
+function openCertificate({ tls }: BrokerConfig, folder: string, log: Log, registry: Registry) {
+  if (!tls) return undefined;
+  const figures = certificateMetrics(registry);
+  try {
+    const certificate = new CertificateFiles({
+      certFile: resolve(folder, tls.cert_file),
+      keyFile: resolve(folder, tls.key_file),
+      minVersion: tls.min_version,
+      now: systemClock.nowMs,
+      log,
+      onRenewal: figures.renewal,
+    });
+    figures.watch(certificate);
+    return certificate;
+  } catch (error) {
+    if (error instanceof CertificateError) giveUp(error.message);
+    throw error;
+  }
+}
+
 async function run(path: string): Promise<void> {
   const config = readConfig(path);
   const log = pino({ name: 'broker' });
   const verifier = provedVerifier();
   const keys = openKeys(resolve(dirname(path), config.keysFile), log);
   const { metrics, registry } = prometheusMetrics();
-  const server = new AedesServer({ ...config, keys, verifier, clock: systemClock, log, metrics });
+  const certificate = openCertificate(config, dirname(path), log, registry);
+  const server = new AedesServer({ ...config, certificate, keys, verifier, clock: systemClock, log, metrics });
   await server.listen(config.host, config.port).catch((error) => giveUp(explain(error, 'MQTT', config)));
   const http = await serveHttp(config.http, registry, () => ({
     ok: server.listening,
     name: config.name,
     keys: keys.size,
     verifier: verifier.name,
+    tls: certificate ? { days: Math.floor(certificate.expiryDays), refused: certificate.refused } : null,
   })).catch((error) => giveUp(explain(error, 'HTTP', config.http)));
   keys.watch(KEYS_EVERY_MS);
-  log.info({ host: config.host, port: config.port, keys: keys.size, verifier: verifier.name }, 'broker serves');
+  certificate?.watch(CERTIFICATE_EVERY_MS);
+  log.info(
+    { host: config.host, port: config.port, keys: keys.size, verifier: verifier.name, tls: certificate !== undefined },
+    'broker serves',
+  );
 
   let stopping = false;
   const stop = (why: string) => {
@@ -60,6 +90,7 @@ async function run(path: string): Promise<void> {
     stopping = true;
     log.info({ why }, 'broker stops');
     keys.stop();
+    certificate?.stop();
     http.close();
     http.closeAllConnections();
     void server.close().then(() => process.exit(0));

@@ -66,6 +66,21 @@ export interface Limits {
   readonly connectSeconds: number;
 }
 
+/** What a TLS server shows; see `adapters/tls/certificate.ts`. */
+export interface TlsMaterial {
+  /** PEM. */
+  readonly cert: string;
+  readonly key: string;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** The server's certificate, which may be renewed while it runs. */
+export interface ServerCertificate {
+  readonly material: TlsMaterial;
+  /** Calls `listener` with each new certificate; connections that are there keep theirs. */
+  onRenewed(listener: (material: TlsMaterial) => void): void;
+}
+
 /** The broker as the rest of the application sees it: any MQTT 3.1.1 server with our rules in it. */
 export interface BrokerServer {
   /** Starts to listen. Rejects with the socket's error (`EADDRINUSE`, `EACCES`, ...). */
@@ -84,4 +99,6 @@ export interface BrokerParts {
   readonly log: Log;
   readonly metrics: BrokerMetrics;
   readonly limits: Limits;
+  /** Without it the broker speaks plain MQTT. */
+  readonly certificate?: ServerCertificate | undefined;
 }

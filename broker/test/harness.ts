@@ -5,7 +5,7 @@ import { systemClock } from '../src/adapters/clock.js';
 import { prometheusMetrics } from '../src/adapters/metrics.js';
 import { provedVerifier } from '../src/adapters/sodium.js';
 import { DEFAULT_LIMITS } from '../src/config.js';
-import type { Clock, KeyDirectory, KeyRecord, KeyRole, Limits } from '../src/ports.js';
+import type { Clock, KeyDirectory, KeyRecord, KeyRole, Limits, ServerCertificate } from '../src/ports.js';
 
 export const BROKER = 'test-broker';
 
@@ -66,6 +66,7 @@ export class MemoryKeys implements KeyDirectory {
 
 export interface Rig {
   readonly port: number;
+  readonly scheme?: 'mqtt' | 'mqtts';
   readonly keys: MemoryKeys;
   readonly server: AedesServer;
   readonly lines: { level: string; message: string; fields: Record<string, unknown> }[];
@@ -74,7 +75,9 @@ export interface Rig {
 }
 
 /** A real broker on a free port. */
-export async function startRig(options: { clock?: Clock; limits?: Partial<Limits> } = {}): Promise<Rig> {
+export async function startRig(
+  options: { clock?: Clock; limits?: Partial<Limits>; certificate?: ServerCertificate } = {},
+): Promise<Rig> {
   const keys = new MemoryKeys();
   const lines: Rig['lines'] = [];
   const { metrics, registry } = prometheusMetrics();
@@ -85,6 +88,7 @@ export async function startRig(options: { clock?: Clock; limits?: Partial<Limits
     clock: options.clock ?? systemClock,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     metrics,
+    certificate: options.certificate,
     log: {
       info: (fields, message) => lines.push({ level: 'info', message, fields }),
       warn: (fields, message) => lines.push({ level: 'warn', message, fields }),
@@ -93,6 +97,7 @@ export async function startRig(options: { clock?: Clock; limits?: Partial<Limits
   const { port } = await server.listen('127.0.0.1', 0);
   return {
     port,
+    scheme: options.certificate ? 'mqtts' : 'mqtt',
     keys,
     server,
     lines,
@@ -139,7 +144,7 @@ const open: MqttClient[] = [];
 
 /** Connects, or throws the refusal; the error's `code` is the CONNACK return code. */
 export async function connect(rig: Rig, options: IClientOptions): Promise<MqttClient> {
-  const client = mqtt.connect(`mqtt://127.0.0.1:${rig.port}`, options);
+  const client = mqtt.connect(`${rig.scheme ?? 'mqtt'}://127.0.0.1:${rig.port}`, options);
   open.push(client);
   client.on('error', () => {});
   await new Promise<void>((resolve, reject) => {

@@ -1,13 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { base58Encode } from '@gridtokenx/protocol';
-import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor } from './harness.js';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Authority, hasOpenssl, renew } from '../../deploy/tls/certificates.js';
+import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor, until } from './harness.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const main = join(root, 'broker/dist/main.js');
@@ -38,7 +39,7 @@ function writeKeys(status: 'active' | 'revoked'): void {
   renameSync(join(dir, 'keys.tmp'), join(dir, 'keys.json'));
 }
 
-function configure(port: number, httpPort: number): string {
+function configure(port: number, httpPort: number, ...more: string[]): string {
   const path = join(dir, 'broker.yaml');
   const lines = [
     'name: dev',
@@ -46,6 +47,7 @@ function configure(port: number, httpPort: number): string {
     `port: ${port}`,
     'keysFile: keys.json',
     `http: { host: 127.0.0.1, port: ${httpPort} }`,
+    ...more,
   ];
   writeFileSync(path, lines.join('\n'));
   return path;
@@ -92,6 +94,40 @@ it('serves, reads its keys again, shows health and metrics, and stops cleanly', 
   expect(await returnCodeOf(rig, options())).toBe(5);
   broker.kill('SIGTERM');
   expect((await once(broker, 'exit'))[0]).toBe(0);
+});
+
+describe.skipIf(!hasOpenssl() && process.env.CI !== 'true')('over TLS', () => {
+  const tls = 'tls: { cert_file: certs/server.pem, key_file: certs/server.key }';
+
+  it('takes a renewed certificate while it runs, and keeps its sessions', async () => {
+    writeKeys('active');
+    const authority = new Authority(join(dir, 'certs'));
+    const pair = authority.issue({ file: 'server', names: ['127.0.0.1'] });
+    const [port, httpPort] = [await freePort(), await freePort()];
+    const broker = start(configure(port, httpPort, tls));
+    await once(broker, 'message');
+    const client = await connect({ port, scheme: 'mqtts' } as Rig, options({ ca: readFileSync(authority.cert) }));
+    const metrics = async () => (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+    expect(await metrics()).toMatch(/^gtx_broker_certificate_expiry_days 89\.9/m);
+    renew(authority.issue({ file: 'next', names: ['127.0.0.1'], until: new Date(Date.now() + 5 * 86_400_000) }), pair);
+    await until('renewed', async () => /^gtx_broker_certificate_expiry_days 4\.9/m.test(await metrics()), 20_000);
+    expect(await metrics()).toMatch(/^gtx_broker_certificate_renewals_total\{result="taken"\} 1$/m);
+    expect(await metrics()).toMatch(/^gtx_broker_clients 1$/m);
+    expect(client.connected).toBe(true);
+    broker.kill('SIGTERM');
+    expect((await once(broker, 'exit'))[0]).toBe(0);
+  });
+
+  it('does not start with a key that others may read, and says so in one line', async () => {
+    writeKeys('active');
+    const pair = new Authority(join(dir, 'certs')).issue({ file: 'server', names: ['127.0.0.1'] });
+    chmodSync(pair.key, 0o644);
+    const { code, errors } = await result(start(configure(await freePort(), await freePort(), tls)));
+    expect(code).toBe(2);
+    expect(errors).toMatch(
+      /^[^\n]*certs\/server\.key: others may read this private key \(mode 0644\): chmod 600 [^\n]*\n$/,
+    );
+  });
 });
 
 it('stops when its parent is gone', async () => {

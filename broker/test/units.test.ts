@@ -80,15 +80,25 @@ describe('token bucket', () => {
 });
 
 describe('configuration', () => {
-  const good = 'name: b\nhost: h\nport: 1\nkeysFile: k\nhttp:\n  host: h\n  port: 2\n';
+  const good = 'name: b\nhost: 127.0.0.1\nport: 1\nkeysFile: k\nhttp:\n  host: h\n  port: 2\n';
   it('fills in the limits', () => {
     expect(parseConfig(`${good}limits:\n  inFlight: 7\n`, 'f').limits).toEqual({ ...DEFAULT_LIMITS, inFlight: 7 });
   });
   it('reads JSON too', () => {
-    const json = JSON.stringify({ name: 'b', host: 'h', port: 1, keysFile: 'k', http: { host: 'h', port: 2 } });
+    const json = JSON.stringify({ name: 'b', host: '::1', port: 1, keysFile: 'k', http: { host: 'h', port: 2 } });
     expect(parseConfig(json, 'f').port).toBe(1);
   });
+  it('takes plain MQTT to others only where it is told to, and TLS anywhere', () => {
+    const open = good.replace('host: 127.0.0.1', 'host: 0.0.0.0');
+    expect(() => parseConfig(open, 'f')).toThrow(/^f:2: host: .*allow_plaintext: true$/);
+    expect(() => parseConfig(open.replace('0.0.0.0', '127.0.0.1.example'), 'f')).toThrow(/^f:2: host: /);
+    expect(parseConfig(`${open}allow_plaintext: true\n`, 'f').tls).toBeUndefined();
+    const tls = parseConfig(`${open}tls: { cert_file: c, key_file: k }\n`, 'f').tls;
+    expect(tls).toEqual({ cert_file: 'c', key_file: 'k', min_version: 'TLSv1.3' });
+  });
   it.each([
+    ['an old TLS', `${good}tls: {cert_file: c, key_file: k, min_version: TLSv1.1}\n`, /^f:8: tls\.min_version: /],
+    ['a certificate without its key', `${good}tls: {cert_file: c}\n`, /^f:8: tls\.key_file: /],
     ['an unknown key', `${good}extra: 1\n`, /^f:8: extra: /],
     ['an unknown key inside', good.replace('  port: 2', '  prt: 2'), /^f:5: http\.port: |^f:7: http\.prt: /],
     ['a missing key', good.replace('keysFile: k\n', ''), /^f:1: keysFile: /],

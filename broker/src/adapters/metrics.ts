@@ -1,6 +1,41 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { BrokerMetrics } from '../ports.js';
 
+/** What the figures show of the server's certificate. */
+export interface CertificateView {
+  readonly expiryDays: number;
+  readonly refused: string | null;
+}
+
+/** Figures of the server's certificate; `renewal` counts the pairs that were looked at. */
+export function certificateMetrics(registry: Registry) {
+  const registers = [registry];
+  const renewals = new Counter({
+    name: 'gtx_broker_certificate_renewals_total',
+    help: 'New certificates found, taken or refused',
+    labelNames: ['result'],
+    registers,
+  });
+  return {
+    renewal: (result: 'taken' | 'refused') => renewals.inc({ result }),
+    watch: (certificate: CertificateView) => {
+      const gauge = (name: string, help: string, read: () => number) =>
+        new Gauge({
+          name,
+          help,
+          registers,
+          collect() {
+            this.set(read());
+          },
+        });
+      gauge('gtx_broker_certificate_expiry_days', 'Days until the certificate expires', () => certificate.expiryDays);
+      gauge('gtx_broker_certificate_refused', '1 while the files hold a pair that cannot be served', () =>
+        certificate.refused === null ? 0 : 1,
+      );
+    },
+  };
+}
+
 /** The broker's figures in a registry of their own. */
 export function prometheusMetrics(): { metrics: BrokerMetrics; registry: Registry } {
   const registry = new Registry();

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import {
   Aedes,
   type AuthenticateError,
@@ -10,7 +11,7 @@ import {
 import { mayPublish, maySubscribe } from '../../domain/acl.js';
 import { decideSignIn } from '../../domain/sign-in.js';
 import { TokenBucket } from '../../domain/token-bucket.js';
-import type { BrokerParts, BrokerServer, KeyRecord } from '../../ports.js';
+import type { BrokerParts, BrokerServer, KeyRecord, ServerCertificate } from '../../ports.js';
 import { type Allowance, SocketGate } from './gate.js';
 
 /** Decisions that one session remembers; a gateway uses a few topics for all its messages. */
@@ -85,7 +86,16 @@ export class AedesServer implements BrokerServer {
         done();
       },
     });
-    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server = parts.certificate
+      ? this.#tlsServer(parts.certificate)
+      : createServer((socket) => this.#accept(socket));
+    // Connections count from the first packet of TCP, so that handshakes that are never finished are bounded as well.
+    this.#server.maxConnections = limits.connections;
+    this.#server.on('drop', () => parts.metrics.refused('too_many_connections'));
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#aedes.on('clientError', (client, error) => this.#logEnd(client, error));
     this.#aedes.on('connectionError', (client, error) => this.#logEnd(client, error));
     parts.keys.onChange(() => this.#endWithdrawn());
@@ -115,15 +125,24 @@ export class AedesServer implements BrokerServer {
     if (this.#server.listening) await closed;
   }
 
+  /** The same server behind TLS. Who fails the handshake never reaches aedes. */
+  #tlsServer(certificate: ServerCertificate): Server {
+    const { limits, metrics, log } = this.#parts;
+    const options = { ...certificate.material, handshakeTimeout: limits.connectSeconds * 1000, noDelay: true };
+    const server = createTlsServer(options, (socket) => this.#accept(socket));
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      metrics.refused('tls');
+      log.warn({ from: socket.remoteAddress, error: error.code ?? error.message }, 'TLS handshake failed');
+      // After a handshake that took too long the socket would stay open.
+      socket.destroy();
+    });
+    certificate.onRenewed((material) => server.setSecureContext(material));
+    return server;
+  }
+
   #accept(socket: Socket): void {
     const { limits, metrics, log } = this.#parts;
-    if (this.#sockets.size >= limits.connections) {
-      metrics.refused('too_many_connections');
-      socket.destroy();
-      return;
-    }
     socket.setNoDelay(true);
-    this.#sockets.add(socket);
     const gate = new SocketGate(socket, this.#parts, () => {
       metrics.refused('oversize_packet');
       log.warn({ from: socket.remoteAddress, limit: limits.packetBytes }, 'packet above the limit: connection closed');
@@ -133,7 +152,6 @@ export class AedesServer implements BrokerServer {
     const connection: Connection = { gate, clientId: '', will: undefined, session: null, isEnded: false };
     this.#connections.set(client, connection);
     socket.once('close', () => {
-      this.#sockets.delete(socket);
       if (connection.session) this.#forget(connection.session);
     });
   }

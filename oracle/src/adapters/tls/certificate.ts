@@ -1,0 +1,233 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+
+// This file is the same, byte for byte, in every application that serves TLS: applications do not import each other,
+// and a test compares the copies.
+
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
+/** What a TLS server is given; it fits `createServer` and `setSecureContext` of node:tls and node:https. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+  readonly minVersion: TlsVersion;
+}
+
+export interface CertificateOptions {
+  /** PEM: the server's certificate first, then what is between it and the authority. */
+  readonly certFile: string;
+  /** PEM, not encrypted, readable by its owner alone. */
+  readonly keyFile: string;
+  readonly minVersion: TlsVersion;
+  /** Real time, milliseconds since 1970. */
+  readonly now: () => number;
+  readonly log: {
+    info(fields: Record<string, unknown>, message: string): void;
+    warn(fields: Record<string, unknown>, message: string): void;
+  };
+  /** A new pair was looked at. */
+  readonly onRenewal?: (result: 'taken' | 'refused') => void;
+}
+
+/** A pair that cannot be served. The message names the file, says why, and what to do. */
+export class CertificateError extends Error {
+  override readonly name = 'CertificateError';
+}
+
+const DAY_MS = 86_400_000;
+/** From here on the log reminds once a day. */
+const WARN_DAYS = 14;
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+interface Pair {
+  readonly material: TlsMaterial;
+  /** The first and the last moment at which every certificate of the file is valid; milliseconds since 1970. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CertificateError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+  }
+}
+
+function certificatesIn(pem: string, file: string): X509Certificate[] {
+  const blocks = pem.match(PEM_CERTIFICATE) ?? [];
+  if (blocks.length === 0) throw new CertificateError(`${file}: holds no certificate in PEM`);
+  return blocks.map((block, i) => {
+    try {
+      return new X509Certificate(block);
+    } catch {
+      throw new CertificateError(`${file}: certificate ${i + 1} in it is damaged`);
+    }
+  });
+}
+
+function privateKeyIn(pem: string, file: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    // The reason of the library may quote what it read: not repeated.
+    throw new CertificateError(`${file}: holds no private key in PEM without a passphrase`);
+  }
+}
+
+/** Reads and checks a certificate and its key. Throws `CertificateError`. */
+function loadPair({ certFile, keyFile, minVersion }: CertificateOptions): Pair {
+  const cert = readPem(certFile);
+  const key = readPem(keyFile);
+  const { mode } = statSync(keyFile);
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    const shown = (mode & 0o777).toString(8).padStart(4, '0');
+    throw new CertificateError(
+      `${keyFile}: others may read this private key (mode ${shown}): chmod 600 it, and think about who may have copied it`,
+    );
+  }
+  const chain = certificatesIn(cert, certFile);
+  if (!chain[0]?.checkPrivateKey(privateKeyIn(key, keyFile))) {
+    throw new CertificateError(`${keyFile}: is not the key of the first certificate in ${certFile}`);
+  }
+  const material = { cert, key, minVersion };
+  try {
+    createSecureContext(material);
+  } catch (error) {
+    throw new CertificateError(`${certFile}: cannot be served: ${(error as Error).message}`);
+  }
+  const fromMs = Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime()));
+  const untilMs = Math.min(...chain.map(({ validToDate }) => validToDate.getTime()));
+  return { material, fromMs, untilMs };
+}
+
+/**
+ * The certificate that a server shows, from two files that a renewal may replace at any moment. A new pair that can be
+ * served is handed to the listeners, which give it to new connections; a pair that cannot leaves the old one in force,
+ * and is named in the log once, with the reason.
+ */
+export class CertificateFiles {
+  readonly #options: CertificateOptions;
+  readonly #listeners: ((material: TlsMaterial) => void)[] = [];
+  #pair: Pair;
+  #seen: string;
+  #judged: string;
+  #problem: string | null = null;
+  #remindedMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | null = null;
+
+  /** Reads both files; throws `CertificateError`. A certificate that has expired is served, and said to be expired. */
+  constructor(options: CertificateOptions) {
+    this.#options = options;
+    this.#seen = this.#stamp();
+    this.#judged = this.#seen;
+    this.#pair = loadPair(options);
+    this.#remind();
+  }
+
+  /** What is served now. */
+  get material(): TlsMaterial {
+    return this.#pair.material;
+  }
+
+  /** Days until the first certificate of the file expires; negative when one has. */
+  get expiryDays(): number {
+    return (this.#pair.untilMs - this.#options.now()) / DAY_MS;
+  }
+
+  /** Why the files are not what is served; null when they are. */
+  get refused(): string | null {
+    return this.#problem;
+  }
+
+  /** In plain words, for a health page; null when all is well. */
+  get problem(): string | null {
+    if (this.#problem) return `the renewed certificate is not used: ${this.#problem}`;
+    const days = Math.floor(this.expiryDays);
+    if (days >= WARN_DAYS) return null;
+    const when = days < 0 ? 'has expired' : `expires in ${days} days`;
+    return `${this.#options.certFile} ${when}: renew it, and it is taken without a restart`;
+  }
+
+  onRenewed(listener: (material: TlsMaterial) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Looks at the files every `everyMs` real milliseconds until `stop`. */
+  watch(everyMs: number): void {
+    this.#timer = setInterval(() => this.look(), everyMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    if (this.#timer) clearInterval(this.#timer);
+  }
+
+  /** Takes a new pair if there is one that has lain still since the look before: it is two files, written one by one. */
+  look(): void {
+    this.#remind();
+    const stamp = this.#stamp();
+    const isStill = stamp === this.#seen;
+    this.#seen = stamp;
+    if (!isStill || stamp === this.#judged) return;
+    const { log, onRenewal } = this.#options;
+    try {
+      const pair = loadPair(this.#options);
+      if (!this.#isUsable(pair)) return;
+      this.#judged = stamp;
+      this.#problem = null;
+      const { cert, key } = this.#pair.material;
+      if (pair.material.cert === cert && pair.material.key === key) return;
+      this.#pair = pair;
+    } catch (error) {
+      this.#judged = stamp;
+      this.#refuse(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    for (const listener of this.#listeners) listener(this.#pair.material);
+    onRenewal?.('taken');
+    this.#remindedMs = Number.NEGATIVE_INFINITY;
+    log.info({ file: this.#options.certFile, days: Math.floor(this.expiryDays) }, 'renewed certificate taken');
+    this.#remind();
+  }
+
+  /** False for a pair whose time has not come: it is looked at again. Throws for one whose time is over. */
+  #isUsable({ fromMs, untilMs }: Pair): boolean {
+    const { certFile, now } = this.#options;
+    if (untilMs <= now()) {
+      throw new CertificateError(`${certFile}: has expired on ${new Date(untilMs).toISOString()}`);
+    }
+    if (fromMs <= now()) return true;
+    this.#refuse(`${certFile}: is valid from ${new Date(fromMs).toISOString()}, which is still to come`);
+    return false;
+  }
+
+  #refuse(why: string): void {
+    if (this.#problem === why) return;
+    this.#problem = why;
+    this.#options.onRenewal?.('refused');
+    this.#options.log.warn({ error: why }, 'certificate not renewed: the old one stays');
+  }
+
+  #remind(): void {
+    const { now, log, certFile } = this.#options;
+    if (this.expiryDays >= WARN_DAYS || now() - this.#remindedMs < DAY_MS) return;
+    this.#remindedMs = now();
+    log.warn({ file: certFile, days: Math.floor(this.expiryDays) }, 'the certificate expires soon, or has: renew it');
+  }
+
+  /** Another text whenever one of the files may be another one, or has other rights. */
+  #stamp(): string {
+    return [this.#options.certFile, this.#options.keyFile]
+      .map((file) => {
+        try {
+          const { mtimeMs, ctimeMs, ino, size } = statSync(file);
+          return `${mtimeMs} ${ctimeMs} ${ino} ${size}`;
+        } catch (error) {
+          return String((error as NodeJS.ErrnoException).code);
+        }
+      })
+      .join(', ');
+  }
+}
