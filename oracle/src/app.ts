@@ -5,21 +5,21 @@ import { readKeyFile } from './adapters/files/key.js';
 import { MetersFile } from './adapters/files/meters.js';
 import { makeMetrics } from './adapters/http/metrics.js';
 import { serve } from './adapters/http/server.js';
+import { influxMigrations } from './adapters/influx/index.js';
 import { Uplink } from './adapters/mqtt/index.js';
 import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
 import { openDatabase } from './adapters/sqlite/database.js';
 import { SqliteLedger } from './adapters/sqlite/ledger.js';
 import { ledgerMigrations } from './adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from './adapters/sqlite/views.js';
-import { EmbeddedTimeSeries } from './adapters/timeseries/embedded.js';
 import type { Config } from './config.js';
 import { AckSender } from './domain/ack-sender.js';
 import { Intake } from './domain/intake.js';
 import type { Ledger } from './domain/ledger.js';
-import { Projector } from './domain/projector.js';
 import { describeSettlement, describeState, GatewayBook } from './domain/state.js';
 import { verdictName } from './domain/verdict.js';
-import type { Chain, ChainDeps, Logger, MeterRecord, Migration, Settlements } from './ports.js';
+import type { Chain, ChainDeps, Database, Logger, MeterRecord, Migration, Settlements } from './ports.js';
+import { openSeries } from './series.js';
 
 /** Parts that a test may put others around; an application takes none. */
 export interface Parts {
@@ -59,6 +59,7 @@ export async function startOracle(
   const chainModule = config.rpc_url === undefined ? null : await loadChain();
   const database = openDatabase(join(path(config.data_dir), 'ledger.sqlite'), [
     ...ledgerMigrations,
+    ...influxMigrations,
     ...(chainModule?.chainMigrations ?? []),
   ]);
   const statements = new SqliteStatements(database.sqlite);
@@ -87,13 +88,13 @@ export async function startOracle(
   const bare = new SqliteLedger(database, registry, randomness, () => statements.changed());
   const ledger = parts.aroundLedger?.(bare) ?? bare;
   const views = new SqliteViews(database.sqlite);
-  const series = new EmbeddedTimeSeries(join(path(config.data_dir), 'timeseries.sqlite'));
-  const projector = new Projector(ledger, series, realClock, logger);
+  const series = orClose(database, () => openSeries(config, path, { ledger, database, realClock, randomness, logger }));
   const gateways = new GatewayBook(realClock);
   const metrics = makeMetrics({
     isBrokerConnected: () => uplink.isConnected,
     ledgerFailures: () => intake.failures,
     chainPending: () => settlements.chainState().pending,
+    series: () => series.state(),
     registryAgeMs: () => realClock.now() - registry.asOf.fetchedAtMs,
   });
 
@@ -126,7 +127,7 @@ export async function startOracle(
     onStored: (told) => {
       for (const gateway of told) acks.mark(gateway);
     },
-    onRegistry: () => projector.wake(),
+    onRegistry: () => series.wake(),
     onVerified: (verified) => {
       // Of a commit's readings only the newest of each meter: a backlog is no live value.
       const newest = new Map(verified.map((entry) => [entry.meter.meterId, entry]));
@@ -136,7 +137,7 @@ export async function startOracle(
         }
       }
       for (const { meter, reading } of newest.values()) showLive(meter, reading);
-      projector.wake();
+      series.wake();
     },
     onCommit: ({ messages, ms, verdicts }) => {
       if (messages > 0 && ms > 0) metrics.commit(ms);
@@ -177,6 +178,7 @@ export async function startOracle(
     settlements,
     views,
     gateways,
+    series: () => series.state(),
   };
   const server = await serve(
     config.http.host,
@@ -202,7 +204,7 @@ export async function startOracle(
   });
 
   intake.start();
-  projector.wake();
+  series.wake();
   uplink.start();
   chain.start();
   const address = server.address();
@@ -217,10 +219,9 @@ export async function startOracle(
       acks.stop();
       await chain.stop();
       await uplink.stop();
-      await projector.stop();
       server.close();
       server.closeAllConnections();
-      await series.close();
+      await series.stop();
       database.sqlite.close();
     },
   };
@@ -229,6 +230,16 @@ export async function startOracle(
 interface ChainModule {
   readonly chainMigrations: readonly Migration[];
   readonly startSettlement: (deps: ChainDeps) => Promise<Chain>;
+}
+
+/** What `work` returns; the ledger is not left open when it throws. */
+function orClose<T>(database: Database, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    database.sqlite.close();
+    throw error;
+  }
 }
 
 /** Loaded only where there is a chain: web3.js is large. */

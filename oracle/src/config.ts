@@ -30,6 +30,16 @@ const schema = z
         utc_offset_minutes: z.number().int().min(-840).max(840).default(0),
       })
       .optional(),
+    /** InfluxDB 2.x instead of the embedded time series. */
+    influx: z
+      .strictObject({
+        url: z.url({ protocol: /^https?$/ }).refine(hasNoPassword, 'no user or password here: give token_file'),
+        org: z.string().min(1),
+        bucket: z.string().min(1),
+        /** Mode 0600; read again when it changes. */
+        token_file: z.string().min(1),
+      })
+      .optional(),
     chain: z.strictObject({ snapshot_url: z.url().optional() }).optional(),
     attest: z
       .strictObject({
@@ -48,6 +58,11 @@ const schema = z
       context.addIssue({ code: 'custom', path: ['attestor_key_file'], message: 'is needed with rpc_url' });
     }
   });
+
+function hasNoPassword(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username === '' && password === '';
+}
 
 export type Config = z.infer<typeof schema>;
 

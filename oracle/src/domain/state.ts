@@ -51,6 +51,19 @@ export interface StateDeps {
   readonly settlements: Settlements;
   readonly views: LedgerViews;
   readonly gateways: GatewayBook;
+  /** How far a time series server has come; null where there is none. */
+  readonly series: () => SeriesState | null;
+}
+
+export interface SeriesState {
+  /** Position in the ledger's outbox through which all is stored or refused. */
+  readonly cursor: number;
+  /** Both since the start. */
+  readonly written: number;
+  readonly refused: number;
+  /** In a row; 0 when all is well. */
+  readonly failures: number;
+  readonly problem: string | null;
 }
 
 /** The whole state for the API; 64-bit numbers are decimal strings. Throws when the disk fails. */
@@ -77,6 +90,7 @@ export function describeState(deps: StateDeps) {
       last_snapshot_slot: chain.lastSnapshotSlot,
       problems: chain.problems ?? [],
     },
+    time_series: deps.series() ?? { store: 'embedded' },
     totals: {
       import_wh: sum((meter) => meter.chain.import_wh),
       export_wh: sum((meter) => meter.chain.export_wh),

@@ -61,6 +61,11 @@ describe('configuration', () => {
       quoted(`${GOOD}attest: { commitment: processed }\n`),
       'o.yaml:11: attest.commitment: ',
     ],
+    [
+      'a password in an address',
+      quoted(`${GOOD}influx: { url: "http://me:secret@h:8086", org: o, bucket: b, token_file: t }\n`),
+      'o.yaml:11: influx.url: no user or password here: give token_file',
+    ],
     ['text that is no YAML', 'network_id: [', 'o.yaml:1: '],
     ['nothing', '', 'o.yaml:1: network_id: '],
     ['a list', '- 1', 'o.yaml:1: configuration: '],

@@ -6,6 +6,8 @@ export interface Observed {
   readonly ledgerFailures: () => number;
   readonly chainPending: () => number;
   readonly registryAgeMs: () => number;
+  /** How the time series server is followed; null without one. */
+  readonly series: () => { readonly written: number; readonly refused: number; readonly failures: number } | null;
 }
 
 /** The oracle's metrics for Prometheus. */
@@ -44,6 +46,12 @@ export function makeMetrics(observed: Observed) {
   gauge('gtx_oracle_ledger_failures', 'Commits failed in a row', observed.ledgerFailures);
   gauge('gtx_oracle_chain_pending', 'Statements and mints not confirmed on chain', observed.chainPending);
   gauge('gtx_oracle_registry_age_seconds', 'Age of the registry state', () => observed.registryAgeMs() / 1_000);
+  if (observed.series()) {
+    const count = (pick: 'written' | 'refused' | 'failures') => () => observed.series()?.[pick] ?? 0;
+    gauge('gtx_oracle_series_written', 'Readings written to the time series since the start', count('written'));
+    gauge('gtx_oracle_series_refused', 'Readings refused by the time series since the start', count('refused'));
+    gauge('gtx_oracle_series_failures', 'Writes to the time series failed in a row', count('failures'));
+  }
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
