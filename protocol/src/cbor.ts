@@ -63,6 +63,12 @@ export class CborFields {
     if (!(value instanceof Uint8Array) || value.length !== length) throw bad(this.#name(key), `${length} bytes`);
     return value;
   }
+  bytesUpTo(key: number, maxLength: number): Uint8Array {
+    const value = this.#map.get(key);
+    if (!(value instanceof Uint8Array) || value.length > maxLength)
+      throw bad(this.#name(key), `up to ${maxLength} bytes`);
+    return value;
+  }
   text(key: number, maxLength: number): string {
     const value = this.#map.get(key);
     if (typeof value !== 'string' || value.length > maxLength) throw bad(this.#name(key), `text up to ${maxLength}`);

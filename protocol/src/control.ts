@@ -12,6 +12,7 @@ export const Purpose = {
   ack: 'gtx/ack/1',
   command: 'gtx/command/1',
   time: 'gtx/time/1',
+  cosign: 'gtx/cosign/1',
 } as const;
 export type Purpose = (typeof Purpose)[keyof typeof Purpose];
 

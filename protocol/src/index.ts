@@ -5,6 +5,7 @@ export * from './cbor.js';
 export * from './command.js';
 export * from './control.js';
 export * from './cose.js';
+export * from './cosign.js';
 export * from './identity.js';
 export * from './keys.js';
 export * from './merkle.js';

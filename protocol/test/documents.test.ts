@@ -32,6 +32,7 @@ describe('docs/wire-keys.md', () => {
     ['Ack', Purpose.ack, load('acks.json').cases[1].message],
     ['Command,', Purpose.command, load('commands.json').commands[1].message],
     ['Command answer', Purpose.command, load('commands.json').answers[1].message],
+    ['Request to co-sign', Purpose.cosign, load('cosigns.json').cases[1].message],
     ['Time', Purpose.time, load('time.json').cases[0].message],
   ];
   it.each(control)('%s has the keys and types of the bytes', (title, purpose, message) => {
@@ -43,6 +44,7 @@ describe('docs/wire-keys.md', () => {
       const value = content.get(Number(key));
       const bytes = /^(\d+) bytes$/.exec(type ?? '');
       if (bytes) expect((value as Uint8Array).length).toBe(Number(bytes[1]));
+      else if (type?.startsWith('bytes')) expect(value).toBeInstanceOf(Uint8Array);
       else if (type?.startsWith('text')) expect(typeof value).toBe('string');
       else if (type === 'unsigned') expect(['number', 'bigint']).toContain(typeof value);
       else if (type === 'map') expect(value).toBeInstanceOf(Map);

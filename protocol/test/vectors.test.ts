@@ -16,6 +16,7 @@ import {
   openAck,
   openCommand,
   openCommandAnswer,
+  openCosignRequest,
   openTime,
   openToken,
   type Payload,
@@ -271,6 +272,16 @@ describe('control messages open to their fields', () => {
       timeMs: c.time_ms,
       result: c.result,
       text: c.text,
+    });
+  });
+  it.each(list('cosigns.json'))('request to co-sign: $name', (c) => {
+    const request = openCosignRequest(fromHex(c.message), fromHex(c.public_key), verifier);
+    expect({ ...request, statements: request.statements.map(toHex) }).toEqual({
+      networkId: fromHex(c.network_id),
+      timeMs: c.time_ms,
+      to: fromHex(c.to),
+      transaction: fromHex(c.transaction),
+      statements: c.statements,
     });
   });
   it.each(list('time.json'))('time $time_ms', (c) => {

@@ -17,6 +17,7 @@ import {
   signAck,
   signCommand,
   signCommandAnswer,
+  signCosignRequest,
   signTime,
   signToken,
   simulatedNow,
@@ -313,6 +314,33 @@ export function commandCases(): object {
       message: toHex(signCommandAnswer(answer, ed25519Signer(seedOf('gateway')))),
     })),
   };
+}
+
+export function cosignCases(): object[] {
+  const [first = '', second = ''] = messageCases().map((entry) => (entry as { message: string }).message);
+  const transaction = hex('a transaction', 32).repeat(20);
+  return [
+    { name: 'no statements', time_ms: 0, transaction, statements: [] as string[] },
+    { name: 'two statements', time_ms: 1_700_000_000_123, transaction, statements: [first, second] },
+  ].map((given) => ({
+    ...given,
+    seed: toHex(seedOf('oracle')),
+    public_key: key('oracle'),
+    network_id: hex('network', 8),
+    to: key('operator'),
+    message: toHex(
+      signCosignRequest(
+        {
+          networkId: fromHex(hex('network', 8)),
+          timeMs: given.time_ms,
+          to: fromHex(key('operator')),
+          transaction: fromHex(transaction),
+          statements: given.statements.map(fromHex),
+        },
+        ed25519Signer(seedOf('oracle')),
+      ),
+    ),
+  }));
 }
 
 export function timeCases(): object[] {
