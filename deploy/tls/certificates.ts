@@ -35,6 +35,8 @@ export interface CertificateRequest {
   readonly isAuthority?: boolean;
   /** Extended key usage; none of it in an authority. */
   readonly usage?: string;
+  /** More lines of openssl's extension section. */
+  readonly extensions?: string;
 }
 
 const DAY_MS = 86_400_000;
@@ -61,11 +63,11 @@ const signing = (work: string) =>
   `[ca]\ndefault_ca = own\n[own]\ndatabase = ${join(work, 'index')}\nnew_certs_dir = ${work}\nrand_serial = yes\n` +
   'default_md = sha256\npolicy = any\nunique_subject = no\n[any]\ncommonName = supplied\n';
 
-function extensionsOf({ names, usage, isAuthority }: CertificateRequest): string {
-  if (isAuthority) return 'basicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign\n';
+function extensionsOf({ names, usage, isAuthority, extensions = '' }: CertificateRequest): string {
+  if (isAuthority) return `basicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign\n${extensions}`;
   const subject = names.map((name) => `${isIP(name) ? 'IP' : 'DNS'}:${name}`).join(',');
   const purpose = `keyUsage = critical,digitalSignature\nextendedKeyUsage = ${usage ?? 'serverAuth'}\n`;
-  return `basicConstraints = critical,CA:FALSE\n${purpose}${subject ? `subjectAltName = ${subject}\n` : ''}`;
+  return `basicConstraints = critical,CA:FALSE\n${purpose}${subject ? `subjectAltName = ${subject}\n` : ''}${extensions}`;
 }
 
 /** An authority in a folder; what is there already is used again. */

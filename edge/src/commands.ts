@@ -1,5 +1,8 @@
-import { writeFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { get as getTls } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import {
   base58Encode,
   decodePayload,
@@ -122,19 +125,40 @@ function entryOf({ config, key }: SetUpMeter, message: Uint8Array) {
 export async function status(config: GatewayConfig): Promise<void> {
   const { http } = config;
   if (!http) throw new StartError('the configuration has no http section: there is nothing to ask');
-  const body = await new Promise<string>((resolve, reject) => {
-    const request = get({ host: http.host, port: http.port, path: '/api/v1/status', timeout: 5_000 }, (response) => {
+  const body = await ask(http);
+  console.log(JSON.stringify(JSON.parse(body), null, 2));
+}
+
+function ask({ host, port, tls }: NonNullable<GatewayConfig['http']>): Promise<string> {
+  const where = { host, port, path: '/api/v1/status', timeout: 5_000, agent: false };
+  const own = tls ? ownCertificate(tls.cert_file) : null;
+  return new Promise<string>((resolve, reject) => {
+    const take = (response: IncomingMessage) => {
+      const shown = own && (response.socket as TLSSocket).getPeerX509Certificate()?.fingerprint256;
+      if (own && shown !== own.fingerprint256) {
+        request.destroy(new Error(`what answers shows another certificate than ${tls?.cert_file}`));
+        return;
+      }
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (part) => {
         text += part;
       });
       response.on('end', () => resolve(text));
-    });
+    };
+    // Not an authority but the very certificate decides: this also works when it has expired, which is to be shown.
+    const request = own ? getTls({ ...where, rejectUnauthorized: false }, take) : get(where, take);
     request.on('timeout', () => request.destroy(new Error('no answer')));
     request.on('error', (error) => {
-      reject(new StartError(`no gateway answers on ${http.host}:${http.port} (${error.message}): is it running?`));
+      reject(new StartError(`no gateway answers on ${host}:${port} (${error.message}): is it running?`));
     });
   });
-  console.log(JSON.stringify(JSON.parse(body), null, 2));
+}
+
+function ownCertificate(file: string): X509Certificate {
+  try {
+    return new X509Certificate(readFileSync(file));
+  } catch (error) {
+    throw new StartError(`${file}: no certificate to be read: ${(error as Error).message}`);
+  }
 }

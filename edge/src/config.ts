@@ -17,6 +17,13 @@ const key = z.string().transform((text, context) => {
   }
 });
 const httpUrl = z.url({ protocol: /^https?$/, error: 'expected a URL such as http://127.0.0.1:18800' });
+const path = z.string().min(1);
+/** What a server shows: PEM files, looked at again while it runs. */
+const tls = z.strictObject({
+  cert_file: path,
+  key_file: path,
+  min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
+});
 const watts = z.int().min(1).max(10_000_000);
 const choice = <T extends Record<string, number>>(of: T) =>
   z.enum(Object.keys(of) as [string, ...string[]]).transform((text) => of[text] as T[keyof T]);
@@ -59,8 +66,11 @@ const schema = z.strictObject({
   broker: z.strictObject({
     url: z.url({ protocol: /^mqtts?$/, error: 'expected a URL such as mqtt://127.0.0.1:18803' }),
     name: z.string().min(1).max(200),
+    ca_file: path.optional(),
+    /** The name in the broker's certificate, where it is not the one in `url`. */
+    server_name: z.string().min(1).max(253).optional(),
   }),
-  oracles: z.array(z.strictObject({ key, url: httpUrl.optional() })).min(1),
+  oracles: z.array(z.strictObject({ key, url: httpUrl.optional(), ca_file: path.optional() })).min(1),
   ack_threshold: z.int().min(1).default(1),
   clock: z.strictObject({ simulated: z.string().min(1) }).optional(),
   /** How long before each boundary its last poll is placed, seconds of the clock that drives readings. */
@@ -70,7 +80,7 @@ const schema = z.strictObject({
     .min(1 << 20)
     .default(64 << 20),
   request_timeout_ms: z.int().min(20).max(30_000).default(1_000),
-  http: z.strictObject({ host: z.string().min(1), port }).optional(),
+  http: z.strictObject({ host: z.string().min(1), port, tls: tls.optional() }).optional(),
   buses: z.array(bus).min(1),
   meters: z.array(meter).min(1),
 });
@@ -78,6 +88,7 @@ const schema = z.strictObject({
 export type GatewayConfig = z.output<typeof schema>;
 export type BusConfig = GatewayConfig['buses'][number];
 export type MeterConfig = GatewayConfig['meters'][number];
+export type OracleConfig = GatewayConfig['oracles'][number];
 
 /** A configuration that cannot be used. The message is one line: `FILE:LINE: key: what is wrong`. */
 export class ConfigError extends Error {
@@ -149,6 +160,18 @@ function crossFaults(config: GatewayConfig): Fault[] {
     const same = config.meters.findIndex((other) => other.bus === meter.bus && other.unit === meter.unit);
     if (same < i)
       faults.push({ path: ['meters', i, 'unit'], message: `unit ${meter.unit} on "${meter.bus}" is used twice` });
+  }
+  const { broker, oracles } = config;
+  for (const key of ['ca_file', 'server_name'] as const) {
+    if (broker[key] !== undefined && !broker.url.startsWith('mqtts:'))
+      faults.push({ path: ['broker', key], message: 'means nothing without TLS: write the url with mqtts://' });
+  }
+  for (const [i, oracle] of oracles.entries()) {
+    if (oracle.ca_file !== undefined && !oracle.url?.startsWith('https:'))
+      faults.push({
+        path: ['oracles', i, 'ca_file'],
+        message: 'means nothing without TLS: write the url with https://',
+      });
   }
   if (config.ack_threshold > config.oracles.length) {
     faults.push({ path: ['ack_threshold'], message: `${config.ack_threshold} of ${config.oracles.length} oracles` });

@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+
 /** What the gateway's domain asks of the world. Each port states how it fails; adapters implement one port each. */
 
 /** The clock that drives readings and windows: the system's, or the simulated one. Milliseconds since 1970, UTC. */
@@ -149,6 +151,23 @@ export interface MqttConnect {
 /** Opens sessions with the broker. Rejects with the reason (refused, unreachable, timed out). */
 export interface MqttLink {
   connect(options: MqttConnect): Promise<MqttSession>;
+}
+
+/** Opens a connection whose other side has proved its name; rejects with plain words. */
+export type SecureDial = () => Promise<Duplex>;
+
+/** What a TLS server shows; PEM. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** The server's certificate, which may be renewed while it runs. */
+export interface ServerCertificate {
+  readonly material: TlsMaterial;
+  /** Calls `listener` with each new certificate; connections that are there keep theirs. */
+  onRenewed(listener: (material: TlsMaterial) => void): void;
 }
 
 /** Few lines: a card in a Pi wears out. */

@@ -11,6 +11,7 @@ import { meterProfiles } from './adapters/modbus/profiles.js';
 import { mqttLink } from './adapters/mqtt/link.js';
 import { systemRandom } from './adapters/random.js';
 import { HEADER_BYTES } from './adapters/spool/record.js';
+import type { PeerJudge } from './adapters/tls/dial.js';
 import type { GatewayConfig } from './config.js';
 import { AckBook, oracleName } from './domain/acks.js';
 import { Gateway } from './domain/gateway.js';
@@ -19,6 +20,7 @@ import { Outbox } from './domain/outbox.js';
 import { Uplink } from './domain/uplink.js';
 import { pause } from './domain/wait.js';
 import type { Logger } from './ports.js';
+import { brokerDial, keepFloor, openFloor, oracleDial, peerJudge, serverCertificate } from './secure.js';
 import {
   openBuses,
   provedVerifier,
@@ -42,6 +44,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   await takeDirectory(config);
   const verifier = provedVerifier();
   const clock = readingClock(config, realTime);
+  const certificate = serverCertificate(config, log, signal);
   const buses = openBuses(config, realTime);
   const metrics = new Metrics();
   let committed = (_meter: string, _message: Uint8Array, _kind: number) => {};
@@ -55,6 +58,8 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const { spool, damage } = found;
   if (damage.damagedBytes > 0 || damage.tornBytes > 0)
     log.warn({ ...damage }, 'the spool was damaged: what is lost is declared');
+  const floor = await openFloor(config);
+  const judge = peerJudge(floor, clock);
   const acks = new AckBook(
     config.oracles.map(({ key }) => oracleName(key)),
     config.ack_threshold,
@@ -85,12 +90,13 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     (meter) => acks.acknowledged(meter),
     (meter, seq) => gateway.excluded(meter, seq),
   );
+  const problems = () => [...gateway.problems(), ...(certificate?.problem ? [certificate.problem] : [])];
   const uplink = new Uplink({
     broker: config.broker.name,
     oracles: config.oracles.map(({ key }) => key),
     signer: found.gateway,
     verifier,
-    link: mqttLink(config.broker.url),
+    link: mqttLink(config.broker.url, brokerDial(config, judge)),
     real: realTime,
     random: systemRandom,
     log,
@@ -101,7 +107,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
       name: config.name,
       spoolDepth: gateway.spoolDepth(),
       clockSynchronised: (clock.uncertaintyMs() ?? Number.POSITIVE_INFINITY) <= 60_000,
-      problems: gateway.problems().map((text) => text.slice(0, 200)),
+      problems: problems().map((text) => text.slice(0, 200)),
     }),
     onAck: (oracle, ack) => gateway.onAck(oracle, ack),
     onSubscribed: () => gateway.onSubscribed(),
@@ -115,7 +121,8 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     spool_depth: () => gateway.spoolDepth(),
     spool_bytes: () => spool.bytes(),
     online: () => (uplink.online ? 1 : 0),
-    problems: () => gateway.problems().length,
+    problems: () => problems().length,
+    ...(certificate ? { certificate_expiry_days: () => certificate.expiryDays } : {}),
   });
   const view = () => ({
     name: config.name,
@@ -125,28 +132,27 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     clock: { now_ms: clock.nowMs(), uncertainty_ms: clock.uncertaintyMs(), simulated: config.clock !== undefined },
     verifier: verifier.name,
     spool: { depth: gateway.spoolDepth(), bytes: spool.bytes() },
-    problems: gateway.problems(),
+    problems: problems(),
     meters: meters.map((meter) => meter.view()),
   });
   const server = config.http
-    ? await serveHttp(config.http, {
-        status: view,
-        metrics: () => metrics.text(),
-        problems: () => gateway.problems(),
-      }).catch((error: NodeJS.ErrnoException) => {
-        const where = `http ${config.http?.host}:${config.http?.port}`;
-        throw new StartError(
-          error.code === 'EADDRINUSE' ? `${where} is taken: choose another http.port` : `${where}: ${error.message}`,
-        );
-      })
+    ? await serveHttp(config.http, { status: view, metrics: () => metrics.text(), problems }, certificate).catch(
+        (error: NodeJS.ErrnoException) => {
+          const where = `http ${config.http?.host}:${config.http?.port}`;
+          throw new StartError(
+            error.code === 'EADDRINUSE' ? `${where} is taken: choose another http.port` : `${where}: ${error.message}`,
+          );
+        },
+      )
     : null;
-  const time = clock instanceof SystemClock ? keepTime(config, clock, verifier, log, signal) : Promise.resolve();
+  const time = clock instanceof SystemClock ? keepTime(config, clock, judge, verifier, log, signal) : Promise.resolve();
   log.info(
     { gateway: base58Encode(found.gateway.publicKey), meters: meters.length, verifier: verifier.name },
     'gateway runs',
   );
   ready();
-  await Promise.all([gateway.run(uplink, outbox, signal), time]);
+  const floorKept = keepFloor(floor, clock, log, signal);
+  await Promise.all([gateway.run(uplink, outbox, signal), time, floorKept]);
   server?.close();
   server?.closeAllConnections();
   for (const bus of buses.values()) bus.close();
@@ -186,16 +192,19 @@ function meterOf(
 async function keepTime(
   config: GatewayConfig,
   clock: SystemClock,
+  judge: PeerJudge,
   verifier: Verifier,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     let known = false;
-    for (const { key, url } of config.oracles) {
+    for (const oracle of config.oracles) {
+      const { key, url } = oracle;
       if (!url || known) continue;
       try {
-        clock.proved(await askOracleTime({ url, key }, verifier, realTime, systemRandom));
+        const dial = oracleDial(oracle, judge);
+        clock.proved(await askOracleTime({ url, key, dial }, verifier, realTime, systemRandom));
         known = true;
       } catch (error) {
         log.warn({ url, error: (error as Error).message }, 'no signed time from this oracle');

@@ -80,7 +80,30 @@ describe('the configuration', () => {
       'network_id',
       'network_id: expected 16 hexadecimal digits',
     ],
-    ['a wrong scheme', (t) => t.replace('mqtt://', 'http://'), 'broker:', 'broker.url: expected a URL such as mqtt://'],
+    [
+      'an authority without TLS',
+      (t) => t.replace('mqtts://', 'mqtt://'),
+      'broker:',
+      'broker.ca_file: means nothing without TLS: write the url with mqtts://',
+    ],
+    [
+      'an authority of an oracle without TLS',
+      (t) => t.replace('https://', 'http://'),
+      '- { key:',
+      'oracles.0.ca_file: means nothing without TLS: write the url with https://',
+    ],
+    [
+      'a certificate without its key',
+      (t) => t.replace('port: 18810 }', 'port: 18810, tls: { cert_file: page.pem } }'),
+      'http:',
+      'http.tls.key_file: is missing',
+    ],
+    [
+      'a wrong scheme',
+      (t) => t.replace('mqtts://', 'http://'),
+      'broker:',
+      'broker.url: expected a URL such as mqtt://',
+    ],
     [
       'a threshold nobody reaches',
       (t) => t.replace('ack_threshold: 1', 'ack_threshold: 2'),

@@ -22,6 +22,8 @@ export interface Gauges {
   readonly spool_bytes: () => number;
   readonly online: () => number;
   readonly problems: () => number;
+  /** Of the status page's certificate, where it has one. */
+  readonly certificate_expiry_days?: () => number;
 }
 
 /** Prometheus metrics of the gateway; all names start with `gridtokenx_gateway_`. */

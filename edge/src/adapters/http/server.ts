@@ -1,4 +1,8 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { ServerCertificate } from '../../ports.js';
+
+const HANDSHAKE_MS = 10_000;
 
 export interface HttpViews {
   /** What `GET /api/v1/status` shows. */
@@ -9,22 +13,35 @@ export interface HttpViews {
 }
 
 /**
- * Status page for the installer's phone, JSON, health and metrics; read only. Rejects with the system's error when the
- * address is taken.
+ * Status page for the installer's phone, JSON, health and metrics; read only; over TLS when there is a certificate.
+ * Rejects with the system's error when the address is taken.
  */
-export function serveHttp(address: { host: string; port: number }, views: HttpViews): Promise<Server> {
-  const server = createServer((request, response) => {
+export function serveHttp(
+  address: { host: string; port: number },
+  views: HttpViews,
+  certificate?: ServerCertificate,
+): Promise<Server> {
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
     answer(request.method ?? '', request.url ?? '', response, views).catch(() => {
       if (!response.headersSent) response.writeHead(500);
       response.end();
     });
-  });
+  };
+  const server = certificate ? tlsServer(certificate, handle) : createServer(handle);
   server.requestTimeout = 10_000;
   server.maxConnections = 50;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(address, () => resolve(server));
   });
+}
+
+type Handle = (request: IncomingMessage, response: ServerResponse) => void;
+
+function tlsServer(certificate: ServerCertificate, handle: Handle): Server {
+  const server = createTlsServer({ ...certificate.material, handshakeTimeout: HANDSHAKE_MS }, handle);
+  certificate.onRenewed((material) => server.setSecureContext(material));
+  return server;
 }
 
 async function answer(method: string, url: string, response: ServerResponse, views: HttpViews): Promise<void> {

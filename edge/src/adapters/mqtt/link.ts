@@ -1,19 +1,23 @@
-import type { MqttConnect, MqttLink, MqttSession } from '../../ports.js';
+import type { IClientOptions } from 'mqtt';
+import type { MqttConnect, MqttLink, MqttSession, SecureDial } from '../../ports.js';
 
 const CONNECT_MS = 10_000;
 const KEEPALIVE_SECONDS = 15;
 
 /**
  * Sessions over mqtt.js, MQTT 3.1.1. The library's own queue, reconnect and store are kept out of use: one client per
- * session, and when it ends it is thrown away. The library is loaded at the first connect.
+ * session, and when it ends it is thrown away. The library is loaded at the first connect. With `dial` it runs over the
+ * connections that this opens, and `url` only names the broker; no token is made known before the broker is.
  */
-export function mqttLink(url: string): MqttLink {
-  return { connect: (options) => open(url, options) };
+export function mqttLink(url: string, dial?: SecureDial): MqttLink {
+  if (!dial && !url.startsWith('mqtt://')) throw new Error(`${url}: nothing opens TLS connections here`);
+  return { connect: (options) => open(url, options, dial) };
 }
 
-async function open(url: string, options: MqttConnect): Promise<MqttSession> {
-  const { connect } = (await import('mqtt')).default;
-  const client = connect(url, {
+async function open(url: string, options: MqttConnect, dial?: SecureDial): Promise<MqttSession> {
+  const { connect, MqttClient } = (await import('mqtt')).default;
+  const stream = await dial?.();
+  const clientOptions: IClientOptions = {
     protocolVersion: 4,
     clean: true,
     clientId: options.clientId,
@@ -25,7 +29,8 @@ async function open(url: string, options: MqttConnect): Promise<MqttSession> {
     keepalive: KEEPALIVE_SECONDS,
     queueQoSZero: false,
     resubscribe: false,
-  });
+  };
+  const client = stream ? new MqttClient(() => stream, clientOptions) : connect(url, clientOptions);
   let reason = 'closed by the broker';
   // The library forgets a publish whose connection ends: its promise would never settle without this.
   const waiting = new Set<(error: Error) => void>();

@@ -38,6 +38,8 @@ export class CertificateError extends Error {
 const DAY_MS = 86_400_000;
 /** From here on the log reminds once a day. */
 const WARN_DAYS = 14;
+/** From here on it is a problem that a health page shows. */
+const URGENT_DAYS = 3;
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 interface Pair {
@@ -145,7 +147,7 @@ export class CertificateFiles {
   get problem(): string | null {
     if (this.#problem) return `the renewed certificate is not used: ${this.#problem}`;
     const days = Math.floor(this.expiryDays);
-    if (days >= WARN_DAYS) return null;
+    if (days >= URGENT_DAYS) return null;
     const when = days < 0 ? 'has expired' : `expires in ${days} days`;
     return `${this.#options.certFile} ${when}: renew it, and it is taken without a restart`;
   }

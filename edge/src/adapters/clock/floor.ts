@@ -1,0 +1,49 @@
+import type { Disk } from '../../ports.js';
+
+/** A card is written this often for it, at most. */
+const KEEP_MS = 3_600_000;
+
+/**
+ * A moment that the true time is not below: the later of the software's build and the last time that was stored while
+ * the clock was right. Milliseconds since 1970.
+ */
+export class FloorTime {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #builtMs: number;
+  #storedMs: number;
+
+  private constructor(disk: Disk, path: string, builtMs: number, storedMs: number) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#builtMs = builtMs;
+    this.#storedMs = storedMs;
+  }
+
+  /** Reads what was stored; a damaged file counts as none. Rejects with the disk's error. */
+  static async open(disk: Disk, path: string, builtMs: number): Promise<FloorTime> {
+    const bytes = await disk.read(path);
+    let storedMs = 0;
+    try {
+      const found = JSON.parse(Buffer.from(bytes ?? '').toString('utf8')) as { version?: unknown; time_ms?: unknown };
+      if (found.version === 1 && Number.isSafeInteger(found.time_ms)) storedMs = found.time_ms as number;
+    } catch {
+      // The build's moment is left.
+    }
+    return new FloorTime(disk, path, builtMs, storedMs);
+  }
+
+  get ms(): number {
+    return Math.max(this.#builtMs, this.#storedMs);
+  }
+
+  /** Stores a time that is known to be right, now and then; also one below what is stored, which was wrong then. */
+  async keep(nowMs: number): Promise<void> {
+    if (Math.abs(nowMs - this.#storedMs) < KEEP_MS) return;
+    await this.#disk.replace(
+      this.#path,
+      Buffer.from(`${JSON.stringify({ version: 1, time_ms: Math.floor(nowMs) })}\n`),
+    );
+    this.#storedMs = nowMs;
+  }
+}

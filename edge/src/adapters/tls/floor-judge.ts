@@ -1,0 +1,75 @@
+import { X509Certificate } from 'node:crypto';
+import { expiredWords, type Peer, type PeerJudge } from './dial.js';
+
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const ANY_PURPOSE = '2.5.29.37.0';
+const LEAST_RSA_BITS = 2048;
+const DATES = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
+
+/**
+ * Judges certificates by a moment that the true time is not below ("Time at start"). `floorMs` gives it in milliseconds
+ * since 1970, or null while the clock is known to be right: then OpenSSL's verdict by the clock holds.
+ *
+ * OpenSSL names only the last of several faults, and a wrong date comes late: behind it an unknown authority may hide. So
+ * its complaint about a date is set aside only when the path to a trusted authority holds by the checks made here.
+ */
+export function judgeByFloor(floorMs: () => number | null): PeerJudge {
+  return ({ chain, trusted, complaint }: Peer) => {
+    const floor = floorMs();
+    if (floor === null) return undefined;
+    const [leaf, ...sent] = chain;
+    if (!leaf) return undefined;
+    if (hasEnded(leaf, floor)) return expiredWords(leaf);
+    if (complaint === null || !DATES.has(complaint)) return undefined;
+    const anchors = trusted.map((pem) => new X509Certificate(pem));
+    return pathHolds(leaf, sent, anchors, floor) ? null : UNTRUSTED_WORDS;
+  };
+}
+
+const UNTRUSTED_WORDS =
+  "the certificate is not signed by a trusted authority in a way that can be checked while this machine's clock is unsure";
+
+const hasEnded = (certificate: X509Certificate, floorMs: number) => certificate.validToDate.getTime() < floorMs;
+
+/** True when `leaf` may serve, and an authority signed it, or signed one of `sent` that signed it; none has ended. */
+function pathHolds(
+  leaf: X509Certificate,
+  sent: readonly X509Certificate[],
+  anchors: readonly X509Certificate[],
+  floorMs: number,
+): boolean {
+  if (!mayServe(leaf) || !isStrong(leaf)) return false;
+  const authorities = anchors.filter((anchor) => anchor.ca && !hasEnded(anchor, floorMs));
+  const signedByAuthority = (one: X509Certificate) => authorities.some((anchor) => signed(one, anchor));
+  if (signedByAuthority(leaf)) return true;
+  // One step between, no more: an authority below an authority below an authority would bring path lengths in.
+  return sent.some(
+    (middle) =>
+      middle.ca &&
+      mayServe(middle) &&
+      isStrong(middle) &&
+      !hasEnded(middle, floorMs) &&
+      signed(leaf, middle) &&
+      signedByAuthority(middle),
+  );
+}
+
+/** Names, key usage and key identifiers fit, and the signature is the issuer's. */
+function signed(one: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return one.checkIssued(issuer) && one.verify(issuer.publicKey);
+  } catch {
+    return false;
+  }
+}
+
+/** Purposes of the certificate allow a server; none named allows all. */
+function mayServe({ keyUsage }: X509Certificate): boolean {
+  return !keyUsage || keyUsage.includes(SERVER_AUTH) || keyUsage.includes(ANY_PURPOSE);
+}
+
+function isStrong({ publicKey, signatureAlgorithm }: X509Certificate): boolean {
+  if (/md5|sha-?1(?!\d)/i.test(signatureAlgorithm ?? '')) return false;
+  const bits = publicKey.asymmetricKeyDetails?.modulusLength;
+  return bits === undefined || bits >= LEAST_RSA_BITS;
+}
