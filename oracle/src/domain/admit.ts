@@ -9,7 +9,6 @@ import {
   toHex,
   type Verifier,
   WireError,
-  windowOf,
 } from '@gridtokenx/protocol';
 import type { MeterRecord, Registry } from '../ports.js';
 import { refusedFor, type Verdict } from './verdict.js';
@@ -78,18 +77,11 @@ export function admit(
     admitted: { meter, key, payload, signed: frame.payload, message, hash },
   });
   if (signedBy(meter.key)) return admitted(meter.key);
-  if (meter.previousKey && signedBy(meter.previousKey)) {
-    // The last window of a rotated key is a registry fact, and what it signed for later windows is the wrong key's.
-    const isOver = claimedWindow(payload) > (meter.previousKeyLastWindow ?? -1);
-    return isOver ? reject(refusedFor(Reason.wrongKey, registryIsNewer)) : admitted(meter.previousKey);
-  }
+  // What a rotated key says of later windows is judged in its stream: it may have come before the rotation was known.
+  if (meter.previousKey && signedBy(meter.previousKey)) return admitted(meter.previousKey);
   // A rotation that this registry state does not show yet would look the same, so the verdict waits for a newer state.
   if (!registryIsNewer) return reject(refusedFor(Reason.wrongKey, false));
   const others = registry.meters().filter((other) => other.owner === meter.owner && other.meterId !== meterId);
   const isMixedUp = others.slice(0, MIXED_UP_KEYS).some((other) => signedBy(other.key));
   return reject(refusedFor(isMixedUp ? Reason.wrongKey : Reason.badSignature));
-}
-
-function claimedWindow(payload: Payload): number {
-  return 'window' in payload ? payload.window : windowOf(Number(payload.timeMs));
 }

@@ -1,6 +1,7 @@
 import { Kind, toHex } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { declaredGap, Gaps } from './gaps.js';
+import { termsOf } from './rotation.js';
 import { type Entry, firstStart, type Judgement, type ScanContext, StreamScan } from './scan.js';
 
 /** A message of a set, with its name. */
@@ -16,10 +17,15 @@ export interface SetResult {
 }
 
 /**
- * The verdicts of a whole set of messages of one stream, from nothing: what the wire format defines, written for
+ * The verdicts of a whole set of messages of one stream (the meter's key in force, or `key`), from nothing: what the wire format defines, written for
  * clarity. The ledger reaches the same result step by step; a property test holds the two together.
  */
-export function judgeSet(messages: Iterable<SetEntry>, meter: MeterRecord, nowMs: number): SetResult {
+export function judgeSet(
+  messages: Iterable<SetEntry>,
+  meter: MeterRecord,
+  nowMs: number,
+  key: Uint8Array = meter.key,
+): SetResult {
   const byHash = new Map<string, SetEntry>();
   for (const message of messages) byHash.set(toHex(message.hash), message);
   const entries = [...byHash.entries()].sort(
@@ -37,7 +43,9 @@ export function judgeSet(messages: Iterable<SetEntry>, meter: MeterRecord, nowMs
     const gap = declaredGap(payload);
     if (gap && (suspendedFrom === null || payload.seq < suspendedFrom)) gaps.add(gap);
   }
-  const context: ScanContext = { meter, gaps, suspendedFrom, nowMs };
+  const terms = termsOf(meter, key);
+  if (!terms) throw new RangeError('a key that the meter never had');
+  const context: ScanContext = { meter, terms, gaps, suspendedFrom, nowMs };
   const scan = new StreamScan(firstStart(meter));
   const judgements = new Map<string, Judgement>();
   let highestSeen = 0n;

@@ -25,6 +25,7 @@ import {
   type TimedRegisters,
   type WindowRegisters,
 } from './limits.js';
+import { claimedWindow, type KeyTerms } from './rotation.js';
 import { isAccepted, refusedFor, VERIFIED, type Verdict } from './verdict.js';
 
 /** One signature-valid message of a stream (a meter and a key). */
@@ -43,6 +44,8 @@ export interface Entry {
 /** What the judgement of a stream depends on beside its messages. */
 export interface ScanContext {
   readonly meter: MeterRecord;
+  /** Of the key that the stream belongs to. */
+  readonly terms: KeyTerms;
   readonly gaps: Gaps;
   /** Lowest equivocating seq, or null. */
   readonly suspendedFrom: bigint | null;
@@ -170,7 +173,10 @@ export class StreamScan {
       case Kind.event:
         return this.#judgeEvent(payload, entry, context);
       case Kind.enrolment:
-        return { verdict: judgeEnrolment(payload, context.meter), isBasis: false };
+        return {
+          verdict: judgeKey(entry, context) ?? judgeEnrolment(payload, context.meter, context.terms),
+          isBasis: false,
+        };
     }
   }
 
@@ -179,7 +185,7 @@ export class StreamScan {
     this.#leaves.add(entry.signed);
     const uncertaintyMs = reading.timeUncertaintyMs;
     const timeMs = uncertaintyMs === null ? null : Number(reading.timeMs);
-    const time = judgeTime(timeMs, uncertaintyMs ?? 0, entry, context);
+    const time = judgeKey(entry, context) ?? judgeTime(timeMs, uncertaintyMs ?? 0, entry, context);
     const refuse = (verdict: Verdict): Judgement => ({ verdict, isBasis: false });
     if (time) return refuse(time);
     if (chain?.code === Reason.chainBroken) return refuse(chain);
@@ -203,7 +209,7 @@ export class StreamScan {
   #judgeEvent(event: MeterEvent, entry: Entry, context: ScanContext): Judgement {
     const chain = this.#judgeLink(event.prev, entry.signed);
     const isDated = (event.quality & Quality.unsynchronised) === 0;
-    const time = judgeTime(isDated ? Number(event.timeMs) : null, 0, entry, context);
+    const time = judgeKey(entry, context) ?? judgeTime(isDated ? Number(event.timeMs) : null, 0, entry, context);
     return { verdict: time ?? chain ?? VERIFIED, isBasis: false };
   }
 
@@ -221,6 +227,8 @@ export class StreamScan {
     const isRising = statement.window > this.#highestWindow;
     if (isRising) this.#highestWindow = statement.window;
     const refuse = (verdict: Verdict): Judgement => ({ verdict, isBasis: false });
+    const key = judgeKey(entry, context);
+    if (key) return refuse(key);
     const future = futureOf(windowEndMs(statement.window), entry.arrivedMs, context.nowMs);
     if (future === 'far') return refuse(refusedFor(Reason.farFuture));
     if (future === 'ahead') return refuse(refusedFor(Reason.fromTheFuture));
@@ -261,6 +269,12 @@ export function suspended(contradicted: boolean): Judgement {
   return { verdict: refusedFor(contradicted ? Reason.equivocation : Reason.keySuspended), isBasis: false };
 }
 
+/** Null unless a rotated key speaks for a window after its last one, whenever that was said and whenever it came. */
+function judgeKey({ payload, registryIsNewer }: Entry, { terms }: ScanContext): Verdict | null {
+  if (terms.lastWindow === null || claimedWindow(payload) <= terms.lastWindow) return null;
+  return refusedFor(Reason.wrongKey, registryIsNewer);
+}
+
 /** Null when the time is neither ahead of the oracle's clock nor before the enrolment; unknown times never are. */
 function judgeTime(timeMs: number | null, uncertaintyMs: number, entry: Entry, context: ScanContext): Verdict | null {
   if (timeMs === null) return null;
@@ -274,7 +288,7 @@ function judgeTime(timeMs: number | null, uncertaintyMs: number, entry: Entry, c
 }
 
 /** An enrolment that arrives must say what was registered: it is the same message, or another one is in force. */
-function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord): Verdict {
+function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord, terms: KeyTerms): Verdict {
   const isSame =
     base58Encode(enrolment.owner) === meter.owner &&
     enrolment.importWh === meter.importBaselineWh &&
@@ -282,7 +296,7 @@ function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord): Verdict {
     enrolment.zone === meter.zone &&
     enrolment.role === meter.role &&
     enrolment.deviceSigned === (meter.signer === 'device') &&
-    enrolment.keyEpoch === meter.keyEpoch &&
+    enrolment.keyEpoch === terms.epoch &&
     enrolment.window === meter.enrolmentWindow;
   return isSame ? VERIFIED : refusedFor(Reason.unexpectedEnrolment);
 }

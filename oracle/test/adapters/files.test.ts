@@ -101,7 +101,7 @@ describe('meters file', () => {
 });
 
 describe('migrations', () => {
-  const extra = { name: 'ledger-2', sql: 'CREATE TABLE extra (x INTEGER) STRICT' };
+  const extra = { name: 'ledger-99', sql: 'CREATE TABLE extra (x INTEGER) STRICT' };
 
   it('are applied once and in order, and commits are durable', () => {
     const path = join(directory, 'l.sqlite');
@@ -112,7 +112,7 @@ describe('migrations', () => {
         .prepare('SELECT name FROM migrations ORDER BY name')
         .all()
         .map((r) => r.name),
-    ).toEqual(['ledger-1', 'ledger-2']);
+    ).toEqual(['ledger-1', 'ledger-2', 'ledger-99']);
     expect(sqlite.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
     expect(sqlite.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 });
     sqlite.close();
@@ -125,7 +125,7 @@ describe('migrations', () => {
       extra,
       { name: 'chain-1', sql: 'CREATE TABLE c (x INTEGER) STRICT' },
     ]).sqlite.close();
-    expect(() => openDatabase(path, ledgerMigrations)).toThrow('written by a newer version (ledger-2)');
+    expect(() => openDatabase(path, ledgerMigrations)).toThrow('written by a newer version (ledger-99)');
     openDatabase(path, [...ledgerMigrations, extra]).sqlite.close();
   });
 

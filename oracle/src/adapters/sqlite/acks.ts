@@ -32,6 +32,9 @@ export function tellGateway(sqlite: DatabaseSync, store: Store, registry: Regist
       highestWindow: stream?.highestWindow ?? 0,
     });
     if (stream) streams.set(record.meterId, stream);
+    // What the key before said is refused in its own stream; its seqs are none of the new key's.
+    const before = record.previousKey && store.findStream(record.meterId, record.previousKey);
+    if (before) refused.push(...refusedOf(sqlite, store, before));
   }
   const isDeclared = (stream: StreamRow, seq: bigint) => seq <= stream.storedThrough || store.gaps(stream).has(seq);
   for (const stream of streams.values()) refused.push(...refusedOf(sqlite, store, stream));

@@ -1,10 +1,11 @@
 import { type Reading, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
-import type { Rejected } from '../../domain/admit.js';
+import type { Admitted, Rejected } from '../../domain/admit.js';
 import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/ledger.js';
+import { termsOf } from '../../domain/rotation.js';
 import type { VerdictCode } from '../../domain/verdict.js';
 import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
 import { tellGateway } from './acks.js';
-import { blobSeq, messageRow, seqBlob } from './rows.js';
+import { blobSeq, messageRow, type StreamRow, seqBlob } from './rows.js';
 import { type Effects, Store } from './store.js';
 import { type Incoming, Streams } from './streams.js';
 
@@ -32,6 +33,8 @@ export class SqliteLedger implements Ledger {
   readonly #gateways = new Map<string, number>();
   readonly #seen = new Map<string, number>();
   #rejectsSincePrune = 0;
+  /** State of the registry up to which rotations were looked at. */
+  #rotationsSeen = '';
   #ackTime = 0;
   #ackReserved = 0;
 
@@ -65,7 +68,7 @@ export class SqliteLedger implements Ledger {
           this.#reject(gateway, arrival, arrival.admission.rejected, verdicts);
           continue;
         }
-        const { admitted } = arrival.admission;
+        const admitted = this.#asRegistered(arrival.admission.admitted);
         this.#withdrawReject(gateway, admitted.hash);
         const name = `${admitted.meter.meterId}/${Buffer.from(admitted.key).toString('base64')}`;
         const group: StreamGroup = byStream.get(name) ?? { incoming: [], pairs: new Map() };
@@ -88,21 +91,41 @@ export class SqliteLedger implements Ledger {
     });
   }
 
+  /** The registry may know more by now than when the message was looked at: a batch is judged by one state of it. */
+  #asRegistered(admitted: Admitted): Admitted {
+    const meter = this.#registry.meter(admitted.meter.meterId);
+    return meter && meter !== admitted.meter && termsOf(meter, admitted.key) ? { ...admitted, meter } : admitted;
+  }
+
   reconsider(nowMs: number): Taken {
     const gateways: Uint8Array[] = [];
+    const { slot, fetchedAtMs } = this.#registry.asOf;
+    const state = `${slot}/${fetchedAtMs}`;
     const taken = this.#commit((effects) => {
-      const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+      const present = { nowMs, registryMs: fetchedAtMs };
+      const again = (stream: StreamRow, seq: bigint, meter: MeterRecord) => {
+        const before = total(effects.verdicts);
+        this.#streams.again(stream.meter, stream.key, seq, meter, present, effects);
+        if (total(effects.verdicts) === before) return;
+        gateways.push(...this.#sql.gatewaysOf.all(stream.meter).map((row) => row.key as Uint8Array));
+      };
+      if (state !== this.#rotationsSeen) for (const { stream, meter } of this.#rotated()) again(stream, 1n, meter);
       for (const { stream: id, seq } of this.#store.waiting()) {
         const stream = this.#store.streamById(id);
         const meter = stream && this.#registry.meter(stream.meter);
-        if (!stream || !meter) continue;
-        const before = total(effects.verdicts);
-        this.#streams.again(stream.meter, stream.key, seq, meter, present, effects);
-        if (total(effects.verdicts) === before) continue;
-        gateways.push(...this.#sql.gatewaysOf.all(stream.meter).map((row) => row.key as Uint8Array));
+        if (stream && meter) again(stream, seq, meter);
       }
     });
+    this.#rotationsSeen = state;
     return { ...taken, gateways };
+  }
+
+  /** Streams of rotated keys that were judged before the rotation was known. */
+  *#rotated(): Generator<{ stream: StreamRow; meter: MeterRecord }> {
+    for (const meter of this.#registry.meters()) {
+      const stream = meter.previousKey && this.#store.findStream(meter.meterId, meter.previousKey);
+      if (stream && stream.lastWindow !== termsOf(meter, stream.key)?.lastWindow) yield { stream, meter };
+    }
   }
 
   #commit(work: (effects: Effects, verdicts: Map<VerdictCode, number>) => void): Taken {

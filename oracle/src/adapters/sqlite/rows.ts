@@ -20,6 +20,8 @@ export interface StreamRow {
   storedThrough: bigint;
   highestSeen: bigint;
   highestWindow: number;
+  /** Last window of its key that it was judged with; null: the key is in force. */
+  lastWindow: number | null;
 }
 
 export interface MessageRow {
@@ -46,6 +48,7 @@ export function streamRow(raw: Raw): StreamRow {
     storedThrough: blobSeq(raw.stored_through as Uint8Array),
     highestSeen: blobSeq(raw.highest_seen as Uint8Array),
     highestWindow: Number(raw.highest_window),
+    lastWindow: raw.last_window === null ? null : Number(raw.last_window),
   };
 }
 

@@ -49,4 +49,9 @@ CREATE TABLE counts (
 CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, message INTEGER NOT NULL REFERENCES messages(id)) STRICT;
 `,
   },
+  {
+    // Last window of a rotated key that the stream was judged with; null: in force.
+    name: 'ledger-2',
+    sql: 'ALTER TABLE streams ADD COLUMN last_window INTEGER',
+  },
 ];

@@ -17,6 +17,12 @@ export interface Effects {
   readonly verified: { readonly id: number; readonly meter: MeterRecord; readonly row: MessageRow }[];
 }
 
+/** A stored message that another may contradict. */
+export interface Place {
+  readonly id: number;
+  readonly seq: bigint;
+}
+
 /** Prepared statements over streams and messages. Every method may throw when the disk fails. */
 export class Store {
   readonly #sql;
@@ -30,7 +36,7 @@ export class Store {
         "INSERT INTO streams (meter, key, stored_through, highest_seen, highest_window) VALUES (?, ?, x'0000000000000000', x'0000000000000000', 0)",
       ),
       saveStream: one(
-        'UPDATE streams SET suspended_from = ?, stored_through = ?, highest_seen = ?, highest_window = ? WHERE id = ?',
+        'UPDATE streams SET suspended_from = ?, stored_through = ?, highest_seen = ?, highest_window = ?, last_window = ? WHERE id = ?',
       ),
       exists: one('SELECT 1 FROM messages WHERE stream = ? AND seq = ? AND hash = ?'),
       atSeq: one('SELECT id, seq FROM messages WHERE stream = ? AND seq = ?'),
@@ -87,20 +93,23 @@ export class Store {
   }
 
   save(stream: StreamRow): void {
-    const { suspendedFrom, storedThrough, highestSeen, highestWindow, id } = stream;
+    const { suspendedFrom, storedThrough, highestSeen, highestWindow, lastWindow, id } = stream;
     const suspended = suspendedFrom === null ? null : seqBlob(suspendedFrom);
-    this.#sql.saveStream.run(suspended, seqBlob(storedThrough), seqBlob(highestSeen), highestWindow, id);
+    this.#sql.saveStream.run(suspended, seqBlob(storedThrough), seqBlob(highestSeen), highestWindow, lastWindow, id);
   }
 
   has(stream: StreamRow, seq: bigint, hash: Uint8Array): boolean {
     return this.#sql.exists.get(stream.id, seqBlob(seq), hash) !== undefined;
   }
 
-  /** Stored messages with this seq, and stored statements for this window. */
-  samePlace(stream: StreamRow, seq: bigint, window: number | null): { id: number; seq: bigint }[] {
-    const rows = this.#sql.atSeq.all(stream.id, seqBlob(seq));
-    if (window !== null) rows.push(...this.#sql.atWindow.all(stream.id, window));
-    return rows.map((row) => ({ id: Number(row.id), seq: blobSeq(row.seq as Uint8Array) }));
+  /** Stored messages with this seq. */
+  atSeq(stream: StreamRow, seq: bigint): Place[] {
+    return this.#sql.atSeq.all(stream.id, seqBlob(seq)).map(placeOf);
+  }
+
+  /** Stored statements for this window. */
+  atWindow(stream: StreamRow, window: number): Place[] {
+    return this.#sql.atWindow.all(stream.id, window).map(placeOf);
   }
 
   byId(id: number): MessageRow | undefined {
@@ -259,6 +268,10 @@ export class Store {
     }
     return link;
   }
+}
+
+function placeOf(row: Record<string, unknown>): Place {
+  return { id: Number(row.id), seq: blobSeq(row.seq as Uint8Array) };
 }
 
 function timedRegisters({ payload }: MessageRow): TimedRegisters {

@@ -1,6 +1,7 @@
 import { Kind, Reason } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/admit.js';
 import { declaredGap, type Gaps } from '../../domain/gaps.js';
+import { termsOf } from '../../domain/rotation.js';
 import { type Entry, type ScanContext, StreamScan, suspended } from '../../domain/scan.js';
 import type { MeterRecord } from '../../ports.js';
 import type { MessageRow, StreamRow } from './rows.js';
@@ -89,6 +90,7 @@ export class Streams {
   /** Judges a stream again from `seq` on: a message that waited for time or for the registry. Inside a transaction. */
   again(meterId: string, key: Uint8Array, seq: bigint, meter: MeterRecord, present: Present, effects: Effects): void {
     const cached = this.#open(meterId, key);
+    if (!termsOf(meter, key)) return;
     this.#judgeFrom(cached, seq, [], meter, present, effects);
     this.#store.save(cached.stream);
   }
@@ -130,10 +132,15 @@ export class Streams {
       const { payload } = item.admitted;
       const window = payload.kind === Kind.statement ? payload.window : null;
       const isAbove = payload.seq > stream.highestSeen && (window === null || window > stream.highestWindow);
-      const stored = isAbove ? [] : this.#store.samePlace(stream, payload.seq, window);
+      const atSeq = isAbove ? [] : this.#store.atSeq(stream, payload.seq);
+      const atWindow = isAbove || window === null ? [] : this.#store.atWindow(stream, window);
+      const stored = [...atSeq, ...atWindow];
       const places = [`s${payload.seq}`, ...(window === null ? [] : [`w${window}`])];
       const others = places.flatMap((place) => inBatch.get(place) ?? []);
-      if (stored.length + others.length >= KEPT_CONTRADICTIONS) {
+      const isCrowded = (place: string, there: number) =>
+        there + (inBatch.get(place)?.length ?? 0) >= KEPT_CONTRADICTIONS;
+      // Only where every place of it is taken by others that contradict each other: so dropping it changes nothing.
+      if (isCrowded(`s${payload.seq}`, atSeq.length) && (window === null || isCrowded(`w${window}`, atWindow.length))) {
         fresh.splice(fresh.indexOf(item), 1);
         this.#store.count(stream.meter, payload.kind, Reason.equivocation, 1);
         continue;
@@ -172,13 +179,15 @@ export class Streams {
   }
 
   #context({ stream, gaps }: Cached, meter: MeterRecord, nowMs: number): ScanContext {
-    return { meter, gaps, suspendedFrom: stream.suspendedFrom, nowMs };
+    const terms = termsOf(meter, stream.key);
+    if (!terms) throw new RangeError(`a key that meter ${stream.meter} does not have is judged`);
+    return { meter, terms, gaps, suspendedFrom: stream.suspendedFrom, nowMs };
   }
 
-  /** Judges everything from `lowest` up to the suspension, `items` (by seq, not stored yet) among it. */
+  /** Judges everything from seq `from` up to the suspension, `items` (by seq, not stored yet) among it. */
   #judgeFrom(
     cached: Cached,
-    lowest: bigint,
+    from: bigint,
     items: readonly Item[],
     meter: MeterRecord,
     present: Present,
@@ -186,6 +195,10 @@ export class Streams {
   ): void {
     const { stream } = cached;
     const context = this.#context(cached, meter, present.nowMs);
+    const { lastWindow } = context.terms;
+    // A rotation that became known since concerns everything that the old key said.
+    const lowest = lastWindow === stream.lastWindow ? from : 1n;
+    stream.lastWindow = lastWindow;
     let scan = cached.scan;
     let rows: MessageRow[] = [];
     if (!scan || lowest <= scan.at) {

@@ -14,8 +14,8 @@ export class SqliteStatements implements StatementStore {
 
   constructor(sqlite: DatabaseSync) {
     const from = 'SELECT m.* FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?';
-    this.#rising = sqlite.prepare(`${from} AND m.window > ? AND m.verdict IN (0, 17) ORDER BY m.window, m.id`);
-    this.#falling = sqlite.prepare(`${from} AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.id`);
+    this.#rising = sqlite.prepare(`${from} AND m.window > ? AND m.verdict IN (0, 17) ORDER BY m.window, m.hash`);
+    this.#falling = sqlite.prepare(`${from} AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`);
   }
 
   attestable(meterId: string, afterWindow: number, limit = DEFAULT_LIMIT): AttestableStatement[] {
@@ -23,7 +23,7 @@ export class SqliteStatements implements StatementStore {
     let last = afterWindow;
     for (const raw of this.#rising.iterate(meterId, afterWindow)) {
       const statement = attestable(meterId, raw);
-      // Two keys may both have stated a window around a rotation; the one that came first stands.
+      // Two keys may both have stated a window around a rotation; which one stands must not depend on what came first.
       if (!statement || statement.window <= last) continue;
       found.push(statement);
       last = statement.window;

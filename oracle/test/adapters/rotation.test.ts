@@ -1,0 +1,115 @@
+import { Reason } from '@gridtokenx/protocol';
+import { describe, expect, it } from 'vitest';
+import type { MeterRecord } from '../../src/ports.js';
+import { GATEWAY, NOW_MS, testLedger } from '../support/ledger.js';
+import { FakeRegistry, FIRST_WINDOW, LogBuilder, meterOf, type Signed, signerOf } from '../support/log.js';
+
+const meter = meterOf(1);
+const rotatedAfter = (window: number): MeterRecord => ({
+  ...meter,
+  key: signerOf(3).publicKey,
+  previousKey: signerOf(1).publicKey,
+  previousKeyLastWindow: window,
+  keyEpoch: 1,
+});
+
+/** The old key's log: the enrolment, and one window after another. */
+function oldLog(): Signed[] {
+  return new LogBuilder(meter, signerOf(1)).honest(3, 1);
+}
+
+/** Verdicts of `log` when the rotation is known before message number `at` is taken. */
+function verdictsWhenKnownAt(log: readonly Signed[], at: number, record: MeterRecord): (number | undefined)[] {
+  const registry = new FakeRegistry(meter);
+  const test = testLedger(registry);
+  log.forEach((message, index) => {
+    if (index === at) registry.set(record);
+    registry.asOf = { slot: index + 1, fetchedAtMs: 2_000 };
+    test.take([message]);
+  });
+  registry.set(record);
+  registry.asOf = { slot: 100, fetchedAtMs: 2_000 };
+  test.ledger.reconsider(NOW_MS);
+  return log.map((message) => test.verdictOf(message));
+}
+
+describe('a rotation of the key', () => {
+  it('is judged alike whenever it becomes known, and takes later windows out of what may be attested', () => {
+    const log = oldLog();
+    const record = rotatedAfter(FIRST_WINDOW);
+    const expected = log.map((_, index) => (index <= 2 ? 0 : Reason.wrongKey));
+    for (let at = 0; at <= log.length; at++)
+      expect(verdictsWhenKnownAt(log, at, record), `known at ${at}`).toEqual(expected);
+  });
+
+  it('leaves the old enrolment what it was, also when its stream is judged again', () => {
+    const log = oldLog();
+    const [enrolment, reading] = log;
+    if (!enrolment || !reading) throw new Error('no log');
+    const registry = new FakeRegistry(rotatedAfter(FIRST_WINDOW + 10));
+    const test = testLedger(registry);
+    test.take(log.filter((message) => message !== reading));
+    test.take([reading]);
+    expect(test.verdictOf(enrolment)).toBe(0);
+    const fresh = new LogBuilder({ ...meter, keyEpoch: 1 }, signerOf(3)).enrolment();
+    const stale = new LogBuilder(meter, signerOf(3));
+    stale.seq = 1n;
+    const wrong = stale.enrolment();
+    test.take([fresh, wrong]);
+    expect([test.verdictOf(fresh), test.verdictOf(wrong)]).toEqual([0, Reason.unexpectedEnrolment]);
+  });
+
+  it('tells the gateway what is refused of the old key', () => {
+    const registry = new FakeRegistry(rotatedAfter(FIRST_WINDOW - 1));
+    const test = testLedger(registry);
+    const [, reading] = oldLog();
+    if (!reading) throw new Error('no reading');
+    test.take([reading]);
+    expect(test.ledger.tell(GATEWAY).refused).toEqual([{ hash: reading.hash, reason: Reason.wrongKey }]);
+  });
+
+  it('with a window that both keys state, the same statement stands in either order', () => {
+    const record = rotatedAfter(FIRST_WINDOW + 10);
+    const old = oldLog();
+    const log = new LogBuilder({ ...meter, keyEpoch: 1 }, signerOf(3));
+    const young = [log.enrolment(), log.reading({}, { exportWh: 33n }), log.statement()];
+    const standing = [
+      [...old, ...young],
+      [...young, ...old],
+    ].map((sent) => {
+      const test = testLedger(new FakeRegistry(record));
+      test.take(sent);
+      return test.statements.attestable(meter.meterId, 0).map((s) => [s.window, s.exportWh]);
+    });
+    expect(standing[0]).toEqual(standing[1]);
+    expect(standing[0]).toHaveLength(3);
+  });
+});
+
+describe('more contradictions than are kept', () => {
+  it('suspend from the lowest seq in any order', () => {
+    const log = new LogBuilder(meter, signerOf(1));
+    const sent = [log.enrolment()];
+    for (let i = 0; i < 7; i++) sent.push(log.statement({ window: FIRST_WINDOW, readingCount: i }));
+    const expected = testLedger(new FakeRegistry(meter));
+    expected.take(sent);
+    const reversed = testLedger(new FakeRegistry(meter));
+    for (const message of [...sent].reverse()) reversed.take([message]);
+    const mark = { storedThrough: 1n, highestSeen: 8n, highestWindow: FIRST_WINDOW };
+    expect(expected.mark(meter.meterId)).toEqual(mark);
+    expect(reversed.mark(meter.meterId)).toEqual(mark);
+  });
+
+  it('of one seq are counted, and only four are kept', () => {
+    const test = testLedger(new FakeRegistry(meter));
+    const log = new LogBuilder(meter, signerOf(1));
+    test.take([log.enrolment()]);
+    for (let i = 0; i < 9; i++) {
+      log.seq = 1n;
+      test.take([log.statement({ window: FIRST_WINDOW, readingCount: i })]);
+    }
+    const rows = test.database.sqlite.prepare('SELECT count(*) AS n FROM messages WHERE verdict = 8').get();
+    expect(rows?.n).toBe(4);
+    expect(test.views.meter(meter).counts.find((c) => c.verdict === Reason.equivocation)?.n).toBe(9);
+  });
+});
