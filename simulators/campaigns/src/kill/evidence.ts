@@ -1,0 +1,99 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { decodePayload, Kind, parseSign1, toHex } from '@gridtokenx/protocol';
+import { scanSegment } from '#edge/adapters/spool/record.js';
+import type { MeterView, SlotView } from './chain-view.js';
+
+/** A message by its key's place: what must never have two contents. */
+export type Messages = Map<string, string>;
+
+export interface Stored {
+  readonly messages: Messages;
+  /** Registers of verified statements, by `meter/window`. */
+  readonly statements: ReadonlyMap<string, { importWh: bigint; exportWh: bigint }>;
+  readonly faults: readonly string[];
+}
+
+function place(messages: Messages, bytes: Uint8Array, faults: string[], where: string): void {
+  const { meterId, seq } = decodePayload(parseSign1(bytes).payload);
+  const name = `${toHex(meterId)}/${seq}`;
+  const hex = toHex(bytes);
+  if ((messages.get(name) ?? hex) !== hex) faults.push(`${where}: seq reused: ${name} has two contents`);
+  messages.set(name, hex);
+}
+
+/** Everything in the ledger's file, and what in it may not be: refusals, holes, messages that are not verified. */
+export function readLedger(path: string): Stored {
+  const sqlite = new DatabaseSync(path);
+  const faults: string[] = [];
+  const messages: Messages = new Map();
+  const statements = new Map<string, { importWh: bigint; exportWh: bigint }>();
+  try {
+    for (const row of sqlite.prepare('SELECT bytes, verdict, kind FROM messages').all()) {
+      const bytes = row.bytes as Uint8Array;
+      place(messages, bytes, faults, 'ledger');
+      const payload = decodePayload(parseSign1(bytes).payload);
+      if (row.verdict !== 0) faults.push(`ledger: ${toHex(payload.meterId)}/${payload.seq} has verdict ${row.verdict}`);
+      if (payload.kind !== Kind.statement || row.verdict !== 0) continue;
+      const { importWh, exportWh } = payload;
+      statements.set(`${toHex(payload.meterId)}/${payload.window}`, { importWh, exportWh });
+    }
+    for (const row of sqlite.prepare('SELECT reason FROM rejects').all()) faults.push(`ledger: refused: ${row.reason}`);
+    for (const row of sqlite.prepare('SELECT meter, stored_through AS s, highest_seen AS h FROM streams').all()) {
+      const [through, seen] = [toHex(row.s as Uint8Array), toHex(row.h as Uint8Array)];
+      if (through !== seen) faults.push(`ledger: ${row.meter} has a hole: stored through ${through}, seen ${seen}`);
+    }
+    for (const row of sqlite.prepare("SELECT id FROM chain_intents WHERE status = 'open'").all()) {
+      faults.push(`ledger: intent ${row.id} is still open`);
+    }
+  } finally {
+    sqlite.close();
+  }
+  return { messages, statements, faults };
+}
+
+/** All messages of a gateway's spool. */
+export function readSpool(dir: string): { messages: Messages; faults: string[] } {
+  const messages: Messages = new Map();
+  const faults: string[] = [];
+  for (const name of readdirSync(dir).filter((file) => file.endsWith('.seg'))) {
+    for (const { bytes } of scanSegment(readFileSync(join(dir, name))).records) place(messages, bytes, faults, name);
+  }
+  return { messages, faults };
+}
+
+/** Both ways: nothing the gateway kept is missing at the oracle, nothing the oracle has is unknown to its gateway. */
+export function compareMessages(ledger: Messages, spools: Messages): string[] {
+  const faults: string[] = [];
+  for (const [name, bytes] of spools) {
+    const stored = ledger.get(name);
+    if (stored === undefined) faults.push(`lost: ${name} is in the spool and not in the ledger`);
+    else if (stored !== bytes) faults.push(`seq reused: ${name} differs between spool and ledger`);
+  }
+  for (const name of ledger.keys())
+    if (!spools.has(name)) faults.push(`lost: ${name} was published and is not in the spool`);
+  return faults;
+}
+
+/** Each slot that was ever seen shows a verified statement of exactly its window, and at most its export is minted. */
+export function judgeSlots(seen: readonly SlotView[], meters: readonly MeterView[], stored: Stored): string[] {
+  const faults = new Set<string>();
+  const byId = new Map(meters.map((meter) => [meter.meterId, meter]));
+  for (const { meterId, window, importWh, exportWh, mintedWh } of seen) {
+    const meter = byId.get(meterId);
+    if (!meter) continue;
+    const slot = `slot of ${meterId}, window ${window}`;
+    if (mintedWh > exportWh) faults.add(`${slot}: minted ${mintedWh} Wh of ${exportWh}`);
+    const isNew = window <= meter.enrolmentWindow && importWh === 0n && exportWh === 0n;
+    if (isNew) continue;
+    const statement = stored.statements.get(`${meterId}/${window}`);
+    if (!statement) faults.add(`${slot}: no verified statement of this window`);
+    else if (
+      statement.importWh + meter.importOffset !== importWh ||
+      statement.exportWh + meter.exportOffset !== exportWh
+    )
+      faults.add(`${slot}: ${importWh}/${exportWh} Wh, its statement says otherwise`);
+  }
+  return [...faults];
+}

@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The project's folder, from `simulators/campaigns/{src,dist}/kill`. */
+export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
+/** Below the ephemeral ports; one lane is a range of its own, so that several runs can go on at once. */
+const FIRST_PORT = 30_000;
+const LANES = 10;
+const LANE_PORTS = 20;
+/** Not used by the start itself. */
+const GUARD = 9;
+
+/** Takes a free range of ports for as long as the guard is open. Throws when all are taken. */
+export async function takeLane(): Promise<{ ports: number; release: () => Promise<void> }> {
+  for (let lane = 0; lane < LANES; lane++) {
+    const ports = FIRST_PORT + lane * LANE_PORTS;
+    const guard = await listen(ports + GUARD);
+    if (guard) return { ports, release: () => new Promise((resolve) => guard.close(() => resolve())) };
+  }
+  throw new Error(`the ports from ${FIRST_PORT} on are taken`);
+}
+
+function listen(port: number): Promise<Server | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(null));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Resolves when `condition` holds; rejects with `what` after `deadlineMs`. */
+export async function until(what: string, deadlineMs: number, condition: () => boolean | Promise<boolean>) {
+  for (const started = Date.now(); Date.now() - started < deadlineMs; await pause(100)) if (await condition()) return;
+  throw new Error(`${what}: not after ${deadlineMs / 1000} s`);
+}
+
+/** One start of the whole system, as a person would start it, watched by its lines. */
+export class System {
+  readonly lines: string[] = [];
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  readonly #data: string;
+  hasEnded = false;
+
+  constructor(data: string, args: readonly string[]) {
+    this.#data = data;
+    const script = join(ROOT, 'tools/dist/start/main.js');
+    this.child = spawn(process.execPath, [script, '--data', data, ...args], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      if (stream) createInterface(stream).on('line', (line) => this.lines.push(line));
+    }
+    this.ended = new Promise((resolve) =>
+      this.child.once('exit', (code) => {
+        this.hasEnded = true;
+        resolve(code);
+      }),
+    );
+  }
+
+  said(pattern: RegExp): boolean {
+    return this.lines.some((line) => pattern.test(line));
+  }
+
+  /** Process ids by name, as the start keeps them in its data folder. */
+  processes(): Record<string, number> {
+    const path = join(this.#data, 'running.json');
+    if (!existsSync(path)) return {};
+    try {
+      return (JSON.parse(readFileSync(path, 'utf8')) as { processes?: Record<string, number> }).processes ?? {};
+    } catch {
+      return {};
+    }
+  }
+
+  /** Kill -9 of one process; false when it is not there just now. */
+  kill(name: string): boolean {
+    const pid = name === 'launcher' ? (this.hasEnded ? undefined : this.child.pid) : this.processes()[name];
+    if (pid === undefined || !isAlive(pid)) return false;
+    // The list is written twice a second: a number in it may have become somebody else's.
+    if (name !== 'launcher' && !commandOf(pid).includes(this.#data)) return false;
+    process.kill(pid, 'SIGKILL');
+    return true;
+  }
+
+  /** Resolves when no process of this data folder is left. */
+  async gone(): Promise<void> {
+    const pids = Object.values(this.processes());
+    await until('the processes end with their launcher', 30_000, () =>
+      pids.every((pid) => !isAlive(pid) || !commandOf(pid).includes(this.#data)),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.child.kill('SIGTERM');
+    await this.ended;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Every process of ours has a path below its data folder in its command line. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,85 @@
+import type { MeterRecord, RealClock, Registry } from '#oracle/ports.js';
+import type { Fact, Meter } from './world.js';
+
+/**
+ * The chain's registry and the oracle's cache of it, which lags: an answer shows what was on chain when the question was
+ * sent, and comes, or fails, when the campaign says so.
+ */
+export class LaggingRegistry implements Registry {
+  readonly #clock: RealClock;
+  readonly #facts: readonly Fact[];
+  #chain = new Map<string, MeterRecord>();
+  #cache: ReadonlyMap<string, MeterRecord>;
+  #asOf = { slot: 1, fetchedAtMs: 1 };
+  #question: { seen: ReadonlyMap<string, MeterRecord>; sentMs: number } | null = null;
+  #promise: Promise<void> = Promise.resolve();
+  #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
+  /** Facts that are on chain. */
+  onChain = 0;
+  answers = 0;
+
+  constructor(meters: readonly Meter[], facts: readonly Fact[], clock: RealClock) {
+    this.#clock = clock;
+    this.#facts = facts;
+    for (const { record, isKnown } of meters) if (isKnown) this.#chain.set(record.meterId, record);
+    this.#cache = new Map(this.#chain);
+  }
+
+  get asOf(): { readonly slot: number; readonly fetchedAtMs: number } {
+    return this.#asOf;
+  }
+  meter(meterId: string): MeterRecord | undefined {
+    return this.#cache.get(meterId);
+  }
+  meters(): readonly MeterRecord[] {
+    return [...this.#cache.values()];
+  }
+
+  refresh(): Promise<void> {
+    if (this.#question) return this.#promise;
+    this.#question = { seen: new Map(this.#chain), sentMs: this.#clock.now() };
+    this.#promise = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // A question that only the campaign asked has nobody who hears that it failed.
+    this.#promise.catch(() => undefined);
+    return this.#promise;
+  }
+
+  /** Facts up to `count` are on chain. */
+  advanceTo(count: number): void {
+    for (; this.onChain < count; this.onChain++) {
+      const fact = this.#facts[this.onChain];
+      if (fact) this.#chain.set(fact.record.meterId, fact.record);
+    }
+  }
+
+  get isAsked(): boolean {
+    return this.#question !== null;
+  }
+
+  /** The node answers, or cannot be reached. Nothing when nobody asked. */
+  answer(isReached: boolean): void {
+    const { seen, sentMs } = this.#question ?? {};
+    const settle = this.#settle;
+    this.#question = null;
+    this.#settle = null;
+    if (!seen || sentMs === undefined) return;
+    if (!isReached) {
+      settle?.reject(new Error('the node cannot be reached'));
+      return;
+    }
+    this.#cache = seen;
+    this.#asOf = { slot: this.#asOf.slot + 1, fetchedAtMs: sentMs };
+    this.answers++;
+    settle?.resolve();
+  }
+
+  /** The oracle died: its question is nobody's any more, and the next one knows nothing before its first answer. */
+  forget(): void {
+    this.#question = null;
+    this.#settle = null;
+    this.#cache = new Map();
+    this.#asOf = { slot: 0, fetchedAtMs: 0 };
+  }
+}
