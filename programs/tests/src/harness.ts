@@ -19,6 +19,7 @@ import {
   VersionedTransaction,
 } from '@solana/web3.js';
 import type * as Internal from 'litesvm/dist/internal.js';
+import sign from './sign.js';
 
 // litesvm's own index speaks the types of another client library; its internal module takes and gives bytes.
 const internal = createRequire(import.meta.url)('litesvm/dist/internal.js') as typeof Internal;
@@ -122,7 +123,11 @@ export class Chain {
     }).compileToV0Message();
     const transaction = new VersionedTransaction(message);
     const needed = message.staticAccountKeys.slice(0, message.header.numRequiredSignatures);
-    transaction.sign([payer, ...signers].filter(({ publicKey }) => needed.some((key) => key.equals(publicKey))));
+    const signed = message.serialize();
+    for (const key of new Set([payer, ...signers])) {
+      if (needed.some((wanted) => wanted.equals(key.publicKey)))
+        transaction.addSignature(key.publicKey, sign(key, signed));
+    }
     const bytes = transaction.serialize();
     const result = this.svm.sendVersionedTransaction(bytes);
     const failed = result instanceof internal.FailedTransactionMetadata;

@@ -1,4 +1,5 @@
-import { type AccountMeta, Keypair, TransactionInstruction } from '@solana/web3.js';
+import type { RawAccount } from '@gridtokenx/chain-client';
+import { type AccountMeta, Keypair, type PublicKey, TransactionInstruction } from '@solana/web3.js';
 import type { Chain, Outcome } from './harness.js';
 
 export interface Variant {
@@ -33,40 +34,48 @@ export function problem({ name, errors }: Variant, { ok, error, message }: Outco
  * whatever an instruction says, so these two are left out for it.
  */
 export function hostileVariants(chain: Chain, instruction: TransactionInstruction): Variant[] {
-  const variants: Variant[] = [];
-  const add = (name: string, changed: TransactionInstruction, ...errors: string[]) =>
-    variants.push({ name, instruction: changed, errors });
+  return hostileChoices(chain, instruction).map((make) => make());
+}
+
+/** The same, each made only when it is wanted. */
+export function hostileChoices(chain: Chain, instruction: TransactionInstruction): (() => Variant)[] {
+  const choices: (() => Variant)[] = [];
+  const add = (name: string, make: () => TransactionInstruction, ...errors: string[]) =>
+    choices.push(() => ({ name, instruction: make(), errors }));
   for (const [index, meta] of instruction.keys.entries()) {
     const isPayer = meta.pubkey.equals(chain.payer.publicKey);
     if (meta.isSigner && !isPayer)
-      add(`account ${index} unsigned`, replaced(instruction, index, { isSigner: false }), 'AccountNotSigner');
+      add(`account ${index} unsigned`, () => replaced(instruction, index, { isSigner: false }), 'AccountNotSigner');
     if (meta.isWritable && !isPayer)
-      add(`account ${index} read-only`, replaced(instruction, index, { isWritable: false }), 'AccountNotWritable');
-    const absent = Keypair.generate().publicKey;
-    add(`account ${index} missing`, replaced(instruction, index, { pubkey: absent, isSigner: false }));
-    const original = chain.account(meta.pubkey);
-    if (original && original.data.length > 0) {
-      const copy = Keypair.generate().publicKey;
-      chain.put(copy, { owner: Keypair.generate().publicKey, data: original.data });
       add(
-        `account ${index} of a foreign program`,
-        replaced(instruction, index, { pubkey: copy, isSigner: false }),
-        ...OTHERS,
+        `account ${index} read-only`,
+        () => replaced(instruction, index, { isWritable: false }),
+        'AccountNotWritable',
       );
-    }
-    for (const [other, { pubkey }] of instruction.keys.entries()) {
-      if (pubkey.equals(meta.pubkey)) continue;
-      add(`account ${index} is account ${other}`, replaced(instruction, index, { pubkey, isSigner: false }));
+    const other = (pubkey: PublicKey) => replaced(instruction, index, { pubkey, isSigner: false });
+    add(`account ${index} missing`, () => other(Keypair.generate().publicKey));
+    const original = chain.account(meta.pubkey);
+    if (original && original.data.length > 0)
+      add(`account ${index} of a foreign program`, () => other(copyOf(chain, original)), ...OTHERS);
+    for (const [place, { pubkey }] of instruction.keys.entries()) {
+      if (!pubkey.equals(meta.pubkey)) add(`account ${index} is account ${place}`, () => other(pubkey));
     }
     const { programId, data } = instruction;
     add(
       `only ${index} accounts`,
-      new TransactionInstruction({ programId, data, keys: instruction.keys.slice(0, index) }),
+      () => new TransactionInstruction({ programId, data, keys: instruction.keys.slice(0, index) }),
       // A list of any length stands behind the fixed accounts of attest_page.
       ...['MissingAccount', 'ThresholdNotMet'],
     );
   }
-  return variants;
+  return choices;
+}
+
+/** The account's bytes under another address and another owner program. */
+function copyOf(chain: Chain, { data }: RawAccount): PublicKey {
+  const copy = Keypair.generate().publicKey;
+  chain.put(copy, { owner: Keypair.generate().publicKey, data });
+  return copy;
 }
 
 /** The same instruction with its data cut, extended, and with an unknown discriminator. */
