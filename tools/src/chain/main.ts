@@ -7,6 +7,7 @@ import { readJson, writeFileDurably } from '../files.js';
 import { projectRoot } from '../root.js';
 import { type ProgramFile, startNode } from './node.js';
 import { startProxy } from './proxy.js';
+import { rpc } from './rpc.js';
 import { readSnapshot, restoreSnapshot, type SnapshotScope, takeSnapshot } from './snapshot.js';
 
 /** The embedded chain's settings; written by the launcher. */
@@ -38,6 +39,24 @@ function scopeOf(config: ChainConfig): SnapshotScope {
 
 function log(message: string, more: Record<string, unknown> = {}): void {
   process.stdout.write(`${JSON.stringify({ time: Date.now(), msg: message, ...more })}\n`);
+}
+
+const WATCH_MS = 5_000;
+const WATCH_FAILURES = 3;
+
+/** Ends the process when its node no longer answers: the launcher starts it again from the last snapshot. */
+function watch(url: string): void {
+  let failures = 0;
+  setInterval(async () => {
+    try {
+      await rpc(url, 'getSlot', []);
+      failures = 0;
+    } catch (error) {
+      failures++;
+      log('the node does not answer', { failures, err: (error as Error).message });
+      if (failures === WATCH_FAILURES) process.exit(1);
+    }
+  }, WATCH_MS);
 }
 
 /** Takes snapshots one after another; callers that come while one is taken get the next one. */
@@ -86,6 +105,7 @@ async function main(): Promise<void> {
     control.once('error', reject);
     control.listen(config.httpPort, config.host, resolve);
   });
+  watch(node.rpcUrl);
   const stop = () => {
     node.stop();
     process.exit(0);

@@ -10,12 +10,16 @@ export interface WithSlot<T> {
   readonly value: T;
 }
 
+/** A node on this machine that is alive answers in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
 /** Minimal JSON-RPC caller: the snapshot needs slots beside values, which web3.js hides for program accounts. */
 export async function rpc<T>(url: string, method: string, params: unknown[]): Promise<T> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   const answer = (await response.json()) as { result?: T; error?: { code: number; message: string } };
   if (answer.error) throw new Error(`${method}: ${answer.error.message} (${answer.error.code})`);
