@@ -1,11 +1,13 @@
 import {
+  concatBytes,
   decodePayload,
   equalBytes,
+  PAYLOAD_BYTES,
   type Payload,
   parseSign1,
   Reason,
+  SIG_PREFIX,
   shortHash,
-  sigStructure,
   toHex,
   type Verifier,
   WireError,
@@ -41,6 +43,9 @@ export type Admission = { readonly admitted: Admitted } | { readonly rejected: R
 /** At most so many keys of other meters are tried to tell a mixed-up key from a forged signature. */
 const MIXED_UP_KEYS = 8;
 
+/** Where the signed bytes of the message at hand are put behind their constant start: nothing is kept here. */
+const toVerify = concatBytes(SIG_PREFIX, new Uint8Array(PAYLOAD_BYTES));
+
 /**
  * Judges one message by itself: frame, version, network, meter, and the signature (this is where the oracle verifies
  * signatures). `arrivedMs` is the real time of arrival: what depends on the registry is settled only against a state
@@ -71,7 +76,8 @@ export function admit(
   if (!equalBytes(payload.networkId, networkId)) return reject(refusedFor(Reason.wrongNetwork));
   const meter = registry.meter(meterId);
   if (!meter) return reject(refusedFor(Reason.unknownMeter));
-  const signedBy = (key: Uint8Array) => verifier.verify(frame.signature, sigStructure(frame.payload), key);
+  toVerify.set(frame.payload, SIG_PREFIX.length);
+  const signedBy = (key: Uint8Array) => verifier.verify(frame.signature, toVerify, key);
   const registryIsNewer = registry.asOf.fetchedAtMs > arrivedMs;
   const admitted = (key: Uint8Array): Admission => ({
     admitted: { meter, key, payload, signed: frame.payload, message, hash },
