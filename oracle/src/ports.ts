@@ -3,7 +3,7 @@
  * them; no adapter imports another. Every error an implementation may show is named here.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Role } from '@gridtokenx/protocol';
+import type { Role, Signer, Verifier } from '@gridtokenx/protocol';
 
 /** Time that drives readings and windows (simulated or UTC): milliseconds since 1970. Never used for time-outs. */
 export interface Clock {
@@ -138,6 +138,8 @@ export interface ChainState {
   readonly lastSnapshotSlot: number | null;
   /** What was skipped or went wrong lately, plain words. */
   readonly problems?: readonly string[];
+  /** The other attestors. `state`: plain words, "signs" when all is well. */
+  readonly peers?: readonly { readonly oracle: string; readonly attestor: string; readonly state: string }[];
 }
 
 /** Read by the API. */
@@ -161,6 +163,37 @@ export interface Database {
   transaction<T>(work: () => T): T;
 }
 
+/** Another oracle of the zone's attestors. */
+export interface Peer {
+  /** Identity key, base58. */
+  readonly oracle: string;
+  /** Attestor key, base58. */
+  readonly attestor: string;
+  /** Where its HTTP is; `/cosign` is asked there. */
+  readonly url: string;
+}
+
+/** What `POST /cosign` is answered with, as JSON: a signature, or why not. */
+export interface CosignAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Several oracles attest together (chain: k-of-n). */
+export interface CosignDeps {
+  readonly peers: readonly Peer[];
+  /** Signatures that this oracle wants at least; the zone's own threshold holds too. */
+  readonly threshold: number;
+  /** This oracle's identity key. */
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  /**
+   * Verifies and stores messages that another oracle (32 bytes) showed, like any that arrive; returns after the commit.
+   * What cannot be stored is left out.
+   */
+  readonly exchange: (from: Uint8Array, messages: readonly Uint8Array[]) => void;
+}
+
 /** What the chain side is given. */
 export interface ChainDeps {
   readonly options: {
@@ -172,6 +205,8 @@ export interface ChainDeps {
     readonly snapshotUrl?: string;
     readonly graceMs: number;
     readonly commitment: 'confirmed' | 'finalized';
+    /** Real ms after which another attestor leads. */
+    readonly roundMs?: number;
   };
   /** Already migrated with `chainMigrations`. */
   readonly database: Database;
@@ -182,6 +217,8 @@ export interface ChainDeps {
   readonly realClock: RealClock;
   readonly randomness: Randomness;
   readonly logger: Logger;
+  /** Absent where this is the only attestor. */
+  readonly cosign?: CosignDeps;
 }
 
 /**
@@ -193,6 +230,8 @@ export interface Chain {
   readonly settlements: Settlements;
   /** Base58 public key of the attestor. */
   readonly attestor: string;
+  /** Answers another oracle that asks for a signature; absent where there are no others. Never rejects. */
+  readonly cosign?: ((body: Uint8Array) => Promise<CosignAnswer>) | null;
   /** Begins to send; called once the ledger serves. */
   start(): void;
   /** Finishes what is in flight as far as it can, takes the last snapshot; never rejects. */

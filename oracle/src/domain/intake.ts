@@ -105,6 +105,25 @@ export class Intake {
     else this.#cancelFlush ??= realClock.after(GATHER_MS, () => this.flush());
   }
 
+  /**
+   * Takes statements that another oracle showed, which is where they came from if no gateway has brought its meter yet.
+   * Each is verified like one that arrives; what would be rejected is not kept, because nobody waits for its verdict.
+   */
+  exchange(from: Uint8Array, messages: readonly Uint8Array[], gatewayOf: (meterId: string) => Uint8Array | null): void {
+    if (this.#isStopped) return;
+    const { clock, realClock, networkId, registry, verifier } = this.#deps;
+    this.flush();
+    const [arrivedMs, receivedMs] = [clock.now(), realClock.now()];
+    for (const message of messages) {
+      const admission = admit(message, receivedMs, networkId, registry, verifier);
+      if ('rejected' in admission) continue;
+      const { meterId } = admission.admitted.meter;
+      const gateway = this.#sameKey(gatewayOf(meterId) ?? from);
+      this.#gathered.push({ gateway, topicMeter: meterId, arrivedMs, receivedMs, admission });
+    }
+    this.flush();
+  }
+
   /** Commits what was gathered, and then tells. */
   flush(): void {
     this.#cancelFlush?.();

@@ -89,6 +89,7 @@ export function describeState(deps: StateDeps) {
       sender: chain.sender,
       last_snapshot_slot: chain.lastSnapshotSlot,
       problems: chain.problems ?? [],
+      peers: chain.peers ?? [],
     },
     time_series: deps.series() ?? { store: 'embedded' },
     totals: {

@@ -20,7 +20,7 @@ import type {
   SignedTransaction,
   TransactionBuilder,
 } from '../../domain/settlement/ports.js';
-import { NodeUnavailable } from '../../domain/settlement/ports.js';
+import { CosignersMissing, NodeUnavailable } from '../../domain/settlement/ports.js';
 
 /** What co-signers are shown beside the bytes: each writes its signature only under what it would have sent itself. */
 export interface CosignRequest {
@@ -34,13 +34,18 @@ export interface CosignRequest {
 
 /** The other attestors of a zone. With one attestor there are none. */
 export interface Cosigner {
-  /** Keys that will sign beside our own, and the places of all signers in the zone's set. */
+  /** Keys that will sign beside our own, and the places of all signers in the zone's set. Throws `CosignersMissing`. */
   attestors(zone: number): Promise<{ readonly others: readonly PublicKey[]; readonly bitmap: number }>;
-  /** Signatures over `message` by base58 key, one for each of `others`. Throws `NodeUnavailable` when one is missing. */
+  /**
+   * Signatures over `message` by base58 key, one for each of `others`. Throws `CosignersMissing` when one is missing, and
+   * `LedgerGrew` when the page is to be planned anew.
+   */
   sign(request: CosignRequest): Promise<ReadonlyMap<string, Uint8Array>>;
 }
 
 const DISCRIMINATOR_BYTES = 8;
+/** A zone has at most seven attestors, so six others. */
+const MOST_CHOICES = 7;
 const MINT_PAGE_UNITS = 120_000;
 const MINT_METER_UNITS = 120_000;
 /** Above what attest_page takes, so that a page never fails for units. */
@@ -71,6 +76,17 @@ export class AttestorBuilder implements TransactionBuilder {
   }
 
   async attest(read: MeterPageRead, window: number, entries: readonly AttestEntry[], nonce: number) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#attest(read, window, entries, nonce);
+      } catch (error) {
+        // Who did not sign is not chosen again: the others go on without them.
+        if (!(error instanceof CosignersMissing) || attempt >= MOST_CHOICES) throw error;
+      }
+    }
+  }
+
+  async #attest(read: MeterPageRead, window: number, entries: readonly AttestEntry[], nonce: number) {
     const { zone, page } = read;
     const { others, bitmap } = await this.#cosigner.attestors(zone);
     const attestors = [this.#attestor.publicKey, ...others];

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { decodeConfig, decodeZone, pda } from '@gridtokenx/chain-client';
+import { decodeConfig, pda } from '@gridtokenx/chain-client';
 import { equalBytes, toHex } from '@gridtokenx/protocol';
 import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
 import { SettlementDriver } from '../../domain/settlement/driver.js';
-import { NodeUnavailable } from '../../domain/settlement/ports.js';
 import type { Chain, ChainDeps } from '../../ports.js';
-import { AttestorBuilder, type Cosigner, singleAttestor } from './builder.js';
+import { AttestorBuilder, singleAttestor } from './builder.js';
+import { attestTogether, zoneReader } from './cosign/index.js';
 import { ask, RpcNode } from './node.js';
 import { RpcRegistry } from './registry.js';
 import { SqliteSettlementStore } from './store.js';
@@ -36,20 +36,26 @@ async function postSnapshot(url: string): Promise<number> {
 
 /**
  * The chain side: registry, settlement, and what the api shows of them. Resolving needs no node; a node that is away is
- * waited for. `cosigner` is for zones with more than one attestor. Throws when the attestor's key cannot be read.
+ * waited for. With `deps.cosign` several oracles attest together. Throws when the attestor's key cannot be read.
  */
-export async function startSettlement(deps: ChainDeps, cosigner?: Cosigner): Promise<Chain> {
+export async function startSettlement(deps: ChainDeps): Promise<Chain> {
   const { options, database, statements, realClock, randomness, logger } = deps;
   const { commitment, graceMs } = options;
   const attestor = readKeypair(options.attestorKeyFile);
   const connection = new Connection(options.rpcUrl, { commitment, disableRetryOnRateLimit: true });
   const registry = new RpcRegistry(connection, realClock, logger);
   const account = (what: string, key: PublicKey) => ask(what, connection.getAccountInfo(key, commitment));
-  const zoneAttestors = async (zone: number): Promise<readonly PublicKey[]> => {
-    const found = await account('reading the zone', pda.zone(zone));
-    if (!found) throw new NodeUnavailable(`zone ${zone} does not exist`);
-    return decodeZone(found).attestors;
-  };
+  const zoneSet = zoneReader((key) => account('reading the zone', key));
+  const latestBlockhash = () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment));
+  const node = new RpcNode(connection, commitment);
+  const together = deps.cosign
+    ? attestTogether({
+        ...{ networkId: options.networkId, attestor, cosign: deps.cosign, node, latestBlockhash, zoneSet, registry },
+        ...{ statements, database, realClock, logger },
+        ...(options.roundMs === undefined ? {} : { roundMs: options.roundMs }),
+      })
+    : null;
+  const alone = () => singleAttestor(attestor.publicKey, async (zone) => (await zoneSet(zone)).attestors);
   const checkNetwork = async (): Promise<string | null> => {
     const found = await account('reading the registry', pda.config());
     if (!found) return 'waiting for the registry to be initialised';
@@ -59,12 +65,9 @@ export async function startSettlement(deps: ChainDeps, cosigner?: Cosigner): Pro
   };
   const { snapshotUrl } = options;
   const driver = new SettlementDriver({
-    node: new RpcNode(connection, commitment),
-    builder: new AttestorBuilder(
-      () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment)),
-      attestor,
-      cosigner ?? singleAttestor(attestor.publicKey, zoneAttestors),
-    ),
+    node,
+    builder: new AttestorBuilder(latestBlockhash, attestor, together?.cosigner ?? alone()),
+    turns: together?.turns ?? null,
     store: new SqliteSettlementStore(database),
     statements,
     registry,
@@ -80,8 +83,9 @@ export async function startSettlement(deps: ChainDeps, cosigner?: Cosigner): Pro
   registry.poll(REGISTRY_EVERY_MS);
   return {
     registry,
-    settlements: new SettlementViews(database, registry, driver),
+    settlements: new SettlementViews(database, registry, driver, () => together?.peers.view() ?? []),
     attestor: attestor.publicKey.toBase58(),
+    cosign: together && ((body) => together.answer(body)),
     start: () => driver.start(),
     async stop() {
       registry.stop();

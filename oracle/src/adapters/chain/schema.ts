@@ -91,4 +91,23 @@ export const chainMigrations: readonly Migration[] = [
       CREATE INDEX chain_intents_undone ON chain_intents (id) WHERE status = 'undone';
     `,
   },
+  {
+    // What this attestor has put its signature under, whoever sends it; stored before the signature is given.
+    name: 'chain-3',
+    sql: `
+      CREATE TABLE chain_cosigned (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        zone INTEGER NOT NULL,
+        page INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        blockhash TEXT NOT NULL,
+        last_valid_height INTEGER NOT NULL,
+        leader TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        lapsed_ms INTEGER
+      ) STRICT;
+      CREATE INDEX chain_cosigned_version ON chain_cosigned (zone, page, version) WHERE lapsed_ms IS NULL;
+    `,
+  },
 ];

@@ -21,8 +21,15 @@ export class SettlementViews implements Settlements {
   readonly #database: Database;
   readonly #registry: Registry;
   readonly #driver: DriverView;
+  readonly #peers: () => NonNullable<ChainState['peers']>;
 
-  constructor(database: Database, registry: Registry, driver: DriverView) {
+  constructor(
+    database: Database,
+    registry: Registry,
+    driver: DriverView,
+    peers: () => NonNullable<ChainState['peers']> = () => [],
+  ) {
+    this.#peers = peers;
     this.#database = database;
     this.#registry = registry;
     this.#driver = driver;
@@ -115,6 +122,7 @@ export class SettlementViews implements Settlements {
       sender: this.#driver.state,
       lastSnapshotSlot: this.#driver.lastSnapshotSlot,
       problems: problems.slice(0, SHOWN_PROBLEMS),
+      peers: this.#peers(),
     };
   }
 }

@@ -83,11 +83,16 @@ export class SqliteViews implements LedgerViews {
     const reading = this.#sql.reading.get(stream);
     const statement = this.#sql.statement.get(stream);
     return {
-      gateway: (this.#sql.gateway.get(record.meterId)?.key as Uint8Array | undefined) ?? null,
+      gateway: this.gatewayOf(record.meterId),
       reading: reading ? (messageRow(reading).payload as Reading) : null,
       statement: statement ? (messageRow(statement).payload as Statement) : null,
       counts: this.#counts(record.meterId),
     };
+  }
+
+  /** The gateway that last brought something new of a meter, 32 bytes. */
+  gatewayOf(meterId: string): Uint8Array | null {
+    return (this.#sql.gateway.get(meterId)?.key as Uint8Array | undefined) ?? null;
   }
 
   unattributed(): MeterView['counts'] {

@@ -1,16 +1,19 @@
 import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports.js';
 import { compareWithArchive, equal } from './lineage.js';
 import { explainSkip, isOpen, MOVED, planMint, planWindow, type SlottedMeter } from './plan.js';
-import type {
-  AttestedEvent,
-  ChainNode,
-  Intent,
-  IntentItem,
-  MeterPageRead,
-  NewIntent,
-  PageRead,
-  SettlementStore,
-  TransactionBuilder,
+import {
+  type AttestedEvent,
+  type ChainNode,
+  CosignersMissing,
+  type Intent,
+  type IntentItem,
+  LedgerGrew,
+  type MeterPageRead,
+  type NewIntent,
+  type PageRead,
+  type SettlementStore,
+  type TransactionBuilder,
+  type TurnKeeper,
 } from './ports.js';
 
 /** What one step came to. `untilMs`: real time at which the next step can do something, unless woken before. */
@@ -31,6 +34,8 @@ export interface LaneDeps {
   /** Real time at which a window was, or will be, over on the reading clock. */
   readonly closedAtMs: (window: number) => number;
   readonly graceMs: number;
+  /** Null where there is one attestor: then it is always our turn. */
+  readonly turns?: TurnKeeper | null;
   readonly logger: Logger;
 }
 
@@ -39,6 +44,7 @@ const RESEND_MS = 500;
 const POLL_MS = 25;
 /** A node that shows less than the archive, or does not know a blockhash, is believed after this time. */
 const PATIENCE_MS = 3_000;
+const COSIGN_AGAIN_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 const IDLE_MS = 5_000;
@@ -239,6 +245,9 @@ export class Lane {
     if (settled.kind === 'settled') return settled;
     const plan = planMint(read, this.#meters());
     const { builder, store } = this.#deps;
+    if (!plan.pool && plan.wallets.length === 0) return null;
+    const notOurs = await this.#notOurTurn(`mint ${page.version}`, page.highestWindow);
+    if (notOurs) return notOurs;
     const base = { zone: this.zone, page: this.page, version: page.version, moves: page.moves, history: page.history };
     const mint = { ...base, expectedHistory: null, window: null, items: [] };
     if (plan.pool) {
@@ -295,15 +304,33 @@ export class Lane {
     }
     if (unusable.length > 0) return { kind: 'progress' };
     if (plan.kind === 'nothing') {
+      this.problem = null;
       if (isCatchingUp) store.caughtUp(this.zone, this.page);
       return this.#wait(IDLE_MS, read.ledger ? 'idle' : 'the ledger page does not exist yet');
     }
     if (plan.kind === 'wait') return { kind: 'wait', untilMs: plan.untilMs, why: 'waiting for the other meters' };
-    const { taken, expectedHistory, ...signed } = await builder.attest(page, plan.window, plan.entries, store.nonce());
+    const notOurs = await this.#notOurTurn(`attest ${page.version} ${plan.window}`, plan.window);
+    if (notOurs) return notOurs;
+    const built = await builder.attest(page, plan.window, plan.entries, store.nonce()).catch((error: unknown) => {
+      if (error instanceof LedgerGrew || error instanceof CosignersMissing) return error;
+      throw error;
+    });
+    if (built instanceof LedgerGrew) return this.#wait(POLL_MS, built.message);
+    if (built instanceof CosignersMissing) {
+      this.problem = built.message;
+      return this.#wait(COSIGN_AGAIN_MS, built.message);
+    }
+    const { taken, expectedHistory, ...signed } = built;
     const items = taken.map(({ payload: _, ...item }) => item);
     const { version, moves, history } = page;
     const base = { zone: this.zone, page: this.page, version, moves, history, expectedHistory, window: plan.window };
     return this.#store({ kind: 'attest', ...base, items, ...signed });
+  }
+
+  /** Another attestor leads: what it does shows on the page. */
+  async #notOurTurn(what: string, window: number): Promise<Step | null> {
+    const ms = (await this.#deps.turns?.wait(this.zone, this.page, what, window)) ?? 0;
+    return ms > 0 ? this.#wait(ms, 'another oracle leads') : null;
   }
 
   #pause(why: string): Step {

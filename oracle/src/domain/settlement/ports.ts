@@ -66,7 +66,17 @@ export type BlockhashState = 'valid' | 'expired' | 'unfamiliar';
 
 /** The node cannot be reached or does not answer sensibly: wait and ask again. */
 export class NodeUnavailable extends Error {
-  override readonly name = 'NodeUnavailable';
+  override readonly name: string = 'NodeUnavailable';
+}
+
+/** Too few attestors sign with us now: wait, or let another lead. The message says who and why. */
+export class CosignersMissing extends NodeUnavailable {
+  override readonly name = 'CosignersMissing';
+}
+
+/** A co-signer showed statements that this ledger did not have and has now: plan anew. */
+export class LedgerGrew extends NodeUnavailable {
+  override readonly name = 'LedgerGrew';
 }
 
 /** A node of the chain. Every method may throw `NodeUnavailable` and nothing else. */
@@ -132,7 +142,7 @@ export interface AttestEntry extends IntentItem {
 export interface TransactionBuilder {
   /**
    * attest_page on `read` for as many of `entries` (rising slots) as fit one transaction; the others come with the next
-   * read. Throws `NodeUnavailable`.
+   * read. Throws `NodeUnavailable`; of these `CosignersMissing` and `LedgerGrew` are no fault of the node.
    */
   attest(
     read: MeterPageRead,
@@ -143,6 +153,12 @@ export interface TransactionBuilder {
   mintPage(zone: number, page: number, nonce: number): Promise<SignedTransaction>;
   /** Also makes the owner's token account where it is missing. */
   mintMeter(zone: number, page: number, meterId: string, owner: string, nonce: number): Promise<SignedTransaction>;
+}
+
+/** Whose turn it is to send for a page, among several attestors. */
+export interface TurnKeeper {
+  /** 0 when it is ours, else ms until it is worth asking again. `what` names the work. Throws `NodeUnavailable`. */
+  wait(zone: number, page: number, what: string, window: number): Promise<number>;
 }
 
 /** What an attest_page that landed did. */

@@ -1,0 +1,61 @@
+import { base58Encode } from '@gridtokenx/protocol';
+import type { Keypair } from '@solana/web3.js';
+import { Turns } from '../../../domain/settlement/cosign.js';
+import type { ChainNode, TurnKeeper } from '../../../domain/settlement/ports.js';
+import type {
+  CosignAnswer,
+  CosignDeps,
+  Database,
+  Logger,
+  RealClock,
+  Registry,
+  StatementStore,
+} from '../../../ports.js';
+import type { Cosigner, LatestBlockhash } from '../builder.js';
+import { CosignDesk } from './desk.js';
+import { CosignGuard } from './guard.js';
+import { askOverHttp } from './http.js';
+import { type AskPeer, PeerBook, PeerCosigners } from './peers.js';
+import { type ZoneSet, zoneTurns } from './zone.js';
+
+export { type ZoneSet, zoneReader } from './zone.js';
+
+export interface TogetherDeps {
+  readonly networkId: Uint8Array;
+  readonly attestor: Keypair;
+  readonly cosign: CosignDeps;
+  readonly node: Pick<ChainNode, 'readPage' | 'blockhashState'>;
+  readonly latestBlockhash: LatestBlockhash;
+  readonly zoneSet: (zone: number) => Promise<ZoneSet>;
+  readonly registry: Registry;
+  readonly statements: StatementStore;
+  /** Already migrated with `chainMigrations`. */
+  readonly database: Database;
+  readonly realClock: RealClock;
+  readonly logger: Logger;
+  readonly ask?: AskPeer;
+  readonly roundMs?: number;
+}
+
+/** Both sides of co-signing, which share what they know of the peers and what they have signed. */
+export interface Together {
+  readonly cosigner: Cosigner;
+  readonly turns: TurnKeeper;
+  readonly peers: PeerBook;
+  answer(body: Uint8Array): Promise<CosignAnswer>;
+}
+
+export function attestTogether(deps: TogetherDeps): Together {
+  const { cosign, node, attestor, zoneSet, realClock, logger } = deps;
+  const peers = new PeerBook(cosign.peers, realClock, logger);
+  const guard = new CosignGuard(deps.database, realClock, (of) => node.blockhashState(of));
+  const shared = { ...deps, peers, guard };
+  const { signer, verifier, exchange } = cosign;
+  const desk = new CosignDesk({ ...shared, identity: signer.publicKey, verifier, exchange });
+  return {
+    cosigner: new PeerCosigners({ ...shared, identity: base58Encode(signer.publicKey), ask: deps.ask ?? askOverHttp }),
+    turns: zoneTurns(new Turns(deps.roundMs), attestor.publicKey, zoneSet, realClock),
+    peers,
+    answer: (body) => desk.answer(body),
+  };
+}

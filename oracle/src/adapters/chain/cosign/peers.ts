@@ -1,0 +1,235 @@
+import { base58Decode, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
+import { type Keypair, PublicKey } from '@solana/web3.js';
+import { statementAt } from '../../../domain/settlement/cosign.js';
+import { CosignersMissing, LedgerGrew } from '../../../domain/settlement/ports.js';
+import type { CosignAnswer, CosignDeps, Logger, Peer, RealClock, StatementStore } from '../../../ports.js';
+import type { Cosigner, CosignRequest, LatestBlockhash } from '../builder.js';
+import type { CosignGuard } from './guard.js';
+import { readProposal } from './message.js';
+import type { ZoneSet } from './zone.js';
+
+/** Carries a request to a peer. Rejects when there is no answer. */
+export type AskPeer = (peer: Peer, body: Uint8Array) => Promise<CosignAnswer>;
+
+/** A peer that did not sign is not asked again for this long, unless nobody else is left. */
+const SILENT_MS = 10_000;
+const REFUSED_MS = 2_000;
+
+interface Standing {
+  state: string;
+  untilMs: number;
+  /** What it said that no honest oracle says; stays for a person to look at. */
+  accusation: string | null;
+}
+
+const FRESH: Standing = { state: 'not asked yet', untilMs: Number.NEGATIVE_INFINITY, accusation: null };
+
+/** What is known of the other attestors; shown in the state. */
+export class PeerBook {
+  readonly all: readonly Peer[];
+  readonly #realClock: RealClock;
+  readonly #logger: Logger;
+  readonly #standings = new Map<string, Standing>();
+
+  constructor(all: readonly Peer[], realClock: RealClock, logger: Logger) {
+    this.all = all;
+    this.#realClock = realClock;
+    this.#logger = logger;
+  }
+
+  view(): { oracle: string; attestor: string; state: string }[] {
+    return this.all.map(({ oracle, attestor }) => {
+      const { state, accusation } = this.#of(oracle);
+      return { oracle, attestor, state: accusation ? `${state}; FALSE: ${accusation}` : state };
+    });
+  }
+
+  /** May it be asked now? */
+  isTrusted({ oracle }: Peer): boolean {
+    return this.#of(oracle).untilMs <= this.#realClock.monotonic();
+  }
+
+  signs({ oracle }: Peer): void {
+    this.#standings.set(oracle, { ...this.#of(oracle), state: 'signs', untilMs: Number.NEGATIVE_INFINITY });
+  }
+
+  problem(peer: Peer, state: string, forMs = REFUSED_MS): void {
+    const before = this.#of(peer.oracle);
+    if (before.state !== state)
+      this.#logger.warn({ oracle: peer.oracle, state }, 'another oracle does not sign with us');
+    this.#standings.set(peer.oracle, { ...before, state, untilMs: this.#realClock.monotonic() + forMs });
+  }
+
+  /**
+   * It said what no honest oracle says: named for a person to look at. It is asked again later all the same, because its
+   * signature counts only where it agrees with ours.
+   */
+  accuse(peer: Peer, what: string): void {
+    const before = this.#of(peer.oracle);
+    if (before.accusation !== what)
+      this.#logger.error({ oracle: peer.oracle, what }, 'another oracle says what is false');
+    const untilMs = this.#realClock.monotonic() + SILENT_MS;
+    this.#standings.set(peer.oracle, { state: 'not asked for now', untilMs, accusation: what });
+  }
+
+  #of(oracle: string): Standing {
+    return this.#standings.get(oracle) ?? FRESH;
+  }
+}
+
+export interface PeerCosignerDeps {
+  readonly networkId: Uint8Array;
+  readonly attestor: Keypair;
+  readonly cosign: CosignDeps;
+  readonly peers: PeerBook;
+  readonly ask: AskPeer;
+  readonly zoneSet: (zone: number) => Promise<ZoneSet>;
+  readonly statements: StatementStore;
+  readonly guard: CosignGuard;
+  /** Base58 identity of this oracle. */
+  readonly identity: string;
+  readonly latestBlockhash: LatestBlockhash;
+  readonly realClock: RealClock;
+}
+
+/** The leader's side: chooses who signs with us, asks, and checks what comes back. */
+export class PeerCosigners implements Cosigner {
+  readonly #deps: PeerCosignerDeps;
+
+  constructor(deps: PeerCosignerDeps) {
+    this.#deps = deps;
+  }
+
+  async attestors(zone: number): Promise<{ others: PublicKey[]; bitmap: number }> {
+    const { attestor, cosign, peers, zoneSet } = this.#deps;
+    const set = await zoneSet(zone);
+    const place = (key: PublicKey) => set.attestors.findIndex((one) => one.equals(key));
+    const own = place(attestor.publicKey);
+    if (own < 0) throw new CosignersMissing(`${attestor.publicKey.toBase58()} is no attestor of zone ${zone}`);
+    const wanted = Math.max(set.threshold, cosign.threshold) - 1;
+    const { length } = set.attestors;
+    const known = peers.all
+      .map((peer) => ({ peer, key: new PublicKey(peer.attestor) }))
+      .filter(({ key }) => place(key) >= 0)
+      // From the place after ours on, so that the work is spread.
+      .sort((a, b) => ((place(a.key) - own + length) % length) - ((place(b.key) - own + length) % length));
+    const chosen = known.filter(({ peer }) => peers.isTrusted(peer)).slice(0, wanted);
+    if (chosen.length < wanted) {
+      const states = peers.view().map(({ oracle, state }) => `${oracle.slice(0, 8)} ${state}`);
+      throw new CosignersMissing(`${chosen.length} of ${wanted} co-signers can be asked (${states.join('; ')})`);
+    }
+    const others = chosen.map(({ key }) => key);
+    return { others, bitmap: [attestor.publicKey, ...others].reduce((bits, key) => bits | (1 << place(key)), 0) };
+  }
+
+  async sign(request: CosignRequest): Promise<ReadonlyMap<string, Uint8Array>> {
+    const { peers, attestor } = this.#deps;
+    await this.#commit(request);
+    const names = new Set(readProposal(request.message).attestors.map((key) => key.toBase58()));
+    names.delete(attestor.publicKey.toBase58());
+    const asked = peers.all.filter((peer) => names.has(peer.attestor));
+    const signatures = new Map<string, Uint8Array>();
+    const grew = await Promise.all(
+      asked.map(async (peer) => {
+        const answer = await this.#ask(peer, request);
+        if (answer instanceof Uint8Array) signatures.set(peer.attestor, answer);
+        return answer === 'grew';
+      }),
+    );
+    if (grew.includes(true)) throw new LedgerGrew('statements came from another oracle');
+    if (signatures.size < names.size) {
+      throw new CosignersMissing(`${signatures.size} of ${names.size} co-signers signed`);
+    }
+    return signatures;
+  }
+
+  /** Our own signature is one like any other: stored before it is given, and never under two things at once. */
+  async #commit({ message, zone, page }: CosignRequest): Promise<void> {
+    const { guard, identity, latestBlockhash } = this.#deps;
+    const { version, digest, blockhash } = readProposal(message);
+    const { lastValidBlockHeight: lastValidHeight } = await latestBlockhash();
+    if (await guard.commit({ zone, page, version, digest, blockhash, lastValidHeight, leader: identity })) return;
+    throw new CosignersMissing(`another attest_page for page ${zone}/${page}, version ${version}, may still land`);
+  }
+
+  /** The signature; 'grew' when the peer showed statements that are new here; null otherwise. */
+  async #ask(peer: Peer, request: CosignRequest): Promise<Uint8Array | 'grew' | null> {
+    const { peers, ask, cosign } = this.#deps;
+    let answer: CosignAnswer;
+    try {
+      answer = await ask(peer, this.#body(peer, request));
+    } catch (error) {
+      peers.problem(peer, `silent: ${error instanceof Error ? error.message : String(error)}`, SILENT_MS);
+      return null;
+    }
+    const { signature, refused, detail, statements } = fields(answer.body);
+    if (signature === null) {
+      if (refused === 'left out' && statements.length > 0 && this.#takeOver(peer, request, statements)) return 'grew';
+      peers.problem(peer, `refuses: ${refused}: ${detail}`);
+      return null;
+    }
+    if (!cosign.verifier.verify(signature, request.message, publicKeyFromBase58(peer.attestor))) {
+      peers.accuse(peer, 'a signature that is not its own over what it was asked to sign');
+      return null;
+    }
+    peers.signs(peer);
+    return signature;
+  }
+
+  #body(peer: Peer, { message, entries, window }: CosignRequest): Uint8Array {
+    const { networkId, realClock, cosign, statements } = this.#deps;
+    const messages = entries.flatMap(({ meterId }) => statementAt(statements, meterId, window)?.message ?? []);
+    const to = base58Decode(peer.oracle);
+    const timeMs = realClock.now();
+    return signCosignRequest({ networkId, timeMs, to, transaction: message, statements: messages }, cosign.signer);
+  }
+
+  /** Stores what the peer has and we may not have; true when there is more to attest now. */
+  #takeOver(peer: Peer, { window, entries }: CosignRequest, messages: readonly Uint8Array[]): boolean {
+    const { cosign, statements } = this.#deps;
+    let isNew = false;
+    const stop = statements.onStored(() => {
+      isNew = true;
+    });
+    try {
+      cosign.exchange(base58Decode(peer.oracle), messages);
+    } finally {
+      stop();
+    }
+    // Were one of ours no longer acceptable, the transaction could not be built again either.
+    return isNew || entries.some(({ meterId }) => !statementAt(statements, meterId, window));
+  }
+}
+
+const MOST_SHOWN = 256;
+
+/** What can be used of an answer, whatever it is. */
+function fields(body: unknown): {
+  signature: Uint8Array | null;
+  refused: string;
+  detail: string;
+  statements: Uint8Array[];
+} {
+  const of = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const text = (value: unknown) => (typeof value === 'string' ? value.slice(0, 300) : '');
+  const statements = Array.isArray(of.statements) ? of.statements.slice(0, MOST_SHOWN) : [];
+  return {
+    signature: signatureOf(of.signature),
+    refused: text(of.refused) || 'without a reason',
+    detail: text(of.detail),
+    statements: statements
+      .filter((one): one is string => typeof one === 'string' && /^[0-9a-f]{342}$/.test(one))
+      .map((one) => fromHex(one)),
+  };
+}
+
+/** 64 bytes, or null where there is none; what cannot be read is no valid signature of anybody. */
+function signatureOf(value: unknown): Uint8Array | null {
+  if (typeof value !== 'string') return null;
+  try {
+    const bytes = base58Decode(value);
+    return bytes.length === 64 ? bytes : new Uint8Array(64);
+  } catch {
+    return new Uint8Array(64);
+  }
+}

@@ -1,0 +1,39 @@
+import { decodeZone, pda, type RawAccount } from '@gridtokenx/chain-client';
+import type { PublicKey } from '@solana/web3.js';
+import type { Turns } from '../../../domain/settlement/cosign.js';
+import { NodeUnavailable, type TurnKeeper } from '../../../domain/settlement/ports.js';
+import type { RealClock } from '../../../ports.js';
+
+/** What the registry says of a zone's attestors. */
+export interface ZoneSet {
+  readonly attestors: readonly PublicKey[];
+  readonly threshold: number;
+  readonly capacityW: bigint;
+}
+
+/** Reads a zone. The function throws `NodeUnavailable`. */
+export function zoneReader(account: (key: PublicKey) => Promise<RawAccount | null>) {
+  return async (zone: number): Promise<ZoneSet> => {
+    const found = await account(pda.zone(zone));
+    if (!found) throw new NodeUnavailable(`zone ${zone} does not exist`);
+    const { attestors, threshold, capacityW } = decodeZone(found);
+    return { attestors, threshold, capacityW };
+  };
+}
+
+/** Leads in turn, by place in the zone's set. */
+export function zoneTurns(
+  turns: Turns,
+  own: PublicKey,
+  zoneSet: (zone: number) => Promise<ZoneSet>,
+  realClock: RealClock,
+): TurnKeeper {
+  return {
+    async wait(zone, page, what, window) {
+      const { attestors } = await zoneSet(zone);
+      const place = attestors.findIndex((key) => key.equals(own));
+      if (place < 0) throw new NodeUnavailable(`${own.toBase58()} is no attestor of zone ${zone}`);
+      return turns.wait(`${zone}/${page}`, what, window, { place, count: attestors.length }, realClock.monotonic());
+    },
+  };
+}

@@ -1,0 +1,197 @@
+import type { AttestableStatement, StatementStore } from '../../ports.js';
+import { explainSkip, isOpen, MOVED, type SlottedMeter, totalsOf, unusable } from './plan.js';
+import type { AttestEntry, MeterPageRead } from './ports.js';
+
+/** Why a co-signer does not sign. Part of the answer, so a name keeps its meaning. */
+export type RefusalCode =
+  /** Not the request of a configured oracle, or not meant for this one, this network or this moment. */
+  | 'stranger'
+  | 'stale'
+  | 'malformed'
+  /** Anything but compute budget and this attest_page, other accounts, another payer. */
+  | 'transaction'
+  | 'attestors'
+  | 'unknown page'
+  /** The chain as this oracle reads it is not what the proposal was built on: it may lag. */
+  | 'page differs'
+  | 'blockhash'
+  /** This ledger has no acceptable statement for a meter of the proposal. */
+  | 'no statement'
+  /** This ledger has statements that the proposal passes over; they are part of the answer. */
+  | 'left out'
+  | 'root'
+  | 'totals'
+  | 'implausible'
+  /** Another attest_page for the same page version was signed, and may still land. */
+  | 'held'
+  | 'unavailable';
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  /** Plain words. */
+  readonly detail: string;
+  /** 171-byte messages that the asking oracle does not seem to have. */
+  readonly statements?: readonly Uint8Array[];
+}
+
+/** The statement for exactly this window. */
+export function statementAt(
+  statements: StatementStore,
+  meterId: string,
+  window: number,
+): AttestableStatement | undefined {
+  const [found] = statements.attestable(meterId, window - 1, 1);
+  return found?.window === window ? found : undefined;
+}
+
+export interface Judged {
+  readonly read: MeterPageRead;
+  /** Of the page. */
+  readonly meters: readonly SlottedMeter[];
+  readonly statements: StatementStore;
+  readonly window: number;
+  /** Slots that the proposal sets, rising. */
+  readonly slots: readonly number[];
+  /** Did the totals of this slot still fit the transaction? */
+  readonly fits: (slot: number, totals: { exportWh: bigint; importWh: bigint }) => boolean;
+}
+
+/**
+ * What this oracle would write itself for the slots of a proposal: from its own ledger and its own read of the page
+ * (chain: k-of-n). The caller compares bytes. May throw when the disk fails.
+ */
+export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refused: Refusal } {
+  const { read, meters, statements, window, slots } = given;
+  const bySlot = new Map(meters.map((meter) => [meter.slot, meter]));
+  const entries: AttestEntry[] = [];
+  for (const slot of slots) {
+    const [meter, before] = [bySlot.get(slot), read.slots[slot]];
+    const statement = meter && statementAt(statements, meter.meterId, window);
+    if (!meter || !before || !statement) {
+      const detail = `slot ${slot}, window ${window}: no statement that may be attested`;
+      return { refused: { code: 'no statement', detail } };
+    }
+    const reason = isOpen(before) ? unusable(meter, before, statement) : 'slot not open';
+    if (reason) return { refused: { code: 'no statement', detail: `slot ${slot}, window ${window}: ${reason}` } };
+    entries.push({
+      meterId: meter.meterId,
+      slot,
+      ...totalsOf(meter, statement),
+      before,
+      payload: statement.payload,
+    });
+  }
+  const missing = leftOut(given);
+  if (missing.length === 0) return { entries };
+  const detail = `${missing.length} statements for window ${window} are passed over`;
+  return { refused: { code: 'left out', detail, statements: missing.map(({ message }) => message) } };
+}
+
+/** Statements for the window that the chain would take now and that the proposal leaves out without a reason. */
+function leftOut({ read, meters, statements, window, slots, fits }: Judged): AttestableStatement[] {
+  const taken = new Set(slots);
+  const highest = Math.max(-1, ...slots);
+  const missing: AttestableStatement[] = [];
+  for (const meter of [...meters].sort((a, b) => a.slot - b.slot)) {
+    const before = read.slots[meter.slot];
+    if (!before || taken.has(meter.slot) || !isOpen(before) || window <= before.window) continue;
+    const statement = statementAt(statements, meter.meterId, window);
+    // With a later statement its energy comes with that one: so a page catches up after a rollback.
+    if (!statement || (statements.newest(meter.meterId)?.window ?? window) > window) continue;
+    const totals = totalsOf(meter, statement);
+    if (unusable(meter, before, statement) || explainSkip(before, window, totals) !== MOVED) continue;
+    // A full transaction is split in slot order: what comes after it is for the next one.
+    if (meter.slot > highest && !fits(meter.slot, totals)) break;
+    missing.push(statement);
+  }
+  return missing;
+}
+
+/** Net energy that meters of a zone gave in some windows. */
+export interface NetRise {
+  /** Export minus import, Wh. */
+  readonly netWh: bigint;
+  /** Windows that it took, at least 1. */
+  readonly windows: number;
+}
+
+const MICRO = 1_000_000n;
+
+/**
+ * Is the average power of a zone more than its lines carry? In words, or null. `capacityW` both ways, one tenth of
+ * tolerance as in the caps; `stepWh` is what the resolution of the registers may add.
+ */
+export function implausible(capacityW: bigint, rises: readonly NetRise[], stepWh: bigint): string | null {
+  let micro = 0n;
+  for (const { netWh, windows } of rises) micro += (netWh * MICRO) / BigInt(Math.max(1, windows));
+  const size = micro < 0n ? -micro : micro;
+  // A quarter of an hour, and a tenth more.
+  const limit = (capacityW * MICRO * 11n) / 40n + stepWh * MICRO;
+  if (size <= limit) return null;
+  return `the zone's net energy of ${size / MICRO} Wh a window is above ${limit / MICRO} Wh, its capacity of ${capacityW} W`;
+}
+
+/**
+ * Net rises of a zone for one window: of the proposal's slots since the page was last moved, and of the zone's other
+ * meters between this window and the one before, so that splitting a window hides nothing.
+ */
+export function netRises(
+  entries: readonly AttestEntry[],
+  others: readonly string[],
+  statements: StatementStore,
+  window: number,
+): NetRise[] {
+  const rises = entries.map(({ exportWh, importWh, before }) => ({
+    netWh: exportWh - before.exportWh - (importWh - before.importWh),
+    windows: window - before.window,
+  }));
+  const taken = new Set(entries.map(({ meterId }) => meterId));
+  for (const meterId of others) {
+    if (taken.has(meterId)) continue;
+    const [first, second] = statements.attestable(meterId, window - 2, 2);
+    if (first?.window !== window - 1 || second?.window !== window) continue;
+    rises.push({ netWh: second.exportWh - first.exportWh - (second.importWh - first.importWh), windows: 1 });
+  }
+  return rises;
+}
+
+/** How long one attestor of the zone leads before the next may. */
+export const ROUND_MS = 8_000;
+/** Others' work is looked for this often. */
+const LOOK_AGAIN_MS = 500;
+
+/**
+ * Whose turn it is to send for a page: place (window + round) of the zone's set, where rounds are counted in real time from
+ * the moment at which this oracle first saw that there is something to do. Clocks need not agree: two leaders at a time cost
+ * a refused signature, nothing more.
+ */
+export class Turns {
+  readonly #roundMs: number;
+  readonly #since = new Map<string, { what: string; ms: number }>();
+
+  constructor(roundMs = ROUND_MS) {
+    this.#roundMs = roundMs;
+  }
+
+  /**
+   * 0 when the attestor at `place` of `count` leads, else the ms to wait before asking again. `what` names the work and
+   * changes with each piece of it.
+   */
+  wait(
+    lane: string,
+    what: string,
+    window: number,
+    { place, count }: { place: number; count: number },
+    nowMs: number,
+  ): number {
+    let since = this.#since.get(lane);
+    if (since?.what !== what) {
+      since = { what, ms: nowMs };
+      this.#since.set(lane, since);
+    }
+    const passed = Math.max(0, nowMs - since.ms);
+    const round = Math.floor(passed / this.#roundMs);
+    if ((window + round) % count === place) return 0;
+    return Math.min(LOOK_AGAIN_MS, this.#roundMs - (passed % this.#roundMs));
+  }
+}
