@@ -1,6 +1,6 @@
 // The first thing that runs, on whatever Node (20 or newer) is there: installs the pinned dependencies when the lock file
 // is newer than what is installed, strips the types, and hands over to the pinned Node 24 of node_modules.
-//   node tools/run.mjs start|test|bench|check|build [arguments]
+//   node tools/run.mjs start|test|bench|check|campaign|build [arguments]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,7 @@ const commands = {
   check: 'tools/dist/checks/main.js',
   'verify-report': 'tools/dist/checks/report.js',
   outsider: 'tools/dist/checks/outsider.js',
+  campaign: 'simulators/campaigns/dist/main.js',
   build: null,
 };
 

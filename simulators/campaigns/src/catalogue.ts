@@ -1,0 +1,15 @@
+import type { Campaign } from './campaign.js';
+
+/** All campaigns, loaded only when they are run. */
+const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
+  ledger: async () => (await import('./ledger/index.js')).ledgerCampaign,
+};
+
+export const campaignNames: readonly string[] = Object.keys(CATALOGUE);
+
+/** A campaign by its name; rejects for an unknown one. */
+export function loadCampaign(name: string): Promise<Campaign> {
+  const load = CATALOGUE[name];
+  if (!load) return Promise.reject(new Error(`no campaign "${name}": there is ${campaignNames.join(', ')}`));
+  return load();
+}

@@ -1,0 +1,47 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { campaignNames } from '../catalogue.js';
+
+export interface Options {
+  readonly name: string;
+  /** null: as many as the campaign wants. */
+  readonly seeds: number | null;
+  /** The first seed; the others follow it. */
+  readonly seed: number;
+  readonly control: string | null;
+  readonly minutes: number;
+  readonly workers: number | null;
+  /** Forget what passed before. */
+  readonly fresh: boolean;
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a whole number from 1');
+  return value;
+}
+
+/** Reads the command line (without program names); a wrong one is explained and ends the process with code 2. */
+export function parseOptions(args: readonly string[]): Options {
+  const command = new Command('npm run campaign --')
+    .description('Runs a seeded campaign; stopped, it goes on with the same command')
+    .argument('<name>', campaignNames.join(', '))
+    .option('--seeds <n>', 'number of seeds (default: the campaign decides)', whole)
+    .option('--seed <s>', 'first seed', whole, 1)
+    .option('--control <name>', 'break a rule on purpose; exit code 0 when that is noticed')
+    .option('--minutes <m>', 'stop after this time', whole, 30)
+    .option('--workers <n>', 'processes (default: one for each core)', whole)
+    .option('--fresh', 'forget the seeds that passed before', false)
+    .configureOutput({ outputError: (text, write) => write(text) })
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+  command.parse([...args], { from: 'user' });
+  const { seeds, seed, control, minutes, workers, fresh } = command.opts();
+  return {
+    name: String(command.args[0]),
+    seeds: seeds ?? null,
+    seed,
+    control: control ?? null,
+    minutes,
+    workers: workers ?? null,
+    fresh,
+  };
+}

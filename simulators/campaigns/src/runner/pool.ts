@@ -1,0 +1,94 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Outcome } from '../campaign.js';
+
+/** A seed that was run; a broken or hanging campaign is a fault of the seed. */
+export interface Finished {
+  readonly seed: number;
+  readonly outcome: Outcome;
+}
+
+export interface PoolOptions {
+  /** Path of the worker's program, and its arguments. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly workers: number;
+  readonly secondsPerSeed: number;
+  /** Seeds in the order in which they are given out. */
+  readonly seeds: Iterator<number>;
+  readonly onFinished: (finished: Finished) => void;
+}
+
+type Message = { type: 'ready' } | { seed: number; outcome: Outcome } | { seed: number; error: string };
+
+/** Runs seeds in processes of their own. A process that dies or hangs fails its seed, and another takes its place. */
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #running = new Set<ChildProcess>();
+  #isStopping = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when all seeds are run, or after `stop`. */
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()));
+  }
+
+  /** Gives out no more seeds; those under way are given up. */
+  stop(): void {
+    this.#isStopping = true;
+    for (const child of this.#running) child.kill('SIGKILL');
+  }
+
+  #next(): number | null {
+    if (this.#isStopping) return null;
+    const { done, value } = this.#options.seeds.next();
+    return done ? null : value;
+  }
+
+  async #work(): Promise<void> {
+    for (let seed = this.#next(); seed !== null; ) seed = await this.#inOneProcess(seed);
+  }
+
+  /** Runs seeds from `first` on until none is left (null) or the process failed one (the next seed). */
+  #inOneProcess(first: number): Promise<number | null> {
+    const { program, args, secondsPerSeed, onFinished } = this.#options;
+    return new Promise((resolve) => {
+      const child = fork(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      this.#running.add(child);
+      let seed: number | null = first;
+      let timer: NodeJS.Timeout | null = null;
+      const fail = (why: string) => {
+        if (timer) clearTimeout(timer);
+        const failed = seed;
+        seed = null;
+        if (failed !== null && !this.#isStopping) onFinished({ seed: failed, outcome: { faults: [why], figures: {} } });
+      };
+      const give = () => {
+        if (seed === null) {
+          child.disconnect();
+          return;
+        }
+        timer = setTimeout(() => {
+          fail(`takes longer than ${secondsPerSeed} s`);
+          child.kill('SIGKILL');
+        }, secondsPerSeed * 1_000);
+        child.send({ seed });
+      };
+      child.on('message', (message: Message) => {
+        if (timer) clearTimeout(timer);
+        if ('error' in message) fail(`the campaign is broken: ${message.error}`);
+        else if ('outcome' in message) onFinished(message);
+        if (!('type' in message)) seed = this.#next();
+        give();
+      });
+      child.on('exit', (code, signal) => {
+        this.#running.delete(child);
+        const wasDone = seed === null && code === 0;
+        if (seed !== null) fail(`the process ended with ${signal ?? `code ${code}`}`);
+        resolve(wasDone ? null : this.#next());
+      });
+    });
+  }
+}

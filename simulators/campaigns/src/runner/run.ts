@@ -1,0 +1,154 @@
+import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Campaign } from '../campaign.js';
+import type { Options } from './options.js';
+import { type Finished, Pool } from './pool.js';
+import { CampaignState, fingerprint } from './state.js';
+
+export interface Surroundings {
+  /** The project's folder; `.campaigns` lies in it. */
+  readonly root: string;
+  /** Of the code under test and the campaign; seeds that passed with other code are run again. */
+  readonly code: string;
+  readonly say: (line: string) => void;
+  /** Calls back when the user wants to stop. */
+  readonly onStop: (stop: () => void) => void;
+}
+
+/** So many failing seeds are told; then it is enough. */
+const TOLD_SEEDS = 10;
+const PROGRESS_MS = 5_000;
+const WORKER = join(dirname(fileURLToPath(import.meta.url)), 'worker.js');
+
+/** The code that a campaign's seeds depend on. */
+export function codeOf(root: string): string {
+  return fingerprint(
+    ['protocol/dist', 'oracle/dist', 'edge/dist', 'simulators/campaigns/dist'].map((f) => join(root, f)),
+  );
+}
+
+function* seedsFrom(first: number, count: number, skip: (seed: number) => boolean): Generator<number> {
+  for (let seed = first; seed < first + count; seed++) if (!skip(seed)) yield seed;
+}
+
+/** Runs seeds until all passed; returns the process's exit code. */
+export async function runCampaign(campaign: Campaign, options: Options, around: Surroundings): Promise<number> {
+  const { say } = around;
+  const file = join(around.root, '.campaigns', `${campaign.name}.json`);
+  if (options.fresh) rmSync(file, { force: true });
+  const state = new CampaignState(file, around.code);
+  const count = options.seeds ?? campaign.seeds;
+  const wanted = [...seedsFrom(options.seed, count, (seed) => state.passed.has(seed))];
+  say(`${campaign.name}: ${campaign.about}`);
+  if (state.isRenewed) say('The code has changed since the last run: all seeds are run again.');
+  if (wanted.length < count) say(`${count - wanted.length} of ${count} seeds passed before; the rest follows.`);
+  const failed: Finished[] = [];
+  const began = Date.now();
+  const busyBefore = state.busyMs;
+  let done = 0;
+  const pool = new Pool({
+    program: WORKER,
+    args: [campaign.name],
+    workers: Math.min(options.workers ?? availableParallelism(), Math.max(1, wanted.length)),
+    secondsPerSeed: campaign.secondsPerSeed,
+    seeds: wanted.values(),
+    onFinished: (finished) => {
+      done++;
+      const { seed, outcome } = finished;
+      if (outcome.faults.length === 0) state.pass(seed, outcome.figures);
+      else {
+        failed.push(finished);
+        tellFailure(campaign, finished, say);
+        if (failed.length >= TOLD_SEEDS) pool.stop();
+      }
+    },
+  });
+  let stopped = '';
+  const stop = (why: string) => {
+    stopped ||= why;
+    pool.stop();
+  };
+  around.onStop(() => stop('stopped'));
+  const save = () => {
+    state.busyMs = busyBefore + Date.now() - began;
+    state.save();
+  };
+  const progress = setInterval(() => {
+    save();
+    const perSecond = done / ((Date.now() - began) / 1_000);
+    const left = perSecond > 0 ? `${Math.ceil((wanted.length - done) / perSecond / 60)} min left` : '';
+    say(
+      `${count - wanted.length + done} of ${count} seeds, ${failed.length} failed, ${perSecond.toFixed(1)} a second, ${left}`,
+    );
+    if (Date.now() - began > options.minutes * 60_000) stop(`not finished within ${options.minutes} minutes`);
+  }, PROGRESS_MS);
+  await pool.run();
+  clearInterval(progress);
+  save();
+  return conclude(campaign, state, { count, failed, stopped: failed.length < TOLD_SEEDS ? stopped : '', say });
+}
+
+function tellFailure(campaign: Campaign, { seed, outcome }: Finished, say: (line: string) => void): void {
+  say(`seed ${seed} FAILED; again: npm run campaign -- ${campaign.name} --seeds 1 --seed ${seed}`);
+  for (const fault of outcome.faults.slice(0, 8)) say(`    ${fault}`);
+}
+
+function conclude(
+  campaign: Campaign,
+  state: CampaignState,
+  end: { count: number; failed: readonly Finished[]; stopped: string; say: (line: string) => void },
+): number {
+  const { say, failed, stopped, count } = end;
+  say('');
+  for (const [name, value] of Object.entries(state.figures).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    say(`  ${name.padEnd(44)}${value.toLocaleString('en').padStart(14)}`);
+  }
+  const missing = stopped || failed.length > 0 ? [] : campaign.review(state.figures, state.passed.count);
+  for (const what of missing) say(`MISSING ${what}`);
+  say('');
+  const minutes = (state.busyMs / 60_000).toFixed(1);
+  say(`${campaign.name}: ${state.passed.count} seeds passed in ${minutes} min, ${failed.length} failed`);
+  if (stopped) say(`${stopped}: the same command goes on where this one ended`);
+  if (failed.length > 0) say(`failed: ${failed.map(({ seed }) => seed).join(', ')}`);
+  return failed.length === 0 && missing.length === 0 && !stopped && state.passed.count >= Math.min(count, 1) ? 0 : 1;
+}
+
+/** Runs seeds with a rule broken; exit code 0 when the campaign notices, 1 when it does not. */
+export async function runControl(campaign: Campaign, options: Options, around: Surroundings): Promise<number> {
+  const { say } = around;
+  const name = options.control ?? '';
+  const control = campaign.controls[name];
+  if (!control) {
+    say(`no control "${name}" of ${campaign.name}: there is ${Object.keys(campaign.controls).join(', ')}`);
+    return 2;
+  }
+  say(`${campaign.name}, control ${name}: ${control.about}`);
+  const caught: Finished[] = [];
+  let done = 0;
+  const count = options.seeds ?? control.seeds;
+  const pool = new Pool({
+    program: WORKER,
+    args: [campaign.name, name],
+    workers: options.workers ?? availableParallelism(),
+    secondsPerSeed: campaign.secondsPerSeed,
+    seeds: seedsFrom(options.seed, count, () => false),
+    onFinished: (finished) => {
+      done++;
+      if (finished.outcome.faults.length === 0) return;
+      caught.push(finished);
+      pool.stop();
+    },
+  });
+  around.onStop(() => pool.stop());
+  await pool.run();
+  const first = caught[0];
+  if (!first) {
+    say(`NOT noticed in ${done} seeds`);
+    return 1;
+  }
+  say(`noticed by seed ${first.seed}, after ${done} seeds:`);
+  for (const fault of first.outcome.faults.slice(0, 4)) say(`    ${fault}`);
+  return 0;
+}
