@@ -19,6 +19,7 @@ import type { Ledger } from './domain/ledger.js';
 import { describeSettlement, describeState, GatewayBook } from './domain/state.js';
 import { verdictName } from './domain/verdict.js';
 import type { Chain, ChainDeps, Database, Logger, MeterRecord, Migration, Settlements } from './ports.js';
+import { brokerDial, serverCertificate } from './secure.js';
 import { openSeries } from './series.js';
 
 /** Parts that a test may put others around; an application takes none. */
@@ -54,6 +55,7 @@ export async function startOracle(
   const realClock = systemRealClock;
   const randomness = systemRandomness;
   const simulated = config.clock?.simulated;
+  const certificate = serverCertificate(config, path, realClock, logger);
   const clock = simulated === undefined ? systemClock : simulatedClock(path(simulated), realClock, logger);
 
   const chainModule = config.rpc_url === undefined ? null : await loadChain();
@@ -96,6 +98,7 @@ export async function startOracle(
     chainPending: () => settlements.chainState().pending,
     series: () => series.state(),
     registryAgeMs: () => realClock.now() - registry.asOf.fetchedAtMs,
+    ...(certificate ? { certificateDays: () => certificate.expiryDays } : {}),
   });
 
   const liveTimes = new Map<string, number>();
@@ -145,7 +148,7 @@ export async function startOracle(
     },
   });
   const uplink: Uplink = new Uplink(
-    { url: config.broker.url, brokerName: config.broker.name },
+    { url: config.broker.url, brokerName: config.broker.name, dial: brokerDial(config, path) },
     {
       signer,
       realClock,
@@ -188,9 +191,10 @@ export async function startOracle(
       settlements: (after, limit) => settlements.after(after, limit).map(describeSettlement),
       health: () => {
         const problems = [
-          ...(uplink.isConnected ? [] : ['no connection to the broker']),
+          ...(uplink.isConnected ? [] : [uplink.problem ?? 'no connection to the broker']),
           ...(intake.failures === 0 ? [] : ['the ledger cannot be written']),
           ...(registry.asOf.fetchedAtMs > 0 ? [] : ['the registry was not read yet']),
+          ...(certificate?.problem ? [certificate.problem] : []),
         ];
         return { ok: problems.length === 0, problems };
       },
@@ -198,6 +202,7 @@ export async function startOracle(
       time: (nonce) => signTime({ timeMs: realClock.now(), nonce }, signer),
     },
     logger,
+    certificate,
   ).catch((error: unknown) => {
     database.sqlite.close();
     throw error;
@@ -215,6 +220,7 @@ export async function startOracle(
     port,
     publicKey: oracleName,
     async stop() {
+      certificate?.stop();
       intake.stop();
       acks.stop();
       await chain.stop();

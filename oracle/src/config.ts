@@ -4,6 +4,13 @@ import { z } from 'zod';
 
 const port = z.number().int().min(0).max(65_535);
 
+/** What the server shows: PEM files, looked at again while it runs. */
+const tls = z.strictObject({
+  cert_file: z.string().min(1),
+  key_file: z.string().min(1),
+  min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
+});
+
 const schema = z
   .strictObject({
     /** 8 bytes in hex: what is signed for another deployment is refused. */
@@ -20,8 +27,12 @@ const schema = z
     broker: z.strictObject({
       url: z.string().regex(/^(mqtt|mqtts):\/\//, 'must begin with mqtt:// or mqtts://'),
       name: z.string().min(1),
+      /** PEM: the authorities trusted for mqtts://; read at each connect. */
+      ca_file: z.string().min(1).optional(),
+      /** The name in the broker's certificate, where it is not the one in `url`. */
+      server_name: z.string().min(1).max(253).optional(),
     }),
-    http: z.strictObject({ host: z.string().min(1), port }),
+    http: z.strictObject({ host: z.string().min(1), port, tls: tls.optional() }),
     clock: z
       .strictObject({
         /** File of the simulated clock that drives readings and windows. */
@@ -50,6 +61,11 @@ const schema = z
       .optional(),
   })
   .superRefine((config, context) => {
+    for (const key of ['ca_file', 'server_name'] as const) {
+      if (config.broker[key] === undefined || config.broker.url.startsWith('mqtts:')) continue;
+      const message = 'means nothing without TLS: write the url with mqtts://';
+      context.addIssue({ code: 'custom', path: ['broker', key], message });
+    }
     const hasChain = config.rpc_url !== undefined;
     if (hasChain === (config.meters_file !== undefined)) {
       context.addIssue({ code: 'custom', path: ['rpc_url'], message: 'give either rpc_url or meters_file' });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ed25519Signer, proveVerifier, toHex, verifyVectors } from '@gridtokenx/protocol';
@@ -29,8 +29,19 @@ describe('key file', () => {
 
   it('says what to do when it is missing, and refuses what is none', () => {
     expect(() => readKeyFile(join(directory, 'none'))).toThrow('make it with "init --config FILE"');
-    writeFileSync(join(directory, 'bad'), 'hello');
+    writeFileSync(join(directory, 'bad'), 'hello', { mode: 0o600 });
     expect(() => readKeyFile(join(directory, 'bad'))).toThrow('not a key file');
+  });
+
+  it.skipIf(process.platform === 'win32')('is refused when others may read it', () => {
+    const path = join(directory, 'key');
+    ensureKeyFile(path, systemRandomness);
+    for (const mode of [0o640, 0o604, 0o620]) {
+      chmodSync(path, mode);
+      expect(() => readKeyFile(path)).toThrow('others may read this key: chmod 600 it');
+    }
+    chmodSync(path, 0o400);
+    expect(readKeyFile(path)).toHaveLength(32);
   });
 });
 

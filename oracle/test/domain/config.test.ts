@@ -47,6 +47,16 @@ describe('configuration', () => {
       'o.yaml:8: broker.url: must begin with mqtt:// or mqtts://',
     ],
     [
+      'an authority without TLS',
+      quoted(GOOD.replace('  name: gridtokenx-dev', '  name: x\n  ca_file: ca.pem')),
+      'o.yaml:10: broker.ca_file: means nothing without TLS: write the url with mqtts://',
+    ],
+    [
+      'a certificate without its key',
+      quoted(GOOD.replace('port: 8080 }', 'port: 8080, tls: { cert_file: c.pem } }')),
+      'o.yaml:10: http.tls.key_file: ',
+    ],
+    [
       'a chain without attestor',
       quoted(GOOD.replace(/attestor.*\n/, '')),
       'o.yaml:2: attestor_key_file: is needed with rpc_url',

@@ -1,9 +1,19 @@
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { fromHex, toHex } from '@gridtokenx/protocol';
 import type { Randomness } from '../../ports.js';
 
-/** The 32-byte seed in a key file (hex). Throws an `Error` that says what to do. */
+/** The 32-byte seed in a key file (hex), which its owner alone may read. Throws an `Error` that says what to do. */
 export function readKeyFile(path: string): Uint8Array {
   let text: string;
   try {
@@ -13,6 +23,9 @@ export function readKeyFile(path: string): Uint8Array {
       throw new Error(`${path}: the key file is missing; make it with "init --config FILE"`, { cause });
     }
     throw new Error(`${path}: the key file cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
+    throw new Error(`${path}: others may read this key: chmod 600 it, and think about who may have copied it`);
   }
   if (!/^[0-9a-f]{64}$/i.test(text)) throw new Error(`${path}: not a key file (64 digits of hex)`);
   return fromHex(text);

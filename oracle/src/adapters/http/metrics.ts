@@ -8,6 +8,8 @@ export interface Observed {
   readonly registryAgeMs: () => number;
   /** How the time series server is followed; null without one. */
   readonly series: () => { readonly written: number; readonly refused: number; readonly failures: number } | null;
+  /** Of the server's certificate, where it has one. */
+  readonly certificateDays?: () => number;
 }
 
 /** The oracle's metrics for Prometheus. */
@@ -51,6 +53,9 @@ export function makeMetrics(observed: Observed) {
     gauge('gtx_oracle_series_written', 'Readings written to the time series since the start', count('written'));
     gauge('gtx_oracle_series_refused', 'Readings refused by the time series since the start', count('refused'));
     gauge('gtx_oracle_series_failures', 'Writes to the time series failed in a row', count('failures'));
+  }
+  if (observed.certificateDays) {
+    gauge('gtx_oracle_certificate_expiry_days', 'Days until the certificate expires', observed.certificateDays);
   }
   return {
     contentType: registry.contentType,

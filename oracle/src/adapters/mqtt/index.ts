@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import {
   base58Encode,
   formatTopic,
@@ -10,7 +11,7 @@ import {
   subscriptions,
   toHex,
 } from '@gridtokenx/protocol';
-import mqtt, { type IPublishPacket, type MqttClient } from 'mqtt';
+import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Packet } from '../../domain/intake.js';
 import type { Logger, Randomness, RealClock } from '../../ports.js';
 
@@ -18,6 +19,11 @@ export interface MqttOptions {
   readonly url: string;
   /** The broker's name, as its tokens are made for. */
   readonly brokerName: string;
+  /**
+   * Opens a connection whose other side has proved its name, where `url` is mqtts://; rejects with plain words. No token
+   * is made known before.
+   */
+  readonly dial?: (() => Promise<Duplex>) | undefined;
 }
 
 export interface MqttDeps {
@@ -52,8 +58,12 @@ export class Uplink {
   #isStopped = false;
   #failures = 0;
   #cancelRetry: (() => void) | null = null;
+  #problem: string | null = 'not connected to the broker yet';
 
   constructor(options: MqttOptions, deps: MqttDeps) {
+    if (!options.dial && !options.url.startsWith('mqtt://')) {
+      throw new Error(`${options.url}: nothing opens TLS connections here`);
+    }
     this.#options = options;
     this.#deps = deps;
     this.#name = base58Encode(deps.signer.publicKey);
@@ -62,6 +72,11 @@ export class Uplink {
 
   get isConnected(): boolean {
     return this.#isConnected;
+  }
+
+  /** Why there is no connection, in plain words; null while there is one. */
+  get problem(): string | null {
+    return this.#problem;
   }
 
   start(): void {
@@ -105,6 +120,34 @@ export class Uplink {
 
   #connect(): void {
     if (this.#isStopped) return;
+    const { dial } = this.#options;
+    if (!dial) {
+      this.#open();
+      return;
+    }
+    dial().then(
+      (stream) => {
+        if (this.#isStopped) stream.destroy();
+        else this.#open(stream);
+      },
+      (error: Error) => {
+        this.#log(error);
+        this.#retry();
+      },
+    );
+  }
+
+  #open(stream?: Duplex): void {
+    const options = this.#clientOptions();
+    const client = stream ? new mqtt.MqttClient(() => stream, options) : mqtt.connect(this.#options.url, options);
+    this.#client = client;
+    client.on('connect', () => this.#connected(client));
+    client.on('message', (topic, payload, packet) => this.#received(topic, payload, packet));
+    client.on('error', (error) => this.#log(error));
+    client.on('close', () => this.#closed(client));
+  }
+
+  #clientOptions(): IClientOptions {
     const { signer, realClock, randomness } = this.#deps;
     const now = Math.floor(realClock.now() / 1000);
     const token = signToken(
@@ -117,7 +160,7 @@ export class Uplink {
       },
       signer,
     );
-    const client = mqtt.connect(this.#options.url, {
+    return {
       clientId: this.#name,
       username: this.#name,
       password: Buffer.from(token) as unknown as string,
@@ -128,12 +171,7 @@ export class Uplink {
       queueQoSZero: false,
       resubscribe: false,
       will: { topic: this.#statusTopic, payload: Buffer.from('{"online":false}'), qos: 1, retain: true },
-    });
-    this.#client = client;
-    client.on('connect', () => this.#connected(client));
-    client.on('message', (topic, payload, packet) => this.#received(topic, payload, packet));
-    client.on('error', (error) => this.#log(error));
-    client.on('close', () => this.#closed(client));
+    };
   }
 
   #connected(client: MqttClient): void {
@@ -143,6 +181,7 @@ export class Uplink {
         return;
       }
       this.#isConnected = true;
+      this.#problem = null;
       this.#failures = 0;
       this.#deps.logger.info({ broker: this.#options.url }, 'connected to the broker');
       client.publish(this.#statusTopic, JSON.stringify({ online: true }), { qos: 1, retain: true });
@@ -167,13 +206,24 @@ export class Uplink {
     this.#client = null;
     client.end(true);
     if (this.#isStopped) return;
-    if (wasConnected) this.#deps.logger.warn({ broker: this.#options.url }, 'the connection to the broker is gone');
+    if (wasConnected) {
+      this.#problem = 'the connection to the broker is gone';
+      this.#deps.logger.warn({ broker: this.#options.url }, 'the connection to the broker is gone');
+    }
+    this.#retry();
+  }
+
+  #retry(): void {
+    if (this.#isStopped) return;
     const longest = Math.min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS * 2 ** this.#failures++);
     const wait = longest * (0.5 + this.#deps.randomness.fraction() / 2);
     this.#cancelRetry = this.#deps.realClock.after(wait, () => this.#connect());
   }
 
   #log(error: Error): void {
-    if (this.#failures === 0) this.#deps.logger.warn({ err: error }, 'no connection to the broker: trying again');
+    const problem = `no connection to the broker: ${error.message || String((error as NodeJS.ErrnoException).code)}`;
+    // Once for each reason: it may be another one after something was mended.
+    if (problem !== this.#problem) this.#deps.logger.warn({ err: error }, 'no connection to the broker: trying again');
+    this.#problem = problem;
   }
 }
