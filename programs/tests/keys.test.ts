@@ -1,0 +1,341 @@
+import { decodeMeter, decodePoint, instructions, pda, SlotFlag, Status } from '@gridtokenx/chain-client';
+import { type Keypair, TransactionInstruction } from '@solana/web3.js';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
+import {
+  BASELINE,
+  type Rotation,
+  refusal,
+  replace,
+  rotate,
+  type Said,
+  setStatus,
+  slotAt,
+  submit,
+  sync,
+} from './src/telemetry.js';
+import { keyOf, START, type TestMeter, World, windowAt } from './src/world.js';
+
+const ENROLLED = windowAt(START);
+const next = keyOf('next');
+let world: World;
+let device: TestMeter;
+
+beforeEach(() => {
+  world = new World().setUp();
+  [device] = world.addMeters(1, { message: { deviceSigned: true } }) as [TestMeter];
+  world.addMeters(1, {}, 1);
+  world.chain.time = START + 900 * 20;
+});
+
+const said = (step: number, exportWh: bigint, rest: Partial<Said> = {}): Said => ({
+  window: ENROLLED + step,
+  exportWh,
+  importWh: 7n,
+  ...rest,
+});
+const record = (meter = device) => world.chain.get(pda.meter(meter.id), decodeMeter);
+const send = (list: readonly TransactionInstruction[], signers?: readonly Keypair[]) => refusal(world, list, signers);
+const turn = (rotation: Partial<Rotation> = {}) => send(rotate(world, device, { key: next, ...rotation }));
+const to = (status: Parameters<typeof setStatus>[2], meter = device) => send([setStatus(world, meter, status)]);
+const accepted = (step: number, exportWh: bigint, raw = exportWh, importWh = 7n) => ({
+  window: ENROLLED + step,
+  exportWh,
+  importWh,
+  rawExportWh: BASELINE.exportWh + raw,
+  rawImportWh: BASELINE.importWh + importWh,
+});
+
+/** Every account of the last instruction wrong in every way, and every malformed form. */
+function checkHostile(list: readonly TransactionInstruction[], signers = [world.utility, world.authority]): void {
+  const last = list.at(-1) as TransactionInstruction;
+  for (const variant of [...hostileVariants(world.chain, last), ...malformedVariants(last)]) {
+    const outcome = world.chain.send([...list.slice(0, -1), variant.instruction], signers);
+    expect(problem(variant, outcome)).toBe('');
+  }
+}
+
+describe('rotate_key', () => {
+  test('utility and old key: the new key speaks from the next window on, the old one no more', () => {
+    const window = windowAt(world.chain.time);
+    expect(turn()).toBe('accepted');
+    expect(record()).toMatchObject({
+      deviceKey: next.publicKey,
+      previousKey: device.key.publicKey,
+      previousKeyLastWindow: window,
+      keyEpoch: 1,
+      firstValidWindow: window + 1,
+      lastRotationWindow: window,
+      status: Status.active,
+    });
+    world.chain.time += 1_800;
+    expect(send(submit(world, device, said(19, 100n)))).toBe('UnauthorizedMeter');
+    expect(send(submit(world, device, said(20, 100n, { key: next })))).toBe('BeforeFirstWindow');
+    expect(send(submit(world, device, said(21, 100n, { key: next })))).toBe('accepted');
+  });
+
+  test('recovery: the old key is lost, and the authority signs beside the utility', () => {
+    expect(send(rotate(world, device, { key: next, recovery: true }).slice(1))).toBe('SignatureMissing');
+    const list = rotate(world, device, { key: next, recovery: true });
+    const last = list.at(-1) as TransactionInstruction;
+    const keys = last.keys.map((meta, index) => (index === 1 ? { ...meta, pubkey: world.owner.publicKey } : meta));
+    const byOwner = new TransactionInstruction({ programId: last.programId, keys, data: last.data });
+    expect(send([...list.slice(0, -1), byOwner], [world.utility, world.owner])).toBe('InvalidAuthority');
+    expect(send(list)).toBe('accepted');
+    expect(record().deviceKey).toEqual(next.publicKey);
+  });
+
+  test('the old key must have signed the same message', () => {
+    const [old, , last] = rotate(world, device, { key: next }) as [TransactionInstruction, unknown, never];
+    const [, other] = rotate(world, device, { key: next, message: { seq: 3n } }) as [unknown, TransactionInstruction];
+    expect(send([old, other, last])).toBe('SignatureMessageMismatch');
+    expect(send([other, last])).toBe('SignatureMissing');
+    const stranger = { ...device, key: keyOf('stranger') };
+    expect(send(rotate(world, stranger, { key: next }))).toBe('UnauthorizedMeter');
+  });
+
+  test('the message: this meter and owner, role and level as they are, the next epoch, another key, its window', () => {
+    const now = windowAt(world.chain.time);
+    for (const [message, name] of [
+      [{ meterId: world.meter('1').id }, 'UnauthorizedMeter'],
+      [{ owner: keyOf('x').publicKey.toBytes() }, 'UnauthorizedMeter'],
+      [{ role: 1 }, 'MalformedMessage'],
+      [{ deviceSigned: false }, 'MalformedMessage'],
+      [{ keyEpoch: 0 }, 'KeyEpochMismatch'],
+      [{ keyEpoch: 2 }, 'KeyEpochMismatch'],
+      [{ networkId: new Uint8Array(8) }, 'WrongNetwork'],
+      [{ zone: 8 }, 'ZoneMismatch'],
+      [{ window: now + 1 }, 'EnrolmentWindowOutOfRange'],
+      [{ window: now - 97 }, 'EnrolmentWindowOutOfRange'],
+      [{ window: ENROLLED - 1 }, 'EnrolmentWindowOutOfRange'],
+    ] as const) {
+      expect(turn({ message }), name).toBe(name);
+    }
+    expect(turn({ key: device.key })).toBe('KeyUnchanged');
+    expect(turn({ message: { window: ENROLLED } })).toBe('accepted');
+  });
+
+  test('not within 96 windows of the last change, and not back to the previous key', () => {
+    expect(turn()).toBe('accepted');
+    const changed = { ...device, key: next };
+    const third = keyOf('third');
+    world.chain.time = (record().lastRotationWindow + 96) * 900 - 1;
+    expect(send(rotate(world, changed, { key: third }))).toBe('KeyRotatedRecently');
+    expect(to('closed')).toBe('KeyRotatedRecently');
+    world.chain.time += 1;
+    expect(send(rotate(world, changed, { key: device.key }))).toBe('KeyUnchanged');
+    expect(send(rotate(world, changed, { key: third }))).toBe('accepted');
+    expect(record()).toMatchObject({ keyEpoch: 2, previousKey: next.publicKey });
+  });
+
+  test('only by the utility, for a meter that lives; evidence meters have no page', () => {
+    const list = rotate(world, device, { key: next });
+    const last = list.at(-1) as TransactionInstruction;
+    const keys = last.keys.map((meta, index) => (index === 0 ? { ...meta, pubkey: world.owner.publicKey } : meta));
+    const byOwner = new TransactionInstruction({ programId: last.programId, keys, data: last.data });
+    expect(send([...list.slice(0, -1), byOwner], [world.owner])).toBe('InvalidAuthority');
+    const evidence = world.meter('evidence');
+    const window = windowAt(world.chain.time);
+    world.chain.must(world.register(evidence, { message: { role: 1, window } }), [world.installer]);
+    expect(send(rotate(world, evidence, { key: next }))).toBe('accepted');
+    expect(to('closed')).toBe('accepted');
+    expect(turn({ key: keyOf('third') })).toBe('MeterNotActive');
+  });
+
+  test('every wrong account, every malformed form', () => {
+    checkHostile(rotate(world, device, { key: next }));
+    checkHostile(rotate(world, device, { key: next, recovery: true }));
+    expect(record().keyEpoch).toBe(0);
+    expect(turn()).toBe('accepted');
+  });
+});
+
+describe('set_status and sync_slot', () => {
+  test('suspended: the slot keeps its totals and takes nothing; reactivated, the rest moves into the baseline', () => {
+    send(submit(world, device, said(5, 500n)));
+    expect(to(accepted(6, 500n))).toBe('SlotNotFrozen');
+    expect(to('suspended')).toBe('accepted');
+    expect(to('suspended')).toBe('InvalidStatus');
+    expect(to(accepted(6, 500n))).toBe('SlotNotFrozen'); // the slot does not know yet
+    const before = world.meterPage();
+    expect(send([sync(world, device)])).toBe('accepted');
+    expect(world.meterPage().moves).toBe(before.moves);
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.suspended | SlotFlag.moved });
+    const window = ENROLLED + 6;
+    world.attest({ window, items: world.items(window, new Map([[0, { exportWh: 600n, importWh: 7n }]])) });
+    expect(slotAt(world, 0).window).toBe(ENROLLED + 5);
+    // activate_slot must not start it again from the record's carried totals.
+    expect(send([instructions.activateSlot({ meterId: device.id, zone: world.zone, page: 0 })])).toBe('accepted');
+    expect(slotAt(world, 0).exportWh).toBe(500n);
+    // Meanwhile the register rose by 300; 100 of them are accepted.
+    expect(to(accepted(8, 801n, 800n))).toBe('ExcessiveAmount');
+    expect(to(accepted(8, 499n, 800n))).toBe('TotalsFell');
+    expect(to(accepted(8, 600n, 800n, 6n))).toBe('TotalsFell');
+    expect(to(accepted(4, 600n, 800n))).toBe('BeforeFirstWindow');
+    expect(to(accepted(21, 600n, 800n))).toBe('WindowInFuture');
+    expect(to(accepted(8, 600n, 800n))).toBe('accepted');
+    expect(record()).toMatchObject({
+      status: Status.active,
+      carriedExportWh: 600n,
+      baselineExportWh: BASELINE.exportWh + 800n,
+      firstValidWindow: ENROLLED + 9,
+    });
+    expect(send([sync(world, device)])).toBe('accepted');
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.active | SlotFlag.moved });
+    expect(world.meterPage().moves).toBe(before.moves + 1);
+    expect(send(submit(world, device, said(9, 799n)))).toBe('RegisterBelowBaseline');
+    expect(send(submit(world, device, said(9, 850n)))).toBe('accepted');
+    expect(slotAt(world, 0).exportWh).toBe(650n);
+  });
+
+  test('sync_slot with nothing to change writes nothing, and refuses what does not belong together', () => {
+    const before = world.meterPage();
+    expect(send([sync(world, device)])).toBe('accepted');
+    expect(world.meterPage()).toEqual(before);
+    const late = world.meter('late');
+    world.chain.must(world.register(late, { message: { window: windowAt(world.chain.time) } }), [world.installer]);
+    expect(send([sync(world, late)])).toBe('MeterNotActive'); // activate_slot comes first
+    expect(to('suspended')).toBe('accepted');
+    checkHostile([sync(world, device)]);
+    expect(slotAt(world, 0).flags & SlotFlag.active).not.toBe(0);
+  });
+
+  test('closed: for ever, with the totals kept, mintable, and the connection point free for another meter', () => {
+    send(submit(world, device, said(5, 500n)));
+    expect(to('closed')).toBe('accepted');
+    expect(send([sync(world, device)])).toBe('accepted');
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.closed | SlotFlag.moved });
+    const before = world.meterPage();
+    expect(send([sync(world, device)])).toBe('accepted');
+    expect(world.meterPage()).toEqual(before);
+    for (const status of ['suspended', 'closed', accepted(6, 500n)] as const) expect(to(status)).toBe('InvalidStatus');
+    expect(send([instructions.activateSlot({ meterId: device.id, zone: world.zone, page: 0 })])).toBe('SlotClosed');
+    world.mintPage();
+    expect(world.supply()).toBe(500_000n);
+    const point = pda.point(world.zone, device.commitment);
+    expect(world.chain.get(point, decodePoint).meterId).toEqual(new Uint8Array(16));
+    const successor = { ...world.meter('successor'), commitment: device.commitment };
+    const window = windowAt(world.chain.time);
+    expect(send(world.register(successor, { message: { window } }), [world.installer])).toBe('accepted');
+    expect(record(successor).slot).toBe(2); // a slot is assigned once
+  });
+
+  test('a meter that was suspended before its slot was activated comes back', () => {
+    const late = world.meter('late');
+    world.chain.must(world.register(late, { message: { window: windowAt(world.chain.time) } }), [world.installer]);
+    expect(to('suspended', late)).toBe('accepted');
+    expect(send([instructions.activateSlot({ meterId: late.id, zone: world.zone, page: 0 })])).toBe('MeterNotActive');
+    expect(to(accepted(20, 0n, 0n, 0n), late)).toBe('accepted');
+    expect(send([instructions.activateSlot({ meterId: late.id, zone: world.zone, page: 0 })])).toBe('accepted');
+  });
+
+  test('arguments that say nothing must be 0; unknown statuses are refused; only the utility', () => {
+    const instruction = setStatus(world, device, 'suspended');
+    const data = Uint8Array.from(instruction.data);
+    for (const [at, value, name] of [
+      [9, 1, 'MalformedInstruction'],
+      [20, 1, 'MalformedInstruction'],
+      [8, 0, 'InvalidStatus'],
+      [8, 4, 'InvalidStatus'],
+    ] as const) {
+      const changed = Uint8Array.from(data);
+      changed[at] = value;
+      const { programId, keys } = instruction;
+      expect(send([new TransactionInstruction({ programId, keys, data: Buffer.from(changed) })])).toBe(name);
+    }
+    const keys = instruction.keys.map((meta, at) => (at === 0 ? { ...meta, pubkey: world.owner.publicKey } : meta));
+    const byOwner = new TransactionInstruction({ programId: instruction.programId, keys, data: instruction.data });
+    expect(send([byOwner], [world.owner])).toBe('InvalidAuthority');
+    world.chain.must([world.createZone(8)], [world.authority]);
+    const elsewhere = instruction.keys.map((meta, at) => (at === 1 ? { ...meta, pubkey: pda.zone(8) } : meta));
+    const { programId } = instruction;
+    expect(send([new TransactionInstruction({ programId, keys: elsewhere, data: instruction.data })])).toBe(
+      'ZoneMismatch',
+    );
+    for (const status of ['suspended', 'closed'] as const) checkHostile([setStatus(world, device, status)]);
+    expect(record().status).toBe(Status.active);
+  });
+});
+
+describe('replace_meter', () => {
+  const fresh = () => world.meter('fresh');
+  const exchange = (carried = { exportWh: 510n, importWh: 7n }, message = {}) =>
+    send(replace(world, device, fresh(), carried, { window: windowAt(world.chain.time), ...message }));
+
+  beforeEach(() => {
+    send(submit(world, device, said(5, 500n)));
+  });
+  const suspend = () => {
+    expect(to('suspended')).toBe('accepted');
+    expect(send([sync(world, device)])).toBe('accepted');
+  };
+
+  test('a new record with the slot and the totals; the old one keeps none', () => {
+    suspend();
+    const moves = world.meterPage().moves;
+    expect(exchange()).toBe('accepted');
+    const window = windowAt(world.chain.time);
+    expect(record(fresh())).toMatchObject({
+      slot: 0,
+      page: 0,
+      carriedExportWh: 510n,
+      carriedImportWh: 7n,
+      baselineExportWh: BASELINE.exportWh,
+      predecessor: device.id,
+      deviceKey: fresh().key.publicKey,
+      point: pda.point(world.zone, device.commitment),
+      lastRotationWindow: window,
+      firstValidWindow: window + 1,
+      status: Status.active,
+    });
+    expect(record()).toMatchObject({ slot: 0xffff, page: 0xffff_ffff, status: Status.replaced, successor: fresh().id });
+    expect(world.chain.get(record(fresh()).point, decodePoint).meterId).toEqual(fresh().id);
+    expect(send([sync(world, device)])).toBe('MeterHasNoSlot');
+    expect(send([sync(world, fresh())])).toBe('accepted');
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.active | SlotFlag.moved });
+    expect(world.meterPage().moves).toBe(moves + 1);
+    world.chain.time += 1_800;
+    expect(send(submit(world, device, said(21, 900n)))).toBe('MeterHasNoSlot');
+    expect(send(submit(world, fresh(), said(21, 40n, { importWh: 0n })))).toBe('accepted');
+    expect(slotAt(world, 0).exportWh).toBe(550n);
+    const { programId, keys, data } = setStatus(world, device, 'suspended');
+    const pageless = keys.map((meta, at) => (at === 4 ? { ...meta, pubkey: programId } : meta));
+    expect(send([new TransactionInstruction({ programId, keys: pageless, data })])).toBe('InvalidStatus');
+    expect(exchange()).toBe('SlotNotFrozen');
+  });
+
+  test('refused: not suspended, totals below the slot, the same key, another owner, no point, too soon', () => {
+    expect(exchange()).toBe('SlotNotFrozen');
+    expect(to('suspended')).toBe('accepted');
+    expect(exchange()).toBe('SlotNotFrozen'); // the slot does not know yet
+    expect(send([sync(world, device)])).toBe('accepted');
+    expect(exchange({ exportWh: 499n, importWh: 7n })).toBe('TotalsFell');
+    expect(exchange({ exportWh: 500n, importWh: 6n })).toBe('TotalsFell');
+    expect(exchange({ exportWh: 1n << 63n, importWh: 7n })).toBe('ArithmeticOverflow');
+    expect(exchange(undefined, { owner: keyOf('x').publicKey.toBytes() })).toBe('UnauthorizedMeter');
+    expect(exchange(undefined, { role: 1 })).toBe('MeterHasNoSlot');
+    const same = { ...fresh(), key: device.key };
+    const window = windowAt(world.chain.time);
+    expect(send(replace(world, device, same, { exportWh: 510n, importWh: 7n }, { window }))).toBe('KeyUnchanged');
+    const twin = { ...world.meter('1'), commitment: device.commitment };
+    expect(send(replace(world, device, twin, { exportWh: 510n, importWh: 7n }, { window }))).toBe(
+      'AccountAlreadyInitialized',
+    );
+    expect(turn()).toBe('accepted');
+    expect(exchange()).toBe('KeyRotatedRecently');
+  });
+
+  test('every wrong account, every malformed form', () => {
+    suspend();
+    const list = replace(
+      world,
+      device,
+      fresh(),
+      { exportWh: 510n, importWh: 7n },
+      { window: windowAt(world.chain.time) },
+    );
+    checkHostile(list);
+    expect(record().status).toBe(Status.suspended);
+    expect(send(list)).toBe('accepted');
+  });
+});
