@@ -39,9 +39,10 @@ export const ledgerControls: Readonly<Record<string, Control>> = {
       replace(
         LaggingRegistry.prototype,
         'asOf',
-        (old: () => object) =>
+        (old: () => { slot: number; fetchedAtMs: number }) =>
           function (this: LaggingRegistry) {
-            return { ...old.call(this), fetchedAtMs: Number.MAX_SAFE_INTEGER };
+            const asOf = old.call(this);
+            return { ...asOf, fetchedAtMs: asOf.fetchedAtMs + 1_000_000_000 };
           },
       ),
   },
