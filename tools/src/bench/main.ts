@@ -1,54 +1,58 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { yearPath } from '@gridtokenx/simulators';
 import { projectRoot } from '../root.js';
+import { benchBroker } from './broker.js';
+import { benchPrograms } from './chain.js';
+import { benchOracle } from './oracle.js';
+import { type BenchRow, tableOf } from './table.js';
 
-/** One figure of a bench beside what there is to beat and the goal. */
-interface BenchRow {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly toBeat: string;
-  readonly goal: string;
+interface Section {
+  readonly title: string;
+  /** `folder` is on the project's disk and is removed afterwards. */
+  readonly run: (folder: string) => Promise<readonly BenchRow[]>;
 }
 
-/** Whether a figure reaches a goal of the form "<= 80" or ">= 200"; null where the goal has no number. */
-export function reaches(value: number, goal: string): boolean | null {
-  const match = /^(<=|>=)\s*([\d,.]+)/.exec(goal);
-  if (!match) return null;
-  const bound = Number((match[2] ?? '').replaceAll(',', ''));
-  return match[1] === '<=' ? value <= bound : value >= bound;
+const SECTIONS: Readonly<Record<string, Section>> = {
+  programs: {
+    title: 'On-chain programs: LiteSVM, the committed .so, 256 meters from the real year, 2 of 3 attestors, v0',
+    run: benchPrograms,
+  },
+  oracle: {
+    title: 'Oracle hot path: one thread, packets of 20, beside bare libsodium on the same messages in turn (medians)',
+    run: benchOracle,
+  },
+  broker: {
+    title: 'Broker: 4 publishers with 64 in flight and 1 subscriber, beside Mosquitto in turn (medians)',
+    run: benchBroker,
+  },
+};
+
+async function main(names: readonly string[]): Promise<void> {
+  const unknown = names.find((name) => !Object.hasOwn(SECTIONS, name));
+  if (unknown !== undefined) {
+    console.error(`no bench "${unknown}": give one of ${Object.keys(SECTIONS).join(', ')}, or none for all`);
+    process.exitCode = 2;
+    return;
+  }
+  const { versions, platform, arch } = process;
+  console.log(`npm run bench on ${cpus().length} cores, Node ${versions.node}, ${platform}-${arch}`);
+  for (const [name, { title, run }] of Object.entries(SECTIONS)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    console.log(`\n${name} - ${title}`);
+    // Not in the system's temporary folder: that may be memory, where a sync costs nothing.
+    mkdirSync(join(projectRoot, '.gridtokenx'), { recursive: true });
+    const folder = mkdtempSync(join(projectRoot, '.gridtokenx', 'bench-'));
+    try {
+      for (const line of tableOf(await run(folder))) console.log(line);
+    } catch (error) {
+      // The other benches are still worth their time.
+      console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
 }
 
-function print(rows: readonly BenchRow[]): void {
-  const cells = rows.map((row) => {
-    const met = reaches(row.value, row.goal);
-    const verdict = met === null ? '' : met ? 'met' : 'NOT met';
-    return [row.name, `${Number(row.value.toFixed(1))} ${row.unit}`, row.toBeat, row.goal, verdict];
-  });
-  const table = [['figure', 'measured', 'peer (to beat)', 'goal', ''], ...cells];
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((row) => (row[column] ?? '').length)));
-  for (const row of table)
-    console.log(
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
-}
-
-async function main(): Promise<void> {
-  console.log(
-    `npm run bench on ${cpus().length} cores, Node ${process.versions.node}, ${process.platform}-${process.arch}\n`,
-  );
-  // The programs' tests are no workspace package; their bench is built beside them.
-  const path = join(projectRoot, 'programs/tests/dist/bench.js');
-  const { benchChain } = (await import(pathToFileURL(path).href)) as {
-    benchChain(csv: string): Promise<BenchRow[]>;
-  };
-  console.log('On-chain programs: LiteSVM, the committed .so, 256 meters from the real year, 2 of 3 attestors, v0');
-  print(await benchChain(yearPath));
-}
-
-if (process.argv[1]?.endsWith('bench/main.js')) await main();
+if (process.argv[1]?.endsWith('bench/main.js')) await main(process.argv.slice(2));
