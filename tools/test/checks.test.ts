@@ -13,6 +13,10 @@ describe('the check of import directions', () => {
     ['oracle/src/domain/x.ts', '../main.js', 'domain may not import adapters, configuration or main'],
     ['oracle/src/adapters/mqtt/link.ts', '../sqlite/db.js', 'adapter mqtt may not import adapter sqlite'],
     ['edge/src/a.ts', '../../broker/src/main.js', 'leaves edge'],
+    ['edge/src/a.ts', '#oracle/domain/scan.js', 'only campaigns'],
+    ['simulators/src/a.ts', '#oracle/domain/scan.js', 'only campaigns'],
+    ['simulators/campaigns/src/a.ts', '@gridtokenx/oracle', 'may not import'],
+    ['simulators/campaigns/src/a.ts', '../../../oracle/src/ports.js', 'leaves simulators/campaigns'],
   ])('refuses %s importing %s', (file, specifier, part) => {
     expect(judgeImport({ file, specifier })).toContain(part);
   });
@@ -24,6 +28,7 @@ describe('the check of import directions', () => {
     ['oracle/src/domain/x.ts', '@gridtokenx/protocol'],
     ['protocol/src/keys.ts', '@noble/ed25519'],
     ['tools/src/start/plan.ts', '@gridtokenx/simulators'],
+    ['simulators/campaigns/src/ledger/bench.ts', '#oracle/domain/intake.js'],
   ])('allows %s importing %s', (file, specifier) => {
     expect(judgeImport({ file, specifier })).toBeNull();
   });

@@ -8,9 +8,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   broker: ['@gridtokenx/protocol'],
   oracle: ['@gridtokenx/protocol', '@gridtokenx/chain-client'],
   simulators: ['@gridtokenx/protocol'],
+  'simulators/campaigns': ['@gridtokenx/protocol', '@gridtokenx/chain-client', '@gridtokenx/simulators'],
   'programs/clients': ['@gridtokenx/protocol'],
   tools: ['@gridtokenx/protocol', '@gridtokenx/chain-client', '@gridtokenx/simulators'],
 };
+
+/** Campaigns drive applications from outside, so they may name their modules: `#oracle/domain/intake.js`. */
+const DRIVES_APPLICATIONS = 'simulators/campaigns';
 
 /** One import in a source file. Paths are relative to the project's folder, with `/`. */
 export interface ImportUse {
@@ -33,6 +37,11 @@ export function judgeImport({ file, specifier }: ImportUse): string | null {
   if (specifier.startsWith('@gridtokenx/')) {
     const allowed = ALLOWED[owner] ?? [];
     return allowed.includes(specifier) ? null : `${owner} may not import ${specifier}`;
+  }
+  if (specifier.startsWith('#')) {
+    return owner === DRIVES_APPLICATIONS
+      ? null
+      : `${owner} may not import ${specifier}: only campaigns drive applications`;
   }
   if (owner === 'protocol' && specifier.startsWith('node:')) return 'the protocol is pure: no node:*';
   if (!specifier.startsWith('.')) return judgeDomain(file, specifier);

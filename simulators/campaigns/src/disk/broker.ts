@@ -1,0 +1,101 @@
+import { formatTopic, splitSequence, parseTopic } from '@gridtokenx/protocol';
+import type { MqttLink, MqttSession } from '#edge/ports.js';
+import type { Home, Witness } from './world.js';
+
+type Receive = (packet: { gateway: Uint8Array; meter: Uint8Array; bytes: Uint8Array }) => void;
+
+interface Session {
+  readonly home: Home;
+  listener: (topic: string, payload: Uint8Array) => void;
+  end: (why: string) => void;
+  isOpen: boolean;
+}
+
+/**
+ * A broker without disk: it answers every publish, keeps retained acks in memory, and hands packets to an oracle only if
+ * one is there. A PUBACK therefore promises nothing.
+ */
+export class MemoryBroker {
+  readonly #witness: Witness;
+  readonly #oracle: Uint8Array;
+  readonly #sessions = new Set<Session>();
+  #retained = new Map<string, Uint8Array>();
+  /** The oracle's subscription; null while it is away. */
+  receive: Receive | null = null;
+  /** Packets that were answered and went nowhere. */
+  dropped = 0;
+  /** Told of every answered message: what a gateway may not take for an ack. */
+  onAnswered: (message: Uint8Array) => void = () => {};
+
+  constructor(witness: Witness, oracle: Uint8Array) {
+    this.#witness = witness;
+    this.#oracle = oracle;
+  }
+
+  /** Killed: sessions and memory are gone, and it is there again. */
+  restart(): void {
+    this.#retained = new Map();
+    this.endSessions('the broker went away');
+  }
+
+  endSessions(why: string, home?: Home): void {
+    for (const session of [...this.#sessions]) if (!home || session.home === home) session.end(why);
+  }
+
+  acknowledge(gateway: Uint8Array, ack: Uint8Array): void {
+    const topic = formatTopic({ kind: 'ack', gateway, oracle: this.#oracle });
+    this.#retained.set(topic, ack);
+    for (const { home, listener } of this.#sessions)
+      if (Buffer.compare(home.gateway.publicKey, gateway) === 0) listener(topic, ack);
+  }
+
+  link(home: Home): MqttLink {
+    return {
+      connect: async () => {
+        const made = this.#open(home);
+        this.#sessions.add(made.session);
+        return made.port;
+      },
+    };
+  }
+
+  #open(home: Home): { session: Session; port: MqttSession } {
+    const session: Session = { home, listener: () => {}, end: () => {}, isOpen: true };
+    const ended = new Promise<string>((resolve) => {
+      session.end = (why) => {
+        session.isOpen = false;
+        this.#sessions.delete(session);
+        resolve(why);
+      };
+    });
+    const port: MqttSession = {
+      ended,
+      subscribe: async () => {
+        const topic = formatTopic({ kind: 'ack', gateway: home.gateway.publicKey, oracle: this.#oracle });
+        const retained = this.#retained.get(topic);
+        if (retained) session.listener(topic, retained);
+      },
+      publish: async (topic, payload) => {
+        if (!session.isOpen) throw new Error('the session has ended');
+        this.#take(home, topic, payload);
+      },
+      onMessage: (listener) => {
+        session.listener = listener;
+      },
+      close: async () => session.end('closed'),
+      abort: () => session.end('aborted'),
+    };
+    return { session, port };
+  }
+
+  #take(home: Home, topicText: string, payload: Uint8Array | string): void {
+    const topic = parseTopic(topicText);
+    if (topic?.kind !== 'stream' || typeof payload === 'string') return;
+    for (const message of splitSequence(payload)) {
+      this.#witness.sees(message);
+      this.onAnswered(message);
+    }
+    if (!this.receive) this.dropped++;
+    else this.receive({ gateway: home.gateway.publicKey, meter: topic.meter, bytes: payload.slice() });
+  }
+}

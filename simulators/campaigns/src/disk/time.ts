@@ -1,0 +1,84 @@
+import type { ReadingClock, RealTime } from '#edge/ports.js';
+import type { RealClock } from '#oracle/ports.js';
+
+interface Timer {
+  readonly at: number;
+  readonly order: number;
+  readonly call: () => void;
+  readonly owner: object;
+}
+
+/** Simulated seconds per second, as in the demonstration. */
+const SPEED = 200;
+const START_MS = Date.UTC(2026, 0, 1);
+
+/** One virtual clock for all processes of a run. Timers belong to a process and die with it. */
+export class SimulatedTime {
+  #now = 0;
+  #order = 0;
+  #timers: Timer[] = [];
+
+  get now(): number {
+    return START_MS + this.#now;
+  }
+  get reading(): number {
+    return START_MS + this.#now * SPEED;
+  }
+
+  #schedule(owner: object, delayMs: number, call: () => void): () => void {
+    const timer = { at: this.#now + Math.max(0, delayMs), order: this.#order++, call, owner };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** What one process sees of time, as gateway and oracle want it. `end` is the process's death. */
+  process(): { real: RealTime; clock: ReadingClock; oracle: RealClock; end: () => void } {
+    const owner = {};
+    return {
+      real: {
+        nowMs: () => this.now,
+        monotonicMs: () => this.#now,
+        schedule: (delayMs, call) => this.#schedule(owner, delayMs, call),
+      },
+      clock: {
+        nowMs: () => this.reading,
+        uncertaintyMs: () => 10,
+        realDelayUntil: (timeMs) => Math.max(0, (timeMs - this.reading) / SPEED),
+      },
+      oracle: {
+        now: () => this.now,
+        monotonic: () => this.#now,
+        after: (delayMs, call) => this.#schedule(owner, delayMs, call),
+      },
+      end: () => {
+        this.#timers = this.#timers.filter((timer) => timer.owner !== owner);
+      },
+    };
+  }
+
+  /** Lets `ms` of real time pass, timer by timer; what one starts has its turn before the next. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await turn();
+    for (;;) {
+      let next: Timer | undefined;
+      for (const timer of this.#timers) {
+        if (timer.at > end) continue;
+        if (!next || timer.at < next.at || (timer.at === next.at && timer.order < next.order)) next = timer;
+      }
+      if (!next) break;
+      const due = next;
+      this.#timers = this.#timers.filter((timer) => timer !== due);
+      this.#now = Math.max(this.#now, due.at);
+      due.call();
+      await turn();
+    }
+    this.#now = end;
+    await turn();
+  }
+}
+
+/** Every promise that can settle without time passing has settled after one turn of the loop. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -1,0 +1,111 @@
+import {
+  base58Encode,
+  type Payload,
+  parseSign1,
+  decodePayload,
+  Role,
+  type Signer,
+  toHex,
+  windowOf,
+} from '@gridtokenx/protocol';
+import { sodiumSigner } from '#oracle/adapters/sodium/index.js';
+import type { MeterRecord } from '#oracle/ports.js';
+
+export const NETWORK = Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1);
+export const LIMIT_W = 20_000;
+const BASELINE = { importWh: 4_000_000n, exportWh: 1_000_000n };
+
+/** A meter's registers: a pure function of the clock, rising at 6 kW and 2 kW. */
+export function registersAt(timeMs: number, startMs: number): { importWh: bigint; exportWh: bigint } {
+  const hours = (timeMs - startMs) / 3_600_000;
+  return {
+    importWh: BASELINE.importWh + BigInt(Math.floor(2_000 * hours)),
+    exportWh: BASELINE.exportWh + BigInt(Math.floor(6_000 * hours)),
+  };
+}
+
+/** One home: the keys of gateway and meter, and what the chain says of the meter. */
+export interface Home {
+  readonly gateway: Signer;
+  readonly gatewayName: string;
+  readonly meter: Signer;
+  readonly meterId: Uint8Array;
+  readonly record: MeterRecord;
+}
+
+export function makeHome(index: number, startMs: number): Home {
+  const seed = (kind: number) => new Uint8Array(32).fill(kind).map((byte, i) => (i === 0 ? index + 1 : byte));
+  const gateway = sodiumSigner(seed(11));
+  const meter = sodiumSigner(seed(22));
+  const meterId = new Uint8Array(16).fill(index + 1);
+  const window = windowOf(startMs);
+  const record: MeterRecord = {
+    meterId: toHex(meterId),
+    owner: base58Encode(new Uint8Array(32).fill(90 + index)),
+    key: meter.publicKey,
+    signer: 'gateway',
+    role: Role.point,
+    zone: 1,
+    page: 0,
+    slot: index,
+    importBaselineWh: BASELINE.importWh,
+    exportBaselineWh: BASELINE.exportWh,
+    importCarriedWh: 0n,
+    exportCarriedWh: 0n,
+    exportLimitW: LIMIT_W,
+    importLimitW: LIMIT_W,
+    enrolmentWindow: window,
+    firstWindow: window + 1,
+    keyEpoch: 0,
+    status: 'active',
+    registerStepWh: 1,
+  };
+  return { gateway, gatewayName: base58Encode(gateway.publicKey), meter, meterId, record };
+}
+
+export const placeOf = (payload: Payload) => `${toHex(payload.meterId)}/${payload.seq}`;
+
+/** What everybody said, and what must hold of it whatever was cut. */
+export class Witness {
+  /** Signed payloads by place: one seq, one content, even for what never left the gateway. */
+  readonly #signed = new Map<string, string>();
+  /** Messages that reached the broker, by place. */
+  readonly published = new Map<string, string>();
+  /** By meter: everything up to here was acknowledged to its gateway. */
+  readonly acknowledged = new Map<string, bigint>();
+  readonly faults = new Set<string>();
+
+  /** The meter's key, watched. */
+  watched(signer: Signer, payloadOf: (signed: Uint8Array) => Uint8Array): Signer {
+    return {
+      publicKey: signer.publicKey,
+      sign: (bytes) => {
+        const payload = payloadOf(bytes);
+        this.#place(this.#signed, payload, toHex(payload), 'signed');
+        return signer.sign(bytes);
+      },
+    };
+  }
+
+  sees(message: Uint8Array): void {
+    const { payload } = parseSign1(message);
+    this.#place(this.published, payload, toHex(message), 'published');
+  }
+
+  #place(places: Map<string, string>, payload: Uint8Array, content: string, how: string): void {
+    const name = placeOf(decodePayload(payload));
+    if ((places.get(name) ?? content) !== content) this.faults.add(`seq reused: ${name} was ${how} with two contents`);
+    places.set(name, content);
+  }
+
+  /** Places of a meter that were published, with their seq and content. */
+  *publishedOf(meterId: string): Generator<{ seq: bigint; name: string; content: string }> {
+    for (const [name, content] of this.published) {
+      const [meter = '', seq = '0'] = name.split('/');
+      if (meter === meterId) yield { seq: BigInt(seq), name, content };
+    }
+  }
+}
+
+/** Not a copy of the wire format: whoever signs is given a COSE Sig_structure, whose last 96 bytes are the payload. */
+export const payloadOfSigStructure = (bytes: Uint8Array) => bytes.slice(bytes.length - 96);

@@ -1,0 +1,134 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { campaignNames, loadCampaign } from '../../campaigns/src/catalogue.js';
+import { at, Random } from '../../campaigns/src/random.js';
+import { Pool } from '../../campaigns/src/runner/pool.js';
+import { SeedRanges } from '../../campaigns/src/runner/ranges.js';
+import { CampaignState, fingerprint } from '../../campaigns/src/runner/state.js';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gtx-campaign-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('ranges of seeds', () => {
+  it('hold what was added, in as few ranges as there are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 60 })), (seeds) => {
+        const ranges = new SeedRanges();
+        for (const seed of seeds) ranges.add(seed);
+        const wanted = new Set(seeds);
+        expect(ranges.count).toBe(wanted.size);
+        for (let seed = 0; seed <= 61; seed++) expect(ranges.has(seed)).toBe(wanted.has(seed));
+        const starts = [...wanted].filter((seed) => !wanted.has(seed - 1)).sort((a, b) => a - b);
+        expect(ranges.toJSON().map(([first]) => first)).toEqual(starts);
+      }),
+    );
+  });
+});
+
+describe('the state of a campaign', () => {
+  it('goes on with the same code, and begins anew with other code or a damaged file', () => {
+    const path = join(folder, 'state', 'x.json');
+    const first = new CampaignState(path, 'a');
+    first.pass(3, { messages: 5 });
+    first.pass(3, { messages: 5 });
+    first.save();
+    const second = new CampaignState(path, 'a');
+    expect([second.passed.has(3), second.figures.messages, second.isRenewed]).toEqual([true, 5, false]);
+    const other = new CampaignState(path, 'b');
+    expect([other.passed.count, other.figures, other.isRenewed]).toEqual([0, {}, true]);
+    writeFileSync(path, readFileSync(path).subarray(0, 20));
+    expect(new CampaignState(path, 'a').passed.count).toBe(0);
+  });
+
+  it('knows code by its content', () => {
+    writeFileSync(join(folder, 'a.js'), '1');
+    const before = fingerprint([folder]);
+    writeFileSync(join(folder, 'notes.txt'), '1');
+    expect(fingerprint([folder])).toBe(before);
+    writeFileSync(join(folder, 'a.js'), '2');
+    expect(fingerprint([folder])).not.toBe(before);
+  });
+});
+
+describe('processes that run seeds', () => {
+  const program = () => {
+    const path = join(folder, 'worker.mjs');
+    writeFileSync(
+      path,
+      `process.on('message', ({ seed }) => {
+         if (seed === 3) process.exit(7);
+         if (seed === 4) return;
+         if (seed === 5) process.send({ seed, error: 'broken' });
+         else process.send({ seed, outcome: { faults: seed === 2 ? ['wrong'] : [], figures: { seed } } });
+       });
+       process.on('disconnect', () => process.exit(0));
+       process.send({ type: 'ready' });`,
+    );
+    return path;
+  };
+  async function faultsOf(seeds: number[], secondsPerSeed: number): Promise<Map<number, readonly string[]>> {
+    const found = new Map<number, readonly string[]>();
+    const pool = new Pool({
+      program: program(),
+      args: [],
+      workers: 2,
+      secondsPerSeed,
+      seeds: seeds.values(),
+      onFinished: ({ seed, outcome }) => void found.set(seed, outcome.faults),
+    });
+    await pool.run();
+    return found;
+  }
+
+  it('finish each seed once; one that dies, hangs or is broken fails its seed and no other', async () => {
+    const found = await faultsOf([1, 2, 3, 4, 5, 6, 7, 8], 3);
+    expect([...found.keys()].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    const failed = [...found].filter(([, faults]) => faults.length > 0).sort(([a], [b]) => a - b);
+    expect(failed.map(([seed, faults]) => `${seed}: ${faults[0]}`)).toEqual([
+      '2: wrong',
+      '3: the process ended with code 7',
+      '4: takes longer than 3 s',
+      '5: the campaign is broken: broken',
+    ]);
+  });
+});
+
+describe('random numbers', () => {
+  it('follow from the seed and the name, and differ between neighbours', () => {
+    const numbers = (seed: number, name: string) => {
+      const random = new Random(seed, name);
+      return Array.from({ length: 8 }, () => random.int(0, 999));
+    };
+    expect(numbers(1, 'a')).toEqual(numbers(1, 'a'));
+    const lists = [numbers(1, 'a'), numbers(2, 'a'), numbers(1, 'b'), numbers(1 + 2 ** 32, 'a')];
+    expect(new Set(lists.map(String)).size).toBe(4);
+  });
+
+  it('stay within their bounds and reach both', () => {
+    const random = new Random(5);
+    const seen = new Set(Array.from({ length: 500 }, () => random.int(2, 5)));
+    expect([...seen].sort()).toEqual([2, 3, 4, 5]);
+    const mean = Array.from({ length: 5_000 }, () => random.fraction()).reduce((a, b) => a + b) / 5_000;
+    expect(mean).toBeGreaterThan(0.47);
+    expect(mean).toBeLessThan(0.53);
+    expect([...random.shuffled([1, 2, 3, 4])].sort()).toEqual([1, 2, 3, 4]);
+    expect(() => at([], 0)).toThrow(RangeError);
+  });
+});
+
+describe('the catalogue', () => {
+  it('has every campaign under its own name, each with controls', async () => {
+    for (const name of campaignNames) {
+      const campaign = await loadCampaign(name);
+      expect(campaign.name).toBe(name);
+      expect(Object.keys(campaign.controls).length).toBeGreaterThan(0);
+    }
+    await expect(loadCampaign('nothing')).rejects.toThrow('no campaign "nothing"');
+  });
+});
