@@ -1,5 +1,5 @@
 import { decodeConfig, decodeMeter, instructions, pda, type RawAccount, UserRole } from '@gridtokenx/chain-client';
-import { ed25519Signer, encodePayload, encodeSign1, sha256, sigStructure } from '@gridtokenx/protocol';
+import { ed25519Signer, encodePayload, encodeSign1, type Signer, sha256, sigStructure } from '@gridtokenx/protocol';
 import { Keypair, PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { toRecord } from '../../src/adapters/chain/registry.js';
 import type { MeterRecord } from '../../src/ports.js';
@@ -29,11 +29,24 @@ async function get<T>(chain: SetUpChain, key: PublicKey, decode: (account: RawAc
   return decode(found);
 }
 
-/** One zone with one attestor, and `meters` registered meters on page 0; those in `toWallet` mint to the owner's wallet. */
+/** Who attests a zone, and what it carries. */
+export interface ZoneOptions {
+  readonly attestors: readonly PublicKey[];
+  readonly threshold: number;
+  readonly capacityW: bigint;
+}
+
+const ALONE: ZoneOptions = { attestors: [attestor.publicKey], threshold: 1, capacityW: 1_000_000n };
+
+/** Signs for test meter `i`. */
+export const meterSigner = (i: number): Signer => ed25519Signer(sha256(text(`meter key ${i}`)));
+
+/** One zone with one attestor unless told otherwise, and `meters` registered meters on page 0; those in `toWallet` mint to the owner's wallet. */
 export async function deploy(
   chain: SetUpChain,
   meters: number,
   toWallet: readonly number[] = [],
+  options: ZoneOptions = ALONE,
 ): Promise<{ meters: MeterRecord[]; networkId: Uint8Array }> {
   const { authority } = chain;
   const payer = authority.publicKey;
@@ -41,8 +54,9 @@ export async function deploy(
   const genesisHash = sha256(text('genesis'));
   const first = { upgradeAuthority: payer, payer, authority: payer, genesisHash, salt, development: true };
   await chain.must([instructions.initialize(first)], []);
-  const zone = { authority: payer, payer, zone: ZONE, utility: payer, capacityW: 1_000_000n };
-  const attestors = { authority: payer, zone: ZONE, threshold: 1, attestors: [attestor.publicKey] };
+  const zone = { authority: payer, payer, zone: ZONE, utility: payer, capacityW: options.capacityW };
+  const { threshold } = options;
+  const attestors = { authority: payer, zone: ZONE, threshold, attestors: [...options.attestors] };
   await chain.must([instructions.createZone(zone), instructions.setZoneAttestors(attestors)], []);
   await chain.must([instructions.initializeToken({ payer })], []);
   const user = { authority: payer, payer, zone: ZONE, wallet: owner.publicKey, commitment: sha256(text('o')) };
@@ -52,7 +66,7 @@ export async function deploy(
   const records: MeterRecord[] = [];
   for (let i = 0; i < meters; i++) {
     const meterId = sha256(text(`meter ${i}`)).slice(0, 16);
-    const signer = ed25519Signer(sha256(text(`meter key ${i}`)));
+    const signer = meterSigner(i);
     const payload = encodePayload({
       kind: 4,
       networkId,

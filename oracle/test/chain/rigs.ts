@@ -15,7 +15,7 @@ import type {
   TransactionBuilder,
 } from '../../src/domain/settlement/ports.js';
 import type { MeterRecord } from '../../src/ports.js';
-import { addresses, amountAt, attestor, deploy, type SetUpChain, ZONE } from './deployment.js';
+import { addresses, amountAt, attestor, deploy, type SetUpChain, ZONE, type ZoneOptions } from './deployment.js';
 
 /** Accounts as they were at one moment. */
 export type Saved = ReadonlyMap<string, RawAccount | null>;
@@ -40,7 +40,7 @@ const only = () => singleAttestor(attestor.publicKey, async () => [attestor.publ
 
 // ---------------------------------------------------------------- in process: the programs themselves, no network
 
-class LiteNode implements ChainNode {
+export class LiteNode implements ChainNode {
   readonly chain: Chain;
   #outcomes = new Map<string, Outcome>();
   #height = 100;
@@ -101,6 +101,7 @@ class LiteNode implements ChainNode {
 export async function liteRig(
   meters: number,
   toWallet: readonly number[] = [],
+  zone?: ZoneOptions,
 ): Promise<ChainRig & { lite: LiteNode }> {
   const chain = new Chain();
   chain.svm.airdrop(attestor.publicKey.toBytes(), 10n ** 12n);
@@ -115,7 +116,8 @@ export async function liteRig(
       if (!outcome.ok) throw new Error(`${outcome.message}\n${outcome.logs.join('\n')}`);
     },
   };
-  const deployed = await deploy(setUp, meters, toWallet);
+  for (const key of zone?.attestors ?? []) chain.svm.airdrop(key.toBytes(), 10n ** 12n);
+  const deployed = await deploy(setUp, meters, toWallet, zone);
   const lite = new LiteNode(chain);
   return {
     name: 'LiteSVM',

@@ -128,10 +128,9 @@ export class AttestorBuilder implements TransactionBuilder {
       instructions: list,
     }).compileToV0Message();
     const transaction = new VersionedTransaction(message);
+    const others = (await cosign?.(message.serialize())) ?? [];
     transaction.sign([this.#attestor]);
-    for (const [key, signature] of (await cosign?.(message.serialize())) ?? []) {
-      transaction.addSignature(new PublicKey(key), signature);
-    }
+    for (const [key, signature] of others) transaction.addSignature(new PublicKey(key), signature);
     const raw = transaction.serialize();
     const [first] = transaction.signatures;
     if (!first || raw.length > MAX_TRANSACTION_BYTES) throw new RangeError(`transaction of ${raw.length} bytes`);

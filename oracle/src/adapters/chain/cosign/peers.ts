@@ -124,7 +124,6 @@ export class PeerCosigners implements Cosigner {
 
   async sign(request: CosignRequest): Promise<ReadonlyMap<string, Uint8Array>> {
     const { peers, attestor } = this.#deps;
-    await this.#commit(request);
     const names = new Set(readProposal(request.message).attestors.map((key) => key.toBase58()));
     names.delete(attestor.publicKey.toBase58());
     const asked = peers.all.filter((peer) => names.has(peer.attestor));
@@ -140,10 +139,14 @@ export class PeerCosigners implements Cosigner {
     if (signatures.size < names.size) {
       throw new CosignersMissing(`${signatures.size} of ${names.size} co-signers signed`);
     }
+    await this.#commit(request);
     return signatures;
   }
 
-  /** Our own signature is one like any other: stored before it is given, and never under two things at once. */
+  /**
+   * Our own signature is one like any other: stored before it is given, and never under two things at once. It comes last:
+   * until then nobody else can complete the transaction, and a proposal that was refused binds nobody here.
+   */
   async #commit({ message, zone, page }: CosignRequest): Promise<void> {
     const { guard, identity, latestBlockhash } = this.#deps;
     const { version, digest, blockhash } = readProposal(message);

@@ -1,0 +1,279 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  base58Encode,
+  ed25519Signer,
+  encodePayload,
+  encodeSign1,
+  fromHex,
+  openCosignRequest,
+  type Signer,
+  sha256,
+  sigStructure,
+} from '@gridtokenx/protocol';
+import type { Keypair } from '@solana/web3.js';
+import { AttestorBuilder } from '../../src/adapters/chain/builder.js';
+import { attestTogether, type Together, zoneReader } from '../../src/adapters/chain/cosign/index.js';
+import type { AskPeer } from '../../src/adapters/chain/cosign/peers.js';
+import { chainMigrations } from '../../src/adapters/chain/schema.js';
+import { SqliteSettlementStore } from '../../src/adapters/chain/store.js';
+import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
+import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
+import { SqliteStatements, SqliteViews } from '../../src/adapters/sqlite/views.js';
+import { Intake } from '../../src/domain/intake.js';
+import { Lane, type LaneDeps } from '../../src/domain/settlement/lane.js';
+import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
+import type { CosignAnswer, Database, Peer } from '../../src/ports.js';
+import { verifier } from '../support/ledger.js';
+import { FakeRegistry } from '../support/log.js';
+import { attestor, BASELINE, keyOf, meterSigner, ZONE } from './deployment.js';
+import { TestClock, W } from './lane-harness.js';
+import { figures, type LiteNode, liteRig, reached } from './rigs.js';
+
+export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
+export const IDENTITIES: readonly Signer[] = [0, 1, 2].map((i) => ed25519Signer(new Uint8Array(32).fill(60 + i)));
+const GATEWAY = new Uint8Array(32).fill(77);
+const quiet = { info() {}, warn() {}, error() {} };
+
+export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
+
+/** A chain with a zone of three attestors, two of which are needed. */
+export function rigOfThree(meters: number, capacityW = 1_000_000n): Promise<LiteRig> {
+  const attestors = ATTESTORS.map(({ publicKey }) => publicKey);
+  return liteRig(meters, [], { attestors, threshold: 2, capacityW });
+}
+
+/** A signed window statement of test meter `i`; totals since enrolment, Wh. */
+export function statementOf(rig: LiteRig, i: number, window: number, exportWh: bigint, importWh = exportWh) {
+  const meter = rig.meters[i];
+  if (!meter) throw new Error(`no meter ${i}`);
+  const payload = encodePayload({
+    kind: 2,
+    networkId: rig.networkId,
+    meterId: fromHex(meter.meterId),
+    // Fifteen readings lie between two statements, and stay with the gateway.
+    seq: BigInt(16 * window),
+    window: W(window),
+    exportWh: BASELINE.exportWh + exportWh,
+    importWh: BASELINE.importWh + importWh,
+    readingCount: 15,
+    quality: 64,
+    timeUncertaintyMs: 1,
+    readingsRoot: sha256(new Uint8Array([i])),
+  });
+  return { meterId: meter.meterId, message: encodeSign1(payload, meterSigner(i).sign(sigStructure(payload))) };
+}
+
+/** One oracle: a ledger of its own, its keys, its lane; killed and started again on the same file. */
+export class OracleNode {
+  readonly place: number;
+  readonly directory = mkdtempSync(join(tmpdir(), 'together-'));
+  readonly #all: Three;
+  isSilent = false;
+  /** What it answers instead. */
+  bend: ((body: Uint8Array) => CosignAnswer) | null = null;
+  bendBuilder: (builder: TransactionBuilder) => TransactionBuilder = (builder) => builder;
+  bendNode: (node: ChainNode) => ChainNode = (node) => node;
+  database!: Database;
+  statements!: SqliteStatements;
+  intake!: Intake;
+  together!: Together;
+  store!: SqliteSettlementStore;
+  lane!: Lane;
+
+  constructor(all: Three, place: number) {
+    this.#all = all;
+    this.place = place;
+    this.start();
+  }
+
+  get peer(): Peer {
+    return this.#all.peerAt(this.place);
+  }
+
+  start(): void {
+    this.database?.sqlite.close();
+    const { rig, clock } = this.#all;
+    const registry = new FakeRegistry(...rig.meters);
+    this.database = openDatabase(join(this.directory, 'ledger.sqlite'), [...ledgerMigrations, ...chainMigrations]);
+    const { database } = this;
+    this.statements = new SqliteStatements(database.sqlite);
+    const { statements } = this;
+    const views = new SqliteViews(database.sqlite);
+    const randomness = { bytes: (n: number) => new Uint8Array(n).fill(this.place), fraction: () => 0.5 };
+    const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed());
+    const { networkId } = rig;
+    this.intake = new Intake({
+      ...{ ledger, registry, verifier, networkId, clock, realClock: clock, logger: quiet },
+      ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
+    });
+    const own = ATTESTORS[this.place] as Keypair;
+    const latestBlockhash = async () => rig.lite.latestBlockhash();
+    this.together = attestTogether({
+      ...{ networkId, attestor: own, node: rig.node, latestBlockhash, registry, statements, database },
+      ...{ realClock: clock, logger: quiet, ask: this.#all.ask, roundMs: 8_000 },
+      zoneSet: zoneReader((key) => rig.account(key)),
+      cosign: {
+        peers: [0, 1, 2].filter((place) => place !== this.place).map((place) => this.#all.peerAt(place)),
+        threshold: 2,
+        signer: IDENTITIES[this.place] as Signer,
+        verifier,
+        exchange: (from, messages) => this.intake.exchange(from, messages, (meter) => views.gatewayOf(meter)),
+      },
+    });
+    this.store = new SqliteSettlementStore(database);
+    const builder = new AttestorBuilder(latestBlockhash, own, this.together.cosigner);
+    const deps: LaneDeps = {
+      ...{ store: this.store, statements, meters: () => rig.meters, realClock: clock, graceMs: 3_000, logger: quiet },
+      node: this.bendNode(rig.node),
+      builder: this.bendBuilder(builder),
+      closedAtMs: () => clock.ms - 10_000,
+      turns: this.together.turns,
+    };
+    this.lane = new Lane(ZONE, 0, deps);
+  }
+
+  /** A gateway's messages reach this oracle. */
+  hear(...messages: { meterId: string; message: Uint8Array }[]): void {
+    for (const { meterId, message } of messages) {
+      this.intake.receive({ gateway: GATEWAY, meter: meterId, stream: 'backfill', bytes: message });
+    }
+    this.intake.flush();
+  }
+
+  intents(): string[] {
+    return this.database.sqlite
+      .prepare('SELECT kind, status FROM chain_intents ORDER BY id')
+      .all()
+      .map(({ kind, status }) => `${kind} ${status}`);
+  }
+
+  /** What it says of another. */
+  stateOf(place: number): string {
+    const { oracle } = this.#all.peerAt(place);
+    return this.together.peers.view().find((one) => one.oracle === oracle)?.state ?? '';
+  }
+
+  close(): void {
+    this.database.sqlite.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Three oracles on one chain, and a network between them that is JSON and nothing else. */
+export class Three {
+  readonly rig: LiteRig;
+  readonly clock = new TestClock();
+  readonly nodes: OracleNode[];
+  readonly answers: { to: number; status: number; refused: string }[] = [];
+  /** What every slot must show in the end, Wh. */
+  readonly truth = new Map<number, bigint>();
+
+  constructor(rig: LiteRig) {
+    this.rig = rig;
+    this.nodes = [];
+    for (const place of [0, 1, 2]) this.nodes.push(new OracleNode(this, place));
+  }
+
+  get lite(): LiteNode {
+    return this.rig.lite;
+  }
+
+  node(place: number): OracleNode {
+    const found = this.nodes[place];
+    if (!found) throw new Error(`no oracle ${place}`);
+    return found;
+  }
+
+  peerAt(place: number): Peer {
+    return {
+      oracle: base58Encode(IDENTITIES[place]?.publicKey ?? new Uint8Array(32)),
+      attestor: ATTESTORS[place]?.publicKey.toBase58() ?? '',
+      url: `http://oracle-${place}`,
+    };
+  }
+
+  readonly ask: AskPeer = async (peer, body) => {
+    const node = this.nodes.find((one) => one.peer.oracle === peer.oracle);
+    if (!node || node.isSilent) throw new Error('connect ECONNREFUSED');
+    const { status, body: answer } = node.bend?.(body) ?? (await node.together.answer(body));
+    this.answers.push({ to: node.place, status, refused: (answer as { refused?: string }).refused ?? '' });
+    return { status, body: JSON.parse(JSON.stringify(answer)) };
+  };
+
+  /** Every meter's statement for a window reaches the oracles named, all three unless told otherwise. */
+  window(number: number, exportWh: (meter: number) => bigint, to: readonly number[] = [0, 1, 2]): void {
+    for (const i of this.rig.meters.keys()) this.statement(i, number, exportWh(i), to);
+  }
+
+  statement(meter: number, number: number, exportWh: bigint, to: readonly number[] = [0, 1, 2]): void {
+    const statement = statementOf(this.rig, meter, number, exportWh);
+    for (const place of to) this.node(place).hear(statement);
+    this.truth.set(meter, exportWh);
+  }
+
+  /** Steps the lanes of all that are alive; time moves on when all of them wait. */
+  async run(isDone: () => Promise<boolean> | boolean, what: string, limitMs = 120_000): Promise<void> {
+    const end = this.clock.ms + limitMs;
+    await reached(what, async () => {
+      if (await isDone()) return true;
+      if (this.clock.ms > end) throw new Error(`not in ${limitMs} ms of its time: ${what}; ${this.#shown()}`);
+      let next = Number.POSITIVE_INFINITY;
+      for (const node of this.nodes.filter((one) => !one.isSilent)) {
+        const step = await node.lane.step();
+        next = Math.min(next, step.kind === 'wait' ? step.untilMs : this.clock.ms);
+      }
+      this.clock.ms = Math.max(this.clock.ms, Math.min(next, this.clock.ms + 1_000));
+      return false;
+    });
+  }
+
+  #shown(): string {
+    const asked = this.answers.slice(-6).map(({ to, status, refused }) => `${to}: ${status} ${refused}`);
+    const each = this.nodes.map(({ lane, together, intents }, i) => {
+      const peers = together.peers.view().map(({ state }) => state);
+      return `${i}: ${lane.problem} [${peers.join(' | ')}] ${intents.call(this.nodes[i]).slice(-4)}`;
+    });
+    return [...each, ...asked].join('\n');
+  }
+
+  /** Until the chain shows the truth and all of it is minted; exact to the watt-hour or it throws. */
+  async settled(): Promise<void> {
+    await this.run(() => this.#isExact(), 'the truth is on chain');
+  }
+
+  async #isExact(): Promise<boolean> {
+    const { slots, supply } = await figures(this.rig);
+    for (const [i, slot] of slots.entries()) {
+      const truth = this.truth.get(i) ?? 0n;
+      if (slot.exportWh > truth) throw new Error(`slot ${i} shows ${slot.exportWh} Wh, the meter signed ${truth}`);
+    }
+    const isDone = slots.every((slot, i) => slot.exportWh === this.truth.get(i) && slot.mintedWh === slot.exportWh);
+    const sum = slots.reduce((total, slot) => total + slot.mintedWh, 0n);
+    if (supply !== sum * 1_000n) throw new Error(`supply ${supply} for ${sum} Wh`);
+    return isDone;
+  }
+
+  close(): void {
+    for (const node of this.nodes) node.close();
+    this.rig.close();
+  }
+}
+
+/** Signs whatever it is shown. */
+export function blindly(place: number): (body: Uint8Array) => CosignAnswer {
+  const signer = ed25519Signer((ATTESTORS[place] as Keypair).secretKey.slice(0, 32));
+  return (body) => ({ status: 200, body: { signature: base58Encode(signer.sign(transactionOf(body))) } });
+}
+
+/** The transaction in a request of any of the three. */
+export function transactionOf(body: Uint8Array): Uint8Array {
+  for (const { publicKey } of IDENTITIES) {
+    try {
+      return openCosignRequest(body, publicKey, verifier).transaction;
+    } catch {}
+  }
+  throw new Error('no request of one of the three');
+}
