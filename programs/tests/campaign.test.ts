@@ -3,9 +3,9 @@ import { chainCampaign, chainEpisode, chainRules, reviewFigures } from './src/ca
 
 const SEED = 7;
 
-test('short form: chain and model agree, and every kind of instruction was reached', () => {
+test('short form: chain and model agree, and every kind of instruction was reached', async () => {
   const done: number[] = [];
-  const { faults, figures } = chainCampaign({
+  const { faults, figures } = await chainCampaign({
     seed: SEED,
     instructions: 3_000,
     progress: ({ episodes }) => done.push(episodes),
@@ -16,9 +16,9 @@ test('short form: chain and model agree, and every kind of instruction was reach
   expect(figures.instructions).toBeGreaterThanOrEqual(3_000);
 }, 120_000);
 
-test('a seed does the same again, and a run goes on where it stopped', () => {
-  const whole = chainCampaign({ seed: 3, instructions: 1_000 });
-  const rest = chainCampaign({ seed: 3, instructions: 1_000, from: 1 });
+test('a seed does the same again, and a run goes on where it stopped', async () => {
+  const whole = await chainCampaign({ seed: 3, instructions: 1_000 });
+  const rest = await chainCampaign({ seed: 3, instructions: 1_000, from: 1 });
   const first = chainEpisode(3, 0);
   const sum = (first.figures.instructions ?? 0) + (rest.figures.instructions ?? 0);
   expect(sum).toBe(whole.figures.instructions);

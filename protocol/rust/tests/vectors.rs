@@ -244,3 +244,38 @@ fn keys_of_small_order() {
     }
     assert!(small >= 12 && large >= 12, "{small} {large}");
 }
+
+/// What the chain's Ed25519 precompile calls: strict, cofactorless.
+fn verifies(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    let signature = ed25519_dalek::Signature::from_bytes(signature);
+    ed25519_dalek::VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+}
+
+#[test]
+fn signatures_are_judged_as_the_vectors_say() {
+    let cases = vectors("verify", "cases");
+    let mut valid = 0;
+    for case in &cases {
+        let expected = case["valid"].as_bool().unwrap();
+        let found = verifies(&array(case, "publicKey"), &bytes(case, "message"), &array(case, "signature"));
+        assert_eq!(found, expected, "{}", text(case, "name"));
+        valid += usize::from(expected);
+    }
+    assert!(valid > 0 && valid < cases.len());
+}
+
+#[test]
+fn signed_messages_of_the_vectors_verify_and_no_longer_when_a_bit_is_turned() {
+    for case in vectors("messages", "cases") {
+        let message = bytes(&case, "message");
+        let parsed = frame::parse(&message).unwrap();
+        let key = array(&case, "public_key");
+        let signed = frame::signed_bytes(parsed.payload);
+        assert!(verifies(&key, &signed, parsed.signature));
+        for at in 0..64 {
+            let mut signature = *parsed.signature;
+            signature[at] ^= 1;
+            assert!(!verifies(&key, &signed, &signature), "byte {at}");
+        }
+    }
+}
