@@ -65,6 +65,9 @@ export async function startOracle(
     ...(chainModule?.chainMigrations ?? []),
   ]);
   const statements = new SqliteStatements(database.sqlite);
+  const { peers, threshold = 1 } = config;
+  const exchange = (from: Uint8Array, messages: readonly Uint8Array[]) =>
+    intake.exchange(from, messages, (meterId) => views.gatewayOf(meterId));
   const chain =
     chainModule && config.rpc_url !== undefined
       ? await chainModule.startSettlement({
@@ -75,9 +78,11 @@ export async function startOracle(
             ...(config.chain?.snapshot_url ? { snapshotUrl: config.chain.snapshot_url } : {}),
             graceMs: config.attest?.grace_ms ?? 3_000,
             commitment: config.attest?.commitment ?? 'confirmed',
+            ...(config.attest?.round_ms === undefined ? {} : { roundMs: config.attest.round_ms }),
           },
           database,
           statements,
+          ...(peers ? { cosign: { peers, threshold, signer, verifier, exchange } } : {}),
           realTimeOf: (ms) => clock.realTimeOf(ms),
           clock,
           realClock,
@@ -199,6 +204,7 @@ export async function startOracle(
         return { ok: problems.length === 0, problems };
       },
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+      cosign: chain.cosign ?? null,
       time: (nonce) => signTime({ timeMs: realClock.now(), nonce }, signer),
     },
     logger,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { publicKeyFromBase58 } from '@gridtokenx/protocol';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 
@@ -10,6 +11,14 @@ const tls = z.strictObject({
   key_file: z.string().min(1),
   min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
 });
+
+const publicKey = z.string().refine((text) => {
+  try {
+    return publicKeyFromBase58(text).length === 32;
+  } catch {
+    return false;
+  }
+}, 'must be a public key in base58');
 
 const schema = z
   .strictObject({
@@ -51,12 +60,22 @@ const schema = z
         token_file: z.string().min(1),
       })
       .optional(),
+    /** The other attestors of the zones; each signs only what it would write itself. */
+    peers: z
+      .array(z.strictObject({ oracle: publicKey, attestor: publicKey, url: z.url({ protocol: /^https?$/ }) }))
+      .min(1)
+      .max(6)
+      .optional(),
+    /** Signatures wanted at least, ours included; the zone's own threshold on chain holds too. */
+    threshold: z.number().int().min(1).max(7).optional(),
     chain: z.strictObject({ snapshot_url: z.url().optional() }).optional(),
     attest: z
       .strictObject({
         /** Real ms after a window's end before it is attested without the homes that are missing. */
         grace_ms: z.number().int().min(0).max(3_600_000).default(3_000),
         commitment: z.enum(['confirmed', 'finalized']).default('confirmed'),
+        /** Real ms after which another attestor leads, when a page did not move. */
+        round_ms: z.number().int().min(500).max(600_000).optional(),
       })
       .optional(),
   })
@@ -69,6 +88,12 @@ const schema = z
     const hasChain = config.rpc_url !== undefined;
     if (hasChain === (config.meters_file !== undefined)) {
       context.addIssue({ code: 'custom', path: ['rpc_url'], message: 'give either rpc_url or meters_file' });
+    }
+    if (!hasChain && config.peers) {
+      context.addIssue({ code: 'custom', path: ['peers'], message: 'attest together only with rpc_url' });
+    }
+    if ((config.threshold ?? 1) > 1 + (config.peers?.length ?? 0)) {
+      context.addIssue({ code: 'custom', path: ['threshold'], message: 'is more than this oracle and its peers' });
     }
     if (hasChain && config.attestor_key_file === undefined) {
       context.addIssue({ code: 'custom', path: ['attestor_key_file'], message: 'is needed with rpc_url' });

@@ -76,6 +76,16 @@ describe('configuration', () => {
       quoted(`${GOOD}influx: { url: "http://me:secret@h:8086", org: o, bucket: b, token_file: t }\n`),
       'o.yaml:11: influx.url: no user or password here: give token_file',
     ],
+    [
+      'a peer whose key is none',
+      quoted(`${GOOD}peers:\n  - { oracle: abc, attestor: abc, url: "http://h:1" }\n`),
+      'o.yaml:12: peers.0.oracle: must be a public key in base58',
+    ],
+    [
+      'more signatures than there are oracles',
+      quoted(`${GOOD}threshold: 2\n`),
+      'o.yaml:11: threshold: is more than this oracle and its peers',
+    ],
     ['text that is no YAML', 'network_id: [', 'o.yaml:1: '],
     ['nothing', '', 'o.yaml:1: network_id: '],
     ['a list', '- 1', 'o.yaml:1: configuration: '],

@@ -12,9 +12,13 @@ export interface Served {
   readonly metrics: () => Promise<{ contentType: string; text: string }>;
   /** Signed time for a nonce of 16 bytes. */
   readonly time: (nonce: Uint8Array) => Uint8Array;
+  /** Answers another oracle; null where there is none. */
+  readonly cosign: ((body: Uint8Array) => Promise<{ status: number; body: unknown }>) | null;
 }
 
 const NONCE_BYTES = 16;
+/** As much as any control message may have. */
+const MAX_COSIGN_BYTES = 65_536;
 const HANDSHAKE_MS = 10_000;
 const MOST_SETTLEMENTS = 1_000;
 const page = readFileSync(new URL('./page/index.html', import.meta.url), 'utf8');
@@ -84,6 +88,7 @@ function tlsServer(
 async function route(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://localhost');
   if (url.pathname === '/time') return signedTime(request, response, served);
+  if (url.pathname === '/cosign' && served.cosign) return cosigned(request, response, served.cosign);
   if (request.method !== 'GET' && request.method !== 'HEAD') return json(response, 405, { error: 'only GET' });
   switch (url.pathname) {
     case '/':
@@ -112,19 +117,39 @@ async function route(request: IncomingMessage, response: ServerResponse, served:
 
 async function signedTime(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
   if (request.method !== 'POST') return json(response, 405, { error: 'only POST' });
+  const nonce = await bodyOf(request, NONCE_BYTES);
+  if (nonce?.length !== NONCE_BYTES) {
+    response.setHeader('connection', 'close');
+    return json(response, 400, { error: `the body is a nonce of ${NONCE_BYTES} bytes` });
+  }
+  response.writeHead(200, { 'content-type': 'application/cose' }).end(served.time(nonce));
+}
+
+async function cosigned(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: NonNullable<Served['cosign']>,
+): Promise<void> {
+  if (request.method !== 'POST') return json(response, 405, { error: 'only POST' });
+  const body = await bodyOf(request, MAX_COSIGN_BYTES);
+  if (!body) {
+    response.setHeader('connection', 'close');
+    return json(response, 413, { error: `more than ${MAX_COSIGN_BYTES} bytes` });
+  }
+  const answered = await answer(body);
+  json(response, answered.status, answered.body);
+}
+
+/** The body, or null when it is longer than `most` bytes. */
+async function bodyOf(request: IncomingMessage, most: number): Promise<Uint8Array | null> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request) {
     length += (chunk as Uint8Array).length;
-    if (length > NONCE_BYTES) break;
+    if (length > most) return null;
     chunks.push(chunk as Uint8Array);
   }
-  if (length !== NONCE_BYTES) {
-    response.setHeader('connection', 'close');
-    return json(response, 400, { error: `the body is a nonce of ${NONCE_BYTES} bytes` });
-  }
-  const answer = served.time(new Uint8Array(Buffer.concat(chunks)));
-  response.writeHead(200, { 'content-type': 'application/cose' }).end(answer);
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
