@@ -1,12 +1,13 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { systemRandomness } from './adapters/clock/index.js';
 import { ensureKeyFile } from './adapters/files/key.js';
-import { sodiumSigner } from './adapters/sodium/index.js';
+import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
 import { startOracle } from './app.js';
 import { ConfigError, loadConfig } from './config.js';
+import { exportEvidence } from './export-evidence.js';
 
 /** Says what is wrong and what to do, and ends with the code for a bad set-up. */
 function giveUp(message: string): never {
@@ -68,6 +69,18 @@ function init(file: string): void {
   process.stdout.write(`${base58Encode(sodiumSigner(seed).publicKey)}\n`);
 }
 
+function evidence(file: string, meter: string, out: string): void {
+  if (!/^[0-9a-f]{32}$/.test(meter)) giveUp('--meter: must be 32 digits of lower-case hex');
+  const config = orGiveUp(() => loadConfig(file));
+  const ledger = join(resolve(dirname(file), config.data_dir), 'ledger.sqlite');
+  const paths = orGiveUp(() => exportEvidence(ledger, meter, resolve(out), provenVerifier()));
+  if (paths.length > 0) process.stdout.write(`${paths.join('\n')}\n`);
+  else {
+    process.stderr.write(`no key of meter ${meter} has contradicted itself\n`);
+    process.exitCode = 1;
+  }
+}
+
 const program = new Command('gridtokenx-oracle').description('Verifies signed readings, keeps the ledger, settles');
 program
   .command('run', { isDefault: true })
@@ -79,4 +92,11 @@ program
   .description('make the key file if it is missing, and print the public key')
   .requiredOption('--config <file>', 'YAML or JSON')
   .action(({ config }: { config: string }) => init(config));
+program
+  .command('export-evidence')
+  .description("write two messages by which a meter's key contradicts itself; the oracle may be running")
+  .requiredOption('--config <file>', 'YAML or JSON')
+  .requiredOption('--meter <id>', 'meter_id in hex')
+  .option('--out <folder>', 'where the files go', '.')
+  .action(({ config, meter, out }: { config: string; meter: string; out: string }) => evidence(config, meter, out));
 await program.parseAsync();

@@ -1,0 +1,45 @@
+import { Kind, type Payload } from '@gridtokenx/protocol';
+
+/** A stored message that contradicts another one of the same key. */
+export interface Contradicting {
+  readonly payload: Payload;
+  /** The 171 bytes. */
+  readonly message: Uint8Array;
+  /** Real time at which it was stored, ms. */
+  readonly receivedMs: number;
+}
+
+/** What both messages claim: a seq, or a window, is used once only. */
+export type Place = { readonly seq: bigint } | { readonly window: number };
+
+/** Two messages that no honest key signs, and why. */
+export interface Evidence {
+  readonly place: Place;
+  readonly messages: readonly [Contradicting, Contradicting];
+}
+
+function windowOf({ payload }: Contradicting): number | null {
+  return payload.kind === Kind.statement ? payload.window : null;
+}
+
+/** Null when two messages of one key may stand side by side (wire format: Order of arrival). */
+export function contradiction(a: Contradicting, b: Contradicting): Place | null {
+  if (a.payload.seq === b.payload.seq) return { seq: a.payload.seq };
+  const window = windowOf(a);
+  return window !== null && window === windowOf(b) ? { window } : null;
+}
+
+/**
+ * The contradiction from which a key is suspended: the lowest seq that takes part in one, with the lowest of those that
+ * contradict it. `messages`: of one key, in any order. Null when none contradicts another.
+ */
+export function lowestContradiction(messages: readonly Contradicting[]): Evidence | null {
+  const rising = [...messages].sort((a, b) => (a.payload.seq < b.payload.seq ? -1 : 1));
+  for (const [index, first] of rising.entries()) {
+    for (const second of rising.slice(index + 1)) {
+      const place = contradiction(first, second);
+      if (place) return { place, messages: [first, second] };
+    }
+  }
+  return null;
+}

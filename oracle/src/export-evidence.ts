@@ -1,0 +1,24 @@
+import { parseSign1, sigStructure, type Verifier } from '@gridtokenx/protocol';
+import { writeEvidence } from './adapters/files/evidence.js';
+import { readSuspendedKeys } from './adapters/sqlite/evidence.js';
+import { lowestContradiction } from './domain/evidence.js';
+
+/**
+ * Writes the evidence against every suspended key of a meter to `folder`; returns the paths of the descriptions, none
+ * when no key of the meter equivocated. Throws when the ledger is not there, is damaged, or the folder cannot be written.
+ */
+export function exportEvidence(ledger: string, meterId: string, folder: string, verifier: Verifier): string[] {
+  const paths: string[] = [];
+  for (const { key, suspendedFrom, messages } of readSuspendedKeys(ledger, meterId)) {
+    const evidence = lowestContradiction(messages);
+    if (!evidence) continue;
+    for (const { message } of evidence.messages) {
+      const { payload, signature } = parseSign1(message);
+      // What goes out must hold without this oracle's word.
+      if (!verifier.verify(signature, sigStructure(payload), key))
+        throw new Error(`${ledger}: a stored message is damaged`);
+    }
+    paths.push(writeEvidence(folder, { ...evidence, meterId, key, suspendedFrom }));
+  }
+  return paths;
+}
