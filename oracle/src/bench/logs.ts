@@ -131,3 +131,5 @@ export function metersFile(logs: readonly MeterLog[]): string {
   }));
   return JSON.stringify({ version: 1, meters });
 }
+
+export { provenVerifier } from '../adapters/sodium/index.js';

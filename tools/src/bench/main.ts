@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../root.js';
+import { benchAck } from './ack.js';
 import { benchBroker } from './broker.js';
 import { benchPrograms } from './chain.js';
+import { benchMint } from './mint.js';
 import { benchOracle } from './oracle.js';
 import { type BenchRow, tableOf } from './table.js';
 
@@ -25,6 +27,14 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   broker: {
     title: 'Broker: 4 publishers with 64 in flight and 1 subscriber, beside Mosquitto in turn (medians)',
     run: benchBroker,
+  },
+  ack: {
+    title: 'Gateway to ack: 4 gateways of 5 meters, broker and oracle as processes, 15 of 16 messages are readings',
+    run: benchAck,
+  },
+  mint: {
+    title: 'The whole system on embedded defaults: 3 homes, 3 windows at speed 60 and the closing one',
+    run: benchMint,
   },
 };
 
