@@ -23,6 +23,7 @@ export async function outsiderCheck(rpcUrl: string, previous?: OutsiderResult): 
   const audit = new Audit(await readChain(rpcUrl));
   audit.registry();
   audit.pages();
+  audit.disputes();
   const figures = audit.token();
   const levels = audit.levels();
   const findings = [...audit.findings];

@@ -5,6 +5,8 @@ import { addresses, associated, type Decoded, derive, type Fields, type Raw, typ
 const WH = 1_000n;
 const NO_SLOT = 0xffffn;
 const ACTIVE = 1n;
+const DISPUTED = 2n;
+const REPLACED = 4n;
 
 /** Sums that a person can compare; decimal text, because they do not fit a JSON number. */
 export interface Figures {
@@ -18,6 +20,10 @@ export interface Figures {
   readonly import_wh: string;
   readonly minted_wh: string;
   readonly pooled_wh: string;
+  /** Burned by owners for what they imported. */
+  readonly retired_wh: string;
+  /** Slots that a dispute freezes. */
+  readonly disputed: number;
   readonly supply_base_units: string;
   readonly vault_base_units: string;
   /** Sent to the vault by somebody, beyond what was pooled. */
@@ -42,6 +48,7 @@ const str = (fields: Fields, name: string): string => {
 const slotsOf = (account: Decoded): Fields[] => account.value.slots as unknown as Fields[];
 const keyOf = (fields: Fields) => `${num(fields, 'zone')}/${num(fields, 'page')}`;
 const named = (list: readonly Decoded[], name: string) => list.filter((account) => account.name === name);
+const isDisputed = (slot: Fields) => (num(slot, 'flags') & DISPUTED) !== 0n;
 const hex = (text: string) => Buffer.from(text, 'hex');
 const small = (fields: Fields, name: string) => Number(num(fields, name));
 
@@ -92,6 +99,7 @@ export class Audit {
         address === derive(addresses.registry, 'meter', hex(id)),
         `meter ${id}: another address than its meter_id gives`,
       );
+      this.#replacement(id, value);
       if (num(value, 'slot') === NO_SLOT) continue;
       const place = `${keyOf(value)}/${num(value, 'slot')}`;
       const other = taken.get(place);
@@ -117,6 +125,51 @@ export class Audit {
         this.#expect(!used || taken.has(`${key}/${index}`), `slot ${key}/${index} is in use, and no meter has it`);
       }
     }
+  }
+
+  /** A replaced meter keeps no slot, and its successor names it. */
+  #replacement(id: string, meter: Fields): void {
+    if (num(meter, 'status') !== REPLACED) return;
+    this.#expect(num(meter, 'slot') === NO_SLOT, `meter ${id} was replaced and still has a slot`);
+    const successor = str(meter, 'successor');
+    const named = this.#chain.accounts.registry.find(
+      ({ name, value }) => name === 'Meter' && value.meter_id === successor && value.predecessor === id,
+    );
+    this.#expect(named !== undefined, `meter ${id} was replaced by ${successor}, which does not say so`);
+  }
+
+  /** Cases: each at its address, with what it froze; a disputed slot has one, and it stands as the case found it. */
+  disputes(): void {
+    const cases = new Map<string, Fields>();
+    for (const { value, address } of named(this.#chain.accounts.oracle, 'Dispute')) {
+      const place = `${keyOf(value)}/${num(value, 'slot')}`;
+      const seed = Buffer.alloc(8);
+      seed.writeUInt16LE(small(value, 'zone'), 0);
+      seed.writeUInt32LE(small(value, 'page'), 2);
+      seed.writeUInt16LE(small(value, 'slot'), 6);
+      const at = derive(addresses.oracle, 'dispute', seed);
+      this.#expect(address === at, `the dispute of slot ${place} is at another address than its numbers give`);
+      cases.set(place, value);
+    }
+    for (const [key, page] of this.#pages) {
+      for (const [index, slot] of slotsOf(page).entries()) {
+        if (isDisputed(slot)) this.#frozen(`${key}/${index}`, slot, cases.get(`${key}/${index}`));
+      }
+    }
+  }
+
+  #frozen(place: string, slot: Fields, found: Fields | undefined): void {
+    if (!found) {
+      this.findings.push(`slot ${place} is disputed, and there is no case`);
+      return;
+    }
+    const pairs = [
+      ['export_wh', 'slot_export_wh'],
+      ['import_wh', 'slot_import_wh'],
+      ['window', 'slot_window'],
+    ] as const;
+    const same = pairs.every(([field, frozen]) => num(slot, field) === num(found, frozen));
+    this.#expect(same, `slot ${place} is disputed, and has moved since`);
   }
 
   /** Pages and cursors: every page at its address, minted ≤ export, retired ≤ import, pooled and certified ≤ minted (invariant 2). */
@@ -172,6 +225,8 @@ export class Audit {
       import_wh: `${this.#sum(this.#pages, 'import_wh')}`,
       minted_wh: `${sum('minted_wh')}`,
       pooled_wh: `${sum('pooled_wh')}`,
+      retired_wh: `${sum('retired_wh')}`,
+      disputed: [...this.#pages.values()].flatMap(slotsOf).filter(isDisputed).length,
       supply_base_units: `${supply}`,
       vault_base_units: `${vault}`,
       gifts_base_units: `${vault - pooled}`,
