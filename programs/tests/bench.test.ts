@@ -13,6 +13,8 @@ test('the bench runs on the real data and gives every figure beside the peer and
     ['compute units a meter', '29,410', '<= 100'],
     ['meters', '<= 10', '>= 200'],
     ['compute units a meter', '13,376', '<= 80'],
+    ['compute units', 'not possible there', '<= 3,000'],
+    ['compute units', 'not published', 'none set'],
   ]);
   for (const row of rows) expect(row.value).toBeGreaterThan(0);
 });
