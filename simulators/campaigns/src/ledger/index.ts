@@ -83,7 +83,7 @@ const VERDICTS = [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19,
 
 function review(figures: Readonly<Record<string, number>>, seeds: number): string[] {
   // A few seeds need not reach the rare ones.
-  if (seeds < 100) return [];
+  if (seeds < 200) return [];
   const wanted = [
     ...VERDICTS.map((code) => `verdict: ${nameOfVerdict(code)}`),
     ...[READING_TRICKS, STATEMENT_TRICKS, OUTSIDE].flatMap((tricks) => Object.keys(tricks)).map((k) => `hostile: ${k}`),
@@ -101,7 +101,7 @@ export const ledgerCampaign: Campaign = {
   name: 'ledger',
   about: 'a day of 20 gateways, hostile messages among it, in any order: the same verdicts and totals',
   seeds: 10_000,
-  secondsPerSeed: 60,
+  secondsPerSeed: 600,
   controls: ledgerControls,
   run: runLedgerSeed,
   review,

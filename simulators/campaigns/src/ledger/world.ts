@@ -95,12 +95,12 @@ export const GATEWAYS = 20;
 /** Owners have at most so many meters: the oracle tries as many other keys of an owner. */
 const OWNERS = 5;
 
-/** One seed in 100 is a whole day of 96 windows, one in 20 is long; one in 20 has far more hostile messages. */
+/** One seed in 200 is a whole day of 96 windows, one in 25 is long; one in 20 has far more hostile messages. */
 export function shapeOf(seed: number): Shape {
   const random = new Random(seed, 'shape');
   const hostile = random.chance(0.05) ? 0.25 : 0.05;
-  if (seed % 100 === 50) return { gateways: GATEWAYS, windows: 96, readings: 1, hostile: 0.05 };
-  if (seed % 20 === 3) return { gateways: GATEWAYS, windows: random.int(8, 20), readings: random.int(1, 3), hostile };
+  if (seed % 200 === 50) return { gateways: GATEWAYS, windows: 96, readings: 1, hostile: 0.05 };
+  if (seed % 25 === 3) return { gateways: GATEWAYS, windows: random.int(8, 20), readings: random.int(1, 3), hostile };
   return { gateways: GATEWAYS, windows: random.int(2, 5), readings: random.int(1, 3), hostile };
 }
 
