@@ -1,0 +1,339 @@
+import { buildAttestPage } from '@gridtokenx/chain-client';
+import { base58Decode, ed25519Signer, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
+import {
+  ComputeBudgetProgram,
+  type PublicKey,
+  SystemProgram,
+  type TransactionInstruction,
+  TransactionMessage,
+} from '@solana/web3.js';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CosignGuard } from '../../src/adapters/chain/cosign/guard.js';
+import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
+import { chainMigrations } from '../../src/adapters/chain/schema.js';
+import { serve } from '../../src/adapters/http/server.js';
+import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { implausible, statementAt, Turns } from '../../src/domain/settlement/cosign.js';
+import { totalsOf } from '../../src/domain/settlement/plan.js';
+import type { AttestEntry, BlockhashState } from '../../src/domain/settlement/ports.js';
+import { verifier } from '../support/ledger.js';
+import { keyOf, ZONE } from './deployment.js';
+import { TestClock, W } from './lane-harness.js';
+import { ATTESTORS, IDENTITIES, rigOfThree, statementOf, Three } from './together.js';
+
+let three: Three;
+const stranger = keyOf('stranger').publicKey;
+const attestors = ATTESTORS.map(({ publicKey }) => publicKey);
+
+interface Bent {
+  readonly meters: readonly number[];
+  readonly signers: readonly PublicKey[];
+  readonly payer: PublicKey;
+  readonly blockhash: string;
+  readonly entries: (entries: AttestEntry[]) => AttestEntry[];
+  readonly attest: (instruction: TransactionInstruction) => TransactionInstruction;
+  readonly around: (instructions: TransactionInstruction[]) => TransactionInstruction[];
+  readonly bytes: (message: Uint8Array) => Uint8Array;
+  readonly request: object;
+  readonly as: number | null;
+}
+
+/** What oracle 0 would ask oracle 1 for window 1, bent where a test wants it; the code of the answer. */
+async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
+  const { rig, clock } = of;
+  const { page: read } = await rig.node.readPage(ZONE, 0);
+  if (!read) throw new Error('no page');
+  const leader = of.node(0);
+  const taken = bent.meters ?? rig.meters.map((_, i) => i);
+  const honest = taken.flatMap((i): AttestEntry[] => {
+    const meter = rig.meters[i];
+    const statement = meter && statementAt(leader.statements, meter.meterId, W(1));
+    const before = read.slots[meter?.slot ?? -1];
+    if (!meter || !statement || !before) return [];
+    const { meterId, slot } = meter;
+    return [{ meterId, slot: slot ?? -1, ...totalsOf(meter, statement), before, payload: statement.payload }];
+  });
+  const items = bent.entries?.(honest) ?? honest;
+  const signers = bent.signers ?? attestors.slice(0, 2);
+  const built = buildAttestPage({ zone: ZONE, page: 0, read, window: W(1), items, attestors: signers });
+  const attest = bent.attest?.(built) ?? built;
+  const plain = [ComputeBudgetProgram.setComputeUnitLimit({ units: 50_000 }), attest];
+  const message = new TransactionMessage({
+    payerKey: bent.payer ?? (attestors[0] as PublicKey),
+    recentBlockhash: bent.blockhash ?? rig.lite.latestBlockhash().blockhash,
+    instructions: bent.around?.(plain) ?? plain,
+  })
+    .compileToV0Message()
+    .serialize();
+  const request = {
+    networkId: rig.networkId,
+    timeMs: clock.ms,
+    to: IDENTITIES[1]?.publicKey as Uint8Array,
+    transaction: bent.bytes?.(message) ?? message,
+    statements: honest.map(({ meterId }) => statementAt(leader.statements, meterId, W(1))?.message as Uint8Array),
+    ...bent.request,
+  };
+  const signer = bent.as === null ? ed25519Signer(new Uint8Array(32).fill(99)) : IDENTITIES[bent.as ?? 0];
+  const { status, body } = await of.node(1).together.answer(signCosignRequest(request, signer as never));
+  const { signature, refused } = body as { signature?: string; refused?: string };
+  expect(status === 200).toBe(signature !== undefined);
+  if (!signature) return refused ?? '';
+  const isGood = verifier.verify(base58Decode(signature), message, publicKeyFromBase58(attestors[1]?.toBase58() ?? ''));
+  return isGood ? 'signed' : 'a bad signature';
+}
+
+const mapData = (change: (data: Buffer) => void) => (instruction: TransactionInstruction) => {
+  const data = Buffer.from(instruction.data);
+  change(data);
+  instruction.data = data;
+  return instruction;
+};
+
+describe('a co-signer', () => {
+  beforeEach(async () => {
+    three = new Three(await rigOfThree(3, 4_000n));
+    three.window(1, (i) => BigInt(100 + i));
+  });
+  afterEach(() => three.close());
+
+  it('control: signs what it would have written itself, and again for another transaction with the same content', async () => {
+    expect(await asked()).toBe('signed');
+    expect(await asked({ around: ([, attest]) => [limit(60_000), attest as TransactionInstruction] })).toBe('signed');
+  });
+
+  const limit = (units: number) => ComputeBudgetProgram.setComputeUnitLimit({ units });
+  const transfer = SystemProgram.transfer({
+    fromPubkey: attestors[1] as PublicKey,
+    toPubkey: stranger,
+    lamports: 1_000,
+  });
+  const cases: [string, string, Partial<Bent>][] = [
+    ['a key that is no peer', 'stranger', { as: null }],
+    ['a request to another oracle', 'stranger', { request: { to: new Uint8Array(32) } }],
+    ['a request for another network', 'stranger', { request: { networkId: new Uint8Array(8) } }],
+    ['a request of long ago', 'stale', { request: { timeMs: 1 } }],
+    ['bytes that are no message', 'transaction', { bytes: (message) => message.slice(0, 50) }],
+    ['a byte too many', 'transaction', { bytes: (message) => Uint8Array.of(...message, 0) }],
+    ['a transfer beside it', 'transaction', { around: (list) => [...list, transfer] }],
+    ['a transfer instead', 'transaction', { around: ([first]) => [first as TransactionInstruction, transfer] }],
+    [
+      'a price for compute units',
+      'transaction',
+      { around: ([, attest]) => [ComputeBudgetProgram.setComputeUnitPrice({ microLamports: 9 }), attest as never] },
+    ],
+    ['no compute-unit limit', 'transaction', { around: ([, attest]) => [attest as never, attest as never] }],
+    ['that it pays itself', 'transaction', { payer: attestors[1] as PublicKey }],
+    ['one signature where two are needed', 'attestors', { signers: [attestors[1] as PublicKey] }],
+    ['one that is no attestor of the zone', 'attestors', { signers: [...attestors.slice(0, 2), stranger] }],
+    ['the others without it', 'attestors', { signers: [attestors[0] as PublicKey, attestors[2] as PublicKey] }],
+    [
+      'other accounts',
+      'transaction',
+      {
+        attest: (instruction) => {
+          const [page, , ...rest] = instruction.keys;
+          instruction.keys = [page as never, { pubkey: stranger, isSigner: false, isWritable: false }, ...rest];
+          return instruction;
+        },
+      },
+    ],
+    [
+      'another page',
+      'unknown page',
+      {
+        attest: (instruction) => {
+          instruction.keys[0] = { pubkey: stranger, isSigner: false, isWritable: true };
+          return instruction;
+        },
+      },
+    ],
+    ['another version', 'page differs', { attest: mapData((data) => data.writeBigUInt64LE(7n, 8)) }],
+    ['other moves', 'page differs', { attest: mapData((data) => data.writeUInt32LE(77, 16)) }],
+    ['a window without statements', 'no statement', { attest: mapData((data) => data.writeUInt32LE(W(2), 20)) }],
+    [
+      'a slot without a meter',
+      'no statement',
+      { attest: mapData((data) => data.writeUInt8((data[87] ?? 0) | 0x80, 87)) },
+    ],
+    ['a home passed over', 'left out', { meters: [0, 2] }],
+    ['another root', 'root', { attest: mapData((data) => data.writeUInt8((data[24] ?? 0) ^ 1, 24)) }],
+    [
+      'a watt-hour more',
+      'totals',
+      { entries: (list) => list.map((entry) => ({ ...entry, exportWh: entry.exportWh + 1n })) },
+    ],
+    [
+      'a watt-hour less',
+      'totals',
+      { entries: (list) => list.map((entry) => ({ ...entry, importWh: entry.importWh - 1n })) },
+    ],
+    ['an unknown blockhash', 'blockhash', { blockhash: '11111111111111111111111111111111' }],
+  ];
+  it.each(cases)('refuses %s', async (_what, code, bent) => {
+    expect(await asked(bent)).toBe(code);
+    // And is not kept from signing the right thing by it.
+    expect(await asked()).toBe('signed');
+  });
+
+  it('names who proposed what is false, and nobody for what it only lacks', async () => {
+    await asked({ meters: [0, 2] });
+    await asked({ attest: mapData((data) => data.writeBigUInt64LE(7n, 8)) });
+    expect(three.node(1).stateOf(0)).toBe('not asked yet');
+    await asked({ entries: (list) => list.map((entry) => ({ ...entry, exportWh: entry.exportWh + 1n })) });
+    expect(three.node(1).stateOf(0)).toMatch(/FALSE: proposed .* totals/);
+  });
+
+  it('refuses what the lines of the zone cannot carry, though every meter signed it', async () => {
+    const small = new Three(await rigOfThree(3, 900n));
+    // Three homes with 100 Wh each in a quarter of an hour: 1.2 kW, where 900 W and a tenth are.
+    for (const i of [0, 1, 2]) {
+      const statement = statementOf(small.rig, i, 1, 100n, 0n);
+      for (const node of small.nodes) node.hear(statement);
+    }
+    expect(await asked({}, small)).toBe('implausible');
+    small.close();
+  });
+
+  it('does not sign a second content for a page version, not after a restart either, until the first has lapsed', async () => {
+    expect(await asked()).toBe('signed');
+    // Since then the ledgers know a statement more, which would make another attest_page.
+    const late = three.rig.meters[2];
+    const forget = 'DELETE FROM messages WHERE stream = (SELECT id FROM streams WHERE meter = ?)';
+    for (const place of [0, 1]) three.node(place).database.sqlite.prepare('DELETE FROM outbox').run();
+    for (const place of [0, 1])
+      three
+        .node(place)
+        .database.sqlite.prepare(forget)
+        .run(late?.meterId ?? '');
+    expect(await asked({ meters: [0, 1] })).toBe('held');
+    three.node(1).start();
+    expect(await asked({ meters: [0, 1] })).toBe('held');
+    three.lite.expire();
+    expect(await asked({ meters: [0, 1] })).toBe('signed');
+  });
+
+  it('a message of the request is judged like any that arrives: forged ones are not kept', async () => {
+    const empty = new Three(three.rig);
+    const honest = statementOf(three.rig, 0, 1, 100n);
+    const forged = honest.message.slice();
+    forged[150] = (forged[150] ?? 0) ^ 1;
+    empty.node(0).hear(honest);
+    expect(await asked({ meters: [0], request: { statements: [forged] } }, empty)).toBe('no statement');
+    expect(await asked({ meters: [0] }, empty)).toBe('signed');
+    for (const node of empty.nodes) node.close();
+  });
+});
+
+describe('what an attestor has signed', () => {
+  const of = (digest: number, blockhash: string) => ({
+    ...{ zone: 1, page: 0, version: 5n, digest: new Uint8Array(32).fill(digest), blockhash },
+    ...{ lastValidHeight: 10, leader: 'x' },
+  });
+
+  it('binds it until the chain can take it no more; a blockhash that is not known counts as gone after a while', async () => {
+    const database = openDatabase(':memory:', chainMigrations);
+    const clock = new TestClock();
+    const states = new Map<string, BlockhashState>([['a', 'valid']]);
+    const guard = new CosignGuard(database, clock, async ({ blockhash }) => states.get(blockhash) ?? 'valid');
+    expect(await guard.commit(of(1, 'a'))).toBe(true);
+    expect(await guard.commit(of(1, 'b'))).toBe(true);
+    expect(await guard.commit(of(2, 'c'))).toBe(false);
+    expect(await guard.commit({ ...of(2, 'c'), version: 6n })).toBe(true);
+    expect(await guard.commit({ ...of(2, 'c'), page: 1 })).toBe(true);
+    states.set('a', 'expired');
+    expect(await guard.commit(of(2, 'c'))).toBe(false);
+    states.set('b', 'unfamiliar');
+    expect(await guard.commit(of(2, 'c'))).toBe(false);
+    clock.ms += 3_001;
+    expect(await guard.commit(of(2, 'c'))).toBe(true);
+    expect(await guard.commit(of(1, 'd'))).toBe(false);
+    database.sqlite.close();
+  });
+
+  it('of two requests at the same moment one is taken', async () => {
+    const database = openDatabase(':memory:', chainMigrations);
+    const guard = new CosignGuard(database, new TestClock(), async () => 'valid');
+    const taken = await Promise.all([1, 2, 3].map((digest) => guard.commit(of(digest, 'a'))));
+    expect(taken).toEqual([true, false, false]);
+    database.sqlite.close();
+  });
+});
+
+describe('whose turn it is', () => {
+  it('goes round the set by window and by time, from when there was something to do', () => {
+    const turns = [0, 1, 2].map(() => new Turns(1_000));
+    const leaders = (what: string, window: number, nowMs: number) =>
+      [0, 1, 2].filter((place) => turns[place]?.wait('1/0', what, window, { place, count: 3 }, nowMs) === 0);
+    expect([0, 1, 2, 3].map((window) => leaders(`w${window}`, window, 5_000))).toEqual([[0], [1], [2], [0]]);
+    expect(leaders('w9', 9, 50_000)).toEqual([0]);
+    expect(leaders('w9', 9, 50_999)).toEqual([0]);
+    expect(leaders('w9', 9, 51_000)).toEqual([1]);
+    expect(leaders('w9', 9, 52_000)).toEqual([2]);
+    expect(leaders('w9', 9, 53_000)).toEqual([0]);
+    expect(new Turns(1_000).wait('1/0', 'w1', 1, { place: 0, count: 3 }, 0)).toBe(500);
+  });
+});
+
+describe('the capacity of a zone', () => {
+  it.each([
+    ['what a quarter of an hour and a tenth allow', 1_000n, [[275n, 1]], 0n, true],
+    ['a watt-hour more', 1_000n, [[276n, 1]], 0n, false],
+    ['a watt-hour more of import', 1_000n, [[-276n, 1]], 0n, false],
+    ['within the step of the registers', 1_000n, [[276n, 1]], 1n, true],
+    ['two windows at once', 1_000n, [[550n, 2]], 0n, true],
+    [
+      'homes that feed each other',
+      1_000n,
+      [
+        [9_000n, 1],
+        [-9_000n, 1],
+      ],
+      0n,
+      true,
+    ],
+    ['nothing', 0n, [], 0n, true],
+  ] as [string, bigint, [bigint, number][], bigint, boolean][])('%s', (_, capacityW, rises, step, isPlausible) => {
+    const given = rises.map(([netWh, windows]) => ({ netWh, windows }));
+    expect(implausible(capacityW, given, step) === null).toBe(isPlausible);
+  });
+});
+
+describe('over HTTP', () => {
+  const quiet = { info() {}, warn() {}, error() {} };
+  const base = { state: () => ({}), settlements: () => [], health: () => ({ ok: true, problems: [] }) };
+  const rest = { metrics: async () => ({ contentType: 'text/plain', text: '' }), time: () => new Uint8Array() };
+  const got: Uint8Array[] = [];
+  const answer = async (body: Uint8Array) => {
+    got.push(body);
+    return { status: 409, body: { refused: 'held' } };
+  };
+  const servers: Awaited<ReturnType<typeof serve>>[] = [];
+  const open = async (cosign: typeof answer | null) => {
+    const server = await serve('127.0.0.1', 0, { ...base, ...rest, cosign }, quiet);
+    servers.push(server);
+    const address = server.address();
+    return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  };
+  afterAll(() => {
+    for (const server of servers) server.close();
+  });
+
+  it('carries the bytes there and the answer back', async () => {
+    const url = await open(answer);
+    const body = fromHex('00ff10');
+    expect(await askOverHttp({ oracle: '', attestor: '', url }, body)).toEqual({
+      status: 409,
+      body: { refused: 'held' },
+    });
+    expect(got).toEqual([body]);
+    expect((await fetch(`${url}/cosign`)).status).toBe(405);
+    expect((await fetch(`${url}/cosign`, { method: 'POST', body: new Uint8Array(65_537) })).status).toBe(413);
+    expect(got).toHaveLength(1);
+  });
+
+  it('is not there for an oracle that attests alone, and a peer that is away is an error', async () => {
+    const url = await open(null);
+    expect((await fetch(`${url}/cosign`, { method: 'POST', body: 'x' })).status).toBe(405);
+    await expect(askOverHttp({ oracle: '', attestor: '', url: 'http://127.0.0.1:1' }, fromHex('00'))).rejects.toThrow();
+  });
+});
