@@ -1,6 +1,7 @@
 import { chmodSync, statSync } from 'node:fs';
-import { ed25519Signer, fromHex, isTorsionFreeKey, meterId, type Signer, toHex } from '@gridtokenx/protocol';
+import { fromHex, isTorsionFreeKey, meterId, type Signer, toHex } from '@gridtokenx/protocol';
 import type { Disk, Randomness } from '../../ports.js';
+import { sodiumSigner } from './sodium-signer.js';
 
 /** A key that cannot be used; the message says what to do. */
 export class KeyError extends Error {
@@ -41,7 +42,7 @@ export class KeyStore {
     if (!create) throw new KeyError('there is no gateway key yet: run "init" first');
     const seed = this.#random.bytes(32);
     await this.#write('gateway.json', { version: 1, seed: toHex(seed) });
-    return ed25519Signer(seed);
+    return sodiumSigner(seed);
   }
 
   /** The key for one meter; made when `create` and there is none. Throws `KeyError`, also for another nameplate. */
@@ -92,7 +93,7 @@ function hex(value: unknown, length: number, file: string): Uint8Array {
 }
 
 function signerOf(found: Record<string, unknown>, file: string): Signer {
-  const signer = ed25519Signer(hex(found.seed, 32, file));
+  const signer = sodiumSigner(hex(found.seed, 32, file));
   if (!isTorsionFreeKey(signer.publicKey)) throw new KeyError(`${file} holds no usable key`);
   return signer;
 }
