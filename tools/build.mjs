@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const packages = [
   'protocol',
+  'runtime',
   'edge',
   'broker',
   'oracle',

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { CertificateError, CertificateFiles } from '@gridtokenx/runtime';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import type { Registry } from 'prom-client';
@@ -8,7 +9,6 @@ import { serveHttp } from './adapters/http.js';
 import { KeysFile } from './adapters/keys-file.js';
 import { certificateMetrics, prometheusMetrics } from './adapters/metrics.js';
 import { provedVerifier } from './adapters/sodium.js';
-import { CertificateError, CertificateFiles } from './adapters/tls/certificate.js';
 import { type BrokerConfig, ConfigError, readConfig } from './config.js';
 import type { Log } from './ports.js';
 

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { connect as tlsConnect } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { formatTopic } from '@gridtokenx/protocol';
+import { CertificateError, CertificateFiles } from '@gridtokenx/runtime';
 import type { IClientOptions } from 'mqtt';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -17,7 +17,6 @@ import {
   renew,
 } from '../../deploy/tls/certificates.js';
 import { certificateMetrics, prometheusMetrics } from '../src/adapters/metrics.js';
-import { CertificateError, CertificateFiles } from '../src/adapters/tls/certificate.js';
 import { closed, connect, endAll, nextMessage, optionsFor, type Rig, signerOf, startRig, until } from './harness.js';
 
 const mayRun = hasOpenssl() || process.env.CI === 'true';
@@ -303,13 +302,4 @@ describe.skipIf(!mayRun)('MQTT over TLS', () => {
     expect(rig.server.listening).toBe(false);
     rig = await startRig();
   });
-});
-
-it.each(['certificate', 'dial'])('%s.ts is the same in every application that has it', (name) => {
-  const text = (application: string) => {
-    const file = `../../${application}/src/adapters/tls/${name}.ts`;
-    return readFileSync(fileURLToPath(new URL(file, import.meta.url)), 'utf8');
-  };
-  expect(text('oracle')).toBe(text('edge'));
-  if (name === 'certificate') expect(text('broker')).toBe(text('edge'));
 });

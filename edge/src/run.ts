@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { base58Encode, Kind, parseSign1, type Verifier } from '@gridtokenx/protocol';
+import type { PeerJudge } from '@gridtokenx/runtime';
 import { pino } from 'pino';
 import { askOracleTime } from './adapters/clock/oracle-time.js';
 import { realTime } from './adapters/clock/real-time.js';
@@ -11,7 +12,6 @@ import { meterProfiles } from './adapters/modbus/profiles.js';
 import { mqttLink } from './adapters/mqtt/link.js';
 import { systemRandom } from './adapters/random.js';
 import { HEADER_BYTES } from './adapters/spool/record.js';
-import type { PeerJudge } from './adapters/tls/dial.js';
 import type { GatewayConfig } from './config.js';
 import { AckBook, oracleName } from './domain/acks.js';
 import { Gateway } from './domain/gateway.js';

@@ -1,12 +1,11 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CertificateError, CertificateFiles, dialTls, type PeerJudge } from '@gridtokenx/runtime';
 import { FloorTime } from './adapters/clock/floor.js';
 import { realTime } from './adapters/clock/real-time.js';
 import { SystemClock } from './adapters/clock/system.js';
 import { nodeDisk } from './adapters/disk/node-disk.js';
-import { CertificateError, CertificateFiles } from './adapters/tls/certificate.js';
-import { dialTls, type PeerJudge } from './adapters/tls/dial.js';
 import { judgeByFloor } from './adapters/tls/floor-judge.js';
 import type { GatewayConfig, OracleConfig } from './config.js';
 import { pause } from './domain/wait.js';

@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { CertificateFiles } from './adapters/tls/certificate.js';
-import { dialTls } from './adapters/tls/dial.js';
+import { CertificateFiles, dialTls } from '@gridtokenx/runtime';
 import type { Config } from './config.js';
 import type { Logger, RealClock } from './ports.js';
 

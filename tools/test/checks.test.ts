@@ -17,6 +17,8 @@ describe('the check of import directions', () => {
     ['simulators/src/a.ts', '#oracle/domain/scan.js', 'only campaigns'],
     ['simulators/campaigns/src/a.ts', '@gridtokenx/oracle', 'may not import'],
     ['simulators/campaigns/src/a.ts', '../../../oracle/src/ports.js', 'leaves simulators/campaigns'],
+    ['edge/src/domain/a.ts', '@gridtokenx/runtime', 'behind a port'],
+    ['runtime/src/a.ts', '@gridtokenx/protocol', 'may not import'],
   ])('refuses %s importing %s', (file, specifier, part) => {
     expect(judgeImport({ file, specifier })).toContain(part);
   });

@@ -4,9 +4,10 @@ import { join, relative, sep } from 'node:path';
 /** Workspace packages that each folder's sources may import. Applications never import applications. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  edge: ['@gridtokenx/protocol'],
-  broker: ['@gridtokenx/protocol'],
-  oracle: ['@gridtokenx/protocol', '@gridtokenx/chain-client'],
+  runtime: [],
+  edge: ['@gridtokenx/protocol', '@gridtokenx/runtime'],
+  broker: ['@gridtokenx/protocol', '@gridtokenx/runtime'],
+  oracle: ['@gridtokenx/protocol', '@gridtokenx/runtime', '@gridtokenx/chain-client'],
   simulators: ['@gridtokenx/protocol'],
   'simulators/campaigns': ['@gridtokenx/protocol', '@gridtokenx/chain-client', '@gridtokenx/simulators'],
   'programs/clients': ['@gridtokenx/protocol'],
@@ -36,6 +37,9 @@ export function judgeImport({ file, specifier }: ImportUse): string | null {
   if (!owner) return null;
   if (specifier.startsWith('@gridtokenx/')) {
     const allowed = ALLOWED[owner] ?? [];
+    if (specifier === '@gridtokenx/runtime' && /\/src\/domain\//.test(file)) {
+      return 'the domain may not import @gridtokenx/runtime: put it behind a port';
+    }
     return allowed.includes(specifier) ? null : `${owner} may not import ${specifier}`;
   }
   if (specifier.startsWith('#')) {

@@ -2,7 +2,7 @@ import { projectRoot } from '../root.js';
 import { checkDependencies, checkDocuments } from './documents.js';
 import { checkImports } from './imports.js';
 
-const PACKAGES = ['', 'protocol', 'edge', 'broker', 'oracle', 'programs/clients', 'simulators', 'tools'];
+const PACKAGES = ['', 'protocol', 'runtime', 'edge', 'broker', 'oracle', 'programs/clients', 'simulators', 'tools'];
 
 const findings = [
   ...checkImports(projectRoot),

@@ -3,9 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect, getCACertificates, type PeerCertificate, type TLSSocket } from 'node:tls';
 
-// This file is the same, byte for byte, in every application that connects over TLS: applications do not import each
-// other, and a test compares the copies.
-
 export interface DialTarget {
   readonly host: string;
   readonly port: number;

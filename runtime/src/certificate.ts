@@ -2,9 +2,6 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 
-// This file is the same, byte for byte, in every application that serves TLS: applications do not import each other,
-// and a test compares the copies.
-
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
 /** What a TLS server is given; it fits `createServer` and `setSecureContext` of node:tls and node:https. */
