@@ -2,12 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { toHex } from '@gridtokenx/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contradiction, lowestContradiction } from '../../src/domain/evidence.js';
 import { exportEvidence } from '../../src/export-evidence.js';
 import { NOW_MS, testLedger, verifier } from '../support/ledger.js';
 import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '../support/log.js';
+import { oracleFolder } from '../support/process.js';
 
 const meter = meterOf(1);
 let folder = '';
@@ -92,6 +94,33 @@ describe('evidence of an equivocation', () => {
     if (!first || !second) throw new Error('no log');
     expect(contradiction(first, second)).toBeNull();
     expect(lowestContradiction([first, second])).toBeNull();
+  });
+});
+
+describe('export-evidence', () => {
+  it('prints what it wrote, and exits with 1 when there is nothing and with 2 when it is called wrongly', async () => {
+    const { buildAll } = await import(new URL('../../../tools/build.mjs', import.meta.url).href);
+    buildAll();
+    const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+    const oracle = oracleFolder([meter], 'mqtt://127.0.0.1:1');
+    const test = testLedger(new FakeRegistry(meter), oracle.ledger);
+    const { log, pair } = equivocal();
+    test.take(log.slice(0, -1), NOW_MS);
+    const run = (id: string) => {
+      const args = ['export-evidence', '--config', oracle.file, '--meter', id, '--out', join(oracle.directory, 'out')];
+      return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+    };
+    try {
+      expect([run(meter.meterId).status, run('XYZ').status]).toEqual([1, 2]);
+      test.take(pair, NOW_MS);
+      // The ledger is still open here, as it is while the oracle runs.
+      const found = run(meter.meterId);
+      expect([found.status, found.stderr]).toEqual([0, '']);
+      expect(read(found.stdout.trim()).messages.map(toHex).sort()).toEqual(pair.map((m) => toHex(m.message)).sort());
+    } finally {
+      test.database.sqlite.close();
+      oracle.remove();
+    }
   });
 });
 
