@@ -33,7 +33,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     run: benchAck,
   },
   mint: {
-    title: 'The whole system on embedded defaults: 3 homes, 3 windows at speed 60 and the closing one',
+    title: 'The whole system on embedded defaults: 3 homes, 8 windows at speed 60 and the closing one',
     run: benchMint,
   },
 };

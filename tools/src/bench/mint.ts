@@ -5,7 +5,8 @@ import { projectRoot } from '../root.js';
 import { peakMbOf } from './processes.js';
 import type { BenchRow } from './table.js';
 
-const WINDOWS = 3;
+/** The first windows of the default homes' morning export nothing, and what exports nothing is not minted. */
+const WINDOWS = 8;
 const SPEED = 60;
 const LOOK_EVERY_MS = 500;
 /** A range of its own, so that a running system is not in the way. */
@@ -35,11 +36,10 @@ export async function benchMint(folder: string): Promise<BenchRow[]> {
   clearInterval(timer);
   if (code !== 0) throw new Error(`npm start ended with ${code}: ${words}`);
   const { p50, p95, max } = (JSON.parse(readFileSync(report, 'utf8')) as Report).close_to_mint_ms;
+  if (p50 === null || p95 === null || max === null) throw new Error('nothing was minted: no time to tell');
   const row = (name: string, value: number, unit: string): BenchRow => ({ name, value, unit, toBeat: '', goal: '' });
   return [
-    ...Object.entries({ p50, p95, max }).map(([name, ms]) =>
-      row(`window close to mint, ${name}`, ms ?? Number.NaN, 'ms'),
-    ),
+    ...Object.entries({ p50, p95, max }).map(([name, ms]) => row(`window close to mint, ${name}`, ms, 'ms')),
     ...[...peaks].sort().map(([name, mb]) => row(`largest memory: ${name}`, mb, 'MB')),
   ];
 }
