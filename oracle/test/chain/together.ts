@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -72,6 +72,7 @@ export class OracleNode {
   readonly directory = mkdtempSync(join(tmpdir(), 'together-'));
   readonly #all: Three;
   isSilent = false;
+  #starts = 0;
   /** What it answers instead. */
   bend: ((body: Uint8Array) => CosignAnswer) | null = null;
   bendBuilder: (builder: TransactionBuilder) => TransactionBuilder = (builder) => builder;
@@ -93,16 +94,38 @@ export class OracleNode {
     return this.#all.peerAt(this.place);
   }
 
+  get #file(): string {
+    return join(this.directory, 'ledger.sqlite');
+  }
+
+  /** A copy of the ledger as it is now. */
+  backUp(): string {
+    const copy = join(this.directory, 'backup.sqlite');
+    this.database.sqlite.prepare('VACUUM INTO ?').run(copy);
+    return copy;
+  }
+
+  /** The disk broke: the ledger begins anew, or as it was in a copy. */
+  lose(copy?: string): void {
+    this.database.sqlite.close();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#file}${suffix}`, { force: true });
+    if (copy) copyFileSync(copy, this.#file);
+    this.start();
+  }
+
   start(): void {
-    this.database?.sqlite.close();
+    if (this.database?.sqlite.isOpen) this.database.sqlite.close();
     const { rig, clock } = this.#all;
     const registry = new FakeRegistry(...rig.meters);
-    this.database = openDatabase(join(this.directory, 'ledger.sqlite'), [...ledgerMigrations, ...chainMigrations]);
+    this.database = openDatabase(this.#file, [...ledgerMigrations, ...chainMigrations]);
     const { database } = this;
     this.statements = new SqliteStatements(database.sqlite);
     const { statements } = this;
     const views = new SqliteViews(database.sqlite);
-    const randomness = { bytes: (n: number) => new Uint8Array(n).fill(this.place), fraction: () => 0.5 };
+    const randomness = {
+      bytes: (n: number) => new Uint8Array(n).fill(16 * this.place + this.#starts++),
+      fraction: () => 0.5,
+    };
     const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed());
     const { networkId } = rig;
     this.intake = new Intake({
