@@ -67,7 +67,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 /** A chain is 60 MB outside JavaScript's heap: its collector sees no reason to run, and frees it only between two turns. */
-async function releaseChains(): Promise<void> {
+export async function releaseChains(): Promise<void> {
   collectGarbage();
   await setImmediate();
 }

@@ -92,6 +92,16 @@ const BAD_QUALITY = 0b1011;
 const { min } = Math;
 const popcount = (bits: number) => bits.toString(2).replaceAll('0', '').length;
 
+/**
+ * What a rise means to the chain, of which the attestation carries as many groups of 7 bits as `known`, the rise over its read, needs:
+ * the smallest one with the same low bits. The same as the rise when the slot is as it was read.
+ */
+function lowBits(rise: bigint, known: bigint): bigint {
+  let bits = 7;
+  while (known >> BigInt(bits)) bits += 7;
+  return BigInt.asUintN(bits, rise);
+}
+
 /** The reference model of the telemetry chain, written from its rules: unbounded numbers, no accounts, no encodings. */
 export class Model {
   readonly meters = new Map<string, ModelMeter>();
@@ -188,15 +198,19 @@ export class Model {
     if (!this.#over(op.window) || popcount(op.signers) < 2 || op.items.length === 0) return 'refused';
     this.version += 1n;
     let taken = false;
-    for (const { slot: index, total } of op.items) {
+    for (const { slot: index, total, read } of op.items) {
       const slot = this.slots[index];
       if (!slot?.active || slot.closed || (slot.disputed && this.#on('frozen'))) continue;
       if (slot.moved && op.moves !== this.moves && this.#on('moved')) continue;
       if (op.window <= slot.window && this.#on('newer')) continue;
-      const rise = { exportWh: total.exportWh - slot.exportWh, importWh: total.importWh - slot.importWh };
+      const rise = {
+        exportWh: lowBits(total.exportWh - slot.exportWh, total.exportWh - read.exportWh),
+        importWh: lowBits(total.importWh - slot.importWh, total.importWh - read.importWh),
+      };
       const allowed = this.#allowed(slot, op.window, rise);
       if (!allowed) continue;
-      Object.assign(slot, total, { window: op.window, extra: allowed === 'extra', moved: false });
+      Object.assign(slot, { exportWh: slot.exportWh + rise.exportWh, importWh: slot.importWh + rise.importWh });
+      Object.assign(slot, { window: op.window, extra: allowed === 'extra', moved: false });
       Object.assign(slot, { attestors: op.signers, epoch: 1 });
       taken = true;
     }

@@ -1,0 +1,51 @@
+import type { Campaign, Control, Outcome } from '../campaign.js';
+
+/** What `programs/tests/src/campaign.ts` offers. The programs' tests are no workspace package: it is loaded by its place. */
+interface Programs {
+  readonly chainRules: readonly string[];
+  readonly EPISODE_INSTRUCTIONS: number;
+  chainEpisode(
+    seed: number,
+    episode: number,
+    without?: string,
+  ): { fault: string | undefined; figures: Readonly<Record<string, number>> };
+  releaseChains(): Promise<void>;
+  reviewFigures(figures: Readonly<Record<string, number>>): string[];
+}
+
+const isSource = import.meta.url.endsWith('.ts');
+const place = `../../../../programs/tests/${isSource ? 'src/campaign.ts' : 'dist/campaign.js'}`;
+const programs = (await import(new URL(place, import.meta.url).href)) as Programs;
+
+/** The rule that is out of the model at the moment; undefined in an honest run. */
+let without: string | undefined;
+
+/** A control takes one rule out of the model: the chain, which keeps it, must then differ. */
+const controlOf = (rule: string): Control => ({
+  about: `the model does not know the rule "${rule}"`,
+  seeds: 20,
+  install: () => {
+    without = rule;
+    return () => {
+      without = undefined;
+    };
+  },
+});
+
+/** One seed is one episode of 500 instructions on a chain of its own. */
+async function run(seed: number): Promise<Outcome> {
+  const { fault, figures } = programs.chainEpisode(0, seed, without);
+  await programs.releaseChains();
+  return { faults: fault === undefined ? [] : [fault], figures };
+}
+
+/** Random instructions on the built programs against a reference model; 240 seeds are 120,000 instructions. */
+export const chainCampaign: Campaign = {
+  name: 'chain',
+  about: 'random instructions (valid, replayed, reordered, hostile) on the built programs against a reference model',
+  seeds: 240,
+  secondsPerSeed: 60,
+  controls: Object.fromEntries(programs.chainRules.map((rule) => [rule, controlOf(rule)])),
+  run,
+  review: (figures) => programs.reviewFigures(figures),
+};
