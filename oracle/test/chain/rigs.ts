@@ -152,7 +152,11 @@ interface SurfnetBinding {
   stop(): void;
 }
 
-export async function surfpoolRig(meters: number, toWallet: readonly number[] = []): Promise<ChainRig> {
+export async function surfpoolRig(
+  meters: number,
+  toWallet: readonly number[] = [],
+  zone?: ZoneOptions,
+): Promise<ChainRig> {
   const { Surfnet } = createRequire(import.meta.url)('@solana/surfpool-linux-x64-gnu');
   const surfnet = Surfnet.startWithConfig({
     offline: true,
@@ -178,7 +182,7 @@ export async function surfpoolRig(meters: number, toWallet: readonly number[] = 
     surfnet.deploy({ programId: id.toBase58(), soPath: path });
     await call('surfnet_setProgramAuthority', [id.toBase58(), authority.publicKey.toBase58()]);
   }
-  await call('requestAirdrop', [attestor.publicKey.toBase58(), 100e9]);
+  for (const key of zone?.attestors ?? [attestor.publicKey]) await call('requestAirdrop', [key.toBase58(), 100e9]);
   const account = (key: PublicKey) => connection.getAccountInfo(key, 'confirmed');
   const setUp: SetUpChain = {
     authority,
@@ -197,7 +201,7 @@ export async function surfpoolRig(meters: number, toWallet: readonly number[] = 
     },
   };
   await reached('SOL', async () => (await connection.getBalance(attestor.publicKey, 'confirmed')) > 0);
-  const deployed = await deploy(setUp, meters, toWallet);
+  const deployed = await deploy(setUp, meters, toWallet, zone);
   return {
     name: 'Surfpool',
     node: new RpcNode(connection, 'confirmed'),

@@ -30,7 +30,7 @@ import { verifier } from '../support/ledger.js';
 import { FakeRegistry } from '../support/log.js';
 import { attestor, BASELINE, keyOf, meterSigner, ZONE } from './deployment.js';
 import { TestClock, W } from './lane-harness.js';
-import { figures, type LiteNode, liteRig, reached } from './rigs.js';
+import { type ChainRig, figures, type LiteNode, liteRig, reached } from './rigs.js';
 
 export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
 export const IDENTITIES: readonly Signer[] = [0, 1, 2].map((i) => ed25519Signer(new Uint8Array(32).fill(60 + i)));
@@ -46,7 +46,13 @@ export function rigOfThree(meters: number, capacityW = 1_000_000n): Promise<Lite
 }
 
 /** A signed window statement of test meter `i`; totals since enrolment, Wh. */
-export function statementOf(rig: LiteRig, i: number, window: number, exportWh: bigint, importWh = exportWh) {
+export function statementOf(
+  rig: Pick<ChainRig, 'meters' | 'networkId'>,
+  i: number,
+  window: number,
+  exportWh: bigint,
+  importWh = exportWh,
+) {
   const meter = rig.meters[i];
   if (!meter) throw new Error(`no meter ${i}`);
   const payload = encodePayload({

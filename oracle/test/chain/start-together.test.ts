@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { base58Encode } from '@gridtokenx/protocol';
+import { afterEach, expect, it } from 'vitest';
+import { chainMigrations, startSettlement } from '../../src/adapters/chain/index.js';
+import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
+import { serve } from '../../src/adapters/http/server.js';
+import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
+import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
+import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
+import { Intake } from '../../src/domain/intake.js';
+import type { Chain, Peer } from '../../src/ports.js';
+import { verifier } from '../support/ledger.js';
+import { type ChainRig, figures, reached, surfpoolRig } from './rigs.js';
+import { ATTESTORS, IDENTITIES, statementOf } from './together.js';
+
+const quiet = { info() {}, warn() {}, error() {} };
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.reverse()) await close();
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+/** One oracle as the application wires it, without MQTT. */
+async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], port: number) {
+  const directory = mkdtempSync(join(tmpdir(), 'start-together-'));
+  const key = join(directory, 'attestor.json');
+  writeFileSync(key, JSON.stringify([...(ATTESTORS[place]?.secretKey ?? [])]));
+  const database = openDatabase(join(directory, 'ledger.sqlite'), [...ledgerMigrations, ...chainMigrations]);
+  const statements = new SqliteStatements(database.sqlite);
+  const signer = IDENTITIES[place];
+  if (!signer) throw new Error(`no oracle ${place}`);
+  const common = { clock: systemRealClock, realClock: systemRealClock, logger: quiet };
+  const chain: Chain = await startSettlement({
+    ...{ ...common, database, statements, randomness: systemRandomness },
+    options: {
+      ...{ networkId: rig.networkId, rpcUrl: rig.rpcUrl ?? '', attestorKeyFile: key },
+      ...{ graceMs: 0, commitment: 'confirmed', roundMs: 1_000 },
+    },
+    realTimeOf: () => Date.now() - 60_000,
+    cosign: {
+      ...{ peers, threshold: 2, signer, verifier },
+      exchange: (from, messages) => intake.exchange(from, messages, () => null),
+    },
+  });
+  const { registry } = chain;
+  const ledger = new SqliteLedger(database, registry, systemRandomness, () => statements.changed());
+  const intake = new Intake({
+    ...{ ...common, ledger, registry, verifier, networkId: rig.networkId },
+    ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
+  });
+  const base = { state: () => ({}), settlements: () => [], health: () => ({ ok: true, problems: [] }) };
+  const rest = { metrics: async () => ({ contentType: '', text: '' }), time: () => new Uint8Array() };
+  const server = await serve('127.0.0.1', port, { ...base, ...rest, cosign: chain.cosign ?? null }, quiet);
+  await registry.refresh();
+  chain.start();
+  let isStopped = false;
+  const stop = async () => {
+    if (isStopped) return;
+    isStopped = true;
+    await chain.stop();
+    server.close();
+    server.closeAllConnections();
+    database.sqlite.close();
+    rmSync(directory, { recursive: true });
+  };
+  closers.push(stop);
+  return { chain, intake, stop };
+}
+
+it('three oracles on a real node ask each other over HTTP; each has heard one meter; one goes away', async () => {
+  const attestors = ATTESTORS.map(({ publicKey }) => publicKey);
+  const rig = await surfpoolRig(3, [], { attestors, threshold: 2, capacityW: 1_000_000n });
+  closers.push(() => rig.close());
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const all = ports.map((port, i): Peer => {
+    const oracle = base58Encode(IDENTITIES[i]?.publicKey ?? new Uint8Array(32));
+    return { oracle, attestor: attestors[i]?.toBase58() ?? '', url: `http://127.0.0.1:${port}` };
+  });
+  const oracles = await Promise.all(
+    ports.map((port, i) =>
+      startOne(
+        rig,
+        i,
+        all.filter((_, other) => other !== i),
+        port,
+      ),
+    ),
+  );
+  const hear = (place: number, meter: number, window: number, wh: bigint) => {
+    const { meterId, message } = statementOf(rig, meter, window, wh);
+    const gateway = new Uint8Array(32).fill(7);
+    oracles[place]?.intake.receive({ gateway, meter: meterId, stream: 'backfill', bytes: message });
+    oracles[place]?.intake.flush();
+  };
+  const shows = (wh: bigint) =>
+    reached(
+      `${wh} Wh each on chain and minted`,
+      async () => (await figures(rig)).slots.every((slot) => slot.exportWh === wh && slot.mintedWh === wh),
+      40_000,
+    );
+  for (const meter of [0, 1, 2]) hear(meter, meter, 1, 100n);
+  await shows(100n);
+  await oracles[0]?.stop();
+  for (const meter of [0, 1, 2]) hear(1, meter, 2, 150n);
+  await shows(150n);
+  const { supply, version } = await figures(rig);
+  expect(supply).toBe(450_000n);
+  expect(version).toBeGreaterThanOrEqual(2n);
+  const peers = oracles.slice(1).flatMap(({ chain }) => chain.settlements.chainState().peers ?? []);
+  expect(peers.some(({ state }) => state === 'signs')).toBe(true);
+  expect(peers.some(({ state }) => state.includes('FALSE'))).toBe(false);
+});
