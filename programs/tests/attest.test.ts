@@ -43,7 +43,7 @@ function raise(window: number, exportRise: bigint, importRise = 0n, index = 0): 
   return { taken, extra: (after.flags & SlotFlag.extra) !== 0 };
 }
 
-/** Sets bits of a slot's flags, as instructions that do not exist yet will. */
+/** Sets bits of a slot's flags, past the instructions that do: what attest_page makes of them is the question here. */
 function flag(index: number, set: number, page = 0): void {
   const address = pda.meterPage(world.zone, page);
   const account = world.chain.account(address);

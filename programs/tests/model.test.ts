@@ -135,7 +135,7 @@ class Pair {
     }
   }
 
-  /** What the dispute instructions of later will do to the flags. */
+  /** Sets the flag past the dispute instructions, which the campaign uses. */
   #dispute(index: number, on: boolean): void {
     const address = pda.meterPage(this.world.zone, 0);
     const account = this.world.chain.account(address);
