@@ -13,6 +13,7 @@ import {
 import { projectRoot } from '../root.js';
 import { type RunningBroker, seedOf, signIn, startOurs } from './brokers.js';
 import type { LoadClient } from './mqtt-client.js';
+import type { HotPathRound } from './oracle.js';
 import { freePort, startService } from './processes.js';
 import { type BenchRow, figure, median, ratioText } from './table.js';
 
@@ -47,6 +48,8 @@ interface Round {
   readonly rate: number;
   readonly bare: number;
   readonly oracleMb: number;
+  /** CPU time of the oracle for each message, microseconds. */
+  readonly cpuUs: number;
 }
 
 /**
@@ -57,7 +60,7 @@ interface Round {
 export async function benchAck(folder: string): Promise<BenchRow[]> {
   const bench = (await import(inOracle('bench/logs.js'))) as OracleBench;
   const { benchHotPath } = (await import(inOracle('bench/hot-path.js'))) as {
-    benchHotPath(directory: string, rounds: number, count: number): { bare: number }[];
+    benchHotPath(directory: string, rounds: number, count: number): HotPathRound[];
   };
   const brokerFolder = join(folder, 'broker');
   mkdirSync(brokerFolder);
@@ -70,7 +73,7 @@ export async function benchAck(folder: string): Promise<BenchRow[]> {
       const logs = bench.signedLogs(METERS, each);
       const rounds: Round[] = [];
       for (let i = 0; i < ROUNDS; i++) {
-        const bare = benchHotPath(folder, 1, 2_000)[0]?.bare ?? Number.NaN;
+        const bare = benchHotPath(folder, 1, 2_000)[0]?.bare.wall ?? Number.NaN;
         rounds.push({ bare, ...(await oneRound(bench, broker, mkdtempSync(join(folder, 'oracle-')), logs, size)) });
       }
       const ratios = rounds.map(({ rate, bare }) => rate / bare);
@@ -78,6 +81,13 @@ export async function benchAck(folder: string): Promise<BenchRow[]> {
       rows.push(
         { name, value: median(rounds.map(({ rate }) => rate)), unit: '/s', toBeat, goal: '' },
         { name: '  as part of bare libsodium', value: median(ratios), unit: '', toBeat: ratioText(ratios), goal: '' },
+        {
+          name: "  the oracle's CPU for each message",
+          value: median(rounds.map(({ cpuUs }) => cpuUs)),
+          unit: 'us',
+          toBeat: '',
+          goal: '',
+        },
       );
       oracleMb = Math.max(oracleMb, ...rounds.map((round) => round.oracleMb));
     }
@@ -111,12 +121,14 @@ async function oneRound(
       fleet.push(await gatewayOf(bench, broker.port, i + 1, mine, size));
     }
     await inTime(Promise.all(fleet.map((gateway) => gateway.oracleIsThere)), 'the oracle is not online');
+    const cpuBefore = oracle.cpuMs() ?? Number.NaN;
     const began = performance.now();
     const work = fleet.map((gateway) => Promise.all([gateway.send(), gateway.allStored]));
     await inTime(Promise.all(work), 'not everything was acknowledged');
     const seconds = (performance.now() - began) / 1_000;
     const messages = logs.reduce((sum, log) => sum + log.messages.length, 0);
-    return { rate: messages / seconds, oracleMb: oracle.peakMb() ?? Number.NaN };
+    const cpuUs = (((oracle.cpuMs() ?? Number.NaN) - cpuBefore) * 1_000) / messages;
+    return { rate: messages / seconds, cpuUs, oracleMb: oracle.peakMb() ?? Number.NaN };
   } finally {
     for (const gateway of fleet) gateway.client.close();
     await oracle.stop();
