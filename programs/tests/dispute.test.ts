@@ -262,6 +262,15 @@ describe('after a verdict', () => {
     expect(refusal(world, [conclude(world, device, 0)])).toBe('DisputeNotAccepted');
   });
 
+  test('attestors do not answer for what they attested before a reactivation: the device contradicts what was accepted', () => {
+    reply(said(5, 500n));
+    world.chain.must([setStatus(world, device, accepted(6, 500n), 0)], [world.utility]);
+    world.chain.must([conclude(world, device, 0)]);
+    expect(slotAt(world, 0)).toMatchObject({ attestors: 0, epoch: 0 });
+    expect(open(said(7, 499n))).toBe('accepted'); // below the new baseline, and no older statement counts any more
+    expect(found()).toMatchObject({ number: 2, attestors: 0, verdict: Verdict.deviceConvicted });
+  });
+
   test('rotation, replacement and closing are refused while disputed', () => {
     expect(refusal(world, rotate(world, device, { key: keyOf('next') }))).toBe('SlotDisputed');
     expect(refusal(world, [setStatus(world, device, 'closed')])).toBe('SlotDisputed');

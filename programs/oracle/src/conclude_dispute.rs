@@ -54,6 +54,8 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
         return Err(GtxError::DisputeNotAccepted.into());
     }
     slot.flags = slot.flags & !DISPUTED | MOVED;
+    // The accepted totals are the utility's word; the attestors have been judged.
+    (slot.attestors, slot.epoch) = (0, 0);
     let written = *slot;
     page.moves = more;
     history::fold(&mut page, CONCLUDE_DISPUTE, 0, data, bytemuck::bytes_of(&written));

@@ -54,6 +54,8 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     let restarted = written.flags & !slot.flags & ACTIVE != 0;
     if restarted {
         written.flags |= MOVED;
+        // The totals are the utility's word now: no attestor could answer for them with what was signed under the old baseline.
+        (written.attestors, written.epoch) = (0, 0);
     }
     if bytemuck::bytes_of(&written) == bytemuck::bytes_of(slot) {
         return Ok(());

@@ -304,7 +304,7 @@ export class Model {
       return { signers: 0, extra: 'verdict' };
     }
     if (meter.acceptedDispute !== found.number) return 'refused';
-    Object.assign(slot, { disputed: false, moved: true });
+    Object.assign(slot, { disputed: false, moved: true, attestors: 0, epoch: 0 });
     this.moves += 1;
     return { signers: 0, extra: 'slot', slot: meter.slot as number };
   }
@@ -326,7 +326,7 @@ export class Model {
     };
     if (want.active === slot.active && want.suspended === slot.suspended && !want.closed) return 'unchanged';
     if (want.active) {
-      slot.moved = true;
+      Object.assign(slot, { moved: true, attestors: 0, epoch: 0 });
       this.moves += 1;
     }
     Object.assign(slot, want);
