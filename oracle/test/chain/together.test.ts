@@ -1,7 +1,9 @@
 import { MAX_TRANSACTION_BYTES } from '@gridtokenx/chain-client';
 import { VersionedTransaction } from '@solana/web3.js';
 import { afterEach, describe, expect, it } from 'vitest';
+import { SettlementViews } from '../../src/adapters/chain/views.js';
 import type { TransactionBuilder } from '../../src/domain/settlement/ports.js';
+import { FakeRegistry } from '../support/log.js';
 import { figures } from './rigs.js';
 import { ATTESTORS, blindly, rigOfThree, Three } from './together.js';
 
@@ -81,6 +83,14 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     }
     expect(three.answers.filter(({ refused }) => refused === 'totals').length).toBeGreaterThan(0);
     expect(falsehoods(0, 1) || falsehoods(2, 1)).toBe(true);
+    const shown = [0, 2].flatMap((place) => {
+      const { database, together } = three.node(place);
+      const driver = { state: 'idle', lastSnapshotSlot: null, lanes: () => [] };
+      const views = new SettlementViews(database, new FakeRegistry(), driver, () => together.peers.view());
+      return views.chainState().problems ?? [];
+    });
+    expect(shown.length).toBeGreaterThan(0);
+    for (const line of shown) expect(line).toContain(`oracle ${three.peerAt(1).oracle}: `);
     expect(falsehoods(0, 2) || falsehoods(2, 0)).toBe(false);
     expect(
       three

@@ -112,7 +112,9 @@ export class SettlementViews implements Settlements {
       SHOWN_PROBLEMS,
     );
     const [undone] = this.#all(`SELECT count(*) AS count FROM chain_intents WHERE status = 'undone'`);
+    const peers = this.#peers();
     const problems = [
+      ...peers.flatMap(({ oracle, state }) => (state.includes('FALSE') ? [`oracle ${oracle}: ${state}`] : [])),
       ...lanes.flatMap((lane) => (lane.problem ? [`page ${lane.zone}/${lane.page}: ${lane.problem}`] : [])),
       ...(undone?.count ? [`the chain came back older: ${undone.count} transactions are undone`] : []),
       ...skips.map(({ meter, window, reason }) => `meter ${meter}, window ${window} not attested: ${reason}`),
@@ -122,7 +124,7 @@ export class SettlementViews implements Settlements {
       sender: this.#driver.state,
       lastSnapshotSlot: this.#driver.lastSnapshotSlot,
       problems: problems.slice(0, SHOWN_PROBLEMS),
-      peers: this.#peers(),
+      peers,
     };
   }
 }
