@@ -1,4 +1,4 @@
-import { formatTopic, splitSequence, parseTopic } from '@gridtokenx/protocol';
+import { formatTopic, parseTopic, splitSequence } from '@gridtokenx/protocol';
 import type { MqttLink, MqttSession } from '#edge/ports.js';
 import type { Home, Witness } from './world.js';
 
@@ -24,8 +24,6 @@ export class MemoryBroker {
   receive: Receive | null = null;
   /** Packets that were answered and went nowhere. */
   dropped = 0;
-  /** Told of every answered message: what a gateway may not take for an ack. */
-  onAnswered: (message: Uint8Array) => void = () => {};
 
   constructor(witness: Witness, oracle: Uint8Array) {
     this.#witness = witness;
@@ -91,10 +89,7 @@ export class MemoryBroker {
   #take(home: Home, topicText: string, payload: Uint8Array | string): void {
     const topic = parseTopic(topicText);
     if (topic?.kind !== 'stream' || typeof payload === 'string') return;
-    for (const message of splitSequence(payload)) {
-      this.#witness.sees(message);
-      this.onAnswered(message);
-    }
+    for (const message of splitSequence(payload)) this.#witness.sees(message);
     if (!this.receive) this.dropped++;
     else this.receive({ gateway: home.gateway.publicKey, meter: topic.meter, bytes: payload.slice() });
   }

@@ -1,4 +1,4 @@
-import { Kind, toHex, type Verifier } from '@gridtokenx/protocol';
+import { Kind, Reason, toHex, type Verifier } from '@gridtokenx/protocol';
 import { provenVerifier, sodiumSigner } from '#oracle/adapters/sodium/index.js';
 import type { Outcome } from '../campaign.js';
 import { Random } from '../random.js';
@@ -6,6 +6,7 @@ import { MemoryBroker } from './broker.js';
 import { PowerCut } from './disk.js';
 import { SimulatedGateway } from './gateway.js';
 import { SimulatedOracle } from './oracle.js';
+import { rules } from './rules.js';
 import { SimulatedTime } from './time.js';
 import { makeHome, Witness } from './world.js';
 
@@ -15,9 +16,6 @@ const STEP_MS = 1_500;
 const STEPS = 14;
 /** In the end everything must be acknowledged within this. */
 const DRAIN_STEPS = 80;
-
-/** Rules that a control switches off; all on otherwise. */
-export const rules = { gatewaySync: true, ledgerSync: true, isPubackAnAck: false };
 
 let proven: Verifier | null = null;
 
@@ -113,7 +111,8 @@ class Run {
 
   async judge(): Promise<Record<string, number>> {
     const { faults } = this.witness;
-    const figures = { messages: 0, statements: 0, records: 0 };
+    // A statement is stored before it is signed; readings under it that a cut took are gone from its root.
+    const figures = { messages: 0, statements: 0, records: 0, rootless: 0 };
     for (const { home, spool } of this.gateways) {
       const id = home.record.meterId;
       const stored = this.oracle.messages(id);
@@ -132,7 +131,8 @@ class Run {
       for (const [seq, { verdict, kind }] of stored) {
         figures.messages++;
         if (kind === Kind.statement) figures.statements++;
-        if (verdict !== 0) faults.add(`${id}/${seq} (kind ${kind}) has verdict ${verdict}`);
+        if (kind === Kind.statement && verdict === Reason.rootNotReproducible) figures.rootless++;
+        else if (verdict !== 0) faults.add(`${id}/${seq} (kind ${kind}) has verdict ${verdict}`);
       }
     }
     return figures;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openAck, toHex, type Signer, type Verifier } from '@gridtokenx/protocol';
+import { openAck, type Signer, toHex, type Verifier } from '@gridtokenx/protocol';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
@@ -128,8 +128,7 @@ export class SimulatedOracle {
     if (!this.#database) return;
     if (!this.#isDead) this.#dies();
     const files = readFiles(this.#path);
-    const left =
-      this.#tornCommit ?? (this.isLying ? cutBetween(this.#before, files, this.#o.random, true) : files);
+    const left = this.#tornCommit ?? (this.isLying ? cutBetween(this.#before, files, this.#o.random, true) : files);
     this.#tornCommit = null;
     this.#database.sqlite.close();
     this.#database = null;
@@ -162,7 +161,9 @@ export class SimulatedOracle {
   /** What the ledger holds of a meter, by seq. */
   messages(meterId: string): Map<bigint, { content: string; verdict: number; kind: number }> {
     const rows = this.#database?.sqlite
-      .prepare('SELECT m.seq, m.bytes, m.verdict, m.kind FROM messages m JOIN streams s ON s.id = m.stream WHERE s.meter = ?')
+      .prepare(
+        'SELECT m.seq, m.bytes, m.verdict, m.kind FROM messages m JOIN streams s ON s.id = m.stream WHERE s.meter = ?',
+      )
       .all(meterId);
     return new Map(
       (rows ?? []).map((row) => [

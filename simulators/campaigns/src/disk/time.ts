@@ -26,7 +26,7 @@ export class SimulatedTime {
   }
 
   #schedule(owner: object, delayMs: number, call: () => void): () => void {
-    const timer = { at: this.#now + Math.max(0, delayMs), order: this.#order++, call, owner };
+    const timer = { at: this.#now + Math.max(0, Math.ceil(delayMs)), order: this.#order++, call, owner };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
@@ -35,12 +35,15 @@ export class SimulatedTime {
 
   /** What one process sees of time, as gateway and oracle want it. `end` is the process's death. */
   process(): { real: RealTime; clock: ReadingClock; oracle: RealClock; end: () => void } {
-    const owner = {};
+    const owner = { isEnded: false };
+    // The dead do not wait for anything: a timer set by what was left of one would bring it back to life.
+    const schedule = (delayMs: number, call: () => void) =>
+      owner.isEnded ? () => undefined : this.#schedule(owner, delayMs, call);
     return {
       real: {
         nowMs: () => this.now,
         monotonicMs: () => this.#now,
-        schedule: (delayMs, call) => this.#schedule(owner, delayMs, call),
+        schedule,
       },
       clock: {
         nowMs: () => this.reading,
@@ -50,9 +53,10 @@ export class SimulatedTime {
       oracle: {
         now: () => this.now,
         monotonic: () => this.#now,
-        after: (delayMs, call) => this.#schedule(owner, delayMs, call),
+        after: schedule,
       },
       end: () => {
+        owner.isEnded = true;
         this.#timers = this.#timers.filter((timer) => timer.owner !== owner);
       },
     };

@@ -1,8 +1,8 @@
 import {
   base58Encode,
+  decodePayload,
   type Payload,
   parseSign1,
-  decodePayload,
   Role,
   type Signer,
   toHex,
@@ -73,6 +73,8 @@ export class Witness {
   readonly published = new Map<string, string>();
   /** By meter: everything up to here was acknowledged to its gateway. */
   readonly acknowledged = new Map<string, bigint>();
+  /** By meter: highest seq that the broker answered, which promises nothing. */
+  readonly answered = new Map<string, bigint>();
   readonly faults = new Set<string>();
 
   /** The meter's key, watched. */
@@ -90,6 +92,9 @@ export class Witness {
   sees(message: Uint8Array): void {
     const { payload } = parseSign1(message);
     this.#place(this.published, payload, toHex(message), 'published');
+    const { meterId, seq } = decodePayload(payload);
+    const before = this.answered.get(toHex(meterId)) ?? 0n;
+    if (seq > before) this.answered.set(toHex(meterId), seq);
   }
 
   #place(places: Map<string, string>, payload: Uint8Array, content: string, how: string): void {
