@@ -24,6 +24,10 @@ export interface Campaign {
   readonly seeds: number;
   /** A seed that takes longer than this is a fault. */
   readonly secondsPerSeed: number;
+  /** After so many seeds a process is replaced by a new one; without it one process runs as many as there are. */
+  readonly seedsPerProcess?: number;
+  /** What the seeds depend on: files, and folders of built code, below the project's folder. */
+  readonly code: readonly string[];
   readonly controls: Readonly<Record<string, Control>>;
   /** Runs one seed; the same seed does the same. Rejects only when the campaign itself is broken. */
   run(seed: number): Promise<Outcome>;

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadCampaign } from './catalogue.js';
 import { parseOptions } from './runner/options.js';
-import { codeOf, runCampaign, runControl } from './runner/run.js';
+import { runCampaign, runControl } from './runner/run.js';
 
 const options = parseOptions(process.argv.slice(2));
 const root = resolve(process.env.GTX_ROOT ?? resolve(dirname(fileURLToPath(import.meta.url)), '../../..'));
@@ -14,7 +14,6 @@ const stops: (() => void)[] = [];
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stops.forEach((stop) => void stop()));
 const around = {
   root,
-  code: codeOf(root),
   say: (line: string) => void process.stdout.write(`${line}\n`),
   onStop: (stop: () => void) => void stops.push(stop),
 };

@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { campaignNames, loadCampaign } from '../../campaigns/src/catalogue.js';
@@ -9,6 +10,7 @@ import { Pool } from '../../campaigns/src/runner/pool.js';
 import { SeedRanges } from '../../campaigns/src/runner/ranges.js';
 import { CampaignState, fingerprint } from '../../campaigns/src/runner/state.js';
 
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 let folder = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gtx-campaign-'));
@@ -46,13 +48,24 @@ describe('the state of a campaign', () => {
     expect(new CampaignState(path, 'a').passed.count).toBe(0);
   });
 
-  it('knows code by its content', () => {
-    writeFileSync(join(folder, 'a.js'), '1');
-    const before = fingerprint([folder]);
-    writeFileSync(join(folder, 'notes.txt'), '1');
-    expect(fingerprint([folder])).toBe(before);
-    writeFileSync(join(folder, 'a.js'), '2');
-    expect(fingerprint([folder])).not.toBe(before);
+  it('knows code by its content, in files and folders, and does without none of it', () => {
+    mkdirSync(join(folder, 'dist'));
+    writeFileSync(join(folder, 'dist', 'a.js'), '1');
+    writeFileSync(join(folder, 'ids.json'), '{}');
+    const now = () => fingerprint(folder, ['dist', 'ids.json']);
+    const seen = [now()];
+    writeFileSync(join(folder, 'dist', 'notes.txt'), '1');
+    expect(now()).toBe(seen[0]);
+    writeFileSync(join(folder, 'dist', 'a.js'), '2');
+    seen.push(now());
+    writeFileSync(join(folder, 'dist', 'program.so'), '1');
+    seen.push(now());
+    writeFileSync(join(folder, 'ids.json'), '{ }');
+    seen.push(now());
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(() => fingerprint(folder, ['dist', 'gone'])).toThrow('ENOENT');
+    mkdirSync(join(folder, 'empty'));
+    expect(() => fingerprint(folder, ['empty'])).toThrow('no code in empty');
   });
 });
 
@@ -72,13 +85,17 @@ describe('processes that run seeds', () => {
     );
     return path;
   };
-  async function faultsOf(seeds: number[], secondsPerSeed: number): Promise<Map<number, readonly string[]>> {
+  let loaded = 0;
+  async function faultsOf(seeds: number[], secondsPerSeed: number, seedsPerProcess?: number) {
+    loaded = 0;
     const found = new Map<number, readonly string[]>();
     const pool = new Pool({
       program: program(),
       args: [],
       workers: 2,
       secondsPerSeed,
+      seedsPerProcess,
+      onLoaded: () => void loaded++,
       seeds: seeds.values(),
       onFinished: ({ seed, outcome }) => void found.set(seed, outcome.faults),
     });
@@ -96,6 +113,16 @@ describe('processes that run seeds', () => {
       '4: takes longer than 3 s',
       '5: the campaign is broken: broken',
     ]);
+  });
+
+  it('are replaced after so many seeds, and each seed is still run once', async () => {
+    const seeds = [6, 7, 8, 9, 10, 11, 12];
+    const found = await faultsOf(seeds, 30, 2);
+    expect([...found.keys()].sort((a, b) => a - b)).toEqual(seeds);
+    expect([...found.values()].flat()).toEqual([]);
+    expect(loaded).toBeGreaterThanOrEqual(4);
+    await faultsOf(seeds, 30);
+    expect(loaded).toBeLessThanOrEqual(2);
   });
 });
 
@@ -130,5 +157,61 @@ describe('the catalogue', () => {
       expect(Object.keys(campaign.controls).length).toBeGreaterThan(0);
     }
     await expect(loadCampaign('nothing')).rejects.toThrow('no campaign "nothing"');
+  });
+
+  /** Sources that a source imports, itself among them: what `src` becomes `dist` of. */
+  function importsOf(path: string, seen = new Set<string>()): Set<string> {
+    if (seen.has(path)) return seen;
+    seen.add(path);
+    const text = readFileSync(path, 'utf8');
+    for (const [, name = ''] of text.matchAll(/(?:from|import) '([^']+)'/g)) {
+      const found = placeOf(name, path);
+      if (found) importsOf(found, seen);
+    }
+    return seen;
+  }
+  const workspace: Record<string, string> = { 'chain-client': 'programs/clients' };
+  function placeOf(name: string, from: string): string | null {
+    const [, app = '', rest = ''] = /^#(oracle|edge)\/(.+)$/.exec(name) ?? [];
+    const [, pack = '', file = 'index.js'] = /^@gridtokenx\/([^/]+)(?:\/(.+))?$/.exec(name) ?? [];
+    if (app) return join(ROOT, app, 'src', rest.replace(/\.js$/, '.ts'));
+    if (pack)
+      return join(ROOT, workspace[pack] ?? pack, file.startsWith('src/') ? '' : 'src', file.replace(/\.js$/, '.ts'));
+    if (!name.startsWith('.')) return null;
+    const path = join(dirname(from), name);
+    return name.endsWith('.json') ? path : path.replace(/\.js$/, '.ts');
+  }
+
+  /** What a campaign starts or loads by its place, beside its own modules. */
+  const programs: Record<string, string[]> = {
+    chain: ['programs/tests/src/campaign.ts'],
+    kill: [
+      'tools/src/start/main.ts',
+      'tools/src/chain/main.ts',
+      'tools/src/checks/report.ts',
+      'tools/src/checks/outsider.ts',
+    ].concat(
+      ['edge', 'broker', 'oracle', 'simulators'].map(
+        (name) => `${name}/src/${name === 'simulators' ? 'meters-main' : 'main'}.ts`,
+      ),
+    ),
+  };
+  // The frame around all seeds is not what they depend on.
+  const frame = ['simulators/campaigns/dist/campaign.js'];
+
+  it.each(campaignNames)('vouches for all the code that the seeds of "%s" run', async (name) => {
+    const { code } = await loadCampaign(name);
+    const entries = [`simulators/campaigns/src/${name}/index.ts`, ...(programs[name] ?? [])];
+    const built = entries
+      .flatMap((entry) => [...importsOf(join(ROOT, entry))])
+      .map((path) =>
+        relative(ROOT, path)
+          .replace(/(^|\/)src\//, '$1dist/')
+          .replace(/\.ts$/, '.js'),
+      );
+    const covered = (path: string) => [...code, ...frame].some((part) => path === part || path.startsWith(`${part}/`));
+    expect(built.length).toBeGreaterThan(10);
+    expect(built.filter((path) => !covered(path))).toEqual([]);
+    for (const part of code) expect(existsSync(join(ROOT, part)), part).toBe(true);
   });
 });

@@ -45,7 +45,20 @@ export const chainCampaign: Campaign = {
   about: 'random instructions (valid, replayed, reordered, hostile) on the built programs against a reference model',
   seeds: 240,
   secondsPerSeed: 60,
+  // A chain lives outside JavaScript's heap, where nobody promises that all of it comes back.
+  seedsPerProcess: 20,
+  code: [
+    'programs/artifacts',
+    'programs/idl',
+    'programs/ids.json',
+    'programs/clients/dist',
+    'programs/tests/dist',
+    'protocol/dist',
+    'protocol/vectors',
+    'simulators/campaigns/dist/chain',
+  ],
   controls: Object.fromEntries(programs.chainRules.map((rule) => [rule, controlOf(rule)])),
   run,
-  review: (figures) => programs.reviewFigures(figures),
+  // A few seeds need not reach the rare ones.
+  review: (figures, seeds) => (seeds < 20 ? [] : programs.reviewFigures(figures)),
 };

@@ -42,6 +42,17 @@ export const killCampaign: Campaign = {
   about: 'kill -9 of every process at any moment, power cuts at any write: nothing lost, minted twice or signed twice',
   seeds: 100,
   secondsPerSeed: 400,
+  // Each seed starts programs anew: whatever they load by then must still be the code that is under test.
+  seedsPerProcess: 1,
+  code: [
+    ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators', 'programs/clients'].map(
+      (name) => `${name}/dist`,
+    ),
+    ...['start', 'chain', 'checks', 'files.js', 'root.js'].map((name) => `tools/dist/${name}`),
+    'protocol/vectors',
+    ...['artifacts', 'idl', 'ids.json'].map((name) => `programs/${name}`),
+    ...['kill', 'disk', 'random.js'].map((name) => `simulators/campaigns/dist/${name}`),
+  ],
   controls,
   run: runKillSeed,
   review: (figures) =>

@@ -102,6 +102,13 @@ export const ledgerCampaign: Campaign = {
   about: 'a day of 20 gateways, hostile messages among it, in any order: the same verdicts and totals',
   seeds: 10_000,
   secondsPerSeed: 600,
+  code: [
+    'protocol/dist',
+    'protocol/vectors',
+    'oracle/dist',
+    'simulators/campaigns/dist/ledger',
+    'simulators/campaigns/dist/random.js',
+  ],
   controls: ledgerControls,
   run: runLedgerSeed,
   review,

@@ -13,9 +13,13 @@ export interface PoolOptions {
   readonly args: readonly string[];
   readonly workers: number;
   readonly secondsPerSeed: number;
+  /** A process is replaced after so many seeds. */
+  readonly seedsPerProcess?: number | undefined;
   /** Seeds in the order in which they are given out. */
   readonly seeds: Iterator<number>;
   readonly onFinished: (finished: Finished) => void;
+  /** A process has loaded its code and has no seed yet. */
+  readonly onLoaded?: () => void;
 }
 
 type Message = { type: 'ready' } | { seed: number; outcome: Outcome } | { seed: number; error: string };
@@ -51,13 +55,14 @@ export class Pool {
     for (let seed = this.#next(); seed !== null; ) seed = await this.#inOneProcess(seed);
   }
 
-  /** Runs seeds from `first` on until none is left (null) or the process failed one (the next seed). */
+  /** Runs seeds from `first` on until none is left or the process is at its end; resolves to the next seed, or null. */
   #inOneProcess(first: number): Promise<number | null> {
-    const { program, args, secondsPerSeed, onFinished } = this.#options;
+    const { program, args, secondsPerSeed, seedsPerProcess = Number.POSITIVE_INFINITY, onFinished } = this.#options;
     return new Promise((resolve) => {
       const child = fork(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
       this.#running.add(child);
       let seed: number | null = first;
+      let given = 0;
       let timer: NodeJS.Timeout | null = null;
       const fail = (why: string) => {
         if (timer) clearTimeout(timer);
@@ -78,16 +83,20 @@ export class Pool {
       };
       child.on('message', (message: Message) => {
         if (timer) clearTimeout(timer);
+        if ('type' in message) {
+          this.#options.onLoaded?.();
+          if (!this.#isStopping) give();
+          return;
+        }
         if ('error' in message) fail(`the campaign is broken: ${message.error}`);
-        else if ('outcome' in message) onFinished(message);
-        if (!('type' in message)) seed = this.#next();
+        else onFinished(message);
+        seed = ++given < seedsPerProcess ? this.#next() : null;
         give();
       });
       child.on('exit', (code, signal) => {
         this.#running.delete(child);
-        const wasDone = seed === null && code === 0;
         if (seed !== null) fail(`the process ended with ${signal ?? `code ${code}`}`);
-        resolve(wasDone ? null : this.#next());
+        resolve(this.#next());
       });
     });
   }

@@ -10,8 +10,6 @@ import { CampaignState, fingerprint } from './state.js';
 export interface Surroundings {
   /** The project's folder; `.campaigns` lies in it. */
   readonly root: string;
-  /** Of the code under test and the campaign; seeds that passed with other code are run again. */
-  readonly code: string;
   readonly say: (line: string) => void;
   /** Calls back when the user wants to stop. */
   readonly onStop: (stop: () => void) => void;
@@ -22,11 +20,9 @@ const TOLD_SEEDS = 10;
 const PROGRESS_MS = 5_000;
 const WORKER = join(dirname(fileURLToPath(import.meta.url)), 'worker.js');
 
-/** The code that a campaign's seeds depend on. */
-export function codeOf(root: string): string {
-  return fingerprint(
-    ['protocol/dist', 'oracle/dist', 'edge/dist', 'simulators/campaigns/dist'].map((f) => join(root, f)),
-  );
+/** Fingerprint of what a campaign's seeds depend on, the dependencies' versions among it. Throws where a part is missing. */
+export function codeOf(root: string, campaign: Campaign): string {
+  return fingerprint(root, ['package-lock.json', ...campaign.code]);
 }
 
 function* seedsFrom(first: number, count: number, skip: (seed: number) => boolean): Generator<number> {
@@ -38,7 +34,8 @@ export async function runCampaign(campaign: Campaign, options: Options, around: 
   const { say } = around;
   const file = join(around.root, '.campaigns', `${campaign.name}.json`);
   if (options.fresh) rmSync(file, { force: true });
-  const state = new CampaignState(file, around.code);
+  const code = codeOf(around.root, campaign);
+  const state = new CampaignState(file, code);
   const count = options.seeds ?? campaign.seeds;
   const wanted = [...seedsFrom(options.seed, count, (seed) => state.passed.has(seed))];
   say(`${campaign.name}: ${campaign.about}`);
@@ -48,11 +45,21 @@ export async function runCampaign(campaign: Campaign, options: Options, around: 
   const began = Date.now();
   const busyBefore = state.busyMs;
   let done = 0;
-  const pool = new Pool({
+  let stopped = '';
+  const stop = (why: string) => {
+    stopped ||= why;
+    pool.stop();
+  };
+  const checkCode = () => {
+    if (codeOf(around.root, campaign) !== code) stop('the code was changed meanwhile');
+  };
+  const pool: Pool = new Pool({
     program: WORKER,
     args: [campaign.name],
     workers: Math.min(options.workers ?? availableParallelism(), Math.max(1, wanted.length)),
     secondsPerSeed: campaign.secondsPerSeed,
+    seedsPerProcess: campaign.seedsPerProcess,
+    onLoaded: checkCode,
     seeds: wanted.values(),
     onFinished: (finished) => {
       done++;
@@ -65,11 +72,6 @@ export async function runCampaign(campaign: Campaign, options: Options, around: 
       }
     },
   });
-  let stopped = '';
-  const stop = (why: string) => {
-    stopped ||= why;
-    pool.stop();
-  };
   around.onStop(() => stop('stopped'));
   const save = () => {
     state.busyMs = busyBefore + Date.now() - began;
@@ -86,6 +88,7 @@ export async function runCampaign(campaign: Campaign, options: Options, around: 
   }, PROGRESS_MS);
   await pool.run();
   clearInterval(progress);
+  if (!stopped && campaign.seedsPerProcess === 1) checkCode();
   save();
   return conclude(campaign, state, { count, failed, stopped: failed.length < TOLD_SEEDS ? stopped : '', say });
 }
@@ -133,6 +136,7 @@ export async function runControl(campaign: Campaign, options: Options, around: S
     args: [campaign.name, name],
     workers: options.workers ?? availableParallelism(),
     secondsPerSeed: campaign.secondsPerSeed,
+    seedsPerProcess: campaign.seedsPerProcess,
     seeds: seedsFrom(options.seed, count, () => false),
     onFinished: (finished) => {
       done++;

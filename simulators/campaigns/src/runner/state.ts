@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { addFigures } from '../campaign.js';
 import { SeedRanges } from './ranges.js';
@@ -61,14 +61,26 @@ function readState(path: string): StateFile | null {
   }
 }
 
-/** Fingerprint of the code below `folders`: 16 digits of SHA-256 over names and contents of its JavaScript. */
-export function fingerprint(folders: readonly string[]): string {
+/** What is code: built JavaScript, what it imports as JSON, and programs of the chain. */
+const CODE = /\.(js|json|so)$/;
+
+/**
+ * Fingerprint of the code at `paths` below `root`, each a file or a folder: 16 digits of SHA-256 over names and contents.
+ * Throws for a path that is not there, and for a folder without code: one that is left out unnoticed vouches for nothing.
+ */
+export function fingerprint(root: string, paths: readonly string[]): string {
   const hash = createHash('sha256');
-  for (const folder of folders) {
-    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      /\.(js|json)$/.test(name),
-    );
-    for (const name of names.sort()) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
+  for (const path of paths) {
+    const names = statSync(join(root, path)).isDirectory()
+      ? readdirSync(join(root, path), { recursive: true, encoding: 'utf8' })
+          .filter((name) => CODE.test(name))
+          .map((name) => join(path, name))
+      : [path];
+    if (names.length === 0) throw new Error(`no code in ${path}`);
+    for (const name of names.sort()) {
+      const bytes = readFileSync(join(root, name));
+      hash.update(`${name}\0${bytes.length}\0`).update(bytes);
+    }
   }
   return hash.digest('hex').slice(0, 16);
 }
