@@ -1,0 +1,67 @@
+import type { RegisterMap } from '../profiles/profile.js';
+import type { Register } from '../profiles/register.js';
+import { type LineCost, mayRead, type ReadRequest, readCostUs } from './plan.js';
+
+/** No bus needs more: a unit rests once 4 shapes are outstanding. */
+const MOST_VARIANTS = 8;
+
+export interface VariantOptions {
+  /** What each variant must hold; default: all that the request holds. The billing registers alone allow shorter ones. */
+  readonly cover?: readonly Register[];
+  /** How many at most. */
+  readonly most?: number;
+}
+
+/**
+ * Reads of other lengths that can stand in for a request, cheapest first: no two of one length, none of the request's
+ * own. A reply is known by unit, function and byte count alone, so after a time-out the same registers are asked for
+ * with another byte count (gateway: "The bus", Zero misattribution). Empty where the meter proves no room around them.
+ */
+export function variants(
+  request: ReadRequest,
+  map: RegisterMap,
+  cost: LineCost,
+  { cover = request.registers, most = MOST_VARIANTS }: VariantOptions = {},
+): ReadRequest[] {
+  const { limits, registers } = map;
+  const code = request.function;
+  const start = Math.min(...cover.map((register) => register.address));
+  const end = Math.max(...cover.map((register) => register.address + register.length));
+  if (cover.length === 0) return [];
+  const found: ReadRequest[] = [];
+  for (let count = end - start; count <= limits.maxRegisters && found.length < most; count += 1) {
+    if (count === request.count) continue;
+    const address = placeOf(count);
+    if (address !== null) found.push(readOf(address, count));
+  }
+  return found;
+
+  /** Where a read of this length may begin, as near to the registers' own begin as possible; null = nowhere. */
+  function placeOf(count: number): number | null {
+    for (let address = start; address >= end - count && address >= 0; address--) {
+      if (mayRead(code, address, count, limits, registers) && !cuts(address, count)) return address;
+    }
+    return null;
+  }
+
+  /** A value that lies half in a read would be split: meters answer that with an exception, or with half a value. */
+  function cuts(address: number, count: number): boolean {
+    return registers.some(
+      (register) =>
+        register.function === code &&
+        ((register.address < address && address < register.address + register.length) ||
+          (register.address < address + count && address + count < register.address + register.length)),
+    );
+  }
+
+  function readOf(address: number, count: number): ReadRequest {
+    const held = registers.filter(
+      (register) =>
+        register.function === code &&
+        register.address >= address &&
+        register.address + register.length <= address + count,
+    );
+    const all = [...new Set([...cover, ...held])].sort((a, b) => a.address - b.address);
+    return { ...request, address, count, registers: all, costUs: readCostUs(count, cost) };
+  }
+}

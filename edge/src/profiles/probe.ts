@@ -1,0 +1,77 @@
+import type { ModbusProfile, ProbeCheck } from './profile.js';
+import type { Register, RegisterKey } from './register.js';
+import { type Block, type DecodedSample, decodeSample } from './sample.js';
+
+export interface ProbeResult {
+  /** True when every check was read and holds. */
+  readonly fits: boolean;
+  /** In words, for each check that does not hold. */
+  readonly against: readonly string[];
+}
+
+/** The registers that a probe reads, for `planReads`. */
+export function probeRegisters(profile: ModbusProfile): Register[] {
+  const keys = new Set<RegisterKey>(profile.probe.map((check) => check.register));
+  return profile.registers.filter((register) => keys.has(register.key));
+}
+
+/**
+ * How much a fitting probe says: 3 = the meter names its model; 2 = voltage and frequency are what mains have; 1 = one of
+ * them; 0 = other numbers only. `scan` tries the strong ones first and asks where only a weak one fits.
+ */
+export function probeStrength(profile: ModbusProfile): 0 | 1 | 2 | 3 {
+  if (profile.probe.some((check) => 'values' in check)) return 3;
+  const mains = new Set(profile.probe.map((check) => check.register));
+  return (Number(mains.has('voltage')) + Number(mains.has('frequency'))) as 0 | 1 | 2;
+}
+
+/** Whether what was read is a meter of this kind, as far as its probe can tell. */
+export function judgeProbe(profile: ModbusProfile, blocks: readonly Block[]): ProbeResult {
+  const sample = decodeSample(profile, blocks);
+  const against = profile.probe.flatMap((check) => {
+    const text = judge(check, sample);
+    return text === null ? [] : [text];
+  });
+  return { fits: against.length === 0, against };
+}
+
+function judge(check: ProbeCheck, sample: DecodedSample): string | null {
+  const value = measured(check.register, sample);
+  if (value === null) {
+    return sample.faults.find((fault) => fault.key === check.register)?.text ?? `${check.register} gives no value`;
+  }
+  if ('values' in check) {
+    return check.values.includes(String(value))
+      ? null
+      : `${check.register} is "${value}", not ${check.values.join(', ')}`;
+  }
+  const number = Number(value);
+  const fits = number >= check.min && number <= check.max;
+  return fits ? null : `${check.register} is ${value}, not ${check.min} to ${check.max}`;
+}
+
+/** A value in the unit that profiles state: V, Hz, W, kWh, or as text. */
+function measured(key: RegisterKey, sample: DecodedSample): number | string | null {
+  const part = (value: number | bigint | null, by: number) => (value === null ? null : Number(value) / by);
+  switch (key) {
+    case 'voltage':
+      return part(sample.voltageDv, 10);
+    case 'frequency':
+      return part(sample.frequencyChz, 100);
+    case 'power':
+      return sample.powerW;
+    case 'import':
+      return part(sample.importWh, 1_000);
+    case 'export':
+      return part(sample.exportWh, 1_000);
+    case 'total':
+      return part(sample.totalWh, 1_000);
+    case 'serial':
+    case 'firmware':
+    case 'model':
+    case 'manufacturer':
+      return sample[key];
+    default:
+      return null;
+  }
+}
