@@ -3,7 +3,7 @@ import type { AppendFile, Disk, RealTime, Spool, SpoolRecord } from '../../ports
 import { type Entry, IndexTable, type Segment } from './index-table.js';
 import { decodeRecord, encodeRecord, scanSegment } from './record.js';
 
-/** A segment is closed when it has grown to this. */
+/** A segment is closed when it has grown to this; only whole segments are dropped. */
 const SEGMENT_BYTES = 1 << 20;
 const MOST_PER_COMMIT = 1024;
 const FIRST_RETRY_MS = 100;
@@ -47,16 +47,17 @@ function headOf(message: Uint8Array): { meter: string; seq: bigint; stream: 'r' 
 /**
  * Opens the spool in `dir`: scans every segment, cuts torn tails, skips damage, and hands each whole record to `visit`
  * (statements, events and enrolments first, then readings, each in the order written). Damage never stops it; it
- * rejects only when the directory cannot be read.
+ * rejects only when the directory cannot be read. `segmentBytes`: where a segment is closed.
  */
 export async function openSpool(
   disk: Disk,
   dir: string,
   real: RealTime,
   visit: (message: Uint8Array) => void,
+  segmentBytes = SEGMENT_BYTES,
 ): Promise<{ spool: Spool; damage: SpoolDamage }> {
   await disk.makeDir(dir);
-  const spool = new SegmentSpool(disk, dir, real);
+  const spool = new SegmentSpool(disk, dir, real, segmentBytes);
   const names = (await disk.list(dir)).filter((name) => /^[rs]-\d{8}\.seg$/.test(name)).sort();
   const ordered = [...names.filter((name) => name[0] === 's'), ...names.filter((name) => name[0] === 'r')];
   let [damagedBytes, tornBytes] = [0, 0];
@@ -72,6 +73,7 @@ class SegmentSpool implements Spool {
   readonly #disk: Disk;
   readonly #dir: string;
   readonly #real: RealTime;
+  readonly #segmentBytes: number;
   readonly #index = new IndexTable();
   readonly #segments: Segment[] = [];
   readonly #open: Record<'r' | 's', { segment: Segment; file: AppendFile } | null> = { r: null, s: null };
@@ -81,10 +83,11 @@ class SegmentSpool implements Spool {
   #problem: string | null = null;
   #closed = false;
 
-  constructor(disk: Disk, dir: string, real: RealTime) {
+  constructor(disk: Disk, dir: string, real: RealTime, segmentBytes: number) {
     this.#disk = disk;
     this.#dir = dir;
     this.#real = real;
+    this.#segmentBytes = segmentBytes;
   }
 
   async load(name: string, visit: (message: Uint8Array) => void): Promise<SpoolDamage> {
@@ -178,12 +181,12 @@ class SegmentSpool implements Spool {
 
   async #writable(stream: 'r' | 's'): Promise<{ segment: Segment; file: AppendFile }> {
     const open = this.#open[stream];
-    if (open && open.segment.bytes < SEGMENT_BYTES) return open;
+    if (open && open.segment.bytes < this.#segmentBytes) return open;
     this.#open[stream] = null;
     await open?.file.close();
     const last = this.#segments.findLast((segment) => segment.stream === stream);
     const continued =
-      open === null && last !== undefined && last.bytes < SEGMENT_BYTES && last.number + 1 === this.#next[stream];
+      open === null && last !== undefined && last.bytes < this.#segmentBytes && last.number + 1 === this.#next[stream];
     const segment = continued ? last : this.#newSegment(stream);
     const file = await this.#disk.openAppend(segment.path);
     if (!continued) {

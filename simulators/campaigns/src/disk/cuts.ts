@@ -145,12 +145,17 @@ export async function runCuts(seed: number): Promise<Outcome> {
   try {
     await run.play();
     const found = await run.judge();
-    const sectors = { dropped: 0, kept: 0 };
+    const sectors = { dropped: 0, kept: 0, removed: 0 };
     for (const { disk } of run.gateways) {
       sectors.dropped += disk.dropped;
       sectors.kept += disk.kept;
+      sectors.removed += disk.removed;
     }
-    const named = { 'sectors dropped': sectors.dropped, 'sectors kept by luck': sectors.kept };
+    const named = {
+      'sectors dropped': sectors.dropped,
+      'sectors kept by luck': sectors.kept,
+      'segments dropped after the ack': sectors.removed,
+    };
     const figures = { cut_runs: 1, ...run.figures, ...found, ...named, 'packets dropped': run.broker.dropped };
     return { faults: [...run.witness.faults], figures };
   } catch (error) {

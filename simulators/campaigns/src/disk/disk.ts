@@ -44,6 +44,8 @@ export class CrashDisk implements Disk {
   /** Sectors that cuts have dropped, and those kept although nobody synced them. */
   dropped = 0;
   kept = 0;
+  /** Files that were removed: the spool's segments, when all in them is safe elsewhere. */
+  removed = 0;
 
   constructor(random: Random) {
     this.#random = random;
@@ -155,7 +157,7 @@ export class CrashDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     if (this.#step()) this.#off();
-    this.#files.delete(path);
+    if (this.#files.delete(path)) this.removed++;
   }
   async syncDir(path: string): Promise<void> {
     if (this.#step()) this.#off();

@@ -18,6 +18,9 @@ import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type W
 
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const POLL_MS = 60_000;
+/** Six records to a segment, and room for a few of them: so that the spool drops some in each run. */
+const SEGMENT_BYTES = 1_100;
+const SPOOL_BYTES = 4_000;
 
 export interface GatewaySurroundings {
   readonly time: SimulatedTime;
@@ -70,7 +73,13 @@ export class SimulatedGateway {
     const { real, clock } = process;
     const id = home.record.meterId;
     const scan = new RecoveryScan();
-    const { spool, damage } = await openSpool(disk, '/data/spool', real, (message) => scan.visit(message));
+    const { spool, damage } = await openSpool(
+      disk,
+      '/data/spool',
+      real,
+      (message) => scan.visit(message),
+      SEGMENT_BYTES,
+    );
     const recovered = scan.result(id);
     const saved = await disk.read(`/data/state/${id}.json`);
     const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
@@ -93,9 +102,12 @@ export class SimulatedGateway {
       scan.visit(message);
     }
     const acks = new AckBook([oracleName(oracle)], 1);
-    if (rules.isPubackAnAck) {
-      const answered = witness.answered;
-      acks.acknowledged = (which) => answered.get(which) ?? 0n;
+    const answered = (which: string) => witness.answered.get(which) ?? 0n;
+    if (!rules.ack) acks.acknowledged = answered;
+    if (!rules.dropAfterAck) {
+      const trim = spool.trim.bind(spool);
+      const stated = (which: string) => smaller(answered(which), log.statedThrough);
+      spool.trim = (maxBytes) => trim(maxBytes, stated);
     }
     const book = await disk.read('/data/state/acks.json');
     if (book) acks.restore(Buffer.from(book).toString('utf8'));
@@ -116,7 +128,7 @@ export class SimulatedGateway {
       meters: [meter],
       oracles: 1,
       spool,
-      spoolMaxBytes: 1 << 20,
+      spoolMaxBytes: SPOOL_BYTES,
       acks,
       saveAcks: (text) => disk.replace('/data/state/acks.json', Buffer.from(text)),
       clock,
@@ -207,6 +219,8 @@ export class SimulatedGateway {
     }
   }
 }
+
+const smaller = (a: bigint, b: bigint) => [a, b].reduce((least, one) => (one < least ? one : least));
 
 function seqOf(message: Uint8Array): bigint {
   const { payload } = parseSign1(message);

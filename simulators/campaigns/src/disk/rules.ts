@@ -1,2 +1,9 @@
 /** Rules that a control switches off; all are on otherwise. */
-export const rules = { gatewaySync: true, ledgerSync: true, isPubackAnAck: false };
+export const rules = {
+  gatewaySync: true,
+  ledgerSync: true,
+  /** Stored is what an oracle's signed ack covers, not what the broker answered. */
+  ack: true,
+  /** The same for dropping from the spool alone: what is left is sent again until the ack. */
+  dropAfterAck: true,
+};

@@ -56,7 +56,15 @@ export const killCampaign: Campaign = {
   controls,
   run: runKillSeed,
   review: (figures) =>
-    ['kills', 'samples', 'cuts_of_gateways', 'cuts_of_ledger', 'sectors dropped', 'packets dropped']
+    [
+      'kills',
+      'samples',
+      'cuts_of_gateways',
+      'cuts_of_ledger',
+      'sectors dropped',
+      'segments dropped after the ack',
+      'packets dropped',
+    ]
       .filter((name) => !figures[name])
       .map((name) => `no seed reached "${name}"`),
 };

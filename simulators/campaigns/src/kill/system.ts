@@ -40,6 +40,20 @@ export async function until(what: string, deadlineMs: number, condition: () => b
   throw new Error(`${what}: not after ${deadlineMs / 1000} s`);
 }
 
+/** Starts that are under way in this process. */
+const underWay = new Set<ChildProcess>();
+let isWatched = false;
+
+/** A worker that is given up, or whose runner is gone, takes its starts with it: their processes end with the launcher. */
+function endWithThisProcess(): void {
+  const end = () => {
+    for (const child of underWay) child.kill('SIGTERM');
+    process.exit(143);
+  };
+  process.once('SIGTERM', end);
+  process.once('disconnect', end);
+}
+
 /** One start of the whole system, as a person would start it, watched by its lines. */
 export class System {
   readonly lines: string[] = [];
@@ -55,12 +69,16 @@ export class System {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    if (!isWatched) endWithThisProcess();
+    isWatched = true;
+    underWay.add(this.child);
     for (const stream of [this.child.stdout, this.child.stderr]) {
       if (stream) createInterface(stream).on('line', (line) => this.lines.push(line));
     }
     this.ended = new Promise((resolve) =>
       this.child.once('exit', (code) => {
         this.hasEnded = true;
+        underWay.delete(this.child);
         resolve(code);
       }),
     );

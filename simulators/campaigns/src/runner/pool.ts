@@ -24,6 +24,9 @@ export interface PoolOptions {
 
 type Message = { type: 'ready' } | { seed: number; outcome: Outcome } | { seed: number; error: string };
 
+/** A process that does not end by itself after this is killed. */
+const GRACE_MS = 5_000;
+
 /** Runs seeds in processes of their own. A process that dies or hangs fails its seed, and another takes its place. */
 export class Pool {
   readonly #options: PoolOptions;
@@ -42,7 +45,7 @@ export class Pool {
   /** Gives out no more seeds; those under way are given up. */
   stop(): void {
     this.#isStopping = true;
-    for (const child of this.#running) child.kill('SIGKILL');
+    for (const child of this.#running) giveUp(child);
   }
 
   #next(): number | null {
@@ -77,7 +80,7 @@ export class Pool {
         }
         timer = setTimeout(() => {
           fail(`takes longer than ${secondsPerSeed} s`);
-          child.kill('SIGKILL');
+          giveUp(child);
         }, secondsPerSeed * 1_000);
         child.send({ seed });
       };
@@ -100,4 +103,11 @@ export class Pool {
       });
     });
   }
+}
+
+/** Asks a process to end, so that it can take what it started with it, and makes sure of it a while later. */
+function giveUp(child: ChildProcess): void {
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
+  child.once('exit', () => clearTimeout(timer));
 }
