@@ -67,7 +67,7 @@ export function decodeSample(map: RegisterMap, blocks: readonly Block[]): Decode
   const read = <T>(key: RegisterKey, judge: (found: Found) => Outcome<T>): T | null => {
     const register = map.registers.find((one) => one.key === key);
     if (!register) return null;
-    const outcome = valueOf(register, map, blocks, judge);
+    const outcome = judgeRegister(register, map, blocks, judge);
     if ('value' in outcome) return outcome.value;
     faults.push({ key, billing: isBilling(key), what: outcome.what, text: outcome.text });
     return null;
@@ -87,7 +87,7 @@ export function decodeSample(map: RegisterMap, blocks: readonly Block[]): Decode
     firmware: read('firmware', textOf),
     model: read('model', textOf),
     manufacturer: read('manufacturer', textOf),
-    resolutionWh: steps.length > 0 ? steps.reduce((a, b) => (a > b ? a : b)) : null,
+    resolutionWh: steps.length > 0 ? largest(steps) : null,
     faults,
   };
 }
@@ -106,7 +106,7 @@ interface Found {
 
 const isBilling = (key: RegisterKey) => (BILLING_KEYS as readonly string[]).includes(key);
 
-function valueOf<T>(
+function judgeRegister<T>(
   register: Register,
   map: RegisterMap,
   blocks: readonly Block[],
@@ -200,6 +200,12 @@ function powerOf(map: RegisterMap, power: number | null, out: number | null): nu
   return net !== null && Math.abs(net) <= MOST_W ? net : null;
 }
 
+function largest(values: readonly bigint[]): bigint {
+  let most = 0n;
+  for (const value of values) if (value > most) most = value;
+  return most;
+}
+
 /** Digits of the significand with the hidden one (IEEE 754). */
 const SIGNIFICAND = { f32: 24, f64: 53 } as const;
 /** The smallest exponents of normal numbers: below them steps do not get finer. */
@@ -213,7 +219,7 @@ export function resolutionWh(register: Register, atWh: bigint, exponent: number 
   const unit = scaled(register, { num: 1n, den: 1n }, exponent);
   const float = register.type === 'f32' || register.type === 'f64' ? register.type : null;
   const step = float ? times(floatStep(float, times({ num: atWh, den: 1n }, inverse(unit))), unit) : unit;
-  return [ceil(step), register.stepWh ?? 1n, 1n].reduce((a, b) => (a > b ? a : b));
+  return largest([ceil(step), register.stepWh ?? 1n, 1n]);
 }
 
 /** Distance from a value to the next float above it. */

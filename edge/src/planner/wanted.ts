@@ -1,0 +1,29 @@
+import type { RegisterMap } from '../profiles/profile.js';
+import { BILLING_KEYS, type Register, type RegisterKey } from '../profiles/register.js';
+
+const POLLED: readonly RegisterKey[] = [...BILLING_KEYS, 'power', 'power_export', 'voltage', 'frequency'];
+const IDENTITY: readonly RegisterKey[] = ['serial', 'firmware', 'model', 'manufacturer'];
+
+/** What a poll reads: energy, power, voltage and frequency, with their scale factors. */
+export function polledRegisters(map: RegisterMap): Register[] {
+  return named(map, POLLED);
+}
+
+/** What a poll must bring to be one: the energy registers, with their scale factors. */
+export function billingRegisters(map: RegisterMap): Register[] {
+  return named(map, BILLING_KEYS);
+}
+
+/** What is read once: serial number, firmware, model. */
+export function identityRegisters(map: RegisterMap): Register[] {
+  return named(map, IDENTITY);
+}
+
+function named({ registers }: RegisterMap, keys: readonly RegisterKey[]): Register[] {
+  const values = registers.filter((register) => keys.includes(register.key));
+  const factors = new Set(values.map((register) => register.scaleFactor));
+  return [
+    ...values,
+    ...registers.filter((register) => register.type === 'sunssf' && factors.has(register.key as never)),
+  ];
+}

@@ -1,0 +1,54 @@
+// Makes edge/profiles/sunspec.json from the JSON models in the PyPI package pysunspec2 (Apache-2.0):
+//   pip download --no-deps pysunspec2==1.3.7, unpack the wheel, then
+//   node tools/sunspec-models.mjs DIR     DIR = its folder sunspec2/models/json
+// Only the points that the gateway reads are kept, each as [offset, type, scale factor or null, mandatory].
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const VERSION = '1.3.7';
+const MODELS = [1, 101, 102, 103, 111, 112, 113, 160, 201, 202, 203, 204, 211, 212, 213, 214, 701];
+const POINTS = new Set([
+  ...['Mn', 'Md', 'Vr', 'SN'],
+  ...['W', 'Hz', 'PhVphA', 'VL1', 'WH', 'TotWhImp', 'TotWhExp', 'TotWhInj', 'TotWhAbs'],
+]);
+const REPEATED_POINTS = new Set(['DCW', 'DCWH']);
+
+/** Points with their offset in registers from the group's begin; scale factors that they name are kept too. */
+function compact(points, wanted) {
+  const all = {};
+  let offset = 0;
+  for (const point of points) {
+    all[point.name] = [offset, point.type, point.sf ?? null, point.mandatory === 'M', point.size];
+    offset += point.size;
+  }
+  const kept = Object.entries(all).filter(([name]) => wanted.has(name));
+  const factors = new Set(kept.map(([, [, , factor]]) => factor).filter((factor) => factor && all[factor]));
+  const named = Object.entries(all).filter(([name]) => wanted.has(name) || factors.has(name));
+  return { size: offset, points: Object.fromEntries(named.sort(([, a], [, b]) => a[0] - b[0])) };
+}
+
+function modelOf(directory, id) {
+  const { group } = JSON.parse(readFileSync(join(directory, `model_${id}.json`), 'utf8'));
+  const [repeated, ...more] = group.groups ?? [];
+  if (more.length > 0) throw new Error(`model ${id} has more than one repeating group`);
+  const inner = repeated ? compact(repeated.points, REPEATED_POINTS) : null;
+  // A repeating group may take its scale factors from the fixed part.
+  const factors = inner ? Object.values(inner.points).map(([, , factor]) => factor) : [];
+  const { size, points } = compact(group.points, new Set([...POINTS, ...factors]));
+  return { label: group.label, size, points, ...(inner ? { repeating: { name: repeated.name, ...inner } } : {}) };
+}
+
+const [directory] = process.argv.slice(2);
+if (!directory) {
+  console.error('usage: node tools/sunspec-models.mjs DIR   (DIR: sunspec2/models/json of pysunspec2)');
+  process.exit(2);
+}
+const models = MODELS.map((id) => [String(id), modelOf(directory, id)]);
+const head = {
+  source: `SunSpec models from PyPI pysunspec2 ${VERSION}, SunSpec Alliance`,
+  licence: 'Apache-2.0; changed: only some points, in another form (see NOTICE)',
+  point: '[offset in registers, type, scale factor, mandatory, size in registers]',
+};
+const text = JSON.stringify({ ...head, models: Object.fromEntries(models) }, null, 2);
+writeFileSync(new URL('../edge/profiles/sunspec.json', import.meta.url), `${text}\n`);
+console.log('edge/profiles/sunspec.json is written: format it with Biome.');
