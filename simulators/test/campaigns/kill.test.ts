@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { runCuts } from '../../campaigns/src/disk/cuts.js';
 import { killControls } from '../../campaigns/src/kill/controls.js';
 import { compareMessages, judgeSlots } from '../../campaigns/src/kill/evidence.js';
+import { runInProcess } from '../../campaigns/src/kill/index.js';
+import { runOlderChain } from '../../campaigns/src/kill/older-chain.js';
 import { scheduleOf } from '../../campaigns/src/kill/schedule.js';
 
 describe('power cuts at any write of gateways and ledger', () => {
@@ -14,18 +16,57 @@ describe('power cuts at any write of gateways and ledger', () => {
     }
   });
 
-  it.each(Object.keys(killControls))('are noticed with the rule off: %s', async (name) => {
-    const control = killControls[name];
-    if (!control) throw new Error(`no control ${name}`);
+  it('drop segments from the spool, and never one that holds what is not acknowledged', async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const { faults, figures } = await runCuts(seed);
+      expect(faults).toEqual([]);
+      expect(figures['segments dropped after the ack']).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('a chain restored from a snapshot under a transaction that is still valid', () => {
+  it('takes nothing that was built on the newer page, and is settled again', async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const { faults, figures } = await runOlderChain(seed);
+      expect(faults).toEqual([]);
+      expect(figures['transactions of a newer page refused']).toBeGreaterThan(0);
+    }
+  });
+});
+
+/** What must be wrong, in words, when a rule is off. */
+const NOTICED: Readonly<Record<string, RegExp>> = {
+  'ack-rule': /lost: .* nobody acknowledged it, and the spool does not have it/,
+  'drop-rule': /never acknowledged: /,
+  'seq-reservation': /seq reused: /,
+  'gateway-sync': /lost: /,
+  'ledger-sync': /lost: .* the ledger does not have it|the ledger is damaged/,
+  'page-version': /what was built on a newer page: .* its statement says otherwise/,
+};
+
+describe('a rule that is off', () => {
+  it.each(Object.keys(killControls))('is noticed: %s', async (name) => {
+    const [control, wrong] = [killControls[name], NOTICED[name]];
+    if (!control || !wrong) throw new Error(`no control ${name}`);
+    // The other layer does not know the rule.
+    const play = name === 'page-version' ? runOlderChain : runCuts;
     const repair = control.install();
-    let faults: readonly string[] = [];
+    const faults: string[] = [];
     try {
-      for (let seed = 1; seed <= control.seeds && faults.length === 0; seed++) ({ faults } = await runCuts(seed));
+      for (let seed = 1; seed <= control.seeds && !faults.some((fault) => wrong.test(fault)); seed++)
+        faults.push(...(await play(seed)).faults);
     } finally {
       repair();
     }
-    expect(faults.length).toBeGreaterThan(0);
-    expect((await runCuts(1)).faults).toEqual([]);
+    expect(faults).toContainEqual(expect.stringMatching(wrong));
+    expect((await play(1)).faults).toEqual([]);
+  });
+
+  it('is a rule of what every seed plays', async () => {
+    const { faults, figures } = await runInProcess(1);
+    expect(faults).toEqual([]);
+    expect(figures).toMatchObject({ cut_runs: 5, 'chains restored under a valid transaction': 1 });
   });
 });
 

@@ -186,6 +186,7 @@ describe('the catalogue', () => {
   const programs: Record<string, string[]> = {
     chain: ['programs/tests/src/campaign.ts'],
     kill: [
+      'programs/tests/src/world.ts',
       'tools/src/start/main.ts',
       'tools/src/chain/main.ts',
       'tools/src/checks/report.ts',

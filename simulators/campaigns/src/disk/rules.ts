@@ -6,4 +6,6 @@ export const rules = {
   ack: true,
   /** The same for dropping from the spool alone: what is left is sent again until the ack. */
   dropAfterAck: true,
+  /** The program compares the page's version with the transaction's. */
+  pageVersion: true,
 };

@@ -1,14 +1,15 @@
 import { addFigures, type Campaign, type Outcome } from '../campaign.js';
 import { runCuts } from '../disk/cuts.js';
 import { killControls } from './controls.js';
+import { runOlderChain } from './older-chain.js';
 import { runReal } from './real.js';
 
 /** Simulated runs with power cuts beside each run with real processes. */
 const CUTS_PER_SEED = 5;
 let isControl = false;
 
-/** One seed: power cuts on a virtual clock, then a system of real processes. */
-export async function runKillSeed(seed: number): Promise<Outcome> {
+/** What a seed plays in this process, on virtual clocks: power cuts, and a chain that comes back older. */
+export async function runInProcess(seed: number): Promise<Outcome> {
   const faults: string[] = [];
   const figures: Record<string, number> = {};
   for (let i = 0; i < CUTS_PER_SEED; i++) {
@@ -16,11 +17,20 @@ export async function runKillSeed(seed: number): Promise<Outcome> {
     faults.push(...cut.faults.map((fault) => `power cuts ${seed * CUTS_PER_SEED + i}: ${fault}`));
     addFigures(figures, cut.figures);
   }
+  const older = await runOlderChain(seed);
+  addFigures(figures, older.figures);
+  return { faults: [...faults, ...older.faults.map((fault) => `older chain: ${fault}`)], figures };
+}
+
+/** One seed: what runs in this process, then a system of real processes. */
+export async function runKillSeed(seed: number): Promise<Outcome> {
+  const inside = await runInProcess(seed);
   // A rule that is off in this process is on in others.
-  if (isControl) return { faults, figures };
+  if (isControl) return inside;
   const real = await runReal(seed);
+  const figures = { ...inside.figures };
   addFigures(figures, real.figures);
-  return { faults: [...faults, ...real.faults], figures };
+  return { faults: [...inside.faults, ...real.faults], figures };
 }
 
 const controls = Object.fromEntries(
@@ -50,7 +60,7 @@ export const killCampaign: Campaign = {
     ),
     ...['start', 'chain', 'checks', 'files.js', 'root.js'].map((name) => `tools/dist/${name}`),
     'protocol/vectors',
-    ...['artifacts', 'idl', 'ids.json'].map((name) => `programs/${name}`),
+    ...['artifacts', 'idl', 'ids.json', 'tests/dist'].map((name) => `programs/${name}`),
     ...['kill', 'disk', 'random.js'].map((name) => `simulators/campaigns/dist/${name}`),
   ],
   controls,
@@ -64,6 +74,7 @@ export const killCampaign: Campaign = {
       'sectors dropped',
       'segments dropped after the ack',
       'packets dropped',
+      'transactions of a newer page refused',
     ]
       .filter((name) => !figures[name])
       .map((name) => `no seed reached "${name}"`),
