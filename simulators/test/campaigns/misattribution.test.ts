@@ -6,7 +6,7 @@ import { play } from '../../campaigns/src/misattribution/play.js';
 describe('reads on a disturbed line', { timeout: 120_000 }, () => {
   it('never give the value of one register for another', async () => {
     for (let seed = 1; seed <= 6; seed++) {
-      const { faults, figures } = await play(seed, { reads: 1_000, rates: ALL_FAULTS, quarantineTimeouts: 12 });
+      const { faults, figures } = await play(seed, { reads: 1_000, rates: ALL_FAULTS, isShort: false });
       expect(faults).toEqual([]);
       expect(figures.reads).toBeGreaterThan(500);
       expect(figures['bus: late']).toBeGreaterThan(0);

@@ -53,7 +53,7 @@ class Run {
     let left: readonly Kill[] = running;
     let early: readonly Kill[] = bringUp;
     for (let start = 0; start < STARTS; start++) {
-      const system = this.#start();
+      const system = await this.#start();
       if (early.length > 0) {
         await this.#killOnTime(system, early, Date.now());
         early = [];
@@ -74,11 +74,11 @@ class Run {
     return [`the windows were not settled in ${STARTS} starts`];
   }
 
-  #start(): System {
+  async #start(): Promise<System> {
     this.tally.starts++;
     const args = ['--ports', `${this.#ports}`, '--speed', `${SPEED}`, '--windows', `${WINDOWS}`];
     const files = ['--profiles', this.#path('profile.csv'), '--report', this.#path('report.json')];
-    this.#system = new System(this.#path('data'), [...args, ...files]);
+    this.#system = await System.start(this.#path('data'), [...args, ...files]);
     return this.#system;
   }
 

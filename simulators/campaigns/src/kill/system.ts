@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -40,48 +40,46 @@ export async function until(what: string, deadlineMs: number, condition: () => b
   throw new Error(`${what}: not after ${deadlineMs / 1000} s`);
 }
 
-/** Starts that are under way in this process. */
-const underWay = new Set<ChildProcess>();
-let isWatched = false;
+/** The guard beside this module: built here, or as it is written when a test runs on the sources. */
+const GUARD_SCRIPT = fileURLToPath(
+  new URL(`./guard${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+);
 
-/** A worker that is given up, or whose runner is gone, takes its starts with it: their processes end with the launcher. */
-function endWithThisProcess(): void {
-  const end = () => {
-    for (const child of underWay) child.kill('SIGTERM');
-    process.exit(143);
-  };
-  process.once('SIGTERM', end);
-  process.once('disconnect', end);
+/** Starts `script` under a guard, which ends all that names the folder `data` when this process is gone. */
+export async function guarded(data: string, script: string, args: readonly string[]) {
+  const guard = fork(GUARD_SCRIPT, [data, script, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const launcher = await new Promise<number>((resolve, reject) => {
+    guard.once('message', ({ pid }: { pid: number }) => resolve(pid));
+    guard.once('error', reject);
+    guard.once('exit', (code) => reject(new Error(`the guard ended with code ${code}`)));
+  });
+  return { guard, launcher };
 }
 
 /** One start of the whole system, as a person would start it, watched by its lines. */
 export class System {
   readonly lines: string[] = [];
-  readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
   readonly #data: string;
+  readonly #launcher: number;
   hasEnded = false;
 
-  constructor(data: string, args: readonly string[]) {
+  private constructor(data: string, { guard, launcher }: { guard: ChildProcess; launcher: number }) {
     this.#data = data;
-    const script = join(ROOT, 'tools/dist/start/main.js');
-    this.child = spawn(process.execPath, [script, '--data', data, ...args], {
-      cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    if (!isWatched) endWithThisProcess();
-    isWatched = true;
-    underWay.add(this.child);
-    for (const stream of [this.child.stdout, this.child.stderr]) {
+    this.#launcher = launcher;
+    for (const stream of [guard.stdout, guard.stderr]) {
       if (stream) createInterface(stream).on('line', (line) => this.lines.push(line));
     }
     this.ended = new Promise((resolve) =>
-      this.child.once('exit', (code) => {
+      guard.once('exit', (code) => {
         this.hasEnded = true;
-        underWay.delete(this.child);
         resolve(code);
       }),
     );
+  }
+
+  static async start(data: string, args: readonly string[]): Promise<System> {
+    return new System(data, await guarded(data, join(ROOT, 'tools/dist/start/main.js'), ['--data', data, ...args]));
   }
 
   said(pattern: RegExp): boolean {
@@ -101,7 +99,7 @@ export class System {
 
   /** Kill -9 of one process; false when it is not there just now. */
   kill(name: string): boolean {
-    const pid = name === 'launcher' ? (this.hasEnded ? undefined : this.child.pid) : this.processes()[name];
+    const pid = name === 'launcher' ? (this.hasEnded ? undefined : this.#launcher) : this.processes()[name];
     if (pid === undefined || !isAlive(pid)) return false;
     // The list is written twice a second: a number in it may have become somebody else's.
     if (name !== 'launcher' && !commandOf(pid).includes(this.#data)) return false;
@@ -118,7 +116,7 @@ export class System {
   }
 
   async stop(): Promise<void> {
-    this.child.kill('SIGTERM');
+    if (!this.hasEnded) process.kill(this.#launcher, 'SIGTERM');
     await this.ended;
   }
 }

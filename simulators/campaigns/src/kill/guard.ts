@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** A start's processes end by themselves when their launcher is gone; those that have not by then are killed. */
+const GRACE_MS = 2_000;
+const ROUND_MS = 200;
+const ROUNDS = 50;
+
+/** Processes with the folder's path in their command line, this one left out. */
+export function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .map(Number)
+    .filter((pid) => argumentsOf(pid).some((text) => text === folder || text.startsWith(`${folder}/`)));
+}
+
+function argumentsOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+/** Kills what has the folder in its command line until nothing has; those that end by themselves are given time first. */
+async function endAll(folder: string): Promise<void> {
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  for (let waited = 0; waited < GRACE_MS && processesOf(folder).length > 0; waited += ROUND_MS) await pause(ROUND_MS);
+  for (let round = 0; round < ROUNDS; round++) {
+    const left = processesOf(folder);
+    if (left.length === 0) return;
+    for (const pid of left) kill(pid);
+    await pause(ROUND_MS);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/**
+ * Runs one start of the whole system and ends it when whoever asked for it is gone: `guard.js DATA SCRIPT ARGS...`. Says
+ * `{pid}` of the start over the channel to its parent and ends with the start's code. A worker can be killed at any moment,
+ * even while it is stuck; its channel closes all the same, and no process that names the data folder outlives it.
+ */
+function main(folder: string, script: string, args: readonly string[]): void {
+  // A Ctrl-C reaches the start through the terminal too; the guard is there until it has ended.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  const start = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
+  let isOrphan = false;
+  process.once('disconnect', () => {
+    isOrphan = true;
+    start.kill('SIGKILL');
+    endAll(folder).then(() => process.exit(1));
+  });
+  start.once('exit', (code) => {
+    if (!isOrphan) process.exit(code ?? 1);
+  });
+  process.send?.({ pid: start.pid });
+}
+
+if (/\/guard\.[jt]s$/.test(process.argv[1] ?? '')) {
+  const [folder = '', script = '', ...args] = process.argv.slice(2);
+  main(folder, script, args);
+}
