@@ -8,6 +8,7 @@ import { serve } from './adapters/http/server.js';
 import { influxMigrations } from './adapters/influx/index.js';
 import { Uplink } from './adapters/mqtt/index.js';
 import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
+import { openChecks, usualThreads } from './adapters/sodium/threads.js';
 import { openDatabase } from './adapters/sqlite/database.js';
 import { SqliteLedger } from './adapters/sqlite/ledger.js';
 import { ledgerMigrations } from './adapters/sqlite/schema.js';
@@ -106,6 +107,8 @@ export async function startOracle(
     ...(certificate ? { certificateDays: () => certificate.expiryDays } : {}),
   });
 
+  const threads = config.verify_threads ?? usualThreads();
+  const checks = openChecks({ threads, verifier, realClock, logger });
   const liveTimes = new Map<string, number>();
   const showLive = (meter: MeterRecord, reading: Reading) => {
     // Only what is newer than what was shown: dashboards show now, the time series has the rest.
@@ -128,6 +131,7 @@ export async function startOracle(
     ledger,
     registry,
     verifier,
+    checks,
     networkId,
     clock,
     realClock,
@@ -209,7 +213,8 @@ export async function startOracle(
     },
     logger,
     certificate,
-  ).catch((error: unknown) => {
+  ).catch(async (error: unknown) => {
+    await checks.close();
     database.sqlite.close();
     throw error;
   });
@@ -220,7 +225,10 @@ export async function startOracle(
   chain.start();
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : config.http.port;
-  logger.info({ port, oracle: oracleName, verifier: verifier.name, ledger: toHex(ledger.id) }, 'oracle serves');
+  logger.info(
+    { port, oracle: oracleName, verifier: verifier.name, threads, ledger: toHex(ledger.id) },
+    'oracle serves',
+  );
 
   return {
     port,
@@ -228,6 +236,7 @@ export async function startOracle(
     async stop() {
       certificate?.stop();
       intake.stop();
+      await checks.close();
       acks.stop();
       await chain.stop();
       await uplink.stop();

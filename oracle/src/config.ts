@@ -25,6 +25,8 @@ const schema = z
     /** 8 bytes in hex: what is signed for another deployment is refused. */
     network_id: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 digits of lower-case hex'),
     data_dir: z.string().min(1),
+    /** Threads that check signatures; 0: none beside the main one. Without it one for each core but one, at most 4. */
+    verify_threads: z.number().int().min(0).max(64).optional(),
     /** 32 bytes in hex, mode 0600; made by `init`. */
     key_file: z.string().min(1),
     /** The chain's node. Without it (and with meters_file) the oracle verifies and acknowledges, and settles nothing. */

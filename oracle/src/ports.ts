@@ -33,6 +33,28 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** One signature to check. Whoever asks does not change the bytes until it is answered. */
+export interface Question {
+  readonly signature: Uint8Array;
+  readonly message: Uint8Array;
+  readonly key: Uint8Array;
+}
+
+/** Checks signatures in this thread or elsewhere, by the same rule as the `Verifier` that all of it is proved as. */
+export interface SignatureChecks {
+  /** Threads that check beside the asking one; 0: none. */
+  readonly threads: number;
+  /**
+   * Calls back once, during the call or later, with an answer for each question. Questions that were asked together are
+   * answered together, others in any order. It may check here, and so take its time, when too much waits. Never throws.
+   */
+  ask(questions: readonly Question[], answered: (valid: readonly boolean[]) => void): void;
+  /** Returns when everything that was asked is answered. Not to be called from within an answer. */
+  finish(): void;
+  /** Answers what was asked, and ends the threads. */
+  close(): Promise<void>;
+}
+
 /** One enrolled meter as the registry program holds it. Registers in watt-hours. */
 export interface MeterRecord {
   /** Lower-case hex, 32 characters. */

@@ -1,15 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { parseSign1, SIGN1_BYTES, sigStructure, splitSequence, windowStartMs } from '@gridtokenx/protocol';
+import { parseSign1, sigStructure, splitSequence, windowStartMs } from '@gridtokenx/protocol';
 import { systemRealClock } from '../adapters/clock/index.js';
 import { provenVerifier } from '../adapters/sodium/index.js';
+import { usualThreads, VerifyThreads } from '../adapters/sodium/threads.js';
 import { openDatabase } from '../adapters/sqlite/database.js';
 import { SqliteLedger } from '../adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../adapters/sqlite/schema.js';
 import { admit } from '../domain/admit.js';
 import { Intake } from '../domain/intake.js';
-import type { Registry } from '../ports.js';
+import type { Registry, SignatureChecks } from '../ports.js';
 import { FIRST_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
 
 /** Messages a second of the clock, and of the thread's CPU time: the latter holds still where others use the cores. */
@@ -24,8 +25,10 @@ export interface HotPathRound {
   readonly bare: Rate;
   /** Packets split, parsed, looked up, hashed and verified, up to what the ledger takes. */
   readonly admitted: Rate;
-  /** The same and judged, and committed to a ledger on disk with synchronous FULL. */
+  /** The same and judged, and committed to a ledger on disk with synchronous FULL; all of it in one thread. */
   readonly stored: Rate;
+  /** The same with signatures checked on `threads` threads beside the main one, by the clock only. */
+  readonly threaded: number;
 }
 
 const METERS = 20;
@@ -37,23 +40,22 @@ interface BarePart {
   readonly key: Buffer;
 }
 
+/** Bytes that a socket gives at once: between two of them the event loop turns, as in the oracle. */
+const SOCKET_BYTES = 65_536;
+
 /**
- * Measures the oracle's own code in this process against bare libsodium, `rounds` times in turn, on `count` signed
- * messages in packets of 20. `directory` is where the ledgers are made (and removed again). Throws when a message that
- * must be verified is not: a fast wrong path is no figure.
+ * Measures the oracle's own code in this process against bare libsodium in one thread, `rounds` times in turn, on `count`
+ * signed messages in packets of 20, with `threads` threads for the last figure (default: those of the oracle's
+ * configuration). `directory` is where the ledgers are made (and removed again). Rejects when a message that must be
+ * verified is not: a fast wrong path is no figure.
  */
-export function benchHotPath(directory: string, rounds: number, count: number): HotPathRound[] {
-  const logs = signedLogs(METERS, Math.ceil(count / METERS));
-  const cut = logs.map((log) => packetsOf(log, IN_PACKET));
-  const packets: { meter: string; bytes: Uint8Array }[] = [];
-  const parts: BarePart[] = [];
-  for (let at = 0; at < (cut[0]?.length ?? 0); at++) {
-    for (const [i, { record }] of logs.entries()) {
-      const bytes = cut[i]?.[at] ?? new Uint8Array();
-      packets.push({ meter: record.meterId, bytes });
-      for (const message of splitSequence(bytes)) parts.push(bareOf(message, record.key));
-    }
-  }
+export async function benchHotPath(
+  directory: string,
+  rounds: number,
+  count: number,
+  threads = usualThreads(),
+): Promise<HotPathRound[]> {
+  const { logs, packets, parts } = prepared(count);
   const records = logs.map(({ record }) => record);
   const byId = new Map(records.map((record) => [record.meterId, record]));
   const registry: Registry = {
@@ -62,22 +64,58 @@ export function benchHotPath(directory: string, rounds: number, count: number): 
     meters: () => records,
     refresh: async () => {},
   };
-  const rate = (work: () => void): Rate => {
-    const [cpuBegan, began] = [process.threadCpuUsage(), systemRealClock.monotonic()];
-    work();
-    const wallMs = systemRealClock.monotonic() - began;
-    const { user, system } = process.threadCpuUsage(cpuBegan);
-    return { wall: (parts.length * 1_000) / wallMs, cpu: (parts.length * 1_000_000) / (user + system) };
-  };
+  const rate = (work: () => void) => rateOf(parts.length, work);
+  const logger = { info: () => {}, warn: fail, error: fail };
+  const checks = new VerifyThreads({ threads, verifier, realClock: systemRealClock, logger });
+  while (checks.ready < threads) await turn();
   const measured: HotPathRound[] = [];
-  for (let round = 0; round < rounds; round++) {
-    measured.push({
-      bare: rate(() => verifyBare(parts)),
-      admitted: rate(() => admitAll(packets, registry)),
-      stored: storedRate(directory, packets, registry, rate),
-    });
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const bare = rate(() => verifyBare(parts));
+      const admitted = rate(() => admitAll(packets, registry));
+      const one = openIntake(directory, registry);
+      const stored = rate(() => one.sendAll(packets));
+      one.close(parts.length);
+      const many = openIntake(directory, registry, checks);
+      const began = systemRealClock.monotonic();
+      await many.sendInTurns(packets);
+      const threaded = (parts.length * 1_000) / (systemRealClock.monotonic() - began);
+      many.close(parts.length);
+      measured.push({ bare, admitted, stored, threaded });
+    }
+  } finally {
+    await checks.close();
   }
   return measured;
+}
+
+/** Messages a second of libsodium's bare check by the clock, over `count` messages once. */
+export function benchBare(count: number): number {
+  const { parts } = prepared(count);
+  return rateOf(parts.length, () => verifyBare(parts)).wall;
+}
+
+function prepared(count: number) {
+  const logs = signedLogs(METERS, Math.ceil(count / METERS));
+  const cut = logs.map((log) => packetsOf(log, IN_PACKET));
+  const packets: SentPacket[] = [];
+  const parts: BarePart[] = [];
+  for (let at = 0; at < (cut[0]?.length ?? 0); at++) {
+    for (const [i, { record }] of logs.entries()) {
+      const bytes = cut[i]?.[at] ?? new Uint8Array();
+      packets.push({ meter: record.meterId, bytes });
+      for (const message of splitSequence(bytes)) parts.push(bareOf(message, record.key));
+    }
+  }
+  return { logs, packets, parts };
+}
+
+function rateOf(messages: number, work: () => void): Rate {
+  const [cpuBegan, began] = [process.threadCpuUsage(), systemRealClock.monotonic()];
+  work();
+  const wallMs = systemRealClock.monotonic() - began;
+  const { user, system } = process.threadCpuUsage(cpuBegan);
+  return { wall: (messages * 1_000) / wallMs, cpu: (messages * 1_000_000) / (user + system) };
 }
 
 function bareOf(message: Uint8Array, key: Uint8Array): BarePart {
@@ -108,47 +146,66 @@ function admitAll(packets: readonly { bytes: Uint8Array }[], registry: Registry)
   }
 }
 
-/** A new ledger each time; opening it is not part of the figure. */
-function storedRate(
-  directory: string,
-  packets: readonly { meter: string; bytes: Uint8Array }[],
-  registry: Registry,
-  rate: (work: () => void) => Rate,
-): Rate {
-  const folder = mkdtempSync(join(directory, 'gtx-bench-ledger-'));
-  const database = openDatabase(join(folder, 'ledger.sqlite'), ledgerMigrations);
-  try {
-    const randomness = { bytes: (length: number) => new Uint8Array(length).fill(1), fraction: () => 0.5 };
-    let verified = 0;
-    const nowMs = windowStartMs(FIRST_WINDOW) + 365 * 86_400_000;
-    const intake = new Intake({
-      ledger: new SqliteLedger(database, registry, randomness, () => {}),
-      registry,
-      verifier,
-      networkId: NETWORK,
-      clock: { now: () => nowMs },
-      realClock: { ...systemRealClock, after: () => () => {} },
-      logger: { info: () => {}, warn: () => {}, error: (fields, text) => fail(text, fields) },
-      onStored: () => {},
-      onVerified: () => {},
-      onCommit: ({ verdicts }) => {
-        verified += verdicts.get(0) ?? 0;
-      },
-    });
-    const gateway = new Uint8Array(32).fill(77);
-    const figure = rate(() => {
-      for (const { meter, bytes } of packets) intake.receive({ gateway, meter, stream: 'backfill', bytes });
-      intake.flush();
-    });
-    const sent = packets.reduce((sum, { bytes }) => sum + bytes.length / SIGN1_BYTES, 0);
-    if (verified !== sent) throw new Error(`${verified} of ${sent} messages were verified`);
-    return figure;
-  } finally {
-    database.sqlite.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+interface SentPacket {
+  readonly meter: string;
+  readonly bytes: Uint8Array;
 }
 
-function fail(text: string, fields: object): never {
+/** A new ledger each time; opening it is not part of the figure. */
+function openIntake(directory: string, registry: Registry, checks?: SignatureChecks) {
+  const folder = mkdtempSync(join(directory, 'gtx-bench-ledger-'));
+  const database = openDatabase(join(folder, 'ledger.sqlite'), ledgerMigrations);
+  const randomness = { bytes: (length: number) => new Uint8Array(length).fill(1), fraction: () => 0.5 };
+  let verified = 0;
+  const nowMs = windowStartMs(FIRST_WINDOW) + 365 * 86_400_000;
+  const intake = new Intake({
+    ledger: new SqliteLedger(database, registry, randomness, () => {}),
+    registry,
+    verifier,
+    ...(checks ? { checks } : {}),
+    networkId: NETWORK,
+    clock: { now: () => nowMs },
+    realClock: { ...systemRealClock, after: () => () => {} },
+    logger: { info: () => {}, warn: fail, error: fail },
+    onStored: () => {},
+    onVerified: () => {},
+    onCommit: ({ verdicts }) => {
+      verified += verdicts.get(0) ?? 0;
+    },
+  });
+  const gateway = new Uint8Array(32).fill(77);
+  const send = ({ meter, bytes }: SentPacket) => intake.receive({ gateway, meter, stream: 'backfill', bytes });
+  return {
+    sendAll(packets: readonly SentPacket[]): void {
+      for (const packet of packets) send(packet);
+      intake.flush();
+    },
+    async sendInTurns(packets: readonly SentPacket[]): Promise<void> {
+      let inTurn = 0;
+      for (const packet of packets) {
+        send(packet);
+        inTurn += packet.bytes.length;
+        if (inTurn < SOCKET_BYTES) continue;
+        inTurn = 0;
+        await turn();
+      }
+      checks?.finish();
+      intake.flush();
+    },
+    /** Throws unless all `sent` messages were verified and are stored. */
+    close(sent: number): void {
+      const stored = database.sqlite.prepare('SELECT count(*) AS n FROM messages WHERE verdict = 0').get()?.n;
+      database.sqlite.close();
+      rmSync(folder, { recursive: true, force: true });
+      if (verified !== sent || stored !== sent) throw new Error(`${verified} of ${sent} messages were verified`);
+    },
+  };
+}
+
+function fail(fields: object, text: string): never {
   throw new Error(`${text}: ${String((fields as { err?: unknown }).err)}`);
 }
+
+export { usualThreads } from '../adapters/sodium/threads.js';

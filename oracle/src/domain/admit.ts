@@ -1,18 +1,16 @@
 import {
-  concatBytes,
   decodePayload,
   equalBytes,
-  PAYLOAD_BYTES,
   type Payload,
   parseSign1,
   Reason,
-  SIG_PREFIX,
   shortHash,
+  sigStructure,
   toHex,
   type Verifier,
   WireError,
 } from '@gridtokenx/protocol';
-import type { MeterRecord, Registry } from '../ports.js';
+import type { MeterRecord, Question, Registry } from '../ports.js';
 import { refusedFor, type Verdict } from './verdict.js';
 
 /** A message whose signature is that of a key registered for its meter. Order and registers are judged later. */
@@ -43,8 +41,55 @@ export type Admission = { readonly admitted: Admitted } | { readonly rejected: R
 /** At most so many keys of other meters are tried to tell a mixed-up key from a forged signature. */
 const MIXED_UP_KEYS = 8;
 
-/** Where the signed bytes of the message at hand are put behind their constant start: nothing is kept here. */
-const toVerify = concatBytes(SIG_PREFIX, new Uint8Array(PAYLOAD_BYTES));
+/** A message whose frame and payload are what they should be. */
+export interface Parsed {
+  readonly message: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly payload: Payload;
+  /** The 96 signed bytes. */
+  readonly signed: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly meterId: string;
+}
+
+/** Takes a message apart; what depends on nothing but its bytes is refused here (frame, version, values). */
+export function parse(message: Uint8Array): { readonly parsed: Parsed } | { readonly rejected: Rejected } {
+  const hash = shortHash(message);
+  try {
+    const frame = parseSign1(message);
+    const payload = decodePayload(frame.payload);
+    const meterId = toHex(payload.meterId);
+    return { parsed: { message, hash, payload, signed: frame.payload, signature: frame.signature, meterId } };
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    return { rejected: { verdict: refusedFor(error.reason), hash, message, meterId: null, seq: null } };
+  }
+}
+
+/**
+ * The question that the verdict most likely depends on: did the key in force sign it? Null where no signature will be
+ * looked at as far as is known now. It is only a question: `decide` says what its answer means.
+ */
+export function questionOf(parsed: Parsed, networkId: Uint8Array, registry: Registry): Question | null {
+  if (!equalBytes(parsed.payload.networkId, networkId)) return null;
+  const meter = registry.meter(parsed.meterId);
+  return meter ? { signature: parsed.signature, message: sigStructure(parsed.signed), key: meter.key } : null;
+}
+
+/**
+ * What is known of a message's signature: the answer to its question, which counts for that key only, so that the
+ * registry may have changed since it was asked. All else is checked now.
+ */
+export function signedBy(
+  parsed: Parsed,
+  verifier: Verifier,
+  asked: { readonly key: Uint8Array; readonly isValid: boolean } | null,
+): (key: Uint8Array) => boolean {
+  return (key) => {
+    if (asked && equalBytes(asked.key, key)) return asked.isValid;
+    return verifier.verify(parsed.signature, sigStructure(parsed.signed), key);
+  };
+}
 
 /**
  * Judges one message by itself: frame, version, network, meter, and the signature (this is where the oracle verifies
@@ -58,36 +103,33 @@ export function admit(
   registry: Registry,
   verifier: Verifier,
 ): Admission {
-  const hash = shortHash(message);
-  let meterId: string | null = null;
-  let seq: bigint | null = null;
-  const reject = (verdict: Verdict): Admission => ({ rejected: { verdict, hash, message, meterId, seq } });
-  let frame: ReturnType<typeof parseSign1>;
-  let payload: Payload;
-  try {
-    frame = parseSign1(message);
-    payload = decodePayload(frame.payload);
-  } catch (error) {
-    if (error instanceof WireError) return reject(refusedFor(error.reason));
-    throw error;
-  }
-  meterId = toHex(payload.meterId);
-  seq = payload.seq;
+  const result = parse(message);
+  if ('rejected' in result) return result;
+  return decide(result.parsed, arrivedMs, networkId, registry, signedBy(result.parsed, verifier, null));
+}
+
+/** Judges a parsed message by the registry as it is now; see `admit`. */
+export function decide(
+  parsed: Parsed,
+  arrivedMs: number,
+  networkId: Uint8Array,
+  registry: Registry,
+  isSignedBy: (key: Uint8Array) => boolean,
+): Admission {
+  const { message, hash, payload, signed, meterId } = parsed;
+  const reject = (verdict: Verdict): Admission => ({
+    rejected: { verdict, hash, message, meterId, seq: payload.seq },
+  });
   if (!equalBytes(payload.networkId, networkId)) return reject(refusedFor(Reason.wrongNetwork));
   const meter = registry.meter(meterId);
   if (!meter) return reject(refusedFor(Reason.unknownMeter));
-  toVerify.set(frame.payload, SIG_PREFIX.length);
-  const signedBy = (key: Uint8Array) => verifier.verify(frame.signature, toVerify, key);
-  const registryIsNewer = registry.asOf.fetchedAtMs > arrivedMs;
-  const admitted = (key: Uint8Array): Admission => ({
-    admitted: { meter, key, payload, signed: frame.payload, message, hash },
-  });
-  if (signedBy(meter.key)) return admitted(meter.key);
+  const admitted = (key: Uint8Array): Admission => ({ admitted: { meter, key, payload, signed, message, hash } });
+  if (isSignedBy(meter.key)) return admitted(meter.key);
   // What a rotated key says of later windows is judged in its stream: it may have come before the rotation was known.
-  if (meter.previousKey && signedBy(meter.previousKey)) return admitted(meter.previousKey);
+  if (meter.previousKey && isSignedBy(meter.previousKey)) return admitted(meter.previousKey);
   // A rotation that this registry state does not show yet would look the same, so the verdict waits for a newer state.
-  if (!registryIsNewer) return reject(refusedFor(Reason.wrongKey, false));
+  if (registry.asOf.fetchedAtMs <= arrivedMs) return reject(refusedFor(Reason.wrongKey, false));
   const others = registry.meters().filter((other) => other.owner === meter.owner && other.meterId !== meterId);
-  const isMixedUp = others.slice(0, MIXED_UP_KEYS).some((other) => signedBy(other.key));
+  const isMixedUp = others.slice(0, MIXED_UP_KEYS).some((other) => isSignedBy(other.key));
   return reject(refusedFor(isMixedUp ? Reason.wrongKey : Reason.badSignature));
 }

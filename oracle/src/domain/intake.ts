@@ -7,8 +7,8 @@ import {
   type Verifier,
   WireError,
 } from '@gridtokenx/protocol';
-import type { Clock, Logger, MeterRecord, RealClock, Registry } from '../ports.js';
-import { admit } from './admit.js';
+import type { Clock, Logger, MeterRecord, Question, RealClock, Registry, SignatureChecks } from '../ports.js';
+import { admit, decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
 import type { Arrival, Ledger, Taken, Waiting } from './ledger.js';
 import { refusedFor, type VerdictCode } from './verdict.js';
 
@@ -25,6 +25,8 @@ export interface IntakeDeps {
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly verifier: Verifier;
+  /** Where signatures of packets are checked; absent: here, by `verifier`. */
+  readonly checks?: SignatureChecks;
   /** 8 bytes. */
   readonly networkId: Uint8Array;
   readonly clock: Clock;
@@ -44,6 +46,20 @@ const GATHER_MESSAGES = 500;
 /** Messages that wait for time or for the registry are looked at this often. */
 const RECONSIDER_MS = 1_000;
 const WAITING_LIMIT = 500;
+/** Packets whose signatures are being checked; at this number they are waited for. */
+const FLIGHTS_LIMIT = 2_048;
+
+/** A packet whose signatures are being checked. Packets are judged in the order in which they came. */
+interface Flight {
+  readonly common: Omit<Arrival, 'admission'>;
+  readonly items: readonly Flown[];
+  valid: readonly boolean[] | null;
+}
+
+/** One message of it; `asked` is the place of its question, or -1. */
+type Flown =
+  | { readonly parsed: Parsed; readonly question: Question | null; readonly asked: number }
+  | { readonly admission: Arrival['admission'] };
 
 /**
  * Takes packets, verifies each message, and stores them in groups. Gateways are told only what a commit has made
@@ -53,6 +69,7 @@ export class Intake {
   readonly #deps: IntakeDeps;
   readonly #keys = new Map<string, Uint8Array>();
   #gathered: Arrival[] = [];
+  readonly #flights: Flight[] = [];
   #cancelFlush: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
   #registrySeen = 0;
@@ -78,8 +95,9 @@ export class Intake {
     tick();
   }
 
-  /** Stores what was gathered and takes nothing more. */
+  /** Stores what came and takes nothing more. */
   stop(): void {
+    this.#deps.checks?.finish();
     this.flush();
     this.#isStopped = true;
     this.#cancelTick?.();
@@ -88,21 +106,57 @@ export class Intake {
   /** Takes one packet. A length that is not n x 171 is one malformed message; items are judged one by one. */
   receive(packet: Packet): void {
     if (this.#isStopped) return;
-    const { clock, realClock, networkId, registry, verifier } = this.#deps;
+    const { clock, realClock, networkId, registry, checks } = this.#deps;
     const arrivedMs = clock.now();
     const receivedMs = realClock.now();
     const gateway = this.#sameKey(packet.gateway);
-    const common = { gateway, topicMeter: packet.meter, arrivedMs, receivedMs };
+    const questions: Question[] = [];
+    const items = split(packet.bytes).map((message): Flown => {
+      if (message === null) return { admission: malformed(packet.bytes) };
+      const result = parse(message);
+      if ('rejected' in result) return { admission: result };
+      const question = checks ? questionOf(result.parsed, networkId, registry) : null;
+      return { parsed: result.parsed, question, asked: question ? questions.push(question) - 1 : -1 };
+    });
+    const flight: Flight = {
+      common: { gateway, topicMeter: packet.meter, arrivedMs, receivedMs },
+      items,
+      valid: null,
+    };
+    this.#flights.push(flight);
+    const answered = (valid: readonly boolean[]) => {
+      flight.valid = valid;
+      this.#land();
+    };
+    if (checks) checks.ask(questions, answered);
+    else answered([]);
+    if (this.#flights.length >= FLIGHTS_LIMIT) checks?.finish();
+  }
+
+  /** Judges packets whose signatures are checked, by the registry as it is now, and gathers them. */
+  #land(): void {
+    if (this.#isStopped) return;
+    const { networkId, registry, verifier, realClock } = this.#deps;
     let mustAsk = false;
-    for (const message of split(packet.bytes)) {
-      const admission =
-        message === null ? malformed(packet.bytes) : admit(message, receivedMs, networkId, registry, verifier);
-      this.#gathered.push({ ...common, admission });
-      mustAsk ||= 'rejected' in admission && !admission.rejected.verdict.settled;
+    for (let first = this.#flights[0]; first?.valid; first = this.#flights[0]) {
+      this.#flights.shift();
+      const { common, valid } = first;
+      for (const item of first.items) {
+        let admission: Arrival['admission'];
+        if ('admission' in item) admission = item.admission;
+        else {
+          const isValid = valid[item.asked];
+          const asked = item.question && isValid !== undefined ? { key: item.question.key, isValid } : null;
+          const isSignedBy = signedBy(item.parsed, verifier, asked);
+          admission = decide(item.parsed, common.receivedMs, networkId, registry, isSignedBy);
+        }
+        this.#gathered.push({ ...common, admission });
+        mustAsk ||= 'rejected' in admission && !admission.rejected.verdict.settled;
+      }
+      if (this.#gathered.length >= GATHER_MESSAGES) this.flush();
     }
     if (mustAsk) this.#askRegistry();
-    if (this.#gathered.length >= GATHER_MESSAGES) this.flush();
-    else this.#cancelFlush ??= realClock.after(GATHER_MS, () => this.flush());
+    if (this.#gathered.length > 0) this.#cancelFlush ??= realClock.after(GATHER_MS, () => this.flush());
   }
 
   /**
@@ -111,7 +165,9 @@ export class Intake {
    */
   exchange(from: Uint8Array, messages: readonly Uint8Array[], gatewayOf: (meterId: string) => Uint8Array | null): void {
     if (this.#isStopped) return;
-    const { clock, realClock, networkId, registry, verifier } = this.#deps;
+    const { clock, realClock, networkId, registry, verifier, checks } = this.#deps;
+    // What a gateway brought before is stored first.
+    checks?.finish();
     this.flush();
     const [arrivedMs, receivedMs] = [clock.now(), realClock.now()];
     for (const message of messages) {

@@ -13,7 +13,6 @@ import {
 import { projectRoot } from '../root.js';
 import { type RunningBroker, seedOf, signIn, startOurs } from './brokers.js';
 import type { LoadClient } from './mqtt-client.js';
-import type { HotPathRound } from './oracle.js';
 import { freePort, startService } from './processes.js';
 import { type BenchRow, figure, median, ratioText } from './table.js';
 
@@ -59,8 +58,8 @@ interface Round {
  */
 export async function benchAck(folder: string): Promise<BenchRow[]> {
   const bench = (await import(inOracle('bench/logs.js'))) as OracleBench;
-  const { benchHotPath } = (await import(inOracle('bench/hot-path.js'))) as {
-    benchHotPath(directory: string, rounds: number, count: number): HotPathRound[];
+  const { benchBare } = (await import(inOracle('bench/hot-path.js'))) as {
+    benchBare(count: number): number;
   };
   const brokerFolder = join(folder, 'broker');
   mkdirSync(brokerFolder);
@@ -73,7 +72,7 @@ export async function benchAck(folder: string): Promise<BenchRow[]> {
       const logs = bench.signedLogs(METERS, each);
       const rounds: Round[] = [];
       for (let i = 0; i < ROUNDS; i++) {
-        const bare = benchHotPath(folder, 1, 2_000)[0]?.bare.wall ?? Number.NaN;
+        const bare = benchBare(2_000);
         rounds.push({ bare, ...(await oneRound(bench, broker, mkdtempSync(join(folder, 'oracle-')), logs, size)) });
       }
       const ratios = rounds.map(({ rate, bare }) => rate / bare);

@@ -1,0 +1,99 @@
+import { sigStructure } from '@gridtokenx/protocol';
+import type { Question } from '../../ports.js';
+
+/** Questions in one batch at most. */
+export const BATCH_QUESTIONS = 64;
+/** Longest message that fits a place; what is longer is checked where it was asked. */
+export const LONGEST_MESSAGE = 128;
+
+/** What a thread says of a question. 0: nothing yet, and so never an answer. */
+export const Said = { valid: 1, invalid: 2 } as const;
+
+const KEY_AT = 0;
+const SIGNATURE_AT = 32;
+const MESSAGE_AT = 96;
+const PLACE_BYTES = 256;
+const ANSWERED_AT = 0;
+const COUNT_AT = 1;
+const LENGTHS_AT = 8;
+const SAID_AT = LENGTHS_AT + BATCH_QUESTIONS;
+const PLACES_AT = 256;
+const USUAL_MESSAGE = sigStructure(new Uint8Array(96)).length;
+
+interface Place {
+  readonly key: Buffer;
+  readonly signature: Buffer;
+  /** As long as what is signed of a payload: the view that is nearly always used. */
+  readonly usual: Buffer;
+  readonly longest: Buffer;
+}
+
+/**
+ * Questions packed into memory that two threads share: whether it is answered, how many, a length and an answer for each,
+ * then places of 256 bytes (key 32, signature 64, message). One side fills it, the other answers it; it changes hands by
+ * a message to the thread and by `isAnswered`, so they never write at once. Views are made once, not for each question.
+ */
+export class Batch {
+  readonly memory: SharedArrayBuffer;
+  readonly #head: Int32Array;
+  readonly #lengths: Uint8Array;
+  readonly #said: Uint8Array;
+  readonly #places: readonly Place[];
+
+  constructor(memory = new SharedArrayBuffer(PLACES_AT + BATCH_QUESTIONS * PLACE_BYTES)) {
+    this.memory = memory;
+    this.#head = new Int32Array(memory, 0, 2);
+    this.#lengths = new Uint8Array(memory, LENGTHS_AT, BATCH_QUESTIONS);
+    this.#said = new Uint8Array(memory, SAID_AT, BATCH_QUESTIONS);
+    this.#places = Array.from({ length: BATCH_QUESTIONS }, (_, i) => {
+      const view = (at: number, length: number) => Buffer.from(memory, PLACES_AT + i * PLACE_BYTES + at, length);
+      return {
+        key: view(KEY_AT, 32),
+        signature: view(SIGNATURE_AT, 64),
+        usual: view(MESSAGE_AT, USUAL_MESSAGE),
+        longest: view(MESSAGE_AT, LONGEST_MESSAGE),
+      };
+    });
+  }
+
+  static fits({ signature, message, key }: Question): boolean {
+    return signature.length === 64 && key.length === 32 && message.length <= LONGEST_MESSAGE;
+  }
+
+  get isAnswered(): boolean {
+    return Atomics.load(this.#head, ANSWERED_AT) === 1;
+  }
+
+  /** What was said of a question: one of `Said`, or anything else where nothing was. */
+  said(index: number): number {
+    return this.#said[index] ?? 0;
+  }
+
+  /** Puts questions that fit in, and takes all answers out. */
+  fill(questions: readonly Question[]): void {
+    this.#said.fill(0);
+    for (const [i, { signature, message, key }] of questions.entries()) {
+      const place = this.#places[i];
+      if (!place) throw new RangeError(`${questions.length} questions for ${BATCH_QUESTIONS} places`);
+      place.key.set(key);
+      place.signature.set(signature);
+      place.longest.set(message);
+      this.#lengths[i] = message.length;
+    }
+    this.#head[COUNT_AT] = questions.length;
+    Atomics.store(this.#head, ANSWERED_AT, 0);
+  }
+
+  /** Answers all questions by `verify`. */
+  answer(verify: (signature: Uint8Array, message: Uint8Array, key: Uint8Array) => boolean): void {
+    const count = this.#head[COUNT_AT] ?? 0;
+    for (let i = 0; i < count; i++) {
+      const place = this.#places[i];
+      if (!place) break;
+      const length = this.#lengths[i] ?? 0;
+      const message = length === USUAL_MESSAGE ? place.usual : place.longest.subarray(0, length);
+      this.#said[i] = verify(place.signature, message, place.key) ? Said.valid : Said.invalid;
+    }
+    Atomics.store(this.#head, ANSWERED_AT, 1);
+  }
+}

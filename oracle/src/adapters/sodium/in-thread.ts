@@ -1,0 +1,14 @@
+import type { Verifier } from '@gridtokenx/protocol';
+import type { SignatureChecks } from '../../ports.js';
+
+/** Answers at once, in the thread that asks. */
+export function inThread(verifier: Verifier): SignatureChecks {
+  return {
+    threads: 0,
+    ask(questions, answered) {
+      answered(questions.map(({ signature, message, key }) => verifier.verify(signature, message, key)));
+    },
+    finish: () => undefined,
+    close: async () => undefined,
+  };
+}

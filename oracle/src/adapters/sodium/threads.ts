@@ -1,0 +1,286 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Verifier } from '@gridtokenx/protocol';
+import type { Logger, Question, RealClock, SignatureChecks } from '../../ports.js';
+import { BATCH_QUESTIONS, Batch, Said } from './batch.js';
+import { inThread } from './in-thread.js';
+
+/** A thread works on the first of its batches while others wait for it: it is not idle while a commit syncs. */
+const BATCHES = 4;
+/** Questions that wait for a thread; above that the asking thread works too, which is what holds senders back. */
+const WAITING_LIMIT = 512;
+/** A batch takes some milliseconds; a thread that has not answered one after this time is given up. */
+const GIVE_UP_MS = 5_000;
+/** A thread is up in a fraction of a second; one that has not proved its verifier after this time is given up. */
+const START_MS = 30_000;
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 60_000;
+
+/** The part of a `Worker` that is used. */
+export interface Thread extends Pick<Worker, 'postMessage' | 'terminate' | 'unref'> {
+  on(event: 'message' | 'error' | 'exit', listener: (what: unknown) => void): unknown;
+}
+
+export interface ThreadsDeps {
+  /** Number of threads, at least 1. */
+  readonly threads: number;
+  /** Proven; checks in the asking thread what no thread answered. */
+  readonly verifier: Verifier;
+  readonly realClock: RealClock;
+  readonly logger: Logger;
+  /** For tests: starts a thread that shares these batches. */
+  readonly spawn?: (memories: readonly SharedArrayBuffer[]) => Thread;
+}
+
+/** Questions that were asked together. */
+interface Asked {
+  readonly questions: readonly Question[];
+  readonly valid: boolean[];
+  left: number;
+  readonly answered: (valid: readonly boolean[]) => void;
+}
+
+interface Item {
+  readonly asked: Asked;
+  readonly index: number;
+  readonly question: Question;
+}
+
+interface Sent {
+  readonly number: number;
+  /** Emptied when they were answered elsewhere before the thread did. */
+  items: readonly Item[];
+  readonly sinceMs: number;
+}
+
+/** One place for a thread; another thread takes it when one is gone. */
+interface Seat {
+  readonly number: number;
+  thread: Thread | null;
+  isReady: boolean;
+  batches: Batch[];
+  free: number[];
+  sent: Sent[];
+  failures: number;
+  /** Of the one timer that a seat has: until its thread is ready, or until another one starts. */
+  cancel: () => void;
+}
+
+/**
+ * Checks signatures on threads. An answer counts only where a thread said it of that very question: what a thread that
+ * ended, hung or skipped leaves open is checked again here, so a lost thread costs time and never a verdict. Without a
+ * thread that is ready everything is checked here.
+ */
+export class VerifyThreads implements SignatureChecks {
+  readonly threads: number;
+  readonly #deps: ThreadsDeps;
+  readonly #seats: Seat[];
+  #waiting: Item[] = [];
+  #cancelWatch: (() => void) | null = null;
+  #isClosed = false;
+
+  constructor(deps: ThreadsDeps) {
+    this.#deps = deps;
+    this.threads = deps.threads;
+    this.#seats = Array.from({ length: deps.threads }, (_, number) => ({
+      number,
+      thread: null,
+      isReady: false,
+      batches: [],
+      free: [],
+      sent: [],
+      failures: 0,
+      cancel: () => undefined,
+    }));
+    for (const seat of this.#seats) this.#start(seat);
+  }
+
+  /** Threads that may be asked now. */
+  get ready(): number {
+    return this.#seats.filter(({ isReady }) => isReady).length;
+  }
+
+  ask(questions: readonly Question[], answered: (valid: readonly boolean[]) => void): void {
+    const asked: Asked = { questions, valid: [], left: questions.length, answered };
+    if (questions.length === 0) {
+      answered([]);
+      return;
+    }
+    for (const [index, question] of questions.entries()) this.#waiting.push({ asked, index, question });
+    this.#collect();
+    while (this.#waiting.length > (this.ready === 0 ? 0 : WAITING_LIMIT)) this.#help();
+  }
+
+  finish(): void {
+    // Whoever is answered may ask again, which hands out more.
+    while (this.#waiting.length > 0 || this.#seats.some(({ sent }) => sent.some(({ items }) => items.length > 0))) {
+      this.#collect();
+      for (const seat of this.#seats) this.#takeBack(seat);
+      for (const item of this.#waiting.splice(0)) this.#check(item);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelWatch?.();
+    for (const { cancel } of this.#seats) cancel();
+    this.finish();
+    const threads = this.#seats.map(({ thread }) => thread);
+    for (const seat of this.#seats) this.#empty(seat);
+    await Promise.all(threads.map((thread) => thread?.terminate()));
+  }
+
+  /** Takes what threads have answered, without waiting for their messages, and gives them more. */
+  #collect(): void {
+    for (const seat of this.#seats) {
+      for (let first = seat.sent[0]; first && seat.batches[first.number]?.isAnswered; first = seat.sent[0]) {
+        seat.sent.shift();
+        seat.failures = 0;
+        this.#hear(first.items, seat.batches[first.number]);
+        // Only now: whoever is answered may ask again, and a free batch is filled.
+        seat.free.push(first.number);
+      }
+    }
+    this.#hand();
+  }
+
+  #hear(items: readonly Item[], batch: Batch | undefined): void {
+    for (const [at, item] of items.entries()) {
+      const said = batch?.said(at);
+      if (said === Said.valid || said === Said.invalid) settle(item, said === Said.valid);
+      else this.#check(item);
+    }
+  }
+
+  /** Hands batches out, the least busy thread first: a single message does not wait for others. */
+  #hand(): void {
+    for (let taken = 0; taken < BATCHES; taken++) {
+      for (const seat of this.#seats) {
+        if (this.#waiting.length === 0) return;
+        if (!seat.isReady || seat.sent.length > taken || seat.free.length === 0) continue;
+        // Behind a batch that a thread is busy with only full ones wait: the next ones fill up meanwhile.
+        if (taken > 0 && this.#waiting.length < BATCH_QUESTIONS) return;
+        this.#send(seat);
+      }
+    }
+  }
+
+  #send(seat: Seat): void {
+    const number = seat.free.shift();
+    const batch = number === undefined ? undefined : seat.batches[number];
+    if (number === undefined || !batch) return;
+    const items: Item[] = [];
+    while (items.length < BATCH_QUESTIONS) {
+      const item = this.#waiting.shift();
+      if (!item) break;
+      if (Batch.fits(item.question)) items.push(item);
+      else this.#check(item);
+    }
+    batch.fill(items.map(({ question }) => question));
+    seat.sent.push({ number, items, sinceMs: this.#deps.realClock.monotonic() });
+    seat.thread?.postMessage(number);
+    this.#watch();
+  }
+
+  /** Checks the longest waiting questions here. */
+  #help(): void {
+    for (const item of this.#waiting.splice(0, BATCH_QUESTIONS / 2)) this.#check(item);
+    this.#collect();
+  }
+
+  #check(item: Item): void {
+    const { signature, message, key } = item.question;
+    settle(item, this.#deps.verifier.verify(signature, message, key));
+  }
+
+  /** What the thread has is checked here; its late answers mean nothing. */
+  #takeBack(seat: Seat): void {
+    for (const sent of seat.sent) {
+      const { items } = sent;
+      sent.items = [];
+      for (const item of items) this.#check(item);
+    }
+  }
+
+  #watch(): void {
+    if (this.#isClosed) return;
+    this.#cancelWatch ??= this.#deps.realClock.after(GIVE_UP_MS, () => {
+      this.#cancelWatch = null;
+      this.#collect();
+      const now = this.#deps.realClock.monotonic();
+      for (const seat of this.#seats) {
+        const oldest = seat.sent[0];
+        if (oldest && now - oldest.sinceMs >= GIVE_UP_MS) this.#lost(seat, new Error('no answer: given up'));
+      }
+      if (this.#seats.some(({ sent }) => sent.length > 0)) this.#watch();
+    });
+  }
+
+  #start(seat: Seat): void {
+    // New memory each time: a thread that was given up and still runs must not write into its successor's batches.
+    seat.batches = Array.from({ length: BATCHES }, () => new Batch());
+    seat.free = seat.batches.map((_, number) => number);
+    const memories = seat.batches.map(({ memory }) => memory);
+    const thread = (this.#deps.spawn ?? spawnThread)(memories);
+    seat.thread = thread;
+    thread.unref();
+    const isOurs = () => seat.thread === thread;
+    seat.cancel = this.#deps.realClock.after(START_MS, () => this.#lost(seat, new Error('never ready: given up')));
+    thread.on('message', (said: unknown) => {
+      if (isOurs() && said === 'ready') {
+        seat.isReady = true;
+        seat.cancel();
+      }
+      this.#collect();
+    });
+    let cause: unknown = null;
+    thread.on('error', (error) => {
+      cause = error;
+    });
+    thread.on('exit', (code) => {
+      if (isOurs()) this.#lost(seat, cause ?? new Error(`ended with code ${String(code)}`));
+    });
+  }
+
+  #lost(seat: Seat, error: unknown): void {
+    const { logger, realClock } = this.#deps;
+    seat.cancel();
+    this.#collect();
+    this.#takeBack(seat);
+    this.#empty(seat)?.terminate();
+    if (this.#isClosed) return;
+    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** seat.failures++);
+    const fields = { err: error, thread: seat.number, again_ms: wait };
+    logger.warn(fields, 'a thread that checks signatures is gone: what it had was checked again');
+    seat.cancel = realClock.after(wait, () => this.#start(seat));
+    while (this.ready === 0 && this.#waiting.length > 0) this.#help();
+  }
+
+  #empty(seat: Seat): Thread | null {
+    const { thread } = seat;
+    seat.thread = null;
+    seat.isReady = false;
+    seat.sent = [];
+    seat.free = [];
+    return thread;
+  }
+}
+
+function settle({ asked, index }: Item, isValid: boolean): void {
+  asked.valid[index] = isValid;
+  if (--asked.left === 0) asked.answered(asked.valid);
+}
+
+/** One for each core but one; the main thread keeps up with no more than four. */
+export function usualThreads(): number {
+  return Math.min(4, Math.max(1, availableParallelism() - 1));
+}
+
+/** Checks on threads, or here where there are to be none. `verifier` is a proven one. */
+export function openChecks(deps: ThreadsDeps): SignatureChecks {
+  return deps.threads === 0 ? inThread(deps.verifier) : new VerifyThreads(deps);
+}
+
+function spawnThread(memories: readonly SharedArrayBuffer[]): Thread {
+  return new Worker(new URL('./worker.js', import.meta.url), { workerData: { memories } });
+}
