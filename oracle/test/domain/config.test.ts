@@ -33,6 +33,8 @@ describe('configuration', () => {
 
   it.each([
     ['a number for a text', GOOD, 'o.yaml:2: network_id: '],
+    ['fewer threads than none', quoted(`${GOOD}verify_threads: -1\n`), 'o.yaml:11: verify_threads: '],
+    ['a part of a thread', quoted(`${GOOD}verify_threads: 1.5\n`), 'o.yaml:11: verify_threads: '],
     ['an unknown key', quoted(`${GOOD}colour: red\n`), 'o.yaml:11: colour: unknown key'],
     [
       'an unknown key inside',

@@ -1,0 +1,133 @@
+import { concatBytes } from '@gridtokenx/protocol';
+import { describe, expect, it } from 'vitest';
+import { inThread } from '../../src/adapters/sodium/in-thread.js';
+import { Intake } from '../../src/domain/intake.js';
+import type { Question, SignatureChecks } from '../../src/ports.js';
+import { GATEWAY, NOW_MS, testLedger, verifier } from '../support/ledger.js';
+import { FakeRegistry, LogBuilder, meterOf, NETWORK, type Signed, signerOf, signPayload } from '../support/log.js';
+import { ManualClock, testLogger } from '../support/time.js';
+
+const meter = meterOf(1);
+
+/** Checks that answer when the test says so, in the order that it says. */
+class HeldChecks implements SignatureChecks {
+  readonly threads = 1;
+  readonly held: (() => void)[] = [];
+
+  ask(questions: readonly Question[], answered: (valid: readonly boolean[]) => void): void {
+    this.held.push(() => inThread(verifier).ask(questions, answered));
+  }
+  finish(): void {
+    for (const answer of this.held.splice(0)) answer();
+  }
+  async close(): Promise<void> {}
+}
+
+function world() {
+  const registry = new FakeRegistry(meter);
+  const test = testLedger(registry);
+  const real = new ManualClock();
+  const checks = new HeldChecks();
+  /** Seqs in the order in which they were given to the ledger. */
+  const taken: bigint[] = [];
+  let stored = 0;
+  const ledger = test.ledger;
+  const take = ledger.take.bind(ledger);
+  ledger.take = (arrivals, now) => {
+    for (const { admission } of arrivals) if ('admitted' in admission) taken.push(admission.admitted.payload.seq);
+    return take(arrivals, now);
+  };
+  const intake = new Intake({
+    ledger,
+    registry,
+    verifier,
+    checks,
+    networkId: NETWORK,
+    clock: { now: () => NOW_MS },
+    realClock: real,
+    logger: testLogger(),
+    onStored: () => stored++,
+    onVerified: () => undefined,
+    onCommit: () => undefined,
+  });
+  const send = (...messages: Signed[]) => {
+    const bytes = concatBytes(...messages.map(({ message }) => message));
+    intake.receive({ gateway: GATEWAY, meter: meter.meterId, stream: 'backfill', bytes });
+  };
+  return { ...test, registry, real, checks, taken, intake, send, stored: () => stored };
+}
+
+describe('intake with signatures checked elsewhere', () => {
+  const log = () => new LogBuilder(meter, signerOf(1)).honest(1);
+
+  it('stores and tells nothing before a signature is checked, however long that takes', () => {
+    const w = world();
+    w.send(...log());
+    w.real.advance(60_000);
+    expect([w.taken, w.stored(), w.mark(meter.meterId)]).toEqual([[], 0, undefined]);
+    w.checks.finish();
+    expect(w.stored()).toBe(0);
+    w.real.advance(10);
+    expect(w.stored()).toBe(1);
+    expect(w.mark(meter.meterId)?.storedThrough).toBe(BigInt(log().length));
+  });
+
+  it('gives packets to the ledger as they came, in whatever order they are answered', () => {
+    const w = world();
+    const messages = log();
+    for (const message of messages) w.send(message);
+    for (const answer of w.checks.held.splice(0).reverse()) {
+      expect(w.taken).toEqual([]);
+      answer();
+      w.real.advance(0);
+    }
+    w.real.advance(10);
+    expect(w.taken).toEqual(messages.map((_, i) => BigInt(i + 1)));
+  });
+
+  it('does not take the answer about one key for another that the registry names meanwhile', () => {
+    const w = world();
+    const [enrolment] = log();
+    if (!enrolment) throw new Error('no log');
+    const stranger = signPayload(enrolment.payload, signerOf(9));
+    w.send(enrolment, stranger);
+    w.registry.set(meterOf(1, { key: signerOf(9).publicKey }));
+    w.checks.finish();
+    w.real.advance(10);
+    // What the old key signed was found valid when it was asked, and what the new one signed was not.
+    expect(w.verdictOf(stranger)).toBe(0);
+    expect(w.verdictOf(enrolment)).not.toBe(0);
+  });
+
+  it('control: the same without a change of the registry is judged the other way round', () => {
+    const w = world();
+    const [enrolment] = log();
+    if (!enrolment) throw new Error('no log');
+    const stranger = signPayload(enrolment.payload, signerOf(9));
+    w.send(enrolment, stranger);
+    w.checks.finish();
+    w.real.advance(10);
+    expect(w.verdictOf(enrolment)).toBe(0);
+    expect(w.verdictOf(stranger)).not.toBe(0);
+  });
+
+  it('when it stops, what came is checked and stored', () => {
+    const w = world();
+    w.send(...log());
+    w.intake.stop();
+    expect(w.mark(meter.meterId)?.storedThrough).toBe(BigInt(log().length));
+  });
+
+  it('packets that wait are bounded', () => {
+    const w = world();
+    const [enrolment] = log();
+    if (!enrolment) throw new Error('no log');
+    let most = 0;
+    for (let i = 0; i < 5_000; i++) {
+      w.send(enrolment);
+      most = Math.max(most, w.checks.held.length);
+    }
+    expect(most).toBeLessThanOrEqual(2_048);
+    expect(most).toBeGreaterThan(1_000);
+  });
+});
