@@ -127,18 +127,36 @@ export function writeMetersConfig(homes: readonly Home[], profiles: string, path
   });
 }
 
+const LOCKED_ATTEMPTS = 15;
+const LOCKED_PAUSE_MS = 1_000;
+
 /** Makes the gateway's keys if they are not there and returns its public key in base58. */
 export async function initGateway(config: string): Promise<string> {
-  const identity = JSON.parse(await runOnce(GATEWAY, ['init', '--config', config])) as { gateway: string };
+  const identity = JSON.parse(await runGateway(['init', '--config', config])) as { gateway: string };
   return identity.gateway;
 }
 
 /** Lets the gateway read its meter's registers and sign the enrolment; a second call gives the same message. */
 export async function enrolGateway(config: string, out: string): Promise<EnrolledMeter> {
-  if (!existsSync(out)) await runOnce(GATEWAY, ['enrol', '--config', config, '--out', out]);
+  if (!existsSync(out)) await runGateway(['enrol', '--config', config, '--out', out]);
   const [meter] = readJson<EnrolledMeter[]>(out) ?? [];
   if (!meter) throw new Error(`${out} names no meter`);
   return meter;
+}
+
+/**
+ * A command of the gateway. One that a killed launcher left behind may still hold the data folder: it comes to its end
+ * by itself, and is waited for.
+ */
+async function runGateway(args: readonly string[]): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runOnce(GATEWAY, args);
+    } catch (error) {
+      if (attempt === LOCKED_ATTEMPTS || !String(error).includes('another gateway process')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCKED_PAUSE_MS));
+    }
+  }
 }
 
 export const gatewayScript = GATEWAY;

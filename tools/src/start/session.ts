@@ -137,6 +137,8 @@ export class Session {
     const deployment = new Deployment(this.connection, parties);
     await deployment.fund([...Object.values(parties), ...owners].map((key) => key.publicKey));
     const networkId = toHex(await deployment.initialise());
+    // Before anything is signed for this network: a chain that came back without it would be another network for good.
+    await this.#snapshot();
     const oracleKey = await this.#prepareOracle(networkId);
     const gateways = await this.#prepareGateways(owners, networkId, oracleKey);
     this.#writeBroker(oracleKey, gateways);
