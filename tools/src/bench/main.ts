@@ -7,6 +7,7 @@ import { benchBroker } from './broker.js';
 import { benchPrograms } from './chain.js';
 import { benchMint } from './mint.js';
 import { benchOracle } from './oracle.js';
+import { benchPlanner } from './planner.js';
 import { type BenchRow, tableOf } from './table.js';
 
 interface Section {
@@ -31,6 +32,11 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   ack: {
     title: 'Gateway to ack: 4 gateways of 5 meters, broker and oracle as processes, 15 of 16 messages are readings',
     run: benchAck,
+  },
+  planner: {
+    title:
+      'Read planner: one poll by each shipped profile, 9,600 baud 8N1, 50 ms turnaround, beside one read a gap-free block',
+    run: benchPlanner,
   },
   mint: {
     title: 'The whole system on embedded defaults: 3 homes, 8 windows at speed 60 and the closing one',
