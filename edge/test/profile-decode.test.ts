@@ -325,11 +325,23 @@ describe('unwrap', () => {
   test.each([
     [0n, 0n, 1n, 0n],
     [0n, -1n, 1_000n, 10n],
-    [0n, 1_001n, 1_000n, 10n],
+    [0n, 1_002n, 1_000n, 10n],
     [-1n, 0n, 1_000n, 10n],
     [0n, 0n, 1_000n, 1_000n],
   ])('refuses %d, %d, %d, %d', (previous, read, rollover, most) => {
     expect(() => unwrap(previous, read, rollover, most)).toThrow(RangeError);
+  });
+
+  test('follows a counter in tenths of a Wh over its end', () => {
+    const register = registerAt('import', 0, { type: 'acc32', scale: powerOfTen(-1), rollover: 2n ** 32n });
+    const rollover = rolloverWh(register) ?? 0n;
+    let shown: bigint | null = rollover - 10n;
+    for (const raw of [2n ** 32n - 60n, 2n ** 32n - 1n, 0n, 4n, 60n]) {
+      const data = sent(raw, 2, 'big', 'big');
+      const { importWh } = decodeSample(mapOf(register), [{ function: 3, address: 0, data }]);
+      shown = unwrap(shown ?? -1n, importWh ?? -1n, rollover, 100n);
+    }
+    expect(shown).toBe(rollover + 6n);
   });
 
   test('the roll-over in Wh is the raw one times its scale; null where none is known', () => {

@@ -252,9 +252,11 @@ export function rolloverWh(register: Register, exponent: number | null = null): 
  * roll-over when at most `mostWh` lies between; else it fell, and null is the answer. All in Wh. Throws `RangeError`.
  */
 export function unwrap(previousWh: bigint, readWh: bigint, rollover: bigint, mostWh: bigint): bigint | null {
-  if (rollover < 2n || readWh < 0n || readWh > rollover || previousWh < 0n || mostWh >= rollover) {
+  if (rollover < 2n || readWh < 0n || readWh > rollover + 1n || previousWh < 0n || mostWh >= rollover) {
     throw new RangeError(`${readWh} after ${previousWh} of a counter to ${rollover}, at most ${mostWh} in between`);
   }
-  const turn = (readWh - (previousWh % rollover) + rollover) % rollover;
+  // A counter in parts of a Wh: its last reading is rounded up, its roll-over down, so they may lie 1 Wh past each other.
+  const shown = readWh > rollover ? rollover : readWh;
+  const turn = (shown - (previousWh % rollover) + rollover) % rollover;
   return turn <= mostWh ? previousWh + turn : null;
 }
