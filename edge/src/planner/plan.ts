@@ -154,7 +154,7 @@ function requestOf(run: readonly Register[], cost: LineCost): ReadRequest {
 
 /**
  * Whether `count` registers from `address` may be read at once: aligned, none of them forbidden, each of them part of a
- * register that the profile names or of a range that is proved to be readable.
+ * register that the profile names or of a range that is proved to be readable, and neither end inside a value of it.
  */
 export function mayRead(
   code: FunctionCode,
@@ -167,6 +167,7 @@ export function mayRead(
   if (address < 0 || end > 65_536 || address % limits.align !== 0 || count % limits.align !== 0) return false;
   const meets = (first: number, last: number) => first < end && address <= last;
   if (limits.forbidden.some((range) => range.function === code && meets(range.first, range.last))) return false;
+  if (cutsValue(code, address, limits, defined) || cutsValue(code, end, limits, defined)) return false;
   const known = [
     ...limits.readable.filter((range) => range.function === code).map(({ first, last }) => ({ first, end: last + 1 })),
     ...defined
@@ -179,4 +180,14 @@ export function mayRead(
     proved = Math.max(proved, range.end);
   }
   return proved >= end;
+}
+
+/** Whether a read that begins or ends at `border` splits a value: one that the profile names, or one of a range's own. */
+function cutsValue(code: FunctionCode, border: number, limits: ReadLimits, defined: readonly Register[]): boolean {
+  const inside = (first: number, end: number) => first < border && border < end;
+  const named = defined.filter((register) => register.function === code);
+  if (named.some(({ address, length }) => inside(address, address + length))) return true;
+  if (named.some(({ address, length }) => border === address || border === address + length)) return false;
+  const around = limits.readable.filter((range) => range.function === code && inside(range.first, range.last + 1));
+  return around.length > 0 && around.every(({ first, step = 1 }) => (border - first) % step !== 0);
 }

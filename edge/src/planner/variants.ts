@@ -39,19 +39,9 @@ export function variants(
   /** Where a read of this length may begin, as near to the registers' own begin as possible; null = nowhere. */
   function placeOf(count: number): number | null {
     for (let address = start; address >= end - count && address >= 0; address--) {
-      if (mayRead(code, address, count, limits, registers) && !cuts(address, count)) return address;
+      if (mayRead(code, address, count, limits, registers)) return address;
     }
     return null;
-  }
-
-  /** A value that lies half in a read would be split: meters answer that with an exception, or with half a value. */
-  function cuts(address: number, count: number): boolean {
-    return registers.some(
-      (register) =>
-        register.function === code &&
-        ((register.address < address && address < register.address + register.length) ||
-          (register.address < address + count && address + count < register.address + register.length)),
-    );
   }
 
   function readOf(address: number, count: number): ReadRequest {

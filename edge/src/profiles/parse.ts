@@ -144,14 +144,17 @@ function limitsOf({ limits }: ProfileText): Omit<ReadLimits, 'readable' | 'forbi
 /** The brand is given here and nowhere else: `parseProfile` is the one way to a profile. */
 function modbusOf(text: ModbusText): ModbusProfile {
   const registers = Object.freeze(entries(text).map(([key, entry]) => registerOf(key, entry)));
-  const ranges = (list: readonly AddressRange[]) =>
-    list.map(({ function: code, first, last }) => Object.freeze({ function: code, first, last }));
-  const { readable, forbidden } = text.limits;
+  const readable = text.limits.readable.map(({ function: code, first, last, step }) =>
+    Object.freeze({ function: code, first, last, step }),
+  );
+  const forbidden = text.limits.forbidden.map(({ function: code, first, last }) =>
+    Object.freeze({ function: code, first, last }),
+  );
   return {
     ...commonOf(text),
     protocol: 'modbus',
     registers,
-    limits: Object.freeze({ ...limitsOf(text), readable: ranges(readable), forbidden: ranges(forbidden) }),
+    limits: Object.freeze({ ...limitsOf(text), readable, forbidden }),
     bills: Object.freeze({ import: 'import' in text.registers, export: 'export' in text.registers }),
     probe: Object.freeze(text.probe),
   } as unknown as ModbusProfile;

@@ -17,6 +17,12 @@ export interface AddressRange {
   readonly last: number;
 }
 
+/** A range that may be read as a whole, or a part of it that cuts none of the values in it. */
+export interface ReadableRange extends AddressRange {
+  /** Registers of each value in it, from `first` on; default 1. No read begins or ends inside such a value. */
+  readonly step?: number;
+}
+
 /** What a meter allows of a read. */
 export interface ReadLimits {
   /** Registers in one request. */
@@ -24,7 +30,7 @@ export interface ReadLimits {
   /** Address and length are multiples of this: a meter that answers half a float with an exception has 2. */
   readonly align: 1 | 2;
   /** Ranges that may be read as a whole, gaps included. Between registers outside of them no gap is crossed. */
-  readonly readable: readonly AddressRange[];
+  readonly readable: readonly ReadableRange[];
   /** Ranges that raise exceptions or do harm: no request touches them. */
   readonly forbidden: readonly AddressRange[];
   /** Milliseconds of rest that the meter needs between two requests. */

@@ -60,6 +60,7 @@ const register = z.strictObject({
 export type RegisterText = z.output<typeof register>;
 
 const range = z.strictObject({ function: code, first: address, last: address, source: words });
+const readable = range.extend({ step: z.int().min(1).max(4).default(1) });
 
 const check = z.union(
   [
@@ -111,7 +112,7 @@ export const profileSchema = z.discriminatedUnion(
       ...common,
       limits: z.strictObject({
         ...limits,
-        readable: z.array(range).default([]),
+        readable: z.array(readable).default([]),
         forbidden: z.array(range).default([]),
       }),
       registers: z.partialRecord(z.enum(REGISTER_KEYS), register, { error: 'expected registers by name' }),
