@@ -85,6 +85,10 @@ export const ReadFailure = {
   timeout: 2,
   exception: 3,
   badReply: 4,
+  /** Another master was heard on the line: nothing may be signed. */
+  foreignMaster: 5,
+  /** Nothing can be asked now without taking one register's value for another's. */
+  resting: 6,
 } as const;
 export type ReadFailure = (typeof ReadFailure)[keyof typeof ReadFailure];
 

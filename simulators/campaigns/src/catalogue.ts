@@ -5,6 +5,7 @@ const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
   chain: async () => (await import('./chain/index.js')).chainCampaign,
   kill: async () => (await import('./kill/index.js')).killCampaign,
   ledger: async () => (await import('./ledger/index.js')).ledgerCampaign,
+  misattribution: async () => (await import('./misattribution/index.js')).misattributionCampaign,
 };
 
 export const campaignNames: readonly string[] = Object.keys(CATALOGUE);

@@ -1,0 +1,67 @@
+import { randomInt } from 'node:crypto';
+import { Bus, type BusOptions } from '../../domain/bus/bus.js';
+import { RtuFraming, TcpFraming } from '../../domain/bus/framing.js';
+import { rawNetworkSpeed, serialSpeed, tcpSpeed } from '../../domain/bus/line.js';
+import type { BusStats } from '../../domain/bus/stats.js';
+import type { Randomness, RealTime } from '../../ports.js';
+import { makeClient } from './library.js';
+import { type SerialSettings, serialLine, socketLine } from './lines.js';
+
+/** How a bus is reached; the serial settings are those of the meters. */
+export type BusAddress =
+  | { readonly transport: 'tcp'; readonly host: string; readonly port: number; readonly converter: boolean }
+  | { readonly transport: 'rtu-over-tcp'; readonly host: string; readonly port: number }
+  | ({ readonly transport: 'serial' } & SerialSettings);
+
+export interface OpenBusOptions {
+  readonly name: string;
+  readonly address: BusAddress;
+  readonly real: RealTime;
+  readonly random: Randomness;
+  /** How long a unit is waited for before anything is known of it, real ms. */
+  readonly requestMs: number;
+  readonly connectMs: number;
+  readonly stats?: BusStats;
+  readonly giveUp?: (reason: string) => void;
+}
+
+/** No network and no USB adapter is steadier than this, ms. */
+const LEAST_TIMEOUT_MS = 100;
+const TRANSACTION_IDS = 65_536;
+
+/** The bus at an address. Nothing is opened before the first read. */
+export function busAt({ address, ...options }: OpenBusOptions): Bus {
+  const rest: Omit<BusOptions, 'open' | 'speed' | 'makeFraming' | 'shapes'> = {
+    ...options,
+    makeClient,
+    leastTimeoutMs: Math.min(LEAST_TIMEOUT_MS, options.requestMs),
+  };
+  switch (address.transport) {
+    case 'tcp': {
+      const { host, port, converter } = address;
+      return new Bus({
+        ...rest,
+        open: socketLine(host, port),
+        speed: tcpSpeed,
+        shapes: converter,
+        makeFraming: (book) => new TcpFraming(book, converter, randomInt(TRANSACTION_IDS)),
+      });
+    }
+    case 'rtu-over-tcp':
+      return new Bus({
+        ...rest,
+        open: socketLine(address.host, address.port),
+        speed: rawNetworkSpeed,
+        shapes: true,
+        makeFraming: (book) => new RtuFraming(book),
+      });
+    case 'serial':
+      return new Bus({
+        ...rest,
+        open: serialLine(address),
+        speed: serialSpeed(address.baud, address.parity, address.stopBits),
+        shapes: true,
+        makeFraming: (book) => new RtuFraming(book),
+      });
+  }
+}

@@ -1,0 +1,241 @@
+import type { RealTime } from '../../ports.js';
+import { type Ask, replyLength, requestFrame } from './frames.js';
+import type { Framing } from './framing.js';
+import { type Line, LineGone, type LineSpeed } from './line.js';
+import type { BusStats } from './stats.js';
+
+/** Why a request brought no answer. */
+export type NoAnswerReason = 'timeout' | 'damaged' | 'foreign' | 'violation' | 'gone';
+
+/** A request that brought no answer; the answer may still come. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+  readonly reason: NoAnswerReason;
+  constructor(reason: NoAnswerReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export interface Answer {
+  /** The answer or exception as it stands on a serial line, CRC included. */
+  readonly frame: Uint8Array;
+  readonly isException: boolean;
+  /** From the request's last character to the answer's first, milliseconds; at least 0. */
+  readonly waitedMs: number;
+}
+
+export interface PortOptions {
+  readonly line: Line;
+  readonly speed: LineSpeed;
+  readonly framing: Framing;
+  readonly real: RealTime;
+  readonly stats: BusStats;
+  /** Another master was heard. */
+  readonly onForeign: () => void;
+}
+
+/** Between looks at a line that cannot tell when something arrives; they grow to the last. Milliseconds. */
+const FIRST_LOOK_MS = 2;
+const LAST_LOOK_MS = 10;
+/** A line that is never silent for so long carries noise only. */
+const NEVER_SILENT_MS = 2_000;
+const FOREIGN = 'another master speaks on this line';
+
+/**
+ * One open line: sends a request, and finds its answer among whatever else arrives. One request at a time; who calls
+ * keeps the book of shapes.
+ */
+export class Port {
+  readonly #o: PortOptions;
+  #input: Uint8Array = new Uint8Array(0);
+  #lastByteMs = Number.NEGATIVE_INFINITY;
+  /** After a bad frame everything is dropped until the line is silent. */
+  #discarding = false;
+  #isBusy = false;
+  #arrived: (() => void) | null = null;
+  /** Something has arrived on this line since `heard` was asked. */
+  #heard = false;
+  #isForeign = false;
+
+  constructor(options: PortOptions) {
+    this.#o = options;
+    options.framing.reset();
+    options.line.onArrival(() => {
+      if (this.#arrived) this.#arrived();
+      else if (!this.#isBusy) this.#o.real.schedule(0, () => this.listen());
+    });
+  }
+
+  /** Whether anything arrived since this was last asked. */
+  heard(): boolean {
+    const heard = this.#heard;
+    this.#heard = false;
+    return heard;
+  }
+
+  /** Looks at what arrived while nothing was asked. What is wrong with the line is found at the next request. */
+  listen(): void {
+    if (this.#isBusy) return;
+    try {
+      const isNew = this.#take();
+      this.#consume(null);
+      if (!isNew && this.#o.real.monotonicMs() >= this.#lastByteMs + this.#o.speed.silenceMs) this.#endOfFrame();
+    } catch (error) {
+      if (!(error instanceof LineGone) && !(error instanceof NoAnswer)) throw error;
+    }
+  }
+
+  /**
+   * Asks and waits, `timeoutMs` from the request's last character on plus the time of the answer's characters.
+   * `expectedMs`: the unit's usual turnaround, if known. Rejects with `NoAnswer`.
+   */
+  async exchange(ask: Ask, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
+    this.#isBusy = true;
+    this.#isForeign = false;
+    try {
+      await this.#silence();
+      if (this.#isForeign) throw new NoAnswer('foreign', FOREIGN);
+      return await this.#ask(ask, timeoutMs, expectedMs);
+    } catch (error) {
+      if (error instanceof LineGone) throw new NoAnswer('gone', error.message);
+      throw error;
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** Drains what is there, the operating system's buffer included, and waits for the line to be silent. */
+  async #silence(): Promise<void> {
+    const { real, speed } = this.#o;
+    const endMs = real.monotonicMs() + NEVER_SILENT_MS;
+    for (;;) {
+      this.#take();
+      this.#consume(null);
+      const now = real.monotonicMs();
+      const unfinished = this.#discarding || this.#input.length > 0;
+      const silentMs = this.#lastByteMs + (unfinished ? speed.silenceMs : 3.5 * speed.charMs);
+      if (now >= silentMs) break;
+      if (now > endMs) throw new NoAnswer('damaged', 'the line is never silent');
+      await this.#wait(silentMs - now);
+    }
+    this.#endOfFrame();
+  }
+
+  async #ask(ask: Ask, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
+    const { line, speed, framing, real, stats } = this.#o;
+    const { charMs, silenceMs } = speed;
+    const bytes = framing.begin(ask, requestFrame(ask), real.monotonicMs());
+    try {
+      stats.add('requests');
+      await line.write(bytes);
+      const sentMs = real.monotonicMs() + bytes.length * charMs;
+      const length = replyLength(ask.count);
+      const deadlineMs = sentMs + length * charMs + timeoutMs;
+      // A little early: what is missing then is exact in time, and a look too many costs less than a late reading.
+      let lookMs = sentMs + 0.9 * (expectedMs ?? 0) + (expectedMs === null ? 5 : Math.max(0, length - 4)) * charMs;
+      let step = FIRST_LOOK_MS;
+      for (;;) {
+        this.#take();
+        const answer = this.#consume(ask);
+        const now = real.monotonicMs();
+        if (answer) return { ...answer, waitedMs: Math.max(0, now - sentMs - length * charMs) };
+        const isUnfinished = this.#discarding || this.#input.length > 0;
+        const silentMs = this.#lastByteMs + silenceMs;
+        if (isUnfinished && now >= silentMs) {
+          this.#endOfFrame();
+          throw new NoAnswer('damaged', 'a damaged answer');
+        }
+        if (!isUnfinished && now >= deadlineMs) throw new NoAnswer('timeout', 'no answer in time');
+        if (now > deadlineMs + NEVER_SILENT_MS) throw new NoAnswer('damaged', 'the line is never silent');
+        if (this.#input.length > 0) lookMs = now + Math.max(1, (length - this.#input.length) * charMs);
+        else if (lookMs <= now) {
+          lookMs = now + step;
+          step = Math.min(LAST_LOOK_MS, step * 1.5);
+        }
+        const untilMs = isUnfinished ? Math.min(lookMs, silentMs) : Math.min(lookMs, deadlineMs);
+        await this.#wait(untilMs - now);
+      }
+    } finally {
+      framing.end(ask, real.monotonicMs());
+    }
+  }
+
+  /** Reads the line into the input; false when nothing was there. */
+  #take(): boolean {
+    const bytes = this.#o.line.read();
+    if (bytes.length === 0) return false;
+    this.#lastByteMs = this.#o.real.monotonicMs();
+    this.#heard = true;
+    if (this.#discarding) return true;
+    if (this.#input.length === 0) this.#input = bytes;
+    else {
+      const joined = new Uint8Array(this.#input.length + bytes.length);
+      joined.set(this.#input);
+      joined.set(bytes, this.#input.length);
+      this.#input = joined;
+    }
+    return true;
+  }
+
+  /** Takes frames from the input. The answer, if it is there; throws `NoAnswer` for what ends the request. */
+  #consume(ask: Ask | null): Pick<Answer, 'frame' | 'isException'> | null {
+    const { framing, real, stats, onForeign } = this.#o;
+    const now = real.monotonicMs();
+    while (this.#input.length > 0) {
+      const found = framing.judge(this.#input, ask, now);
+      switch (found.what) {
+        case 'more':
+          return null;
+        case 'damaged':
+          this.#drop();
+          this.#discarding = true;
+          return null;
+        case 'violation':
+          stats.add('violations');
+          throw new NoAnswer('violation', found.why);
+        case 'foreign':
+          stats.add('foreign');
+          this.#input = this.#input.subarray(found.length);
+          this.#isForeign = true;
+          onForeign();
+          if (ask) throw new NoAnswer('foreign', FOREIGN);
+          break;
+        case 'skip':
+          stats.add(found.count);
+          this.#input = this.#input.subarray(found.length);
+          break;
+        case 'answer':
+        case 'exception':
+          this.#input = this.#input.subarray(found.length);
+          stats.add(found.what === 'answer' ? 'answers' : 'exceptions');
+          return { frame: found.frame, isException: found.what === 'exception' };
+      }
+    }
+    return null;
+  }
+
+  /** The line is silent: what was begun is not continued, and the next byte begins a frame. */
+  #endOfFrame(): void {
+    if (this.#input.length > 0) this.#drop();
+    this.#discarding = false;
+  }
+
+  #drop(): void {
+    this.#o.stats.add('damaged');
+    this.#input = new Uint8Array(0);
+  }
+
+  /** Waits, or until something arrives. */
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        this.#arrived = null;
+        resolve();
+      };
+      const cancel = this.#o.real.schedule(Math.max(0, delayMs), end);
+      this.#arrived = end;
+    });
+  }
+}

@@ -1,0 +1,59 @@
+import type { RealTime } from '../../ports.js';
+
+/** A probe of a silent unit waits for a gap at most this long, then it goes like all others. Milliseconds. */
+const MOST_WAIT_MS = 4_000;
+
+/**
+ * Order on a bus: one task at a time; polls in the order they came; probes of silent units only where they hold up no
+ * poll that is expected soon.
+ */
+export class BusQueue {
+  readonly #real: RealTime;
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  /** When each unit is expected to poll next, monotonic ms. */
+  readonly #expected = new Map<number, number>();
+
+  constructor(real: RealTime) {
+    this.#real = real;
+  }
+
+  /** A poll of `unit`, which polls every `periodMs`. */
+  run<T>(unit: number, periodMs: number, task: () => Promise<T>): Promise<T> {
+    this.#expected.set(unit, this.#real.monotonicMs() + periodMs);
+    return this.#push(task);
+  }
+
+  /** A task that may wait, and takes up to `lengthMs`. */
+  async runInGap<T>(lengthMs: number, task: () => Promise<T>): Promise<T> {
+    const endMs = this.#real.monotonicMs() + MOST_WAIT_MS;
+    for (;;) {
+      const now = this.#real.monotonicMs();
+      const gapMs = this.#waiting > 0 ? 0 : this.#nextExpected(now) - now;
+      if (gapMs >= lengthMs || now >= endMs) return this.#push(task);
+      await new Promise<void>((resolve) => {
+        this.#real.schedule(Math.min(endMs - now, Math.max(5, gapMs + 1)), resolve);
+      });
+    }
+  }
+
+  /** The next expected poll; what was expected and did not come is not waited for any longer. */
+  #nextExpected(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const [unit, at] of this.#expected) {
+      if (at < now - 1_000) this.#expected.delete(unit);
+      else if (at < next) next = Math.max(at, now);
+    }
+    return next;
+  }
+
+  #push<T>(task: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    const result = this.#tail.then(task);
+    this.#tail = result.then(
+      () => this.#waiting--,
+      () => this.#waiting--,
+    );
+    return result;
+  }
+}

@@ -1,0 +1,177 @@
+/** Limits by which shapes come free again. Milliseconds. */
+export interface ShapeRules {
+  /** After a time-out, at least this long (profile). */
+  readonly quarantineMs: number;
+  /** ... at least so many of the largest time-out in use during the last hour ... */
+  readonly quarantineTimeouts: number;
+  /** Takes the place of all that, ms: for campaigns, which break the rule on purpose. */
+  readonly insteadMs?: () => number;
+}
+
+export const QUARANTINE_TIMEOUTS = 12;
+/** ... and so many of the longest lateness that was seen. */
+const LATENESS_FACTOR = 2;
+/** Lateness beyond this does not lengthen the quarantine any more; nothing that answers so late can be read at all. */
+const LONGEST_QUARANTINE_MS = 600_000;
+const HOUR_MS = 3_600_000;
+/** Uses are remembered this long, to tell a late answer from another master's. */
+const MEMORY_MS = 900_000;
+export const MOST_OUTSTANDING = 4;
+
+interface Use {
+  readonly sentMs: number;
+  /** It ended without an answer, which may still come. */
+  outstanding: boolean;
+  /** Not to be sent again before. */
+  heldMs: number;
+  endedMs: number;
+}
+
+interface UnitBook {
+  readonly uses: Map<number, Use>;
+  /** Shape of the last request to this unit. */
+  last: number;
+  latenessMs: number;
+  readonly timeouts: { atMs: number; timeoutMs: number }[];
+  /** Functions asked, with the time until which their answers are expected. */
+  readonly functions: Map<number, number>;
+}
+
+const key = (fn: number, bytes: number) => fn * 256 + bytes;
+
+/**
+ * Which reply shapes (function and byte count, for each unit) may be asked for. A shape is all that tells one RTU reply
+ * from another, so none is sent again while an answer to its last use could still come (gateway: Zero misattribution).
+ * All times are of one monotonic clock, in milliseconds. A new connection changes nothing: a converter or a meter may
+ * still hold an answer.
+ */
+export class ShapeBook {
+  readonly #rules: ShapeRules;
+  readonly #units = new Map<number, UnitBook>();
+
+  constructor(rules: ShapeRules) {
+    this.#rules = rules;
+  }
+
+  /** Whether this shape may be sent now. */
+  mayUse(unit: number, fn: number, bytes: number, nowMs: number): boolean {
+    return this.freeAt(unit, fn, bytes, nowMs) <= nowMs;
+  }
+
+  /**
+   * When this shape may be sent next. Never in two consecutive requests; a meter that has one shape only waits as long as
+   * after a time-out instead.
+   */
+  freeAt(unit: number, fn: number, bytes: number, nowMs: number): number {
+    const book = this.#book(unit);
+    const shape = key(fn, bytes);
+    const use = book.uses.get(shape);
+    const rest = this.#restUntil(book, nowMs);
+    if (!use) return rest;
+    const again = book.last === shape ? use.endedMs + this.quarantineMs(unit) : 0;
+    return Math.max(rest, use.heldMs, again);
+  }
+
+  /** Time-out in force of a request that is sent now. */
+  sent(unit: number, fn: number, bytes: number, nowMs: number, timeoutMs: number): void {
+    const book = this.#book(unit);
+    const shape = key(fn, bytes);
+    book.last = shape;
+    book.uses.set(shape, { sentMs: nowMs, outstanding: false, heldMs: Number.POSITIVE_INFINITY, endedMs: nowMs });
+    // The largest time-out of the last hour: rising ones push out smaller ones before them.
+    while ((book.timeouts.at(-1)?.timeoutMs ?? Number.POSITIVE_INFINITY) <= timeoutMs) book.timeouts.pop();
+    book.timeouts.push({ atMs: nowMs, timeoutMs });
+    while (book.timeouts.length > 1 && (book.timeouts[0] as { atMs: number }).atMs < nowMs - HOUR_MS)
+      book.timeouts.shift();
+  }
+
+  /** The answer came in time. It may come once more. */
+  answered(unit: number, fn: number, bytes: number, nowMs: number): void {
+    this.#end(unit, fn, bytes, nowMs, false, this.#largestTimeout(this.#book(unit)));
+  }
+
+  /** An exception came, which says nothing about what it belongs to: the answer may still come. */
+  excepted(unit: number, fn: number, bytes: number, nowMs: number): void {
+    this.#end(unit, fn, bytes, nowMs, false, this.quarantineMs(unit));
+  }
+
+  /** No answer that could be used. */
+  failed(unit: number, fn: number, bytes: number, nowMs: number): void {
+    this.#end(unit, fn, bytes, nowMs, true, this.quarantineMs(unit));
+  }
+
+  /** How long a shape of this unit is kept back after a time-out. */
+  quarantineMs(unit: number): number {
+    if (this.#rules.insteadMs) return this.#rules.insteadMs();
+    const book = this.#book(unit);
+    const late = Math.min(LONGEST_QUARANTINE_MS, LATENESS_FACTOR * book.latenessMs);
+    const { quarantineMs, quarantineTimeouts } = this.#rules;
+    return Math.max(quarantineMs, quarantineTimeouts * this.#largestTimeout(book), late);
+  }
+
+  /** Requests of a unit (and function) whose answers may still come. */
+  outstanding(unit: number, nowMs: number, fn?: number): number {
+    let count = 0;
+    for (const [shape, use] of this.#book(unit).uses) {
+      if (use.outstanding && use.heldMs > nowMs && (fn === undefined || shape >> 8 === fn)) count++;
+    }
+    return count;
+  }
+
+  /**
+   * What an answer is that nobody waits for: `late` or `repeat` of one of ours, or `foreign`. A late one lengthens the
+   * quarantine, and frees nothing: it may come twice.
+   */
+  recognise(unit: number, fn: number, bytes: number, nowMs: number): 'late' | 'repeat' | 'foreign' {
+    const book = this.#units.get(unit);
+    const use = book?.uses.get(key(fn, bytes));
+    if (!book || !use || use.endedMs < nowMs - MEMORY_MS) return 'foreign';
+    const lateness = nowMs - use.sentMs;
+    if (lateness > book.latenessMs) {
+      book.latenessMs = lateness;
+      if (use.heldMs > nowMs) use.heldMs = Math.max(use.heldMs, use.endedMs + this.quarantineMs(unit));
+    }
+    return use.outstanding ? 'late' : 'repeat';
+  }
+
+  /** Whether this unit was asked with this function lately enough for an exception to be an answer to us. */
+  wasAsked(unit: number, fn: number, nowMs: number): boolean {
+    const until = this.#units.get(unit)?.functions.get(fn);
+    return until !== undefined && until > nowMs;
+  }
+
+  /** Longest time from a request to an answer that came too late, ms; 0 = none was seen. */
+  longestLatenessMs(unit: number): number {
+    return this.#units.get(unit)?.latenessMs ?? 0;
+  }
+
+  #end(unit: number, fn: number, bytes: number, nowMs: number, outstanding: boolean, holdMs: number): void {
+    const book = this.#book(unit);
+    const use = book.uses.get(key(fn, bytes));
+    if (!use) return;
+    use.outstanding = outstanding;
+    use.endedMs = nowMs;
+    use.heldMs = nowMs + holdMs;
+    book.functions.set(fn, Math.max(book.functions.get(fn) ?? 0, nowMs + this.quarantineMs(unit)));
+  }
+
+  /** With too many answers outstanding the unit rests until one of them can no longer come. */
+  #restUntil(book: UnitBook, nowMs: number): number {
+    const held: number[] = [];
+    for (const { outstanding, heldMs } of book.uses.values()) if (outstanding && heldMs > nowMs) held.push(heldMs);
+    return held.length < MOST_OUTSTANDING ? 0 : (held.sort((a, b) => a - b)[held.length - MOST_OUTSTANDING] as number);
+  }
+
+  #largestTimeout(book: UnitBook): number {
+    return book.timeouts[0]?.timeoutMs ?? 0;
+  }
+
+  #book(unit: number): UnitBook {
+    let book = this.#units.get(unit);
+    if (!book) {
+      book = { uses: new Map(), last: -1, latenessMs: 0, timeouts: [], functions: new Map() };
+      this.#units.set(unit, book);
+    }
+    return book;
+  }
+}

@@ -1,0 +1,66 @@
+import type { Randomness } from '../../ports.js';
+import { Backoff } from '../backoff.js';
+import { type TimeoutBounds, TimeoutEstimate } from './timeouts.js';
+
+/** So many requests without an answer make a unit silent: it is asked rarely, at the cost of nobody else. */
+const FAILURES_TO_SILENCE = 3;
+const FIRST_PROBE_MS = 1_000;
+/** A unit that comes back is seen within 30 s. */
+const LAST_PROBE_MS = 24_000;
+/** Answers and failures that the lateness and damage in `status` are of. */
+const RECENT = 500;
+
+/** How one unit of a bus is doing. Times are monotonic milliseconds. */
+export class UnitHealth {
+  readonly unit: number;
+  readonly estimate: TimeoutEstimate;
+  readonly #backoff: Backoff;
+  #failures = 0;
+  #silentSinceMs: number | null = null;
+  #nextProbeMs = 0;
+  /** Everything since the start, and shares of the last few hundred requests. */
+  readonly recent = { requests: 0, timeouts: 0, damaged: 0, exceptions: 0 };
+
+  constructor(unit: number, bounds: TimeoutBounds, random: Randomness) {
+    this.unit = unit;
+    this.estimate = new TimeoutEstimate(bounds);
+    this.#backoff = new Backoff(FIRST_PROBE_MS, LAST_PROBE_MS, random);
+  }
+
+  /** Since when the unit does not answer; null while it does. */
+  get silentSinceMs(): number | null {
+    return this.#silentSinceMs;
+  }
+
+  /** When a silent unit is asked again. */
+  get nextProbeMs(): number {
+    return this.#nextProbeMs;
+  }
+
+  answered(waitedMs: number, isException: boolean): void {
+    this.#count(isException ? 'exceptions' : null);
+    // An exception is no measure of how long registers take.
+    if (!isException) this.estimate.answered(waitedMs);
+    this.#failures = 0;
+    this.#silentSinceMs = null;
+    this.#backoff.reset();
+  }
+
+  failed(nowMs: number, isDamaged: boolean): void {
+    this.#count(isDamaged ? 'damaged' : 'timeouts');
+    this.estimate.failed();
+    this.#failures++;
+    if (this.#failures < FAILURES_TO_SILENCE) return;
+    this.#silentSinceMs ??= nowMs;
+    this.#nextProbeMs = nowMs + this.#backoff.next();
+  }
+
+  #count(what: 'timeouts' | 'damaged' | 'exceptions' | null): void {
+    const { recent } = this;
+    if (recent.requests >= RECENT) {
+      for (const name of Object.keys(recent) as (keyof typeof recent)[]) recent[name] = Math.floor(recent[name] / 2);
+    }
+    recent.requests++;
+    if (what) recent[what]++;
+  }
+}

@@ -1,0 +1,61 @@
+import type { Random } from '../random.js';
+
+/** What can happen to an answer, each with its probability. */
+export interface FaultRates {
+  /** Comes up to `lateTimeouts` time-outs after its request. */
+  readonly late: number;
+  readonly lateTimeouts: number;
+  readonly drop: number;
+  /** Comes again: a good one within one time-out of it, a late one within `lateTimeouts` of its request. */
+  readonly copy: number;
+  readonly truncate: number;
+  /** The next answer follows without silence. */
+  readonly glue: number;
+  readonly corrupt: number;
+  /** The meter refuses. */
+  readonly exception: number;
+}
+
+export const ALL_FAULTS: FaultRates = {
+  late: 0.04,
+  lateTimeouts: 10,
+  drop: 0.02,
+  copy: 0.03,
+  truncate: 0.01,
+  glue: 0.01,
+  corrupt: 0.02,
+  exception: 0.01,
+};
+
+/** Late and dropped only, as availability is stated for. */
+export const LATE_AND_DROPPED: FaultRates = {
+  late: 0.02,
+  lateTimeouts: 10,
+  drop: 0.02,
+  copy: 0,
+  truncate: 0,
+  glue: 0,
+  corrupt: 0,
+  exception: 0,
+};
+
+/** One to three flipped bits, or one burst of at most 16: what a CRC-16 always finds. */
+export function damage(frame: Uint8Array, random: Random): Uint8Array {
+  const bytes = Uint8Array.from(frame);
+  const bits = 8 * bytes.length;
+  const flip = (bit: number) => {
+    bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (0x80 >> (bit & 7));
+  };
+  if (random.chance(0.5)) {
+    const flipped = new Set<number>();
+    const count = random.int(1, 3);
+    while (flipped.size < count) flipped.add(random.int(0, bits - 1));
+    for (const bit of flipped) flip(bit);
+    return bytes;
+  }
+  const length = random.int(2, 16);
+  const first = random.int(0, bits - length);
+  // A burst begins and ends with a wrong bit.
+  for (let i = 0; i < length; i++) if (i === 0 || i === length - 1 || random.chance(0.5)) flip(first + i);
+  return bytes;
+}

@@ -1,0 +1,142 @@
+import { withCrc } from '#edge/domain/bus/crc.js';
+import type { Line } from '#edge/domain/bus/line.js';
+import type { Random } from '../random.js';
+import type { EventClock } from './clock.js';
+import { damage, type FaultRates } from './faults.js';
+
+/** How a line of simulated meters is disturbed. */
+export interface LineOptions {
+  readonly clock: EventClock;
+  readonly random: Random;
+  readonly rates: FaultRates;
+  /** Milliseconds for a character. */
+  readonly charMs: number;
+  /** The whole wait that is in force for the request at hand, ms: faults are stated in it. */
+  readonly timeoutMs: () => number;
+  readonly figures: Record<string, number>;
+}
+
+const TURNAROUND_MS = [8, 30] as const;
+
+/**
+ * A line on a virtual clock with meters on it. Every register of every answer has a value that no other register and no
+ * other answer has nearby, so that a value that belongs elsewhere cannot pass for the right one.
+ */
+export class FaultyLine implements Line {
+  readonly #o: LineOptions;
+  #input: number[] = [];
+  #arrived = () => {};
+  #serial = 0;
+  #glued: Uint8Array | null = null;
+  /** The data that the last request's answer must have. */
+  truth: Uint8Array = new Uint8Array(0);
+
+  constructor(options: LineOptions) {
+    this.#o = options;
+  }
+
+  async write(request: Uint8Array): Promise<void> {
+    const [unit, fn, high, low, , count] = request as unknown as [number, number, number, number, number, number];
+    const address = high * 256 + low;
+    this.#serial++;
+    const data = new Uint8Array(2 * count);
+    for (let i = 0; i < count; i++) {
+      const value = ((address + i) * 40_503 + this.#serial * 7_919 + unit * 257) & 0xffff;
+      data.set([value >> 8, value & 0xff], 2 * i);
+    }
+    this.truth = data;
+    const frame = withCrc(Uint8Array.of(unit, fn, data.length, ...data));
+    const { random, rates, charMs } = this.#o;
+    const sentMs = request.length * charMs;
+    if (random.chance(rates.exception)) {
+      this.#count('exceptions');
+      this.#say(withCrc(Uint8Array.of(unit, fn + 0x80, random.int(1, 6))), sentMs + random.int(...TURNAROUND_MS));
+      return;
+    }
+    this.#answer(frame, sentMs);
+  }
+
+  #answer(whole: Uint8Array, sentMs: number): void {
+    const { random, rates, timeoutMs } = this.#o;
+    let frame = whole;
+    let delayMs = sentMs + random.int(...TURNAROUND_MS);
+    if (random.chance(rates.drop)) {
+      this.#count('dropped');
+      return;
+    }
+    const wait = timeoutMs();
+    const isLate = random.chance(rates.late);
+    if (isLate) {
+      this.#count('late');
+      delayMs = wait * (0.9 + random.fraction() * (rates.lateTimeouts - 0.9));
+    }
+    if (random.chance(rates.corrupt)) {
+      this.#count('corrupted');
+      frame = damage(frame, random);
+    }
+    if (random.chance(rates.truncate)) {
+      this.#count('truncated');
+      frame = frame.subarray(0, random.int(1, frame.length - 1));
+    }
+    if (this.#glued) {
+      this.#count('glued');
+      frame = random.chance(0.5) ? join(this.#glued, frame) : join(frame, this.#glued);
+      this.#glued = null;
+    }
+    this.#say(frame, delayMs);
+    if (random.chance(rates.copy)) {
+      this.#count('copied');
+      const lastMs = isLate ? wait * rates.lateTimeouts : delayMs + wait;
+      this.#say(whole, delayMs + random.fraction() * Math.max(0, lastMs - delayMs));
+    }
+    // What is glued to the next answer must not come later than a late one may.
+    if (random.chance(rates.glue)) {
+      const glued = whole;
+      this.#glued = glued;
+      this.#o.clock.schedule(wait * (rates.lateTimeouts - 1), () => {
+        if (this.#glued === glued) this.#glued = null;
+      });
+    }
+  }
+
+  /** Puts bytes on the line, in up to three pieces as an adapter hands them over. */
+  #say(bytes: Uint8Array, delayMs: number): void {
+    const { random, charMs, clock } = this.#o;
+    let from = 0;
+    for (let piece = random.int(1, 3); piece > 0 && from < bytes.length; piece--) {
+      const to = piece === 1 ? bytes.length : random.int(from + 1, bytes.length);
+      const part = bytes.subarray(from, to);
+      clock.schedule(delayMs + to * charMs, () => {
+        for (const byte of part) this.#input.push(byte);
+        this.#arrived();
+      });
+      from = to;
+    }
+  }
+
+  #count(what: string): void {
+    const { figures } = this.#o;
+    figures[what] = (figures[what] ?? 0) + 1;
+  }
+
+  read(): Uint8Array {
+    if (this.#input.length === 0) return EMPTY;
+    const bytes = Uint8Array.from(this.#input);
+    this.#input = [];
+    return bytes;
+  }
+
+  /** A serial line tells nothing: it is looked at by the clock. */
+  onArrival(): void {}
+
+  async close(): Promise<void> {}
+}
+
+const EMPTY = new Uint8Array(0);
+
+function join(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}
