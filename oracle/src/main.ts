@@ -51,7 +51,8 @@ async function run(file: string): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT'));
   if (process.send) {
     process.on('disconnect', () => stop('parent gone'));
-    process.send({ type: 'ready' });
+    // The log is written by another thread and may come later than this: whoever waits learns the port from here.
+    process.send({ type: 'ready', port: oracle.port });
   }
 }
 

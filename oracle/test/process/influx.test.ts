@@ -47,7 +47,7 @@ describe('the oracle with a time series server', () => {
       await until(() => lines.size === 8, 'all readings arrive');
       const live = () => gateway.other.some(({ topic }) => topic.includes(`/live/1/${meter.meterId}`));
       await gateway.changed.until('a live reading', () => (live() ? true : null));
-      const base = `http://127.0.0.1:${/"port":(\d+)/.exec(oracle.output())?.[1]}`;
+      const base = `http://127.0.0.1:${oracle.port}`;
       const state = async () =>
         ((await (await fetch(`${base}/api/v1/state`)).json()) as { time_series: object }).time_series;
       let shown: object = {};

@@ -36,7 +36,7 @@ beforeAll(async () => {
   gateway = await TestGateway.connect(broker.url);
   oracle = await startProcess(MAIN, ['run', '--config', folder.file]);
   await gateway.oracleOnline(1);
-  base = `http://127.0.0.1:${/"port":(\d+)/.exec(oracle.output())?.[1]}`;
+  base = `http://127.0.0.1:${oracle.port}`;
 });
 afterAll(async () => {
   oracle.child.kill('SIGKILL');

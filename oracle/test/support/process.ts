@@ -74,6 +74,9 @@ function fileEntry(meter: MeterRecord) {
 
 export interface Running {
   readonly child: ChildProcess;
+  /** Where it serves HTTP; `NaN` where it does not say. */
+  readonly port: number;
+  /** What it wrote so far. It may be ready, and answer, before its log is written: poll for lines. */
   readonly output: () => string;
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<{ code: number | null; signal: string | null }>;
@@ -85,15 +88,17 @@ export async function startProcess(script: string, args: readonly string[]): Pro
   let output = '';
   child.stdout?.on('data', (chunk) => (output += String(chunk)));
   child.stderr?.on('data', (chunk) => (output += String(chunk)));
+  // Not at `exit`: what it wrote last may still be on its way then.
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }));
+    child.once('close', (code, signal) => resolve({ code, signal }));
   });
-  await new Promise<void>((resolve, reject) => {
-    child.once('message', () => resolve());
+  const ready = await new Promise<{ port?: number }>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as { port?: number }));
     void exited.then(({ code }) => reject(new Error(`ended with ${code}: ${output}`)));
   });
   return {
     child,
+    port: ready.port ?? Number.NaN,
     output: () => output,
     exited,
     kill(signal) {
