@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { runCuts } from '../../campaigns/src/disk/cuts.js';
+import { cutBetween } from '../../campaigns/src/disk/sqlite-files.js';
 import { killControls } from '../../campaigns/src/kill/controls.js';
 import { compareMessages, judgeSlots } from '../../campaigns/src/kill/evidence.js';
 import { runInProcess } from '../../campaigns/src/kill/index.js';
 import { runOlderChain } from '../../campaigns/src/kill/older-chain.js';
 import { scheduleOf } from '../../campaigns/src/kill/schedule.js';
+import { Random } from '../../campaigns/src/random.js';
 
 describe('power cuts at any write of gateways and ledger', () => {
   it('lose nothing that was acknowledged and sign no seq twice', async () => {
@@ -70,6 +72,21 @@ describe('a rule that is off', () => {
   });
 });
 
+describe('a log that begins anew', () => {
+  it('never has new frames behind its old header', () => {
+    const before = { main: new Uint8Array(0), wal: new Uint8Array(4_096).fill(1) };
+    const after = { main: new Uint8Array(0), wal: new Uint8Array(4_096).fill(2) };
+    let begun = 0;
+    for (let seed = 1; seed <= 300; seed++) {
+      const { wal } = cutBetween(before, after, new Random(seed));
+      if (wal[0] === 1) expect(wal.includes(2)).toBe(false);
+      else begun++;
+    }
+    expect(begun).toBeGreaterThan(100);
+    expect(begun).toBeLessThan(300);
+  });
+});
+
 describe('what a run of real processes is held against', () => {
   const meter = { meterId: 'm', zone: 1, page: 0, slot: 0, enrolmentWindow: 5, importOffset: -10n, exportOffset: -20n };
   const stored = {
@@ -91,6 +108,9 @@ describe('what a run of real processes is held against', () => {
     const spool = new Map([['m/1', 'aa']]);
     expect(compareMessages(new Map(spool), spool)).toEqual([]);
     expect(compareMessages(new Map(), spool)).toEqual([expect.stringContaining('lost')]);
+    expect(compareMessages(new Map(), spool, new Map([['m', 1n]]))).toEqual([expect.stringContaining('lost')]);
+    // Signed after the last ack: on its way.
+    expect(compareMessages(new Map(), spool, new Map([['m', 0n]]))).toEqual([]);
     expect(compareMessages(spool, new Map())).toEqual([expect.stringContaining('lost')]);
     expect(compareMessages(new Map([['m/1', 'bb']]), spool)).toEqual([expect.stringContaining('reused')]);
   });

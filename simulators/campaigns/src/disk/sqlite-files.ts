@@ -30,7 +30,23 @@ export function cutBetween(before: Files, after: Files, random: Random, isUnsync
   const isMainWritten = Buffer.compare(before.main, after.main) !== 0;
   if (isUnsynced) return { main: torn(before.main, after.main, random), wal: torn(before.wal, after.wal, random) };
   if (isMainWritten && random.chance(0.5)) return { main: torn(before.main, after.main, random), wal: after.wal };
-  return { main: before.main, wal: torn(before.wal, after.wal, random) };
+  return { main: before.main, wal: tornLog(before.wal, after.wal, random) };
+}
+
+const LOG_HEADER = 32;
+
+/**
+ * A log that begins anew gets its header first, which SQLite syncs before the frames behind it (walFrames: an old header
+ * with some new frames would bring back a part of the old log over a newer main file).
+ */
+function tornLog(before: Uint8Array, after: Uint8Array, random: Random): Uint8Array {
+  const header = after.subarray(0, LOG_HEADER);
+  const isNew = before.length >= LOG_HEADER && Buffer.compare(before.subarray(0, LOG_HEADER), header) !== 0;
+  if (!isNew) return torn(before, after, random);
+  if (random.chance(0.2)) return before;
+  const begun = before.slice();
+  begun.set(header);
+  return torn(begun, after, random);
 }
 
 /** Each changed sector by itself is the old one or the new one; the length is anything in between. */

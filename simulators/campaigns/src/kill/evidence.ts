@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { decodePayload, Kind, parseSign1, toHex } from '@gridtokenx/protocol';
@@ -63,11 +63,26 @@ export function readSpool(dir: string): { messages: Messages; faults: string[] }
   return { messages, faults };
 }
 
-/** Both ways: nothing the gateway kept is missing at the oracle, nothing the oracle has is unknown to its gateway. */
-export function compareMessages(ledger: Messages, spools: Messages): string[] {
+/** What a gateway has stored as acknowledged, by meter: the file beside its spool. Empty where there is none. */
+export function readAcknowledged(path: string): Map<string, bigint> {
+  if (!existsSync(path)) return new Map();
+  const file = JSON.parse(readFileSync(path, 'utf8')) as { oracles: { meters: [string, string, string, number][] }[] };
+  return new Map(file.oracles.flatMap(({ meters }) => meters.map(([meter, through]) => [meter, BigInt(through)])));
+}
+
+/**
+ * Both ways: nothing the gateway kept is missing at the oracle, nothing the oracle has is unknown to its gateway. What a
+ * gateway signed after its last ack is on its way when everything is stopped: it is in the spool, and so not lost.
+ */
+export function compareMessages(ledger: Messages, spools: Messages, acknowledged?: Map<string, bigint>): string[] {
   const faults: string[] = [];
+  const isOnItsWay = (name: string) => {
+    const [meter = '', seq = '0'] = name.split('/');
+    return acknowledged !== undefined && BigInt(seq) > (acknowledged.get(meter) ?? 0n);
+  };
   for (const [name, bytes] of spools) {
     const stored = ledger.get(name);
+    if (stored === undefined && isOnItsWay(name)) continue;
     if (stored === undefined) faults.push(`lost: ${name} is in the spool and not in the ledger`);
     else if (stored !== bytes) faults.push(`seq reused: ${name} differs between spool and ledger`);
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Outcome } from '../campaign.js';
 import { ChainView, type MeterView, type SlotView } from './chain-view.js';
-import { compareMessages, judgeSlots, type Messages, readLedger, readSpool } from './evidence.js';
+import { compareMessages, judgeSlots, type Messages, readAcknowledged, readLedger, readSpool } from './evidence.js';
 import { profileOf } from './profile.js';
 import { type Kill, scheduleOf } from './schedule.js';
 import { pause, ROOT, System, takeLane, until } from './system.js';
@@ -142,12 +142,18 @@ class Run {
     const stored = readLedger(this.#path('data/oracle/ledger.sqlite'));
     faults.push(...stored.faults);
     const spools: Messages = new Map();
+    const acknowledged = new Map<string, bigint>();
     for (const home of homes) {
       const spool = readSpool(this.#path(`data/homes/${home}/data/spool`));
       faults.push(...spool.faults);
       for (const [name, bytes] of spool.messages) spools.set(name, bytes);
+      const acks = readAcknowledged(this.#path(`data/homes/${home}/data/state/acks.json`));
+      for (const [meter, through] of acks) acknowledged.set(meter, through);
     }
-    faults.push(...compareMessages(stored.messages, spools), ...judgeSlots(this.seen, this.#meters, stored));
+    faults.push(
+      ...compareMessages(stored.messages, spools, acknowledged),
+      ...judgeSlots(this.seen, this.#meters, stored),
+    );
     if (this.#meters.length !== homes.length) faults.push('no sample of the chain was taken');
     return faults;
   }
