@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
 import { isMap, isPair, LineCounter, parseDocument, type YAMLMap } from 'yaml';
 import { z } from 'zod';
-import { PROFILE_NAMES } from './adapters/modbus/profiles.js';
+import { profileIds } from './adapters/profiles/files.js';
 
 const port = z.int().min(1).max(65_535);
 const name = z
@@ -29,9 +29,12 @@ const choice = <T extends Record<string, number>>(of: T) =>
   z.enum(Object.keys(of) as [string, ...string[]]).transform((text) => of[text] as T[keyof T]);
 
 const overTcp = { name, host: z.string().min(1), port };
+/** How long the line is only listened to after a start; by default as long as an answer to the process before may come. */
+const rest = { rest_at_start_ms: z.int().min(0).max(600_000).optional() };
 const bus = z.discriminatedUnion('transport', [
-  z.strictObject({ transport: z.literal('tcp'), ...overTcp }),
-  z.strictObject({ transport: z.literal('rtu-over-tcp'), ...overTcp }),
+  /** `converter`: serial meters are behind the address, whose answers a queue may mix up. */
+  z.strictObject({ transport: z.literal('tcp'), ...overTcp, ...rest, converter: z.boolean().default(false) }),
+  z.strictObject({ transport: z.literal('rtu-over-tcp'), ...overTcp, ...rest }),
   z.strictObject({
     transport: z.literal('serial'),
     name,
@@ -39,6 +42,7 @@ const bus = z.discriminatedUnion('transport', [
     baud: z.int().min(300).max(1_000_000).default(9_600),
     parity: z.enum(['none', 'even', 'odd']).default('none'),
     stop_bits: z.union([z.literal(1), z.literal(2)]).default(1),
+    ...rest,
   }),
 ]);
 
@@ -47,7 +51,7 @@ const meter = z.strictObject({
   manufacturer: z.string().min(1).max(64),
   model: z.string().min(1).max(64),
   serial: z.union([z.string().min(1).max(64), z.int().nonnegative().transform(String)]),
-  profile: z.enum(PROFILE_NAMES),
+  profile: z.enum(profileIds() as [string, ...string[]]),
   bus: name,
   unit: z.int().min(1).max(247),
   poll_seconds: z.int().min(1).max(900).default(60),

@@ -198,4 +198,5 @@ export type CounterName =
   | 'connects'
   | 'connect_errors'
   | 'resends'
-  | 'dead_letters';
+  | 'dead_letters'
+  | 'bus';

@@ -8,18 +8,21 @@ import { SystemClock } from './adapters/clock/system.js';
 import { nodeDisk } from './adapters/disk/node-disk.js';
 import { serveHttp } from './adapters/http/server.js';
 import { Metrics } from './adapters/metrics.js';
-import { meterProfiles } from './adapters/modbus/profiles.js';
 import { mqttLink } from './adapters/mqtt/link.js';
 import { systemRandom } from './adapters/random.js';
 import { HEADER_BYTES } from './adapters/spool/record.js';
 import type { GatewayConfig } from './config.js';
 import { AckBook, oracleName } from './domain/acks.js';
+import { BusStats } from './domain/bus/stats.js';
+import { busProblems, busView } from './domain/bus/words.js';
 import { Gateway } from './domain/gateway.js';
 import { Meter } from './domain/meter.js';
 import { Outbox } from './domain/outbox.js';
 import { Uplink } from './domain/uplink.js';
 import { pause } from './domain/wait.js';
 import type { Logger } from './ports.js';
+import type { ModbusProfile } from './profiles/profile.js';
+import { resolutionWh } from './profiles/sample.js';
 import { brokerDial, keepFloor, openFloor, oracleDial, peerJudge, serverCertificate } from './secure.js';
 import {
   openBuses,
@@ -33,6 +36,8 @@ import {
 } from './setup.js';
 
 export const VERSION = '0.1.0';
+/** Exit code after which a supervisor starts the gateway again. */
+const GIVEN_UP = 75;
 const RECORD_BYTES = HEADER_BYTES + 171;
 /** An oracle is asked for the time this often, and sooner until one has answered; real milliseconds. */
 const TIME_MS = 600_000;
@@ -45,8 +50,15 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const verifier = provedVerifier();
   const clock = readingClock(config, realTime);
   const certificate = serverCertificate(config, log, signal);
-  const buses = openBuses(config, realTime);
   const metrics = new Metrics();
+  const buses = openBuses(config, realTime, {
+    stats: (bus) => new BusStats((what) => metrics.add('bus', { bus, what })),
+    // A port that will not open again is held by this very process: the supervisor starts another.
+    giveUp: (reason) => {
+      log.error({ reason }, 'a serial port cannot be opened any more: ending, to be started anew');
+      process.exit(GIVEN_UP);
+    },
+  });
   let committed = (_meter: string, _message: Uint8Array, _kind: number) => {};
   const found = await setUp(config, {
     clock,
@@ -90,7 +102,12 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     (meter) => acks.acknowledged(meter),
     (meter, seq) => gateway.excluded(meter, seq),
   );
-  const problems = () => [...gateway.problems(), ...(certificate?.problem ? [certificate.problem] : [])];
+  const busList = [...buses.values()];
+  const problems = () => [
+    ...gateway.problems(),
+    ...busList.flatMap((bus) => busProblems(bus, realTime.monotonicMs())),
+    ...(certificate?.problem ? [certificate.problem] : []),
+  ];
   const uplink = new Uplink({
     broker: config.broker.name,
     oracles: config.oracles.map(({ key }) => key),
@@ -134,6 +151,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     spool: { depth: gateway.spoolDepth(), bytes: spool.bytes() },
     problems: problems(),
     meters: meters.map((meter) => meter.view()),
+    buses: busList.map((bus) => busView(bus, realTime.monotonicMs())),
   });
   const server = config.http
     ? await serveHttp(config.http, { status: view, metrics: () => metrics.text(), problems }, certificate).catch(
@@ -155,7 +173,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   await Promise.all([gateway.run(uplink, outbox, signal), time, floorKept]);
   server?.close();
   server?.closeAllConnections();
-  for (const bus of buses.values()) bus.close();
+  await Promise.all(busList.map((bus) => bus.close()));
   await spool.close();
 }
 
@@ -167,10 +185,10 @@ function meterOf(
   metrics: Metrics,
 ) {
   const { config: meter } = found;
-  const profile = meterProfiles[meter.profile];
+  const { profile } = found;
   return new Meter({
     name: meter.name,
-    profileName: profile.name,
+    profileName: `${profile.manufacturer} ${profile.models.join(', ')}`,
     log: found.log,
     recovered: found.recovered,
     reader: found.reader,
@@ -178,7 +196,7 @@ function meterOf(
       importLimitW: meter.import_limit_w,
       exportLimitW: meter.export_limit_w,
       // Registers are floored: two readings may differ by a step more than the energy between them.
-      stepWh: 2 * profile.registerStepWh,
+      stepWh: 2 * stepWh(profile, found.recovered.lastGood?.importWh ?? 0n),
     },
     plan: { pollMs: meter.poll_seconds * 1000, leadMs: config.boundary_lead_seconds * 1000 },
     clock,
@@ -186,6 +204,12 @@ function meterOf(
     logger: log,
     counters: metrics,
   });
+}
+
+/** Smallest step of the energy registers near a reading, Wh. */
+function stepWh({ registers }: ModbusProfile, nearWh: bigint): number {
+  const energy = registers.filter(({ key }) => key === 'import' || key === 'export');
+  return Math.max(...energy.map((register) => Number(resolutionWh(register, nearWh))));
 }
 
 /** Keeps the system clock's uncertainty known, from whichever oracle answers. */

@@ -19,17 +19,20 @@ import { SystemClock } from './adapters/clock/system.js';
 import { nodeDisk } from './adapters/disk/node-disk.js';
 import { KeyStore, type MeterKey } from './adapters/keys/key-store.js';
 import { lockDirectory } from './adapters/lock.js';
-import { Bus } from './adapters/modbus/bus.js';
-import { busOpener } from './adapters/modbus/connections.js';
-import { meterProfiles } from './adapters/modbus/profiles.js';
-import { ModbusMeterReader } from './adapters/modbus/reader.js';
+import { type BusAddress, busAt } from './adapters/modbus/open.js';
+import { ProfileReader } from './adapters/modbus/reader.js';
+import { loadProfile } from './adapters/profiles/files.js';
 import { systemRandom } from './adapters/random.js';
 import { openSpool, type SpoolDamage } from './adapters/spool/spool.js';
 import type { BusConfig, GatewayConfig, MeterConfig } from './config.js';
+import type { Bus } from './domain/bus/bus.js';
+import type { BusStats } from './domain/bus/stats.js';
 import { MeterLog } from './domain/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE, type MeterState } from './domain/meter-state.js';
 import { type RecoveredMeter, RecoveryScan } from './domain/recovery.js';
+import { charTimeUs, type LineCost } from './planner/plan.js';
 import type { Counters, MeterReader, ReadingClock, RealTime, Spool } from './ports.js';
+import type { ModbusProfile } from './profiles/profile.js';
 
 /** A meter that was silent for longer than this many polls has left a gap. */
 const GAP_POLLS = 3;
@@ -76,20 +79,70 @@ export function readingClock(config: GatewayConfig, real: RealTime): FileClock |
   }
 }
 
-/** The buses of a configuration, by name. Nothing is opened before the first read. */
-export function openBuses(config: GatewayConfig, real: RealTime): Map<string, Bus> {
-  const requestMs = config.request_timeout_ms;
+/** The profile of a meter. Throws `StartError` for one whose readings could not be billed. */
+export function profileOf(meter: MeterConfig): ModbusProfile {
+  const profile = loadProfile(meter.profile);
+  if (profile.protocol !== 'modbus')
+    throw new StartError(`meter ${meter.name}: profile ${profile.id} is a SunSpec device, which is not read yet`);
+  const { bills } = profile;
+  if (!bills.import || !bills.export) {
+    const what = bills.import ? 'export' : bills.export ? 'import' : 'import and export';
+    throw new StartError(`meter ${meter.name}: ${profile.id} has no register for ${what}, so it cannot be billed`);
+  }
+  return profile;
+}
+
+/** The buses of a configuration, by name. Nothing is opened before the first read. Throws `StartError`. */
+export function openBuses(
+  config: GatewayConfig,
+  real: RealTime,
+  more: { stats?: (bus: string) => BusStats; giveUp?: (reason: string) => void } = {},
+): Map<string, Bus> {
   return new Map(
     config.buses.map((bus) => {
-      const open = busOpener(addressOf(bus), requestMs);
-      return [bus.name, new Bus({ name: bus.name, open, real, random: systemRandom, requestMs, connectMs: 3_000 })];
+      const limits = config.meters.filter((meter) => meter.bus === bus.name).map((meter) => profileOf(meter).limits);
+      const opened = busAt({
+        name: bus.name,
+        address: addressOf(bus),
+        real,
+        random: systemRandom,
+        requestMs: config.request_timeout_ms,
+        connectMs: 3_000,
+        quarantineMs: Math.max(0, ...limits.map(({ quarantineMs }) => quarantineMs)),
+        timeoutMinMs: Math.max(20, ...limits.map(({ timeoutMinMs }) => timeoutMinMs)),
+        ...(bus.rest_at_start_ms === undefined ? {} : { restMs: bus.rest_at_start_ms }),
+        ...(more.stats ? { stats: more.stats(bus.name) } : {}),
+        ...(more.giveUp ? { giveUp: more.giveUp } : {}),
+      });
+      return [bus.name, opened];
     }),
   );
 }
 
-function addressOf(bus: BusConfig) {
-  if (bus.transport !== 'serial') return { transport: bus.transport, host: bus.host, port: bus.port };
-  return { transport: bus.transport, path: bus.path, baud: bus.baud, parity: bus.parity, stopBits: bus.stop_bits };
+function addressOf(bus: BusConfig): BusAddress {
+  switch (bus.transport) {
+    case 'tcp':
+      return { transport: 'tcp', host: bus.host, port: bus.port, converter: bus.converter };
+    case 'rtu-over-tcp':
+      return { transport: 'rtu-over-tcp', host: bus.host, port: bus.port };
+    case 'serial':
+      return { transport: 'serial', path: bus.path, baud: bus.baud, parity: bus.parity, stopBits: bus.stop_bits };
+  }
+}
+
+/** Before anything was measured, a meter is taken to answer after this. */
+const TURNAROUND_US = 50_000;
+/** A character on a network costs next to nothing. */
+const NETWORK_CHAR_US = 1;
+
+function costOf(bus: BusConfig | undefined, pauseMs: number): LineCost {
+  const isSerial = bus?.transport === 'serial';
+  return {
+    charTimeUs: isSerial ? charTimeUs(bus.baud, bus.parity, bus.stop_bits) : NETWORK_CHAR_US,
+    turnaroundUs: TURNAROUND_US,
+    pauseUs: 1_000 * pauseMs,
+    transport: bus?.transport === 'tcp' ? 'tcp' : 'rtu',
+  };
 }
 
 /** A meter of the configuration with everything that was found on disk. */
@@ -99,6 +152,7 @@ export interface SetUpMeter {
   readonly log: MeterLog;
   readonly recovered: RecoveredMeter;
   readonly reader: MeterReader;
+  readonly profile: ModbusProfile;
 }
 
 export interface SetUp {
@@ -144,8 +198,20 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     });
     const bus = ports.buses.get(meter.bus);
     if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
-    const reader = new ModbusMeterReader(bus, meter.unit, meterProfiles[meter.profile], ports.clock);
-    meters.push({ config: meter, key, log, recovered, reader });
+    const profile = profileOf(meter);
+    const reader = new ProfileReader({
+      bus,
+      unit: meter.unit,
+      profile,
+      clock: ports.clock,
+      real: ports.real,
+      periodMs: 1_000 * meter.poll_seconds,
+      cost: costOf(
+        config.buses.find(({ name }) => name === meter.bus),
+        profile.limits.pauseMs,
+      ),
+    });
+    meters.push({ config: meter, key, log, recovered, reader, profile });
   }
   return { gateway, spool, damage, meters };
 }

@@ -14,6 +14,10 @@ const HELP: Record<CounterName, { help: string; labels: string[] }> = {
   connects: { help: 'Sessions with the broker', labels: [] },
   connect_errors: { help: 'Attempts to connect that failed', labels: [] },
   resends: { help: 'Times that everything beyond the watermark was sent again', labels: [] },
+  bus: {
+    help: 'What happened on a bus: requests, answers, timeouts, late, damaged and so on',
+    labels: ['bus', 'what'],
+  },
   dead_letters: { help: 'Messages that the oracles refused for good', labels: ['meter'] },
 };
 

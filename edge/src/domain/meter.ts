@@ -1,10 +1,11 @@
-import { formatKwh, windowEndMs } from '@gridtokenx/protocol';
+import { EventCode, formatKwh, windowEndMs } from '@gridtokenx/protocol';
 import {
   type Counters,
   type Logger,
   type MeterReader,
   type MeterSample,
   ReadError,
+  ReadFailure,
   type ReadingClock,
   type RealTime,
 } from '../ports.js';
@@ -49,6 +50,7 @@ export class Meter {
   #lastClosed: ClosedWindow | null = null;
   #problem: string | null = null;
   #uncommitted = 0;
+  #isForeign = false;
 
   constructor(options: MeterOptions) {
     this.#o = options;
@@ -133,12 +135,14 @@ export class Meter {
         return false;
       }
       this.#problem = null;
+      this.#isForeign = false;
       await this.#take(sample, verdict === 'good');
       return true;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       counters.add('poll_errors', { meter: this.id, reason: `read ${error.failure}` });
       this.#problem = error.message;
+      this.#foreign(error);
       // The grid goes on; close to a boundary the schedule asks again at once.
       return false;
     }
@@ -172,6 +176,13 @@ export class Meter {
       .finally(() => {
         this.#uncommitted--;
       });
+  }
+
+  /** Another master on the line is an event, once for each time that it was away before. */
+  #foreign(error: ReadError): void {
+    const isForeign = error.failure === ReadFailure.foreignMaster;
+    if (isForeign && !this.#isForeign) this.log.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));
+    this.#isForeign = isForeign;
   }
 
   async #close(nowMs: number): Promise<void> {

@@ -75,7 +75,7 @@ export class Home {
       clock: { simulated: this.clockPath },
       boundary_lead_seconds: 50,
       http: { host: '127.0.0.1', port: http },
-      buses: [{ name: 'bus', transport, host: '127.0.0.1', port: meterPort }],
+      buses: [{ name: 'bus', transport, host: '127.0.0.1', port: meterPort, rest_at_start_ms: 0 }],
       meters: [
         {
           name: 'main',

@@ -76,7 +76,8 @@ export function writeGatewayConfig(home: Home, owner: string, context: GatewayCo
     clock: { simulated: paths.clock },
     boundary_lead_seconds: Math.round(boundaryLeadMs(context.speed) / 1000),
     http: { host: HOST, port: home.httpPort },
-    buses: [{ name: 'bus-1', transport: home.transport, host: HOST, port: home.meterPort }],
+    // The simulated meters are started anew with everything else: no answer to an earlier process can come.
+    buses: [{ name: 'bus-1', transport: home.transport, host: HOST, port: home.meterPort, rest_at_start_ms: 0 }],
     meters: [
       {
         name: home.folder,

@@ -23,18 +23,24 @@ export interface OpenBusOptions {
   readonly connectMs: number;
   readonly stats?: BusStats;
   readonly giveUp?: (reason: string) => void;
+  /** Of the meters' profiles: floor of the quarantine and of the time-out, ms. */
+  readonly quarantineMs: number;
+  readonly timeoutMinMs: number;
+  readonly restMs?: number;
 }
 
-/** No network and no USB adapter is steadier than this, ms. */
-const LEAST_TIMEOUT_MS = 100;
+/** A connection of its own holds up no other meter: patience costs nothing there. */
+const LEAST_TCP_TIMEOUT_MS = 500;
 const TRANSACTION_IDS = 65_536;
 
 /** The bus at an address. Nothing is opened before the first read. */
-export function busAt({ address, ...options }: OpenBusOptions): Bus {
+export function busAt({ address, timeoutMinMs, ...options }: OpenBusOptions): Bus {
+  const isShared = address.transport !== 'tcp' || address.converter;
+  const leastTimeoutMs = isShared ? timeoutMinMs : Math.max(timeoutMinMs, LEAST_TCP_TIMEOUT_MS);
   const rest: Omit<BusOptions, 'open' | 'speed' | 'makeFraming' | 'shapes'> = {
     ...options,
     makeClient,
-    leastTimeoutMs: Math.min(LEAST_TIMEOUT_MS, options.requestMs),
+    leastTimeoutMs: Math.min(leastTimeoutMs, options.requestMs),
   };
   switch (address.transport) {
     case 'tcp': {

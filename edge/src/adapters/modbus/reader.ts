@@ -1,81 +1,115 @@
-import { type MeterReader, type MeterSample, ReadError, ReadFailure, type ReadingClock } from '../../ports.js';
-import type { Bus } from './bus.js';
-import type { MeterProfile } from './profiles.js';
+import type { Bus, Choice } from '../../domain/bus/bus.js';
+import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
+import { variants } from '../../planner/variants.js';
+import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
+import {
+  type MeterReader,
+  type MeterSample,
+  ReadError,
+  ReadFailure,
+  type ReadingClock,
+  type RealTime,
+} from '../../ports.js';
+import type { ModbusProfile } from '../../profiles/profile.js';
+import { type Block, billingFault, decodeSample } from '../../profiles/sample.js';
 
-/** An energy register above this many kWh is no reading: 2^24 Wh x 2^10, far beyond what a home's meter counts. */
-const MOST_KWH = 16_777_216;
+export interface ReaderOptions {
+  readonly bus: Bus;
+  readonly unit: number;
+  /** One that bills both directions. */
+  readonly profile: ModbusProfile;
+  readonly clock: ReadingClock;
+  readonly real: RealTime;
+  readonly periodMs: number;
+  /** What a read costs on this line, turnaround as it is before it was measured. */
+  readonly cost: LineCost;
+}
+
+interface Planned {
+  readonly request: ReadRequest;
+  /** The request, and other lengths that can stand in for it. */
+  readonly choices: readonly Choice[];
+}
+
+/** A plan is made anew when the measured turnaround is away from the planned one by more than this part of it. */
+const TURNAROUND_DRIFT = 0.5;
 
 /**
- * Reads one meter by its profile: energy in one request (import and export of one instant), then the values beside it.
- * The second request may fail without harm: then those values are not available.
+ * Reads one meter by its profile: energy first, in one request where the meter allows it (import and export of one
+ * instant), then the values beside it, which may fail without harm. Energy that does not come is asked for once more,
+ * with another length.
  */
-export class ModbusMeterReader implements MeterReader {
-  readonly #bus: Bus;
-  readonly #unit: number;
-  readonly #profile: MeterProfile;
-  readonly #clock: ReadingClock;
+export class ProfileReader implements MeterReader {
+  readonly #o: ReaderOptions;
+  #turnaroundUs: number;
+  #plan: readonly Planned[];
 
-  constructor(bus: Bus, unit: number, profile: MeterProfile, clock: ReadingClock) {
-    this.#bus = bus;
-    this.#unit = unit;
-    this.#profile = profile;
-    this.#clock = clock;
+  constructor(options: ReaderOptions) {
+    this.#o = options;
+    this.#turnaroundUs = options.cost.turnaroundUs;
+    this.#plan = planOf(options.profile, options.cost);
   }
 
   async read(): Promise<MeterSample> {
-    const { importAddress, exportAddress, valuesLength } = this.#profile;
-    const first = Math.min(importAddress, exportAddress);
-    const count = Math.abs(importAddress - exportAddress) + 2;
-    const energy = await this.#bus.read(this.#unit, 4, first, count);
-    const timeMs = this.#clock.nowMs();
-    const uncertaintyMs = this.#clock.uncertaintyMs();
-    const importWh = wattHours(energy, importAddress - first, 'import');
-    const exportWh = wattHours(energy, exportAddress - first, 'export');
-    let values: Uint8Array | null = null;
-    try {
-      values = await this.#bus.read(this.#unit, 4, 0, valuesLength);
-    } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
+    const { profile, clock, real } = this.#o;
+    this.#measure();
+    const blocks: Block[] = [];
+    const frames: Uint8Array[] = [];
+    let time: { timeMs: number; uncertaintyMs: number | null } | null = null;
+    for (const [i, planned] of this.#plan.entries()) {
+      if (i > 0 && profile.limits.pauseMs > 0) await pause(real, profile.limits.pauseMs);
+      try {
+        const { address, data, frame } = await this.#ask(planned);
+        blocks.push({ function: planned.request.function, address, data });
+        frames.push(frame);
+        if (planned.request.billing) time = { timeMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() };
+      } catch (error) {
+        if (!(error instanceof ReadError) || planned.request.billing) throw error;
+        if (error.failure === ReadFailure.foreignMaster) throw error;
+      }
     }
-    const raw = Buffer.concat([frame(this.#unit, energy), values ? frame(this.#unit, values) : new Uint8Array(0)]);
-    return { timeMs, uncertaintyMs, importWh, exportWh, ...this.#beside(values), raw };
+    const sample = decodeSample(profile, blocks);
+    const fault = billingFault(sample);
+    const { importWh, exportWh, powerW, voltageDv, frequencyChz } = sample;
+    if (!time || fault !== null || importWh === null || exportWh === null)
+      throw new ReadError(ReadFailure.badReply, fault ?? 'the meter gives no energy');
+    return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw: Buffer.concat(frames) };
   }
 
-  #beside(values: Uint8Array | null): Pick<MeterSample, 'powerW' | 'voltageDv' | 'frequencyChz'> {
-    const { powerAddress, voltageAddress, frequencyAddress } = this.#profile;
-    const within = (value: number, low: number, high: number) =>
-      value >= low && value <= high ? Math.round(value) : null;
-    const at = (address: number) => (values ? float32(values, address) : Number.NaN);
-    return {
-      powerW: within(at(powerAddress), -0x7fff_ffff, 0x7fff_ffff),
-      voltageDv: within(at(voltageAddress) * 10, 0, 0xfffe),
-      frequencyChz: within(at(frequencyAddress) * 100, 0, 0xfffe),
-    };
+  async #ask({ request, choices }: Planned) {
+    const { bus, unit, periodMs } = this.#o;
+    const read = () => bus.read(unit, request.function, choices, { periodMs });
+    if (!request.billing) return read();
+    try {
+      return await read();
+    } catch (error) {
+      const isWorth = error instanceof ReadError && error.failure === ReadFailure.timeout;
+      if (!isWorth || bus.units.get(unit)?.silentSinceMs !== null) throw error;
+      return read();
+    }
+  }
+
+  /** Plans with the turnaround that this meter has. */
+  #measure(): void {
+    const { bus, unit, profile, cost } = this.#o;
+    const measured = bus.units.get(unit)?.estimate.turnaroundMs;
+    if (measured === undefined || measured === null) return;
+    const turnaroundUs = Math.max(1, 1_000 * measured);
+    if (Math.abs(turnaroundUs - this.#turnaroundUs) <= TURNAROUND_DRIFT * this.#turnaroundUs) return;
+    this.#turnaroundUs = turnaroundUs;
+    this.#plan = planOf(profile, { ...cost, turnaroundUs });
   }
 }
 
-function float32(data: Uint8Array, register: number): number {
-  return new DataView(data.buffer, data.byteOffset, data.byteLength).getFloat32(2 * register);
+function planOf(profile: ModbusProfile, cost: LineCost): Planned[] {
+  const billing = billingRegisters(profile).filter(({ key }) => key !== 'total');
+  return planReads(polledRegisters(profile), profile.limits, cost).map((request) => {
+    const cover = request.billing
+      ? billing.filter((register) => request.registers.includes(register))
+      : request.registers;
+    const others = variants(request, profile, cost, { cover });
+    return { request, choices: [request, ...others].map(({ address, count }) => ({ address, count })) };
+  });
 }
 
-/** The only place where a register's float becomes an integer: rounded once to the nearest Wh. */
-function wattHours(data: Uint8Array, register: number, name: string): bigint {
-  const kwh = float32(data, register);
-  if (!(kwh >= 0 && kwh <= MOST_KWH)) {
-    throw new ReadError(ReadFailure.badReply, `the ${name} register reads ${kwh} kWh, which is no meter reading`);
-  }
-  return BigInt(Math.round(kwh * 1000));
-}
-
-/** The reply as it stood on the line: unit, function, byte count, data, CRC (Modbus over serial line, section 2.5). */
-function frame(unit: number, data: Uint8Array): Uint8Array {
-  const bytes = Uint8Array.of(unit, 4, data.length, ...data, 0, 0);
-  let crc = 0xffff;
-  for (const byte of bytes.subarray(0, -2)) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xa001 : crc >>> 1;
-  }
-  bytes[bytes.length - 2] = crc & 0xff;
-  bytes[bytes.length - 1] = crc >>> 8;
-  return bytes;
-}
+const pause = (real: RealTime, ms: number) => new Promise<void>((resolve) => void real.schedule(ms, resolve));

@@ -5,6 +5,7 @@ import { ProfileError, parseProfile } from '../../profiles/parse.js';
 import type { MeterProfile } from '../../profiles/profile.js';
 import { parseSunspecModels, type SunspecModels } from '../../profiles/sunspec.js';
 
+const SUFFIX = '.yaml';
 /** The profiles that ship with the gateway. */
 export const shippedProfiles = fileURLToPath(new URL('../../../profiles', import.meta.url));
 
@@ -13,19 +14,23 @@ export const shippedProfiles = fileURLToPath(new URL('../../../profiles', import
  * system's error where the folder cannot be read.
  */
 export function loadProfiles(directory: string = shippedProfiles): Map<string, MeterProfile> {
-  const names = readdirSync(directory)
-    .filter((name) => name.endsWith('.yaml'))
-    .sort();
-  return new Map(
-    names.map((name) => {
-      const file = join(directory, name);
-      const profile = parseProfile(readFileSync(file, 'utf8'), file);
-      if (`${profile.id}.yaml` !== name) {
-        throw new ProfileError(file, 1, 'id', `expected "${name.slice(0, -'.yaml'.length)}", the name of the file`);
-      }
-      return [profile.id, profile];
-    }),
-  );
+  return new Map(profileIds(directory).map((id) => [id, loadProfile(id, directory)]));
+}
+
+/** Ids of the profiles in a folder, in the order of their files; none of them is read. */
+export function profileIds(directory: string = shippedProfiles): string[] {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(SUFFIX))
+    .sort()
+    .map((name) => name.slice(0, -SUFFIX.length));
+}
+
+/** One profile. Throws `ProfileError`, or the system's error where there is no such file. */
+export function loadProfile(id: string, directory: string = shippedProfiles): MeterProfile {
+  const file = join(directory, `${id}${SUFFIX}`);
+  const profile = parseProfile(readFileSync(file, 'utf8'), file);
+  if (profile.id !== id) throw new ProfileError(file, 1, 'id', `expected "${id}", the name of the file`);
+  return profile;
 }
 
 /** Offsets and types of the SunSpec models that are known. */

@@ -42,6 +42,8 @@ export interface BusOptions {
   /** Least time-out, ms: no adapter or network is steadier than this. */
   readonly leastTimeoutMs: number;
   readonly quarantineMs?: number;
+  /** How long a line is only listened to after it was first opened, ms; default: the longest quarantine at the start. */
+  readonly restMs?: number;
   /** For campaigns, which break the rule on purpose. */
   readonly quarantineInsteadMs?: () => number;
   readonly stats?: BusStats;
@@ -319,6 +321,7 @@ export class Bus {
 
   #opened(line: Line): void {
     const { real, speed, shapes, requestMs, quarantineMs = 0 } = this.#o;
+    const restMs = this.#o.restMs ?? Math.max(quarantineMs, QUARANTINE_TIMEOUTS * requestMs);
     this.stats.add('connects');
     this.#line = line;
     this.#port = new Port({
@@ -337,7 +340,7 @@ export class Bus {
     this.#unheard = 0;
     this.#backoff.reset();
     // What a process before this one asked may be answered to us.
-    this.#restUntilMs ??= shapes ? real.monotonicMs() + Math.max(quarantineMs, QUARANTINE_TIMEOUTS * requestMs) : 0;
+    this.#restUntilMs ??= shapes ? real.monotonicMs() + restMs : 0;
     if (shapes) this.#look();
   }
 

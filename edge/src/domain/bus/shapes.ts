@@ -20,6 +20,7 @@ export const MOST_OUTSTANDING = 4;
 
 interface Use {
   readonly sentMs: number;
+  readonly timeoutMs: number;
   /** It ended without an answer, which may still come. */
   outstanding: boolean;
   /** Not to be sent again before. */
@@ -77,7 +78,13 @@ export class ShapeBook {
     const book = this.#book(unit);
     const shape = key(fn, bytes);
     book.last = shape;
-    book.uses.set(shape, { sentMs: nowMs, outstanding: false, heldMs: Number.POSITIVE_INFINITY, endedMs: nowMs });
+    book.uses.set(shape, {
+      sentMs: nowMs,
+      timeoutMs,
+      outstanding: false,
+      heldMs: Number.POSITIVE_INFINITY,
+      endedMs: nowMs,
+    });
     // The largest time-out of the last hour: rising ones push out smaller ones before them.
     while ((book.timeouts.at(-1)?.timeoutMs ?? Number.POSITIVE_INFINITY) <= timeoutMs) book.timeouts.pop();
     book.timeouts.push({ atMs: nowMs, timeoutMs });
@@ -87,7 +94,8 @@ export class ShapeBook {
 
   /** The answer came in time. It may come once more. */
   answered(unit: number, fn: number, bytes: number, nowMs: number): void {
-    this.#end(unit, fn, bytes, nowMs, false, this.#largestTimeout(this.#book(unit)));
+    const use = this.#book(unit).uses.get(key(fn, bytes));
+    this.#end(unit, fn, bytes, nowMs, false, use?.timeoutMs ?? 0);
   }
 
   /** An exception came, which says nothing about what it belongs to: the answer may still come. */

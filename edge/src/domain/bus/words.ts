@@ -1,0 +1,66 @@
+import type { Bus } from './bus.js';
+import type { UnitHealth } from './unit.js';
+
+/** Below so many requests shares say nothing. */
+const FEWEST = 20;
+const MANY = 0.02;
+
+/** What a bus suffers from, in plain words with what to do; empty when it is well. `nowMs`: monotonic. */
+export function busProblems(bus: Bus, nowMs: number): string[] {
+  const { name, stats } = bus;
+  const list: string[] = [];
+  if (bus.problem) list.push(`${name}: ${bus.problem}`);
+  if (bus.foreignUntilMs > nowMs)
+    list.push(
+      `${name}: another device (often an inverter) polls the meters on this line; nothing is signed while it does. Take it off the line, or give the gateway a line of its own`,
+    );
+  const units = [...bus.units.values()];
+  const heard = units.filter(({ silentSinceMs }) => silentSinceMs === null);
+  if (stats.counts.requests >= FEWEST && stats.counts.answers === 0 && stats.counts.damaged > stats.counts.timeouts)
+    list.push(`${name}: nothing but noise is heard: are speed and parity those of the meters?`);
+  for (const unit of units) list.push(...unitProblems(bus, unit, nowMs, heard.length > 0));
+  return list;
+}
+
+function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer: boolean): string[] {
+  const { unit, silentSinceMs, recent } = health;
+  const where = `${bus.name}, unit ${unit}`;
+  if (silentSinceMs !== null) {
+    const seconds = Math.round((nowMs - silentSinceMs) / 1_000);
+    const advice = othersAnswer
+      ? 'others on this line answer: is its unit number right, and is it on?'
+      : 'no unit on this line answers: are the two wires swapped, or is the line cut?';
+    return [`${where}: silent for ${seconds} s; ${advice}`];
+  }
+  const list: string[] = [];
+  const share = (count: number) => count / Math.max(1, recent.requests);
+  const percent = (count: number) => `${(100 * share(count)).toFixed(0)} %`;
+  if (recent.requests >= FEWEST && share(recent.damaged) > MANY)
+    list.push(
+      `${where}: ${percent(recent.damaged)} of its answers are damaged: look at the line's end resistors, its shield, and for two meters with one unit number`,
+    );
+  const lateMs = bus.book.longestLatenessMs(unit);
+  if (recent.requests >= FEWEST && share(recent.timeouts) > MANY)
+    list.push(
+      `${where}: ${percent(recent.timeouts)} of the requests bring no answer in time${lateMs > 0 ? ` (the latest came after ${lateMs.toFixed(0)} ms)` : ''}`,
+    );
+  return list;
+}
+
+/** A bus for people and machines. Milliseconds. */
+export function busView(bus: Bus, nowMs: number): Record<string, unknown> {
+  return {
+    name: bus.name,
+    counts: bus.stats.counts,
+    problems: busProblems(bus, nowMs),
+    units: [...bus.units.values()].map((health) => ({
+      unit: health.unit,
+      answers: health.silentSinceMs === null,
+      timeout_ms: Math.round(health.estimate.timeoutMs()),
+      turnaround_ms: health.estimate.turnaroundMs === null ? null : Math.round(health.estimate.turnaroundMs),
+      longest_lateness_ms: Math.round(bus.book.longestLatenessMs(health.unit)),
+      quarantine_ms: Math.round(bus.book.quarantineMs(health.unit)),
+      held_shapes: bus.book.outstanding(health.unit, nowMs),
+    })),
+  };
+}
