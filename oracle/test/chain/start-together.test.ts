@@ -35,7 +35,7 @@ async function freePort(): Promise<number> {
 async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], port: number) {
   const directory = mkdtempSync(join(tmpdir(), 'start-together-'));
   const key = join(directory, 'attestor.json');
-  writeFileSync(key, JSON.stringify([...(ATTESTORS[place]?.secretKey ?? [])]));
+  writeFileSync(key, JSON.stringify([...(ATTESTORS[place]?.secretKey ?? [])]), { mode: 0o600 });
   const database = openDatabase(join(directory, 'ledger.sqlite'), [...ledgerMigrations, ...chainMigrations]);
   const statements = new SqliteStatements(database.sqlite);
   const signer = IDENTITIES[place];

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTcp } from 'node:net';
@@ -40,7 +40,7 @@ afterAll(() => rig.close());
 beforeEach(async () => {
   await rig.restore(clean);
   dir = mkdtempSync(join(tmpdir(), 'chain-'));
-  writeFileSync(join(dir, 'attestor.json'), JSON.stringify([...attestor.secretKey]));
+  writeFileSync(join(dir, 'attestor.json'), JSON.stringify([...attestor.secretKey]), { mode: 0o600 });
   database = openDatabase(join(dir, 'ledger.sqlite'), chainMigrations);
   statements = new TestStatements();
   snapshots = { failing: false, taken: 0 };
@@ -164,5 +164,16 @@ describe('startSettlement on a real node', () => {
   it('names a key file that is none', async () => {
     writeFileSync(join(dir, 'attestor.json'), '[1,2,3]');
     await expect(start()).rejects.toThrow(/attestor\.json: attestor key: not a JSON array of 64 bytes/);
+  });
+
+  it.skipIf(process.platform === 'win32')('refuses a key file that group or others may read, and takes it back', async () => {
+    const file = join(dir, 'attestor.json');
+    for (const mode of [0o640, 0o604, 0o620, 0o601]) {
+      chmodSync(file, mode);
+      const words = `${file}: attestor key: others may read it (mode 0${mode.toString(8)}): chmod 600 ${file}, `;
+      await expect(start()).rejects.toThrow(words);
+    }
+    chmodSync(file, 0o400);
+    expect((await start()).attestor).toBe(attestor.publicKey.toBase58());
   });
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { decodeConfig, pda } from '@gridtokenx/chain-client';
 import { equalBytes, toHex } from '@gridtokenx/protocol';
 import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
@@ -16,9 +16,17 @@ export { chainMigrations } from './schema.js';
 const REGISTRY_EVERY_MS = 3_000;
 const SNAPSHOT_TIMEOUT_MS = 30_000;
 
-/** The attestor's key pair from a Solana JSON array of 64 bytes. Throws an `Error` that names the file. */
+/**
+ * The attestor's key pair from a Solana JSON array of 64 bytes, which its owner alone may read. Throws an `Error` that
+ * names the file and says what to do.
+ */
 export function readKeypair(path: string): Keypair {
   try {
+    const mode = statSync(path).mode & 0o777;
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      const shown = mode.toString(8).padStart(4, '0');
+      throw new Error(`others may read it (mode ${shown}): chmod 600 ${path}, and think about who may have copied it`);
+    }
     const bytes: unknown = JSON.parse(readFileSync(path, 'utf8'));
     if (!Array.isArray(bytes) || bytes.length !== 64) throw new Error('not a JSON array of 64 bytes');
     return Keypair.fromSecretKey(Uint8Array.from(bytes));
