@@ -166,14 +166,17 @@ describe('startSettlement on a real node', () => {
     await expect(start()).rejects.toThrow(/attestor\.json: attestor key: not a JSON array of 64 bytes/);
   });
 
-  it.skipIf(process.platform === 'win32')('refuses a key file that group or others may read, and takes it back', async () => {
-    const file = join(dir, 'attestor.json');
-    for (const mode of [0o640, 0o604, 0o620, 0o601]) {
-      chmodSync(file, mode);
-      const words = `${file}: attestor key: others may read it (mode 0${mode.toString(8)}): chmod 600 ${file}, `;
-      await expect(start()).rejects.toThrow(words);
-    }
-    chmodSync(file, 0o400);
-    expect((await start()).attestor).toBe(attestor.publicKey.toBase58());
-  });
+  it.skipIf(process.platform === 'win32')(
+    'refuses a key file that group or others may read, and takes it back',
+    async () => {
+      const file = join(dir, 'attestor.json');
+      for (const mode of [0o640, 0o604, 0o620, 0o601]) {
+        chmodSync(file, mode);
+        const words = `${file}: attestor key: others may read it (mode 0${mode.toString(8)}): chmod 600 ${file}, `;
+        await expect(start()).rejects.toThrow(words);
+      }
+      chmodSync(file, 0o400);
+      expect((await start()).attestor).toBe(attestor.publicKey.toBase58());
+    },
+  );
 });

@@ -88,9 +88,14 @@ export async function startProcess(script: string, args: readonly string[]): Pro
   let output = '';
   child.stdout?.on('data', (chunk) => (output += String(chunk)));
   child.stderr?.on('data', (chunk) => (output += String(chunk)));
-  // Not at `exit`: what it wrote last may still be on its way then.
+  // What it wrote last may still be on its way at `exit`; `close` does not come after a disconnect.
+  const written = Promise.all(
+    [child.stdout, child.stderr].map(
+      (stream) => new Promise<void>((resolve) => stream?.once('close', () => resolve())),
+    ),
+  );
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once('close', (code, signal) => resolve({ code, signal }));
+    child.once('exit', (code, signal) => void written.then(() => resolve({ code, signal })));
   });
   const ready = await new Promise<{ port?: number }>((resolve, reject) => {
     child.once('message', (message) => resolve(message as { port?: number }));
