@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
-import { isMap, isPair, LineCounter, parseDocument, type YAMLMap } from 'yaml';
 import { z } from 'zod';
 import { profileIds } from './adapters/profiles/files.js';
+import { type Fault, parseLocated } from './located.js';
 
 const port = z.int().min(1).max(65_535);
 const name = z
@@ -99,14 +99,6 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-const UNKNOWN_KEY = 'unknown key';
-
-type Path = readonly PropertyKey[];
-interface Fault {
-  readonly path: Path;
-  readonly message: string;
-}
-
 /** Reads a configuration file (YAML or JSON). Throws `ConfigError`. */
 export function loadConfig(file: string): GatewayConfig {
   let text: string;
@@ -120,30 +112,10 @@ export function loadConfig(file: string): GatewayConfig {
 
 /** Checks the text of a configuration. Throws `ConfigError` for the first thing that is wrong, in file order. */
 export function parseConfig(text: string, file: string): GatewayConfig {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const [syntax] = document.errors;
-  if (syntax) {
-    const what = syntax.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '');
-    throw new ConfigError(`${file}:${lines.linePos(syntax.pos[0]).line}: syntax: ${what}`);
-  }
-  const parsed = schema.safeParse(document.toJS() ?? {});
-  const faults = parsed.success ? crossFaults(parsed.data) : parsed.error.issues.map(faultOf);
-  const located = faults.map((fault) => ({ ...fault, line: lineOf(document.contents, fault.path, lines) }));
-  // A misspelt key is also a missing one: the misspelling is what helps.
-  const rank = (fault: Fault) => (fault.message === UNKNOWN_KEY ? 0 : 1);
-  const [first] = located.sort((a, b) => rank(a) - rank(b) || a.line - b.line);
-  if (first) throw new ConfigError(`${file}:${first.line}: ${keyText(first.path)}: ${first.message}`);
-  if (!parsed.success) throw new ConfigError(`${file}:1: file: not valid`);
-  return parsed.data;
-}
-
-function faultOf(issue: z.core.$ZodIssue): Fault {
-  if (issue.code === 'unrecognized_keys') {
-    return { path: [...issue.path, issue.keys[0] ?? ''], message: UNKNOWN_KEY };
-  }
-  const missing = issue.code === 'invalid_type' && /received undefined/.test(issue.message);
-  return { path: issue.path, message: missing ? 'is missing' : issue.message.replace(/^Invalid input: /, '') };
+  const parsed = parseLocated(text, schema, crossFaults);
+  if (parsed.ok) return parsed.value;
+  const { line, key, message } = parsed.fault;
+  throw new ConfigError(`${file}:${line}: ${key}: ${message}`);
 }
 
 /** What one key alone cannot show. */
@@ -181,32 +153,4 @@ function crossFaults(config: GatewayConfig): Fault[] {
     faults.push({ path: ['ack_threshold'], message: `${config.ack_threshold} of ${config.oracles.length} oracles` });
   }
   return faults;
-}
-
-function keyText(path: Path): string {
-  return path.length === 0 ? 'file' : path.map(String).join('.');
-}
-
-/** Line of the key at `path`, or of the nearest thing around it that is there. */
-function lineOf(root: unknown, path: Path, lines: LineCounter): number {
-  let node: unknown = root;
-  let line = 1;
-  for (const step of path) {
-    const found = stepInto(node, step);
-    if (!found) break;
-    if (found.offset !== undefined) line = lines.linePos(found.offset).line;
-    node = found.value;
-  }
-  return line;
-}
-
-function stepInto(node: unknown, step: PropertyKey): { value: unknown; offset: number | undefined } | null {
-  const range = (of: unknown) => (of as { range?: [number, number, number] | null } | null)?.range?.[0];
-  if (isMap(node)) {
-    const pair = (node as YAMLMap).items.find((item) => isPair(item) && String(item.key) === String(step));
-    return pair ? { value: pair.value, offset: range(pair.key) } : null;
-  }
-  const items = (node as { items?: unknown[] } | null)?.items;
-  const value = Array.isArray(items) && typeof step === 'number' ? items[step] : undefined;
-  return value === undefined ? null : { value, offset: range(value) };
 }
