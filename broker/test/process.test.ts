@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { base58Encode } from '@gridtokenx/protocol';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Authority, hasOpenssl, renew } from '../../deploy/tls/certificates.js';
+import { freePort } from '../../runtime/test/free-port.js';
 import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor, until } from './harness.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -51,15 +52,6 @@ function configure(port: number, httpPort: number, ...more: string[]): string {
   ];
   writeFileSync(path, lines.join('\n'));
   return path;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 function start(config: string): ChildProcess {

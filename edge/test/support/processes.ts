@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+export { freePort } from '../../../runtime/test/free-port.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 let built = false;
@@ -13,16 +14,6 @@ let built = false;
 export function build(): void {
   if (!built) execFileSync(process.execPath, [join(root, 'tools/build.mjs')], { stdio: 'inherit' });
   built = true;
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Waits for a condition; fails with its name when the deadline passes. Polled, because it spans processes. */

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
 import { afterEach, expect, it } from 'vitest';
+import { freePort } from '../../../runtime/test/free-port.js';
 import { chainMigrations, startSettlement } from '../../src/adapters/chain/index.js';
 import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
 import { serve } from '../../src/adapters/http/server.js';
@@ -22,14 +22,6 @@ const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const close of closers.reverse()) await close();
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
-}
 
 /** One oracle as the application wires it, without MQTT. */
 async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], port: number) {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { freePort } from '../../../runtime/test/free-port.js';
 
 const VERSION = 'v2.7.12';
 const BUILD = 'deploy/influx/build-influxd.sh';
@@ -153,15 +153,6 @@ function parseTables(text: string): Record<string, string>[] {
   const error = rows.find((row) => row.error);
   if (error) throw new Error(error.error);
   return rows;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 /** Waits for a condition, asking again at every turn of a short timer, with a deadline. */

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+/**
+ * Below the range from which the kernel gives ports to outgoing connections and to `listen(0)`: a port from here stays
+ * free while a service is down between a kill and its next start, whatever the other tests connect to meanwhile.
+ */
+const FIRST = 20_000;
+const COUNT = 12_000;
+/** Test files run in processes of their own with neighbouring numbers: each gets a stretch of this many ports. */
+const STRETCH = 37;
+
+let next = (process.pid * STRETCH) % COUNT;
+
+/** A TCP port on the loopback that nothing listens on now, and that this process was not given before. */
+export async function freePort(): Promise<number> {
+  for (let tried = 0; tried < COUNT; tried++) {
+    const port = FIRST + next;
+    next = (next + 1) % COUNT;
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port between ${FIRST} and ${FIRST + COUNT - 1}`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  try {
+    probe.listen(port, '127.0.0.1');
+    await once(probe, 'listening');
+  } catch {
+    return false;
+  }
+  probe.close();
+  await once(probe, 'close');
+  return true;
+}
