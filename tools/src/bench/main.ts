@@ -22,7 +22,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     run: benchPrograms,
   },
   oracle: {
-    title: 'Oracle hot path: one thread, packets of 20, beside bare libsodium on the same messages in turn (medians)',
+    title: 'Oracle hot path: packets of 20, beside bare libsodium on the same messages in turn (medians)',
     run: benchOracle,
   },
   broker: {

@@ -18,7 +18,7 @@ const LAST_SEEN_STEP_MS = 60_000;
 interface StreamGroup {
   readonly incoming: Incoming[];
   /** By gateway. */
-  readonly pairs: Map<string, Arrival>;
+  readonly pairs: Map<number, Arrival>;
 }
 
 /** The ledger on SQLite. `onStatements` is called after a commit that changed which statements are accepted. */
@@ -32,6 +32,8 @@ export class SqliteLedger implements Ledger {
   readonly #onStatements: () => void;
   readonly #gateways = new Map<string, number>();
   readonly #seen = new Map<string, number>();
+  /** By gateway: whether it may have rejected messages; absent: not looked at yet. */
+  readonly #rejecting = new Map<number, boolean>();
   #rejectsSincePrune = 0;
   /** State of the registry up to which rotations were looked at. */
   #rotationsSeen = '';
@@ -70,11 +72,14 @@ export class SqliteLedger implements Ledger {
         }
         const admitted = this.#asRegistered(arrival.admission.admitted);
         this.#withdrawReject(gateway, admitted.hash);
-        const name = `${admitted.meter.meterId}/${Buffer.from(admitted.key).toString('base64')}`;
-        const group: StreamGroup = byStream.get(name) ?? { incoming: [], pairs: new Map() };
-        byStream.set(name, group);
+        const name = `${admitted.meter.meterId}/${keyName(admitted.key)}`;
+        let group = byStream.get(name);
+        if (!group) {
+          group = { incoming: [], pairs: new Map() };
+          byStream.set(name, group);
+        }
         group.incoming.push({ admitted, arrivedMs: arrival.arrivedMs, receivedMs: arrival.receivedMs });
-        group.pairs.set(`${gateway}`, arrival);
+        group.pairs.set(gateway, arrival);
       }
       const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
       for (const { incoming, pairs } of byStream.values()) {
@@ -85,7 +90,7 @@ export class SqliteLedger implements Ledger {
           add(verdicts, Reasons.duplicate, duplicates);
         }
         for (const [gateway, arrival] of pairs) {
-          this.#link(Number(gateway), meter, arrival.receivedMs, duplicates < incoming.length);
+          this.#link(gateway, meter, arrival.receivedMs, duplicates < incoming.length);
         }
       }
     });
@@ -131,9 +136,14 @@ export class SqliteLedger implements Ledger {
   #commit(work: (effects: Effects, verdicts: Map<VerdictCode, number>) => void): Taken {
     const effects: Effects = { statementsChanged: false, verified: [], verdicts: new Map() };
     try {
-      this.#database.transaction(() => work(effects, effects.verdicts));
+      this.#database.transaction(() => {
+        work(effects, effects.verdicts);
+        this.#store.saveCounts();
+      });
     } catch (error) {
       this.#streams.forget();
+      this.#store.forgetCounts();
+      this.#rejecting.clear();
       this.#gateways.clear();
       this.#seen.clear();
       throw error;
@@ -147,7 +157,7 @@ export class SqliteLedger implements Ledger {
   }
 
   #gateway(key: Uint8Array): number {
-    const name = Buffer.from(key).toString('base64');
+    const name = keyName(key);
     const known = this.#gateways.get(name);
     if (known !== undefined) return known;
     this.#sql.addGateway.run(key);
@@ -183,6 +193,7 @@ export class SqliteLedger implements Ledger {
       add(verdicts, verdict.code, 1);
       return;
     }
+    this.#rejecting.set(gateway, true);
     this.#sql.addReject.run(
       gateway,
       hash,
@@ -204,6 +215,12 @@ export class SqliteLedger implements Ledger {
 
   /** A message that was rejected for what the registry did not show yet, and is admitted now. */
   #withdrawReject(gateway: number, hash: Uint8Array): void {
+    let mayHave = this.#rejecting.get(gateway);
+    if (mayHave === undefined) {
+      mayHave = this.#sql.anyReject.get(gateway) !== undefined;
+      this.#rejecting.set(gateway, mayHave);
+    }
+    if (!mayHave) return;
     const before = this.#sql.rejectOf.get(gateway, hash);
     if (!before) return;
     this.#sql.dropReject.run(Number(before.id));
@@ -263,6 +280,17 @@ export class SqliteLedger implements Ledger {
   }
 }
 
+/** The name of a key in maps; keys are few and their objects are kept, messages are many. */
+function keyName(key: Uint8Array): string {
+  let name = KEY_NAMES.get(key);
+  if (name === undefined) {
+    name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('base64');
+    KEY_NAMES.set(key, name);
+  }
+  return name;
+}
+const KEY_NAMES = new WeakMap<Uint8Array, string>();
+
 function add(verdicts: Map<VerdictCode, number>, code: VerdictCode, n: number): void {
   verdicts.set(code, (verdicts.get(code) ?? 0) + n);
 }
@@ -304,6 +332,7 @@ function statements({ sqlite }: Database) {
       'INSERT INTO gateway_meters (gateway, meter, last_ms) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)',
     ),
     rejectOf: one('SELECT id, reason, settled, counted FROM rejects WHERE gateway = ? AND hash = ?'),
+    anyReject: one('SELECT 1 FROM rejects WHERE gateway = ? LIMIT 1'),
     addReject: one(
       'INSERT INTO rejects (gateway, hash, bytes, reason, settled, meter, seq, counted, arrived_ms, received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),

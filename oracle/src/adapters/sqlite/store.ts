@@ -11,9 +11,9 @@ import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob, streamRo
 /** What a flush changed beside rows: told to others after the commit. */
 export interface Effects {
   statementsChanged: boolean;
-  /** Ids of readings that became verified. */
   /** Messages by new verdict. */
   readonly verdicts: Map<VerdictCode, number>;
+  /** Readings that became verified. */
   readonly verified: { readonly id: number; readonly meter: MeterRecord; readonly row: MessageRow }[];
 }
 
@@ -23,9 +23,14 @@ export interface Place {
   readonly seq: bigint;
 }
 
+/** Verdicts have numbers below this one. */
+const COUNT_KINDS = 256;
+
 /** Prepared statements over streams and messages. Every method may throw when the disk fails. */
 export class Store {
   readonly #sql;
+  /** By meter, then by kind and verdict: not stored yet. */
+  readonly #counts = new Map<string, Map<number, number>>();
 
   constructor(sqlite: DatabaseSync) {
     const one = (text: string) => sqlite.prepare(text);
@@ -190,9 +195,30 @@ export class Store {
     effects.verified.push({ id: row.id, meter, row });
   }
 
-  /** Adds to a counter; `kind` 0 counts what belongs to no stream, and duplicates. */
+  /** Adds to a counter; `kind` 0 counts what belongs to no stream, and duplicates. Stored by `saveCounts`. */
   count(meter: string, kind: number, verdict: VerdictCode, change: number): void {
-    this.#sql.count.run(meter, kind, verdict, change);
+    let counts = this.#counts.get(meter);
+    if (!counts) {
+      counts = new Map();
+      this.#counts.set(meter, counts);
+    }
+    const place = kind * COUNT_KINDS + verdict;
+    counts.set(place, (counts.get(place) ?? 0) + change);
+  }
+
+  /** Writes what was counted since the last call: a row for each counter, not one for each message. */
+  saveCounts(): void {
+    for (const [meter, counts] of this.#counts) {
+      for (const [place, change] of counts) {
+        if (change !== 0) this.#sql.count.run(meter, Math.floor(place / COUNT_KINDS), place % COUNT_KINDS, change);
+      }
+    }
+    this.#counts.clear();
+  }
+
+  /** To be called when a transaction was rolled back: what was counted in it did not happen. */
+  forgetCounts(): void {
+    this.#counts.clear();
   }
 
   /** Messages with `after` < seq < `before`, in order. */
