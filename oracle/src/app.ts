@@ -20,7 +20,7 @@ import type { Ledger } from './domain/ledger.js';
 import { describeSettlement, describeState, GatewayBook } from './domain/state.js';
 import { verdictName } from './domain/verdict.js';
 import type { Chain, ChainDeps, Database, Logger, MeterRecord, Migration, Settlements } from './ports.js';
-import { brokerDial, serverCertificate } from './secure.js';
+import { brokerDial, securePeers, serverCertificate } from './secure.js';
 import { openSeries } from './series.js';
 
 /** Parts that a test may put others around; an application takes none. */
@@ -66,7 +66,8 @@ export async function startOracle(
     ...(chainModule?.chainMigrations ?? []),
   ]);
   const statements = new SqliteStatements(database.sqlite);
-  const { peers, threshold = 1 } = config;
+  const { threshold = 1 } = config;
+  const peers = config.peers && securePeers(config.peers, path);
   const exchange = (from: Uint8Array, messages: readonly Uint8Array[]) =>
     intake.exchange(from, messages, (meterId) => views.gatewayOf(meterId));
   const chain =

@@ -64,7 +64,17 @@ const schema = z
       .optional(),
     /** The other attestors of the zones; each signs only what it would write itself. */
     peers: z
-      .array(z.strictObject({ oracle: publicKey, attestor: publicKey, url: z.url({ protocol: /^https?$/ }) }))
+      .array(
+        z.strictObject({
+          oracle: publicKey,
+          attestor: publicKey,
+          url: z.url({ protocol: /^https?$/ }).refine(hasNoPassword, 'no user or password here: requests are signed'),
+          /** PEM: the authorities trusted for https://; read at each connect. */
+          ca_file: z.string().min(1).optional(),
+          /** The name in its certificate, where it is not the one in `url`. */
+          server_name: z.string().min(1).max(253).optional(),
+        }),
+      )
       .min(1)
       .max(6)
       .optional(),
@@ -86,6 +96,13 @@ const schema = z
       if (config.broker[key] === undefined || config.broker.url.startsWith('mqtts:')) continue;
       const message = 'means nothing without TLS: write the url with mqtts://';
       context.addIssue({ code: 'custom', path: ['broker', key], message });
+    }
+    for (const [place, peer] of (config.peers ?? []).entries()) {
+      for (const key of ['ca_file', 'server_name'] as const) {
+        if (peer[key] === undefined || peer.url.startsWith('https:')) continue;
+        const message = 'means nothing without TLS: write the url with https://';
+        context.addIssue({ code: 'custom', path: ['peers', place, key], message });
+      }
     }
     const hasChain = config.rpc_url !== undefined;
     if (hasChain === (config.meters_file !== undefined)) {

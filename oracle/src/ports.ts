@@ -3,6 +3,7 @@
  * them; no adapter imports another. Every error an implementation may show is named here.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import type { Duplex } from 'node:stream';
 import type { Role, Signer, Verifier } from '@gridtokenx/protocol';
 
 /** Time that drives readings and windows (simulated or UTC): milliseconds since 1970. Never used for time-outs. */
@@ -193,6 +194,8 @@ export interface Peer {
   readonly attestor: string;
   /** Where its HTTP is; `/cosign` is asked there. */
   readonly url: string;
+  /** Opens a connection whose other side has proved its name; needed for https. Rejects with what is wrong, in words. */
+  readonly dial?: () => Promise<Duplex>;
 }
 
 /** What `POST /cosign` is answered with, as JSON: a signature, or why not. */

@@ -1,23 +1,44 @@
 import type { Duplex } from 'node:stream';
 import { CertificateFiles, dialTls } from '@gridtokenx/runtime';
 import type { Config } from './config.js';
-import type { Logger, RealClock } from './ports.js';
+import type { Logger, Peer, RealClock } from './ports.js';
 
 const CONNECT_MS = 10_000;
+/** A co-signature is worth nothing once the blockhash is old: less patience than with the broker. */
+const PEER_CONNECT_MS = 3_000;
 const CERTIFICATE_EVERY_MS = 1_000;
 const MQTTS_PORT = 8883;
+const HTTPS_PORT = 443;
 
 /** Opens connections to the broker where they are over TLS; `path` resolves the paths of the configuration. */
 export function brokerDial({ broker }: Config, path: (name: string) => string): (() => Promise<Duplex>) | undefined {
-  const { protocol, hostname, port } = new URL(broker.url);
-  if (protocol !== 'mqtts:') return undefined;
+  return new URL(broker.url).protocol === 'mqtts:' ? dialTo(broker, MQTTS_PORT, CONNECT_MS, path) : undefined;
+}
+
+/** The other oracles of the zone, with what opens connections to those that are asked over TLS. */
+export function securePeers(peers: NonNullable<Config['peers']>, path: (name: string) => string): Peer[] {
+  return peers.map((peer) => {
+    const { oracle, attestor, url } = peer;
+    if (new URL(url).protocol !== 'https:') return { oracle, attestor, url };
+    return { oracle, attestor, url, dial: dialTo(peer, HTTPS_PORT, PEER_CONNECT_MS, path) };
+  });
+}
+
+interface Trusted {
+  readonly url: string;
+  readonly ca_file?: string | undefined;
+  readonly server_name?: string | undefined;
+}
+
+function dialTo(to: Trusted, usualPort: number, timeoutMs: number, path: (name: string) => string) {
+  const { hostname, port } = new URL(to.url);
   const target = {
     host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? MQTTS_PORT : Number(port),
-    serverName: broker.server_name,
-    caFile: broker.ca_file === undefined ? undefined : path(broker.ca_file),
+    port: port === '' ? usualPort : Number(port),
+    serverName: to.server_name,
+    caFile: to.ca_file === undefined ? undefined : path(to.ca_file),
   };
-  return () => dialTls(target, CONNECT_MS);
+  return () => dialTls(target, timeoutMs);
 }
 
 /** The certificate that HTTP is served with, watched for renewals. Throws `CertificateError`. */

@@ -13,6 +13,8 @@ broker:
 http: { host: 127.0.0.1, port: 8080 }
 `;
 
+const KEY = 'SysvarC1ock11111111111111111111111111111111';
+
 function fault(text: string): string {
   try {
     parseConfig(text, 'o.yaml');
@@ -52,6 +54,16 @@ describe('configuration', () => {
       'an authority without TLS',
       quoted(GOOD.replace('  name: gridtokenx-dev', '  name: x\n  ca_file: ca.pem')),
       'o.yaml:10: broker.ca_file: means nothing without TLS: write the url with mqtts://',
+    ],
+    [
+      'an authority for a peer without TLS',
+      quoted(`${GOOD}peers:\n  - { oracle: ${KEY}, attestor: ${KEY}, url: "http://10.0.0.2", ca_file: ca.pem }\n`),
+      'o.yaml:12: peers.0.ca_file: means nothing without TLS: write the url with https://',
+    ],
+    [
+      'a password for a peer',
+      quoted(`${GOOD}peers:\n  - { oracle: ${KEY}, attestor: ${KEY}, url: "https://a:b@10.0.0.2" }\n`),
+      'o.yaml:12: peers.0.url: no user or password here: requests are signed',
     ],
     [
       'a certificate without its key',
