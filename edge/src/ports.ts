@@ -2,9 +2,14 @@ import type { Duplex } from 'node:stream';
 
 /** What the gateway's domain asks of the world. Each port states how it fails; adapters implement one port each. */
 
+/** Where a clock's time comes from: `detail` of events 3 and 4. Stable numbers. */
+export const ClockSource = { none: 0, timesyncd: 1, oracle: 2, simulated: 3 } as const;
+export type ClockSource = (typeof ClockSource)[keyof typeof ClockSource];
+
 /** The clock that drives readings and windows: the system's, or the simulated one. Milliseconds since 1970, UTC. */
 export interface ReadingClock {
   nowMs(): number;
+  source(): ClockSource;
   /** How wrong `nowMs` may be, in milliseconds; null = unknown. */
   uncertaintyMs(): number | null;
   /** Real milliseconds until this clock is expected to show `timeMs`; at least 0, a guess when the clock stands. */

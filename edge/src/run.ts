@@ -25,6 +25,7 @@ import type { ModbusProfile } from './profiles/profile.js';
 import { resolutionWh } from './profiles/sample.js';
 import { brokerDial, keepFloor, openFloor, oracleDial, peerJudge, serverCertificate } from './secure.js';
 import {
+  configHash,
   openBuses,
   provedVerifier,
   readingClock,
@@ -93,6 +94,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     log,
     counters: metrics,
     softwareHash: softwareHash(),
+    configHash: configHash(config),
     tornRecords: Math.ceil(damage.tornBytes / RECORD_BYTES),
   });
   const ids = meters.map(({ id }) => id);

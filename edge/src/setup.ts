@@ -247,6 +247,19 @@ export function softwareHash(): Uint8Array {
   return new Uint8Array(hash.digest().subarray(0, 16));
 }
 
+/** First 16 bytes of SHA-256 over the configuration as it was understood: order and comments do not count. */
+export function configHash(config: GatewayConfig): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(canonical(config)).digest().subarray(0, 16));
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
+}
+
 /** The identity of a gateway and its meters, as `init` prints it. */
 export function identityOf(gateway: Signer, meters: readonly { config: MeterConfig; key: MeterKey }[]) {
   return {

@@ -43,6 +43,8 @@ interface RunOptions {
   readonly storedThrough?: bigint;
   readonly reserve?: boolean;
   readonly at?: number;
+  /** Every byte of the configuration's hash. */
+  readonly configuration?: number;
 }
 
 /** One run of a gateway's meter on a disk, up to and including event 1 and the gaps. */
@@ -81,7 +83,9 @@ async function openRun(disk: MemoryDisk, options: RunOptions): Promise<Run> {
     },
   );
   const tornRecords = Math.ceil(damage.tornBytes / 187);
-  const start = { softwareHash: new Uint8Array(16), storedThrough: options.storedThrough ?? 0n, tornRecords };
+  const configHash = new Uint8Array(16).fill(options.configuration ?? 0);
+  const hashes = { softwareHash: new Uint8Array(16), configHash };
+  const start = { ...hashes, storedThrough: options.storedThrough ?? 0n, tornRecords };
   return { log, spool, published, time, begin: () => log.start(recovered, start) };
 }
 
@@ -415,6 +419,23 @@ describe('a restored image', () => {
   });
 });
 
+describe('the configuration', () => {
+  test('is an event with its hash where it is another one than at the start before', async () => {
+    const disk = new MemoryDisk();
+    const changes = async (configuration: number) => {
+      const run = await startRun(disk, { configuration });
+      const found = ofKind(run, Kind.event).filter(({ code }) => code === EventCode.configurationChanged);
+      await run.spool.close();
+      return found.map(({ data, seq }) => [data[0], data[15], seq - (run.published[0]?.payload.seq ?? 0n)]);
+    };
+    expect(await changes(1)).toEqual([]);
+    expect(await changes(1)).toEqual([]);
+    expect(await changes(2)).toEqual([[2, 2, 1n]]);
+    expect(await changes(2)).toEqual([]);
+    expect(await changes(1)).toEqual([[1, 1, 1n]]);
+  });
+});
+
 describe('the state file', () => {
   test('comes back as it was written, and damage is refused', () => {
     const state = {
@@ -424,7 +445,12 @@ describe('the state file', () => {
       statement: new Uint8Array(96).fill(7),
       discontinuity: { importWh: 1n, exportWh: 2n },
       discarded: [{ first: 1n, last: 9n }],
+      configHash: 'ab'.repeat(16),
     };
+    const older = encodeState(FRESH_STATE).replace(/,"config_hash":null/, '');
+    expect(older).not.toContain('config_hash');
+    expect(decodeState(older)).toEqual(FRESH_STATE);
+    expect(() => decodeState(encodeState({ ...state, configHash: 'xyz' }))).toThrow('config_hash');
     expect(decodeState(encodeState(state))).toEqual(state);
     expect(decodeState(encodeState(FRESH_STATE))).toEqual(FRESH_STATE);
     const text = encodeState(state);

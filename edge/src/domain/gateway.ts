@@ -10,6 +10,7 @@ import {
 import type { Counters, Logger, Randomness, ReadingClock, RealTime, Spool } from '../ports.js';
 import type { AckBook } from './acks.js';
 import { Backoff } from './backoff.js';
+import { ClockWatch } from './clock-watch.js';
 import { Serial } from './lock.js';
 import type { Meter } from './meter.js';
 import type { Outbox } from './outbox.js';
@@ -44,7 +45,9 @@ export interface GatewayOptions {
   readonly random: Randomness;
   readonly log: Logger;
   readonly counters: Counters;
+  /** 16 bytes each. */
   readonly softwareHash: Uint8Array;
+  readonly configHash: Uint8Array;
   /** Records that may have been cut from the ends of segments at this start. */
   readonly tornRecords: number;
 }
@@ -60,6 +63,7 @@ export class Gateway {
   readonly #dead = new Map<string, Set<bigint>>();
   #uplink: Uplink | null = null;
   #outbox: Outbox | null = null;
+  #clockWatch: ClockWatch | null = null;
   #ackSeen = false;
   #mayClose = false;
   #acksChanged = false;
@@ -136,6 +140,7 @@ export class Gateway {
     if (!signal.aborted) {
       await this.#afterAcks.run(() => this.#followAck());
       await this.#startLogs(signal);
+      this.#clockWatch = new ClockWatch(this.#o.clock, this.#o.real);
       uplink.release();
       work.push(this.#closeGate(signal), ...this.#o.meters.map((meter) => meter.run(() => this.#canClose(), signal)));
     }
@@ -169,13 +174,13 @@ export class Gateway {
 
   /** Event 1 and what is missing; waits for a disk that does not take writes. */
   async #startLogs(signal: AbortSignal): Promise<void> {
-    const { real, acks, softwareHash, tornRecords, random } = this.#o;
+    const { real, acks, softwareHash, configHash, tornRecords, random } = this.#o;
     const backoff = new Backoff(100, 10_000, random);
     for (const meter of this.#o.meters.filter(({ enrolled }) => enrolled)) {
       while (!signal.aborted) {
         try {
           const storedThrough = acks.acknowledged(meter.id);
-          await meter.log.start(meter.recovered, { softwareHash, storedThrough, tornRecords });
+          await meter.log.start(meter.recovered, { softwareHash, configHash, storedThrough, tornRecords });
           break;
         } catch (error) {
           this.#report(`meter ${meter.name} cannot start`, error);
@@ -253,10 +258,22 @@ export class Gateway {
     while (!signal.aborted) {
       await pause(real, SAVE_MS, signal);
       await this.#save();
+      await this.#tellClock();
       await this.#afterAcks.run(() => this.#followAck()).catch((error) => this.#report('after an ack', error));
       await spool
         .trim(spoolMaxBytes, (meter) => this.#safeThrough(meter, acks))
         .catch((error) => this.#report('trim', error));
+    }
+  }
+
+  /** Events 3 and 4 in the chain of each meter: its readings depend on the clock. */
+  async #tellClock(): Promise<void> {
+    for (const change of this.#clockWatch?.look() ?? []) {
+      this.#o.log.warn({ event: change.code, value: BigInt.asIntN(64, change.value).toString() }, 'the clock changed');
+      for (const { log, enrolled } of this.#o.meters) {
+        if (!enrolled) continue;
+        await log.event(change.code, change).catch((error) => this.#report(`event ${change.code}`, error));
+      }
     }
   }
 

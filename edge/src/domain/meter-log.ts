@@ -126,18 +126,19 @@ export class MeterLog {
   }
 
   /**
-   * The first messages of a run: the statement that a crash left unsigned, event 1, and every seq that will never come
-   * as event 2. `storedThrough`: what oracles are known to have; `tornRecords`: how many may have been cut off.
+   * The first messages of a run: the statement that a crash left unsigned, event 1, event 12 where the configuration
+   * changed, and every seq that will never come as event 2. `storedThrough`: what oracles are known to have; `tornRecords`: how many may have been cut off.
    */
   start(
     recovered: RecoveredMeter,
-    start: { softwareHash: Uint8Array; storedThrough: bigint; tornRecords: number },
+    start: { softwareHash: Uint8Array; configHash: Uint8Array; storedThrough: bigint; tornRecords: number },
   ): Promise<void> {
     return this.#serial.run(async () => {
       if (this.#lost) await this.#signAndCommit(this.#lost, Kind.statement);
       const before = this.#seqs.next - 1n;
       await this.#store({ boots: this.#state.boots + 1 });
       await this.#event(EventCode.started, { value: recovered.highestSeq, data: start.softwareHash });
+      await this.#configured(start.configHash);
       const from = start.storedThrough + 1n;
       const missing = withoutDeclared(this.#ports.spool.missing(this.id, from, before), [
         ...recovered.declared,
@@ -149,6 +150,15 @@ export class MeterLog {
         start.tornRecords > 0 ? recovered.highestSeq + BigInt(start.tornRecords) : recovered.highestSeq;
       for (const range of missing) await this.#declareSplit(range, tornThrough);
     });
+  }
+
+  /** Event 12 where the configuration is another one than at the start before. Signed again after a crash in between. */
+  async #configured(hash: Uint8Array): Promise<void> {
+    const configHash = toHex(hash);
+    const before = this.#state.configHash;
+    if (before === configHash) return;
+    if (before !== null) await this.#event(EventCode.configurationChanged, { data: hash });
+    await this.#store({ configHash });
   }
 
   async #declareSplit(range: { first: bigint; last: bigint }, damagedThrough: bigint): Promise<void> {

@@ -13,6 +13,8 @@ export interface MeterState {
   readonly discontinuity: { readonly importWh: bigint; readonly exportWh: bigint } | null;
   /** Seqs signed on a restored image before that was noticed: never published. */
   readonly discarded: readonly { readonly first: bigint; readonly last: bigint }[];
+  /** Hash of the configuration that event 1 or 12 was last signed under, hex; null: of before it was kept. */
+  readonly configHash: string | null;
 }
 
 export const FRESH_STATE: MeterState = {
@@ -22,6 +24,7 @@ export const FRESH_STATE: MeterState = {
   statement: null,
   discontinuity: null,
   discarded: [],
+  configHash: null,
 };
 
 /** The text of a state file. */
@@ -35,6 +38,7 @@ export function encodeState(state: MeterState): string {
     statement: state.statement && toHex(state.statement),
     discontinuity: discontinuity && [discontinuity.importWh.toString(), discontinuity.exportWh.toString()],
     discarded: state.discarded.map(({ first, last }) => [first.toString(), last.toString()]),
+    config_hash: state.configHash,
   })}\n`;
 }
 
@@ -61,6 +65,8 @@ export function decodeState(text: string): MeterState {
   const statement = value.statement === null ? null : fromHex(String(value.statement));
   if (statement && statement.length !== PAYLOAD_BYTES) fail('statement');
   const fall = value.discontinuity === null ? null : pair('discontinuity', value.discontinuity);
+  const configHash = value.config_hash ?? null;
+  if (configHash !== null && !/^[0-9a-f]{32}$/.test(String(configHash))) fail('config_hash');
   const discarded = Array.isArray(value.discarded) ? value.discarded : fail('discarded');
   return {
     reservedThrough: big('reserved_through', value.reserved_through),
@@ -72,5 +78,6 @@ export function decodeState(text: string): MeterState {
       const [first, last] = pair('discarded', range);
       return { first, last };
     }),
+    configHash: configHash === null ? null : String(configHash),
   };
 }

@@ -1,4 +1,4 @@
-import type { ReadingClock, RealTime } from '../../src/ports.js';
+import { ClockSource, type ReadingClock, type RealTime } from '../../src/ports.js';
 
 interface Timer {
   readonly at: number;
@@ -14,6 +14,7 @@ export class VirtualTime implements RealTime {
   /** Added to the reading clock: a step. */
   step = 0;
   uncertainty: number | null = 10;
+  source: ClockSource = ClockSource.oracle;
 
   constructor(startMs = Date.UTC(2026, 0, 1), speed = 1) {
     this.startMs = startMs;
@@ -23,6 +24,7 @@ export class VirtualTime implements RealTime {
   readonly clock: ReadingClock = {
     nowMs: () => this.startMs + this.#now * this.speed + this.step,
     uncertaintyMs: () => this.uncertainty,
+    source: () => this.source,
     realDelayUntil: (timeMs) => Math.max(0, (timeMs - this.clock.nowMs()) / this.speed),
   };
 

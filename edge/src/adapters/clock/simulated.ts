@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseSimulatedClock, realTimeOf, type SimulatedClock, simulatedNow } from '@gridtokenx/protocol';
-import type { ReadingClock } from '../../ports.js';
+import { ClockSource, type ReadingClock } from '../../ports.js';
 
 const CHECK_MS = 200;
 /** Two processes may have read the file at different moments. */
@@ -25,6 +25,10 @@ export class FileClock implements ReadingClock {
 
   nowMs(): number {
     return simulatedNow(this.#current(), this.#realNow());
+  }
+
+  source(): ClockSource {
+    return ClockSource.simulated;
   }
 
   uncertaintyMs(): number {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import type { ReadingClock, RealTime } from '../../ports.js';
+import { SYNCHRONISED_UNCERTAINTY_MS } from '@gridtokenx/protocol';
+import { ClockSource, type ReadingClock, type RealTime } from '../../ports.js';
 
 /** systemd-timesyncd makes this file when it has set the clock. */
 const TIMESYNCD_FLAG = '/run/systemd/timesync/synchronized';
@@ -13,10 +14,13 @@ const DRIFT = 100e-6;
  */
 export class SystemClock implements ReadingClock {
   readonly #real: RealTime;
-  #proof: { atMs: number; uncertaintyMs: number } | null = null;
+  readonly #isKept: () => boolean;
+  #proof: { atMs: number; offsetMs: number; uncertaintyMs: number } | null = null;
 
-  constructor(real: RealTime) {
+  /** `isKept`: whether a daemon keeps the system's clock right. */
+  constructor(real: RealTime, isKept: () => boolean = () => existsSync(TIMESYNCD_FLAG)) {
     this.#real = real;
+    this.#isKept = isKept;
   }
 
   nowMs(): number {
@@ -24,10 +28,19 @@ export class SystemClock implements ReadingClock {
   }
 
   uncertaintyMs(): number | null {
-    if (existsSync(TIMESYNCD_FLAG)) return TIMESYNCD_UNCERTAINTY_MS;
+    if (this.#isKept()) return TIMESYNCD_UNCERTAINTY_MS;
     if (!this.#proof) return null;
     const sinceMs = this.#real.monotonicMs() - this.#proof.atMs;
-    return Math.ceil(this.#proof.uncertaintyMs + sinceMs * DRIFT);
+    // The answer was about the clock as it stood then: whoever stepped it since may have been wrong.
+    const steppedMs = Math.abs(this.#offsetMs() - this.#proof.offsetMs);
+    return Math.ceil(this.#proof.uncertaintyMs + sinceMs * DRIFT + steppedMs);
+  }
+
+  source(): ClockSource {
+    if (this.#isKept()) return ClockSource.timesyncd;
+    const uncertaintyMs = this.uncertaintyMs();
+    const isProved = uncertaintyMs !== null && uncertaintyMs <= SYNCHRONISED_UNCERTAINTY_MS;
+    return isProved ? ClockSource.oracle : ClockSource.none;
   }
 
   realDelayUntil(timeMs: number): number {
@@ -36,6 +49,11 @@ export class SystemClock implements ReadingClock {
 
   /** An oracle's signed time differed from this clock by at most `uncertaintyMs`, the trip included. */
   proved(uncertaintyMs: number): void {
-    this.#proof = { atMs: this.#real.monotonicMs(), uncertaintyMs };
+    this.#proof = { atMs: this.#real.monotonicMs(), offsetMs: this.#offsetMs(), uncertaintyMs };
+  }
+
+  /** Changes only when the clock is stepped or slewed. */
+  #offsetMs(): number {
+    return this.#real.nowMs() - this.#real.monotonicMs();
   }
 }

@@ -137,6 +137,7 @@ export class SimulatedGateway {
       log: QUIET,
       counters,
       softwareHash: new Uint8Array(16),
+      configHash: new Uint8Array(16),
       tornRecords: Math.ceil(damage.tornBytes / 187),
     });
     const acknowledged = (which: string) => acks.acknowledged(which);

@@ -1,4 +1,4 @@
-import type { ReadingClock, RealTime } from '#edge/ports.js';
+import { ClockSource, type ReadingClock, type RealTime } from '#edge/ports.js';
 import type { RealClock } from '#oracle/ports.js';
 
 interface Timer {
@@ -48,6 +48,7 @@ export class SimulatedTime {
       clock: {
         nowMs: () => this.reading,
         uncertaintyMs: () => 10,
+        source: () => ClockSource.simulated,
         realDelayUntil: (timeMs) => Math.max(0, (timeMs - this.reading) / SPEED),
       },
       oracle: {

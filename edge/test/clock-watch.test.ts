@@ -1,0 +1,103 @@
+import { EventCode } from '@gridtokenx/protocol';
+import { describe, expect, test } from 'vitest';
+import { SystemClock } from '../src/adapters/clock/system.js';
+import { ClockWatch } from '../src/domain/clock-watch.js';
+import { ClockSource } from '../src/ports.js';
+import { VirtualTime } from './support/virtual-time.js';
+
+const stepped = (ms: number, detail: number = ClockSource.oracle) => ({
+  code: EventCode.clockStepped,
+  value: BigInt.asUintN(64, BigInt(ms)),
+  detail,
+});
+
+describe('events of the clock', () => {
+  test('a step is told with its size and direction, once; what there is at first is none', async () => {
+    const time = new VirtualTime();
+    time.step = 7_200_000;
+    const watch = new ClockWatch(time.clock, time);
+    expect(watch.look()).toEqual([]);
+    await time.advance(10_000);
+    expect(watch.look()).toEqual([]);
+    time.step -= 3_600_000;
+    expect(watch.look()).toEqual([stepped(-3_600_000)]);
+    await time.advance(120_000);
+    expect(watch.look()).toEqual([]);
+    time.step += 5_000;
+    expect(watch.look()).toEqual([stepped(5_000)]);
+  });
+
+  test('slewing is no step', async () => {
+    const time = new VirtualTime();
+    const watch = new ClockWatch(time.clock, time);
+    for (let second = 0; second < 100; second++) {
+      await time.advance(1_000);
+      time.step += 0.5;
+      expect(watch.look()).toEqual([]);
+    }
+  });
+
+  test('a clock that is stepped all the time is told once a minute, in sums', async () => {
+    const time = new VirtualTime();
+    const watch = new ClockWatch(time.clock, time);
+    const told: bigint[] = [];
+    for (let second = 0; second < 180; second++) {
+      await time.advance(1_000);
+      time.step += 2_000;
+      told.push(...watch.look().map(({ value }) => value));
+    }
+    expect(told).toEqual([2_000n, 120_000n, 120_000n]);
+  });
+
+  test('another source is told with the uncertainty that is known then', async () => {
+    const time = new VirtualTime();
+    const watch = new ClockWatch(time.clock, time);
+    time.source = ClockSource.none;
+    time.uncertainty = null;
+    expect(watch.look()).toEqual([{ code: EventCode.clockSourceChanged, value: 0xffff_ffffn, detail: 0 }]);
+    await time.advance(60_000);
+    time.source = ClockSource.timesyncd;
+    time.uncertainty = 999.2;
+    expect(watch.look()).toEqual([{ code: EventCode.clockSourceChanged, value: 1_000n, detail: 1 }]);
+  });
+
+  test('a simulated clock runs as it likes', async () => {
+    const time = new VirtualTime(0, 200);
+    time.source = ClockSource.simulated;
+    const watch = new ClockWatch(time.clock, time);
+    await time.advance(10_000);
+    time.step += 86_400_000;
+    expect(watch.look()).toEqual([]);
+  });
+});
+
+describe('the system clock', () => {
+  test('is as right as the last answer of an oracle, less so with time, and not at all after a step', async () => {
+    const time = new VirtualTime();
+    let offset = 0;
+    const real = { ...bound(time), nowMs: () => time.nowMs() + offset };
+    const clock = new SystemClock(real, () => false);
+    expect([clock.uncertaintyMs(), clock.source()]).toEqual([null, ClockSource.none]);
+    clock.proved(40);
+    expect([clock.uncertaintyMs(), clock.source()]).toEqual([40, ClockSource.oracle]);
+    await time.advance(1_000_000);
+    expect(clock.uncertaintyMs()).toBe(140);
+    offset = -3_600_000;
+    expect([clock.uncertaintyMs(), clock.source()]).toEqual([3_600_140, ClockSource.none]);
+    clock.proved(30);
+    expect([clock.uncertaintyMs(), clock.source()]).toEqual([30, ClockSource.oracle]);
+  });
+
+  test('is believed where a daemon keeps it right', () => {
+    const clock = new SystemClock(bound(new VirtualTime()), () => true);
+    expect([clock.uncertaintyMs(), clock.source()]).toEqual([1_000, ClockSource.timesyncd]);
+  });
+});
+
+function bound(time: VirtualTime) {
+  return {
+    nowMs: () => time.nowMs(),
+    monotonicMs: () => time.monotonicMs(),
+    schedule: (delayMs: number, call: () => void) => time.schedule(delayMs, call),
+  };
+}
