@@ -3,6 +3,7 @@ export * from './ack.js';
 export * from './bytes.js';
 export * from './cbor.js';
 export * from './command.js';
+export * from './connection-point.js';
 export * from './control.js';
 export * from './cose.js';
 export * from './cosign.js';

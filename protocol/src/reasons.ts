@@ -26,6 +26,7 @@ export const Reason = {
   farFuture: 19,
   windowNotRising: 20,
   unexpectedEnrolment: 21,
+  derivationMismatch: 22,
 } as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];
 
@@ -53,6 +54,7 @@ const TABLE: Record<Reason, { name: string; class: ReasonClass }> = {
   19: { name: 'far in the future', class: 'final' },
   20: { name: 'window not rising', class: 'final' },
   21: { name: 'unexpected enrolment', class: 'final' },
+  22: { name: 'derivation mismatch', class: 'final' },
 };
 
 /** Plain-English name of a reason: what people and metrics labels see. */

@@ -1,4 +1,5 @@
 import { malformedCases, messageCases, payloadCases } from './payloads.js';
+import { pointCases } from './points.js';
 import {
   ackCases,
   clockCases,
@@ -25,6 +26,7 @@ export function goldenFiles(): Record<string, object> {
     'sequences.json': { note: 'MQTT packets: CBOR sequences of messages', cases: sequenceCases() },
     'merkle.json': { note: 'RFC 6962 roots', cases: merkleCases() },
     'identities.json': { note: 'meter_id, point id, network_id', ...identityCases() },
+    'points.json': { note: 'Derived connection points, worked out by hand', cases: pointCases() },
     'topics.json': { note: 'MQTT topics', ...topicCases() },
     'tokens.json': { note: 'Sign-in tokens (docs/wire-keys.md)', cases: tokenCases() },
     'acks.json': { note: 'Acks (docs/wire-keys.md)', cases: ackCases() },
