@@ -2,6 +2,7 @@ import type { Campaign } from './campaign.js';
 
 /** All campaigns, loaded only when they are run. */
 const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
+  availability: async () => (await import('./availability/index.js')).availabilityCampaign,
   chain: async () => (await import('./chain/index.js')).chainCampaign,
   kill: async () => (await import('./kill/index.js')).killCampaign,
   ledger: async () => (await import('./ledger/index.js')).ledgerCampaign,

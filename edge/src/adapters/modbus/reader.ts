@@ -36,13 +36,15 @@ const TURNAROUND_DRIFT = 0.5;
 
 /**
  * Reads one meter by its profile: energy first, in one request where the meter allows it (import and export of one
- * instant), then the values beside it, which may fail without harm. Energy that does not come is asked for once more,
- * with another length.
+ * instant), then the values beside it, which may fail without harm. What does not come is asked for once more, with
+ * another length.
  */
 export class ProfileReader implements MeterReader {
   readonly #o: ReaderOptions;
   #turnaroundUs: number;
   #plan: readonly Planned[];
+  /** One request of a poll may be repeated beside the energy's. */
+  #mayRepeat = true;
 
   constructor(options: ReaderOptions) {
     this.#o = options;
@@ -53,13 +55,15 @@ export class ProfileReader implements MeterReader {
   async read(): Promise<MeterSample> {
     const { profile, clock, real } = this.#o;
     this.#measure();
+    const endMs = real.monotonicMs() + this.#o.periodMs;
+    this.#mayRepeat = true;
     const blocks: Block[] = [];
     const frames: Uint8Array[] = [];
     let time: { timeMs: number; uncertaintyMs: number | null } | null = null;
     for (const [i, planned] of this.#plan.entries()) {
       if (i > 0 && profile.limits.pauseMs > 0) await pause(real, profile.limits.pauseMs);
       try {
-        const { address, data, frame } = await this.#ask(planned);
+        const { address, data, frame } = await this.#ask(planned, endMs);
         blocks.push({ function: planned.request.function, address, data });
         frames.push(frame);
         if (planned.request.billing) time = { timeMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() };
@@ -76,17 +80,26 @@ export class ProfileReader implements MeterReader {
     return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw: Buffer.concat(frames) };
   }
 
-  async #ask({ request, choices }: Planned) {
-    const { bus, unit, periodMs } = this.#o;
+  /** Asks for energy once more when it does not come in time; for other values so only where the poll's time allows it. */
+  async #ask({ request, choices }: Planned, endMs: number) {
+    const { bus, unit, periodMs, real } = this.#o;
     const read = () => bus.read(unit, request.function, choices, { periodMs });
-    if (!request.billing) return read();
     try {
       return await read();
     } catch (error) {
       const isWorth = error instanceof ReadError && error.failure === ReadFailure.timeout;
-      if (!isWorth || bus.units.get(unit)?.silentSinceMs !== null) throw error;
+      const health = bus.units.get(unit);
+      if (!isWorth || !health || health.silentSinceMs !== null) throw error;
+      const leftMs = endMs - real.monotonicMs() - this.#lineMs;
+      if (!request.billing && (!this.#mayRepeat || leftMs < health.estimate.timeoutMs())) throw error;
+      this.#mayRepeat = false;
       return read();
     }
+  }
+
+  /** Line time of all requests of a poll, ms. */
+  get #lineMs(): number {
+    return this.#plan.reduce((sum, { request }) => sum + request.costUs, 0) / 1_000;
   }
 
   /** Plans with the turnaround that this meter has. */

@@ -1,11 +1,12 @@
 import { type Randomness, ReadError, ReadFailure, type RealTime } from '../../ports.js';
-import { Backoff } from '../backoff.js';
-import type { Ask, ReadFunction } from './frames.js';
+import { Connection, describe } from './connection.js';
+import { type Ask, type ReadFunction, replyLength, requestLength } from './frames.js';
 import type { Framing } from './framing.js';
-import type { Line, LineSpeed, OpenLine } from './line.js';
-import { type Answer, NoAnswer, Port } from './port.js';
+import type { LineSpeed, OpenLine } from './line.js';
+import { type Answer, NoAnswer } from './port.js';
 import { BusQueue } from './queue.js';
 import { QUARANTINE_TIMEOUTS, ShapeBook } from './shapes.js';
+import { SilentUnits } from './silent.js';
 import { BusStats } from './stats.js';
 import { UnitHealth } from './unit.js';
 
@@ -71,16 +72,8 @@ export interface ReadOptions {
   readonly periodMs: number;
 }
 
-const FIRST_RETRY_MS = 200;
-const LAST_RETRY_MS = 5_000;
 /** Nothing is signed until so long after another master was last heard. */
 const FOREIGN_MS = 60_000;
-const IDLE_LOOK_MS = 250;
-const LEAST_PROBE_MS = 500;
-/** So many requests in a row during which nothing at all was heard: the connection may be half open. */
-const SILENT_REQUESTS = 3;
-/** A port that cannot be opened because it is locked for so long, after it worked, is given up. */
-const LOCKED_MS = 60_000;
 
 /**
  * The one owner of a bus: one request in flight, own deadlines, and never the value of one register given for another
@@ -93,24 +86,11 @@ export class Bus {
   readonly units = new Map<number, UnitHealth>();
   readonly #o: BusOptions;
   readonly #queue: BusQueue;
-  readonly #backoff: Backoff;
-  readonly #framing: Framing;
+  readonly #connection: Connection;
+  readonly #silent: SilentUnits;
   readonly #clients = new Map<number, RegisterClient>();
-  readonly #probes = new Map<number, () => void>();
-  #line: Line | null = null;
-  #port: Port | null = null;
-  #closing: Promise<void> = Promise.resolve();
-  #notBeforeMs = Number.NEGATIVE_INFINITY;
-  #restUntilMs: number | null = null;
   #foreignUntilMs = Number.NEGATIVE_INFINITY;
-  #unheard = 0;
-  #worked = false;
-  #lockedSinceMs: number | null = null;
-  #closed = false;
-  #cancelLook = () => {};
   #current: { health: UnitHealth; ask: Ask; timeoutMs: number; answer: Answer | null } | null = null;
-  /** Why there is no connection, in plain words; null while there is one. */
-  problem: string | null = null;
 
   constructor(options: BusOptions) {
     this.name = options.name;
@@ -121,9 +101,22 @@ export class Bus {
       quarantineTimeouts: QUARANTINE_TIMEOUTS,
       ...(options.quarantineInsteadMs ? { insteadMs: options.quarantineInsteadMs } : {}),
     });
-    this.#framing = options.makeFraming(this.book);
-    this.#queue = new BusQueue(options.real);
-    this.#backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS, options.random);
+    const { real, leastTimeoutMs } = options;
+    this.#connection = new Connection({
+      ...options,
+      stats: this.stats,
+      framing: options.makeFraming(this.book),
+      onForeign: () => {
+        this.#foreignUntilMs = real.monotonicMs() + FOREIGN_MS;
+      },
+    });
+    this.#queue = new BusQueue(real);
+    this.#silent = new SilentUnits({ real, queue: this.#queue, book: this.book, units: this.units, leastTimeoutMs });
+  }
+
+  /** Why there is no connection, in plain words; null while there is one. */
+  get problem(): string | null {
+    return this.#connection.problem;
   }
 
   /** When another master was heard: until then nothing that is read here may be signed. Monotonic ms. */
@@ -133,7 +126,11 @@ export class Bus {
 
   /** Until when the bus only listens after a start, monotonic ms; null before it was opened. */
   get restUntilMs(): number | null {
-    return this.#restUntilMs;
+    const { openedMs } = this.#connection;
+    if (openedMs === null) return null;
+    const { shapes, requestMs, quarantineMs = 0 } = this.#o;
+    // What a process before this one asked may be answered to us.
+    return shapes ? openedMs + (this.#o.restMs ?? Math.max(quarantineMs, QUARANTINE_TIMEOUTS * requestMs)) : 0;
   }
 
   /**
@@ -144,7 +141,9 @@ export class Bus {
     const health = this.#unit(unit, options.periodMs);
     const now = this.#o.real.monotonicMs();
     if (health.silentSinceMs !== null) {
-      this.#probe(health, fn, choices);
+      const lineMs =
+        (requestLength + replyLength(Math.max(...choices.map(({ count }) => count)))) * this.#o.speed.charMs;
+      this.#silent.probe(health, lineMs, () => this.#read(health, fn, choices));
       const seconds = Math.max(0, Math.ceil((health.nextProbeMs - now) / 1000));
       const since = Math.round((now - health.silentSinceMs) / 1000);
       throw new ReadError(
@@ -152,39 +151,18 @@ export class Bus {
         `unit ${unit} on ${this.name} has not answered for ${since} s; it is asked again in ${seconds} s`,
       );
     }
-    const result = await this.#queue.run(unit, options.periodMs, () => this.#read(health, fn, choices));
-    return result;
-  }
-
-  /** Asks a silent unit from time to time, when nobody else wants the bus. */
-  #probe(health: UnitHealth, fn: ReadFunction, choices: readonly Choice[]): void {
-    const { unit } = health;
-    if (this.#probes.has(unit) || this.#closed) return;
-    const { real } = this.#o;
-    const ask = () => {
-      const run = () => this.#read(health, fn, choices);
-      this.#queue
-        .runInGap(health.estimate.timeoutMs(), run)
-        .catch(() => {})
-        .finally(() => {
-          this.#probes.delete(unit);
-          if (health.silentSinceMs !== null) this.#probe(health, fn, choices);
-        });
-    };
-    // A probe that could not be sent (no connection, all shapes held back) moves nothing: it is tried again later too.
-    const delay = Math.max(LEAST_PROBE_MS, health.nextProbeMs - real.monotonicMs());
-    this.#probes.set(unit, real.schedule(delay, ask));
+    return this.#queue.run(unit, options.periodMs, () => this.#read(health, fn, choices));
   }
 
   async #read(health: UnitHealth, fn: ReadFunction, choices: readonly Choice[]): Promise<Registers> {
     const { unit } = health;
     const { real } = this.#o;
-    await this.#connect();
+    await this.#connection.connect();
     const now = real.monotonicMs();
     this.#checkRest(now);
     const choice = this.#choose(unit, fn, choices, now);
     const ask: Ask = { unit, fn, ...choice };
-    const timeoutMs = health.estimate.timeoutMs();
+    const timeoutMs = this.#silent.timeoutMs(health);
     this.#current = { health, ask, timeoutMs, answer: null };
     try {
       const data = await this.#client(unit).read(ask);
@@ -201,7 +179,7 @@ export class Bus {
   /** What the library's port does: the request that `#read` prepared, and nothing else. */
   async #exchange(frame: Uint8Array): Promise<Uint8Array> {
     const current = this.#current;
-    const port = this.#port;
+    const { port } = this.#connection;
     if (!current || !port) throw new NoAnswer('gone', 'no connection');
     const { health, ask, timeoutMs } = current;
     const { unit, fn, count } = ask;
@@ -209,15 +187,17 @@ export class Bus {
     const bytes = 2 * count;
     if (frame.length !== 8 || frame[0] !== unit || frame[1] !== fn)
       throw new Error('not the request that was prepared');
-    // The whole wait counts: characters take time, and lateness is measured from the request on.
-    this.book.sent(unit, fn, bytes, real.monotonicMs(), timeoutMs + (13 + bytes) * speed.charMs);
+    // The whole wait counts, that of a probe as if it were in full: characters take time, and lateness is measured from
+    // the request on.
+    const wholeMs = Math.max(timeoutMs, health.estimate.timeoutMs()) + (13 + bytes) * speed.charMs;
+    this.book.sent(unit, fn, bytes, real.monotonicMs(), wholeMs);
     try {
       const answer = await port.exchange(ask, timeoutMs, health.estimate.turnaroundMs);
       const now = real.monotonicMs();
       if (answer.isException) this.book.excepted(unit, fn, bytes, now);
       else this.book.answered(unit, fn, bytes, now);
       health.answered(answer.waitedMs, answer.isException);
-      this.#unheard = 0;
+      this.#connection.answered();
       current.answer = answer;
       return answer.frame;
     } catch (error) {
@@ -230,17 +210,9 @@ export class Bus {
 
   #failed(error: unknown, health: UnitHealth, now: number): void {
     const reason = error instanceof NoAnswer ? error.reason : 'gone';
-    this.#unheard = this.#port?.heard() ? 0 : this.#unheard + 1;
     if (reason === 'timeout') this.stats.add('timeouts');
     if (reason === 'timeout' || reason === 'damaged') health.failed(now, reason === 'damaged');
-    const isTcp = !this.#o.shapes;
-    const isLost = reason === 'gone' || reason === 'violation' || (reason === 'damaged' && isTcp);
-    if (isLost || (this.#unheard >= SILENT_REQUESTS && this.#mayBeHalfOpen())) this.#drop();
-  }
-
-  /** A serial line is opened anew only when nothing was heard for many requests: it takes other meters' time. */
-  #mayBeHalfOpen(): boolean {
-    return this.#o.speed.charMs === 0 || this.#unheard >= 10 * SILENT_REQUESTS;
+    this.#connection.failed(error);
   }
 
   #choose(unit: number, fn: ReadFunction, choices: readonly Choice[], now: number): Choice {
@@ -257,8 +229,9 @@ export class Bus {
   }
 
   #checkRest(now: number): void {
-    if (this.#restUntilMs !== null && now < this.#restUntilMs) {
-      const seconds = Math.ceil((this.#restUntilMs - now) / 1000);
+    const { restUntilMs } = this;
+    if (restUntilMs !== null && now < restUntilMs) {
+      const seconds = Math.ceil((restUntilMs - now) / 1000);
       throw new ReadError(
         ReadFailure.resting,
         `${this.name} listens for ${seconds} s more: answers to requests before the start may still come`,
@@ -296,84 +269,6 @@ export class Bus {
     }
   }
 
-  async #connect(): Promise<void> {
-    if (this.#port) return;
-    const { open, real, connectMs } = this.#o;
-    if (this.#closed) throw new ReadError(ReadFailure.connection, `${this.name} is closed`);
-    if (real.monotonicMs() < this.#notBeforeMs) {
-      throw new ReadError(ReadFailure.connection, `${this.name}: ${this.problem ?? 'not connected'}`);
-    }
-    // A port that is opened before it was closed says that it is locked.
-    await this.#closing;
-    const opening = open();
-    try {
-      this.#opened(await within(real, connectMs, opening));
-    } catch (error) {
-      // One that comes after all is not used.
-      opening.then(
-        (late) => late.close(),
-        () => {},
-      );
-      this.#refused(error);
-      throw new ReadError(ReadFailure.connection, `${this.name}: ${this.problem}`, { cause: error });
-    }
-  }
-
-  #opened(line: Line): void {
-    const { real, speed, shapes, requestMs, quarantineMs = 0 } = this.#o;
-    const restMs = this.#o.restMs ?? Math.max(quarantineMs, QUARANTINE_TIMEOUTS * requestMs);
-    this.stats.add('connects');
-    this.#line = line;
-    this.#port = new Port({
-      line,
-      speed,
-      real,
-      framing: this.#framing,
-      stats: this.stats,
-      onForeign: () => {
-        this.#foreignUntilMs = real.monotonicMs() + FOREIGN_MS;
-      },
-    });
-    this.problem = null;
-    this.#worked = true;
-    this.#lockedSinceMs = null;
-    this.#unheard = 0;
-    this.#backoff.reset();
-    // What a process before this one asked may be answered to us.
-    this.#restUntilMs ??= shapes ? real.monotonicMs() + restMs : 0;
-    if (shapes) this.#look();
-  }
-
-  /** Listens between requests, so that another master does not stay unnoticed. */
-  #look(): void {
-    this.#cancelLook = this.#o.real.schedule(IDLE_LOOK_MS, () => {
-      this.#port?.listen();
-      if (this.#port) this.#look();
-    });
-  }
-
-  #refused(error: unknown): void {
-    const { real, giveUp } = this.#o;
-    const now = real.monotonicMs();
-    this.stats.add('connect_errors');
-    this.problem = describe(error);
-    this.#notBeforeMs = now + this.#backoff.next();
-    if (!this.#worked || !/lock/i.test(this.problem)) return;
-    this.#lockedSinceMs ??= now;
-    if (now - this.#lockedSinceMs >= LOCKED_MS) giveUp?.(`${this.name} cannot be opened any more: ${this.problem}`);
-  }
-
-  #drop(): void {
-    const line = this.#line;
-    if (!line) return;
-    this.stats.add('lost_connections');
-    this.#line = null;
-    this.#port = null;
-    this.#unheard = 0;
-    this.#cancelLook();
-    this.#closing = line.close();
-  }
-
   #client(unit: number): RegisterClient {
     let client = this.#clients.get(unit);
     if (!client) {
@@ -399,28 +294,7 @@ export class Bus {
 
   /** Closes the line; readers get errors from then on. */
   close(): Promise<void> {
-    this.#closed = true;
-    for (const cancel of this.#probes.values()) cancel();
-    this.#probes.clear();
-    this.#drop();
-    return this.#closing;
+    this.#silent.close();
+    return this.#connection.close();
   }
-}
-
-function within<T>(real: RealTime, delayMs: number, step: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = real.schedule(delayMs, () => reject(new Error('no connection in time')));
-    step.then(resolve, reject).finally(cancel);
-  });
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ECONNREFUSED') return 'connection refused: is the meter on, and are host and port right?';
-  if (code === 'ENOENT' || /No such file/.test(error.message)) return 'there is no such serial port: is it plugged in?';
-  if (code === 'EACCES' || /Permission denied/.test(error.message))
-    return 'the serial port may not be used: add the user to the group dialout';
-  if (/cannot lock port/i.test(error.message)) return 'the serial port is locked: another program uses it';
-  return error.message || String(code ?? error.name);
 }

@@ -2,6 +2,8 @@ import type { RealTime } from '../../ports.js';
 
 /** A probe of a silent unit waits for a gap at most this long, then it goes like all others. Milliseconds. */
 const MOST_WAIT_MS = 4_000;
+/** Probes that found no gap lie at least this far apart: several in a row would hold a poll up for long. Milliseconds. */
+const FORCED_REST_MS = 1_000;
 
 /**
  * Order on a bus: one task at a time; polls in the order they came; probes of silent units only where they hold up no
@@ -11,6 +13,7 @@ export class BusQueue {
   readonly #real: RealTime;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  #forcedNotBeforeMs = Number.NEGATIVE_INFINITY;
   /** When each unit is expected to poll next, monotonic ms. */
   readonly #expected = new Map<number, number>();
 
@@ -30,9 +33,14 @@ export class BusQueue {
     for (;;) {
       const now = this.#real.monotonicMs();
       const gapMs = this.#waiting > 0 ? 0 : this.#nextExpected(now) - now;
-      if (gapMs >= lengthMs || now >= endMs) return this.#push(task);
+      if (gapMs >= lengthMs) return this.#push(task);
+      if (now >= Math.max(endMs, this.#forcedNotBeforeMs)) {
+        this.#forcedNotBeforeMs = now + lengthMs + FORCED_REST_MS;
+        return this.#push(task);
+      }
+      const untilMs = Math.max(endMs, this.#forcedNotBeforeMs);
       await new Promise<void>((resolve) => {
-        this.#real.schedule(Math.min(endMs - now, Math.max(5, gapMs + 1)), resolve);
+        this.#real.schedule(Math.min(untilMs - now, Math.max(5, gapMs + 1)), resolve);
       });
     }
   }

@@ -33,6 +33,8 @@ interface UnitBook {
   /** Shape of the last request to this unit. */
   last: number;
   latenessMs: number;
+  /** When an answer last came that nobody waited for any more. */
+  lateMs: number;
   readonly timeouts: { atMs: number; timeoutMs: number }[];
   /** Functions asked, with the time until which their answers are expected. */
   readonly functions: Map<number, number>;
@@ -139,7 +141,9 @@ export class ShapeBook {
       book.latenessMs = lateness;
       if (use.heldMs > nowMs) use.heldMs = Math.max(use.heldMs, use.endedMs + this.quarantineMs(unit));
     }
-    return use.outstanding ? 'late' : 'repeat';
+    if (!use.outstanding) return 'repeat';
+    book.lateMs = nowMs;
+    return 'late';
   }
 
   /** Whether this unit was asked with this function lately enough for an exception to be an answer to us. */
@@ -151,6 +155,11 @@ export class ShapeBook {
   /** Longest time from a request to an answer that came too late, ms; 0 = none was seen. */
   longestLatenessMs(unit: number): number {
     return this.#units.get(unit)?.latenessMs ?? 0;
+  }
+
+  /** When a late answer of this unit was last heard, monotonic ms; before all times if none was. */
+  lateMs(unit: number): number {
+    return this.#units.get(unit)?.lateMs ?? Number.NEGATIVE_INFINITY;
   }
 
   #end(unit: number, fn: number, bytes: number, nowMs: number, outstanding: boolean, holdMs: number): void {
@@ -177,7 +186,14 @@ export class ShapeBook {
   #book(unit: number): UnitBook {
     let book = this.#units.get(unit);
     if (!book) {
-      book = { uses: new Map(), last: -1, latenessMs: 0, timeouts: [], functions: new Map() };
+      book = {
+        uses: new Map(),
+        last: -1,
+        latenessMs: 0,
+        lateMs: Number.NEGATIVE_INFINITY,
+        timeouts: [],
+        functions: new Map(),
+      };
       this.#units.set(unit, book);
     }
     return book;

@@ -6,7 +6,7 @@ import { type TimeoutBounds, TimeoutEstimate } from './timeouts.js';
 const FAILURES_TO_SILENCE = 3;
 const FIRST_PROBE_MS = 1_000;
 /** A unit that comes back is seen within 30 s. */
-const LAST_PROBE_MS = 24_000;
+const LAST_PROBE_MS = 20_000;
 /** Answers and failures that the lateness and damage in `status` are of. */
 const RECENT = 500;
 
@@ -18,6 +18,7 @@ export class UnitHealth {
   #failures = 0;
   #silentSinceMs: number | null = null;
   #nextProbeMs = 0;
+  #lastFailureMs = Number.NEGATIVE_INFINITY;
   /** Everything since the start, and shares of the last few hundred requests. */
   readonly recent = { requests: 0, timeouts: 0, damaged: 0, exceptions: 0 };
 
@@ -37,6 +38,11 @@ export class UnitHealth {
     return this.#nextProbeMs;
   }
 
+  /** When a request last ended without an answer; before all times if none did. */
+  get lastFailureMs(): number {
+    return this.#lastFailureMs;
+  }
+
   answered(waitedMs: number, isException: boolean): void {
     this.#count(isException ? 'exceptions' : null);
     // An exception is no measure of how long registers take.
@@ -49,6 +55,7 @@ export class UnitHealth {
   failed(nowMs: number, isDamaged: boolean): void {
     this.#count(isDamaged ? 'damaged' : 'timeouts');
     this.estimate.failed();
+    this.#lastFailureMs = nowMs;
     this.#failures++;
     if (this.#failures < FAILURES_TO_SILENCE) return;
     this.#silentSinceMs ??= nowMs;

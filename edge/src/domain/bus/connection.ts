@@ -1,0 +1,169 @@
+import { type Randomness, ReadError, ReadFailure, type RealTime } from '../../ports.js';
+import { Backoff } from '../backoff.js';
+import type { Framing } from './framing.js';
+import type { Line, LineSpeed, OpenLine } from './line.js';
+import { NoAnswer, Port } from './port.js';
+import type { BusStats } from './stats.js';
+
+export interface ConnectionOptions {
+  readonly name: string;
+  readonly open: OpenLine;
+  readonly real: RealTime;
+  readonly random: Randomness;
+  readonly speed: LineSpeed;
+  readonly framing: Framing;
+  /** Whether answers are told apart by their shape only: serial lines, converters. */
+  readonly shapes: boolean;
+  readonly connectMs: number;
+  readonly stats: BusStats;
+  /** Another master was heard. */
+  readonly onForeign: () => void;
+  /** A port that worked cannot be opened any more: only a new process helps. */
+  readonly giveUp?: (reason: string) => void;
+}
+
+const FIRST_RETRY_MS = 200;
+const LAST_RETRY_MS = 5_000;
+const IDLE_LOOK_MS = 250;
+/** So many requests in a row during which nothing at all was heard: the connection may be half open. */
+const SILENT_REQUESTS = 3;
+/** A serial line is opened anew only after many more of them: that takes other meters' time. */
+const SILENT_REQUESTS_SERIAL = 10 * SILENT_REQUESTS;
+/** A port that cannot be opened because it is locked for so long, after it worked, is given up. */
+const LOCKED_MS = 60_000;
+
+/** The line of a bus: opened when it is needed, dropped when it cannot be trusted, opened again with back-off. */
+export class Connection {
+  readonly #o: ConnectionOptions;
+  readonly #backoff: Backoff;
+  #line: Line | null = null;
+  #port: Port | null = null;
+  #closing: Promise<void> = Promise.resolve();
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #unheard = 0;
+  #worked = false;
+  #lockedSinceMs: number | null = null;
+  #closed = false;
+  #cancelLook = () => {};
+  /** When the line was first opened, monotonic ms. */
+  openedMs: number | null = null;
+  /** Why there is no connection, in plain words; null while there is one. */
+  problem: string | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#o = options;
+    this.#backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS, options.random);
+  }
+
+  get port(): Port | null {
+    return this.#port;
+  }
+
+  /** Opens the line unless it is open. Rejects with `ReadError`. */
+  async connect(): Promise<void> {
+    if (this.#port) return;
+    const { name, open, real, connectMs } = this.#o;
+    if (this.#closed) throw new ReadError(ReadFailure.connection, `${name} is closed`);
+    if (real.monotonicMs() < this.#notBeforeMs) {
+      throw new ReadError(ReadFailure.connection, `${name}: ${this.problem ?? 'not connected'}`);
+    }
+    // A port that is opened before it was closed says that it is locked.
+    await this.#closing;
+    const opening = open();
+    try {
+      this.#opened(await within(real, connectMs, opening));
+    } catch (error) {
+      // One that comes after all is not used.
+      opening.then(
+        (late) => late.close(),
+        () => {},
+      );
+      this.#refused(error);
+      throw new ReadError(ReadFailure.connection, `${name}: ${this.problem}`, { cause: error });
+    }
+  }
+
+  #opened(line: Line): void {
+    const { real, speed, shapes, framing, stats, onForeign } = this.#o;
+    stats.add('connects');
+    this.#line = line;
+    this.#port = new Port({ line, speed, real, framing, stats, onForeign });
+    this.problem = null;
+    this.#worked = true;
+    this.#lockedSinceMs = null;
+    this.#unheard = 0;
+    this.#backoff.reset();
+    this.openedMs ??= real.monotonicMs();
+    if (shapes) this.#look();
+  }
+
+  /** Listens between requests, so that another master does not stay unnoticed. */
+  #look(): void {
+    this.#cancelLook = this.#o.real.schedule(IDLE_LOOK_MS, () => {
+      this.#port?.listen();
+      if (this.#port) this.#look();
+    });
+  }
+
+  #refused(error: unknown): void {
+    const { name, real, stats, giveUp } = this.#o;
+    const now = real.monotonicMs();
+    stats.add('connect_errors');
+    this.problem = describe(error);
+    this.#notBeforeMs = now + this.#backoff.next();
+    if (!this.#worked || !/lock/i.test(this.problem)) return;
+    this.#lockedSinceMs ??= now;
+    if (now - this.#lockedSinceMs >= LOCKED_MS) giveUp?.(`${name} cannot be opened any more: ${this.problem}`);
+  }
+
+  /** A request was answered. */
+  answered(): void {
+    this.#unheard = 0;
+  }
+
+  /** A request failed: the line is dropped if that says that it can no longer be trusted. */
+  failed(error: unknown): void {
+    const reason = error instanceof NoAnswer ? error.reason : 'gone';
+    this.#unheard = this.#port?.heard() ? 0 : this.#unheard + 1;
+    const { shapes, speed } = this.#o;
+    const isLost = reason === 'gone' || reason === 'violation' || (reason === 'damaged' && !shapes);
+    const most = speed.charMs === 0 ? SILENT_REQUESTS : SILENT_REQUESTS_SERIAL;
+    if (isLost || this.#unheard >= most) this.#drop();
+  }
+
+  #drop(): void {
+    const line = this.#line;
+    if (!line) return;
+    this.#o.stats.add('lost_connections');
+    this.#line = null;
+    this.#port = null;
+    this.#unheard = 0;
+    this.#cancelLook();
+    this.#closing = line.close();
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#drop();
+    return this.#closing;
+  }
+}
+
+function within<T>(real: RealTime, delayMs: number, step: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = real.schedule(delayMs, () => reject(new Error('no connection in time')));
+    step.then(resolve, reject).finally(cancel);
+  });
+}
+
+/** What went wrong when a line was opened or a request was sent, for the installer. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ECONNREFUSED') return 'connection refused: is the meter on, and are host and port right?';
+  if (code === 'ENOENT' || /No such file/.test(error.message)) return 'there is no such serial port: is it plugged in?';
+  if (code === 'EACCES' || /Permission denied/.test(error.message))
+    return 'the serial port may not be used: add the user to the group dialout';
+  if (/cannot lock port/i.test(error.message)) return 'the serial port is locked: another program uses it';
+  return error.message || String(code ?? error.name);
+}

@@ -1,0 +1,94 @@
+import type { RealTime } from '../../ports.js';
+import type { BusQueue } from './queue.js';
+import type { ShapeBook } from './shapes.js';
+import type { UnitHealth } from './unit.js';
+
+/** Probes of one unit follow one another at most this fast, and are looked at this often, ms. */
+const LEAST_PROBE_MS = 500;
+const LOOK_MS = 1_000;
+
+export interface SilentUnitsOptions {
+  readonly real: RealTime;
+  readonly queue: BusQueue;
+  readonly book: ShapeBook;
+  /** All units of the bus. */
+  readonly units: ReadonlyMap<number, UnitHealth>;
+  readonly leastTimeoutMs: number;
+}
+
+interface Probe {
+  readonly health: UnitHealth;
+  readonly lineMs: number;
+  readonly read: () => Promise<unknown>;
+}
+
+/**
+ * Units that do not answer are asked from time to time, by themselves and when nobody else wants the bus. They are waited
+ * for no longer than the slowest of those that answer: one that is slower still is heard too late, is then known to be
+ * there, and is waited for in full.
+ */
+export class SilentUnits {
+  readonly #o: SilentUnitsOptions;
+  readonly #probes = new Map<number, () => void>();
+  #closed = false;
+
+  constructor(options: SilentUnitsOptions) {
+    this.#o = options;
+  }
+
+  /** Asks a silent unit by `read`, which takes `lineMs` beside the wait, until it answers. Scheduled once for each unit. */
+  probe(health: UnitHealth, lineMs: number, read: () => Promise<unknown>): void {
+    const { unit } = health;
+    if (this.#probes.has(unit) || this.#closed) return;
+    this.#wait({ health, lineMs, read }, LEAST_PROBE_MS);
+  }
+
+  #wait(probe: Probe, leastMs: number): void {
+    const { real } = this.#o;
+    const { health } = probe;
+    const dueMs = this.#isHeard(health) ? 0 : health.nextProbeMs - real.monotonicMs();
+    // A probe that could not be sent (no connection, all shapes held back) moves nothing: it is tried again later too.
+    const delay = Math.max(leastMs, Math.min(LOOK_MS, dueMs));
+    this.#probes.set(
+      health.unit,
+      real.schedule(delay, () => {
+        if (health.silentSinceMs === null) this.#probes.delete(health.unit);
+        else if (this.#isHeard(health) || real.monotonicMs() >= health.nextProbeMs) this.#ask(probe);
+        else this.#wait(probe, 0);
+      }),
+    );
+  }
+
+  #ask(probe: Probe): void {
+    const { health, lineMs, read } = probe;
+    this.#o.queue
+      .runInGap(this.timeoutMs(health) + lineMs, read)
+      .catch(() => {})
+      .finally(() => {
+        if (this.#closed || health.silentSinceMs === null) this.#probes.delete(health.unit);
+        else this.#wait(probe, LEAST_PROBE_MS);
+      });
+  }
+
+  /** How long a unit is waited for, silent or not, ms. */
+  timeoutMs(health: UnitHealth): number {
+    const own = health.estimate.timeoutMs();
+    if (health.silentSinceMs === null || this.#isHeard(health)) return own;
+    let slowest = 0;
+    for (const { silentSinceMs, estimate } of this.#o.units.values()) {
+      if (silentSinceMs === null && estimate.turnaroundMs !== null) slowest = Math.max(slowest, estimate.timeoutMs());
+    }
+    return slowest === 0 ? own : Math.min(own, Math.max(this.#o.leastTimeoutMs, slowest));
+  }
+
+  /** Whether a silent unit has answered after all, too late, since it was asked last. */
+  #isHeard({ unit, lastFailureMs }: UnitHealth): boolean {
+    return this.#o.book.lateMs(unit) > lastFailureMs;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const cancel of this.#probes.values()) cancel();
+    this.#probes.clear();
+  }
+}

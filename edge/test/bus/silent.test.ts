@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import { makeClient } from '../../src/adapters/modbus/library.js';
+import { Bus } from '../../src/domain/bus/bus.js';
+import { withCrc } from '../../src/domain/bus/crc.js';
+import { RtuFraming } from '../../src/domain/bus/framing.js';
+import type { Line } from '../../src/domain/bus/line.js';
+import { serialSpeed } from '../../src/domain/bus/line.js';
+import { VirtualTime } from '../support/virtual-time.js';
+
+const CHOICES = [4, 6, 8, 10, 12, 14].map((count) => ({ address: 0, count }));
+const PERIOD_MS = 5_000;
+
+/** A line whose units answer after `delayMs`; null: not at all. */
+class TimedLine implements Line {
+  readonly asked: { unit: number; atMs: number }[] = [];
+  readonly delayMs = new Map<number, number | null>();
+  readonly #time: VirtualTime;
+  #input: Uint8Array = new Uint8Array(0);
+  constructor(time: VirtualTime) {
+    this.#time = time;
+  }
+  async write(request: Uint8Array): Promise<void> {
+    const [unit = 0, fn = 0, , , , count = 0] = request;
+    this.asked.push({ unit, atMs: this.#time.monotonicMs() });
+    const delayMs = this.delayMs.get(unit) ?? null;
+    if (delayMs === null) return;
+    const answer = withCrc(Uint8Array.of(unit, fn, 2 * count, ...new Uint8Array(2 * count)));
+    this.#time.schedule(delayMs, () => {
+      this.#input = Buffer.concat([this.#input, answer]);
+    });
+  }
+  read(): Uint8Array {
+    const bytes = this.#input;
+    this.#input = new Uint8Array(0);
+    return bytes;
+  }
+  onArrival(): void {}
+  async close(): Promise<void> {}
+}
+
+function setUp() {
+  const time = new VirtualTime();
+  const line = new TimedLine(time);
+  const bus = new Bus({
+    name: 'bus',
+    open: async () => line,
+    makeClient,
+    real: time,
+    random: { bytes: (n) => new Uint8Array(n), fraction: () => 0.99 },
+    speed: serialSpeed(9_600, 'none', 1),
+    shapes: true,
+    makeFraming: (book) => new RtuFraming(book),
+    requestMs: 1_000,
+    connectMs: 1_000,
+    leastTimeoutMs: 100,
+    restMs: 0,
+  });
+  const poll = async (unit: number) => {
+    const result = bus.read(unit, 3, CHOICES, { periodMs: PERIOD_MS }).then(
+      () => true,
+      () => false,
+    );
+    return result;
+  };
+  /** Polls both units every period. */
+  const pollFor = async (ms: number) => {
+    for (let at = 0; at < ms; at += PERIOD_MS) {
+      void poll(2);
+      void poll(1);
+      await time.advance(PERIOD_MS);
+    }
+  };
+  return { time, line, bus, pollFor };
+}
+
+test('a silent unit is waited for no longer than those that answer, and a slow one is found all the same', async () => {
+  const { time, line, bus, pollFor } = setUp();
+  line.delayMs.set(2, 40);
+  line.delayMs.set(1, null);
+  await pollFor(120_000);
+  const health = bus.units.get(1);
+  expect(health?.silentSinceMs).not.toBeNull();
+  expect(health?.estimate.timeoutMs()).toBe(1_000);
+  expect(bus.units.get(2)?.estimate.timeoutMs()).toBe(100);
+  // Nobody wants the line between the polls: what follows a probe is nothing until its wait is over.
+  const probes = line.asked.filter(({ unit, atMs }) => unit === 1 && atMs > 60_000);
+  expect(probes.length).toBeGreaterThan(2);
+  // Slower than anything that answers here.
+  line.delayMs.set(1, 700);
+  const sinceMs = time.monotonicMs();
+  let seenMs: number | null = null;
+  for (let i = 0; i < 60 && seenMs === null; i++) {
+    await pollFor(PERIOD_MS);
+    if (health?.silentSinceMs === null) seenMs = time.monotonicMs();
+  }
+  expect(bus.stats.counts.late).toBeGreaterThan(0);
+  expect((seenMs ?? Number.POSITIVE_INFINITY) - sinceMs).toBeLessThanOrEqual(30_000);
+});
+
+test('what is heard late is never used, and the shape of a probe is held as long as that of any request', async () => {
+  const { line, bus, pollFor, time } = setUp();
+  line.delayMs.set(2, 40);
+  line.delayMs.set(1, null);
+  await pollFor(60_000);
+  const probed = line.asked.findLast(({ unit }) => unit === 1);
+  expect(bus.book.outstanding(1, time.monotonicMs())).toBeGreaterThan(0);
+  // 12 times the whole first time-out, not 12 times that of the probe.
+  expect(bus.book.quarantineMs(1)).toBeGreaterThanOrEqual(12_000);
+  expect(probed).toBeDefined();
+});
