@@ -4,7 +4,7 @@ import { Bus } from '#edge/domain/bus/bus.js';
 import { RtuFraming } from '#edge/domain/bus/framing.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
 import { charTimeUs } from '#edge/planner/plan.js';
-import type { MeterSample } from '#edge/ports.js';
+import { ClockSource, type MeterSample } from '#edge/ports.js';
 import { parseProfile } from '#edge/profiles/parse.js';
 import type { ModbusProfile } from '#edge/profiles/profile.js';
 import { EventClock } from '../misattribution/clock.js';
@@ -94,6 +94,7 @@ export class Rig {
     const { clock, bus } = this;
     const reading = {
       nowMs: () => clock.nowMs(),
+      source: () => ClockSource.simulated,
       uncertaintyMs: () => 1,
       realDelayUntil: (timeMs: number) => Math.max(0, timeMs - clock.nowMs()),
     };
