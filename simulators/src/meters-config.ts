@@ -1,31 +1,105 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { MODELS } from './models.js';
+import { meterMapIds } from './profile-map.js';
 
 const port = z.int().min(0).max(65_535);
 const wh = z.union([z.int().nonnegative(), z.string().regex(/^\d{1,15}$/)]).transform((value) => BigInt(value));
 
-const meterSchema = z.strictObject({
+const rate = z.number({ error: 'expected a probability' }).min(0).max(1);
+const ms = z.number().min(0).max(3_600_000);
+const range = z.tuple([ms, ms], { error: 'expected two times in ms, from and to' }).refine(([from, to]) => from <= to, {
+  error: 'expected from <= to',
+});
+const unit = z.int().min(1).max(247);
+const parity = z.enum(['none', 'even', 'odd']);
+
+/** Faults of one meter; probabilities are of an answer, times are real milliseconds. */
+const faultsSchema = z.strictObject({
+  /** The same seed gives the same faults. */
+  seed: z.int().min(1).default(1),
+  late: z.strictObject({ rate, ms: range }).optional(),
+  copy: z.strictObject({ rate, within_ms: ms }).optional(),
+  drop: rate.optional(),
+  truncate: rate.optional(),
+  glue: rate.optional(),
+  corrupt: rate.optional(),
+  exception: rate.optional(),
+  wrong_unit: rate.optional(),
+  echo: rate.optional(),
+  restart: z.strictObject({ every_ms: ms.min(1_000), down_ms: ms, loses_wh: wh.default(0n) }).optional(),
+  frozen_after_ms: ms.optional(),
+  rollover_wh: wh.refine((value) => value >= 2n, { error: 'expected at least 2 Wh' }).optional(),
+});
+
+const models = new Set<string>([...MODELS, ...meterMapIds()]);
+
+const common = {
   home: z.string().min(1),
-  model: z.enum(MODELS),
-  transport: z.enum(['tcp', 'rtu-over-tcp']),
-  host: z.string().min(1).default('127.0.0.1'),
-  port,
-  unit: z.int().min(1).max(247),
+  model: z.string().refine((id) => models.has(id), { error: `expected one of ${[...models].join(', ')}` }),
+  unit,
   serial: z.int().min(1).max(0xffff_ffff),
   initial_import_wh: wh,
   initial_export_wh: wh,
+  /** From and to. */
+  turnaround_ms: range.optional(),
+  /** How its port is set; without it as the profile says of a new meter. Over TCP it is what paces a meter. */
+  line: z.strictObject({ baud: z.int().min(300).max(1_000_000), parity, stop_bits: z.literal([1, 2]) }).optional(),
+  faults: faultsSchema.optional(),
+};
+
+const meterSchema = z.discriminatedUnion(
+  'transport',
+  [
+    z.strictObject({
+      transport: z.literal('tcp'),
+      ...common,
+      host: z.string().min(1).default('127.0.0.1'),
+      port,
+      converter: z.boolean().default(false),
+    }),
+    z.strictObject({
+      transport: z.literal('rtu-over-tcp'),
+      ...common,
+      host: z.string().min(1).default('127.0.0.1'),
+      port,
+    }),
+    z.strictObject({ transport: z.literal('pty'), ...common, pty: z.string().min(1) }),
+  ],
+  { error: 'expected tcp, rtu-over-tcp or pty' },
+);
+
+const ptySchema = z.strictObject({
+  /** Path of the link that leads to the device. */
+  link: z.string().min(1),
+  /** What comes within so many ms is handed over together. */
+  gather_ms: ms.default(0),
+  echo: z.boolean().default(false),
+  /** What the master is taken to have set: a pty cannot show it. */
+  master_parity: parity.optional(),
+  second_master: z
+    .strictObject({
+      every_ms: ms.min(100),
+      unit,
+      function: z.literal([3, 4]),
+      address: z.int().min(0).max(65_535),
+      count: z.int().min(1).max(125),
+    })
+    .optional(),
 });
 
 const schema = z.strictObject({
   clock: z.string().min(1),
   profiles: z.string().min(1),
   meters: z.array(meterSchema).min(1),
+  /** Serial buses by name. */
+  ptys: z.record(z.string().min(1), ptySchema).default({}),
   http: z.strictObject({ host: z.string().min(1), port }).optional(),
 });
 
 export type MetersConfig = z.output<typeof schema>;
 export type MeterConfig = MetersConfig['meters'][number];
+export type FaultsConfig = z.output<typeof faultsSchema>;
 
 /** A configuration that cannot be used; the message is `FILE:LINE: key: what`. */
 export class MetersConfigError extends Error {

@@ -52,7 +52,8 @@ export function answerPdu(unit: ModbusUnit, pdu: Uint8Array): Uint8Array {
 export interface Request {
   readonly unit: number;
   readonly pdu: Uint8Array;
-  readonly wrap: (pdu: Uint8Array) => Uint8Array;
+  /** As the request was wrapped; for its own unit where no other is named. */
+  readonly wrap: (pdu: Uint8Array, unit?: number) => Uint8Array;
 }
 
 /** Cuts requests out of a byte stream that may be split anywhere. Null asks to close the connection. */
@@ -84,7 +85,7 @@ export function mbapFramer(): Framer {
         if (rest.length < 6 + length) break;
         const head = rest.slice(0, 4);
         const unit = rest[6] ?? 0;
-        requests.push({ unit, pdu: rest.slice(7, 6 + length), wrap: (pdu) => mbapFrame(head, unit, pdu) });
+        requests.push({ unit, pdu: rest.slice(7, 6 + length), wrap: (pdu, as = unit) => mbapFrame(head, as, pdu) });
         rest = rest.slice(6 + length);
       }
       return requests;
@@ -110,7 +111,7 @@ export function rtuFramer(): Framer {
     if (length < 4 || crc16(frame.subarray(0, -2)) !== crc) return null;
     rest = rest.slice(length);
     const unit = frame[0] ?? 0;
-    return { unit, pdu: frame.slice(1, -2), wrap: (pdu) => rtuFrame(unit, pdu) };
+    return { unit, pdu: frame.slice(1, -2), wrap: (pdu, as = unit) => rtuFrame(as, pdu) };
   };
   return {
     push(bytes) {

@@ -1,5 +1,9 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { answerPdu, type Framer, type ModbusUnit, mbapFramer, rtuFramer } from './modbus-frames.js';
+import { type Carrier, converterCarrier, rtuCarrier, tcpCarrier } from './line/carrier.js';
+import { type Chance, seededChance } from './line/chance.js';
+import { type LineMeter, MeterLine, type SecondMaster } from './line/meter-line.js';
+import { type LineTime, realTime } from './line/time.js';
+import { type Framer, type ModbusUnit, mbapFramer, type Request, rtuFramer } from './modbus-frames.js';
 
 /** How a meter is reached: Modbus TCP, or RTU frames over a TCP connection as serial converters carry them. */
 export type MeterTransport = 'tcp' | 'rtu-over-tcp';
@@ -8,20 +12,57 @@ export type MeterTransport = 'tcp' | 'rtu-over-tcp';
 const SILENCE_MS = 20;
 const MAX_CONNECTIONS = 32;
 
-/** One listening address with its units. A request to a unit that is not there gets no answer, as on a line. */
+export interface ModbusServerOptions {
+  /** Modbus TCP: a converter that gives whatever comes from its line the transaction of the newest open request. */
+  readonly converter?: boolean;
+  /** RTU frames: every request comes back. */
+  readonly echo?: boolean;
+  readonly gatherMs?: number;
+  readonly secondMaster?: SecondMaster;
+  /** For tests; default: the machine's clock. */
+  readonly time?: LineTime;
+  readonly chance?: Chance;
+}
+
+/**
+ * One listening address with its meters. A request to a unit that is not there gets no answer, as on a line. Raw RTU
+ * answers go to the newest connection, whoever asked: what a converter holds outlives a connection.
+ */
 export class ModbusServer {
   readonly transport: MeterTransport;
-  readonly #units: ReadonlyMap<number, ModbusUnit>;
+  /** What was asked and answered. */
+  readonly line: MeterLine;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Requests answered since the start, exceptions included. */
-  answered = 0;
+  #newest: Request | null = null;
 
-  constructor(transport: MeterTransport, units: ReadonlyMap<number, ModbusUnit>) {
+  /** `meters`: on a line, or just registers by unit, which answer at once. */
+  constructor(
+    transport: MeterTransport,
+    meters: readonly LineMeter[] | ReadonlyMap<number, ModbusUnit>,
+    options: ModbusServerOptions = {},
+  ) {
     this.transport = transport;
-    this.#units = units;
+    this.line = new MeterLine({
+      meters: 'get' in meters ? [...meters].map(([unit, registers]) => promptMeter(unit, registers)) : meters,
+      carrier: this.#carrier(options.converter ?? false),
+      // A converter's port is set for its meters.
+      master: () => ({ baud: null, parity: null }),
+      time: options.time ?? realTime,
+      chance: options.chance ?? seededChance(1),
+      gatherMs: options.gatherMs ?? 0,
+      echo: (options.echo ?? false) && transport === 'rtu-over-tcp',
+      ...(options.secondMaster ? { secondMaster: options.secondMaster } : {}),
+    });
     this.#server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
     this.#server.maxConnections = MAX_CONNECTIONS;
+    if (transport === 'rtu-over-tcp')
+      this.line.startSecondMaster({ say: (bytes) => this.#toNewest(bytes), end: () => {} });
+  }
+
+  /** Requests answered since the start, exceptions included. */
+  get answered(): number {
+    return this.line.answered;
   }
 
   /** Listens and returns the port (a free one for 0). Rejects with the system's error, such as EADDRINUSE. */
@@ -36,20 +77,48 @@ export class ModbusServer {
   }
 
   close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.line.close();
+    this.dropConnections();
     return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  /** Ends every connection; what is on the line stays. */
+  dropConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #carrier(isConverter: boolean): Carrier {
+    if (this.transport === 'rtu-over-tcp') return rtuCarrier;
+    if (!isConverter) return tcpCarrier;
+    return converterCarrier(
+      () => this.#newest,
+      () => {
+        this.#newest = null;
+      },
+    );
+  }
+
+  #toNewest(bytes: Uint8Array): void {
+    const newest = [...this.#sockets].at(-1);
+    if (newest?.writable) newest.write(bytes);
   }
 
   #serve(socket: Socket): void {
     this.#sockets.add(socket);
-    const framer: Framer = this.transport === 'tcp' ? mbapFramer() : rtuFramer();
+    const isRtu = this.transport === 'rtu-over-tcp';
+    const framer: Framer = isRtu ? rtuFramer() : mbapFramer();
     let silence: NodeJS.Timeout | undefined;
+    const reply = {
+      say: (bytes: Uint8Array) => {
+        if (isRtu) this.#toNewest(bytes);
+        else if (socket.writable) socket.write(bytes);
+      },
+      end: () => socket.destroySoon(),
+    };
     const answer = (requests: ReturnType<Framer['silence']>) => {
-      for (const { unit, pdu, wrap } of requests) {
-        const target = this.#units.get(unit);
-        if (!target) continue;
-        this.answered++;
-        socket.write(wrap(answerPdu(target, pdu)));
+      for (const request of requests) {
+        this.#newest = request;
+        this.line.ask(request, reply);
       }
     };
     socket.on('data', (bytes) => {
@@ -70,3 +139,13 @@ export class ModbusServer {
     });
   }
 }
+
+/** A meter that answers at once, at any speed, without faults. */
+const promptMeter = (unit: number, registers: ModbusUnit): LineMeter => ({
+  unit,
+  registers,
+  settings: null,
+  turnaroundMs: () => 0,
+  faults: null,
+  isDown: () => false,
+});

@@ -13,6 +13,9 @@ export interface MeterValues {
 export const MODELS = ['eastron-sdm630', 'eastron-sdm120'] as const;
 export type MeterModel = (typeof MODELS)[number];
 
+/** Whether a model's register map is written out here; others are made from their profile. */
+export const isBuiltIn = (model: string): model is MeterModel => (MODELS as readonly string[]).includes(model);
+
 /** Float32 input registers (two words, high word first) of each model: address -> value. */
 type Layout = ReadonlyMap<number, (values: MeterValues) => number>;
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { freePort } from '../../runtime/test/free-port.js';
 
+const ModbusRTU = createRequire(import.meta.url)('modbus-serial') as typeof import('modbus-serial').default;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 let dir: string;
 const running: ChildProcess[] = [];
@@ -75,6 +77,12 @@ async function configFile(
   return { path, http };
 }
 
+/** A meter of the configuration, on a bus instead. */
+const onBus = (meter: object = {}) => {
+  const { host: _, port: __, ...rest } = meter as Record<string, unknown>;
+  return { ...rest, transport: 'pty', pty: 'bus' };
+};
+
 const registers = async (http: number): Promise<{ import_wh: number; export_wh: number }> => {
   const { homes } = (await (await fetch(`http://127.0.0.1:${http}/healthz`)).json()) as {
     homes: Record<string, string>[];
@@ -97,6 +105,41 @@ describe('the process of the simulated meters', () => {
     expect(after.import_wh >= before.import_wh && after.export_wh > before.export_wh).toBe(true);
     second.child.kill('SIGTERM');
     expect(await second.code).toBe(0);
+  });
+
+  test.runIf(process.platform === 'linux')('puts meters on a serial bus, and lets them fail on request', async () => {
+    const link = join(dir, 'bus');
+    const { path, http } = await configFile((c) => {
+      const [meter] = c.meters as object[];
+      const line = { baud: 19_200, parity: 'even', stop_bits: 1 };
+      c.meters = [
+        { ...onBus(meter), line, turnaround_ms: [1, 3] },
+        { ...onBus(meter), model: 'abb-b2x', unit: 2, line },
+      ];
+      c.ptys = { bus: { link } };
+    });
+    const { child, code, ready, output } = start(path);
+    await ready;
+    const client = new ModbusRTU();
+    await client.connectRTUBuffered(link, { baudRate: 19_200 });
+    client.setTimeout(1_000);
+    client.setID(1);
+    expect((await client.readHoldingRegisters(64_512, 2)).data, output()).toEqual([0, 9]);
+    client.setID(2);
+    expect((await client.readHoldingRegisters(35_168, 2)).buffer.toString()).toBe('B21\0');
+    const ask = (body: object) =>
+      fetch(`http://127.0.0.1:${http}/faults`, { method: 'POST', body: JSON.stringify(body) });
+    client.setID(1);
+    expect((await ask({ home: 'a', fault: 'exception' })).status).toBe(204);
+    await expect(client.readHoldingRegisters(64_512, 2)).rejects.toThrow(/exception/i);
+    expect((await client.readHoldingRegisters(64_512, 2)).data).toEqual([0, 9]);
+    const refused = await ask({ home: 'z', fault: 'drop' });
+    expect([refused.status, await refused.text()]).toEqual([400, 'no home "z"; there is: a, a\n']);
+    expect((await ask({ home: 'a', fault: 'fire' })).status).toBe(400);
+    await new Promise<void>((resolve) => client.close(() => resolve()));
+    child.kill('SIGTERM');
+    expect(await code).toBe(0);
+    expect(existsSync(link)).toBe(false);
   });
 
   test('ends when its parent is gone', async () => {
@@ -127,6 +170,16 @@ describe('the process of the simulated meters', () => {
       /below 16,000 kWh/,
     ],
     ['no clock', (c) => Object.assign(c, { clock: '/nonexistent/clock.json' }), /clock\.json/],
+    [
+      'a probability above 1',
+      (c) => Object.assign((c.meters as object[])[0] ?? {}, { faults: { drop: 2 } }),
+      /meters\.json:\d+: meters\.0\.faults\.drop: /,
+    ],
+    [
+      'a bus that is not there',
+      (c) => (c.meters = [{ ...onBus((c.meters as object[])[0]), pty: 'z' }]),
+      /no bus "z" under ptys; there is: nothing/,
+    ],
     [
       'the same unit twice',
       (c) => (c.meters as object[]).push({ ...(c.meters as object[])[0] }),

@@ -1,0 +1,154 @@
+import { type Chance, whole } from './chance.js';
+
+/** What can be wrong with an answer. */
+export const ANSWER_FAULTS = [
+  'late',
+  'drop',
+  'copy',
+  'truncate',
+  'glue',
+  'corrupt',
+  'exception',
+  'wrongUnit',
+  'echo',
+] as const;
+export type AnswerFault = (typeof ANSWER_FAULTS)[number];
+
+/** Probability of each fault for an answer; what is not there never happens. */
+export type FaultRates = Readonly<Partial<Record<AnswerFault, number>>>;
+
+/** When disturbed answers come, in milliseconds from the request's last character on. */
+export interface FaultTimes {
+  /** Begin of a late answer. */
+  lateMs(chance: Chance): number;
+  /** Latest begin of the copy of an answer that begins at `sentMs`. */
+  copyUntilMs(sentMs: number, isLate: boolean): number;
+  /** So long an answer waits to be glued to the next one; then it is forgotten. */
+  glueMs(): number;
+}
+
+/** One PDU as a meter sends it. */
+export interface Said {
+  readonly unit: number;
+  readonly pdu: Uint8Array;
+}
+
+/** Something that a line carries to the master. */
+export interface Delivery {
+  /** Begin, in milliseconds from the request's last character on. */
+  readonly atMs: number;
+  /** Not put on the line at all when the machine comes to it later than this; null = any time. */
+  readonly latestMs: number | null;
+  /** Without silence between them. */
+  readonly parts: readonly Said[];
+  /** What happens to the last of the parts on its way. */
+  readonly damage: 'corrupt' | 'truncate' | null;
+}
+
+/** Faults that were made, by name, and `withheld`: deliveries that the machine came to too late. */
+export type FaultCounts = Partial<Record<AnswerFault | 'withheld', number>>;
+
+export interface AnswerFaultsOptions {
+  readonly chance: Chance;
+  readonly rates: FaultRates;
+  readonly times: FaultTimes;
+}
+
+const HIGHEST_EXCEPTION = 6;
+
+/**
+ * Decides what becomes of a meter's answers: by chance, and at once where it was asked for (`next`). Pure but for its
+ * chance and its memory of what waits to be glued.
+ */
+export class AnswerFaults {
+  readonly counts: FaultCounts = {};
+  readonly #o: AnswerFaultsOptions;
+  readonly #wanted: { fault: AnswerFault; atMs: number | null }[] = [];
+  #glued: { said: Said; untilMs: number } | null = null;
+
+  constructor(options: AnswerFaultsOptions) {
+    this.#o = options;
+  }
+
+  /** Lets a fault befall the next answer. `atMs`: when a late answer or the copy begins, from the request on. */
+  next(fault: AnswerFault, atMs: number | null = null): void {
+    this.#wanted.push({ fault, atMs });
+  }
+
+  /** Whether the request comes back as an echo before it is answered. */
+  echoes(): boolean {
+    return this.#befalls('echo') !== null;
+  }
+
+  /** What the line carries in place of `said`, which would begin at `sentMs` after the request. `nowMs`: monotonic. */
+  deliveries(said: Said, sentMs: number, nowMs: number): Delivery[] {
+    const { chance, times } = this.#o;
+    if (this.#befalls('exception')) {
+      const code = whole(chance, 1, HIGHEST_EXCEPTION);
+      const refusal = { unit: said.unit, pdu: Uint8Array.of((said.pdu[0] ?? 0) | 0x80, code) };
+      return [{ atMs: sentMs, latestMs: null, parts: [refusal], damage: null }];
+    }
+    if (this.#befalls('drop')) return [];
+    const late = this.#befalls('late');
+    const atMs = late ? (late.atMs ?? times.lateMs(chance)) : sentMs;
+    const damage = this.#befalls('corrupt') ? 'corrupt' : this.#befalls('truncate') ? 'truncate' : null;
+    const whose = this.#befalls('wrongUnit') ? { ...said, unit: (said.unit % 247) + 1 } : said;
+    const result: Delivery[] = [{ atMs, latestMs: null, parts: this.#withGlued(whose, nowMs), damage }];
+    const copy = this.#befalls('copy');
+    if (copy) {
+      const latestMs = Math.max(atMs, times.copyUntilMs(atMs, late !== null));
+      const copyMs = copy.atMs ?? atMs + chance.fraction() * (latestMs - atMs);
+      result.push({ atMs: copyMs, latestMs: copy.atMs === null ? latestMs : null, parts: [said], damage: null });
+    }
+    if (this.#befalls('glue')) this.#glued = { said, untilMs: nowMs + times.glueMs() };
+    return result;
+  }
+
+  /** What waits to be glued goes before or behind; a damaged one is always the last. */
+  #withGlued(said: Said, nowMs: number): Said[] {
+    const glued = this.#glued;
+    this.#glued = null;
+    if (!glued || nowMs > glued.untilMs) return [said];
+    return this.#o.chance.fraction() < 0.5 ? [glued.said, said] : [said, glued.said];
+  }
+
+  #befalls(fault: AnswerFault): { atMs: number | null } | null {
+    const at = this.#wanted.findIndex((one) => one.fault === fault);
+    const wanted = at < 0 ? null : this.#wanted.splice(at, 1)[0];
+    if (!wanted && !(this.#o.chance.fraction() < (this.#o.rates[fault] ?? 0))) return null;
+    this.counts[fault] = (this.counts[fault] ?? 0) + 1;
+    return { atMs: wanted?.atMs ?? null };
+  }
+}
+
+/** One to three flipped bits, or one burst of at most 16: what a CRC-16 always finds. The frame stays as it is. */
+export function damaged(frame: Uint8Array, chance: Chance): Uint8Array {
+  if (chance.fraction() < 0.5) return flipped(frame, whole(chance, 1, 3), chance);
+  return burst(frame, whole(chance, 2, 16), chance);
+}
+
+/** A copy with so many different bits flipped (at most all there are). */
+export function flipped(frame: Uint8Array, count: number, chance: Chance): Uint8Array {
+  const bytes = Uint8Array.from(frame);
+  const bits = new Set<number>();
+  while (bits.size < Math.min(count, 8 * bytes.length)) bits.add(whole(chance, 0, 8 * bytes.length - 1));
+  for (const bit of bits) flip(bytes, bit);
+  return bytes;
+}
+
+/** A copy with one burst of `length` bits: the first and the last of it are wrong, those between by chance. */
+export function burst(frame: Uint8Array, length: number, chance: Chance): Uint8Array {
+  const bytes = Uint8Array.from(frame);
+  const long = Math.min(length, 8 * bytes.length);
+  const first = whole(chance, 0, 8 * bytes.length - long);
+  for (let i = 0; i < long; i++) if (i === 0 || i === long - 1 || chance.fraction() < 0.5) flip(bytes, first + i);
+  return bytes;
+}
+
+/** The beginning of a frame: at least one byte, never all. */
+export const truncated = (frame: Uint8Array, chance: Chance): Uint8Array =>
+  frame.subarray(0, whole(chance, 1, frame.length - 1));
+
+function flip(bytes: Uint8Array, bit: number): void {
+  bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (0x80 >> (bit & 7));
+}

@@ -1,0 +1,213 @@
+import { answerPdu, type ModbusUnit, type Request, rtuFrame } from '../modbus-frames.js';
+import type { Carrier } from './carrier.js';
+import { type Chance, whole } from './chance.js';
+import type { AnswerFaults, Delivery } from './faults.js';
+import type { LineTime } from './time.js';
+
+export type Parity = 'none' | 'even' | 'odd';
+
+/** How a meter's port is set. */
+export interface LineSettings {
+  readonly baud: number;
+  readonly parity: Parity;
+  readonly stopBits: 1 | 2;
+}
+
+/** How the master's port is set, as far as it can be seen; null = it cannot, and then it fits. */
+export interface MasterSettings {
+  readonly baud: number | null;
+  readonly parity: Parity | null;
+}
+
+/** A meter on a line. */
+export interface LineMeter {
+  readonly unit: number;
+  readonly registers: ModbusUnit;
+  /** Null: on a network, where nothing is paced. */
+  readonly settings: LineSettings | null;
+  /** From the request's last character to the answer's first, ms. */
+  readonly turnaroundMs: () => number;
+  readonly faults: AnswerFaults | null;
+  /** Whether it is silent now. */
+  readonly isDown: () => boolean;
+}
+
+/** Who else asks the meters on this line: the same read, again and again. */
+export interface SecondMaster {
+  readonly everyMs: number;
+  readonly unit: number;
+  readonly fn: 3 | 4;
+  readonly address: number;
+  readonly count: number;
+}
+
+export interface MeterLineOptions {
+  readonly meters: readonly LineMeter[];
+  readonly carrier: Carrier;
+  readonly master: () => MasterSettings;
+  readonly time: LineTime;
+  readonly chance: Chance;
+  /** Characters that come within so many ms are handed over together, as serial adapters do; 0 = each at its time. */
+  readonly gatherMs?: number;
+  /** Every request comes back to the master, as over an adapter that hears itself. */
+  readonly echo?: boolean;
+  readonly secondMaster?: SecondMaster;
+}
+
+/** Where an answer goes: bytes, and the end of the connection where a fault asks for it. */
+export interface Reply {
+  readonly say: (bytes: Uint8Array) => void;
+  readonly end: () => void;
+}
+
+/** Function codes that change something in a meter (Modbus application protocol 1.1b3, section 6). */
+const WRITE_CODES: ReadonlySet<number> = new Set([5, 6, 15, 16, 21, 22, 23]);
+
+/** Milliseconds for a character: start bit, 8 data bits, parity, stop bits. */
+export const characterMs = ({ baud, parity, stopBits }: LineSettings): number =>
+  ((9 + (parity === 'none' ? 0 : 1) + stopBits) * 1_000) / baud;
+
+/**
+ * Meters on one line: who hears a request answers it, at the pace of its own settings and with its own faults. Nothing
+ * keeps two of them from speaking at once; then both are garbage, as on a real line.
+ */
+export class MeterLine {
+  /** Requests by function code, whoever was meant, as they were heard at a speed that a meter has. */
+  readonly requests = new Map<number, number>();
+  /** Requests that no meter could hear, because none is set as the master is. */
+  unheard = 0;
+  /** Answers that meters began to give; what faults made of them is in theirs. */
+  answered = 0;
+  readonly #o: MeterLineOptions;
+  readonly #cancels = new Set<() => void>();
+  #isClosed = false;
+
+  constructor(options: MeterLineOptions) {
+    this.#o = options;
+  }
+
+  /** Requests that would change something in a meter. */
+  get writes(): number {
+    let sum = 0;
+    for (const [code, count] of this.requests) if (WRITE_CODES.has(code)) sum += count;
+    return sum;
+  }
+
+  /** A request whose last byte was just handed over; its characters still take their time on the line. */
+  ask(request: Request, reply: Reply): void {
+    const { meters, echo } = this.#o;
+    if (echo) reply.say(rtuFrame(request.unit, request.pdu));
+    const hearing = meters.filter((meter) => this.#hears(meter));
+    if (hearing.length === 0) {
+      this.unheard++;
+      return;
+    }
+    const code = request.pdu[0] ?? 0;
+    this.requests.set(code, (this.requests.get(code) ?? 0) + 1);
+    for (const meter of hearing)
+      if (meter.unit === request.unit && !meter.isDown()) this.#answer(meter, request, reply);
+  }
+
+  /** Lets the second master begin, which speaks to `reply` and to the meters. */
+  startSecondMaster(reply: Reply): void {
+    const second = this.#o.secondMaster;
+    if (!second) return;
+    const { unit, fn, address, count, everyMs } = second;
+    const pdu = Uint8Array.of(fn, address >> 8, address & 0xff, count >> 8, count & 0xff);
+    const speak = () => {
+      const meter = this.#o.meters.find((one) => one.unit === unit);
+      this.#say(rtuFrame(unit, pdu), meter?.settings ?? null, reply);
+      if (meter && !meter.isDown())
+        this.#answer(meter, { unit, pdu, wrap: (body, as = unit) => rtuFrame(as, body) }, reply);
+      this.#after(everyMs, speak);
+    };
+    this.#after(everyMs, speak);
+  }
+
+  /** Nothing more is said. */
+  close(): void {
+    this.#isClosed = true;
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels.clear();
+  }
+
+  #hears({ settings }: LineMeter): boolean {
+    if (!settings) return true;
+    const { baud, parity } = this.#o.master();
+    return (baud === null || baud === settings.baud) && (parity === null || parity === settings.parity);
+  }
+
+  #answer(meter: LineMeter, request: Request, reply: Reply): void {
+    const { time } = this.#o;
+    const { unit, settings, faults } = meter;
+    const charMs = settings ? characterMs(settings) : 0;
+    this.answered++;
+    const heardMs = time.nowMs() + (request.pdu.length + 3) * charMs;
+    const said = { unit, pdu: answerPdu(meter.registers, request.pdu) };
+    const sentMs = meter.turnaroundMs();
+    if (faults?.echoes()) this.#say(rtuFrame(request.unit, request.pdu), settings, reply);
+    const deliveries = faults
+      ? faults.deliveries(said, sentMs, time.nowMs())
+      : [{ atMs: sentMs, latestMs: null, parts: [said], damage: null }];
+    for (const delivery of deliveries) this.#deliver(delivery, { meter, request, reply, heardMs });
+  }
+
+  #deliver(delivery: Delivery, to: { meter: LineMeter; request: Request; reply: Reply; heardMs: number }): void {
+    const { time, carrier, chance } = this.#o;
+    const { meter, request, reply, heardMs } = to;
+    this.#after(heardMs + delivery.atMs - time.nowMs(), () => {
+      if (delivery.latestMs !== null && time.nowMs() > heardMs + delivery.latestMs) {
+        const counts = meter.faults?.counts;
+        if (counts) counts.withheld = (counts.withheld ?? 0) + 1;
+        return;
+      }
+      const carried = carrier(delivery, request, chance);
+      if (!carried) return;
+      this.#say(carried.bytes, meter.settings, reply);
+      if (carried.ends) reply.end();
+    });
+  }
+
+  /** Characters one after the other. A master that is set otherwise gets others, and another number of them. */
+  #say(frame: Uint8Array, settings: LineSettings | null, reply: Reply): void {
+    if (!settings) {
+      reply.say(frame);
+      return;
+    }
+    const { time, chance, gatherMs = 0 } = this.#o;
+    const { baud } = this.#o.master();
+    const isClear = baud === null || baud === settings.baud;
+    const bytes = isClear ? frame : garbled(frame, baud / settings.baud, chance);
+    const charMs = characterMs(settings) * (frame.length / bytes.length);
+    const beganMs = time.nowMs();
+    let sent = 0;
+    const next = () => {
+      const due = Math.min(bytes.length, Math.floor((time.nowMs() - beganMs) / charMs + 1e-6));
+      if (due > sent) reply.say(bytes.subarray(sent, due));
+      sent = Math.max(sent, due);
+      if (sent === bytes.length) return;
+      const dueMs = Math.min(bytes.length * charMs, Math.max((sent + 1) * charMs, time.nowMs() - beganMs + gatherMs));
+      this.#after(beganMs + dueMs - time.nowMs(), next);
+    };
+    next();
+  }
+
+  #after(delayMs: number, call: () => void): void {
+    if (this.#isClosed) return;
+    if (delayMs <= 0) {
+      call();
+      return;
+    }
+    const cancel = this.#o.time.after(delayMs, () => {
+      this.#cancels.delete(cancel);
+      if (!this.#isClosed) call();
+    });
+    this.#cancels.add(cancel);
+  }
+}
+
+/** What a port makes of characters at another speed: about as many as fit into their time, of no meaning. */
+function garbled(frame: Uint8Array, ratio: number, chance: Chance): Uint8Array {
+  const length = Math.max(1, Math.round(frame.length * ratio));
+  return Uint8Array.from({ length: Math.min(length, 4_096) }, () => whole(chance, 0, 255));
+}

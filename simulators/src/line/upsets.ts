@@ -1,0 +1,74 @@
+import type { MeterValues } from '../models.js';
+import type { LineTime } from './time.js';
+
+/** What goes wrong inside a meter, on a plan. Times are real milliseconds from the meter's start. */
+export interface UpsetPlan {
+  /** It restarts again and again: silent for `downMs`, and it has forgotten the last `losesWh` of each register. */
+  readonly restart?: { readonly everyMs: number; readonly downMs: number; readonly losesWh: bigint };
+  /** From then on its registers stand still. */
+  readonly frozenAfterMs?: number;
+  /** Registers begin at 0 again at this reading. */
+  readonly rolloverWh?: bigint;
+}
+
+/** A meter's values with what is wrong inside it, planned or asked for at once. */
+export class MeterUpsets {
+  readonly #values: () => MeterValues;
+  readonly #plan: UpsetPlan;
+  readonly #time: LineTime;
+  readonly #beganMs: number;
+  #downUntilMs = Number.NEGATIVE_INFINITY;
+  #restarts = 0;
+  #lostWh = 0n;
+  #frozen: MeterValues | null = null;
+
+  constructor(values: () => MeterValues, plan: UpsetPlan, time: LineTime) {
+    this.#values = values;
+    this.#plan = plan;
+    this.#time = time;
+    this.#beganMs = time.nowMs();
+  }
+
+  /** It is silent for `downMs`, and its registers are lower by `losesWh` from then on. */
+  restart(downMs: number, losesWh = 0n): void {
+    this.#downUntilMs = this.#time.nowMs() + downMs;
+    this.#lostWh += losesWh;
+  }
+
+  /** Registers stand still, or go on. */
+  freeze(isFrozen: boolean): void {
+    this.#frozen = isFrozen ? this.values() : null;
+  }
+
+  /** Whether it answers nothing now. */
+  isDown(): boolean {
+    const now = this.#time.nowMs();
+    const { restart } = this.#plan;
+    if (restart) {
+      const due = Math.floor((now - this.#beganMs) / restart.everyMs);
+      if (due > this.#restarts) {
+        this.#lostWh += restart.losesWh * BigInt(due - this.#restarts);
+        this.#restarts = due;
+        this.#downUntilMs = Math.max(this.#downUntilMs, this.#beganMs + due * restart.everyMs + restart.downMs);
+      }
+    }
+    return now < this.#downUntilMs;
+  }
+
+  /** What the registers show. */
+  values(): MeterValues {
+    if (this.#frozen) return this.#frozen;
+    this.isDown();
+    const values = this.#values();
+    const shown = { ...values, importWh: this.#shown(values.importWh), exportWh: this.#shown(values.exportWh) };
+    const { frozenAfterMs } = this.#plan;
+    if (frozenAfterMs !== undefined && this.#time.nowMs() >= this.#beganMs + frozenAfterMs) this.#frozen = shown;
+    return shown;
+  }
+
+  #shown(wh: bigint): bigint {
+    const { rolloverWh } = this.#plan;
+    const left = wh > this.#lostWh ? wh - this.#lostWh : 0n;
+    return rolloverWh === undefined ? left : left % rolloverWh;
+  }
+}

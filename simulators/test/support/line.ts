@@ -1,0 +1,72 @@
+import { type LineTime, type PtyMaster, rtuFrame } from '../../src/index.js';
+
+/** A clock that stands until it is told to go on. */
+export class StepTime implements LineTime {
+  #now = 0;
+  #timers: { at: number; call: () => void }[] = [];
+
+  nowMs(): number {
+    return this.#now;
+  }
+  after(delayMs: number, call: () => void): () => void {
+    const timer = { at: this.#now + delayMs, call };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((one) => one !== timer);
+    };
+  }
+  /** The machine stands still: time passes and nothing happens. */
+  stall(ms: number): void {
+    this.#now += ms;
+  }
+  /** Lets time pass, and everything happen that is due. */
+  pass(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!next) break;
+      this.#timers = this.#timers.filter((one) => one !== next);
+      this.#now = Math.max(this.#now, next.at);
+      next.call();
+    }
+    this.#now = end;
+  }
+}
+
+/** A pty without a kernel: what the meters say is kept with its time. */
+export class FakePty implements PtyMaster {
+  readonly path = 'fake';
+  speed = 9_600;
+  isClosed = false;
+  readonly heard: { atMs: number; bytes: number[] }[] = [];
+  #listener = (_: Uint8Array) => {};
+  readonly #time: LineTime;
+
+  constructor(time: LineTime) {
+    this.#time = time;
+  }
+  write(bytes: Uint8Array): void {
+    this.heard.push({ atMs: this.#time.nowMs(), bytes: [...bytes] });
+  }
+  onBytes(call: (bytes: Uint8Array) => void): void {
+    this.#listener = call;
+  }
+  baud(): number {
+    return this.speed;
+  }
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+  /** The client sends. */
+  send(bytes: Uint8Array): void {
+    this.#listener(bytes);
+  }
+  /** Everything that was heard since this was last asked. */
+  take(): number[] {
+    return this.heard.splice(0).flatMap(({ bytes }) => bytes);
+  }
+}
+
+/** A read request as an RTU frame. */
+export const readRequest = (unit: number, fn: number, address: number, count: number): Uint8Array =>
+  rtuFrame(unit, Uint8Array.of(fn, address >> 8, address & 0xff, count >> 8, count & 0xff));
