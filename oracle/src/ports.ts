@@ -280,10 +280,12 @@ export interface SeriesPoint {
   readonly frequencyChz: number | null;
   readonly quality: number;
   readonly seq: bigint;
+  /** False when its verdict was revised since: it stays visible and counts for nothing. */
+  readonly isVerified: boolean;
 }
 
 /**
- * Verified readings by time. Same meter and time overwrite, so writing twice is the same as writing once. Both methods
+ * Readings by time that are or were verified. Same meter and time overwrite, so writing twice is the same as writing once. Both methods
  * reject when the store cannot be reached; nothing is dropped then, the caller writes again.
  */
 export interface TimeSeries {

@@ -61,7 +61,7 @@ export interface Ledger {
   /** A real time above all that were handed out before, ever; durable before it returns. */
   nextAckTime(realNowMs: number): number;
   /**
-   * Verified readings not yet in the time series, oldest first, with the number to clear them by; 0 when there is nothing.
+   * Readings that became verified, or are so no longer, and are not yet in the time series as such, oldest first, with the number to clear them by; 0 when there is nothing.
    * Ends before the first one whose meter the registry does not show.
    */
   outbox(limit: number): { readonly through: number; readonly points: readonly SeriesPoint[] };

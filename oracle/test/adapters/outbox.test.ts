@@ -49,14 +49,27 @@ describe('the outbox while the registry is away', () => {
     expect(ledger.outbox(100).points).toHaveLength(3);
   });
 
-  it('a reading that is no longer verified holds nothing up, known meter or not', () => {
+  it('has a reading again when its verdict is revised, and says that it is verified no longer', () => {
     const registry = new FakeRegistry(one, two);
-    const { ledger, take, database } = testLedger(registry);
-    take(new LogBuilder(two, signerOf(2)).honest(1, 1));
-    take(new LogBuilder(one, signerOf(1)).honest(1, 2));
-    database.sqlite.exec('UPDATE messages SET verdict = 8 WHERE stream = 1 AND kind = 1');
-    registry.remove(two.meterId);
-    expect(ledger.outbox(100).points).toHaveLength(2);
+    const { ledger, take } = testLedger(registry);
+    const log = new LogBuilder(one, signerOf(1));
+    const honest = log.honest(1, 4);
+    take(honest);
+    const first = ledger.outbox(100);
+    expect(first.points.map(({ seq, isVerified }) => [seq, isVerified])).toEqual(
+      [2n, 3n, 4n, 5n].map((seq) => [seq, true]),
+    );
+    ledger.clearOutbox(first.through);
+    // Another reading under the third one's number: the key is suspended from there on.
+    log.seq = 3n;
+    take([log.reading({ powerW: 77 })]);
+    const revised = ledger.outbox(100);
+    expect(revised.points.map(({ seq, isVerified }) => [seq, isVerified])).toEqual([
+      [4n, false],
+      [5n, false],
+    ]);
+    registry.remove(one.meterId);
+    expect(ledger.outbox(100)).toEqual({ through: 0, points: [] });
   });
 
   it('after a restart every pending reading reaches the series once the registry is there', async () => {

@@ -22,6 +22,7 @@ export function point(changes: Partial<SeriesPoint> = {}): SeriesPoint {
     frequencyChz: 4_998,
     quality: 64,
     seq: 12n,
+    isVerified: true,
     ...changes,
   };
 }
@@ -57,6 +58,13 @@ export function timeSeriesContract(name: string, make: () => Promise<SeriesUnder
         [1_700_000_000_000, 68],
         [1_700_000_060_000, 64],
       ]);
+    });
+
+    it('shows a reading that is verified no longer as such', async () => {
+      await under.series.write([point(), point({ timeMs: 1_700_000_060_000 })]);
+      await under.series.write([point({ isVerified: false })]);
+      expect((await all(under.series)).map((p) => p.isVerified)).toEqual([false, true]);
+      expect((await all(await under.reopen())).map((p) => p.isVerified)).toEqual([false, true]);
     });
 
     it('keeps meters apart at the same time', async () => {

@@ -34,6 +34,7 @@ const points: fc.Arbitrary<SeriesPoint> = fc.record({
   frequencyChz: fc.option(fc.integer({ min: 0, max: 65_534 })),
   quality: fc.integer({ min: 0, max: 65_535 }),
   seq: u64,
+  isVerified: fc.boolean(),
 });
 
 describe('line protocol of a reading', () => {
@@ -44,6 +45,10 @@ describe('line protocol of a reading', () => {
   it('leaves out what the meter does not measure', () => {
     const line = lineOf({ ...readingOf(0), powerW: null, voltageDv: null, frequencyChz: null });
     expect(line).toContain(' import_wh=5000i,export_wh=1000i,seq=1i,quality=64i,sig_ok=1i ');
+  });
+
+  it('says of one that is verified no longer that it is not', () => {
+    expect(lineOf({ ...readingOf(0), isVerified: false })).toBe(golden.replace('sig_ok=1i', 'sig_ok=0i'));
   });
 
   it('comes back as it was, for every point', () => {

@@ -23,6 +23,7 @@ export function readingOf(n: number, meters = 20): SeriesPoint {
     frequencyChz: 5_000,
     quality: 64,
     seq: BigInt(round + 1),
+    isVerified: true,
   };
 }
 

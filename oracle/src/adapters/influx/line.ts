@@ -44,8 +44,11 @@ export function lineOf(point: SeriesPoint): string {
   if (point.powerW !== null) fields.push(integer('power_w', point.powerW));
   if (point.voltageDv !== null) fields.push(integer('voltage', point.voltageDv));
   if (point.frequencyChz !== null) fields.push(integer('frequency', point.frequencyChz));
-  // Only verified readings come here.
-  fields.push(integer('seq', point.seq), integer('quality', point.quality), 'sig_ok=1i');
+  fields.push(
+    integer('seq', point.seq),
+    integer('quality', point.quality),
+    integer('sig_ok', point.isVerified ? 1 : 0),
+  );
   return `${MEASUREMENT},${tags} ${fields.join(',')} ${timeMs}`;
 }
 
@@ -73,6 +76,7 @@ export function pointOf(row: (column: string) => string | undefined): SeriesPoin
     frequencyChz: maybe('frequency'),
     quality: Number(must('quality')),
     seq: BigInt.asUintN(64, BigInt(must('seq'))),
+    isVerified: must('sig_ok') === '1',
   };
 }
 

@@ -5,7 +5,7 @@ import { termsOf } from '../../domain/rotation.js';
 import type { VerdictCode } from '../../domain/verdict.js';
 import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
 import { tellGateway } from './acks.js';
-import { blobSeq, messageRow, type StreamRow, seqBlob } from './rows.js';
+import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob } from './rows.js';
 import { type Effects, Store } from './store.js';
 import { type Incoming, Streams } from './streams.js';
 
@@ -263,13 +263,10 @@ export class SqliteLedger implements Ledger {
     const points: SeriesPoint[] = [];
     let through = 0;
     for (const raw of this.#sql.outbox.all(limit)) {
-      // A verdict that was revised since takes the reading out again.
-      if (raw.verdict === 0) {
-        const meter = this.#registry.meter(String(raw.meter));
-        // The registry is not read yet, or lags: what is passed over here would be cleared and never written.
-        if (!meter) break;
-        points.push(pointOf(messageRow(raw).payload as Reading, meter));
-      }
+      const meter = this.#registry.meter(String(raw.meter));
+      // The registry is not read yet, or lags: what is passed over here would be cleared and never written.
+      if (!meter) break;
+      points.push(pointOf(messageRow(raw), meter));
       through = Number(raw.number);
     }
     return { through, points };
@@ -301,7 +298,8 @@ function total(verdicts: ReadonlyMap<VerdictCode, number>): number {
   return sum;
 }
 
-function pointOf(reading: Reading, meter: MeterRecord): SeriesPoint {
+function pointOf({ payload, verdict }: MessageRow, meter: MeterRecord): SeriesPoint {
+  const reading = payload as Reading;
   const { importWh, exportWh, powerW, voltageDv, frequencyChz, quality, seq } = reading;
   return {
     timeMs: Number(reading.timeMs),
@@ -316,6 +314,7 @@ function pointOf(reading: Reading, meter: MeterRecord): SeriesPoint {
     frequencyChz,
     quality,
     seq,
+    isVerified: verdict === 0,
   };
 }
 

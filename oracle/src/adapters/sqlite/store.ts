@@ -190,9 +190,10 @@ export class Store {
     const is = isAccepted(after);
     if (was === is) return;
     if (row.payload.kind === Kind.statement) effects.statementsChanged = true;
-    if (row.payload.kind !== Kind.reading || !is) return;
+    if (row.payload.kind !== Kind.reading) return;
+    // Also one that is verified no longer: who reads the time series must see that.
     this.#sql.outbox.run(row.id);
-    effects.verified.push({ id: row.id, meter, row });
+    if (is) effects.verified.push({ id: row.id, meter, row });
   }
 
   /** Adds to a counter; `kind` 0 counts what belongs to no stream, and duplicates. Stored by `saveCounts`. */

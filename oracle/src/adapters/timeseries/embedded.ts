@@ -10,7 +10,7 @@ PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS reading (
   time_ms INTEGER NOT NULL, meter TEXT NOT NULL, zone INTEGER NOT NULL, role INTEGER NOT NULL, source INTEGER NOT NULL,
   import_wh TEXT NOT NULL, export_wh TEXT NOT NULL, power_w INTEGER, voltage_dv INTEGER, frequency_chz INTEGER,
-  quality INTEGER NOT NULL, seq TEXT NOT NULL,
+  quality INTEGER NOT NULL, seq TEXT NOT NULL, verified INTEGER NOT NULL DEFAULT 1,
   PRIMARY KEY (time_ms, meter)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS reading_of_meter ON reading (meter, time_ms);
@@ -26,10 +26,18 @@ export class EmbeddedTimeSeries implements TimeSeries {
     mkdirSync(dirname(path), { recursive: true });
     this.#sqlite = new DatabaseSync(path);
     this.#sqlite.exec(SCHEMA);
-    this.#put = this.#sqlite.prepare('INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#addVerified();
+    this.#put = this.#sqlite.prepare('INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#range = this.#sqlite.prepare(
       'SELECT * FROM reading WHERE meter = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms LIMIT ?',
     );
+  }
+
+  /** Files of before a verdict could be revised hold verified readings only. */
+  #addVerified(): void {
+    const columns = this.#sqlite.prepare('PRAGMA table_info(reading)').all();
+    if (columns.some(({ name }) => name === 'verified')) return;
+    this.#sqlite.exec('ALTER TABLE reading ADD COLUMN verified INTEGER NOT NULL DEFAULT 1');
   }
 
   async write(points: readonly SeriesPoint[]): Promise<void> {
@@ -49,6 +57,7 @@ export class EmbeddedTimeSeries implements TimeSeries {
           p.frequencyChz,
           p.quality,
           String(p.seq),
+          p.isVerified ? 1 : 0,
         );
       }
       this.#sqlite.exec('COMMIT');
@@ -72,6 +81,7 @@ export class EmbeddedTimeSeries implements TimeSeries {
       frequencyChz: row.frequency_chz as number | null,
       quality: Number(row.quality),
       seq: BigInt(String(row.seq)),
+      isVerified: row.verified === 1,
     }));
   }
 
