@@ -194,6 +194,8 @@ function meterOf(
     log: found.log,
     recovered: found.recovered,
     reader: found.reader,
+    readSerial: found.readSerial,
+    serial: meter.serial,
     limits: {
       importLimitW: meter.import_limit_w,
       exportLimitW: meter.export_limit_w,

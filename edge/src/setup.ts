@@ -21,6 +21,7 @@ import { KeyStore, type MeterKey } from './adapters/keys/key-store.js';
 import { lockDirectory } from './adapters/lock.js';
 import { type BusAddress, busAt } from './adapters/modbus/open.js';
 import { ProfileReader } from './adapters/modbus/reader.js';
+import { serialReader } from './adapters/modbus/serial-number.js';
 import { loadProfile } from './adapters/profiles/files.js';
 import { systemRandom } from './adapters/random.js';
 import { openSpool, type SpoolDamage } from './adapters/spool/spool.js';
@@ -152,6 +153,7 @@ export interface SetUpMeter {
   readonly log: MeterLog;
   readonly recovered: RecoveredMeter;
   readonly reader: MeterReader;
+  readonly readSerial: (() => Promise<string | null>) | undefined;
   readonly profile: ModbusProfile;
 }
 
@@ -199,19 +201,13 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     const bus = ports.buses.get(meter.bus);
     if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
     const profile = profileOf(meter);
-    const reader = new ProfileReader({
-      bus,
-      unit: meter.unit,
-      profile,
-      clock: ports.clock,
-      real: ports.real,
-      periodMs: 1_000 * meter.poll_seconds,
-      cost: costOf(
-        config.buses.find(({ name }) => name === meter.bus),
-        profile.limits.pauseMs,
-      ),
-    });
-    meters.push({ config: meter, key, log, recovered, reader, profile });
+    const { unit } = meter;
+    const line = config.buses.find(({ name }) => name === meter.bus);
+    const cost = costOf(line, profile.limits.pauseMs);
+    const periodMs = 1_000 * meter.poll_seconds;
+    const reader = new ProfileReader({ bus, unit, profile, clock: ports.clock, real: ports.real, periodMs, cost });
+    const readSerial = serialReader(bus, unit, profile, cost, periodMs);
+    meters.push({ config: meter, key, log, recovered, reader, readSerial, profile });
   }
   return { gateway, spool, damage, meters };
 }

@@ -18,7 +18,7 @@ import {
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import { MeterLog } from '../src/domain/meter-log.js';
+import { DiscontinuityReason, MeterLog } from '../src/domain/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
 import { RecoveryScan } from '../src/domain/recovery.js';
 import type { MeterSample, Spool } from '../src/ports.js';
@@ -175,7 +175,7 @@ describe('one run', () => {
     const disk = new MemoryDisk();
     const run = await startRun(disk);
     await run.log.reading(sample(START, 500), true);
-    await run.log.discontinuity({ importWh: 500n, exportWh: 1000n }, { exportWh: 7n });
+    await run.log.discontinuity({ importWh: 500n, exportWh: 1000n }, { exportWh: 7n }, DiscontinuityReason.fell);
     await run.log.reading(sample(START + 880_000, 3), false);
     const event = ofKind(run, Kind.event).at(-1) as MeterEvent;
     expect([event.code, event.value]).toEqual([EventCode.registerDiscontinuity, 1000n]);
@@ -446,6 +446,7 @@ describe('the state file', () => {
       discontinuity: { importWh: 1n, exportWh: 2n },
       discarded: [{ first: 1n, last: 9n }],
       configHash: 'ab'.repeat(16),
+      serial: 'X-17',
     };
     const older = encodeState(FRESH_STATE).replace(/,"config_hash":null/, '');
     expect(older).not.toContain('config_hash');

@@ -27,6 +27,10 @@ import { type ClosedWindow, WindowBook } from './windows.js';
 /** A jump of seq by more than this is no restored image but an error or an attack (wire format: Acks). */
 const MOST_JUMP = 1n << 32n;
 
+/** `detail` of event 5: the registers fell, or another meter answers. Stable numbers. */
+export const DiscontinuityReason = { fell: 1, anotherMeter: 2 } as const;
+export type DiscontinuityReason = (typeof DiscontinuityReason)[keyof typeof DiscontinuityReason];
+
 export interface MeterLogPorts {
   readonly signer: Signer;
   readonly spool: Spool;
@@ -302,8 +306,17 @@ export class MeterLog {
     await this.#sign(payload, Kind.statement);
   }
 
-  /** The registers fell for good: event 5, and no more statements (gateway: The bus). */
-  discontinuity(lastGood: { importWh: bigint; exportWh: bigint }, now: { exportWh: bigint }): Promise<void> {
+  /** What the meter says its serial number is; stored when this resolves. */
+  identified(serial: string): Promise<void> {
+    return this.#serial.run(() => this.#store({ serial }));
+  }
+
+  /** The registers do not go on from the last good ones: event 5, and no more statements (gateway: The bus). */
+  discontinuity(
+    lastGood: { importWh: bigint; exportWh: bigint },
+    now: { exportWh: bigint },
+    reason: DiscontinuityReason,
+  ): Promise<void> {
     return this.#serial.run(async () => {
       await this.#store({ discontinuity: { importWh: lastGood.importWh, exportWh: lastGood.exportWh } });
       this.windows.dropThrough(this.windows.closedThrough);
@@ -312,7 +325,7 @@ export class MeterLog {
       view.setBigUint64(0, lastGood.importWh, true);
       view.setBigUint64(8, now.exportWh, true);
       const quality = Quality.discontinuity;
-      await this.#event(EventCode.registerDiscontinuity, { value: lastGood.exportWh, detail: 1, data, quality });
+      await this.#event(EventCode.registerDiscontinuity, { value: lastGood.exportWh, detail: reason, data, quality });
     });
   }
 

@@ -15,6 +15,8 @@ export interface MeterState {
   readonly discarded: readonly { readonly first: bigint; readonly last: bigint }[];
   /** Hash of the configuration that event 1 or 12 was last signed under, hex; null: of before it was kept. */
   readonly configHash: string | null;
+  /** The serial number that the meter itself showed first; null: none yet. */
+  readonly serial: string | null;
 }
 
 export const FRESH_STATE: MeterState = {
@@ -25,6 +27,7 @@ export const FRESH_STATE: MeterState = {
   discontinuity: null,
   discarded: [],
   configHash: null,
+  serial: null,
 };
 
 /** The text of a state file. */
@@ -39,6 +42,7 @@ export function encodeState(state: MeterState): string {
     discontinuity: discontinuity && [discontinuity.importWh.toString(), discontinuity.exportWh.toString()],
     discarded: state.discarded.map(({ first, last }) => [first.toString(), last.toString()]),
     config_hash: state.configHash,
+    serial: state.serial,
   })}\n`;
 }
 
@@ -79,5 +83,6 @@ export function decodeState(text: string): MeterState {
       return { first, last };
     }),
     configHash: configHash === null ? null : String(configHash),
+    serial: typeof value.serial === 'string' ? value.serial : null,
   };
 }

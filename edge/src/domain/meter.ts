@@ -9,7 +9,8 @@ import {
   type ReadingClock,
   type RealTime,
 } from '../ports.js';
-import type { MeterLog } from './meter-log.js';
+import { DiscontinuityReason, type MeterLog } from './meter-log.js';
+import { Nameplate } from './nameplate.js';
 import type { RecoveredMeter } from './recovery.js';
 import { judgeRegisters, LOWER_READS, type RegisterLimits, type Registers, type RegisterVerdict } from './registers.js';
 import { nextPollMs, type PollPlan } from './schedule.js';
@@ -27,6 +28,10 @@ export interface MeterOptions {
   readonly log: MeterLog;
   readonly recovered: RecoveredMeter;
   readonly reader: MeterReader;
+  /** See `Nameplate`; absent: the meter shows no serial number. */
+  readonly readSerial?: (() => Promise<string | null>) | undefined;
+  /** Serial number of the configuration. */
+  readonly serial: string;
   readonly limits: RegisterLimits;
   readonly plan: PollPlan;
   readonly clock: ReadingClock;
@@ -51,6 +56,7 @@ export class Meter {
   #problem: string | null = null;
   #uncommitted = 0;
   #isForeign = false;
+  readonly #nameplate: Nameplate;
 
   constructor(options: MeterOptions) {
     this.#o = options;
@@ -60,14 +66,24 @@ export class Meter {
     this.recovered = options.recovered;
     this.enrolled = options.recovered.enrolment !== null;
     const fall = options.log.state.discontinuity;
+    this.#nameplate = new Nameplate({
+      read: options.readSerial,
+      known: () => options.log.state.serial,
+      store: (serial) => options.log.identified(serial),
+      configured: options.serial,
+      real: options.real,
+    });
     this.#lastGood = fall ? { timeMs: 0, ...fall } : options.recovered.lastGood;
   }
 
   problems(): string[] {
     if (!this.enrolled) return [`meter ${this.name} is not enrolled: run "enrol"`];
     const list = this.#problem ? [`meter ${this.name}: ${this.#problem}`] : [];
+    if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
     if (this.log.inDiscontinuity)
-      list.push(`meter ${this.name}: its registers fell; if it was exchanged, run "replace-meter"`);
+      list.push(
+        `meter ${this.name}: its registers fell, or another meter answers: if it was exchanged, run "replace-meter"`,
+      );
     return list;
   }
 
@@ -129,6 +145,12 @@ export class Meter {
     counters.add('polls', { meter: this.id });
     try {
       const { sample, verdict } = await this.#readJudged();
+      const other = this.log.inDiscontinuity ? null : await this.#nameplate.other();
+      if (other !== null) {
+        this.#o.logger.error({ meter: this.name, serial: other }, 'another meter answers: statements stop');
+        await this.#take(sample, DiscontinuityReason.anotherMeter);
+        return true;
+      }
       if (verdict === 'above-limit') {
         counters.add('poll_errors', { meter: this.id, reason: 'above limit' });
         this.#problem = `registers rose faster than the connection allows (${text(this.#lastGood)} to ${text(sample)}): not used`;
@@ -136,13 +158,14 @@ export class Meter {
       }
       this.#problem = null;
       this.#isForeign = false;
-      await this.#take(sample, verdict === 'good');
+      await this.#take(sample, verdict === 'good' ? null : DiscontinuityReason.fell);
       return true;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       counters.add('poll_errors', { meter: this.id, reason: `read ${error.failure}` });
       this.#problem = error.message;
       this.#foreign(error);
+      if (error.failure === ReadFailure.timeout || error.failure === ReadFailure.connection) this.#nameplate.silent();
       // The grid goes on; close to a boundary the schedule asks again at once.
       return false;
     }
@@ -158,12 +181,14 @@ export class Meter {
     }
   }
 
-  async #take(sample: MeterSample, good: boolean): Promise<void> {
+  /** Signs it; `broken`: why it does not go on from the last good one, null when it does. */
+  async #take(sample: MeterSample, broken: DiscontinuityReason | null): Promise<void> {
     const { logger } = this.#o;
-    const lastGood = this.#lastGood;
-    if (!good && lastGood && !this.log.inDiscontinuity) {
-      logger.error({ meter: this.name, from: text(lastGood), to: text(sample) }, 'the registers fell: statements stop');
-      await this.log.discontinuity(lastGood, sample).catch((error) => this.#disk(error));
+    const good = broken === null;
+    if (broken !== null && !this.log.inDiscontinuity) {
+      const lastGood = this.#lastGood ?? sample;
+      logger.error({ meter: this.name, from: text(lastGood), to: text(sample), reason: broken }, 'statements stop');
+      await this.log.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
     }
     if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };
     this.#lastReadingMs = sample.timeMs;

@@ -113,6 +113,7 @@ export class SimulatedGateway {
     if (book) acks.restore(Buffer.from(book).toString('utf8'));
     const meter = new Meter({
       name: 'main',
+      serial: '',
       profileName: 'simulated',
       log,
       recovered: scan.result(id),

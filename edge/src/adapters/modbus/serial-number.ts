@@ -1,0 +1,26 @@
+import type { Bus } from '../../domain/bus/bus.js';
+import { type LineCost, planReads } from '../../planner/plan.js';
+import { variants } from '../../planner/variants.js';
+import type { ModbusProfile } from '../../profiles/profile.js';
+import { decodeSample } from '../../profiles/sample.js';
+
+/**
+ * Reads a meter's serial number by its profile; undefined where the profile has no register for it. The function
+ * rejects with `ReadError`, and resolves with null where the meter shows none.
+ */
+export function serialReader(
+  bus: Bus,
+  unit: number,
+  profile: ModbusProfile,
+  cost: LineCost,
+  periodMs: number,
+): (() => Promise<string | null>) | undefined {
+  const registers = profile.registers.filter(({ key }) => key === 'serial');
+  const [request] = planReads(registers, profile.limits, cost);
+  if (!request) return undefined;
+  const choices = [request, ...variants(request, profile, cost, { cover: registers })];
+  return async () => {
+    const { address, data } = await bus.read(unit, request.function, choices, { periodMs });
+    return decodeSample(profile, [{ function: request.function, address, data }]).serial;
+  };
+}
