@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../root.js';
 import { benchAck } from './ack.js';
 import { benchBroker } from './broker.js';
+import { benchBusCost } from './bus-cost.js';
 import { benchPrograms } from './chain.js';
 import { benchMint } from './mint.js';
 import { benchOracle } from './oracle.js';
@@ -37,6 +38,11 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     title:
       'Read planner: one poll by each shipped profile, 9,600 baud 8N1, 50 ms turnaround, beside one read a gap-free block',
     run: benchPlanner,
+  },
+  'bus-cost': {
+    title:
+      'Bus: CPU time of a read of 80 registers at 9,600 baud, character by character on a pty, whole process, in turn (medians)',
+    run: benchBusCost,
   },
   mint: {
     title: 'The whole system on embedded defaults: 3 homes, 8 windows at speed 60 and the closing one',
