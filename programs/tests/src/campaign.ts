@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { RULES, type Rule } from './campaign/model.js';
+import { RULES, type Rule } from './campaign/model-state.js';
 import { playEpisode } from './campaign/play.js';
 
-export { RULES as chainRules, type Rule as ChainRule } from './campaign/model.js';
+export { RULES as chainRules, type Rule as ChainRule } from './campaign/model-state.js';
 
 /** Instructions of one episode: each starts from the same chain, with a seed of its own. */
 export const EPISODE_INSTRUCTIONS = 500;

@@ -10,7 +10,7 @@ import { encodePayload } from '@gridtokenx/protocol';
 import { type Keypair, type PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { computeLimit, type Outcome as Sent } from '../harness.js';
 import { keyOf, signed, statement, type World } from '../world.js';
-import type { Change, ModelSlot, Pair } from './model.js';
+import type { Change, ModelSlot, Pair } from './model-state.js';
 import type { Op, Said } from './ops.js';
 
 const keys = new Map<string, Keypair>();

@@ -1,4 +1,5 @@
-import { CAP, type Model, type ModelMeter, type ModelSlot, type Pair } from './model.js';
+import type { Model } from './model.js';
+import { CAP, type ModelMeter, type ModelSlot, type Pair } from './model-state.js';
 import type { Op, Said } from './ops.js';
 import type { Random } from './random.js';
 

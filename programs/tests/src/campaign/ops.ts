@@ -1,4 +1,4 @@
-import type { Pair } from './model.js';
+import type { Pair } from './model-state.js';
 
 /** A statement as it was signed; registers are raw. */
 export interface Said {

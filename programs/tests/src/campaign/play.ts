@@ -3,7 +3,8 @@ import { hostileChoices } from '../hostile.js';
 import { START, World, windowAt } from '../world.js';
 import { Driver, flagsOf, folded, type Identity, named, readPage, type Sending, slotBytes } from './driver.js';
 import { Generator } from './generate.js';
-import { CAP, type Outcome as Expected, Model, type ModelMeter, type Rule } from './model.js';
+import { Model } from './model.js';
+import { CAP, type Outcome as Expected, type ModelMeter, type Rule } from './model-state.js';
 import type { Op } from './ops.js';
 import { Random } from './random.js';
 
