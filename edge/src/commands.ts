@@ -14,7 +14,9 @@ import {
   windowOf,
 } from '@gridtokenx/protocol';
 import { realTime } from './adapters/clock/real-time.js';
+import type { MeterKey } from './adapters/keys/key-store.js';
 import type { GatewayConfig, MeterConfig } from './config.js';
+import { pointEnrolment, pointKeys } from './points.js';
 import { type MeterReader, type MeterSample, ReadError } from './ports.js';
 import {
   identityOf,
@@ -39,7 +41,8 @@ export async function init(config: GatewayConfig): Promise<void> {
   const meters = [];
   for (const meter of config.meters)
     meters.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), true) });
-  console.log(JSON.stringify(identityOf(gateway, meters)));
+  const points = await pointKeys(config, keys, meters, true);
+  console.log(JSON.stringify(identityOf(gateway, [...meters, ...points])));
 }
 
 /**
@@ -51,11 +54,22 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   const clock = readingClock(config, realTime);
   const buses = openBuses(config, realTime);
   const counters = { add: () => {} };
-  const { spool, meters } = await setUp(config, { clock, real: realTime, counters, buses, committed: () => {} });
+  const { spool, meters, points } = await setUp(config, {
+    clock,
+    real: realTime,
+    counters,
+    buses,
+    committed: () => {},
+  });
   const entries = [];
   for (const meter of meters) {
     const message = meter.recovered.enrolment?.message ?? (await firstEnrolment(config, meter, clock.nowMs()));
     entries.push(entryOf(meter, message));
+  }
+  for (const point of points) {
+    const window = windowOf(clock.nowMs());
+    const first = () => point.log.enrol((seq) => pointEnrolment(config, point, seq, window));
+    entries.push(entryOf(point, point.recovered.enrolment?.message ?? (await first())));
   }
   writeFileSync(out, `${JSON.stringify(entries, null, 2)}\n`);
   await spool.close();
@@ -104,7 +118,7 @@ async function readPatiently(reader: MeterReader, name: string): Promise<MeterSa
   }
 }
 
-function entryOf({ config, key }: SetUpMeter, message: Uint8Array) {
+function entryOf({ config, key }: { config: { name: string }; key: MeterKey }, message: Uint8Array) {
   const payload = decodePayload(parseSign1(message).payload);
   if (payload.kind !== Kind.enrolment)
     throw new StartError(`the first message of meter ${config.name} is no enrolment`);

@@ -63,6 +63,9 @@ const meter = z.strictObject({
   import_limit_w: watts,
 });
 
+/** A connection point that is derived from two meters; owner and zone are theirs. */
+const point = z.strictObject({ name, production: name, consumption: name, source: choice(Source).optional() });
+
 const schema = z.strictObject({
   network_id: z.string().regex(/^[0-9a-fA-F]{16}$/, 'expected 16 hexadecimal digits'),
   data_dir: z.string().min(1),
@@ -87,11 +90,13 @@ const schema = z.strictObject({
   http: z.strictObject({ host: z.string().min(1), port, tls: tls.optional() }).optional(),
   buses: z.array(bus).min(1),
   meters: z.array(meter).min(1),
+  points: z.array(point).min(1).optional(),
 });
 
 export type GatewayConfig = z.output<typeof schema>;
 export type BusConfig = GatewayConfig['buses'][number];
 export type MeterConfig = GatewayConfig['meters'][number];
+export type PointConfig = NonNullable<GatewayConfig['points']>[number];
 export type OracleConfig = GatewayConfig['oracles'][number];
 
 /** A configuration that cannot be used. The message is one line: `FILE:LINE: key: what is wrong`. */
@@ -137,6 +142,7 @@ function crossFaults(config: GatewayConfig): Fault[] {
     if (same < i)
       faults.push({ path: ['meters', i, 'unit'], message: `unit ${meter.unit} on "${meter.bus}" is used twice` });
   }
+  faults.push(...pointFaults(config));
   const { broker, oracles } = config;
   for (const key of ['ca_file', 'server_name'] as const) {
     if (broker[key] !== undefined && !broker.url.startsWith('mqtts:'))
@@ -154,3 +160,33 @@ function crossFaults(config: GatewayConfig): Fault[] {
   }
   return faults;
 }
+
+/** What a derived point says of its meters. */
+function pointFaults({ points = [], meters }: GatewayConfig): Fault[] {
+  const faults: Fault[] = [];
+  for (const [i, point] of points.entries()) {
+    const fault = (key: string, message: string) => faults.push({ path: ['points', i, key], message });
+    const isTaken = [...meters, ...points.slice(0, i)].some(({ name }) => name === point.name);
+    if (isTaken) fault('name', `the name "${point.name}" is used twice`);
+    const sides = (['production', 'consumption'] as const).map((side) => {
+      const meter = meters.find(({ name }) => name === point[side]);
+      if (!meter) fault(side, `there is no meter "${point[side]}"`);
+      else if (meter.role !== Role[side])
+        fault(side, `meter "${meter.name}" has the role ${nameOf(Role, meter.role)}: expected one with role: ${side}`);
+      const other = points.slice(0, i).find((before) => before[side] === point[side]);
+      if (other) fault(side, `meter "${point[side]}" belongs to the point "${other.name}" already`);
+      return meter;
+    });
+    const [production, consumption] = sides;
+    if (!production || !consumption) continue;
+    for (const key of ['owner', 'zone'] as const) {
+      if (String(production[key]) === String(consumption[key])) continue;
+      const both = `"${production.name}" and "${consumption.name}"`;
+      fault('consumption', `meters ${both} have not the same ${key}: a point has one`);
+    }
+  }
+  return faults;
+}
+
+const nameOf = (names: Readonly<Record<string, number>>, value: number) =>
+  Object.keys(names).find((name) => names[name] === value) ?? String(value);

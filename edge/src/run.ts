@@ -1,5 +1,13 @@
 import { join } from 'node:path';
-import { base58Encode, Kind, parseSign1, type Verifier } from '@gridtokenx/protocol';
+import {
+  base58Encode,
+  decodePayload,
+  Kind,
+  parseSign1,
+  Role,
+  type Statement,
+  type Verifier,
+} from '@gridtokenx/protocol';
 import type { PeerJudge } from '@gridtokenx/runtime';
 import { pino } from 'pino';
 import { askOracleTime } from './adapters/clock/oracle-time.js';
@@ -15,11 +23,12 @@ import type { GatewayConfig } from './config.js';
 import { AckBook, oracleName } from './domain/acks.js';
 import { BusStats } from './domain/bus/stats.js';
 import { busProblems, busView } from './domain/bus/words.js';
-import { Gateway } from './domain/gateway.js';
+import { Gateway, type Metered } from './domain/gateway.js';
 import { Meter } from './domain/meter.js';
 import { Outbox } from './domain/outbox.js';
 import { Uplink } from './domain/uplink.js';
 import { pause } from './domain/wait.js';
+import { pointFeed, pointOf } from './points.js';
 import type { Logger } from './ports.js';
 import type { ModbusProfile } from './profiles/profile.js';
 import { resolutionWh } from './profiles/sample.js';
@@ -80,7 +89,12 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const acksPath = join(config.data_dir, 'state', 'acks.json');
   const saved = await nodeDisk.read(acksPath);
   if (saved) acks.restore(Buffer.from(saved).toString('utf8'));
-  const meters = found.meters.map((meter) => meterOf(config, meter, clock, log, metrics));
+  const points = found.points.map((point) => ({ found: point, point: pointOf(point, realTime, log) }));
+  const feed = pointFeed(points);
+  const meters: Metered[] = [
+    ...found.meters.map((meter) => meterOf(config, meter, clock, log, metrics)),
+    ...points.map(({ point }) => point),
+  ];
   const gateway: Gateway = new Gateway({
     meters,
     oracles: config.oracles.length,
@@ -134,6 +148,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   committed = (meter, message, kind) => {
     // Enrolments travel as backfill: they are the first of their key, and wait for the registry.
     if (kind !== Kind.enrolment) outbox.committed({ meter, kind, seq: seqOf(message), message });
+    if (kind === Kind.statement) feed(meter, decodePayload(parseSign1(message).payload) as Statement);
     uplink.poke();
   };
   metrics.watch({
@@ -190,6 +205,7 @@ function meterOf(
   const { profile } = found;
   return new Meter({
     name: meter.name,
+    role: (Object.keys(Role) as (keyof typeof Role)[]).find((name) => Role[name] === meter.role) ?? 'point',
     profileName: `${profile.manufacturer} ${profile.models.join(', ')}`,
     log: found.log,
     recovered: found.recovered,

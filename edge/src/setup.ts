@@ -30,8 +30,10 @@ import type { Bus } from './domain/bus/bus.js';
 import type { BusStats } from './domain/bus/stats.js';
 import { MeterLog } from './domain/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE, type MeterState } from './domain/meter-state.js';
+import type { Side } from './domain/point.js';
 import { type RecoveredMeter, RecoveryScan } from './domain/recovery.js';
 import { charTimeUs, type LineCost } from './planner/plan.js';
+import { inputsFrom, planPoints, type SetUpPoint } from './points.js';
 import type { Counters, MeterReader, ReadingClock, RealTime, Spool } from './ports.js';
 import type { ModbusProfile } from './profiles/profile.js';
 
@@ -162,6 +164,7 @@ export interface SetUp {
   readonly spool: Spool;
   readonly damage: SpoolDamage;
   readonly meters: readonly SetUpMeter[];
+  readonly points: readonly SetUpPoint[];
 }
 
 export interface SetUpPorts {
@@ -176,28 +179,35 @@ export interface SetUpPorts {
 export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<SetUp> {
   const keys = keyStore(config);
   const gateway = await keys.gateway(false);
-  const scan = new RecoveryScan();
-  const dir = join(config.data_dir, 'spool');
-  const { spool, damage } = await openSpool(nodeDisk, dir, ports.real, (message) => scan.visit(message));
   const stateDir = join(config.data_dir, 'state');
   await nodeDisk.makeDir(stateDir);
-  const meters: SetUpMeter[] = [];
-  for (const meter of config.meters) {
-    const key = await keys.meter(meter.name, plateOf(meter), false);
-    const id = toHex(key.meterId);
-    const statePath = join(stateDir, `${id}.json`);
-    const recovered = scan.result(id);
-    const identity = { networkId: fromHex(config.network_id), meterId: key.meterId };
-    checkNetwork(recovered, config, meter.name);
-    const log = new MeterLog(identity, await loadState(statePath), recovered, {
-      signer: key.signer,
+  const keyed: { config: MeterConfig; key: MeterKey }[] = [];
+  for (const meter of config.meters)
+    keyed.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), false) });
+  const planned = await planPoints(config, keys, keyed, stateDir, loadState);
+  const scan = new RecoveryScan(inputsFrom(planned));
+  const dir = join(config.data_dir, 'spool');
+  const { spool, damage } = await openSpool(nodeDisk, dir, ports.real, (message) => scan.visit(message));
+  const logOf = (of: { config: { name: string }; key: MeterKey }, state: MeterState, path: string, gapMs?: number) => {
+    const recovered = scan.result(toHex(of.key.meterId));
+    checkNetwork(recovered, config, of.config.name);
+    const identity = { networkId: fromHex(config.network_id), meterId: of.key.meterId };
+    const log = new MeterLog(identity, state, recovered, {
+      signer: of.key.signer,
       spool,
       clock: ports.clock,
       counters: ports.counters,
-      gapMs: GAP_POLLS * meter.poll_seconds * 1000,
-      store: (state) => nodeDisk.replace(statePath, Buffer.from(encodeState(state))),
+      ...(gapMs === undefined ? {} : { gapMs }),
+      store: (next) => nodeDisk.replace(path, Buffer.from(encodeState(next))),
       committed: ports.committed,
     });
+    return { log, recovered };
+  };
+  const meters: SetUpMeter[] = [];
+  for (const one of keyed) {
+    const { config: meter, key } = one;
+    const statePath = join(stateDir, `${toHex(key.meterId)}.json`);
+    const { log, recovered } = logOf(one, await loadState(statePath), statePath, GAP_POLLS * meter.poll_seconds * 1000);
     const bus = ports.buses.get(meter.bus);
     if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
     const profile = profileOf(meter);
@@ -209,7 +219,12 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     const readSerial = serialReader(bus, unit, profile, cost, periodMs);
     meters.push({ config: meter, key, log, recovered, reader, readSerial, profile });
   }
-  return { gateway, spool, damage, meters };
+  const points = planned.map((point): SetUpPoint => {
+    const inputs = (side: Side) => scan.result(point.meters[side].id).inputs;
+    const found = { production: inputs('production'), consumption: inputs('consumption') };
+    return { ...point, ...logOf(point, point.state, point.statePath), inputs: found };
+  });
+  return { gateway, spool, damage, meters, points };
 }
 
 export const plateOf = ({ manufacturer, model, serial }: MeterConfig) => ({ manufacturer, model, serial });
@@ -256,8 +271,8 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
 }
 
-/** The identity of a gateway and its meters, as `init` prints it. */
-export function identityOf(gateway: Signer, meters: readonly { config: MeterConfig; key: MeterKey }[]) {
+/** The identity of a gateway, its meters and its derived points, as `init` prints it. */
+export function identityOf(gateway: Signer, meters: readonly { config: { name: string }; key: MeterKey }[]) {
   return {
     gateway: base58Encode(gateway.publicKey),
     meters: meters.map(({ config, key }) => ({

@@ -135,6 +135,37 @@ describe('the configuration', () => {
     expect(error(`${SAMPLE}${meter.replace('main', 'second').replace('unit: 1', 'unit: 2')}`)).toBe('accepted');
   });
 
+  test('a point that is derived from two meters, as in the README; what does not fit is refused', () => {
+    const [, more = ''] = /```yaml\n# two meters\n([\s\S]*?)```/.exec(readme) ?? [];
+    const [meter = ''] = /^ {2}- name: main[\s\S]*$/m.exec(SAMPLE) ?? [];
+    const second = (name: string, role: string, unit: number) =>
+      meter.replace('main', name).replace('role: point', `role: ${role}`).replace('unit: 1', `unit: ${unit}`);
+    const meters = SAMPLE.replace(meter, '') + second('pv', 'production', 1) + second('house', 'consumption', 2);
+    const good = meters + more;
+    expect(parseConfig(good, 'g.yaml').points).toEqual([{ name: 'home', production: 'pv', consumption: 'house' }]);
+    const line = lineOf(good, 'points:') + 1;
+    const at = (key: string) => `g.yaml:${line}: points.0.${key}: `;
+    const cases: [string, string][] = [
+      [good.replace('production: pv', 'production: roof'), `${at('production')}there is no meter "roof"`],
+      [
+        good.replace('production: pv', 'production: house'),
+        `${at('production')}meter "house" has the role consumption: expected one with role: production`,
+      ],
+      [good.replace('{ name: home', '{ name: pv'), `${at('name')}the name "pv" is used twice`],
+      [good.replace(', consumption: house }', ' }'), `${at('consumption')}is missing`],
+      [good.replace('{ name: home', '{ unit: 3, name: home'), `${at('unit')}unknown key`],
+      [
+        meters.replace('zone: 1', 'zone: 2') + more,
+        `${at('consumption')}meters "pv" and "house" have not the same zone: a point has one`,
+      ],
+    ];
+    for (const [text, expected] of cases) expect(error(text)).toBe(expected);
+    const twice = good + more.replace('points:\n', '').replace('name: home', 'name: second');
+    expect(error(twice)).toBe(
+      `g.yaml:${line + 1}: points.1.production: meter "pv" belongs to the point "home" already`,
+    );
+  });
+
   test('an empty file is refused', () => {
     expect(error('')).toMatch(/^g\.yaml:1: /);
   });

@@ -447,9 +447,20 @@ describe('the state file', () => {
       discarded: [{ first: 1n, last: 9n }],
       configHash: 'ab'.repeat(16),
       serial: 'X-17',
+      point: {
+        window: 1_900_000,
+        importWh: 3n,
+        exportWh: (1n << 63n) + 1n,
+        production: { importWh: 4n, exportWh: 5n },
+        consumption: { importWh: 6n, exportWh: 7n },
+      },
     };
-    const older = encodeState(FRESH_STATE).replace(/,"config_hash":null/, '');
+    const older = encodeState(FRESH_STATE).replace(/,"config_hash":null,"serial":null,"point":null/, '');
     expect(older).not.toContain('config_hash');
+    for (const bad of ['"x"', '{}', '{"window":-1}', '{"window":1,"registers":["1","2"],"production":["1"]}']) {
+      const broken = encodeState(state).replace(/"point":.*\}\}\n$/, `"point":${bad}}`);
+      expect(() => decodeState(broken), bad).toThrow('point');
+    }
     expect(decodeState(older)).toEqual(FRESH_STATE);
     expect(() => decodeState(encodeState({ ...state, configHash: 'xyz' }))).toThrow('config_hash');
     expect(decodeState(encodeState(state))).toEqual(state);

@@ -32,8 +32,11 @@ const LAST_DECLARE_MS = 600_000;
 /** Refusals are looked up in the spool at most this often. */
 const LOOK_MS = 500;
 
+/** What a gateway signs for: a meter, or a point that is derived from two. */
+export type Metered = Pick<Meter, 'id' | 'name' | 'log' | 'recovered' | 'enrolled' | 'problems' | 'view' | 'run'>;
+
 export interface GatewayOptions {
-  readonly meters: readonly Meter[];
+  readonly meters: readonly Metered[];
   readonly oracles: number;
   readonly spool: Spool;
   readonly spoolMaxBytes: number;
@@ -230,7 +233,7 @@ export class Gateway {
     }
   }
 
-  async #declareDead(meter: Meter): Promise<void> {
+  async #declareDead(meter: Metered): Promise<void> {
     const { acks, spool, real, log } = this.#o;
     const pace = this.#declare.get(meter.id);
     const dead = this.#dead.get(meter.id);

@@ -8,6 +8,8 @@ import {
   MAX_U32,
   MerkleBuilder,
   type Payload,
+  type PointState,
+  type PointStatement,
   Quality,
   type Signer,
   SYNCHRONISED_UNCERTAINTY_MS,
@@ -282,27 +284,42 @@ export class MeterLog {
     });
   }
 
-  async #statement(window: ClosedWindow): Promise<void> {
+  #statement({ window, importWh, exportWh, quality, uncertaintyMs }: ClosedWindow): Promise<void> {
+    return this.#signStatement({
+      kind: Kind.statement,
+      window,
+      importWh,
+      exportWh,
+      readingCount: Math.min(this.#merkle.count, MAX_U16),
+      quality: quality | Quality.gatewaySigned,
+      timeUncertaintyMs: uncertaintyMs,
+      readingsRoot: this.#merkle.root(),
+    });
+  }
+
+  /**
+   * Signs the statement of a derived point; what the next span is counted from is stored in the same write. False for a
+   * window that nothing is signed for any more: then nothing was done.
+   */
+  closeSpan(statement: PointStatement, point: PointState): Promise<boolean> {
+    return this.#serial.run(async () => {
+      if (statement.window <= this.windows.closedThrough) return false;
+      await this.#declareAbandoned();
+      await this.#signStatement(statement, { point });
+      return true;
+    });
+  }
+
+  async #signStatement(fields: PointStatement, also: Partial<MeterState> = {}): Promise<void> {
     const { payload, seq } = await this.#withSeq(async (seq) => {
-      const payload = encodePayload({
-        kind: Kind.statement,
-        ...this.#identity,
-        seq,
-        window: window.window,
-        importWh: window.importWh,
-        exportWh: window.exportWh,
-        readingCount: Math.min(this.#merkle.count, MAX_U16),
-        quality: window.quality | Quality.gatewaySigned,
-        timeUncertaintyMs: window.uncertaintyMs,
-        readingsRoot: this.#merkle.root(),
-      });
+      const payload = encodePayload({ ...fields, ...this.#identity, seq });
       // From here on only these bytes may ever be a statement for this window.
-      await this.#store({ closedThrough: window.window, statement: payload });
+      await this.#store({ ...also, closedThrough: fields.window, statement: payload });
       return { payload, seq };
     });
     this.#merkle = new MerkleBuilder();
     this.#statedThrough = seq;
-    this.windows.close(window.window);
+    this.windows.close(fields.window);
     await this.#sign(payload, Kind.statement);
   }
 

@@ -1,4 +1,4 @@
-import { fromHex, PAYLOAD_BYTES, toHex } from '@gridtokenx/protocol';
+import { fromHex, PAYLOAD_BYTES, type PointState, type RegisterPair, toHex } from '@gridtokenx/protocol';
 
 /** What must survive of one meter's key besides its messages; replaced as a whole, durably, before the effect. */
 export interface MeterState {
@@ -17,6 +17,8 @@ export interface MeterState {
   readonly configHash: string | null;
   /** The serial number that the meter itself showed first; null: none yet. */
   readonly serial: string | null;
+  /** Of a derived point: where it stood at its newest statement; null for a meter, and before the first one. */
+  readonly point: PointState | null;
 }
 
 export const FRESH_STATE: MeterState = {
@@ -28,6 +30,7 @@ export const FRESH_STATE: MeterState = {
   discarded: [],
   configHash: null,
   serial: null,
+  point: null,
 };
 
 /** The text of a state file. */
@@ -43,8 +46,16 @@ export function encodeState(state: MeterState): string {
     discarded: state.discarded.map(({ first, last }) => [first.toString(), last.toString()]),
     config_hash: state.configHash,
     serial: state.serial,
+    point: state.point && {
+      window: state.point.window,
+      registers: pairText(state.point),
+      production: pairText(state.point.production),
+      consumption: pairText(state.point.consumption),
+    },
   })}\n`;
 }
+
+const pairText = ({ importWh, exportWh }: RegisterPair) => [importWh.toString(), exportWh.toString()];
 
 /** Reads a state file back. Throws `RangeError`: without it a seq could be used twice, so nothing is signed then. */
 export function decodeState(text: string): MeterState {
@@ -71,6 +82,18 @@ export function decodeState(text: string): MeterState {
   const fall = value.discontinuity === null ? null : pair('discontinuity', value.discontinuity);
   const configHash = value.config_hash ?? null;
   if (configHash !== null && !/^[0-9a-f]{32}$/.test(String(configHash))) fail('config_hash');
+  const registers = (key: string, from: unknown): RegisterPair => {
+    const [importWh, exportWh] = pair(key, from);
+    return { importWh, exportWh };
+  };
+  const pointOf = (from: Record<string, unknown>): PointState => ({
+    window: Number.isSafeInteger(from.window) && Number(from.window) >= 0 ? Number(from.window) : fail('point'),
+    ...registers('point', from.registers),
+    production: registers('point', from.production),
+    consumption: registers('point', from.consumption),
+  });
+  const point = (value.point ?? null) as Record<string, unknown> | null;
+  if (point !== null && typeof point !== 'object') fail('point');
   const discarded = Array.isArray(value.discarded) ? value.discarded : fail('discarded');
   return {
     reservedThrough: big('reserved_through', value.reserved_through),
@@ -84,5 +107,6 @@ export function decodeState(text: string): MeterState {
     }),
     configHash: configHash === null ? null : String(configHash),
     serial: typeof value.serial === 'string' ? value.serial : null,
+    point: point && pointOf(point),
   };
 }

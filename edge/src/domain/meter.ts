@@ -25,6 +25,8 @@ const MOST_UNCOMMITTED = 500;
 export interface MeterOptions {
   readonly name: string;
   readonly profileName: string;
+  /** As in the configuration; by default a point. */
+  readonly role?: string;
   readonly log: MeterLog;
   readonly recovered: RecoveredMeter;
   readonly reader: MeterReader;
@@ -94,6 +96,7 @@ export class Meter {
     return {
       name: this.name,
       meter_id: this.id,
+      role: this.#o.role ?? 'point',
       profile: this.#o.profileName,
       enrolled: this.enrolled,
       signer: 'gateway',

@@ -21,6 +21,8 @@ export interface RecoveredMeter {
   /** Of the newest payload of kind 1 or 3; zero for none. */
   prev: Uint8Array;
   lastStatement: Statement | null;
+  /** Statements that a derived point may still need, windows rising. */
+  readonly inputs: Statement[];
   /** Payloads of readings after that statement, in seq order. */
   readonly openReadings: { readonly payload: Uint8Array; readonly reading: Reading }[];
   lastGood: Registers | null;
@@ -36,6 +38,12 @@ interface Growing extends RecoveredMeter {
 /** Gathers, record by record, what each meter needs to go on. Statements and events are to be shown before readings. */
 export class RecoveryScan {
   readonly #meters = new Map<string, Growing>();
+  readonly #inputsFrom: ReadonlyMap<string, number>;
+
+  /** `inputsFrom`: meters that a point is derived from, with the first window of which statements are kept. */
+  constructor(inputsFrom: ReadonlyMap<string, number> = new Map()) {
+    this.#inputsFrom = inputsFrom;
+  }
 
   visit(message: Uint8Array): void {
     let payload: Payload;
@@ -63,6 +71,7 @@ export class RecoveryScan {
   /** What was found of a meter; a meter without records starts from nothing. */
   result(meterId: string): RecoveredMeter {
     const meter = this.#meter(meterId);
+    meter.inputs.sort((a, b) => a.window - b.window);
     meter.openReadings.sort((a, b) => (a.reading.seq < b.reading.seq ? -1 : 1));
     const { lastStatement, enrolment } = meter;
     if (!meter.lastGood && lastStatement) meter.lastGood = { timeMs: 0, ...registersOf(lastStatement) };
@@ -78,6 +87,7 @@ export class RecoveryScan {
         prev: new Uint8Array(16),
         prevSeq: 0n,
         lastStatement: null,
+        inputs: [],
         openReadings: [],
         lastGood: null,
         enrolment: null,
@@ -89,6 +99,8 @@ export class RecoveryScan {
   }
 
   #statement(meter: Growing, payload: Statement): void {
+    const from = this.#inputsFrom.get(toHex(payload.meterId));
+    if (from !== undefined && payload.window >= from) meter.inputs.push(payload);
     if (!meter.lastStatement || payload.window > meter.lastStatement.window) meter.lastStatement = payload;
   }
 

@@ -1,5 +1,5 @@
 import { chmodSync, statSync } from 'node:fs';
-import { fromHex, isTorsionFreeKey, meterId, type Signer, toHex } from '@gridtokenx/protocol';
+import { fromHex, isTorsionFreeKey, meterId, pointId, type Signer, toHex } from '@gridtokenx/protocol';
 import type { Disk, Randomness } from '../../ports.js';
 import { sodiumSigner } from './sodium-signer.js';
 
@@ -62,6 +62,26 @@ export class KeyStore {
     }
     const salt = hex(found.salt, 16, file);
     return { signer: signerOf(found, file), meterId: meterId({ salt, ...plate }) };
+  }
+
+  /**
+   * The key for a point that is derived from two meters; made when `create` and there is none. Throws `KeyError`, also
+   * when it was made for other meters.
+   */
+  async point(name: string, production: Uint8Array, consumption: Uint8Array, create: boolean): Promise<MeterKey> {
+    const file = `point-${name}.json`;
+    const id = pointId(production, consumption);
+    let found = await this.#read(file);
+    if (!found) {
+      if (!create) throw new KeyError(`there is no key for point ${name} yet: run "init" first`);
+      found = { version: 1, seed: toHex(this.#random.bytes(32)), point: toHex(id) };
+      await this.#write(file, found);
+    }
+    if (found.point !== toHex(id)) {
+      const what = `the key of point ${name} was made for other meters than the configuration names`;
+      throw new KeyError(`${what}: a key is used for one point; give the new one a new name`);
+    }
+    return { signer: signerOf(found, file), meterId: id };
   }
 
   async #read(file: string): Promise<Record<string, unknown> | null> {
