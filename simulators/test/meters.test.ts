@@ -16,6 +16,7 @@ import {
   rtuFrame,
   rtuFramer,
   SimulatedMeter,
+  simulateMeter,
 } from '../src/index.js';
 
 const require = createRequire(import.meta.url);
@@ -217,4 +218,63 @@ test('a poll fits before each boundary up to the highest speed', () => {
     expect(lead / speed).toBeGreaterThanOrEqual(290);
   }
   expect(boundaryLeadMs(highestSpeed() + 1) / (highestSpeed() + 1)).toBeLessThan(290);
+});
+
+describe('faults over Modbus TCP', () => {
+  const ask = (id: number, address: number) => Buffer.of(0, id, 0, 0, 0, 6, 1, 4, 0, address, 0, 2);
+  async function raw(converter: boolean) {
+    const one = { ...simulateMeter({ profile: 'eastron-sdm630', unit: 1, turnaroundMs: 0 }), settings: null };
+    const server = new ModbusServer('tcp', [one], { converter });
+    const port = await server.listen('127.0.0.1', 0);
+    cleanups.push(() => server.close());
+    const socket = new Socket().connect(port, '127.0.0.1');
+    cleanups.push(() => socket.destroy());
+    let got = Buffer.alloc(0);
+    socket.on('data', (bytes) => {
+      got = Buffer.concat([got, bytes]);
+    });
+    const until = async (length: number) => {
+      await expect.poll(() => got.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(length);
+      const bytes = got;
+      got = Buffer.alloc(0);
+      return bytes;
+    };
+    return { meter: one, server, socket, until };
+  }
+  const ANSWER = 13;
+
+  test('a glued answer keeps the transaction of its own request', async () => {
+    const { meter, socket, until } = await raw(false);
+    meter.faults.next('glue');
+    socket.write(ask(7, 72));
+    const first = await until(ANSWER);
+    socket.write(ask(8, 70));
+    const both = await until(2 * ANSWER);
+    const frames = [both.subarray(0, ANSWER), both.subarray(ANSWER)].sort((a, b) => (a[1] ?? 0) - (b[1] ?? 0));
+    expect(frames[0]).toEqual(first);
+    expect(frames[1]?.[1]).toBe(8);
+  });
+
+  test('a converter gives a late answer the transaction of the newest request', async () => {
+    const { meter, server, socket, until } = await raw(true);
+    socket.write(ask(6, 72));
+    const energy = await until(ANSWER);
+    meter.faults.next('late', 100);
+    socket.write(ask(7, 72));
+    await expect.poll(() => server.answered, { timeout: 5_000 }).toBe(2);
+    meter.faults.next('drop');
+    socket.write(ask(8, 70));
+    const wrong = await until(ANSWER);
+    expect(wrong[1]).toBe(8);
+    expect(wrong.subarray(7)).toEqual(energy.subarray(7));
+  });
+
+  test('a truncated answer ends the connection', async () => {
+    const { meter, socket } = await raw(false);
+    meter.faults.next('truncate');
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(ask(7, 72));
+    await closed;
+    expect(socket.destroyed).toBe(true);
+  });
 });

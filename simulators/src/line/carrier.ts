@@ -9,10 +9,10 @@ export interface Carried {
 }
 
 /** Puts what meters say on what leads to the master. Null: nothing of it arrives. */
-export type Carrier = (delivery: Delivery, request: Request, chance: Chance) => Carried | null;
+export type Carrier = (delivery: Delivery, chance: Chance) => Carried | null;
 
 /** RTU frames on a line, or raw over a network. */
-export const rtuCarrier: Carrier = ({ parts, damage }, _request, chance) => {
+export const rtuCarrier: Carrier = ({ parts, damage }, chance) => {
   const frames = parts.map(({ unit, pdu }) => rtuFrame(unit, pdu));
   const last = frames.at(-1);
   if (last && damage) frames[frames.length - 1] = (damage === 'corrupt' ? damaged : truncated)(last, chance);
@@ -23,9 +23,9 @@ export const rtuCarrier: Carrier = ({ parts, damage }, _request, chance) => {
  * Modbus TCP of a meter of its own: an answer carries the transaction of its request, however late. TCP lets no damage
  * through, so a corrupted answer does not come, and a truncated one is a connection that ends in the middle of it.
  */
-export const tcpCarrier: Carrier = ({ parts, damage }, request, chance) => {
+export const tcpCarrier: Carrier = ({ parts, damage }, chance) => {
   if (damage === 'corrupt') return null;
-  const bytes = join(parts.map(({ unit, pdu }) => request.wrap(pdu, unit)));
+  const bytes = join(parts.map(({ unit, pdu, wrap }) => wrap(pdu, unit)));
   return damage ? { bytes: truncated(bytes, chance), ends: true } : { bytes, ends: false };
 };
 

@@ -1,3 +1,4 @@
+import type { Request } from '../modbus-frames.js';
 import { type Chance, whole } from './chance.js';
 
 /** What can be wrong with an answer. */
@@ -23,7 +24,9 @@ export interface FaultTimes {
   lateMs(chance: Chance): number;
   /** Latest begin of the copy of an answer that begins at `sentMs`. */
   copyUntilMs(sentMs: number, isLate: boolean): number;
-  /** So long an answer waits to be glued to the next one; then it is forgotten. */
+  /** Latest begin of a late answer; without it a machine that stands still may make it later. */
+  lateUntilMs?(): number;
+  /** An answer waits so long to be glued to the meter's next one; then it is forgotten. */
   glueMs(): number;
 }
 
@@ -31,6 +34,8 @@ export interface FaultTimes {
 export interface Said {
   readonly unit: number;
   readonly pdu: Uint8Array;
+  /** As the request was wrapped that it answers: on Modbus TCP with its transaction. */
+  readonly wrap: Request['wrap'];
 }
 
 /** Something that a line carries to the master. */
@@ -83,9 +88,11 @@ export class AnswerFaults {
   /** What the line carries in place of `said`, which would begin at `sentMs` after the request. `nowMs`: monotonic. */
   deliveries(said: Said, sentMs: number, nowMs: number): Delivery[] {
     const { chance, times } = this.#o;
+    const glued = this.#glued && nowMs <= this.#glued.untilMs ? this.#glued.said : null;
+    this.#glued = null;
     if (this.#befalls('exception')) {
       const code = whole(chance, 1, HIGHEST_EXCEPTION);
-      const refusal = { unit: said.unit, pdu: Uint8Array.of((said.pdu[0] ?? 0) | 0x80, code) };
+      const refusal = { ...said, pdu: Uint8Array.of((said.pdu[0] ?? 0) | 0x80, code) };
       return [{ atMs: sentMs, latestMs: null, parts: [refusal], damage: null }];
     }
     if (this.#befalls('drop')) return [];
@@ -93,7 +100,10 @@ export class AnswerFaults {
     const atMs = late ? (late.atMs ?? times.lateMs(chance)) : sentMs;
     const damage = this.#befalls('corrupt') ? 'corrupt' : this.#befalls('truncate') ? 'truncate' : null;
     const whose = this.#befalls('wrongUnit') ? { ...said, unit: (said.unit % 247) + 1 } : said;
-    const result: Delivery[] = [{ atMs, latestMs: null, parts: this.#withGlued(whose, nowMs), damage }];
+    // What is glued to a late answer would be later than any late one.
+    const parts = late || !glued ? [whose] : chance.fraction() < 0.5 ? [glued, whose] : [whose, glued];
+    const untilMs = late && late.atMs === null ? (times.lateUntilMs?.() ?? null) : null;
+    const result: Delivery[] = [{ atMs, latestMs: untilMs, parts, damage }];
     const copy = this.#befalls('copy');
     if (copy) {
       const latestMs = Math.max(atMs, times.copyUntilMs(atMs, late !== null));
@@ -102,14 +112,6 @@ export class AnswerFaults {
     }
     if (this.#befalls('glue')) this.#glued = { said, untilMs: nowMs + times.glueMs() };
     return result;
-  }
-
-  /** What waits to be glued goes before or behind; a damaged one is always the last. */
-  #withGlued(said: Said, nowMs: number): Said[] {
-    const glued = this.#glued;
-    this.#glued = null;
-    if (!glued || nowMs > glued.untilMs) return [said];
-    return this.#o.chance.fraction() < 0.5 ? [glued.said, said] : [said, glued.said];
   }
 
   #befalls(fault: AnswerFault): { atMs: number | null } | null {

@@ -143,25 +143,25 @@ export class MeterLine {
     const charMs = settings ? characterMs(settings) : 0;
     this.answered++;
     const heardMs = time.nowMs() + (request.pdu.length + 3) * charMs;
-    const said = { unit, pdu: answerPdu(meter.registers, request.pdu) };
+    const said = { unit, pdu: answerPdu(meter.registers, request.pdu), wrap: request.wrap };
     const sentMs = meter.turnaroundMs();
     if (faults?.echoes()) this.#say(rtuFrame(request.unit, request.pdu), settings, reply);
     const deliveries = faults
       ? faults.deliveries(said, sentMs, time.nowMs())
       : [{ atMs: sentMs, latestMs: null, parts: [said], damage: null }];
-    for (const delivery of deliveries) this.#deliver(delivery, { meter, request, reply, heardMs });
+    for (const delivery of deliveries) this.#deliver(delivery, { meter, reply, heardMs });
   }
 
-  #deliver(delivery: Delivery, to: { meter: LineMeter; request: Request; reply: Reply; heardMs: number }): void {
+  #deliver(delivery: Delivery, to: { meter: LineMeter; reply: Reply; heardMs: number }): void {
     const { time, carrier, chance } = this.#o;
-    const { meter, request, reply, heardMs } = to;
+    const { meter, reply, heardMs } = to;
     this.#after(heardMs + delivery.atMs - time.nowMs(), () => {
       if (delivery.latestMs !== null && time.nowMs() > heardMs + delivery.latestMs) {
         const counts = meter.faults?.counts;
         if (counts) counts.withheld = (counts.withheld ?? 0) + 1;
         return;
       }
-      const carried = carrier(delivery, request, chance);
+      const carried = carrier(delivery, chance);
       if (!carried) return;
       this.#say(carried.bytes, meter.settings, reply);
       if (carried.ends) reply.end();

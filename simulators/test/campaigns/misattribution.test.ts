@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ALL_FAULTS } from '../../campaigns/src/misattribution/faults.js';
-import { misattributionCampaign } from '../../campaigns/src/misattribution/index.js';
+import { misattributionCampaign, partOf } from '../../campaigns/src/misattribution/index.js';
+import { playNoise } from '../../campaigns/src/misattribution/noise.js';
 import { play } from '../../campaigns/src/misattribution/play.js';
+import { REAL_LINES } from '../../campaigns/src/misattribution/real/lines.js';
+import { playReal, REAL_RATES } from '../../campaigns/src/misattribution/real/play.js';
 
 describe('reads on a disturbed line', { timeout: 120_000 }, () => {
   it('never give the value of one register for another', async () => {
@@ -25,5 +28,40 @@ describe('reads on a disturbed line', { timeout: 120_000 }, () => {
       repair();
     }
     expect(wrong).toBeGreaterThan(0);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('reads on real lines', { timeout: 120_000 }, () => {
+  it('never give the value of one register for another', async () => {
+    const lines = [...REAL_LINES, ...REAL_LINES, ...REAL_LINES];
+    const { faults, figures } = await playReal(1, { lines, reads: 60, rates: REAL_RATES, isShort: false });
+    expect(faults).toEqual([]);
+    for (const kind of REAL_LINES) expect(figures[`${kind}: good`]).toBeGreaterThan(100);
+    expect(figures['real bus: late']).toBeGreaterThan(0);
+  });
+
+  it('do so when answers come later than the quarantine is long', async () => {
+    const lines = Array.from({ length: 12 }, () => 'rtu-over-tcp' as const);
+    let wrong = 0;
+    // More answers are late, so that a short run meets one.
+    const rates = { ...REAL_RATES, late: 0.15 };
+    for (let seed = 1; seed <= 5 && wrong === 0; seed++)
+      wrong += (await playReal(seed, { lines, reads: 120, rates, isShort: true })).faults.length;
+    expect(wrong).toBeGreaterThan(0);
+  });
+});
+
+describe('rows of their own', () => {
+  it('noise that a CRC-16 cannot always find passes as seldom as it should', () => {
+    const { faults, figures } = playNoise(1, 30_000);
+    expect(faults).toEqual([]);
+    expect(figures['noise: another body: judged by CRC']).toBe(30_000);
+    expect(figures['noise: 4 to 40 flipped bits: judged by CRC']).toBeGreaterThan(5_000);
+  });
+
+  it('every seed belongs to a part', () => {
+    expect(['injected', 'injected', 'real', 'injected']).toEqual(
+      [1, 300, 301, misattributionCampaign.seeds + 1].map((seed) => partOf(seed).name),
+    );
   });
 });

@@ -8,6 +8,8 @@ export interface FaultRates {
   readonly drop: number;
   /** Comes again: a good one within one time-out of it, a late one within `lateTimeouts` of its request. */
   readonly copy: number;
+  /** Copies of good answers come within so many time-outs of the answer; default 1, which is what the rule promises. */
+  readonly copyTimeouts?: number;
   readonly truncate: number;
   /** The next answer follows without silence. */
   readonly glue: number;
@@ -26,6 +28,9 @@ export const ALL_FAULTS: FaultRates = {
   corrupt: 0.02,
   exception: 0.01,
 };
+
+/** Copies of good answers come as late as late ones: beyond what shapes can tell. */
+export const LATER_COPIES: FaultRates = { ...ALL_FAULTS, copyTimeouts: 10 };
 
 /** Late and dropped only, as availability is stated for. */
 export const LATE_AND_DROPPED: FaultRates = {

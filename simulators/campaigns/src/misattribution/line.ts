@@ -86,7 +86,7 @@ export class FaultyLine implements Line {
     this.#say(frame, delayMs);
     if (random.chance(rates.copy)) {
       this.#count('copied');
-      const lastMs = isLate ? wait * rates.lateTimeouts : delayMs + wait;
+      const lastMs = isLate ? wait * rates.lateTimeouts : delayMs + wait * (rates.copyTimeouts ?? 1);
       this.#say(whole, delayMs + random.fraction() * Math.max(0, lastMs - delayMs));
     }
     // What is glued to the next answer must not come later than a late one may.

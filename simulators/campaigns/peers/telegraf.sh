@@ -1,0 +1,19 @@
+#!/bin/sh
+# Builds Telegraf with its Modbus input alone, for the campaign that compares the gateway with it. Needs Go.
+#
+#   telegraf.sh [PREFIX]
+#
+# PREFIX defaults to $GTX_PEERS_PREFIX, or ~/.cache/gridtokenx/peers. The last line of stdout is the path of the program.
+# One that is there is only named. Nothing is written outside PREFIX but Go's own caches.
+set -eu
+version=v1.37.2
+prefix=${1:-${GTX_PEERS_PREFIX:-$HOME/.cache/gridtokenx/peers}}
+program=$prefix/telegraf-$version/telegraf
+if [ ! -x "$program" ]; then
+  command -v go >/dev/null || { echo 'Go is not there: install Go 1.25 or newer' >&2; exit 3; }
+  mkdir -p "$prefix/telegraf-$version"
+  # Ends with 1 where the module proxy cannot be reached.
+  GOBIN=$prefix/telegraf-$version GOFLAGS=-mod=mod go install -p 2 -tags custom,inputs.modbus,outputs.file \
+    "github.com/influxdata/telegraf/cmd/telegraf@$version" >&2
+fi
+echo "$program"
