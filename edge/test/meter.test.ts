@@ -28,6 +28,7 @@ const silent = { info: () => {}, warn: () => {}, error: () => {} };
 interface Registers {
   importWh: number;
   exportWh: number;
+  powerW?: number;
 }
 
 /** A meter that is polled every minute by virtual time; `read` gives the registers or throws. */
@@ -66,8 +67,8 @@ async function setUp(read: (nowMs: number) => Registers, speed = 1, readSerial?:
   const reader = {
     read: async (): Promise<MeterSample> => {
       const timeMs = time.clock.nowMs();
-      const { importWh, exportWh } = read(timeMs);
-      const values = { powerW: 0, voltageDv: null, frequencyChz: null, raw: new Uint8Array(9) };
+      const { importWh, exportWh, powerW = 0 } = read(timeMs);
+      const values = { powerW, voltageDv: null, frequencyChz: null, raw: new Uint8Array(9) };
       return { timeMs, uncertaintyMs: 5, importWh: BigInt(importWh), exportWh: BigInt(exportWh), ...values };
     },
   };
@@ -197,6 +198,16 @@ describe('a meter', () => {
     expect(run.meter.problems()[0]).toContain('replace-meter');
     await run.end();
   });
+});
+
+test('registers that stand still under power are an event and a line, and are signed as the meter gives them', async () => {
+  const run = await setUp(() => ({ importWh: 77, exportWh: 5, powerW: 3_000 }));
+  await run.time.advance(20 * MINUTE);
+  expect(run.of(Kind.event).map(({ code, detail }) => [code, detail])).toEqual([[EventCode.selfTestFailed, 1]]);
+  expect(run.meter.problems()[0]).toContain('0.077/0.005 kWh while it showed power for');
+  expect(run.of(Kind.reading).every(({ importWh }) => importWh === 77n)).toBe(true);
+  expect(run.of(Kind.statement)).toHaveLength(1);
+  await run.end();
 });
 
 describe('the meter that answers', () => {

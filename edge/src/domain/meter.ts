@@ -9,6 +9,7 @@ import {
   type ReadingClock,
   type RealTime,
 } from '../ports.js';
+import { FrozenWatch } from './frozen.js';
 import { DiscontinuityReason, type MeterLog } from './meter-log.js';
 import { Nameplate } from './nameplate.js';
 import type { RecoveredMeter } from './recovery.js';
@@ -16,6 +17,9 @@ import { judgeRegisters, LOWER_READS, type RegisterLimits, type Registers, type 
 import { nextPollMs, type PollPlan } from './schedule.js';
 import { pause, waitUntil } from './wait.js';
 import type { ClosedWindow } from './windows.js';
+
+/** `detail` of event 8, what the gateway found wrong with a meter. Stable numbers. */
+const SelfTest = { frozenRegisters: 1 } as const;
 
 /** After a poll that failed close to a boundary, the next one follows this soon, in real milliseconds. */
 const RETRY_MS = 100;
@@ -59,6 +63,7 @@ export class Meter {
   #uncommitted = 0;
   #isForeign = false;
   readonly #nameplate: Nameplate;
+  readonly #frozen: FrozenWatch;
 
   constructor(options: MeterOptions) {
     this.#o = options;
@@ -68,6 +73,7 @@ export class Meter {
     this.recovered = options.recovered;
     this.enrolled = options.recovered.enrolment !== null;
     const fall = options.log.state.discontinuity;
+    this.#frozen = new FrozenWatch(options.limits.stepWh);
     this.#nameplate = new Nameplate({
       read: options.readSerial,
       known: () => options.log.state.serial,
@@ -81,6 +87,7 @@ export class Meter {
   problems(): string[] {
     if (!this.enrolled) return [`meter ${this.name} is not enrolled: run "enrol"`];
     const list = this.#problem ? [`meter ${this.name}: ${this.#problem}`] : [];
+    if (this.#frozen.problem) list.push(`meter ${this.name}: ${this.#frozen.problem}`);
     if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
     if (this.log.inDiscontinuity)
       list.push(
@@ -196,6 +203,7 @@ export class Meter {
     if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };
     this.#lastReadingMs = sample.timeMs;
     this.#lastSample = sample;
+    if (this.#frozen.take(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
     this.#uncommitted++;
     // Not waited for: a slow card must not hold up the bus. Order is kept by the log.
     this.log
@@ -211,6 +219,12 @@ export class Meter {
     const isForeign = error.failure === ReadFailure.foreignMaster;
     if (isForeign && !this.#isForeign) this.log.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));
     this.#isForeign = isForeign;
+  }
+
+  #selfTestFailed(which: number): void {
+    const { counters } = this.#o;
+    counters.add('poll_errors', { meter: this.id, reason: 'frozen registers' });
+    this.log.event(EventCode.selfTestFailed, { detail: which }).catch((disk) => this.#disk(disk));
   }
 
   async #close(nowMs: number): Promise<void> {

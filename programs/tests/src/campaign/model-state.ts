@@ -1,4 +1,3 @@
-/** What the reference model of the telemetry chain remembers, and the rules that a control may take out of it. */
 /** The rules that a control may take out of the model, one at a time; the campaign must then find a difference. */
 export const RULES = [
   'version',
