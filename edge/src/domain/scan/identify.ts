@@ -1,0 +1,252 @@
+import { type LineCost, planReads } from '../../planner/plan.js';
+import { variants } from '../../planner/variants.js';
+import { identityRegisters, polledRegisters } from '../../planner/wanted.js';
+import { judgeProbe, probeRegisters, probeStrength } from '../../profiles/probe.js';
+import type { MeterProfile, ModbusProfile, RegisterMap, SunspecProfile } from '../../profiles/profile.js';
+import type { Register } from '../../profiles/register.js';
+import { type Block, billingFault, decodeSample } from '../../profiles/sample.js';
+import {
+  type SunspecDevice,
+  SunspecError,
+  type SunspecModels,
+  sunspecMap,
+  sunspecWalk,
+} from '../../profiles/sunspec.js';
+import type { Read, Reply, Talk } from './talk.js';
+
+/** A profile that a meter fits, with what was read by it. */
+export interface Fit {
+  readonly profile: string;
+  readonly manufacturer: string;
+  readonly model: string;
+  /** What its probe says: 3 = the meter names its model, 2 = mains voltage and frequency, 1 = one of them, 0 = a number. */
+  readonly strength: 0 | 1 | 2 | 3;
+  /** As the meter says it; null where none is readable. */
+  readonly serial: string | null;
+  readonly importWh: string | null;
+  readonly exportWh: string | null;
+  /** Why it cannot be billed; null when it can. */
+  readonly unfit: string | null;
+}
+
+export interface Identity {
+  /** All profiles that fit equally well; empty: none does. */
+  readonly fits: readonly Fit[];
+  /** Profiles that could not be judged, since the meter gave no answer to their registers. */
+  readonly silent: readonly string[];
+}
+
+interface Candidate {
+  readonly profile: ModbusProfile;
+  readonly strength: 0 | 1 | 2 | 3;
+  /** Reads that are still to be asked. */
+  pending: PlannedRead[];
+}
+type PlannedRead = Read & { readonly registers: readonly Register[] };
+
+const MOST_LENGTHS = 6;
+const ILLEGAL_FUNCTION = 1;
+
+/**
+ * Which profile a unit fits: by its probe first, then by its energy registers. A profile is given up at its first register
+ * that is refused or cannot be. Once voltage and frequency, or the model's own name, fit, only profiles that look at the
+ * same registers are asked for: others would have to fit by chance. `known`: what was read already.
+ */
+export async function identify(
+  talk: Talk,
+  profiles: readonly MeterProfile[],
+  models: SunspecModels,
+  cost: LineCost,
+  known: readonly Block[] = [],
+): Promise<Identity> {
+  const desk = new Desk(talk, known);
+  const modbus = profiles.filter((profile) => profile.protocol === 'modbus');
+  const sunspec = profiles.filter((profile) => profile.protocol === 'sunspec');
+  const fitting = await narrow(desk, modbus, cost);
+  const best = Math.max(-1, ...fitting.map(({ strength }) => strength));
+  if (best < 2) {
+    const device = await findSunspec(desk, sunspec, models, cost);
+    if (device.length > 0) return { fits: device, silent: [] };
+  }
+  const fits: Fit[] = [];
+  for (const { profile, strength } of fitting) {
+    if (strength < best) continue;
+    const fit = await weigh(desk, profile, profile, strength, cost);
+    if (fit) fits.push(fit);
+  }
+  return { fits, silent: fits.length > 0 ? [] : [...desk.silent] };
+}
+
+/** Asks the unit for what any candidate needs next until all of them fit or are given up. */
+async function narrow(desk: Desk, profiles: readonly ModbusProfile[], cost: LineCost): Promise<Candidate[]> {
+  let left = profiles.map((profile): Candidate => {
+    const pending = readsOf(probeRegisters(profile), profile, cost);
+    return { profile, strength: probeStrength(profile), pending };
+  });
+  for (;;) {
+    left = left.filter((candidate) => !isGivenUp(desk, candidate));
+    for (const candidate of left)
+      candidate.pending = candidate.pending.filter((read) => !desk.holds(candidate.profile, read.registers));
+    const strong = left.filter(({ pending, strength }) => pending.length === 0 && strength >= 2);
+    if (strong.length > 0) left = left.filter((one) => strong.some((other) => looksAtTheSame(one, other)));
+    const open = left.filter(({ pending }) => pending.length > 0);
+    if (open.length === 0) return left;
+    // A weak probe proves little; it is worth a question only when all strong ones are settled.
+    const strongOpen = open.filter(({ strength }) => strength >= 2);
+    const asking = strongOpen.length > 0 ? strongOpen : open;
+    const reads = asking.map(({ pending }) => pending[0] as PlannedRead);
+    const chosen = desk.talk.pick(reads);
+    await desk.ask(reads[chosen] as PlannedRead, (asking[chosen] as Candidate).profile.id);
+  }
+}
+
+function isGivenUp(desk: Desk, { profile, pending }: Candidate): boolean {
+  if (pending.some((read) => desk.refused(read))) return true;
+  const read = profile.probe.filter(({ register }) =>
+    profile.registers.every((one) => one.key !== register || desk.holds(profile, [one])),
+  );
+  return read.length > 0 && !judgeProbe({ ...profile, probe: read }, desk.blocks).fits;
+}
+
+function looksAtTheSame(a: Candidate, b: Candidate): boolean {
+  if (a === b) return true;
+  const others = probeRegisters(b.profile);
+  return probeRegisters(a.profile).some((one) => others.some((other) => overlap(one, other)));
+}
+
+const overlap = (a: Register, b: Register) =>
+  a.function === b.function && a.address < b.address + b.length && b.address < a.address + a.length;
+
+/** Reads energy and identity; null when its energy is no meter's. */
+async function weigh(
+  desk: Desk,
+  profile: MeterProfile,
+  map: RegisterMap & { readonly bills: { readonly import: boolean; readonly export: boolean } },
+  strength: 0 | 1 | 2 | 3,
+  cost: LineCost,
+): Promise<Fit | null> {
+  for (const read of readsOf(polledRegisters(map), map, cost)) {
+    if (!desk.holds(map, read.registers)) await desk.ask(read, profile.id);
+  }
+  const sample = decodeSample(map, desk.blocks);
+  const isRead = sample.faults.every(({ billing, what }) => !billing || what === 'not-available');
+  if (!isRead) return null;
+  for (const read of readsOf(identityRegisters(map), map, cost)) {
+    if (!desk.holds(map, read.registers)) await desk.ask(read, profile.id);
+  }
+  const { serial, model, manufacturer, importWh, exportWh } = decodeSample(map, desk.blocks);
+  const named = profile.models.find((name) => name === model);
+  return {
+    profile: profile.id,
+    manufacturer: manufacturer ?? profile.manufacturer,
+    model: profile.protocol === 'sunspec' ? (model ?? profile.id) : (named ?? profile.models.join(', ')),
+    strength,
+    // An empty register is no number.
+    serial: serial === null || /^0*$/.test(serial) ? null : serial,
+    importWh: importWh?.toString() ?? null,
+    exportWh: exportWh?.toString() ?? null,
+    unfit: unfitness(map.bills, billingFault(sample)),
+  };
+}
+
+function unfitness(bills: { readonly import: boolean; readonly export: boolean }, fault: string | null): string | null {
+  if (!bills.import && !bills.export) return 'it counts only the sum of both directions';
+  if (!bills.export) return 'no register for export is known';
+  if (!bills.import) return 'no register for import is known';
+  return fault;
+}
+
+/** A SunSpec device names itself: marker, list of models, common model. */
+async function findSunspec(
+  desk: Desk,
+  profiles: readonly SunspecProfile[],
+  models: SunspecModels,
+  cost: LineCost,
+): Promise<Fit[]> {
+  const bases = [...new Set(profiles.flatMap((profile) => profile.bases))];
+  let device: SunspecDevice | null = null;
+  try {
+    const walk = sunspecWalk(bases);
+    let step = walk.next();
+    while (!step.done) step = walk.next(await desk.header(step.value.address, bases.includes(step.value.address)));
+    device = step.value;
+  } catch (error) {
+    if (!(error instanceof SunspecError)) throw error;
+  }
+  if (!device) return [];
+  for (const profile of profiles) {
+    const map = sunspecMap(profile, device, models);
+    const fit = map && (await weigh(desk, profile, map, 3, cost));
+    if (fit) return [fit];
+  }
+  return [];
+}
+
+function readsOf(registers: readonly Register[], map: RegisterMap, cost: LineCost): PlannedRead[] {
+  return planReads(registers, map.limits, cost).map((request) => {
+    const others = variants(request, map, cost, { most: MOST_LENGTHS });
+    const choices = [request, ...others].map(({ address, count }) => ({ address, count }));
+    const held = request.registers.filter((register) => registers.includes(register));
+    return { fn: request.function, choices, registers: held };
+  });
+}
+
+/** What was read of one unit and what it refused; nothing is asked twice. */
+class Desk {
+  readonly talk: Talk;
+  readonly blocks: Block[];
+  readonly silent = new Set<string>();
+  readonly #refused = new Set<string>();
+  readonly #refusedFunctions = new Set<number>();
+
+  constructor(talk: Talk, known: readonly Block[]) {
+    this.talk = talk;
+    this.blocks = [...known];
+  }
+
+  holds(_map: RegisterMap, registers: readonly Register[]): boolean {
+    return registers.every(({ function: code, address, length }) =>
+      this.blocks.some(
+        (block) =>
+          block.function === code &&
+          block.address <= address &&
+          address + length <= block.address + block.data.length / 2,
+      ),
+    );
+  }
+
+  refused(read: Read): boolean {
+    return this.#refusedFunctions.has(read.fn) || this.#refused.has(keyOf(read));
+  }
+
+  async ask(read: Read, profile: string): Promise<Reply> {
+    if (this.refused(read)) return { what: 'silence' };
+    const reply = await this.talk.read(read);
+    if (reply.what === 'data') {
+      this.blocks.push({ function: read.fn, address: reply.address, data: reply.data });
+      return reply;
+    }
+    this.#refused.add(keyOf(read));
+    if (reply.what === 'silence') this.silent.add(profile);
+    else if (reply.code === ILLEGAL_FUNCTION) this.#refusedFunctions.add(read.fn);
+    return reply;
+  }
+
+  /**
+   * Two registers of a SunSpec list, also by a longer read, which does not have to wait: behind the marker stands the
+   * first model's header; before any other header stands what was read already.
+   */
+  async header(address: number, isMarker: boolean): Promise<Uint8Array | null> {
+    const more = [0, 1, 2];
+    const choices = more.map((by) => ({ address: isMarker ? address : address - by, count: 2 + by }));
+    if (this.refused({ fn: 3, choices })) return null;
+    const reply = await this.ask({ fn: 3, choices }, 'sunspec');
+    if (reply.what !== 'data') return null;
+    const from = 2 * (address - reply.address);
+    return reply.data.subarray(from, from + 4);
+  }
+}
+
+function keyOf({ fn, choices: [first] }: Read): string {
+  return `${fn} ${first?.address} ${first?.count}`;
+}

@@ -1,0 +1,154 @@
+import type { ReadFunction } from '../bus/frames.js';
+import { type SerialSetting, type Setting, sameSetting, settingText } from './settings.js';
+
+/** A read that is asked to learn whether a unit is there: any answer will do, an exception too. */
+export interface Question {
+  readonly fn: ReadFunction;
+  readonly address: number;
+  /** Lengths in registers, the best first: one that was asked lately may not be asked again (see `ShapeBook`). */
+  readonly counts: readonly number[];
+}
+
+/** One sweep: the same question to units in order, at one setting. */
+export interface Stage {
+  readonly setting: Setting;
+  readonly units: readonly number[];
+  readonly question: Question;
+  /** From the request's last character to the answer's first, milliseconds. */
+  readonly waitMs: number;
+}
+
+/** What a profile says of a new meter, and a register that such a meter certainly has. */
+export interface Default {
+  readonly setting: SerialSetting;
+  readonly unit: number;
+  /** No source says so. */
+  readonly assumed: boolean;
+  readonly question: Question;
+}
+
+/** Both exist in nearly all meters, or are refused, which is an answer too. Even lengths: some refuse half a float. */
+export const INPUT: Question = { fn: 4, address: 0, counts: [2, 4, 6, 8, 10] };
+export const HOLDING: Question = { fn: 3, address: 0, counts: [2, 4, 6, 8, 10] };
+
+export const LAST_UNIT = 247;
+const FIRST_UNITS = range(1, 10);
+const OTHER_UNITS = range(11, LAST_UNIT);
+
+/** What meters can be set to, the likely ones first (of profiles and of meters' menus). */
+const SPEEDS = [9_600, 19_200, 38_400, 2_400, 115_200, 57_600, 4_800, 1_200] as const;
+/**
+ * Two stop bits are not tried: a receiver looks at the first one only, so that such a meter is found with one (a sender's
+ * second stop bit is silence).
+ */
+const PARITIES = ['none', 'even', 'odd'] as const;
+
+/** Where a meter is likely to be, it is waited for longer. A later answer than this is still heard: see `Scan`. */
+const LIKELY_MS = 120;
+const OTHER_SETTING_MS = 80;
+const SWEEP_MS = 50;
+const SILENCE_CHARS = 4.5;
+
+/** A meter begins no sooner than 3.5 characters after the request, and its first character takes time. */
+function wait(ms: number, { baud, parity, stopBits }: SerialSetting): number {
+  const charMs = (1_000 * (9 + (parity === 'none' ? 0 : 1) + stopBits)) / baud;
+  return Math.round(ms + SILENCE_CHARS * charMs);
+}
+
+/** Slower lines come later: few meters are set to them, and what is asked there may not be asked again for long. */
+const SLOW_BAUD = 2_400;
+
+/**
+ * The order in which a serial line is searched: default settings of the shipped profiles with units 1 to 10; other speeds
+ * with these units; all other units at every speed, without parity where a profile has that; what answers holding
+ * registers only, or nothing but its own; then every other parity. Each (setting, unit, question) comes once. Pure.
+ */
+export function serialPlan(defaults: readonly Default[]): Stage[] {
+  const ranked = rankedSettings(defaults);
+  const bauds = distinct([...ranked.map(({ baud }) => baud), ...SPEEDS]);
+  const all = (parities: readonly SerialSetting['parity'][]) =>
+    bauds.flatMap((baud) => parities.map((parity) => ({ transport: 'serial', baud, parity, stopBits: 1 }) as const));
+  const usual = slowLast([...ranked, ...without(all(['none', 'even']), ranked)]);
+  const sweep = slowLast(bauds.map((baud) => likelyParity(baud, ranked)));
+  const rest = without([...ranked, ...all(PARITIES)], sweep);
+  const firstUnits = (setting: SerialSetting) =>
+    distinct([...defaults.filter((one) => sameSetting(one.setting, setting)).map(({ unit }) => unit), ...FIRST_UNITS]);
+  const isRanked = (setting: SerialSetting) => ranked.some((one) => sameSetting(one, setting));
+  return onceEach([
+    ...usual.map((one) => stage(one, firstUnits(one), INPUT, isRanked(one) ? LIKELY_MS : OTHER_SETTING_MS)),
+    ...sweep.map((setting) => stage(setting, OTHER_UNITS, INPUT, SWEEP_MS)),
+    ...ranked.map((setting) => stage(setting, firstUnits(setting), HOLDING, LIKELY_MS)),
+    ...defaults.map(({ setting, unit, question }) => stage(setting, [unit], question, LIKELY_MS)),
+    ...rest.map((setting) => stage(setting, [...FIRST_UNITS, ...OTHER_UNITS], INPUT, SWEEP_MS)),
+  ]);
+}
+
+function slowLast(settings: readonly SerialSetting[]): SerialSetting[] {
+  return [...settings].sort((a, b) => Number(a.baud < SLOW_BAUD) - Number(b.baud < SLOW_BAUD));
+}
+
+/** The parity to try first at a speed: none, unless profiles name only another. */
+function likelyParity(baud: number, ranked: readonly SerialSetting[]): SerialSetting {
+  const none = { transport: 'serial', baud, parity: 'none', stopBits: 1 } as const;
+  const named = ranked.filter((one) => one.baud === baud);
+  return named.find(({ parity }) => parity === 'none') ?? named[0] ?? none;
+}
+
+/** On a network: units 1 to 10 first; a converter has units like a line, and waits for its meters itself. */
+export function networkPlan(ways: readonly ('tcp' | 'rtu-over-tcp')[]): Stage[] {
+  const stages = (units: readonly number[], question: Question, waitMs: number) =>
+    ways.map((transport): Stage => ({ setting: { transport }, units, question, waitMs }));
+  return [...stages(FIRST_UNITS, INPUT, 500), ...stages(FIRST_UNITS, HOLDING, 500), ...stages(OTHER_UNITS, INPUT, 250)];
+}
+
+/** The settings that profiles name, the most frequent first; one that a source states counts as three that do not. */
+function rankedSettings(defaults: readonly Default[]): SerialSetting[] {
+  const weights = new Map<string, { setting: SerialSetting; weight: number }>();
+  for (const { setting, assumed } of defaults) {
+    const entry = weights.get(settingText(setting)) ?? { setting, weight: 0 };
+    entry.weight += assumed ? 1 : 3;
+    weights.set(settingText(setting), entry);
+  }
+  return [...weights.values()].sort((a, b) => b.weight - a.weight).map(({ setting }) => setting);
+}
+
+function stage(setting: SerialSetting, units: readonly number[], question: Question, waitMs: number): Stage {
+  return { setting, units, question, waitMs: wait(waitMs, setting) };
+}
+
+/** Leaves out what an earlier stage asks already, and stages that are empty then. */
+function onceEach(stages: readonly Stage[]): Stage[] {
+  const asked = new Set<string>();
+  return stages.flatMap((one) => {
+    const units = one.units.filter((unit) => {
+      const key = `${settingText(one.setting)} ${unit} ${one.question.fn} ${one.question.address}`;
+      const isNew = !asked.has(key);
+      asked.add(key);
+      return isNew;
+    });
+    return units.length === 0 ? [] : [{ ...one, units }];
+  });
+}
+
+function without(settings: readonly SerialSetting[], others: readonly SerialSetting[]): SerialSetting[] {
+  return settings.filter((one) => !others.some((other) => sameSetting(one, other)));
+}
+
+function distinct<T>(list: readonly T[]): T[] {
+  return [...new Set(list)];
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
+/** Requests of a plan, and the milliseconds that they take when nothing answers: characters and waits. */
+export function planCost(stages: readonly Stage[], charMsOf: (setting: Setting) => number) {
+  let requests = 0;
+  let ms = 0;
+  for (const { setting, units, waitMs } of stages) {
+    requests += units.length;
+    ms += units.length * (8 * charMsOf(setting) + waitMs);
+  }
+  return { requests, ms };
+}

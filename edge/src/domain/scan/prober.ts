@@ -1,0 +1,152 @@
+import type { RealTime } from '../../ports.js';
+import type { Ask, ReadFunction } from '../bus/frames.js';
+import type { Framing, Judgement } from '../bus/framing.js';
+import type { Line, LineSpeed } from '../bus/line.js';
+import { LineGone } from '../bus/line.js';
+import { NoAnswer, Port } from '../bus/port.js';
+import type { ShapeBook } from '../bus/shapes.js';
+import type { BusStats } from '../bus/stats.js';
+
+/** What a question brought. */
+export type Heard =
+  | { readonly what: 'answer'; readonly data: Uint8Array; readonly waitedMs: number }
+  | { readonly what: 'exception'; readonly code: number; readonly waitedMs: number }
+  /** Nothing at all, or nothing that belongs to the question. */
+  | { readonly what: 'silence' }
+  /** Something that is no frame. */
+  | { readonly what: 'damaged'; readonly isEndless: boolean }
+  | { readonly what: 'foreign' };
+
+/** Who spoke without being asked at that moment. */
+export interface Spoken {
+  readonly unit: number;
+  readonly fn: number;
+  readonly how: 'late' | 'foreign';
+}
+
+/** A framing that remembers who spoke out of turn: a late answer is worth nothing as a value, but a unit is there. */
+export class HearingFraming implements Framing {
+  readonly #inner: Framing;
+  readonly #unitAt: number;
+  #spoken: Spoken[] = [];
+
+  /** `unitAt`: where the unit stands in a message: 0 in RTU frames, 6 behind the header of Modbus TCP. */
+  constructor(inner: Framing, unitAt: 0 | 6) {
+    this.#inner = inner;
+    this.#unitAt = unitAt;
+  }
+
+  begin(ask: Ask, frame: Uint8Array, nowMs: number): Uint8Array {
+    return this.#inner.begin(ask, frame, nowMs);
+  }
+  judge(input: Uint8Array, ask: Ask | null, nowMs: number): Judgement {
+    const judged = this.#inner.judge(input, ask, nowMs);
+    const [unit, fn] = [input[this.#unitAt] ?? 0, (input[this.#unitAt + 1] ?? 0) & 0x7f];
+    if (judged.what === 'foreign') this.#spoken.push({ unit, fn, how: 'foreign' });
+    // Repeats are of units that answered.
+    if (judged.what === 'skip' && judged.count === 'late') this.#spoken.push({ unit, fn, how: 'late' });
+    return judged;
+  }
+  end(ask: Ask, nowMs: number): void {
+    this.#inner.end(ask, nowMs);
+  }
+  reset(): void {
+    this.#inner.reset();
+  }
+
+  /** Who spoke since this was last asked. */
+  take(): Spoken[] {
+    const spoken = this.#spoken;
+    this.#spoken = [];
+    return spoken;
+  }
+}
+
+export interface ProberOptions {
+  readonly line: Line;
+  readonly speed: LineSpeed;
+  readonly framing: HearingFraming;
+  /** One for the whole scan: an answer may come late at another setting too. */
+  readonly book: ShapeBook;
+  readonly stats: BusStats;
+  readonly real: RealTime;
+}
+
+const LOOK_MS = 20;
+/** Beside the data: request 8, answer 5. */
+const FRAME_CHARS = 13;
+
+/**
+ * One open line of a scan: the bus's own port and book of shapes, without its queue and health, since every unit is a
+ * stranger. What a late answer is, and that it belongs to no other question, is decided by these.
+ */
+export class Prober {
+  readonly #o: ProberOptions;
+  readonly #port: Port;
+
+  constructor(options: ProberOptions) {
+    this.#o = options;
+    const { line, speed, framing, real, stats } = options;
+    this.#port = new Port({ line, speed, framing, real, stats, onForeign: () => {} });
+  }
+
+  /** Whether this shape may be asked, or from when on; monotonic ms. */
+  freeAt(unit: number, fn: ReadFunction, count: number): number {
+    return this.#o.book.freeAt(unit, fn, 2 * count, this.#o.real.monotonicMs());
+  }
+
+  /**
+   * Asks a unit, and waits `waitMs` from the request's last character to the answer's first. The shape must be free.
+   * Throws `LineGone`.
+   */
+  async ask(ask: Ask, waitMs: number): Promise<Heard> {
+    const { book, real, speed } = this.#o;
+    const { unit, fn, count } = ask;
+    const bytes = 2 * count;
+    const startMs = real.monotonicMs();
+    if (!book.mayUse(unit, fn, bytes, startMs)) throw new Error(`unit ${unit} was asked for a shape that is held back`);
+    book.sent(unit, fn, bytes, startMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
+    try {
+      // The port adds the time of the answer's characters; here the first one counts, and what is begun is waited for.
+      const answer = await this.#port.exchange(ask, waitMs - (5 + bytes) * speed.charMs, null);
+      const { frame, isException, waitedMs } = answer;
+      const now = real.monotonicMs();
+      if (isException) book.excepted(unit, fn, bytes, now);
+      else book.answered(unit, fn, bytes, now);
+      if (isException) return { what: 'exception', code: frame[2] ?? 0, waitedMs };
+      return { what: 'answer', data: frame.slice(3, 3 + bytes), waitedMs };
+    } catch (error) {
+      book.failed(unit, fn, bytes, real.monotonicMs());
+      return heardOf(error);
+    }
+  }
+
+  /** Only listens. Throws `LineGone` when the line is found gone by the next question, not here. */
+  async listen(ms: number, signal: AbortSignal): Promise<void> {
+    const { real } = this.#o;
+    const endMs = real.monotonicMs() + ms;
+    while (real.monotonicMs() < endMs && !signal.aborted) {
+      this.#port.listen();
+      await pause(real, Math.min(LOOK_MS, Math.max(1, endMs - real.monotonicMs())));
+    }
+    this.#port.listen();
+  }
+}
+
+function heardOf(error: unknown): Heard {
+  if (!(error instanceof NoAnswer)) throw error;
+  switch (error.reason) {
+    case 'timeout':
+      return { what: 'silence' };
+    case 'damaged':
+      return { what: 'damaged', isEndless: /never silent/.test(error.message) };
+    case 'foreign':
+      return { what: 'foreign' };
+    case 'violation':
+    case 'gone':
+      throw new LineGone(error.message, { cause: error });
+  }
+}
+
+export const pause = (real: RealTime, ms: number): Promise<void> =>
+  new Promise((resolve) => void real.schedule(Math.max(0, ms), resolve));

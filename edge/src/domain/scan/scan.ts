@@ -1,0 +1,340 @@
+import type { LineCost } from '../../planner/plan.js';
+import type { RealTime } from '../../ports.js';
+import type { MeterProfile } from '../../profiles/profile.js';
+import type { Block } from '../../profiles/sample.js';
+import type { SunspecModels } from '../../profiles/sunspec.js';
+import { RtuFraming, TcpFraming } from '../bus/framing.js';
+import { type Line, LineGone } from '../bus/line.js';
+import { QUARANTINE_TIMEOUTS, ShapeBook } from '../bus/shapes.js';
+import { BusStats } from '../bus/stats.js';
+import { type Identity, identify } from './identify.js';
+import { HOLDING, INPUT, LAST_UNIT, type Question, type Stage } from './plan.js';
+import { type Heard, HearingFraming, Prober, pause } from './prober.js';
+import { type Setting, sameSetting, sameSpeed, settingText, speedOf } from './settings.js';
+import { Disturbed, UnitTalk } from './talk.js';
+import {
+  damagedText,
+  ECHO_TEXT,
+  EVERY_UNIT_TEXT,
+  foreignText,
+  NEVER_SILENT_TEXT,
+  NOISE_TEXT,
+  ScanStopped,
+} from './words.js';
+
+/** A unit that answers. */
+export interface Found extends Identity {
+  readonly setting: Setting;
+  readonly unit: number;
+  /** Milliseconds of scanning until it was identified. */
+  readonly afterMs: number;
+}
+
+/** Where a scan stands: all that it needs to go on. Plain data. */
+export interface ScanState {
+  /** Index of the stage, and of the unit in it, that come next. */
+  stage: number;
+  unit: number;
+  elapsedMs: number;
+  readonly found: Found[];
+  /** What is wrong with the line, in plain words. */
+  readonly notes: string[];
+}
+
+export const newState = (): ScanState => ({ stage: 0, unit: 0, elapsedMs: 0, found: [], notes: [] });
+
+export interface ScanOptions {
+  readonly stages: readonly Stage[];
+  readonly profiles: readonly MeterProfile[];
+  readonly models: SunspecModels;
+  /** Opens the line as it is set. Rejects with words for the installer. */
+  readonly open: (setting: Setting) => Promise<Line>;
+  readonly real: RealTime;
+  /** From 0 to 65,535: where transaction ids begin. */
+  readonly firstId: number;
+  /** The scan is over when so many units were found. */
+  readonly expect?: number;
+  readonly signal: AbortSignal;
+  readonly onFound: (found: Found) => void;
+  readonly onNote: (text: string) => void;
+  /** Called after each question. */
+  readonly onProgress: (setting: Setting, unit: number, state: ScanState) => void;
+  /** The state is worth to be kept: after each stage and each find. */
+  readonly onState: (state: ScanState) => void;
+  readonly stats?: BusStats;
+}
+
+/** An answer to somebody who asked just before this scan may still come so long: 12 time-outs, as on the bus. */
+const LISTEN_MS = 3_000;
+const OTHER_LISTEN_MS = 1_200;
+/** After a stage, what is on its way at this setting is waited for. */
+const LINGER_MS = 200;
+/** A unit that made itself heard is waited for as long as the slowest meters take. */
+const PATIENT_MS = [250, 500] as const;
+const MOST_ENDLESS = 3;
+const REOPENS = 5;
+const REOPEN_MS = 500;
+/** How long a device on a network is waited for. */
+const NETWORK_MS = 500;
+/** A gateway says with these that nobody answers behind it (Modbus application protocol 1.1b3, section 7). */
+const NOBODY_BEHIND = [10, 11];
+
+interface Opened {
+  readonly setting: Setting;
+  readonly line: Line;
+  readonly prober: Prober;
+}
+
+/**
+ * Searches a line by the stages of a plan with reads only, and identifies whatever answers. It goes through the bus's own
+ * port: a late answer is known as late, at whatever setting it comes; it only says that its unit is worth another look.
+ */
+export class Scan {
+  readonly state: ScanState;
+  readonly #o: ScanOptions;
+  readonly #stats: BusStats;
+  readonly #book = new ShapeBook({ quarantineMs: 0, quarantineTimeouts: QUARANTINE_TIMEOUTS });
+  readonly #rtu = new HearingFraming(new RtuFraming(this.#book), 0);
+  readonly #tcp: HearingFraming;
+  readonly #startMs: number;
+  #opened: Opened | null = null;
+  #endless = 0;
+  #answersToAll = false;
+
+  constructor(options: ScanOptions, state: ScanState = newState()) {
+    this.#o = options;
+    this.state = state;
+    this.#stats = options.stats ?? new BusStats();
+    this.#tcp = new HearingFraming(new TcpFraming(this.#book, true, options.firstId), 6);
+    this.#startMs = options.real.monotonicMs() - state.elapsedMs;
+  }
+
+  /** Runs to the end of the plan, the expected number of units, or an abort. Throws `ScanStopped`, or what `open` did. */
+  async run(): Promise<ScanState> {
+    const { stages, signal } = this.#o;
+    try {
+      await this.#listenFirst();
+      while (this.state.stage < stages.length && !this.#isOver()) {
+        await this.#sweep(stages[this.state.stage] as Stage);
+        if (signal.aborted) break;
+        this.state.stage++;
+        this.state.unit = 0;
+        this.#keep();
+      }
+      if (this.#stats.counts.echoes > 0) this.#note(ECHO_TEXT);
+      return this.state;
+    } finally {
+      this.#keep();
+      await this.#close();
+    }
+  }
+
+  #isOver(): boolean {
+    const { expect, signal } = this.#o;
+    return signal.aborted || this.#answersToAll || (expect !== undefined && this.state.found.length >= expect);
+  }
+
+  #keep(): void {
+    this.state.elapsedMs = Math.round(this.#o.real.monotonicMs() - this.#startMs);
+    this.#o.onState(this.state);
+  }
+
+  #note(text: string): void {
+    if (this.state.notes.includes(text)) return;
+    this.state.notes.push(text);
+    this.#o.onNote(text);
+  }
+
+  #framing(setting: Setting): HearingFraming {
+    return setting.transport === 'tcp' ? this.#tcp : this.#rtu;
+  }
+
+  async #prober(setting: Setting): Promise<Prober> {
+    if (this.#opened && sameSetting(this.#opened.setting, setting)) return this.#opened.prober;
+    await this.#close();
+    const { open, real } = this.#o;
+    const line = await open(setting);
+    // What was heard at another setting says nothing about this one.
+    this.#framing(setting).take();
+    const [book, stats, framing] = [this.#book, this.#stats, this.#framing(setting)];
+    const prober = new Prober({ line, speed: speedOf(setting), framing, book, stats, real });
+    this.#opened = { setting, line, prober };
+    return prober;
+  }
+
+  async #close(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = null;
+    await opened?.line.close();
+  }
+
+  /** Another master, or noise, is better found before anything is asked. */
+  async #listenFirst(): Promise<void> {
+    const { stages, signal } = this.#o;
+    const first = stages[this.state.stage]?.setting;
+    if (!first) return;
+    if (!(await this.#hears(first, LISTEN_MS)) || first.transport !== 'serial') return;
+    // Bytes that are no frame: frames at another speed, or noise.
+    const bauds = new Map<number, Setting>();
+    for (const { setting } of stages) {
+      if (setting.transport === 'serial' && !bauds.has(setting.baud)) bauds.set(setting.baud, setting);
+    }
+    for (const setting of bauds.values()) {
+      if (signal.aborted) return;
+      if (!sameSpeed(setting, first)) await this.#hears(setting, OTHER_LISTEN_MS);
+    }
+    this.#note(NOISE_TEXT);
+  }
+
+  /** Whether bytes are heard that are no frames. Throws `ScanStopped` when another master is. */
+  async #hears(setting: Setting, ms: number): Promise<boolean> {
+    const prober = await this.#prober(setting);
+    const before = this.#stats.counts.damaged;
+    await prober.listen(ms, this.#o.signal);
+    this.#checkForeign(setting, 1);
+    return this.#stats.counts.damaged > before;
+  }
+
+  #checkForeign(setting: Setting, enough: number): void {
+    const spoken = this.#framing(setting).take();
+    if (spoken.filter(({ how }) => how === 'foreign').length >= enough)
+      throw new ScanStopped(foreignText(spoken, setting));
+  }
+
+  async #sweep({ setting, units, question, waitMs }: Stage): Promise<void> {
+    const again = new Set<number>();
+    const asked: number[] = [];
+    for (; this.state.unit < units.length && !this.#isOver(); this.state.unit++) {
+      const unit = units[this.state.unit] as number;
+      if (this.#isKnown(setting, unit)) continue;
+      const heard = await this.#ask(setting, unit, question, waitMs);
+      asked.push(unit);
+      await this.#take(setting, unit, question, heard);
+      this.#hints(setting, heard, asked, waitMs, again);
+      this.#o.onProgress(setting, unit, this.state);
+    }
+    if (this.#isOver() && !this.#answersToAll) return;
+    await this.#linger(setting, again);
+    for (const unit of again) {
+      if (!this.#isOver() && !this.#isKnown(setting, unit)) await this.#lookAgain(setting, unit);
+    }
+  }
+
+  #isKnown(setting: Setting, unit: number): boolean {
+    return this.state.found.some((found) => found.unit === unit && sameSpeed(found.setting, setting));
+  }
+
+  /** What else was heard during a question: units that are worth another look. */
+  #hints(setting: Setting, heard: Heard, asked: readonly number[], waitMs: number, again: Set<number>): void {
+    for (const { unit } of this.#framing(setting).take()) if (unit >= 1 && unit <= LAST_UNIT) again.add(unit);
+    if (heard.what !== 'damaged' && heard.what !== 'foreign') return;
+    // Half an answer that began while the next question was sent: of any unit that was asked just before.
+    const back = 1 + Math.ceil(PATIENT_MS[1] / waitMs);
+    for (const unit of asked.slice(-back)) again.add(unit);
+  }
+
+  async #linger(setting: Setting, again: Set<number>): Promise<void> {
+    const opened = this.#opened;
+    if (!opened || !sameSetting(opened.setting, setting)) return;
+    await opened.prober.listen(LINGER_MS, this.#o.signal);
+    this.#hints(setting, { what: 'silence' }, [], 1, again);
+  }
+
+  async #lookAgain(setting: Setting, unit: number): Promise<void> {
+    let damaged = 0;
+    for (const [i, waitMs] of PATIENT_MS.entries()) {
+      const question = i % 2 === 0 ? INPUT : HOLDING;
+      const heard = await this.#ask(setting, unit, question, waitMs);
+      await this.#take(setting, unit, question, heard);
+      if (this.#isKnown(setting, unit)) return;
+      if (heard.what === 'damaged') damaged++;
+    }
+    if (damaged >= 2) this.#note(damagedText(unit, setting));
+  }
+
+  /** Asks with whichever length is free, on a line that is opened again when it was lost. */
+  async #ask(setting: Setting, unit: number, { fn, address, counts }: Question, waitMs: number): Promise<Asked> {
+    const { real } = this.#o;
+    for (let reopens = 0; ; reopens++) {
+      try {
+        const prober = await this.#prober(setting);
+        const places = counts.map((count) => ({ count, atMs: prober.freeAt(unit, fn, count) }));
+        const now = real.monotonicMs();
+        const best = places.reduce((a, b) => (Math.max(now, b.atMs) < Math.max(now, a.atMs) ? b : a));
+        await pause(real, best.atMs - now);
+        return { ...(await prober.ask({ unit, fn, address, count: best.count }, waitMs)), count: best.count };
+      } catch (error) {
+        if (!(error instanceof LineGone)) throw error;
+        await this.#close();
+        if (reopens >= REOPENS) throw new ScanStopped(`the line was lost again and again: ${error.message}`);
+        await pause(real, REOPEN_MS);
+      }
+    }
+  }
+
+  async #take(setting: Setting, unit: number, { fn, address }: Question, heard: Asked): Promise<void> {
+    this.#endless = heard.what === 'damaged' && heard.isEndless ? this.#endless + 1 : 0;
+    if (this.#endless >= MOST_ENDLESS) throw new ScanStopped(NEVER_SILENT_TEXT);
+    if (heard.what === 'foreign') await this.#disturbed(setting);
+    if (heard.what !== 'answer' && heard.what !== 'exception') return;
+    if (heard.what === 'exception' && setting.transport !== 'serial' && NOBODY_BEHIND.includes(heard.code)) return;
+    const known = heard.what === 'answer' ? [{ function: fn, address, data: heard.data }] : [];
+    await this.#meet(setting, unit, heard.waitedMs, known);
+  }
+
+  async #meet(setting: Setting, unit: number, waitedMs: number, known: readonly Block[]): Promise<void> {
+    const { real, profiles, models } = this.#o;
+    try {
+      const talk = new UnitTalk(await this.#prober(setting), real, unit, waitedMs);
+      const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
+      const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startMs), ...identity };
+      this.state.found.push(found);
+      this.#o.onFound(found);
+      this.#keep();
+    } catch (error) {
+      if (error instanceof Disturbed) await this.#disturbed(setting);
+      else if (error instanceof LineGone) this.#note(`${settingText(setting)}, unit ${unit}: ${error.message}`);
+      else throw error;
+    }
+    const isFirst = this.state.found.length === 1 && setting.transport !== 'serial';
+    if (isFirst) await this.#checkAll(setting);
+  }
+
+  /** A device without units answers whatever unit is asked: it must not be found 247 times. */
+  async #checkAll(setting: Setting): Promise<void> {
+    const heard: Asked[] = [];
+    for (const unit of [LAST_UNIT, LAST_UNIT - 1]) heard.push(await this.#ask(setting, unit, INPUT, NETWORK_MS));
+    const isHere = ({ what, ...rest }: Asked) =>
+      what === 'answer' || (what === 'exception' && !NOBODY_BEHIND.includes((rest as { code: number }).code));
+    this.#answersToAll = heard.every(isHere);
+    if (this.#answersToAll) this.#note(EVERY_UNIT_TEXT);
+  }
+
+  /** One strange frame may be a meter that answers under another number; two are another master. */
+  async #disturbed(setting: Setting): Promise<void> {
+    const prober = await this.#prober(setting);
+    await prober.listen(LISTEN_MS, this.#o.signal);
+    this.#checkForeign(setting, 2);
+  }
+}
+
+type Asked = Heard & { readonly count: number };
+
+/** Those whose new meters are set like this come first. Only an order: a setting says nothing about a model. */
+function byLikelihood(profiles: readonly MeterProfile[], setting: Setting): MeterProfile[] {
+  const isDefault = ({ serial }: MeterProfile) => sameSetting({ transport: 'serial', ...serial }, setting);
+  return [...profiles].sort((a, b) => Number(isDefault(b)) - Number(isDefault(a)));
+}
+
+/** Before anything was measured, a meter is taken to answer after this; microseconds. */
+const TURNAROUND_US = 50_000;
+
+function costOf(setting: Setting): LineCost {
+  const charTimeUs = Math.max(1, Math.round(1_000 * speedOf(setting).charMs));
+  return {
+    charTimeUs,
+    turnaroundUs: TURNAROUND_US,
+    pauseUs: 0,
+    transport: setting.transport === 'tcp' ? 'tcp' : 'rtu',
+  };
+}

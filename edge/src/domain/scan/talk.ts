@@ -1,0 +1,103 @@
+import type { RealTime } from '../../ports.js';
+import type { Choice } from '../bus/bus.js';
+import type { ReadFunction } from '../bus/frames.js';
+import { type Heard, type Prober, pause } from './prober.js';
+
+/** Registers that are wanted, by any of these reads; each has another length. */
+export interface Read {
+  readonly fn: ReadFunction;
+  readonly choices: readonly Choice[];
+}
+
+export type Reply =
+  | { readonly what: 'data'; readonly fn: ReadFunction; readonly address: number; readonly data: Uint8Array }
+  | { readonly what: 'exception'; readonly code: number }
+  | { readonly what: 'silence' };
+
+/** A conversation with one unit: what `identify` needs of the line. */
+export interface Talk {
+  /** Which of the reads can be asked now without a wait; else the one that can be asked soonest. */
+  pick(reads: readonly Read[]): number;
+  /** Asks, when that is allowed. Throws `LineGone`, `Disturbed`. */
+  read(read: Read): Promise<Reply>;
+}
+
+/** Something else than this unit speaks on the line: who identifies it must stop. */
+export class Disturbed extends Error {
+  override readonly name = 'Disturbed';
+}
+
+const LEAST_WAIT_MS = 100;
+const MOST_WAIT_MS = 1_000;
+const MOST_TRIES = 3;
+
+/** Talks to a unit that has answered once, `waitedMs` after it was asked. */
+export class UnitTalk implements Talk {
+  readonly #prober: Prober;
+  readonly #real: RealTime;
+  readonly #unit: number;
+  #slowestMs: number;
+
+  constructor(prober: Prober, real: RealTime, unit: number, waitedMs: number) {
+    this.#prober = prober;
+    this.#real = real;
+    this.#unit = unit;
+    this.#slowestMs = waitedMs;
+  }
+
+  pick(reads: readonly Read[]): number {
+    let best = 0;
+    let soonest = Number.POSITIVE_INFINITY;
+    const now = this.#real.monotonicMs();
+    for (const [i, read] of reads.entries()) {
+      const atMs = Math.max(now, this.#soonest(read).atMs);
+      if (atMs < soonest) [best, soonest] = [i, atMs];
+    }
+    return best;
+  }
+
+  async read(read: Read): Promise<Reply> {
+    for (let tries = 1; ; tries++) {
+      const { choice, atMs } = this.#soonest(read);
+      await pause(this.#real, atMs - this.#real.monotonicMs());
+      const heard = await this.#prober.ask({ unit: this.#unit, fn: read.fn, ...choice }, this.#waitMs(tries));
+      const reply = this.#judge(heard, read.fn, choice);
+      // A silence may be a meter that is slower with these registers, or an answer that was hit.
+      if (reply && (reply.what !== 'silence' || tries === 2)) return reply;
+      if (tries >= MOST_TRIES) return { what: 'silence' };
+    }
+  }
+
+  #judge(heard: Heard, fn: ReadFunction, { address }: Choice): Reply | null {
+    switch (heard.what) {
+      case 'answer':
+        this.#slowestMs = Math.max(this.#slowestMs, heard.waitedMs);
+        return { what: 'data', fn, address, data: heard.data };
+      case 'exception':
+        this.#slowestMs = Math.max(this.#slowestMs, heard.waitedMs);
+        return { what: 'exception', code: heard.code };
+      case 'silence':
+        return { what: 'silence' };
+      case 'damaged':
+        return null;
+      case 'foreign':
+        throw new Disturbed('another device speaks on the line');
+    }
+  }
+
+  #waitMs(tries: number): number {
+    const usual = Math.max(LEAST_WAIT_MS, 40 + 3 * this.#slowestMs);
+    return Math.min(MOST_WAIT_MS, tries === 1 ? usual : 2 * usual);
+  }
+
+  #soonest({ fn, choices }: Read): { choice: Choice; atMs: number } {
+    let best: { choice: Choice; atMs: number } | null = null;
+    const now = this.#real.monotonicMs();
+    for (const choice of choices) {
+      const atMs = this.#prober.freeAt(this.#unit, fn, choice.count);
+      if (!best || Math.max(atMs, now) < Math.max(best.atMs, now)) best = { choice, atMs };
+    }
+    if (!best) throw new Error('a read without a length');
+    return best;
+  }
+}

@@ -1,0 +1,112 @@
+import { hasCrc, withCrc } from '../../src/domain/bus/crc.js';
+import { type Line, LineGone } from '../../src/domain/bus/line.js';
+import { type Setting, settingText, speedOf } from '../../src/domain/scan/settings.js';
+import type { RealTime } from '../../src/ports.js';
+import type { FakeMeter } from './profile-meter.js';
+
+/** Adapters hand over what they gathered for so long. */
+const GATHER_MS = 12;
+
+export interface LineMeter {
+  readonly unit: number;
+  readonly setting: Setting;
+  readonly meter: FakeMeter;
+  readonly turnaroundMs?: number;
+}
+
+/**
+ * A line on a virtual clock with meters of different settings on it; parity is told apart, since it is injected. Only a
+ * meter that is set like the line hears a request. What several say at once is mixed.
+ */
+export class ScanLine {
+  readonly requests: { setting: Setting; frame: Uint8Array; atMs: number }[] = [];
+  readonly opened: Setting[] = [];
+  writes = 0;
+  /** Called for each request before any meter answers; true: no meter hears it. */
+  intercept: (frame: Uint8Array, line: OpenLine) => boolean = () => false;
+  /** Bends an answer: other bytes, another time. */
+  bend: (answer: Uint8Array, delayMs: number, unit: number) => { answer: Uint8Array; delayMs: number } = (
+    answer,
+    delayMs,
+  ) => ({
+    answer,
+    delayMs,
+  });
+  onOpen: (line: OpenLine) => void = () => {};
+  readonly #real: RealTime;
+  readonly #meters: readonly LineMeter[];
+
+  constructor(real: RealTime, meters: readonly LineMeter[]) {
+    this.#real = real;
+    this.#meters = meters;
+  }
+
+  readonly open = async (setting: Setting): Promise<OpenLine> => {
+    this.opened.push(setting);
+    const line = new OpenLine(this.#real, setting, (frame) => this.#asked(line, setting, frame));
+    this.onOpen(line);
+    return line;
+  };
+
+  #asked(line: OpenLine, setting: Setting, frame: Uint8Array): void {
+    const [unit = 0, fn = 0] = frame;
+    this.requests.push({ setting, frame, atMs: this.#real.monotonicMs() });
+    if (fn < 1 || fn > 4) this.writes++;
+    if (!hasCrc(frame, 8) || this.intercept(frame, line)) return;
+    const word = (at: number) => (frame[at] ?? 0) * 256 + (frame[at + 1] ?? 0);
+    const { charMs } = speedOf(setting);
+    const answers = this.#meters.flatMap((one) => {
+      if (one.unit !== unit || settingText(one.setting) !== settingText(setting)) return [];
+      const said = one.meter(fn, word(2), word(4));
+      if (said === null) return [];
+      const body = typeof said === 'number' ? [unit, fn + 0x80, said] : [unit, fn, said.length, ...said];
+      const delayMs = frame.length * charMs + Math.max(3.5 * charMs, one.turnaroundMs ?? 20);
+      return [this.bend(withCrc(Uint8Array.from(body)), delayMs, unit)];
+    });
+    const [first, second] = answers;
+    if (!first) return;
+    const mixed = second ? first.answer.map((byte, i) => byte & (second.answer[i] ?? 0xff)) : first.answer;
+    line.say(mixed, first.delayMs);
+  }
+}
+
+export class OpenLine implements Line {
+  readonly setting: Setting;
+  isGone = false;
+  readonly #real: RealTime;
+  readonly #asked: (frame: Uint8Array) => void;
+  #input: number[] = [];
+  #isClosed = false;
+
+  constructor(real: RealTime, setting: Setting, asked: (frame: Uint8Array) => void) {
+    this.#real = real;
+    this.setting = setting;
+    this.#asked = asked;
+  }
+
+  /** Puts bytes on the line, one character after the other. */
+  say(bytes: Uint8Array, delayMs: number): void {
+    const { charMs } = speedOf(this.setting);
+    const piece = Math.max(1, Math.floor(GATHER_MS / Math.max(charMs, 0.01)));
+    for (let from = 0; from < bytes.length; from += piece) {
+      const part = bytes.subarray(from, from + piece);
+      this.#real.schedule(delayMs + (from + part.length) * charMs, () => {
+        if (!this.#isClosed) this.#input.push(...part);
+      });
+    }
+  }
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.isGone) throw new LineGone('the port was unplugged');
+    this.#asked(bytes);
+  }
+  read(): Uint8Array {
+    if (this.isGone) throw new LineGone('the port was unplugged');
+    const bytes = Uint8Array.from(this.#input);
+    this.#input = [];
+    return bytes;
+  }
+  onArrival(): void {}
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+}
