@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
 import { z } from 'zod';
 import { profileIds } from './adapters/profiles/files.js';
-import { type Fault, parseLocated } from './located.js';
+import { type Fault, parseLocated, toBeFilledIn } from './located.js';
 
 const port = z.int().min(1).max(65_535);
 const name = z
@@ -117,7 +117,9 @@ export function loadConfig(file: string): GatewayConfig {
 
 /** Checks the text of a configuration. Throws `ConfigError` for the first thing that is wrong, in file order. */
 export function parseConfig(text: string, file: string): GatewayConfig {
-  const parsed = parseLocated(text, schema, crossFaults);
+  // First, since a place for a value has no form that a schema would accept.
+  const places = parseLocated(text, z.unknown(), (value) => toBeFilledIn(value));
+  const parsed = places.ok ? parseLocated(text, schema, crossFaults) : places;
   if (parsed.ok) return parsed.value;
   const { line, key, message } = parsed.fault;
   throw new ConfigError(`${file}:${line}: ${key}: ${message}`);

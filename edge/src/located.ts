@@ -1,5 +1,5 @@
 import { isMap, isPair, LineCounter, parseDocument, type YAMLMap } from 'yaml';
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** Where in a document something is wrong, and what was expected there. */
 export interface Fault {
@@ -17,6 +17,21 @@ export interface LocatedFault {
 export type Located<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: LocatedFault };
+
+/** What begins like this is a place for a value, not a value. */
+export const TO_FILL_IN = 'TO BE FILLED IN:';
+
+/** Every value of a document that is still to be filled in, by its path. */
+export function toBeFilledIn(value: unknown, path: readonly PropertyKey[] = []): Fault[] {
+  if (typeof value === 'string')
+    return value.startsWith(TO_FILL_IN)
+      ? [{ path, message: `is to be filled in:${value.slice(TO_FILL_IN.length)}` }]
+      : [];
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    toBeFilledIn(inner, [...path, Array.isArray(value) ? Number(key) : key]),
+  );
+}
 
 const UNKNOWN_KEY = 'unknown key';
 
@@ -95,4 +110,9 @@ function stepInto(node: unknown, step: PropertyKey): { value: unknown; offset: n
   const items = (node as { items?: unknown[] } | null)?.items;
   const value = Array.isArray(items) && typeof step === 'number' ? items[step] : undefined;
   return value === undefined ? null : { value, offset: range(value) };
+}
+
+/** A document as it is, where only its syntax counts and it must be a map. */
+export function parsePlain(text: string): Located<Record<string, unknown>> {
+  return parseLocated(text, z.record(z.string(), z.unknown()), () => []);
 }

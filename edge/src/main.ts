@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { KeyError } from './adapters/keys/key-store.js';
 import { enrol, init, status } from './commands.js';
+import type { ScanOptions } from './commissioning/options.js';
 import { ConfigError, type GatewayConfig, loadConfig } from './config.js';
 import { run, VERSION } from './run.js';
 import { StartError } from './setup.js';
@@ -30,6 +31,46 @@ command('run', 'read, sign, spool and publish until stopped').action((options: {
 command('status', 'what the running gateway says about itself').action((options: { config: string }) =>
   status(loadConfig(options.config)),
 );
+
+program
+  .command('scan <port>')
+  .description('find the meters on a serial port or at host:port by reading only, and write a configuration')
+  .option('--out <file>', 'where the configuration is written', 'gateway.yaml')
+  .option('--base <file>', 'a configuration whose other sections are taken over')
+  .option('--expect <n>', 'stop when so many units were found', wholeNumber)
+  .option('--raw', 'host:port is a converter that carries raw RTU frames; without this it speaks Modbus TCP')
+  .option('--serial <unit=number>', 'serial number on a nameplate (repeat for each meter)', many, [])
+  .option('--model <unit=name>', 'model on a nameplate', many, [])
+  .option('--profile <unit=id>', 'profile of a unit that several fit', many, [])
+  .option('--owner <key>', "the owner's wallet")
+  .option('--zone <n>', 'zone of the site', wholeNumber)
+  .option('--export-limit-w <w>', 'the most that the connection can feed in', wholeNumber)
+  .option('--import-limit-w <w>', 'the most that the connection can draw', wholeNumber)
+  .option('--yes', 'ask nothing: what is not known is marked, and run refuses it')
+  .option('--force', 'replace the file at --out')
+  .option('--again', 'do not go on where the last scan stopped')
+  .action(async (port: string, options: ScanOptions) => {
+    // Loaded here: the gateway that runs does not need it.
+    const { scan } = await import('./commissioning/scan-command.js');
+    const { scanCommandOf } = await import('./commissioning/options.js');
+    await scan(scanCommandOf(port, options), untilStopped());
+  });
+
+function many(text: string, before: string[]): string[] {
+  return [...before, text];
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,8}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
+  return Number(text);
+}
+
+/** Aborted by the first Ctrl-C; the second one ends the process at once. */
+function untilStopped(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
 
 async function runUntilStopped(config: GatewayConfig): Promise<void> {
   const stop = new AbortController();

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
+import { withCrc } from '../../src/domain/bus/crc.js';
+import { requestFrame } from '../../src/domain/bus/frames.js';
 import { defaultsOf } from '../../src/domain/scan/defaults.js';
 import { serialPlan } from '../../src/domain/scan/plan.js';
-import { type Found, newState, Scan, type ScanOptions, type ScanState } from '../../src/domain/scan/scan.js';
+import { type Found, Scan, type ScanOptions, type ScanState } from '../../src/domain/scan/scan.js';
 import type { SerialSetting } from '../../src/domain/scan/settings.js';
 import { settingText } from '../../src/domain/scan/settings.js';
 import { EventClock } from '../support/event-clock.js';
@@ -67,5 +69,187 @@ describe('a scan', () => {
     expect(Math.min(...times)).toBeLessThan(60_000);
     expect(Math.max(...times)).toBeLessThan(180_000);
     expect(line.writes).toBe(0);
+  });
+
+  test('says so when several profiles fit, and does not ask again what it knows', async () => {
+    const { run, line } = setUp([{ unit: 3, setting: serial(2_400), meter: profileMeter('eastron-sdm230') }], {
+      expect: 1,
+    });
+    const { found } = await run();
+    expect(found[0]?.fits.map(({ profile }) => profile)).toEqual(
+      expect.arrayContaining(['eastron-sdm120', 'eastron-sdm220', 'eastron-sdm230']),
+    );
+    const reads = line.requests.filter(({ frame }) => frame[0] === 3).map(({ frame }) => frame.subarray(1, 6).join());
+    expect(new Set(reads).size).toBeGreaterThan(reads.length - 3);
+  });
+
+  test.each([
+    ['carlo-gavazzi-em24-rs485', 'carlo-gavazzi-em24-rs485'],
+    ['carlo-gavazzi-em24-e1', 'carlo-gavazzi-em24-e1'],
+    ['chint-dtsu666-a', 'chint-dtsu666-a'],
+    ['chint-dtsu666-b', 'chint-dtsu666-b'],
+    ['schneider-iem3000', 'schneider-iem3000'],
+    ['janitza-b2x', 'janitza-b2x'],
+    ['siemens-pac2200', 'siemens-pac2200'],
+    ['orno-or-we-516', 'orno-or-we-516'],
+  ])('knows a %s by its registers', async (id, expected) => {
+    const { run } = setUp([{ unit: 1, setting: serial(9_600), meter: profileMeter(id) }], { expect: 1 });
+    const { found } = await run();
+    expect(found.map(({ fits }) => fits.map(({ profile }) => profile))).toEqual([[expected]]);
+  });
+
+  test('knows no meter by registers that refuse, or that hold what no meter shows', async () => {
+    const meters = [
+      { unit: 1, setting: serial(9_600), meter: () => 2 },
+      {
+        unit: 2,
+        setting: serial(9_600),
+        meter: (_fn: number, _address: number, count: number) => new Uint8Array(2 * count),
+      },
+      { unit: 3, setting: serial(9_600), meter: profileMeter('eastron-sdm630', { values: { frequency: 400 } }) },
+    ];
+    const { run } = setUp(meters, { expect: 3 });
+    const { found } = await run();
+    // A weak probe (a number of watts) fits zeros; nothing stronger may.
+    expect(found.map(({ fits }) => Math.max(-1, ...fits.map(({ strength }) => strength)))).toEqual([-1, 0, 0]);
+  });
+
+  test('never takes a late answer for the answer to another question, whatever the setting', async () => {
+    // Every register of the meter holds what was asked for: an answer to another question would show.
+    const echo = (fn: number, address: number, count: number) =>
+      Uint8Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? address >> 8 : (address + fn) & 0xff));
+    const { run, line, scan } = setUp([{ unit: 5, setting: serial(9_600), meter: echo, turnaroundMs: 40 }], {
+      expect: 1,
+    });
+    let asked = 0;
+    line.bend = (answer, delayMs) => ({ answer, delayMs: ++asked % 3 === 0 ? delayMs + 400 : delayMs });
+    await run();
+    expect(scan.state.found).toHaveLength(1);
+    expect(line.writes).toBe(0);
+  });
+
+  test('finds a meter that answers after the wait of the sweep', async () => {
+    const meter = { unit: 77, setting: serial(9_600), meter: profileMeter('orno-or-we-525'), turnaroundMs: 190 };
+    const { run } = setUp([meter], { expect: 1 });
+    const { found } = await run();
+    expect(found.map(summary)).toEqual(['77 9600 8N1 orno-or-we-525']);
+    expect(found[0]?.afterMs).toBeLessThan(90_000);
+  });
+
+  test('names another master before it asks anything', async () => {
+    const { clock, run, line } = setUp(five);
+    line.onOpen = (open) => {
+      const poll = () => {
+        open.say(requestFrame({ unit: 9, fn: 3, address: 0, count: 10 }), 0);
+        open.say(withCrc(Uint8Array.of(9, 3, 4, 1, 2, 3, 4)), 80);
+        clock.schedule(700, poll);
+      };
+      poll();
+    };
+    await expect(run()).rejects.toThrow(/another device polls meters on this line \(unit 9 at 9600 8N1\).*Take it off/);
+    expect(line.requests).toEqual([]);
+  });
+
+  test('finds the speed of another master that is heard as noise only', async () => {
+    const { clock, run, line } = setUp([]);
+    line.onOpen = (open) => {
+      const isIts = open.setting.transport === 'serial' && open.setting.baud === 19_200;
+      const poll = () => {
+        open.say(
+          isIts ? requestFrame({ unit: 4, fn: 4, address: 0, count: 2 }) : Uint8Array.of(0xf8, 0x07, 0x7f, 0xfe),
+          0,
+        );
+        clock.schedule(400, poll);
+      };
+      poll();
+    };
+    await expect(run()).rejects.toThrow(/unit 4 at 19200/);
+    expect(line.requests).toEqual([]);
+  });
+
+  test('says that a line is noisy or never silent', async () => {
+    const { clock, run, line } = setUp([]);
+    line.onOpen = (open) => {
+      const hum = () => {
+        open.say(Uint8Array.of(0xff, 0x00, 0x55), 0);
+        clock.schedule(10, hum);
+      };
+      hum();
+    };
+    await expect(run()).rejects.toThrow(/never silent.*A and B/);
+  });
+
+  test('names two meters with one unit number', async () => {
+    const meters = [
+      { unit: 4, setting: serial(9_600), meter: profileMeter('eastron-sdm630') },
+      { unit: 4, setting: serial(9_600), meter: profileMeter('eastron-sdm630', { values: { voltage: 229.3 } }) },
+      { unit: 5, setting: serial(9_600), meter: profileMeter('orno-or-we-525') },
+    ];
+    const { run, notes } = setUp(meters, { expect: 1 });
+    const { found } = await run();
+    expect(found.map(({ unit }) => unit)).toEqual([5]);
+    // Both are known only when the stage is over.
+    const whole = setUp(meters.slice(0, 2), { stages: stages.slice(0, 1) });
+    await whole.run();
+    expect(whole.notes).toEqual([expect.stringMatching(/unit 4 at 9600 8N1.*two meters with this unit number/)]);
+    expect(notes).toEqual([]);
+  });
+
+  test('skips an echo and says so', async () => {
+    const { run, line, notes } = setUp([{ unit: 2, setting: serial(9_600), meter: profileMeter('orno-or-we-525') }], {
+      expect: 1,
+    });
+    line.intercept = (frame, open) => {
+      open.say(frame, 0);
+      return false;
+    };
+    const { found } = await run();
+    expect(found.map(summary)).toEqual(['2 9600 8N1 orno-or-we-525']);
+    expect(notes).toEqual([expect.stringMatching(/echo/)]);
+  });
+
+  test('stops when asked to and goes on from there, with what it had', async () => {
+    const stop = new AbortController();
+    const kept: string[] = [];
+    const first = setUp(five, {
+      signal: stop.signal,
+      onFound: () => stop.abort(),
+      onState: (state) => kept.push(JSON.stringify(state)),
+    });
+    await first.run();
+    const state = JSON.parse(kept.at(-1) ?? '') as ScanState;
+    expect(state.found).toHaveLength(1);
+    const second = setUp(five, { expect: 2 }, state);
+    const { found } = await second.run();
+    expect(found.map(({ unit }) => unit)).toEqual([1, 7]);
+    // Nothing that was asked before is asked again.
+    expect(second.line.opened[0]).toEqual(serial(9_600, 'even'));
+    expect(second.line.requests.some(({ frame }) => frame[0] === 1 && frame[1] === 3)).toBe(false);
+  });
+
+  test('opens a line again that was lost, and stops with words when it stays lost', async () => {
+    const { clock, run, line } = setUp(five, { expect: 1 });
+    let opened = 0;
+    line.onOpen = (open) => {
+      opened++;
+      if (opened === 1)
+        clock.schedule(3_300, () => {
+          open.isGone = true;
+        });
+    };
+    expect((await run()).found).toHaveLength(1);
+    const lost = setUp(five);
+    let times = 0;
+    const broken = new Error('Error: No such file or directory, cannot open /dev/ttyUSB0');
+    const open = lost.line.open;
+    const gone = setUp(five, {
+      open: async (setting) => {
+        if (times++ > 0) throw broken;
+        const made = await open(setting);
+        made.isGone = true;
+        return made;
+      },
+    });
+    await expect(gone.run()).rejects.toThrow(/there is no such serial port/);
   });
 });

@@ -165,5 +165,9 @@ export function describe(error: unknown): string {
   if (code === 'EACCES' || /Permission denied/.test(error.message))
     return 'the serial port may not be used: add the user to the group dialout';
   if (/cannot lock port/i.test(error.message)) return 'the serial port is locked: another program uses it';
+  if (/Inappropriate ioctl|not a (tty|typewriter)/i.test(error.message)) return 'this is no serial port';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host has no address: is its name right?';
+  if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'ETIMEDOUT')
+    return 'the host cannot be reached: is it on, and in this network?';
   return error.message || String(code ?? error.name);
 }

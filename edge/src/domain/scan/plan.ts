@@ -95,10 +95,14 @@ function likelyParity(baud: number, ranked: readonly SerialSetting[]): SerialSet
 }
 
 /** On a network: units 1 to 10 first; a converter has units like a line, and waits for its meters itself. */
-export function networkPlan(ways: readonly ('tcp' | 'rtu-over-tcp')[]): Stage[] {
-  const stages = (units: readonly number[], question: Question, waitMs: number) =>
-    ways.map((transport): Stage => ({ setting: { transport }, units, question, waitMs }));
-  return [...stages(FIRST_UNITS, INPUT, 500), ...stages(FIRST_UNITS, HOLDING, 500), ...stages(OTHER_UNITS, INPUT, 250)];
+export function networkPlan(transport: 'tcp' | 'rtu-over-tcp'): Stage[] {
+  const stage = (units: readonly number[], question: Question, waitMs: number): Stage => ({
+    setting: { transport },
+    units,
+    question,
+    waitMs,
+  });
+  return [stage(FIRST_UNITS, INPUT, 500), stage(FIRST_UNITS, HOLDING, 500), stage(OTHER_UNITS, INPUT, 250)];
 }
 
 /** The settings that profiles name, the most frequent first; one that a source states counts as three that do not. */

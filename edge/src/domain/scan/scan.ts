@@ -3,6 +3,7 @@ import type { RealTime } from '../../ports.js';
 import type { MeterProfile } from '../../profiles/profile.js';
 import type { Block } from '../../profiles/sample.js';
 import type { SunspecModels } from '../../profiles/sunspec.js';
+import { describe } from '../bus/connection.js';
 import { RtuFraming, TcpFraming } from '../bus/framing.js';
 import { type Line, LineGone } from '../bus/line.js';
 import { QUARANTINE_TIMEOUTS, ShapeBook } from '../bus/shapes.js';
@@ -47,7 +48,7 @@ export interface ScanOptions {
   readonly stages: readonly Stage[];
   readonly profiles: readonly MeterProfile[];
   readonly models: SunspecModels;
-  /** Opens the line as it is set. Rejects with words for the installer. */
+  /** Opens the line as it is set. */
   readonly open: (setting: Setting) => Promise<Line>;
   readonly real: RealTime;
   /** From 0 to 65,535: where transaction ids begin. */
@@ -76,6 +77,11 @@ const REOPENS = 5;
 const REOPEN_MS = 500;
 /** How long a device on a network is waited for. */
 const NETWORK_MS = 500;
+/**
+ * Whoever takes a raw frame of ours for Modbus TCP reads our count as a length: with 2 registers it sees a function code
+ * without data, which can do nothing. Longer ones could be read as a write.
+ */
+const RAW_MOST = 2;
 /** A gateway says with these that nobody answers behind it (Modbus application protocol 1.1b3, section 7). */
 const NOBODY_BEHIND = [10, 11];
 
@@ -100,6 +106,7 @@ export class Scan {
   #opened: Opened | null = null;
   #endless = 0;
   #answersToAll = false;
+  #hasOpened = false;
 
   constructor(options: ScanOptions, state: ScanState = newState()) {
     this.#o = options;
@@ -109,7 +116,7 @@ export class Scan {
     this.#startMs = options.real.monotonicMs() - state.elapsedMs;
   }
 
-  /** Runs to the end of the plan, the expected number of units, or an abort. Throws `ScanStopped`, or what `open` did. */
+  /** Runs to the end of the plan, the expected number of units, or an abort. Throws `ScanStopped`. */
   async run(): Promise<ScanState> {
     const { stages, signal } = this.#o;
     try {
@@ -152,14 +159,29 @@ export class Scan {
   async #prober(setting: Setting): Promise<Prober> {
     if (this.#opened && sameSetting(this.#opened.setting, setting)) return this.#opened.prober;
     await this.#close();
-    const { open, real } = this.#o;
-    const line = await open(setting);
+    const { real } = this.#o;
+    const line = await this.#open(setting);
     // What was heard at another setting says nothing about this one.
     this.#framing(setting).take();
     const [book, stats, framing] = [this.#book, this.#stats, this.#framing(setting)];
     const prober = new Prober({ line, speed: speedOf(setting), framing, book, stats, real });
     this.#opened = { setting, line, prober };
     return prober;
+  }
+
+  /** A port that was just closed may say for a moment that it is locked. */
+  async #open(setting: Setting): Promise<Line> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const line = await this.#o.open(setting);
+        this.#hasOpened = true;
+        return line;
+      } catch (error) {
+        const isOurs = this.#hasOpened && /lock/i.test(String(error));
+        if (!isOurs || tries > REOPENS) throw new ScanStopped(describe(error), { cause: error });
+        await pause(this.#o.real, REOPEN_MS);
+      }
+    }
   }
 
   async #close(): Promise<void> {
@@ -258,7 +280,8 @@ export class Scan {
     for (let reopens = 0; ; reopens++) {
       try {
         const prober = await this.#prober(setting);
-        const places = counts.map((count) => ({ count, atMs: prober.freeAt(unit, fn, count) }));
+        const lengths = setting.transport === 'rtu-over-tcp' ? counts.filter((count) => count <= RAW_MOST) : counts;
+        const places = lengths.map((count) => ({ count, atMs: prober.freeAt(unit, fn, count) }));
         const now = real.monotonicMs();
         const best = places.reduce((a, b) => (Math.max(now, b.atMs) < Math.max(now, a.atMs) ? b : a));
         await pause(real, best.atMs - now);
@@ -288,6 +311,7 @@ export class Scan {
       const talk = new UnitTalk(await this.#prober(setting), real, unit, waitedMs);
       const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
       const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startMs), ...identity };
+      if (found.fits.length === 0 && talk.damaged >= 2) this.#note(damagedText(unit, setting));
       this.state.found.push(found);
       this.#o.onFound(found);
       this.#keep();

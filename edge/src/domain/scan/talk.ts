@@ -37,6 +37,8 @@ export class UnitTalk implements Talk {
   readonly #real: RealTime;
   readonly #unit: number;
   #slowestMs: number;
+  /** Answers that were no frames. */
+  damaged = 0;
 
   constructor(prober: Prober, real: RealTime, unit: number, waitedMs: number) {
     this.#prober = prober;
@@ -79,6 +81,7 @@ export class UnitTalk implements Talk {
       case 'silence':
         return { what: 'silence' };
       case 'damaged':
+        this.damaged++;
         return null;
       case 'foreign':
         throw new Disturbed('another device speaks on the line');

@@ -32,3 +32,6 @@ export const EVERY_UNIT_TEXT =
 
 export const NOTHING_TEXT =
   'no meter was found. Are the wires A and B swapped (try the other way round), is the meter on, is its Modbus port enabled and of the RS-485 kind?';
+
+export const NOTHING_THERE_TEXT =
+  'nothing at this address answers as a meter. Is it a converter that carries raw RTU frames? Then give --raw. Are speed and parity of its serial side those of the meters?';
