@@ -9,6 +9,7 @@ import { benchPrograms } from './chain.js';
 import { benchMint } from './mint.js';
 import { benchOracle } from './oracle.js';
 import { benchPlanner } from './planner.js';
+import { benchScan } from './scan.js';
 import { type BenchRow, tableOf } from './table.js';
 
 interface Section {
@@ -43,6 +44,10 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     title:
       'Bus: CPU time of a read of 80 registers at 9,600 baud, character by character on a pty, whole process, in turn (medians)',
     run: benchBusCost,
+  },
+  scan: {
+    title: 'Scan: five unknown meters of different speeds and units on one pty, by the command as a process',
+    run: benchScan,
   },
   mint: {
     title: 'The whole system on embedded defaults: 3 homes, 8 windows at speed 60 and the closing one',

@@ -96,15 +96,20 @@ export class Prober {
   }
 
   /**
-   * Asks a unit, and waits `waitMs` from the request's last character to the answer's first. The shape must be free.
-   * Throws `LineGone`.
+   * Asks a unit when the shape is free, and waits `waitMs` from the request's last character to the answer's first. Throws
+   * `LineGone`.
    */
   async ask(ask: Ask, waitMs: number): Promise<Heard> {
     const { book, real, speed } = this.#o;
     const { unit, fn, count } = ask;
     const bytes = 2 * count;
+    // Timers come a little early at times, and a shape is not sent a millisecond before it is free.
+    for (;;) {
+      const heldMs = book.freeAt(unit, fn, bytes, real.monotonicMs()) - real.monotonicMs();
+      if (heldMs <= 0) break;
+      await pause(real, heldMs);
+    }
     const startMs = real.monotonicMs();
-    if (!book.mayUse(unit, fn, bytes, startMs)) throw new Error(`unit ${unit} was asked for a shape that is held back`);
     book.sent(unit, fn, bytes, startMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
     try {
       // The port adds the time of the answer's characters; here the first one counts, and what is begun is waited for.

@@ -284,7 +284,6 @@ export class Scan {
         const places = lengths.map((count) => ({ count, atMs: prober.freeAt(unit, fn, count) }));
         const now = real.monotonicMs();
         const best = places.reduce((a, b) => (Math.max(now, b.atMs) < Math.max(now, a.atMs) ? b : a));
-        await pause(real, best.atMs - now);
         return { ...(await prober.ask({ unit, fn, address, count: best.count }, waitMs)), count: best.count };
       } catch (error) {
         if (!(error instanceof LineGone)) throw error;
@@ -311,7 +310,7 @@ export class Scan {
       const talk = new UnitTalk(await this.#prober(setting), real, unit, waitedMs);
       const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
       const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startMs), ...identity };
-      if (found.fits.length === 0 && talk.damaged >= 2) this.#note(damagedText(unit, setting));
+      if (talk.damaged >= 2) this.#note(damagedText(unit, setting));
       this.state.found.push(found);
       this.#o.onFound(found);
       this.#keep();

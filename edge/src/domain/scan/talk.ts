@@ -1,7 +1,7 @@
 import type { RealTime } from '../../ports.js';
 import type { Choice } from '../bus/bus.js';
 import type { ReadFunction } from '../bus/frames.js';
-import { type Heard, type Prober, pause } from './prober.js';
+import type { Heard, Prober } from './prober.js';
 
 /** Registers that are wanted, by any of these reads; each has another length. */
 export interface Read {
@@ -60,8 +60,7 @@ export class UnitTalk implements Talk {
 
   async read(read: Read): Promise<Reply> {
     for (let tries = 1; ; tries++) {
-      const { choice, atMs } = this.#soonest(read);
-      await pause(this.#real, atMs - this.#real.monotonicMs());
+      const { choice } = this.#soonest(read);
       const heard = await this.#prober.ask({ unit: this.#unit, fn: read.fn, ...choice }, this.#waitMs(tries));
       const reply = this.#judge(heard, read.fn, choice);
       // A silence may be a meter that is slower with these registers, or an answer that was hit.

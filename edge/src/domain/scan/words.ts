@@ -24,7 +24,7 @@ export const ECHO_TEXT =
   'the adapter hears itself (echo): every request comes back. This is skipped and does no harm; many adapters have a switch for it';
 
 export function damagedText(unit: number, setting: Setting): string {
-  return `unit ${unit} at ${settingText(setting)}: something answers, but damaged each time: two meters with this unit number, a bad line, or another parity. Disconnect one meter after the other and scan again`;
+  return `unit ${unit} at ${settingText(setting)}: answers come damaged: two meters with this unit number, a bad line, or another parity. Disconnect one meter after the other and scan again`;
 }
 
 export const EVERY_UNIT_TEXT =
