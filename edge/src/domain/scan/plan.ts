@@ -55,8 +55,12 @@ function wait(ms: number, { baud, parity, stopBits }: SerialSetting): number {
   return Math.round(ms + SILENCE_CHARS * charMs);
 }
 
-/** Slower lines come later: few meters are set to them, and what is asked there may not be asked again for long. */
-const SLOW_BAUD = 2_400;
+/**
+ * What is asked on a slow line may not be asked again for seconds, at no setting (see `ShapeBook`): while the same ten
+ * units are asked at all settings in turn, slower lines come last. In the sweep of the others only the slowest does.
+ */
+const SLOW_BAUD = 9_600;
+const SLOWEST_BAUD = 2_400;
 
 /**
  * The order in which a serial line is searched: default settings of the shipped profiles with units 1 to 10; other speeds
@@ -68,8 +72,11 @@ export function serialPlan(defaults: readonly Default[]): Stage[] {
   const bauds = distinct([...ranked.map(({ baud }) => baud), ...SPEEDS]);
   const all = (parities: readonly SerialSetting['parity'][]) =>
     bauds.flatMap((baud) => parities.map((parity) => ({ transport: 'serial', baud, parity, stopBits: 1 }) as const));
-  const usual = slowLast([...ranked, ...without(all(['none', 'even']), ranked)]);
-  const sweep = slowLast(bauds.map((baud) => likelyParity(baud, ranked)));
+  const usual = slowLast([...ranked, ...without(all(['none', 'even']), ranked)], SLOW_BAUD);
+  const sweep = slowLast(
+    bauds.map((baud) => likelyParity(baud, ranked)),
+    SLOWEST_BAUD,
+  );
   const rest = without([...ranked, ...all(PARITIES)], sweep);
   const firstUnits = (setting: SerialSetting) =>
     distinct([...defaults.filter((one) => sameSetting(one.setting, setting)).map(({ unit }) => unit), ...FIRST_UNITS]);
@@ -83,8 +90,10 @@ export function serialPlan(defaults: readonly Default[]): Stage[] {
   ]);
 }
 
-function slowLast(settings: readonly SerialSetting[]): SerialSetting[] {
-  return [...settings].sort((a, b) => Number(a.baud < SLOW_BAUD) - Number(b.baud < SLOW_BAUD));
+/** Those slower than `bound` behind the others, the slowest last. */
+function slowLast(settings: readonly SerialSetting[], bound: number): SerialSetting[] {
+  const rank = ({ baud }: SerialSetting) => (baud < bound ? 1 / baud : 0);
+  return [...settings].sort((a, b) => rank(a) - rank(b));
 }
 
 /** The parity to try first at a speed: none, unless profiles name only another. */
