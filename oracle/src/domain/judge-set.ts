@@ -1,6 +1,7 @@
 import { Kind, toHex } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { declaredGap, Gaps } from './gaps.js';
+import type { PointWitness } from './points.js';
 import { termsOf } from './rotation.js';
 import { type Entry, firstStart, type Judgement, type ScanContext, StreamScan } from './scan.js';
 
@@ -25,6 +26,7 @@ export function judgeSet(
   meter: MeterRecord,
   nowMs: number,
   key: Uint8Array = meter.key,
+  point?: PointWitness,
 ): SetResult {
   const byHash = new Map<string, SetEntry>();
   for (const message of messages) byHash.set(toHex(message.hash), message);
@@ -45,7 +47,7 @@ export function judgeSet(
   }
   const terms = termsOf(meter, key);
   if (!terms) throw new RangeError('a key that the meter never had');
-  const context: ScanContext = { meter, terms, gaps, suspendedFrom, nowMs };
+  const context: ScanContext = { meter, terms, gaps, suspendedFrom, nowMs, point };
   const scan = new StreamScan(firstStart(meter));
   const judgements = new Map<string, Judgement>();
   let highestSeen = 0n;

@@ -25,6 +25,7 @@ import {
   type TimedRegisters,
   type WindowRegisters,
 } from './limits.js';
+import { judgePoint, type PointWitness } from './points.js';
 import { claimedWindow, type KeyTerms } from './rotation.js';
 import { isAccepted, refusedFor, VERIFIED, type Verdict } from './verdict.js';
 
@@ -51,6 +52,8 @@ export interface ScanContext {
   readonly suspendedFrom: bigint | null;
   /** Now, on the clock that drives readings. */
   readonly nowMs: number;
+  /** What its statements are judged by where it is a point derived from two meters. */
+  readonly point?: PointWitness | undefined;
 }
 
 /** The nearest lower payload of kind 1 or 3: its hash, none at all, one declared lost, or one that may still come. */
@@ -242,6 +245,8 @@ export class StreamScan {
       return refuse(refusedFor(Reason.abovePhysicalLimit));
     }
     if (note?.code === Reason.rootMismatch) return refuse(note);
+    const derivation = judgePoint(context.point, this.#statement, statement);
+    if (derivation) return refuse(derivation);
     this.#statement = { window: statement.window, importWh: statement.importWh, exportWh: statement.exportWh };
     return { verdict: note ?? VERIFIED, isBasis: true };
   }

@@ -7,7 +7,7 @@ import {
   programIds,
   Status,
 } from '@gridtokenx/chain-client';
-import { base58Encode, type Role, toHex } from '@gridtokenx/protocol';
+import { base58Encode, Role, toHex } from '@gridtokenx/protocol';
 import type { Connection } from '@solana/web3.js';
 import type { Logger, MeterRecord, RealClock, Registry } from '../../ports.js';
 import { ask } from './node.js';
@@ -23,7 +23,8 @@ const STATUS: Readonly<Record<number, MeterRecord['status']>> = {
 
 /** A Meter account as the oracle's domain knows it. */
 export function toRecord(meter: Meter): MeterRecord {
-  const hasSlot = meter.slot !== NO_SLOT;
+  // Production and consumption meters are evidence, whatever an account says.
+  const hasSlot = meter.slot !== NO_SLOT && meter.role === Role.point;
   const hadKey = meter.previousKey.toBytes().some((byte) => byte !== 0);
   return {
     meterId: toHex(meter.meterId),

@@ -1,10 +1,11 @@
-import { type Reading, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
+import { Kind, type Reading, type Reason, Reason as Reasons, Role } from '@gridtokenx/protocol';
 import type { Admitted, Rejected } from '../../domain/admit.js';
 import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/ledger.js';
 import { termsOf } from '../../domain/rotation.js';
 import type { VerdictCode } from '../../domain/verdict.js';
 import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
 import { tellGateway } from './acks.js';
+import { noteInput, Points } from './points.js';
 import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob } from './rows.js';
 import { type Effects, Store } from './store.js';
 import { type Incoming, Streams } from './streams.js';
@@ -28,6 +29,7 @@ export class SqliteLedger implements Ledger {
   readonly #registry: Registry;
   readonly #store: Store;
   readonly #streams: Streams;
+  readonly #points: Points;
   readonly #sql;
   readonly #onStatements: () => void;
   readonly #gateways = new Map<string, number>();
@@ -45,7 +47,8 @@ export class SqliteLedger implements Ledger {
     this.#registry = registry;
     this.#onStatements = onStatements;
     this.#store = new Store(database.sqlite);
-    this.#streams = new Streams(this.#store);
+    this.#points = new Points(database.sqlite, registry);
+    this.#streams = new Streams(this.#store, this.#points);
     this.#sql = statements(database);
     this.id = this.#loadId(randomness);
     const reserved = this.#sql.getMeta.get('ack_time')?.value as Uint8Array | undefined;
@@ -62,7 +65,7 @@ export class SqliteLedger implements Ledger {
   }
 
   take(arrivals: readonly Arrival[], nowMs: number): Taken {
-    return this.#commit((effects, verdicts) => {
+    return this.#commit(nowMs, (effects, verdicts) => {
       const byStream = new Map<string, StreamGroup>();
       for (const arrival of arrivals) {
         const gateway = this.#gateway(arrival.gateway);
@@ -84,6 +87,7 @@ export class SqliteLedger implements Ledger {
       const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
       for (const { incoming, pairs } of byStream.values()) {
         const duplicates = this.#streams.absorb(incoming, present, effects);
+        this.#noteInputs(incoming, effects);
         const meter = incoming[0]?.admitted.meter.meterId ?? '';
         if (duplicates > 0) {
           this.#store.count(meter, 0, Reasons.duplicate, duplicates);
@@ -106,12 +110,13 @@ export class SqliteLedger implements Ledger {
     const gateways: Uint8Array[] = [];
     const { slot, fetchedAtMs } = this.#registry.asOf;
     const state = `${slot}/${fetchedAtMs}`;
-    const taken = this.#commit((effects) => {
+    const taken = this.#commit(nowMs, (effects) => {
       const present = { nowMs, registryMs: fetchedAtMs };
       const again = (stream: StreamRow, seq: bigint, meter: MeterRecord) => {
         const before = total(effects.verdicts);
         this.#streams.again(stream.meter, stream.key, seq, meter, present, effects);
         if (total(effects.verdicts) === before) return;
+        if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId);
         gateways.push(...this.#sql.gatewaysOf.all(stream.meter).map((row) => row.key as Uint8Array));
       };
       if (state !== this.#rotationsSeen) for (const { stream, meter } of this.#rotated()) again(stream, 1n, meter);
@@ -122,7 +127,7 @@ export class SqliteLedger implements Ledger {
       }
     });
     this.#rotationsSeen = state;
-    return { ...taken, gateways };
+    return { ...taken, gateways: [...taken.gateways, ...gateways] };
   }
 
   /** Streams of rotated keys that were judged before the rotation was known. */
@@ -133,15 +138,53 @@ export class SqliteLedger implements Ledger {
     }
   }
 
-  #commit(work: (effects: Effects, verdicts: Map<VerdictCode, number>) => void): Taken {
-    const effects: Effects = { statementsChanged: false, verified: [], verdicts: new Map() };
+  /** A late or a declared message, and every statement, may decide what waited for a meter. */
+  #noteInputs(incoming: readonly Incoming[], effects: Effects): void {
+    const admitted = incoming[0]?.admitted;
+    if (!admitted || admitted.meter.role === Role.point) return;
+    const { meter, key } = admitted;
+    const payloads = incoming.map((one) => one.admitted.payload);
+    const stored = this.#store.findStream(meter.meterId, key)?.storedThrough ?? 0n;
+    const isPlain = payloads.every(({ kind }) => kind === Kind.reading) && payloads.some(({ seq }) => seq >= stored);
+    if (!isPlain) noteInput(effects.inputs, meter.meterId);
+  }
+
+  /** Judges again the statements of derived points that what changed may decide; the gateways that are to be told. */
+  #followInputs(fresh: readonly string[], nowMs: number, effects: Effects): Uint8Array[] {
+    const from = new Map<string, number>(fresh.map((point) => [point, 0]));
+    for (const [meter, window] of effects.inputs)
+      for (const point of this.#points.pointsOf(meter)) noteInput(from, point, window);
+    const gateways: Uint8Array[] = [];
+    const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+    for (const [point, window] of from) {
+      const meter = this.#registry.meter(point);
+      if (!meter) continue;
+      for (const key of meter.previousKey ? [meter.key, meter.previousKey] : [meter.key]) {
+        const stream = this.#store.findStream(point, key);
+        const seq = stream ? this.#points.affectedFrom(stream, window) : null;
+        if (seq === null) continue;
+        const before = total(effects.verdicts);
+        this.#streams.again(point, key, seq, meter, present, effects);
+        if (total(effects.verdicts) === before) continue;
+        gateways.push(...this.#sql.gatewaysOf.all(point).map((row) => row.key as Uint8Array));
+      }
+    }
+    return gateways;
+  }
+
+  #commit(nowMs: number, work: (effects: Effects, verdicts: Map<VerdictCode, number>) => void): Taken {
+    const effects: Effects = { statementsChanged: false, inputs: new Map(), verified: [], verdicts: new Map() };
+    let gateways: Uint8Array[] = [];
     try {
       this.#database.transaction(() => {
+        const fresh = this.#points.sync();
         work(effects, effects.verdicts);
+        if (fresh.length + effects.inputs.size > 0) gateways = this.#followInputs(fresh, nowMs, effects);
         this.#store.saveCounts();
       });
     } catch (error) {
       this.#streams.forget();
+      this.#points.forget();
       this.#store.forgetCounts();
       this.#rejecting.clear();
       this.#gateways.clear();
@@ -152,7 +195,7 @@ export class SqliteLedger implements Ledger {
     return {
       verified: effects.verified.map(({ meter, row }) => ({ meter, reading: row.payload as Reading })),
       verdicts: effects.verdicts,
-      gateways: [],
+      gateways,
     };
   }
 

@@ -54,4 +54,12 @@ CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, message INTEGER NOT N
     name: 'ledger-2',
     sql: 'ALTER TABLE streams ADD COLUMN last_window INTEGER',
   },
+  {
+    // Points that are known to be derived from two meters; statements that wait for what they are derived from.
+    name: 'points-1',
+    sql: `
+CREATE TABLE points (meter TEXT PRIMARY KEY, production TEXT NOT NULL, consumption TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX pending_points ON messages (stream, seq) WHERE kind = 2 AND verdict = 9;
+`,
+  },
 ];

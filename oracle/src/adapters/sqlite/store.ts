@@ -1,16 +1,19 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { Kind, shortHash } from '@gridtokenx/protocol';
+import { Kind, Role, shortHash } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/admit.js';
 import { type DeclaredGap, Gaps } from '../../domain/gaps.js';
 import { enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/limits.js';
 import { firstStart, type Judgement, type Link, linkAcross, type ScanStart } from '../../domain/scan.js';
 import { isAccepted, type VerdictCode } from '../../domain/verdict.js';
 import type { MeterRecord } from '../../ports.js';
+import { type ChangedInputs, noteInput } from './points.js';
 import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob, streamRow } from './rows.js';
 
 /** What a flush changed beside rows: told to others after the commit. */
 export interface Effects {
   statementsChanged: boolean;
+  /** Meters that points may be derived from, with the lowest window whose statement counts otherwise than before. */
+  readonly inputs: ChangedInputs;
   /** Messages by new verdict. */
   readonly verdicts: Map<VerdictCode, number>;
   /** Readings that became verified. */
@@ -189,7 +192,10 @@ export class Store {
     const was = before !== null && isAccepted(before);
     const is = isAccepted(after);
     if (was === is) return;
-    if (row.payload.kind === Kind.statement) effects.statementsChanged = true;
+    if (row.payload.kind === Kind.statement) {
+      effects.statementsChanged = true;
+      if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId, row.payload.window);
+    }
     if (row.payload.kind !== Kind.reading) return;
     // Also one that is verified no longer: who reads the time series must see that.
     this.#sql.outbox.run(row.id);

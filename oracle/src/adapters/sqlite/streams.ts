@@ -1,9 +1,10 @@
-import { Kind, Reason } from '@gridtokenx/protocol';
+import { Kind, Reason, Role } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/admit.js';
 import { declaredGap, type Gaps } from '../../domain/gaps.js';
 import { termsOf } from '../../domain/rotation.js';
 import { type Entry, type ScanContext, StreamScan, suspended } from '../../domain/scan.js';
 import type { MeterRecord } from '../../ports.js';
+import { noteInput, type Points } from './points.js';
 import type { MessageRow, StreamRow } from './rows.js';
 import type { Effects, Store } from './store.js';
 
@@ -43,10 +44,12 @@ const CACHED_STREAMS = 4096;
  */
 export class Streams {
   readonly #store: Store;
+  readonly #points: Points;
   readonly #cache = new Map<string, Cached>();
 
-  constructor(store: Store) {
+  constructor(store: Store, points: Points) {
     this.#store = store;
+    this.#points = points;
   }
 
   /** To be called when a transaction was rolled back: what is in memory no longer follows from what is stored. */
@@ -164,6 +167,8 @@ export class Streams {
   #suspend(cached: Cached, from: bigint, meter: MeterRecord, effects: Effects): bigint | null {
     const { stream } = cached;
     stream.suspendedFrom = from;
+    // Gaps that are declared no longer may lie below it.
+    if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId, 0);
     if (stream.storedThrough >= from) stream.storedThrough = from - 1n;
     const lowest = this.#store.dropGaps(stream, from);
     cached.gaps = this.#store.gaps(stream);
@@ -181,7 +186,7 @@ export class Streams {
   #context({ stream, gaps }: Cached, meter: MeterRecord, nowMs: number): ScanContext {
     const terms = termsOf(meter, stream.key);
     if (!terms) throw new RangeError(`a key that meter ${stream.meter} does not have is judged`);
-    return { meter, terms, gaps, suspendedFrom: stream.suspendedFrom, nowMs };
+    return { meter, terms, gaps, suspendedFrom: stream.suspendedFrom, nowMs, point: this.#points.witnessOf(meter) };
   }
 
   /** Judges everything from seq `from` up to the suspension, `items` (by seq, not stored yet) among it. */

@@ -1,0 +1,124 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { goodPairs, isAttestable, Kind, type PointInput } from '@gridtokenx/protocol';
+import { type PointWitness, SiteBook, type Witnessed } from '../../domain/points.js';
+import { isAccepted } from '../../domain/verdict.js';
+import type { MeterRecord, Registry } from '../../ports.js';
+import { blobSeq, messageRow, type StreamRow } from './rows.js';
+
+type Raw = Record<string, unknown>;
+
+/** Meters whose statements may have changed what derived points are judged by; see `Effects`. */
+export type ChangedInputs = Map<string, number>;
+
+/** Notes that something came of a meter that points may be derived from; `window`: the lowest one that changed. */
+export function noteInput(inputs: ChangedInputs, meterId: string, window = Number.POSITIVE_INFINITY): void {
+  inputs.set(meterId, Math.min(inputs.get(meterId) ?? Number.POSITIVE_INFINITY, window));
+}
+
+/**
+ * Derived points in the ledger: which meters of the registry they are derived from, and what the stored chains of those
+ * say. Every method may throw when the disk fails; after a rollback `forget` is called.
+ */
+export class Points {
+  readonly #registry: Registry;
+  readonly #sites = new SiteBook();
+  readonly #sql;
+  #state = '';
+
+  constructor(sqlite: DatabaseSync, registry: Registry) {
+    this.#registry = registry;
+    const statements =
+      'SELECT m.*, s.stored_through FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?';
+    this.#sql = {
+      known: sqlite.prepare('SELECT 1 FROM points WHERE meter = ?'),
+      add: sqlite.prepare('INSERT INTO points (meter, production, consumption) VALUES (?, ?, ?)'),
+      at: sqlite.prepare(`${statements} AND m.window = ? ORDER BY m.hash`),
+      after: sqlite.prepare(
+        `${statements} AND m.window > ? AND m.verdict IN (0, 17) AND m.seq <= s.stored_through LIMIT 1`,
+      ),
+      between: sqlite.prepare(
+        `${statements} AND m.window >= ? AND m.window <= ? AND m.verdict IN (0, 17) ORDER BY m.window, m.hash`,
+      ),
+      pendingFrom: sqlite.prepare('SELECT min(seq) AS seq FROM messages WHERE stream = ? AND kind = 2 AND verdict = 9'),
+      windowFrom: sqlite.prepare('SELECT min(seq) AS seq FROM messages WHERE stream = ? AND kind = 2 AND window >= ?'),
+    };
+  }
+
+  /** Looks at the registry where it changed; the points that were not known to be derived. Inside a transaction. */
+  sync(): string[] {
+    const { slot, fetchedAtMs } = this.#registry.asOf;
+    const state = `${slot}/${fetchedAtMs}`;
+    if (state === this.#state) return [];
+    this.#sites.update(this.#registry.meters());
+    const fresh: string[] = [];
+    for (const [meter, { production, consumption }] of this.#sites.derived) {
+      if (this.#sql.known.get(meter)) continue;
+      this.#sql.add.run(meter, production, consumption);
+      fresh.push(meter);
+    }
+    this.#state = state;
+    return fresh;
+  }
+
+  /** To be called when a transaction was rolled back. */
+  forget(): void {
+    this.#state = '';
+  }
+
+  pointsOf(meterId: string): readonly string[] {
+    return this.#sites.pointsOf(meterId);
+  }
+
+  /** Lowest seq of a point's statement that is judged by what changed; null: none. */
+  affectedFrom(stream: StreamRow, window: number): bigint | null {
+    const seqs = [this.#sql.pendingFrom.get(stream.id)];
+    if (Number.isFinite(window)) seqs.push(this.#sql.windowFrom.get(stream.id, window));
+    const found = seqs.flatMap((row) => (row?.seq ? [blobSeq(row.seq as Uint8Array)] : []));
+    return found.reduce<bigint | null>((least, seq) => (least === null || seq < least ? seq : least), null);
+  }
+
+  /** What a point's statements are judged by; undefined for a meter that is no derived point. */
+  witnessOf({ meterId }: MeterRecord): PointWitness | undefined {
+    const parents = this.#sites.derived.get(meterId);
+    if (!parents) return undefined;
+    const { production, consumption } = parents;
+    return {
+      production: (window) => this.#witnessed(production, window),
+      consumption: (window) => this.#witnessed(consumption, window),
+      pairs: (from, through) =>
+        goodPairs(this.#between(production, from, through), this.#between(consumption, from, through)),
+    };
+  }
+
+  #witnessed(meterId: string, window: number): Witnessed {
+    const rows = this.#sql.at.all(meterId, window);
+    for (const row of rows) {
+      const input = goodInput(row);
+      if (input) return { input, isComplete: compare(row.seq, row.stored_through) <= 0 };
+    }
+    const isSettled = rows.length > 0 && rows.every((row) => row.settled === 1);
+    return isSettled || this.#sql.after.get(meterId, window) ? 'never' : 'open';
+  }
+
+  /** One good statement for each window: where two keys stated it, the one that settlement takes too. */
+  *#between(meterId: string, from: number, through: number): Generator<PointInput> {
+    let last = -1;
+    for (const row of this.#sql.between.all(meterId, from, through)) {
+      const input = goodInput(row);
+      if (!input || input.window === last) continue;
+      last = input.window;
+      yield input;
+    }
+  }
+}
+
+function goodInput(row: Raw): PointInput | null {
+  const { payload, verdict } = messageRow(row);
+  if (payload.kind !== Kind.statement || !isAccepted(verdict) || !isAttestable(payload.quality)) return null;
+  return payload;
+}
+
+/** Seqs as they are stored. */
+function compare(a: unknown, b: unknown): number {
+  return Buffer.compare(a as Uint8Array, b as Uint8Array);
+}

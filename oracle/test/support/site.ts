@@ -1,0 +1,93 @@
+import {
+  type ClosedSpan,
+  closeSpan,
+  isAttestable,
+  openPoint,
+  type PointState,
+  pointId,
+  pointStatement,
+  type Statement,
+  toHex,
+  windowStartMs,
+} from '@gridtokenx/protocol';
+import type { MeterRecord } from '../../src/ports.js';
+import { FIRST_WINDOW, LogBuilder, meterIdOf, meterOf, type Signed, signerOf } from './log.js';
+
+const bytes = (id: string) => Uint8Array.from(Buffer.from(id, 'hex'));
+
+/** A site's meters as the registry shows them: production, consumption, and the point that is derived from both. */
+export function siteRecords(): { production: MeterRecord; consumption: MeterRecord; point: MeterRecord } {
+  const evidence = { page: null, slot: null } as const;
+  return {
+    production: meterOf(1, { role: 1, ...evidence }),
+    consumption: meterOf(2, { role: 2, ...evidence }),
+    point: meterOf(3, {
+      meterId: toHex(pointId(bytes(meterIdOf(1)), bytes(meterIdOf(2)))),
+      importBaselineWh: 0n,
+      exportBaselineWh: 0n,
+    }),
+  };
+}
+
+export type Side = 'production' | 'consumption';
+
+/** Says what an honest gateway of such a site would say; a test bends single messages. */
+export class SiteBuilder {
+  readonly records = siteRecords();
+  readonly production = new LogBuilder(this.records.production, signerOf(1));
+  readonly consumption = new LogBuilder(this.records.consumption, signerOf(2));
+  readonly point = new LogBuilder(this.records.point, signerOf(3));
+  /** The first messages of the three keys. */
+  readonly enrolments: readonly Signed[] = [
+    this.production.enrolment(),
+    this.consumption.enrolment(),
+    this.point.enrolment({ importWh: 0n, exportWh: 0n }),
+  ];
+  /** Where the gateway's point stands. */
+  state: PointState | null = null;
+
+  /** A reading and the statement of window `i` of one meter. */
+  meter(side: Side, i: number, riseWh: number, changes: Partial<Statement> = {}): Signed[] {
+    const log = this[side];
+    log.timeMs = windowStartMs(FIRST_WINDOW + i);
+    const rise = side === 'production' ? { exportWh: BigInt(riseWh) } : { importWh: BigInt(riseWh) };
+    return [log.reading({}, rise), log.statement(changes)];
+  }
+
+  /** What the gateway's next span would be, closed at these statements; null where one is not good. */
+  span(
+    production: Signed | undefined,
+    consumption: Signed | undefined,
+  ): (ClosedSpan & { inputs: [Statement, Statement] }) | null {
+    if (!production || !consumption) return null;
+    const inputs: [Statement, Statement] = [production.payload as Statement, consumption.payload as Statement];
+    if (inputs.some(({ quality }) => !isAttestable(quality))) return null;
+    const enrolled = { importWh: 0n, exportWh: 0n };
+    const closed = this.state
+      ? closeSpan(this.state, ...inputs)
+      : { state: openPoint(enrolled, ...inputs), surplusWh: 0n, isNewBase: false };
+    return { ...closed, inputs };
+  }
+
+  /** The point's statement at the end of these two; nothing where one of them is not good. */
+  derive(production: Signed | undefined, consumption: Signed | undefined, changes: Partial<Statement> = {}): Signed[] {
+    const span = this.span(production, consumption);
+    if (!span) return [];
+    this.state = span.state;
+    return [this.point.statement({ ...pointStatement(span.state, span.isNewBase, ...span.inputs), ...changes })];
+  }
+
+  /** Window `i` with both meters there: four messages of the meters and one of the point. */
+  window(
+    i: number,
+    produced: number,
+    consumed: number,
+  ): { all: Signed[]; production: Signed; consumption: Signed; point: Signed } {
+    const made = this.meter('production', i, produced);
+    const used = this.meter('consumption', i, consumed);
+    const [production, consumption] = [made.at(-1), used.at(-1)];
+    const [point] = this.derive(production, consumption);
+    if (!production || !consumption || !point) throw new Error('a window without statements');
+    return { all: [...made, ...used, point], production, consumption, point };
+  }
+}
