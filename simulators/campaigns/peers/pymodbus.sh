@@ -8,9 +8,12 @@ set -eu
 version=3.16.0
 prefix=${1:-${GTX_PEERS_PREFIX:-$HOME/.cache/gridtokenx/peers}}
 python=$prefix/pymodbus-$version/bin/python
+mkdir -p "$prefix"
+# Of two callers the second waits, and then finds what the first has made.
+exec 9>"$prefix/lock"
+flock 9
 if ! "$python" -c 'import pymodbus, serial' 2>/dev/null; then
   command -v python3 >/dev/null || { echo 'python3 is not there: install it, with venv' >&2; exit 3; }
-  mkdir -p "$prefix"
   python3 -m venv "$prefix/pymodbus-$version" >&2
   "$python" -m pip install --quiet --disable-pip-version-check "pymodbus[serial]==$version" >&2
 fi

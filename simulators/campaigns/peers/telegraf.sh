@@ -9,11 +9,14 @@ set -eu
 version=v1.37.2
 prefix=${1:-${GTX_PEERS_PREFIX:-$HOME/.cache/gridtokenx/peers}}
 program=$prefix/telegraf-$version/telegraf
+mkdir -p "$prefix"
+# Of two callers the second waits, and then finds what the first has made.
+exec 9>"$prefix/lock"
+flock 9
 if [ ! -x "$program" ]; then
   command -v go >/dev/null || { echo 'Go is not there: install Go 1.25 or newer' >&2; exit 3; }
-  mkdir -p "$prefix/telegraf-$version"
   # Ends with 1 where the module proxy cannot be reached.
-  GOBIN=$prefix/telegraf-$version GOFLAGS=-mod=mod go install -p 2 -tags custom,inputs.modbus,outputs.file \
+  GOBIN=$prefix/telegraf-$version GOFLAGS=-mod=mod go install -p 2 -tags custom,inputs.modbus,outputs.file,serializers.json \
     "github.com/influxdata/telegraf/cmd/telegraf@$version" >&2
 fi
 echo "$program"

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ALL_FAULTS } from '../../campaigns/src/misattribution/faults.js';
 import { misattributionCampaign, partOf } from '../../campaigns/src/misattribution/index.js';
 import { playNoise } from '../../campaigns/src/misattribution/noise.js';
+import { playLibrary } from '../../campaigns/src/misattribution/peers/modbus-serial.js';
 import { play } from '../../campaigns/src/misattribution/play.js';
 import { REAL_LINES } from '../../campaigns/src/misattribution/real/lines.js';
 import { playReal, REAL_RATES } from '../../campaigns/src/misattribution/real/play.js';
@@ -52,6 +53,12 @@ describe.runIf(process.platform === 'linux')('reads on real lines', { timeout: 1
 });
 
 describe('rows of their own', () => {
+  it('modbus-serial by itself gives one register for another on the same line, and the campaign sees it', async () => {
+    const { faults, figures } = await playLibrary(1, { kind: 'rtu-over-tcp', meters: 1, reads: 150 });
+    expect(faults).toEqual([]);
+    expect(figures['modbus-serial, rtu-over-tcp, 1 meter: wrong']).toBeGreaterThan(0);
+  });
+
   it('noise that a CRC-16 cannot always find passes as seldom as it should', () => {
     const { faults, figures } = playNoise(1, 30_000);
     expect(faults).toEqual([]);
@@ -60,8 +67,14 @@ describe('rows of their own', () => {
   });
 
   it('every seed belongs to a part', () => {
-    expect(['injected', 'injected', 'real', 'injected']).toEqual(
-      [1, 300, 301, misattributionCampaign.seeds + 1].map((seed) => partOf(seed).name),
-    );
+    const { seeds } = misattributionCampaign;
+    expect([1, 300, 301, 361, seeds, seeds + 1].map((seed) => partOf(seed).name)).toEqual([
+      'injected',
+      'injected',
+      'real',
+      'modbus-serial',
+      'telegraf',
+      'injected',
+    ]);
   });
 });

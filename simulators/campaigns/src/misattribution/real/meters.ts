@@ -80,3 +80,19 @@ export function disturbedMeter(
     }),
   };
 }
+
+/** What register `address` of a meter holds for good, where a meter cannot say what it said last. */
+export const constantWord = (unit: number, address: number): number => (address * 40_503 + unit * 257) & 0xffff;
+
+/** Whether these are the registers from `first` on: of constants, another register's is seen, an older one's is not. */
+export const isConstant = (unit: number, first: number, data: Uint8Array): boolean =>
+  data.length > 0 &&
+  data.every(
+    (byte, i) =>
+      byte === (i % 2 === 0 ? constantWord(unit, first + i / 2) >> 8 : constantWord(unit, first + (i - 1) / 2) & 0xff),
+  );
+
+/** A meter's registers that never change. */
+export const constantRegisters = (unit: number): ModbusUnit => ({
+  read: (_fn, address, count) => Uint16Array.from({ length: count }, (_, i) => constantWord(unit, address + i)),
+});

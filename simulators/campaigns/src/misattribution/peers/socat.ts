@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Two ends of a serial line that neither the gateway nor the simulators made. */
+export interface SocatLine {
+  readonly near: string;
+  readonly far: string;
+  close(): Promise<void>;
+}
+
+const MOST_LIFE_S = '600';
+const LEAST_LOOK_MS = 20;
+const MOST_WAIT_MS = 5_000;
+
+/** Two ptys that socat joins. Rejects when they are not there within 5 s. */
+export async function socatLine(): Promise<SocatLine> {
+  const folder = mkdtempSync(join(tmpdir(), 'gtx-socat-'));
+  const [near, far] = [join(folder, 'near'), join(folder, 'far')];
+  // It ends by itself even when this process is gone.
+  const ends = [near, far].map((link) => `pty,raw,echo=0,link=${link}`);
+  const child = spawn('timeout', [MOST_LIFE_S, 'socat', ...ends], { stdio: 'ignore' });
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  const close = async () => {
+    child.kill();
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (const endMs = performance.now() + MOST_WAIT_MS; !(existsSync(near) && existsSync(far)); ) {
+    if (performance.now() > endMs || child.exitCode !== null) {
+      await close();
+      throw new Error('socat made no line');
+    }
+    await new Promise((resolve) => setTimeout(resolve, LEAST_LOOK_MS));
+  }
+  return { near, far, close };
+}
