@@ -76,8 +76,8 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   for (const bus of buses.values()) bus.close();
 }
 
-async function firstEnrolment(config: GatewayConfig, { config: meter, key, log, reader }: SetUpMeter, nowMs: number) {
-  const sample = await readPatiently(reader, meter.name);
+async function firstEnrolment(config: GatewayConfig, { config: meter, key, log, line }: SetUpMeter, nowMs: number) {
+  const sample = await readPatiently(line.reader, meter.name);
   return log.enrol((seq) => enrolmentOf(config, meter, key.meterId, seq, sample, windowOf(nowMs)));
 }
 

@@ -30,8 +30,6 @@ import { Uplink } from './domain/uplink.js';
 import { pause } from './domain/wait.js';
 import { pointFeed, pointOf } from './points.js';
 import type { Logger } from './ports.js';
-import type { ModbusProfile } from './profiles/profile.js';
-import { resolutionWh } from './profiles/sample.js';
 import { brokerDial, keepFloor, openFloor, oracleDial, peerJudge, serverCertificate } from './secure.js';
 import {
   configHash,
@@ -201,35 +199,33 @@ function meterOf(
   log: Logger,
   metrics: Metrics,
 ) {
-  const { config: meter } = found;
-  const { profile } = found;
+  const { config: meter, line } = found;
+  const nearWh = found.recovered.lastGood?.importWh ?? 0n;
   return new Meter({
     name: meter.name,
     role: (Object.keys(Role) as (keyof typeof Role)[]).find((name) => Role[name] === meter.role) ?? 'point',
-    profileName: `${profile.manufacturer} ${profile.models.join(', ')}`,
+    profileName: line.profileName,
     log: found.log,
     recovered: found.recovered,
-    reader: found.reader,
-    readSerial: found.readSerial,
+    reader: line.reader,
+    readSerial: line.readSerial,
     serial: meter.serial,
     limits: {
       importLimitW: meter.import_limit_w,
       exportLimitW: meter.export_limit_w,
       // Registers are floored: two readings may differ by a step more than the energy between them.
-      stepWh: 2 * stepWh(profile, found.recovered.lastGood?.importWh ?? 0n),
+      get stepWh() {
+        return 2 * Number(line.reader.stepWh(nearWh));
+      },
     },
+    // Time-outs are real time and a simulated clock's periods are not: there nothing is compared.
+    leastPeriod: () => (config.clock ? null : line.reader.leastPeriod()),
     plan: { pollMs: meter.poll_seconds * 1000, leadMs: config.boundary_lead_seconds * 1000 },
     clock,
     real: realTime,
     logger: log,
     counters: metrics,
   });
-}
-
-/** Smallest step of the energy registers near a reading, Wh. */
-function stepWh({ registers }: ModbusProfile, nearWh: bigint): number {
-  const energy = registers.filter(({ key }) => key === 'import' || key === 'export');
-  return Math.max(...energy.map((register) => Number(resolutionWh(register, nearWh))));
 }
 
 /** Keeps the system clock's uncertainty known, from whichever oracle answers. */

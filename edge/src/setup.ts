@@ -19,31 +19,24 @@ import { SystemClock } from './adapters/clock/system.js';
 import { nodeDisk } from './adapters/disk/node-disk.js';
 import { KeyStore, type MeterKey } from './adapters/keys/key-store.js';
 import { lockDirectory } from './adapters/lock.js';
-import { type BusAddress, busAt } from './adapters/modbus/open.js';
-import { ProfileReader } from './adapters/modbus/reader.js';
-import { serialReader } from './adapters/modbus/serial-number.js';
-import { loadProfile } from './adapters/profiles/files.js';
 import { systemRandom } from './adapters/random.js';
 import { openSpool, type SpoolDamage } from './adapters/spool/spool.js';
-import type { BusConfig, GatewayConfig, MeterConfig } from './config.js';
+import type { GatewayConfig, MeterConfig } from './config.js';
 import type { Bus } from './domain/bus/bus.js';
-import type { BusStats } from './domain/bus/stats.js';
 import { MeterLog } from './domain/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE, type MeterState } from './domain/meter-state.js';
 import type { Side } from './domain/point.js';
 import { type RecoveredMeter, RecoveryScan } from './domain/recovery.js';
-import { charTimeUs, type LineCost } from './planner/plan.js';
 import { inputsFrom, planPoints, type SetUpPoint } from './points.js';
-import type { Counters, MeterReader, ReadingClock, RealTime, Spool } from './ports.js';
-import type { ModbusProfile } from './profiles/profile.js';
+import type { Counters, ReadingClock, RealTime, Spool } from './ports.js';
+import { lineOf, type MeterLine } from './readers.js';
+import { StartError } from './start-error.js';
+
+export { openBuses, profileOf } from './readers.js';
+export { StartError } from './start-error.js';
 
 /** A meter that was silent for longer than this many polls has left a gap. */
 const GAP_POLLS = 3;
-
-/** Why nothing can start; the message says what to do. Exit code 2. */
-export class StartError extends Error {
-  override readonly name = 'StartError';
-}
 
 /** The strict signature check, proved on the golden cases. Throws `StartError` when it fails one, or is not there. */
 export function provedVerifier(): Verifier {
@@ -82,81 +75,13 @@ export function readingClock(config: GatewayConfig, real: RealTime): FileClock |
   }
 }
 
-/** The profile of a meter. Throws `StartError` for one whose readings could not be billed. */
-export function profileOf(meter: MeterConfig): ModbusProfile {
-  const profile = loadProfile(meter.profile);
-  if (profile.protocol !== 'modbus')
-    throw new StartError(`meter ${meter.name}: profile ${profile.id} is a SunSpec device, which is not read yet`);
-  const { bills } = profile;
-  if (!bills.import || !bills.export) {
-    const what = bills.import ? 'export' : bills.export ? 'import' : 'import and export';
-    throw new StartError(`meter ${meter.name}: ${profile.id} has no register for ${what}, so it cannot be billed`);
-  }
-  return profile;
-}
-
-/** The buses of a configuration, by name. Nothing is opened before the first read. Throws `StartError`. */
-export function openBuses(
-  config: GatewayConfig,
-  real: RealTime,
-  more: { stats?: (bus: string) => BusStats; giveUp?: (reason: string) => void } = {},
-): Map<string, Bus> {
-  return new Map(
-    config.buses.map((bus) => {
-      const limits = config.meters.filter((meter) => meter.bus === bus.name).map((meter) => profileOf(meter).limits);
-      const opened = busAt({
-        name: bus.name,
-        address: addressOf(bus),
-        real,
-        random: systemRandom,
-        requestMs: config.request_timeout_ms,
-        connectMs: 3_000,
-        quarantineMs: Math.max(0, ...limits.map(({ quarantineMs }) => quarantineMs)),
-        timeoutMinMs: Math.max(20, ...limits.map(({ timeoutMinMs }) => timeoutMinMs)),
-        ...(bus.rest_at_start_ms === undefined ? {} : { restMs: bus.rest_at_start_ms }),
-        ...(more.stats ? { stats: more.stats(bus.name) } : {}),
-        ...(more.giveUp ? { giveUp: more.giveUp } : {}),
-      });
-      return [bus.name, opened];
-    }),
-  );
-}
-
-function addressOf(bus: BusConfig): BusAddress {
-  switch (bus.transport) {
-    case 'tcp':
-      return { transport: 'tcp', host: bus.host, port: bus.port, converter: bus.converter };
-    case 'rtu-over-tcp':
-      return { transport: 'rtu-over-tcp', host: bus.host, port: bus.port };
-    case 'serial':
-      return { transport: 'serial', path: bus.path, baud: bus.baud, parity: bus.parity, stopBits: bus.stop_bits };
-  }
-}
-
-/** Before anything was measured, a meter is taken to answer after this. */
-const TURNAROUND_US = 50_000;
-/** A character on a network costs next to nothing. */
-const NETWORK_CHAR_US = 1;
-
-function costOf(bus: BusConfig | undefined, pauseMs: number): LineCost {
-  const isSerial = bus?.transport === 'serial';
-  return {
-    charTimeUs: isSerial ? charTimeUs(bus.baud, bus.parity, bus.stop_bits) : NETWORK_CHAR_US,
-    turnaroundUs: TURNAROUND_US,
-    pauseUs: 1_000 * pauseMs,
-    transport: bus?.transport === 'tcp' ? 'tcp' : 'rtu',
-  };
-}
-
 /** A meter of the configuration with everything that was found on disk. */
 export interface SetUpMeter {
   readonly config: MeterConfig;
   readonly key: MeterKey;
   readonly log: MeterLog;
   readonly recovered: RecoveredMeter;
-  readonly reader: MeterReader;
-  readonly readSerial: (() => Promise<string | null>) | undefined;
-  readonly profile: ModbusProfile;
+  readonly line: MeterLine;
 }
 
 export interface SetUp {
@@ -208,16 +133,8 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     const { config: meter, key } = one;
     const statePath = join(stateDir, `${toHex(key.meterId)}.json`);
     const { log, recovered } = logOf(one, await loadState(statePath), statePath, GAP_POLLS * meter.poll_seconds * 1000);
-    const bus = ports.buses.get(meter.bus);
-    if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
-    const profile = profileOf(meter);
-    const { unit } = meter;
-    const line = config.buses.find(({ name }) => name === meter.bus);
-    const cost = costOf(line, profile.limits.pauseMs);
-    const periodMs = 1_000 * meter.poll_seconds;
-    const reader = new ProfileReader({ bus, unit, profile, clock: ports.clock, real: ports.real, periodMs, cost });
-    const readSerial = serialReader(bus, unit, profile, cost, periodMs);
-    meters.push({ config: meter, key, log, recovered, reader, readSerial, profile });
+    const line = lineOf(config, meter, ports);
+    meters.push({ config: meter, key, log, recovered, line });
   }
   const points = planned.map((point): SetUpPoint => {
     const inputs = (side: Side) => scan.result(point.meters[side].id).inputs;

@@ -12,6 +12,7 @@ import {
 import { FrozenWatch } from './frozen.js';
 import { DiscontinuityReason, type MeterLog } from './meter-log.js';
 import { Nameplate } from './nameplate.js';
+import { type LeastPeriod, planFor, slowWords } from './period.js';
 import type { RecoveredMeter } from './recovery.js';
 import { judgeRegisters, LOWER_READS, type RegisterLimits, type Registers, type RegisterVerdict } from './registers.js';
 import { nextPollMs, type PollPlan } from './schedule.js';
@@ -40,6 +41,8 @@ export interface MeterOptions {
   readonly serial: string;
   readonly limits: RegisterLimits;
   readonly plan: PollPlan;
+  /** The shortest period that the meter's line allows, ms; null where nothing limits it. */
+  readonly leastPeriod?: () => LeastPeriod | null;
   readonly clock: ReadingClock;
   readonly real: RealTime;
   readonly logger: Logger;
@@ -88,6 +91,8 @@ export class Meter {
     if (!this.enrolled) return [`meter ${this.name} is not enrolled: run "enrol"`];
     const list = this.#problem ? [`meter ${this.name}: ${this.#problem}`] : [];
     if (this.#frozen.problem) list.push(`meter ${this.name}: ${this.#frozen.problem}`);
+    const slow = slowWords(this.#o.plan, this.#o.leastPeriod?.() ?? null);
+    if (slow) list.push(`meter ${this.name}: ${slow}`);
     if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
     if (this.log.inDiscontinuity)
       list.push(
@@ -128,14 +133,14 @@ export class Meter {
 
   /** Polls and closes windows until aborted. `canClose`: clock and contact allow statements now. */
   async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
-    const { clock, real, plan } = this.#o;
+    const { clock, real } = this.#o;
     if (!this.enrolled) return;
-    let due = nextPollMs(clock.nowMs(), this.#lastReadingMs, plan);
+    let due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
     while (!signal.aborted) {
       if (canClose()) await this.#close(clock.nowMs());
       const now = clock.nowMs();
       // What is due stays due until it is polled; it only comes closer, when the clock was stepped back.
-      due = Math.min(due, Math.max(now, nextPollMs(now, this.#lastReadingMs, plan)));
+      due = Math.min(due, Math.max(now, nextPollMs(now, this.#lastReadingMs, this.#plan)));
       const [oldest] = this.log.windows.open;
       const end = oldest && canClose() ? windowEndMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
@@ -145,8 +150,13 @@ export class Meter {
       }
       const good = this.#uncommitted < MOST_UNCOMMITTED && (await this.#poll());
       if (!good) await pause(real, RETRY_MS, signal);
-      due = nextPollMs(clock.nowMs(), this.#lastReadingMs, plan);
+      due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
     }
+  }
+
+  /** The configured plan, or a slower one where the meter's line needs that. */
+  get #plan(): PollPlan {
+    return planFor(this.#o.plan, this.#o.leastPeriod?.() ?? null);
   }
 
   /** One poll; true when it gave a reading. */

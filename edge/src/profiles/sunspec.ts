@@ -75,6 +75,14 @@ function meanings(model: number): readonly Meaning[] {
   return model === 701 ? DER : [];
 }
 
+/** What a meter of this profile can bill, whichever of the profile's models it has; model 160 counts no energy of its own. */
+export function sunspecBills({ sunspecModels }: SunspecProfile): Bills {
+  const models = sunspecModels.filter((model) => model !== MPPT);
+  const all = (key: RegisterKey) =>
+    models.length > 0 && models.every((model) => meanings(model).some(([, meant]) => meant === key));
+  return { import: all('import'), export: all('export') };
+}
+
 /** Each type as ours, with the pattern that means "not implemented" (SunSpec Device Information Model, 4.3). */
 const TYPES: Readonly<Record<Point[1], { readonly type: RegisterType; readonly none: readonly bigint[] }>> = {
   string: { type: 'text', none: [] },

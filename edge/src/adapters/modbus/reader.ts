@@ -1,4 +1,6 @@
-import type { Bus, Choice } from '../../domain/bus/bus.js';
+import type { Bus, Choice, ReadOptions } from '../../domain/bus/bus.js';
+import type { LeastPeriod } from '../../domain/period.js';
+import { leastPeriod } from '../../planner/period.js';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
 import { variants } from '../../planner/variants.js';
 import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
@@ -10,19 +12,29 @@ import {
   type ReadingClock,
   type RealTime,
 } from '../../ports.js';
-import type { ModbusProfile } from '../../profiles/profile.js';
-import { type Block, billingFault, decodeSample } from '../../profiles/sample.js';
+import type { Bills, RegisterMap } from '../../profiles/profile.js';
+import { type Block, billingFault, decodeSample, resolutionWh } from '../../profiles/sample.js';
 
 export interface ReaderOptions {
   readonly bus: Bus;
   readonly unit: number;
-  /** One that bills both directions. */
-  readonly profile: ModbusProfile;
+  /** Registers of a parsed profile, or of a device that listed them itself. */
+  readonly profile: RegisterMap;
+  /** What must come of each poll. A register that need not come, and that the map does not have, counts as 0. */
+  readonly needs: Bills;
   readonly clock: ReadingClock;
   readonly real: RealTime;
   readonly periodMs: number;
   /** What a read costs on this line, turnaround as it is before it was measured. */
   readonly cost: LineCost;
+}
+
+/** A reader that knows what its meter and its line can do. */
+export interface LineReader extends MeterReader {
+  /** Smallest step of the energy registers near a reading, Wh. */
+  stepWh(nearWh: bigint): bigint;
+  /** The shortest period at which the meter can be polled here, real ms; null where nothing limits it. */
+  leastPeriod(): LeastPeriod | null;
 }
 
 interface Planned {
@@ -39,21 +51,27 @@ const TURNAROUND_DRIFT = 0.5;
  * instant), then the values beside it, which may fail without harm. What does not come is asked for once more, with
  * another length.
  */
-export class ProfileReader implements MeterReader {
+export class ProfileReader implements LineReader {
   readonly #o: ReaderOptions;
+  readonly #readOptions: ReadOptions;
   #turnaroundUs: number;
-  #plan: readonly Planned[];
+  #plan: readonly Planned[] = [];
   /** One request of a poll may be repeated beside the energy's. */
   #mayRepeat = true;
+  /** Step of the last sample, where a scale factor of the meter's own decides it. */
+  #stepWh: bigint | null = null;
 
   constructor(options: ReaderOptions) {
     this.#o = options;
+    const { periodMs, profile } = options;
+    const { quarantineMs, timeoutMinMs } = profile.limits;
+    this.#readOptions = { periodMs, limits: { quarantineMs, timeoutMinMs } };
     this.#turnaroundUs = options.cost.turnaroundUs;
-    this.#plan = planOf(options.profile, options.cost);
+    this.#replan();
   }
 
   async read(): Promise<MeterSample> {
-    const { profile, clock, real } = this.#o;
+    const { clock, real } = this.#o;
     this.#measure();
     const endMs = real.monotonicMs() + this.#o.periodMs;
     this.#mayRepeat = true;
@@ -61,7 +79,7 @@ export class ProfileReader implements MeterReader {
     const frames: Uint8Array[] = [];
     let time: { timeMs: number; uncertaintyMs: number | null } | null = null;
     for (const [i, planned] of this.#plan.entries()) {
-      if (i > 0 && profile.limits.pauseMs > 0) await pause(real, profile.limits.pauseMs);
+      if (i > 0) await this.#rest();
       try {
         const { address, data, frame } = await this.#ask(planned, endMs);
         blocks.push({ function: planned.request.function, address, data });
@@ -72,49 +90,103 @@ export class ProfileReader implements MeterReader {
         if (error.failure === ReadFailure.foreignMaster) throw error;
       }
     }
+    return this.#sampleOf(blocks, time, frames);
+  }
+
+  #sampleOf(
+    blocks: readonly Block[],
+    time: { timeMs: number; uncertaintyMs: number | null } | null,
+    frames: readonly Uint8Array[],
+  ): MeterSample {
+    const { profile, needs } = this.#o;
     const sample = decodeSample(profile, blocks);
     const fault = billingFault(sample);
-    const { importWh, exportWh, powerW, voltageDv, frequencyChz } = sample;
+    const has = (key: 'import' | 'export') => profile.registers.some((register) => register.key === key);
+    const importWh = !needs.import && !has('import') ? 0n : sample.importWh;
+    const exportWh = !needs.export && !has('export') ? 0n : sample.exportWh;
     if (!time || fault !== null || importWh === null || exportWh === null)
       throw new ReadError(ReadFailure.badReply, fault ?? 'the meter gives no energy');
+    this.#stepWh = sample.resolutionWh;
+    const { powerW, voltageDv, frequencyChz } = sample;
     return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw: Buffer.concat(frames) };
   }
 
   /** Asks for energy once more when it does not come in time; for other values so only where the poll's time allows it. */
   async #ask({ request, choices }: Planned, endMs: number) {
-    const { bus, unit, periodMs, real } = this.#o;
-    const read = () => bus.read(unit, request.function, choices, { periodMs });
+    const { bus, unit, real } = this.#o;
+    const read = () => bus.read(unit, request.function, choices, this.#readOptions);
     try {
       return await read();
     } catch (error) {
       const isWorth = error instanceof ReadError && error.failure === ReadFailure.timeout;
       const health = bus.units.get(unit);
       if (!isWorth || !health || health.silentSinceMs !== null) throw error;
-      const leftMs = endMs - real.monotonicMs() - this.#lineMs;
+      const leftMs = endMs - real.monotonicMs() - (bus.polls.get(unit)?.lineMs ?? 0);
       if (!request.billing && (!this.#mayRepeat || leftMs < health.estimate.timeoutMs())) throw error;
       this.#mayRepeat = false;
+      await this.#rest();
       return read();
     }
   }
 
-  /** Line time of all requests of a poll, ms. */
-  get #lineMs(): number {
-    return this.#plan.reduce((sum, { request }) => sum + request.costUs, 0) / 1_000;
+  /** The rest that the meter needs between two requests. */
+  async #rest(): Promise<void> {
+    const { real, profile } = this.#o;
+    const { pauseMs } = profile.limits;
+    if (pauseMs > 0) await new Promise<void>((resolve) => void real.schedule(pauseMs, resolve));
+  }
+
+  stepWh(nearWh: bigint): bigint {
+    const energy = this.#o.profile.registers.filter(({ key }) => key === 'import' || key === 'export');
+    // A scale factor is only known from a sample.
+    const steps = energy.map((register) =>
+      register.scaleFactor === null ? resolutionWh(register, nearWh) : (this.#stepWh ?? 1n),
+    );
+    return largest(steps);
+  }
+
+  leastPeriod(): LeastPeriod | null {
+    const { bus, unit } = this.#o;
+    const own = bus.polls.get(unit);
+    const health = bus.units.get(unit);
+    const energy = this.#plan.filter(({ request }) => request.billing);
+    // On a connection of its own a meter holds up nobody, and its answers carry a number.
+    if (!bus.isShared || !own || !health || energy.length === 0) return null;
+    return leastPeriod({
+      lineMs: [...bus.polls.values()].reduce((sum, { lineMs }) => sum + lineMs, 0),
+      longestMs: own.longestMs,
+      timeoutMs: health.estimate.timeoutMs(),
+      quarantineMs: bus.book.quarantineMs(unit),
+      lengths: Math.min(...energy.map(({ choices }) => choices.length)),
+    });
   }
 
   /** Plans with the turnaround that this meter has. */
   #measure(): void {
-    const { bus, unit, profile, cost } = this.#o;
+    const { bus, unit } = this.#o;
     const measured = bus.units.get(unit)?.estimate.turnaroundMs;
     if (measured === undefined || measured === null) return;
     const turnaroundUs = Math.max(1, 1_000 * measured);
     if (Math.abs(turnaroundUs - this.#turnaroundUs) <= TURNAROUND_DRIFT * this.#turnaroundUs) return;
     this.#turnaroundUs = turnaroundUs;
-    this.#plan = planOf(profile, { ...cost, turnaroundUs });
+    this.#replan();
+  }
+
+  #replan(): void {
+    const { bus, unit, profile, cost } = this.#o;
+    this.#plan = planOf(profile, { ...cost, turnaroundUs: this.#turnaroundUs });
+    const costsMs = this.#plan.map(({ request }) => request.costUs / 1_000);
+    bus.polls.set(unit, { lineMs: costsMs.reduce((sum, ms) => sum + ms, 0), longestMs: Math.max(0, ...costsMs) });
   }
 }
 
-function planOf(profile: ModbusProfile, cost: LineCost): Planned[] {
+function largest(steps: readonly bigint[]): bigint {
+  let most = 1n;
+  for (const step of steps) if (step > most) most = step;
+  return most;
+}
+
+function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
   const billing = billingRegisters(profile).filter(({ key }) => key !== 'total');
   return planReads(polledRegisters(profile), profile.limits, cost).map((request) => {
     const cover = request.billing
@@ -124,5 +196,3 @@ function planOf(profile: ModbusProfile, cost: LineCost): Planned[] {
     return { request, choices: [request, ...others].map(({ address, count }) => ({ address, count })) };
   });
 }
-
-const pause = (real: RealTime, ms: number) => new Promise<void>((resolve) => void real.schedule(ms, resolve));

@@ -1,7 +1,7 @@
 import type { Bus } from '../../domain/bus/bus.js';
 import { type LineCost, planReads } from '../../planner/plan.js';
 import { variants } from '../../planner/variants.js';
-import type { ModbusProfile } from '../../profiles/profile.js';
+import type { RegisterMap } from '../../profiles/profile.js';
 import { decodeSample } from '../../profiles/sample.js';
 
 /**
@@ -11,7 +11,7 @@ import { decodeSample } from '../../profiles/sample.js';
 export function serialReader(
   bus: Bus,
   unit: number,
-  profile: ModbusProfile,
+  profile: RegisterMap,
   cost: LineCost,
   periodMs: number,
 ): (() => Promise<string | null>) | undefined {

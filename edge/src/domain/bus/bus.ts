@@ -42,6 +42,7 @@ export interface BusOptions {
   readonly connectMs: number;
   /** Least time-out, ms: no adapter or network is steadier than this. */
   readonly leastTimeoutMs: number;
+  /** Floor of every unit's quarantine, ms. */
   readonly quarantineMs?: number;
   /** How long a line is only listened to after it was first opened, ms; default: the longest quarantine at the start. */
   readonly restMs?: number;
@@ -67,9 +68,23 @@ export interface Choice {
   readonly count: number;
 }
 
+/** Floors that one unit's profile sets, ms. */
+export interface UnitLimits {
+  readonly timeoutMinMs: number;
+  readonly quarantineMs: number;
+}
+
+/** What one poll of a unit takes from the line, ms: all of its requests, and the longest one. */
+export interface PollShare {
+  readonly lineMs: number;
+  readonly longestMs: number;
+}
+
 export interface ReadOptions {
   /** The unit's poll period, real ms: a time-out is at most a third of it. */
   readonly periodMs: number;
+  /** What the unit's profile says; the first read of a unit decides. */
+  readonly limits?: UnitLimits;
 }
 
 /** Nothing is signed until so long after another master was last heard. */
@@ -84,12 +99,16 @@ export class Bus {
   readonly stats: BusStats;
   readonly book: ShapeBook;
   readonly units = new Map<number, UnitHealth>();
+  /** What each unit's polls take from the line; readers keep it. */
+  readonly polls = new Map<number, PollShare>();
   readonly #o: BusOptions;
   readonly #queue: BusQueue;
   readonly #connection: Connection;
   readonly #silent: SilentUnits;
   readonly #clients = new Map<number, RegisterClient>();
   #foreignUntilMs = Number.NEGATIVE_INFINITY;
+  /** The longest quarantine that a unit's profile asks for, ms. */
+  #leastRestMs = 0;
   #current: { health: UnitHealth; ask: Ask; timeoutMs: number; answer: Answer | null } | null = null;
 
   constructor(options: BusOptions) {
@@ -110,8 +129,14 @@ export class Bus {
         this.#foreignUntilMs = real.monotonicMs() + FOREIGN_MS;
       },
     });
+    this.#leastRestMs = options.quarantineMs ?? 0;
     this.#queue = new BusQueue(real);
     this.#silent = new SilentUnits({ real, queue: this.#queue, book: this.book, units: this.units, leastTimeoutMs });
+  }
+
+  /** Whether requests wait for one another and answers are told apart by their shape: serial lines, converters. */
+  get isShared(): boolean {
+    return this.#o.shapes;
   }
 
   /** Why there is no connection, in plain words; null while there is one. */
@@ -128,9 +153,9 @@ export class Bus {
   get restUntilMs(): number | null {
     const { openedMs } = this.#connection;
     if (openedMs === null) return null;
-    const { shapes, requestMs, quarantineMs = 0 } = this.#o;
+    const { shapes, requestMs } = this.#o;
     // What a process before this one asked may be answered to us.
-    return shapes ? openedMs + (this.#o.restMs ?? Math.max(quarantineMs, QUARANTINE_TIMEOUTS * requestMs)) : 0;
+    return shapes ? openedMs + (this.#o.restMs ?? Math.max(this.#leastRestMs, QUARANTINE_TIMEOUTS * requestMs)) : 0;
   }
 
   /**
@@ -138,7 +163,7 @@ export class Bus {
    * never used.
    */
   async read(unit: number, fn: ReadFunction, choices: readonly Choice[], options: ReadOptions): Promise<Registers> {
-    const health = this.#unit(unit, options.periodMs);
+    const health = this.#unit(unit, options);
     const now = this.#o.real.monotonicMs();
     if (health.silentSinceMs !== null) {
       const lineMs =
@@ -278,16 +303,16 @@ export class Bus {
     return client;
   }
 
-  #unit(unit: number, periodMs: number): UnitHealth {
+  #unit(unit: number, { periodMs, limits }: ReadOptions): UnitHealth {
     let health = this.units.get(unit);
     if (!health) {
-      const { requestMs, leastTimeoutMs, random } = this.#o;
-      health = new UnitHealth(
-        unit,
-        { initialMs: requestMs, minMs: leastTimeoutMs, maxMs: Math.max(leastTimeoutMs, periodMs / 3) },
-        random,
-      );
+      const { requestMs, random } = this.#o;
+      const leastMs = Math.min(requestMs, Math.max(this.#o.leastTimeoutMs, limits?.timeoutMinMs ?? 0));
+      const bounds = { initialMs: requestMs, minMs: leastMs, maxMs: Math.max(leastMs, periodMs / 3) };
+      health = new UnitHealth(unit, bounds, random);
       this.units.set(unit, health);
+      this.book.limit(unit, limits?.quarantineMs ?? 0);
+      this.#leastRestMs = Math.max(this.#leastRestMs, limits?.quarantineMs ?? 0);
     }
     return health;
   }

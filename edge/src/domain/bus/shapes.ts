@@ -29,6 +29,8 @@ interface Use {
 }
 
 interface UnitBook {
+  /** Least quarantine of this very unit (profile), ms. */
+  leastMs: number;
   readonly uses: Map<number, Use>;
   /** Shape of the last request to this unit. */
   last: number;
@@ -54,6 +56,11 @@ export class ShapeBook {
 
   constructor(rules: ShapeRules) {
     this.#rules = rules;
+  }
+
+  /** The least quarantine of a unit, by its profile, ms. */
+  limit(unit: number, leastMs: number): void {
+    this.#book(unit).leastMs = leastMs;
   }
 
   /** Whether this shape may be sent now. */
@@ -116,7 +123,7 @@ export class ShapeBook {
     const book = this.#book(unit);
     const late = Math.min(LONGEST_QUARANTINE_MS, LATENESS_FACTOR * book.latenessMs);
     const { quarantineMs, quarantineTimeouts } = this.#rules;
-    return Math.max(quarantineMs, quarantineTimeouts * this.#largestTimeout(book), late);
+    return Math.max(quarantineMs, book.leastMs, quarantineTimeouts * this.#largestTimeout(book), late);
   }
 
   /** Requests of a unit (and function) whose answers may still come. */
@@ -187,6 +194,7 @@ export class ShapeBook {
     let book = this.#units.get(unit);
     if (!book) {
       book = {
+        leastMs: 0,
         uses: new Map(),
         last: -1,
         latenessMs: 0,

@@ -4,10 +4,13 @@ import { Random } from '../random.js';
 import { playIsolation } from './isolation.js';
 import { playPolls } from './polls.js';
 
-const POLLS = 2_000;
+const POLLS = 1_500;
 const LEAST_SHARE = 0.95;
-/** What most meters allow: with fewer lengths the gateway makes the period longer instead. */
+/** What most meters allow. */
 const LENGTHS = [4, 8] as const;
+/** With so few the gateway makes the period longer. */
+const FEW_LENGTHS = [1, 3] as const;
+const SCENES = ['polls of 1', 'polls of 3', 'few lengths, polls of 1', 'few lengths, polls of 3'] as const;
 let hasOneLength = false;
 
 /** Seeds through the gateway's readers, planner and bus: polls that come in time, and dead meters that hold up no other. */
@@ -41,7 +44,7 @@ export const availabilityCampaign: Campaign = {
   run: playSeed,
   review: (figures) => {
     const faults: string[] = [];
-    for (const what of ['polls of 1', 'polls of 3']) {
+    for (const what of SCENES) {
       const share = (figures[`${what}: good`] ?? 0) / (figures[`${what}: all`] ?? 0);
       // Also when nothing was polled.
       if (!(share >= LEAST_SHARE)) faults.push(`${what}: ${(100 * share).toFixed(2)} % came in time`);
@@ -56,7 +59,16 @@ async function playSeed(seed: number): Promise<Outcome> {
   const faults: string[] = [];
   for (const requests of [1, 3] as const) {
     const lengths = hasOneLength ? 1 : random.int(...LENGTHS);
-    faults.push(...(await playPolls({ random, requests, lengths, polls: POLLS, figures })));
+    const rest = { random, requests, polls: POLLS, figures };
+    faults.push(
+      ...(await playPolls({ ...rest, name: `polls of ${requests}`, lengths, isLengthened: !hasOneLength })),
+      ...(await playPolls({
+        ...rest,
+        name: `few lengths, polls of ${requests}`,
+        lengths: random.int(...FEW_LENGTHS),
+        isLengthened: true,
+      })),
+    );
   }
   faults.push(...(await playIsolation(random, () => new Random(seed, 'isolation'), figures)));
   return { faults, figures };

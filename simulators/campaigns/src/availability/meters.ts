@@ -104,7 +104,7 @@ export class Rig {
       pauseUs: 0,
       transport: 'rtu',
     } as const;
-    return new ProfileReader({ bus, unit, profile, clock: reading, real: clock, periodMs, cost });
+    return new ProfileReader({ bus, unit, profile, needs: profile.bills, clock: reading, real: clock, periodMs, cost });
   }
 
   /** Whether a sample holds what the meter said in its last answer. */

@@ -1,0 +1,155 @@
+import type { Choice, ReadOptions } from '../../domain/bus/bus.js';
+import type { LeastPeriod } from '../../domain/period.js';
+import { type MeterSample, ReadError, ReadFailure, type RealTime } from '../../ports.js';
+import type { Bills, SunspecProfile } from '../../profiles/profile.js';
+import {
+  SunspecError,
+  type SunspecMap,
+  type SunspecModels,
+  type SunspecRead,
+  sunspecMap,
+  sunspecWalk,
+} from '../../profiles/sunspec.js';
+import { type LineReader, ProfileReader, type ReaderOptions } from './reader.js';
+import { serialReader } from './serial-number.js';
+
+export interface SunspecReaderOptions extends Omit<ReaderOptions, 'profile'> {
+  readonly profile: SunspecProfile;
+  readonly known: SunspecModels;
+  /** What is said of the device once it was found: for the log. */
+  readonly found?: (model: number, registers: number) => void;
+}
+
+/** Reads of a header that may stand in for one another: what lies behind it is only read so that lengths differ. */
+const HEADER_REGISTERS = 2;
+const HEADER_LENGTHS = 7;
+const ADDRESSES = 65_536;
+/** A header that does not come is asked for again so often. */
+const ATTEMPTS = 3;
+/** Lengths that rest are waited for, looking this often; all in all at most this long for each header. Milliseconds. */
+const LOOK_MS = 250;
+const MOST_REST_MS = 60_000;
+
+/**
+ * Reads a device that lists its own registers (SunSpec): the list is walked at the first read, and again after the device
+ * did not show it. From then on it is a meter like any other, by the map of its models.
+ */
+export class SunspecReader implements LineReader {
+  readonly #o: SunspecReaderOptions;
+  readonly #readOptions: ReadOptions;
+  #reader: ProfileReader | null = null;
+  #readSerial: (() => Promise<string | null>) | null = null;
+  #finding: Promise<ProfileReader> | null = null;
+
+  constructor(options: SunspecReaderOptions) {
+    this.#o = options;
+    const { quarantineMs, timeoutMinMs } = options.profile.limits;
+    this.#readOptions = { periodMs: options.periodMs, limits: { quarantineMs, timeoutMinMs } };
+  }
+
+  async read(): Promise<MeterSample> {
+    const reader = await this.#found();
+    try {
+      return await reader.read();
+    } catch (error) {
+      // Other registers than before: the device was exchanged, or a new version of its software lists them elsewhere.
+      const isElsewhere = error instanceof ReadError && error.failure === ReadFailure.exception;
+      if (isElsewhere) this.#reader = null;
+      throw error;
+    }
+  }
+
+  /** The serial number of the device's common model; null where it shows none. Rejects with `ReadError`. */
+  async serial(): Promise<string | null> {
+    await this.#found();
+    return (await this.#readSerial?.()) ?? null;
+  }
+
+  stepWh(nearWh: bigint): bigint {
+    return this.#reader?.stepWh(nearWh) ?? 1n;
+  }
+
+  leastPeriod(): LeastPeriod | null {
+    return this.#reader?.leastPeriod() ?? null;
+  }
+
+  /** The device's own reader. One walk at a time, whoever asks. */
+  async #found(): Promise<ProfileReader> {
+    if (this.#reader) return this.#reader;
+    this.#finding ??= this.#find().finally(() => {
+      this.#finding = null;
+    });
+    return this.#finding;
+  }
+
+  async #find(): Promise<ProfileReader> {
+    const { needs, bus, unit, cost, periodMs, found } = this.#o;
+    const map = await this.#walk();
+    const missing = missingOf(needs, map);
+    if (missing)
+      throw new ReadError(
+        ReadFailure.badReply,
+        `its SunSpec model ${map.model} has no register for ${missing}, so it cannot be billed`,
+      );
+    const reader = new ProfileReader({ ...this.#o, profile: map });
+    this.#readSerial = serialReader(bus, unit, map, cost, periodMs) ?? null;
+    this.#reader = reader;
+    found?.(map.model, map.registers.length);
+    return reader;
+  }
+
+  async #walk(): Promise<SunspecMap> {
+    const { profile, known } = this.#o;
+    try {
+      const walk = sunspecWalk(profile.bases);
+      let step = walk.next();
+      while (!step.done) step = walk.next(await this.#ask(step.value));
+      if (!step.value)
+        throw new ReadError(ReadFailure.badReply, `shows no SunSpec marker at ${profile.bases.join(', ')}`);
+      const map = sunspecMap(profile, step.value, known);
+      if (map) return map;
+      const there = step.value.models.map(({ id }) => id).join(', ');
+      throw new ReadError(
+        ReadFailure.badReply,
+        `has SunSpec models ${there || 'none'}, and none of those that ${profile.id} reads (${profile.sunspecModels.join(', ')})`,
+      );
+    } catch (error) {
+      if (error instanceof SunspecError)
+        throw new ReadError(ReadFailure.badReply, `its list of SunSpec models is wrong: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /**
+   * One header, or the marker. Null for an exception to the very length that is wanted. The list's end may lie at the end of
+   * what the device has: where a longer read raises an exception, the header alone is asked for.
+   */
+  async #ask({ address, count }: SunspecRead): Promise<Uint8Array | null> {
+    let most = this.#o.bus.isShared ? HEADER_LENGTHS : 1;
+    let failures = 0;
+    for (let restedMs = 0; ; ) {
+      const lengths = Array.from({ length: most }, (_, i) => count + i).filter((n) => address + n <= ADDRESSES);
+      const choices: Choice[] = lengths.map((n) => ({ address, count: n }));
+      try {
+        const { data } = await this.#o.bus.read(this.#o.unit, 3, choices, this.#readOptions);
+        return data.subarray(0, 2 * HEADER_REGISTERS);
+      } catch (error) {
+        if (!(error instanceof ReadError)) throw error;
+        if (error.failure === ReadFailure.exception) {
+          if (most === 1) return null;
+          most = 1;
+        } else if (error.failure === ReadFailure.resting && restedMs < MOST_REST_MS) {
+          await wait(this.#o.real, LOOK_MS);
+          restedMs += LOOK_MS;
+        } else if (error.failure !== ReadFailure.timeout || ++failures === ATTEMPTS) throw error;
+      }
+    }
+  }
+}
+
+function missingOf(needs: Bills, { bills }: SunspecMap): string | null {
+  const missing = (['import', 'export'] as const).filter((key) => needs[key] && !bills[key]);
+  return missing.length > 0 ? missing.join(' and ') : null;
+}
+
+const wait = (real: RealTime, ms: number) => new Promise<void>((resolve) => void real.schedule(ms, resolve));

@@ -1,0 +1,28 @@
+import type { PollPlan } from './schedule.js';
+
+/** The shortest poll period that a meter's line allows, real ms, and what it is due to. */
+export interface LeastPeriod {
+  readonly ms: number;
+  /** `line`: what all requests take; `lengths`: the meter can be read by too few lengths. */
+  readonly because: 'line' | 'lengths';
+}
+
+/** Polls lie on a grid: a period is lengthened in steps, so that a time-out that moves a little moves nothing. */
+const STEP_MS = 1_000;
+
+/** The configured plan, or one with a longer period where the line needs that (gateway: Zero misattribution). */
+export function planFor(plan: PollPlan, least: LeastPeriod | null): PollPlan {
+  if (!least || least.ms <= plan.pollMs) return plan;
+  return { ...plan, pollMs: STEP_MS * Math.ceil(least.ms / STEP_MS) };
+}
+
+/** Why a meter is polled less often than configured, and what helps; null when it is not. */
+export function slowWords(plan: PollPlan, least: LeastPeriod | null): string | null {
+  const { pollMs } = planFor(plan, least);
+  if (!least || pollMs === plan.pollMs) return null;
+  const seconds = pollMs / 1_000;
+  const words = `is polled every ${seconds} s, not every ${plan.pollMs / 1_000} s`;
+  return least.because === 'lengths'
+    ? `${words}: its registers can be read in too few ways, so after each late answer it has to rest. Set poll_seconds to ${seconds}`
+    : `${words}: its line needs that for all requests, one time-out and one request again. Set poll_seconds to ${seconds}, or give it a faster line or fewer meters`;
+}
