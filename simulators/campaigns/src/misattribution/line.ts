@@ -17,6 +17,7 @@ export interface LineOptions {
 }
 
 const TURNAROUND_MS = [8, 30] as const;
+const GATHER_MS = 16;
 
 /**
  * A line on a virtual clock with meters on it. Every register of every answer has a value that no other register and no
@@ -48,15 +49,18 @@ export class FaultyLine implements Line {
     const frame = withCrc(Uint8Array.of(unit, fn, data.length, ...data));
     const { random, rates, charMs } = this.#o;
     const sentMs = request.length * charMs;
+    // To the very next answer or to none: later it would be the copy of a good answer that nothing can tell.
+    const glued = this.#glued;
+    this.#glued = null;
     if (random.chance(rates.exception)) {
       this.#count('exceptions');
       this.#say(withCrc(Uint8Array.of(unit, fn + 0x80, random.int(1, 6))), sentMs + random.int(...TURNAROUND_MS));
       return;
     }
-    this.#answer(frame, sentMs);
+    this.#answer(frame, sentMs, glued);
   }
 
-  #answer(whole: Uint8Array, sentMs: number): void {
+  #answer(whole: Uint8Array, sentMs: number, glued: Uint8Array | null): void {
     const { random, rates, timeoutMs } = this.#o;
     let frame = whole;
     let delayMs = sentMs + random.int(...TURNAROUND_MS);
@@ -78,10 +82,9 @@ export class FaultyLine implements Line {
       this.#count('truncated');
       frame = frame.subarray(0, random.int(1, frame.length - 1));
     }
-    if (this.#glued) {
+    if (glued && !isLate) {
       this.#count('glued');
-      frame = random.chance(0.5) ? join(this.#glued, frame) : join(frame, this.#glued);
-      this.#glued = null;
+      frame = random.chance(0.5) ? join(glued, frame) : join(frame, glued);
     }
     this.#say(frame, delayMs);
     if (random.chance(rates.copy)) {
@@ -89,22 +92,15 @@ export class FaultyLine implements Line {
       const lastMs = isLate ? wait * rates.lateTimeouts : delayMs + wait * (rates.copyTimeouts ?? 1);
       this.#say(whole, delayMs + random.fraction() * Math.max(0, lastMs - delayMs));
     }
-    // What is glued to the next answer must not come later than a late one may.
-    if (random.chance(rates.glue)) {
-      const glued = whole;
-      this.#glued = glued;
-      this.#o.clock.schedule(wait * (rates.lateTimeouts - 1), () => {
-        if (this.#glued === glued) this.#glued = null;
-      });
-    }
+    if (random.chance(rates.glue)) this.#glued = whole;
   }
 
-  /** Puts bytes on the line, in up to three pieces as an adapter hands them over. */
+  /** Puts bytes on the line, in pieces as an adapter hands them over: it holds none back for longer than 16 ms. */
   #say(bytes: Uint8Array, delayMs: number): void {
     const { random, charMs, clock } = this.#o;
-    let from = 0;
-    for (let piece = random.int(1, 3); piece > 0 && from < bytes.length; piece--) {
-      const to = piece === 1 ? bytes.length : random.int(from + 1, bytes.length);
+    const most = Math.max(1, Math.floor(GATHER_MS / charMs));
+    for (let from = 0; from < bytes.length; ) {
+      const to = Math.min(bytes.length, from + random.int(1, most));
       const part = bytes.subarray(from, to);
       clock.schedule(delayMs + to * charMs, () => {
         for (const byte of part) this.#input.push(byte);

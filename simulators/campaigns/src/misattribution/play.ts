@@ -50,10 +50,11 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
     leastTimeoutMs: 100,
     ...(isShort ? { quarantineInsteadMs: () => (waitMs * rates.lateTimeouts) / 2 } : {}),
   });
+  onWaits(bus, (ms) => {
+    waitMs = ms;
+  });
   const faults: string[] = [];
   const read = async (unit: number, choices: readonly Choice[], periodMs: number): Promise<boolean> => {
-    const estimate = bus.units.get(unit)?.estimate;
-    waitMs = (estimate?.timeoutMs() ?? requestMs) + (13 + 2 * (choices[0]?.count ?? 0)) * speed.charMs;
     try {
       const { data, count: length } = await bus.read(unit, 4, choices, { periodMs });
       count('reads');
@@ -93,4 +94,14 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
   count('simulated hours', Math.round(clock.monotonicMs() / 3_600_000));
   void bus.close();
   return { faults, figures };
+}
+
+/** Tells of each request the whole wait that is in force for it, ms, its characters included, as it is sent. */
+export function onWaits(bus: Bus, tell: (waitMs: number) => void): void {
+  const { book } = bus;
+  const sent = book.sent.bind(book);
+  book.sent = (unit, fn, bytes, nowMs, timeoutMs) => {
+    tell(timeoutMs);
+    sent(unit, fn, bytes, nowMs, timeoutMs);
+  };
 }

@@ -4,6 +4,7 @@ import type { Bus, BusOptions, Choice } from '#edge/domain/bus/bus.js';
 import { ReadError, ReadFailure } from '#edge/ports.js';
 import type { Outcome } from '../../campaign.js';
 import type { Random } from '../../random.js';
+import { onWaits } from '../play.js';
 
 /** Time-out before and at the least, ms: short, so that a hundred thousand reads take minutes. */
 export const REQUEST_MS = 40;
@@ -25,7 +26,7 @@ export interface GatewayReads {
   readonly reads: number;
   /** Whether these are the data of the registers from `first` on. */
   readonly isRight: (unit: number, first: number, data: Uint8Array) => boolean;
-  /** Told before each read: the whole wait that is in force for it, ms. */
+  /** Told of each request: the whole wait that is in force for it, ms. */
   readonly onWait: (waitMs: number) => void;
   /** Takes the place of the quarantine's rule: for controls. */
   readonly quarantineInsteadMs: (() => number) | null;
@@ -33,17 +34,15 @@ export interface GatewayReads {
 
 /** Reads a line through the gateway's own adapters, as fast as it lets itself be read; any wrong value is a fault. */
 export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
-  const { row, address, random, units, reads, isRight, onWait } = options;
+  const { row, random, units, reads, isRight, onWait } = options;
   const figures: Record<string, number> = {};
   const faults: string[] = [];
-  const charMs = address.transport === 'serial' ? 10_000 / address.baud : 0;
   const bus = gatewayBus(options);
+  onWaits(bus, onWait);
   let isForeign = false;
   /** Whether something was sent. */
   const read = async (unit: number, choices: readonly Choice[]): Promise<boolean> => {
     const first = choices[0]?.address ?? 0;
-    const timeoutMs = bus.units.get(unit)?.estimate.timeoutMs() ?? REQUEST_MS;
-    onWait(timeoutMs + (13 + 2 * (choices[0]?.count ?? 0)) * charMs);
     const what = await readOnce(bus, unit, choices, (data) => isRight(unit, first, data));
     isForeign ||= what === 'foreign';
     if (what === 'resting' || what === 'foreign') return false;
