@@ -1,8 +1,15 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GapReason } from '@gridtokenx/protocol';
 import { describe, expect, it } from 'vitest';
+import { chainMigrations } from '../../../oracle/src/adapters/chain/schema.js';
+import { testLedger } from '../../../oracle/test/support/ledger.js';
+import { FakeRegistry, LogBuilder, meterOf, signerOf } from '../../../oracle/test/support/log.js';
 import { runCuts } from '../../campaigns/src/disk/cuts.js';
 import { cutBetween } from '../../campaigns/src/disk/sqlite-files.js';
 import { killControls } from '../../campaigns/src/kill/controls.js';
-import { compareMessages, judgeSlots } from '../../campaigns/src/kill/evidence.js';
+import { compareMessages, judgeSlots, readLedger } from '../../campaigns/src/kill/evidence.js';
 import { runInProcess } from '../../campaigns/src/kill/index.js';
 import { runOlderChain } from '../../campaigns/src/kill/older-chain.js';
 import { scheduleOf } from '../../campaigns/src/kill/schedule.js';
@@ -121,5 +128,34 @@ describe('what a run of real processes is held against', () => {
     const names = new Set(all.flat());
     for (const name of ['chain', 'broker', 'oracle', 'gateway-1', 'launcher', 'everything'])
       expect(names).toContain(name);
+  });
+});
+
+describe('a statement whose root cannot be reproduced', () => {
+  /** Faults of a ledger in which one reading before the statement never came, for this declared reason. */
+  function faultsWith(reason: number): readonly string[] {
+    const folder = mkdtempSync(join(tmpdir(), 'gtx-evidence-'));
+    try {
+      const path = join(folder, 'ledger.sqlite');
+      const log = new LogBuilder(meterOf(1), signerOf(1));
+      const { database, take } = testLedger(new FakeRegistry(meterOf(1)), path);
+      for (const { sql } of chainMigrations) database.sqlite.exec(sql);
+      const first = [log.enrolment(), log.reading()];
+      // Signed by the gateway, and never heard of again.
+      const { leaves } = log;
+      log.reading();
+      log.leaves = leaves;
+      log.seq -= 1n;
+      take([...first, log.gap(1, reason), log.reading(), log.statement()]);
+      database.sqlite.close();
+      return readLedger(path).faults;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  it('is no fault across a tail that a kill damaged, and one for any other reason', () => {
+    expect(faultsWith(GapReason.damaged)).toEqual([]);
+    expect(faultsWith(GapReason.thinned)).toEqual([expect.stringMatching(/has verdict 17/)]);
   });
 });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { decodePayload, Kind, parseSign1, toHex } from '@gridtokenx/protocol';
+import { decodePayload, GapReason, Kind, parseSign1, Reason, toHex } from '@gridtokenx/protocol';
 import { scanSegment } from '#edge/adapters/spool/record.js';
 import type { MeterView, SlotView } from './chain-view.js';
 
@@ -23,6 +23,22 @@ function place(messages: Messages, bytes: Uint8Array, faults: string[], where: s
   messages.set(name, hex);
 }
 
+/**
+ * Statements, by `stream/window`, between which and the one before them the gateway declared a damaged tail. A kill in
+ * the middle of an append leaves half a record: nobody was told of it, the gateway cannot know that, and the statement is
+ * accepted with the note that its root cannot be reproduced (wire format: Verdicts). Any other such note is a fault.
+ */
+function windowsAcrossTornTails(sqlite: DatabaseSync): Set<string> {
+  const rows = sqlite
+    .prepare(
+      `SELECT m.stream, m.window FROM messages m WHERE m.kind = 2 AND EXISTS (
+         SELECT 1 FROM gaps g WHERE g.stream = m.stream AND g.reason = ? AND g.last < m.seq AND g.first > coalesce(
+           (SELECT max(b.seq) FROM messages b WHERE b.stream = m.stream AND b.kind = 2 AND b.seq < m.seq), x''))`,
+    )
+    .all(GapReason.damaged);
+  return new Set(rows.map(({ stream, window }) => `${stream}/${window}`));
+}
+
 /** Everything in the ledger's file, and what in it may not be: refusals, holes, messages that are not verified. */
 export function readLedger(path: string): Stored {
   const sqlite = new DatabaseSync(path);
@@ -30,12 +46,20 @@ export function readLedger(path: string): Stored {
   const messages: Messages = new Map();
   const statements = new Map<string, { importWh: bigint; exportWh: bigint }>();
   try {
-    for (const row of sqlite.prepare('SELECT bytes, verdict, kind FROM messages').all()) {
+    const tornWindows = windowsAcrossTornTails(sqlite);
+    for (const row of sqlite.prepare('SELECT stream, bytes, verdict, kind FROM messages').all()) {
       const bytes = row.bytes as Uint8Array;
       place(messages, bytes, faults, 'ledger');
       const payload = decodePayload(parseSign1(bytes).payload);
-      if (row.verdict !== 0) faults.push(`ledger: ${toHex(payload.meterId)}/${payload.seq} has verdict ${row.verdict}`);
-      if (payload.kind !== Kind.statement || row.verdict !== 0) continue;
+      const isRootless =
+        payload.kind === Kind.statement &&
+        row.verdict === Reason.rootNotReproducible &&
+        tornWindows.has(`${row.stream}/${payload.window}`);
+      if (row.verdict !== 0 && !isRootless) {
+        faults.push(`ledger: ${toHex(payload.meterId)}/${payload.seq} has verdict ${row.verdict}`);
+        continue;
+      }
+      if (payload.kind !== Kind.statement) continue;
       const { importWh, exportWh } = payload;
       statements.set(`${toHex(payload.meterId)}/${payload.window}`, { importWh, exportWh });
     }
