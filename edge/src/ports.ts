@@ -75,6 +75,8 @@ export interface MeterSample {
   readonly frequencyChz: number | null;
   /** The raw reply frames, in the order they came. */
   readonly raw: Uint8Array;
+  /** Wh at which each register begins at 0 again, where that is known. */
+  readonly rolloverWh?: { readonly importWh: bigint | null; readonly exportWh: bigint | null };
 }
 
 /**

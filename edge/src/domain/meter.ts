@@ -14,7 +14,14 @@ import { DiscontinuityReason, type MeterLog } from './meter-log.js';
 import { Nameplate } from './nameplate.js';
 import { type LeastPeriod, planFor, slowWords } from './period.js';
 import type { RecoveredMeter } from './recovery.js';
-import { judgeRegisters, LOWER_READS, type RegisterLimits, type Registers, type RegisterVerdict } from './registers.js';
+import {
+  judgeRegisters,
+  LOWER_READS,
+  type RegisterLimits,
+  type Registers,
+  type RegisterVerdict,
+  unrolled,
+} from './registers.js';
 import { nextPollMs, type PollPlan } from './schedule.js';
 import { pause, waitUntil } from './wait.js';
 import type { ClosedWindow } from './windows.js';
@@ -195,9 +202,23 @@ export class Meter {
   async #readJudged(): Promise<{ sample: MeterSample; verdict: RegisterVerdict }> {
     const { reader, limits } = this.#o;
     for (let lower = 1; ; lower++) {
-      const sample = await reader.read();
+      const shown = await reader.read();
+      const sample = this.log.inDiscontinuity ? shown : unrolled(this.#lastGood, shown, limits);
+      this.#tellTurn(shown, sample);
       const verdict = this.log.inDiscontinuity ? 'lower' : judgeRegisters(this.#lastGood, sample, limits);
       if (verdict !== 'lower' || lower === LOWER_READS || this.log.inDiscontinuity) return { sample, verdict };
+    }
+  }
+
+  /** Tells a person once for each turn of a register: from then on what is signed is above what the meter shows. */
+  #tellTurn(shown: MeterSample, sample: MeterSample): void {
+    if (shown === sample) return;
+    for (const key of ['importWh', 'exportWh'] as const) {
+      const rollover = sample.rolloverWh?.[key];
+      const turns = (wh: bigint) => (rollover ? wh / rollover : 0n);
+      if (turns(sample[key]) === turns(this.#lastGood?.[key] ?? sample[key])) continue;
+      const counted = { meter: this.name, register: key, shows: `${shown[key]}`, counted: `${sample[key]}` };
+      this.#o.logger.info(counted, 'a register began at 0 again and is counted on');
     }
   }
 

@@ -48,6 +48,8 @@ export interface DecodedSample {
   readonly manufacturer: string | null;
   /** The coarsest step of the energy registers at these values, Wh; null without energy. */
   readonly resolutionWh: bigint | null;
+  /** Wh at which each energy register begins at 0 again; null where that is not known. */
+  readonly rolloverWh: { readonly importWh: bigint | null; readonly exportWh: bigint | null };
   readonly faults: readonly SampleFault[];
 }
 
@@ -88,6 +90,7 @@ export function decodeSample(map: RegisterMap, blocks: readonly Block[]): Decode
     model: read('model', textOf),
     manufacturer: read('manufacturer', textOf),
     resolutionWh: steps.length > 0 ? largest(steps) : null,
+    rolloverWh: { importWh: importOf?.rolloverWh ?? null, exportWh: exportOf?.rolloverWh ?? null },
     faults,
   };
 }
@@ -139,7 +142,13 @@ function cut(block: Block, { address, length }: Register): Uint8Array {
   return block.data.subarray(from, from + 2 * length);
 }
 
-function energyOf({ register, raw, exponent }: Found): Outcome<{ wh: bigint; stepWh: bigint }> {
+interface Energy {
+  readonly wh: bigint;
+  readonly stepWh: bigint;
+  readonly rolloverWh: bigint | null;
+}
+
+function energyOf({ register, raw, exponent }: Found): Outcome<Energy> {
   if (raw.kind !== 'number') return noNumber(register);
   // The only place where a register becomes Wh: rounded once to the nearest.
   const wh = round(scaled(register, raw.value, exponent));
@@ -149,7 +158,8 @@ function energyOf({ register, raw, exponent }: Found): Outcome<{ wh: bigint; ste
     return outside(`reads ${raw.raw}, but rolls over at ${register.rollover}`);
   }
   if (wh > MOST_WH) return outside(`reads ${wh} Wh, which is no meter reading`);
-  return { value: { wh, stepWh: resolutionWh(register, wh, exponent) } };
+  const [stepWh, rollover] = [resolutionWh(register, wh, exponent), rolloverWh(register, exponent)];
+  return { value: { wh, stepWh, rolloverWh: rollover } };
 }
 
 /** A quantity in whole steps of 1/`parts` of its unit, between `low` and `high` steps. */

@@ -107,8 +107,9 @@ export class ProfileReader implements LineReader {
     if (!time || fault !== null || importWh === null || exportWh === null)
       throw new ReadError(ReadFailure.badReply, fault ?? 'the meter gives no energy');
     this.#stepWh = sample.resolutionWh;
-    const { powerW, voltageDv, frequencyChz } = sample;
-    return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw: Buffer.concat(frames) };
+    const { powerW, voltageDv, frequencyChz, rolloverWh } = sample;
+    const raw = Buffer.concat(frames);
+    return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw, rolloverWh };
   }
 
   /** Asks for energy once more when it does not come in time; for other values so only where the poll's time allows it. */
