@@ -14,11 +14,15 @@ import {
   windowOf,
 } from '@gridtokenx/protocol';
 import { realTime } from './adapters/clock/real-time.js';
+import { nodeDisk } from './adapters/disk/node-disk.js';
+import { lineOf } from './adapters/frames/line.js';
+import { readFrames } from './adapters/frames/ring.js';
 import type { MeterKey } from './adapters/keys/key-store.js';
 import type { GatewayConfig, MeterConfig } from './config.js';
 import { pointEnrolment, pointKeys } from './points.js';
 import { type MeterReader, type MeterSample, ReadError } from './ports.js';
 import {
+  framesDir,
   identityOf,
   keyStore,
   openBuses,
@@ -133,6 +137,20 @@ function entryOf({ config, key }: { config: { name: string }; key: MeterKey }, m
     owner: base58Encode(payload.owner),
     zone: payload.zone,
   };
+}
+
+/** Prints the meters' answers of the last day and of each discontinuity, a line each; of one meter only if named. */
+export async function frames(config: GatewayConfig, name: string | undefined): Promise<void> {
+  const meter = config.meters.find((one) => one.name === name);
+  if (name !== undefined && !meter) {
+    const names = config.meters.map((one) => one.name).join(', ');
+    throw new StartError(`there is no meter "${name}": the configuration has ${names}`);
+  }
+  const found = await readFrames(nodeDisk, framesDir(config));
+  for (const frame of found.frames) {
+    if (!meter || (frame.bus === meter.bus && frame.unit === meter.unit)) process.stdout.write(lineOf(frame));
+  }
+  if (found.damaged > 0) console.error(`${found.damaged} damaged lines left out`);
 }
 
 /** Prints what the running gateway says about itself. Throws `StartError` when none answers. */

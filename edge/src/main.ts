@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander';
 import { KeyError } from './adapters/keys/key-store.js';
-import { enrol, init, status } from './commands.js';
+import { enrol, frames, init, status } from './commands.js';
 import type { ScanOptions } from './commissioning/options.js';
 import { ConfigError, type GatewayConfig, loadConfig } from './config.js';
 import { run, VERSION } from './run.js';
@@ -31,6 +31,9 @@ command('run', 'read, sign, spool and publish until stopped').action((options: {
 command('status', 'what the running gateway says about itself').action((options: { config: string }) =>
   status(loadConfig(options.config)),
 );
+command('frames', "the meters' answers of the last day, as they stood on the line")
+  .option('--meter <name>', 'of one meter only')
+  .action((options: { config: string; meter?: string }) => frames(loadConfig(options.config), options.meter));
 
 program
   .command('scan <port>')

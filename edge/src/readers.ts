@@ -1,4 +1,5 @@
 import { Role } from '@gridtokenx/protocol';
+import type { KeptFrame } from './adapters/frames/line.js';
 import { type BusAddress, busAt } from './adapters/modbus/open.js';
 import { type LineReader, ProfileReader } from './adapters/modbus/reader.js';
 import { serialReader } from './adapters/modbus/serial-number.js';
@@ -42,7 +43,11 @@ export function profileOf(meter: MeterConfig): MeterProfile {
 export function openBuses(
   config: GatewayConfig,
   real: RealTime,
-  more: { stats?: (bus: string) => BusStats; giveUp?: (reason: string) => void } = {},
+  more: {
+    stats?: (bus: string) => BusStats;
+    giveUp?: (reason: string) => void;
+    keep?: (frame: KeptFrame) => void;
+  } = {},
 ): Map<string, Bus> {
   return new Map(
     config.buses.map((bus) => {
@@ -59,6 +64,8 @@ export function openBuses(
         ...(bus.rest_at_start_ms === undefined ? {} : { restMs: bus.rest_at_start_ms }),
         ...(more.stats ? { stats: more.stats(bus.name) } : {}),
         ...(more.giveUp ? { giveUp: more.giveUp } : {}),
+        onAnswer: ({ unit, fn, address }, frame) =>
+          more.keep?.({ timeMs: real.nowMs(), bus: bus.name, unit, function: fn, address, frame }),
       });
       return [bus.name, opened];
     }),

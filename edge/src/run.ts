@@ -14,6 +14,7 @@ import { askOracleTime } from './adapters/clock/oracle-time.js';
 import { realTime } from './adapters/clock/real-time.js';
 import { SystemClock } from './adapters/clock/system.js';
 import { nodeDisk } from './adapters/disk/node-disk.js';
+import { FrameRing } from './adapters/frames/ring.js';
 import { serveHttp } from './adapters/http/server.js';
 import { Metrics } from './adapters/metrics.js';
 import { mqttLink } from './adapters/mqtt/link.js';
@@ -33,6 +34,7 @@ import type { Logger } from './ports.js';
 import { brokerDial, keepFloor, openFloor, oracleDial, peerJudge, serverCertificate } from './secure.js';
 import {
   configHash,
+  framesDir,
   openBuses,
   provedVerifier,
   readingClock,
@@ -59,7 +61,9 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const clock = readingClock(config, realTime);
   const certificate = serverCertificate(config, log, signal);
   const metrics = new Metrics();
+  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), real: realTime });
   const buses = openBuses(config, realTime, {
+    keep: (frame) => frames.keep(frame),
     stats: (bus) => new BusStats((what) => metrics.add('bus', { bus, what })),
     // A port that will not open again is held by this very process: the supervisor starts another.
     giveUp: (reason) => {
@@ -90,7 +94,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const points = found.points.map((point) => ({ found: point, point: pointOf(point, realTime, log) }));
   const feed = pointFeed(points);
   const meters: Metered[] = [
-    ...found.meters.map((meter) => meterOf(config, meter, clock, log, metrics)),
+    ...found.meters.map((meter) => meterOf(config, meter, { clock, log, metrics, frames })),
     ...points.map(({ point }) => point),
   ];
   const gateway: Gateway = new Gateway({
@@ -121,6 +125,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     ...gateway.problems(),
     ...busList.flatMap((bus) => busProblems(bus, realTime.monotonicMs())),
     ...(certificate?.problem ? [certificate.problem] : []),
+    ...(frames.problem ? [frames.problem] : []),
   ];
   const uplink = new Uplink({
     broker: config.broker.name,
@@ -164,6 +169,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     clock: { now_ms: clock.nowMs(), uncertainty_ms: clock.uncertaintyMs(), simulated: config.clock !== undefined },
     verifier: verifier.name,
     spool: { depth: gateway.spoolDepth(), bytes: spool.bytes() },
+    raw_frames: frames.dir,
     problems: problems(),
     meters: meters.map((meter) => meter.view()),
     buses: busList.map((bus) => busView(bus, realTime.monotonicMs())),
@@ -189,17 +195,17 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   server?.close();
   server?.closeAllConnections();
   await Promise.all(busList.map((bus) => bus.close()));
+  await frames.flush();
   await spool.close();
 }
 
 function meterOf(
   config: GatewayConfig,
   found: SetUpMeter,
-  clock: ReturnType<typeof readingClock>,
-  log: Logger,
-  metrics: Metrics,
+  around: { clock: ReturnType<typeof readingClock>; log: Logger; metrics: Metrics; frames: FrameRing },
 ) {
   const { config: meter, line } = found;
+  const { clock, log, metrics, frames } = around;
   const nearWh = found.recovered.lastGood?.importWh ?? 0n;
   return new Meter({
     name: meter.name,
@@ -220,6 +226,7 @@ function meterOf(
     },
     // Time-outs are real time and a simulated clock's periods are not: there nothing is compared.
     leastPeriod: () => (config.clock ? null : line.reader.leastPeriod()),
+    keepFrames: () => frames.mark(meter.bus, meter.unit),
     plan: { pollMs: meter.poll_seconds * 1000, leadMs: config.boundary_lead_seconds * 1000 },
     clock,
     real: realTime,

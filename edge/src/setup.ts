@@ -65,6 +65,11 @@ export function keyStore(config: GatewayConfig): KeyStore {
   return new KeyStore(nodeDisk, join(config.data_dir, 'keys'), systemRandom);
 }
 
+/** Where the meters' answers of the last day are. */
+export function framesDir(config: GatewayConfig): string {
+  return join(config.data_dir, 'frames');
+}
+
 /** The clock that drives readings. Throws `StartError` when the simulated one has no usable file. */
 export function readingClock(config: GatewayConfig, real: RealTime): FileClock | SystemClock {
   if (!config.clock) return new SystemClock(real);

@@ -1,6 +1,9 @@
+import { join } from 'node:path';
 import { decodePayload, fromHex, Kind, parseSign1, Quality, windowOf } from '@gridtokenx/protocol';
 import { expectedTotals, loadProfiles } from '@gridtokenx/simulators';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { nodeDisk } from '../src/adapters/disk/node-disk.js';
+import { readFrames } from '../src/adapters/frames/ring.js';
 import { Home } from './support/home.js';
 import { reusedSeqs } from './support/oracle.js';
 import { build, until } from './support/processes.js';
@@ -52,6 +55,11 @@ describe.each(['tcp', 'rtu-over-tcp'] as const)('a home over %s', (transport) =>
     await until('all acknowledged', async () => ((await home.status()).spool as { depth: number }).depth <= 2);
     expect((await home.status()).problems).toEqual([]);
     expect(await home.gateway?.kill('SIGTERM')).toBe(0);
+    // What the meter said is on the disk, and holds what was signed last.
+    const { frames, damaged } = await readFrames(nodeDisk, join(home.dir, 'data', 'frames'));
+    expect(damaged).toBe(0);
+    expect(frames.length).toBeGreaterThan(10);
+    expect(frames.every(({ frame, unit }) => frame[0] === unit)).toBe(true);
     await until('the status says offline', () => home.oracle?.statuses.at(-1)?.online === false);
   });
 });

@@ -12,7 +12,7 @@ import {
 } from '@gridtokenx/protocol';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import { Meter } from '../src/domain/meter.js';
+import { Meter, type MeterOptions } from '../src/domain/meter.js';
 import { MeterLog } from '../src/domain/meter-log.js';
 import { FRESH_STATE } from '../src/domain/meter-state.js';
 import { RecoveryScan } from '../src/domain/recovery.js';
@@ -32,7 +32,12 @@ interface Registers {
 }
 
 /** A meter that is polled every minute by virtual time; `read` gives the registers or throws. */
-async function setUp(read: (nowMs: number) => Registers, speed = 1, readSerial?: () => Promise<string | null>) {
+async function setUp(
+  read: (nowMs: number) => Registers,
+  speed = 1,
+  readSerial?: () => Promise<string | null>,
+  more: Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> = {},
+) {
   const time = new VirtualTime(START, speed);
   const { spool } = await openSpool(new MemoryDisk(), '/spool', time, () => {});
   const messages: Payload[] = [];
@@ -86,6 +91,7 @@ async function setUp(read: (nowMs: number) => Registers, speed = 1, readSerial?:
     real: time,
     logger: silent,
     counters,
+    ...more,
   });
   const stop = new AbortController();
   let mayClose = true;
@@ -175,6 +181,34 @@ describe('a meter', () => {
     expect(run.of(Kind.reading).map(({ importWh }) => importWh)).toEqual([5n, 5n, 5n, 5n]);
     expect(run.counts.get('poll_errors')).toBe(1);
     await run.end();
+  });
+
+  test('that its line cannot poll so often is polled less often, and says so', async () => {
+    const least = { ms: 2.5 * MINUTE, because: 'line' } as const;
+    const { time, of, meter, end } = await setUp(() => ({ importWh: 1, exportWh: 0 }), 1, undefined, {
+      leastPeriod: () => least,
+    });
+    await time.advance(13 * MINUTE);
+    expect(of(Kind.reading)).toHaveLength(5);
+    expect(meter.problems()[0]).toContain('is polled every 150 s, not every 60 s');
+    await end();
+  });
+
+  test('keeps what was on the line when its registers fall, once for each fall', async () => {
+    let kept = 0;
+    const { time, end } = await setUp(
+      (now) => ({ importWh: now < START + 3 * MINUTE ? 100 : 5, exportWh: 0 }),
+      1,
+      undefined,
+      {
+        keepFrames: async () => void kept++,
+      },
+    );
+    await time.advance(2 * MINUTE);
+    expect(kept).toBe(0);
+    await time.advance(8 * MINUTE);
+    expect(kept).toBe(1);
+    await end();
   });
 
   test('that reads lower once is read again; one that stays lower is in discontinuity', async () => {

@@ -50,6 +50,8 @@ export interface MeterOptions {
   readonly plan: PollPlan;
   /** The shortest period that the meter's line allows, ms; null where nothing limits it. */
   readonly leastPeriod?: () => LeastPeriod | null;
+  /** Keeps what the meter said last, for whoever looks into a discontinuity. Never rejects. */
+  readonly keepFrames?: () => Promise<void>;
   readonly clock: ReadingClock;
   readonly real: RealTime;
   readonly logger: Logger;
@@ -229,6 +231,7 @@ export class Meter {
     if (broken !== null && !this.log.inDiscontinuity) {
       const lastGood = this.#lastGood ?? sample;
       logger.error({ meter: this.name, from: text(lastGood), to: text(sample), reason: broken }, 'statements stop');
+      void this.#o.keepFrames?.();
       await this.log.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
     }
     if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { Bus, type BusOptions } from '../../domain/bus/bus.js';
+import type { Ask } from '../../domain/bus/frames.js';
 import { RtuFraming, TcpFraming } from '../../domain/bus/framing.js';
 import { rawNetworkSpeed, serialSpeed, tcpSpeed } from '../../domain/bus/line.js';
 import type { BusStats } from '../../domain/bus/stats.js';
@@ -27,6 +28,7 @@ export interface OpenBusOptions {
   readonly quarantineMs: number;
   readonly timeoutMinMs: number;
   readonly restMs?: number;
+  readonly onAnswer?: (ask: Ask, frame: Uint8Array) => void;
 }
 
 /** A connection of its own holds up no other meter: patience costs nothing there. */

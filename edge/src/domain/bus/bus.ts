@@ -49,6 +49,8 @@ export interface BusOptions {
   /** For campaigns, which break the rule on purpose. */
   readonly quarantineInsteadMs?: () => number;
   readonly stats?: BusStats;
+  /** Is given every answer that was accepted, as it stood on the line. */
+  readonly onAnswer?: (ask: Ask, frame: Uint8Array) => void;
   /** A port that worked cannot be opened any more: only a new process helps. */
   readonly giveUp?: (reason: string) => void;
 }
@@ -224,6 +226,7 @@ export class Bus {
       health.answered(answer.waitedMs, answer.isException);
       this.#connection.answered();
       current.answer = answer;
+      if (!answer.isException) this.#o.onAnswer?.(ask, answer.frame);
       return answer.frame;
     } catch (error) {
       const now = real.monotonicMs();

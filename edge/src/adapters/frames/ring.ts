@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import type { Disk, RealTime } from '../../ports.js';
+import { framesOf, type KeptFrame, lineOf } from './line.js';
+
+export interface FrameRingOptions {
+  readonly disk: Disk;
+  readonly dir: string;
+  readonly real: RealTime;
+  /** What one hour may take, bytes; more is left out and told. 4 MiB by default: 25 hours are 100 MiB at most. */
+  readonly hourBytes?: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** Whole hours that are kept beside the one that runs. */
+const HOURS = 24;
+/** Frames are written together, so that a card is written to once in this time at most. */
+const FLUSH_MS = 60_000;
+/** ... or when so much has come. */
+const FLUSH_BYTES = 256 * 1_024;
+const HOUR_BYTES = 4 * 1_024 * 1_024;
+/** What waits for a disk that takes nothing; the oldest is given up. */
+const WAITING_BYTES = 1_024 * 1_024;
+/** Frames of a unit that go with a discontinuity, and how many discontinuities are kept. */
+const RECENT = 64;
+const MOST_KEPT = 256;
+const SUFFIX = '.frames';
+const HOUR_FILE = /^(\d{4}-\d{2}-\d{2}T\d{2})\.frames$/;
+
+const hourName = (timeMs: number) => `${new Date(timeMs).toISOString().slice(0, 13)}${SUFFIX}`;
+const unitKey = (bus: string, unit: number) => `${bus}-${unit}`;
+
+/**
+ * The answers of the last 24 hours as text, a file for each hour; what belongs to a discontinuity stays. Nothing here is
+ * ever waited for by a poll, and a disk that fails costs frames, not readings. A process that is killed loses what came in
+ * the last minute; a line that was torn costs itself.
+ */
+export class FrameRing {
+  readonly #o: FrameRingOptions;
+  #waiting: { hour: string; line: string }[] = [];
+  #waitingBytes = 0;
+  /** Bytes that came since the last try to write. */
+  #newBytes = 0;
+  readonly #recent = new Map<string, KeptFrame[]>();
+  /** Bytes of the hour's file that is written, and what was left out of it. */
+  #hour = { name: '', bytes: 0, leftOut: 0 };
+  #cancelFlush: (() => void) | null = null;
+  #work: Promise<void> = Promise.resolve();
+  #problem: string | null = null;
+
+  constructor(options: FrameRingOptions) {
+    this.#o = options;
+  }
+
+  get dir(): string {
+    return this.#o.dir;
+  }
+
+  /** What is wrong, in plain words; null when nothing is. */
+  get problem(): string | null {
+    if (this.#problem) return `raw frames are not kept: ${this.#problem}`;
+    const { leftOut } = this.#hour;
+    return leftOut > 0 ? `${leftOut} raw frames of this hour are not kept: there are more than fit` : null;
+  }
+
+  keep(frame: KeptFrame): void {
+    const key = unitKey(frame.bus, frame.unit);
+    const recent = this.#recent.get(key) ?? [];
+    recent.push(frame);
+    if (recent.length > RECENT) recent.shift();
+    this.#recent.set(key, recent);
+    const line = lineOf(frame);
+    this.#waiting.push({ hour: hourName(frame.timeMs), line });
+    this.#waitingBytes += line.length;
+    this.#newBytes += line.length;
+    while (this.#waitingBytes > WAITING_BYTES) this.#waitingBytes -= this.#waiting.shift()?.line.length ?? 0;
+    if (this.#newBytes >= FLUSH_BYTES) void this.flush();
+    else this.#cancelFlush ??= this.#o.real.schedule(FLUSH_MS, () => void this.flush());
+  }
+
+  /** Keeps what a unit said last beyond the 24 hours. Never rejects. */
+  mark(bus: string, unit: number): Promise<void> {
+    const { disk, dir, real } = this.#o;
+    const lines = (this.#recent.get(unitKey(bus, unit)) ?? []).map(lineOf).join('');
+    const time = new Date(real.nowMs()).toISOString().replaceAll(':', '-');
+    return this.#do(async () => {
+      const kept = join(dir, 'kept');
+      await disk.makeDir(kept);
+      await disk.replace(join(kept, `${time}-${unitKey(bus, unit)}${SUFFIX}`), Buffer.from(lines));
+      const names = (await disk.list(kept)).filter((name) => name.endsWith(SUFFIX));
+      for (const name of names.slice(0, Math.max(0, names.length - MOST_KEPT))) await disk.remove(join(kept, name));
+    });
+  }
+
+  /** Writes what waits. Not synced: it is no record that anything depends on, and each sync wears a card. */
+  flush(): Promise<void> {
+    this.#cancelFlush?.();
+    this.#cancelFlush = null;
+    this.#newBytes = 0;
+    return this.#do(async () => {
+      while (this.#waiting[0]) {
+        const { hour } = this.#waiting[0];
+        const count = this.#waiting.findIndex((one) => one.hour !== hour);
+        await this.#write(hour, this.#waiting.slice(0, count < 0 ? this.#waiting.length : count));
+      }
+    });
+  }
+
+  async #write(hour: string, batch: readonly { line: string }[]): Promise<void> {
+    const { disk, dir, hourBytes = HOUR_BYTES } = this.#o;
+    const path = join(dir, hour);
+    if (this.#hour.name !== hour) await this.#begin(hour);
+    const fits: string[] = [];
+    for (const { line } of batch) {
+      if (this.#hour.bytes + line.length > hourBytes) {
+        this.#hour.leftOut++;
+        continue;
+      }
+      fits.push(line);
+      this.#hour.bytes += line.length;
+    }
+    if (fits.length > 0) {
+      const file = await disk.openAppend(path);
+      try {
+        await file.append(Buffer.from(fits.join('')));
+      } finally {
+        await file.close();
+      }
+    }
+    // What came while this was written stands behind it; what was given up meanwhile stood before it.
+    const done = new Set(batch);
+    this.#waiting = this.#waiting.filter((one) => !done.has(one));
+    this.#waitingBytes = this.#waiting.reduce((sum, { line }) => sum + line.length, 0);
+  }
+
+  /** Another hour's file: what is older than the ring goes, and a line that was torn at its end is ended. */
+  async #begin(hour: string): Promise<void> {
+    const { disk, dir, real } = this.#o;
+    await disk.makeDir(dir);
+    const oldest = hourName(real.nowMs() - HOURS * HOUR_MS);
+    const hours = (await disk.list(dir)).filter((name) => HOUR_FILE.test(name));
+    for (const name of hours) if (name < oldest) await disk.remove(join(dir, name));
+    // A clock that was wrong leaves hours that never come: no more files than hours, whatever their names.
+    const rest = hours.filter((name) => name >= oldest && name !== hour);
+    for (const name of rest.slice(0, Math.max(0, rest.length - HOURS))) await disk.remove(join(dir, name));
+    const path = join(dir, hour);
+    const there = await disk.read(path);
+    if (there && there.length > 0 && there.at(-1) !== 0x0a) {
+      const file = await disk.openAppend(path);
+      await file.append(Buffer.from('\n')).finally(() => file.close());
+    }
+    this.#hour = { name: hour, bytes: there?.length ?? 0, leftOut: 0 };
+  }
+
+  #do(step: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.then(step).then(
+      () => {
+        this.#problem = null;
+      },
+      (error: unknown) => {
+        this.#problem = error instanceof Error ? error.message : String(error);
+        // The next try reads anew what is on the disk.
+        this.#hour = { name: '', bytes: 0, leftOut: 0 };
+      },
+    );
+    return this.#work;
+  }
+}
+
+/** All frames that are on a disk: of the last day, and of each discontinuity. Damaged lines are counted and left out. */
+export async function readFrames(disk: Disk, dir: string): Promise<{ frames: KeptFrame[]; damaged: number }> {
+  const frames: KeptFrame[] = [];
+  let damaged = 0;
+  for (const folder of [join(dir, 'kept'), dir]) {
+    for (const name of await disk.list(folder)) {
+      if (!name.endsWith(SUFFIX)) continue;
+      const bytes = await disk.read(join(folder, name));
+      const found = framesOf(Buffer.from(bytes ?? []).toString('utf8'));
+      frames.push(...found.frames);
+      damaged += found.damaged;
+    }
+  }
+  const seen = new Map(frames.map((frame) => [lineOf(frame), frame]));
+  return { frames: [...seen.values()].sort((a, b) => a.timeMs - b.timeMs), damaged };
+}

@@ -1,0 +1,182 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { framesOf, type KeptFrame, lineOf } from '../../src/adapters/frames/line.js';
+import { FrameRing, readFrames } from '../../src/adapters/frames/ring.js';
+import { MemoryDisk } from '../support/memory-disk.js';
+import { VirtualTime } from '../support/virtual-time.js';
+
+const DIR = '/data/frames';
+const HOUR_MS = 3_600_000;
+
+function setUp(hourBytes?: number) {
+  const time = new VirtualTime();
+  const disk = new MemoryDisk();
+  const ring = new FrameRing({ disk, dir: DIR, real: time, ...(hourBytes ? { hourBytes } : {}) });
+  const frame = (unit: number, byte: number): KeptFrame => ({
+    timeMs: time.nowMs(),
+    bus: 'cellar',
+    unit,
+    function: 4,
+    address: 72,
+    frame: Uint8Array.of(unit, 4, 2, 0, byte, 1, 2),
+  });
+  const files = () => [...disk.files.keys()].filter((path) => path.startsWith(DIR)).sort();
+  return { time, disk, ring, frame, files };
+}
+
+const frames = fc.record({
+  timeMs: fc.integer({ min: 0, max: 4_000_000_000_000 }),
+  bus: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/),
+  unit: fc.integer({ min: 1, max: 247 }),
+  function: fc.constantFrom(3, 4),
+  address: fc.integer({ min: 0, max: 65_535 }),
+  frame: fc.uint8Array({ minLength: 5, maxLength: 255 }),
+});
+
+describe('a line of a kept frame', () => {
+  it('comes back as it was', () => {
+    fc.assert(
+      fc.property(frames, (frame) => {
+        expect(framesOf(lineOf(frame))).toEqual({ frames: [frame], damaged: 0 });
+      }),
+    );
+  });
+
+  it('that was damaged is left out, and costs no other line', () => {
+    fc.assert(
+      fc.property(frames, frames, frames, fc.nat(), fc.integer({ min: 1, max: 255 }), (a, b, c, at, change) => {
+        const damaged = Buffer.from(lineOf(b), 'latin1');
+        const i = at % (damaged.length - 1);
+        damaged[i] = (damaged[i] ?? 0) ^ change;
+        const read = framesOf(lineOf(a) + damaged.toString('latin1') + lineOf(c)).frames;
+        expect(read).toEqual([a, c]);
+      }),
+    );
+  });
+
+  it('that was torn at any place is left out', () => {
+    fc.assert(
+      fc.property(frames, frames, fc.nat(), (a, b, cut) => {
+        const torn = lineOf(b).slice(0, cut % (lineOf(b).length - 1));
+        expect(framesOf(`${lineOf(a)}${torn}\n${lineOf(a)}`).frames).toEqual([a, a]);
+      }),
+    );
+  });
+});
+
+describe('the ring of frames', () => {
+  it('writes once a minute, whatever comes', async () => {
+    const { time, disk, ring, frame } = setUp();
+    let appends = 0;
+    const open = disk.openAppend.bind(disk);
+    disk.openAppend = async (path) => {
+      appends++;
+      return open(path);
+    };
+    for (let i = 0; i < 600; i++) {
+      ring.keep(frame(1, i & 0xff));
+      await time.advance(1_000);
+    }
+    await ring.flush();
+    expect(appends).toBeLessThanOrEqual(12);
+    expect((await readFrames(disk, DIR)).frames).toHaveLength(600);
+  });
+
+  it('keeps 24 hours and no more than 25 files', async () => {
+    const { time, disk, ring, frame, files } = setUp();
+    for (let hour = 0; hour < 60; hour++) {
+      ring.keep(frame(1, hour));
+      await ring.flush();
+      await time.advance(HOUR_MS);
+    }
+    const kept = (await readFrames(disk, DIR)).frames.map(({ frame: bytes }) => bytes[4]);
+    expect(kept).toEqual(Array.from({ length: 25 }, (_, i) => 35 + i));
+    expect(files()).toHaveLength(25);
+  });
+
+  it('never holds more files than hours, even when the clock jumps about', async () => {
+    const { time, ring, disk, frame, files } = setUp();
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: -200, max: 200 }), async (hours) => {
+        ring.keep({ ...frame(1, 1), timeMs: time.nowMs() + hours * HOUR_MS });
+        await ring.flush();
+        expect(files().length).toBeLessThanOrEqual(26);
+        expect(ring.problem).toBeNull();
+      }),
+    );
+    expect((await readFrames(disk, DIR)).damaged).toBe(0);
+  });
+
+  it('goes on after a kill at any moment: a torn end costs one line', async () => {
+    const { time, disk, ring, frame } = setUp();
+    for (let i = 0; i < 5; i++) ring.keep(frame(1, i));
+    await ring.flush();
+    const [path] = [...disk.files.keys()];
+    const file = disk.files.get(path ?? '');
+    if (!file) throw new Error('nothing was written');
+    const whole = file.bytes;
+    for (let cut = 0; cut < whole.length; cut += 7) {
+      file.bytes = whole.slice(0, cut);
+      const next = new FrameRing({ disk, dir: DIR, real: time });
+      next.keep(frame(2, 9));
+      await next.flush();
+      const { frames: read, damaged } = await readFrames(disk, DIR);
+      expect(read.filter(({ unit }) => unit === 2)).toHaveLength(1);
+      expect(read.length).toBeGreaterThanOrEqual(1 + Math.floor(cut / (whole.length / 5)));
+      expect(damaged).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('keeps what a unit said last with each discontinuity, beyond the day', async () => {
+    const { time, disk, ring, frame, files } = setUp();
+    for (let i = 0; i < 100; i++) {
+      ring.keep(frame(1, i));
+      ring.keep(frame(2, i));
+    }
+    await ring.mark('cellar', 1);
+    await time.advance(48 * HOUR_MS);
+    ring.keep(frame(2, 200));
+    await ring.flush();
+    const { frames: read } = await readFrames(disk, DIR);
+    expect(read.filter(({ unit }) => unit === 1).map(({ frame: bytes }) => bytes[4])).toEqual(
+      Array.from({ length: 64 }, (_, i) => 36 + i),
+    );
+    expect(files().filter((path) => path.includes('/kept/'))).toHaveLength(1);
+    for (let i = 0; i < 300; i++) {
+      await time.advance(1);
+      await ring.mark('cellar', 1);
+    }
+    expect(files().filter((path) => path.includes('/kept/'))).toHaveLength(256);
+  });
+
+  it('says that a disk is full, holds a bounded part, and writes that when there is room again', async () => {
+    const { disk, ring, frame } = setUp();
+    disk.failing = 'ENOSPC';
+    for (let i = 0; i < 30_000; i++) ring.keep({ ...frame(1, i & 0xff), address: i });
+    await ring.flush();
+    expect(ring.problem).toContain('ENOSPC');
+    disk.failing = null;
+    await ring.flush();
+    expect(ring.problem).toBeNull();
+    const { frames: read } = await readFrames(disk, DIR);
+    expect(read.length).toBeGreaterThan(5_000);
+    expect(read.length).toBeLessThan(30_000);
+    expect(read.at(-1)?.address).toBe(29_999);
+  });
+
+  it('leaves out what one hour cannot hold, and says so', async () => {
+    const { ring, frame, disk, time } = setUp(10_000);
+    for (let i = 0; i < 300; i++) {
+      ring.keep({ ...frame(1, 1), address: i });
+      if (i % 50 === 0) await ring.flush();
+    }
+    await ring.flush();
+    expect(ring.problem).toContain('of this hour are not kept');
+    const bytes = [...disk.files.values()].reduce((sum, file) => sum + file.bytes.length, 0);
+    expect(bytes).toBeLessThanOrEqual(10_000);
+    await time.advance(HOUR_MS);
+    ring.keep(frame(1, 1));
+    await ring.flush();
+    expect(ring.problem).toBeNull();
+  });
+});
