@@ -1,5 +1,4 @@
 import {
-  type ClosedSpan,
   closeSpan,
   equalBytes,
   fromHex,
@@ -30,6 +29,8 @@ export interface PointWitness {
   consumption(window: number): Witnessed;
   /** Windows from `from` to `through`, both included, for which both meters have a good statement; rising. */
   pairs(from: number, through: number): Iterable<readonly [PointInput, PointInput]>;
+  /** For one scan, during which the chains of the meters stay as they are. */
+  readonly folds: Folds;
 }
 
 /**
@@ -57,7 +58,7 @@ export function judgePoint(
   const consumption = witness.consumption(statement.window);
   if (production === 'never' || consumption === 'never') return mismatch;
   if (production === 'open' || consumption === 'open') return pending;
-  const { state, isNewBase } = fold(basis, witness.pairs(basis.window, statement.window));
+  const { state, isNewBase } = witness.folds.to(basis, statement.window, witness);
   const {
     window: _,
     importWh,
@@ -74,22 +75,32 @@ export function judgePoint(
   return production.isComplete && consumption.isComplete ? mismatch : pending;
 }
 
-/** The point at the last of the pairs, every span closed; the first pair is where the span from the basis begins. */
-function fold(
-  { importWh, exportWh }: WindowRegisters,
-  pairs: Iterable<readonly [PointInput, PointInput]>,
-): { state: PointState; isNewBase: boolean } {
-  const none = { importWh: 0n, exportWh: 0n };
-  let state: PointState = { window: -1, importWh, exportWh, production: none, consumption: none };
-  let isNewBase = false;
-  for (const [production, consumption] of pairs) {
-    const closed: ClosedSpan =
-      state.window < 0
-        ? { state: openPoint(state, production, consumption), surplusWh: 0n, isNewBase: false }
-        : closeSpan(state, production, consumption);
-    ({ state, isNewBase } = closed);
+/**
+ * The point with every span closed that could be, from a basis to a window; the first pair is where the span from the
+ * basis begins. Statements that are not accepted leave the basis as it is, so the next fold goes on from the last one:
+ * however many a gateway sends, a scan looks at each window once.
+ */
+export class Folds {
+  #basis: WindowRegisters | null = null;
+  #last: { state: PointState; isNewBase: boolean } | null = null;
+
+  /** Calls go up by window as long as the basis is the same. */
+  to(basis: WindowRegisters, window: number, { pairs }: Pick<PointWitness, 'pairs'>) {
+    const isSame =
+      this.#basis?.window === basis.window &&
+      this.#basis.importWh === basis.importWh &&
+      this.#basis.exportWh === basis.exportWh;
+    let last = isSame && this.#last && this.#last.state.window <= window ? this.#last : null;
+    for (const [production, consumption] of pairs(last ? last.state.window + 1 : basis.window, window)) {
+      last = last
+        ? closeSpan(last.state, production, consumption)
+        : { state: openPoint(basis, production, consumption), isNewBase: false };
+    }
+    if (!last) throw new RangeError(`no pair for window ${window}, which both meters have stated`);
+    this.#basis = basis;
+    this.#last = last;
+    return last;
   }
-  return { state, isNewBase };
 }
 
 /** The meters that a point is derived from; hex. */

@@ -12,7 +12,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Points } from '../../src/adapters/sqlite/points.js';
 import { judgeSet, type SetResult } from '../../src/domain/judge-set.js';
-import type { PointWitness, Witnessed } from '../../src/domain/points.js';
+import { Folds, type PointWitness, type Witnessed } from '../../src/domain/points.js';
 import { isAccepted } from '../../src/domain/verdict.js';
 import { NOW_MS, testLedger } from '../support/ledger.js';
 import { FakeRegistry, type Signed } from '../support/log.js';
@@ -158,6 +158,10 @@ function judgeSite(sent: readonly Signed[]): Map<string, number> {
   const [production, consumption] = sides;
   if (!production || !consumption) throw new Error('a site has two meters');
   const witness: PointWitness = {
+    // Each from nothing: the ledger's own goes on from the last one.
+    get folds() {
+      return new Folds();
+    },
     production: production.at,
     consumption: consumption.at,
     pairs: (from, through) => goodPairs(production.good(from, through), consumption.good(from, through)),

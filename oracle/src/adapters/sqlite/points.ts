@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { goodPairs, isAttestable, Kind, type PointInput } from '@gridtokenx/protocol';
-import { type PointWitness, SiteBook, type Witnessed } from '../../domain/points.js';
+import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain/points.js';
 import { isAccepted } from '../../domain/verdict.js';
 import type { MeterRecord, Registry } from '../../ports.js';
 import { blobSeq, messageRow, type StreamRow } from './rows.js';
@@ -83,6 +83,7 @@ export class Points {
     if (!parents) return undefined;
     const { production, consumption } = parents;
     return {
+      folds: new Folds(),
       production: (window) => this.#witnessed(production, window),
       consumption: (window) => this.#witnessed(consumption, window),
       pairs: (from, through) =>
