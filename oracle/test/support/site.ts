@@ -16,12 +16,17 @@ import { FIRST_WINDOW, LogBuilder, meterIdOf, meterOf, type Signed, signerOf } f
 const bytes = (id: string) => Uint8Array.from(Buffer.from(id, 'hex'));
 
 /** A site's meters as the registry shows them: production, consumption, and the point that is derived from both. */
-export function siteRecords(): { production: MeterRecord; consumption: MeterRecord; point: MeterRecord } {
-  const evidence = { page: null, slot: null } as const;
+export function siteRecords(changes: Partial<MeterRecord> = {}): {
+  production: MeterRecord;
+  consumption: MeterRecord;
+  point: MeterRecord;
+} {
+  const evidence = { ...changes, page: null, slot: null } as const;
   return {
     production: meterOf(1, { role: 1, ...evidence }),
     consumption: meterOf(2, { role: 2, ...evidence }),
     point: meterOf(3, {
+      ...changes,
       meterId: toHex(pointId(bytes(meterIdOf(1)), bytes(meterIdOf(2)))),
       importBaselineWh: 0n,
       exportBaselineWh: 0n,
@@ -33,18 +38,26 @@ export type Side = 'production' | 'consumption';
 
 /** Says what an honest gateway of such a site would say; a test bends single messages. */
 export class SiteBuilder {
-  readonly records = siteRecords();
-  readonly production = new LogBuilder(this.records.production, signerOf(1));
-  readonly consumption = new LogBuilder(this.records.consumption, signerOf(2));
-  readonly point = new LogBuilder(this.records.point, signerOf(3));
+  readonly records: ReturnType<typeof siteRecords>;
+  readonly production: LogBuilder;
+  readonly consumption: LogBuilder;
+  readonly point: LogBuilder;
   /** The first messages of the three keys. */
-  readonly enrolments: readonly Signed[] = [
-    this.production.enrolment(),
-    this.consumption.enrolment(),
-    this.point.enrolment({ importWh: 0n, exportWh: 0n }),
-  ];
+  readonly enrolments: readonly Signed[];
   /** Where the gateway's point stands. */
   state: PointState | null = null;
+
+  constructor(changes: Partial<MeterRecord> = {}) {
+    this.records = siteRecords(changes);
+    this.production = new LogBuilder(this.records.production, signerOf(1));
+    this.consumption = new LogBuilder(this.records.consumption, signerOf(2));
+    this.point = new LogBuilder(this.records.point, signerOf(3));
+    this.enrolments = [
+      this.production.enrolment(),
+      this.consumption.enrolment(),
+      this.point.enrolment({ importWh: 0n, exportWh: 0n }),
+    ];
+  }
 
   /** A reading and the statement of window `i` of one meter. */
   meter(side: Side, i: number, riseWh: number, changes: Partial<Statement> = {}): Signed[] {
