@@ -1,18 +1,16 @@
-import { Kind, type Reading, type Reason, Reason as Reasons, Role } from '@gridtokenx/protocol';
-import type { Admitted, Rejected } from '../../domain/admit.js';
+import { Kind, type Reading, Reason as Reasons, Role } from '@gridtokenx/protocol';
+import type { Admitted } from '../../domain/admit.js';
 import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/ledger.js';
 import { termsOf } from '../../domain/rotation.js';
 import type { VerdictCode } from '../../domain/verdict.js';
 import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
 import { tellGateway } from './acks.js';
 import { noteInput, Points } from './points.js';
+import { add, Rejects } from './rejects.js';
 import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob } from './rows.js';
 import { type Effects, Store } from './store.js';
 import { type Incoming, Streams } from './streams.js';
 
-/** Messages of no stream are kept as evidence up to this number for each gateway; their counters stay. */
-const KEPT_REJECTS = 5_000;
-const KEPT_REJECT_BYTES = 256;
 const ACK_TIME_RESERVE_MS = 10_000;
 const LAST_SEEN_STEP_MS = 60_000;
 
@@ -30,13 +28,11 @@ export class SqliteLedger implements Ledger {
   readonly #store: Store;
   readonly #streams: Streams;
   readonly #points: Points;
+  readonly #rejects: Rejects;
   readonly #sql;
   readonly #onStatements: () => void;
   readonly #gateways = new Map<string, number>();
   readonly #seen = new Map<string, number>();
-  /** By gateway: whether it may have rejected messages; absent: not looked at yet. */
-  readonly #rejecting = new Map<number, boolean>();
-  #rejectsSincePrune = 0;
   /** State of the registry up to which rotations were looked at. */
   #rotationsSeen = '';
   #ackTime = 0;
@@ -47,6 +43,7 @@ export class SqliteLedger implements Ledger {
     this.#registry = registry;
     this.#onStatements = onStatements;
     this.#store = new Store(database.sqlite);
+    this.#rejects = new Rejects(database.sqlite, registry, this.#store);
     this.#points = new Points(database.sqlite, registry);
     this.#streams = new Streams(this.#store, this.#points);
     this.#sql = statements(database);
@@ -70,11 +67,11 @@ export class SqliteLedger implements Ledger {
       for (const arrival of arrivals) {
         const gateway = this.#gateway(arrival.gateway);
         if ('rejected' in arrival.admission) {
-          this.#reject(gateway, arrival, arrival.admission.rejected, verdicts);
+          this.#rejects.keep(gateway, arrival, arrival.admission.rejected, verdicts);
           continue;
         }
         const admitted = this.#asRegistered(arrival.admission.admitted);
-        this.#withdrawReject(gateway, admitted.hash);
+        this.#rejects.withdraw(gateway, admitted.hash);
         const name = `${admitted.meter.meterId}/${keyName(admitted.key)}`;
         let group = byStream.get(name);
         if (!group) {
@@ -186,7 +183,7 @@ export class SqliteLedger implements Ledger {
       this.#streams.forget();
       this.#points.forget();
       this.#store.forgetCounts();
-      this.#rejecting.clear();
+      this.#rejects.forget();
       this.#gateways.clear();
       this.#seen.clear();
       throw error;
@@ -218,69 +215,8 @@ export class SqliteLedger implements Ledger {
     this.#seen.set(name, isFresh ? nowMs : 0);
   }
 
-  #reject(gateway: number, arrival: Arrival, rejected: Rejected, verdicts: Map<VerdictCode, number>): void {
-    const { verdict, hash, message, meterId, seq } = rejected;
-    const known = meterId !== null && this.#registry.meter(meterId) ? meterId : null;
-    const counted = known ?? (this.#registry.meter(arrival.topicMeter) ? arrival.topicMeter : '');
-    const before = this.#sql.rejectOf.get(gateway, hash);
-    if (before) {
-      if (before.settled === 1 || before.reason === verdict.code) {
-        if (verdict.settled && before.settled === 0) this.#sql.settleReject.run(verdict.code, 1, Number(before.id));
-        add(verdicts, Reasons.duplicate, 1);
-        this.#store.count(String(before.counted), 0, Reasons.duplicate, 1);
-        return;
-      }
-      this.#sql.settleReject.run(verdict.code, verdict.settled ? 1 : 0, Number(before.id));
-      this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
-      this.#store.count(String(before.counted), 0, verdict.code, 1);
-      add(verdicts, verdict.code, 1);
-      return;
-    }
-    this.#rejecting.set(gateway, true);
-    this.#sql.addReject.run(
-      gateway,
-      hash,
-      message.slice(0, KEPT_REJECT_BYTES),
-      verdict.code,
-      verdict.settled ? 1 : 0,
-      meterId,
-      seq === null ? null : seqBlob(seq),
-      counted,
-      arrival.arrivedMs,
-      arrival.receivedMs,
-    );
-    this.#store.count(counted, 0, verdict.code, 1);
-    add(verdicts, verdict.code, 1);
-    if (++this.#rejectsSincePrune < KEPT_REJECTS / 10) return;
-    this.#rejectsSincePrune = 0;
-    this.#sql.pruneRejects.run(gateway, gateway, KEPT_REJECTS);
-  }
-
-  /** A message that was rejected for what the registry did not show yet, and is admitted now. */
-  #withdrawReject(gateway: number, hash: Uint8Array): void {
-    let mayHave = this.#rejecting.get(gateway);
-    if (mayHave === undefined) {
-      mayHave = this.#sql.anyReject.get(gateway) !== undefined;
-      this.#rejecting.set(gateway, mayHave);
-    }
-    if (!mayHave) return;
-    const before = this.#sql.rejectOf.get(gateway, hash);
-    if (!before) return;
-    this.#sql.dropReject.run(Number(before.id));
-    this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
-  }
-
-  // Unknown meters come last: they may stay unknown for good, and must not keep others from being decided.
   waiting(limit: number): Waiting[] {
-    return this.#sql.waitingRejects.all(limit).map((row) => ({
-      gateway: row.key as Uint8Array,
-      topicMeter: String(row.counted),
-      message: row.bytes as Uint8Array,
-      meterId: row.meter === null ? null : String(row.meter),
-      reason: Number(row.reason) as Reason,
-      arrivedMs: Number(row.arrived_ms),
-      receivedMs: Number(row.received_ms),
-    }));
+    return this.#rejects.waiting(limit);
   }
 
   tell(gateway: Uint8Array): Told {
@@ -331,10 +267,6 @@ function keyName(key: Uint8Array): string {
 }
 const KEY_NAMES = new WeakMap<Uint8Array, string>();
 
-function add(verdicts: Map<VerdictCode, number>, code: VerdictCode, n: number): void {
-  verdicts.set(code, (verdicts.get(code) ?? 0) + n);
-}
-
 function total(verdicts: ReadonlyMap<VerdictCode, number>): number {
   let sum = 0;
   for (const n of verdicts.values()) sum += n;
@@ -372,19 +304,6 @@ function statements({ sqlite }: Database) {
     gatewaysOf: one('SELECT g.key FROM gateway_meters m JOIN gateways g ON g.id = m.gateway WHERE m.meter = ?'),
     link: one(
       'INSERT INTO gateway_meters (gateway, meter, last_ms) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)',
-    ),
-    rejectOf: one('SELECT id, reason, settled, counted FROM rejects WHERE gateway = ? AND hash = ?'),
-    anyReject: one('SELECT 1 FROM rejects WHERE gateway = ? LIMIT 1'),
-    addReject: one(
-      'INSERT INTO rejects (gateway, hash, bytes, reason, settled, meter, seq, counted, arrived_ms, received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ),
-    settleReject: one('UPDATE rejects SET reason = ?, settled = ? WHERE id = ?'),
-    dropReject: one('DELETE FROM rejects WHERE id = ?'),
-    pruneRejects: one(
-      'DELETE FROM rejects WHERE gateway = ? AND id <= (SELECT id FROM rejects WHERE gateway = ? ORDER BY id DESC LIMIT 1 OFFSET ?)',
-    ),
-    waitingRejects: one(
-      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 ORDER BY r.reason = 4, r.id LIMIT ?',
     ),
     outbox: one(
       'SELECT o.id AS number, m.*, s.meter FROM outbox o JOIN messages m ON m.id = o.message JOIN streams s ON s.id = m.stream ORDER BY o.id LIMIT ?',

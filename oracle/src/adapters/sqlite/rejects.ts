@@ -1,0 +1,124 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { type Reason, Reason as Reasons } from '@gridtokenx/protocol';
+import type { Rejected } from '../../domain/admit.js';
+import type { Arrival, Waiting } from '../../domain/ledger.js';
+import type { VerdictCode } from '../../domain/verdict.js';
+import type { Registry } from '../../ports.js';
+import { seqBlob } from './rows.js';
+import type { Store } from './store.js';
+
+/** Messages of no stream are kept as evidence up to this number for each gateway; their counters stay. */
+const KEPT = 5_000;
+const KEPT_BYTES = 256;
+
+/** Messages that belong to no stream: refused by themselves, or waiting for what the registry does not show yet. */
+export class Rejects {
+  readonly #registry: Registry;
+  readonly #store: Store;
+  readonly #sql;
+  /** Whether a gateway may have some; absent: not looked at yet. */
+  readonly #gateways = new Map<number, boolean>();
+  #sincePrune = 0;
+
+  constructor(sqlite: DatabaseSync, registry: Registry, store: Store) {
+    this.#registry = registry;
+    this.#store = store;
+    this.#sql = statements(sqlite);
+  }
+
+  /** To be called when a transaction was rolled back. */
+  forget(): void {
+    this.#gateways.clear();
+  }
+
+  /** Stores it, or counts it as a duplicate. Inside a transaction. */
+  keep(gateway: number, arrival: Arrival, rejected: Rejected, verdicts: Map<VerdictCode, number>): void {
+    const { verdict, hash, message, meterId, seq } = rejected;
+    const known = meterId !== null && this.#registry.meter(meterId) ? meterId : null;
+    const counted = known ?? (this.#registry.meter(arrival.topicMeter) ? arrival.topicMeter : '');
+    const before = this.#sql.rejectOf.get(gateway, hash);
+    if (before) {
+      if (before.settled === 1 || before.reason === verdict.code) {
+        if (verdict.settled && before.settled === 0) this.#sql.settleReject.run(verdict.code, 1, Number(before.id));
+        add(verdicts, Reasons.duplicate, 1);
+        this.#store.count(String(before.counted), 0, Reasons.duplicate, 1);
+        return;
+      }
+      this.#sql.settleReject.run(verdict.code, verdict.settled ? 1 : 0, Number(before.id));
+      this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
+      this.#store.count(String(before.counted), 0, verdict.code, 1);
+      add(verdicts, verdict.code, 1);
+      return;
+    }
+    this.#gateways.set(gateway, true);
+    this.#sql.addReject.run(
+      gateway,
+      hash,
+      message.slice(0, KEPT_BYTES),
+      verdict.code,
+      verdict.settled ? 1 : 0,
+      meterId,
+      seq === null ? null : seqBlob(seq),
+      counted,
+      arrival.arrivedMs,
+      arrival.receivedMs,
+    );
+    this.#store.count(counted, 0, verdict.code, 1);
+    add(verdicts, verdict.code, 1);
+    if (++this.#sincePrune < KEPT / 10) return;
+    this.#sincePrune = 0;
+    this.#sql.pruneRejects.run(gateway, gateway, KEPT);
+  }
+
+  /** A message that was rejected for what the registry did not show yet, and is admitted now. */
+  withdraw(gateway: number, hash: Uint8Array): void {
+    let mayHave = this.#gateways.get(gateway);
+    if (mayHave === undefined) {
+      mayHave = this.#sql.anyReject.get(gateway) !== undefined;
+      this.#gateways.set(gateway, mayHave);
+    }
+    if (!mayHave) return;
+    const before = this.#sql.rejectOf.get(gateway, hash);
+    if (!before) return;
+    this.#sql.dropReject.run(Number(before.id));
+    this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
+  }
+
+  /** What a newer registry state may decide otherwise, oldest first. */
+  // Unknown meters come last: they may stay unknown for good, and must not keep others from being decided.
+  waiting(limit: number): Waiting[] {
+    return this.#sql.waitingRejects.all(limit).map((row) => ({
+      gateway: row.key as Uint8Array,
+      topicMeter: String(row.counted),
+      message: row.bytes as Uint8Array,
+      meterId: row.meter === null ? null : String(row.meter),
+      reason: Number(row.reason) as Reason,
+      arrivedMs: Number(row.arrived_ms),
+      receivedMs: Number(row.received_ms),
+    }));
+  }
+}
+
+/** Counts `n` more messages under a verdict. */
+export function add(verdicts: Map<VerdictCode, number>, code: VerdictCode, n: number): void {
+  verdicts.set(code, (verdicts.get(code) ?? 0) + n);
+}
+
+function statements(sqlite: DatabaseSync) {
+  const one = (text: string) => sqlite.prepare(text);
+  return {
+    rejectOf: one('SELECT id, reason, settled, counted FROM rejects WHERE gateway = ? AND hash = ?'),
+    anyReject: one('SELECT 1 FROM rejects WHERE gateway = ? LIMIT 1'),
+    addReject: one(
+      'INSERT INTO rejects (gateway, hash, bytes, reason, settled, meter, seq, counted, arrived_ms, received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    settleReject: one('UPDATE rejects SET reason = ?, settled = ? WHERE id = ?'),
+    dropReject: one('DELETE FROM rejects WHERE id = ?'),
+    pruneRejects: one(
+      'DELETE FROM rejects WHERE gateway = ? AND id <= (SELECT id FROM rejects WHERE gateway = ? ORDER BY id DESC LIMIT 1 OFFSET ?)',
+    ),
+    waitingRejects: one(
+      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 ORDER BY r.reason = 4, r.id LIMIT ?',
+    ),
+  };
+}
