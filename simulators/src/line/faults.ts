@@ -44,7 +44,7 @@ export interface Delivery {
   readonly atMs: number;
   /** Not put on the line at all when the machine comes to it later than this; null = any time. */
   readonly latestMs: number | null;
-  /** Without silence between them. */
+  /** Without silence between them; what was held back comes first. */
   readonly parts: readonly Said[];
   /** What happens to the last of the parts on its way. */
   readonly damage: 'corrupt' | 'truncate' | null;
@@ -85,8 +85,11 @@ export class AnswerFaults {
     return this.#befalls('echo') !== null;
   }
 
-  /** What the line carries in place of `said`, which would begin at `sentMs` after the request. `nowMs`: monotonic. */
-  deliveries(said: Said, sentMs: number, nowMs: number): Delivery[] {
+  /**
+   * What the line carries in place of `said`, which would begin at `sentMs` after the request and take `lengthMs`.
+   * `nowMs`: monotonic.
+   */
+  deliveries(said: Said, { sentMs, lengthMs, nowMs }: { sentMs: number; lengthMs: number; nowMs: number }): Delivery[] {
     const { chance, times } = this.#o;
     const glued = this.#glued && nowMs <= this.#glued.untilMs ? this.#glued.said : null;
     this.#glued = null;
@@ -101,13 +104,15 @@ export class AnswerFaults {
     const damage = this.#befalls('corrupt') ? 'corrupt' : this.#befalls('truncate') ? 'truncate' : null;
     const whose = this.#befalls('wrongUnit') ? { ...said, unit: (said.unit % 247) + 1 } : said;
     // What is glued to a late answer would be later than any late one.
-    const parts = late || !glued ? [whose] : chance.fraction() < 0.5 ? [glued, whose] : [whose, glued];
+    const parts = late || !glued ? [whose] : [glued, whose];
     const untilMs = late && late.atMs === null ? (times.lateUntilMs?.() ?? null) : null;
     const result: Delivery[] = [{ atMs, latestMs: untilMs, parts, damage }];
     const copy = this.#befalls('copy');
     if (copy) {
       const latestMs = Math.max(atMs, times.copyUntilMs(atMs, late !== null));
-      const copyMs = copy.atMs ?? atMs + chance.fraction() * (latestMs - atMs);
+      // Not into the answer itself, where there is time for both.
+      const firstMs = Math.min(atMs + lengthMs, latestMs);
+      const copyMs = copy.atMs ?? firstMs + chance.fraction() * (latestMs - firstMs);
       result.push({ atMs: copyMs, latestMs: copy.atMs === null ? latestMs : null, parts: [said], damage: null });
     }
     if (this.#befalls('glue')) this.#glued = { said, untilMs: nowMs + times.glueMs() };

@@ -147,7 +147,7 @@ export class MeterLine {
     const sentMs = meter.turnaroundMs();
     if (faults?.echoes()) this.#say(rtuFrame(request.unit, request.pdu), settings, reply);
     const deliveries = faults
-      ? faults.deliveries(said, sentMs, time.nowMs())
+      ? faults.deliveries(said, { sentMs, lengthMs: (said.pdu.length + 3) * charMs, nowMs: time.nowMs() })
       : [{ atMs: sentMs, latestMs: null, parts: [said], damage: null }];
     for (const delivery of deliveries) this.#deliver(delivery, { meter, reply, heardMs });
   }

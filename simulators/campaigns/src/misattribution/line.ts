@@ -16,6 +16,13 @@ export interface LineOptions {
   readonly figures: Record<string, number>;
 }
 
+/** An answer that waits to be glued to the next one. */
+interface Glued {
+  readonly frame: Uint8Array;
+  /** Until when it may be heard behind that one; monotonic ms. */
+  readonly untilMs: number;
+}
+
 const TURNAROUND_MS = [8, 30] as const;
 const GATHER_MS = 16;
 
@@ -28,7 +35,8 @@ export class FaultyLine implements Line {
   #input: number[] = [];
   #arrived = () => {};
   #serial = 0;
-  #glued: Uint8Array | null = null;
+  #glued: Glued | null = null;
+  #freeAtMs = 0;
   /** The data that the last request's answer must have. */
   truth: Uint8Array = new Uint8Array(0);
 
@@ -60,8 +68,8 @@ export class FaultyLine implements Line {
     this.#answer(frame, sentMs, glued);
   }
 
-  #answer(whole: Uint8Array, sentMs: number, glued: Uint8Array | null): void {
-    const { random, rates, timeoutMs } = this.#o;
+  #answer(whole: Uint8Array, sentMs: number, glued: Glued | null): void {
+    const { random, rates, timeoutMs, clock, charMs } = this.#o;
     let frame = whole;
     let delayMs = sentMs + random.int(...TURNAROUND_MS);
     if (random.chance(rates.drop)) {
@@ -84,30 +92,45 @@ export class FaultyLine implements Line {
     }
     if (glued && !isLate) {
       this.#count('glued');
-      frame = random.chance(0.5) ? join(glued, frame) : join(frame, glued);
+      const endMs = clock.monotonicMs() + delayMs + (frame.length + glued.frame.length) * charMs;
+      // Behind the answer it is heard when the next request may be on its way: there it is a copy like any other.
+      frame = endMs <= glued.untilMs && random.chance(0.5) ? join(frame, glued.frame) : join(glued.frame, frame);
     }
     this.#say(frame, delayMs);
     if (random.chance(rates.copy)) {
       this.#count('copied');
+      const firstMs = delayMs + frame.length * charMs;
+      // Of a good one: heard to its end within so many time-outs of the good one's end.
       const lastMs = isLate ? wait * rates.lateTimeouts : delayMs + wait * (rates.copyTimeouts ?? 1);
-      this.#say(whole, delayMs + random.fraction() * Math.max(0, lastMs - delayMs));
+      this.#say(whole, firstMs + random.fraction() * Math.max(0, lastMs - firstMs));
     }
-    if (random.chance(rates.glue)) this.#glued = whole;
+    const untilMs = isLate ? wait * rates.lateTimeouts : delayMs + whole.length * charMs + wait;
+    if (random.chance(rates.glue)) this.#glued = { frame: whole, untilMs: clock.monotonicMs() + untilMs };
   }
 
-  /** Puts bytes on the line, in pieces as an adapter hands them over: it holds none back for longer than 16 ms. */
+  /**
+   * Puts bytes on the line, in pieces as an adapter hands them over: it holds none back for longer than 16 ms. Nothing is
+   * said into another answer: what that gives is noise, of which there is a row of its own.
+   */
   #say(bytes: Uint8Array, delayMs: number): void {
     const { random, charMs, clock } = this.#o;
-    const most = Math.max(1, Math.floor(GATHER_MS / charMs));
-    for (let from = 0; from < bytes.length; ) {
-      const to = Math.min(bytes.length, from + random.int(1, most));
-      const part = bytes.subarray(from, to);
-      clock.schedule(delayMs + to * charMs, () => {
-        for (const byte of part) this.#input.push(byte);
-        this.#arrived();
-      });
-      from = to;
-    }
+    clock.schedule(delayMs, () => {
+      if (clock.monotonicMs() < this.#freeAtMs) {
+        this.#count('withheld');
+        return;
+      }
+      this.#freeAtMs = clock.monotonicMs() + bytes.length * charMs;
+      const most = Math.max(1, Math.floor(GATHER_MS / charMs));
+      for (let from = 0; from < bytes.length; ) {
+        const to = Math.min(bytes.length, from + random.int(1, most));
+        const part = bytes.subarray(from, to);
+        clock.schedule(to * charMs, () => {
+          for (const byte of part) this.#input.push(byte);
+          this.#arrived();
+        });
+        from = to;
+      }
+    });
   }
 
   #count(what: string): void {
