@@ -124,6 +124,11 @@ export interface StatementStore {
   /** Verified, attestable, windows strictly above `afterWindow`, rising; at most `limit` (default 1,000). */
   attestable(meterId: string, afterWindow: number, limit?: number): AttestableStatement[];
   newest(meterId: string): AttestableStatement | undefined;
+  /**
+   * Of a derived point: the statements of its two meters up to `window`, newest first, from at most `windows` windows.
+   * Nothing for any other meter.
+   */
+  inputs?(meterId: string, window: number, windows: number): AttestableStatement[];
   /** Called after a commit that changed which statements are attestable (new ones, or revised verdicts). */
   onStored(listener: () => void): () => void;
 }

@@ -19,7 +19,7 @@ export interface CosignRequest {
   readonly to: Uint8Array;
   /** The bytes that a signature is asked for. */
   readonly transaction: Uint8Array;
-  /** The 171-byte messages of the statements that the totals come from, in slot order. */
+  /** The 171-byte messages of the statements that the totals come from, in slot order, after those that these rest on. */
   readonly statements: readonly Uint8Array[];
 }
 

@@ -10,11 +10,17 @@ const DEFAULT_LIMIT = 1_000;
 export class SqliteStatements implements StatementStore {
   readonly #rising;
   readonly #falling;
+  readonly #parents;
+  readonly #upTo;
   readonly #listeners = new Set<() => void>();
 
   constructor(sqlite: DatabaseSync) {
     const from = 'SELECT m.* FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?';
     this.#rising = sqlite.prepare(`${from} AND m.window > ? AND m.verdict IN (0, 17) ORDER BY m.window, m.hash`);
+    this.#parents = sqlite.prepare('SELECT production, consumption FROM points WHERE meter = ?');
+    this.#upTo = sqlite.prepare(
+      `${from} AND m.window > ? AND m.window <= ? AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`,
+    );
     this.#falling = sqlite.prepare(`${from} AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`);
   }
 
@@ -38,6 +44,15 @@ export class SqliteStatements implements StatementStore {
       if (statement) return statement;
     }
     return undefined;
+  }
+
+  inputs(meterId: string, window: number, windows: number): AttestableStatement[] {
+    const parents = this.#parents.get(meterId);
+    if (!parents) return [];
+    const found = [parents.production, parents.consumption].flatMap((parent) =>
+      this.#upTo.all(String(parent), window - windows, window).flatMap((raw) => attestable(String(parent), raw) ?? []),
+    );
+    return found.sort((a, b) => b.window - a.window);
   }
 
   onStored(listener: () => void): () => void {

@@ -1,3 +1,4 @@
+import { MAX_COSIGN_STATEMENTS } from '@gridtokenx/protocol';
 import type { AttestableStatement, StatementStore } from '../../ports.js';
 import { explainSkip, isOpen, MOVED, type SlottedMeter, totalsOf, unusable } from './plan.js';
 import type { AttestEntry, MeterPageRead } from './ports.js';
@@ -44,6 +45,26 @@ export function statementAt(
   return found?.window === window ? found : undefined;
 }
 
+/** A day: an oracle that heard nothing for longer waits for the gateway to send it all again. */
+const MOST_INPUT_WINDOWS = 96;
+
+/**
+ * The messages by which another oracle can judge these statements too. A derived point's rests on those of its two meters,
+ * also on earlier ones that the other may have missed: as many as there is room for are shown before it.
+ */
+export function shownFor(
+  statements: StatementStore,
+  taken: readonly AttestableStatement[],
+  most = MAX_COSIGN_STATEMENTS,
+): Uint8Array[] {
+  const derived = taken.filter(({ meterId, window }) => (statements.inputs?.(meterId, window, 1) ?? []).length > 0);
+  const windows = Math.floor((most - taken.length) / Math.max(1, 2 * derived.length));
+  const inputs = derived.flatMap(
+    ({ meterId, window }) => statements.inputs?.(meterId, window, Math.min(windows, MOST_INPUT_WINDOWS)) ?? [],
+  );
+  return [...inputs.slice(0, most - taken.length), ...taken].map(({ message }) => message);
+}
+
 export interface Judged {
   readonly read: MeterPageRead;
   /** Of the page. */
@@ -84,7 +105,7 @@ export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refuse
   const missing = leftOut(given);
   if (missing.length === 0) return { entries };
   const detail = `${missing.length} statements for window ${window} are passed over`;
-  return { refused: { code: 'left out', detail, statements: missing.map(({ message }) => message) } };
+  return { refused: { code: 'left out', detail, statements: shownFor(statements, missing) } };
 }
 
 /** Statements for the window that the chain would take now and that the proposal leaves out without a reason. */

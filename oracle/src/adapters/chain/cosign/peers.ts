@@ -1,6 +1,6 @@
 import { base58Decode, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
 import { type Keypair, PublicKey } from '@solana/web3.js';
-import { statementAt } from '../../../domain/settlement/cosign.js';
+import { shownFor, statementAt } from '../../../domain/settlement/cosign.js';
 import { CosignersMissing, LedgerGrew } from '../../../domain/settlement/ports.js';
 import type { CosignAnswer, CosignDeps, Logger, Peer, RealClock, StatementStore } from '../../../ports.js';
 import type { Cosigner, CosignRequest, LatestBlockhash } from '../builder.js';
@@ -181,7 +181,8 @@ export class PeerCosigners implements Cosigner {
 
   #body(peer: Peer, { message, entries, window }: CosignRequest): Uint8Array {
     const { networkId, realClock, cosign, statements } = this.#deps;
-    const messages = entries.flatMap(({ meterId }) => statementAt(statements, meterId, window)?.message ?? []);
+    const taken = entries.flatMap(({ meterId }) => statementAt(statements, meterId, window) ?? []);
+    const messages = shownFor(statements, taken);
     const to = base58Decode(peer.oracle);
     const timeMs = realClock.now();
     return signCosignRequest({ networkId, timeMs, to, transaction: message, statements: messages }, cosign.signer);
