@@ -6,10 +6,17 @@ import {
   openPoint,
   type PointInput,
   type PointState,
+  type PointStatement,
   Quality,
+  type Statement,
   WINDOW_MS,
 } from '@gridtokenx/protocol';
 import { describe, expect, it } from 'vitest';
+import type { MeterLog } from '../../edge/src/domain/meter-log.js';
+import { Point } from '../../edge/src/domain/point.js';
+import type { RecoveredMeter } from '../../edge/src/domain/recovery.js';
+import type { RealTime } from '../../edge/src/ports.js';
+import { Folds, judgePoint, type PointWitness, type Witnessed } from '../../oracle/src/domain/points.js';
 import { Random } from '../campaigns/src/random.js';
 import { energyAt, expectedTotals, PROFILE_HEADER, type Profile, parseProfiles, yearPath } from '../src/index.js';
 
@@ -136,5 +143,88 @@ describe('the derived connection point over a year of the real home', () => {
     expect([kWh(truth.exportWh), kWh(naive(made, used).exportWh)]).toEqual([184, 2_593]);
     const { exportWh, importWh } = derived(made, used);
     expect([kWh(exportWh), kWh(importWh)]).toEqual([0, kWh(truth.importWh - truth.exportWh)]);
+  });
+});
+
+/** The gateway's own point over these statements; what it would sign. */
+async function gatewaySays(made: readonly PointInput[], used: readonly PointInput[]): Promise<Statement[]> {
+  const said: Statement[] = [];
+  const log = {
+    id: 'point',
+    state: { point: null },
+    nextSeq: 1n,
+    closeSpan: async (statement: PointStatement) => {
+      const header = { networkId: new Uint8Array(8), meterId: new Uint8Array(16), seq: BigInt(said.length + 1) };
+      said.push({ ...header, ...statement });
+      return true;
+    },
+  };
+  const enrolment = { message: new Uint8Array(), payload: { importWh: 0n, exportWh: 0n, window: 0 } };
+  const point = new Point({
+    name: 'home',
+    log: log as unknown as MeterLog,
+    recovered: { enrolment, lastStatement: null } as unknown as RecoveredMeter,
+    meters: { production: { id: 'a', name: 'pv' }, consumption: { id: 'b', name: 'house' } },
+    inputs: { production: [], consumption: [] },
+    real: { schedule: () => () => {} } as unknown as RealTime,
+    logger: { info: () => {}, warn: () => {}, error: () => {} },
+  });
+  const stop = new AbortController();
+  const running = point.run(() => true, stop.signal);
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  let [p, c] = [0, 0];
+  for (let window = 0; window <= WINDOWS; window++) {
+    for (; made[p] && (made[p]?.window ?? 0) <= window; p++) point.take('production', made[p] as PointInput);
+    for (; used[c] && (used[c]?.window ?? 0) <= window; c++) point.take('consumption', used[c] as PointInput);
+    if (window % 500 === 0 || window === WINDOWS) await turn();
+  }
+  stop.abort();
+  await running;
+  return said;
+}
+
+/** Windows that an oracle with these chains does not take as right. */
+function oracleRefuses(said: readonly Statement[], made: readonly PointInput[], used: readonly PointInput[]): number[] {
+  const at = (list: readonly PointInput[]) => {
+    const good = new Map(list.filter(({ quality }) => isAttestable(quality)).map((one) => [one.window, one]));
+    const witness = (window: number): Witnessed => {
+      const input = good.get(window);
+      return input ? { input, isComplete: true } : 'never';
+    };
+    return {
+      witness,
+      from: (low: number, high: number) =>
+        Array.from({ length: high - low + 1 }, (_, i) => good.get(low + i)).flatMap((one) => one ?? []),
+    };
+  };
+  const [production, consumption] = [at(made), at(used)];
+  const witness: PointWitness = {
+    production: production.witness,
+    consumption: consumption.witness,
+    pairs: (low, high) => goodPairs(production.from(low, high), consumption.from(low, high)),
+    folds: new Folds(),
+  };
+  const refused: number[] = [];
+  let basis = { window: 0, importWh: 0n, exportWh: 0n };
+  for (const statement of said) {
+    if (judgePoint(witness, basis, statement) !== null) refused.push(statement.window);
+    else basis = { window: statement.window, importWh: statement.importWh, exportWh: statement.exportWh };
+  }
+  return refused;
+}
+
+describe('gateway and oracle over the same year', () => {
+  it.each([0, 0.02, 0.5])('agree on every statement with %d of either meter missing', async (share) => {
+    const random = new Random(7);
+    const [made, used] = [withHoles(allProduced, random, share), withHoles(allConsumed, random, share)];
+    const said = await gatewaySays(made, used);
+    const { spans, ...expected } = derived(made, used);
+    expect(said.length).toBe(spans);
+    expect(said.at(-1)).toMatchObject(expected);
+    expect(oracleRefuses(said, made, used)).toEqual([]);
+    // Control: a gateway that adds one watt-hour a day is caught on the first of them, and never gets it in again.
+    const lying = said.map((one, i) => ({ ...one, exportWh: one.exportWh + BigInt(Math.floor(i / 96)) }));
+    const caught = oracleRefuses(lying, made, used);
+    expect(caught.length).toBe(Math.max(0, said.length - 96));
   });
 });
