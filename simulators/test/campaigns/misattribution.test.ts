@@ -1,7 +1,11 @@
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ALL_FAULTS } from '../../campaigns/src/misattribution/faults.js';
 import { misattributionCampaign, partOf } from '../../campaigns/src/misattribution/index.js';
 import { playNoise } from '../../campaigns/src/misattribution/noise.js';
+import { peerProgram } from '../../campaigns/src/misattribution/peers/installed.js';
 import { playLibrary } from '../../campaigns/src/misattribution/peers/modbus-serial.js';
 import { play } from '../../campaigns/src/misattribution/play.js';
 import { REAL_LINES } from '../../campaigns/src/misattribution/real/lines.js';
@@ -57,6 +61,22 @@ describe('rows of their own', () => {
     const { faults, figures } = await playLibrary(1, { kind: 'rtu-over-tcp', meters: 1, reads: 150 });
     expect(faults).toEqual([]);
     expect(figures['modbus-serial, rtu-over-tcp, 1 meter: wrong']).toBeGreaterThan(0);
+  });
+
+  it.runIf(process.platform === 'linux')('a peer that cannot be had is said and left out', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gtx-peers-'));
+    try {
+      // A machine with a shell and without Go or Python.
+      for (const tool of ['sh', 'mkdir', 'flock']) {
+        const path = ['/usr/bin', '/bin'].map((bin) => join(bin, tool)).find((one) => existsSync(one));
+        if (path) symlinkSync(path, join(folder, tool));
+      }
+      const env = { PATH: folder, GTX_PEERS_PREFIX: join(folder, 'peers') };
+      expect(peerProgram('telegraf', env)).toBeNull();
+      expect(peerProgram('pymodbus', env)).toBeNull();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('noise that a CRC-16 cannot always find passes as seldom as it should', () => {

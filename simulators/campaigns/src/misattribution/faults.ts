@@ -1,5 +1,3 @@
-import type { Random } from '../random.js';
-
 /** What can happen to an answer, each with its probability. */
 export interface FaultRates {
   /** Comes up to `lateTimeouts` time-outs after its request. */
@@ -43,24 +41,3 @@ export const LATE_AND_DROPPED: FaultRates = {
   corrupt: 0,
   exception: 0,
 };
-
-/** One to three flipped bits, or one burst of at most 16: what a CRC-16 always finds. */
-export function damage(frame: Uint8Array, random: Random): Uint8Array {
-  const bytes = Uint8Array.from(frame);
-  const bits = 8 * bytes.length;
-  const flip = (bit: number) => {
-    bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (0x80 >> (bit & 7));
-  };
-  if (random.chance(0.5)) {
-    const flipped = new Set<number>();
-    const count = random.int(1, 3);
-    while (flipped.size < count) flipped.add(random.int(0, bits - 1));
-    for (const bit of flipped) flip(bit);
-    return bytes;
-  }
-  const length = random.int(2, 16);
-  const first = random.int(0, bits - length);
-  // A burst begins and ends with a wrong bit.
-  for (let i = 0; i < length; i++) if (i === 0 || i === length - 1 || random.chance(0.5)) flip(first + i);
-  return bytes;
-}

@@ -1,8 +1,9 @@
+import { damaged } from '@gridtokenx/simulators';
 import { withCrc } from '#edge/domain/bus/crc.js';
 import type { Line } from '#edge/domain/bus/line.js';
 import type { Random } from '../random.js';
 import type { EventClock } from './clock.js';
-import { damage, type FaultRates } from './faults.js';
+import type { FaultRates } from './faults.js';
 
 /** How a line of simulated meters is disturbed. */
 export interface LineOptions {
@@ -84,7 +85,7 @@ export class FaultyLine implements Line {
     }
     if (random.chance(rates.corrupt)) {
       this.#count('corrupted');
-      frame = damage(frame, random);
+      frame = damaged(frame, random);
     }
     if (random.chance(rates.truncate)) {
       this.#count('truncated');

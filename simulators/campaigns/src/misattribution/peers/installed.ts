@@ -12,9 +12,10 @@ export const peersFolder = fileURLToPath(new URL('../../../peers/', import.meta.
 const MOST_BUILD_MS = 15 * 60_000;
 
 /** Path of the peer's program; null, and once a line on stderr, where it is not there and cannot be had. */
-export function peerProgram(peer: Peer): string | null {
+export function peerProgram(peer: Peer, env: NodeJS.ProcessEnv = process.env): string | null {
   const { status, stdout, stderr } = spawnSync('sh', [`${peersFolder}${peer}.sh`], {
     encoding: 'utf8',
+    env,
     timeout: MOST_BUILD_MS,
   });
   const program = stdout?.trim().split('\n').at(-1) ?? '';
