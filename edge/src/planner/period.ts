@@ -13,19 +13,21 @@ export interface PollDemand {
   readonly lengths: number;
 }
 
-/** So many lengths carry a meter through late answers without a rest. */
-const ENOUGH_LENGTHS = 3;
-
 /**
- * The period must hold all requests, one time-out and the longest request again (gateway: Zero misattribution). A meter
- * that is read by one length only is asked again when no answer to its last request can come any more, a quarantine after
- * the end of that; one with two lengths has none left after a late answer, and loses no more than that poll if its period
- * is as long as a quarantine.
+ * The period must hold all requests, one time-out and the longest request again (gateway: Zero misattribution). With few
+ * lengths it must be longer, or late answers leave none to ask with:
+ * - one: it is asked again when no answer to its last request can come any more, a quarantine after the end of that;
+ * - two: none is left after a late answer, which costs no more than that poll if the period is as long as a quarantine;
+ * - three: none is left after two late answers within a quarantine, which is rare enough in three periods.
  */
 export function leastPeriod(demand: PollDemand): LeastPeriod {
-  const { lineMs, longestMs, timeoutMs, quarantineMs, lengths } = demand;
-  const line = lineMs + timeoutMs + longestMs;
-  if (lengths >= ENOUGH_LENGTHS) return { ms: line, because: 'line' };
-  const rest = quarantineMs + (lengths === 1 ? timeoutMs + longestMs : 0);
+  const line = demand.lineMs + demand.timeoutMs + demand.longestMs;
+  const rest = restOf(demand);
   return rest > line ? { ms: rest, because: 'lengths' } : { ms: line, because: 'line' };
+}
+
+function restOf({ lengths, quarantineMs, timeoutMs, longestMs }: PollDemand): number {
+  if (lengths <= 1) return quarantineMs + timeoutMs + longestMs;
+  if (lengths === 2) return quarantineMs;
+  return lengths === 3 ? quarantineMs / 3 : 0;
 }

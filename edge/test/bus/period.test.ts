@@ -20,6 +20,7 @@ describe('the shortest poll period', () => {
   });
 
   it('is a quarantine for a meter that can be read in too few ways', () => {
+    expect(leastPeriod({ ...demand, lengths: 3 })).toEqual({ ms: 800, because: 'lengths' });
     expect(leastPeriod({ ...demand, lengths: 2 })).toEqual({ ms: 2_400, because: 'lengths' });
     expect(leastPeriod({ ...demand, lengths: 1 })).toEqual({ ms: 2_680, because: 'lengths' });
   });
