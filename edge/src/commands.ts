@@ -157,8 +157,12 @@ export async function frames(config: GatewayConfig, name: string | undefined): P
 export async function status(config: GatewayConfig): Promise<void> {
   const { http } = config;
   if (!http) throw new StartError('the configuration has no http section: there is nothing to ask');
-  const body = await ask(http);
-  console.log(JSON.stringify(JSON.parse(body), null, 2));
+  console.log(JSON.stringify(await askStatus(http), null, 2));
+}
+
+/** What a running gateway says of itself. Throws `StartError` when none answers. */
+export async function askStatus(http: NonNullable<GatewayConfig['http']>): Promise<unknown> {
+  return JSON.parse(await ask(http));
 }
 
 function ask({ host, port, tls }: NonNullable<GatewayConfig['http']>): Promise<string> {

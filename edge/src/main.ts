@@ -10,6 +10,9 @@ import { StartError } from './setup.js';
 /** A clean stop takes at most this long, in real milliseconds. */
 const STOP_MS = 10_000;
 
+/** Exit code of `doctor` when something is wrong. */
+const UNWELL = 3;
+
 const program = new Command('gridtokenx-gateway')
   .description('reads meters, signs, spools, publishes')
   .version(VERSION);
@@ -35,6 +38,13 @@ command('frames', "the meters' answers of the last day, as they stood on the lin
   .option('--meter <name>', 'of one meter only')
   .action((options: { config: string; meter?: string }) => frames(loadConfig(options.config), options.meter));
 
+command('doctor', 'look at the buses, by reads only, and say what is wrong and what to do')
+  .option('--bus <name>', 'only this bus')
+  .action(async (options: { config: string; bus?: string }) => {
+    const { doctor } = await import('./commissioning/doctor-command.js');
+    const isWell = await doctor(loadConfig(options.config), options.bus, untilStopped());
+    if (!isWell) process.exitCode = UNWELL;
+  });
 program
   .command('scan <port>')
   .description('find the meters on a serial port or at host:port by reading only, and write a configuration')
@@ -89,7 +99,7 @@ async function runUntilStopped(config: GatewayConfig): Promise<void> {
 
 program
   .parseAsync()
-  .then(() => process.exit(0))
+  .then(() => process.exit())
   .catch((error: unknown) => {
     const known = error instanceof ConfigError || error instanceof StartError || error instanceof KeyError;
     const system = error instanceof Error && 'code' in error;

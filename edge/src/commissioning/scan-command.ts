@@ -1,24 +1,21 @@
 import { createHash, randomInt } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { realTime } from '../adapters/clock/real-time.js';
-import { serialLine, socketLine } from '../adapters/modbus/lines.js';
 import { loadProfiles, loadSunspecModels } from '../adapters/profiles/files.js';
 import type { MeterConfig } from '../config.js';
 import { BusStats } from '../domain/bus/stats.js';
 import { defaultsOf } from '../domain/scan/defaults.js';
 import { networkPlan, type Stage, serialPlan } from '../domain/scan/plan.js';
 import { newState, Scan, type ScanState } from '../domain/scan/scan.js';
-import type { Setting } from '../domain/scan/settings.js';
 import { EVERY_UNIT_TEXT, NOTHING_TEXT, NOTHING_THERE_TEXT, ScanStopped } from '../domain/scan/words.js';
 import { parsePlain } from '../located.js';
 import { profileOf, StartError } from '../setup.js';
 import { askAnswers } from './answers.js';
 import { chooseMeters, configText } from './config-text.js';
+import { openLine } from './open-line.js';
 import type { ScanCommand } from './options.js';
 import { foundText, type Progress, progressTo } from './progress.js';
 import { parseTarget, type Target, TargetError } from './target.js';
-
-const CONNECT_MS = 3_000;
 
 /**
  * Searches a line for meters and writes a configuration for those it found. Throws `StartError` when it cannot begin or
@@ -40,7 +37,7 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
       stages,
       profiles,
       models: loadSunspecModels(),
-      open: (setting) => within(openerOf(target, setting)()),
+      open: (setting) => openLine(target, setting),
       real: realTime,
       firstId: randomInt(65_536),
       ...(command.expect === undefined ? {} : { expect: command.expect }),
@@ -100,20 +97,6 @@ function targetOf(port: string): Target {
     if (error instanceof TargetError) throw new StartError(error.message);
     throw error;
   }
-}
-
-function openerOf(target: Target, setting: Setting) {
-  if (target.kind === 'network') return socketLine(target.host, target.port);
-  if (setting.transport !== 'serial') throw new Error('a serial port has serial settings');
-  const { baud, parity, stopBits } = setting;
-  return serialLine({ path: target.path, baud, parity, stopBits });
-}
-
-function within<T>(step: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = realTime.schedule(CONNECT_MS, () => reject(new Error('no connection in time')));
-    step.then(resolve, reject).finally(cancel);
-  });
 }
 
 /** Why `run` would refuse a profile. */

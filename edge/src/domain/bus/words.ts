@@ -39,6 +39,10 @@ function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer:
     list.push(
       `${where}: ${percent(recent.damaged)} of its answers are damaged: look at the line's end resistors, its shield, and for two meters with one unit number`,
     );
+  if (recent.requests >= FEWEST && share(recent.exceptions) > MANY)
+    list.push(
+      `${where}: ${percent(recent.exceptions)} of its answers are exceptions: it refuses what its profile asks for. Is it this model and variant? \`doctor\` says which`,
+    );
   const lateMs = bus.book.longestLatenessMs(unit);
   if (recent.requests >= FEWEST && share(recent.timeouts) > MANY)
     list.push(

@@ -1,0 +1,173 @@
+import { settingText } from '../scan/settings.js';
+import { ECHO_TEXT, foreignText, NEVER_SILENT_TEXT, NOISE_TEXT } from '../scan/words.js';
+import type { LineObservation, Reading, UnitObservation } from './observe.js';
+
+/** One thing that is wrong or worth knowing, with what to do. */
+export interface Finding {
+  /** `note`: harmless. */
+  readonly level: 'problem' | 'note';
+  readonly where: string;
+  readonly text: string;
+}
+
+const MANY = 0.02;
+/** Everything the same for so long is no living meter, ms. */
+const FROZEN_MS = 8_000;
+/** Energy that must have flown before a register that stands is suspicious: so many of its steps, and so many Wh. */
+const FROZEN_STEPS = 3;
+const HOUR_MS = 3_600_000;
+
+/** What a bus suffers from, the most important first; empty when it is well. Pure. */
+export function diagnose(seen: LineObservation): Finding[] {
+  const problem = (text: string): Finding => ({ level: 'problem', where: seen.name, text });
+  if (seen.problem !== null) return [problem(seen.problem)];
+  const foreign = seen.spoken.filter(({ how }) => how === 'foreign');
+  if (foreign.length >= 2) return [problem(foreignText(foreign, seen.setting))];
+  if (seen.isEndless) return [problem(NEVER_SILENT_TEXT)];
+  const list: Finding[] = [];
+  if (seen.noise > 0) list.push(problem(NOISE_TEXT));
+  const [one] = foreign;
+  if (one)
+    list.push(
+      problem(
+        `unit ${one.unit} spoke without being asked: a meter that answers under another number, or another device that polls`,
+      ),
+    );
+  if (isAllSilent(seen)) list.push(problem(silentLine(seen)));
+  else for (const unit of seen.units) list.push(...unitFindings(seen, unit));
+  if (seen.echoes > 0) list.push({ level: 'note', where: seen.name, text: ECHO_TEXT });
+  return list;
+}
+
+const hears = ({ answered, damaged, exceptions }: UnitObservation) => answered + damaged + exceptions.length > 0;
+
+function isAllSilent({ units, strangers }: LineObservation): boolean {
+  const isHeard = units.some((unit) => hears(unit) || unit.elsewhere !== null || unit.latestMs > 0);
+  return units.length > 0 && !isHeard && strangers.length === 0;
+}
+
+function silentLine({ setting, units }: LineObservation): string {
+  const who = units.map(({ unit }) => unit).join(', ');
+  if (setting.transport === 'tcp')
+    return `the connection stands, but unit ${who} does not answer: is the unit number right? If this is a converter for raw RTU frames, write transport: rtu-over-tcp`;
+  const speeds = setting.transport === 'serial' ? `neither at ${settingText(setting)} nor at another usual speed` : '';
+  return `nothing answers (unit ${who}) ${speeds}: swap the wires A and B; is the line whole, is the meter on, is its Modbus port of the RS-485 kind and enabled? \`gridtokenx-gateway scan\` looks for other units`.replace(
+    ') :',
+    '):',
+  );
+}
+
+function unitFindings(seen: LineObservation, one: UnitObservation): Finding[] {
+  const where = `${seen.name}, unit ${one.unit} (${one.meter})`;
+  const texts = hears(one) ? speakingTexts(seen, one) : [silentText(seen, one)];
+  return texts.map((text) => ({ level: 'problem', where, text }));
+}
+
+function silentText(seen: LineObservation, { elsewhere, latestMs, unit }: UnitObservation): string {
+  if (elsewhere?.transport === 'serial') {
+    const { baud, parity, stopBits } = elsewhere;
+    return `answers at ${settingText(elsewhere)}, not at ${settingText(seen.setting)}: set the meter to the line's speed, or write baud: ${baud}, parity: ${parity}, stop_bits: ${stopBits}`;
+  }
+  if (latestMs > 0) return lateText(seen, latestMs);
+  if (seen.strangers.length > 0)
+    return `is silent, while unit ${seen.strangers.join(', ')} answers, which is not configured: is ${unit} the right number?`;
+  return 'is silent, while others on this line answer: is it on, is its unit number right, is it wired?';
+}
+
+const lateText = ({ waitMs }: LineObservation, latestMs: number) =>
+  `answers after up to ${Math.round(latestMs)} ms, later than it is waited for (${waitMs} ms): such answers are never used. Set request_timeout_ms to more, and look at its answer delay at its menu`;
+
+function speakingTexts(seen: LineObservation, one: UnitObservation): string[] {
+  const { asked, answered, damaged, silent, exceptions, latestMs, against } = one;
+  const list: string[] = [];
+  const percent = (count: number) => `${((100 * count) / Math.max(1, asked)).toFixed(0)} %`;
+  if (damaged > MANY * asked) list.push(damagedText(seen, one, percent(damaged)));
+  const isLate = latestMs > seen.waitMs;
+  if (isLate) list.push(lateText(seen, latestMs));
+  // The first question is asked with a shorter wait than the gateway's.
+  else if (latestMs === 0 && silent > MANY * asked)
+    list.push(`gives no answer to ${percent(silent)} of the requests: a loose wire, or a meter that is too busy`);
+  if (exceptions.length > 0) list.push(exceptionText(one, percent(exceptions.length)));
+  // What a meter that hardly answers is, nobody can tell.
+  if (answered > 0 && exceptions.length === 0 && against !== null && against.length > 0 && damaged + silent === 0)
+    list.push(
+      `does not look like ${one.model}: ${against.join('; ')}. Is its profile the right one? \`scan\` finds it`,
+    );
+  else list.push(...registerTexts(one));
+  return list;
+}
+
+function damagedText({ units }: LineObservation, one: UnitObservation, percent: string): string {
+  const others = units.filter((unit) => unit !== one && unit.answered > 0 && unit.damaged === 0);
+  if (one.answered === 0 && units.every((unit) => unit.answered === 0))
+    return 'only damaged answers are heard: another speed or parity, noise, or two meters with this unit number';
+  if (others.length > 0)
+    return `${percent} of its answers are damaged, while unit ${others.map(({ unit }) => unit).join(', ')} is well: two meters with this unit number? Disconnect one and look again`;
+  return `${percent} of the answers are damaged: look at the end resistors, the shield, and the wires A and B`;
+}
+
+const EXCEPTIONS: Readonly<Record<number, string>> = {
+  1: 'it does not know the function',
+  2: 'it does not have these registers: another model or variant than the profile says?',
+  3: 'it refuses so many registers at once',
+  4: 'it has failed inside: switch it off and on',
+  6: 'it is busy',
+  10: 'the converter has no way to it',
+  11: 'nobody answers behind the converter: unit number, wires, speed on the converter',
+};
+
+function exceptionText({ exceptions }: UnitObservation, percent: string): string {
+  const codes = [...new Set(exceptions)];
+  const why = codes.map((code) => `exception ${code}${EXCEPTIONS[code] ? `, ${EXCEPTIONS[code]}` : ''}`);
+  return `answers ${percent} of the requests with an exception (${why.join('; ')})`;
+}
+
+function registerTexts({ readings, sameForMs }: UnitObservation): string[] {
+  const list: string[] = [];
+  for (const key of ['importWh', 'exportWh'] as const) {
+    const falls = fall(readings, key);
+    if (falls)
+      list.push(
+        `its ${key === 'importWh' ? 'import' : 'export'} register fell from ${falls.from} to ${falls.to} Wh: it was exchanged or reset (replace-meter), or two meters answer under one number`,
+      );
+  }
+  if (list.length > 0) return list;
+  if (energyStands(readings))
+    list.push(
+      'shows power, but its energy registers do not move: a frozen register, or a converter that repeats old answers',
+    );
+  else if (sameForMs !== null && sameForMs >= FROZEN_MS && hasPower(readings))
+    list.push(
+      `shows exactly the same values for ${Math.round(sameForMs / 1_000)} s: it may be frozen, or a converter repeats old answers`,
+    );
+  return list;
+}
+
+function fall(readings: readonly Reading[], key: 'importWh' | 'exportWh'): { from: bigint; to: bigint } | null {
+  let last: bigint | null = null;
+  for (const reading of readings) {
+    const value = reading[key];
+    if (value === null) continue;
+    if (last !== null && value < last) return { from: last, to: value };
+    last = value;
+  }
+  return null;
+}
+
+const hasPower = (readings: readonly Reading[]) => readings.some(({ powerW }) => powerW !== null && powerW !== 0);
+
+/** Whether power flowed in one direction for long enough that the energy registers should have moved. */
+function energyStands(readings: readonly Reading[]): boolean {
+  let wh = 0;
+  for (const [i, { powerW, atMs }] of readings.entries()) {
+    const before = readings[i - 1];
+    if (!before || powerW === null || before.powerW === null) continue;
+    const least =
+      Math.sign(powerW) === Math.sign(before.powerW) ? Math.min(Math.abs(powerW), Math.abs(before.powerW)) : 0;
+    wh += (least * (atMs - before.atMs)) / HOUR_MS;
+  }
+  const moved = (key: 'importWh' | 'exportWh') =>
+    new Set(readings.map((reading) => reading[key]).filter((value) => value !== null)).size > 1;
+  const stepWh = Math.max(1, ...readings.map((reading) => Number(reading.stepWh ?? 1)));
+  return wh >= FROZEN_STEPS * stepWh && !moved('importWh') && !moved('exportWh');
+}

@@ -1,0 +1,350 @@
+import { toHex } from '@gridtokenx/protocol';
+import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
+import { variants } from '../../planner/variants.js';
+import { polledRegisters } from '../../planner/wanted.js';
+import type { RealTime } from '../../ports.js';
+import { judgeProbe, probeRegisters } from '../../profiles/probe.js';
+import type { ModbusProfile } from '../../profiles/profile.js';
+import { type Block, decodeSample } from '../../profiles/sample.js';
+import { describe } from '../bus/connection.js';
+import { type Framing, RtuFraming, TcpFraming } from '../bus/framing.js';
+import type { Line } from '../bus/line.js';
+import { LineGone } from '../bus/line.js';
+import { QUARANTINE_TIMEOUTS, ShapeBook } from '../bus/shapes.js';
+import { BusStats } from '../bus/stats.js';
+import { HearingFraming, Prober, type Spoken } from '../scan/prober.js';
+import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
+
+/** One reading of a meter's energy and what it shows beside it. */
+export interface Reading {
+  readonly atMs: number;
+  readonly importWh: bigint | null;
+  readonly exportWh: bigint | null;
+  readonly powerW: number | null;
+  /** The coarsest step of the energy registers, Wh. */
+  readonly stepWh: bigint | null;
+}
+
+/** What was seen of one meter. */
+export interface UnitObservation {
+  readonly unit: number;
+  readonly meter: string;
+  readonly model: string;
+  readonly asked: number;
+  readonly answered: number;
+  readonly damaged: number;
+  readonly silent: number;
+  /** Codes of the exceptions, in the order they came. */
+  readonly exceptions: readonly number[];
+  /** From the request's end to the answer's begin, ms; the slowest that came in time. */
+  readonly slowestMs: number;
+  /** Longest time from a request to an answer that came too late, ms; 0 = none. */
+  readonly latestMs: number;
+  /** In words, for each check of the profile's probe that does not hold; null: it was not read. */
+  readonly against: readonly string[] | null;
+  readonly readings: readonly Reading[];
+  /** Whether all answers to the same question were the same bytes, of several and over so long a time. */
+  readonly sameForMs: number | null;
+  /** Another setting at which this unit answers. */
+  readonly elsewhere: Setting | null;
+}
+
+/** What was seen of one bus. */
+export interface LineObservation {
+  readonly name: string;
+  readonly setting: Setting;
+  /** Why it cannot be opened, or was lost, in words; null when neither. */
+  readonly problem: string | null;
+  readonly spoken: readonly Spoken[];
+  /** Bytes that are no frames, heard while nothing was asked. */
+  readonly noise: number;
+  readonly isEndless: boolean;
+  readonly echoes: number;
+  readonly waitMs: number;
+  readonly units: readonly UnitObservation[];
+  /** Units that answer and are not configured. Looked for only where a configured one is silent. */
+  readonly strangers: readonly number[];
+}
+
+export interface ExaminedMeter {
+  readonly name: string;
+  readonly unit: number;
+  readonly profile: ModbusProfile;
+}
+
+export interface ExamineOptions {
+  readonly name: string;
+  readonly setting: Setting;
+  readonly meters: readonly ExaminedMeter[];
+  readonly open: (setting: Setting) => Promise<Line>;
+  readonly real: RealTime;
+  readonly firstId: number;
+  /** How long a meter is waited for, ms. */
+  readonly waitMs: number;
+  /** Where silent units are looked for, in order. */
+  readonly settings: readonly Setting[];
+  readonly signal: AbortSignal;
+}
+
+const LISTEN_MS = 3_000;
+/** Each meter is asked one question a round. */
+const ROUND_MS = 400;
+const LOOK_MS = 15_000;
+const LOOK_EACH_MS = 1_000;
+/**
+ * A meter that answers sooner than this is not waited for longer: after a longer wait a question may not be asked again for
+ * twelve times as long.
+ */
+const USUAL_MS = 300;
+/** A meter that never answered is asked so often only. */
+const MOST_SILENT = 3;
+const ELSEWHERE_MS = 150;
+const STRANGERS = Array.from({ length: 20 }, (_, i) => i + 1);
+const LENGTHS = [2, 4, 6, 8, 10];
+
+/** Looks at one bus for some seconds, by reads only, through the bus's own port. Never rejects for what the line does. */
+export async function examine(options: ExamineOptions): Promise<LineObservation> {
+  return new Examination(options).run();
+}
+
+interface Seen {
+  readonly meter: ExaminedMeter;
+  asked: number;
+  answered: number;
+  damaged: number;
+  silent: number;
+  slowestMs: number;
+  readonly exceptions: number[];
+  readonly readings: Reading[];
+  readonly replies: Map<string, { atMs: number; text: string }[]>;
+  readonly plan: readonly ReadRequest[];
+  /** Which read of the plan comes next. */
+  next: number;
+  /** The newest answer to each read of the plan. */
+  readonly blocks: Map<number, Block>;
+  elsewhere: Setting | null;
+}
+
+class Examination {
+  readonly #o: ExamineOptions;
+  readonly #book = new ShapeBook({ quarantineMs: 0, quarantineTimeouts: QUARANTINE_TIMEOUTS });
+  readonly #stats = new BusStats();
+  readonly #framing: HearingFraming;
+  readonly #spoken: Spoken[] = [];
+  #line: Line | null = null;
+  #isEndless = false;
+
+  constructor(options: ExamineOptions) {
+    this.#o = options;
+    const isTcp = options.setting.transport === 'tcp';
+    const framing: Framing = isTcp ? new TcpFraming(this.#book, true, options.firstId) : new RtuFraming(this.#book);
+    this.#framing = new HearingFraming(framing, isTcp ? 6 : 0);
+  }
+
+  async run(): Promise<LineObservation> {
+    const { setting, meters, signal } = this.#o;
+    const seen = meters.map(
+      (meter): Seen => ({
+        meter,
+        asked: 0,
+        answered: 0,
+        damaged: 0,
+        silent: 0,
+        slowestMs: 0,
+        exceptions: [],
+        readings: [],
+        replies: new Map(),
+        plan: planReads(wantedOf(meter.profile), meter.profile.limits, COST),
+        next: 0,
+        blocks: new Map(),
+        elsewhere: null,
+      }),
+    );
+    let problem: string | null = null;
+    let noise = 0;
+    let strangers: number[] = [];
+    try {
+      const prober = await this.#open(setting);
+      await prober.listen(LISTEN_MS, signal);
+      noise = this.#stats.counts.damaged;
+      this.#hear();
+      if (!this.#isForeign()) await this.#rounds(prober, seen);
+      const lost = seen.filter((one) => one.answered === 0 && one.exceptions.length === 0);
+      if (lost.length > 0 && !this.#isForeign() && !this.#isEndless) {
+        strangers = await this.#strangers(prober);
+        await this.#elsewhere(lost);
+      }
+    } catch (error) {
+      problem = error instanceof LineGone ? `the line was lost: ${error.message}` : describe(error);
+    } finally {
+      await this.#close();
+    }
+    const { counts } = this.#stats;
+    return {
+      name: this.#o.name,
+      setting,
+      problem,
+      spoken: this.#spoken,
+      noise,
+      isEndless: this.#isEndless,
+      echoes: counts.echoes,
+      waitMs: this.#o.waitMs,
+      units: seen.map((one) => this.#unit(one)),
+      strangers,
+    };
+  }
+
+  async #open(setting: Setting): Promise<Prober> {
+    await this.#close();
+    const line = await this.#o.open(setting);
+    this.#line = line;
+    const [book, stats, framing, real] = [this.#book, this.#stats, this.#framing, this.#o.real];
+    return new Prober({ line, speed: speedOf(setting), framing, book, stats, real });
+  }
+
+  async #close(): Promise<void> {
+    const line = this.#line;
+    this.#line = null;
+    await line?.close();
+  }
+
+  #hear(): void {
+    this.#spoken.push(...this.#framing.take());
+  }
+
+  #isForeign(): boolean {
+    return this.#spoken.filter(({ how }) => how === 'foreign').length >= 2;
+  }
+
+  async #rounds(prober: Prober, seen: readonly Seen[]): Promise<void> {
+    const { real, signal } = this.#o;
+    const endMs = real.monotonicMs() + LOOK_MS + LOOK_EACH_MS * seen.length;
+    while (real.monotonicMs() < endMs) {
+      const startMs = real.monotonicMs();
+      for (const one of seen) {
+        if (signal.aborted || this.#isForeign() || this.#isEndless) return;
+        if (one.answered > 0 || one.silent < MOST_SILENT) await this.#question(prober, one);
+      }
+      if (seen.every((one) => one.answered === 0 && one.silent >= MOST_SILENT)) break;
+      // Heard at once: how late an answer is can be told only then.
+      await prober.listen(startMs + ROUND_MS - real.monotonicMs(), signal);
+      this.#hear();
+    }
+    // The last ones that were not answered may be on their way.
+    await prober.listen(this.#o.waitMs, signal);
+    this.#hear();
+  }
+
+  /** One of the reads that a poll consists of, of those whose shape is free; none when all are held back. */
+  async #question(prober: Prober, one: Seen): Promise<void> {
+    const { unit, profile } = one.meter;
+    const { real, waitMs } = this.#o;
+    const now = real.monotonicMs();
+    const ways = one.plan.map((request) => [request, ...variants(request, profile, COST)]);
+    const free = ways.map((list) => list.find(({ function: fn, count }) => prober.freeAt(unit, fn, count) <= now));
+    const turn = free.map((_, i) => (one.next + i) % free.length).find((i) => free[i] !== undefined);
+    const request = turn === undefined ? undefined : free[turn];
+    if (turn === undefined || !request) return;
+    one.next = turn + 1;
+    const { function: fn, address, count } = request;
+    one.asked++;
+    const heard = await prober.ask({ unit, fn, address, count }, one.silent > 0 ? waitMs : Math.min(USUAL_MS, waitMs));
+    this.#hear();
+    switch (heard.what) {
+      case 'answer':
+        one.answered++;
+        one.slowestMs = Math.max(one.slowestMs, heard.waitedMs);
+        this.#take(one, turn, { function: fn, address, data: heard.data });
+        break;
+      case 'exception':
+        one.exceptions.push(heard.code);
+        break;
+      case 'damaged':
+        one.damaged++;
+        this.#isEndless = heard.isEndless;
+        break;
+      case 'silence':
+        one.silent++;
+    }
+  }
+
+  #take(one: Seen, turn: number, block: Block): void {
+    const { profile } = one.meter;
+    const atMs = this.#o.real.monotonicMs();
+    one.blocks.set(turn, block);
+    const key = `${block.function} ${block.address} ${block.data.length}`;
+    one.replies.set(key, [...(one.replies.get(key) ?? []), { atMs, text: toHex(block.data) }]);
+    const { importWh, exportWh, resolutionWh: stepWh } = decodeSample(profile, [block]);
+    const { powerW } = decodeSample(profile, [...one.blocks.values()]);
+    one.readings.push({ atMs, importWh, exportWh, powerW, stepWh });
+  }
+
+  /** Units nobody configured. */
+  async #strangers(prober: Prober): Promise<number[]> {
+    const { meters, signal } = this.#o;
+    const units: number[] = [];
+    for (const unit of STRANGERS) {
+      if (signal.aborted || meters.some((meter) => meter.unit === unit)) continue;
+      if (await this.#answers(prober, unit)) units.push(unit);
+    }
+    return units;
+  }
+
+  async #elsewhere(lost: readonly Seen[]): Promise<void> {
+    const { setting, settings, signal } = this.#o;
+    for (const other of settings) {
+      if (sameSetting(other, setting)) continue;
+      const open = lost.filter(({ elsewhere }) => elsewhere === null);
+      if (open.length === 0 || signal.aborted) return;
+      const prober = await this.#open(other);
+      for (const one of open) if (await this.#answers(prober, one.meter.unit)) one.elsewhere = other;
+    }
+  }
+
+  async #answers(prober: Prober, unit: number): Promise<boolean> {
+    const now = this.#o.real.monotonicMs();
+    const at = (count: number) => Math.max(now, prober.freeAt(unit, 4, count));
+    const count = LENGTHS.reduce((a, b) => (at(b) < at(a) ? b : a));
+    const heard = await prober.ask({ unit, fn: 4, address: 0, count }, ELSEWHERE_MS);
+    this.#hear();
+    return heard.what === 'answer' || heard.what === 'exception';
+  }
+
+  #unit(seen: Seen): UnitObservation {
+    const { meter, asked, answered, damaged, silent, slowestMs, exceptions, readings, elsewhere, blocks } = seen;
+    const { profile, unit, name } = meter;
+    return {
+      unit,
+      meter: name,
+      model: `${profile.manufacturer} ${profile.models.join(', ')}`,
+      asked,
+      answered,
+      damaged,
+      silent,
+      exceptions,
+      slowestMs,
+      latestMs: this.#book.longestLatenessMs(unit),
+      against: blocks.size === seen.plan.length ? judgeProbe(profile, [...blocks.values()]).against : null,
+      readings,
+      sameForMs: sameFor(seen),
+      elsewhere,
+    };
+  }
+}
+
+const FEWEST_SAME = 5;
+
+/** For how long everything that a meter said was the same; null when something moved, or too little was said. */
+function sameFor({ replies }: Seen): number | null {
+  const lists = [...replies.values()].filter((list) => list.length > 1);
+  const count = lists.reduce((sum, list) => sum + list.length, 0);
+  if (count < FEWEST_SAME || lists.some((list) => list.some(({ text }) => text !== list[0]?.text))) return null;
+  const times = lists.flat().map(({ atMs }) => atMs);
+  return Math.max(...times) - Math.min(...times);
+}
+
+/** What a poll reads, and what the probe needs. */
+const wantedOf = (profile: ModbusProfile) => [...new Set([...polledRegisters(profile), ...probeRegisters(profile)])];
+
+/** Only an order of costs: what is read in one request. */
+const COST: LineCost = { charTimeUs: 1_042, turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' };

@@ -1,0 +1,94 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type PtyBus, simulateMeter, startPtyBus } from '@gridtokenx/simulators';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { enrol, init } from '../../src/commands.js';
+import { doctor } from '../../src/commissioning/doctor-command.js';
+import { scanCommandOf } from '../../src/commissioning/options.js';
+import { scan } from '../../src/commissioning/scan-command.js';
+import { loadConfig } from '../../src/config.js';
+
+const OWNER = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin';
+let folder: string;
+let bus: PtyBus | null = null;
+const said: string[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'scan-'));
+  said.length = 0;
+  vi.spyOn(console, 'log').mockImplementation((text) => void said.push(String(text)));
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said.push(String(text).trimEnd());
+    return true;
+  });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await bus?.close();
+  bus = null;
+  rmSync(folder, { recursive: true });
+});
+
+const base = () => {
+  const file = join(folder, 'site.yaml');
+  const text = `network_id: "0011223344556677"\ndata_dir: ${join(folder, 'data')}\nname: home-1\nbroker: { url: "mqtt://127.0.0.1:1", name: dev }\noracles: [{ key: "${OWNER}" }]\n`;
+  writeFileSync(file, text);
+  return file;
+};
+const site = { owner: OWNER, zone: 1, exportLimitW: 10_000, importLimitW: 20_000, yes: true, model: [], profile: [] };
+
+test('five unknown meters on a real pty, and a configuration that runs', { timeout: 180_000 }, async () => {
+  const meters = [
+    simulateMeter({ profile: 'carlo-gavazzi-em24-rs485', unit: 3, settings: { baud: 9_600 }, turnaroundMs: [15, 50] }),
+    simulateMeter({ profile: 'orno-or-we-525', unit: 8, settings: { baud: 9_600 } }),
+    simulateMeter({ profile: 'abb-b2x', unit: 2, settings: { baud: 19_200 } }),
+    simulateMeter({ profile: 'chint-dtsu666-a', unit: 6, settings: { baud: 38_400 } }),
+    simulateMeter({ profile: 'dzg-dvh4013', unit: 10, settings: { baud: 4_800 } }),
+  ];
+  bus = startPtyBus({ meters, link: join(folder, 'port') });
+  const out = join(folder, 'gateway.yaml');
+  const options = { ...site, out, base: base(), expect: 5, serial: ['8=4711'] };
+  const command = scanCommandOf(bus.path, { ...options, model: ['8=OR-WE-525'] });
+  await scan(command, new AbortController().signal);
+  const found = said.filter((text) => text.startsWith('found after'));
+  expect(found).toHaveLength(5);
+  expect(found.map((text) => /profile ([a-z0-9-]+)/.exec(text)?.[1]).sort()).toEqual(
+    ['abb-b2x', 'carlo-gavazzi-em24-rs485', 'chint-dtsu666-a', 'dzg-dvh4013', 'orno-or-we-525'].sort(),
+  );
+  expect(bus.line.writes).toBe(0);
+  // The two of one speed are in it, the others are named.
+  const config = loadConfig(out);
+  expect(config.meters.map(({ unit, serial }) => [unit, serial])).toEqual([
+    [3, '10000003'],
+    [8, '4711'],
+  ]);
+  expect(readFileSync(out, 'utf8').match(/# Not in this configuration/g)).toHaveLength(3);
+  await expect(scan(command, new AbortController().signal)).rejects.toThrow(/exists: .*--force/);
+
+  said.length = 0;
+  expect([await doctor(config, undefined, new AbortController().signal), said.at(-1)]).toEqual([
+    true,
+    'line: all is well',
+  ]);
+  await init(config);
+  await enrol(config, join(folder, 'enrolment.json'));
+  expect(JSON.parse(readFileSync(join(folder, 'enrolment.json'), 'utf8'))).toMatchObject([
+    { name: 'meter-3', import_wh: '1234500' },
+    { name: 'meter-8', import_wh: '1234560' },
+  ]);
+  expect(bus.line.writes).toBe(0);
+});
+
+test('a scan names another master on a real pty, and the doctor a port that is locked', {
+  timeout: 60_000,
+}, async () => {
+  const meter = simulateMeter({ profile: 'eastron-sdm630', unit: 1, settings: { baud: 9_600 } });
+  const secondMaster = { everyMs: 500, unit: 1, fn: 4, address: 0, count: 2 } as const;
+  bus = startPtyBus({ meters: [meter], link: join(folder, 'port'), secondMaster });
+  const out = join(folder, 'gateway.yaml');
+  const command = scanCommandOf(bus.path, { ...site, out, base: base(), serial: [] });
+  await expect(scan(command, new AbortController().signal)).rejects.toThrow(
+    /another device polls meters on this line \(unit 1/,
+  );
+});
