@@ -20,7 +20,7 @@ import { readFrames } from './adapters/frames/ring.js';
 import type { MeterKey } from './adapters/keys/key-store.js';
 import type { GatewayConfig, MeterConfig } from './config.js';
 import { pointEnrolment, pointKeys } from './points.js';
-import { type MeterReader, type MeterSample, ReadError } from './ports.js';
+import { type MeterReader, type MeterSample, ReadError, ReadFailure } from './ports.js';
 import {
   framesDir,
   identityOf,
@@ -111,12 +111,14 @@ function enrolmentOf(
 }
 
 async function readPatiently(reader: MeterReader, name: string): Promise<MeterSample> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1; ; ) {
     try {
       return await reader.read();
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
-      if (attempt === ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
+      // A bus that listens after a start was not asked; it does so for a while and not for ever.
+      if (error.failure !== ReadFailure.resting) attempt++;
+      if (attempt > ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
       await new Promise<void>((resolve) => realTime.schedule(ENROL_RETRY_MS, resolve));
     }
   }
