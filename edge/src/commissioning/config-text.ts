@@ -29,8 +29,8 @@ export interface ConfigTextOptions {
   readonly base: Readonly<Record<string, unknown>> | null;
   /** Whether the device behind an address has no units of its own. */
   readonly answersToAll: boolean;
-  /** Why the gateway cannot bill by a profile; null when it can. */
-  readonly refusal: (profile: string) => string | null;
+  /** Why the gateway cannot bill by a fit; null when it can. */
+  readonly refusal: (fit: Fit) => string | null;
 }
 
 /** A meter that goes into the configuration, with what nobody has said of it yet. */
@@ -47,12 +47,12 @@ const fillIn = (what: string) => `${TO_FILL_IN} ${what}`;
  */
 export function chooseMeters(
   found: readonly Found[],
-  refusal: (profile: string) => string | null,
+  refusal: (fit: Fit) => string | null,
 ): { readonly setting: Setting | null; readonly chosen: readonly Chosen[]; readonly left: readonly string[] } {
   const left: string[] = [];
   const usable: Chosen[] = [];
   for (const one of found) {
-    const fits = one.fits.filter(({ profile, unfit }) => unfit === null && refusal(profile) === null);
+    const fits = one.fits.filter((fit) => fit.unfit === null && refusal(fit) === null);
     if (fits.length > 0) usable.push({ found: one, fits });
     else left.push(`${whereText(one)}: ${whyNot(one, refusal)}`);
   }
@@ -74,10 +74,10 @@ export function chooseMeters(
   };
 }
 
-function whyNot({ fits }: Found, refusal: (profile: string) => string | null): string {
+function whyNot({ fits }: Found, refusal: (fit: Fit) => string | null): string {
   const [first] = fits;
   if (!first) return 'it answers, but no profile fits: write one (docs/meters.md), or take another meter';
-  return `${nameOf(fits)}: ${first.unfit ?? refusal(first.profile)}`;
+  return `${nameOf(fits)}: ${first.unfit ?? refusal(first)}`;
 }
 
 export const whereText = ({ unit, setting }: Found): string => `unit ${unit} at ${settingText(setting)}`;
@@ -144,6 +144,7 @@ function meterOf(chosen: Chosen, answers: Answers, site: Site): Record<string, u
     unit,
     poll_seconds: 60,
     owner: site.owner ?? fillIn("the owner's wallet"),
+    ...(fit?.exportOnly ? { source: 'solar', role: 'production' } : {}),
     zone: site.zone ?? fillIn('the zone, a number from the utility'),
     export_limit_w: site.exportLimitW ?? fillIn('the most that the connection can feed in, W'),
     import_limit_w: site.importLimitW ?? fillIn('the most that the connection can draw, W'),

@@ -40,9 +40,15 @@ export async function doctor(config: GatewayConfig, only: string | undefined, si
 
 async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSignal): Promise<Finding[]> {
   const { target, setting } = placeOf(bus);
-  const meters = config.meters
-    .filter((meter) => meter.bus === bus.name)
-    .map((meter) => ({ name: meter.name, unit: meter.unit, profile: profileOf(meter) }));
+  const here = config.meters.filter((meter) => meter.bus === bus.name);
+  const meters = here.flatMap((meter) => {
+    const profile = profileOf(meter);
+    // Where a SunSpec device has its registers is only known when it was asked: `run` says how it is.
+    return profile.protocol === 'modbus' ? [{ name: meter.name, unit: meter.unit, profile }] : [];
+  });
+  for (const { name } of here)
+    if (!meters.some((meter) => meter.name === name))
+      console.log(`note: ${name} is a SunSpec device and is not looked at`);
   console.error(`${bus.name} (${settingText(setting)}): looking at ${meters.length} meters, by reads only`);
   const observation = await examine({
     name: bus.name,

@@ -1,10 +1,12 @@
 import { createHash, randomInt } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { Role } from '@gridtokenx/protocol';
 import { realTime } from '../adapters/clock/real-time.js';
 import { loadProfiles, loadSunspecModels } from '../adapters/profiles/files.js';
 import type { MeterConfig } from '../config.js';
 import { BusStats } from '../domain/bus/stats.js';
 import { defaultsOf } from '../domain/scan/defaults.js';
+import type { Fit } from '../domain/scan/identify.js';
 import { networkPlan, type Stage, serialPlan } from '../domain/scan/plan.js';
 import { newState, Scan, type ScanState } from '../domain/scan/scan.js';
 import { EVERY_UNIT_TEXT, NOTHING_TEXT, NOTHING_THERE_TEXT, ScanStopped } from '../domain/scan/words.js';
@@ -99,10 +101,10 @@ function targetOf(port: string): Target {
   }
 }
 
-/** Why `run` would refuse a profile. */
-function refusal(profile: string): string | null {
+/** Why `run` would refuse a meter. */
+function refusal({ profile, exportOnly }: Fit): string | null {
   try {
-    profileOf({ name: '', profile } as MeterConfig);
+    profileOf({ name: '', profile, role: exportOnly ? Role.production : Role.point } as MeterConfig);
     return null;
   } catch (error) {
     if (error instanceof StartError) return error.message.replace(/^meter : /, '');

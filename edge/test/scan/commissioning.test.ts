@@ -1,3 +1,4 @@
+import { Role } from '@gridtokenx/protocol';
 import { describe, expect, test } from 'vitest';
 import { chooseMeters, configText } from '../../src/commissioning/config-text.js';
 import { scanCommandOf } from '../../src/commissioning/options.js';
@@ -26,6 +27,7 @@ const sdm630: Fit = {
   serial: '4711',
   importWh: '1234560',
   exportWh: '0',
+  exportOnly: false,
   unfit: null,
 };
 const found = (unit: number, baud: number, ...fits: Fit[]): Found => ({
@@ -104,6 +106,12 @@ describe('the configuration that a scan writes', () => {
       parseConfig(configText(options([one], { target, answersToAll })), 'f').buses[0];
     expect(bus(false)).toMatchObject({ transport: 'tcp', host: '10.0.0.5', port: 502, converter: true });
     expect(bus(true)).toMatchObject({ converter: false });
+  });
+
+  test('makes an inverter a production meter', () => {
+    const inverter = { ...sdm630, profile: 'sunspec-inverter', model: 'X', exportOnly: true };
+    const config = parseConfig(configText(options([found(7, 9_600, inverter)])), 'f');
+    expect(config.meters[0]).toMatchObject({ profile: 'sunspec-inverter', role: Role.production });
   });
 
   test('is safe whatever a meter says of itself', () => {

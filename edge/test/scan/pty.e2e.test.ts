@@ -49,7 +49,7 @@ const site = { owner: OWNER, zone: 1, exportLimitW: 10_000, importLimitW: 20_000
 
 test('five unknown meters on a real pty, and a configuration that runs', { timeout: 180_000 }, async () => {
   const meters = [
-    simulateMeter({ profile: 'carlo-gavazzi-em24-rs485', unit: 3, settings: { baud: 9_600 }, turnaroundMs: [15, 50] }),
+    simulateMeter({ profile: 'orno-or-we-516', unit: 3, settings: { baud: 9_600 }, turnaroundMs: [15, 50] }),
     simulateMeter({ profile: 'orno-or-we-525', unit: 8, settings: { baud: 9_600 } }),
     simulateMeter({ profile: 'abb-b2x', unit: 2, settings: { baud: 19_200 } }),
     simulateMeter({ profile: 'chint-dtsu666-a', unit: 6, settings: { baud: 38_400 } }),
@@ -57,19 +57,19 @@ test('five unknown meters on a real pty, and a configuration that runs', { timeo
   ];
   bus = startPtyBus({ meters, link: join(folder, 'port') });
   const out = join(folder, 'gateway.yaml');
-  const options = { ...site, out, base: base(), expect: 5, serial: ['8=4711'] };
-  const command = scanCommandOf(bus.path, { ...options, model: ['8=OR-WE-525'] });
+  const options = { ...site, out, base: base(), expect: 5, serial: ['3=4710', '8=4711'] };
+  const command = scanCommandOf(bus.path, { ...options, model: ['3=OR-WE-516', '8=OR-WE-525'] });
   await scan(command, new AbortController().signal);
   const found = said.filter((text) => text.startsWith('found after'));
   expect(found).toHaveLength(5);
   expect(found.map((text) => /profile ([a-z0-9-]+)/.exec(text)?.[1]).sort()).toEqual(
-    ['abb-b2x', 'carlo-gavazzi-em24-rs485', 'chint-dtsu666-a', 'dzg-dvh4013', 'orno-or-we-525'].sort(),
+    ['abb-b2x', 'orno-or-we-516', 'chint-dtsu666-a', 'dzg-dvh4013', 'orno-or-we-525'].sort(),
   );
   expect(bus.line.writes).toBe(0);
   // The two of one speed are in it, the others are named.
   const config = loadConfig(out);
   expect(config.meters.map(({ unit, serial }) => [unit, serial])).toEqual([
-    [3, '10000003'],
+    [3, '4710'],
     [8, '4711'],
   ]);
   expect(readFileSync(out, 'utf8').match(/# Not in this configuration/g)).toHaveLength(3);
@@ -83,7 +83,7 @@ test('five unknown meters on a real pty, and a configuration that runs', { timeo
   await gateway('init', '--config', out);
   await gateway('enrol', '--config', out, '--out', join(folder, 'enrolment.json'));
   expect(JSON.parse(readFileSync(join(folder, 'enrolment.json'), 'utf8'))).toMatchObject([
-    { name: 'meter-3', import_wh: '1234500' },
+    { name: 'meter-3', import_wh: '1234567' },
     { name: 'meter-8', import_wh: '1234560' },
   ]);
   expect(bus.line.writes).toBe(0);

@@ -25,6 +25,8 @@ export interface Fit {
   readonly serial: string | null;
   readonly importWh: string | null;
   readonly exportWh: string | null;
+  /** It counts what it feeds and not what it draws: a production meter. */
+  readonly exportOnly: boolean;
   /** Why it cannot be billed; null when it can. */
   readonly unfit: string | null;
 }
@@ -145,6 +147,7 @@ async function weigh(
     serial: serial === null || /^0*$/.test(serial) ? null : serial,
     importWh: importWh?.toString() ?? null,
     exportWh: exportWh?.toString() ?? null,
+    exportOnly: map.bills.export && !map.bills.import,
     unfit: unfitness(map.bills, billingFault(sample)),
   };
 }
@@ -152,7 +155,6 @@ async function weigh(
 function unfitness(bills: { readonly import: boolean; readonly export: boolean }, fault: string | null): string | null {
   if (!bills.import && !bills.export) return 'it counts only the sum of both directions';
   if (!bills.export) return 'no register for export is known';
-  if (!bills.import) return 'no register for import is known';
   return fault;
 }
 
