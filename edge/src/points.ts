@@ -4,7 +4,7 @@ import type { KeyStore, MeterKey } from './adapters/keys/key-store.js';
 import type { GatewayConfig, MeterConfig, PointConfig } from './config.js';
 import type { MeterLog } from './domain/meter-log.js';
 import type { MeterState } from './domain/meter-state.js';
-import { Point, type Side } from './domain/point.js';
+import { type Fate, Point, type Side } from './domain/point.js';
 import type { RecoveredMeter } from './domain/recovery.js';
 import type { Logger, RealTime } from './ports.js';
 
@@ -97,7 +97,12 @@ export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bi
 }
 
 /** The running point. */
-export function pointOf(found: SetUpPoint, real: RealTime, logger: Logger): Point {
+export function pointOf(
+  found: SetUpPoint,
+  fate: (meterId: string, seq: bigint) => Fate,
+  real: RealTime,
+  logger: Logger,
+): Point {
   const { config, log, recovered, inputs, meters } = found;
   const named = ({ id, config: { name } }: { id: string; config: MeterConfig }) => ({ id, name });
   return new Point({
@@ -106,6 +111,7 @@ export function pointOf(found: SetUpPoint, real: RealTime, logger: Logger): Poin
     recovered,
     inputs,
     meters: { production: named(meters.production), consumption: named(meters.consumption) },
+    fate,
     real,
     logger,
   });

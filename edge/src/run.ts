@@ -27,6 +27,7 @@ import { busProblems, busView } from './domain/bus/words.js';
 import { Gateway, type Metered } from './domain/gateway.js';
 import { Meter } from './domain/meter.js';
 import { Outbox } from './domain/outbox.js';
+import type { Fate } from './domain/point.js';
 import { Uplink } from './domain/uplink.js';
 import { pause } from './domain/wait.js';
 import { pointFeed, pointOf } from './points.js';
@@ -91,7 +92,11 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const acksPath = join(config.data_dir, 'state', 'acks.json');
   const saved = await nodeDisk.read(acksPath);
   if (saved) acks.restore(Buffer.from(saved).toString('utf8'));
-  const points = found.points.map((point) => ({ found: point, point: pointOf(point, realTime, log) }));
+  const fate = (meter: string, seq: bigint): Fate => {
+    if (acks.acknowledged(meter) < seq) return 'open';
+    return gateway.excluded(meter, seq) ? 'refused' : 'acknowledged';
+  };
+  const points = found.points.map((point) => ({ found: point, point: pointOf(point, fate, realTime, log) }));
   const feed = pointFeed(points);
   const meters: Metered[] = [
     ...found.meters.map((meter) => meterOf(config, meter, { clock, log, metrics, frames })),

@@ -19,7 +19,7 @@ import { systemRandom } from '../src/adapters/random.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { MeterLog } from '../src/domain/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
-import { PairBook, Point, type Side } from '../src/domain/point.js';
+import { type Fate, PairBook, Point, type Side } from '../src/domain/point.js';
 import { RecoveryScan } from '../src/domain/recovery.js';
 import type { MeterSample } from '../src/ports.js';
 import { MemoryDisk } from './support/memory-disk.js';
@@ -54,6 +54,7 @@ async function startRun(disk: MemoryDisk, published: Published[], spoil = false)
   const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [toHex(id), from])));
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
   let point: Point | null = null;
+  const fates = new Map<string, Fate>();
   const logOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
     new MeterLog({ networkId: NETWORK, meterId: id }, state, scan.result(toHex(id)), {
       signer: ed25519Signer(new Uint8Array(32).fill(seed)),
@@ -107,6 +108,7 @@ async function startRun(disk: MemoryDisk, published: Published[], spoil = false)
       production: scan.result(toHex(IDS.production)).inputs,
       consumption: scan.result(toHex(IDS.consumption)).inputs,
     },
+    fate: (meter, seq) => fates.get(`${meter}/${seq}`) ?? fates.get('*') ?? 'acknowledged',
     real: time,
     logger: { info: () => {}, warn: () => {}, error: () => {} },
   });
@@ -123,6 +125,7 @@ async function startRun(disk: MemoryDisk, published: Published[], spoil = false)
     logs,
     log,
     point,
+    fates,
     time,
     spool,
     gate: (open: boolean) => {
@@ -193,6 +196,32 @@ describe('a point of two meters', () => {
     await run.time.advance(0);
     expect(run.point.problems()).toEqual([
       `point home waits for its consumption meter house: no statement since 2026-01-01T09:45 UTC`,
+    ]);
+    await run.stop();
+  });
+
+  test('waits until oracles have acknowledged what it is derived from, and leaves out what they refused', async () => {
+    const published: Published[] = [];
+    const run = await startRun(new MemoryDisk(), published);
+    const both = async (i: number, produced: number, consumed: number) => {
+      await run.state('production', FIRST + i, 0, produced);
+      await run.state('consumption', FIRST + i, consumed, 0);
+      await run.time.advance(0);
+    };
+    await both(0, 0, 0);
+    run.fates.set('*', 'open');
+    await both(1, 500, 0);
+    await both(2, 500, 400);
+    await run.time.advance(2_000);
+    expect(lines(published)).toEqual([[0, 0, 0, GOOD]]);
+    const refused = statementsOf(published, IDS.production).find(({ window }) => window === FIRST + 1);
+    run.fates.set(`${toHex(IDS.production)}/${refused?.seq}`, 'refused');
+    run.fates.set('*', 'acknowledged');
+    await run.time.advance(2_000);
+    // One span over both windows: 500 out and 400 in are 100 out.
+    expect(lines(published)).toEqual([
+      [0, 0, 0, GOOD],
+      [2, 0, 100, GOOD],
     ]);
     await run.stop();
   });
@@ -289,6 +318,7 @@ describe('a point of two meters', () => {
       recovered: { ...recovered, lastStatement: statementsOf(published).at(-1) ?? null },
       meters: { production: { id: 'a', name: 'pv' }, consumption: { id: 'b', name: 'house' } },
       inputs: { production: [], consumption: [] },
+      fate: () => 'acknowledged',
       real: run.time,
       logger: { info: () => {}, warn: () => {}, error: () => {} },
     });
@@ -305,6 +335,7 @@ describe('a point of two meters', () => {
 });
 
 const input = (window: number, importWh: number, exportWh: number) => ({
+  seq: BigInt(window),
   window,
   importWh: BigInt(importWh),
   exportWh: BigInt(exportWh),
@@ -428,7 +459,7 @@ describe('what waits', () => {
     book.add('consumption', input(5_000, 0, 0));
     expect(book.next()).toBeNull();
     book.add('consumption', input(9_999, 0, 0));
-    expect(book.next()?.[0]).toMatchObject({ window: 9_999, exportWh: 9_999n });
+    expect(book.next()?.production).toMatchObject({ window: 9_999, exportWh: 9_999n });
     book.pass(9_999);
     expect(book.next()).toBeNull();
   });

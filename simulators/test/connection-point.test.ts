@@ -166,6 +166,7 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
     recovered: { enrolment, lastStatement: null } as unknown as RecoveredMeter,
     meters: { production: { id: 'a', name: 'pv' }, consumption: { id: 'b', name: 'house' } },
     inputs: { production: [], consumption: [] },
+    fate: () => 'acknowledged',
     real: { schedule: () => () => {} } as unknown as RealTime,
     logger: { info: () => {}, warn: () => {}, error: () => {} },
   });
@@ -174,8 +175,10 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
   let [p, c] = [0, 0];
   for (let window = 0; window <= WINDOWS; window++) {
-    for (; made[p] && (made[p]?.window ?? 0) <= window; p++) point.take('production', made[p] as PointInput);
-    for (; used[c] && (used[c]?.window ?? 0) <= window; c++) point.take('consumption', used[c] as PointInput);
+    for (; made[p] && (made[p]?.window ?? 0) <= window; p++)
+      point.take('production', { ...(made[p] as PointInput), seq: 1n });
+    for (; used[c] && (used[c]?.window ?? 0) <= window; c++)
+      point.take('consumption', { ...(used[c] as PointInput), seq: 1n });
     if (window % 500 === 0 || window === WINDOWS) await turn();
   }
   stop.abort();

@@ -9,6 +9,7 @@ import {
   type PointStatement,
   pointStatement,
   type RegisterPair,
+  type Statement,
   windowEndMs,
 } from '@gridtokenx/protocol';
 import type { Logger, RealTime } from '../ports.js';
@@ -24,15 +25,22 @@ const BEHIND_WINDOWS = 4;
 const LOOK_MS = 500;
 
 export type Side = 'production' | 'consumption';
+const SIDES = ['production', 'consumption'] as const;
+
+/** A statement of one of the meters, with its seq. */
+export type SeqInput = PointInput & Pick<Statement, 'seq'>;
+
+/** What became of a message: *acknowledged* by enough oracles, *refused* for good, or neither yet. */
+export type Fate = 'acknowledged' | 'refused' | 'open';
 
 /** The good statements of both meters that have no counterpart yet. Pure. */
 export class PairBook {
-  readonly #waiting: Record<Side, PointInput[]> = { production: [], consumption: [] };
+  readonly #waiting: Record<Side, SeqInput[]> = { production: [], consumption: [] };
   /** Newest window of each meter, whatever its quality. */
   readonly newest: Record<Side, number | null> = { production: null, consumption: null };
 
   /** A statement of one of the meters; its windows rise. */
-  add(side: Side, input: PointInput): void {
+  add(side: Side, input: SeqInput): void {
     const newest = this.newest[side];
     if (newest !== null && input.window <= newest) return;
     this.newest[side] = input.window;
@@ -43,8 +51,9 @@ export class PairBook {
   }
 
   /** The oldest window that both have a good statement for; it stays until it is passed. */
-  next(): readonly [PointInput, PointInput] | null {
-    for (const pair of goodPairs(this.#waiting.production, this.#waiting.consumption)) return pair;
+  next(): Readonly<Record<Side, SeqInput>> | null {
+    for (const [p, c] of goodPairs(this.#waiting.production, this.#waiting.consumption))
+      return { production: p, consumption: c };
     const { production, consumption } = this.newest;
     // What both have gone beyond without a pair will never be one.
     if (production !== null && consumption !== null) this.pass(Math.min(production, consumption));
@@ -68,15 +77,17 @@ export interface PointOptions {
   readonly recovered: RecoveredMeter;
   readonly meters: Readonly<Record<Side, PointMeter>>;
   /** Statements of the meters that are in the spool and not derived from yet, windows rising. */
-  readonly inputs: Readonly<Record<Side, readonly PointInput[]>>;
+  readonly inputs: Readonly<Record<Side, readonly SeqInput[]>>;
+  /** What the oracles made of a meter's message. */
+  readonly fate: (meterId: string, seq: bigint) => Fate;
   readonly real: RealTime;
   readonly logger: Logger;
 }
 
 /**
  * A connection point that is derived from the statements of a production and a consumption meter (wire format: Two
- * meters instead of one). It counts only what is committed, and stores where it stands with each statement that it signs,
- * so that a run after a crash derives the same again.
+ * meters instead of one). It counts only what oracles have acknowledged, and stores where it stands with each statement that
+ * it signs, so that a run after a crash derives the same again.
  */
 export class Point {
   readonly name: string;
@@ -104,12 +115,11 @@ export class Point {
     const { state, isLost } = stateOf(options);
     this.#state = state;
     this.#isLost = isLost;
-    for (const side of ['production', 'consumption'] as const)
-      for (const input of options.inputs[side]) this.#book.add(side, input);
+    for (const side of SIDES) for (const input of options.inputs[side]) this.#book.add(side, input);
   }
 
   /** A statement of one of its meters was committed. */
-  take(side: Side, input: PointInput): void {
+  take(side: Side, input: SeqInput): void {
     this.#book.add(side, input);
     this.#wake();
   }
@@ -177,8 +187,15 @@ export class Point {
   async #closeNext(): Promise<boolean> {
     const pair = this.#book.next();
     if (!pair) return false;
-    const [production, consumption] = pair;
+    const { production, consumption } = pair;
     const { window } = production;
+    const fates = SIDES.map((side) => this.#o.fate(this.#o.meters[side].id, pair[side].seq));
+    // Registers never fall, so what an oracle may yet refuse must not be in them: it would stay in them for good.
+    if (fates.includes('refused')) {
+      this.#book.pass(window);
+      return true;
+    }
+    if (fates.includes('open')) return false;
     const isOver = window <= (this.#state?.window ?? -1) || window < (this.recovered.enrolment?.payload.window ?? 0);
     const closed = isOver ? null : this.#derive(production, consumption);
     if (closed) {
