@@ -36,6 +36,8 @@ import {
 
 const ENROL_ATTEMPTS = 20;
 const ENROL_RETRY_MS = 500;
+/** A line that is told apart by shape rests after a start: 12 times the first time-out, which may be 30 s. */
+const ENROL_REST_MS = 400_000;
 
 /** Makes the keys that are missing and prints the identity; the same again when everything is there. */
 export async function init(config: GatewayConfig): Promise<void> {
@@ -111,13 +113,14 @@ function enrolmentOf(
 }
 
 async function readPatiently(reader: MeterReader, name: string): Promise<MeterSample> {
+  const endMs = realTime.monotonicMs() + ENROL_REST_MS;
   for (let attempt = 1; ; ) {
     try {
       return await reader.read();
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
-      // A bus that listens after a start was not asked; it does so for a while and not for ever.
-      if (error.failure !== ReadFailure.resting) attempt++;
+      // A bus that only listens after a start was not asked.
+      if (error.failure !== ReadFailure.resting || realTime.monotonicMs() > endMs) attempt++;
       if (attempt > ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
       await new Promise<void>((resolve) => realTime.schedule(ENROL_RETRY_MS, resolve));
     }

@@ -80,6 +80,7 @@ export class ProfileReader implements LineReader {
     let time: { timeMs: number; uncertaintyMs: number | null } | null = null;
     for (const [i, planned] of this.#plan.entries()) {
       if (i > 0) await this.#rest();
+      if (i > 0 && planned.request.billing) await this.#untilFree(planned, endMs);
       try {
         const { address, data, frame } = await this.#ask(planned, endMs);
         blocks.push({ function: planned.request.function, address, data });
@@ -127,6 +128,19 @@ export class ProfileReader implements LineReader {
       this.#mayRepeat = false;
       await this.#rest();
       return read();
+    }
+  }
+
+  /** The second half of the energy is waited for within the poll: without it the first half is worth nothing. */
+  async #untilFree({ request, choices }: Planned, endMs: number): Promise<void> {
+    const { bus, unit, real } = this.#o;
+    if (!bus.isShared) return;
+    for (;;) {
+      const now = real.monotonicMs();
+      const times = choices.map(({ count }) => bus.book.freeAt(unit, request.function, 2 * count, now));
+      const freeMs = Math.min(...times);
+      if (freeMs <= now || freeMs >= endMs) return;
+      await new Promise<void>((resolve) => void real.schedule(Math.ceil(freeMs - now), resolve));
     }
   }
 
@@ -189,11 +203,28 @@ function largest(steps: readonly bigint[]): bigint {
 
 function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
   const billing = billingRegisters(profile).filter(({ key }) => key !== 'total');
-  return planReads(polledRegisters(profile), profile.limits, cost).map((request) => {
+  const plan = planReads(polledRegisters(profile), profile.limits, cost).map((request) => {
     const cover = request.billing
       ? billing.filter((register) => request.registers.includes(register))
       : request.registers;
     const others = variants(request, profile, cost, { cover });
     return { request, choices: [request, ...others].map(({ address, count }) => ({ address, count })) };
   });
+  return spread(plan);
+}
+
+/**
+ * Import and export that can each be asked for by one and the same length only: after each other the second would wait for
+ * a whole quarantine (no shape twice in a row), after a read of another length for a time-out.
+ */
+function spread(plan: readonly Planned[]): Planned[] {
+  const [first, second] = plan;
+  const shapeOf = (request: ReadRequest, count: number) => `${request.function} ${count}`;
+  const shapes = ({ request, choices }: Planned) => choices.map(({ count }) => shapeOf(request, count));
+  if (!first || !second?.request.billing) return [...plan];
+  const all = new Set([...shapes(first), ...shapes(second)]);
+  if (all.size > 1) return [...plan];
+  const between = plan.findIndex((one) => !one.request.billing && shapes(one).some((shape) => !all.has(shape)));
+  if (between < 0) return [...plan];
+  return [first, plan[between] as Planned, ...plan.filter((one, i) => i > 0 && i !== between && one !== first)];
 }
