@@ -27,7 +27,7 @@ const VALUES: readonly Choice[] = [40, 42, 44].map((count) => ({ address: 0, cou
 export async function play(seed: number, { reads, rates, isShort }: PlayOptions): Promise<Outcome> {
   const random = new Random(seed, 'misattribution');
   const clock = new EventClock();
-  const figures: Record<string, number> = {};
+  const figures: Record<string, number> = { wrong: 0 };
   const count = (what: string, by = 1) => {
     figures[what] = (figures[what] ?? 0) + by;
   };

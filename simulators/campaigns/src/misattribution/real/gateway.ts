@@ -35,7 +35,7 @@ export interface GatewayReads {
 /** Reads a line through the gateway's own adapters, as fast as it lets itself be read; any wrong value is a fault. */
 export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
   const { row, random, units, reads, isRight, onWait } = options;
-  const figures: Record<string, number> = {};
+  const figures: Record<string, number> = { [`${row}: wrong`]: 0 };
   const faults: string[] = [];
   const bus = gatewayBus(options);
   onWaits(bus, onWait);
