@@ -18,7 +18,8 @@ import {
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import { DiscontinuityReason, MeterLog } from '../src/domain/meter-log.js';
+import { MeterLog } from '../src/domain/meter-log.js';
+import { DiscontinuityReason } from '../src/domain/meter-payloads.js';
 import { decodeState, encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
 import { RecoveryScan } from '../src/domain/recovery.js';
 import type { MeterSample, Spool } from '../src/ports.js';

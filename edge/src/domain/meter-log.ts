@@ -4,7 +4,6 @@ import {
   encodeSign1,
   GapReason,
   Kind,
-  MAX_U16,
   MAX_U32,
   MerkleBuilder,
   type Payload,
@@ -12,8 +11,6 @@ import {
   type PointStatement,
   Quality,
   type Signer,
-  SYNCHRONISED_UNCERTAINTY_MS,
-  sha256,
   shortHash,
   sigStructure,
   toHex,
@@ -21,6 +18,17 @@ import {
 } from '@gridtokenx/protocol';
 import type { Counters, MeterSample, ReadingClock, Spool } from '../ports.js';
 import { Serial } from './lock.js';
+import {
+  clockQuality,
+  type DiscontinuityReason,
+  discontinuityEvent,
+  type EventFields,
+  eventPayload,
+  type MeterIdentity,
+  type Place,
+  readingPayload,
+  statementOf,
+} from './meter-payloads.js';
 import type { MeterState } from './meter-state.js';
 import { type RecoveredMeter, withoutDeclared } from './recovery.js';
 import { SeqAllocator } from './seq.js';
@@ -28,10 +36,6 @@ import { type ClosedWindow, WindowBook } from './windows.js';
 
 /** A jump of seq by more than this is no restored image but an error or an attack (wire format: Acks). */
 const MOST_JUMP = 1n << 32n;
-
-/** `detail` of event 5: the registers fell, or another meter answers. Stable numbers. */
-export const DiscontinuityReason = { fell: 1, anotherMeter: 2 } as const;
-export type DiscontinuityReason = (typeof DiscontinuityReason)[keyof typeof DiscontinuityReason];
 
 export interface MeterLogPorts {
   readonly signer: Signer;
@@ -44,19 +48,6 @@ export interface MeterLogPorts {
   readonly store: (state: MeterState) => Promise<void>;
   /** Called after the commit of each message, in seq order of one meter. */
   readonly committed: (meter: string, message: Uint8Array, kind: number) => void;
-}
-
-export interface MeterIdentity {
-  readonly networkId: Uint8Array;
-  readonly meterId: Uint8Array;
-}
-
-/** What an event says beside its code; the rest is zero. */
-export interface EventFields {
-  readonly detail?: number;
-  readonly value?: bigint;
-  readonly data?: Uint8Array;
-  readonly quality?: number;
 }
 
 /**
@@ -174,6 +165,10 @@ export class MeterLog {
     if (rest <= range.last) await this.#declare(rest, range.last, GapReason.unused);
   }
 
+  #place(seq: bigint): Place {
+    return { identity: this.#identity, seq, prev: this.#prev, boots: this.#state.boots };
+  }
+
   /** Takes a seq for what `make` builds; one that comes to nothing is declared later, so that no hole stays open. */
   async #withSeq<T>(make: (seq: bigint) => T | Promise<T>): Promise<T> {
     const seq = await this.#seqs.take();
@@ -212,9 +207,9 @@ export class MeterLog {
   /** Signs a reading; resolves when it is committed. `good` = its registers count for the window. */
   async reading(sample: MeterSample, good: boolean): Promise<void> {
     const committed = await this.#serial.run(async () => {
-      const quality = this.#clockQuality(sample.uncertaintyMs) | (good ? 0 : Quality.discontinuity);
+      const quality = clockQuality(sample.uncertaintyMs) | (good ? 0 : Quality.discontinuity);
       await this.#declareAbandoned();
-      const payload = await this.#withSeq((seq) => this.#encodeReading(seq, sample, quality));
+      const payload = await this.#withSeq((seq) => readingPayload(this.#place(seq), sample, quality));
       this.#prev = shortHash(payload);
       this.#merkle.add(payload);
       const { timeMs, uncertaintyMs, importWh, exportWh } = sample;
@@ -222,25 +217,6 @@ export class MeterLog {
       return { done: this.#sign(payload, Kind.reading) };
     });
     await committed.done;
-  }
-
-  #encodeReading(seq: bigint, sample: MeterSample, quality: number): Uint8Array {
-    return encodePayload({
-      kind: Kind.reading,
-      ...this.#identity,
-      seq,
-      timeMs: BigInt(sample.timeMs),
-      importWh: sample.importWh,
-      exportWh: sample.exportWh,
-      powerW: sample.powerW,
-      voltageDv: sample.voltageDv,
-      frequencyChz: sample.frequencyChz,
-      timeUncertaintyMs: sample.uncertaintyMs,
-      quality,
-      bootCount: this.#state.boots & MAX_U16,
-      raw: sha256(sample.raw).slice(0, 4),
-      prev: this.#prev,
-    });
   }
 
   /** Signs an event; resolves when it is committed. */
@@ -251,19 +227,7 @@ export class MeterLog {
   async #event(code: number, fields: EventFields): Promise<void> {
     const { clock } = this.#ports;
     const payload = await this.#withSeq((seq) =>
-      encodePayload({
-        kind: Kind.event,
-        ...this.#identity,
-        seq,
-        timeMs: BigInt(clock.nowMs()),
-        code,
-        quality: this.#clockQuality(clock.uncertaintyMs()) | (fields.quality ?? 0),
-        bootCount: this.#state.boots,
-        detail: fields.detail ?? 0,
-        value: fields.value ?? 0n,
-        data: fields.data ?? new Uint8Array(16),
-        prev: this.#prev,
-      }),
+      eventPayload(this.#place(seq), { nowMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() }, code, fields),
     );
     this.#prev = shortHash(payload);
     await this.#sign(payload, Kind.event);
@@ -284,17 +248,8 @@ export class MeterLog {
     });
   }
 
-  #statement({ window, importWh, exportWh, quality, uncertaintyMs }: ClosedWindow): Promise<void> {
-    return this.#signStatement({
-      kind: Kind.statement,
-      window,
-      importWh,
-      exportWh,
-      readingCount: Math.min(this.#merkle.count, MAX_U16),
-      quality: quality | Quality.gatewaySigned,
-      timeUncertaintyMs: uncertaintyMs,
-      readingsRoot: this.#merkle.root(),
-    });
+  #statement(window: ClosedWindow): Promise<void> {
+    return this.#signStatement(statementOf(window, this.#merkle));
   }
 
   /**
@@ -337,12 +292,7 @@ export class MeterLog {
     return this.#serial.run(async () => {
       await this.#store({ discontinuity: { importWh: lastGood.importWh, exportWh: lastGood.exportWh } });
       this.windows.dropThrough(this.windows.closedThrough);
-      const data = new Uint8Array(16);
-      const view = new DataView(data.buffer);
-      view.setBigUint64(0, lastGood.importWh, true);
-      view.setBigUint64(8, now.exportWh, true);
-      const quality = Quality.discontinuity;
-      await this.#event(EventCode.registerDiscontinuity, { value: lastGood.exportWh, detail: reason, data, quality });
+      await this.#event(...discontinuityEvent(lastGood, now, reason));
     });
   }
 
@@ -396,11 +346,6 @@ export class MeterLog {
     await this.#signAndCommit(payload, kind);
     const name = kind === Kind.reading ? 'readings' : kind === Kind.statement ? 'statements' : 'events';
     this.#ports.counters.add(name, { meter: this.id });
-  }
-
-  #clockQuality(uncertaintyMs: number | null): number {
-    const synchronised = uncertaintyMs !== null && uncertaintyMs <= SYNCHRONISED_UNCERTAINTY_MS;
-    return Quality.gatewaySigned | (synchronised ? 0 : Quality.unsynchronised);
   }
 
   async #store(change: Partial<MeterState>): Promise<void> {

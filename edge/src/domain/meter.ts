@@ -10,7 +10,8 @@ import {
   type RealTime,
 } from '../ports.js';
 import { FrozenWatch } from './frozen.js';
-import { DiscontinuityReason, type MeterLog } from './meter-log.js';
+import type { MeterLog } from './meter-log.js';
+import { DiscontinuityReason } from './meter-payloads.js';
 import { Nameplate } from './nameplate.js';
 import { type LeastPeriod, planFor, slowWords } from './period.js';
 import type { RecoveredMeter } from './recovery.js';
