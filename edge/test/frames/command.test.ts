@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { realTime } from '../../src/adapters/clock/real-time.js';
+import { nodeDisk } from '../../src/adapters/disk/node-disk.js';
+import { framesOf } from '../../src/adapters/frames/line.js';
+import { FrameRing } from '../../src/adapters/frames/ring.js';
+import { frames } from '../../src/commands.js';
+import type { GatewayConfig } from '../../src/config.js';
+import { temporaryDirectory } from '../support/processes.js';
+
+const directory = temporaryDirectory();
+afterEach(() => {
+  vi.restoreAllMocks();
+  directory.remove();
+});
+
+test('the command prints what was kept on a real disk, of all meters or of one, and names those there are', async () => {
+  const config = {
+    data_dir: directory.path,
+    meters: [
+      { name: 'house', bus: 'cellar', unit: 1 },
+      { name: 'flat', bus: 'cellar', unit: 2 },
+    ],
+  } as unknown as GatewayConfig;
+  const ring = new FrameRing({ disk: nodeDisk, dir: join(directory.path, 'frames'), real: realTime });
+  for (const unit of [1, 2, 1]) {
+    const frame = Uint8Array.of(unit, 4, 2, 0, 7, 1, 2);
+    ring.keep({ timeMs: realTime.nowMs(), bus: 'cellar', unit, function: 4, address: 72, frame });
+  }
+  await ring.mark('cellar', 2);
+  await ring.flush();
+  let printed = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+  await frames(config, undefined);
+  const all = framesOf(printed).frames.map(({ unit }) => unit);
+  printed = '';
+  await frames(config, 'flat');
+  const one = framesOf(printed).frames.map(({ unit }) => unit);
+  vi.restoreAllMocks();
+  // What is kept for a discontinuity as well is printed once. Frames of one millisecond have no order.
+  expect(all.sort()).toEqual(expect.arrayContaining([1, 2]));
+  expect(one).toEqual([2]);
+  await expect(frames(config, 'barn')).rejects.toThrow('there is no meter "barn": the configuration has house, flat');
+});
