@@ -201,13 +201,20 @@ function largest(steps: readonly bigint[]): bigint {
   return most;
 }
 
+/** Lengths that hold all of a request beside its own: with two of them polls need no others, unless answers are late. */
+const WHOLE_VARIANTS = 3;
+
+/**
+ * The requests of a poll with what can stand in for each: first what holds all of it, so that no poll misses a value only
+ * because lengths take turns; then, for energy, what holds that alone.
+ */
 function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
   const billing = billingRegisters(profile).filter(({ key }) => key !== 'total');
   const plan = planReads(polledRegisters(profile), profile.limits, cost).map((request) => {
-    const cover = request.billing
-      ? billing.filter((register) => request.registers.includes(register))
-      : request.registers;
-    const others = variants(request, profile, cost, { cover });
+    const whole = variants(request, profile, cost, request.billing ? { most: WHOLE_VARIANTS } : {});
+    const cover = billing.filter((register) => request.registers.includes(register));
+    const energy = request.billing ? variants(request, profile, cost, { cover }) : [];
+    const others = [...whole, ...energy.filter(({ count }) => !whole.some((other) => other.count === count))];
     return { request, choices: [request, ...others].map(({ address, count }) => ({ address, count })) };
   });
   return spread(plan);

@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest';
+import { makeClient } from '../../src/adapters/modbus/library.js';
+import { ProfileReader } from '../../src/adapters/modbus/reader.js';
+import { Bus } from '../../src/domain/bus/bus.js';
+import { withCrc } from '../../src/domain/bus/crc.js';
+import { RtuFraming } from '../../src/domain/bus/framing.js';
+import { serialSpeed } from '../../src/domain/bus/line.js';
+import { ReadFailure } from '../../src/ports.js';
+import { limitsOf, registerAt } from '../support/registers.js';
+import { VirtualTime } from '../support/virtual-time.js';
+
+const PERIOD_MS = 2_000;
+
+/** A meter whose register at address n reads n; `answers` says whether it answers the request at hand. */
+function setUp(last: number, answers: (request: number) => boolean = () => true) {
+  const time = new VirtualTime();
+  const asked: { address: number; count: number }[] = [];
+  let input: Uint8Array = new Uint8Array(0);
+  const bus = new Bus({
+    name: 'bus',
+    open: async () => ({
+      async write(request: Uint8Array) {
+        const [unit = 0, fn = 0, high = 0, low = 0, , count = 0] = request;
+        const address = 256 * high + low;
+        asked.push({ address, count });
+        if (!answers(asked.length)) return;
+        const data = Array.from({ length: count }, (_, i) => [(address + i) >> 8, (address + i) & 0xff]).flat();
+        time.schedule(60, () => {
+          input = withCrc(Uint8Array.of(unit, fn, data.length, ...data));
+        });
+      },
+      read() {
+        const bytes = input;
+        input = new Uint8Array(0);
+        return bytes;
+      },
+      onArrival: () => {},
+      close: async () => {},
+    }),
+    makeClient,
+    real: time,
+    random: { bytes: (n) => new Uint8Array(n), fraction: () => 0 },
+    speed: serialSpeed(9_600, 'none', 1),
+    shapes: true,
+    makeFraming: (book) => new RtuFraming(book),
+    requestMs: 300,
+    connectMs: 1_000,
+    leastTimeoutMs: 100,
+    restMs: 0,
+  });
+  const reader = new ProfileReader({
+    bus,
+    unit: 1,
+    profile: {
+      registers: [registerAt('import', 4), registerAt('export', 5), registerAt('power', 8), registerAt('voltage', 2)],
+      limits: limitsOf({ readable: [{ function: 3, first: 0, last }], timeoutMinMs: 100, quarantineMs: 0 }),
+    },
+    needs: { import: true, export: true },
+    clock: time.clock,
+    real: time,
+    periodMs: PERIOD_MS,
+    cost: { charTimeUs: 1_042, turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' },
+  });
+  const poll = async () => {
+    const sample = reader.read().then(
+      (good) => ({ good, failure: null }),
+      ({ failure }: { failure: ReadFailure }) => ({ good: null, failure }),
+    );
+    await time.advance(PERIOD_MS);
+    return sample;
+  };
+  return { poll, asked };
+}
+
+test('lengths take turns and no poll misses a value for that', async () => {
+  const { poll, asked } = setUp(40);
+  for (let i = 0; i < 8; i++) {
+    const { good } = await poll();
+    expect(good).toMatchObject({ importWh: 4n, exportWh: 5n, powerW: 8, voltageDv: 20 });
+  }
+  const counts = asked.map(({ count }) => count);
+  expect(counts).toHaveLength(8);
+  expect(counts.every((count, i) => count !== counts[i - 1])).toBe(true);
+});
+
+test('where only the energy can be read by another length, that is what comes', async () => {
+  const { poll } = setUp(8);
+  const samples = [await poll(), await poll(), await poll()];
+  expect(samples.every(({ good }) => good?.importWh === 4n && good.exportWh === 5n)).toBe(true);
+});
+
+test('energy that does not come is asked for once more, with another length, and not a third time', async () => {
+  const { poll, asked } = setUp(40, (request) => request > 2);
+  expect((await poll()).failure).toBe(ReadFailure.timeout);
+  expect(asked).toHaveLength(2);
+  expect((await poll()).good).toMatchObject({ importWh: 4n, powerW: 8 });
+  expect(new Set(asked.map(({ count }) => count)).size).toBe(3);
+});
