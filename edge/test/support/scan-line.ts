@@ -22,6 +22,9 @@ export class ScanLine {
   readonly requests: { setting: Setting; frame: Uint8Array; atMs: number }[] = [];
   readonly opened: Setting[] = [];
   writes = 0;
+  /** What is on its way when the line is opened anew arrives there, at whatever setting. */
+  keepsBytes = false;
+  #last: OpenLine | null = null;
   /** Called for each request before any meter answers; true: no meter hears it. */
   intercept: (frame: Uint8Array, line: OpenLine) => boolean = () => false;
   /** Bends an answer: other bytes, another time. */
@@ -43,7 +46,9 @@ export class ScanLine {
 
   readonly open = async (setting: Setting): Promise<OpenLine> => {
     this.opened.push(setting);
-    const line = new OpenLine(this.#real, setting, (frame) => this.#asked(line, setting, frame));
+    const line: OpenLine = new OpenLine(this.#real, setting, (frame) => this.#asked(line, setting, frame));
+    if (this.keepsBytes) this.#last?.goesOnAs(line);
+    this.#last = line;
     this.onOpen(line);
     return line;
   };
@@ -77,6 +82,7 @@ export class OpenLine implements Line {
   readonly #asked: (frame: Uint8Array) => void;
   #input: number[] = [];
   #isClosed = false;
+  #next: OpenLine | null = null;
 
   constructor(real: RealTime, setting: Setting, asked: (frame: Uint8Array) => void) {
     this.#real = real;
@@ -91,9 +97,16 @@ export class OpenLine implements Line {
     for (let from = 0; from < bytes.length; from += piece) {
       const part = bytes.subarray(from, from + piece);
       this.#real.schedule(delayMs + (from + part.length) * charMs, () => {
-        if (!this.#isClosed) this.#input.push(...part);
+        this.#arrive(part);
       });
     }
+  }
+  goesOnAs(next: OpenLine): void {
+    this.#next = next;
+  }
+  #arrive(part: Uint8Array): void {
+    if (this.#next) this.#next.#arrive(part);
+    else if (!this.#isClosed) this.#input.push(...part);
   }
   async write(bytes: Uint8Array): Promise<void> {
     if (this.isGone) throw new LineGone('the port was unplugged');

@@ -48,6 +48,8 @@ type PlannedRead = Read & { readonly registers: readonly Register[] };
 
 const MOST_LENGTHS = 6;
 const ILLEGAL_FUNCTION = 1;
+/** A rest that is longer than this is worth another question. */
+const WORTH_MS = 500;
 
 /**
  * Which profile a unit fits: by its probe first, then by its energy registers. A profile is given up at its first register
@@ -128,13 +130,13 @@ async function weigh(
   cost: LineCost,
 ): Promise<Fit | null> {
   for (const read of readsOf(polledRegisters(map), map, cost)) {
-    if (!desk.holds(map, read.registers)) await desk.ask(read, profile.id);
+    if (!desk.holds(map, read.registers)) await desk.askSoon(read, profile.id);
   }
   const sample = decodeSample(map, desk.blocks);
   const isRead = sample.faults.every(({ billing, what }) => !billing || what === 'not-available');
   if (!isRead) return null;
   for (const read of readsOf(identityRegisters(map), map, cost)) {
-    if (!desk.holds(map, read.registers)) await desk.ask(read, profile.id);
+    if (!desk.holds(map, read.registers)) await desk.askSoon(read, profile.id);
   }
   const { serial, model, manufacturer, importWh, exportWh } = decodeSample(map, desk.blocks);
   const named = profile.models.find((name) => name === model);
@@ -198,6 +200,8 @@ class Desk {
   readonly talk: Talk;
   readonly blocks: Block[];
   readonly silent = new Set<string>();
+  /** Reads that brought data, as they were asked. */
+  readonly #answered: Read[] = [];
   readonly #refused = new Set<string>();
   readonly #refusedFunctions = new Set<number>();
 
@@ -226,12 +230,29 @@ class Desk {
     const reply = await this.talk.read(read);
     if (reply.what === 'data') {
       this.blocks.push({ function: read.fn, address: reply.address, data: reply.data });
+      this.#answered.push({ fn: read.fn, choices: [{ address: reply.address, count: reply.data.length / 2 }] });
       return reply;
     }
     this.#refused.add(keyOf(read));
     if (reply.what === 'silence') this.silent.add(profile);
     else if (reply.code === ILLEGAL_FUNCTION) this.#refusedFunctions.add(read.fn);
     return reply;
+  }
+
+  /**
+   * Asks for what the unit has. A length that was the last one asked rests for a whole quarantine; after another read,
+   * which is known to be answered, for a time-out only.
+   */
+  async askSoon(read: Read, profile: string): Promise<Reply> {
+    if (this.talk.restMs(read) > WORTH_MS) {
+      const lengths = new Set(read.choices.map(({ count }) => `${read.fn} ${count}`));
+      const other = this.#answered.find(
+        ({ fn, choices: [choice] }) =>
+          !lengths.has(`${fn} ${choice?.count}`) && this.talk.restMs({ fn, choices: choice ? [choice] : [] }) === 0,
+      );
+      if (other) await this.talk.read(other);
+    }
+    return this.ask(read, profile);
   }
 
   /**

@@ -18,6 +18,8 @@ export type Reply =
 export interface Talk {
   /** Which of the reads can be asked now without a wait; else the one that can be asked soonest. */
   pick(reads: readonly Read[]): number;
+  /** Milliseconds until a read can be asked; 0 = now. */
+  restMs(read: Read): number;
   /** Asks, when that is allowed. Throws `LineGone`, `Disturbed`. */
   read(read: Read): Promise<Reply>;
 }
@@ -56,6 +58,10 @@ export class UnitTalk implements Talk {
       if (atMs < soonest) [best, soonest] = [i, atMs];
     }
     return best;
+  }
+
+  restMs(read: Read): number {
+    return Math.max(0, this.#soonest(read).atMs - this.#real.monotonicMs());
   }
 
   async read(read: Read): Promise<Reply> {

@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { RtuFraming } from '../../src/domain/bus/framing.js';
+import { QUARANTINE_TIMEOUTS, ShapeBook } from '../../src/domain/bus/shapes.js';
+import { BusStats } from '../../src/domain/bus/stats.js';
+import { HearingFraming, Prober } from '../../src/domain/scan/prober.js';
+import { type SerialSetting, speedOf } from '../../src/domain/scan/settings.js';
+import { EventClock } from '../support/event-clock.js';
+import { ScanLine } from '../support/scan-line.js';
+
+const serial = (parity: SerialSetting['parity']): SerialSetting => ({
+  transport: 'serial',
+  baud: 9_600,
+  parity,
+  stopBits: 1,
+});
+/** A line that is opened anew with another parity hears what is still on its way, as a pty does. */
+const SETTINGS = [serial('none'), serial('even')] as const;
+const WAIT_MS = 100;
+/** The whole wait of the longest question, which the book counts in. */
+const LONGEST_MS = WAIT_MS + (13 + 20) * speedOf(SETTINGS[1]).charMs;
+
+interface Step {
+  readonly unit: number;
+  readonly count: number;
+  readonly address: number;
+  readonly isEven: boolean;
+  /** Part of the longest lateness by which its answer comes late; null: in time. */
+  readonly late: number | null;
+}
+const stepsOf = (units: number, ...counts: readonly number[]) =>
+  fc.array(
+    fc.record({
+      unit: fc.integer({ min: 1, max: units }),
+      count: fc.constantFrom(...counts),
+      address: fc.integer({ min: 0, max: 60_000 }),
+      isEven: fc.boolean(),
+      late: fc.oneof(fc.constant(null), fc.double({ min: 0, max: 1, noNaN: true })),
+    }),
+    { minLength: 20, maxLength: 60 },
+  );
+
+/** Asks on a line whose answers come up to `latestMs` late; how many answers were not those of their questions. */
+async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?: number) {
+  const clock = new EventClock();
+  // Every register holds its own address, so that an answer shows what it belongs to.
+  const meter = (_fn: number, address: number, count: number) =>
+    Uint8Array.from({ length: 2 * count }, (_, i) =>
+      i % 2 === 0 ? (address + (i >> 1)) >> 8 : (address + (i >> 1)) & 0xff,
+    );
+  const meters = [1, 2, 3].flatMap((unit) => SETTINGS.map((setting) => ({ unit, setting, meter })));
+  const line = new ScanLine(clock, meters);
+  line.keepsBytes = true;
+  let late: number | null = null;
+  line.bend = (answer, delayMs) => ({ answer, delayMs: late === null ? delayMs : delayMs + WAIT_MS + late * latestMs });
+  const book = new ShapeBook({
+    quarantineMs: 0,
+    quarantineTimeouts: QUARANTINE_TIMEOUTS,
+    ...(insteadMs === undefined ? {} : { insteadMs: () => insteadMs }),
+  });
+  const framing = new HearingFraming(new RtuFraming(book), 0);
+  const stats = new BusStats();
+  let wrong = 0;
+  let right = 0;
+  const run = async () => {
+    for (const step of list) {
+      const setting = SETTINGS[step.isEven ? 1 : 0];
+      const opened = await line.open(setting);
+      const prober = new Prober({ line: opened, speed: speedOf(setting), framing, book, stats, real: clock });
+      late = step.late;
+      const { unit, address, count } = step;
+      const heard = await prober.ask({ unit, fn: 3, address, count }, WAIT_MS);
+      if (heard.what !== 'answer') continue;
+      if (Buffer.from(heard.data).equals(Buffer.from(meter(3, address, count)))) right++;
+      else wrong++;
+    }
+  };
+  await clock.run(run());
+  return { wrong, right };
+}
+
+describe('a question of a scan', () => {
+  test('never gets the answer to another one, however late that is, at whatever setting', async () => {
+    let right = 0;
+    await fc.assert(
+      fc.asyncProperty(stepsOf(3, 2, 4, 6, 8, 10), async (list) => {
+        const figures = await wrongAnswers(list, 10 * LONGEST_MS);
+        expect(figures.wrong).toBe(0);
+        right += figures.right;
+      }),
+      { numRuns: 60 },
+    );
+    expect(right).toBeGreaterThan(300);
+  });
+
+  test('gets it when the quarantine is half as long as answers are late: the property can fail', async () => {
+    let wrong = 0;
+    for (const list of fc.sample(stepsOf(1, 2, 4), { numRuns: 60, seed: 7 }))
+      wrong += (await wrongAnswers(list, 10 * LONGEST_MS, 5 * LONGEST_MS)).wrong;
+    expect(wrong).toBeGreaterThan(0);
+  });
+});
