@@ -84,6 +84,14 @@ describe('a scan', () => {
     expect(new Set(reads).size).toBeGreaterThan(reads.length - 3);
   });
 
+  test('does not give a profile up because a long read stays without an answer', async () => {
+    const whole = profileMeter('eastron-sdm630');
+    const meter = (fn: number, address: number, count: number) => (count > 20 ? null : whole(fn, address, count));
+    const { run } = setUp([{ unit: 1, setting: serial(9_600), meter }], { expect: 1 });
+    const { found } = await run();
+    expect(found[0]?.fits.map(({ profile }) => profile)).toContain('eastron-sdm630');
+  });
+
   test.each([
     ['carlo-gavazzi-em24-rs485', 'carlo-gavazzi-em24-rs485'],
     ['carlo-gavazzi-em24-e1', 'carlo-gavazzi-em24-e1'],

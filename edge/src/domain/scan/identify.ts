@@ -88,6 +88,7 @@ async function narrow(desk: Desk, profiles: readonly ModbusProfile[], cost: Line
     return { profile, strength: probeStrength(profile), pending };
   });
   for (;;) {
+    for (const candidate of left) splitSilent(desk, candidate, cost);
     left = left.filter((candidate) => !isGivenUp(desk, candidate));
     for (const candidate of left)
       candidate.pending = candidate.pending.filter((read) => !desk.holds(candidate.profile, read.registers));
@@ -102,6 +103,15 @@ async function narrow(desk: Desk, profiles: readonly ModbusProfile[], cost: Line
     const chosen = desk.talk.pick(reads);
     await desk.ask(reads[chosen] as PlannedRead, (asking[chosen] as Candidate).profile.id);
   }
+}
+
+/** A long read may stay without an answer where a short one does not: that says nothing against a profile yet. */
+function splitSilent(desk: Desk, candidate: Candidate, cost: LineCost): void {
+  const { profile, pending } = candidate;
+  if (!pending.some((read) => read.registers.length > 1 && desk.wasSilent(read))) return;
+  candidate.pending = pending.flatMap((read) =>
+    desk.wasSilent(read) ? read.registers.flatMap((register) => readsOf([register], profile, cost)) : [read],
+  );
 }
 
 function isGivenUp(desk: Desk, { profile, pending }: Candidate): boolean {
@@ -203,6 +213,7 @@ class Desk {
   /** Reads that brought data, as they were asked. */
   readonly #answered: Read[] = [];
   readonly #refused = new Set<string>();
+  readonly #silentReads = new Set<string>();
   readonly #refusedFunctions = new Set<number>();
 
   constructor(talk: Talk, known: readonly Block[]) {
@@ -225,6 +236,10 @@ class Desk {
     return this.#refusedFunctions.has(read.fn) || this.#refused.has(keyOf(read));
   }
 
+  wasSilent(read: Read): boolean {
+    return this.#silentReads.has(keyOf(read));
+  }
+
   async ask(read: Read, profile: string): Promise<Reply> {
     if (this.refused(read)) return { what: 'silence' };
     const reply = await this.talk.read(read);
@@ -234,8 +249,10 @@ class Desk {
       return reply;
     }
     this.#refused.add(keyOf(read));
-    if (reply.what === 'silence') this.silent.add(profile);
-    else if (reply.code === ILLEGAL_FUNCTION) this.#refusedFunctions.add(read.fn);
+    if (reply.what === 'silence') {
+      this.silent.add(profile);
+      this.#silentReads.add(keyOf(read));
+    } else if (reply.code === ILLEGAL_FUNCTION) this.#refusedFunctions.add(read.fn);
     return reply;
   }
 

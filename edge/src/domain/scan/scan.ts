@@ -5,7 +5,7 @@ import type { Block } from '../../profiles/sample.js';
 import type { SunspecModels } from '../../profiles/sunspec.js';
 import { describe } from '../bus/connection.js';
 import { RtuFraming, TcpFraming } from '../bus/framing.js';
-import { type Line, LineGone } from '../bus/line.js';
+import { type Line, LineGone, serialSpeed } from '../bus/line.js';
 import { QUARANTINE_TIMEOUTS, ShapeBook } from '../bus/shapes.js';
 import { BusStats } from '../bus/stats.js';
 import { type Identity, identify } from './identify.js';
@@ -194,7 +194,8 @@ export class Scan {
   async #listenFirst(): Promise<void> {
     const { stages, signal } = this.#o;
     const first = stages[this.state.stage]?.setting;
-    if (!first) return;
+    // On Modbus TCP everyone has a connection of one's own: nothing of others is heard there.
+    if (!first || first.transport === 'tcp') return;
     if (!(await this.#hears(first, LISTEN_MS)) || first.transport !== 'serial') return;
     // Bytes that are no frame: frames at another speed, or noise.
     const bauds = new Map<number, Setting>();
@@ -307,7 +308,7 @@ export class Scan {
   async #meet(setting: Setting, unit: number, waitedMs: number, known: readonly Block[]): Promise<void> {
     const { real, profiles, models } = this.#o;
     try {
-      const talk = new UnitTalk(await this.#prober(setting), real, unit, waitedMs);
+      const talk = new UnitTalk(await this.#prober(setting), real, unit, waitedMs, behindMs(setting));
       const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
       const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startMs), ...identity };
       if (talk.damaged >= 2) this.#note(damagedText(unit, setting));
@@ -347,6 +348,11 @@ type Asked = Heard & { readonly count: number };
 function byLikelihood(profiles: readonly MeterProfile[], setting: Setting): MeterProfile[] {
   const isDefault = ({ serial }: MeterProfile) => sameSetting({ transport: 'serial', ...serial }, setting);
   return [...profiles].sort((a, b) => Number(isDefault(b)) - Number(isDefault(a)));
+}
+
+/** A converter hands over whole answers, of a line whose speed nobody knows here: one of 2,400 baud is reckoned with. */
+function behindMs(setting: Setting): number {
+  return setting.transport === 'serial' ? 0 : serialSpeed(2_400, 'none', 1).charMs;
 }
 
 /** Before anything was measured, a meter is taken to answer after this; microseconds. */

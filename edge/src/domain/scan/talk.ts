@@ -32,6 +32,8 @@ export class Disturbed extends Error {
 const LEAST_WAIT_MS = 100;
 const MOST_WAIT_MS = 1_000;
 const MOST_TRIES = 3;
+/** Beside the data: request 8, answer 5. */
+const FRAME_CHARS = 13;
 
 /** Talks to a unit that has answered once, `waitedMs` after it was asked. */
 export class UnitTalk implements Talk {
@@ -39,14 +41,17 @@ export class UnitTalk implements Talk {
   readonly #real: RealTime;
   readonly #unit: number;
   #slowestMs: number;
+  readonly #charMs: number;
   /** Answers that were no frames. */
   damaged = 0;
 
-  constructor(prober: Prober, real: RealTime, unit: number, waitedMs: number) {
+  /** `charMs`: of a line behind a network address, whose converter waits for whole answers; 0 on a line of our own. */
+  constructor(prober: Prober, real: RealTime, unit: number, waitedMs: number, charMs: number) {
     this.#prober = prober;
     this.#real = real;
     this.#unit = unit;
     this.#slowestMs = waitedMs;
+    this.#charMs = charMs;
   }
 
   pick(reads: readonly Read[]): number {
@@ -67,7 +72,10 @@ export class UnitTalk implements Talk {
   async read(read: Read): Promise<Reply> {
     for (let tries = 1; ; tries++) {
       const { choice } = this.#soonest(read);
-      const heard = await this.#prober.ask({ unit: this.#unit, fn: read.fn, ...choice }, this.#waitMs(tries));
+      const heard = await this.#prober.ask(
+        { unit: this.#unit, fn: read.fn, ...choice },
+        this.#waitMs(tries, choice.count),
+      );
       const reply = this.#judge(heard, read.fn, choice);
       // A silence may be a meter that is slower with these registers, or an answer that was hit.
       if (reply && (reply.what !== 'silence' || tries === 2)) return reply;
@@ -93,8 +101,8 @@ export class UnitTalk implements Talk {
     }
   }
 
-  #waitMs(tries: number): number {
-    const usual = Math.max(LEAST_WAIT_MS, 40 + 3 * this.#slowestMs);
+  #waitMs(tries: number, count: number): number {
+    const usual = Math.max(LEAST_WAIT_MS, 40 + 3 * this.#slowestMs) + (FRAME_CHARS + 2 * count) * this.#charMs;
     return Math.min(MOST_WAIT_MS, tries === 1 ? usual : 2 * usual);
   }
 
