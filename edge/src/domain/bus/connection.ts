@@ -29,8 +29,9 @@ const IDLE_LOOK_MS = 250;
 const SILENT_REQUESTS = 3;
 /** A serial line is opened anew only after many more of them: that takes other meters' time. */
 const SILENT_REQUESTS_SERIAL = 10 * SILENT_REQUESTS;
-/** A port that cannot be opened because it is locked for so long, after it worked, is given up. */
+/** A port that cannot be opened because it is locked, or was never closed, for so long, after it worked, is given up. */
 const LOCKED_MS = 60_000;
+const NOT_CLOSED = 'the port was lost and cannot be closed';
 
 /** The line of a bus: opened when it is needed, dropped when it cannot be trusted, opened again with back-off. */
 export class Connection {
@@ -68,7 +69,10 @@ export class Connection {
       throw new ReadError(ReadFailure.connection, `${name}: ${this.problem ?? 'not connected'}`);
     }
     // A port that is opened before it was closed says that it is locked.
-    await this.#closing;
+    await within(real, connectMs, this.#closing).catch(() => {
+      this.#refused(new Error(NOT_CLOSED));
+      throw new ReadError(ReadFailure.connection, `${name}: ${NOT_CLOSED}`);
+    });
     const opening = open();
     try {
       this.#opened(await within(real, connectMs, opening));
@@ -111,7 +115,7 @@ export class Connection {
     stats.add('connect_errors');
     this.problem = describe(error);
     this.#notBeforeMs = now + this.#backoff.next();
-    if (!this.#worked || !/lock/i.test(this.problem)) return;
+    if (!this.#worked || !/lock|be closed/i.test(this.problem)) return;
     this.#lockedSinceMs ??= now;
     if (now - this.#lockedSinceMs >= LOCKED_MS) giveUp?.(`${name} cannot be opened any more: ${this.problem}`);
   }
