@@ -57,7 +57,7 @@ describe('the order of a scan', () => {
         const asked = new Set<string>();
         let total = 0;
         for (const { setting: at, units, question, waitMs } of stages) {
-          expect(waitMs).toBeGreaterThanOrEqual(50);
+          expect(waitMs).toBeGreaterThanOrEqual(40);
           expect(units.every((unit) => unit >= 1 && unit <= 247)).toBe(true);
           total += units.length;
           for (const unit of units) asked.add(`${settingText(at)} ${unit} ${question.fn} ${question.address}`);

@@ -46,7 +46,7 @@ const PARITIES = ['none', 'even', 'odd'] as const;
 /** Where a meter is likely to be, it is waited for longer. A later answer than this is still heard: see `Scan`. */
 const LIKELY_MS = 120;
 const OTHER_SETTING_MS = 80;
-const SWEEP_MS = 50;
+const SWEEP_MS = 40;
 const SILENCE_CHARS = 4.5;
 
 /** A meter begins no sooner than 3.5 characters after the request, and its first character takes time. */
@@ -64,7 +64,7 @@ const SLOWEST_BAUD = 2_400;
 
 /**
  * The order in which a serial line is searched: default settings of the shipped profiles with units 1 to 10; other speeds
- * with these units; all other units at every speed, without parity where a profile has that; what answers holding
+ * with these units, without parity; all other units at every speed, without parity where a profile has that; what answers holding
  * registers only, or nothing but its own; then every other parity. Each (setting, unit, question) comes once. Pure.
  */
 export function serialPlan(defaults: readonly Default[]): Stage[] {
@@ -72,7 +72,7 @@ export function serialPlan(defaults: readonly Default[]): Stage[] {
   const bauds = distinct([...ranked.map(({ baud }) => baud), ...SPEEDS]);
   const all = (parities: readonly SerialSetting['parity'][]) =>
     bauds.flatMap((baud) => parities.map((parity) => ({ transport: 'serial', baud, parity, stopBits: 1 }) as const));
-  const usual = slowLast([...ranked, ...without(all(['none', 'even']), ranked)], SLOW_BAUD);
+  const usual = slowLast([...ranked, ...without(all(['none']), ranked)], SLOW_BAUD);
   const sweep = slowLast(
     bauds.map((baud) => likelyParity(baud, ranked)),
     SLOWEST_BAUD,
