@@ -61,11 +61,18 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
     },
   );
   progress.end();
-  const isWhole = state.stage >= stages.length || state.found.length >= (command.expect ?? Number.POSITIVE_INFINITY);
-  if (isWhole) store.finished();
-  if (stopped === null || state.found.length > 0) await finish(command, target, base, state);
+  const count = state.found.length;
+  const isWhole = stopped === null && (!signal.aborted || count >= (command.expect ?? Number.POSITIVE_INFINITY));
+  if (isWhole) {
+    store.finished();
+    await finish(command, target, base, state);
+    return;
+  }
+  // A configuration that is written now would be in the way of the one that is whole.
+  if (count > 0)
+    progress.line(`${count} found so far; with --expect ${count} the same command writes the configuration for them`);
   if (stopped !== null) throw new StartError(`${command.port}: ${stopped}`);
-  if (signal.aborted && !isWhole) progress.line('stopped: the same command goes on from here');
+  progress.line('stopped: the same command goes on from here');
 }
 
 /** Says what was found, asks for what is missing, writes the configuration. */

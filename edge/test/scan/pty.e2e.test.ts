@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,13 +22,16 @@ const gateway = (...args: readonly string[]) =>
 let folder: string;
 let bus: PtyBus | null = null;
 const said: string[] = [];
+let onFound = () => {};
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'scan-'));
   said.length = 0;
+  onFound = () => {};
   vi.spyOn(console, 'log').mockImplementation((text) => void said.push(String(text)));
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
     said.push(String(text).trimEnd());
+    if (String(text).startsWith('found after')) onFound();
     return true;
   });
 });
@@ -100,4 +103,27 @@ test('a scan names another master on a real pty', {
   await expect(scan(command, new AbortController().signal)).rejects.toThrow(
     /another device polls meters on this line \(unit 1/,
   );
+});
+
+test('a scan that was stopped writes nothing, goes on from there, and writes what was found', {
+  timeout: 60_000,
+}, async () => {
+  const meters = [2, 5].map((unit) => simulateMeter({ profile: 'orno-or-we-516', unit, settings: { baud: 9_600 } }));
+  bus = startPtyBus({ meters, link: join(folder, 'port') });
+  const out = join(folder, 'gateway.yaml');
+  const serial = ['2=1', '5=2'];
+  const options = { ...site, out, base: base(), serial, model: ['2=OR-WE-516', '5=OR-WE-517'] };
+  const stop = new AbortController();
+  onFound = () => stop.abort();
+  await scan(scanCommandOf(bus.path, options), stop.signal);
+  expect(said.filter((text) => text.startsWith('found after'))).toHaveLength(1);
+  expect(existsSync(out)).toBe(false);
+  onFound = () => {};
+  said.length = 0;
+  await scan(scanCommandOf(bus.path, { ...options, expect: 2 }), new AbortController().signal);
+  expect(said[0]).toMatch(/going on where the last scan of this port stopped: .* 1 found/);
+  expect(loadConfig(out).meters.map(({ unit, model }) => [unit, model])).toEqual([
+    [2, 'OR-WE-516'],
+    [5, 'OR-WE-517'],
+  ]);
 });
