@@ -124,6 +124,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     ids,
     (meter) => acks.acknowledged(meter),
     (meter, seq) => gateway.excluded(meter, seq),
+    (meter) => gateway.lag(meter),
   );
   const busList = [...buses.values()];
   const problems = () => [

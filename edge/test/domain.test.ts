@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { AckBook } from '../src/domain/acks.js';
 import { Backoff } from '../src/domain/backoff.js';
+import type { Lag } from '../src/domain/catch-up.js';
 import { MOST_IN_FLIGHT, Outbox } from '../src/domain/outbox.js';
 import { withoutDeclared } from '../src/domain/recovery.js';
 import { judgeRegisters } from '../src/domain/registers.js';
@@ -231,12 +232,13 @@ describe('acks', () => {
 describe('what is sent', () => {
   const setUp = async (count: number, acknowledged = 0n) => {
     const { spool } = await openSpool(new MemoryDisk(), '/spool', new VirtualTime(), () => {});
-    const state = { acknowledged, excluded: new Set<bigint>() };
+    const state = { acknowledged, excluded: new Set<bigint>(), lag: null as Lag | null };
     const outbox = new Outbox(
       spool,
       [METER_HEX],
       () => state.acknowledged,
       (_meter, seq) => state.excluded.has(seq),
+      () => state.lag,
     );
     let next = 0n;
     const write = async (number: number) => {
@@ -312,6 +314,62 @@ describe('what is sent', () => {
     state.acknowledged = 0n;
     outbox.fallenBack(1);
     expect(seqsOf(await drain())).toEqual(range(1, 50));
+  });
+
+  test('an oracle that lags behind enough others gets what it lacks, behind everything else', async () => {
+    const { outbox, state, write, drain } = await setUp(450, 440n);
+    state.lag = { from: 0n, through: 440n };
+    state.excluded = new Set([7n]);
+    outbox.connected(0);
+    outbox.checkProgress(0);
+    await write(1);
+    const sent = await drain();
+    expect(sent.slice(0, 2).map(({ live, seqs }) => [live, seqs[0]])).toEqual([
+      [true, 451],
+      [false, 441],
+    ]);
+    expect(seqsOf(sent.slice(2))).toEqual(range(1, 440).filter((seq) => seq !== 7));
+    outbox.checkProgress(5_000);
+    expect(await drain()).toEqual([]);
+  });
+
+  test('it is sent what came after that, again what did not help with back-off, and nothing more once it has all', async () => {
+    const { outbox, state, drain } = await setUp(900, 900n);
+    state.lag = { from: 0n, through: 600n };
+    outbox.connected(0);
+    outbox.checkProgress(0);
+    expect(seqsOf(await drain())).toEqual(range(1, 600));
+    state.lag = { from: 600n, through: 900n };
+    outbox.checkProgress(1_000);
+    expect(seqsOf(await drain())).toEqual(range(601, 900));
+    for (const [nowMs, count] of [
+      [10_999, 0],
+      [11_000, 300],
+      [30_999, 0],
+      [31_000, 200],
+      [70_000, 0],
+      [71_000, 200],
+    ] as const) {
+      outbox.checkProgress(nowMs);
+      expect(seqsOf(await drain()), `${nowMs}`).toEqual(count === 0 ? [] : range(601, 600 + count));
+    }
+    state.lag = { from: 10n, through: 900n };
+    outbox.checkProgress(72_000);
+    expect(seqsOf(await drain())).toEqual(range(11, 900));
+    state.lag = null;
+    outbox.checkProgress(500_000);
+    expect(await drain()).toEqual([]);
+  });
+
+  test('at most 4,000 are on their way to the one that lags', async () => {
+    const { outbox, state, drain } = await setUp(MOST_IN_FLIGHT + 500, BigInt(MOST_IN_FLIGHT + 500));
+    state.lag = { from: 0n, through: BigInt(MOST_IN_FLIGHT + 500) };
+    outbox.connected(0);
+    outbox.checkProgress(0);
+    expect(seqsOf(await drain())).toEqual(range(1, MOST_IN_FLIGHT));
+    state.lag = { from: 300n, through: BigInt(MOST_IN_FLIGHT + 500) };
+    outbox.checkProgress(1_000);
+    expect(seqsOf(await drain())).toEqual(range(MOST_IN_FLIGHT + 1, MOST_IN_FLIGHT + 300));
   });
 
   test('what is excluded is left out, live and as backfill', async () => {

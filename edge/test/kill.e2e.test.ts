@@ -25,9 +25,9 @@ const spoolMessages = async (): Promise<Map<bigint, string>> => {
   return messages;
 };
 
-async function started(): Promise<void> {
+async function started(oracles = 1): Promise<void> {
   home = new Home();
-  await home.setUp();
+  await home.setUp('tcp', oracles);
   const { code, output } = await home.enrol();
   expect(code, output).toBe(0);
   home.writeClock(true);
@@ -146,6 +146,20 @@ describe('oracles', () => {
     expect(home.oracle?.stored(home.meterId).size).toBe(0);
     await until('everything again', () => (home.oracle?.storedThrough(home.meterId) ?? 0n) >= through);
     expect(reusedSeqs(seen())).toEqual([]);
+  });
+
+  test('one of two that loses its ledger gets everything again, though the other one has it', async () => {
+    await started(2);
+    const [first, second] = home.oracles;
+    if (!first || !second) throw new Error('two oracles are needed');
+    const both = (least: bigint) => () =>
+      [first, second].every((oracle) => oracle.storedThrough(home.meterId) >= least);
+    await until('readings at both', both(8n));
+    const through = second.storedThrough(home.meterId);
+    second.loseLedger();
+    await until('everything again', () => second.storedThrough(home.meterId) >= through);
+    await until('going on', both(through + 3n));
+    expect(reusedSeqs([...first.seen, ...second.seen])).toEqual([]);
   });
 
   test('that refuse a message get its gap, and the watermark goes on', async () => {

@@ -420,6 +420,26 @@ describe('a restored image', () => {
   });
 });
 
+describe('what is gone from the spool', () => {
+  test('is declared once for whoever lacks it, and neither what is there nor what was told before', async () => {
+    const disk = new MemoryDisk();
+    const first = await startRun(disk);
+    for (let i = 0; i < 3; i++) await first.log.reading(sample(START + i * 60_000, 100 + i), true);
+    await first.spool.close();
+    const run = await startRun(disk);
+    const before = gapsOf(run);
+    const through = run.spool.highest(METER_HEX);
+    await run.log.declareGone(1n, through);
+    expect(gapsOf(run)).toEqual(before);
+    const missing = run.spool.missing.bind(run.spool);
+    run.spool.missing = (meter, from, last) => [{ first: 1n, last: 2n }, ...missing(meter, from, last)];
+    await run.log.declareGone(1n, through);
+    await run.log.declareGone(1n, through);
+    expect(gapsOf(run)).toEqual([...before, [1n, 2, GapReason.thinned]]);
+    await run.spool.close();
+  });
+});
+
 describe('the configuration', () => {
   test('is an event with its hash where it is another one than at the start before', async () => {
     const disk = new MemoryDisk();

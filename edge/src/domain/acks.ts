@@ -64,6 +64,11 @@ export class AckBook {
     return stored[this.#threshold - 1] ?? 0n;
   }
 
+  /** Seq through which this one of the oracles has stored everything. */
+  storedBy(oracle: string, meter: string): bigint {
+    return this.#mark(oracle, meter).storedThrough;
+  }
+
   /** The largest values over all oracles: what must never be signed again. */
   highest(meter: string): MeterWatermark {
     const marks = this.#oracles.map((oracle) => this.#mark(oracle, meter));

@@ -10,6 +10,7 @@ import {
 import type { Counters, Logger, Randomness, ReadingClock, RealTime, Spool } from '../ports.js';
 import type { AckBook } from './acks.js';
 import { Backoff } from './backoff.js';
+import type { Lag } from './catch-up.js';
 import { ClockWatch } from './clock-watch.js';
 import { Serial } from './lock.js';
 import type { Meter } from './meter.js';
@@ -21,6 +22,8 @@ import { pause } from './wait.js';
 const RETAINED_ACK_MS = 2_000;
 /** Without one: how long a connection is waited for. */
 const OFFLINE_MS = 3_000;
+/** An oracle that acknowledged nothing for this long is taken to be away: nothing is sent again for it. */
+const HEARD_MS = 600_000;
 /** More than one oracle: the others' retained acks follow the first at once. */
 const OTHER_ACKS_MS = 200;
 /** Without any ack: after this long event 11 is signed and windows are closed all the same. */
@@ -68,6 +71,11 @@ export class Gateway {
   #outbox: Outbox | null = null;
   #clockWatch: ClockWatch | null = null;
   #ackSeen = false;
+  /** When each oracle acknowledged something last, monotonic ms. */
+  readonly #heard = new Map<string, number>();
+  /** By meter: the highest seq that was ever acknowledged; and where what is gone was looked for last. */
+  readonly #reached = new Map<string, bigint>();
+  readonly #lookedFrom = new Map<string, bigint>();
   #mayClose = false;
   #acksChanged = false;
   #contact: () => void = () => {};
@@ -85,6 +93,7 @@ export class Gateway {
       this.#dead.set(id, dead);
       const backoff = new Backoff(FIRST_DECLARE_MS, LAST_DECLARE_MS, options.random);
       this.#declare.set(id, { backoff, notBefore: 0 });
+      this.#reached.set(id, options.acks.acknowledged(id));
     }
   }
 
@@ -95,10 +104,24 @@ export class Gateway {
     return meter?.log.state.discarded.some(({ first, last }) => seq >= first && seq <= last) ?? false;
   }
 
+  /** What an oracle lacks that is there now, although enough others have it; null when there is none. */
+  lag(meterId: string): Lag | null {
+    const { acks, real } = this.#o;
+    const through = acks.acknowledged(meterId);
+    const since = real.monotonicMs() - HEARD_MS;
+    let from = through;
+    for (const [oracle, heardMs] of this.#heard) {
+      const stored = acks.storedBy(oracle, meterId);
+      if (heardMs >= since && stored < from) from = stored;
+    }
+    return from < through ? { from, through } : null;
+  }
+
   /** For the uplink: a genuine ack. */
   onAck(oracle: string, ack: Ack): void {
     const { acks, real } = this.#o;
     const effect = acks.accept(oracle, ack);
+    if (effect !== 'older') this.#heard.set(oracle, real.monotonicMs());
     if (effect === 'older') {
       this.#o.counters.add('acks_ignored');
       return;
@@ -229,7 +252,26 @@ export class Gateway {
           this.#problems = [...new Set([...this.#problems, what])];
         }
       }
+      if (meter.enrolled) await this.#declareGone(meter);
       if (acks.refusals > 0) await this.#declareDead(meter);
+    }
+  }
+
+  /**
+   * What was acknowledged once may be gone from the spool: an oracle that lacks it again (a lost or restored ledger) is
+   * told that it will never come, and goes on above it.
+   */
+  async #declareGone(meter: Metered): Promise<void> {
+    const { id } = meter;
+    const acknowledged = this.#o.acks.acknowledged(id);
+    const before = this.#reached.get(id) ?? 0n;
+    const reached = acknowledged > before ? acknowledged : before;
+    this.#reached.set(id, reached);
+    const from = this.lag(id)?.from ?? acknowledged;
+    if (from >= reached) this.#lookedFrom.delete(id);
+    else if (this.#lookedFrom.get(id) !== from) {
+      await meter.log.declareGone(from + 1n, reached);
+      this.#lookedFrom.set(id, from);
     }
   }
 

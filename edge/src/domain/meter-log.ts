@@ -68,6 +68,8 @@ export class MeterLog {
   #statedThrough: bigint;
   /** A statement that was stored to be signed and never reached the spool. */
   readonly #lost: Uint8Array | null;
+  /** Gaps declared in earlier runs. */
+  readonly #toldBefore: RecoveredMeter['declared'];
   /** Gaps declared in this run. */
   readonly #declared: { first: bigint; last: bigint }[] = [];
   /** Seqs that were taken and not signed, because storing failed: never used again, declared when storing works. */
@@ -80,6 +82,7 @@ export class MeterLog {
     this.#ports = ports;
     this.#state = state;
     this.#prev = recovered.prev;
+    this.#toldBefore = recovered.declared;
     // The spool may know of more than the state file: an older copy of that file must not lower anything.
     const used = larger(state.reservedThrough, recovered.highestSeq);
     this.#seqs = new SeqAllocator(used, (through) => this.#store({ reservedThrough: through }));
@@ -293,6 +296,15 @@ export class MeterLog {
       await this.#store({ discontinuity: { importWh: lastGood.importWh, exportWh: lastGood.exportWh } });
       this.windows.dropThrough(this.windows.closedThrough);
       await this.#event(...discontinuityEvent(lastGood, now, reason));
+    });
+  }
+
+  /** Seqs from `first` to `last` that the spool no longer has, and nobody was told of: event 2 for each range. */
+  declareGone(first: bigint, last: bigint): Promise<void> {
+    return this.#serial.run(async () => {
+      const told = [...this.#toldBefore, ...this.#state.discarded, ...this.#declared];
+      for (const range of withoutDeclared(this.#ports.spool.missing(this.id, first, last), told))
+        await this.#declare(range.first, range.last, GapReason.thinned);
     });
   }
 

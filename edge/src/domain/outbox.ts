@@ -1,5 +1,6 @@
 import { MAX_SEQUENCE } from '@gridtokenx/protocol';
 import type { Spool } from '../ports.js';
+import { CatchUp, type Lag } from './catch-up.js';
 
 /** Readings in flight beyond the watermarks when sent as backfill (wire format: Acks). */
 export const MOST_IN_FLIGHT = 4_000;
@@ -43,6 +44,7 @@ export class Outbox {
   readonly #meters: readonly string[];
   readonly #acknowledged: (meter: string) => bigint;
   readonly #excluded: (meter: string, seq: bigint) => boolean;
+  readonly #catchUp: CatchUp;
   #live: LiveMessage[] = [];
   readonly #cursors = new Map<string, Cursor>();
   #connected = false;
@@ -50,13 +52,18 @@ export class Outbox {
   #progressAt = 0;
   #marks = new Map<string, bigint>();
 
-  /** `excluded`: records that stay in the spool and are not sent (dead letters, those before a restore). */
+  /**
+   * `excluded`: records that stay in the spool and are not sent (dead letters, those before a restore). `lag`: what one
+   * oracle lacks that enough others have; null when there is none.
+   */
   constructor(
     spool: Spool,
     meters: readonly string[],
     acknowledged: (meter: string) => bigint,
     excluded: (meter: string, seq: bigint) => boolean,
+    lag: (meter: string) => Lag | null = () => null,
   ) {
+    this.#catchUp = new CatchUp(spool, meters, lag, excluded);
     this.#spool = spool;
     this.#meters = meters;
     this.#acknowledged = acknowledged;
@@ -83,6 +90,7 @@ export class Outbox {
     this.#connected = true;
     this.#live = [];
     this.#stallMs = FIRST_STALL_MS;
+    this.#catchUp.reset();
     this.#restartAll(nowMs);
   }
 
@@ -108,6 +116,7 @@ export class Outbox {
 
   /** Looks at the watermarks; true when nothing moved for too long and everything beyond them is sent again. */
   checkProgress(nowMs: number): boolean {
+    this.#catchUp.check(nowMs);
     let [moved, waiting] = [false, false];
     for (const meter of this.#meters) {
       const acknowledged = this.#acknowledged(meter);
@@ -135,7 +144,7 @@ export class Outbox {
       const packet = await this.#takeBackfill(meter);
       if (packet) return packet;
     }
-    return null;
+    return this.#catchUp.next();
   }
 
   #takeLive(): Packet | null {

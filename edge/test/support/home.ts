@@ -19,6 +19,8 @@ export class Home {
   gateway: Service | null = null;
   broker: Service | null = null;
   meters: Service | null = null;
+  oracles: readonly TestOracle[] = [];
+  /** The first of them. */
   oracle: TestOracle | null = null;
   identity: { gateway: string; meters: { name: string; meter_id: string; key: string }[] } | null = null;
   url = '';
@@ -30,7 +32,8 @@ export class Home {
     return this.identity?.meters[0]?.meter_id ?? '';
   }
 
-  async setUp(transport: 'tcp' | 'rtu-over-tcp' = 'tcp'): Promise<void> {
+  /** `oracles`: how many; one of them is enough for an ack. */
+  async setUp(transport: 'tcp' | 'rtu-over-tcp' = 'tcp', oracles = 1): Promise<void> {
     const [meterPort, brokerPort, brokerHttp, http] = await Promise.all([
       freePort(),
       freePort(),
@@ -65,13 +68,14 @@ export class Home {
     };
     this.metersConfig = writeJson(join(this.dir, 'meters.json'), meters);
     await this.startMeters();
-    const oracle = new TestOracle(new Uint8Array(32));
+    const names = Array.from({ length: oracles }, (_, place) => new TestOracle(new Uint8Array(32), place).name);
     this.config = writeJson(join(this.dir, 'gateway.json'), {
       network_id: '0011223344556677',
       data_dir: join(this.dir, 'data'),
       name: 'home-1',
       broker: { url: this.url, name: BROKER },
-      oracles: [{ key: oracle.name }],
+      oracles: names.map((key) => ({ key })),
+      ack_threshold: 1,
       clock: { simulated: this.clockPath },
       boundary_lead_seconds: 50,
       http: { host: '127.0.0.1', port: http },
@@ -98,11 +102,13 @@ export class Home {
     const init = await command('edge/dist/main.js', ['init', '--config', this.config]);
     if (init.code !== 0) throw new Error(init.output);
     this.identity = JSON.parse(init.output);
-    this.oracle = new TestOracle(gatewayKey(this.identity?.gateway ?? ''));
+    const gateway = gatewayKey(this.identity?.gateway ?? '');
+    this.oracles = names.map((_, place) => new TestOracle(gateway, place));
+    this.oracle = this.oracles[0] ?? null;
     const key = (publicKey: string, role: string) => ({ publicKey, role, status: 'active', name: role });
     const keysFile = writeJson(join(this.dir, 'keys.json'), {
       version: 1,
-      keys: [key(this.identity?.gateway ?? '', 'gateway'), key(this.oracle.name, 'oracle')],
+      keys: [key(this.identity?.gateway ?? '', 'gateway'), ...names.map((name) => key(name, 'oracle'))],
     });
     this.brokerConfig = writeJson(join(this.dir, 'broker.json'), {
       name: BROKER,
@@ -112,7 +118,7 @@ export class Home {
       http: { host: '127.0.0.1', port: brokerHttp },
     });
     await this.startBroker();
-    await this.oracle.connect(this.url, BROKER);
+    for (const oracle of this.oracles) await oracle.connect(this.url, BROKER);
   }
 
   metersConfig = '';
@@ -162,7 +168,7 @@ export class Home {
   }
 
   async tearDown(): Promise<void> {
-    await this.oracle?.close();
+    for (const oracle of this.oracles) await oracle.close();
     for (const service of [this.gateway, this.meters, this.broker]) await service?.kill('SIGKILL');
     this.directory.remove();
   }

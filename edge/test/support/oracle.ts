@@ -30,8 +30,8 @@ export interface Seen {
 
 /** An oracle for tests: stores what it sees in memory and acks it, as the wire format says. It verifies nothing. */
 export class TestOracle {
-  readonly signer = ed25519Signer(new Uint8Array(32).fill(77));
-  readonly name = base58Encode(this.signer.publicKey);
+  readonly signer;
+  readonly name;
   readonly seen: Seen[] = [];
   readonly statuses: { online: boolean; session: string }[] = [];
   acking = true;
@@ -42,7 +42,10 @@ export class TestOracle {
   #timeMs = Date.now();
   #stored = new Map<string, Map<bigint, Seen>>();
 
-  constructor(gateway: Uint8Array) {
+  /** `place`: which one of several. */
+  constructor(gateway: Uint8Array, place = 0) {
+    this.signer = ed25519Signer(new Uint8Array(32).fill(77 + place));
+    this.name = base58Encode(this.signer.publicKey);
     this.#gateway = gateway;
   }
 

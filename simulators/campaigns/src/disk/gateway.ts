@@ -142,7 +142,8 @@ export class SimulatedGateway {
       tornRecords: Math.ceil(damage.tornBytes / 187),
     });
     const acknowledged = (which: string) => acks.acknowledged(which);
-    const outbox = new Outbox(spool, [id], acknowledged, (which, seq) => gateway.excluded(which, seq));
+    const excluded = (which: string, seq: bigint) => gateway.excluded(which, seq);
+    const outbox = new Outbox(spool, [id], acknowledged, excluded, (which) => gateway.lag(which));
     const uplink = new Uplink({
       broker: 'broker',
       oracles: [oracle],

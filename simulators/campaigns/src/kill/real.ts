@@ -110,8 +110,8 @@ class Run {
     return ['launcher', ...Object.keys(system.processes())];
   }
 
-  /** What the chain shows just now; it may be away. */
-  async #sample(): Promise<void> {
+  /** What the chain shows just now; false when it is away. */
+  async #sample(): Promise<boolean> {
     try {
       if (this.#meters.length === 0) {
         const homes = readdirSync(this.#path('data/homes'));
@@ -120,8 +120,10 @@ class Run {
       }
       this.seen.push(...(await this.#view.slots(this.#meters)));
       this.tally.samples++;
+      return true;
     } catch {
       // Being killed, or not enrolled yet: the next sample looks again.
+      return false;
     }
   }
 
@@ -133,7 +135,7 @@ class Run {
   async #judge(system: System): Promise<string[]> {
     const homes = readdirSync(this.#path('data/homes'));
     for (const [i] of homes.entries()) await this.#drained(i);
-    await this.#sample();
+    await this.#settled();
     const faults = [
       ...(await this.#tool('checks/report.js', [this.#path('report.json'), this.#path('profile.csv')])),
       ...(await this.#tool('checks/outsider.js', ['--rpc', `http://127.0.0.1:${this.#ports + 1}`])),
@@ -156,6 +158,19 @@ class Run {
     );
     if (this.#meters.length !== homes.length) faults.push('no sample of the chain was taken');
     return faults;
+  }
+
+  /** The last kill may have come after the report: the chain is back, and what its snapshot lacked is on it again. */
+  async #settled(): Promise<void> {
+    await until('the chain is back with everything settled', PATIENCE_MS, async () => {
+      try {
+        const response = await fetch(`http://127.0.0.1:${this.#ports}/api/v1/state`);
+        const { chain } = (await response.json()) as { chain: { pending: number; problems: string[] } };
+        return chain.pending === 0 && chain.problems.length === 0 && (await this.#sample());
+      } catch {
+        return false;
+      }
+    });
   }
 
   /** Everything that a gateway signed has been acknowledged. */
