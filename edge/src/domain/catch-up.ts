@@ -1,6 +1,6 @@
 import { MAX_SEQUENCE } from '@gridtokenx/protocol';
 import type { Spool } from '../ports.js';
-import type { Packet } from './outbox.js';
+import type { Packet } from './packet.js';
 
 /** What one oracle that is there lacks, although enough others have it: the seqs above `from` up to `through`. */
 export interface Lag {

@@ -1,6 +1,7 @@
 import { MAX_SEQUENCE } from '@gridtokenx/protocol';
 import type { Spool } from '../ports.js';
 import { CatchUp, type Lag } from './catch-up.js';
+import type { Packet } from './packet.js';
 
 /** Readings in flight beyond the watermarks when sent as backfill (wire format: Acks). */
 export const MOST_IN_FLIGHT = 4_000;
@@ -11,15 +12,6 @@ const MOST_LIVE = 2_000;
 /** No progress for this long: send again from the watermark; doubled up to the last, real milliseconds. */
 const FIRST_STALL_MS = 10_000;
 const LAST_STALL_MS = 160_000;
-
-/** One packet to publish: messages of one meter, on one stream. */
-export interface Packet {
-  readonly meter: string;
-  readonly live: boolean;
-  /** Kind of all messages in it while live. */
-  readonly kind: number;
-  readonly messages: readonly Uint8Array[];
-}
 
 interface LiveMessage {
   readonly meter: string;

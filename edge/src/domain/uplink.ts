@@ -14,7 +14,8 @@ import {
 } from '@gridtokenx/protocol';
 import type { Counters, Logger, MqttLink, MqttSession, Randomness, RealTime } from '../ports.js';
 import { Backoff } from './backoff.js';
-import type { Outbox, Packet } from './outbox.js';
+import type { Outbox } from './outbox.js';
+import type { Packet } from './packet.js';
 import { pause } from './wait.js';
 
 const TOKEN_SECONDS = 3_600;
