@@ -19,7 +19,7 @@ export const availabilityCampaign: Campaign = {
   about: 'late and dropped answers cost few polls, and dead meters cost the others nothing',
   seeds: 200,
   secondsPerSeed: 120,
-  code: ['protocol/dist', 'edge/dist', 'simulators/campaigns/dist', 'package-lock.json'],
+  code: ['protocol/dist', 'protocol/vectors', 'edge/dist', 'simulators/campaigns/dist', 'package-lock.json'],
   controls: {
     'one-length': {
       about: 'the energy can be read by one length only, and the period stays as it is',

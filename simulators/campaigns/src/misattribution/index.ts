@@ -95,7 +95,16 @@ export const misattributionCampaign: Campaign = {
   seeds: SEEDS,
   // The first of a peer's seeds may have to build it.
   secondsPerSeed: 600,
-  code: ['protocol/dist', 'edge/dist', 'simulators/dist', 'simulators/campaigns/dist', 'package-lock.json'],
+  code: [
+    'protocol/dist',
+    'protocol/vectors',
+    'edge/dist',
+    'edge/profiles',
+    'simulators/dist',
+    'simulators/campaigns/dist',
+    'simulators/campaigns/peers',
+    'package-lock.json',
+  ],
   controls: {
     quarantine: {
       about: 'the quarantine is half of the longest lateness',
