@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { EventClock } from '../../../simulators/campaigns/src/event-clock.js';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { ProfileReader } from '../../src/adapters/modbus/reader.js';
 import { loadProfile } from '../../src/adapters/profiles/files.js';
@@ -7,7 +8,6 @@ import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
 import type { SerialSetting } from '../../src/domain/scan/settings.js';
 import type { ModbusProfile } from '../../src/profiles/profile.js';
-import { EventClock } from '../support/event-clock.js';
 import { profileMeter } from '../support/profile-meter.js';
 import { ScanLine } from '../support/scan-line.js';
 import { VirtualTime } from '../support/virtual-time.js';

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { EventClock } from '../../../simulators/campaigns/src/event-clock.js';
 import { loadProfile } from '../../src/adapters/profiles/files.js';
 import { requestFrame } from '../../src/domain/bus/frames.js';
 import { diagnose } from '../../src/domain/doctor/diagnose.js';
 import { type ExamineOptions, examine } from '../../src/domain/doctor/observe.js';
 import type { SerialSetting } from '../../src/domain/scan/settings.js';
 import type { ModbusProfile } from '../../src/profiles/profile.js';
-import { EventClock } from '../support/event-clock.js';
 import { type FakeMeter, profileMeter } from '../support/profile-meter.js';
 import { type LineMeter, ScanLine } from '../support/scan-line.js';
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { EventClock } from '../../../simulators/campaigns/src/event-clock.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { QUARANTINE_TIMEOUTS, ShapeBook } from '../../src/domain/bus/shapes.js';
 import { BusStats } from '../../src/domain/bus/stats.js';
 import { HearingFraming, Prober } from '../../src/domain/scan/prober.js';
 import { type SerialSetting, speedOf } from '../../src/domain/scan/settings.js';
-import { EventClock } from '../support/event-clock.js';
 import { ScanLine } from '../support/scan-line.js';
 
 const serial = (parity: SerialSetting['parity']): SerialSetting => ({

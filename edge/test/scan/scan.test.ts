@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { EventClock } from '../../../simulators/campaigns/src/event-clock.js';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 import { withCrc } from '../../src/domain/bus/crc.js';
 import { requestFrame } from '../../src/domain/bus/frames.js';
@@ -7,7 +8,6 @@ import { serialPlan } from '../../src/domain/scan/plan.js';
 import { type Found, Scan, type ScanOptions, type ScanState } from '../../src/domain/scan/scan.js';
 import type { SerialSetting } from '../../src/domain/scan/settings.js';
 import { settingText } from '../../src/domain/scan/settings.js';
-import { EventClock } from '../support/event-clock.js';
 import { profileMeter } from '../support/profile-meter.js';
 import { type LineMeter, ScanLine } from '../support/scan-line.js';
 

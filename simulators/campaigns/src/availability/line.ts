@@ -1,6 +1,6 @@
 import { withCrc } from '#edge/domain/bus/crc.js';
 import type { Line } from '#edge/domain/bus/line.js';
-import type { EventClock } from '../misattribution/clock.js';
+import type { EventClock } from '../event-clock.js';
 import type { FaultRates } from '../misattribution/faults.js';
 import type { Random } from '../random.js';
 

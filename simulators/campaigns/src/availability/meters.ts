@@ -7,7 +7,7 @@ import { charTimeUs } from '#edge/planner/plan.js';
 import { ClockSource, type MeterSample } from '#edge/ports.js';
 import { parseProfile } from '#edge/profiles/parse.js';
 import type { ModbusProfile } from '#edge/profiles/profile.js';
-import { EventClock } from '../misattribution/clock.js';
+import { EventClock } from '../event-clock.js';
 import type { FaultRates } from '../misattribution/faults.js';
 import type { Random } from '../random.js';
 import { energyWh, MeterLine } from './line.js';

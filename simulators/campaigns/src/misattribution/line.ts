@@ -1,8 +1,8 @@
 import { damaged } from '@gridtokenx/simulators';
 import { withCrc } from '#edge/domain/bus/crc.js';
 import type { Line } from '#edge/domain/bus/line.js';
+import type { EventClock } from '../event-clock.js';
 import type { Random } from '../random.js';
-import type { EventClock } from './clock.js';
 import type { FaultRates } from './faults.js';
 
 /** How a line of simulated meters is disturbed. */

@@ -4,8 +4,8 @@ import { RtuFraming } from '#edge/domain/bus/framing.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
 import { ReadError, ReadFailure } from '#edge/ports.js';
 import type { Outcome } from '../campaign.js';
+import { EventClock } from '../event-clock.js';
 import { Random } from '../random.js';
-import { EventClock } from './clock.js';
 import type { FaultRates } from './faults.js';
 import { FaultyLine } from './line.js';
 

@@ -2,7 +2,6 @@ import type { RealTime } from '#edge/ports.js';
 
 interface Timer {
   readonly at: number;
-  readonly order: number;
   readonly call: () => void;
   isOff: boolean;
 }
@@ -10,7 +9,7 @@ interface Timer {
 /** A clock on which a day of polls takes a second: timers in order, and everything between them without time passing. */
 export class EventClock implements RealTime {
   #now = 0;
-  #order = 0;
+  /** Sorted, the next one last. */
   readonly #timers: Timer[] = [];
 
   nowMs(): number {
@@ -20,10 +19,9 @@ export class EventClock implements RealTime {
     return this.#now;
   }
   schedule(delayMs: number, call: () => void): () => void {
-    const timer: Timer = { at: this.#now + Math.max(0, delayMs), order: this.#order++, call, isOff: false };
+    const timer: Timer = { at: this.#now + Math.max(0, delayMs), call, isOff: false };
     let i = this.#timers.length;
-    // Sorted with the next one last; few timers wait at any moment.
-    while (i > 0 && isBefore(this.#timers[i - 1] as Timer, timer)) i--;
+    while (i > 0 && (this.#timers[i - 1] as Timer).at <= timer.at) i--;
     this.#timers.splice(i, 0, timer);
     return () => {
       timer.isOff = true;
@@ -50,7 +48,4 @@ export class EventClock implements RealTime {
   }
 }
 
-const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order);
-
-/** Every promise that can settle without time passing has done so: this comes behind the whole microtask queue. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
