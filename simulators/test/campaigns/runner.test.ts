@@ -214,5 +214,6 @@ describe('the catalogue', () => {
     expect(built.length).toBeGreaterThan(10);
     expect(built.filter((path) => !covered(path))).toEqual([]);
     for (const part of code) expect(existsSync(join(ROOT, part)), part).toBe(true);
+    expect(fingerprint(ROOT, code)).toMatch(/^[0-9a-f]{16}$/);
   });
 });

@@ -61,8 +61,8 @@ function readState(path: string): StateFile | null {
   }
 }
 
-/** What is code: built JavaScript, what it imports as JSON, and programs of the chain. */
-const CODE = /\.(js|json|so)$/;
+/** What is code: built JavaScript, what it reads as JSON or YAML, programs of the chain, scripts of other people's meters. */
+const CODE = /\.(js|json|yaml|so|sh|py)$/;
 
 /**
  * Fingerprint of the code at `paths` below `root`, each a file or a folder: 16 digits of SHA-256 over names and contents.
