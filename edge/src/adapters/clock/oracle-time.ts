@@ -1,5 +1,5 @@
-import { request } from 'node:http';
 import { openTime, TIME_NONCE_BYTES, type Verifier } from '@gridtokenx/protocol';
+import { post } from '@gridtokenx/runtime';
 import type { Randomness, RealTime, SecureDial } from '../../ports.js';
 
 const DEADLINE_MS = 5_000;
@@ -28,50 +28,13 @@ export async function askOracleTime(
   if (url.protocol === 'https:' && !oracle.dial) throw new Error(`${oracle.url}: nothing opens TLS connections here`);
   const socket = oracle.dial && (await oracle.dial());
   const before = real.monotonicMs();
-  const body = await post(url, nonce, socket);
+  const contentType = 'application/octet-stream';
+  const signal = AbortSignal.timeout(DEADLINE_MS);
+  const { status, body } = await post({ url, body: nonce, contentType, mostBytes: MOST_BYTES, signal, socket });
+  if (status !== 200) throw new Error(`HTTP ${status}`);
   const now = real.nowMs();
   const tripMs = real.monotonicMs() - before;
   const said = openTime(body, oracle.key, nonce, verifier);
   // The answer was signed at some moment of the trip.
   return Math.ceil(Math.abs(now - tripMs / 2 - said) + tripMs / 2);
-}
-
-/** The body of the answer to a POST, over `socket` where one is given. */
-function post(url: URL, body: Uint8Array, socket: Awaited<ReturnType<SecureDial>> | undefined): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const sent = request({
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port || 80,
-      path: url.pathname,
-      method: 'POST',
-      headers: { host: url.host, 'content-type': 'application/octet-stream', 'content-length': body.length },
-      signal: AbortSignal.timeout(DEADLINE_MS),
-      ...(socket ? { createConnection: () => socket } : { agent: false as const }),
-    });
-    const fail = (error: Error) => {
-      socket?.destroy();
-      reject(error);
-    };
-    sent.on('error', fail);
-    sent.on('response', (response) => {
-      if (response.statusCode !== 200) {
-        sent.destroy();
-        fail(new Error(`HTTP ${response.statusCode}`));
-        return;
-      }
-      const parts: Buffer[] = [];
-      let length = 0;
-      response.on('data', (part: Buffer) => {
-        length += part.length;
-        if (length > MOST_BYTES) sent.destroy(new Error('an answer that is no time'));
-        else parts.push(part);
-      });
-      response.on('error', fail);
-      response.on('end', () => {
-        socket?.destroy();
-        resolve(new Uint8Array(Buffer.concat(parts)));
-      });
-    });
-    sent.end(body);
-  });
 }

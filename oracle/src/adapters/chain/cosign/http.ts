@@ -1,5 +1,4 @@
-import { type ClientRequestArgs, request as httpRequest, type IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { post } from '@gridtokenx/runtime';
 import type { CosignAnswer, Peer } from '../../../ports.js';
 
 /** A peer that has not answered by then is silent. */
@@ -15,41 +14,7 @@ export async function askOverHttp(peer: Peer, body: Uint8Array): Promise<CosignA
   const url = new URL('/cosign', peer.url);
   if (url.protocol === 'https:' && !peer.dial) throw new Error(`${url.origin} is asked over TLS, and nothing dials it`);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const response = await ask(url, body, signal, peer.dial);
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response) {
-    length += chunk.length;
-    if (length > MOST_BYTES) throw new Error(`an answer of more than ${MOST_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return { status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString('utf8')) };
-}
-
-function ask(url: URL, body: Uint8Array, signal: AbortSignal, dial: Peer['dial']): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const options: ClientRequestArgs = {
-      method: 'POST',
-      headers: { 'content-type': 'application/cose', 'content-length': body.length, connection: 'close' },
-      signal,
-    };
-    // The connection is judged before a byte of the request is on it; HTTP is spoken on what `dial` gives.
-    if (dial) {
-      options.protocol = 'http:';
-      options.createConnection = (_, made) => {
-        dial().then(
-          (socket: Duplex) => {
-            if (signal.aborted) socket.destroy();
-            made(null, socket);
-          },
-          made as (error: unknown) => void,
-        );
-        return undefined;
-      };
-    }
-    const { hostname, port, pathname } = url;
-    httpRequest({ ...options, host: hostname.replace(/^\[|\]$/g, ''), port, path: pathname }, resolve)
-      .on('error', reject)
-      .end(body);
-  });
+  const socket = await peer.dial?.();
+  const answer = await post({ url, body, contentType: 'application/cose', mostBytes: MOST_BYTES, signal, socket });
+  return { status: answer.status, body: JSON.parse(Buffer.from(answer.body).toString('utf8')) };
 }
