@@ -1,12 +1,10 @@
 import {
   decodePayload,
   EventCode,
-  ed25519Signer,
   GapReason,
   Kind,
   type MeterEvent,
   merkleRoot,
-  type Payload,
   parseSign1,
   Quality,
   type Reading,
@@ -17,96 +15,11 @@ import {
 } from '@gridtokenx/protocol';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { openSpool } from '../src/adapters/spool/spool.js';
-import { MeterLog } from '../src/domain/meter-log.js';
 import { DiscontinuityReason } from '../src/domain/meter-payloads.js';
-import { decodeState, encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
-import { RecoveryScan } from '../src/domain/recovery.js';
-import type { MeterSample, Spool } from '../src/ports.js';
+import { decodeState } from '../src/domain/meter-state.js';
 import { MemoryDisk } from './support/memory-disk.js';
-import { METER, METER_HEX, NETWORK } from './support/messages.js';
-import { VirtualTime } from './support/virtual-time.js';
-
-const signer = ed25519Signer(new Uint8Array(32).fill(3));
-const STATE = '/state/meter.json';
-const START = Date.UTC(2026, 0, 1, 9, 0);
-
-interface Run {
-  readonly log: MeterLog;
-  readonly spool: Spool;
-  /** Everything that was handed on to be published in this run. */
-  readonly published: { payload: Payload; bytes: Uint8Array; message: Uint8Array }[];
-  readonly time: VirtualTime;
-  readonly begin: () => Promise<void>;
-}
-
-interface RunOptions {
-  readonly storedThrough?: bigint;
-  readonly reserve?: boolean;
-  readonly at?: number;
-  /** Every byte of the configuration's hash. */
-  readonly configuration?: number;
-}
-
-/** One run of a gateway's meter on a disk, up to and including event 1 and the gaps. */
-async function startRun(disk: MemoryDisk, options: RunOptions = {}): Promise<Run> {
-  const run = await openRun(disk, options);
-  await run.begin();
-  return run;
-}
-
-async function openRun(disk: MemoryDisk, options: RunOptions): Promise<Run> {
-  const time = new VirtualTime(options.at ?? START);
-  const scan = new RecoveryScan();
-  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
-  const text = await disk.read(STATE);
-  const recovered = scan.result(METER_HEX);
-  const published: Run['published'] = [];
-  const log = new MeterLog(
-    { networkId: NETWORK, meterId: METER },
-    text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE,
-    recovered,
-    {
-      signer,
-      spool,
-      clock: time.clock,
-      counters: { add: () => {} },
-      // The control: a reservation that is not stored.
-      store: async (state) =>
-        disk.replace(
-          STATE,
-          Buffer.from(encodeState(options.reserve === false ? { ...state, reservedThrough: 0n } : state)),
-        ),
-      committed: (_meter, message) => {
-        const { payload: bytes } = parseSign1(message);
-        published.push({ payload: decodePayload(bytes), bytes, message });
-      },
-    },
-  );
-  const tornRecords = Math.ceil(damage.tornBytes / 187);
-  const configHash = new Uint8Array(16).fill(options.configuration ?? 0);
-  const hashes = { softwareHash: new Uint8Array(16), configHash };
-  const start = { ...hashes, storedThrough: options.storedThrough ?? 0n, tornRecords };
-  return { log, spool, published, time, begin: () => log.start(recovered, start) };
-}
-
-const sample = (timeMs: number, wh: number): MeterSample => ({
-  timeMs,
-  uncertaintyMs: 10,
-  importWh: BigInt(wh),
-  exportWh: BigInt(2 * wh),
-  powerW: -5,
-  voltageDv: 2301,
-  frequencyChz: 5000,
-  raw: Uint8Array.of(1, 2, 3),
-});
-
-const ofKind = <K extends Payload['kind']>(run: Run, kind: K) =>
-  run.published.flatMap(({ payload }) => (payload.kind === kind ? [payload as Extract<Payload, { kind: K }>] : []));
-const gapsOf = (run: Run) =>
-  ofKind(run, Kind.event)
-    .filter(({ code }) => code === EventCode.gap)
-    .map(({ value, detail, data }) => [value, detail, data[0]]);
+import { METER_HEX } from './support/messages.js';
+import { gapsOf, ofKind, openRun, type Run, START, STATE, sample, startRun } from './support/meter-run.js';
 
 describe('one run', () => {
   test('chains events and readings, leaves statements out of the chain, and signs what it says', async () => {
@@ -454,50 +367,5 @@ describe('the configuration', () => {
     expect(await changes(2)).toEqual([[2, 2, 1n]]);
     expect(await changes(2)).toEqual([]);
     expect(await changes(1)).toEqual([[1, 1, 1n]]);
-  });
-});
-
-describe('the state file', () => {
-  test('comes back as it was written, and damage is refused', () => {
-    const state = {
-      reservedThrough: (1n << 63n) + 5n,
-      boots: 3,
-      closedThrough: 1_900_000,
-      statement: new Uint8Array(96).fill(7),
-      discontinuity: { importWh: 1n, exportWh: 2n },
-      discarded: [{ first: 1n, last: 9n }],
-      configHash: 'ab'.repeat(16),
-      serial: 'X-17',
-      point: {
-        window: 1_900_000,
-        importWh: 3n,
-        exportWh: (1n << 63n) + 1n,
-        production: { importWh: 4n, exportWh: 5n },
-        consumption: { importWh: 6n, exportWh: 7n },
-      },
-    };
-    const older = encodeState(FRESH_STATE).replace(/,"config_hash":null,"serial":null,"point":null/, '');
-    expect(older).not.toContain('config_hash');
-    for (const bad of ['"x"', '{}', '{"window":-1}', '{"window":1,"registers":["1","2"],"production":["1"]}']) {
-      const broken = encodeState(state).replace(/"point":.*\}\}\n$/, `"point":${bad}}`);
-      expect(() => decodeState(broken), bad).toThrow('point');
-    }
-    expect(decodeState(older)).toEqual(FRESH_STATE);
-    expect(() => decodeState(encodeState({ ...state, configHash: 'xyz' }))).toThrow('config_hash');
-    expect(decodeState(encodeState(state))).toEqual(state);
-    expect(decodeState(encodeState(FRESH_STATE))).toEqual(FRESH_STATE);
-    const text = encodeState(state);
-    for (const damaged of [
-      '',
-      '{',
-      '{}',
-      text.replace('"version":1', '"version":2'),
-      text.replace(/"boots":3/, '"boots":-3'),
-    ]) {
-      expect(() => decodeState(damaged), damaged).toThrow(RangeError);
-    }
-    expect(() => decodeState(text.replace(/"reserved_through":"\d+"/, '"reserved_through":12'))).toThrow(
-      'reserved_through',
-    );
   });
 });

@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest';
+import { decodeState, encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
+
+describe('the state file', () => {
+  test('comes back as it was written, and damage is refused', () => {
+    const state = {
+      reservedThrough: (1n << 63n) + 5n,
+      boots: 3,
+      closedThrough: 1_900_000,
+      statement: new Uint8Array(96).fill(7),
+      discontinuity: { importWh: 1n, exportWh: 2n },
+      discarded: [{ first: 1n, last: 9n }],
+      configHash: 'ab'.repeat(16),
+      serial: 'X-17',
+      point: {
+        window: 1_900_000,
+        importWh: 3n,
+        exportWh: (1n << 63n) + 1n,
+        production: { importWh: 4n, exportWh: 5n },
+        consumption: { importWh: 6n, exportWh: 7n },
+      },
+    };
+    const older = encodeState(FRESH_STATE).replace(/,"config_hash":null,"serial":null,"point":null/, '');
+    expect(older).not.toContain('config_hash');
+    for (const bad of ['"x"', '{}', '{"window":-1}', '{"window":1,"registers":["1","2"],"production":["1"]}']) {
+      const broken = encodeState(state).replace(/"point":.*\}\}\n$/, `"point":${bad}}`);
+      expect(() => decodeState(broken), bad).toThrow('point');
+    }
+    expect(decodeState(older)).toEqual(FRESH_STATE);
+    expect(() => decodeState(encodeState({ ...state, configHash: 'xyz' }))).toThrow('config_hash');
+    expect(decodeState(encodeState(state))).toEqual(state);
+    expect(decodeState(encodeState(FRESH_STATE))).toEqual(FRESH_STATE);
+    const text = encodeState(state);
+    for (const damaged of [
+      '',
+      '{',
+      '{}',
+      text.replace('"version":1', '"version":2'),
+      text.replace(/"boots":3/, '"boots":-3'),
+    ]) {
+      expect(() => decodeState(damaged), damaged).toThrow(RangeError);
+    }
+    expect(() => decodeState(text.replace(/"reserved_through":"\d+"/, '"reserved_through":12'))).toThrow(
+      'reserved_through',
+    );
+  });
+});

@@ -1,0 +1,90 @@
+import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, parseSign1 } from '@gridtokenx/protocol';
+import { openSpool } from '../../src/adapters/spool/spool.js';
+import { MeterLog } from '../../src/domain/meter-log.js';
+import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/meter-state.js';
+import { RecoveryScan } from '../../src/domain/recovery.js';
+import type { MeterSample, Spool } from '../../src/ports.js';
+import type { MemoryDisk } from './memory-disk.js';
+import { METER, METER_HEX, NETWORK } from './messages.js';
+import { VirtualTime } from './virtual-time.js';
+
+const signer = ed25519Signer(new Uint8Array(32).fill(3));
+export const STATE = '/state/meter.json';
+export const START = Date.UTC(2026, 0, 1, 9, 0);
+
+export interface Run {
+  readonly log: MeterLog;
+  readonly spool: Spool;
+  /** Everything that was handed on to be published in this run. */
+  readonly published: { payload: Payload; bytes: Uint8Array; message: Uint8Array }[];
+  readonly time: VirtualTime;
+  readonly begin: () => Promise<void>;
+}
+
+interface RunOptions {
+  readonly storedThrough?: bigint;
+  readonly reserve?: boolean;
+  readonly at?: number;
+  /** Every byte of the configuration's hash. */
+  readonly configuration?: number;
+}
+
+/** One run of a gateway's meter on a disk, up to and including event 1 and the gaps. */
+export async function startRun(disk: MemoryDisk, options: RunOptions = {}): Promise<Run> {
+  const run = await openRun(disk, options);
+  await run.begin();
+  return run;
+}
+
+export async function openRun(disk: MemoryDisk, options: RunOptions): Promise<Run> {
+  const time = new VirtualTime(options.at ?? START);
+  const scan = new RecoveryScan();
+  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
+  const text = await disk.read(STATE);
+  const recovered = scan.result(METER_HEX);
+  const published: Run['published'] = [];
+  const log = new MeterLog(
+    { networkId: NETWORK, meterId: METER },
+    text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE,
+    recovered,
+    {
+      signer,
+      spool,
+      clock: time.clock,
+      counters: { add: () => {} },
+      // The control: a reservation that is not stored.
+      store: async (state) =>
+        disk.replace(
+          STATE,
+          Buffer.from(encodeState(options.reserve === false ? { ...state, reservedThrough: 0n } : state)),
+        ),
+      committed: (_meter, message) => {
+        const { payload: bytes } = parseSign1(message);
+        published.push({ payload: decodePayload(bytes), bytes, message });
+      },
+    },
+  );
+  const tornRecords = Math.ceil(damage.tornBytes / 187);
+  const configHash = new Uint8Array(16).fill(options.configuration ?? 0);
+  const hashes = { softwareHash: new Uint8Array(16), configHash };
+  const start = { ...hashes, storedThrough: options.storedThrough ?? 0n, tornRecords };
+  return { log, spool, published, time, begin: () => log.start(recovered, start) };
+}
+
+export const sample = (timeMs: number, wh: number): MeterSample => ({
+  timeMs,
+  uncertaintyMs: 10,
+  importWh: BigInt(wh),
+  exportWh: BigInt(2 * wh),
+  powerW: -5,
+  voltageDv: 2301,
+  frequencyChz: 5000,
+  raw: Uint8Array.of(1, 2, 3),
+});
+
+export const ofKind = <K extends Payload['kind']>(run: Run, kind: K) =>
+  run.published.flatMap(({ payload }) => (payload.kind === kind ? [payload as Extract<Payload, { kind: K }>] : []));
+export const gapsOf = (run: Run) =>
+  ofKind(run, Kind.event)
+    .filter(({ code }) => code === EventCode.gap)
+    .map(({ value, detail, data }) => [value, detail, data[0]]);

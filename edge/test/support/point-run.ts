@@ -1,0 +1,160 @@
+import {
+  decodePayload,
+  ed25519Signer,
+  Kind,
+  type Payload,
+  parseSign1,
+  pointId,
+  Quality,
+  type Statement,
+  sha256,
+  toHex,
+} from '@gridtokenx/protocol';
+import { openSpool } from '../../src/adapters/spool/spool.js';
+import { MeterLog } from '../../src/domain/meter-log.js';
+import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/meter-state.js';
+import { type Fate, Point, type Side } from '../../src/domain/point.js';
+import { RecoveryScan } from '../../src/domain/recovery.js';
+import type { MeterSample } from '../../src/ports.js';
+import type { MemoryDisk } from './memory-disk.js';
+import { NETWORK } from './messages.js';
+import { VirtualTime } from './virtual-time.js';
+
+const WINDOW_MS = 900_000;
+const START = Date.UTC(2026, 0, 1, 9, 0);
+export const FIRST = START / WINDOW_MS;
+export const idOf = (name: string) => sha256(new TextEncoder().encode(name)).slice(0, 16);
+export const IDS = { production: idOf('pv'), consumption: idOf('house') };
+export const POINT = pointId(IDS.production, IDS.consumption);
+const HASHES = { softwareHash: new Uint8Array(16), configHash: new Uint8Array(16) };
+
+export interface Published {
+  readonly meter: string;
+  readonly payload: Payload;
+  readonly message: Uint8Array;
+}
+
+/** One run of a gateway with two meters and their point on a disk; what was published is kept by the caller. */
+export async function startRun(disk: MemoryDisk, published: Published[], spoil = false) {
+  const time = new VirtualTime(START);
+  const pathOf = (id: Uint8Array) => `/state/${toHex(id)}.json`;
+  const load = async (id: Uint8Array) => {
+    const text = await disk.read(pathOf(id));
+    return text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE;
+  };
+  const pointState = await load(POINT);
+  const from = pointState.point?.window ?? 0;
+  const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [toHex(id), from])));
+  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
+  let point: Point | null = null;
+  const fates = new Map<string, Fate>();
+  const logOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
+    new MeterLog({ networkId: NETWORK, meterId: id }, state, scan.result(toHex(id)), {
+      signer: ed25519Signer(new Uint8Array(32).fill(seed)),
+      spool,
+      clock: time.clock,
+      counters: { add: () => {} },
+      store: ({ point: at, ...next }) => {
+        // The control: the production meter's register is not what it was.
+        const kept = at && spoil ? { ...at, production: { importWh: 0n, exportWh: 0n } } : at;
+        return disk.replace(pathOf(id), Buffer.from(encodeState({ ...next, point: kept })));
+      },
+      committed: (meter, message, kind) => {
+        const payload = decodePayload(parseSign1(message).payload);
+        published.push({ meter, payload, message });
+        for (const side of ['production', 'consumption'] as const)
+          if (kind === Kind.statement && meter === toHex(IDS[side])) point?.take(side, payload as Statement);
+      },
+    });
+  const logs = {
+    production: await logOf(IDS.production, 1, await load(IDS.production)),
+    consumption: await logOf(IDS.consumption, 2, await load(IDS.consumption)),
+  };
+  const log = await logOf(POINT, 3, pointState);
+  const recovered = scan.result(toHex(POINT));
+  if (!recovered.enrolment) {
+    await log.enrol((seq) => ({
+      kind: Kind.enrolment,
+      networkId: NETWORK,
+      meterId: POINT,
+      seq,
+      owner: new Uint8Array(32),
+      importWh: 0n,
+      exportWh: 0n,
+      zone: 1,
+      source: 1,
+      role: 0,
+      deviceSigned: false,
+      keyEpoch: 0,
+      window: FIRST,
+    }));
+    await spool.close();
+    return startRun(disk, published, spoil);
+  }
+  const named = (side: Side) => ({ id: toHex(IDS[side]), name: side === 'production' ? 'pv' : 'house' });
+  point = new Point({
+    name: 'home',
+    log,
+    recovered,
+    meters: { production: named('production'), consumption: named('consumption') },
+    inputs: {
+      production: scan.result(toHex(IDS.production)).inputs,
+      consumption: scan.result(toHex(IDS.consumption)).inputs,
+    },
+    fate: (meter, seq) => fates.get(`${meter}/${seq}`) ?? fates.get('*') ?? 'acknowledged',
+    real: time,
+    logger: { info: () => {}, warn: () => {}, error: () => {} },
+  });
+  const tornRecords = Math.ceil(damage.tornBytes / 187);
+  for (const [id, one] of [
+    ...Object.entries(IDS).map(([side, id]) => [id, logs[side as Side]] as const),
+    [POINT, log] as const,
+  ])
+    await one.start(scan.result(toHex(id)), { ...HASHES, storedThrough: 0n, tornRecords });
+  const stop = new AbortController();
+  let mayClose = true;
+  const running = point.run(() => mayClose, stop.signal);
+  return {
+    logs,
+    log,
+    point,
+    fates,
+    time,
+    spool,
+    gate: (open: boolean) => {
+      mayClose = open;
+    },
+    /** The poll before a boundary, and the statement after it. */
+    async state(side: Side, window: number, importWh: number, exportWh: number, leadMs = 5_000) {
+      const end = (window + 1) * WINDOW_MS;
+      const sample: MeterSample = {
+        timeMs: end - leadMs,
+        uncertaintyMs: side === 'production' ? 10 : 30,
+        importWh: BigInt(importWh),
+        exportWh: BigInt(exportWh),
+        powerW: null,
+        voltageDv: null,
+        frequencyChz: null,
+        raw: new Uint8Array(1),
+      };
+      await logs[side].reading(sample, true);
+      await logs[side].closeDue(end);
+    },
+    async stop() {
+      stop.abort();
+      await running;
+      await spool.close();
+    },
+  };
+}
+
+export const statementsOf = (published: readonly Published[], id: Uint8Array = POINT) =>
+  published.flatMap(({ meter, payload }) => (meter === toHex(id) && payload.kind === Kind.statement ? [payload] : []));
+export const lines = (published: readonly Published[]) =>
+  statementsOf(published).map(({ window, importWh, exportWh, quality }) => [
+    window - FIRST,
+    Number(importWh),
+    Number(exportWh),
+    quality,
+  ]);
+export const GOOD = Quality.gatewaySigned | Quality.derived;
