@@ -122,7 +122,7 @@ describe('what is skipped', () => {
     const meter = world.meter('4');
     const enrolled = world.chain.time;
     world.chain.time = START;
-    world.chain.must(world.register(meter), [world.installer]);
+    world.chain.must(world.register(meter), world.staff);
     world.chain.must([instructions.activateSlot({ meterId: meter.id, zone: world.zone, page: 0 })]);
     world.chain.time = enrolled;
     const window = ENROLLED + 1;
@@ -188,7 +188,9 @@ describe('what aborts', () => {
 
   test('attestors of the previous set no longer count', () => {
     const next = [keyOf('next 0'), keyOf('next 1')];
-    world.chain.must([world.setAttestors(next.map((key) => key.publicKey))], [world.authority]);
+    world.chain.must([world.announceAttestors(next.map((key) => key.publicKey))], [world.authority]);
+    world.chain.time += 96 * 900;
+    world.chain.must([instructions.installAttestors({ zone: world.zone })]);
     expect(send(build())).toBe('UnknownAttestor');
     const items = world.items(window, new Map([[0, { exportWh: 5n, importWh: 5n }]]));
     expect(world.attest({ window, items, signers: next }).message).toBe('');
@@ -305,9 +307,10 @@ describe('pages and slots', () => {
   test('activate_slot refuses what does not belong together', () => {
     const { zone, payer } = world;
     const evidence = world.meter('evidence');
-    world.chain.must(world.register(evidence, { message: { role: 1, window: windowAt(world.chain.time) } }), [
-      world.installer,
-    ]);
+    world.chain.must(
+      world.register(evidence, { message: { role: 1, window: windowAt(world.chain.time) } }),
+      world.staff,
+    );
     const send = (meterId: Uint8Array, page = 0, data?: Uint8Array) => {
       const instruction = instructions.activateSlot({ meterId, zone, page });
       if (data) instruction.data = Buffer.from(data);
@@ -318,16 +321,16 @@ describe('pages and slots', () => {
     world.chain.must([instructions.createPage({ payer, zone, page: 1 })]);
     expect(send(world.meter('0').id, 1)).toBe('AccountKeyMismatch');
     const meter = world.meter('4');
-    world.chain.must(world.register(meter), [world.installer]);
+    world.chain.must(world.register(meter), world.staff);
     const good = instructions.activateSlot({ meterId: meter.id, zone, page: 0 });
     expect(send(meter.id, 0, Uint8Array.of(...good.data.subarray(0, 23), 0))).toBe('AccountKeyMismatch');
-    const record = world.chain.account(pda.meter(meter.id));
+    const record = world.chain.account(pda.meter(world.zone, meter.id));
     if (!record) throw new Error('no meter');
     const suspended = Uint8Array.from(record.data);
     suspended[262] = 2;
-    world.chain.put(pda.meter(meter.id), { owner: record.owner, data: suspended });
+    world.chain.put(pda.meter(world.zone, meter.id), { owner: record.owner, data: suspended });
     expect(send(meter.id)).toBe('MeterNotActive');
-    world.chain.put(pda.meter(meter.id), record);
+    world.chain.put(pda.meter(world.zone, meter.id), record);
     const now = world.chain.time;
     world.chain.time = START - 1_000;
     expect(send(meter.id)).toBe('WindowInFuture');
@@ -368,14 +371,13 @@ describe('numbers at their ends', () => {
     expect(attest(1n)).toBe('ArithmeticOverflow');
   });
 
-  test('a cap fits its field', () => {
+  test('a cap fits its field: the largest limits that the utility may confirm', () => {
     const meter = world.meter('4');
-    const limits = { exportLimitW: 0xffff_ffff, registerStepWh: 0xffff_ffff };
-    world.chain.must(world.register(meter, { ...limits, message: { window: windowAt(world.chain.time) } }), [
-      world.installer,
-    ]);
-    const activate = instructions.activateSlot({ meterId: meter.id, zone: world.zone, page: 0 });
-    expect(world.chain.send([activate]).error?.name).toBe('ArithmeticOverflow');
+    const limits = { exportLimitW: 1_900_000, importLimitW: 0xffff_ffff, registerStepWh: 1_000 };
+    const message = { window: windowAt(world.chain.time) };
+    world.chain.must(world.register(meter, { ...limits, message }), world.staff);
+    world.chain.must([instructions.activateSlot({ meterId: meter.id, zone: world.zone, page: 0 })]);
+    expect(world.meterPage().slots[4]).toMatchObject({ exportCapWh: 523_500, importCapWh: 1_181_117_007 });
   });
 
   test('an account of the right owner and another type', () => {

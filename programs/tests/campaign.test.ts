@@ -1,36 +1,84 @@
 import { expect, test } from 'vitest';
-import { chainCampaign, chainEpisode, chainRules, reviewFigures } from './src/campaign.js';
+import { chainCampaign, chainEpisode, chainRules, chainSabotages, reviewFigures } from './src/campaign.js';
 
 const SEED = 7;
+const SHORT = 2_000;
 
-test('short form: chain and model agree, and every kind of instruction was reached', async () => {
+test('short form: chain and model agree, and every common kind of instruction was reached', async () => {
   const done: number[] = [];
   const { faults, figures } = await chainCampaign({
     seed: SEED,
-    instructions: 3_000,
+    instructions: SHORT,
     progress: ({ episodes }) => done.push(episodes),
   });
   expect(faults).toEqual([]);
-  expect(reviewFigures(figures)).toEqual([]);
-  expect(done).toEqual([1, 2, 3, 4, 5, 6]);
-  expect(figures.instructions).toBeGreaterThanOrEqual(3_000);
+  for (const kind of ['attest', 'submit', 'register', 'confirm', 'status', 'rotate', 'mintPage', 'install', 'dispute'])
+    expect(figures[`${kind} accepted`], kind).toBeGreaterThan(0);
+  expect(figures.minted).toBeGreaterThan(0);
+  expect(figures['hostile accounts']).toBeGreaterThan(100);
+  expect(done).toEqual([1, 2, 3, 4]);
+  expect(figures.instructions).toBeGreaterThanOrEqual(SHORT);
 }, 120_000);
 
 test('a seed does the same again, and a run goes on where it stopped', async () => {
   const whole = await chainCampaign({ seed: 3, instructions: 1_000 });
   const rest = await chainCampaign({ seed: 3, instructions: 1_000, from: 1 });
-  const first = chainEpisode(3, 0);
-  const sum = (first.figures.instructions ?? 0) + (rest.figures.instructions ?? 0);
-  expect(sum).toBe(whole.figures.instructions);
-  expect(chainEpisode(3, 0)).toEqual(first);
+  const sum: Record<string, number> = { ...rest.figures };
+  for (const [name, count] of Object.entries(chainEpisode(3, 0).figures)) sum[name] = (sum[name] ?? 0) + count;
+  expect(sum).toEqual(whole.figures);
 }, 120_000);
+
+/** Episodes that come early to what the control needs; the rest are tried after them. */
+const EARLY: Readonly<Record<string, number>> = {
+  extra: 8,
+  quorum: 2,
+  gatewayWait: 1,
+  quality: 4,
+  presentKey: 13,
+  firstWindow: 15,
+  budget: 1,
+  retired: 10,
+  answerTime: 9,
+  rotationTime: 12,
+  deviceKey: 3,
+  claimed: 14,
+  limits: 3,
+  capacity: 2,
+  capacityBack: 1,
+  point: 7,
+  keyEpoch: 5,
+  zoneUser: 4,
+  sameInstaller: 21,
+  carried: 2,
+  evidenceKept: 3,
+  slotMoved: 14,
+  cancelRight: 3,
+  capacityForgotten: 1,
+};
+const MAX_EPISODES = 30;
+
+function faultOf(control: Parameters<typeof chainEpisode>[2] & string): string | undefined {
+  const early = EARLY[control] ?? 0;
+  const others = Array.from({ length: MAX_EPISODES }, (_, episode) => episode);
+  for (const episode of [early, ...others]) {
+    const { fault } = chainEpisode(SEED, episode, control);
+    if (fault) return fault;
+  }
+  return undefined;
+}
 
 test.each(chainRules)(
   'control: a model without the rule "%s" is caught',
   (rule) => {
-    let fault: string | undefined;
-    for (let episode = 0; episode < 8 && !fault; episode++) fault = chainEpisode(SEED, episode, rule).fault;
-    expect(fault).toMatch(/^seed \d+, instruction \d+: /);
+    expect(faultOf(rule)).toMatch(/^seed \d+, instruction \d+: /);
+  },
+  120_000,
+);
+
+test.each(chainSabotages)(
+  'control: an invariant notices "%s", whatever the model says',
+  (sabotage) => {
+    expect(faultOf(sabotage)).toMatch(/^seed \d+, instruction \d+: invariant (\d|budget|capacity|energy): /);
   },
   120_000,
 );

@@ -13,10 +13,11 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
 import {
   answer,
-  BASELINE,
   conclude,
   dispute,
+  reactivate,
   refusal,
+  replace,
   rotate,
   type Said,
   setStatus,
@@ -55,16 +56,8 @@ const reply = (what: Said) => refusal(world, answer(world, device, 0, what));
 const found = (slot = 0) => world.chain.get(pda.dispute(world.zone, 0, slot), decodeDispute);
 const isDisputed = () => (slotAt(world, 0).flags & SlotFlag.disputed) !== 0;
 
-/** What the utility accepts: the slot's totals, from the registers that stand for them on. */
-function accepted(step: number, exportWh: bigint, raw = exportWh) {
-  return {
-    window: ENROLLED + step,
-    exportWh,
-    importWh: 7n,
-    rawExportWh: BASELINE.exportWh + raw,
-    rawImportWh: BASELINE.importWh + 7n,
-  };
-}
+/** The utility accepts the verdict on slot 0 and goes on from a statement. */
+const accept = (what: Said) => refusal(world, reactivate(world, device, what, 0));
 
 describe('dispute', () => {
   test('a later window with a lower total freezes the slot: no attestation, no statement, no mint, no retirement', () => {
@@ -138,7 +131,7 @@ describe('dispute', () => {
     expect(open(said(7, -1n))).toBe('SlotDisputed');
   });
 
-  test('a slot that anyone moved last names no attestors: the device contradicts itself and is convicted at once', () => {
+  test('a slot that a submitted statement moved names no attestors: the device contradicts itself and is convicted at once', () => {
     expect(refusal(world, submit(world, device, said(5, 500n)))).toBe('accepted');
     expect(open(said(6, 400n))).toBe('accepted');
     expect(found()).toMatchObject({ verdict: Verdict.deviceConvicted, attestors: 0 });
@@ -149,7 +142,7 @@ describe('dispute', () => {
     attest(5, 500n);
     const other = world.meter('late', world.owner);
     const window = windowAt(world.chain.time);
-    world.chain.must(world.register(other, { message: { deviceSigned: true, window } }), [world.installer]);
+    world.chain.must(world.register(other, { message: { deviceSigned: true, window } }), world.staff);
     expect(open(said(51, -1n), other, 2)).toBe('MeterNotActive');
     world.chain.must([setStatus(world, device, 'closed')], [world.utility]);
     world.chain.must([sync(world, device)]);
@@ -227,32 +220,55 @@ describe('after a verdict', () => {
     open(said(6, 400n));
   });
 
-  test('the slot stays frozen until the utility names the accepted totals, and goes on from them', () => {
-    expect(refusal(world, [setStatus(world, device, accepted(6, 500n, 400n), 0)])).toBe('DisputeOpen');
+  test('the slot stays frozen until the utility accepts the verdict, and goes on from the slot', () => {
+    expect(accept(said(6, 500n))).toBe('DisputeOpen');
     expect(reply(said(5, 500n))).toBe('accepted');
     expect(refusal(world, [conclude(world, device, 0)])).toBe('DisputeNotAccepted');
-    expect(refusal(world, [setStatus(world, device, accepted(6, 499n, 400n), 0)])).toBe('TotalsFell');
-    expect(refusal(world, [setStatus(world, device, accepted(6, 501n, 400n), 0)])).toBe('ExcessiveAmount');
-    expect(refusal(world, [setStatus(world, device, accepted(6, 500n, 400n))])).toBe('AccountOwnerMismatch');
-    expect(refusal(world, [setStatus(world, device, accepted(6, 500n, 400n), 0)])).toBe('accepted');
+    // A convicted device goes on where its own word stands, and not below: that energy is counted already.
+    expect(accept(said(6, 499n))).toBe('TotalsFell');
+    expect(refusal(world, reactivate(world, device, said(8, 520n)))).toBe('AccountOwnerMismatch');
+    expect(accept(said(8, 520n))).toBe('accepted');
     expect(refusal(world, [sync(world, device)])).toBe('accepted');
     expect(isDisputed()).toBe(true); // sync_slot never clears it
     const before = world.meterPage();
     expect(refusal(world, [conclude(world, device, 0)])).toBe('accepted');
     expect(isDisputed()).toBe(false);
     expect(world.meterPage().moves).toBe(before.moves + 1);
-    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, window: ENROLLED + 5 });
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, window: ENROLLED + 8, attestors: 0, epoch: 0 });
     expect(refusal(world, [conclude(world, device, 0)])).toBe('DisputeDecided');
-    // The register showed 400 of 500 accepted: 450 on the register is 550 in total.
-    expect(refusal(world, submit(world, device, said(6, 450n)))).toBe('BeforeFirstWindow');
-    expect(refusal(world, submit(world, device, said(7, 450n)))).toBe('accepted');
-    expect(slotAt(world, 0).exportWh).toBe(550n);
-    expect(world.chain.get(pda.meter(device.id), decodeMeter).acceptedDispute).toBe(1);
+    expect(refusal(world, submit(world, device, said(8, 550n)))).toBe('BeforeFirstWindow');
+    expect(refusal(world, submit(world, device, said(9, 550n)))).toBe('accepted');
+    expect(slotAt(world, 0).exportWh).toBe(530n); // 20 Wh went into the baseline
+    expect(world.chain.get(pda.meter(world.zone, device.id), decodeMeter).acceptedDispute).toBe(1);
+  });
+
+  test('an honest device whose attestors lied climbs back: nothing is counted twice, and it is never framed', () => {
+    world.chain.time += DAY;
+    expect(refusal(world, [conclude(world, device, 0)])).toBe('accepted');
+    expect(found().verdict).toBe(Verdict.attestorsConvicted);
+    expect(accept(said(7, 420n))).toBe('accepted');
+    expect(refusal(world, [conclude(world, device, 0)])).toBe('accepted');
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, window: ENROLLED + 7, attestors: 0 });
+    expect(open(said(8, 430n))).toBe('NoContradiction');
+    expect(refusal(world, submit(world, device, said(8, 430n)))).toBe('TotalsFell');
+    expect(refusal(world, submit(world, device, said(9, 510n)))).toBe('accepted');
+    expect(slotAt(world, 0).exportWh).toBe(510n);
+    expect(open(said(10, 509n))).toBe('accepted');
+  });
+
+  test('a convicted device is suspended without a statement, and another one takes its slot over', () => {
+    reply(said(5, 500n));
+    world.chain.must([setStatus(world, device, 'suspended', 0)], [world.utility]);
+    expect(refusal(world, [conclude(world, device, 0)])).toBe('accepted');
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.suspended | SlotFlag.moved });
+    const list = replace(world, device, world.meter('fresh'), { window: windowAt(world.chain.time) });
+    expect(refusal(world, list)).toBe('accepted');
+    expect(world.chain.get(pda.meter(world.zone, world.meter('fresh').id), decodeMeter).carriedExportWh).toBe(500n);
   });
 
   test('the next dispute of the slot is a case of its own: the old acceptance does not free it', () => {
     reply(said(5, 500n));
-    world.chain.must([setStatus(world, device, accepted(6, 500n), 0)], [world.utility]);
+    expect(accept(said(8, 500n))).toBe('accepted');
     world.chain.must([conclude(world, device, 0)]);
     attest(10, 600n);
     expect(open(said(11, 550n))).toBe('accepted');
@@ -262,13 +278,12 @@ describe('after a verdict', () => {
     expect(refusal(world, [conclude(world, device, 0)])).toBe('DisputeNotAccepted');
   });
 
-  test('attestors do not answer for what they attested before a reactivation: the device contradicts what was accepted', () => {
+  test('nobody answers for what nobody signed: after a reactivation there is nothing to contradict', () => {
     reply(said(5, 500n));
-    world.chain.must([setStatus(world, device, accepted(6, 500n), 0)], [world.utility]);
+    expect(accept(said(6, 500n))).toBe('accepted');
     world.chain.must([conclude(world, device, 0)]);
     expect(slotAt(world, 0)).toMatchObject({ attestors: 0, epoch: 0 });
-    expect(open(said(7, 499n))).toBe('accepted'); // below the new baseline, and no older statement counts any more
-    expect(found()).toMatchObject({ number: 2, attestors: 0, verdict: Verdict.deviceConvicted });
+    expect(open(said(7, 499n))).toBe('NoContradiction');
   });
 
   test('rotation, replacement and closing are refused while disputed', () => {
@@ -282,7 +297,7 @@ describe('after a verdict', () => {
 
   test('the old key still answers for its windows after a rotation, and the slot is not lost to it', () => {
     reply(said(5, 500n));
-    world.chain.must([setStatus(world, device, accepted(6, 500n), 0)], [world.utility]);
+    expect(accept(said(6, 500n))).toBe('accepted');
     world.chain.must([conclude(world, device, 0)]);
     attest(10, 600n);
     const next = keyOf('next');

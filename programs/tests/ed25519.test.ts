@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 
 function refusal(list: readonly TransactionInstruction[]): string {
-  const outcome = world.chain.send(list, [world.installer]);
+  const outcome = world.chain.send(list, world.staff);
   return outcome.ok ? 'accepted' : (outcome.error?.name ?? outcome.message);
 }
 
@@ -66,7 +66,7 @@ const at = (start: number, size: number, index = 0xffff): Offsets => ({
 
 test('the plain verification is accepted, also with its own index instead of "this one"', () => {
   const copy = world.fork();
-  expect(copy.chain.send([precompile([at(16, 115)], bodyOf()), register], [world.installer]).ok).toBe(true);
+  expect(copy.chain.send([precompile([at(16, 115)], bodyOf()), register], world.staff).ok).toBe(true);
   expect(refusal([precompile([at(16, 115, 0)], bodyOf()), register])).toBe('accepted');
 });
 

@@ -64,7 +64,7 @@ describe('the files', () => {
     }
     expect(world.chain.account(pda.meterPage(7, 0))?.data).toHaveLength(accountSizes.MeterPage);
     expect(world.chain.account(pda.ledgerPage(7, 0))?.data).toHaveLength(accountSizes.LedgerPage);
-    expect(world.chain.account(pda.meter(world.meter('0').id))?.data).toHaveLength(accountSizes.Meter);
+    expect(world.chain.account(pda.meter(world.zone, world.meter('0').id))?.data).toHaveLength(accountSizes.Meter);
   });
 
   test('number the errors as the programs do', () => {
@@ -87,14 +87,17 @@ function listed(source: (typeof idls)[keyof typeof idls], name: string) {
 }
 
 describe('instructions', () => {
-  const key = (seed: number) => pda.user(pda.zone(seed));
+  const key = (seed: number) => pda.user(world.zone, pda.zone(seed));
   const id = (seed: number) => new Uint8Array(16).fill(seed);
   const built: [keyof typeof idls, string, () => TransactionInstruction][] = [
     ['registry', 'initialize', () => world.initialize()],
     ['registry', 'create_zone', () => world.createZone(3)],
-    ['registry', 'set_zone_attestors', () => world.setAttestors()],
+    ['registry', 'announce_attestors', () => world.announceAttestors()],
+    ['registry', 'install_attestors', () => instructions.installAttestors({ zone: 7 })],
+    ['registry', 'cancel_attestors', () => instructions.cancelAttestors({ zone: 7, signers: [] })],
     ['registry', 'register_user', () => world.registerUser(key(1), 1)],
     ['registry', 'register_meter', () => world.register(world.meter('z'))[1] as TransactionInstruction],
+    ['registry', 'confirm_meter', () => world.confirm(world.meter('z'))],
     [
       'registry',
       'rotate_key',
@@ -116,8 +119,7 @@ describe('instructions', () => {
           importLimitW: 2,
           registerStepWh: 3,
           tariffClass: 4,
-          carriedImportWh: 5n,
-          carriedExportWh: 6n,
+          deviceSigned: true,
         }),
     ],
     [
@@ -131,7 +133,7 @@ describe('instructions', () => {
           point: key(3),
           page: 1,
           dispute: key(4),
-          status: { window: 1, rawImportWh: 2n, rawExportWh: 3n, importWh: 4n, exportWh: 5n },
+          status: 'active',
         }),
     ],
     ['oracle', 'create_page', () => instructions.createPage({ payer: world.payer, zone: 7, page: 1 })],
@@ -167,6 +169,7 @@ describe('instructions', () => {
       'create_ledger_page',
       () => instructions.createLedgerPage({ payer: world.payer, zone: 7, page: 1 }),
     ],
+    ['energy_token', 'create_budget', () => instructions.createBudget({ payer: world.payer, zone: 7 })],
     [
       'energy_token',
       'set_destination',
@@ -226,11 +229,12 @@ describe('Anchor reads what the programs write', () => {
     for (const [file, name, address] of [
       ['registry', 'Config', pda.config()],
       ['registry', 'Zone', pda.zone(7)],
-      ['registry', 'User', pda.user(world.owner.publicKey)],
-      ['registry', 'Meter', pda.meter(world.meter('1').id)],
+      ['registry', 'User', pda.user(world.zone, world.owner.publicKey)],
+      ['registry', 'Meter', pda.meter(world.zone, world.meter('1').id)],
       ['oracle', 'MeterPage', pda.meterPage(7, 0)],
       ['energy_token', 'TokenConfig', pda.tokenConfig()],
       ['energy_token', 'LedgerPage', pda.ledgerPage(7, 0)],
+      ['energy_token', 'Budget', pda.budget(7)],
     ] as const) {
       const data = Buffer.from(world.chain.account(address)?.data ?? []);
       expect(data.subarray(0, 8)).toEqual(Buffer.from(accountDiscriminator(name)));

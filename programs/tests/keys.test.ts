@@ -5,6 +5,7 @@ import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
 import {
   BASELINE,
   type Rotation,
+  reactivate,
   refusal,
   replace,
   rotate,
@@ -34,17 +35,12 @@ const said = (step: number, exportWh: bigint, rest: Partial<Said> = {}): Said =>
   importWh: 7n,
   ...rest,
 });
-const record = (meter = device) => world.chain.get(pda.meter(meter.id), decodeMeter);
+const record = (meter = device) => world.chain.get(pda.meter(world.zone, meter.id), decodeMeter);
 const send = (list: readonly TransactionInstruction[], signers?: readonly Keypair[]) => refusal(world, list, signers);
 const turn = (rotation: Partial<Rotation> = {}) => send(rotate(world, device, { key: next, ...rotation }));
 const to = (status: Parameters<typeof setStatus>[2], meter = device) => send([setStatus(world, meter, status)]);
-const accepted = (step: number, exportWh: bigint, raw = exportWh, importWh = 7n) => ({
-  window: ENROLLED + step,
-  exportWh,
-  importWh,
-  rawExportWh: BASELINE.exportWh + raw,
-  rawImportWh: BASELINE.importWh + importWh,
-});
+/** Reactivates on the strength of a statement. */
+const resume = (what: Said, meter = device) => send(reactivate(world, meter, what));
 
 /** Every account of the last instruction wrong in every way, and every malformed form. */
 function checkHostile(list: readonly TransactionInstruction[], signers = [world.utility, world.authority]): void {
@@ -128,6 +124,33 @@ describe('rotate_key', () => {
     expect(record()).toMatchObject({ keyEpoch: 2, previousKey: next.publicKey });
   });
 
+  test('what the slot stands on stays evidence: the old key speaks up to the slot, whatever window the message names', () => {
+    expect(send(submit(world, device, said(9, 500n)))).toBe('accepted');
+    expect(turn({ message: { window: ENROLLED + 3 } })).toBe('accepted');
+    expect(record()).toMatchObject({ previousKeyLastWindow: ENROLLED + 9, firstValidWindow: ENROLLED + 10 });
+  });
+
+  test('one previous key is on record: a further rotation waits until the slot has moved under the present key', () => {
+    expect(send(submit(world, device, said(9, 500n)))).toBe('accepted');
+    expect(turn()).toBe('accepted');
+    const changed = { ...device, key: next };
+    const third = keyOf('third');
+    world.chain.time += 97 * 900;
+    expect(send(rotate(world, changed, { key: third }))).toBe('SlotNotMoved');
+    expect(send(submit(world, changed, said(30, 510n)))).toBe('accepted');
+    expect(send(rotate(world, changed, { key: third }))).toBe('accepted');
+  });
+
+  test('the level stays as the utility confirmed it, whatever the message claims', () => {
+    const doubted = world.meter('doubted');
+    const options = { message: { deviceSigned: true, window: windowAt(world.chain.time) }, pending: true };
+    world.chain.must(world.register(doubted, options), world.staff);
+    world.chain.must([world.confirm(doubted)], world.staff);
+    expect(record(doubted).signerLevel).toBe('gateway');
+    expect(send(rotate(world, doubted, { key: next, message: { deviceSigned: true } }))).toBe('accepted');
+    expect(record(doubted).signerLevel).toBe('gateway');
+  });
+
   test('only by the utility, for a meter that lives; evidence meters have no page', () => {
     const list = rotate(world, device, { key: next });
     const last = list.at(-1) as TransactionInstruction;
@@ -136,7 +159,7 @@ describe('rotate_key', () => {
     expect(send([...list.slice(0, -1), byOwner], [world.owner])).toBe('InvalidAuthority');
     const evidence = world.meter('evidence');
     const window = windowAt(world.chain.time);
-    world.chain.must(world.register(evidence, { message: { role: 1, window } }), [world.installer]);
+    world.chain.must(world.register(evidence, { message: { role: 1, window } }), world.staff);
     expect(send(rotate(world, evidence, { key: next }))).toBe('accepted');
     expect(to('closed')).toBe('accepted');
     expect(turn({ key: keyOf('third') })).toBe('MeterNotActive');
@@ -153,39 +176,50 @@ describe('rotate_key', () => {
 describe('set_status and sync_slot', () => {
   test('suspended: the slot keeps its totals and takes nothing; reactivated, the rest moves into the baseline', () => {
     send(submit(world, device, said(5, 500n)));
-    expect(to(accepted(6, 500n))).toBe('SlotNotFrozen');
+    expect(resume(said(6, 500n))).toBe('SlotNotFrozen');
     expect(to('suspended')).toBe('accepted');
     expect(to('suspended')).toBe('InvalidStatus');
-    expect(to(accepted(6, 500n))).toBe('SlotNotFrozen'); // the slot does not know yet
+    expect(resume(said(6, 500n))).toBe('SlotNotFrozen'); // the slot does not know yet
     const before = world.meterPage();
     expect(send([sync(world, device)])).toBe('accepted');
     expect(world.meterPage().moves).toBe(before.moves);
-    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.suspended | SlotFlag.moved });
+    expect(slotAt(world, 0)).toMatchObject({
+      exportWh: 500n,
+      flags: SlotFlag.suspended | SlotFlag.moved | SlotFlag.submitted,
+    });
     const window = ENROLLED + 6;
     world.attest({ window, items: world.items(window, new Map([[0, { exportWh: 600n, importWh: 7n }]])) });
     expect(slotAt(world, 0).window).toBe(ENROLLED + 5);
-    // activate_slot must not start it again from the record's carried totals.
+    // activate_slot must not start it again.
     expect(send([instructions.activateSlot({ meterId: device.id, zone: world.zone, page: 0 })])).toBe('accepted');
     expect(slotAt(world, 0).exportWh).toBe(500n);
-    // Meanwhile the register rose by 300; 100 of them are accepted.
-    expect(to(accepted(8, 801n, 800n))).toBe('ExcessiveAmount');
-    expect(to(accepted(8, 499n, 800n))).toBe('TotalsFell');
-    expect(to(accepted(8, 600n, 800n, 6n))).toBe('TotalsFell');
-    expect(to(accepted(4, 600n, 800n))).toBe('BeforeFirstWindow');
-    expect(to(accepted(21, 600n, 800n))).toBe('WindowInFuture');
-    expect(to(accepted(8, 600n, 800n))).toBe('accepted');
+    // Meanwhile the register rose by 300.
+    expect(to('active')).toBe('SignatureMissing');
+    expect(resume(said(8, 499n))).toBe('TotalsFell');
+    expect(resume(said(8, 800n, { importWh: 6n }))).toBe('TotalsFell');
+    expect(resume(said(8, -1n))).toBe('TotalsFell');
+    expect(resume(said(4, 800n))).toBe('BeforeFirstWindow');
+    expect(resume(said(21, 800n))).toBe('WindowInFuture');
+    expect(resume(said(8, 800n, { key: keyOf('stranger') }))).toBe('UnauthorizedMeter');
+    expect(resume(said(8, 800n, { change: { quality: 8 } }))).toBe('QualityNotAttestable');
+    expect(resume(said(8, 800n))).toBe('accepted');
     expect(record()).toMatchObject({
       status: Status.active,
-      carriedExportWh: 600n,
+      carriedExportWh: 500n,
       baselineExportWh: BASELINE.exportWh + 800n,
+      baselineWindow: ENROLLED + 8,
       firstValidWindow: ENROLLED + 9,
     });
     expect(send([sync(world, device)])).toBe('accepted');
-    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.active | SlotFlag.moved });
+    expect(slotAt(world, 0)).toMatchObject({
+      exportWh: 500n,
+      window: ENROLLED + 8,
+      flags: SlotFlag.active | SlotFlag.moved,
+    });
     expect(world.meterPage().moves).toBe(before.moves + 1);
     expect(send(submit(world, device, said(9, 799n)))).toBe('RegisterBelowBaseline');
     expect(send(submit(world, device, said(9, 850n)))).toBe('accepted');
-    expect(slotAt(world, 0).exportWh).toBe(650n);
+    expect(slotAt(world, 0).exportWh).toBe(550n);
   });
 
   test('sync_slot with nothing to change writes nothing, and refuses what does not belong together', () => {
@@ -193,7 +227,7 @@ describe('set_status and sync_slot', () => {
     expect(send([sync(world, device)])).toBe('accepted');
     expect(world.meterPage()).toEqual(before);
     const late = world.meter('late');
-    world.chain.must(world.register(late, { message: { window: windowAt(world.chain.time) } }), [world.installer]);
+    world.chain.must(world.register(late, { message: { window: windowAt(world.chain.time) } }), world.staff);
     expect(send([sync(world, late)])).toBe('MeterNotActive'); // activate_slot comes first
     expect(to('suspended')).toBe('accepted');
     checkHostile([sync(world, device)]);
@@ -204,11 +238,14 @@ describe('set_status and sync_slot', () => {
     send(submit(world, device, said(5, 500n)));
     expect(to('closed')).toBe('accepted');
     expect(send([sync(world, device)])).toBe('accepted');
-    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.closed | SlotFlag.moved });
+    expect(slotAt(world, 0)).toMatchObject({
+      exportWh: 500n,
+      flags: SlotFlag.closed | SlotFlag.moved | SlotFlag.submitted,
+    });
     const before = world.meterPage();
     expect(send([sync(world, device)])).toBe('accepted');
     expect(world.meterPage()).toEqual(before);
-    for (const status of ['suspended', 'closed', accepted(6, 500n)] as const) expect(to(status)).toBe('InvalidStatus');
+    for (const status of ['suspended', 'closed', 'active'] as const) expect(to(status)).toBe('InvalidStatus');
     expect(send([instructions.activateSlot({ meterId: device.id, zone: world.zone, page: 0 })])).toBe('SlotClosed');
     world.mintPage();
     expect(world.supply()).toBe(500_000n);
@@ -216,32 +253,26 @@ describe('set_status and sync_slot', () => {
     expect(world.chain.get(point, decodePoint).meterId).toEqual(new Uint8Array(16));
     const successor = { ...world.meter('successor'), commitment: device.commitment };
     const window = windowAt(world.chain.time);
-    expect(send(world.register(successor, { message: { window } }), [world.installer])).toBe('accepted');
+    expect(send(world.register(successor, { message: { window } }), world.staff)).toBe('accepted');
     expect(record(successor).slot).toBe(2); // a slot is assigned once
   });
 
   test('a meter that was suspended before its slot was activated comes back', () => {
     const late = world.meter('late');
-    world.chain.must(world.register(late, { message: { window: windowAt(world.chain.time) } }), [world.installer]);
+    world.chain.must(world.register(late, { message: { window: windowAt(world.chain.time) } }), world.staff);
     expect(to('suspended', late)).toBe('accepted');
     expect(send([instructions.activateSlot({ meterId: late.id, zone: world.zone, page: 0 })])).toBe('MeterNotActive');
-    expect(to(accepted(20, 0n, 0n, 0n), late)).toBe('accepted');
+    expect(to('active', late)).toBe('accepted'); // nothing was ever counted, so nothing is named
     expect(send([instructions.activateSlot({ meterId: late.id, zone: world.zone, page: 0 })])).toBe('accepted');
   });
 
-  test('arguments that say nothing must be 0; unknown statuses are refused; only the utility', () => {
+  test('unknown statuses are refused; only the utility', () => {
     const instruction = setStatus(world, device, 'suspended');
-    const data = Uint8Array.from(instruction.data);
-    for (const [at, value, name] of [
-      [9, 1, 'MalformedInstruction'],
-      [20, 1, 'MalformedInstruction'],
-      [8, 0, 'InvalidStatus'],
-      [8, 4, 'InvalidStatus'],
-    ] as const) {
-      const changed = Uint8Array.from(data);
-      changed[at] = value;
+    for (const status of [0, 4, 5, 255]) {
+      const data = Buffer.from(instruction.data);
+      data[8] = status;
       const { programId, keys } = instruction;
-      expect(send([new TransactionInstruction({ programId, keys, data: Buffer.from(changed) })])).toBe(name);
+      expect(send([new TransactionInstruction({ programId, keys, data })])).toBe('InvalidStatus');
     }
     const keys = instruction.keys.map((meta, at) => (at === 0 ? { ...meta, pubkey: world.owner.publicKey } : meta));
     const byOwner = new TransactionInstruction({ programId: instruction.programId, keys, data: instruction.data });
@@ -259,8 +290,8 @@ describe('set_status and sync_slot', () => {
 
 describe('replace_meter', () => {
   const fresh = () => world.meter('fresh');
-  const exchange = (carried = { exportWh: 510n, importWh: 7n }, message = {}) =>
-    send(replace(world, device, fresh(), carried, { window: windowAt(world.chain.time), ...message }));
+  const exchange = (message = {}) =>
+    send(replace(world, device, fresh(), { window: windowAt(world.chain.time), ...message }));
 
   beforeEach(() => {
     send(submit(world, device, said(5, 500n)));
@@ -278,9 +309,10 @@ describe('replace_meter', () => {
     expect(record(fresh())).toMatchObject({
       slot: 0,
       page: 0,
-      carriedExportWh: 510n,
+      carriedExportWh: 500n,
       carriedImportWh: 7n,
       baselineExportWh: BASELINE.exportWh,
+      baselineWindow: window,
       predecessor: device.id,
       deviceKey: fresh().key.publicKey,
       point: pda.point(world.zone, device.commitment),
@@ -292,48 +324,51 @@ describe('replace_meter', () => {
     expect(world.chain.get(record(fresh()).point, decodePoint).meterId).toEqual(fresh().id);
     expect(send([sync(world, device)])).toBe('MeterHasNoSlot');
     expect(send([sync(world, fresh())])).toBe('accepted');
-    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.active | SlotFlag.moved });
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, flags: SlotFlag.active | SlotFlag.moved, window });
     expect(world.meterPage().moves).toBe(moves + 1);
     world.chain.time += 1_800;
     expect(send(submit(world, device, said(21, 900n)))).toBe('MeterHasNoSlot');
     expect(send(submit(world, fresh(), said(21, 40n, { importWh: 0n })))).toBe('accepted');
-    expect(slotAt(world, 0).exportWh).toBe(550n);
+    expect(slotAt(world, 0).exportWh).toBe(540n);
     const { programId, keys, data } = setStatus(world, device, 'suspended');
     const pageless = keys.map((meta, at) => (at === 4 ? { ...meta, pubkey: programId } : meta));
     expect(send([new TransactionInstruction({ programId, keys: pageless, data })])).toBe('InvalidStatus');
     expect(exchange()).toBe('SlotNotFrozen');
   });
 
-  test('refused: not suspended, totals below the slot, the same key, another owner, no point, too soon', () => {
+  test('refused: not suspended, the same key, another owner, no point, another epoch, too soon', () => {
     expect(exchange()).toBe('SlotNotFrozen');
     expect(to('suspended')).toBe('accepted');
     expect(exchange()).toBe('SlotNotFrozen'); // the slot does not know yet
     expect(send([sync(world, device)])).toBe('accepted');
-    expect(exchange({ exportWh: 499n, importWh: 7n })).toBe('TotalsFell');
-    expect(exchange({ exportWh: 500n, importWh: 6n })).toBe('TotalsFell');
-    expect(exchange({ exportWh: 1n << 63n, importWh: 7n })).toBe('ArithmeticOverflow');
-    expect(exchange(undefined, { owner: keyOf('x').publicKey.toBytes() })).toBe('UnauthorizedMeter');
-    expect(exchange(undefined, { role: 1 })).toBe('MeterHasNoSlot');
+    expect(exchange({ keyEpoch: 1 })).toBe('KeyEpochMismatch');
+    expect(exchange({ owner: keyOf('x').publicKey.toBytes() })).toBe('UnauthorizedMeter');
+    expect(exchange({ role: 1 })).toBe('MeterHasNoSlot');
     const same = { ...fresh(), key: device.key };
     const window = windowAt(world.chain.time);
-    expect(send(replace(world, device, same, { exportWh: 510n, importWh: 7n }, { window }))).toBe('KeyUnchanged');
+    expect(send(replace(world, device, same, { window }))).toBe('KeyUnchanged');
     const twin = { ...world.meter('1'), commitment: device.commitment };
-    expect(send(replace(world, device, twin, { exportWh: 510n, importWh: 7n }, { window }))).toBe(
-      'AccountAlreadyInitialized',
-    );
+    expect(send(replace(world, device, twin, { window }))).toBe('AccountAlreadyInitialized');
     expect(turn()).toBe('accepted');
     expect(exchange()).toBe('KeyRotatedRecently');
   });
 
+  test('a record that an installer registered under the new id, and nobody confirmed, does not hinder it', () => {
+    suspend();
+    const squatted = { ...fresh(), key: keyOf('squatter'), commitment: device.commitment };
+    const message = { window: windowAt(world.chain.time) };
+    world.chain.must(world.register(squatted, { pending: true, message }), world.staff);
+    const copy = world.fork();
+    copy.chain.must([setStatus(copy, squatted, 'closed', undefined, null)], [copy.utility]);
+    const list = replace(copy, device, fresh(), { window: windowAt(world.chain.time) });
+    expect(refusal(copy, list)).toBe('accepted');
+    expect(exchange()).toBe('accepted');
+    expect(record(fresh())).toMatchObject({ status: Status.active, deviceKey: fresh().key.publicKey, slot: 0 });
+  });
+
   test('every wrong account, every malformed form', () => {
     suspend();
-    const list = replace(
-      world,
-      device,
-      fresh(),
-      { exportWh: 510n, importWh: 7n },
-      { window: windowAt(world.chain.time) },
-    );
+    const list = replace(world, device, fresh(), { window: windowAt(world.chain.time) });
     checkHostile(list);
     expect(record().status).toBe(Status.suspended);
     expect(send(list)).toBe('accepted');

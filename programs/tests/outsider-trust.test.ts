@@ -31,9 +31,8 @@ beforeAll(async () => {
   chain.must([instructions.retire({ ...at, wh: 200n })], [world.owner]);
   chain.must(dispute(world, first, 0, { window: ENROLLED + 6, exportWh: 400n, importWh: 300n }));
   chain.must([setStatus(world, second, 'suspended'), sync(world, second)], [utility]);
-  const carried = { exportWh: 10n, importWh: 0n };
   const fresh = world.meter('fresh');
-  chain.must(replace(world, second, fresh, carried, { window: windowAt(chain.time) }), [utility]);
+  chain.must(replace(world, second, fresh, { window: windowAt(chain.time) }), [utility]);
   rpc = new ReadOnlyRpc(chain, base58Encode(sha256(new TextEncoder().encode('genesis'))));
   url = await rpc.start();
 });
@@ -88,8 +87,18 @@ test('controls: each altered account is found', async () => {
       /0 is disputed, and has moved since/,
     ],
     ['a case at another place', pda.dispute(7, 0, 0), (data) => data.writeUInt16LE(9, 50 - 8), /the dispute of slot/],
-    ['a replaced meter with a slot', pda.meter(old.id), (data) => data.writeUInt16LE(0, 190), /still has a slot/],
-    ['a successor that knows nothing', pda.meter(old.id), (data) => data.fill(7, 264, 280), /which does not say so/],
+    [
+      'a replaced meter with a slot',
+      pda.meter(world.zone, old.id),
+      (data) => data.writeUInt16LE(0, 190),
+      /still has a slot/,
+    ],
+    [
+      'a successor that knows nothing',
+      pda.meter(world.zone, old.id),
+      (data) => data.fill(7, 264, 280),
+      /which does not say so/,
+    ],
   ];
   for (const [name, address, change, expected] of cases) {
     expect(await findings(address, change), name).toMatch(expected);

@@ -113,7 +113,7 @@ test('controls: each altered account is found', async () => {
     ['a slot without a meter', page(), (data) => data.writeUInt16LE(1, SLOT + 32 * 9 + 28), /no meter has it/],
     [
       'two meters with one slot',
-      pda.meter(world.meter('1').id),
+      pda.meter(world.zone, world.meter('1').id),
       (data) => data.writeUInt16LE(0, 190),
       /belongs to the meters/,
     ],
@@ -121,7 +121,7 @@ test('controls: each altered account is found', async () => {
     ['another network_id', pda.config(), (data) => data.writeUInt8(data.readUInt8(88) ^ 1, 88), /network_id is/],
     [
       'an unknown account',
-      pda.user(world.owner.publicKey),
+      pda.user(world.zone, world.owner.publicKey),
       (data) => data.writeUInt8(data.readUInt8(0) ^ 1, 0),
       /of no type in the IDL/,
     ],

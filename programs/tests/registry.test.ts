@@ -13,7 +13,8 @@ import { type Keypair, PublicKey, TransactionInstruction } from '@solana/web3.js
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Chain } from './src/harness.js';
 import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
-import { keyOf, START, World, windowAt } from './src/world.js';
+import { setStatus } from './src/telemetry.js';
+import { keyOf, START, type TestMeter, World, windowAt, ZONE_CAPACITY_W } from './src/world.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 let world: World;
@@ -83,8 +84,18 @@ describe('zones and attestors', () => {
     });
     expect(refusal([foreign], [world.utility])).toBe('InvalidAuthority');
     expect(refusal([world.createZone()], [world.authority])).toBe('AccountAlreadyInitialized');
+    const zoneWith = (utility: PublicKey, capacityW: bigint) =>
+      instructions.createZone({
+        authority: world.authority.publicKey,
+        payer: world.payer,
+        zone: 8,
+        utility,
+        capacityW,
+      });
+    expect(refusal([zoneWith(PublicKey.default, 1n)], [world.authority])).toBe('KeyIsZero');
+    expect(refusal([zoneWith(world.payer, 100_000_000_001n)], [world.authority])).toBe('LimitOutOfRange');
     const zone = world.chain.get(pda.zone(7), decodeZone);
-    expect(zone).toMatchObject({ zone: 7, threshold: 2, epoch: 1, capacityW: 1_000_000n, meterCount: 0, pageCount: 0 });
+    expect(zone).toMatchObject({ zone: 7, threshold: 2, epoch: 1, capacityW: ZONE_CAPACITY_W, meterCount: 0 });
     expect(zone.attestors).toEqual(world.attestors.map((key) => key.publicKey));
   });
 
@@ -104,37 +115,80 @@ describe('zones and attestors', () => {
       [[...keys.slice(0, 2), ...keys.slice(0, 1)], 2],
       [[...keys.slice(0, 2), PublicKey.default], 2],
     ] as const) {
-      expect(refusal([world.setAttestors([...list], threshold)], [world.authority])).toBe('InvalidAttestorSet');
+      expect(refusal([world.announceAttestors([...list], threshold)], [world.authority])).toBe('InvalidAttestorSet');
     }
-    const byUtility = instructions.setZoneAttestors({
+    const byUtility = instructions.announceAttestors({
       authority: world.utility.publicKey,
       zone: 7,
       threshold: 2,
       attestors: keys.slice(0, 2),
     });
     expect(refusal([byUtility], [world.utility])).toBe('InvalidAuthority');
-    expect(refusal([world.setAttestors(keys.slice(0, 7), 7)], [world.authority])).toBe('accepted');
-    const zone = world.chain.get(pda.zone(7), decodeZone);
-    expect(zone).toMatchObject({ epoch: 2, threshold: 7, previousThreshold: 2, changedWindow: windowAt(START) + 96 });
-    expect(zone.previousAttestors).toEqual(world.attestors.map((key) => key.publicKey));
+    expect(refusal([world.announceAttestors(keys.slice(0, 7), 7)], [world.authority])).toBe('accepted');
+    expect(world.chain.get(pda.zone(7), decodeZone)).toMatchObject({ epoch: 1, threshold: 2 });
   });
 
-  test('a set stays 96 windows, except in development', () => {
-    world.chain.time = START + 96 * 900 - 900;
-    expect(refusal([world.setAttestors()], [world.authority])).toBe('AttestorSetLocked');
-    world.chain.time = START + 96 * 900;
-    expect(refusal([world.setAttestors()], [world.authority])).toBe('accepted');
-    world = new World({ development: true, attestors: 1, threshold: 1 }).setUp();
-    expect(refusal([world.setAttestors()], [world.authority])).toBe('accepted');
+  const install = () => refusal([instructions.installAttestors({ zone: 7 })]);
+  const cancel = (signers: readonly Keypair[]) =>
+    refusal([instructions.cancelAttestors({ zone: 7, signers: signers.map((key) => key.publicKey) })], signers);
+  const hostile = () => [keyOf('hostile 0').publicKey, keyOf('hostile 1').publicKey];
+
+  test("an announced set waits 96 windows, in development too; a zone's first set does not wait", () => {
+    for (const options of [{}, { development: true, attestors: 1, threshold: 1 }]) {
+      world = new World(options).setUp();
+      expect(world.chain.get(pda.zone(7), decodeZone)).toMatchObject({ epoch: 1, announced: null });
+      expect(install()).toBe('NoAttestorSetAnnounced');
+      expect(refusal([world.announceAttestors(hostile(), 2)], [world.authority])).toBe('accepted');
+      world.chain.time = windowAt(START + 96 * 900) * 900 - 1;
+      expect(install()).toBe('AttestorSetTooEarly');
+      world.chain.time += 1;
+      expect(install()).toBe('accepted');
+      const zone = world.chain.get(pda.zone(7), decodeZone);
+      expect(zone).toMatchObject({ epoch: 2, threshold: 2, changedWindow: windowAt(START) + 96, announced: null });
+      expect(zone.attestors).toEqual(hostile());
+      expect(zone.previousAttestors).toEqual(world.attestors.map((key) => key.publicKey));
+      expect(install()).toBe('NoAttestorSetAnnounced');
+    }
+  });
+
+  test('the utility or the set in force takes a hostile announcement back, and is not locked out by it', () => {
+    const announce = () => refusal([world.announceAttestors(hostile(), 2)], [world.authority]);
+    expect(cancel([world.utility])).toBe('NoAttestorSetAnnounced');
+    for (const signers of [[world.utility], world.attestors.slice(0, 2), world.attestors]) {
+      expect(announce()).toBe('accepted');
+      expect(cancel([keyOf('stranger')])).toBe('UnknownAttestor');
+      expect(cancel(world.attestors.slice(0, 1))).toBe('ThresholdNotMet');
+      expect(cancel([world.authority])).toBe('UnknownAttestor');
+      expect(cancel([keyOf('hostile 0'), keyOf('hostile 1')])).toBe('UnknownAttestor');
+      expect(cancel([])).toBe('MissingAccount');
+      expect(cancel(signers)).toBe('accepted');
+      world.chain.time += 97 * 900;
+      expect(install()).toBe('NoAttestorSetAnnounced');
+    }
+  });
+
+  test('a second announcement takes the place of the first and waits anew', () => {
+    expect(refusal([world.announceAttestors(hostile(), 2)], [world.authority])).toBe('accepted');
+    world.chain.time += 95 * 900;
+    expect(refusal([world.announceAttestors()], [world.authority])).toBe('accepted');
+    world.chain.time += 2 * 900;
+    expect(install()).toBe('AttestorSetTooEarly');
   });
 
   test('every wrong account is refused', () => {
     world.chain.time = START + 96 * 900;
-    for (const instruction of [world.setAttestors(), world.createZone(12)]) {
+    world.chain.must([world.announceAttestors()], [world.authority]);
+    world.chain.time += 96 * 900;
+    const { utility } = world;
+    for (const instruction of [
+      world.announceAttestors(),
+      world.createZone(12),
+      instructions.cancelAttestors({ zone: 7, signers: [utility.publicKey] }),
+    ]) {
       for (const variant of [...hostileVariants(world.chain, instruction), ...malformedVariants(instruction)]) {
-        expect(problem(variant, world.chain.send([variant.instruction], [world.authority]))).toBe('');
+        expect(problem(variant, world.chain.send([variant.instruction], [world.authority, utility]))).toBe('');
       }
-      expect(refusal([instruction], [world.authority])).toBe('accepted');
+      expect(refusal([instruction], [world.authority, utility])).toBe('accepted');
     }
   });
 });
@@ -151,9 +205,10 @@ describe('users', () => {
         commitment: new Uint8Array(32).fill(3),
         role: role as UserRole,
       });
-    expect(refusal([by(world.installer.publicKey, 1)], [world.installer])).toBe('InvalidAuthority');
+    expect(refusal([by(world.installer.publicKey, 1)], world.staff)).toBe('InvalidAuthority');
     expect(refusal([by(world.utility.publicKey, 0)], [world.utility])).toBe('InvalidRole');
     expect(refusal([by(world.utility.publicKey, 4)], [world.utility])).toBe('InvalidRole');
+    expect(refusal([world.registerUser(PublicKey.default, UserRole.owner)], [world.utility])).toBe('KeyIsZero');
     for (const variant of [
       ...hostileVariants(world.chain, by(world.utility.publicKey, 1)),
       ...malformedVariants(by(world.utility.publicKey, 1)),
@@ -162,7 +217,7 @@ describe('users', () => {
     }
     expect(refusal([by(world.authority.publicKey, 3)], [world.authority])).toBe('accepted');
     expect(refusal([by(world.utility.publicKey, 3)], [world.utility])).toBe('AccountAlreadyInitialized');
-    expect(world.chain.get(pda.user(wallet), decodeUser)).toMatchObject({
+    expect(world.chain.get(pda.user(world.zone, wallet), decodeUser)).toMatchObject({
       wallet,
       role: 3,
       status: 1,
@@ -175,8 +230,8 @@ describe('users', () => {
 describe('register_meter', () => {
   test('records what the device signed and what the utility says', () => {
     const meter = world.meter('a');
-    world.chain.must(world.register(meter, { message: { deviceSigned: true, keyEpoch: 4 } }), [world.installer]);
-    expect(world.chain.get(pda.meter(meter.id), decodeMeter)).toMatchObject({
+    world.chain.must(world.register(meter, { message: { deviceSigned: true } }), world.staff);
+    expect(world.chain.get(pda.meter(world.zone, meter.id), decodeMeter)).toMatchObject({
       meterId: meter.id,
       owner: meter.owner.publicKey,
       deviceKey: meter.key.publicKey,
@@ -190,7 +245,9 @@ describe('register_meter', () => {
       registerStepWh: 1,
       enrolmentWindow: windowAt(START),
       firstValidWindow: windowAt(START) + 1,
-      keyEpoch: 4,
+      keyEpoch: 0,
+      confirmedWindow: windowAt(START),
+      baselineWindow: 0,
       baselineImportWh: 1_000n,
       baselineExportWh: 2_000n,
       carriedImportWh: 0n,
@@ -207,20 +264,23 @@ describe('register_meter', () => {
   test('only role point gets a slot and takes the point; evidence shares it', () => {
     const point = world.meter('point');
     const production = { ...world.meter('production'), commitment: point.commitment };
-    world.chain.must(world.register(production, { message: { role: 1 } }), [world.installer]);
-    world.chain.must(world.register(point), [world.installer]);
-    expect(world.chain.get(pda.meter(production.id), decodeMeter)).toMatchObject({ slot: 0xffff, page: 0xffff_ffff });
-    expect(world.chain.get(pda.meter(point.id), decodeMeter)).toMatchObject({ slot: 0, page: 0 });
+    world.chain.must(world.register(production, { message: { role: 1 } }), world.staff);
+    world.chain.must(world.register(point), world.staff);
+    expect(world.chain.get(pda.meter(world.zone, production.id), decodeMeter)).toMatchObject({
+      slot: 0xffff,
+      page: 0xffff_ffff,
+    });
+    expect(world.chain.get(pda.meter(world.zone, point.id), decodeMeter)).toMatchObject({ slot: 0, page: 0 });
     expect(world.chain.get(pda.zone(7), decodeZone)).toMatchObject({ meterCount: 1, evidenceCount: 1 });
     const second = { ...world.meter('second'), commitment: point.commitment };
-    expect(refusal(world.register(second), [world.installer])).toBe('PointTaken');
+    expect(refusal(world.register(second), world.staff)).toBe('PointTaken');
   });
 
-  test('the same meter twice is refused', () => {
+  test('a confirmed meter is not registered again', () => {
     const meter = world.meter('a');
-    world.chain.must(world.register(meter), [world.installer]);
+    world.chain.must(world.register(meter), world.staff);
     const again = { ...meter, commitment: world.meter('b').commitment };
-    expect(refusal(world.register(again), [world.installer])).toBe('AccountAlreadyInitialized');
+    expect(refusal(world.register(again, { pending: true }), world.staff)).toBe('AccountAlreadyInitialized');
   });
 
   test('messages for elsewhere or another time are refused', () => {
@@ -229,33 +289,33 @@ describe('register_meter', () => {
     for (const [message, name] of [
       [{ networkId: new Uint8Array(8) }, 'WrongNetwork'],
       [{ zone: 8 }, 'ZoneMismatch'],
+      [{ keyEpoch: 1 }, 'KeyEpochMismatch'],
+      [{ exportWh: 1n << 63n }, 'MalformedMessage'],
       [{ window: now + 1 }, 'EnrolmentWindowOutOfRange'],
       [{ window: now - 97 }, 'EnrolmentWindowOutOfRange'],
       [{ owner: keyOf('stranger').publicKey.toBytes() }, 'AccountKeyMismatch'],
       [{ meterId: world.meter('b').id }, 'AccountKeyMismatch'],
     ] as const) {
-      expect(refusal(world.register(meter, { message }), [world.installer]), name).toBe(name);
+      expect(refusal(world.register(meter, { message }), world.staff), name).toBe(name);
     }
-    expect(refusal(world.register(meter, { message: { window: now - 96 } }), [world.installer])).toBe('accepted');
+    expect(refusal(world.register(meter, { message: { window: now - 96 } }), world.staff)).toBe('accepted');
   });
 
   test('in development the past is open, the future is not; a window may begin 60 s ahead', () => {
     world = new World({ development: true }).setUp();
     const now = windowAt(START);
-    expect(refusal(world.register(world.meter('a'), { message: { window: 1 } }), [world.installer])).toBe('accepted');
+    expect(refusal(world.register(world.meter('a'), { message: { window: 1 } }), world.staff)).toBe('accepted');
     world.chain.time = (now + 1) * 900 - 61;
-    expect(refusal(world.register(world.meter('b'), { message: { window: now + 1 } }), [world.installer])).toBe(
+    expect(refusal(world.register(world.meter('b'), { message: { window: now + 1 } }), world.staff)).toBe(
       'EnrolmentWindowOutOfRange',
     );
     world.chain.time = (now + 1) * 900 - 60;
-    expect(refusal(world.register(world.meter('b'), { message: { window: now + 1 } }), [world.installer])).toBe(
-      'accepted',
-    );
+    expect(refusal(world.register(world.meter('b'), { message: { window: now + 1 } }), world.staff)).toBe('accepted');
   });
 
   test('the owner must be a registered user, the signer an installer or the utility', () => {
     const stranger = keyOf('stranger');
-    expect(refusal(world.register(world.meter('a', stranger)), [world.installer])).toBe('AccountOwnerMismatch');
+    expect(refusal(world.register(world.meter('a', stranger)), world.staff)).toBe('AccountOwnerMismatch');
     const [verify, register] = world.register(world.meter('a'));
     if (!verify || !register) throw new Error('two instructions');
     const as = (authority: PublicKey, user: PublicKey) => {
@@ -265,8 +325,10 @@ describe('register_meter', () => {
       return [verify, new TransactionInstruction({ programId: register.programId, keys, data: register.data })];
     };
     const owner = world.owner.publicKey;
-    expect(refusal(as(owner, pda.user(owner)), [world.owner])).toBe('InvalidAuthority');
-    expect(refusal(as(owner, pda.user(world.installer.publicKey)), [world.owner])).toBe('AccountKeyMismatch');
+    expect(refusal(as(owner, pda.user(world.zone, owner)), [world.owner])).toBe('InvalidAuthority');
+    expect(refusal(as(owner, pda.user(world.zone, world.installer.publicKey)), [world.owner])).toBe(
+      'AccountKeyMismatch',
+    );
     world.chain.must([world.createZone(8)], [world.authority]);
     const other = keyOf('installer of zone 8');
     const elsewhere = instructions.registerUser({
@@ -278,14 +340,14 @@ describe('register_meter', () => {
       role: UserRole.installer,
     });
     world.chain.must([elsewhere], [world.utility]);
-    expect(refusal(as(other.publicKey, pda.user(other.publicKey)), [other])).toBe('ZoneMismatch');
-    const suspended = pda.user(world.installer.publicKey);
+    expect(refusal(as(other.publicKey, pda.user(8, other.publicKey)), [other])).toBe('ZoneMismatch');
+    const suspended = pda.user(world.zone, world.installer.publicKey);
     const account = world.chain.account(suspended);
     if (!account) throw new Error('no user');
     const data = Uint8Array.from(account.data);
     data[79] = 2;
     world.chain.put(suspended, { owner: account.owner, data });
-    expect(refusal(world.register(world.meter('a')), [world.installer])).toBe('UserNotActive');
+    expect(refusal(world.register(world.meter('a')), world.staff)).toBe('UserNotActive');
     world.chain.put(suspended, account);
     expect(refusal(as(world.utility.publicKey, register.programId), [world.utility])).toBe('accepted');
   });
@@ -293,14 +355,152 @@ describe('register_meter', () => {
   test('every wrong account is refused', () => {
     const meter = world.meter('a');
     // An owner who is not the installer's user and a point that exists, so that each account can be mistaken for another.
-    world.chain.must(world.register({ ...world.meter('b'), commitment: meter.commitment }, { message: { role: 2 } }), [
-      world.installer,
-    ]);
+    world.chain.must(
+      world.register({ ...world.meter('b'), commitment: meter.commitment }, { message: { role: 2 } }),
+      world.staff,
+    );
     const [verify, register] = world.register(meter);
     if (!verify || !register) throw new Error('two instructions');
     for (const variant of [...hostileVariants(world.chain, register), ...malformedVariants(register)]) {
-      expect(problem(variant, world.chain.send([verify, variant.instruction], [world.installer]))).toBe('');
+      expect(problem(variant, world.chain.send([verify, variant.instruction], world.staff))).toBe('');
     }
-    expect(refusal([verify, register], [world.installer])).toBe('accepted');
+    expect(refusal([verify, register], world.staff)).toBe('accepted');
+  });
+});
+
+describe('confirm_meter', () => {
+  const pending = (name: string, message = {}) => {
+    const meter = world.meter(name);
+    world.chain.must(world.register(meter, { pending: true, message }), world.staff);
+    return meter;
+  };
+  const recordOf = (meter: TestMeter) => world.chain.get(pda.meter(7, meter.id), decodeMeter);
+  const zone = () => world.chain.get(pda.zone(7), decodeZone);
+
+  test('until the utility confirms it, a meter has no slot, no limits, no point, and cannot be activated', () => {
+    const meter = pending('a');
+    expect(recordOf(meter)).toMatchObject({ status: 5, slot: 0xffff, page: 0xffff_ffff, exportLimitW: 0 });
+    expect(zone()).toMatchObject({ meterCount: 0, confirmedExportW: 0n });
+    expect(world.chain.get(pda.point(7, meter.commitment), decodePoint).meterId).toEqual(new Uint8Array(16));
+    world.createPages();
+    const activate = instructions.activateSlot({ meterId: meter.id, zone: 7, page: 0 });
+    expect(refusal([activate])).toBe('MeterHasNoSlot');
+    const byInstaller = new TransactionInstruction({
+      ...world.confirm(meter),
+      keys: world
+        .confirm(meter)
+        .keys.map((meta, at) => (at === 0 ? { ...meta, pubkey: world.installer.publicKey } : meta)),
+    });
+    expect(refusal([byInstaller], world.staff)).toBe('InvalidAuthority');
+    expect(refusal([world.confirm(meter)], world.staff)).toBe('accepted');
+    expect(recordOf(meter)).toMatchObject({ status: 1, slot: 0, page: 0, exportLimitW: 5_000 });
+    expect(zone()).toMatchObject({ meterCount: 1, confirmedExportW: 5_000n });
+    expect(refusal([world.confirm(meter)], world.staff)).toBe('MeterNotPending');
+    expect(refusal([activate])).toBe('accepted');
+  });
+
+  test('confirms only the key that the utility looked at', () => {
+    const meter = pending('a');
+    const swapped = { ...meter, key: keyOf('made by the installer') };
+    world.chain.must(world.register(swapped, { pending: true }), world.staff);
+    expect(refusal([world.confirm(meter)], world.staff)).toBe('UnauthorizedMeter');
+    expect(refusal([world.confirm(swapped)], world.staff)).toBe('accepted');
+  });
+
+  test('confirms only the enrolment that the utility looked at: owner, registers and window stand in it', () => {
+    const meter = pending('a');
+    const { enrolment } = recordOf(meter);
+    world.chain.must([world.registerUser(keyOf('thief').publicKey, UserRole.owner)], [world.utility]);
+    const stolen = { ...meter, owner: keyOf('thief') };
+    world.chain.must(world.register(stolen, { pending: true }), world.staff);
+    expect(refusal([world.confirm(meter, { enrolment })], world.staff)).toBe('UnauthorizedMeter');
+    expect(refusal([world.confirm(meter)], world.staff)).toBe('accepted');
+  });
+
+  test('device-signed stands only when the device claims it and the utility accepts it', () => {
+    const plain = pending('a');
+    const claim = { message: { deviceSigned: true } };
+    expect(refusal([world.confirm(plain, claim)], world.staff)).toBe('MalformedMessage');
+    const claiming = pending('b', { deviceSigned: true });
+    expect(refusal([world.confirm(claiming)], world.staff)).toBe('accepted');
+    expect(recordOf(claiming).signerLevel).toBe('gateway');
+  });
+
+  test('limits fit a slot, a tariff and the zone: the sum of confirmed export stays within its capacity', () => {
+    const meter = pending('a');
+    for (const options of [
+      { registerStepWh: 1_001 },
+      { registerStepWh: 0xffff_ffff },
+      { exportLimitW: 0xffff_ffff, registerStepWh: 1_000 },
+    ]) {
+      const name = options.exportLimitW === undefined ? 'LimitOutOfRange' : 'CapacityExceeded';
+      expect(refusal([world.confirm(meter, options)], world.staff)).toBe(name);
+    }
+    const tariff = world.confirm(meter);
+    tariff.data.writeUInt16LE(16, tariff.data.length - 3);
+    expect(refusal([tariff], world.staff)).toBe('LimitOutOfRange');
+    expect(refusal([world.confirm(meter, { exportLimitW: 1_999_999 })], world.staff)).toBe('accepted');
+    const second = pending('b');
+    expect(refusal([world.confirm(second, { exportLimitW: 2 })], world.staff)).toBe('CapacityExceeded');
+    expect(refusal([world.confirm(second, { exportLimitW: 1 })], world.staff)).toBe('accepted');
+    world.createPages();
+    world.chain.must([setStatus(world, meter, 'closed')], [world.utility]);
+    expect(zone().confirmedExportW).toBe(1n);
+  });
+
+  test('two pending meters at one point: the second confirmation is refused, the point is not lost', () => {
+    const first = pending('a');
+    const second = { ...world.meter('b'), commitment: first.commitment };
+    world.chain.must(world.register(second, { pending: true }), world.staff);
+    expect(refusal([world.confirm(first)], world.staff)).toBe('accepted');
+    expect(refusal([world.confirm(second)], world.staff)).toBe('PointTaken');
+  });
+
+  test('what was never confirmed is registered anew by its installer or the utility, by others once it is refused', () => {
+    const meter = pending('a');
+    const colleague = keyOf('colleague');
+    world.chain.must([world.registerUser(colleague.publicKey, UserRole.installer)], [world.utility]);
+    const by = (key: Keypair) => {
+      const [verify, register] = world.register(meter, { pending: true });
+      if (!verify || !register) throw new Error('two instructions');
+      const keys = register.keys.map((meta, at) =>
+        at === 0
+          ? { ...meta, pubkey: key.publicKey }
+          : at === 4
+            ? { ...meta, pubkey: pda.user(7, key.publicKey) }
+            : meta,
+      );
+      return refusal([verify, new TransactionInstruction({ ...register, keys })], [key]);
+    };
+    expect(by(world.installer)).toBe('accepted');
+    expect(by(colleague)).toBe('AccountAlreadyInitialized');
+    world.chain.must([setStatus(world, meter, 'closed', undefined, null)], [world.utility]);
+    expect(by(colleague)).toBe('accepted');
+    expect(refusal([world.confirm(meter)], world.staff)).toBe('accepted');
+  });
+
+  test('another zone takes neither a wallet nor a meter id away', () => {
+    world.chain.must([world.createZone(8)], [world.authority]);
+    const other = new World({ zone: 8 }, world.chain);
+    const [wallet, meter] = [keyOf('new home'), world.meter('a')];
+    world.chain.must([other.registerUser(wallet.publicKey, UserRole.owner)], [world.utility]);
+    world.chain.must([other.registerUser(world.installer.publicKey, UserRole.installer)], [world.utility]);
+    world.chain.must([other.registerUser(world.owner.publicKey, UserRole.owner)], [world.utility]);
+    world.chain.must(other.register({ ...meter, key: keyOf('squatter') }), world.staff);
+    expect(refusal([world.registerUser(wallet.publicKey, UserRole.owner)], [world.utility])).toBe('accepted');
+    expect(refusal(world.register(meter), world.staff)).toBe('accepted');
+    // A user of another zone is no owner here.
+    const foreign = world.meter('b', keyOf('foreign'));
+    world.chain.must([other.registerUser(foreign.owner.publicKey, UserRole.owner)], [world.utility]);
+    expect(refusal(world.register(foreign), world.staff)).toBe('AccountOwnerMismatch');
+  });
+
+  test('every wrong account, every malformed form', () => {
+    const meter = pending('a');
+    const instruction = world.confirm(meter);
+    for (const variant of [...hostileVariants(world.chain, instruction), ...malformedVariants(instruction)]) {
+      expect(problem(variant, world.chain.send([variant.instruction], world.staff))).toBe('');
+    }
+    expect(refusal([instruction], world.staff)).toBe('accepted');
   });
 });

@@ -51,7 +51,7 @@ describe('submit_statement', () => {
       exportWh: 300n,
       importWh: 7n,
       window: what.window,
-      flags: SlotFlag.active | SlotFlag.moved,
+      flags: SlotFlag.active | SlotFlag.moved | SlotFlag.submitted,
       attestors: 0,
       epoch: 0,
     });
@@ -141,7 +141,7 @@ describe('submit_statement', () => {
     expect(send(device, said(1, 1n))).toBe('SlotClosed');
     const evidence = world.meter('evidence');
     const window = windowAt(world.chain.time);
-    world.chain.must(world.register(evidence, { message: { role: 1, window } }), [world.installer]);
+    world.chain.must(world.register(evidence, { message: { role: 1, window } }), world.staff);
     expect(send(evidence, said(1, 1n))).toBe('MeterHasNoSlot');
   });
 

@@ -9,7 +9,7 @@ import {
   programIds,
   type RawAccount,
 } from '@gridtokenx/chain-client';
-import { base58Decode, encodePayload } from '@gridtokenx/protocol';
+import { base58Decode, encodePayload, sha256 } from '@gridtokenx/protocol';
 import {
   Connection,
   Keypair,
@@ -135,9 +135,9 @@ test('the whole way over real RPC on the embedded node, and the outsider agrees'
       payer: payer.publicKey,
       zone,
       utility: utility.publicKey,
-      capacityW: 1n,
+      capacityW: 100_000n,
     });
-    const set = instructions.setZoneAttestors({
+    const set = instructions.announceAttestors({
       authority: authority.publicKey,
       zone,
       threshold: 1,
@@ -164,13 +164,24 @@ test('the whole way over real RPC on the embedded node, and the outsider agrees'
       meterId: meter.id,
       owner: owner.publicKey,
       pointCommitment: meter.commitment,
+    });
+    const confirm = instructions.confirmMeter({
+      utility: utility.publicKey,
+      zone,
+      meterId: meter.id,
+      point: pda.point(zone, meter.commitment),
+      deviceKey: meter.key.publicKey,
+      enrolment: sha256(payload).slice(0, 16),
       exportLimitW: 5_000,
       importLimitW: 10_000,
       registerStepWh: 1,
       tariffClass: 1,
+      deviceSigned: false,
     });
     const verify = instructions.signedMessageVerification(meter.key.publicKey.toBytes(), signed(meter.key, payload));
     expect(await client.send([verify, register], [installer])).toBe('done');
+    expect(await client.send([confirm], [utility])).toBe('done');
+    expect(await client.send([instructions.createBudget({ payer: payer.publicKey, zone })])).toBe('done');
     expect(await client.send(pageInstructions)).toBe('done');
     expect(await client.send([instructions.activateSlot({ meterId: meter.id, zone, page: 0 })])).toBe('done');
 

@@ -138,7 +138,7 @@ describe('set_destination', () => {
     });
     expect(world.chain.send([other], [mine.owner]).error?.name).toBe('AccountKeyMismatch');
     const evidence = world.meter('evidence');
-    world.chain.must(world.register(evidence, { message: { role: 2 } }), [world.installer]);
+    world.chain.must(world.register(evidence, { message: { role: 2 } }), world.staff);
     expect(world.chain.send([destination(evidence, 'wallet')], [evidence.owner]).error?.name).toBe('MeterHasNoSlot');
     world.chain.must([instruction], [mine.owner]);
     expect(world.ledgerPage().slots[0]?.destination).toBe('wallet');
@@ -214,8 +214,8 @@ describe('mint_page', () => {
     }
     world.createPages(1);
     for (const [index, pubkey] of [
-      [1, pda.meterPage(world.zone, 1)],
-      [2, pda.ledgerPage(world.zone, 1)],
+      [2, pda.meterPage(world.zone, 1)],
+      [3, pda.ledgerPage(world.zone, 1)],
     ] as const) {
       const keys = instruction.keys.map((key, at) => (at === index ? { ...key, pubkey } : key));
       const crossed = new TransactionInstruction({ programId: instruction.programId, keys, data: instruction.data });
@@ -279,20 +279,20 @@ describe('mint_meter', () => {
       ]);
       return outcome.ok ? 'accepted' : outcome.error?.name;
     };
-    expect(send(5, pda.ownerTokenAccount(mine.owner.publicKey))).toBe('AccountKeyMismatch');
-    expect(send(5, pda.poolVault())).toBe('AccountKeyMismatch');
+    expect(send(7, pda.ownerTokenAccount(mine.owner.publicKey))).toBe('AccountKeyMismatch');
+    expect(send(7, pda.poolVault())).toBe('AccountKeyMismatch');
     const ata = world.chain.account(pda.ownerTokenAccount(neighbour.publicKey));
     if (!ata) throw new Error('no token account');
     const second = keyOf('second token account').publicKey;
     world.chain.put(second, ata);
-    expect(send(5, second)).toBe('AccountKeyMismatch');
-    expect(send(1, pda.meter(mine.id))).toBe('AccountKeyMismatch');
+    expect(send(7, second)).toBe('AccountKeyMismatch');
+    expect(send(2, pda.meter(world.zone, mine.id))).toBe('AccountKeyMismatch');
     world.createPages(1);
-    expect(send(2, pda.meterPage(world.zone, 1))).toBe('AccountKeyMismatch');
-    expect(send(3, pda.ledgerPage(world.zone, 1))).toBe('AccountKeyMismatch');
+    expect(send(3, pda.meterPage(world.zone, 1))).toBe('AccountKeyMismatch');
+    expect(send(4, pda.ledgerPage(world.zone, 1))).toBe('AccountKeyMismatch');
     const evidence = world.meter('evidence');
-    world.chain.must(world.register(evidence, { message: { role: 2 } }), [world.installer]);
-    expect(send(1, pda.meter(evidence.id))).toBe('MeterHasNoSlot');
+    world.chain.must(world.register(evidence, { message: { role: 2 } }), world.staff);
+    expect(send(2, pda.meter(world.zone, evidence.id))).toBe('MeterHasNoSlot');
     expect(balance()).toBe(0n);
     world.chain.must([instruction]);
   });

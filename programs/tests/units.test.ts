@@ -5,7 +5,7 @@ import { instructions, programIds } from '@gridtokenx/chain-client';
 import type { TransactionInstruction } from '@solana/web3.js';
 import { expect, test } from 'vitest';
 import { unitsOf } from './src/harness.js';
-import { answer, conclude, dispute, rotate, setStatus, submit, sync } from './src/telemetry.js';
+import { answer, conclude, dispute, reactivate, rotate, setStatus, submit, sync } from './src/telemetry.js';
 import { regressions, type Units } from './src/units.js';
 import { keyOf, START, World, windowAt } from './src/world.js';
 
@@ -27,10 +27,7 @@ function attest(world: World, window: number, count: number): number {
 
 function measure(): Units {
   const world = new World().setUp();
-  const registered = unitsOf(
-    world.chain.must(world.register(world.meter('0')), [world.installer]),
-    programIds.registry,
-  );
+  const registered = unitsOf(world.chain.must(world.register(world.meter('0')), world.staff), programIds.registry);
   world.createPages();
   const { zone } = world;
   const activate = instructions.activateSlot({ meterId: world.meter('0').id, zone, page: 0 });
@@ -39,7 +36,7 @@ function measure(): Units {
     const meter = world.meter(`${index}`);
     world.chain.must(
       [...world.register(meter), instructions.activateSlot({ meterId: meter.id, zone, page: 0 })],
-      [world.installer],
+      world.staff,
     );
   }
   world.chain.time = START + 9_000;
@@ -91,8 +88,7 @@ function measureTrust(): Units {
   expect(attest(world, window + 2, 1)).toBeGreaterThan(0);
   const disputed = oracle(dispute(world, meter, 0, said(3, 299n)));
   const answered = oracle(answer(world, meter, 0, { ...said(2, 600n), importWh: 2n }));
-  const accepted = { window: window + 3, rawExportWh: 2_600n, rawImportWh: 1_002n, exportWh: 600n, importWh: 2n };
-  const status = registry([setStatus(world, meter, accepted, 0)]);
+  const status = registry(reactivate(world, meter, { ...said(3, 600n), importWh: 2n }, 0));
   const concluded = oracle([conclude(world, meter, 0)]);
   const rotated = registry(rotate(world, meter, { key: keyOf('next') }));
   world.chain.must([setStatus(world, meter, 'suspended')], [world.utility]);

@@ -55,7 +55,7 @@ describe('messages: whatever the precompile verified, the programs take only a p
       instructions.dispute({ ...at, payer: world.payer, slot: 0 }),
       register() as TransactionInstruction,
     ];
-    return users.map((user) => refusal(world, [verify, user], [world.installer]));
+    return users.map((user) => refusal(world, [verify, user], world.staff));
   }
   const REFUSALS = ['MalformedMessage', 'SignatureMessageMismatch'];
 

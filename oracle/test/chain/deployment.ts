@@ -36,7 +36,7 @@ export interface ZoneOptions {
   readonly capacityW: bigint;
 }
 
-const ALONE: ZoneOptions = { attestors: [attestor.publicKey], threshold: 1, capacityW: 1_000_000n };
+const ALONE: ZoneOptions = { attestors: [attestor.publicKey], threshold: 1, capacityW: 2_000_000n };
 
 /** Signs for test meter `i`. */
 export const meterSigner = (i: number): Signer => ed25519Signer(sha256(text(`meter key ${i}`)));
@@ -57,8 +57,8 @@ export async function deploy(
   const zone = { authority: payer, payer, zone: ZONE, utility: payer, capacityW: options.capacityW };
   const { threshold } = options;
   const attestors = { authority: payer, zone: ZONE, threshold, attestors: [...options.attestors] };
-  await chain.must([instructions.createZone(zone), instructions.setZoneAttestors(attestors)], []);
-  await chain.must([instructions.initializeToken({ payer })], []);
+  await chain.must([instructions.createZone(zone), instructions.announceAttestors(attestors)], []);
+  await chain.must([instructions.initializeToken({ payer }), instructions.createBudget({ payer, zone: ZONE })], []);
   const user = { authority: payer, payer, zone: ZONE, wallet: owner.publicKey, commitment: sha256(text('o')) };
   await chain.must([instructions.registerUser({ ...user, role: UserRole.owner })], []);
   const { networkId } = await get(chain, pda.config(), decodeConfig);
@@ -67,6 +67,7 @@ export async function deploy(
   for (let i = 0; i < meters; i++) {
     const meterId = sha256(text(`meter ${i}`)).slice(0, 16);
     const signer = meterSigner(i);
+    const pointCommitment = sha256(text(`point ${i}`));
     const payload = encodePayload({
       kind: 4,
       networkId,
@@ -89,13 +90,22 @@ export async function deploy(
       zone: ZONE,
       meterId,
       owner: owner.publicKey,
-      pointCommitment: sha256(text(`point ${i}`)),
-      exportLimitW: 4_000,
+      pointCommitment,
+    });
+    const confirm = instructions.confirmMeter({
+      utility: payer,
+      zone: ZONE,
+      meterId,
+      point: pda.point(ZONE, pointCommitment),
+      deviceKey: new PublicKey(signer.publicKey),
+      enrolment: sha256(payload).slice(0, 16),
+      exportLimitW: Math.min(4_000, Math.floor(Number(options.capacityW) / meters)),
       importLimitW: 8_000,
       registerStepWh: 1,
       tariffClass: 1,
+      deviceSigned: false,
     });
-    await chain.must([instructions.signedMessageVerification(signer.publicKey, message), register], []);
+    await chain.must([instructions.signedMessageVerification(signer.publicKey, message), register, confirm], []);
     if (i === 0) {
       await chain.must([instructions.createPage({ payer, zone: ZONE, page: 0 })], []);
       await chain.must([ledger, ledger], []);
@@ -103,9 +113,10 @@ export async function deploy(
     await chain.must([instructions.activateSlot({ meterId, zone: ZONE, page: 0 })], []);
     if (toWallet.includes(i)) {
       const choice = { owner: owner.publicKey, meterId, zone: ZONE, page: 0, destination: 'wallet' as const };
-      await chain.must([instructions.setDestination(choice)], [owner]);
+      const account = instructions.createOwnerTokenAccount({ payer, owner: owner.publicKey });
+      await chain.must([account, instructions.setDestination(choice)], [owner]);
     }
-    records.push(toRecord(await get(chain, pda.meter(meterId), decodeMeter)));
+    records.push(toRecord(await get(chain, pda.meter(ZONE, meterId), decodeMeter)));
   }
   return { meters: records, networkId };
 }
@@ -122,6 +133,7 @@ export const addresses = {
   everything: (meters: readonly MeterRecord[]): PublicKey[] => [
     pda.meterPage(ZONE, 0),
     pda.ledgerPage(ZONE, 0),
+    pda.budget(ZONE),
     pda.mint(),
     pda.poolVault(),
     ...new Set(meters.map((meter) => pda.ownerTokenAccount(new PublicKey(meter.owner)))),

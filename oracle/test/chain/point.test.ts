@@ -46,14 +46,23 @@ async function registered(site: SiteBuilder) {
       meterId: enrolment.meterId,
       owner: OWNER,
       pointCommitment: sha256(new Uint8Array(2)),
+    });
+    const confirm = instructions.confirmMeter({
+      utility: payer,
+      zone: ZONE,
+      meterId: enrolment.meterId,
+      point: pda.point(ZONE, sha256(new Uint8Array(2))),
+      deviceKey: new PublicKey(signer.publicKey),
+      enrolment: sha256(bytes).slice(0, 16),
       exportLimitW: 10_000,
       importLimitW: 10_000,
       registerStepWh: 1,
       tariffClass: 1,
+      deviceSigned: false,
     });
     const message = encodeSign1(bytes, signer.sign(sigStructure(bytes)));
-    must([instructions.signedMessageVerification(signer.publicKey, message), register]);
-    const account = chain.account(pda.meter(enrolment.meterId));
+    must([instructions.signedMessageVerification(signer.publicKey, message), register, confirm]);
+    const account = chain.account(pda.meter(ZONE, enrolment.meterId));
     if (!account) throw new Error('not registered');
     records.push(toRecord(decodeMeter(account)));
   }
@@ -73,7 +82,7 @@ describe('a site with two meters on chain', () => {
     ]);
     expect([point.role, point.page, point.slot]).toEqual([0, 0, 1]);
     // An account that claims a slot for evidence gets none here.
-    const account = rig.lite.chain.account(pda.meter(fromHex(production.meterId)));
+    const account = rig.lite.chain.account(pda.meter(ZONE, fromHex(production.meterId)));
     if (!account) throw new Error('no account');
     expect(toRecord({ ...decodeMeter(account), page: 0, slot: 2 })).toMatchObject({ page: null, slot: null });
 

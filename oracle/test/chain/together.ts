@@ -40,7 +40,7 @@ const quiet = { info() {}, warn() {}, error() {} };
 export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
 
 /** A chain with a zone of three attestors, two of which are needed. */
-export function rigOfThree(meters: number, capacityW = 1_000_000n): Promise<LiteRig> {
+export function rigOfThree(meters: number, capacityW = 2_000_000n): Promise<LiteRig> {
   const attestors = ATTESTORS.map(({ publicKey }) => publicKey);
   return liteRig(meters, [], { attestors, threshold: 2, capacityW });
 }

@@ -16,13 +16,14 @@ export class AccountFormatError extends Error {
 
 const SIZES = {
   Config: 200,
-  Zone: 592,
+  Zone: 832,
   User: 120,
   Point: 96,
-  Meter: 328,
+  Meter: 360,
   MeterPage: 8_288,
   TokenConfig: 168,
   LedgerPage: 14_400,
+  Budget: 64,
   Dispute: 352,
 } as const;
 
@@ -83,6 +84,14 @@ export interface Zone {
   readonly utility: PublicKey;
   readonly attestors: readonly PublicKey[];
   readonly previousAttestors: readonly PublicKey[];
+  /** W: the export limits of the meters that hold a slot, together. */
+  readonly confirmedExportW: bigint;
+  /** The set that comes into force 96 windows after `window`; null when none is announced. */
+  readonly announced: {
+    readonly attestors: readonly PublicKey[];
+    readonly threshold: number;
+    readonly window: number;
+  } | null;
 }
 
 /** Throws AccountFormatError. */
@@ -101,6 +110,12 @@ export function decodeZone(account: RawAccount): Zone {
   const utility = r.key();
   const attestors = r.keys(7).slice(0, count);
   const previousAttestors = r.keys(7).slice(0, previousCount);
+  const confirmedExportW = r.u64();
+  const window = r.u32();
+  const announcedCount = r.u8();
+  const announcedThreshold = r.u8();
+  r.skip(2);
+  const announced = r.keys(7).slice(0, announcedCount);
   return {
     zone,
     bump,
@@ -115,13 +130,15 @@ export function decodeZone(account: RawAccount): Zone {
     utility,
     attestors,
     previousAttestors,
+    confirmedExportW,
+    announced: announcedCount === 0 ? null : { attestors: announced, threshold: announcedThreshold, window },
   };
 }
 
 export const UserRole = { owner: 1, installer: 2, utilityOperator: 3 } as const;
 export type UserRole = (typeof UserRole)[keyof typeof UserRole];
-/** Of a user and of a meter; a user is never closed or replaced. */
-export const Status = { active: 1, suspended: 2, closed: 3, replaced: 4 } as const;
+/** Of a user and of a meter; a user is never closed, replaced or pending. */
+export const Status = { active: 1, suspended: 2, closed: 3, replaced: 4, pending: 5 } as const;
 
 export interface User {
   readonly wallet: PublicKey;
@@ -172,7 +189,7 @@ export interface Meter {
   readonly installer: PublicKey;
   readonly page: number;
   readonly zone: number;
-  /** NO_SLOT for production and consumption meters. */
+  /** NO_SLOT for production and consumption meters, and for a meter that is pending. */
   readonly slot: number;
   readonly exportLimitW: number;
   readonly importLimitW: number;
@@ -197,14 +214,20 @@ export interface Meter {
   readonly successor: Uint8Array;
   /** meter_id of the meter whose slot this one took over; zero bytes when none. */
   readonly predecessor: Uint8Array;
-  /** The last dispute for which the utility named the accepted totals. */
+  /** The last dispute whose verdict the utility accepted. */
   readonly acceptedDispute: number;
+  /** Window (chain clock) of the utility's confirmation; 0 while it never confirmed. */
+  readonly confirmedWindow: number;
+  /** Statements for windows up to this one say nothing about the slot: they were made under another baseline. */
+  readonly baselineWindow: number;
+  /** First 16 bytes of SHA-256 of the enrolment's payload. */
+  readonly enrolment: Uint8Array;
 }
 
 /** Throws AccountFormatError. Total of a register = carried + raw - baseline. */
 export function decodeMeter(account: RawAccount): Meter {
   const r = open(account, 'Meter', programIds.registry);
-  return {
+  const meter = {
     meterId: r.bytes(16),
     owner: r.key(),
     deviceKey: r.key(),
@@ -236,11 +259,23 @@ export function decodeMeter(account: RawAccount): Meter {
     successor: r.bytes(16),
     predecessor: r.bytes(16),
     acceptedDispute: r.u32(),
-  };
+    confirmedWindow: r.u32(),
+    baselineWindow: r.u32(),
+  } as const;
+  r.skip(4);
+  return { ...meter, enrolment: r.bytes(16) };
 }
 
 /** Bits of MeterSlot.flags. */
-export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16, suspended: 32 } as const;
+export const SlotFlag = {
+  active: 1,
+  disputed: 2,
+  extra: 4,
+  moved: 8,
+  closed: 16,
+  suspended: 32,
+  submitted: 64,
+} as const;
 
 export interface MeterSlot {
   readonly exportWh: bigint;
@@ -413,3 +448,30 @@ export function decodeLedgerPage(account: RawAccount): LedgerPage {
   });
   return { ...header, slots };
 }
+
+/** What a zone may mint: ⌈capacity · 0.25 h · 1.1⌉ · (newestWindow - fromWindow) Wh in all. */
+export interface Budget {
+  readonly mintedWh: bigint;
+  readonly fromWindow: number;
+  /** 0 before the first mint. */
+  readonly newestWindow: number;
+  readonly zone: number;
+  readonly bump: number;
+  readonly format: number;
+}
+
+/** Throws AccountFormatError. */
+export function decodeBudget(account: RawAccount): Budget {
+  const r = open(account, 'Budget', programIds.energyToken);
+  return {
+    mintedWh: r.u64(),
+    fromWindow: r.u32(),
+    newestWindow: r.u32(),
+    zone: r.u16(),
+    bump: r.u8(),
+    format: r.u8(),
+  };
+}
+
+/** Wh in a window at full power and a tenth: ⌈W · 0.25 h · 1.1⌉. */
+export const windowWh = (watts: bigint): bigint => (watts * 11n + 39n) / 40n;

@@ -34,11 +34,12 @@ export const pda = {
   /** The registry's Config. */
   config: () => find(programIds.registry, text('config')),
   zone: (zone: number) => find(programIds.registry, text('zone'), u16(zone)),
-  user: (wallet: PublicKey) => find(programIds.registry, text('user'), wallet.toBytes()),
+  user: (zone: number, wallet: PublicKey) => find(programIds.registry, text('user'), u16(zone), wallet.toBytes()),
   /** `commitment`: 32 bytes, hides the utility's account number. */
   point: (zone: number, commitment: Uint8Array) =>
     find(programIds.registry, text('point'), u16(zone), sized(commitment, 32, 'point commitment')),
-  meter: (meterId: Uint8Array) => find(programIds.registry, text('meter'), sized(meterId, 16, 'meter_id')),
+  meter: (zone: number, meterId: Uint8Array) =>
+    find(programIds.registry, text('meter'), u16(zone), sized(meterId, 16, 'meter_id')),
   meterPage: (zone: number, page: number) => find(programIds.oracle, text('page'), u16(zone), u32(page)),
   /** A slot's case. */
   dispute: (zone: number, page: number, slot: number) =>
@@ -47,6 +48,8 @@ export const pda = {
   mint: () => find(programIds.energyToken, text('mint')),
   mintAuthority: () => find(programIds.energyToken, text('mint_authority')),
   ledgerPage: (zone: number, page: number) => find(programIds.energyToken, text('ledger'), u16(zone), u32(page)),
+  /** Bounds what the zone can ever mint. */
+  budget: (zone: number) => find(programIds.energyToken, text('budget'), u16(zone)),
   /** Owns the pool vault: a PDA of the trading program, which is fixed before that program exists. */
   poolAuthority: () => find(programIds.trading, text('vault_authority')),
   poolVault: () => associatedToken(pda.poolAuthority(), pda.mint()),

@@ -88,6 +88,14 @@ errors! {
     BeforeFirstWindow = 6056, "The window is before the meter's first valid one";
     KeyEpochMismatch = 6057, "The message names another key epoch than the next one";
     KeyUnchanged = 6058, "The new key is one of the meter's present keys";
+    MeterNotPending = 6059, "The meter does not wait for confirmation";
+    CapacityExceeded = 6060, "The confirmed export limits would exceed the capacity of the zone";
+    LimitOutOfRange = 6061, "A limit, register step, tariff class or capacity is out of range";
+    KeyIsZero = 6062, "A key must not be zero";
+    NoAttestorSetAnnounced = 6063, "No attestor set is announced";
+    AttestorSetTooEarly = 6064, "An announced attestor set comes into force after 96 windows";
+    SlotNotMoved = 6065, "The slot still stands on a statement of the previous key";
+    CarriedTotals = 6066, "A slot that was never active must start without carried totals";
 }
 
 impl From<GtxError> for ProgramError {

@@ -32,6 +32,8 @@ macro_rules! event {
 event!(Initialized { authority: [u8; 32], network_id: [u8; 8], development: u8 });
 event!(ZoneCreated { zone: u16, utility: [u8; 32], capacity_w: u64 });
 event!(AttestorsSet { zone: u16, epoch: u32, threshold: u8, attestors: u8 });
+event!(AttestorsAnnounced { zone: u16, threshold: u8, attestors: u8, window: u32 });
+event!(AttestorsCancelled { zone: u16, window: u32 });
 event!(UserRegistered { wallet: [u8; 32], zone: u16, role: u8 });
 event!(MeterRegistered {
     meter_id: [u8; 16],
@@ -43,6 +45,17 @@ event!(MeterRegistered {
     role: u8,
     signer_level: u8,
     enrolment_window: u32,
+});
+event!(MeterConfirmed {
+    meter_id: [u8; 16],
+    zone: u16,
+    page: u32,
+    slot: u16,
+    export_limit_w: u32,
+    import_limit_w: u32,
+    register_step_wh: u32,
+    tariff_class: u16,
+    signer_level: u8,
 });
 event!(PageCreated { zone: u16, page: u32 });
 event!(SlotActivated { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, window: u32, moves: u32 });
@@ -79,7 +92,15 @@ event!(StatusSet { meter_id: [u8; 16], status: u8, export_wh: u64, import_wh: u6
 event!(TokenInitialized { mint: [u8; 32], vault: [u8; 32] });
 event!(LedgerPageCreated { zone: u16, page: u32 });
 event!(DestinationSet { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, destination: u8 });
-event!(PageMinted { zone: u16, page: u32, slots: u16, minted_wh: u64, amount: u64 });
+event!(BudgetCreated { zone: u16 });
+event!(
+    /// `skipped` has the slots whose energy does not fit the zone's budget now. It stays due.
+    PageMinted { zone: u16, page: u32, slots: u16, minted_wh: u64, amount: u64, skipped: [u8; 32] }
+);
+event!(
+    /// The energy of the slot does not fit the zone's budget now. It stays due.
+    MintSkipped { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, due_wh: u64 }
+);
 event!(MeterMinted {
     meter_id: [u8; 16],
     owner: [u8; 32],

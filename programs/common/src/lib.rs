@@ -6,6 +6,8 @@
 extern crate std;
 
 pub mod args;
+pub mod attestors;
+pub mod caps;
 pub mod checks;
 pub mod ed25519;
 pub mod errors;
@@ -13,6 +15,7 @@ pub mod events;
 pub mod ids;
 pub mod layout;
 pub mod pda;
+pub mod statement;
 pub mod sys;
 pub mod time;
 

@@ -5,6 +5,8 @@
 #[cfg(target_arch = "bpf")]
 use sbpf_rt as _;
 
+mod budget;
+mod create_budget;
 mod create_ledger_page;
 mod initialize;
 mod mint_meter;
@@ -20,6 +22,7 @@ gtx_common::program!(super::process);
 
 const INITIALIZE: u64 = discriminator("global:", "initialize");
 const CREATE_LEDGER_PAGE: u64 = discriminator("global:", "create_ledger_page");
+const CREATE_BUDGET: u64 = discriminator("global:", "create_budget");
 const SET_DESTINATION: u64 = discriminator("global:", "set_destination");
 const MINT_PAGE: u64 = discriminator("global:", "mint_page");
 const MINT_METER: u64 = discriminator("global:", "mint_meter");
@@ -34,6 +37,7 @@ pub fn process(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> 
         RETIRE => retire::process(accounts, args),
         SET_DESTINATION => set_destination::process(accounts, args),
         CREATE_LEDGER_PAGE => create_ledger_page::process(program, accounts, args),
+        CREATE_BUDGET => create_budget::process(program, accounts, args),
         INITIALIZE => initialize::process(program, accounts, args),
         _ => Err(GtxError::UnknownInstruction.into()),
     }

@@ -1,5 +1,6 @@
 //! mint_page: what the pool slots of a page exported and is not minted yet becomes tokens in the pool vault, by one mint_to. Anyone.
-//! The cursor of each slot is raised to its export, so sending it again moves nothing.
+//! The cursor of each slot is raised to its export, so sending it again moves nothing. A slot whose energy does not fit the zone's
+//! budget is skipped and reported, and never fails its page.
 
 use gtx_common::{
     GtxError,
@@ -8,35 +9,59 @@ use gtx_common::{
     events::PageMinted,
     ids,
     layout::{
-        energy::{BASE_UNITS_PER_WH, LedgerPage, LedgerSlot, TO_WALLET, TokenConfig},
+        energy::{BASE_UNITS_PER_WH, Budget, LedgerPage, LedgerSlot, TO_WALLET, TokenConfig},
         oracle::{DISPUTED, MeterPage, MeterSlot, SLOTS},
+        registry::Zone,
     },
 };
 use pinocchio::{AccountView, ProgramResult, error::ProgramError};
 
-use crate::token;
+use crate::{budget::Room, token};
 
-/// Raises the cursors of the pool slots; returns how many moved and by how many Wh together.
+/// What a page's slots took.
+struct Advance {
+    moved: u16,
+    wh: u64,
+    /// Bitmap of the slots whose energy does not fit now.
+    skipped: [u8; SLOTS / 8],
+}
+
+/// Sets the bit of a slot.
+#[cold]
+#[inline(never)]
+fn mark(bitmap: &mut [u8; SLOTS / 8], index: u16) {
+    if let Some(byte) = bitmap.get_mut(usize::from(index >> 3)) {
+        *byte |= 1u8 << (index & 7);
+    }
+}
+
+/// Raises the cursors of the pool slots, each by all that is due or not at all, by `room` Wh together at most.
 #[inline(always)]
-fn advance(meters: &[MeterSlot; SLOTS], ledger: &mut [LedgerSlot; SLOTS]) -> Result<(u16, u64), ProgramError> {
-    let overflow = || ProgramError::from(GtxError::ArithmeticOverflow);
-    let (mut moved, mut sum) = (0u16, 0u64);
+fn advance(meters: &[MeterSlot; SLOTS], ledger: &mut [LedgerSlot; SLOTS], room: u64) -> Advance {
+    let (mut moved, mut left, mut skipped) = (0u16, room, [0; SLOTS / 8]);
+    let mut index = 0u16;
     for (meter, slot) in meters.iter().zip(ledger) {
+        let place = index;
+        index = index.wrapping_add(1);
         if meter.export_wh <= slot.minted_wh || slot.flags & TO_WALLET != 0 || meter.flags & DISPUTED != 0 {
             continue;
         }
         let due = meter.export_wh.wrapping_sub(slot.minted_wh); // positive, see above
+        if due > left {
+            mark(&mut skipped, place);
+            continue;
+        }
+        left = left.wrapping_sub(due);
         slot.minted_wh = meter.export_wh;
-        slot.pooled_wh = slot.pooled_wh.checked_add(due).ok_or_else(overflow)?;
-        sum = sum.checked_add(due).ok_or_else(overflow)?;
+        slot.pooled_wh = slot.pooled_wh.wrapping_add(due); // stays at most minted_wh
         moved = moved.wrapping_add(1);
     }
-    Ok((moved, sum))
+    Advance { moved, wh: room.wrapping_sub(left), skipped }
 }
 
 pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     Args(data).end()?;
-    let [config, meters, ledger, mint, vault, authority, token_program, ..] = accounts else {
+    let [config, zone, meters, ledger, budget, mint, vault, authority, token_program, ..] = accounts else {
         return Err(GtxError::MissingAccount.into());
     };
     let config = checks::load::<TokenConfig>(config)?;
@@ -51,12 +76,18 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     if ledger.zone != meters.zone || ledger.page != meters.page {
         return Err(GtxError::AccountKeyMismatch.into());
     }
-    let (moved, minted_wh) = advance(&meters.slots, &mut ledger.slots)?;
-    if moved == 0 {
+    let mut budget = checks::load_mut::<Budget>(budget)?;
+    let room = Room::of(&budget, &*checks::load::<Zone>(zone)?, &meters, mint)?;
+    let done = advance(&meters.slots, &mut ledger.slots, room.wh);
+    if done.moved == 0 {
+        if done.skipped != [0; SLOTS / 8] {
+            PageMinted::emit(ledger.zone, ledger.page, 0, 0, 0, done.skipped);
+        }
         return Ok(());
     }
-    let amount = minted_wh.checked_mul(BASE_UNITS_PER_WH).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    room.spend(&mut budget, done.wh);
+    let amount = done.wh.checked_mul(BASE_UNITS_PER_WH).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     token::mint_to(&config, mint, vault, authority, amount)?;
-    PageMinted::emit(ledger.zone, ledger.page, moved, minted_wh, amount);
+    PageMinted::emit(ledger.zone, ledger.page, done.moved, done.wh, amount, done.skipped);
     Ok(())
 }

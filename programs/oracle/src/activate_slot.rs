@@ -1,12 +1,13 @@
-//! activate_slot: copies a registered meter into its slot. Anyone; on a slot that was activated before it writes nothing.
+//! activate_slot: copies a confirmed meter into its slot. Anyone; on a slot that was activated before it writes nothing.
 
 use gtx_common::{
     GtxError,
     args::Args,
+    caps::slot_cap,
     checks,
     events::SlotActivated,
     layout::{
-        oracle::{ACTIVE, CLOSED, MOVED, MeterPage, MeterSlot, SUSPENDED},
+        oracle::{ACTIVE, CLOSED, MOVED, MeterPage, MeterSlot},
         registry::{Meter, NO_SLOT, STATUS_ACTIVE},
     },
     time,
@@ -15,19 +16,17 @@ use pinocchio::{AccountView, ProgramResult, error::ProgramError};
 
 use crate::{ACTIVATE_SLOT, history};
 
-/// Highest rise in a window: ⌈limit · 0.25 h · 1.1⌉ and one step of the register.
-pub(crate) fn cap(limit_w: u32, register_step_wh: u32) -> Result<u32, ProgramError> {
-    let wh = u64::from(limit_w).saturating_mul(11).div_ceil(40).saturating_add(u64::from(register_step_wh));
-    u32::try_from(wh).map_err(|_| GtxError::ArithmeticOverflow.into())
-}
-
-fn slot_of(meter: &Meter) -> Result<MeterSlot, ProgramError> {
+/// Returns the first state of a slot: no energy. A meter's energy begins at its enrolment, so nothing is carried into it.
+fn first_state(meter: &Meter) -> Result<MeterSlot, ProgramError> {
+    if meter.carried_export_wh != 0 || meter.carried_import_wh != 0 {
+        return Err(GtxError::CarriedTotals.into());
+    }
     Ok(MeterSlot {
-        export_wh: meter.carried_export_wh,
-        import_wh: meter.carried_import_wh,
+        export_wh: 0,
+        import_wh: 0,
         window: meter.enrolment_window,
-        export_cap: cap(meter.export_limit_w, meter.register_step_wh)?,
-        import_cap: cap(meter.import_limit_w, meter.register_step_wh)?,
+        export_cap: slot_cap(meter.export_limit_w, meter.register_step_wh)?,
+        import_cap: slot_cap(meter.import_limit_w, meter.register_step_wh)?,
         flags: ACTIVE | MOVED,
         attestors: 0,
         epoch: 0,
@@ -61,7 +60,7 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     if slot.flags & CLOSED != 0 {
         return Err(GtxError::SlotClosed.into());
     }
-    if slot.flags & (ACTIVE | SUSPENDED) != 0 {
+    if slot.is_assigned() {
         return Ok(()); // once is enough: its totals are not the record's any more
     }
     if meter.status != STATUS_ACTIVE {
@@ -70,24 +69,10 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     if !time::has_begun(meter.enrolment_window, time::now()?) {
         return Err(GtxError::WindowInFuture.into());
     }
-    let written = slot_of(&meter)?;
+    let written = first_state(&meter)?;
     *slot = written;
     page.moves = moves;
     history::fold(&mut page, ACTIVATE_SLOT, 0, data, bytemuck::bytes_of(&written));
     SlotActivated::emit(meter_id, page.zone, page.page, meter.slot, written.window, moves);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn caps_round_up_and_stay_in_range() {
-        assert_eq!(cap(0, 1), Ok(1));
-        assert_eq!(cap(40, 0), Ok(11));
-        assert_eq!(cap(41, 0), Ok(12));
-        assert_eq!(cap(5_000, 10), Ok(1_385));
-        assert!(cap(u32::MAX, u32::MAX).is_err());
-    }
 }

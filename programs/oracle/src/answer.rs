@@ -10,14 +10,12 @@ use gtx_common::{
         oracle::{DEVICE_CONVICTED, DISPUTED, Dispute, MeterPage, OPEN},
         registry::Meter,
     },
+    statement::{self, Signed},
     time,
 };
 use pinocchio::{AccountView, ProgramResult};
 
-use crate::{
-    ANSWER, history, place,
-    statement::{self, Signed},
-};
+use crate::{ANSWER, history, place};
 
 /// The slot's case, open. AccountKeyMismatch, DisputeDecided.
 pub fn check_case(dispute: &Dispute, meter: &Meter) -> ProgramResult {

@@ -5,10 +5,11 @@ use bytemuck::{Pod, Zeroable};
 use gtx_common::{
     GtxError,
     args::Args,
+    attestors,
     checks::{self, same_key},
     events::PageAttested,
     layout::{
-        oracle::{ACTIVE, CLOSED, DISPUTED, EXTRA, MOVED, MeterPage, MeterSlot, SLOTS},
+        oracle::{ACTIVE, CLOSED, DISPUTED, EXTRA, MOVED, MeterPage, MeterSlot, SLOTS, SUBMITTED},
         registry::Zone,
     },
     time,
@@ -43,21 +44,6 @@ impl<'a> Attestation<'a> {
         }
         Ok(Self { version, moves, window, root, bitmap, totals: args.0 })
     }
-}
-
-/// Bitmap of the zone's attestors among `signers`, each counted once; at least the zone's threshold.
-fn count(zone: &Zone, signers: &[AccountView]) -> Result<u8, ProgramError> {
-    let set = zone.attestors.get(..usize::from(zone.attestor_count)).unwrap_or(&[]);
-    let mut bitmap = 0u8;
-    for signer in signers {
-        checks::signer(signer)?;
-        let place = set.iter().position(|key| same_key(key, signer.address().as_array()));
-        bitmap |= 1u8 << (place.ok_or(ProgramError::from(GtxError::UnknownAttestor))? & 7);
-    }
-    if zone.threshold == 0 || bitmap.count_ones() < u32::from(zone.threshold) {
-        return Err(GtxError::ThresholdNotMet.into());
-    }
-    Ok(bitmap)
 }
 
 /// The smallest rise of `current` that gives it `bits` low bits equal to `value`'s.
@@ -154,7 +140,7 @@ impl Rule {
         slot.export_wh = export_wh;
         slot.import_wh = import_wh;
         slot.window = self.window as u32;
-        slot.tail = slot.tail & u32::from(!(EXTRA | MOVED)) | u32::from(extra) | self.tail;
+        slot.tail = slot.tail & u32::from(!(EXTRA | MOVED | SUBMITTED)) | u32::from(extra) | self.tail;
         used
     }
 
@@ -282,7 +268,7 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     if !time::is_over(attestation.window, time::now()?) {
         return Err(GtxError::WindowInFuture.into());
     }
-    let attestors = count(&zone, signers)?;
+    let attestors = attestors::quorum(&zone, signers)?;
 
     // Built on an older read: what moved since is left for the next one.
     let moved = if page.moves == attestation.moves { 0 } else { MOVED };

@@ -1,5 +1,5 @@
 //! conclude_dispute: anyone moves a case on. Unanswered for 96 windows, it convicts the attestors that the slot names. With a verdict,
-//! and once the utility has named the accepted totals in the registry (set_status), the slot is free again: only this clears
+//! and once the utility has answered it in the registry (set_status), the slot is free again: only this clears
 //! DISPUTED.
 
 use gtx_common::{
@@ -8,7 +8,7 @@ use gtx_common::{
     checks,
     events::{DisputeDecided, DisputeResolved},
     layout::{
-        oracle::{ATTESTORS_CONVICTED, DISPUTED, Dispute, MOVED, MeterPage, OPEN},
+        oracle::{ACTIVE, ATTESTORS_CONVICTED, DISPUTED, Dispute, MeterPage, OPEN, SUSPENDED},
         registry::Meter,
     },
     time,
@@ -53,9 +53,9 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     if meter.accepted_dispute != dispute.number {
         return Err(GtxError::DisputeNotAccepted.into());
     }
-    slot.flags = slot.flags & !DISPUTED | MOVED;
-    // The accepted totals are the utility's word; the attestors have been judged.
-    (slot.attestors, slot.epoch) = (0, 0);
+    // The record may be suspended meanwhile: the slot must not move before anyone syncs it.
+    slot.flags = slot.flags & !(DISPUTED | ACTIVE | SUSPENDED) | place::status_flag(meter.status)?;
+    place::restart(slot, &meter);
     let written = *slot;
     page.moves = more;
     history::fold(&mut page, CONCLUDE_DISPUTE, 0, data, bytemuck::bytes_of(&written));

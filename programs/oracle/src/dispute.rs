@@ -1,6 +1,6 @@
 //! dispute: a device's own statement contradicts its slot (later window, lower total). Either the device or the attestors lied; the
-//! slot is frozen until somebody answers or a day has passed. A slot that anyone moved names no attestors: there the device has
-//! contradicted itself.
+//! slot is frozen until somebody answers or a day has passed. A slot that a submitted statement moved names no attestors: there the
+//! device has contradicted itself. A slot that nobody signed for cannot be contradicted.
 
 use gtx_common::{
     GtxError,
@@ -12,14 +12,13 @@ use gtx_common::{
         oracle::{ACTIVE, CLOSED, DEVICE_CONVICTED, DISPUTED, Dispute, MeterPage, MeterSlot, OPEN, SUSPENDED},
         registry::Meter,
     },
-    pda, time,
+    pda,
+    statement::{self, Signed},
+    time,
 };
 use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
 
-use crate::{
-    DISPUTE, history, place,
-    statement::{self, Signed},
-};
+use crate::{DISPUTE, history, place};
 
 /// Seed of a slot's case: zone, page and slot.
 pub fn seed(zone: u16, page: u32, slot: u16) -> [u8; 8] {
@@ -27,26 +26,28 @@ pub fn seed(zone: u16, page: u32, slot: u16) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-fn check_frozen(flags: u16) -> ProgramResult {
-    if flags & CLOSED != 0 {
+/// Checks that the slot can stand trial: it lives, and the registry's record is the one that its totals were written under.
+fn check_state(slot: &MeterSlot, meter: &Meter) -> ProgramResult {
+    if slot.flags & CLOSED != 0 {
         return Err(GtxError::SlotClosed.into());
     }
-    if flags & DISPUTED != 0 {
+    if slot.flags & DISPUTED != 0 {
         return Err(GtxError::SlotDisputed.into());
     }
-    if flags & (ACTIVE | SUSPENDED) == 0 {
+    // A record that was suspended, reactivated or replaced since has another baseline than the slot's signers saw: sync_slot first.
+    if slot.flags & (ACTIVE | SUSPENDED) != place::status_flag(meter.status)? {
         return Err(GtxError::MeterNotActive.into());
     }
     Ok(())
 }
 
-/// Later and lower, in either register.
+/// Later and lower, in either register, than what somebody signed for.
 fn check_contradiction(signed: &Signed, slot: &MeterSlot, meter: &Meter, now: u64) -> ProgramResult {
     if !time::is_over(signed.statement.window, now) {
         return Err(GtxError::WindowInFuture.into());
     }
     let lower = signed.totals(meter).is_none_or(|(export, import)| export < slot.export_wh || import < slot.import_wh);
-    if signed.statement.window <= slot.window || !lower {
+    if signed.statement.window <= slot.window || !lower || !slot.is_signed_for(meter) {
         return Err(GtxError::NoContradiction.into());
     }
     Ok(())
@@ -117,7 +118,7 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
         let mut page = checks::load_mut::<MeterPage>(page)?;
         *place::slot_of(&mut page, &meter)?
     });
-    check_frozen(before.flags)?;
+    check_state(&before, &meter)?;
     let signed = statement::signed(sysvar, config, &meter)?;
     signed.is_evidence(&meter)?;
     check_contradiction(&signed, &before, &meter, now)?;

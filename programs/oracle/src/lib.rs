@@ -12,7 +12,6 @@ mod create_page;
 mod dispute;
 mod history;
 mod place;
-mod statement;
 mod submit_statement;
 mod sync_slot;
 

@@ -1,10 +1,10 @@
-//! A meter's slot on its page.
+//! A meter's slot on its page, and what the record's status means for it.
 
 use gtx_common::{
     GtxError,
     layout::{
-        oracle::{MeterPage, MeterSlot},
-        registry::{Meter, NO_SLOT},
+        oracle::{ACTIVE, CLOSED, MOVED, MeterPage, MeterSlot, SUBMITTED, SUSPENDED},
+        registry::{Meter, NO_SLOT, STATUS_ACTIVE, STATUS_CLOSED, STATUS_SUSPENDED},
     },
 };
 use pinocchio::error::ProgramError;
@@ -28,4 +28,22 @@ pub fn slot_of<'a>(page: &'a mut MeterPage, meter: &Meter) -> Result<&'a mut Met
 #[inline(always)]
 pub fn next_moves(page: &MeterPage) -> Result<u32, ProgramError> {
     page.moves.checked_add(1).ok_or(GtxError::ArithmeticOverflow.into())
+}
+
+/// Returns the flag of the meter's status in its slot. MeterNotActive for a record that holds no slot.
+pub fn status_flag(status: u8) -> Result<u16, ProgramError> {
+    match status {
+        STATUS_ACTIVE => Ok(ACTIVE),
+        STATUS_SUSPENDED => Ok(SUSPENDED),
+        STATUS_CLOSED => Ok(CLOSED),
+        _ => Err(GtxError::MeterNotActive.into()),
+    }
+}
+
+/// Frees a slot whose record may have another baseline now. Its totals stay. Nobody's signature stands behind them any more, because
+/// an earlier statement under the new baseline would mean something else. Energy counts from the record's first valid window on.
+pub fn restart(slot: &mut MeterSlot, meter: &Meter) {
+    slot.flags = slot.flags & !SUBMITTED | MOVED;
+    (slot.attestors, slot.epoch) = (0, 0);
+    slot.window = slot.window.max(meter.first_valid_window.saturating_sub(1));
 }

@@ -7,9 +7,10 @@ use gtx_common::{
     checks,
     events::StatementSubmitted,
     layout::{
-        oracle::{ACTIVE, CLOSED, DISPUTED, MOVED, MeterPage},
+        oracle::{ACTIVE, CLOSED, DISPUTED, MOVED, MeterPage, SUBMITTED},
         registry::{Meter, STATUS_ACTIVE},
     },
+    statement::{self, Signed},
     time,
 };
 use pinocchio::{AccountView, ProgramResult, error::ProgramError};
@@ -18,7 +19,6 @@ use crate::{
     SUBMIT_STATEMENT,
     attest_page::{HotSlot, Rule},
     history, place,
-    statement::{self, Signed},
 };
 
 const DEVICE_SIGNED: u8 = 1;
@@ -67,7 +67,7 @@ fn raise(slot: &mut HotSlot, current: (u64, u64), signed: &Signed, meter: &Meter
     let rule = Rule {
         window: u64::from(signed.statement.window),
         relevant: u32::from(ACTIVE | DISPUTED | CLOSED),
-        tail: u32::from(MOVED),
+        tail: u32::from(MOVED | SUBMITTED),
     };
     if rule.apply(slot, export_rise, import_rise, 0) != 0 {
         return Err(GtxError::ExcessiveAmount.into());

@@ -4,26 +4,20 @@
 use gtx_common::{
     GtxError,
     args::Args,
+    caps::slot_cap,
     checks,
     events::SlotSynced,
     layout::{
-        oracle::{ACTIVE, CLOSED, MOVED, MeterPage, SUSPENDED},
-        registry::{Meter, STATUS_ACTIVE, STATUS_CLOSED, STATUS_SUSPENDED},
+        oracle::{ACTIVE, CLOSED, MeterPage, SUSPENDED},
+        registry::Meter,
     },
 };
-use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+use pinocchio::{AccountView, ProgramResult};
 
-use crate::{SYNC_SLOT, activate_slot::cap, history, place};
-
-/// The flag of the meter's status in its slot.
-fn status_flag(status: u8) -> Result<u16, ProgramError> {
-    match status {
-        STATUS_ACTIVE => Ok(ACTIVE),
-        STATUS_SUSPENDED => Ok(SUSPENDED),
-        STATUS_CLOSED => Ok(CLOSED),
-        _ => Err(GtxError::MeterNotActive.into()),
-    }
-}
+use crate::{
+    SYNC_SLOT, history,
+    place::{self, status_flag},
+};
 
 pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
@@ -47,15 +41,13 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
         return Err(GtxError::MeterNotActive.into()); // activate_slot comes first
     }
     let mut written = *slot;
-    written.export_cap = cap(meter.export_limit_w, meter.register_step_wh)?;
-    written.import_cap = cap(meter.import_limit_w, meter.register_step_wh)?;
+    written.export_cap = slot_cap(meter.export_limit_w, meter.register_step_wh)?;
+    written.import_cap = slot_cap(meter.import_limit_w, meter.register_step_wh)?;
     written.flags = slot.flags & !(ACTIVE | SUSPENDED) | status_flag(meter.status)?;
-    // Active again means other totals for the same registers: what was built before it must not land.
+    // Active again means another baseline for the same registers: what was built before it must not land.
     let restarted = written.flags & !slot.flags & ACTIVE != 0;
     if restarted {
-        written.flags |= MOVED;
-        // The totals are the utility's word now: no attestor could answer for them with what was signed under the old baseline.
-        (written.attestors, written.epoch) = (0, 0);
+        place::restart(&mut written, &meter);
     }
     if bytemuck::bytes_of(&written) == bytemuck::bytes_of(slot) {
         return Ok(());

@@ -1,9 +1,10 @@
-//! create_zone: a zone without attestors; nothing can be attested in it before set_zone_attestors.
+//! create_zone: a zone without attestors; nothing can be attested in it before announce_attestors.
 
 use bytemuck::Zeroable;
 use gtx_common::{
     GtxError,
     args::Args,
+    caps::MAX_CAPACITY_W,
     checks::{self, Account, same_key},
     events::ZoneCreated,
     ids,
@@ -27,6 +28,13 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     checks::key(system, &ids::SYSTEM)?;
     if !same_key(&checks::load::<Config>(config)?.authority, authority.address().as_array()) {
         return Err(GtxError::InvalidAuthority.into());
+    }
+
+    if same_key(&utility, &[0; 32]) {
+        return Err(GtxError::KeyIsZero.into());
+    }
+    if capacity_w > MAX_CAPACITY_W {
+        return Err(GtxError::LimitOutOfRange.into());
     }
 
     let bump = pda::create(zone, payer, program_id, &[b"zone", &number.to_le_bytes()], size_of::<Zone>())?;

@@ -63,6 +63,10 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
         return Err(GtxError::NotUpgradeAuthority.into());
     }
 
+    if same_key(&authority, &[0; 32]) {
+        return Err(GtxError::KeyIsZero.into());
+    }
+
     let hash = sys::sha256(&[&genesis_hash, ids::ORACLE.as_array(), &salt]);
     let [a, b, c, d, e, f, g, h, ..] = hash;
     let network_id = [a, b, c, d, e, f, g, h];

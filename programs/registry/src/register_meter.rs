@@ -1,5 +1,6 @@
 //! register_meter: a meter enters with a message that its own key signed (wire format: enrolment), brought by the zone's installer
-//! or utility. The signature is verified by the Ed25519 precompile in the instruction just before this one.
+//! or utility. The signature is verified by the Ed25519 precompile in the instruction just before this one. The record waits for the
+//! utility: it has no slot and no limits before confirm_meter. While it was never confirmed it can be registered anew.
 
 use bytemuck::Zeroable;
 use gtx_common::{
@@ -9,14 +10,11 @@ use gtx_common::{
     ed25519,
     events::MeterRegistered,
     ids,
-    layout::{
-        oracle::SLOTS,
-        registry::{
-            ALG_ED25519, Config, Meter, NO_PAGE, NO_SLOT, Point, ROLE_INSTALLER, ROLE_UTILITY_OPERATOR, STATUS_ACTIVE,
-            User, Zone,
-        },
+    layout::registry::{
+        ALG_ED25519, Config, Meter, NO_PAGE, NO_SLOT, Point, ROLE_INSTALLER, ROLE_UTILITY_OPERATOR, STATUS_ACTIVE,
+        STATUS_CLOSED, STATUS_PENDING, User, Zone,
     },
-    pda, time,
+    pda, sys, time,
 };
 use gtx_wire::{
     frame::{self, SIGNED_BYTES},
@@ -32,34 +30,14 @@ use pinocchio::{
 const KIND_ENROLMENT: u8 = 4;
 pub(crate) const ROLE_POINT: u8 = 0;
 
-/// What the utility says about the meter; the rest comes from the signed message.
-pub(crate) struct Limits {
-    pub(crate) commitment: [u8; 32],
-    pub(crate) export_w: u32,
-    pub(crate) import_w: u32,
-    pub(crate) register_step_wh: u32,
-    pub(crate) tariff_class: u16,
-}
-
 /// The enrolment that a device signed.
 pub(crate) struct Signed {
     pub(crate) device_key: [u8; 32],
     network_id: [u8; 8],
     pub(crate) meter_id: [u8; 16],
     pub(crate) enrolment: Enrolment,
-}
-
-fn parse(data: &[u8]) -> Result<Limits, ProgramError> {
-    let mut args = Args(data);
-    let limits = Limits {
-        commitment: *args.bytes()?,
-        export_w: args.u32()?,
-        import_w: args.u32()?,
-        register_step_wh: args.u32()?,
-        tariff_class: args.u16()?,
-    };
-    args.end()?;
-    Ok(limits)
+    /// First 16 bytes of the payload's hash.
+    hash: [u8; 16],
 }
 
 #[inline(never)]
@@ -74,7 +52,8 @@ pub(crate) fn signed(sysvar: &AccountView) -> Result<Signed, ProgramError> {
         return Err(GtxError::MalformedMessage.into());
     }
     let enrolment = Enrolment::parse(payload).map_err(malformed)?;
-    Ok(Signed { device_key: verified.key, network_id: header.network_id, meter_id: header.meter_id, enrolment })
+    let [hash, _] = bytemuck::cast::<[u8; 32], [[u8; 16]; 2]>(sys::sha256(&[payload]));
+    Ok(Signed { device_key: verified.key, network_id: header.network_id, meter_id: header.meter_id, enrolment, hash })
 }
 
 /// The utility itself, or an active installer or operator of the zone.
@@ -109,6 +88,9 @@ pub(crate) fn check_message(signed: &Signed, config: &Config, zone: &Zone) -> Pr
     if signed.enrolment.zone != zone.zone {
         return Err(GtxError::ZoneMismatch.into());
     }
+    if signed.enrolment.import_wh >> 63 != 0 || signed.enrolment.export_wh >> 63 != 0 {
+        return Err(GtxError::MalformedMessage.into()); // every later total is counted from these
+    }
     let (now, window) = (time::now()?, signed.enrolment.window);
     let too_old = config.development != 1 && window.saturating_add(time::DAY_WINDOWS) < time::window_at(now);
     if too_old || !time::has_begun(window, now) {
@@ -117,98 +99,110 @@ pub(crate) fn check_message(signed: &Signed, config: &Config, zone: &Zone) -> Pr
     Ok(())
 }
 
-fn check_owner(user: &AccountView, owner: &[u8; 32]) -> ProgramResult {
+/// The owner is a registered user of this zone, and the key is the meter's first one.
+fn check_new(user: &AccountView, enrolment: &Enrolment, zone: &Zone) -> ProgramResult {
+    if enrolment.key_epoch != 0 {
+        return Err(GtxError::KeyEpochMismatch.into());
+    }
     let user = checks::load::<User>(user)?;
-    if !same_key(&user.wallet, owner) {
+    if !same_key(&user.wallet, &enrolment.owner) {
         return Err(GtxError::AccountKeyMismatch.into());
+    }
+    if user.zone != zone.zone {
+        return Err(GtxError::ZoneMismatch.into());
     }
     if user.status == STATUS_ACTIVE { Ok(()) } else { Err(GtxError::UserNotActive.into()) }
 }
 
-/// The zone's next slot for a meter of role point; none for the others, which are evidence.
-fn assign(zone: &mut Zone, role: u8) -> Result<(u32, u16), ProgramError> {
-    let overflow = ProgramError::from(GtxError::ArithmeticOverflow);
-    if role != ROLE_POINT {
-        zone.evidence_count = zone.evidence_count.checked_add(1).ok_or(overflow)?;
-        return Ok((NO_PAGE, NO_SLOT));
-    }
-    let number = zone.meter_count;
-    const { assert!(SLOTS == 256) };
-    let (page, slot) = (number >> 8, number & 0xff);
-    zone.meter_count = number.checked_add(1).ok_or(overflow.clone())?;
-    zone.page_count = page.checked_add(1).ok_or(overflow.clone())?;
-    Ok((page, u16::try_from(slot).map_err(|_| overflow)?))
-}
-
-/// Creates the point when it is new; a meter of role point takes it.
-fn take_point(
+/// Creates the point when it is new. Only confirm_meter gives it a live meter, so nobody can take it by registering.
+fn find_point(
     point: &mut AccountView,
     payer: &AccountView,
     program_id: &Address,
     zone: u16,
     commitment: &[u8; 32],
-    meter: Option<[u8; 16]>,
 ) -> ProgramResult {
-    checks::writable(point)?;
     if point.owned_by(&ids::SYSTEM) {
         let bump =
             pda::create(point, payer, program_id, &[b"point", &zone.to_le_bytes(), commitment], size_of::<Point>())?;
         let new = Point { discriminator: Point::DISCRIMINATOR, commitment: *commitment, zone, bump, ..Point::zeroed() };
-        pda::fill(point, &new)?;
+        return pda::fill(point, &new);
     }
-    let mut point = checks::load_mut::<Point>(point)?;
-    if point.zone != zone || !same_key(&point.commitment, commitment) {
+    let found = checks::load::<Point>(point)?;
+    if found.zone != zone || !same_key(&found.commitment, commitment) {
         return Err(GtxError::AccountKeyMismatch.into());
-    }
-    if let Some(meter_id) = meter {
-        if point.meter_id != [0; 16] {
-            return Err(GtxError::PointTaken.into());
-        }
-        point.meter_id = meter_id;
     }
     Ok(())
 }
 
+/// Creates the record, or finds one that was never confirmed. Such a record may be written anew by the installer who wrote it or by
+/// the utility, and by every installer once the utility has refused it. Returns the bump.
+pub(crate) fn find_record(
+    meter: &mut AccountView,
+    payer: &AccountView,
+    program_id: &Address,
+    meter_id: &[u8; 16],
+    authority: &[u8; 32],
+    zone: &Zone,
+) -> Result<u8, ProgramError> {
+    if meter.owned_by(&ids::SYSTEM) {
+        return pda::create(meter, payer, program_id, &seeds(&zone.zone.to_le_bytes(), meter_id), size_of::<Meter>());
+    }
+    let found = checks::load::<Meter>(meter)?;
+    if found.zone != zone.zone || found.meter_id != *meter_id {
+        return Err(GtxError::AccountKeyMismatch.into());
+    }
+    let is_theirs = same_key(&found.installer, authority) || same_key(&zone.utility, authority);
+    let is_open = found.status == STATUS_PENDING && is_theirs || found.status == STATUS_CLOSED;
+    if found.confirmed_window != 0 || !is_open {
+        return Err(GtxError::AccountAlreadyInitialized.into());
+    }
+    Ok(found.bump)
+}
+
+/// The zone is part of the address: no other zone can take a meter's id away.
+fn seeds<'a>(zone: &'a [u8; 2], meter_id: &'a [u8; 16]) -> [&'a [u8]; 3] {
+    [b"meter", zone, meter_id]
+}
+
 pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
-    let limits = parse(data)?;
-    let [authority, payer, config, zone_view, user, owner_user, point, meter, sysvar, system, ..] = accounts else {
+    let mut args = Args(data);
+    let commitment = *args.bytes::<32>()?;
+    args.end()?;
+    let [authority, payer, config, zone, user, owner_user, point, meter, sysvar, system, ..] = accounts else {
         return Err(GtxError::MissingAccount.into());
     };
     checks::signer(authority)?;
     checks::payer(payer)?;
+    checks::writable(point)?;
+    checks::writable(meter)?;
     checks::key(system, &ids::SYSTEM)?;
     let signed = signed(sysvar)?;
-    let (zone, page, slot) = {
-        let mut zone = checks::load_mut::<Zone>(zone_view)?;
-        check_authority(authority, user, &zone)?;
-        check_message(&signed, &*checks::load::<Config>(config)?, &zone)?;
-        check_owner(owner_user, &signed.enrolment.owner)?;
-        let (page, slot) = assign(&mut zone, signed.enrolment.role)?;
-        (zone.zone, page, slot)
-    };
-    let takes = (signed.enrolment.role == ROLE_POINT).then_some(signed.meter_id);
-    take_point(point, payer, program_id, zone, &limits.commitment, takes)?;
+    let zone = checks::load::<Zone>(zone)?;
+    check_authority(authority, user, &zone)?;
+    check_message(&signed, &*checks::load::<Config>(config)?, &zone)?;
+    check_new(owner_user, &signed.enrolment, &zone)?;
+    find_point(point, payer, program_id, zone.zone, &commitment)?;
 
-    let bump = pda::create(meter, payer, program_id, &[b"meter", &signed.meter_id], size_of::<Meter>())?;
-    let record = Record { signed: &signed, limits: &limits, zone, page, slot, bump };
-    record.write(meter, point.address().as_array(), authority.address().as_array())?;
-    record.announce();
+    let installer = authority.address().as_array();
+    let bump = find_record(meter, payer, program_id, &signed.meter_id, installer, &zone)?;
+    let record = Record { signed: &signed, zone: zone.zone, bump };
+    record.write(meter, point.address().as_array(), installer)?;
+    record.announce(NO_PAGE, NO_SLOT);
     Ok(())
 }
 
+/// A new record as its enrolment states it: pending, without limits and slot.
 pub(crate) struct Record<'a> {
     pub(crate) signed: &'a Signed,
-    pub(crate) limits: &'a Limits,
     pub(crate) zone: u16,
-    pub(crate) page: u32,
-    pub(crate) slot: u16,
     pub(crate) bump: u8,
 }
 
 impl Record<'_> {
     #[inline(never)]
     pub(crate) fn write(&self, meter: &mut AccountView, point: &[u8; 32], installer: &[u8; 32]) -> ProgramResult {
-        let Signed { device_key, meter_id, enrolment, .. } = self.signed;
+        let Signed { device_key, meter_id, enrolment, hash, .. } = self.signed;
         let first_valid_window =
             enrolment.window.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
         pda::fill(
@@ -220,38 +214,35 @@ impl Record<'_> {
                 device_key: *device_key,
                 point: *point,
                 installer: *installer,
-                page: self.page,
+                page: NO_PAGE,
                 zone: self.zone,
-                slot: self.slot,
-                export_limit_w: self.limits.export_w,
-                import_limit_w: self.limits.import_w,
-                register_step_wh: self.limits.register_step_wh,
+                slot: NO_SLOT,
                 enrolment_window: enrolment.window,
                 first_valid_window,
                 key_epoch: enrolment.key_epoch,
                 baseline_import_wh: enrolment.import_wh,
                 baseline_export_wh: enrolment.export_wh,
-                tariff_class: self.limits.tariff_class,
                 alg: ALG_ED25519,
                 signer_level: u8::from(enrolment.device_signed),
                 role: enrolment.role,
                 source: enrolment.source,
-                status: STATUS_ACTIVE,
+                status: STATUS_PENDING,
+                enrolment: *hash,
                 bump: self.bump,
                 ..Meter::zeroed()
             },
         )
     }
 
-    pub(crate) fn announce(&self) {
+    pub(crate) fn announce(&self, page: u32, slot: u16) {
         let Signed { device_key, meter_id, enrolment, .. } = self.signed;
         MeterRegistered::emit(
             *meter_id,
             enrolment.owner,
             *device_key,
             self.zone,
-            self.page,
-            self.slot,
+            page,
+            slot,
             enrolment.role,
             u8::from(enrolment.device_signed),
             enrolment.window,

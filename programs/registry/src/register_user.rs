@@ -37,7 +37,13 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
         return Err(GtxError::InvalidRole.into());
     }
 
-    let bump = pda::create(user, payer, program_id, &[b"user", &wallet], size_of::<User>())?;
+    if same_key(&wallet, &[0; 32]) {
+        return Err(GtxError::KeyIsZero.into());
+    }
+
+    // The zone is part of the address: no other zone can take a wallet away.
+    let seeds: [&[u8]; 3] = [b"user", &zone_number.to_le_bytes(), &wallet];
+    let bump = pda::create(user, payer, program_id, &seeds, size_of::<User>())?;
     pda::fill(
         user,
         &User {

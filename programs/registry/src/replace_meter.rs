@@ -1,5 +1,6 @@
-//! replace_meter: another device at the same connection point takes over the slot of a suspended meter. It is a new record, whose
-//! carried totals are at least the slot's, so that they never fall; the old record keeps no slot.
+//! replace_meter: another device at the same connection point takes over the slot of a suspended meter. It is a new record that
+//! carries the slot's totals exactly; the old record keeps no slot. Energy up to the old meter's last register enters before, as its
+//! own statement under the cap.
 
 use gtx_common::{
     GtxError,
@@ -9,52 +10,25 @@ use gtx_common::{
     ids,
     layout::{
         oracle::{MeterSlot, SUSPENDED},
-        registry::{Config, Meter, NO_PAGE, NO_SLOT, Point, STATUS_REPLACED, STATUS_SUSPENDED, Zone},
+        registry::{Config, Meter, NO_PAGE, NO_SLOT, Point, STATUS_ACTIVE, STATUS_REPLACED, STATUS_SUSPENDED, Zone},
     },
-    pda, time,
+    time,
 };
 use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
 
 use crate::{
     freeze,
-    register_meter::{self, Limits, ROLE_POINT, Record, Signed},
+    limits::{Limits, give_capacity_back, take_capacity},
+    register_meter::{self, ROLE_POINT, Record, Signed},
 };
 
-/// What the utility says of the new meter.
-struct Replacement {
-    limits: Limits,
-    carried_import_wh: u64,
-    carried_export_wh: u64,
-}
-
-fn parse(data: &[u8]) -> Result<Replacement, ProgramError> {
-    let mut args = Args(data);
-    let limits = Limits {
-        commitment: [0; 32], // the point is the old meter's
-        export_w: args.u32()?,
-        import_w: args.u32()?,
-        register_step_wh: args.u32()?,
-        tariff_class: args.u16()?,
-    };
-    let replacement = Replacement { limits, carried_import_wh: args.u64()?, carried_export_wh: args.u64()? };
-    args.end()?;
-    Ok(replacement)
-}
-
-/// The slot stands still, and the carried totals are not below it.
-fn check_slot(slot: Option<&MeterSlot>, replacement: &Replacement) -> ProgramResult {
+/// Returns the slot, when it stands still.
+fn suspended(slot: Option<MeterSlot>) -> Result<MeterSlot, ProgramError> {
     let slot = slot.ok_or(ProgramError::from(GtxError::MeterHasNoSlot))?;
     if slot.flags & SUSPENDED == 0 {
         return Err(GtxError::SlotNotFrozen.into());
     }
-    let Replacement { carried_import_wh: import, carried_export_wh: export, .. } = *replacement;
-    if export < slot.export_wh || import < slot.import_wh {
-        return Err(GtxError::TotalsFell.into());
-    }
-    if (export | import) >> 63 != 0 {
-        return Err(GtxError::ArithmeticOverflow.into());
-    }
-    Ok(())
+    Ok(slot)
 }
 
 /// The message is by another device for the same owner's connection point.
@@ -68,17 +42,50 @@ fn check_message(signed: &Signed, old: &Meter) -> ProgramResult {
     if same_key(&signed.device_key, &old.device_key) || same_key(&signed.device_key, &old.previous_key) {
         return Err(GtxError::KeyUnchanged.into());
     }
+    if signed.enrolment.key_epoch != 0 {
+        return Err(GtxError::KeyEpochMismatch.into());
+    }
+    Ok(())
+}
+
+/// The new record goes on where the slot stands: its totals exactly, in windows after it.
+fn go_on(new: &mut Meter, old: &Meter, slot: &MeterSlot, now: u64) -> ProgramResult {
+    let last = new.enrolment_window.max(slot.window);
+    new.carried_import_wh = slot.import_wh;
+    new.carried_export_wh = slot.export_wh;
+    new.baseline_window = last;
+    new.first_valid_window = last.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    new.predecessor = old.meter_id;
+    new.last_rotation_window = time::window_at(now);
+    new.confirmed_window = time::window_at(now).max(1);
+    (new.page, new.slot) = (old.page, old.slot);
+    new.status = STATUS_ACTIVE;
+    Ok(())
+}
+
+/// The point's live meter is the old one; the new one takes its place.
+fn pass_point(point: &mut AccountView, old: &Meter, meter_id: [u8; 16]) -> ProgramResult {
+    if !same_key(point.address().as_array(), &old.point) {
+        return Err(GtxError::AccountKeyMismatch.into());
+    }
+    let mut point = checks::load_mut::<Point>(point)?;
+    if point.meter_id != old.meter_id {
+        return Err(GtxError::PointTaken.into());
+    }
+    point.meter_id = meter_id;
     Ok(())
 }
 
 pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
-    let replacement = parse(data)?;
+    let mut args = Args(data);
+    let limits = Limits::parse(&mut args)?;
+    args.end()?;
     let [utility, payer, config, zone, page, old, meter, point, sysvar, system, ..] = accounts else {
         return Err(GtxError::MissingAccount.into());
     };
     checks::payer(payer)?;
     checks::key(system, &ids::SYSTEM)?;
-    let zone = checks::load::<Zone>(zone)?;
+    let mut zone = checks::load_mut::<Zone>(zone)?;
     let mut old = checks::load_mut::<Meter>(old)?;
     freeze::check_utility(utility, &zone, &old)?;
     if old.status != STATUS_SUSPENDED {
@@ -87,27 +94,25 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     let now = time::now()?;
     let slot = freeze::slot_of(page, &old, program_id)?;
     freeze::check_settled(slot.as_ref(), &old, now)?;
-    check_slot(slot.as_ref(), &replacement)?;
+    let slot = suspended(slot)?;
     let signed = register_meter::signed(sysvar)?;
     register_meter::check_message(&signed, &*checks::load::<Config>(config)?, &zone)?;
     check_message(&signed, &old)?;
-    if !same_key(point.address().as_array(), &old.point) {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
+    give_capacity_back(&mut zone, old.export_limit_w);
+    take_capacity(&mut zone, limits.export_w)?;
 
-    let bump = pda::create(meter, payer, program_id, &[b"meter", &signed.meter_id], size_of::<Meter>())?;
-    let record =
-        Record { signed: &signed, limits: &replacement.limits, zone: old.zone, page: old.page, slot: old.slot, bump };
-    record.write(meter, &old.point, utility.address().as_array())?;
+    // A record that somebody registered under this id and the utility never confirmed is no hindrance.
+    let utility_key = utility.address().as_array();
+    let bump = register_meter::find_record(meter, payer, program_id, &signed.meter_id, utility_key, &zone)?;
+    let record = Record { signed: &signed, zone: old.zone, bump };
+    record.write(meter, &old.point, utility_key)?;
     {
         let mut new = checks::load_mut::<Meter>(meter)?;
-        new.carried_import_wh = replacement.carried_import_wh;
-        new.carried_export_wh = replacement.carried_export_wh;
-        new.predecessor = old.meter_id;
-        new.last_rotation_window = time::window_at(now);
+        limits.write(&mut new)?;
+        go_on(&mut new, &old, &slot, now)?;
     }
-    checks::load_mut::<Point>(point)?.meter_id = signed.meter_id;
-    record.announce();
+    pass_point(point, &old, signed.meter_id)?;
+    record.announce(old.page, old.slot);
     MeterReplaced::emit(old.meter_id, signed.meter_id, old.zone, old.page, old.slot);
     old.status = STATUS_REPLACED;
     old.successor = signed.meter_id;

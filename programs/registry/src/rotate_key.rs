@@ -1,6 +1,7 @@
 //! rotate_key: another key speaks for a meter. The new key proves itself with an enrolment message; the utility signs, and the old key
 //! has signed the same message (its verification stands before the new key's), or, when it is lost, the authority of the registry
-//! signs too. The old key stays good for disputes and backfill up to the message's window.
+//! signs too. The old key stays good for disputes and backfill up to the message's window or the slot's, whichever is later: what the
+//! slot stands on stays evidence. The record keeps one previous key, so a further rotation waits until the slot has moved.
 
 use gtx_common::{
     GtxError,
@@ -8,7 +9,10 @@ use gtx_common::{
     checks::{self, same_key},
     ed25519,
     events::KeyRotated,
-    layout::registry::{Config, Meter, STATUS_ACTIVE, STATUS_SUSPENDED, Zone},
+    layout::{
+        oracle::MeterSlot,
+        registry::{Config, Meter, STATUS_ACTIVE, STATUS_SUSPENDED, Zone},
+    },
     time,
 };
 use gtx_wire::frame::SIGNED_BYTES;
@@ -25,7 +29,8 @@ fn check_message(signed: &Signed, meter: &Meter) -> ProgramResult {
     if signed.meter_id != meter.meter_id || !same_key(&enrolment.owner, &meter.owner) {
         return Err(GtxError::UnauthorizedMeter.into());
     }
-    if enrolment.role != meter.role || u8::from(enrolment.device_signed) != meter.signer_level {
+    // The level stays as the utility confirmed it. A device may say that it signs itself where the utility has not accepted that.
+    if enrolment.role != meter.role || u8::from(enrolment.device_signed) < meter.signer_level {
         return Err(GtxError::MalformedMessage.into());
     }
     if meter.key_epoch.checked_add(1) != Some(enrolment.key_epoch) {
@@ -50,6 +55,15 @@ fn check_old_key(sysvar: &AccountView, meter: &Meter) -> ProgramResult {
     }
     if old.message != ed25519::previous::<SIGNED_BYTES>(&instructions)?.message {
         return Err(GtxError::SignatureMessageMismatch.into());
+    }
+    Ok(())
+}
+
+/// Only one previous key is on record: it must not be the one whose statement the slot stands on.
+fn check_moved(slot: Option<&MeterSlot>, meter: &Meter) -> ProgramResult {
+    let stands = slot.is_some_and(|slot| slot.is_signed_for(meter) && slot.window <= meter.previous_key_last_window);
+    if stands && !same_key(&meter.previous_key, &[0; 32]) {
+        return Err(GtxError::SlotNotMoved.into());
     }
     Ok(())
 }
@@ -85,7 +99,9 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
         return Err(GtxError::MeterNotActive.into());
     }
     let now = time::now()?;
-    freeze::check_settled(freeze::slot_of(page, &meter, program_id)?.as_ref(), &meter, now)?;
+    let slot = freeze::slot_of(page, &meter, program_id)?;
+    freeze::check_settled(slot.as_ref(), &meter, now)?;
+    check_moved(slot.as_ref(), &meter)?;
     let signed = register_meter::signed(sysvar)?;
     register_meter::check_message(&signed, &config, &zone)?;
     check_message(&signed, &meter)?;
@@ -93,7 +109,7 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
         check_old_key(sysvar, &meter)?;
     }
 
-    let last_window = signed.enrolment.window;
+    let last_window = signed.enrolment.window.max(slot.map_or(0, |slot| slot.window));
     meter.previous_key = meter.device_key;
     meter.previous_key_last_window = last_window;
     meter.device_key = signed.device_key;

@@ -1,6 +1,7 @@
-//! set_status: the utility suspends, closes or reactivates a meter. sync_slot of the oracle program copies it into the slot. Whoever
-//! reactivates names the accepted totals and the registers that they stand for: what the registers show beyond them moves into the
-//! baseline. That is also how a dispute ends.
+//! set_status: the utility suspends, closes or reactivates a meter. sync_slot of the oracle program copies it into the slot. By the
+//! utility's word alone no total moves: whoever reactivates shows a statement that the meter's present key signed, verified just before.
+//! The slot's totals stay, and what the registers show beyond them moves into the baseline. That is also how a dispute ends; a
+//! suspended meter's dispute ends without a statement.
 
 use gtx_common::{
     GtxError,
@@ -8,117 +9,81 @@ use gtx_common::{
     checks::{self, same_key},
     events::StatusSet,
     layout::{
-        oracle::{ACTIVE, DISPUTED, Dispute, MeterSlot, OPEN},
-        registry::{Meter, Point, STATUS_ACTIVE, STATUS_CLOSED, STATUS_SUSPENDED, Zone},
+        oracle::{ATTESTORS_CONVICTED, DISPUTED, Dispute, MeterSlot, OPEN, SUSPENDED},
+        registry::{Config, Meter, Point, STATUS_ACTIVE, STATUS_CLOSED, STATUS_PENDING, STATUS_SUSPENDED, Zone},
     },
+    statement::{self, Signed},
     time,
 };
-use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
+use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError, sysvars::instructions::INSTRUCTIONS_ID};
 
-use crate::freeze;
+use crate::{freeze, limits::give_capacity_back, register_meter::ROLE_POINT};
 
-/// The accepted totals, and the raw registers at the end of `window` that they stand for. All zero when nothing is reactivated.
-#[derive(PartialEq, Eq)]
-struct Accepted {
-    window: u32,
-    raw_import_wh: u64,
-    raw_export_wh: u64,
-    import_wh: u64,
-    export_wh: u64,
+/// The slot's case with its verdict.
+struct Case {
+    number: u32,
+    verdict: u8,
 }
 
-const NOTHING: Accepted = Accepted { window: 0, raw_import_wh: 0, raw_export_wh: 0, import_wh: 0, export_wh: 0 };
-
-fn parse(data: &[u8]) -> Result<(u8, Accepted), ProgramError> {
-    let mut args = Args(data);
-    let status = args.u8()?;
-    let accepted = Accepted {
-        window: args.u32()?,
-        raw_import_wh: args.u64()?,
-        raw_export_wh: args.u64()?,
-        import_wh: args.u64()?,
-        export_wh: args.u64()?,
-    };
-    args.end()?;
-    if status != STATUS_ACTIVE && accepted != NOTHING {
-        return Err(GtxError::MalformedInstruction.into());
-    }
-    Ok((status, accepted))
-}
-
-/// The number of the slot's case, when the slot is disputed: it must have its verdict. 0 without a dispute.
+/// The case of a disputed slot, which must have its verdict; None without a dispute. DisputeOpen, AccountKeyMismatch.
 fn decided(
     dispute: &AccountView,
     slot: Option<&MeterSlot>,
     meter: &Meter,
     program_id: &Address,
-) -> Result<u32, ProgramError> {
+) -> Result<Option<Case>, ProgramError> {
     if slot.is_none_or(|slot| slot.flags & DISPUTED == 0) {
         freeze::check_absent(dispute, program_id)?;
-        return Ok(0);
+        return Ok(None);
     }
     let dispute = checks::load::<Dispute>(dispute)?;
     if dispute.zone != meter.zone || dispute.page != meter.page || dispute.slot != meter.slot {
         return Err(GtxError::AccountKeyMismatch.into());
     }
-    if dispute.verdict == OPEN { Err(GtxError::DisputeOpen.into()) } else { Ok(dispute.number) }
+    if dispute.verdict == OPEN {
+        return Err(GtxError::DisputeOpen.into());
+    }
+    Ok(Some(Case { number: dispute.number, verdict: dispute.verdict }))
 }
 
-/// One register's accepted total lies between the slot's and what the register shows.
-fn check_total(accepted: u64, floor: u64, carried: u64, raw: u64, baseline: u64) -> ProgramResult {
-    let shown = raw.checked_sub(baseline).and_then(|rise| carried.checked_add(rise)).unwrap_or(0);
-    if accepted < floor {
-        return Err(GtxError::TotalsFell.into());
+/// One register goes on from the slot's total. Below it only convicted attestors may have put the slot: then the register has to climb
+/// back, because that energy is counted already. TotalsFell.
+fn go_on(total: u64, carried: &mut u64, baseline: &mut u64, raw: u64, attestors_convicted: bool) -> ProgramResult {
+    let shown = raw.checked_sub(*baseline).and_then(|rise| carried.checked_add(rise));
+    match shown {
+        Some(shown) if shown >= total => {
+            *carried = total;
+            *baseline = raw;
+            Ok(())
+        }
+        _ if attestors_convicted => Ok(()),
+        _ => Err(GtxError::TotalsFell.into()),
     }
-    if accepted > shown.max(floor) {
-        return Err(GtxError::ExcessiveAmount.into());
-    }
-    Ok(())
 }
 
-fn reactivate(meter: &mut Meter, slot: Option<&MeterSlot>, accepted: &Accepted, now: u64) -> ProgramResult {
-    // A slot that still moves could pass the totals that are named here.
-    let frozen = slot.map_or(meter.status == STATUS_SUSPENDED, |slot| slot.flags & (ACTIVE | DISPUTED) != ACTIVE);
-    if !frozen {
-        return Err(GtxError::SlotNotFrozen.into());
-    }
-    if !time::has_begun(accepted.window, now) {
-        return Err(GtxError::WindowInFuture.into());
-    }
-    let first = accepted.window.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
-    let (export_floor, import_floor, slot_window) = match slot {
-        Some(slot) => (slot.export_wh, slot.import_wh, slot.window),
-        None => (meter.carried_export_wh, meter.carried_import_wh, 0),
-    };
-    if accepted.window < slot_window || first < meter.first_valid_window {
+fn reactivate(meter: &mut Meter, slot: &MeterSlot, signed: &Signed, case: Option<&Case>, now: u64) -> ProgramResult {
+    signed.by_present_key(meter)?;
+    let window = signed.statement.window;
+    if window < slot.window {
         return Err(GtxError::BeforeFirstWindow.into());
     }
-    check_total(
-        accepted.export_wh,
-        export_floor,
-        meter.carried_export_wh,
-        accepted.raw_export_wh,
-        meter.baseline_export_wh,
-    )?;
-    check_total(
-        accepted.import_wh,
-        import_floor,
-        meter.carried_import_wh,
-        accepted.raw_import_wh,
-        meter.baseline_import_wh,
-    )?;
-    meter.carried_export_wh = accepted.export_wh;
-    meter.carried_import_wh = accepted.import_wh;
-    meter.baseline_export_wh = accepted.raw_export_wh;
-    meter.baseline_import_wh = accepted.raw_import_wh;
-    meter.first_valid_window = first;
-    // With the new baseline the old key's later statements would be misread.
-    meter.previous_key_last_window = meter.previous_key_last_window.min(slot_window);
+    if !time::is_over(window, now) {
+        return Err(GtxError::WindowInFuture.into());
+    }
+    let convicted = case.is_some_and(|case| case.verdict == ATTESTORS_CONVICTED);
+    let Meter { carried_export_wh, baseline_export_wh, carried_import_wh, baseline_import_wh, .. } = meter;
+    go_on(slot.export_wh, carried_export_wh, baseline_export_wh, signed.statement.export_wh, convicted)?;
+    go_on(slot.import_wh, carried_import_wh, baseline_import_wh, signed.statement.import_wh, convicted)?;
+    meter.baseline_window = window;
+    meter.first_valid_window = window.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     Ok(())
 }
 
-/// The connection point has no live meter any more.
-fn leave_point(point: &mut AccountView, meter: &Meter) -> ProgramResult {
+/// The connection point has no live meter any more, and the zone has its capacity again.
+fn leave(point: &mut AccountView, zone: &mut Zone, meter: &Meter) -> ProgramResult {
+    if meter.role == ROLE_POINT {
+        give_capacity_back(zone, meter.export_limit_w);
+    }
     let mut point = checks::load_mut::<Point>(point)?;
     if point.meter_id == meter.meter_id {
         point.meter_id = [0; 16];
@@ -126,35 +91,87 @@ fn leave_point(point: &mut AccountView, meter: &Meter) -> ProgramResult {
     Ok(())
 }
 
+/// The accounts behind the meter and the zone.
+struct Evidence<'a> {
+    dispute: &'a AccountView,
+    config: &'a AccountView,
+    sysvar: &'a AccountView,
+}
+
+/// Makes the meter active. A slot that was never active has no totals, so nothing is named; the same holds for a meter without a slot.
+fn activate(
+    meter: &mut Meter,
+    slot: Option<&MeterSlot>,
+    evidence: &Evidence,
+    program_id: &Address,
+    now: u64,
+) -> ProgramResult {
+    let case = decided(evidence.dispute, slot, meter, program_id)?;
+    let Some(slot) = slot.filter(|slot| slot.is_assigned()) else {
+        return if meter.status == STATUS_SUSPENDED { Ok(()) } else { Err(GtxError::SlotNotFrozen.into()) };
+    };
+    // A slot that still moves could pass the totals that it goes on from.
+    if case.is_none() && slot.flags & SUSPENDED == 0 {
+        return Err(GtxError::SlotNotFrozen.into());
+    }
+    let signed = statement::signed(evidence.sysvar, evidence.config, meter)?;
+    reactivate(meter, slot, &signed, case.as_ref(), now)?;
+    accept(meter, case.as_ref());
+    Ok(())
+}
+
+fn accept(meter: &mut Meter, case: Option<&Case>) {
+    if let Some(case) = case {
+        meter.accepted_dispute = meter.accepted_dispute.max(case.number);
+    }
+}
+
+/// Suspends the meter. With the case of a decided dispute it also accepts the verdict: nothing is named, nothing moves.
+fn suspend(meter: &mut Meter, slot: Option<&MeterSlot>, evidence: &Evidence, program_id: &Address) -> ProgramResult {
+    if evidence.dispute.address() != program_id {
+        let case = decided(evidence.dispute, slot, meter, program_id)?;
+        accept(meter, case.as_ref());
+        return Ok(());
+    }
+    if meter.status == STATUS_ACTIVE { Ok(()) } else { Err(GtxError::InvalidStatus.into()) }
+}
+
 pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
-    let (status, accepted) = parse(data)?;
-    let [utility, zone, meter, point, page, dispute, ..] = accounts else {
+    let mut args = Args(data);
+    let status = args.u8()?;
+    args.end()?;
+    let [utility, zone, meter, point, page, dispute, config, sysvar, ..] = accounts else {
         return Err(GtxError::MissingAccount.into());
     };
-    let zone = checks::load::<Zone>(zone)?;
+    let mut zone = checks::load_mut::<Zone>(zone)?;
     let mut meter = checks::load_mut::<Meter>(meter)?;
     freeze::check_utility(utility, &zone, &meter)?;
     checks::writable(point)?;
+    checks::key(sysvar, &INSTRUCTIONS_ID)?;
+    checks::load::<Config>(config)?;
     if !same_key(point.address().as_array(), &meter.point) {
         return Err(GtxError::AccountKeyMismatch.into());
     }
     let slot = freeze::slot_of(page, &meter, program_id)?;
     let now = time::now()?;
+    let evidence = Evidence { dispute, config, sysvar };
     match (meter.status, status) {
         (STATUS_ACTIVE | STATUS_SUSPENDED, STATUS_ACTIVE) => {
-            let number = decided(dispute, slot.as_ref(), &meter, program_id)?;
-            reactivate(&mut meter, slot.as_ref(), &accepted, now)?;
-            meter.accepted_dispute = meter.accepted_dispute.max(number);
+            activate(&mut meter, slot.as_ref(), &evidence, program_id, now)?;
         }
-        (STATUS_ACTIVE, STATUS_SUSPENDED) => freeze::check_absent(dispute, program_id)?,
+        (STATUS_ACTIVE | STATUS_SUSPENDED, STATUS_SUSPENDED) => {
+            suspend(&mut meter, slot.as_ref(), &evidence, program_id)?;
+        }
         (STATUS_ACTIVE | STATUS_SUSPENDED, STATUS_CLOSED) => {
             freeze::check_absent(dispute, program_id)?;
             freeze::check_settled(slot.as_ref(), &meter, now)?;
-            leave_point(point, &meter)?;
+            leave(point, &mut zone, &meter)?;
         }
+        (STATUS_PENDING, STATUS_CLOSED) => freeze::check_absent(dispute, program_id)?,
         _ => return Err(GtxError::InvalidStatus.into()),
     }
     meter.status = status;
-    StatusSet::emit(meter.meter_id, status, accepted.export_wh, accepted.import_wh, accepted.window);
+    let (export_wh, import_wh) = slot.map_or((0, 0), |slot| (slot.export_wh, slot.import_wh));
+    StatusSet::emit(meter.meter_id, status, export_wh, import_wh, meter.baseline_window);
     Ok(())
 }

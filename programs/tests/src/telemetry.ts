@@ -68,19 +68,31 @@ export const conclude = (world: World, meter: TestMeter, slot: number): Transact
 
 export type Status = Parameters<typeof instructions.setStatus>[0]['status'];
 
-/** Signed by the utility; `slot` when the slot is disputed. */
-export function setStatus(world: World, meter: TestMeter, status: Status, slot?: number): TransactionInstruction {
+/** Signed by the utility; `slot` when the slot is disputed, `page` null for a meter without a slot. */
+export function setStatus(
+  world: World,
+  meter: TestMeter,
+  status: Status,
+  slot?: number,
+  page: number | null = 0,
+): TransactionInstruction {
   const { zone } = world;
   return instructions.setStatus({
     utility: world.utility.publicKey,
     zone,
     meterId: meter.id,
     point: pda.point(zone, meter.commitment),
-    page: 0,
+    page: page ?? undefined,
     status,
     ...(slot === undefined ? {} : { dispute: pda.dispute(zone, 0, slot) }),
   });
 }
+
+/** The verification of what the meter says, and its reactivation on the strength of it. */
+export const reactivate = (world: World, meter: TestMeter, said: Said, slot?: number): TransactionInstruction[] => [
+  verification(world, meter, said),
+  setStatus(world, meter, 'active', slot),
+];
 
 export interface Rotation {
   readonly key: Keypair;
@@ -91,7 +103,7 @@ export interface Rotation {
 
 /** The verifications by the old key (not in recovery) and the new one, and rotate_key. Signed by the utility, and the authority. */
 export function rotate(world: World, meter: TestMeter, rotation: Rotation): TransactionInstruction[] {
-  const record = world.chain.get(pda.meter(meter.id), decodeMeter);
+  const record = world.chain.get(pda.meter(world.zone, meter.id), decodeMeter);
   const message = world.enrolment(meter, {
     keyEpoch: record.keyEpoch + 1,
     deviceSigned: record.signerLevel === 'device',
@@ -118,7 +130,6 @@ export function replace(
   world: World,
   old: TestMeter,
   meter: TestMeter,
-  carried: { exportWh: bigint; importWh: bigint },
   message: Parameters<World['enrolment']>[1] = {},
 ): TransactionInstruction[] {
   return [
@@ -138,8 +149,7 @@ export function replace(
       importLimitW: 10_000,
       registerStepWh: 1,
       tariffClass: 1,
-      carriedExportWh: carried.exportWh,
-      carriedImportWh: carried.importWh,
+      deviceSigned: message?.deviceSigned ?? true,
     }),
   ];
 }

@@ -3,6 +3,7 @@ import {
   buildAttestPage,
   decodeConfig,
   decodeLedgerPage,
+  decodeMeter,
   decodeMeterPage,
   instructions,
   pda,
@@ -17,6 +18,9 @@ const text = (value: string) => new TextEncoder().encode(value);
 
 /** A key pair that is the same in every run. */
 export const keyOf = (name: string): Keypair => Keypair.fromSeed(sha256(text(`test/${name}`)));
+
+/** W: room for more than 256 meters of 5 kW. */
+export const ZONE_CAPACITY_W = 2_000_000n;
 
 /** Unix seconds at which the worlds begin, in the middle of a window. */
 export const START = 1_800_000_000 + 450;
@@ -36,6 +40,10 @@ export interface MeterOptions {
   readonly registerStepWh?: number;
   /** Changes the enrolment message before it is signed. */
   readonly message?: Partial<Enrolment>;
+  /** What the utility looked at, when it is not what the message says. */
+  readonly enrolment?: Uint8Array;
+  /** Leaves the record for the utility to confirm. */
+  readonly pending?: boolean;
 }
 
 export interface TestMeter {
@@ -102,12 +110,15 @@ export class World {
       payer: this.payer,
       zone,
       utility: this.utility.publicKey,
-      capacityW: 1_000_000n,
+      capacityW: ZONE_CAPACITY_W,
     });
   }
 
-  setAttestors(keys = this.attestors.map((key) => key.publicKey), threshold = this.threshold): TransactionInstruction {
-    return instructions.setZoneAttestors({
+  announceAttestors(
+    keys = this.attestors.map((key) => key.publicKey),
+    threshold = this.threshold,
+  ): TransactionInstruction {
+    return instructions.announceAttestors({
       authority: this.authority.publicKey,
       zone: this.zone,
       threshold,
@@ -131,8 +142,9 @@ export class World {
     const { chain } = this;
     chain.time = START;
     chain.must([this.initialize()], [chain.upgradeAuthority]);
-    chain.must([this.createZone(), this.setAttestors()], [this.authority]);
+    chain.must([this.createZone(), this.announceAttestors()], [this.authority]);
     chain.must([instructions.initializeToken({ payer: this.payer })]);
+    chain.must([instructions.createBudget({ payer: this.payer, zone: this.zone })]);
     chain.must(
       [
         this.registerUser(this.installer.publicKey, UserRole.installer),
@@ -171,7 +183,31 @@ export class World {
     });
   }
 
-  /** The Ed25519 verification and the registration behind it. */
+  /** Those who bring a meter in and confirm it. */
+  get staff(): readonly Keypair[] {
+    return [this.installer, this.utility];
+  }
+
+  /** The utility's word about a meter: of the record as it is, unless the options say what the utility looked at. */
+  confirm(meter: TestMeter, options: MeterOptions = {}): TransactionInstruction {
+    const record = this.chain.account(pda.meter(this.zone, meter.id));
+    const found = record ? decodeMeter(record).enrolment : new Uint8Array(16);
+    return instructions.confirmMeter({
+      utility: this.utility.publicKey,
+      zone: this.zone,
+      meterId: meter.id,
+      point: pda.point(this.zone, meter.commitment),
+      deviceKey: meter.key.publicKey,
+      enrolment: options.enrolment ?? found,
+      exportLimitW: options.exportLimitW ?? 5_000,
+      importLimitW: options.importLimitW ?? 10_000,
+      registerStepWh: options.registerStepWh ?? 1,
+      tariffClass: 1,
+      deviceSigned: options.message?.deviceSigned ?? false,
+    });
+  }
+
+  /** The Ed25519 verification, the registration behind it, and the utility's confirmation unless it is left out. */
   register(meter: TestMeter, options: MeterOptions = {}): TransactionInstruction[] {
     const payload = this.enrolment(meter, options.message);
     return [
@@ -184,11 +220,8 @@ export class World {
         meterId: meter.id,
         owner: meter.owner.publicKey,
         pointCommitment: meter.commitment,
-        exportLimitW: options.exportLimitW ?? 5_000,
-        importLimitW: options.importLimitW ?? 10_000,
-        registerStepWh: options.registerStepWh ?? 1,
-        tariffClass: 1,
       }),
+      ...(options.pending ? [] : [this.confirm(meter, { ...options, enrolment: sha256(payload).slice(0, 16) })]),
     ];
   }
 
@@ -203,7 +236,7 @@ export class World {
     const meters: TestMeter[] = [];
     for (let index = first; index < first + count; index++) {
       const meter = this.meter(`${index}`, options.owner);
-      this.chain.must(this.register(meter, options), [this.installer]);
+      this.chain.must(this.register(meter, options), this.staff);
       const page = index >> 8;
       if (index % 256 === 0) this.createPages(page);
       this.chain.must([instructions.activateSlot({ meterId: meter.id, zone: this.zone, page })]);

@@ -1,12 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { auditEnergy } from './outsider/energy.js';
 import { readChain } from './outsider/read.js';
 import { Audit, type Figures, fallen, type Levels } from './outsider/rules.js';
 
 /**
  * A check by somebody who trusts nobody here: it takes the committed IDLs and an RPC URL, none of the project's other code, reads
- * every account of the programs and of the token, and recomputes supply, pages and cursors. It confirms invariants 1 and 2 of the chain's
+ * every account of the programs and of the token, and recomputes supply, pages and cursors, and compares what was metered and minted with what the lines can carry. It confirms invariants 1 and 2 of the chain's
  * design for one moment, and 3 (nothing falls) against an earlier result.
  */
 export interface OutsiderResult {
@@ -20,13 +21,14 @@ export interface OutsiderResult {
 
 /** Runs the check. Throws when the node does not answer or the chain never stands still for two reads. */
 export async function outsiderCheck(rpcUrl: string, previous?: OutsiderResult): Promise<OutsiderResult> {
-  const audit = new Audit(await readChain(rpcUrl));
+  const chain = await readChain(rpcUrl);
+  const audit = new Audit(chain);
   audit.registry();
   audit.pages();
   audit.disputes();
   const figures = audit.token();
   const levels = audit.levels();
-  const findings = [...audit.findings];
+  const findings = [...audit.findings, ...auditEnergy(chain)];
   if (previous) {
     if (previous.figures.network_id !== figures.network_id) findings.push('the earlier result is of another network');
     findings.push(...fallen(previous.levels, levels));

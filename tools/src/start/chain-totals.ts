@@ -1,6 +1,7 @@
 import { decodeLedgerPage, decodeMeter, decodeMeterPage, pda } from '@gridtokenx/chain-client';
 import { BASE_UNITS_PER_WH, fromHex } from '@gridtokenx/protocol';
 import type { Connection, PublicKey } from '@solana/web3.js';
+import { ZONE } from './deployment.js';
 
 /** What the chain holds for one meter since its enrolment. */
 export interface ChainTotals {
@@ -29,7 +30,7 @@ export async function chainTotals(
   };
   const totals = new Map<string, ChainTotals>();
   for (const id of meterIds) {
-    const meter = decodeMeter(await read(pda.meter(fromHex(id))));
+    const meter = decodeMeter(await read(pda.meter(ZONE, fromHex(id))));
     const slot = decodeMeterPage(await read(pda.meterPage(meter.zone, meter.page))).slots[meter.slot];
     const ledger = decodeLedgerPage(await read(pda.ledgerPage(meter.zone, meter.page))).slots[meter.slot];
     if (!slot || !ledger) throw new Error(`meter ${id} has no slot`);

@@ -6,10 +6,11 @@ import {
   instructions,
   pda,
   SlotFlag,
+  Status,
   UserRole,
 } from '@gridtokenx/chain-client';
-import { base58Decode, fromHex, sha256 } from '@gridtokenx/protocol';
-import { type Connection, type Keypair, LAMPORTS_PER_SOL, type PublicKey } from '@solana/web3.js';
+import { base58Decode, fromHex, parseSign1, sha256 } from '@gridtokenx/protocol';
+import { type Connection, type Keypair, LAMPORTS_PER_SOL, PublicKey } from '@solana/web3.js';
 import { rpc } from '../chain/rpc.js';
 import { sendAndConfirm } from './send.js';
 
@@ -106,7 +107,7 @@ export class Deployment {
             utility: utility.publicKey,
             capacityW: ZONE_CAPACITY_W,
           }),
-          instructions.setZoneAttestors({
+          instructions.announceAttestors({
             authority: authority.publicKey,
             zone: ZONE,
             threshold: 1,
@@ -115,13 +116,16 @@ export class Deployment {
         ],
       );
     }
+    if (!(await this.#account(pda.budget(ZONE)))) {
+      await this.#send([], [instructions.createBudget({ payer: authority.publicKey, zone: ZONE })]);
+    }
     const config = await this.#account(pda.config());
     if (!config) throw new Error('the registry has no Config after initialize');
     return decodeConfig(config).networkId;
   }
 
   async #registerUser(wallet: PublicKey, role: UserRole): Promise<void> {
-    if (await this.#account(pda.user(wallet))) return;
+    if (await this.#account(pda.user(ZONE, wallet))) return;
     const { authority, utility } = this.#parties;
     const commitment = sha256(crypto.getRandomValues(new Uint8Array(32)), wallet.toBytes());
     await this.#send(
@@ -139,7 +143,7 @@ export class Deployment {
     );
   }
 
-  /** Registers the meter with the device's own proof, makes its page, activates its slot. */
+  /** Registers the meter with the device's own proof, confirms it as the utility does, makes its page, activates its slot. */
   async enrol(
     meter: EnrolledMeter,
     owner: Keypair,
@@ -147,9 +151,10 @@ export class Deployment {
   ): Promise<void> {
     const { authority, installer } = this.#parties;
     const meterId = fromHex(meter.meter_id);
+    const pointCommitment = sha256(new TextEncoder().encode('point'), meterId);
     await this.#registerUser(installer.publicKey, UserRole.installer);
     await this.#registerUser(owner.publicKey, UserRole.owner);
-    if (!(await this.#account(pda.meter(meterId)))) {
+    if (!(await this.#account(pda.meter(ZONE, meterId)))) {
       await this.#send(
         [installer],
         [
@@ -161,16 +166,38 @@ export class Deployment {
             zone: ZONE,
             meterId,
             owner: owner.publicKey,
-            pointCommitment: sha256(new TextEncoder().encode('point'), meterId),
-            exportLimitW: limits.exportLimitW,
-            importLimitW: limits.importLimitW,
-            registerStepWh: REGISTER_STEP_WH,
-            tariffClass: 1,
+            pointCommitment,
           }),
         ],
       );
     }
+    await this.#confirm(meter, pda.point(ZONE, pointCommitment), limits);
     await this.#activate(meterId);
+  }
+
+  async #confirm(
+    meter: EnrolledMeter,
+    point: PublicKey,
+    limits: { exportLimitW: number; importLimitW: number },
+  ): Promise<void> {
+    const { utility } = this.#parties;
+    const meterId = fromHex(meter.meter_id);
+    const account = await this.#account(pda.meter(ZONE, meterId));
+    const record = account && decodeMeter(account);
+    if (record?.status !== Status.pending) return;
+    const confirm = instructions.confirmMeter({
+      utility: utility.publicKey,
+      zone: ZONE,
+      meterId,
+      point,
+      deviceKey: new PublicKey(base58Decode(meter.key)),
+      enrolment: sha256(parseSign1(fromHex(meter.message)).payload).slice(0, 16),
+      ...limits,
+      registerStepWh: REGISTER_STEP_WH,
+      tariffClass: 1,
+      deviceSigned: false,
+    });
+    await this.#send([utility], [confirm]);
   }
 
   async #activate(meterId: Uint8Array): Promise<void> {
@@ -196,7 +223,7 @@ export class Deployment {
 
   /** Page and slot of a registered meter. */
   async slotOf(meterId: Uint8Array): Promise<{ page: number; slot: number }> {
-    const account = await this.#account(pda.meter(meterId));
+    const account = await this.#account(pda.meter(ZONE, meterId));
     if (!account) throw new Error('the meter is not registered');
     return decodeMeter(account);
   }
@@ -208,7 +235,8 @@ export class Deployment {
     await this.#send(
       [owner],
       [
-        instructions.createOwnerTokenAccount({ payer: this.#parties.authority.publicKey, owner: owner.publicKey }),
+        // The owner pays: whoever closes the account gets its rent.
+        instructions.createOwnerTokenAccount({ payer: owner.publicKey, owner: owner.publicKey }),
         instructions.setDestination({ owner: owner.publicKey, meterId, zone: ZONE, page, destination: 'wallet' }),
       ],
     );

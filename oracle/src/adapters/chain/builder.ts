@@ -112,7 +112,6 @@ export class AttestorBuilder implements TransactionBuilder {
     const wallet = new PublicKey(owner);
     return this.#sign([
       limit(MINT_METER_UNITS, nonce),
-      instructions.createOwnerTokenAccount({ payer: this.#attestor.publicKey, owner: wallet }),
       instructions.mintMeter({ meterId: fromHex(meterId), owner: wallet, zone, page }),
     ]);
   }

@@ -51,6 +51,22 @@ export function toRecord(meter: Meter): MeterRecord {
   };
 }
 
+/**
+ * Returns the records by meter_id. A record that the utility has not confirmed is none yet. Should two zones have one id, the
+ * record that was confirmed first speaks, whatever a later zone says.
+ */
+function byId(meters: readonly Meter[]): ReadonlyMap<string, MeterRecord> {
+  const confirmed = meters
+    .filter((meter) => meter.confirmedWindow !== 0)
+    .sort((a, b) => a.confirmedWindow - b.confirmedWindow || a.zone - b.zone);
+  const records = new Map<string, MeterRecord>();
+  for (const meter of confirmed) {
+    const record = toRecord(meter);
+    if (!records.has(record.meterId)) records.set(record.meterId, record);
+  }
+  return records;
+}
+
 /** The registry program's meters, read at finalised commitment and kept in memory. */
 export class RpcRegistry implements Registry {
   readonly #connection: Connection;
@@ -124,8 +140,7 @@ export class RpcRegistry implements Registry {
           ],
         }),
       );
-      const records = value.map(({ account }) => toRecord(decodeMeter(account)));
-      this.#meters = new Map(records.map((record) => [record.meterId, record]));
+      this.#meters = byId(value.map(({ account }) => decodeMeter(account)));
       this.#asOf = { slot: context.slot, fetchedAtMs };
       this.#answeredAtMs = this.#clock.monotonic();
       this.#isFailing = false;

@@ -151,7 +151,7 @@ export interface TransactionBuilder {
     nonce: number,
   ): Promise<SignedTransaction & { taken: readonly AttestEntry[]; expectedHistory: Uint8Array }>;
   mintPage(zone: number, page: number, nonce: number): Promise<SignedTransaction>;
-  /** Also makes the owner's token account where it is missing. */
+  /** The owner's token account must exist: whoever closes it gets its rent, so no service pays for it. */
   mintMeter(zone: number, page: number, meterId: string, owner: string, nonce: number): Promise<SignedTransaction>;
 }
 

@@ -36,6 +36,15 @@ export function createLedgerPage(args: { payer: PublicKey; zone: number; page: n
   });
 }
 
+/** The account that bounds a zone's minting; anyone, once for each zone. */
+export function createBudget(args: { payer: PublicKey; zone: number }): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.energyToken,
+    keys: [writableSigner(args.payer), readonly(pda.zone(args.zone)), writable(pda.budget(args.zone)), system],
+    data: start('create_budget').done(),
+  });
+}
+
 export function setDestination(args: {
   owner: PublicKey;
   meterId: Uint8Array;
@@ -45,21 +54,27 @@ export function setDestination(args: {
 }): TransactionInstruction {
   return new TransactionInstruction({
     programId: programIds.energyToken,
-    keys: [signer(args.owner), readonly(pda.meter(args.meterId)), writable(pda.ledgerPage(args.zone, args.page))],
+    keys: [
+      signer(args.owner),
+      readonly(pda.meter(args.zone, args.meterId)),
+      writable(pda.ledgerPage(args.zone, args.page)),
+    ],
     data: start('set_destination')
       .u8(args.destination === 'wallet' ? 1 : 0)
       .done(),
   });
 }
 
-/** Anyone; mints what the page's pool slots exported since, to the pool vault. */
+/** Anyone; mints what the page's pool slots exported since to the pool vault, as far as the zone's budget goes. */
 export function mintPage(args: { zone: number; page: number }): TransactionInstruction {
   return new TransactionInstruction({
     programId: programIds.energyToken,
     keys: [
       readonly(pda.tokenConfig()),
+      readonly(pda.zone(args.zone)),
       readonly(pda.meterPage(args.zone, args.page)),
       writable(pda.ledgerPage(args.zone, args.page)),
+      writable(pda.budget(args.zone)),
       writable(pda.mint()),
       writable(pda.poolVault()),
       readonly(pda.mintAuthority()),
@@ -69,7 +84,7 @@ export function mintPage(args: { zone: number; page: number }): TransactionInstr
   });
 }
 
-/** Anyone; mints what one wallet slot exported since, to the owner's associated account, which must exist. */
+/** Anyone; mints what one wallet slot exported since, within the budget, to the owner's associated account, which must exist. */
 export function mintMeter(args: {
   meterId: Uint8Array;
   owner: PublicKey;
@@ -80,9 +95,11 @@ export function mintMeter(args: {
     programId: programIds.energyToken,
     keys: [
       readonly(pda.tokenConfig()),
-      readonly(pda.meter(args.meterId)),
+      readonly(pda.zone(args.zone)),
+      readonly(pda.meter(args.zone, args.meterId)),
       readonly(pda.meterPage(args.zone, args.page)),
       writable(pda.ledgerPage(args.zone, args.page)),
+      writable(pda.budget(args.zone)),
       writable(pda.mint()),
       writable(pda.ownerTokenAccount(args.owner)),
       readonly(pda.mintAuthority()),
@@ -105,7 +122,7 @@ export function retire(args: {
     keys: [
       signer(args.owner),
       readonly(pda.tokenConfig()),
-      readonly(pda.meter(args.meterId)),
+      readonly(pda.meter(args.zone, args.meterId)),
       readonly(pda.meterPage(args.zone, args.page)),
       writable(pda.ledgerPage(args.zone, args.page)),
       writable(pda.mint()),

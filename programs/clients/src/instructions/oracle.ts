@@ -24,7 +24,7 @@ export function createPage(args: { payer: PublicKey; zone: number; page: number 
 export function activateSlot(args: { meterId: Uint8Array; zone: number; page: number }): TransactionInstruction {
   return new TransactionInstruction({
     programId: programIds.oracle,
-    keys: [writable(pda.meterPage(args.zone, args.page)), readonly(pda.meter(args.meterId))],
+    keys: [writable(pda.meterPage(args.zone, args.page)), readonly(pda.meter(args.zone, args.meterId))],
     data: start('activate_slot').fixed(args.meterId, 16, 'meter_id').done(),
   });
 }
@@ -74,7 +74,7 @@ export function submitStatement(args: Place): TransactionInstruction {
     programId: programIds.oracle,
     keys: [
       writable(pda.meterPage(args.zone, args.page)),
-      readonly(pda.meter(args.meterId)),
+      readonly(pda.meter(args.zone, args.meterId)),
       readonly(pda.config()),
       readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
     ],
@@ -86,7 +86,7 @@ export function submitStatement(args: Place): TransactionInstruction {
 export function syncSlot(args: Place): TransactionInstruction {
   return new TransactionInstruction({
     programId: programIds.oracle,
-    keys: [writable(pda.meterPage(args.zone, args.page)), readonly(pda.meter(args.meterId))],
+    keys: [writable(pda.meterPage(args.zone, args.page)), readonly(pda.meter(args.zone, args.meterId))],
     data: start('sync_slot').fixed(args.meterId, 16, 'meter_id').done(),
   });
 }
@@ -98,7 +98,7 @@ export function dispute(args: Place & { payer: PublicKey; slot: number }): Trans
     keys: [
       writableSigner(args.payer),
       writable(pda.meterPage(args.zone, args.page)),
-      readonly(pda.meter(args.meterId)),
+      readonly(pda.meter(args.zone, args.meterId)),
       writable(pda.dispute(args.zone, args.page, args.slot)),
       readonly(pda.config()),
       readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
@@ -114,7 +114,7 @@ export function answer(args: Place & { slot: number }): TransactionInstruction {
     programId: programIds.oracle,
     keys: [
       writable(pda.meterPage(args.zone, args.page)),
-      readonly(pda.meter(args.meterId)),
+      readonly(pda.meter(args.zone, args.meterId)),
       writable(pda.dispute(args.zone, args.page, args.slot)),
       readonly(pda.config()),
       readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
@@ -123,13 +123,13 @@ export function answer(args: Place & { slot: number }): TransactionInstruction {
   });
 }
 
-/** Anyone; records the verdict of an unanswered dispute, and frees a slot whose accepted totals are named. */
+/** Anyone; records the verdict of an unanswered dispute, and frees a slot whose verdict the utility has accepted. */
 export function concludeDispute(args: Place & { slot: number }): TransactionInstruction {
   return new TransactionInstruction({
     programId: programIds.oracle,
     keys: [
       writable(pda.meterPage(args.zone, args.page)),
-      readonly(pda.meter(args.meterId)),
+      readonly(pda.meter(args.zone, args.meterId)),
       writable(pda.dispute(args.zone, args.page, args.slot)),
     ],
     data: start('conclude_dispute').fixed(args.meterId, 16, 'meter_id').done(),

@@ -60,19 +60,37 @@ export function createZone(args: {
   });
 }
 
-/** 1 to 7 distinct keys; the order gives the bits of the signer bitmap. */
-export function setZoneAttestors(args: {
+/** 1 to 7 distinct keys; the order gives the bits of the signer bitmap. A zone's first set is in force at once. */
+export function announceAttestors(args: {
   authority: PublicKey;
   zone: number;
   threshold: number;
   attestors: readonly PublicKey[];
 }): TransactionInstruction {
-  const data = start('set_zone_attestors').u8(args.threshold).u32(args.attestors.length);
+  const data = start('announce_attestors').u8(args.threshold).u32(args.attestors.length);
   for (const key of args.attestors) data.key(key);
   return new TransactionInstruction({
     programId: programIds.registry,
     keys: [signer(args.authority), readonly(pda.config()), writable(pda.zone(args.zone))],
     data: data.done(),
+  });
+}
+
+/** Anyone, 96 windows after the announcement. */
+export function installAttestors(args: { zone: number }): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.registry,
+    keys: [writable(pda.zone(args.zone))],
+    data: start('install_attestors').done(),
+  });
+}
+
+/** `signers`: the zone's utility alone, or attestors of the set in force, at least their threshold. */
+export function cancelAttestors(args: { zone: number; signers: readonly PublicKey[] }): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.registry,
+    keys: [writable(pda.zone(args.zone)), ...args.signers.map((key) => signer(key))],
+    data: start('cancel_attestors').done(),
   });
 }
 
@@ -93,7 +111,7 @@ export function registerUser(args: {
       writableSigner(args.payer),
       readonly(pda.config()),
       readonly(pda.zone(args.zone)),
-      writable(pda.user(args.wallet)),
+      writable(pda.user(args.zone, args.wallet)),
       system,
     ],
     data: start('register_user').key(args.wallet).fixed(args.commitment, 32, 'commitment').u8(args.role).done(),
@@ -102,7 +120,8 @@ export function registerUser(args: {
 
 /**
  * Must come directly after the Ed25519 verification of the enrolment message (`signedMessageVerification`). `meterId`, `owner`
- * and `zone` are those of the message; the program compares. The owner must be a registered user.
+ * and `zone` are those of the message; the program compares. The owner must be a registered user of the zone. The record waits for
+ * `confirmMeter`.
  */
 export function registerMeter(args: {
   /** The zone's utility, or an installer or utility operator of the zone. */
@@ -115,10 +134,6 @@ export function registerMeter(args: {
   owner: PublicKey;
   /** 32 bytes. */
   pointCommitment: Uint8Array;
-  exportLimitW: number;
-  importLimitW: number;
-  registerStepWh: number;
-  tariffClass: number;
 }): TransactionInstruction {
   return new TransactionInstruction({
     programId: programIds.registry,
@@ -126,21 +141,65 @@ export function registerMeter(args: {
       signer(args.authority),
       writableSigner(args.payer),
       readonly(pda.config()),
-      writable(pda.zone(args.zone)),
-      readonly(args.authorityIsUtility ? programIds.registry : pda.user(args.authority)),
-      readonly(pda.user(args.owner)),
+      readonly(pda.zone(args.zone)),
+      readonly(args.authorityIsUtility ? programIds.registry : pda.user(args.zone, args.authority)),
+      readonly(pda.user(args.zone, args.owner)),
       writable(pda.point(args.zone, args.pointCommitment)),
-      writable(pda.meter(args.meterId)),
+      writable(pda.meter(args.zone, args.meterId)),
       readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
       system,
     ],
-    data: start('register_meter')
-      .fixed(args.pointCommitment, 32, 'point commitment')
-      .u32(args.exportLimitW)
-      .u32(args.importLimitW)
-      .u32(args.registerStepWh)
-      .u16(args.tariffClass)
-      .done(),
+    data: start('register_meter').fixed(args.pointCommitment, 32, 'point commitment').done(),
+  });
+}
+
+/** The utility's word about a meter. */
+export interface MeterLimits {
+  /** W; the sum over a zone stays within its capacity. */
+  readonly exportLimitW: number;
+  /** W. */
+  readonly importLimitW: number;
+  /** Resolution of the registers, at most 1,000 Wh. */
+  readonly registerStepWh: number;
+  /** 0 to 15. */
+  readonly tariffClass: number;
+  /** Whether the utility accepts that the device signs for itself, which its enrolment must claim. */
+  readonly deviceSigned: boolean;
+}
+
+const writeLimits = (data: Writer, limits: MeterLimits): Writer =>
+  data
+    .u32(limits.exportLimitW)
+    .u32(limits.importLimitW)
+    .u32(limits.registerStepWh)
+    .u16(limits.tariffClass)
+    .bool(limits.deviceSigned);
+
+/**
+ * The utility lets a registered meter speak. It names the key and the enrolment that it looked at: a record that was registered anew
+ * since is refused.
+ */
+export function confirmMeter(
+  args: {
+    utility: PublicKey;
+    zone: number;
+    meterId: Uint8Array;
+    /** Address of the meter's Point. */
+    point: PublicKey;
+    deviceKey: PublicKey;
+    /** First 16 bytes of SHA-256 of the enrolment's payload. */
+    enrolment: Uint8Array;
+  } & MeterLimits,
+): TransactionInstruction {
+  return new TransactionInstruction({
+    programId: programIds.registry,
+    keys: [
+      signer(args.utility),
+      writable(pda.zone(args.zone)),
+      writable(pda.meter(args.zone, args.meterId)),
+      writable(args.point),
+    ],
+    data: writeLimits(start('confirm_meter').key(args.deviceKey).fixed(args.enrolment, 16, 'enrolment'), args).done(),
   });
 }
 
@@ -165,7 +224,7 @@ export function rotateKey(args: {
       readonly(pda.config()),
       readonly(pda.zone(args.zone)),
       readonly(page === undefined ? programIds.registry : pda.meterPage(args.zone, page)),
-      writable(pda.meter(args.meterId)),
+      writable(pda.meter(args.zone, args.meterId)),
       readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
     ],
     data: start('rotate_key')
@@ -174,59 +233,45 @@ export function rotateKey(args: {
   });
 }
 
-/** Directly after the verification of the new meter's enrolment message. The old meter is suspended, and so is its slot. */
-export function replaceMeter(args: {
-  utility: PublicKey;
-  payer: PublicKey;
-  zone: number;
-  page: number;
-  oldMeterId: Uint8Array;
-  meterId: Uint8Array;
-  /** Address of the old meter's Point. */
-  point: PublicKey;
-  exportLimitW: number;
-  importLimitW: number;
-  registerStepWh: number;
-  tariffClass: number;
-  /** Wh, at least the slot's totals. */
-  carriedImportWh: bigint;
-  carriedExportWh: bigint;
-}): TransactionInstruction {
+/**
+ * Directly after the verification of the new meter's enrolment message. The old meter is suspended, and so is its slot, whose totals
+ * the new record carries.
+ */
+export function replaceMeter(
+  args: {
+    utility: PublicKey;
+    payer: PublicKey;
+    zone: number;
+    page: number;
+    oldMeterId: Uint8Array;
+    meterId: Uint8Array;
+    /** Address of the old meter's Point. */
+    point: PublicKey;
+  } & MeterLimits,
+): TransactionInstruction {
   return new TransactionInstruction({
     programId: programIds.registry,
     keys: [
       signer(args.utility),
       writableSigner(args.payer),
       readonly(pda.config()),
-      readonly(pda.zone(args.zone)),
+      writable(pda.zone(args.zone)),
       readonly(pda.meterPage(args.zone, args.page)),
-      writable(pda.meter(args.oldMeterId)),
-      writable(pda.meter(args.meterId)),
+      writable(pda.meter(args.zone, args.oldMeterId)),
+      writable(pda.meter(args.zone, args.meterId)),
       writable(args.point),
       readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
       system,
     ],
-    data: start('replace_meter')
-      .u32(args.exportLimitW)
-      .u32(args.importLimitW)
-      .u32(args.registerStepWh)
-      .u16(args.tariffClass)
-      .u64(args.carriedImportWh)
-      .u64(args.carriedExportWh)
-      .done(),
+    data: writeLimits(start('replace_meter'), args).done(),
   });
 }
 
-/** What reactivation names: the raw registers at the end of `window`, and the totals (Wh) that they stand for from then on. */
-export interface AcceptedTotals {
-  readonly window: number;
-  readonly rawImportWh: bigint;
-  readonly rawExportWh: bigint;
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
-}
-
-/** Suspends, closes or, with `accepted`, reactivates a meter. `sync_slot` (or `conclude_dispute`) then brings it to the slot. */
+/**
+ * Suspends, closes or reactivates a meter; `sync_slot` (or `conclude_dispute`) then brings it to the slot. Reactivation must come
+ * directly after the Ed25519 verification of a statement by the meter's present key, unless the slot was never active. `dispute`
+ * goes with 'active' and 'suspended': it accepts the verdict.
+ */
 export function setStatus(args: {
   utility: PublicKey;
   zone: number;
@@ -237,27 +282,21 @@ export function setStatus(args: {
   page: number | undefined;
   /** The slot's case, when it is disputed. */
   dispute?: PublicKey;
-  status: 'suspended' | 'closed' | AcceptedTotals;
+  status: 'active' | 'suspended' | 'closed';
 }): TransactionInstruction {
   const { page, status } = args;
-  const accepted = typeof status === 'string' ? undefined : status;
   return new TransactionInstruction({
     programId: programIds.registry,
     keys: [
       signer(args.utility),
-      readonly(pda.zone(args.zone)),
-      writable(pda.meter(args.meterId)),
+      writable(pda.zone(args.zone)),
+      writable(pda.meter(args.zone, args.meterId)),
       writable(args.point),
       readonly(page === undefined ? programIds.registry : pda.meterPage(args.zone, page)),
       readonly(args.dispute ?? programIds.registry),
+      readonly(pda.config()),
+      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
     ],
-    data: start('set_status')
-      .u8(accepted ? Status.active : Status[status as 'suspended' | 'closed'])
-      .u32(accepted?.window ?? 0)
-      .u64(accepted?.rawImportWh ?? 0n)
-      .u64(accepted?.rawExportWh ?? 0n)
-      .u64(accepted?.importWh ?? 0n)
-      .u64(accepted?.exportWh ?? 0n)
-      .done(),
+    data: start('set_status').u8(Status[status]).done(),
   });
 }

@@ -55,3 +55,23 @@ pub struct LedgerPage {
 account!(LedgerPage, ENERGY_TOKEN, 14400);
 
 pub const LEDGER_FORMAT: u8 = 1;
+
+/// ["budget", zone]: bounds what a zone can ever mint by its capacity
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub struct Budget {
+    pub discriminator: u64,
+    /// Minted in the zone so far, in Wh; never falls.
+    pub minted_wh: u64,
+    /// One window before the highest of the first page that was minted.
+    pub from_window: u32,
+    /// The highest window of all pages minted so far; 0 before the first mint.
+    pub newest_window: u32,
+    pub zone: u16,
+    pub bump: u8,
+    pub format: u8,
+    pub reserved: [u8; 36],
+}
+account!(Budget, ENERGY_TOKEN, 64);
+
+pub const BUDGET_FORMAT: u8 = 1;

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::account;
+use super::{account, registry::Meter};
 
 pub const SLOTS: usize = 256;
 
@@ -16,6 +16,8 @@ pub const MOVED: u16 = 8;
 pub const CLOSED: u16 = 16;
 /// Suspended by the utility: active no more, but its totals stay.
 pub const SUSPENDED: u16 = 32;
+/// The totals are those of a statement that anyone submitted. Without this flag and without attestors nobody has signed them.
+pub const SUBMITTED: u16 = 64;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -47,6 +49,18 @@ pub struct MeterPage {
     pub slots: [MeterSlot; SLOTS],
 }
 account!(MeterPage, ORACLE, 8288);
+
+impl MeterSlot {
+    /// Whether activate_slot has ever written this slot.
+    pub fn is_assigned(&self) -> bool {
+        self.flags & (ACTIVE | SUSPENDED | CLOSED | DISPUTED) != 0
+    }
+
+    /// Whether somebody's signature stands behind the totals as the record counts them: attestors', or the meter's own.
+    pub fn is_signed_for(&self, meter: &Meter) -> bool {
+        (self.attestors != 0 || self.flags & SUBMITTED != 0) && self.window > meter.baseline_window
+    }
+}
 
 pub const PAGE_FORMAT: u8 = 1;
 

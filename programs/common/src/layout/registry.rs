@@ -44,9 +44,18 @@ pub struct Zone {
     pub utility: [u8; 32],
     pub attestors: [[u8; 32]; MAX_ATTESTORS],
     pub previous_attestors: [[u8; 32]; MAX_ATTESTORS],
+    /// Sum of the export limits (W) of the meters that hold a slot; never above `capacity_w`.
+    pub confirmed_export_w: u64,
+    /// The window (chain clock) of the announcement; it means nothing while `announced_count` is 0.
+    pub announced_window: u32,
+    /// 0: no set is announced.
+    pub announced_count: u8,
+    pub announced_threshold: u8,
+    pub padding3: [u8; 2],
+    pub announced_attestors: [[u8; 32]; MAX_ATTESTORS],
     pub reserved: [u8; 64],
 }
-account!(Zone, REGISTRY, 592);
+account!(Zone, REGISTRY, 832);
 
 pub const ROLE_OWNER: u8 = 1;
 pub const ROLE_INSTALLER: u8 = 2;
@@ -57,8 +66,10 @@ pub const STATUS_SUSPENDED: u8 = 2;
 pub const STATUS_CLOSED: u8 = 3;
 /// Of a meter: another record has its slot.
 pub const STATUS_REPLACED: u8 = 4;
+/// Of a meter: an installer has registered it, the utility has not confirmed it. It has no slot and no limits.
+pub const STATUS_PENDING: u8 = 5;
 
-/// ["user", wallet]
+/// ["user", zone, wallet]
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct User {
@@ -91,7 +102,7 @@ pub const NO_PAGE: u32 = u32::MAX;
 pub const NO_SLOT: u16 = u16::MAX;
 pub const ALG_ED25519: u8 = 1;
 
-/// ["meter", meter_id]; total = carried + raw − baseline
+/// ["meter", zone, meter_id]; total = carried + raw − baseline
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct Meter {
@@ -130,6 +141,16 @@ pub struct Meter {
     pub predecessor: [u8; 16],
     /// Number of the last dispute for which the utility named the accepted totals.
     pub accepted_dispute: u32,
-    pub reserved: [u8; 28],
+    /// The window (chain clock) in which the utility confirmed the record; 0 while it never did.
+    pub confirmed_window: u32,
+    /// Totals of windows up to this one were counted under another baseline; 0 when the baseline is the enrolment's. No statement for
+    /// such a window says anything about the slot.
+    pub baseline_window: u32,
+    /// Kept for the number of the device's maker; 0 until makers are registered.
+    pub maker: u16,
+    pub padding: [u8; 2],
+    /// First 16 bytes of SHA-256 of the enrolment's payload, for the utility to name what it confirms.
+    pub enrolment: [u8; 16],
+    pub reserved: [u8; 32],
 }
-account!(Meter, REGISTRY, 328);
+account!(Meter, REGISTRY, 360);

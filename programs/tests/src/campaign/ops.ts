@@ -1,4 +1,4 @@
-import type { Pair } from './model-state.js';
+import type { Limits, MeterRef, Pair } from './model-state.js';
 
 /** A statement as it was signed; registers are raw. */
 export interface Said {
@@ -7,58 +7,127 @@ export interface Said {
   readonly quality: number;
   /** Names this network, or another one. */
   readonly network: boolean;
-  /** The meter whose id the payload has. */
+  /** The name of the meter whose id the payload has. */
   readonly about: string;
   /** The key that signed it, by name. */
   readonly key: string;
 }
 
-/**
- * One instruction of the campaign with all its arguments, so that it can be sent again, later, or in another order. Who signs is
- * named: 'utility', or an owner.
- */
-export type Op =
-  | { readonly kind: 'clock'; readonly seconds: number }
+/** An enrolment message; `key` signed it. */
+export interface Enrolled {
+  readonly network: boolean;
+  readonly zone: number;
+  /** The name of the meter whose id the payload has. */
+  readonly about: string;
+  readonly owner: string;
+  readonly role: 0 | 1;
+  readonly deviceSigned: boolean;
+  readonly epoch: number;
+  readonly window: number;
+  readonly raw: Pair;
+  readonly key: string;
+}
+
+export type SaidKind = 'submit' | 'dispute' | 'answer';
+export type PlainKind = 'conclude' | 'sync' | 'activate' | 'mintMeter';
+
+/** Instructions about zones, attestors, users and accounts that are made once. */
+export type ZoneOp =
+  | { readonly kind: 'initialize' | 'initializeToken'; readonly by: string }
+  | { readonly kind: 'createZone'; readonly zone: number; readonly by: string; readonly capacityW: bigint }
   | {
-      readonly kind: 'attest';
-      readonly version: bigint;
-      readonly moves: number;
-      readonly window: number;
-      /** Bitmap of the attestors that sign. */
-      readonly signers: number;
-      /** New totals, and the totals that they were encoded against. */
-      readonly items: readonly { readonly slot: number; readonly total: Pair; readonly read: Pair }[];
+      readonly kind: 'announce';
+      readonly zone: number;
+      readonly by: string;
+      readonly keys: readonly string[];
+      readonly threshold: number;
     }
-  | { readonly kind: 'submit' | 'dispute' | 'answer'; readonly meter: string; readonly said: Said }
-  | { readonly kind: 'conclude' | 'sync' | 'activate' | 'mintMeter'; readonly meter: string }
+  | { readonly kind: 'install' | 'createBudget'; readonly zone: number }
+  | { readonly kind: 'cancel'; readonly zone: number; readonly signers: readonly string[] }
+  | {
+      readonly kind: 'user';
+      readonly zone: number;
+      readonly by: string;
+      readonly wallet: string;
+      readonly role: 1 | 2 | 3;
+    }
+  | { readonly kind: 'createPage' | 'createLedger' | 'mintPage'; readonly zone: number; readonly page: number };
+
+/** Instructions that write a meter's record. */
+export type RecordOp =
+  | {
+      readonly kind: 'register';
+      /** The message names the meter's id, and the zone is this one's. */
+      readonly meter: MeterRef;
+      readonly by: string;
+      readonly point: string;
+      readonly message: Enrolled;
+    }
+  | {
+      readonly kind: 'confirm';
+      readonly meter: MeterRef;
+      readonly by: string;
+      readonly key: string;
+      /** The enrolment that the utility looked at. */
+      readonly message: Enrolled;
+      readonly point: string;
+      readonly limits: Limits;
+    }
   | {
       readonly kind: 'status';
-      readonly meter: string;
+      readonly meter: MeterRef;
       readonly by: string;
       readonly status: 'active' | 'suspended' | 'closed';
-      readonly accepted: { readonly window: number; readonly raw: Pair; readonly total: Pair };
+      readonly point: string;
+      /** What is verified in the instruction before, if anything. */
+      readonly said: Said | undefined;
       /** The slot's case is among the accounts. */
       readonly withCase: boolean;
     }
   | {
       readonly kind: 'rotate';
-      readonly meter: string;
+      readonly meter: MeterRef;
       readonly by: string;
-      readonly key: string;
       readonly oldKey: string;
-      readonly recovery: boolean;
-      readonly epoch: number;
-      readonly window: number;
+      /** Who signs in the place of the old key. */
+      readonly recovery: string | undefined;
+      readonly message: Enrolled;
     }
   | {
       readonly kind: 'replace';
-      readonly meter: string;
-      readonly next: string;
-      readonly key: string;
-      readonly carried: Pair;
-      readonly raw: Pair;
+      readonly meter: MeterRef;
+      readonly by: string;
+      readonly next: MeterRef;
+      readonly point: string;
+      readonly limits: Limits;
+      readonly message: Enrolled;
+    };
+
+/** Instructions about slots and energy. */
+export type SlotOp =
+  | {
+      readonly kind: 'attest';
+      readonly zone: number;
+      readonly page: number;
+      readonly version: bigint;
+      readonly moves: number;
       readonly window: number;
+      /** By name. */
+      readonly signers: readonly string[];
+      /** New totals, and the totals that they were encoded against. */
+      readonly items: readonly { readonly slot: number; readonly total: Pair; readonly read: Pair }[];
     }
-  | { readonly kind: 'mintPage' }
-  | { readonly kind: 'destination'; readonly meter: string; readonly by: string; readonly wallet: boolean }
-  | { readonly kind: 'retire'; readonly meter: string; readonly by: string; readonly wh: bigint };
+  | { readonly kind: SaidKind; readonly meter: MeterRef; readonly said: Said }
+  | { readonly kind: PlainKind; readonly meter: MeterRef }
+  | { readonly kind: 'destination'; readonly meter: MeterRef; readonly by: string; readonly wallet: boolean }
+  | { readonly kind: 'retire'; readonly meter: MeterRef; readonly by: string; readonly wh: bigint };
+
+/**
+ * One instruction of the campaign with all its arguments, so that it can be sent again, later, or in another order. Keys and people
+ * are named.
+ */
+export type Instruction = ZoneOp | RecordOp | SlotOp;
+export type Op = { readonly kind: 'clock'; readonly seconds: number } | Instruction;
+type Having<O, K> = O extends { readonly kind: infer L } ? (K extends L ? O : never) : never;
+/** The ops of a kind. */
+export type Of<K extends Op['kind']> = Having<Op, K>;

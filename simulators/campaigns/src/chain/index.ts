@@ -3,11 +3,12 @@ import type { Campaign, Control, Outcome } from '../campaign.js';
 /** What `programs/tests/src/campaign.ts` offers. The programs' tests are no workspace package: it is loaded by its place. */
 interface Programs {
   readonly chainRules: readonly string[];
+  readonly chainSabotages: readonly string[];
   readonly EPISODE_INSTRUCTIONS: number;
   chainEpisode(
     seed: number,
     episode: number,
-    without?: string,
+    broken?: string,
   ): { fault: string | undefined; figures: Readonly<Record<string, number>> };
   releaseChains(): Promise<void>;
   reviewFigures(figures: Readonly<Record<string, number>>): string[];
@@ -17,24 +18,31 @@ const isSource = import.meta.url.endsWith('.ts');
 const place = `../../../../programs/tests/${isSource ? 'src/campaign.ts' : 'dist/campaign.js'}`;
 const programs = (await import(new URL(place, import.meta.url).href)) as Programs;
 
-/** The rule that is out of the model at the moment; undefined in an honest run. */
-let without: string | undefined;
+/** The rule that is out of the model at the moment, or how the chain is changed; undefined in an honest run. */
+let broken: string | undefined;
 
-/** A control takes one rule out of the model: the chain, which keeps it, must then differ. */
-const controlOf = (rule: string): Control => ({
-  about: `the model does not know the rule "${rule}"`,
-  seeds: 20,
-  install: () => {
-    without = rule;
-    return () => {
-      without = undefined;
-    };
-  },
-});
+function controlOf(name: string, about: string): Control {
+  return {
+    about,
+    seeds: 40,
+    install: () => {
+      broken = name;
+      return () => {
+        broken = undefined;
+      };
+    },
+  };
+}
+
+/** The model lacks a rule: the chain, which keeps it, must then differ. Or the chain is changed, and an invariant must notice. */
+const controls = Object.fromEntries([
+  ...programs.chainRules.map((rule) => [rule, controlOf(rule, `the model does not know the rule "${rule}"`)] as const),
+  ...programs.chainSabotages.map((name) => [name, controlOf(name, `the chain is changed: "${name}"`)] as const),
+]);
 
 /** One seed is one episode of 500 instructions on a chain of its own. */
 async function run(seed: number): Promise<Outcome> {
-  const { fault, figures } = programs.chainEpisode(0, seed, without);
+  const { fault, figures } = programs.chainEpisode(0, seed, broken);
   await programs.releaseChains();
   return { faults: fault === undefined ? [] : [fault], figures };
 }
@@ -57,7 +65,7 @@ export const chainCampaign: Campaign = {
     'protocol/vectors',
     'simulators/campaigns/dist/chain',
   ],
-  controls: Object.fromEntries(programs.chainRules.map((rule) => [rule, controlOf(rule)])),
+  controls,
   run,
   // A few seeds need not reach the rare ones.
   review: (figures, seeds) => (seeds < 20 ? [] : programs.reviewFigures(figures)),

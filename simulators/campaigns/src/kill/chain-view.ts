@@ -22,6 +22,9 @@ export interface MeterView {
   readonly exportOffset: bigint;
 }
 
+/** The zone of `npm start`. */
+const ZONE = 1;
+
 /** Reads a chain over RPC. Everything rejects while the node is away. */
 export class ChainView {
   readonly #connection: Connection;
@@ -31,7 +34,7 @@ export class ChainView {
   }
 
   async meters(ids: readonly string[]): Promise<MeterView[]> {
-    const accounts = await this.#connection.getMultipleAccountsInfo(ids.map((id) => pda.meter(fromHex(id))));
+    const accounts = await this.#connection.getMultipleAccountsInfo(ids.map((id) => pda.meter(ZONE, fromHex(id))));
     return ids.map((meterId, i) => {
       const account = accounts[i];
       if (!account) throw new Error(`meter ${meterId} is not registered`);

@@ -169,11 +169,18 @@ export function makeRig(count: number): Rig {
   chain.svm.airdrop(attestor.publicKey.toBytes(), 10n ** 12n);
   const added = world.addMeters(count);
   chain.time = START + LATER_SECONDS;
-  const meters = added.map(({ id }) => toRecord(chain.get(pda.meter(id), decodeMeter)));
+  const meters = added.map(({ id }) => toRecord(chain.get(pda.meter(zone, id), decodeMeter)));
   const node = new Node(chain);
   const alone = singleAttestor(attestor.publicKey, async () => [attestor.publicKey]);
   const owners = added.map(({ owner }) => pda.ownerTokenAccount(owner.publicKey));
-  const keys = [pda.meterPage(zone, 0), pda.ledgerPage(zone, 0), pda.mint(), pda.poolVault(), ...owners];
+  const keys = [
+    pda.meterPage(zone, 0),
+    pda.ledgerPage(zone, 0),
+    pda.budget(zone),
+    pda.mint(),
+    pda.poolVault(),
+    ...owners,
+  ];
   return {
     chain,
     zone,

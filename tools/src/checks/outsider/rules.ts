@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { utils, web3 } from '@coral-xyz/anchor';
+import { hex, isDisputed, keyOf, named, num, slotsOf, small, str } from './fields.js';
 import { addresses, associated, type Decoded, derive, type Fields, type Raw, type Snapshot } from './read.js';
 
 const WH = 1_000n;
 const NO_SLOT = 0xffffn;
 const ACTIVE = 1n;
-const DISPUTED = 2n;
 const REPLACED = 4n;
 
 /** Sums that a person can compare; decimal text, because they do not fit a JSON number. */
@@ -34,23 +34,6 @@ export interface Figures {
 
 /** Every number that must never fall, by name; decimal text. */
 export type Levels = Readonly<Record<string, string>>;
-
-const num = (fields: Fields, name: string): bigint => {
-  const value = fields[name];
-  if (typeof value !== 'bigint') throw new TypeError(`${name} is not a number`);
-  return value;
-};
-const str = (fields: Fields, name: string): string => {
-  const value = fields[name];
-  if (typeof value !== 'string') throw new TypeError(`${name} is not text`);
-  return value;
-};
-const slotsOf = (account: Decoded): Fields[] => account.value.slots as unknown as Fields[];
-const keyOf = (fields: Fields) => `${num(fields, 'zone')}/${num(fields, 'page')}`;
-const named = (list: readonly Decoded[], name: string) => list.filter((account) => account.name === name);
-const isDisputed = (slot: Fields) => (num(slot, 'flags') & DISPUTED) !== 0n;
-const hex = (text: string) => Buffer.from(text, 'hex');
-const small = (fields: Fields, name: string) => Number(num(fields, name));
 
 /** Looks at a snapshot rule by rule and keeps what is wrong, in words. */
 export class Audit {
@@ -96,8 +79,8 @@ export class Audit {
     for (const { value, address } of named(registry, 'Meter')) {
       const id = str(value, 'meter_id');
       this.#expect(
-        address === derive(addresses.registry, 'meter', hex(id)),
-        `meter ${id}: another address than its meter_id gives`,
+        address === derive(addresses.registry, 'meter', [small(value, 'zone'), 2], hex(id)),
+        `meter ${id}: another address than its zone and meter_id give`,
       );
       this.#replacement(id, value);
       if (num(value, 'slot') === NO_SLOT) continue;
@@ -279,6 +262,10 @@ export class Audit {
       for (const field of ['version', 'moves', 'highest_window'])
         levels[`page ${key} ${field}`] = `${num(page.value, field)}`;
       this.#slotLevels(levels, key, page, ['export_wh', 'import_wh', 'window']);
+    }
+    for (const { value } of named(this.#chain.accounts.energyToken, 'Budget')) {
+      for (const field of ['minted_wh', 'newest_window'])
+        levels[`budget ${num(value, 'zone')} ${field}`] = `${num(value, field)}`;
     }
     for (const [key, ledger] of this.#ledgers) {
       levels[`ledger ${key} lost_wh`] = `${num(ledger.value, 'lost_wh')}`;

@@ -1,0 +1,44 @@
+//! The bounds of energy: what a meter can carry in a window, and what a zone can.
+
+use pinocchio::error::ProgramError;
+
+use crate::GtxError;
+
+/// The coarsest register (Wh) of a meter that may be confirmed: 1 kWh. The step adds to the cap, so it must not be a way around it.
+pub const MAX_REGISTER_STEP_WH: u32 = 1_000;
+/// Tariff classes of a utility: 0 to 15.
+pub const MAX_TARIFF_CLASS: u16 = 15;
+/// 100 GW: more than any zone has, and far below what the arithmetic of a budget could not hold.
+pub const MAX_CAPACITY_W: u64 = 100_000_000_000;
+
+/// Returns ⌈W · 0.25 h · 1.1⌉ in Wh: a window at full power and a tenth.
+#[inline(always)]
+pub const fn window_wh(watts: u64) -> u64 {
+    watts.saturating_mul(11).div_ceil(40)
+}
+
+/// Returns the highest rise of a register in a window, in Wh. LimitOutOfRange when it does not fit a slot.
+pub fn slot_cap(limit_w: u32, register_step_wh: u32) -> Result<u32, ProgramError> {
+    let wh = window_wh(limit_w as u64).saturating_add(register_step_wh as u64);
+    u32::try_from(wh).map_err(|_| GtxError::LimitOutOfRange.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_round_up_and_stay_in_range() {
+        assert_eq!(slot_cap(0, 1), Ok(1));
+        assert_eq!(slot_cap(40, 0), Ok(11));
+        assert_eq!(slot_cap(41, 0), Ok(12));
+        assert_eq!(slot_cap(5_000, 10), Ok(1_385));
+        assert_eq!(slot_cap(u32::MAX, 0), Ok(1_181_116_007));
+        assert_eq!(slot_cap(1, u32::MAX), Err(GtxError::LimitOutOfRange.into()));
+    }
+
+    #[test]
+    fn a_zone_of_the_largest_capacity_has_a_budget_of_64_bits_for_a_thousand_years() {
+        assert!(window_wh(MAX_CAPACITY_W).checked_mul(1_000 * 366 * 96).is_some());
+    }
+}

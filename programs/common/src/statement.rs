@@ -1,0 +1,94 @@
+//! A window statement that the Ed25519 precompile verified just before (wire format: kind 2), and what it says of a slot.
+
+use gtx_wire::{
+    frame::{self, SIGNED_BYTES},
+    payload::{self, PAYLOAD_BYTES, Statement},
+    quality,
+};
+use pinocchio::{
+    AccountView,
+    error::ProgramError,
+    sysvars::instructions::{INSTRUCTIONS_ID, Instructions},
+};
+
+use crate::{
+    GtxError,
+    checks::{self, same_key},
+    ed25519,
+    layout::registry::{Config, Meter},
+};
+
+const KIND_STATEMENT: u8 = 2;
+
+/// A key's statement about one window.
+pub struct Signed {
+    pub key: [u8; 32],
+    pub payload: [u8; PAYLOAD_BYTES],
+    pub statement: Statement,
+}
+
+/// What the precompile verified: a statement for this network and meter, of a quality that may be attested. Its key is for the caller
+/// to judge.
+#[inline(always)]
+pub fn signed(sysvar: &AccountView, config: &AccountView, meter: &Meter) -> Result<Signed, ProgramError> {
+    checks::key(sysvar, &INSTRUCTIONS_ID)?;
+    let verified = ed25519::previous::<SIGNED_BYTES>(&Instructions::try_from(sysvar)?)?;
+    let payload =
+        *frame::payload_of(&verified.message).map_err(|_| ProgramError::from(GtxError::SignatureMessageMismatch))?;
+    let (header, kind) = payload::parse_header(&payload).map_err(|_| ProgramError::from(GtxError::MalformedMessage))?;
+    if kind != KIND_STATEMENT {
+        return Err(GtxError::MalformedMessage.into());
+    }
+    if header.network_id != checks::load::<Config>(config)?.network_id {
+        return Err(GtxError::WrongNetwork.into());
+    }
+    if header.meter_id != meter.meter_id {
+        return Err(GtxError::UnauthorizedMeter.into());
+    }
+    let statement = Statement::parse(&payload);
+    if !quality::is_attestable(statement.quality) {
+        return Err(GtxError::QualityNotAttestable.into());
+    }
+    Ok(Signed { key: verified.key, payload, statement })
+}
+
+impl Signed {
+    /// Whether the meter's present key signed it, for a window from its first valid one on. UnauthorizedMeter for another key.
+    #[inline(always)]
+    pub fn by_present_key(&self, meter: &Meter) -> Result<(), ProgramError> {
+        if !same_key(&self.key, &meter.device_key) {
+            return Err(GtxError::UnauthorizedMeter.into());
+        }
+        if self.statement.window < meter.first_valid_window {
+            return Err(GtxError::BeforeFirstWindow.into());
+        }
+        Ok(())
+    }
+
+    /// Whether it is evidence: the device's own word, by the present key, or by the previous one up to its last window.
+    pub fn is_evidence(&self, meter: &Meter) -> Result<(), ProgramError> {
+        if meter.signer_level != 1 {
+            return Err(GtxError::NotDeviceSigned.into());
+        }
+        if meter.baseline_window != 0 && self.statement.window <= meter.baseline_window {
+            return Err(GtxError::BeforeFirstWindow.into());
+        }
+        let previous = !same_key(&meter.previous_key, &[0; 32]) && same_key(&self.key, &meter.previous_key);
+        if !previous {
+            return self.by_present_key(meter);
+        }
+        if self.statement.window > meter.previous_key_last_window {
+            return Err(GtxError::UnauthorizedMeter.into());
+        }
+        Ok(())
+    }
+
+    /// The totals (export, import) in Wh that the registers give: carried + raw - baseline. None below the baseline.
+    #[inline(always)]
+    pub fn totals(&self, meter: &Meter) -> Option<(u64, u64)> {
+        let Statement { export_wh, import_wh, .. } = self.statement;
+        let export = export_wh.checked_sub(meter.baseline_export_wh)?.checked_add(meter.carried_export_wh)?;
+        let import = import_wh.checked_sub(meter.baseline_import_wh)?.checked_add(meter.carried_import_wh)?;
+        Some((export, import))
+    }
+}

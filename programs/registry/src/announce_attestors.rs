@@ -1,0 +1,94 @@
+//! announce_attestors: names the next set of oracles that speak for a zone. It comes into force 96 windows later, so that the zone can
+//! see a stolen authority and cancel. A zone's first set is in force at once: there is nobody yet whom it could displace.
+
+use gtx_common::{
+    GtxError,
+    args::Args,
+    checks::{self, same_key},
+    events::{AttestorsAnnounced, AttestorsSet},
+    layout::registry::{Config, MAX_ATTESTORS, Zone},
+    time,
+};
+use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+
+/// A set of 1 to 7 distinct keys that are not zero, with a threshold that they can reach.
+struct Set {
+    threshold: u8,
+    count: u8,
+    keys: [[u8; 32]; MAX_ATTESTORS],
+}
+
+/// InvalidAttestorSet for anything that is no `Set`, or whose threshold is below `min_threshold`.
+fn parse(data: &[u8], min_threshold: u8) -> Result<Set, ProgramError> {
+    let mut args = Args(data);
+    let threshold = args.u8()?;
+    let count = usize::try_from(args.u32()?).unwrap_or(usize::MAX);
+    if count == 0 || count > MAX_ATTESTORS {
+        return Err(GtxError::InvalidAttestorSet.into());
+    }
+    let mut keys = [[0; 32]; MAX_ATTESTORS];
+    let mut seen: &[[u8; 32]] = &[];
+    for place in 0..count {
+        let key = *args.bytes::<32>()?;
+        if same_key(&key, &[0; 32]) || seen.iter().any(|other| same_key(other, &key)) {
+            return Err(GtxError::InvalidAttestorSet.into());
+        }
+        if let Some(target) = keys.get_mut(place) {
+            *target = key;
+        }
+        seen = keys.get(..=place).unwrap_or(&[]);
+    }
+    args.end()?;
+    let count = u8::try_from(count).unwrap_or(u8::MAX);
+    if threshold < min_threshold || threshold > count {
+        return Err(GtxError::InvalidAttestorSet.into());
+    }
+    Ok(Set { threshold, count, keys })
+}
+
+pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+    let [authority, config, zone, ..] = accounts else {
+        return Err(GtxError::MissingAccount.into());
+    };
+    checks::signer(authority)?;
+    let config = checks::load::<Config>(config)?;
+    if !same_key(&config.authority, authority.address().as_array()) {
+        return Err(GtxError::InvalidAuthority.into());
+    }
+    let set = parse(data, if config.development == 1 { 1 } else { 2 })?;
+
+    let mut zone = checks::load_mut::<Zone>(zone)?;
+    let window = time::window_at(time::now()?);
+    zone.announced_attestors = set.keys;
+    zone.announced_count = set.count;
+    zone.announced_threshold = set.threshold;
+    zone.announced_window = window;
+    if zone.epoch == 0 {
+        return install(&mut zone, window);
+    }
+    AttestorsAnnounced::emit(zone.zone, set.threshold, set.count, window);
+    Ok(())
+}
+
+/// Puts the announced set in force. The set before it stays on record.
+pub fn install(zone: &mut Zone, window: u32) -> ProgramResult {
+    zone.previous_attestors = zone.attestors;
+    zone.previous_count = zone.attestor_count;
+    zone.previous_threshold = zone.threshold;
+    zone.attestors = zone.announced_attestors;
+    zone.attestor_count = zone.announced_count;
+    zone.threshold = zone.announced_threshold;
+    zone.changed_window = window;
+    zone.epoch = zone.epoch.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    clear(zone);
+    AttestorsSet::emit(zone.zone, zone.epoch, zone.threshold, zone.attestor_count);
+    Ok(())
+}
+
+/// Forgets the announcement.
+pub fn clear(zone: &mut Zone) {
+    zone.announced_attestors = [[0; 32]; MAX_ATTESTORS];
+    zone.announced_count = 0;
+    zone.announced_threshold = 0;
+    zone.announced_window = 0;
+}

@@ -1,0 +1,318 @@
+import {
+  decodeBudget,
+  decodeDispute,
+  decodeMeter,
+  instructions,
+  pda,
+  SlotFlag,
+  Verdict,
+  windowWh,
+} from '@gridtokenx/chain-client';
+import type { TransactionInstruction } from '@solana/web3.js';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
+import {
+  answer,
+  conclude,
+  dispute,
+  reactivate,
+  refusal,
+  replace,
+  rotate,
+  type Said,
+  setStatus,
+  slotAt,
+  submit,
+  sync,
+} from './src/telemetry.js';
+import { keyOf, START, type TestMeter, World, windowAt, ZONE_CAPACITY_W } from './src/world.js';
+
+// Attacks of an audit, and their siblings. Each made energy, or convicted an honest party, before it was closed.
+
+const ENROLLED = windowAt(START);
+const WINDOW_WH = windowWh(ZONE_CAPACITY_W);
+let world: World;
+let device: TestMeter;
+
+beforeEach(() => {
+  world = new World().setUp();
+  [device] = world.addMeters(1, { message: { deviceSigned: true } }) as [TestMeter];
+  world.addMeters(3, {}, 1);
+  world.chain.time = START + 900 * 50;
+});
+
+const said = (step: number, exportWh: bigint, rest: Partial<Said> = {}): Said => ({
+  window: ENROLLED + step,
+  exportWh,
+  importWh: 7n,
+  ...rest,
+});
+const send = (list: readonly TransactionInstruction[]) => refusal(world, list);
+const attest = (step: number, totals: Record<number, bigint>) => {
+  const map = new Map(Object.entries(totals).map(([slot, exportWh]) => [Number(slot), { exportWh, importWh: 7n }]));
+  return world.attest({ window: ENROLLED + step, items: world.items(ENROLLED + step, map) });
+};
+const budget = () => world.chain.get(pda.budget(world.zone), decodeBudget);
+const mintPage = () => send([instructions.mintPage({ zone: world.zone, page: 0 })]);
+const minted = () => world.ledgerPage().slots.map((slot) => slot.mintedWh);
+
+/** Raises a slot's export over many windows, each rise within its cap of 1,376 Wh. */
+function raise(slot: number, first: number, windows: number, perWindow: bigint): void {
+  for (let step = first; step < first + windows; step++) {
+    attest(step, { [slot]: slotAt(world, slot).exportWh + perWindow });
+  }
+}
+
+describe("a utility's key alone moves nothing", () => {
+  test('status and activation name no totals: a slot that was never active starts at zero', () => {
+    const late = world.meter('late');
+    const message = { window: windowAt(world.chain.time) };
+    world.chain.must(world.register(late, { message }), world.staff);
+    const status = (...list: Parameters<typeof setStatus>) => send([setStatus(...list)]);
+    expect(status(world, late, 'suspended')).toBe('accepted');
+    expect(status(world, late, 'active')).toBe('accepted');
+    expect(send([instructions.activateSlot({ meterId: late.id, zone: world.zone, page: 0 })])).toBe('accepted');
+    expect(slotAt(world, 4)).toMatchObject({ exportWh: 0n, importWh: 0n });
+    const record = world.chain.get(pda.meter(world.zone, late.id), decodeMeter);
+    expect(record).toMatchObject({ carriedExportWh: 0n, carriedImportWh: 0n, baselineWindow: 0 });
+    expect(mintPage()).toBe('accepted');
+    expect(world.supply()).toBe(0n);
+  });
+
+  test('a record with carried totals, however it came to be, activates no fresh slot', () => {
+    const late = world.meter('late');
+    world.chain.must(world.register(late, { message: { window: windowAt(world.chain.time) } }), world.staff);
+    const address = pda.meter(world.zone, late.id);
+    const account = world.chain.account(address);
+    if (!account) throw new Error('no record');
+    const data = Buffer.from(account.data);
+    data.writeBigUInt64LE(1_000_000_000_000n, 8 + 16 + 5 * 32 + 8 + 8 * 4 + 3 * 8);
+    world.chain.put(address, { owner: account.owner, data });
+    expect(world.chain.get(address, decodeMeter).carriedExportWh).toBe(1_000_000_000_000n);
+    const activate = instructions.activateSlot({ meterId: late.id, zone: world.zone, page: 0 });
+    expect(send([activate])).toBe('CarriedTotals');
+  });
+
+  test("a reactivation without a statement, with another meter's, or with a replayed one names nothing", () => {
+    send(submit(world, device, said(5, 500n)));
+    send([setStatus(world, device, 'suspended'), sync(world, device)]);
+    expect(send([setStatus(world, device, 'active')])).toBe('SignatureMissing');
+    const [verify] = reactivate(world, world.meter('1'), said(6, 900_000n));
+    expect(send([verify as never, setStatus(world, device, 'active')])).toBe('UnauthorizedMeter');
+    expect(send(reactivate(world, device, said(6, 700n)))).toBe('accepted');
+    send([sync(world, device)]);
+    send([setStatus(world, device, 'suspended'), sync(world, device)]);
+    expect(send(reactivate(world, device, said(6, 700n)))).toBe('BeforeFirstWindow');
+  });
+});
+
+describe('energy once, whoever reactivates or replaces', () => {
+  test('a register below what the slot stands for gives no tokens again', () => {
+    send(submit(world, device, said(5, 500n)));
+    send([setStatus(world, device, 'suspended'), sync(world, device)]);
+    expect(send(reactivate(world, device, said(6, 100n)))).toBe('TotalsFell');
+    expect(send(reactivate(world, device, said(5, 499n)))).toBe('TotalsFell');
+  });
+
+  test('a register above it convicts nobody: it must be the device that shows it', () => {
+    send(submit(world, device, said(5, 500n)));
+    send([setStatus(world, device, 'suspended'), sync(world, device)]);
+    const thief = keyOf('utility pretending to be the device');
+    expect(send(reactivate(world, device, said(6, 1_000_000n, { key: thief })))).toBe('UnauthorizedMeter');
+    expect(send(reactivate(world, device, said(6, 600n)))).toBe('accepted');
+    send([sync(world, device)]);
+    expect(send(dispute(world, device, 0, said(7, 599n)))).toBe('NoContradiction');
+  });
+
+  test('a replacement carries exactly what the slot has, and its enrolment frames no attestor', () => {
+    attest(5, { 0: 500n });
+    send([setStatus(world, device, 'suspended'), sync(world, device)]);
+    const fresh = world.meter('fresh');
+    expect(send(replace(world, device, fresh, { window: windowAt(world.chain.time) }))).toBe('accepted');
+    const record = world.chain.get(pda.meter(world.zone, fresh.id), decodeMeter);
+    expect(record).toMatchObject({ carriedExportWh: 500n, carriedImportWh: 7n });
+    // The slot still names its attestors until it is synced: the new device's word is no evidence against them.
+    world.chain.time += 1_800;
+    const below = said(51, -1n);
+    expect(send(dispute(world, fresh, 0, below))).toBe('MeterNotActive');
+    send([sync(world, fresh)]);
+    expect(send(dispute(world, fresh, 0, below))).toBe('NoContradiction');
+  });
+
+  test('suspended, reactivated and suspended again: the attestors still cannot be tried under another baseline', () => {
+    attest(5, { 0: 500n });
+    send([setStatus(world, device, 'suspended'), sync(world, device)]);
+    expect(send(reactivate(world, device, said(8, 600n)))).toBe('accepted');
+    expect(send([setStatus(world, device, 'suspended')])).toBe('accepted');
+    // Slot and record agree that the meter is suspended, and the slot names attestors, of another baseline.
+    expect(slotAt(world, 0)).toMatchObject({ attestors: 0b11, window: ENROLLED + 5 });
+    expect(send(dispute(world, device, 0, said(9, 599n)))).toBe('NoContradiction');
+  });
+});
+
+describe('honest attestors are not convicted', () => {
+  const next = keyOf('next');
+
+  test('a rotation that names an old window leaves the evidence for what was attested', () => {
+    attest(9, { 0: 500n });
+    expect(send(rotate(world, device, { key: next, message: { window: ENROLLED } }))).toBe('accepted');
+    expect(send(dispute(world, device, 0, said(10, 400n, { key: next })))).toBe('accepted');
+    expect(send(answer(world, device, 0, said(9, 500n)))).toBe('accepted');
+    const found = world.chain.get(pda.dispute(world.zone, 0, 0), decodeDispute);
+    expect(found.verdict).toBe(Verdict.deviceConvicted);
+  });
+
+  test('two rotations a day apart do not bury the key that signed', () => {
+    attest(9, { 0: 500n });
+    expect(send(rotate(world, device, { key: next }))).toBe('accepted');
+    world.chain.time += 97 * 900;
+    const changed = { ...device, key: next };
+    expect(send(rotate(world, changed, { key: keyOf('third') }))).toBe('SlotNotMoved');
+    expect(send(rotate(world, changed, { key: keyOf('third'), recovery: true }))).toBe('SlotNotMoved');
+    attest(60, { 0: 510n });
+    expect(send(rotate(world, changed, { key: keyOf('third') }))).toBe('accepted');
+  });
+
+  test('control: an answer that comes too late convicts', () => {
+    attest(9, { 0: 500n });
+    send(dispute(world, device, 0, said(10, 400n)));
+    world.chain.time += 96 * 900;
+    expect(send(answer(world, device, 0, said(9, 500n)))).toBe('NotAnAnswer');
+    expect(send([conclude(world, device, 0)])).toBe('accepted');
+    const found = world.chain.get(pda.dispute(world.zone, 0, 0), decodeDispute);
+    expect(found.verdict).toBe(Verdict.attestorsConvicted);
+  });
+});
+
+describe("a zone's budget", () => {
+  test('minted ≤ capacity · windows: the rest is skipped slot by slot, reported, and minted later', () => {
+    world = new World().setUp();
+    const zone = 9;
+    world.chain.must(
+      [
+        instructions.createZone({
+          authority: world.authority.publicKey,
+          payer: world.payer,
+          zone,
+          utility: world.utility.publicKey,
+          capacityW: 10_000n,
+        }),
+      ],
+      [world.authority],
+    );
+    const small = new World({ zone }, world.chain);
+    world.chain.must([small.announceAttestors()], [world.authority]);
+    world.chain.must([instructions.createBudget({ payer: world.payer, zone })]);
+    for (const wallet of [world.owner, world.installer]) {
+      world.chain.must([small.registerUser(wallet.publicKey, wallet === world.owner ? 1 : 2)], [world.utility]);
+    }
+    small.addMeters(2);
+    world.chain.time = START + 900 * 50;
+    world = small;
+    const perWindow = windowWh(10_000n);
+    expect(perWindow).toBe(2_750n);
+    raise(0, 1, 4, 1_376n);
+    raise(1, 5, 1, 1_000n);
+    expect(slotAt(world, 0).exportWh).toBe(5_504n);
+    const outcome = world.mintPage();
+    expect(outcome.message).toBe('');
+    // 5,504 Wh do not fit one window of this zone; its neighbour's 1,000 do.
+    expect(minted().slice(0, 2)).toEqual([0n, 1_000n]);
+    expect(outcome.logs.filter((line) => line.startsWith('Program data: ')).length).toBeGreaterThan(0);
+    expect(budget()).toMatchObject({ mintedWh: 1_000n, fromWindow: ENROLLED + 4, newestWindow: ENROLLED + 5 });
+    const nothing = world.chain.account(pda.budget(zone))?.data;
+    expect(mintPage()).toBe('accepted');
+    expect(world.chain.account(pda.budget(zone))?.data).toEqual(nothing);
+    attest(7, { 1: 1_001n });
+    expect(mintPage()).toBe('accepted');
+    expect(minted().slice(0, 2)).toEqual([5_504n, 1_001n]);
+    expect(budget()).toMatchObject({ mintedWh: 6_505n, newestWindow: ENROLLED + 7 });
+    expect(BigInt(budget().newestWindow - budget().fromWindow) * perWindow).toBeGreaterThanOrEqual(6_505n);
+  });
+
+  test('waiting earns nothing: the windows are those of the pages, not of the clock', () => {
+    raise(0, 1, 3, 1_000n);
+    expect(mintPage()).toBe('accepted');
+    expect(budget()).toMatchObject({ fromWindow: ENROLLED + 2, newestWindow: ENROLLED + 3 });
+    world.chain.time += 900 * 1_000;
+    expect(mintPage()).toBe('accepted');
+    expect(budget().newestWindow).toBe(ENROLLED + 3);
+  });
+
+  test('a slot that overflows, and a supply at its end, fail no page and no zone', () => {
+    attest(5, { 1: 100n, 2: 200n });
+    const address = pda.meterPage(world.zone, 0);
+    const account = world.chain.account(address);
+    if (!account) throw new Error('no page');
+    const data = Buffer.from(account.data);
+    data.writeBigUInt64LE((1n << 63n) - 1n, 96 + 32);
+    world.chain.put(address, { owner: account.owner, data });
+    expect(mintPage()).toBe('accepted');
+    expect(minted().slice(0, 3)).toEqual([0n, 0n, 200n]);
+    const mint = world.chain.account(pda.mint());
+    if (!mint) throw new Error('no mint');
+    const full = Buffer.from(mint.data);
+    full.writeBigUInt64LE(0xffff_ffff_ffff_ffffn - 50_000n, 36);
+    world.chain.put(pda.mint(), { owner: mint.owner, data: full });
+    attest(6, { 2: 260n, 3: 40n });
+    expect(mintPage()).toBe('accepted');
+    expect(minted().slice(0, 4)).toEqual([0n, 0n, 200n, 40n]);
+  });
+
+  test("mint_meter keeps to the same budget, and a skipped home's cursor stays", () => {
+    const owner = world.owner;
+    world.chain.must([instructions.createOwnerTokenAccount({ payer: world.payer, owner: owner.publicKey })]);
+    const at = { owner: owner.publicKey, meterId: world.meter('1').id, zone: world.zone, page: 0 };
+    world.chain.must([instructions.setDestination({ ...at, destination: 'wallet' })], [owner]);
+    attest(5, { 1: 100n });
+    const address = pda.meterPage(world.zone, 0);
+    const account = world.chain.account(address);
+    if (!account) throw new Error('no page');
+    const data = Buffer.from(account.data);
+    data.writeBigUInt64LE(WINDOW_WH + 1n, 96 + 32);
+    world.chain.put(address, { owner: account.owner, data });
+    expect(send([instructions.mintMeter(at)])).toBe('accepted');
+    expect([minted()[1], world.supply(), budget().mintedWh]).toEqual([0n, 0n, 0n]);
+    data.writeBigUInt64LE(WINDOW_WH, 96 + 32);
+    world.chain.put(address, { owner: account.owner, data });
+    expect(send([instructions.mintMeter(at)])).toBe('accepted');
+    expect([minted()[1], world.supply(), budget().mintedWh]).toEqual([WINDOW_WH, WINDOW_WH * 1_000n, WINDOW_WH]);
+  });
+
+  test('every wrong account: no other zone, no other budget', () => {
+    attest(5, { 1: 100n });
+    world.chain.must([world.createZone(8)], [world.authority]);
+    const create = instructions.createBudget({ payer: world.payer, zone: 8 });
+    for (const variant of [...hostileVariants(world.chain, create), ...malformedVariants(create)]) {
+      expect(problem(variant, world.chain.send([variant.instruction]))).toBe('');
+    }
+    world.chain.must([create]);
+    expect(send([create])).toBe('AccountAlreadyInitialized');
+    const mint = instructions.mintPage({ zone: world.zone, page: 0 });
+    for (const [place, pubkey] of [
+      [1, pda.zone(8)],
+      [4, pda.budget(8)],
+    ] as const) {
+      const keys = mint.keys.map((meta, at) => (at === place ? { ...meta, pubkey } : meta));
+      expect(world.chain.send([Object.assign(instructions.mintPage({ zone: 7, page: 0 }), { keys })]).error?.name).toBe(
+        'ZoneMismatch',
+      );
+    }
+  });
+});
+
+test("an installer's key alone makes nothing: a self-made device without the utility has no slot and no statement", () => {
+  const own = world.meter('self-made');
+  const options = { message: { deviceSigned: true, window: windowAt(world.chain.time) - 40 }, pending: true };
+  world.chain.must(world.register(own, options), world.staff);
+  expect(send([instructions.activateSlot({ meterId: own.id, zone: world.zone, page: 0 })])).toBe('MeterHasNoSlot');
+  expect(send(submit(world, own, said(45, 1_000n)))).toBe('MeterHasNoSlot');
+  expect(slotAt(world, 4).flags).toBe(0);
+});
+
+test('a slot that a statement moved says so, until attestors move it', () => {
+  send(submit(world, device, said(5, 500n)));
+  expect(slotAt(world, 0).flags & SlotFlag.submitted).toBe(SlotFlag.submitted);
+  attest(6, { 0: 510n });
+  expect(slotAt(world, 0)).toMatchObject({ flags: SlotFlag.active, attestors: 0b11 });
+});
