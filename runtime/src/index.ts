@@ -1,4 +1,9 @@
-/** What every service on Node needs and no wire format names: TLS certificates that are renewed, TLS connections, short questions over HTTP. */
+/** What every service on Node needs and no wire format names: TLS, bounded HTTP servers and logs, short questions over HTTP. */
+export * from './bounded-log.js';
 export * from './certificate.js';
+export * from './connections.js';
 export * from './dial.js';
+export * from './http-server.js';
 export * from './post.js';
+export * from './private-files.js';
+export * from './rates.js';

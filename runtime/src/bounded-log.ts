@@ -1,0 +1,165 @@
+/** Where lines end up: pino, or the list of a test. */
+export interface LineSink {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What bounds the lines of one process. */
+export interface LogLimits {
+  /** After this time held-back lines are summed up and counting begins anew. */
+  readonly periodMs: number;
+  /** Lines of one reason in a period; the others are counted. */
+  readonly linesPerReason: number;
+  /** Reasons that are told apart in a period; all further ones count as one. */
+  readonly reasons: number;
+  /** A line with more characters than this is cut. */
+  readonly lineChars: number;
+  /** Characters of all lines in a period. */
+  readonly charsPerPeriod: number;
+}
+
+/**
+ * Twenty lines show what happens, the count shows how much. Broker and oracle together stay below 1 MB a minute whatever
+ * others send: 256 KiB of lines each, and at most 129 short lines that sum up.
+ */
+export const LOG_LIMITS: LogLimits = {
+  periodMs: 60_000,
+  linesPerReason: 20,
+  reasons: 128,
+  lineChars: 4_096,
+  charsPerPeriod: 262_144,
+};
+
+/** One text of a field: more is of no use to a reader, and strangers choose some of them. */
+const MAX_TEXT_CHARS = 500;
+/** A stack trace that still names the place. */
+const MAX_STACK_CHARS = 1_500;
+const MAX_LIST_ENTRIES = 20;
+/** What the log's own frame around the fields takes: time, level, process, host, message. */
+const FRAME_CHARS = 200;
+const MAX_MESSAGE_CHARS = 300;
+const OTHER_REASONS = 'lines of further reasons';
+
+type Level = keyof LineSink;
+
+interface Count {
+  readonly level: Level;
+  readonly message: string;
+  readonly reason: string | null;
+  written: number;
+  held: number;
+}
+
+/**
+ * Passes lines on, and bounds them by reason: its message, and the stable word in `fields.reason` where there is one. What
+ * is above the bound is counted and told once a period ("and 4,312 more"), so that nobody fills a disk by being refused.
+ * Its own memory is bounded as well.
+ */
+export class BoundedLog implements LineSink {
+  readonly #sink: LineSink;
+  readonly #after: (ms: number, task: () => void) => unknown;
+  readonly #limits: LogLimits;
+  readonly #counts = new Map<string, Count>();
+  #chars = 0;
+
+  /** `after` runs a task once after so many real milliseconds; it must not keep the process alive. */
+  constructor(sink: LineSink, after: (ms: number, task: () => void) => unknown, limits: LogLimits = LOG_LIMITS) {
+    this.#sink = sink;
+    this.#after = after;
+    this.#limits = limits;
+  }
+
+  info(fields: object, message: string): void {
+    this.#line('info', fields, message);
+  }
+  warn(fields: object, message: string): void {
+    this.#line('warn', fields, message);
+  }
+  error(fields: object, message: string): void {
+    this.#line('error', fields, message);
+  }
+
+  /** Entries of the table of reasons. */
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  /** Tells what was held back, and begins a new period. */
+  flush(): void {
+    const counts = [...this.#counts.values()];
+    this.#counts.clear();
+    this.#chars = 0;
+    for (const { level, message, reason, held } of counts) {
+      if (held === 0) continue;
+      const fields = { held, ...(reason === null ? {} : { reason }) };
+      this.#sink[level](fields, `${message}: and ${held.toLocaleString('en-US')} more`);
+    }
+  }
+
+  #line(level: Level, fields: object, message: string): void {
+    const count = this.#countOf(level, fields, message.slice(0, MAX_MESSAGE_CHARS));
+    const { linesPerReason, charsPerPeriod, lineChars } = this.#limits;
+    if (count.written >= linesPerReason || this.#chars >= charsPerPeriod) {
+      count.held++;
+      return;
+    }
+    const text = asText(fields);
+    const isLong = text.length > lineChars;
+    count.written++;
+    this.#chars += Math.min(text.length, lineChars) + message.length + FRAME_CHARS;
+    const shown = isLong ? { cut: text.slice(0, lineChars) } : (JSON.parse(text) as object);
+    this.#sink[level](shown, message.slice(0, MAX_MESSAGE_CHARS));
+  }
+
+  #countOf(level: Level, fields: object, message: string): Count {
+    if (this.#counts.size === 0) this.#after(this.#limits.periodMs, () => this.flush());
+    const { reason: given } = fields as { reason?: unknown };
+    const reason = typeof given === 'string' ? given.slice(0, MAX_MESSAGE_CHARS) : null;
+    const key = JSON.stringify([message, reason]);
+    const known = this.#counts.get(key) ?? (this.#isFull() ? this.#counts.get(OTHER_REASONS) : undefined);
+    if (known) return known;
+    const count: Count = this.#isFull()
+      ? { level, message: OTHER_REASONS, reason: null, written: 0, held: 0 }
+      : { level, message, reason, written: 0, held: 0 };
+    this.#counts.set(this.#isFull() ? OTHER_REASONS : key, count);
+    return count;
+  }
+
+  #isFull(): boolean {
+    return this.#counts.size >= this.#limits.reasons;
+  }
+}
+
+/** Fields as JSON with texts and lists cut; never throws. */
+function asText(fields: object): string {
+  try {
+    return JSON.stringify(fields, shorten);
+  } catch (error) {
+    return JSON.stringify({ unprintable: String(error).slice(0, MAX_TEXT_CHARS) });
+  }
+}
+
+function shorten(_key: string, value: unknown): unknown {
+  if (typeof value === 'string') return cut(value, MAX_TEXT_CHARS);
+  if (typeof value === 'bigint') return String(value);
+  if (value instanceof Error) {
+    const { name, message, stack = '' } = value;
+    // As a list, so that the cut for texts does not apply to it.
+    return { type: name, message, code: (value as NodeJS.ErrnoException).code, stack: stackLines(stack) };
+  }
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
+  if (Array.isArray(value) && value.length > MAX_LIST_ENTRIES) {
+    return [...value.slice(0, MAX_LIST_ENTRIES), `and ${value.length - MAX_LIST_ENTRIES} more`];
+  }
+  return value;
+}
+
+const stackLines = (stack: string) =>
+  stack
+    .slice(0, MAX_STACK_CHARS)
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim());
+
+const cut = (text: string, most: number) => (text.length <= most ? text : `${text.slice(0, most)}…`);

@@ -1,0 +1,106 @@
+/** What the table needs of a socket. */
+export interface HeldSocket {
+  readonly remoteAddress?: string | undefined;
+  destroy(): unknown;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** How many connections there may be at once. */
+export interface ConnectionLimits {
+  readonly connections: number;
+  /** From one address: an IPv4 address, or the first 64 bits of an IPv6 address. */
+  readonly perAddress: number;
+}
+
+/** Why a connection had to go. */
+export type TurnedAway = 'address' | 'total';
+
+interface Entry<S> {
+  readonly socket: S;
+  readonly address: string;
+  readonly mayEnd: () => boolean;
+}
+
+/**
+ * Counts the connections of a server, in all and for each address. Where a new one does not fit, the oldest that only
+ * waits has to go: whoever opens sockets and never finishes what it began drives out its own, and a newcomer that asks at
+ * once is answered. Where none only waits, the newcomer is closed.
+ */
+export class ConnectionTable<S extends HeldSocket> {
+  readonly #limits: ConnectionLimits;
+  readonly #turnedAway: (why: TurnedAway) => void;
+  /** In order of arrival. */
+  readonly #entries = new Map<S, Entry<S>>();
+  readonly #byAddress = new Map<string, Set<Entry<S>>>();
+
+  constructor(limits: ConnectionLimits, turnedAway: (why: TurnedAway) => void = () => {}) {
+    this.#limits = limits;
+    this.#turnedAway = turnedAway;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Entries of the table of addresses. */
+  get addresses(): number {
+    return this.#byAddress.size;
+  }
+
+  /**
+   * Takes a connection in, and forgets it when it closes. `mayEnd` tells whether it only waits. False when there was no
+   * room: it is destroyed then.
+   */
+  add(socket: S, mayEnd: () => boolean): boolean {
+    const address = addressOf(socket.remoteAddress);
+    const { connections, perAddress } = this.#limits;
+    const own = this.#byAddress.get(address);
+    const hasRoom =
+      (own === undefined || own.size < perAddress || this.#endOne(own, 'address')) &&
+      (this.#entries.size < connections || this.#endOne(this.#entries.values(), 'total'));
+    if (!hasRoom) {
+      socket.destroy();
+      return false;
+    }
+    const entry = { socket, address, mayEnd };
+    this.#entries.set(socket, entry);
+    const all = this.#byAddress.get(address) ?? new Set();
+    this.#byAddress.set(address, all.add(entry));
+    socket.once('close', () => this.release(socket));
+    return true;
+  }
+
+  /** Counts a connection no longer, for one that something else bounds from here on. */
+  release(socket: S): void {
+    const entry = this.#entries.get(socket);
+    if (!entry) return;
+    this.#entries.delete(socket);
+    const own = this.#byAddress.get(entry.address);
+    own?.delete(entry);
+    if (own?.size === 0) this.#byAddress.delete(entry.address);
+  }
+
+  #endOne(among: Iterable<Entry<S>>, why: TurnedAway): boolean {
+    this.#turnedAway(why);
+    for (const { socket, mayEnd } of among) {
+      if (!mayEnd()) continue;
+      this.release(socket);
+      socket.destroy();
+      return true;
+    }
+    return false;
+  }
+}
+
+/** The part of an address that one party has for itself: an IPv6 site holds 2^64 addresses. */
+export function addressOf(remote: string | undefined): string {
+  if (remote === undefined) return '';
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remote);
+  if (mapped?.[1]) return mapped[1];
+  if (!remote.includes(':')) return remote;
+  const [head = '', tail = ''] = (remote.split('%')[0] ?? '').toLowerCase().split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === '' ? [] : tail.split(':');
+  const middle = remote.includes('::') ? new Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0') : [];
+  return `${[...left, ...middle, ...right].slice(0, 4).join(':')}::/64`;
+}

@@ -1,0 +1,134 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { TlsMaterial } from './certificate.js';
+import { addressOf, type ConnectionLimits, ConnectionTable, type TurnedAway } from './connections.js';
+import { Rates } from './rates.js';
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** How long each step of an exchange may take, in real milliseconds. */
+export interface HttpTimes {
+  /** The server looks this often for exchanges that take too long. */
+  readonly checkMs: number;
+  /** From the connection, or from the last answer, to the end of the headers. */
+  readonly headersMs: number;
+  /** To the end of the request's body. */
+  readonly requestMs: number;
+  /** From there until the answer is taken by the other side. */
+  readonly answerMs: number;
+  readonly keepAliveMs: number;
+  readonly handshakeMs: number;
+}
+
+export const HTTP_TIMES: HttpTimes = {
+  checkMs: 1_000,
+  headersMs: 5_000,
+  requestMs: 10_000,
+  answerMs: 30_000,
+  keepAliveMs: 5_000,
+  handshakeMs: 5_000,
+};
+
+/** Requests that one address may make. */
+export interface RequestRate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+export interface BoundedServer {
+  readonly handle: HttpHandler;
+  readonly limits: ConnectionLimits;
+  /** Without it requests are bounded by connections alone: for listeners that only trusted programs reach. */
+  readonly rate?: RequestRate | undefined;
+  readonly times?: HttpTimes;
+  /** Without it the server speaks plain HTTP. */
+  readonly certificate?:
+    | { readonly material: TlsMaterial; onRenewed(listener: (material: TlsMaterial) => void): void }
+    | undefined;
+  /** A connection had to go because of the limits. */
+  readonly turnedAway?: (why: TurnedAway) => void;
+}
+
+/** A browser sends 2 kB. */
+const MAX_HEADER_BYTES = 8_192;
+const MAX_HEADERS = 64;
+/** Then the connection is closed, and its place is free for others. */
+const MAX_REQUESTS_PER_CONNECTION = 1_000;
+/** Addresses whose rates are remembered, 100 bytes each. */
+const MAX_ADDRESSES = 4_096;
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/**
+ * An HTTP server that strangers cannot fill: handshakes, headers, bodies and answers have deadlines that are looked at
+ * each second, connections are bounded in all and for each address, and the oldest that only waits makes room for a new
+ * one. The caller lets it listen.
+ */
+export function boundedHttpServer(options: BoundedServer): Server {
+  const { handle, limits, certificate, rate, times = HTTP_TIMES } = options;
+  const exchanges = new Map<string, Exchange | null>();
+  const rates = rate && new Rates({ ...rate, names: MAX_ADDRESSES }, () => performance.now());
+  const onRequest: HttpHandler = (request, response) => {
+    const name = nameOf(request.socket);
+    if (exchanges.has(name)) exchanges.set(name, { request, response });
+    // From here, and not from the request's end: a body has its own deadline, which is sooner.
+    const timer = setTimeout(() => request.socket.destroy(), times.requestMs + times.answerMs);
+    response.once('close', () => clearTimeout(timer));
+    if (rates?.take(addressOf(request.socket.remoteAddress)) !== false) handle(request, response);
+    else response.writeHead(429, { connection: 'close', 'retry-after': '1' }).end();
+  };
+  const settings = {
+    connectionsCheckingInterval: times.checkMs,
+    headersTimeout: times.headersMs,
+    requestTimeout: times.requestMs,
+    keepAliveTimeout: times.keepAliveMs,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  };
+  const server = certificate
+    ? createTlsServer({ ...settings, ...certificate.material, handshakeTimeout: times.handshakeMs }, onRequest)
+    : createServer(settings, onRequest);
+  if (certificate && 'setSecureContext' in server) {
+    certificate.onRenewed((material) => server.setSecureContext(material));
+    // After a handshake that took too long the socket would stay open.
+    server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());
+  }
+  server.maxHeadersCount = MAX_HEADERS;
+  server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
+  // A destroyed socket counts for Node until its next turn; the table counts exactly.
+  server.maxConnections = 2 * limits.connections;
+  const table = new ConnectionTable<Socket>(limits, options.turnedAway);
+  server.on('connection', (socket: Socket) => {
+    const name = nameOf(socket);
+    if (!table.add(socket, () => isWaiting(exchanges.get(name)))) return;
+    exchanges.set(name, null);
+    socket.once('close', () => exchanges.delete(name));
+  });
+  return server;
+}
+
+/** Over TLS the request names another socket than the connection; its ends are the same. */
+function nameOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+/** True unless a whole request is there and its answer is still to be written. */
+function isWaiting(exchange: Exchange | null | undefined): boolean {
+  return !exchange?.request.complete || exchange.response.writableEnded;
+}
+
+/** Lets a server listen. Rejects with the socket's error (`EADDRINUSE`, `EACCES`, ...). */
+export function listening(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}

@@ -1,0 +1,45 @@
+/** A rate for each of many names, in a table of bounded size. */
+export interface RateLimits {
+  readonly perSecond: number;
+  /** How many may come at once after a rest. */
+  readonly burst: number;
+  /** Names that are remembered; the one not heard of for longest is forgotten. */
+  readonly names: number;
+}
+
+/** Says who comes too often. A name that is forgotten begins with a full burst. */
+export class Rates {
+  readonly #limits: RateLimits;
+  readonly #monotonicMs: () => number;
+  /** The one heard of last comes last. */
+  readonly #levels = new Map<string, { level: number; atMs: number }>();
+
+  constructor(limits: RateLimits, monotonicMs: () => number) {
+    this.#limits = limits;
+    this.#monotonicMs = monotonicMs;
+  }
+
+  get size(): number {
+    return this.#levels.size;
+  }
+
+  /** Spends `count` of what `name` may do; false when that is more than it has left, and nothing is spent then. */
+  take(name: string, count = 1): boolean {
+    const { perSecond, burst, names } = this.#limits;
+    const now = this.#monotonicMs();
+    const before = this.#levels.get(name);
+    const level = before ? Math.min(burst, before.level + ((now - before.atMs) * perSecond) / 1000) : burst;
+    const isEnough = level >= count;
+    this.#levels.delete(name);
+    this.#levels.set(name, { level: isEnough ? level - count : level, atMs: now });
+    if (this.#levels.size > names) {
+      const [oldest] = this.#levels.keys();
+      if (oldest !== undefined) this.#levels.delete(oldest);
+    }
+    return isEnough;
+  }
+
+  forget(name: string): void {
+    this.#levels.delete(name);
+  }
+}

@@ -1,0 +1,83 @@
+import { beforeEach, expect, test } from 'vitest';
+import { BoundedLog, LOG_LIMITS } from '../src/bounded-log.js';
+
+interface Line {
+  level: string;
+  message: string;
+  fields: Record<string, unknown>;
+}
+let lines: Line[];
+let timers: { ms: number; task: () => void }[];
+let log: BoundedLog;
+
+/** The period that is running ends. */
+function endPeriod(): void {
+  for (const { task } of timers.splice(0)) task();
+}
+const bytes = () => lines.reduce((sum, line) => sum + JSON.stringify(line).length, 0);
+
+beforeEach(() => {
+  lines = [];
+  timers = [];
+  const sink = (level: string) => (fields: object, message: string) =>
+    lines.push({ level, message, fields: fields as Line['fields'] });
+  log = new BoundedLog({ info: sink('info'), warn: sink('warn'), error: sink('error') }, (ms, task) =>
+    timers.push({ ms, task }),
+  );
+});
+
+test('shows the first lines of a reason and counts the others once a period', () => {
+  for (let i = 0; i < 4_332; i++) log.warn({ i }, 'sign-in refused');
+  log.info({}, 'another thing');
+  expect(lines.filter(({ message }) => message === 'sign-in refused')).toHaveLength(20);
+  expect(lines.at(-1)?.message).toBe('another thing');
+  expect(timers).toHaveLength(1);
+  expect(timers[0]?.ms).toBe(60_000);
+  endPeriod();
+  expect(lines.at(-1)).toEqual({ level: 'warn', message: 'sign-in refused: and 4,312 more', fields: { held: 4_312 } });
+  expect(log.size).toBe(0);
+  // Nothing is due while nothing happens, and counting begins anew.
+  expect(timers).toHaveLength(0);
+  log.warn({}, 'sign-in refused');
+  expect(lines.at(-1)?.message).toBe('sign-in refused');
+});
+
+test('tells reasons apart by their stable word', () => {
+  for (let i = 0; i < 100; i++) log.warn({ reason: 'bad_token' }, 'sign-in refused');
+  log.warn({ reason: 'revoked_key' }, 'sign-in refused');
+  expect(lines.at(-1)?.fields).toEqual({ reason: 'revoked_key' });
+  endPeriod();
+  expect(lines.at(-1)?.fields).toEqual({ reason: 'bad_token', held: 80 });
+});
+
+test('bounds its own table when somebody makes up reasons', () => {
+  for (let i = 0; i < 100_000; i++) log.error({ reason: `made up ${i}` }, `message ${i}`);
+  expect(log.size).toBeLessThanOrEqual(LOG_LIMITS.reasons + 1);
+  endPeriod();
+  expect(lines.at(-1)?.message).toMatch(/^lines of further reasons: and [\d,]+ more$/);
+});
+
+test('cuts long texts, long lists and long lines', () => {
+  log.warn({ detail: 'x'.repeat(100_000), list: Array.from({ length: 1_000 }, (_, i) => i) }, 'long');
+  expect(bytes()).toBeLessThan(1_000);
+  log.warn(Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`field${i}`, 'y'.repeat(400)])), 'wide');
+  expect(JSON.stringify(lines.at(-1)).length).toBeLessThan(6_000);
+});
+
+test('writes errors with their place, big numbers and bytes, and survives what cannot be printed', () => {
+  log.error({ err: new RangeError('too far'), n: 2n ** 64n, bytes: new Uint8Array(9) }, 'fields');
+  expect(lines[0]?.fields).toMatchObject({ n: '18446744073709551616', bytes: '9 bytes' });
+  expect(lines[0]?.fields.err).toMatchObject({ type: 'RangeError', message: 'too far' });
+  expect(JSON.stringify(lines[0]?.fields.err)).toContain('"stack":["at ');
+  const round: Record<string, unknown> = {};
+  round.round = round;
+  log.error(round, 'round');
+  expect(lines[1]?.fields).toHaveProperty('unprintable');
+});
+
+test('stays below 350 kB a period whatever is thrown at it', () => {
+  for (let i = 0; i < 50_000; i++)
+    log.warn({ reason: `r${i % 500}`, detail: 'x'.repeat(499), i, more: 'y'.repeat(499) }, 'm');
+  endPeriod();
+  expect(bytes()).toBeLessThan(350_000);
+});
