@@ -36,7 +36,22 @@ const shape = z.strictObject({
       connections: count,
       drainSeconds: count,
       connectSeconds: count,
-    })
+      connectBytes: z.int().min(1024).max(65_536),
+      pendingConnections: count,
+      pendingPerAddress: count,
+      sessionsPerKey: count,
+      signInsPerMinute: count,
+      subscriptions: count,
+      filtersPerMinute: count,
+      refusedFilters: count,
+      tokensPerKey: count,
+      tokens: count,
+      statusBytes: z.int().min(64).max(65_536),
+      retained: count,
+      retainedBytes: count,
+      outgoingBytes: z.int().min(65_536),
+      oracleOutgoingBytes: z.int().min(65_536),
+    } satisfies Record<keyof Limits, z.ZodType<number>>)
     .partial()
     .optional(),
 });
@@ -71,6 +86,28 @@ export const DEFAULT_LIMITS: Limits = {
   connections: 4_096,
   drainSeconds: 10,
   connectSeconds: 10,
+  // A token, a client id and a will with a long list of problems take half of this.
+  connectBytes: 16_384,
+  pendingConnections: 512,
+  pendingPerAddress: 128,
+  sessionsPerKey: 8,
+  // A gateway tries again after 0.5 s at the soonest, and waits longer each time.
+  signInsPerMinute: 60,
+  // A gateway has 4 filters, an oracle 7, an operator some zones.
+  subscriptions: 16,
+  filtersPerMinute: 240,
+  refusedFilters: 64,
+  tokensPerKey: 256,
+  // About 150 bytes each.
+  tokens: 65_536,
+  // The longest status that an oracle reads.
+  statusBytes: 8_192,
+  // One status for each gateway, and one ack for each gateway and oracle.
+  retained: 32_768,
+  retainedBytes: 67_108_864,
+  // Some thousand acks: a gateway that is there takes them at once.
+  outgoingBytes: 1_048_576,
+  oracleOutgoingBytes: 67_108_864,
 };
 
 /** A configuration that cannot be used: one line `FILE:LINE: key: what is wrong`. */

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { CertificateError, CertificateFiles } from '@gridtokenx/runtime';
+import { BoundedLog, CertificateError, CertificateFiles, privateFiles } from '@gridtokenx/runtime';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import type { Registry } from 'prom-client';
@@ -62,8 +62,9 @@ function openCertificate({ tls }: BrokerConfig, folder: string, log: Log, regist
 }
 
 async function run(path: string): Promise<void> {
+  privateFiles();
   const config = readConfig(path);
-  const log = pino({ name: 'broker' });
+  const log = new BoundedLog(pino({ name: 'broker' }), (ms, task) => systemClock.after(ms, task));
   const verifier = provedVerifier();
   const keys = openKeys(resolve(dirname(path), config.keysFile), log);
   const { metrics, registry } = prometheusMetrics();
@@ -89,6 +90,7 @@ async function run(path: string): Promise<void> {
     if (stopping) return;
     stopping = true;
     log.info({ why }, 'broker stops');
+    log.flush();
     keys.stop();
     certificate?.stop();
     http.close();

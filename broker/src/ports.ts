@@ -34,6 +34,7 @@ export interface Clock {
 export interface Log {
   info(fields: Record<string, unknown>, message: string): void;
   warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
 }
 
 /** Figures that the metrics endpoint shows. */
@@ -46,7 +47,10 @@ export interface BrokerMetrics {
   throttled(): void;
 }
 
-/** Bounds that keep the memory and the share of one client bounded. */
+/**
+ * Every table that a client can fill has its number here, so that memory and share of each client stay bounded. Bytes,
+ * seconds and counts, as the names say.
+ */
 export interface Limits {
   /** Largest MQTT packet in bytes, fixed header included. */
   readonly packetBytes: number;
@@ -64,6 +68,33 @@ export interface Limits {
   readonly drainSeconds: number;
   /** A connection that has not signed in after this time is closed. */
   readonly connectSeconds: number;
+  /** Bytes that are taken from a connection before it has signed in. */
+  readonly connectBytes: number;
+  /** Connections that have not signed in, in all and from one address: the oldest makes room for the next. */
+  readonly pendingConnections: number;
+  readonly pendingPerAddress: number;
+  /** Sessions of an oracle or operator at once; the oldest makes room. A gateway has one. */
+  readonly sessionsPerKey: number;
+  /** Sign-ins of one key in a minute, and at once after a rest. */
+  readonly signInsPerMinute: number;
+  /** Filters that one session is subscribed to. */
+  readonly subscriptions: number;
+  /** Filters that one key names in SUBSCRIBE packets in a minute, and at once after a rest. */
+  readonly filtersPerMinute: number;
+  /** Refused filters after which a session is ended. */
+  readonly refusedFilters: number;
+  /** Sign-in tokens that are remembered until they end, of one key and in all. */
+  readonly tokensPerKey: number;
+  readonly tokens: number;
+  /** Bytes of a gateway's or oracle's status, retained or left as a will. */
+  readonly statusBytes: number;
+  /** Retained messages and the bytes of their topics and payloads. */
+  readonly retained: number;
+  readonly retainedBytes: number;
+  /** Bytes waiting for a gateway or operator that reads slowly: above it the session ends, and publishers never wait. */
+  readonly outgoingBytes: number;
+  /** The same for an oracle, for which publishers wait up to `drainSeconds`. */
+  readonly oracleOutgoingBytes: number;
 }
 
 /** What a TLS server shows; see `adapters/tls/certificate.ts`. */

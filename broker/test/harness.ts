@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { base58Encode, ed25519Signer, type Signer, type SignInToken, sha256, signToken } from '@gridtokenx/protocol';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { AedesServer } from '../src/adapters/aedes/server.js';
@@ -92,6 +93,7 @@ export async function startRig(
     log: {
       info: (fields, message) => lines.push({ level: 'info', message, fields }),
       warn: (fields, message) => lines.push({ level: 'warn', message, fields }),
+      error: (fields, message) => lines.push({ level: 'error', message, fields }),
     },
   });
   const { port } = await server.listen('127.0.0.1', 0);
@@ -119,7 +121,7 @@ export function tokenFor(signer: Signer, clientId: string, nowMs: number, change
     clientId,
     notBefore: now - 10,
     expiry: now + 3600,
-    nonce: new Uint8Array(16),
+    nonce: randomBytes(16),
     ...change,
   };
   return Buffer.from(signToken(token, signer));

@@ -196,7 +196,7 @@ describe.skipIf(!mayRun)('MQTT over TLS', () => {
   beforeEach(async () => {
     pair = issue();
     files = openFiles(pair).files;
-    rig = await startRig({ certificate: files, limits: { connections: 3, connectSeconds: 1 } });
+    rig = await startRig({ certificate: files, limits: { connections: 3, connectSeconds: 1, statusBytes: 65_536 } });
     rig.keys.set(gateway, 'gateway');
   });
   afterEach(async () => {

@@ -130,7 +130,11 @@ describe('keys file', () => {
     const path = join(dir, 'keys.json');
     const warnings: string[] = [];
     writeFileSync(path, file(entry));
-    const keys = new KeysFile(path, { info: () => {}, warn: (_fields, message) => warnings.push(message) });
+    const keys = new KeysFile(path, {
+      info: () => {},
+      warn: (_fields, message) => warnings.push(message),
+      error: () => {},
+    });
     let changes = 0;
     keys.onChange(() => changes++);
     writeFileSync(path, '{"version":1,"ke');

@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { boundedHttpServer, listening } from '@gridtokenx/runtime';
 import type { Registry } from 'prom-client';
 
 /** What `/healthz` answers: 200 when `ok`, else 503. */
@@ -7,13 +8,16 @@ export interface Health {
   readonly [key: string]: unknown;
 }
 
+/** Two collectors of metrics and a person need a handful. */
+const LIMITS = { connections: 64, perAddress: 16 };
+
 /** Serves `/healthz` and `/metrics`. Rejects with the socket's error. */
 export async function serveHttp(
   address: { host: string; port: number },
   registry: Registry,
   health: () => Health,
 ): Promise<Server> {
-  const server = createServer((request, response) => {
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET') response.writeHead(405).end();
     else if (path === '/healthz') {
@@ -25,13 +29,8 @@ export async function serveHttp(
         () => response.writeHead(500).end(),
       );
     } else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(address.port, address.host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
+  };
+  const server = boundedHttpServer({ handle, limits: LIMITS });
+  await listening(server, address);
   return server;
 }

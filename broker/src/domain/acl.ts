@@ -1,6 +1,9 @@
 import { equalBytes, parseTopic, subscriptions, TOPIC_ROOT } from '@gridtokenx/protocol';
 import type { KeyRole } from '../ports.js';
 
+/** As long as a topic of the protocol may be. */
+const MAX_FILTER_CHARS = 160;
+
 /** Who is asking: taken from the verified sign-in, never from the packet. */
 export interface Principal {
   readonly role: KeyRole;
@@ -62,9 +65,15 @@ export function allowedFilters(who: Principal): string[] {
   }
 }
 
-/** True when every topic that matches `filter` is matched by one of the filters that `who` is allowed. */
+/**
+ * True when `who` may subscribe to `filter`: one of its list, word for word. An operator may also name less than its list
+ * does, such as the live values of one zone. Whatever else could be spelt would be another entry in the broker's tables.
+ */
 export function maySubscribe(who: Principal, filter: string): boolean {
-  return allowedFilters(who).some((allowed) => covers(allowed.split('/'), filter.split('/')));
+  const allowed = allowedFilters(who);
+  if (allowed.includes(filter)) return true;
+  if (who.role !== 'operator' || filter.length > MAX_FILTER_CHARS) return false;
+  return allowed.some((of) => covers(of.split('/'), filter.split('/')));
 }
 
 function covers(allowed: readonly string[], filter: readonly string[]): boolean {

@@ -4,14 +4,18 @@
  */
 export class FrameMeter {
   readonly #maxBytes: number;
+  /** Of the packet that is being followed. */
+  #limit: number;
   #state: 'header' | 'length' | 'body' = 'header';
   #length = 0;
   #shift = 0;
   #headerBytes = 0;
   #left = 0;
 
-  constructor(maxPacketBytes: number) {
+  /** The first packet may have a limit of its own: it comes from a stranger. */
+  constructor(maxPacketBytes: number, maxFirstPacketBytes = maxPacketBytes) {
     this.#maxBytes = maxPacketBytes;
+    this.#limit = maxFirstPacketBytes;
   }
 
   /** Takes the next bytes. Returns how many packets began in them, or null for an oversize or malformed length. */
@@ -46,8 +50,9 @@ export class FrameMeter {
     if (this.#headerBytes > 5) return false;
     this.#length += (byte & 0x7f) * 2 ** this.#shift;
     this.#shift += 7;
-    if (this.#length + this.#headerBytes > this.#maxBytes) return false;
+    if (this.#length + this.#headerBytes > this.#limit) return false;
     if ((byte & 0x80) === 0) {
+      this.#limit = this.#maxBytes;
       this.#left = this.#length;
       this.#state = this.#left === 0 ? 'header' : 'body';
     }

@@ -1,11 +1,17 @@
 import { openToken, publicKeyFromBase58, type Verifier, WireError } from '@gridtokenx/protocol';
 import type { KeyDirectory, KeyRecord } from '../ports.js';
+import type { SeenTokens } from './seen-tokens.js';
 
 /** Clocks of gateways and brokers may differ by this much. */
 export const LEEWAY_SECONDS = 60;
 
 /** CONNACK return codes of MQTT 3.1.1 (section 3.2.2.3). */
-export const ReturnCode = { identifierRejected: 2, badUserNameOrPassword: 4, notAuthorised: 5 } as const;
+export const ReturnCode = {
+  identifierRejected: 2,
+  serverUnavailable: 3,
+  badUserNameOrPassword: 4,
+  notAuthorised: 5,
+} as const;
 export type ReturnCode = (typeof ReturnCode)[keyof typeof ReturnCode];
 
 /** What a CONNECT packet says about who is connecting; all of it untrusted. */
@@ -29,11 +35,12 @@ export type SignInAnswer =
  * Decides on a sign-in (wire format: MQTT topics). The user name is the public key in base58, the password a token that
  * this key signed for this broker and client id. A client id is the key itself, or the key, a slash and anything: so
  * nobody can take over the session of another. The answer is the same whether a key is unknown or its token is wrong in
- * content; only log and metrics tell which. Never throws.
+ * content; only log and metrics tell which. A token is good once: the one that is accepted is remembered in `seen`. Never
+ * throws.
  */
 export function decideSignIn(
   request: SignInRequest,
-  parts: { broker: string; keys: KeyDirectory; verifier: Verifier; nowMs: number },
+  parts: { broker: string; keys: KeyDirectory; verifier: Verifier; seen: SeenTokens; nowMs: number },
 ): SignInAnswer {
   const key = request.userName;
   if (request.clientId === '')
@@ -49,16 +56,21 @@ export function decideSignIn(
   const record = parts.keys.find(key);
   if (!record) return refuse(ReturnCode.notAuthorised, 'unknown_key', 'the key is not in the list of keys');
   if (record.status === 'revoked') return refuse(ReturnCode.notAuthorised, 'revoked_key', 'the key is revoked');
+  const nowSeconds = Math.floor(parts.nowMs / 1000);
   try {
     const token = openToken(request.password, publicKey, parts.verifier, {
       broker: parts.broker,
       clientId: request.clientId,
-      nowSeconds: Math.floor(parts.nowMs / 1000),
+      nowSeconds,
       leewaySeconds: LEEWAY_SECONDS,
     });
     // A token that is only still good by the leeway ends with the leeway.
     const expiryMs = token.expiry * 1000;
     const endsAtMs = expiryMs > parts.nowMs ? expiryMs : expiryMs + LEEWAY_SECONDS * 1000;
+    const { nonce, notBefore } = token;
+    if (!parts.seen.use(key, { nonce, notBefore, endsAt: token.expiry + LEEWAY_SECONDS }, nowSeconds)) {
+      return refuse(ReturnCode.badUserNameOrPassword, 'used_token', 'the token was used before: make a new one');
+    }
     return { accepted: true, key, record, endsAtMs };
   } catch (error) {
     if (!(error instanceof WireError)) throw error;

@@ -9,61 +9,110 @@ export interface Allowance {
   readonly bytes: TokenBucket;
 }
 
+/** How a session's outgoing bytes are bounded. */
+export interface Outlet {
+  /** Bytes that may wait for the reader. */
+  readonly bytes: number;
+  /** True: publishers wait for this reader. False: they never do, and a slow reader loses its session. */
+  readonly holdsPublishers: boolean;
+}
+
+/** What a gate says when a client goes too far. */
+export interface GateEvents {
+  /** A packet above the limit, or more than a sign-in needs. */
+  readonly oversize: () => void;
+  /** More is waiting for this reader than may wait. */
+  readonly slowReader: () => void;
+}
+
 /**
  * Stands between a socket and the broker that reads it. The broker takes bytes with `socket.read(null)`; while the
  * client's allowance is spent or too many of its messages are in flight this returns nothing, so the kernel's buffers
  * fill and the sender waits: nothing is dropped and memory stays bounded. A packet that announces more than the limit
- * ends the connection before its body is taken in.
+ * ends the connection before its body is taken in. Before sign-in only as much is taken as a sign-in needs. What waits for
+ * a reader is bounded in bytes.
  */
 export class SocketGate {
   readonly #socket: Socket;
   readonly #parts: BrokerParts;
+  readonly #events: GateEvents;
   readonly #meter: FrameMeter;
   readonly #read: (size?: number) => Buffer | null;
-  #cancelWake: (() => void) | null = null;
-  allowance: Allowance | null = null;
+  readonly #cancelled: { wake: (() => void) | null } = { wake: null };
+  #outlet: Outlet | null = null;
+  #allowance: Allowance | null = null;
+  #beforeSignIn: number;
   inFlight = 0;
 
-  constructor(socket: Socket, parts: BrokerParts, onOversize: () => void) {
+  constructor(socket: Socket, parts: BrokerParts, events: GateEvents) {
     this.#socket = socket;
     this.#parts = parts;
-    this.#meter = new FrameMeter(parts.limits.packetBytes);
+    this.#events = events;
+    this.#beforeSignIn = parts.limits.connectBytes;
+    this.#meter = new FrameMeter(parts.limits.packetBytes, parts.limits.connectBytes);
     this.#read = socket.read.bind(socket);
     socket.read = (size?: number) => {
       // Node itself calls read(0) to look for more; only the broker's own reads take bytes.
       if (size === 0) return this.#read(0);
-      return this.#mayRead() ? this.#take(onOversize) : null;
+      return this.#mayRead() ? this.#take() : null;
     };
-    socket.once('close', () => this.#cancelWake?.());
+    this.#watchWrites();
+    socket.once('close', () => this.#cancelled.wake?.());
+  }
+
+  /** From now on the client spends from its key's allowance, and its outgoing bytes are bounded as its role wants. */
+  signedIn(allowance: Allowance, outlet: Outlet): void {
+    this.#allowance = allowance;
+    this.#outlet = outlet;
+  }
+
+  #watchWrites(): void {
+    const write = this.#socket.write.bind(this.#socket) as (...args: unknown[]) => boolean;
+    this.#socket.write = ((...args: unknown[]) => {
+      const isFlowing = write(...args);
+      const outlet = this.#outlet;
+      if (!outlet) return isFlowing;
+      if (this.#socket.writableLength > outlet.bytes && !this.#socket.destroyed) this.#events.slowReader();
+      return isFlowing || !outlet.holdsPublishers;
+    }) as Socket['write'];
   }
 
   #mayRead(): boolean {
-    if (this.#cancelWake) return false;
+    if (this.#cancelled.wake) return false;
     // The broker reads again when one of the messages is done, so no wake-up is needed here.
     if (this.inFlight >= this.#parts.limits.inFlight) return false;
     const now = this.#parts.clock.monotonicMs();
-    const wait = this.allowance ? Math.max(this.allowance.messages.waitMs(now), this.allowance.bytes.waitMs(now)) : 0;
+    const allowance = this.#allowance;
+    const wait = allowance ? Math.max(allowance.messages.waitMs(now), allowance.bytes.waitMs(now)) : 0;
     if (wait === 0) return true;
     this.#parts.metrics.throttled();
-    this.#cancelWake = this.#parts.clock.after(wait, () => {
-      this.#cancelWake = null;
+    this.#cancelled.wake = this.#parts.clock.after(wait, () => {
+      this.#cancelled.wake = null;
       this.#socket.emit('readable');
     });
     return false;
   }
 
-  #take(onOversize: () => void): Buffer | null {
-    const bytes = this.#read();
+  #take(): Buffer | null {
+    const bytes = this.#allowance ? this.#read() : this.#readSignIn();
     if (bytes === null) return null;
     const packets = this.#meter.feed(bytes);
     if (packets === null) {
-      onOversize();
+      this.#events.oversize();
       return null;
     }
     const now = this.#parts.clock.monotonicMs();
-    this.allowance?.messages.spend(packets, now);
-    this.allowance?.bytes.spend(bytes.length, now);
+    this.#allowance?.messages.spend(packets, now);
+    this.#allowance?.bytes.spend(bytes.length, now);
     this.#parts.metrics.received(bytes.length);
+    return bytes;
+  }
+
+  /** What a stranger sends is kept until its sign-in is judged: no more than that needs. The rest waits in the kernel. */
+  #readSignIn(): Buffer | null {
+    const size = Math.min(this.#socket.readableLength, this.#beforeSignIn);
+    const bytes = size === 0 ? null : this.#read(size);
+    this.#beforeSignIn -= bytes?.length ?? 0;
     return bytes;
   }
 }

@@ -1,34 +1,19 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import {
-  Aedes,
-  type AuthenticateError,
-  type Client,
-  type ConnectPacket,
-  type PublishPacket,
-  type Subscription,
-} from 'aedes';
-import { mayPublish, maySubscribe } from '../../domain/acl.js';
-import { decideSignIn } from '../../domain/sign-in.js';
-import { TokenBucket } from '../../domain/token-bucket.js';
-import type { BrokerParts, BrokerServer, KeyRecord, ServerCertificate } from '../../ports.js';
-import { type Allowance, SocketGate } from './gate.js';
-
-/** Decisions that one session remembers; a gateway uses a few topics for all its messages. */
-const REMEMBERED_TOPICS = 512;
-
-interface Session {
-  readonly client: Client;
-  readonly key: string;
-  readonly record: KeyRecord;
-  readonly gate: SocketGate;
-  readonly cancelExpiry: () => void;
-  /** Topics that were allowed for a plain publish: parsing keys out of a topic costs more than the rest of the way. */
-  readonly allowed: Set<string>;
-}
+import { ConnectionTable } from '@gridtokenx/runtime';
+import { Aedes, type AuthenticateError, type Client, type ConnectPacket } from 'aedes';
+import { mayPublish } from '../../domain/acl.js';
+import { SeenTokens } from '../../domain/seen-tokens.js';
+import { decideSignIn, ReturnCode } from '../../domain/sign-in.js';
+import type { BrokerParts, BrokerServer, ServerCertificate } from '../../ports.js';
+import { Access } from './access.js';
+import { SocketGate } from './gate.js';
+import { RetainedBook } from './retained.js';
+import { type Session, Sessions } from './sessions.js';
 
 /** What is known of a connection before sign-in. */
 interface Connection {
+  readonly name: string;
   readonly gate: SocketGate;
   clientId: string;
   will: ConnectPacket['will'];
@@ -49,14 +34,30 @@ export class AedesServer implements BrokerServer {
   readonly #parts: BrokerParts;
   readonly #aedes: Aedes;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  /** By the address of the other end: over TLS the broker has another socket than the listener. */
+  readonly #sockets = new Map<string, Socket>();
+  readonly #pending: ConnectionTable<Socket>;
   readonly #connections = new WeakMap<Client, Connection>();
-  readonly #sessions = new Map<string, Set<Session>>();
-  readonly #allowances = new Map<string, Allowance>();
+  readonly #sessions: Sessions;
+  readonly #retained: RetainedBook;
+  readonly #seen: SeenTokens;
 
   constructor(parts: BrokerParts) {
     this.#parts = parts;
     const { limits } = parts;
+    this.#sessions = new Sessions(parts);
+    this.#retained = new RetainedBook(limits);
+    const access = new Access(
+      parts,
+      this.#sessions,
+      this.#retained,
+      (client) => this.#connections.get(client)?.session,
+    );
+    this.#seen = new SeenTokens({ perKey: limits.tokensPerKey, total: limits.tokens });
+    this.#pending = new ConnectionTable<Socket>(
+      { connections: limits.pendingConnections, perAddress: limits.pendingPerAddress },
+      (why) => parts.metrics.refused(why === 'address' ? 'too_many_of_address' : 'too_many_pending'),
+    );
     this.#aedes = new Aedes({
       id: parts.name,
       // Above this, messages queue in the emitter at a high price; the gates bound what can be in flight below it.
@@ -75,8 +76,8 @@ export class AedesServer implements BrokerServer {
         done(null, connection !== undefined);
       },
       authenticate: (client, user, password, done) => this.#authenticate(client, user, password, done),
-      authorizePublish: (client, packet, done) => this.#authorisePublish(client, packet, done),
-      authorizeSubscribe: (client, subscription, done) => this.#authoriseSubscribe(client, subscription, done),
+      authorizePublish: (client, packet, done) => access.publish(client, packet, done),
+      authorizeSubscribe: (client, subscription, done) => access.subscribe(client, subscription, done),
       published: (packet, client, done) => {
         const connection = client && this.#connections.get(client);
         if (connection?.session) {
@@ -92,13 +93,35 @@ export class AedesServer implements BrokerServer {
     // Connections count from the first packet of TCP, so that handshakes that are never finished are bounded as well.
     this.#server.maxConnections = limits.connections;
     this.#server.on('drop', () => parts.metrics.refused('too_many_connections'));
-    this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
+    this.#server.on('connection', (socket) => this.#arrived(socket));
     this.#aedes.on('clientError', (client, error) => this.#logEnd(client, error));
     this.#aedes.on('connectionError', (client, error) => this.#logEnd(client, error));
-    parts.keys.onChange(() => this.#endWithdrawn());
+    this.#aedes.on('unsubscribe', (filters, client) => {
+      for (const filter of filters) this.#connections.get(client)?.session?.filters.delete(filter);
+    });
+    parts.keys.onChange(() => {
+      this.#sessions.endWithdrawn();
+      access.forgetRetained((topic) => {
+        this.#aedes.publish({ cmd: 'publish', topic, payload: '', qos: 0, retain: true, dup: false }, () => {});
+      });
+    });
+  }
+
+  /** Entries of every table that a client can fill, for tests of their bounds. */
+  get sizes(): Record<string, number> {
+    // aedes names its clients in a property that its types leave out.
+    const { clients } = this.#aedes as unknown as { clients: Record<string, { subscriptions: object }> };
+    const filters = Object.values(clients).map(({ subscriptions }) => Object.keys(subscriptions).length);
+    return {
+      ...this.#sessions.sizes,
+      pending: this.#pending.size,
+      sockets: this.#sockets.size,
+      tokens: this.#seen.size,
+      retained: this.#retained.size,
+      retainedBytes: this.#retained.bytes,
+      clients: filters.length,
+      subscriptions: filters.reduce((sum, n) => sum + n, 0),
+    };
   }
 
   get listening(): boolean {
@@ -121,7 +144,7 @@ export class AedesServer implements BrokerServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await new Promise<void>((resolve) => this.#aedes.close(resolve));
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.values()) socket.destroy();
     if (this.#server.listening) await closed;
   }
 
@@ -140,19 +163,35 @@ export class AedesServer implements BrokerServer {
     return server;
   }
 
+  #arrived(socket: Socket): void {
+    const name = nameOf(socket);
+    this.#sockets.set(name, socket);
+    socket.once('close', () => this.#sockets.delete(name));
+    // Whoever has not signed in is not known yet: all of them may have to go.
+    this.#pending.add(socket, () => true);
+  }
+
   #accept(socket: Socket): void {
     const { limits, metrics, log } = this.#parts;
     socket.setNoDelay(true);
-    const gate = new SocketGate(socket, this.#parts, () => {
-      metrics.refused('oversize_packet');
-      log.warn({ from: socket.remoteAddress, limit: limits.packetBytes }, 'packet above the limit: connection closed');
-      socket.destroy();
+    const from = socket.remoteAddress;
+    const name = nameOf(socket);
+    const gate = new SocketGate(socket, this.#parts, {
+      oversize: () => {
+        metrics.refused('oversize_packet');
+        log.warn({ from, limit: limits.packetBytes }, 'packet above the limit: connection closed');
+        socket.destroy();
+      },
+      slowReader: () => {
+        if (connection.session) this.#sessions.end(connection.session, 'slow_reader');
+        socket.destroy();
+      },
     });
     const client = this.#aedes.handle(socket);
-    const connection: Connection = { gate, clientId: '', will: undefined, session: null, isEnded: false };
+    const connection: Connection = { name, gate, clientId: '', will: undefined, session: null, isEnded: false };
     this.#connections.set(client, connection);
     socket.once('close', () => {
-      if (connection.session) this.#forget(connection.session);
+      if (connection.session) this.#sessions.forget(connection.session);
     });
   }
 
@@ -162,10 +201,10 @@ export class AedesServer implements BrokerServer {
     password: Buffer | undefined,
     done: (error: AuthenticateError | null, success: boolean | null) => void,
   ): void {
-    const { metrics, log, clock, keys, verifier, name } = this.#parts;
+    const { metrics, log, clock, keys, verifier, name, limits } = this.#parts;
     const connection = this.#connections.get(client);
     const request = { clientId: connection?.clientId ?? '', userName, password };
-    const answer = decideSignIn(request, { broker: name, keys, verifier, nowMs: clock.nowMs() });
+    const answer = decideSignIn(request, { broker: name, keys, verifier, seen: this.#seen, nowMs: clock.nowMs() });
     const refuse = (returnCode: number, reason: string, detail: string) => {
       metrics.refused(reason);
       const shown = { reason, clientId: request.clientId.slice(0, 100), user: userName?.slice(0, 64), detail };
@@ -178,114 +217,16 @@ export class AedesServer implements BrokerServer {
     else if (!connection) refuse(5, 'closed', 'the connection is gone');
     else if (will && !mayPublish(answer.record, will.topic, manner)) {
       refuse(5, 'will_not_allowed', `a will on ${will.topic.slice(0, 160)} is not allowed`);
+    } else if (will && will.payload.length > limits.statusBytes) {
+      refuse(ReturnCode.notAuthorised, 'will_too_long', `a will of more than ${limits.statusBytes} bytes`);
+    } else if (!this.#sessions.maySignIn(answer.key)) {
+      refuse(ReturnCode.serverUnavailable, 'too_many_sign_ins', `more than ${limits.signInsPerMinute} in a minute`);
     } else {
-      this.#begin(client, connection, answer);
+      const socket = this.#sockets.get(connection.name);
+      if (socket) this.#pending.release(socket);
+      connection.session = this.#sessions.begin(client, connection.gate, answer);
       done(null, true);
     }
-  }
-
-  #begin(client: Client, connection: Connection, answer: { key: string; record: KeyRecord; endsAtMs: number }): void {
-    const { clock, metrics } = this.#parts;
-    const { key, record } = answer;
-    const others = this.#sessions.get(key) ?? new Set();
-    // A gateway is one device: its newer session replaces the older one, whatever suffix the client id has.
-    if (record.role === 'gateway') for (const other of [...others]) this.#end(other, 'replaced');
-    const session: Session = {
-      client,
-      key,
-      record,
-      gate: connection.gate,
-      cancelExpiry: clock.after(Math.max(0, answer.endsAtMs - clock.nowMs()), () => this.#end(session, 'expired')),
-      allowed: new Set(),
-    };
-    connection.session = session;
-    connection.gate.allowance = this.#allowanceOf(key);
-    this.#sessions.set(key, others.add(session));
-    metrics.clients(1);
-  }
-
-  #allowanceOf(key: string): Allowance {
-    const { clock, limits } = this.#parts;
-    let allowance = this.#allowances.get(key);
-    if (!allowance) {
-      const now = clock.monotonicMs();
-      allowance = {
-        messages: new TokenBucket(limits.messagesPerSecond, limits.messageBurst, now),
-        bytes: new TokenBucket(limits.bytesPerSecond, limits.byteBurst, now),
-      };
-      this.#allowances.set(key, allowance);
-    }
-    return allowance;
-  }
-
-  #authorisePublish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
-    const connection = client && this.#connections.get(client);
-    const session = connection?.session;
-    if (!session) {
-      done(new Error('not signed in'));
-      return;
-    }
-    const { topic, qos } = packet;
-    const plain = packet.retain !== true && qos <= 1;
-    if (!(plain && session.allowed.has(topic))) {
-      // aedes asks again for the will when it publishes it: the manner was checked at sign-in, retain decides here.
-      if (!mayPublish(session.record, topic, { retain: packet.retain === true, will: false, qos })) {
-        this.#parts.metrics.refused('publish_not_allowed');
-        const shown = {
-          key: session.key,
-          role: session.record.role,
-          topic: topic.slice(0, 160),
-          retain: packet.retain,
-        };
-        this.#parts.log.warn(shown, 'publish outside the allowed topics: connection closed');
-        done(new Error('publish not allowed'));
-        return;
-      }
-      if (plain && session.allowed.size < REMEMBERED_TOPICS) session.allowed.add(topic);
-    }
-    session.gate.inFlight++;
-    done(null);
-  }
-
-  #authoriseSubscribe(
-    client: Client,
-    subscription: Subscription,
-    done: (error: Error | null, subscription?: Subscription | null) => void,
-  ): void {
-    const session = this.#connections.get(client)?.session;
-    if (session && maySubscribe(session.record, subscription.topic)) {
-      done(null, subscription);
-      return;
-    }
-    this.#parts.metrics.refused('subscribe_not_allowed');
-    this.#parts.log.warn({ key: session?.key, filter: subscription.topic.slice(0, 160) }, 'subscription refused');
-    done(null, null); // SUBACK 0x80
-  }
-
-  #endWithdrawn(): void {
-    for (const key of [...this.#allowances.keys()]) if (!this.#parts.keys.find(key)) this.#allowances.delete(key);
-    for (const [key, sessions] of [...this.#sessions]) {
-      const record = this.#parts.keys.find(key);
-      for (const session of [...sessions]) {
-        if (record?.status !== 'active') this.#end(session, 'revoked');
-        else if (record.role !== session.record.role) this.#end(session, 'role_changed');
-      }
-    }
-  }
-
-  #end(session: Session, reason: string): void {
-    this.#parts.metrics.ended(reason);
-    this.#parts.log.info({ key: session.key, reason }, 'session ended');
-    this.#forget(session);
-    session.client.close();
-  }
-
-  #forget(session: Session): void {
-    const sessions = this.#sessions.get(session.key);
-    if (!sessions?.delete(session)) return;
-    if (sessions.size === 0) this.#sessions.delete(session.key);
-    session.cancelExpiry();
-    this.#parts.metrics.clients(-1);
   }
 
   #logEnd(client: Client, error: Error & { errorCode?: number }): void {
@@ -299,4 +240,8 @@ export class AedesServer implements BrokerServer {
     this.#parts.metrics.ended('error');
     this.#parts.log.info({ key: session?.key, error: error.message }, 'connection ended');
   }
+}
+
+function nameOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

@@ -1,0 +1,143 @@
+import { Rates } from '@gridtokenx/runtime';
+import type { Client } from 'aedes';
+import { TokenBucket } from '../../domain/token-bucket.js';
+import type { BrokerParts, KeyRecord } from '../../ports.js';
+import type { Allowance, Outlet, SocketGate } from './gate.js';
+
+export interface Session {
+  readonly client: Client;
+  readonly key: string;
+  readonly record: KeyRecord;
+  readonly gate: SocketGate;
+  readonly cancelExpiry: () => void;
+  /** Topics that were allowed for a plain publish: parsing keys out of a topic costs more than the rest of the way. */
+  readonly allowed: Set<string>;
+  /** Filters that it is subscribed to. */
+  readonly filters: Set<string>;
+  refusedFilters: number;
+  isEnded: boolean;
+}
+
+/** A sign-in that was accepted. */
+export interface SignedIn {
+  readonly key: string;
+  readonly record: KeyRecord;
+  readonly endsAtMs: number;
+}
+
+/** Keys whose rates are remembered; only listed keys get this far. */
+const MAX_RATED_KEYS = 16_384;
+
+/** Who is signed in, and what each key may still spend. */
+export class Sessions {
+  readonly #parts: BrokerParts;
+  readonly #sessions = new Map<string, Set<Session>>();
+  readonly #allowances = new Map<string, Allowance>();
+  readonly #signIns: Rates;
+  readonly #filters: Rates;
+
+  constructor(parts: BrokerParts) {
+    this.#parts = parts;
+    const { signInsPerMinute, filtersPerMinute } = parts.limits;
+    const rates = (perMinute: number) =>
+      new Rates({ perSecond: perMinute / 60, burst: perMinute, names: MAX_RATED_KEYS }, () =>
+        parts.clock.monotonicMs(),
+      );
+    this.#signIns = rates(signInsPerMinute);
+    this.#filters = rates(filtersPerMinute);
+  }
+
+  /** Entries of the tables, for tests of their bounds. */
+  get sizes(): { sessions: number; keys: number; allowances: number; rates: number } {
+    const sessions = [...this.#sessions.values()].reduce((sum, { size }) => sum + size, 0);
+    const rates = this.#signIns.size + this.#filters.size;
+    return { sessions, keys: this.#sessions.size, allowances: this.#allowances.size, rates };
+  }
+
+  /** False when the key has signed in too often. */
+  maySignIn(key: string): boolean {
+    return this.#signIns.take(key);
+  }
+
+  /** False when the key has named too many filters. */
+  mayNameFilter(key: string): boolean {
+    return this.#filters.take(key);
+  }
+
+  begin(client: Client, gate: SocketGate, { key, record, endsAtMs }: SignedIn): Session {
+    const { clock, metrics, limits } = this.#parts;
+    const others = this.#sessions.get(key) ?? new Set();
+    // A gateway is one device: its newer session replaces the older one, whatever suffix the client id has.
+    const most = record.role === 'gateway' ? 1 : limits.sessionsPerKey;
+    for (const other of [...others].slice(0, Math.max(0, others.size - most + 1))) this.end(other, 'replaced');
+    const session: Session = {
+      client,
+      key,
+      record,
+      gate,
+      cancelExpiry: clock.after(Math.max(0, endsAtMs - clock.nowMs()), () => this.end(session, 'expired')),
+      allowed: new Set(),
+      filters: new Set(),
+      refusedFilters: 0,
+      isEnded: false,
+    };
+    gate.signedIn(this.#allowanceOf(key), this.#outletOf(record));
+    this.#sessions.set(key, others.add(session));
+    metrics.clients(1);
+    return session;
+  }
+
+  /** Ends sessions of keys that are revoked, gone or of another role. */
+  endWithdrawn(): void {
+    const { keys } = this.#parts;
+    for (const key of [...this.#allowances.keys()]) if (!keys.find(key)) this.#allowances.delete(key);
+    for (const [key, sessions] of [...this.#sessions]) {
+      const record = keys.find(key);
+      for (const session of [...sessions]) {
+        if (record?.status !== 'active') this.end(session, 'revoked');
+        else if (record.role !== session.record.role) this.end(session, 'role_changed');
+      }
+    }
+  }
+
+  /** Closes the connection of a session; a second call does nothing. */
+  end(session: Session, reason: string): void {
+    if (session.isEnded) return;
+    session.isEnded = true;
+    this.#parts.metrics.ended(reason);
+    this.#parts.log.info({ key: session.key, reason }, 'session ended');
+    this.forget(session);
+    session.client.close();
+  }
+
+  forget(session: Session): void {
+    session.isEnded = true;
+    const sessions = this.#sessions.get(session.key);
+    if (!sessions?.delete(session)) return;
+    if (sessions.size === 0) this.#sessions.delete(session.key);
+    session.cancelExpiry();
+    this.#parts.metrics.clients(-1);
+  }
+
+  #allowanceOf(key: string): Allowance {
+    const { clock, limits } = this.#parts;
+    let allowance = this.#allowances.get(key);
+    if (!allowance) {
+      const now = clock.monotonicMs();
+      allowance = {
+        messages: new TokenBucket(limits.messagesPerSecond, limits.messageBurst, now),
+        bytes: new TokenBucket(limits.bytesPerSecond, limits.byteBurst, now),
+      };
+      this.#allowances.set(key, allowance);
+    }
+    return allowance;
+  }
+
+  /** Only an oracle may hold up publishers: what it has not taken would have to be sent again. */
+  #outletOf({ role }: KeyRecord): Outlet {
+    const { outgoingBytes, oracleOutgoingBytes } = this.#parts.limits;
+    return role === 'oracle'
+      ? { bytes: oracleOutgoingBytes, holdsPublishers: true }
+      : { bytes: outgoingBytes, holdsPublishers: false };
+  }
+}

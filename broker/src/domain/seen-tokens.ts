@@ -1,0 +1,93 @@
+import { toHex } from '@gridtokenx/protocol';
+
+/** What bounds the memory of tokens. */
+export interface TokenLimits {
+  /** Tokens of one key. */
+  readonly perKey: number;
+  /** Tokens of all keys. */
+  readonly total: number;
+}
+
+/** A token that was verified. Times in seconds since 1970. */
+export interface SeenToken {
+  readonly nonce: Uint8Array;
+  readonly notBefore: number;
+  /** From here on it is refused whatever is remembered, leeway included. */
+  readonly endsAt: number;
+}
+
+interface Memory {
+  readonly tokens: Map<string, { notBefore: number; endsAt: number }>;
+  /** Tokens that begin no later than this are refused: some of them were forgotten. */
+  floor: number;
+}
+
+/**
+ * Remembers the tokens that let somebody in, so that each is good once. A key that fills its share loses its oldest, and
+ * from then on tokens of that age are refused unseen: who makes a new token for each connect is never locked out, and no
+ * token is ever good twice. All is forgotten with the process.
+ */
+export class SeenTokens {
+  readonly #limits: TokenLimits;
+  readonly #keys = new Map<string, Memory>();
+  #size = 0;
+
+  constructor(limits: TokenLimits) {
+    this.#limits = limits;
+  }
+
+  /** Tokens that are remembered. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Keys that something is remembered of. */
+  get keys(): number {
+    return this.#keys.size;
+  }
+
+  /** Remembers the token; false when it was used before, or is too old to tell. */
+  use(key: string, token: SeenToken, nowSeconds: number): boolean {
+    const memory = this.#keys.get(key) ?? { tokens: new Map(), floor: Number.NEGATIVE_INFINITY };
+    this.#forgetExpired(memory, nowSeconds);
+    const nonce = toHex(token.nonce);
+    if (memory.tokens.has(nonce) || token.notBefore <= memory.floor) return false;
+    if (memory.tokens.size >= this.#limits.perKey) this.#forgetOldest(memory);
+    else if (this.#size >= this.#limits.total) this.#makeRoom(nowSeconds);
+    if (token.notBefore <= memory.floor) return false;
+    memory.tokens.set(nonce, { notBefore: token.notBefore, endsAt: token.endsAt });
+    this.#size++;
+    this.#keys.set(key, memory);
+    return true;
+  }
+
+  #forgetExpired(memory: Memory, nowSeconds: number): void {
+    for (const [nonce, { endsAt }] of memory.tokens) {
+      if (endsAt > nowSeconds) continue;
+      memory.tokens.delete(nonce);
+      this.#size--;
+    }
+  }
+
+  /** Drops the tokens that begin first; two may begin in the same second. */
+  #forgetOldest(memory: Memory): void {
+    const oldest = Math.min(...[...memory.tokens.values()].map(({ notBefore }) => notBefore));
+    for (const [nonce, { notBefore }] of memory.tokens) {
+      if (notBefore > oldest) continue;
+      memory.tokens.delete(nonce);
+      this.#size--;
+    }
+    memory.floor = Math.max(memory.floor, oldest);
+  }
+
+  /** Drops what is over, and where that is not enough the oldest of the key that has most. */
+  #makeRoom(nowSeconds: number): void {
+    let fullest: Memory | null = null;
+    for (const [key, memory] of this.#keys) {
+      this.#forgetExpired(memory, nowSeconds);
+      if (memory.tokens.size === 0) this.#keys.delete(key);
+      else if (!fullest || memory.tokens.size > fullest.tokens.size) fullest = memory;
+    }
+    if (this.#size >= this.#limits.total && fullest) this.#forgetOldest(fullest);
+  }
+}
