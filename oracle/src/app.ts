@@ -4,7 +4,6 @@ import { simulatedClock, systemClock, systemRandomness, systemRealClock } from '
 import { readKeyFile } from './adapters/files/key.js';
 import { MetersFile } from './adapters/files/meters.js';
 import { makeMetrics } from './adapters/http/metrics.js';
-import { serve } from './adapters/http/server.js';
 import { influxMigrations } from './adapters/influx/index.js';
 import { Uplink } from './adapters/mqtt/index.js';
 import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
@@ -19,8 +18,9 @@ import { Intake } from './domain/intake.js';
 import type { Ledger } from './domain/ledger.js';
 import { describeSettlement, describeState, GatewayBook } from './domain/state.js';
 import { verdictName } from './domain/verdict.js';
+import { openCertificates, openListeners } from './listeners.js';
 import type { Chain, ChainDeps, Database, Logger, MeterRecord, Migration, Settlements } from './ports.js';
-import { brokerDial, securePeers, serverCertificate } from './secure.js';
+import { brokerDial, securePeers } from './secure.js';
 import { openSeries } from './series.js';
 
 /** Parts that a test may put others around; an application takes none. */
@@ -29,8 +29,10 @@ export interface Parts {
 }
 
 export interface Oracle {
-  /** Where HTTP is served. */
+  /** Where the page is served. */
   readonly port: number;
+  /** Where time and co-signing are served; null where they are not. */
+  readonly servicePort: number | null;
   /** Base58. */
   readonly publicKey: string;
   /** Stores what came, tells what is stored, finishes on chain, closes everything. */
@@ -56,7 +58,7 @@ export async function startOracle(
   const realClock = systemRealClock;
   const randomness = systemRandomness;
   const simulated = config.clock?.simulated;
-  const certificate = serverCertificate(config, path, realClock, logger);
+  const certificates = openCertificates(config, path, realClock, logger);
   const clock = simulated === undefined ? systemClock : simulatedClock(path(simulated), realClock, logger);
 
   const chainModule = config.rpc_url === undefined ? null : await loadChain();
@@ -105,7 +107,7 @@ export async function startOracle(
     chainPending: () => settlements.chainState().pending,
     series: () => series.state(),
     registryAgeMs: () => realClock.now() - registry.asOf.fetchedAtMs,
-    ...(certificate ? { certificateDays: () => certificate.expiryDays } : {}),
+    ...(certificates.days ? { certificateDays: certificates.days } : {}),
   });
 
   const threads = config.verify_threads ?? usualThreads();
@@ -193,56 +195,54 @@ export async function startOracle(
     gateways,
     series: () => series.state(),
   };
-  const server = await serve(
-    config.http.host,
-    config.http.port,
-    {
-      state: () => describeState(stateDeps),
-      settlements: (after, limit) => settlements.after(after, limit).map(describeSettlement),
-      health: () => {
-        const problems = [
-          ...(uplink.isConnected ? [] : [uplink.problem ?? 'no connection to the broker']),
-          ...(intake.failures === 0 ? [] : ['the ledger cannot be written']),
-          ...(registry.asOf.fetchedAtMs > 0 ? [] : ['the registry was not read yet']),
-          ...(certificate?.problem ? [certificate.problem] : []),
-        ];
-        return { ok: problems.length === 0, problems };
-      },
-      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-      cosign: chain.cosign ?? null,
-      time: (nonce) => signTime({ timeMs: realClock.now(), nonce }, signer),
+  const page = {
+    state: () => describeState(stateDeps),
+    settlements: (after: number, limit: number) => settlements.after(after, limit).map(describeSettlement),
+    health: () => {
+      const problems = [
+        ...(uplink.isConnected ? [] : [uplink.problem ?? 'no connection to the broker']),
+        ...(intake.failures === 0 ? [] : ['the ledger cannot be written']),
+        ...(registry.asOf.fetchedAtMs > 0 ? [] : ['the registry was not read yet']),
+        ...certificates.problems(),
+      ];
+      return { ok: problems.length === 0, problems };
     },
-    logger,
-    certificate,
-  ).catch(async (error: unknown) => {
-    await checks.close();
-    database.sqlite.close();
-    throw error;
-  });
+    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+  };
+  const service = {
+    cosign: chain.cosign ?? null,
+    time: (nonce: Uint8Array) => signTime({ timeMs: realClock.now(), nonce }, signer),
+  };
+  const listeners = await openListeners(config, certificates, { page, service }, logger).catch(
+    async (error: unknown) => {
+      await checks.close();
+      database.sqlite.close();
+      throw error;
+    },
+  );
 
   intake.start();
   series.wake();
   uplink.start();
   chain.start();
-  const address = server.address();
-  const port = typeof address === 'object' && address ? address.port : config.http.port;
+  const { port, servicePort } = listeners;
   logger.info(
-    { port, oracle: oracleName, verifier: verifier.name, threads, ledger: toHex(ledger.id) },
+    { port, servicePort, oracle: oracleName, verifier: verifier.name, threads, ledger: toHex(ledger.id) },
     'oracle serves',
   );
 
   return {
     port,
+    servicePort,
     publicKey: oracleName,
     async stop() {
-      certificate?.stop();
+      certificates.stop();
       intake.stop();
       await checks.close();
       acks.stop();
       await chain.stop();
       await uplink.stop();
-      server.close();
-      server.closeAllConnections();
+      listeners.close();
       await series.stop();
       database.sqlite.close();
     },

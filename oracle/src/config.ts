@@ -12,6 +12,18 @@ const tls = z.strictObject({
   min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
 });
 
+const connections = z.number().int().min(1).max(16_384);
+
+/** One address that is listened on, with a budget of its own: what fills one listener leaves the others alone. */
+const listener = {
+  port,
+  tls: tls.optional(),
+  /** Connections at once. */
+  connections: connections.default(256),
+  /** Of them from one address; more where many come through one proxy. */
+  connections_per_address: connections.default(32),
+};
+
 const publicKey = z.string().refine((text) => {
   try {
     return publicKeyFromBase58(text).length === 32;
@@ -43,7 +55,11 @@ const schema = z
       /** The name in the broker's certificate, where it is not the one in `url`. */
       server_name: z.string().min(1).max(253).optional(),
     }),
-    http: z.strictObject({ host: z.string().min(1), port, tls: tls.optional() }),
+    /** For gateways and other oracles: signed time, co-signing. Without it neither is served. */
+    service: z.strictObject({ host: z.string().min(1), ...listener }).optional(),
+    /** For people and collectors: status page, API, health, metrics. */
+    page: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), ...listener }),
+    http: z.undefined('is two listeners now: page (page, API, metrics) and service (time, co-signing)').optional(),
     clock: z
       .strictObject({
         /** File of the simulated clock that drives readings and windows. */
@@ -108,6 +124,9 @@ const schema = z
     if (hasChain === (config.meters_file !== undefined)) {
       context.addIssue({ code: 'custom', path: ['rpc_url'], message: 'give either rpc_url or meters_file' });
     }
+    if (config.peers && !config.service) {
+      context.addIssue({ code: 'custom', path: ['peers'], message: 'ask this oracle too: give service' });
+    }
     if (!hasChain && config.peers) {
       context.addIssue({ code: 'custom', path: ['peers'], message: 'attest together only with rpc_url' });
     }
@@ -125,6 +144,7 @@ function hasNoPassword(url: string): boolean {
 }
 
 export type Config = z.infer<typeof schema>;
+export type ListenerConfig = Config['page'];
 
 /** A configuration that cannot be used; the message is one line, `FILE:LINE: key: what is wrong`. Exit code 2. */
 export class ConfigError extends Error {

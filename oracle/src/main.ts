@@ -1,12 +1,13 @@
 import { dirname, join, resolve } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
+import { BoundedLog, privateFiles } from '@gridtokenx/runtime';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { systemRandomness } from './adapters/clock/index.js';
 import { ensureKeyFile } from './adapters/files/key.js';
 import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
 import { startOracle } from './app.js';
-import { ConfigError, loadConfig } from './config.js';
+import { type Config, ConfigError, loadConfig } from './config.js';
 import { exportEvidence } from './export-evidence.js';
 
 /** Says what is wrong and what to do, and ends with the code for a bad set-up. */
@@ -15,14 +16,16 @@ function giveUp(message: string): never {
   process.exit(2);
 }
 
-function explain(error: unknown, config: { http: { host: string; port: number } }): string {
+function explain(error: unknown, config: Pick<Config, 'page' | 'service'>): string {
   if (error instanceof ConfigError) return error.message;
-  const { code, message } = error as NodeJS.ErrnoException & { errcode?: number };
-  const where = `${config.http.host}:${config.http.port}`;
-  if (code === 'EADDRINUSE') return `HTTP: ${where} is taken; stop what listens there, or choose another http.port`;
+  const { code, message, ...rest } = error as NodeJS.ErrnoException & { errcode?: number; port?: number };
+  const key = config.service && config.service.port === rest.port ? 'service' : 'page';
+  const at = config[key] ?? config.page;
+  const where = `${at.host}:${at.port}`;
+  if (code === 'EADDRINUSE') return `${key}: ${where} is taken; stop what listens there, or choose another ${key}.port`;
   if (code === 'EACCES' && message.includes('listen'))
-    return `HTTP: not allowed to listen on ${where}; choose another port`;
-  if (code === 'EADDRNOTAVAIL') return `HTTP: ${config.http.host} is no address of this machine; correct http.host`;
+    return `${key}: not allowed to listen on ${where}; choose another ${key}.port`;
+  if (code === 'EADDRNOTAVAIL') return `${key}: ${at.host} is no address of this machine; correct ${key}.host`;
   if (code === 'ENOSPC' || message.includes('disk is full'))
     return `data_dir: the disk is full; make room (${message})`;
   return message;
@@ -30,7 +33,7 @@ function explain(error: unknown, config: { http: { host: string; port: number } 
 
 async function run(file: string): Promise<void> {
   const config = orGiveUp(() => loadConfig(file));
-  const logger = pino({ name: 'oracle' });
+  const logger = new BoundedLog(pino({ name: 'oracle' }), (ms, task) => setTimeout(task, ms).unref());
   const oracle = await startOracle(config, dirname(resolve(file)), logger).catch((error: unknown) =>
     giveUp(explain(error, config)),
   );
@@ -39,6 +42,7 @@ async function run(file: string): Promise<void> {
     if (isStopping) return;
     isStopping = true;
     logger.info({ why }, 'oracle stops');
+    logger.flush();
     oracle.stop().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -52,7 +56,7 @@ async function run(file: string): Promise<void> {
   if (process.send) {
     process.on('disconnect', () => stop('parent gone'));
     // The log is written by another thread and may come later than this: whoever waits learns the port from here.
-    process.send({ type: 'ready', port: oracle.port });
+    process.send({ type: 'ready', port: oracle.port, servicePort: oracle.servicePort });
   }
 }
 
@@ -82,6 +86,7 @@ function evidence(file: string, meter: string, out: string): void {
   }
 }
 
+privateFiles();
 const program = new Command('gridtokenx-oracle').description('Verifies signed readings, keeps the ledger, settles');
 program
   .command('run', { isDefault: true })

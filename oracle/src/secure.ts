@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { CertificateFiles, dialTls } from '@gridtokenx/runtime';
-import type { Config } from './config.js';
+import type { Config, ListenerConfig } from './config.js';
 import type { Logger, Peer, RealClock } from './ports.js';
 
 const CONNECT_MS = 10_000;
@@ -41,9 +41,9 @@ function dialTo(to: Trusted, usualPort: number, timeoutMs: number, path: (name: 
   return () => dialTls(target, timeoutMs);
 }
 
-/** The certificate that HTTP is served with, watched for renewals. Throws `CertificateError`. */
+/** The certificate that a listener shows, watched for renewals. Throws `CertificateError`. */
 export function serverCertificate(
-  { http: { tls } }: Config,
+  tls: ListenerConfig['tls'],
   path: (name: string) => string,
   realClock: RealClock,
   logger: Logger,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, hasOpenssl } from '../../../deploy/tls/certificates.js';
 import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
-import { serve } from '../../src/adapters/http/server.js';
+import { serveService } from '../../src/adapters/http/server.js';
 import { securePeers } from '../../src/secure.js';
 
 const mayRun = hasOpenssl() || process.env.CI === 'true';
@@ -41,14 +41,18 @@ async function start(isSecure = true): Promise<number> {
     minVersion: 'TLSv1.3' as const,
   };
   const served = {
-    ...{ state: () => ({}), settlements: () => [], health: () => ({ ok: true, problems: [] }) },
-    ...{ metrics: async () => ({ contentType: '', text: '' }), time: () => new Uint8Array() },
+    time: () => new Uint8Array(),
     cosign: async (asked: Uint8Array) => {
       heard.push(asked);
       return { status: 409, body: { refused: 'held' } };
     },
   };
-  server = await serve('127.0.0.1', 0, served, quiet, isSecure ? { material, onRenewed: () => {} } : undefined);
+  server = await serveService(
+    { host: '127.0.0.1', port: 0 },
+    served,
+    quiet,
+    isSecure ? { material, onRenewed: () => {} } : undefined,
+  );
   return (server.address() as AddressInfo).port;
 }
 

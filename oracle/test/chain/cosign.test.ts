@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CosignGuard } from '../../src/adapters/chain/cosign/guard.js';
 import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
 import { chainMigrations } from '../../src/adapters/chain/schema.js';
-import { serve } from '../../src/adapters/http/server.js';
+import { serveService } from '../../src/adapters/http/server.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { implausible, statementAt, Turns } from '../../src/domain/settlement/cosign.js';
 import { totalsOf } from '../../src/domain/settlement/plan.js';
@@ -300,16 +300,14 @@ describe('the capacity of a zone', () => {
 
 describe('over HTTP', () => {
   const quiet = { info() {}, warn() {}, error() {} };
-  const base = { state: () => ({}), settlements: () => [], health: () => ({ ok: true, problems: [] }) };
-  const rest = { metrics: async () => ({ contentType: 'text/plain', text: '' }), time: () => new Uint8Array() };
   const got: Uint8Array[] = [];
   const answer = async (body: Uint8Array) => {
     got.push(body);
     return { status: 409, body: { refused: 'held' } };
   };
-  const servers: Awaited<ReturnType<typeof serve>>[] = [];
+  const servers: Awaited<ReturnType<typeof serveService>>[] = [];
   const open = async (cosign: typeof answer | null) => {
-    const server = await serve('127.0.0.1', 0, { ...base, ...rest, cosign }, quiet);
+    const server = await serveService({ host: '127.0.0.1', port: 0 }, { time: () => new Uint8Array(), cosign }, quiet);
     servers.push(server);
     const address = server.address();
     return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
@@ -333,7 +331,7 @@ describe('over HTTP', () => {
 
   it('is not there for an oracle that attests alone, and a peer that is away is an error', async () => {
     const url = await open(null);
-    expect((await fetch(`${url}/cosign`, { method: 'POST', body: 'x' })).status).toBe(405);
+    expect((await fetch(`${url}/cosign`, { method: 'POST', body: 'x' })).status).toBe(404);
     await expect(askOverHttp({ oracle: '', attestor: '', url: 'http://127.0.0.1:1' }, fromHex('00'))).rejects.toThrow();
   });
 });

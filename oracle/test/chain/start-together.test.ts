@@ -6,7 +6,7 @@ import { afterEach, expect, it } from 'vitest';
 import { freePort } from '../../../runtime/test/free-port.js';
 import { chainMigrations, startSettlement } from '../../src/adapters/chain/index.js';
 import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
-import { serve } from '../../src/adapters/http/server.js';
+import { serveService } from '../../src/adapters/http/server.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
@@ -51,9 +51,8 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
     ...{ ...common, ledger, registry, verifier, networkId: rig.networkId },
     ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
   });
-  const base = { state: () => ({}), settlements: () => [], health: () => ({ ok: true, problems: [] }) };
-  const rest = { metrics: async () => ({ contentType: '', text: '' }), time: () => new Uint8Array() };
-  const server = await serve('127.0.0.1', port, { ...base, ...rest, cosign: chain.cosign ?? null }, quiet);
+  const served = { time: () => new Uint8Array(), cosign: chain.cosign ?? null };
+  const server = await serveService({ host: '127.0.0.1', port }, served, quiet);
   await registry.refresh();
   chain.start();
   let isStopped = false;

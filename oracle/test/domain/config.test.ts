@@ -10,7 +10,7 @@ attestor_key_file: keys/attestor.json
 broker:
   url: mqtt://127.0.0.1:1883
   name: gridtokenx-dev
-http: { host: 127.0.0.1, port: 8080 }
+page: { port: 8080 }
 `;
 
 const KEY = 'SysvarC1ock11111111111111111111111111111111';
@@ -30,6 +30,7 @@ describe('configuration', () => {
   it('is taken as YAML and as JSON, with defaults only where they are harmless', () => {
     const config = parseConfig(`${GOOD.replace('0102030405060708', '"0102030405060708"')}attest: {}\n`, 'o.yaml');
     expect(config.attest).toEqual({ grace_ms: 3_000, commitment: 'confirmed' });
+    expect(config.page).toMatchObject({ host: '127.0.0.1', connections: 256, connections_per_address: 32 });
     expect(parseConfig(JSON.stringify({ ...config }), 'o.json')).toEqual(config);
   });
 
@@ -44,7 +45,7 @@ describe('configuration', () => {
       'o.yaml:10: broker.nmae: unknown key',
     ],
     ['a missing key', quoted(GOOD.replace('data_dir: data\n', '')), 'o.yaml:2: data_dir: '],
-    ['a port out of range', quoted(GOOD.replace('8080', '80800')), 'o.yaml:10: http.port: '],
+    ['a port out of range', quoted(GOOD.replace('8080', '80800')), 'o.yaml:10: page.port: '],
     [
       'another protocol',
       quoted(GOOD.replace('mqtt://', 'http://')),
@@ -68,7 +69,7 @@ describe('configuration', () => {
     [
       'a certificate without its key',
       quoted(GOOD.replace('port: 8080 }', 'port: 8080, tls: { cert_file: c.pem } }')),
-      'o.yaml:10: http.tls.key_file: ',
+      'o.yaml:10: page.tls.key_file: ',
     ],
     [
       'a chain without attestor',
@@ -99,6 +100,16 @@ describe('configuration', () => {
       'more signatures than there are oracles',
       quoted(`${GOOD}threshold: 2\n`),
       'o.yaml:11: threshold: is more than this oracle and its peers',
+    ],
+    [
+      'peers that cannot ask this one',
+      quoted(`${GOOD}peers:\n  - { oracle: ${KEY}, attestor: ${KEY}, url: "http://10.0.0.2" }\n`),
+      'o.yaml:12: peers: ask this oracle too: give service',
+    ],
+    [
+      'the listener of before',
+      quoted(`${GOOD}http: { host: 127.0.0.1, port: 1 }\n`),
+      'o.yaml:11: http: is two listeners now: page',
     ],
     ['text that is no YAML', 'network_id: [', 'o.yaml:1: '],
     ['nothing', '', 'o.yaml:1: network_id: '],

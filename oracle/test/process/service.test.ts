@@ -26,6 +26,7 @@ let folder: ReturnType<typeof oracleFolder>;
 let gateway: TestGateway;
 let oracle: Running;
 let base = '';
+let service = '';
 const log = new LogBuilder(meter, signerOf(1)).honest(2);
 
 beforeAll(async () => {
@@ -37,6 +38,7 @@ beforeAll(async () => {
   oracle = await startProcess(MAIN, ['run', '--config', folder.file]);
   await gateway.oracleOnline(1);
   base = `http://127.0.0.1:${oracle.port}`;
+  service = `http://127.0.0.1:${oracle.servicePort}`;
 });
 afterAll(async () => {
   oracle.child.kill('SIGKILL');
@@ -96,15 +98,20 @@ describe('the oracle as a service', () => {
 
   it('answers with signed time for a nonce, and with nothing else at /time', async () => {
     const nonce = new Uint8Array(16).fill(5);
-    const answer = await fetch(`${base}/time`, { method: 'POST', body: nonce });
+    const answer = await fetch(`${service}/time`, { method: 'POST', body: nonce });
     expect(answer.headers.get('content-type')).toBe('application/cose');
     const bytes = new Uint8Array(await answer.arrayBuffer());
     expect(Math.abs(openTime(bytes, ORACLE_KEY, nonce, verifier) - Date.now())).toBeLessThan(60_000);
     expect(() => openTime(bytes, ORACLE_KEY, new Uint8Array(16), verifier)).toThrow();
     for (const body of [new Uint8Array(15), new Uint8Array(17), new Uint8Array(70_000)]) {
-      expect((await fetch(`${base}/time`, { method: 'POST', body })).status).toBe(400);
+      expect((await fetch(`${service}/time`, { method: 'POST', body })).status).toBe(400);
     }
-    expect((await fetch(`${base}/time`)).status).toBe(405);
+    expect((await fetch(`${service}/time`)).status).toBe(405);
+    // Each listener serves its own and nothing of the other's.
+    expect((await fetch(`${base}/time`, { method: 'POST', body: nonce })).status).toBe(405);
+    for (const path of ['/', '/healthz', '/metrics', '/api/v1/state']) {
+      expect((await fetch(`${service}${path}`)).status).toBe(404);
+    }
   });
 
   it('serves health, metrics and the page; refuses the rest', async () => {
@@ -128,12 +135,12 @@ describe('the oracle as a service', () => {
     await new Promise<void>((resolve) => blocker.listen(0, '127.0.0.1', resolve));
     const address = blocker.address();
     const port = typeof address === 'object' && address ? address.port : 0;
-    const other = oracleFolder([meter], broker.url, { http: { host: '127.0.0.1', port } });
+    const other = oracleFolder([meter], broker.url, { page: { host: '127.0.0.1', port } });
     try {
       const taken = await runToEnd(['run', '--config', other.file]);
       expect(taken).toEqual({
         code: 2,
-        output: `HTTP: 127.0.0.1:${port} is taken; stop what listens there, or choose another http.port\n`,
+        output: `page: 127.0.0.1:${port} is taken; stop what listens there, or choose another page.port\n`,
       });
       const config = JSON.parse(readFileSync(other.file, 'utf8'));
       writeFileSync(other.file, JSON.stringify({ ...config, key_file: 'none' }));

@@ -51,7 +51,8 @@ beforeAll(async () => {
   const url = `mqtts://127.0.0.1:${(broker.address() as AddressInfo).port}`;
   config = oracleFolder([meterOf(1)], url, {
     broker: { url, name: 'test', ca_file: join(folder, 'trusted.pem') },
-    http: { host: '127.0.0.1', port: 0, tls: { cert_file: page.cert, key_file: page.key } },
+    page: { host: '127.0.0.1', port: 0, tls: { cert_file: page.cert, key_file: page.key } },
+    service: { host: '127.0.0.1', port: 0, tls: { cert_file: page.cert, key_file: page.key } },
   });
   copyFileSync(stranger.cert, join(folder, 'trusted.pem'));
 });
@@ -117,7 +118,9 @@ describe.skipIf(!mayRun)('an oracle over TLS', () => {
   it('serves signed time and its state over TLS 1.3, and nothing over TLS 1.2', async () => {
     const nonce = new Uint8Array(16).fill(5);
     const answer = await new Promise<Buffer>((resolve, reject) => {
-      const sent = request({ ...options('/time'), method: 'POST' }, (response) => response.once('data', resolve));
+      const sent = request({ ...options('/time'), port: oracle?.servicePort, method: 'POST' }, (response) =>
+        response.once('data', resolve),
+      );
       sent.on('error', reject).end(nonce);
     });
     expect(Math.abs(openTime(new Uint8Array(answer), ORACLE_KEY, nonce, verifier) - Date.now())).toBeLessThan(60_000);

@@ -42,7 +42,8 @@ export function oracleFolder(meters: readonly MeterRecord[], brokerUrl: string, 
     key_file: 'key',
     meters_file: 'meters.json',
     broker: { url: brokerUrl, name: 'test' },
-    http: { host: '127.0.0.1', port: 0 },
+    page: { host: '127.0.0.1', port: 0 },
+    service: { host: '127.0.0.1', port: 0 },
     ...changes,
   };
   writeFileSync(file, JSON.stringify(config, null, 2));
@@ -74,8 +75,10 @@ function fileEntry(meter: MeterRecord) {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Where it serves HTTP; `NaN` where it does not say. */
+  /** Where it serves its page; `NaN` where it does not say. */
   readonly port: number;
+  /** Where it serves time and co-signing. */
+  readonly servicePort: number;
   /** What it wrote so far. It may be ready, and answer, before its log is written: poll for lines. */
   readonly output: () => string;
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
@@ -97,13 +100,14 @@ export async function startProcess(script: string, args: readonly string[]): Pro
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once('exit', (code, signal) => void written.then(() => resolve({ code, signal })));
   });
-  const ready = await new Promise<{ port?: number }>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as { port?: number }));
+  const ready = await new Promise<{ port?: number; servicePort?: number }>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as { port?: number; servicePort?: number }));
     void exited.then(({ code }) => reject(new Error(`ended with ${code}: ${output}`)));
   });
   return {
     child,
     port: ready.port ?? Number.NaN,
+    servicePort: ready.servicePort ?? Number.NaN,
     output: () => output,
     exited,
     kill(signal) {

@@ -143,7 +143,7 @@ async function oracleConfig(folder: string, brokerPort: number, network: string,
     key_file: 'key',
     meters_file: 'meters.json',
     broker: { url: `mqtt://127.0.0.1:${brokerPort}`, name: 'bench' },
-    http: { host: '127.0.0.1', port: await freePort() },
+    page: { port: await freePort() },
   };
   const file = join(folder, 'oracle.json');
   writeFileSync(file, JSON.stringify(config));

@@ -71,7 +71,7 @@ export function writeGatewayConfig(home: Home, owner: string, context: GatewayCo
     network_id: context.networkId,
     data_dir: paths.gatewayData(home.folder),
     broker: { url: `mqtt://${HOST}:${ports.mqtt}`, name: BROKER_NAME },
-    oracles: [{ key: context.oracleKey, url: `http://${HOST}:${ports.page}` }],
+    oracles: [{ key: context.oracleKey, url: `http://${HOST}:${ports.service}` }],
     ack_threshold: 1,
     clock: { simulated: paths.clock },
     boundary_lead_seconds: Math.round(boundaryLeadMs(context.speed) / 1000),

@@ -17,6 +17,7 @@ export function portsFrom(base: number) {
     brokerHttp: base + 4,
     chainHttp: base + 5,
     metersHttp: base + 6,
+    service: base + 7,
     gatewayHttp: (home: number) => base + 10 + home,
     meter: (home: number) => base + 10 + MAX_HOMES + home,
   };
@@ -57,6 +58,7 @@ export async function checkPorts(ports: Ports, homes: number): Promise<void> {
     ['the broker metrics', ports.brokerHttp],
     ['the chain control', ports.chainHttp],
     ['the meter simulator', ports.metersHttp],
+    ['the oracle service', ports.service],
   ];
   for (let home = 0; home < homes; home++) {
     wanted.push([`gateway ${home + 1}`, ports.gatewayHttp(home)], [`meter ${home + 1}`, ports.meter(home)]);

@@ -210,7 +210,8 @@ export class Session {
       key_file: this.paths.oracleKey,
       attestor_key_file: this.paths.key('attestor'),
       broker: { url: this.mqttUrl, name: BROKER_NAME },
-      http: { host: HOST, port: this.ports.page },
+      page: { host: HOST, port: this.ports.page },
+      service: { host: HOST, port: this.ports.service },
       clock: { simulated: this.paths.clock, utc_offset_minutes: this.plan.offsetMinutes },
       chain: { snapshot_url: `http://${HOST}:${this.ports.chainHttp}/snapshot` },
     });
@@ -291,7 +292,9 @@ export class Session {
       `  metrics      ${this.pageUrl}/metrics (oracle), http://${HOST}:${this.ports.brokerHttp}/metrics (broker), ` +
         `http://${HOST}:${this.ports.gatewayHttp(0)}/metrics (gateway 1)`,
       `  chain RPC    ${this.rpcUrl} (WebSocket ws://${HOST}:${this.ports.webSocket})`,
+      '               for trials only: any program on this machine may set accounts and time of this chain',
       `  MQTT         ${this.mqttUrl}`,
+      `  oracle       http://${HOST}:${this.ports.service} (signed time, co-signing)`,
       `  programs     ${Object.entries(programIds)
         .map(([name, id]) => `${name} ${id.toBase58()}`)
         .slice(0, 3)

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { boundedHttpServer, listening } from '@gridtokenx/runtime';
 import type { ServerCertificate } from '../../ports.js';
 
-const HANDSHAKE_MS = 10_000;
+/** The installer's phone, and a collector of metrics. */
+const LIMITS = { connections: 50, perAddress: 16 };
 
 export interface HttpViews {
   /** What `GET /api/v1/status` shows. */
@@ -16,7 +17,7 @@ export interface HttpViews {
  * Status page for the installer's phone, JSON, health and metrics; read only; over TLS when there is a certificate.
  * Rejects with the system's error when the address is taken.
  */
-export function serveHttp(
+export async function serveHttp(
   address: { host: string; port: number },
   views: HttpViews,
   certificate?: ServerCertificate,
@@ -27,20 +28,8 @@ export function serveHttp(
       response.end();
     });
   };
-  const server = certificate ? tlsServer(certificate, handle) : createServer(handle);
-  server.requestTimeout = 10_000;
-  server.maxConnections = 50;
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(address, () => resolve(server));
-  });
-}
-
-type Handle = (request: IncomingMessage, response: ServerResponse) => void;
-
-function tlsServer(certificate: ServerCertificate, handle: Handle): Server {
-  const server = createTlsServer({ ...certificate.material, handshakeTimeout: HANDSHAKE_MS }, handle);
-  certificate.onRenewed((material) => server.setSecureContext(material));
+  const server = boundedHttpServer({ handle, limits: LIMITS, certificate });
+  await listening(server, address);
   return server;
 }
 

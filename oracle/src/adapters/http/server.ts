@@ -1,26 +1,41 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { boundedHttpServer, listening, type RequestRate } from '@gridtokenx/runtime';
 import type { Logger } from '../../ports.js';
 
-/** What the server shows; every function may throw, which is answered with 503. */
-export interface Served {
+/** What the page's listener shows; every function may throw, which is answered with 503. */
+export interface PageServed {
   readonly state: () => unknown;
   readonly settlements: (after: number, limit: number) => unknown;
   readonly health: () => { ok: boolean; problems: readonly string[] };
   readonly metrics: () => Promise<{ contentType: string; text: string }>;
+}
+
+/** What gateways and other oracles are served; every function may throw, which is answered with 503. */
+export interface ServiceServed {
   /** Signed time for a nonce of 16 bytes. */
   readonly time: (nonce: Uint8Array) => Uint8Array;
   /** Answers another oracle; null where there is none. */
   readonly cosign: ((body: Uint8Array) => Promise<{ status: number; body: unknown }>) | null;
 }
 
+/** Where a listener listens, and how many connections it takes. */
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  readonly connections?: number;
+  readonly connections_per_address?: number;
+}
+
 const NONCE_BYTES = 16;
 /** As much as any control message may have. */
 const MAX_COSIGN_BYTES = 65_536;
-const HANDSHAKE_MS = 10_000;
-const MOST_SETTLEMENTS = 1_000;
+const MAX_SETTLEMENTS = 1_000;
+const MAX_CONNECTIONS = 256;
+const MAX_CONNECTIONS_PER_ADDRESS = 32;
+/** A signature takes 50 µs: one address that asks without end takes 1 % of a core. A gateway asks every ten minutes. */
+const SERVICE_RATE: RequestRate = { perSecond: 200, burst: 400 };
 const page = readFileSync(new URL('./page/index.html', import.meta.url), 'utf8');
 const script = /<script>([\s\S]*?)<\/script>/.exec(page)?.[1] ?? '';
 const scriptHash = createHash('sha256').update(script).digest('base64');
@@ -44,53 +59,57 @@ export interface ServerCertificate {
   onRenewed(listener: (material: TlsMaterial) => void): void;
 }
 
-/**
- * Serves API, status page, metrics and signed time, over TLS when there is a certificate. Rejects when the address
- * cannot be used.
- */
-export async function serve(
-  host: string,
-  port: number,
-  served: Served,
+/** Serves status page, API, health and metrics. Rejects when the address cannot be used. */
+export function servePage(at: Listener, served: PageServed, logger: Logger, certificate?: ServerCertificate) {
+  return serve(at, (request, response) => pageRoute(request, response, served), logger, certificate);
+}
+
+/** Serves signed time and co-signing. Rejects when the address cannot be used. */
+export function serveService(at: Listener, served: ServiceServed, logger: Logger, certificate?: ServerCertificate) {
+  return serve(at, (request, response) => serviceRoute(request, response, served), logger, certificate, SERVICE_RATE);
+}
+
+async function serve(
+  at: Listener,
+  route: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
   logger: Logger,
   certificate?: ServerCertificate,
+  rate?: RequestRate,
 ): Promise<Server> {
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    route(request, response, served).catch((error: unknown) => {
-      logger.warn({ err: error, path: request.url }, 'a request could not be answered');
+    route(request, response).catch((error: unknown) => {
+      // Whoever goes away in the middle needs no answer, and is nothing to tell.
+      if (request.destroyed && !request.complete) return;
+      logger.warn({ err: error, path: request.url?.slice(0, 100) }, 'a request could not be answered');
       if (!response.headersSent) json(response, 503, { error: 'not available: see the log' });
       else response.destroy();
     });
   };
-  const server = certificate ? tlsServer(certificate, handle) : createServer(handle);
-  server.requestTimeout = 10_000;
-  server.headersTimeout = 5_000;
-  server.maxConnections = 256;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
+  const limits = {
+    connections: at.connections ?? MAX_CONNECTIONS,
+    perAddress: at.connections_per_address ?? MAX_CONNECTIONS_PER_ADDRESS,
+  };
+  const server = boundedHttpServer({ handle, limits, rate, certificate });
+  await listening(server, at);
   return server;
 }
 
-function tlsServer(
-  certificate: ServerCertificate,
-  handle: (request: IncomingMessage, response: ServerResponse) => void,
-): Server {
-  const server = createTlsServer({ ...certificate.material, handshakeTimeout: HANDSHAKE_MS }, handle);
-  certificate.onRenewed((material) => server.setSecureContext(material));
-  return server;
+/** The address that was asked for; null for one that is none. */
+function urlOf(request: IncomingMessage): URL | null {
+  return URL.parse(request.url ?? '/', 'http://localhost');
 }
 
-async function route(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  if (url.pathname === '/time') return signedTime(request, response, served);
-  if (url.pathname === '/cosign' && served.cosign) return cosigned(request, response, served.cosign);
+async function serviceRoute(request: IncomingMessage, response: ServerResponse, served: ServiceServed): Promise<void> {
+  const path = urlOf(request)?.pathname;
+  if (path === '/time') return signedTime(request, response, served);
+  if (path === '/cosign' && served.cosign) return cosigned(request, response, served.cosign);
+  json(response, 404, { error: 'nothing here' });
+}
+
+async function pageRoute(request: IncomingMessage, response: ServerResponse, served: PageServed): Promise<void> {
+  const url = urlOf(request);
   if (request.method !== 'GET' && request.method !== 'HEAD') return json(response, 405, { error: 'only GET' });
-  switch (url.pathname) {
+  switch (url?.pathname) {
     case '/':
       response.writeHead(200, PAGE_HEADERS).end(page);
       return;
@@ -106,16 +125,16 @@ async function route(request: IncomingMessage, response: ServerResponse, served:
     case '/api/v1/state':
       return json(response, 200, served.state());
     case '/api/v1/settlements': {
-      const after = Number(url.searchParams.get('after') ?? '0');
+      const after = Number(url?.searchParams.get('after') ?? '0');
       if (!Number.isSafeInteger(after) || after < 0) return json(response, 400, { error: 'after is not an id' });
-      return json(response, 200, served.settlements(after, MOST_SETTLEMENTS));
+      return json(response, 200, served.settlements(after, MAX_SETTLEMENTS));
     }
     default:
       return json(response, 404, { error: 'nothing here' });
   }
 }
 
-async function signedTime(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
+async function signedTime(request: IncomingMessage, response: ServerResponse, served: ServiceServed): Promise<void> {
   if (request.method !== 'POST') return json(response, 405, { error: 'only POST' });
   const nonce = await bodyOf(request, NONCE_BYTES);
   if (nonce?.length !== NONCE_BYTES) {
@@ -128,7 +147,7 @@ async function signedTime(request: IncomingMessage, response: ServerResponse, se
 async function cosigned(
   request: IncomingMessage,
   response: ServerResponse,
-  answer: NonNullable<Served['cosign']>,
+  answer: NonNullable<ServiceServed['cosign']>,
 ): Promise<void> {
   if (request.method !== 'POST') return json(response, 405, { error: 'only POST' });
   const body = await bodyOf(request, MAX_COSIGN_BYTES);

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makePrivate } from '@gridtokenx/runtime';
 import type { Database, Migration } from '../../ports.js';
 
 /**
@@ -10,6 +11,7 @@ import type { Database, Migration } from '../../ports.js';
  */
 export function openDatabase(path: string, migrations: readonly Migration[]): Database {
   mkdirSync(dirname(path), { recursive: true });
+  for (const suffix of ['', '-wal', '-shm']) makePrivate(`${path}${suffix}`);
   const sqlite = new DatabaseSync(path);
   sqlite.exec(
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000',

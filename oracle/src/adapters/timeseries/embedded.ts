@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Role } from '@gridtokenx/protocol';
+import { makePrivate } from '@gridtokenx/runtime';
 import type { SeriesPoint, TimeSeries } from '../../ports.js';
 
 // Keyed (time, meter): rows arrive in time order, so they are appended; the other way round was 13 times slower.
@@ -24,6 +25,7 @@ export class EmbeddedTimeSeries implements TimeSeries {
 
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true });
+    for (const suffix of ['', '-wal', '-shm']) makePrivate(`${path}${suffix}`);
     this.#sqlite = new DatabaseSync(path);
     this.#sqlite.exec(SCHEMA);
     this.#addVerified();
