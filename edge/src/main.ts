@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { privateFiles } from '@gridtokenx/runtime';
 import { Command, InvalidArgumentError } from 'commander';
 import { KeyError } from './adapters/keys/key-store.js';
 import { enrol, frames, init, status } from './commands.js';
@@ -13,6 +14,7 @@ const STOP_MS = 10_000;
 /** Exit code of `doctor` when something is wrong. */
 const UNWELL = 3;
 
+privateFiles();
 const program = new Command('gridtokenx-gateway')
   .description('reads meters, signs, spools, publishes')
   .version(VERSION);

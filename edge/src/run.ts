@@ -8,7 +8,7 @@ import {
   type Statement,
   type Verifier,
 } from '@gridtokenx/protocol';
-import type { PeerJudge } from '@gridtokenx/runtime';
+import { BoundedLog, type PeerJudge } from '@gridtokenx/runtime';
 import { pino } from 'pino';
 import { askOracleTime } from './adapters/clock/oracle-time.js';
 import { realTime } from './adapters/clock/real-time.js';
@@ -56,7 +56,8 @@ const TIME_RETRY_MS = 5_000;
 
 /** Wires the adapters to the domain and runs until aborted. Throws `StartError` when it cannot start. */
 export async function run(config: GatewayConfig, signal: AbortSignal, ready: () => void): Promise<void> {
-  const log: Logger = pino({ name: `gateway ${config.name}` });
+  const log = new BoundedLog(pino({ name: `gateway ${config.name}` }), (ms, task) => setTimeout(task, ms).unref());
+  signal.addEventListener('abort', () => log.flush(), { once: true });
   await takeDirectory(config);
   const verifier = provedVerifier();
   const clock = readingClock(config, realTime);

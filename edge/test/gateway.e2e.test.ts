@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { decodePayload, fromHex, Kind, parseSign1, Quality, windowOf } from '@gridtokenx/protocol';
 import { expectedTotals, loadProfiles } from '@gridtokenx/simulators';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { readableByOthers } from '../../runtime/test/readable-by-others.js';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { readFrames } from '../src/adapters/frames/ring.js';
 import { Home } from './support/home.js';
@@ -54,6 +55,7 @@ describe.each(['tcp', 'rtu-over-tcp'] as const)('a home over %s', (transport) =>
     expect(reusedSeqs(home.oracle?.seen ?? [])).toEqual([]);
     await until('all acknowledged', async () => ((await home.status()).spool as { depth: number }).depth <= 2);
     expect((await home.status()).problems).toEqual([]);
+    expect(readableByOthers(join(home.dir, 'data'))).toEqual([]);
     expect(await home.gateway?.kill('SIGTERM')).toBe(0);
     // What the meter said is on the disk, and holds what was signed last.
     const { frames, damaged } = await readFrames(nodeDisk, join(home.dir, 'data', 'frames'));

@@ -1,8 +1,11 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
+/** What a start writes tells of homes: nobody else on the machine reads it. */
+const PRIVATE = 0o600;
+
 /** Writes `text` so that after a power cut either the old or the new file is there, whole. */
-export function writeFileDurably(path: string, text: string, mode = 0o644): void {
+export function writeFileDurably(path: string, text: string, mode = PRIVATE): void {
   const temporary = `${path}.tmp`;
   const file = openSync(temporary, 'w', mode);
   try {
@@ -31,7 +34,7 @@ export function readJson<T>(path: string): T | null {
 }
 
 /** Writes a value as JSON, durably, making the folder when it is missing. */
-export function writeJson(path: string, value: unknown, mode = 0o644): void {
+export function writeJson(path: string, value: unknown, mode = PRIVATE): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileDurably(path, `${JSON.stringify(value, null, 1)}\n`, mode);
 }

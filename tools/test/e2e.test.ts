@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defaultProfilesPath, loadProfiles } from '@gridtokenx/simulators';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readableByOthers } from '../../runtime/test/readable-by-others.js';
 import { outsiderCheck } from '../src/checks/outsider.js';
 import { checkReport } from '../src/checks/report.js';
 import type { Report } from '../src/start/report.js';
@@ -62,6 +63,9 @@ describe('npm start, from the register to the token', { timeout: 400_000 }, () =
     const outsider = await outsiderCheck(report.rpc);
     expect(outsider.findings).toEqual([]);
     expect(outsider.ok).toBe(true);
+    // Ledger, time series, spools, snapshot, keys, logs: nothing is anybody else's.
+    expect(readableByOthers(data)).toEqual([]);
+    expect(run.text()).toMatch(/for trials only: any program on this machine/);
     const page = await fetch(`http://127.0.0.1:${BASE}/`);
     expect(await page.text()).toContain('GridTokenX');
     const second = new StartProcess(['--data', data, '--ports', String(BASE), '--windows', '6']);

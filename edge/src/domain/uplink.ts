@@ -100,7 +100,7 @@ export class Uplink {
         this.#problem = `no connection to the broker: ${error instanceof Error ? error.message : String(error)}`;
       }
       const waitMs = backoff.next();
-      log.warn({ waitMs }, this.#problem);
+      log.warn({ waitMs, problem: this.#problem }, 'no session with the broker: trying again');
       await pause(real, waitMs, signal);
     }
   }

@@ -153,7 +153,11 @@ async function run(options: StartOptions): Promise<number> {
   return code;
 }
 
+/** Rights that nothing of a start ever gets, the files of the processes it starts included. */
+const PRIVATE_UMASK = 0o077;
+
 async function main(): Promise<void> {
+  process.umask(PRIVATE_UMASK);
   let data = '';
   try {
     const options = parseOptions(process.argv.slice(2));

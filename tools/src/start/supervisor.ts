@@ -1,6 +1,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LOG_LOOK_MS, rotateAll } from './log-files.js';
 import { UserError } from './user-error.js';
 
 /** One process of the system. */
@@ -22,7 +23,7 @@ interface Child {
   startedAtMs: number;
 }
 
-/** Starts processes, starts them again when they die, stops them in order. Their output goes to files in `logs`. */
+/** Starts processes, starts them again when they die, stops them in order. Their output goes to files in `logs`, of bounded size. */
 export class Supervisor {
   readonly #logs: string;
   readonly #say: (line: string) => void;
@@ -32,6 +33,7 @@ export class Supervisor {
     this.#logs = logs;
     this.#say = say;
     mkdirSync(logs, { recursive: true });
+    setInterval(() => rotateAll(logs), LOG_LOOK_MS).unref();
   }
 
   /** Process ids by name, for people and for tests that kill. */
@@ -75,6 +77,7 @@ export class Supervisor {
 
   #launch(child: Child, first: { onReady: () => void; onExit: (how: string) => void } | null): void {
     const { spec } = child;
+    rotateAll(this.#logs);
     const log = openSync(join(this.#logs, `${spec.name}.log`), 'a');
     // A group of its own: a Ctrl-C in the terminal must reach us alone, so that we stop the others in order. When we
     // die, their channel to us closes and they stop by themselves.
