@@ -124,6 +124,14 @@ describe('subscriptions', () => {
     expect(sizes().subscriptions).toBe(16);
   });
 
+  it('control: the table of filters grows where its numbers are large', async () => {
+    await start({ subscriptions: 100_000, filtersPerMinute: 100_000 });
+    const client = await connect(rig, optionsFor(operator));
+    const zones = Array.from({ length: 1_000 }, (_, zone) => `gtx/v1/live/${zone}/+`);
+    await client.subscribeAsync(zones, { qos: 0 });
+    expect(sizes().subscriptions).toBe(1_000);
+  });
+
   it('ends a session that subscribes again and again', async () => {
     await start({ filtersPerMinute: 40 });
     const socket = await raw();
@@ -176,6 +184,12 @@ describe('before sign-in', () => {
     for (let i = 0; i < 100; i++) await raw(false);
     await client.publishAsync(reading, 'x', { qos: 1 });
     expect(sizes().sessions).toBe(1);
+  });
+
+  it('control: silent connections pile up where their numbers are large', async () => {
+    await start({ pendingConnections: 10_000, pendingPerAddress: 10_000 });
+    for (let i = 0; i < 300; i++) await raw(false);
+    expect(sizes().pending).toBe(300);
   });
 });
 

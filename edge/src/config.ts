@@ -16,7 +16,7 @@ const key = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
-const httpUrl = z.url({ protocol: /^https?$/, error: 'expected a URL such as http://127.0.0.1:18800' });
+const httpUrl = z.url({ protocol: /^https?$/, error: 'expected a URL such as http://127.0.0.1:18807' });
 const path = z.string().min(1);
 /** What a server shows: PEM files, looked at again while it runs. */
 const tls = z.strictObject({

@@ -92,6 +92,11 @@ export class ConnectionTable<S extends HeldSocket> {
   }
 }
 
+/** True for this machine's own address: behind a proxy everybody comes from there. */
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === addressOf('::1');
+}
+
 /** The part of an address that one party has for itself: an IPv6 site holds 2^64 addresses. */
 export function addressOf(remote: string | undefined): string {
   if (remote === undefined) return '';

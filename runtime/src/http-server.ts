@@ -35,6 +35,8 @@ export const HTTP_TIMES: HttpTimes = {
 export interface RequestRate {
   readonly perSecond: number;
   readonly burst: number;
+  /** Addresses that many may share. */
+  readonly isExempt?: (address: string) => boolean;
 }
 
 export interface BoundedServer {
@@ -79,7 +81,8 @@ export function boundedHttpServer(options: BoundedServer): Server {
     // From here, and not from the request's end: a body has its own deadline, which is sooner.
     const timer = setTimeout(() => request.socket.destroy(), times.requestMs + times.answerMs);
     response.once('close', () => clearTimeout(timer));
-    if (rates?.take(addressOf(request.socket.remoteAddress)) !== false) handle(request, response);
+    const address = addressOf(request.socket.remoteAddress);
+    if (!rates || rate?.isExempt?.(address) || rates.take(address)) handle(request, response);
     else response.writeHead(429, { connection: 'close', 'retry-after': '1' }).end();
   };
   const settings = {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
-import { addressOf, ConnectionTable, type TurnedAway } from '../src/connections.js';
+import { addressOf, ConnectionTable, isLoopback, type TurnedAway } from '../src/connections.js';
 import { Rates } from '../src/rates.js';
 
 class Fake extends EventEmitter {
@@ -62,6 +62,9 @@ test('an IPv6 site counts as one address', () => {
   expect(addressOf('2001:db8::9')).toBe('2001:db8:0:0::/64');
   expect(addressOf('::1')).toBe('0:0:0:0::/64');
   expect(addressOf('fe80::1%eth0')).toBe('fe80:0:0:0::/64');
+  const own = ['127.0.0.1', '127.9.9.9', '::ffff:127.0.0.1', '::1'];
+  expect(own.map((address) => isLoopback(addressOf(address)))).toEqual([true, true, true, true]);
+  expect(['10.0.0.1', '2001:db8::1'].map((address) => isLoopback(addressOf(address)))).toEqual([false, false]);
 });
 
 test('rates refill with time, and their table is bounded', () => {

@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Authority } from '../../deploy/tls/certificates.js';
+import { isLoopback } from '../src/connections.js';
 import { type BoundedServer, boundedHttpServer, HTTP_TIMES, listening } from '../src/http-server.js';
 
+/** Far below every deadline of production; with room for a busy machine. */
+const SOON_MS = 1_500;
 const sockets: Socket[] = [];
 let server: Server;
 let port = 0;
@@ -62,7 +65,7 @@ test.each([
   for (let i = 0; i < 5; i++) {
     const answer = await ask();
     expect(answer.status).toBe(200);
-    expect(answer.ms).toBeLessThan(250);
+    expect(answer.ms).toBeLessThan(SOON_MS);
   }
 });
 
@@ -122,6 +125,13 @@ test('answers 429 to an address that asks too often, and closes', async () => {
   const seen: number[] = [];
   for (let i = 0; i < 5; i++) seen.push((await ask()).status);
   expect(seen).toEqual([200, 200, 200, 429, 429]);
+});
+
+test('answers an exempt address however often it asks', async () => {
+  await start({ rate: { perSecond: 0.001, burst: 3, isExempt: isLoopback } });
+  const seen = new Set<number>();
+  for (let i = 0; i < 10; i++) seen.add((await ask()).status);
+  expect([...seen]).toEqual([200]);
 });
 
 test('closes handshakes that are never finished, and is there for the next', async () => {

@@ -12,6 +12,8 @@ import { oracleFolder, type Running, startBroker, startProcess } from '../suppor
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 /** More than any listener takes. */
 const FLOOD = 400;
+/** Far below every deadline, so that it is not they that make room; with room for a busy machine. */
+const SOON_MS = 1_500;
 const meter = meterOf(1);
 
 let broker: Awaited<ReturnType<typeof startBroker>>;
@@ -82,16 +84,17 @@ it.each([
       await ask(oracle.port, '/api/v1/state'),
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
-    for (const { ms } of answers) expect(ms).toBeLessThan(250);
+    for (const { ms } of answers) expect(ms).toBeLessThan(SOON_MS);
   }
 });
 
-it('refuses who asks for time without end, goes on with the page, and writes nothing about it', async () => {
+it('answers a flood of whole questions from this machine, and writes nothing about it', async () => {
   const before = oracle.output().length;
   const statuses = new Set<number>();
   for (let i = 0; i < 700; i++) statuses.add((await ask(oracle.servicePort, '/time', new Uint8Array(16))).status);
   for (let i = 0; i < 200; i++) await ask(oracle.servicePort, '/cosign', new Uint8Array(100)).catch(() => undefined);
-  expect([...statuses].every((status) => status === 200 || status === 429)).toBe(true);
+  // Behind a proxy everybody has this address: rates are for the others.
+  expect([...statuses]).toEqual([200]);
   expect((await ask(oracle.port, '/healthz')).status).toBe(200);
   expect(oracle.output().length - before).toBeLessThan(5_000);
 });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { boundedHttpServer, listening, type RequestRate } from '@gridtokenx/runtime';
+import { boundedHttpServer, isLoopback, listening, type RequestRate } from '@gridtokenx/runtime';
 import type { Logger } from '../../ports.js';
 
 /** What the page's listener shows; every function may throw, which is answered with 503. */
@@ -35,7 +35,7 @@ const MAX_SETTLEMENTS = 1_000;
 const MAX_CONNECTIONS = 256;
 const MAX_CONNECTIONS_PER_ADDRESS = 32;
 /** A signature takes 50 µs: one address that asks without end takes 1 % of a core. A gateway asks every ten minutes. */
-const SERVICE_RATE: RequestRate = { perSecond: 200, burst: 400 };
+const SERVICE_RATE: RequestRate = { perSecond: 200, burst: 400, isExempt: isLoopback };
 const page = readFileSync(new URL('./page/index.html', import.meta.url), 'utf8');
 const script = /<script>([\s\S]*?)<\/script>/.exec(page)?.[1] ?? '';
 const scriptHash = createHash('sha256').update(script).digest('base64');
