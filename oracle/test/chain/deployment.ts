@@ -34,9 +34,11 @@ export interface ZoneOptions {
   readonly attestors: readonly PublicKey[];
   readonly threshold: number;
   readonly capacityW: bigint;
+  /** Meters that sign for themselves: only they can dispute. */
+  readonly deviceSigned?: boolean;
 }
 
-const ALONE: ZoneOptions = { attestors: [attestor.publicKey], threshold: 1, capacityW: 2_000_000n };
+export const ALONE: ZoneOptions = { attestors: [attestor.publicKey], threshold: 1, capacityW: 2_000_000n };
 
 /** Signs for test meter `i`. */
 export const meterSigner = (i: number): Signer => ed25519Signer(sha256(text(`meter key ${i}`)));
@@ -78,7 +80,7 @@ export async function deploy(
       zone: ZONE,
       source: 1,
       role: 0,
-      deviceSigned: false,
+      deviceSigned: options.deviceSigned ?? false,
       keyEpoch: 0,
       window: ENROLLED,
     });
@@ -103,7 +105,7 @@ export async function deploy(
       importLimitW: 8_000,
       registerStepWh: 1,
       tariffClass: 1,
-      deviceSigned: false,
+      deviceSigned: options.deviceSigned ?? false,
     });
     await chain.must([instructions.signedMessageVerification(signer.publicKey, message), register, confirm], []);
     if (i === 0) {

@@ -158,6 +158,11 @@ describe('compareWithArchive', () => {
     ['rolled back', read(5n, 2, 9)],
     ['rolled back', read(5n, 1, 9)],
   ])('%s', (expected, page) => expect(compareWithArchive(page, head)).toBe(expected));
+  it('a dispute folds the history and raises no number: nothing is lost while the page has all that was attested', () => {
+    expect(compareWithArchive(read(5n, 2, 9), head, () => true)).toBe('ahead');
+    expect(compareWithArchive(read(5n, 1, 9), head, () => true)).toBe('rolled back');
+    expect(compareWithArchive(read(4n, 2, 9), head, () => true)).toBe('rolled back');
+  });
   it('has nothing to lose on a page it never wrote', () => {
     expect(compareWithArchive(read(9n, 9, 9), undefined)).toBe('ahead');
   });

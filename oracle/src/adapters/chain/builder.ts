@@ -56,7 +56,7 @@ const ATTEST_UNITS_PER_METER = 120;
  * The compute-unit limit, different for each nonce: two mints of one page under the same blockhash would otherwise be the
  * same bytes, and the chain would take the second for a copy of the first.
  */
-function limit(units: number, nonce: number): TransactionInstruction {
+export function limit(units: number, nonce: number): TransactionInstruction {
   return ComputeBudgetProgram.setComputeUnitLimit({ units: units + (nonce % 4_096) });
 }
 

@@ -2,16 +2,20 @@ import { readFileSync, statSync } from 'node:fs';
 import { decodeConfig, pda } from '@gridtokenx/chain-client';
 import { equalBytes, toHex } from '@gridtokenx/protocol';
 import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
+import { Turns } from '../../domain/settlement/cosign.js';
 import { SettlementDriver } from '../../domain/settlement/driver.js';
-import type { Chain, ChainDeps } from '../../ports.js';
+import type { Chain, ChainDeps, Migration } from '../../ports.js';
 import { AttestorBuilder, singleAttestor } from './builder.js';
-import { attestTogether, zoneReader } from './cosign/index.js';
+import { attestTogether, zoneReader, zoneTurns } from './cosign/index.js';
+import { disputeMigrations, watchDisputes } from './disputes/index.js';
 import { ask, RpcNode } from './node.js';
 import { RpcRegistry } from './registry.js';
+import { chainMigrations as settlementMigrations } from './schema.js';
 import { SqliteSettlementStore } from './store.js';
 import { SettlementViews } from './views.js';
 
-export { chainMigrations } from './schema.js';
+/** Tables of settlement and of disputes, in the ledger's file. */
+export const chainMigrations: readonly Migration[] = [...settlementMigrations, ...disputeMigrations];
 
 const REGISTRY_EVERY_MS = 3_000;
 const SNAPSHOT_TIMEOUT_MS = 30_000;
@@ -72,6 +76,12 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
     return `the chain is network ${toHex(networkId)}, this oracle is of ${toHex(options.networkId)}: nothing is sent`;
   };
   const { snapshotUrl } = options;
+  // Rounds of their own: the lane's begin anew with each of its works.
+  const disputeTurns = deps.cosign && zoneTurns(new Turns(options.roundMs), attestor.publicKey, zoneSet, realClock);
+  const disputes = watchDisputes({
+    ...{ connection, commitment, node, latestBlockhash, attestor, registry, statements, database, realClock, logger },
+    turns: disputeTurns ?? null,
+  });
   const driver = new SettlementDriver({
     node,
     builder: new AttestorBuilder(latestBlockhash, attestor, together?.cosigner ?? alone()),
@@ -84,6 +94,7 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
     logger,
     graceMs,
     closedAtMs: (window) => deps.realTimeOf((window + 1) * 900_000),
+    disputes,
     snapshot: snapshotUrl === undefined ? null : () => postSnapshot(snapshotUrl),
     checkNetwork,
   });

@@ -2,6 +2,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
 import type {
   ArchiveHead,
+  AttestedTotals,
   AttestResult,
   Intent,
   IntentItem,
@@ -145,6 +146,19 @@ export class SqliteSettlementStore implements SettlementStore {
     const [row] = this.#all('SELECT version, moves, history FROM chain_pages WHERE zone = ? AND page = ?', zone, page);
     if (!row) return undefined;
     return { version: row.version as bigint, moves: Number(row.moves), history: row.history as Uint8Array };
+  }
+
+  lastAttested(zone: number, page: number, meterId: string): AttestedTotals | undefined {
+    const [row] = this.#all(
+      `SELECT window, export_total, import_total FROM chain_attested
+         WHERE meter = ? AND zone = ? AND page = ? AND undone = 0 ORDER BY id DESC LIMIT 1`,
+      meterId,
+      zone,
+      page,
+    );
+    if (!row) return undefined;
+    const [exportWh, importWh] = [row.export_total as bigint, row.import_total as bigint];
+    return { window: Number(row.window), exportWh, importWh };
   }
 
   observed(zone: number, page: number, head: ArchiveHead): void {

@@ -1,5 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
+import type { CaseView } from '../../domain/settlement/disputes.js';
 import type { Lane } from '../../domain/settlement/lane.js';
 import type { ChainState, ChainTotals, Database, Registry, Settlement, Settlements } from '../../ports.js';
 
@@ -14,6 +15,16 @@ export interface DriverView {
   readonly state: string;
   readonly lastSnapshotSlot: number | null;
   lanes(): readonly Lane[];
+  disputes?(): { readonly cases: readonly CaseView[]; readonly failure: string | null };
+}
+
+/** A disputed slot in words. */
+function caseInWords({ meterId, number, state, windowsLeft }: CaseView): string {
+  const what = `meter ${meterId}: dispute ${number}`;
+  if (state === 'answering') return `${what} is being answered, ${windowsLeft} windows are left`;
+  if (state === 'no answer here') return `${what} has no answer in this ledger, ${windowsLeft} windows are left`;
+  if (state === 'overdue') return `${what} was not answered in time: the verdict goes against the attestors`;
+  return state === 'decided' ? `${what} is decided: the utility is to name the accepted totals` : `${what} is ending`;
 }
 
 /** Settlements and totals as the api reads them. */
@@ -113,7 +124,10 @@ export class SettlementViews implements Settlements {
     );
     const [undone] = this.#all(`SELECT count(*) AS count FROM chain_intents WHERE status = 'undone'`);
     const peers = this.#peers();
+    const disputes = this.#driver.disputes?.() ?? { cases: [], failure: null };
     const problems = [
+      ...(disputes.failure ? [`disputes are not watched: ${disputes.failure}`] : []),
+      ...disputes.cases.map(caseInWords),
       ...peers.flatMap(({ oracle, state }) => (state.includes('FALSE') ? [`oracle ${oracle}: ${state}`] : [])),
       ...lanes.flatMap((lane) => (lane.problem ? [`page ${lane.zone}/${lane.page}: ${lane.problem}`] : [])),
       ...(undone?.count ? [`the chain came back older: ${undone.count} transactions are undone`] : []),

@@ -1,10 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@gridtokenx/protocol';
 import type { LedgerViews, MeterView } from '../../domain/ledger.js';
-import type { AttestableStatement, MeterRecord, StatementStore } from '../../ports.js';
+import type { AttestableStatement, MeterRecord, SignedStatement, StatementStore } from '../../ports.js';
 import { messageRow } from './rows.js';
 
 const DEFAULT_LIMIT = 1_000;
+/** Where a statement's two registers lie in its 171-byte message, from 1 as SQL counts (wire format: kind 2). */
+const REGISTERS_AT = 1 + 9 + 40;
+const REGISTERS_BYTES = 16;
 
 /** Accepted statements that may be attested, over all keys of a meter. */
 export class SqliteStatements implements StatementStore {
@@ -12,6 +15,9 @@ export class SqliteStatements implements StatementStore {
   readonly #falling;
   readonly #parents;
   readonly #upTo;
+  readonly #stream;
+  readonly #said;
+  readonly #saying;
   readonly #listeners = new Set<() => void>();
 
   constructor(sqlite: DatabaseSync) {
@@ -21,6 +27,12 @@ export class SqliteStatements implements StatementStore {
     this.#upTo = sqlite.prepare(
       `${from} AND m.window > ? AND m.window <= ? AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`,
     );
+    this.#stream = sqlite.prepare('SELECT id FROM streams WHERE meter = ? AND key = ?');
+    const ofStream = 'SELECT * FROM messages WHERE stream = ? AND kind = 2';
+    this.#said = sqlite.prepare(`${ofStream} AND window <= ? ORDER BY window DESC`);
+    // Compared inside SQLite: a device may have said a hundred thousand things of one window.
+    const registers = `substr(bytes, ${REGISTERS_AT}, ${REGISTERS_BYTES})`;
+    this.#saying = sqlite.prepare(`${ofStream} AND window = ? AND ${registers} = ?`);
     this.#falling = sqlite.prepare(`${from} AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`);
   }
 
@@ -53,6 +65,36 @@ export class SqliteStatements implements StatementStore {
       this.#upTo.all(String(parent), window - windows, window).flatMap((raw) => attestable(String(parent), raw) ?? []),
     );
     return found.sort((a, b) => b.window - a.window);
+  }
+
+  signedBy(meterId: string, key: Uint8Array, window: number, limit: number): SignedStatement[] {
+    const found: SignedStatement[] = [];
+    const stream = this.#stream.get(meterId, key)?.id;
+    if (stream === undefined) return found;
+    let looked = 0;
+    for (const raw of this.#said.iterate(stream, window)) {
+      const statement = attestable(meterId, raw);
+      if (statement) found.push(statement);
+      if (++looked >= limit) break;
+    }
+    return found;
+  }
+
+  saying(
+    meterId: string,
+    key: Uint8Array,
+    { window, importWh, exportWh }: { window: number; importWh: bigint; exportWh: bigint },
+  ): SignedStatement | undefined {
+    const stream = this.#stream.get(meterId, key)?.id;
+    if (stream === undefined || importWh < 0n || exportWh < 0n) return undefined;
+    const registers = new DataView(new ArrayBuffer(REGISTERS_BYTES));
+    registers.setBigUint64(0, importWh, true);
+    registers.setBigUint64(8, exportWh, true);
+    for (const raw of this.#saying.iterate(stream, window, new Uint8Array(registers.buffer))) {
+      const statement = attestable(meterId, raw);
+      if (statement) return statement;
+    }
+    return undefined;
   }
 
   onStored(listener: () => void): () => void {

@@ -1,4 +1,5 @@
 import type { Logger, MeterRecord, Randomness, RealClock, Registry, StatementStore } from '../../ports.js';
+import type { Disputes } from './disputes.js';
 import { Lane, type LaneDeps } from './lane.js';
 import { NodeUnavailable } from './ports.js';
 
@@ -6,6 +7,7 @@ export interface DriverDeps extends Omit<LaneDeps, 'meters'> {
   readonly registry: Registry;
   readonly statements: StatementStore;
   readonly randomness: Randomness;
+  readonly disputes?: Pick<Disputes, 'step' | 'cases' | 'isQuiet'> | null;
   /** Takes a snapshot of the chain; null where nobody offers one. Rejects when it fails. */
   readonly snapshot: (() => Promise<number>) | null;
   /** Checks once that node and oracle belong to the same network; words for a mismatch, null when all is well. */
@@ -38,6 +40,7 @@ export class SettlementDriver {
   #isSnapshotDue = false;
   #lastSnapshotMs = Number.NEGATIVE_INFINITY;
   #state = 'not started';
+  #disputeFailure: string | null = null;
   lastSnapshotSlot: number | null = null;
 
   constructor(deps: DriverDeps) {
@@ -51,6 +54,11 @@ export class SettlementDriver {
 
   lanes(): Lane[] {
     return [...this.#lanes.values()];
+  }
+
+  /** Disputed slots of our pages, and why they are not watched; null when they are. */
+  disputes() {
+    return { cases: this.#deps.disputes?.cases() ?? [], failure: this.#disputeFailure };
   }
 
   start(): void {
@@ -98,6 +106,7 @@ export class SettlementDriver {
     try {
       if (!(await this.#isOurNetwork())) return this.#deps.realClock.now() + SET_UP_MS;
       this.#openLanes();
+      const disputesUntilMs = await this.#stepDisputes();
       let untilMs = this.#deps.realClock.now() + IDLE_MS;
       let why = this.#lanes.size === 0 ? 'waiting for meters' : 'idle';
       for (const lane of this.#lanes.values()) {
@@ -107,10 +116,28 @@ export class SettlementDriver {
       this.#backoffMs = 0;
       this.#state = why;
       if (this.#isSnapshotDue) await this.#takeSnapshot();
-      return untilMs;
+      return Math.min(untilMs, disputesUntilMs);
     } catch (error) {
       return this.#backOff(error);
     }
+  }
+
+  /** One step for each page; the real time of the next one. What fails here does not hold up the lanes. */
+  async #stepDisputes(): Promise<number> {
+    const { disputes, realClock, logger } = this.#deps;
+    let untilMs = realClock.now() + IDLE_MS;
+    if (!disputes) return untilMs;
+    let failure: string | null = null;
+    for (const { zone, page } of this.#lanes.values()) {
+      try {
+        untilMs = Math.min(untilMs, await disputes.step(zone, page));
+      } catch (error) {
+        failure = error instanceof Error ? error.message : String(error);
+      }
+    }
+    if (failure !== null && failure !== this.#disputeFailure) logger.warn({ err: failure }, 'disputes are not watched');
+    this.#disputeFailure = failure;
+    return untilMs;
   }
 
   /** Steps until the lane has to wait. */
@@ -129,7 +156,8 @@ export class SettlementDriver {
 
   /** True when no transaction is on its way. */
   #isQuiet(): boolean {
-    return this.lanes().every((lane) => !this.#deps.store.open(lane.zone, lane.page));
+    const { store, disputes } = this.#deps;
+    return this.lanes().every(({ zone, page }) => !store.open(zone, page) && (disputes?.isQuiet(zone, page) ?? true));
   }
 
   async #takeSnapshot(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports.js';
-import { compareWithArchive, equal } from './lineage.js';
+import { compareWithArchive, equal, hasAttested } from './lineage.js';
 import { explainSkip, isOpen, MOVED, planMint, planWindow, type SlottedMeter } from './plan.js';
 import {
   type AttestedEvent,
@@ -212,7 +212,11 @@ export class Lane {
   #reconcile(page: MeterPageRead): Step | null {
     const { store, realClock, logger } = this.#deps;
     const head = store.head(this.zone, this.page);
-    const lineage = compareWithArchive(page, head);
+    const hasAll = () =>
+      this.#meters().every(({ slot, meterId }) =>
+        hasAttested(page.slots[slot], store.lastAttested(this.zone, this.page, meterId)),
+      );
+    const lineage = compareWithArchive(page, head, hasAll);
     if (lineage !== 'rolled back') {
       this.#olderSinceMs = null;
       if (lineage === 'ahead' || page.moves !== head?.moves) store.observed(this.zone, this.page, page);

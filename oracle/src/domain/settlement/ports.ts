@@ -4,7 +4,7 @@
  */
 
 /** Bits of a slot's flags (oracle program). */
-export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16 } as const;
+export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16, suspended: 32 } as const;
 
 /** One meter's slot of a meter page. Energies are Wh since enrolment, caps Wh per window. */
 export interface SlotRead {
@@ -177,6 +177,13 @@ export interface ArchiveHead {
   readonly history: Uint8Array;
 }
 
+/** What a slot showed after the last attest_page on it; Wh since enrolment. */
+export interface AttestedTotals {
+  readonly window: number;
+  readonly exportWh: bigint;
+  readonly importWh: bigint;
+}
+
 /** Durable memory of settlement. Synchronous; a method that returns has committed. May throw when the disk fails. */
 export interface SettlementStore {
   /** A number that no intent of the store has had. */
@@ -194,6 +201,8 @@ export interface SettlementStore {
   superseded(intent: Intent, nowMs: number): void;
 
   head(zone: number, page: number): ArchiveHead | undefined;
+  /** The newest attestation of the meter on the page that is not undone. */
+  lastAttested(zone: number, page: number, meterId: string): AttestedTotals | undefined;
   /** Something else than our attest_page changed the page (an activation, another attestor). */
   observed(zone: number, page: number, head: ArchiveHead): void;
   /**

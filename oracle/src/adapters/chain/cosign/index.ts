@@ -18,7 +18,7 @@ import { askOverHttp } from './http.js';
 import { type AskPeer, PeerBook, PeerCosigners } from './peers.js';
 import { type ZoneSet, zoneTurns } from './zone.js';
 
-export { type ZoneSet, zoneReader } from './zone.js';
+export { type ZoneSet, zoneReader, zoneTurns } from './zone.js';
 
 export interface TogetherDeps {
   readonly networkId: Uint8Array;

@@ -1,0 +1,56 @@
+import { pda } from '@gridtokenx/chain-client';
+import { fromHex } from '@gridtokenx/protocol';
+import { type Commitment, type Connection, type Keypair, SYSVAR_CLOCK_PUBKEY } from '@solana/web3.js';
+import type { DisputeNode } from '../../../domain/settlement/dispute-ports.js';
+import { Disputes } from '../../../domain/settlement/disputes.js';
+import type { ChainNode, TurnKeeper } from '../../../domain/settlement/ports.js';
+import type { Database, Logger, RealClock, Registry, StatementStore } from '../../../ports.js';
+import type { LatestBlockhash } from '../builder.js';
+import { ask } from '../node.js';
+import { AttestorDisputeBuilder } from './builder.js';
+import { toSlotCase } from './case.js';
+import { SqliteDisputeStore } from './store.js';
+
+export { disputeMigrations } from './store.js';
+
+export interface DisputesOnChainDeps {
+  readonly connection: Connection;
+  readonly commitment: Commitment;
+  readonly node: ChainNode;
+  readonly latestBlockhash: LatestBlockhash;
+  readonly attestor: Keypair;
+  /** Of disputes alone; null where there is one attestor. */
+  readonly turns: TurnKeeper | null;
+  readonly registry: Registry;
+  readonly statements: StatementStore;
+  /** Already migrated with `disputeMigrations`. */
+  readonly database: Database;
+  readonly realClock: RealClock;
+  readonly logger: Logger;
+}
+
+/** The watching over disputes, on a node over RPC. */
+export function watchDisputes(deps: DisputesOnChainDeps): Disputes {
+  const { connection, commitment, registry } = deps;
+  const node: DisputeNode = {
+    readPage: (zone, page) => deps.node.readPage(zone, page),
+    send: (raw) => deps.node.send(raw),
+    outcome: (signature) => deps.node.outcome(signature),
+    blockhashState: (intent) => deps.node.blockhashState(intent),
+    async readCase(zone, page, slot, meterId) {
+      const keys = [pda.meter(fromHex(meterId)), pda.dispute(zone, page, slot), SYSVAR_CLOCK_PUBKEY];
+      const [meter, dispute, clock] = await ask(
+        'reading a dispute',
+        connection.getMultipleAccountsInfo(keys, commitment),
+      );
+      return toSlotCase(meter, dispute, clock);
+    },
+  };
+  return new Disputes({
+    ...deps,
+    node,
+    builder: new AttestorDisputeBuilder(deps.latestBlockhash, deps.attestor),
+    store: new SqliteDisputeStore(deps.database),
+    meters: (zone, page) => registry.meters().filter((meter) => meter.zone === zone && meter.page === page),
+  });
+}

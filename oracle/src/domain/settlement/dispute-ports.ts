@@ -1,0 +1,84 @@
+import type { MeterRecord } from '../../ports.js';
+import type { BlockhashState, MeterPageRead, Outcome, PageRead, SignedTransaction } from './ports.js';
+
+/** What the chain decided of a case (oracle program). */
+export const CaseVerdict = { open: 0, deviceConvicted: 1, attestorsConvicted: 2 } as const;
+
+/** A slot's latest case. Totals are Wh since enrolment. */
+export interface CaseRead {
+  /** From 1; one more for every dispute of the slot. */
+  readonly number: number;
+  readonly verdict: number;
+  /** Window of the chain's clock in which it was opened. */
+  readonly openedWindow: number;
+  /** The slot as the dispute found it. */
+  readonly slotWindow: number;
+  readonly slotExportWh: bigint;
+  readonly slotImportWh: bigint;
+}
+
+/** A slot's meter and case, and the chain's clock, all of one moment. */
+export interface SlotCase {
+  /** Unix seconds. */
+  readonly chainSeconds: number;
+  /** Null where the record does not exist. */
+  readonly meter: MeterRecord | null;
+  /** The last case for which the utility named the accepted totals. */
+  readonly acceptedCase: number;
+  readonly dispute: CaseRead | null;
+}
+
+/** What of the chain disputes need. Every method may throw `NodeUnavailable` and nothing else. */
+export interface DisputeNode {
+  readPage(zone: number, page: number): Promise<PageRead>;
+  readCase(zone: number, page: number, slot: number, meterId: string): Promise<SlotCase>;
+  send(raw: Uint8Array): Promise<void>;
+  outcome(signature: string): Promise<Outcome>;
+  blockhashState(intent: { readonly blockhash: string; readonly lastValidHeight: number }): Promise<BlockhashState>;
+}
+
+/** Where a slot is, and whose it is. */
+export interface Place {
+  readonly zone: number;
+  readonly page: number;
+  readonly slot: number;
+  /** Hex. */
+  readonly meterId: string;
+}
+
+/** Makes and signs the transactions; anyone may send them. Throws `NodeUnavailable`. */
+export interface DisputeBuilder {
+  /** `message`: the 171 bytes that answer, signed by `key`. */
+  answer(place: Place, key: Uint8Array, message: Uint8Array, nonce: number): Promise<SignedTransaction>;
+  conclude(place: Place, nonce: number): Promise<SignedTransaction>;
+  sync(place: Place, nonce: number): Promise<SignedTransaction>;
+}
+
+export type DisputeKind = 'answer' | 'conclude' | 'sync';
+
+export interface NewDisputeIntent extends SignedTransaction, Place {
+  readonly kind: DisputeKind;
+  /** The case's number; 0 for `sync`. */
+  readonly number: number;
+}
+
+export interface DisputeIntent extends NewDisputeIntent {
+  readonly id: number;
+  readonly createdMs: number;
+}
+
+/** How an intent ended. */
+export type DisputeEnd = 'landed' | 'failed' | 'expired';
+
+/** Durable memory of what was sent. Synchronous; a method that returns has committed. May throw when the disk fails. */
+export interface DisputeStore {
+  /** A number that no intent of the store has had. */
+  nonce(): number;
+  add(intent: NewDisputeIntent, nowMs: number): DisputeIntent;
+  /** The intent of the page whose outcome is not known yet; there is at most one. */
+  open(zone: number, page: number): DisputeIntent | undefined;
+  end(intent: DisputeIntent, end: DisputeEnd, error: string | null, nowMs: number): void;
+}
+
+/** A page's slots as they were read. */
+export type SlotsRead = Pick<MeterPageRead, 'slots'>;

@@ -1,0 +1,269 @@
+import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports.js';
+import {
+  type CaseRead,
+  CaseVerdict,
+  type DisputeBuilder,
+  type DisputeIntent,
+  type DisputeKind,
+  type DisputeNode,
+  type DisputeStore,
+  type Place,
+  type SlotCase,
+} from './dispute-ports.js';
+import { type Answer, findAnswer } from './evidence.js';
+import { SlotFlag, type TurnKeeper } from './ports.js';
+import { isOutOfStep } from './sync.js';
+
+/** How long a case may be answered, in windows of the chain's clock (oracle program: DAY_WINDOWS). */
+export const ANSWER_WINDOWS = 96;
+const WINDOW_SECONDS = 900;
+
+/** A page is looked at this often. The time for an answer is a day, so a missed look costs nothing. */
+export const LOOK_EVERY_MS = 10_000;
+/** The same bytes are handed over again this often while their outcome is unknown. */
+const RESEND_MS = 500;
+const POLL_MS = 50;
+/** A blockhash that the node does not know is believed to be gone after this time. */
+const PATIENCE_MS = 3_000;
+/** What was sent and did not help is not tried again sooner, and ever more rarely: each try costs a fee. */
+const FIRST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 600_000;
+
+export type CaseState =
+  /** This oracle has the statement that answers. */
+  | 'answering'
+  /** Nothing in this ledger answers; another oracle's may. */
+  | 'no answer here'
+  /** The time is over: the verdict is recorded. */
+  | 'overdue'
+  /** The utility is to name the accepted totals. */
+  | 'decided'
+  /** The utility has named them: the slot is freed. */
+  | 'accepted';
+
+/** A disputed slot as it was last looked at. */
+export interface CaseView extends Place {
+  readonly number: number;
+  readonly state: CaseState;
+  readonly verdict: number;
+  /** Windows of the chain's clock that are left for an answer; 0 when the time is over. */
+  readonly windowsLeft: number;
+}
+
+export interface DisputesDeps {
+  readonly node: DisputeNode;
+  readonly builder: DisputeBuilder;
+  readonly store: DisputeStore;
+  readonly statements: StatementStore;
+  /** Of one page, those that have a slot. */
+  readonly meters: (zone: number, page: number) => readonly MeterRecord[];
+  readonly realClock: RealClock;
+  /** Of disputes alone: the lane's counts other work. Null where there is one attestor. */
+  readonly turns?: TurnKeeper | null;
+  readonly logger: Logger;
+}
+
+/** Something to send for a slot. */
+interface Act extends Place {
+  readonly kind: DisputeKind;
+  /** 0 for `sync`. */
+  readonly number: number;
+  readonly answer: Answer | null;
+  /** Less is sooner. */
+  readonly urgency: number;
+}
+
+/** Page and state of this oracle's work on it. */
+interface Watch {
+  cases: CaseView[];
+  nextLookMs: number;
+  lastSendMs: number;
+  unfamiliarSinceMs: number | null;
+  readonly pauses: Map<string, { untilMs: number; ms: number }>;
+}
+
+/**
+ * Watches the pages for disputes and for slots that differ from the registry, and sends what anyone may send: `answer`
+ * from this ledger, `conclude_dispute`, `sync_slot`. One transaction at a time for each page, stored before it is sent;
+ * what the chain shows decides what is still needed, so a second oracle or a restart repeats nothing.
+ */
+export class Disputes {
+  readonly #deps: DisputesDeps;
+  readonly #watches = new Map<string, Watch>();
+
+  constructor(deps: DisputesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Disputed slots of all pages, as last looked at. */
+  cases(): CaseView[] {
+    return [...this.#watches.values()].flatMap((watch) => watch.cases);
+  }
+
+  /** True when no transaction of a page is on its way. */
+  isQuiet(zone: number, page: number): boolean {
+    return this.#deps.store.open(zone, page) === undefined;
+  }
+
+  /** One move for a page; the real time of the next one. Throws `NodeUnavailable`, or what the store throws. */
+  async step(zone: number, page: number): Promise<number> {
+    const { store, realClock } = this.#deps;
+    const watch = this.#watchOf(zone, page);
+    const open = store.open(zone, page);
+    if (open) return this.#resolve(open, watch);
+    if (realClock.now() < watch.nextLookMs) return watch.nextLookMs;
+    const acts = await this.#look(zone, page, watch);
+    const now = realClock.now();
+    watch.nextLookMs = now + LOOK_EVERY_MS;
+    const [act] = acts.filter((one) => now >= (watch.pauses.get(pauseKey(one))?.untilMs ?? 0));
+    return act ? this.#begin(act, watch) : watch.nextLookMs;
+  }
+
+  #watchOf(zone: number, page: number): Watch {
+    const key = `${zone}/${page}`;
+    const known = this.#watches.get(key);
+    if (known) return known;
+    const made: Watch = {
+      cases: [],
+      nextLookMs: 0,
+      lastSendMs: Number.NEGATIVE_INFINITY,
+      unfamiliarSinceMs: null,
+      pauses: new Map(),
+    };
+    this.#watches.set(key, made);
+    return made;
+  }
+
+  // ------------------------------------------------------------------ what is to be done
+
+  async #look(zone: number, page: number, watch: Watch): Promise<Act[]> {
+    const { node, meters } = this.#deps;
+    const read = await node.readPage(zone, page);
+    const acts: Act[] = [];
+    const cases: CaseView[] = [];
+    for (const meter of read.page ? meters(zone, page) : []) {
+      const slot = meter.slot === null ? undefined : read.page?.slots[meter.slot];
+      if (meter.slot === null || !slot) continue;
+      const isDisputed = (slot.flags & SlotFlag.disputed) !== 0;
+      if (!isDisputed && !isOutOfStep(meter, slot)) continue;
+      const place = { zone, page, slot: meter.slot, meterId: meter.meterId };
+      const found = await node.readCase(zone, page, meter.slot, meter.meterId);
+      if (isDisputed && found.dispute && found.meter) {
+        const judged = this.#judge(place, found, found.meter, found.dispute);
+        cases.push(judged.view);
+        if (judged.act) acts.push(judged.act);
+      }
+      // The cached record is older than the chain's: only a fresh one is worth a fee.
+      if (found.meter && isOutOfStep(found.meter, slot))
+        acts.push({ ...place, kind: 'sync', number: 0, answer: null, urgency: ANSWER_WINDOWS + 1 });
+    }
+    watch.cases = cases;
+    this.#forget(watch, acts);
+    return acts.sort((a, b) => a.urgency - b.urgency || a.slot - b.slot);
+  }
+
+  #judge(place: Place, found: SlotCase, meter: MeterRecord, dispute: CaseRead): { view: CaseView; act: Act | null } {
+    const { number, verdict } = dispute;
+    const passed = Math.floor(found.chainSeconds / WINDOW_SECONDS) - dispute.openedWindow;
+    const windowsLeft = verdict === CaseVerdict.open ? Math.max(0, ANSWER_WINDOWS - passed) : 0;
+    const view = (state: CaseState): CaseView => ({ ...place, number, verdict, windowsLeft, state });
+    const act = (kind: DisputeKind, answer: Answer | null = null): Act => ({
+      ...{ ...place, kind, number, answer },
+      urgency: windowsLeft,
+    });
+    if (verdict !== CaseVerdict.open) {
+      if (found.acceptedCase !== number) return { view: view('decided'), act: null };
+      return { view: view('accepted'), act: act('conclude') };
+    }
+    if (windowsLeft === 0) return { view: view('overdue'), act: act('conclude') };
+    const answer = findAnswer(meter, dispute, this.#deps.statements);
+    if (!answer) return { view: view('no answer here'), act: null };
+    return { view: view('answering'), act: act('answer', answer) };
+  }
+
+  /** Pauses of what is no longer to be done are of no use, and the table stays as small as the page. */
+  #forget(watch: Watch, acts: readonly Act[]): void {
+    const wanted = new Set(acts.map(pauseKey));
+    for (const key of watch.pauses.keys()) if (!wanted.has(key)) watch.pauses.delete(key);
+  }
+
+  // ------------------------------------------------------------------ what is sent
+
+  async #begin(act: Act, watch: Watch): Promise<number> {
+    const { builder, store, turns, realClock, logger } = this.#deps;
+    const { zone, page, slot, kind, number, meterId } = act;
+    const waitMs = (await turns?.wait(zone, page, `${kind} ${slot} ${number}`, number)) ?? 0;
+    if (waitMs > 0) {
+      watch.nextLookMs = realClock.now() + waitMs;
+      return watch.nextLookMs;
+    }
+    const nonce = store.nonce();
+    const signed = await this.#build(builder, act, nonce);
+    const intent = store.add({ kind, number, zone, page, slot, meterId, ...signed }, realClock.now());
+    this.#pause(watch, act);
+    const shown = { meter: meterId, zone, page, slot, case: number };
+    if (kind !== 'sync') logger.warn(shown, kind === 'answer' ? 'a dispute is answered' : 'a dispute is concluded');
+    watch.lastSendMs = Number.NEGATIVE_INFINITY;
+    return this.#sendAgain(intent, watch);
+  }
+
+  #build(builder: DisputeBuilder, act: Act, nonce: number) {
+    if (act.answer) return builder.answer(act, act.answer.key, act.answer.message, nonce);
+    return act.kind === 'conclude' ? builder.conclude(act, nonce) : builder.sync(act, nonce);
+  }
+
+  #pause(watch: Watch, act: Act): void {
+    const before = watch.pauses.get(pauseKey(act))?.ms ?? 0;
+    const ms = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, 2 * before));
+    watch.pauses.set(pauseKey(act), { ms, untilMs: this.#deps.realClock.now() + ms });
+  }
+
+  async #sendAgain(intent: DisputeIntent, watch: Watch): Promise<number> {
+    const { node, realClock } = this.#deps;
+    const now = realClock.now();
+    if (now - watch.lastSendMs >= RESEND_MS) {
+      watch.lastSendMs = now;
+      await node.send(intent.raw);
+    }
+    return now + POLL_MS;
+  }
+
+  async #resolve(intent: DisputeIntent, watch: Watch): Promise<number> {
+    const { node, realClock } = this.#deps;
+    // In this order: a transaction that is still unknown after its blockhash had expired can never land.
+    const blockhash = await node.blockhashState(intent);
+    const outcome = await node.outcome(intent.signature);
+    const now = realClock.now();
+    if (outcome.kind === 'landed') return this.#end(intent, watch, 'landed', null);
+    if (outcome.kind === 'failed') return this.#end(intent, watch, 'failed', outcome.error);
+    if (outcome.kind === 'seen') return now + POLL_MS;
+    if (blockhash === 'valid') {
+      watch.unfamiliarSinceMs = null;
+      return this.#sendAgain(intent, watch);
+    }
+    if (blockhash === 'unfamiliar') {
+      watch.unfamiliarSinceMs ??= now;
+      if (now - watch.unfamiliarSinceMs < PATIENCE_MS) return this.#sendAgain(intent, watch);
+    }
+    return this.#end(intent, watch, 'expired', null);
+  }
+
+  /** Whatever came of it: the next look at the chain says what is still to be done. */
+  #end(intent: DisputeIntent, watch: Watch, end: 'landed' | 'failed' | 'expired', error: string | null): number {
+    const { store, realClock, logger } = this.#deps;
+    watch.unfamiliarSinceMs = null;
+    store.end(intent, end, error, realClock.now());
+    const { kind, meterId, zone, page, slot, number, signature } = intent;
+    const shown = { kind, meter: meterId, zone, page, slot, case: number, signature };
+    // Another oracle may have been first: that is no fault.
+    if (end === 'failed') logger.info({ ...shown, error }, 'the chain refused it');
+    // What never arrived is built anew at once; what landed or failed was decided by the chain.
+    if (end === 'expired') watch.pauses.delete(pauseKey(intent));
+    watch.nextLookMs = realClock.now();
+    return watch.nextLookMs;
+  }
+}
+
+function pauseKey({ kind, slot, number }: { kind: DisputeKind; slot: number; number: number }): string {
+  return `${kind}/${slot}/${number}`;
+}

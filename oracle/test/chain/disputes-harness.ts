@@ -1,0 +1,190 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeDispute, decodeMeter, decodeMeterPage, instructions, pda } from '@gridtokenx/chain-client';
+import { encodePayload, encodeSign1, fromHex, sha256, sigStructure } from '@gridtokenx/protocol';
+import { AttestorDisputeBuilder } from '../../src/adapters/chain/disputes/builder.js';
+import { toSlotCase } from '../../src/adapters/chain/disputes/case.js';
+import { disputeMigrations, SqliteDisputeStore } from '../../src/adapters/chain/disputes/store.js';
+import { toRecord } from '../../src/adapters/chain/registry.js';
+import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
+import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
+import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
+import { admit } from '../../src/domain/admit.js';
+import type { DisputeNode } from '../../src/domain/settlement/dispute-ports.js';
+import { Disputes, type DisputesDeps, LOOK_EVERY_MS } from '../../src/domain/settlement/disputes.js';
+import type { Database } from '../../src/ports.js';
+import { verifier } from '../support/ledger.js';
+import { FakeRegistry } from '../support/log.js';
+import { ALONE, attestor, BASELINE, meterSigner, ZONE } from './deployment.js';
+import { TestClock, W } from './lane-harness.js';
+import { type LiteNode, liteRig } from './rigs.js';
+
+export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
+
+/** A chain whose meters sign for themselves. */
+export const deviceRig = (meters: number): Promise<LiteRig> => liteRig(meters, [], { ...ALONE, deviceSigned: true });
+
+/** What device `i` says of a window; totals since enrolment, Wh. `serial` tells apart what it says twice. */
+export function said(
+  rig: Pick<LiteRig, 'meters' | 'networkId'>,
+  i: number,
+  window: number,
+  exportWh: bigint,
+  serial = 0,
+): Uint8Array {
+  const payload = encodePayload({
+    kind: 2,
+    networkId: rig.networkId,
+    meterId: fromHex(rig.meters[i]?.meterId ?? ''),
+    seq: BigInt(16 * window + serial),
+    window: W(window),
+    exportWh: BASELINE.exportWh + exportWh,
+    importWh: BASELINE.importWh + exportWh * 2n,
+    readingCount: 15,
+    quality: 0,
+    timeUncertaintyMs: 1,
+    readingsRoot: sha256(new Uint8Array([i, serial & 255, serial >> 8])),
+  });
+  return encodeSign1(payload, meterSigner(i).sign(sigStructure(payload)));
+}
+
+const placeOf = (rig: LiteRig, i: number) => {
+  const meter = rig.meters[i];
+  if (!meter || meter.slot === null) throw new Error(`no meter ${i}`);
+  return { meterId: fromHex(meter.meterId), zone: ZONE, page: 0, slot: meter.slot };
+};
+
+/** Brings what device `i` says as a contradiction; anyone may. */
+export function dispute(rig: LiteRig, i: number, message: Uint8Array): void {
+  const { chain } = rig.lite;
+  const payer = chain.payer.publicKey;
+  const key = meterSigner(i).publicKey;
+  chain.must([
+    instructions.signedMessageVerification(key, message),
+    instructions.dispute({ ...placeOf(rig, i), payer }),
+  ]);
+}
+
+export const caseOf = (rig: LiteRig, i: number) =>
+  rig.lite.chain.get(pda.dispute(ZONE, 0, placeOf(rig, i).slot), decodeDispute);
+export const slotOf = (rig: LiteRig, i: number) =>
+  rig.lite.chain.get(pda.meterPage(ZONE, 0), decodeMeterPage).slots[placeOf(rig, i).slot];
+
+/** Where a Meter record keeps the number of the last accepted case. */
+const ACCEPTED_CASE_AT = 296;
+
+/** As if the utility had named the accepted totals: how it does that is another test's concern. */
+export function accept(rig: LiteRig, i: number, number: number): void {
+  const { chain } = rig.lite;
+  const key = pda.meter(placeOf(rig, i).meterId);
+  const account = chain.account(key);
+  if (!account) throw new Error(`no meter ${i}`);
+  const data = Uint8Array.from(account.data);
+  new DataView(data.buffer).setUint32(ACCEPTED_CASE_AT, number, true);
+  chain.put(key, { ...account, data });
+  if (chain.get(key, decodeMeter).acceptedDispute !== number) throw new Error('the record has another layout');
+}
+
+/** The chain in process, as disputes see it. */
+export function disputeNode(lite: LiteNode): DisputeNode {
+  return {
+    readPage: (zone, page) => lite.readPage(zone, page),
+    send: (raw) => lite.send(raw),
+    outcome: (signature) => lite.outcome(signature),
+    blockhashState: (intent) => lite.blockhashState(intent),
+    async readCase(zone, page, slot, meterId) {
+      const clock = new DataView(new ArrayBuffer(40));
+      clock.setBigInt64(32, BigInt(lite.chain.time), true);
+      return toSlotCase(
+        lite.chain.account(pda.meter(fromHex(meterId))),
+        lite.chain.account(pda.dispute(zone, page, slot)),
+        { owner: attestor.publicKey, data: new Uint8Array(clock.buffer) },
+      );
+    },
+  };
+}
+
+/** One oracle's ledger and its watch over disputes; killed and started again on the same file. */
+export class DisputeOracle {
+  readonly rig: LiteRig;
+  readonly clock = new TestClock();
+  readonly log: string[] = [];
+  readonly #dir = mkdtempSync(join(tmpdir(), 'disputes-'));
+  readonly #change: Partial<DisputesDeps>;
+  database!: Database;
+  statements!: SqliteStatements;
+  disputes!: Disputes;
+  #ledger!: SqliteLedger;
+
+  constructor(rig: LiteRig, change: Partial<DisputesDeps> = {}) {
+    this.rig = rig;
+    this.#change = change;
+    this.start();
+  }
+
+  #registry(): FakeRegistry {
+    const { chain } = this.rig.lite;
+    return new FakeRegistry(
+      ...this.rig.meters.map(({ meterId }) => toRecord(chain.get(pda.meter(fromHex(meterId)), decodeMeter))),
+    );
+  }
+
+  start(change: Partial<DisputesDeps> = {}): void {
+    this.database?.sqlite.close();
+    this.database = openDatabase(join(this.#dir, 'ledger.sqlite'), [...ledgerMigrations, ...disputeMigrations]);
+    this.statements = new SqliteStatements(this.database.sqlite);
+    const randomness = { bytes: (n: number) => new Uint8Array(n).fill(7), fraction: () => 0.5 };
+    this.#ledger = new SqliteLedger(this.database, this.#registry(), randomness, () => {});
+    const note = (_fields: object, message: string) => void this.log.push(message);
+    this.disputes = new Disputes({
+      node: disputeNode(this.rig.lite),
+      builder: new AttestorDisputeBuilder(async () => this.rig.lite.latestBlockhash(), attestor),
+      store: new SqliteDisputeStore(this.database),
+      statements: this.statements,
+      meters: () => this.#registry().meters(),
+      realClock: this.clock,
+      logger: { info: note, warn: note, error: note },
+      ...this.#change,
+      ...change,
+    });
+  }
+
+  /** The ledger hears a message. */
+  hear(...messages: Uint8Array[]): void {
+    const registry = this.#registry();
+    const nowMs = (W(90) + 1) * 900_000;
+    this.#ledger.take(
+      messages.map((message) => ({
+        gateway: new Uint8Array(32).fill(77),
+        topicMeter: '',
+        admission: admit(message, 1_000, this.rig.networkId, registry, verifier),
+        arrivedMs: nowMs,
+        receivedMs: 1_000,
+      })),
+      nowMs,
+    );
+  }
+
+  /** Steps for so many looks at the page. */
+  async look(times = 2): Promise<void> {
+    const endMs = this.clock.ms + times * LOOK_EVERY_MS;
+    while (this.clock.ms <= endMs) {
+      const untilMs = await this.disputes.step(ZONE, 0);
+      this.clock.ms = Math.max(this.clock.ms + 1, untilMs);
+    }
+  }
+
+  intents(): string[] {
+    return this.database.sqlite
+      .prepare('SELECT kind, status FROM dispute_intents ORDER BY id')
+      .all()
+      .map(({ kind, status }) => `${kind} ${status}`);
+  }
+
+  close(): void {
+    this.database.sqlite.close();
+    rmSync(this.#dir, { recursive: true });
+  }
+}

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-client';
+import { fromHex } from '@gridtokenx/protocol';
+import { Connection, Transaction, type TransactionInstruction } from '@solana/web3.js';
+import { expect, it } from 'vitest';
+import { watchDisputes } from '../../src/adapters/chain/disputes/index.js';
+import { disputeMigrations } from '../../src/adapters/chain/disputes/store.js';
+import { systemRealClock } from '../../src/adapters/clock/index.js';
+import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { FakeRegistry } from '../support/log.js';
+import { ALONE, attestor, meterSigner, ZONE } from './deployment.js';
+import { said } from './disputes-harness.js';
+import { LaneHarness, W } from './lane-harness.js';
+import { reached, surfpoolRig } from './rigs.js';
+
+it('a real node over RPC: a dispute is read, answered and seen to be answered', async () => {
+  const rig = await surfpoolRig(1, [], { ...ALONE, deviceSigned: true });
+  const folder = mkdtempSync(join(tmpdir(), 'disputes-rpc-'));
+  const [meter] = rig.meters;
+  if (!meter || meter.slot === null || !rig.rpcUrl) throw new Error('no meter');
+  const harness = new LaneHarness(rig);
+  harness.statements.put(meter, W(1), 100n, 200n);
+  await harness.untilIdle();
+  const connection = new Connection(rig.rpcUrl, { commitment: 'confirmed', disableRetryOnRateLimit: true });
+  const send = async (...list: TransactionInstruction[]) => {
+    const transaction = new Transaction().add(...list);
+    transaction.recentBlockhash = (await connection.getLatestBlockhash('confirmed')).blockhash;
+    transaction.feePayer = attestor.publicKey;
+    transaction.sign(attestor);
+    await connection.sendRawTransaction(transaction.serialize(), { skipPreflight: true });
+  };
+  const place = { meterId: fromHex(meter.meterId), zone: ZONE, page: 0, slot: meter.slot };
+  const found = async () => {
+    const account = await rig.account(pda.dispute(ZONE, 0, place.slot));
+    return account && decodeDispute(account);
+  };
+  await send(
+    instructions.signedMessageVerification(meterSigner(0).publicKey, said(rig, 0, 2, 90n)),
+    instructions.dispute({ ...place, payer: attestor.publicKey }),
+  );
+  await reached('the dispute', async () => (await found()) !== null);
+  const database = openDatabase(join(folder, 'ledger.sqlite'), disputeMigrations);
+  const message = said(rig, 0, 1, 100n);
+  const statements = {
+    ...harness.statements,
+    saying: () => ({ window: W(1), importWh: 1_000_200n, exportWh: 500_100n, message }),
+  };
+  const quiet = { info() {}, warn() {}, error() {} };
+  const disputes = watchDisputes({
+    ...{ connection, commitment: 'confirmed', node: rig.node, attestor, turns: null, database },
+    latestBlockhash: () => connection.getLatestBlockhash('confirmed'),
+    registry: new FakeRegistry(meter),
+    statements: Object.assign(Object.create(harness.statements), statements),
+    realClock: systemRealClock,
+    logger: quiet,
+  });
+  await reached('the answer', async () => {
+    await disputes.step(ZONE, 0);
+    return (await found())?.verdict === Verdict.deviceConvicted && disputes.isQuiet(ZONE, 0);
+  });
+  await disputes.step(ZONE, 0);
+  expect(disputes.cases()).toMatchObject([{ state: 'decided', number: 1 }]);
+  expect(database.sqlite.prepare('SELECT kind, status FROM dispute_intents').all()).toMatchObject([
+    { kind: 'answer', status: 'landed' },
+  ]);
+  database.sqlite.close();
+  harness.close();
+  rig.close();
+  rmSync(folder, { recursive: true });
+}, 60_000);

@@ -1,0 +1,248 @@
+import { instructions, pda, SlotFlag, Verdict } from '@gridtokenx/chain-client';
+import { fromHex, sha256, toHex } from '@gridtokenx/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { zoneTurns } from '../../src/adapters/chain/cosign/zone.js';
+import { Turns } from '../../src/domain/settlement/cosign.js';
+import { attestor, keyOf, ZONE } from './deployment.js';
+import {
+  accept,
+  caseOf,
+  DisputeOracle,
+  deviceRig,
+  dispute,
+  disputeNode,
+  type LiteRig,
+  said,
+  slotOf,
+} from './disputes-harness.js';
+import { LaneHarness, W } from './lane-harness.js';
+
+const DAY_SECONDS = 96 * 900;
+let rig: LiteRig;
+let harness: LaneHarness;
+const oracles: DisputeOracle[] = [];
+
+/** An oracle that heard what device 0 said of window 1. */
+function oracle(...heard: Uint8Array[]): DisputeOracle {
+  const made = new DisputeOracle(rig);
+  oracles.push(made);
+  if (heard.length > 0) made.hear(...heard);
+  return made;
+}
+
+const isDisputed = () => ((slotOf(rig, 0)?.flags ?? 0) & SlotFlag.disputed) !== 0;
+
+beforeEach(async () => {
+  rig = await deviceRig(2);
+  harness = new LaneHarness(rig);
+  for (const meter of rig.meters) harness.statements.put(meter, W(1), 100n, 200n);
+  await harness.untilIdle();
+  expect(slotOf(rig, 0)).toMatchObject({ exportWh: 100n, importWh: 200n, window: W(1), attestors: 1 });
+});
+afterEach(() => {
+  for (const one of oracles.splice(0)) one.close();
+  harness.close();
+});
+
+describe('a dispute on a page', () => {
+  const lie = () => said(rig, 0, 2, 90n);
+
+  it('is answered from the ledger, exactly once, and freed when the utility has named the totals', async () => {
+    const node = oracle(said(rig, 0, 1, 100n));
+    dispute(rig, 0, lie());
+    await node.look();
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(toHex(caseOf(rig, 0).answer)).toBe(toHex(said(rig, 0, 1, 100n).slice(9, 105)));
+    await node.look(5);
+    expect(node.intents()).toEqual(['answer landed']);
+    expect(node.disputes.cases()).toMatchObject([{ state: 'decided', number: 1 }]);
+    expect(isDisputed()).toBe(true);
+    accept(rig, 0, 1);
+    await node.look();
+    expect(isDisputed()).toBe(false);
+    expect(node.intents()).toEqual(['answer landed', 'conclude landed']);
+    await node.look(5);
+    expect(node.intents().length).toBe(2);
+    expect(node.disputes.cases()).toEqual([]);
+  });
+
+  it('stays open in a ledger without the statement, and is answered when the statement comes hours later', async () => {
+    const node = oracle();
+    dispute(rig, 0, lie());
+    await node.look(3);
+    expect(node.intents()).toEqual([]);
+    expect(node.disputes.cases()).toMatchObject([{ state: 'no answer here', windowsLeft: 96 }]);
+    rig.lite.chain.time += DAY_SECONDS - 1_800;
+    node.hear(said(rig, 0, 1, 100n));
+    await node.look();
+    expect(node.intents()).toEqual(['answer landed']);
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+  });
+
+  it('is answered by an oracle that was off since before it was opened', async () => {
+    const node = oracle(said(rig, 0, 1, 100n));
+    dispute(rig, 0, lie());
+    rig.lite.chain.time += 95 * 900;
+    node.start();
+    await node.look();
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+  });
+
+  it('after 96 windows: no answer is sent, the verdict is recorded', async () => {
+    const node = oracle(said(rig, 0, 1, 100n));
+    dispute(rig, 0, lie());
+    rig.lite.chain.time += DAY_SECONDS;
+    await node.look(4);
+    expect(node.intents()).toEqual(['conclude landed']);
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.attestorsConvicted);
+    expect(node.disputes.cases()).toMatchObject([{ state: 'decided', verdict: Verdict.attestorsConvicted }]);
+  });
+
+  it('killed between store and send: the stored bytes are sent, and nothing else', async () => {
+    const node = oracle(said(rig, 0, 1, 100n));
+    dispute(rig, 0, lie());
+    const whole = disputeNode(rig.lite);
+    node.start({ node: { ...whole, send: () => Promise.reject(new Error('killed')) } });
+    await expect(node.look()).rejects.toThrow('killed');
+    expect(node.intents()).toEqual(['answer open']);
+    const stored = toHex(node.database.sqlite.prepare('SELECT raw FROM dispute_intents').get()?.raw as Uint8Array);
+    const sent: string[] = [];
+    const send = (raw: Uint8Array) => {
+      sent.push(toHex(raw));
+      return whole.send(raw);
+    };
+    node.start({ node: { ...whole, send } });
+    await node.look(3);
+    expect(new Set(sent)).toEqual(new Set([stored]));
+    expect(node.intents()).toEqual(['answer landed']);
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+  });
+
+  it('a transaction that never arrived is built anew once its blockhash is gone', async () => {
+    const node = oracle(said(rig, 0, 1, 100n));
+    dispute(rig, 0, lie());
+    const whole = disputeNode(rig.lite);
+    node.start({ node: { ...whole, send: async () => {} } });
+    await node.disputes.step(ZONE, 0);
+    expect(node.intents()).toEqual(['answer open']);
+    rig.lite.expire();
+    node.start();
+    await node.look();
+    expect(node.intents()).toEqual(['answer expired', 'answer landed']);
+  });
+
+  it('several oracles: with turns one sends, without them the second is refused and stops', async () => {
+    dispute(rig, 0, lie());
+    const statement = said(rig, 0, 1, 100n);
+    const [first, second] = [oracle(statement), oracle(statement)];
+    // Both see the open case before either has sent.
+    const builders = [first, second];
+    for (const one of builders) one.start();
+    const held = { ...disputeNode(rig.lite), send: async () => {} };
+    second.start({ node: held });
+    await second.disputes.step(ZONE, 0);
+    await first.look();
+    second.start();
+    await second.look(4);
+    expect(first.intents()).toEqual(['answer landed']);
+    expect(second.intents().length).toBe(1);
+    expect(second.intents()[0]).toMatch(/^answer (failed|landed|expired)$/);
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+  });
+
+  it('several oracles: whoever is not in turn waits, and stops when it is answered', async () => {
+    dispute(rig, 0, lie());
+    const statement = said(rig, 0, 1, 100n);
+    const other = keyOf('another attestor').publicKey;
+    const set = async () => ({ attestors: [other, attestor.publicKey], threshold: 1, capacityW: 1n });
+    const made = [0, 1].map((place) => {
+      const clock = { now: () => node.clock.ms, monotonic: () => node.clock.ms, after: () => () => {} };
+      const key = place === 0 ? other : attestor.publicKey;
+      const node: DisputeOracle = new DisputeOracle(rig, { turns: zoneTurns(new Turns(), key, set, clock) });
+      oracles.push(node);
+      node.hear(statement);
+      return node;
+    });
+    // Case 1: place 1 of 2 leads first.
+    await made[0]?.disputes.step(ZONE, 0);
+    expect(made[0]?.intents()).toEqual([]);
+    await made[1]?.look();
+    await made[0]?.look(4);
+    expect(made.map((one) => one.intents())).toEqual([[], ['answer landed']]);
+  });
+
+  it('a device that contradicts itself is answered by what it said, whatever the ledger thinks of it now', async () => {
+    const node = oracle(said(rig, 0, 1, 100n));
+    node.database.sqlite.exec('UPDATE messages SET verdict = 8');
+    // The control: settlement itself would not touch such a statement any more.
+    expect(node.statements.attestable(rig.meters[0]?.meterId ?? '', 0)).toEqual([]);
+    dispute(rig, 0, lie());
+    await node.look();
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+  });
+
+  it('a flood of other statements for the same window hides nothing', async () => {
+    const node = oracle(said(rig, 0, 1, 100n));
+    node.hear(...Array.from({ length: 3_000 }, (_, n) => said(rig, 0, 1, 1n, n + 1)));
+    dispute(rig, 0, lie());
+    await node.look();
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+  });
+
+  it('what does not cover the slot, or came later, is never sent', async () => {
+    const node = oracle(said(rig, 0, 1, 99n), said(rig, 0, 2, 500n));
+    dispute(rig, 0, lie());
+    await node.look(3);
+    expect(node.intents()).toEqual([]);
+    expect(node.disputes.cases()).toMatchObject([{ state: 'no answer here' }]);
+  });
+
+  it('holds up neither the other slots of the page nor what was settled before', async () => {
+    const settled = harness.settlements();
+    expect(settled.length).toBe(2);
+    const node = oracle(said(rig, 0, 1, 100n));
+    dispute(rig, 0, lie());
+    await node.look();
+    const [, other] = rig.meters;
+    if (other) harness.statements.put(other, W(2), 150n, 300n);
+    await harness.untilIdle();
+    expect(harness.log).not.toContain('the chain came back older: these transactions are undone');
+    expect(harness.settlements().slice(0, 2)).toEqual(settled);
+    expect(slotOf(rig, 1)).toMatchObject({ exportWh: 150n, window: W(2) });
+  });
+});
+
+describe('a slot that differs from the registry', () => {
+  const suspend = () => {
+    const { chain } = rig.lite;
+    const [meter] = rig.meters;
+    const utility = chain.upgradeAuthority.publicKey;
+    const meterId = fromHex(meter?.meterId ?? '');
+    const point = pda.point(ZONE, sha256(new TextEncoder().encode('point 0')));
+    const change = instructions.setStatus({ utility, zone: ZONE, meterId, point, page: 0, status: 'suspended' });
+    chain.must([change], [chain.upgradeAuthority]);
+  };
+
+  it('is synchronised once, and left alone when it agrees', async () => {
+    const node = oracle();
+    await node.look(3);
+    expect(node.intents()).toEqual([]);
+    suspend();
+    await node.look(3);
+    expect(node.intents()).toEqual(['sync landed']);
+    expect((slotOf(rig, 0)?.flags ?? 0) & (SlotFlag.active | SlotFlag.suspended)).toBe(SlotFlag.suspended);
+    expect(slotOf(rig, 1)).toMatchObject({ flags: SlotFlag.active });
+  });
+
+  it('what does not help is tried ever more rarely', async () => {
+    suspend();
+    const node = oracle();
+    const whole = disputeNode(rig.lite);
+    // A chain on which the instruction lands and changes nothing.
+    const outcome = async () => ({ kind: 'landed', slot: 1, event: null }) as const;
+    node.start({ node: { ...whole, send: async () => {}, outcome } });
+    await node.look(360);
+    expect(node.intents().length).toBeLessThanOrEqual(13);
+    expect(node.intents().length).toBeGreaterThan(3);
+  });
+});
