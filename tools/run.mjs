@@ -15,6 +15,7 @@ const commands = {
   check: 'tools/dist/checks/main.js',
   'verify-report': 'tools/dist/checks/report.js',
   outsider: 'tools/dist/checks/outsider.js',
+  'submit-statement': 'tools/dist/submit/main.js',
   campaign: 'simulators/campaigns/dist/main.js',
   build: null,
 };

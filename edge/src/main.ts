@@ -40,6 +40,15 @@ command('frames', "the meters' answers of the last day, as they stood on the lin
   .option('--meter <name>', 'of one meter only')
   .action((options: { config: string; meter?: string }) => frames(loadConfig(options.config), options.meter));
 
+command('statement', 'write the statement that was signed for a window, for submit-statement; signs nothing')
+  .requiredOption('--window <n>', 'number of the window', wholeNumber)
+  .requiredOption('--out <file>', 'JSON file for submit-statement')
+  .option('--meter <name>', 'meter or point, where the configuration has several')
+  .action(async (options: { config: string; window: number; out: string; meter?: string }) => {
+    const { writeStatement } = await import('./statement-command.js');
+    await writeStatement(loadConfig(options.config), options);
+  });
+
 command('doctor', 'look at the buses, by reads only, and say what is wrong and what to do')
   .option('--bus <name>', 'only this bus')
   .action(async (options: { config: string; bus?: string }) => {

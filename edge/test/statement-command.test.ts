@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  decodePayload,
+  encodePayload,
+  encodeSign1,
+  fromHex,
+  parseSign1,
+  sigStructure,
+  toHex,
+} from '@gridtokenx/protocol';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { realTime } from '../src/adapters/clock/real-time.js';
+import { nodeDisk } from '../src/adapters/disk/node-disk.js';
+import { openSpool } from '../src/adapters/spool/spool.js';
+import type { GatewayConfig } from '../src/config.js';
+import { keyStore, plateOf } from '../src/setup.js';
+import { type StatementFile, writeStatement } from '../src/statement-command.js';
+import { temporaryDirectory } from './support/processes.js';
+
+let directory: ReturnType<typeof temporaryDirectory>;
+let config: GatewayConfig;
+let out: string;
+beforeEach(() => {
+  directory = temporaryDirectory();
+  out = join(directory.path, 'statement.json');
+  const meter = { name: 'house', manufacturer: 'Eastron', model: 'SDM630', serial: '4711' };
+  config = { network_id: '0011223344556677', data_dir: directory.path, meters: [meter] } as unknown as GatewayConfig;
+});
+afterEach(() => directory.remove());
+
+/** A spool on a real disk with statements for these windows. */
+async function spoolOf(windows: readonly number[], quality = 64) {
+  const [meter] = config.meters;
+  if (!meter) throw new Error('no meter');
+  const key = await keyStore(config).meter(meter.name, plateOf(meter), true);
+  const { spool } = await openSpool(nodeDisk, join(directory.path, 'spool'), realTime, () => {});
+  for (const window of windows) {
+    const payload = encodePayload({
+      kind: 2,
+      networkId: fromHex(config.network_id),
+      meterId: key.meterId,
+      seq: BigInt(window),
+      window,
+      importWh: 1_000n + BigInt(window),
+      exportWh: 2_000n + BigInt(window),
+      readingCount: 15,
+      quality,
+      timeUncertaintyMs: 1,
+      readingsRoot: new Uint8Array(32),
+    });
+    await spool.append([encodeSign1(payload, key.signer.sign(sigStructure(payload)))]);
+  }
+  await spool.close();
+  return key;
+}
+
+/** Every file below the data directory with its bytes: what a command that only reads leaves alone. */
+function everything(): Record<string, string> {
+  const files = readdirSync(directory.path, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(directory.path, name))
+    .filter((path) => path !== out && statSync(path).isFile());
+  return Object.fromEntries(files.map((path) => [path, readFileSync(path, 'hex')]));
+}
+
+test('writes the signed bytes as they stand in the spool, and changes nothing', async () => {
+  const key = await spoolOf([10, 11, 12]);
+  const before = everything();
+  await writeStatement(config, { window: 11, out });
+  const file = JSON.parse(readFileSync(out, 'utf8')) as StatementFile;
+  expect(file).toMatchObject({ version: 1, meter_id: toHex(key.meterId), window: 11, export_wh: '2011' });
+  expect(decodePayload(parseSign1(fromHex(file.message)).payload)).toMatchObject({ kind: 2, window: 11, seq: 11n });
+  expect(everything()).toEqual(before);
+});
+
+test('a torn tail stays as it is: the gateway may be writing it', async () => {
+  await spoolOf([10, 11]);
+  const path = join(directory.path, 'spool', 's-00000001.seg');
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(path, readFileSync(path).subarray(0, -20));
+  const before = everything();
+  await writeStatement(config, { window: 10, out });
+  await expect(writeStatement(config, { window: 11, out })).rejects.toThrow(
+    'not signed yet, the newest is of window 10',
+  );
+  expect(everything()).toEqual(before);
+});
+
+test.each([
+  [13, 'there is no statement of meter house for window 13: it is not signed yet, the newest is of window 12'],
+  [9, 'there is no statement of meter house for window 9: it is not in the spool any more, the oldest is of window 10'],
+  [11, 'none was signed for it, or its record is damaged (windows 10 to 12 are there in part)'],
+])('window %i is named as missing', async (window, words) => {
+  await spoolOf([10, 12]);
+  await expect(writeStatement(config, { window, out })).rejects.toThrow(words);
+});
+
+test('says what is missing: no statements, no such meter, no keys', async () => {
+  await expect(writeStatement(config, { window: 1, out })).rejects.toThrow(/init/);
+  await spoolOf([]);
+  await expect(writeStatement(config, { window: 1, out })).rejects.toThrow('the spool has none of this meter');
+  await expect(writeStatement(config, { window: 1, out, meter: 'barn' })).rejects.toThrow(
+    'there is no meter "barn": the configuration has house',
+  );
+});
