@@ -1,26 +1,51 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 /** What a start writes tells of homes: nobody else on the machine reads it. */
 const PRIVATE = 0o600;
 
-/** Writes `text` so that after a power cut either the old or the new file is there, whole. */
-export function writeFileDurably(path: string, text: string, mode = PRIVATE): void {
-  const temporary = `${path}.tmp`;
-  const file = openSync(temporary, 'w', mode);
+/** Writes a new file durably. Throws the disk's error, and leaves nothing behind then. */
+export function writeWhole(path: string, text: string, mode: number): void {
+  const bytes = Buffer.from(text);
+  const file = openSync(path, 'w', mode);
   try {
-    writeSync(file, text);
+    // A disk that is nearly full takes a part, and says so only when it is asked again.
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
     fsyncSync(file);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
   } finally {
     closeSync(file);
   }
-  renameSync(temporary, path);
-  const directory = openSync(dirname(path), 'r');
+}
+
+/** Makes new names in a folder survive a power cut. */
+export function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
   try {
-    fsyncSync(directory);
+    fsyncSync(folder);
   } finally {
-    closeSync(directory);
+    closeSync(folder);
   }
+}
+
+/** Writes `text` so that after a power cut either the old or the new file is there, whole. */
+export function writeFileDurably(path: string, text: string, mode = PRIVATE): void {
+  const temporary = `${path}.tmp`;
+  writeWhole(temporary, text, mode);
+  renameSync(temporary, path);
+  syncFolder(dirname(path));
 }
 
 /** The JSON in a file, or null where there is none. Throws with the path where it cannot be read. */

@@ -3,12 +3,15 @@ import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { pda, programIds } from '@gridtokenx/chain-client';
 import { outsiderCheck } from '../checks/outsider.js';
-import { readJson, writeFileDurably } from '../files.js';
+import { readJson } from '../files.js';
 import { projectRoot } from '../root.js';
-import { type ProgramFile, startNode } from './node.js';
+import { UserError } from '../start/user-error.js';
+import { Generations } from './generations.js';
+import { Keeper } from './keeper.js';
+import { type EmbeddedNode, type ProgramFile, startNode } from './node.js';
 import { startProxy } from './proxy.js';
 import { rpc } from './rpc.js';
-import { readSnapshot, restoreSnapshot, type SnapshotScope, takeSnapshot } from './snapshot.js';
+import { restoreSnapshot, type SnapshotScope, takeSnapshot } from './snapshot.js';
 
 /** The embedded chain's settings; written by the launcher. */
 export interface ChainConfig {
@@ -17,6 +20,10 @@ export interface ChainConfig {
   readonly wsPort: number;
   readonly httpPort: number;
   readonly snapshotPath: string;
+  /** The network that the data directory was made for, hex; null or absent for a new one. */
+  readonly networkId?: string | null;
+  /** What to delete to begin anew; named in advice. */
+  readonly folder?: string;
   /** Base58 key that may upgrade the programs, and therefore initialise them. */
   readonly authority: string;
   /** Wallets whose SOL survives a restart, beside the owners of token accounts. */
@@ -59,18 +66,45 @@ function watch(url: string): void {
   }, WATCH_MS);
 }
 
-/** Takes snapshots one after another; callers that come while one is taken get the next one. */
-function snapshotter(url: string, config: ChainConfig): () => Promise<number> {
-  let queue: Promise<unknown> = Promise.resolve();
-  return () => {
-    const taken = queue.then(async () => {
-      const snapshot = await takeSnapshot(url, scopeOf(config));
-      writeFileDurably(config.snapshotPath, JSON.stringify(snapshot));
-      return snapshot.slot;
+/** What was found wrong with snapshots at the start. */
+interface Started {
+  readonly node: EmbeddedNode;
+  readonly keeper: Keeper;
+}
+
+/** A node with the newest snapshot that holds, or an empty one where no chain was. Throws `UserError`. */
+async function startFrom(config: ChainConfig): Promise<Started> {
+  const folder = config.folder ?? dirname(config.snapshotPath);
+  const generations = new Generations(config.snapshotPath);
+  const { candidates, words } = generations.choose(config.networkId ?? null, folder);
+  const problems = [...words];
+  const keeperOn = (node: EmbeddedNode) =>
+    new Keeper({
+      ...{ generations, folder, problems },
+      networkId: config.networkId ?? null,
+      take: () => takeSnapshot(node.rpcUrl, scopeOf(config)),
+      check: (before) => outsiderCheck(node.rpcUrl, before),
     });
-    queue = taken.catch(() => undefined);
-    return taken;
-  };
+  for (const candidate of candidates) {
+    const node = await startNode(ARTIFACTS, config.authority);
+    await restoreSnapshot(node.rpcUrl, candidate.snapshot);
+    const check = await outsiderCheck(node.rpcUrl);
+    if (check.ok) {
+      const { accounts, takenAtMs } = candidate.snapshot;
+      log('chain restored', { path: candidate.path, accounts: accounts.length, takenAtMs });
+      if (problems.length > 0) problems.push(`the chain goes on from ${candidate.path}`);
+      const keeper = keeperOn(node);
+      keeper.started(candidate, check);
+      return { node, keeper };
+    }
+    node.stop();
+    problems.push(`${candidate.path} breaks an invariant: ${check.findings.slice(0, 3).join('; ')}`);
+  }
+  if (candidates.length > 0) {
+    throw new UserError(`${problems.join('; ')}: bring a snapshot back from a backup, or delete ${folder}`);
+  }
+  const node = await startNode(ARTIFACTS, config.authority);
+  return { node, keeper: keeperOn(node) };
 }
 
 async function main(): Promise<void> {
@@ -78,26 +112,21 @@ async function main(): Promise<void> {
   const config = path ? readJson<ChainConfig>(path) : null;
   if (!config) throw new Error('usage: node tools/dist/chain/main.js --config FILE');
   mkdirSync(dirname(config.snapshotPath), { recursive: true });
-  const before = readSnapshot(config.snapshotPath);
-  const node = await startNode(ARTIFACTS, config.authority);
-  if (before) {
-    await restoreSnapshot(node.rpcUrl, before);
-    const check = await outsiderCheck(node.rpcUrl);
-    if (!check.ok) throw new Error(`the snapshot breaks an invariant: ${check.findings.join('; ')}`);
-    log('chain restored', { accounts: before.accounts.length, takenAtMs: before.takenAtMs });
-  }
-  const snapshot = snapshotter(node.rpcUrl, config);
+  const { node, keeper } = await startFrom(config);
+  for (const problem of keeper.problems()) log(problem);
   const control = createServer((request, response) => {
     const answer = (code: number, body: unknown) => {
       response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
     if (request.method === 'POST' && request.url === '/snapshot') {
-      snapshot().then(
+      keeper.snapshot().then(
         (slot) => answer(200, { slot }),
         (error: Error) => answer(503, { error: error.message }),
       );
-    } else if (request.url === '/healthz') answer(200, { ok: true, rpc: node.rpcUrl });
-    else answer(404, { error: 'POST /snapshot or GET /healthz' });
+    } else if (request.url === '/healthz') {
+      const problems = keeper.problems();
+      answer(200, { ok: problems.length === 0, problems, rpc: node.rpcUrl, snapshot_slot: keeper.slot });
+    } else answer(404, { error: 'POST /snapshot or GET /healthz' });
   });
   await startProxy(config.host, config.rpcPort, node.rpcPort);
   await startProxy(config.host, config.wsPort, node.wsPort);

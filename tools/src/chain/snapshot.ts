@@ -1,16 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { base58Encode } from '@gridtokenx/protocol';
 import { type RpcAccount, rpc, type WithSlot } from './rpc.js';
 
 export const TOKEN_2022 = 'TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb';
 const SYSTEM = '11111111111111111111111111111111';
-const FORMAT = 1;
 /** How often a snapshot is taken again when slots moved on between its parts. */
 const ATTEMPTS = 50;
 
 /** State of the chain at one slot: what a restart of the embedded node needs to go on. */
 export interface Snapshot {
-  readonly format: number;
   readonly slot: number;
   readonly takenAtMs: number;
   readonly accounts: readonly RpcAccount[];
@@ -54,7 +51,7 @@ async function collectOnce(url: string, scope: SnapshotScope): Promise<Snapshot 
     const account = infos[Math.floor(i / 100)]?.value[i % 100];
     return account ? [{ pubkey, account }] : [];
   });
-  return { format: FORMAT, slot, takenAtMs: Date.now(), accounts: [...found, ...wanted] };
+  return { slot, takenAtMs: Date.now(), accounts: [...found, ...wanted] };
 }
 
 /** Wallets (system accounts) that hold token accounts among `accounts`: bytes 32 to 64 of a token account. */
@@ -74,16 +71,6 @@ export async function takeSnapshot(url: string, scope: SnapshotScope): Promise<S
     if (snapshot) return snapshot;
   }
   throw new Error(`no snapshot of one slot in ${ATTEMPTS} attempts: is the machine overloaded?`);
-}
-
-/** The snapshot of the last run, or null on the first. Throws where the file is there but cannot be read. */
-export function readSnapshot(path: string): Snapshot | null {
-  if (!existsSync(path)) return null;
-  const snapshot = JSON.parse(readFileSync(path, 'utf8')) as Snapshot;
-  if (snapshot.format !== FORMAT || !Array.isArray(snapshot.accounts)) {
-    throw new Error(`${path} is not a snapshot of format ${FORMAT}`);
-  }
-  return snapshot;
 }
 
 /** Puts a snapshot's accounts back. System accounts keep only their SOL. */

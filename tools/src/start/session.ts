@@ -7,6 +7,7 @@ import type { ChainConfig } from '../chain/main.js';
 import { readJson, writeFileDurably, writeJson } from '../files.js';
 import { projectRoot } from '../root.js';
 import { ClockKeeper } from './clock-keeper.js';
+import { checkChainIn, isAlive, networkIn } from './data-folder.js';
 import { Deployment, type Parties } from './deployment.js';
 import {
   BROKER_NAME,
@@ -94,6 +95,7 @@ export class Session {
       throw new UserError(`--data ${options.data}: cannot be made (${(error as NodeJS.ErrnoException).code})`);
     }
     await checkPorts(portsFrom(options.ports), plan.profiles.length);
+    checkChainIn(options.data);
     return new Session(options, plan, say);
   }
 
@@ -190,16 +192,26 @@ export class Session {
       wsPort: this.ports.webSocket,
       httpPort: this.ports.chainHttp,
       snapshotPath: this.paths.snapshot,
+      networkId: networkIn(this.paths),
+      folder: this.options.data,
       authority: parties.authority.publicKey.toBase58(),
       wallets: [...Object.values(parties), ...owners].map((key) => key.publicKey.toBase58()),
     };
     writeJson(this.paths.chainConfig, config);
     await this.supervisor.start({ name: 'chain', script: CHAIN, args: ['--config', this.paths.chainConfig] });
+    for (const problem of await this.#chainProblems()) this.#say(`chain: ${problem}`);
+  }
+
+  async #chainProblems(): Promise<string[]> {
+    const response = await fetch(`http://${HOST}:${this.ports.chainHttp}/healthz`);
+    return ((await response.json()) as { problems?: string[] }).problems ?? [];
   }
 
   async #snapshot(): Promise<void> {
     const response = await fetch(`http://${HOST}:${this.ports.chainHttp}/snapshot`, { method: 'POST' });
-    if (!response.ok) throw new Error(`the chain's snapshot failed: ${await response.text()}`);
+    if (response.ok) return;
+    const { error } = (await response.json()) as { error?: string };
+    throw new UserError(`chain: ${error ?? response.status}`);
   }
 
   async #prepareOracle(networkId: string): Promise<string> {
@@ -301,15 +313,5 @@ export class Session {
         .join(', ')}`,
       `  data, logs   ${this.options.data}`,
     ];
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

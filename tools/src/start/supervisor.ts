@@ -21,6 +21,8 @@ interface Child {
   failures: number;
   wanted: boolean;
   startedAtMs: number;
+  /** Why it was started again, as it was said last: the same is not said twice. */
+  said: string;
 }
 
 /** Starts processes, starts them again when they die, stops them in order. Their output goes to files in `logs`, of bounded size. */
@@ -45,7 +47,7 @@ export class Supervisor {
 
   /** Starts a process and waits until it says that it is ready. Throws `UserError` with its last words otherwise. */
   async start(spec: ProcessSpec): Promise<void> {
-    const child: Child = { spec, process: null, failures: 0, wanted: true, startedAtMs: 0 };
+    const child: Child = { spec, process: null, failures: 0, wanted: true, startedAtMs: 0, said: '' };
     this.#children.set(spec.name, child);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
@@ -67,12 +69,13 @@ export class Supervisor {
   }
 
   #failed(spec: ProcessSpec, how: string): UserError {
-    const log = readFileSync(join(this.#logs, `${spec.name}.log`), 'utf8')
-      .trimEnd()
-      .split('\n')
-      .slice(-5)
-      .join('\n  ');
+    const log = this.#lastWords(spec.name, 5);
     return new UserError(`${spec.name} did not start (${how}). Its last words:\n  ${log}`);
+  }
+
+  #lastWords(name: string, lines: number): string {
+    const log = readFileSync(join(this.#logs, `${name}.log`), 'utf8');
+    return log.trimEnd().split('\n').slice(-lines).join('\n  ');
   }
 
   #launch(child: Child, first: { onReady: () => void; onExit: (how: string) => void } | null): void {
@@ -95,7 +98,10 @@ export class Supervisor {
       if (message.type !== 'ready' || ready) return;
       ready = true;
       if (first) first.onReady();
-      else this.#say(`${spec.name} is back.`);
+      else {
+        child.said = '';
+        this.#say(`${spec.name} is back.`);
+      }
     });
     started.on('exit', (code, signal) => {
       child.process = null;
@@ -110,7 +116,11 @@ export class Supervisor {
     if (Date.now() - child.startedAtMs > 30_000) child.failures = 0;
     const wait = BACKOFF_MS[Math.min(child.failures, BACKOFF_MS.length - 1)] ?? 5_000;
     child.failures++;
-    this.#say(`${child.spec.name} ended (${how}); starting it again.`);
+    // What a person can mend ends with 2, and its last line says how.
+    const why = how === 'exit code 2' ? `: ${this.#lastWords(child.spec.name, 1)}` : '';
+    const words = `${child.spec.name} ended (${how})${why}; starting it again.`;
+    if (words !== child.said) this.#say(words);
+    child.said = words;
     setTimeout(() => {
       if (child.wanted) this.#launch(child, null);
     }, wait);
