@@ -11,7 +11,7 @@ import { openChecks, usualThreads } from './adapters/sodium/threads.js';
 import { openDatabase } from './adapters/sqlite/database.js';
 import { SqliteLedger } from './adapters/sqlite/ledger.js';
 import { ledgerMigrations } from './adapters/sqlite/schema.js';
-import { SqliteStatements, SqliteViews } from './adapters/sqlite/views.js';
+import { knownMeters, SqliteStatements, SqliteViews } from './adapters/sqlite/views.js';
 import type { Config } from './config.js';
 import { AckSender } from './domain/ack-sender.js';
 import { Intake } from './domain/intake.js';
@@ -86,6 +86,7 @@ export async function startOracle(
           },
           database,
           statements,
+          knownMeters: knownMeters(database.sqlite),
           ...(peers ? { cosign: { peers, threshold, signer, verifier, exchange } } : {}),
           realTimeOf: (ms) => clock.realTimeOf(ms),
           clock,

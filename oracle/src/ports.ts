@@ -96,6 +96,8 @@ export interface MeterRecord {
 export interface Registry {
   /** `fetchedAtMs`: real time at which the request for this finalised state was *sent*; 0 before the first answer. */
   readonly asOf: { readonly slot: number; readonly fetchedAtMs: number };
+  /** What is wrong with it, in plain words; null or absent when nothing is. */
+  readonly problem?: string | null;
   meter(meterId: string): MeterRecord | undefined;
   meters(): readonly MeterRecord[];
   /**
@@ -258,6 +260,8 @@ export interface ChainDeps {
   /** Already migrated with `chainMigrations`. */
   readonly database: Database;
   readonly statements: StatementStore;
+  /** Meters that the ledger has heard of, hex: a registry that lacks one of them is an older or another one. */
+  readonly knownMeters?: readonly string[];
   /** Real time at which the reading clock reached (or will reach) an instant; for close_to_mint_ms and grace. */
   readonly realTimeOf: (readingMs: number) => number;
   readonly clock: Clock;

@@ -55,7 +55,7 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
   const { commitment, graceMs } = options;
   const attestor = readKeypair(options.attestorKeyFile);
   const connection = new Connection(options.rpcUrl, { commitment, disableRetryOnRateLimit: true });
-  const registry = new RpcRegistry(connection, realClock, logger);
+  const registry = new RpcRegistry(connection, realClock, logger, deps.knownMeters);
   const account = (what: string, key: PublicKey) => ask(what, connection.getAccountInfo(key, commitment));
   const zoneSet = zoneReader((key) => account('reading the zone', key));
   const latestBlockhash = () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment));

@@ -9,11 +9,16 @@ import {
 } from '@gridtokenx/chain-client';
 import { base58Encode, Role, toHex } from '@gridtokenx/protocol';
 import type { Connection } from '@solana/web3.js';
+import { MeterMemory } from '../../domain/meter-memory.js';
 import type { Logger, MeterRecord, RealClock, Registry } from '../../ports.js';
 import { ask } from './node.js';
 
 /** Calls that come sooner after the last answer share it. */
 const REFRESH_AT_MOST_EVERY_MS = 300;
+/** After a failure, and while the registry lacks meters, messages that wait must not ask it without end. */
+const REFRESH_WHILE_UNWELL_MS = 3_000;
+/** A state that only says "read": older than every message, so that no verdict turns final by it. */
+const READ_BUT_NOT_TRUSTED_MS = 1;
 
 const STATUS: Readonly<Record<number, MeterRecord['status']>> = {
   [Status.active]: 'active',
@@ -52,19 +57,19 @@ export function toRecord(meter: Meter): MeterRecord {
 }
 
 /**
- * Returns the records by meter_id. A record that the utility has not confirmed is none yet. Should two zones have one id, the
+ * Returns one record for each meter_id. A record that the utility has not confirmed is none yet. Should two zones have one id, the
  * record that was confirmed first speaks, whatever a later zone says.
  */
-function byId(meters: readonly Meter[]): ReadonlyMap<string, MeterRecord> {
-  const confirmed = meters
+function confirmed(meters: readonly Meter[]): MeterRecord[] {
+  const inOrder = meters
     .filter((meter) => meter.confirmedWindow !== 0)
     .sort((a, b) => a.confirmedWindow - b.confirmedWindow || a.zone - b.zone);
   const records = new Map<string, MeterRecord>();
-  for (const meter of confirmed) {
+  for (const meter of inOrder) {
     const record = toRecord(meter);
     if (!records.has(record.meterId)) records.set(record.meterId, record);
   }
-  return records;
+  return [...records.values()];
 }
 
 /** The registry program's meters, read at finalised commitment and kept in memory. */
@@ -74,14 +79,16 @@ export class RpcRegistry implements Registry {
   readonly #logger: Logger;
   /** Called after each answer. */
   onFetched: () => void = () => {};
-  #meters: ReadonlyMap<string, MeterRecord> = new Map();
+  readonly #memory: MeterMemory;
   #asOf = { slot: 0, fetchedAtMs: 0 };
   #underWay: Promise<void> | null = null;
   #answeredAtMs = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | null = null;
-  #isFailing = false;
+  #failure: Error | null = null;
 
-  constructor(connection: Connection, clock: RealClock, logger: Logger) {
+  /** `known`: meters that the ledger has heard of, hex. */
+  constructor(connection: Connection, clock: RealClock, logger: Logger, known: Iterable<string> = []) {
+    this.#memory = new MeterMemory(known);
     this.#connection = connection;
     this.#clock = clock;
     this.#logger = logger;
@@ -91,15 +98,22 @@ export class RpcRegistry implements Registry {
     return this.#asOf;
   }
   meter(meterId: string): MeterRecord | undefined {
-    return this.#meters.get(meterId);
+    return this.#memory.meters.get(meterId);
   }
   meters(): readonly MeterRecord[] {
-    return [...this.#meters.values()];
+    return [...this.#memory.meters.values()];
+  }
+  get problem(): string | null {
+    return this.#memory.problem;
   }
 
   refresh(): Promise<void> {
     if (this.#underWay) return this.#underWay;
-    if (this.#clock.monotonic() - this.#answeredAtMs < REFRESH_AT_MOST_EVERY_MS) return Promise.resolve();
+    const isUnwell = this.#failure !== null || this.problem !== null;
+    const pauseMs = isUnwell ? REFRESH_WHILE_UNWELL_MS : REFRESH_AT_MOST_EVERY_MS;
+    if (this.#clock.monotonic() - this.#answeredAtMs < pauseMs) {
+      return this.#failure ? Promise.reject(this.#failure) : Promise.resolve();
+    }
     this.#underWay = this.#fetch().finally(() => {
       this.#underWay = null;
     });
@@ -140,16 +154,30 @@ export class RpcRegistry implements Registry {
           ],
         }),
       );
-      this.#meters = byId(value.map(({ account }) => decodeMeter(account)));
-      this.#asOf = { slot: context.slot, fetchedAtMs };
+      const records = confirmed(value.map(({ account }) => decodeMeter(account)));
+      this.#take(records, context.slot, fetchedAtMs);
       this.#answeredAtMs = this.#clock.monotonic();
-      this.#isFailing = false;
+      this.#failure = null;
       this.onFetched();
     } catch (error) {
-      if (!this.#isFailing)
+      if (!this.#failure)
         this.#logger.warn({ err: String(error) }, 'the registry cannot be read: the last state holds');
-      this.#isFailing = true;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#answeredAtMs = this.#clock.monotonic();
       throw error;
     }
+  }
+
+  #take(records: MeterRecord[], slot: number, fetchedAtMs: number): void {
+    const before = this.problem;
+    this.#memory.take(records);
+    const { problem } = this;
+    if (problem !== before) {
+      const { forgotten } = this.#memory;
+      if (problem) this.#logger.error({ forgotten: forgotten.length }, problem);
+      else this.#logger.info({}, 'the registry has all meters again');
+    }
+    if (problem === null) this.#asOf = { slot, fetchedAtMs };
+    else if (this.#asOf.fetchedAtMs === 0) this.#asOf = { slot, fetchedAtMs: READ_BUT_NOT_TRUSTED_MS };
   }
 }

@@ -108,6 +108,14 @@ export class SqliteStatements implements StatementStore {
   }
 }
 
+/** Meters of which something is stored, hex. The registry had each of them once. */
+export function knownMeters(sqlite: DatabaseSync): string[] {
+  return sqlite
+    .prepare('SELECT DISTINCT meter FROM streams')
+    .all()
+    .map(({ meter }) => String(meter));
+}
+
 function attestable(meterId: string, raw: Record<string, unknown>): AttestableStatement | null {
   const { payload, signed, message, receivedMs } = messageRow(raw);
   if (payload.kind !== Kind.statement || !isAttestable(payload.quality)) return null;
