@@ -9,6 +9,7 @@ import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
 import { startOracle } from './app.js';
 import { type Config, ConfigError, loadConfig } from './config.js';
 import { exportEvidence } from './export-evidence.js';
+import { setAside } from './set-aside.js';
 
 /** Says what is wrong and what to do, and ends with the code for a bad set-up. */
 function giveUp(message: string): never {
@@ -86,6 +87,15 @@ function evidence(file: string, meter: string, out: string): void {
   }
 }
 
+async function aside(file: string): Promise<void> {
+  const config = orGiveUp(() => loadConfig(file));
+  const from = dirname(resolve(file));
+  const moved = await setAside(config, (name) => resolve(from, name), Date.now()).catch((error: unknown) =>
+    giveUp(error instanceof Error ? error.message : String(error)),
+  );
+  process.stdout.write(`${moved.join('\n')}\nthe next start begins a new ledger, and gateways send again\n`);
+}
+
 privateFiles();
 const program = new Command('gridtokenx-oracle').description('Verifies signed readings, keeps the ledger, settles');
 program
@@ -105,4 +115,9 @@ program
   .requiredOption('--meter <id>', 'meter_id in hex')
   .option('--out <folder>', 'where the files go', '.')
   .action(({ config, meter, out }: { config: string; meter: string; out: string }) => evidence(config, meter, out));
+program
+  .command('set-aside')
+  .description('move a damaged ledger aside; the next start begins a new one, and gateways send again')
+  .requiredOption('--config <file>', 'YAML or JSON')
+  .action(({ config }: { config: string }) => aside(config));
 await program.parseAsync();

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { FeedState } from './adapters/influx/index.js';
 import { openInflux } from './adapters/influx/index.js';
+import { DatabaseDamaged, moveAside, openChecked, stampOf, type WatchedDatabase } from './adapters/sqlite/damage.js';
+import { fillOutbox } from './adapters/sqlite/outbox.js';
 import { EmbeddedTimeSeries } from './adapters/timeseries/embedded.js';
 import type { Config } from './config.js';
 import type { Ledger } from './domain/ledger.js';
@@ -13,6 +15,8 @@ export interface Series {
   wake(): void;
   /** How far the server has come; null for the embedded store, which is as far as the ledger within a second. */
   state(): FeedState | null;
+  /** What keeps it from following the ledger, in words; null when nothing does. */
+  problem(): string | null;
   /** Before the database is closed. */
   stop(): Promise<void>;
 }
@@ -30,16 +34,45 @@ export function openSeries(config: Config, path: (name: string) => string, deps:
   if (config.influx) {
     const { url, org, bucket, token_file } = config.influx;
     const influx = openInflux({ ...deps, options: { url, org, bucket, tokenFile: path(token_file) } });
-    return { wake: () => influx.feeder.wake(), state: () => influx.feeder.state(), stop: () => influx.stop() };
+    const state = () => influx.feeder.state();
+    return { wake: () => influx.feeder.wake(), state, problem: () => state().problem, stop: () => influx.stop() };
   }
-  const series = new EmbeddedTimeSeries(join(path(config.data_dir), 'timeseries.sqlite'));
+  const { series, damage, found } = openEmbedded(join(path(config.data_dir), 'timeseries.sqlite'), deps);
   const projector = new Projector(deps.ledger, series, deps.realClock, deps.logger);
   return {
     wake: () => projector.wake(),
     state: () => null,
+    problem: () => damage() ?? projector.problem ?? found,
     async stop() {
       await projector.stop();
       await series.close();
     },
   };
+}
+
+/**
+ * The store in the data directory. A damaged one is moved aside and written anew from the ledger, which has all that it
+ * held: nobody's energy waits for it.
+ */
+function openEmbedded(file: string, { database, realClock, logger }: SeriesDeps) {
+  let opened: WatchedDatabase | undefined;
+  const open = (path: string) => {
+    opened = openChecked(path);
+    return opened;
+  };
+  const damage = () => {
+    const what = opened?.damage ?? null;
+    return what && `${file} ${what}: start the oracle again, and it is written anew from the ledger`;
+  };
+  try {
+    return { series: new EmbeddedTimeSeries(file, open), damage, found: null };
+  } catch (error) {
+    if (!(error instanceof DatabaseDamaged)) throw error;
+    // In this order: killed in between, it is done again.
+    fillOutbox(database);
+    const [moved] = moveAside(file, stampOf(realClock.now()));
+    const found = `the time series was damaged and is written anew; the old file is ${moved ?? file}`;
+    logger.error({ err: error.message }, found);
+    return { series: new EmbeddedTimeSeries(file, open), damage, found };
+  }
 }

@@ -17,7 +17,13 @@ export class Projector {
   #timer: (() => void) | null = null;
   #running: Promise<void> | null = null;
   #failures = 0;
+  #failure: string | null = null;
   #isStopped = false;
+
+  /** Why the time series does not move, in words; null when it does. */
+  get problem(): string | null {
+    return this.#failures === 0 ? null : (this.#failure ?? 'it cannot be written');
+  }
 
   constructor(ledger: Ledger, series: TimeSeries, realClock: RealClock, logger: Logger) {
     this.#ledger = ledger;
@@ -56,6 +62,7 @@ export class Projector {
       }
       this.#failures = 0;
     } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
       if (this.#failures++ === 0) this.#logger.warn({ err: error }, 'the time series cannot be written: trying again');
     }
   }

@@ -1,21 +1,19 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { makePrivate } from '@gridtokenx/runtime';
 import type { Database, Migration } from '../../ports.js';
+import { explained, openChecked } from './damage.js';
 
 /**
  * Opens (or makes) the ledger's file and applies what is missing of `migrations`. Commits are durable: WAL with
- * synchronous FULL syncs the log before a commit returns. Throws when the file cannot be used, or was written by a
- * newer version.
+ * synchronous FULL syncs the log before a commit returns. Throws when the file cannot be used, is damaged, or was written
+ * by a newer version.
  */
 export function openDatabase(path: string, migrations: readonly Migration[]): Database {
   mkdirSync(dirname(path), { recursive: true });
   for (const suffix of ['', '-wal', '-shm']) makePrivate(`${path}${suffix}`);
-  const sqlite = new DatabaseSync(path);
-  sqlite.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000',
-  );
+  const sqlite = openChecked(path);
   const transaction = <T>(work: () => T): T => {
     sqlite.exec('BEGIN IMMEDIATE');
     try {
@@ -27,8 +25,16 @@ export function openDatabase(path: string, migrations: readonly Migration[]): Da
       throw error;
     }
   };
-  migrate(sqlite, transaction, migrations);
-  return { sqlite, transaction };
+  try {
+    sqlite.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000',
+    );
+    migrate(sqlite, transaction, migrations);
+  } catch (error) {
+    sqlite.close();
+    throw explained(path, error);
+  }
+  return { sqlite, transaction, damage: () => sqlite.damage };
 }
 
 function migrate(sqlite: DatabaseSync, transaction: <T>(work: () => T) => T, migrations: readonly Migration[]): void {

@@ -23,10 +23,11 @@ export class EmbeddedTimeSeries implements TimeSeries {
   readonly #put;
   readonly #range;
 
-  constructor(path: string) {
+  /** `open`: opens the file, and throws for one that is damaged. */
+  constructor(path: string, open: (path: string) => DatabaseSync = (file) => new DatabaseSync(file)) {
     mkdirSync(dirname(path), { recursive: true });
     for (const suffix of ['', '-wal', '-shm']) makePrivate(`${path}${suffix}`);
-    this.#sqlite = new DatabaseSync(path);
+    this.#sqlite = open(path);
     this.#sqlite.exec(SCHEMA);
     this.#addVerified();
     this.#put = this.#sqlite.prepare('INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');

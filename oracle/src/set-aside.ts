@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { DatabaseDamaged, moveAside, openChecked, stampOf } from './adapters/sqlite/damage.js';
+import type { Config } from './config.js';
+
+/** Whoever listens answers at once on this machine. */
+const LOOK_MS = 1_000;
+
+/** True when something listens where the oracle would serve. */
+function isServing({ host, port }: Config['http']): Promise<boolean> {
+  if (port === 0) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: LOOK_MS });
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+    socket.once('timeout', () => end(false));
+  });
+}
+
+/**
+ * Moves a damaged ledger aside, so that the next start begins a new one and gateways send again. Returns the new names;
+ * throws with one line where the oracle runs, or the ledger holds.
+ */
+export async function setAside(config: Config, path: (name: string) => string, nowMs: number): Promise<string[]> {
+  const file = join(path(config.data_dir), 'ledger.sqlite');
+  const { host, port } = config.http;
+  if (!existsSync(file)) throw new Error(`${file}: there is no ledger; is data_dir right?`);
+  if (await isServing(config.http)) throw new Error(`something listens on ${host}:${port}: stop the oracle first`);
+  try {
+    openChecked(file, Number.POSITIVE_INFINITY).close();
+  } catch (error) {
+    if (error instanceof DatabaseDamaged) return moveAside(file, stampOf(nowMs));
+    throw error;
+  }
+  throw new Error(`${file} holds: nothing is moved`);
+}
