@@ -41,8 +41,9 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
 
   it('attests and mints each window once, to pool and wallet, exactly', async () => {
     put(1, 100, 20, 7);
-    put(2, 250, 20, 9);
     const steps = await harness.untilIdle();
+    put(2, 250, 20, 9);
+    steps.push(...(await harness.untilIdle()));
     expect(steps.filter((step) => step.kind === 'settled').length).toBe(2);
     const got = await figures(rig);
     expect(got.slots).toEqual([

@@ -48,33 +48,54 @@ function meter(slot: number): SlottedMeter {
   };
 }
 
-function candidate(slot: number, window: number | null, wh = 200n): Candidate {
+/** With statements for a first and a last window. */
+function candidate(slot: number, first: number | null, wh = 200n, last = first): Candidate {
   const [importWh, exportWh] = [wh + 995n, wh + 1_993n];
   const rest = { payload: new Uint8Array(96), message: new Uint8Array(171), receivedMs: 0 };
-  const next = window === null ? undefined : { meterId: meter(slot).meterId, window, importWh, exportWh, ...rest };
-  return { meter: meter(slot), next };
+  const at = (window: number | null) =>
+    window === null ? undefined : { meterId: meter(slot).meterId, window, importWh, exportWh, ...rest };
+  return { meter: meter(slot), oldest: at(first), newest: at(last) };
 }
 
 const grace = (window: number) => window * 1_000;
 const plan = (slots: SlotRead[], candidates: Candidate[], now = 1e9) => planWindow(slots, candidates, now, grace);
 
 describe('planWindow', () => {
-  it('takes the oldest window, with the meters that have exactly it, in slot order', () => {
-    const got = plan([open, open, open], [candidate(2, 12), candidate(1, 13), candidate(0, 12)]).plan;
-    expect(got).toMatchObject({ kind: 'attest', window: 12 });
+  it('takes the current window first, with the meters that have exactly it, in slot order', () => {
+    const got = plan([open, open, open], [candidate(2, 13), candidate(1, 12), candidate(0, 13)]).plan;
+    expect(got).toMatchObject({ kind: 'attest', window: 13, isCurrent: true });
     if (got.kind === 'attest') expect(got.entries.map((entry) => entry.slot)).toEqual([0, 2]);
   });
 
-  it('waits until grace for a meter without a statement, not for one that has gone on', () => {
+  it('takes late windows when nothing current is due, oldest first', () => {
+    const late = [candidate(0, 12, 200n, 14), candidate(1, 13, 200n, 14)];
+    expect(plan([open, open], late).plan).toMatchObject({ kind: 'attest', window: 12, isCurrent: false });
+  });
+
+  it('never passes over an earlier statement that is at most 7 windows behind', () => {
+    const candidates = [candidate(0, 20, 200n, 27), candidate(1, 27)];
+    const got = plan([open, open], candidates).plan;
+    expect(got).toMatchObject({ kind: 'attest', window: 27 });
+    if (got.kind === 'attest') expect(got.entries.map((entry) => entry.slot)).toEqual([1]);
+  });
+
+  it('makes one lump of what lies further behind', () => {
+    const candidates = [candidate(0, 19, 200n, 27), candidate(1, 27)];
+    const got = plan([open, open], candidates).plan;
+    expect(got).toMatchObject({ kind: 'attest', window: 27 });
+    if (got.kind === 'attest') expect(got.entries.map((entry) => entry.slot)).toEqual([0, 1]);
+  });
+
+  it('waits until grace for a meter that may still state a window; late ones go on meanwhile', () => {
     expect(plan([open, open], [candidate(0, 12), candidate(1, null)], 11_999).plan).toEqual({
       kind: 'wait',
       untilMs: 12_000,
     });
     expect(plan([open, open], [candidate(0, 12), candidate(1, null)], 12_000).plan.kind).toBe('attest');
-    expect(plan([open, open], [candidate(0, 12), candidate(1, 13)], 0).plan).toMatchObject({
-      kind: 'attest',
-      window: 12,
-    });
+    const withLate = [candidate(0, 12), candidate(1, null), candidate(2, 11, 200n, 12)];
+    expect(plan([open, open, open], withLate, 11_999).plan).toMatchObject({ kind: 'attest', window: 11 });
+    const done = { ...open, window: 12 };
+    expect(plan([open, done], [candidate(0, 12), candidate(1, null)], 0).plan.kind).toBe('attest');
   });
 
   it.each([
@@ -104,23 +125,30 @@ describe('planWindow', () => {
     expect(totalsOf(meter(0), { importWh: 1_100n, exportWh: 2_500n })).toEqual({ importWh: 105n, exportWh: 507n });
   });
 
-  it('never mixes windows, never takes a slot twice, never takes a window that is not the oldest (property)', () => {
-    const one = fc.option(fc.integer({ min: 11, max: 14 }), { nil: null });
+  it('never mixes windows, never goes back before the current one, never leaves out what is due (property)', () => {
+    const one = fc.option(
+      fc.tuple(fc.integer({ min: 11, max: 30 }), fc.integer({ min: 0, max: 12 })).map(([a, more]) => [a, a + more]),
+      { nil: null },
+    );
     fc.assert(
-      fc.property(fc.array(one, { maxLength: 12 }), fc.integer({ min: 0, max: 15_000 }), (windows, now) => {
+      fc.property(fc.array(one, { maxLength: 12 }), fc.integer({ min: 0, max: 45_000 }), (ranges, now) => {
+        const candidates = ranges.map((range, slot) => candidate(slot, range?.[0] ?? null, 200n, range?.[1] ?? null));
         const got = plan(
-          windows.map(() => open),
-          windows.map((window, slot) => candidate(slot, window)),
+          ranges.map(() => open),
+          candidates,
           now,
         ).plan;
-        const known = windows.filter((window) => window !== null);
+        const current = Math.max(-1, ...ranges.map((range) => range?.[1] ?? -1));
+        const next = ranges.map((range) => range && (current - (range[0] ?? 0) > 7 ? range[1] : range[0]));
+        const windows = [...new Set(next.filter((window) => window != null))].sort((a, b) => a - b);
+        const mayGo = (window: number) => !ranges.includes(null) || now >= grace(window);
+        const order = [...windows.filter((w) => w === current), ...windows.filter((w) => w !== current)].filter(mayGo);
         if (got.kind !== 'attest') {
-          const mayWait = known.length === 0 || (windows.includes(null) && now < grace(Math.min(...known)));
-          expect(mayWait).toBe(true);
+          expect(order).toEqual([]);
           return;
         }
-        expect(got.window).toBe(Math.min(...known));
-        const expected = windows.flatMap((window, slot) => (window === got.window ? [slot] : []));
+        expect(got.window).toBe(order[0]);
+        const expected = next.flatMap((window, slot) => (window === got.window ? [slot] : []));
         expect(got.entries.map((entry) => entry.slot)).toEqual(expected);
       }),
     );
@@ -189,7 +217,7 @@ describe('planMint', () => {
         ),
         all,
       ),
-    ).toEqual({ pool: false, wallets: [] });
+    ).toEqual({ pool: [], wallets: [] });
     expect(
       planMint(
         read(
@@ -202,7 +230,7 @@ describe('planMint', () => {
         ),
         all,
       ),
-    ).toEqual({ pool: true, wallets: [meter(1)] });
+    ).toEqual({ pool: [meter(0)], wallets: [meter(1)] });
     expect(
       planMint(
         read(
@@ -215,7 +243,7 @@ describe('planMint', () => {
         ),
         all,
       ),
-    ).toEqual({ pool: false, wallets: [] });
+    ).toEqual({ pool: [], wallets: [] });
   });
 });
 

@@ -142,7 +142,7 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     const end = three.clock.ms + 60_000;
     await three.run(() => three.clock.ms > end, 'a minute', 120_000);
     expect((await figures(three.rig)).version).toBe(0n);
-    expect(three.node(0).lane.problem).toMatch(/0 of 1 co-signers can be asked/);
+    expect(three.node(0).lane.problems().join()).toMatch(/0 of 1 co-signers can be asked/);
   });
 });
 

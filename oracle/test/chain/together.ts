@@ -263,7 +263,7 @@ export class Three {
     const asked = this.answers.slice(-6).map(({ to, status, refused }) => `${to}: ${status} ${refused}`);
     const each = this.nodes.map(({ lane, together, intents }, i) => {
       const peers = together.peers.view().map(({ state }) => state);
-      return `${i}: ${lane.problem} [${peers.join(' | ')}] ${intents.call(this.nodes[i]).slice(-4)}`;
+      return `${i}: ${lane.problems()} [${peers.join(' | ')}] ${intents.call(this.nodes[i]).slice(-4)}`;
     });
     return [...each, ...asked].join('\n');
   }

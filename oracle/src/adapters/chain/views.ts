@@ -129,7 +129,7 @@ export class SettlementViews implements Settlements {
       ...(disputes.failure ? [`disputes are not watched: ${disputes.failure}`] : []),
       ...disputes.cases.map(caseInWords),
       ...peers.flatMap(({ oracle, state }) => (state.includes('FALSE') ? [`oracle ${oracle}: ${state}`] : [])),
-      ...lanes.flatMap((lane) => (lane.problem ? [`page ${lane.zone}/${lane.page}: ${lane.problem}`] : [])),
+      ...lanes.flatMap((lane) => lane.problems().map((problem) => `page ${lane.zone}/${lane.page}: ${problem}`)),
       ...(undone?.count ? [`the chain came back older: ${undone.count} transactions are undone`] : []),
       ...skips.map(({ meter, window, reason }) => `meter ${meter}, window ${window} not attested: ${reason}`),
     ];

@@ -1,7 +1,7 @@
 import { MAX_COSIGN_STATEMENTS } from '@gridtokenx/protocol';
 import type { AttestableStatement, StatementStore } from '../../ports.js';
-import { explainSkip, isOpen, MOVED, type SlottedMeter, totalsOf, unusable } from './plan.js';
-import type { AttestEntry, MeterPageRead } from './ports.js';
+import { explainSkip, isOpen, MAX_LAG_WINDOWS, MOVED, type SlottedMeter, totalsOf, unusable } from './plan.js';
+import type { AttestEntry, MeterPageRead, SlotRead } from './ports.js';
 
 /** Why a co-signer does not sign. Part of the answer, so a name keeps its meaning. */
 export type RefusalCode =
@@ -73,6 +73,8 @@ export interface Judged {
   readonly window: number;
   /** Slots that the proposal sets, rising. */
   readonly slots: readonly number[];
+  /** True while this oracle's own lane catches up after a rollback: then slots jump to their newest statement. */
+  readonly isCatchingUp?: boolean;
   /** Did the totals of this slot still fit the transaction? */
   readonly fits: (slot: number, totals: { exportWh: bigint; importWh: bigint }) => boolean;
 }
@@ -92,6 +94,11 @@ export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refuse
       const detail = `slot ${slot}, window ${window}: no statement that may be attested`;
       return { refused: { code: 'no statement', detail } };
     }
+    const earlier = owedBefore(given, meter, before);
+    if (earlier) {
+      const detail = `slot ${slot}: the statement for window ${earlier.window} comes before that for ${window}`;
+      return { refused: { code: 'left out', detail, statements: shownFor(statements, [earlier]) } };
+    }
     const reason = isOpen(before) ? unusable(meter, before, statement) : 'slot not open';
     if (reason) return { refused: { code: 'no statement', detail: `slot ${slot}, window ${window}: ${reason}` } };
     entries.push({
@@ -108,8 +115,30 @@ export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refuse
   return { refused: { code: 'left out', detail, statements: shownFor(statements, missing) } };
 }
 
+/** Statements of a slot that are looked at for one that the chain would take; more are not worth the reading. */
+const MAX_LOOKED_AT = 2 * MAX_LAG_WINDOWS;
+
+/**
+ * An earlier statement of the slot that is to be attested before the proposal's window (see `planWindow`); none where
+ * the slot lies so far behind that its windows become one lump.
+ */
+function owedBefore(given: Judged, meter: SlottedMeter, before: SlotRead): AttestableStatement | undefined {
+  const { read, meters, statements, window, isCatchingUp } = given;
+  if (isCatchingUp) return undefined;
+  const earlier = statements
+    .attestable(meter.meterId, before.window, MAX_LOOKED_AT)
+    .find((one) => !unusable(meter, before, one) && explainSkip(before, one.window, totalsOf(meter, one)) === MOVED);
+  if (!earlier || earlier.window >= window) return undefined;
+  const newest = meters.map((one) => {
+    const slot = read.slots[one.slot];
+    return slot && isOpen(slot) ? (statements.newest(one.meterId)?.window ?? 0) : 0;
+  });
+  return Math.max(window, ...newest) - earlier.window <= MAX_LAG_WINDOWS ? earlier : undefined;
+}
+
 /** Statements for the window that the chain would take now and that the proposal leaves out without a reason. */
-function leftOut({ read, meters, statements, window, slots, fits }: Judged): AttestableStatement[] {
+function leftOut(given: Judged): AttestableStatement[] {
+  const { read, meters, statements, window, slots, fits } = given;
   const taken = new Set(slots);
   const highest = Math.max(-1, ...slots);
   const missing: AttestableStatement[] = [];
@@ -121,6 +150,7 @@ function leftOut({ read, meters, statements, window, slots, fits }: Judged): Att
     if (!statement || (statements.newest(meter.meterId)?.window ?? window) > window) continue;
     const totals = totalsOf(meter, statement);
     if (unusable(meter, before, statement) || explainSkip(before, window, totals) !== MOVED) continue;
+    if (owedBefore(given, meter, before)) continue;
     // A full transaction is split in slot order: what comes after it is for the next one.
     if (meter.slot > highest && !fits(meter.slot, totals)) break;
     missing.push(statement);

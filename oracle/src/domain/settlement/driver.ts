@@ -1,6 +1,6 @@
 import type { Logger, MeterRecord, Randomness, RealClock, Registry, StatementStore } from '../../ports.js';
 import type { Disputes } from './disputes.js';
-import { Lane, type LaneDeps } from './lane.js';
+import { Lane, type LaneDeps, type Step } from './lane.js';
 import { NodeUnavailable } from './ports.js';
 
 export interface DriverDeps extends Omit<LaneDeps, 'meters'> {
@@ -22,22 +22,37 @@ const IDLE_MS = 5_000;
 const SET_UP_MS = 1_000;
 /** In a long backlog a snapshot after every window would take longer than the windows. */
 const SNAPSHOT_AT_MOST_EVERY_MS = 1_000;
+/** A snapshot that is due for so long begins nothing new on any page until nothing is in flight. */
+const SNAPSHOT_WITHIN_MS = 5_000;
+const REST_MS = 25;
+
+/** A page with what it waits for. */
+interface Turn {
+  readonly lane: Lane;
+  /** Real time of its next step. */
+  untilMs: number;
+  why: string;
+  /** Pause after an error; 0 when its last step went well. */
+  backoffMs: number;
+  /** Whether its last error was the node's. */
+  isNode: boolean;
+}
 
 /**
- * Drives the lanes one after another, so that nothing is in flight while a snapshot is taken. A node that is away is waited
- * for with growing pauses; a store that fails stops nothing for good: the same step is tried again.
+ * Drives the lanes in turn, one step each, so that a page with a long backlog holds no other up. Nothing is in flight while a
+ * snapshot is taken. A page whose step fails (its node, its store) is tried again after growing pauses, the others go on.
  */
 export class SettlementDriver {
   readonly #deps: DriverDeps;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, Turn>();
   #isRunning = false;
   #isStopping = false;
   #isWoken = false;
   #wake: (() => void) | null = null;
   #loop: Promise<void> = Promise.resolve();
-  #backoffMs = 0;
   #isNetworkChecked = false;
-  #isSnapshotDue = false;
+  readonly #setUp = { backoffMs: 0, untilMs: 0, why: '', isNode: false };
+  #snapshotDueMs: number | null = null;
   #lastSnapshotMs = Number.NEGATIVE_INFINITY;
   #state = 'not started';
   #disputeFailure: string | null = null;
@@ -53,7 +68,7 @@ export class SettlementDriver {
   }
 
   lanes(): Lane[] {
-    return [...this.#lanes.values()];
+    return [...this.#lanes.values()].map(({ lane }) => lane);
   }
 
   /** Disputed slots of our pages, and why they are not watched; null when they are. */
@@ -83,9 +98,11 @@ export class SettlementDriver {
 
   async #run(): Promise<void> {
     while (!this.#isStopping) {
+      if (this.#isWoken) for (const turn of this.#lanes.values()) if (turn.backoffMs === 0) turn.untilMs = 0;
       this.#isWoken = false;
       const untilMs = await this.#round();
-      if (!this.#isWoken && !this.#isStopping) await this.#sleepUntil(untilMs);
+      const isIdle = untilMs > this.#deps.realClock.now();
+      if (isIdle && !this.#isWoken && !this.#isStopping) await this.#sleepUntil(untilMs);
     }
   }
 
@@ -101,25 +118,30 @@ export class SettlementDriver {
     this.#wake = null;
   }
 
-  /** One pass over all lanes; the real time of the next one. */
+  /** One step of each lane that can do something; the real time of the next round. */
   async #round(): Promise<number> {
+    const { realClock } = this.#deps;
+    if (this.#setUp.untilMs > realClock.now()) return this.#setUp.untilMs;
     try {
-      if (!(await this.#isOurNetwork())) return this.#deps.realClock.now() + SET_UP_MS;
-      this.#openLanes();
-      const disputesUntilMs = await this.#stepDisputes();
-      let untilMs = this.#deps.realClock.now() + IDLE_MS;
-      let why = this.#lanes.size === 0 ? 'waiting for meters' : 'idle';
-      for (const lane of this.#lanes.values()) {
-        const step = await this.#advance(lane);
-        if (step.untilMs < untilMs) [untilMs, why] = [step.untilMs, step.why];
-      }
-      this.#backoffMs = 0;
-      this.#state = why;
-      if (this.#isSnapshotDue) await this.#takeSnapshot();
-      return Math.min(untilMs, disputesUntilMs);
+      if (!(await this.#isOurNetwork())) return realClock.now() + SET_UP_MS;
+      this.#setUp.backoffMs = 0;
     } catch (error) {
-      return this.#backOff(error);
+      this.#setUp.untilMs = this.#backOff(this.#setUp, error);
+      return this.#setUp.untilMs;
     }
+    this.#openLanes();
+    const disputesUntilMs = await this.#stepDisputes();
+    let isMoving = false;
+    for (const turn of this.#lanes.values()) {
+      if (this.#isStopping || turn.untilMs > realClock.now()) continue;
+      if (this.#mustRest(turn)) turn.untilMs = realClock.now() + REST_MS;
+      else if (await this.#advance(turn)) isMoving = true;
+    }
+    if (this.#snapshotDueMs !== null) {
+      const isSpaced = realClock.now() - this.#lastSnapshotMs >= SNAPSHOT_AT_MOST_EVERY_MS;
+      if (isSpaced || !isMoving) await this.#takeSnapshot();
+    }
+    return isMoving ? realClock.now() : Math.min(this.#summary(), disputesUntilMs);
   }
 
   /** One step for each page; the real time of the next one. What fails here does not hold up the lanes. */
@@ -128,7 +150,7 @@ export class SettlementDriver {
     let untilMs = realClock.now() + IDLE_MS;
     if (!disputes) return untilMs;
     let failure: string | null = null;
-    for (const { zone, page } of this.#lanes.values()) {
+    for (const { zone, page } of this.lanes()) {
       try {
         untilMs = Math.min(untilMs, await disputes.step(zone, page));
       } catch (error) {
@@ -140,18 +162,38 @@ export class SettlementDriver {
     return untilMs;
   }
 
-  /** Steps until the lane has to wait. */
-  async #advance(lane: Lane): Promise<{ untilMs: number; why: string }> {
-    for (;;) {
-      const step = await lane.step();
-      if (step.kind === 'wait') return step;
-      if (step.kind === 'settled') {
-        this.#isSnapshotDue = true;
-        const since = this.#deps.realClock.now() - this.#lastSnapshotMs;
-        if (since >= SNAPSHOT_AT_MOST_EVERY_MS && this.#isQuiet()) await this.#takeSnapshot();
-      }
-      if (this.#isStopping) return { untilMs: 0, why: 'stopping' };
+  /** One step of a lane; true when it can do more at once. */
+  async #advance(turn: Turn): Promise<boolean> {
+    let step: Step;
+    try {
+      step = await turn.lane.step();
+    } catch (error) {
+      turn.untilMs = this.#backOff(turn, error);
+      return false;
     }
+    turn.backoffMs = 0;
+    if (step.kind === 'settled') this.#snapshotDueMs ??= this.#deps.realClock.now();
+    if (step.kind !== 'wait') return true;
+    ({ untilMs: turn.untilMs, why: turn.why } = step);
+    return false;
+  }
+
+  /** A snapshot was due for long: only what is in flight goes on. */
+  #mustRest({ lane }: Turn): boolean {
+    const due = this.#snapshotDueMs;
+    const isLate = due !== null && this.#deps.realClock.now() - due >= SNAPSHOT_WITHIN_MS;
+    return isLate && this.#deps.snapshot !== null && !this.#deps.store.open(lane.zone, lane.page);
+  }
+
+  #summary(): number {
+    const first = [...this.#lanes.values()].reduce<Turn | null>(
+      (soonest, turn) => (soonest && soonest.untilMs <= turn.untilMs ? soonest : turn),
+      null,
+    );
+    const failing = [...this.#lanes.values()].find(({ backoffMs }) => backoffMs > 0);
+    this.#state = (failing ?? first)?.why ?? 'waiting for meters';
+    const idleMs = this.#deps.realClock.now() + IDLE_MS;
+    return Math.min(idleMs, first?.untilMs ?? idleMs);
   }
 
   /** True when no transaction is on its way. */
@@ -169,7 +211,7 @@ export class SettlementDriver {
     } catch (error) {
       logger.warn({ err: String(error) }, 'the chain took no snapshot; tried again after the next window');
     }
-    this.#isSnapshotDue = false;
+    this.#snapshotDueMs = null;
   }
 
   async #isOurNetwork(): Promise<boolean> {
@@ -191,20 +233,23 @@ export class SettlementDriver {
       if (page === null || this.#lanes.has(key)) continue;
       const meters = (): MeterRecord[] =>
         registry.meters().filter((meter) => meter.zone === zone && meter.page === page);
-      this.#lanes.set(key, new Lane(zone, page, { ...this.#deps, meters }));
+      const ofZone = () => this.lanes().filter((lane) => lane.zone === zone);
+      const zoneWindow = () => Math.max(0, ...ofZone().map(({ last }) => last?.page?.highestWindow ?? 0));
+      const lane = new Lane(zone, page, { ...this.#deps, meters, zoneWindow });
+      this.#lanes.set(key, { lane, untilMs: 0, why: 'not read yet', backoffMs: 0, isNode: false });
     }
   }
 
-  #backOff(error: unknown): number {
+  #backOff(turn: Pick<Turn, 'backoffMs' | 'why' | 'isNode'>, error: unknown): number {
     const { realClock, randomness, logger } = this.#deps;
-    this.#backoffMs = Math.min(LONGEST_BACKOFF_MS, Math.max(FIRST_BACKOFF_MS, 2 * this.#backoffMs));
+    const isFirst = turn.backoffMs === 0;
+    turn.backoffMs = Math.min(LONGEST_BACKOFF_MS, Math.max(FIRST_BACKOFF_MS, 2 * turn.backoffMs));
     const isNode = error instanceof NodeUnavailable;
     const detail = error instanceof Error ? error.message : String(error);
-    this.#state = isNode ? `waiting for the node: ${detail}` : `settlement failed: ${detail}`;
-    const first = this.#backoffMs === FIRST_BACKOFF_MS;
-    if (first || !isNode) logger.warn({ err: detail, backoffMs: this.#backoffMs }, this.#state);
-    // A wake-up must not turn the pause into a busy loop.
-    this.#isWoken = false;
-    return realClock.now() + this.#backoffMs * (0.5 + randomness.fraction() / 2);
+    turn.why = isNode ? `waiting for the node: ${detail}` : `settlement failed: ${detail}`;
+    this.#state = turn.why;
+    if (isFirst || isNode !== turn.isNode) logger.warn({ err: detail, backoffMs: turn.backoffMs }, this.#state);
+    turn.isNode = isNode;
+    return realClock.now() + turn.backoffMs * (0.5 + randomness.fraction() / 2);
   }
 }

@@ -1,15 +1,26 @@
 import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports.js';
+import { eventFrom, takenBy } from './landed.js';
 import { compareWithArchive, equal, hasAttested } from './lineage.js';
-import { explainSkip, isOpen, MOVED, planMint, planWindow, type SlottedMeter } from './plan.js';
+import { MintBook, type MintTask } from './mint-book.js';
+import {
+  type Candidate,
+  currentWindow,
+  isOpen,
+  MOVED,
+  type Plan,
+  planMint,
+  planWindow,
+  type SlottedMeter,
+} from './plan.js';
 import {
   type AttestedEvent,
   type ChainNode,
   CosignersMissing,
   type Intent,
-  type IntentItem,
   LedgerGrew,
   type MeterPageRead,
   type NewIntent,
+  NodeUnavailable,
   type PageRead,
   type SettlementStore,
   type TransactionBuilder,
@@ -34,6 +45,10 @@ export interface LaneDeps {
   /** Real time at which a window was, or will be, over on the reading clock. */
   readonly closedAtMs: (window: number) => number;
   readonly graceMs: number;
+  /** Chooses what is attested next; a test or a campaign may put another in its place. */
+  readonly plan?: typeof planWindow;
+  /** Newest window of all pages of the zone, as last read: the zone's budget rises with it. */
+  readonly zoneWindow?: () => number;
   /** Null where there is one attestor: then it is always our turn. */
   readonly turns?: TurnKeeper | null;
   readonly logger: Logger;
@@ -49,11 +64,17 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 const IDLE_MS = 5_000;
 const SET_UP_MS = 1_000;
+/** A slot that the chain leaves for no reason known here is offered so often; then its statement is passed over. */
+const MAX_OFFERS = 3;
+
+type Wait = Extract<Step, { kind: 'wait' }>;
+type AttestPlan = Extract<Plan, { kind: 'attest' }>;
 
 /**
  * Settles one meter page (chain: Exactly once from oracle to chain). It never holds two transactions of unknown outcome,
  * stores each before it is sent, sends only the stored bytes again, and builds the next one from a fresh read. Killed at any
- * point, it goes on from the store and the chain.
+ * point, it goes on from the store and the chain. Between two transactions what matters most goes first: the current
+ * window, then mints, then late windows; nothing that fails or waits holds up what comes after it.
  */
 export class Lane {
   readonly zone: number;
@@ -65,14 +86,27 @@ export class Lane {
   #pauseMs = 0;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #hasAttested = false;
+
+  readonly #mints = new MintBook();
+  /** The mint under way; null after a restart, when nobody knows which one it was. */
+  #minting: { task: MintTask; mark: string } | null = null;
+  /** By meter: how often the chain left the slot for no reason known here, and for which window. */
+  readonly #offers = new Map<string, { window: number; count: number }>();
+  /** Newest window when the lane began to catch up. */
+  #catchingUpTo: number | null = null;
+  #problem: string | null = null;
   /** The last read, for those who ask for totals. */
   last: PageRead | null = null;
-  problem: string | null = null;
 
   constructor(zone: number, page: number, deps: LaneDeps) {
     this.zone = zone;
     this.page = page;
     this.#deps = deps;
+  }
+
+  /** What does not go on, plain words; empty when all is well. */
+  problems(): string[] {
+    return [...(this.#problem ? [this.#problem] : []), ...this.#mints.problems()];
   }
 
   /** Attestable statements that are not on chain, and a transaction under way. */
@@ -81,22 +115,42 @@ export class Lane {
     const open = this.#deps.store.open(this.zone, this.page) ? 1 : 0;
     return this.#meters().reduce((sum, meter) => {
       const slot = slots?.[meter.slot];
-      return slot && isOpen(slot) && this.#statement(meter, slot.window, 'newest') ? sum + 1 : sum;
+      return slot && isOpen(slot) && this.#candidate(meter, slot.window).newest ? sum + 1 : sum;
     }, open);
   }
 
   /** One move of the state machine. Throws `NodeUnavailable`, or what the store throws. */
   async step(): Promise<Step> {
-    if (this.#deps.realClock.now() < this.#pausedUntilMs) {
-      return { kind: 'wait', untilMs: this.#pausedUntilMs, why: this.problem ?? 'pause' };
-    }
     const open = this.#deps.store.open(this.zone, this.page);
     if (open) return this.#resolve(open);
     const read = await this.#read();
     if (!read.page) return this.#wait(SET_UP_MS, 'the page does not exist yet');
     const older = this.#reconcile(read.page);
     if (older) return older;
-    return (await this.#mint(read)) ?? (await this.#attest(read, read.page));
+    if (this.#settle(read, null).kind === 'settled') return { kind: 'settled' };
+    const plan = this.#plan(read.page);
+    const waits: Wait[] = [];
+    const isCurrent = plan.kind === 'attest' && plan.isCurrent;
+    const moves = [
+      () => (isCurrent ? this.#attest(read.page as MeterPageRead, plan) : null),
+      () => this.#mint(read),
+      () => (plan.kind === 'attest' && !isCurrent ? this.#attest(read.page as MeterPageRead, plan) : null),
+    ];
+    for (const move of moves) {
+      const step = await move();
+      if (step?.kind === 'wait') waits.push(step);
+      if (step && (step.kind !== 'wait' || this.#deps.store.open(this.zone, this.page))) return step;
+    }
+    if (plan.kind === 'nothing') this.#idle(read, waits);
+    if (plan.kind === 'wait') waits.push({ kind: 'wait', untilMs: plan.untilMs, why: 'waiting for the other meters' });
+    return waits.reduce((first, wait) => (wait.untilMs < first.untilMs ? wait : first));
+  }
+
+  #idle(read: PageRead, waits: Wait[]): void {
+    const { store } = this.#deps;
+    if (store.isCatchingUp(this.zone, this.page)) store.caughtUp(this.zone, this.page);
+    this.#problem = null;
+    waits.push(this.#wait(IDLE_MS, read.ledger ? 'idle' : 'the ledger page does not exist yet'));
   }
 
   async #read(): Promise<PageRead> {
@@ -104,7 +158,7 @@ export class Lane {
     return this.last;
   }
 
-  #wait(ms: number, why: string): Step {
+  #wait(ms: number, why: string): Wait {
     return { kind: 'wait', untilMs: this.#deps.realClock.now() + ms, why };
   }
 
@@ -124,7 +178,8 @@ export class Lane {
     if (outcome.kind === 'landed') return this.#landed(intent, outcome.slot, outcome.event);
     if (outcome.kind === 'failed') {
       store.failed(intent, outcome.slot, outcome.error, now);
-      return this.#pause(`${intent.kind} failed: ${outcome.error}`);
+      if (intent.kind === 'attest') return this.#pause(`${intent.kind} failed: ${outcome.error}`);
+      return this.#mintFailed(intent, outcome.error);
     }
     if (outcome.kind === 'seen') return this.#wait(POLL_MS, 'waiting for confirmation');
     if (blockhash === 'valid') {
@@ -169,42 +224,37 @@ export class Lane {
 
   async #landed(intent: Intent, slot: number, event: AttestedEvent | null): Promise<Step> {
     const { store, realClock } = this.#deps;
-    this.#pauseMs = 0;
-    this.problem = null;
     if (intent.kind !== 'attest') {
       store.minted(intent, slot, realClock.now());
-      return this.#settle(await this.#read(), intent.signature);
+      const read = await this.#read();
+      this.#minted(read);
+      return this.#settle(read, intent.signature);
     }
-    const result = event ?? this.#eventFrom(intent, (await this.#read()).page);
-    const window = intent.window ?? 0;
-    const accepted: IntentItem[] = [];
-    const skipped: { item: IntentItem; reason: string }[] = [];
-    for (const item of intent.items) {
-      if (!result.skipped.has(item.slot)) accepted.push(item);
-      else skipped.push({ item, reason: explainSkip(item.before, window, item) });
-    }
+    this.#pauseMs = 0;
+    this.#problem = null;
+    const result = event ?? eventFrom(intent, (await this.#read()).page);
+    const taken = takenBy(intent, result);
     const { version, history } = result;
-    store.attested(intent, { slot, version, history, accepted, skipped }, realClock.now());
-    for (const { item, reason } of skipped) {
-      this.#deps.logger.warn({ meter: item.meterId, window, reason }, 'the chain skipped a statement');
-      if (reason !== MOVED) store.skip(item.meterId, window, reason, realClock.now());
-    }
+    store.attested(intent, { slot, version, history, ...taken }, realClock.now());
+    for (const { item, reason } of taken.skipped) this.#skipped(intent, item.meterId, reason);
+    for (const { meterId } of taken.accepted) this.#offers.delete(meterId);
     this.#hasAttested = true;
     return { kind: 'progress' };
   }
 
-  /** Without the event (the node forgot the transaction) the page itself tells which slots took their total. */
-  #eventFrom(intent: Intent, page: MeterPageRead | null): AttestedEvent {
-    const took = (item: IntentItem) => {
-      const slot = page?.slots[item.slot];
-      return slot !== undefined && slot.window >= (intent.window ?? 0) && slot.exportWh >= item.exportWh;
-    };
-    return {
-      version: intent.version + 1n,
-      history: intent.expectedHistory ?? new Uint8Array(32),
-      window: intent.window ?? 0,
-      skipped: new Set(intent.items.filter((item) => !took(item)).map((item) => item.slot)),
-    };
+  /** A slot that moved meanwhile is read and offered again, but not for ever. */
+  #skipped({ window }: Intent, meter: string, reason: string): void {
+    const { logger, store, realClock } = this.#deps;
+    const before = this.#offers.get(meter);
+    const count = before?.window === window ? before.count + 1 : 1;
+    if (reason === MOVED && count < MAX_OFFERS) {
+      this.#offers.set(meter, { window: window ?? 0, count });
+      return;
+    }
+    this.#offers.delete(meter);
+    const why = reason === MOVED ? 'left by the chain for no reason known here' : reason;
+    logger.warn({ meter, window, reason: why }, 'the chain skipped a statement');
+    store.skip(meter, window ?? 0, why, realClock.now());
   }
 
   // ------------------------------------------------------------------ a chain that came back older
@@ -242,29 +292,59 @@ export class Lane {
     return this.#sendAgain(stored);
   }
 
+  /** The page as far as it decides what can be minted. */
+  #mark({ page }: PageRead): string {
+    const window = Math.max(page?.highestWindow ?? 0, this.#deps.zoneWindow?.() ?? 0);
+    return `${page?.version}/${page?.moves}/${window}`;
+  }
+
+  #mintTasks(read: PageRead): MintTask[] {
+    const { pool, wallets } = planMint(read, this.#meters());
+    const ofPool: MintTask[] = pool.length > 0 ? [{ kind: 'mint_page', meter: null }] : [];
+    return [...ofPool, ...wallets.map((meter): MintTask => ({ kind: 'mint_meter', meter }))];
+  }
+
   async #mint(read: PageRead): Promise<Step | null> {
     const { page } = read;
     if (!page || !read.ledger) return null;
-    const settled = this.#settle(read, null);
-    if (settled.kind === 'settled') return settled;
-    const plan = planMint(read, this.#meters());
-    const { builder, store } = this.#deps;
-    if (!plan.pool && plan.wallets.length === 0) return null;
+    const { builder, store, realClock } = this.#deps;
+    const tasks = this.#mintTasks(read);
+    const mark = this.#mark(read);
+    const task = this.#mints.next(tasks, mark, realClock.now());
+    if (!task) {
+      const untilMs = this.#mints.nextMs(tasks);
+      return untilMs === null ? null : { kind: 'wait', untilMs, why: this.#mints.problems()[0] ?? 'a mint waits' };
+    }
     const notOurs = await this.#notOurTurn(`mint ${page.version}`, page.highestWindow);
     if (notOurs) return notOurs;
-    const base = { zone: this.zone, page: this.page, version: page.version, moves: page.moves, history: page.history };
-    const mint = { ...base, expectedHistory: null, window: null, items: [] };
-    if (plan.pool) {
-      return this.#store({
-        ...mint,
-        kind: 'mint_page',
-        ...(await builder.mintPage(this.zone, this.page, store.nonce())),
-      });
-    }
-    const [meter] = plan.wallets;
-    if (!meter) return null;
-    const signed = await builder.mintMeter(this.zone, this.page, meter.meterId, meter.owner, store.nonce());
-    return this.#store({ ...mint, kind: 'mint_meter', ...signed });
+    const { zone } = this;
+    const base = { zone, page: this.page, version: page.version, moves: page.moves, history: page.history };
+    const { kind, meter } = task;
+    const signed = meter
+      ? await builder.mintMeter(zone, this.page, meter.meterId, meter.owner, store.nonce())
+      : await builder.mintPage(zone, this.page, store.nonce());
+    this.#minting = { task, mark };
+    return this.#store({ ...base, expectedHistory: null, window: null, items: [], kind, ...signed });
+  }
+
+  /** A mint landed: what it left (a zone's budget, a slot that cannot be minted) is due later, and nothing is wrong. */
+  #minted(read: PageRead): void {
+    const { task, mark } = this.#minting ?? {};
+    this.#minting = null;
+    if (!task || mark === undefined) return;
+    const meterId = task.meter?.meterId;
+    const isLeft = this.#mintTasks(read).some((left) => left.kind === task.kind && left.meter?.meterId === meterId);
+    if (isLeft) this.#mints.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.realClock.now());
+    else this.#mints.done(task);
+  }
+
+  #mintFailed({ kind }: Intent, error: string): Step {
+    const { realClock, logger } = this.#deps;
+    const { task, mark } = this.#minting ?? {};
+    this.#minting = null;
+    logger.warn({ zone: this.zone, page: this.page, why: error }, `${kind} failed: tried again later`);
+    if (task && mark !== undefined) this.#mints.leftDue(task, mark, `${kind} failed: ${error}`, realClock.now());
+    return { kind: 'progress' };
   }
 
   /** Closes the windows whose energy is minted now; opens those again whose mint the chain has lost. */
@@ -277,53 +357,75 @@ export class Lane {
     }
     const reopened = store.reopenUnminted(this.zone, this.page, minted);
     if (reopened > 0) this.#deps.logger.warn({ reopened }, 'the chain has lost mints: they are made again');
-    const closed = store.settle(this.zone, this.page, minted, signature, realClock.now(), closedAtMs);
-    if (closed === 0) return { kind: 'progress' };
-    const { pool, wallets } = planMint(read, this.#meters());
-    const isLast = this.#hasAttested && !pool && wallets.length === 0;
-    if (isLast) this.#hasAttested = false;
-    return isLast ? { kind: 'settled' } : { kind: 'progress' };
+    store.settle(this.zone, this.page, minted, signature, realClock.now(), closedAtMs);
+    // Energy that cannot be minted now is minted later, and is no reason to go without a snapshot.
+    const mustWait = this.#mints.next(this.#mintTasks(read), this.#mark(read), realClock.now()) !== null;
+    if (!this.#hasAttested || mustWait) return { kind: 'progress' };
+    this.#hasAttested = false;
+    return { kind: 'settled' };
   }
 
-  #statement(meter: SlottedMeter, after: number, which: 'oldest' | 'newest') {
+  #candidate(meter: SlottedMeter, window: number): Candidate {
     const { statements, store } = this.#deps;
-    const above = Math.max(after, store.skippedThrough(meter.meterId));
-    if (which === 'oldest') return statements.attestable(meter.meterId, above, 1)[0];
-    const newest = statements.newest(meter.meterId);
-    return newest && newest.window > above ? newest : undefined;
+    const above = Math.max(window, store.skippedThrough(meter.meterId));
+    const [oldest] = statements.attestable(meter.meterId, above, 1);
+    const newest = oldest && statements.newest(meter.meterId);
+    return { meter, oldest, newest: newest && newest.window > above ? newest : oldest };
   }
 
-  async #attest(read: PageRead, page: MeterPageRead): Promise<Step> {
-    const { store, realClock, closedAtMs, graceMs, builder } = this.#deps;
-    const isCatchingUp = store.isCatchingUp(this.zone, this.page);
-    const candidates = this.#meters().map((meter) => {
-      const slot = page.slots[meter.slot];
-      return { meter, next: slot && this.#statement(meter, slot.window, isCatchingUp ? 'newest' : 'oldest') };
-    });
-    const graceEndsMs = (window: number) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
-    const { plan, unusable } = planWindow(page.slots, candidates, realClock.now(), graceEndsMs);
-    for (const { meterId, window, reason } of unusable) {
-      store.skip(meterId, window, reason, realClock.now());
-      this.#deps.logger.warn({ meter: meterId, window, reason }, 'a statement cannot be attested');
+  /** What is attested next. Statements that cannot be built are passed over, once each. */
+  #plan(page: MeterPageRead): Plan {
+    const { store, realClock, closedAtMs, graceMs, logger } = this.#deps;
+    for (;;) {
+      const candidates = this.#meters().map((meter) =>
+        this.#candidate(meter, page.slots[meter.slot]?.window ?? Number.MAX_SAFE_INTEGER),
+      );
+      const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
+      const graceEndsMs = (window: number) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
+      const choose = this.#deps.plan ?? planWindow;
+      const { plan, unusable } = choose(page.slots, candidates, realClock.now(), graceEndsMs, isCatchingUp);
+      if (unusable.length === 0) return plan;
+      for (const { meterId, window, reason } of unusable) {
+        store.skip(meterId, window, reason, realClock.now());
+        logger.warn({ meter: meterId, window, reason }, 'a statement cannot be attested');
+      }
     }
-    if (unusable.length > 0) return { kind: 'progress' };
-    if (plan.kind === 'nothing') {
-      this.problem = null;
-      if (isCatchingUp) store.caughtUp(this.zone, this.page);
-      return this.#wait(IDLE_MS, read.ledger ? 'idle' : 'the ledger page does not exist yet');
+  }
+
+  /** A page catches up until a window comes that was not there when it began: one meter's backlog does not prolong it. */
+  #isCatchingUp(current: number): boolean {
+    const { store } = this.#deps;
+    if (!store.isCatchingUp(this.zone, this.page)) {
+      this.#catchingUpTo = null;
+      return false;
     }
-    if (plan.kind === 'wait') return { kind: 'wait', untilMs: plan.untilMs, why: 'waiting for the other meters' };
-    const notOurs = await this.#notOurTurn(`attest ${page.version} ${plan.window}`, plan.window);
+    this.#catchingUpTo ??= current;
+    if (current <= this.#catchingUpTo) return true;
+    store.caughtUp(this.zone, this.page);
+    return false;
+  }
+
+  async #attest(page: MeterPageRead, plan: AttestPlan): Promise<Step> {
+    const { store, builder, realClock } = this.#deps;
+    if (realClock.now() < this.#pausedUntilMs) {
+      return { kind: 'wait', untilMs: this.#pausedUntilMs, why: this.#problem ?? 'pause' };
+    }
+    const what = plan.isCurrent ? String(plan.window) : 'late';
+    const turn = plan.isCurrent ? plan.window : page.highestWindow;
+    const notOurs = await this.#notOurTurn(`attest ${page.version} ${what}`, turn);
     if (notOurs) return notOurs;
     const built = await builder.attest(page, plan.window, plan.entries, store.nonce()).catch((error: unknown) => {
-      if (error instanceof LedgerGrew || error instanceof CosignersMissing) return error;
-      throw error;
+      if (error instanceof NodeUnavailable && !(error instanceof LedgerGrew || error instanceof CosignersMissing)) {
+        throw error;
+      }
+      return error instanceof Error ? error : new Error(String(error));
     });
     if (built instanceof LedgerGrew) return this.#wait(POLL_MS, built.message);
     if (built instanceof CosignersMissing) {
-      this.problem = built.message;
+      this.#problem = built.message;
       return this.#wait(COSIGN_AGAIN_MS, built.message);
     }
+    if (built instanceof Error) return this.#pause(`attest cannot be built: ${built.message}`);
     const { taken, expectedHistory, ...signed } = built;
     const items = taken.map(({ payload: _, ...item }) => item);
     const { version, moves, history } = page;
@@ -339,7 +441,7 @@ export class Lane {
 
   #pause(why: string): Step {
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, 2 * this.#pauseMs));
-    this.problem = why;
+    this.#problem = why;
     this.#deps.logger.warn({ zone: this.zone, page: this.page, why, pauseMs: this.#pauseMs }, 'settlement pauses');
     this.#pausedUntilMs = this.#deps.realClock.now() + this.#pauseMs;
     return this.#wait(this.#pauseMs, why);

@@ -7,15 +7,28 @@ export type SlottedMeter = MeterRecord & { readonly page: number; readonly slot:
 /** What the planner is told about one meter beside its slot. */
 export interface Candidate {
   readonly meter: SlottedMeter;
-  /** Its statement to attest next: the oldest above the slot, or the newest while a page catches up. */
-  readonly next: AttestableStatement | undefined;
+  /** Its oldest and its newest statement above the slot; both undefined when there is none. */
+  readonly oldest: AttestableStatement | undefined;
+  readonly newest: AttestableStatement | undefined;
 }
 
 export type Plan =
-  | { readonly kind: 'attest'; readonly window: number; readonly entries: readonly AttestEntry[] }
+  | {
+      readonly kind: 'attest';
+      readonly window: number;
+      readonly entries: readonly AttestEntry[];
+      /** False for windows that others are past: mints go before them. */
+      readonly isCurrent: boolean;
+    }
   /** Statements are there, but others are waited for until a real time. */
   | { readonly kind: 'wait'; readonly untilMs: number }
   | { readonly kind: 'nothing' };
+
+/**
+ * A slot whose oldest statement is more windows than this behind the page's newest takes its newest one: the windows between
+ * become one lump, so that a long backlog costs one transaction and not thousands.
+ */
+export const MAX_LAG_WINDOWS = 7;
 
 /** A statement that cannot be put on chain as it is, in plain words. */
 export interface Unusable {
@@ -49,58 +62,86 @@ export function unusable(meter: SlottedMeter, slot: SlotRead, statement: Attesta
   return null;
 }
 
+/** The page's newest window that a statement is there for; -1 for none. */
+export function currentWindow(candidates: readonly Candidate[]): number {
+  return candidates.reduce((top, { newest }) => Math.max(top, newest?.window ?? -1), -1);
+}
+
+/** The statement that a slot takes next: its oldest, or its newest where that one lies too far behind `current`. */
+export function nextOf({ oldest, newest }: Candidate, current: number, isCatchingUp: boolean) {
+  const isLump = isCatchingUp || (oldest !== undefined && current - oldest.window > MAX_LAG_WINDOWS);
+  return isLump ? newest : oldest;
+}
+
 /**
- * Which window of a page is attested next, and with whom. Oldest window first, and each window on its own: a bit is set
- * only for a meter with a statement for exactly that window. A window waits for open slots that have no later statement
- * either, until `graceEndsMs(window)`; a meter that has gone on to a later window is not waited for.
+ * Which window of a page is attested next, and with whom. First the current window, for all slots that have nothing older to
+ * attest or lie too far behind; when nothing current is due, late windows, oldest first. Each window is on its own: a bit
+ * is set only for a meter with a statement for exactly that window. A window waits for open slots that may still state
+ * it, until `graceEndsMs(window)`; meanwhile late windows go on.
  */
 export function planWindow(
   slots: readonly SlotRead[],
   candidates: readonly Candidate[],
   nowMs: number,
   graceEndsMs: (window: number) => number,
+  isCatchingUp = false,
 ): { plan: Plan; unusable: Unusable[] } {
+  const open = candidates.filter(({ meter }) => slots[meter.slot] && isOpen(slots[meter.slot] as SlotRead));
+  const current = currentWindow(open);
   const refused: Unusable[] = [];
-  const ready: { entry: AttestEntry; window: number }[] = [];
-  let isAnyoneMissing = false;
-  for (const { meter, next } of candidates) {
-    const slot = slots[meter.slot];
-    if (!slot || !isOpen(slot)) continue;
+  const ready = new Map<number, AttestEntry[]>();
+  const silent: number[] = [];
+  for (const candidate of open) {
+    const { meter } = candidate;
+    const slot = slots[meter.slot] as SlotRead;
+    const next = nextOf(candidate, current, isCatchingUp);
     if (!next) {
-      isAnyoneMissing = true;
+      silent.push(slot.window);
       continue;
     }
     const reason = unusable(meter, slot, next);
     if (reason) refused.push({ meterId: meter.meterId, window: next.window, reason });
     else {
       const entry = { meterId: meter.meterId, slot: meter.slot, ...totalsOf(meter, next), before: slot };
-      ready.push({ entry: { ...entry, payload: next.payload }, window: next.window });
+      const same = ready.get(next.window) ?? [];
+      same.push({ ...entry, payload: next.payload });
+      ready.set(next.window, same);
     }
   }
-  return { plan: choose(ready, isAnyoneMissing, nowMs, graceEndsMs), unusable: refused };
+  return { plan: choose(ready, silent, current, nowMs, graceEndsMs), unusable: refused };
 }
 
 function choose(
-  ready: readonly { entry: AttestEntry; window: number }[],
-  isAnyoneMissing: boolean,
+  ready: ReadonlyMap<number, AttestEntry[]>,
+  silent: readonly number[],
+  current: number,
   nowMs: number,
   graceEndsMs: (window: number) => number,
 ): Plan {
-  if (ready.length === 0) return { kind: 'nothing' };
-  const window = Math.min(...ready.map((one) => one.window));
-  const untilMs = graceEndsMs(window);
-  if (isAnyoneMissing && nowMs < untilMs) return { kind: 'wait', untilMs };
-  const entries = ready.filter((one) => one.window === window).map((one) => one.entry);
-  return { kind: 'attest', window, entries: entries.sort((a, b) => a.slot - b.slot) };
+  const late = [...ready.keys()].sort((a, b) => a - b);
+  let untilMs = Number.POSITIVE_INFINITY;
+  for (const window of [current, ...late.filter((one) => one !== current)]) {
+    const entries = ready.get(window);
+    if (!entries) continue;
+    const mayCome = silent.some((at) => at < window);
+    if (mayCome && nowMs < graceEndsMs(window)) untilMs = Math.min(untilMs, graceEndsMs(window));
+    else {
+      const rising = entries.sort((a, b) => a.slot - b.slot);
+      return { kind: 'attest', window, entries: rising, isCurrent: window === current };
+    }
+  }
+  return Number.isFinite(untilMs) ? { kind: 'wait', untilMs } : { kind: 'nothing' };
 }
 
-/** What is to be minted: the pool slots of the page together, and wallet slots one by one. */
+/** Slots of a page whose export is above their minted cursor. */
 export interface MintPlan {
-  readonly pool: boolean;
+  /** The pool slots among them, which are minted together. */
+  readonly pool: readonly SlottedMeter[];
+  /** Those that are minted to a wallet, one by one. */
   readonly wallets: readonly SlottedMeter[];
 }
 
-/** Slots whose export is above their minted cursor; disputed ones are left alone (chain: mint_page). */
+/** What is to be minted; disputed slots are left alone (chain: mint_page). */
 export function planMint(read: PageRead, meters: readonly SlottedMeter[]): MintPlan {
   const due = (slot: number) => {
     const [meter, ledger] = [read.page?.slots[slot], read.ledger?.slots[slot]];
@@ -108,7 +149,7 @@ export function planMint(read: PageRead, meters: readonly SlottedMeter[]): MintP
   };
   const owed = meters.filter((meter) => due(meter.slot));
   const toWallet = (meter: SlottedMeter) => read.ledger?.slots[meter.slot]?.destination === 'wallet';
-  return { pool: owed.some((meter) => !toWallet(meter)), wallets: owed.filter(toWallet) };
+  return { pool: owed.filter((meter) => !toWallet(meter)), wallets: owed.filter(toWallet) };
 }
 
 /** Windows passed count at most this many in the cap rule. */

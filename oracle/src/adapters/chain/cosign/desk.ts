@@ -49,6 +49,7 @@ export interface DeskDeps {
   /** Verifies and stores messages that a peer showed; returns after the commit. */
   readonly exchange: (from: Uint8Array, messages: readonly Uint8Array[]) => void;
   readonly guard: CosignGuard;
+  readonly isCatchingUp: (zone: number, page: number) => boolean;
   readonly verifier: Verifier;
   readonly realClock: RealClock;
   readonly logger: Logger;
@@ -189,7 +190,9 @@ export class CosignDesk {
       throw new Refused('page differs', `built on version ${version}, moves ${moves}; ${here}`);
     }
     const { statements } = this.#deps;
-    const judged = judgeSlots({ read, meters, statements, window, slots, fits: fitsInto(proposal, read) });
+    const isCatchingUp = this.#deps.isCatchingUp(read.zone, read.page);
+    const fits = fitsInto(proposal, read);
+    const judged = judgeSlots({ read, meters, statements, window, slots, isCatchingUp, fits });
     if ('refused' in judged) {
       const { code, detail, ...rest } = judged.refused;
       throw new Refused(code, detail, rest);

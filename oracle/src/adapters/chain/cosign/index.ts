@@ -12,6 +12,7 @@ import type {
   StatementStore,
 } from '../../../ports.js';
 import type { Cosigner, LatestBlockhash } from '../builder.js';
+import { SqliteSettlementStore } from '../store.js';
 import { CosignDesk } from './desk.js';
 import { CosignGuard } from './guard.js';
 import { askOverHttp } from './http.js';
@@ -49,7 +50,9 @@ export function attestTogether(deps: TogetherDeps): Together {
   const { cosign, node, attestor, zoneSet, realClock, logger } = deps;
   const peers = new PeerBook(cosign.peers, realClock, logger);
   const guard = new CosignGuard(deps.database, realClock, (of) => node.blockhashState(of));
-  const shared = { ...deps, peers, guard };
+  const store = new SqliteSettlementStore(deps.database);
+  const isCatchingUp = (zone: number, page: number) => store.isCatchingUp(zone, page);
+  const shared = { ...deps, peers, guard, isCatchingUp };
   const { signer, verifier, exchange } = cosign;
   const desk = new CosignDesk({ ...shared, identity: signer.publicKey, verifier, exchange });
   return {

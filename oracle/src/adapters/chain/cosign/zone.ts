@@ -33,7 +33,9 @@ export function zoneTurns(
       const { attestors } = await zoneSet(zone);
       const place = attestors.findIndex((key) => key.equals(own));
       if (place < 0) throw new NodeUnavailable(`${own.toBase58()} is no attestor of zone ${zone}`);
-      return turns.wait(`${zone}/${page}`, what, window, { place, count: attestors.length }, realClock.monotonic());
+      // Mints and attestations are counted apart: one that waits must not begin the other's rounds anew.
+      const lane = `${zone}/${page}/${what.split(' ', 1)[0]}`;
+      return turns.wait(lane, what, window, { place, count: attestors.length }, realClock.monotonic());
     },
   };
 }

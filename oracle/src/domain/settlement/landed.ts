@@ -1,0 +1,30 @@
+import { explainSkip } from './plan.js';
+import type { AttestedEvent, Intent, IntentItem, MeterPageRead } from './ports.js';
+
+/** Without the event (the node forgot the transaction) the page itself tells which slots took their total. */
+export function eventFrom(intent: Intent, page: MeterPageRead | null): AttestedEvent {
+  const took = (item: IntentItem) => {
+    const slot = page?.slots[item.slot];
+    return slot !== undefined && slot.window >= (intent.window ?? 0) && slot.exportWh >= item.exportWh;
+  };
+  return {
+    version: intent.version + 1n,
+    history: intent.expectedHistory ?? new Uint8Array(32),
+    window: intent.window ?? 0,
+    skipped: new Set(intent.items.filter((item) => !took(item)).map((item) => item.slot)),
+  };
+}
+
+export interface Taken {
+  readonly accepted: readonly IntentItem[];
+  readonly skipped: readonly { readonly item: IntentItem; readonly reason: string }[];
+}
+
+/** Which items of an attest_page the chain took, and why it left the others. */
+export function takenBy(intent: Intent, event: AttestedEvent): Taken {
+  const accepted = intent.items.filter((item) => !event.skipped.has(item.slot));
+  const skipped = intent.items
+    .filter((item) => event.skipped.has(item.slot))
+    .map((item) => ({ item, reason: explainSkip(item.before, intent.window ?? 0, item) }));
+  return { accepted, skipped };
+}
