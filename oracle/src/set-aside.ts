@@ -8,7 +8,7 @@ import type { Config } from './config.js';
 const LOOK_MS = 1_000;
 
 /** True when something listens where the oracle would serve. */
-function isServing({ host, port }: Config['http']): Promise<boolean> {
+function isServing({ host, port }: Config['page']): Promise<boolean> {
   if (port === 0) return Promise.resolve(false);
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: LOOK_MS });
@@ -28,9 +28,9 @@ function isServing({ host, port }: Config['http']): Promise<boolean> {
  */
 export async function setAside(config: Config, path: (name: string) => string, nowMs: number): Promise<string[]> {
   const file = join(path(config.data_dir), 'ledger.sqlite');
-  const { host, port } = config.http;
+  const { host, port } = config.page;
   if (!existsSync(file)) throw new Error(`${file}: there is no ledger; is data_dir right?`);
-  if (await isServing(config.http)) throw new Error(`something listens on ${host}:${port}: stop the oracle first`);
+  if (await isServing(config.page)) throw new Error(`something listens on ${host}:${port}: stop the oracle first`);
   try {
     openChecked(file, Number.POSITIVE_INFINITY).close();
   } catch (error) {

@@ -78,7 +78,7 @@ const ACCEPTED_CASE_AT = 296;
 /** As if the utility had named the accepted totals: how it does that is another test's concern. */
 export function accept(rig: LiteRig, i: number, number: number): void {
   const { chain } = rig.lite;
-  const key = pda.meter(placeOf(rig, i).meterId);
+  const key = pda.meter(ZONE, placeOf(rig, i).meterId);
   const account = chain.account(key);
   if (!account) throw new Error(`no meter ${i}`);
   const data = Uint8Array.from(account.data);
@@ -98,7 +98,7 @@ export function disputeNode(lite: LiteNode): DisputeNode {
       const clock = new DataView(new ArrayBuffer(40));
       clock.setBigInt64(32, BigInt(lite.chain.time), true);
       return toSlotCase(
-        lite.chain.account(pda.meter(fromHex(meterId))),
+        lite.chain.account(pda.meter(zone, fromHex(meterId))),
         lite.chain.account(pda.dispute(zone, page, slot)),
         { owner: attestor.publicKey, data: new Uint8Array(clock.buffer) },
       );
@@ -127,7 +127,7 @@ export class DisputeOracle {
   #registry(): FakeRegistry {
     const { chain } = this.rig.lite;
     return new FakeRegistry(
-      ...this.rig.meters.map(({ meterId }) => toRecord(chain.get(pda.meter(fromHex(meterId)), decodeMeter))),
+      ...this.rig.meters.map(({ meterId }) => toRecord(chain.get(pda.meter(ZONE, fromHex(meterId)), decodeMeter))),
     );
   }
 

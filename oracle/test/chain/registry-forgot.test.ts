@@ -5,13 +5,14 @@ import { expect, it } from 'vitest';
 import { RpcRegistry } from '../../src/adapters/chain/registry.js';
 import { admit } from '../../src/domain/admit.js';
 import { verifier } from '../support/ledger.js';
+import { ZONE } from './deployment.js';
 import { said } from './disputes-harness.js';
 import { liteRig } from './rigs.js';
 
 it('a registry that forgot its meters is named, asked rarely, and turns no verdict final', async () => {
   const rig = await liteRig(2);
   const accounts = rig.meters.map(({ meterId }) => {
-    const pubkey = pda.meter(fromHex(meterId));
+    const pubkey = pda.meter(ZONE, fromHex(meterId));
     return { pubkey, account: rig.lite.chain.account(pubkey) };
   });
   let shown = accounts;

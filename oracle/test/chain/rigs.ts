@@ -98,6 +98,12 @@ export class LiteNode implements ChainNode {
   }
 }
 
+/** Whether an account is there, for a builder. */
+export const existsOn =
+  (account: (key: PublicKey) => Promise<RawAccount | null>) =>
+  async (key: PublicKey): Promise<boolean> =>
+    ((await account(key))?.data.length ?? 0) > 0;
+
 export async function liteRig(
   meters: number,
   toWallet: readonly number[] = [],
@@ -123,7 +129,7 @@ export async function liteRig(
     name: 'LiteSVM',
     lite,
     node: lite,
-    builder: new AttestorBuilder(async () => lite.latestBlockhash(), attestor, only()),
+    builder: new AttestorBuilder(async () => lite.latestBlockhash(), attestor, only(), existsOn(account)),
     ...deployed,
     rpcUrl: null,
     account,
@@ -205,7 +211,7 @@ export async function surfpoolRig(
   return {
     name: 'Surfpool',
     node: new RpcNode(connection, 'confirmed'),
-    builder: new AttestorBuilder(() => connection.getLatestBlockhash('confirmed'), attestor, only()),
+    builder: new AttestorBuilder(() => connection.getLatestBlockhash('confirmed'), attestor, only(), existsOn(account)),
     ...deployed,
     rpcUrl: surfnet.rpcUrl,
     account,

@@ -30,7 +30,7 @@ import { verifier } from '../support/ledger.js';
 import { FakeRegistry } from '../support/log.js';
 import { attestor, BASELINE, keyOf, meterSigner, ZONE } from './deployment.js';
 import { TestClock, W } from './lane-harness.js';
-import { type ChainRig, figures, type LiteNode, liteRig, reached } from './rigs.js';
+import { type ChainRig, existsOn, figures, type LiteNode, liteRig, reached } from './rigs.js';
 
 export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
 export const IDENTITIES: readonly Signer[] = [0, 1, 2].map((i) => ed25519Signer(new Uint8Array(32).fill(60 + i)));
@@ -153,7 +153,7 @@ export class OracleNode {
       },
     });
     this.store = new SqliteSettlementStore(database);
-    const builder = new AttestorBuilder(latestBlockhash, own, this.together.cosigner);
+    const builder = new AttestorBuilder(latestBlockhash, own, this.together.cosigner, existsOn(rig.account));
     const deps: LaneDeps = {
       ...{ store: this.store, statements, meters: () => rig.meters, realClock: clock, graceMs: 3_000, logger: quiet },
       node: this.bendNode(rig.node),

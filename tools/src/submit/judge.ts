@@ -26,6 +26,7 @@ export function judge(given: StatementIn, { config, meter, page, nowMs }: Seen):
   if (!config) return { refused: 'the chain has no registry: is this the right RPC URL?' };
   if (!equalBytes(config.networkId, statement.networkId)) return { refused: 'it was signed for another network' };
   if (!meter) return { refused: 'the registry does not know its meter' };
+  if (meter.status === Status.pending) return { refused: 'its meter waits for the utility to confirm it' };
   if (!isSignedBy(given, meter.deviceKey.toBytes())) {
     return { refused: 'it was not signed by the key that is in force for its meter' };
   }

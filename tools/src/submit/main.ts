@@ -1,25 +1,31 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  accountDiscriminator,
+  accountSizes,
   decodeConfig,
   decodeMeter,
   decodeMeterPage,
   instructions,
+  type Meter,
   parseChainError,
   pda,
+  programIds,
 } from '@gridtokenx/chain-client';
-import { fromHex } from '@gridtokenx/protocol';
+import { base58Encode, fromHex } from '@gridtokenx/protocol';
 import { Connection, type Keypair, type PublicKey, SYSVAR_CLOCK_PUBKEY } from '@solana/web3.js';
 import { Command, CommanderError } from 'commander';
 import { sendAndConfirm } from '../start/send.js';
 import { UserError } from '../start/user-error.js';
 import { judge, type Seen } from './judge.js';
-import { readPayer, readStatement, type StatementIn } from './statement-file.js';
+import { isSignedBy, readPayer, readStatement, type StatementIn } from './statement-file.js';
 
 /** Most files of one call: a month of windows. */
 const MAX_FILES = 2_880;
 /** Where the clock sysvar has its Unix time. */
 const UNIX_SECONDS_AT = 32;
+/** Where a Meter account has its meter_id: behind the discriminator. */
+const METER_ID_AT = 8;
 /** A node that has not answered by then is away. */
 const RPC_TIMEOUT_MS = 10_000;
 
@@ -28,10 +34,24 @@ const ADVICE: Readonly<Record<string, string>> = {
   ExcessiveAmount: 'the rise is above what the limits of the meter allow: send the statements between, oldest first',
 };
 
-async function look(connection: Connection, { meterId }: StatementIn): Promise<Seen> {
-  const first = [pda.config(), pda.meter(fromHex(meterId)), SYSVAR_CLOCK_PUBKEY];
-  const [config, meter, clock] = await connection.getMultipleAccountsInfo(first, 'confirmed');
-  const record = meter ? decodeMeter(meter) : null;
+/** The statement names no zone: of the records with its meter_id, the one whose key signed it, else the first. */
+async function findRecord(connection: Connection, given: StatementIn): Promise<Meter | null> {
+  const found = await connection.getProgramAccounts(programIds.registry, {
+    commitment: 'confirmed',
+    filters: [
+      { dataSize: accountSizes.Meter },
+      { memcmp: { offset: 0, bytes: base58Encode(accountDiscriminator('Meter')) } },
+      { memcmp: { offset: METER_ID_AT, bytes: base58Encode(fromHex(given.meterId)) } },
+    ],
+  });
+  const records = found.map(({ account }) => decodeMeter(account));
+  return records.find((record) => isSignedBy(given, record.deviceKey.toBytes())) ?? records[0] ?? null;
+}
+
+async function look(connection: Connection, given: StatementIn): Promise<Seen> {
+  const first = [pda.config(), SYSVAR_CLOCK_PUBKEY];
+  const [config, clock] = await connection.getMultipleAccountsInfo(first, 'confirmed');
+  const record = await findRecord(connection, given);
   const page = record && (await connection.getAccountInfo(pda.meterPage(record.zone, record.page), 'confirmed'));
   if (!clock) throw new UserError('the node shows no clock');
   return {

@@ -3,6 +3,7 @@ import {
   foldHistory,
   instructions,
   MAX_TRANSACTION_BYTES,
+  pda,
   planAttest,
 } from '@gridtokenx/chain-client';
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
@@ -20,7 +21,7 @@ import type {
   SignedTransaction,
   TransactionBuilder,
 } from '../../domain/settlement/ports.js';
-import { CosignersMissing, NodeUnavailable } from '../../domain/settlement/ports.js';
+import { CosignersMissing, NodeUnavailable, TokenAccountMissing } from '../../domain/settlement/ports.js';
 
 /** What co-signers are shown beside the bytes: each writes its signature only under what it would have sent itself. */
 export interface CosignRequest {
@@ -63,16 +64,21 @@ export function limit(units: number, nonce: number): TransactionInstruction {
 /** A recent blockhash, and the last height at which a transaction with it can land. Throws `NodeUnavailable`. */
 export type LatestBlockhash = () => Promise<{ readonly blockhash: string; readonly lastValidBlockHeight: number }>;
 
+/** Whether an account exists. Throws `NodeUnavailable`. */
+export type Exists = (address: PublicKey) => Promise<boolean>;
+
 /** v0 transactions, paid for and signed by the attestor. */
 export class AttestorBuilder implements TransactionBuilder {
   readonly #latestBlockhash: LatestBlockhash;
   readonly #attestor: Keypair;
   readonly #cosigner: Cosigner;
+  readonly #exists: Exists;
 
-  constructor(latestBlockhash: LatestBlockhash, attestor: Keypair, cosigner: Cosigner) {
+  constructor(latestBlockhash: LatestBlockhash, attestor: Keypair, cosigner: Cosigner, exists: Exists) {
     this.#latestBlockhash = latestBlockhash;
     this.#attestor = attestor;
     this.#cosigner = cosigner;
+    this.#exists = exists;
   }
 
   async attest(read: MeterPageRead, window: number, entries: readonly AttestEntry[], nonce: number) {
@@ -108,8 +114,15 @@ export class AttestorBuilder implements TransactionBuilder {
     return this.#sign([limit(MINT_PAGE_UNITS, nonce), instructions.mintPage({ zone, page })]);
   }
 
-  mintMeter(zone: number, page: number, meterId: string, owner: string, nonce: number): Promise<SignedTransaction> {
+  async mintMeter(
+    zone: number,
+    page: number,
+    meterId: string,
+    owner: string,
+    nonce: number,
+  ): Promise<SignedTransaction> {
     const wallet = new PublicKey(owner);
+    if (!(await this.#exists(pda.ownerTokenAccount(wallet)))) throw new TokenAccountMissing();
     return this.#sign([
       limit(MINT_METER_UNITS, nonce),
       instructions.mintMeter({ meterId: fromHex(meterId), owner: wallet, zone, page }),

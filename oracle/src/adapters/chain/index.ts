@@ -84,7 +84,12 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
   });
   const driver = new SettlementDriver({
     node,
-    builder: new AttestorBuilder(latestBlockhash, attestor, together?.cosigner ?? alone()),
+    builder: new AttestorBuilder(
+      latestBlockhash,
+      attestor,
+      together?.cosigner ?? alone(),
+      async (address) => (await account('reading a token account', address)) !== null,
+    ),
     turns: together?.turns ?? null,
     store: new SqliteSettlementStore(database),
     statements,

@@ -23,6 +23,7 @@ import {
   NodeUnavailable,
   type PageRead,
   type SettlementStore,
+  TokenAccountMissing,
   type TransactionBuilder,
   type TurnKeeper,
 } from './ports.js';
@@ -320,9 +321,17 @@ export class Lane {
     const { zone } = this;
     const base = { zone, page: this.page, version: page.version, moves: page.moves, history: page.history };
     const { kind, meter } = task;
-    const signed = meter
-      ? await builder.mintMeter(zone, this.page, meter.meterId, meter.owner, store.nonce())
-      : await builder.mintPage(zone, this.page, store.nonce());
+    const building = meter
+      ? builder.mintMeter(zone, this.page, meter.meterId, meter.owner, store.nonce())
+      : builder.mintPage(zone, this.page, store.nonce());
+    const signed = await building.catch((error: unknown) => {
+      if (error instanceof TokenAccountMissing) return error;
+      throw error;
+    });
+    if (signed instanceof TokenAccountMissing) {
+      this.#mints.leftDue(task, mark, signed.message, realClock.now());
+      return { kind: 'progress' };
+    }
     this.#minting = { task, mark };
     return this.#store({ ...base, expectedHistory: null, window: null, items: [], kind, ...signed });
   }

@@ -74,6 +74,15 @@ export class CosignersMissing extends NodeUnavailable {
   override readonly name = 'CosignersMissing';
 }
 
+/** A home that mints to its wallet has no token account: its energy stays due until the owner makes one. */
+export class TokenAccountMissing extends Error {
+  override readonly name = 'TokenAccountMissing';
+
+  constructor() {
+    super('the owner has no GXT token account: the owner creates it, and pays for it');
+  }
+}
+
 /** A co-signer showed statements that this ledger did not have and has now: plan anew. */
 export class LedgerGrew extends NodeUnavailable {
   override readonly name = 'LedgerGrew';
@@ -151,7 +160,10 @@ export interface TransactionBuilder {
     nonce: number,
   ): Promise<SignedTransaction & { taken: readonly AttestEntry[]; expectedHistory: Uint8Array }>;
   mintPage(zone: number, page: number, nonce: number): Promise<SignedTransaction>;
-  /** The owner's token account must exist: whoever closes it gets its rent, so no service pays for it. */
+  /**
+   * Throws `TokenAccountMissing`: whoever closes a token account gets its rent, so no service makes one. Throws
+   * `NodeUnavailable`.
+   */
   mintMeter(zone: number, page: number, meterId: string, owner: string, nonce: number): Promise<SignedTransaction>;
 }
 

@@ -185,7 +185,12 @@ export function makeRig(count: number): Rig {
     chain,
     zone,
     node,
-    builder: new AttestorBuilder(() => node.latestBlockhash(), attestor, alone),
+    builder: new AttestorBuilder(
+      () => node.latestBlockhash(),
+      attestor,
+      alone,
+      async (address) => chain.account(address) !== undefined,
+    ),
     statements: new Statements(),
     meters,
     views: meters.map((meter) => ({

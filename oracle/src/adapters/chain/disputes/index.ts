@@ -38,7 +38,7 @@ export function watchDisputes(deps: DisputesOnChainDeps): Disputes {
     outcome: (signature) => deps.node.outcome(signature),
     blockhashState: (intent) => deps.node.blockhashState(intent),
     async readCase(zone, page, slot, meterId) {
-      const keys = [pda.meter(fromHex(meterId)), pda.dispute(zone, page, slot), SYSVAR_CLOCK_PUBKEY];
+      const keys = [pda.meter(zone, fromHex(meterId)), pda.dispute(zone, page, slot), SYSVAR_CLOCK_PUBKEY];
       const [meter, dispute, clock] = await ask(
         'reading a dispute',
         connection.getMultipleAccountsInfo(keys, commitment),
