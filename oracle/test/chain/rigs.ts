@@ -28,6 +28,8 @@ export interface ChainRig {
   readonly meters: readonly MeterRecord[];
   readonly networkId: Uint8Array;
   readonly rpcUrl: string | null;
+  /** Sends whatever anybody may want to send; its authority is the zone's utility too. */
+  readonly operator: SetUpChain;
   account(key: PublicKey): Promise<RawAccount | null>;
   /** Blockhashes known until now can be used no more. */
   expireBlockhashes(): Promise<void>;
@@ -127,6 +129,7 @@ export async function liteRig(
   const lite = new LiteNode(chain);
   return {
     name: 'LiteSVM',
+    operator: setUp,
     lite,
     node: lite,
     builder: new AttestorBuilder(async () => lite.latestBlockhash(), attestor, only(), existsOn(account)),
@@ -210,6 +213,7 @@ export async function surfpoolRig(
   const deployed = await deploy(setUp, meters, toWallet, zone);
   return {
     name: 'Surfpool',
+    operator: setUp,
     node: new RpcNode(connection, 'confirmed'),
     builder: new AttestorBuilder(() => connection.getLatestBlockhash('confirmed'), attestor, only(), existsOn(account)),
     ...deployed,
