@@ -75,7 +75,7 @@ export const slotOf = (rig: LiteRig, i: number) =>
 /** Where a Meter record keeps the number of the last accepted case. */
 const ACCEPTED_CASE_AT = 296;
 
-/** As if the utility had named the accepted totals: how it does that is another test's concern. */
+/** As if the utility had accepted the verdict: how it does that is another test's concern. */
 export function accept(rig: LiteRig, i: number, number: number): void {
   const { chain } = rig.lite;
   const key = pda.meter(ZONE, placeOf(rig, i).meterId);

@@ -24,7 +24,7 @@ function caseInWords({ meterId, number, state, windowsLeft }: CaseView): string 
   if (state === 'answering') return `${what} is being answered, ${windowsLeft} windows are left`;
   if (state === 'no answer here') return `${what} has no answer in this ledger, ${windowsLeft} windows are left`;
   if (state === 'overdue') return `${what} was not answered in time: the verdict goes against the attestors`;
-  return state === 'decided' ? `${what} is decided: the utility is to name the accepted totals` : `${what} is ending`;
+  return state === 'decided' ? `${what} is decided: the utility is to accept the verdict (set_status)` : `${what} is ending`;
 }
 
 /** Settlements and totals as the api reads them. */

@@ -23,7 +23,7 @@ export interface SlotCase {
   readonly chainSeconds: number;
   /** Null where the record does not exist. */
   readonly meter: MeterRecord | null;
-  /** The last case for which the utility named the accepted totals. */
+  /** The last case whose verdict the utility accepted. */
   readonly acceptedCase: number;
   readonly dispute: CaseRead | null;
 }

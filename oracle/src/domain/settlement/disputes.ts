@@ -36,7 +36,7 @@ export type CaseState =
   | 'no answer here'
   /** The time is over: the verdict is recorded. */
   | 'overdue'
-  /** The utility is to name the accepted totals. */
+  /** The utility is to accept the verdict. */
   | 'decided'
   /** The utility has named them: the slot is freed. */
   | 'accepted';
