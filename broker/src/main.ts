@@ -10,6 +10,7 @@ import { KeysFile } from './adapters/keys-file.js';
 import { certificateMetrics, prometheusMetrics } from './adapters/metrics.js';
 import { provedVerifier } from './adapters/sodium.js';
 import { type BrokerConfig, ConfigError, readConfig } from './config.js';
+import { brokerHealth } from './health.js';
 import type { Log } from './ports.js';
 
 const KEYS_EVERY_MS = 250;
@@ -71,8 +72,9 @@ async function run(path: string): Promise<void> {
   const certificate = openCertificate(config, dirname(path), log, registry);
   const server = new AedesServer({ ...config, certificate, keys, verifier, clock: systemClock, log, metrics });
   await server.listen(config.host, config.port).catch((error) => giveUp(explain(error, 'MQTT', config)));
+  const health = brokerHealth({ server, keys, certificate: () => certificate?.problem, now: systemClock.nowMs });
   const http = await serveHttp(config.http, registry, () => ({
-    ok: server.listening,
+    ...health.report(),
     name: config.name,
     keys: keys.size,
     verifier: verifier.name,

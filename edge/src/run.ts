@@ -8,7 +8,7 @@ import {
   type Statement,
   type Verifier,
 } from '@gridtokenx/protocol';
-import { BoundedLog, type PeerJudge } from '@gridtokenx/runtime';
+import { BoundedLog, diskSpace, type HealthReport, type PeerJudge } from '@gridtokenx/runtime';
 import { pino } from 'pino';
 import { askOracleTime } from './adapters/clock/oracle-time.js';
 import { realTime } from './adapters/clock/real-time.js';
@@ -30,6 +30,7 @@ import { Outbox } from './domain/outbox.js';
 import type { Fate } from './domain/point.js';
 import { Uplink } from './domain/uplink.js';
 import { pause } from './domain/wait.js';
+import { gatewayHealth } from './health.js';
 import { pointFeed, pointOf } from './points.js';
 import type { Logger } from './ports.js';
 import { brokerDial, keepFloor, openFloor, oracleDial, peerJudge, serverCertificate } from './secure.js';
@@ -128,12 +129,15 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     (meter) => gateway.lag(meter),
   );
   const busList = [...buses.values()];
-  const problems = () => [
-    ...gateway.problems(),
-    ...busList.flatMap((bus) => busProblems(bus, realTime.monotonicMs())),
-    ...(certificate?.problem ? [certificate.problem] : []),
-    ...(frames.problem ? [frames.problem] : []),
-  ];
+  const health = gatewayHealth({
+    gateway,
+    buses: () => busList.flatMap((bus) => busProblems(bus, realTime.monotonicMs())),
+    certificate: () => certificate?.problem,
+    frames,
+    diskSpace: diskSpace(config.data_dir, () => realTime.monotonicMs()),
+    now: () => realTime.nowMs(),
+  });
+  const problems = () => health.report().problems;
   const uplink = new Uplink({
     broker: config.broker.name,
     oracles: config.oracles.map(({ key }) => key),
@@ -177,7 +181,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     verifier: verifier.name,
     spool: { depth: gateway.spoolDepth(), bytes: spool.bytes() },
     raw_frames: frames.dir,
-    problems: problems(),
+    ...healthView(health.report()),
     meters: meters.map((meter) => meter.view()),
     buses: busList.map((bus) => busView(bus, realTime.monotonicMs())),
   });
@@ -205,6 +209,8 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   await frames.flush();
   await spool.close();
 }
+
+const healthView = ({ problems, conditions }: HealthReport) => ({ problems, conditions });
 
 function meterOf(
   config: GatewayConfig,

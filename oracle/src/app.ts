@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { base58Encode, fromHex, type LiveReading, type Reading, signTime, toHex } from '@gridtokenx/protocol';
+import { diskSpace } from '@gridtokenx/runtime';
 import { simulatedClock, systemClock, systemRandomness, systemRealClock } from './adapters/clock/index.js';
 import { readKeyFile } from './adapters/files/key.js';
 import { MetersFile } from './adapters/files/meters.js';
@@ -14,10 +15,12 @@ import { ledgerMigrations } from './adapters/sqlite/schema.js';
 import { knownMeters, SqliteStatements, SqliteViews } from './adapters/sqlite/views.js';
 import type { Config } from './config.js';
 import { AckSender } from './domain/ack-sender.js';
+import { BackwardClock } from './domain/clock-back.js';
 import { Intake } from './domain/intake.js';
 import type { Ledger } from './domain/ledger.js';
 import { describeSettlement, describeState, GatewayBook } from './domain/state.js';
 import { verdictName } from './domain/verdict.js';
+import { oracleHealth } from './health.js';
 import { openCertificates, openListeners } from './listeners.js';
 import type { Chain, ChainDeps, Database, Logger, MeterRecord, Migration, Settlements } from './ports.js';
 import { brokerDial, securePeers } from './secure.js';
@@ -156,6 +159,7 @@ export async function startOracle(
       series.wake();
     },
     onCommit: ({ messages, ms, verdicts }) => {
+      backwards.look();
       if (messages > 0 && ms > 0) metrics.commit(ms);
       for (const [code, n] of verdicts) metrics.count(verdictName(code), n);
     },
@@ -180,6 +184,16 @@ export async function startOracle(
     },
   );
 
+  const backwards = new BackwardClock(() => clock.now());
+  const health = oracleHealth({
+    ...{ broker: uplink, intake, database, registry, settlements, series, clock: backwards },
+    certificate: () => certificates.problems(),
+    // Counted once meters have quotas.
+    overQuota: () => null,
+    diskSpace: diskSpace(path(config.data_dir), () => realClock.monotonic()),
+    now: () => realClock.now(),
+  });
+
   const oracleName = base58Encode(signer.publicKey);
   const stateDeps = {
     networkId,
@@ -199,15 +213,7 @@ export async function startOracle(
   const page = {
     state: () => describeState(stateDeps),
     settlements: (after: number, limit: number) => settlements.after(after, limit).map(describeSettlement),
-    health: () => {
-      const problems = [
-        ...(uplink.isConnected ? [] : [uplink.problem ?? 'no connection to the broker']),
-        ...(intake.failures === 0 ? [] : ['the ledger cannot be written']),
-        ...(registry.asOf.fetchedAtMs > 0 ? [] : ['the registry was not read yet']),
-        ...certificates.problems(),
-      ];
-      return { ok: problems.length === 0, problems };
-    },
+    health: () => health.report(),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
   };
   const service = {

@@ -189,11 +189,34 @@ export interface ChainState {
   readonly peers?: readonly { readonly oracle: string; readonly attestor: string; readonly state: string }[];
 }
 
+/** What health must know of the chain side; plain words, nothing where all is well. */
+export interface ChainHealth {
+  /** Nothing can be sent at all: the node is away, or the network another one. */
+  readonly node: string | null;
+  /** Pages that pause. */
+  readonly lanes: readonly string[];
+  /** Energy that is due and was not minted when it was tried. */
+  readonly mints: readonly string[];
+  /** Pages on which the newest statement of a meter is many windows ahead of its slot. */
+  readonly behind: readonly string[];
+  readonly cosigners: readonly string[];
+  readonly disputes: readonly string[];
+  /** Cases that nobody has answered and whose time runs out. */
+  readonly deadlines: readonly string[];
+  /** Why disputes are not watched. */
+  readonly watching: string | null;
+  readonly snapshot: string | null;
+  /** Of the attestor, lamports; null where it was not read. */
+  readonly balanceLamports: number | null;
+}
+
 /** Read by the API. */
 export interface Settlements {
   after(id: number, limit: number): Settlement[];
   totalsOf(meterId: string): ChainTotals | undefined;
   chainState(): ChainState;
+  /** Absent where there is no chain. */
+  chainHealth?(): ChainHealth;
 }
 
 /** One change of the schema; applied once, in order, each in a transaction of its own. */

@@ -44,6 +44,8 @@ export class KeysFile implements KeyDirectory {
   #records: Map<string, KeyRecord>;
   #stamp = '';
   #complaint = '';
+  /** The file could not be looked at; what is in force was whole. */
+  #isAway = false;
   #timer: NodeJS.Timeout | null = null;
 
   /** Reads the file once; throws when it is missing or not a list of keys. */
@@ -52,6 +54,11 @@ export class KeysFile implements KeyDirectory {
     this.#log = log;
     this.#stamp = this.#stat();
     this.#records = parseKeys(readFileSync(path, 'utf8'));
+  }
+
+  /** Why the file as it is now is not in force, in words; null when it is. */
+  get problem(): string | null {
+    return this.#complaint === '' ? null : `keys file not read, the last one stays: ${this.#complaint}`;
   }
 
   get size(): number {
@@ -80,11 +87,19 @@ export class KeysFile implements KeyDirectory {
   refresh(): void {
     try {
       const stamp = this.#stat();
-      if (stamp === this.#stamp) return;
+      if (stamp === this.#stamp) {
+        // It was away for a moment, and is the one that is in force.
+        if (this.#isAway) [this.#complaint, this.#isAway] = ['', false];
+        return;
+      }
+      this.#isAway = false;
+      const text = readFileSync(this.#path, 'utf8');
+      // Read as it is: it is looked at again when it changes.
       this.#stamp = stamp;
-      this.#records = parseKeys(readFileSync(this.#path, 'utf8'));
+      this.#records = parseKeys(text);
       this.#complaint = '';
     } catch (error) {
+      this.#isAway ||= (error as NodeJS.ErrnoException).code !== undefined && this.#complaint === '';
       if (String(error) !== this.#complaint) {
         this.#complaint = String(error);
         this.#log.warn({ error: this.#complaint }, 'keys file not read: the last one stays');

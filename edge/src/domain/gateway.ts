@@ -34,6 +34,8 @@ const FIRST_DECLARE_MS = 1_000;
 const LAST_DECLARE_MS = 600_000;
 /** Refusals are looked up in the spool at most this often. */
 const LOOK_MS = 500;
+/** A step of the clock is news for this long: a quarter of an hour, as long as a window. */
+const STEP_SHOWN_MS = 900_000;
 
 /** What a gateway signs for: a meter, or a point that is derived from two. */
 export type Metered = Pick<Meter, 'id' | 'name' | 'log' | 'recovered' | 'enrolled' | 'problems' | 'view' | 'run'>;
@@ -58,6 +60,23 @@ export interface GatewayOptions {
   readonly tornRecords: number;
 }
 
+/** What is wrong with a gateway, by kind. */
+export interface GatewayFindings {
+  /** Meters and points that are not enrolled. */
+  readonly enrolment: readonly string[];
+  readonly meters: readonly string[];
+  /** An older image was restored, and the oracles' seqs are too far above ours. */
+  readonly restored: readonly string[];
+  /** Meters that cannot start, and work in the background that fails. */
+  readonly background: readonly string[];
+  readonly spool: string | null;
+  readonly broker: string | null;
+  /** Why no statement is signed. */
+  readonly clock: string | null;
+  /** The clock was stepped. */
+  readonly step: string | null;
+}
+
 /**
  * The gateway as a whole. After a start: contact (or the lack of it), restored image, event 1 and gaps, then polls;
  * windows are closed once an ack was seen or event 11 is signed (gateway: Windows).
@@ -80,7 +99,12 @@ export class Gateway {
   #acksChanged = false;
   #contact: () => void = () => {};
   #subscribed: () => void = () => {};
-  #problems: string[] = [];
+  /** Meters whose seqs an oracle has seen far above ours. */
+  #jumps: string[] = [];
+  /** By what is done in the background: why it fails. */
+  readonly #failing = new Map<string, string>();
+  /** The last step of the clock, and when it is no news any more (monotonic ms). */
+  #step: { words: string; untilMs: number } | null = null;
 
   constructor(options: GatewayOptions) {
     this.#o = options;
@@ -132,7 +156,10 @@ export class Gateway {
     this.#acksChanged = true;
     if (effect === 'fallen-back') this.#outbox?.fallenBack(real.nowMs());
     this.#uplink?.poke();
-    this.#afterAcks.run(() => this.#followAck()).catch((error) => this.#report('after an ack', error));
+    void this.#attempt(
+      'after an ack',
+      this.#afterAcks.run(() => this.#followAck()),
+    );
   }
 
   /** For the uplink: retained acks come now, if there are any. */
@@ -140,15 +167,22 @@ export class Gateway {
     this.#subscribed();
   }
 
-  /** What is wrong, in plain words; empty when all is well. */
-  problems(): string[] {
-    const { clock, spool, meters } = this.#o;
-    const list = [...this.#problems, ...meters.flatMap((meter) => meter.problems())];
-    const diskProblem = spool.problem();
-    if (diskProblem) list.push(diskProblem);
-    if (this.#uplink?.problem) list.push(this.#uplink.problem);
-    if (!this.#synchronised()) list.push(`the clock is not synchronised: no statement is signed (${clockText(clock)})`);
-    return list;
+  /** What is wrong by kind, in plain words; empty lists when all is well. */
+  findings(): GatewayFindings {
+    const { clock, spool, meters, real } = this.#o;
+    const isNew = this.#step && real.monotonicMs() < this.#step.untilMs;
+    return {
+      enrolment: meters.filter(({ enrolled }) => !enrolled).flatMap((meter) => meter.problems()),
+      meters: meters.filter(({ enrolled }) => enrolled).flatMap((meter) => meter.problems()),
+      restored: this.#jumps,
+      background: [...this.#failing].map(([what, why]) => `${what}: ${why}`),
+      spool: spool.problem(),
+      broker: this.#uplink?.problem ?? null,
+      clock: this.#synchronised()
+        ? null
+        : `the clock is not synchronised: no statement is signed (${clockText(clock)})`,
+      step: isNew ? (this.#step?.words ?? null) : null,
+    };
   }
 
   /** Records that no threshold of oracles has acknowledged. */
@@ -207,8 +241,10 @@ export class Gateway {
         try {
           const storedThrough = acks.acknowledged(meter.id);
           await meter.log.start(meter.recovered, { softwareHash, configHash, storedThrough, tornRecords });
+          this.#failing.delete(`meter ${meter.name} cannot start`);
           break;
         } catch (error) {
+          this.#failing.set(`meter ${meter.name} cannot start`, textOf(error));
           this.#report(`meter ${meter.name} cannot start`, error);
           await pause(real, backoff.next(), signal);
         }
@@ -249,7 +285,7 @@ export class Gateway {
         const done = await meter.log.continueAfterRestore(seen, windowOf(clock.nowMs()));
         if (!done) {
           const what = `an oracle has seen seq ${seen.highestSeen} of ${meter.name}, far above ours: refused, ask your utility`;
-          this.#problems = [...new Set([...this.#problems, what])];
+          this.#jumps = [...new Set([...this.#jumps, what])];
         }
       }
       if (meter.enrolled) await this.#declareGone(meter);
@@ -304,10 +340,14 @@ export class Gateway {
       await pause(real, SAVE_MS, signal);
       await this.#save();
       await this.#tellClock();
-      await this.#afterAcks.run(() => this.#followAck()).catch((error) => this.#report('after an ack', error));
-      await spool
-        .trim(spoolMaxBytes, (meter) => this.#safeThrough(meter, acks))
-        .catch((error) => this.#report('trim', error));
+      await this.#attempt(
+        'after an ack',
+        this.#afterAcks.run(() => this.#followAck()),
+      );
+      await this.#attempt(
+        'trim',
+        spool.trim(spoolMaxBytes, (meter) => this.#safeThrough(meter, acks)),
+      );
     }
   }
 
@@ -315,11 +355,18 @@ export class Gateway {
   async #tellClock(): Promise<void> {
     for (const change of this.#clockWatch?.look() ?? []) {
       this.#o.log.warn({ event: change.code, value: BigInt.asIntN(64, change.value).toString() }, 'the clock changed');
+      if (change.code === EventCode.clockStepped) this.#stepped(BigInt.asIntN(64, change.value));
       for (const { log, enrolled } of this.#o.meters) {
         if (!enrolled) continue;
         await log.event(change.code, change).catch((error) => this.#report(`event ${change.code}`, error));
       }
     }
+  }
+
+  #stepped(ms: bigint): void {
+    const seconds = Number(ms < 0n ? -ms : ms) / 1_000;
+    const words = `the clock was set ${ms < 0n ? 'back' : 'forward'} by ${seconds} s`;
+    this.#step = { words, untilMs: this.#o.real.monotonicMs() + STEP_SHOWN_MS };
   }
 
   /** Acknowledged, and not needed for the root of a window that is still open. */
@@ -332,13 +379,26 @@ export class Gateway {
   async #save(): Promise<void> {
     if (!this.#acksChanged) return;
     this.#acksChanged = false;
-    await this.#o.saveAcks(this.#o.acks.encode()).catch((error) => this.#report('saving acks', error));
+    await this.#attempt('saving acks', this.#o.saveAcks(this.#o.acks.encode()));
+  }
+
+  /** Waits for work in the background; what fails is named until it succeeds. */
+  async #attempt(what: string, work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+      this.#failing.delete(what);
+    } catch (error) {
+      this.#failing.set(what, textOf(error));
+      this.#report(what, error);
+    }
   }
 
   #report(what: string, error: unknown): void {
-    this.#o.log.error({ what, error: error instanceof Error ? error.message : String(error) }, 'not done');
+    this.#o.log.error({ what, error: textOf(error) }, 'not done');
   }
 }
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function rangesOf(seqs: readonly bigint[]): { first: bigint; last: bigint }[] {
   const ranges: { first: bigint; last: bigint }[] = [];

@@ -16,13 +16,36 @@ export interface KeeperDeps {
   readonly check: (before: OutsiderResult | undefined) => Promise<OutsiderResult>;
 }
 
+/** What is wrong, by kind; null or empty where nothing is. */
+export interface KeeperFindings {
+  /** What the start passed over. */
+  readonly restored: readonly string[];
+  /** The outsider's check does not hold: supply, pages or cursors do not agree, or something fell. */
+  readonly invariants: string | null;
+  readonly network: string | null;
+  /** Why no snapshot is kept otherwise. */
+  readonly snapshot: string | null;
+}
+
+type FailureKind = Exclude<keyof KeeperFindings, 'restored'>;
+
+/** The chain must not take the place of its last snapshot. */
+class NotKept extends Error {
+  override readonly name = 'NotKept';
+  readonly kind: FailureKind;
+  constructor(kind: FailureKind, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
 /** Writes snapshots of a chain, none of which breaks an invariant or has less than the one before. */
 export class Keeper {
   readonly #deps: KeeperDeps;
   #networkId: string | null;
   #last: OutsiderResult | undefined;
   #queue: Promise<unknown> = Promise.resolve();
-  #failure: string | null = null;
+  #failure: { kind: FailureKind; words: string } | null = null;
   #found: readonly string[];
   /** Of the last snapshot. */
   slot: number | null = null;
@@ -42,7 +65,17 @@ export class Keeper {
 
   /** In plain words; empty when all is well. */
   problems(): string[] {
-    return [...this.#found, ...(this.#failure === null ? [] : [this.#failure])];
+    return [...this.#found, ...(this.#failure === null ? [] : [this.#failure.words])];
+  }
+
+  findings(): KeeperFindings {
+    const of = (kind: FailureKind) => (this.#failure?.kind === kind ? this.#failure.words : null);
+    return {
+      restored: this.#found,
+      invariants: of('invariants'),
+      network: of('network'),
+      snapshot: of('snapshot'),
+    };
   }
 
   /** Takes a snapshot and keeps it; callers that come while one is taken get the next one. Rejects with words. */
@@ -64,8 +97,9 @@ export class Keeper {
       return snapshot.slot;
     } catch (error) {
       const words = isDiskError(error) ? diskProblem(error, this.#deps.folder) : (error as Error).message;
-      this.#failure = `no snapshot: ${words}`;
-      throw new Error(this.#failure);
+      const kind = error instanceof NotKept ? error.kind : 'snapshot';
+      this.#failure = { kind, words: `no snapshot: ${words}` };
+      throw new Error(this.#failure.words);
     }
   }
 
@@ -73,14 +107,18 @@ export class Keeper {
   async #hold(snapshot: Snapshot): Promise<void> {
     const network = networkOf(snapshot);
     if (this.#networkId !== null && network !== this.#networkId) {
-      throw new Error(
+      throw new NotKept(
+        'network',
         `the chain is of network ${network ?? 'none'}, the last snapshot of ${this.#networkId}: it is kept`,
       );
     }
     if (network === null) return;
     const check = await this.#deps.check(this.#last);
     if (!check.ok) {
-      throw new Error(`the chain breaks an invariant (${check.findings.slice(0, 3).join('; ')}): the last one is kept`);
+      throw new NotKept(
+        'invariants',
+        `the chain breaks an invariant (${check.findings.slice(0, 3).join('; ')}): the last one is kept`,
+      );
     }
     this.#last = check;
   }

@@ -7,6 +7,7 @@ import { readJson } from '../files.js';
 import { projectRoot } from '../root.js';
 import { UserError } from '../start/user-error.js';
 import { Generations } from './generations.js';
+import { chainHealth } from './health.js';
 import { Keeper } from './keeper.js';
 import { type EmbeddedNode, type ProgramFile, startNode } from './node.js';
 import { startProxy } from './proxy.js';
@@ -51,8 +52,11 @@ function log(message: string, more: Record<string, unknown> = {}): void {
 const WATCH_MS = 5_000;
 const WATCH_FAILURES = 3;
 
-/** Ends the process when its node no longer answers: the launcher starts it again from the last snapshot. */
-function watch(url: string): void {
+/**
+ * Ends the process when its node no longer answers: the launcher starts it again from the last snapshot. Returns what
+ * says why it does not answer; null when it does.
+ */
+function watch(url: string): () => string | null {
   let failures = 0;
   setInterval(async () => {
     try {
@@ -64,6 +68,7 @@ function watch(url: string): void {
       if (failures === WATCH_FAILURES) process.exit(1);
     }
   }, WATCH_MS);
+  return () => (failures === 0 ? null : `the node did not answer ${failures} times`);
 }
 
 /** What was found wrong with snapshots at the start. */
@@ -114,6 +119,7 @@ async function main(): Promise<void> {
   mkdirSync(dirname(config.snapshotPath), { recursive: true });
   const { node, keeper } = await startFrom(config);
   for (const problem of keeper.problems()) log(problem);
+  const health = chainHealth({ keeper, node: watch(node.rpcUrl), now: Date.now });
   const control = createServer((request, response) => {
     const answer = (code: number, body: unknown) => {
       response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -124,8 +130,8 @@ async function main(): Promise<void> {
         (error: Error) => answer(503, { error: error.message }),
       );
     } else if (request.url === '/healthz') {
-      const problems = keeper.problems();
-      answer(200, { ok: problems.length === 0, problems, rpc: node.rpcUrl, snapshot_slot: keeper.slot });
+      const report = health.report();
+      answer(report.ok ? 200 : 503, { ...report, rpc: node.rpcUrl, snapshot_slot: keeper.slot });
     } else answer(404, { error: 'POST /snapshot or GET /healthz' });
   });
   await startProxy(config.host, config.rpcPort, node.rpcPort);
@@ -134,7 +140,6 @@ async function main(): Promise<void> {
     control.once('error', reject);
     control.listen(config.httpPort, config.host, resolve);
   });
-  watch(node.rpcUrl);
   const stop = () => {
     node.stop();
     process.exit(0);

@@ -11,7 +11,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   simulators: ['@gridtokenx/protocol'],
   'simulators/campaigns': ['@gridtokenx/protocol', '@gridtokenx/chain-client', '@gridtokenx/simulators'],
   'programs/clients': ['@gridtokenx/protocol'],
-  tools: ['@gridtokenx/protocol', '@gridtokenx/chain-client', '@gridtokenx/simulators'],
+  tools: ['@gridtokenx/protocol', '@gridtokenx/runtime', '@gridtokenx/chain-client', '@gridtokenx/simulators'],
 };
 
 /** Campaigns drive applications from outside, so they may name their modules: `#oracle/domain/intake.js`. */

@@ -9,6 +9,7 @@ import { projectRoot } from '../root.js';
 import { ClockKeeper } from './clock-keeper.js';
 import { checkChainIn, isAlive, networkIn } from './data-folder.js';
 import { Deployment, type Parties } from './deployment.js';
+import { startHealth } from './health.js';
 import {
   BROKER_NAME,
   connectionLimits,
@@ -55,6 +56,7 @@ export class Session {
   readonly reported: ReportedHome[] = [];
   readonly #say: Say;
   #diskProblem: string | null = null;
+  readonly #health: ReturnType<typeof startHealth>;
 
   private constructor(options: StartOptions, plan: Plan, say: Say) {
     this.options = options;
@@ -63,6 +65,8 @@ export class Session {
     this.ports = portsFrom(options.ports);
     this.homes = homesOf(plan.profiles, this.ports);
     this.supervisor = new Supervisor(this.paths.logs, say);
+    const clock = () => this.#diskProblem;
+    this.#health = startHealth({ supervisor: this.supervisor, clock, now: Date.now });
     this.connection = new Connection(this.rpcUrl, {
       commitment: 'confirmed',
       fetch: (url, init) =>
@@ -180,9 +184,10 @@ export class Session {
     }
   }
 
-  /** Process ids beside the lock, by name. */
+  /** Process ids beside the lock, by name, and what is wrong. */
   writePids(): void {
-    writeJson(this.paths.lock, { pid: process.pid, processes: this.supervisor.pids() });
+    const health = this.#health.report();
+    writeJson(this.paths.lock, { pid: process.pid, processes: this.supervisor.pids(), health });
   }
 
   async #startChain(parties: Parties, owners: readonly Keypair[]): Promise<void> {

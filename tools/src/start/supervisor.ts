@@ -38,6 +38,13 @@ export class Supervisor {
     setInterval(() => rotateAll(logs), LOG_LOOK_MS).unref();
   }
 
+  /** Processes that ended and are not back, in words. */
+  problems(): string[] {
+    return [...this.#children.values()]
+      .filter(({ wanted, said }) => wanted && said !== '')
+      .map(({ said }) => said.replace(/; starting it again\.$/, ', and is not back'));
+  }
+
   /** Process ids by name, for people and for tests that kill. */
   pids(): Record<string, number> {
     const pids: Record<string, number> = {};

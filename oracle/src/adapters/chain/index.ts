@@ -103,11 +103,14 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
     snapshot: snapshotUrl === undefined ? null : () => postSnapshot(snapshotUrl),
     checkNetwork,
   });
+  const views = new SettlementViews(database, registry, driver, () => together?.peers.view() ?? []);
+  // The attestor's balance is not read yet: null says so.
+  views.healthSources = { newest: (meterId) => statements.newest(meterId), balanceLamports: () => null };
   registry.onFetched = () => driver.wake();
   registry.poll(REGISTRY_EVERY_MS);
   return {
     registry,
-    settlements: new SettlementViews(database, registry, driver, () => together?.peers.view() ?? []),
+    settlements: views,
     attestor: attestor.publicKey.toBase58(),
     cosign: together && ((body) => together.answer(body)),
     start: () => driver.start(),

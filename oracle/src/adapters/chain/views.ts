@@ -1,8 +1,19 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
+import { caseInWords } from '../../domain/settlement/case-words.js';
 import type { CaseView } from '../../domain/settlement/disputes.js';
 import type { Lane } from '../../domain/settlement/lane.js';
-import type { ChainState, ChainTotals, Database, Registry, Settlement, Settlements } from '../../ports.js';
+import type {
+  ChainHealth,
+  ChainState,
+  ChainTotals,
+  Database,
+  Registry,
+  Settlement,
+  Settlements,
+  StatementStore,
+} from '../../ports.js';
+import { healthOf } from './health.js';
 
 type Row = Record<string, SQLInputValue>;
 
@@ -14,17 +25,10 @@ const SHOWN_PROBLEMS = 20;
 export interface DriverView {
   readonly state: string;
   readonly lastSnapshotSlot: number | null;
+  readonly failure?: string | null;
+  readonly snapshotFailure?: string | null;
   lanes(): readonly Lane[];
   disputes?(): { readonly cases: readonly CaseView[]; readonly failure: string | null };
-}
-
-/** A disputed slot in words. */
-function caseInWords({ meterId, number, state, windowsLeft }: CaseView): string {
-  const what = `meter ${meterId}: dispute ${number}`;
-  if (state === 'answering') return `${what} is being answered, ${windowsLeft} windows are left`;
-  if (state === 'no answer here') return `${what} has no answer in this ledger, ${windowsLeft} windows are left`;
-  if (state === 'overdue') return `${what} was not answered in time: the verdict goes against the attestors`;
-  return state === 'decided' ? `${what} is decided: the utility is to accept the verdict (set_status)` : `${what} is ending`;
 }
 
 /** Settlements and totals as the api reads them. */
@@ -114,6 +118,16 @@ export class SettlementViews implements Settlements {
       mint ? [String(signature), String(mint)] : [String(signature)],
     );
     return [...new Set(signatures)].slice(-SHOWN_TRANSACTIONS);
+  }
+
+  /** `newest`: of the ledger; `balanceLamports`: of the attestor, null while it was not read. */
+  healthSources: { newest: StatementStore['newest']; balanceLamports: () => number | null } = {
+    newest: () => undefined,
+    balanceLamports: () => null,
+  };
+
+  chainHealth(): ChainHealth {
+    return healthOf(this.#driver, this.#registry, this.#peers(), this.healthSources);
   }
 
   chainState(): ChainState {

@@ -51,11 +51,13 @@ export class SettlementDriver {
   #wake: (() => void) | null = null;
   #loop: Promise<void> = Promise.resolve();
   #isNetworkChecked = false;
+  #networkProblem: string | null = null;
   readonly #setUp = { backoffMs: 0, untilMs: 0, why: '', isNode: false };
   #snapshotDueMs: number | null = null;
   #lastSnapshotMs = Number.NEGATIVE_INFINITY;
   #state = 'not started';
   #disputeFailure: string | null = null;
+  #snapshotFailure: string | null = null;
   lastSnapshotSlot: number | null = null;
 
   constructor(deps: DriverDeps) {
@@ -69,6 +71,16 @@ export class SettlementDriver {
 
   lanes(): Lane[] {
     return [...this.#lanes.values()].map(({ lane }) => lane);
+  }
+
+  /** Why nothing can be sent at all, in plain words; null when it can. */
+  get failure(): string | null {
+    const failing = [this.#setUp, ...this.#lanes.values()].find(({ backoffMs }) => backoffMs > 0);
+    return this.#networkProblem ?? failing?.why ?? null;
+  }
+  /** Why the chain takes no snapshot, in plain words; null when it does. */
+  get snapshotFailure(): string | null {
+    return this.#snapshotFailure;
   }
 
   /** Disputed slots of our pages, and why they are not watched; null when they are. */
@@ -208,7 +220,9 @@ export class SettlementDriver {
     this.#lastSnapshotMs = realClock.now();
     try {
       this.lastSnapshotSlot = await snapshot();
+      this.#snapshotFailure = null;
     } catch (error) {
+      this.#snapshotFailure = error instanceof Error ? error.message : String(error);
       logger.warn({ err: String(error) }, 'the chain took no snapshot; tried again after the next window');
     }
     this.#snapshotDueMs = null;
@@ -219,10 +233,12 @@ export class SettlementDriver {
     const mismatch = await this.#deps.checkNetwork();
     if (mismatch === null) {
       this.#isNetworkChecked = true;
+      this.#networkProblem = null;
       return true;
     }
     if (this.#state !== mismatch) this.#deps.logger.error({}, mismatch);
     this.#state = mismatch;
+    this.#networkProblem = mismatch;
     return false;
   }
 

@@ -105,9 +105,19 @@ export class Lane {
     this.#deps = deps;
   }
 
-  /** What does not go on, plain words; empty when all is well. */
+  /** Why the page does not go on, in plain words; null when it does. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Energy that is due and cannot be minted now, in plain words. */
+  mintProblems(): string[] {
+    return this.#mints.problems();
+  }
+
+  /** Everything that does not go on; empty when all is well. */
   problems(): string[] {
-    return [...(this.#problem ? [this.#problem] : []), ...this.#mints.problems()];
+    return [...(this.#problem ? [this.#problem] : []), ...this.mintProblems()];
   }
 
   /** Attestable statements that are not on chain, and a transaction under way. */

@@ -1,0 +1,24 @@
+import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
+
+/** The conditions of the broker; docs/health.md has a row for each. */
+export const BROKER_CONDITIONS = ['listener', 'keys file', 'certificate'] as const;
+export type BrokerCondition = (typeof BROKER_CONDITIONS)[number];
+
+/** What health looks at; each is the broker's own part. */
+export interface BrokerParts {
+  readonly server: { readonly listening: boolean };
+  readonly keys: { readonly problem: string | null };
+  readonly certificate: () => Finding;
+  /** Real time, ms. */
+  readonly now: () => number;
+}
+
+/** The health of the broker. */
+export function brokerHealth({ server, keys, certificate, now }: BrokerParts): { report(): HealthReport } {
+  const checks: Record<BrokerCondition, () => Finding> = {
+    listener: () => (server.listening ? null : 'MQTT is not served'),
+    'keys file': () => keys.problem,
+    certificate,
+  };
+  return new Health(checks, now);
+}

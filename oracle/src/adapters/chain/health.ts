@@ -1,0 +1,45 @@
+import { caseInWords, isRunningOut } from '../../domain/settlement/case-words.js';
+import { isOpen } from '../../domain/settlement/plan.js';
+import type { ChainHealth, ChainState, Registry, StatementStore } from '../../ports.js';
+import type { DriverView } from './views.js';
+
+/** A slot that is further behind its newest statement is named; up to seven windows are caught up one by one. */
+export const MAX_WINDOWS_BEHIND = 8;
+
+/** The chain side as health names it. */
+export function healthOf(
+  driver: DriverView,
+  registry: Registry,
+  peers: NonNullable<ChainState['peers']>,
+  sources: { newest: StatementStore['newest']; balanceLamports: () => number | null },
+): ChainHealth {
+  const disputes = driver.disputes?.() ?? { cases: [], failure: null };
+  const inWords = (zone: number, page: number) => (problem: string) => `page ${zone}/${page}: ${problem}`;
+  const lanes = driver.lanes();
+  return {
+    node: driver.failure ?? null,
+    lanes: lanes.flatMap(({ zone, page, problem }) => (problem ? [inWords(zone, page)(problem)] : [])),
+    mints: lanes.flatMap((lane) => lane.mintProblems().map(inWords(lane.zone, lane.page))),
+    behind: behind(driver, registry, sources.newest),
+    cosigners: peers.flatMap(({ oracle, state }) =>
+      /^(signs|not asked yet)$/.test(state) ? [] : [`oracle ${oracle}: ${state}`],
+    ),
+    disputes: disputes.cases.filter((one) => !isRunningOut(one)).map(caseInWords),
+    deadlines: disputes.cases.filter(isRunningOut).map(caseInWords),
+    watching: disputes.failure,
+    snapshot: driver.snapshotFailure ?? null,
+    balanceLamports: sources.balanceLamports(),
+  };
+}
+
+function behind(driver: DriverView, registry: Registry, newest: StatementStore['newest']): string[] {
+  return driver.lanes().flatMap(({ zone, page, last }) => {
+    const lags = registry.meters().map((meter) => {
+      const slot =
+        meter.zone === zone && meter.page === page && meter.slot !== null ? last?.page?.slots[meter.slot] : null;
+      return slot && isOpen(slot) ? (newest(meter.meterId)?.window ?? 0) - slot.window : 0;
+    });
+    const count = lags.filter((lag) => lag > MAX_WINDOWS_BEHIND).length;
+    return count === 0 ? [] : [`page ${zone}/${page}: ${count} meters are up to ${Math.max(...lags)} windows behind`];
+  });
+}

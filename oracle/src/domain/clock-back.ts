@@ -1,0 +1,24 @@
+/** A clock that is set a little is no matter; readings and windows are judged to the minute. */
+const MIN_STEP_MS = 1_000;
+
+/** Notices that a clock went back: until it has caught up, what it says has been said before. */
+export class BackwardClock {
+  readonly #now: () => number;
+  #highestMs = Number.NEGATIVE_INFINITY;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Looks at the clock; in words what is wrong with it, null when nothing. */
+  look(): string | null {
+    const now = this.#now();
+    const backMs = this.#highestMs - now;
+    if (backMs < MIN_STEP_MS) {
+      this.#highestMs = Math.max(this.#highestMs, now);
+      return null;
+    }
+    const until = new Date(this.#highestMs).toISOString().slice(0, 19);
+    return `the clock went back by ${Math.round(backMs / 1_000)} s: it has shown ${until}Z before`;
+  }
+}

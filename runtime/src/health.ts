@@ -1,0 +1,67 @@
+/** What one condition finds: words for each thing that is wrong; null or nothing when all is well. */
+export type Finding = string | readonly string[] | null | undefined;
+
+/** A condition as a health page shows it. */
+export interface Condition {
+  readonly name: string;
+  /** Plain words; null when all is well. */
+  readonly problem: string | null;
+  /** Real time since which it has been wrong without a break, as far as it was looked at. */
+  readonly since_ms: number | null;
+}
+
+export interface HealthReport {
+  readonly ok: boolean;
+  readonly problems: readonly string[];
+  readonly conditions: readonly Condition[];
+}
+
+/** Things of one condition that are named; the others are counted. */
+const MAX_NAMED = 5;
+/** A problem is a line for a person. Characters. */
+const MAX_PROBLEM_LENGTH = 300;
+
+function wordsOf(check: () => Finding): string[] {
+  let found: Finding;
+  try {
+    found = check();
+  } catch (error) {
+    found = `it cannot be told: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  if (found === null || found === undefined) return [];
+  const list = typeof found === 'string' ? [found] : [...found];
+  const named = list.slice(0, MAX_NAMED).map((text) => text.slice(0, MAX_PROBLEM_LENGTH));
+  return list.length > MAX_NAMED ? [...named, `and ${list.length - MAX_NAMED} more`] : named;
+}
+
+/**
+ * The named conditions of a service, all of which docs/health.md lists. `Name` makes a condition without a check an error
+ * of the types. `now`: real milliseconds.
+ */
+export class Health<Name extends string> {
+  readonly #checks: readonly [Name, () => Finding][];
+  readonly #now: () => number;
+  readonly #since = new Map<Name, number>();
+
+  constructor(checks: Readonly<Record<Name, () => Finding>>, now: () => number) {
+    this.#checks = Object.entries(checks) as [Name, () => Finding][];
+    this.#now = now;
+  }
+
+  /** Looks at every condition. Never throws. */
+  report(): HealthReport {
+    const problems: string[] = [];
+    const conditions = this.#checks.map(([name, check]): Condition => {
+      const words = wordsOf(check);
+      if (words.length === 0) {
+        this.#since.delete(name);
+        return { name, problem: null, since_ms: null };
+      }
+      const since = this.#since.get(name) ?? this.#now();
+      this.#since.set(name, since);
+      problems.push(...words);
+      return { name, problem: words.join('; '), since_ms: since };
+    });
+    return { ok: problems.length === 0, problems, conditions };
+  }
+}

@@ -1,0 +1,23 @@
+import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
+
+/** The conditions of `npm start`; docs/health.md has a row for each. */
+export const START_CONDITIONS = ['processes', 'simulated clock'] as const;
+export type StartCondition = (typeof START_CONDITIONS)[number];
+
+/** What health looks at; each is a part of the start. */
+export interface StartParts {
+  readonly supervisor: { problems(): readonly string[] };
+  /** Why simulated time stands still, in words; null when it does not. */
+  readonly clock: () => string | null;
+  /** Real time, ms. */
+  readonly now: () => number;
+}
+
+/** The health of a start; it stands in running.json beside the process ids. */
+export function startHealth({ supervisor, clock, now }: StartParts): { report(): HealthReport } {
+  const checks: Record<StartCondition, () => Finding> = {
+    processes: () => supervisor.problems(),
+    'simulated clock': clock,
+  };
+  return new Health(checks, now);
+}
