@@ -74,7 +74,7 @@ describe('a dispute on a page', () => {
     expect(node.disputes.cases()).toMatchObject([{ state: 'no answer here', windowsLeft: 96 }]);
     rig.lite.chain.time += DAY_SECONDS - 1_800;
     node.hear(said(rig, 0, 1, 100n));
-    await node.look();
+    await node.look(8);
     expect(node.intents()).toEqual(['answer landed']);
     expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
   });
@@ -187,6 +187,46 @@ describe('a dispute on a page', () => {
     dispute(rig, 0, lie());
     await node.look();
     expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+  });
+
+  it('many disputed slots are looked at in turn, and a ledger without answers is searched once a minute', async () => {
+    const signer = rig.meters[0];
+    if (!signer) throw new Error('no meter');
+    const meters = Array.from({ length: 200 }, (_, slot) => ({ ...signer, slot }));
+    const looked: number[] = [];
+    let searches = 0;
+    const slot = slotOf(rig, 0);
+    const page = { slots: meters.map(() => ({ ...slot, flags: SlotFlag.active | SlotFlag.disputed })) };
+    const dispute = {
+      ...{ number: 1, verdict: Verdict.open, openedWindow: 10, slotWindow: 5 },
+      ...{ slotExportWh: 1n, slotImportWh: 1n },
+    };
+    const node = oracle();
+    node.start({
+      meters: () => meters,
+      statements: Object.assign(Object.create(node.statements), {
+        saying: () => undefined,
+        signedBy: () => {
+          searches++;
+          return [];
+        },
+      }),
+      node: {
+        ...disputeNode(rig.lite),
+        readPage: async () => ({ contextSlot: 1, page: page as never, ledger: null }),
+        readCase: async (_zone, _page, at) => {
+          looked.push(at);
+          return { chainSeconds: 9_000, meter: meters[at] ?? null, acceptedCase: 0, dispute };
+        },
+      },
+    });
+    await node.disputes.step(ZONE, 0);
+    expect(looked.length).toBe(16);
+    await node.look(13);
+    expect(new Set(looked).size).toBe(200);
+    expect(node.disputes.cases().length).toBe(200);
+    // Two minutes and some: each slot was searched at most three times.
+    expect(searches).toBeLessThanOrEqual(600);
   });
 
   it('what does not cover the slot, or came later, is never sent', async () => {

@@ -64,7 +64,9 @@ class Parts {
       lastSnapshotSlot: null,
       failure: this.failure,
       snapshotFailure: this.snapshotFailure,
-      lanes: () => [{ zone: 1, page: 0, problem: this.lane, last: { page: { slots: [slot] } } }],
+      lanes: () => [
+        { zone: 1, page: 0, problems: () => (this.lane ? [this.lane] : []), last: { page: { slots: [slot] } } },
+      ],
       disputes: () => ({ cases: this.cases, failure: this.watching }),
     } as unknown as DriverView;
     const peers = [{ oracle: 'O2', attestor: 'A2', state: this.peer }];

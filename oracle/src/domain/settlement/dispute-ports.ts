@@ -1,5 +1,5 @@
 import type { MeterRecord } from '../../ports.js';
-import type { BlockhashState, MeterPageRead, Outcome, PageRead, SignedTransaction } from './ports.js';
+import type { BlockhashState, Outcome, PageRead, SignedTransaction } from './ports.js';
 
 /** What the chain decided of a case (oracle program). */
 export const CaseVerdict = { open: 0, deviceConvicted: 1, attestorsConvicted: 2 } as const;
@@ -80,5 +80,23 @@ export interface DisputeStore {
   end(intent: DisputeIntent, end: DisputeEnd, error: string | null, nowMs: number): void;
 }
 
-/** A page's slots as they were read. */
-export type SlotsRead = Pick<MeterPageRead, 'slots'>;
+export type CaseState =
+  /** This oracle has the statement that answers. */
+  | 'answering'
+  /** Nothing in this ledger answers; another oracle's may. */
+  | 'no answer here'
+  /** The time is over: the verdict is recorded. */
+  | 'overdue'
+  /** The utility is to accept the verdict. */
+  | 'decided'
+  /** The utility has named them: the slot is freed. */
+  | 'accepted';
+
+/** A disputed slot as it was last looked at. */
+export interface CaseView extends Place {
+  readonly number: number;
+  readonly state: CaseState;
+  readonly verdict: number;
+  /** Windows of the chain's clock that are left for an answer; 0 when the time is over. */
+  readonly windowsLeft: number;
+}

@@ -1,7 +1,9 @@
 import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports.js';
 import {
   type CaseRead,
+  type CaseState,
   CaseVerdict,
+  type CaseView,
   type DisputeBuilder,
   type DisputeIntent,
   type DisputeKind,
@@ -11,7 +13,7 @@ import {
   type SlotCase,
 } from './dispute-ports.js';
 import { type Answer, findAnswer } from './evidence.js';
-import { SlotFlag, type TurnKeeper } from './ports.js';
+import { SlotFlag, type SlotRead, type TurnKeeper } from './ports.js';
 import { isOutOfStep } from './sync.js';
 
 /** How long a case may be answered, in windows of the chain's clock (oracle program: DAY_WINDOWS). */
@@ -25,30 +27,15 @@ const RESEND_MS = 500;
 const POLL_MS = 50;
 /** A blockhash that the node does not know is believed to be gone after this time. */
 const PATIENCE_MS = 3_000;
+/** Slots of a page that are looked at closely at a time; of more, the others come with the next look. */
+export const MAX_SLOTS_AT_A_LOOK = 16;
+/** A ledger that had no answer is searched again so often: the statement may have come meanwhile. */
+const SEARCH_AGAIN_MS = 60_000;
 /** What was sent and did not help is not tried again sooner, and ever more rarely: each try costs a fee. */
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 600_000;
 
-export type CaseState =
-  /** This oracle has the statement that answers. */
-  | 'answering'
-  /** Nothing in this ledger answers; another oracle's may. */
-  | 'no answer here'
-  /** The time is over: the verdict is recorded. */
-  | 'overdue'
-  /** The utility is to accept the verdict. */
-  | 'decided'
-  /** The utility has named them: the slot is freed. */
-  | 'accepted';
-
-/** A disputed slot as it was last looked at. */
-export interface CaseView extends Place {
-  readonly number: number;
-  readonly state: CaseState;
-  readonly verdict: number;
-  /** Windows of the chain's clock that are left for an answer; 0 when the time is over. */
-  readonly windowsLeft: number;
-}
+export type { CaseState, CaseView } from './dispute-ports.js';
 
 export interface DisputesDeps {
   readonly node: DisputeNode;
@@ -75,7 +62,12 @@ interface Act extends Place {
 
 /** Page and state of this oracle's work on it. */
 interface Watch {
-  cases: CaseView[];
+  /** By slot. */
+  readonly cases: Map<number, CaseView>;
+  /** By slot: when a ledger without an answer is searched again. */
+  readonly searched: Map<number, { number: number; untilMs: number }>;
+  /** Slot from which the next look goes on. */
+  from: number;
   nextLookMs: number;
   lastSendMs: number;
   unfamiliarSinceMs: number | null;
@@ -97,7 +89,7 @@ export class Disputes {
 
   /** Disputed slots of all pages, as last looked at. */
   cases(): CaseView[] {
-    return [...this.#watches.values()].flatMap((watch) => watch.cases);
+    return [...this.#watches.values()].flatMap((watch) => [...watch.cases.values()]);
   }
 
   /** True when no transaction of a page is on its way. */
@@ -124,7 +116,9 @@ export class Disputes {
     const known = this.#watches.get(key);
     if (known) return known;
     const made: Watch = {
-      cases: [],
+      cases: new Map(),
+      searched: new Map(),
+      from: 0,
       nextLookMs: 0,
       lastSendMs: Number.NEGATIVE_INFINITY,
       unfamiliarSinceMs: null,
@@ -139,30 +133,45 @@ export class Disputes {
   async #look(zone: number, page: number, watch: Watch): Promise<Act[]> {
     const { node, meters } = this.#deps;
     const read = await node.readPage(zone, page);
-    const acts: Act[] = [];
-    const cases: CaseView[] = [];
+    const odd: { place: Place; slot: SlotRead; isDisputed: boolean }[] = [];
     for (const meter of read.page ? meters(zone, page) : []) {
       const slot = meter.slot === null ? undefined : read.page?.slots[meter.slot];
       if (meter.slot === null || !slot) continue;
       const isDisputed = (slot.flags & SlotFlag.disputed) !== 0;
-      if (!isDisputed && !isOutOfStep(meter, slot)) continue;
       const place = { zone, page, slot: meter.slot, meterId: meter.meterId };
-      const found = await node.readCase(zone, page, meter.slot, meter.meterId);
+      if (isDisputed || isOutOfStep(meter, slot)) odd.push({ place, slot, isDisputed });
+    }
+    this.#forgetOthers(watch, new Set(odd.map(({ place }) => place.slot)));
+    const acts: Act[] = [];
+    for (const { place, slot, isDisputed } of inTurn(odd, watch)) {
+      const found = await node.readCase(zone, page, place.slot, place.meterId);
       if (isDisputed && found.dispute && found.meter) {
-        const judged = this.#judge(place, found, found.meter, found.dispute);
-        cases.push(judged.view);
+        const judged = this.#judge(place, found, found.meter, found.dispute, watch);
+        watch.cases.set(place.slot, judged.view);
         if (judged.act) acts.push(judged.act);
       }
       // The cached record is older than the chain's: only a fresh one is worth a fee.
-      if (found.meter && isOutOfStep(found.meter, slot))
+      if (found.meter && isOutOfStep(found.meter, slot)) {
         acts.push({ ...place, kind: 'sync', number: 0, answer: null, urgency: ANSWER_WINDOWS + 1 });
+      }
     }
-    watch.cases = cases;
-    this.#forget(watch, acts);
     return acts.sort((a, b) => a.urgency - b.urgency || a.slot - b.slot);
   }
 
-  #judge(place: Place, found: SlotCase, meter: MeterRecord, dispute: CaseRead): { view: CaseView; act: Act | null } {
+  /** What is known of slots that are in order is of no use, and the tables stay as small as the page. */
+  #forgetOthers({ cases, searched, pauses }: Watch, odd: ReadonlySet<number>): void {
+    for (const slot of cases.keys()) if (!odd.has(slot)) cases.delete(slot);
+    for (const slot of searched.keys()) if (!odd.has(slot)) searched.delete(slot);
+    for (const key of pauses.keys()) if (!odd.has(Number(key.split('/')[1]))) pauses.delete(key);
+  }
+
+  #judge(
+    place: Place,
+    found: SlotCase,
+    meter: MeterRecord,
+    dispute: CaseRead,
+    watch: Watch,
+  ): { view: CaseView; act: Act | null } {
     const { number, verdict } = dispute;
     const passed = Math.floor(found.chainSeconds / WINDOW_SECONDS) - dispute.openedWindow;
     const windowsLeft = verdict === CaseVerdict.open ? Math.max(0, ANSWER_WINDOWS - passed) : 0;
@@ -176,15 +185,19 @@ export class Disputes {
       return { view: view('accepted'), act: act('conclude') };
     }
     if (windowsLeft === 0) return { view: view('overdue'), act: act('conclude') };
-    const answer = findAnswer(meter, dispute, this.#deps.statements);
+    const answer = this.#search(place, meter, dispute, watch);
     if (!answer) return { view: view('no answer here'), act: null };
     return { view: view('answering'), act: act('answer', answer) };
   }
 
-  /** Pauses of what is no longer to be done are of no use, and the table stays as small as the page. */
-  #forget(watch: Watch, acts: readonly Act[]): void {
-    const wanted = new Set(acts.map(pauseKey));
-    for (const key of watch.pauses.keys()) if (!wanted.has(key)) watch.pauses.delete(key);
+  /** Looks for an answer in the ledger; one that had none is asked again after a while. */
+  #search({ slot }: Place, meter: MeterRecord, dispute: CaseRead, { searched }: Watch): Answer | null {
+    const { statements, realClock } = this.#deps;
+    const before = searched.get(slot);
+    if (before?.number === dispute.number && realClock.now() < before.untilMs) return null;
+    const answer = findAnswer(meter, dispute, statements);
+    if (!answer) searched.set(slot, { number: dispute.number, untilMs: realClock.now() + SEARCH_AGAIN_MS });
+    return answer;
   }
 
   // ------------------------------------------------------------------ what is sent
@@ -262,6 +275,15 @@ export class Disputes {
     watch.nextLookMs = realClock.now();
     return watch.nextLookMs;
   }
+}
+
+/** As many as are looked at together, beginning where the last look ended. */
+function inTurn<T extends { readonly place: Place }>(all: readonly T[], watch: Watch): T[] {
+  const rising = [...all].sort((a, b) => a.place.slot - b.place.slot);
+  const later = rising.filter(({ place }) => place.slot >= watch.from);
+  const chosen = [...later, ...rising.filter(({ place }) => place.slot < watch.from)].slice(0, MAX_SLOTS_AT_A_LOOK);
+  watch.from = (chosen.at(-1)?.place.slot ?? -1) + 1;
+  return chosen;
 }
 
 function pauseKey({ kind, slot, number }: { kind: DisputeKind; slot: number; number: number }): string {
