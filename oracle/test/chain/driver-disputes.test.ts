@@ -1,0 +1,79 @@
+import { afterEach, expect, it } from 'vitest';
+import { SettlementDriver } from '../../src/domain/settlement/driver.js';
+import { FakeRegistry, meterOf } from '../support/log.js';
+import { TestStatements } from './lane-harness.js';
+import { reached } from './rigs.js';
+
+const quiet = { info() {}, warn() {}, error() {} };
+const realClock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms: number, callback: () => void) {
+    const timer = setTimeout(callback, Math.min(ms, 5));
+    return () => clearTimeout(timer);
+  },
+};
+let driver: SettlementDriver | null = null;
+afterEach(() => driver?.stop());
+
+function drive(change: { readPage?: () => Promise<never>; step: () => Promise<number>; isQuiet?: () => boolean }) {
+  const taken: number[] = [];
+  const page = { version: 0n, moves: 0, history: new Uint8Array(32), highestWindow: 0, slots: [] };
+  const read = async () => ({ contextSlot: 1, page, ledger: null }) as never;
+  driver = new SettlementDriver({
+    node: { readPage: change.readPage ?? read } as never,
+    builder: {} as never,
+    store: {
+      ...{ open: () => undefined, head: () => undefined, observed() {}, isCatchingUp: () => false, caughtUp() {} },
+      ...{ settle: () => 0, reopenUnminted: () => 0, lastAttested: () => undefined, skippedThrough: () => -1 },
+    } as never,
+    disputes: { step: change.step, cases: () => [], isQuiet: change.isQuiet ?? (() => true) },
+    snapshot: async () => taken.push(1),
+    ...{ registry: new FakeRegistry(meterOf(0)), statements: new TestStatements(), realClock, logger: quiet },
+    ...{
+      randomness: { bytes: (n: number) => new Uint8Array(n), fraction: () => 0.5 },
+      graceMs: 0,
+      closedAtMs: () => 0,
+    },
+    checkNetwork: async () => null,
+  });
+  driver.start();
+  return { driver, taken };
+}
+
+it('a page whose lane fails at every step has its disputes watched all the same', async () => {
+  let steps = 0;
+  drive({
+    readPage: () => Promise.reject(new Error('the lane is broken')),
+    step: async () => {
+      steps++;
+      return Date.now();
+    },
+  });
+  await reached('three looks', () => steps >= 3);
+});
+
+it('disputes that cannot be watched hold up no lane, and are named until they can', async () => {
+  let isFailing = true;
+  const { driver: made } = drive({
+    step: async () => {
+      if (isFailing) throw new Error('disk I/O error');
+      return Date.now() + 5;
+    },
+  });
+  await reached('the failure', () => made.disputes().failure === 'disk I/O error');
+  await reached('the lane goes on', () => made.lanes()[0]?.last !== null && made.lanes().length === 1);
+  isFailing = false;
+  await reached('watched again', () => made.disputes().failure === null);
+});
+
+it('no snapshot is taken while an answer is on its way', async () => {
+  let isOnItsWay = true;
+  const { driver: made, taken } = drive({ step: async () => Date.now() + 5, isQuiet: () => !isOnItsWay });
+  await reached('a lane', () => made.lanes().length === 1);
+  await made.stop();
+  expect(taken).toEqual([]);
+  isOnItsWay = false;
+  await made.stop();
+  expect(taken).toEqual([1]);
+});
