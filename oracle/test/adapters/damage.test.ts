@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { checkInBackground } from '../../src/adapters/sqlite/background-check.js';
 import { DatabaseDamaged, openChecked } from '../../src/adapters/sqlite/damage.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
@@ -113,6 +114,22 @@ describe('a ledger whose file was changed', () => {
     openChecked(path, 0).close();
     flip(path, 4_096, 4_096);
     expect(() => openChecked(path, 0)).toThrow(DatabaseDamaged);
+  });
+
+  it('a large one is checked as a whole beside its use, and used no more once it does not hold', async () => {
+    const thread = new URL('../../dist/adapters/sqlite/check-worker.js', import.meta.url);
+    const found: string[] = [];
+    await checkInBackground(path, (words) => found.push(words), thread);
+    expect(found).toEqual([]);
+    const database = openChecked(path);
+    flip(path, 4_096 * 8, 64);
+    await checkInBackground(path, (words) => database.found(words), thread);
+    expect(database.damage).toMatch(/is damaged/);
+    expect(() => database.prepare('SELECT 1')).toThrow(DatabaseDamaged);
+    database.close();
+    writeFileSync(path, 'x'.repeat(10_000));
+    await checkInBackground(path, (words) => found.push(words), thread);
+    expect(found).toEqual([expect.stringContaining('is damaged (file is not a database)')]);
   });
 
   it('damage while it runs is remembered, and nothing is read or written any more', () => {

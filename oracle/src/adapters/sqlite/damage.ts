@@ -60,6 +60,12 @@ export class WatchedDatabase extends DatabaseSync {
     return this.#damage;
   }
 
+  /** Somebody else looked at the file, and it does not hold: it is used no more. */
+  found(words: string): void {
+    this.#damage ??= words;
+    this.#isLost = true;
+  }
+
   override exec(sql: string): void {
     // What is under way must be ended, whatever became of the file.
     if (sql === 'ROLLBACK') super.exec(sql);
@@ -96,8 +102,7 @@ export class WatchedDatabase extends DatabaseSync {
   #held<T>(found: T): T {
     for (const row of Array.isArray(found) ? found : [found]) {
       if (holds(row)) continue;
-      this.#damage ??= 'is damaged (a stored message is not what was stored)';
-      this.#isLost = true;
+      this.found('is damaged (a stored message is not what was stored)');
       return this.#guard(() => found);
     }
     return found;
@@ -126,15 +131,19 @@ export function openChecked(path: string, maxBytes = MAX_CHECKED_AT_START_BYTES)
   let database: WatchedDatabase | undefined;
   try {
     database = new WatchedDatabase(path);
-    const size = path === ':memory:' ? 0 : statSync(path).size;
     // The first read also takes in what the log of a killed process holds.
-    const found = size <= maxBytes ? quickCheck(database) : sample(database);
+    const found = bytesOf(path) <= maxBytes ? quickCheck(database) : sample(database);
     if (found !== null) throw new DatabaseDamaged(`${path} is damaged (${found}); ${wayOut(path)}`);
     return database;
   } catch (error) {
     if (database?.isOpen) database.close();
     throw explained(path, error);
   }
+}
+
+/** Size of a database's file; 0 for one in memory. */
+export function bytesOf(path: string): number {
+  return path === ':memory:' ? 0 : statSync(path).size;
 }
 
 /** An error of opening or preparing a file: with the way out, where it means damage. */

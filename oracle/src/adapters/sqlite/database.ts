@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { makePrivate } from '@gridtokenx/runtime';
 import type { Database, Migration } from '../../ports.js';
-import { explained, openChecked } from './damage.js';
+import { checkInBackground } from './background-check.js';
+import { bytesOf, explained, MAX_CHECKED_AT_START_BYTES, openChecked } from './damage.js';
 
 /**
  * Opens (or makes) the ledger's file and applies what is missing of `migrations`. Commits are durable: WAL with
@@ -34,6 +35,7 @@ export function openDatabase(path: string, migrations: readonly Migration[]): Da
     sqlite.close();
     throw explained(path, error);
   }
+  if (bytesOf(path) > MAX_CHECKED_AT_START_BYTES) void checkInBackground(path, (words) => sqlite.found(words));
   return { sqlite, transaction, damage: () => sqlite.damage };
 }
 
