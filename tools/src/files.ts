@@ -10,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { UserError } from './start/user-error.js';
 
 /** What a start writes tells of homes: nobody else on the machine reads it. */
 const PRIVATE = 0o600;
@@ -48,15 +49,18 @@ export function writeFileDurably(path: string, text: string, mode = PRIVATE): vo
   syncFolder(dirname(path));
 }
 
-/** The JSON in a file, or null where there is none. Throws with the path where it cannot be read. */
+/** The JSON in a file, or null where there is none. Throws `UserError` with the path where it cannot be read. */
 export function readJson<T>(path: string): T | null {
   if (!existsSync(path)) return null;
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch (cause) {
-    throw new Error(`${path} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`);
+    throw new UserError(`${path} is not JSON: bring it back from a backup (${firstLine(cause)})`);
   }
 }
+
+const firstLine = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
 
 /** Writes a value as JSON, durably, making the folder when it is missing. */
 export function writeJson(path: string, value: unknown, mode = PRIVATE): void {

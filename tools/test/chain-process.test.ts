@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
 import { Connection, Keypair } from '@solana/web3.js';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../runtime/test/free-port.js';
+import { Generations } from '../src/chain/generations.js';
 import type { ChainConfig } from '../src/chain/main.js';
 import { projectRoot } from '../src/root.js';
+import { checkDataIn } from '../src/start/data-folder.js';
 import { Deployment } from '../src/start/deployment.js';
+import { chainOf } from './health/others.js';
 import { StartProcess } from './start-process.js';
 
 let folder: string;
@@ -113,3 +116,47 @@ it.each([
   },
   30_000,
 );
+
+describe('a folder that lost a part of itself', () => {
+  const data = () => join(folder, 'data');
+  /** As a deployment leaves it, but for the chain's snapshot, which is written as an empty one of no network. */
+  function whole(): void {
+    for (const name of ['oracle', 'chain', 'keys']) mkdirSync(join(data(), name), { recursive: true });
+    const clock = { version: 1, speed: 1, anchorSimMs: 0, anchorRealMs: 0, reservedThroughMs: 0, segments: [] };
+    writeFileSync(join(data(), 'clock.json'), JSON.stringify(clock));
+    for (const name of ['authority', 'utility', 'installer', 'attestor']) {
+      writeFileSync(join(data(), 'keys', `${name}.json`), '[]');
+    }
+  }
+  const deployed = () => {
+    writeFileSync(join(data(), 'oracle', 'config.yaml'), 'network_id: "0101010101010101"\n');
+    new Generations(join(data(), 'chain', 'snapshot.json')).write(chainOf(1));
+  };
+
+  it('the control: a whole one, a new one and none at all are taken', () => {
+    expect(() => checkDataIn(data())).not.toThrow();
+    whole();
+    expect(() => checkDataIn(data())).not.toThrow();
+    deployed();
+    expect(() => checkDataIn(data())).not.toThrow();
+  });
+
+  it.each([
+    ['clock.json', /clock\.json is not there, and .* was made for network 0101010101010101/],
+    ['keys/attestor.json', /attestor\.json is not there/],
+    ['chain/snapshot.json', /snapshot\.json is not there/],
+  ])('without %s: refused in one line', (name, words) => {
+    whole();
+    deployed();
+    rmSync(join(data(), name));
+    expect(() => checkDataIn(data())).toThrow(words);
+  });
+
+  it.each(['', '{', '{"version":2}'])('a clock of %j: refused in one line', (text) => {
+    whole();
+    writeFileSync(join(data(), 'clock.json'), text);
+    expect(() => checkDataIn(data())).toThrow(
+      /clock\.json is cut off or changed: bring it back from a backup, or delete/,
+    );
+  });
+});

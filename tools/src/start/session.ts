@@ -7,7 +7,7 @@ import type { ChainConfig } from '../chain/main.js';
 import { readJson, writeFileDurably, writeJson } from '../files.js';
 import { projectRoot } from '../root.js';
 import { ClockKeeper } from './clock-keeper.js';
-import { checkChainIn, isAlive, networkIn } from './data-folder.js';
+import { checkDataIn, isAlive, networkIn } from './data-folder.js';
 import { Deployment, type Parties } from './deployment.js';
 import { startHealth } from './health.js';
 import {
@@ -99,7 +99,7 @@ export class Session {
       throw new UserError(`--data ${options.data}: cannot be made (${(error as NodeJS.ErrnoException).code})`);
     }
     await checkPorts(portsFrom(options.ports), plan.profiles.length);
-    checkChainIn(options.data);
+    checkDataIn(options.data);
     return new Session(options, plan, say);
   }
 

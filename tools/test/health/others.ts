@@ -51,7 +51,7 @@ export const brokerStages: Readonly<Record<BrokerCondition, Stage>> = {
 };
 
 /** A chain of a network: its registry's Config account. */
-function chainOf(network: number): Snapshot {
+export function chainOf(network: number): Snapshot {
   const data = Buffer.alloc(accountSizes.Config);
   data.set(accountDiscriminator('Config'));
   data.fill(network, 88, 96);
