@@ -1,12 +1,14 @@
 import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
 
 /** The conditions of `npm start`; docs/health.md has a row for each. */
-export const START_CONDITIONS = ['processes', 'simulated clock'] as const;
+export const START_CONDITIONS = ['processes', 'services', 'simulated clock'] as const;
 export type StartCondition = (typeof START_CONDITIONS)[number];
 
 /** What health looks at; each is a part of the start. */
 export interface StartParts {
   readonly supervisor: { problems(): readonly string[] };
+  /** What the services say of themselves. */
+  readonly services: { problems(): readonly string[] };
   /** Why simulated time stands still, in words; null when it does not. */
   readonly clock: () => string | null;
   /** Real time, ms. */
@@ -14,9 +16,10 @@ export interface StartParts {
 }
 
 /** The health of a start; it stands in running.json beside the process ids. */
-export function startHealth({ supervisor, clock, now }: StartParts): { report(): HealthReport } {
+export function startHealth({ supervisor, services, clock, now }: StartParts): { report(): HealthReport } {
   const checks: Record<StartCondition, () => Finding> = {
     processes: () => supervisor.problems(),
+    services: () => services.problems(),
     'simulated clock': clock,
   };
   return new Health(checks, now);

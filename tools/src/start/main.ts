@@ -9,6 +9,8 @@ import { Session } from './session.js';
 import { diskProblem, isDiskError, UserError } from './user-error.js';
 
 const TICK_MS = 500;
+/** The services are asked this often how they are. */
+const HEALTH_EVERY_MS = 10_000;
 /** Real time that a closing statement may take before one more closing window is given. */
 const CLOSING_PATIENCE_MS = 15_000;
 
@@ -139,7 +141,11 @@ async function run(options: StartOptions): Promise<number> {
     session.clock.start();
     // Beside the loops below: they wait for others, and time may not.
     const reserving = setInterval(() => session.keepTime(), TICK_MS);
-    stopping.signal.addEventListener('abort', () => clearInterval(reserving));
+    const watching = setInterval(() => void session.services.look(), HEALTH_EVERY_MS);
+    stopping.signal.addEventListener('abort', () => {
+      clearInterval(reserving);
+      clearInterval(watching);
+    });
     announce(session, options);
     const settled = await settle(session, narrator, stopping.signal);
     if (settled) say(`All ${session.clock.targetWindows} windows are settled and minted.`);

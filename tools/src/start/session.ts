@@ -28,6 +28,7 @@ import type { StartOptions } from './options.js';
 import { OracleApi } from './oracle-api.js';
 import type { Plan } from './plan.js';
 import type { ReportedHome } from './report.js';
+import { ServiceWatch, type WatchedService } from './service-watch.js';
 import { runOnce, Supervisor } from './supervisor.js';
 import { diskProblem, UserError } from './user-error.js';
 
@@ -49,6 +50,7 @@ export class Session {
   readonly ports: Ports;
   readonly homes: readonly Home[];
   readonly supervisor: Supervisor;
+  readonly services: ServiceWatch;
   readonly connection: Connection;
   readonly api: OracleApi;
   readonly clock: ClockKeeper;
@@ -66,7 +68,8 @@ export class Session {
     this.homes = homesOf(plan.profiles, this.ports);
     this.supervisor = new Supervisor(this.paths.logs, say);
     const clock = () => this.#diskProblem;
-    this.#health = startHealth({ supervisor: this.supervisor, clock, now: Date.now });
+    this.services = new ServiceWatch(this.#healthPages(), say);
+    this.#health = startHealth({ supervisor: this.supervisor, services: this.services, clock, now: Date.now });
     this.connection = new Connection(this.rpcUrl, {
       commitment: 'confirmed',
       fetch: (url, init) =>
@@ -111,6 +114,14 @@ export class Session {
   }
   get mqttUrl(): string {
     return `mqtt://${HOST}:${this.ports.mqtt}`;
+  }
+
+  /** Where each service says how it is. */
+  #healthPages(): WatchedService[] {
+    const { page, brokerHttp, chainHttp, gatewayHttp } = this.ports;
+    const at = (name: string, port: number) => ({ name, url: `http://${HOST}:${port}/healthz` });
+    const gateways = this.homes.map((home, i) => at(`gateway-${home.number}`, gatewayHttp(i)));
+    return [at('chain', chainHttp), at('broker', brokerHttp), at('oracle', page), ...gateways];
   }
 
   /** One process per data folder, one profile per data folder. */

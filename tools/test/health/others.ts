@@ -10,6 +10,7 @@ import { Keeper } from '../../src/chain/keeper.js';
 import type { Snapshot } from '../../src/chain/snapshot.js';
 import type { OutsiderResult } from '../../src/checks/outsider.js';
 import { type StartCondition, startHealth } from '../../src/start/health.js';
+import { ServiceWatch, TELL_AFTER_MS } from '../../src/start/service-watch.js';
 import { Supervisor } from '../../src/start/supervisor.js';
 import type { Stage } from './stage.js';
 
@@ -124,6 +125,8 @@ export const chainStages: Readonly<Record<ChainCondition, Stage>> = {
   }),
 };
 
+const none = { supervisor: { problems: () => [] }, services: { problems: () => [] } };
+
 export const startStages: Readonly<Record<StartCondition, Stage>> = {
   async processes() {
     const folder = folderOf();
@@ -141,7 +144,7 @@ export const startStages: Readonly<Record<StartCondition, Stage>> = {
     let said: (line: string) => void = () => {};
     const supervisor = new Supervisor(folder, (line) => said(line));
     await supervisor.start({ name: 'broker', script, args: [] });
-    const health = startHealth({ supervisor, clock: () => null, now });
+    const health = startHealth({ supervisor, services: { problems: () => [] }, clock: () => null, now });
     return {
       ...{ report: () => health.report(), words: /broker ended \(exit code 2\): port taken, and is not back/ },
       async spoil() {
@@ -157,9 +160,30 @@ export const startStages: Readonly<Record<StartCondition, Stage>> = {
       },
     };
   },
+  services() {
+    let ms = 0;
+    let problem: string | null = null;
+    const ask = async () => ({ ok: true, problems: [], conditions: [{ name: 'mint', problem, since_ms: 0 }] });
+    const services = new ServiceWatch(
+      [{ name: 'oracle', url: 'x' }],
+      () => {},
+      ask,
+      () => ms,
+    );
+    const health = startHealth({ ...none, services, clock: () => null, now });
+    return {
+      ...{ report: () => health.report(), words: /oracle, mint: refused/ },
+      async spoil() {
+        problem = 'refused';
+        await services.look();
+        ms += TELL_AFTER_MS;
+        await services.look();
+      },
+    };
+  },
   'simulated clock'() {
     let clock: string | null = null;
-    const health = startHealth({ supervisor: { problems: () => [] }, clock: () => clock, now });
+    const health = startHealth({ ...none, clock: () => clock, now });
     return {
       ...{ report: () => health.report(), words: /the disk is full/ },
       spoil: () => {

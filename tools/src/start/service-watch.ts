@@ -1,0 +1,83 @@
+import type { HealthReport } from '@gridtokenx/runtime';
+
+/** A service that may say what is wrong with it. */
+export interface WatchedService {
+  readonly name: string;
+  /** Of its health. */
+  readonly url: string;
+}
+
+/** What lasts shorter than this is not told: a start, a reconnect. Real milliseconds. */
+export const TELL_AFTER_MS = 30_000;
+/** A service on this machine that is well answers in milliseconds. */
+const TIMEOUT_MS = 5_000;
+
+interface Known {
+  readonly sinceMs: number;
+  words: string;
+  isTold: boolean;
+}
+
+/** Asks a service for its health. Rejects when it does not answer. */
+export async function askHealth(url: string): Promise<HealthReport> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  return (await response.json()) as HealthReport;
+}
+
+/** Tells what the services say of themselves: each condition once when it lasts, and once when it is over. */
+export class ServiceWatch {
+  readonly #services: readonly WatchedService[];
+  readonly #ask: (url: string) => Promise<HealthReport>;
+  readonly #now: () => number;
+  readonly #say: (line: string) => void;
+  readonly #known = new Map<string, Known>();
+
+  constructor(
+    services: readonly WatchedService[],
+    say: (line: string) => void,
+    ask: (url: string) => Promise<HealthReport> = askHealth,
+    now: () => number = Date.now,
+  ) {
+    this.#services = services;
+    this.#say = say;
+    this.#ask = ask;
+    this.#now = now;
+  }
+
+  /** What lasts, in words. */
+  problems(): string[] {
+    return [...this.#known].filter(([, { isTold }]) => isTold).map(([name, { words }]) => `${name}: ${words}`);
+  }
+
+  /** Asks every service once. Never rejects. */
+  async look(): Promise<void> {
+    const found = await Promise.all(this.#services.map((service) => this.#find(service)));
+    const wrong = new Map(found.flat());
+    for (const [name, known] of this.#known) {
+      if (wrong.has(name)) continue;
+      this.#known.delete(name);
+      if (known.isTold) this.#say(`${name}: well again.`);
+    }
+    for (const [name, words] of wrong) this.#note(name, words);
+  }
+
+  async #find({ name, url }: WatchedService): Promise<[string, string][]> {
+    try {
+      const { conditions = [] } = await this.#ask(url);
+      return conditions.flatMap(({ name: condition, problem }): [string, string][] =>
+        problem === null ? [] : [[`${name}, ${condition}`, problem]],
+      );
+    } catch {
+      return [[name, 'it does not answer']];
+    }
+  }
+
+  #note(name: string, words: string): void {
+    const known = this.#known.get(name) ?? { sinceMs: this.#now(), words, isTold: false };
+    known.words = words;
+    this.#known.set(name, known);
+    if (known.isTold || this.#now() - known.sinceMs < TELL_AFTER_MS) return;
+    known.isTold = true;
+    this.#say(`${name}: ${words}`);
+  }
+}
