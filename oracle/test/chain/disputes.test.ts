@@ -171,6 +171,17 @@ describe('a dispute on a page', () => {
     expect(made.map((one) => one.intents())).toEqual([[], ['answer landed']]);
   });
 
+  it('an oracle that is no attestor of the zone any more answers all the same', async () => {
+    dispute(rig, 0, lie());
+    const set = async () => ({ attestors: [keyOf('another').publicKey], threshold: 1, capacityW: 1n });
+    const clock = { now: () => 0, monotonic: () => 0, after: () => () => {} };
+    const node = new DisputeOracle(rig, { turns: zoneTurns(new Turns(), attestor.publicKey, set, clock) });
+    oracles.push(node);
+    node.hear(said(rig, 0, 1, 100n));
+    await node.look();
+    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+  });
+
   it('a device that contradicts itself is answered by what it said, whatever the ledger thinks of it now', async () => {
     const node = oracle(said(rig, 0, 1, 100n));
     node.database.sqlite.exec('UPDATE messages SET verdict = 8');

@@ -9,7 +9,9 @@ export function caseInWords({ meterId, number, state, windowsLeft }: CaseView): 
   if (state === 'answering') return `${what} is being answered, ${windowsLeft} windows are left`;
   if (state === 'no answer here') return `${what} has no answer in this ledger, ${windowsLeft} windows are left`;
   if (state === 'overdue') return `${what} was not answered in time: the verdict goes against the attestors`;
-  return state === 'decided' ? `${what} is decided: the utility is to accept the verdict (set_status)` : `${what} is ending`;
+  return state === 'decided'
+    ? `${what} is decided: the utility is to accept the verdict (set_status)`
+    : `${what} is ending`;
 }
 
 /** True for a case that nobody has answered and whose time is nearly over. */

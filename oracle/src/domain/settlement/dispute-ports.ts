@@ -89,7 +89,7 @@ export type CaseState =
   | 'overdue'
   /** The utility is to accept the verdict. */
   | 'decided'
-  /** The utility has named them: the slot is freed. */
+  /** The utility has accepted it: the slot is freed. */
   | 'accepted';
 
 /** A disputed slot as it was last looked at. */

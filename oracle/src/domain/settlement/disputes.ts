@@ -205,7 +205,8 @@ export class Disputes {
   async #begin(act: Act, watch: Watch): Promise<number> {
     const { builder, store, turns, realClock, logger } = this.#deps;
     const { zone, page, slot, kind, number, meterId } = act;
-    const waitMs = (await turns?.wait(zone, page, `${kind} ${slot} ${number}`, number)) ?? 0;
+    // Anyone may send it, also an oracle that is no attestor of the zone any more and has no turn.
+    const waitMs = (await turns?.wait(zone, page, `${kind} ${slot} ${number}`, number).catch(() => 0)) ?? 0;
     if (waitMs > 0) {
       watch.nextLookMs = realClock.now() + waitMs;
       return watch.nextLookMs;
