@@ -9,18 +9,19 @@ import {
   sigStructure,
   toHex,
 } from '@gridtokenx/protocol';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { realTime } from '../src/adapters/clock/real-time.js';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { GatewayConfig } from '../src/config.js';
 import { keyStore, plateOf } from '../src/setup.js';
 import { type StatementFile, writeStatement } from '../src/statement-command.js';
-import { temporaryDirectory } from './support/processes.js';
+import { build, command, temporaryDirectory } from './support/processes.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let config: GatewayConfig;
 let out: string;
+beforeAll(build);
 beforeEach(() => {
   directory = temporaryDirectory();
   out = join(directory.path, 'statement.json');
@@ -102,4 +103,15 @@ test('says what is missing: no statements, no such meter, no keys', async () => 
   await expect(writeStatement(config, { window: 1, out, meter: 'barn' })).rejects.toThrow(
     'there is no meter "barn": the configuration has house',
   );
+});
+
+test.each([
+  [['statement', '--config', 'x', '--window', 'abc', '--out', 'y'], /--window.*expected a whole number/],
+  [['statement', '--config', 'x', '--window', '5'], /required option '--out/],
+  [['statement', '--config', '/nowhere.yaml', '--window', '5', '--out', 'y'], /nowhere\.yaml.*cannot be read/],
+])('the command line %j is refused in one line with exit code 2', async (args, words) => {
+  const { code, output } = await command('edge/dist/main.js', args);
+  expect(code).toBe(2);
+  expect(output.trim().split('\n').length).toBe(1);
+  expect(output).toMatch(words);
 });
