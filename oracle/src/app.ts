@@ -18,6 +18,7 @@ import { AckSender } from './domain/ack-sender.js';
 import { BackwardClock } from './domain/clock-back.js';
 import { Intake } from './domain/intake.js';
 import type { Ledger } from './domain/ledger.js';
+import { isSeriesTime } from './domain/series-write.js';
 import { describeSettlement, describeState, GatewayBook } from './domain/state.js';
 import { verdictName } from './domain/verdict.js';
 import { oracleHealth } from './health.js';
@@ -120,7 +121,7 @@ export async function startOracle(
   const showLive = (meter: MeterRecord, reading: Reading) => {
     // Only what is newer than what was shown: dashboards show now, the time series has the rest.
     const timeMs = Number(reading.timeMs);
-    if (timeMs <= (liveTimes.get(meter.meterId) ?? 0)) return;
+    if (!isSeriesTime(timeMs) || timeMs <= (liveTimes.get(meter.meterId) ?? 0)) return;
     liveTimes.set(meter.meterId, timeMs);
     const gateway = views.meter(meter).gateway;
     uplink.publishLive(liveReading(meter, reading, gateway ? base58Encode(gateway) : ''), reading.meterId);

@@ -3,6 +3,7 @@ import type { FeedState } from './adapters/influx/index.js';
 import { openInflux } from './adapters/influx/index.js';
 import { DatabaseDamaged, moveAside, openChecked, stampOf, type WatchedDatabase } from './adapters/sqlite/damage.js';
 import { fillOutbox } from './adapters/sqlite/outbox.js';
+import { SqliteSetAside } from './adapters/sqlite/set-aside.js';
 import { EmbeddedTimeSeries } from './adapters/timeseries/embedded.js';
 import type { Config } from './config.js';
 import type { Ledger } from './domain/ledger.js';
@@ -15,8 +16,10 @@ export interface Series {
   wake(): void;
   /** How far the server has come; null for the embedded store, which is as far as the ledger within a second. */
   state(): FeedState | null;
-  /** What keeps it from following the ledger, in words; null when nothing does. */
+  /** Why it does not go on, plain words; null when all is well. */
   problem(): string | null;
+  /** Readings that the embedded store did not take, ever. Throws when the disk fails. */
+  setAside(): number;
   /** Before the database is closed. */
   stop(): Promise<void>;
 }
@@ -34,15 +37,22 @@ export function openSeries(config: Config, path: (name: string) => string, deps:
   if (config.influx) {
     const { url, org, bucket, token_file } = config.influx;
     const influx = openInflux({ ...deps, options: { url, org, bucket, tokenFile: path(token_file) } });
-    const state = () => influx.feeder.state();
-    return { wake: () => influx.feeder.wake(), state, problem: () => state().problem, stop: () => influx.stop() };
+    return {
+      wake: () => influx.feeder.wake(),
+      state: () => influx.feeder.state(),
+      problem: () => influx.feeder.stalled ?? influx.feeder.state().problem,
+      setAside: () => influx.feeder.state().refused,
+      stop: () => influx.stop(),
+    };
   }
   const { series, damage, found } = openEmbedded(join(path(config.data_dir), 'timeseries.sqlite'), deps);
-  const projector = new Projector(deps.ledger, series, deps.realClock, deps.logger);
+  const setAside = new SqliteSetAside(deps.database);
+  const projector = new Projector(deps.ledger, series, setAside, deps.realClock, deps.logger);
   return {
     wake: () => projector.wake(),
     state: () => null,
     problem: () => damage() ?? projector.problem ?? found,
+    setAside: () => setAside.count(),
     async stop() {
       await projector.stop();
       await series.close();

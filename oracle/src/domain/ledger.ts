@@ -62,7 +62,7 @@ export interface Ledger {
   nextAckTime(realNowMs: number): number;
   /**
    * Readings that became verified, or are so no longer, and are not yet in the time series as such, oldest first, with the number to clear them by; 0 when there is nothing.
-   * Ends before the first one whose meter the registry does not show.
+   * Those of meters that the registry does not show wait beside it and hold up no other.
    */
   outbox(limit: number): { readonly through: number; readonly points: readonly SeriesPoint[] };
   clearOutbox(through: number): void;

@@ -1,6 +1,7 @@
 import { base58Encode, type GatewayStatus, Kind, toHex } from '@gridtokenx/protocol';
 import type { Clock, MeterRecord, RealClock, Registry, Settlement, Settlements } from '../ports.js';
 import type { LedgerViews, MeterView } from './ledger.js';
+import { isSeriesTime } from './series-write.js';
 import { isAccepted, verdictName } from './verdict.js';
 
 /** What gateways said of themselves last; kept in memory, because the broker retains it. */
@@ -106,6 +107,8 @@ export function describeState(deps: StateDeps) {
 function describeMeter(deps: StateDeps, record: MeterRecord, now: number) {
   const view = deps.views.meter(record);
   const { reading, statement } = view;
+  // A reading whose clock is not known may say a time that no date can be made of.
+  const timeMs = reading && isSeriesTime(Number(reading.timeMs)) ? Number(reading.timeMs) : null;
   const totals = deps.settlements.totalsOf(record.meterId);
   return {
     meter_id: record.meterId,
@@ -120,8 +123,8 @@ function describeMeter(deps: StateDeps, record: MeterRecord, now: number) {
     power_w: reading?.powerW ?? null,
     import_wh: reading ? String(reading.importWh) : null,
     export_wh: reading ? String(reading.exportWh) : null,
-    reading_time_ms: reading ? Number(reading.timeMs) : null,
-    age_ms: reading ? now - Number(reading.timeMs) : null,
+    reading_time_ms: timeMs,
+    age_ms: timeMs === null ? null : now - timeMs,
     quality: reading?.quality ?? null,
     last_statement: statement
       ? {

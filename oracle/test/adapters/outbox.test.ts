@@ -7,6 +7,7 @@ import { FakeRegistry, LogBuilder, meterOf, signerOf } from '../support/log.js';
 
 const [one, two] = [meterOf(1), meterOf(2)];
 const logger = { info() {}, warn() {}, error() {} };
+const nowhere = { add() {}, count: () => 0 };
 
 /** Timers that a test lets run. */
 class ManualClock implements RealClock {
@@ -83,11 +84,11 @@ describe('the outbox while the registry is away', () => {
       range: async () => [],
       close: async () => {},
     };
-    const projector = new Projector(ledger, series, new ManualClock(), logger);
+    const projector = new Projector(ledger, series, nowhere, new ManualClock(), logger);
     await projector.stop();
     expect(written).toHaveLength(0);
     registry.set(one);
-    await new Projector(ledger, series, new ManualClock(), logger).stop();
+    await new Projector(ledger, series, nowhere, new ManualClock(), logger).stop();
     expect(written).toHaveLength(10);
   });
 });

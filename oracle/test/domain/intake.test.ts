@@ -213,7 +213,7 @@ describe('projector', () => {
   it('writes verified readings, keeps them while the store is away, and clears what it wrote', async () => {
     const w = world();
     const series = new Series();
-    const projector = new Projector(w.ledger, series, w.real, w.logger);
+    const projector = new Projector(w.ledger, series, { add() {}, count: () => 0 }, w.real, w.logger);
     series.failing = true;
     w.take(new LogBuilder(meter, signerOf(1)).honest(2));
     projector.wake();

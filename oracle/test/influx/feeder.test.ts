@@ -65,6 +65,32 @@ describe('following the ledger', () => {
     expect([f.record.through, f.series.stored.size, f.feeder.state().failures]).toEqual([25, 25, 0]);
   });
 
+  it('a row that makes the server fail each time is found, set aside and passed over', async () => {
+    const f = feed();
+    const write = f.series.write.bind(f.series);
+    f.series.write = async (points: readonly SeriesPoint[]) => {
+      if (points.some(({ seq }) => seq === f.source.points[4]?.seq))
+        throw new SeriesUnavailable('the server answered 500');
+      await write(points);
+    };
+    f.feeder.wake();
+    for (let turn = 0; turn < 4; turn++) await f.turn();
+    await until(() => f.record.through === 25, 'all is looked at', 5_000);
+    expect(f.record.through).toBe(25);
+    expect(f.record.refused.map(({ reason }) => reason)).toEqual(['the server answered 500']);
+    expect([f.series.stored.size, f.feeder.stalled]).toEqual([24, null]);
+  });
+
+  it('names a server that is away, with the time since when', async () => {
+    const f = feed();
+    f.series.next.push(away);
+    f.feeder.wake();
+    await f.turn();
+    expect(f.feeder.stalled).toMatch(/has not been written for \d+ s: away/);
+    await f.turn();
+    expect(f.feeder.stalled).toBeNull();
+  });
+
   it('waits longer after each failure, with jitter, up to a minute; a wake does not shorten that', async () => {
     const f = feed();
     f.series.next.push(...Array(12).fill(away));

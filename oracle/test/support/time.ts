@@ -46,5 +46,5 @@ export function testLogger(): Logger & { readonly lines: string[] } {
 
 /** Lets promises that are already resolved run. */
 export async function settle(): Promise<void> {
-  for (let i = 0; i < 20; i++) await Promise.resolve();
+  for (let i = 0; i < 200; i++) await Promise.resolve();
 }

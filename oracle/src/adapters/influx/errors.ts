@@ -1,10 +1,6 @@
-import type { SeriesPoint } from '../../ports.js';
+import type { RefusedPoint } from '../../domain/series-write.js';
 
-/** A point that the time series will never take, and why, in words. */
-export interface RefusedPoint {
-  readonly point: SeriesPoint;
-  readonly reason: string;
-}
+export type { RefusedPoint } from '../../domain/series-write.js';
 
 /** The server is away or busy, or the outcome is unknown: write the same points again, later. */
 export class SeriesUnavailable extends Error {

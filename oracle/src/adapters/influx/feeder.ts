@@ -1,3 +1,4 @@
+import { writeAround } from '../../domain/series-write.js';
 import type { Logger, Randomness, RealClock, SeriesPoint, TimeSeries } from '../../ports.js';
 import { PointsRefused, type RefusedPoint, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 
@@ -52,6 +53,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
 const LONGEST_ASKED_MS = 600_000;
 const GRACE_MS = 2_000;
+/** A batch that failed so often in a row is split: one row may make the server fail, where others would be stored. */
+const SPLIT_AFTER = 3;
 
 /**
  * Follows the ledger's verified readings and writes them to a time series: at least once, and a point written twice is
@@ -66,6 +69,10 @@ export class TimeSeriesFeeder {
   #written = 0;
   #refused = 0;
   #failures = 0;
+  /** Whether the last failure was one that a person has to mend. */
+  #isSetup = false;
+  #good: SeriesPoint | null = null;
+  #stalledSinceMs: number | null = null;
   #problem: string | null = null;
   /** Everything that an earlier process may have written without recording it is recorded by now. */
   #isCaughtUp = false;
@@ -86,6 +93,13 @@ export class TimeSeriesFeeder {
   wake(): void {
     if (this.#isStopping || this.#timer || this.#running) return;
     this.#schedule(GATHER_MS);
+  }
+
+  /** Why the time series does not go on, plain words; null when all is well. */
+  get stalled(): string | null {
+    if (this.#stalledSinceMs === null) return null;
+    const seconds = Math.round((this.#deps.realClock.now() - this.#stalledSinceMs) / 1_000);
+    return `the time series has not been written for ${seconds} s: ${this.#problem}`;
   }
 
   state(): FeedState {
@@ -126,11 +140,14 @@ export class TimeSeriesFeeder {
       if (this.#failures > 0) this.#deps.logger.info({}, 'the time series can be written again');
       this.#failures = 0;
       this.#problem = null;
+      this.#stalledSinceMs = null;
     } catch (error) {
       if (this.#isClosed) return;
       const { message } = error as Error;
       if (message !== this.#problem) this.#deps.logger.warn({ problem: message }, 'the time series cannot be written');
       this.#failures++;
+      this.#isSetup = error instanceof SeriesSetupRefused;
+      this.#stalledSinceMs ??= this.#deps.realClock.now();
       this.#problem = message;
       if (!this.#isStopping) this.#schedule(this.#wait(error));
     }
@@ -151,6 +168,7 @@ export class TimeSeriesFeeder {
       this.#written += points.length - refused.length;
       this.#refused += refused.length;
       if (this.#failures > 0) this.#failures = 1;
+      this.#stalledSinceMs = null;
       if (refused.length > 0) {
         const { reason, point } = refused[0] as RefusedPoint;
         const first = { meter: point.meterId, time_ms: point.timeMs, reason };
@@ -161,13 +179,31 @@ export class TimeSeriesFeeder {
 
   async #store(points: readonly SeriesPoint[]): Promise<readonly RefusedPoint[]> {
     if (points.length === 0) return [];
-    try {
-      await this.#deps.series.write(points);
-      return [];
-    } catch (error) {
-      if (error instanceof PointsRefused) return error.refused;
-      throw error;
-    }
+    const refused: RefusedPoint[] = [];
+    const write = async (part: readonly SeriesPoint[]): Promise<void> => {
+      try {
+        await this.#deps.series.write(part);
+      } catch (error) {
+        if (!(error instanceof PointsRefused)) throw error;
+        refused.push(...error.refused);
+      }
+    };
+    const isStuck = this.#failures >= SPLIT_AFTER && !this.#isSetup;
+    if (!isStuck) await write(points);
+    else refused.push(...(await this.#split(write, points)));
+    const bad = new Set(refused.map(({ point }) => point));
+    this.#good = points.findLast((point) => !bad.has(point)) ?? this.#good;
+    return refused;
+  }
+
+  /** Splits a batch once a single point shows that the server takes something: one request while it is away. */
+  async #split(
+    write: (part: readonly SeriesPoint[]) => Promise<void>,
+    points: readonly SeriesPoint[],
+  ): Promise<readonly RefusedPoint[]> {
+    const probe = this.#good ?? points[this.#failures % points.length] ?? null;
+    if (probe) await write([probe]);
+    return (await writeAround({ write }, points, probe)).refused;
   }
 
   /**

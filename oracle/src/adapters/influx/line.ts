@@ -1,5 +1,6 @@
 import { Role, Source } from '@gridtokenx/protocol';
 import { escape as escaped } from '@influxdata/influxdb-client';
+import { MAX_SERIES_MS } from '../../domain/series-write.js';
 import type { SeriesPoint } from '../../ports.js';
 
 export const MEASUREMENT = 'reading';
@@ -19,7 +20,7 @@ export const FIELDS = [
 const FEEDER = 'unassigned';
 const LARGEST = 2n ** 64n - 1n;
 /** The server's times are nanoseconds in 64 bits. */
-export const LAST_MS = 9_223_372_036_853;
+export const LAST_MS = MAX_SERIES_MS;
 
 const roles = Object.entries(Role);
 const sources = Object.entries(Source);

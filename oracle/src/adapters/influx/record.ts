@@ -28,6 +28,7 @@ CREATE TABLE series_refused (
 
 /** Refused points are kept up to this number for each target; the readings themselves stay in the ledger. */
 const KEPT_REFUSED = 100_000;
+const MAX_KEPT_MS = Number.MAX_SAFE_INTEGER;
 
 /** The record of one target ("url org bucket"): another target begins at 0. */
 export class SqliteFeedRecord implements FeedRecord {
@@ -65,7 +66,9 @@ export class SqliteFeedRecord implements FeedRecord {
   advance(through: number, refused: readonly RefusedPoint[]): void {
     this.#database.transaction(() => {
       for (const { point, reason } of refused) {
-        this.#sql.refuse.run(this.#feed, point.meterId, point.timeMs, String(point.seq), reason);
+        // A time may be the reason: what SQLite's integers do not hold is kept as the nearest that they do.
+        const timeMs = Math.trunc(Math.max(-MAX_KEPT_MS, Math.min(MAX_KEPT_MS, point.timeMs || 0)));
+        this.#sql.refuse.run(this.#feed, point.meterId, timeMs, String(point.seq), reason);
       }
       if (refused.length > 0) this.#sql.prune.run(this.#feed, this.#feed, KEPT_REFUSED);
       this.#sql.advance.run(through, this.#feed);

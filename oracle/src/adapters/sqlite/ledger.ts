@@ -2,9 +2,11 @@ import { Kind, type Reading, Reason as Reasons, Role } from '@gridtokenx/protoco
 import type { Admitted } from '../../domain/admit.js';
 import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/ledger.js';
 import { termsOf } from '../../domain/rotation.js';
+import { isSeriesTime } from '../../domain/series-write.js';
 import type { VerdictCode } from '../../domain/verdict.js';
 import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
 import { tellGateway } from './acks.js';
+import { OutboxWaiting } from './outbox-waiting.js';
 import { noteInput, Points } from './points.js';
 import { add, Rejects } from './rejects.js';
 import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob } from './rows.js';
@@ -29,6 +31,7 @@ export class SqliteLedger implements Ledger {
   readonly #streams: Streams;
   readonly #points: Points;
   readonly #rejects: Rejects;
+  readonly #waiting: OutboxWaiting;
   readonly #sql;
   readonly #onStatements: () => void;
   readonly #gateways = new Map<string, number>();
@@ -44,6 +47,7 @@ export class SqliteLedger implements Ledger {
     this.#onStatements = onStatements;
     this.#store = new Store(database.sqlite);
     this.#rejects = new Rejects(database.sqlite, registry, this.#store);
+    this.#waiting = new OutboxWaiting(database, registry);
     this.#points = new Points(database.sqlite, registry);
     this.#streams = new Streams(this.#store, this.#points);
     this.#sql = statements(database);
@@ -239,16 +243,26 @@ export class SqliteLedger implements Ledger {
   }
 
   outbox(limit: number): { through: number; points: SeriesPoint[] } {
-    const points: SeriesPoint[] = [];
-    let through = 0;
-    for (const raw of this.#sql.outbox.all(limit)) {
-      const meter = this.#registry.meter(String(raw.meter));
-      // The registry is not read yet, or lags: what is passed over here would be cleared and never written.
-      if (!meter) break;
-      points.push(pointOf(messageRow(raw), meter));
-      through = Number(raw.number);
+    // Before the first answer nothing is known of any meter.
+    if (this.#registry.asOf.fetchedAtMs === 0) return { through: 0, points: [] };
+    this.#waiting.bringBack(limit);
+    for (;;) {
+      const points: SeriesPoint[] = [];
+      const unknown: { message: number; meter: string }[] = [];
+      let through = 0;
+      for (const raw of this.#sql.outbox.all(limit)) {
+        const meter = this.#registry.meter(String(raw.meter));
+        // What is passed over here is cleared: a meter that is not shown now may be shown again.
+        if (meter) points.push(pointOf(messageRow(raw), meter));
+        else unknown.push({ message: Number(raw.id), meter: String(raw.meter) });
+        through = Number(raw.number);
+      }
+      this.#waiting.add(unknown);
+      if (points.length > 0 || through === 0) {
+        return { through, points: points.filter(({ timeMs }) => isSeriesTime(timeMs)) };
+      }
+      this.clearOutbox(through);
     }
-    return { through, points };
   }
 
   clearOutbox(through: number): void {

@@ -62,4 +62,16 @@ CREATE TABLE points (meter TEXT PRIMARY KEY, production TEXT NOT NULL, consumpti
 CREATE INDEX pending_points ON messages (stream, seq) WHERE kind = 2 AND verdict = 9;
 `,
   },
+  {
+    // Readings for the time series that cannot be written: of meters that the registry does not show, and refused ones.
+    name: 'outbox-1',
+    sql: `
+CREATE TABLE outbox_waiting (message INTEGER PRIMARY KEY REFERENCES messages(id), meter TEXT NOT NULL) STRICT;
+CREATE INDEX outbox_waiting_meter ON outbox_waiting (meter);
+CREATE TABLE series_set_aside (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, meter TEXT NOT NULL, seq TEXT NOT NULL, time_ms TEXT NOT NULL,
+  reason TEXT NOT NULL, UNIQUE (meter, seq)
+) STRICT;
+`,
+  },
 ];

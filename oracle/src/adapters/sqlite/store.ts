@@ -4,6 +4,7 @@ import type { Admitted } from '../../domain/admit.js';
 import { type DeclaredGap, Gaps } from '../../domain/gaps.js';
 import { enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/limits.js';
 import { firstStart, type Judgement, type Link, linkAcross, type ScanStart } from '../../domain/scan.js';
+import { isSeriesTime } from '../../domain/series-write.js';
 import { isAccepted, type VerdictCode } from '../../domain/verdict.js';
 import type { MeterRecord } from '../../ports.js';
 import { type ChangedInputs, noteInput } from './points.js';
@@ -198,7 +199,7 @@ export class Store {
     }
     if (row.payload.kind !== Kind.reading) return;
     // Also one that is verified no longer: who reads the time series must see that.
-    this.#sql.outbox.run(row.id);
+    if (isSeriesTime(Number(row.payload.timeMs))) this.#sql.outbox.run(row.id);
     if (is) effects.verified.push({ id: row.id, meter, row });
   }
 
