@@ -71,6 +71,8 @@ export class TimeSeriesFeeder {
   #failures = 0;
   /** Whether the last failure was one that a person has to mend. */
   #isSetup = false;
+  /** A bad row was found before: the next one is not waited for so long. */
+  #hasSplit = false;
   #good: SeriesPoint | null = null;
   #stalledSinceMs: number | null = null;
   #problem: string | null = null;
@@ -188,7 +190,7 @@ export class TimeSeriesFeeder {
         refused.push(...error.refused);
       }
     };
-    const isStuck = this.#failures >= SPLIT_AFTER && !this.#isSetup;
+    const isStuck = (this.#failures >= SPLIT_AFTER || this.#hasSplit) && !this.#isSetup;
     if (!isStuck) await write(points);
     else refused.push(...(await this.#split(write, points)));
     const bad = new Set(refused.map(({ point }) => point));
@@ -203,7 +205,9 @@ export class TimeSeriesFeeder {
   ): Promise<readonly RefusedPoint[]> {
     const probe = this.#good ?? points[this.#failures % points.length] ?? null;
     if (probe) await write([probe]);
-    return (await writeAround({ write }, points, probe)).refused;
+    const { refused } = await writeAround({ write }, points, probe);
+    this.#hasSplit ||= refused.length > 0;
+    return refused;
   }
 
   /**
