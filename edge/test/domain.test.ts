@@ -200,6 +200,11 @@ describe('acks', () => {
     const book = new AckBook(oracles, 2);
     const hash = new Uint8Array(16).fill(5);
     const refused = [{ hash, reason: Reason.registerFell }];
+    // What comes again is no refusal, even where an oracle names it.
+    for (const oracle of ['A', 'B']) {
+      book.accept(oracle, ack(0, 0n, { refused: [{ hash, reason: Reason.overQuota }] }));
+    }
+    expect(book.isDead(toHex(hash))).toBe(false);
     book.accept('A', ack(1, 0n, { refused }));
     expect(book.isDead(toHex(hash))).toBe(false);
     book.accept('B', ack(1, 0n, { refused }));

@@ -27,6 +27,7 @@ export const Reason = {
   windowNotRising: 20,
   unexpectedEnrolment: 21,
   derivationMismatch: 22,
+  overQuota: 23,
 } as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];
 
@@ -55,6 +56,7 @@ const TABLE: Record<Reason, { name: string; class: ReasonClass }> = {
   20: { name: 'window not rising', class: 'final' },
   21: { name: 'unexpected enrolment', class: 'final' },
   22: { name: 'derivation mismatch', class: 'final' },
+  23: { name: 'over quota', class: 'retry' },
 };
 
 /** Plain-English name of a reason: what people and metrics labels see. */

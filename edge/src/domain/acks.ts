@@ -1,4 +1,4 @@
-import { type Ack, base58Encode, type MeterWatermark, toHex } from '@gridtokenx/protocol';
+import { type Ack, base58Encode, type MeterWatermark, reasonClass, toHex } from '@gridtokenx/protocol';
 
 /** What is kept of an oracle's newest ack, over restarts too. */
 export interface OracleMark {
@@ -45,7 +45,9 @@ export class AckBook {
   }
 
   #keepRefusals(oracle: string, ack: Ack): void {
-    const now = new Set(ack.refused.map(({ hash }) => toHex(hash)));
+    // *Retry* is no refusal, whoever names it as one: the message comes again.
+    const refused = ack.refused.filter(({ reason }) => reasonClass(reason) !== 'retry');
+    const now = new Set(refused.map(({ hash }) => toHex(hash)));
     for (const [hash, oracles] of this.#refused) {
       if (!now.has(hash)) oracles.delete(oracle);
       if (oracles.size === 0) this.#refused.delete(hash);

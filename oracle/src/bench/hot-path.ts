@@ -33,6 +33,8 @@ export interface HotPathRound {
 
 const METERS = 20;
 const IN_PACKET = 20;
+/** One gateway may have more waiting; what comes faster than it is stored would be let go. */
+const IN_QUEUE = 4_000;
 
 interface BarePart {
   readonly signature: Buffer;
@@ -167,7 +169,8 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
     ...(checks ? { checks } : {}),
     networkId: NETWORK,
     clock: { now: () => nowMs },
-    realClock: { ...systemRealClock, after: () => () => {} },
+    // Commits when enough has gathered, never by time.
+    realClock: { ...systemRealClock, after: (ms, call) => (ms === 0 ? systemRealClock.after(0, call) : () => {}) },
     logger: { info: () => {}, warn: fail, error: fail },
     onStored: () => {},
     onVerified: () => {},
@@ -179,7 +182,10 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
   const send = ({ meter, bytes }: SentPacket) => intake.receive({ gateway, meter, stream: 'backfill', bytes });
   return {
     sendAll(packets: readonly SentPacket[]): void {
-      for (const packet of packets) send(packet);
+      for (const packet of packets) {
+        send(packet);
+        if (intake.queue.waiting > IN_QUEUE) intake.drain();
+      }
       intake.flush();
     },
     async sendInTurns(packets: readonly SentPacket[]): Promise<void> {
@@ -189,7 +195,8 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
         inTurn += packet.bytes.length;
         if (inTurn < SOCKET_BYTES) continue;
         inTurn = 0;
-        await turn();
+        do await turn();
+        while (intake.queue.waiting > IN_QUEUE);
       }
       checks?.finish();
       intake.flush();

@@ -1,6 +1,7 @@
 import {
   type Reading,
   Reason,
+  SIGN1_BYTES,
   type Stream,
   shortHash,
   splitSequence,
@@ -9,6 +10,7 @@ import {
 } from '@gridtokenx/protocol';
 import type { Clock, Logger, MeterRecord, Question, RealClock, Registry, SignatureChecks } from '../ports.js';
 import { admit, decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
+import { FairQueue, type Queued } from './fair-queue.js';
 import type { Arrival, Ledger, Taken, Waiting } from './ledger.js';
 import { refusedFor, type VerdictCode } from './verdict.js';
 
@@ -46,13 +48,24 @@ const GATHER_MESSAGES = 500;
 /** Messages that wait for time or for the registry are looked at this often. */
 const RECONSIDER_MS = 1_000;
 const WAITING_LIMIT = 500;
-/** Packets whose signatures are being checked; at this number they are waited for. */
-const FLIGHTS_LIMIT = 2_048;
+/** What is to be judged again and was not reached goes on after this pause: a fifth of the time at most. */
+const AGAIN_MS = 100;
+/** Messages whose signatures are being checked; at this number nothing new is looked at. */
+const MAX_FLYING = 4_000;
+/** Messages that are looked at in one turn of the event loop: others are answered between two turns. */
+const TURN_MESSAGES = 500;
 
-/** A packet whose signatures are being checked. Packets are judged in the order in which they came. */
+/** A packet that waits for its gateway's turn. */
+interface Arrived extends Queued {
+  readonly common: Omit<Arrival, 'admission'>;
+  readonly bytes: Uint8Array;
+}
+
+/** A packet whose signatures are being checked. Those of a gateway are judged in the order in which they came. */
 interface Flight {
   readonly common: Omit<Arrival, 'admission'>;
   readonly items: readonly Flown[];
+  readonly size: number;
   valid: readonly boolean[] | null;
 }
 
@@ -69,13 +82,21 @@ export class Intake {
   readonly #deps: IntakeDeps;
   readonly #keys = new Map<string, Uint8Array>();
   #gathered: Arrival[] = [];
+  readonly #queue = new FairQueue<Uint8Array, Arrived>();
   readonly #flights: Flight[] = [];
+  #flying = 0;
+  /** In this turn of the event loop. */
+  #looked = 0;
+  #cancelPump: (() => void) | null = null;
   #cancelFlush: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
   #registrySeen = 0;
   #failures = 0;
   #isStopped = false;
   #isAsking = false;
+  /** More is to be judged again. */
+  #isMore = false;
+  #refused = 0;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -87,50 +108,95 @@ export class Intake {
   }
 
   start(): void {
-    const tick = () => {
-      if (this.#isStopped) return;
-      this.reconsider();
-      this.#cancelTick = this.#deps.realClock.after(RECONSIDER_MS, tick);
-    };
-    tick();
+    this.#tick();
+  }
+
+  #tick(): void {
+    if (this.#isStopped) return;
+    // While it runs nothing else sets the timer.
+    this.#cancelTick = null;
+    this.reconsider();
+    this.#cancelTick = this.#deps.realClock.after(this.#isMore ? AGAIN_MS : RECONSIDER_MS, () => this.#tick());
+  }
+
+  /** Messages that wait for their gateway's turn, and that were refused for want of room since the start. */
+  get queue(): { readonly waiting: number; readonly refused: number } {
+    return { waiting: this.#queue.size, refused: this.#refused };
   }
 
   /** Stores what came and takes nothing more. */
   stop(): void {
-    this.#deps.checks?.finish();
     this.flush();
     this.#isStopped = true;
     this.#cancelTick?.();
+    this.#cancelPump?.();
   }
 
-  /** Takes one packet. A length that is not n x 171 is one malformed message; items are judged one by one. */
+  /** Takes one packet; it is looked at when its gateway's turn comes, and let go when there is no room. */
   receive(packet: Packet): void {
     if (this.#isStopped) return;
-    const { clock, realClock, networkId, registry, checks } = this.#deps;
-    const arrivedMs = clock.now();
-    const receivedMs = realClock.now();
+    const { clock, realClock } = this.#deps;
     const gateway = this.#sameKey(packet.gateway);
+    const common = { gateway, topicMeter: packet.meter, arrivedMs: clock.now(), receivedMs: realClock.now() };
+    const size = Math.max(1, Math.ceil(packet.bytes.length / SIGN1_BYTES));
+    const arrived = { common, bytes: packet.bytes, size };
+    // While little comes nothing waits.
+    if (this.#queue.size === 0 && this.#mayLook()) this.#look(arrived);
+    else if (!this.#queue.add(gateway, arrived)) return this.#refuse(size);
+    this.#cancelPump ??= realClock.after(0, () => this.#pump());
+  }
+
+  #refuse(size: number): void {
+    // Not acknowledged: it comes again.
+    this.#refused += size;
+    this.#deps.onCommit({ messages: 0, ms: 0, verdicts: new Map([[Reason.overQuota, size]]) });
+  }
+
+  /** Looks at packets of the gateways in turn; goes on after others had their time. */
+  #pump(): void {
+    this.#cancelPump = null;
+    this.#looked = 0;
+    while (this.#mayLook()) {
+      const arrived = this.#queue.next();
+      if (!arrived) return;
+      this.#look(arrived);
+    }
+    // Where too much is being checked, the next answer goes on.
+    if (this.#queue.size > 0 && this.#flying < MAX_FLYING)
+      this.#cancelPump ??= this.#deps.realClock.after(0, () => this.#pump());
+  }
+
+  #mayLook(): boolean {
+    return this.#looked < TURN_MESSAGES && this.#flying < MAX_FLYING;
+  }
+
+  /** Looks at everything that came, however much it is. */
+  drain(): void {
+    for (let arrived = this.#queue.next(); arrived; arrived = this.#queue.next()) this.#look(arrived);
+    this.#deps.checks?.finish();
+  }
+
+  /** Has the signatures of a packet checked. A length that is not n x 171 is one malformed message. */
+  #look({ common, bytes, size }: Arrived): void {
+    const { networkId, registry, checks } = this.#deps;
     const questions: Question[] = [];
-    const items = split(packet.bytes).map((message): Flown => {
-      if (message === null) return { admission: malformed(packet.bytes) };
+    const items = split(bytes).map((message): Flown => {
+      if (message === null) return { admission: malformed(bytes) };
       const result = parse(message);
       if ('rejected' in result) return { admission: result };
       const question = checks ? questionOf(result.parsed, networkId, registry) : null;
       return { parsed: result.parsed, question, asked: question ? questions.push(question) - 1 : -1 };
     });
-    const flight: Flight = {
-      common: { gateway, topicMeter: packet.meter, arrivedMs, receivedMs },
-      items,
-      valid: null,
-    };
+    const flight: Flight = { common, items, size, valid: null };
     this.#flights.push(flight);
+    this.#flying += size;
+    this.#looked += size;
     const answered = (valid: readonly boolean[]) => {
       flight.valid = valid;
       this.#land();
     };
     if (checks) checks.ask(questions, answered);
     else answered([]);
-    if (this.#flights.length >= FLIGHTS_LIMIT) checks?.finish();
   }
 
   /** Judges packets whose signatures are checked, by the registry as it is now, and gathers them. */
@@ -140,6 +206,7 @@ export class Intake {
     let mustAsk = false;
     for (let first = this.#flights[0]; first?.valid; first = this.#flights[0]) {
       this.#flights.shift();
+      this.#flying -= first.size;
       const { common, valid } = first;
       for (const item of first.items) {
         let admission: Arrival['admission'];
@@ -153,10 +220,11 @@ export class Intake {
         this.#gathered.push({ ...common, admission });
         mustAsk ||= 'rejected' in admission && !admission.rejected.verdict.settled;
       }
-      if (this.#gathered.length >= GATHER_MESSAGES) this.flush();
+      if (this.#gathered.length >= GATHER_MESSAGES) this.#store();
     }
     if (mustAsk) this.#askRegistry();
-    if (this.#gathered.length > 0) this.#cancelFlush ??= realClock.after(GATHER_MS, () => this.flush());
+    if (this.#gathered.length > 0) this.#cancelFlush ??= realClock.after(GATHER_MS, () => this.#store());
+    if (this.#queue.size > 0) this.#cancelPump ??= realClock.after(0, () => this.#pump());
   }
 
   /**
@@ -165,9 +233,8 @@ export class Intake {
    */
   exchange(from: Uint8Array, messages: readonly Uint8Array[], gatewayOf: (meterId: string) => Uint8Array | null): void {
     if (this.#isStopped) return;
-    const { clock, realClock, networkId, registry, verifier, checks } = this.#deps;
+    const { clock, realClock, networkId, registry, verifier } = this.#deps;
     // What a gateway brought before is stored first.
-    checks?.finish();
     this.flush();
     const [arrivedMs, receivedMs] = [clock.now(), realClock.now()];
     for (const message of messages) {
@@ -177,11 +244,17 @@ export class Intake {
       const gateway = this.#sameKey(gatewayOf(meterId) ?? from);
       this.#gathered.push({ gateway, topicMeter: meterId, arrivedMs, receivedMs, admission });
     }
-    this.flush();
+    this.#store();
+  }
+
+  /** Looks at all that came, and stores it. */
+  flush(): void {
+    this.drain();
+    this.#store();
   }
 
   /** Commits what was gathered, and then tells. */
-  flush(): void {
+  #store(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = null;
     const arrivals = this.#gathered;
@@ -193,7 +266,8 @@ export class Intake {
   /** Looks again at what waits for time to pass or for the registry to say more. */
   reconsider(): void {
     const { ledger, registry, clock } = this.#deps;
-    this.flush();
+    this.#store();
+    this.#isMore = false;
     this.#commit([], () => ledger.reconsider(clock.now()));
     const asOf = registry.asOf.fetchedAtMs;
     if (asOf === this.#registrySeen) return;
@@ -232,6 +306,7 @@ export class Intake {
       this.#failed(error, arrivals.length);
       return;
     }
+    if (taken.isMore && !this.#isMore) this.#goOn();
     if (arrivals.length === 0 && taken.verdicts.size === 0) return;
     this.#failures = 0;
     onCommit({ messages: arrivals.length, ms: realClock.monotonic() - began, verdicts: taken.verdicts });
@@ -239,6 +314,14 @@ export class Intake {
       new Set([...arrivals.map((arrival) => arrival.gateway), ...taken.gateways.map((key) => this.#sameKey(key))]),
     );
     if (taken.verified.length > 0) onVerified(taken.verified);
+  }
+
+  /** There is more to be judged again than fits a commit: soon, and not at once. */
+  #goOn(): void {
+    this.#isMore = true;
+    if (!this.#cancelTick || this.#isStopped) return;
+    this.#cancelTick();
+    this.#cancelTick = this.#deps.realClock.after(AGAIN_MS, () => this.#tick());
   }
 
   #failed(error: unknown, messages: number): void {

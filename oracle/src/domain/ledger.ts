@@ -34,6 +34,8 @@ export interface Taken {
   readonly gateways: readonly Uint8Array[];
   /** Number of messages by verdict of this commit, for metrics. */
   readonly verdicts: ReadonlyMap<VerdictCode, number>;
+  /** More is to be judged again; ask soon. */
+  readonly isMore?: boolean;
 }
 
 /** What a gateway is told. */
@@ -51,7 +53,7 @@ export interface Ledger {
   readonly id: Uint8Array;
   /** Stores and judges a batch in one commit. When it returns, all of it is durable. */
   take(arrivals: readonly Arrival[], nowMs: number): Taken;
-  /** Judges again what waited for time or for the registry, in one commit. */
+  /** Judges again what waited for time or for the registry, a bounded part of it in one commit. */
   reconsider(nowMs: number): Taken;
   /** Rejected messages that a newer registry state may decide otherwise, oldest first. */
   waiting(limit: number): Waiting[];
@@ -82,6 +84,8 @@ export interface MeterView {
 /** Read by the API. Throws when the disk fails. */
 export interface LedgerViews {
   meter(record: MeterRecord): MeterView;
-  /** Counts of messages whose meter is not known. */
+  /** Counts of messages whose meter is not known, or that it did not sign. */
   unattributed(): MeterView['counts'];
+  /** Messages that a gateway brought and no key of the meter they name has signed. */
+  ofGateway(gateway: Uint8Array): MeterView['counts'];
 }

@@ -1,4 +1,12 @@
-import { NEAR_BOUNDARY_MS, WINDOW_MS, windowStartMs } from '@gridtokenx/protocol';
+import {
+  Kind,
+  NEAR_BOUNDARY_MS,
+  type Payload,
+  Quality,
+  WINDOW_MS,
+  windowEndMs,
+  windowStartMs,
+} from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 
 /** Both registers in Wh. */
@@ -77,4 +85,20 @@ export function futureOf(timeMs: number, arrivedMs: number, nowMs: number): 'pas
   // Far is judged at arrival and stays: what was signed a day ahead does not become true by waiting.
   if (timeMs > arrivedMs + FAR_FUTURE_MS) return 'far';
   return timeMs > nowMs + FUTURE_TOLERANCE_MS ? 'ahead' : 'past';
+}
+
+/** When a message that lies ahead is to be judged again, on the clock that drives readings; null for one without a time. */
+export function dueMs(payload: Payload): number | null {
+  switch (payload.kind) {
+    case Kind.reading:
+      return payload.timeUncertaintyMs === null
+        ? null
+        : Number(payload.timeMs) - payload.timeUncertaintyMs - FUTURE_TOLERANCE_MS;
+    case Kind.event:
+      return (payload.quality & Quality.unsynchronised) === 0 ? Number(payload.timeMs) - FUTURE_TOLERANCE_MS : null;
+    case Kind.statement:
+      return windowEndMs(payload.window) - FUTURE_TOLERANCE_MS;
+    case Kind.enrolment:
+      return null;
+  }
 }

@@ -68,6 +68,8 @@ export interface ScanStart {
   readonly statement: WindowRegisters;
   /** Highest window of all statements behind, -1 for none. */
   readonly highestWindow: number;
+  /** Messages since the last statement, where the scan begins among them; only above `MAX_RUN`. */
+  readonly run?: number;
   /** All seqs up to this one are accepted or declared. */
   readonly storedThrough: bigint;
 }
@@ -77,6 +79,12 @@ export interface Judgement {
   /** True when later registers are compared with this message's. */
   readonly isBasis: boolean;
 }
+
+/**
+ * Between two statements the root is recomputed over at most so many messages (twice a window at one reading a second); after
+ * more, the statement's root is *not reproducible*. So a scan never has to begin further back than this.
+ */
+export const MAX_RUN = 2_048;
 
 const NO_PREV = new Uint8Array(16);
 const LEAVES_MANY = 65_535;
@@ -116,6 +124,7 @@ export class StreamScan {
   #leaves = new MerkleBuilder();
   #isComplete = true;
   #readingSinceStatement = false;
+  #run: number;
 
   constructor(start: ScanStart) {
     this.#at = start.after;
@@ -124,6 +133,18 @@ export class StreamScan {
     this.#statement = start.statement;
     this.#highestWindow = start.highestWindow;
     this.#storedThrough = start.storedThrough;
+    this.#run = start.run ?? 0;
+    if (this.#run > MAX_RUN) this.#isComplete = false;
+  }
+
+  /** Highest window of all statements so far, -1 for none. */
+  get highestWindow(): number {
+    return this.#highestWindow;
+  }
+
+  /** True while every seq so far is accepted or declared. */
+  get isAdvancing(): boolean {
+    return this.#storedThrough >= this.#at;
   }
 
   /** Highest seq judged so far. */
@@ -147,6 +168,7 @@ export class StreamScan {
     }
     if (seq <= this.#at) throw new RangeError(`seq ${seq} after ${this.#at}: a scan goes up`);
     this.#passMissing(seq, context.gaps);
+    if (entry.payload.kind !== Kind.statement && ++this.#run > MAX_RUN) this.#isComplete = false;
     const judgement = this.#judge(entry, context);
     this.#advance(seq, judgement.verdict, context.gaps);
     return judgement;
@@ -185,7 +207,7 @@ export class StreamScan {
 
   #judgeReading(reading: Reading, entry: Entry, context: ScanContext): Judgement {
     const chain = this.#judgeLink(reading.prev, entry.signed);
-    this.#leaves.add(entry.signed);
+    if (this.#isComplete) this.#leaves.add(entry.signed);
     const uncertaintyMs = reading.timeUncertaintyMs;
     const timeMs = uncertaintyMs === null ? null : Number(reading.timeMs);
     const time = judgeKey(entry, context) ?? judgeTime(timeMs, uncertaintyMs ?? 0, entry, context);
@@ -259,6 +281,7 @@ export class StreamScan {
     this.#leaves = new MerkleBuilder();
     this.#isComplete = true;
     this.#readingSinceStatement = false;
+    this.#run = 0;
     if (!isComplete) return refusedFor(Reason.rootNotReproducible);
     const isSame =
       Math.min(leaves.count, LEAVES_MANY) === statement.readingCount &&

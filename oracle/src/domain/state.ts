@@ -1,4 +1,4 @@
-import { base58Encode, type GatewayStatus, Kind, toHex } from '@gridtokenx/protocol';
+import { base58Decode, base58Encode, type GatewayStatus, Kind, toHex } from '@gridtokenx/protocol';
 import type { Clock, MeterRecord, RealClock, Registry, Settlement, Settlements } from '../ports.js';
 import type { LedgerViews, MeterView } from './ledger.js';
 import { isSeriesTime } from './series-write.js';
@@ -83,7 +83,10 @@ export function describeState(deps: StateDeps) {
     verifier: deps.verifier,
     oracle: deps.oracle,
     attestor: deps.attestor,
-    gateways: deps.gateways.list(),
+    gateways: deps.gateways.list().map((gateway) => ({
+      ...gateway,
+      refused: byName(deps.views.ofGateway(base58Decode(gateway.gateway))),
+    })),
     meters,
     chain: {
       pending: chain.pending,

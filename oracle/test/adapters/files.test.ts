@@ -123,7 +123,7 @@ describe('migrations', () => {
         .prepare('SELECT name FROM migrations ORDER BY name')
         .all()
         .map((r) => r.name),
-    ).toEqual(['ledger-1', 'ledger-2', 'ledger-99', 'points-1']);
+    ).toEqual(['bounded-1', 'ledger-1', 'ledger-2', 'ledger-99', 'outbox-1', 'points-1']);
     expect(sqlite.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
     expect(sqlite.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 });
     sqlite.close();

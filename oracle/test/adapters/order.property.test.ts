@@ -2,6 +2,7 @@ import { EventCode, GapReason, Kind, Reason } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Store } from '../../src/adapters/sqlite/store.js';
+import { Convergence } from '../../src/domain/convergence.js';
 import { judgeSet } from '../../src/domain/judge-set.js';
 import type { ScanStart } from '../../src/domain/scan.js';
 import { NOW_MS, testLedger } from '../support/ledger.js';
@@ -68,6 +69,7 @@ const scenario = fc.record({
   isSorted: fc.boolean(),
   withheld: fc.array(fc.nat(80), { maxLength: 3 }),
   cuts: fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 8 }),
+  budget: fc.constantFrom(1, 3, 10, 1_000),
 });
 
 function write(steps: readonly Step[]): Signed[] {
@@ -87,16 +89,18 @@ function deliver(log: readonly Signed[], plan: { order: number[]; isSorted: bool
 /** Feeds the ledger in groups and reports where it differs from the judgement of the whole set. */
 function differences(
   log: readonly Signed[],
-  plan: { order: number[]; isSorted: boolean; withheld: number[]; cuts: number[] },
+  plan: { order: number[]; isSorted: boolean; withheld: number[]; cuts: number[]; budget?: number },
 ): string[] {
   const meter = meterOf(1);
-  const test = testLedger(new FakeRegistry(meter));
+  const test = testLedger(new FakeRegistry(meter), ':memory:', plan.budget);
   const sent = deliver(log, plan);
   for (let at = 0, cut = 0; at < sent.length; cut++) {
     const size = plan.cuts[cut % plan.cuts.length] ?? 1;
     test.take(sent.slice(at, at + size));
     at += size;
   }
+  for (let more = 0; more < 2_000 && test.isDirty(); more++) test.ledger.reconsider(NOW_MS);
+  if (test.isDirty()) return ['it is never done'];
   const entries = sent.map((m) => ({ ...m, arrivedMs: NOW_MS, registryIsNewer: true }));
   const expected = judgeSet(entries, meter, NOW_MS);
   const found = test.verdicts();
@@ -166,6 +170,15 @@ describe('order of arrival', () => {
     ];
     expect([...reached].sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
     expect(failed).toBe(0);
+  });
+
+  it('control: stopping before nothing differs any more is found', () => {
+    const spy = vi.spyOn(Convergence.prototype, 'isReached', 'get').mockReturnValue(true);
+    try {
+      expect(search(300, 7).failed).toBeGreaterThan(0);
+    } finally {
+      spy.mockRestore();
+    }
   });
 
   it('control: faults in beginning again are found', () => {

@@ -6,6 +6,7 @@ import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '../../src/adapters/sqlite/views.js';
 import { admit } from '../../src/domain/admit.js';
 import type { Arrival } from '../../src/domain/ledger.js';
+import type { Database } from '../../src/ports.js';
 import type { FakeRegistry } from './log.js';
 import { NETWORK, START_MS } from './log.js';
 
@@ -14,12 +15,12 @@ export const GATEWAY = new Uint8Array(32).fill(77);
 export const NOW_MS = START_MS + 86_400_000;
 
 /** A ledger in memory (or in a file), fed by hand. */
-export function testLedger(registry: FakeRegistry, path = ':memory:') {
-  const database = openDatabase(path, ledgerMigrations);
+export function testLedger(registry: FakeRegistry, path = ':memory:', steps?: number, opened?: Database) {
+  const database = opened ?? openDatabase(path, ledgerMigrations);
   const statements = new SqliteStatements(database.sqlite);
   let byte = 0;
   const randomness = { bytes: (length: number) => new Uint8Array(length).fill(++byte), fraction: () => 0.5 };
-  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed());
+  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), steps);
   const arrival = (message: Uint8Array, arrivedMs = NOW_MS, receivedMs = 1_000): Arrival => ({
     gateway: GATEWAY,
     topicMeter: '',
@@ -43,5 +44,8 @@ export function testLedger(registry: FakeRegistry, path = ':memory:') {
   const verdictOf = (message: { hash: Uint8Array }) => verdicts().get(toHex(message.hash));
   const mark = (meterId: string) => ledger.tell(GATEWAY).meters.get(meterId);
   const views = new SqliteViews(database.sqlite);
-  return { database, ledger, statements, views, arrival, take, verdicts, verdictOf, mark };
+  /** True while something is to be judged again. */
+  const isDirty = () =>
+    database.sqlite.prepare('SELECT 1 FROM streams WHERE dirty_from IS NOT NULL').get() !== undefined;
+  return { isDirty, database, ledger, statements, views, arrival, take, verdicts, verdictOf, mark };
 }

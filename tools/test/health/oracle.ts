@@ -45,6 +45,7 @@ class Parts {
       clearOutbox: () => {},
     } as unknown as Ledger,
     { write: async () => Promise.reject(new Error('the series takes no writes')) } as never,
+    { add: () => {}, count: () => 0 } as never,
     { now: () => this.now, monotonic: () => 0, after: () => () => {} },
     { info() {}, warn() {}, error() {} },
   );

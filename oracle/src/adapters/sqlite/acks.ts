@@ -4,6 +4,7 @@ import type { Told } from '../../domain/ledger.js';
 import type { Registry } from '../../ports.js';
 import { blobSeq, type StreamRow, seqBlob } from './rows.js';
 import type { Store } from './store.js';
+import type { Streams } from './streams.js';
 
 type Refusal = Told['refused'][number];
 
@@ -14,14 +15,20 @@ const LOOKED_AT = 2 * MAX_REFUSED;
  * What one gateway is to be told: how far each of its meters is stored, and which messages are refused for good and
  * not yet declared as a gap (wire format: Acks). Refusals of its own streams come first: those hold up a watermark.
  */
-export function tellGateway(sqlite: DatabaseSync, store: Store, registry: Registry, gateway: Uint8Array): Told {
+export function tellGateway(
+  sqlite: DatabaseSync,
+  store: Store,
+  streams: Streams,
+  registry: Registry,
+  gateway: Uint8Array,
+): Told {
   const meters = new Map<string, MeterWatermark>();
   const refused: Refusal[] = [];
   const row = sqlite.prepare('SELECT id FROM gateways WHERE key = ?').get(gateway);
   if (!row) return { meters, refused };
   const id = Number(row.id);
   const linked = sqlite.prepare('SELECT meter FROM gateway_meters WHERE gateway = ? ORDER BY meter').all(id);
-  const streams = new Map<string, StreamRow>();
+  const known = new Map<string, StreamRow>();
   for (const { meter } of linked) {
     const record = registry.meter(String(meter));
     const stream = record && store.findStream(record.meterId, record.key);
@@ -31,15 +38,15 @@ export function tellGateway(sqlite: DatabaseSync, store: Store, registry: Regist
       highestSeen: stream?.highestSeen ?? 0n,
       highestWindow: stream?.highestWindow ?? 0,
     });
-    if (stream) streams.set(record.meterId, stream);
+    if (stream) known.set(record.meterId, stream);
     // What the key before said is refused in its own stream; its seqs are none of the new key's.
     const before = record.previousKey && store.findStream(record.meterId, record.previousKey);
-    if (before) refused.push(...refusedOf(sqlite, store, before));
+    if (before) refused.push(...refusedOf(sqlite, streams, before));
   }
-  const isDeclared = (stream: StreamRow, seq: bigint) => seq <= stream.storedThrough || store.gaps(stream).has(seq);
-  for (const stream of streams.values()) refused.push(...refusedOf(sqlite, store, stream));
+  const isDeclared = (stream: StreamRow, seq: bigint) => seq <= stream.storedThrough || streams.gapsOf(stream).has(seq);
+  for (const stream of known.values()) refused.push(...refusedOf(sqlite, streams, stream));
   for (const reject of rejectsOf(sqlite, id)) {
-    const stream = reject.meter === null ? undefined : streams.get(reject.meter);
+    const stream = reject.meter === null ? undefined : known.get(reject.meter);
     if (stream && reject.seq !== null && isDeclared(stream, reject.seq)) continue;
     refused.push({ hash: reject.hash, reason: reject.reason });
   }
@@ -48,14 +55,14 @@ export function tellGateway(sqlite: DatabaseSync, store: Store, registry: Regist
   return { meters, refused: distinct.slice(0, MAX_REFUSED) };
 }
 
-function refusedOf(sqlite: DatabaseSync, store: Store, stream: StreamRow): Refusal[] {
+function refusedOf(sqlite: DatabaseSync, streams: Streams, stream: StreamRow): Refusal[] {
   const rows = sqlite
     .prepare(
       'SELECT seq, hash, verdict FROM messages WHERE stream = ? AND seq > ? AND verdict NOT IN (0, 9, 13, 17) AND settled = 1 ORDER BY seq LIMIT ?',
     )
     .all(stream.id, seqBlob(stream.storedThrough), LOOKED_AT);
   if (rows.length === 0) return [];
-  const gaps = store.gaps(stream);
+  const gaps = streams.gapsOf(stream);
   return rows
     .filter((row) => !gaps.has(blobSeq(row.seq as Uint8Array)))
     .map((row) => ({ hash: row.hash as Uint8Array, reason: Number(row.verdict) as Reason }));

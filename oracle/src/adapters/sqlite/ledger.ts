@@ -12,9 +12,16 @@ import { add, Rejects } from './rejects.js';
 import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob } from './rows.js';
 import { type Effects, Store } from './store.js';
 import { type Incoming, Streams } from './streams.js';
+import type { Budget } from './sweep.js';
 
 const ACK_TIME_RESERVE_MS = 10_000;
 const LAST_SEEN_STEP_MS = 60_000;
+/** Stored messages that are judged again in one commit: some 20 ms, so that nobody waits longer for any stream. */
+const STEPS_AT_A_TIME = 1_000;
+/** Streams that share these steps. */
+const SWEPT_AT_A_TIME = 16;
+/** Messages that are found due in one commit. */
+const MARKED_AT_A_TIME = 256;
 
 interface StreamGroup {
   readonly incoming: Incoming[];
@@ -36,12 +43,22 @@ export class SqliteLedger implements Ledger {
   readonly #onStatements: () => void;
   readonly #gateways = new Map<string, number>();
   readonly #seen = new Map<string, number>();
-  /** State of the registry up to which rotations were looked at. */
-  #rotationsSeen = '';
+  /** State of the registry up to which rotations, and what waited for it, were looked at. */
+  #registrySeen = '';
+  /** Stream that was judged again last: the next ones follow. */
+  #sweptLast = -1;
+  readonly #stepsAtATime: number;
   #ackTime = 0;
   #ackReserved = 0;
 
-  constructor(database: Database, registry: Registry, randomness: Randomness, onStatements: () => void) {
+  constructor(
+    database: Database,
+    registry: Registry,
+    randomness: Randomness,
+    onStatements: () => void,
+    stepsAtATime = STEPS_AT_A_TIME,
+  ) {
+    this.#stepsAtATime = stepsAtATime;
     this.#database = database;
     this.#registry = registry;
     this.#onStatements = onStatements;
@@ -66,7 +83,7 @@ export class SqliteLedger implements Ledger {
   }
 
   take(arrivals: readonly Arrival[], nowMs: number): Taken {
-    return this.#commit(nowMs, (effects, verdicts) => {
+    return this.#commit(nowMs, (effects, verdicts, budget) => {
       const byStream = new Map<string, StreamGroup>();
       for (const arrival of arrivals) {
         const gateway = this.#gateway(arrival.gateway);
@@ -86,8 +103,11 @@ export class SqliteLedger implements Ledger {
         group.pairs.set(gateway, arrival);
       }
       const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+      const share = Math.ceil(budget.left / Math.max(1, byStream.size));
       for (const { incoming, pairs } of byStream.values()) {
-        const duplicates = this.#streams.absorb(incoming, present, effects);
+        const own: Budget = { left: share };
+        const duplicates = this.#streams.absorb(incoming, present, effects, own);
+        budget.left = Math.min(budget.left, own.left < 0 ? 0 : budget.left);
         this.#noteInputs(incoming, effects);
         const meter = incoming[0]?.admitted.meter.meterId ?? '';
         if (duplicates > 0) {
@@ -111,24 +131,50 @@ export class SqliteLedger implements Ledger {
     const gateways: Uint8Array[] = [];
     const { slot, fetchedAtMs } = this.#registry.asOf;
     const state = `${slot}/${fetchedAtMs}`;
-    const taken = this.#commit(nowMs, (effects) => {
-      const present = { nowMs, registryMs: fetchedAtMs };
-      const again = (stream: StreamRow, seq: bigint, meter: MeterRecord) => {
-        const before = total(effects.verdicts);
-        this.#streams.again(stream.meter, stream.key, seq, meter, present, effects);
-        if (total(effects.verdicts) === before) return;
-        if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId);
-        gateways.push(...this.#sql.gatewaysOf.all(stream.meter).map((row) => row.key as Uint8Array));
-      };
-      if (state !== this.#rotationsSeen) for (const { stream, meter } of this.#rotated()) again(stream, 1n, meter);
-      for (const { stream: id, seq } of this.#store.waiting()) {
-        const stream = this.#store.streamById(id);
-        const meter = stream && this.#registry.meter(stream.meter);
-        if (stream && meter) again(stream, seq, meter);
+    let isRegistryDone = true;
+    const taken = this.#commit(nowMs, (effects, _, budget) => {
+      if (state !== this.#registrySeen) {
+        for (const { stream } of this.#rotated()) this.#streams.mark(stream, 1n, null);
+        isRegistryDone = this.#markPlaces(this.#store.forRegistry(fetchedAtMs, MARKED_AT_A_TIME));
       }
+      this.#markPlaces(this.#store.due(nowMs, MARKED_AT_A_TIME));
+      gateways.push(...this.#sweepDirty(nowMs, effects, budget));
     });
-    this.#rotationsSeen = state;
+    if (isRegistryDone) this.#registrySeen = state;
     return { ...taken, gateways: [...taken.gateways, ...gateways] };
+  }
+
+  /** Marks what waited to be judged again; false when there may be more. */
+  #markPlaces(places: readonly { stream: number; first: bigint; last: bigint }[]): boolean {
+    for (const { stream: id, first, last } of places) {
+      const stream = this.#store.streamById(id);
+      if (stream && this.#registry.meter(stream.meter)) this.#streams.mark(stream, first, last);
+    }
+    return places.length < MARKED_AT_A_TIME;
+  }
+
+  /** Judges what is marked, stream after stream in turn, as far as the budget goes; the gateways that are to be told. */
+  #sweepDirty(nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
+    const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+    const gateways: Uint8Array[] = [];
+    const ids = [...this.#store.dirty(this.#sweptLast, SWEPT_AT_A_TIME), ...this.#store.dirty(-1, SWEPT_AT_A_TIME)];
+    const share = Math.max(1, Math.floor(budget.left / Math.max(1, Math.min(ids.length, SWEPT_AT_A_TIME))));
+    for (const id of new Set(ids)) {
+      if (budget.left <= 0) break;
+      const stream = this.#store.streamById(id);
+      const meter = stream && this.#registry.meter(stream.meter);
+      this.#sweptLast = id;
+      if (!stream || !meter) continue;
+      const before = total(effects.verdicts);
+      const own: Budget = { left: Math.min(share, budget.left) };
+      const given = own.left;
+      this.#streams.sweep(stream, meter, present, effects, own);
+      budget.left -= given - Math.max(0, own.left);
+      if (total(effects.verdicts) === before) continue;
+      if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId);
+      gateways.push(...this.#sql.gatewaysOf.all(stream.meter).map((row) => row.key as Uint8Array));
+    }
+    return gateways;
   }
 
   /** Streams of rotated keys that were judged before the rotation was known. */
@@ -151,7 +197,7 @@ export class SqliteLedger implements Ledger {
   }
 
   /** Judges again the statements of derived points that what changed may decide; the gateways that are to be told. */
-  #followInputs(fresh: readonly string[], nowMs: number, effects: Effects): Uint8Array[] {
+  #followInputs(fresh: readonly string[], nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
     const from = new Map<string, number>(fresh.map((point) => [point, 0]));
     for (const [meter, window] of effects.inputs)
       for (const point of this.#points.pointsOf(meter)) noteInput(from, point, window);
@@ -165,7 +211,9 @@ export class SqliteLedger implements Ledger {
         const seq = stream ? this.#points.affectedFrom(stream, window) : null;
         if (seq === null) continue;
         const before = total(effects.verdicts);
-        this.#streams.again(point, key, seq, meter, present, effects);
+        if (!stream) continue;
+        this.#streams.mark(stream, seq, null);
+        this.#streams.sweep(stream, meter, present, effects, budget);
         if (total(effects.verdicts) === before) continue;
         gateways.push(...this.#sql.gatewaysOf.all(point).map((row) => row.key as Uint8Array));
       }
@@ -173,14 +221,17 @@ export class SqliteLedger implements Ledger {
     return gateways;
   }
 
-  #commit(nowMs: number, work: (effects: Effects, verdicts: Map<VerdictCode, number>) => void): Taken {
+  #commit(nowMs: number, work: (effects: Effects, verdicts: Map<VerdictCode, number>, budget: Budget) => void): Taken {
     const effects: Effects = { statementsChanged: false, inputs: new Map(), verified: [], verdicts: new Map() };
     let gateways: Uint8Array[] = [];
+    let isMore = false;
+    const budget: Budget = { left: this.#stepsAtATime };
     try {
       this.#database.transaction(() => {
         const fresh = this.#points.sync();
-        work(effects, effects.verdicts);
-        if (fresh.length + effects.inputs.size > 0) gateways = this.#followInputs(fresh, nowMs, effects);
+        work(effects, effects.verdicts, budget);
+        if (fresh.length + effects.inputs.size > 0) gateways = this.#followInputs(fresh, nowMs, effects, budget);
+        isMore = budget.left <= 0 && this.#store.dirty(-1, 1).length > 0;
         this.#store.saveCounts();
       });
     } catch (error) {
@@ -197,6 +248,7 @@ export class SqliteLedger implements Ledger {
       verified: effects.verified.map(({ meter, row }) => ({ meter, reading: row.payload as Reading })),
       verdicts: effects.verdicts,
       gateways,
+      isMore,
     };
   }
 
@@ -224,7 +276,7 @@ export class SqliteLedger implements Ledger {
   }
 
   tell(gateway: Uint8Array): Told {
-    return tellGateway(this.#database.sqlite, this.#store, this.#registry, gateway);
+    return tellGateway(this.#database.sqlite, this.#store, this.#streams, this.#registry, gateway);
   }
 
   gateways(): Uint8Array[] {

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type Reason, Reason as Reasons } from '@gridtokenx/protocol';
+import { base58Encode, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
 import type { Rejected } from '../../domain/admit.js';
 import type { Arrival, Waiting } from '../../domain/ledger.js';
+import { type Bucket, MAX_SAVED_REJECTS, REJECTS_PER_DAY, refilled } from '../../domain/quota.js';
 import type { VerdictCode } from '../../domain/verdict.js';
 import type { Registry } from '../../ports.js';
 import { seqBlob } from './rows.js';
@@ -10,6 +11,12 @@ import type { Store } from './store.js';
 /** Messages of no stream are kept as evidence up to this number for each gateway; their counters stay. */
 const KEPT = 5_000;
 const KEPT_BYTES = 256;
+const PRUNED_AFTER = KEPT / 10;
+
+/** The name under which a gateway's bad signatures are counted, among those of meters. */
+export function countsOf(gateway: Uint8Array): string {
+  return `gateway ${base58Encode(gateway)}`;
+}
 
 /** Messages that belong to no stream: refused by themselves, or waiting for what the registry does not show yet. */
 export class Rejects {
@@ -18,7 +25,10 @@ export class Rejects {
   readonly #sql;
   /** Whether a gateway may have some; absent: not looked at yet. */
   readonly #gateways = new Map<number, boolean>();
-  #sincePrune = 0;
+  /** How many a gateway brought since its last pruning. */
+  readonly #sincePrune = new Map<number, number>();
+  /** What a gateway may still bring; in memory: a restart fills it up. */
+  readonly #buckets = new Map<number, Bucket>();
 
   constructor(sqlite: DatabaseSync, registry: Registry, store: Store) {
     this.#registry = registry;
@@ -34,8 +44,7 @@ export class Rejects {
   /** Stores it, or counts it as a duplicate. Inside a transaction. */
   keep(gateway: number, arrival: Arrival, rejected: Rejected, verdicts: Map<VerdictCode, number>): void {
     const { verdict, hash, message, meterId, seq } = rejected;
-    const known = meterId !== null && this.#registry.meter(meterId) ? meterId : null;
-    const counted = known ?? (this.#registry.meter(arrival.topicMeter) ? arrival.topicMeter : '');
+    const counted = this.#countedAt(arrival, rejected);
     const before = this.#sql.rejectOf.get(gateway, hash);
     if (before) {
       if (before.settled === 1 || before.reason === verdict.code) {
@@ -48,6 +57,14 @@ export class Rejects {
       this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
       this.#store.count(String(before.counted), 0, verdict.code, 1);
       add(verdicts, verdict.code, 1);
+      return;
+    }
+    const bucket = refilled(this.#buckets.get(gateway) ?? null, arrival.receivedMs, REJECTS_PER_DAY, MAX_SAVED_REJECTS);
+    const isOver = bucket.left < 1;
+    this.#buckets.set(gateway, isOver ? bucket : { ...bucket, left: bucket.left - 1 });
+    if (isOver) {
+      this.#store.count(counted, 0, Reasons.overQuota, 1);
+      add(verdicts, Reasons.overQuota, 1);
       return;
     }
     this.#gateways.set(gateway, true);
@@ -65,9 +82,20 @@ export class Rejects {
     );
     this.#store.count(counted, 0, verdict.code, 1);
     add(verdicts, verdict.code, 1);
-    if (++this.#sincePrune < KEPT / 10) return;
-    this.#sincePrune = 0;
-    this.#sql.pruneRejects.run(gateway, gateway, KEPT);
+    const since = (this.#sincePrune.get(gateway) ?? 0) + 1;
+    this.#sincePrune.set(gateway, since % PRUNED_AFTER);
+    if (since >= PRUNED_AFTER) this.#sql.pruneRejects.run(gateway, gateway, KEPT);
+  }
+
+  /**
+   * Where it is counted. Whoever signs badly in the name of a meter says nothing about that meter: it counts at the gateway
+   * that brought it.
+   */
+  #countedAt({ gateway, topicMeter }: Arrival, { verdict, meterId }: Rejected): string {
+    const isForged = verdict.code === Reasons.badSignature || verdict.code === Reasons.wrongKey;
+    if (isForged) return countsOf(gateway);
+    if (meterId !== null && this.#registry.meter(meterId)) return meterId;
+    return this.#registry.meter(topicMeter) ? topicMeter : '';
   }
 
   /** A message that was rejected for what the registry did not show yet, and is admitted now. */
@@ -85,9 +113,14 @@ export class Rejects {
   }
 
   /** What a newer registry state may decide otherwise, oldest first. */
-  // Unknown meters come last: they may stay unknown for good, and must not keep others from being decided.
+  // Of unknown meters only those that are known now: the others may stay unknown for good.
   waiting(limit: number): Waiting[] {
-    return this.#sql.waitingRejects.all(limit).map((row) => ({
+    const rows = this.#sql.waitingRejects.all(limit);
+    const known = this.#sql.unknownMeters.all().filter(({ meter }) => this.#registry.meter(String(meter)));
+    for (const { meter } of known) {
+      if (rows.length < limit) rows.push(...this.#sql.ofMeter.all(String(meter), limit - rows.length));
+    }
+    return rows.map((row) => ({
       gateway: row.key as Uint8Array,
       topicMeter: String(row.counted),
       message: row.bytes as Uint8Array,
@@ -118,7 +151,11 @@ function statements(sqlite: DatabaseSync) {
       'DELETE FROM rejects WHERE gateway = ? AND id <= (SELECT id FROM rejects WHERE gateway = ? ORDER BY id DESC LIMIT 1 OFFSET ?)',
     ),
     waitingRejects: one(
-      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 ORDER BY r.reason = 4, r.id LIMIT ?',
+      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 AND r.reason = 5 ORDER BY r.id LIMIT ?',
+    ),
+    unknownMeters: one('SELECT DISTINCT meter FROM rejects WHERE settled = 0 AND reason = 4 AND meter IS NOT NULL'),
+    ofMeter: one(
+      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 AND r.reason = 4 AND r.meter = ? ORDER BY r.id LIMIT ?',
     ),
   };
 }

@@ -1,4 +1,5 @@
 import { decodePayload, type Payload, parseSign1, type Reason } from '@gridtokenx/protocol';
+import type { Bucket } from '../../domain/quota.js';
 import type { VerdictCode } from '../../domain/verdict.js';
 
 /** A seq as it is stored: 8 bytes big-endian. */
@@ -22,6 +23,11 @@ export interface StreamRow {
   highestWindow: number;
   /** Last window of its key that it was judged with; null: the key is in force. */
   lastWindow: number | null;
+  /** From here on everything is to be judged again; null: nothing is. */
+  dirtyFrom: bigint | null;
+  /** Up to here something has changed; above it, judging may stop where nothing differs any more. */
+  dirtyThrough: bigint;
+  quota: Bucket | null;
 }
 
 export interface MessageRow {
@@ -33,6 +39,8 @@ export interface MessageRow {
   readonly settled: boolean;
   readonly basis: boolean;
   readonly contradicted: boolean;
+  /** Of a statement: the highest window of all up to it. */
+  readonly topWindow: number | null;
   readonly arrivedMs: number;
   readonly receivedMs: number;
 }
@@ -49,6 +57,9 @@ export function streamRow(raw: Raw): StreamRow {
     highestSeen: blobSeq(raw.highest_seen as Uint8Array),
     highestWindow: Number(raw.highest_window),
     lastWindow: raw.last_window === null ? null : Number(raw.last_window),
+    dirtyFrom: raw.dirty_from === null ? null : blobSeq(raw.dirty_from as Uint8Array),
+    dirtyThrough: raw.dirty_through === null ? 0n : blobSeq(raw.dirty_through as Uint8Array),
+    quota: raw.quota_left === null ? null : { left: Number(raw.quota_left), atMs: Number(raw.quota_ms) },
   };
 }
 
@@ -65,6 +76,7 @@ export function messageRow(raw: Raw): MessageRow {
     settled: raw.settled === 1,
     basis: raw.basis === 1,
     contradicted: raw.contradicted === 1,
+    topWindow: raw.top_window === null ? null : Number(raw.top_window),
     arrivedMs: Number(raw.arrived_ms),
     receivedMs: Number(raw.received_ms),
   };

@@ -74,4 +74,31 @@ CREATE TABLE series_set_aside (
 ) STRICT;
 `,
   },
+  {
+    // Work for each message is bounded: where a stream is to be judged again, when what waits is due, what is left of a
+    // key's allowance, and indexes by which nothing has to be searched for.
+    name: 'bounded-1',
+    sql: `
+ALTER TABLE streams ADD COLUMN dirty_from BLOB;
+ALTER TABLE streams ADD COLUMN dirty_through BLOB;
+ALTER TABLE streams ADD COLUMN quota_left REAL;
+ALTER TABLE streams ADD COLUMN quota_ms REAL;
+ALTER TABLE messages ADD COLUMN due_ms INTEGER;
+ALTER TABLE messages ADD COLUMN top_window INTEGER;
+UPDATE messages SET due_ms = 0 WHERE verdict = 13;
+UPDATE messages SET top_window = tops.top FROM (
+  SELECT id, max(window) OVER (PARTITION BY stream ORDER BY seq, hash) AS top FROM messages WHERE kind = 2
+) AS tops WHERE messages.id = tops.id;
+CREATE INDEX dirty_streams ON streams (id) WHERE dirty_from IS NOT NULL;
+CREATE INDEX due_messages ON messages (due_ms, stream, seq) WHERE due_ms IS NOT NULL;
+CREATE INDEX due_of_stream ON messages (stream) WHERE due_ms IS NOT NULL;
+CREATE INDEX statements_by_seq ON messages (stream, seq) WHERE kind = 2;
+CREATE INDEX basis_messages ON messages (stream, kind, seq) WHERE basis = 1;
+CREATE INDEX attestable_statements ON messages (stream, window) WHERE kind = 2 AND verdict IN (0, 17);
+CREATE INDEX waiting_for_registry ON messages (stream, seq) WHERE settled = 0 AND verdict IN (5, 14);
+DROP INDEX waiting_messages;
+CREATE INDEX waiting_by_reason ON rejects (reason, id) WHERE settled = 0;
+CREATE INDEX unknown_meters ON rejects (meter, id) WHERE settled = 0 AND reason = 4;
+`,
+  },
 ];

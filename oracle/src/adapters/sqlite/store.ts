@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { Kind, Role, shortHash } from '@gridtokenx/protocol';
+import { Kind, Reason, Role, shortHash } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/admit.js';
 import { type DeclaredGap, Gaps } from '../../domain/gaps.js';
-import { enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/limits.js';
-import { firstStart, type Judgement, type Link, linkAcross, type ScanStart } from '../../domain/scan.js';
+import { dueMs, enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/limits.js';
+import { firstStart, type Judgement, type Link, linkAcross, MAX_RUN, type ScanStart } from '../../domain/scan.js';
 import { isSeriesTime } from '../../domain/series-write.js';
 import { isAccepted, type VerdictCode } from '../../domain/verdict.js';
 import type { MeterRecord } from '../../ports.js';
@@ -25,6 +25,7 @@ export interface Effects {
 export interface Place {
   readonly id: number;
   readonly seq: bigint;
+  readonly contradicted: boolean;
 }
 
 /** Verdicts have numbers below this one. */
@@ -45,21 +46,23 @@ export class Store {
         "INSERT INTO streams (meter, key, stored_through, highest_seen, highest_window) VALUES (?, ?, x'0000000000000000', x'0000000000000000', 0)",
       ),
       saveStream: one(
-        'UPDATE streams SET suspended_from = ?, stored_through = ?, highest_seen = ?, highest_window = ?, last_window = ? WHERE id = ?',
+        'UPDATE streams SET suspended_from = ?, stored_through = ?, highest_seen = ?, highest_window = ?, last_window = ?, dirty_from = ?, dirty_through = ?, quota_left = ?, quota_ms = ? WHERE id = ?',
       ),
       exists: one('SELECT 1 FROM messages WHERE stream = ? AND seq = ? AND hash = ?'),
-      atSeq: one('SELECT id, seq FROM messages WHERE stream = ? AND seq = ?'),
-      atWindow: one('SELECT id, seq FROM messages WHERE stream = ? AND kind = 2 AND window = ?'),
+      atSeq: one('SELECT id, seq, contradicted FROM messages WHERE stream = ? AND seq = ? LIMIT ?'),
+      atWindow: one('SELECT id, seq, contradicted FROM messages WHERE stream = ? AND kind = 2 AND window = ? LIMIT ?'),
       byId: one('SELECT * FROM messages WHERE id = ?'),
       contradict: one('UPDATE messages SET contradicted = 1 WHERE id = ?'),
       insert: one(
-        'INSERT INTO messages (stream, seq, hash, bytes, kind, window, verdict, settled, basis, contradicted, arrived_ms, received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        'INSERT INTO messages (stream, seq, hash, bytes, kind, window, verdict, settled, basis, contradicted, arrived_ms, received_ms, due_ms, top_window) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       ),
-      judge: one('UPDATE messages SET verdict = ?, settled = ?, basis = ? WHERE id = ?'),
-      between: one('SELECT * FROM messages WHERE stream = ? AND seq > ? AND seq < ? ORDER BY seq'),
-      from: one('SELECT * FROM messages WHERE stream = ? AND seq >= ? ORDER BY seq'),
+      judge: one('UPDATE messages SET verdict = ?, settled = ?, basis = ?, due_ms = ?, top_window = ? WHERE id = ?'),
+      after: one('SELECT * FROM messages WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?'),
+      at: one('SELECT * FROM messages WHERE stream = ? AND seq = ?'),
+      highest: one('SELECT seq FROM messages WHERE stream = ? AND seq < ? ORDER BY seq DESC LIMIT 1'),
+      run: one('SELECT count(*) AS n FROM (SELECT 1 FROM messages WHERE stream = ? AND seq > ? AND seq < ? LIMIT ?)'),
       statementBelow: one(
-        'SELECT seq FROM messages WHERE stream = ? AND kind = 2 AND seq < ? ORDER BY seq DESC LIMIT 1',
+        'SELECT seq, top_window FROM messages WHERE stream = ? AND kind = 2 AND seq < ? ORDER BY seq DESC LIMIT 1',
       ),
       basisBelow: one(
         'SELECT * FROM messages WHERE stream = ? AND kind = ? AND basis = 1 AND seq <= ? ORDER BY seq DESC LIMIT 1',
@@ -68,7 +71,6 @@ export class Store {
         'SELECT * FROM messages WHERE stream = ? AND kind IN (1, 3) AND seq <= ? ORDER BY seq DESC LIMIT 1',
       ),
       seqsBetween: one('SELECT seq FROM messages WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq'),
-      windowBelow: one('SELECT max(window) AS top FROM messages WHERE stream = ? AND kind = 2 AND seq <= ?'),
       gaps: one('SELECT first, last, reason FROM gaps WHERE stream = ?'),
       gapsFrom: one('SELECT first FROM gaps WHERE stream = ? AND event_seq >= ?'),
       dropGaps: one('DELETE FROM gaps WHERE stream = ? AND event_seq >= ?'),
@@ -77,9 +79,12 @@ export class Store {
         'INSERT INTO counts (meter, kind, verdict, n) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n',
       ),
       outbox: one('INSERT INTO outbox (message) VALUES (?)'),
-      waiting: one(
-        'SELECT stream, min(seq) AS seq FROM messages WHERE settled = 0 AND verdict <> 9 GROUP BY stream LIMIT 256',
+      due: one('SELECT stream, seq FROM messages WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?'),
+      dueOf: one('SELECT count(*) AS n FROM messages WHERE stream = ? AND due_ms IS NOT NULL'),
+      forRegistry: one(
+        'SELECT stream, min(seq) AS seq, max(seq) AS last FROM messages WHERE settled = 0 AND verdict IN (5, 14) AND received_ms < ? GROUP BY stream LIMIT ?',
       ),
+      dirty: one('SELECT id FROM streams WHERE dirty_from IS NOT NULL AND id > ? ORDER BY id LIMIT ?'),
     };
   }
 
@@ -102,23 +107,34 @@ export class Store {
   }
 
   save(stream: StreamRow): void {
-    const { suspendedFrom, storedThrough, highestSeen, highestWindow, lastWindow, id } = stream;
-    const suspended = suspendedFrom === null ? null : seqBlob(suspendedFrom);
-    this.#sql.saveStream.run(suspended, seqBlob(storedThrough), seqBlob(highestSeen), highestWindow, lastWindow, id);
+    const { suspendedFrom, storedThrough, highestSeen, highestWindow, lastWindow, dirtyFrom, quota, id } = stream;
+    const blob = (seq: bigint | null) => (seq === null ? null : seqBlob(seq));
+    this.#sql.saveStream.run(
+      blob(suspendedFrom),
+      seqBlob(storedThrough),
+      seqBlob(highestSeen),
+      highestWindow,
+      lastWindow,
+      blob(dirtyFrom),
+      dirtyFrom === null ? null : seqBlob(stream.dirtyThrough),
+      quota?.left ?? null,
+      quota?.atMs ?? null,
+      id,
+    );
   }
 
   has(stream: StreamRow, seq: bigint, hash: Uint8Array): boolean {
     return this.#sql.exists.get(stream.id, seqBlob(seq), hash) !== undefined;
   }
 
-  /** Stored messages with this seq. */
-  atSeq(stream: StreamRow, seq: bigint): Place[] {
-    return this.#sql.atSeq.all(stream.id, seqBlob(seq)).map(placeOf);
+  /** Stored messages with this seq, at most `limit`. */
+  atSeq(stream: StreamRow, seq: bigint, limit: number): Place[] {
+    return this.#sql.atSeq.all(stream.id, seqBlob(seq), limit).map(placeOf);
   }
 
-  /** Stored statements for this window. */
-  atWindow(stream: StreamRow, window: number): Place[] {
-    return this.#sql.atWindow.all(stream.id, window).map(placeOf);
+  /** Stored statements for this window, at most `limit`. */
+  atWindow(stream: StreamRow, window: number, limit: number): Place[] {
+    return this.#sql.atWindow.all(stream.id, window, limit).map(placeOf);
   }
 
   byId(id: number): MessageRow | undefined {
@@ -135,6 +151,7 @@ export class Store {
     stream: StreamRow,
     item: { admitted: Admitted; contradicted: boolean; arrivedMs: number; receivedMs: number },
     { verdict, isBasis }: Judgement,
+    topWindow: number | null,
     effects: Effects,
   ): void {
     const { payload, hash, message, signed, meter } = item.admitted;
@@ -153,6 +170,8 @@ export class Store {
       contradicted ? 1 : 0,
       arrivedMs,
       receivedMs,
+      verdict.code === Reason.fromTheFuture ? dueMs(payload) : null,
+      topWindow,
     );
     const id = Number(result.lastInsertRowid);
     const { code, settled } = verdict;
@@ -165,6 +184,7 @@ export class Store {
       settled,
       basis: isBasis,
       contradicted,
+      topWindow,
       arrivedMs,
       receivedMs,
     };
@@ -177,11 +197,14 @@ export class Store {
     stream: StreamRow,
     row: MessageRow,
     { verdict, isBasis }: Judgement,
+    topWindow: number | null,
     meter: MeterRecord,
     effects: Effects,
   ): void {
-    if (row.verdict === verdict.code && row.settled === verdict.settled && row.basis === isBasis) return;
-    this.#sql.judge.run(verdict.code, verdict.settled ? 1 : 0, isBasis ? 1 : 0, row.id);
+    const isSame = row.verdict === verdict.code && row.settled === verdict.settled && row.basis === isBasis;
+    if (isSame && row.topWindow === topWindow) return;
+    const due = verdict.code === Reason.fromTheFuture ? dueMs(row.payload) : null;
+    this.#sql.judge.run(verdict.code, verdict.settled ? 1 : 0, isBasis ? 1 : 0, due, topWindow, row.id);
     if (row.verdict === verdict.code) return;
     this.count(stream.meter, row.payload.kind, row.verdict, -1);
     this.count(stream.meter, row.payload.kind, verdict.code, 1);
@@ -229,14 +252,16 @@ export class Store {
     this.#counts.clear();
   }
 
-  /** Messages with `after` < seq < `before`, in order. */
-  between(stream: StreamRow, after: bigint, before: bigint | null): MessageRow[] {
-    const end = before === null ? new Uint8Array(9).fill(255) : seqBlob(before);
-    return this.#sql.between.all(stream.id, seqBlob(after), end).map(messageRow);
-  }
-
-  from(stream: StreamRow, seq: bigint): MessageRow[] {
-    return this.#sql.from.all(stream.id, seqBlob(seq)).map(messageRow);
+  /**
+   * The messages with the next seqs above `after`, in order: about `limit`, and all that share the last one's seq. Empty only
+   * when there are none.
+   */
+  page(stream: StreamRow, after: bigint, limit: number): MessageRow[] {
+    const rows = this.#sql.after.all(stream.id, seqBlob(after), limit).map(messageRow);
+    const last = rows.at(-1);
+    if (!last || rows.length < limit) return rows;
+    const whole = rows.filter(({ payload }) => payload.seq < last.payload.seq);
+    return [...whole, ...this.#sql.at.all(stream.id, seqBlob(last.payload.seq)).map(messageRow)];
   }
 
   gaps(stream: StreamRow): Gaps {
@@ -261,27 +286,56 @@ export class Store {
     return rows.reduce<bigint | null>((low, first) => (low === null || first < low ? first : low), null);
   }
 
-  /** Streams with a message that waits for time or for the registry, and the lowest seq of one. */
-  waiting(): { stream: number; seq: bigint }[] {
-    return this.#sql.waiting.all().map((row) => ({ stream: Number(row.stream), seq: blobSeq(row.seq as Uint8Array) }));
+  /** Places of messages whose time has come, at most `limit`. */
+  due(nowMs: number, limit: number): { stream: number; first: bigint; last: bigint }[] {
+    return this.#sql.due.all(nowMs, limit).map((row) => {
+      const seq = blobSeq(row.seq as Uint8Array);
+      return { stream: Number(row.stream), first: seq, last: seq };
+    });
   }
 
-  /** Where to begin to judge again so that all from `seq` on is judged: after the nearest lower statement. */
+  /** How many messages of a stream wait for their time. */
+  dueOf(stream: StreamRow): number {
+    return Number(this.#sql.dueOf.get(stream.id)?.n);
+  }
+
+  /** Places of messages that came before a registry state that was asked for at `registryMs`, by stream. */
+  forRegistry(registryMs: number, limit: number): { stream: number; first: bigint; last: bigint }[] {
+    return this.#sql.forRegistry.all(registryMs, limit).map((row) => ({
+      stream: Number(row.stream),
+      first: blobSeq(row.seq as Uint8Array),
+      last: blobSeq(row.last as Uint8Array),
+    }));
+  }
+
+  /** Streams that are to be judged again, in turn: those above `after`, at most `limit`. */
+  dirty(after: number, limit: number): number[] {
+    return this.#sql.dirty.all(after, limit).map((row) => Number(row.id));
+  }
+
+  /**
+   * Where to begin to judge again so that all from `seq` on is judged: after the nearest lower statement, or right below
+   * where that one lies further back than any scan looks.
+   */
   startBelow(stream: StreamRow, seq: bigint, meter: MeterRecord, gaps: Gaps): ScanStart {
     const statement = this.#sql.statementBelow.get(stream.id, seqBlob(seq));
-    if (!statement) return firstStart(meter);
-    const after = blobSeq(statement.seq as Uint8Array);
+    const told = statement ? blobSeq(statement.seq as Uint8Array) : 0n;
+    const run = Number(this.#sql.run.get(stream.id, seqBlob(told), seqBlob(seq), MAX_RUN + 1)?.n);
+    if (!statement && run <= MAX_RUN) return firstStart(meter);
+    const highest = run > MAX_RUN ? this.#sql.highest.get(stream.id, seqBlob(seq)) : undefined;
+    const after = highest ? blobSeq(highest.seq as Uint8Array) : told;
     const begin = enrolled(meter);
     const isBehind = stream.storedThrough >= after;
     const reading = this.#basis(stream, Kind.reading, after);
-    const told = this.#basis(stream, Kind.statement, after);
+    const registers = this.#basis(stream, Kind.statement, after);
     return {
       after,
       link: this.#linkAt(stream, after, gaps),
       reading: reading ? timedRegisters(reading) : begin.reading,
-      statement: told ? windowRegisters(told) : begin.statement,
-      highestWindow: Number(this.#sql.windowBelow.get(stream.id, seqBlob(after))?.top ?? -1),
+      statement: registers ? windowRegisters(registers) : begin.statement,
+      highestWindow: statement ? Number(statement.top_window ?? -1) : -1,
       storedThrough: isBehind ? after : stream.storedThrough,
+      ...(highest ? { run } : {}),
     };
   }
 
@@ -305,7 +359,7 @@ export class Store {
 }
 
 function placeOf(row: Record<string, unknown>): Place {
-  return { id: Number(row.id), seq: blobSeq(row.seq as Uint8Array) };
+  return { id: Number(row.id), seq: blobSeq(row.seq as Uint8Array), contradicted: row.contradicted === 1 };
 }
 
 function timedRegisters({ payload }: MessageRow): TimedRegisters {

@@ -1,12 +1,17 @@
 import { Kind, Reason, Role } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/admit.js';
 import { declaredGap, type Gaps } from '../../domain/gaps.js';
+import { dueMs } from '../../domain/limits.js';
+import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../../domain/quota.js';
 import { termsOf } from '../../domain/rotation.js';
-import { type Entry, type ScanContext, StreamScan, suspended } from '../../domain/scan.js';
+import { type ScanContext, type StreamScan, suspended } from '../../domain/scan.js';
 import type { MeterRecord } from '../../ports.js';
+import { markContradictions } from './contradictions.js';
 import { noteInput, type Points } from './points.js';
-import type { MessageRow, StreamRow } from './rows.js';
+import { add } from './rejects.js';
+import type { StreamRow } from './rows.js';
 import type { Effects, Store } from './store.js';
+import { type Budget, entryOf, Sweep, topOf } from './sweep.js';
 
 /** A signature-valid message that may be new. */
 export interface Incoming {
@@ -15,7 +20,8 @@ export interface Incoming {
   readonly receivedMs: number;
 }
 
-interface Item extends Incoming {
+/** A new message. */
+export interface Item extends Incoming {
   contradicted: boolean;
 }
 
@@ -34,13 +40,12 @@ interface Cached {
   scan: StreamScan | null;
 }
 
-/** Several contradicting messages for one place are kept as evidence; further ones are counted and dropped. */
-const KEPT_CONTRADICTIONS = 4;
 const CACHED_STREAMS = 4096;
 
 /**
  * Keeps the verdicts of every stream equal to those of the whole set of its messages. In order and without gaps it
- * costs one step a message; otherwise it begins again after the nearest statement below what is new.
+ * costs one step a message; otherwise it begins again after the nearest statement below what is new, and goes on to where
+ * nothing differs any more. What a budget does not reach is marked in the stream and judged later.
  */
 export class Streams {
   readonly #store: Store;
@@ -58,51 +63,67 @@ export class Streams {
   }
 
   /** Takes the messages of one stream; returns how many were already stored. Inside a transaction. */
-  absorb(incoming: readonly Incoming[], present: Present, effects: Effects): number {
+  absorb(incoming: readonly Incoming[], present: Present, effects: Effects, budget: Budget): number {
     const first = incoming[0];
     if (!first) return 0;
     const { meter, key } = first.admitted;
     const cached = this.#open(meter.meterId, key);
-    const fresh = this.#fresh(cached.stream, incoming);
-    let lowest = this.#contradictions(cached, fresh, effects, meter);
     const { stream } = cached;
+    const unknown = this.#fresh(stream, incoming);
+    const duplicates = incoming.length - unknown.length;
+    if (unknown.length === 0) return duplicates;
+    const fresh = this.#withinQuota(stream, unknown, present, effects);
+    const from = markContradictions(this.#store, stream, fresh, effects, meter);
+    if (from !== null && from !== stream.suspendedFrom) this.#suspend(cached, from, meter, effects);
     const below: Item[] = [];
     for (const item of fresh) {
-      const { seq } = item.admitted.payload;
-      if (seq > stream.highestSeen) stream.highestSeen = seq;
       const { payload } = item.admitted;
+      if (payload.seq > stream.highestSeen) stream.highestSeen = payload.seq;
       if (payload.kind === Kind.statement && payload.window > stream.highestWindow)
         stream.highestWindow = payload.window;
-      if (stream.suspendedFrom !== null && seq >= stream.suspendedFrom)
-        this.#store.insert(stream, item, suspended(item.contradicted), effects);
+      if (stream.suspendedFrom !== null && payload.seq >= stream.suspendedFrom)
+        this.#store.insert(stream, item, suspended(item.contradicted), null, effects);
       else below.push(item);
     }
-    for (const item of below) {
-      lowest = least(lowest, item.admitted.payload.seq);
-      const gap = declaredGap(item.admitted.payload);
-      if (!gap) continue;
-      this.#store.addGap(stream, item.admitted.payload.seq, gap);
-      cached.gaps.add(gap);
-      lowest = least(lowest, gap.first);
-    }
-    if (lowest !== null) this.#judgeFrom(cached, lowest, below, meter, present, effects);
-    if (fresh.length > 0) this.#store.save(stream);
-    return incoming.length - fresh.length;
+    this.#judge(cached, below, meter, present, effects, budget);
+    this.#store.save(stream);
+    return duplicates;
   }
 
-  /** Judges a stream again from `seq` on: a message that waited for time or for the registry. Inside a transaction. */
-  again(meterId: string, key: Uint8Array, seq: bigint, meter: MeterRecord, present: Present, effects: Effects): void {
-    const cached = this.#open(meterId, key);
-    if (!termsOf(meter, key)) return;
-    this.#judgeFrom(cached, seq, [], meter, present, effects);
+  /**
+   * Marks a stream to be judged again: from `first` on, and at least up to `last` (null: all of it), because a message there
+   * waited for time or for the registry, or what it is judged by has changed. Inside a transaction.
+   */
+  mark(stream: StreamRow, first: bigint, last: bigint | null): void {
+    const cached = this.#open(stream.meter, stream.key);
+    this.#dirty(cached, first, last ?? cached.stream.highestSeen);
     this.#store.save(cached.stream);
+  }
+
+  /** Judges what is marked of a stream as far as the budget goes. Inside a transaction. */
+  sweep(stream: StreamRow, meter: MeterRecord, present: Present, effects: Effects, budget: Budget): void {
+    const cached = this.#open(stream.meter, stream.key);
+    if (!termsOf(meter, stream.key)) {
+      // A key that is known no longer: its verdicts stay.
+      cached.stream.dirtyFrom = null;
+      this.#store.save(cached.stream);
+      return;
+    }
+    this.#judge(cached, [], meter, present, effects, budget);
+    this.#store.save(cached.stream);
+  }
+
+  /** The declared gaps of a stream; not to be changed. */
+  gapsOf(stream: StreamRow): Gaps {
+    return this.#open(stream.meter, stream.key).gaps;
   }
 
   #open(meterId: string, key: Uint8Array): Cached {
     const name = `${meterId}/${Buffer.from(key.buffer, key.byteOffset, key.length).toString('base64')}`;
     const found = this.#cache.get(name);
     if (found) return found;
-    if (this.#cache.size >= CACHED_STREAMS) this.#cache.clear();
+    const oldest = this.#cache.size >= CACHED_STREAMS ? this.#cache.keys().next().value : undefined;
+    if (oldest !== undefined) this.#cache.delete(oldest);
     const stream = this.#store.stream(meterId, key);
     const cached = { stream, gaps: this.#store.gaps(stream), scan: null };
     this.#cache.set(name, cached);
@@ -123,64 +144,49 @@ export class Streams {
     return fresh.sort((a, b) => (a.admitted.payload.seq < b.admitted.payload.seq ? -1 : 1));
   }
 
-  /**
-   * Marks messages that contradict each other, and suspends the key from the lowest of them on. Returns the lowest seq
-   * below the suspension whose judgement changed by that, or null. Surplus contradictions are removed from `fresh`.
-   */
-  #contradictions(cached: Cached, fresh: Item[], effects: Effects, meter: MeterRecord): bigint | null {
-    const { stream } = cached;
-    let from = stream.suspendedFrom;
-    const inBatch = new Map<string, Item[]>();
-    for (const item of [...fresh]) {
-      const { payload } = item.admitted;
-      const window = payload.kind === Kind.statement ? payload.window : null;
-      const isAbove = payload.seq > stream.highestSeen && (window === null || window > stream.highestWindow);
-      const atSeq = isAbove ? [] : this.#store.atSeq(stream, payload.seq);
-      const atWindow = isAbove || window === null ? [] : this.#store.atWindow(stream, window);
-      const stored = [...atSeq, ...atWindow];
-      const places = [`s${payload.seq}`, ...(window === null ? [] : [`w${window}`])];
-      const others = places.flatMap((place) => inBatch.get(place) ?? []);
-      const isCrowded = (place: string, there: number) =>
-        there + (inBatch.get(place)?.length ?? 0) >= KEPT_CONTRADICTIONS;
-      // Only where every place of it is taken by others that contradict each other: so dropping it changes nothing.
-      if (isCrowded(`s${payload.seq}`, atSeq.length) && (window === null || isCrowded(`w${window}`, atWindow.length))) {
-        fresh.splice(fresh.indexOf(item), 1);
-        this.#store.count(stream.meter, payload.kind, Reason.equivocation, 1);
-        continue;
+  /** What the key's allowance covers; the rest is counted, not stored, and comes again. */
+  #withinQuota(stream: StreamRow, items: readonly Item[], { nowMs }: Present, effects: Effects): Item[] {
+    const bucket = refilled(stream.quota, nowMs);
+    let { left } = bucket;
+    let waiting: number | null = null;
+    const taken = items.filter(({ admitted: { payload } }) => {
+      const due = dueMs(payload);
+      let mayWait = true;
+      if (due !== null && due > nowMs) {
+        waiting ??= this.#store.dueOf(stream);
+        mayWait = ++waiting <= MAX_WAITING;
       }
-      for (const place of places) inBatch.set(place, [...(inBatch.get(place) ?? []), item]);
-      if (stored.length + others.length === 0) continue;
-      item.contradicted = true;
-      for (const other of others) other.contradicted = true;
-      for (const other of stored) {
-        this.#store.contradict(other.id);
-        const row = this.#store.byId(other.id);
-        if (row) this.#store.rejudge(stream, row, suspended(true), meter, effects);
+      const isIn = mayWait && left >= (payload.kind === Kind.reading ? RESERVED_MESSAGES : 1);
+      if (isIn) left--;
+      else {
+        this.#store.count(stream.meter, payload.kind, Reason.overQuota, 1);
+        add(effects.verdicts, Reason.overQuota, 1);
       }
-      const seqs = [payload.seq, ...stored.map((s) => s.seq), ...others.map((o) => o.admitted.payload.seq)];
-      for (const seq of seqs) from = least(from, seq);
-    }
-    if (from === stream.suspendedFrom || from === null) return null;
-    return this.#suspend(cached, from, meter, effects);
+      return isIn;
+    });
+    stream.quota = { left, atMs: bucket.atMs };
+    return taken;
   }
 
-  #suspend(cached: Cached, from: bigint, meter: MeterRecord, effects: Effects): bigint | null {
+  #suspend(cached: Cached, from: bigint, meter: MeterRecord, effects: Effects): void {
     const { stream } = cached;
+    const before = stream.suspendedFrom;
     stream.suspendedFrom = from;
     // Gaps that are declared no longer may lie below it.
     if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId, 0);
     if (stream.storedThrough >= from) stream.storedThrough = from - 1n;
     const lowest = this.#store.dropGaps(stream, from);
-    cached.gaps = this.#store.gaps(stream);
+    if (lowest !== null) cached.gaps = this.#store.gaps(stream);
     cached.scan = null;
-    this.#suspendRows(cached, from, meter, effects);
-    return lowest ?? from;
+    const through = before === null ? stream.highestSeen : before;
+    this.#dirty(cached, lowest !== null && lowest < from ? lowest : from, through > from ? through : from);
   }
 
-  #suspendRows({ stream }: Cached, from: bigint, meter: MeterRecord, effects: Effects): void {
-    for (const row of this.#store.from(stream, from)) {
-      this.#store.rejudge(stream, row, suspended(row.contradicted), meter, effects);
-    }
+  #dirty(cached: Cached, from: bigint, through: bigint): void {
+    const { stream } = cached;
+    cached.scan = null;
+    if (stream.dirtyFrom === null || from < stream.dirtyFrom) stream.dirtyFrom = from;
+    if (through > stream.dirtyThrough) stream.dirtyThrough = through;
   }
 
   #context({ stream, gaps }: Cached, meter: MeterRecord, nowMs: number): ScanContext {
@@ -189,50 +195,42 @@ export class Streams {
     return { meter, terms, gaps, suspendedFrom: stream.suspendedFrom, nowMs, point: this.#points.witnessOf(meter) };
   }
 
-  /** Judges everything from seq `from` up to the suspension, `items` (by seq, not stored yet) among it. */
-  #judgeFrom(
+  /** Judges new messages (by seq, not stored yet) and what is marked. */
+  #judge(
     cached: Cached,
-    from: bigint,
     items: readonly Item[],
     meter: MeterRecord,
     present: Present,
     effects: Effects,
+    budget: Budget,
   ): void {
     const { stream } = cached;
+    let lowest = items[0]?.admitted.payload.seq ?? null;
+    let through = items.at(-1)?.admitted.payload.seq ?? 0n;
+    for (const { admitted } of items) {
+      const gap = declaredGap(admitted.payload);
+      if (!gap) continue;
+      this.#store.addGap(stream, admitted.payload.seq, gap);
+      cached.gaps.add(gap);
+      if (lowest === null || gap.first < lowest) lowest = gap.first;
+      if (gap.last > through) through = gap.last;
+    }
     const context = this.#context(cached, meter, present.nowMs);
-    const { lastWindow } = context.terms;
     // A rotation that became known since concerns everything that the old key said.
-    const lowest = lastWindow === stream.lastWindow ? from : 1n;
-    stream.lastWindow = lastWindow;
-    let scan = cached.scan;
-    let rows: MessageRow[] = [];
-    if (!scan || lowest <= scan.at) {
-      const start = this.#store.startBelow(stream, lowest, meter, cached.gaps);
-      scan = new StreamScan(start);
-      rows = this.#store.between(stream, start.after, stream.suspendedFrom);
+    if (context.terms.lastWindow !== stream.lastWindow) this.#dirty(cached, 1n, stream.highestSeen);
+    stream.lastWindow = context.terms.lastWindow;
+    const { scan } = cached;
+    if (scan && stream.dirtyFrom === null && lowest !== null && lowest > scan.at) {
+      for (const item of items) {
+        const judgement = scan.step(entryOf(item, present.registryMs > item.receivedMs), context);
+        this.#store.insert(stream, item, judgement, topOf(item.admitted.payload, scan), effects);
+      }
+      stream.storedThrough = scan.storedThrough(context);
+      return;
     }
-    cached.scan = null;
-    let at = 0;
-    const judgeRow = (row: MessageRow) => {
-      const entry = { ...row, registryIsNewer: present.registryMs > row.receivedMs };
-      this.#store.rejudge(stream, row, (scan as StreamScan).step(entry, context), meter, effects);
-    };
-    for (const item of items) {
-      for (let row = rows[at]; row && row.payload.seq < item.admitted.payload.seq; row = rows[++at]) judgeRow(row);
-      const entry = entryOf(item, present.registryMs > item.receivedMs);
-      this.#store.insert(stream, item, scan.step(entry, context), effects);
-    }
-    for (let row = rows[at]; row; row = rows[++at]) judgeRow(row);
-    stream.storedThrough = scan.storedThrough(context);
-    cached.scan = scan;
+    if (lowest !== null) this.#dirty(cached, lowest, through);
+    if (stream.dirtyFrom === null) return;
+    const of = { stream, gaps: cached.gaps, meter, context, items };
+    cached.scan = new Sweep(this.#store, of, present, effects, budget).run();
   }
-}
-
-function entryOf(item: Item, registryIsNewer: boolean): Entry {
-  const { payload, signed } = item.admitted;
-  return { payload, signed, arrivedMs: item.arrivedMs, registryIsNewer, contradicted: item.contradicted };
-}
-
-function least(a: bigint | null, b: bigint): bigint {
-  return a === null || b < a ? b : a;
 }

@@ -1,16 +1,26 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@gridtokenx/protocol';
 import type { LedgerViews, MeterView } from '../../domain/ledger.js';
 import type { AttestableStatement, MeterRecord, SignedStatement, StatementStore } from '../../ports.js';
+import { countsOf } from './rejects.js';
 import { messageRow } from './rows.js';
 
-const DEFAULT_LIMIT = 1_000;
+type Raw = Record<string, SQLOutputValue>;
+
 /** Where a statement's two registers lie in its 171-byte message, from 1 as SQL counts (wire format: kind 2). */
 const REGISTERS_AT = 1 + 9 + 40;
 const REGISTERS_BYTES = 16;
 
-/** Accepted statements that may be attested, over all keys of a meter. */
+const DEFAULT_LIMIT = 1_000;
+/** Rows that are read at a time. */
+const PAGE = 64;
+
+/**
+ * Accepted statements that may be attested, over all keys of a meter. Each key's are read from an index of their own, in
+ * order and no further than asked for: what else a key has sent costs nothing here.
+ */
 export class SqliteStatements implements StatementStore {
+  readonly #streams;
   readonly #rising;
   readonly #falling;
   readonly #parents;
@@ -21,11 +31,20 @@ export class SqliteStatements implements StatementStore {
   readonly #listeners = new Set<() => void>();
 
   constructor(sqlite: DatabaseSync) {
-    const from = 'SELECT m.* FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?';
-    this.#rising = sqlite.prepare(`${from} AND m.window > ? AND m.verdict IN (0, 17) ORDER BY m.window, m.hash`);
+    // Above a suspension nothing counts, also where its verdict is not revised yet.
+    const where = 'stream = ?1 AND kind = 2 AND verdict IN (0, 17) AND (?2 IS NULL OR seq < ?2)';
+    this.#streams = sqlite.prepare('SELECT id, suspended_from FROM streams WHERE meter = ? ORDER BY id');
+    this.#rising = sqlite.prepare(
+      `SELECT * FROM messages WHERE ${where} AND window > ?3 ORDER BY window, hash LIMIT ?4`,
+    );
+    this.#falling = sqlite.prepare(
+      `SELECT * FROM messages WHERE ${where} AND window < ?3 ORDER BY window DESC, hash LIMIT ?4`,
+    );
     this.#parents = sqlite.prepare('SELECT production, consumption FROM points WHERE meter = ?');
     this.#upTo = sqlite.prepare(
-      `${from} AND m.window > ? AND m.window <= ? AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`,
+      `SELECT m.* FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?
+         AND (s.suspended_from IS NULL OR m.seq < s.suspended_from)
+         AND m.window > ? AND m.window <= ? AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`,
     );
     this.#stream = sqlite.prepare('SELECT id FROM streams WHERE meter = ? AND key = ?');
     const ofStream = 'SELECT * FROM messages WHERE stream = ? AND kind = 2';
@@ -33,29 +52,48 @@ export class SqliteStatements implements StatementStore {
     // Compared inside SQLite: a device may have said a hundred thousand things of one window.
     const registers = `substr(bytes, ${REGISTERS_AT}, ${REGISTERS_BYTES})`;
     this.#saying = sqlite.prepare(`${ofStream} AND window = ? AND ${registers} = ?`);
-    this.#falling = sqlite.prepare(`${from} AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`);
   }
 
   attestable(meterId: string, afterWindow: number, limit = DEFAULT_LIMIT): AttestableStatement[] {
-    const found: AttestableStatement[] = [];
-    let last = afterWindow;
-    for (const raw of this.#rising.iterate(meterId, afterWindow)) {
-      const statement = attestable(meterId, raw);
-      // Two keys may both have stated a window around a rotation; which one stands must not depend on what came first.
-      if (!statement || statement.window <= last) continue;
-      found.push(statement);
-      last = statement.window;
-      if (found.length >= limit) break;
-    }
-    return found;
+    const streams = this.#streams.all(meterId);
+    const found = streams.flatMap((stream) => this.#ofStream(meterId, stream, afterWindow, limit));
+    if (streams.length > 1) found.sort((a, b) => a.window - b.window || Buffer.compare(a.hash, b.hash));
+    // Two keys may both have stated a window around a rotation; which one stands must not depend on what came first.
+    const distinct = found.filter((one, i) => one.window !== found[i - 1]?.window);
+    return distinct.slice(0, limit).map(({ hash: _, ...statement }) => statement);
   }
 
   newest(meterId: string): AttestableStatement | undefined {
-    for (const raw of this.#falling.iterate(meterId)) {
-      const statement = attestable(meterId, raw);
-      if (statement) return statement;
+    let best: Hashed | undefined;
+    for (const stream of this.#streams.all(meterId)) {
+      for (let before = Number.MAX_SAFE_INTEGER, rows: Raw[] = []; ; ) {
+        rows = this.#falling.all(Number(stream.id), stream.suspended_from ?? null, before, PAGE);
+        const one = rows.map((row) => attestable(meterId, row)).find((statement) => statement !== null);
+        if (one && (!best || one.window > best.window || isFirst(one, best))) best = one;
+        if (one || rows.length < PAGE) break;
+        before = Number(rows.at(-1)?.window);
+      }
     }
-    return undefined;
+    if (!best) return undefined;
+    const { hash: _, ...statement } = best;
+    return statement;
+  }
+
+  #ofStream(meterId: string, stream: Raw, afterWindow: number, limit: number): Hashed[] {
+    const found: Hashed[] = [];
+    for (let after = afterWindow; found.length < limit; ) {
+      const size = Math.min(PAGE, Math.max(2, limit));
+      const rows = this.#rising.all(
+        Number(stream.id),
+        (stream.suspended_from as Uint8Array | null) ?? null,
+        after,
+        size,
+      );
+      found.push(...rows.flatMap((row) => attestable(meterId, row) ?? []));
+      if (rows.length < size) break;
+      after = Number(rows.at(-1)?.window);
+    }
+    return found.slice(0, limit);
   }
 
   inputs(meterId: string, window: number, windows: number): AttestableStatement[] {
@@ -116,11 +154,18 @@ export function knownMeters(sqlite: DatabaseSync): string[] {
     .map(({ meter }) => String(meter));
 }
 
-function attestable(meterId: string, raw: Record<string, unknown>): AttestableStatement | null {
+/** With the message's hash, which decides between two of one window. */
+type Hashed = AttestableStatement & { readonly hash: Uint8Array };
+
+function isFirst(one: Hashed, other: Hashed): boolean {
+  return one.window === other.window && Buffer.compare(one.hash, other.hash) < 0;
+}
+
+function attestable(meterId: string, raw: Raw): Hashed | null {
   const { payload, signed, message, receivedMs } = messageRow(raw);
   if (payload.kind !== Kind.statement || !isAttestable(payload.quality)) return null;
   const { window, importWh, exportWh } = payload;
-  return { meterId, window, importWh, exportWh, payload: signed, message, receivedMs };
+  return { meterId, window, importWh, exportWh, payload: signed, message, receivedMs, hash: raw.hash as Uint8Array };
 }
 
 /** What people are shown of the ledger. */
@@ -140,6 +185,10 @@ export class SqliteViews implements LedgerViews {
         'SELECT * FROM messages WHERE stream = ? AND kind = 2 AND verdict IN (0, 17) ORDER BY window DESC LIMIT 1',
       ),
       counts: sqlite.prepare('SELECT kind, verdict, n FROM counts WHERE meter = ? AND n <> 0'),
+      unattributed: sqlite.prepare(
+        `SELECT kind, verdict, sum(n) AS n FROM counts WHERE meter = '' OR (meter >= 'gateway ' AND meter < 'gateway!')
+           GROUP BY kind, verdict HAVING sum(n) <> 0`,
+      ),
     };
   }
 
@@ -161,14 +210,19 @@ export class SqliteViews implements LedgerViews {
   }
 
   unattributed(): MeterView['counts'] {
-    return this.#counts('');
+    return this.#sql.unattributed.all().map(countOf);
+  }
+
+  /** Of a gateway: messages that no key of the meter they name has signed. */
+  ofGateway(gateway: Uint8Array): MeterView['counts'] {
+    return this.#counts(countsOf(gateway));
   }
 
   #counts(meter: string): MeterView['counts'] {
-    return this.#sql.counts.all(meter).map((row) => ({
-      kind: Number(row.kind),
-      verdict: Number(row.verdict) as 0 | Reason,
-      n: Number(row.n),
-    }));
+    return this.#sql.counts.all(meter).map(countOf);
   }
+}
+
+function countOf(row: Raw): MeterView['counts'][number] {
+  return { kind: Number(row.kind), verdict: Number(row.verdict) as 0 | Reason, n: Number(row.n) };
 }

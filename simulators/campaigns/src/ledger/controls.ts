@@ -1,4 +1,4 @@
-import type { Verifier } from '@gridtokenx/protocol';
+import { Reason, type Verifier } from '@gridtokenx/protocol';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { Store } from '#oracle/adapters/sqlite/store.js';
 import type { Control } from '../campaign.js';
@@ -20,7 +20,15 @@ export const ledgerControls: Readonly<Record<string, Control>> = {
   'late-suspension': {
     about: 'a suspension counts for later arrivals only: what came before keeps its verdict',
     seeds: 100,
-    install: () => replace(Store.prototype, 'from', () => () => []),
+    install: () =>
+      replace(
+        Store.prototype,
+        'rejudge',
+        (old: Store['rejudge']) =>
+          function (this: Store, ...args: Parameters<Store['rejudge']>) {
+            if (args[2].verdict.code !== Reason.keySuspended) old.apply(this, args);
+          },
+      ),
   },
   'first-stands': {
     about: 'of two contradicting messages the one that came first is no equivocation',

@@ -1,0 +1,70 @@
+import { Kind, Reason } from '@gridtokenx/protocol';
+import { suspended } from '../../domain/scan.js';
+import type { MeterRecord } from '../../ports.js';
+import type { StreamRow } from './rows.js';
+import type { Effects, Place, Store } from './store.js';
+import type { Item } from './streams.js';
+
+/** Several contradicting messages for one place are kept as evidence; further ones are counted and dropped. */
+const KEPT_CONTRADICTIONS = 4;
+/** Messages of one seq that are kept at all, whatever windows they state. */
+const MAX_AT_SEQ = 64;
+
+/**
+ * Marks messages of `fresh` and stored ones that contradict each other; the lowest seq from which the key is suspended by
+ * that, or null. Surplus contradictions are removed from `fresh`. Looks at a bounded number of stored messages for each.
+ */
+export function markContradictions(
+  store: Store,
+  stream: StreamRow,
+  fresh: Item[],
+  effects: Effects,
+  meter: MeterRecord,
+): bigint | null {
+  let from = stream.suspendedFrom;
+  const inBatch = new Map<string, Item[]>();
+  for (const item of [...fresh]) {
+    const { payload } = item.admitted;
+    const window = payload.kind === Kind.statement ? payload.window : null;
+    const isAbove = payload.seq > stream.highestSeen && (window === null || window > stream.highestWindow);
+    const atSeq = isAbove ? [] : store.atSeq(stream, payload.seq, MAX_AT_SEQ);
+    const atWindow = isAbove || window === null ? [] : store.atWindow(stream, window, KEPT_CONTRADICTIONS);
+    const places = [`s${payload.seq}`, ...(window === null ? [] : [`w${window}`])];
+    const others = places.flatMap((place) => inBatch.get(place) ?? []);
+    const isCrowded = (place: string, there: number, most = KEPT_CONTRADICTIONS) =>
+      there + (inBatch.get(place)?.length ?? 0) >= most;
+    // Only where every place of it is taken by others that contradict each other: so dropping it changes nothing.
+    const isEvidence = window === null || isCrowded(`w${window}`, atWindow.length);
+    const isFull = isCrowded(`s${payload.seq}`, atSeq.length, MAX_AT_SEQ);
+    if (isFull || (isCrowded(`s${payload.seq}`, atSeq.length) && isEvidence)) {
+      fresh.splice(fresh.indexOf(item), 1);
+      store.count(stream.meter, payload.kind, Reason.equivocation, 1);
+      continue;
+    }
+    for (const place of places) inBatch.set(place, [...(inBatch.get(place) ?? []), item]);
+    const stored = [...atSeq, ...atWindow];
+    if (stored.length + others.length === 0) continue;
+    item.contradicted = true;
+    for (const other of others) other.contradicted = true;
+    markStored(store, stream, stored, effects, meter);
+    const seqs = [payload.seq, ...stored.map((s) => s.seq), ...others.map((o) => o.admitted.payload.seq)];
+    for (const seq of seqs) if (from === null || seq < from) from = seq;
+  }
+  return from;
+}
+
+/** Of several at one place all were marked before but the first. */
+function markStored(
+  store: Store,
+  stream: StreamRow,
+  stored: readonly Place[],
+  effects: Effects,
+  meter: MeterRecord,
+): void {
+  for (const other of stored) {
+    if (other.contradicted) continue;
+    store.contradict(other.id);
+    const row = store.byId(other.id);
+    if (row) store.rejudge(stream, row, suspended(true), row.topWindow, meter, effects);
+  }
+}

@@ -1,0 +1,168 @@
+import { Kind, type Payload, Reason } from '@gridtokenx/protocol';
+import { Convergence } from '../../domain/convergence.js';
+import type { Gaps } from '../../domain/gaps.js';
+import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } from '../../domain/scan.js';
+import { refusedFor } from '../../domain/verdict.js';
+import type { MeterRecord } from '../../ports.js';
+import type { MessageRow, StreamRow } from './rows.js';
+import type { Effects, Store } from './store.js';
+import type { Item, Present } from './streams.js';
+
+/** Rows that are read at a time. */
+const PAGE = 256;
+
+/** Rows that may be judged again in one transaction; shared by all that is judged in it. */
+export interface Budget {
+  left: number;
+}
+
+export interface SweepOf {
+  readonly stream: StreamRow;
+  readonly gaps: Gaps;
+  readonly meter: MeterRecord;
+  readonly context: ScanContext;
+  /** Messages below the suspension that are not stored yet, by seq. */
+  readonly items: readonly Item[];
+}
+
+/**
+ * Judges a stream again from `dirtyFrom` on, new messages among it, as far as the budget goes: to where nothing differs any
+ * more, or to a seq from which it goes on later. What is new and was not reached is stored as *predecessor pending*.
+ */
+export class Sweep {
+  readonly #store: Store;
+  readonly #of: SweepOf;
+  readonly #present: Present;
+  readonly #effects: Effects;
+  readonly #budget: Budget;
+  #at = 0;
+
+  constructor(store: Store, of: SweepOf, present: Present, effects: Effects, budget: Budget) {
+    this.#store = store;
+    this.#of = of;
+    this.#present = present;
+    this.#effects = effects;
+    this.#budget = budget;
+  }
+
+  /** The scan, where it has judged all that is stored below the suspension; else null. */
+  run(): StreamScan | null {
+    const { stream } = this.#of;
+    const { suspendedFrom, dirtyFrom } = stream;
+    if (dirtyFrom === null) return null;
+    let scan: StreamScan | null = null;
+    if (suspendedFrom === null || dirtyFrom < suspendedFrom) {
+      const done = this.#judge(dirtyFrom);
+      if (done === 'later') return null;
+      if (done instanceof StreamScan) scan = done;
+    }
+    if (suspendedFrom !== null && !this.#suspendRows(suspendedFrom)) return null;
+    stream.dirtyFrom = null;
+    stream.dirtyThrough = 0n;
+    return scan;
+  }
+
+  /** A scan when the end was reached, 'same' where nothing differs above, 'later' when the budget is used up. */
+  #judge(from: bigint): StreamScan | 'same' | 'later' {
+    const { stream, meter, gaps, context, items } = this.#of;
+    const before = stream.storedThrough;
+    const start = this.#store.startBelow(stream, from, meter, gaps);
+    const scan = new StreamScan(start);
+    const convergence = new Convergence(start.highestWindow);
+    const finish = (isWhole: boolean) => {
+      const found = scan.storedThrough(context);
+      // What lies above was acknowledged before and is stored: a lower watermark would make gateways send all of it again.
+      stream.storedThrough = !isWhole && scan.isAdvancing && before > found ? before : found;
+    };
+    for (const row of this.#rows(start.after, stream.suspendedFrom)) {
+      this.#itemsBelow(row.payload.seq, scan, convergence);
+      const { seq } = row.payload;
+      if (seq >= from && this.#budget.left-- <= 0) {
+        finish(false);
+        this.#goOnAt(seq);
+        return 'later';
+      }
+      const judgement = this.#step(row, scan);
+      if (seq <= stream.dirtyThrough) convergence.changed(row.payload);
+      else convergence.passed(row.payload, row.basis, judgement.isBasis);
+      const isMarked = !scan.isAdvancing || before >= scan.at;
+      if (convergence.isReached && isMarked && this.#at >= items.length && seq >= from) {
+        finish(false);
+        return 'same';
+      }
+    }
+    this.#itemsBelow(null, scan, convergence);
+    finish(true);
+    return scan;
+  }
+
+  *#rows(after: bigint, before: bigint | null): Generator<MessageRow> {
+    for (let at = after; ; ) {
+      const page = this.#store.page(this.#of.stream, at, PAGE);
+      if (page.length === 0) return;
+      for (const row of page) {
+        if (before !== null && row.payload.seq >= before) return;
+        yield row;
+        at = row.payload.seq;
+      }
+    }
+  }
+
+  /** New messages below `seq`, or all that are left. They are few: a batch. */
+  #itemsBelow(seq: bigint | null, scan: StreamScan, convergence: Convergence): void {
+    const { stream, items, context } = this.#of;
+    for (let item = items[this.#at]; item; item = items[this.#at]) {
+      if (seq !== null && item.admitted.payload.seq > seq) return;
+      this.#at++;
+      const judgement = scan.step(entryOf(item, this.#present.registryMs > item.receivedMs), context);
+      this.#store.insert(stream, item, judgement, topOf(item.admitted.payload, scan), this.#effects);
+      convergence.changed(item.admitted.payload);
+    }
+  }
+
+  #step(row: MessageRow, scan: StreamScan): Judgement {
+    const { stream, meter, context } = this.#of;
+    const entry = { ...row, registryIsNewer: this.#present.registryMs > row.receivedMs };
+    const judgement = scan.step(entry, context);
+    this.#store.rejudge(stream, row, judgement, topOf(row.payload, scan), meter, this.#effects);
+    return judgement;
+  }
+
+  #goOnAt(seq: bigint): void {
+    const { stream, items } = this.#of;
+    stream.dirtyFrom = seq;
+    for (const item of items.slice(this.#at)) {
+      const pending = { verdict: refusedFor(Reason.predecessorPending), isBasis: false };
+      this.#store.insert(stream, item, pending, null, this.#effects);
+    }
+  }
+
+  /** Rows that are suspended and were not; true when all are. */
+  #suspendRows(from: bigint): boolean {
+    const { stream, meter } = this.#of;
+    const begin = stream.dirtyFrom !== null && stream.dirtyFrom > from ? stream.dirtyFrom : from;
+    let last = -1n;
+    for (const row of this.#rows(begin - 1n, null)) {
+      const { seq } = row.payload;
+      if (seq > stream.dirtyThrough) return true;
+      // Messages of one seq are judged together: it goes on between two seqs.
+      if (this.#budget.left-- <= 0 && seq !== last) {
+        stream.dirtyFrom = seq;
+        return false;
+      }
+      last = seq;
+      this.#store.rejudge(stream, row, suspended(row.contradicted), row.topWindow, meter, this.#effects);
+    }
+    return true;
+  }
+}
+
+/** Of a statement: what the next scan begins with. */
+export function topOf(payload: Payload, scan: StreamScan): number | null {
+  return payload.kind === Kind.statement ? scan.highestWindow : null;
+}
+
+export function entryOf(item: Item, registryIsNewer: boolean): Entry {
+  const { payload, signed } = item.admitted;
+  return { payload, signed, arrivedMs: item.arrivedMs, registryIsNewer, contradicted: item.contradicted };
+}

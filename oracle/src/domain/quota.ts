@@ -1,0 +1,31 @@
+/** Messages of one meter key that are stored in a day on the long run: one reading a second, and a little more. */
+export const MESSAGES_PER_DAY = 100_000;
+/** Messages that a key may send at once: a week's backlog of one reading a second. Bounds the disk that a key takes. */
+export const MAX_SAVED_MESSAGES = 700_000;
+/** The last ones are for statements and events: readings that come too fast do not cost a home its energy. */
+export const RESERVED_MESSAGES = 1_000;
+/** Messages of one key that wait for their time; further ones come again when they are due. */
+export const MAX_WAITING = 64;
+/** Messages of no stream (bad signatures, unknown meters) that one gateway may bring at once, and in a day. */
+export const REJECTS_PER_DAY = 100_000;
+export const MAX_SAVED_REJECTS = 20_000;
+
+const DAY_MS = 86_400_000;
+
+/** What is left of an allowance at a time; null before the first use: all of it. */
+export interface Bucket {
+  readonly left: number;
+  readonly atMs: number;
+}
+
+/** The bucket at `nowMs`, filled up by `perDay`; a clock that goes back fills nothing. */
+export function refilled(
+  bucket: Bucket | null,
+  nowMs: number,
+  perDay = MESSAGES_PER_DAY,
+  size = MAX_SAVED_MESSAGES,
+): Bucket {
+  if (!bucket) return { left: size, atMs: nowMs };
+  const gained = (Math.max(0, nowMs - bucket.atMs) * perDay) / DAY_MS;
+  return { left: Math.min(size, bucket.left + gained), atMs: Math.max(nowMs, bucket.atMs) };
+}
