@@ -142,7 +142,7 @@ export class Intake {
     const arrived = { common, bytes: packet.bytes, size };
     // While little comes nothing waits.
     if (this.#queue.size === 0 && this.#mayLook()) this.#look(arrived);
-    else if (!this.#queue.add(gateway, arrived)) return this.#refuse(size);
+    else if (!this.#queue.add(gateway, arrived)) this.#refuse(size);
     this.#cancelPump ??= realClock.after(0, () => this.#pump());
   }
 
