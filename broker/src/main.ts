@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { BoundedLog, CertificateError, CertificateFiles, privateFiles } from '@gridtokenx/runtime';
+import { BoundedLog, CertificateError, CertificateFiles, keepHeapSmall, privateFiles } from '@gridtokenx/runtime';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import type { Registry } from 'prom-client';
@@ -64,6 +64,7 @@ function openCertificate({ tls }: BrokerConfig, folder: string, log: Log, regist
 
 async function run(path: string): Promise<void> {
   privateFiles();
+  keepHeapSmall();
   const config = readConfig(path);
   const log = new BoundedLog(pino({ name: 'broker' }), (ms, task) => systemClock.after(ms, task));
   const verifier = provedVerifier();

@@ -9,3 +9,4 @@ export * from './http-server.js';
 export * from './post.js';
 export * from './private-files.js';
 export * from './rates.js';
+export * from './small-heap.js';

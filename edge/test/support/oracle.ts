@@ -51,7 +51,9 @@ export class TestOracle {
 
   async connect(url: string, broker: string): Promise<void> {
     const now = Math.floor(Date.now() / 1000);
-    const token = { broker, clientId: this.name, notBefore: now - 60, expiry: now + 3600, nonce: new Uint8Array(16) };
+    // A token is good once.
+    const nonce = crypto.getRandomValues(new Uint8Array(16));
+    const token = { broker, clientId: this.name, notBefore: now - 60, expiry: now + 3600, nonce };
     const client = connect(url, {
       clientId: this.name,
       username: this.name,

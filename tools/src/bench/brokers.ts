@@ -92,7 +92,9 @@ export function signIn(
   const signer = ed25519Signer(seed);
   const clientId = base58Encode(signer.publicKey);
   const now = Math.floor(Date.now() / 1000);
-  const token = { broker: BROKER_NAME, clientId, notBefore: now - 60, expiry: now + 3_600, nonce: seed.slice(0, 16) };
+  // A token is good once.
+  const nonce = crypto.getRandomValues(new Uint8Array(16));
+  const token = { broker: BROKER_NAME, clientId, notBefore: now - 60, expiry: now + 3_600, nonce };
   const password = signToken(token, signer);
   return LoadClient.connect({ port, clientId, userName: clientId, password, ...(onMessage ? { onMessage } : {}) });
 }
