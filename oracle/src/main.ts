@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
-import { BoundedLog, privateFiles } from '@gridtokenx/runtime';
+import { BoundedLog, keepHeapSmall, privateFiles } from '@gridtokenx/runtime';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { systemRandomness } from './adapters/clock/index.js';
@@ -97,6 +97,7 @@ async function aside(file: string): Promise<void> {
 }
 
 privateFiles();
+keepHeapSmall();
 const program = new Command('gridtokenx-oracle')
   // What is wrong on the command line is the operator's to mend, and 1 is for defects of ours.
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))

@@ -6,7 +6,7 @@ const YOUNG_MIB = 4;
 /**
  * Keeps the process's memory near what it uses. Node lets the space for new objects grow with the rate at which they are
  * made, so that whoever connects and is refused without end doubles the memory of a service that keeps none of it. Call it
- * first. The broker's throughput is the same with it, its memory under load a quarter less.
+ * first. Broker and oracle take the same CPU for a message with it, and a quarter to a third less memory under load.
  */
 export function keepHeapSmall(): void {
   setFlagsFromString(`--max-semi-space-size=${YOUNG_MIB}`);
