@@ -37,6 +37,7 @@ const shape = z.strictObject({
       drainSeconds: count,
       connectSeconds: count,
       connectBytes: z.int().min(1024).max(65_536),
+      controlBytes: z.int().min(1024).max(65_536),
       pendingConnections: count,
       pendingPerAddress: count,
       sessionsPerKey: count,
@@ -88,6 +89,8 @@ export const DEFAULT_LIMITS: Limits = {
   connectSeconds: 10,
   // A token, a client id and a will with a long list of problems take half of this.
   connectBytes: 16_384,
+  // Sixteen filters of 160 characters take two thirds of this.
+  controlBytes: 4_096,
   pendingConnections: 512,
   pendingPerAddress: 128,
   sessionsPerKey: 8,

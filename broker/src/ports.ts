@@ -54,6 +54,8 @@ export interface BrokerMetrics {
 export interface Limits {
   /** Largest MQTT packet in bytes, fixed header included. */
   readonly packetBytes: number;
+  /** Largest packet that is no PUBLISH and no CONNECT: each filter in it is work. */
+  readonly controlBytes: number;
   /** MQTT packets per second of one key, and how many it may send at once after a rest. */
   readonly messagesPerSecond: number;
   readonly messageBurst: number;

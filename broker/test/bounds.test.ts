@@ -73,8 +73,19 @@ function subscribePacket(filters: readonly string[], messageId = 1): Buffer {
 const distinct = (n: number) => Array.from({ length: n }, (_, i) => `gtx/v1/${own}/ack/${i}`);
 
 describe('subscriptions', () => {
-  it('takes none of a thousand distinct ack filters, ends the session, and shows one line', async () => {
+  it('ends a connection by a packet that names a thousand filters, before it is taken in', async () => {
     await start();
+    const socket = await raw();
+    const ended = once(socket, 'close');
+    socket.resume();
+    socket.write(subscribePacket(distinct(1_000)));
+    await ended;
+    expect(await rig.figure('gtx_broker_refused_total', { reason: 'subscribe_not_allowed' })).toBe(0);
+    expect(await rig.figure('gtx_broker_refused_total', { reason: 'oversize_packet' })).toBe(1);
+  });
+
+  it('takes none of a thousand distinct ack filters, ends the session, and shows one line', async () => {
+    await start({ controlBytes: 65_536 });
     const socket = await raw();
     const ended = once(socket, 'close');
     socket.resume();
@@ -92,7 +103,7 @@ describe('subscriptions', () => {
     const reader = parser();
     reader.on('packet', (packet) => packet.cmd === 'suback' && answers.push(packet.granted as number[]));
     socket.on('data', (bytes) => reader.parse(bytes));
-    for (let i = 1; i <= 50; i++) socket.write(subscribePacket(Array(20).fill(GATEWAY_FILTERS).flat(), i));
+    for (let i = 1; i <= 50; i++) socket.write(subscribePacket(Array(10).fill(GATEWAY_FILTERS).flat(), i));
     await until('all are answered', () => answers.length === 50);
     expect(answers.flat().every((qos) => qos === 1)).toBe(true);
     expect(sizes().subscriptions).toBe(4);
@@ -125,7 +136,7 @@ describe('subscriptions', () => {
   });
 
   it('control: the table of filters grows where its numbers are large', async () => {
-    await start({ subscriptions: 100_000, filtersPerMinute: 100_000 });
+    await start({ subscriptions: 100_000, filtersPerMinute: 100_000, controlBytes: 65_536 });
     const client = await connect(rig, optionsFor(operator));
     const zones = Array.from({ length: 1_000 }, (_, zone) => `gtx/v1/live/${zone}/+`);
     await client.subscribeAsync(zones, { qos: 0 });

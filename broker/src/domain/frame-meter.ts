@@ -1,21 +1,32 @@
+/** Bytes that a packet may have, fixed header included. */
+export interface FrameLimits {
+  /** PUBLISH. */
+  readonly publish: number;
+  /** The first packet: it comes from a stranger. */
+  readonly first: number;
+  /** All others: each filter that SUBSCRIBE and UNSUBSCRIBE name is work. */
+  readonly control: number;
+}
+
+const PUBLISH = 3;
+
 /**
  * Follows the packet boundaries in a stream of MQTT bytes without keeping any of them: counts packets, and notices one
  * that announces more than the limit before its body is taken in (MQTT 3.1.1, section 2.2.3 Remaining Length).
  */
 export class FrameMeter {
-  readonly #maxBytes: number;
+  readonly #limits: FrameLimits;
+  #isFirst = true;
   /** Of the packet that is being followed. */
-  #limit: number;
+  #limit = 0;
   #state: 'header' | 'length' | 'body' = 'header';
   #length = 0;
   #shift = 0;
   #headerBytes = 0;
   #left = 0;
 
-  /** The first packet may have a limit of its own: it comes from a stranger. */
-  constructor(maxPacketBytes: number, maxFirstPacketBytes = maxPacketBytes) {
-    this.#maxBytes = maxPacketBytes;
-    this.#limit = maxFirstPacketBytes;
+  constructor(limits: FrameLimits) {
+    this.#limits = limits;
   }
 
   /** Takes the next bytes. Returns how many packets began in them, or null for an oversize or malformed length. */
@@ -34,15 +45,22 @@ export class FrameMeter {
       at++;
       if (this.#state === 'header') {
         packets++;
-        this.#state = 'length';
-        this.#length = 0;
-        this.#shift = 0;
-        this.#headerBytes = 1;
+        this.#begin(byte >> 4);
         continue;
       }
       if (!this.#lengthByte(byte)) return null;
     }
     return packets;
+  }
+
+  #begin(type: number): void {
+    const { publish, first, control } = this.#limits;
+    this.#limit = this.#isFirst ? first : type === PUBLISH ? publish : control;
+    this.#isFirst = false;
+    this.#state = 'length';
+    this.#length = 0;
+    this.#shift = 0;
+    this.#headerBytes = 1;
   }
 
   #lengthByte(byte: number): boolean {
@@ -52,7 +70,6 @@ export class FrameMeter {
     this.#shift += 7;
     if (this.#length + this.#headerBytes > this.#limit) return false;
     if ((byte & 0x80) === 0) {
-      this.#limit = this.#maxBytes;
       this.#left = this.#length;
       this.#state = this.#left === 0 ? 'header' : 'body';
     }

@@ -49,7 +49,8 @@ export class SocketGate {
     this.#parts = parts;
     this.#events = events;
     this.#beforeSignIn = parts.limits.connectBytes;
-    this.#meter = new FrameMeter(parts.limits.packetBytes, parts.limits.connectBytes);
+    const { packetBytes, connectBytes, controlBytes } = parts.limits;
+    this.#meter = new FrameMeter({ publish: packetBytes, first: connectBytes, control: controlBytes });
     this.#read = socket.read.bind(socket);
     socket.read = (size?: number) => {
       // Node itself calls read(0) to look for more; only the broker's own reads take bytes.

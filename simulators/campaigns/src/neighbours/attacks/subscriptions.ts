@@ -2,21 +2,24 @@ import type { Socket } from 'node:net';
 import type { Attack, AttackParts } from './target.js';
 import { ended, nameOf, publishPacket, signIn, subscribePacket, unsubscribePacket } from './wire.js';
 
-const FILTERS_PER_PACKET = 600;
-const PACKETS_PER_SESSION = 40;
+/** What fits into a packet that a broker takes, and far more. */
+const FILTERS_PER_PACKET = 30;
+const FILTERS_TOO_MANY = 900;
+const PACKETS_PER_SESSION = 400;
 const SESSION_MS = 500;
 const PAUSE_MS = 100;
 
-type Round = (socket: Socket, parts: AttackParts, round: number) => void;
+type Round = (socket: Socket, parts: AttackParts, round: number) => unknown;
 
 /** Filters that nobody else names, within what a gateway may read. */
-function distinct(parts: AttackParts, round: number): string[] {
-  return Array.from({ length: FILTERS_PER_PACKET }, (_, i) => `gtx/v1/${nameOf(parts)}/ack/${round}-${i}`);
+function distinct(parts: AttackParts, round: number, count = FILTERS_PER_PACKET): string[] {
+  return Array.from({ length: count }, (_, i) => `gtx/v1/${nameOf(parts)}/ack/${round}-${i}`);
 }
 
 const own = (parts: AttackParts) => [`gtx/v1/${nameOf(parts)}/ack/+`, `gtx/v1/${nameOf(parts)}/command`];
 
 const ROUNDS: readonly Round[] = [
+  (socket, parts, round) => socket.write(subscribePacket(distinct(parts, round, FILTERS_TOO_MANY))),
   (socket, parts, round) => {
     for (let i = 0; i < PACKETS_PER_SESSION; i++) socket.write(subscribePacket(distinct(parts, round * 1_000 + i)));
   },
