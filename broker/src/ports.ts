@@ -64,7 +64,7 @@ export interface Limits {
   readonly byteBurst: number;
   /** Messages of one client that are being distributed at once. */
   readonly inFlight: number;
-  /** Connections in all, signed in or not. */
+  /** Sessions of all keys. */
   readonly connections: number;
   /** A subscriber that takes nothing for this long is disconnected, so that it cannot hold up the others. */
   readonly drainSeconds: number;

@@ -91,7 +91,8 @@ export class AedesServer implements BrokerServer {
       ? this.#tlsServer(parts.certificate)
       : createServer((socket) => this.#accept(socket));
     // Connections count from the first packet of TCP, so that handshakes that are never finished are bounded as well.
-    this.#server.maxConnections = limits.connections;
+    // The tables below end what is above their numbers; a socket that was ended counts for Node until its next turn.
+    this.#server.maxConnections = limits.connections + 2 * limits.pendingConnections;
     this.#server.on('drop', () => parts.metrics.refused('too_many_connections'));
     this.#server.on('connection', (socket) => this.#arrived(socket));
     this.#aedes.on('clientError', (client, error) => this.#logEnd(client, error));
@@ -219,6 +220,8 @@ export class AedesServer implements BrokerServer {
       refuse(5, 'will_not_allowed', `a will on ${will.topic.slice(0, 160)} is not allowed`);
     } else if (will && will.payload.length > limits.statusBytes) {
       refuse(ReturnCode.notAuthorised, 'will_too_long', `a will of more than ${limits.statusBytes} bytes`);
+    } else if (this.#sessions.isFull(answer)) {
+      refuse(ReturnCode.serverUnavailable, 'too_many_connections', `more than ${limits.connections} sessions`);
     } else if (!this.#sessions.maySignIn(answer.key)) {
       refuse(ReturnCode.serverUnavailable, 'too_many_sign_ins', `more than ${limits.signInsPerMinute} in a minute`);
     } else {

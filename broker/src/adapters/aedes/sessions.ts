@@ -33,6 +33,7 @@ export class Sessions {
   readonly #parts: BrokerParts;
   readonly #sessions = new Map<string, Set<Session>>();
   readonly #allowances = new Map<string, Allowance>();
+  #count = 0;
   readonly #signIns: Rates;
   readonly #filters: Rates;
 
@@ -49,9 +50,14 @@ export class Sessions {
 
   /** Entries of the tables, for tests of their bounds. */
   get sizes(): { sessions: number; keys: number; allowances: number; rates: number } {
-    const sessions = [...this.#sessions.values()].reduce((sum, { size }) => sum + size, 0);
     const rates = this.#signIns.size + this.#filters.size;
-    return { sessions, keys: this.#sessions.size, allowances: this.#allowances.size, rates };
+    return { sessions: this.#count, keys: this.#sessions.size, allowances: this.#allowances.size, rates };
+  }
+
+  /** True when there is no room for one more session of this key, not even in place of one of its own. */
+  isFull({ key, record }: SignedIn): boolean {
+    if (this.#count < this.#parts.limits.connections) return false;
+    return (this.#sessions.get(key)?.size ?? 0) < this.#mostOf(record);
   }
 
   /** False when the key has signed in too often. */
@@ -65,11 +71,10 @@ export class Sessions {
   }
 
   begin(client: Client, gate: SocketGate, { key, record, endsAtMs }: SignedIn): Session {
-    const { clock, metrics, limits } = this.#parts;
+    const { clock, metrics } = this.#parts;
     const others = this.#sessions.get(key) ?? new Set();
-    // A gateway is one device: its newer session replaces the older one, whatever suffix the client id has.
-    const most = record.role === 'gateway' ? 1 : limits.sessionsPerKey;
-    for (const other of [...others].slice(0, Math.max(0, others.size - most + 1))) this.end(other, 'replaced');
+    const surplus = others.size - this.#mostOf(record) + 1;
+    for (const other of [...others].slice(0, Math.max(0, surplus))) this.end(other, 'replaced');
     const session: Session = {
       client,
       key,
@@ -83,6 +88,7 @@ export class Sessions {
     };
     gate.signedIn(this.#allowanceOf(key), this.#outletOf(record));
     this.#sessions.set(key, others.add(session));
+    this.#count++;
     metrics.clients(1);
     return session;
   }
@@ -114,9 +120,15 @@ export class Sessions {
     session.isEnded = true;
     const sessions = this.#sessions.get(session.key);
     if (!sessions?.delete(session)) return;
+    this.#count--;
     if (sessions.size === 0) this.#sessions.delete(session.key);
     session.cancelExpiry();
     this.#parts.metrics.clients(-1);
+  }
+
+  /** A gateway is one device: its newer session replaces the older one, whatever suffix the client id has. */
+  #mostOf({ role }: KeyRecord): number {
+    return role === 'gateway' ? 1 : this.#parts.limits.sessionsPerKey;
   }
 
   #allowanceOf(key: string): Allowance {
