@@ -144,9 +144,9 @@ function shorten(_key: string, value: unknown): unknown {
   if (typeof value === 'string') return cut(value, MAX_TEXT_CHARS);
   if (typeof value === 'bigint') return String(value);
   if (value instanceof Error) {
-    const { name, message, stack = '' } = value;
-    // As a list, so that the cut for texts does not apply to it.
-    return { type: name, message, code: (value as NodeJS.ErrnoException).code, stack: stackLines(stack) };
+    const { name, message, stack = '', cause } = value;
+    // Without a "message" of its own: pino would take it for an error again, of the type Object.
+    return { error: `${name}: ${message}`, code: (value as NodeJS.ErrnoException).code, at: stackLines(stack), cause };
   }
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   if (Array.isArray(value) && value.length > MAX_LIST_ENTRIES) {
@@ -159,7 +159,7 @@ const stackLines = (stack: string) =>
   stack
     .slice(0, MAX_STACK_CHARS)
     .split('\n')
-    .slice(1)
-    .map((line) => line.trim());
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith('at '));
 
 const cut = (text: string, most: number) => (text.length <= most ? text : `${text.slice(0, most)}…`);

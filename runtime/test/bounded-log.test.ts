@@ -67,8 +67,8 @@ test('cuts long texts, long lists and long lines', () => {
 test('writes errors with their place, big numbers and bytes, and survives what cannot be printed', () => {
   log.error({ err: new RangeError('too far'), n: 2n ** 64n, bytes: new Uint8Array(9) }, 'fields');
   expect(lines[0]?.fields).toMatchObject({ n: '18446744073709551616', bytes: '9 bytes' });
-  expect(lines[0]?.fields.err).toMatchObject({ type: 'RangeError', message: 'too far' });
-  expect(JSON.stringify(lines[0]?.fields.err)).toContain('"stack":["at ');
+  expect(lines[0]?.fields.err).toMatchObject({ error: 'RangeError: too far' });
+  expect(JSON.stringify(lines[0]?.fields.err)).toContain('"at":["at ');
   const round: Record<string, unknown> = {};
   round.round = round;
   log.error(round, 'round');
