@@ -55,11 +55,11 @@ const schema = z
       /** The name in the broker's certificate, where it is not the one in `url`. */
       server_name: z.string().min(1).max(253).optional(),
     }),
+    http: z.undefined('is two listeners now: page (page, API, metrics) and service (time, co-signing)').optional(),
     /** For gateways and other oracles: signed time, co-signing. Without it neither is served. */
     service: z.strictObject({ host: z.string().min(1), ...listener }).optional(),
     /** For people and collectors: status page, API, health, metrics. */
     page: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), ...listener }),
-    http: z.undefined('is two listeners now: page (page, API, metrics) and service (time, co-signing)').optional(),
     clock: z
       .strictObject({
         /** File of the simulated clock that drives readings and windows. */

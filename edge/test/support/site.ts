@@ -51,7 +51,7 @@ export class Site {
       key_file: 'oracle-key',
       meters_file: 'meters-enrolled.json',
       broker: { url, name: BROKER },
-      http: http(this.ports.oracle),
+      page: http(this.ports.oracle),
       clock: { simulated: this.clockPath },
     });
     const oracleKey = (await this.#run('oracle/dist/main.js', ['init', '--config', oracle])).trim();

@@ -105,6 +105,7 @@ export const ledgerCampaign: Campaign = {
   code: [
     'protocol/dist',
     'protocol/vectors',
+    'runtime/dist',
     'oracle/dist',
     'simulators/campaigns/dist/ledger',
     'simulators/campaigns/dist/random.js',
