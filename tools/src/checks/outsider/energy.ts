@@ -1,4 +1,4 @@
-import { isDisputed, keyOf, named, num, slotsOf, small, str } from './fields.js';
+import { isDisputed, keyOf, largest, named, num, slotsOf, small, smallest, str } from './fields.js';
 import { addresses, type Decoded, derive, type Fields, type Snapshot } from './read.js';
 
 const NO_SLOT = 0xffffn;
@@ -147,9 +147,12 @@ function checkBudget(
   const [from, newest] = [num(budget.value, 'from_window'), num(budget.value, 'newest_window')];
   const most = newest > from ? windowWh(num(zone, 'capacity_w')) * (newest - from) : 0n;
   expect(minted <= most, `zone ${number} has minted ${minted} Wh, its capacity allows ${most} Wh`);
-  const highest = pages.map(({ value }) => num(value, 'highest_window')).reduce((a, b) => (a > b ? a : b), 0n);
+  const highest = largest(
+    pages.map(({ value }) => num(value, 'highest_window')),
+    0n,
+  );
   expect(newest <= highest, `the budget of zone ${number} goes to window ${newest}, its pages to ${highest}`);
   const enrolled = holders.map(({ first }) => num(first, 'enrolment_window'));
-  const earliest = enrolled.reduce((a, b) => (a < b ? a : b), newest);
+  const earliest = smallest(enrolled, newest);
   expect(from >= earliest, `the budget of zone ${number} begins in window ${from}, its first meter in ${earliest}`);
 }

@@ -19,3 +19,17 @@ export const named = (list: readonly Decoded[], name: string) => list.filter((ac
 export const isDisputed = (slot: Fields) => (num(slot, 'flags') & DISPUTED) !== 0n;
 export const hex = (text: string) => Buffer.from(text, 'hex');
 export const small = (fields: Fields, name: string) => Number(num(fields, name));
+
+/** The largest of the numbers and `least`. */
+export function largest(values: readonly bigint[], least: bigint): bigint {
+  let found = least;
+  for (const value of values) if (value > found) found = value;
+  return found;
+}
+
+/** The smallest of the numbers and `most`. */
+export function smallest(values: readonly bigint[], most: bigint): bigint {
+  let found = most;
+  for (const value of values) if (value < found) found = value;
+  return found;
+}
