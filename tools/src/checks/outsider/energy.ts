@@ -76,7 +76,10 @@ function findHolders(meters: readonly Fields[], pages: ReadonlyMap<string, Decod
       last = before;
     }
     const cap = (limit: string) =>
-      line.map((one) => windowWh(num(one, limit)) + num(one, 'register_step_wh')).reduce((a, b) => (a > b ? a : b), 0n);
+      largest(
+        line.map((one) => windowWh(num(one, limit)) + num(one, 'register_step_wh')),
+        0n,
+      );
     return {
       place: `${keyOf(record)}/${num(record, 'slot')}`,
       slot,
