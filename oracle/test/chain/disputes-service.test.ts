@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-client';
+import { fromHex } from '@gridtokenx/protocol';
+import { Connection, Transaction } from '@solana/web3.js';
+import { expect, it } from 'vitest';
+import { chainMigrations, startSettlement } from '../../src/adapters/chain/index.js';
+import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
+import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
+import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
+import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
+import { admit } from '../../src/domain/admit.js';
+import { verifier } from '../support/ledger.js';
+import { FakeRegistry } from '../support/log.js';
+import { ALONE, attestor, meterSigner, ZONE } from './deployment.js';
+import { said } from './disputes-harness.js';
+import { LaneHarness, W } from './lane-harness.js';
+import { reached, surfpoolRig } from './rigs.js';
+
+it('the whole chain side: a dispute that was opened while it was off is answered from its ledger, and named', async () => {
+  const rig = await surfpoolRig(2, [], { ...ALONE, deviceSigned: true });
+  const folder = mkdtempSync(join(tmpdir(), 'disputes-service-'));
+  const [meter, other] = rig.meters;
+  if (!meter || meter.slot === null || !other || !rig.rpcUrl) throw new Error('no meters');
+  // Attested by a process that is gone by now.
+  const before = new LaneHarness(rig);
+  for (const one of [meter, other]) before.statements.put(one, W(1), 100n, 200n);
+  await before.untilIdle();
+  before.close();
+  const connection = new Connection(rig.rpcUrl, { commitment: 'confirmed', disableRetryOnRateLimit: true });
+  const place = { meterId: fromHex(meter.meterId), zone: ZONE, page: 0, slot: meter.slot };
+  const transaction = new Transaction().add(
+    instructions.signedMessageVerification(meterSigner(0).publicKey, said(rig, 0, 2, 90n)),
+    instructions.dispute({ ...place, payer: attestor.publicKey }),
+  );
+  transaction.recentBlockhash = (await connection.getLatestBlockhash('confirmed')).blockhash;
+  transaction.feePayer = attestor.publicKey;
+  transaction.sign(attestor);
+  await connection.sendRawTransaction(transaction.serialize(), { skipPreflight: true });
+  const found = async () => {
+    const account = await rig.account(pda.dispute(ZONE, 0, place.slot));
+    return account && decodeDispute(account);
+  };
+  await reached('the dispute', async () => (await found()) !== null);
+
+  const database = openDatabase(join(folder, 'ledger.sqlite'), [...ledgerMigrations, ...chainMigrations]);
+  const statements = new SqliteStatements(database.sqlite);
+  const registry = new FakeRegistry(...rig.meters);
+  const ledger = new SqliteLedger(database, registry, systemRandomness, () => statements.changed());
+  const nowMs = (W(90) + 1) * 900_000;
+  const hear = (message: Uint8Array) =>
+    ledger.take(
+      [
+        {
+          ...{ gateway: new Uint8Array(32), topicMeter: '', arrivedMs: nowMs, receivedMs: 1 },
+          admission: admit(message, 1, rig.networkId, registry, verifier),
+        },
+      ],
+      nowMs,
+    );
+  hear(said(rig, 0, 1, 100n));
+  hear(said(rig, 1, 1, 100n));
+  const keyFile = join(folder, 'attestor.json');
+  writeFileSync(keyFile, JSON.stringify([...attestor.secretKey]), { mode: 0o600 });
+  const log: string[] = [];
+  const note = (_: object, message: string) => void log.push(message);
+  const chain = await startSettlement({
+    options: {
+      ...{ networkId: rig.networkId, rpcUrl: rig.rpcUrl, attestorKeyFile: keyFile },
+      ...{ graceMs: 0, commitment: 'confirmed' },
+    },
+    ...{ database, statements, randomness: systemRandomness, realClock: systemRealClock },
+    realTimeOf: () => Date.now() - 60_000,
+    clock: { now: () => nowMs },
+    logger: { info: note, warn: note, error: note },
+  });
+  chain.start();
+  await reached('the answer', async () => (await found())?.verdict === Verdict.deviceConvicted);
+  await reached(
+    'it is seen',
+    () => (chain.settlements.chainHealth?.().disputes ?? []).some((one) => /decided/.test(one)),
+    30_000,
+  );
+  expect(chain.settlements.chainState().problems).toContainEqual(expect.stringMatching(/dispute 1 is decided/));
+  // The other meter's slot goes on meanwhile.
+  hear(said(rig, 1, 2, 150n));
+  await reached('the other slot', async () => {
+    const { page } = await rig.node.readPage(ZONE, 0);
+    return page?.slots[other.slot ?? -1]?.window === W(2);
+  });
+  await chain.stop();
+  const intents = database.sqlite.prepare('SELECT kind, status FROM dispute_intents').all();
+  expect(intents).toMatchObject([{ kind: 'answer', status: 'landed' }]);
+  expect(log).not.toContain('the chain came back older: these transactions are undone');
+  database.sqlite.close();
+  rig.close();
+  rmSync(folder, { recursive: true });
+}, 90_000);
