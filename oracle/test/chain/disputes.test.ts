@@ -263,6 +263,29 @@ describe('a dispute on a page', () => {
   });
 });
 
+describe('a chain that came back to just after a dispute', () => {
+  it('what was attested before the dispute is not undone, what came after it is', async () => {
+    dispute(rig, 0, said(rig, 0, 2, 90n));
+    await harness.untilIdle();
+    const saved = await rig.save();
+    const [, other] = rig.meters;
+    if (other) harness.statements.put(other, W(2), 150n, 300n);
+    await harness.untilIdle();
+    await rig.restore(saved);
+    if (other) harness.statements.put(other, W(3), 170n, 340n);
+    await harness.untilIdle();
+    expect(harness.log).toContain('the chain came back older: these transactions are undone');
+    const rows = harness.settlements().map(({ window, undone }) => [window - W(0), undone]);
+    expect(rows).toEqual([
+      [1, false],
+      [1, false],
+      [2, true],
+      [3, false],
+    ]);
+    expect(slotOf(rig, 1)).toMatchObject({ exportWh: 170n, window: W(3) });
+  });
+});
+
 describe('a slot that differs from the registry', () => {
   const suspend = () => {
     const { chain } = rig.lite;

@@ -177,10 +177,31 @@ export class SqliteSettlementStore implements SettlementStore {
     );
   }
 
-  undoAfter(zone: number, page: number, read: ArchiveHead, nowMs: number): string[] {
+  /** True when the page still has everything that an attest_page put there. */
+  #isThere(intent: SQLInputValue, covers: (meterId: string, attested: AttestedTotals) => boolean): boolean {
+    const rows = this.#all(
+      'SELECT meter, window, export_total, import_total FROM chain_attested WHERE intent = ?',
+      intent,
+    );
+    return rows.every((row) =>
+      covers(String(row.meter), {
+        window: Number(row.window),
+        exportWh: row.export_total as bigint,
+        importWh: row.import_total as bigint,
+      }),
+    );
+  }
+
+  undoAfter(
+    zone: number,
+    page: number,
+    read: ArchiveHead,
+    nowMs: number,
+    covers: (meterId: string, attested: AttestedTotals) => boolean = () => false,
+  ): string[] {
     return this.#database.transaction(() => {
       const lost = this.#all(
-        `SELECT id, signature FROM chain_intents WHERE zone = ? AND page = ? AND status = 'landed' AND kind = 'attest'
+        `SELECT id, signature, version_after FROM chain_intents WHERE zone = ? AND page = ? AND status = 'landed' AND kind = 'attest'
            AND (version_after > ? OR (version_after = ? AND history_after <> ? AND moves >= ?)) ORDER BY id`,
         zone,
         page,
@@ -188,7 +209,7 @@ export class SqliteSettlementStore implements SettlementStore {
         read.version,
         read.history,
         read.moves,
-      );
+      ).filter((row) => row.version_after !== read.version || !this.#isThere(row.id ?? null, covers));
       for (const { id } of lost) {
         this.#run(`UPDATE chain_intents SET status = 'undone', resolved_ms = ? WHERE id = ?`, nowMs, id ?? null);
         this.#run(

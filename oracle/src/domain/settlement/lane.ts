@@ -288,7 +288,10 @@ export class Lane {
     this.#olderSinceMs ??= now;
     if (now - this.#olderSinceMs < PATIENCE_MS) return this.#wait(100, 'the chain shows an older page');
     this.#olderSinceMs = null;
-    const signatures = store.undoAfter(this.zone, this.page, page, now);
+    const slots = new Map(this.#meters().map(({ meterId, slot }) => [meterId, page.slots[slot]]));
+    const signatures = store.undoAfter(this.zone, this.page, page, now, (meterId, attested) =>
+      hasAttested(slots.get(meterId), attested),
+    );
     const shown = { zone: this.zone, page: this.page, version: String(page.version), signatures };
     logger.warn(shown, 'the chain came back older: these transactions are undone');
     return { kind: 'progress' };

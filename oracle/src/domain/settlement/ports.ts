@@ -219,9 +219,16 @@ export interface SettlementStore {
   observed(zone: number, page: number, head: ArchiveHead): void;
   /**
    * The chain came back older: what was archived above `version`, or at `version` with another history, is marked undone
-   * and its settlements too. Returns the signatures, oldest first.
+   * and its settlements too. Returns the signatures, oldest first. At `version` itself what the page `covers` stays: a
+   * dispute gives the page another history and takes nothing from it.
    */
-  undoAfter(zone: number, page: number, read: ArchiveHead, nowMs: number): string[];
+  undoAfter(
+    zone: number,
+    page: number,
+    read: ArchiveHead,
+    nowMs: number,
+    covers?: (meterId: string, attested: AttestedTotals) => boolean,
+  ): string[];
   /** True from `undoAfter` until `caughtUp`. */
   isCatchingUp(zone: number, page: number): boolean;
   caughtUp(zone: number, page: number): void;
