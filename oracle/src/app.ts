@@ -189,8 +189,7 @@ export async function startOracle(
   const health = oracleHealth({
     ...{ broker: uplink, intake, database, registry, settlements, series, clock: backwards },
     certificate: () => certificates.problems(),
-    // Counted once meters have quotas.
-    overQuota: () => null,
+    overQuota: () => views.overQuota(realClock.now()),
     diskSpace: diskSpace(path(config.data_dir), () => realClock.monotonic()),
     now: () => realClock.now(),
   });

@@ -5,6 +5,7 @@ import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
 import { Turns } from '../../domain/settlement/cosign.js';
 import { SettlementDriver } from '../../domain/settlement/driver.js';
 import type { Chain, ChainDeps, Migration } from '../../ports.js';
+import { BalanceWatch } from './balance.js';
 import { AttestorBuilder, singleAttestor } from './builder.js';
 import { attestTogether, zoneReader, zoneTurns } from './cosign/index.js';
 import { disputeMigrations, watchDisputes } from './disputes/index.js';
@@ -104,8 +105,12 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
     checkNetwork,
   });
   const views = new SettlementViews(database, registry, driver, () => together?.peers.view() ?? []);
-  // The attestor's balance is not read yet: null says so.
-  views.healthSources = { newest: (meterId) => statements.newest(meterId), balanceLamports: () => null };
+  const balance = new BalanceWatch(
+    () => ask("reading the attestor's balance", connection.getBalance(attestor.publicKey, commitment)),
+    realClock,
+  );
+  void balance.look();
+  views.healthSources = { newest: (meterId) => statements.newest(meterId), balanceLamports: () => balance.lamports };
   registry.onFetched = () => driver.wake();
   registry.poll(REGISTRY_EVERY_MS);
   return {
@@ -115,6 +120,7 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
     cosign: together && ((body) => together.answer(body)),
     start: () => driver.start(),
     async stop() {
+      balance.stop();
       registry.stop();
       await driver.stop();
     },

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@gridtokenx/protocol';
 import type { LedgerViews, MeterView } from '../../domain/ledger.js';
+import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/quota.js';
 import type { AttestableStatement, MeterRecord, SignedStatement, StatementStore } from '../../ports.js';
 import { countsOf } from './rejects.js';
 import { messageRow } from './rows.js';
@@ -189,7 +190,16 @@ export class SqliteViews implements LedgerViews {
         `SELECT kind, verdict, sum(n) AS n FROM counts WHERE meter = '' OR (meter >= 'gateway ' AND meter < 'gateway!')
            GROUP BY kind, verdict HAVING sum(n) <> 0`,
       ),
+      quotas: sqlite.prepare('SELECT meter, quota_left, quota_ms FROM streams WHERE quota_left < ? ORDER BY meter'),
     };
+  }
+
+  /** Meters whose keys have sent all that they may, so that their readings are taken only as time goes on. */
+  overQuota(nowMs: number): string[] {
+    return this.#sql.quotas.all(RESERVED_MESSAGES).flatMap(({ meter, quota_left, quota_ms }) => {
+      const { left } = refilled({ left: Number(quota_left), atMs: Number(quota_ms) }, nowMs);
+      return left < RESERVED_MESSAGES ? [`meter ${meter} sends more than ${MESSAGES_PER_DAY} messages a day`] : [];
+    });
   }
 
   meter(record: MeterRecord): MeterView {

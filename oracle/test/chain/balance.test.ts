@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { BalanceWatch } from '../../src/adapters/chain/balance.js';
+import { MIN_BALANCE_LAMPORTS, type OracleParts, oracleHealth } from '../../src/health.js';
+
+it("reads the attestor's balance again and again, and keeps the last one while the node is away", async () => {
+  const timers: (() => void)[] = [];
+  const clock = {
+    now: () => 0,
+    monotonic: () => 0,
+    after: (_ms: number, run: () => void) => (timers.push(run), () => {}),
+  };
+  const answers: (number | Error)[] = [5e9, new Error('ECONNREFUSED'), MIN_BALANCE_LAMPORTS - 1];
+  const watch = new BalanceWatch(async () => {
+    const answer = answers.shift();
+    if (typeof answer !== 'number') throw answer;
+    return answer;
+  }, clock);
+  const seen: (number | null)[] = [watch.lamports];
+  for (let n = 0; n < 3; n++) {
+    await watch.look();
+    seen.push(watch.lamports);
+  }
+  expect(seen).toEqual([null, 5e9, 5e9, MIN_BALANCE_LAMPORTS - 1]);
+  expect(timers).toHaveLength(3);
+  watch.stop();
+  answers.push(1);
+  await watch.look();
+  expect(timers).toHaveLength(3);
+});
+
+it('a low balance is said before it ends, one that is enough is not', () => {
+  const named = (lamports: number | null) => {
+    const parts = {
+      ...{ broker: { isConnected: true, problem: null }, intake: { failures: 0 }, database: {} },
+      registry: { asOf: { slot: 1, fetchedAtMs: 1 }, problem: null },
+      ...{ certificate: () => null, series: { problem: () => null }, clock: { look: () => null } },
+      settlements: { chainHealth: () => ({ balanceLamports: lamports }) },
+      ...{ overQuota: () => null, diskSpace: () => null, now: () => 1 },
+    } as unknown as OracleParts;
+    return JSON.stringify(oracleHealth(parts).report());
+  };
+  expect(named(MIN_BALANCE_LAMPORTS - 1)).toContain('send it some before its signatures end');
+  for (const lamports of [MIN_BALANCE_LAMPORTS, null]) expect(named(lamports)).not.toContain('the attestor has');
+});
