@@ -46,7 +46,7 @@ pub const WINDOW_SECONDS: u64 = 900;
 /// Stable numbers of the reasons of a verdict, never reused.
 pub mod reason {
     /// Every reason with its number and name.
-    pub const ALL: [(u16, &str); 22] = [
+    pub const ALL: [(u16, &str); 23] = [
         (1, "malformed"),
         (2, "unknown version"),
         (3, "wrong network"),
@@ -69,5 +69,6 @@ pub mod reason {
         (20, "window not rising"),
         (21, "unexpected enrolment"),
         (22, "derivation mismatch"),
+        (23, "over quota"),
     ];
 }
