@@ -6,6 +6,7 @@ const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
   chain: async () => (await import('./chain/index.js')).chainCampaign,
   kill: async () => (await import('./kill/index.js')).killCampaign,
   ledger: async () => (await import('./ledger/index.js')).ledgerCampaign,
+  neighbours: async () => (await import('./neighbours/index.js')).neighboursCampaign,
   misattribution: async () => (await import('./misattribution/index.js')).misattributionCampaign,
 };
 

@@ -1,4 +1,4 @@
-import type { SQLInputValue } from 'node:sqlite';
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
 import type {
   ArchiveHead,
@@ -46,19 +46,27 @@ function toIntent(row: Row): Intent {
 /** Settlement's memory in the ledger's SQLite file; every method is one commit (synchronous FULL). */
 export class SqliteSettlementStore implements SettlementStore {
   readonly #database: Database;
+  readonly #statements = new Map<string, StatementSync>();
 
   constructor(database: Database) {
     this.#database = database;
   }
 
+  /** Prepared once: a lane asks the same again with each step. */
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const statement = this.#database.sqlite.prepare(sql);
+    statement.setReadBigInts(true);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
   #run(sql: string, ...values: SQLInputValue[]): { changes: number; id: number } {
-    const { changes, lastInsertRowid } = this.#database.sqlite.prepare(sql).run(...values);
+    const { changes, lastInsertRowid } = this.#prepared(sql).run(...values);
     return { changes: Number(changes), id: Number(lastInsertRowid) };
   }
   #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    const statement = this.#database.sqlite.prepare(sql);
-    statement.setReadBigInts(true);
-    return statement.all(...values) as Row[];
+    return this.#prepared(sql).all(...values) as Row[];
   }
 
   nonce(): number {

@@ -94,7 +94,7 @@ CREATE INDEX due_messages ON messages (due_ms, stream, seq) WHERE due_ms IS NOT 
 CREATE INDEX due_of_stream ON messages (stream) WHERE due_ms IS NOT NULL;
 CREATE INDEX statements_by_seq ON messages (stream, seq) WHERE kind = 2;
 CREATE INDEX basis_messages ON messages (stream, kind, seq) WHERE basis = 1;
-CREATE INDEX attestable_statements ON messages (stream, window) WHERE kind = 2 AND verdict IN (0, 17);
+CREATE INDEX attestable_statements ON messages (stream, window, hash) WHERE kind = 2 AND verdict IN (0, 17);
 CREATE INDEX waiting_for_registry ON messages (stream, seq) WHERE settled = 0 AND verdict IN (5, 14);
 DROP INDEX waiting_messages;
 CREATE INDEX waiting_by_reason ON rejects (reason, id) WHERE settled = 0;

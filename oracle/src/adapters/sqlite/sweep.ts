@@ -9,7 +9,8 @@ import type { Effects, Store } from './store.js';
 import type { Item, Present } from './streams.js';
 
 /** Rows that are read at a time. */
-const PAGE = 256;
+const FIRST_PAGE = 16;
+const MAX_PAGE = 256;
 
 /** Rows that may be judged again in one transaction; shared by all that is judged in it. */
 export interface Budget {
@@ -97,8 +98,9 @@ export class Sweep {
   }
 
   *#rows(after: bigint, before: bigint | null): Generator<MessageRow> {
-    for (let at = after; ; ) {
-      const page = this.#store.page(this.#of.stream, at, PAGE);
+    // Most scans end soon; a long one reads more at a time.
+    for (let at = after, size = FIRST_PAGE; ; size = Math.min(MAX_PAGE, 2 * size)) {
+      const page = this.#store.page(this.#of.stream, at, size);
       if (page.length === 0) return;
       for (const row of page) {
         if (before !== null && row.payload.seq >= before) return;
