@@ -1,29 +1,50 @@
 import { Kind, type Payload } from '@gridtokenx/protocol';
 
 /**
+ * What has changed where a scan begins again: verdicts of messages that were there (their time has come), messages that are
+ * new, or what nobody knows any more.
+ */
+export type Change = 'verdicts' | 'messages' | 'unknown';
+
+/**
  * Tells when a scan that began again at a change has come to where nothing differs any more: what is above it was judged
  * from the same state before. So a late message costs the way to the next statement and the next good registers, not the
  * rest of the stream.
  */
 export class Convergence {
-  #link = false;
-  #run = false;
-  #reading = false;
-  #since = false;
-  #statement = false;
-  #window = false;
+  readonly #change: Change;
+  #link: boolean;
+  #run: boolean;
+  #reading: boolean;
+  #since: boolean;
+  #statement: boolean;
+  #window: boolean;
   /** Highest window that may be new to the scan. */
   #newWindow: number;
 
-  /** `newWindow`: highest window behind the start and among what is new. */
-  constructor(newWindow: number) {
+  /** `newWindow`: highest window behind the start. */
+  constructor(change: Change, newWindow: number) {
+    this.#change = change;
+    // A scan begins below the change; where it only goes on, nobody knows how it stood there before.
+    const isSame = change !== 'unknown';
+    this.#link = this.#run = this.#reading = this.#since = this.#statement = this.#window = isSame;
     this.#newWindow = newWindow;
   }
 
-  /** A message that is new, or that lies where something has changed: nothing is as it was. */
+  /** A message that is new, or that lies where something has changed. */
   changed(payload: Payload): void {
-    this.#link = this.#run = this.#reading = this.#since = this.#statement = this.#window = false;
-    if (payload.kind === Kind.statement) this.#newWindow = Math.max(this.#newWindow, payload.window);
+    const { kind } = payload;
+    if (this.#change === 'unknown') {
+      this.#reading = this.#since = this.#statement = this.#window = false;
+    }
+    // Links, roots and windows follow from which messages are there, whatever their verdicts.
+    if (this.#change !== 'verdicts') this.#link = this.#run = false;
+    if (kind === Kind.reading) this.#reading = this.#since = false;
+    if (kind !== Kind.statement) return;
+    this.#statement = this.#since = false;
+    if (this.#change === 'verdicts') return;
+    this.#window = false;
+    this.#newWindow = Math.max(this.#newWindow, payload.window);
   }
 
   /** A message above the change; whether later registers were, and are now, compared with its own. */

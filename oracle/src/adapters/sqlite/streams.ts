@@ -1,5 +1,6 @@
 import { Kind, Reason, Role } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/admit.js';
+import type { Change } from '../../domain/convergence.js';
 import { declaredGap, type Gaps } from '../../domain/gaps.js';
 import { dueMs } from '../../domain/limits.js';
 import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../../domain/quota.js';
@@ -38,6 +39,8 @@ interface Cached {
   gaps: Gaps;
   /** Has judged everything below the suspension that is stored; null: begin again from the rows. */
   scan: StreamScan | null;
+  /** Of what is marked in the stream. */
+  change: Change;
 }
 
 const CACHED_STREAMS = 4096;
@@ -96,7 +99,7 @@ export class Streams {
    */
   mark(stream: StreamRow, first: bigint, last: bigint | null): void {
     const cached = this.#open(stream.meter, stream.key);
-    this.#dirty(cached, first, last ?? cached.stream.highestSeen);
+    this.#dirty(cached, first, last ?? cached.stream.highestSeen, last === null ? 'unknown' : 'verdicts');
     this.#store.save(cached.stream);
   }
 
@@ -125,7 +128,7 @@ export class Streams {
     const oldest = this.#cache.size >= CACHED_STREAMS ? this.#cache.keys().next().value : undefined;
     if (oldest !== undefined) this.#cache.delete(oldest);
     const stream = this.#store.stream(meterId, key);
-    const cached = { stream, gaps: this.#store.gaps(stream), scan: null };
+    const cached: Cached = { stream, gaps: this.#store.gaps(stream), scan: null, change: 'unknown' };
     this.#cache.set(name, cached);
     return cached;
   }
@@ -179,12 +182,15 @@ export class Streams {
     if (lowest !== null) cached.gaps = this.#store.gaps(stream);
     cached.scan = null;
     const through = before === null ? stream.highestSeen : before;
-    this.#dirty(cached, lowest !== null && lowest < from ? lowest : from, through > from ? through : from);
+    this.#dirty(cached, lowest !== null && lowest < from ? lowest : from, through > from ? through : from, 'unknown');
   }
 
-  #dirty(cached: Cached, from: bigint, through: bigint): void {
+  #dirty(cached: Cached, from: bigint, through: bigint, change: Change): void {
     const { stream } = cached;
     cached.scan = null;
+    if (stream.dirtyFrom === null) cached.change = change;
+    else if (cached.change !== change)
+      cached.change = cached.change === 'unknown' || change === 'unknown' ? 'unknown' : 'messages';
     if (stream.dirtyFrom === null || from < stream.dirtyFrom) stream.dirtyFrom = from;
     if (through > stream.dirtyThrough) stream.dirtyThrough = through;
   }
@@ -217,7 +223,7 @@ export class Streams {
     }
     const context = this.#context(cached, meter, present.nowMs);
     // A rotation that became known since concerns everything that the old key said.
-    if (context.terms.lastWindow !== stream.lastWindow) this.#dirty(cached, 1n, stream.highestSeen);
+    if (context.terms.lastWindow !== stream.lastWindow) this.#dirty(cached, 1n, stream.highestSeen, 'unknown');
     stream.lastWindow = context.terms.lastWindow;
     const { scan } = cached;
     if (scan && stream.dirtyFrom === null && lowest !== null && lowest > scan.at) {
@@ -228,9 +234,10 @@ export class Streams {
       stream.storedThrough = scan.storedThrough(context);
       return;
     }
-    if (lowest !== null) this.#dirty(cached, lowest, through);
+    if (lowest !== null) this.#dirty(cached, lowest, through, 'messages');
     if (stream.dirtyFrom === null) return;
-    const of = { stream, gaps: cached.gaps, meter, context, items };
+    const of = { stream, gaps: cached.gaps, meter, context, items, change: cached.change };
     cached.scan = new Sweep(this.#store, of, present, effects, budget).run();
+    cached.change = 'unknown';
   }
 }

@@ -1,5 +1,5 @@
 import { Kind, type Payload, Reason } from '@gridtokenx/protocol';
-import { Convergence } from '../../domain/convergence.js';
+import { type Change, Convergence } from '../../domain/convergence.js';
 import type { Gaps } from '../../domain/gaps.js';
 import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } from '../../domain/scan.js';
 import { refusedFor } from '../../domain/verdict.js';
@@ -24,6 +24,7 @@ export interface SweepOf {
   readonly context: ScanContext;
   /** Messages below the suspension that are not stored yet, by seq. */
   readonly items: readonly Item[];
+  readonly change: Change;
 }
 
 /**
@@ -65,11 +66,11 @@ export class Sweep {
 
   /** A scan when the end was reached, 'same' where nothing differs above, 'later' when the budget is used up. */
   #judge(from: bigint): StreamScan | 'same' | 'later' {
-    const { stream, meter, gaps, context, items } = this.#of;
+    const { stream, meter, gaps, context, items, change } = this.#of;
     const before = stream.storedThrough;
     const start = this.#store.startBelow(stream, from, meter, gaps);
     const scan = new StreamScan(start);
-    const convergence = new Convergence(start.highestWindow);
+    const convergence = new Convergence(change, start.highestWindow);
     const finish = (isWhole: boolean) => {
       const found = scan.storedThrough(context);
       // What lies above was acknowledged before and is stored: a lower watermark would make gateways send all of it again.

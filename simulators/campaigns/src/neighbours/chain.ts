@@ -107,7 +107,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     const signature = signatureOf(raw);
     if (this.#outcomes.has(signature) || this.#random.chance(0.05)) return;
     this.#outcomes.set(signature, { kind: 'seen' });
-    this.#clock.schedule(this.#random.int(100, 700), () => this.#land(signature, raw));
+    this.#clock.schedule(this.#random.int(50, 300), () => this.#land(signature, raw));
   }
 
   async outcome(signature: string): Promise<Outcome> {

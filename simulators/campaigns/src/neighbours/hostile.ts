@@ -91,7 +91,7 @@ export const TRICKS: Readonly<Record<string, Trick>> = {
       scene.send(burst(scene, 200));
       if (left > 1) scene.later(50, () => step(left - 1));
     };
-    step(scene.random.chance(0.15) ? scene.random.int(25, 35) : scene.random.int(2, 5));
+    step(scene.random.chance(0.15) ? scene.random.int(45, 50) : scene.random.int(2, 5));
   },
   'one packet again and again': (scene) => {
     const messages = burst(scene, 50);
