@@ -2,13 +2,8 @@ import { Kind, Reason } from '@gridtokenx/protocol';
 import { suspended } from '../../domain/scan.js';
 import type { MeterRecord } from '../../ports.js';
 import type { StreamRow } from './rows.js';
-import type { Effects, Place, Store } from './store.js';
+import { type Effects, MAX_AT_SEQ, MAX_CONTRADICTIONS, type Place, type Store } from './store.js';
 import type { Item } from './streams.js';
-
-/** Several contradicting messages for one place are kept as evidence; further ones are counted and dropped. */
-const KEPT_CONTRADICTIONS = 4;
-/** Messages of one seq that are kept at all, whatever windows they state. */
-const MAX_AT_SEQ = 64;
 
 /**
  * Marks messages of `fresh` and stored ones that contradict each other; the lowest seq from which the key is suspended by
@@ -27,11 +22,11 @@ export function markContradictions(
     const { payload } = item.admitted;
     const window = payload.kind === Kind.statement ? payload.window : null;
     const isAbove = payload.seq > stream.highestSeen && (window === null || window > stream.highestWindow);
-    const atSeq = isAbove ? [] : store.atSeq(stream, payload.seq, MAX_AT_SEQ);
-    const atWindow = isAbove || window === null ? [] : store.atWindow(stream, window, KEPT_CONTRADICTIONS);
+    const atSeq = isAbove ? [] : store.atSeq(stream, payload.seq);
+    const atWindow = isAbove || window === null ? [] : store.atWindow(stream, window);
     const places = [`s${payload.seq}`, ...(window === null ? [] : [`w${window}`])];
     const others = places.flatMap((place) => inBatch.get(place) ?? []);
-    const isCrowded = (place: string, there: number, most = KEPT_CONTRADICTIONS) =>
+    const isCrowded = (place: string, there: number, most = MAX_CONTRADICTIONS) =>
       there + (inBatch.get(place)?.length ?? 0) >= most;
     // Only where every place of it is taken by others that contradict each other: so dropping it changes nothing.
     const isEvidence = window === null || isCrowded(`w${window}`, atWindow.length);

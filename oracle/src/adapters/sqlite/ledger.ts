@@ -10,7 +10,7 @@ import { OutboxWaiting } from './outbox-waiting.js';
 import { noteInput, Points } from './points.js';
 import { add, Rejects } from './rejects.js';
 import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob } from './rows.js';
-import { type Effects, Store } from './store.js';
+import { type Effects, MAX_DIRTY, MAX_PLACES, Store } from './store.js';
 import { type Incoming, Streams } from './streams.js';
 import type { Budget } from './sweep.js';
 
@@ -18,10 +18,6 @@ const ACK_TIME_RESERVE_MS = 10_000;
 const LAST_SEEN_STEP_MS = 60_000;
 /** Stored messages that are judged again in one commit: some 20 ms, so that nobody waits longer for any stream. */
 const STEPS_AT_A_TIME = 1_000;
-/** Streams that share these steps. */
-const SWEPT_AT_A_TIME = 16;
-/** Messages that are found due in one commit. */
-const MARKED_AT_A_TIME = 256;
 
 interface StreamGroup {
   readonly incoming: Incoming[];
@@ -135,9 +131,9 @@ export class SqliteLedger implements Ledger {
     const taken = this.#commit(nowMs, (effects, _, budget) => {
       if (state !== this.#registrySeen) {
         for (const { stream } of this.#rotated()) this.#streams.mark(stream, 1n, null);
-        isRegistryDone = this.#markPlaces(this.#store.forRegistry(fetchedAtMs, MARKED_AT_A_TIME));
+        isRegistryDone = this.#markPlaces(this.#store.forRegistry(fetchedAtMs));
       }
-      this.#markPlaces(this.#store.due(nowMs, MARKED_AT_A_TIME));
+      this.#markPlaces(this.#store.due(nowMs));
       gateways.push(...this.#sweepDirty(nowMs, effects, budget));
     });
     if (isRegistryDone) this.#registrySeen = state;
@@ -150,15 +146,15 @@ export class SqliteLedger implements Ledger {
       const stream = this.#store.streamById(id);
       if (stream && this.#registry.meter(stream.meter)) this.#streams.mark(stream, first, last);
     }
-    return places.length < MARKED_AT_A_TIME;
+    return places.length < MAX_PLACES;
   }
 
   /** Judges what is marked, stream after stream in turn, as far as the budget goes; the gateways that are to be told. */
   #sweepDirty(nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
     const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
     const gateways: Uint8Array[] = [];
-    const ids = [...this.#store.dirty(this.#sweptLast, SWEPT_AT_A_TIME), ...this.#store.dirty(-1, SWEPT_AT_A_TIME)];
-    const share = Math.max(1, Math.floor(budget.left / Math.max(1, Math.min(ids.length, SWEPT_AT_A_TIME))));
+    const ids = [...this.#store.dirty(this.#sweptLast), ...this.#store.dirty(-1)];
+    const share = Math.max(1, Math.floor(budget.left / Math.max(1, Math.min(ids.length, MAX_DIRTY))));
     for (const id of new Set(ids)) {
       if (budget.left <= 0) break;
       const stream = this.#store.streamById(id);
@@ -231,7 +227,7 @@ export class SqliteLedger implements Ledger {
         const fresh = this.#points.sync();
         work(effects, effects.verdicts, budget);
         if (fresh.length + effects.inputs.size > 0) gateways = this.#followInputs(fresh, nowMs, effects, budget);
-        isMore = budget.left <= 0 && this.#store.dirty(-1, 1).length > 0;
+        isMore = budget.left <= 0 && this.#store.dirty(-1).length > 0;
         this.#store.saveCounts();
       });
     } catch (error) {

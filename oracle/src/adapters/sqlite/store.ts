@@ -28,6 +28,18 @@ export interface Place {
   readonly contradicted: boolean;
 }
 
+// A bound LIMIT makes SQLite prepare the statement anew each time: they are part of the text.
+/** Several contradicting messages for one place are kept as evidence; further ones are counted and dropped. */
+export const MAX_CONTRADICTIONS = 4;
+/** Messages of one seq that are kept at all, whatever windows they state. */
+export const MAX_AT_SEQ = 64;
+/** Messages that are found due in one commit. */
+export const MAX_PLACES = 256;
+/** Streams that share what is judged again in one commit. */
+export const MAX_DIRTY = 16;
+/** Rows that are read at a time. */
+export const PAGES = { few: 16, many: 256 } as const;
+
 /** Verdicts have numbers below this one. */
 const COUNT_KINDS = 256;
 
@@ -49,18 +61,23 @@ export class Store {
         'UPDATE streams SET suspended_from = ?, stored_through = ?, highest_seen = ?, highest_window = ?, last_window = ?, dirty_from = ?, dirty_through = ?, quota_left = ?, quota_ms = ? WHERE id = ?',
       ),
       exists: one('SELECT 1 FROM messages WHERE stream = ? AND seq = ? AND hash = ?'),
-      atSeq: one('SELECT id, seq, contradicted FROM messages WHERE stream = ? AND seq = ? LIMIT ?'),
-      atWindow: one('SELECT id, seq, contradicted FROM messages WHERE stream = ? AND kind = 2 AND window = ? LIMIT ?'),
+      atSeq: one(`SELECT id, seq, contradicted FROM messages WHERE stream = ? AND seq = ? LIMIT ${MAX_AT_SEQ}`),
+      atWindow: one(
+        `SELECT id, seq, contradicted FROM messages WHERE stream = ? AND kind = 2 AND window = ? LIMIT ${MAX_CONTRADICTIONS}`,
+      ),
       byId: one('SELECT * FROM messages WHERE id = ?'),
       contradict: one('UPDATE messages SET contradicted = 1 WHERE id = ?'),
       insert: one(
         'INSERT INTO messages (stream, seq, hash, bytes, kind, window, verdict, settled, basis, contradicted, arrived_ms, received_ms, due_ms, top_window) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       ),
       judge: one('UPDATE messages SET verdict = ?, settled = ?, basis = ?, due_ms = ?, top_window = ? WHERE id = ?'),
-      after: one('SELECT * FROM messages WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?'),
+      few: one(`SELECT * FROM messages WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ${PAGES.few}`),
+      many: one(`SELECT * FROM messages WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ${PAGES.many}`),
       at: one('SELECT * FROM messages WHERE stream = ? AND seq = ?'),
       highest: one('SELECT seq FROM messages WHERE stream = ? AND seq < ? ORDER BY seq DESC LIMIT 1'),
-      run: one('SELECT count(*) AS n FROM (SELECT 1 FROM messages WHERE stream = ? AND seq > ? AND seq < ? LIMIT ?)'),
+      run: one(
+        `SELECT count(*) AS n FROM (SELECT 1 FROM messages WHERE stream = ? AND seq > ? AND seq < ? LIMIT ${MAX_RUN + 1})`,
+      ),
       statementBelow: one(
         'SELECT seq, top_window FROM messages WHERE stream = ? AND kind = 2 AND seq < ? ORDER BY seq DESC LIMIT 1',
       ),
@@ -79,12 +96,14 @@ export class Store {
         'INSERT INTO counts (meter, kind, verdict, n) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n',
       ),
       outbox: one('INSERT INTO outbox (message) VALUES (?)'),
-      due: one('SELECT stream, seq FROM messages WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?'),
+      due: one(
+        `SELECT stream, seq FROM messages WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ${MAX_PLACES}`,
+      ),
       dueOf: one('SELECT count(*) AS n FROM messages WHERE stream = ? AND due_ms IS NOT NULL'),
       forRegistry: one(
-        'SELECT stream, min(seq) AS seq, max(seq) AS last FROM messages WHERE settled = 0 AND verdict IN (5, 14) AND received_ms < ? GROUP BY stream LIMIT ?',
+        `SELECT stream, min(seq) AS seq, max(seq) AS last FROM messages WHERE settled = 0 AND verdict IN (5, 14) AND received_ms < ? GROUP BY stream LIMIT ${MAX_PLACES}`,
       ),
-      dirty: one('SELECT id FROM streams WHERE dirty_from IS NOT NULL AND id > ? ORDER BY id LIMIT ?'),
+      dirty: one(`SELECT id FROM streams WHERE dirty_from IS NOT NULL AND id > ? ORDER BY id LIMIT ${MAX_DIRTY}`),
     };
   }
 
@@ -127,14 +146,14 @@ export class Store {
     return this.#sql.exists.get(stream.id, seqBlob(seq), hash) !== undefined;
   }
 
-  /** Stored messages with this seq, at most `limit`. */
-  atSeq(stream: StreamRow, seq: bigint, limit: number): Place[] {
-    return this.#sql.atSeq.all(stream.id, seqBlob(seq), limit).map(placeOf);
+  /** Stored messages with this seq, at most `MAX_AT_SEQ`. */
+  atSeq(stream: StreamRow, seq: bigint): Place[] {
+    return this.#sql.atSeq.all(stream.id, seqBlob(seq)).map(placeOf);
   }
 
-  /** Stored statements for this window, at most `limit`. */
-  atWindow(stream: StreamRow, window: number, limit: number): Place[] {
-    return this.#sql.atWindow.all(stream.id, window, limit).map(placeOf);
+  /** Stored statements for this window, at most `MAX_CONTRADICTIONS`. */
+  atWindow(stream: StreamRow, window: number): Place[] {
+    return this.#sql.atWindow.all(stream.id, window).map(placeOf);
   }
 
   byId(id: number): MessageRow | undefined {
@@ -253,11 +272,12 @@ export class Store {
   }
 
   /**
-   * The messages with the next seqs above `after`, in order: about `limit`, and all that share the last one's seq. Empty only
+   * The messages with the next seqs above `after`, in order: few or many, and all that share the last one's seq. Empty only
    * when there are none.
    */
-  page(stream: StreamRow, after: bigint, limit: number): MessageRow[] {
-    const rows = this.#sql.after.all(stream.id, seqBlob(after), limit).map(messageRow);
+  page(stream: StreamRow, after: bigint, size: keyof typeof PAGES): MessageRow[] {
+    const limit = PAGES[size];
+    const rows = this.#sql[size].all(stream.id, seqBlob(after)).map(messageRow);
     const last = rows.at(-1);
     if (!last || rows.length < limit) return rows;
     const whole = rows.filter(({ payload }) => payload.seq < last.payload.seq);
@@ -286,9 +306,9 @@ export class Store {
     return rows.reduce<bigint | null>((low, first) => (low === null || first < low ? first : low), null);
   }
 
-  /** Places of messages whose time has come, at most `limit`. */
-  due(nowMs: number, limit: number): { stream: number; first: bigint; last: bigint }[] {
-    return this.#sql.due.all(nowMs, limit).map((row) => {
+  /** Places of messages whose time has come, at most `MAX_PLACES`. */
+  due(nowMs: number): { stream: number; first: bigint; last: bigint }[] {
+    return this.#sql.due.all(nowMs).map((row) => {
       const seq = blobSeq(row.seq as Uint8Array);
       return { stream: Number(row.stream), first: seq, last: seq };
     });
@@ -300,17 +320,17 @@ export class Store {
   }
 
   /** Places of messages that came before a registry state that was asked for at `registryMs`, by stream. */
-  forRegistry(registryMs: number, limit: number): { stream: number; first: bigint; last: bigint }[] {
-    return this.#sql.forRegistry.all(registryMs, limit).map((row) => ({
+  forRegistry(registryMs: number): { stream: number; first: bigint; last: bigint }[] {
+    return this.#sql.forRegistry.all(registryMs).map((row) => ({
       stream: Number(row.stream),
       first: blobSeq(row.seq as Uint8Array),
       last: blobSeq(row.last as Uint8Array),
     }));
   }
 
-  /** Streams that are to be judged again, in turn: those above `after`, at most `limit`. */
-  dirty(after: number, limit: number): number[] {
-    return this.#sql.dirty.all(after, limit).map((row) => Number(row.id));
+  /** Streams that are to be judged again, in turn: those above `after`, at most `MAX_DIRTY`. */
+  dirty(after: number): number[] {
+    return this.#sql.dirty.all(after).map((row) => Number(row.id));
   }
 
   /**
@@ -320,7 +340,7 @@ export class Store {
   startBelow(stream: StreamRow, seq: bigint, meter: MeterRecord, gaps: Gaps): ScanStart {
     const statement = this.#sql.statementBelow.get(stream.id, seqBlob(seq));
     const told = statement ? blobSeq(statement.seq as Uint8Array) : 0n;
-    const run = Number(this.#sql.run.get(stream.id, seqBlob(told), seqBlob(seq), MAX_RUN + 1)?.n);
+    const run = Number(this.#sql.run.get(stream.id, seqBlob(told), seqBlob(seq))?.n);
     if (!statement && run <= MAX_RUN) return firstStart(meter);
     const highest = run > MAX_RUN ? this.#sql.highest.get(stream.id, seqBlob(seq)) : undefined;
     const after = highest ? blobSeq(highest.seq as Uint8Array) : told;

@@ -5,12 +5,8 @@ import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } f
 import { refusedFor } from '../../domain/verdict.js';
 import type { MeterRecord } from '../../ports.js';
 import type { MessageRow, StreamRow } from './rows.js';
-import type { Effects, Store } from './store.js';
+import type { Effects, PAGES, Store } from './store.js';
 import type { Item, Present } from './streams.js';
-
-/** Rows that are read at a time. */
-const FIRST_PAGE = 16;
-const MAX_PAGE = 256;
 
 /** Rows that may be judged again in one transaction; shared by all that is judged in it. */
 export interface Budget {
@@ -100,7 +96,7 @@ export class Sweep {
 
   *#rows(after: bigint, before: bigint | null): Generator<MessageRow> {
     // Most scans end soon; a long one reads more at a time.
-    for (let at = after, size = FIRST_PAGE; ; size = Math.min(MAX_PAGE, 2 * size)) {
+    for (let at = after, size: keyof typeof PAGES = 'few'; ; size = 'many') {
       const page = this.#store.page(this.#of.stream, at, size);
       if (page.length === 0) return;
       for (const row of page) {

@@ -13,8 +13,8 @@ const REGISTERS_AT = 1 + 9 + 40;
 const REGISTERS_BYTES = 16;
 
 const DEFAULT_LIMIT = 1_000;
-/** Rows that are read at a time. */
-const PAGE = 64;
+/** Above all seqs. */
+const LAST_SEQ = new Uint8Array(9).fill(255);
 
 /**
  * Accepted statements that may be attested, over all keys of a meter. Each key's are read from an index of their own, in
@@ -33,14 +33,10 @@ export class SqliteStatements implements StatementStore {
 
   constructor(sqlite: DatabaseSync) {
     // Above a suspension nothing counts, also where its verdict is not revised yet.
-    const where = 'stream = ?1 AND kind = 2 AND verdict IN (0, 17) AND (?2 IS NULL OR seq < ?2)';
+    const where = 'stream = ?1 AND kind = 2 AND verdict IN (0, 17) AND seq < ?2';
     this.#streams = sqlite.prepare('SELECT id, suspended_from FROM streams WHERE meter = ? ORDER BY id');
-    this.#rising = sqlite.prepare(
-      `SELECT * FROM messages WHERE ${where} AND window > ?3 ORDER BY window, hash LIMIT ?4`,
-    );
-    this.#falling = sqlite.prepare(
-      `SELECT * FROM messages WHERE ${where} AND window < ?3 ORDER BY window DESC, hash LIMIT ?4`,
-    );
+    this.#rising = sqlite.prepare(`SELECT * FROM messages WHERE ${where} AND window > ?3 ORDER BY window, hash`);
+    this.#falling = sqlite.prepare(`SELECT * FROM messages WHERE ${where} ORDER BY window DESC, hash`);
     this.#parents = sqlite.prepare('SELECT production, consumption FROM points WHERE meter = ?');
     this.#upTo = sqlite.prepare(
       `SELECT m.* FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?
@@ -67,12 +63,11 @@ export class SqliteStatements implements StatementStore {
   newest(meterId: string): AttestableStatement | undefined {
     let best: Hashed | undefined;
     for (const stream of this.#streams.all(meterId)) {
-      for (let before = Number.MAX_SAFE_INTEGER, rows: Raw[] = []; ; ) {
-        rows = this.#falling.all(Number(stream.id), stream.suspended_from ?? null, before, PAGE);
-        const one = rows.map((row) => attestable(meterId, row)).find((statement) => statement !== null);
-        if (one && (!best || one.window > best.window || isFirst(one, best))) best = one;
-        if (one || rows.length < PAGE) break;
-        before = Number(rows.at(-1)?.window);
+      for (const row of this.#falling.iterate(Number(stream.id), stream.suspended_from ?? LAST_SEQ)) {
+        const one = attestable(meterId, row);
+        if (!one) continue;
+        if (!best || one.window > best.window || isFirst(one, best)) best = one;
+        break;
       }
     }
     if (!best) return undefined;
@@ -82,19 +77,12 @@ export class SqliteStatements implements StatementStore {
 
   #ofStream(meterId: string, stream: Raw, afterWindow: number, limit: number): Hashed[] {
     const found: Hashed[] = [];
-    for (let after = afterWindow; found.length < limit; ) {
-      const size = Math.min(PAGE, Math.max(2, limit));
-      const rows = this.#rising.all(
-        Number(stream.id),
-        (stream.suspended_from as Uint8Array | null) ?? null,
-        after,
-        size,
-      );
-      found.push(...rows.flatMap((row) => attestable(meterId, row) ?? []));
-      if (rows.length < size) break;
-      after = Number(rows.at(-1)?.window);
+    for (const row of this.#rising.iterate(Number(stream.id), stream.suspended_from ?? LAST_SEQ, afterWindow)) {
+      const one = attestable(meterId, row);
+      if (one) found.push(one);
+      if (found.length >= limit) break;
     }
-    return found.slice(0, limit);
+    return found;
   }
 
   inputs(meterId: string, window: number, windows: number): AttestableStatement[] {

@@ -64,8 +64,8 @@ export const neighboursControls: Readonly<Record<string, Control>> = {
           Store.prototype,
           'due',
           (old) =>
-            function (this: Store, _, limit) {
-              return old.call(this, Number.MAX_SAFE_INTEGER, limit);
+            function (this: Store) {
+              return old.call(this, Number.MAX_SAFE_INTEGER);
             },
         ),
         replace(Convergence.prototype, 'isReached', () => false),

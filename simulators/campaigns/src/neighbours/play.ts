@@ -14,7 +14,7 @@ const MAX_BEHIND = 2;
 /** Scan steps that one event may take: what a turn looks at, and one commit's budget with where its scans begin. */
 const MAX_STEPS_OF_EVENT = 12_000;
 /** Scan steps for each message that came, on average over a seed. */
-const MAX_STEPS_OF_MESSAGE = 60;
+const MAX_STEPS_OF_MESSAGE = 30;
 const MAX_LINES_OF_WINDOW = 40;
 /** Transactions that landed, for each window and late window. */
 const MAX_TRANSACTIONS_OF_WINDOW = 30;
