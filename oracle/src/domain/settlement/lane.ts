@@ -1,17 +1,9 @@
 import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports.js';
+import { Backlog } from './backlog.js';
 import { eventFrom, takenBy } from './landed.js';
 import { compareWithArchive, equal, hasAttested } from './lineage.js';
-import { MintBook, type MintTask } from './mint-book.js';
-import {
-  type Candidate,
-  currentWindow,
-  isOpen,
-  MOVED,
-  type Plan,
-  planMint,
-  planWindow,
-  type SlottedMeter,
-} from './plan.js';
+import { Minting } from './minting.js';
+import { isOpen, type Plan, type planWindow, type SlottedMeter } from './plan.js';
 import {
   type AttestedEvent,
   type ChainNode,
@@ -65,8 +57,6 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 const IDLE_MS = 5_000;
 const SET_UP_MS = 1_000;
-/** A slot that the chain leaves for no reason known here is offered so often; then its statement is passed over. */
-const MAX_OFFERS = 3;
 
 type Wait = Extract<Step, { kind: 'wait' }>;
 type AttestPlan = Extract<Plan, { kind: 'attest' }>;
@@ -88,13 +78,8 @@ export class Lane {
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #hasAttested = false;
 
-  readonly #mints = new MintBook();
-  /** The mint under way; null after a restart, when nobody knows which one it was. */
-  #minting: { task: MintTask; mark: string } | null = null;
-  /** By meter: how often the chain left the slot for no reason known here, and for which window. */
-  readonly #offers = new Map<string, { window: number; count: number }>();
-  /** Newest window when the lane began to catch up. */
-  #catchingUpTo: number | null = null;
+  readonly #mints: Minting;
+  readonly #backlog: Backlog;
   #problem: string | null = null;
   /** The last read, for those who ask for totals. */
   last: PageRead | null = null;
@@ -103,6 +88,10 @@ export class Lane {
     this.zone = zone;
     this.page = page;
     this.#deps = deps;
+    const meters = () => this.#meters();
+    const { zoneWindow, realClock, logger } = deps;
+    this.#backlog = new Backlog(zone, page, meters, deps);
+    this.#mints = new Minting({ zone, page, meters, zoneWindow, realClock, logger });
   }
 
   /** Why the page does not go on, in plain words; null when it does. */
@@ -126,7 +115,7 @@ export class Lane {
     const open = this.#deps.store.open(this.zone, this.page) ? 1 : 0;
     return this.#meters().reduce((sum, meter) => {
       const slot = slots?.[meter.slot];
-      return slot && isOpen(slot) && this.#candidate(meter, slot.window).newest ? sum + 1 : sum;
+      return slot && isOpen(slot) && this.#backlog.isOwed(meter, slot.window) ? sum + 1 : sum;
     }, open);
   }
 
@@ -139,7 +128,7 @@ export class Lane {
     const older = this.#reconcile(read.page);
     if (older) return older;
     if (this.#settle(read, null).kind === 'settled') return { kind: 'settled' };
-    const plan = this.#plan(read.page);
+    const plan = this.#backlog.plan(read.page);
     const waits: Wait[] = [];
     const isCurrent = plan.kind === 'attest' && plan.isCurrent;
     const moves = [
@@ -190,7 +179,8 @@ export class Lane {
     if (outcome.kind === 'failed') {
       store.failed(intent, outcome.slot, outcome.error, now);
       if (intent.kind === 'attest') return this.#pause(`${intent.kind} failed: ${outcome.error}`);
-      return this.#mintFailed(intent, outcome.error);
+      this.#mints.failed(intent, outcome.error);
+      return { kind: 'progress' };
     }
     if (outcome.kind === 'seen') return this.#wait(POLL_MS, 'waiting for confirmation');
     if (blockhash === 'valid') {
@@ -238,7 +228,7 @@ export class Lane {
     if (intent.kind !== 'attest') {
       store.minted(intent, slot, realClock.now());
       const read = await this.#read();
-      this.#minted(read);
+      this.#mints.landed(read);
       return this.#settle(read, intent.signature);
     }
     this.#pauseMs = 0;
@@ -247,25 +237,10 @@ export class Lane {
     const taken = takenBy(intent, result);
     const { version, history } = result;
     store.attested(intent, { slot, version, history, ...taken }, realClock.now());
-    for (const { item, reason } of taken.skipped) this.#skipped(intent, item.meterId, reason);
-    for (const { meterId } of taken.accepted) this.#offers.delete(meterId);
+    for (const { item, reason } of taken.skipped) this.#backlog.left(intent.window, item.meterId, reason);
+    for (const { meterId } of taken.accepted) this.#backlog.taken(meterId);
     this.#hasAttested = true;
     return { kind: 'progress' };
-  }
-
-  /** A slot that moved meanwhile is read and offered again, but not for ever. */
-  #skipped({ window }: Intent, meter: string, reason: string): void {
-    const { logger, store, realClock } = this.#deps;
-    const before = this.#offers.get(meter);
-    const count = before?.window === window ? before.count + 1 : 1;
-    if (reason === MOVED && count < MAX_OFFERS) {
-      this.#offers.set(meter, { window: window ?? 0, count });
-      return;
-    }
-    this.#offers.delete(meter);
-    const why = reason === MOVED ? 'left by the chain for no reason known here' : reason;
-    logger.warn({ meter, window, reason: why }, 'the chain skipped a statement');
-    store.skip(meter, window ?? 0, why, realClock.now());
   }
 
   // ------------------------------------------------------------------ a chain that came back older
@@ -306,27 +281,13 @@ export class Lane {
     return this.#sendAgain(stored);
   }
 
-  /** The page as far as it decides what can be minted. */
-  #mark({ page }: PageRead): string {
-    const window = Math.max(page?.highestWindow ?? 0, this.#deps.zoneWindow?.() ?? 0);
-    return `${page?.version}/${page?.moves}/${window}`;
-  }
-
-  #mintTasks(read: PageRead): MintTask[] {
-    const { pool, wallets } = planMint(read, this.#meters());
-    const ofPool: MintTask[] = pool.length > 0 ? [{ kind: 'mint_page', meter: null }] : [];
-    return [...ofPool, ...wallets.map((meter): MintTask => ({ kind: 'mint_meter', meter }))];
-  }
-
   async #mint(read: PageRead): Promise<Step | null> {
     const { page } = read;
     if (!page || !read.ledger) return null;
-    const { builder, store, realClock } = this.#deps;
-    const tasks = this.#mintTasks(read);
-    const mark = this.#mark(read);
-    const task = this.#mints.next(tasks, mark, realClock.now());
+    const { builder, store } = this.#deps;
+    const task = this.#mints.next(read);
     if (!task) {
-      const untilMs = this.#mints.nextMs(tasks);
+      const untilMs = this.#mints.nextMs(read);
       return untilMs === null ? null : { kind: 'wait', untilMs, why: this.#mints.problems()[0] ?? 'a mint waits' };
     }
     const notOurs = await this.#notOurTurn(`mint ${page.version}`, page.highestWindow);
@@ -342,31 +303,11 @@ export class Lane {
       throw error;
     });
     if (signed instanceof TokenAccountMissing) {
-      this.#mints.leftDue(task, mark, signed.message, realClock.now());
+      this.#mints.mustWait(task, read, signed.message);
       return { kind: 'progress' };
     }
-    this.#minting = { task, mark };
+    this.#mints.begin(task, read);
     return this.#store({ ...base, expectedHistory: null, window: null, items: [], kind, ...signed });
-  }
-
-  /** A mint landed: what it left (a zone's budget, a slot that cannot be minted) is due later, and nothing is wrong. */
-  #minted(read: PageRead): void {
-    const { task, mark } = this.#minting ?? {};
-    this.#minting = null;
-    if (!task || mark === undefined) return;
-    const meterId = task.meter?.meterId;
-    const isLeft = this.#mintTasks(read).some((left) => left.kind === task.kind && left.meter?.meterId === meterId);
-    if (isLeft) this.#mints.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.realClock.now());
-    else this.#mints.done(task);
-  }
-
-  #mintFailed({ kind }: Intent, error: string): Step {
-    const { realClock, logger } = this.#deps;
-    const { task, mark } = this.#minting ?? {};
-    this.#minting = null;
-    logger.warn({ zone: this.zone, page: this.page, why: error }, `${kind} failed: tried again later`);
-    if (task && mark !== undefined) this.#mints.leftDue(task, mark, `${kind} failed: ${error}`, realClock.now());
-    return { kind: 'progress' };
   }
 
   /** Closes the windows whose energy is minted now; opens those again whose mint the chain has lost. */
@@ -381,50 +322,10 @@ export class Lane {
     if (reopened > 0) this.#deps.logger.warn({ reopened }, 'the chain has lost mints: they are made again');
     store.settle(this.zone, this.page, minted, signature, realClock.now(), closedAtMs);
     // Energy that cannot be minted now is minted later, and is no reason to go without a snapshot.
-    const mustWait = this.#mints.next(this.#mintTasks(read), this.#mark(read), realClock.now()) !== null;
+    const mustWait = this.#mints.next(read) !== null;
     if (!this.#hasAttested || mustWait) return { kind: 'progress' };
     this.#hasAttested = false;
     return { kind: 'settled' };
-  }
-
-  #candidate(meter: SlottedMeter, window: number): Candidate {
-    const { statements, store } = this.#deps;
-    const above = Math.max(window, store.skippedThrough(meter.meterId));
-    const [oldest] = statements.attestable(meter.meterId, above, 1);
-    const newest = oldest && statements.newest(meter.meterId);
-    return { meter, oldest, newest: newest && newest.window > above ? newest : oldest };
-  }
-
-  /** What is attested next. Statements that cannot be built are passed over, once each. */
-  #plan(page: MeterPageRead): Plan {
-    const { store, realClock, closedAtMs, graceMs, logger } = this.#deps;
-    for (;;) {
-      const candidates = this.#meters().map((meter) =>
-        this.#candidate(meter, page.slots[meter.slot]?.window ?? Number.MAX_SAFE_INTEGER),
-      );
-      const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
-      const graceEndsMs = (window: number) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
-      const choose = this.#deps.plan ?? planWindow;
-      const { plan, unusable } = choose(page.slots, candidates, realClock.now(), graceEndsMs, isCatchingUp);
-      if (unusable.length === 0) return plan;
-      for (const { meterId, window, reason } of unusable) {
-        store.skip(meterId, window, reason, realClock.now());
-        logger.warn({ meter: meterId, window, reason }, 'a statement cannot be attested');
-      }
-    }
-  }
-
-  /** A page catches up until a window comes that was not there when it began: one meter's backlog does not prolong it. */
-  #isCatchingUp(current: number): boolean {
-    const { store } = this.#deps;
-    if (!store.isCatchingUp(this.zone, this.page)) {
-      this.#catchingUpTo = null;
-      return false;
-    }
-    this.#catchingUpTo ??= current;
-    if (current <= this.#catchingUpTo) return true;
-    store.caughtUp(this.zone, this.page);
-    return false;
   }
 
   async #attest(page: MeterPageRead, plan: AttestPlan): Promise<Step> {

@@ -24,6 +24,8 @@ export const neighboursCampaign: Campaign = {
   secondsPerSeed: 60,
   code: [
     'protocol/dist',
+    'protocol/vectors',
+    'edge/dist/ports.js',
     'oracle/dist',
     'simulators/campaigns/dist/neighbours',
     'simulators/campaigns/dist/ledger/log.js',

@@ -1,0 +1,100 @@
+import type { Logger, RealClock, StatementStore } from '../../ports.js';
+import { type Candidate, currentWindow, MOVED, type Plan, planWindow, type SlottedMeter } from './plan.js';
+import type { MeterPageRead, SettlementStore } from './ports.js';
+
+/** A slot that the chain leaves for no reason known here is offered so often; then its statement is passed over. */
+const MAX_OFFERS = 3;
+
+export interface BacklogDeps {
+  readonly store: SettlementStore;
+  readonly statements: StatementStore;
+  readonly realClock: RealClock;
+  readonly closedAtMs: (window: number) => number;
+  readonly graceMs: number;
+  readonly plan?: typeof planWindow;
+  readonly logger: Logger;
+}
+
+/** What of a page's statements is not on chain, and what is attested next. */
+export class Backlog {
+  readonly #zone: number;
+  readonly #page: number;
+  readonly #meters: () => SlottedMeter[];
+  readonly #deps: BacklogDeps;
+  /** By meter: how often the chain left the slot for no reason known here, and for which window. */
+  readonly #offers = new Map<string, { window: number; count: number }>();
+  /** Newest window when the page began to catch up. */
+  #catchingUpTo: number | null = null;
+
+  constructor(zone: number, page: number, meters: () => SlottedMeter[], deps: BacklogDeps) {
+    this.#zone = zone;
+    this.#page = page;
+    this.#meters = meters;
+    this.#deps = deps;
+  }
+
+  /** True when a meter has a statement above a window that may be attested. */
+  isOwed(meter: SlottedMeter, window: number): boolean {
+    return this.#candidate(meter, window).oldest !== undefined;
+  }
+
+  /** The chain took a meter's statement. */
+  taken(meter: string): void {
+    this.#offers.delete(meter);
+  }
+
+  /** A slot that moved meanwhile is read and offered again, but not for ever. */
+  left(window: number | null, meter: string, reason: string): void {
+    const { logger, store, realClock } = this.#deps;
+    const before = this.#offers.get(meter);
+    const count = before?.window === window ? before.count + 1 : 1;
+    if (reason === MOVED && count < MAX_OFFERS) {
+      this.#offers.set(meter, { window: window ?? 0, count });
+      return;
+    }
+    this.#offers.delete(meter);
+    const why = reason === MOVED ? 'left by the chain for no reason known here' : reason;
+    logger.warn({ meter, window, reason: why }, 'the chain skipped a statement');
+    store.skip(meter, window ?? 0, why, realClock.now());
+  }
+
+  #candidate(meter: SlottedMeter, window: number): Candidate {
+    const { statements, store } = this.#deps;
+    const above = Math.max(window, store.skippedThrough(meter.meterId));
+    const [oldest] = statements.attestable(meter.meterId, above, 1);
+    const newest = oldest && statements.newest(meter.meterId);
+    return { meter, oldest, newest: newest && newest.window > above ? newest : oldest };
+  }
+
+  /** What is attested next. Statements that cannot be built are passed over, once each. */
+  plan(page: MeterPageRead): Plan {
+    const { store, realClock, closedAtMs, graceMs, logger } = this.#deps;
+    for (;;) {
+      const candidates = this.#meters().map((meter) =>
+        this.#candidate(meter, page.slots[meter.slot]?.window ?? Number.MAX_SAFE_INTEGER),
+      );
+      const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
+      const graceEndsMs = (window: number) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
+      const choose = this.#deps.plan ?? planWindow;
+      const { plan, unusable } = choose(page.slots, candidates, realClock.now(), graceEndsMs, isCatchingUp);
+      if (unusable.length === 0) return plan;
+      for (const { meterId, window, reason } of unusable) {
+        store.skip(meterId, window, reason, realClock.now());
+        logger.warn({ meter: meterId, window, reason }, 'a statement cannot be attested');
+      }
+    }
+  }
+
+  /** A page catches up until a window comes that was not there when it began: one meter's backlog does not prolong it. */
+  #isCatchingUp(current: number): boolean {
+    const { store } = this.#deps;
+    if (!store.isCatchingUp(this.#zone, this.#page)) {
+      this.#catchingUpTo = null;
+      return false;
+    }
+    this.#catchingUpTo ??= current;
+    if (current <= this.#catchingUpTo) return true;
+    store.caughtUp(this.#zone, this.#page);
+    return false;
+  }
+}

@@ -1,0 +1,79 @@
+import type { Logger, RealClock } from '../../ports.js';
+import { MintBook, type MintTask } from './mint-book.js';
+import { planMint, type SlottedMeter } from './plan.js';
+import type { Intent, PageRead } from './ports.js';
+
+export interface MintingDeps {
+  readonly zone: number;
+  readonly page: number;
+  readonly meters: () => SlottedMeter[];
+  readonly zoneWindow?: (() => number) | undefined;
+  readonly realClock: RealClock;
+  readonly logger: Logger;
+}
+
+/** What of a page is minted next, and what became of it. */
+export class Minting {
+  readonly #deps: MintingDeps;
+  readonly #book = new MintBook();
+  /** The mint under way; null after a restart, when nobody knows which one it was. */
+  #underWay: { task: MintTask; mark: string } | null = null;
+
+  constructor(deps: MintingDeps) {
+    this.#deps = deps;
+  }
+
+  problems(): string[] {
+    return this.#book.problems();
+  }
+
+  /** What is worth minting now; null for nothing. */
+  next(read: PageRead): MintTask | null {
+    return this.#book.next(this.#tasks(read), this.#mark(read), this.#deps.realClock.now());
+  }
+
+  /** When what waits is tried again without a change of the page; null when nothing waits. */
+  nextMs(read: PageRead): number | null {
+    return this.#book.nextMs(this.#tasks(read));
+  }
+
+  begin(task: MintTask, read: PageRead): void {
+    this.#underWay = { task, mark: this.#mark(read) };
+  }
+
+  /** A mint cannot be built now, for a reason that only others can mend. */
+  mustWait(task: MintTask, read: PageRead, why: string): void {
+    this.#book.leftDue(task, this.#mark(read), why, this.#deps.realClock.now());
+  }
+
+  /** A mint landed: what it left (a zone's budget, a slot that cannot be minted) is due later, and nothing is wrong. */
+  landed(read: PageRead): void {
+    const { task, mark } = this.#underWay ?? {};
+    this.#underWay = null;
+    if (!task || mark === undefined) return;
+    const meterId = task.meter?.meterId;
+    const isLeft = this.#tasks(read).some((left) => left.kind === task.kind && left.meter?.meterId === meterId);
+    if (isLeft) this.#book.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.realClock.now());
+    else this.#book.done(task);
+  }
+
+  failed({ kind }: Intent, error: string): void {
+    const { zone, page, realClock, logger } = this.#deps;
+    const { task, mark } = this.#underWay ?? {};
+    this.#underWay = null;
+    logger.warn({ zone, page, why: error }, `${kind} failed: tried again later`);
+    if (task && mark !== undefined) this.#book.leftDue(task, mark, `${kind} failed: ${error}`, realClock.now());
+  }
+
+  /** The page as far as it decides what can be minted. */
+  #mark({ page }: PageRead): string {
+    const window = Math.max(page?.highestWindow ?? 0, this.#deps.zoneWindow?.() ?? 0);
+    return `${page?.version}/${page?.moves}/${window}`;
+  }
+
+  #tasks(read: PageRead): MintTask[] {
+    const { pool, wallets } = planMint(read, this.#deps.meters());
+    const ofPool: MintTask[] = pool.length > 0 ? [{ kind: 'mint_page', meter: null }] : [];
+    return [...ofPool, ...wallets.map((meter): MintTask => ({ kind: 'mint_meter', meter }))];
+  }
+}
