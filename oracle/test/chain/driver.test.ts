@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { type DriverDeps, SettlementDriver } from '../../src/domain/settlement/driver.js';
+import type { Step } from '../../src/domain/settlement/lane.js';
+import { Lane } from '../../src/domain/settlement/lane.js';
+import { NodeUnavailable } from '../../src/domain/settlement/ports.js';
+import { FakeRegistry, meterOf } from '../support/log.js';
+import { ManualClock, settle, testLogger } from '../support/time.js';
+
+// Pages are driven in turn: what one has to do, or its errors, hold up no other.
+function world(step: (page: number) => Step | Promise<Step>, open: (page: number) => boolean = () => false) {
+  const clock = new ManualClock();
+  const steps: number[] = [];
+  let snapshots = 0;
+  const deps = {
+    registry: new FakeRegistry(meterOf(1, { page: 0 }), meterOf(2, { page: 1 })),
+    statements: { onStored: () => () => {}, attestable: () => [], newest: () => undefined },
+    store: { open: (_zone: number, page: number) => (open(page) ? {} : undefined) },
+    snapshot: async () => ++snapshots,
+    checkNetwork: async () => null,
+    randomness: { bytes: () => new Uint8Array(), fraction: () => 0.5 },
+    logger: testLogger(),
+    realClock: clock,
+  } as unknown as DriverDeps;
+  const original = Lane.prototype.step;
+  Lane.prototype.step = async function (this: Lane) {
+    steps.push(this.page);
+    return step(this.page);
+  };
+  const driver = new SettlementDriver(deps);
+  const run = async (ms: number) => {
+    for (let at = 0; at < ms; at += 10) {
+      clock.advance(10);
+      await settle();
+    }
+  };
+  const end = async () => {
+    await driver.stop();
+    Lane.prototype.step = original;
+  };
+  return { driver, clock, steps, run, end, snapshots: () => snapshots };
+}
+
+describe('pages in turn', () => {
+  it('a page that always has more to do leaves every other step to the other', async () => {
+    let left = 200;
+    const w = world((page) =>
+      page === 1 || left-- <= 0 ? { kind: 'wait', untilMs: w.clock.now() + 1, why: 'idle' } : { kind: 'progress' },
+    );
+    w.driver.start();
+    await w.run(20);
+    expect(w.steps.slice(0, 2)).toEqual([0, 1]);
+    expect(w.steps.filter((page) => page === 1).length).toBeGreaterThan(1);
+    await w.end();
+  });
+
+  it('a page whose step fails is tried again after growing pauses, and the other goes on', async () => {
+    let settled = 0;
+    const w = world((page) => {
+      if (page === 0) throw new NodeUnavailable('page 1/0: it cannot be read');
+      settled++;
+      return { kind: 'wait', untilMs: w.clock.now() + 100, why: 'idle' };
+    });
+    w.driver.start();
+    await w.run(5_000);
+    expect(settled).toBeGreaterThan(40);
+    expect(w.steps.filter((page) => page === 0).length).toBeLessThan(12);
+    expect(w.driver.state).toBe('waiting for the node: page 1/0: it cannot be read');
+    await w.end();
+  });
+
+  it('a snapshot that is due for long begins nothing new until nothing is in flight', async () => {
+    let inFlight = true;
+    const w = world(
+      (page) =>
+        page === 0
+          ? { kind: 'settled' }
+          : { kind: 'wait', untilMs: w.clock.now() + 25, why: 'waiting for the transaction' },
+      (page) => page === 1 && inFlight,
+    );
+    const steps = () => w.steps.filter((page) => page === 0).length;
+    // Page 0 settles without end: a step each time the other has to be waited for.
+    const step = Lane.prototype.step;
+    Lane.prototype.step = async function (this: Lane) {
+      const result = await step.call(this);
+      return result.kind === 'settled' ? (w.clock.advance(1), result) : result;
+    };
+    w.driver.start();
+    await w.run(100);
+    expect(w.snapshots()).toBe(0);
+    w.clock.advance(6_000);
+    await w.run(100);
+    const before = steps();
+    await w.run(200);
+    expect(steps()).toBe(before);
+    inFlight = false;
+    await w.run(100);
+    expect(w.snapshots()).toBeGreaterThan(0);
+    Lane.prototype.step = step;
+    await w.end();
+  });
+});
