@@ -183,6 +183,8 @@ export interface ChainState {
   /** "idle", "waiting for the node: ...": plain words. */
   readonly sender: string;
   readonly lastSnapshotSlot: number | null;
+  /** Why nothing has moved for long, plain words; null or absent when all is well. */
+  readonly stalled?: string | null;
   /** What was skipped or went wrong lately, plain words. */
   readonly problems?: readonly string[];
   /** The other attestors. `state`: plain words, "signs" when all is well. */

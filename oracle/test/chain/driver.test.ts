@@ -65,6 +65,9 @@ describe('pages in turn', () => {
     expect(settled).toBeGreaterThan(40);
     expect(w.steps.filter((page) => page === 0).length).toBeLessThan(12);
     expect(w.driver.state).toBe('waiting for the node: page 1/0: it cannot be read');
+    expect(w.driver.stalled).toBeNull();
+    await w.run(30_000);
+    expect(w.driver.stalled).toMatch(/^settlement of page 1\/0 has not moved for \d+ s: waiting for the node/);
     await w.end();
   });
 
@@ -82,7 +85,8 @@ describe('pages in turn', () => {
     const step = Lane.prototype.step;
     Lane.prototype.step = async function (this: Lane) {
       const result = await step.call(this);
-      return result.kind === 'settled' ? (w.clock.advance(1), result) : result;
+      if (result.kind === 'settled') w.clock.advance(1);
+      return result;
     };
     w.driver.start();
     await w.run(100);

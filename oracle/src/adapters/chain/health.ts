@@ -17,7 +17,7 @@ export function healthOf(
   const inWords = (zone: number, page: number) => (problem: string) => `page ${zone}/${page}: ${problem}`;
   const lanes = driver.lanes();
   return {
-    node: driver.failure ?? null,
+    node: driver.failure ?? driver.stalled ?? null,
     lanes: lanes.flatMap(({ zone, page, problem }) => (problem ? [inWords(zone, page)(problem)] : [])),
     mints: lanes.flatMap((lane) => lane.mintProblems().map(inWords(lane.zone, lane.page))),
     behind: behind(driver, registry, sources.newest),

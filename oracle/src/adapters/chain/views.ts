@@ -27,6 +27,7 @@ export interface DriverView {
   readonly lastSnapshotSlot: number | null;
   readonly failure?: string | null;
   readonly snapshotFailure?: string | null;
+  readonly stalled?: string | null;
   lanes(): readonly Lane[];
   disputes?(): { readonly cases: readonly CaseView[]; readonly failure: string | null };
 }
@@ -151,6 +152,7 @@ export class SettlementViews implements Settlements {
       pending: lanes.reduce((sum, lane) => sum + lane.pending(), 0),
       sender: this.#driver.state,
       lastSnapshotSlot: this.#driver.lastSnapshotSlot,
+      stalled: this.#driver.stalled ?? null,
       problems: problems.slice(0, SHOWN_PROBLEMS),
       peers,
     };

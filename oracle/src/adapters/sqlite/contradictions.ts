@@ -2,7 +2,8 @@ import { Kind, Reason } from '@gridtokenx/protocol';
 import { suspended } from '../../domain/scan.js';
 import type { MeterRecord } from '../../ports.js';
 import type { StreamRow } from './rows.js';
-import { type Effects, MAX_AT_SEQ, MAX_CONTRADICTIONS, type Place, type Store } from './store.js';
+import type { Effects, Place, Store } from './store.js';
+import { MAX_AT_SEQ, MAX_CONTRADICTIONS } from './store-statements.js';
 import type { Item } from './streams.js';
 
 /**

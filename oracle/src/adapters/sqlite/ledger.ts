@@ -10,7 +10,8 @@ import { OutboxWaiting } from './outbox-waiting.js';
 import { noteInput, Points } from './points.js';
 import { add, Rejects } from './rejects.js';
 import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob } from './rows.js';
-import { type Effects, MAX_DIRTY, MAX_PLACES, Store } from './store.js';
+import { type Effects, Store } from './store.js';
+import { MAX_DIRTY, MAX_PLACES } from './store-statements.js';
 import { type Incoming, Streams } from './streams.js';
 import type { Budget } from './sweep.js';
 

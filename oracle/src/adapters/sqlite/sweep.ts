@@ -5,7 +5,8 @@ import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } f
 import { refusedFor } from '../../domain/verdict.js';
 import type { MeterRecord } from '../../ports.js';
 import type { MessageRow, StreamRow } from './rows.js';
-import type { Effects, PAGES, Store } from './store.js';
+import type { Effects, Store } from './store.js';
+import type { PAGES } from './store-statements.js';
 import type { Item, Present } from './streams.js';
 
 /** Rows that may be judged again in one transaction; shared by all that is judged in it. */

@@ -19,6 +19,8 @@ export interface DriverDeps extends Omit<LaneDeps, 'meters'> {
 const FIRST_BACKOFF_MS = 200;
 const LONGEST_BACKOFF_MS = 10_000;
 const IDLE_MS = 5_000;
+/** Steps that fail for so long are told as a problem: shorter ones a node that restarts explains. */
+const STALLED_MS = 30_000;
 const SET_UP_MS = 1_000;
 /** In a long backlog a snapshot after every window would take longer than the windows. */
 const SNAPSHOT_AT_MOST_EVERY_MS = 1_000;
@@ -36,6 +38,8 @@ interface Turn {
   backoffMs: number;
   /** Whether its last error was the node's. */
   isNode: boolean;
+  /** Since when every step has failed; null when the last one went well. */
+  failingSinceMs: number | null;
 }
 
 /**
@@ -52,7 +56,7 @@ export class SettlementDriver {
   #loop: Promise<void> = Promise.resolve();
   #isNetworkChecked = false;
   #networkProblem: string | null = null;
-  readonly #setUp = { backoffMs: 0, untilMs: 0, why: '', isNode: false };
+  readonly #setUp = { backoffMs: 0, untilMs: 0, why: '', isNode: false, failingSinceMs: null as number | null };
   #snapshotDueMs: number | null = null;
   #lastSnapshotMs = Number.NEGATIVE_INFINITY;
   #state = 'not started';
@@ -67,6 +71,17 @@ export class SettlementDriver {
 
   get state(): string {
     return this.#state;
+  }
+
+  /** Why settlement has not moved for half a minute, plain words; null when all is well. */
+  get stalled(): string | null {
+    const { realClock } = this.#deps;
+    const all = [...this.#lanes.values()].map((turn) => ({ turn, what: `page ${turn.lane.zone}/${turn.lane.page}` }));
+    for (const { turn, what } of [{ turn: this.#setUp, what: 'all pages' }, ...all]) {
+      const ms = turn.failingSinceMs === null ? 0 : realClock.now() - turn.failingSinceMs;
+      if (ms >= STALLED_MS) return `settlement of ${what} has not moved for ${Math.round(ms / 1_000)} s: ${turn.why}`;
+    }
+    return null;
   }
 
   lanes(): Lane[] {
@@ -137,6 +152,7 @@ export class SettlementDriver {
     try {
       if (!(await this.#isOurNetwork())) return realClock.now() + SET_UP_MS;
       this.#setUp.backoffMs = 0;
+      this.#setUp.failingSinceMs = null;
     } catch (error) {
       this.#setUp.untilMs = this.#backOff(this.#setUp, error);
       return this.#setUp.untilMs;
@@ -184,6 +200,7 @@ export class SettlementDriver {
       return false;
     }
     turn.backoffMs = 0;
+    turn.failingSinceMs = null;
     if (step.kind === 'settled') this.#snapshotDueMs ??= this.#deps.realClock.now();
     if (step.kind !== 'wait') return true;
     ({ untilMs: turn.untilMs, why: turn.why } = step);
@@ -252,13 +269,21 @@ export class SettlementDriver {
       const ofZone = () => this.lanes().filter((lane) => lane.zone === zone);
       const zoneWindow = () => Math.max(0, ...ofZone().map(({ last }) => last?.page?.highestWindow ?? 0));
       const lane = new Lane(zone, page, { ...this.#deps, meters, zoneWindow });
-      this.#lanes.set(key, { lane, untilMs: 0, why: 'not read yet', backoffMs: 0, isNode: false });
+      this.#lanes.set(key, {
+        lane,
+        untilMs: 0,
+        why: 'not read yet',
+        backoffMs: 0,
+        isNode: false,
+        failingSinceMs: null,
+      });
     }
   }
 
-  #backOff(turn: Pick<Turn, 'backoffMs' | 'why' | 'isNode'>, error: unknown): number {
+  #backOff(turn: Pick<Turn, 'backoffMs' | 'why' | 'isNode' | 'failingSinceMs'>, error: unknown): number {
     const { realClock, randomness, logger } = this.#deps;
     const isFirst = turn.backoffMs === 0;
+    turn.failingSinceMs ??= realClock.now();
     turn.backoffMs = Math.min(LONGEST_BACKOFF_MS, Math.max(FIRST_BACKOFF_MS, 2 * turn.backoffMs));
     const isNode = error instanceof NodeUnavailable;
     const detail = error instanceof Error ? error.message : String(error);
