@@ -71,8 +71,12 @@ export class Convergence {
     }
   }
 
-  /** True when a scan of before would stand here in the same state. */
-  get isReached(): boolean {
-    return this.#link && this.#run && this.#reading && this.#since && this.#statement && this.#window;
+  /**
+   * True when a scan of before would stand here in the same state, as far as it matters to what lies above: roots, windows and
+   * the last statement matter to statements only.
+   */
+  isReached(hasStatementAbove: boolean): boolean {
+    if (!this.#link || !this.#reading) return false;
+    return !hasStatementAbove || (this.#run && this.#since && this.#statement && this.#window);
   }
 }

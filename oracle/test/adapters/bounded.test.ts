@@ -117,7 +117,7 @@ describe('late messages', () => {
 
   it('control: without the search for where nothing differs, each costs the rest of the stream', async () => {
     const { Convergence } = await import('../../src/domain/convergence.js');
-    vi.spyOn(Convergence.prototype, 'isReached', 'get').mockReturnValue(false);
+    vi.spyOn(Convergence.prototype, 'isReached').mockReturnValue(false);
     const w = world();
     const messages = w.log.honest(60, 10);
     w.inBatches(messages.filter((_, i) => i !== 5));

@@ -9,7 +9,7 @@ const SEEDS = 12;
 const NOTICED_BY: Readonly<Record<string, number>> = {
   'oldest-first': 50,
   'mints-again': 1,
-  'every-second': 1,
+  'every-second': 3,
   'whole-streams': 176,
   'no-quota': 70,
   'no-split': 2,

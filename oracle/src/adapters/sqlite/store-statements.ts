@@ -46,6 +46,7 @@ export function storeStatements(sqlite: DatabaseSync) {
     statementBelow: one(
       'SELECT seq, top_window FROM messages WHERE stream = ? AND kind = 2 AND seq < ? ORDER BY seq DESC LIMIT 1',
     ),
+    lastStatement: one('SELECT seq FROM messages WHERE stream = ? AND kind = 2 ORDER BY seq DESC LIMIT 1'),
     basisBelow: one(
       'SELECT * FROM messages WHERE stream = ? AND kind = ? AND basis = 1 AND seq <= ? ORDER BY seq DESC LIMIT 1',
     ),

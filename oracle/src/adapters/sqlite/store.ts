@@ -249,6 +249,12 @@ export class Store {
     });
   }
 
+  /** Seq of the highest statement; 0 for none. */
+  lastStatement(stream: StreamRow): bigint {
+    const found = this.#sql.lastStatement.get(stream.id);
+    return found ? blobSeq(found.seq as Uint8Array) : 0n;
+  }
+
   /** How many messages of a stream wait for their time. */
   dueOf(stream: StreamRow): number {
     return Number(this.#sql.dueOf.get(stream.id)?.n);

@@ -67,6 +67,7 @@ export class Sweep {
     const before = stream.storedThrough;
     const start = this.#store.startBelow(stream, from, meter, gaps);
     const scan = new StreamScan(start);
+    const lastStatement = this.#store.lastStatement(stream);
     const convergence = new Convergence(change, start.highestWindow);
     const finish = (isWhole: boolean) => {
       const found = scan.storedThrough(context);
@@ -85,7 +86,8 @@ export class Sweep {
       if (seq <= stream.dirtyThrough) convergence.changed(row.payload);
       else convergence.passed(row.payload, row.basis, judgement.isBasis);
       const isMarked = !scan.isAdvancing || before >= scan.at;
-      if (convergence.isReached && isMarked && this.#at >= items.length && seq >= from) {
+      const isSame = convergence.isReached(seq < lastStatement);
+      if (isSame && isMarked && this.#at >= items.length && seq >= from) {
         finish(false);
         return 'same';
       }

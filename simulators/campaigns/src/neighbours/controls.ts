@@ -68,7 +68,7 @@ export const neighboursControls: Readonly<Record<string, Control>> = {
               return old.call(this, Number.MAX_SAFE_INTEGER);
             },
         ),
-        replace(Convergence.prototype, 'isReached', () => false),
+        replace(Convergence.prototype, 'isReached', () => () => false),
       ];
       return () => back.forEach((one) => void one());
     },
@@ -76,7 +76,7 @@ export const neighboursControls: Readonly<Record<string, Control>> = {
   'whole-streams': {
     about: 'a late message has the rest of its stream judged again',
     seeds: 400,
-    install: () => replace(Convergence.prototype, 'isReached', () => false),
+    install: () => replace(Convergence.prototype, 'isReached', () => () => false),
   },
   'no-quota': {
     about: 'a key has no allowance',

@@ -13,8 +13,9 @@ import { FIRST_WINDOW, HOMES, type Home, makeHomes, NETWORK, ODD, realTimeOf, SP
 const MAX_BEHIND = 2;
 /** Scan steps that one event may take: what a turn looks at, and one commit's budget with where its scans begin. */
 const MAX_STEPS_OF_EVENT = 12_000;
-/** Scan steps for each message that came, on average over a seed. */
-const MAX_STEPS_OF_MESSAGE = 30;
+/** Scan steps for each message that came, on average over a seed, beside those of a seed with few messages. */
+const MAX_STEPS_OF_MESSAGE = 20;
+const MAX_STEPS_OF_SEED = 12_000;
 const MAX_LINES_OF_WINDOW = 40;
 /** Transactions that landed, for each window and late window. */
 const MAX_TRANSACTIONS_OF_WINDOW = 30;
@@ -176,7 +177,7 @@ class Play {
     addFigures(this.figures, { messages: this.#messages, 'scan steps': steps, 'lines logged': bench.lines.length });
     addFigures(this.figures, { transactions: this.chain.landed, windows: this.windows * (HOMES - 1) });
     if (most > MAX_STEPS_OF_EVENT) this.faults.push(`${most} scan steps within 100 ms`);
-    const mostSteps = MAX_STEPS_OF_MESSAGE * (this.#messages + 100);
+    const mostSteps = MAX_STEPS_OF_SEED + MAX_STEPS_OF_MESSAGE * this.#messages;
     if (steps > mostSteps) this.faults.push(`${steps} scan steps for ${this.#messages} messages`);
     addFigures(this.figures, { [`at most ${this.#behind} windows behind`]: 1 });
   }
