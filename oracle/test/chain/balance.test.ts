@@ -7,7 +7,10 @@ it("reads the attestor's balance again and again, and keeps the last one while t
   const clock = {
     now: () => 0,
     monotonic: () => 0,
-    after: (_ms: number, run: () => void) => (timers.push(run), () => {}),
+    after: (_ms: number, run: () => void) => {
+      timers.push(run);
+      return () => {};
+    },
   };
   const answers: (number | Error)[] = [5e9, new Error('ECONNREFUSED'), MIN_BALANCE_LAMPORTS - 1];
   const watch = new BalanceWatch(async () => {
