@@ -5,7 +5,7 @@ export const MAX_SAVED_MESSAGES = 700_000;
 /** The last ones are for statements and events: readings that come too fast do not cost a home its energy. */
 export const RESERVED_MESSAGES = 1_000;
 /** Messages of one key that wait for their time; further ones come again when they are due. */
-export const MAX_WAITING = 64;
+export const MAX_WAITING = 1_000;
 /** Messages of no stream (bad signatures, unknown meters) that one gateway may bring at once, and in a day. */
 export const REJECTS_PER_DAY = 100_000;
 export const MAX_SAVED_REJECTS = 20_000;
