@@ -87,7 +87,8 @@ export class Sweep {
       else convergence.passed(row.payload, row.basis, judgement.isBasis);
       const isMarked = !scan.isAdvancing || before >= scan.at;
       const isSame = convergence.isReached(seq < lastStatement);
-      if (isSame && isMarked && this.#at >= items.length && seq >= from) {
+      const isBehind = seq >= from && seq >= stream.dirtyThrough && this.#at >= items.length;
+      if (isSame && isMarked && isBehind) {
         finish(false);
         return 'same';
       }
