@@ -24,8 +24,8 @@ it('a damaged ledger: refused with one line, moved aside by the command, and gat
   const { buildAll } = await import(new URL('../../../tools/build.mjs', import.meta.url).href);
   buildAll();
   const broker = await startBroker();
-  const http = { host: '127.0.0.1', port: await freePort() };
-  const folder = oracleFolder([meter], broker.url, { http });
+  const page = { host: '127.0.0.1', port: await freePort() };
+  const folder = oracleFolder([meter], broker.url, { page });
   const config = ['--config', folder.file];
   const gateway = await TestGateway.connect(broker.url);
   const log = new LogBuilder(meter, signerOf(1)).honest(2);

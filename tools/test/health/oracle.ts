@@ -30,6 +30,7 @@ class Parts {
   watching: string | null = null;
   cases: CaseView[] = [];
   lane: string | null = null;
+  mint: string | null = null;
   newest = 100;
   peer = 'signs';
   lamports = 1e9;
@@ -66,7 +67,10 @@ class Parts {
       failure: this.failure,
       snapshotFailure: this.snapshotFailure,
       lanes: () => [
-        { zone: 1, page: 0, problems: () => (this.lane ? [this.lane] : []), last: { page: { slots: [slot] } } },
+        {
+          ...{ zone: 1, page: 0, problem: this.lane, last: { page: { slots: [slot] } } },
+          mintProblems: () => (this.mint ? [this.mint] : []),
+        },
       ],
       disputes: () => ({ cases: this.cases, failure: this.watching }),
     } as unknown as DriverView;
@@ -144,8 +148,8 @@ export const oracleStages: Readonly<Record<OracleCondition, Stage>> = {
   lane: stage(/page 1\/0: attest failed/, (parts) => {
     parts.lane = 'attest failed: StaleVersion';
   }),
-  mint: stage(/page 1\/0: mint_page failed/, (parts) => {
-    parts.lane = 'mint_page failed: ExcessiveAmount';
+  mint: stage(/page 1\/0: energy of the pool is due and not minted/, (parts) => {
+    parts.mint = 'energy of the pool is due and not minted: the chain took less';
   }),
   'page behind': stage(/1 meters are up to 9 windows behind/, (parts) => {
     parts.newest = 109;
