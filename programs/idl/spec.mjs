@@ -48,7 +48,7 @@ export const programs = {
         args: [
           ['zone', 'u16'],
           ['utility', key, 'Wallet of the utility that serves the zone.'],
-          ['capacity_w', 'u64', 'Capacity of the feeder in watts, at most 100 GW: bounds confirmed limits and minting.'],
+          ['capacity_w', 'u64', 'Capacity of the feeder in watts, at most 10 GW: bounds confirmed limits and minting.'],
         ],
       },
       {
@@ -214,7 +214,7 @@ export const programs = {
         ['utility', key],
         ['attestors', [key, 7]],
         ['previous_attestors', [key, 7]],
-        ['confirmed_export_w', 'u64', 'Export limits of the meters that hold a slot, together.'],
+        ['confirmed_export_w', 'u64', 'What the meters that hold a slot can export together: limits and register steps.'],
         ['announced_window', 'u32', 'Window (chain clock) of the announcement.'],
         ['announced_count', 'u8', '0: no set is announced.'],
         ['announced_threshold', 'u8'],
@@ -237,7 +237,9 @@ export const programs = {
         ['meter_id', b(16), 'The live meter of role point; zero when there is none.'],
         ['zone', 'u16'],
         ['bump', 'u8'],
-        ['reserved', b(37)],
+        ['padding', 'u8'],
+        ['counted_window', 'u32', 'Energy up to its end was counted by meters that have left; 0 when none has.'],
+        ['reserved', b(32)],
       ],
       Meter: [
         ['meter_id', b(16)],
@@ -479,7 +481,7 @@ export const programs = {
       {
         name: 'create_ledger_page',
         doc: 'Creates a ledger page in two steps, because one instruction may add 10,240 bytes: call it twice, in one transaction if wanted.',
-        accounts: [payer, write('ledger_page', 'PDA ["ledger", zone u16, page u32].'), system],
+        accounts: [payer, read('zone', 'Zone of the registry.'), write('ledger_page', 'PDA ["ledger", zone u16, page u32].'), system],
         args: [['zone', 'u16'], ['page', 'u32']],
       },
       {

@@ -2,6 +2,7 @@ import {
   decodeBudget,
   decodeDispute,
   decodeMeter,
+  decodeZone,
   instructions,
   pda,
   SlotFlag,
@@ -156,7 +157,7 @@ describe('honest attestors are not convicted', () => {
   test('a rotation that names an old window leaves the evidence for what was attested', () => {
     attest(9, { 0: 500n });
     expect(send(rotate(world, device, { key: next, message: { window: ENROLLED } }))).toBe('accepted');
-    expect(send(dispute(world, device, 0, said(10, 400n, { key: next })))).toBe('accepted');
+    expect(send(dispute(world, device, 0, said(10, 400n)))).toBe('accepted');
     expect(send(answer(world, device, 0, said(9, 500n)))).toBe('accepted');
     const found = world.chain.get(pda.dispute(world.zone, 0, 0), decodeDispute);
     expect(found.verdict).toBe(Verdict.deviceConvicted);
@@ -171,6 +172,21 @@ describe('honest attestors are not convicted', () => {
     expect(send(rotate(world, changed, { key: keyOf('third'), recovery: true }))).toBe('SlotNotMoved');
     attest(60, { 0: 510n });
     expect(send(rotate(world, changed, { key: keyOf('third') }))).toBe('accepted');
+  });
+
+  test('an attestation under way when the key is changed, for a window after the message, can still be answered', () => {
+    attest(9, { 0: 500n });
+    expect(send(rotate(world, device, { key: next, message: { window: ENROLLED + 9 } }))).toBe('accepted');
+    attest(12, { 0: 700n }); // built before the rotation, on the old key's statement
+    expect(send(dispute(world, device, 0, said(13, 600n)))).toBe('accepted');
+    expect(send(answer(world, device, 0, said(12, 700n)))).toBe('accepted');
+  });
+
+  test("a thief's key, made by recovery, does not convict the device that the old key speaks for", () => {
+    send(submit(world, device, said(9, 500n)));
+    expect(send(rotate(world, device, { key: next, recovery: true }))).toBe('accepted');
+    world.chain.time += 900 * 4;
+    expect(send(dispute(world, device, 0, said(52, 0n, { key: next })))).toBe('UnauthorizedMeter');
   });
 
   test('control: an answer that comes too late convicts', () => {
@@ -195,7 +211,7 @@ describe("a zone's budget", () => {
           payer: world.payer,
           zone,
           utility: world.utility.publicKey,
-          capacityW: 10_000n,
+          capacityW: 10_010n,
         }),
       ],
       [world.authority],
@@ -209,8 +225,8 @@ describe("a zone's budget", () => {
     small.addMeters(2);
     world.chain.time = START + 900 * 50;
     world = small;
-    const perWindow = windowWh(10_000n);
-    expect(perWindow).toBe(2_750n);
+    const perWindow = windowWh(10_010n);
+    expect(perWindow).toBe(2_753n);
     raise(0, 1, 4, 1_376n);
     raise(1, 5, 1, 1_000n);
     expect(slotAt(world, 0).exportWh).toBe(5_504n);
@@ -298,6 +314,41 @@ describe("a zone's budget", () => {
         'ZoneMismatch',
       );
     }
+  });
+});
+
+describe('energy once, whoever follows at a connection point', () => {
+  const window = () => windowAt(world.chain.time);
+
+  test('a device that was registered in series with the one before counts from after it, or not at all', () => {
+    const waiting = { ...world.meter('in series'), commitment: device.commitment };
+    world.chain.must(world.register(waiting, { pending: true, message: { window: window() } }), world.staff);
+    world.chain.time += 900 * 40;
+    send(submit(world, device, said(60, 5_000n)));
+    send([setStatus(world, device, 'suspended'), sync(world, device)]);
+    expect(send([setStatus(world, device, 'closed')])).toBe('accepted');
+    expect(refusal(world, [world.confirm(waiting)], world.staff)).toBe('AlreadyCounted');
+    const again = world.register(waiting, { pending: true, message: { window: window() } });
+    world.chain.must(again, world.staff);
+    expect(refusal(world, [world.confirm(waiting)], world.staff)).toBe('accepted');
+  });
+
+  test('registers of a replacement are read after the last window of the old meter', () => {
+    send(submit(world, device, said(40, 5_000n)));
+    send([setStatus(world, device, 'suspended'), sync(world, device)]);
+    const fresh = world.meter('fresh');
+    for (const at of [39, 40]) {
+      expect(send(replace(world, device, fresh, { window: ENROLLED + at }))).toBe('AlreadyCounted');
+    }
+    expect(send(replace(world, device, fresh, { window: ENROLLED + 41 }))).toBe('accepted');
+  });
+
+  test('register steps take their part of the capacity: consumers with coarse registers starve nobody', () => {
+    const coarse = world.meter('coarse');
+    const options = { exportLimitW: 0, registerStepWh: 1_000, message: { window: window() } };
+    const before = world.chain.get(pda.zone(world.zone), decodeZone).confirmedExportW;
+    world.chain.must(world.register(coarse, options), world.staff);
+    expect(world.chain.get(pda.zone(world.zone), decodeZone).confirmedExportW - before).toBe(3_637n);
   });
 });
 

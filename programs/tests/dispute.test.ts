@@ -144,8 +144,8 @@ describe('dispute', () => {
     const window = windowAt(world.chain.time);
     world.chain.must(world.register(other, { message: { deviceSigned: true, window } }), world.staff);
     expect(open(said(51, -1n), other, 2)).toBe('MeterNotActive');
-    world.chain.must([setStatus(world, device, 'closed')], [world.utility]);
-    world.chain.must([sync(world, device)]);
+    world.chain.must([setStatus(world, device, 'suspended'), sync(world, device)], [world.utility]);
+    world.chain.must([setStatus(world, device, 'closed'), sync(world, device)], [world.utility]);
     expect(open(said(6, 499n))).toBe('SlotClosed');
   });
 
@@ -303,12 +303,23 @@ describe('after a verdict', () => {
     const next = keyOf('next');
     const rotation = rotate(world, device, { key: next, message: { window: ENROLLED + 12 } });
     expect(refusal(world, rotation)).toBe('accepted');
-    expect(open(said(13, 599n))).toBe('UnauthorizedMeter'); // after the old key's last window
-    expect(open(said(12, 599n, { key: next }))).toBe('BeforeFirstWindow');
-    const copy = world.fork();
-    expect(refusal(copy, dispute(copy, device, 0, said(12, 599n)))).toBe('accepted');
-    expect(open(said(13, 599n, { key: next }))).toBe('accepted');
+    world.chain.time += 900 * 4;
+    expect(open(said(52, 599n))).toBe('UnauthorizedMeter'); // after the old key's last window
+    expect(open(said(51, 599n, { key: next }))).toBe('BeforeFirstWindow');
+    // Two keys that say two things are no device that contradicts itself: recovery would let a thief convict it.
+    expect(open(said(52, 599n, { key: next }))).toBe('UnauthorizedMeter');
+    expect(open(said(13, 599n))).toBe('accepted');
     expect(reply(said(10, 600n))).toBe('accepted'); // by the old key, for its own window
     expect(refusal(world, submit(world, device, said(11, 700n)))).toBe('SlotDisputed');
+  });
+
+  test('sync_slot leaves a disputed slot as its case found it: conclude_dispute restarts it', () => {
+    reply(said(5, 500n));
+    world.chain.must([setStatus(world, device, 'suspended'), sync(world, device)], [world.utility]);
+    expect(accept(said(8, 520n))).toBe('accepted');
+    expect(refusal(world, [sync(world, device)])).toBe('accepted');
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, window: ENROLLED + 5, attestors: 0b11 });
+    expect(refusal(world, [conclude(world, device, 0)])).toBe('accepted');
+    expect(slotAt(world, 0)).toMatchObject({ exportWh: 500n, window: ENROLLED + 8, attestors: 0 });
   });
 });

@@ -79,7 +79,7 @@ test('controls: energy beyond enrolment, caps, capacity and budget is found', as
     ['more carried than the slot has', record('0'), put(carriedExport, CAP * 3n + 1n), /its record carries 4129 Wh/],
     ['a pending meter with a limit', record('waits'), (data) => data.writeUInt32LE(1, 192), /was never confirmed/],
     ['a zone that confirmed more', pda.zone(7), put(592 - 64, 1n), /counts 1 W of confirmed export/],
-    ['a zone with less capacity', pda.zone(7), put(40, 14_999n), /its capacity is 14999 W/],
+    ['a zone with less capacity', pda.zone(7), put(40, 15_011n), /its capacity is 15011 W/],
     ['a budget that was spent less', pda.budget(7), put(8, 1n), /counts 1 Wh, its slots have minted 8756 Wh/],
     ['a cursor beyond the budget', ledger, put(LEDGER, CAP * 3n + 1n), /its slots have minted 8757 Wh/],
     ['a budget that began before any meter', pda.budget(7), (data) => data.writeUInt32LE(0, 16), /begins in window 0/],

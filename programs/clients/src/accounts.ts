@@ -84,7 +84,7 @@ export interface Zone {
   readonly utility: PublicKey;
   readonly attestors: readonly PublicKey[];
   readonly previousAttestors: readonly PublicKey[];
-  /** W: the export limits of the meters that hold a slot, together. */
+  /** W: what the meters that hold a slot can export together, limits and register steps. */
   readonly confirmedExportW: bigint;
   /** The set that comes into force 96 windows after `window`; null when none is announced. */
   readonly announced: {
@@ -170,12 +170,16 @@ export interface Point {
   readonly meterId: Uint8Array;
   readonly zone: number;
   readonly bump: number;
+  /** Energy up to this window's end was counted by meters that have left; 0 when none has. */
+  readonly countedWindow: number;
 }
 
 /** Throws AccountFormatError. */
 export function decodePoint(account: RawAccount): Point {
   const r = open(account, 'Point', programIds.registry);
-  return { commitment: r.bytes(32), meterId: r.bytes(16), zone: r.u16(), bump: r.u8() };
+  const point = { commitment: r.bytes(32), meterId: r.bytes(16), zone: r.u16(), bump: r.u8() };
+  r.skip(1);
+  return { ...point, countedWindow: r.u32() };
 }
 
 export const NO_SLOT = 0xffff;
@@ -475,3 +479,7 @@ export function decodeBudget(account: RawAccount): Budget {
 
 /** Wh in a window at full power and a tenth: ⌈W · 0.25 h · 1.1⌉. */
 export const windowWh = (watts: bigint): bigint => (watts * 11n + 39n) / 40n;
+
+/** W that a meter takes of its zone's capacity: its limit, and what its register's step adds to each window. */
+export const reservedW = (limitW: number, registerStepWh: number): bigint =>
+  BigInt(limitW) + (BigInt(registerStepWh) * 40n + 10n) / 11n;

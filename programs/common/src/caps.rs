@@ -8,8 +8,8 @@ use crate::GtxError;
 pub const MAX_REGISTER_STEP_WH: u32 = 1_000;
 /// Tariff classes of a utility: 0 to 15.
 pub const MAX_TARIFF_CLASS: u16 = 15;
-/// 100 GW: more than any zone has, and far below what the arithmetic of a budget could not hold.
-pub const MAX_CAPACITY_W: u64 = 100_000_000_000;
+/// 10 GW: more than any zone has. One zone alone cannot use up the supply that all zones share.
+pub const MAX_CAPACITY_W: u64 = 10_000_000_000;
 
 /// Returns ⌈W · 0.25 h · 1.1⌉ in Wh: a window at full power and a tenth.
 #[inline(always)]
@@ -21,6 +21,12 @@ pub const fn window_wh(watts: u64) -> u64 {
 pub fn slot_cap(limit_w: u32, register_step_wh: u32) -> Result<u32, ProgramError> {
     let wh = window_wh(limit_w as u64).saturating_add(register_step_wh as u64);
     u32::try_from(wh).map_err(|_| GtxError::LimitOutOfRange.into())
+}
+
+/// Returns the power (W) that a meter takes of its zone's capacity: its export limit, and what the step of its register adds to the cap
+/// of every window.
+pub const fn reserved_w(limit_w: u32, register_step_wh: u32) -> u64 {
+    (limit_w as u64).saturating_add((register_step_wh as u64).saturating_mul(40).div_ceil(11))
 }
 
 #[cfg(test)]
@@ -35,6 +41,13 @@ mod tests {
         assert_eq!(slot_cap(5_000, 10), Ok(1_385));
         assert_eq!(slot_cap(u32::MAX, 0), Ok(1_181_116_007));
         assert_eq!(slot_cap(1, u32::MAX), Err(GtxError::LimitOutOfRange.into()));
+    }
+
+    #[test]
+    fn what_meters_reserve_covers_their_caps() {
+        for (limit, step) in [(0, 1_000), (5_000, 1), (4_001, 10), (1, 999)] {
+            assert!(window_wh(reserved_w(limit, step)) >= u64::from(slot_cap(limit, step).unwrap()).saturating_sub(1));
+        }
     }
 
     #[test]

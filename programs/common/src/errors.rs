@@ -96,6 +96,7 @@ errors! {
     AttestorSetTooEarly = 6064, "An announced attestor set comes into force after 96 windows";
     SlotNotMoved = 6065, "The slot still stands on a statement of the previous key";
     CarriedTotals = 6066, "A slot that was never active must start without carried totals";
+    AlreadyCounted = 6067, "The enrolment reaches back into windows whose energy is counted already";
 }
 
 impl From<GtxError> for ProgramError {

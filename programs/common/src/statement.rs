@@ -83,6 +83,18 @@ impl Signed {
         Ok(())
     }
 
+    /// Whether the key is the one that spoke for the slot's window. Only it can contradict the slot: statements of two keys are no
+    /// contradiction of one device. UnauthorizedMeter.
+    pub fn speaks_for(&self, meter: &Meter, slot_window: u32) -> Result<(), ProgramError> {
+        let had_key = !same_key(&meter.previous_key, &[0; 32]);
+        let key = if had_key && slot_window <= meter.previous_key_last_window {
+            &meter.previous_key
+        } else {
+            &meter.device_key
+        };
+        if same_key(&self.key, key) { Ok(()) } else { Err(GtxError::UnauthorizedMeter.into()) }
+    }
+
     /// The totals (export, import) in Wh that the registers give: carried + raw - baseline. None below the baseline.
     #[inline(always)]
     pub fn totals(&self, meter: &Meter) -> Option<(u64, u64)> {

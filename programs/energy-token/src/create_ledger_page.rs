@@ -7,7 +7,10 @@ use gtx_common::{
     checks::{self, Account},
     events::LedgerPageCreated,
     ids,
-    layout::energy::{LEDGER_FORMAT, LedgerPage},
+    layout::{
+        energy::{LEDGER_FORMAT, LedgerPage},
+        registry::Zone,
+    },
     pda,
 };
 use pinocchio::{
@@ -22,12 +25,15 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     let (zone, number) = (args.u16()?, args.u32()?);
     args.end()?;
 
-    let [payer, page, system, ..] = accounts else {
+    let [payer, zone_account, page, system, ..] = accounts else {
         return Err(GtxError::MissingAccount.into());
     };
     checks::payer(payer)?;
     checks::writable(page)?;
     checks::key(system, &ids::SYSTEM)?;
+    if checks::load::<Zone>(zone_account)?.zone != zone {
+        return Err(GtxError::ZoneMismatch.into());
+    }
     let seeds: [&[u8]; 3] = [b"ledger", &zone.to_le_bytes(), &number.to_le_bytes()];
     if page.owned_by(&ids::SYSTEM) {
         pda::create(page, payer, program_id, &seeds, MAX_PERMITTED_DATA_INCREASE)?;

@@ -4,7 +4,7 @@
 use gtx_common::{
     GtxError,
     args::Args,
-    checks,
+    checks::{self, same_key},
     events::DisputeDecided,
     layout::{
         oracle::{DEVICE_CONVICTED, DISPUTED, Dispute, MeterPage, OPEN},
@@ -32,6 +32,9 @@ pub fn is_overdue(dispute: &Dispute, now: u64) -> bool {
 
 fn check_answer(signed: &Signed, dispute: &Dispute, meter: &Meter) -> ProgramResult {
     signed.is_evidence(meter)?;
+    if !same_key(&signed.key, &dispute.key) {
+        return Err(GtxError::UnauthorizedMeter.into()); // a device is convicted by one key that said two things
+    }
     let covers = signed
         .totals(meter)
         .is_some_and(|(export, import)| export >= dispute.slot_export_wh && import >= dispute.slot_import_wh);

@@ -121,6 +121,7 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     check_state(&before, &meter)?;
     let signed = statement::signed(sysvar, config, &meter)?;
     signed.is_evidence(&meter)?;
+    signed.speaks_for(&meter, before.window)?;
     check_contradiction(&signed, &before, &meter, now)?;
 
     let (number, bump) = open_account(dispute, payer, program_id, &meter)?;

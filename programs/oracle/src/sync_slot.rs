@@ -8,7 +8,7 @@ use gtx_common::{
     checks,
     events::SlotSynced,
     layout::{
-        oracle::{ACTIVE, CLOSED, MeterPage, SUSPENDED},
+        oracle::{ACTIVE, CLOSED, DISPUTED, MeterPage, SUSPENDED},
         registry::Meter,
     },
 };
@@ -45,7 +45,8 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     written.import_cap = slot_cap(meter.import_limit_w, meter.register_step_wh)?;
     written.flags = slot.flags & !(ACTIVE | SUSPENDED) | status_flag(meter.status)?;
     // Active again means another baseline for the same registers: what was built before it must not land.
-    let restarted = written.flags & !slot.flags & ACTIVE != 0;
+    // A disputed slot stands as its case found it: conclude_dispute restarts it.
+    let restarted = written.flags & !slot.flags & ACTIVE != 0 && slot.flags & DISPUTED == 0;
     if restarted {
         place::restart(&mut written, &meter);
     }

@@ -32,11 +32,15 @@ fn assign(zone: &mut Zone) -> Result<(u32, u16), ProgramError> {
     Ok((page, u16::try_from(slot).map_err(|_| overflow)?))
 }
 
-/// Makes the meter the point's live one. PointTaken when another is.
+/// Makes the meter the point's live one. PointTaken when another is. AlreadyCounted when its registers were read before the energy of
+/// the point's last meter ended: the same energy would count twice.
 fn take_point(point: &mut AccountView, meter: &Meter) -> ProgramResult {
     let mut point = checks::load_mut::<Point>(point)?;
     if point.meter_id != [0; 16] {
         return Err(GtxError::PointTaken.into());
+    }
+    if point.counted_window != 0 && meter.enrolment_window <= point.counted_window {
+        return Err(GtxError::AlreadyCounted.into());
     }
     point.meter_id = meter.meter_id;
     Ok(())
@@ -68,7 +72,7 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     limits.write(&mut meter)?;
     if meter.role == ROLE_POINT {
         take_point(point, &meter)?;
-        take_capacity(&mut zone, limits.export_w)?;
+        take_capacity(&mut zone, &meter)?;
         (meter.page, meter.slot) = assign(&mut zone)?;
     } else {
         zone.evidence_count =

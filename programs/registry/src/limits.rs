@@ -3,7 +3,7 @@
 use gtx_common::{
     GtxError,
     args::Args,
-    caps::{MAX_REGISTER_STEP_WH, MAX_TARIFF_CLASS, slot_cap},
+    caps::{MAX_REGISTER_STEP_WH, MAX_TARIFF_CLASS, reserved_w, slot_cap},
     layout::registry::{Meter, Zone},
 };
 use pinocchio::{ProgramResult, error::ProgramError};
@@ -50,9 +50,9 @@ impl Limits {
     }
 }
 
-/// Takes `export_w` of the zone's capacity. CapacityExceeded when it is not there.
-pub fn take_capacity(zone: &mut Zone, export_w: u32) -> ProgramResult {
-    let sum = zone.confirmed_export_w.saturating_add(u64::from(export_w));
+/// Takes the meter's part of the zone's capacity. CapacityExceeded when it is not there.
+pub fn take_capacity(zone: &mut Zone, meter: &Meter) -> ProgramResult {
+    let sum = zone.confirmed_export_w.saturating_add(reserved_w(meter.export_limit_w, meter.register_step_wh));
     if sum > zone.capacity_w {
         return Err(GtxError::CapacityExceeded.into());
     }
@@ -60,7 +60,8 @@ pub fn take_capacity(zone: &mut Zone, export_w: u32) -> ProgramResult {
     Ok(())
 }
 
-/// Gives `export_w` back to the zone.
-pub fn give_capacity_back(zone: &mut Zone, export_w: u32) {
-    zone.confirmed_export_w = zone.confirmed_export_w.saturating_sub(u64::from(export_w));
+/// Gives the meter's part back to the zone.
+pub fn give_capacity_back(zone: &mut Zone, meter: &Meter) {
+    let reserved = reserved_w(meter.export_limit_w, meter.register_step_wh);
+    zone.confirmed_export_w = zone.confirmed_export_w.saturating_sub(reserved);
 }

@@ -50,7 +50,7 @@ fn check_message(signed: &Signed, old: &Meter) -> ProgramResult {
 
 /// The new record goes on where the slot stands: its totals exactly, in windows after it.
 fn go_on(new: &mut Meter, old: &Meter, slot: &MeterSlot, now: u64) -> ProgramResult {
-    let last = new.enrolment_window.max(slot.window);
+    let last = new.enrolment_window; // after the slot's window, see process
     new.carried_import_wh = slot.import_wh;
     new.carried_export_wh = slot.export_wh;
     new.baseline_window = last;
@@ -98,8 +98,10 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     let signed = register_meter::signed(sysvar)?;
     register_meter::check_message(&signed, &*checks::load::<Config>(config)?, &zone)?;
     check_message(&signed, &old)?;
-    give_capacity_back(&mut zone, old.export_limit_w);
-    take_capacity(&mut zone, limits.export_w)?;
+    if signed.enrolment.window <= slot.window {
+        return Err(GtxError::AlreadyCounted.into()); // its registers were read while the old meter still counted
+    }
+    give_capacity_back(&mut zone, &old);
 
     // A record that somebody registered under this id and the utility never confirmed is no hindrance.
     let utility_key = utility.address().as_array();
@@ -109,6 +111,7 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     {
         let mut new = checks::load_mut::<Meter>(meter)?;
         limits.write(&mut new)?;
+        take_capacity(&mut zone, &new)?;
         go_on(&mut new, &old, &slot, now)?;
     }
     pass_point(point, &old, signed.meter_id)?;

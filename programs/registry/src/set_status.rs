@@ -9,7 +9,7 @@ use gtx_common::{
     checks::{self, same_key},
     events::StatusSet,
     layout::{
-        oracle::{ATTESTORS_CONVICTED, DISPUTED, Dispute, MeterSlot, OPEN, SUSPENDED},
+        oracle::{ACTIVE, ATTESTORS_CONVICTED, DISPUTED, Dispute, MeterSlot, OPEN, SUSPENDED},
         registry::{Config, Meter, Point, STATUS_ACTIVE, STATUS_CLOSED, STATUS_PENDING, STATUS_SUSPENDED, Zone},
     },
     statement::{self, Signed},
@@ -80,13 +80,18 @@ fn reactivate(meter: &mut Meter, slot: &MeterSlot, signed: &Signed, case: Option
 }
 
 /// The connection point has no live meter any more, and the zone has its capacity again.
-fn leave(point: &mut AccountView, zone: &mut Zone, meter: &Meter) -> ProgramResult {
+fn leave(point: &mut AccountView, zone: &mut Zone, meter: &Meter, slot: Option<&MeterSlot>) -> ProgramResult {
+    // A slot that still moves would count energy of a point that has another meter by then.
+    if slot.is_some_and(|slot| slot.flags & ACTIVE != 0) {
+        return Err(GtxError::SlotNotFrozen.into());
+    }
     if meter.role == ROLE_POINT {
-        give_capacity_back(zone, meter.export_limit_w);
+        give_capacity_back(zone, meter);
     }
     let mut point = checks::load_mut::<Point>(point)?;
     if point.meter_id == meter.meter_id {
         point.meter_id = [0; 16];
+        point.counted_window = point.counted_window.max(slot.map_or(0, |slot| slot.window));
     }
     Ok(())
 }
@@ -165,7 +170,7 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
         (STATUS_ACTIVE | STATUS_SUSPENDED, STATUS_CLOSED) => {
             freeze::check_absent(dispute, program_id)?;
             freeze::check_settled(slot.as_ref(), &meter, now)?;
-            leave(point, &mut zone, &meter)?;
+            leave(point, &mut zone, &meter, slot.as_ref())?;
         }
         (STATUS_PENDING, STATUS_CLOSED) => freeze::check_absent(dispute, program_id)?,
         _ => return Err(GtxError::InvalidStatus.into()),

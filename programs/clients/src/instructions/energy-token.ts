@@ -31,7 +31,12 @@ export function initializeToken(args: { payer: PublicKey }): TransactionInstruct
 export function createLedgerPage(args: { payer: PublicKey; zone: number; page: number }): TransactionInstruction {
   return new TransactionInstruction({
     programId: programIds.energyToken,
-    keys: [writableSigner(args.payer), writable(pda.ledgerPage(args.zone, args.page)), system],
+    keys: [
+      writableSigner(args.payer),
+      readonly(pda.zone(args.zone)),
+      writable(pda.ledgerPage(args.zone, args.page)),
+      system,
+    ],
     data: start('create_ledger_page').u16(args.zone).u32(args.page).done(),
   });
 }

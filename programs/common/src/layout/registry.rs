@@ -44,7 +44,7 @@ pub struct Zone {
     pub utility: [u8; 32],
     pub attestors: [[u8; 32]; MAX_ATTESTORS],
     pub previous_attestors: [[u8; 32]; MAX_ATTESTORS],
-    /// Sum of the export limits (W) of the meters that hold a slot; never above `capacity_w`.
+    /// What the meters that hold a slot can export together, in W: limits and register steps. Never above `capacity_w`.
     pub confirmed_export_w: u64,
     /// The window (chain clock) of the announcement; it means nothing while `announced_count` is 0.
     pub announced_window: u32,
@@ -94,7 +94,10 @@ pub struct Point {
     pub meter_id: [u8; 16],
     pub zone: u16,
     pub bump: u8,
-    pub reserved: [u8; 37],
+    pub padding: u8,
+    /// Energy up to this window's end is counted, by meters that left the point. The next one begins after it.
+    pub counted_window: u32,
+    pub reserved: [u8; 32],
 }
 account!(Point, REGISTRY, 96);
 

@@ -146,6 +146,7 @@ export class Comparison {
       const live = this.#model.live.get(ref)?.split('/')[1];
       const expected = live === undefined ? new Uint8Array(16) : idOf(live);
       if (!Buffer.from(value?.meterId ?? new Uint8Array(16)).equals(expected)) return `live meter of point ${ref}`;
+      if ((value?.countedWindow ?? 0) !== (this.#model.counted.get(ref) ?? 0)) return `counted window of point ${ref}`;
     }
     for (const [ref, { value }] of this.#chain.users) {
       if ((value === true) !== this.#model.users.has(ref)) return `user ${ref}`;

@@ -1,4 +1,4 @@
-import { type Meter, SlotFlag, Status, type Zone } from '@gridtokenx/chain-client';
+import { type Meter, reservedW, SlotFlag, Status, type Zone } from '@gridtokenx/chain-client';
 import { zoneOf } from './model.js';
 import { windowWh } from './model-state.js';
 import { addressOf } from './names.js';
@@ -177,7 +177,8 @@ export class Invariants {
       let sum = 0n;
       for (const { value: meter } of this.#chain.records.values()) {
         const holds = meter?.status === Status.active || meter?.status === Status.suspended;
-        if (holds && meter.zone === number && meter.role === 0) sum += BigInt(meter.exportLimitW);
+        if (holds && meter.zone === number && meter.role === 0)
+          sum += reservedW(meter.exportLimitW, meter.registerStepWh);
       }
       if (zone.confirmedExportW !== sum)
         return `invariant capacity: zone ${number}: limits ${sum} W, ${zone.confirmedExportW} said`;

@@ -25,6 +25,8 @@ export function dispute(model: Model, ref: string, said: Said): Outcome {
     return 'refused';
   if (meter.status === 'closed' || !model.signedFor(slot, meter)) return 'refused';
   if (!isEvidence(model, meter, said) || !model.over(said.window) || said.window <= slot.window) return 'refused';
+  const speaker = slot.window <= meter.previousLast ? (meter.previousKey ?? meter.key) : meter.key;
+  if (said.key !== speaker && model.on('oneKey')) return 'refused';
   const total = model.totals(meter, said.raw);
   if (total && total.exportWh >= slot.exportWh && total.importWh >= slot.importWh) return 'refused';
   model.cases.set(at.ref, {
@@ -32,6 +34,7 @@ export function dispute(model: Model, ref: string, said: Said): Outcome {
     opened: model.now,
     window: slot.window,
     total: { exportWh: slot.exportWh, importWh: slot.importWh },
+    key: said.key,
     attestors: slot.attestors,
     verdict: slot.attestors === 0 ? DEVICE_CONVICTED : OPEN,
   });
@@ -46,6 +49,7 @@ export function answer(model: Model, ref: string, said: Said): Outcome {
   if (!meter || !at?.slot.disputed || found?.verdict !== OPEN) return 'refused';
   if (model.on('answerTime') && model.now >= found.opened + DAY) return 'refused';
   if (!isEvidence(model, meter, said) || said.window > found.window) return 'refused';
+  if (said.key !== found.key && model.on('oneKey')) return 'refused';
   const total = model.totals(meter, said.raw);
   if (!total || total.exportWh < found.total.exportWh || total.importWh < found.total.importWh) return 'refused';
   found.verdict = DEVICE_CONVICTED;

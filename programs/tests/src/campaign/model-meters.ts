@@ -69,16 +69,20 @@ function goodLimits(model: Model, { step, tariffClass }: Limits): boolean {
   return !model.on('limits') || (step <= MAX_STEP_WH && tariffClass <= MAX_TARIFF_CLASS);
 }
 
-/** The zone's capacity with `freed` W given back takes `exportW`. */
-function takeCapacity(model: Model, zone: ModelZone, exportW: number, freed = 0): boolean {
-  const sum = zone.confirmedW - BigInt(freed) + BigInt(exportW);
+/** W that limits take of a zone's capacity: the export limit, and what a register's step adds to each window. */
+const reserved = (limits: Limits | undefined): bigint =>
+  limits ? BigInt(limits.exportW) + (BigInt(limits.step) * 40n + 10n) / 11n : 0n;
+
+/** The zone's capacity with what `freed` took given back takes `limits`. */
+function takeCapacity(model: Model, zone: ModelZone, limits: Limits, freed?: Limits): boolean {
+  const sum = zone.confirmedW - reserved(freed) + reserved(limits);
   if (sum > zone.capacityW && model.on('capacity')) return false;
   zone.confirmedW = sum;
   return true;
 }
 
 export function giveCapacityBack(model: Model, zone: ModelZone, meter: ModelMeter): void {
-  if (meter.role === 0 && model.on('capacityBack')) zone.confirmedW -= BigInt(meter.limits?.exportW ?? 0);
+  if (meter.role === 0 && model.on('capacityBack')) zone.confirmedW -= reserved(meter.limits);
 }
 
 /** Two enrolments with one payload; the key that signed is not in it. */
@@ -100,7 +104,9 @@ export function confirm(model: Model, op: Of<'confirm'>): Outcome {
   if (meter.role === 0) {
     const point = `${zone.number}/${meter.point}`;
     if (model.live.has(point) && model.on('point')) return 'refused';
-    if (!takeCapacity(model, zone, op.limits.exportW)) return 'refused';
+    const counted = model.counted.get(point) ?? 0;
+    if (counted !== 0 && meter.enrolled <= counted && model.on('alreadyCounted')) return 'refused';
+    if (!takeCapacity(model, zone, op.limits)) return 'refused';
     model.live.set(point, op.meter);
     meter.place = { page: zone.meterCount >> 8, slot: zone.meterCount & 0xff };
     zone.meterCount += 1;
@@ -132,7 +138,8 @@ export function rotate(model: Model, op: Of<'rotate'>): Outcome {
   const stands = slot && model.signedFor(slot, meter) && slot.window <= meter.previousLast;
   if (stands && meter.previousKey !== undefined && model.on('slotMoved')) return 'refused';
   if (!goodMessage(model, zone, op.message) || !continues(meter, op.message)) return 'refused';
-  const last = Math.max(op.message.window, model.on('evidenceKept') ? (slot?.window ?? 0) : 0);
+  const kept = model.on('evidenceKept') ? Math.max(slot?.window ?? 0, model.now + 1) : 0;
+  const last = Math.max(op.message.window, kept);
   Object.assign(meter, { previousKey: meter.key, previousLast: last, key: op.message.key });
   Object.assign(meter, { keyEpoch: op.message.epoch, firstValid: last + 1, rotated: model.now });
   return 'unchanged';
@@ -154,7 +161,8 @@ export function replace(model: Model, op: Of<'replace'>): Outcome {
   if (op.limits.deviceSigned && !message.deviceSigned && model.on('claimed')) return 'refused';
   const point = `${zone.number}/${old.point}`;
   if (op.point !== old.point || model.live.get(point) !== op.meter) return 'refused';
-  if (!takeCapacity(model, zone, op.limits.exportW, old.limits?.exportW)) return 'refused';
+  if (message.window <= slot.window && model.on('readAfter')) return 'refused';
+  if (!takeCapacity(model, zone, op.limits, old.limits)) return 'refused';
   const next = recordOf(message, zone.number, op.by, old.point);
   const last = Math.max(message.window, slot.window);
   const carried = model.on('carried') ? { exportWh: slot.exportWh, importWh: slot.importWh } : old.carried;

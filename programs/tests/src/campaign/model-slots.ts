@@ -106,7 +106,7 @@ export function sync(model: Model, ref: string): Outcome {
   };
   const isSame = Object.entries(want).every(([name, value]) => slot[name as keyof ModelSlot] === value);
   if (isSame) return 'unchanged';
-  const restarted = want.active && !slot.active;
+  const restarted = want.active && !slot.active && !slot.disputed;
   Object.assign(slot, want);
   if (restarted) {
     model.restart(slot, meter);

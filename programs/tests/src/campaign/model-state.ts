@@ -40,6 +40,10 @@ export const RULES = [
   'slotMoved',
   'signedFor',
   'restart',
+  'alreadyCounted',
+  'readAfter',
+  'closedStill',
+  'oneKey',
   'attestorWait',
   'cancelRight',
 ] as const;
@@ -179,6 +183,8 @@ export interface ModelCase {
   opened: number;
   window: number;
   total: Pair;
+  /** The key that contradicted: only it can answer. */
+  key: string;
   attestors: number;
   verdict: number;
 }

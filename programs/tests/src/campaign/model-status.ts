@@ -79,9 +79,14 @@ export function setStatus(model: Model, op: Of<'status'>): Outcome {
   if (op.status === 'active') return activate(model, meter, op);
   if (op.status === 'suspended') return suspend(model, meter, op);
   if (op.withCase || !model.settled(meter)) return 'refused';
+  const slot = model.slotOf(meter);
+  if (slot?.active && model.on('closedStill')) return 'refused';
   giveCapacityBack(model, zone, meter);
   const point = `${zone.number}/${meter.point}`;
-  if (model.live.get(point) === op.meter) model.live.delete(point);
+  if (model.live.get(point) === op.meter) {
+    model.live.delete(point);
+    model.counted.set(point, Math.max(model.counted.get(point) ?? 0, slot?.window ?? 0));
+  }
   meter.status = 'closed';
   return 'unchanged';
 }

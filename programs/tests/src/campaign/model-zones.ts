@@ -83,7 +83,7 @@ export function createPage(model: Model, op: Of<'createPage'>): Outcome {
 export function createLedger(model: Model, op: Of<'createLedger'>): Outcome {
   const ref = pageRef(op.zone, op.page);
   const steps = model.ledgers.get(ref) ?? 0;
-  if (steps === 2) return 'refused';
+  if (steps === 2 || !model.zones.has(op.zone)) return 'refused';
   model.ledgers.set(ref, steps + 1);
   return 'unchanged';
 }

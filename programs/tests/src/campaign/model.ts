@@ -30,6 +30,8 @@ export class Model {
   readonly users = new Map<string, number>();
   /** The live meter of a connection point, by zone and point. */
   readonly live = new Map<string, string>();
+  /** The last window that a connection point's meters of before have counted. */
+  readonly counted = new Map<string, number>();
   readonly meters = new Map<string, ModelMeter>();
   readonly pages = new Map<PageRef, ModelPage>();
   /** Steps of create_ledger_page that are done; 2 make a ledger page. */

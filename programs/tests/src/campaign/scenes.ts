@@ -133,7 +133,9 @@ class Scenes {
       meter.zone,
       this.#draw.random.pick(meter.zone === HOME ? ['8', '9', '10', '11'] : ['2', '3']),
     ];
-    return [this.#wait(96), this.#status(meter, 'closed'), this.#plain('sync', meter), ...this.newMeter(zone, name)];
+    const still = [this.#status(meter, 'suspended'), this.#plain('sync', meter)];
+    const gone = [this.#status(meter, 'closed'), this.#plain('sync', meter)];
+    return [this.#wait(96), ...still, ...gone, ...this.newMeter(zone, name)];
   }
 
   newMeter(zone: number, name: string): Step[] {

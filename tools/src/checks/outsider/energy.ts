@@ -9,6 +9,10 @@ const SLOT_ACTIVE = 1n;
 /** Wh in a window at full power and a tenth: ⌈W · 0.25 h · 1.1⌉. */
 const windowWh = (watts: bigint): bigint => (watts * 11n + 39n) / 40n;
 
+/** W that a meter takes of its zone's capacity: its limit, and what its register's step adds to the cap of each window. */
+const reservedW = (record: Fields): bigint =>
+  num(record, 'export_limit_w') + (num(record, 'register_step_wh') * 40n + 10n) / 11n;
+
 /** A connection point's energy: its slot, the record that holds it, and the records before that one. */
 interface Holder {
   readonly place: string;
@@ -122,7 +126,7 @@ function checkCapacity(zone: Fields, meters: readonly Fields[], expect: Expect):
   const sum = meters
     .filter((record) => num(record, 'zone') === number && num(record, 'slot') !== NO_SLOT)
     .filter((record) => num(record, 'status') !== CLOSED)
-    .reduce((total, record) => total + num(record, 'export_limit_w'), 0n);
+    .reduce((total, record) => total + reservedW(record), 0n);
   const [confirmed, capacity] = [num(zone, 'confirmed_export_w'), num(zone, 'capacity_w')];
   expect(confirmed === sum, `zone ${number} counts ${confirmed} W of confirmed export, its meters have ${sum} W`);
   expect(sum <= capacity, `zone ${number}: its meters may export ${sum} W together, its capacity is ${capacity} W`);
