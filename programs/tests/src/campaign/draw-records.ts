@@ -66,6 +66,9 @@ export class RecordDraw {
       [10, random.pick(OWNERS.slice(0, 2))],
       [1, random.pick(PEOPLE)],
     ]);
+    const left = [...this.#model.counted].filter(([ref, window]) => ref.startsWith(`${where}/`) && window > 0);
+    const [ref, counted] = left.length > 0 && random.oneIn(2) ? random.pick(left) : [];
+    const message = { ...this.#message(where, about, key, owner), ...this.#early(counted) };
     return {
       kind: 'register',
       meter: `${where}/${about}`,
@@ -75,8 +78,8 @@ export class RecordDraw {
         [2, utilityOf(where)],
         [1, random.pick(PEOPLE)],
       ]),
-      point: random.oneIn(6) ? random.pick(['0', '1', '5', '9']) : about,
-      message: this.#message(where, about, key, owner),
+      point: ref?.split('/')[1] ?? (random.oneIn(6) ? random.pick(['0', '1', '5', '9']) : about),
+      message,
     };
   }
 
@@ -169,6 +172,12 @@ export class RecordDraw {
     };
   }
 
+  /** One time in four: a window up to which the point's energy is counted already. */
+  #early(counted: number | undefined): { window?: number } {
+    const isRecent = counted !== undefined && counted > 0 && this.#model.now - counted < 96;
+    return isRecent && this.#random.oneIn(4) ? { window: counted - this.#random.below(2) } : {};
+  }
+
   replace(meter: ModelMeter): Op {
     const random = this.#random;
     const zone = zoneOf(meter.ref);
@@ -185,7 +194,9 @@ export class RecordDraw {
       next: `${zone}/${about}`,
       point: random.oneIn(20) ? random.pick(['0', '9']) : meter.point,
       limits: this.#limits(zone, message.deviceSigned, meter.limits?.exportW),
-      message: random.oneIn(20) ? message : { ...message, epoch: 0, role: 0 },
+      message: random.oneIn(20)
+        ? message
+        : { ...message, epoch: 0, role: 0, ...this.#early(this.#model.slotOf(meter)?.window) },
     };
   }
 }

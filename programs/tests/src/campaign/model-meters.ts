@@ -105,7 +105,7 @@ export function confirm(model: Model, op: Of<'confirm'>): Outcome {
     const point = `${zone.number}/${meter.point}`;
     if (model.live.has(point) && model.on('point')) return 'refused';
     const counted = model.counted.get(point) ?? 0;
-    if (counted !== 0 && meter.enrolled <= counted && model.on('alreadyCounted')) return 'refused';
+    if (counted !== 0 && meter.enrolled <= counted) return 'refused';
     if (!takeCapacity(model, zone, op.limits)) return 'refused';
     model.live.set(point, op.meter);
     meter.place = { page: zone.meterCount >> 8, slot: zone.meterCount & 0xff };
@@ -161,7 +161,7 @@ export function replace(model: Model, op: Of<'replace'>): Outcome {
   if (op.limits.deviceSigned && !message.deviceSigned && model.on('claimed')) return 'refused';
   const point = `${zone.number}/${old.point}`;
   if (op.point !== old.point || model.live.get(point) !== op.meter) return 'refused';
-  if (message.window <= slot.window && model.on('readAfter')) return 'refused';
+  if (message.window <= slot.window) return 'refused';
   if (!takeCapacity(model, zone, op.limits, old.limits)) return 'refused';
   const next = recordOf(message, zone.number, op.by, old.point);
   const last = Math.max(message.window, slot.window);
