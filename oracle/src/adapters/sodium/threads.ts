@@ -13,6 +13,8 @@ const WAITING_LIMIT = 512;
 const GIVE_UP_MS = 5_000;
 /** A thread is up in a fraction of a second; one that has not proved its verifier after this time is given up. */
 const START_MS = 30_000;
+/** A thread keeps next to nothing: without a bound its heap grows to several times that before it is collected, in MiB. */
+const LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 } as const;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -282,5 +284,5 @@ export function openChecks(deps: ThreadsDeps): SignatureChecks {
 }
 
 function spawnThread(memories: readonly SharedArrayBuffer[]): Thread {
-  return new Worker(new URL('./worker.js', import.meta.url), { workerData: { memories } });
+  return new Worker(new URL('./worker.js', import.meta.url), { workerData: { memories }, resourceLimits: LIMITS });
 }
