@@ -26,11 +26,15 @@ export interface Campaign {
   readonly secondsPerSeed: number;
   /** After so many seeds a process is replaced by a new one; without it one process runs as many as there are. */
   readonly seedsPerProcess?: number;
+  /** Seeds at once, where fewer than one for each core: those that measure times need the machine for themselves. */
+  readonly workers?: number;
   /** What the seeds depend on: files, and folders of built code, below the project's folder. */
   readonly code: readonly string[];
   readonly controls: Readonly<Record<string, Control>>;
   /** Runs one seed; the same seed does the same. Rejects only when the campaign itself is broken. */
   run(seed: number): Promise<Outcome>;
+  /** Ends what seeds of this process have left for later ones; called before the process ends. */
+  end?(): Promise<void>;
   /** Faults of the whole: what `seeds` seeds must have reached and did not. */
   review(figures: Readonly<Record<string, number>>, seeds: number): string[];
 }

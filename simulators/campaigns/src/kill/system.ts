@@ -14,14 +14,23 @@ const LANE_PORTS = 20;
 /** Not used by the start itself. */
 const GUARD = 9;
 
+/** Ranges of ports, side by side: each has room for one start. */
+export interface Lanes {
+  readonly first: number;
+  readonly count: number;
+  /** Ports of one. */
+  readonly size: number;
+}
+const KILL_LANES: Lanes = { first: FIRST_PORT, count: LANES, size: LANE_PORTS };
+
 /** Takes a free range of ports for as long as the guard is open. Throws when all are taken. */
-export async function takeLane(): Promise<{ ports: number; release: () => Promise<void> }> {
-  for (let lane = 0; lane < LANES; lane++) {
-    const ports = FIRST_PORT + lane * LANE_PORTS;
+export async function takeLane(lanes = KILL_LANES): Promise<{ ports: number; release: () => Promise<void> }> {
+  for (let lane = 0; lane < lanes.count; lane++) {
+    const ports = lanes.first + lane * lanes.size;
     const guard = await listen(ports + GUARD);
     if (guard) return { ports, release: () => new Promise((resolve) => guard.close(() => resolve())) };
   }
-  throw new Error(`the ports from ${FIRST_PORT} on are taken`);
+  throw new Error(`the ports from ${lanes.first} on are taken`);
 }
 
 function listen(port: number): Promise<Server | null> {

@@ -25,6 +25,10 @@ export function codeOf(root: string, campaign: Campaign): string {
   return fingerprint(root, ['package-lock.json', ...campaign.code]);
 }
 
+function workersOf(campaign: Campaign, options: Options): number {
+  return options.workers ?? campaign.workers ?? availableParallelism();
+}
+
 function* seedsFrom(first: number, count: number, skip: (seed: number) => boolean): Generator<number> {
   for (let seed = first; seed < first + count; seed++) if (!skip(seed)) yield seed;
 }
@@ -56,7 +60,7 @@ export async function runCampaign(campaign: Campaign, options: Options, around: 
   const pool: Pool = new Pool({
     program: WORKER,
     args: [campaign.name],
-    workers: Math.min(options.workers ?? availableParallelism(), Math.max(1, wanted.length)),
+    workers: Math.min(workersOf(campaign, options), Math.max(1, wanted.length)),
     secondsPerSeed: campaign.secondsPerSeed,
     seedsPerProcess: campaign.seedsPerProcess,
     onLoaded: checkCode,
@@ -134,7 +138,7 @@ export async function runControl(campaign: Campaign, options: Options, around: S
   const pool = new Pool({
     program: WORKER,
     args: [campaign.name, name],
-    workers: options.workers ?? availableParallelism(),
+    workers: workersOf(campaign, options),
     secondsPerSeed: campaign.secondsPerSeed,
     seedsPerProcess: campaign.seedsPerProcess,
     seeds: seedsFrom(options.seed, count, () => false),

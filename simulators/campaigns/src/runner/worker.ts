@@ -13,7 +13,10 @@ async function main(): Promise<void> {
     control.install();
   }
   const send = (message: object) => process.send?.(message);
-  process.on('disconnect', () => process.exit(0));
+  process.on('disconnect', () => {
+    const ended = campaign.end?.() ?? Promise.resolve();
+    ended.finally(() => process.exit(0));
+  });
   process.on('message', ({ seed }: { seed: number }) => {
     campaign.run(seed).then(
       (outcome) => send({ seed, outcome }),
