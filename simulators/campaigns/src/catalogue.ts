@@ -2,12 +2,14 @@ import type { Campaign } from './campaign.js';
 
 /** All campaigns, loaded only when they are run. */
 const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
+  attacks: async () => (await import('./neighbours/real/attacks.js')).attacksCampaign,
   availability: async () => (await import('./availability/index.js')).availabilityCampaign,
   chain: async () => (await import('./chain/index.js')).chainCampaign,
   kill: async () => (await import('./kill/index.js')).killCampaign,
   ledger: async () => (await import('./ledger/index.js')).ledgerCampaign,
   neighbours: async () => (await import('./neighbours/index.js')).neighboursCampaign,
   misattribution: async () => (await import('./misattribution/index.js')).misattributionCampaign,
+  'neighbours-real': async () => (await import('./neighbours/real/index.js')).neighboursRealCampaign,
 };
 
 export const campaignNames: readonly string[] = Object.keys(CATALOGUE);

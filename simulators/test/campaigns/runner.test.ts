@@ -197,12 +197,24 @@ describe('the catalogue', () => {
       ),
     ),
   };
+  const real = ['tools/src/start/main.ts', 'tools/src/chain/main.ts', 'simulators/src/meters-main.ts'].concat(
+    ['edge', 'broker', 'oracle'].map((name) => `${name}/src/main.ts`),
+    ['attacker', 'hook'].map((name) => `simulators/campaigns/src/neighbours/real/${name}.ts`),
+    'simulators/campaigns/src/kill/guard.ts',
+  );
+  programs['neighbours-real'] = real;
+  programs.attacks = real;
+  /** Where a campaign begins, when not in a folder of its name. */
+  const places: Record<string, string> = {
+    'neighbours-real': 'neighbours/real/index.ts',
+    attacks: 'neighbours/real/attacks.ts',
+  };
   // The frame around all seeds is not what they depend on.
   const frame = ['simulators/campaigns/dist/campaign.js'];
 
   it.each(campaignNames)('vouches for all the code that the seeds of "%s" run', async (name) => {
     const { code } = await loadCampaign(name);
-    const entries = [`simulators/campaigns/src/${name}/index.ts`, ...(programs[name] ?? [])];
+    const entries = [`simulators/campaigns/src/${places[name] ?? `${name}/index.ts`}`, ...(programs[name] ?? [])];
     const built = entries
       .flatMap((entry) => [...importsOf(join(ROOT, entry))])
       .map((path) =>

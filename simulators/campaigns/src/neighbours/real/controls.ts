@@ -1,0 +1,24 @@
+import type { Control } from '../../campaign.js';
+import { SABOTAGES, type Sabotage } from './sabotages.js';
+
+let current: Sabotage | null = null;
+
+/** The limit that is taken away just now. */
+export const sabotage = (): Sabotage | null => current;
+
+/** Services that are started from now on load the hook, and with it the sabotage. */
+function install(name: string): () => void {
+  const hook = new URL('./hook.js', import.meta.url).href;
+  process.env.NODE_OPTIONS = `--import=${hook}`;
+  process.env.GTX_SABOTAGE = name;
+  current = SABOTAGES[name] ?? null;
+  return () => {
+    delete process.env.NODE_OPTIONS;
+    delete process.env.GTX_SABOTAGE;
+    current = null;
+  };
+}
+
+export const realControls: Readonly<Record<string, Control>> = Object.fromEntries(
+  Object.entries(SABOTAGES).map(([name, { about }]) => [name, { about, seeds: 1, install: () => install(name) }]),
+);

@@ -1,0 +1,93 @@
+/** A place in a built module, and what stands there instead. */
+export interface Change {
+  /** Below the project's folder. */
+  readonly module: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A limit that is taken away from the services, and the misuse that it stands against. */
+export interface Sabotage {
+  readonly about: string;
+  readonly acts: readonly string[];
+  readonly attackMs: number;
+  readonly changes: readonly Change[];
+}
+
+const ENDLESS = '1e9';
+const broker = (from: string, to: string): Change => ({ module: 'broker/dist/config.js', from, to });
+const acl = 'broker/dist/domain/acl.js';
+const plan = 'oracle/dist/domain/settlement/plan.js';
+const http = (from: string, to: string): Change => ({ module: 'runtime/dist/http-server.js', from, to });
+
+/** The services themselves stay as they are: a hook changes a module while it is loaded. */
+export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
+  subscriptions: {
+    about: 'a gateway subscribes to whatever it likes, as often as it likes',
+    acts: ['filters'],
+    attackMs: 60_000,
+    changes: [
+      {
+        module: acl,
+        from: 'const allowed = allowedFilters(who);',
+        to: "const allowed = allowedFilters(who); if (who.role === 'gateway') return true;",
+      },
+      broker('subscriptions: 16,', `subscriptions: ${ENDLESS},`),
+      broker('filtersPerMinute: 240,', `filtersPerMinute: ${ENDLESS},`),
+      broker('refusedFilters: 64,', `refusedFilters: ${ENDLESS},`),
+      broker('controlBytes: 4_096,', 'controlBytes: 65_536,'),
+    ],
+  },
+  'lane-order': {
+    about: 'late windows of a page come before the current one, each on its own',
+    acts: ['backlog'],
+    attackMs: 15_000,
+    changes: [
+      { module: plan, from: 'of [current, ...late.filter((one) => one !== current)]', to: 'of late' },
+      { module: plan, from: 'MAX_LAG_WINDOWS = 7', to: `MAX_LAG_WINDOWS = ${ENDLESS}` },
+    ],
+  },
+  'log-lines': {
+    about: 'every refusal is a line of its own',
+    acts: ['logFlood'],
+    attackMs: 60_000,
+    changes: [
+      {
+        module: 'runtime/dist/bounded-log.js',
+        from: 'if (count.written >= linesPerReason || this.#chars >= charsPerPeriod) {',
+        to: 'if (false) {',
+      },
+    ],
+  },
+  'half-open': {
+    about: 'connections that never finish what they began keep their places for an hour',
+    acts: ['halfOpen'],
+    attackMs: 12_000,
+    changes: [
+      { module: 'runtime/dist/connections.js', from: 'if (!mayEnd()) continue;', to: 'continue;' },
+      http('headersMs: 5_000,', 'headersMs: 3_600_000,'),
+      http('requestMs: 10_000,', 'requestMs: 3_600_000,'),
+      http('answerMs: 30_000,', 'answerMs: 3_600_000,'),
+    ],
+  },
+  'used-tokens': {
+    about: 'a token lets in as often as it is shown',
+    acts: ['tokenReplay'],
+    attackMs: 12_000,
+    changes: [
+      {
+        module: 'broker/dist/domain/seen-tokens.js',
+        from: 'if (memory.tokens.has(nonce) || token.notBefore <= memory.floor) return false;',
+        to: '',
+      },
+    ],
+  },
+};
+
+/** The text of a module with a sabotage in it; throws where the place is not there any more. */
+export function sabotaged(text: string, changes: readonly Change[]): string {
+  return changes.reduce((changed, { module, from, to }) => {
+    if (!changed.includes(from)) throw new Error(`${module} has no "${from}"`);
+    return changed.replace(from, to);
+  }, text);
+}
