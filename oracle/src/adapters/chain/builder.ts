@@ -49,16 +49,24 @@ const DISCRIMINATOR_BYTES = 8;
 const MOST_CHOICES = 7;
 const MINT_PAGE_UNITS = 120_000;
 const MINT_METER_UNITS = 120_000;
-/** Above what attest_page takes, so that a page never fails for units. */
-const ATTEST_UNITS = 15_000;
-const ATTEST_UNITS_PER_METER = 120;
+/**
+ * Above what attest_page takes, so that a page never fails for units: after an outage a meter's two totals are long, and it
+ * takes about 240. No price is paid for units, so a high limit costs nothing.
+ */
+const ATTEST_UNITS = 30_000;
+const ATTEST_UNITS_PER_METER = 320;
+/** The chain's own limit for one transaction. */
+const MAX_UNITS = 1_400_000;
+
+/** So many transactions under one blockhash have limits of their own. */
+const NONCES = 4_096;
 
 /**
  * The compute-unit limit, different for each nonce: two mints of one page under the same blockhash would otherwise be the
  * same bytes, and the chain would take the second for a copy of the first.
  */
 export function limit(units: number, nonce: number): TransactionInstruction {
-  return ComputeBudgetProgram.setComputeUnitLimit({ units: units + (nonce % 4_096) });
+  return ComputeBudgetProgram.setComputeUnitLimit({ units: Math.min(units, MAX_UNITS - NONCES) + (nonce % NONCES) });
 }
 
 /** A recent blockhash, and the last height at which a transaction with it can land. Throws `NodeUnavailable`. */

@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest';
+import { LaneHarness, W } from './lane-harness.js';
+import { figures, liteRig } from './rigs.js';
+
+it('200 homes after an outage of eight hours: every attestation lands within its compute units', async () => {
+  const rig = await liteRig(200);
+  const harness = new LaneHarness(rig);
+  for (const meter of rig.meters) harness.statements.put(meter, W(1), 100n, 100n);
+  await harness.untilIdle();
+  // 32 windows without attestations, then one statement each with long totals.
+  for (const meter of rig.meters) harness.statements.put(meter, W(33), 20_100n, 1_100n);
+  await harness.untilIdle();
+  const { slots } = await figures(rig);
+  expect(slots.filter(({ exportWh, mintedWh }) => exportWh === 20_100n && mintedWh === exportWh)).toHaveLength(200);
+  expect(harness.intents().filter(({ status }) => status !== 'landed')).toEqual([]);
+  harness.close();
+}, 120_000);
