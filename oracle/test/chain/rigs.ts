@@ -3,6 +3,7 @@ import { decodeLedgerPage, decodeMeterPage, parseChainError, pda, type RawAccoun
 import { base58Encode } from '@gridtokenx/protocol';
 import { Connection, type Keypair, PublicKey, Transaction, VersionedTransaction } from '@solana/web3.js';
 import { Chain, programFiles } from '../../../programs/tests/src/harness.js';
+import { made } from '../../src/adapters/chain/accounts.js';
 import { AttestorBuilder, singleAttestor } from '../../src/adapters/chain/builder.js';
 import { attestedEvent } from '../../src/adapters/chain/events.js';
 import { RpcNode } from '../../src/adapters/chain/node.js';
@@ -65,7 +66,7 @@ export class LiteNode implements ChainNode {
   }
   async readPage(zone: number, page: number): Promise<PageRead> {
     const read = <T>(key: PublicKey, decode: (account: RawAccount) => T) => {
-      const found = this.chain.account(key);
+      const found = made(this.chain.account(key));
       return found ? decode(found) : null;
     };
     return {

@@ -5,6 +5,7 @@ import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
 import { Turns } from '../../domain/settlement/cosign.js';
 import { SettlementDriver } from '../../domain/settlement/driver.js';
 import type { Chain, ChainDeps, Migration } from '../../ports.js';
+import { made } from './accounts.js';
 import { BalanceWatch } from './balance.js';
 import { AttestorBuilder, singleAttestor } from './builder.js';
 import { attestTogether, zoneReader, zoneTurns } from './cosign/index.js';
@@ -57,7 +58,8 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
   const attestor = readKeypair(options.attestorKeyFile);
   const connection = new Connection(options.rpcUrl, { commitment, disableRetryOnRateLimit: true });
   const registry = new RpcRegistry(connection, realClock, logger, deps.knownMeters);
-  const account = (what: string, key: PublicKey) => ask(what, connection.getAccountInfo(key, commitment));
+  const account = async (what: string, key: PublicKey) =>
+    made(await ask(what, connection.getAccountInfo(key, commitment)));
   const zoneSet = zoneReader((key) => account('reading the zone', key));
   const latestBlockhash = () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment));
   const node = new RpcNode(connection, commitment);

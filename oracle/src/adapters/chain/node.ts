@@ -7,6 +7,7 @@ import {
   type Outcome,
   type PageRead,
 } from '../../domain/settlement/ports.js';
+import { made } from './accounts.js';
 import { attestedEvent } from './events.js';
 
 /** A node that has not answered by then is away. */
@@ -46,7 +47,8 @@ export class RpcNode implements ChainNode {
       'reading a page',
       this.#connection.getMultipleAccountsInfoAndContext(addresses, this.#commitment),
     );
-    const decode = <P>(account: Account, decoder: (raw: AccountInfo<Buffer>) => P): P | null => {
+    const decode = <P>(found: Account, decoder: (raw: AccountInfo<Buffer>) => P): P | null => {
+      const account = made(found);
       if (!account) return null;
       try {
         return decoder(account);

@@ -1,5 +1,5 @@
 import type { MeterRecord } from '../../ports.js';
-import type { BlockhashState, Outcome, PageRead, SignedTransaction } from './ports.js';
+import { type BlockhashState, NodeUnavailable, type Outcome, type PageRead, type SignedTransaction } from './ports.js';
 
 /** What the chain decided of a case (oracle program). */
 export const CaseVerdict = { open: 0, deviceConvicted: 1, attestorsConvicted: 2 } as const;
@@ -26,6 +26,11 @@ export interface SlotCase {
   /** The last case whose verdict the utility accepted. */
   readonly acceptedCase: number;
   readonly dispute: CaseRead | null;
+}
+
+/** The accounts of one slot have a form that nobody here knows: other slots can be read all the same. */
+export class CaseUnreadable extends NodeUnavailable {
+  override readonly name = 'CaseUnreadable';
 }
 
 /** What of the chain disputes need. Every method may throw `NodeUnavailable` and nothing else. */

@@ -2,6 +2,7 @@ import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports
 import {
   type CaseRead,
   type CaseState,
+  CaseUnreadable,
   CaseVerdict,
   type CaseView,
   type DisputeBuilder,
@@ -13,7 +14,7 @@ import {
   type SlotCase,
 } from './dispute-ports.js';
 import { type Answer, findAnswer } from './evidence.js';
-import { SlotFlag, type SlotRead, type TurnKeeper } from './ports.js';
+import { NodeUnavailable, SlotFlag, type SlotRead, type TurnKeeper } from './ports.js';
 import { isOutOfStep } from './sync.js';
 
 /** How long a case may be answered, in windows of the chain's clock (oracle program: DAY_WINDOWS). */
@@ -64,6 +65,8 @@ interface Act extends Place {
 interface Watch {
   /** By slot. */
   readonly cases: Map<number, CaseView>;
+  /** By slot: why it could not be judged, or its transaction not be built. */
+  readonly failures: Map<number, string>;
   /** By slot: when a ledger without an answer is searched again. */
   readonly searched: Map<number, { number: number; untilMs: number }>;
   /** Slot from which the next look goes on. */
@@ -92,6 +95,11 @@ export class Disputes {
     return [...this.#watches.values()].flatMap((watch) => [...watch.cases.values()]);
   }
 
+  /** Slots that cannot be watched, in plain words; the others of their pages are. */
+  failures(): string[] {
+    return [...this.#watches.values()].flatMap((watch) => [...watch.failures.values()]);
+  }
+
   /** True when no transaction of a page is on its way. */
   isQuiet(zone: number, page: number): boolean {
     return this.#deps.store.open(zone, page) === undefined;
@@ -117,6 +125,7 @@ export class Disputes {
     if (known) return known;
     const made: Watch = {
       cases: new Map(),
+      failures: new Map(),
       searched: new Map(),
       from: 0,
       nextLookMs: 0,
@@ -144,22 +153,45 @@ export class Disputes {
     this.#forgetOthers(watch, new Set(odd.map(({ place }) => place.slot)));
     const acts: Act[] = [];
     for (const { place, slot, isDisputed } of inTurn(odd, watch)) {
-      const found = await node.readCase(zone, page, place.slot, place.meterId);
-      if (isDisputed && found.dispute && found.meter) {
-        const judged = this.#judge(place, found, found.meter, found.dispute, watch);
-        watch.cases.set(place.slot, judged.view);
-        if (judged.act) acts.push(judged.act);
-      }
-      // The cached record is older than the chain's: only a fresh one is worth a fee.
-      if (found.meter && isOutOfStep(found.meter, slot)) {
-        acts.push({ ...place, kind: 'sync', number: 0, answer: null, urgency: ANSWER_WINDOWS + 1 });
+      try {
+        acts.push(...(await this.#lookAt(place, slot, isDisputed, watch)));
+        watch.failures.delete(place.slot);
+      } catch (error) {
+        this.#skip(place, watch, error);
       }
     }
     return acts.sort((a, b) => a.urgency - b.urgency || a.slot - b.slot);
   }
 
+  async #lookAt(place: Place, slot: SlotRead, isDisputed: boolean, watch: Watch): Promise<Act[]> {
+    const acts: Act[] = [];
+    const found = await this.#deps.node.readCase(place.zone, place.page, place.slot, place.meterId);
+    if (isDisputed && found.dispute && found.meter) {
+      const judged = this.#judge(place, found, found.meter, found.dispute, watch);
+      watch.cases.set(place.slot, judged.view);
+      if (judged.act) acts.push(judged.act);
+    }
+    // The cached record is older than the chain's: only a fresh one is worth a fee.
+    if (found.meter && isOutOfStep(found.meter, slot)) {
+      acts.push({ ...place, kind: 'sync', number: 0, answer: null, urgency: ANSWER_WINDOWS + 1 });
+    }
+    return acts;
+  }
+
+  /** Names a slot that fails and leaves it to the next look. A node that is away is no slot's fault, and is thrown on. */
+  #skip({ zone, page, slot, meterId }: Place, watch: Watch, error: unknown): void {
+    if (error instanceof NodeUnavailable && !(error instanceof CaseUnreadable)) throw error;
+    const detail = error instanceof Error ? error.message : String(error);
+    const what = `meter ${meterId}, slot ${zone}/${page}/${slot}: ${detail}`;
+    const { logger } = this.#deps;
+    if (watch.failures.get(slot) !== what)
+      logger.error({ meter: meterId, zone, page, slot, err: detail }, 'a slot is not watched');
+    watch.failures.set(slot, what);
+  }
+
   /** What is known of slots that are in order is of no use, and the tables stay as small as the page. */
-  #forgetOthers({ cases, searched, pauses }: Watch, odd: ReadonlySet<number>): void {
+  #forgetOthers({ cases, failures, searched, pauses }: Watch, odd: ReadonlySet<number>): void {
+    for (const slot of failures.keys()) if (!odd.has(slot)) failures.delete(slot);
     for (const slot of cases.keys()) if (!odd.has(slot)) cases.delete(slot);
     for (const slot of searched.keys()) if (!odd.has(slot)) searched.delete(slot);
     for (const key of pauses.keys()) if (!odd.has(Number(key.split('/')[1]))) pauses.delete(key);
@@ -212,7 +244,13 @@ export class Disputes {
       return watch.nextLookMs;
     }
     const nonce = store.nonce();
-    const signed = await this.#build(builder, act, nonce);
+    const signed = await this.#build(builder, act, nonce).catch((error: unknown) => this.#skip(act, watch, error));
+    if (!signed) {
+      // The next look takes another slot first.
+      this.#pause(watch, act);
+      watch.nextLookMs = realClock.now() + POLL_MS;
+      return watch.nextLookMs;
+    }
     const intent = store.add({ kind, number, zone, page, slot, meterId, ...signed }, realClock.now());
     this.#pause(watch, act);
     const shown = { meter: meterId, zone, page, slot, case: number };
@@ -221,7 +259,7 @@ export class Disputes {
     return this.#sendAgain(intent, watch);
   }
 
-  #build(builder: DisputeBuilder, act: Act, nonce: number) {
+  async #build(builder: DisputeBuilder, act: Act, nonce: number) {
     if (act.answer) return builder.answer(act, act.answer.key, act.answer.message, nonce);
     return act.kind === 'conclude' ? builder.conclude(act, nonce) : builder.sync(act, nonce);
   }

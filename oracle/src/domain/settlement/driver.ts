@@ -7,7 +7,7 @@ export interface DriverDeps extends Omit<LaneDeps, 'meters'> {
   readonly registry: Registry;
   readonly statements: StatementStore;
   readonly randomness: Randomness;
-  readonly disputes?: Pick<Disputes, 'step' | 'cases' | 'isQuiet'> | null;
+  readonly disputes?: (Pick<Disputes, 'step' | 'cases' | 'isQuiet'> & Partial<Pick<Disputes, 'failures'>>) | null;
   /** Takes a snapshot of the chain; null where nobody offers one. Rejects when it fails. */
   readonly snapshot: (() => Promise<number>) | null;
   /** Checks once that node and oracle belong to the same network; words for a mismatch, null when all is well. */
@@ -100,7 +100,9 @@ export class SettlementDriver {
 
   /** Disputed slots of our pages, and why they are not watched; null when they are. */
   disputes() {
-    return { cases: this.#deps.disputes?.cases() ?? [], failure: this.#disputeFailure };
+    const { disputes } = this.#deps;
+    const ofSlots = disputes?.failures?.() ?? [];
+    return { cases: disputes?.cases() ?? [], failure: this.#disputeFailure ?? ofSlots[0] ?? null };
   }
 
   start(): void {

@@ -1,6 +1,7 @@
 import { decodeDispute, decodeMeter, type RawAccount } from '@gridtokenx/chain-client';
-import type { SlotCase } from '../../../domain/settlement/dispute-ports.js';
+import { CaseUnreadable, type SlotCase } from '../../../domain/settlement/dispute-ports.js';
 import { NodeUnavailable } from '../../../domain/settlement/ports.js';
+import { made } from '../accounts.js';
 import { toRecord } from '../registry.js';
 
 /** Where the clock sysvar has its Unix time: after slot, epoch start, epoch and leader schedule epoch. */
@@ -8,10 +9,14 @@ const UNIX_SECONDS_AT = 32;
 
 type Account = RawAccount | null | undefined;
 
-/** A slot's meter and case from their accounts and the clock sysvar's. Throws `NodeUnavailable` for accounts of another form. */
-export function toSlotCase(meter: Account, dispute: Account, clock: Account): SlotCase {
+/**
+ * Reads a slot's meter and case from their accounts and the clock sysvar's. An address that only holds lamports is none.
+ * Throws `CaseUnreadable` for accounts of another form, `NodeUnavailable` without a clock.
+ */
+export function toSlotCase(meterAccount: Account, disputeAccount: Account, clock: Account): SlotCase {
   const seconds = clock && secondsOf(clock.data);
   if (seconds === undefined || seconds === null) throw new NodeUnavailable('the node shows no clock');
+  const [meter, dispute] = [made(meterAccount), made(disputeAccount)];
   try {
     const record = meter ? decodeMeter(meter) : null;
     const found = dispute ? decodeDispute(dispute) : null;
@@ -29,7 +34,7 @@ export function toSlotCase(meter: Account, dispute: Account, clock: Account): Sl
       },
     };
   } catch (cause) {
-    throw new NodeUnavailable(`a slot's meter or case: ${String(cause)}`, { cause });
+    throw new CaseUnreadable(`a slot's meter or case: ${String(cause)}`, { cause });
   }
 }
 
