@@ -10,7 +10,7 @@ import {
   UserRole,
 } from '@gridtokenx/chain-client';
 import { base58Decode, fromHex, parseSign1, sha256 } from '@gridtokenx/protocol';
-import { type Connection, type Keypair, LAMPORTS_PER_SOL, PublicKey } from '@solana/web3.js';
+import { type Connection, type Keypair, LAMPORTS_PER_SOL, PublicKey, SystemProgram } from '@solana/web3.js';
 import { rpc } from '../chain/rpc.js';
 import { sendAndConfirm } from './send.js';
 
@@ -20,6 +20,13 @@ const ZONE_CAPACITY_W = 2_000_000n;
 const WALLET_SOL = 100;
 /** float32 kWh below 16,384 kWh is exact to the watt-hour (wire format: Units). */
 const REGISTER_STEP_WH = 1;
+
+/** A ledger page after its first creation step: an account grows by so many bytes in one instruction at most. */
+const HALF_LEDGER_PAGE_BYTES = 10_240;
+
+function hasDiscriminator(data: Uint8Array): boolean {
+  return data.subarray(0, 8).some((byte) => byte !== 0);
+}
 
 /** The parties that set a chain up. */
 export interface Parties {
@@ -49,7 +56,12 @@ export class Deployment {
     this.#parties = parties;
   }
 
+  /** An account as its program made it; null while the address only holds lamports, or half of a ledger page. */
   async #account(address: PublicKey) {
+    const found = await this.#raw(address);
+    return found && !found.owner.equals(SystemProgram.programId) && hasDiscriminator(found.data) ? found : null;
+  }
+  #raw(address: PublicKey) {
     return this.#connection.getAccountInfo(address, 'confirmed');
   }
   #send(signers: Keypair[], list: Parameters<typeof sendAndConfirm>[3]): Promise<string> {
@@ -208,17 +220,22 @@ export class Deployment {
       if (!(await this.#account(pda.meterPage(ZONE, page)))) {
         await this.#send([], [instructions.createPage({ payer: authority.publicKey, zone: ZONE, page })]);
       }
-      const ledger = await this.#account(pda.ledgerPage(ZONE, page));
-      if (!ledger) {
-        const step = instructions.createLedgerPage({ payer: authority.publicKey, zone: ZONE, page });
-        await this.#send([], [step, step]);
-      }
+      await this.#createLedgerPage(page);
     }
     const { page, slot } = await this.slotOf(meterId);
     const read = await this.#account(pda.meterPage(ZONE, page));
     const found = read ? decodeMeterPage(read).slots[slot] : undefined;
     if (found && (found.flags & SlotFlag.active) !== 0) return;
     await this.#send([], [instructions.activateSlot({ meterId, zone: ZONE, page })]);
+  }
+
+  /** Makes a ledger page, in two steps; anyone may have made the first one already. */
+  async #createLedgerPage(page: number): Promise<void> {
+    const address = pda.ledgerPage(ZONE, page);
+    if (await this.#account(address)) return;
+    const step = instructions.createLedgerPage({ payer: this.#parties.authority.publicKey, zone: ZONE, page });
+    const isHalf = (await this.#raw(address))?.data.length === HALF_LEDGER_PAGE_BYTES;
+    await this.#send([], isHalf ? [step] : [step, step]);
   }
 
   /** Page and slot of a registered meter. */
