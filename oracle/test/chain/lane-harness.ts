@@ -93,6 +93,7 @@ export class LaneHarness {
       store: this.store,
       statements: this.statements,
       meters: () => this.rig.meters,
+      registrySlot: () => Number.MAX_SAFE_INTEGER,
       realClock: this.clock,
       closedAtMs: () => this.clock.ms - this.closedAgoMs,
       graceMs: 3_000,

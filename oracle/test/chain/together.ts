@@ -78,6 +78,8 @@ export class OracleNode {
   readonly directory = mkdtempSync(join(tmpdir(), 'together-'));
   readonly #all: Three;
   isSilent = false;
+  registrySlot = Number.MAX_SAFE_INTEGER;
+  registry!: FakeRegistry;
   #starts = 0;
   /** What it answers instead. */
   bend: ((body: Uint8Array) => CosignAnswer) | null = null;
@@ -123,6 +125,9 @@ export class OracleNode {
     if (this.database?.sqlite.isOpen) this.database.sqlite.close();
     const { rig, clock } = this.#all;
     const registry = new FakeRegistry(...rig.meters);
+    // As new as any read of a page, unless a test wants that otherwise.
+    registry.asOf = { ...registry.asOf, slot: this.registrySlot };
+    this.registry = registry;
     this.database = openDatabase(this.#file, [...ledgerMigrations, ...chainMigrations]);
     const { database } = this;
     this.statements = new SqliteStatements(database.sqlite);
@@ -155,7 +160,15 @@ export class OracleNode {
     this.store = new SqliteSettlementStore(database);
     const builder = new AttestorBuilder(latestBlockhash, own, this.together.cosigner, existsOn(rig.account));
     const deps: LaneDeps = {
-      ...{ store: this.store, statements, meters: () => rig.meters, realClock: clock, graceMs: 3_000, logger: quiet },
+      ...{
+        store: this.store,
+        statements,
+        meters: () => registry.meters(),
+        realClock: clock,
+        graceMs: 3_000,
+        logger: quiet,
+      },
+      registrySlot: () => registry.asOf.slot,
       node: this.bendNode(rig.node),
       builder: this.bendBuilder(builder),
       closedAtMs: () => clock.ms - 10_000,

@@ -4,6 +4,7 @@ import { equalBytes, toHex } from '@gridtokenx/protocol';
 import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
 import { Turns } from '../../domain/settlement/cosign.js';
 import { SettlementDriver } from '../../domain/settlement/driver.js';
+import { MovedSlots } from '../../domain/settlement/moved.js';
 import type { Chain, ChainDeps, Migration } from '../../ports.js';
 import { made } from './accounts.js';
 import { BalanceWatch } from './balance.js';
@@ -63,10 +64,11 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
   const zoneSet = zoneReader((key) => account('reading the zone', key));
   const latestBlockhash = () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment));
   const node = new RpcNode(connection, commitment);
+  const moved = new MovedSlots(() => registry.asOf.slot);
   const together = deps.cosign
     ? attestTogether({
         ...{ networkId: options.networkId, attestor, cosign: deps.cosign, node, latestBlockhash, zoneSet, registry },
-        ...{ statements, database, realClock, logger },
+        ...{ statements, database, realClock, logger, moved },
         ...(options.roundMs === undefined ? {} : { roundMs: options.roundMs }),
       })
     : null;
@@ -97,6 +99,7 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
     store: new SqliteSettlementStore(database),
     statements,
     registry,
+    moved,
     realClock,
     randomness,
     logger,

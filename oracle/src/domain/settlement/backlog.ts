@@ -66,13 +66,15 @@ export class Backlog {
     return { meter, oldest, newest: newest && newest.window > above ? newest : oldest };
   }
 
-  /** What is attested next. Statements that cannot be built are passed over, once each. */
-  plan(page: MeterPageRead): Plan {
+  /**
+   * What is attested next, of the slots that `takesPart` names. Statements that cannot be built are passed over, once each.
+   */
+  plan(page: MeterPageRead, takesPart: (slot: number) => boolean = () => true): Plan {
     const { store, realClock, closedAtMs, graceMs, logger } = this.#deps;
     for (;;) {
-      const candidates = this.#meters().map((meter) =>
-        this.#candidate(meter, page.slots[meter.slot]?.window ?? Number.MAX_SAFE_INTEGER),
-      );
+      const candidates = this.#meters()
+        .filter(({ slot }) => takesPart(slot))
+        .map((meter) => this.#candidate(meter, page.slots[meter.slot]?.window ?? Number.MAX_SAFE_INTEGER));
       const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
       const graceEndsMs = (window: number) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
       const choose = this.#deps.plan ?? planWindow;

@@ -1,5 +1,6 @@
 import { MAX_COSIGN_STATEMENTS } from '@gridtokenx/protocol';
 import type { AttestableStatement, StatementStore } from '../../ports.js';
+import type { Standing } from './moved.js';
 import { explainSkip, isOpen, MAX_LAG_WINDOWS, MOVED, type SlottedMeter, totalsOf, unusable } from './plan.js';
 import type { AttestEntry, MeterPageRead, SlotRead } from './ports.js';
 
@@ -73,6 +74,8 @@ export interface Judged {
   readonly window: number;
   /** Slots that the proposal sets, rising. */
   readonly slots: readonly number[];
+  /** How a slot stands to this oracle's own read of the registry; known when absent. */
+  readonly standing?: (slot: number) => Standing;
   /** True while this oracle's own lane catches up after a rollback: then slots jump to their newest statement. */
   readonly isCatchingUp?: boolean;
   /** Did the totals of this slot still fit the transaction? */
@@ -89,6 +92,10 @@ export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refuse
   const entries: AttestEntry[] = [];
   for (const slot of slots) {
     const [meter, before] = [bySlot.get(slot), read.slots[slot]];
+    if (given.standing?.(slot) === 'unexplained') {
+      const detail = `slot ${slot} moved, and the registry was read before that here: not yet`;
+      return { refused: { code: 'page differs', detail } };
+    }
     const statement = meter && statementAt(statements, meter.meterId, window);
     if (!meter || !before || !statement) {
       const detail = `slot ${slot}, window ${window}: no statement that may be attested`;
@@ -145,6 +152,8 @@ function leftOut(given: Judged): AttestableStatement[] {
   for (const meter of [...meters].sort((a, b) => a.slot - b.slot)) {
     const before = read.slots[meter.slot];
     if (!before || taken.has(meter.slot) || !isOpen(before) || window <= before.window) continue;
+    // The other oracle may have read the registry before the slot moved.
+    if ((given.standing?.(meter.slot) ?? 'known') !== 'known') continue;
     const statement = statementAt(statements, meter.meterId, window);
     // With a later statement its energy comes with that one: so a page catches up after a rollback.
     if (!statement || (statements.newest(meter.meterId)?.window ?? window) > window) continue;

@@ -3,7 +3,7 @@ import type { Disputes } from './disputes.js';
 import { Lane, type LaneDeps, type Step } from './lane.js';
 import { NodeUnavailable } from './ports.js';
 
-export interface DriverDeps extends Omit<LaneDeps, 'meters'> {
+export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'registrySlot'> {
   readonly registry: Registry;
   readonly statements: StatementStore;
   readonly randomness: Randomness;
@@ -270,7 +270,8 @@ export class SettlementDriver {
         registry.meters().filter((meter) => meter.zone === zone && meter.page === page);
       const ofZone = () => this.lanes().filter((lane) => lane.zone === zone);
       const zoneWindow = () => Math.max(0, ...ofZone().map(({ last }) => last?.page?.highestWindow ?? 0));
-      const lane = new Lane(zone, page, { ...this.#deps, meters, zoneWindow });
+      const registrySlot = () => registry.asOf.slot;
+      const lane = new Lane(zone, page, { ...this.#deps, meters, registrySlot, zoneWindow });
       this.#lanes.set(key, {
         lane,
         untilMs: 0,

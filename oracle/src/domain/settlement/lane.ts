@@ -3,6 +3,7 @@ import { Backlog } from './backlog.js';
 import { eventFrom, takenBy } from './landed.js';
 import { compareWithArchive, equal, hasAttested } from './lineage.js';
 import { Minting } from './minting.js';
+import { MovedSlots } from './moved.js';
 import { isOpen, type Plan, type planWindow, type SlottedMeter } from './plan.js';
 import {
   type AttestedEvent,
@@ -34,6 +35,10 @@ export interface LaneDeps {
   readonly statements: StatementStore;
   /** Meters of this page that have a slot. */
   readonly meters: () => readonly MeterRecord[];
+  /** Slot of the chain at which these records were read. */
+  readonly registrySlot: () => number;
+  /** Shared by all who judge the same pages; one of the lane's own when absent. */
+  readonly moved?: MovedSlots;
   readonly realClock: RealClock;
   /** Real time at which a window was, or will be, over on the reading clock. */
   readonly closedAtMs: (window: number) => number;
@@ -57,6 +62,8 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
 const IDLE_MS = 5_000;
 const SET_UP_MS = 1_000;
+/** The registry, read at finalised commitment, comes some seconds after the page. */
+const REGISTRY_AGAIN_MS = 1_000;
 
 type Wait = Extract<Step, { kind: 'wait' }>;
 type AttestPlan = Extract<Plan, { kind: 'attest' }>;
@@ -80,6 +87,7 @@ export class Lane {
 
   readonly #mints: Minting;
   readonly #backlog: Backlog;
+  readonly #moved: MovedSlots;
   #problem: string | null = null;
   /** The last read, for those who ask for totals. */
   last: PageRead | null = null;
@@ -90,6 +98,7 @@ export class Lane {
     this.#deps = deps;
     const meters = () => this.#meters();
     const { zoneWindow, realClock, logger } = deps;
+    this.#moved = deps.moved ?? new MovedSlots(deps.registrySlot);
     this.#backlog = new Backlog(zone, page, meters, deps);
     this.#mints = new Minting({ zone, page, meters, zoneWindow, realClock, logger });
   }
@@ -128,7 +137,8 @@ export class Lane {
     const older = this.#reconcile(read.page);
     if (older) return older;
     if (this.#settle(read, null).kind === 'settled') return { kind: 'settled' };
-    const plan = this.#backlog.plan(read.page);
+    const standing = this.#moved.look(read.page, read.contextSlot);
+    const plan = this.#backlog.plan(read.page, (slot) => standing(slot) !== 'unexplained');
     const waits: Wait[] = [];
     const isCurrent = plan.kind === 'attest' && plan.isCurrent;
     const moves = [
@@ -141,7 +151,9 @@ export class Lane {
       if (step?.kind === 'wait') waits.push(step);
       if (step && (step.kind !== 'wait' || this.#deps.store.open(this.zone, this.page))) return step;
     }
-    if (plan.kind === 'nothing') this.#idle(read, waits);
+    const isHeld = this.#meters().some(({ slot }) => standing(slot) === 'unexplained');
+    if (isHeld) waits.push(this.#wait(REGISTRY_AGAIN_MS, 'waiting for the registry: a slot moved'));
+    else if (plan.kind === 'nothing') this.#idle(read, waits);
     if (plan.kind === 'wait') waits.push({ kind: 'wait', untilMs: plan.untilMs, why: 'waiting for the other meters' });
     return waits.reduce((first, wait) => (wait.untilMs < first.untilMs ? wait : first));
   }

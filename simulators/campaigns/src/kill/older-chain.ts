@@ -47,6 +47,7 @@ class OlderChain {
       statements,
       store: new SqliteSettlementStore(this.#database),
       meters: () => meters,
+      registrySlot: () => Number.MAX_SAFE_INTEGER,
       realClock: { now: () => this.#nowMs, monotonic: () => this.#nowMs, after: () => () => undefined },
       closedAtMs: () => this.#nowMs - 10_000,
       graceMs: 3_000,

@@ -18,6 +18,7 @@ import {
   type Refusal,
   type RefusalCode,
 } from '../../../domain/settlement/cosign.js';
+import type { MovedSlots, Standing } from '../../../domain/settlement/moved.js';
 import type { SlottedMeter } from '../../../domain/settlement/plan.js';
 import {
   type AttestEntry,
@@ -49,6 +50,7 @@ export interface DeskDeps {
   /** Verifies and stores messages that a peer showed; returns after the commit. */
   readonly exchange: (from: Uint8Array, messages: readonly Uint8Array[]) => void;
   readonly guard: CosignGuard;
+  readonly moved: MovedSlots;
   readonly isCatchingUp: (zone: number, page: number) => boolean;
   readonly verifier: Verifier;
   readonly realClock: RealClock;
@@ -131,14 +133,17 @@ export class CosignDesk {
   async #judge(peer: Peer, request: CosignRequest): Promise<Uint8Array> {
     const { attestor, guard, exchange } = this.#deps;
     const proposal = this.#proposal(request.transaction);
-    const { zone, page, meters } = this.#page(proposal);
+    const { zone, page } = this.#page(proposal);
     const set = await this.#deps.zoneSet(zone);
     this.#checkAttestors(peer, proposal, set);
     // First what the other has and this ledger may not have; it is verified like whatever arrives.
     exchange(base58Decode(peer.oracle), request.statements);
-    const { page: read } = await this.#deps.node.readPage(zone, page);
+    const { page: read, contextSlot } = await this.#deps.node.readPage(zone, page);
     if (!read) throw new Refused('page differs', 'the page does not exist here');
-    const entries = this.#entries(proposal, read, meters);
+    // Records and the slot at which they were read belong together: no await comes between.
+    const standing = this.#deps.moved.look(read, contextSlot);
+    const meters = this.#metersOf(zone, page);
+    const entries = this.#entries(proposal, read, meters, standing);
     const unlike = difference(proposal, read, entries);
     if (unlike) throw new Refused(unlike, `page ${zone}/${page}, window ${proposal.window}: not what is written here`);
     this.#checkCapacity(set, meters, entries, proposal.window);
@@ -158,16 +163,21 @@ export class CosignDesk {
     }
   }
 
-  #page({ page: address }: Proposal): { zone: number; page: number; meters: SlottedMeter[] } {
-    const slotted = this.#deps.registry
-      .meters()
-      .filter((meter): meter is SlottedMeter => meter.page !== null && meter.slot !== null);
+  #slotted(): SlottedMeter[] {
+    const { registry } = this.#deps;
+    return registry.meters().filter((meter): meter is SlottedMeter => meter.page !== null && meter.slot !== null);
+  }
+
+  #metersOf(zone: number, page: number): SlottedMeter[] {
+    return this.#slotted().filter((meter) => meter.zone === zone && meter.page === page);
+  }
+
+  #page({ page: address }: Proposal): { zone: number; page: number } {
     const seen = new Set<string>();
-    for (const { zone, page } of slotted) {
+    for (const { zone, page } of this.#slotted()) {
       if (seen.has(`${zone}/${page}`)) continue;
       seen.add(`${zone}/${page}`);
-      if (!pda.meterPage(zone, page).equals(address)) continue;
-      return { zone, page, meters: slotted.filter((meter) => meter.zone === zone && meter.page === page) };
+      if (pda.meterPage(zone, page).equals(address)) return { zone, page };
     }
     throw new Refused('unknown page', address.toBase58());
   }
@@ -183,7 +193,12 @@ export class CosignDesk {
     if (!isPeers) throw new Refused('transaction', 'not paid and signed by the oracle that asks');
   }
 
-  #entries(proposal: Proposal, read: MeterPageRead, meters: readonly SlottedMeter[]): AttestEntry[] {
+  #entries(
+    proposal: Proposal,
+    read: MeterPageRead,
+    meters: readonly SlottedMeter[],
+    standing: (slot: number) => Standing,
+  ): AttestEntry[] {
     const { version, moves, window, slots } = proposal;
     if (version !== read.version || moves !== read.moves) {
       const here = `version ${read.version}, moves ${read.moves} here`;
@@ -192,7 +207,7 @@ export class CosignDesk {
     const { statements } = this.#deps;
     const isCatchingUp = this.#deps.isCatchingUp(read.zone, read.page);
     const fits = fitsInto(proposal, read);
-    const judged = judgeSlots({ read, meters, statements, window, slots, isCatchingUp, fits });
+    const judged = judgeSlots({ read, meters, statements, window, slots, standing, isCatchingUp, fits });
     if ('refused' in judged) {
       const { code, detail, ...rest } = judged.refused;
       throw new Refused(code, detail, rest);

@@ -1,6 +1,7 @@
 import { base58Encode } from '@gridtokenx/protocol';
 import type { Keypair } from '@solana/web3.js';
 import { Turns } from '../../../domain/settlement/cosign.js';
+import { MovedSlots } from '../../../domain/settlement/moved.js';
 import type { ChainNode, TurnKeeper } from '../../../domain/settlement/ports.js';
 import type {
   CosignAnswer,
@@ -35,6 +36,8 @@ export interface TogetherDeps {
   readonly realClock: RealClock;
   readonly logger: Logger;
   readonly ask?: AskPeer;
+  /** Shared with this oracle's own lanes. */
+  readonly moved?: MovedSlots;
   readonly roundMs?: number;
 }
 
@@ -52,7 +55,8 @@ export function attestTogether(deps: TogetherDeps): Together {
   const guard = new CosignGuard(deps.database, realClock, (of) => node.blockhashState(of));
   const store = new SqliteSettlementStore(deps.database);
   const isCatchingUp = (zone: number, page: number) => store.isCatchingUp(zone, page);
-  const shared = { ...deps, peers, guard, isCatchingUp };
+  const moved = deps.moved ?? new MovedSlots(() => deps.registry.asOf.slot);
+  const shared = { ...deps, peers, guard, moved, isCatchingUp };
   const { signer, verifier, exchange } = cosign;
   const desk = new CosignDesk({ ...shared, identity: signer.publicKey, verifier, exchange });
   return {

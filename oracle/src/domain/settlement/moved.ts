@@ -1,0 +1,56 @@
+import { SlotFlag, type SlotRead } from './ports.js';
+
+/**
+ * Another oracle may have read the registry so many slots of the chain earlier than this one: a minute, finality and the
+ * registry's poll included.
+ */
+const MAX_BEHIND_SLOTS = 150;
+
+/**
+ * How a slot that something else than attest_page moved stands to the registry as it was read last. `unexplained`: the record
+ * may be older than the move. `explained`: here it is not, another oracle's may be. `known`: to every oracle.
+ */
+export type Standing = 'unexplained' | 'explained' | 'known';
+
+/**
+ * Remembers at which slot of the chain each moved slot was first seen in its state. A page is read sooner than the registry,
+ * so totals under a record from before the move could contradict what the device says next.
+ */
+export class MovedSlots {
+  readonly #registrySlot: () => number;
+  /** By page and slot; at most one entry for each slot of our pages. */
+  readonly #seen = new Map<string, { readonly state: string; readonly contextSlot: number }>();
+
+  /** `registrySlot`: slot of the chain at which the registry was read last. */
+  constructor(registrySlot: () => number) {
+    this.#registrySlot = registrySlot;
+  }
+
+  /** Notes the slots of a page as they were read at `contextSlot`, and says how each stands. */
+  look(
+    page: { readonly zone: number; readonly page: number; readonly slots: readonly SlotRead[] },
+    contextSlot: number,
+  ): (slot: number) => Standing {
+    for (const [index, slot] of page.slots.entries()) {
+      const key = `${page.zone}/${page.page}/${index}`;
+      if ((slot.flags & SlotFlag.moved) === 0) {
+        this.#seen.delete(key);
+        continue;
+      }
+      const state = Object.values(slot).join('/');
+      const before = this.#seen.get(key);
+      // A chain that came back older shows the same state at a lower slot.
+      const since = before?.state === state ? Math.min(before.contextSlot, contextSlot) : contextSlot;
+      this.#seen.set(key, { state, contextSlot: since });
+    }
+    return (slot) => this.#standing(`${page.zone}/${page.page}/${slot}`);
+  }
+
+  #standing(key: string): Standing {
+    const since = this.#seen.get(key)?.contextSlot;
+    if (since === undefined) return 'known';
+    const behind = this.#registrySlot() - since;
+    if (behind < 0) return 'unexplained';
+    return behind < MAX_BEHIND_SLOTS ? 'explained' : 'known';
+  }
+}
