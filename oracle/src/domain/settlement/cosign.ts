@@ -1,8 +1,9 @@
 import { MAX_COSIGN_STATEMENTS } from '@gridtokenx/protocol';
-import type { AttestableStatement, StatementStore } from '../../ports.js';
+import type { AttestableStatement, MeterRecord, StatementStore } from '../../ports.js';
 import type { Standing } from './moved.js';
 import { explainSkip, isOpen, MAX_LAG_WINDOWS, MOVED, type SlottedMeter, totalsOf, unusable } from './plan.js';
 import type { AttestEntry, MeterPageRead, SlotRead } from './ports.js';
+import { capWh } from './sync.js';
 
 /** Why a co-signer does not sign. Part of the answer, so a name keeps its meaning. */
 export type RefusalCode =
@@ -192,25 +193,47 @@ export function implausible(capacityW: bigint, rises: readonly NetRise[], stepWh
 }
 
 /**
+ * A rise as far as it can be power of one home: its cap for each window. The chain leaves out whoever is above; what one home
+ * says must not keep the others of the zone from being attested.
+ */
+function atMost(capWhAWindow: number, windows: number, riseWh: bigint): bigint {
+  const most = BigInt(capWhAWindow) * BigInt(Math.max(1, windows));
+  if (riseWh > most) return most;
+  return riseWh < 0n ? 0n : riseWh;
+}
+
+/** Meters of a zone that may be attested, as this oracle knows them. Of the page itself the slots decide. */
+export function attestableOf(zone: number, meters: readonly MeterRecord[], read: MeterPageRead): MeterRecord[] {
+  return meters.filter((meter) => {
+    if (meter.zone !== zone || meter.slot === null || meter.status !== 'active') return false;
+    const slot = meter.page === read.page ? read.slots[meter.slot] : undefined;
+    return meter.page !== read.page || (slot !== undefined && isOpen(slot));
+  });
+}
+
+/**
  * Net rises of a zone for one window: of the proposal's slots since the page was last moved, and of the zone's other
- * meters between this window and the one before, so that splitting a window hides nothing.
+ * meters between this window and the one before, so that splitting a window hides nothing. `others`: see `attestableOf`.
  */
 export function netRises(
   entries: readonly AttestEntry[],
-  others: readonly string[],
+  others: readonly MeterRecord[],
   statements: StatementStore,
   window: number,
 ): NetRise[] {
-  const rises = entries.map(({ exportWh, importWh, before }) => ({
-    netWh: exportWh - before.exportWh - (importWh - before.importWh),
-    windows: window - before.window,
-  }));
+  const rises = entries.map(({ exportWh, importWh, before }) => {
+    const windows = window - before.window;
+    const exported = atMost(before.exportCapWh, windows, exportWh - before.exportWh);
+    return { netWh: exported - atMost(before.importCapWh, windows, importWh - before.importWh), windows };
+  });
   const taken = new Set(entries.map(({ meterId }) => meterId));
-  for (const meterId of others) {
+  for (const { meterId, exportLimitW, importLimitW, registerStepWh } of others) {
     if (taken.has(meterId)) continue;
     const [first, second] = statements.attestable(meterId, window - 2, 2);
     if (first?.window !== window - 1 || second?.window !== window) continue;
-    rises.push({ netWh: second.exportWh - first.exportWh - (second.importWh - first.importWh), windows: 1 });
+    const exported = atMost(capWh(exportLimitW, registerStepWh), 1, second.exportWh - first.exportWh);
+    const imported = atMost(capWh(importLimitW, registerStepWh), 1, second.importWh - first.importWh);
+    rises.push({ netWh: exported - imported, windows: 1 });
   }
   return rises;
 }

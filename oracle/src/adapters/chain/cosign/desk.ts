@@ -12,6 +12,7 @@ import {
 } from '@gridtokenx/protocol';
 import { type Keypair, PublicKey } from '@solana/web3.js';
 import {
+  attestableOf,
   implausible,
   judgeSlots,
   netRises,
@@ -146,7 +147,7 @@ export class CosignDesk {
     const entries = this.#entries(proposal, read, meters, standing);
     const unlike = difference(proposal, read, entries);
     if (unlike) throw new Refused(unlike, `page ${zone}/${page}, window ${proposal.window}: not what is written here`);
-    this.#checkCapacity(set, meters, entries, proposal.window);
+    this.#checkCapacity(set, read, entries, proposal.window);
     const lastValidHeight = await this.#checkBlockhash(proposal.blockhash);
     const { version, digest, blockhash } = proposal;
     const may = await guard.commit({ zone, page, version, digest, blockhash, lastValidHeight, leader: peer.oracle });
@@ -215,16 +216,10 @@ export class CosignDesk {
     return judged.entries;
   }
 
-  #checkCapacity(set: ZoneSet, meters: readonly SlottedMeter[], entries: AttestEntry[], window: number): void {
+  #checkCapacity(set: ZoneSet, read: MeterPageRead, entries: AttestEntry[], window: number): void {
     const { registry, statements } = this.#deps;
-    const zone = meters[0]?.zone;
-    const others = registry.meters().filter((meter) => meter.zone === zone && meter.slot !== null);
-    const rises = netRises(
-      entries,
-      others.map(({ meterId }) => meterId),
-      statements,
-      window,
-    );
+    const others = attestableOf(read.zone, registry.meters(), read);
+    const rises = netRises(entries, others, statements, window);
     const steps = others.reduce((sum, meter) => sum + BigInt(meter.registerStepWh), 0n);
     const why = implausible(set.capacityW, rises, steps);
     if (why) throw new Refused('implausible', why);

@@ -1,0 +1,61 @@
+import { decodeMeter, instructions, pda } from '@gridtokenx/chain-client';
+import { fromHex, sha256 } from '@gridtokenx/protocol';
+import { expect, it } from 'vitest';
+import { toRecord } from '../../src/adapters/chain/registry.js';
+import { implausible, netRises } from '../../src/domain/settlement/cosign.js';
+import type { AttestEntry } from '../../src/domain/settlement/ports.js';
+import type { MeterRecord } from '../../src/ports.js';
+import { ZONE } from './deployment.js';
+import { TestStatements, W } from './lane-harness.js';
+import { figures } from './rigs.js';
+import { rigOfThree, statementOf, Three } from './together.js';
+
+const WINDOWS = 4;
+/** Twice what the import limit of 8 kW allows in a window. */
+const IMPOSSIBLE_WH = 2n * 2_201n;
+
+async function status(rig: Awaited<ReturnType<typeof rigOfThree>>, to: 'suspended' | 'closed'): Promise<void> {
+  const { chain } = rig.lite;
+  const meterId = fromHex(rig.meters[0]?.meterId ?? '');
+  const point = pda.point(ZONE, sha256(new TextEncoder().encode('point 0')));
+  const place = { utility: chain.upgradeAuthority.publicKey, zone: ZONE, meterId, page: 0, point };
+  const sync = instructions.syncSlot({ meterId, zone: ZONE, page: 0 });
+  await rig.operator.must([instructions.setStatus({ ...place, status: 'suspended' }), sync], []);
+  if (to === 'closed') await rig.operator.must([instructions.setStatus({ ...place, status: to }), sync], []);
+  (rig.meters as MeterRecord[])[0] = toRecord(chain.get(pda.meter(ZONE, meterId), decodeMeter));
+}
+
+for (const state of ['active', 'suspended', 'closed'] as const) {
+  it(`a home that is ${state} and says what cannot be keeps none of the others from being attested`, async () => {
+    const rig = await rigOfThree(4, 16_000n);
+    if (state !== 'active') await status(rig, state);
+    const three = new Three(rig);
+    for (let window = 1; window <= WINDOWS; window++) {
+      const total = BigInt(window);
+      for (const { hear } of three.nodes.map((node) => ({ hear: node.hear.bind(node) }))) {
+        for (const i of [1, 2, 3]) hear(statementOf(rig, i, window, total * 100n, total * 150n));
+        hear(statementOf(rig, 0, window, 0n, total * IMPOSSIBLE_WH));
+      }
+      const end = three.clock.ms + 20_000;
+      await three.run(() => three.clock.ms >= end, 'a window');
+    }
+    const { slots } = await figures(rig);
+    expect(slots.slice(1).map(({ exportWh }) => exportWh)).toEqual([400n, 400n, 400n]);
+    // The chain's own caps take what is possible of it, and nothing of a home that is not active.
+    expect(slots[0]?.importWh).toBeLessThanOrEqual(state === 'active' ? BigInt(WINDOWS + 1) * 2_201n : 0n);
+    three.close();
+  }, 60_000);
+}
+
+it('control: homes that each stay within their limits and together exceed the lines are refused', () => {
+  const entry = (slot: number): AttestEntry => ({
+    ...{ meterId: `${slot}`, slot, exportWh: 0n, importWh: 2_000n, payload: new Uint8Array() },
+    before: {
+      ...{ exportWh: 0n, importWh: 0n, window: W(0), exportCapWh: 1_100, importCapWh: 2_201 },
+      ...{ flags: 1, attestors: 1, epoch: 0 },
+    },
+  });
+  const rises = netRises([0, 1, 2].map(entry), [], new TestStatements(), W(1));
+  expect(implausible(16_000n, rises, 3n)).toMatch(/above/);
+  expect(implausible(16_000n, rises.slice(1), 3n)).toBeNull();
+});
