@@ -58,7 +58,7 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
   const { commitment, graceMs } = options;
   const attestor = readKeypair(options.attestorKeyFile);
   const connection = new Connection(options.rpcUrl, { commitment, disableRetryOnRateLimit: true });
-  const registry = new RpcRegistry(connection, realClock, logger, deps.knownMeters);
+  const registry = new RpcRegistry(connection, realClock, logger, deps.knownMeters, attestor.publicKey);
   const account = async (what: string, key: PublicKey) =>
     made(await ask(what, connection.getAccountInfo(key, commitment)));
   const zoneSet = zoneReader((key) => account('reading the zone', key));

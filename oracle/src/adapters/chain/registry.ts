@@ -2,13 +2,14 @@ import {
   accountDiscriminator,
   accountSizes,
   decodeMeter,
+  decodeZone,
   type Meter,
   NO_SLOT,
   programIds,
   Status,
 } from '@gridtokenx/chain-client';
 import { base58Encode, Role, toHex } from '@gridtokenx/protocol';
-import type { Connection } from '@solana/web3.js';
+import type { Connection, PublicKey } from '@solana/web3.js';
 import { MeterMemory } from '../../domain/meter-memory.js';
 import type { Logger, MeterRecord, RealClock, Registry } from '../../ports.js';
 import { ask } from './node.js';
@@ -56,20 +57,48 @@ export function toRecord(meter: Meter): MeterRecord {
   };
 }
 
-/**
- * Returns one record for each meter_id. A record that the utility has not confirmed is none yet. Should two zones have one id, the
- * record that was confirmed first speaks, whatever a later zone says.
- */
-function confirmed(meters: readonly Meter[]): MeterRecord[] {
-  const inOrder = meters
-    .filter((meter) => meter.confirmedWindow !== 0)
-    .sort((a, b) => a.confirmedWindow - b.confirmedWindow || a.zone - b.zone);
-  const records = new Map<string, MeterRecord>();
-  for (const meter of inOrder) {
-    const record = toRecord(meter);
-    if (!records.has(record.meterId)) records.set(record.meterId, record);
+/** Zones change rarely, and matter only while two of them have one meter_id. */
+const ZONES_AT_MOST_EVERY_MS = 30_000;
+
+/** What decides between records of several zones. */
+interface Preference {
+  /** Zones whose attestors in force include ours. */
+  readonly ours: ReadonlySet<number>;
+  readonly known: (meterId: string) => MeterRecord | undefined;
+}
+
+/** The records with a meter_id, by hex. A record that the utility has not confirmed is none yet. */
+function confirmed(meters: readonly Meter[]): Map<string, Meter[]> {
+  const byId = new Map<string, Meter[]>();
+  for (const meter of meters) {
+    if (meter.confirmedWindow === 0) continue;
+    const id = toHex(meter.meterId);
+    const same = byId.get(id);
+    if (same) same.push(meter);
+    else byId.set(id, [meter]);
   }
-  return [...records.values()];
+  return byId;
+}
+
+/**
+ * Returns the record that speaks for a meter_id. Any utility can confirm a record of an id that another zone has, so the zones that
+ * this oracle attests come first, then records in force, then the zone that spoke so far, then the earlier confirmation.
+ */
+function speaker(id: string, meters: readonly Meter[], { ours, known }: Preference): MeterRecord {
+  const zone = known(id)?.zone;
+  const rank = (meter: Meter) => [
+    ours.has(meter.zone) ? 0 : 1,
+    meter.status === Status.active || meter.status === Status.suspended ? 0 : 1,
+    meter.zone === zone ? 0 : 1,
+    meter.confirmedWindow,
+    meter.zone,
+  ];
+  const before = (a: readonly number[], b: readonly number[]) => {
+    const at = a.findIndex((value, i) => value !== b[i]);
+    return (a[at] ?? 0) < (b[at] ?? 0);
+  };
+  const first = meters.reduce((best, meter) => (before(rank(meter), rank(best)) ? meter : best));
+  return toRecord(first);
 }
 
 /** The registry program's meters, read at finalised commitment and kept in memory. */
@@ -86,8 +115,18 @@ export class RpcRegistry implements Registry {
   #cancel: (() => void) | null = null;
   #failure: Error | null = null;
 
-  /** `known`: meters that the ledger has heard of, hex. */
-  constructor(connection: Connection, clock: RealClock, logger: Logger, known: Iterable<string> = []) {
+  readonly #attestor: PublicKey | null;
+  #zones: { readonly ours: ReadonlySet<number>; readonly atMs: number } | null = null;
+
+  /** `known`: meters that the ledger has heard of, hex. `attestor`: ours, whose zones come first; null where there is none. */
+  constructor(
+    connection: Connection,
+    clock: RealClock,
+    logger: Logger,
+    known: Iterable<string> = [],
+    attestor: PublicKey | null = null,
+  ) {
+    this.#attestor = attestor;
     this.#memory = new MeterMemory(known);
     this.#connection = connection;
     this.#clock = clock;
@@ -154,7 +193,11 @@ export class RpcRegistry implements Registry {
           ],
         }),
       );
-      const records = confirmed(value.map(({ account }) => decodeMeter(account)));
+      const byId = confirmed(value.map(({ account }) => decodeMeter(account)));
+      const isShared = [...byId.values()].some(({ length }) => length > 1);
+      const ours = isShared ? await this.#zonesOfOurs() : new Set<number>();
+      const preference = { ours, known: (id: string) => this.#memory.meters.get(id) };
+      const records = [...byId].map(([id, meters]) => speaker(id, meters, preference));
       this.#take(records, context.slot, fetchedAtMs);
       this.#answeredAtMs = this.#clock.monotonic();
       this.#failure = null;
@@ -166,6 +209,29 @@ export class RpcRegistry implements Registry {
       this.#answeredAtMs = this.#clock.monotonic();
       throw error;
     }
+  }
+
+  /** Zones whose attestors in force include ours. Throws `NodeUnavailable`. */
+  async #zonesOfOurs(): Promise<ReadonlySet<number>> {
+    const attestor = this.#attestor;
+    if (!attestor) return new Set();
+    const now = this.#clock.monotonic();
+    if (this.#zones && now - this.#zones.atMs < ZONES_AT_MOST_EVERY_MS) return this.#zones.ours;
+    const found = await ask(
+      'reading the zones',
+      this.#connection.getProgramAccounts(programIds.registry, {
+        commitment: 'finalized',
+        filters: [
+          { dataSize: accountSizes.Zone },
+          { memcmp: { offset: 0, bytes: base58Encode(accountDiscriminator('Zone')) } },
+        ],
+      }),
+    );
+    const zones = found.map(({ account }) => decodeZone(account));
+    const isOurs = (keys: readonly PublicKey[]) => keys.some((key) => key.equals(attestor));
+    const ours = new Set(zones.filter(({ attestors }) => isOurs(attestors)).map(({ zone }) => zone));
+    this.#zones = { ours, atMs: now };
+    return ours;
   }
 
   #take(records: MeterRecord[], slot: number, fetchedAtMs: number): void {
