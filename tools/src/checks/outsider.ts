@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { auditDevices } from './outsider/devices.js';
 import { auditEnergy } from './outsider/energy.js';
 import { readChain } from './outsider/read.js';
 import { Audit, type Figures, fallen, type Levels } from './outsider/rules.js';
@@ -28,7 +29,7 @@ export async function outsiderCheck(rpcUrl: string, previous?: OutsiderResult): 
   audit.disputes();
   const figures = audit.token();
   const levels = audit.levels();
-  const findings = [...audit.findings, ...auditEnergy(chain)];
+  const findings = [...audit.findings, ...auditDevices(chain), ...auditEnergy(chain)];
   if (previous) {
     if (previous.figures.network_id !== figures.network_id) findings.push('the earlier result is of another network');
     findings.push(...fallen(previous.levels, levels));

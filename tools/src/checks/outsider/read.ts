@@ -13,6 +13,7 @@ const ASSOCIATED_TOKEN = new web3.PublicKey('ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efT
 /** The trading program does not exist yet; its address is fixed, and its vault authority follows from it. */
 const TRADING = new web3.PublicKey(ids.trading);
 const TOKEN_ACCOUNT_BYTES = 165;
+const DISCRIMINATOR_BYTES = 8;
 
 export const addresses = {
   registry: new web3.PublicKey(registry.address),
@@ -50,6 +51,8 @@ export interface Snapshot {
   readonly mint: Raw | undefined;
   readonly tokenAccounts: readonly Raw[];
   readonly tradingAccounts: number;
+  /** Accounts that belong to one of the programs and that it has not made; see `isMade`. */
+  readonly foreignAccounts: number;
 }
 
 /** A PDA in base58. Text seeds are UTF-8, numbers little-endian in as many bytes as given. */
@@ -88,6 +91,14 @@ function plain(value: unknown): Value {
   throw new TypeError(`cannot read ${String(value)}`);
 }
 
+/**
+ * True when its program has written the account: anyone can give an account to a program, and only the program can write in
+ * it. Half of a ledger page has no discriminator either.
+ */
+function isMade({ data }: Raw): boolean {
+  return data.subarray(0, DISCRIMINATOR_BYTES).some((byte) => byte !== 0);
+}
+
 /** The account by the IDL of its program; undefined when its discriminator is in none of it. */
 function decode(program: ProgramName, raw: Raw): Decoded | undefined {
   const idl = idls[program];
@@ -118,9 +129,16 @@ async function programAccounts(
 async function readOnce(connection: web3.Connection): Promise<Snapshot> {
   const mintKey = new web3.PublicKey(derive(addresses.energyToken, 'mint'));
   const unknown: string[] = [];
+  let foreignAccounts = 0;
+  const made = async (program: web3.PublicKey): Promise<Raw[]> => {
+    const all = await programAccounts(connection, program);
+    const written = all.filter(isMade);
+    foreignAccounts += all.length - written.length;
+    return written;
+  };
   const read = async (program: ProgramName): Promise<Decoded[]> => {
     const decoded: Decoded[] = [];
-    for (const raw of await programAccounts(connection, addresses[program])) {
+    for (const raw of await made(addresses[program])) {
       const account = decode(program, raw);
       if (account) decoded.push(account);
       else unknown.push(`${program}: account ${raw.address} is of no type in the IDL`);
@@ -134,6 +152,7 @@ async function readOnce(connection: web3.Connection): Promise<Snapshot> {
     oracle: await read('oracle'),
     energyToken: await read('energyToken'),
   };
+  const trading = await made(TRADING);
   const mint = await connection.getAccountInfo(mintKey);
   const ofMint = [{ memcmp: { offset: 0, bytes: mintKey.toBase58() } }];
   const tokenAccounts = (await programAccounts(connection, TOKEN_2022, ofMint)).filter(
@@ -148,7 +167,8 @@ async function readOnce(connection: web3.Connection): Promise<Snapshot> {
       ? { address: mintKey.toBase58(), owner: mint.owner.toBase58(), data: Buffer.from(mint.data) }
       : undefined,
     tokenAccounts,
-    tradingAccounts: (await programAccounts(connection, TRADING)).length,
+    tradingAccounts: trading.length,
+    foreignAccounts,
   };
 }
 

@@ -30,6 +30,8 @@ export interface Figures {
   readonly gifts_base_units: string;
   /** Burned by holders themselves. */
   readonly burned_base_units: string;
+  /** Accounts that strangers gave to the programs, and ledger pages of which only the first half is there. */
+  readonly foreign_accounts: number;
 }
 
 /** Every number that must never fall, by name; decimal text. */
@@ -214,6 +216,7 @@ export class Audit {
       vault_base_units: `${vault}`,
       gifts_base_units: `${vault - pooled}`,
       burned_base_units: `${net - supply}`,
+      foreign_accounts: this.#chain.foreignAccounts,
     };
   }
 
