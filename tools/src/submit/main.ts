@@ -13,7 +13,7 @@ import {
   programIds,
 } from '@gridtokenx/chain-client';
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
-import { Connection, type Keypair, type PublicKey, SYSVAR_CLOCK_PUBKEY } from '@solana/web3.js';
+import { Connection, type Keypair, type PublicKey, SYSVAR_CLOCK_PUBKEY, SystemProgram } from '@solana/web3.js';
 import { Command, CommanderError } from 'commander';
 import { sendAndConfirm } from '../start/send.js';
 import { UserError } from '../start/user-error.js';
@@ -54,10 +54,12 @@ async function look(connection: Connection, given: StatementIn): Promise<Seen> {
   const record = await findRecord(connection, given);
   const page = record && (await connection.getAccountInfo(pda.meterPage(record.zone, record.page), 'confirmed'));
   if (!clock) throw new UserError('the node shows no clock');
+  // Anyone can send lamports to an address before its program makes the account.
+  const isThere = ({ owner }: { owner: PublicKey }) => !owner.equals(SystemProgram.programId);
   return {
-    config: config ? decodeConfig(config) : null,
+    config: config && isThere(config) ? decodeConfig(config) : null,
     meter: record,
-    page: page ? decodeMeterPage(page) : null,
+    page: page && isThere(page) ? decodeMeterPage(page) : null,
     nowMs: Number(clock.data.readBigInt64LE(UNIX_SECONDS_AT)) * 1_000,
   };
 }
