@@ -185,9 +185,9 @@ describe('a co-signer', () => {
 
   it('refuses what the lines of the zone cannot carry, though every meter signed it', async () => {
     const small = new Three(await rigOfThree(3, 900n));
-    // Three homes with 100 Wh each in a quarter of an hour: 1.2 kW, where 900 W and a tenth are.
+    // Three homes take 100 Wh each in a quarter of an hour: 1.2 kW, where 900 W and a tenth are. Import has no part of the capacity.
     for (const i of [0, 1, 2]) {
-      const statement = statementOf(small.rig, i, 1, 100n, 0n);
+      const statement = statementOf(small.rig, i, 1, 0n, 100n);
       for (const node of small.nodes) node.hear(statement);
     }
     expect(await asked({}, small)).toBe('implausible');

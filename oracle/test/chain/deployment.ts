@@ -101,7 +101,8 @@ export async function deploy(
       point: pda.point(ZONE, pointCommitment),
       deviceKey: new PublicKey(signer.publicKey),
       enrolment: sha256(payload).slice(0, 16),
-      exportLimitW: Math.min(4_000, Math.floor(Number(options.capacityW) / meters)),
+      // A register of 1 Wh takes 4 W of the capacity beside the limit.
+      exportLimitW: Math.min(4_000, Math.floor(Number(options.capacityW) / meters) - 4),
       importLimitW: 8_000,
       registerStepWh: 1,
       tariffClass: 1,

@@ -171,7 +171,9 @@ export class SettlementDriver {
       const isSpaced = realClock.now() - this.#lastSnapshotMs >= SNAPSHOT_AT_MOST_EVERY_MS;
       if (isSpaced || !isMoving) await this.#takeSnapshot();
     }
-    return isMoving ? realClock.now() : Math.min(this.#summary(), disputesUntilMs);
+    if (isMoving) return realClock.now();
+    // Others get their time between two looks, however soon the next one is asked for.
+    return Math.max(realClock.now() + 1, Math.min(this.#summary(), disputesUntilMs));
   }
 
   /** One step for each page; the real time of the next one. What fails here does not hold up the lanes. */
