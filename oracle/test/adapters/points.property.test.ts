@@ -207,6 +207,16 @@ describe('order of arrival at a site with two meters', () => {
     );
   }, 900_000);
 
+  it('a late reading in one batch with new ones completes the statements above it', () => {
+    const run = { numRuns: 130, seed: 242276857, endOnFailure: true };
+    fc.assert(
+      fc.property(scenario, (plan) => {
+        expect(differences(write(plan.windows), plan)).toEqual([]);
+      }),
+      run,
+    );
+  }, 120_000);
+
   const search = (runs: number) => {
     const reached = new Set<number>();
     const { point: record } = siteRecords();

@@ -189,7 +189,11 @@ export class SqliteLedger implements Ledger {
     const { meter, key } = admitted;
     const payloads = incoming.map((one) => one.admitted.payload);
     const stored = this.#store.findStream(meter.meterId, key)?.storedThrough ?? 0n;
-    const isPlain = payloads.every(({ kind }) => kind === Kind.reading) && payloads.some(({ seq }) => seq >= stored);
+    const seqs = new Set(payloads.map(({ seq }) => seq));
+    const lowest = [...seqs].reduce((least, seq) => (seq < least ? seq : least), stored + 1n);
+    // Readings on top of all change nothing for a point. One that fills a hole completes the statements above it.
+    const isOnTop = stored - lowest < BigInt(seqs.size);
+    const isPlain = isOnTop && payloads.every(({ kind }) => kind === Kind.reading);
     if (!isPlain) noteInput(effects.inputs, meter.meterId);
   }
 

@@ -27,6 +27,7 @@ export const neighboursCampaign: Campaign = {
     'protocol/vectors',
     'edge/dist/ports.js',
     'oracle/dist',
+    'runtime/dist',
     'simulators/campaigns/dist/neighbours',
     'simulators/campaigns/dist/ledger/log.js',
     'simulators/campaigns/dist/event-clock.js',
