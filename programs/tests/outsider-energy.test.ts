@@ -3,6 +3,7 @@ import { base58Encode, sha256 } from '@gridtokenx/protocol';
 import type { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { outsiderCheck } from '../../tools/src/checks/outsider.js';
+import { findingsAfter } from './src/outsider.js';
 import { ReadOnlyRpc } from './src/rpc.js';
 import { reactivate, replace, setStatus, slotAt, submit, sync } from './src/telemetry.js';
 import { START, type TestMeter, World, windowAt } from './src/world.js';
@@ -47,17 +48,6 @@ beforeAll(async () => {
 
 afterAll(() => rpc.stop());
 
-async function findings(address: PublicKey, change: (data: Buffer) => void): Promise<string> {
-  const account = world.chain.account(address);
-  if (!account) throw new Error(`no account ${address.toBase58()}`);
-  const data = Buffer.from(account.data);
-  change(data);
-  world.chain.put(address, { owner: account.owner, data });
-  const result = await outsiderCheck(url);
-  world.chain.put(address, account);
-  return result.findings.join('\n');
-}
-
 test('full power in every window, a suspension, a replacement and a meter that waits: all agrees', async () => {
   expect((await outsiderCheck(url)).findings).toEqual([]);
   expect(slotAt(world, 0).exportWh).toBe(CAP * 3n);
@@ -92,5 +82,5 @@ test('controls: energy beyond enrolment, caps, capacity and budget is found', as
     ],
   ];
   for (const [name, address, change, expected] of cases)
-    expect(await findings(address, change), name).toMatch(expected);
+    expect(await findingsAfter(world, url, address, change), name).toMatch(expected);
 });

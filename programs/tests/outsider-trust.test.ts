@@ -3,6 +3,7 @@ import { base58Encode, sha256 } from '@gridtokenx/protocol';
 import type { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { outsiderCheck } from '../../tools/src/checks/outsider.js';
+import { findingsAfter } from './src/outsider.js';
 import { ReadOnlyRpc } from './src/rpc.js';
 import { dispute, replace, setStatus, submit, sync } from './src/telemetry.js';
 import { START, type TestMeter, World, windowAt } from './src/world.js';
@@ -38,18 +39,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => rpc.stop());
-
-/** What the check says of a chain with one account changed. */
-async function findings(address: PublicKey, change: (data: Buffer) => void): Promise<string> {
-  const account = world.chain.account(address);
-  if (!account) throw new Error(`no account ${address.toBase58()}`);
-  const data = Buffer.from(account.data);
-  change(data);
-  world.chain.put(address, { owner: account.owner, data });
-  const result = await outsiderCheck(url);
-  world.chain.put(address, account);
-  return result.findings.join('\n');
-}
 
 test('statements by anyone, retirement, a dispute and a replacement: all agrees, and is shown', async () => {
   const { findings: found, figures } = await outsiderCheck(url);
@@ -101,6 +90,6 @@ test('controls: each altered account is found', async () => {
     ],
   ];
   for (const [name, address, change, expected] of cases) {
-    expect(await findings(address, change), name).toMatch(expected);
+    expect(await findingsAfter(world, url, address, change), name).toMatch(expected);
   }
 });
