@@ -4,7 +4,7 @@ import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
 export const BROKER_CONDITIONS = ['listener', 'keys file', 'certificate'] as const;
 export type BrokerCondition = (typeof BROKER_CONDITIONS)[number];
 
-/** What health looks at; each is the broker's own part. */
+/** Names the parts of the broker that health looks at. */
 export interface BrokerParts {
   readonly server: { readonly listening: boolean };
   readonly keys: { readonly problem: string | null };

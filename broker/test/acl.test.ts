@@ -105,7 +105,7 @@ describe('maySubscribe', () => {
     ['own gateway status', text({ kind: 'gateway-status', gateway: key.gateway }), ['gateway', 'operator']],
     ['foreign gateway status', text({ kind: 'gateway-status', gateway: other }), ['operator']],
     ['own acks', text({ kind: 'ack', gateway: key.gateway, oracle: other }).replace(/[^/]+$/, '+'), ['gateway']],
-    // Whatever else could be spelt within the list would be another entry in the broker's tables.
+    // Every other spelling that the list allowed would be another entry in the broker's tables.
     ['own ack by one oracle', text({ kind: 'ack', gateway: key.gateway, oracle: other }), []],
     ['own ack by nobody', text({ kind: 'ack', gateway: key.gateway, oracle: other }).replace(/[^/]+$/, 'x1'), []],
     ['a level of live that is endless', `gtx/v1/live/${'9'.repeat(1000)}`, []],

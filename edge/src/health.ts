@@ -18,7 +18,7 @@ export const GATEWAY_CONDITIONS = [
 ] as const;
 export type GatewayCondition = (typeof GATEWAY_CONDITIONS)[number];
 
-/** What health looks at; each is the gateway's own part. */
+/** Names the parts of the gateway that health looks at. */
 export interface GatewayParts {
   readonly gateway: { findings(): GatewayFindings };
   readonly buses: () => readonly string[];

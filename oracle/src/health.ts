@@ -31,7 +31,7 @@ export const ORACLE_CONDITIONS = [
 ] as const;
 export type OracleCondition = (typeof ORACLE_CONDITIONS)[number];
 
-/** What health looks at; each is the service's own part. */
+/** Names the parts of the service that health looks at. */
 export interface OracleParts {
   readonly broker: { readonly isConnected: boolean; readonly problem: string | null };
   readonly intake: { readonly failures: number };

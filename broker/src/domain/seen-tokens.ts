@@ -1,6 +1,6 @@
 import { toHex } from '@gridtokenx/protocol';
 
-/** What bounds the memory of tokens. */
+/** Bounds the memory of tokens. */
 export interface TokenLimits {
   /** Tokens of one key. */
   readonly perKey: number;

@@ -60,7 +60,7 @@ export interface GatewayOptions {
   readonly tornRecords: number;
 }
 
-/** What is wrong with a gateway, by kind. */
+/** Lists the faults of a gateway, by kind. */
 export interface GatewayFindings {
   /** Meters and points that are not enrolled. */
   readonly enrolment: readonly string[];
@@ -167,7 +167,7 @@ export class Gateway {
     this.#subscribed();
   }
 
-  /** What is wrong by kind, in plain words; empty lists when all is well. */
+  /** Lists the faults by kind, in plain words; empty lists when all is well. */
   findings(): GatewayFindings {
     const { clock, spool, meters, real } = this.#o;
     const isNew = this.#step && real.monotonicMs() < this.#step.untilMs;

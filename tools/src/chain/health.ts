@@ -5,7 +5,7 @@ import type { KeeperFindings } from './keeper.js';
 export const CHAIN_CONDITIONS = ['restored', 'invariants', 'network', 'snapshot', 'node'] as const;
 export type ChainCondition = (typeof CHAIN_CONDITIONS)[number];
 
-/** What health looks at; each is a part of the chain's process. */
+/** Names the parts of the chain's process that health looks at. */
 export interface ChainParts {
   readonly keeper: { findings(): KeeperFindings };
   /** Why the node does not answer, in words; null when it does. */

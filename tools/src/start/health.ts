@@ -4,7 +4,7 @@ import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
 export const START_CONDITIONS = ['processes', 'services', 'simulated clock'] as const;
 export type StartCondition = (typeof START_CONDITIONS)[number];
 
-/** What health looks at; each is a part of the start. */
+/** Names the parts of the start that health looks at. */
 export interface StartParts {
   readonly supervisor: { problems(): readonly string[] };
   /** What the services say of themselves. */

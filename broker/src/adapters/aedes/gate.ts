@@ -17,7 +17,7 @@ export interface Outlet {
   readonly holdsPublishers: boolean;
 }
 
-/** What a gate says when a client goes too far. */
+/** Tells that a client has gone too far. */
 export interface GateEvents {
   /** A packet above the limit, or more than a sign-in needs. */
   readonly oversize: () => void;
@@ -109,7 +109,7 @@ export class SocketGate {
     return bytes;
   }
 
-  /** What a stranger sends is kept until its sign-in is judged: no more than that needs. The rest waits in the kernel. */
+  /** Keeps a stranger's bytes until its sign-in is judged: no more than that needs. The rest waits in the kernel. */
   #readSignIn(): Buffer | null {
     const size = Math.min(this.#socket.readableLength, this.#beforeSignIn);
     const bytes = size === 0 ? null : this.#read(size);

@@ -72,7 +72,7 @@ export function limit(units: number, nonce: number): TransactionInstruction {
 /** A recent blockhash, and the last height at which a transaction with it can land. Throws `NodeUnavailable`. */
 export type LatestBlockhash = () => Promise<{ readonly blockhash: string; readonly lastValidBlockHeight: number }>;
 
-/** Whether an account exists. Throws `NodeUnavailable`. */
+/** Tells whether an account exists. Throws `NodeUnavailable`. */
 export type Exists = (address: PublicKey) => Promise<boolean>;
 
 /** v0 transactions, paid for and signed by the attestor. */
