@@ -5,7 +5,7 @@ export default defineConfig({
   resolve: { conditions: ['gridtokenx-source', 'node', 'import', 'default'] },
   ssr: { resolve: { conditions: ['gridtokenx-source', 'node', 'import', 'default'] } },
   test: {
-    include: ['*/test/**/*.test.ts', 'programs/tests/**/*.test.ts'],
+    include: ['*/test/**/*.test.ts', '{testing,tools}/*/test/**/*.test.ts', 'programs/tests/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', '**/target/**'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

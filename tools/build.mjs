@@ -23,10 +23,14 @@ export const packages = [
   'broker',
   'oracle',
   'programs/clients',
-  'programs/tests',
   'simulators',
-  'simulators/campaigns',
-  'tools',
+  'tools/audit',
+  'tools/checks',
+  'tools/devnet',
+  'tools/submit',
+  'testing/kit',
+  'testing/campaigns',
+  'testing/bench',
 ];
 
 function build(source, target, kept) {

@@ -9,14 +9,14 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const commands = {
-  start: 'tools/dist/start/main.js',
+  start: 'tools/devnet/dist/start/main.js',
   test: 'tools/test.mjs',
-  bench: 'tools/dist/bench/main.js',
-  check: 'tools/dist/checks/main.js',
-  'verify-report': 'tools/dist/checks/report.js',
-  outsider: 'tools/dist/checks/outsider.js',
-  'submit-statement': 'tools/dist/submit/main.js',
-  campaign: 'simulators/campaigns/dist/main.js',
+  bench: 'testing/bench/dist/main.js',
+  check: 'tools/checks/dist/main.js',
+  'verify-report': 'tools/devnet/dist/verify-report.js',
+  outsider: 'tools/audit/dist/main.js',
+  'submit-statement': 'tools/submit/dist/main.js',
+  campaign: 'testing/campaigns/dist/main.js',
   build: null,
 };
 

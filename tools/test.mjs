@@ -108,7 +108,7 @@ if (filters.length > 0) vitest(filters);
 else {
   check('types', node, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', root]);
   check('style', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', root]);
-  check('imports and documents', node, [join(root, 'tools/dist/checks/main.js')]);
+  check('imports and documents', node, [join(root, 'tools/checks/dist/main.js')]);
   cargoTests('wire format in Rust', 'protocol/rust');
   cargoTests('programs on the host', 'programs');
   programsRebuilt();

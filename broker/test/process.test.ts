@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { base58Encode } from '@gridtokenx/protocol';
+import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Authority, hasOpenssl, renew } from '../../deploy/tls/certificates.js';
-import { freePort } from '../../runtime/test/free-port.js';
 import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor, until } from './harness.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

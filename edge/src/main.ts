@@ -2,11 +2,11 @@
 import { privateFiles } from '@gridtokenx/runtime';
 import { Command, InvalidArgumentError } from 'commander';
 import { KeyError } from './adapters/keys/key-store.js';
-import { enrol, frames, init, status } from './commands.js';
-import type { ScanOptions } from './commissioning/options.js';
-import { ConfigError, type GatewayConfig, loadConfig } from './config.js';
-import { run, VERSION } from './run.js';
-import { StartError } from './setup.js';
+import { enrol, frames, init, status } from './cli/commands.js';
+import type { ScanOptions } from './cli/options.js';
+import { ConfigError, type GatewayConfig, loadConfig } from './wiring/config.js';
+import { run, VERSION } from './wiring/run.js';
+import { StartError } from './wiring/setup.js';
 
 /** A clean stop takes at most this long, in real milliseconds. */
 const STOP_MS = 10_000;
@@ -47,14 +47,14 @@ command('statement', 'write the statement that was signed for a window, for subm
   .requiredOption('--out <file>', 'JSON file for submit-statement')
   .option('--meter <name>', 'meter or point, where the configuration has several')
   .action(async (options: { config: string; window: number; out: string; meter?: string }) => {
-    const { writeStatement } = await import('./statement-command.js');
+    const { writeStatement } = await import('./cli/statement-command.js');
     await writeStatement(loadConfig(options.config), options);
   });
 
 command('doctor', 'look at the buses, by reads only, and say what is wrong and what to do')
   .option('--bus <name>', 'only this bus')
   .action(async (options: { config: string; bus?: string }) => {
-    const { doctor } = await import('./commissioning/doctor-command.js');
+    const { doctor } = await import('./cli/doctor-command.js');
     const isWell = await doctor(loadConfig(options.config), options.bus, untilStopped());
     if (!isWell) process.exitCode = UNWELL;
   });
@@ -77,8 +77,8 @@ program
   .option('--again', 'do not go on where the last scan stopped')
   .action(async (port: string, options: ScanOptions) => {
     // Loaded here: the gateway that runs does not need it.
-    const { scan } = await import('./commissioning/scan-command.js');
-    const { scanCommandOf } = await import('./commissioning/options.js');
+    const { scan } = await import('./cli/scan-command.js');
+    const { scanCommandOf } = await import('./cli/options.js');
     await scan(scanCommandOf(port, options), untilStopped());
   });
 

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ed25519Signer, type SodiumVerify, signTime, sodiumVerifier, toHex } from '@gridtokenx/protocol';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askOracleTime } from '../src/adapters/clock/oracle-time.js';
 import { realTime } from '../src/adapters/clock/real-time.js';
@@ -16,8 +18,6 @@ import { KeyStore } from '../src/adapters/keys/key-store.js';
 import { lockDirectory } from '../src/adapters/lock.js';
 import { Metrics } from '../src/adapters/metrics.js';
 import { systemRandom } from '../src/adapters/random.js';
-import { MemoryDisk } from './support/memory-disk.js';
-import { VirtualTime } from './support/virtual-time.js';
 
 let dir: string;
 beforeEach(() => {

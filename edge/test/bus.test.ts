@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { realTime } from '../src/adapters/clock/real-time.js';
@@ -15,7 +16,6 @@ import { MOST_OUTSTANDING, ShapeBook } from '../src/domain/bus/shapes.js';
 import { TimeoutEstimate } from '../src/domain/bus/timeouts.js';
 import { busProblems } from '../src/domain/bus/words.js';
 import { ReadFailure } from '../src/ports.js';
-import { VirtualTime } from './support/virtual-time.js';
 
 const random = { bytes: () => new Uint8Array(8), fraction: () => 0 };
 const reply = (unit: number, fn: number, data: readonly number[]) =>

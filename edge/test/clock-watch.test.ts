@@ -1,9 +1,9 @@
 import { EventCode } from '@gridtokenx/protocol';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { SystemClock } from '../src/adapters/clock/system.js';
-import { ClockWatch } from '../src/domain/clock-watch.js';
+import { ClockWatch } from '../src/domain/metering/clock-watch.js';
 import { ClockSource } from '../src/ports.js';
-import { VirtualTime } from './support/virtual-time.js';
 
 const stepped = (ms: number, detail: number = ClockSource.oracle) => ({
   code: EventCode.clockStepped,

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Role, Source } from '@gridtokenx/protocol';
+import { build, command } from '@gridtokenx/testing-kit/processes';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
-import { ConfigError, parseConfig } from '../src/config.js';
-import { build, command } from './support/processes.js';
+import { ConfigError, parseConfig } from '../src/wiring/config.js';
 
 /** The sample of the README is the good case: what a user copies must run. */
 const readme = readFileSync(fileURLToPath(new URL('../README.md', import.meta.url)), 'utf8');

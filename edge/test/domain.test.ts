@@ -1,16 +1,16 @@
 import { type Ack, Quality, Reason, toHex, windowEndMs, windowOf } from '@gridtokenx/protocol';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AckBook } from '../src/domain/acks.js';
-import { Backoff } from '../src/domain/backoff.js';
-import { withoutDeclared } from '../src/domain/recovery.js';
-import { judgeRegisters } from '../src/domain/registers.js';
-import { nextPollMs } from '../src/domain/schedule.js';
-import { SEQ_BLOCK, SeqAllocator } from '../src/domain/seq.js';
+import { AckBook } from '../src/domain/delivery/acks.js';
+import { Backoff } from '../src/domain/delivery/backoff.js';
+import { judgeRegisters } from '../src/domain/metering/registers.js';
+import { nextPollMs } from '../src/domain/metering/schedule.js';
+import { withoutDeclared } from '../src/domain/signing/recovery.js';
+import { SEQ_BLOCK, SeqAllocator } from '../src/domain/signing/seq.js';
+import { WindowBook } from '../src/domain/signing/windows.js';
 import { waitUntil } from '../src/domain/wait.js';
-import { WindowBook } from '../src/domain/windows.js';
 import { METER_HEX } from './support/messages.js';
-import { VirtualTime } from './support/virtual-time.js';
 
 describe('seqs', () => {
   test('are reserved before they are handed out, in blocks, and a failed reservation uses none', async () => {

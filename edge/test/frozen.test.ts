@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FrozenWatch } from '../src/domain/frozen.js';
+import { FrozenWatch } from '../src/domain/metering/frozen.js';
 
 const shown = (minute: number, importWh: number, powerW: number | null, exportWh = 0) => ({
   timeMs: minute * 60_000,

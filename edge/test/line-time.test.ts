@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { meterTable, profileLineTimes, REFERENCE_LINE, savedPart } from '@gridtokenx/bench/edge/line-time';
 import { describe, expect, test } from 'vitest';
-import { meterTable, profileLineTimes, REFERENCE_LINE, savedPart } from '../src/bench/line-time.js';
 import { charTimeUs, readCostUs } from '../src/planner/plan.js';
 
 const document = readFileSync(new URL('../../docs/meters.md', import.meta.url), 'utf8');

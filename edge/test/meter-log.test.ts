@@ -13,11 +13,11 @@ import {
   windowEndMs,
   windowOf,
 } from '@gridtokenx/protocol';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DiscontinuityReason } from '../src/domain/meter-payloads.js';
-import { decodeState } from '../src/domain/meter-state.js';
-import { MemoryDisk } from './support/memory-disk.js';
+import { DiscontinuityReason } from '../src/domain/signing/meter-payloads.js';
+import { decodeState } from '../src/domain/signing/meter-state.js';
 import { METER_HEX } from './support/messages.js';
 import { gapsOf, ofKind, openRun, type Run, START, STATE, sample, startRun } from './support/meter-run.js';
 

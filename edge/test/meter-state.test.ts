@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decodeState, encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
+import { decodeState, encodeState, FRESH_STATE } from '../src/domain/signing/meter-state.js';
 
 describe('the state file', () => {
   test('comes back as it was written, and damage is refused', () => {

@@ -10,16 +10,16 @@ import {
   Source,
   windowOf,
 } from '@gridtokenx/protocol';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import { Meter, type MeterOptions } from '../src/domain/meter.js';
-import { MeterLog } from '../src/domain/meter-log.js';
-import { FRESH_STATE } from '../src/domain/meter-state.js';
-import { RecoveryScan } from '../src/domain/recovery.js';
+import { Meter, type MeterOptions } from '../src/domain/metering/meter.js';
+import { MeterLog } from '../src/domain/signing/meter-log.js';
+import { FRESH_STATE } from '../src/domain/signing/meter-state.js';
+import { RecoveryScan } from '../src/domain/signing/recovery.js';
 import { type MeterSample, ReadError, ReadFailure } from '../src/ports.js';
-import { MemoryDisk } from './support/memory-disk.js';
 import { METER, METER_HEX, NETWORK } from './support/messages.js';
-import { VirtualTime } from './support/virtual-time.js';
 
 const START = Date.UTC(2026, 0, 1, 9, 0);
 const MINUTE = 60_000;

@@ -1,11 +1,11 @@
 import { Kind, parseSign1 } from '@gridtokenx/protocol';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import type { Lag } from '../src/domain/catch-up.js';
-import { MOST_IN_FLIGHT, Outbox } from '../src/domain/outbox.js';
-import { MemoryDisk } from './support/memory-disk.js';
+import type { Lag } from '../src/domain/delivery/catch-up.js';
+import { MOST_IN_FLIGHT, Outbox } from '../src/domain/delivery/outbox.js';
 import { METER_HEX, message } from './support/messages.js';
-import { VirtualTime } from './support/virtual-time.js';
 
 describe('what is sent', () => {
   const setUp = async (count: number, acknowledged = 0n) => {

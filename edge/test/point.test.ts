@@ -1,14 +1,14 @@
 import { decodePayload, EventCode, Kind, parseSign1, Quality, sha256, toHex } from '@gridtokenx/protocol';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
+import { settle } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyError, KeyStore } from '../src/adapters/keys/key-store.js';
 import { systemRandom } from '../src/adapters/random.js';
-import { PairBook, Point } from '../src/domain/point.js';
-import { MemoryDisk } from './support/memory-disk.js';
+import { PairBook, Point } from '../src/domain/signing/point.js';
 import { FIRST, GOOD, IDS, idOf, lines, POINT, type Published, startRun, statementsOf } from './support/point-run.js';
-import { temporaryDirectory } from './support/processes.js';
-import { settle } from './support/virtual-time.js';
 
 describe('a point of two meters', () => {
   test('closes a span where both have a good statement, and says what it is and what it waits for', async () => {

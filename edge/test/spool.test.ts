@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { realTime } from '../src/adapters/clock/real-time.js';
@@ -9,9 +11,7 @@ import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { decodeRecord, encodeRecord, scanSegment } from '../src/adapters/spool/record.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Disk } from '../src/ports.js';
-import { MemoryDisk } from './support/memory-disk.js';
 import { METER_HEX, message } from './support/messages.js';
-import { settle, VirtualTime } from './support/virtual-time.js';
 
 const DIR = '/spool';
 const open = async (disk: Disk, dir = DIR) => {

@@ -9,14 +9,14 @@ import {
   sigStructure,
   toHex,
 } from '@gridtokenx/protocol';
+import { build, command, temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { realTime } from '../src/adapters/clock/real-time.js';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import type { GatewayConfig } from '../src/config.js';
-import { keyStore, plateOf } from '../src/setup.js';
-import { type StatementFile, writeStatement } from '../src/statement-command.js';
-import { build, command, temporaryDirectory } from './support/processes.js';
+import { type StatementFile, writeStatement } from '../src/cli/statement-command.js';
+import type { GatewayConfig } from '../src/wiring/config.js';
+import { keyStore, plateOf } from '../src/wiring/setup.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let config: GatewayConfig;

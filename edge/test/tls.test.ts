@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { ed25519Signer, signTime } from '@gridtokenx/protocol';
 import { type DialTarget, dialTls, type PeerJudge } from '@gridtokenx/runtime';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Authority, type Certificate, type CertificateRequest, hasOpenssl } from '../../deploy/tls/certificates.js';
 import { FloorTime } from '../src/adapters/clock/floor.js';
@@ -15,8 +16,7 @@ import { realTime } from '../src/adapters/clock/real-time.js';
 import { mqttLink } from '../src/adapters/mqtt/link.js';
 import { systemRandom } from '../src/adapters/random.js';
 import { judgeByFloor } from '../src/adapters/tls/floor-judge.js';
-import { provedVerifier } from '../src/setup.js';
-import { MemoryDisk } from './support/memory-disk.js';
+import { provedVerifier } from '../src/wiring/setup.js';
 
 const mayRun = hasOpenssl() || process.env.CI === 'true';
 if (!mayRun) console.warn('skipped: tests of TLS need the command "openssl"');

@@ -11,14 +11,14 @@ import {
   sodiumVerifier,
   verifyVectors,
 } from '@gridtokenx/protocol';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import { Outbox } from '../src/domain/outbox.js';
-import { Uplink } from '../src/domain/uplink.js';
+import { Outbox } from '../src/domain/delivery/outbox.js';
+import { Uplink } from '../src/domain/delivery/uplink.js';
 import type { MqttConnect, MqttSession } from '../src/ports.js';
-import { MemoryDisk } from './support/memory-disk.js';
 import { METER_HEX, message } from './support/messages.js';
-import { settle, VirtualTime } from './support/virtual-time.js';
 
 const verifier = sodiumVerifier(createRequire(import.meta.url)('sodium-native') as SodiumVerify);
 const gateway = ed25519Signer(new Uint8Array(32).fill(1));

@@ -6,8 +6,8 @@ import { fillOutbox } from './adapters/sqlite/outbox.js';
 import { SqliteSetAside } from './adapters/sqlite/set-aside.js';
 import { EmbeddedTimeSeries } from './adapters/timeseries/embedded.js';
 import type { Config } from './config.js';
-import type { Ledger } from './domain/ledger.js';
-import { Projector } from './domain/projector.js';
+import type { Ledger } from './domain/intake/ledger.js';
+import { Projector } from './domain/live/projector.js';
 import type { Database, Logger, Randomness, RealClock } from './ports.js';
 
 /** The time series and what follows the ledger for it. */

@@ -8,10 +8,10 @@ import {
   pda,
   SlotFlag,
 } from '@gridtokenx/chain-client';
+import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
+import { keyOf, START, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
-import { keyOf, START, World, windowAt } from './src/world.js';
 
 /** ⌈5,000 W · 0.25 h · 1.1⌉ and 1 Wh of register step. */
 const CAP = 1_376n;

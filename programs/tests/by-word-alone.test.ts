@@ -9,9 +9,7 @@ import {
   Verdict,
   windowWh,
 } from '@gridtokenx/chain-client';
-import type { TransactionInstruction } from '@solana/web3.js';
-import { beforeEach, describe, expect, test } from 'vitest';
-import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
+import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
 import {
   answer,
   conclude,
@@ -25,8 +23,10 @@ import {
   slotAt,
   submit,
   sync,
-} from './src/telemetry.js';
-import { keyOf, START, type TestMeter, World, windowAt, ZONE_CAPACITY_W } from './src/world.js';
+} from '@gridtokenx/testing-kit/chain/telemetry';
+import { keyOf, START, type TestMeter, World, windowAt, ZONE_CAPACITY_W } from '@gridtokenx/testing-kit/chain/world';
+import type { TransactionInstruction } from '@solana/web3.js';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 // Attacks of an audit, and their siblings. Each made energy, or convicted an honest party, before it was closed.
 

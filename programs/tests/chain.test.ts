@@ -1,7 +1,6 @@
 import { instructions, pda } from '@gridtokenx/chain-client';
+import { START, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { expect, test } from 'vitest';
-
-import { START, World, windowAt } from './src/world.js';
 
 test('the whole way from enrolment to tokens', () => {
   const world = new World().setUp();

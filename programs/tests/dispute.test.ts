@@ -8,9 +8,7 @@ import {
   SlotFlag,
   Verdict,
 } from '@gridtokenx/chain-client';
-import type { TransactionInstruction } from '@solana/web3.js';
-import { beforeEach, describe, expect, test } from 'vitest';
-import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
+import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
 import {
   answer,
   conclude,
@@ -25,8 +23,10 @@ import {
   statementPayload,
   submit,
   sync,
-} from './src/telemetry.js';
-import { keyOf, START, type TestMeter, World, windowAt } from './src/world.js';
+} from '@gridtokenx/testing-kit/chain/telemetry';
+import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
+import type { TransactionInstruction } from '@solana/web3.js';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 const ENROLLED = windowAt(START);
 const DAY = 96 * 900;

@@ -1,8 +1,8 @@
 import { sigStructure } from '@gridtokenx/protocol';
+import sign from '@gridtokenx/testing-kit/chain/sign';
+import { keyOf, type TestMeter, World } from '@gridtokenx/testing-kit/chain/world';
 import { ComputeBudgetProgram, Ed25519Program, TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, expect, test } from 'vitest';
-import sign from './src/sign.js';
-import { keyOf, type TestMeter, World } from './src/world.js';
 
 let world: World;
 let meter: TestMeter;

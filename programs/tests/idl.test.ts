@@ -13,11 +13,11 @@ import {
   programIds,
 } from '@gridtokenx/chain-client';
 import { sha256 } from '@gridtokenx/protocol';
+import { START, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { Keypair, type PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { accountSize, buildIdl } from '../idl/generate.mjs';
 import { programs } from '../idl/spec.mjs';
-import { START, World, windowAt } from './src/world.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const idls = { registry: idl.registry, oracle: idl.oracle, energy_token: idl.energyToken } as const;

@@ -1,7 +1,5 @@
 import { decodeMeter, decodePoint, instructions, pda, SlotFlag, Status } from '@gridtokenx/chain-client';
-import { type Keypair, TransactionInstruction } from '@solana/web3.js';
-import { beforeEach, describe, expect, test } from 'vitest';
-import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
+import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
 import {
   BASELINE,
   type Rotation,
@@ -14,8 +12,10 @@ import {
   slotAt,
   submit,
   sync,
-} from './src/telemetry.js';
-import { keyOf, START, type TestMeter, World, windowAt } from './src/world.js';
+} from '@gridtokenx/testing-kit/chain/telemetry';
+import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
+import { type Keypair, TransactionInstruction } from '@solana/web3.js';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 const ENROLLED = windowAt(START);
 const next = keyOf('next');

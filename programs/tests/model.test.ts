@@ -1,8 +1,8 @@
 import { instructions, pda, SlotFlag } from '@gridtokenx/chain-client';
+import { Model, type Rules, TRUE_RULES } from '@gridtokenx/testing-kit/chain/model';
+import { START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Model, type Rules, TRUE_RULES } from './src/model.js';
-import { START, type TestMeter, World, windowAt } from './src/world.js';
 
 const METERS = 6;
 const ENROLLED = windowAt(START);

@@ -9,12 +9,12 @@ import {
   UserRole,
 } from '@gridtokenx/chain-client';
 import { networkId, sha256 } from '@gridtokenx/protocol';
+import { Chain } from '@gridtokenx/testing-kit/chain/harness';
+import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
+import { setStatus } from '@gridtokenx/testing-kit/chain/telemetry';
+import { keyOf, START, type TestMeter, World, windowAt, ZONE_CAPACITY_W } from '@gridtokenx/testing-kit/chain/world';
 import { type Keypair, PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Chain } from './src/harness.js';
-import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
-import { setStatus } from './src/telemetry.js';
-import { keyOf, START, type TestMeter, World, windowAt, ZONE_CAPACITY_W } from './src/world.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 let world: World;

@@ -1,8 +1,8 @@
 import { instructions, pda } from '@gridtokenx/chain-client';
+import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
+import { refusal, submit } from '@gridtokenx/testing-kit/chain/telemetry';
+import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
-import { refusal, submit } from './src/telemetry.js';
-import { keyOf, START, type TestMeter, World, windowAt } from './src/world.js';
 
 const ENROLLED = windowAt(START);
 let world: World;

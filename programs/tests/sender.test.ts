@@ -10,8 +10,8 @@ import {
   planAttest,
 } from '@gridtokenx/chain-client';
 import { merkleRoot } from '@gridtokenx/protocol';
+import { START, statement, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { START, statement, World, windowAt } from './src/world.js';
 
 const ENROLLED = windowAt(START);
 let world: World;

@@ -1,8 +1,6 @@
 import { foldHistory, instructionDiscriminator, SlotFlag } from '@gridtokenx/chain-client';
-import { Ed25519Program } from '@solana/web3.js';
-import { beforeEach, describe, expect, test } from 'vitest';
-import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
-import sign from './src/sign.js';
+import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
+import sign from '@gridtokenx/testing-kit/chain/sign';
 import {
   BASELINE,
   dispute,
@@ -14,8 +12,10 @@ import {
   submit,
   sync,
   verification,
-} from './src/telemetry.js';
-import { keyOf, START, type TestMeter, World, windowAt } from './src/world.js';
+} from '@gridtokenx/testing-kit/chain/telemetry';
+import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
+import { Ed25519Program } from '@solana/web3.js';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 const ENROLLED = windowAt(START);
 /** Wh in a window: ⌈5,000 W · 0.25 h · 1.1⌉ and 1 Wh of register step. */

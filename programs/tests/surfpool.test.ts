@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { outsiderCheck } from '@gridtokenx/audit/main';
 import {
   buildAttestPage,
   decodeConfig,
@@ -10,6 +11,8 @@ import {
   type RawAccount,
 } from '@gridtokenx/chain-client';
 import { base58Decode, encodePayload, sha256 } from '@gridtokenx/protocol';
+import { programFiles } from '@gridtokenx/testing-kit/chain/harness';
+import { signed, statement, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import {
   Connection,
   Keypair,
@@ -19,9 +22,6 @@ import {
   VersionedTransaction,
 } from '@solana/web3.js';
 import { expect, test } from 'vitest';
-import { outsiderCheck } from '../../tools/src/checks/outsider.js';
-import { programFiles } from './src/harness.js';
-import { signed, statement, World, windowAt } from './src/world.js';
 
 interface Node {
   readonly rpcUrl: string;

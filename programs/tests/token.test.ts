@@ -6,11 +6,11 @@ import {
   TOKEN_2022_ID,
   UserRole,
 } from '@gridtokenx/chain-client';
+import { Chain } from '@gridtokenx/testing-kit/chain/harness';
+import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
+import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { type PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Chain } from './src/harness.js';
-import { hostileVariants, malformedVariants, problem } from './src/hostile.js';
-import { keyOf, START, type TestMeter, World, windowAt } from './src/world.js';
 
 const ENROLLED = windowAt(START);
 const neighbour = keyOf('neighbour');

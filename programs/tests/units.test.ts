@@ -2,12 +2,21 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { instructions, programIds } from '@gridtokenx/chain-client';
+import { unitsOf } from '@gridtokenx/testing-kit/chain/harness';
+import {
+  answer,
+  conclude,
+  dispute,
+  reactivate,
+  rotate,
+  setStatus,
+  submit,
+  sync,
+} from '@gridtokenx/testing-kit/chain/telemetry';
+import { regressions, type Units } from '@gridtokenx/testing-kit/chain/units';
+import { keyOf, START, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import type { TransactionInstruction } from '@solana/web3.js';
 import { expect, test } from 'vitest';
-import { unitsOf } from './src/harness.js';
-import { answer, conclude, dispute, reactivate, rotate, setStatus, submit, sync } from './src/telemetry.js';
-import { regressions, type Units } from './src/units.js';
-import { keyOf, START, World, windowAt } from './src/world.js';
 
 const file = join(dirname(fileURLToPath(import.meta.url)), 'units.json');
 

@@ -6,8 +6,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { freePort } from '../../runtime/test/free-port.js';
 
 const ModbusRTU = createRequire(import.meta.url)('modbus-serial') as typeof import('modbus-serial').default;
 const root = fileURLToPath(new URL('../../', import.meta.url));

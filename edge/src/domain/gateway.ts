@@ -8,14 +8,14 @@ import {
   windowOf,
 } from '@gridtokenx/protocol';
 import type { Counters, Logger, Randomness, ReadingClock, RealTime, Spool } from '../ports.js';
-import type { AckBook } from './acks.js';
-import { Backoff } from './backoff.js';
-import type { Lag } from './catch-up.js';
-import { ClockWatch } from './clock-watch.js';
+import type { AckBook } from './delivery/acks.js';
+import { Backoff } from './delivery/backoff.js';
+import type { Lag } from './delivery/catch-up.js';
+import type { Outbox } from './delivery/outbox.js';
+import type { Uplink } from './delivery/uplink.js';
 import { Serial } from './lock.js';
-import type { Meter } from './meter.js';
-import type { Outbox } from './outbox.js';
-import type { Uplink } from './uplink.js';
+import { ClockWatch } from './metering/clock-watch.js';
+import type { Meter } from './metering/meter.js';
 import { pause } from './wait.js';
 
 /** With a connection: how long retained acks are waited for before the first message is signed. */

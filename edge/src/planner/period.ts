@@ -1,4 +1,4 @@
-import type { LeastPeriod } from '../domain/period.js';
+import type { LeastPeriod } from '../domain/metering/period.js';
 
 /** What decides how often a meter can be polled. Milliseconds. */
 export interface PollDemand {

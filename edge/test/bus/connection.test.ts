@@ -1,10 +1,10 @@
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, it } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { type Line, LineGone, rawNetworkSpeed, serialSpeed } from '../../src/domain/bus/line.js';
 import { busProblems } from '../../src/domain/bus/words.js';
-import { VirtualTime } from '../support/virtual-time.js';
 
 const CHOICES = Array.from({ length: 8 }, (_, i) => ({ address: 0, count: 4 + i }));
 

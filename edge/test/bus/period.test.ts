@@ -1,3 +1,4 @@
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
@@ -5,11 +6,10 @@ import { ProfileReader } from '../../src/adapters/modbus/reader.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
-import { planFor, slowWords } from '../../src/domain/period.js';
+import { planFor, slowWords } from '../../src/domain/metering/period.js';
 import { leastPeriod } from '../../src/planner/period.js';
 import { charTimeUs } from '../../src/planner/plan.js';
 import { limitsOf, registerAt } from '../support/registers.js';
-import { VirtualTime } from '../support/virtual-time.js';
 
 const demand = { lineMs: 300, longestMs: 80, timeoutMs: 200, quarantineMs: 2_400, lengths: 4 };
 const plan = { pollMs: 2_000, leadMs: 5_000 };

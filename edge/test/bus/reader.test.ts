@@ -1,3 +1,4 @@
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { ProfileReader } from '../../src/adapters/modbus/reader.js';
@@ -7,7 +8,6 @@ import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
 import { ReadFailure } from '../../src/ports.js';
 import { limitsOf, registerAt } from '../support/registers.js';
-import { VirtualTime } from '../support/virtual-time.js';
 
 const PERIOD_MS = 2_000;
 

@@ -1,3 +1,4 @@
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { Bus } from '../../src/domain/bus/bus.js';
@@ -5,7 +6,6 @@ import { withCrc } from '../../src/domain/bus/crc.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import type { Line } from '../../src/domain/bus/line.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
-import { VirtualTime } from '../support/virtual-time.js';
 
 const CHOICES = [4, 6, 8, 10, 12, 14].map((count) => ({ address: 0, count }));
 const PERIOD_MS = 5_000;

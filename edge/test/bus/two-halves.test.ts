@@ -1,5 +1,6 @@
+import { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
-import { EventClock } from '../../../simulators/campaigns/src/event-clock.js';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { ProfileReader } from '../../src/adapters/modbus/reader.js';
 import { loadProfile } from '../../src/adapters/profiles/files.js';
@@ -10,7 +11,6 @@ import type { SerialSetting } from '../../src/domain/scan/settings.js';
 import type { ModbusProfile } from '../../src/profiles/profile.js';
 import { profileMeter } from '../support/profile-meter.js';
 import { ScanLine } from '../support/scan-line.js';
-import { VirtualTime } from '../support/virtual-time.js';
 
 const SETTING: SerialSetting = { transport: 'serial', baud: 9_600, parity: 'none', stopBits: 1 };
 const PERIOD_MS = 60_000;

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
+import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { afterEach, expect, test, vi } from 'vitest';
 import { realTime } from '../../src/adapters/clock/real-time.js';
 import { nodeDisk } from '../../src/adapters/disk/node-disk.js';
 import { framesOf } from '../../src/adapters/frames/line.js';
 import { FrameRing } from '../../src/adapters/frames/ring.js';
-import { frames } from '../../src/commands.js';
-import type { GatewayConfig } from '../../src/config.js';
-import { temporaryDirectory } from '../support/processes.js';
+import { frames } from '../../src/cli/commands.js';
+import type { GatewayConfig } from '../../src/wiring/config.js';
 
 const directory = temporaryDirectory();
 afterEach(() => {

@@ -1,9 +1,9 @@
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { framesOf, type KeptFrame, lineOf } from '../../src/adapters/frames/line.js';
 import { FrameRing, readFrames } from '../../src/adapters/frames/ring.js';
-import { MemoryDisk } from '../support/memory-disk.js';
-import { VirtualTime } from '../support/virtual-time.js';
 
 const DIR = '/data/frames';
 const HOUR_MS = 3_600_000;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { REFERENCE_LINE } from '@gridtokenx/bench/edge/line-time';
 import { describe, expect, it } from 'vitest';
 import { loadProfiles } from '../../src/adapters/profiles/files.js';
-import { REFERENCE_LINE } from '../../src/bench/line-time.js';
 import { mayRead, planReads } from '../../src/planner/plan.js';
 import { variants } from '../../src/planner/variants.js';
 import { billingRegisters, polledRegisters } from '../../src/planner/wanted.js';

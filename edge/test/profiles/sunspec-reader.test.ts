@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
+import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../../runtime/test/free-port.js';
 import { realTime } from '../../src/adapters/clock/real-time.js';
 import { busAt } from '../../src/adapters/modbus/open.js';
 import { SunspecReader } from '../../src/adapters/modbus/sunspec-reader.js';
@@ -8,7 +9,6 @@ import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/fil
 import { systemRandom } from '../../src/adapters/random.js';
 import { ReadFailure } from '../../src/ports.js';
 import type { Bills, SunspecProfile } from '../../src/profiles/profile.js';
-import { VirtualTime } from '../support/virtual-time.js';
 
 interface Server {
   on(event: string, call: () => void): void;

@@ -1,13 +1,13 @@
 import { Role } from '@gridtokenx/protocol';
 import { describe, expect, test } from 'vitest';
-import { chooseMeters, configText } from '../../src/commissioning/config-text.js';
-import { scanCommandOf } from '../../src/commissioning/options.js';
-import { foundText, progressTo } from '../../src/commissioning/progress.js';
-import { parseTarget, TargetError } from '../../src/commissioning/target.js';
-import { parseConfig } from '../../src/config.js';
+import { scanCommandOf } from '../../src/cli/options.js';
+import { foundText, progressTo } from '../../src/cli/progress.js';
+import { chooseMeters, configText } from '../../src/domain/commissioning/config-text.js';
+import { parseTarget, TargetError } from '../../src/domain/commissioning/target.js';
 import type { Fit } from '../../src/domain/scan/identify.js';
 import { networkPlan } from '../../src/domain/scan/plan.js';
 import { type Found, newState } from '../../src/domain/scan/scan.js';
+import { parseConfig } from '../../src/wiring/config.js';
 
 const OWNER = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin';
 const BASE = {

@@ -3,7 +3,7 @@ import { ModbusServer, simulateMeter } from '@gridtokenx/simulators';
 import { afterEach, describe, expect, test } from 'vitest';
 import { realTime } from '../../src/adapters/clock/real-time.js';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
-import { openLine } from '../../src/commissioning/open-line.js';
+import { openLine } from '../../src/cli/open-line.js';
 import { networkPlan } from '../../src/domain/scan/plan.js';
 import { Scan, type ScanOptions } from '../../src/domain/scan/scan.js';
 import { fromMbap, toMbap } from '../support/mbap.js';

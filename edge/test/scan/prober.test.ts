@@ -1,6 +1,6 @@
+import { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EventClock } from '../../../simulators/campaigns/src/event-clock.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { QUARANTINE_TIMEOUTS, ShapeBook } from '../../src/domain/bus/shapes.js';
 import { BusStats } from '../../src/domain/bus/stats.js';

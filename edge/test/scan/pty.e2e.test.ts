@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type PtyBus, simulateMeter, startPtyBus } from '@gridtokenx/simulators';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { doctor } from '../../src/commissioning/doctor-command.js';
-import { scanCommandOf } from '../../src/commissioning/options.js';
-import { scan } from '../../src/commissioning/scan-command.js';
-import { loadConfig } from '../../src/config.js';
+import { doctor } from '../../src/cli/doctor-command.js';
+import { scanCommandOf } from '../../src/cli/options.js';
+import { scan } from '../../src/cli/scan-command.js';
+import { loadConfig } from '../../src/wiring/config.js';
 
 const OWNER = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin';
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));

@@ -1,5 +1,5 @@
+import { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import { describe, expect, test } from 'vitest';
-import { EventClock } from '../../../simulators/campaigns/src/event-clock.js';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 import { withCrc } from '../../src/domain/bus/crc.js';
 import { requestFrame } from '../../src/domain/bus/frames.js';

@@ -1,12 +1,12 @@
 import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, parseSign1 } from '@gridtokenx/protocol';
+import type { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
-import { MeterLog } from '../../src/domain/meter-log.js';
-import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/meter-state.js';
-import { RecoveryScan } from '../../src/domain/recovery.js';
+import { MeterLog } from '../../src/domain/signing/meter-log.js';
+import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
+import { RecoveryScan } from '../../src/domain/signing/recovery.js';
 import type { MeterSample, Spool } from '../../src/ports.js';
-import type { MemoryDisk } from './memory-disk.js';
 import { METER, METER_HEX, NETWORK } from './messages.js';
-import { VirtualTime } from './virtual-time.js';
 
 const signer = ed25519Signer(new Uint8Array(32).fill(3));
 export const STATE = '/state/meter.json';

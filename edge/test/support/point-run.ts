@@ -10,15 +10,15 @@ import {
   sha256,
   toHex,
 } from '@gridtokenx/protocol';
+import type { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
-import { MeterLog } from '../../src/domain/meter-log.js';
-import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/meter-state.js';
-import { type Fate, Point, type Side } from '../../src/domain/point.js';
-import { RecoveryScan } from '../../src/domain/recovery.js';
+import { MeterLog } from '../../src/domain/signing/meter-log.js';
+import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
+import { type Fate, Point, type Side } from '../../src/domain/signing/point.js';
+import { RecoveryScan } from '../../src/domain/signing/recovery.js';
 import type { MeterSample } from '../../src/ports.js';
-import type { MemoryDisk } from './memory-disk.js';
 import { NETWORK } from './messages.js';
-import { VirtualTime } from './virtual-time.js';
 
 const WINDOW_MS = 900_000;
 const START = Date.UTC(2026, 0, 1, 9, 0);

@@ -1,7 +1,7 @@
 import { EventCode, GapReason, MAX_REFUSED, Reason } from '@gridtokenx/protocol';
+import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { GATEWAY, testLedger } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '../support/log.js';
 
 const meter = meterOf(1);
 

@@ -1,10 +1,17 @@
 import { Reason } from '@gridtokenx/protocol';
+import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import {
+  FakeRegistry,
+  LogBuilder,
+  meterOf,
+  type Signed,
+  signerOf,
+  signPayload,
+} from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { judgeSet } from '../../src/domain/judge-set.js';
-import { MAX_WAITING, RESERVED_MESSAGES } from '../../src/domain/quota.js';
-import { MAX_RUN, StreamScan } from '../../src/domain/scan.js';
-import { GATEWAY, NOW_MS, testLedger } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf, signPayload } from '../support/log.js';
+import { MAX_WAITING, RESERVED_MESSAGES } from '../../src/domain/intake/quota.js';
+import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
+import { MAX_RUN, StreamScan } from '../../src/domain/verdicts/scan.js';
 
 // Whatever one home sends, the work for a message and for a second is bounded.
 const [one, two] = [meterOf(1), meterOf(2)];
@@ -118,7 +125,7 @@ describe('late messages', () => {
   });
 
   it('control: without the search for where nothing differs, each costs the rest of the stream', async () => {
-    const { Convergence } = await import('../../src/domain/convergence.js');
+    const { Convergence } = await import('../../src/domain/intake/convergence.js');
     vi.spyOn(Convergence.prototype, 'isReached').mockReturnValue(false);
     const w = world();
     const messages = w.log.honest(60, 10);

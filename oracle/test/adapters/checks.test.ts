@@ -1,19 +1,19 @@
 import { EventEmitter } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Verifier } from '@gridtokenx/protocol';
+import {
+  hostileQuestions,
+  knownQuestions,
+  signatureChecksContract,
+  wrongAnswers,
+} from '@gridtokenx/testing-kit/contracts/signature-checks';
+import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { describe, expect, it } from 'vitest';
 import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { BATCH_QUESTIONS, Batch, Said } from '../../src/adapters/sodium/batch.js';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { openChecks, type Thread, usualThreads, VerifyThreads } from '../../src/adapters/sodium/threads.js';
 import type { SignatureChecks } from '../../src/ports.js';
-import {
-  hostileQuestions,
-  knownQuestions,
-  signatureChecksContract,
-  wrongAnswers,
-} from '../contracts/signature-checks.js';
-import { verifier } from '../support/ledger.js';
 import { ManualClock, testLogger } from '../support/time.js';
 
 const WORKER = new URL('../../dist/adapters/sodium/worker.js', import.meta.url);

@@ -14,6 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
+import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkInBackground } from '../../src/adapters/sqlite/background-check.js';
 import { DatabaseDamaged, openChecked } from '../../src/adapters/sqlite/damage.js';
@@ -21,8 +23,6 @@ import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import type { Config } from '../../src/config.js';
 import { openSeries } from '../../src/series.js';
-import { testLedger } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '../support/log.js';
 
 const meter = meterOf(1);
 let folder: string;

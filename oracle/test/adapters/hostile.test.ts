@@ -1,7 +1,15 @@
 import { decodePayload, encodePayload, Reason, signAck, signToken, sigStructure, toHex } from '@gridtokenx/protocol';
+import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import {
+  FakeRegistry,
+  LogBuilder,
+  meterIdOf,
+  meterOf,
+  type Signed,
+  signerOf,
+  signPayload,
+} from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { GATEWAY, NOW_MS, testLedger } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterIdOf, meterOf, type Signed, signerOf, signPayload } from '../support/log.js';
 
 const meter = meterOf(1);
 

@@ -1,12 +1,12 @@
 import { EventCode, GapReason, Kind, Reason } from '@gridtokenx/protocol';
+import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Store } from '../../src/adapters/sqlite/store.js';
-import { Convergence } from '../../src/domain/convergence.js';
-import { judgeSet } from '../../src/domain/judge-set.js';
-import type { ScanStart } from '../../src/domain/scan.js';
-import { NOW_MS, testLedger } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '../support/log.js';
+import { Convergence } from '../../src/domain/intake/convergence.js';
+import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
+import type { ScanStart } from '../../src/domain/verdicts/scan.js';
 
 /** What a gateway, honest or not, does next; each makes one or two messages. */
 const STEPS = {

@@ -1,9 +1,9 @@
+import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { AckSender } from '../../src/domain/ack-sender.js';
-import { Projector } from '../../src/domain/projector.js';
+import { AckSender } from '../../src/domain/intake/ack-sender.js';
+import { Projector } from '../../src/domain/live/projector.js';
 import type { RealClock, SeriesPoint } from '../../src/ports.js';
-import { GATEWAY, testLedger } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '../support/log.js';
 
 const [one, two] = [meterOf(1), meterOf(2)];
 const logger = { info() {}, warn() {}, error() {} };

@@ -8,14 +8,14 @@ import {
   type Statement,
   toHex,
 } from '@gridtokenx/protocol';
+import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, type Signed } from '@gridtokenx/testing-kit/signed-log';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Points } from '../../src/adapters/sqlite/points.js';
-import { judgeSet, type SetResult } from '../../src/domain/judge-set.js';
-import { Folds, type PointWitness, type Witnessed } from '../../src/domain/points.js';
-import { isAccepted } from '../../src/domain/verdict.js';
-import { NOW_MS, testLedger } from '../support/ledger.js';
-import { FakeRegistry, type Signed } from '../support/log.js';
+import { Folds, type PointWitness, type Witnessed } from '../../src/domain/points/points.js';
+import { judgeSet, type SetResult } from '../../src/domain/verdicts/judge-set.js';
+import { isAccepted } from '../../src/domain/verdicts/verdict.js';
 import { type Side, SiteBuilder, siteRecords } from '../support/site.js';
 
 /** What one of the meters does in a window. */

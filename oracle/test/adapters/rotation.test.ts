@@ -1,8 +1,15 @@
 import { Reason } from '@gridtokenx/protocol';
+import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import {
+  FakeRegistry,
+  FIRST_WINDOW,
+  LogBuilder,
+  meterOf,
+  type Signed,
+  signerOf,
+} from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/ports.js';
-import { GATEWAY, NOW_MS, testLedger } from '../support/ledger.js';
-import { FakeRegistry, FIRST_WINDOW, LogBuilder, meterOf, type Signed, signerOf } from '../support/log.js';
 
 const meter = meterOf(1);
 const rotatedAfter = (window: number): MeterRecord => ({

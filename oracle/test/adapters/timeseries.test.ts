@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
 import { EmbeddedTimeSeries } from '../../src/adapters/timeseries/embedded.js';
-import { timeSeriesContract } from '../contracts/time-series.js';
 
 timeSeriesContract('embedded', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'gtx-series-'));

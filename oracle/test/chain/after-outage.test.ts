@@ -1,6 +1,6 @@
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { figures, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { expect, it } from 'vitest';
-import { LaneHarness, W } from './lane-harness.js';
-import { figures, liteRig } from './rigs.js';
 
 it('200 homes after an outage of eight hours: every attestation lands within its compute units', async () => {
   const rig = await liteRig(200);

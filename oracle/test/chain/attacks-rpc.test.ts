@@ -1,11 +1,20 @@
+import { outsiderCheck } from '@gridtokenx/audit/main';
 import { decodeBudget, decodeMeterPage, instructions, parseChainError, pda, UserRole } from '@gridtokenx/chain-client';
 import { encodePayload, encodeSign1, fromHex, type Signer, sha256, sigStructure } from '@gridtokenx/protocol';
+import {
+  addresses,
+  amountAt,
+  attestor,
+  BASELINE,
+  keyOf,
+  meterSigner,
+  owner,
+  ZONE,
+} from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { type ChainRig, figures, reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { Connection, PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { outsiderCheck } from '../../../tools/src/checks/outsider.js';
-import { addresses, amountAt, attestor, BASELINE, keyOf, meterSigner, owner, ZONE } from './deployment.js';
-import { LaneHarness, W } from './lane-harness.js';
-import { type ChainRig, figures, reached, surfpoolRig } from './rigs.js';
 
 const TOKEN_2022 = new PublicKey('TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb');
 /** Lamports for each signature (the cluster's base fee). */

@@ -1,5 +1,8 @@
 import { buildAttestPage } from '@gridtokenx/chain-client';
 import { base58Decode, ed25519Signer, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
+import { keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { TestClock, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   ComputeBudgetProgram,
   type PublicKey,
@@ -16,9 +19,6 @@ import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { implausible, statementAt, Turns } from '../../src/domain/settlement/cosign.js';
 import { totalsOf } from '../../src/domain/settlement/plan.js';
 import type { AttestEntry, BlockhashState } from '../../src/domain/settlement/ports.js';
-import { verifier } from '../support/ledger.js';
-import { keyOf, ZONE } from './deployment.js';
-import { TestClock, W } from './lane-harness.js';
 import { ATTESTORS, IDENTITIES, rigOfThree, statementOf, Three } from './together.js';
 
 let three: Three;

@@ -1,10 +1,10 @@
 import { decodeLedgerPage, decodeMeterPage, instructions, pda, SlotFlag } from '@gridtokenx/chain-client';
+import { Deployment, ZONE } from '@gridtokenx/devnet/start/deployment';
 import { base58Encode, encodePayload, encodeSign1, sha256, sigStructure, toHex } from '@gridtokenx/protocol';
+import { Chain } from '@gridtokenx/testing-kit/chain/harness';
+import { BASELINE, ENROLLED, keyOf, meterSigner, owner } from '@gridtokenx/testing-kit/oracle/deployment';
 import { type Connection, type PublicKey, SystemProgram } from '@solana/web3.js';
 import { expect, it } from 'vitest';
-import { Chain } from '../../../programs/tests/src/harness.js';
-import { Deployment, ZONE } from '../../../tools/src/start/deployment.js';
-import { BASELINE, ENROLLED, keyOf, meterSigner, owner } from './deployment.js';
 
 const genesis = sha256(new TextEncoder().encode('genesis'));
 

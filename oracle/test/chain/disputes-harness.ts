@@ -3,6 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeDispute, decodeMeter, decodeMeterPage, instructions, pda } from '@gridtokenx/chain-client';
 import { encodePayload, encodeSign1, fromHex, sha256, sigStructure } from '@gridtokenx/protocol';
+import { ALONE, attestor, BASELINE, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { TestClock, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { type LiteNode, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { AttestorDisputeBuilder } from '../../src/adapters/chain/disputes/builder.js';
 import { toSlotCase } from '../../src/adapters/chain/disputes/case.js';
 import { disputeMigrations, SqliteDisputeStore } from '../../src/adapters/chain/disputes/store.js';
@@ -11,15 +16,10 @@ import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
-import { admit } from '../../src/domain/admit.js';
+import { admit } from '../../src/domain/intake/admit.js';
 import type { DisputeNode } from '../../src/domain/settlement/dispute-ports.js';
 import { Disputes, type DisputesDeps, LOOK_EVERY_MS } from '../../src/domain/settlement/disputes.js';
 import type { Database } from '../../src/ports.js';
-import { verifier } from '../support/ledger.js';
-import { FakeRegistry } from '../support/log.js';
-import { ALONE, attestor, BASELINE, meterSigner, ZONE } from './deployment.js';
-import { TestClock, W } from './lane-harness.js';
-import { type LiteNode, liteRig } from './rigs.js';
 
 export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
 

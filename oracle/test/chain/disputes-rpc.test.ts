@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
+import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { Connection, Transaction, type TransactionInstruction } from '@solana/web3.js';
 import { expect, it } from 'vitest';
 import { watchDisputes } from '../../src/adapters/chain/disputes/index.js';
 import { disputeMigrations } from '../../src/adapters/chain/disputes/store.js';
 import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
-import { FakeRegistry } from '../support/log.js';
-import { ALONE, attestor, meterSigner, ZONE } from './deployment.js';
 import { said } from './disputes-harness.js';
-import { LaneHarness, W } from './lane-harness.js';
-import { reached, surfpoolRig } from './rigs.js';
 
 it('a real node over RPC: a dispute is read, answered and seen to be answered', async () => {
   const rig = await surfpoolRig(1, [], { ...ALONE, deviceSigned: true });

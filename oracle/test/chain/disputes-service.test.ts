@@ -3,6 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
+import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { Connection, Transaction } from '@solana/web3.js';
 import { expect, it } from 'vitest';
 import { chainMigrations, startSettlement } from '../../src/adapters/chain/index.js';
@@ -11,13 +16,8 @@ import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
-import { admit } from '../../src/domain/admit.js';
-import { verifier } from '../support/ledger.js';
-import { FakeRegistry } from '../support/log.js';
-import { ALONE, attestor, meterSigner, ZONE } from './deployment.js';
+import { admit } from '../../src/domain/intake/admit.js';
 import { said } from './disputes-harness.js';
-import { LaneHarness, W } from './lane-harness.js';
-import { reached, surfpoolRig } from './rigs.js';
 
 it('the whole chain side: a dispute that was opened while it was off is answered from its ledger, and named', async () => {
   const rig = await surfpoolRig(2, [], { ...ALONE, deviceSigned: true });

@@ -1,9 +1,10 @@
 import { instructions, pda, SlotFlag, Verdict } from '@gridtokenx/chain-client';
 import { fromHex, sha256, toHex } from '@gridtokenx/protocol';
+import { attestor, keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { zoneTurns } from '../../src/adapters/chain/cosign/zone.js';
 import { Turns } from '../../src/domain/settlement/cosign.js';
-import { attestor, keyOf, ZONE } from './deployment.js';
 import {
   accept,
   caseOf,
@@ -15,7 +16,6 @@ import {
   said,
   slotOf,
 } from './disputes-harness.js';
-import { LaneHarness, W } from './lane-harness.js';
 
 const DAY_SECONDS = 96 * 900;
 let rig: LiteRig;

@@ -1,8 +1,8 @@
+import { TestStatements } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { reached } from '@gridtokenx/testing-kit/oracle/rigs';
+import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, expect, it } from 'vitest';
 import { SettlementDriver } from '../../src/domain/settlement/driver.js';
-import { FakeRegistry, meterOf } from '../support/log.js';
-import { TestStatements } from './lane-harness.js';
-import { reached } from './rigs.js';
 
 const quiet = { info() {}, warn() {}, error() {} };
 const realClock = {

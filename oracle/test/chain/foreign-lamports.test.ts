@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { instructions, pda, programIds, Verdict } from '@gridtokenx/chain-client';
 import { fromHex, sha256 } from '@gridtokenx/protocol';
+import { attestor, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { type Connection, type PublicKey, SystemProgram } from '@solana/web3.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { made } from '../../src/adapters/chain/accounts.js';
 import { toSlotCase } from '../../src/adapters/chain/disputes/case.js';
 import { RpcNode } from '../../src/adapters/chain/node.js';
 import type { MeterRecord } from '../../src/ports.js';
-import { attestor, ZONE } from './deployment.js';
 import { caseOf, DisputeOracle, deviceRig, dispute, disputeNode, type LiteRig, said } from './disputes-harness.js';
-import { LaneHarness, W } from './lane-harness.js';
 
 /** Enough that an account without data stays. */
 const RENT_LAMPORTS = 890_880;

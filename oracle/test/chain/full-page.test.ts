@@ -1,6 +1,6 @@
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { figures, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { expect, it } from 'vitest';
-import { LaneHarness, W } from './lane-harness.js';
-import { figures, liteRig } from './rigs.js';
 
 it('a full page: 256 meters in as few transactions as their totals fit, each on a fresh read', async () => {
   const rig = await liteRig(256);

@@ -1,10 +1,10 @@
 import { toHex } from '@gridtokenx/protocol';
+import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { type ChainRig, figures, liteRig, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ChainNode, SettlementStore } from '../../src/domain/settlement/ports.js';
 import type { MeterRecord } from '../../src/ports.js';
-import { ZONE } from './deployment.js';
-import { LaneHarness, W } from './lane-harness.js';
-import { type ChainRig, figures, liteRig, type Saved, surfpoolRig } from './rigs.js';
 
 // One suite on both: the programs in process, and a real node over RPC.
 const rigs: [string, () => Promise<ChainRig>][] = [

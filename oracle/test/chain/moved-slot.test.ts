@@ -1,12 +1,12 @@
 import { decodeMeter, instructions, pda } from '@gridtokenx/chain-client';
 import { fromHex, sha256 } from '@gridtokenx/protocol';
+import { meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
 import type { MeterRecord } from '../../src/ports.js';
-import { meterSigner, ZONE } from './deployment.js';
 import { deviceRig, type LiteRig, said, slotOf } from './disputes-harness.js';
-import { LaneHarness, W } from './lane-harness.js';
-import { liteRig } from './rigs.js';
 import { ATTESTORS, statementOf, Three } from './together.js';
 
 const open: { close(): void }[] = [];

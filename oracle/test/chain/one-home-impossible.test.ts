@@ -1,13 +1,13 @@
 import { decodeMeter, instructions, pda } from '@gridtokenx/chain-client';
 import { fromHex, sha256 } from '@gridtokenx/protocol';
+import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
 import { expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
 import { implausible, netRises } from '../../src/domain/settlement/cosign.js';
 import type { AttestEntry } from '../../src/domain/settlement/ports.js';
 import type { MeterRecord } from '../../src/ports.js';
-import { ZONE } from './deployment.js';
-import { TestStatements, W } from './lane-harness.js';
-import { figures } from './rigs.js';
 import { rigOfThree, statementOf, Three } from './together.js';
 
 const WINDOWS = 4;

@@ -8,16 +8,16 @@ import {
   sha256,
   sigStructure,
 } from '@gridtokenx/protocol';
+import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
+import { FakeRegistry, FIRST_WINDOW, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { PublicKey } from '@solana/web3.js';
 import { describe, expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
 import type { MeterRecord } from '../../src/ports.js';
-import { testLedger } from '../support/ledger.js';
-import { FakeRegistry, FIRST_WINDOW, signerOf } from '../support/log.js';
 import { SiteBuilder } from '../support/site.js';
-import { ZONE } from './deployment.js';
-import { LaneHarness } from './lane-harness.js';
-import { liteRig } from './rigs.js';
 
 const OWNER = new PublicKey(new Uint8Array(32).fill(200));
 

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
+import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
+import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GATEWAY, testLedger } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '../support/log.js';
-import { figures } from './rigs.js';
 import { rigOfThree, statementOf, Three } from './together.js';
 
 const meter = meterOf(1);

@@ -1,13 +1,13 @@
 import { pda } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
+import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import type { Connection } from '@solana/web3.js';
 import { expect, it } from 'vitest';
 import { RpcRegistry } from '../../src/adapters/chain/registry.js';
-import { admit } from '../../src/domain/admit.js';
-import { verifier } from '../support/ledger.js';
-import { ZONE } from './deployment.js';
+import { admit } from '../../src/domain/intake/admit.js';
 import { said } from './disputes-harness.js';
-import { liteRig } from './rigs.js';
 
 it('a registry that forgot its meters is named, asked rarely, and turns no verdict final', async () => {
   const rig = await liteRig(2);

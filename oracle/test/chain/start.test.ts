@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { attestor } from '@gridtokenx/testing-kit/oracle/deployment';
+import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { type ChainRig, figures, reached, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { chainMigrations, startSettlement } from '../../src/adapters/chain/index.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import type { Chain, ChainDeps, Database, RealClock } from '../../src/ports.js';
-import { attestor } from './deployment.js';
-import { TestStatements, W } from './lane-harness.js';
-import { type ChainRig, figures, reached, type Saved, surfpoolRig } from './rigs.js';
 
 const realClock: RealClock = {
   now: () => Date.now(),

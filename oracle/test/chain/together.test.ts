@@ -1,10 +1,10 @@
 import { MAX_TRANSACTION_BYTES } from '@gridtokenx/chain-client';
+import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { VersionedTransaction } from '@solana/web3.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SettlementViews } from '../../src/adapters/chain/views.js';
 import type { TransactionBuilder } from '../../src/domain/settlement/ports.js';
-import { FakeRegistry } from '../support/log.js';
-import { figures } from './rigs.js';
 import { ATTESTORS, blindly, rigOfThree, Three } from './together.js';
 
 let three: Three;

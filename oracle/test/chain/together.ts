@@ -12,6 +12,11 @@ import {
   sha256,
   sigStructure,
 } from '@gridtokenx/protocol';
+import { attestor, BASELINE, keyOf, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { TestClock, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { type ChainRig, existsOn, figures, type LiteNode, liteRig, reached } from '@gridtokenx/testing-kit/oracle/rigs';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import type { Keypair } from '@solana/web3.js';
 import { AttestorBuilder } from '../../src/adapters/chain/builder.js';
 import { attestTogether, type Together, zoneReader } from '../../src/adapters/chain/cosign/index.js';
@@ -22,15 +27,10 @@ import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '../../src/adapters/sqlite/views.js';
-import { Intake } from '../../src/domain/intake.js';
+import { Intake } from '../../src/domain/intake/intake.js';
 import { Lane, type LaneDeps } from '../../src/domain/settlement/lane.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
 import type { CosignAnswer, Database, Peer } from '../../src/ports.js';
-import { verifier } from '../support/ledger.js';
-import { FakeRegistry } from '../support/log.js';
-import { attestor, BASELINE, keyOf, meterSigner, ZONE } from './deployment.js';
-import { TestClock, W } from './lane-harness.js';
-import { type ChainRig, existsOn, figures, type LiteNode, liteRig, reached } from './rigs.js';
 
 export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
 export const IDENTITIES: readonly Signer[] = [0, 1, 2].map((i) => ed25519Signer(new Uint8Array(32).fill(60 + i)));

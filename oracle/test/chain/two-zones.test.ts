@@ -1,11 +1,11 @@
 import { decodeMeter, instructions, pda, UserRole } from '@gridtokenx/chain-client';
 import { toHex } from '@gridtokenx/protocol';
+import { setStatus } from '@gridtokenx/testing-kit/chain/telemetry';
+import { keyOf, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
+import { TestClock } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import type { Connection, GetProgramAccountsConfig, PublicKey } from '@solana/web3.js';
 import { expect, it } from 'vitest';
-import { setStatus } from '../../../programs/tests/src/telemetry.js';
-import { keyOf, type TestMeter, World, windowAt } from '../../../programs/tests/src/world.js';
 import { RpcRegistry } from '../../src/adapters/chain/registry.js';
-import { TestClock } from './lane-harness.js';
 
 const quiet = { info() {}, warn() {}, error() {} };
 const thief = keyOf('utility of zone 3');

@@ -1,9 +1,9 @@
+import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import type { CaseRead } from '../../src/domain/settlement/dispute-ports.js';
 import { findAnswer, MAX_STATEMENTS_LOOKED_AT } from '../../src/domain/settlement/evidence.js';
 import { capWh, isOutOfStep } from '../../src/domain/settlement/sync.js';
 import type { MeterRecord, SignedStatement, StatementStore } from '../../src/ports.js';
-import { meterOf } from '../support/log.js';
 
 const [PRESENT, PREVIOUS] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
 /** Rotated at window 50: the present key is good from 51 on, the previous one through 50. Carried 7, baseline 1,000. */

@@ -1,9 +1,9 @@
 import { concatBytes } from '@gridtokenx/protocol';
+import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { FairQueue, MAX_QUEUED, MAX_QUEUED_OF_ONE } from '../../src/domain/fair-queue.js';
-import { Intake } from '../../src/domain/intake.js';
-import { NOW_MS, testLedger, verifier } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '../support/log.js';
+import { FairQueue, MAX_QUEUED, MAX_QUEUED_OF_ONE } from '../../src/domain/intake/fair-queue.js';
+import { Intake } from '../../src/domain/intake/intake.js';
 import { ManualClock, testLogger } from '../support/time.js';
 
 const item = (name: string, size = 1) => ({ name, size });

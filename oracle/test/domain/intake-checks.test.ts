@@ -1,10 +1,18 @@
 import { concatBytes } from '@gridtokenx/protocol';
+import { GATEWAY, NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import {
+  FakeRegistry,
+  LogBuilder,
+  meterOf,
+  NETWORK,
+  type Signed,
+  signerOf,
+  signPayload,
+} from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
-import { Intake } from '../../src/domain/intake.js';
+import { Intake } from '../../src/domain/intake/intake.js';
 import type { Question, SignatureChecks } from '../../src/ports.js';
-import { GATEWAY, NOW_MS, testLedger, verifier } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, NETWORK, type Signed, signerOf, signPayload } from '../support/log.js';
 import { ManualClock, testLogger } from '../support/time.js';
 
 const meter = meterOf(1);

@@ -1,13 +1,13 @@
 import { type Ack, concatBytes, openAck, Reason } from '@gridtokenx/protocol';
+import { GATEWAY, NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf, signPayload } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { AckSender } from '../../src/domain/ack-sender.js';
-import { Intake } from '../../src/domain/intake.js';
-import type { Ledger } from '../../src/domain/ledger.js';
-import { Projector } from '../../src/domain/projector.js';
-import type { VerdictCode } from '../../src/domain/verdict.js';
+import { AckSender } from '../../src/domain/intake/ack-sender.js';
+import { Intake } from '../../src/domain/intake/intake.js';
+import type { Ledger } from '../../src/domain/intake/ledger.js';
+import { Projector } from '../../src/domain/live/projector.js';
+import type { VerdictCode } from '../../src/domain/verdicts/verdict.js';
 import type { SeriesPoint, TimeSeries } from '../../src/ports.js';
-import { GATEWAY, NOW_MS, testLedger, verifier } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf, signPayload } from '../support/log.js';
 import { ManualClock, settle, testLogger } from '../support/time.js';
 
 const meter = meterOf(1);

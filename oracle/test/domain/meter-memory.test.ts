@@ -1,6 +1,6 @@
+import { meterIdOf, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { MeterMemory } from '../../src/domain/meter-memory.js';
-import { meterIdOf, meterOf } from '../support/log.js';
+import { MeterMemory } from '../../src/domain/intake/meter-memory.js';
 
 describe('what the registry has shown', () => {
   it('keeps the last record of a meter that the registry forgot, and says so until it is back', () => {

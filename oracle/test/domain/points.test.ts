@@ -1,8 +1,16 @@
 import { Quality, Reason, type Statement } from '@gridtokenx/protocol';
+import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import {
+  FakeRegistry,
+  FIRST_WINDOW,
+  LogBuilder,
+  meterIdOf,
+  meterOf,
+  type Signed,
+  signerOf,
+} from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it, vi } from 'vitest';
-import { Folds, SiteBook } from '../../src/domain/points.js';
-import { testLedger } from '../support/ledger.js';
-import { FakeRegistry, FIRST_WINDOW, LogBuilder, meterIdOf, meterOf, type Signed, signerOf } from '../support/log.js';
+import { Folds, SiteBook } from '../../src/domain/points/points.js';
 import { SiteBuilder, siteRecords } from '../support/site.js';
 
 const VERIFIED = 0;

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { EmbeddedTimeSeries } from '../../src/adapters/timeseries/embedded.js';
 import type { TimeSeries } from '../../src/ports.js';
-import { timeSeriesContract } from '../contracts/time-series.js';
 import { announceServer, influxd, RealServer } from './server.js';
 
 announceServer();

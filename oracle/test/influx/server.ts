@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { expect, test } from 'vitest';
-import { freePort } from '../../../runtime/test/free-port.js';
 
 const VERSION = 'v2.7.12';
 const BUILD = 'deploy/influx/build-influxd.sh';

@@ -1,14 +1,14 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
 import { influxMigrations, openInflux, SqliteFeedRecord } from '../../src/adapters/influx/index.js';
 import { outboxReadings } from '../../src/adapters/influx/outbox.js';
 import { tokenFile } from '../../src/adapters/influx/token.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
-import { testLedger } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '../support/log.js';
 import { until } from './server.js';
 import { fakeServer, memoryLogger, readingOf, say } from './support.js';
 

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toHex } from '@gridtokenx/protocol';
+import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { contradiction, lowestContradiction } from '../../src/domain/evidence.js';
+import { contradiction, lowestContradiction } from '../../src/domain/verdicts/evidence.js';
 import { exportEvidence } from '../../src/export-evidence.js';
-import { NOW_MS, testLedger, verifier } from '../support/ledger.js';
-import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '../support/log.js';
 import { oracleFolder } from '../support/process.js';
 
 const meter = meterOf(1);

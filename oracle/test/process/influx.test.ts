@@ -1,11 +1,11 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../influx/server.js';
 import { fakeServer, say } from '../influx/support.js';
 import { TestGateway } from '../support/gateway.js';
-import { LogBuilder, meterOf, signerOf } from '../support/log.js';
 import { oracleFolder, startBroker, startProcess } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));

@@ -1,9 +1,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { blobSeq } from '../../src/adapters/sqlite/rows.js';
 import { TestGateway } from '../support/gateway.js';
-import { LogBuilder, meterOf, signerOf } from '../support/log.js';
 import { oracleFolder, type Running, startBroker, startProcess } from '../support/process.js';
 
 const REAL = fileURLToPath(new URL('../../dist/main.js', import.meta.url));

@@ -3,10 +3,10 @@ import { get, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readableByOthers } from '@gridtokenx/testing-kit/readable-by-others';
+import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readableByOthers } from '../../../runtime/test/readable-by-others.js';
 import { TestGateway } from '../support/gateway.js';
-import { LogBuilder, meterOf, signerOf } from '../support/log.js';
 import { oracleFolder, type Running, startBroker, startProcess } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));

@@ -2,10 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { concatBytes, openTime, publicKeyFromBase58 } from '@gridtokenx/protocol';
+import { GATEWAY, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.js';
-import { GATEWAY, verifier } from '../support/ledger.js';
-import { LogBuilder, meterOf, signerOf } from '../support/log.js';
 import { ORACLE_KEY, oracleFolder, type Running, startBroker, startProcess } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));

@@ -3,10 +3,10 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toHex } from '@gridtokenx/protocol';
+import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { expect, it } from 'vitest';
-import { freePort } from '../../../runtime/test/free-port.js';
 import { TestGateway } from '../support/gateway.js';
-import { LogBuilder, meterOf, signerOf } from '../support/log.js';
 import { oracleFolder, startBroker, startProcess } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { openTime } from '@gridtokenx/protocol';
+import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { Aedes } from 'aedes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, hasOpenssl, renew } from '../../../deploy/tls/certificates.js';
-import { verifier } from '../support/ledger.js';
-import { meterOf } from '../support/log.js';
 import { ORACLE_KEY, oracleFolder, type Running, startProcess } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));

@@ -1,7 +1,7 @@
 import { type Ack, concatBytes, formatTopic, fromHex, openAck } from '@gridtokenx/protocol';
+import { GATEWAY, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import type { Signed } from '@gridtokenx/testing-kit/signed-log';
 import mqtt, { type MqttClient } from 'mqtt';
-import { GATEWAY, verifier } from './ledger.js';
-import type { Signed } from './log.js';
 import { Condition, ORACLE_KEY } from './process.js';
 
 /** A gateway as a test needs it: sends packets and remembers acks. */

@@ -10,8 +10,15 @@ import {
   toHex,
   windowStartMs,
 } from '@gridtokenx/protocol';
+import {
+  FIRST_WINDOW,
+  LogBuilder,
+  meterIdOf,
+  meterOf,
+  type Signed,
+  signerOf,
+} from '@gridtokenx/testing-kit/signed-log';
 import type { MeterRecord } from '../../src/ports.js';
-import { FIRST_WINDOW, LogBuilder, meterIdOf, meterOf, type Signed, signerOf } from './log.js';
 
 const bytes = (id: string) => Uint8Array.from(Buffer.from(id, 'hex'));
 

@@ -1,5 +1,5 @@
 import type { Bus, Choice, ReadOptions } from '../../domain/bus/bus.js';
-import type { LeastPeriod } from '../../domain/period.js';
+import type { LeastPeriod } from '../../domain/metering/period.js';
 import { leastPeriod } from '../../planner/period.js';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
 import { variants } from '../../planner/variants.js';

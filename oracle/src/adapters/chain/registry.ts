@@ -10,7 +10,7 @@ import {
 } from '@gridtokenx/chain-client';
 import { base58Encode, Role, toHex } from '@gridtokenx/protocol';
 import type { Connection, PublicKey } from '@solana/web3.js';
-import { MeterMemory } from '../../domain/meter-memory.js';
+import { MeterMemory } from '../../domain/intake/meter-memory.js';
 import type { Logger, MeterRecord, RealClock, Registry } from '../../ports.js';
 import { ask } from './node.js';
 

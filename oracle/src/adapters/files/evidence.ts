@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { base58Encode, sha256, toHex } from '@gridtokenx/protocol';
-import type { Evidence } from '../../domain/evidence.js';
+import type { Evidence } from '../../domain/verdicts/evidence.js';
 
 /** The contradiction of one key, ready to be handed to others. */
 export interface KeyEvidence extends Evidence {

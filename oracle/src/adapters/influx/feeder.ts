@@ -1,4 +1,4 @@
-import { writeAround } from '../../domain/series-write.js';
+import { writeAround } from '../../domain/live/series-write.js';
 import type { Logger, Randomness, RealClock, SeriesPoint, TimeSeries } from '../../ports.js';
 import { PointsRefused, type RefusedPoint, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 

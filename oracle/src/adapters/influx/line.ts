@@ -1,6 +1,6 @@
 import { Role, Source } from '@gridtokenx/protocol';
 import { escape as escaped } from '@influxdata/influxdb-client';
-import { MAX_SERIES_MS } from '../../domain/series-write.js';
+import { MAX_SERIES_MS } from '../../domain/live/series-write.js';
 import type { SeriesPoint } from '../../ports.js';
 
 export const MEASUREMENT = 'reading';

@@ -1,4 +1,4 @@
-import type { Ledger } from '../../domain/ledger.js';
+import type { Ledger } from '../../domain/intake/ledger.js';
 import type { ReadingSource } from './feeder.js';
 
 /**

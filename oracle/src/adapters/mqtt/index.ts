@@ -12,7 +12,7 @@ import {
   toHex,
 } from '@gridtokenx/protocol';
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
-import type { Packet } from '../../domain/intake.js';
+import type { Packet } from '../../domain/intake/intake.js';
 import type { Logger, Randomness, RealClock } from '../../ports.js';
 
 export interface MqttOptions {

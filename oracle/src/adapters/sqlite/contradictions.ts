@@ -1,5 +1,5 @@
 import { Kind, Reason } from '@gridtokenx/protocol';
-import { suspended } from '../../domain/scan.js';
+import { suspended } from '../../domain/verdicts/scan.js';
 import type { MeterRecord } from '../../ports.js';
 import type { StreamRow } from './rows.js';
 import type { Effects, Place, Store } from './store.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import type { Contradicting } from '../../domain/evidence.js';
+import type { Contradicting } from '../../domain/verdicts/evidence.js';
 import { blobSeq, messageRow } from './rows.js';
 
 /** The contradicting messages of one key of a meter. */

@@ -1,9 +1,9 @@
 import { Kind, type Reading, Reason as Reasons, Role } from '@gridtokenx/protocol';
-import type { Admitted } from '../../domain/admit.js';
-import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/ledger.js';
-import { termsOf } from '../../domain/rotation.js';
-import { isSeriesTime } from '../../domain/series-write.js';
-import type { VerdictCode } from '../../domain/verdict.js';
+import type { Admitted } from '../../domain/intake/admit.js';
+import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/intake/ledger.js';
+import { isSeriesTime } from '../../domain/live/series-write.js';
+import { termsOf } from '../../domain/verdicts/rotation.js';
+import type { VerdictCode } from '../../domain/verdicts/verdict.js';
 import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
 import { tellGateway } from './acks.js';
 import { OutboxWaiting } from './outbox-waiting.js';

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { goodPairs, isAttestable, Kind, type PointInput } from '@gridtokenx/protocol';
-import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain/points.js';
-import { isAccepted } from '../../domain/verdict.js';
+import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain/points/points.js';
+import { isAccepted } from '../../domain/verdicts/verdict.js';
 import type { MeterRecord, Registry } from '../../ports.js';
 import { blobSeq, messageRow, type StreamRow } from './rows.js';
 

@@ -1,6 +1,6 @@
 import { decodePayload, type Payload, parseSign1, type Reason } from '@gridtokenx/protocol';
-import type { Bucket } from '../../domain/quota.js';
-import type { VerdictCode } from '../../domain/verdict.js';
+import type { Bucket } from '../../domain/intake/quota.js';
+import type { VerdictCode } from '../../domain/verdicts/verdict.js';
 
 /** A seq as it is stored: 8 bytes big-endian. */
 export function seqBlob(seq: bigint): Uint8Array {

@@ -1,5 +1,5 @@
-import type { SetAside } from '../../domain/projector.js';
-import type { RefusedPoint } from '../../domain/series-write.js';
+import type { SetAside } from '../../domain/live/projector.js';
+import type { RefusedPoint } from '../../domain/live/series-write.js';
 import type { Database } from '../../ports.js';
 
 /** Entries that are kept; the readings themselves stay in the ledger, and the counter goes on. */

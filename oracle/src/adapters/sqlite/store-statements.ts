@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { MAX_RUN } from '../../domain/scan.js';
+import { MAX_RUN } from '../../domain/verdicts/scan.js';
 
 // A bound LIMIT makes SQLite prepare the statement anew each time: they are part of the text.
 /** Several contradicting messages for one place are kept as evidence; further ones are counted and dropped. */

@@ -1,11 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Kind, Reason, Role, shortHash } from '@gridtokenx/protocol';
-import type { Admitted } from '../../domain/admit.js';
-import { type DeclaredGap, Gaps } from '../../domain/gaps.js';
-import { dueMs, enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/limits.js';
-import { firstStart, type Judgement, type Link, linkAcross, MAX_RUN, type ScanStart } from '../../domain/scan.js';
-import { isSeriesTime } from '../../domain/series-write.js';
-import { isAccepted, type VerdictCode } from '../../domain/verdict.js';
+import type { Admitted } from '../../domain/intake/admit.js';
+import { dueMs, enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/intake/limits.js';
+import { isSeriesTime } from '../../domain/live/series-write.js';
+import { type DeclaredGap, Gaps } from '../../domain/verdicts/gaps.js';
+import {
+  firstStart,
+  type Judgement,
+  type Link,
+  linkAcross,
+  MAX_RUN,
+  type ScanStart,
+} from '../../domain/verdicts/scan.js';
+import { isAccepted, type VerdictCode } from '../../domain/verdicts/verdict.js';
 import type { MeterRecord } from '../../ports.js';
 import { type ChangedInputs, noteInput } from './points.js';
 import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob, streamRow } from './rows.js';

@@ -1,11 +1,11 @@
 import { Kind, Reason, Role } from '@gridtokenx/protocol';
-import type { Admitted } from '../../domain/admit.js';
-import type { Change } from '../../domain/convergence.js';
-import { declaredGap, type Gaps } from '../../domain/gaps.js';
-import { dueMs } from '../../domain/limits.js';
-import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../../domain/quota.js';
-import { termsOf } from '../../domain/rotation.js';
-import { type ScanContext, type StreamScan, suspended } from '../../domain/scan.js';
+import type { Admitted } from '../../domain/intake/admit.js';
+import type { Change } from '../../domain/intake/convergence.js';
+import { dueMs } from '../../domain/intake/limits.js';
+import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
+import { declaredGap, type Gaps } from '../../domain/verdicts/gaps.js';
+import { termsOf } from '../../domain/verdicts/rotation.js';
+import { type ScanContext, type StreamScan, suspended } from '../../domain/verdicts/scan.js';
 import type { MeterRecord } from '../../ports.js';
 import { markContradictions } from './contradictions.js';
 import { noteInput, type Points } from './points.js';

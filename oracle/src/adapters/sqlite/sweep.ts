@@ -1,8 +1,8 @@
 import { Kind, type Payload, Reason } from '@gridtokenx/protocol';
-import { type Change, Convergence } from '../../domain/convergence.js';
-import type { Gaps } from '../../domain/gaps.js';
-import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } from '../../domain/scan.js';
-import { refusedFor } from '../../domain/verdict.js';
+import { type Change, Convergence } from '../../domain/intake/convergence.js';
+import type { Gaps } from '../../domain/verdicts/gaps.js';
+import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } from '../../domain/verdicts/scan.js';
+import { refusedFor } from '../../domain/verdicts/verdict.js';
 import type { MeterRecord } from '../../ports.js';
 import type { MessageRow, StreamRow } from './rows.js';
 import type { Effects, Store } from './store.js';

@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@gridtokenx/protocol';
-import type { LedgerViews, MeterView } from '../../domain/ledger.js';
-import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/quota.js';
+import type { LedgerViews, MeterView } from '../../domain/intake/ledger.js';
+import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
 import type { AttestableStatement, MeterRecord, SignedStatement, StatementStore } from '../../ports.js';
 import { countsOf } from './rejects.js';
 import { messageRow } from './rows.js';

@@ -1,0 +1,205 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { get as getTls } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import {
+  base58Encode,
+  decodePayload,
+  fromHex,
+  Kind,
+  type Payload,
+  parseSign1,
+  toHex,
+  windowOf,
+} from '@gridtokenx/protocol';
+import { realTime } from '../adapters/clock/real-time.js';
+import { nodeDisk } from '../adapters/disk/node-disk.js';
+import { lineOf } from '../adapters/frames/line.js';
+import { readFrames } from '../adapters/frames/ring.js';
+import type { MeterKey } from '../adapters/keys/key-store.js';
+import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
+import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
+import { pointEnrolment, pointKeys } from '../wiring/points.js';
+import {
+  framesDir,
+  identityOf,
+  keyStore,
+  openBuses,
+  plateOf,
+  readingClock,
+  type SetUpMeter,
+  StartError,
+  setUp,
+  takeDirectory,
+} from '../wiring/setup.js';
+
+const ENROL_ATTEMPTS = 20;
+const ENROL_RETRY_MS = 500;
+/** A line that is told apart by shape rests after a start: 12 times the first time-out, which may be 30 s. */
+const ENROL_REST_MS = 400_000;
+
+/** Makes the keys that are missing and prints the identity; the same again when everything is there. */
+export async function init(config: GatewayConfig): Promise<void> {
+  await takeDirectory(config);
+  const keys = keyStore(config);
+  const gateway = await keys.gateway(true);
+  const meters = [];
+  for (const meter of config.meters)
+    meters.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), true) });
+  const points = await pointKeys(config, keys, meters, true);
+  console.log(JSON.stringify(identityOf(gateway, [...meters, ...points])));
+}
+
+/**
+ * Writes the enrolment of every meter to `out`. A meter that has none yet is read, and its enrolment is stored in the
+ * spool first, so that a second call gives the same bytes. Throws `StartError` when a meter does not answer.
+ */
+export async function enrol(config: GatewayConfig, out: string): Promise<void> {
+  await takeDirectory(config);
+  const clock = readingClock(config, realTime);
+  const buses = openBuses(config, realTime);
+  const counters = { add: () => {} };
+  const { spool, meters, points } = await setUp(config, {
+    clock,
+    real: realTime,
+    counters,
+    buses,
+    committed: () => {},
+  });
+  const entries = [];
+  for (const meter of meters) {
+    const message = meter.recovered.enrolment?.message ?? (await firstEnrolment(config, meter, clock.nowMs()));
+    entries.push(entryOf(meter, message));
+  }
+  for (const point of points) {
+    const window = windowOf(clock.nowMs());
+    const first = () => point.log.enrol((seq) => pointEnrolment(config, point, seq, window));
+    entries.push(entryOf(point, point.recovered.enrolment?.message ?? (await first())));
+  }
+  writeFileSync(out, `${JSON.stringify(entries, null, 2)}\n`);
+  await spool.close();
+  for (const bus of buses.values()) bus.close();
+}
+
+async function firstEnrolment(config: GatewayConfig, { config: meter, key, log, line }: SetUpMeter, nowMs: number) {
+  const sample = await readPatiently(line.reader, meter.name);
+  return log.enrol((seq) => enrolmentOf(config, meter, key.meterId, seq, sample, windowOf(nowMs)));
+}
+
+function enrolmentOf(
+  config: GatewayConfig,
+  meter: MeterConfig,
+  meterId: Uint8Array,
+  seq: bigint,
+  sample: MeterSample,
+  window: number,
+): Payload {
+  return {
+    kind: Kind.enrolment,
+    networkId: fromHex(config.network_id),
+    meterId,
+    seq,
+    owner: meter.owner,
+    importWh: sample.importWh,
+    exportWh: sample.exportWh,
+    zone: meter.zone,
+    source: meter.source,
+    role: meter.role,
+    deviceSigned: false,
+    keyEpoch: 0,
+    window,
+  };
+}
+
+async function readPatiently(reader: MeterReader, name: string): Promise<MeterSample> {
+  const endMs = realTime.monotonicMs() + ENROL_REST_MS;
+  for (let attempt = 1; ; ) {
+    try {
+      return await reader.read();
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      // A bus that only listens after a start was not asked.
+      if (error.failure !== ReadFailure.resting || realTime.monotonicMs() > endMs) attempt++;
+      if (attempt > ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
+      await new Promise<void>((resolve) => realTime.schedule(ENROL_RETRY_MS, resolve));
+    }
+  }
+}
+
+function entryOf({ config, key }: { config: { name: string }; key: MeterKey }, message: Uint8Array) {
+  const payload = decodePayload(parseSign1(message).payload);
+  if (payload.kind !== Kind.enrolment)
+    throw new StartError(`the first message of meter ${config.name} is no enrolment`);
+  return {
+    name: config.name,
+    meter_id: toHex(key.meterId),
+    key: base58Encode(key.signer.publicKey),
+    message: toHex(message),
+    import_wh: payload.importWh.toString(),
+    export_wh: payload.exportWh.toString(),
+    window: payload.window,
+    owner: base58Encode(payload.owner),
+    zone: payload.zone,
+  };
+}
+
+/** Prints the meters' answers of the last day and of each discontinuity, a line each; of one meter only if named. */
+export async function frames(config: GatewayConfig, name: string | undefined): Promise<void> {
+  const meter = config.meters.find((one) => one.name === name);
+  if (name !== undefined && !meter) {
+    const names = config.meters.map((one) => one.name).join(', ');
+    throw new StartError(`there is no meter "${name}": the configuration has ${names}`);
+  }
+  const found = await readFrames(nodeDisk, framesDir(config));
+  for (const frame of found.frames) {
+    if (!meter || (frame.bus === meter.bus && frame.unit === meter.unit)) process.stdout.write(lineOf(frame));
+  }
+  if (found.damaged > 0) console.error(`${found.damaged} damaged lines left out`);
+}
+
+/** Prints what the running gateway says about itself. Throws `StartError` when none answers. */
+export async function status(config: GatewayConfig): Promise<void> {
+  const { http } = config;
+  if (!http) throw new StartError('the configuration has no http section: there is nothing to ask');
+  console.log(JSON.stringify(await askStatus(http), null, 2));
+}
+
+/** What a running gateway says of itself. Throws `StartError` when none answers. */
+export async function askStatus(http: NonNullable<GatewayConfig['http']>): Promise<unknown> {
+  return JSON.parse(await ask(http));
+}
+
+function ask({ host, port, tls }: NonNullable<GatewayConfig['http']>): Promise<string> {
+  const where = { host, port, path: '/api/v1/status', timeout: 5_000, agent: false };
+  const own = tls ? ownCertificate(tls.cert_file) : null;
+  return new Promise<string>((resolve, reject) => {
+    const take = (response: IncomingMessage) => {
+      const shown = own && (response.socket as TLSSocket).getPeerX509Certificate()?.fingerprint256;
+      if (own && shown !== own.fingerprint256) {
+        request.destroy(new Error(`what answers shows another certificate than ${tls?.cert_file}`));
+        return;
+      }
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (part) => {
+        text += part;
+      });
+      response.on('end', () => resolve(text));
+    };
+    // Not an authority but the very certificate decides: this also works when it has expired, which is to be shown.
+    const request = own ? getTls({ ...where, rejectUnauthorized: false }, take) : get(where, take);
+    request.on('timeout', () => request.destroy(new Error('no answer')));
+    request.on('error', (error) => {
+      reject(new StartError(`no gateway answers on ${host}:${port} (${error.message}): is it running?`));
+    });
+  });
+}
+
+function ownCertificate(file: string): X509Certificate {
+  try {
+    return new X509Certificate(readFileSync(file));
+  } catch (error) {
+    throw new StartError(`${file}: no certificate to be read: ${(error as Error).message}`);
+  }
+}

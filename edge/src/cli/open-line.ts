@@ -1,0 +1,33 @@
+import { realTime } from '../adapters/clock/real-time.js';
+import { serialLine, socketLine } from '../adapters/modbus/lines.js';
+import type { Line } from '../domain/bus/line.js';
+import type { Target } from '../domain/commissioning/target.js';
+import type { Setting } from '../domain/scan/settings.js';
+
+const CONNECT_MS = 3_000;
+
+/** Opens a port as it is set, or an address. Rejects with the system's error, or when it takes too long. */
+export function openLine(target: Target, setting: Setting): Promise<Line> {
+  const opening = openerOf(target, setting)();
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    const cancel = realTime.schedule(CONNECT_MS, () => {
+      isOver = true;
+      reject(new Error('no connection in time: is the address right?'));
+    });
+    opening
+      .then((line) => {
+        // One that comes after all is not used.
+        if (isOver) void line.close();
+        else resolve(line);
+      }, reject)
+      .finally(cancel);
+  });
+}
+
+function openerOf(target: Target, setting: Setting) {
+  if (target.kind === 'network') return socketLine(target.host, target.port);
+  if (setting.transport !== 'serial') throw new Error('a serial port has serial settings');
+  const { baud, parity, stopBits } = setting;
+  return serialLine({ path: target.path, baud, parity, stopBits });
+}

@@ -1,0 +1,197 @@
+import { createHash, randomInt } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { Role } from '@gridtokenx/protocol';
+import { realTime } from '../adapters/clock/real-time.js';
+import { loadProfiles, loadSunspecModels } from '../adapters/profiles/files.js';
+import { BusStats } from '../domain/bus/stats.js';
+import { chooseMeters, configText } from '../domain/commissioning/config-text.js';
+import { parseTarget, type Target, TargetError } from '../domain/commissioning/target.js';
+import { defaultsOf } from '../domain/scan/defaults.js';
+import type { Fit } from '../domain/scan/identify.js';
+import { networkPlan, type Stage, serialPlan } from '../domain/scan/plan.js';
+import { newState, Scan, type ScanState } from '../domain/scan/scan.js';
+import { EVERY_UNIT_TEXT, NOTHING_TEXT, NOTHING_THERE_TEXT, ScanStopped } from '../domain/scan/words.js';
+import type { MeterConfig } from '../wiring/config.js';
+import { parsePlain } from '../wiring/located.js';
+import { profileOf, StartError } from '../wiring/setup.js';
+import { askAnswers } from './answers.js';
+import { openLine } from './open-line.js';
+import type { ScanCommand } from './options.js';
+import { foundText, type Progress, progressTo } from './progress.js';
+
+/**
+ * Searches a line for meters and writes a configuration for those it found. Throws `StartError` when it cannot begin or
+ * has to stop; what was found until then is kept, and the next call goes on.
+ */
+export async function scan(command: ScanCommand, signal: AbortSignal): Promise<void> {
+  const target = targetOf(command.port);
+  if (existsSync(command.out) && !command.force)
+    throw new StartError(`${command.out} exists: name another file with --out, or give --force to replace it`);
+  const base = command.base === undefined ? null : readBase(command.base);
+  const profiles = [...loadProfiles().values()];
+  const stages = target.kind === 'serial' ? serialPlan(defaultsOf(profiles)) : networkPlan(command.way);
+  const store = new StateFile(`${command.out}.scan.json`, command.port, stages);
+  const progress = progressTo(process.stderr, stages);
+  const state = command.again ? newState() : resumed(store, stages, progress);
+  const stats = new BusStats();
+  const running = new Scan(
+    {
+      stages,
+      profiles,
+      models: loadSunspecModels(),
+      open: (setting) => openLine(target, setting),
+      real: realTime,
+      firstId: randomInt(65_536),
+      ...(command.expect === undefined ? {} : { expect: command.expect }),
+      signal,
+      onFound: (found) => progress.line(foundText(found)),
+      onNote: (text) => progress.line(`note: ${text}`),
+      onProgress: (setting, unit, now) => progress.at(setting, unit, now),
+      onState: (now) => store.write(now),
+      stats,
+    },
+    state,
+  );
+  progress.line(`${command.port}: listening first, then reading; nothing is ever written to a meter`);
+  const stopped = await running.run().then(
+    () => null,
+    (error: unknown) => {
+      if (error instanceof ScanStopped) return error.message;
+      throw error;
+    },
+  );
+  progress.end();
+  const count = state.found.length;
+  const isWhole = stopped === null && (!signal.aborted || count >= (command.expect ?? Number.POSITIVE_INFINITY));
+  if (isWhole) {
+    store.finished();
+    await finish(command, target, base, state);
+    return;
+  }
+  // A configuration that is written now would be in the way of the one that is whole.
+  if (count > 0)
+    progress.line(`${count} found so far; with --expect ${count} the same command writes the configuration for them`);
+  if (stopped !== null) throw new StartError(`${command.port}: ${stopped}`);
+  progress.line('stopped: the same command goes on from here');
+}
+
+/** Says what was found, asks for what is missing, writes the configuration. */
+async function finish(
+  command: ScanCommand,
+  target: Target,
+  base: Record<string, unknown> | null,
+  state: ScanState,
+): Promise<void> {
+  const { chosen, left } = chooseMeters(state.found, refusal);
+  for (const text of left) console.log(`not used: ${text}`);
+  if (chosen.length === 0) {
+    if (state.found.length === 0) console.log(target.kind === 'serial' ? NOTHING_TEXT : NOTHING_THERE_TEXT);
+    return;
+  }
+  const mayAsk = !command.yes && process.stdin.isTTY === true;
+  const answers = mayAsk ? await askAnswers(chosen, command.answers) : command.answers;
+  const answersToAll = state.notes.includes(EVERY_UNIT_TEXT);
+  const text = configText({ target, found: state.found, answers, site: command.site, base, answersToAll, refusal });
+  writeWhole(command.out, text);
+  const open = [...text.matchAll(/^.*TO BE FILLED IN:.*$/gm)].filter(([line]) => !line.startsWith('#')).length;
+  console.log(
+    `${command.out}: ${chosen.length} meter${chosen.length === 1 ? '' : 's'}${open > 0 ? `; ${open} values are to be filled in before it runs` : ''}`,
+  );
+}
+
+function targetOf(port: string): Target {
+  try {
+    return parseTarget(port);
+  } catch (error) {
+    if (error instanceof TargetError) throw new StartError(error.message);
+    throw error;
+  }
+}
+
+/** Why `run` would refuse a meter. */
+function refusal({ profile, exportOnly }: Fit): string | null {
+  try {
+    profileOf({ name: '', profile, role: exportOnly ? Role.production : Role.point } as MeterConfig);
+    return null;
+  } catch (error) {
+    if (error instanceof StartError) return error.message.replace(/^meter : /, '');
+    throw error;
+  }
+}
+
+function readBase(file: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new StartError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+  const parsed = parsePlain(text);
+  if (!parsed.ok) throw new StartError(`${file}:${parsed.fault.line}: ${parsed.fault.key}: ${parsed.fault.message}`);
+  return parsed.value;
+}
+
+function resumed(store: StateFile, stages: readonly Stage[], progress: Progress): ScanState {
+  const state = store.read();
+  if (!state) return newState();
+  progress.line(
+    `going on where the last scan of this port stopped: ${state.stage} of ${stages.length} steps, ${state.found.length} found (--again starts anew)`,
+  );
+  for (const found of state.found) progress.line(foundText(found));
+  return state;
+}
+
+/** Where a scan stands, beside its result; of no use for another port or another plan. */
+class StateFile {
+  readonly #path: string;
+  readonly #port: string;
+  readonly #plan: string;
+  #isFinished = false;
+
+  constructor(path: string, port: string, stages: readonly Stage[]) {
+    this.#path = path;
+    this.#port = port;
+    this.#plan = createHash('sha256').update(JSON.stringify(stages)).digest('hex').slice(0, 16);
+  }
+
+  read(): ScanState | null {
+    try {
+      const { port, plan, finished, state } = JSON.parse(readFileSync(this.#path, 'utf8')) as Stored;
+      const isOurs = port === this.#port && plan === this.#plan && !finished;
+      return isOurs && Array.isArray(state.found) && Number.isInteger(state.stage) ? state : null;
+    } catch {
+      // None, or a damaged one: the scan begins anew.
+      return null;
+    }
+  }
+
+  write(state: ScanState): void {
+    if (state.stage === 0 && state.unit === 0 && state.found.length === 0) return;
+    const stored: Stored = { port: this.#port, plan: this.#plan, finished: this.#isFinished, state };
+    this.#last = stored;
+    writeWhole(this.#path, JSON.stringify(stored));
+  }
+  #last: Stored | null = null;
+
+  finished(): void {
+    this.#isFinished = true;
+    if (this.#last) this.write(this.#last.state);
+  }
+}
+
+interface Stored {
+  readonly port: string;
+  readonly plan: string;
+  readonly finished: boolean;
+  readonly state: ScanState;
+}
+
+/** A reader sees the old content or the new, never half. */
+function writeWhole(path: string, text: string): void {
+  try {
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw new StartError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+}

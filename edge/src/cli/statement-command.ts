@@ -1,0 +1,131 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  base58Encode,
+  decodePayload,
+  isAttestable,
+  Kind,
+  parseSign1,
+  type Statement,
+  sigStructure,
+  toHex,
+  WireError,
+} from '@gridtokenx/protocol';
+import { nodeDisk } from '../adapters/disk/node-disk.js';
+import type { MeterKey } from '../adapters/keys/key-store.js';
+import { scanSegment } from '../adapters/spool/record.js';
+import type { Disk } from '../ports.js';
+import type { GatewayConfig } from '../wiring/config.js';
+import { pointKeys } from '../wiring/points.js';
+import { keyStore, plateOf, provedVerifier, StartError } from '../wiring/setup.js';
+
+export interface StatementOptions {
+  readonly window: number;
+  /** Name of a meter or a derived point; not needed where there is one. */
+  readonly meter?: string;
+  readonly out: string;
+}
+
+/** What `statement` writes and `submit-statement` reads. */
+export interface StatementFile {
+  readonly version: 1;
+  readonly meter_id: string;
+  /** The key that signed, base58. */
+  readonly key: string;
+  readonly window: number;
+  readonly import_wh: string;
+  readonly export_wh: string;
+  /** The 171 signed bytes, hex. */
+  readonly message: string;
+}
+
+/**
+ * Writes the statement that the gateway signed for a window, as it stands in the spool. Signs nothing and changes
+ * nothing, so it may run beside the gateway. Throws `StartError` where there is no such statement.
+ */
+export async function writeStatement(config: GatewayConfig, options: StatementOptions): Promise<void> {
+  const { name, key } = await chooseKey(config, options.meter);
+  const found = await findStatements(nodeDisk, join(config.data_dir, 'spool'), toHex(key.meterId));
+  const wanted = found.find(({ statement }) => statement.window === options.window);
+  if (!wanted) throw new StartError(missing(name, options.window, found));
+  const { message, statement } = wanted;
+  const { payload, signature } = parseSign1(message);
+  const { publicKey } = key.signer;
+  if (!provedVerifier().verify(signature, sigStructure(payload), publicKey)) {
+    throw new StartError(`the statement of meter ${name} for window ${options.window} was signed by another key`);
+  }
+  const file: StatementFile = {
+    version: 1,
+    meter_id: toHex(key.meterId),
+    key: base58Encode(publicKey),
+    window: statement.window,
+    import_wh: String(statement.importWh),
+    export_wh: String(statement.exportWh),
+    message: toHex(message),
+  };
+  writeFileSync(options.out, `${JSON.stringify(file, null, 2)}\n`);
+  if (!isAttestable(statement.quality)) {
+    console.error('note: its quality is stale, unsynchronised or after a discontinuity: no chain takes it');
+  }
+}
+
+async function chooseKey(config: GatewayConfig, wanted: string | undefined): Promise<{ name: string; key: MeterKey }> {
+  const keys = keyStore(config);
+  const meters = [];
+  for (const meter of config.meters)
+    meters.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), false) });
+  const points = await pointKeys(config, keys, meters, false);
+  const all = [...points, ...meters].map((one) => ({ name: one.config.name, key: one.key }));
+  // Only the point has a slot on the chain, so it is what is meant where nothing is said.
+  const chosen =
+    wanted === undefined ? all.slice(0, all.length === 1 || points.length === 1 ? 1 : 0) : named(all, wanted);
+  const [one] = chosen;
+  if (one) return one;
+  const names = all.map(({ name }) => name).join(', ');
+  throw new StartError(
+    wanted === undefined
+      ? `give --meter: the configuration has ${names}`
+      : `there is no meter "${wanted}": the configuration has ${names}`,
+  );
+}
+
+const named = <T extends { name: string }>(all: readonly T[], wanted: string) =>
+  all.filter(({ name }) => name === wanted);
+
+interface Found {
+  readonly message: Uint8Array;
+  readonly statement: Statement;
+}
+
+/** Statements of a meter in a spool, which is only read: torn tails and damage stay as they are. */
+export async function findStatements(disk: Disk, dir: string, meterId: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const name of (await disk.list(dir)).filter((one) => /^s-\d{8}\.seg$/.test(one))) {
+    const bytes = (await disk.read(join(dir, name))) ?? new Uint8Array(0);
+    for (const { bytes: message } of scanSegment(bytes).records) {
+      const statement = statementIn(message);
+      if (statement && toHex(statement.meterId) === meterId) found.push({ message, statement });
+    }
+  }
+  return found;
+}
+
+function statementIn(message: Uint8Array): Statement | null {
+  try {
+    const payload = decodePayload(parseSign1(message).payload);
+    return payload.kind === Kind.statement ? payload : null;
+  } catch (error) {
+    if (error instanceof WireError) return null;
+    throw error;
+  }
+}
+
+function missing(name: string, window: number, found: readonly Found[]): string {
+  const what = `there is no statement of meter ${name} for window ${window}`;
+  if (found.length === 0) return `${what}: the spool has none of this meter`;
+  const windows = found.map(({ statement }) => statement.window);
+  const [oldest, newest] = [Math.min(...windows), Math.max(...windows)];
+  if (window > newest) return `${what}: it is not signed yet, the newest is of window ${newest}`;
+  if (window < oldest) return `${what}: it is not in the spool any more, the oldest is of window ${oldest}`;
+  return `${what}: none was signed for it, or its record is damaged (windows ${oldest} to ${newest} are there in part)`;
+}

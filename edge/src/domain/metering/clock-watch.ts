@@ -1,0 +1,63 @@
+import { EventCode } from '@gridtokenx/protocol';
+import { ClockSource, type ReadingClock, type RealTime } from '../../ports.js';
+
+/** Slewing moves a clock by half a millisecond a second at most: what moves by this much was stepped. */
+const STEP_MS = 1_000;
+/** A clock that is stepped all the time fills no chain of readings with events: it is told in sums. */
+const TELL_MS = 60_000;
+/** Unknown, as in readings. */
+const UNKNOWN = 0xffff_ffffn;
+
+/** What an event says of the clock. */
+export interface ClockChange {
+  readonly code: number;
+  /** Event 3: the step in ms, i64 in two's complement. Event 4: the uncertainty in ms, 0xFFFFFFFF = unknown. */
+  readonly value: bigint;
+  readonly detail: ClockSource;
+}
+
+/**
+ * Notices that the clock was stepped (event 3) or gets its time from elsewhere (event 4). What there is at the first
+ * look is no change. A simulated clock runs at its own speed, so its steps cannot be told from its running.
+ */
+export class ClockWatch {
+  readonly #clock: ReadingClock;
+  readonly #real: RealTime;
+  #offsetMs: number;
+  #source: ClockSource;
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: ReadingClock, real: RealTime) {
+    this.#clock = clock;
+    this.#real = real;
+    this.#offsetMs = this.#offset();
+    this.#source = clock.source();
+  }
+
+  /** What changed since it was last told; empty within a minute after that. */
+  look(): ClockChange[] {
+    const nowMs = this.#real.monotonicMs();
+    if (nowMs - this.#toldAt < TELL_MS) return [];
+    const changes: ClockChange[] = [];
+    const source = this.#clock.source();
+    const offset = this.#offset();
+    const steppedMs = Math.round(offset - this.#offsetMs);
+    if (source === ClockSource.simulated) this.#offsetMs = offset;
+    else if (Math.abs(steppedMs) >= STEP_MS) {
+      changes.push({ code: EventCode.clockStepped, value: BigInt.asUintN(64, BigInt(steppedMs)), detail: source });
+      this.#offsetMs = offset;
+    }
+    if (source !== this.#source) {
+      const uncertaintyMs = this.#clock.uncertaintyMs();
+      const value = uncertaintyMs === null ? UNKNOWN : BigInt(Math.ceil(uncertaintyMs));
+      changes.push({ code: EventCode.clockSourceChanged, value, detail: source });
+      this.#source = source;
+    }
+    if (changes.length > 0) this.#toldAt = nowMs;
+    return changes;
+  }
+
+  #offset(): number {
+    return this.#clock.nowMs() - this.#real.monotonicMs();
+  }
+}

@@ -1,0 +1,286 @@
+import { EventCode, formatKwh, windowEndMs } from '@gridtokenx/protocol';
+import {
+  type Counters,
+  type Logger,
+  type MeterReader,
+  type MeterSample,
+  ReadError,
+  ReadFailure,
+  type ReadingClock,
+  type RealTime,
+} from '../../ports.js';
+import type { MeterLog } from '../signing/meter-log.js';
+import { DiscontinuityReason } from '../signing/meter-payloads.js';
+import type { RecoveredMeter } from '../signing/recovery.js';
+import type { ClosedWindow } from '../signing/windows.js';
+import { pause, waitUntil } from '../wait.js';
+import { FrozenWatch } from './frozen.js';
+import { Nameplate } from './nameplate.js';
+import { type LeastPeriod, planFor, slowWords } from './period.js';
+import {
+  judgeRegisters,
+  LOWER_READS,
+  type RegisterLimits,
+  type Registers,
+  type RegisterVerdict,
+  unrolled,
+} from './registers.js';
+import { nextPollMs, type PollPlan } from './schedule.js';
+
+/** `detail` of event 8, what the gateway found wrong with a meter. Stable numbers. */
+const SelfTest = { frozenRegisters: 1 } as const;
+
+/** After a poll that failed close to a boundary, the next one follows this soon, in real milliseconds. */
+const RETRY_MS = 100;
+/** Readings that wait for a disk; with more, polls are left out until it takes writes again. */
+const MOST_UNCOMMITTED = 500;
+
+export interface MeterOptions {
+  readonly name: string;
+  readonly profileName: string;
+  /** As in the configuration; by default a point. */
+  readonly role?: string;
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+  readonly reader: MeterReader;
+  /** See `Nameplate`; absent: the meter shows no serial number. */
+  readonly readSerial?: (() => Promise<string | null>) | undefined;
+  /** Serial number of the configuration. */
+  readonly serial: string;
+  readonly limits: RegisterLimits;
+  readonly plan: PollPlan;
+  /** The shortest period that the meter's line allows, ms; null where nothing limits it. */
+  readonly leastPeriod?: () => LeastPeriod | null;
+  /** Keeps what the meter said last, for whoever looks into a discontinuity. Never rejects. */
+  readonly keepFrames?: () => Promise<void>;
+  readonly clock: ReadingClock;
+  readonly real: RealTime;
+  readonly logger: Logger;
+  readonly counters: Counters;
+}
+
+/** One meter: when it is read, whether its registers are believed, and when its windows are closed. */
+export class Meter {
+  readonly name: string;
+  readonly id: string;
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+  /** Without an enrolment nothing may be signed for a meter. */
+  readonly enrolled: boolean;
+  readonly #o: MeterOptions;
+  #lastGood: Registers | null;
+  #lastReadingMs: number | null = null;
+  #lastSample: MeterSample | null = null;
+  #lastClosed: ClosedWindow | null = null;
+  #problem: string | null = null;
+  #uncommitted = 0;
+  #isForeign = false;
+  readonly #nameplate: Nameplate;
+  readonly #frozen: FrozenWatch;
+
+  constructor(options: MeterOptions) {
+    this.#o = options;
+    this.name = options.name;
+    this.log = options.log;
+    this.id = options.log.id;
+    this.recovered = options.recovered;
+    this.enrolled = options.recovered.enrolment !== null;
+    const fall = options.log.state.discontinuity;
+    this.#frozen = new FrozenWatch(options.limits.stepWh);
+    this.#nameplate = new Nameplate({
+      read: options.readSerial,
+      known: () => options.log.state.serial,
+      store: (serial) => options.log.identified(serial),
+      configured: options.serial,
+      real: options.real,
+    });
+    this.#lastGood = fall ? { timeMs: 0, ...fall } : options.recovered.lastGood;
+  }
+
+  problems(): string[] {
+    if (!this.enrolled) return [`meter ${this.name} is not enrolled: run "enrol"`];
+    const list = this.#problem ? [`meter ${this.name}: ${this.#problem}`] : [];
+    if (this.#frozen.problem) list.push(`meter ${this.name}: ${this.#frozen.problem}`);
+    const slow = slowWords(this.#o.plan, this.#o.leastPeriod?.() ?? null);
+    if (slow) list.push(`meter ${this.name}: ${slow}`);
+    if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
+    if (this.log.inDiscontinuity)
+      list.push(
+        `meter ${this.name}: its registers fell, or another meter answers: if it was exchanged, run "replace-meter"`,
+      );
+    return list;
+  }
+
+  /** What a person wants to see of it; 64-bit numbers as text. */
+  view(): Record<string, unknown> {
+    const sample = this.#lastSample;
+    const closed = this.#lastClosed;
+    return {
+      name: this.name,
+      meter_id: this.id,
+      role: this.#o.role ?? 'point',
+      profile: this.#o.profileName,
+      enrolled: this.enrolled,
+      signer: 'gateway',
+      next_seq: this.log.nextSeq.toString(),
+      reading: sample && {
+        time_ms: sample.timeMs,
+        import_wh: sample.importWh.toString(),
+        export_wh: sample.exportWh.toString(),
+        power_w: sample.powerW,
+        raw_bytes: sample.raw.length,
+      },
+      statement: closed && {
+        window: closed.window,
+        import_wh: closed.importWh.toString(),
+        export_wh: closed.exportWh.toString(),
+        quality: closed.quality,
+      },
+      open_windows: this.log.windows.open.map(({ window }) => window),
+      problems: this.problems(),
+    };
+  }
+
+  /** Polls and closes windows until aborted. `canClose`: clock and contact allow statements now. */
+  async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
+    const { clock, real } = this.#o;
+    if (!this.enrolled) return;
+    let due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
+    while (!signal.aborted) {
+      if (canClose()) await this.#close(clock.nowMs());
+      const now = clock.nowMs();
+      // What is due stays due until it is polled; it only comes closer, when the clock was stepped back.
+      due = Math.min(due, Math.max(now, nextPollMs(now, this.#lastReadingMs, this.#plan)));
+      const [oldest] = this.log.windows.open;
+      const end = oldest && canClose() ? windowEndMs(oldest.window) : Number.POSITIVE_INFINITY;
+      if (now < due) {
+        // A window that is over and could not be closed (disk) is tried again at the next poll.
+        await waitUntil(clock, real, end > now ? Math.min(due, end) : due, signal);
+        continue;
+      }
+      const good = this.#uncommitted < MOST_UNCOMMITTED && (await this.#poll());
+      if (!good) await pause(real, RETRY_MS, signal);
+      due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
+    }
+  }
+
+  /** The configured plan, or a slower one where the meter's line needs that. */
+  get #plan(): PollPlan {
+    return planFor(this.#o.plan, this.#o.leastPeriod?.() ?? null);
+  }
+
+  /** One poll; true when it gave a reading. */
+  async #poll(): Promise<boolean> {
+    const { counters } = this.#o;
+    counters.add('polls', { meter: this.id });
+    try {
+      const { sample, verdict } = await this.#readJudged();
+      const other = this.log.inDiscontinuity ? null : await this.#nameplate.other();
+      if (other !== null) {
+        this.#o.logger.error({ meter: this.name, serial: other }, 'another meter answers: statements stop');
+        await this.#take(sample, DiscontinuityReason.anotherMeter);
+        return true;
+      }
+      if (verdict === 'above-limit') {
+        counters.add('poll_errors', { meter: this.id, reason: 'above limit' });
+        this.#problem = `registers rose faster than the connection allows (${text(this.#lastGood)} to ${text(sample)}): not used`;
+        return false;
+      }
+      this.#problem = null;
+      this.#isForeign = false;
+      await this.#take(sample, verdict === 'good' ? null : DiscontinuityReason.fell);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      counters.add('poll_errors', { meter: this.id, reason: `read ${error.failure}` });
+      this.#problem = error.message;
+      this.#foreign(error);
+      if (error.failure === ReadFailure.timeout || error.failure === ReadFailure.connection) this.#nameplate.silent();
+      // The grid goes on; close to a boundary the schedule asks again at once.
+      return false;
+    }
+  }
+
+  /** A register that falls is read again; the last of three lower reads is returned as `lower`. */
+  async #readJudged(): Promise<{ sample: MeterSample; verdict: RegisterVerdict }> {
+    const { reader, limits } = this.#o;
+    for (let lower = 1; ; lower++) {
+      const shown = await reader.read();
+      const sample = this.log.inDiscontinuity ? shown : unrolled(this.#lastGood, shown, limits);
+      this.#tellTurn(shown, sample);
+      const verdict = this.log.inDiscontinuity ? 'lower' : judgeRegisters(this.#lastGood, sample, limits);
+      if (verdict !== 'lower' || lower === LOWER_READS || this.log.inDiscontinuity) return { sample, verdict };
+    }
+  }
+
+  /** Tells a person once for each turn of a register: from then on what is signed is above what the meter shows. */
+  #tellTurn(shown: MeterSample, sample: MeterSample): void {
+    if (shown === sample) return;
+    for (const key of ['importWh', 'exportWh'] as const) {
+      const rollover = sample.rolloverWh?.[key];
+      const turns = (wh: bigint) => (rollover ? wh / rollover : 0n);
+      if (turns(sample[key]) === turns(this.#lastGood?.[key] ?? sample[key])) continue;
+      const counted = { meter: this.name, register: key, shows: `${shown[key]}`, counted: `${sample[key]}` };
+      this.#o.logger.info(counted, 'a register began at 0 again and is counted on');
+    }
+  }
+
+  /** Signs it; `broken`: why it does not go on from the last good one, null when it does. */
+  async #take(sample: MeterSample, broken: DiscontinuityReason | null): Promise<void> {
+    const { logger } = this.#o;
+    const good = broken === null;
+    if (broken !== null && !this.log.inDiscontinuity) {
+      const lastGood = this.#lastGood ?? sample;
+      logger.error({ meter: this.name, from: text(lastGood), to: text(sample), reason: broken }, 'statements stop');
+      void this.#o.keepFrames?.();
+      await this.log.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
+    }
+    if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };
+    this.#lastReadingMs = sample.timeMs;
+    this.#lastSample = sample;
+    if (this.#frozen.take(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
+    this.#uncommitted++;
+    // Not waited for: a slow card must not hold up the bus. Order is kept by the log.
+    this.log
+      .reading(sample, good)
+      .catch((error) => this.#disk(error))
+      .finally(() => {
+        this.#uncommitted--;
+      });
+  }
+
+  /** Another master on the line is an event, once for each time that it was away before. */
+  #foreign(error: ReadError): void {
+    const isForeign = error.failure === ReadFailure.foreignMaster;
+    if (isForeign && !this.#isForeign) this.log.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));
+    this.#isForeign = isForeign;
+  }
+
+  #selfTestFailed(which: number): void {
+    const { counters } = this.#o;
+    counters.add('poll_errors', { meter: this.id, reason: 'frozen registers' });
+    this.log.event(EventCode.selfTestFailed, { detail: which }).catch((disk) => this.#disk(disk));
+  }
+
+  async #close(nowMs: number): Promise<void> {
+    try {
+      for (const closed of await this.log.closeDue(nowMs)) {
+        this.#lastClosed = closed;
+        const { window, importWh, exportWh, quality } = closed;
+        this.#o.logger.info(
+          { meter: this.name, window, import_wh: `${importWh}`, export_wh: `${exportWh}`, quality },
+          'window closed',
+        );
+      }
+    } catch (error) {
+      this.#disk(error);
+    }
+  }
+
+  #disk(error: unknown): void {
+    this.#problem = `not signed, because its state could not be stored: ${error instanceof Error ? error.message : error}`;
+  }
+}
+
+const text = (registers: { importWh: bigint; exportWh: bigint } | null) =>
+  registers ? `${formatKwh(registers.importWh)}/${formatKwh(registers.exportWh)} kWh` : 'none';

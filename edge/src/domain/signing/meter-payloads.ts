@@ -1,0 +1,117 @@
+import {
+  EventCode,
+  encodePayload,
+  Kind,
+  MAX_U16,
+  type MerkleBuilder,
+  Quality,
+  type Statement,
+  SYNCHRONISED_UNCERTAINTY_MS,
+  sha256,
+} from '@gridtokenx/protocol';
+import type { MeterSample } from '../../ports.js';
+import type { ClosedWindow } from './windows.js';
+
+/** `detail` of event 5: the registers fell, or another meter answers. Stable numbers. */
+export const DiscontinuityReason = { fell: 1, anotherMeter: 2 } as const;
+export type DiscontinuityReason = (typeof DiscontinuityReason)[keyof typeof DiscontinuityReason];
+
+export interface MeterIdentity {
+  readonly networkId: Uint8Array;
+  readonly meterId: Uint8Array;
+}
+
+/** Where a message of kind 1 or 3 stands: its seq, the hash of the one before it, the run it is of. */
+export interface Place {
+  readonly identity: MeterIdentity;
+  readonly seq: bigint;
+  readonly prev: Uint8Array;
+  readonly boots: number;
+}
+
+/** What an event says beside its code; the rest is zero. */
+export interface EventFields {
+  readonly detail?: number;
+  readonly value?: bigint;
+  readonly data?: Uint8Array;
+  readonly quality?: number;
+}
+
+/** The bits that every message of this gateway has, and the one of a clock that is not known to be right. */
+export function clockQuality(uncertaintyMs: number | null): number {
+  const synchronised = uncertaintyMs !== null && uncertaintyMs <= SYNCHRONISED_UNCERTAINTY_MS;
+  return Quality.gatewaySigned | (synchronised ? 0 : Quality.unsynchronised);
+}
+
+/** The 96 bytes of a reading. */
+export function readingPayload({ identity, seq, prev, boots }: Place, sample: MeterSample, quality: number) {
+  return encodePayload({
+    kind: Kind.reading,
+    ...identity,
+    seq,
+    timeMs: BigInt(sample.timeMs),
+    importWh: sample.importWh,
+    exportWh: sample.exportWh,
+    powerW: sample.powerW,
+    voltageDv: sample.voltageDv,
+    frequencyChz: sample.frequencyChz,
+    timeUncertaintyMs: sample.uncertaintyMs,
+    quality,
+    bootCount: boots & MAX_U16,
+    raw: sha256(sample.raw).slice(0, 4),
+    prev,
+  });
+}
+
+/** The 96 bytes of an event at a time of the reading clock. */
+export function eventPayload(
+  { identity, seq, prev, boots }: Place,
+  at: { readonly nowMs: number; readonly uncertaintyMs: number | null },
+  code: number,
+  fields: EventFields,
+): Uint8Array {
+  return encodePayload({
+    kind: Kind.event,
+    ...identity,
+    seq,
+    timeMs: BigInt(at.nowMs),
+    code,
+    quality: clockQuality(at.uncertaintyMs) | (fields.quality ?? 0),
+    bootCount: boots,
+    detail: fields.detail ?? 0,
+    value: fields.value ?? 0n,
+    data: fields.data ?? new Uint8Array(16),
+    prev,
+  });
+}
+
+/** What the statement of a window says over the readings in `leaves`. */
+export function statementOf(
+  { window, importWh, exportWh, quality, uncertaintyMs }: ClosedWindow,
+  leaves: MerkleBuilder,
+): Omit<Statement, 'networkId' | 'meterId' | 'seq'> {
+  return {
+    kind: Kind.statement,
+    window,
+    importWh,
+    exportWh,
+    readingCount: Math.min(leaves.count, MAX_U16),
+    quality: quality | Quality.gatewaySigned,
+    timeUncertaintyMs: uncertaintyMs,
+    readingsRoot: leaves.root(),
+  };
+}
+
+/** Event 5: the registers `now` do not go on from the last good ones. */
+export function discontinuityEvent(
+  lastGood: { readonly importWh: bigint; readonly exportWh: bigint },
+  now: { readonly exportWh: bigint },
+  reason: DiscontinuityReason,
+): readonly [code: number, fields: EventFields] {
+  const data = new Uint8Array(16);
+  const view = new DataView(data.buffer);
+  view.setBigUint64(0, lastGood.importWh, true);
+  view.setBigUint64(8, now.exportWh, true);
+  const quality = Quality.discontinuity;
+  return [EventCode.registerDiscontinuity, { value: lastGood.exportWh, detail: reason, data, quality }];
+}

@@ -1,0 +1,247 @@
+import {
+  type ClosedSpan,
+  closeSpan,
+  goodPairs,
+  isAttestable,
+  openPoint,
+  type PointInput,
+  type PointState,
+  type PointStatement,
+  pointStatement,
+  type RegisterPair,
+  type Statement,
+  windowEndMs,
+} from '@gridtokenx/protocol';
+import type { Logger, RealTime } from '../../ports.js';
+import { pause } from '../wait.js';
+import type { MeterLog } from './meter-log.js';
+import type { RecoveredMeter } from './recovery.js';
+
+/** Statements that wait for their counterpart; older ones are passed over, and the span grows. Thirty days of windows. */
+const MOST_WAITING = 2_880;
+/** A meter that is this many windows behind the other one is named. */
+const BEHIND_WINDOWS = 4;
+/** Nothing wakes a point when statements may be signed again, or the disk takes writes. */
+const LOOK_MS = 500;
+
+export type Side = 'production' | 'consumption';
+const SIDES = ['production', 'consumption'] as const;
+
+/** A statement of one of the meters, with its seq. */
+export type SeqInput = PointInput & Pick<Statement, 'seq'>;
+
+/** What became of a message: *acknowledged* by enough oracles, *refused* for good, or neither yet. */
+export type Fate = 'acknowledged' | 'refused' | 'open';
+
+/** The good statements of both meters that have no counterpart yet. Pure. */
+export class PairBook {
+  readonly #waiting: Record<Side, SeqInput[]> = { production: [], consumption: [] };
+  /** Newest window of each meter, whatever its quality. */
+  readonly newest: Record<Side, number | null> = { production: null, consumption: null };
+
+  /** A statement of one of the meters; its windows rise. */
+  add(side: Side, input: SeqInput): void {
+    const newest = this.newest[side];
+    if (newest !== null && input.window <= newest) return;
+    this.newest[side] = input.window;
+    if (!isAttestable(input.quality)) return;
+    const list = this.#waiting[side];
+    list.push(input);
+    if (list.length > MOST_WAITING) list.shift();
+  }
+
+  /** The oldest window that both have a good statement for; it stays until it is passed. */
+  next(): Readonly<Record<Side, SeqInput>> | null {
+    for (const [p, c] of goodPairs(this.#waiting.production, this.#waiting.consumption))
+      return { production: p, consumption: c };
+    const { production, consumption } = this.newest;
+    // What both have gone beyond without a pair will never be one.
+    if (production !== null && consumption !== null) this.pass(Math.min(production, consumption));
+    return null;
+  }
+
+  /** Nothing up to `window` is waited for any more. */
+  pass(window: number): void {
+    for (const list of Object.values(this.#waiting)) while (list[0] && list[0].window <= window) list.shift();
+  }
+}
+
+export interface PointMeter {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface PointOptions {
+  readonly name: string;
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+  readonly meters: Readonly<Record<Side, PointMeter>>;
+  /** Statements of the meters that are in the spool and not derived from yet, windows rising. */
+  readonly inputs: Readonly<Record<Side, readonly SeqInput[]>>;
+  /** What the oracles made of a meter's message. */
+  readonly fate: (meterId: string, seq: bigint) => Fate;
+  readonly real: RealTime;
+  readonly logger: Logger;
+}
+
+/**
+ * A connection point that is derived from the statements of a production and a consumption meter (wire format: Two
+ * meters instead of one). It counts only what oracles have acknowledged, and stores where it stands with each statement that
+ * it signs, so that a run after a crash derives the same again.
+ */
+export class Point {
+  readonly name: string;
+  readonly id: string;
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+  readonly enrolled: boolean;
+  readonly #o: PointOptions;
+  readonly #book = new PairBook();
+  /** Null before the first statement. */
+  #state: PointState | null;
+  /** Its own statements are there, and those that the last one was derived from are not. */
+  readonly #isLost: boolean;
+  #last: { readonly statement: PointStatement; readonly surplusWh: bigint } | null = null;
+  #problem: string | null = null;
+  #wake: () => void = () => {};
+
+  constructor(options: PointOptions) {
+    this.#o = options;
+    this.name = options.name;
+    this.log = options.log;
+    this.id = options.log.id;
+    this.recovered = options.recovered;
+    this.enrolled = options.recovered.enrolment !== null;
+    const { state, isLost } = stateOf(options);
+    this.#state = state;
+    this.#isLost = isLost;
+    for (const side of SIDES) for (const input of options.inputs[side]) this.#book.add(side, input);
+  }
+
+  /** A statement of one of its meters was committed. */
+  take(side: Side, input: SeqInput): void {
+    this.#book.add(side, input);
+    this.#wake();
+  }
+
+  problems(): string[] {
+    const of = `point ${this.name}`;
+    if (!this.enrolled) return [`${of} is not enrolled: run "enrol"`];
+    if (this.#isLost)
+      return [`${of}: what its last statement was derived from is gone from the disk: enrol it under a new name`];
+    const list = this.#problem ? [`${of}: ${this.#problem}`] : [];
+    const { production, consumption } = this.#book.newest;
+    if (production !== null && consumption !== null && Math.abs(production - consumption) >= BEHIND_WINDOWS) {
+      const [side, window] =
+        production < consumption ? (['production', production] as const) : (['consumption', consumption] as const);
+      const since = new Date(windowEndMs(window)).toISOString().slice(0, 16);
+      list.push(`${of} waits for its ${side} meter ${this.#o.meters[side].name}: no statement since ${since} UTC`);
+    }
+    return list;
+  }
+
+  /** What a person wants to see of it; 64-bit numbers as text. */
+  view(): Record<string, unknown> {
+    const { production, consumption } = this.#o.meters;
+    const last = this.#last;
+    return {
+      name: this.name,
+      meter_id: this.id,
+      role: 'point',
+      profile: `derived from ${production.name} and ${consumption.name}`,
+      derived_from: { production: production.id, consumption: consumption.id },
+      enrolled: this.enrolled,
+      signer: 'gateway',
+      next_seq: this.log.nextSeq.toString(),
+      reading: null,
+      statement: last && {
+        window: last.statement.window,
+        import_wh: last.statement.importWh.toString(),
+        export_wh: last.statement.exportWh.toString(),
+        surplus_wh: last.surplusWh.toString(),
+        quality: last.statement.quality,
+      },
+      counted_from_window: this.#state?.window ?? null,
+      problems: this.problems(),
+    };
+  }
+
+  /** Closes spans until aborted. `canClose`: clock and contact allow statements now. */
+  async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
+    if (!this.enrolled || this.#isLost) return;
+    while (!signal.aborted) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      try {
+        while (!signal.aborted && canClose() && (await this.#closeNext()));
+        this.#problem = null;
+      } catch (error) {
+        this.#problem = `not signed, because its state could not be stored: ${error instanceof Error ? error.message : error}`;
+      }
+      await Promise.race([woken, pause(this.#o.real, LOOK_MS, signal)]);
+    }
+  }
+
+  /** Closes the oldest span that can be closed; false when there is none. Throws when its state cannot be stored. */
+  async #closeNext(): Promise<boolean> {
+    const pair = this.#book.next();
+    if (!pair) return false;
+    const { production, consumption } = pair;
+    const { window } = production;
+    const fates = SIDES.map((side) => this.#o.fate(this.#o.meters[side].id, pair[side].seq));
+    // Registers never fall, so what an oracle may yet refuse must not be in them: it would stay in them for good.
+    if (fates.includes('refused')) {
+      this.#book.pass(window);
+      return true;
+    }
+    if (fates.includes('open')) return false;
+    const isOver = window <= (this.#state?.window ?? -1) || window < (this.recovered.enrolment?.payload.window ?? 0);
+    const closed = isOver ? null : this.#derive(production, consumption);
+    if (closed) {
+      const statement = pointStatement(closed.state, closed.isNewBase, production, consumption);
+      // False after a restored image: this window may have been stated already, so the span goes on.
+      if (await this.log.closeSpan(statement, closed.state)) this.#closed(closed, statement);
+    }
+    this.#book.pass(window);
+    return true;
+  }
+
+  #derive(production: PointInput, consumption: PointInput): ClosedSpan {
+    if (this.#state) return closeSpan(this.#state, production, consumption);
+    const enrolled: RegisterPair = this.recovered.enrolment?.payload ?? { importWh: 0n, exportWh: 0n };
+    return { state: openPoint(enrolled, production, consumption), surplusWh: 0n, isNewBase: false };
+  }
+
+  #closed({ state, surplusWh, isNewBase }: ClosedSpan, statement: PointStatement): void {
+    this.#state = state;
+    this.#last = { statement, surplusWh };
+    const { window, importWh, exportWh, quality } = statement;
+    this.#o.logger.info(
+      {
+        point: this.name,
+        window,
+        import_wh: `${importWh}`,
+        export_wh: `${exportWh}`,
+        surplus_wh: `${surplusWh}`,
+        quality,
+      },
+      isNewBase ? 'a register of a meter fell: counted from here' : 'span closed',
+    );
+  }
+}
+
+/**
+ * Where a point stands after a start: as stored, or, where its newest statement is newer than its state file, at that
+ * statement and the two that it was derived from.
+ */
+function stateOf({ log, recovered, inputs }: PointOptions): { state: PointState | null; isLost: boolean } {
+  const stored = log.state.point;
+  const stated = recovered.lastStatement;
+  if (!stated || (stored && stored.window >= stated.window)) return { state: stored, isLost: false };
+  const [production, consumption] = [inputs.production, inputs.consumption].map((list) =>
+    list.find(({ window }) => window === stated.window),
+  );
+  if (!production || !consumption) return { state: null, isLost: true };
+  return { state: openPoint(stated, production, consumption), isLost: false };
+}

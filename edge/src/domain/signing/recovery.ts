@@ -1,0 +1,142 @@
+import {
+  decodePayload,
+  type Enrolment,
+  EventCode,
+  Kind,
+  type MeterEvent,
+  type Payload,
+  parseSign1,
+  Quality,
+  type Reading,
+  type Statement,
+  shortHash,
+  toHex,
+  WireError,
+} from '@gridtokenx/protocol';
+import type { Registers } from '../metering/registers.js';
+
+/** What the spool says about one meter. */
+export interface RecoveredMeter {
+  highestSeq: bigint;
+  /** Of the newest payload of kind 1 or 3; zero for none. */
+  prev: Uint8Array;
+  lastStatement: Statement | null;
+  /** Statements that a derived point may still need, windows rising. */
+  readonly inputs: Statement[];
+  /** Payloads of readings after that statement, in seq order. */
+  readonly openReadings: { readonly payload: Uint8Array; readonly reading: Reading }[];
+  lastGood: Registers | null;
+  enrolment: { readonly message: Uint8Array; readonly payload: Enrolment } | null;
+  /** Seqs that were declared never to come. */
+  readonly declared: { readonly first: bigint; readonly last: bigint; readonly reason: number }[];
+}
+
+interface Growing extends RecoveredMeter {
+  prevSeq: bigint;
+}
+
+/** Gathers, record by record, what each meter needs to go on. Statements and events are to be shown before readings. */
+export class RecoveryScan {
+  readonly #meters = new Map<string, Growing>();
+  readonly #inputsFrom: ReadonlyMap<string, number>;
+
+  /** `inputsFrom`: meters that a point is derived from, with the first window of which statements are kept. */
+  constructor(inputsFrom: ReadonlyMap<string, number> = new Map()) {
+    this.#inputsFrom = inputsFrom;
+  }
+
+  visit(message: Uint8Array): void {
+    let payload: Payload;
+    let bytes: Uint8Array;
+    try {
+      bytes = parseSign1(message).payload;
+      payload = decodePayload(bytes);
+    } catch (error) {
+      // A record whose CRC is right was written by this software; another version's kinds are left to it.
+      if (error instanceof WireError) return;
+      throw error;
+    }
+    const meter = this.#meter(toHex(payload.meterId));
+    if (payload.seq > meter.highestSeq) meter.highestSeq = payload.seq;
+    if ((payload.kind === Kind.reading || payload.kind === Kind.event) && payload.seq > meter.prevSeq) {
+      meter.prevSeq = payload.seq;
+      meter.prev = shortHash(bytes);
+    }
+    if (payload.kind === Kind.statement) this.#statement(meter, payload);
+    else if (payload.kind === Kind.event) this.#event(meter, payload);
+    else if (payload.kind === Kind.enrolment) meter.enrolment ??= { message, payload };
+    else this.#reading(meter, payload, bytes);
+  }
+
+  /** What was found of a meter; a meter without records starts from nothing. */
+  result(meterId: string): RecoveredMeter {
+    const meter = this.#meter(meterId);
+    meter.inputs.sort((a, b) => a.window - b.window);
+    meter.openReadings.sort((a, b) => (a.reading.seq < b.reading.seq ? -1 : 1));
+    const { lastStatement, enrolment } = meter;
+    if (!meter.lastGood && lastStatement) meter.lastGood = { timeMs: 0, ...registersOf(lastStatement) };
+    if (!meter.lastGood && enrolment) meter.lastGood = { timeMs: 0, ...registersOf(enrolment.payload) };
+    return meter;
+  }
+
+  #meter(id: string): Growing {
+    let meter = this.#meters.get(id);
+    if (!meter) {
+      meter = {
+        highestSeq: 0n,
+        prev: new Uint8Array(16),
+        prevSeq: 0n,
+        lastStatement: null,
+        inputs: [],
+        openReadings: [],
+        lastGood: null,
+        enrolment: null,
+        declared: [],
+      };
+      this.#meters.set(id, meter);
+    }
+    return meter;
+  }
+
+  #statement(meter: Growing, payload: Statement): void {
+    const from = this.#inputsFrom.get(toHex(payload.meterId));
+    if (from !== undefined && payload.window >= from) meter.inputs.push(payload);
+    if (!meter.lastStatement || payload.window > meter.lastStatement.window) meter.lastStatement = payload;
+  }
+
+  #event(meter: Growing, event: MeterEvent): void {
+    if (event.code !== EventCode.gap || event.detail === 0) return;
+    const last = event.value + BigInt(event.detail) - 1n;
+    meter.declared.push({ first: event.value, last, reason: event.data[0] ?? 0 });
+  }
+
+  #reading(meter: Growing, reading: Reading, payload: Uint8Array): void {
+    const good = (reading.quality & Quality.discontinuity) === 0;
+    const time = Number(reading.timeMs);
+    if (good && (!meter.lastGood || time >= meter.lastGood.timeMs))
+      meter.lastGood = { timeMs: time, ...registersOf(reading) };
+    if (reading.seq > (meter.lastStatement?.seq ?? 0n)) meter.openReadings.push({ payload, reading });
+  }
+}
+
+function registersOf(from: { importWh: bigint; exportWh: bigint }): { importWh: bigint; exportWh: bigint } {
+  return { importWh: from.importWh, exportWh: from.exportWh };
+}
+
+/** Cuts `declared` out of `ranges`; all inclusive, results rising. */
+export function withoutDeclared(
+  ranges: readonly { first: bigint; last: bigint }[],
+  declared: readonly { readonly first: bigint; readonly last: bigint }[],
+): { first: bigint; last: bigint }[] {
+  let left = ranges.map(({ first, last }) => ({ first, last }));
+  for (const gap of declared) {
+    left = left.flatMap(({ first, last }) => {
+      if (gap.last < first || gap.first > last) return [{ first, last }];
+      const parts: { first: bigint; last: bigint }[] = [];
+      if (gap.first > first) parts.push({ first, last: gap.first - 1n });
+      if (gap.last < last) parts.push({ first: gap.last + 1n, last });
+      return parts;
+    });
+  }
+  return left.sort((a, b) => (a.first < b.first ? -1 : 1));
+}

@@ -1,0 +1,194 @@
+import { readFileSync } from 'node:fs';
+import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
+import { z } from 'zod';
+import { profileIds } from '../adapters/profiles/files.js';
+import { type Fault, parseLocated, toBeFilledIn } from './located.js';
+
+const port = z.int().min(1).max(65_535);
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/, 'expected letters, digits, ".", "_" or "-", at most 40');
+const key = z.string().transform((text, context) => {
+  try {
+    return publicKeyFromBase58(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'expected a public key in base58' });
+    return z.NEVER;
+  }
+});
+const httpUrl = z.url({ protocol: /^https?$/, error: 'expected a URL such as http://127.0.0.1:18807' });
+const path = z.string().min(1);
+/** What a server shows: PEM files, looked at again while it runs. */
+const tls = z.strictObject({
+  cert_file: path,
+  key_file: path,
+  min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
+});
+const watts = z.int().min(1).max(10_000_000);
+const choice = <T extends Record<string, number>>(of: T) =>
+  z.enum(Object.keys(of) as [string, ...string[]]).transform((text) => of[text] as T[keyof T]);
+
+const overTcp = { name, host: z.string().min(1), port };
+/** How long the line is only listened to after a start; by default as long as an answer to the process before may come. */
+const rest = { rest_at_start_ms: z.int().min(0).max(600_000).optional() };
+const bus = z.discriminatedUnion('transport', [
+  /** `converter`: serial meters are behind the address, whose answers a queue may mix up. */
+  z.strictObject({ transport: z.literal('tcp'), ...overTcp, ...rest, converter: z.boolean().default(false) }),
+  z.strictObject({ transport: z.literal('rtu-over-tcp'), ...overTcp, ...rest }),
+  z.strictObject({
+    transport: z.literal('serial'),
+    name,
+    path: z.string().min(1),
+    baud: z.int().min(300).max(1_000_000).default(9_600),
+    parity: z.enum(['none', 'even', 'odd']).default('none'),
+    stop_bits: z.union([z.literal(1), z.literal(2)]).default(1),
+    ...rest,
+  }),
+]);
+
+const meter = z.strictObject({
+  name,
+  manufacturer: z.string().min(1).max(64),
+  model: z.string().min(1).max(64),
+  serial: z.union([z.string().min(1).max(64), z.int().nonnegative().transform(String)]),
+  profile: z.enum(profileIds() as [string, ...string[]]),
+  bus: name,
+  unit: z.int().min(1).max(247),
+  poll_seconds: z.int().min(1).max(900).default(60),
+  owner: key,
+  zone: z.int().min(0).max(65_535),
+  source: choice(Source).default(Source.none),
+  role: choice(Role).default(Role.point),
+  export_limit_w: watts,
+  import_limit_w: watts,
+});
+
+/** A connection point that is derived from two meters; owner and zone are theirs. */
+const point = z.strictObject({ name, production: name, consumption: name, source: choice(Source).optional() });
+
+const schema = z.strictObject({
+  network_id: z.string().regex(/^[0-9a-fA-F]{16}$/, 'expected 16 hexadecimal digits'),
+  data_dir: z.string().min(1),
+  name,
+  broker: z.strictObject({
+    url: z.url({ protocol: /^mqtts?$/, error: 'expected a URL such as mqtt://127.0.0.1:18803' }),
+    name: z.string().min(1).max(200),
+    ca_file: path.optional(),
+    /** The name in the broker's certificate, where it is not the one in `url`. */
+    server_name: z.string().min(1).max(253).optional(),
+  }),
+  oracles: z.array(z.strictObject({ key, url: httpUrl.optional(), ca_file: path.optional() })).min(1),
+  ack_threshold: z.int().min(1).default(1),
+  clock: z.strictObject({ simulated: z.string().min(1) }).optional(),
+  /** How long before each boundary its last poll is placed, seconds of the clock that drives readings. */
+  boundary_lead_seconds: z.number().min(1).max(60).default(5),
+  spool_max_bytes: z
+    .int()
+    .min(1 << 20)
+    .default(64 << 20),
+  request_timeout_ms: z.int().min(20).max(30_000).default(1_000),
+  http: z.strictObject({ host: z.string().min(1), port, tls: tls.optional() }).optional(),
+  buses: z.array(bus).min(1),
+  meters: z.array(meter).min(1),
+  points: z.array(point).min(1).optional(),
+});
+
+export type GatewayConfig = z.output<typeof schema>;
+export type BusConfig = GatewayConfig['buses'][number];
+export type MeterConfig = GatewayConfig['meters'][number];
+export type PointConfig = NonNullable<GatewayConfig['points']>[number];
+export type OracleConfig = GatewayConfig['oracles'][number];
+
+/** A configuration that cannot be used. The message is one line: `FILE:LINE: key: what is wrong`. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads a configuration file (YAML or JSON). Throws `ConfigError`. */
+export function loadConfig(file: string): GatewayConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`${file}:1: file: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+  return parseConfig(text, file);
+}
+
+/** Checks the text of a configuration. Throws `ConfigError` for the first thing that is wrong, in file order. */
+export function parseConfig(text: string, file: string): GatewayConfig {
+  // First, since a place for a value has no form that a schema would accept.
+  const places = parseLocated(text, z.unknown(), (value) => toBeFilledIn(value));
+  const parsed = places.ok ? parseLocated(text, schema, crossFaults) : places;
+  if (parsed.ok) return parsed.value;
+  const { line, key, message } = parsed.fault;
+  throw new ConfigError(`${file}:${line}: ${key}: ${message}`);
+}
+
+/** What one key alone cannot show. */
+function crossFaults(config: GatewayConfig): Fault[] {
+  const faults: Fault[] = [];
+  const twice = (list: readonly { name: string }[], key: string) => {
+    for (const [i, entry] of list.entries()) {
+      const first = list.findIndex((other) => other.name === entry.name);
+      if (first < i) faults.push({ path: [key, i, 'name'], message: `the name "${entry.name}" is used twice` });
+    }
+  };
+  twice(config.buses, 'buses');
+  twice(config.meters, 'meters');
+  for (const [i, meter] of config.meters.entries()) {
+    if (!config.buses.some((bus) => bus.name === meter.bus)) {
+      faults.push({ path: ['meters', i, 'bus'], message: `there is no bus "${meter.bus}"` });
+    }
+    const same = config.meters.findIndex((other) => other.bus === meter.bus && other.unit === meter.unit);
+    if (same < i)
+      faults.push({ path: ['meters', i, 'unit'], message: `unit ${meter.unit} on "${meter.bus}" is used twice` });
+  }
+  faults.push(...pointFaults(config));
+  const { broker, oracles } = config;
+  for (const key of ['ca_file', 'server_name'] as const) {
+    if (broker[key] !== undefined && !broker.url.startsWith('mqtts:'))
+      faults.push({ path: ['broker', key], message: 'means nothing without TLS: write the url with mqtts://' });
+  }
+  for (const [i, oracle] of oracles.entries()) {
+    if (oracle.ca_file !== undefined && !oracle.url?.startsWith('https:'))
+      faults.push({
+        path: ['oracles', i, 'ca_file'],
+        message: 'means nothing without TLS: write the url with https://',
+      });
+  }
+  if (config.ack_threshold > config.oracles.length) {
+    faults.push({ path: ['ack_threshold'], message: `${config.ack_threshold} of ${config.oracles.length} oracles` });
+  }
+  return faults;
+}
+
+/** What a derived point says of its meters. */
+function pointFaults({ points = [], meters }: GatewayConfig): Fault[] {
+  const faults: Fault[] = [];
+  for (const [i, point] of points.entries()) {
+    const fault = (key: string, message: string) => faults.push({ path: ['points', i, key], message });
+    const isTaken = [...meters, ...points.slice(0, i)].some(({ name }) => name === point.name);
+    if (isTaken) fault('name', `the name "${point.name}" is used twice`);
+    const sides = (['production', 'consumption'] as const).map((side) => {
+      const meter = meters.find(({ name }) => name === point[side]);
+      if (!meter) fault(side, `there is no meter "${point[side]}"`);
+      else if (meter.role !== Role[side])
+        fault(side, `meter "${meter.name}" has the role ${nameOf(Role, meter.role)}: expected one with role: ${side}`);
+      const other = points.slice(0, i).find((before) => before[side] === point[side]);
+      if (other) fault(side, `meter "${point[side]}" belongs to the point "${other.name}" already`);
+      return meter;
+    });
+    const [production, consumption] = sides;
+    if (!production || !consumption) continue;
+    for (const key of ['owner', 'zone'] as const) {
+      if (String(production[key]) === String(consumption[key])) continue;
+      const both = `"${production.name}" and "${consumption.name}"`;
+      fault('consumption', `meters ${both} have not the same ${key}: a point has one`);
+    }
+  }
+  return faults;
+}
+
+const nameOf = (names: Readonly<Record<string, number>>, value: number) =>
+  Object.keys(names).find((name) => names[name] === value) ?? String(value);

@@ -1,0 +1,51 @@
+import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
+import type { GatewayFindings } from '../domain/gateway.js';
+
+/** The conditions of a gateway; docs/health.md has a row for each. */
+export const GATEWAY_CONDITIONS = [
+  'enrolment',
+  'meters',
+  'restored image',
+  'background work',
+  'spool',
+  'broker connection',
+  'clock',
+  'clock step',
+  'buses',
+  'certificate',
+  'raw frames',
+  'disk space',
+] as const;
+export type GatewayCondition = (typeof GATEWAY_CONDITIONS)[number];
+
+/** Names the parts of the gateway that health looks at. */
+export interface GatewayParts {
+  readonly gateway: { findings(): GatewayFindings };
+  readonly buses: () => readonly string[];
+  readonly certificate: () => Finding;
+  readonly frames: { readonly problem: string | null };
+  readonly diskSpace: () => string | null;
+  /** Real time, ms. */
+  readonly now: () => number;
+}
+
+/** The health of a gateway. */
+export function gatewayHealth(parts: GatewayParts): { report(): HealthReport } {
+  const { gateway } = parts;
+  const found = (pick: (findings: GatewayFindings) => Finding) => () => pick(gateway.findings());
+  const checks: Record<GatewayCondition, () => Finding> = {
+    enrolment: found(({ enrolment }) => enrolment),
+    meters: found(({ meters }) => meters),
+    'restored image': found(({ restored }) => restored),
+    'background work': found(({ background }) => background),
+    spool: found(({ spool }) => spool),
+    'broker connection': found(({ broker }) => broker),
+    clock: found(({ clock }) => clock),
+    'clock step': found(({ step }) => step),
+    buses: parts.buses,
+    certificate: parts.certificate,
+    'raw frames': () => parts.frames.problem,
+    'disk space': parts.diskSpace,
+  };
+  return new Health(checks, parts.now);
+}

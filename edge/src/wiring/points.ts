@@ -1,0 +1,127 @@
+import { join } from 'node:path';
+import { fromHex, Kind, type Payload, Role, type Statement, toHex } from '@gridtokenx/protocol';
+import type { KeyStore, MeterKey } from '../adapters/keys/key-store.js';
+import type { MeterLog } from '../domain/signing/meter-log.js';
+import type { MeterState } from '../domain/signing/meter-state.js';
+import { type Fate, Point, type Side } from '../domain/signing/point.js';
+import type { RecoveredMeter } from '../domain/signing/recovery.js';
+import type { Logger, RealTime } from '../ports.js';
+import type { GatewayConfig, MeterConfig, PointConfig } from './config.js';
+
+/** A derived point of the configuration: its key, its state, and the two meters it is derived from. */
+export interface PlannedPoint {
+  readonly config: PointConfig;
+  readonly key: MeterKey;
+  readonly statePath: string;
+  readonly state: MeterState;
+  readonly meters: Readonly<Record<Side, { readonly id: string; readonly config: MeterConfig }>>;
+}
+
+/** One with everything that was found on disk. */
+export interface SetUpPoint extends PlannedPoint {
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+  readonly inputs: Readonly<Record<Side, readonly Statement[]>>;
+}
+
+interface KeyedMeter {
+  readonly config: MeterConfig;
+  readonly key: MeterKey;
+}
+
+/** The points of a configuration with their keys, made when `create`; `load` reads a state file. Throws `KeyError`. */
+export async function planPoints(
+  config: GatewayConfig,
+  keys: KeyStore,
+  meters: readonly KeyedMeter[],
+  stateDir: string,
+  load: (path: string) => Promise<MeterState>,
+): Promise<PlannedPoint[]> {
+  const planned: PlannedPoint[] = [];
+  for (const { config: point, key, ids } of await pointKeys(config, keys, meters, false)) {
+    const statePath = join(stateDir, `${toHex(key.meterId)}.json`);
+    planned.push({ config: point, key, statePath, state: await load(statePath), meters: ids });
+  }
+  return planned;
+}
+
+/** The keys of all points. Throws `KeyError`. */
+export async function pointKeys(
+  { points = [] }: GatewayConfig,
+  keys: KeyStore,
+  meters: readonly KeyedMeter[],
+  create: boolean,
+) {
+  const named = (name: string): KeyedMeter => {
+    const meter = meters.find(({ config }) => config.name === name);
+    if (!meter) throw new RangeError(`the configuration was not checked: there is no meter ${name}`);
+    return meter;
+  };
+  const made = [];
+  for (const point of points) {
+    const [production, consumption] = [named(point.production), named(point.consumption)];
+    const key = await keys.point(point.name, production.key.meterId, consumption.key.meterId, create);
+    const side = ({ config, key: { meterId } }: KeyedMeter) => ({ id: toHex(meterId), config });
+    made.push({ config: point, key, ids: { production: side(production), consumption: side(consumption) } });
+  }
+  return made;
+}
+
+/** Of each meter that a point is derived from: the first window of which the point may still need the statement. */
+export function inputsFrom(points: readonly PlannedPoint[]): Map<string, number> {
+  return new Map(
+    points.flatMap(({ state, meters }) =>
+      Object.values(meters).map(({ id }): [string, number] => [id, state.point?.window ?? 0]),
+    ),
+  );
+}
+
+/** The enrolment of a derived point. Its registers begin at zero, because it counts what it derives. */
+export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bigint, window: number): Payload {
+  const { owner, zone, source } = point.meters.production.config;
+  return {
+    kind: Kind.enrolment,
+    networkId: fromHex(config.network_id),
+    meterId: point.key.meterId,
+    seq,
+    owner,
+    importWh: 0n,
+    exportWh: 0n,
+    zone,
+    source: point.config.source ?? source,
+    role: Role.point,
+    deviceSigned: false,
+    keyEpoch: 0,
+    window,
+  };
+}
+
+/** The running point. */
+export function pointOf(
+  found: SetUpPoint,
+  fate: (meterId: string, seq: bigint) => Fate,
+  real: RealTime,
+  logger: Logger,
+): Point {
+  const { config, log, recovered, inputs, meters } = found;
+  const named = ({ id, config: { name } }: { id: string; config: MeterConfig }) => ({ id, name });
+  return new Point({
+    name: config.name,
+    log,
+    recovered,
+    inputs,
+    meters: { production: named(meters.production), consumption: named(meters.consumption) },
+    fate,
+    real,
+    logger,
+  });
+}
+
+/** Hands each committed statement to the points that derive from its meter. */
+export function pointFeed(points: readonly { point: Point; found: SetUpPoint }[]) {
+  return (meter: string, statement: Statement): void => {
+    for (const { point, found } of points)
+      for (const side of ['production', 'consumption'] as const)
+        if (found.meters[side].id === meter) point.take(side, statement);
+  };
+}

@@ -1,0 +1,132 @@
+import { Role } from '@gridtokenx/protocol';
+import type { KeptFrame } from '../adapters/frames/line.js';
+import { type BusAddress, busAt } from '../adapters/modbus/open.js';
+import { type LineReader, ProfileReader } from '../adapters/modbus/reader.js';
+import { serialReader } from '../adapters/modbus/serial-number.js';
+import { SunspecReader } from '../adapters/modbus/sunspec-reader.js';
+import { loadProfile, loadSunspecModels } from '../adapters/profiles/files.js';
+import { systemRandom } from '../adapters/random.js';
+import type { Bus } from '../domain/bus/bus.js';
+import type { BusStats } from '../domain/bus/stats.js';
+import { charTimeUs, type LineCost } from '../planner/plan.js';
+import type { ReadingClock, RealTime } from '../ports.js';
+import type { Bills, MeterProfile } from '../profiles/profile.js';
+import { sunspecBills } from '../profiles/sunspec.js';
+import type { BusConfig, GatewayConfig, MeterConfig } from './config.js';
+import { StartError } from './start-error.js';
+
+/** Least time-out of a line, ms: no adapter is steadier than this. Profiles ask for more. */
+const LEAST_TIMEOUT_MS = 20;
+const CONNECT_MS = 3_000;
+
+/** What a meter must count. An inverter counts what it feeds: that is all that is asked of a production meter. */
+export function needsOf({ role }: Pick<MeterConfig, 'role'>): Bills {
+  return { import: role !== Role.production, export: true };
+}
+
+/** The profile of a meter. Throws `StartError` for one whose readings could not be billed. */
+export function profileOf(meter: MeterConfig): MeterProfile {
+  const profile = loadProfile(meter.profile);
+  const bills = profile.protocol === 'modbus' ? profile.bills : sunspecBills(profile);
+  const needs = needsOf(meter);
+  const missing = (['import', 'export'] as const).filter((key) => needs[key] && !bills[key]);
+  if (missing.length > 0) {
+    const advice = bills.export ? '; it can only be a production meter (role: production)' : '';
+    throw new StartError(
+      `meter ${meter.name}: ${profile.id} has no register for ${missing.join(' and ')}, so it cannot be billed${advice}`,
+    );
+  }
+  return profile;
+}
+
+/** The buses of a configuration, by name. Nothing is opened before the first read. */
+export function openBuses(
+  config: GatewayConfig,
+  real: RealTime,
+  more: {
+    stats?: (bus: string) => BusStats;
+    giveUp?: (reason: string) => void;
+    keep?: (frame: KeptFrame) => void;
+  } = {},
+): Map<string, Bus> {
+  return new Map(
+    config.buses.map((bus) => {
+      const opened = busAt({
+        name: bus.name,
+        address: addressOf(bus),
+        real,
+        random: systemRandom,
+        requestMs: config.request_timeout_ms,
+        connectMs: CONNECT_MS,
+        // What a profile asks for holds for its own unit; readers say it with each read.
+        quarantineMs: 0,
+        timeoutMinMs: LEAST_TIMEOUT_MS,
+        ...(bus.rest_at_start_ms === undefined ? {} : { restMs: bus.rest_at_start_ms }),
+        ...(more.stats ? { stats: more.stats(bus.name) } : {}),
+        ...(more.giveUp ? { giveUp: more.giveUp } : {}),
+        onAnswer: ({ unit, fn, address }, frame) =>
+          more.keep?.({ timeMs: real.nowMs(), bus: bus.name, unit, function: fn, address, frame }),
+      });
+      return [bus.name, opened];
+    }),
+  );
+}
+
+function addressOf(bus: BusConfig): BusAddress {
+  switch (bus.transport) {
+    case 'tcp':
+      return { transport: 'tcp', host: bus.host, port: bus.port, converter: bus.converter };
+    case 'rtu-over-tcp':
+      return { transport: 'rtu-over-tcp', host: bus.host, port: bus.port };
+    case 'serial':
+      return { transport: 'serial', path: bus.path, baud: bus.baud, parity: bus.parity, stopBits: bus.stop_bits };
+  }
+}
+
+/** Before anything was measured, a meter is taken to answer after this. */
+const TURNAROUND_US = 50_000;
+/** A character on a network costs next to nothing. */
+const NETWORK_CHAR_US = 1;
+
+function costOf(bus: BusConfig | undefined, pauseMs: number): LineCost {
+  const isSerial = bus?.transport === 'serial';
+  return {
+    charTimeUs: isSerial ? charTimeUs(bus.baud, bus.parity, bus.stop_bits) : NETWORK_CHAR_US,
+    turnaroundUs: TURNAROUND_US,
+    pauseUs: 1_000 * pauseMs,
+    transport: bus?.transport === 'tcp' ? 'tcp' : 'rtu',
+  };
+}
+
+/** How a meter is read. */
+export interface MeterLine {
+  readonly reader: LineReader;
+  /** Reads the serial number; undefined where the meter's profile has no register for it. */
+  readonly readSerial: (() => Promise<string | null>) | undefined;
+  /** Manufacturer and models, as its profile names them. */
+  readonly profileName: string;
+}
+
+/** The reader of a meter by its profile. Throws `StartError`. */
+export function lineOf(
+  config: GatewayConfig,
+  meter: MeterConfig,
+  ports: { readonly buses: ReadonlyMap<string, Bus>; readonly clock: ReadingClock; readonly real: RealTime },
+): MeterLine {
+  const bus = ports.buses.get(meter.bus);
+  if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
+  const profile = profileOf(meter);
+  const { unit } = meter;
+  const line = config.buses.find(({ name }) => name === meter.bus);
+  const cost = costOf(line, profile.limits.pauseMs);
+  const periodMs = 1_000 * meter.poll_seconds;
+  const { clock, real } = ports;
+  const options = { bus, unit, needs: needsOf(meter), clock, real, periodMs, cost };
+  const profileName = `${profile.manufacturer} ${profile.models.join(', ')}`;
+  if (profile.protocol === 'sunspec') {
+    const reader = new SunspecReader({ ...options, profile, known: loadSunspecModels() });
+    return { reader, readSerial: () => reader.serial(), profileName };
+  }
+  const reader = new ProfileReader({ ...options, profile });
+  return { reader, readSerial: serialReader(bus, unit, profile, cost, periodMs), profileName };
+}

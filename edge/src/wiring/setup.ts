@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  base58Encode,
+  fromHex,
+  proveVerifier,
+  type Signer,
+  type SodiumVerify,
+  sodiumVerifier,
+  toHex,
+  type Verifier,
+  verifyVectors,
+} from '@gridtokenx/protocol';
+import { FileClock } from '../adapters/clock/simulated.js';
+import { SystemClock } from '../adapters/clock/system.js';
+import { nodeDisk } from '../adapters/disk/node-disk.js';
+import { KeyStore, type MeterKey } from '../adapters/keys/key-store.js';
+import { lockDirectory } from '../adapters/lock.js';
+import { systemRandom } from '../adapters/random.js';
+import { openSpool, type SpoolDamage } from '../adapters/spool/spool.js';
+import type { Bus } from '../domain/bus/bus.js';
+import { MeterLog } from '../domain/signing/meter-log.js';
+import { decodeState, encodeState, FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
+import type { Side } from '../domain/signing/point.js';
+import { type RecoveredMeter, RecoveryScan } from '../domain/signing/recovery.js';
+import type { Counters, ReadingClock, RealTime, Spool } from '../ports.js';
+import type { GatewayConfig, MeterConfig } from './config.js';
+import { inputsFrom, planPoints, type SetUpPoint } from './points.js';
+import { lineOf, type MeterLine } from './readers.js';
+import { StartError } from './start-error.js';
+
+export { openBuses, profileOf } from './readers.js';
+export { StartError } from './start-error.js';
+
+/** A meter that was silent for longer than this many polls has left a gap. */
+const GAP_POLLS = 3;
+
+/** The strict signature check, proved on the golden cases. Throws `StartError` when it fails one, or is not there. */
+export function provedVerifier(): Verifier {
+  try {
+    const verifier = sodiumVerifier(createRequire(import.meta.url)('sodium-native') as SodiumVerify);
+    proveVerifier(verifier, verifyVectors);
+    return verifier;
+  } catch (error) {
+    throw new StartError(`the signature check cannot be trusted: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Takes the data directory for this process. Throws `StartError` when another gateway works in it. */
+export async function takeDirectory(config: GatewayConfig): Promise<void> {
+  try {
+    await nodeDisk.makeDir(config.data_dir);
+  } catch (error) {
+    throw new StartError(`data_dir ${config.data_dir} cannot be made: ${(error as Error).message}`);
+  }
+  if (!(await lockDirectory(config.data_dir))) {
+    throw new StartError(`another gateway process works in ${config.data_dir}: stop it first`);
+  }
+}
+
+export function keyStore(config: GatewayConfig): KeyStore {
+  return new KeyStore(nodeDisk, join(config.data_dir, 'keys'), systemRandom);
+}
+
+/** Where the meters' answers of the last day are. */
+export function framesDir(config: GatewayConfig): string {
+  return join(config.data_dir, 'frames');
+}
+
+/** The clock that drives readings. Throws `StartError` when the simulated one has no usable file. */
+export function readingClock(config: GatewayConfig, real: RealTime): FileClock | SystemClock {
+  if (!config.clock) return new SystemClock(real);
+  try {
+    return new FileClock(config.clock.simulated, () => real.nowMs());
+  } catch (error) {
+    throw new StartError(`${config.clock.simulated}: no usable simulated clock: ${(error as Error).message}`);
+  }
+}
+
+/** A meter of the configuration with everything that was found on disk. */
+export interface SetUpMeter {
+  readonly config: MeterConfig;
+  readonly key: MeterKey;
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+  readonly line: MeterLine;
+}
+
+export interface SetUp {
+  readonly gateway: Signer;
+  readonly spool: Spool;
+  readonly damage: SpoolDamage;
+  readonly meters: readonly SetUpMeter[];
+  readonly points: readonly SetUpPoint[];
+}
+
+export interface SetUpPorts {
+  readonly clock: ReadingClock;
+  readonly real: RealTime;
+  readonly counters: Counters;
+  readonly buses: ReadonlyMap<string, Bus>;
+  readonly committed: (meter: string, message: Uint8Array, kind: number) => void;
+}
+
+/** Opens keys, spool and state of every meter. Throws `StartError`, `KeyError` or the disk's error. */
+export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<SetUp> {
+  const keys = keyStore(config);
+  const gateway = await keys.gateway(false);
+  const stateDir = join(config.data_dir, 'state');
+  await nodeDisk.makeDir(stateDir);
+  const keyed: { config: MeterConfig; key: MeterKey }[] = [];
+  for (const meter of config.meters)
+    keyed.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), false) });
+  const planned = await planPoints(config, keys, keyed, stateDir, loadState);
+  const scan = new RecoveryScan(inputsFrom(planned));
+  const dir = join(config.data_dir, 'spool');
+  const { spool, damage } = await openSpool(nodeDisk, dir, ports.real, (message) => scan.visit(message));
+  const logOf = (of: { config: { name: string }; key: MeterKey }, state: MeterState, path: string, gapMs?: number) => {
+    const recovered = scan.result(toHex(of.key.meterId));
+    checkNetwork(recovered, config, of.config.name);
+    const identity = { networkId: fromHex(config.network_id), meterId: of.key.meterId };
+    const log = new MeterLog(identity, state, recovered, {
+      signer: of.key.signer,
+      spool,
+      clock: ports.clock,
+      counters: ports.counters,
+      ...(gapMs === undefined ? {} : { gapMs }),
+      store: (next) => nodeDisk.replace(path, Buffer.from(encodeState(next))),
+      committed: ports.committed,
+    });
+    return { log, recovered };
+  };
+  const meters: SetUpMeter[] = [];
+  for (const one of keyed) {
+    const { config: meter, key } = one;
+    const statePath = join(stateDir, `${toHex(key.meterId)}.json`);
+    const { log, recovered } = logOf(one, await loadState(statePath), statePath, GAP_POLLS * meter.poll_seconds * 1000);
+    const line = lineOf(config, meter, ports);
+    meters.push({ config: meter, key, log, recovered, line });
+  }
+  const points = planned.map((point): SetUpPoint => {
+    const inputs = (side: Side) => scan.result(point.meters[side].id).inputs;
+    const found = { production: inputs('production'), consumption: inputs('consumption') };
+    return { ...point, ...logOf(point, point.state, point.statePath), inputs: found };
+  });
+  return { gateway, spool, damage, meters, points };
+}
+
+export const plateOf = ({ manufacturer, model, serial }: MeterConfig) => ({ manufacturer, model, serial });
+
+/** A key is enrolled in one network: what it signs for another would be refused there, and use up its seqs here. */
+function checkNetwork({ enrolment }: RecoveredMeter, config: GatewayConfig, name: string): void {
+  if (!enrolment) return;
+  const enrolled = toHex(enrolment.payload.networkId);
+  if (enrolled === config.network_id.toLowerCase()) return;
+  throw new StartError(
+    `meter ${name} is enrolled in network ${enrolled}, not ${config.network_id}: use another data_dir`,
+  );
+}
+
+async function loadState(path: string): Promise<MeterState> {
+  const bytes = await nodeDisk.read(path);
+  if (!bytes) return FRESH_STATE;
+  try {
+    return decodeState(Buffer.from(bytes).toString('utf8'));
+  } catch (error) {
+    throw new StartError(`${path}: ${(error as Error).message}`);
+  }
+}
+
+/** First 16 bytes of SHA-256 over this program's files, in the order of their names. */
+export function softwareHash(): Uint8Array {
+  const root = dirname(dirname(fileURLToPath(import.meta.url)));
+  const hash = createHash('sha256');
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(js|ts)$/.test(name));
+  for (const name of names.sort()) hash.update(`${name}\0`).update(readFileSync(join(root, name)));
+  return new Uint8Array(hash.digest().subarray(0, 16));
+}
+
+/** First 16 bytes of SHA-256 over the configuration as it was understood: order and comments do not count. */
+export function configHash(config: GatewayConfig): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(canonical(config)).digest().subarray(0, 16));
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
+}
+
+/** The identity of a gateway, its meters and its derived points, as `init` prints it. */
+export function identityOf(gateway: Signer, meters: readonly { config: { name: string }; key: MeterKey }[]) {
+  return {
+    gateway: base58Encode(gateway.publicKey),
+    meters: meters.map(({ config, key }) => ({
+      name: config.name,
+      meter_id: toHex(key.meterId),
+      key: base58Encode(key.signer.publicKey),
+    })),
+  };
+}

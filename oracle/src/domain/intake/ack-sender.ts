@@ -1,0 +1,98 @@
+import { base58Encode, type Signer, signAck } from '@gridtokenx/protocol';
+import type { Logger, RealClock } from '../../ports.js';
+import type { Ledger } from './ledger.js';
+
+/** After a storage failure the ack is tried again, not lost. */
+const RETRY_MS = 1_000;
+/** At most one ack for a gateway in this time: 4 a second. */
+const SPACING_MS = 250;
+
+export interface AckDeps {
+  readonly ledger: Ledger;
+  readonly signer: Signer;
+  readonly realClock: RealClock;
+  readonly logger: Logger;
+  /**
+   * False until the registry was read once. An ack of before would name no meters, and a gateway takes that for lower
+   * watermarks; the one that the broker retains still holds.
+   */
+  readonly canTell: () => boolean;
+  /** Publishes retained; false when there is no connection (all are sent again after the next one). */
+  readonly publish: (gateway: Uint8Array, message: Uint8Array) => boolean;
+  /** Real ms from the commit to the ack. */
+  readonly onSent: (lagMs: number) => void;
+}
+
+interface Due {
+  readonly gateway: Uint8Array;
+  readonly since: number;
+  readonly cancel: () => void;
+}
+
+/**
+ * Signs and sends acks (this is where an ack is made). An ack says what the ledger holds when it is signed, so sending
+ * one too many is harmless and several reasons to send become one.
+ */
+export class AckSender {
+  readonly #deps: AckDeps;
+  readonly #due = new Map<string, Due>();
+  readonly #lastSent = new Map<string, number>();
+  #failures = 0;
+  #isStopped = false;
+
+  constructor(deps: AckDeps) {
+    this.#deps = deps;
+  }
+
+  /** Something about the gateway was committed, or it asked: it is told soon. */
+  mark(gateway: Uint8Array): void {
+    const name = base58Encode(gateway);
+    if (this.#isStopped || this.#due.has(name)) return;
+    const now = this.#deps.realClock.monotonic();
+    const wait = Math.max(0, (this.#lastSent.get(name) ?? -SPACING_MS) + SPACING_MS - now);
+    const cancel = this.#deps.realClock.after(wait, () => this.#send(name));
+    this.#due.set(name, { gateway, since: now, cancel });
+  }
+
+  /** After a new connection: a broker may have lost what it retained. */
+  markAll(): void {
+    try {
+      for (const gateway of this.#deps.ledger.gateways()) this.mark(gateway);
+    } catch (error) {
+      this.#deps.logger.error({ err: error }, 'the ledger cannot be read: no acks');
+    }
+  }
+
+  /** Sends what is due and nothing more. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const [name, { cancel }] of [...this.#due]) {
+      cancel();
+      this.#send(name);
+    }
+  }
+
+  #send(name: string): void {
+    const due = this.#due.get(name);
+    if (!due) return;
+    this.#due.delete(name);
+    const { ledger, signer, realClock, logger, canTell, publish, onSent } = this.#deps;
+    if (!canTell()) {
+      this.#lastSent.set(name, realClock.monotonic() + RETRY_MS - SPACING_MS);
+      this.mark(due.gateway);
+      return;
+    }
+    this.#lastSent.set(name, realClock.monotonic());
+    try {
+      const told = ledger.tell(due.gateway);
+      const timeMs = ledger.nextAckTime(realClock.now());
+      this.#failures = 0;
+      const message = signAck({ ledgerId: ledger.id, timeMs, gateway: due.gateway, ...told }, signer);
+      if (publish(due.gateway, message)) onSent(realClock.monotonic() - due.since);
+    } catch (error) {
+      if (this.#failures++ === 0) logger.error({ err: error, gateway: name }, 'no ack: the ledger fails');
+      this.#lastSent.set(name, realClock.monotonic() + RETRY_MS - SPACING_MS);
+      this.mark(due.gateway);
+    }
+  }
+}

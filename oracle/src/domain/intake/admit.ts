@@ -1,0 +1,135 @@
+import {
+  decodePayload,
+  equalBytes,
+  type Payload,
+  parseSign1,
+  Reason,
+  shortHash,
+  sigStructure,
+  toHex,
+  type Verifier,
+  WireError,
+} from '@gridtokenx/protocol';
+import type { MeterRecord, Question, Registry } from '../../ports.js';
+import { refusedFor, type Verdict } from '../verdicts/verdict.js';
+
+/** A message whose signature is that of a key registered for its meter. Order and registers are judged later. */
+export interface Admitted {
+  readonly meter: MeterRecord;
+  /** The key that signed, 32 bytes: with the meter it names the stream. */
+  readonly key: Uint8Array;
+  readonly payload: Payload;
+  /** The 96 signed bytes. */
+  readonly signed: Uint8Array;
+  /** The 171 bytes. */
+  readonly message: Uint8Array;
+  /** First 16 bytes of SHA-256 of the message: its name in acks. */
+  readonly hash: Uint8Array;
+}
+
+/** A message that belongs to no stream. `meterId` and `seq` are what it claims, where it could be read. */
+export interface Rejected {
+  readonly verdict: Verdict;
+  readonly hash: Uint8Array;
+  readonly message: Uint8Array;
+  readonly meterId: string | null;
+  readonly seq: bigint | null;
+}
+
+export type Admission = { readonly admitted: Admitted } | { readonly rejected: Rejected };
+
+/** At most so many keys of other meters are tried to tell a mixed-up key from a forged signature. */
+const MIXED_UP_KEYS = 8;
+
+/** A message whose frame and payload are what they should be. */
+export interface Parsed {
+  readonly message: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly payload: Payload;
+  /** The 96 signed bytes. */
+  readonly signed: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly meterId: string;
+}
+
+/** Takes a message apart; what depends on nothing but its bytes is refused here (frame, version, values). */
+export function parse(message: Uint8Array): { readonly parsed: Parsed } | { readonly rejected: Rejected } {
+  const hash = shortHash(message);
+  try {
+    const frame = parseSign1(message);
+    const payload = decodePayload(frame.payload);
+    const meterId = toHex(payload.meterId);
+    return { parsed: { message, hash, payload, signed: frame.payload, signature: frame.signature, meterId } };
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    return { rejected: { verdict: refusedFor(error.reason), hash, message, meterId: null, seq: null } };
+  }
+}
+
+/**
+ * The question that the verdict most likely depends on: did the key in force sign it? Null where no signature will be
+ * looked at as far as is known now. It is only a question: `decide` says what its answer means.
+ */
+export function questionOf(parsed: Parsed, networkId: Uint8Array, registry: Registry): Question | null {
+  if (!equalBytes(parsed.payload.networkId, networkId)) return null;
+  const meter = registry.meter(parsed.meterId);
+  return meter ? { signature: parsed.signature, message: sigStructure(parsed.signed), key: meter.key } : null;
+}
+
+/**
+ * What is known of a message's signature: the answer to its question, which counts for that key only, so that the
+ * registry may have changed since it was asked. All else is checked now.
+ */
+export function signedBy(
+  parsed: Parsed,
+  verifier: Verifier,
+  asked: { readonly key: Uint8Array; readonly isValid: boolean } | null,
+): (key: Uint8Array) => boolean {
+  return (key) => {
+    if (asked && equalBytes(asked.key, key)) return asked.isValid;
+    return verifier.verify(parsed.signature, sigStructure(parsed.signed), key);
+  };
+}
+
+/**
+ * Judges one message by itself: frame, version, network, meter, and the signature (this is where the oracle verifies
+ * signatures). `arrivedMs` is the real time of arrival: what depends on the registry is settled only against a state
+ * that was asked for after it (wire format: Verdicts). The topic is an address, not evidence: it is not looked at.
+ */
+export function admit(
+  message: Uint8Array,
+  arrivedMs: number,
+  networkId: Uint8Array,
+  registry: Registry,
+  verifier: Verifier,
+): Admission {
+  const result = parse(message);
+  if ('rejected' in result) return result;
+  return decide(result.parsed, arrivedMs, networkId, registry, signedBy(result.parsed, verifier, null));
+}
+
+/** Judges a parsed message by the registry as it is now; see `admit`. */
+export function decide(
+  parsed: Parsed,
+  arrivedMs: number,
+  networkId: Uint8Array,
+  registry: Registry,
+  isSignedBy: (key: Uint8Array) => boolean,
+): Admission {
+  const { message, hash, payload, signed, meterId } = parsed;
+  const reject = (verdict: Verdict): Admission => ({
+    rejected: { verdict, hash, message, meterId, seq: payload.seq },
+  });
+  if (!equalBytes(payload.networkId, networkId)) return reject(refusedFor(Reason.wrongNetwork));
+  const meter = registry.meter(meterId);
+  if (!meter) return reject(refusedFor(Reason.unknownMeter));
+  const admitted = (key: Uint8Array): Admission => ({ admitted: { meter, key, payload, signed, message, hash } });
+  if (isSignedBy(meter.key)) return admitted(meter.key);
+  // What a rotated key says of later windows is judged in its stream: it may have come before the rotation was known.
+  if (meter.previousKey && isSignedBy(meter.previousKey)) return admitted(meter.previousKey);
+  // A rotation that this registry state does not show yet would look the same, so the verdict waits for a newer state.
+  if (registry.asOf.fetchedAtMs <= arrivedMs) return reject(refusedFor(Reason.wrongKey, false));
+  const others = registry.meters().filter((other) => other.owner === meter.owner && other.meterId !== meterId);
+  const isMixedUp = others.slice(0, MIXED_UP_KEYS).some((other) => isSignedBy(other.key));
+  return reject(refusedFor(isMixedUp ? Reason.wrongKey : Reason.badSignature));
+}

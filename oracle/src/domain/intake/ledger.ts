@@ -1,0 +1,91 @@
+import type { MeterWatermark, Reading, Reason, Statement } from '@gridtokenx/protocol';
+import type { MeterRecord, SeriesPoint } from '../../ports.js';
+import type { VerdictCode } from '../verdicts/verdict.js';
+import type { Admission } from './admit.js';
+
+/** One message as it came in, judged by itself. */
+export interface Arrival {
+  /** The gateway whose topic it came on, 32 bytes; the broker vouches for it. */
+  readonly gateway: Uint8Array;
+  /** The meter named by the topic, hex: for counting what names no meter itself. */
+  readonly topicMeter: string;
+  readonly admission: Admission;
+  /** Time on the clock that drives readings, ms. */
+  readonly arrivedMs: number;
+  /** Real time, ms. */
+  readonly receivedMs: number;
+}
+
+/** A message that waits for a newer registry state. */
+export interface Waiting {
+  readonly gateway: Uint8Array;
+  readonly topicMeter: string;
+  readonly message: Uint8Array;
+  readonly meterId: string | null;
+  readonly reason: Reason;
+  readonly arrivedMs: number;
+  readonly receivedMs: number;
+}
+
+export interface Taken {
+  /** Readings that became verified by this commit. */
+  readonly verified: readonly { readonly meter: MeterRecord; readonly reading: Reading }[];
+  /** Gateways of meters that were judged again and not part of the batch. */
+  readonly gateways: readonly Uint8Array[];
+  /** Number of messages by verdict of this commit, for metrics. */
+  readonly verdicts: ReadonlyMap<VerdictCode, number>;
+  /** More is to be judged again; ask soon. */
+  readonly isMore?: boolean;
+}
+
+/** What a gateway is told. */
+export interface Told {
+  readonly meters: ReadonlyMap<string, MeterWatermark>;
+  readonly refused: readonly { readonly hash: Uint8Array; readonly reason: Reason }[];
+}
+
+/**
+ * The durable record of all messages with their verdicts. Every method throws when the disk fails; then nothing of the
+ * call is stored, the caller counts a storage failure, and the gateway sends again.
+ */
+export interface Ledger {
+  /** 16 random bytes, made with the file. */
+  readonly id: Uint8Array;
+  /** Stores and judges a batch in one commit. When it returns, all of it is durable. */
+  take(arrivals: readonly Arrival[], nowMs: number): Taken;
+  /** Judges again what waited for time or for the registry, a bounded part of it in one commit. */
+  reconsider(nowMs: number): Taken;
+  /** Rejected messages that a newer registry state may decide otherwise, oldest first. */
+  waiting(limit: number): Waiting[];
+  tell(gateway: Uint8Array): Told;
+  /** All gateways that ever sent something. */
+  gateways(): Uint8Array[];
+  /** A real time above all that were handed out before, ever; durable before it returns. */
+  nextAckTime(realNowMs: number): number;
+  /**
+   * Readings that became verified, or are so no longer, and are not yet in the time series as such, oldest first, with the number to clear them by; 0 when there is nothing.
+   * Those of meters that the registry does not show wait beside it and hold up no other.
+   */
+  outbox(limit: number): { readonly through: number; readonly points: readonly SeriesPoint[] };
+  clearOutbox(through: number): void;
+}
+
+/** What is stored of one meter, for people. */
+export interface MeterView {
+  /** The gateway that last brought something new, 32 bytes. */
+  readonly gateway: Uint8Array | null;
+  readonly reading: Reading | null;
+  /** The newest accepted one, attestable or not. */
+  readonly statement: Statement | null;
+  /** Number of messages by kind and verdict; kind 0 for what belongs to no stream and for duplicates. */
+  readonly counts: readonly { readonly kind: number; readonly verdict: VerdictCode; readonly n: number }[];
+}
+
+/** Read by the API. Throws when the disk fails. */
+export interface LedgerViews {
+  meter(record: MeterRecord): MeterView;
+  /** Counts of messages whose meter is not known, or that it did not sign. */
+  unattributed(): MeterView['counts'];
+  /** Messages that a gateway brought and no key of the meter they name has signed. */
+  ofGateway(gateway: Uint8Array): MeterView['counts'];
+}

@@ -1,0 +1,180 @@
+import { base58Decode, base58Encode, type GatewayStatus, Kind, toHex } from '@gridtokenx/protocol';
+import type { Clock, MeterRecord, RealClock, Registry, Settlement, Settlements } from '../../ports.js';
+import type { LedgerViews, MeterView } from '../intake/ledger.js';
+import { isAccepted, verdictName } from '../verdicts/verdict.js';
+import { isSeriesTime } from './series-write.js';
+
+/** What gateways said of themselves last; kept in memory, because the broker retains it. */
+export class GatewayBook {
+  readonly #real: RealClock;
+  readonly #entries = new Map<string, { status: GatewayStatus | null; heardMs: number }>();
+
+  constructor(real: RealClock) {
+    this.#real = real;
+  }
+
+  /** A status came; null when it was none. */
+  status(gateway: Uint8Array, status: GatewayStatus | null): void {
+    this.#entries.set(base58Encode(gateway), { status, heardMs: this.#real.now() });
+  }
+
+  /** A message came. */
+  heard(gateway: Uint8Array): void {
+    const name = base58Encode(gateway);
+    this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardMs: this.#real.now() });
+  }
+
+  list() {
+    const now = this.#real.now();
+    return [...this.#entries].map(([gateway, { status, heardMs }]) => ({
+      gateway,
+      name: status?.name ?? '',
+      online: status?.online ?? false,
+      spool_depth: status?.spoolDepth ?? null,
+      age_ms: now - heardMs,
+      problems: status?.problems ?? [],
+    }));
+  }
+}
+
+export interface StateDeps {
+  readonly networkId: Uint8Array;
+  readonly ledgerId: Uint8Array;
+  readonly verifier: string;
+  /** Public keys in base58. */
+  readonly oracle: string;
+  readonly attestor: string;
+  /** What people's clocks show beside UTC. */
+  readonly utcOffsetMinutes: number;
+  readonly clock: Clock;
+  readonly realClock: RealClock;
+  readonly registry: Registry;
+  readonly settlements: Settlements;
+  readonly views: LedgerViews;
+  readonly gateways: GatewayBook;
+  /** How far a time series server has come; null where there is none. */
+  readonly series: () => SeriesState | null;
+}
+
+export interface SeriesState {
+  /** Position in the ledger's outbox through which all is stored or refused. */
+  readonly cursor: number;
+  /** Both since the start. */
+  readonly written: number;
+  readonly refused: number;
+  /** In a row; 0 when all is well. */
+  readonly failures: number;
+  readonly problem: string | null;
+}
+
+/** The whole state for the API; 64-bit numbers are decimal strings. Throws when the disk fails. */
+export function describeState(deps: StateDeps) {
+  const now = deps.clock.now();
+  const meters = deps.registry.meters().map((record) => describeMeter(deps, record, now));
+  const chain = deps.settlements.chainState();
+  const sum = (pick: (meter: (typeof meters)[number]) => string) =>
+    String(meters.reduce((total, meter) => total + BigInt(pick(meter)), 0n));
+  return {
+    network_id: toHex(deps.networkId),
+    now_ms: now,
+    real_ms: deps.realClock.now(),
+    utc_offset_minutes: deps.utcOffsetMinutes,
+    ledger_id: toHex(deps.ledgerId),
+    verifier: deps.verifier,
+    oracle: deps.oracle,
+    attestor: deps.attestor,
+    gateways: deps.gateways.list().map((gateway) => ({
+      ...gateway,
+      refused: byName(deps.views.ofGateway(base58Decode(gateway.gateway))),
+    })),
+    meters,
+    chain: {
+      pending: chain.pending,
+      sender: chain.sender,
+      last_snapshot_slot: chain.lastSnapshotSlot,
+      problems: chain.problems ?? [],
+      peers: chain.peers ?? [],
+    },
+    time_series: deps.series() ?? { store: 'embedded' },
+    totals: {
+      import_wh: sum((meter) => meter.chain.import_wh),
+      export_wh: sum((meter) => meter.chain.export_wh),
+      minted_base_units: sum((meter) => meter.chain.minted_base_units),
+      readings: meters.reduce((n, meter) => n + meter.readings, 0),
+      statements: meters.reduce((n, meter) => n + meter.statements, 0),
+      unattributed_verdicts: byName(deps.views.unattributed()),
+    },
+  };
+}
+
+function describeMeter(deps: StateDeps, record: MeterRecord, now: number) {
+  const view = deps.views.meter(record);
+  const { reading, statement } = view;
+  // A reading whose clock is not known may say a time that no date can be made of.
+  const timeMs = reading && isSeriesTime(Number(reading.timeMs)) ? Number(reading.timeMs) : null;
+  const totals = deps.settlements.totalsOf(record.meterId);
+  return {
+    meter_id: record.meterId,
+    gateway: view.gateway ? base58Encode(view.gateway) : null,
+    owner: record.owner,
+    zone: record.zone,
+    page: record.page,
+    slot: record.slot,
+    signer: record.signer,
+    role: record.role,
+    status: record.status,
+    power_w: reading?.powerW ?? null,
+    import_wh: reading ? String(reading.importWh) : null,
+    export_wh: reading ? String(reading.exportWh) : null,
+    reading_time_ms: timeMs,
+    age_ms: timeMs === null ? null : now - timeMs,
+    quality: reading?.quality ?? null,
+    last_statement: statement
+      ? {
+          window: statement.window,
+          import_wh: String(statement.importWh),
+          export_wh: String(statement.exportWh),
+          quality: statement.quality,
+        }
+      : null,
+    chain: {
+      window: totals?.window ?? null,
+      import_wh: String(totals?.importWh ?? 0n),
+      export_wh: String(totals?.exportWh ?? 0n),
+      minted_base_units: String(totals?.mintedBaseUnits ?? 0n),
+    },
+    readings: accepted(view.counts, Kind.reading),
+    statements: accepted(view.counts, Kind.statement),
+    events: accepted(view.counts, Kind.event),
+    verdicts: byName(view.counts),
+    transactions: totals?.transactions ?? [],
+  };
+}
+
+function accepted(counts: MeterView['counts'], kind: number): number {
+  let n = 0;
+  for (const entry of counts) if (entry.kind === kind && isAccepted(entry.verdict)) n += entry.n;
+  return n;
+}
+
+function byName(counts: MeterView['counts']): Record<string, number> {
+  const names: Record<string, number> = {};
+  for (const { verdict, n } of counts) names[verdictName(verdict)] = (names[verdictName(verdict)] ?? 0) + n;
+  return names;
+}
+
+/** One settlement for the API. */
+export function describeSettlement(settlement: Settlement) {
+  return {
+    id: settlement.id,
+    meter_id: settlement.meterId,
+    window: settlement.window,
+    export_wh: String(settlement.exportWh),
+    import_wh: String(settlement.importWh),
+    minted_base_units: String(settlement.mintedBaseUnits),
+    attest: settlement.attest,
+    mint: settlement.mint,
+    close_to_mint_ms: settlement.closeToMintMs,
+    undone: settlement.undone,
+  };
+}

@@ -1,0 +1,165 @@
+import {
+  closeSpan,
+  equalBytes,
+  fromHex,
+  openPoint,
+  type PointInput,
+  type PointState,
+  pointId,
+  pointStatement,
+  Quality,
+  Reason,
+  Role,
+  type Statement,
+  toHex,
+} from '@gridtokenx/protocol';
+import type { MeterRecord } from '../../ports.js';
+import type { WindowRegisters } from '../intake/limits.js';
+import { refusedFor, type Verdict } from '../verdicts/verdict.js';
+
+/**
+ * What the ledger knows of one meter's statement for a window. *open*: it may still come or be accepted. *never*: what
+ * came is refused or not good, or the meter has gone on to a later window without it.
+ */
+export type Witnessed = { readonly input: PointInput; readonly isComplete: boolean } | 'open' | 'never';
+
+/** The two meters of a derived point, as their verified chains show them. `isComplete`: all before it is there or declared. */
+export interface PointWitness {
+  production(window: number): Witnessed;
+  consumption(window: number): Witnessed;
+  /** Windows from `from` to `through`, both included, for which both meters have a good statement; rising. */
+  pairs(from: number, through: number): Iterable<readonly [PointInput, PointInput]>;
+  /** For one scan, during which the chains of the meters stay as they are. */
+  readonly folds: Folds;
+}
+
+/**
+ * The verdict on a statement of a derived point from what its two meters say; null when it is right (wire format: Two
+ * meters instead of one). `basis` is the last accepted statement below, or the enrolment.
+ *
+ * Since `basis` the point must have moved by exactly the surplus of its meters, and have exported no more than with every
+ * span closed that could be. For two windows in a row that is equality. A gateway may have closed fewer spans than the
+ * ledger could (a statement that came late goes into the next span, a restored image forgets some): then both registers
+ * rose by less, which is never more export than the true one.
+ *
+ * *predecessor pending*, not settled, while a statement that it is derived from may still come; *derivation mismatch* when
+ * none can. It depends on what is there and not on the order in which it came.
+ */
+export function judgePoint(
+  witness: PointWitness | undefined,
+  basis: WindowRegisters,
+  statement: Statement,
+): Verdict | null {
+  const pending = refusedFor(Reason.predecessorPending);
+  const mismatch = refusedFor(Reason.derivationMismatch);
+  // Derived from meters that the registry does not show: nothing can be recomputed.
+  if (!witness) return (statement.quality & Quality.derived) === 0 ? null : pending;
+  const production = witness.production(statement.window);
+  const consumption = witness.consumption(statement.window);
+  if (production === 'never' || consumption === 'never') return mismatch;
+  if (production === 'open' || consumption === 'open') return pending;
+  const { state, isNewBase } = witness.folds.to(basis, statement.window, witness);
+  const {
+    window: _,
+    importWh,
+    exportWh,
+    ...said
+  } = pointStatement({ ...state, window: statement.window }, isNewBase, production.input, consumption.input);
+  const isSaid =
+    statement.quality === said.quality &&
+    statement.timeUncertaintyMs === said.timeUncertaintyMs &&
+    statement.readingCount === said.readingCount &&
+    equalBytes(statement.readingsRoot, said.readingsRoot);
+  const isNet = statement.exportWh - statement.importWh === exportWh - importWh;
+  if (isSaid && isNet && statement.exportWh <= exportWh) return null;
+  return production.isComplete && consumption.isComplete ? mismatch : pending;
+}
+
+/**
+ * The point with every span closed that could be, from a basis to a window; the first pair is where the span from the
+ * basis begins. Statements that are not accepted leave the basis as it is, so the next fold goes on from the last one:
+ * however many a gateway sends, a scan looks at each window once.
+ */
+export class Folds {
+  #basis: WindowRegisters | null = null;
+  #last: { state: PointState; isNewBase: boolean } | null = null;
+
+  /** Calls go up by window as long as the basis is the same. */
+  to(basis: WindowRegisters, window: number, { pairs }: Pick<PointWitness, 'pairs'>) {
+    const isSame =
+      this.#basis?.window === basis.window &&
+      this.#basis.importWh === basis.importWh &&
+      this.#basis.exportWh === basis.exportWh;
+    let last = isSame && this.#last && this.#last.state.window <= window ? this.#last : null;
+    for (const [production, consumption] of pairs(last ? last.state.window + 1 : basis.window, window)) {
+      last = last
+        ? closeSpan(last.state, production, consumption)
+        : { state: openPoint(basis, production, consumption), isNewBase: false };
+    }
+    if (!last) throw new RangeError(`no pair for window ${window}, which both meters have stated`);
+    this.#basis = basis;
+    this.#last = last;
+    return last;
+  }
+}
+
+/** The meters that a point is derived from; hex. */
+export interface Parents {
+  readonly production: string;
+  readonly consumption: string;
+}
+
+/**
+ * Which registered points are derived, and from which meters. A point's id is the hash of theirs, so whoever registers it
+ * cannot name others; looked for among the meters of one owner in one zone.
+ */
+export class SiteBook {
+  readonly #ids = new Map<string, string>();
+  #parents = new Map<string, Parents>();
+  #points = new Map<string, string[]>();
+
+  /** Takes a new state of the registry. */
+  update(meters: readonly MeterRecord[]): void {
+    const sites = new Map<string, { production: string[]; consumption: string[] }>();
+    for (const { role, owner, zone, meterId } of meters) {
+      if (role === Role.point) continue;
+      const site = sites.get(`${owner}/${zone}`) ?? { production: [], consumption: [] };
+      sites.set(`${owner}/${zone}`, site);
+      (role === Role.production ? site.production : site.consumption).push(meterId);
+    }
+    this.#parents = new Map();
+    this.#points = new Map();
+    if (sites.size === 0) return;
+    const byId = new Map<string, Parents>();
+    for (const site of sites.values())
+      for (const production of site.production)
+        for (const consumption of site.consumption)
+          byId.set(this.#pointOf(production, consumption), { production, consumption });
+    for (const { role, meterId } of meters) {
+      const parents = role === Role.point ? byId.get(meterId) : undefined;
+      if (!parents) continue;
+      this.#parents.set(meterId, parents);
+      for (const parent of Object.values(parents)) this.#points.set(parent, [...this.pointsOf(parent), meterId]);
+    }
+  }
+
+  /** The derived points. */
+  get derived(): ReadonlyMap<string, Parents> {
+    return this.#parents;
+  }
+
+  /** Points that are derived from a meter. */
+  pointsOf(meterId: string): readonly string[] {
+    return this.#points.get(meterId) ?? [];
+  }
+
+  #pointOf(production: string, consumption: string): string {
+    const name = `${production}/${consumption}`;
+    let id = this.#ids.get(name);
+    if (id === undefined) {
+      id = toHex(pointId(fromHex(production), fromHex(consumption)));
+      this.#ids.set(name, id);
+    }
+    return id;
+  }
+}

@@ -1,0 +1,330 @@
+import {
+  base58Encode,
+  type Enrolment,
+  equalBytes,
+  Kind,
+  MerkleBuilder,
+  type MeterEvent,
+  type Payload,
+  Quality,
+  type Reading,
+  Reason,
+  type Statement,
+  shortHash,
+  windowEndMs,
+  windowStartMs,
+} from '@gridtokenx/protocol';
+import type { MeterRecord } from '../../ports.js';
+import {
+  enrolled,
+  fell,
+  futureOf,
+  readingAboveLimit,
+  statementAboveLimit,
+  type TimedRegisters,
+  type WindowRegisters,
+} from '../intake/limits.js';
+import { judgePoint, type PointWitness } from '../points/points.js';
+import type { Gaps } from './gaps.js';
+import { claimedWindow, type KeyTerms } from './rotation.js';
+import { isAccepted, refusedFor, VERIFIED, type Verdict } from './verdict.js';
+
+/** One signature-valid message of a stream (a meter and a key). */
+export interface Entry {
+  readonly payload: Payload;
+  /** The 96 signed bytes. */
+  readonly signed: Uint8Array;
+  /** Time of first arrival on the clock that drives readings, ms. */
+  readonly arrivedMs: number;
+  /** True when the registry state in use was asked for after the arrival. */
+  readonly registryIsNewer: boolean;
+  /** True for each of several messages that contradict each other. */
+  readonly contradicted: boolean;
+}
+
+/** What the judgement of a stream depends on beside its messages. */
+export interface ScanContext {
+  readonly meter: MeterRecord;
+  /** Of the key that the stream belongs to. */
+  readonly terms: KeyTerms;
+  readonly gaps: Gaps;
+  /** Lowest equivocating seq, or null. */
+  readonly suspendedFrom: bigint | null;
+  /** Now, on the clock that drives readings. */
+  readonly nowMs: number;
+  /** What its statements are judged by where it is a point derived from two meters. */
+  readonly point?: PointWitness | undefined;
+}
+
+/** The nearest lower payload of kind 1 or 3: its hash, none at all, one declared lost, or one that may still come. */
+export type Link = { readonly hash: Uint8Array } | 'first' | 'lost' | 'open';
+
+/** Where a scan begins: at the start of a stream, or right after a statement. */
+export interface ScanStart {
+  /** Everything up to this seq is behind; 0 at the start. */
+  readonly after: bigint;
+  readonly link: Link;
+  readonly reading: TimedRegisters;
+  readonly statement: WindowRegisters;
+  /** Highest window of all statements behind, -1 for none. */
+  readonly highestWindow: number;
+  /** Messages since the last statement, where the scan begins among them; only above `MAX_RUN`. */
+  readonly run?: number;
+  /** All seqs up to this one are accepted or declared. */
+  readonly storedThrough: bigint;
+}
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** True when later registers are compared with this message's. */
+  readonly isBasis: boolean;
+}
+
+/**
+ * Between two statements the root is recomputed over at most so many messages (twice a window at one reading a second); after
+ * more, the statement's root is *not reproducible*. So a scan never has to begin further back than this.
+ */
+export const MAX_RUN = 2_048;
+
+const NO_PREV = new Uint8Array(16);
+const LEAVES_MANY = 65_535;
+
+/** The start of a stream, from what was registered at enrolment. */
+export function firstStart(meter: MeterRecord): ScanStart {
+  return { after: 0n, link: 'first', ...enrolled(meter), highestWindow: -1, storedThrough: 0n };
+}
+
+/** What becomes of a link when the seqs from `first` to `last` are missing. */
+export function linkAcross(link: Link, gaps: Gaps, first: bigint, last: bigint): Link {
+  if (last < first) return link;
+  const found = gaps.between(first, last);
+  return found === 'nothing' ? link : found;
+}
+
+/** The highest seq that can be called stored when `stored` can: declared gaps are passed over. */
+export function passGaps(stored: bigint, gaps: Gaps): bigint {
+  let at = stored;
+  for (let end = gaps.endOf(at + 1n); end !== null; end = gaps.endOf(at + 1n)) at = end;
+  return at;
+}
+
+/**
+ * Judges the messages of one stream in the order of their seqs. A verdict depends only on messages below, on declared
+ * gaps, on the lowest equivocating seq and on the registry, never on the order of arrival: so a late message is judged
+ * by beginning again below it, and any permutation of a log gives the same verdicts (wire format: Order of arrival).
+ */
+export class StreamScan {
+  #at: bigint;
+  #link: Link;
+  #reading: TimedRegisters;
+  #statement: WindowRegisters;
+  #highestWindow: number;
+  #storedThrough: bigint;
+  /** Readings since the last statement, and whether all seqs between are there. */
+  #leaves = new MerkleBuilder();
+  #isComplete = true;
+  #readingSinceStatement = false;
+  #run: number;
+
+  constructor(start: ScanStart) {
+    this.#at = start.after;
+    this.#link = start.link;
+    this.#reading = start.reading;
+    this.#statement = start.statement;
+    this.#highestWindow = start.highestWindow;
+    this.#storedThrough = start.storedThrough;
+    this.#run = start.run ?? 0;
+    if (this.#run > MAX_RUN) this.#isComplete = false;
+  }
+
+  /** Highest window of all statements so far, -1 for none. */
+  get highestWindow(): number {
+    return this.#highestWindow;
+  }
+
+  /** True while every seq so far is accepted or declared. */
+  get isAdvancing(): boolean {
+    return this.#storedThrough >= this.#at;
+  }
+
+  /** Highest seq judged so far. */
+  get at(): bigint {
+    return this.#at;
+  }
+
+  /** The watermark after what was judged; a declared gap above it is passed. */
+  storedThrough(context: ScanContext): bigint {
+    const passed = passGaps(this.#storedThrough, context.gaps);
+    const end = context.suspendedFrom;
+    return end !== null && passed >= end ? end - 1n : passed;
+  }
+
+  /** Judges the next message; seqs must not fall, and rise strictly below the suspension. */
+  step(entry: Entry, context: ScanContext): Judgement {
+    const { seq } = entry.payload;
+    if (context.suspendedFrom !== null && seq >= context.suspendedFrom) {
+      this.#at = seq;
+      return suspended(entry.contradicted);
+    }
+    if (seq <= this.#at) throw new RangeError(`seq ${seq} after ${this.#at}: a scan goes up`);
+    this.#passMissing(seq, context.gaps);
+    if (entry.payload.kind !== Kind.statement && ++this.#run > MAX_RUN) this.#isComplete = false;
+    const judgement = this.#judge(entry, context);
+    this.#advance(seq, judgement.verdict, context.gaps);
+    return judgement;
+  }
+
+  #passMissing(seq: bigint, gaps: Gaps): void {
+    const first = this.#at + 1n;
+    if (seq > first) {
+      this.#link = linkAcross(this.#link, gaps, first, seq - 1n);
+      if (gaps.between(first, seq - 1n) !== 'nothing') this.#isComplete = false;
+    }
+    this.#at = seq;
+  }
+
+  #advance(seq: bigint, verdict: Verdict, gaps: Gaps): void {
+    this.#storedThrough = passGaps(this.#storedThrough, gaps);
+    if (seq === this.#storedThrough + 1n && isAccepted(verdict.code)) this.#storedThrough = seq;
+  }
+
+  #judge(entry: Entry, context: ScanContext): Judgement {
+    const { payload } = entry;
+    switch (payload.kind) {
+      case Kind.reading:
+        return this.#judgeReading(payload, entry, context);
+      case Kind.statement:
+        return this.#judgeStatement(payload, entry, context);
+      case Kind.event:
+        return this.#judgeEvent(payload, entry, context);
+      case Kind.enrolment:
+        return {
+          verdict: judgeKey(entry, context) ?? judgeEnrolment(payload, context.meter, context.terms),
+          isBasis: false,
+        };
+    }
+  }
+
+  #judgeReading(reading: Reading, entry: Entry, context: ScanContext): Judgement {
+    const chain = this.#judgeLink(reading.prev, entry.signed);
+    if (this.#isComplete) this.#leaves.add(entry.signed);
+    const uncertaintyMs = reading.timeUncertaintyMs;
+    const timeMs = uncertaintyMs === null ? null : Number(reading.timeMs);
+    const time = judgeKey(entry, context) ?? judgeTime(timeMs, uncertaintyMs ?? 0, entry, context);
+    const refuse = (verdict: Verdict): Judgement => ({ verdict, isBasis: false });
+    if (time) return refuse(time);
+    if (chain?.code === Reason.chainBroken) return refuse(chain);
+    // A register that is known not to go on from the last good one claims no rise and is no basis for one.
+    if ((reading.quality & Quality.discontinuity) !== 0) return refuse(chain ?? VERIFIED);
+    const registers = {
+      importWh: reading.importWh,
+      exportWh: reading.exportWh,
+      timeMs,
+      uncertaintyMs: uncertaintyMs ?? 0,
+    };
+    if (fell(this.#reading, registers)) return refuse(refusedFor(Reason.registerFell));
+    if (readingAboveLimit(context.meter, this.#reading, registers)) {
+      return refuse(refusedFor(Reason.abovePhysicalLimit));
+    }
+    this.#reading = registers;
+    this.#readingSinceStatement = true;
+    return { verdict: chain ?? VERIFIED, isBasis: true };
+  }
+
+  #judgeEvent(event: MeterEvent, entry: Entry, context: ScanContext): Judgement {
+    const chain = this.#judgeLink(event.prev, entry.signed);
+    const isDated = (event.quality & Quality.unsynchronised) === 0;
+    const time = judgeKey(entry, context) ?? judgeTime(isDated ? Number(event.timeMs) : null, 0, entry, context);
+    return { verdict: time ?? chain ?? VERIFIED, isBasis: false };
+  }
+
+  /** Null when `prev` is right or cannot be checked. The message becomes the predecessor of the next one. */
+  #judgeLink(prev: Uint8Array, signed: Uint8Array): Verdict | null {
+    const link = this.#link;
+    this.#link = { hash: shortHash(signed) };
+    if (link === 'lost') return null;
+    if (link === 'open') return refusedFor(Reason.predecessorPending);
+    return equalBytes(prev, link === 'first' ? NO_PREV : link.hash) ? null : refusedFor(Reason.chainBroken);
+  }
+
+  #judgeStatement(statement: Statement, entry: Entry, context: ScanContext): Judgement {
+    const note = this.#judgeRoot(statement);
+    const isRising = statement.window > this.#highestWindow;
+    if (isRising) this.#highestWindow = statement.window;
+    const refuse = (verdict: Verdict): Judgement => ({ verdict, isBasis: false });
+    const key = judgeKey(entry, context);
+    if (key) return refuse(key);
+    const future = futureOf(windowEndMs(statement.window), entry.arrivedMs, context.nowMs);
+    if (future === 'far') return refuse(refusedFor(Reason.farFuture));
+    if (future === 'ahead') return refuse(refusedFor(Reason.fromTheFuture));
+    if (statement.window < context.meter.enrolmentWindow) {
+      return refuse(refusedFor(Reason.beforeEnrolment, entry.registryIsNewer));
+    }
+    if (!isRising) return refuse(refusedFor(Reason.windowNotRising));
+    if ((statement.quality & Quality.discontinuity) !== 0) return refuse(note ?? VERIFIED);
+    if (fell(this.#statement, statement)) return refuse(refusedFor(Reason.registerFell));
+    if (statementAboveLimit(context.meter, this.#statement, statement)) {
+      return refuse(refusedFor(Reason.abovePhysicalLimit));
+    }
+    if (note?.code === Reason.rootMismatch) return refuse(note);
+    const derivation = judgePoint(context.point, this.#statement, statement);
+    if (derivation) return refuse(derivation);
+    this.#statement = { window: statement.window, importWh: statement.importWh, exportWh: statement.exportWh };
+    return { verdict: note ?? VERIFIED, isBasis: true };
+  }
+
+  /** Null when the root is that of the readings since the last statement, which then begin again. */
+  #judgeRoot(statement: Statement): Verdict | null {
+    const leaves = this.#leaves;
+    const isComplete = this.#isComplete;
+    const hasReading = this.#readingSinceStatement;
+    this.#leaves = new MerkleBuilder();
+    this.#isComplete = true;
+    this.#readingSinceStatement = false;
+    this.#run = 0;
+    if (!isComplete) return refusedFor(Reason.rootNotReproducible);
+    const isSame =
+      Math.min(leaves.count, LEAVES_MANY) === statement.readingCount &&
+      equalBytes(leaves.root(), statement.readingsRoot) &&
+      // The newest covered reading has the highest registers: a statement above it claims energy that no reading shows.
+      !(hasReading && (statement.quality & Quality.discontinuity) === 0 && fell(statement, this.#reading));
+    return isSame ? null : refusedFor(Reason.rootMismatch);
+  }
+}
+
+/** The judgement of everything from the lowest equivocating seq on, whenever it arrived. */
+export function suspended(contradicted: boolean): Judgement {
+  return { verdict: refusedFor(contradicted ? Reason.equivocation : Reason.keySuspended), isBasis: false };
+}
+
+/** Null unless a rotated key speaks for a window after its last one, whenever that was said and whenever it came. */
+function judgeKey({ payload, registryIsNewer }: Entry, { terms }: ScanContext): Verdict | null {
+  if (terms.lastWindow === null || claimedWindow(payload) <= terms.lastWindow) return null;
+  return refusedFor(Reason.wrongKey, registryIsNewer);
+}
+
+/** Null when the time is neither ahead of the oracle's clock nor before the enrolment; unknown times never are. */
+function judgeTime(timeMs: number | null, uncertaintyMs: number, entry: Entry, context: ScanContext): Verdict | null {
+  if (timeMs === null) return null;
+  const future = futureOf(timeMs - uncertaintyMs, entry.arrivedMs, context.nowMs);
+  if (future === 'far') return refusedFor(Reason.farFuture);
+  if (future === 'ahead') return refusedFor(Reason.fromTheFuture);
+  if (timeMs + uncertaintyMs < windowStartMs(context.meter.enrolmentWindow)) {
+    return refusedFor(Reason.beforeEnrolment, entry.registryIsNewer);
+  }
+  return null;
+}
+
+/** An enrolment that arrives must say what was registered: it is the same message, or another one is in force. */
+function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord, terms: KeyTerms): Verdict {
+  const isSame =
+    base58Encode(enrolment.owner) === meter.owner &&
+    enrolment.importWh === meter.importBaselineWh &&
+    enrolment.exportWh === meter.exportBaselineWh &&
+    enrolment.zone === meter.zone &&
+    enrolment.role === meter.role &&
+    enrolment.deviceSigned === (meter.signer === 'device') &&
+    enrolment.keyEpoch === terms.epoch &&
+    enrolment.window === meter.enrolmentWindow;
+  return isSame ? VERIFIED : refusedFor(Reason.unexpectedEnrolment);
+}

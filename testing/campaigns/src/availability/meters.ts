@@ -1,0 +1,120 @@
+import { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import type { Random } from '@gridtokenx/testing-kit/random';
+import { makeClient } from '#edge/adapters/modbus/library.js';
+import { ProfileReader } from '#edge/adapters/modbus/reader.js';
+import { Bus } from '#edge/domain/bus/bus.js';
+import { RtuFraming } from '#edge/domain/bus/framing.js';
+import { serialSpeed } from '#edge/domain/bus/line.js';
+import { charTimeUs } from '#edge/planner/plan.js';
+import { ClockSource, type MeterSample } from '#edge/ports.js';
+import { parseProfile } from '#edge/profiles/parse.js';
+import type { ModbusProfile } from '#edge/profiles/profile.js';
+import type { FaultRates } from '../misattribution/faults.js';
+import { energyWh, MeterLine } from './line.js';
+
+/** Before anything was measured, a meter is taken to answer after this. */
+const TURNAROUND_US = 50_000;
+
+/**
+ * A meter's profile: energy in registers 0 to 3 and, in polls of three requests, power and voltage too far away to be read
+ * with it. `lengths`: how many reads of different lengths bring the energy.
+ */
+export function profileOf(requests: 1 | 3, lengths: number): ModbusProfile {
+  const others =
+    requests === 1
+      ? ''
+      : `  power: { function: 3, address: 1000, type: i16, unit: W, source: made up }
+  voltage: { function: 3, address: 2000, type: u16, unit: V, source: made up }
+`;
+  const around = [0, 1_000, 2_000].slice(0, requests).map((first) => {
+    const least = first === 0 ? 4 : 1;
+    return `    - { function: 3, first: ${first}, last: ${first + least + lengths - 2}, source: made up }`;
+  });
+  const text = `id: made-up
+protocol: modbus
+manufacturer: none
+models: [none]
+confidence: { level: simulator, against: the availability campaign }
+serial: { baud: 9600, parity: none, stop_bits: 1, assumed: true }
+limits:
+  max_registers: 60
+  source: made up
+  readable:
+${around.join('\n')}
+registers:
+  import: { function: 3, address: 0, type: u32, unit: Wh, source: made up }
+  export: { function: 3, address: 2, type: u32, unit: Wh, source: made up }
+${others}probe:
+  - { register: import, min: 0, max: 1 }
+`;
+  return parseProfile(text, 'made-up.yaml') as ModbusProfile;
+}
+
+export interface RigOptions {
+  readonly random: Random;
+  readonly rates: Pick<FaultRates, 'late' | 'lateTimeouts' | 'drop'>;
+  readonly baud: number;
+  /** Time-out before anything was measured, and least time-out, ms. */
+  readonly requestMs: number;
+  readonly leastTimeoutMs: number;
+  readonly figures: Record<string, number>;
+}
+
+/** One bus of simulated meters, with the gateway's own readers, planner and bus on a virtual clock. */
+export class Rig {
+  readonly clock = new EventClock();
+  readonly line: MeterLine;
+  readonly bus: Bus;
+  readonly #o: RigOptions;
+
+  constructor(options: RigOptions) {
+    this.#o = options;
+    const { random, rates, baud, requestMs, leastTimeoutMs, figures } = options;
+    const speed = serialSpeed(baud, 'none', 1);
+    const timeoutMs = (unit: number, count: number) =>
+      (this.bus.units.get(unit)?.estimate.timeoutMs() ?? requestMs) + (5 + 2 * count) * speed.charMs;
+    this.line = new MeterLine({ clock: this.clock, random, rates, charMs: speed.charMs, timeoutMs, figures });
+    this.bus = new Bus({
+      name: 'line',
+      open: async () => this.line,
+      makeClient,
+      real: this.clock,
+      random: { bytes: (n) => random.bytes(n), fraction: () => random.fraction() },
+      speed,
+      shapes: true,
+      makeFraming: (book) => new RtuFraming(book),
+      requestMs,
+      connectMs: 1_000,
+      leastTimeoutMs,
+      restMs: 0,
+    });
+  }
+
+  reader(unit: number, profile: ModbusProfile, periodMs: number): ProfileReader {
+    const { clock, bus } = this;
+    const reading = {
+      nowMs: () => clock.nowMs(),
+      source: () => ClockSource.simulated,
+      uncertaintyMs: () => 1,
+      realDelayUntil: (timeMs: number) => Math.max(0, timeMs - clock.nowMs()),
+    };
+    const cost = {
+      charTimeUs: charTimeUs(this.#o.baud, 'none', 1),
+      turnaroundUs: TURNAROUND_US,
+      pauseUs: 0,
+      transport: 'rtu',
+    } as const;
+    return new ProfileReader({ bus, unit, profile, needs: profile.bills, clock: reading, real: clock, periodMs, cost });
+  }
+
+  /** Whether a sample holds what the meter said in its last answer. */
+  isTrue(unit: number, { importWh, exportWh }: MeterSample, before: number): boolean {
+    const serial = Number(importWh) - energyWh(unit, 0).importWh;
+    const right = energyWh(unit, serial);
+    return serial > before && serial <= this.line.serial(unit) && Number(exportWh) === right.exportWh;
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.clock.schedule(ms, resolve));
+  }
+}

@@ -1,0 +1,89 @@
+import type { Random } from '@gridtokenx/testing-kit/random';
+import { planFor } from '#edge/domain/metering/period.js';
+import { ReadError } from '#edge/ports.js';
+import { LATE_AND_DROPPED } from '../misattribution/faults.js';
+import { profileOf, Rig } from './meters.js';
+
+export interface PollOptions {
+  readonly random: Random;
+  readonly requests: 1 | 3;
+  /** Lengths by which the energy can be read. */
+  readonly lengths: number;
+  /** Whether the period becomes longer where the line needs that, as it does in the gateway. */
+  readonly isLengthened: boolean;
+  /** What the figures are named by. */
+  readonly name: string;
+  readonly polls: number;
+  readonly figures: Record<string, number>;
+}
+
+const BAUDS = [9_600, 19_200, 38_400] as const;
+const PERIODS_MS = [600, 1_000, 2_000, 10_000] as const;
+/** The shortest time-out that a profile allows, ms. */
+const SHORT_TIMEOUT_MS = 20;
+const LEAST_SHARE = 0.95;
+/** One length allows no second request within a poll: 96 % is all there is, and chance moves one seed by one or two. */
+const FEW = 3;
+const LEAST_SHARE_FEW = 0.93;
+
+/**
+ * One meter on a line with 2 % late and 2 % dropped answers, polled every `periodMs`, of which a time-out is at most a third.
+ * A poll is good when its energy came before the next one was due. Returns what is wrong.
+ */
+export async function playPolls(options: PollOptions): Promise<string[]> {
+  const { random, requests, lengths, isLengthened, polls, name, figures } = options;
+  const periodMs = random.pick(PERIODS_MS);
+  const count = (what: string, by = 1) => {
+    figures[`${name}: ${what}`] = (figures[`${name}: ${what}`] ?? 0) + by;
+  };
+  const isTight = random.chance(0.5);
+  const rig = new Rig({
+    random,
+    rates: LATE_AND_DROPPED,
+    baud: random.pick(BAUDS),
+    requestMs: periodMs / 3,
+    leastTimeoutMs: isTight ? periodMs / 3 : SHORT_TIMEOUT_MS,
+    figures,
+  });
+  const reader = rig.reader(1, profileOf(requests, lengths), periodMs);
+  const { clock, line } = rig;
+  const faults: string[] = [];
+  let good = 0;
+  const run = async () => {
+    let dueMs = clock.monotonicMs();
+    for (let poll = 0; poll < polls; poll++) {
+      await rig.pause(dueMs - clock.monotonicMs());
+      const plan = planFor({ pollMs: periodMs, leadMs: 0 }, isLengthened ? reader.leastPeriod() : null);
+      if (plan.pollMs > periodMs) count('at a longer period');
+      const nextMs = dueMs + plan.pollMs;
+      const before = line.serial(1);
+      try {
+        const sample = await reader.read();
+        if (!rig.isTrue(1, sample, before))
+          faults.push(`poll ${poll}: ${sample.importWh} Wh is not what the meter said`);
+        const isInTime = sample.timeMs <= nextMs;
+        if (isInTime) good++;
+        else count('too late');
+        if (isInTime && requests === 3 && sample.powerW !== null && sample.voltageDv !== null) count('all values');
+      } catch (error) {
+        if (!(error instanceof ReadError)) throw error;
+        count(`failure ${error.failure}`);
+      }
+      // A poll that took longer than its period takes the place of those that it missed.
+      dueMs = nextMs;
+      while (dueMs < clock.monotonicMs() && poll + 1 < polls) {
+        poll++;
+        dueMs += plan.pollMs;
+        count('left out');
+      }
+    }
+  };
+  await clock.run(run());
+  await rig.bus.close();
+  count('all', polls);
+  count('good', good);
+  count('hours', Math.round(clock.monotonicMs() / 3_600_000));
+  if (good < (lengths < FEW ? LEAST_SHARE_FEW : LEAST_SHARE) * polls)
+    faults.push(`${name}, ${lengths} lengths, every ${periodMs} ms: ${good} of ${polls} good`);
+  return faults;
+}

@@ -1,0 +1,56 @@
+import type { Campaign, Control, Outcome } from '../campaign.js';
+import * as programs from './campaign.js';
+import type { Broken } from './play.js';
+
+/** The rule that is out of the model at the moment, or how the chain is changed; undefined in an honest run. */
+let broken: Broken | undefined;
+
+function controlOf(name: Broken, about: string): Control {
+  return {
+    about,
+    seeds: 40,
+    install: () => {
+      broken = name;
+      return () => {
+        broken = undefined;
+      };
+    },
+  };
+}
+
+/** The model lacks a rule: the chain, which keeps it, must then differ. Or the chain is changed, and an invariant must notice. */
+const controls = Object.fromEntries([
+  ...programs.chainRules.map((rule) => [rule, controlOf(rule, `the model does not know the rule "${rule}"`)] as const),
+  ...programs.chainSabotages.map((name) => [name, controlOf(name, `the chain is changed: "${name}"`)] as const),
+]);
+
+/** One seed is one episode of 500 instructions on a chain of its own. */
+async function run(seed: number): Promise<Outcome> {
+  const { fault, figures } = programs.chainEpisode(0, seed, broken);
+  await programs.releaseChains();
+  return { faults: fault === undefined ? [] : [fault], figures };
+}
+
+/** Random instructions on the built programs against a reference model; 240 seeds are 120,000 instructions. */
+export const chainCampaign: Campaign = {
+  name: 'chain',
+  about: 'random instructions (valid, replayed, reordered, hostile) on the built programs against a reference model',
+  seeds: 240,
+  secondsPerSeed: 60,
+  // A chain lives outside JavaScript's heap, where nobody promises that all of it comes back.
+  seedsPerProcess: 20,
+  code: [
+    'programs/artifacts',
+    'programs/idl',
+    'programs/ids.json',
+    'programs/clients/dist',
+    'testing/kit/dist',
+    'protocol/dist',
+    'protocol/vectors',
+    'testing/campaigns/dist/chain',
+  ],
+  controls,
+  run,
+  // A few seeds need not reach the rare ones.
+  review: (figures, seeds) => (seeds < 20 ? [] : programs.reviewFigures(figures)),
+};

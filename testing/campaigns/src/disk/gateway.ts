@@ -1,0 +1,231 @@
+import { Kind, parseSign1, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
+import type { Random } from '@gridtokenx/testing-kit/random';
+import { openSpool } from '#edge/adapters/spool/spool.js';
+import { AckBook, oracleName } from '#edge/domain/delivery/acks.js';
+import { Outbox } from '#edge/domain/delivery/outbox.js';
+import { Uplink } from '#edge/domain/delivery/uplink.js';
+import { Gateway } from '#edge/domain/gateway.js';
+import { Meter } from '#edge/domain/metering/meter.js';
+import { MeterLog } from '#edge/domain/signing/meter-log.js';
+import { decodeState, encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
+import { RecoveryScan } from '#edge/domain/signing/recovery.js';
+import type { MeterReader, RealTime, Spool } from '#edge/ports.js';
+import type { MemoryBroker } from './broker.js';
+import { CrashDisk } from './disk.js';
+import { rules } from './rules.js';
+import type { SimulatedTime } from './time.js';
+import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type Witness } from './world.js';
+
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const POLL_MS = 60_000;
+/** Six records to a segment, and room for a few of them: so that the spool drops some in each run. */
+const SEGMENT_BYTES = 1_100;
+const SPOOL_BYTES = 4_000;
+
+export interface GatewaySurroundings {
+  readonly time: SimulatedTime;
+  readonly startMs: number;
+  readonly broker: MemoryBroker;
+  readonly oracle: Uint8Array;
+  readonly verifier: Verifier;
+  readonly witness: Witness;
+  readonly random: Random;
+}
+
+/** One gateway with its disk: the real domain and spool, wired as the program wires them, on a disk that can be cut. */
+export class SimulatedGateway {
+  readonly home: Home;
+  readonly disk: CrashDisk;
+  readonly #o: GatewaySurroundings;
+  #isEnrolled = false;
+  #life: { end: () => void; spool: Spool; acks: AckBook } | null = null;
+
+  constructor(home: Home, surroundings: GatewaySurroundings) {
+    this.home = home;
+    this.#o = surroundings;
+    this.disk = new CrashDisk(surroundings.random);
+  }
+
+  get spool(): Spool | null {
+    return this.#life?.spool ?? null;
+  }
+  /** Records that nobody has acknowledged; null while it is down. */
+  get depth(): number | null {
+    const life = this.#life;
+    if (!life) return null;
+    const id = this.home.record.meterId;
+    return life.spool.count(id, life.acks.acknowledged(id) + 1n, life.spool.highest(id));
+  }
+
+  /** The process is gone, with or without the power. */
+  kill(): void {
+    this.#life?.end();
+    this.#life = null;
+    this.disk.isOff = true;
+    this.#o.broker.endSessions('the gateway went away', this.home);
+  }
+
+  /** The same command again. Rejects with the disk's `PowerCut` when the power goes meanwhile. */
+  async start(): Promise<void> {
+    const { time, broker, oracle, verifier, witness, random } = this.#o;
+    const { home, disk } = this;
+    const process = time.process();
+    const { real, clock } = process;
+    const id = home.record.meterId;
+    const scan = new RecoveryScan();
+    const { spool, damage } = await openSpool(
+      disk,
+      '/data/spool',
+      real,
+      (message) => scan.visit(message),
+      SEGMENT_BYTES,
+    );
+    const recovered = scan.result(id);
+    const saved = await disk.read(`/data/state/${id}.json`);
+    const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
+    let committed = (_meter: string, _message: Uint8Array, _kind: number) => {};
+    const counters = { add: () => undefined };
+    const randomness = { bytes: (n: number) => random.bytes(n), fraction: () => random.fraction() };
+    const log = new MeterLog({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
+      signer: witness.watched(home.meter, payloadOfSigStructure),
+      spool,
+      clock,
+      counters,
+      gapMs: 3 * POLL_MS,
+      store: (next) => disk.replace(`/data/state/${id}.json`, Buffer.from(encodeState(next))),
+      committed: (...message) => committed(...message),
+    });
+    if (!recovered.enrolment) {
+      if (this.#isEnrolled) throw new Error(`lost: the enrolment of ${id}, the first message of its key`);
+      this.#isEnrolled = true;
+      const message = await log.enrol((seq) => this.#enrolment(seq));
+      scan.visit(message);
+    }
+    const acks = new AckBook([oracleName(oracle)], 1);
+    const answered = (which: string) => witness.answered.get(which) ?? 0n;
+    if (!rules.ack) acks.acknowledged = answered;
+    if (!rules.dropAfterAck) {
+      const trim = spool.trim.bind(spool);
+      const stated = (which: string) => smaller(answered(which), log.statedThrough);
+      spool.trim = (maxBytes) => trim(maxBytes, stated);
+    }
+    const book = await disk.read('/data/state/acks.json');
+    if (book) acks.restore(Buffer.from(book).toString('utf8'));
+    const meter = new Meter({
+      name: 'main',
+      serial: '',
+      profileName: 'simulated',
+      log,
+      recovered: scan.result(id),
+      reader: this.#reader(real),
+      limits: { importLimitW: LIMIT_W, exportLimitW: LIMIT_W, stepWh: 2 },
+      plan: { pollMs: POLL_MS, leadMs: 58_000 },
+      clock,
+      real,
+      logger: QUIET,
+      counters,
+    });
+    const gateway = new Gateway({
+      meters: [meter],
+      oracles: 1,
+      spool,
+      spoolMaxBytes: SPOOL_BYTES,
+      acks,
+      saveAcks: (text) => disk.replace('/data/state/acks.json', Buffer.from(text)),
+      clock,
+      real,
+      random: randomness,
+      log: QUIET,
+      counters,
+      softwareHash: new Uint8Array(16),
+      configHash: new Uint8Array(16),
+      tornRecords: Math.ceil(damage.tornBytes / 187),
+    });
+    const acknowledged = (which: string) => acks.acknowledged(which);
+    const excluded = (which: string, seq: bigint) => gateway.excluded(which, seq);
+    const outbox = new Outbox(spool, [id], acknowledged, excluded, (which) => gateway.lag(which));
+    const uplink = new Uplink({
+      broker: 'broker',
+      oracles: [oracle],
+      signer: home.gateway,
+      verifier,
+      link: broker.link(home),
+      real,
+      random: randomness,
+      log: QUIET,
+      counters,
+      outbox,
+      status: () => ({ version: '0' }),
+      onAck: (name, ack) => gateway.onAck(name, ack),
+      onSubscribed: () => gateway.onSubscribed(),
+    });
+    committed = (which, message, kind) => {
+      if (kind !== Kind.enrolment) outbox.committed({ meter: which, kind, seq: seqOf(message), message });
+      uplink.poke();
+    };
+    this.#life = { end: process.end, spool, acks };
+    gateway.run(uplink, outbox, new AbortController().signal).catch((error: Error) => {
+      if (!this.disk.isOff) witness.faults.add(`the gateway ended: ${error.message}`);
+    });
+  }
+
+  #enrolment(seq: bigint) {
+    const { startMs } = this.#o;
+    const { home } = this;
+    return {
+      kind: Kind.enrolment,
+      networkId: NETWORK,
+      meterId: home.meterId,
+      seq,
+      owner: new Uint8Array(32).fill(90 + (home.record.slot ?? 0)),
+      ...registersAt(startMs, startMs),
+      zone: home.record.zone,
+      source: Source.solar,
+      role: Role.point,
+      deviceSigned: false,
+      keyEpoch: 0,
+      window: windowOf(startMs),
+    } as const;
+  }
+
+  #reader(real: RealTime): MeterReader {
+    const { time, startMs } = this.#o;
+    return {
+      // A bus takes its time, and a loop that polls at once without it would never let the clock move.
+      read: async () => {
+        await new Promise<void>((resolve) => real.schedule(20, resolve));
+        const timeMs = Math.floor(time.reading);
+        return {
+          timeMs,
+          uncertaintyMs: 10,
+          ...registersAt(timeMs, startMs),
+          powerW: -4_000,
+          voltageDv: 2_300,
+          frequencyChz: 5_000,
+          raw: Uint8Array.of(1, 2, 3, 4),
+        };
+      },
+    };
+  }
+
+  /** What a cut must have left: every message that went out and was not acknowledged, byte for byte. */
+  async judgeSpool(): Promise<void> {
+    const { witness } = this.#o;
+    const id = this.home.record.meterId;
+    const spool = this.#life?.spool;
+    if (!spool) return;
+    const kept = new Map((await spool.read(id, 1n, 1_000_000)).map(({ seq, message }) => [seq, toHex(message)]));
+    const through = witness.acknowledged.get(id) ?? 0n;
+    for (const { seq, name, content } of witness.publishedOf(id)) {
+      if (seq > through && kept.get(seq) !== content)
+        witness.faults.add(`lost: ${name} went out, nobody acknowledged it, and the spool does not have it`);
+    }
+  }
+}
+
+const smaller = (a: bigint, b: bigint) => [a, b].reduce((least, one) => (one < least ? one : least));
+
+function seqOf(message: Uint8Array): bigint {
+  const { payload } = parseSign1(message);
+  return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getBigUint64(28, true);
+}

@@ -1,0 +1,54 @@
+import { SeqAllocator } from '#edge/domain/signing/seq.js';
+import type { Control } from '../campaign.js';
+import { rules } from '../disk/rules.js';
+
+const flip = (name: keyof typeof rules) => () => {
+  rules[name] = !rules[name];
+  return () => {
+    rules[name] = !rules[name];
+  };
+};
+
+/** Seqs handed out from memory, as an allocator without a durable reservation would. */
+function withoutReservation(): () => void {
+  const before = SeqAllocator.prototype.take;
+  const next = new WeakMap<SeqAllocator, bigint>();
+  const made = Object.getOwnPropertyDescriptor(SeqAllocator.prototype, 'next');
+  SeqAllocator.prototype.take = async function take(this: SeqAllocator) {
+    const seq = next.get(this) ?? (made?.get?.call(this) as bigint);
+    next.set(this, seq + 1n);
+    return seq;
+  };
+  Object.defineProperty(SeqAllocator.prototype, 'next', {
+    ...made,
+    get(this: SeqAllocator) {
+      return next.get(this) ?? made?.get?.call(this);
+    },
+  });
+  return () => {
+    SeqAllocator.prototype.take = before;
+    if (made) Object.defineProperty(SeqAllocator.prototype, 'next', made);
+  };
+}
+
+/** Rules that are switched off one at a time; the campaign must notice each. */
+export const killControls: Readonly<Record<string, Control>> = {
+  'ack-rule': {
+    about: 'what the broker answered counts as acknowledged: it is not sent again, and dropped from the spool',
+    seeds: 20,
+    install: flip('ack'),
+  },
+  'drop-rule': {
+    about: 'the spool drops what the broker answered, whether an oracle acknowledged it or not',
+    seeds: 20,
+    install: flip('dropAfterAck'),
+  },
+  'seq-reservation': { about: 'seqs are not reserved before they are used', seeds: 40, install: withoutReservation },
+  'gateway-sync': { about: 'the spool is published before it is synced', seeds: 20, install: flip('gatewaySync') },
+  'page-version': {
+    about: 'a page restored from a snapshot takes what was built on the newer one',
+    seeds: 20,
+    install: flip('pageVersion'),
+  },
+  'ledger-sync': { about: 'the ledger acknowledges before it is synced', seeds: 20, install: flip('ledgerSync') },
+};

@@ -1,0 +1,152 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The project's folder, from `testing/campaigns/{src,dist}/kill`. */
+export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
+/** Below the ephemeral ports; one lane is a range of its own, so that several runs can go on at once. */
+const FIRST_PORT = 30_000;
+const LANES = 10;
+const LANE_PORTS = 20;
+/** Not used by the start itself. */
+const GUARD = 9;
+
+/** Ranges of ports, side by side: each has room for one start. */
+export interface Lanes {
+  readonly first: number;
+  readonly count: number;
+  /** Ports of one. */
+  readonly size: number;
+}
+const KILL_LANES: Lanes = { first: FIRST_PORT, count: LANES, size: LANE_PORTS };
+
+/** Takes a free range of ports for as long as the guard is open. Throws when all are taken. */
+export async function takeLane(lanes = KILL_LANES): Promise<{ ports: number; release: () => Promise<void> }> {
+  for (let lane = 0; lane < lanes.count; lane++) {
+    const ports = lanes.first + lane * lanes.size;
+    const guard = await listen(ports + GUARD);
+    if (guard) return { ports, release: () => new Promise((resolve) => guard.close(() => resolve())) };
+  }
+  throw new Error(`the ports from ${lanes.first} on are taken`);
+}
+
+function listen(port: number): Promise<Server | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(null));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Resolves when `condition` holds; rejects with `what` after `deadlineMs`. */
+export async function until(what: string, deadlineMs: number, condition: () => boolean | Promise<boolean>) {
+  for (const started = Date.now(); Date.now() - started < deadlineMs; await pause(100)) if (await condition()) return;
+  throw new Error(`${what}: not after ${deadlineMs / 1000} s`);
+}
+
+/** The guard beside this module: built here, or as it is written when a test runs on the sources. */
+const GUARD_SCRIPT = fileURLToPath(
+  new URL(`./guard${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+);
+
+/** Starts `script` under a guard, which ends all that names the folder `data` when this process is gone. */
+export async function guarded(data: string, script: string, args: readonly string[]) {
+  const guard = fork(GUARD_SCRIPT, [data, script, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const launcher = await new Promise<number>((resolve, reject) => {
+    guard.once('message', ({ pid }: { pid: number }) => resolve(pid));
+    guard.once('error', reject);
+    guard.once('exit', (code) => reject(new Error(`the guard ended with code ${code}`)));
+  });
+  return { guard, launcher };
+}
+
+/** One start of the whole system, as a person would start it, watched by its lines. */
+export class System {
+  readonly lines: string[] = [];
+  readonly ended: Promise<number | null>;
+  readonly #data: string;
+  readonly #launcher: number;
+  hasEnded = false;
+
+  private constructor(data: string, { guard, launcher }: { guard: ChildProcess; launcher: number }) {
+    this.#data = data;
+    this.#launcher = launcher;
+    for (const stream of [guard.stdout, guard.stderr]) {
+      if (stream) createInterface(stream).on('line', (line) => this.lines.push(line));
+    }
+    this.ended = new Promise((resolve) =>
+      guard.once('exit', (code) => {
+        this.hasEnded = true;
+        resolve(code);
+      }),
+    );
+  }
+
+  static async start(data: string, args: readonly string[]): Promise<System> {
+    return new System(
+      data,
+      await guarded(data, join(ROOT, 'tools/devnet/dist/start/main.js'), ['--data', data, ...args]),
+    );
+  }
+
+  said(pattern: RegExp): boolean {
+    return this.lines.some((line) => pattern.test(line));
+  }
+
+  /** Process ids by name, as the start keeps them in its data folder. */
+  processes(): Record<string, number> {
+    const path = join(this.#data, 'running.json');
+    if (!existsSync(path)) return {};
+    try {
+      return (JSON.parse(readFileSync(path, 'utf8')) as { processes?: Record<string, number> }).processes ?? {};
+    } catch {
+      return {};
+    }
+  }
+
+  /** Kill -9 of one process; false when it is not there just now. */
+  kill(name: string): boolean {
+    const pid = name === 'launcher' ? (this.hasEnded ? undefined : this.#launcher) : this.processes()[name];
+    if (pid === undefined || !isAlive(pid)) return false;
+    // The list is written twice a second: a number in it may have become somebody else's.
+    if (name !== 'launcher' && !commandOf(pid).includes(this.#data)) return false;
+    process.kill(pid, 'SIGKILL');
+    return true;
+  }
+
+  /** Resolves when no process of this data folder is left. */
+  async gone(): Promise<void> {
+    const pids = Object.values(this.processes());
+    await until('the processes end with their launcher', 30_000, () =>
+      pids.every((pid) => !isAlive(pid) || !commandOf(pid).includes(this.#data)),
+    );
+  }
+
+  async stop(): Promise<void> {
+    if (!this.hasEnded) process.kill(this.#launcher, 'SIGTERM');
+    await this.ended;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Every process of ours has a path below its data folder in its command line. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,131 @@
+import { at } from '@gridtokenx/testing-kit/random';
+import type { Campaign, Outcome } from '../campaign.js';
+import { ALL_FAULTS, LATER_COPIES } from './faults.js';
+import { playNoise } from './noise.js';
+import { playLibrary } from './peers/modbus-serial.js';
+import { playPymodbus } from './peers/pymodbus.js';
+import { playTelegraf } from './peers/telegraf.js';
+import { play } from './play.js';
+import type { RealLine } from './real/lines.js';
+import { playReal, REAL_RATES } from './real/play.js';
+
+/** Which control is on. */
+let control: 'injected' | 'real' | null = null;
+
+const READS = 3_000;
+/** Buses of a seed on real lines, side by side. */
+const BUSES: Readonly<Record<RealLine, number>> = { pty: 6, 'rtu-over-tcp': 4, converter: 3, tcp: 3 };
+const READS_OF_BUS = 160;
+const NOISY_FRAMES = 400_000;
+const LIBRARY_LINES = ['pty', 'rtu-over-tcp', 'tcp'] as const;
+const PEER_READS = 2_000;
+const TELEGRAF_SECONDS = 60;
+
+/** A kind of seeds; they follow one another in this order. */
+interface Part {
+  readonly name: string;
+  readonly seeds: number;
+  readonly run: (seed: number) => Promise<Outcome>;
+}
+
+const PARTS: readonly Part[] = [
+  { name: 'injected', seeds: 300, run: (seed) => play(seed, { reads: READS, rates: ALL_FAULTS, isShort: false }) },
+  { name: 'real', seeds: 40, run: (seed) => playLines(seed, false) },
+  { name: 'later copies', seeds: 10, run: playLaterCopies },
+  { name: 'noise', seeds: 10, run: async (seed) => playNoise(seed, NOISY_FRAMES) },
+  {
+    name: 'modbus-serial',
+    seeds: 6,
+    run: (seed) => {
+      const [kind, meters] = [at(LIBRARY_LINES, seed % 3), seed % 2 === 0 ? 1 : 3] as const;
+      return playLibrary(seed, { kind, meters, reads: PEER_READS });
+    },
+  },
+  { name: 'pymodbus', seeds: 4, run: (seed) => playPymodbus(seed % 2 === 0 ? 'tcp' : 'pty', seed, PEER_READS) },
+  { name: 'telegraf', seeds: 3, run: (seed) => playTelegraf(at(LIBRARY_LINES, seed % 3), seed, TELEGRAF_SECONDS) },
+];
+const SEEDS = PARTS.reduce((sum, { seeds }) => sum + seeds, 0);
+
+/** The part that a seed belongs to; beyond the last it begins again. */
+export function partOf(seed: number): Part {
+  let left = (seed - 1) % SEEDS;
+  for (const part of PARTS) {
+    if (left < part.seeds) return part;
+    left -= part.seeds;
+  }
+  throw new RangeError(`no part for seed ${seed}`);
+}
+
+function playLines(seed: number, isShort: boolean): Promise<Outcome> {
+  const lines = Object.entries(BUSES).flatMap(([kind, count]) => Array<RealLine>(count).fill(kind as RealLine));
+  return playReal(seed, { lines, reads: READS_OF_BUS, rates: REAL_RATES, isShort });
+}
+
+/** A row of its own: what the rule does not promise is counted and is no fault. */
+async function playLaterCopies(seed: number): Promise<Outcome> {
+  const { figures } = await play(seed, { reads: READS, rates: LATER_COPIES, isShort: false });
+  const of = (name: string) => figures[name] ?? 0;
+  return {
+    faults: [],
+    figures: {
+      'later copies: reads': of('reads'),
+      'later copies: copied': of('copied'),
+      'later copies: wrong': of('wrong'),
+    },
+  };
+}
+
+const breakRule = (kind: 'injected' | 'real') => () => {
+  control = kind;
+  return () => {
+    control = null;
+  };
+};
+
+const INJECTED = ['late', 'dropped', 'copied', 'truncated', 'glued', 'corrupted', 'exceptions', 'rests'];
+const REAL = [
+  ...['late', 'drop', 'copy', 'truncate', 'glue', 'corrupt', 'exception'].map((name) => `real: ${name}`),
+  ...Object.keys(BUSES).map((kind) => `${kind}: good`),
+];
+
+/** Late, dropped, copied, truncated, glued and damaged answers on the gateway's bus: no register's value for another's. */
+export const misattributionCampaign: Campaign = {
+  name: 'misattribution',
+  about: 'reads through the port class on a disturbed line: never the value of one register for another',
+  seeds: SEEDS,
+  // The first of a peer's seeds may have to build it.
+  secondsPerSeed: 600,
+  code: [
+    'protocol/dist',
+    'protocol/vectors',
+    'edge/dist',
+    'edge/profiles',
+    'simulators/dist',
+    'testing/campaigns/dist',
+    'testing/kit/dist',
+    'testing/campaigns/peers',
+    'package-lock.json',
+  ],
+  controls: {
+    quarantine: {
+      about: 'the quarantine is half of the longest lateness',
+      seeds: 20,
+      install: breakRule('injected'),
+    },
+    'quarantine-real': {
+      about: 'the same on real lines',
+      seeds: 10,
+      install: breakRule('real'),
+    },
+  },
+  run: (seed) => {
+    if (control === 'injected') return play(seed, { reads: READS, rates: ALL_FAULTS, isShort: true });
+    return control === 'real' ? playLines(seed, true) : partOf(seed).run(seed);
+  },
+  review: (figures, seeds) => {
+    const isWhole = seeds >= SEEDS;
+    // A part that was run alone is looked at alone.
+    const wanted = [...(isWhole || figures.reads ? INJECTED : []), ...(isWhole || figures['real: reads'] ? REAL : [])];
+    return wanted.filter((name) => !figures[name]).map((name) => `no seed reached "${name}"`);
+  },
+};

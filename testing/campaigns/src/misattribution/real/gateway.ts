@@ -1,0 +1,109 @@
+import type { Random } from '@gridtokenx/testing-kit/random';
+import { realTime } from '#edge/adapters/clock/real-time.js';
+import { type BusAddress, busAt, type OpenBusOptions } from '#edge/adapters/modbus/open.js';
+import type { Bus, BusOptions, Choice } from '#edge/domain/bus/bus.js';
+import { ReadError, ReadFailure } from '#edge/ports.js';
+import type { Outcome } from '../../campaign.js';
+import { onWaits } from '../play.js';
+
+/** Time-out before and at the least, ms: short, so that a hundred thousand reads take minutes. */
+export const REQUEST_MS = 40;
+const PERIOD_MS = 10 * REQUEST_MS;
+const CONNECT_MS = 2_000;
+const PAUSE_MS = 10;
+/** Two kinds of values by the same lengths, so that one can be taken for the other. */
+const COUNTS = [4, 6, 8, 10, 12, 14] as const;
+const ENERGY: readonly Choice[] = COUNTS.map((count) => ({ address: 72, count }));
+const VALUES: readonly Choice[] = COUNTS.map((count) => ({ address: 0, count }));
+
+export interface GatewayReads {
+  /** Name of the line in figures and faults. */
+  readonly row: string;
+  readonly address: BusAddress;
+  readonly random: Random;
+  readonly units: readonly number[];
+  /** Reads until the end, good and failed ones. */
+  readonly reads: number;
+  /** Whether these are the data of the registers from `first` on. */
+  readonly isRight: (unit: number, first: number, data: Uint8Array) => boolean;
+  /** Told of each request: the whole wait that is in force for it, ms. */
+  readonly onWait: (waitMs: number) => void;
+  /** Takes the place of the quarantine's rule: for controls. */
+  readonly quarantineInsteadMs: (() => number) | null;
+}
+
+/** Reads a line through the gateway's own adapters, as fast as it lets itself be read; any wrong value is a fault. */
+export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
+  const { row, random, units, reads, isRight, onWait } = options;
+  const figures: Record<string, number> = { [`${row}: wrong`]: 0 };
+  const faults: string[] = [];
+  const bus = gatewayBus(options);
+  onWaits(bus, onWait);
+  let isForeign = false;
+  /** Whether something was sent. */
+  const read = async (unit: number, choices: readonly Choice[]): Promise<boolean> => {
+    const first = choices[0]?.address ?? 0;
+    const what = await readOnce(bus, unit, choices, (data) => isRight(unit, first, data));
+    isForeign ||= what === 'foreign';
+    if (what === 'resting' || what === 'foreign') return false;
+    for (const name of ['reads', what]) figures[`${row}: ${name}`] = (figures[`${row}: ${name}`] ?? 0) + 1;
+    if (what === 'wrong') faults.push(`${row}: registers from ${first} of unit ${unit} are not theirs`);
+    return true;
+  };
+  try {
+    // The bus is opened by the first read, which only begins the rest after a start.
+    await readOnce(bus, units[0] ?? 1, ENERGY, () => true);
+    await pause(Math.max(0, (bus.restUntilMs ?? 0) - performance.now()));
+    for (let done = 0; done < reads && !isForeign; ) {
+      const before = done;
+      for (const unit of units) if (await read(unit, random.chance(0.5) ? ENERGY : VALUES)) done++;
+      await pause(done === before ? PAUSE_MS : random.int(0, 3));
+    }
+  } finally {
+    await bus.close();
+  }
+  for (const [name, value] of Object.entries(bus.stats.counts)) figures[`real bus: ${name}`] = value;
+  return { faults, figures };
+}
+
+/** The gateway's own bus for an address, as its configuration makes it. */
+function gatewayBus({ address, random, quarantineInsteadMs }: GatewayReads): Bus {
+  const options: OpenBusOptions & Pick<BusOptions, 'quarantineInsteadMs'> = {
+    name: address.transport,
+    address,
+    real: realTime,
+    random: { bytes: (n) => random.bytes(n), fraction: () => random.fraction() },
+    requestMs: REQUEST_MS,
+    connectMs: CONNECT_MS,
+    quarantineMs: 0,
+    timeoutMinMs: REQUEST_MS,
+    ...(quarantineInsteadMs ? { quarantineInsteadMs } : {}),
+  };
+  return busAt(options);
+}
+
+/**
+ * `resting`: nothing was sent. `foreign`: noise that is a frame of nobody's by chance counts as another master, and the bus
+ * rests for a minute; its line ends then.
+ */
+type Read = 'good' | 'wrong' | 'failed' | 'resting' | 'foreign';
+
+async function readOnce(
+  bus: Bus,
+  unit: number,
+  choices: readonly Choice[],
+  isRight: (data: Uint8Array) => boolean,
+): Promise<Read> {
+  const isSilent = bus.units.get(unit)?.silentSinceMs != null;
+  try {
+    const { data } = await bus.read(unit, 4, choices, { periodMs: PERIOD_MS });
+    return isRight(data) ? 'good' : 'wrong';
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    if (error.failure === ReadFailure.foreignMaster) return 'foreign';
+    const isSent = error.failure === ReadFailure.timeout || error.failure === ReadFailure.exception;
+    return isSent && !isSilent ? 'failed' : 'resting';
+  }
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

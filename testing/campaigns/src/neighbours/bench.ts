@@ -1,0 +1,138 @@
+import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import type { Random } from '@gridtokenx/testing-kit/random';
+import { chainMigrations } from '#oracle/adapters/chain/schema.js';
+import { SqliteSettlementStore } from '#oracle/adapters/chain/store.js';
+import { openDatabase } from '#oracle/adapters/sqlite/database.js';
+import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
+import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
+import { SqliteSetAside } from '#oracle/adapters/sqlite/set-aside.js';
+import { SqliteStatements } from '#oracle/adapters/sqlite/views.js';
+import { Intake } from '#oracle/domain/intake/intake.js';
+import { Projector } from '#oracle/domain/live/projector.js';
+import { SettlementDriver } from '#oracle/domain/settlement/driver.js';
+import { planWindow } from '#oracle/domain/settlement/plan.js';
+import { StreamScan } from '#oracle/domain/verdicts/scan.js';
+import type { Database, RealClock, SeriesPoint, TimeSeries } from '#oracle/ports.js';
+import type { ModelChain } from './chain.js';
+import { POISON_W } from './hostile.js';
+import { type Home, NETWORK, REAL_START_MS, readingTimeOf, realTimeOf, registryOf, verifier } from './world.js';
+
+/** Scan steps of this process; whoever reads it takes differences. */
+export const work = { steps: 0 };
+const step = StreamScan.prototype.step;
+StreamScan.prototype.step = function (this: StreamScan, ...args) {
+  work.steps++;
+  return step.apply(this, args);
+};
+
+/** The time series in memory; a poisoned row fails its whole batch, as a constraint would. */
+export class MemorySeries implements TimeSeries {
+  readonly #points = new Map<string, Set<number>>();
+
+  async write(points: readonly SeriesPoint[]): Promise<void> {
+    if (points.some(({ powerW, timeMs }) => powerW === POISON_W || !Number.isSafeInteger(timeMs))) {
+      throw new Error('the store does not take this');
+    }
+    for (const { meterId, timeMs } of points) {
+      const times = this.#points.get(meterId) ?? new Set();
+      this.#points.set(meterId, times.add(timeMs));
+    }
+  }
+  count(meterId: string): number {
+    return this.#points.get(meterId)?.size ?? 0;
+  }
+  async range(): Promise<SeriesPoint[]> {
+    return [];
+  }
+  async close(): Promise<void> {}
+}
+
+/** Parts that a control puts another in the place of. */
+export const parts = { plan: planWindow, makeSeries: () => new MemorySeries() };
+
+/** The oracle's own intake, ledger, settlement and projector, in memory, on the event clock. */
+export class Bench {
+  readonly lines: string[] = [];
+  readonly database: Database;
+  readonly ledger: SqliteLedger;
+  readonly intake: Intake;
+  readonly driver: SettlementDriver;
+  readonly series = parts.makeSeries();
+  readonly projector: Projector;
+  readonly setAside: SqliteSetAside;
+  readonly #clock: EventClock;
+
+  constructor(clock: EventClock, random: Random, homes: readonly Home[], chain: ModelChain) {
+    this.#clock = clock;
+    const note = (_fields: object, message: string) => void this.lines.push(message);
+    const logger = { info: () => undefined, warn: note, error: note };
+    const realClock: RealClock = {
+      now: () => this.realMs,
+      monotonic: () => this.realMs,
+      after: (ms, call) => clock.schedule(ms, call),
+    };
+    const registry = registryOf(homes, () => this.realMs);
+    this.database = openDatabase(':memory:', [...ledgerMigrations, ...chainMigrations]);
+    const { sqlite } = this.database;
+    const statements = new SqliteStatements(sqlite);
+    const randomness = { bytes: (n: number) => new Uint8Array(n).fill(5), fraction: () => random.fraction() };
+    this.ledger = new SqliteLedger(this.database, registry, randomness, () => statements.changed());
+    this.setAside = new SqliteSetAside(this.database);
+    this.projector = new Projector(this.ledger, this.series, this.setAside, realClock, logger);
+    const reading = { now: () => readingTimeOf(this.realMs) };
+    this.intake = new Intake({
+      ...{ ledger: this.ledger, registry, verifier, networkId: NETWORK, clock: reading, realClock, logger },
+      onStored: () => undefined,
+      onVerified: () => this.projector.wake(),
+      onCommit: () => undefined,
+    });
+    this.driver = new SettlementDriver({
+      ...{ node: chain, builder: chain, store: new SqliteSettlementStore(this.database), statements, registry },
+      ...{ realClock, randomness, logger, graceMs: 1_000, snapshot: async () => 1, checkNetwork: async () => null },
+      closedAtMs: (window) => realTimeOf((window + 1) * 900_000),
+      plan: (...args) => parts.plan(...args),
+    });
+  }
+
+  get realMs(): number {
+    return REAL_START_MS + Math.floor(this.#clock.nowMs());
+  }
+
+  start(): void {
+    this.intake.start();
+    this.driver.start();
+  }
+
+  async stop(): Promise<void> {
+    this.intake.stop();
+    await Promise.all([this.driver.stop(), this.projector.stop()]);
+  }
+
+  close(): void {
+    this.database.sqlite.close();
+  }
+
+  /** Leaves so many messages of a home's allowance. */
+  allow({ record }: Home, messages: number): void {
+    this.database.sqlite
+      .prepare(
+        `INSERT INTO streams (meter, key, stored_through, highest_seen, highest_window, quota_left, quota_ms)
+           VALUES (?, ?, x'0000000000000000', x'0000000000000000', 0, ?, ?)`,
+      )
+      .run(record.meterId, record.key, messages, readingTimeOf(this.realMs));
+  }
+
+  /** Messages of a home's key that are stored. */
+  stored({ record }: Home): number {
+    const all = 'SELECT count(*) AS n FROM messages m JOIN streams s ON s.id = m.stream WHERE s.meter = ?';
+    return Number(this.database.sqlite.prepare(all).get(record.meterId)?.n);
+  }
+
+  /** Windows of a home that were attested, with the energy of each, in the order in which they were. */
+  attested(home: Home): { window: number; exportWh: number }[] {
+    return this.database.sqlite
+      .prepare('SELECT window, export_wh FROM chain_attested WHERE meter = ? AND undone = 0 ORDER BY id')
+      .all(home.record.meterId)
+      .map((row) => ({ window: Number(row.window), exportWh: Number(row.export_wh) }));
+  }
+}

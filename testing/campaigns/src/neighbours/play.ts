@@ -1,0 +1,234 @@
+import { concatBytes, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
+import { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import { at, Random } from '@gridtokenx/testing-kit/random';
+import { MESSAGES_PER_DAY } from '#oracle/domain/intake/quota.js';
+import { addFigures, type Outcome } from '../campaign.js';
+import { KeyLog, type Signed } from '../ledger/log.js';
+import { Bench, work } from './bench.js';
+import { type MintTrouble, ModelChain } from './chain.js';
+import { type Scene, TRICKS } from './hostile.js';
+import { FIRST_WINDOW, HOMES, type Home, makeHomes, NETWORK, ODD, realTimeOf, SPEED, WINDOW_REAL_MS } from './world.js';
+
+/** Windows that the neighbours may be behind at any time. */
+const MAX_BEHIND = 2;
+/** Scan steps that one event may take: what a turn looks at, and one commit's budget with where its scans begin. */
+const MAX_STEPS_OF_EVENT = 12_000;
+/** Scan steps for each message that came, on average over a seed, beside those of a seed with few messages. */
+const MAX_STEPS_OF_MESSAGE = 20;
+const MAX_STEPS_OF_SEED = 12_000;
+const MAX_LINES_OF_WINDOW = 40;
+/** Transactions that landed, for each window and late window. */
+const MAX_TRANSACTIONS_OF_WINDOW = 30;
+/** What is left of the odd home's allowance at the beginning: little, so that a seed can use it up. */
+const ALLOWANCE = 1_200;
+const PACKET = 200;
+/** After the last window, real ms. */
+const END_MS = 12_000;
+
+/** One seed: nine honest homes, and one that does anything. */
+class Play {
+  readonly clock = new EventClock();
+  readonly random: Random;
+  readonly homes: Home[];
+  readonly chain: ModelChain;
+  readonly bench: Bench;
+  readonly windows: number;
+  readonly trouble: MintTrouble;
+  readonly faults: string[] = [];
+  readonly figures: Record<string, number> = {};
+  /** By home: what it exported in each window. */
+  readonly #truth = new Map<number, number[]>();
+  readonly #readings = new Map<number, number>();
+  #messages = 0;
+  #behind = 0;
+
+  constructor(seed: number) {
+    this.random = new Random(seed, 'neighbours');
+    const { random } = this;
+    const pages = random.chance(0.3) ? 2 : 1;
+    this.homes = makeHomes(pages);
+    this.windows = random.int(4, 6);
+    this.trouble = random.chance(0.5) ? 'none' : random.pick(['left', 'wallet fails', 'page fails'] as const);
+    this.chain = new ModelChain(this.clock, random, this.homes, at(this.homes, ODD), pages, this.trouble);
+    this.bench = new Bench(this.clock, random, this.homes, this.chain);
+  }
+
+  get endMs(): number {
+    return this.windows * WINDOW_REAL_MS + END_MS;
+  }
+
+  send(home: Home, messages: readonly Signed[]): void {
+    for (let i = 0; i < messages.length; i += PACKET) {
+      const part = messages.slice(i, i + PACKET);
+      this.#messages += part.length;
+      this.#receive(home, home.record.meterId, concatBytes(...part.map(({ message }) => message)));
+    }
+  }
+
+  #receive({ gateway }: Home, meter: string, bytes: Uint8Array): void {
+    this.bench.intake.receive({ gateway: gateway.slice(), meter, stream: 'backfill', bytes });
+  }
+
+  /** A neighbour: three readings and a statement for each window, a little late. */
+  playNeighbour(home: Home): void {
+    const { random, clock } = this;
+    this.chain.place(home, FIRST_WINDOW - 1);
+    const { importBaselineWh, exportBaselineWh } = home.record;
+    const state = { timeMs: windowStartMs(FIRST_WINDOW), importWh: importBaselineWh, exportWh: exportBaselineWh };
+    const log = new KeyLog(home.record, home.signer, NETWORK, state);
+    const atReading = (ms: number, call: () => void) =>
+      clock.schedule(Math.max(0, realTimeOf(ms) - this.bench.realMs), call);
+    for (let window = FIRST_WINDOW; window < FIRST_WINDOW + this.windows; window++) {
+      for (const part of [0.32, 0.65, 0.97]) {
+        const timeMs = windowStartMs(window) + Math.floor(900_000 * part);
+        atReading(timeMs + random.int(0, 6_000), () => this.#readOnce(home, log, timeMs));
+      }
+      const lateMs = random.int(6_000, random.chance(0.1) ? 150_000 : 60_000);
+      atReading(windowEndMs(window) + lateMs, () => {
+        this.send(home, [log.statement(window)]);
+        const before = this.#truth.get(home.index) ?? [];
+        const sum = before.reduce((total, wh) => total + wh, 0);
+        this.#truth.set(home.index, [...before, Number(log.state.exportWh - exportBaselineWh) - sum]);
+      });
+    }
+  }
+
+  #readOnce(home: Home, log: KeyLog, timeMs: number): void {
+    log.state.timeMs = timeMs;
+    log.state.exportWh += BigInt(this.random.int(0, 700));
+    this.send(home, [log.reading()]);
+    this.#readings.set(home.index, (this.#readings.get(home.index) ?? 0) + 1);
+  }
+
+  /** The odd one: an unlucky or hostile home does several things, each at some time. */
+  playOdd(home: Home): void {
+    const { random, clock } = this;
+    const behind = random.chance(0.4) ? random.int(1, 500) : 0;
+    this.chain.place(home, FIRST_WINDOW - 1 - behind);
+    const { importBaselineWh, exportBaselineWh } = home.record;
+    const start = FIRST_WINDOW - behind;
+    const state = { timeMs: windowStartMs(start), importWh: importBaselineWh, exportWh: exportBaselineWh };
+    const log = new KeyLog(home.record, home.signer, NETWORK, state);
+    const scene: Scene = {
+      ...{ random, home, log },
+      neighbours: this.homes.filter((other) => other !== home),
+      nowMs: () => this.bench.realMs,
+      endMs: this.bench.realMs + this.endMs - END_MS,
+      send: (messages) => this.send(home, messages),
+      sendRaw: (bytes, meter) => {
+        this.#messages++;
+        this.#receive(home, meter, bytes);
+      },
+      later: (ms, call) => void clock.schedule(ms, call),
+    };
+    this.bench.allow(home, ALLOWANCE);
+    this.send(home, [log.enrolment(new Uint8Array(32).fill(200))]);
+    const count = random.int(1, 3);
+    for (let i = 0; i < count; i++) {
+      const name = random.pick(Object.keys(TRICKS));
+      addFigures(this.figures, { [`trick: ${name}`]: 1 });
+      const when = random.int(WINDOW_REAL_MS, this.endMs - END_MS - WINDOW_REAL_MS);
+      clock.schedule(when, () => TRICKS[name]?.(scene));
+    }
+  }
+
+  /** Right before each window ends and all is in: how far the neighbours are. */
+  watch(): void {
+    for (let i = 1; i <= this.windows; i++) {
+      for (const part of [0.35, 0.65, 0.98]) {
+        this.clock.schedule((i - 1 + part) * WINDOW_REAL_MS, () => this.#look(FIRST_WINDOW + i - 2));
+      }
+    }
+  }
+
+  #look(closed: number): void {
+    for (const home of this.homes) {
+      if (home.index === ODD) continue;
+      const behind = closed - this.chain.slotOf(home).window;
+      this.#behind = Math.max(this.#behind, behind);
+      if (behind > MAX_BEHIND)
+        this.faults.push(`home ${home.index} is ${behind} windows behind in window ${closed + 1}`);
+    }
+  }
+
+  /** Steps of single events are watched from one event to the next. */
+  async run(): Promise<void> {
+    const { bench, clock } = this;
+    bench.start();
+    let before = work.steps;
+    let most = 0;
+    const began = work.steps;
+    const every = () => {
+      most = Math.max(most, work.steps - before);
+      before = work.steps;
+    };
+    const done = new Promise<void>((resolve) => {
+      clock.schedule(this.endMs, () => resolve());
+    });
+    const watchSteps = () => {
+      every();
+      if (clock.nowMs() < this.endMs) clock.schedule(100, watchSteps);
+    };
+    clock.schedule(100, watchSteps);
+    await clock.run(done);
+    await clock.run(bench.stop());
+    every();
+    const steps = work.steps - began;
+    addFigures(this.figures, { messages: this.#messages, 'scan steps': steps, 'lines logged': bench.lines.length });
+    addFigures(this.figures, { transactions: this.chain.landed, windows: this.windows * (HOMES - 1) });
+    if (most > MAX_STEPS_OF_EVENT) this.faults.push(`${most} scan steps within 100 ms`);
+    const mostSteps = MAX_STEPS_OF_SEED + MAX_STEPS_OF_MESSAGE * this.#messages;
+    if (steps > mostSteps) this.faults.push(`${steps} scan steps for ${this.#messages} messages`);
+    addFigures(this.figures, { [`at most ${this.#behind} windows behind`]: 1 });
+  }
+
+  judge(): void {
+    const { bench, faults } = this;
+    for (const home of this.homes) if (home.index !== ODD) this.#judgeNeighbour(home);
+    if (bench.lines.length > MAX_LINES_OF_WINDOW * this.windows) faults.push(`${bench.lines.length} lines logged`);
+    const mostSent = MAX_TRANSACTIONS_OF_WINDOW * this.windows;
+    if (this.chain.landed > mostSent) faults.push(`${this.chain.landed} transactions`);
+    if (bench.projector.problem) faults.push(bench.projector.problem);
+    const stored = bench.stored(at(this.homes, ODD));
+    const dayShare = (SPEED * this.endMs) / 86_400_000;
+    const most = ALLOWANCE + Math.ceil(MESSAGES_PER_DAY * dayShare);
+    if (stored > most) faults.push(`${stored} messages of one key are stored, its allowance is ${most}`);
+  }
+
+  /** Each window once, in order, with exactly its energy; all of it minted, all readings in the time series. */
+  #judgeNeighbour(home: Home): void {
+    const { bench, faults } = this;
+    const truth = this.#truth.get(home.index) ?? [];
+    const wanted = truth.map((exportWh, i) => ({ window: FIRST_WINDOW + i, exportWh }));
+    const found = bench.attested(home);
+    const shown = (list: readonly { window: number; exportWh: number }[]) =>
+      list.map(({ window, exportWh }) => `${window - FIRST_WINDOW}: ${exportWh}`).join(', ');
+    if (shown(found) !== shown(wanted))
+      faults.push(`home ${home.index} has ${shown(found)} instead of ${shown(wanted)}`);
+    const total = truth.reduce((sum, wh) => sum + wh, 0);
+    const { minted } = this.chain.slotOf(home);
+    const isHeld = this.trouble === 'page fails' && home.record.page === at(this.homes, ODD).record.page;
+    if (!isHeld && Number(minted) !== total) faults.push(`home ${home.index}: ${minted} Wh minted of ${total}`);
+    const readings = this.#readings.get(home.index) ?? 0;
+    const shownReadings = bench.series.count(home.record.meterId);
+    if (shownReadings !== readings)
+      faults.push(`home ${home.index}: ${shownReadings} of ${readings} readings in the series`);
+  }
+}
+
+/** Plays one seed in the event simulation. */
+export async function runNeighboursSeed(seed: number): Promise<Outcome> {
+  const play = new Play(seed);
+  try {
+    for (const home of play.homes) {
+      if (home.index === ODD) play.playOdd(home);
+      else play.playNeighbour(home);
+    }
+    play.watch();
+    await play.run();
+    play.judge();
+    return { faults: play.faults, figures: play.figures };
+  } finally {
+    play.bench.close();
+  }
+}

@@ -1,0 +1,113 @@
+import { Random } from '@gridtokenx/testing-kit/random';
+import { addFigures, type Campaign, type Outcome } from '../../campaign.js';
+import { pause } from '../../kill/system.js';
+import { CODE } from './code.js';
+import { realControls, sabotage } from './controls.js';
+import { judge, MAX_HEAL_MS } from './judge.js';
+import { Rig } from './rig.js';
+import { MEASURED, percentile } from './watch.js';
+
+/** Attacks of the kinds that once stopped the others, one for each seed in turn, by what the home does. */
+export const ATTACKS = ['backlog', 'time', 'rate', 'subscriptions', 'halfOpen', 'logFlood', 'tokenReplay'] as const;
+const ATTACK_MS = 180_000;
+/** A window is nine seconds: a killed service takes some to be back. */
+const ATTACK_SPEED = 100;
+/** A killed service is back after some seconds; what came meanwhile is attested window by window. */
+const MAX_BEHIND = 6;
+/** What must be well again when the neighbours are. */
+const CONDITIONS = ['ledger writes', 'ledger file', 'registry', 'node', 'lane', 'page behind', 'time series'];
+
+let rig: Rig | null = null;
+
+/** Which attack a seed is, what is killed meanwhile, and when. */
+export function attackOf(seed: number, attackMs = ATTACK_MS) {
+  const random = new Random(seed, 'attack');
+  const name: string = sabotage()?.acts[0] ?? ATTACKS[(seed - 1) % ATTACKS.length] ?? 'rate';
+  const killed = random.pick(MEASURED);
+  return { name, killed, killAfterMs: random.int(Math.floor(attackMs * 0.4), Math.floor(attackMs * 0.6)) };
+}
+
+/** Conditions of the oracle's health that are wrong and must not be. */
+async function unwell(page: string): Promise<string[]> {
+  const response = await fetch(`${page}/healthz`, { signal: AbortSignal.timeout(5_000) });
+  const { conditions } = (await response.json()) as { conditions: { name: string; problem: string | null }[] };
+  return conditions.flatMap(({ name, problem }) =>
+    problem !== null && CONDITIONS.includes(name) ? [`health: ${name}: ${problem}`] : [],
+  );
+}
+
+/** One attack, with a kill -9 in its middle: bounded while it lasts, and healed soon after its end. */
+export async function runAttack(seed: number, attackMs = ATTACK_MS): Promise<Outcome> {
+  const { name, killed, killAfterMs } = attackOf(seed, attackMs);
+  if (rig?.stack.hasEnded || rig?.nextTurncoat() === null) await endRig();
+  rig ??= await Rig.start(`attacks-${seed}`, ATTACK_SPEED);
+  const home = rig.nextTurncoat() ?? 0;
+  const watch = rig.watch(true);
+  const diskBefore = rig.stack.bytesIn('oracle');
+  const figures: Record<string, number> = {};
+  watch.begin();
+  const attacker = rig.attack(home, { seed, acts: [name], actMs: attackMs });
+  try {
+    const [done] = await Promise.all([attacker.done, pause(killAfterMs).then(() => rig?.stack.kill(killed))]);
+    addFigures(figures, done);
+    const healedMs = await rig.healed(watch, MAX_HEAL_MS);
+    const faults = await unwell(rig.stack.urls.page).catch((error: Error) => [`health: ${error.message}`]);
+    watch.attackersMs = attacker.cpuMs;
+    await watch.stop();
+    const disk = rig.stack.bytesIn('oracle') - diskBefore;
+    const bounds = { behind: MAX_BEHIND, isApiJudged: false };
+    faults.push(...judge(rig, watch, { sent: figures.messages ?? 0, diskBytes: disk }, bounds));
+    // A broker that is started again knows no tokens: what was used before is good once more, within its hour.
+    if (figures.breaches && killed !== 'broker') faults.push(`${figures.breaches} used tokens let somebody in`);
+    if (healedMs === null) faults.push(`not healed ${MAX_HEAL_MS / 1_000} s after the attack`);
+    const told = underName(name, figures);
+    Object.assign(told, {
+      [`${name}: ${killed} killed after ms`]: killAfterMs,
+      [`${name}: healed after ms`]: healedMs ?? MAX_HEAL_MS,
+      [`${name}: windows behind at most`]: watch.behind,
+      [`${name}: API p95 ms`]: Math.round(percentile(watch.took('API'), 95)),
+      [`${name}: kB of logs a minute`]: Math.round(watch.logBytesPerMinute / 1_000),
+      [`${name}: MiB of the ledger's folder`]: Math.round(disk / 1_048_576),
+      [`${name}: rises`]: watch.rises,
+      [`${name}: percent of the machine in others' hands`]: Math.round(100 * watch.foreign),
+    });
+    for (const part of MEASURED)
+      told[`${name}: memory of the ${part}, percent of before`] = Math.round(
+        (100 * (watch.memory[part] ?? 0)) / (rig.baseline[part] ?? 1),
+      );
+    if (faults.length > 0) {
+      faults.push(`attack ${name}, home ${home}; kept in ${rig.stack.folder}`);
+      await rig.stack.end(true);
+      rig = null;
+    }
+    return { faults, figures: told };
+  } finally {
+    attacker.end();
+    await watch.stop();
+  }
+}
+
+/** The attack's own counts under its name: each seed is another attack, and sums of all say nothing. */
+function underName(name: string, figures: Readonly<Record<string, number>>): Record<string, number> {
+  const own = Object.entries(figures).filter(([key]) => !key.startsWith('act '));
+  return Object.fromEntries(own.map(([key, value]) => [`${name}: ${key}`, value]));
+}
+
+async function endRig(): Promise<void> {
+  await rig?.stack.end();
+  rig = null;
+}
+
+export const attacksCampaign: Campaign = {
+  name: 'attacks',
+  about: 'each attack for three minutes, broker or oracle killed in its middle: bounded, and healed within ten seconds',
+  seeds: ATTACKS.length,
+  secondsPerSeed: 420,
+  seedsPerProcess: 5,
+  workers: 1,
+  code: CODE,
+  controls: realControls,
+  run: (seed) => runAttack(seed),
+  end: endRig,
+  review: () => [],
+};

@@ -1,0 +1,12 @@
+/** What seeds on real processes depend on. */
+export const CODE: readonly string[] = [
+  ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators', 'programs/clients'].map(
+    (name) => `${name}/dist`,
+  ),
+  'protocol/vectors',
+  'tools/audit/dist',
+  'tools/devnet/dist',
+  ...['artifacts', 'idl', 'ids.json'].map((name) => `programs/${name}`),
+  'testing/kit/dist',
+  ...['neighbours', 'kill', 'runner/state.js', 'runner/ranges.js'].map((name) => `testing/campaigns/dist/${name}`),
+];

@@ -1,0 +1,86 @@
+import { Random } from '@gridtokenx/testing-kit/random';
+import { addFigures, type Campaign, type Outcome } from '../../campaign.js';
+import { ACTS, LAST_ACTS } from './acts/index.js';
+import { CODE } from './code.js';
+import { realControls, sabotage } from './controls.js';
+import { figuresOf, judge, MAX_BEHIND, MAX_HEAL_MS } from './judge.js';
+import { Rig } from './rig.js';
+
+/** One attack lasts two windows and a half. */
+const ATTACK_MS = 12_000;
+const ACTS_PER_SEED = 4;
+
+let rig: Rig | null = null;
+
+/** What the home of a seed does, in order. */
+export function planOf(seed: number): { acts: string[]; actMs: number } {
+  const { acts: forced, attackMs = ATTACK_MS } = sabotage() ?? {};
+  const drawn = new Random(seed, 'acts').shuffled(ACTS).slice(0, ACTS_PER_SEED);
+  const acts = forced ? [...forced] : drawn.sort((a, b) => LAST_ACTS.indexOf(a) - LAST_ACTS.indexOf(b));
+  return { acts, actMs: Math.round(attackMs / acts.length) };
+}
+
+async function rigFor(seed: number): Promise<{ rig: Rig; home: number }> {
+  let home = rig && !rig.stack.hasEnded ? rig.nextTurncoat() : null;
+  if (home === null) {
+    await rig?.stack.end();
+    rig = null;
+    rig = await Rig.start(`neighbours-${seed}`);
+    home = rig.nextTurncoat();
+  }
+  if (!rig || home === null) throw new Error('no home is left to turn hostile');
+  return { rig, home };
+}
+
+/** One seed: one home of ten turns hostile under the eyes of the campaign. */
+export async function runSeed(seed: number): Promise<Outcome> {
+  const { rig: running, home } = await rigFor(seed);
+  const plan = planOf(seed);
+  const watch = running.watch();
+  const diskBefore = running.stack.bytesIn('oracle');
+  watch.begin();
+  const attacker = running.attack(home, { seed, ...plan });
+  const figures: Record<string, number> = { seeds: 1 };
+  try {
+    addFigures(figures, await attacker.done);
+    const healedMs = await running.healed(watch, MAX_HEAL_MS);
+    watch.attackersMs = attacker.cpuMs;
+    await watch.stop();
+    const seen = { sent: figures.messages ?? 0, diskBytes: running.stack.bytesIn('oracle') - diskBefore };
+    const faults = judge(running, watch, seen, { behind: MAX_BEHIND, isApiJudged: true });
+    if (figures.breaches) faults.push(`${figures.breaches} used tokens let somebody in`);
+    if (healedMs === null) faults.push(`the neighbours are not settled ${MAX_HEAL_MS / 1_000} s after the attack`);
+    addFigures(figures, figuresOf(watch));
+    addFigures(figures, { 'healed after, sum of ms': healedMs ?? MAX_HEAL_MS });
+    if (faults.length > 0) {
+      // What a fault leaves behind is nobody else's start, and is kept to be looked at.
+      faults.push(`acts: ${plan.acts.join(', ')}; home ${home}; kept in ${running.stack.folder}`);
+      await running.stack.end(true);
+      rig = null;
+    }
+    return { faults, figures };
+  } finally {
+    attacker.end();
+    await watch.stop();
+  }
+}
+
+export const neighboursRealCampaign: Campaign = {
+  name: 'neighbours-real',
+  about: 'one home of ten does whatever its keys let it do, on real processes: the other nine notice nothing',
+  seeds: 60,
+  secondsPerSeed: 400,
+  // As many as one start has homes to turn hostile; the next start loads the code that is under test then.
+  seedsPerProcess: 5,
+  // Times and memory are measured: one system at a time.
+  workers: 1,
+  code: CODE,
+  controls: realControls,
+  run: runSeed,
+  end: async () => {
+    await rig?.stack.end();
+    rig = null;
+  },
+  review: (figures, seeds) =>
+    seeds < 20 ? [] : ACTS.filter((act) => !figures[`act ${act}`]).map((act) => `no seed reached "${act}"`),
+};

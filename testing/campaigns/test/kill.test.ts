@@ -1,0 +1,161 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GapReason } from '@gridtokenx/protocol';
+import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { Random } from '@gridtokenx/testing-kit/random';
+import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { describe, expect, it } from 'vitest';
+import { chainMigrations } from '#oracle/adapters/chain/schema.js';
+import { runCuts } from '../src/disk/cuts.js';
+import { cutBetween } from '../src/disk/sqlite-files.js';
+import { killControls } from '../src/kill/controls.js';
+import { compareMessages, judgeSlots, readLedger } from '../src/kill/evidence.js';
+import { runInProcess } from '../src/kill/index.js';
+import { runOlderChain } from '../src/kill/older-chain.js';
+import { scheduleOf } from '../src/kill/schedule.js';
+
+describe('power cuts at any write of gateways and ledger', () => {
+  it('lose nothing that was acknowledged and sign no seq twice', async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const { faults, figures } = await runCuts(seed);
+      expect(faults).toEqual([]);
+      expect(figures.cuts_of_gateways).toBeGreaterThan(0);
+      expect(figures.messages).toBeGreaterThan(20);
+    }
+  });
+
+  it('drop segments from the spool, and never one that holds what is not acknowledged', async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const { faults, figures } = await runCuts(seed);
+      expect(faults).toEqual([]);
+      expect(figures['segments dropped after the ack']).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('a chain restored from a snapshot under a transaction that is still valid', () => {
+  it('takes nothing that was built on the newer page, and is settled again', async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const { faults, figures } = await runOlderChain(seed);
+      expect(faults).toEqual([]);
+      expect(figures['transactions of a newer page refused']).toBeGreaterThan(0);
+    }
+  });
+});
+
+/** What must be wrong, in words, when a rule is off. */
+const NOTICED: Readonly<Record<string, RegExp>> = {
+  'ack-rule': /lost: .* nobody acknowledged it, and the spool does not have it/,
+  'drop-rule': /never acknowledged: /,
+  'seq-reservation': /seq reused: /,
+  'gateway-sync': /lost: /,
+  'ledger-sync': /lost: .* the ledger does not have it|the ledger is damaged/,
+  'page-version': /what was built on a newer page: .* its statement says otherwise/,
+};
+
+describe('a rule that is off', () => {
+  it.each(Object.keys(killControls))('is noticed: %s', async (name) => {
+    const [control, wrong] = [killControls[name], NOTICED[name]];
+    if (!control || !wrong) throw new Error(`no control ${name}`);
+    // The other layer does not know the rule.
+    const play = name === 'page-version' ? runOlderChain : runCuts;
+    const repair = control.install();
+    const faults: string[] = [];
+    try {
+      for (let seed = 1; seed <= control.seeds && !faults.some((fault) => wrong.test(fault)); seed++)
+        faults.push(...(await play(seed)).faults);
+    } finally {
+      repair();
+    }
+    expect(faults).toContainEqual(expect.stringMatching(wrong));
+    expect((await play(1)).faults).toEqual([]);
+  });
+
+  it('is a rule of what every seed plays', async () => {
+    const { faults, figures } = await runInProcess(1);
+    expect(faults).toEqual([]);
+    expect(figures).toMatchObject({ cut_runs: 5, 'chains restored under a valid transaction': 1 });
+  });
+});
+
+describe('a log that begins anew', () => {
+  it('never has new frames behind its old header', () => {
+    const before = { main: new Uint8Array(0), wal: new Uint8Array(4_096).fill(1) };
+    const after = { main: new Uint8Array(0), wal: new Uint8Array(4_096).fill(2) };
+    let begun = 0;
+    for (let seed = 1; seed <= 300; seed++) {
+      const { wal } = cutBetween(before, after, new Random(seed));
+      if (wal[0] === 1) expect(wal.includes(2)).toBe(false);
+      else begun++;
+    }
+    expect(begun).toBeGreaterThan(100);
+    expect(begun).toBeLessThan(300);
+  });
+});
+
+describe('what a run of real processes is held against', () => {
+  const meter = { meterId: 'm', zone: 1, page: 0, slot: 0, enrolmentWindow: 5, importOffset: -10n, exportOffset: -20n };
+  const stored = {
+    messages: new Map(),
+    statements: new Map([['m/7', { importWh: 15n, exportWh: 30n }]]),
+    faults: [],
+  };
+  const slot = { meterId: 'm', window: 7, importWh: 5n, exportWh: 10n, mintedWh: 10n };
+
+  it('takes a slot that shows a verified statement of its own window, and no other', () => {
+    expect(judgeSlots([slot], [meter], stored)).toEqual([]);
+    expect(judgeSlots([{ ...slot, window: 8 }], [meter], stored)).toHaveLength(1);
+    expect(judgeSlots([{ ...slot, exportWh: 11n }], [meter], stored)).toHaveLength(1);
+    expect(judgeSlots([{ ...slot, importWh: 4n }], [meter], stored)).toHaveLength(1);
+    expect(judgeSlots([{ ...slot, mintedWh: 11n }], [meter], stored)).toHaveLength(1);
+  });
+
+  it('finds a message that is lost on either side, and one with two contents', () => {
+    const spool = new Map([['m/1', 'aa']]);
+    expect(compareMessages(new Map(spool), spool)).toEqual([]);
+    expect(compareMessages(new Map(), spool)).toEqual([expect.stringContaining('lost')]);
+    expect(compareMessages(new Map(), spool, new Map([['m', 1n]]))).toEqual([expect.stringContaining('lost')]);
+    // Signed after the last ack: on its way.
+    expect(compareMessages(new Map(), spool, new Map([['m', 0n]]))).toEqual([]);
+    expect(compareMessages(spool, new Map())).toEqual([expect.stringContaining('lost')]);
+    expect(compareMessages(new Map([['m/1', 'bb']]), spool)).toEqual([expect.stringContaining('reused')]);
+  });
+
+  it('kills the same processes at the same moments for the same seed', () => {
+    expect(scheduleOf(3, 10_000)).toEqual(scheduleOf(3, 10_000));
+    const all = Array.from({ length: 100 }, (_, seed) => scheduleOf(seed, 10_000).running.flatMap((k) => k.targets));
+    const names = new Set(all.flat());
+    for (const name of ['chain', 'broker', 'oracle', 'gateway-1', 'launcher', 'everything'])
+      expect(names).toContain(name);
+  });
+});
+
+describe('a statement whose root cannot be reproduced', () => {
+  /** Faults of a ledger in which one reading before the statement never came, for this declared reason. */
+  function faultsWith(reason: number): readonly string[] {
+    const folder = mkdtempSync(join(tmpdir(), 'gtx-evidence-'));
+    try {
+      const path = join(folder, 'ledger.sqlite');
+      const log = new LogBuilder(meterOf(1), signerOf(1));
+      const { database, take } = testLedger(new FakeRegistry(meterOf(1)), path);
+      for (const { sql } of chainMigrations) database.sqlite.exec(sql);
+      const first = [log.enrolment(), log.reading()];
+      // Signed by the gateway, and never heard of again.
+      const { leaves } = log;
+      log.reading();
+      log.leaves = leaves;
+      log.seq -= 1n;
+      take([...first, log.gap(1, reason), log.reading(), log.statement()]);
+      database.sqlite.close();
+      return readLedger(path).faults;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  it('is no fault across a tail that a kill damaged, and one for any other reason', () => {
+    expect(faultsWith(GapReason.damaged)).toEqual([]);
+    expect(faultsWith(GapReason.thinned)).toEqual([expect.stringMatching(/has verdict 17/)]);
+  });
+});

@@ -1,0 +1,160 @@
+import { diskSpace } from '@gridtokenx/runtime';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { openSpool } from '#edge/adapters/spool/spool.js';
+import { AckBook } from '#edge/domain/delivery/acks.js';
+import type { Outbox } from '#edge/domain/delivery/outbox.js';
+import type { Uplink } from '#edge/domain/delivery/uplink.js';
+import { Gateway, type Metered } from '#edge/domain/gateway.js';
+import { type GatewayCondition, gatewayHealth } from '#edge/wiring/health.js';
+import { everLater, type Stage, type Staged } from './stage.js';
+
+const METER = '00112233445566778899aabbccddeeff';
+const ORACLE = 'oracle';
+
+/** A real gateway with one meter that says what a stage wants, on a disk and a clock that a stage spoils. */
+class Parts {
+  readonly time = new VirtualTime();
+  readonly disk = new MemoryDisk();
+  readonly acks = new AckBook([ORACLE], 1);
+  readonly stop = new AbortController();
+  readonly frames: { problem: string | null } = { problem: null };
+  meterProblems: string[] = [];
+  enrolled = true;
+  startFailure: string | null = null;
+  uplinkProblem: string | null = null;
+  buses: string[] = [];
+  certificate: string | null = null;
+  free = 1e12;
+  gateway!: Gateway;
+  report!: Staged['report'];
+  #running: Promise<void> = Promise.resolve();
+
+  async start(): Promise<void> {
+    const { time, disk, acks } = this;
+    const { spool } = await openSpool(disk, '/spool', time, () => {});
+    const parts = this;
+    const log = {
+      ...{ state: { discarded: [] }, nextSeq: 1n, statedThrough: 0n },
+      start: async () => {
+        if (parts.startFailure) throw new Error(parts.startFailure);
+      },
+      continueAfterRestore: async () => false,
+      declareGone: async () => {},
+      event: async () => {},
+    };
+    const meter = {
+      ...{ id: METER, name: 'house', log, recovered: { declared: [] }, view: () => ({}), run: async () => {} },
+      get enrolled() {
+        return parts.enrolled;
+      },
+      problems: () => (parts.enrolled ? parts.meterProblems : ['meter house is not enrolled: run "enrol"']),
+    } as unknown as Metered;
+    this.gateway = new Gateway({
+      ...{ meters: [meter], oracles: 1, spool, spoolMaxBytes: 1e9, acks, clock: time.clock, real: time },
+      saveAcks: async (text) => disk.replace('/acks', Buffer.from(text)),
+      random: { bytes: (n) => new Uint8Array(n), fraction: () => 0.5 },
+      ...{ log: { info() {}, warn() {}, error() {} }, counters: { add() {} } },
+      ...{ softwareHash: new Uint8Array(16), configHash: new Uint8Array(16), tornRecords: 0 },
+    });
+    const uplink = {
+      get problem() {
+        return parts.uplinkProblem;
+      },
+      ...{ run: async () => {}, release() {}, poke() {} },
+    } as unknown as Uplink;
+    const health = gatewayHealth({
+      ...{ gateway: this.gateway, buses: () => this.buses, certificate: () => this.certificate, frames: this.frames },
+      diskSpace: diskSpace('/data', everLater(), () => this.free),
+      now: () => time.nowMs(),
+    });
+    this.report = () => health.report();
+    this.spool = spool;
+    this.#running = this.gateway.run(uplink, { fallenBack() {} } as unknown as Outbox, this.stop.signal);
+  }
+  spool!: Awaited<ReturnType<typeof openSpool>>['spool'];
+
+  /** The newest ack of an oracle that has seen so much of the meter. */
+  ack(highestSeen: bigint): void {
+    const mark = { storedThrough: 0n, highestSeen, highestWindow: 0 };
+    const ack = {
+      timeMs: 1,
+      gateway: new Uint8Array(32),
+      ledgerId: new Uint8Array(16),
+      meters: new Map([[METER, mark]]),
+      refused: [],
+    };
+    this.gateway.onAck(ORACLE, ack as never);
+  }
+
+  async end(): Promise<void> {
+    this.disk.failing = null;
+    this.startFailure = null;
+    this.stop.abort();
+    await this.time.advance(60_000);
+    await this.#running;
+  }
+}
+
+function stage(words: RegExp, spoil: (parts: Parts) => void | Promise<void>, also: readonly string[] = []): Stage {
+  return async () => {
+    const parts = new Parts();
+    await parts.start();
+    await parts.time.advance(5_000);
+    return { report: parts.report, words, also, spoil: () => spoil(parts), end: () => parts.end() };
+  };
+}
+
+/** Like `stage`, spoiled before the gateway has started. */
+function stageFromStart(words: RegExp, spoil: (parts: Parts) => void): Stage {
+  return async () => {
+    const parts = new Parts();
+    await parts.start();
+    return {
+      ...{ report: parts.report, words, end: () => parts.end() },
+      async spoil() {
+        spoil(parts);
+        await parts.time.advance(10_000);
+      },
+    };
+  };
+}
+
+export const gatewayStages: Readonly<Record<GatewayCondition, Stage>> = {
+  enrolment: stage(/is not enrolled/, (parts) => {
+    parts.enrolled = false;
+  }),
+  meters: stage(/no answer/, (parts) => void parts.meterProblems.push('meter house: no answer')),
+  'restored image': stage(/far above ours/, async (parts) => {
+    parts.ack(1n << 40n);
+    await parts.time.advance(5_000);
+  }),
+  'background work': stageFromStart(/meter house cannot start: EIO/, (parts) => {
+    parts.startFailure = 'EIO';
+  }),
+  spool: stage(/disk/, async (parts) => {
+    parts.disk.failing = 'ENOSPC';
+    void parts.spool.append([new Uint8Array(171)]);
+    await parts.time.advance(500);
+  }),
+  'broker connection': stage(/refused/, (parts) => {
+    parts.uplinkProblem = 'the broker refused the key';
+  }),
+  clock: stage(/not synchronised/, (parts) => {
+    parts.time.uncertainty = null;
+  }),
+  'clock step': stage(/the clock was set back by 7200 s/, async (parts) => {
+    parts.time.step = -7_200_000;
+    await parts.time.advance(5_000);
+  }),
+  buses: stage(/another master/, (parts) => void parts.buses.push('bus cellar: another master')),
+  certificate: stage(/has expired/, (parts) => {
+    parts.certificate = 'cert.pem has expired';
+  }),
+  'raw frames': stage(/ENOSPC/, (parts) => {
+    parts.frames.problem = 'raw frames: ENOSPC';
+  }),
+  'disk space': stage(/0 MiB are free/, (parts) => {
+    parts.free = 1;
+  }),
+};

@@ -1,0 +1,77 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { outsiderCheck } from '@gridtokenx/audit/main';
+import type { Report } from '@gridtokenx/devnet/start/report';
+import { checkReport } from '@gridtokenx/devnet/verify-report';
+import { defaultProfilesPath, loadProfiles } from '@gridtokenx/simulators';
+import { readableByOthers } from '@gridtokenx/testing-kit/readable-by-others';
+import { afterAll, describe, expect, it } from 'vitest';
+import { processesOf, StartProcess } from '../support/start-process.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'gtx-e2e-'));
+const data = join(folder, 'data');
+const reportPath = join(folder, 'r.json');
+const profiles = loadProfiles(defaultProfilesPath);
+// Below the ephemeral ports, and not the same for two runs at once.
+const BASE = 20_000 + (process.pid % 20) * 500;
+const started: StartProcess[] = [];
+
+afterAll(async () => {
+  for (const process of started) {
+    process.child.kill('SIGTERM');
+    await process.ended;
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(more: string[]): StartProcess {
+  const common = ['--data', data, '--ports', String(BASE), '--speed', '120', '--report', reportPath];
+  const process = new StartProcess([...common, ...more]);
+  started.push(process);
+  return process;
+}
+
+const readReport = () => JSON.parse(readFileSync(reportPath, 'utf8')) as Report;
+
+// The whole path with real parts, and every process killed once. The steps build on each other.
+describe('npm start, from the register to the token', { timeout: 400_000 }, () => {
+  it('ends exact although each process is killed once on the way', async () => {
+    const run = start(['--windows', '5', '--exit']);
+    await run.line(/Ctrl-C stops cleanly/);
+    const names = Object.keys(processesOf(data)).sort();
+    expect(names).toEqual(['broker', 'chain', 'gateway-1', 'gateway-2', 'gateway-3', 'meters', 'oracle']);
+    // Two at each settled line, so that the kills fall at different points of the way.
+    for (const name of names) {
+      const pid = processesOf(data)[name];
+      expect(pid, name).toBeTypeOf('number');
+      const back = run.line(new RegExp(`^${name} is back`));
+      process.kill(pid ?? 0, 'SIGKILL');
+      await back;
+    }
+    expect(await run.ended, run.text()).toBe(0);
+    expect(checkReport(readReport(), profiles, { lively: false })).toEqual([]);
+    expect(run.text()).toMatch(/home 2: window \d\d:\d\d closed, \d+\.\d{3} kWh exported.*transaction/);
+  });
+
+  it('goes on at the next start, keeps running after the report, and satisfies an outsider over RPC', async () => {
+    const run = start(['--windows', '6']);
+    await run.line(/Report written/);
+    const report = readReport();
+    expect(checkReport(report, profiles, { lively: false })).toEqual([]);
+    expect(report.windows).toBe(6);
+    const outsider = await outsiderCheck(report.rpc);
+    expect(outsider.findings).toEqual([]);
+    expect(outsider.ok).toBe(true);
+    // Ledger, time series, spools, snapshot, keys, logs: nothing is anybody else's.
+    expect(readableByOthers(data)).toEqual([]);
+    expect(run.text()).toMatch(/for trials only: any program on this machine/);
+    const page = await fetch(`http://127.0.0.1:${BASE}/`);
+    expect(await page.text()).toContain('GridTokenX');
+    const second = new StartProcess(['--data', data, '--ports', String(BASE), '--windows', '6']);
+    expect(await second.ended).toBe(2);
+    expect(second.text()).toMatch(/taken|in use/);
+    run.child.kill('SIGINT');
+    expect(await run.ended, run.text()).toBe(0);
+  });
+});

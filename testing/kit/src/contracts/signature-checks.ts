@@ -1,0 +1,165 @@
+import { fromHex, verifyVectors } from '@gridtokenx/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { provenVerifier } from '#oracle/adapters/sodium/index.js';
+import type { Question, SignatureChecks } from '#oracle/ports.js';
+import { signerOf } from '../signed-log.js';
+
+const verifier = provenVerifier();
+
+/** A question with the answer that it must have. */
+export interface KnownQuestion {
+  readonly question: Question;
+  readonly isValid: boolean;
+}
+
+/** What the verifier says, question by question, in the thread of the test. */
+function expectedOf(questions: readonly Question[]): boolean[] {
+  return questions.map(({ signature, message, key }) => verifier.verify(signature, message, key));
+}
+
+/** `count` questions over several keys, every third one with a bit turned in key, signature or message. */
+export function knownQuestions(count: number): KnownQuestion[] {
+  return mixed(count).map((question, i) => ({ question, isValid: i % 3 !== 0 }));
+}
+
+/** The golden cases, and keys, signatures and messages of lengths that are not theirs. */
+export function hostileQuestions(): KnownQuestion[] {
+  const golden = verifyVectors.map(({ signature, message, publicKey, valid }) => ({
+    question: { signature: fromHex(signature), message: fromHex(message), key: fromHex(publicKey) },
+    isValid: valid,
+  }));
+  const [good] = mixed(2).slice(1);
+  if (!good) throw new Error('no question');
+  const bent = [
+    ...[0, 1, 63, 65, 128].map((length) => ({ ...good, signature: new Uint8Array(length).fill(1) })),
+    ...[0, 31, 33, 64].map((length) => ({ ...good, key: new Uint8Array(length).fill(1) })),
+    { ...good, message: Uint8Array.of(...good.message, 0) },
+    { ...good, message: good.message.subarray(0, 114) },
+  ];
+  return [...golden, ...bent.map((question) => ({ question, isValid: false })), { question: good, isValid: true }];
+}
+
+/** Asks in groups of `size`, all at once, and resolves with the number of answers that are not what they must be. */
+export async function wrongAnswers(
+  checks: SignatureChecks,
+  known: readonly KnownQuestion[],
+  size: number,
+): Promise<number> {
+  const groups: KnownQuestion[][] = [];
+  for (let at = 0; at < known.length; at += size) groups.push(known.slice(at, at + size));
+  const wrong = await Promise.all(
+    groups.map(async (group) => {
+      const answers = await answersOf(
+        checks,
+        group.map(({ question }) => question),
+      );
+      return group.filter(({ isValid }, i) => answers[i] !== isValid).length;
+    }),
+  );
+  return wrong.reduce((sum, n) => sum + n, 0);
+}
+
+/** `count` questions, the first of three valid ones with a bit turned in it somewhere; `salt` makes other messages. */
+function mixed(count: number, salt = 0, length = 115): Question[] {
+  return Array.from({ length: count }, (_, i) => {
+    const signer = signerOf((i % 5) + 1);
+    const message = new Uint8Array(length).map((_, at) => (at * 7 + i + salt * 13) & 0xff);
+    const question = { signature: signer.sign(message), message, key: signer.publicKey.slice() };
+    if (i % 3 === 0) {
+      const part = [question.signature, question.message, question.key][(i / 3) % 3] ?? message;
+      const at = (i * 11 + salt) % Math.max(1, part.length);
+      part[at] = (part[at] ?? 0) ^ (1 << (i % 8));
+    }
+    return question;
+  });
+}
+
+/** Asks and resolves with the answers; rejects when they do not come within `ms`. */
+function answersOf(checks: SignatureChecks, questions: readonly Question[], ms = 20_000): Promise<boolean[]> {
+  return new Promise((resolve, reject) => {
+    const deadline = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+    checks.ask(questions, (valid) => {
+      clearTimeout(deadline);
+      resolve([...valid]);
+    });
+  });
+}
+
+/** What every implementation of `SignatureChecks` keeps; `make` resolves when it is at work. */
+export function signatureChecksContract(name: string, make: () => Promise<SignatureChecks>): void {
+  describe(`signature checks: ${name}`, () => {
+    let checks: SignatureChecks;
+    beforeEach(async () => {
+      checks = await make();
+    });
+    afterEach(() => checks.close());
+
+    it('judges every golden case, and what has a wrong length, as it is to be judged', async () => {
+      const hostile = hostileQuestions();
+      expect(hostile.filter(({ isValid }) => isValid).length).toBeGreaterThan(1);
+      expect(await wrongAnswers(checks, hostile, 20)).toBe(0);
+    });
+
+    it('answers each question of a mixed lot for itself, more of them than fit anywhere at once', async () => {
+      const questions = mixed(1_500);
+      const answers = await answersOf(checks, questions);
+      expect(answers).toEqual(expectedOf(questions));
+      expect(answers.filter((isValid) => isValid)).toHaveLength(1_000);
+    });
+
+    it('takes messages of any length, and refuses keys and signatures that have not theirs', async () => {
+      const messages = [0, 1, 96, 114, 115, 116, 127, 128, 129, 4_097].flatMap((length) => mixed(3, 1, length));
+      const [good] = mixed(3).slice(1);
+      if (!good) throw new Error('no question');
+      const bent = [0, 1, 63, 65, 128].map((n) => ({ ...good, signature: new Uint8Array(n).fill(1) }));
+      const keys = [0, 31, 33, 64].map((n) => ({ ...good, key: new Uint8Array(n).fill(1) }));
+      const longer = { ...good, message: Uint8Array.of(...good.message, 0) };
+      const shorter = { ...good, message: good.message.subarray(0, 114) };
+      const questions = [...messages, ...bent, longer, ...keys, shorter, good];
+      const answers = await answersOf(checks, questions);
+      expect(answers).toEqual(expectedOf(questions));
+      expect(answers.slice(-12)).toEqual([...Array.from({ length: 11 }, () => false), true]);
+    });
+
+    it('answers groups that were asked at once, each with its own answers and once', async () => {
+      const groups = Array.from({ length: 60 }, (_, i) => mixed((i * 7) % 41, i));
+      const calls = groups.map(() => 0);
+      const answers = await Promise.all(
+        groups.map(async (group, i) => {
+          const result = await new Promise<readonly boolean[]>((resolve) => {
+            checks.ask(group, (valid) => {
+              calls[i] = (calls[i] ?? 0) + 1;
+              resolve(valid);
+            });
+          });
+          return [...result];
+        }),
+      );
+      checks.finish();
+      expect(answers).toEqual(groups.map(expectedOf));
+      expect(new Set(calls)).toEqual(new Set([1]));
+    });
+
+    it('has answered everything when `finish` returns, and what is asked by those who are answered', () => {
+      const questions = mixed(200);
+      let first: readonly boolean[] = [];
+      let second: readonly boolean[] = [];
+      checks.ask(questions, (valid) => {
+        first = valid;
+        checks.ask(questions.slice(0, 9), (again) => {
+          second = again;
+        });
+      });
+      checks.finish();
+      expect([...first]).toEqual(expectedOf(questions));
+      expect([...second]).toEqual(expectedOf(questions.slice(0, 9)));
+    });
+
+    it('answers what was asked before it closed, and what is asked afterwards', async () => {
+      const before = answersOf(checks, mixed(90, 2));
+      await checks.close();
+      expect(await before).toEqual(expectedOf(mixed(90, 2)));
+      expect(await answersOf(checks, mixed(9, 3))).toEqual(expectedOf(mixed(9, 3)));
+    });
+  });
+}

@@ -1,0 +1,163 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodePayload, fromHex } from '@gridtokenx/protocol';
+import { chainMigrations } from '#oracle/adapters/chain/schema.js';
+import { SqliteSettlementStore } from '#oracle/adapters/chain/store.js';
+import { openDatabase } from '#oracle/adapters/sqlite/database.js';
+import { Lane, type LaneDeps, type Step } from '#oracle/domain/settlement/lane.js';
+import type { AttestableStatement, Database, MeterRecord, RealClock, StatementStore } from '#oracle/ports.js';
+import { BASELINE, ENROLLED, ZONE } from './deployment.js';
+import { type ChainRig, reached } from './rigs.js';
+
+/** Time that a test moves; timers are not used by lanes. */
+export class TestClock implements RealClock {
+  ms = 1_800_000_000_000;
+  now(): number {
+    return this.ms;
+  }
+  monotonic(): number {
+    return this.ms;
+  }
+  after(): () => void {
+    return () => {};
+  }
+}
+
+/** Statements by meter that a test writes as totals since enrolment. */
+export class TestStatements implements StatementStore {
+  readonly #byMeter = new Map<string, AttestableStatement[]>();
+  readonly #listeners = new Set<() => void>();
+
+  put(meter: MeterRecord, window: number, exportWh: bigint, importWh: bigint): void {
+    const raw = { exportWh: BASELINE.exportWh + exportWh, importWh: BASELINE.importWh + importWh };
+    const payload = encodePayload({
+      kind: 2,
+      networkId: new Uint8Array(8),
+      meterId: fromHex(meter.meterId),
+      seq: BigInt(window),
+      window,
+      ...raw,
+      readingCount: 15,
+      quality: 64,
+      timeUncertaintyMs: 1,
+      readingsRoot: new Uint8Array(32),
+    });
+    const list = this.#byMeter.get(meter.meterId) ?? [];
+    list.push({ meterId: meter.meterId, window, ...raw, payload, message: new Uint8Array(171), receivedMs: 0 });
+    list.sort((a, b) => a.window - b.window);
+    this.#byMeter.set(meter.meterId, list);
+    for (const listener of this.#listeners) listener();
+  }
+  attestable(meterId: string, afterWindow: number, limit = 1_000): AttestableStatement[] {
+    return (this.#byMeter.get(meterId) ?? []).filter((one) => one.window > afterWindow).slice(0, limit);
+  }
+  newest(meterId: string): AttestableStatement | undefined {
+    return this.#byMeter.get(meterId)?.at(-1);
+  }
+  onStored(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+/** A lane on a rig, which can be killed and started again on the same file. */
+export class LaneHarness {
+  readonly clock = new TestClock();
+  readonly statements = new TestStatements();
+  readonly rig: ChainRig;
+  readonly log: string[] = [];
+  readonly #dir = mkdtempSync(join(tmpdir(), 'settlement-'));
+  readonly #change: (deps: LaneDeps) => Partial<LaneDeps>;
+  /** Windows are taken to be over this long before now, so that grace never holds a test up, unless it wants that. */
+  closedAgoMs = 10_000;
+  database!: Database;
+  store!: SqliteSettlementStore;
+  lane!: Lane;
+
+  constructor(rig: ChainRig, change: (deps: LaneDeps) => Partial<LaneDeps> = () => ({})) {
+    this.rig = rig;
+    this.#change = change;
+    this.start();
+  }
+
+  /** Opens file and lane anew: all that a process has after kill -9 and a restart. */
+  start(change: (deps: LaneDeps) => Partial<LaneDeps> = () => ({})): void {
+    this.database?.sqlite.close();
+    this.database = openDatabase(join(this.#dir, 'ledger.sqlite'), chainMigrations);
+    this.store = new SqliteSettlementStore(this.database);
+    const note = (_fields: object, message: string) => void this.log.push(message);
+    const deps: LaneDeps = {
+      node: this.rig.node,
+      builder: this.rig.builder,
+      store: this.store,
+      statements: this.statements,
+      meters: () => this.rig.meters,
+      registrySlot: () => Number.MAX_SAFE_INTEGER,
+      realClock: this.clock,
+      closedAtMs: () => this.clock.ms - this.closedAgoMs,
+      graceMs: 3_000,
+      logger: { info: note, warn: note, error: note },
+    };
+    this.lane = new Lane(ZONE, 0, { ...deps, ...this.#change(deps), ...change(deps) });
+  }
+
+  /** Steps until the lane is idle; time moves on as the lane asks. */
+  async untilIdle(): Promise<Step[]> {
+    const steps: Step[] = [];
+    await reached('the lane is idle', async () => {
+      const step = await this.lane.step();
+      steps.push(step);
+      if (step.kind !== 'wait') return false;
+      if (step.why === 'idle') return true;
+      this.clock.ms = Math.max(this.clock.ms, step.untilMs);
+      return false;
+    });
+    return steps;
+  }
+
+  intents(): { kind: string; status: string }[] {
+    return this.database.sqlite
+      .prepare('SELECT kind, status FROM chain_intents ORDER BY id')
+      .all()
+      .map(({ kind, status }) => ({ kind: String(kind), status: String(status) }));
+  }
+
+  /** attest_page transactions in force, with the page's history around each. */
+  archive(): { version: bigint; before: Uint8Array; after: Uint8Array; foretold: Uint8Array }[] {
+    const statement = this.database.sqlite.prepare(
+      `SELECT version_after, history, history_after, expected_history FROM chain_intents
+         WHERE kind = 'attest' AND status = 'landed' ORDER BY id`,
+    );
+    statement.setReadBigInts(true);
+    return statement.all().map((row) => ({
+      version: row.version_after as bigint,
+      before: row.history as Uint8Array,
+      after: row.history_after as Uint8Array,
+      foretold: row.expected_history as Uint8Array,
+    }));
+  }
+
+  settlements(): { window: number; minted: bigint; undone: boolean; mint: string | null; meter: string }[] {
+    const statement = this.database.sqlite.prepare(
+      `SELECT a.meter, a.window, s.minted_base_units AS minted, s.undone, s.mint FROM chain_settlements s
+         JOIN chain_attested a ON a.id = s.attested ORDER BY s.id`,
+    );
+    statement.setReadBigInts(true);
+    return statement.all().map((row) => ({
+      meter: String(row.meter),
+      window: Number(row.window),
+      minted: row.minted as bigint,
+      undone: row.undone === 1n,
+      mint: row.mint === null ? null : String(row.mint),
+    }));
+  }
+
+  close(): void {
+    this.database.sqlite.close();
+    rmSync(this.#dir, { recursive: true });
+  }
+}
+
+/** Window `n` after the enrolment. */
+export const W = (n: number): number => ENROLLED + n;

@@ -1,0 +1,51 @@
+import { toHex } from '@gridtokenx/protocol';
+import { provenVerifier } from '#oracle/adapters/sodium/index.js';
+import { openDatabase } from '#oracle/adapters/sqlite/database.js';
+import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
+import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
+import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js';
+import { admit } from '#oracle/domain/intake/admit.js';
+import type { Arrival } from '#oracle/domain/intake/ledger.js';
+import type { Database } from '#oracle/ports.js';
+import type { FakeRegistry } from '../signed-log.js';
+import { NETWORK, START_MS } from '../signed-log.js';
+
+export const verifier = provenVerifier();
+export const GATEWAY = new Uint8Array(32).fill(77);
+export const NOW_MS = START_MS + 86_400_000;
+
+/** A ledger in memory (or in a file), fed by hand. */
+export function testLedger(registry: FakeRegistry, path = ':memory:', steps?: number, opened?: Database) {
+  const database = opened ?? openDatabase(path, ledgerMigrations);
+  const statements = new SqliteStatements(database.sqlite);
+  let byte = 0;
+  const randomness = { bytes: (length: number) => new Uint8Array(length).fill(++byte), fraction: () => 0.5 };
+  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), steps);
+  const arrival = (message: Uint8Array, arrivedMs = NOW_MS, receivedMs = 1_000): Arrival => ({
+    gateway: GATEWAY,
+    topicMeter: '',
+    admission: admit(message, receivedMs, NETWORK, registry, verifier),
+    arrivedMs,
+    receivedMs,
+  });
+  const take = (messages: readonly { message: Uint8Array }[], nowMs = NOW_MS) =>
+    ledger.take(
+      messages.map(({ message }) => arrival(message, nowMs)),
+      nowMs,
+    );
+  /** Verdict by message hash, in hex. */
+  const verdicts = () =>
+    new Map(
+      database.sqlite
+        .prepare('SELECT hash, verdict FROM messages UNION ALL SELECT hash, reason FROM rejects')
+        .all()
+        .map((row) => [toHex(row.hash as Uint8Array), Number(row.verdict)]),
+    );
+  const verdictOf = (message: { hash: Uint8Array }) => verdicts().get(toHex(message.hash));
+  const mark = (meterId: string) => ledger.tell(GATEWAY).meters.get(meterId);
+  const views = new SqliteViews(database.sqlite);
+  /** True while something is to be judged again. */
+  const isDirty = () =>
+    database.sqlite.prepare('SELECT 1 FROM streams WHERE dirty_from IS NOT NULL').get() !== undefined;
+  return { isDirty, database, ledger, statements, views, arrival, take, verdicts, verdictOf, mark };
+}

@@ -1,0 +1,136 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, posix, relative, sep } from 'node:path';
+
+/** The packages that the sources of each workspace may import. Applications never import applications. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  runtime: [],
+  edge: ['protocol', 'runtime'],
+  broker: ['protocol', 'runtime'],
+  oracle: ['protocol', 'runtime', 'chain-client', 'chain-sender'],
+  simulators: ['protocol', 'runtime'],
+  'programs/clients': ['protocol'],
+  'programs/sender': ['protocol', 'runtime', 'chain-client'],
+  'tools/audit': [],
+  'tools/checks': [],
+  'tools/devnet': ['protocol', 'runtime', 'chain-client', 'simulators', 'audit'],
+  'tools/submit': ['protocol', 'runtime', 'chain-client', 'devnet'],
+  'testing/kit': ['protocol', 'runtime', 'chain-client', 'chain-sender', 'simulators', 'audit'],
+  'testing/campaigns': ['protocol', 'runtime', 'chain-client', 'chain-sender', 'simulators', 'testing-kit'],
+  'testing/bench': ['protocol', 'runtime', 'chain-client', 'chain-sender', 'simulators', 'testing-kit', 'devnet'],
+  'testing/e2e': [
+    ...['protocol', 'runtime', 'chain-client', 'chain-sender', 'simulators', 'testing-kit'],
+    ...['devnet', 'audit', 'submit'],
+  ],
+};
+
+/** Packages that any test may import beside those of its workspace's sources. */
+const TESTS_MAY_IMPORT: readonly string[] = [
+  'testing-kit',
+  'protocol',
+  'runtime',
+  'simulators',
+  'chain-client',
+  'audit',
+];
+/** Packages that only tests of one workspace need. */
+const TESTS_OF: Readonly<Record<string, readonly string[]>> = { oracle: ['devnet'], edge: ['bench'] };
+/** Folders outside a workspace whose files a test may import: certificates for trials. */
+const TEST_HELPERS: readonly string[] = ['deploy/tls/'];
+
+/** One import in a source file. Paths are relative to the project's folder, with `/`. */
+export interface ImportUse {
+  readonly file: string;
+  readonly specifier: string;
+}
+
+const SPECIFIER = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)['"]([^'"]+)['"]/g;
+
+/** Lists every static and dynamic import with a literal specifier in a TypeScript source. */
+export function importsOf(text: string): string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+  return [...code.matchAll(SPECIFIER)].map((match) => match[1] ?? '');
+}
+
+/** Names the workspace that a file belongs to, and whether it is a test; null for a file outside of all. */
+function ownerOf(file: string): { owner: string; isTest: boolean } | null {
+  if (file.startsWith('programs/tests/')) return { owner: 'programs/clients', isTest: true };
+  const owner = Object.keys(ALLOWED).find((folder) => file.startsWith(`${folder}/`));
+  return owner ? { owner, isTest: !file.startsWith(`${owner}/src/`) } : null;
+}
+
+/** Says in one line what is wrong with an import; null when it is allowed. */
+export function judgeImport({ file, specifier }: ImportUse): string | null {
+  const place = ownerOf(file);
+  if (!place) return null;
+  const { owner, isTest } = place;
+  if (specifier.startsWith('@gridtokenx/')) return judgePackage(owner, isTest, file, specifier);
+  if (specifier.startsWith('#')) {
+    return owner.startsWith('testing/')
+      ? null
+      : `${owner} may not import ${specifier}: only testing/ drives applications`;
+  }
+  if (owner === 'protocol' && !isTest && specifier.startsWith('node:')) return 'the protocol is pure: no node:*';
+  if (!specifier.startsWith('.')) return judgeDomain(file, specifier);
+  return judgeRooms(owner, isTest, file, specifier);
+}
+
+function judgePackage(owner: string, isTest: boolean, file: string, specifier: string): string | null {
+  const name = specifier.split('/')[1] ?? '';
+  if (name === 'runtime' && /\/src\/domain\//.test(file) && specifier !== '@gridtokenx/runtime/core') {
+    return `the domain may not import ${specifier}: put it behind a port`;
+  }
+  const allowed = [...(ALLOWED[owner] ?? []), ...(isTest ? [...TESTS_MAY_IMPORT, ...(TESTS_OF[owner] ?? [])] : [])];
+  return allowed.includes(name) ? null : `${owner} may not import ${specifier}`;
+}
+
+/** Keeps everything but the wire format and the pure floor out of the domain. */
+function judgeDomain(file: string, specifier: string): string | null {
+  if (!/^(edge|broker|oracle)\/src\/domain\//.test(file)) return null;
+  return specifier.startsWith('node:') ? `the domain may not import ${specifier}: put it behind a port` : null;
+}
+
+/** Keeps adapters from each other, and the domain from adapters, configuration and mains. */
+function judgeRooms(owner: string, isTest: boolean, file: string, specifier: string): string | null {
+  const path = posix.join(posix.dirname(file), specifier);
+  const isOwn = path.startsWith(`${owner}/`) || (file.startsWith('programs/') && path.startsWith('programs/'));
+  const isHelper = isTest && TEST_HELPERS.some((folder) => path.startsWith(folder));
+  if (!isOwn && !isHelper && !/\.m?json$/.test(path)) return `${specifier} leaves ${owner}: import the package`;
+  const room = (of: string) => /^(?:edge|broker|oracle)\/src\/(domain|adapters)(?:\/([^/.]+))?/.exec(of);
+  const [here, there] = [room(file), room(path)];
+  if (
+    here?.[1] === 'domain' &&
+    (there?.[1] === 'adapters' || /\/src\/(main|config|cli\/.*|wiring\/.*)\.js$/.test(path))
+  ) {
+    return 'the domain may not import adapters, configuration or main';
+  }
+  if (here?.[1] === 'adapters' && there?.[1] === 'adapters' && here[2] !== there[2]) {
+    return `adapter ${here[2]} may not import adapter ${there[2]}`;
+  }
+  return null;
+}
+
+function* sources(folder: string): Generator<string> {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (['node_modules', 'dist', 'target'].includes(entry.name)) continue;
+    if (entry.isDirectory()) yield* sources(path);
+    else if (entry.name.endsWith('.ts')) yield path;
+  }
+}
+
+/** Lists findings `file: what` of sources and tests; empty when all imports point the right way. */
+export function checkImports(root: string): string[] {
+  const findings: string[] = [];
+  for (const folder of [...Object.keys(ALLOWED), 'programs/tests']) {
+    for (const path of sources(join(root, folder))) {
+      const file = relative(root, path).split(sep).join('/');
+      for (const specifier of importsOf(readFileSync(path, 'utf8'))) {
+        const finding = judgeImport({ file, specifier });
+        if (finding) findings.push(`${file}: ${finding}`);
+      }
+    }
+  }
+  return findings;
+}

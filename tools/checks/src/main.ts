@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkDependencies, checkDocuments } from './documents.js';
+import { checkImports } from './imports.js';
+import { projectRoot } from './root.js';
+
+const { workspaces } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { workspaces: string[] };
+
+const findings = [
+  ...checkImports(projectRoot),
+  ...checkDocuments(projectRoot),
+  ...checkDependencies(projectRoot, ['', ...workspaces]),
+];
+for (const finding of new Set(findings)) console.error(finding);
+console.log(
+  findings.length === 0 ? 'Imports point one way; documents name what is there.' : `${findings.length} findings`,
+);
+process.exit(findings.length === 0 ? 0 : 1);

@@ -1,0 +1,125 @@
+import type { OutsiderResult } from '@gridtokenx/audit/main';
+import { diskProblem, isDiskError } from '../user-error.js';
+import { type Candidate, type Generations, networkOf } from './generations.js';
+import type { Snapshot } from './snapshot.js';
+
+export interface KeeperDeps {
+  readonly generations: Pick<Generations, 'write' | 'started'>;
+  /** The data directory's, hex; null for a new one. */
+  readonly networkId: string | null;
+  /** Named in words about the disk. */
+  readonly folder: string;
+  /** What the start found wrong: shown until a snapshot has been written. */
+  readonly problems: readonly string[];
+  readonly take: () => Promise<Snapshot>;
+  /** The outsider's check of the chain as it is; with an earlier result nothing may have fallen since. */
+  readonly check: (before: OutsiderResult | undefined) => Promise<OutsiderResult>;
+}
+
+/** What is wrong, by kind; null or empty where nothing is. */
+export interface KeeperFindings {
+  /** What the start passed over. */
+  readonly restored: readonly string[];
+  /** The outsider's check does not hold: supply, pages or cursors do not agree, or something fell. */
+  readonly invariants: string | null;
+  readonly network: string | null;
+  /** Why no snapshot is kept otherwise. */
+  readonly snapshot: string | null;
+}
+
+type FailureKind = Exclude<keyof KeeperFindings, 'restored'>;
+
+/** The chain must not take the place of its last snapshot. */
+class NotKept extends Error {
+  override readonly name = 'NotKept';
+  readonly kind: FailureKind;
+  constructor(kind: FailureKind, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** Writes snapshots of a chain, none of which breaks an invariant or has less than the one before. */
+export class Keeper {
+  readonly #deps: KeeperDeps;
+  #networkId: string | null;
+  #last: OutsiderResult | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  #failure: { kind: FailureKind; words: string } | null = null;
+  #found: readonly string[];
+  /** Of the last snapshot. */
+  slot: number | null = null;
+
+  constructor(deps: KeeperDeps) {
+    this.#deps = deps;
+    this.#networkId = deps.networkId;
+    this.#found = deps.problems;
+  }
+
+  /** The chain goes on from this snapshot, which holds. */
+  started(from: Candidate, check: OutsiderResult): void {
+    this.#deps.generations.started(from);
+    this.#networkId ??= networkOf(from.snapshot);
+    this.#last = check;
+  }
+
+  /** In plain words; empty when all is well. */
+  problems(): string[] {
+    return [...this.#found, ...(this.#failure === null ? [] : [this.#failure.words])];
+  }
+
+  findings(): KeeperFindings {
+    const of = (kind: FailureKind) => (this.#failure?.kind === kind ? this.#failure.words : null);
+    return {
+      restored: this.#found,
+      invariants: of('invariants'),
+      network: of('network'),
+      snapshot: of('snapshot'),
+    };
+  }
+
+  /** Takes a snapshot and keeps it; callers that come while one is taken get the next one. Rejects with words. */
+  snapshot(): Promise<number> {
+    const taken = this.#queue.then(() => this.#take());
+    this.#queue = taken.catch(() => undefined);
+    return taken;
+  }
+
+  async #take(): Promise<number> {
+    try {
+      const snapshot = await this.#deps.take();
+      await this.#hold(snapshot);
+      this.#deps.generations.write(snapshot);
+      this.#networkId ??= networkOf(snapshot);
+      this.#failure = null;
+      this.#found = [];
+      this.slot = snapshot.slot;
+      return snapshot.slot;
+    } catch (error) {
+      const words = isDiskError(error) ? diskProblem(error, this.#deps.folder) : (error as Error).message;
+      const kind = error instanceof NotKept ? error.kind : 'snapshot';
+      this.#failure = { kind, words: `no snapshot: ${words}` };
+      throw new Error(this.#failure.words);
+    }
+  }
+
+  /** Throws when the chain must not take the place of the last snapshot. */
+  async #hold(snapshot: Snapshot): Promise<void> {
+    const network = networkOf(snapshot);
+    if (this.#networkId !== null && network !== this.#networkId) {
+      throw new NotKept(
+        'network',
+        `the chain is of network ${network ?? 'none'}, the last snapshot of ${this.#networkId}: it is kept`,
+      );
+    }
+    if (network === null) return;
+    const check = await this.#deps.check(this.#last);
+    if (!check.ok) {
+      throw new NotKept(
+        'invariants',
+        `the chain breaks an invariant (${check.findings.slice(0, 3).join('; ')}): the last one is kept`,
+      );
+    }
+    this.#last = check;
+  }
+}

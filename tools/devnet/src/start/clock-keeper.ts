@@ -1,0 +1,148 @@
+import { parseSimulatedClock, positionAt, type SimulatedClock, simulatedNow, WINDOW_MS } from '@gridtokenx/protocol';
+import { UserError } from '../user-error.js';
+
+/** Real time for which simulated time is reserved ahead: longer than a pause of the keeper, short enough to lose. */
+export const RESERVE_AHEAD_MS = 3_000;
+/** Simulated time before the profile in which meters stand still and are enrolled. */
+const LEAD_MS = 120_000;
+
+/** What the keeper needs of the world. `save` returns only when the text is durable. */
+export interface ClockStore {
+  load(): string | null;
+  save(text: string): void;
+}
+
+/** What is to be played. Times in milliseconds, `windows` null = the whole profile. */
+export interface PlayPlan {
+  readonly profileStartMs: number;
+  readonly profileWindows: number;
+  readonly windows: number | null;
+  readonly speed: number;
+}
+
+/**
+ * Owner of simulated time. Time is reserved ahead durably before any process may show it: after a stop that was not
+ * clean it goes on at the reserved end, and the profile up to there counts as played, so that no register ever falls;
+ * after a clean stop it goes on exactly where it stopped. Profile windows always lie on clock windows.
+ */
+export class ClockKeeper {
+  readonly #store: ClockStore;
+  readonly #realNow: () => number;
+  #clock: SimulatedClock;
+  /** Simulated time does not pass the closing window's end while a number of windows is settled. */
+  readonly #holds: boolean;
+  #closingEndMs: number;
+  /** Number of the first window at zero power: when it is on chain, so is the profile's last watt-hour. */
+  readonly closingWindow: number;
+  readonly targetWindows: number;
+
+  private constructor(
+    store: ClockStore,
+    realNow: () => number,
+    clock: SimulatedClock,
+    target: { playEndMs: number; windows: number; hold: boolean },
+  ) {
+    this.#store = store;
+    this.#realNow = realNow;
+    this.#clock = clock;
+    this.#holds = target.hold;
+    this.#closingEndMs = target.playEndMs + WINDOW_MS;
+    this.closingWindow = target.playEndMs / WINDOW_MS;
+    this.targetWindows = target.windows;
+  }
+
+  /**
+   * Loads or makes the clock, standing still. Throws `UserError` where the plan asks for fewer windows than were
+   * already played, or more than the profile has.
+   */
+  static open(store: ClockStore, plan: PlayPlan, realNow: () => number): ClockKeeper {
+    const windows = plan.windows ?? plan.profileWindows;
+    if (windows > plan.profileWindows) {
+      throw new UserError(`--windows ${windows}: the profile has only ${plan.profileWindows} windows of 15 minutes`);
+    }
+    const endMs = windows * WINDOW_MS;
+    const text = store.load();
+    const before = text === null ? null : parseSimulatedClock(text);
+    const at = before ? before.reservedThroughMs : plan.profileStartMs - LEAD_MS;
+    const segments = before
+      ? extend(before, at, endMs)
+      : [{ simStartMs: plan.profileStartMs, positionStartMs: 0, positionEndMs: endMs }];
+    const last = segments.at(-1);
+    if (!last) throw new Error('a clock without a segment');
+    const clock: SimulatedClock = {
+      version: 1,
+      speed: plan.speed,
+      anchorSimMs: at,
+      anchorRealMs: realNow(),
+      reservedThroughMs: at,
+      segments,
+    };
+    const playEndMs = last.simStartMs + endMs - last.positionStartMs;
+    store.save(JSON.stringify(clock));
+    return new ClockKeeper(store, realNow, clock, { playEndMs, windows, hold: plan.windows !== null });
+  }
+
+  get clock(): SimulatedClock {
+    return this.#clock;
+  }
+  now(): number {
+    return simulatedNow(this.#clock, this.#realNow());
+  }
+  /** True when the closing window is over (and, with a number of windows asked for, simulated time stands). */
+  get closed(): boolean {
+    return this.now() >= this.#closingEndMs;
+  }
+
+  /** Lets simulated time run. */
+  start(): void {
+    this.#clock = { ...this.#clock, anchorSimMs: this.#clock.reservedThroughMs, anchorRealMs: this.#realNow() };
+    this.reserve();
+  }
+
+  /** Reserves ahead, durably; called more often than `RESERVE_AHEAD_MS`. */
+  reserve(): void {
+    const limit = this.#holds ? this.#closingEndMs : Number.POSITIVE_INFINITY;
+    const ahead = { ...this.#clock, reservedThroughMs: limit };
+    const through = Math.max(this.#clock.reservedThroughMs, simulatedNow(ahead, this.#realNow() + RESERVE_AHEAD_MS));
+    this.#save({ ...this.#clock, reservedThroughMs: through });
+  }
+
+  /** One more closing window, for a home whose closing statement could not be attested. */
+  extendClosing(): void {
+    this.#closingEndMs += WINDOW_MS;
+    if (!this.#holds) return;
+    const at = this.now();
+    this.#save({ ...this.#clock, anchorSimMs: at, anchorRealMs: this.#realNow(), reservedThroughMs: at });
+    this.reserve();
+  }
+
+  /** Stops time where it is; call it after every process that shows time has ended. */
+  stop(): void {
+    this.#save({ ...this.#clock, reservedThroughMs: this.now() });
+  }
+
+  #save(clock: SimulatedClock): void {
+    this.#store.save(JSON.stringify(clock));
+    this.#clock = clock;
+  }
+}
+
+/** Segments with the new end: the running one is lengthened, after a finished one another begins. */
+function extend(before: SimulatedClock, atMs: number, endMs: number) {
+  const played = positionAt(before, atMs);
+  const last = before.segments.at(-1);
+  if (!last) throw new Error('a clock without a segment');
+  if (endMs < played) {
+    const done = Math.ceil(played / WINDOW_MS);
+    throw new UserError(
+      `--windows counts from the first start and ${done} were played already: ` +
+        `give --windows ${done} or more, or start afresh with another --data`,
+    );
+  }
+  const finished = last.positionEndMs !== null && played >= last.positionEndMs;
+  if (!finished) return [...before.segments.slice(0, -1), { ...last, positionEndMs: endMs }];
+  if (endMs === played) return before.segments;
+  const playEndMs = last.simStartMs + played - last.positionStartMs;
+  const simStartMs = Math.ceil(Math.max(atMs, playEndMs + WINDOW_MS) / WINDOW_MS) * WINDOW_MS;
+  return [...before.segments, { simStartMs, positionStartMs: played, positionEndMs: endMs }];
+}

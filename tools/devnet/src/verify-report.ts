@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { defaultProfilesPath, expectedTotals, loadProfiles, type Profile } from '@gridtokenx/simulators';
+import type { Report } from './start/report.js';
+
+/** Least export of every default home for the demonstration to show anything. */
+const LEAST_EXPORT_WH = 100n;
+
+/**
+ * Holds a report against the profile it was made from: energies equal the floor of the profile's sums, exactly; minted
+ * base units = 1,000 x exported Wh; supply = the sum. `lively` also asks that every home exported more than 100 Wh and
+ * imported. Findings in words; empty when all is exact.
+ */
+export function checkReport(report: Report, profiles: readonly Profile[], options: { lively: boolean }): string[] {
+  const findings: string[] = [];
+  if (report.homes.length !== profiles.length) {
+    findings.push(`${report.homes.length} homes in the report, ${profiles.length} in the profile`);
+  }
+  let exported = 0n;
+  for (const profile of profiles) {
+    const home = report.homes.find((candidate) => candidate.home === profile.home);
+    if (!home) {
+      findings.push(`home "${profile.home}" is not in the report`);
+      continue;
+    }
+    const expected = expectedTotals(profile, report.windows);
+    const say = (what: string, got: string, wanted: bigint) => {
+      if (BigInt(got) !== wanted) findings.push(`home "${profile.home}": ${what} is ${got}, expected ${wanted}`);
+    };
+    say('export_wh', home.export_wh, expected.exportWh);
+    say('import_wh', home.import_wh, expected.importWh);
+    say('minted_base_units', home.minted_base_units, BigInt(home.export_wh) * 1000n);
+    exported += BigInt(home.export_wh);
+    if (options.lively && (expected.exportWh <= LEAST_EXPORT_WH || expected.importWh === 0n)) {
+      findings.push(
+        `home "${profile.home}" exported ${expected.exportWh} Wh and imported ${expected.importWh} Wh: too quiet to show anything`,
+      );
+    }
+    if (home.transactions.length === 0) findings.push(`home "${profile.home}" has no transaction`);
+  }
+  if (BigInt(report.totals.export_wh) !== exported) {
+    findings.push(`totals.export_wh is ${report.totals.export_wh}, the homes add up to ${exported}`);
+  }
+  if (BigInt(report.totals.supply_base_units) !== exported * 1000n) {
+    findings.push(`supply is ${report.totals.supply_base_units} base units, expected ${exported * 1000n}`);
+  }
+  return findings;
+}
+
+function main(): void {
+  const [path, profiles] = process.argv.slice(2);
+  if (!path) {
+    console.error('usage: node tools/devnet/dist/verify-report.js REPORT.json [PROFILES.csv]');
+    process.exit(2);
+  }
+  const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+  const findings = checkReport(report, loadProfiles(profiles ?? defaultProfilesPath), { lively: !profiles });
+  for (const finding of findings) console.error(finding);
+  if (findings.length > 0) process.exit(1);
+  console.log(`${report.windows} windows of ${report.homes.length} homes: every figure is exact.`);
+}
+
+if (process.argv[1]?.endsWith('verify-report.js')) main();
