@@ -1,6 +1,6 @@
 // The first thing that runs, on whatever Node (20 or newer) is there: installs the pinned dependencies when the lock file
 // is newer than what is installed, strips the types, and hands over to the pinned Node 24 of node_modules.
-//   node tools/run.mjs start|test|bench|check|campaign|build [arguments]
+//   node tools/run.mjs start|test|bench|check|quality|campaign|build [arguments]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ const commands = {
   test: 'tools/test.mjs',
   bench: 'testing/bench/dist/main.js',
   check: 'tools/checks/dist/main.js',
+  quality: 'tools/quality.mjs',
   'verify-report': 'tools/devnet/dist/verify-report.js',
   outsider: 'tools/audit/dist/main.js',
   'submit-statement': 'tools/submit/dist/main.js',

@@ -1,10 +1,12 @@
-// npm test: every check and every test, in an order that fails early. Prints what it does, a summary, and as its last
-// line "N passed, N failed". With CI=true a missing toolchain is a failure; elsewhere it is a printed skip.
-//   npm test [-- vitest filters]      runs only vitest with these filters
+// npm test: every check and every test but the slow ones, in an order that fails early. Prints what it does, the slowest
+// files, a summary, and as its last line "N passed, N failed, N skipped". With CI=true a missing toolchain is a failure;
+// elsewhere it is a printed skip.
+//   npm test [-- vitest filters]            runs only vitest with these filters, slow files too
+//   npm run test:slow [-- vitest filters]   runs the files named *.slow.test.ts: kills, InfluxDB, whole stacks
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -13,6 +15,8 @@ const inCi = process.env.CI === 'true';
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 const skips = [];
+/** Files that the table at the end names. */
+const SLOWEST = 20;
 
 function run(command, args, options = {}) {
   return spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options, env: { ...process.env, ...options.env } });
@@ -45,14 +49,26 @@ function missing(name, what) {
 
 const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
-function vitest(filters) {
-  console.log('\n== vitest');
+/** Prints where the time went, the slowest file first. Times are of files that may have run side by side. */
+function printSlowest(results) {
+  const files = results
+    .map(({ name, startTime, endTime }) => ({ name: relative(root, name), seconds: (endTime - startTime) / 1000 }))
+    .sort((a, b) => b.seconds - a.seconds)
+    .slice(0, SLOWEST);
+  console.log(`\nThe ${files.length} slowest test files, in seconds:`);
+  for (const { name, seconds } of files) console.log(`${seconds.toFixed(1).padStart(7)}  ${name}`);
+}
+
+/** `set`: `fast`, `slow` or `all`, as vitest.config.ts reads it. */
+function vitest(filters, set) {
+  console.log(`\n== vitest (${set} files)`);
   const folder = mkdtempSync(join(tmpdir(), 'gtx-test-'));
   const output = join(folder, 'vitest.json');
   const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=dot', '--reporter=json'];
-  const status = run(node, [...args, `--outputFile.json=${output}`, ...filters]).status;
+  const status = run(node, [...args, `--outputFile.json=${output}`, ...filters], { env: { GTX_TESTS: set } }).status;
   const result = existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : null;
   rmSync(folder, { recursive: true, force: true });
+  if (result && filters.length === 0) printSlowest(result.testResults);
   totals.passed += result?.numPassedTests ?? 0;
   totals.failed += result?.numFailedTests ?? 0;
   totals.skipped += result?.numPendingTests ?? 0;
@@ -102,9 +118,11 @@ function programsRebuilt() {
   return console.log(`   ${status === 0 ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
-const filters = process.argv.slice(2);
+const isSlow = process.argv[2] === '--slow';
+const filters = process.argv.slice(isSlow ? 3 : 2);
 const started = Date.now();
-if (filters.length > 0) vitest(filters);
+if (isSlow) vitest(filters, 'slow');
+else if (filters.length > 0) vitest(filters, 'all');
 else {
   check('types', node, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', root]);
   check('style', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', root]);
@@ -112,7 +130,7 @@ else {
   cargoTests('wire format in Rust', 'protocol/rust');
   cargoTests('programs on the host', 'programs');
   programsRebuilt();
-  vitest([]);
+  vitest([], 'fast');
 }
 console.log(`\n${((Date.now() - started) / 1000).toFixed(0)} s in all.`);
 for (const skip of skips) console.log(`skipped  ${skip}`);

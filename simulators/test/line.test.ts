@@ -262,7 +262,7 @@ describe('faults by chance', () => {
   });
 
   test('damage is always found by the CRC; what is heavier has an even chance of 2^-15 or less', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.uint8Array({ minLength: 3, maxLength: 60 }), fc.integer(), (body, seed) => {
         const frame = rtuFrame(1, body);
         expect(isFrame([...damaged(frame, seededChance(seed))])).toBe(false);

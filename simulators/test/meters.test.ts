@@ -123,7 +123,7 @@ test('a float32 in kWh keeps every watt-hour below 16,384 kWh, and not above', (
     }));
     return Math.round(float([...(unit.read(4, 72, 2) as Uint16Array)]) * 1000);
   };
-  fc.assert(
+  void fc.assert(
     fc.property(fc.integer({ min: 0, max: 16_383_999 }), (wh) => read(BigInt(wh)) === wh),
     { numRuns: 5000 },
   );
@@ -160,7 +160,7 @@ describe('frames', () => {
       [rtu, rtuFramer],
       [mbap, mbapFramer],
     ] as const) {
-      fc.assert(
+      void fc.assert(
         fc.property(fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 20 }), (sizes) => {
           const framer = make();
           const units: number[] = [];
@@ -199,7 +199,7 @@ describe('frames', () => {
 
   test('no request makes a unit throw', () => {
     const { unit } = meter('eastron-sdm630');
-    fc.assert(
+    void fc.assert(
       fc.property(fc.uint8Array({ maxLength: 12 }), (pdu) => {
         const reply = answerPdu(unit, pdu);
         expect(reply.length).toBeGreaterThanOrEqual(2);

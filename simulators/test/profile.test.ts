@@ -78,7 +78,7 @@ describe('reading a profile', () => {
 
   test('no text makes the reader fail in another way', () => {
     const line = fc.array(fc.constantFrom('a', '0', '900', '1800', '-', '.', ',', '"', '\n', '\r', ' ', 'T', '1'));
-    fc.assert(
+    void fc.assert(
       fc.property(line, (parts) => {
         try {
           parseProfiles(`${PROFILE_HEADER}\n${parts.join('')}`);
@@ -141,7 +141,7 @@ describe('energy', () => {
     });
 
   test('never falls, is exact at every window, and any partition sums to the total', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(profile, fc.array(fc.double({ min: 0, max: 1.1, noNaN: true }), { maxLength: 30 }), (made, cuts) => {
         const { parsed, wh, intervalMs } = made;
         const positions = [0, ...cuts.map((cut) => cut * durationMs(parsed)), durationMs(parsed)].sort((x, y) => x - y);

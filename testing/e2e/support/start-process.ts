@@ -35,7 +35,7 @@ export class StartProcess {
         resolve(line);
       };
       this.#watchers.add(watcher);
-      this.ended.then((code) => reject(new Error(`ended (${code}) before ${pattern}:\n${this.text()}`)));
+      void this.ended.then((code) => reject(new Error(`ended (${code}) before ${pattern}:\n${this.text()}`)));
     });
   }
 

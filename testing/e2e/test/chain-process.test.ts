@@ -32,7 +32,7 @@ async function chain(config: ChainConfig) {
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   const ready = new Promise<boolean>((resolve) => {
     child.once('message', () => resolve(true));
-    ended.then(() => resolve(false));
+    void ended.then(() => resolve(false));
   });
   const health = async () =>
     (await (await fetch(`http://127.0.0.1:${config.httpPort}/healthz`)).json()) as { ok: boolean; problems: string[] };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkDependencies, checkDocuments } from './documents.js';
 import { checkImports } from './imports.js';
+import { checkLicences } from './licences.js';
 import { projectRoot } from './root.js';
 
 const { workspaces } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { workspaces: string[] };
@@ -9,6 +10,7 @@ const { workspaces } = JSON.parse(readFileSync(join(projectRoot, 'package.json')
 const findings = [
   ...checkImports(projectRoot),
   ...checkDocuments(projectRoot),
+  ...checkLicences(projectRoot),
   ...checkDependencies(projectRoot, ['', ...workspaces]),
 ];
 for (const finding of new Set(findings)) console.error(finding);

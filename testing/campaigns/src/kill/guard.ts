@@ -55,7 +55,7 @@ function main(folder: string, script: string, args: readonly string[]): void {
   process.once('disconnect', () => {
     isOrphan = true;
     start.kill('SIGKILL');
-    endAll(folder).then(() => process.exit(1));
+    void endAll(folder).finally(() => process.exit(1));
   });
   start.once('exit', (code) => {
     if (!isOrphan) process.exit(code ?? 1);

@@ -96,7 +96,7 @@ export async function deliverSomehow(world: World, attempt: number, means: Means
       count('packets');
       count('deliveries', packet.items.length);
       clock.advance(random.chance(0.02) ? random.int(500, 2_500) : random.chance(0.3) ? random.int(1, 8) : 0);
-      if (random.chance(0.05)) registry.refresh();
+      if (random.chance(0.05)) void registry.refresh();
       if (registry.isAsked && random.chance(0.1)) {
         registry.answer(random.chance(0.8));
         await settle();
@@ -127,7 +127,7 @@ async function refresh(registry: LaggingRegistry, clock: CampaignClock, bench: B
   registry.answer(false);
   await settle();
   clock.advance(10);
-  registry.refresh();
+  void registry.refresh();
   registry.answer(true);
   await settle();
   bench.reconsider();

@@ -69,7 +69,7 @@ async function startMeters(python: string, where: object): Promise<Meters> {
       said += bytes.toString();
       if (said.startsWith('ready')) resolve();
     });
-    ended.then(() => reject(new Error(`pymodbus ended: ${wrong.trim().split('\n').at(-1)}`)));
+    void ended.then(() => reject(new Error(`pymodbus ended: ${wrong.trim().split('\n').at(-1)}`)));
   });
   return {
     async stop() {

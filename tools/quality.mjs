@@ -1,0 +1,25 @@
+// Style and types of the whole project, in TypeScript and Rust.
+//   npm run lint         what is wrong, and where; changes nothing
+//   npm run format       writes the layout of every file anew
+//   npm run typecheck    TypeScript's types
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const biome = [join(root, 'node_modules/.bin/biome')];
+const tsc = [process.execPath, join(root, 'node_modules/typescript/bin/tsc')];
+/** Each task is a list of commands; all of them run, also when one fails. */
+const tasks = {
+  lint: [[...biome, 'check', '--error-on-warnings', root]],
+  format: [[...biome, 'check', '--write', root]],
+  typecheck: [[...tsc, '--noEmit', '-p', root]],
+};
+
+const [name, ...extra] = process.argv.slice(2);
+if (!name || !Object.hasOwn(tasks, name) || extra.length > 0) {
+  console.error(`usage: npm run ${Object.keys(tasks).join('|')}`);
+  process.exit(2);
+}
+const codes = tasks[name].map(([command, ...args]) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status);
+process.exit(codes.every((code) => code === 0) ? 0 : 1);
