@@ -5,9 +5,9 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { Authority } from '../../deploy/tls/certificates.js';
-import { isLoopback } from '../src/connections.js';
-import { type BoundedServer, boundedHttpServer, HTTP_TIMES, listening } from '../src/http-server.js';
+import { Authority } from '../../../deploy/tls/certificates.js';
+import { isLoopback } from '../../src/node/connections.js';
+import { type BoundedServer, boundedHttpServer, HTTP_TIMES, listening } from '../../src/node/http-server.js';
 
 /** Far below every deadline of production; with room for a busy machine. */
 const SOON_MS = 1_500;

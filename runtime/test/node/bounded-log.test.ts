@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { BoundedLog, LOG_LIMITS } from '../src/bounded-log.js';
+import { BoundedLog, LOG_LIMITS } from '../../src/node/bounded-log.js';
 
 interface Line {
   level: string;

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
-import { addressOf, ConnectionTable, isLoopback, type TurnedAway } from '../src/connections.js';
-import { Rates } from '../src/rates.js';
+import { Rates } from '../../src/core/rates.js';
+import { addressOf, ConnectionTable, isLoopback, type TurnedAway } from '../../src/node/connections.js';
 
 class Fake extends EventEmitter {
   readonly remoteAddress: string;

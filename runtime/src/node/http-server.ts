@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { Rates } from '../core/rates.js';
 import type { TlsMaterial } from './certificate.js';
 import { addressOf, type ConnectionLimits, ConnectionTable, type TurnedAway } from './connections.js';
-import { Rates } from './rates.js';
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
