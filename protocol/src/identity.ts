@@ -1,4 +1,12 @@
-import { concatBytes, sha256 } from './bytes.js';
+import type { Brand } from './brand.js';
+import { base58Encode, concatBytes, publicKeyFromBase58, sha256, toHex } from './bytes.js';
+
+/** A meter's id as text: 32 digits of lower-case hex. */
+export type MeterId = Brand<string, 'MeterId'>;
+/** A public key as text: base58 of 32 bytes, as base58 writes it. */
+export type PublicKeyText = Brand<string, 'PublicKeyText'>;
+
+const METER_ID = /^[0-9a-f]{32}$/;
 
 const text = new TextEncoder();
 const ZERO = Uint8Array.of(0);
@@ -44,4 +52,28 @@ export function networkId(genesisHash: Uint8Array, oracleProgram: Uint8Array, sa
 /** First 16 bytes of SHA-256: how `prev` names a payload and `refused` a message. */
 export function shortHash(bytes: Uint8Array): Uint8Array {
   return sha256(bytes).slice(0, 16);
+}
+
+/** Checks a meter's id, given as text or as 16 bytes. Throws `RangeError` for anything else. */
+export function asMeterId(value: string | Uint8Array): MeterId {
+  const text = typeof value === 'string' ? value : toHex(value);
+  if (!METER_ID.test(text)) throw new RangeError('a meter id has 32 digits of lower-case hex');
+  return text as MeterId;
+}
+
+/** Checks a public key, given as text or as 32 bytes. Throws `RangeError`, also for text in another spelling. */
+export function asPublicKeyText(value: string | Uint8Array): PublicKeyText {
+  if (typeof value !== 'string' && value.length !== 32) throw new RangeError('a public key has 32 bytes');
+  const text = base58Encode(typeof value === 'string' ? keyOf(value) : value);
+  if (typeof value === 'string' && text !== value)
+    throw new RangeError('a public key is not written as base58 writes it');
+  return text as PublicKeyText;
+}
+
+function keyOf(text: string): Uint8Array {
+  try {
+    return publicKeyFromBase58(text);
+  } catch (cause) {
+    throw new RangeError('a public key is base58 of 32 bytes', { cause });
+  }
 }

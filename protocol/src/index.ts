@@ -1,5 +1,6 @@
 /** The shared wire format: units, codecs, signing, Merkle trees, topics, reasons. Pure: no I/O, no `node:*`. */
 export * from './ack.js';
+export * from './brand.js';
 export * from './bytes.js';
 export * from './cbor.js';
 export * from './command.js';

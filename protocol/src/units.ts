@@ -2,6 +2,14 @@
  * Units of the wire format. Energy registers are cumulative watt-hours (u64, `bigint`), power is watts with import
  * positive (i32), times are UTC, a window is a quarter of an hour. Nothing signed is a floating-point number.
  */
+import type { Brand } from './brand.js';
+
+/** Watt-hours of a cumulative register or of a difference of two; never below 0, fits u64. */
+export type Wh = Brand<bigint, 'Wh'>;
+/** Smallest units of the energy token; never below 0, fits u64. */
+export type BaseUnits = Brand<bigint, 'BaseUnits'>;
+/** Number of a quarter of an hour: unix seconds / 900, rounded down; fits u32. */
+export type Window = Brand<number, 'Window'>;
 
 /** Length of a window in seconds. */
 export const WINDOW_SECONDS = 900;
@@ -37,4 +45,30 @@ export function formatKwh(wh: bigint): string {
   const sign = wh < 0n ? '-' : '';
   const magnitude = wh < 0n ? -wh : wh;
   return `${sign}${magnitude / 1000n}.${(magnitude % 1000n).toString().padStart(3, '0')}`;
+}
+
+/** Checks watt-hours. Throws `RangeError` outside of u64. */
+export function asWh(value: bigint): Wh {
+  return u64('watt-hours', value) as Wh;
+}
+
+/** Checks base units of the token. Throws `RangeError` outside of u64. */
+export function asBaseUnits(value: bigint): BaseUnits {
+  return u64('base units', value) as BaseUnits;
+}
+
+/** Checks the number of a window. Throws `RangeError` for what is no whole number of u32. */
+export function asWindow(value: number): Window {
+  if (!Number.isInteger(value) || value < 0 || value > MAX_U32) throw new RangeError(`window ${value} is not in u32`);
+  return value as Window;
+}
+
+/** Base units that are minted for watt-hours. Throws `RangeError` where they do not fit u64. */
+export function baseUnitsOf(wh: Wh): BaseUnits {
+  return asBaseUnits(wh * BASE_UNITS_PER_WH);
+}
+
+function u64(what: string, value: bigint): bigint {
+  if (value < 0n || value > MAX_U64) throw new RangeError(`${value} ${what} are not in u64`);
+  return value;
 }

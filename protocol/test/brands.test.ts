@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import {
+  asBaseUnits,
+  asMeterId,
+  asPublicKeyText,
+  asWh,
+  asWindow,
+  base58Encode,
+  baseUnitsOf,
+  MAX_U32,
+  MAX_U64,
+} from '../src/index.js';
+
+describe('quantities', () => {
+  it.each([0n, 1n, MAX_U64])('takes %d watt-hours and base units', (value) => {
+    expect([asWh(value), asBaseUnits(value)]).toEqual([value, value]);
+  });
+  it.each([-1n, MAX_U64 + 1n])('refuses %d watt-hours and base units', (value) => {
+    expect(() => asWh(value)).toThrow('watt-hours are not in u64');
+    expect(() => asBaseUnits(value)).toThrow('base units are not in u64');
+  });
+  it('counts a thousand base units for a watt-hour, and refuses more than fit', () => {
+    expect(baseUnitsOf(asWh(412n))).toBe(412_000n);
+    expect(() => baseUnitsOf(asWh(MAX_U64))).toThrow('not in u64');
+  });
+  it('takes windows of u32 only', () => {
+    expect([asWindow(0), asWindow(MAX_U32)]).toEqual([0, MAX_U32]);
+    for (const value of [-1, 0.5, MAX_U32 + 1, Number.NaN]) expect(() => asWindow(value)).toThrow('not in u32');
+  });
+});
+
+describe('names', () => {
+  const id = '00112233445566778899aabbccddeeff';
+  it('takes a meter id as text or as bytes', () => {
+    expect(asMeterId(id)).toBe(id);
+    expect(asMeterId(Uint8Array.from(Buffer.from(id, 'hex')))).toBe(id);
+    for (const bad of ['', id.toUpperCase(), `${id}0`, 'x'.repeat(32), new Uint8Array(15)]) {
+      expect(() => asMeterId(bad)).toThrow('32 digits');
+    }
+  });
+  it('takes a public key as text or as bytes, in one spelling', () => {
+    const key = new Uint8Array(32).fill(7);
+    const text = base58Encode(key);
+    expect([asPublicKeyText(key), asPublicKeyText(text)]).toEqual([text, text]);
+    for (const bad of ['', '0', text.slice(1), ` ${text}`, new Uint8Array(31)]) {
+      expect(() => asPublicKeyText(bad)).toThrow('public key');
+    }
+  });
+});
