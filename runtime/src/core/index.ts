@@ -1,3 +1,11 @@
-/** The floor that every domain may stand on. Pure: no I/O, no `node:*`, no imports. */
+/** The floor that every domain may stand on: time, randomness, logs, errors. Pure: no I/O, no `node:*`, no imports. */
+export * from './back-off.js';
+export * from './clock.js';
 export * from './health.js';
+export * from './logger.js';
+export * from './mutex.js';
+export * from './operator-error.js';
+export * from './random.js';
 export * from './rates.js';
+export * from './sleep.js';
+export * from './unreachable.js';

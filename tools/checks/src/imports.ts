@@ -4,7 +4,7 @@ import { join, posix, relative, sep } from 'node:path';
 /** The packages that the sources of each workspace may import. Applications never import applications. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  runtime: [],
+  runtime: ['protocol'],
   edge: ['protocol', 'runtime'],
   broker: ['protocol', 'runtime'],
   oracle: ['protocol', 'runtime', 'chain-client', 'chain-sender'],
@@ -38,6 +38,11 @@ const TESTS_OF: Readonly<Record<string, readonly string[]>> = { oracle: ['devnet
 /** Folders outside a workspace whose files a test may import: certificates for trials. */
 const TEST_HELPERS: readonly string[] = ['deploy/tls/'];
 
+/** The part of the runtime that every domain may import, and that imports nothing itself. */
+const CORE = 'runtime/src/core/';
+/** Files without I/O: domains, and the ports that they name. */
+const PURE = /\/src\/(?:domain\/|ports(?:\/|\.ts$))/;
+
 /** One import in a source file. Paths are relative to the project's folder, with `/`. */
 export interface ImportUse {
   readonly file: string;
@@ -64,6 +69,9 @@ export function judgeImport({ file, specifier }: ImportUse): string | null {
   const place = ownerOf(file);
   if (!place) return null;
   const { owner, isTest } = place;
+  if (file.startsWith(CORE) && !(specifier.startsWith('.') && pathOf(file, specifier).startsWith(CORE))) {
+    return `${CORE} is pure: it imports nothing`;
+  }
   if (specifier.startsWith('@gridtokenx/')) return judgePackage(owner, isTest, file, specifier);
   if (specifier.startsWith('#')) {
     return owner.startsWith('testing/')
@@ -77,8 +85,8 @@ export function judgeImport({ file, specifier }: ImportUse): string | null {
 
 function judgePackage(owner: string, isTest: boolean, file: string, specifier: string): string | null {
   const name = specifier.split('/')[1] ?? '';
-  if (name === 'runtime' && /\/src\/domain\//.test(file) && specifier !== '@gridtokenx/runtime/core') {
-    return `the domain may not import ${specifier}: put it behind a port`;
+  if (name === 'runtime' && PURE.test(file) && specifier !== '@gridtokenx/runtime/core') {
+    return `the domain may not import ${specifier}: take @gridtokenx/runtime/core, or put it behind a port`;
   }
   const allowed = [...(ALLOWED[owner] ?? []), ...(isTest ? [...TESTS_MAY_IMPORT, ...(TESTS_OF[owner] ?? [])] : [])];
   return allowed.includes(name) ? null : `${owner} may not import ${specifier}`;
@@ -90,9 +98,12 @@ function judgeDomain(file: string, specifier: string): string | null {
   return specifier.startsWith('node:') ? `the domain may not import ${specifier}: put it behind a port` : null;
 }
 
+/** Tells the path that a relative import means. */
+const pathOf = (file: string, specifier: string) => posix.join(posix.dirname(file), specifier);
+
 /** Keeps adapters from each other, and the domain from adapters, configuration and mains. */
 function judgeRooms(owner: string, isTest: boolean, file: string, specifier: string): string | null {
-  const path = posix.join(posix.dirname(file), specifier);
+  const path = pathOf(file, specifier);
   const isOwn = path.startsWith(`${owner}/`) || (file.startsWith('programs/') && path.startsWith('programs/'));
   const isHelper = isTest && TEST_HELPERS.some((folder) => path.startsWith(folder));
   if (!isOwn && !isHelper && !/\.m?json$/.test(path)) return `${specifier} leaves ${owner}: import the package`;

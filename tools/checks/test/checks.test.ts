@@ -28,7 +28,14 @@ describe('the check of import directions', () => {
     ['testing/campaigns/src/a.ts', '@gridtokenx/oracle', 'may not import'],
     ['testing/campaigns/src/a.ts', '../../../oracle/src/ports.js', 'leaves testing/campaigns'],
     ['edge/src/domain/a.ts', '@gridtokenx/runtime', 'behind a port'],
-    ['runtime/src/a.ts', '@gridtokenx/protocol', 'may not import'],
+    ['edge/src/domain/bus/a.ts', '@gridtokenx/runtime/node', 'behind a port'],
+    ['oracle/src/ports.ts', '@gridtokenx/runtime/node', 'behind a port'],
+    ['runtime/src/core/a.ts', '@gridtokenx/protocol', 'imports nothing'],
+    ['runtime/src/core/a.ts', 'node:fs', 'imports nothing'],
+    ['runtime/src/core/a.ts', 'yaml', 'imports nothing'],
+    ['runtime/src/core/a.ts', '../node/http-server.js', 'imports nothing'],
+    ['runtime/src/node/a.ts', '@gridtokenx/chain-client', 'may not import'],
+    ['protocol/src/a.ts', '@gridtokenx/runtime/core', 'may not import'],
   ])('refuses %s importing %s', (file, specifier, part) => {
     expect(judgeImport({ file, specifier })).toContain(part);
   });
@@ -38,6 +45,12 @@ describe('the check of import directions', () => {
     ['oracle/src/adapters/mqtt/link.ts', './topic.js'],
     ['oracle/src/main.ts', './adapters/mqtt/link.js'],
     ['oracle/src/domain/x.ts', '@gridtokenx/protocol'],
+    ['oracle/src/domain/x.ts', '@gridtokenx/runtime/core'],
+    ['oracle/src/ports.ts', '@gridtokenx/runtime/core'],
+    ['oracle/src/adapters/http/x.ts', '@gridtokenx/runtime/node'],
+    ['runtime/src/core/health.ts', './clock.js'],
+    ['runtime/src/node/http-server.ts', '../core/rates.js'],
+    ['runtime/src/node/verifier.ts', '@gridtokenx/protocol'],
     ['protocol/src/keys.ts', '@noble/ed25519'],
     ['tools/devnet/src/start/plan.ts', '@gridtokenx/simulators'],
     ['testing/campaigns/src/ledger/bench.ts', '#oracle/domain/intake.js'],

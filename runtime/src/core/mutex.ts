@@ -1,0 +1,21 @@
+/** Runs tasks one at a time, in the order they were given. A task that fails does not hold up the next. */
+export class Mutex {
+  #tail: Promise<unknown> = Promise.resolve();
+  #size = 0;
+
+  /** Tasks that run or wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Settles as `task` does, once every task before it has settled. */
+  run<T>(task: () => Promise<T>): Promise<T> {
+    this.#size++;
+    const result = this.#tail.then(task);
+    const done = () => {
+      this.#size--;
+    };
+    this.#tail = result.then(done, done);
+    return result;
+  }
+}
