@@ -1,6 +1,8 @@
 /** The floor for adapters and mains on Node. Domains never import it. */
 export * from './bounded-log.js';
 export * from './certificate.js';
+export * from './config/load.js';
+export * from './config/located.js';
 export * from './connections.js';
 export * from './dial.js';
 export * from './disk-space.js';

@@ -1,0 +1,156 @@
+import { isMap, isPair, isSeq, LineCounter, parseDocument, type YAMLError, type YAMLMap } from 'yaml';
+import { z } from 'zod';
+
+/** Where in a document something is wrong, what was expected there, and what to do where that is not plain. */
+export interface Fault {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  readonly advice?: string;
+  /** Stable word, for programs. */
+  readonly code?: string;
+}
+
+/** A fault with its place in the file. */
+export interface LocatedFault {
+  readonly code: string;
+  /** From 1 on. */
+  readonly line: number;
+  /** Dotted path of the key: `buses.0.name`; `file` for the whole document. */
+  readonly key: string;
+  readonly message: string;
+  readonly advice: string;
+}
+
+export type Located<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly fault: LocatedFault };
+
+/** What begins like this is a place for a value, not a value. */
+export const TO_FILL_IN = 'TO BE FILLED IN:';
+
+/** A configuration of thousands of meters is smaller; characters. */
+const MAX_CHARS = 4_194_304;
+const UNKNOWN = 'unknown-key';
+const WHOLE_FILE = 'file';
+
+/**
+ * Reads YAML or JSON by a schema and says of the first fault, in file order, where it is. A misspelt key comes before all
+ * others: it is also a missing one, and the misspelling is what helps. `cross` finds what one key alone cannot show; it
+ * runs only on what the schema accepted. Never throws for a text.
+ */
+export function parseLocated<S extends z.ZodType>(
+  text: string,
+  schema: S,
+  cross: (value: z.output<S>) => readonly Fault[] = () => [],
+): Located<z.output<S>> {
+  if (text.length > MAX_CHARS) return failed('too-large', 1, WHOLE_FILE, `is longer than ${MAX_CHARS} characters`, '');
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [syntax] = document.errors;
+  if (syntax) return { ok: false, fault: syntaxFault(syntax, text, lines) };
+  if (document.contents === null) {
+    return failed('empty', 1, WHOLE_FILE, 'is empty', 'write the configuration into it');
+  }
+  const plain = plainOf(document);
+  if (!plain.ok) {
+    const advice = 'write the values out in place of the aliases';
+    return failed('aliases', 1, 'syntax', 'its aliases grow without bound, or name no anchor', advice);
+  }
+  // First, since a place for a value has no form that a schema would accept.
+  const places = toBeFilledIn(plain.value);
+  const parsed = schema.safeParse(plain.value);
+  const found = parsed.success ? cross(parsed.data) : parsed.error.issues.map(faultOf);
+  const first = firstOf(places.length > 0 ? places : found, document.contents, lines);
+  if (first) return { ok: false, fault: first };
+  return parsed.success ? { ok: true, value: parsed.data } : failed('invalid', 1, WHOLE_FILE, 'is not valid', '');
+}
+
+/** A document as it is, where only its syntax counts and it must be a map. */
+export function parsePlain(text: string): Located<Record<string, unknown>> {
+  return parseLocated(text, z.record(z.string(), z.unknown()));
+}
+
+/** Every value of a document that is still to be filled in, by its path. */
+export function toBeFilledIn(value: unknown, path: readonly PropertyKey[] = []): Fault[] {
+  if (typeof value === 'string') {
+    if (!value.startsWith(TO_FILL_IN)) return [];
+    const message = `is to be filled in:${value.slice(TO_FILL_IN.length)}`;
+    return [{ path, message, code: 'to-be-filled-in', advice: '' }];
+  }
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    toBeFilledIn(inner, [...path, Array.isArray(value) ? Number(key) : key]),
+  );
+}
+
+const failed = (code: string, line: number, key: string, message: string, advice: string) =>
+  ({ ok: false, fault: { code, line, key, message, advice } }) as const;
+
+/** A fault of the text itself. The library names columns and shows the line; one line is enough here. */
+function syntaxFault(error: YAMLError, text: string, lines: LineCounter): LocatedFault {
+  const [offset] = error.pos;
+  const { line } = lines.linePos(offset);
+  if (error.code === 'DUPLICATE_KEY') {
+    const key = /^["']?([\w.-]{1,64})/.exec(text.slice(offset))?.[1] ?? 'syntax';
+    return { code: 'key-twice', line, key, message: 'is there twice', advice: 'keep one of them' };
+  }
+  if (error.code === 'TAB_AS_INDENT') {
+    const message = 'a tab cannot indent a line in YAML';
+    return { code: 'syntax', line, key: 'syntax', message, advice: 'indent with spaces' };
+  }
+  const message = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? '';
+  return { code: 'syntax', line, key: 'syntax', message, advice: 'correct the line, or the one before it' };
+}
+
+/** Aliases that grow without bound are refused by the library with an exception: here it is a fault like any other. */
+function plainOf(document: ReturnType<typeof parseDocument>) {
+  try {
+    return { ok: true, value: document.toJS() as unknown } as const;
+  } catch {
+    return { ok: false } as const;
+  }
+}
+
+function faultOf(issue: z.core.$ZodIssue): Fault {
+  if (issue.code === 'unrecognized_keys') {
+    const path = [...issue.path, issue.keys[0] ?? ''];
+    return { path, message: 'unknown key', code: UNKNOWN, advice: 'correct its spelling, or take it out' };
+  }
+  if (issue.code === 'invalid_type' && /received undefined/.test(issue.message)) {
+    return { path: issue.path, message: 'is missing', code: 'missing-key', advice: 'add it' };
+  }
+  return { path: issue.path, message: issue.message.replace(/^Invalid input: /, '') };
+}
+
+function firstOf(faults: readonly Fault[], root: unknown, lines: LineCounter): LocatedFault | undefined {
+  const located = faults.map((fault) => ({ fault, line: lineOf(root, fault.path, lines) }));
+  const rank = ({ code }: Fault) => (code === UNKNOWN ? 0 : 1);
+  const [first] = located.sort((a, b) => rank(a.fault) - rank(b.fault) || a.line - b.line);
+  if (!first) return undefined;
+  const { path, message, code = 'invalid', advice = 'correct it' } = first.fault;
+  const key = path.length === 0 ? WHOLE_FILE : path.map(String).join('.');
+  return { code, line: first.line, key, message, advice };
+}
+
+/** Line of the key at `path`, or of the nearest thing around it that is there. */
+function lineOf(root: unknown, path: readonly PropertyKey[], lines: LineCounter): number {
+  let node: unknown = root;
+  let line = 1;
+  for (const step of path) {
+    const found = stepInto(node, step);
+    if (!found) break;
+    if (found.offset !== undefined) line = lines.linePos(found.offset).line;
+    node = found.value;
+  }
+  return line;
+}
+
+function stepInto(node: unknown, step: PropertyKey): { value: unknown; offset: number | undefined } | null {
+  const offsetOf = (of: unknown) => (of as { range?: [number, number, number] | null } | null)?.range?.[0];
+  if (isMap(node)) {
+    const pair = (node as YAMLMap).items.find((item) => isPair(item) && String(item.key) === String(step));
+    return pair ? { value: pair.value, offset: offsetOf(pair.key) } : null;
+  }
+  const value = isSeq(node) && typeof step === 'number' ? node.items[step] : undefined;
+  return value === undefined ? null : { value, offset: offsetOf(value) };
+}
