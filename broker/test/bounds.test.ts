@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type Socket, connect as tcpConnect } from 'node:net';
 import { base58Encode, formatTopic } from '@gridtokenx/protocol';
-import { BoundedLog, type LineSink } from '@gridtokenx/runtime';
+import { BoundedLog, type Logger } from '@gridtokenx/runtime';
 import mqtt, { type MqttClient } from 'mqtt';
 import { generate, parser } from 'mqtt-packet';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -318,13 +318,13 @@ describe('slow readers', () => {
 
 describe('lines', () => {
   /** A broker whose lines are bounded as those of the process are. */
-  function bounded(): { log: LineSink; bytes: () => number; endPeriod: () => void } {
+  function bounded(): { log: Logger; bytes: () => number; endPeriod: () => void } {
     let task = () => {};
     let total = 0;
     const sink = (fields: object, message: string) => {
       total += JSON.stringify({ fields, message }).length + 100;
     };
-    const log = new BoundedLog({ info: sink, warn: sink, error: sink }, (_ms, next) => {
+    const log = new BoundedLog({ debug: sink, info: sink, warn: sink, error: sink }, (_ms, next) => {
       task = next;
     });
     return { log, bytes: () => total, endPeriod: () => task() };

@@ -117,7 +117,7 @@ describe.skipIf(!hasOpenssl() && process.env.CI !== 'true')('over TLS', () => {
     const { code, errors } = await result(start(configure(await freePort(), await freePort(), tls)));
     expect(code).toBe(2);
     expect(errors).toMatch(
-      /^[^\n]*certs\/server\.key: others may read this private key \(mode 0644\): chmod 600 [^\n]*\n$/,
+      /^[^\n]*certs\/server\.key: others may read this private key \(mode 0644\); chmod 600 [^\n]*\n$/,
     );
   });
 });

@@ -1,200 +1,26 @@
 import { once } from 'node:events';
-import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as tcpConnect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { connect as tlsConnect } from 'node:tls';
 import { formatTopic } from '@gridtokenx/protocol';
-import { CertificateError, CertificateFiles } from '@gridtokenx/runtime';
+import type { CertificateFiles } from '@gridtokenx/runtime/node';
 import type { IClientOptions } from 'mqtt';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  Authority,
-  type Certificate,
-  type CertificateRequest,
-  hasOpenssl,
-  renew,
-} from '../../deploy/tls/certificates.js';
-import { certificateMetrics, prometheusMetrics } from '../src/adapters/metrics.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Authority, type Certificate, renew } from '../../deploy/tls/certificates.js';
+import { certificateRoom, looked, mayMakeCertificates, openFiles } from '../../runtime/test/support/certificates.js';
 import { closed, connect, endAll, nextMessage, optionsFor, type Rig, signerOf, startRig, until } from './harness.js';
 
-const mayRun = hasOpenssl() || process.env.CI === 'true';
-if (!mayRun) console.warn('skipped: tests of TLS need the command "openssl"');
-
 const gateway = signerOf('gateway');
-const DAY_MS = 86_400_000;
+const room = certificateRoom();
 
-let folder: string;
-let authority: Authority;
-let count = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'broker-tls-'));
-  if (mayRun) authority = new Authority(join(folder, 'ca'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const issue = (change: Partial<CertificateRequest> = {}): Certificate =>
-  authority.issue({ file: `server-${count++}`, names: ['localhost', '127.0.0.1'], ...change });
-
-interface Lines {
-  readonly warnings: { error?: string; message: string }[];
-  readonly results: string[];
-}
-function openFiles(pair: Certificate, now: () => number = Date.now): { files: CertificateFiles } & Lines {
-  const lines: Lines = { warnings: [], results: [] };
-  const log = {
-    info: () => {},
-    warn: (fields: Record<string, unknown>, message: string) => {
-      lines.warnings.push({ ...fields, message });
-    },
-  };
-  const onRenewal = (result: string) => lines.results.push(result);
-  const own = { certFile: pair.cert, keyFile: pair.key, minVersion: 'TLSv1.3' as const };
-  return { files: new CertificateFiles({ ...own, now, log, onRenewal }), ...lines };
-}
-/** A change is taken at the second look that finds it. */
-function looked(files: CertificateFiles): void {
-  for (let i = 0; i < 2; i++) files.look();
-}
-
-describe.skipIf(!mayRun)('certificate files', () => {
-  const reason = (pair: Certificate): string => {
-    try {
-      openFiles(pair);
-      return 'none';
-    } catch (error) {
-      expect(error).toBeInstanceOf(CertificateError);
-      return (error as Error).message;
-    }
-  };
-
-  it('are refused when others may read the key', () => {
-    const pair = issue();
-    expect(reason(pair)).toBe('none');
-    for (const mode of [0o644, 0o640, 0o604, 0o620]) {
-      chmodSync(pair.key, mode);
-      expect(reason(pair)).toMatch(new RegExp(`^${pair.key}: others may read .*mode 0${mode.toString(8)}.*chmod 600`));
-    }
-    chmodSync(pair.key, 0o400);
-    expect(reason(pair)).toBe('none');
-  });
-
-  it('are refused with the file and the reason, and without a word of the key', () => {
-    const [pair, other] = [issue(), issue()];
-    const secret = readFileSync(pair.key, 'utf8').split('\n')[1] ?? '';
-    expect(secret.length).toBeGreaterThan(20);
-    expect(reason({ cert: pair.cert, key: other.key })).toBe(
-      `${other.key}: is not the key of the first certificate in ${pair.cert}`,
-    );
-    expect(reason({ cert: pair.key, key: pair.key })).toBe(`${pair.key}: holds no certificate in PEM`);
-    expect(reason({ cert: join(folder, 'none'), key: pair.key })).toBe(`${folder}/none: cannot be read (ENOENT)`);
-    expect(reason({ cert: pair.cert, key: join(folder, 'none') })).toBe(`${folder}/none: cannot be read (ENOENT)`);
-    writeFileSync(pair.key, `-----BEGIN PRIVATE KEY-----\n${secret.slice(4)}\n-----END PRIVATE KEY-----\n`);
-    expect(reason(pair)).toBe(`${pair.key}: holds no private key in PEM without a passphrase`);
-    writeFileSync(other.cert, readFileSync(other.cert, 'utf8').replace(/\n.{20}/, '\nAAAAAAAAAAAAAAAAAAAA'));
-    expect(reason(other)).toBe(`${other.cert}: certificate 1 in it is damaged`);
-  });
-
-  it('are taken anew only as a pair that fits and lies still', () => {
-    const [pair, next] = [issue(), issue()];
-    const { files, warnings, results } = openFiles(pair);
-    const taken: string[] = [];
-    files.onRenewed(({ cert }) => taken.push(cert));
-    looked(files);
-    expect(taken).toEqual([]);
-    renew(next, pair);
-    files.look();
-    expect(taken).toEqual([]);
-    files.look();
-    files.look();
-    expect(taken).toEqual([readFileSync(next.cert, 'utf8')]);
-    expect(files.material.key).toBe(readFileSync(next.key, 'utf8'));
-    expect([results, warnings]).toEqual([['taken'], []]);
-  });
-
-  it('stay in force while a new pair cannot be served, which is said once', () => {
-    const [pair, next] = [issue(), issue()];
-    const { files, warnings, results } = openFiles(pair);
-    const before = files.material;
-    let renewals = 0;
-    files.onRenewed(() => renewals++);
-    const refused = (what: RegExp) => {
-      for (let i = 0; i < 5; i++) files.look();
-      expect(files.material).toBe(before);
-      expect(warnings.at(-1)?.error).toMatch(what);
-      expect(files.refused).toMatch(what);
-      expect(files.problem).toMatch(/renewed certificate is not used/);
-    };
-    writeFileSync(pair.cert, readFileSync(next.cert)); // The key of the old one is still there.
-    refused(/is not the key of the first certificate/);
-    writeFileSync(pair.key, readFileSync(next.key));
-    chmodSync(pair.key, 0o644);
-    refused(/others may read this private key/);
-    unlinkSync(pair.key);
-    refused(/cannot be read \(ENOENT\)/);
-    renew(issue({ from: new Date(Date.now() - 9 * DAY_MS), until: new Date(Date.now() - 1_000) }), pair);
-    refused(/has expired on/);
-    expect(results).toEqual(['refused', 'refused', 'refused', 'refused']);
-    expect(warnings.length).toBe(4);
-    expect(renewals).toBe(0);
-    renew(next, pair);
-    looked(files);
-    expect([renewals, files.refused, files.problem]).toEqual([1, null, null]);
-  });
-
-  it('wait for the time of a certificate that begins later', () => {
-    let now = Date.now();
-    const pair = issue();
-    const { files, warnings } = openFiles(pair, () => now);
-    const next = issue({ from: new Date(now + DAY_MS), until: new Date(now + 50 * DAY_MS) });
-    renew(next, pair);
-    for (let i = 0; i < 4; i++) files.look();
-    expect(files.material.cert).not.toBe(readFileSync(next.cert, 'utf8'));
-    expect(warnings.map(({ error }) => error)).toEqual([expect.stringMatching(/is valid from .*still to come/)]);
-    now += DAY_MS + 1_000;
-    files.look();
-    expect(files.material.cert).toBe(readFileSync(next.cert, 'utf8'));
-    expect(files.refused).toBeNull();
-  });
-
-  it('tell the days that are left, and remind once a day from two weeks on', async () => {
-    const start = Date.now();
-    let now = start;
-    const pair = issue({ until: new Date(start + 15 * DAY_MS + 5_000) });
-    const { files, warnings } = openFiles(pair, () => now);
-    const { registry } = prometheusMetrics();
-    certificateMetrics(registry).watch(files);
-    expect(await registry.metrics()).toMatch(/^gtx_broker_certificate_expiry_days 15\.0/m);
-    expect(await registry.metrics()).toMatch(/^gtx_broker_certificate_refused 0$/m);
-    files.look();
-    expect([warnings.length, files.problem]).toEqual([0, null]);
-    for (const hours of [48, 49, 60, 73]) {
-      now = start + hours * 3_600_000;
-      files.look();
-    }
-    expect(warnings.length).toBe(2);
-    expect(files.problem).toBeNull();
-    now = start + 12.5 * DAY_MS;
-    expect(files.problem).toMatch(/expires in 2 days/);
-    now = start + 16 * DAY_MS;
-    expect(files.problem).toMatch(/has expired/);
-    expect(await registry.metrics()).toMatch(/^gtx_broker_certificate_expiry_days -0\.99/m);
-  });
-
-  it('are judged by their shortest certificate', () => {
-    const pair = issue();
-    appendFileSync(pair.cert, readFileSync(issue({ until: new Date(Date.now() + 3 * DAY_MS) }).cert));
-    expect(Math.round(openFiles(pair).files.expiryDays)).toBe(3);
-  });
-});
-
-describe.skipIf(!mayRun)('MQTT over TLS', () => {
+describe.skipIf(!mayMakeCertificates)('MQTT over TLS', () => {
   let rig: Rig;
   let pair: Certificate;
   let files: CertificateFiles;
   beforeEach(async () => {
-    pair = issue();
+    pair = room.issue();
     files = openFiles(pair).files;
     rig = await startRig({
       certificate: files,
@@ -206,7 +32,7 @@ describe.skipIf(!mayRun)('MQTT over TLS', () => {
     endAll();
     await rig.close();
   });
-  const trusting = () => ({ ca: readFileSync(authority.cert) });
+  const trusting = () => ({ ca: readFileSync(room.authority.cert) });
   /** The MQTT library hands everything to node:tls, its types do not say so. */
   const oldTls = () => ({ ...trusting(), maxVersion: 'TLSv1.2' }) as IClientOptions;
   const serialNow = async (): Promise<string> => {
@@ -251,7 +77,7 @@ describe.skipIf(!mayRun)('MQTT over TLS', () => {
   });
 
   it('is refused by a client that trusts another authority or wants another name', async () => {
-    const stranger = new Authority(join(folder, 'stranger'), 'another authority');
+    const stranger = new Authority(join(room.folder, 'stranger'), 'another authority');
     const foreign = connect(rig, optionsFor(gateway, { ca: readFileSync(stranger.cert) }));
     await expect(foreign).rejects.toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
     const elsewhere = connect(rig, optionsFor(gateway, { ...trusting(), servername: 'elsewhere.example' }));
@@ -267,7 +93,7 @@ describe.skipIf(!mayRun)('MQTT over TLS', () => {
     });
     const before = await serialNow();
     expect(await serialNow()).toBe(before);
-    renew(issue(), pair);
+    renew(room.issue(), pair);
     looked(files);
     const after = await serialNow();
     expect(after).not.toBe(before);

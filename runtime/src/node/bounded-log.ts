@@ -1,9 +1,4 @@
-/** Where lines end up: pino, or the list of a test. */
-export interface LineSink {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+import type { Logger, LogLevel } from '../core/logger.js';
 
 /** What bounds the lines of one process. */
 export interface LogLimits {
@@ -31,6 +26,11 @@ export const LOG_LIMITS: LogLimits = {
   charsPerPeriod: 262_144,
 };
 
+export interface BoundedLogOptions {
+  readonly limits?: LogLimits;
+  readonly isWritten?: (level: LogLevel) => boolean;
+}
+
 /** One text of a field: more is of no use to a reader, and strangers choose some of them. */
 const MAX_TEXT_CHARS = 500;
 /** A stack trace that still names the place. */
@@ -41,10 +41,8 @@ const FRAME_CHARS = 200;
 const MAX_MESSAGE_CHARS = 300;
 const OTHER_REASONS = 'lines of further reasons';
 
-type Level = keyof LineSink;
-
 interface Count {
-  readonly level: Level;
+  readonly level: LogLevel;
   readonly message: string;
   readonly reason: string | null;
   written: number;
@@ -52,24 +50,36 @@ interface Count {
 }
 
 /**
- * Passes lines on, and bounds them by reason: its message, and the stable word in `fields.reason` where there is one. What
- * is above the bound is counted and told once a period ("and 4,312 more"), so that nobody fills a disk by being refused.
- * Its own memory is bounded as well.
+ * Passes lines on to pino, or to the list of a test, and bounds them by reason: its message, and the stable word in
+ * `fields.reason` where there is one. What is above the bound is counted and told once a period ("and 4,312 more"), so
+ * that nobody fills a disk by being refused. Its own memory is bounded as well.
  */
-export class BoundedLog implements LineSink {
-  readonly #sink: LineSink;
+export class BoundedLog implements Logger {
+  readonly #sink: Logger;
   readonly #after: (ms: number, task: () => void) => unknown;
   readonly #limits: LogLimits;
+  readonly #isWritten: (level: LogLevel) => boolean;
   readonly #counts = new Map<string, Count>();
   #chars = 0;
 
-  /** `after` runs a task once after so many real milliseconds; it must not keep the process alive. */
-  constructor(sink: LineSink, after: (ms: number, task: () => void) => unknown, limits: LogLimits = LOG_LIMITS) {
+  /**
+   * `after` runs a task once after so many real milliseconds; it must not keep the process alive. `isWritten` tells which
+   * levels the sink writes: what it drops is not counted.
+   */
+  constructor(
+    sink: Logger,
+    after: (ms: number, task: () => void) => unknown,
+    { limits = LOG_LIMITS, isWritten = () => true }: BoundedLogOptions = {},
+  ) {
     this.#sink = sink;
     this.#after = after;
     this.#limits = limits;
+    this.#isWritten = isWritten;
   }
 
+  debug(fields: object, message: string): void {
+    this.#line('debug', fields, message);
+  }
   info(fields: object, message: string): void {
     this.#line('info', fields, message);
   }
@@ -97,7 +107,8 @@ export class BoundedLog implements LineSink {
     }
   }
 
-  #line(level: Level, fields: object, message: string): void {
+  #line(level: LogLevel, fields: object, message: string): void {
+    if (!this.#isWritten(level)) return;
     const count = this.#countOf(level, fields, message.slice(0, MAX_MESSAGE_CHARS));
     const { linesPerReason, charsPerPeriod, lineChars } = this.#limits;
     if (count.written >= linesPerReason || this.#chars >= charsPerPeriod) {
@@ -112,7 +123,7 @@ export class BoundedLog implements LineSink {
     this.#sink[level](shown, message.slice(0, MAX_MESSAGE_CHARS));
   }
 
-  #countOf(level: Level, fields: object, message: string): Count {
+  #countOf(level: LogLevel, fields: object, message: string): Count {
     if (this.#counts.size === 0) this.#after(this.#limits.periodMs, () => this.flush());
     const { reason: given } = fields as { reason?: unknown };
     const reason = typeof given === 'string' ? given.slice(0, MAX_MESSAGE_CHARS) : null;

@@ -1,6 +1,9 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import type { Logger } from '../core/logger.js';
+import { OperatorError } from '../core/operator-error.js';
+import { isReadableByOthers, readableByOthers } from './private-files.js';
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
@@ -19,17 +22,18 @@ export interface CertificateOptions {
   readonly minVersion: TlsVersion;
   /** Real time, milliseconds since 1970. */
   readonly now: () => number;
-  readonly log: {
-    info(fields: Record<string, unknown>, message: string): void;
-    warn(fields: Record<string, unknown>, message: string): void;
-  };
+  readonly log: Pick<Logger, 'info' | 'warn'>;
   /** A new pair was looked at. */
   readonly onRenewal?: (result: 'taken' | 'refused') => void;
 }
 
-/** A pair that cannot be served. The message names the file, says why, and what to do. */
-export class CertificateError extends Error {
+/** A pair that cannot be served: the file, why, and what to do. */
+export class CertificateError extends OperatorError {
   override readonly name = 'CertificateError';
+
+  constructor(file: string, problem: string, advice = 'put the right file there, or correct its path') {
+    super({ code: 'certificate', file, problem, advice });
+  }
 }
 
 const DAY_MS = 86_400_000;
@@ -50,18 +54,18 @@ function readPem(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new CertificateError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+    throw new CertificateError(file, `cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
   }
 }
 
 function certificatesIn(pem: string, file: string): X509Certificate[] {
   const blocks = pem.match(PEM_CERTIFICATE) ?? [];
-  if (blocks.length === 0) throw new CertificateError(`${file}: holds no certificate in PEM`);
+  if (blocks.length === 0) throw new CertificateError(file, 'holds no certificate in PEM');
   return blocks.map((block, i) => {
     try {
       return new X509Certificate(block);
     } catch {
-      throw new CertificateError(`${file}: certificate ${i + 1} in it is damaged`);
+      throw new CertificateError(file, `certificate ${i + 1} in it is damaged`);
     }
   });
 }
@@ -71,7 +75,7 @@ function privateKeyIn(pem: string, file: string): KeyObject {
     return createPrivateKey(pem);
   } catch {
     // The reason of the library may quote what it read: not repeated.
-    throw new CertificateError(`${file}: holds no private key in PEM without a passphrase`);
+    throw new CertificateError(file, 'holds no private key in PEM without a passphrase');
   }
 }
 
@@ -80,21 +84,19 @@ function loadPair({ certFile, keyFile, minVersion }: CertificateOptions): Pair {
   const cert = readPem(certFile);
   const key = readPem(keyFile);
   const { mode } = statSync(keyFile);
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-    const shown = (mode & 0o777).toString(8).padStart(4, '0');
-    throw new CertificateError(
-      `${keyFile}: others may read this private key (mode ${shown}): chmod 600 it, and think about who may have copied it`,
-    );
+  if (isReadableByOthers(mode)) {
+    const { problem, advice } = readableByOthers(keyFile, mode, 'private key');
+    throw new CertificateError(keyFile, problem, advice);
   }
   const chain = certificatesIn(cert, certFile);
   if (!chain[0]?.checkPrivateKey(privateKeyIn(key, keyFile))) {
-    throw new CertificateError(`${keyFile}: is not the key of the first certificate in ${certFile}`);
+    throw new CertificateError(keyFile, `is not the key of the first certificate in ${certFile}`);
   }
   const material = { cert, key, minVersion };
   try {
     createSecureContext(material);
   } catch (error) {
-    throw new CertificateError(`${certFile}: cannot be served: ${(error as Error).message}`);
+    throw new CertificateError(certFile, `cannot be served: ${(error as Error).message}`);
   }
   const fromMs = Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime()));
   const untilMs = Math.min(...chain.map(({ validToDate }) => validToDate.getTime()));
@@ -195,7 +197,7 @@ export class CertificateFiles {
   #isUsable({ fromMs, untilMs }: Pair): boolean {
     const { certFile, now } = this.#options;
     if (untilMs <= now()) {
-      throw new CertificateError(`${certFile}: has expired on ${new Date(untilMs).toISOString()}`);
+      throw new CertificateError(certFile, `has expired on ${new Date(untilMs).toISOString()}`, 'renew it');
     }
     if (fromMs <= now()) return true;
     this.#refuse(`${certFile}: is valid from ${new Date(fromMs).toISOString()}, which is still to come`);

@@ -1,8 +1,49 @@
-import { chmodSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { OperatorError } from '../core/operator-error.js';
 
 /** Rights that new files and folders never get: a household's minutes are nobody's business on a shared machine. */
 const PRIVATE_UMASK = 0o077;
 const PRIVATE_FILE = 0o600;
+const PRIVATE_FOLDER = 0o700;
+
+/** The system calls that a private file is read and made with; each throws the system's error. */
+export interface FileCalls {
+  open(path: string, flags: 'r' | 'w', mode?: number): number;
+  mode(file: number): number;
+  read(file: number): Uint8Array;
+  /** Bytes that were taken: a disk that is nearly full takes a part. */
+  write(file: number, bytes: Uint8Array, offset: number): number;
+  sync(file: number): void;
+  close(file: number): void;
+  link(from: string, to: string): void;
+  remove(path: string): void;
+  makeFolder(path: string): void;
+}
+
+const nodeCalls: FileCalls = {
+  open: openSync,
+  mode: (file) => fstatSync(file).mode,
+  read: (file) => readFileSync(file),
+  write: (file, bytes, offset) => writeSync(file, bytes, offset),
+  sync: fsyncSync,
+  close: closeSync,
+  link: linkSync,
+  remove: unlinkSync,
+  makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER }),
+};
 
 /**
  * Makes every file and folder that this process creates from now on readable by its owner alone, those of libraries
@@ -18,5 +59,94 @@ export function privateFiles(): void {
  */
 export function makePrivate(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
-  if (process.platform !== 'win32' && found && (found.mode & PRIVATE_UMASK) !== 0) chmodSync(path, PRIVATE_FILE);
+  if (found && isReadableByOthers(found.mode)) chmodSync(path, PRIVATE_FILE);
+}
+
+/** True for the mode of a file that anybody but its owner may read, write or run. Windows has no such modes. */
+export function isReadableByOthers(mode: number, platform: string = process.platform): boolean {
+  return platform !== 'win32' && (mode & PRIVATE_UMASK) !== 0;
+}
+
+/** The error for a secret in a file that others may read. `what` names it: `key`, `token`. */
+export function readableByOthers(file: string, mode: number, what = 'key'): OperatorError {
+  const shown = (mode & 0o777).toString(8).padStart(4, '0');
+  const problem = `others may read this ${what} (mode ${shown})`;
+  const advice = 'chmod 600 it, and think about who may have copied it';
+  return new OperatorError({ code: 'readable-by-others', file, problem, advice });
+}
+
+/** Throws `OperatorError` where others may read a secret, and the system's error where there is no such file. */
+export function refuseReadableByOthers(file: string, what?: string): void {
+  const { mode } = statSync(file);
+  if (isReadableByOthers(mode)) throw readableByOthers(file, mode, what);
+}
+
+/** What a missing secret is called, and what makes it. */
+export interface SecretWords {
+  /** `key`, `token`. */
+  readonly what: string;
+  /** What to do when it is missing. */
+  readonly missing: string;
+}
+
+/** The bytes of a secret in a file. Throws `OperatorError` when it is missing, cannot be read, or others may read it. */
+export function readPrivateFile(path: string, words: SecretWords, calls: FileCalls = nodeCalls): Uint8Array {
+  let file: number;
+  try {
+    file = calls.open(path, 'r');
+  } catch (cause) {
+    throw unreadable(path, words, cause);
+  }
+  try {
+    // Of the file that is open: another one may come to its name meanwhile.
+    const mode = calls.mode(file);
+    if (isReadableByOthers(mode)) throw readableByOthers(path, mode, words.what);
+    return calls.read(file);
+  } catch (cause) {
+    throw cause instanceof OperatorError ? cause : unreadable(path, words, cause);
+  } finally {
+    calls.close(file);
+  }
+}
+
+function unreadable(file: string, { what, missing }: SecretWords, cause: unknown): OperatorError {
+  const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  const fault =
+    why === 'ENOENT'
+      ? { code: 'missing-file', problem: `the ${what} file is missing`, advice: missing }
+      : { code: 'unreadable', problem: `the ${what} file cannot be read (${why})`, advice: 'let this user read it' };
+  return new OperatorError({ file, ...fault }, { cause });
+}
+
+/**
+ * Makes a file of mode 0600 that survives a power cut, unless one is there; false then, and the first one made stays,
+ * whoever else starts at the same moment. Throws the system's error, and leaves nothing behind.
+ */
+export function createPrivateFile(path: string, bytes: Uint8Array, calls: FileCalls = nodeCalls): boolean {
+  const folder = dirname(path);
+  calls.makeFolder(folder);
+  const temporary = `${path}.${process.pid}.new`;
+  const file = calls.open(temporary, 'w', PRIVATE_FILE);
+  try {
+    try {
+      for (let at = 0; at < bytes.length; ) at += calls.write(file, bytes, at);
+      calls.sync(file);
+    } finally {
+      calls.close(file);
+    }
+    // A link fails where a file is there already.
+    calls.link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    calls.remove(temporary);
+  }
+  const name = calls.open(folder, 'r');
+  try {
+    calls.sync(name);
+  } finally {
+    calls.close(name);
+  }
+  return true;
 }

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { BoundedLog, LOG_LIMITS } from '../../src/node/bounded-log.js';
+import { BoundedLog, type BoundedLogOptions, LOG_LIMITS } from '../../src/node/bounded-log.js';
 
 interface Line {
   level: string;
@@ -10,6 +10,13 @@ let lines: Line[];
 let timers: { ms: number; task: () => void }[];
 let log: BoundedLog;
 
+function makeLog(options: BoundedLogOptions = {}): BoundedLog {
+  const sink = (level: string) => (fields: object, message: string) =>
+    void lines.push({ level, message, fields: fields as Line['fields'] });
+  const sinks = { debug: sink('debug'), info: sink('info'), warn: sink('warn'), error: sink('error') };
+  return new BoundedLog(sinks, (ms, task) => timers.push({ ms, task }), options);
+}
+
 /** The period that is running ends. */
 function endPeriod(): void {
   for (const { task } of timers.splice(0)) task();
@@ -19,11 +26,7 @@ const bytes = () => lines.reduce((sum, line) => sum + JSON.stringify(line).lengt
 beforeEach(() => {
   lines = [];
   timers = [];
-  const sink = (level: string) => (fields: object, message: string) =>
-    lines.push({ level, message, fields: fields as Line['fields'] });
-  log = new BoundedLog({ info: sink('info'), warn: sink('warn'), error: sink('error') }, (ms, task) =>
-    timers.push({ ms, task }),
-  );
+  log = makeLog();
 });
 
 test('shows the first lines of a reason and counts the others once a period', () => {
@@ -80,4 +83,12 @@ test('stays below 350 kB a period whatever is thrown at it', () => {
     log.warn({ reason: `r${i % 500}`, detail: 'x'.repeat(499), i, more: 'y'.repeat(499) }, 'm');
   endPeriod();
   expect(bytes()).toBeLessThan(350_000);
+});
+
+test('a level that is not written uses up nothing', () => {
+  log = makeLog({ isWritten: (level) => level !== 'debug' });
+  for (let i = 0; i < 1_000; i++) log.debug({ i }, 'detail');
+  expect([lines.length, log.size, timers.length]).toEqual([0, 0, 0]);
+  log.info({}, 'news');
+  expect(lines).toHaveLength(1);
 });

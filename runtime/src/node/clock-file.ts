@@ -1,0 +1,107 @@
+import { readFileSync, statSync } from 'node:fs';
+import { parseSimulatedClock, realTimeOf, type SimulatedClock, simulatedNow } from '@gridtokenx/protocol';
+import { type Clock, ClockSource, type ReadingClock } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import { OperatorError } from '../core/operator-error.js';
+
+/** The file is looked at this often at most, in real milliseconds. */
+const LOOK_MS = 200;
+/** Two processes may have read the file at different moments. */
+const UNCERTAINTY_MS = 1_000;
+
+/** How the clock's file is looked at. Both throw the system's error. */
+export interface ClockFileAccess {
+  /** Another text whenever the file may be another one. */
+  stamp(path: string): string;
+  read(path: string): string;
+}
+
+const nodeAccess: ClockFileAccess = {
+  stamp: (path) => {
+    const { mtimeMs, ino, size } = statSync(path);
+    return `${mtimeMs}/${ino}/${size}`;
+  },
+  read: (path) => readFileSync(path, 'utf8'),
+};
+
+/**
+ * The simulated clock in the file that the launcher writes, looked at again every 200 ms of real time. While it cannot be
+ * read the last good content holds: it may be half a file, or none for a moment.
+ */
+export class SimulatedClockFile implements ReadingClock {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #log: Pick<Logger, 'warn'> | undefined;
+  readonly #access: ClockFileAccess;
+  #content: SimulatedClock;
+  #stamp: string;
+  #lookedMs: number;
+  #isFailing = false;
+
+  /** Reads the file once. Throws `OperatorError` when it is missing or holds no clock. */
+  constructor(path: string, clock: Clock, log?: Pick<Logger, 'warn'>, access: ClockFileAccess = nodeAccess) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#log = log;
+    this.#access = access;
+    try {
+      this.#stamp = access.stamp(path);
+      this.#content = parseSimulatedClock(access.read(path));
+    } catch (cause) {
+      const why = (cause as NodeJS.ErrnoException).code ?? (cause instanceof Error ? cause.message : String(cause));
+      const problem = `the simulated clock cannot be read (${why})`;
+      throw new OperatorError(
+        { code: 'clock-file', file: path, problem, advice: 'correct clock.simulated' },
+        { cause },
+      );
+    }
+    this.#lookedMs = clock.monotonicMs();
+  }
+
+  /** The clock as last read. */
+  current(): SimulatedClock {
+    const now = this.#clock.monotonicMs();
+    if (now - this.#lookedMs < LOOK_MS) return this.#content;
+    this.#lookedMs = now;
+    try {
+      const stamp = this.#access.stamp(this.#path);
+      if (stamp !== this.#stamp) this.#content = parseSimulatedClock(this.#access.read(this.#path));
+      this.#stamp = stamp;
+      this.#isFailing = false;
+    } catch (err) {
+      if (!this.#isFailing) this.#log?.warn({ err }, 'the simulated clock cannot be read: the last one holds');
+      this.#isFailing = true;
+    }
+    return this.#content;
+  }
+
+  nowMs(): number {
+    return simulatedNow(this.current(), this.#clock.nowMs());
+  }
+  source(): ClockSource {
+    return ClockSource.simulated;
+  }
+  uncertaintyMs(): number {
+    return UNCERTAINTY_MS;
+  }
+  realTimeOf(readingMs: number): number {
+    return realTimeOf(this.current(), readingMs);
+  }
+  realDelayUntil(readingMs: number): number {
+    const clock = this.current();
+    // Held by the reservation: it moves when the launcher writes the file again.
+    if (readingMs > clock.reservedThroughMs) return LOOK_MS;
+    return Math.max(0, realTimeOf(clock, readingMs) - this.#clock.nowMs());
+  }
+}
+
+/** Readings by the machine's own time, of which nothing is known. */
+export function systemReadingClock(clock: Pick<Clock, 'nowMs'>): ReadingClock {
+  return {
+    nowMs: () => clock.nowMs(),
+    source: () => ClockSource.none,
+    uncertaintyMs: () => null,
+    realTimeOf: (readingMs) => readingMs,
+    realDelayUntil: (readingMs) => Math.max(0, readingMs - clock.nowMs()),
+  };
+}

@@ -1,0 +1,88 @@
+import { createRequire } from 'node:module';
+import {
+  proveVerifier,
+  type Signer,
+  type SodiumVerify,
+  sodiumVerifier,
+  useSha256,
+  type Verifier,
+  verifyVectors,
+} from '@gridtokenx/protocol';
+
+/** The part of the binding that is used; it ships no types. */
+export interface Sodium extends SodiumVerify {
+  crypto_sign_seed_keypair(publicKey: Buffer, secretKey: Buffer, seed: Buffer): void;
+  crypto_sign_detached(signature: Buffer, message: Buffer, secretKey: Buffer): void;
+  crypto_hash_sha256(out: Buffer, input: Uint8Array): void;
+}
+
+let loaded: Sodium | null = null;
+
+/** The binding, loaded at its first use: commands without a key do not pay for it. */
+function sodium(): Sodium {
+  loaded ??= createRequire(import.meta.url)('sodium-native') as Sodium;
+  return loaded;
+}
+
+const SEED_BYTES = 32;
+const SIGNATURE_BYTES = 64;
+const DIGEST_BYTES = 32;
+/** Longer inputs are rare and get room of their own. */
+const INPUT_ROOM_BYTES = 4_096;
+
+// The binding asks typed arrays for their buffer. A short one lives inside the JavaScript heap and is moved out of it for
+// that, which costs more than to copy it here; one thread and no await between, so one copy at a time is enough.
+const signatureRoom = Buffer.alloc(SIGNATURE_BYTES);
+const digestRoom = Buffer.alloc(DIGEST_BYTES);
+const inputRoom = Buffer.alloc(INPUT_ROOM_BYTES);
+
+/** libsodium's SHA-256; the protocol's own takes more than twice the time for a message. */
+export function sodiumSha256(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const room = length <= inputRoom.length ? inputRoom : Buffer.alloc(length);
+  let at = 0;
+  for (const part of parts) {
+    room.set(part, at);
+    at += part.length;
+  }
+  sodium().crypto_hash_sha256(digestRoom, room.subarray(0, length));
+  return new Uint8Array(digestRoom);
+}
+
+/**
+ * libsodium as the signature check, proved on every golden case before it is used; from then on the protocol hashes with
+ * libsodium too, which is proved in the same way. Throws an `Error` when the binding is missing or judges one wrongly:
+ * nothing that it says can be trusted then.
+ */
+export function provedVerifier(binding: () => Sodium = sodium): Verifier {
+  const native = binding();
+  useSha256(sodiumSha256);
+  const verifier = sodiumVerifier({
+    crypto_sign_verify_detached(signature, message, publicKey) {
+      signatureRoom.set(signature);
+      return native.crypto_sign_verify_detached(signatureRoom, message, publicKey);
+    },
+  });
+  proveVerifier(verifier, verifyVectors);
+  return verifier;
+}
+
+/**
+ * Signs with a 32-byte RFC 8032 seed by libsodium: the same bytes as the protocol's own signer in a tenth of the time, and
+ * without the garbage of its big integers. Throws `RangeError` for another length.
+ */
+export function sodiumSigner(seed: Uint8Array): Signer {
+  if (seed.length !== SEED_BYTES) throw new RangeError(`Ed25519 seed of ${seed.length} bytes, expected ${SEED_BYTES}`);
+  const publicKey = Buffer.alloc(32);
+  const secret = Buffer.alloc(64);
+  sodium().crypto_sign_seed_keypair(publicKey, secret, Buffer.from(seed));
+  return {
+    publicKey: new Uint8Array(publicKey),
+    sign(message) {
+      const signature = Buffer.alloc(SIGNATURE_BYTES);
+      sodium().crypto_sign_detached(signature, Buffer.from(message), secret);
+      return new Uint8Array(signature);
+    },
+  };
+}
