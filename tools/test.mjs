@@ -102,14 +102,12 @@ function cargoTests(name, folder) {
   return console.log(`   ${result.status === 0 ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
-function programsRebuilt() {
-  const name = 'committed programs equal their source';
-  const script = join(root, 'programs/toolchain/check.sh');
+/** Counts a script that exits with 3 where its toolchain is missing. */
+function script(name, file, toolchain) {
   const started = Date.now();
   console.log(`\n== ${name}`);
-  const { status } = run('sh', [script]);
-  if (status === 3)
-    return missing(name, 'the toolchain for on-chain programs is not there: sh programs/toolchain/setup.sh');
+  const { status } = run('sh', [join(root, file)]);
+  if (status === 3) return missing(name, `${toolchain}: sh programs/toolchain/setup.sh`);
   if (status === 0) totals.passed++;
   else {
     totals.failed++;
@@ -126,10 +124,15 @@ else if (filters.length > 0) vitest(filters, 'all');
 else {
   check('types', node, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', root]);
   check('style', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', root]);
-  check('imports and documents', node, [join(root, 'tools/checks/dist/main.js')]);
+  check('imports, documents, licences', node, [join(root, 'tools/checks/dist/main.js')]);
+  script('style of the Rust workspaces', 'programs/toolchain/lint.sh', 'clippy or rustfmt is not there');
   cargoTests('wire format in Rust', 'protocol/rust');
   cargoTests('programs on the host', 'programs');
-  programsRebuilt();
+  script(
+    'committed programs equal their source',
+    'programs/toolchain/check.sh',
+    'the toolchain for on-chain programs is not there',
+  );
   vitest([], 'fast');
 }
 console.log(`\n${((Date.now() - started) / 1000).toFixed(0)} s in all.`);
