@@ -11,10 +11,18 @@ const biome = [join(root, 'node_modules/.bin/biome')];
 const tsc = [process.execPath, join(root, 'node_modules/typescript/bin/tsc')];
 /** Each task is a list of commands; all of them run, also when one fails. */
 const tasks = {
-  lint: [[...biome, 'check', '--error-on-warnings', root], ['sh', join(root, 'programs/toolchain/lint.sh')]],
+  lint: [
+    [...biome, 'check', '--error-on-warnings', root],
+    ['sh', join(root, 'programs/toolchain/lint.sh')],
+  ],
   format: [
     [...biome, 'check', '--write', root],
-    ...['protocol/rust', 'programs'].map((folder) => ['cargo', 'fmt', '--manifest-path', join(root, folder, 'Cargo.toml')]),
+    ...['protocol/rust', 'programs'].map((folder) => [
+      'cargo',
+      'fmt',
+      '--manifest-path',
+      join(root, folder, 'Cargo.toml'),
+    ]),
   ],
   typecheck: [[...tsc, '--noEmit', '-p', root]],
 };
@@ -27,5 +35,6 @@ if (!name || !Object.hasOwn(tasks, name) || extra.length > 0) {
 /** What a script answers when a tool that it needs is not installed. */
 const MISSING = 3;
 const codes = tasks[name].map(([command, ...args]) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status);
-if (codes.includes(MISSING)) console.error('Rust was not looked at: sh programs/toolchain/setup.sh installs what is missing.');
+if (codes.includes(MISSING))
+  console.error('Rust was not looked at: sh programs/toolchain/setup.sh installs what is missing.');
 process.exit(codes.every((code) => code === 0 || code === MISSING) ? 0 : 1);
