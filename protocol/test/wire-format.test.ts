@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type CborValue, decodeCbor, fromHex, Purpose, SIG_PREFIX, SIGN1_BYTES, toHex } from '../src/index.js';
+import { LAYOUT, widthOf } from './golden/layout.js';
+import { sectionOf, specPage, tableOf } from './pages.js';
+
+const page = specPage('wire-format');
+// biome-ignore lint/suspicious/noExplicitAny: vectors are data
+const load = (name: string): any => JSON.parse(readFileSync(new URL(`../vectors/${name}`, import.meta.url), 'utf8'));
+
+/** The content map of a control message, read without opening it. */
+function contentOf(hex: string): Map<number, CborValue> {
+  const frame = decodeCbor(fromHex(hex).subarray(1)) as CborValue[];
+  return decodeCbor(frame[2] as Uint8Array) as Map<number, CborValue>;
+}
+
+describe('docs/specs/wire-format.md', () => {
+  it.each([
+    ['4.2', '1'],
+    ['4.3', '2'],
+    ['4.4', '3'],
+    ['4.5', '4'],
+  ] as const)('section %s has the bytes of payload kind %s', (section, kind) => {
+    const rows = [...tableOf(page, '4.1'), ...tableOf(page, section)];
+    const fields = rows.map(([at, size, name]) => ({ at: Number(at), size: Number(size), name }));
+    expect(fields).toEqual(
+      LAYOUT[kind].map((field) => ({ at: field.at, size: widthOf(field.type), name: field.name })),
+    );
+    for (const [i, { at, size }] of fields.entries()) expect(fields[i + 1]?.at ?? 96).toBe(at + size);
+  });
+
+  it('has the bytes of the envelope', () => {
+    const { message } = load('messages.json').cases[0];
+    const rows = tableOf(page, '3.1').map(([at, size, bytes]) => ({ at: Number(at), size: Number(size), bytes }));
+    expect(rows.reduce((sum, { size }) => sum + size, 0)).toBe(SIGN1_BYTES);
+    for (const { at, size, bytes } of rows) {
+      const hex = (bytes ?? '').replaceAll(/[` ]/g, '').toLowerCase();
+      if (hex !== '') expect(message.slice(2 * at, 2 * (at + size))).toBe(hex);
+    }
+    const prefix = tableOf(page, '3.2')[0]?.[2]?.replaceAll(/[` ]/g, '').toLowerCase();
+    expect(prefix).toBe(toHex(SIG_PREFIX));
+  });
+
+  const control: [string, string, string, string][] = [
+    ['7.2', 'Sign-in token', Purpose.signIn, load('tokens.json').cases[0].message],
+    ['7.3', 'Ack', Purpose.ack, load('acks.json').cases[1].message],
+    ['7.4', 'Command', Purpose.command, load('commands.json').commands[1].message],
+    ['7.5', 'Command answer', Purpose.command, load('commands.json').answers[1].message],
+    ['7.6', 'Co-sign request', Purpose.cosign, load('cosigns.json').cases[1].message],
+    ['7.7', 'Time', Purpose.time, load('time.json').cases[0].message],
+  ];
+  it.each(control)('section %s: %s has the keys and types of the bytes', (section, title, purpose, message) => {
+    expect(sectionOf(page, section).split('\n')[0]).toBe(`### ${section} ${title}, external_aad "${purpose}"`);
+    const content = contentOf(message);
+    const rows = tableOf(page, section);
+    expect(rows.map(([key]) => Number(key))).toEqual([...content.keys()]);
+    for (const [key, , type] of rows) {
+      const value = content.get(Number(key));
+      const bytes = /^(\d+) bytes$/.exec(type ?? '');
+      if (bytes) expect((value as Uint8Array).length).toBe(Number(bytes[1]));
+      else if (type?.startsWith('bytes')) expect(value).toBeInstanceOf(Uint8Array);
+      else if (type?.startsWith('text')) expect(typeof value).toBe('string');
+      else if (type === 'unsigned') expect(['number', 'bigint']).toContain(typeof value);
+      else if (type === 'map') expect(value).toBeInstanceOf(Map);
+      else expect(Array.isArray(value) && type === 'list').toBe(true);
+    }
+  });
+});
