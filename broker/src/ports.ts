@@ -99,7 +99,7 @@ export interface Limits {
   readonly oracleOutgoingBytes: number;
 }
 
-/** What a TLS server shows; see `adapters/tls/certificate.ts`. */
+/** What a TLS server shows; see `CertificateFiles` of the runtime. */
 export interface TlsMaterial {
   /** PEM. */
   readonly cert: string;
