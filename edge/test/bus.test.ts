@@ -22,7 +22,7 @@ const reply = (unit: number, fn: number, data: readonly number[]) =>
   withCrc(Uint8Array.of(unit, fn, data.length, ...data));
 
 describe('frames', () => {
-  test('have the CRC that the specification gives', () => {
+  test('have the CRC that the Modbus specification gives', () => {
     // Known pair: read 2 holding registers from 0 of unit 1.
     expect(Buffer.from(requestFrame({ unit: 1, fn: 3, address: 0, count: 2 })).toString('hex')).toBe(
       '010300000002c40b',

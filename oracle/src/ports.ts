@@ -255,7 +255,7 @@ export interface CosignAnswer {
   readonly body: unknown;
 }
 
-/** Several oracles attest together (chain: k-of-n). */
+/** Several oracles attest together [settlement §8]. */
 export interface CosignDeps {
   readonly peers: readonly Peer[];
   /** Signatures that this oracle wants at least; the zone's own threshold holds too. */

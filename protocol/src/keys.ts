@@ -12,7 +12,7 @@ export interface Signer {
   sign(message: Uint8Array): Uint8Array;
 }
 
-/** Checks Ed25519 signatures; cofactorless and strict (wire format: Identity and keys). */
+/** Checks Ed25519 signatures; cofactorless and strict [wire §2.2]. */
 export interface Verifier {
   /** Which implementation is in use: shown to people. */
   readonly name: string;

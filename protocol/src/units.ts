@@ -1,5 +1,5 @@
 /**
- * Units of the wire format. Energy registers are cumulative watt-hours (u64, `bigint`), power is watts with import
+ * Units of the wire format [wire §1.2]. Energy registers are cumulative watt-hours (u64, `bigint`), power is watts with import
  * positive (i32), times are UTC, a window is a quarter of an hour. Nothing signed is a floating-point number.
  */
 import type { Brand } from './brand.js';
@@ -15,9 +15,9 @@ export type Window = Brand<number, 'Window'>;
 export const WINDOW_SECONDS = 900;
 /** Length of a window in milliseconds. */
 export const WINDOW_MS = 900_000;
-/** A reading is near a boundary when it was taken at most this long before it (wire format: quality bit 0). */
+/** A reading is near a boundary when it was taken at most this long before it [wire §4.6]. */
 export const NEAR_BOUNDARY_MS = 60_000;
-/** Above this uncertainty a clock counts as not synchronised and no statement is signed (gateway: Windows). */
+/** Above this uncertainty a clock counts as not synchronised and no statement is signed [gateway §8.2]. */
 export const SYNCHRONISED_UNCERTAINTY_MS = 60_000;
 /** 1 kWh = 1 GXT = 1,000,000 base units. */
 export const BASE_UNITS_PER_WH = 1_000n;

@@ -19,7 +19,7 @@ export interface PublishManner {
 }
 
 /**
- * True when `who` may publish on `topicText` in this manner (wire format: MQTT topics). A gateway publishes under its
+ * True when `who` may publish on `topicText` in this manner [wire §6.2]. A gateway publishes under its
  * own name only, and retains and leaves a will on its own status only; an oracle writes acks in its own name, the live
  * projection and its own status; an operator sends commands, which are never retained. QoS 2 is not spoken.
  */

@@ -32,7 +32,7 @@ export type SignInAnswer =
     };
 
 /**
- * Decides on a sign-in (wire format: MQTT topics). The user name is the public key in base58, the password a token that
+ * Decides on a sign-in [wire §6.4]. The user name is the public key in base58, the password a token that
  * this key signed for this broker and client id. A client id is the key itself, or the key, a slash and anything: so
  * nobody can take over the session of another. The answer is the same whether a key is unknown or its token is wrong in
  * content; only log and metrics tell which. A token is good once: the one that is accepted is remembered in `seen`. Never

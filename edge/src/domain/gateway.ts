@@ -79,7 +79,7 @@ export interface GatewayFindings {
 
 /**
  * The gateway as a whole. After a start: contact (or the lack of it), restored image, event 1 and gaps, then polls;
- * windows are closed once an ack was seen or event 11 is signed (gateway: Windows).
+ * windows are closed once an ack was seen or event 11 is signed [gateway §9].
  */
 export class Gateway {
   readonly #o: GatewayOptions;

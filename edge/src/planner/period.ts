@@ -14,7 +14,7 @@ export interface PollDemand {
 }
 
 /**
- * The period must hold all requests, one time-out and the longest request again (gateway: Zero misattribution). With few
+ * The period must hold all requests, one time-out and the longest request again [gateway §6.9]. With few
  * lengths it must be longer, or late answers leave none to ask with:
  * - one: it is asked again when no answer to its last request can come any more, a quarantine after the end of that;
  * - two: none is left after a late answer, which costs no more than that poll if the period is as long as a quarantine;

@@ -56,7 +56,7 @@ export class PlanError extends Error {
 /**
  * The cheapest set of reads that covers `wanted`, billing requests first. Gaps are crossed where the limits allow it and
  * the line is the better for it; no value is split; the energy registers, with their scale factors, are read by one
- * request where the limits allow that at any price (gateway: "The bus", Planning). Throws `PlanError`.
+ * request where the limits allow that at any price [gateway §6.10]. Throws `PlanError`.
  *
  * Requests that overlap can be shrunk until they do not, so the best plan cuts the registers, sorted by address, into
  * runs: a table over the runs' ends finds it.

@@ -15,7 +15,7 @@ export interface VariantOptions {
 /**
  * Reads of other lengths that can stand in for a request, cheapest first: no two of one length, none of the request's
  * own. A reply is known by unit, function and byte count alone, so after a time-out the same registers are asked for
- * with another byte count (gateway: "The bus", Zero misattribution). Empty where the meter proves no room around them.
+ * with another byte count [gateway §6.2]. Empty where the meter proves no room around them.
  */
 export function variants(
   request: ReadRequest,

@@ -249,7 +249,7 @@ function exponentBelow({ num, den }: Rational): number {
 
 const inverse = ({ num, den }: Rational): Rational => ({ num: den, den: num });
 
-/** From this reading on a float32 in kWh no longer shows every watt-hour (wire format: Units). */
+/** From this reading on a float32 in kWh no longer shows every watt-hour [gateway §7.2]. */
 export const FLOAT32_EXACT_WH = floor(times(parseDecimal('16384'), parseDecimal('1000')));
 
 /** Wh at which a counter begins at 0 again, rounded down so that nothing is ever counted twice; null = not known. */

@@ -11,7 +11,7 @@ import { rigOfThree, statementOf, Three } from './together.js';
 const meter = meterOf(1);
 type TestLedger = ReturnType<typeof testLedger>;
 
-/** Keeps what it sent; a new ledger or a lower watermark means "send again from there" (wire format: Acks). */
+/** Keeps what it sent; a new ledger or a lower watermark means "send again from there" [wire §8.2]. */
 class KeepingGateway {
   readonly #kept: Signed[] = [];
   #ledger = '';

@@ -1,4 +1,4 @@
-//! A window statement that the Ed25519 precompile verified just before (wire format: kind 2), and what it says of a slot.
+//! A window statement that the Ed25519 precompile verified just before [wire §4.3], and what it says of a slot.
 
 use gtx_wire::{
     frame::{self, SIGNED_BYTES},

@@ -1,4 +1,4 @@
-//! register_meter: a meter enters with a message that its own key signed (wire format: enrolment), brought by the zone's installer
+//! register_meter: a meter enters with a message that its own key signed [wire §4.5], brought by the zone's installer
 //! or utility. The signature is verified by the Ed25519 precompile in the instruction just before this one. The record waits for the
 //! utility: it has no slot and no limits before confirm_meter. While it was never confirmed it can be registered anew.
 

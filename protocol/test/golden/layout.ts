@@ -1,5 +1,5 @@
 /**
- * The payload tables of the wire format page, written down a second time as data. The golden bytes are laid out from
+ * The payload tables [wire §4], written down a second time as data. The golden bytes are laid out from
  * these tables and not by the codec, so that an error in one of the two shows.
  */
 export type FieldType = 'u8' | 'u16' | 'u32' | 'u64' | 'i32' | 'i64' | `bytes${number}`;

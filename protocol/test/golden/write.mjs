@@ -1,5 +1,5 @@
 // Writes the vectors that are not there yet: node protocol/test/golden/write.mjs [--replace NAME]
-// A byte that changes in an existing file is a change of the wire format: it needs --replace and a note in docs/.
+// A byte that changes in an existing file is a change of the wire format: it needs --replace and a change of docs/specs/wire-format.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 

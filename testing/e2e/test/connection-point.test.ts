@@ -77,7 +77,7 @@ function withHoles(list: readonly PointInput[], random: Random, share: number): 
 type Totals = { importWh: bigint; exportWh: bigint; spans: number };
 type Rule = (produced: readonly PointInput[], consumed: readonly PointInput[]) => Totals;
 
-/** The rule of the wire format. */
+/** The rule [wire §5.1]. */
 const derived: Rule = (produced, consumed) => {
   let state: PointState | null = null;
   let spans = 0;

@@ -28,7 +28,7 @@ export interface Seen {
   readonly stream: string;
 }
 
-/** An oracle for tests: stores what it sees in memory and acks it, as the wire format says. It verifies nothing. */
+/** An oracle for tests: stores what it sees in memory and acks it [wire §8]. It verifies nothing. */
 export class TestOracle {
   readonly signer;
   readonly name;

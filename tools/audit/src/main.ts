@@ -8,8 +8,8 @@ import { Audit, type Figures, fallen, type Levels } from './rules.js';
 
 /**
  * A check by somebody who trusts nobody here: it takes the committed IDLs and an RPC URL, none of the project's other code, reads
- * every account of the programs and of the token, and recomputes supply, pages and cursors, and compares what was metered and minted with what the lines can carry. It confirms invariants 1 and 2 of the chain's
- * design for one moment, and 3 (nothing falls) against an earlier result.
+ * every account of the programs and of the token, and recomputes supply, pages and cursors, and compares what was metered and minted with what the lines can carry. It confirms invariants 1 and 2
+ * [chain §9] for one moment, and 3 (nothing falls) against an earlier result.
  */
 export interface OutsiderResult {
   readonly ok: boolean;

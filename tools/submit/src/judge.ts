@@ -2,9 +2,9 @@ import { type Config, type Meter, type MeterPage, NO_SLOT, SlotFlag, Status } fr
 import { equalBytes, isAttestable, windowEndMs, windowOf, windowStartMs } from '@gridtokenx/protocol';
 import { isSignedBy, type StatementIn } from './statement-file.js';
 
-/** A gateway-signed statement waits until the slot is so many windows behind (oracle program: DAY_WINDOWS). */
+/** A gateway-signed statement waits until the slot is so many windows behind [chain §7.6]. */
 const GATEWAY_SIGNED_WAIT_WINDOWS = 96;
-/** How far a window's end may lie ahead of the chain's clock (oracle program: TOLERANCE_SECONDS). */
+/** How far a window's end may lie ahead of the chain's clock [chain §2.5]. */
 const TOLERANCE_MS = 60_000;
 
 /** What the chain shows of a statement's meter, all of one moment. */

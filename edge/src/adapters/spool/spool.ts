@@ -30,7 +30,7 @@ interface Waiting {
   readonly done: () => void;
 }
 
-/** Where header fields lie in a 171-byte message: 9 bytes of COSE before the payload (wire format: Envelope). */
+/** Where header fields lie in a 171-byte message: 9 bytes of COSE before the payload [wire §3.1]. */
 const KIND_AT = 9 + 3;
 const METER_AT = 9 + 12;
 const SEQ_AT = 9 + 28;

@@ -94,7 +94,7 @@ const FOREIGN_MS = 60_000;
 
 /**
  * The one owner of a bus: one request in flight, own deadlines, and never the value of one register given for another
- * (gateway: Zero misattribution). Readers of several units share it.
+ * [gateway §6]. Readers of several units share it.
  */
 export class Bus {
   readonly name: string;

@@ -46,7 +46,7 @@ const key = (fn: number, bytes: number) => fn * 256 + bytes;
 
 /**
  * Which reply shapes (function and byte count, for each unit) may be asked for. A shape is all that tells one RTU reply
- * from another, so none is sent again while an answer to its last use could still come (gateway: Zero misattribution).
+ * from another, so none is sent again while an answer to its last use could still come [gateway §6.2].
  * All times are of one monotonic clock, in milliseconds. A new connection changes nothing: a converter or a meter may
  * still hold an answer.
  */

@@ -12,7 +12,7 @@ export type AckEffect = 'older' | 'same' | 'newer' | 'fallen-back';
 
 const NONE: MeterWatermark = { storedThrough: 0n, highestSeen: 0n, highestWindow: 0 };
 
-/** The newest ack of each configured oracle, and what follows from them together (wire format: Acks). */
+/** The newest ack of each configured oracle, and what follows from them together [wire §8]. */
 export class AckBook {
   readonly #oracles: readonly string[];
   readonly #threshold: number;

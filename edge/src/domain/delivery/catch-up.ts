@@ -24,7 +24,7 @@ interface Cursor {
 
 /**
  * Sends again what an oracle lacks that lost its ledger, was restored from a backup or was away while the others went on
- * (wire format: Acks). It goes out behind everything else: enough oracles have it, so nothing waits for it.
+ * [gateway §11.4]. It goes out behind everything else: enough oracles have it, so nothing waits for it.
  */
 export class CatchUp {
   readonly #spool: Spool;

@@ -3,7 +3,7 @@ import type { Spool } from '../../ports.js';
 import { CatchUp, type Lag } from './catch-up.js';
 import type { Packet } from './packet.js';
 
-/** Readings in flight beyond the watermarks when sent as backfill (wire format: Acks). */
+/** Readings in flight beyond the watermarks when sent as backfill [gateway §11.2]. */
 export const MOST_IN_FLIGHT = 4_000;
 /** While nobody seems to listen, only this many are sent from the watermark. */
 const PROBE = MAX_SEQUENCE;

@@ -10,7 +10,7 @@ export interface LeastPeriod {
 /** Polls lie on a grid: a period is lengthened in steps, so that a time-out that moves a little moves nothing. */
 const STEP_MS = 1_000;
 
-/** The configured plan, or one with a longer period where the line needs that (gateway: Zero misattribution). */
+/** The configured plan, or one with a longer period where the line needs that [gateway §6.9]. */
 export function planFor(plan: PollPlan, least: LeastPeriod | null): PollPlan {
   if (!least || least.ms <= plan.pollMs) return plan;
   return { ...plan, pollMs: STEP_MS * Math.ceil(least.ms / STEP_MS) };

@@ -19,7 +19,7 @@ export interface RegisterLimits {
 /** `lower`: read again. `above-limit`: not used. */
 export type RegisterVerdict = 'good' | 'lower' | 'above-limit';
 
-/** Lower reads in a row that make a discontinuity (gateway: The bus). */
+/** Lower reads in a row that make a discontinuity [gateway §7.2]. */
 export const LOWER_READS = 3;
 /** Meters and clocks are not exact: a tenth is allowed on top, as the chain does. */
 const MARGIN = 1.1;

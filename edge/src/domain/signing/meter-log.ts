@@ -34,7 +34,7 @@ import { type RecoveredMeter, withoutDeclared } from './recovery.js';
 import { SeqAllocator } from './seq.js';
 import { type ClosedWindow, WindowBook } from './windows.js';
 
-/** A jump of seq by more than this is no restored image but an error or an attack (wire format: Acks). */
+/** A jump of seq by more than this is no restored image but an error or an attack [gateway §9.4]. */
 const MOST_JUMP = 1n << 32n;
 
 export interface MeterLogPorts {
@@ -286,7 +286,7 @@ export class MeterLog {
     return this.#serial.run(() => this.#store({ serial }));
   }
 
-  /** The registers do not go on from the last good ones: event 5, and no more statements (gateway: The bus). */
+  /** The registers do not go on from the last good ones: event 5, and no more statements [gateway §7.4]. */
   discontinuity(
     lastGood: { importWh: bigint; exportWh: bigint },
     now: { exportWh: bigint },
@@ -316,7 +316,7 @@ export class MeterLog {
   }
 
   /**
-   * An oracle has seen seqs that this log never signed: an older image of the disk was restored (wire format: Acks).
+   * An oracle has seen seqs that this log never signed: an older image of the disk was restored [gateway §9.4].
    * Goes on above them; what this run signed meanwhile is never published. False when the jump is refused.
    */
   continueAfterRestore(
@@ -371,7 +371,7 @@ function larger(a: bigint, b: bigint): bigint {
   return a < b ? b : a;
 }
 
-/** Seq of a payload (wire format: Payload). */
+/** Seq of a payload [wire §4.1]. */
 function seqOf(payload: Uint8Array): bigint {
   return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getBigUint64(28, true);
 }

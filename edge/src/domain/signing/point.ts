@@ -85,8 +85,8 @@ export interface PointOptions {
 }
 
 /**
- * A connection point that is derived from the statements of a production and a consumption meter (wire format: Two
- * meters instead of one). It counts only what oracles have acknowledged, and stores where it stands with each statement that
+ * A connection point that is derived from the statements of a production and a consumption meter [wire §5],
+ * [gateway §12]. It counts only what oracles have acknowledged, and stores where it stands with each statement that
  * it signs, so that a run after a crash derives the same again.
  */
 export class Point {

@@ -3,7 +3,7 @@ export const SEQ_BLOCK = 128n;
 
 /**
  * Hands out the seqs of one key. A seq is reserved durably before anything is signed with it, so that no crash and no
- * restart can use it twice (wire format: Payload).
+ * restart can use it twice [gateway §3.2].
  */
 export class SeqAllocator {
   readonly #reserve: (through: bigint) => Promise<void>;

@@ -13,7 +13,7 @@ const LOOKED_AT = 2 * MAX_REFUSED;
 
 /**
  * What one gateway is to be told: how far each of its meters is stored, and which messages are refused for good and
- * not yet declared as a gap (wire format: Acks). Refusals of its own streams come first: those hold up a watermark.
+ * not yet declared as a gap [wire §8.3]. Refusals of its own streams come first: those hold up a watermark.
  */
 export function tellGateway(
   sqlite: DatabaseSync,

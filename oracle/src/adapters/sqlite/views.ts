@@ -8,7 +8,7 @@ import { messageRow } from './rows.js';
 
 type Raw = Record<string, SQLOutputValue>;
 
-/** Where a statement's two registers lie in its 171-byte message, from 1 as SQL counts (wire format: kind 2). */
+/** Where a statement's two registers lie in its 171-byte message, from 1 as SQL counts [wire §4.3]. */
 const REGISTERS_AT = 1 + 9 + 40;
 const REGISTERS_BYTES = 16;
 

@@ -94,7 +94,7 @@ export function signedBy(
 /**
  * Judges one message by itself: frame, version, network, meter, and the signature (this is where the oracle verifies
  * signatures). `arrivedMs` is the real time of arrival: what depends on the registry is settled only against a state
- * that was asked for after it (wire format: Verdicts). The topic is an address, not evidence: it is not looked at.
+ * that was asked for after it [wire §9.2]. The topic is an address, not evidence: it is not looked at.
  */
 export function admit(
   message: Uint8Array,

@@ -34,8 +34,8 @@ export interface PointWitness {
 }
 
 /**
- * The verdict on a statement of a derived point from what its two meters say; null when it is right (wire format: Two
- * meters instead of one). `basis` is the last accepted statement below, or the enrolment.
+ * The verdict on a statement of a derived point from what its two meters say; null when it is right [wire §9.9].
+ * `basis` is the last accepted statement below, or the enrolment.
  *
  * Since `basis` the point must have moved by exactly the surplus of its meters, and have exported no more than with every
  * span closed that could be. For two windows in a row that is equality. A gateway may have closed fewer spans than the

@@ -85,7 +85,7 @@ export interface Judged {
 
 /**
  * What this oracle would write itself for the slots of a proposal: from its own ledger and its own read of the page
- * (chain: k-of-n). The caller compares bytes. May throw when the disk fails.
+ * [settlement §8.3]. The caller compares bytes. May throw when the disk fails.
  */
 export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refused: Refusal } {
   const { read, meters, statements, window, slots } = given;

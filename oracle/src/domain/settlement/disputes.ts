@@ -17,7 +17,7 @@ import { type Answer, findAnswer } from './evidence.js';
 import { NodeUnavailable, SlotFlag, type SlotRead, type TurnKeeper } from './ports.js';
 import { isOutOfStep } from './sync.js';
 
-/** How long a case may be answered, in windows of the chain's clock (oracle program: DAY_WINDOWS). */
+/** How long a case may be answered, in windows of the chain's clock [chain §7.7]. */
 export const ANSWER_WINDOWS = 96;
 const WINDOW_SECONDS = 900;
 

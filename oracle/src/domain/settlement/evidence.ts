@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 /**
- * Finds the statement by which a case is answered (oracle program: `answer`): signed by the meter's present key for a
+ * Finds the statement by which a case is answered [chain §7.7]: signed by the meter's present key for a
  * window from its first valid one on, or by its previous key up to that key's last window; not later than the slot's
  * window, with totals at least the slot's. The verdict of the ledger does not matter: a device that contradicts itself
  * makes its earlier words suspect here, and they are its words all the same. Null where the ledger has none. May throw

@@ -69,7 +69,7 @@ type Wait = Extract<Step, { kind: 'wait' }>;
 type AttestPlan = Extract<Plan, { kind: 'attest' }>;
 
 /**
- * Settles one meter page (chain: Exactly once from oracle to chain). It never holds two transactions of unknown outcome,
+ * Settles one meter page [settlement §2]. It never holds two transactions of unknown outcome,
  * stores each before it is sent, sends only the stored bytes again, and builds the next one from a fresh read. Killed at any
  * point, it goes on from the store and the chain. Between two transactions what matters most goes first: the current
  * window, then mints, then late windows; nothing that fails or waits holds up what comes after it.

@@ -9,7 +9,7 @@ export type Lineage =
   | 'rolled back';
 
 /**
- * Compares a page with the archive's last transaction on it (chain: Chain for development). `version` is raised only by
+ * Compares a page with the archive's last transaction on it [settlement §6]. `version` is raised only by
  * attest_page, and by every one; `moves` by whatever else changes a slot's energy. A lower version has lost something.
  * The same version with another history is explained by moves that were added since; or by a dispute, an answer or new
  * limits, which raise neither number: then the page still has all that was attested (`hasAll`).

@@ -37,7 +37,7 @@ export interface Unusable {
   readonly reason: string;
 }
 
-/** Total since enrolment: carried + raw - baseline (chain: Accounts). May be negative for a register below its baseline. */
+/** Total since enrolment: carried + raw - baseline [chain §7.1]. May be negative for a register below its baseline. */
 export function totalsOf(
   meter: MeterRecord,
   statement: { readonly importWh: bigint; readonly exportWh: bigint },
@@ -141,7 +141,7 @@ export interface MintPlan {
   readonly wallets: readonly SlottedMeter[];
 }
 
-/** What is to be minted; disputed slots are left alone (chain: mint_page). */
+/** What is to be minted; disputed slots are left alone [settlement §2.3]. */
 export function planMint(read: PageRead, meters: readonly SlottedMeter[]): MintPlan {
   const due = (slot: number) => {
     const [meter, ledger] = [read.page?.slots[slot], read.ledger?.slots[slot]];

@@ -10,7 +10,7 @@ export function capWh(limitW: number, registerStepWh: number): number {
 }
 
 /**
- * True when `sync_slot` would change the slot: limits or status of the meter's record are others (chain: sync_slot). A
+ * True when `sync_slot` would change the slot: limits or status of the meter's record are others [chain §5.5]. A
  * closed slot stays as it is, and one that never was active waits for `activate_slot`.
  */
 export function isOutOfStep(meter: MeterRecord, slot: SlotRead): boolean {

@@ -22,7 +22,7 @@ function windowOf({ payload }: Contradicting): number | null {
   return payload.kind === Kind.statement ? payload.window : null;
 }
 
-/** Null when two messages of one key may stand side by side (wire format: Order of arrival). */
+/** Null when two messages of one key may stand side by side [wire §9.3]. */
 export function contradiction(a: Contradicting, b: Contradicting): Place | null {
   if (a.payload.seq === b.payload.seq) return { seq: a.payload.seq };
   const window = windowOf(a);

@@ -18,8 +18,8 @@ export interface SetResult {
 }
 
 /**
- * The verdicts of a whole set of messages of one stream (the meter's key in force, or `key`), from nothing: what the wire format defines, written for
- * clarity. The ledger reaches the same result step by step; a property test holds the two together.
+ * The verdicts of a whole set of messages of one stream (the meter's key in force, or `key`), from nothing: [wire §9]
+ * written for clarity. The ledger reaches the same result step by step; a property test holds the two together.
  */
 export function judgeSet(
   messages: Iterable<SetEntry>,

@@ -111,7 +111,7 @@ export function passGaps(stored: bigint, gaps: Gaps): bigint {
 /**
  * Judges the messages of one stream in the order of their seqs. A verdict depends only on messages below, on declared
  * gaps, on the lowest equivocating seq and on the registry, never on the order of arrival: so a late message is judged
- * by beginning again below it, and any permutation of a log gives the same verdicts (wire format: Order of arrival).
+ * by beginning again below it, and any permutation of a log gives the same verdicts [wire §9.3].
  */
 export class StreamScan {
   #at: bigint;

@@ -26,7 +26,7 @@ function place(messages: Messages, bytes: Uint8Array, faults: string[], where: s
 /**
  * Statements, by `stream/window`, between which and the one before them the gateway declared a damaged tail. A kill in
  * the middle of an append leaves half a record: nobody was told of it, the gateway cannot know that, and the statement is
- * accepted with the note that its root cannot be reproduced (wire format: Verdicts). Any other such note is a fault.
+ * accepted with the note that its root cannot be reproduced [wire §9.8]. Any other such note is a fault.
  */
 function windowsAcrossTornTails(sqlite: DatabaseSync): Set<string> {
   const rows = sqlite

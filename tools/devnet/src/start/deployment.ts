@@ -18,7 +18,7 @@ import { sendAndConfirm } from './send.js';
 export const ZONE = 1;
 const ZONE_CAPACITY_W = 2_000_000n;
 const WALLET_SOL = 100;
-/** float32 kWh below 16,384 kWh is exact to the watt-hour (wire format: Units). */
+/** float32 kWh below 16,384 kWh is exact to the watt-hour [gateway §7.2]. */
 const REGISTER_STEP_WH = 1;
 
 /** A ledger page after its first creation step: an account grows by so many bytes in one instruction at most. */

@@ -72,7 +72,7 @@ const STATUS: Partial<Record<RefusalCode, number>> = { stranger: 403, malformed:
 
 /**
  * The co-signer's side: signs another oracle's attest_page only when it is what this oracle would have written itself, from
- * its own ledger and its own read of the page, byte for byte (chain: k-of-n).
+ * its own ledger and its own read of the page, byte for byte [settlement §8.3].
  */
 export class CosignDesk {
   readonly #deps: DeskDeps;
