@@ -31,7 +31,7 @@ export interface Ack {
 export const MAX_REFUSED = 200;
 const KEYS = [1, 2, 3, 4, 5];
 
-/** The signed ack message. Throws `RangeError` for more than 200 refusals. */
+/** The signed ack message [wire §7.3]. Throws `RangeError` for more than 200 refusals. */
 export function signAck(ack: Ack, signer: Signer): Uint8Array {
   if (ack.refused.length > MAX_REFUSED) throw new RangeError(`${ack.refused.length} refusals, at most ${MAX_REFUSED}`);
   const meters: CborMap = new Map();

@@ -6,7 +6,9 @@ import { Reason, WireError } from './reasons.js';
 export type CborValue = number | bigint | string | boolean | null | Uint8Array | CborValue[] | CborMap;
 export interface CborMap extends Map<number | string | Uint8Array, CborValue> {}
 
-/** Deterministic CBOR (RFC 8949, section 4.2.1: shortest forms, definite lengths, keys in bytewise order). */
+/**
+ * Deterministic CBOR (RFC 8949, section 4.2.1: shortest forms, definite lengths, keys in bytewise order) [wire §7.1].
+ */
 export function encodeCbor(value: CborValue): Uint8Array {
   return encode(value);
 }

@@ -34,7 +34,7 @@ export interface CommandAnswer {
 const ORDER = 0;
 const ANSWER = 1;
 
-/** The signed command message. */
+/** The signed command message [wire §7.4]. */
 export function signCommand(command: Command, signer: Signer): Uint8Array {
   const content = new Map<number, CborValue>([
     [0, ORDER],
@@ -63,7 +63,7 @@ export function openCommand(message: Uint8Array, operator: Uint8Array, verifier:
   };
 }
 
-/** The gateway's signed answer to a command. */
+/** The gateway's signed answer to a command [wire §7.5]. */
 export function signCommandAnswer(answer: CommandAnswer, signer: Signer): Uint8Array {
   const content = new Map<number, CborValue>([
     [0, ANSWER],

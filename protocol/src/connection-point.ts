@@ -5,7 +5,7 @@ import { isAttestable, Quality } from './quality.js';
 /**
  * The connection point of a site that has a production and a consumption meter instead of one at its boundary (wire
  * format: Two meters instead of one). Gateway and oracle compute it with this code; a firmware does not, so there is no
- * second implementation of it. Whole watt-hours, no rounding anywhere.
+ * second implementation of it [wire §5]. Whole watt-hours, no rounding anywhere.
  *
  * Signs. Both meters count as every meter of the wire format does: *import* is energy towards what the meter feeds,
  * *export* is energy away from it. So

@@ -4,8 +4,8 @@ import type { Signer, Verifier } from './keys.js';
 import { Reason, WireError } from './reasons.js';
 
 /**
- * What is signed beside payloads: each purpose has its own external_aad, so that a token can never be taken for an ack,
- * nor either for a payload (whose external_aad is empty).
+ * What is signed beside payloads: each purpose has its own external_aad [numbers §7], so that a token can never be
+ * taken for an ack, nor either for a payload (whose external_aad is empty).
  */
 export const Purpose = {
   signIn: 'gtx/mqtt/1',
@@ -37,8 +37,9 @@ export function signControl(purpose: Purpose, content: CborValue, signer: Signer
 }
 
 /**
- * The content of a control message of `purpose` that `publicKey` signed. Throws `WireError`: *malformed* for a frame or
- * content that is not as specified, *bad signature* where the signature is not that key's for that purpose.
+ * The content of a control message of `purpose` that `publicKey` signed [wire §7.1]. Throws `WireError`: *malformed*
+ * for a frame or content that is not as specified, *bad signature* where the signature is not that key's for that
+ * purpose.
  */
 export function openControl(
   purpose: Purpose,

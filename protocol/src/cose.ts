@@ -27,7 +27,7 @@ export interface Sign1 {
   readonly signature: Uint8Array;
 }
 
-/** The 115 bytes that are signed for a 96-byte payload. */
+/** The 115 bytes that are signed for a 96-byte payload [wire §3.2]. */
 export function sigStructure(payload: Uint8Array): Uint8Array {
   if (payload.length !== PAYLOAD_BYTES) throw new RangeError(`payload of ${payload.length} bytes, expected 96`);
   return concatBytes(SIG_PREFIX, payload);
@@ -46,8 +46,8 @@ function has(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
 }
 
 /**
- * Takes a 171-byte message apart. Throws `WireError` *malformed* for any other length or frame: there is one encoding
- * of a message, so two readers can never see two messages in the same bytes.
+ * Takes a 171-byte message apart [wire §3.1]. Throws `WireError` *malformed* for any other length or frame: there is
+ * one encoding of a message, so two readers can never see two messages in the same bytes.
  */
 export function parseSign1(message: Uint8Array): Sign1 {
   if (message.length !== SIGN1_BYTES) {
@@ -60,8 +60,9 @@ export function parseSign1(message: Uint8Array): Sign1 {
 }
 
 /**
- * Cuts a CBOR sequence (RFC 8742) of n messages, 1 <= n <= 200, into its items. Throws `WireError` *malformed* for any
- * length that is not n x 171: then the whole packet is malformed. The items are judged one by one by the caller.
+ * Cuts a CBOR sequence (RFC 8742) of n messages, 1 <= n <= 200, into its items [wire §3.3]. Throws `WireError`
+ * *malformed* for any length that is not n x 171: then the whole packet is malformed. The items are judged one by one
+ * by the caller.
  */
 export function splitSequence(packet: Uint8Array): Uint8Array[] {
   const count = packet.length / SIGN1_BYTES;

@@ -23,7 +23,9 @@ export interface CosignRequest {
   readonly statements: readonly Uint8Array[];
 }
 
-/** Signs a request with the asking oracle's identity key. Throws `RangeError` for more than 256 statements. */
+/**
+ * Signs a request with the asking oracle's identity key [wire §7.6]. Throws `RangeError` for more than 256 statements.
+ */
 export function signCosignRequest(request: CosignRequest, signer: Signer): Uint8Array {
   const { statements } = request;
   if (statements.length > MAX_COSIGN_STATEMENTS) throw new RangeError(`${statements.length} statements, at most 256`);

@@ -5,7 +5,7 @@ const NODE = Uint8Array.of(1);
 
 /**
  * Root of an RFC 6962 (section 2.1) Merkle tree over `leaves` in order; 32 bytes. Leaf = SHA-256(00 | data), node =
- * SHA-256(01 | left | right), the empty tree = SHA-256 of nothing.
+ * SHA-256(01 | left | right), the empty tree = SHA-256 of nothing [wire §4.9].
  */
 export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
   const builder = new MerkleBuilder();

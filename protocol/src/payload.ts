@@ -113,7 +113,7 @@ export const EventCode = {
   command: 14,
 } as const;
 
-/** First byte of event 2's data: why the seqs will never come. */
+/** First byte of event 2's data: why the seqs will never come [numbers §4.1]. */
 export const GapReason = { unused: 1, thinned: 2, damaged: 3, restored: 4, refused: 5 } as const;
 
 const POWER_NA = -0x8000_0000;
@@ -155,7 +155,9 @@ function optional(name: string, value: number | null, min: number, max: number, 
   return value === null ? code : int(name, value, min, max);
 }
 
-/** The 96 bytes of a payload, little-endian. Throws `RangeError` naming the field that does not fit its type. */
+/**
+ * The 96 bytes of a payload, little-endian [wire §4]. Throws `RangeError` naming the field that does not fit its type.
+ */
 export function encodePayload(payload: Payload): Uint8Array {
   const fields = new Fields(new Uint8Array(PAYLOAD_BYTES));
   const { bytes, view } = fields;
@@ -230,8 +232,8 @@ function writeEnrolment({ bytes, view }: Fields, p: Enrolment): void {
 }
 
 /**
- * The payload in 96 bytes. Throws `WireError`: *malformed* for a wrong length, magic or a value outside its range,
- * *unknown version* for another version or kind. What it returns encodes to the same bytes again.
+ * The payload in 96 bytes [wire §4]. Throws `WireError`: *malformed* for a wrong length, magic or a value outside its
+ * range, *unknown version* for another version or kind. What it returns encodes to the same bytes again.
  */
 export function decodePayload(bytes: Uint8Array): Payload {
   if (bytes.length !== PAYLOAD_BYTES) {

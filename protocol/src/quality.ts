@@ -1,4 +1,4 @@
-/** Quality bits of readings and statements. A reader keeps bits it does not know. */
+/** Quality bits of readings and statements [numbers §5]. A reader keeps bits it does not know. */
 export const Quality = {
   /** No reading at most 60 s before the window's end. */
   stale: 1 << 0,
@@ -16,7 +16,9 @@ export const Quality = {
   derived: 1 << 8,
 } as const;
 
-/** Statements with one of these bits are stored and shown, never attested, and are no evidence in a dispute. */
+/**
+ * Statements with one of these bits are stored and shown, never attested, and are no evidence in a dispute [wire §4.6].
+ */
 export const NEVER_ATTESTED = Quality.stale | Quality.unsynchronised | Quality.discontinuity;
 
 /** True when a statement of this quality may be attested. */

@@ -1,8 +1,8 @@
 /**
- * Why a message was refused, or not yet taken. Numbers are stable and never reused: they are stored in ledgers and
- * sent in acks. *retry*: not acknowledged, the gateway keeps it and sends it again. *final*: the verdict stands; a
- * message that was not verified is named in `refused`. *final-registry*: final only against registry state that was
- * finalised after the message arrived.
+ * Why a message was refused, or not yet taken [numbers §2]. Numbers are stable and never reused: they are stored in
+ * ledgers and sent in acks. *retry*: not acknowledged, the gateway keeps it and sends it again. *final*: the verdict
+ * stands; a message that was not verified is named in `refused`. *final-registry*: final only against registry state
+ * that was finalised after the message arrived.
  */
 export const Reason = {
   malformed: 1,

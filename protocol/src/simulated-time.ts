@@ -1,9 +1,9 @@
 import { WINDOW_MS } from './units.js';
 
 /**
- * One clock for simulators, gateways and oracle. It drives readings and windows only; sign-in, time-outs, back-off and
- * the chain use real time. The launcher writes it to a file and moves `reservedThroughMs` ahead durably, so that no
- * process ever shows simulated time that a restart could show again (as seq is reserved before it is used).
+ * One clock for simulators, gateways and oracle [wire §10.1]. It drives readings and windows only; sign-in, time-outs,
+ * back-off and the chain use real time. The launcher writes it to a file and moves `reservedThroughMs` ahead durably,
+ * so that no process ever shows simulated time that a restart could show again (as seq is reserved before it is used).
  * All times are milliseconds since 1970; `speed` is simulated seconds per real second.
  */
 export interface SimulatedClock {

@@ -13,8 +13,8 @@ export interface GatewayStatus {
 }
 
 /**
- * JSON projection of a *verified* reading on `gtx/v1/live/{zone}/{meter}` for dashboards and Node-RED. 64-bit numbers
- * are decimal strings; nothing here is signed.
+ * JSON projection of a *verified* reading on `gtx/v1/live/{zone}/{meter}` for dashboards and Node-RED [wire §6.7].
+ * 64-bit numbers are decimal strings; nothing here is signed.
  */
 export interface LiveReading {
   readonly meter: string;
@@ -34,7 +34,7 @@ export interface LiveReading {
   readonly signer: 'gateway' | 'device';
 }
 
-/** Checks the JSON of a status message; null where it is none. Text fields are cut, never trusted. */
+/** Checks the JSON of a status message; null where it is none [wire §6.5]. Text fields are cut, never trusted. */
 export function parseGatewayStatus(text: string): GatewayStatus | null {
   if (text.length > 8192) return null;
   let value: unknown;

@@ -7,7 +7,10 @@ import { Reason, WireError } from './reasons.js';
 /** Length of the nonce that a time request carries. */
 export const TIME_NONCE_BYTES = 16;
 
-/** The oracle's answer to `POST /time` with a 16-byte nonce as body. `timeMs` in milliseconds since 1970, UTC. */
+/**
+ * The oracle's answer to `POST /time` with a 16-byte nonce as body [wire §7.7]. `timeMs` in milliseconds since 1970,
+ * UTC.
+ */
 export function signTime(answer: { timeMs: number; nonce: Uint8Array }, signer: Signer): Uint8Array {
   const content = new Map<number, CborValue>([
     [1, answer.timeMs],

@@ -17,7 +17,7 @@ const KEYS = [1, 2, 3, 4, 5];
 /** A token may not live longer than a day: the broker ends the session at its expiry. */
 export const MAX_TOKEN_SECONDS = 86_400;
 
-/** The password for one connect. */
+/** The password for one connect [wire §7.2]. */
 export function signToken(token: SignInToken, signer: Signer): Uint8Array {
   const content = new Map<number, CborValue>([
     [1, token.broker],

@@ -17,7 +17,7 @@ export type Topic =
   | { readonly kind: 'oracle-status'; readonly oracle: Uint8Array }
   | { readonly kind: 'live'; readonly zone: number; readonly meter: Uint8Array };
 
-/** The text of a topic. */
+/** The text of a topic [wire §6.1]. */
 export function formatTopic(topic: Topic): string {
   switch (topic.kind) {
     case 'stream':
@@ -88,7 +88,7 @@ export function liveStream(kind: number): Stream {
   return kind === 1 ? 'reading' : kind === 2 ? 'window' : kind === 3 ? 'event' : 'backfill';
 }
 
-/** Subscriptions of each party; the broker allows these and no others. */
+/** Subscriptions of each party; the broker allows these and no others [wire §6.3]. */
 export const subscriptions = {
   gateway: (gateway: Uint8Array): string[] => {
     const name = base58Encode(gateway);

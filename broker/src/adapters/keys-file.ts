@@ -15,7 +15,7 @@ const schema = z.strictObject({
   ),
 });
 
-/** The records of a keys file by base58 key. Throws an `Error` that says what is wrong. */
+/** The records of a keys file by base58 key [wire §10.5]. Throws an `Error` that says what is wrong. */
 export function parseKeys(text: string): Map<string, KeyRecord> {
   const parsed = schema.safeParse(JSON.parse(text));
   if (!parsed.success) {

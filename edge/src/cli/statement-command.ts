@@ -26,7 +26,7 @@ export interface StatementOptions {
   readonly out: string;
 }
 
-/** What `statement` writes and `submit-statement` reads. */
+/** What `statement` writes and `submit-statement` reads [wire §10.3]. */
 export interface StatementFile {
   readonly version: 1;
   readonly meter_id: string;

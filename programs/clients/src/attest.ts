@@ -26,8 +26,8 @@ export interface AttestArgs {
 }
 
 /**
- * The low bits of `next` in LEB128 groups of 7, as few as tell it from `current`: the smallest k with next - current < 2^(7k).
- * A RangeError when the total fell or rose by 2^63 or more.
+ * The low bits of `next` in LEB128 groups of 7, as few as tell it from `current`: the smallest k with next - current <
+ * 2^(7k) [chain §7.2]. A RangeError when the total fell or rose by 2^63 or more.
  */
 export function encodeTotal(current: bigint, next: bigint): Uint8Array {
   const rise = next - current;

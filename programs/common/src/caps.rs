@@ -1,4 +1,4 @@
-//! The bounds of energy: what a meter can carry in a window, and what a zone can.
+//! The bounds of energy: what a meter can carry in a window, and what a zone can [chain §7.3].
 
 use pinocchio::error::ProgramError;
 

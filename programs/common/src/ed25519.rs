@@ -1,4 +1,4 @@
-//! What the Ed25519 precompile verified, read from the instructions sysvar.
+//! What the Ed25519 precompile verified, read from the instructions sysvar [chain §7.1].
 
 use pinocchio::{account::Ref, error::ProgramError, sysvars::instructions::Instructions};
 

@@ -1,4 +1,4 @@
-//! The one numbered table of errors, shared by all programs. A number is never reused and a name never changes its number.
+//! The one numbered table of errors, shared by all programs [numbers §11]. A number is never reused and a name never changes its number.
 //! The first thirteen are names that GridTokenX clients already know; some of them are raised only by later instructions.
 
 use pinocchio::error::ProgramError;

@@ -1,4 +1,4 @@
-//! The chain's clock in windows of 15 minutes.
+//! The chain's clock in windows of 15 minutes [chain §2.5].
 
 use pinocchio::{
     error::ProgramError,

@@ -1,5 +1,5 @@
-//! How much a zone may mint. What its lines can carry bounds it, whoever signs: minted ≤ ⌈capacity · 0.25 h · 1.1⌉ × windows since the
-//! first mint. Windows follow the pages, never the clock, so that waiting earns nothing.
+//! How much a zone may mint [chain §7.11]. What its lines can carry bounds it, whoever signs: minted ≤ ⌈capacity · 0.25 h · 1.1⌉ × windows
+//! since the first mint. Windows follow the pages, never the clock, so that waiting earns nothing.
 
 use gtx_common::{
     GtxError, caps,

@@ -1,5 +1,5 @@
 //! attest_page: the zone's attestors raise the totals of many slots at once. Absolute totals, sent by their low bits: a replay
-//! moves nothing and a lost step heals at the next one. What a slot does not allow is skipped; malformed data aborts.
+//! moves nothing and a lost step heals at the next one [chain §7.4]. What a slot does not allow is skipped; malformed data aborts.
 
 use bytemuck::{Pod, Zeroable};
 use gtx_common::{
@@ -46,7 +46,7 @@ impl<'a> Attestation<'a> {
     }
 }
 
-/// The smallest rise of `current` that gives it `bits` low bits equal to `value`'s.
+/// The smallest rise of `current` that gives it `bits` low bits equal to `value`'s [chain §7.2].
 #[inline(always)]
 fn rise(value: u64, current: u64, bits: u32) -> u64 {
     value.wrapping_sub(current) & (1u64 << bits).wrapping_sub(1)
@@ -144,8 +144,8 @@ impl Rule {
         used
     }
 
-    /// Lets the slot take the rises, if it allows them: the whole rule. Up to cap × windows passed is plain; up to one window's cap
-    /// more is extra, and not twice in a row.
+    /// Lets the slot take the rises, if it allows them: the whole rule [chain §7.3]. Up to cap × windows passed is plain; up to one
+    /// window's cap more is extra, and not twice in a row.
     #[inline(never)]
     pub(crate) fn apply(&self, slot: &mut HotSlot, export_rise: u64, import_rise: u64, used: u64) -> u64 {
         if !self.admits(slot) {

@@ -1,6 +1,6 @@
 //! dispute: a device's own statement contradicts its slot (later window, lower total). Either the device or the attestors lied; the
 //! slot is frozen until somebody answers or a day has passed. A slot that a submitted statement moved names no attestors: there the
-//! device has contradicted itself. A slot that nobody signed for cannot be contradicted.
+//! device has contradicted itself [chain §7.7]. A slot that nobody signed for cannot be contradicted.
 
 use gtx_common::{
     GtxError,

@@ -1,4 +1,4 @@
-//! The page's history: a hash over every change, which proves that an exported history is all there was.
+//! The page's history: a hash over every change, which proves that an exported history is all there was [chain §7.5].
 
 use gtx_common::{layout::oracle::MeterPage, sys};
 

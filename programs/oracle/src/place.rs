@@ -40,8 +40,8 @@ pub fn status_flag(status: u8) -> Result<u16, ProgramError> {
     }
 }
 
-/// Frees a slot whose record may have another baseline now. Its totals stay. Nobody's signature stands behind them any more, because
-/// an earlier statement under the new baseline would mean something else. Energy counts from the record's first valid window on.
+/// Frees a slot whose record may have another baseline now [chain §7.8]. Its totals stay. Nobody's signature stands behind them any more,
+/// because an earlier statement under the new baseline would mean something else. Energy counts from the record's first valid window on.
 pub fn restart(slot: &mut MeterSlot, meter: &Meter) {
     slot.flags = slot.flags & !SUBMITTED | MOVED;
     (slot.attestors, slot.epoch) = (0, 0);

@@ -1,5 +1,5 @@
 //! submit_statement: anyone raises one slot with a statement that its meter signed: the way out when attestors are absent or
-//! dishonest. Device-signed at once; gateway-signed only when the slot is a day behind.
+//! dishonest. Device-signed at once; gateway-signed only when the slot is a day behind [chain §7.6].
 
 use gtx_common::{
     GtxError,

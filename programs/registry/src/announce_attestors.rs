@@ -1,5 +1,5 @@
-//! announce_attestors: names the next set of oracles that speak for a zone. It comes into force 96 windows later, so that the zone can
-//! see a stolen authority and cancel. A zone's first set is in force at once: there is nobody yet whom it could displace.
+//! announce_attestors: names the next set of oracles that speak for a zone [chain §7.9]. It comes into force 96 windows later, so that the
+//! zone can see a stolen authority and cancel. A zone's first set is in force at once: there is nobody yet whom it could displace.
 
 use gtx_common::{
     GtxError,

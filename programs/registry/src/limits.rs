@@ -1,4 +1,4 @@
-//! What the utility says of a meter, and the sum of it that a zone can carry.
+//! What the utility says of a meter, and the sum of it that a zone can carry [chain §7.10].
 
 use gtx_common::{
     GtxError,

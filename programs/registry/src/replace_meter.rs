@@ -1,5 +1,5 @@
-//! replace_meter: another device at the same connection point takes over the slot of a suspended meter. It is a new record that
-//! carries the slot's totals exactly; the old record keeps no slot. Energy up to the old meter's last register enters before, as its
+//! replace_meter: another device at the same connection point takes over the slot of a suspended meter [chain §7.8]. It is a new record
+//! that carries the slot's totals exactly; the old record keeps no slot. Energy up to the old meter's last register enters before, as its
 //! own statement under the cap.
 
 use gtx_common::{

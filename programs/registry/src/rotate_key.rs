@@ -1,5 +1,5 @@
-//! rotate_key: another key speaks for a meter. The new key proves itself with an enrolment message; the utility signs, and the old key
-//! has signed the same message (its verification stands before the new key's), or, when it is lost, the authority of the registry
+//! rotate_key: another key speaks for a meter [chain §7.8]. The new key proves itself with an enrolment message; the utility signs, and the
+//! old key has signed the same message (its verification stands before the new key's), or, when it is lost, the authority of the registry
 //! signs too. The old key stays good for disputes and backfill up to the message's window, the slot's, or the one after the running one,
 //! whichever is latest: what the slot stands on, or may come to stand on by an attestation under way, stays evidence. The record keeps one previous key, so a further rotation waits until the slot has moved.
 

@@ -1,6 +1,6 @@
-//! set_status: the utility suspends, closes or reactivates a meter. sync_slot of the oracle program copies it into the slot. By the
-//! utility's word alone no total moves: whoever reactivates shows a statement that the meter's present key signed, verified just before.
-//! The slot's totals stay, and what the registers show beyond them moves into the baseline. That is also how a dispute ends; a
+//! set_status: the utility suspends, closes or reactivates a meter [chain §7.8]. sync_slot of the oracle program copies it into the slot.
+//! By the utility's word alone no total moves: whoever reactivates shows a statement that the meter's present key signed, verified just
+//! before. The slot's totals stay, and what the registers show beyond them moves into the baseline. That is also how a dispute ends; a
 //! suspended meter's dispute ends without a statement.
 
 use gtx_common::{

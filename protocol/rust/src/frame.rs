@@ -1,4 +1,4 @@
-//! The signed frame: COSE_Sign1 (RFC 9052) with everything fixed but payload and signature.
+//! The signed frame: COSE_Sign1 (RFC 9052) with everything fixed but payload and signature [wire §3].
 
 use crate::{WireError, payload::PAYLOAD_BYTES};
 

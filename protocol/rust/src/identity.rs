@@ -1,4 +1,4 @@
-//! Names that say nothing without their salt.
+//! Names that say nothing without their salt [wire §2].
 
 use crate::Sha256;
 

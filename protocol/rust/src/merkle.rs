@@ -1,4 +1,4 @@
-//! RFC 6962 Merkle roots, leaf by leaf.
+//! RFC 6962 Merkle roots, leaf by leaf [wire §4.9].
 
 use crate::Sha256;
 

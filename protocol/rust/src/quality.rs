@@ -1,4 +1,4 @@
-//! Quality bits of readings, statements and events.
+//! Quality bits of readings, statements and events [numbers §5].
 
 /// No reading within 60 s before the window's end.
 pub const STALE: u16 = 1 << 0;

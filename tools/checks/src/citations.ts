@@ -10,7 +10,8 @@ const SHORT: Readonly<Record<string, string>> = { 'wire-format': 'wire' };
 const SKIPPED = ['node_modules', 'dist', 'target', '.git', '.gridtokenx'];
 const CHECKED = ['.ts', '.rs', '.mjs', '.md'];
 
-const CITATION = /\[([a-z][a-z-]*) §([^\]]*)\]/g;
+/** Also one that a comment breaks over two lines. */
+const CITATION = /\[([a-z][a-z-]*)\s+(?:(?:\*|\/\/[/!]?)\s+)?§([^\]]*)\]/g;
 const HEADING = /^#{2,4} (\d+(?:\.\d+)*) \S/gm;
 const FENCED = /^(```|~~~).*?^\1/gms;
 // Strings and patterns come first, so that what looks like a comment inside one is none.
@@ -53,7 +54,8 @@ const lineAt = (text: string, index: number): number => text.slice(0, index).spl
 /** Finds citations that name no page, or no section of it. `comments`: see `commentsOf`. */
 export function judgeCitations(file: string, comments: string, specs: Specs): string[] {
   return [...comments.matchAll(CITATION)].flatMap((match) => {
-    const [citation, name = '', section = ''] = match;
+    const [, name = '', section = ''] = match;
+    const citation = `[${name} §${section}]`;
     const at = `${file}:${lineAt(comments, match.index)}`;
     const sections = specs.get(name);
     if (!sections) return [`${at}: ${citation}: there is no specification "${name}" in ${FOLDER}`];

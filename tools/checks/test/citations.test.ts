@@ -34,6 +34,8 @@ describe('the check of citations', () => {
       'a.ts:2: [market §1]: there is no specification "market" in docs/specs',
       'a.ts:2: [wire §N]: that specification has no section N',
     ]);
+    const broken = ' * a rule [wire\n * §4.2], and one that is none [wire\n//! §5]';
+    expect(judgeCitations('a.rs', broken, specs)).toEqual(['a.rs:2: [wire §5]: that specification has no section 5']);
   });
 
   it('knows the numbered headings of a page, and none in a fenced block', () => {

@@ -5,7 +5,7 @@ const KEEP_MS = 3_600_000;
 
 /**
  * A moment that the true time is not below: the later of the software's build and the last time that was stored while
- * the clock was right. Milliseconds since 1970.
+ * the clock was right [gateway §10.2]. Milliseconds since 1970.
  */
 export class FloorTime {
   readonly #disk: Disk;

@@ -10,7 +10,7 @@ const DRIFT = 100e-6;
 
 /**
  * The system's clock with a stated uncertainty: from timesyncd where it runs, else from the last signed answer of an
- * oracle (`proved`), widened by drift since; unknown until then.
+ * oracle (`proved`), widened by drift since; unknown until then [gateway §10.1].
  */
 export class SystemClock implements ReadingClock {
   readonly #real: RealTime;

@@ -16,7 +16,7 @@ const LINE = /^(\S+) ([A-Za-z0-9._-]+) (\d{1,3}) (\d{1,3})@(\d{1,5}) ([0-9a-f]+)
 
 const checkOf = (text: string) => crc32(text).toString(16).padStart(8, '0');
 
-/** A frame as one line of text: time, bus, unit, function@address, bytes, CRC-32 of all that. */
+/** A frame as one line of text: time, bus, unit, function@address, bytes, CRC-32 of all that [gateway §5.1]. */
 export function lineOf({ timeMs, bus, unit, function: fn, address, frame }: KeptFrame): string {
   const hex = Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString('hex');
   const text = `${new Date(timeMs).toISOString()} ${bus} ${unit} ${fn}@${address} ${hex}`;

@@ -32,7 +32,7 @@ const unitKey = (bus: string, unit: number) => `${bus}-${unit}`;
 /**
  * The answers of the last 24 hours as text, a file for each hour; what belongs to a discontinuity stays. Nothing here is
  * ever waited for by a poll, and a disk that fails costs frames, not readings. A process that is killed loses what came in
- * the last minute; a line that was torn costs itself.
+ * the last minute; a line that was torn costs itself [gateway §5.2].
  */
 export class FrameRing {
   readonly #o: FrameRingOptions;

@@ -21,8 +21,8 @@ export interface MeterKey {
 }
 
 /**
- * Keys as files of mode 0600 below `dir`. They are created here and never leave; a meter's salt lies beside its key.
- * Hardware keys come behind the same `Signer` port later.
+ * Keys as files of mode 0600 below `dir` [gateway §2]. They are created here and never leave; a meter's salt lies
+ * beside its key. Hardware keys come behind the same `Signer` port later.
  */
 export class KeyStore {
   readonly #disk: Disk;

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 
 /**
  * One record of a segment file, little-endian: magic "GS" u16, length u16 of the bytes, CRC-32 over what follows, seq
- * u64, then the bytes. The CRC covers seq and bytes, so a record is either whole or none.
+ * u64, then the bytes [gateway §4.2]. The CRC covers seq and bytes, so a record is either whole or none.
  */
 export const HEADER_BYTES = 16;
 const MAGIC = 0x5347;

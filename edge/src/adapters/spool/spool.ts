@@ -47,7 +47,7 @@ function headOf(message: Uint8Array): { meter: string; seq: bigint; stream: 'r' 
 /**
  * Opens the spool in `dir`: scans every segment, cuts torn tails, skips damage, and hands each whole record to `visit`
  * (statements, events and enrolments first, then readings, each in the order written). Damage never stops it; it
- * rejects only when the directory cannot be read. `segmentBytes`: where a segment is closed.
+ * rejects only when the directory cannot be read [gateway §4.3]. `segmentBytes`: where a segment is closed.
  */
 export async function openSpool(
   disk: Disk,

@@ -32,7 +32,10 @@ const MORE: Judgement = { what: 'more' };
 /** Requests whose echo is known: one that comes late must not be taken for another master's. */
 const KNOWN_REQUESTS = 8;
 
-/** RTU frames: unit, function and byte count are all that tells answers apart, so the book of shapes must be kept. */
+/**
+ * RTU frames: unit, function and byte count are all that tells answers apart, so the book of shapes must be kept
+ * [gateway §6.4].
+ */
 export class RtuFraming implements Framing {
   readonly #book: ShapeBook;
   readonly #requests: Uint8Array[] = [];
@@ -84,7 +87,7 @@ export class RtuFraming implements Framing {
 
 const IDS = 65_536;
 
-/** Modbus TCP: answers carry the transaction id of their request. */
+/** Modbus TCP: answers carry the transaction id of their request [gateway §6.5]. */
 export class TcpFraming implements Framing {
   readonly #book: ShapeBook;
   /** Ids in use or used lately, with the time until which they are not used again. */

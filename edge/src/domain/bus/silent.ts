@@ -25,7 +25,7 @@ interface Probe {
 /**
  * Units that do not answer are asked from time to time, by themselves and when nobody else wants the bus. They are waited
  * for no longer than the slowest of those that answer: one that is slower still is heard too late, is then known to be
- * there, and is waited for in full.
+ * there, and is waited for in full [gateway §6.7].
  */
 export class SilentUnits {
   readonly #o: SilentUnitsOptions;

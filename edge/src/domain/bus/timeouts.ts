@@ -17,7 +17,7 @@ const FAILURES_TO_FORGET = 3;
 /**
  * How long one unit is waited for: 1.5 x the 99.9th percentile of the answers that came in time, within bounds. Times are
  * without the characters of the answer, which are added where the length is known. Lateness is no sample: it lengthens
- * the quarantine only.
+ * the quarantine only [gateway §6.3].
  */
 export class TimeoutEstimate {
   readonly #bounds: TimeoutBounds;

@@ -82,7 +82,7 @@ export class AckBook {
     };
   }
 
-  /** True when so many oracles refused these bytes that the threshold can no longer be reached. */
+  /** True when so many oracles refused these bytes that the threshold can no longer be reached [gateway §11.5]. */
   isDead(hash: string): boolean {
     const refusers = this.#refused.get(hash)?.size ?? 0;
     return refusers > 0 && this.#oracles.length - refusers < this.#threshold;

@@ -17,8 +17,9 @@ export interface ClockChange {
 }
 
 /**
- * Notices that the clock was stepped (event 3) or gets its time from elsewhere (event 4). What there is at the first
- * look is no change. A simulated clock runs at its own speed, so its steps cannot be told from its running.
+ * Notices that the clock was stepped (event 3) or gets its time from elsewhere (event 4) [gateway §10.3]. What there is
+ * at the first look is no change. A simulated clock runs at its own speed, so its steps cannot be told from its
+ * running.
  */
 export class ClockWatch {
   readonly #clock: ReadingClock;

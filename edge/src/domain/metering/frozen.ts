@@ -17,8 +17,8 @@ export interface Shown {
 }
 
 /**
- * Notices energy registers that stand still while the meter shows power. Neither direction is looked at alone: a meter
- * whose current flows the other way than its installer thought counts in the other register.
+ * Notices energy registers that stand still while the meter shows power [gateway §7.4]. Neither direction is looked at
+ * alone: a meter whose current flows the other way than its installer thought counts in the other register.
  */
 export class FrozenWatch {
   readonly #enoughWh: number;

@@ -31,9 +31,10 @@ function mostRise(limitW: number, last: Registers, now: Registers, { stepWh }: R
 }
 
 /**
- * The registers that go on counting where the meter's own began at 0 again (roll-over). What is signed never falls, so
- * the last good registers say how often each turned: they come back from the spool after a start, and nothing else has to
- * be stored. A register that is lower for another reason, or with no time to judge it by, is left as it is: it fell.
+ * The registers that go on counting where the meter's own began at 0 again (roll-over) [gateway §7.3]. What is signed
+ * never falls, so the last good registers say how often each turned: they come back from the spool after a start, and
+ * nothing else has to be stored. A register that is lower for another reason, or with no time to judge it by, is left
+ * as it is: it fell.
  */
 export function unrolled<T extends Registers & Pick<MeterSample, 'rolloverWh'>>(
   last: Registers | null,
@@ -55,7 +56,7 @@ export function unrolled<T extends Registers & Pick<MeterSample, 'rolloverWh'>>(
   return importWh === now.importWh && exportWh === now.exportWh ? now : { ...now, importWh, exportWh };
 }
 
-/** Judges new registers against the last good ones. Time that went backwards counts as none. */
+/** Judges new registers against the last good ones [gateway §7.2]. Time that went backwards counts as none. */
 export function judgeRegisters(last: Registers | null, now: Registers, limits: RegisterLimits): RegisterVerdict {
   if (!last) return 'good';
   if (now.importWh < last.importWh || now.exportWh < last.exportWh) return 'lower';

@@ -271,7 +271,7 @@ export class MeterLog {
   async #signStatement(fields: PointStatement, also: Partial<MeterState> = {}): Promise<void> {
     const { payload, seq } = await this.#withSeq(async (seq) => {
       const payload = encodePayload({ ...fields, ...this.#identity, seq });
-      // From here on only these bytes may ever be a statement for this window.
+      // From here on only these bytes may ever be a statement for this window [gateway §8.2].
       await this.#store({ ...also, closedThrough: fields.window, statement: payload });
       return { payload, seq };
     });

@@ -33,7 +33,7 @@ export const FRESH_STATE: MeterState = {
   point: null,
 };
 
-/** The text of a state file. */
+/** The text of a state file [gateway §3.1]. */
 export function encodeState(state: MeterState): string {
   const { discontinuity } = state;
   return `${JSON.stringify({

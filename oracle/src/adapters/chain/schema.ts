@@ -1,8 +1,8 @@
 import type { Migration } from '../../ports.js';
 
 /**
- * Settlement's tables in the ledger's file. Chain numbers are INTEGER (below 2^63); hashes and bytes are BLOB. Nothing is
- * deleted: what a rolled-back chain lost is marked undone.
+ * Settlement's tables in the ledger's file [settlement §9]. Chain numbers are INTEGER (below 2^63); hashes and bytes
+ * are BLOB. Nothing is deleted: what a rolled-back chain lost is marked undone.
  */
 export const chainMigrations: readonly Migration[] = [
   {

@@ -12,7 +12,7 @@ export interface KeyEvidence extends Evidence {
 
 /**
  * Writes two COSE_Sign1 messages of 171 bytes (`NAME-1.cose`, `NAME-2.cose`) and `NAME.json`, which says whose they are
- * and why they contradict each other. Returns the path of the JSON file. Throws when the disk does.
+ * and why they contradict each other [wire §10.4]. Returns the path of the JSON file. Throws when the disk does.
  */
 export function writeEvidence(folder: string, evidence: KeyEvidence): string {
   const { meterId, key, suspendedFrom, place, messages } = evidence;

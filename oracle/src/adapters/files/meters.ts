@@ -27,8 +27,8 @@ const schema = z.strictObject({
 });
 
 /**
- * Enrolled meters from a JSON file: for an oracle that verifies and acknowledges without a chain. Read again at each
- * refresh; the last good content holds when it cannot be read.
+ * Enrolled meters from a JSON file: for an oracle that verifies and acknowledges without a chain [wire §10.6]. Read
+ * again at each refresh; the last good content holds when it cannot be read.
  */
 export class MetersFile implements Registry {
   readonly #path: string;

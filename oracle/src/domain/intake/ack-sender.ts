@@ -30,8 +30,8 @@ interface Due {
 }
 
 /**
- * Signs and sends acks (this is where an ack is made). An ack says what the ledger holds when it is signed, so sending
- * one too many is harmless and several reasons to send become one.
+ * Signs and sends acks (this is where an ack is made) [wire §8.2]. An ack says what the ledger holds when it is signed,
+ * so sending one too many is harmless and several reasons to send become one.
  */
 export class AckSender {
   readonly #deps: AckDeps;

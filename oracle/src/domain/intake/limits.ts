@@ -25,7 +25,7 @@ export interface WindowRegisters extends Registers {
   readonly window: number;
 }
 
-/** How far ahead of the oracle's clock a message may lie before it waits. */
+/** How far ahead of the oracle's clock a message may lie before it waits [wire §9.7]. */
 export const FUTURE_TOLERANCE_MS = 60_000;
 /** Beyond this it is final: such a key can sign no more windows. */
 export const FAR_FUTURE_MS = 24 * 3_600_000;
@@ -37,7 +37,8 @@ export function fell(before: Registers, now: Registers): boolean {
 
 /**
  * Most watt-hours that a connection of `limitW` can have carried in `spanMs`: limit x time with the 10 % that the
- * chain's caps also grant, and one step of the register. The extra watt-hour is the rounding of two registers.
+ * chain's caps also grant, and one step of the register [wire §9.6]. The extra watt-hour is the rounding of two
+ * registers.
  */
 export function largestRise(limitW: number, spanMs: number, stepWh: number): bigint {
   return (BigInt(limitW) * BigInt(Math.ceil(spanMs)) * 11n) / 36_000_000n + BigInt(stepWh) + 1n;

@@ -1,4 +1,7 @@
-/** Messages of one meter key that are stored in a day on the long run: one reading a second, and a little more. */
+/**
+ * Messages of one meter key that are stored in a day on the long run: one reading a second, and a little more
+ * [wire §9.10].
+ */
 export const MESSAGES_PER_DAY = 100_000;
 /** Messages that a key may send at once: a week's backlog of one reading a second. Bounds the disk that a key takes. */
 export const MAX_SAVED_MESSAGES = 700_000;

@@ -67,7 +67,7 @@ export interface SeriesState {
   readonly problem: string | null;
 }
 
-/** The whole state for the API; 64-bit numbers are decimal strings. Throws when the disk fails. */
+/** The whole state for the API; 64-bit numbers are decimal strings [settlement §10]. Throws when the disk fails. */
 export function describeState(deps: StateDeps) {
   const now = deps.clock.now();
   const meters = deps.registry.meters().map((record) => describeMeter(deps, record, now));

@@ -5,7 +5,7 @@ import { explainSkip, isOpen, MAX_LAG_WINDOWS, MOVED, type SlottedMeter, totalsO
 import type { AttestEntry, MeterPageRead, SlotRead } from './ports.js';
 import { capWh } from './sync.js';
 
-/** Why a co-signer does not sign. Part of the answer, so a name keeps its meaning. */
+/** Why a co-signer does not sign [numbers §13]. Part of the answer, so a name keeps its meaning. */
 export type RefusalCode =
   /** Not the request of a configured oracle, or not meant for this one, this network or this moment. */
   | 'stranger'
@@ -246,7 +246,7 @@ const LOOK_AGAIN_MS = 500;
 /**
  * Whose turn it is to send for a page: place (window + round) of the zone's set, where rounds are counted in real time from
  * the moment at which this oracle first saw that there is something to do. Clocks need not agree: two leaders at a time cost
- * a refused signature, nothing more.
+ * a refused signature, nothing more [settlement §8.1].
  */
 export class Turns {
   readonly #roundMs: number;

@@ -25,7 +25,8 @@ interface Attempt {
 
 /**
  * Remembers mints that failed or left energy due (a zone's budget, a slot that cannot be minted): they are tried again when
- * the page has changed or after a growing pause, and hold nobody up meanwhile. In memory: a restart tries once more.
+ * the page has changed or after a growing pause, and hold nobody up meanwhile [settlement §2.3]. In memory: a restart
+ * tries once more.
  */
 export class MintBook {
   readonly #attempts = new Map<string, Attempt>();

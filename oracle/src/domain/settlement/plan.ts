@@ -26,7 +26,7 @@ export type Plan =
 
 /**
  * A slot whose oldest statement is more windows than this behind the page's newest takes its newest one: the windows between
- * become one lump, so that a long backlog costs one transaction and not thousands.
+ * become one lump, so that a long backlog costs one transaction and not thousands [settlement §2.2].
  */
 export const MAX_LAG_WINDOWS = 7;
 
@@ -77,7 +77,7 @@ export function nextOf({ oldest, newest }: Candidate, current: number, isCatchin
  * Which window of a page is attested next, and with whom. First the current window, for all slots that have nothing older to
  * attest or lie too far behind; when nothing current is due, late windows, oldest first. Each window is on its own: a bit
  * is set only for a meter with a statement for exactly that window. A window waits for open slots that may still state
- * it, until `graceEndsMs(window)`; meanwhile late windows go on.
+ * it, until `graceEndsMs(window)`; meanwhile late windows go on [settlement §2.1].
  */
 export function planWindow(
   slots: readonly SlotRead[],

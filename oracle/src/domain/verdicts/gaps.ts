@@ -10,8 +10,8 @@ export interface DeclaredGap {
 }
 
 /**
- * The gap that an event declares, or null for everything else. Only seqs below the event's own can be declared: a
- * message cannot say that a later one will not come.
+ * The gap that an event declares, or null for everything else [wire §9.5]. Only seqs below the event's own can be
+ * declared: a message cannot say that a later one will not come.
  */
 export function declaredGap(payload: Payload): DeclaredGap | null {
   if (payload.kind !== Kind.event || payload.code !== EventCode.gap || payload.detail === 0) return null;

@@ -273,7 +273,7 @@ export class StreamScan {
     return { verdict: note ?? VERIFIED, isBasis: true };
   }
 
-  /** Null when the root is that of the readings since the last statement, which then begin again. */
+  /** Null when the root is that of the readings since the last statement, which then begin again [wire §9.8]. */
   #judgeRoot(statement: Statement): Verdict | null {
     const leaves = this.#leaves;
     const isComplete = this.#isComplete;
@@ -292,7 +292,7 @@ export class StreamScan {
   }
 }
 
-/** The judgement of everything from the lowest equivocating seq on, whenever it arrived. */
+/** The judgement of everything from the lowest equivocating seq on, whenever it arrived [wire §9.4]. */
 export function suspended(contradicted: boolean): Judgement {
   return { verdict: refusedFor(contradicted ? Reason.equivocation : Reason.keySuspended), isBasis: false };
 }

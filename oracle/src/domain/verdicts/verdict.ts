@@ -21,7 +21,10 @@ function defaultSettled(reason: Reason): boolean {
   return reason !== Reason.predecessorPending && reasonClass(reason) !== 'retry';
 }
 
-/** True for verdicts that count as verified: they move watermarks. *Root not reproducible* is a note on such a one. */
+/**
+ * True for verdicts that count as verified: they move watermarks [wire §9.1]. *Root not reproducible* is a note on such
+ * a one.
+ */
 export function isAccepted(code: VerdictCode): boolean {
   return code === 0 || code === Reason.rootNotReproducible;
 }

@@ -1,4 +1,4 @@
-//! Account layouts, byte for byte as the IDL states them.
+//! Account layouts, byte for byte as the IDL states them [chain §3].
 
 pub mod energy;
 pub mod oracle;

@@ -20,9 +20,9 @@ export interface Commitment {
 const PATIENCE_MS = 3_000;
 
 /**
- * Remembers what this attestor has signed. For one page version it signs one attest_page; another one only when none of the
- * first's transactions can land any more. The same attest_page may be signed again in another transaction: the page's
- * version lets only one of them land, and they say the same.
+ * Remembers what this attestor has signed [settlement §8.4]. For one page version it signs one attest_page; another one
+ * only when none of the first's transactions can land any more. The same attest_page may be signed again in another
+ * transaction: the page's version lets only one of them land, and they say the same.
  */
 export class CosignGuard {
   readonly #database: Database;
