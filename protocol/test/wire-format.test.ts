@@ -1,6 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type CborValue, decodeCbor, fromHex, Purpose, SIG_PREFIX, SIGN1_BYTES, toHex } from '../src/index.js';
+import {
+  type CborValue,
+  decodeCbor,
+  fromHex,
+  Purpose,
+  parseGatewayStatus,
+  parseSimulatedClock,
+  SIG_PREFIX,
+  SIGN1_BYTES,
+  toHex,
+} from '../src/index.js';
 import { LAYOUT, widthOf } from './golden/layout.js';
 import { sectionOf, specPage, tableOf } from './pages.js';
 
@@ -63,6 +73,51 @@ describe('docs/specs/wire-format.md', () => {
       else if (type === 'unsigned') expect(['number', 'bigint']).toContain(typeof value);
       else if (type === 'map') expect(value).toBeInstanceOf(Map);
       else expect(Array.isArray(value) && type === 'list').toBe(true);
+    }
+  });
+
+  it('section 6.5 has the keys of a gateway status, and where its texts are cut', () => {
+    const long = 'x'.repeat(400);
+    const full = {
+      online: true,
+      session: long,
+      version: long,
+      name: long,
+      spoolDepth: 7,
+      clockSynchronised: true,
+      problems: Array.from({ length: 25 }, () => long),
+    };
+    const parsed = parseGatewayStatus(JSON.stringify({ ...full, problems: full.problems.slice(0, 5) }));
+    const rows = tableOf(page, '6.5');
+    expect(rows.map(([key]) => key?.replaceAll('`', ''))).toEqual(Object.keys(full));
+    expect(Object.keys(parsed ?? {})).toEqual(Object.keys(full));
+    const cut = Object.fromEntries(rows.map(([key, , , most]) => [key?.replaceAll('`', ''), most]));
+    expect([cut.session, cut.version, cut.name].map(Number)).toEqual(
+      [parsed?.session, parsed?.version, parsed?.name].map((text) => text?.length),
+    );
+    const many = parseGatewayStatus(JSON.stringify({ ...full, problems: Array.from({ length: 25 }, () => 'y') }));
+    expect(cut.problems).toBe(`${many?.problems?.length} of ${parsed?.problems?.[0]?.length}`);
+    for (const key of ['online', 'session']) {
+      expect(rows.find(([name]) => name === `\`${key}\``)?.[1]).toContain('must be there');
+      expect(parseGatewayStatus(JSON.stringify({ ...full, problems: [], [key]: undefined }))).toBeNull();
+    }
+  });
+
+  it('section 10.1 has the keys of the simulated clock, each of which is needed', () => {
+    const keys = tableOf(page, '10.1').flatMap(([key]) =>
+      [...(key ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+    );
+    const segment = { simStartMs: 900_000, positionStartMs: 0, positionEndMs: null };
+    const clock = { version: 1, speed: 60, anchorSimMs: 0, anchorRealMs: 0, reservedThroughMs: 1, segments: [segment] };
+    const inSegments = Object.keys(segment).map((key) => `segments[].${key}`);
+    expect(keys).toEqual([...Object.keys(clock), ...inSegments]);
+    expect(parseSimulatedClock(JSON.stringify(clock))).toEqual(clock);
+    for (const key of Object.keys(clock)) {
+      expect(() => parseSimulatedClock(JSON.stringify({ ...clock, [key]: undefined })), key).toThrow(RangeError);
+    }
+    for (const key of Object.keys(segment)) {
+      const segments = [{ ...segment, [key]: undefined }];
+      expect(() => parseSimulatedClock(JSON.stringify({ ...clock, segments })), key).toThrow(RangeError);
     }
   });
 });
