@@ -11,7 +11,7 @@ import { encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
 
 const page = readFileSync(new URL('../../docs/specs/gateway.md', import.meta.url), 'utf8');
 
-/** First cells of the table under a numbered heading, and the second and third ones. */
+/** Reads the cells of the table under a numbered heading, without its head. */
 function tableOf(section: string): string[][] {
   const text = page.split(/^(?=### )/m).find((part) => part.startsWith(`### ${section} `)) ?? '';
   const lines = text.split('\n').filter((line) => line.startsWith('|'));
@@ -23,7 +23,7 @@ function tableOf(section: string): string[][] {
   );
 }
 
-/** Keys that a table names, each without what stands around it. */
+/** Finds the keys that a table names in its first column. */
 function keysOf(section: string): string[] {
   return tableOf(section).flatMap(([cell]) => [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, key]) => key ?? ''));
 }

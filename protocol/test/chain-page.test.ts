@@ -34,7 +34,7 @@ const idls = ['registry', 'oracle', 'energy_token'].map(
 const types = new Map(idls.flatMap((idl) => idl.types.map(({ name, type }) => [name, type.fields] as const)));
 const SIZES: Readonly<Record<string, number>> = { u8: 1, bool: 1, u16: 2, u32: 4, u64: 8, pubkey: 32 };
 
-/** Bytes of a type; null where they vary. */
+/** Counts the bytes of a type; null where they vary. */
 function sizeOf(type: IdlType): number | null {
   if (typeof type === 'string') return SIZES[type] ?? null;
   if ('array' in type) return (sizeOf(type.array[0]) ?? 0) * type.array[1];
@@ -54,7 +54,7 @@ function nameOf(type: IdlType): string {
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
-/** Rows [at, size, name, type] that fields make from `start` on; a size that varies is null. */
+/** Makes rows [at, size, name, type] of fields from `start` on; a size that varies is null. */
 function rowsOf(fields: readonly Field[], start: number): (string | number | null)[][] {
   let at = start;
   return fields.map(({ name, type }) => {
@@ -65,7 +65,7 @@ function rowsOf(fields: readonly Field[], start: number): (string | number | nul
   });
 }
 
-/** The same of a table of the page. */
+/** Reads the same rows from a table of the page. */
 function shownRows(section: string): (string | number | null)[][] {
   return tableOf(page, section).map(([at, size, name = '', type = '']) => [
     Number(at),
@@ -75,7 +75,7 @@ function shownRows(section: string): (string | number | null)[][] {
   ]);
 }
 
-/** Sections below a heading, by their titles. */
+/** Maps the titles of a chapter's sections to their numbers. */
 function titled(chapter: string): Map<string, string> {
   const found = page.matchAll(new RegExp(`^### (${chapter}\\.\\d+) (.*)$`, 'gm'));
   return new Map([...found].map(([, number = '', title = '']) => [title, number]));
@@ -96,7 +96,7 @@ describe('docs/specs/chain.md', () => {
     expect(sectionOf(page, section)).toContain(`\n${bytes} bytes.\n`);
   });
 
-  it('has a section for each account and no other (control: seeds and their addresses)', () => {
+  it('has a section for each account and struct, and no other', () => {
     expect([...titled('3').keys()].sort()).toEqual(['Addresses', ...accounts, ...structs].sort());
   });
 

@@ -24,11 +24,11 @@ const page = specPage('numbers');
 // biome-ignore lint/suspicious/noExplicitAny: vectors and IDL files are data
 const json = (path: string): any => JSON.parse(readFileSync(join(root, path), 'utf8'));
 
-/** Numbers and names of a table whose first two columns they are. */
+/** Reads a table whose first two columns are number and name. */
 const listed = (section: string): Record<string, number> =>
   Object.fromEntries(tableOf(page, section).map(([number, name]) => [name, Number(number)]));
 
-/** What the page gives out next in a section; null for "none". */
+/** Reads which number a section gives out next; null for "none". */
 function nextFree(section: string): number | null {
   const said = /\*\*Next free: (\d+|none)\.\*\*/.exec(sectionOf(page, section))?.[1];
   if (said === undefined) throw new Error(`section ${section} does not say what is free`);
@@ -170,13 +170,13 @@ describe('the names that docs/specs/numbers.md gives out', () => {
   });
 });
 
-/** Words in single quotes. */
+/** Finds words in single quotes. */
 const wordsIn = (type: string): string[] => [...type.matchAll(/'([^']+)'/g)].map(([, word]) => word ?? '');
 
-/** A public key as topics show it. */
+/** Writes a public key as topics show it. */
 const formatKey = (key: Uint8Array): string => formatTopic({ kind: 'command', gateway: key }).split('/')[2] ?? '';
 
-/** The content map of a control message, read without opening it. */
+/** Reads the content of a control message without opening it. */
 function contentOf(hex: string): Map<number, CborValue> {
   const frame = decodeCbor(fromHex(hex).subarray(1)) as CborValue[];
   return decodeCbor(frame[2] as Uint8Array) as Map<number, CborValue>;

@@ -2,15 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder of the whole project. */
+/** Names the folder of the whole project. */
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The text of a page of docs/specs, by its file's name without ".md". */
+/** Reads a page of docs/specs, by its file's name without ".md". */
 export function specPage(name: string): string {
   return readFileSync(join(root, 'docs/specs', `${name}.md`), 'utf8');
 }
 
-/** The text of one numbered section, without its subsections. Throws when the page has no such section. */
+/** Returns the text of one numbered section, without its subsections. Throws when the page has no such section. */
 export function sectionOf(page: string, number: string): string {
   const parts = page.split(/^(?=#{2,4} )/m);
   const found = parts.find((part) => new RegExp(`^#{2,4} ${number.replaceAll('.', '\\.')} `).test(part));
@@ -18,7 +18,7 @@ export function sectionOf(page: string, number: string): string {
   return found;
 }
 
-/** Cells of the first table of a section, without its head. Throws when there is none. */
+/** Returns the cells of a section's first table, without its head. Throws when there is none. */
 export function tableOf(page: string, number: string): string[][] {
   const lines = sectionOf(page, number).split('\n');
   const first = lines.findIndex((line) => line.startsWith('|'));
@@ -33,7 +33,7 @@ export function tableOf(page: string, number: string): string[][] {
   );
 }
 
-/** Sources below a folder, whole, in the order of their paths. */
+/** Reads the sources below a folder, in the order of their paths. */
 export function sourcesBelow(folder: string, ending: string): string[] {
   const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
   return names
@@ -42,7 +42,7 @@ export function sourcesBelow(folder: string, ending: string): string[] {
     .map((name) => readFileSync(join(root, folder, name), 'utf8'));
 }
 
-/** The numbers of `const NAME = { word: 1, ... } as const` in the sources of an application, wherever it stands. */
+/** Finds `const NAME = { word: 1, ... } as const` in the sources of an application, wherever it stands. */
 export function constantOf(folder: string, name: string): Record<string, number> {
   const pattern = new RegExp(`const ${name} = \\{([^}]*)\\} as const`);
   const found = sourcesBelow(folder, '.ts').flatMap((text) => pattern.exec(text)?.[1] ?? []);
@@ -51,7 +51,7 @@ export function constantOf(folder: string, name: string): Record<string, number>
   return Object.fromEntries(entries);
 }
 
-/** The numbers of `pub const PREFIX_WORD: TYPE = 1;` in a Rust source, by word. */
+/** Reads the numbers of `pub const PREFIX_WORD: TYPE = 1;` in a Rust source, by word. */
 export function rustConstants(file: string, pattern: RegExp): Record<string, number> {
   const text = readFileSync(join(root, file), 'utf8');
   const entries = [...text.matchAll(pattern)].map(([, name, value]) => [name, Number(value)]);

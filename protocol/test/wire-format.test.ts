@@ -18,7 +18,7 @@ const page = specPage('wire-format');
 // biome-ignore lint/suspicious/noExplicitAny: vectors are data
 const load = (name: string): any => JSON.parse(readFileSync(new URL(`../vectors/${name}`, import.meta.url), 'utf8'));
 
-/** The content map of a control message, read without opening it. */
+/** Reads the content of a control message without opening it. */
 function contentOf(hex: string): Map<number, CborValue> {
   const frame = decodeCbor(fromHex(hex).subarray(1)) as CborValue[];
   return decodeCbor(frame[2] as Uint8Array) as Map<number, CborValue>;

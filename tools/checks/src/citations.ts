@@ -1,16 +1,16 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 
-/** Sections of each specification, by the name that citations use (`wire`) and by number (`4.2`). */
+/** Maps the name that citations use (`wire`) to the numbers of that page's sections (`4.2`). */
 export type Specs = ReadonlyMap<string, ReadonlySet<string>>;
 
 const FOLDER = 'docs/specs';
-/** The one page whose citations use a shorter name than its file. */
+/** Shortens the names of pages in citations. */
 const SHORT: Readonly<Record<string, string>> = { 'wire-format': 'wire' };
 const SKIPPED = ['node_modules', 'dist', 'target', '.git', '.gridtokenx'];
 const CHECKED = ['.ts', '.rs', '.mjs', '.md'];
 
-/** Also one that a comment breaks over two lines. */
+/** Matches a citation, also one that a comment breaks over two lines. */
 const CITATION = /\[([a-z][a-z-]*)\s+(?:(?:\*|\/\/[/!]?)\s+)?§([^\]]*)\]/g;
 const HEADING = /^#{2,4} (\d+(?:\.\d+)*) \S/gm;
 const FENCED = /^(```|~~~).*?^\1/gms;
@@ -21,13 +21,13 @@ const COMMENT = /(\/\*[\s\S]*?\*\/|\/\/[^\n]*)/;
 const SCRIPT = new RegExp([QUOTED, PATTERN, COMMENT].map(({ source }) => source).join('|'), 'g');
 // A single quote in Rust is a lifetime as often as a character.
 const RUST = new RegExp(`"(?:\\\\.|[^"\\\\])*"|${COMMENT.source}`, 'g');
-/** A path with a slash, or the bare name of a document. */
+/** Matches a path with a slash, or the bare name of a document. */
 const PATH = /(?<![\w@#:/.{}$%-])((?:\.\.?\/)*(?:[\w.-]+\/)+[\w.-]*|[a-z][a-z0-9-]*\.md)\b\/?/g;
 const SOURCE = /\.(?:ts|rs|mjs|md|py|sh)$/;
-/** What is made by a build, and names that stand for another. */
+/** Matches what a build makes, and names that stand for another. */
 const NOT_THERE = /(?:^|\/)(?:node_modules|dist|target|[A-Z]{2,})(?:[/.]|$)/;
 
-/** Text with what is left out replaced by blanks, so that the places of the rest stay. */
+/** Replaces text by blanks, so that the places of the rest stay. */
 const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
 
 /** Returns the comments of a source at their places, everything else as blanks. A document is returned whole. */
