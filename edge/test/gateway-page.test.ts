@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyStore } from '../src/adapters/keys/key-store.js';
 import { encodeRecord, HEADER_BYTES } from '../src/adapters/spool/record.js';
-import { AckBook } from '../src/domain/acks.js';
-import { encodeState, FRESH_STATE } from '../src/domain/meter-state.js';
+import { AckBook } from '../src/domain/delivery/acks.js';
+import { encodeState, FRESH_STATE } from '../src/domain/signing/meter-state.js';
 
 const page = readFileSync(new URL('../../docs/specs/gateway.md', import.meta.url), 'utf8');
 
