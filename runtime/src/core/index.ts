@@ -4,6 +4,7 @@ export * from './clock.js';
 export * from './health.js';
 export * from './logger.js';
 export * from './mutex.js';
+export * from './node-version.js';
 export * from './operator-error.js';
 export * from './random.js';
 export * from './rates.js';

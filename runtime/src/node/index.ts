@@ -1,6 +1,8 @@
 /** The floor for adapters and mains on Node. Domains never import it. */
 export * from './bounded-log.js';
 export * from './certificate.js';
+export * from './cli/run-cli.js';
+export * from './cli/stop.js';
 export * from './clock-file.js';
 export * from './config/load.js';
 export * from './config/located.js';

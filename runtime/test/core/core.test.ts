@@ -1,5 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { BackOff, Health, Mutex, OperatorError, sleep, sleepUntil, unreachable, within } from '../../src/core/index.js';
+import {
+  BackOff,
+  Health,
+  Mutex,
+  OperatorError,
+  sleep,
+  sleepUntil,
+  unreachable,
+  whyNodeIsTooOld,
+  within,
+} from '../../src/core/index.js';
 import { fixedRandom, VirtualClock, VirtualReadingClock } from '../virtual-clock.js';
 
 let clock: VirtualClock;
@@ -124,4 +134,13 @@ test('health names what is wrong and since when', async () => {
   health.report();
   await clock.advance(500);
   expect(health.report().conditions[0]).toEqual({ name: 'disk', problem: 'full', since_ms: clock.nowMs() - 500 });
+});
+
+describe('the oldest Node', () => {
+  test.each(['22.15.0', '22.20.1', '23.0.0', '24.21.0', '100.0.0'])('takes %s', (version) => {
+    expect(whyNodeIsTooOld('gtx', version)).toBeNull();
+  });
+  test.each(['18.20.0', '20.20.2', '22.14.0', '22.9.9', 'unknown'])('refuses %s in one line', (version) => {
+    expect(whyNodeIsTooOld('gtx', version)).toBe(`gtx: Node ${version} is too old; install Node 22.15 or newer`);
+  });
 });

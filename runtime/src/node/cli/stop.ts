@@ -1,0 +1,93 @@
+import { constants } from 'node:os';
+import type { Clock } from '../../core/clock.js';
+import type { Logger } from '../../core/logger.js';
+import { afterIdle, systemClock } from '../system.js';
+import { ExitCode } from './run-cli.js';
+
+/** A clean stop takes at most this long, in real milliseconds. */
+const STOP_MS = 10_000;
+/** A Ctrl-C may come through the terminal and from npm: two signals so close are one. Real milliseconds. */
+const TOGETHER_MS = 1_000;
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+type StopEvent = (typeof SIGNALS)[number] | 'disconnect';
+
+/** The process as far as stopping needs it. */
+export interface StopIo {
+  on(event: StopEvent, listener: () => void): void;
+  err(text: string): void;
+  exit(code: number): void;
+  /** Tells the parent, where there is one. */
+  send(message: object): void;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'after'>;
+}
+
+const processIo: StopIo = {
+  on: (event, listener) => void process.on(event, listener),
+  err: (text) => void process.stderr.write(text),
+  exit: (code) => process.exit(code),
+  send: (message) => void process.send?.(message),
+  // A stop that is over does not wait for its bound.
+  clock: { monotonicMs: () => systemClock.monotonicMs(), after: afterIdle },
+};
+
+/**
+ * Aborts at the first SIGTERM or SIGINT, or when the parent is gone: nobody is left to stop this process then. Its reason
+ * is the cause as a word. A second signal ends the process at once, and so does a stop that takes more than `boundMs`: what
+ * is committed is safe, and a disk or a bus that never answers must not keep a stopped process alive.
+ */
+export function stopSignal(boundMs = STOP_MS, io: StopIo = processIo): AbortSignal {
+  const stop = new AbortController();
+  let stoppedMs = 0;
+  const begin = (why: string) => {
+    stoppedMs = io.clock.monotonicMs();
+    io.clock.after(boundMs, () => {
+      io.err(`not stopped within ${boundMs / 1000} s: ended\n`);
+      io.exit(ExitCode.done);
+    });
+    stop.abort(why);
+  };
+  for (const signal of SIGNALS) {
+    io.on(signal, () => {
+      if (!stop.signal.aborted) begin(signal);
+      else if (io.clock.monotonicMs() - stoppedMs >= TOGETHER_MS) io.exit(128 + constants.signals[signal]);
+    });
+  }
+  io.on('disconnect', () => {
+    if (!stop.signal.aborted) begin('parent gone');
+  });
+  return stop.signal;
+}
+
+/** A service that runs. */
+export interface RunningService {
+  /** What the parent is told beside `type: 'ready'`. */
+  readonly ready?: Readonly<Record<string, unknown>>;
+  /** Stops cleanly; a rejection is a defect of ours. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a service, tells the parent that it is ready, and stops it when it is told to. Resolves when it has stopped;
+ * rejects as `start` and `stop` do.
+ */
+export async function runService(
+  name: string,
+  log: Pick<Logger, 'info'> & { flush(): void },
+  start: (stop: AbortSignal) => Promise<RunningService>,
+  io: StopIo = processIo,
+): Promise<void> {
+  const signal = stopSignal(STOP_MS, io);
+  const service = await start(signal);
+  if (!signal.aborted) io.send({ type: 'ready', ...service.ready });
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  log.info({ why: signal.reason as string }, `${name} stops`);
+  try {
+    await service.stop();
+  } finally {
+    log.flush();
+  }
+}
