@@ -13,6 +13,8 @@ export * from './http/answer.js';
 export * from './http/serve.js';
 export * from './http-server.js';
 export * from './metrics.js';
+export * from './mqtt/broker-link.js';
+export * from './mqtt/session.js';
 export * from './post.js';
 export * from './private-files.js';
 export * from './seed-file.js';

@@ -1,0 +1,220 @@
+import { base58Encode, type Signer, signToken } from '@gridtokenx/protocol';
+import { BackOff } from '../../core/back-off.js';
+import type { Clock } from '../../core/clock.js';
+import type { Logger } from '../../core/logger.js';
+import type { Random } from '../../core/random.js';
+import { sleep, within } from '../../core/sleep.js';
+import { type Dial, type MqttSession, openSession, type SessionOptions } from './session.js';
+
+/** What others learn of this end, retained; its will says that it is gone. */
+export interface PublishedStatus {
+  readonly topic: string;
+  /** `session`: a name that is made anew for each connection. */
+  readonly text: (isOnline: boolean, session: string) => string;
+}
+
+export interface BrokerLinkOptions {
+  /** `mqtt://` or, with `dial`, `mqtts://`. */
+  readonly url: string;
+  /** The broker's name: tokens are made for it. */
+  readonly broker: string;
+  /** Opens a connection whose other side has proved its name; rejects with plain words. */
+  readonly dial?: Dial | undefined;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+  /** Subscribed to at each connect, before anything is published. */
+  readonly subscriptions: readonly string[];
+  readonly status?: PublishedStatus;
+  /** Called for each message; must not throw. */
+  readonly onMessage: (topic: string, payload: Uint8Array) => void;
+  /** Subscribed, and the status is out. The broker may have lost what it retained. */
+  readonly onConnected?: (session: string) => void;
+  /** The session ended, or none came about: `problem` says why in plain words. */
+  readonly onDisconnected?: (problem: string) => void;
+  /** Opens one session; replaced in tests. */
+  readonly open?: (url: string, options: SessionOptions, dial?: Dial) => Promise<MqttSession>;
+}
+
+export interface PublishHow {
+  /** 1 without it. */
+  readonly qos?: 0 | 1;
+  readonly retain?: boolean;
+}
+
+/** `stopped`: it was told to stop, and nothing is wrong. */
+export type LinkState = 'connecting' | 'connected' | 'waiting' | 'stopped';
+
+const TOKEN_SECONDS = 3_600;
+/** The broker's clock may be a little behind ours. */
+const TOKEN_EARLY_SECONDS = 60;
+const NONCE_BYTES = 16;
+const SESSION_NAME_BYTES = 8;
+/** A broker that does not answer in time is as good as gone. */
+const STEP_MS = 15_000;
+const FAREWELL_MS = 1_000;
+const BACK_OFF = { firstMs: 250, lastMs: 30_000 };
+
+/**
+ * The way to the broker that gateway and oracle share: one clean session after the other, each with a token of its own,
+ * with back-off and jitter between. Nothing is queued here: what the broker forgets is sent again by whoever keeps it.
+ */
+export class BrokerLink {
+  readonly #options: BrokerLinkOptions;
+  /** Our key in base58: user name and client id. */
+  readonly name: string;
+  #state: LinkState = 'connecting';
+  #problem: string | null = 'not connected to the broker yet';
+  #session: MqttSession | null = null;
+  #told = '';
+
+  /** Throws an `Error` for a url that needs `dial` and has none. */
+  constructor(options: BrokerLinkOptions) {
+    if (!options.dial && !options.url.startsWith('mqtt://')) {
+      throw new Error(`${options.url}: nothing opens TLS connections here`);
+    }
+    this.#options = options;
+    this.name = base58Encode(options.signer.publicKey);
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+  get isConnected(): boolean {
+    return this.#state === 'connected';
+  }
+  /** Why there is no connection, in plain words; null while there is one, and once it was told to stop. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Connects, and connects again, until aborted; then says that it goes, and resolves. Call it once. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, onDisconnected, log, url } = this.#options;
+    const backOff = new BackOff(BACK_OFF, random);
+    while (!signal.aborted) {
+      this.#state = 'connecting';
+      const problem = await this.#serve(signal, () => backOff.reset()).catch(
+        (error: unknown) => `no connection to the broker: ${wordsOf(error)}`,
+      );
+      if (signal.aborted) break;
+      this.#problem = problem;
+      this.#state = 'waiting';
+      const waitMs = backOff.next();
+      // Once for each reason: it may be another one after something was mended.
+      if (problem !== this.#told)
+        log.warn({ broker: url, waitMs, problem }, 'no session with the broker: trying again');
+      this.#told = problem;
+      onDisconnected?.(problem);
+      await sleep(clock, waitMs, signal);
+    }
+    this.#state = 'stopped';
+    this.#problem = null;
+  }
+
+  /**
+   * Resolves when the broker has the message (QoS 1), which means no more than that. Rejects without a session, when it
+   * ends before, and when the broker gives no answer: the connection is dropped then.
+   */
+  publish(topic: string, payload: Uint8Array | string, { qos = 1, retain = false }: PublishHow = {}): Promise<void> {
+    const session = this.#session;
+    if (!session) return Promise.reject(new Error(this.#problem ?? 'stopped'));
+    return this.#step(session, session.publish(topic, payload, { qos, retain }));
+  }
+
+  /** Drops the connection, as when it is known to be no good; the next one is made after the back-off. */
+  drop(): void {
+    this.#session?.abort();
+  }
+
+  /** One session; resolves with words for its end. */
+  async #serve(signal: AbortSignal, established: () => void): Promise<string> {
+    const { url, dial, status, random, log, onMessage, onConnected, open = openSession } = this.#options;
+    const name = base58Encode(random.bytes(SESSION_NAME_BYTES));
+    const end = new AbortController();
+    const stopped = new Promise<null>((resolve) => {
+      signal.addEventListener('abort', () => resolve(null), { once: true, signal: end.signal });
+    });
+    const will = status && { topic: status.topic, payload: status.text(false, name) };
+    const opening = open(
+      url,
+      { clientId: this.name, username: this.name, password: this.#token(), will, onMessage },
+      dial,
+    );
+    let session: MqttSession | null = null;
+    try {
+      session = await Promise.race([opening, stopped]);
+      if (!session) {
+        // Nobody waits for it any more.
+        opening.then((late) => late.abort()).catch(() => {});
+        return 'stopped';
+      }
+      await Promise.race([this.#greet(session, name), stopped]);
+      if (signal.aborted) return await this.#farewell(session, name);
+      this.#session = session;
+      this.#state = 'connected';
+      this.#problem = null;
+      this.#told = '';
+      established();
+      log.info({ broker: url, session: name }, 'connected to the broker');
+      onConnected?.(name);
+      const reason = await Promise.race([session.ended, stopped]);
+      if (reason === null) return await this.#farewell(session, name);
+      return `the connection to the broker ended: ${reason}`;
+    } catch (error) {
+      session?.abort();
+      throw error;
+    } finally {
+      this.#session = null;
+      end.abort();
+    }
+  }
+
+  /** Subscribes, and says that this end is here. */
+  async #greet(session: MqttSession, name: string): Promise<void> {
+    const { subscriptions, status } = this.#options;
+    await this.#step(session, session.subscribe(subscriptions));
+    if (status) await this.#step(session, session.publish(status.topic, status.text(true, name), RETAINED));
+  }
+
+  /** Says that this end goes, so that nobody waits for its will. */
+  async #farewell(session: MqttSession, name: string): Promise<string> {
+    const { status, clock } = this.#options;
+    const late = () => new Error('late');
+    if (status) {
+      const told = session.publish(status.topic, status.text(false, name), RETAINED);
+      await within(clock, FAREWELL_MS, told, late).catch(() => {});
+    }
+    await within(clock, FAREWELL_MS, session.close(), late).catch(() => session.abort());
+    return 'stopped';
+  }
+
+  #token(): Uint8Array {
+    const { broker, clock, random, signer } = this.#options;
+    const now = Math.floor(clock.nowMs() / 1000);
+    const token = {
+      broker,
+      clientId: this.name,
+      notBefore: now - TOKEN_EARLY_SECONDS,
+      expiry: now + TOKEN_SECONDS,
+      nonce: random.bytes(NONCE_BYTES),
+    };
+    return signToken(token, signer);
+  }
+
+  /** Its own deadline for every step: without it a broker that hangs would be waited for without end. */
+  #step<T>(session: MqttSession, step: Promise<T>): Promise<T> {
+    return within(this.#options.clock, STEP_MS, step, () => {
+      session.abort();
+      return new Error(`the broker gave no answer within ${STEP_MS / 1000} s`);
+    });
+  }
+}
+
+const RETAINED = { qos: 1, retain: true } as const;
+
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message || String((error as NodeJS.ErrnoException).code ?? error.name);
+}

@@ -1,0 +1,112 @@
+import type { Duplex } from 'node:stream';
+import type { IClientOptions, MqttClient } from 'mqtt';
+
+/** Opens a connection whose other side has proved its name; rejects with plain words. */
+export type Dial = () => Promise<Duplex>;
+
+export interface SessionOptions {
+  readonly clientId: string;
+  readonly username: string;
+  readonly password: Uint8Array;
+  /** Retained, QoS 1; the broker publishes it when the session ends without a farewell. */
+  readonly will?: { readonly topic: string; readonly payload: string } | undefined;
+  readonly onMessage: (topic: string, payload: Uint8Array) => void;
+}
+
+/** A connection to the broker, after a successful sign-in. */
+export interface MqttSession {
+  /** QoS 1. Rejects when the broker refuses one, or the session ends before. */
+  subscribe(topics: readonly string[]): Promise<void>;
+  /** Resolves at the PUBACK with QoS 1, when it is written with QoS 0. Rejects when the session ends before. */
+  publish(topic: string, payload: Uint8Array | string, how: { qos: 0 | 1; retain: boolean }): Promise<void>;
+  /** Resolves with the reason when the session has ended, for whatever cause. Never rejects. */
+  readonly ended: Promise<string>;
+  /** Sends DISCONNECT: the will is not published. */
+  close(): Promise<void>;
+  /** Drops the connection: the broker publishes the will. */
+  abort(): void;
+}
+
+const CONNECT_MS = 10_000;
+const KEEPALIVE_SECONDS = 15;
+/** SUBACK says so of a filter that is refused. */
+const REFUSED_QOS = 128;
+
+/**
+ * One session over mqtt.js, MQTT 3.1.1. The library's own queue, reconnect and store are kept out of use: when the session
+ * ends it is thrown away. The library is loaded at the first connect. With `dial` it runs over the connection that this
+ * opens, and `url` only names the broker: no token is made known before the broker is. Rejects with the reason.
+ */
+export async function openSession(url: string, options: SessionOptions, dial?: Dial): Promise<MqttSession> {
+  const { connect, MqttClient: Client } = (await import('mqtt')).default;
+  const stream = await dial?.();
+  const settings = settingsOf(options);
+  const client = stream ? new Client(() => stream, settings) : connect(url, settings);
+  client.on('message', (topic, payload) => options.onMessage(topic, payload));
+  return signedIn(client);
+}
+
+function settingsOf({ clientId, username, password, will }: SessionOptions): IClientOptions {
+  return {
+    protocolVersion: 4,
+    clean: true,
+    clientId,
+    username,
+    password: Buffer.from(password),
+    ...(will ? { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } } : {}),
+    reconnectPeriod: 0,
+    connectTimeout: CONNECT_MS,
+    keepalive: KEEPALIVE_SECONDS,
+    queueQoSZero: false,
+    resubscribe: false,
+  };
+}
+
+async function signedIn(client: MqttClient): Promise<MqttSession> {
+  let reason = 'closed by the broker';
+  let isEnded = false;
+  // The library forgets what waits when its connection ends: those promises would never settle without this.
+  const waiting = new Set<(error: Error) => void>();
+  const ended = new Promise<string>((resolve) => {
+    client.on('error', (error) => {
+      reason = error.message || String((error as NodeJS.ErrnoException).code ?? error);
+    });
+    client.once('close', () => {
+      isEnded = true;
+      client.end(true);
+      for (const reject of waiting) reject(new Error(reason));
+      resolve(reason);
+    });
+  });
+  const step = <T>(begin: (settle: (error: Error | null | undefined, value: T) => void) => void): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      if (isEnded) return reject(new Error(reason));
+      waiting.add(reject);
+      begin((error, value) => {
+        waiting.delete(reject);
+        if (error) reject(error);
+        else resolve(value);
+      });
+    });
+  await step<void>((settle) => client.once('connect', () => settle(null)));
+  return {
+    ended,
+    subscribe: async (topics) => {
+      const granted = await step<readonly { topic: string; qos: number }[]>((settle) =>
+        client.subscribe([...topics], { qos: 1 }, (error, found = []) => settle(error, found)),
+      );
+      const refused = granted.find(({ qos }) => qos >= REFUSED_QOS);
+      if (refused) throw new Error(`the broker refused the subscription ${refused.topic}`);
+    },
+    publish: (topic, payload, how) =>
+      step<void>((settle) => client.publish(topic, Buffer.from(payload as Uint8Array), how, (error) => settle(error))),
+    close: async () => {
+      reason = 'stopped';
+      await client.endAsync();
+    },
+    abort: () => {
+      client.end(true);
+      client.stream.destroy();
+    },
+  };
+}

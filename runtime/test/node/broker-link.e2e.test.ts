@@ -1,0 +1,144 @@
+import { formatTopic, subscriptions } from '@gridtokenx/protocol';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  BROKER,
+  connect,
+  endAll,
+  nextMessage,
+  optionsFor,
+  type Rig,
+  signerOf,
+  startRig,
+  until,
+} from '../../../broker/test/harness.js';
+import { BrokerLink, dialTls, systemClock, systemRandom } from '../../src/node/index.js';
+import { certificateRoom, mayMakeCertificates, openFiles } from '../support/certificates.js';
+
+const gateway = signerOf('gateway');
+const oracle = signerOf('oracle');
+const statusTopic = formatTopic({ kind: 'gateway-status', gateway: gateway.publicKey });
+const ackTopic = formatTopic({ kind: 'ack', gateway: gateway.publicKey, oracle: oracle.publicKey });
+const room = certificateRoom();
+let rig: Rig;
+let stop: AbortController;
+let running: Promise<void> | null;
+let got: string[];
+
+beforeEach(async () => {
+  [stop, running, got] = [new AbortController(), null, []];
+  rig = await startRig();
+  rig.keys.set(gateway, 'gateway');
+  rig.keys.set(oracle, 'oracle');
+});
+afterEach(async () => {
+  stop.abort();
+  await running;
+  endAll();
+  await rig.close();
+});
+
+function start(change: Partial<ConstructorParameters<typeof BrokerLink>[0]> = {}): BrokerLink {
+  const link = new BrokerLink({
+    url: `mqtt://127.0.0.1:${rig.port}`,
+    broker: BROKER,
+    signer: gateway,
+    clock: systemClock,
+    random: systemRandom,
+    log: { info: () => {}, warn: () => {} },
+    subscriptions: subscriptions.gateway(gateway.publicKey),
+    status: { topic: statusTopic, text: (online, session) => JSON.stringify({ online, session }) },
+    onMessage: (topic, payload) => void got.push(`${topic} ${Buffer.from(payload).toString()}`),
+    ...change,
+  });
+  running = link.run(stop.signal);
+  return link;
+}
+const connected = (link: BrokerLink) => until('connected', () => link.isConnected);
+
+describe('with the real broker', () => {
+  test('signs in, takes retained messages, publishes, and leaves its status behind', async () => {
+    const watcher = await connect(rig, optionsFor(oracle));
+    await watcher.subscribeAsync(subscriptions.oracle(), { qos: 1 });
+    await watcher.publishAsync(ackTopic, 'all of them', { qos: 1, retain: true });
+    const here = nextMessage(watcher);
+    const link = start();
+    await connected(link);
+    expect(JSON.parse(String((await here).payload))).toMatchObject({ online: true });
+    await until('the retained ack came', () => got.includes(`${ackTopic} all of them`));
+    const gone = nextMessage(watcher);
+    stop.abort();
+    await running;
+    expect(JSON.parse(String((await gone).payload))).toMatchObject({ online: false });
+    await until('only the watcher is left', () => rig.server.sizes.sessions === 1);
+    expect(rig.lines.filter(({ level }) => level !== 'info')).toEqual([]);
+  });
+
+  test('comes again with a new token when the broker ends the session', async () => {
+    const link = start();
+    await connected(link);
+    rig.keys.set(gateway, 'gateway', 'revoked');
+    await until('ended', () => link.problem?.startsWith('no connection to the broker: ') ?? false);
+    expect(link.problem).toMatch(/not authorized/i);
+    rig.keys.set(gateway, 'gateway');
+    await connected(link);
+    expect(await rig.figure('gtx_broker_refused_total', { reason: 'used_token' })).toBe(0);
+  });
+
+  test('publishes its will when the connection breaks', async () => {
+    const watcher = await connect(rig, optionsFor(oracle));
+    const link = start();
+    await connected(link);
+    await watcher.subscribeAsync(subscriptions.oracle(), { qos: 1 });
+    const seen: unknown[] = [];
+    watcher.on(
+      'message',
+      (_topic, payload) => void seen.push((JSON.parse(String(payload)) as { online: boolean }).online),
+    );
+    link.drop();
+    await until(
+      'offline, then online again',
+      () => seen.includes(false) && seen.lastIndexOf(true) > seen.indexOf(false),
+    );
+  });
+
+  test('rejects what was on the way when the session ends, and what the broker refuses to let be subscribed', async () => {
+    const link = start();
+    await connected(link);
+    const foreign = link.publish('gtx/v1/foreign', 'x').catch((error: Error) => error.message);
+    expect(await foreign).toMatch(/closed/);
+    stop.abort();
+    await running;
+    stop = new AbortController();
+    const other = start({ subscriptions: ['gtx/v1/#'] });
+    await until('refused', () => other.problem?.startsWith('no connection to the broker: ') ?? false);
+  });
+
+  test('says why there is none', async () => {
+    const link = start({ url: 'mqtt://127.0.0.1:1' });
+    await until('tried', () => link.state === 'waiting');
+    expect(link.problem).toMatch(/^no connection to the broker: .*ECONNREFUSED/);
+  });
+});
+
+test.skipIf(!mayMakeCertificates)('makes no token known to a broker whose certificate is not trusted', async () => {
+  const { files } = openFiles(room.issue());
+  const secure = await startRig({ certificate: files });
+  secure.keys.set(gateway, 'gateway');
+  try {
+    const target = { host: '127.0.0.1', port: secure.port };
+    const url = `mqtts://127.0.0.1:${secure.port}`;
+    const stranger = start({ url, dial: () => dialTls(target, 5_000) });
+    await until('tried', () => stranger.state === 'waiting');
+    expect(stranger.problem).toMatch(/the certificate is not signed by an authority that is known here/);
+    stop.abort();
+    await running;
+    expect(await secure.figure('gtx_broker_received_bytes_total')).toBe(0);
+    stop = new AbortController();
+    const link = start({ url, dial: () => dialTls({ ...target, caFile: room.authority.cert }, 5_000) });
+    await connected(link);
+    stop.abort();
+    await running;
+  } finally {
+    await secure.close();
+  }
+});
