@@ -36,7 +36,7 @@ const TESTS_MAY_IMPORT: readonly string[] = [
 /** Packages that only tests of one workspace need. */
 const TESTS_OF: Readonly<Record<string, readonly string[]>> = { oracle: ['devnet'], edge: ['bench'] };
 /** Folders outside a workspace whose files a test may import: certificates for trials. */
-const TEST_HELPERS: readonly string[] = ['deploy/tls/', 'runtime/test/support/'];
+const TEST_HELPERS: readonly string[] = ['deploy/tls/', 'runtime/test/support/', 'broker/test/'];
 
 /** The part of the runtime that every domain may import, and that imports nothing itself. */
 const CORE = 'runtime/src/core/';
