@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { encode } from 'cborg';
 import { describe, expect, it } from 'vitest';
 import {
@@ -15,19 +14,16 @@ import {
   parseSign1,
   Reason,
   SIGN1_BYTES,
-  type SodiumVerify,
   signAck,
   signControl,
   signToken,
   sigStructure,
-  sodiumVerifier,
 } from '../src/index.js';
 import { LAYOUT, layOut } from './golden/layout.js';
 import { PLAIN } from './golden/payloads.js';
 import { reasonOf } from './reason-of.js';
+import { verifier } from './support/verifier.js';
 
-const sodium = createRequire(new URL('../../oracle/package.json', import.meta.url))('sodium-native') as SodiumVerify;
-const verifier = sodiumVerifier(sodium);
 const signer = ed25519Signer(new Uint8Array(32).fill(1));
 const other = ed25519Signer(new Uint8Array(32).fill(2));
 

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import {
   type CborValue,
@@ -7,15 +6,12 @@ import {
   openCosignRequest,
   Purpose,
   Reason,
-  type SodiumVerify,
   signControl,
   signCosignRequest,
-  sodiumVerifier,
 } from '../src/index.js';
 import { reasonOf } from './reason-of.js';
+import { verifier } from './support/verifier.js';
 
-const sodium = createRequire(new URL('../../oracle/package.json', import.meta.url))('sodium-native') as SodiumVerify;
-const verifier = sodiumVerifier(sodium);
 const [signer, other] = [ed25519Signer(new Uint8Array(32).fill(1)), ed25519Signer(new Uint8Array(32).fill(2))];
 const request = (statements: number): CosignRequest => ({
   networkId: new Uint8Array(8).fill(3),

@@ -1,18 +1,7 @@
+import { ackCases, clockCases, commandCases, cosignCases, reasonCases, timeCases, tokenCases } from './control.js';
 import { malformedCases, messageCases, payloadCases } from './payloads.js';
 import { pointCases } from './points.js';
-import {
-  ackCases,
-  clockCases,
-  commandCases,
-  cosignCases,
-  identityCases,
-  merkleCases,
-  reasonCases,
-  sequenceCases,
-  timeCases,
-  tokenCases,
-  topicCases,
-} from './structures.js';
+import { identityCases, merkleCases, sequenceCases, topicCases } from './structures.js';
 
 /** Every file of vectors but verify.json, by name: what is committed must be exactly this. */
 export function goldenFiles(): Record<string, object> {
