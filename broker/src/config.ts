@@ -1,30 +1,27 @@
-import { readFileSync } from 'node:fs';
-import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  addressSchema,
+  type Fault,
+  isLoopbackHost,
+  loadConfig,
+  parseConfig,
+  portSchema,
+  tlsSchema,
+} from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import type { Limits } from './ports.js';
 
-const port = z.int().min(0).max(65_535);
 const count = z.int().min(1);
 
-/** Addresses that only this machine reaches. */
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
-
-const shape = z.strictObject({
+const schema = z.strictObject({
   /** Tokens are made for this name. */
   name: z.string().min(1).max(200),
   host: z.string().min(1),
-  port,
+  port: portSchema,
   keysFile: z.string().min(1),
-  tls: z
-    .strictObject({
-      cert_file: z.string().min(1),
-      key_file: z.string().min(1),
-      min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
-    })
-    .optional(),
+  tls: tlsSchema.optional(),
   /** Plain MQTT on an address that others reach: for a network that is trusted as a whole, or behind a TLS proxy. */
   allow_plaintext: z.boolean().default(false),
-  http: z.strictObject({ host: z.string().min(1), port }),
+  http: addressSchema,
   limits: z
     .strictObject({
       packetBytes: z.int().min(1024).max(1_048_576),
@@ -57,24 +54,7 @@ const shape = z.strictObject({
     .optional(),
 });
 
-const schema = shape.superRefine((config, context) => {
-  if (config.tls || config.allow_plaintext || LOOPBACK.test(config.host)) return;
-  const message = 'others would reach plain MQTT here: give tls, or say allow_plaintext: true';
-  context.addIssue({ code: 'custom', path: ['host'], message });
-});
-
-export interface BrokerConfig {
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-  readonly keysFile: string;
-  readonly tls?:
-    | { readonly cert_file: string; readonly key_file: string; readonly min_version: 'TLSv1.2' | 'TLSv1.3' }
-    | undefined;
-  readonly allow_plaintext: boolean;
-  readonly http: { readonly host: string; readonly port: number };
-  readonly limits: Limits;
-}
+export type BrokerConfig = Omit<z.output<typeof schema>, 'limits'> & { readonly limits: Limits };
 
 /** A full backfill packet is 34 kB; a gateway that catches up after a week away needs some dozens a second. */
 export const DEFAULT_LIMITS: Limits = {
@@ -113,58 +93,24 @@ export const DEFAULT_LIMITS: Limits = {
   oracleOutgoingBytes: 67_108_864,
 };
 
-/** A configuration that cannot be used: one line `FILE:LINE: key: what is wrong`. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
 /** Reads and checks the configuration; relative paths in it are the caller's to resolve. Throws `ConfigError`. */
 export function readConfig(path: string): BrokerConfig {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(
-      `${path}:1: file: cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
-    );
-  }
-  return parseConfig(text, path);
+  return withDefaults(loadConfig(path, schema, crossFaults));
 }
 
-/** Checks the text of a configuration in YAML or JSON. `path` is only named in messages. */
-export function parseConfig(text: string, path: string): BrokerConfig {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const syntax = document.errors[0];
-  if (syntax) {
-    throw new ConfigError(`${path}:${lines.linePos(syntax.pos[0]).line}: syntax: ${syntax.message.split('\n')[0]}`);
-  }
-  const parsed = schema.safeParse(document.toJS() ?? {});
-  if (parsed.success) {
-    const given = Object.entries(parsed.data.limits ?? {}).filter(([, value]) => value !== undefined);
-    return { ...parsed.data, limits: { ...DEFAULT_LIMITS, ...Object.fromEntries(given) } };
-  }
-  const issue = parsed.error.issues[0];
-  const keys = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const where = [...(issue?.path ?? []), ...keys];
-  const line = lineOf(document.contents, where, lines);
-  throw new ConfigError(`${path}:${line}: ${where.join('.') || 'file'}: ${issue?.message ?? 'not usable'}`);
+/** Checks the text of a configuration in YAML or JSON. `path` is only named in messages. Throws `ConfigError`. */
+export function parseBrokerConfig(text: string, path: string): BrokerConfig {
+  return withDefaults(parseConfig(text, path, schema, crossFaults));
 }
 
-/** Line of the deepest part of `where` that is in the file. */
-function lineOf(root: Node | null, where: readonly PropertyKey[], lines: LineCounter): number {
-  let node: unknown = root;
-  let offset = root?.range?.[0] ?? 0;
-  for (const step of where) {
-    if (isMap(node)) {
-      const pair = node.items.find((item) => String((item.key as { value?: unknown }).value) === String(step));
-      if (!pair) break;
-      offset = (pair.key as Node).range?.[0] ?? offset;
-      node = pair.value;
-    } else if (isSeq(node) && typeof step === 'number') {
-      node = node.items[step];
-      offset = (node as Node | undefined)?.range?.[0] ?? offset;
-    } else break;
-  }
-  return lines.linePos(offset).line;
+/** What one key alone cannot show. */
+function crossFaults({ tls, allow_plaintext, host }: z.output<typeof schema>): Fault[] {
+  if (tls || allow_plaintext || isLoopbackHost(host)) return [];
+  const advice = 'give tls, or say allow_plaintext: true';
+  return [{ path: ['host'], message: 'others would reach plain MQTT here', advice }];
+}
+
+function withDefaults(config: z.output<typeof schema>): BrokerConfig {
+  const given = Object.entries(config.limits ?? {}).filter(([, value]) => value !== undefined);
+  return { ...config, limits: { ...DEFAULT_LIMITS, ...Object.fromEntries(given) } };
 }

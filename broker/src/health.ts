@@ -1,4 +1,4 @@
-import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
+import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime/core';
 
 /** The conditions of the broker; docs/health.md has a row for each. */
 export const BROKER_CONDITIONS = ['listener', 'keys file', 'certificate'] as const;

@@ -1,4 +1,5 @@
 import type { Verifier } from '@gridtokenx/protocol';
+import type { Clock, Logger, ServerCertificate } from '@gridtokenx/runtime/core';
 
 /** What a key may do; see `domain/acl.ts`. */
 export type KeyRole = 'gateway' | 'oracle' | 'operator';
@@ -18,23 +19,6 @@ export interface KeyDirectory {
   find(key: string): KeyRecord | undefined;
   /** Calls `listener` after each change of content. */
   onChange(listener: () => void): void;
-}
-
-/** Real time: sign-in and limits never follow simulated time. */
-export interface Clock {
-  /** Milliseconds since 1970. */
-  nowMs(): number;
-  /** Milliseconds that never fall, from any origin. */
-  monotonicMs(): number;
-  /** Runs `task` once after `ms`; the returned function cancels it. */
-  after(ms: number, task: () => void): () => void;
-}
-
-/** Structured log lines; never a secret in `fields`. */
-export interface Log {
-  info(fields: Record<string, unknown>, message: string): void;
-  warn(fields: Record<string, unknown>, message: string): void;
-  error(fields: Record<string, unknown>, message: string): void;
 }
 
 /** Figures that the metrics endpoint shows. */
@@ -99,21 +83,6 @@ export interface Limits {
   readonly oracleOutgoingBytes: number;
 }
 
-/** What a TLS server shows; see `CertificateFiles` of the runtime. */
-export interface TlsMaterial {
-  /** PEM. */
-  readonly cert: string;
-  readonly key: string;
-  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
-}
-
-/** The server's certificate, which may be renewed while it runs. */
-export interface ServerCertificate {
-  readonly material: TlsMaterial;
-  /** Calls `listener` with each new certificate; connections that are there keep theirs. */
-  onRenewed(listener: (material: TlsMaterial) => void): void;
-}
-
 /** The broker as the rest of the application sees it: any MQTT 3.1.1 server with our rules in it. */
 export interface BrokerServer {
   /** Starts to listen. Rejects with the socket's error (`EADDRINUSE`, `EACCES`, ...). */
@@ -129,7 +98,7 @@ export interface BrokerParts {
   readonly keys: KeyDirectory;
   readonly verifier: Verifier;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: Logger;
   readonly metrics: BrokerMetrics;
   readonly limits: Limits;
   /** Without it the broker speaks plain MQTT. */

@@ -1,13 +1,25 @@
 import { once } from 'node:events';
 import { connect as tcpConnect } from 'node:net';
-import { base58Encode, formatTopic } from '@gridtokenx/protocol';
+import { base58Encode } from '@gridtokenx/protocol';
 import { generate } from 'mqtt-packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { VirtualClock } from '../../runtime/test/virtual-clock.js';
+import {
+  ack,
+  enrol,
+  gateway,
+  gatewayName,
+  neighbour,
+  neighbourReading,
+  operator,
+  oracle,
+  reading,
+  status,
+} from './cast.js';
 import {
   closed,
   connect,
   endAll,
-  ManualClock,
   nextMessage,
   optionsFor,
   type Rig,
@@ -15,26 +27,9 @@ import {
   signerOf,
   startRig,
   tokenFor,
-  until,
 } from './harness.js';
 
-const gateway = signerOf('gateway');
-const otherGateway = signerOf('other gateway');
-const oracle = signerOf('oracle');
-const operator = signerOf('operator');
-const gatewayName = base58Encode(gateway.publicKey);
-const meter = new Uint8Array(16).fill(7);
-const reading = formatTopic({ kind: 'stream', gateway: gateway.publicKey, meter, stream: 'reading' });
-const status = formatTopic({ kind: 'gateway-status', gateway: gateway.publicKey });
-const ack = formatTopic({ kind: 'ack', gateway: gateway.publicKey, oracle: oracle.publicKey });
-
 let rig: Rig;
-function enrol(): void {
-  rig.keys.set(gateway, 'gateway');
-  rig.keys.set(otherGateway, 'gateway');
-  rig.keys.set(oracle, 'oracle');
-  rig.keys.set(operator, 'operator');
-}
 afterEach(async () => {
   endAll();
   await rig.close();
@@ -43,7 +38,7 @@ afterEach(async () => {
 describe('sign-in', () => {
   beforeEach(async () => {
     rig = await startRig();
-    enrol();
+    enrol(rig);
   });
   const stranger = signerOf('stranger');
   const cases: [string, () => Parameters<typeof returnCodeOf>[1], number, string | null][] = [
@@ -55,7 +50,7 @@ describe('sign-in', () => {
     ['an unknown key', () => optionsFor(stranger), 5, 'unknown_key'],
     [
       "another gateway's client id",
-      () => optionsFor(gateway, { clientId: base58Encode(otherGateway.publicKey) }),
+      () => optionsFor(gateway, { clientId: base58Encode(neighbour.publicKey) }),
       2,
       'foreign_client_id',
     ],
@@ -67,7 +62,7 @@ describe('sign-in', () => {
     ],
     [
       "another key's token",
-      () => optionsFor(gateway, { password: tokenFor(otherGateway, gatewayName, Date.now()) }),
+      () => optionsFor(gateway, { password: tokenFor(neighbour, gatewayName, Date.now()) }),
       4,
       'bad_token',
     ],
@@ -94,7 +89,7 @@ describe('sign-in', () => {
     ],
     [
       "a will on another's status",
-      () => optionsFor(otherGateway, { will: { topic: status, payload: Buffer.from('x'), qos: 1, retain: true } }),
+      () => optionsFor(neighbour, { will: { topic: status, payload: Buffer.from('x'), qos: 1, retain: true } }),
       5,
       'will_not_allowed',
     ],
@@ -134,7 +129,7 @@ describe('sign-in', () => {
   });
 
   it('never logs the password', async () => {
-    const password = tokenFor(otherGateway, gatewayName, Date.now());
+    const password = tokenFor(neighbour, gatewayName, Date.now());
     await returnCodeOf(rig, optionsFor(gateway, { password }));
     const text = JSON.stringify(rig.lines);
     expect(text).not.toContain(password.toString('base64'));
@@ -145,7 +140,7 @@ describe('sign-in', () => {
 describe('rules', () => {
   beforeEach(async () => {
     rig = await startRig();
-    enrol();
+    enrol(rig);
   });
 
   it('carries a reading to the oracle and its ack back', async () => {
@@ -179,11 +174,7 @@ describe('rules', () => {
   });
 
   it.each([
-    [
-      "another gateway's stream",
-      formatTopic({ kind: 'stream', gateway: otherGateway.publicKey, meter, stream: 'reading' }),
-      false,
-    ],
+    ["another gateway's stream", neighbourReading, false],
     ['a retained reading', reading, true],
     ['an ack', ack, true],
     ['a topic of nobody', 'hello', false],
@@ -228,11 +219,11 @@ describe('rules', () => {
 
   it('ends the session of a key that is revoked or gone, and of no other', async () => {
     const a = await connect(rig, optionsFor(gateway));
-    const b = await connect(rig, optionsFor(otherGateway));
+    const b = await connect(rig, optionsFor(neighbour));
     const c = await connect(rig, optionsFor(oracle));
     const ended = [closed(a), closed(b)];
     rig.keys.set(gateway, 'gateway', 'revoked');
-    rig.keys.remove(otherGateway);
+    rig.keys.remove(neighbour);
     await Promise.all(ended);
     expect(c.connected).toBe(true);
     expect(await rig.figure('gtx_broker_sessions_ended_total', { reason: 'revoked' })).toBe(2);
@@ -241,114 +232,19 @@ describe('rules', () => {
 });
 
 it("ends a session at its token's expiry and not before", async () => {
-  const clock = new ManualClock();
+  const clock = new VirtualClock({ startMs: Date.now() });
   rig = await startRig({ clock });
-  enrol();
+  enrol(rig);
   const nowMs = clock.nowMs();
   const expiry = Math.floor(nowMs / 1000) + 100;
   const password = tokenFor(gateway, gatewayName, nowMs, { expiry });
   const client = await connect(rig, optionsFor(gateway, { password }));
-  const other = await connect(rig, optionsFor(otherGateway, { nowMs }));
-  clock.advance(expiry * 1000 - nowMs - 1);
+  const other = await connect(rig, optionsFor(neighbour, { nowMs }));
+  clock.advanceNow(expiry * 1000 - nowMs - 1);
   await client.publishAsync(reading, Buffer.from('x'), { qos: 1 });
   const ended = closed(client);
-  clock.advance(1);
+  clock.advanceNow(1);
   await ended;
   expect(other.connected).toBe(true);
   expect(await rig.figure('gtx_broker_sessions_ended_total', { reason: 'expired' })).toBe(1);
-});
-
-describe('limits', () => {
-  it('takes a packet of the limit and closes at one byte more, before its body', async () => {
-    rig = await startRig({ limits: { packetBytes: 65_536 } });
-    enrol();
-    const sender = await connect(rig, optionsFor(gateway));
-    // 1 type + 3 length + 2 topic length + topic + 2 message id
-    const overhead = 8 + reading.length;
-    await sender.publishAsync(reading, Buffer.alloc(65_536 - overhead), { qos: 1 });
-    const ended = closed(sender);
-    sender.publish(reading, Buffer.alloc(65_537 - overhead), { qos: 1 });
-    await ended;
-    expect(await rig.figure('gtx_broker_refused_total', { reason: 'oversize_packet' })).toBe(1);
-    expect(await rig.figure('gtx_broker_published_total')).toBe(1);
-  });
-
-  it('lets a flood wait without losing any of it, and serves the others meanwhile', async () => {
-    const clock = new ManualClock();
-    rig = await startRig({ clock, limits: { messagesPerSecond: 1_000, messageBurst: 100 } });
-    enrol();
-    const nowMs = clock.nowMs();
-    const reader = await connect(rig, optionsFor(oracle, { nowMs }));
-    await reader.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
-    let flood = 0;
-    reader.on('message', (topic) => {
-      if (topic === reading) flood++;
-    });
-    const sender = await connect(rig, optionsFor(gateway, { nowMs }));
-    const total = 20_000;
-    sender.stream.setMaxListeners(0);
-    const body = Buffer.alloc(100);
-    const sent = Promise.all(Array.from({ length: total }, () => sender.publishAsync(reading, body, { qos: 0 })));
-    await until('the flood waits', async () => (await rig.figure('gtx_broker_throttled_total')) > 0);
-    const held = flood;
-    expect(held).toBeLessThan(total);
-    const other = await connect(rig, optionsFor(otherGateway, { nowMs }));
-    const arrived = nextMessage(reader);
-    const topic = formatTopic({ kind: 'stream', gateway: otherGateway.publicKey, meter, stream: 'reading' });
-    await other.publishAsync(topic, body, { qos: 1 });
-    await arrived;
-    // The clock stands still, so the flood must not have moved on by more than what had been read.
-    expect(flood).toBeLessThan(total / 2);
-    await until(
-      'all of the flood arrives',
-      () => {
-        clock.advance(1_000);
-        return flood === total;
-      },
-      20_000,
-    );
-    await sent;
-  });
-
-  it('drops a subscriber that takes nothing, so that publishers go on', async () => {
-    rig = await startRig({ limits: { drainSeconds: 1, inFlight: 16, bytesPerSecond: 1e9 } });
-    enrol();
-    const stuck = await connect(rig, optionsFor(oracle));
-    await stuck.subscribeAsync('gtx/v1/+/+/reading', { qos: 0 });
-    const ended = closed(stuck);
-    (stuck.stream as unknown as { pause(): void }).pause();
-    const sender = await connect(rig, optionsFor(gateway));
-    const body = Buffer.alloc(34_200);
-    // More than the buffers of both ends hold: without the rule these would wait for ever, or pile up.
-    const sent = Promise.all(Array.from({ length: 500 }, () => sender.publishAsync(reading, body, { qos: 1 })));
-    await until('the broker holds the sender back', async () => (await rig.figure('gtx_broker_published_total')) > 0);
-    await sent;
-    stuck.stream.destroy();
-    await ended;
-    await until('all is distributed', async () => (await rig.figure('gtx_broker_published_total')) === 500);
-    expect(rig.lines.filter((line) => /drain timeout/.test(String(line.fields.error))).length).toBe(1);
-  });
-
-  it('closes connections beyond the number it takes', async () => {
-    rig = await startRig({ limits: { connections: 1 } });
-    enrol();
-    await connect(rig, optionsFor(gateway));
-    await expect(connect(rig, optionsFor(otherGateway))).rejects.toThrow();
-    expect(await rig.figure('gtx_broker_refused_total', { reason: 'too_many_connections' })).toBe(1);
-  });
-
-  it('keeps nothing for a client that is away', async () => {
-    rig = await startRig();
-    enrol();
-    const reader = await connect(rig, optionsFor(oracle, { clean: false }));
-    await reader.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
-    await reader.endAsync();
-    const sender = await connect(rig, optionsFor(gateway));
-    await sender.publishAsync(reading, Buffer.from('lost'), { qos: 1 });
-    const again = await connect(rig, optionsFor(oracle, { clean: false }));
-    const seen = nextMessage(again);
-    await again.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
-    await sender.publishAsync(reading, Buffer.from('new'), { qos: 1 });
-    expect((await seen).payload.toString()).toBe('new');
-  });
 });

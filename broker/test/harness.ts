@@ -1,48 +1,20 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type Socket, connect as tcpConnect } from 'node:net';
 import { base58Encode, ed25519Signer, type Signer, type SignInToken, sha256, signToken } from '@gridtokenx/protocol';
+import type { Clock, ServerCertificate } from '@gridtokenx/runtime/core';
+import { Metrics, provedVerifier, systemClock } from '@gridtokenx/runtime/node';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { generate } from 'mqtt-packet';
 import { AedesServer } from '../src/adapters/aedes/server.js';
-import { systemClock } from '../src/adapters/clock.js';
-import { prometheusMetrics } from '../src/adapters/metrics.js';
-import { provedVerifier } from '../src/adapters/sodium.js';
+import { brokerMetrics } from '../src/adapters/metrics.js';
 import { DEFAULT_LIMITS } from '../src/config.js';
-import type { Clock, KeyDirectory, KeyRecord, KeyRole, Limits, ServerCertificate } from '../src/ports.js';
+import type { KeyDirectory, KeyRecord, KeyRole, Limits } from '../src/ports.js';
 
 export const BROKER = 'test-broker';
 
 export function signerOf(name: string): Signer {
   return ed25519Signer(sha256(new TextEncoder().encode(name)));
-}
-
-/** A clock that stands still until it is moved; moving it runs what is due. */
-export class ManualClock implements Clock {
-  #now: number;
-  #tasks: { at: number; task: () => void }[] = [];
-  constructor(nowMs = Date.now()) {
-    this.#now = nowMs;
-  }
-  nowMs(): number {
-    return this.#now;
-  }
-  monotonicMs(): number {
-    return this.#now;
-  }
-  after(ms: number, task: () => void): () => void {
-    const entry = { at: this.#now + ms, task };
-    this.#tasks.push(entry);
-    return () => {
-      this.#tasks = this.#tasks.filter((other) => other !== entry);
-    };
-  }
-  advance(ms: number): void {
-    this.#now += ms;
-    for (;;) {
-      const due = this.#tasks.find((entry) => entry.at <= this.#now);
-      if (!due) return;
-      this.#tasks = this.#tasks.filter((other) => other !== due);
-      due.task();
-    }
-  }
 }
 
 /** Keys that a test adds and revokes. */
@@ -81,19 +53,20 @@ export async function startRig(
 ): Promise<Rig> {
   const keys = new MemoryKeys();
   const lines: Rig['lines'] = [];
-  const { metrics, registry } = prometheusMetrics();
+  const metrics = new Metrics('broker');
   const server = new AedesServer({
     name: BROKER,
     keys,
     verifier: provedVerifier(),
     clock: options.clock ?? systemClock,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
-    metrics,
+    metrics: brokerMetrics(metrics),
     certificate: options.certificate,
     log: {
-      info: (fields, message) => lines.push({ level: 'info', message, fields }),
-      warn: (fields, message) => lines.push({ level: 'warn', message, fields }),
-      error: (fields, message) => lines.push({ level: 'error', message, fields }),
+      debug: () => {},
+      info: (fields, message) => lines.push({ level: 'info', message, fields: { ...fields } }),
+      warn: (fields, message) => lines.push({ level: 'warn', message, fields: { ...fields } }),
+      error: (fields, message) => lines.push({ level: 'error', message, fields: { ...fields } }),
     },
   });
   const { port } = await server.listen('127.0.0.1', 0);
@@ -104,7 +77,7 @@ export async function startRig(
     server,
     lines,
     async figure(name, labels = {}) {
-      const metric = (await registry.getMetricsAsJSON()).find((entry) => entry.name === name);
+      const metric = (await metrics.registry.getMetricsAsJSON()).find((entry) => entry.name === name);
       const value = metric?.values.find(({ labels: got }) =>
         Object.entries(labels).every(([key, text]) => (got as Record<string, unknown>)[key] === text),
       );
@@ -180,8 +153,32 @@ export function nextMessage(client: MqttClient): Promise<{ topic: string; payloa
   });
 }
 
+const sockets: Socket[] = [];
+
+/** A connection that writes packets as bytes; with `signer` signed in with its key. */
+export async function rawClient(rig: Rig, signer?: Signer): Promise<Socket> {
+  const socket = tcpConnect(rig.port, '127.0.0.1');
+  sockets.push(socket);
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  if (!signer) return socket;
+  socket.write(connectPacket(signer));
+  await once(socket, 'data');
+  return socket;
+}
+
+/** The bytes of a good sign-in. */
+export function connectPacket(signer: Signer): Buffer {
+  const name = base58Encode(signer.publicKey);
+  const password = tokenFor(signer, name, Date.now());
+  const rest = { clean: true, keepalive: 60, protocolId: 'MQTT' as const, protocolVersion: 4 as const };
+  return generate({ cmd: 'connect', clientId: name, username: name, password, ...rest });
+}
+
+/** Ends every client and connection that a test has opened. */
 export function endAll(): void {
   for (const client of open.splice(0)) client.end(true);
+  for (const socket of sockets.splice(0)) socket.destroy();
 }
 
 /** Waits for a condition with a deadline; polls, because the peer gives no event for it. */

@@ -141,6 +141,45 @@ it('says which port is taken and ends with 2', async () => {
   expect(errors).toMatch(new RegExp(`^MQTT: 127.0.0.1:${port} is taken; .*\\n$`));
 });
 
+it('takes an unknown option for a mistake of the operator: one line, 2', async () => {
+  const broker = spawn(process.execPath, [main, 'run', '--config', 'a', '--nothing'], { stdio: 'pipe' });
+  child = broker;
+  expect(await result(broker)).toEqual({
+    code: 2,
+    errors: `gridtokenx-broker: unknown option '--nothing'; "gridtokenx-broker --help" lists what there is\n`,
+  });
+});
+
+it.each(['20.20.2', '22.14.0'])(
+  'tells a person with Node %s in one line what to do, and loads nothing else',
+  async (version) => {
+    const pretend = `Object.defineProperty(process.versions, 'node', { value: '${version}' });`;
+    const preload = `data:text/javascript,${encodeURIComponent(pretend)}`;
+    const broker = spawn(process.execPath, ['--import', preload, main, 'run', '--config', 'none'], { stdio: 'pipe' });
+    child = broker;
+    expect(await result(broker)).toEqual({
+      code: 2,
+      errors: `gridtokenx-broker: Node ${version} is too old; install Node 22.15 or newer\n`,
+    });
+  },
+);
+
+/** A Node 20 that is installed here beside the pinned one, where there is one. */
+const oldNode = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => {
+  try {
+    return execFileSync(path, ['--version'], { encoding: 'utf8' }).startsWith('v20.');
+  } catch {
+    return false;
+  }
+});
+it.skipIf(!oldNode)('does so on a real Node 20', async () => {
+  const broker = spawn(oldNode ?? '', [main, 'run', '--config', 'none'], { stdio: 'pipe' });
+  child = broker;
+  const { code, errors } = await result(broker);
+  expect(code).toBe(2);
+  expect(errors).toMatch(/^gridtokenx-broker: Node 20\.\S+ is too old; install Node 22\.15 or newer\n$/);
+});
+
 it('names a missing keys file and ends with 2', async () => {
   const { code, errors } = await result(start(configure(1, 2)));
   expect(code).toBe(2);

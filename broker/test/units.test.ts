@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
+import { ConfigError } from '@gridtokenx/runtime/node';
 import fc from 'fast-check';
 import { generate } from 'mqtt-packet';
 import { describe, expect, it } from 'vitest';
 import { KeysFile, parseKeys } from '../src/adapters/keys-file.js';
-import { ConfigError, DEFAULT_LIMITS, parseConfig } from '../src/config.js';
+import { DEFAULT_LIMITS, parseBrokerConfig } from '../src/config.js';
 import { FrameMeter } from '../src/domain/frame-meter.js';
 import { TokenBucket } from '../src/domain/token-bucket.js';
 import { signerOf } from './harness.js';
@@ -108,18 +109,21 @@ describe('token bucket', () => {
 describe('configuration', () => {
   const good = 'name: b\nhost: 127.0.0.1\nport: 1\nkeysFile: k\nhttp:\n  host: h\n  port: 2\n';
   it('fills in the limits', () => {
-    expect(parseConfig(`${good}limits:\n  inFlight: 7\n`, 'f').limits).toEqual({ ...DEFAULT_LIMITS, inFlight: 7 });
+    expect(parseBrokerConfig(`${good}limits:\n  inFlight: 7\n`, 'f').limits).toEqual({
+      ...DEFAULT_LIMITS,
+      inFlight: 7,
+    });
   });
   it('reads JSON too', () => {
     const json = JSON.stringify({ name: 'b', host: '::1', port: 1, keysFile: 'k', http: { host: 'h', port: 2 } });
-    expect(parseConfig(json, 'f').port).toBe(1);
+    expect(parseBrokerConfig(json, 'f').port).toBe(1);
   });
   it('takes plain MQTT to others only where it is told to, and TLS anywhere', () => {
     const open = good.replace('host: 127.0.0.1', 'host: 0.0.0.0');
-    expect(() => parseConfig(open, 'f')).toThrow(/^f:2: host: .*allow_plaintext: true$/);
-    expect(() => parseConfig(open.replace('0.0.0.0', '127.0.0.1.example'), 'f')).toThrow(/^f:2: host: /);
-    expect(parseConfig(`${open}allow_plaintext: true\n`, 'f').tls).toBeUndefined();
-    const tls = parseConfig(`${open}tls: { cert_file: c, key_file: k }\n`, 'f').tls;
+    expect(() => parseBrokerConfig(open, 'f')).toThrow(/^f:2: host: .*; give tls, or say allow_plaintext: true$/);
+    expect(() => parseBrokerConfig(open.replace('0.0.0.0', '127.0.0.1.example'), 'f')).toThrow(/^f:2: host: /);
+    expect(parseBrokerConfig(`${open}allow_plaintext: true\n`, 'f').tls).toBeUndefined();
+    const tls = parseBrokerConfig(`${open}tls: { cert_file: c, key_file: k }\n`, 'f').tls;
     expect(tls).toEqual({ cert_file: 'c', key_file: 'k', min_version: 'TLSv1.3' });
   });
   it.each([
@@ -132,8 +136,8 @@ describe('configuration', () => {
     ['broken syntax', `${good}  : [\n`, /^f:\d+: syntax: [^\n]*$/],
     ['nothing', '', /^f:1: \w+: /],
   ])('names the line of %s', (_name, text, message) => {
-    expect(() => parseConfig(text, 'f')).toThrow(ConfigError);
-    expect(() => parseConfig(text, 'f')).toThrow(message);
+    expect(() => parseBrokerConfig(text, 'f')).toThrow(ConfigError);
+    expect(() => parseBrokerConfig(text, 'f')).toThrow(message);
   });
 });
 
@@ -159,7 +163,6 @@ describe('keys file', () => {
     const keys = new KeysFile(path, {
       info: () => {},
       warn: (_fields, message) => warnings.push(message),
-      error: () => {},
     });
     let changes = 0;
     keys.onChange(() => changes++);

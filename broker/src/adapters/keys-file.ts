@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { base58Encode, publicKeyFromBase58 } from '@gridtokenx/protocol';
+import { type Logger, OperatorError } from '@gridtokenx/runtime/core';
 import { z } from 'zod';
-import type { KeyDirectory, KeyRecord, Log } from '../ports.js';
+import type { KeyDirectory, KeyRecord } from '../ports.js';
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -33,13 +34,23 @@ export function parseKeys(text: string): Map<string, KeyRecord> {
   return records;
 }
 
+function unusable(file: string, cause: unknown): OperatorError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const advice = 'have provisioning write it';
+  const fault =
+    code === 'ENOENT'
+      ? { code: 'missing-file', file, problem: 'the keys file is missing', advice }
+      : { code: 'keys-file', file, line: 1, key: 'keys', problem: message, advice };
+  return new OperatorError(fault, { cause });
+}
+
 /**
  * The keys file that provisioning writes. It is read again when it changes; content that cannot be read or parsed leaves
  * the last good one in force, and the log says so once.
  */
 export class KeysFile implements KeyDirectory {
   readonly #path: string;
-  readonly #log: Log;
+  readonly #log: Pick<Logger, 'info' | 'warn'>;
   readonly #listeners: (() => void)[] = [];
   #records: Map<string, KeyRecord>;
   #stamp = '';
@@ -48,12 +59,16 @@ export class KeysFile implements KeyDirectory {
   #isAway = false;
   #timer: NodeJS.Timeout | null = null;
 
-  /** Reads the file once; throws when it is missing or not a list of keys. */
-  constructor(path: string, log: Log) {
+  /** Reads the file once. Throws `OperatorError` when it is missing or not a list of keys. */
+  constructor(path: string, log: Pick<Logger, 'info' | 'warn'>) {
     this.#path = path;
     this.#log = log;
-    this.#stamp = this.#stat();
-    this.#records = parseKeys(readFileSync(path, 'utf8'));
+    try {
+      this.#stamp = this.#stat();
+      this.#records = parseKeys(readFileSync(path, 'utf8'));
+    } catch (cause) {
+      throw unusable(path, cause);
+    }
   }
 
   /** Why the file as it is now is not in force, in words; null when it is. */

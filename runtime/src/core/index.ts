@@ -9,4 +9,5 @@ export * from './operator-error.js';
 export * from './random.js';
 export * from './rates.js';
 export * from './sleep.js';
+export * from './tls.js';
 export * from './unreachable.js';

@@ -3,16 +3,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Logger } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
+import type { ServerCertificate, TlsMaterial, TlsVersion } from '../core/tls.js';
 import { isReadableByOthers, readableByOthers } from './private-files.js';
-
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
-
-/** What a TLS server is given; it fits `createServer` and `setSecureContext` of node:tls and node:https. */
-export interface TlsMaterial {
-  readonly cert: string;
-  readonly key: string;
-  readonly minVersion: TlsVersion;
-}
 
 export interface CertificateOptions {
   /** PEM: the server's certificate first, then what is between it and the authority. */
@@ -108,7 +100,7 @@ function loadPair({ certFile, keyFile, minVersion }: CertificateOptions): Pair {
  * served is handed to the listeners, which give it to new connections; a pair that cannot leaves the old one in force,
  * and is named in the log once, with the reason.
  */
-export class CertificateFiles {
+export class CertificateFiles implements ServerCertificate {
   readonly #options: CertificateOptions;
   readonly #listeners: ((material: TlsMaterial) => void)[] = [];
   #pair: Pair;

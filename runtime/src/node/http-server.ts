@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Rates } from '../core/rates.js';
-import type { TlsMaterial } from './certificate.js';
+import type { ServerCertificate } from '../core/tls.js';
 import { addressOf, type ConnectionLimits, ConnectionTable, type TurnedAway } from './connections.js';
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -46,9 +46,7 @@ export interface BoundedServer {
   readonly rate?: RequestRate | undefined;
   readonly times?: HttpTimes;
   /** Without it the server speaks plain HTTP. */
-  readonly certificate?:
-    | { readonly material: TlsMaterial; onRenewed(listener: (material: TlsMaterial) => void): void }
-    | undefined;
+  readonly certificate?: ServerCertificate | undefined;
   /** A connection had to go because of the limits. */
   readonly turnedAway?: (why: TurnedAway) => void;
 }

@@ -1,11 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import { ConnectionTable } from '@gridtokenx/runtime';
+import type { ServerCertificate } from '@gridtokenx/runtime/core';
+import { ConnectionTable } from '@gridtokenx/runtime/node';
 import { Aedes, type AuthenticateError, type Client, type ConnectPacket } from 'aedes';
 import { mayPublish } from '../../domain/acl.js';
 import { SeenTokens } from '../../domain/seen-tokens.js';
 import { decideSignIn, ReturnCode } from '../../domain/sign-in.js';
-import type { BrokerParts, BrokerServer, ServerCertificate } from '../../ports.js';
+import type { BrokerParts, BrokerServer } from '../../ports.js';
 import { Access } from './access.js';
 import { SocketGate } from './gate.js';
 import { RetainedBook } from './retained.js';

@@ -1,4 +1,4 @@
-import { Rates } from '@gridtokenx/runtime';
+import { Rates } from '@gridtokenx/runtime/core';
 import type { Client } from 'aedes';
 import { TokenBucket } from '../../domain/token-bucket.js';
 import type { BrokerParts, KeyRecord } from '../../ports.js';
