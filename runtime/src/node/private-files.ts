@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -29,6 +30,7 @@ export interface FileCalls {
   sync(file: number): void;
   close(file: number): void;
   link(from: string, to: string): void;
+  rename(from: string, to: string): void;
   remove(path: string): void;
   makeFolder(path: string): void;
 }
@@ -41,6 +43,7 @@ const nodeCalls: FileCalls = {
   sync: fsyncSync,
   close: closeSync,
   link: linkSync,
+  rename: renameSync,
   remove: unlinkSync,
   makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER }),
 };
@@ -118,13 +121,8 @@ function unreadable(file: string, { what, missing }: SecretWords, cause: unknown
   return new OperatorError({ file, ...fault }, { cause });
 }
 
-/**
- * Makes a file of mode 0600 that survives a power cut, unless one is there; false then, and the first one made stays,
- * whoever else starts at the same moment. Throws the system's error, and leaves nothing behind.
- */
-export function createPrivateFile(path: string, bytes: Uint8Array, calls: FileCalls = nodeCalls): boolean {
-  const folder = dirname(path);
-  calls.makeFolder(folder);
+/** Puts bytes into a new file of mode 0600 and syncs them. Throws the system's error, and leaves nothing behind then. */
+function writeTemporary(path: string, bytes: Uint8Array, calls: FileCalls): string {
   const temporary = `${path}.${process.pid}.new`;
   const file = calls.open(temporary, 'w', PRIVATE_FILE);
   try {
@@ -134,6 +132,47 @@ export function createPrivateFile(path: string, bytes: Uint8Array, calls: FileCa
     } finally {
       calls.close(file);
     }
+  } catch (error) {
+    calls.remove(temporary);
+    throw error;
+  }
+  return temporary;
+}
+
+/** Makes the names in a folder survive a power cut. */
+function syncFolder(path: string, calls: FileCalls): void {
+  const folder = calls.open(path, 'r');
+  try {
+    calls.sync(folder);
+  } finally {
+    calls.close(folder);
+  }
+}
+
+/**
+ * Puts a file of mode 0600 in the place of the one that is there, or of none. It survives a power cut, and a reader or a
+ * crash sees the old content or the new. Throws the system's error, and leaves nothing behind then.
+ */
+export function replacePrivateFile(path: string, bytes: Uint8Array, calls: FileCalls = nodeCalls): void {
+  calls.makeFolder(dirname(path));
+  const temporary = writeTemporary(path, bytes, calls);
+  try {
+    calls.rename(temporary, path);
+  } catch (error) {
+    calls.remove(temporary);
+    throw error;
+  }
+  syncFolder(dirname(path), calls);
+}
+
+/**
+ * Makes a file of mode 0600 that survives a power cut, unless one is there; false then, and the first one made stays,
+ * whoever else starts at the same moment. Throws the system's error, and leaves nothing behind.
+ */
+export function createPrivateFile(path: string, bytes: Uint8Array, calls: FileCalls = nodeCalls): boolean {
+  calls.makeFolder(dirname(path));
+  const temporary = writeTemporary(path, bytes, calls);
+  try {
     // A link fails where a file is there already.
     calls.link(temporary, path);
   } catch (error) {
@@ -142,11 +181,6 @@ export function createPrivateFile(path: string, bytes: Uint8Array, calls: FileCa
   } finally {
     calls.remove(temporary);
   }
-  const name = calls.open(folder, 'r');
-  try {
-    calls.sync(name);
-  } finally {
-    calls.close(name);
-  }
+  syncFolder(dirname(path), calls);
   return true;
 }

@@ -12,6 +12,7 @@ import {
   readPrivateFile,
   readSeedFile,
   refuseReadableByOthers,
+  replacePrivateFile,
 } from '../../src/node/index.js';
 import { fixedRandom } from '../virtual-clock.js';
 
@@ -31,6 +32,38 @@ function put(text: string, mode: number): void {
   chmodSync(path, mode);
 }
 const modeOf = (of: string) => statSync(of).mode & 0o777;
+
+/** Calls on a disk that takes one byte at a time, and fails where it is told to. */
+function recorded(failing = ''): { calls: FileCalls; did: string[] } {
+  const did: string[] = [];
+  const names: string[] = [];
+  const note = (what: string) => {
+    did.push(what);
+    if (what === failing) throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+  };
+  const short = (of: string) => of.replace(`.${process.pid}`, '');
+  return {
+    did,
+    calls: {
+      open: (of, flags, mode) => {
+        note(`open ${short(of)} ${flags} ${mode?.toString(8) ?? ''}`.trim());
+        return names.push(short(of)) - 1;
+      },
+      mode: () => 0o600,
+      read: () => new Uint8Array(),
+      write: (file) => {
+        note(`write ${names[file]}`);
+        return 1;
+      },
+      sync: (file) => note(`sync ${names[file]}`),
+      close: (file) => note(`close ${names[file]}`),
+      rename: (from, to) => note(`rename ${short(from)} ${to}`),
+      link: (from, to) => note(`link ${short(from)} ${to}`),
+      remove: (of) => note(`remove ${short(of)}`),
+      makeFolder: (of) => note(`folder ${of}`),
+    },
+  };
+}
 
 describe('the one check of who may read a secret', () => {
   test.each([0o600, 0o400, 0o700])('takes mode %o', (mode) => {
@@ -90,37 +123,6 @@ describe('making a private file', () => {
     expect(readFileSync(path, 'utf8')).toBe('whole');
   });
 
-  /** Calls on a disk that takes one byte at a time, and fails where it is told to. */
-  function recorded(failing = ''): { calls: FileCalls; did: string[] } {
-    const did: string[] = [];
-    const names: string[] = [];
-    const note = (what: string) => {
-      did.push(what);
-      if (what === failing) throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
-    };
-    const short = (of: string) => of.replace(`.${process.pid}`, '');
-    return {
-      did,
-      calls: {
-        open: (of, flags, mode) => {
-          note(`open ${short(of)} ${flags} ${mode?.toString(8) ?? ''}`.trim());
-          return names.push(short(of)) - 1;
-        },
-        mode: () => 0o600,
-        read: () => new Uint8Array(),
-        write: (file) => {
-          note(`write ${names[file]}`);
-          return 1;
-        },
-        sync: (file) => note(`sync ${names[file]}`),
-        close: (file) => note(`close ${names[file]}`),
-        link: (from, to) => note(`link ${short(from)} ${to}`),
-        remove: (of) => note(`remove ${short(of)}`),
-        makeFolder: (of) => note(`folder ${of}`),
-      },
-    };
-  }
-
   test('syncs the file before it has its name, and the folder after', () => {
     const { calls, did } = recorded();
     createPrivateFile('d/k', Buffer.from('ab'), calls);
@@ -148,6 +150,40 @@ describe('making a private file', () => {
       expect(did).toContain('close d/k.new');
     },
   );
+});
+
+describe('replacing a private file', () => {
+  test('puts the new content in place of the old, with mode 0600', () => {
+    put('old', 0o644);
+    replacePrivateFile(path, Buffer.from('new'));
+    expect([modeOf(path), readFileSync(path, 'utf8'), readdirSync(join(folder, 'keys'))]).toEqual([
+      0o600,
+      'new',
+      ['key.hex'],
+    ]);
+  });
+
+  test('syncs the file before it has its name, and the folder after', () => {
+    const { calls, did } = recorded();
+    replacePrivateFile('d/k', Buffer.from('a'), calls);
+    expect(did).toEqual([
+      'folder d',
+      'open d/k.new w 600',
+      'write d/k.new',
+      'sync d/k.new',
+      'close d/k.new',
+      'rename d/k.new d/k',
+      'open d r',
+      'sync d',
+      'close d',
+    ]);
+  });
+
+  test.each(['write d/k.new', 'sync d/k.new', 'rename d/k.new d/k'])('keeps the old one when "%s" fails', (failing) => {
+    const { calls, did } = recorded(failing);
+    expect(() => replacePrivateFile('d/k', Buffer.from('a'), calls)).toThrow('ENOSPC');
+    expect(did.slice(-1)).toEqual(['remove d/k.new']);
+  });
 });
 
 describe('seeds', () => {
