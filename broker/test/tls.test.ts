@@ -6,10 +6,10 @@ import type { TLSSocket } from 'node:tls';
 import { connect as tlsConnect } from 'node:tls';
 import { formatTopic } from '@gridtokenx/protocol';
 import type { CertificateFiles } from '@gridtokenx/runtime/node';
+import { certificateRoom, looked, mayMakeCertificates, openFiles } from '@gridtokenx/testing-kit/certificates';
 import type { IClientOptions } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, renew } from '../../deploy/tls/certificates.js';
-import { certificateRoom, looked, mayMakeCertificates, openFiles } from '../../runtime/test/support/certificates.js';
 import { closed, connect, endAll, nextMessage, optionsFor, type Rig, signerOf, startRig, until } from './harness.js';
 
 const gateway = signerOf('gateway');

@@ -1,3 +1,4 @@
+import { fixedRandom, VirtualClock, VirtualReadingClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   BackOff,
@@ -10,7 +11,6 @@ import {
   whyNodeIsTooOld,
   within,
 } from '../../src/core/index.js';
-import { fixedRandom, VirtualClock, VirtualReadingClock } from '../virtual-clock.js';
 
 let clock: VirtualClock;
 beforeEach(() => {

@@ -1,4 +1,5 @@
 import { formatTopic, subscriptions } from '@gridtokenx/protocol';
+import { certificateRoom, mayMakeCertificates, openFiles } from '@gridtokenx/testing-kit/certificates';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   BROKER,
@@ -12,7 +13,6 @@ import {
   until,
 } from '../../../broker/test/harness.js';
 import { BrokerLink, dialTls, systemClock, systemRandom } from '../../src/node/index.js';
-import { certificateRoom, mayMakeCertificates, openFiles } from '../support/certificates.js';
 
 const gateway = signerOf('gateway');
 const oracle = signerOf('oracle');

@@ -1,4 +1,5 @@
 import { ed25519Signer, openToken } from '@gridtokenx/protocol';
+import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   BrokerLink,
@@ -7,7 +8,6 @@ import {
   provedVerifier,
   type SessionOptions,
 } from '../../src/node/index.js';
-import { fixedRandom, VirtualClock } from '../virtual-clock.js';
 
 const signer = ed25519Signer(new Uint8Array(32).fill(3));
 const START_MS = 1_800_000_000_000;

@@ -1,9 +1,9 @@
 import { appendFileSync, chmodSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { certificateRoom, looked, mayMakeCertificates, openFiles } from '@gridtokenx/testing-kit/certificates';
 import { describe, expect, it } from 'vitest';
 import { type Certificate, renew } from '../../../deploy/tls/certificates.js';
 import { CertificateError, certificateMetrics, Metrics } from '../../src/node/index.js';
-import { certificateRoom, looked, mayMakeCertificates, openFiles } from '../support/certificates.js';
 
 const DAY_MS = 86_400_000;
 const ADVICE = '; put the right file there, or correct its path';

@@ -1,6 +1,6 @@
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type ClockFileAccess, SimulatedClockFile, systemReadingClock } from '../../src/node/index.js';
-import { VirtualClock } from '../virtual-clock.js';
 
 const START_MS = 1_800_000_000_000;
 let clock: VirtualClock;

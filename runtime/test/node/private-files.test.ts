@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
+import { fixedRandom } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   createPrivateFile,
@@ -14,7 +15,6 @@ import {
   refuseReadableByOthers,
   replacePrivateFile,
 } from '../../src/node/index.js';
-import { fixedRandom } from '../virtual-clock.js';
 
 let folder: string;
 let path: string;

@@ -1,6 +1,6 @@
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { runService, type StopIo, stopSignal } from '../../src/node/index.js';
-import { VirtualClock } from '../virtual-clock.js';
 
 let clock: VirtualClock;
 let listeners: Map<string, () => void>;

@@ -35,8 +35,8 @@ const TESTS_MAY_IMPORT: readonly string[] = [
 ];
 /** Packages that only tests of one workspace need. */
 const TESTS_OF: Readonly<Record<string, readonly string[]>> = { oracle: ['devnet'], edge: ['bench'] };
-/** Folders outside a workspace whose files a test may import: certificates for trials. */
-const TEST_HELPERS: readonly string[] = ['deploy/tls/', 'runtime/test/support/', 'broker/test/'];
+/** Folders outside a workspace whose files a test and the kit may import: certificates for trials. */
+const TEST_HELPERS: readonly string[] = ['deploy/tls/', 'broker/test/'];
 
 /** The part of the runtime that every domain may import, and that imports nothing itself. */
 const CORE = 'runtime/src/core/';
@@ -105,7 +105,7 @@ const pathOf = (file: string, specifier: string) => posix.join(posix.dirname(fil
 function judgeRooms(owner: string, isTest: boolean, file: string, specifier: string): string | null {
   const path = pathOf(file, specifier);
   const isOwn = path.startsWith(`${owner}/`) || (file.startsWith('programs/') && path.startsWith('programs/'));
-  const isHelper = isTest && TEST_HELPERS.some((folder) => path.startsWith(folder));
+  const isHelper = (isTest || owner === 'testing/kit') && TEST_HELPERS.some((folder) => path.startsWith(folder));
   if (!isOwn && !isHelper && !/\.m?json$/.test(path)) return `${specifier} leaves ${owner}: import the package`;
   const room = (of: string) => /^(?:edge|broker|oracle)\/src\/(domain|adapters)(?:\/([^/.]+))?/.exec(of);
   const [here, there] = [room(file), room(path)];

@@ -56,6 +56,7 @@ describe('the check of import directions', () => {
     ['testing/campaigns/src/ledger/bench.ts', '#oracle/domain/intake.js'],
     ['edge/test/a.test.ts', '@gridtokenx/testing-kit/event-clock'],
     ['edge/test/a.test.ts', '../../deploy/tls/certificates.js'],
+    ['testing/kit/src/a.ts', '../../../deploy/tls/certificates.js'],
   ])('allows %s importing %s', (file, specifier) => {
     expect(judgeImport({ file, specifier })).toBeNull();
   });

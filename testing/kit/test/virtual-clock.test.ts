@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { fixedRandom, VirtualClock, VirtualReadingClock } from './virtual-clock.js';
+import { fixedRandom, VirtualClock, VirtualReadingClock } from '../src/virtual-clock.js';
 
 let clock: VirtualClock;
 let seen: string[];

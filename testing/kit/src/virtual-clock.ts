@@ -1,4 +1,4 @@
-import { type Clock, ClockSource, type ReadingClock } from '../src/core/index.js';
+import { type Clock, ClockSource, type ReadingClock } from '@gridtokenx/runtime/core';
 
 /** Tasks at one instant after which a test is told that time does not pass: something sets a timer of 0 ms for ever. */
 const MOST_AT_ONE_INSTANT = 100_000;

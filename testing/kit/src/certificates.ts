@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CertificateFiles } from '@gridtokenx/runtime/node';
 import { afterAll, beforeAll } from 'vitest';
 import { Authority, type Certificate, type CertificateRequest, hasOpenssl } from '../../../deploy/tls/certificates.js';
-import { CertificateFiles } from '../../src/node/index.js';
 
 /** Certificates are made by the command "openssl"; in CI its absence is a failure. */
 export const mayMakeCertificates = hasOpenssl() || process.env.CI === 'true';
