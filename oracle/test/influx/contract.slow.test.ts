@@ -1,33 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Slow: needs a real InfluxDB server. Budget: 20 s.
 import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
-import { EmbeddedTimeSeries } from '../../src/adapters/timeseries/embedded.js';
 import type { TimeSeries } from '../../src/ports.js';
 import { announceServer, influxd, RealServer } from './server.js';
 
 announceServer();
-
-timeSeriesContract('embedded, beside the server', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'gtx-series-'));
-  const open = () => new EmbeddedTimeSeries(join(folder, 'series.sqlite'));
-  let current = open();
-  return {
-    series: current,
-    async reopen() {
-      await current.close().catch(() => undefined);
-      current = open();
-      return current;
-    },
-    async remove() {
-      await current.close().catch(() => undefined);
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-});
 
 describe.skipIf(!influxd)('on a real server', () => {
   const server = new RealServer();

@@ -1,3 +1,4 @@
+// Slow: kills a real InfluxDB server. Budget: 60 s.
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// Slow: kills real processes. Budget: 30 s.
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';

@@ -1,3 +1,4 @@
+// Slow: kills real processes. Budget: 20 s.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

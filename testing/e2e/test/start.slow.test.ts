@@ -1,3 +1,4 @@
+// Slow: kills real processes. Budget: 180 s.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

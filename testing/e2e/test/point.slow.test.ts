@@ -1,3 +1,4 @@
+// Slow: kills real processes. Budget: 120 s.
 import {
   closeSpan,
   goodPairs,
