@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { base58Encode, formatTopic } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
 import { BoundedLog } from '@gridtokenx/runtime/node';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import mqtt, { type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
-import { VirtualClock } from '../../runtime/test/virtual-clock.js';
 import type { Limits } from '../src/ports.js';
 import {
   enrol,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
+import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { generate, parser } from 'mqtt-packet';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { VirtualClock } from '../../runtime/test/virtual-clock.js';
 import type { Limits } from '../src/ports.js';
 import { enrol, GATEWAY_FILTERS, gateway, gatewayName, operator, oracle, reading } from './cast.js';
 import { connect, connectPacket, endAll, optionsFor, type Rig, rawClient, startRig, until } from './harness.js';

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect as tcpConnect } from 'node:net';
 import { base58Encode } from '@gridtokenx/protocol';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { generate } from 'mqtt-packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { VirtualClock } from '../../runtime/test/virtual-clock.js';
 import {
   ack,
   enrol,

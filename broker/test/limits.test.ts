@@ -1,5 +1,5 @@
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
-import { VirtualClock } from '../../runtime/test/virtual-clock.js';
 import { enrol, gateway, neighbour, neighbourReading, oracle, reading } from './cast.js';
 import { closed, connect, endAll, nextMessage, optionsFor, type Rig, startRig, until } from './harness.js';
 
