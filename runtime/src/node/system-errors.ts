@@ -10,11 +10,11 @@ interface SystemError extends Error {
   readonly hostname?: string;
 }
 
-/** Node's own errors have a `code` as well (`ERR_...`); only those of the system name a call and have a number. */
+/** Node's own errors have a `code` as well (`ERR_...`); only those of the system name a call. */
 function isSystemError(error: unknown): error is SystemError {
   if (!(error instanceof Error)) return false;
-  const { code, syscall, errno } = error as Partial<NodeJS.ErrnoException>;
-  return typeof code === 'string' && typeof syscall === 'string' && errno !== undefined && !code.startsWith('ERR_');
+  const { code, syscall } = error as Partial<NodeJS.ErrnoException>;
+  return typeof code === 'string' && typeof syscall === 'string';
 }
 
 type Words = Pick<OperatorFault, 'problem' | 'advice'>;

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { fixedRandom, VirtualClock, VirtualReadingClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -73,6 +74,11 @@ describe('sleep', () => {
     stop.abort();
     await clock.settle();
     expect([stopped.state, clock.pending]).toEqual(['resolved undefined', 0]);
+    const other = new AbortController();
+    const later = sleep(clock, 10, other.signal);
+    await clock.advance(10);
+    await later;
+    expect(getEventListeners(other.signal, 'abort')).toEqual([]);
     await sleep(clock, 1_000, stop.signal);
     expect(clock.pending).toBe(0);
   });
@@ -87,6 +93,15 @@ describe('sleep', () => {
     await clock.advance(1);
     expect(seen.state).toBe('open');
     await clock.advance(500);
+    expect(seen.state).toBe('resolved undefined');
+  });
+
+  test('sees within a quarter of a second that a reading clock was set ahead', async () => {
+    const reading = new VirtualReadingClock(clock);
+    const seen = watched(sleepUntil(reading, clock, reading.nowMs() + 86_400_000, new AbortController().signal));
+    await clock.advance(100);
+    reading.stepMs = 86_400_000;
+    await clock.advance(250);
     expect(seen.state).toBe('resolved undefined');
   });
 

@@ -109,8 +109,9 @@ describe('with the real broker', () => {
     stop.abort();
     await running;
     stop = new AbortController();
-    const other = start({ subscriptions: ['gtx/v1/#'] });
+    const other = start({ subscriptions: [...subscriptions.gateway(gateway.publicKey), 'gtx/v1/#'] });
     await until('refused', () => other.problem?.startsWith('no connection to the broker: ') ?? false);
+    expect(other.problem).toBe('no connection to the broker: the broker refused the subscription gtx/v1/#');
   });
 
   test('says why there is none', async () => {

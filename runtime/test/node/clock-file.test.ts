@@ -52,6 +52,7 @@ describe('the simulated clock in a file', () => {
   test('is held by its reservation, and looks again then', async () => {
     content = clockText(10, 5_000);
     const reading = new SimulatedClockFile('clock.json', clock, log, access);
+    expect(reading.realDelayUntil(simStartMs + 5_000)).toBe(500);
     await clock.advance(10_000);
     expect(reading.nowMs()).toBe(simStartMs + 5_000);
     expect(reading.realDelayUntil(simStartMs + 5_001)).toBe(200);

@@ -43,6 +43,11 @@ const CORE = 'runtime/src/core/';
 /** Files without I/O: domains, and the ports that they name. */
 const PURE = /\/src\/(?:domain\/|ports(?:\/|\.ts$))/;
 
+/** Libraries behind the runtime: who stands on it has no second logger, parser, command line or binding. */
+const BEHIND_THE_RUNTIME: readonly string[] = ['commander', 'mqtt', 'pino', 'prom-client', 'sodium-native', 'yaml'];
+/** Services that stand on the runtime alone. */
+const STANDS_ON_RUNTIME: readonly string[] = ['broker'];
+
 /** One import in a source file. Paths are relative to the project's folder, with `/`. */
 export interface ImportUse {
   readonly file: string;
@@ -77,6 +82,9 @@ export function judgeImport({ file, specifier }: ImportUse): string | null {
     return owner.startsWith('testing/')
       ? null
       : `${owner} may not import ${specifier}: only testing/ drives applications`;
+  }
+  if (!isTest && STANDS_ON_RUNTIME.includes(owner) && BEHIND_THE_RUNTIME.includes(specifier)) {
+    return `${owner} may not import ${specifier}: @gridtokenx/runtime has it`;
   }
   if (owner === 'protocol' && !isTest && specifier.startsWith('node:')) return 'the protocol is pure: no node:*';
   if (!specifier.startsWith('.')) return judgeDomain(file, specifier);

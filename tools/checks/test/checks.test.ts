@@ -36,6 +36,7 @@ describe('the check of import directions', () => {
     ['runtime/src/core/a.ts', '../node/http-server.js', 'imports nothing'],
     ['runtime/src/node/a.ts', '@gridtokenx/chain-client', 'may not import'],
     ['protocol/src/a.ts', '@gridtokenx/runtime/core', 'may not import'],
+    ['broker/src/run.ts', 'pino', 'runtime has it'],
   ])('refuses %s importing %s', (file, specifier, part) => {
     expect(judgeImport({ file, specifier })).toContain(part);
   });

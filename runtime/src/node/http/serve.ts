@@ -107,13 +107,13 @@ async function exchange(
   log: Pick<Logger, 'warn'>,
 ): Promise<void> {
   try {
-    send(request, response, await answerOf(request, routes));
+    send(response, await answerOf(request, routes));
   } catch (error) {
     // Whoever goes away in the middle needs no answer, and is nothing to tell.
     if (request.destroyed && !request.complete) return;
     log.warn({ err: error, path: request.url?.slice(0, MAX_SHOWN_PATH) }, 'a request could not be answered');
     if (response.headersSent) response.destroy();
-    else send(request, response, errorAnswer(503, 'not available: see the log'));
+    else send(response, errorAnswer(503, 'not available: see the log'));
   }
 }
 
@@ -169,9 +169,8 @@ async function bodyOf(request: IncomingMessage, mostBytes: number): Promise<Uint
   return new Uint8Array(Buffer.concat(parts));
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  response.writeHead(status, { ...headers, 'content-length': bytes.length });
-  if (request.method === 'HEAD') response.end();
-  else response.end(bytes);
+  // Of an answer to HEAD the library sends the headers alone.
+  response.writeHead(status, { ...headers, 'content-length': bytes.length }).end(bytes);
 }

@@ -29,8 +29,8 @@ export interface MqttSession {
 
 const CONNECT_MS = 10_000;
 const KEEPALIVE_SECONDS = 15;
-/** SUBACK says so of a filter that is refused. */
-const REFUSED_QOS = 128;
+/** SUBACK says so of a filter that is refused (MQTT 3.1.1, section 3.9.3). */
+const REFUSED = 0x80;
 
 /**
  * One session over mqtt.js, MQTT 3.1.1. The library's own queue, reconnect and store are kept out of use: when the session
@@ -62,6 +62,12 @@ function settingsOf({ clientId, username, password, will }: SessionOptions): ICl
   };
 }
 
+/** The library says "Unspecified error", and not of which filter. */
+function subscribeError(error: Error, topics: readonly string[], granted: readonly unknown[]): Error {
+  const refused = topics[granted.indexOf(REFUSED)];
+  return refused === undefined ? error : new Error(`the broker refused the subscription ${refused}`, { cause: error });
+}
+
 async function signedIn(client: MqttClient): Promise<MqttSession> {
   let reason = 'closed by the broker';
   let isEnded = false;
@@ -91,13 +97,12 @@ async function signedIn(client: MqttClient): Promise<MqttSession> {
   await step<void>((settle) => client.once('connect', () => settle(null)));
   return {
     ended,
-    subscribe: async (topics) => {
-      const granted = await step<readonly { topic: string; qos: number }[]>((settle) =>
-        client.subscribe([...topics], { qos: 1 }, (error, found = []) => settle(error, found)),
-      );
-      const refused = granted.find(({ qos }) => qos >= REFUSED_QOS);
-      if (refused) throw new Error(`the broker refused the subscription ${refused.topic}`);
-    },
+    subscribe: (topics) =>
+      step<void>((settle) =>
+        client.subscribe([...topics], { qos: 1 }, (error, _, packet) =>
+          settle(error && subscribeError(error, topics, packet?.granted ?? [])),
+        ),
+      ),
     publish: (topic, payload, how) =>
       step<void>((settle) => client.publish(topic, Buffer.from(payload as Uint8Array), how, (error) => settle(error))),
     close: async () => {
