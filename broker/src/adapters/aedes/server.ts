@@ -59,35 +59,7 @@ export class AedesServer implements BrokerServer {
       { connections: limits.pendingConnections, perAddress: limits.pendingPerAddress },
       (why) => parts.metrics.refused(why === 'address' ? 'too_many_of_address' : 'too_many_pending'),
     );
-    this.#aedes = new Aedes({
-      id: parts.name,
-      // Above this, messages queue in the emitter at a high price; the gates bound what can be in flight below it.
-      concurrency: Math.max(1000, limits.inFlight * limits.connections),
-      connectTimeout: limits.connectSeconds * 1000,
-      drainTimeout: limits.drainSeconds * 1000,
-      maxTopicLevels: 8,
-      preConnect: (client, packet, done) => {
-        const connection = this.#connections.get(client);
-        if (connection) {
-          connection.clientId = packet.clientId ?? '';
-          connection.will = packet.will;
-        }
-        // Memory for clients that are away is not offered: every session is clean, and CONNACK says so.
-        packet.clean = true;
-        done(null, connection !== undefined);
-      },
-      authenticate: (client, user, password, done) => this.#authenticate(client, user, password, done),
-      authorizePublish: (client, packet, done) => access.publish(client, packet, done),
-      authorizeSubscribe: (client, subscription, done) => access.subscribe(client, subscription, done),
-      published: (packet, client, done) => {
-        const connection = client && this.#connections.get(client);
-        if (connection?.session) {
-          connection.gate.inFlight = Math.max(0, connection.gate.inFlight - 1);
-          parts.metrics.published(packet.payload.length);
-        }
-        done();
-      },
-    });
+    this.#aedes = this.#brokerOn(access);
     this.#server = parts.certificate
       ? this.#tlsServer(parts.certificate)
       : createServer((socket) => this.#accept(socket));
@@ -148,6 +120,40 @@ export class AedesServer implements BrokerServer {
     await new Promise<void>((resolve) => this.#aedes.close(resolve));
     for (const socket of this.#sockets.values()) socket.destroy();
     if (this.#server.listening) await closed;
+  }
+
+  /** aedes with sign-in and access rules on every packet. */
+  #brokerOn(access: Access): Aedes {
+    const { limits } = this.#parts;
+    return new Aedes({
+      id: this.#parts.name,
+      // Above this, messages queue in the emitter at a high price; the gates bound what can be in flight below it.
+      concurrency: Math.max(1000, limits.inFlight * limits.connections),
+      connectTimeout: limits.connectSeconds * 1000,
+      drainTimeout: limits.drainSeconds * 1000,
+      maxTopicLevels: 8,
+      preConnect: (client, packet, done) => {
+        const connection = this.#connections.get(client);
+        if (connection) {
+          connection.clientId = packet.clientId ?? '';
+          connection.will = packet.will;
+        }
+        // Memory for clients that are away is not offered: every session is clean, and CONNACK says so.
+        packet.clean = true;
+        done(null, connection !== undefined);
+      },
+      authenticate: (client, user, password, done) => this.#authenticate(client, user, password, done),
+      authorizePublish: (client, packet, done) => access.publish(client, packet, done),
+      authorizeSubscribe: (client, subscription, done) => access.subscribe(client, subscription, done),
+      published: (packet, client, done) => {
+        const connection = client && this.#connections.get(client);
+        if (connection?.session) {
+          connection.gate.inFlight = Math.max(0, connection.gate.inFlight - 1);
+          this.#parts.metrics.published(packet.payload.length);
+        }
+        done();
+      },
+    });
   }
 
   /** The same server behind TLS. Who fails the handshake never reaches aedes. */
