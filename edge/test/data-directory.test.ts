@@ -1,0 +1,126 @@
+import { chmodSync, cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { toHex } from '@gridtokenx/protocol';
+import { GATEWAY_V1, makeGatewayDirectory } from '@gridtokenx/testing-kit/gateway-directory';
+import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { nodeDisk } from '../src/adapters/disk/node-disk.js';
+import { findStatements } from '../src/cli/statement-command.js';
+import { type GatewayConfig, parseConfig } from '../src/wiring/config.js';
+import { openBuses, setUp } from '../src/wiring/setup.js';
+import { sample } from './support/meter-run.js';
+
+const COMMITTED = join(GATEWAY_V1, 'data');
+const HASHES = { softwareHash: new Uint8Array(16), configHash: new Uint8Array(16).fill(3) };
+let directory: ReturnType<typeof temporaryDirectory>;
+let data: string;
+beforeEach(() => {
+  directory = temporaryDirectory();
+  data = join(directory.path, 'data');
+});
+afterEach(() => directory.remove());
+
+/** Lists every file below a folder with its bytes as text. */
+function filesOf(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+  const files = names.filter((name) => statSync(join(folder, name)).isFile());
+  return Object.fromEntries(files.map((name) => [name, readFileSync(join(folder, name)).toString('hex')]));
+}
+
+/** Copies the committed directory; git keeps no mode of a file that holds a key. */
+function copyOfCommitted(): GatewayConfig {
+  cpSync(COMMITTED, data, { recursive: true });
+  for (const name of readdirSync(join(data, 'keys'))) chmodSync(join(data, 'keys', name), 0o600);
+  const config = parseConfig(readFileSync(join(GATEWAY_V1, 'config.yaml'), 'utf8'), 'config.yaml');
+  return { ...config, data_dir: data };
+}
+
+/** Opens a data directory as `run` does, on a clock after the last message. */
+async function open(config: GatewayConfig) {
+  const time = new VirtualTime(Date.UTC(2026, 0, 1, 10, 0));
+  const committed: { meter: string; seq: bigint; message: string }[] = [];
+  const found = await setUp(config, {
+    clock: time.clock,
+    real: time,
+    counters: { add: () => {} },
+    buses: openBuses(config, time),
+    committed: (meter, message) => {
+      const seq = new DataView(message.buffer, message.byteOffset).getBigUint64(9 + 28, true);
+      committed.push({ meter, seq, message: toHex(message) });
+    },
+  });
+  return { ...found, committed, all: [...found.meters, ...found.points] };
+}
+
+test('today makes the same directory from the same seeds, byte for byte', async () => {
+  await makeGatewayDirectory(data);
+  expect(filesOf(data)).toEqual(filesOf(COMMITTED));
+});
+
+test('a directory of format 1 opens with its identities and all of its messages', async () => {
+  const { all, spool, damage } = await open(copyOfCommitted());
+  expect(damage).toMatchObject({ damagedBytes: 0, tornBytes: 0 });
+  const found = all.map(({ config, key, log }) => [config.name, log.id, toHex(key.signer.publicKey)]);
+  expect(found).toMatchInlineSnapshot(`
+    [
+      [
+        "pv",
+        "7bd646d99d945ef1be333a94c22eaace",
+        "e71fbb87b3687a2b95fed85f7692e5381d324143ca7de62330c1f310d011c911",
+      ],
+      [
+        "house",
+        "ba2782e366b49d84a236bd9faf450ab5",
+        "338f97ddf41b0be1ff2534025d1f84d2e6d7868499ed853265b53c1177ffa257",
+      ],
+      [
+        "home",
+        "8a96166bcec8342131e1183cf5ce5a97",
+        "3cb3cf86a72eba8ce5a8e9dee9372cbb20c63c1eb75a7aa84b1780d5c3e4a08a",
+      ],
+    ]
+  `);
+  const kept = all.map(({ log }) => [spool.highest(log.id), spool.count(log.id, 1n, spool.highest(log.id))]);
+  expect(kept).toEqual([
+    [39n, 39],
+    [40n, 40],
+    [4n, 4],
+  ]);
+  for (const { log, recovered } of all) {
+    expect(recovered.enrolment).not.toBeNull();
+    expect(log.windows.closedThrough).toBe(1_963_621);
+    expect(log.nextSeq).toBe(129n);
+  }
+  await spool.close();
+});
+
+test('no seq is used twice and nothing is lost over two runs on a directory of format 1', async () => {
+  const config = copyOfCommitted();
+  const used = new Map<string, string>();
+  const before = filesOf(COMMITTED);
+  for (const run of [1, 2]) {
+    const { all, meters, spool, committed } = await open(config);
+    for (const { log, recovered } of all) await log.start(recovered, { ...HASHES, storedThrough: 20n, tornRecords: 0 });
+    for (const { log } of meters) await log.reading(sample(Date.UTC(2026, 0, 1, 10, run), 1_700), !log.inDiscontinuity);
+    await spool.close();
+    for (const { meter, seq, message } of committed) {
+      expect(used.has(`${meter}/${seq}`)).toBe(false);
+      expect(seq).toBeGreaterThan(128n);
+      used.set(`${meter}/${seq}`, message);
+    }
+    expect(committed.length).toBeGreaterThanOrEqual(5);
+  }
+  const after = filesOf(data);
+  for (const name of ['r-00000001.seg', 's-00000001.seg'])
+    expect(after[`spool/${name}`]?.startsWith(before[`spool/${name}`] ?? 'none')).toBe(true);
+  for (const [name, bytes] of Object.entries(before)) if (name.startsWith('keys/')) expect(after[name]).toBe(bytes);
+});
+
+test('the statements of a directory of format 1 can be read for another party', async () => {
+  copyOfCommitted();
+  const state = JSON.parse(readFileSync(join(data, 'state', '7bd646d99d945ef1be333a94c22eaace.json'), 'utf8'));
+  const found = await findStatements(nodeDisk, join(data, 'spool'), '7bd646d99d945ef1be333a94c22eaace');
+  expect(found.map(({ statement }) => statement.window)).toEqual([1_963_620, 1_963_621]);
+  expect(toHex(found.at(-1)?.message ?? new Uint8Array())).toContain(state.statement);
+});

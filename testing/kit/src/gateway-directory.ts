@@ -1,0 +1,171 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  base58Encode,
+  EventCode,
+  formatKwh,
+  fromHex,
+  Kind,
+  type MeterWatermark,
+  openPoint,
+  type Payload,
+  pointStatement,
+  Role,
+  Source,
+  toHex,
+} from '@gridtokenx/protocol';
+import { FloorTime } from '#edge/adapters/clock/floor.js';
+import { nodeDisk } from '#edge/adapters/disk/node-disk.js';
+import { FrameRing } from '#edge/adapters/frames/ring.js';
+import { KeyStore, type MeterKey } from '#edge/adapters/keys/key-store.js';
+import { openSpool } from '#edge/adapters/spool/spool.js';
+import { AckBook } from '#edge/domain/delivery/acks.js';
+import { MeterLog } from '#edge/domain/signing/meter-log.js';
+import { encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
+import { RecoveryScan } from '#edge/domain/signing/recovery.js';
+import type { ClosedWindow } from '#edge/domain/signing/windows.js';
+import type { MeterSample, Spool } from '#edge/ports.js';
+import { Random } from './random.js';
+import { VirtualTime } from './virtual-time.js';
+
+/** Holds a gateway's data directory of format 1, with its configuration. */
+export const GATEWAY_V1 = fileURLToPath(new URL('../fixtures/gateway-v1/', import.meta.url));
+
+const NETWORK = fromHex('0102030405060708');
+const START_MS = Date.UTC(2026, 0, 1, 9, 0);
+const WINDOW_MS = 900_000;
+const FIRST_WINDOW = START_MS / WINDOW_MS;
+/** Names the oracle of the configuration. */
+const ORACLE = base58Encode(Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0)));
+const OWNER = new Uint8Array(32).fill(1);
+const HASHES = { softwareHash: new Uint8Array(16).fill(2), configHash: new Uint8Array(16).fill(3) };
+const METERS = [
+  { name: 'pv', serial: '1001', role: Role.production, source: Source.solar },
+  { name: 'house', serial: '1002', role: Role.consumption, source: Source.none },
+] as const;
+
+const sample = (timeMs: number, importWh: bigint, exportWh: bigint): MeterSample => ({
+  timeMs,
+  uncertaintyMs: 10,
+  importWh,
+  exportWh,
+  powerW: -500,
+  voltageDv: 2301,
+  frequencyChz: null,
+  raw: Uint8Array.of(1, 4, 8, ...Buffer.from(formatKwh(importWh))),
+});
+
+const enrolmentOf = (key: MeterKey, seq: bigint, role: Role, source: Source): Payload => ({
+  kind: Kind.enrolment,
+  networkId: NETWORK,
+  meterId: key.meterId,
+  seq,
+  owner: OWNER,
+  importWh: role === Role.point ? 0n : 1_000n,
+  exportWh: role === Role.point ? 0n : 2_000n,
+  zone: 1,
+  source,
+  role,
+  deviceSigned: false,
+  keyEpoch: 0,
+  window: FIRST_WINDOW,
+});
+
+interface OpenLog {
+  readonly key: MeterKey;
+  readonly log: MeterLog;
+  readonly start: () => Promise<void>;
+}
+
+function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualTime): OpenLog {
+  const id = toHex(key.meterId);
+  const recovered = new RecoveryScan().result(id);
+  const log = new MeterLog({ networkId: NETWORK, meterId: key.meterId }, FRESH_STATE, recovered, {
+    signer: key.signer,
+    spool,
+    clock: time.clock,
+    counters: { add: () => {} },
+    gapMs: 180_000,
+    store: (state) => nodeDisk.replace(join(dir, 'state', `${id}.json`), Buffer.from(encodeState(state))),
+    committed: () => {},
+  });
+  return { key, log, start: () => log.start(recovered, { ...HASHES, storedThrough: 0n, tornRecords: 0 }) };
+}
+
+/** Reads both meters once a minute; returns what their statements said. */
+async function readMeters(meters: readonly OpenLog[], time: VirtualTime): Promise<ClosedWindow[][]> {
+  const closed: ClosedWindow[][] = meters.map(() => []);
+  for (let minute = 0; minute < 34; minute++) {
+    const wh = BigInt(20 * minute);
+    for (const [i, { log }] of meters.entries()) {
+      const at = START_MS + 60_000 * minute;
+      await log.reading(sample(at + 55_000, 1_000n + (i ? wh : 0n), 2_000n + (i ? 0n : wh)), true);
+      closed[i]?.push(...(await log.closeDue(at + 60_000)));
+    }
+    await time.advance(60_000);
+  }
+  return closed;
+}
+
+/** Signs the point's statement for each window that both meters closed. */
+async function derivePoint({ log }: OpenLog, [produced = [], consumed = []]: readonly ClosedWindow[][]): Promise<void> {
+  for (const [i, production] of produced.entries()) {
+    const consumption = consumed[i];
+    if (!consumption) throw new Error('a statement has no counterpart');
+    const inputOf = ({ uncertaintyMs, ...closed }: ClosedWindow) => ({ ...closed, timeUncertaintyMs: uncertaintyMs });
+    const [p, c] = [inputOf(production), inputOf(consumption)];
+    const state = openPoint({ importWh: BigInt(100 * i), exportWh: BigInt(300 * i) }, p, c);
+    await log.closeSpan(pointStatement(state, false, p, c), state);
+  }
+}
+
+/** Writes what a gateway keeps beside keys, spool and meters' states. */
+async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualTime): Promise<void> {
+  const marks = meters.map(({ log }): [string, MeterWatermark] => [
+    log.id,
+    { storedThrough: 20n, highestSeen: log.nextSeq - 1n, highestWindow: FIRST_WINDOW },
+  ]);
+  const acks = new AckBook([ORACLE], 1);
+  const ledgerId = new Uint8Array(16).fill(4);
+  acks.accept(ORACLE, { gateway: new Uint8Array(32), ledgerId, timeMs: START_MS, meters: new Map(marks), refused: [] });
+  await nodeDisk.replace(join(dir, 'state', 'acks.json'), Buffer.from(acks.encode()));
+  const floor = await FloorTime.open(nodeDisk, join(dir, 'state', 'floor.json'), 0);
+  await floor.keep(START_MS);
+  const frames = new FrameRing({ disk: nodeDisk, dir: join(dir, 'frames'), real: time });
+  frames.keep({ timeMs: START_MS, bus: 'lan', unit: 1, function: 4, address: 72, frame: Uint8Array.of(1, 4, 0, 0) });
+  await frames.flush();
+}
+
+/**
+ * Makes a data directory in the empty folder `dir` from fixed seeds: two meters and the point derived from them, two
+ * closed windows, an open one, a clock event, refused messages, a discontinuity and an ack. The folder
+ * fixtures/gateway-v1/data was made by this function with the code of its first commit.
+ */
+export async function makeGatewayDirectory(dir: string): Promise<void> {
+  const keys = new KeyStore(nodeDisk, join(dir, 'keys'), new Random(1, 'gateway-v1'));
+  await keys.gateway(true);
+  const keyed: MeterKey[] = [];
+  for (const { name, serial } of METERS)
+    keyed.push(await keys.meter(name, { manufacturer: 'Eastron', model: 'SDM630', serial }, true));
+  const [pv, house] = keyed as [MeterKey, MeterKey];
+  const home = await keys.point('home', pv.meterId, house.meterId, true);
+  await nodeDisk.makeDir(join(dir, 'state'));
+  const time = new VirtualTime(START_MS);
+  const { spool } = await openSpool(nodeDisk, join(dir, 'spool'), time, () => {});
+  const meters = keyed.map((key) => logOf(dir, key, spool, time));
+  for (const [i, { log, key, start }] of meters.entries()) {
+    const { role, source, serial } = METERS[i] ?? METERS[0];
+    await log.enrol((seq) => enrolmentOf(key, seq, role, source));
+    await start();
+    await log.identified(serial);
+  }
+  const point = logOf(dir, home, spool, time);
+  await point.log.enrol((seq) => enrolmentOf(home, seq, Role.point, Source.solar));
+  await point.start();
+  await derivePoint(point, await readMeters(meters, time));
+  await meters[0]?.log.event(EventCode.clockStepped, { value: 90_000n });
+  await meters[1]?.log.declareRefused([{ first: 4n, last: 5n }]);
+  await meters[1]?.log.discontinuity({ importWh: 1_660n, exportWh: 2_000n }, { exportWh: 0n }, 1);
+  await keepRest(dir, meters, time);
+  await spool.close();
+}
