@@ -1,4 +1,6 @@
 import type { Duplex } from 'node:stream';
+import type { MeterId } from '@gridtokenx/protocol';
+import type { SignedMessage } from './domain/signed-message.js';
 
 /** What the gateway's domain asks of the world. Each port states how it fails; adapters implement one port each. */
 
@@ -109,30 +111,23 @@ export class ReadError extends Error {
   }
 }
 
-/** A message in the spool. */
-export interface SpoolRecord {
-  readonly seq: bigint;
-  /** The 171 bytes that were signed. */
-  readonly message: Uint8Array;
-}
-
-/** The only queue: what was signed, until it was acknowledged. Meters are named by their id in hexadecimal. */
+/** The only queue: what was signed, until it was acknowledged.  */
 export interface Spool {
   /** Resolves when all of them survive a power cut; a failing disk is waited for, never rejected. */
-  append(messages: readonly Uint8Array[]): Promise<void>;
-  /** Up to `limit` committed records of a meter with seq >= `from`, rising. Damaged ones are left out and counted. */
-  read(meter: string, from: bigint, limit: number): Promise<SpoolRecord[]>;
+  append(messages: readonly SignedMessage[]): Promise<void>;
+  /** Up to `limit` committed messages of a meter with seq >= `from`, rising. Damaged ones are left out and counted. */
+  read(meterId: MeterId, from: bigint, limit: number): Promise<SignedMessage[]>;
   /** Highest committed seq of a meter; 0 when there is none. */
-  highest(meter: string): bigint;
-  has(meter: string, seq: bigint): boolean;
+  highest(meterId: MeterId): bigint;
+  has(meterId: MeterId, seq: bigint): boolean;
   /** Committed records of a meter with seq from `from` to `through`. */
-  count(meter: string, from: bigint, through: bigint): number;
+  count(meterId: MeterId, from: bigint, through: bigint): number;
   /** Ranges from `from` to `through` of which no record is there, rising. */
-  missing(meter: string, from: bigint, through: bigint): { first: bigint; last: bigint }[];
+  missing(meterId: MeterId, from: bigint, through: bigint): { first: bigint; last: bigint }[];
   /** Bytes on disk. */
   bytes(): number;
   /** Drops whole segments of readings, oldest first, while more than `maxBytes` are used and all in them is safe. */
-  trim(maxBytes: number, safeThrough: (meter: string) => bigint): Promise<void>;
+  trim(maxBytes: number, safeThrough: (meterId: MeterId) => bigint): Promise<void>;
   /** What is wrong with the disk, in plain words; null when nothing is. */
   problem(): string | null;
   close(): Promise<void>;

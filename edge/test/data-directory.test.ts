@@ -7,6 +7,7 @@ import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { findStatements } from '../src/cli/statement-command.js';
+import type { SignedMessage } from '../src/domain/signed-message.js';
 import { type GatewayConfig, parseConfig } from '../src/wiring/config.js';
 import { openBuses, setUp } from '../src/wiring/setup.js';
 import { sample } from './support/meter-run.js';
@@ -39,16 +40,13 @@ function copyOfCommitted(): GatewayConfig {
 /** Opens a data directory as `run` does, on a clock after the last message. */
 async function open(config: GatewayConfig) {
   const time = new VirtualTime(Date.UTC(2026, 0, 1, 10, 0));
-  const committed: { meter: string; seq: bigint; message: string }[] = [];
+  const committed: SignedMessage[] = [];
   const found = await setUp(config, {
     clock: time.clock,
     real: time,
     counters: { add: () => {} },
     buses: openBuses(config, time),
-    committed: (meter, message) => {
-      const seq = new DataView(message.buffer, message.byteOffset).getBigUint64(9 + 28, true);
-      committed.push({ meter, seq, message: toHex(message) });
-    },
+    committed: (message) => committed.push(message),
   });
   return { ...found, committed, all: [...found.meters, ...found.points] };
 }
@@ -97,17 +95,17 @@ test('a directory of format 1 opens with its identities and all of its messages'
 
 test('no seq is used twice and nothing is lost over two runs on a directory of format 1', async () => {
   const config = copyOfCommitted();
-  const used = new Map<string, string>();
+  const used = new Set<string>();
   const before = filesOf(COMMITTED);
   for (const run of [1, 2]) {
     const { all, meters, spool, committed } = await open(config);
     for (const { log, recovered } of all) await log.start(recovered, { ...HASHES, storedThrough: 20n, tornRecords: 0 });
     for (const { log } of meters) await log.reading(sample(Date.UTC(2026, 0, 1, 10, run), 1_700), !log.inDiscontinuity);
     await spool.close();
-    for (const { meter, seq, message } of committed) {
-      expect(used.has(`${meter}/${seq}`)).toBe(false);
+    for (const { meterId, seq } of committed) {
+      expect(used).not.toContain(`${meterId}/${seq}`);
       expect(seq).toBeGreaterThan(128n);
-      used.set(`${meter}/${seq}`, message);
+      used.add(`${meterId}/${seq}`);
     }
     expect(committed.length).toBeGreaterThanOrEqual(5);
   }
@@ -122,5 +120,5 @@ test('the statements of a directory of format 1 can be read for another party', 
   const state = JSON.parse(readFileSync(join(data, 'state', '7bd646d99d945ef1be333a94c22eaace.json'), 'utf8'));
   const found = await findStatements(nodeDisk, join(data, 'spool'), '7bd646d99d945ef1be333a94c22eaace');
   expect(found.map(({ statement }) => statement.window)).toEqual([1_963_620, 1_963_621]);
-  expect(toHex(found.at(-1)?.message ?? new Uint8Array())).toContain(state.statement);
+  expect(toHex(found.at(-1)?.message.payload ?? new Uint8Array())).toBe(state.statement);
 });

@@ -1,4 +1,13 @@
-import { type Ack, Quality, Reason, toHex, windowEndMs, windowOf } from '@gridtokenx/protocol';
+import {
+  type Ack,
+  asPublicKeyText,
+  type PublicKeyText,
+  Quality,
+  Reason,
+  toHex,
+  windowEndMs,
+  windowOf,
+} from '@gridtokenx/protocol';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -159,7 +168,12 @@ describe('windows', () => {
   });
 });
 
-const oracles = ['A', 'B', 'C'];
+const [A, B, C] = [1, 2, 3].map((n) => asPublicKeyText(new Uint8Array(32).fill(n))) as [
+  PublicKeyText,
+  PublicKeyText,
+  PublicKeyText,
+];
+const oracles = [A, B, C];
 const ack = (timeMs: number, stored: bigint, change: Partial<Ack> = {}): Ack => ({
   ledgerId: new Uint8Array(16).fill(1),
   timeMs,
@@ -173,11 +187,11 @@ describe('acks', () => {
   test('acknowledged is what the threshold of oracles has stored', () => {
     const book = new AckBook(oracles, 2);
     expect(book.acknowledged(METER_HEX)).toBe(0n);
-    book.accept('A', ack(1, 10n));
+    book.accept(A, ack(1, 10n));
     expect(book.acknowledged(METER_HEX)).toBe(0n);
-    book.accept('B', ack(1, 7n));
+    book.accept(B, ack(1, 7n));
     expect(book.acknowledged(METER_HEX)).toBe(7n);
-    book.accept('C', ack(1, 9n));
+    book.accept(C, ack(1, 9n));
     expect(book.acknowledged(METER_HEX)).toBe(9n);
     expect(book.highest(METER_HEX)).toEqual({ storedThrough: 10n, highestSeen: 12n, highestWindow: 10 });
     expect(() => new AckBook(oracles, 4)).toThrow(RangeError);
@@ -185,15 +199,15 @@ describe('acks', () => {
 
   test('an older ack says nothing, a new ledger or a lower watermark is noticed', () => {
     const book = new AckBook(oracles, 1);
-    expect(book.accept('A', ack(5, 10n))).toBe('newer');
-    expect(book.accept('A', ack(5, 3n))).toBe('same');
-    expect(book.accept('A', ack(4, 3n))).toBe('older');
+    expect(book.accept(A, ack(5, 10n))).toBe('newer');
+    expect(book.accept(A, ack(5, 3n))).toBe('same');
+    expect(book.accept(A, ack(4, 3n))).toBe('older');
     expect(book.acknowledged(METER_HEX)).toBe(10n);
-    expect(book.accept('A', ack(6, 11n))).toBe('newer');
-    expect(book.accept('A', ack(7, 4n))).toBe('fallen-back');
+    expect(book.accept(A, ack(6, 11n))).toBe('newer');
+    expect(book.accept(A, ack(7, 4n))).toBe('fallen-back');
     expect(book.acknowledged(METER_HEX)).toBe(4n);
-    expect(book.accept('A', ack(8, 4n, { ledgerId: new Uint8Array(16) }))).toBe('fallen-back');
-    expect(book.accept('A', ack(9, 0n, { ledgerId: new Uint8Array(16), meters: new Map() }))).toBe('fallen-back');
+    expect(book.accept(A, ack(8, 4n, { ledgerId: new Uint8Array(16) }))).toBe('fallen-back');
+    expect(book.accept(A, ack(9, 0n, { ledgerId: new Uint8Array(16), meters: new Map() }))).toBe('fallen-back');
   });
 
   test('a message is dead only when the threshold can no longer be reached', () => {
@@ -201,28 +215,32 @@ describe('acks', () => {
     const hash = new Uint8Array(16).fill(5);
     const refused = [{ hash, reason: Reason.registerFell }];
     // What comes again is no refusal, even where an oracle names it.
-    for (const oracle of ['A', 'B']) {
+    for (const oracle of [A, B]) {
       book.accept(oracle, ack(0, 0n, { refused: [{ hash, reason: Reason.overQuota }] }));
     }
     expect(book.isDead(toHex(hash))).toBe(false);
-    book.accept('A', ack(1, 0n, { refused }));
+    book.accept(A, ack(1, 0n, { refused }));
     expect(book.isDead(toHex(hash))).toBe(false);
-    book.accept('B', ack(1, 0n, { refused }));
+    book.accept(B, ack(1, 0n, { refused }));
     expect(book.isDead(toHex(hash))).toBe(true);
-    book.accept('B', ack(2, 0n));
+    book.accept(B, ack(2, 0n));
     expect(book.isDead(toHex(hash))).toBe(false);
   });
 
   test('survive a restart as they were; damage and unknown oracles are passed over', () => {
     const book = new AckBook(oracles, 1);
-    book.accept('A', ack(5, 10n));
+    book.accept(A, ack(5, 10n));
     const again = new AckBook(oracles, 1);
     again.restore(book.encode());
-    expect([again.acknowledged(METER_HEX), again.accept('A', ack(4, 1n))]).toEqual([10n, 'older']);
-    const other = new AckBook(['B'], 1);
+    expect([again.acknowledged(METER_HEX), again.accept(A, ack(4, 1n))]).toEqual([10n, 'older']);
+    const other = new AckBook([B], 1);
     other.restore(book.encode());
     expect(other.acknowledged(METER_HEX)).toBe(0n);
-    for (const text of ['', '{}', '{"oracles":[{"oracle":"A","time_ms":1,"ledger_id":"00","meters":[["x","y"]]}]}']) {
+    for (const text of [
+      '',
+      '{}',
+      `{"oracles":[{"oracle":"${A}","time_ms":1,"ledger_id":"00","meters":[["x","y"]]}]}`,
+    ]) {
       const damaged = new AckBook(oracles, 1);
       damaged.restore(text);
       expect(damaged.acknowledged(METER_HEX)).toBe(0n);

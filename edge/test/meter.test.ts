@@ -4,7 +4,6 @@ import {
   ed25519Signer,
   Kind,
   type Payload,
-  parseSign1,
   Quality,
   Role,
   Source,
@@ -51,7 +50,7 @@ async function setUp(
     clock: time.clock,
     counters,
     store: async () => {},
-    committed: (_meter, message) => messages.push(decodePayload(parseSign1(message).payload)),
+    committed: ({ payload }) => messages.push(decodePayload(payload)),
   });
   const enrolment = await log.enrol((seq) => ({
     kind: Kind.enrolment,

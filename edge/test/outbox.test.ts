@@ -1,37 +1,34 @@
-import { Kind, parseSign1 } from '@gridtokenx/protocol';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Lag } from '../src/domain/delivery/catch-up.js';
-import { MOST_IN_FLIGHT, Outbox } from '../src/domain/delivery/outbox.js';
+import { Outbox } from '../src/domain/delivery/outbox.js';
+import { MOST_IN_FLIGHT } from '../src/domain/delivery/resend.js';
 import { METER_HEX, message } from './support/messages.js';
 
 describe('what is sent', () => {
   const setUp = async (count: number, acknowledged = 0n) => {
     const { spool } = await openSpool(new MemoryDisk(), '/spool', new VirtualTime(), () => {});
     const state = { acknowledged, excluded: new Set<bigint>(), lag: null as Lag | null };
-    const outbox = new Outbox(
+    const outbox = new Outbox({
       spool,
-      [METER_HEX],
-      () => state.acknowledged,
-      (_meter, seq) => state.excluded.has(seq),
-      () => state.lag,
-    );
+      meters: [METER_HEX],
+      acknowledged: () => state.acknowledged,
+      excluded: (_meter, seq) => state.excluded.has(seq),
+      lag: () => state.lag,
+    });
     let next = 0n;
     const write = async (number: number) => {
       const seqs = Array.from({ length: number }, () => ++next);
       await spool.append(seqs.map((seq) => message(seq)));
-      for (const seq of seqs) outbox.committed({ meter: METER_HEX, kind: Kind.reading, seq, message: message(seq) });
+      for (const seq of seqs) outbox.committed(message(seq));
     };
     await write(count);
     const drain = async () => {
       const sent: { live: boolean; seqs: number[] }[] = [];
       for (let packet = await outbox.next(); packet; packet = await outbox.next()) {
-        const seqs = packet.messages.map((bytes) =>
-          Number(new DataView(parseSign1(bytes).payload.buffer).getBigUint64(28, true)),
-        );
-        sent.push({ live: packet.live, seqs });
+        sent.push({ live: packet.live, seqs: packet.messages.map(({ seq }) => Number(seq)) });
       }
       return sent;
     };

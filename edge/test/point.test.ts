@@ -1,4 +1,4 @@
-import { decodePayload, EventCode, Kind, parseSign1, Quality, sha256, toHex } from '@gridtokenx/protocol';
+import { asMeterId, decodePayload, EventCode, Kind, Quality, sha256, toHex } from '@gridtokenx/protocol';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { settle } from '@gridtokenx/testing-kit/virtual-time';
@@ -160,7 +160,10 @@ describe('a point of two meters', () => {
       name: 'home',
       log: Object.create(log, { state: { value: { ...log.state, point: null } } }),
       recovered: { ...recovered, lastStatement: statementsOf(published).at(-1) ?? null },
-      meters: { production: { id: 'a', name: 'pv' }, consumption: { id: 'b', name: 'house' } },
+      meters: {
+        production: { id: run.logs.production.id, name: 'pv' },
+        consumption: { id: run.logs.consumption.id, name: 'house' },
+      },
       inputs: { production: [], consumption: [] },
       fate: () => 'acknowledged',
       real: run.time,
@@ -219,8 +222,8 @@ describe('power cuts', () => {
         }
         if (cut === null) {
           // What was committed as the power went was never handed on, and is sent from the spool.
-          for (const { message } of await run.spool.read(toHex(POINT), 1n, 10_000))
-            published.push({ meter: toHex(POINT), payload: decodePayload(parseSign1(message).payload), message });
+          for (const { payload, bytes: message } of await run.spool.read(asMeterId(POINT), 1n, 10_000))
+            published.push({ meter: toHex(POINT), payload: decodePayload(payload), message });
           await run.stop();
         }
       } catch (error) {

@@ -1,13 +1,4 @@
-import {
-  decodePayload,
-  EventCode,
-  ed25519Signer,
-  Kind,
-  type Payload,
-  parseSign1,
-  Quality,
-  windowOf,
-} from '@gridtokenx/protocol';
+import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, Quality, windowOf } from '@gridtokenx/protocol';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
@@ -101,7 +92,7 @@ async function play(
         clock: time.clock,
         counters: { add: () => {} },
         store: (next) => disk.replace(STATE, Buffer.from(encodeState(next))),
-        committed: (_meter, message) => payloads.push(decodePayload(parseSign1(message).payload)),
+        committed: ({ payload }) => payloads.push(decodePayload(payload)),
       },
     );
     if (!recovered.enrolment) scan.visit(await log.enrol((seq) => enrolment(seq, truth(0))));

@@ -1,20 +1,13 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  decodePayload,
-  encodePayload,
-  encodeSign1,
-  fromHex,
-  parseSign1,
-  sigStructure,
-  toHex,
-} from '@gridtokenx/protocol';
+import { decodePayload, encodePayload, fromHex, parseSign1, toHex } from '@gridtokenx/protocol';
 import { build, command, temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { realTime } from '../src/adapters/clock/real-time.js';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { type StatementFile, writeStatement } from '../src/cli/statement-command.js';
+import { signMessage } from '../src/domain/signed-message.js';
 import type { GatewayConfig } from '../src/wiring/config.js';
 import { keyStore, plateOf } from '../src/wiring/setup.js';
 
@@ -50,7 +43,7 @@ async function spoolOf(windows: readonly number[], quality = 64) {
       timeUncertaintyMs: 1,
       readingsRoot: new Uint8Array(32),
     });
-    await spool.append([encodeSign1(payload, key.signer.sign(sigStructure(payload)))]);
+    await spool.append([signMessage(payload, key.signer)]);
   }
   await spool.close();
   return key;

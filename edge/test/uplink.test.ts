@@ -77,12 +77,13 @@ async function setUp(autoPuback = true) {
       },
     };
   };
-  const outbox = new Outbox(
+  const outbox = new Outbox({
     spool,
-    [METER_HEX],
-    () => state.acknowledged,
-    () => false,
-  );
+    meters: [METER_HEX],
+    acknowledged: () => state.acknowledged,
+    excluded: () => false,
+    lag: () => null,
+  });
   const counts = new Map<string, number>();
   const acks: Ack[] = [];
   let subscribed = 0;
@@ -108,7 +109,7 @@ async function setUp(autoPuback = true) {
   await settle();
   const write = async (...seqs: bigint[]) => {
     await spool.append(seqs.map((seq) => message(seq)));
-    for (const seq of seqs) outbox.committed({ meter: METER_HEX, kind: 1, seq, message: message(seq) });
+    for (const seq of seqs) outbox.committed(message(seq));
     uplink.poke();
     await settle();
   };
@@ -190,7 +191,7 @@ describe('a session', () => {
     await run.write(3n);
     expect(sent().at(-1)).toMatchObject({
       topic: topicOf('reading'),
-      payload: Buffer.from(message(3n)),
+      payload: Buffer.from(message(3n).bytes),
       retain: false,
     });
     await run.end();
@@ -212,7 +213,9 @@ describe('a session', () => {
     expect(run.sessions[0]?.aborted).toBe(true);
     // Everything beyond the watermark goes again over the next session: a PUBACK deletes nothing.
     const again = run.sessions[1]?.published.filter(({ topic }) => topic === topicOf('backfill')) ?? [];
-    expect(again[0]?.payload).toEqual(Buffer.concat(Array.from({ length: 20 }, (_, i) => message(BigInt(i + 1)))));
+    expect(again[0]?.payload).toEqual(
+      Buffer.concat(Array.from({ length: 20 }, (_, i) => message(BigInt(i + 1)).bytes)),
+    );
     await run.end();
   });
 });

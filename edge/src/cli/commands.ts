@@ -3,21 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { get as getTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import {
-  base58Encode,
-  decodePayload,
-  fromHex,
-  Kind,
-  type Payload,
-  parseSign1,
-  toHex,
-  windowOf,
-} from '@gridtokenx/protocol';
+import { base58Encode, fromHex, Kind, type Payload, toHex, windowOf } from '@gridtokenx/protocol';
 import { realTime } from '../adapters/clock/real-time.js';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
 import { readFrames } from '../adapters/frames/ring.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
+import { contentOf, type SignedMessage } from '../domain/signed-message.js';
 import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
 import { pointEnrolment, pointKeys } from '../wiring/points.js';
@@ -127,15 +119,15 @@ async function readPatiently(reader: MeterReader, name: string): Promise<MeterSa
   }
 }
 
-function entryOf({ config, key }: { config: { name: string }; key: MeterKey }, message: Uint8Array) {
-  const payload = decodePayload(parseSign1(message).payload);
-  if (payload.kind !== Kind.enrolment)
+function entryOf({ config, key }: { config: { name: string }; key: MeterKey }, message: SignedMessage) {
+  const payload = contentOf(message);
+  if (payload?.kind !== Kind.enrolment)
     throw new StartError(`the first message of meter ${config.name} is no enrolment`);
   return {
     name: config.name,
     meter_id: toHex(key.meterId),
     key: base58Encode(key.signer.publicKey),
-    message: toHex(message),
+    message: toHex(message.bytes),
     import_wh: payload.importWh.toString(),
     export_wh: payload.exportWh.toString(),
     window: payload.window,

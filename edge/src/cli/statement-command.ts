@@ -2,18 +2,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   base58Encode,
-  decodePayload,
   isAttestable,
   Kind,
   parseSign1,
   type Statement,
   sigStructure,
   toHex,
-  WireError,
 } from '@gridtokenx/protocol';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
 import { scanSegment } from '../adapters/spool/record.js';
+import { contentOf, readSigned, type SignedMessage } from '../domain/signed-message.js';
 import type { Disk } from '../ports.js';
 import type { GatewayConfig } from '../wiring/config.js';
 import { pointKeys } from '../wiring/points.js';
@@ -49,7 +48,7 @@ export async function writeStatement(config: GatewayConfig, options: StatementOp
   const wanted = found.find(({ statement }) => statement.window === options.window);
   if (!wanted) throw new StartError(missing(name, options.window, found));
   const { message, statement } = wanted;
-  const { payload, signature } = parseSign1(message);
+  const { payload, signature } = parseSign1(message.bytes);
   const { publicKey } = key.signer;
   if (!provedVerifier().verify(signature, sigStructure(payload), publicKey)) {
     throw new StartError(`the statement of meter ${name} for window ${options.window} was signed by another key`);
@@ -61,7 +60,7 @@ export async function writeStatement(config: GatewayConfig, options: StatementOp
     window: statement.window,
     import_wh: String(statement.importWh),
     export_wh: String(statement.exportWh),
-    message: toHex(message),
+    message: toHex(message.bytes),
   };
   writeFileSync(options.out, `${JSON.stringify(file, null, 2)}\n`);
   if (!isAttestable(statement.quality)) {
@@ -93,7 +92,7 @@ const named = <T extends { name: string }>(all: readonly T[], wanted: string) =>
   all.filter(({ name }) => name === wanted);
 
 interface Found {
-  readonly message: Uint8Array;
+  readonly message: SignedMessage;
   readonly statement: Statement;
 }
 
@@ -102,22 +101,13 @@ export async function findStatements(disk: Disk, dir: string, meterId: string): 
   const found: Found[] = [];
   for (const name of (await disk.list(dir)).filter((one) => /^s-\d{8}\.seg$/.test(one))) {
     const bytes = (await disk.read(join(dir, name))) ?? new Uint8Array(0);
-    for (const { bytes: message } of scanSegment(bytes).records) {
-      const statement = statementIn(message);
-      if (statement && toHex(statement.meterId) === meterId) found.push({ message, statement });
+    for (const record of scanSegment(bytes).records) {
+      const message = readSigned(record.bytes);
+      const statement = message?.meterId === meterId ? contentOf(message) : null;
+      if (message && statement?.kind === Kind.statement) found.push({ message, statement });
     }
   }
   return found;
-}
-
-function statementIn(message: Uint8Array): Statement | null {
-  try {
-    const payload = decodePayload(parseSign1(message).payload);
-    return payload.kind === Kind.statement ? payload : null;
-  } catch (error) {
-    if (error instanceof WireError) return null;
-    throw error;
-  }
 }
 
 function missing(name: string, window: number, found: readonly Found[]): string {

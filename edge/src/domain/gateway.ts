@@ -2,6 +2,8 @@ import {
   type Ack,
   EventCode,
   GapReason,
+  type MeterId,
+  type PublicKeyText,
   SYNCHRONISED_UNCERTAINTY_MS,
   shortHash,
   toHex,
@@ -84,17 +86,17 @@ export interface GatewayFindings {
 export class Gateway {
   readonly #o: GatewayOptions;
   readonly #afterAcks = new Serial();
-  readonly #declare = new Map<string, { backoff: Backoff; notBefore: number }>();
-  readonly #dead = new Map<string, Set<bigint>>();
+  readonly #declare = new Map<MeterId, { backoff: Backoff; notBefore: number }>();
+  readonly #dead = new Map<MeterId, Set<bigint>>();
   #uplink: Uplink | null = null;
   #outbox: Outbox | null = null;
   #clockWatch: ClockWatch | null = null;
   #ackSeen = false;
   /** When each oracle acknowledged something last, monotonic ms. */
-  readonly #heard = new Map<string, number>();
+  readonly #heard = new Map<PublicKeyText, number>();
   /** By meter: the highest seq that was ever acknowledged; and where what is gone was looked for last. */
-  readonly #reached = new Map<string, bigint>();
-  readonly #lookedFrom = new Map<string, bigint>();
+  readonly #reached = new Map<MeterId, bigint>();
+  readonly #lookedFrom = new Map<MeterId, bigint>();
   #mayClose = false;
   #acksChanged = false;
   #contact: () => void = () => {};
@@ -122,14 +124,14 @@ export class Gateway {
   }
 
   /** True for records that stay in the spool and are never sent. */
-  excluded(meterId: string, seq: bigint): boolean {
+  excluded(meterId: MeterId, seq: bigint): boolean {
     if (this.#dead.get(meterId)?.has(seq)) return true;
     const meter = this.#o.meters.find(({ id }) => id === meterId);
     return meter?.log.state.discarded.some(({ first, last }) => seq >= first && seq <= last) ?? false;
   }
 
   /** What an oracle lacks that is there now, although enough others have it; null when there is none. */
-  lag(meterId: string): Lag | null {
+  lag(meterId: MeterId): Lag | null {
     const { acks, real } = this.#o;
     const through = acks.acknowledged(meterId);
     const since = real.monotonicMs() - HEARD_MS;
@@ -142,7 +144,7 @@ export class Gateway {
   }
 
   /** For the uplink: a genuine ack. */
-  onAck(oracle: string, ack: Ack): void {
+  onAck(oracle: PublicKeyText, ack: Ack): void {
     const { acks, real } = this.#o;
     const effect = acks.accept(oracle, ack);
     if (effect !== 'older') this.#heard.set(oracle, real.monotonicMs());
@@ -319,7 +321,7 @@ export class Gateway {
     pace.notBefore = real.monotonicMs() + LOOK_MS;
     const records = await spool.read(meter.id, acks.acknowledged(meter.id) + 1n, 4_000);
     const seqs = records
-      .filter(({ seq, message }) => !dead.has(seq) && acks.isDead(toHex(shortHash(message))))
+      .filter(({ seq, bytes }) => !dead.has(seq) && acks.isDead(toHex(shortHash(bytes))))
       .map(({ seq }) => seq);
     if (seqs.length === 0) {
       // Nothing of what was given up is still waited for: the next one is declared at once again.
@@ -370,7 +372,7 @@ export class Gateway {
   }
 
   /** Acknowledged, and not needed for the root of a window that is still open. */
-  #safeThrough(id: string, acks: AckBook): bigint {
+  #safeThrough(id: MeterId, acks: AckBook): bigint {
     const acknowledged = acks.acknowledged(id);
     const covered = this.#o.meters.find((meter) => meter.id === id)?.log.statedThrough ?? 0n;
     return acknowledged < covered ? acknowledged : covered;

@@ -1,6 +1,16 @@
 import { join } from 'node:path';
-import { fromHex, Kind, type Payload, Role, type Statement, toHex } from '@gridtokenx/protocol';
+import {
+  asMeterId,
+  fromHex,
+  Kind,
+  type MeterId,
+  type Payload,
+  Role,
+  type Statement,
+  toHex,
+} from '@gridtokenx/protocol';
 import type { KeyStore, MeterKey } from '../adapters/keys/key-store.js';
+import { contentOf, type SignedMessage } from '../domain/signed-message.js';
 import type { MeterLog } from '../domain/signing/meter-log.js';
 import type { MeterState } from '../domain/signing/meter-state.js';
 import { type Fate, Point, type Side } from '../domain/signing/point.js';
@@ -14,7 +24,7 @@ export interface PlannedPoint {
   readonly key: MeterKey;
   readonly statePath: string;
   readonly state: MeterState;
-  readonly meters: Readonly<Record<Side, { readonly id: string; readonly config: MeterConfig }>>;
+  readonly meters: Readonly<Record<Side, { readonly id: MeterId; readonly config: MeterConfig }>>;
 }
 
 /** One with everything that was found on disk. */
@@ -61,17 +71,17 @@ export async function pointKeys(
   for (const point of points) {
     const [production, consumption] = [named(point.production), named(point.consumption)];
     const key = await keys.point(point.name, production.key.meterId, consumption.key.meterId, create);
-    const side = ({ config, key: { meterId } }: KeyedMeter) => ({ id: toHex(meterId), config });
+    const side = ({ config, key: { meterId } }: KeyedMeter) => ({ id: asMeterId(meterId), config });
     made.push({ config: point, key, ids: { production: side(production), consumption: side(consumption) } });
   }
   return made;
 }
 
 /** Of each meter that a point is derived from: the first window of which the point may still need the statement. */
-export function inputsFrom(points: readonly PlannedPoint[]): Map<string, number> {
+export function inputsFrom(points: readonly PlannedPoint[]): Map<MeterId, number> {
   return new Map(
     points.flatMap(({ state, meters }) =>
-      Object.values(meters).map(({ id }): [string, number] => [id, state.point?.window ?? 0]),
+      Object.values(meters).map(({ id }): [MeterId, number] => [id, state.point?.window ?? 0]),
     ),
   );
 }
@@ -99,12 +109,12 @@ export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bi
 /** The running point. */
 export function pointOf(
   found: SetUpPoint,
-  fate: (meterId: string, seq: bigint) => Fate,
+  fate: (meterId: MeterId, seq: bigint) => Fate,
   real: RealTime,
   logger: Logger,
 ): Point {
   const { config, log, recovered, inputs, meters } = found;
-  const named = ({ id, config: { name } }: { id: string; config: MeterConfig }) => ({ id, name });
+  const named = ({ id, config: { name } }: { id: MeterId; config: MeterConfig }) => ({ id, name });
   return new Point({
     name: config.name,
     log,
@@ -119,9 +129,12 @@ export function pointOf(
 
 /** Hands each committed statement to the points that derive from its meter. */
 export function pointFeed(points: readonly { point: Point; found: SetUpPoint }[]) {
-  return (meter: string, statement: Statement): void => {
+  return (message: SignedMessage): void => {
+    if (message.kind !== Kind.statement) return;
+    const statement = contentOf(message);
+    if (statement?.kind !== Kind.statement) return;
     for (const { point, found } of points)
       for (const side of ['production', 'consumption'] as const)
-        if (found.meters[side].id === meter) point.take(side, statement);
+        if (found.meters[side].id === message.meterId) point.take(side, statement);
   };
 }

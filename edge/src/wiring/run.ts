@@ -1,13 +1,5 @@
 import { join } from 'node:path';
-import {
-  base58Encode,
-  decodePayload,
-  Kind,
-  parseSign1,
-  Role,
-  type Statement,
-  type Verifier,
-} from '@gridtokenx/protocol';
+import { base58Encode, Kind, type MeterId, Role, type Verifier } from '@gridtokenx/protocol';
 import { BoundedLog, diskSpace, type HealthReport, type PeerJudge } from '@gridtokenx/runtime';
 import { pino } from 'pino';
 import { askOracleTime } from '../adapters/clock/oracle-time.js';
@@ -27,6 +19,7 @@ import { Outbox } from '../domain/delivery/outbox.js';
 import { Uplink } from '../domain/delivery/uplink.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
 import { Meter } from '../domain/metering/meter.js';
+import type { SignedMessage } from '../domain/signed-message.js';
 import type { Fate } from '../domain/signing/point.js';
 import { pause } from '../domain/wait.js';
 import type { Logger } from '../ports.js';
@@ -74,13 +67,13 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
       process.exit(GIVEN_UP);
     },
   });
-  let committed = (_meter: string, _message: Uint8Array, _kind: number) => {};
+  let committed = (_message: SignedMessage) => {};
   const found = await setUp(config, {
     clock,
     real: realTime,
     counters: metrics,
     buses,
-    committed: (...message) => committed(...message),
+    committed: (message) => committed(message),
   });
   const { spool, damage } = found;
   if (damage.damagedBytes > 0 || damage.tornBytes > 0)
@@ -94,7 +87,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const acksPath = join(config.data_dir, 'state', 'acks.json');
   const saved = await nodeDisk.read(acksPath);
   if (saved) acks.restore(Buffer.from(saved).toString('utf8'));
-  const fate = (meter: string, seq: bigint): Fate => {
+  const fate = (meter: MeterId, seq: bigint): Fate => {
     if (acks.acknowledged(meter) < seq) return 'open';
     return gateway.excluded(meter, seq) ? 'refused' : 'acknowledged';
   };
@@ -121,13 +114,13 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     tornRecords: Math.ceil(damage.tornBytes / RECORD_BYTES),
   });
   const ids = meters.map(({ id }) => id);
-  const outbox = new Outbox(
+  const outbox = new Outbox({
     spool,
-    ids,
-    (meter) => acks.acknowledged(meter),
-    (meter, seq) => gateway.excluded(meter, seq),
-    (meter) => gateway.lag(meter),
-  );
+    meters: ids,
+    acknowledged: (meter) => acks.acknowledged(meter),
+    excluded: (meter, seq) => gateway.excluded(meter, seq),
+    lag: (meter) => gateway.lag(meter),
+  });
   const busList = [...buses.values()];
   const health = gatewayHealth({
     gateway,
@@ -159,10 +152,10 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     onAck: (oracle, ack) => gateway.onAck(oracle, ack),
     onSubscribed: () => gateway.onSubscribed(),
   });
-  committed = (meter, message, kind) => {
+  committed = (message) => {
     // Enrolments travel as backfill: they are the first of their key, and wait for the registry.
-    if (kind !== Kind.enrolment) outbox.committed({ meter, kind, seq: seqOf(message), message });
-    if (kind === Kind.statement) feed(meter, decodePayload(parseSign1(message).payload) as Statement);
+    if (message.kind !== Kind.enrolment) outbox.committed(message);
+    feed(message);
     uplink.poke();
   };
   metrics.watch({
@@ -272,9 +265,4 @@ async function keepTime(
     }
     await pause(realTime, known ? TIME_MS : TIME_RETRY_MS, signal);
   }
-}
-
-function seqOf(message: Uint8Array): bigint {
-  const { payload } = parseSign1(message);
-  return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getBigUint64(28, true);
 }

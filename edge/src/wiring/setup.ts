@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  asMeterId,
   base58Encode,
   fromHex,
   proveVerifier,
@@ -22,6 +23,7 @@ import { lockDirectory } from '../adapters/lock.js';
 import { systemRandom } from '../adapters/random.js';
 import { openSpool, type SpoolDamage } from '../adapters/spool/spool.js';
 import type { Bus } from '../domain/bus/bus.js';
+import type { SignedMessage } from '../domain/signed-message.js';
 import { MeterLog } from '../domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
 import type { Side } from '../domain/signing/point.js';
@@ -102,7 +104,7 @@ export interface SetUpPorts {
   readonly real: RealTime;
   readonly counters: Counters;
   readonly buses: ReadonlyMap<string, Bus>;
-  readonly committed: (meter: string, message: Uint8Array, kind: number) => void;
+  readonly committed: (message: SignedMessage) => void;
 }
 
 /** Opens keys, spool and state of every meter. Throws `StartError`, `KeyError` or the disk's error. */
@@ -119,7 +121,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   const dir = join(config.data_dir, 'spool');
   const { spool, damage } = await openSpool(nodeDisk, dir, ports.real, (message) => scan.visit(message));
   const logOf = (of: { config: { name: string }; key: MeterKey }, state: MeterState, path: string, gapMs?: number) => {
-    const recovered = scan.result(toHex(of.key.meterId));
+    const recovered = scan.result(asMeterId(of.key.meterId));
     checkNetwork(recovered, config, of.config.name);
     const identity = { networkId: fromHex(config.network_id), meterId: of.key.meterId };
     const log = new MeterLog(identity, state, recovered, {

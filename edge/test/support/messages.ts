@@ -1,12 +1,18 @@
-import { encodePayload, encodeSign1, Kind, sha256 } from '@gridtokenx/protocol';
+import { asMeterId, encodePayload, Kind, sha256 } from '@gridtokenx/protocol';
+import { type SignedMessage, signMessage } from '../../src/domain/signed-message.js';
 
 const text = new TextEncoder();
 export const METER = sha256(text.encode('a meter')).slice(0, 16);
-export const METER_HEX = Buffer.from(METER).toString('hex');
+export const METER_HEX = asMeterId(METER);
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 /** A message with a signature that nobody checks; the content differs for each seq and salt. */
-export function message(seq: bigint, kind: 'reading' | 'statement' = 'reading', salt = 0, meterId = METER): Uint8Array {
+export function message(
+  seq: bigint,
+  kind: 'reading' | 'statement' = 'reading',
+  salt = 0,
+  meterId = METER,
+): SignedMessage {
   const head = { networkId: NETWORK, meterId, seq };
   const payload =
     kind === 'reading'
@@ -36,5 +42,8 @@ export function message(seq: bigint, kind: 'reading' | 'statement' = 'reading', 
           timeUncertaintyMs: 0,
           readingsRoot: new Uint8Array(32),
         });
-  return encodeSign1(payload, new Uint8Array(64).fill(Number(seq % 251n)));
+  return signMessage(payload, {
+    publicKey: new Uint8Array(32),
+    sign: () => new Uint8Array(64).fill(Number(seq % 251n)),
+  });
 }

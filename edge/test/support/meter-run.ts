@@ -1,4 +1,4 @@
-import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, parseSign1 } from '@gridtokenx/protocol';
+import { decodePayload, EventCode, ed25519Signer, Kind, type Payload } from '@gridtokenx/protocol';
 import type { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
@@ -58,9 +58,8 @@ export async function openRun(disk: MemoryDisk, options: RunOptions): Promise<Ru
           STATE,
           Buffer.from(encodeState(options.reserve === false ? { ...state, reservedThrough: 0n } : state)),
         ),
-      committed: (_meter, message) => {
-        const { payload: bytes } = parseSign1(message);
-        published.push({ payload: decodePayload(bytes), bytes, message });
+      committed: (message) => {
+        published.push({ payload: decodePayload(message.payload), bytes: message.payload, message: message.bytes });
       },
     },
   );

@@ -1,9 +1,9 @@
 import {
+  asMeterId,
   decodePayload,
   ed25519Signer,
   Kind,
   type Payload,
-  parseSign1,
   pointId,
   Quality,
   type Statement,
@@ -44,12 +44,12 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
   };
   const pointState = await load(POINT);
   const from = pointState.point?.window ?? 0;
-  const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [toHex(id), from])));
+  const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [asMeterId(id), from])));
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
   let point: Point | null = null;
   const fates = new Map<string, Fate>();
   const logOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
-    new MeterLog({ networkId: NETWORK, meterId: id }, state, scan.result(toHex(id)), {
+    new MeterLog({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {
       signer: ed25519Signer(new Uint8Array(32).fill(seed)),
       spool,
       clock: time.clock,
@@ -59,8 +59,8 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
         const kept = at && spoil ? { ...at, production: { importWh: 0n, exportWh: 0n } } : at;
         return disk.replace(pathOf(id), Buffer.from(encodeState({ ...next, point: kept })));
       },
-      committed: (meter, message, kind) => {
-        const payload = decodePayload(parseSign1(message).payload);
+      committed: ({ meterId: meter, kind, payload: bytes, bytes: message }) => {
+        const payload = decodePayload(bytes);
         published.push({ meter, payload, message });
         for (const side of ['production', 'consumption'] as const)
           if (kind === Kind.statement && meter === toHex(IDS[side])) point?.take(side, payload as Statement);
@@ -71,7 +71,7 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
     consumption: await logOf(IDS.consumption, 2, await load(IDS.consumption)),
   };
   const log = await logOf(POINT, 3, pointState);
-  const recovered = scan.result(toHex(POINT));
+  const recovered = scan.result(asMeterId(POINT));
   if (!recovered.enrolment) {
     await log.enrol((seq) => ({
       kind: Kind.enrolment,
@@ -91,15 +91,15 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
     await spool.close();
     return startRun(disk, published, spoil);
   }
-  const named = (side: Side) => ({ id: toHex(IDS[side]), name: side === 'production' ? 'pv' : 'house' });
+  const named = (side: Side) => ({ id: asMeterId(IDS[side]), name: side === 'production' ? 'pv' : 'house' });
   point = new Point({
     name: 'home',
     log,
     recovered,
     meters: { production: named('production'), consumption: named('consumption') },
     inputs: {
-      production: scan.result(toHex(IDS.production)).inputs,
-      consumption: scan.result(toHex(IDS.consumption)).inputs,
+      production: scan.result(asMeterId(IDS.production)).inputs,
+      consumption: scan.result(asMeterId(IDS.consumption)).inputs,
     },
     fate: (meter, seq) => fates.get(`${meter}/${seq}`) ?? fates.get('*') ?? 'acknowledged',
     real: time,
@@ -110,7 +110,7 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
     ...Object.entries(IDS).map(([side, id]) => [id, logs[side as Side]] as const),
     [POINT, log] as const,
   ])
-    await one.start(scan.result(toHex(id)), { ...HASHES, storedThrough: 0n, tornRecords });
+    await one.start(scan.result(asMeterId(id)), { ...HASHES, storedThrough: 0n, tornRecords });
   const stop = new AbortController();
   let mayClose = true;
   const running = point.run(() => mayClose, stop.signal);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import {
+  asMeterId,
   closeSpan,
   goodPairs,
   isAttestable,
@@ -171,7 +172,10 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
     name: 'home',
     log: log as unknown as MeterLog,
     recovered: { enrolment, lastStatement: null } as unknown as RecoveredMeter,
-    meters: { production: { id: 'a', name: 'pv' }, consumption: { id: 'b', name: 'house' } },
+    meters: {
+      production: { id: asMeterId('aa'.repeat(16)), name: 'pv' },
+      consumption: { id: asMeterId('bb'.repeat(16)), name: 'house' },
+    },
     inputs: { production: [], consumption: [] },
     fate: () => 'acknowledged',
     real: { schedule: () => () => {} } as unknown as RealTime,

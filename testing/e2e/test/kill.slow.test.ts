@@ -1,7 +1,7 @@
 // Slow: kills real processes. Budget: 120 s.
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { EventCode, Kind, windowOf } from '@gridtokenx/protocol';
+import { asMeterId, EventCode, Kind, windowOf } from '@gridtokenx/protocol';
 import { reusedSeqs, type Seen } from '@gridtokenx/testing-kit/fake-oracle';
 import { build, until } from '@gridtokenx/testing-kit/processes';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -20,8 +20,8 @@ const data = () => join(home.dir, 'data');
 const spoolMessages = async (): Promise<Map<bigint, string>> => {
   const messages = new Map<bigint, string>();
   const { spool } = await openSpool(nodeDisk, join(data(), 'spool'), realTime, () => {});
-  for (const { seq, message } of await spool.read(home.meterId, 1n, 100_000))
-    messages.set(seq, Buffer.from(message).toString('hex'));
+  for (const { seq, bytes } of await spool.read(asMeterId(home.meterId), 1n, 100_000))
+    messages.set(seq, Buffer.from(bytes).toString('hex'));
   await spool.close();
   return messages;
 };

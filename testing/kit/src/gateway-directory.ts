@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  base58Encode,
+  asMeterId,
+  asPublicKeyText,
   EventCode,
   formatKwh,
   fromHex,
@@ -12,7 +13,6 @@ import {
   pointStatement,
   Role,
   Source,
-  toHex,
 } from '@gridtokenx/protocol';
 import { FloorTime } from '#edge/adapters/clock/floor.js';
 import { nodeDisk } from '#edge/adapters/disk/node-disk.js';
@@ -36,7 +36,7 @@ const START_MS = Date.UTC(2026, 0, 1, 9, 0);
 const WINDOW_MS = 900_000;
 const FIRST_WINDOW = START_MS / WINDOW_MS;
 /** Names the oracle of the configuration. */
-const ORACLE = base58Encode(Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0)));
+const ORACLE = asPublicKeyText(Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0)));
 const OWNER = new Uint8Array(32).fill(1);
 const HASHES = { softwareHash: new Uint8Array(16).fill(2), configHash: new Uint8Array(16).fill(3) };
 const METERS = [
@@ -78,7 +78,7 @@ interface OpenLog {
 }
 
 function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualTime): OpenLog {
-  const id = toHex(key.meterId);
+  const id = asMeterId(key.meterId);
   const recovered = new RecoveryScan().result(id);
   const log = new MeterLog({ networkId: NETWORK, meterId: key.meterId }, FRESH_STATE, recovered, {
     signer: key.signer,

@@ -1,3 +1,4 @@
+import type { MeterId } from '@gridtokenx/protocol';
 /** Where a committed record lies. */
 export interface Entry {
   readonly seq: number;
@@ -13,7 +14,7 @@ export interface Segment {
   readonly number: number;
   bytes: number;
   /** Highest seq of each meter in it. */
-  readonly highest: Map<string, number>;
+  readonly highest: Map<MeterId, number>;
 }
 
 /**
@@ -21,14 +22,14 @@ export interface Segment {
  * stay far below 2^53.
  */
 export class IndexTable {
-  readonly #meters = new Map<string, Entry[]>();
+  readonly #meters = new Map<MeterId, Entry[]>();
 
-  entries(meter: string): readonly Entry[] {
+  entries(meter: MeterId): readonly Entry[] {
     return this.#meters.get(meter) ?? [];
   }
 
   /** Adds a record; a second copy of a seq is left out (the first one is the one that was published). */
-  add(meter: string, entry: Entry): void {
+  add(meter: MeterId, entry: Entry): void {
     const entries = this.#meters.get(meter) ?? [];
     this.#meters.set(meter, entries);
     const at =
@@ -39,24 +40,24 @@ export class IndexTable {
     highest.set(meter, Math.max(highest.get(meter) ?? 0, entry.seq));
   }
 
-  has(meter: string, seq: number): boolean {
+  has(meter: MeterId, seq: number): boolean {
     const entries = this.entries(meter);
     return entries[lowerBound(entries, seq)]?.seq === seq;
   }
 
   /** Records with seq from `from` to `through`. */
-  count(meter: string, from: number, through: number): number {
+  count(meter: MeterId, from: number, through: number): number {
     const entries = this.entries(meter);
     return Math.max(0, lowerBound(entries, through + 1) - lowerBound(entries, from));
   }
 
-  slice(meter: string, from: number, limit: number): Entry[] {
+  slice(meter: MeterId, from: number, limit: number): Entry[] {
     const entries = this.entries(meter);
     const at = lowerBound(entries, from);
     return entries.slice(at, at + limit);
   }
 
-  missing(meter: string, from: number, through: number): { first: number; last: number }[] {
+  missing(meter: MeterId, from: number, through: number): { first: number; last: number }[] {
     const ranges: { first: number; last: number }[] = [];
     let next = from;
     const entries = this.entries(meter);

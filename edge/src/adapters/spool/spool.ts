@@ -1,5 +1,6 @@
-import { SIGN1_BYTES, toHex } from '@gridtokenx/protocol';
-import type { AppendFile, Disk, RealTime, Spool, SpoolRecord } from '../../ports.js';
+import { Kind, type MeterId } from '@gridtokenx/protocol';
+import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
+import type { AppendFile, Disk, RealTime, Spool } from '../../ports.js';
 import { type Entry, IndexTable, type Segment } from './index-table.js';
 import { decodeRecord, encodeRecord, scanSegment } from './record.js';
 
@@ -19,7 +20,7 @@ export interface SpoolDamage {
 }
 
 interface Pending {
-  readonly meter: string;
+  readonly meter: MeterId;
   readonly seq: number;
   readonly stream: 'r' | 's';
   readonly record: Uint8Array;
@@ -28,20 +29,6 @@ interface Pending {
 interface Waiting {
   readonly items: Pending[];
   readonly done: () => void;
-}
-
-/** Where header fields lie in a 171-byte message: 9 bytes of COSE before the payload [wire §3.1]. */
-const KIND_AT = 9 + 3;
-const METER_AT = 9 + 12;
-const SEQ_AT = 9 + 28;
-
-function headOf(message: Uint8Array): { meter: string; seq: bigint; stream: 'r' | 's' } {
-  const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
-  return {
-    meter: toHex(message.subarray(METER_AT, METER_AT + 16)),
-    seq: view.getBigUint64(SEQ_AT, true),
-    stream: message[KIND_AT] === 1 ? 'r' : 's',
-  };
 }
 
 /**
@@ -53,7 +40,7 @@ export async function openSpool(
   disk: Disk,
   dir: string,
   real: RealTime,
-  visit: (message: Uint8Array) => void,
+  visit: (message: SignedMessage) => void,
   segmentBytes = SEGMENT_BYTES,
 ): Promise<{ spool: Spool; damage: SpoolDamage }> {
   await disk.makeDir(dir);
@@ -90,7 +77,7 @@ class SegmentSpool implements Spool {
     this.#segmentBytes = segmentBytes;
   }
 
-  async load(name: string, visit: (message: Uint8Array) => void): Promise<SpoolDamage> {
+  async load(name: string, visit: (message: SignedMessage) => void): Promise<SpoolDamage> {
     const path = `${this.#dir}/${name}`;
     const bytes = (await this.#disk.read(path)) ?? new Uint8Array(0);
     const scan = scanSegment(bytes);
@@ -104,21 +91,20 @@ class SegmentSpool implements Spool {
     };
     this.#next[stream] = segment.number + 1;
     this.#segments.push(segment);
-    for (const { offset, length, seq, bytes: message } of scan.records) {
-      if (message.length !== SIGN1_BYTES) continue;
-      const head = headOf(message);
-      if (head.seq !== seq) continue;
-      this.#index.add(head.meter, { seq: Number(seq), segment, offset, length });
+    for (const { offset, length, seq, bytes: found } of scan.records) {
+      const message = readSigned(found);
+      if (message?.seq !== seq) continue;
+      this.#index.add(message.meterId, { seq: Number(seq), segment, offset, length });
       visit(message);
     }
     if (scan.tornBytes > 0) await this.#disk.truncate(path, scan.validLength);
     return scan;
   }
 
-  append(messages: readonly Uint8Array[]): Promise<void> {
-    const items = messages.map((message) => {
-      const { meter, seq, stream } = headOf(message);
-      return { meter, seq: Number(seq), stream, record: encodeRecord(seq, message) };
+  append(messages: readonly SignedMessage[]): Promise<void> {
+    const items = messages.map(({ meterId, kind, seq, bytes }): Pending => {
+      const stream = kind === Kind.reading ? 'r' : 's';
+      return { meter: meterId, seq: Number(seq), stream, record: encodeRecord(seq, bytes) };
     });
     return new Promise((done) => {
       this.#waiting.push({ items, done });
@@ -160,8 +146,8 @@ class SegmentSpool implements Spool {
     return this.#waiting.splice(0, end);
   }
 
-  async #commit(items: readonly Pending[]): Promise<{ meter: string; entry: Entry }[]> {
-    const entries: { meter: string; entry: Entry }[] = [];
+  async #commit(items: readonly Pending[]): Promise<{ meter: MeterId; entry: Entry }[]> {
+    const entries: { meter: MeterId; entry: Entry }[] = [];
     for (const stream of ['s', 'r'] as const) {
       const own = items.filter((item) => item.stream === stream);
       if (own.length === 0) continue;
@@ -214,8 +200,8 @@ class SegmentSpool implements Spool {
     }
   }
 
-  async read(meter: string, from: bigint, limit: number): Promise<SpoolRecord[]> {
-    const found: SpoolRecord[] = [];
+  async read(meter: MeterId, from: bigint, limit: number): Promise<SignedMessage[]> {
+    const found: SignedMessage[] = [];
     const entries = this.#index.slice(meter, Number(from), limit);
     for (let at = 0; at < entries.length; ) {
       const run = runFrom(entries, at);
@@ -227,22 +213,23 @@ class SegmentSpool implements Spool {
       const bytes = await this.#disk.readAt(first.segment.path, start, end - start);
       for (const entry of run) {
         const record = decodeRecord(bytes, entry.offset - start);
-        if (record) found.push({ seq: record.seq, message: record.bytes });
+        const message = record && readSigned(record.bytes);
+        if (message) found.push(message);
       }
     }
     return found;
   }
 
-  highest(meter: string): bigint {
+  highest(meter: MeterId): bigint {
     return BigInt(this.#index.entries(meter).at(-1)?.seq ?? 0);
   }
-  has(meter: string, seq: bigint): boolean {
+  has(meter: MeterId, seq: bigint): boolean {
     return this.#index.has(meter, Number(seq));
   }
-  count(meter: string, from: bigint, through: bigint): number {
+  count(meter: MeterId, from: bigint, through: bigint): number {
     return this.#index.count(meter, Number(from), Number(through));
   }
-  missing(meter: string, from: bigint, through: bigint): { first: bigint; last: bigint }[] {
+  missing(meter: MeterId, from: bigint, through: bigint): { first: bigint; last: bigint }[] {
     const ranges = this.#index.missing(meter, Number(from), Number(through));
     return ranges.map(({ first, last }) => ({ first: BigInt(first), last: BigInt(last) }));
   }
@@ -253,7 +240,7 @@ class SegmentSpool implements Spool {
     return this.#problem;
   }
 
-  async trim(maxBytes: number, safeThrough: (meter: string) => bigint): Promise<void> {
+  async trim(maxBytes: number, safeThrough: (meter: MeterId) => bigint): Promise<void> {
     // The newest two segments stay: the newest may be empty, and recovery needs the last reading for `prev`.
     const readings = this.#segments.filter(({ stream }) => stream === 'r').slice(0, -2);
     for (const segment of readings) {

@@ -1,4 +1,12 @@
-import { type Ack, base58Encode, type MeterWatermark, reasonClass, toHex } from '@gridtokenx/protocol';
+import {
+  type Ack,
+  asPublicKeyText,
+  type MeterId,
+  type MeterWatermark,
+  type PublicKeyText,
+  reasonClass,
+  toHex,
+} from '@gridtokenx/protocol';
 
 /** What is kept of an oracle's newest ack, over restarts too. */
 export interface OracleMark {
@@ -14,21 +22,21 @@ const NONE: MeterWatermark = { storedThrough: 0n, highestSeen: 0n, highestWindow
 
 /** The newest ack of each configured oracle, and what follows from them together [wire §8]. */
 export class AckBook {
-  readonly #oracles: readonly string[];
+  readonly #oracles: readonly PublicKeyText[];
   readonly #threshold: number;
-  readonly #marks = new Map<string, OracleMark>();
+  readonly #marks = new Map<PublicKeyText, OracleMark>();
   /** Refused messages by hash, with the oracles that refused them. */
-  readonly #refused = new Map<string, Set<string>>();
+  readonly #refused = new Map<string, Set<PublicKeyText>>();
 
   /** `oracles` in base58; `threshold` of them must have stored a message before it counts as acknowledged. */
-  constructor(oracles: readonly string[], threshold: number) {
+  constructor(oracles: readonly PublicKeyText[], threshold: number) {
     if (threshold < 1 || threshold > oracles.length) throw new RangeError(`${threshold} of ${oracles.length} oracles`);
     this.#oracles = oracles;
     this.#threshold = threshold;
   }
 
   /** Takes an ack that was opened with its oracle's key and is meant for this gateway. */
-  accept(oracle: string, ack: Ack): AckEffect {
+  accept(oracle: PublicKeyText, ack: Ack): AckEffect {
     const before = this.#marks.get(oracle);
     if (before && ack.timeMs < before.timeMs) return 'older';
     if (before && ack.timeMs === before.timeMs) return 'same';
@@ -44,7 +52,7 @@ export class AckBook {
     return fallen ? 'fallen-back' : 'newer';
   }
 
-  #keepRefusals(oracle: string, ack: Ack): void {
+  #keepRefusals(oracle: PublicKeyText, ack: Ack): void {
     // *Retry* is no refusal, whoever names it as one: the message comes again.
     const refused = ack.refused.filter(({ reason }) => reasonClass(reason) !== 'retry');
     const now = new Set(refused.map(({ hash }) => toHex(hash)));
@@ -53,27 +61,27 @@ export class AckBook {
       if (oracles.size === 0) this.#refused.delete(hash);
     }
     for (const hash of now) {
-      const oracles = this.#refused.get(hash) ?? new Set<string>();
+      const oracles = this.#refused.get(hash) ?? new Set<PublicKeyText>();
       oracles.add(oracle);
       this.#refused.set(hash, oracles);
     }
   }
 
   /** Seq through which at least the threshold of oracles has stored everything. */
-  acknowledged(meter: string): bigint {
-    const stored = this.#oracles.map((oracle) => this.#mark(oracle, meter).storedThrough);
+  acknowledged(meterId: MeterId): bigint {
+    const stored = this.#oracles.map((oracle) => this.#mark(oracle, meterId).storedThrough);
     stored.sort((a, b) => (a < b ? 1 : -1));
     return stored[this.#threshold - 1] ?? 0n;
   }
 
   /** Seq through which this one of the oracles has stored everything. */
-  storedBy(oracle: string, meter: string): bigint {
-    return this.#mark(oracle, meter).storedThrough;
+  storedBy(oracle: PublicKeyText, meterId: MeterId): bigint {
+    return this.#mark(oracle, meterId).storedThrough;
   }
 
   /** The largest values over all oracles: what must never be signed again. */
-  highest(meter: string): MeterWatermark {
-    const marks = this.#oracles.map((oracle) => this.#mark(oracle, meter));
+  highest(meterId: MeterId): MeterWatermark {
+    const marks = this.#oracles.map((oracle) => this.#mark(oracle, meterId));
     const [first = NONE] = marks.toSorted((a, b) => (a.highestSeen < b.highestSeen ? 1 : -1));
     return {
       storedThrough: first.storedThrough,
@@ -92,8 +100,8 @@ export class AckBook {
     return this.#refused.size;
   }
 
-  #mark(oracle: string, meter: string): MeterWatermark {
-    return this.#marks.get(oracle)?.meters.get(meter) ?? NONE;
+  #mark(oracle: PublicKeyText, meterId: MeterId): MeterWatermark {
+    return this.#marks.get(oracle)?.meters.get(meterId) ?? NONE;
   }
 
   /** Text that brings the book back after a restart. Refusals are not in it: they come again with the next ack. */
@@ -118,8 +126,9 @@ export class AckBook {
   }
 
   #restoreOracle(entry: Record<string, unknown>): void {
-    const { oracle, time_ms: timeMs, ledger_id: ledgerId, meters } = entry;
-    if (typeof oracle !== 'string' || !this.#oracles.includes(oracle)) return;
+    const { time_ms: timeMs, ledger_id: ledgerId, meters } = entry;
+    const oracle = this.#oracles.find((name) => name === entry.oracle);
+    if (oracle === undefined) return;
     if (!Number.isSafeInteger(timeMs) || typeof ledgerId !== 'string' || !Array.isArray(meters)) return;
     const marks = meters.map(([id, stored, seen, window]): [string, MeterWatermark] => [
       String(id),
@@ -130,4 +139,4 @@ export class AckBook {
 }
 
 /** Name of an oracle in acks and topics. */
-export const oracleName = (key: Uint8Array): string => base58Encode(key);
+export const oracleName = (key: Uint8Array): PublicKeyText => asPublicKeyText(key);

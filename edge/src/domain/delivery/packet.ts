@@ -1,8 +1,11 @@
+import type { MeterId } from '@gridtokenx/protocol';
+import type { SignedMessage } from '../signed-message.js';
+
 /** One packet to publish: messages of one meter, on one stream. */
 export interface Packet {
-  readonly meter: string;
+  readonly meterId: MeterId;
   readonly live: boolean;
   /** Kind of all messages in it while live. */
   readonly kind: number;
-  readonly messages: readonly Uint8Array[];
+  readonly messages: readonly SignedMessage[];
 }

@@ -1,11 +1,13 @@
 import {
   type Ack,
+  asPublicKeyText,
   base58Encode,
   formatTopic,
   fromHex,
   type GatewayStatus,
   liveStream,
   openAck,
+  type PublicKeyText,
   parseTopic,
   type Signer,
   signToken,
@@ -42,7 +44,7 @@ export interface UplinkOptions {
   readonly outbox: Outbox;
   readonly status: () => Omit<GatewayStatus, 'online' | 'session'>;
   /** A genuine ack for this gateway by a configured oracle. */
-  readonly onAck: (oracle: string, ack: Ack) => void;
+  readonly onAck: (oracle: PublicKeyText, ack: Ack) => void;
   /** The subscriptions are in force: retained acks come now, if there are any. */
   readonly onSubscribed: () => void;
 }
@@ -182,7 +184,10 @@ export class Uplink {
         continue;
       }
       onTheWay++;
-      this.#within(session, session.publish(this.#topic(packet), Buffer.concat(packet.messages), false))
+      this.#within(
+        session,
+        session.publish(this.#topic(packet), Buffer.concat(packet.messages.map(({ bytes }) => bytes)), false),
+      )
         .then(() => {
           this.#o.counters.add('publishes', { stream: packet.live ? 'live' : 'backfill' });
           this.#o.counters.add('messages_sent', {}, packet.messages.length);
@@ -213,7 +218,7 @@ export class Uplink {
 
   #topic(packet: Packet): string {
     const stream = packet.live ? liveStream(packet.kind) : 'backfill';
-    return formatTopic({ kind: 'stream', gateway: this.#o.signer.publicKey, meter: fromHex(packet.meter), stream });
+    return formatTopic({ kind: 'stream', gateway: this.#o.signer.publicKey, meter: fromHex(packet.meterId), stream });
   }
 
   /** A broker that does not answer in time is as good as gone: own deadline on every step. */
@@ -231,7 +236,7 @@ export class Uplink {
     const topic = parseTopic(topicText);
     if (topic?.kind !== 'ack') return;
     const { oracles, verifier, counters, signer, log } = this.#o;
-    const oracle = base58Encode(topic.oracle);
+    const oracle = asPublicKeyText(topic.oracle);
     const configured = oracles.some((key) => base58Encode(key) === oracle);
     try {
       if (!configured) throw new Error('not a configured oracle');

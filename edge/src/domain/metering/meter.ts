@@ -1,4 +1,4 @@
-import { EventCode, formatKwh, windowEndMs } from '@gridtokenx/protocol';
+import { EventCode, formatKwh, type MeterId, windowEndMs } from '@gridtokenx/protocol';
 import {
   type Counters,
   type Logger,
@@ -62,7 +62,7 @@ export interface MeterOptions {
 /** One meter: when it is read, whether its registers are believed, and when its windows are closed. */
 export class Meter {
   readonly name: string;
-  readonly id: string;
+  readonly id: MeterId;
   readonly log: MeterLog;
   readonly recovered: RecoveredMeter;
   /** Without an enrolment nothing may be signed for a meter. */

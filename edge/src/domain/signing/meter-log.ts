@@ -1,23 +1,24 @@
 import {
+  asMeterId,
   EventCode,
   encodePayload,
-  encodeSign1,
   GapReason,
   Kind,
   MAX_U32,
   MerkleBuilder,
+  type MeterId,
   type Payload,
   type PointState,
   type PointStatement,
   Quality,
   type Signer,
   shortHash,
-  sigStructure,
   toHex,
   windowOf,
 } from '@gridtokenx/protocol';
 import type { Counters, MeterSample, ReadingClock, Spool } from '../../ports.js';
 import { Serial } from '../lock.js';
+import { headOf, type SignedMessage, signMessage } from '../signed-message.js';
 import {
   clockQuality,
   type DiscontinuityReason,
@@ -47,7 +48,7 @@ export interface MeterLogPorts {
   /** Stores the state durably before it resolves. */
   readonly store: (state: MeterState) => Promise<void>;
   /** Called after the commit of each message, in seq order of one meter. */
-  readonly committed: (meter: string, message: Uint8Array, kind: number) => void;
+  readonly committed: (message: SignedMessage) => void;
 }
 
 /**
@@ -55,7 +56,7 @@ export interface MeterLogPorts {
  * publish; nothing leaves before its commit. Calls may overlap, they are done one after the other.
  */
 export class MeterLog {
-  readonly id: string;
+  readonly id: MeterId;
   readonly windows: WindowBook;
   readonly #identity: MeterIdentity;
   readonly #ports: MeterLogPorts;
@@ -77,7 +78,7 @@ export class MeterLog {
 
   /** Takes up where `recovered` and `state` left off. Nothing is signed before `start`. */
   constructor(identity: MeterIdentity, state: MeterState, recovered: RecoveredMeter, ports: MeterLogPorts) {
-    this.id = toHex(identity.meterId);
+    this.id = asMeterId(identity.meterId);
     this.#identity = identity;
     this.#ports = ports;
     this.#state = state;
@@ -90,9 +91,9 @@ export class MeterLog {
     this.#statedThrough = recovered.lastStatement?.seq ?? 0n;
     this.windows = new WindowBook(Math.max(state.closedThrough, recovered.lastStatement?.window ?? 0), ports.gapMs);
     const { statement } = state;
-    this.#lost = statement !== null && !ports.spool.has(this.id, seqOf(statement)) ? statement : null;
+    this.#lost = statement !== null && !ports.spool.has(this.id, headOf(statement).seq) ? statement : null;
     // Readings up to here belong under a statement that is signed already, or to a time before a restored image.
-    const floor = [this.#lost ? seqOf(this.#lost) : 0n, ...state.discarded.map(({ last }) => last)];
+    const floor = [this.#lost ? headOf(this.#lost).seq : 0n, ...state.discarded.map(({ last }) => last)];
     for (const { payload, reading } of recovered.openReadings) {
       if (floor.some((seq) => reading.seq <= seq)) continue;
       this.#merkle.add(payload);
@@ -134,7 +135,7 @@ export class MeterLog {
     start: { softwareHash: Uint8Array; configHash: Uint8Array; storedThrough: bigint; tornRecords: number },
   ): Promise<void> {
     return this.#serial.run(async () => {
-      if (this.#lost) await this.#signAndCommit(this.#lost, Kind.statement);
+      if (this.#lost) await this.#signAndCommit(this.#lost);
       const before = this.#seqs.next - 1n;
       await this.#store({ boots: this.#state.boots + 1 });
       await this.#event(EventCode.started, { value: recovered.highestSeq, data: start.softwareHash });
@@ -217,7 +218,7 @@ export class MeterLog {
       this.#merkle.add(payload);
       const { timeMs, uncertaintyMs, importWh, exportWh } = sample;
       if (good) this.windows.add({ timeMs, uncertaintyMs, importWh, exportWh, quality });
-      return { done: this.#sign(payload, Kind.reading) };
+      return { done: this.#sign(payload) };
     });
     await committed.done;
   }
@@ -233,7 +234,7 @@ export class MeterLog {
       eventPayload(this.#place(seq), { nowMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() }, code, fields),
     );
     this.#prev = shortHash(payload);
-    await this.#sign(payload, Kind.event);
+    await this.#sign(payload);
   }
 
   /**
@@ -278,7 +279,7 @@ export class MeterLog {
     this.#merkle = new MerkleBuilder();
     this.#statedThrough = seq;
     this.windows.close(fields.window);
-    await this.#sign(payload, Kind.statement);
+    await this.#sign(payload);
   }
 
   /** What the meter says its serial number is; stored when this resolves. */
@@ -340,22 +341,22 @@ export class MeterLog {
   }
 
   /** The enrolment of this meter: the first message of its key. Resolves with the message when it is committed. */
-  enrol(make: (seq: bigint) => Payload): Promise<Uint8Array> {
+  enrol(make: (seq: bigint) => Payload): Promise<SignedMessage> {
     return this.#serial.run(async () => {
       const payload = encodePayload(make(await this.#seqs.take()));
-      return this.#signAndCommit(payload, Kind.enrolment);
+      return this.#signAndCommit(payload);
     });
   }
 
-  async #signAndCommit(payload: Uint8Array, kind: number): Promise<Uint8Array> {
-    const message = encodeSign1(payload, this.#ports.signer.sign(sigStructure(payload)));
+  async #signAndCommit(payload: Uint8Array): Promise<SignedMessage> {
+    const message = signMessage(payload, this.#ports.signer);
     await this.#ports.spool.append([message]);
-    this.#ports.committed(this.id, message, kind);
+    this.#ports.committed(message);
     return message;
   }
 
-  async #sign(payload: Uint8Array, kind: number): Promise<void> {
-    await this.#signAndCommit(payload, kind);
+  async #sign(payload: Uint8Array): Promise<void> {
+    const { kind } = await this.#signAndCommit(payload);
     const name = kind === Kind.reading ? 'readings' : kind === Kind.statement ? 'statements' : 'events';
     this.#ports.counters.add(name, { meter: this.id });
   }
@@ -369,9 +370,4 @@ export class MeterLog {
 
 function larger(a: bigint, b: bigint): bigint {
   return a < b ? b : a;
-}
-
-/** Seq of a payload [wire §4.1]. */
-function seqOf(payload: Uint8Array): bigint {
-  return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getBigUint64(28, true);
 }

@@ -3,6 +3,7 @@ import {
   closeSpan,
   goodPairs,
   isAttestable,
+  type MeterId,
   openPoint,
   type PointInput,
   type PointState,
@@ -67,7 +68,7 @@ export class PairBook {
 }
 
 export interface PointMeter {
-  readonly id: string;
+  readonly id: MeterId;
   readonly name: string;
 }
 
@@ -79,7 +80,7 @@ export interface PointOptions {
   /** Statements of the meters that are in the spool and not derived from yet, windows rising. */
   readonly inputs: Readonly<Record<Side, readonly SeqInput[]>>;
   /** What the oracles made of a meter's message. */
-  readonly fate: (meterId: string, seq: bigint) => Fate;
+  readonly fate: (meterId: MeterId, seq: bigint) => Fate;
   readonly real: RealTime;
   readonly logger: Logger;
 }
@@ -91,7 +92,7 @@ export interface PointOptions {
  */
 export class Point {
   readonly name: string;
-  readonly id: string;
+  readonly id: MeterId;
   readonly log: MeterLog;
   readonly recovered: RecoveredMeter;
   readonly enrolled: boolean;

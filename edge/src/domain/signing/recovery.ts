@@ -1,19 +1,16 @@
 import {
-  decodePayload,
   type Enrolment,
   EventCode,
   Kind,
   type MeterEvent,
-  type Payload,
-  parseSign1,
+  type MeterId,
   Quality,
   type Reading,
   type Statement,
   shortHash,
-  toHex,
-  WireError,
 } from '@gridtokenx/protocol';
 import type { Registers } from '../metering/registers.js';
+import { contentOf, type SignedMessage } from '../signed-message.js';
 
 /** What the spool says about one meter. */
 export interface RecoveredMeter {
@@ -26,7 +23,7 @@ export interface RecoveredMeter {
   /** Payloads of readings after that statement, in seq order. */
   readonly openReadings: { readonly payload: Uint8Array; readonly reading: Reading }[];
   lastGood: Registers | null;
-  enrolment: { readonly message: Uint8Array; readonly payload: Enrolment } | null;
+  enrolment: { readonly message: SignedMessage; readonly payload: Enrolment } | null;
   /** Seqs that were declared never to come. */
   readonly declared: { readonly first: bigint; readonly last: bigint; readonly reason: number }[];
 }
@@ -37,39 +34,33 @@ interface Growing extends RecoveredMeter {
 
 /** Gathers, record by record, what each meter needs to go on. Statements and events are to be shown before readings. */
 export class RecoveryScan {
-  readonly #meters = new Map<string, Growing>();
-  readonly #inputsFrom: ReadonlyMap<string, number>;
+  readonly #meters = new Map<MeterId, Growing>();
+  readonly #inputsFrom: ReadonlyMap<MeterId, number>;
 
   /** `inputsFrom`: meters that a point is derived from, with the first window of which statements are kept. */
-  constructor(inputsFrom: ReadonlyMap<string, number> = new Map()) {
+  constructor(inputsFrom: ReadonlyMap<MeterId, number> = new Map()) {
     this.#inputsFrom = inputsFrom;
   }
 
-  visit(message: Uint8Array): void {
-    let payload: Payload;
-    let bytes: Uint8Array;
-    try {
-      bytes = parseSign1(message).payload;
-      payload = decodePayload(bytes);
-    } catch (error) {
-      // A record whose CRC is right was written by this software; another version's kinds are left to it.
-      if (error instanceof WireError) return;
-      throw error;
-    }
-    const meter = this.#meter(toHex(payload.meterId));
+  visit(message: SignedMessage): void {
+    const payload = contentOf(message);
+    // A record whose CRC is right was written by this software; another version's kinds are left to it.
+    if (!payload) return;
+    const bytes = message.payload;
+    const meter = this.#meter(message.meterId);
     if (payload.seq > meter.highestSeq) meter.highestSeq = payload.seq;
     if ((payload.kind === Kind.reading || payload.kind === Kind.event) && payload.seq > meter.prevSeq) {
       meter.prevSeq = payload.seq;
       meter.prev = shortHash(bytes);
     }
-    if (payload.kind === Kind.statement) this.#statement(meter, payload);
+    if (payload.kind === Kind.statement) this.#statement(meter, message.meterId, payload);
     else if (payload.kind === Kind.event) this.#event(meter, payload);
     else if (payload.kind === Kind.enrolment) meter.enrolment ??= { message, payload };
     else this.#reading(meter, payload, bytes);
   }
 
   /** What was found of a meter; a meter without records starts from nothing. */
-  result(meterId: string): RecoveredMeter {
+  result(meterId: MeterId): RecoveredMeter {
     const meter = this.#meter(meterId);
     meter.inputs.sort((a, b) => a.window - b.window);
     meter.openReadings.sort((a, b) => (a.reading.seq < b.reading.seq ? -1 : 1));
@@ -79,7 +70,7 @@ export class RecoveryScan {
     return meter;
   }
 
-  #meter(id: string): Growing {
+  #meter(id: MeterId): Growing {
     let meter = this.#meters.get(id);
     if (!meter) {
       meter = {
@@ -98,8 +89,8 @@ export class RecoveryScan {
     return meter;
   }
 
-  #statement(meter: Growing, payload: Statement): void {
-    const from = this.#inputsFrom.get(toHex(payload.meterId));
+  #statement(meter: Growing, id: MeterId, payload: Statement): void {
+    const from = this.#inputsFrom.get(id);
     if (from !== undefined && payload.window >= from) meter.inputs.push(payload);
     if (!meter.lastStatement || payload.window > meter.lastStatement.window) meter.lastStatement = payload;
   }

@@ -1,4 +1,4 @@
-import { Kind, Reason, toHex, type Verifier } from '@gridtokenx/protocol';
+import { asMeterId, Kind, Reason, toHex, type Verifier } from '@gridtokenx/protocol';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { provenVerifier, sodiumSigner } from '#oracle/adapters/sodium/index.js';
 import type { Outcome } from '../campaign.js';
@@ -114,16 +114,16 @@ class Run {
     // A statement is stored before it is signed; readings under it that a cut took are gone from its root.
     const figures = { messages: 0, statements: 0, records: 0, rootless: 0 };
     for (const { home, spool } of this.gateways) {
-      const id = home.record.meterId;
+      const id = asMeterId(home.record.meterId);
       const stored = this.oracle.messages(id);
       const through = this.witness.acknowledged.get(id) ?? 0n;
       // What is not acknowledged in the end was signed in the last moment, and only that.
       const highest = spool?.highest(id) ?? 0n;
       if (highest > through + 8n) faults.add(`never acknowledged: ${id} from ${through + 1n} to ${highest}`);
-      for (const { seq, message } of (await spool?.read(id, 1n, 1_000_000)) ?? []) {
+      for (const { seq, bytes } of (await spool?.read(id, 1n, 1_000_000)) ?? []) {
         figures.records++;
         if (seq > through) continue;
-        if (stored.get(seq)?.content !== toHex(message)) faults.add(`lost: ${id}/${seq} is in the spool only`);
+        if (stored.get(seq)?.content !== toHex(bytes)) faults.add(`lost: ${id}/${seq} is in the spool only`);
       }
       for (const { seq, name, content } of this.witness.publishedOf(id)) {
         if (seq <= through && stored.get(seq)?.content !== content) faults.add(`lost: ${name} was published`);

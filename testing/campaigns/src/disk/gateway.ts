@@ -1,4 +1,4 @@
-import { Kind, parseSign1, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
+import { asMeterId, Kind, type MeterId, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import { AckBook, oracleName } from '#edge/domain/delivery/acks.js';
@@ -6,6 +6,7 @@ import { Outbox } from '#edge/domain/delivery/outbox.js';
 import { Uplink } from '#edge/domain/delivery/uplink.js';
 import { Gateway } from '#edge/domain/gateway.js';
 import { Meter } from '#edge/domain/metering/meter.js';
+import type { SignedMessage } from '#edge/domain/signed-message.js';
 import { MeterLog } from '#edge/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
@@ -53,7 +54,7 @@ export class SimulatedGateway {
   get depth(): number | null {
     const life = this.#life;
     if (!life) return null;
-    const id = this.home.record.meterId;
+    const id = asMeterId(this.home.record.meterId);
     return life.spool.count(id, life.acks.acknowledged(id) + 1n, life.spool.highest(id));
   }
 
@@ -71,7 +72,7 @@ export class SimulatedGateway {
     const { home, disk } = this;
     const process = time.process();
     const { real, clock } = process;
-    const id = home.record.meterId;
+    const id = asMeterId(home.record.meterId);
     const scan = new RecoveryScan();
     const { spool, damage } = await openSpool(
       disk,
@@ -83,7 +84,7 @@ export class SimulatedGateway {
     const recovered = scan.result(id);
     const saved = await disk.read(`/data/state/${id}.json`);
     const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
-    let committed = (_meter: string, _message: Uint8Array, _kind: number) => {};
+    let committed = (_message: SignedMessage) => {};
     const counters = { add: () => undefined };
     const randomness = { bytes: (n: number) => random.bytes(n), fraction: () => random.fraction() };
     const log = new MeterLog({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
@@ -93,7 +94,7 @@ export class SimulatedGateway {
       counters,
       gapMs: 3 * POLL_MS,
       store: (next) => disk.replace(`/data/state/${id}.json`, Buffer.from(encodeState(next))),
-      committed: (...message) => committed(...message),
+      committed: (message) => committed(message),
     });
     if (!recovered.enrolment) {
       if (this.#isEnrolled) throw new Error(`lost: the enrolment of ${id}, the first message of its key`);
@@ -141,9 +142,12 @@ export class SimulatedGateway {
       configHash: new Uint8Array(16),
       tornRecords: Math.ceil(damage.tornBytes / 187),
     });
-    const acknowledged = (which: string) => acks.acknowledged(which);
-    const excluded = (which: string, seq: bigint) => gateway.excluded(which, seq);
-    const outbox = new Outbox(spool, [id], acknowledged, excluded, (which) => gateway.lag(which));
+    const acknowledged = (which: MeterId) => acks.acknowledged(which);
+    const excluded = (which: MeterId, seq: bigint) => gateway.excluded(which, seq);
+    const outbox = new Outbox({
+      ...{ spool, meters: [id], acknowledged, excluded },
+      lag: (which) => gateway.lag(which),
+    });
     const uplink = new Uplink({
       broker: 'broker',
       oracles: [oracle],
@@ -159,8 +163,8 @@ export class SimulatedGateway {
       onAck: (name, ack) => gateway.onAck(name, ack),
       onSubscribed: () => gateway.onSubscribed(),
     });
-    committed = (which, message, kind) => {
-      if (kind !== Kind.enrolment) outbox.committed({ meter: which, kind, seq: seqOf(message), message });
+    committed = (message) => {
+      if (message.kind !== Kind.enrolment) outbox.committed(message);
       uplink.poke();
     };
     this.#life = { end: process.end, spool, acks };
@@ -211,10 +215,10 @@ export class SimulatedGateway {
   /** What a cut must have left: every message that went out and was not acknowledged, byte for byte. */
   async judgeSpool(): Promise<void> {
     const { witness } = this.#o;
-    const id = this.home.record.meterId;
+    const id = asMeterId(this.home.record.meterId);
     const spool = this.#life?.spool;
     if (!spool) return;
-    const kept = new Map((await spool.read(id, 1n, 1_000_000)).map(({ seq, message }) => [seq, toHex(message)]));
+    const kept = new Map((await spool.read(id, 1n, 1_000_000)).map(({ seq, bytes }) => [seq, toHex(bytes)]));
     const through = witness.acknowledged.get(id) ?? 0n;
     for (const { seq, name, content } of witness.publishedOf(id)) {
       if (seq > through && kept.get(seq) !== content)
@@ -224,8 +228,3 @@ export class SimulatedGateway {
 }
 
 const smaller = (a: bigint, b: bigint) => [a, b].reduce((least, one) => (one < least ? one : least));
-
-function seqOf(message: Uint8Array): bigint {
-  const { payload } = parseSign1(message);
-  return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getBigUint64(28, true);
-}

@@ -1,3 +1,4 @@
+import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
 import { diskSpace } from '@gridtokenx/runtime';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
@@ -9,8 +10,8 @@ import { Gateway, type Metered } from '#edge/domain/gateway.js';
 import { type GatewayCondition, gatewayHealth } from '#edge/wiring/health.js';
 import { everLater, type Stage, type Staged } from './stage.js';
 
-const METER = '00112233445566778899aabbccddeeff';
-const ORACLE = 'oracle';
+const METER = asMeterId('00112233445566778899aabbccddeeff');
+const ORACLE = asPublicKeyText(new Uint8Array(32));
 
 /** A real gateway with one meter that says what a stage wants, on a disk and a clock that a stage spoils. */
 class Parts {
@@ -134,7 +135,9 @@ export const gatewayStages: Readonly<Record<GatewayCondition, Stage>> = {
   }),
   spool: stage(/disk/, async (parts) => {
     parts.disk.failing = 'ENOSPC';
-    void parts.spool.append([new Uint8Array(171)]);
+    void parts.spool.append([
+      { meterId: METER, kind: 3, seq: 1n, payload: new Uint8Array(96), bytes: new Uint8Array(171) },
+    ]);
     await parts.time.advance(500);
   }),
   'broker connection': stage(/refused/, (parts) => {
