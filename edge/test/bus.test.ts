@@ -15,7 +15,7 @@ import { mbapAt, toMbap } from '../src/domain/bus/mbap.js';
 import { MOST_OUTSTANDING, ShapeBook } from '../src/domain/bus/shapes.js';
 import { TimeoutEstimate } from '../src/domain/bus/timeouts.js';
 import { busProblems } from '../src/domain/bus/words.js';
-import { ReadFailure } from '../src/ports.js';
+import { ReadFailure } from '../src/domain/ports.js';
 
 const random = { bytes: () => new Uint8Array(8), fraction: () => 0 };
 const reply = (unit: number, fn: number, data: readonly number[]) =>

@@ -3,7 +3,7 @@ import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { SystemClock } from '../src/adapters/clock/system.js';
 import { ClockWatch } from '../src/domain/metering/clock-watch.js';
-import { ClockSource } from '../src/ports.js';
+import { ClockSource } from '../src/domain/ports.js';
 
 const stepped = (ms: number, detail: number = ClockSource.oracle) => ({
   code: EventCode.clockStepped,

@@ -14,10 +14,10 @@ import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { Meter, type MeterOptions } from '../src/domain/metering/meter.js';
+import { type MeterSample, ReadError, ReadFailure } from '../src/domain/ports.js';
 import { MeterLog } from '../src/domain/signing/meter-log.js';
 import { FRESH_STATE } from '../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../src/domain/signing/recovery.js';
-import { type MeterSample, ReadError, ReadFailure } from '../src/ports.js';
 import { METER, METER_HEX, NETWORK } from './support/messages.js';
 
 const START = Date.UTC(2026, 0, 1, 9, 0);

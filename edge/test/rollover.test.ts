@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { Meter } from '../src/domain/metering/meter.js';
 import { type RegisterLimits, type Registers, unrolled } from '../src/domain/metering/registers.js';
+import type { MeterSample } from '../src/domain/ports.js';
 import { MeterLog } from '../src/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../src/domain/signing/recovery.js';
-import type { MeterSample } from '../src/ports.js';
 import { METER, METER_HEX, NETWORK } from './support/messages.js';
 
 const START = Date.UTC(2026, 0, 1, 9, 0);

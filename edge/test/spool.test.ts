@@ -10,7 +10,7 @@ import { realTime } from '../src/adapters/clock/real-time.js';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { decodeRecord, encodeRecord, scanSegment } from '../src/adapters/spool/record.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import type { Disk } from '../src/ports.js';
+import type { Disk } from '../src/domain/ports.js';
 import { METER_HEX, message } from './support/messages.js';
 
 const DIR = '/spool';

@@ -17,7 +17,7 @@ import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { Outbox } from '../src/domain/delivery/outbox.js';
 import { Uplink } from '../src/domain/delivery/uplink.js';
-import type { MqttConnect, MqttSession } from '../src/ports.js';
+import type { MqttConnect, MqttSession } from '../src/domain/ports.js';
 import { METER_HEX, message } from './support/messages.js';
 
 const verifier = sodiumVerifier(createRequire(import.meta.url)('sodium-native') as SodiumVerify);

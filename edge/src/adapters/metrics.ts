@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { CounterName, Counters } from '../ports.js';
+import type { CounterName, Counters } from '../domain/ports.js';
 
 const HELP: Record<CounterName, { help: string; labels: string[] }> = {
   polls: { help: 'Polls of a meter', labels: ['meter'] },

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Randomness } from '../ports.js';
+import type { Randomness } from '../domain/ports.js';
 
 /** The system's randomness. */
 export const systemRandom: Randomness = {

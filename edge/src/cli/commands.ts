@@ -9,8 +9,8 @@ import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
 import { readFrames } from '../adapters/frames/ring.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
+import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
-import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
 import { pointEnrolment, pointKeys } from '../wiring/points.js';
 import {

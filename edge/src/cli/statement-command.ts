@@ -12,8 +12,8 @@ import {
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
 import { scanSegment } from '../adapters/spool/record.js';
+import type { Disk } from '../domain/ports.js';
 import { contentOf, readSigned, type SignedMessage } from '../domain/signed-message.js';
-import type { Disk } from '../ports.js';
 import type { GatewayConfig } from '../wiring/config.js';
 import { pointKeys } from '../wiring/points.js';
 import { keyStore, plateOf, provedVerifier, StartError } from '../wiring/setup.js';

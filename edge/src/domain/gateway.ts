@@ -9,7 +9,6 @@ import {
   toHex,
   windowOf,
 } from '@gridtokenx/protocol';
-import type { Counters, Logger, Randomness, ReadingClock, RealTime, Spool } from '../ports.js';
 import type { AckBook } from './delivery/acks.js';
 import { Backoff } from './delivery/backoff.js';
 import type { Lag } from './delivery/catch-up.js';
@@ -18,6 +17,7 @@ import type { Uplink } from './delivery/uplink.js';
 import { Serial } from './lock.js';
 import { ClockWatch } from './metering/clock-watch.js';
 import type { Meter } from './metering/meter.js';
+import type { Counters, Logger, Randomness, ReadingClock, RealTime, Spool } from './ports.js';
 import { pause } from './wait.js';
 
 /** With a connection: how long retained acks are waited for before the first message is signed. */

@@ -1,4 +1,4 @@
-import type { ReadingClock, RealTime } from '../ports.js';
+import type { ReadingClock, RealTime } from './ports.js';
 
 /** A clock may be stepped, or reserved further, at any moment: look again at least this often, in real milliseconds. */
 const LOOK_MS = 250;

@@ -10,12 +10,12 @@ import {
   toHex,
 } from '@gridtokenx/protocol';
 import type { KeyStore, MeterKey } from '../adapters/keys/key-store.js';
+import type { Logger, RealTime } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
 import type { MeterLog } from '../domain/signing/meter-log.js';
 import type { MeterState } from '../domain/signing/meter-state.js';
 import { type Fate, Point, type Side } from '../domain/signing/point.js';
 import type { RecoveredMeter } from '../domain/signing/recovery.js';
-import type { Logger, RealTime } from '../ports.js';
 import type { GatewayConfig, MeterConfig, PointConfig } from './config.js';
 
 /** A derived point of the configuration: its key, its state, and the two meters it is derived from. */

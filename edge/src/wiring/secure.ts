@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { CertificateError, CertificateFiles, dialTls, type PeerJudge } from '@gridtokenx/runtime';
 import { FloorTime } from '../adapters/clock/floor.js';
@@ -7,10 +8,13 @@ import { realTime } from '../adapters/clock/real-time.js';
 import { SystemClock } from '../adapters/clock/system.js';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { judgeByFloor } from '../adapters/tls/floor-judge.js';
+import type { Logger, ReadingClock } from '../domain/ports.js';
 import { pause } from '../domain/wait.js';
-import type { Logger, ReadingClock, SecureDial } from '../ports.js';
 import type { GatewayConfig, OracleConfig } from './config.js';
 import { StartError } from './setup.js';
+
+/** Opens a connection whose other side has proved its name; rejects with plain words. */
+type SecureDial = () => Promise<Duplex>;
 
 const CONNECT_MS = 10_000;
 const CERTIFICATE_EVERY_MS = 1_000;

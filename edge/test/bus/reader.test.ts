@@ -6,7 +6,7 @@ import { Bus } from '../../src/domain/bus/bus.js';
 import { withCrc } from '../../src/domain/bus/crc.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
-import { ReadFailure } from '../../src/ports.js';
+import { ReadFailure } from '../../src/domain/ports.js';
 import { limitsOf, registerAt } from '../support/registers.js';
 
 const PERIOD_MS = 2_000;

@@ -7,7 +7,7 @@ import { busAt } from '../../src/adapters/modbus/open.js';
 import { SunspecReader } from '../../src/adapters/modbus/sunspec-reader.js';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 import { systemRandom } from '../../src/adapters/random.js';
-import { ReadFailure } from '../../src/ports.js';
+import { ReadFailure } from '../../src/domain/ports.js';
 import type { Bills, SunspecProfile } from '../../src/profiles/profile.js';
 
 interface Server {

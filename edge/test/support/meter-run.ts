@@ -2,10 +2,10 @@ import { decodePayload, EventCode, ed25519Signer, Kind, type Payload } from '@gr
 import type { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
+import type { MeterSample, Spool } from '../../src/domain/ports.js';
 import { MeterLog } from '../../src/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
-import type { MeterSample, Spool } from '../../src/ports.js';
 import { METER, METER_HEX, NETWORK } from './messages.js';
 
 const signer = ed25519Signer(new Uint8Array(32).fill(3));

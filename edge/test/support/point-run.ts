@@ -13,11 +13,11 @@ import {
 import type { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
+import type { MeterSample } from '../../src/domain/ports.js';
 import { MeterLog } from '../../src/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { type Fate, Point, type Side } from '../../src/domain/signing/point.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
-import type { MeterSample } from '../../src/ports.js';
 import { NETWORK } from './messages.js';
 
 const WINDOW_MS = 900_000;

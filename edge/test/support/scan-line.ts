@@ -1,7 +1,7 @@
 import { hasCrc, withCrc } from '../../src/domain/bus/crc.js';
 import { type Line, LineGone } from '../../src/domain/bus/line.js';
+import type { RealTime } from '../../src/domain/ports.js';
 import { type Setting, settingText, speedOf } from '../../src/domain/scan/settings.js';
-import type { RealTime } from '../../src/ports.js';
 import type { FakeMeter } from './profile-meter.js';
 
 /** Adapters hand over what they gathered for so long. */

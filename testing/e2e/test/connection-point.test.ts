@@ -22,10 +22,10 @@ import {
 } from '@gridtokenx/simulators';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { describe, expect, it } from 'vitest';
+import type { RealTime } from '#edge/domain/ports.js';
 import type { MeterLog } from '#edge/domain/signing/meter-log.js';
 import { Point } from '#edge/domain/signing/point.js';
 import type { RecoveredMeter } from '#edge/domain/signing/recovery.js';
-import type { RealTime } from '#edge/ports.js';
 import { Folds, judgePoint, type PointWitness, type Witnessed } from '#oracle/domain/points/points.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { RealTime } from '#edge/ports.js';
+import type { RealTime } from '#edge/domain/ports.js';
 
 interface Timer {
   readonly at: number;

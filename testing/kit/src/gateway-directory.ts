@@ -20,11 +20,11 @@ import { FrameRing } from '#edge/adapters/frames/ring.js';
 import { KeyStore, type MeterKey } from '#edge/adapters/keys/key-store.js';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import { AckBook } from '#edge/domain/delivery/acks.js';
+import type { MeterSample, Spool } from '#edge/domain/ports.js';
 import { MeterLog } from '#edge/domain/signing/meter-log.js';
 import { encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { ClosedWindow } from '#edge/domain/signing/windows.js';
-import type { MeterSample, Spool } from '#edge/ports.js';
 import { Random } from './random.js';
 import { VirtualTime } from './virtual-time.js';
 

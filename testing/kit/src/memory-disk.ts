@@ -1,4 +1,4 @@
-import type { AppendFile, Disk } from '#edge/ports.js';
+import type { AppendFile, Disk } from '#edge/domain/ports.js';
 
 interface MemoryFile {
   bytes: Uint8Array;

@@ -1,4 +1,4 @@
-import { ClockSource, type ReadingClock, type RealTime } from '#edge/ports.js';
+import { ClockSource, type ReadingClock, type RealTime } from '#edge/domain/ports.js';
 
 interface Timer {
   readonly at: number;

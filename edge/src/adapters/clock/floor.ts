@@ -1,4 +1,4 @@
-import type { Disk } from '../../ports.js';
+import type { Disk } from '../../domain/ports.js';
 
 /** A card is written this often for it, at most. */
 const KEEP_MS = 3_600_000;

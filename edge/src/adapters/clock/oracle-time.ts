@@ -1,6 +1,7 @@
+import type { Duplex } from 'node:stream';
 import { openTime, TIME_NONCE_BYTES, type Verifier } from '@gridtokenx/protocol';
 import { post } from '@gridtokenx/runtime';
-import type { Randomness, RealTime, SecureDial } from '../../ports.js';
+import type { Randomness, RealTime } from '../../domain/ports.js';
 
 const DEADLINE_MS = 5_000;
 const MOST_BYTES = 4_096;
@@ -10,7 +11,7 @@ export interface OracleClock {
   /** 32 bytes. */
   readonly key: Uint8Array;
   /** Opens the connection where `url` is https. */
-  readonly dial?: SecureDial | undefined;
+  readonly dial?: (() => Promise<Duplex>) | undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { RealTime } from '../../ports.js';
+import type { RealTime } from '../../domain/ports.js';
 
 /** The machine's own time. */
 export const realTime: RealTime = {

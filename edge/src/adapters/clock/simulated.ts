@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseSimulatedClock, realTimeOf, type SimulatedClock, simulatedNow } from '@gridtokenx/protocol';
-import { ClockSource, type ReadingClock } from '../../ports.js';
+import { ClockSource, type ReadingClock } from '../../domain/ports.js';
 
 const CHECK_MS = 200;
 /** Two processes may have read the file at different moments. */

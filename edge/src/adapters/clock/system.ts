@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { SYNCHRONISED_UNCERTAINTY_MS } from '@gridtokenx/protocol';
-import { ClockSource, type ReadingClock, type RealTime } from '../../ports.js';
+import { ClockSource, type ReadingClock, type RealTime } from '../../domain/ports.js';
 
 /** systemd-timesyncd makes this file when it has set the clock. */
 const TIMESYNCD_FLAG = '/run/systemd/timesync/synchronized';

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, truncate, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { AppendFile, Disk } from '../../ports.js';
+import type { AppendFile, Disk } from '../../domain/ports.js';
 
 const absent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
 

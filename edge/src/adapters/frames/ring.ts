@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Disk, RealTime } from '../../ports.js';
+import type { Disk, RealTime } from '../../domain/ports.js';
 import { framesOf, type KeptFrame, lineOf } from './line.js';
 
 export interface FrameRingOptions {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { boundedHttpServer, listening } from '@gridtokenx/runtime';
-import type { ServerCertificate } from '../../ports.js';
+import type { ServerCertificate } from '../../domain/ports.js';
 
 /** The installer's phone, and a collector of metrics. */
 const LIMITS = { connections: 50, perAddress: 16 };

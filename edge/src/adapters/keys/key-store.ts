@@ -1,6 +1,6 @@
 import { chmodSync, statSync } from 'node:fs';
 import { fromHex, isTorsionFreeKey, meterId, pointId, type Signer, toHex } from '@gridtokenx/protocol';
-import type { Disk, Randomness } from '../../ports.js';
+import type { Disk, Randomness } from '../../domain/ports.js';
 import { sodiumSigner } from './sodium-signer.js';
 
 /** A key that cannot be used; the message says what to do. */

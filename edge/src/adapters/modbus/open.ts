@@ -4,7 +4,7 @@ import type { Ask } from '../../domain/bus/frames.js';
 import { RtuFraming, TcpFraming } from '../../domain/bus/framing.js';
 import { rawNetworkSpeed, serialSpeed, tcpSpeed } from '../../domain/bus/line.js';
 import type { BusStats } from '../../domain/bus/stats.js';
-import type { Randomness, RealTime } from '../../ports.js';
+import type { Randomness, RealTime } from '../../domain/ports.js';
 import { makeClient } from './library.js';
 import { type SerialSettings, serialLine, socketLine } from './lines.js';
 

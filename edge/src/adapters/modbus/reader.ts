@@ -1,9 +1,5 @@
 import type { Bus, Choice, ReadOptions } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
-import { leastPeriod } from '../../planner/period.js';
-import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
-import { variants } from '../../planner/variants.js';
-import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
 import {
   type MeterReader,
   type MeterSample,
@@ -11,7 +7,11 @@ import {
   ReadFailure,
   type ReadingClock,
   type RealTime,
-} from '../../ports.js';
+} from '../../domain/ports.js';
+import { leastPeriod } from '../../planner/period.js';
+import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
+import { variants } from '../../planner/variants.js';
+import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
 import type { Bills, RegisterMap } from '../../profiles/profile.js';
 import { type Block, billingFault, decodeSample, resolutionWh } from '../../profiles/sample.js';
 

@@ -1,6 +1,6 @@
 import type { Choice, ReadOptions } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
-import { type MeterSample, ReadError, ReadFailure, type RealTime } from '../../ports.js';
+import { type MeterSample, ReadError, ReadFailure, type RealTime } from '../../domain/ports.js';
 import type { Bills, SunspecProfile } from '../../profiles/profile.js';
 import {
   SunspecError,

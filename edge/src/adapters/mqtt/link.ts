@@ -1,5 +1,6 @@
+import type { Duplex } from 'node:stream';
 import type { IClientOptions } from 'mqtt';
-import type { MqttConnect, MqttLink, MqttSession, SecureDial } from '../../ports.js';
+import type { MqttConnect, MqttLink, MqttSession } from '../../domain/ports.js';
 
 const CONNECT_MS = 10_000;
 const KEEPALIVE_SECONDS = 15;
@@ -9,12 +10,12 @@ const KEEPALIVE_SECONDS = 15;
  * session, and when it ends it is thrown away. The library is loaded at the first connect. With `dial` it runs over the
  * connections that this opens, and `url` only names the broker; no token is made known before the broker is.
  */
-export function mqttLink(url: string, dial?: SecureDial): MqttLink {
+export function mqttLink(url: string, dial?: () => Promise<Duplex>): MqttLink {
   if (!dial && !url.startsWith('mqtt://')) throw new Error(`${url}: nothing opens TLS connections here`);
   return { connect: (options) => open(url, options, dial) };
 }
 
-async function open(url: string, options: MqttConnect, dial?: SecureDial): Promise<MqttSession> {
+async function open(url: string, options: MqttConnect, dial?: () => Promise<Duplex>): Promise<MqttSession> {
   const { connect, MqttClient } = (await import('mqtt')).default;
   const stream = await dial?.();
   const clientOptions: IClientOptions = {

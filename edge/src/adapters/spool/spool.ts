@@ -1,6 +1,6 @@
 import { Kind, type MeterId } from '@gridtokenx/protocol';
+import type { AppendFile, Disk, RealTime, Spool } from '../../domain/ports.js';
 import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
-import type { AppendFile, Disk, RealTime, Spool } from '../../ports.js';
 import { type Entry, IndexTable, type Segment } from './index-table.js';
 import { decodeRecord, encodeRecord, scanSegment } from './record.js';
 

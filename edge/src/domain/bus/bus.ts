@@ -1,4 +1,4 @@
-import { type Randomness, ReadError, ReadFailure, type RealTime } from '../../ports.js';
+import { type Randomness, ReadError, ReadFailure, type RealTime } from '../ports.js';
 import { Connection, describe } from './connection.js';
 import { type Ask, type ReadFunction, replyLength, requestLength } from './frames.js';
 import type { Framing } from './framing.js';

@@ -1,5 +1,5 @@
-import { type Randomness, ReadError, ReadFailure, type RealTime } from '../../ports.js';
 import { Backoff } from '../delivery/backoff.js';
+import { type Randomness, ReadError, ReadFailure, type RealTime } from '../ports.js';
 import type { Framing } from './framing.js';
 import type { Line, LineSpeed, OpenLine } from './line.js';
 import { NoAnswer, Port } from './port.js';

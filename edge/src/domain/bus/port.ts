@@ -1,4 +1,4 @@
-import type { RealTime } from '../../ports.js';
+import type { RealTime } from '../ports.js';
 import { type Ask, replyLength, requestFrame } from './frames.js';
 import type { Framing } from './framing.js';
 import { type Line, LineGone, type LineSpeed } from './line.js';

@@ -1,4 +1,4 @@
-import type { RealTime } from '../../ports.js';
+import type { RealTime } from '../ports.js';
 
 /** A probe of a silent unit waits for a gap at most this long, then it goes like all others. Milliseconds. */
 const MOST_WAIT_MS = 4_000;

@@ -1,4 +1,4 @@
-import type { RealTime } from '../../ports.js';
+import type { RealTime } from '../ports.js';
 import type { BusQueue } from './queue.js';
 import type { ShapeBook } from './shapes.js';
 import type { UnitHealth } from './unit.js';

@@ -1,5 +1,5 @@
-import type { Randomness } from '../../ports.js';
 import { Backoff } from '../delivery/backoff.js';
+import type { Randomness } from '../ports.js';
 import { type TimeoutBounds, TimeoutEstimate } from './timeouts.js';
 
 /** So many requests without an answer make a unit silent: it is asked rarely, at the cost of nobody else. */

@@ -1,4 +1,4 @@
-import type { Randomness } from '../../ports.js';
+import type { Randomness } from '../ports.js';
 
 /** Delays that double from `firstMs` to `lastMs`, each cut by up to a half at random, so that a street of gateways that
  * lost the same broker does not come back in one moment. */

@@ -1,5 +1,5 @@
 import type { MeterId } from '@gridtokenx/protocol';
-import type { Spool } from '../../ports.js';
+import type { Spool } from '../ports.js';
 import type { Packet } from './packet.js';
 import { type Excluded, Patience, Resend } from './resend.js';
 

@@ -1,5 +1,5 @@
 import { MAX_SEQUENCE, type MeterId } from '@gridtokenx/protocol';
-import type { Spool } from '../../ports.js';
+import type { Spool } from '../ports.js';
 import type { SignedMessage } from '../signed-message.js';
 import { CatchUp, type Lag } from './catch-up.js';
 import type { Packet } from './packet.js';

@@ -1,5 +1,5 @@
 import { MAX_SEQUENCE, type MeterId } from '@gridtokenx/protocol';
-import type { Spool } from '../../ports.js';
+import type { Spool } from '../ports.js';
 import type { Packet } from './packet.js';
 
 /** Messages on their way beyond a watermark when sent as backfill [gateway §11.2]. */

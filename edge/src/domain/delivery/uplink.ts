@@ -14,7 +14,7 @@ import {
   subscriptions,
   type Verifier,
 } from '@gridtokenx/protocol';
-import type { Counters, Logger, MqttLink, MqttSession, Randomness, RealTime } from '../../ports.js';
+import type { Counters, Logger, MqttLink, MqttSession, Randomness, RealTime } from '../ports.js';
 import { pause } from '../wait.js';
 import { Backoff } from './backoff.js';
 import type { Outbox } from './outbox.js';

@@ -2,7 +2,6 @@ import { toHex } from '@gridtokenx/protocol';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
 import { variants } from '../../planner/variants.js';
 import { polledRegisters } from '../../planner/wanted.js';
-import type { RealTime } from '../../ports.js';
 import { judgeProbe, probeRegisters } from '../../profiles/probe.js';
 import type { ModbusProfile } from '../../profiles/profile.js';
 import { type Block, decodeSample } from '../../profiles/sample.js';
@@ -12,6 +11,7 @@ import type { Line } from '../bus/line.js';
 import { LineGone } from '../bus/line.js';
 import { QUARANTINE_TIMEOUTS, ShapeBook } from '../bus/shapes.js';
 import { BusStats } from '../bus/stats.js';
+import type { RealTime } from '../ports.js';
 import { HearingFraming, Prober, type Spoken } from '../scan/prober.js';
 import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
 

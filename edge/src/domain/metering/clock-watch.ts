@@ -1,5 +1,5 @@
 import { EventCode } from '@gridtokenx/protocol';
-import { ClockSource, type ReadingClock, type RealTime } from '../../ports.js';
+import { ClockSource, type ReadingClock, type RealTime } from '../ports.js';
 
 /** Slewing moves a clock by half a millisecond a second at most: what moves by this much was stepped. */
 const STEP_MS = 1_000;

@@ -8,7 +8,7 @@ import {
   ReadFailure,
   type ReadingClock,
   type RealTime,
-} from '../../ports.js';
+} from '../ports.js';
 import type { MeterLog } from '../signing/meter-log.js';
 import { DiscontinuityReason } from '../signing/meter-payloads.js';
 import type { RecoveredMeter } from '../signing/recovery.js';

@@ -1,4 +1,4 @@
-import { ReadError, ReadFailure, type RealTime } from '../../ports.js';
+import { ReadError, ReadFailure, type RealTime } from '../ports.js';
 
 /** A meter that was never silent can hardly have been exchanged. */
 const EVERY_MS = 3_600_000;

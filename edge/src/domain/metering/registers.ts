@@ -1,5 +1,5 @@
-import type { MeterSample } from '../../ports.js';
 import { unwrap } from '../../profiles/sample.js';
+import type { MeterSample } from '../ports.js';
 
 /** Registers of a meter at an instant of the reading clock. */
 export interface Registers {

@@ -1,4 +1,3 @@
-import type { RealTime } from '../../ports.js';
 import type { Ask, ReadFunction } from '../bus/frames.js';
 import type { Framing, Judgement } from '../bus/framing.js';
 import type { Line, LineSpeed } from '../bus/line.js';
@@ -6,6 +5,7 @@ import { LineGone } from '../bus/line.js';
 import { NoAnswer, Port } from '../bus/port.js';
 import type { ShapeBook } from '../bus/shapes.js';
 import type { BusStats } from '../bus/stats.js';
+import type { RealTime } from '../ports.js';
 
 /** What a question brought. */
 export type Heard =

@@ -1,5 +1,4 @@
 import type { LineCost } from '../../planner/plan.js';
-import type { RealTime } from '../../ports.js';
 import type { MeterProfile } from '../../profiles/profile.js';
 import type { Block } from '../../profiles/sample.js';
 import type { SunspecModels } from '../../profiles/sunspec.js';
@@ -8,6 +7,7 @@ import { RtuFraming, TcpFraming } from '../bus/framing.js';
 import { type Line, LineGone, serialSpeed } from '../bus/line.js';
 import { QUARANTINE_TIMEOUTS, ShapeBook } from '../bus/shapes.js';
 import { BusStats } from '../bus/stats.js';
+import type { RealTime } from '../ports.js';
 import { type Identity, identify } from './identify.js';
 import { HOLDING, INPUT, LAST_UNIT, type Question, type Stage } from './plan.js';
 import { type Heard, HearingFraming, Prober, pause } from './prober.js';

@@ -1,6 +1,6 @@
-import type { RealTime } from '../../ports.js';
 import type { Choice } from '../bus/bus.js';
 import type { ReadFunction } from '../bus/frames.js';
+import type { RealTime } from '../ports.js';
 import type { Heard, Prober } from './prober.js';
 
 /** Registers that are wanted, by any of these reads; each has another length. */

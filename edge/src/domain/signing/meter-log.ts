@@ -16,8 +16,8 @@ import {
   toHex,
   windowOf,
 } from '@gridtokenx/protocol';
-import type { Counters, MeterSample, ReadingClock, Spool } from '../../ports.js';
 import { Serial } from '../lock.js';
+import type { Counters, MeterSample, ReadingClock, Spool } from '../ports.js';
 import { headOf, type SignedMessage, signMessage } from '../signed-message.js';
 import {
   clockQuality,

@@ -9,7 +9,7 @@ import {
   SYNCHRONISED_UNCERTAINTY_MS,
   sha256,
 } from '@gridtokenx/protocol';
-import type { MeterSample } from '../../ports.js';
+import type { MeterSample } from '../ports.js';
 import type { ClosedWindow } from './windows.js';
 
 /** `detail` of event 5: the registers fell, or another meter answers. Stable numbers. */

@@ -13,7 +13,7 @@ import {
   type Statement,
   windowEndMs,
 } from '@gridtokenx/protocol';
-import type { Logger, RealTime } from '../../ports.js';
+import type { Logger, RealTime } from '../ports.js';
 import { pause } from '../wait.js';
 import type { MeterLog } from './meter-log.js';
 import type { RecoveredMeter } from './recovery.js';

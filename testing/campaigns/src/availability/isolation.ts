@@ -1,5 +1,5 @@
 import type { Random } from '@gridtokenx/testing-kit/random';
-import { ReadError } from '#edge/ports.js';
+import { ReadError } from '#edge/domain/ports.js';
 import { profileOf, Rig } from './meters.js';
 
 const HEALTHY = 24;

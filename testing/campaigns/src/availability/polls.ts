@@ -1,6 +1,6 @@
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { planFor } from '#edge/domain/metering/period.js';
-import { ReadError } from '#edge/ports.js';
+import { ReadError } from '#edge/domain/ports.js';
 import { LATE_AND_DROPPED } from '../misattribution/faults.js';
 import { profileOf, Rig } from './meters.js';
 

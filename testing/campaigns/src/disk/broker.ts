@@ -1,5 +1,5 @@
 import { formatTopic, parseTopic, splitSequence } from '@gridtokenx/protocol';
-import type { MqttLink, MqttSession } from '#edge/ports.js';
+import type { MqttLink, MqttSession } from '#edge/domain/ports.js';
 import type { Home, Witness } from './world.js';
 
 type Receive = (packet: { gateway: Uint8Array; meter: Uint8Array; bytes: Uint8Array }) => void;

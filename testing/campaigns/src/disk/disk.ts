@@ -1,5 +1,5 @@
 import type { Random } from '@gridtokenx/testing-kit/random';
-import type { AppendFile, Disk } from '#edge/ports.js';
+import type { AppendFile, Disk } from '#edge/domain/ports.js';
 
 const SECTOR = 512;
 

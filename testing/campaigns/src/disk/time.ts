@@ -1,4 +1,4 @@
-import { ClockSource, type ReadingClock, type RealTime } from '#edge/ports.js';
+import { ClockSource, type ReadingClock, type RealTime } from '#edge/domain/ports.js';
 import type { RealClock } from '#oracle/ports.js';
 
 interface Timer {

@@ -4,7 +4,7 @@ import { makeClient } from '#edge/adapters/modbus/library.js';
 import { Bus, type Choice } from '#edge/domain/bus/bus.js';
 import { RtuFraming } from '#edge/domain/bus/framing.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
-import { ReadError, ReadFailure } from '#edge/ports.js';
+import { ReadError, ReadFailure } from '#edge/domain/ports.js';
 import type { Outcome } from '../campaign.js';
 import type { FaultRates } from './faults.js';
 import { FaultyLine } from './line.js';

@@ -2,7 +2,7 @@ import type { Random } from '@gridtokenx/testing-kit/random';
 import { realTime } from '#edge/adapters/clock/real-time.js';
 import { type BusAddress, busAt, type OpenBusOptions } from '#edge/adapters/modbus/open.js';
 import type { Bus, BusOptions, Choice } from '#edge/domain/bus/bus.js';
-import { ReadError, ReadFailure } from '#edge/ports.js';
+import { ReadError, ReadFailure } from '#edge/domain/ports.js';
 import type { Outcome } from '../../campaign.js';
 import { onWaits } from '../play.js';
 

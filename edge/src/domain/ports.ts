@@ -1,6 +1,5 @@
-import type { Duplex } from 'node:stream';
 import type { MeterId } from '@gridtokenx/protocol';
-import type { SignedMessage } from './domain/signed-message.js';
+import type { SignedMessage } from './signed-message.js';
 
 /** What the gateway's domain asks of the world. Each port states how it fails; adapters implement one port each. */
 
@@ -158,9 +157,6 @@ export interface MqttConnect {
 export interface MqttLink {
   connect(options: MqttConnect): Promise<MqttSession>;
 }
-
-/** Opens a connection whose other side has proved its name; rejects with plain words. */
-export type SecureDial = () => Promise<Duplex>;
 
 /** What a TLS server shows; PEM. */
 export interface TlsMaterial {
