@@ -10,9 +10,10 @@ import { Bus } from '../src/domain/bus/bus.js';
 import { crc16, withCrc } from '../src/domain/bus/crc.js';
 import { frameAt, requestFrame } from '../src/domain/bus/frames.js';
 import { RtuFraming } from '../src/domain/bus/framing.js';
-import { type Line, LineGone, serialSpeed } from '../src/domain/bus/line.js';
+import { serialSpeed } from '../src/domain/bus/line.js';
 import { mbapAt, toMbap } from '../src/domain/bus/mbap.js';
-import { MOST_OUTSTANDING, ShapeBook } from '../src/domain/bus/shapes.js';
+import { type Line, LineGone } from '../src/domain/bus/ports.js';
+import { MOST_OUTSTANDING, ShapeBook, USUAL_RULES } from '../src/domain/bus/shapes.js';
 import { TimeoutEstimate } from '../src/domain/bus/timeouts.js';
 import { busProblems } from '../src/domain/bus/words.js';
 import { ReadFailure } from '../src/domain/ports.js';
@@ -182,6 +183,7 @@ function setUp() {
   const time = new VirtualTime();
   const lines: HandLine[] = [];
   const bus = new Bus({
+    book: new ShapeBook(USUAL_RULES),
     name: 'bus',
     open: async () => {
       lines.push(new HandLine());
@@ -342,7 +344,7 @@ describe('a real socket', () => {
   const busOn = (transport: 'tcp' | 'rtu-over-tcp', port: number) => {
     const base = { host: '127.0.0.1', port };
     const address = transport === 'tcp' ? { transport, ...base, converter: false } : { transport, ...base };
-    const options = { requestMs: 150, connectMs: 1_000, quarantineMs: 0, timeoutMinMs: 50, restMs: 0 };
+    const options = { requestMs: 150, connectMs: 1_000, timeoutMinMs: 50, restMs: 0, book: new ShapeBook(USUAL_RULES) };
     const bus = busAt({ name: 'bus', address, real: realTime, random: systemRandom, ...options });
     cleanups.push(() => bus.close());
     return bus;

@@ -1,6 +1,6 @@
 import { realTime } from '../adapters/clock/real-time.js';
 import { serialLine, socketLine } from '../adapters/modbus/lines.js';
-import type { Line } from '../domain/bus/line.js';
+import type { Line } from '../domain/bus/ports.js';
 import type { Target } from '../domain/commissioning/target.js';
 import type { Setting } from '../domain/scan/settings.js';
 

@@ -7,6 +7,7 @@ import { SunspecReader } from '../adapters/modbus/sunspec-reader.js';
 import { loadProfile, loadSunspecModels } from '../adapters/profiles/files.js';
 import { systemRandom } from '../adapters/random.js';
 import type { Bus } from '../domain/bus/bus.js';
+import { ShapeBook, USUAL_RULES } from '../domain/bus/shapes.js';
 import type { BusStats } from '../domain/bus/stats.js';
 import type { ReadingClock, RealTime } from '../domain/ports.js';
 import { charTimeUs, type LineCost } from '../planner/plan.js';
@@ -58,8 +59,7 @@ export function openBuses(
         random: systemRandom,
         requestMs: config.request_timeout_ms,
         connectMs: CONNECT_MS,
-        // What a profile asks for holds for its own unit; readers say it with each read.
-        quarantineMs: 0,
+        book: new ShapeBook(USUAL_RULES),
         timeoutMinMs: LEAST_TIMEOUT_MS,
         ...(bus.rest_at_start_ms === undefined ? {} : { restMs: bus.rest_at_start_ms }),
         ...(more.stats ? { stats: more.stats(bus.name) } : {}),

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
-import { type Line, LineGone, rawNetworkSpeed, serialSpeed } from '../../src/domain/bus/line.js';
+import { rawNetworkSpeed, serialSpeed } from '../../src/domain/bus/line.js';
+import { type Line, LineGone } from '../../src/domain/bus/ports.js';
+import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
 import { busProblems } from '../../src/domain/bus/words.js';
 
 const CHOICES = Array.from({ length: 8 }, (_, i) => ({ address: 0, count: 4 + i }));
@@ -14,6 +16,7 @@ function setUp(open: (attempt: number) => Promise<Line>, isSerial = true) {
   let attempts = 0;
   const givenUp: string[] = [];
   const bus = new Bus({
+    book: new ShapeBook(USUAL_RULES),
     name: 'bus',
     open: () => open(++attempts),
     makeClient,

@@ -6,6 +6,7 @@ import { ProfileReader } from '../../src/adapters/modbus/reader.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
+import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
 import { planFor, slowWords } from '../../src/domain/metering/period.js';
 import { leastPeriod } from '../../src/planner/period.js';
 import { charTimeUs } from '../../src/planner/plan.js';
@@ -70,6 +71,7 @@ describe('meters on one line', () => {
   const setUp = (isShared: boolean) => {
     const time = new VirtualTime();
     const bus = new Bus({
+      book: new ShapeBook(USUAL_RULES),
       name: 'bus',
       open: () => Promise.reject(new Error('not opened here')),
       makeClient,

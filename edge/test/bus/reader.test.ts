@@ -6,6 +6,7 @@ import { Bus } from '../../src/domain/bus/bus.js';
 import { withCrc } from '../../src/domain/bus/crc.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
+import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
 import { ReadFailure } from '../../src/domain/ports.js';
 import { limitsOf, registerAt } from '../support/registers.js';
 
@@ -17,6 +18,7 @@ function setUp(last: number, answers: (request: number) => boolean = () => true)
   const asked: { address: number; count: number }[] = [];
   let input: Uint8Array = new Uint8Array(0);
   const bus = new Bus({
+    book: new ShapeBook(USUAL_RULES),
     name: 'bus',
     open: async () => ({
       async write(request: Uint8Array) {

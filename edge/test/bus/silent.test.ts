@@ -4,8 +4,9 @@ import { makeClient } from '../../src/adapters/modbus/library.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { withCrc } from '../../src/domain/bus/crc.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
-import type { Line } from '../../src/domain/bus/line.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
+import type { Line } from '../../src/domain/bus/ports.js';
+import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
 
 const CHOICES = [4, 6, 8, 10, 12, 14].map((count) => ({ address: 0, count }));
 const PERIOD_MS = 5_000;
@@ -42,6 +43,7 @@ function setUp() {
   const time = new VirtualTime();
   const line = new TimedLine(time);
   const bus = new Bus({
+    book: new ShapeBook(USUAL_RULES),
     name: 'bus',
     open: async () => line,
     makeClient,

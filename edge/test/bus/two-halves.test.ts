@@ -7,6 +7,7 @@ import { loadProfile } from '../../src/adapters/profiles/files.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
+import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
 import type { SerialSetting } from '../../src/domain/scan/settings.js';
 import type { ModbusProfile } from '../../src/profiles/profile.js';
 import { profileMeter } from '../support/profile-meter.js';
@@ -25,6 +26,7 @@ describe('a meter whose import and export are two reads of one length', () => {
     const clock = new EventClock();
     const line = new ScanLine(clock, [{ unit: 1, setting: SETTING, meter: profileMeter(id) }]);
     const bus = new Bus({
+      book: new ShapeBook(USUAL_RULES),
       name: 'line',
       open: () => line.open(SETTING),
       makeClient,

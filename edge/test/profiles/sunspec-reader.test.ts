@@ -7,6 +7,7 @@ import { busAt } from '../../src/adapters/modbus/open.js';
 import { SunspecReader } from '../../src/adapters/modbus/sunspec-reader.js';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 import { systemRandom } from '../../src/adapters/random.js';
+import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
 import { ReadFailure } from '../../src/domain/ports.js';
 import type { Bills, SunspecProfile } from '../../src/profiles/profile.js';
 
@@ -124,7 +125,7 @@ async function readerOf(id: string, device: Device, { needs = BOTH, converter = 
     random: systemRandom,
     requestMs: 250,
     connectMs: 1_000,
-    quarantineMs: 0,
+    book: new ShapeBook(USUAL_RULES),
     timeoutMinMs: 50,
     restMs: 0,
   });

@@ -2,7 +2,7 @@ import { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
-import { QUARANTINE_TIMEOUTS, ShapeBook } from '../../src/domain/bus/shapes.js';
+import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
 import { BusStats } from '../../src/domain/bus/stats.js';
 import { HearingFraming, Prober } from '../../src/domain/scan/prober.js';
 import { type SerialSetting, speedOf } from '../../src/domain/scan/settings.js';
@@ -40,6 +40,18 @@ const stepsOf = (units: number, ...counts: readonly number[]) =>
     { minLength: 20, maxLength: 60 },
   );
 
+/** The control: a quarantine of a length of its own. */
+class ShortBook extends ShapeBook {
+  readonly #insteadMs: number;
+  constructor(insteadMs: number) {
+    super(USUAL_RULES);
+    this.#insteadMs = insteadMs;
+  }
+  override quarantineMs(): number {
+    return this.#insteadMs;
+  }
+}
+
 /** Asks on a line whose answers come up to `latestMs` late; how many answers were not those of their questions. */
 async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?: number) {
   const clock = new EventClock();
@@ -53,11 +65,7 @@ async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?:
   line.keepsBytes = true;
   let late: number | null = null;
   line.bend = (answer, delayMs) => ({ answer, delayMs: late === null ? delayMs : delayMs + WAIT_MS + late * latestMs });
-  const book = new ShapeBook({
-    quarantineMs: 0,
-    quarantineTimeouts: QUARANTINE_TIMEOUTS,
-    ...(insteadMs === undefined ? {} : { insteadMs: () => insteadMs }),
-  });
+  const book = insteadMs === undefined ? new ShapeBook(USUAL_RULES) : new ShortBook(insteadMs);
   const framing = new HearingFraming(new RtuFraming(book), 0);
   const stats = new BusStats();
   let wrong = 0;

@@ -1,5 +1,5 @@
 import { hasCrc, withCrc } from '../../src/domain/bus/crc.js';
-import { type Line, LineGone } from '../../src/domain/bus/line.js';
+import { type Line, LineGone } from '../../src/domain/bus/ports.js';
 import type { RealTime } from '../../src/domain/ports.js';
 import { type Setting, settingText, speedOf } from '../../src/domain/scan/settings.js';
 import type { FakeMeter } from './profile-meter.js';

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import type { ModbusRTU } from 'modbus-serial/ModbusRTU.js';
-import { type MakeClient, ModbusException } from '../../domain/bus/bus.js';
+import { type MakeClient, ModbusException } from '../../domain/bus/ports.js';
 
 /**
  * What modbus-serial takes for a port. It hands over each request as an RTU frame and gets whole answers that the bus has

@@ -1,6 +1,6 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { type Line, LineGone, type OpenLine } from '../../domain/bus/line.js';
+import { type Line, LineGone, type OpenLine } from '../../domain/bus/ports.js';
 
 const NOTHING = new Uint8Array(0);
 const KEEP_ALIVE_MS = 10_000;

@@ -3,6 +3,7 @@ import { Bus, type BusOptions } from '../../domain/bus/bus.js';
 import type { Ask } from '../../domain/bus/frames.js';
 import { RtuFraming, TcpFraming } from '../../domain/bus/framing.js';
 import { rawNetworkSpeed, serialSpeed, tcpSpeed } from '../../domain/bus/line.js';
+import type { ShapeBook } from '../../domain/bus/shapes.js';
 import type { BusStats } from '../../domain/bus/stats.js';
 import type { Randomness, RealTime } from '../../domain/ports.js';
 import { makeClient } from './library.js';
@@ -24,8 +25,8 @@ export interface OpenBusOptions {
   readonly connectMs: number;
   readonly stats?: BusStats;
   readonly giveUp?: (reason: string) => void;
-  /** Of the meters' profiles: floor of the quarantine and of the time-out, ms. */
-  readonly quarantineMs: number;
+  readonly book: ShapeBook;
+  /** Floor of the time-out, ms. */
   readonly timeoutMinMs: number;
   readonly restMs?: number;
   readonly onAnswer?: (ask: Ask, frame: Uint8Array) => void;

@@ -1,31 +1,16 @@
 import { type Randomness, ReadError, ReadFailure, type RealTime } from '../ports.js';
-import { Connection, describe } from './connection.js';
+import { Connection } from './connection.js';
 import { type Ask, type ReadFunction, replyLength, requestLength } from './frames.js';
 import type { Framing } from './framing.js';
-import type { LineSpeed, OpenLine } from './line.js';
+import type { LineSpeed } from './line.js';
 import { type Answer, NoAnswer } from './port.js';
+import type { MakeClient, OpenLine, RegisterClient } from './ports.js';
 import { BusQueue } from './queue.js';
-import { QUARANTINE_TIMEOUTS, ShapeBook } from './shapes.js';
+import { readErrorOf } from './read-error.js';
+import { QUARANTINE_TIMEOUTS, type ShapeBook } from './shapes.js';
 import { SilentUnits } from './silent.js';
 import { BusStats } from './stats.js';
 import { UnitHealth } from './unit.js';
-
-/** Sends one read request through a Modbus library; `exchange` is what the library's port does with its frame. */
-export interface RegisterClient {
-  /** Data bytes of `ask.count` registers. Rejects with what `exchange` rejected with, or `ModbusException`. */
-  read(ask: Ask): Promise<Uint8Array>;
-}
-export type MakeClient = (exchange: (frame: Uint8Array) => Promise<Uint8Array>) => RegisterClient;
-
-/** The meter answers that it will not (exception code of the Modbus application protocol, section 7). */
-export class ModbusException extends Error {
-  override readonly name = 'ModbusException';
-  readonly code: number;
-  constructor(code: number) {
-    super(`exception ${code}`);
-    this.code = code;
-  }
-}
 
 export interface BusOptions {
   readonly name: string;
@@ -34,6 +19,8 @@ export interface BusOptions {
   readonly real: RealTime;
   readonly random: Randomness;
   readonly speed: LineSpeed;
+  /** Decides which shapes may be asked for. */
+  readonly book: ShapeBook;
   readonly makeFraming: (book: ShapeBook) => Framing;
   /** Whether answers are told apart by their shape only: serial lines, converters. */
   readonly shapes: boolean;
@@ -42,12 +29,8 @@ export interface BusOptions {
   readonly connectMs: number;
   /** Least time-out, ms: no adapter or network is steadier than this. */
   readonly leastTimeoutMs: number;
-  /** Floor of every unit's quarantine, ms. */
-  readonly quarantineMs?: number;
   /** How long a line is only listened to after it was first opened, ms; default: the longest quarantine at the start. */
   readonly restMs?: number;
-  /** For campaigns, which break the rule on purpose. */
-  readonly quarantineInsteadMs?: () => number;
   readonly stats?: BusStats;
   /** Is given every answer that was accepted, as it stood on the line. */
   readonly onAnswer?: (ask: Ask, frame: Uint8Array) => void;
@@ -117,11 +100,7 @@ export class Bus {
     this.name = options.name;
     this.#o = options;
     this.stats = options.stats ?? new BusStats();
-    this.book = new ShapeBook({
-      quarantineMs: options.quarantineMs ?? 0,
-      quarantineTimeouts: QUARANTINE_TIMEOUTS,
-      ...(options.quarantineInsteadMs ? { insteadMs: options.quarantineInsteadMs } : {}),
-    });
+    this.book = options.book;
     const { real, leastTimeoutMs } = options;
     this.#connection = new Connection({
       ...options,
@@ -131,7 +110,7 @@ export class Bus {
         this.#foreignUntilMs = real.monotonicMs() + FOREIGN_MS;
       },
     });
-    this.#leastRestMs = options.quarantineMs ?? 0;
+    this.#leastRestMs = options.book.leastMs;
     this.#queue = new BusQueue(real);
     this.#silent = new SilentUnits({ real, queue: this.#queue, book: this.book, units: this.units, leastTimeoutMs });
   }
@@ -197,7 +176,7 @@ export class Bus {
       if (data.length !== 2 * ask.count) throw new ReadError(ReadFailure.badReply, `${data.length} bytes of data`);
       return { ...choice, data, frame };
     } catch (error) {
-      throw this.#readError(error, unit);
+      throw readErrorOf(error, unit, this.name);
     } finally {
       this.#current = null;
     }
@@ -271,29 +250,6 @@ export class Bus {
         ReadFailure.foreignMaster,
         `another device polls the meters on ${this.name}: nothing is read for ${seconds} s. Take it off the line, or give the gateway a line of its own`,
       );
-    }
-  }
-
-  #readError(error: unknown, unit: number): ReadError {
-    if (error instanceof ReadError) return error;
-    if (error instanceof ModbusException)
-      return new ReadError(ReadFailure.exception, `unit ${unit} answers with exception ${error.code}`, {
-        cause: error,
-      });
-    if (!(error instanceof NoAnswer))
-      return new ReadError(ReadFailure.badReply, `unit ${unit}: ${describe(error)}`, { cause: error });
-    const where = `unit ${unit} on ${this.name}`;
-    switch (error.reason) {
-      case 'timeout':
-        return new ReadError(ReadFailure.timeout, `${where} gave no answer in time`, { cause: error });
-      case 'damaged':
-        return new ReadError(ReadFailure.timeout, `${where}: ${error.message}`, { cause: error });
-      case 'foreign':
-        return new ReadError(ReadFailure.foreignMaster, `another device polls the meters on ${this.name}`, {
-          cause: error,
-        });
-      default:
-        return new ReadError(ReadFailure.connection, `${where}: ${error.message}`, { cause: error });
     }
   }
 

@@ -1,8 +1,9 @@
 import { Backoff } from '../delivery/backoff.js';
 import { type Randomness, ReadError, ReadFailure, type RealTime } from '../ports.js';
 import type { Framing } from './framing.js';
-import type { Line, LineSpeed, OpenLine } from './line.js';
+import type { LineSpeed } from './line.js';
 import { NoAnswer, Port } from './port.js';
+import type { Line, OpenLine } from './ports.js';
 import type { BusStats } from './stats.js';
 
 export interface ConnectionOptions {

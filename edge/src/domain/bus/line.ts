@@ -1,23 +1,3 @@
-/** A serial line or a network connection that carries frames. */
-export interface Line {
-  /** Hands bytes to the operating system; rejects with `LineGone` when the line is gone. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Everything that arrived since the last call, what the operating system holds included. Throws `LineGone`. */
-  read(): Uint8Array;
-  /** Calls whenever something may have arrived, where the line can tell. A line that cannot is looked at by the clock. */
-  onArrival(call: () => void): void;
-  /** Resolves when the line may be opened again; never rejects. */
-  close(): Promise<void>;
-}
-
-/** Opens the line. Rejects with any error; the message is for the installer. */
-export type OpenLine = () => Promise<Line>;
-
-/** The line is gone: unplugged, reset, closed by the other side. It must be closed and opened again. */
-export class LineGone extends Error {
-  override readonly name = 'LineGone';
-}
-
 /** Time that characters take. */
 export interface LineSpeed {
   /** Milliseconds for one character; 0 on a network. */

@@ -1,7 +1,8 @@
 import type { RealTime } from '../ports.js';
 import { type Ask, replyLength, requestFrame } from './frames.js';
 import type { Framing } from './framing.js';
-import { type Line, LineGone, type LineSpeed } from './line.js';
+import type { LineSpeed } from './line.js';
+import { type Line, LineGone } from './ports.js';
 import type { BusStats } from './stats.js';
 
 /** Why a request brought no answer. */

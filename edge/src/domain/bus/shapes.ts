@@ -4,11 +4,11 @@ export interface ShapeRules {
   readonly quarantineMs: number;
   /** ... at least so many of the largest time-out in use during the last hour ... */
   readonly quarantineTimeouts: number;
-  /** Takes the place of all that, ms: for campaigns, which break the rule on purpose. */
-  readonly insteadMs?: () => number;
 }
 
 export const QUARANTINE_TIMEOUTS = 12;
+/** Units add what their profiles ask for. */
+export const USUAL_RULES: ShapeRules = { quarantineMs: 0, quarantineTimeouts: QUARANTINE_TIMEOUTS };
 /** ... and so many of the longest lateness that was seen. */
 const LATENESS_FACTOR = 2;
 /** Lateness beyond this does not lengthen the quarantine any more; nothing that answers so late can be read at all. */
@@ -56,6 +56,11 @@ export class ShapeBook {
 
   constructor(rules: ShapeRules) {
     this.#rules = rules;
+  }
+
+  /** The least quarantine of every unit, ms. */
+  get leastMs(): number {
+    return this.#rules.quarantineMs;
   }
 
   /** The least quarantine of a unit, by its profile, ms. */
@@ -119,7 +124,6 @@ export class ShapeBook {
 
   /** How long a shape of this unit is kept back after a time-out. */
   quarantineMs(unit: number): number {
-    if (this.#rules.insteadMs) return this.#rules.insteadMs();
     const book = this.#book(unit);
     const late = Math.min(LONGEST_QUARANTINE_MS, LATENESS_FACTOR * book.latenessMs);
     const { quarantineMs, quarantineTimeouts } = this.#rules;

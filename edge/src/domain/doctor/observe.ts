@@ -7,9 +7,9 @@ import type { ModbusProfile } from '../../profiles/profile.js';
 import { type Block, decodeSample } from '../../profiles/sample.js';
 import { describe } from '../bus/connection.js';
 import { type Framing, RtuFraming, TcpFraming } from '../bus/framing.js';
-import type { Line } from '../bus/line.js';
-import { LineGone } from '../bus/line.js';
-import { QUARANTINE_TIMEOUTS, ShapeBook } from '../bus/shapes.js';
+import type { Line } from '../bus/ports.js';
+import { LineGone } from '../bus/ports.js';
+import { ShapeBook, USUAL_RULES } from '../bus/shapes.js';
 import { BusStats } from '../bus/stats.js';
 import type { RealTime } from '../ports.js';
 import { HearingFraming, Prober, type Spoken } from '../scan/prober.js';
@@ -127,7 +127,7 @@ interface Seen {
 
 class Examination {
   readonly #o: ExamineOptions;
-  readonly #book = new ShapeBook({ quarantineMs: 0, quarantineTimeouts: QUARANTINE_TIMEOUTS });
+  readonly #book = new ShapeBook(USUAL_RULES);
   readonly #stats = new BusStats();
   readonly #framing: HearingFraming;
   readonly #spoken: Spoken[] = [];

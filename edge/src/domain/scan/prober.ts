@@ -1,8 +1,9 @@
 import type { Ask, ReadFunction } from '../bus/frames.js';
 import type { Framing, Judgement } from '../bus/framing.js';
-import type { Line, LineSpeed } from '../bus/line.js';
-import { LineGone } from '../bus/line.js';
+import type { LineSpeed } from '../bus/line.js';
 import { NoAnswer, Port } from '../bus/port.js';
+import type { Line } from '../bus/ports.js';
+import { LineGone } from '../bus/ports.js';
 import type { ShapeBook } from '../bus/shapes.js';
 import type { BusStats } from '../bus/stats.js';
 import type { RealTime } from '../ports.js';

@@ -4,6 +4,7 @@ import type { ModbusRTU } from 'modbus-serial/ModbusRTU.js';
 import { realTime } from '#edge/adapters/clock/real-time.js';
 import { busAt } from '#edge/adapters/modbus/open.js';
 import { systemRandom } from '#edge/adapters/random.js';
+import { ShapeBook, USUAL_RULES } from '#edge/domain/bus/shapes.js';
 
 /** CPU time of reads of at least 80 registers over a serial line at 9,600 baud, this whole process. */
 export interface BusCost {
@@ -33,7 +34,7 @@ function ours(path: string): Read {
     random: systemRandom,
     requestMs: TIMEOUT_MS,
     connectMs: TIMEOUT_MS,
-    quarantineMs: 0,
+    book: new ShapeBook(USUAL_RULES),
     timeoutMinMs: 200,
     restMs: 0,
   });

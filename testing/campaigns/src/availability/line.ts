@@ -1,7 +1,7 @@
 import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { withCrc } from '#edge/domain/bus/crc.js';
-import type { Line } from '#edge/domain/bus/line.js';
+import type { Line } from '#edge/domain/bus/ports.js';
 import type { FaultRates } from '../misattribution/faults.js';
 
 export interface MeterLineOptions {

@@ -5,6 +5,7 @@ import { ProfileReader } from '#edge/adapters/modbus/reader.js';
 import { Bus } from '#edge/domain/bus/bus.js';
 import { RtuFraming } from '#edge/domain/bus/framing.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
+import { ShapeBook, USUAL_RULES } from '#edge/domain/bus/shapes.js';
 import { ClockSource, type MeterSample } from '#edge/domain/ports.js';
 import { charTimeUs } from '#edge/planner/plan.js';
 import { parseProfile } from '#edge/profiles/parse.js';
@@ -75,6 +76,7 @@ export class Rig {
       (this.bus.units.get(unit)?.estimate.timeoutMs() ?? requestMs) + (5 + 2 * count) * speed.charMs;
     this.line = new MeterLine({ clock: this.clock, random, rates, charMs: speed.charMs, timeoutMs, figures });
     this.bus = new Bus({
+      book: new ShapeBook(USUAL_RULES),
       name: 'line',
       open: async () => this.line,
       makeClient,

@@ -2,7 +2,7 @@ import { damaged } from '@gridtokenx/simulators';
 import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { withCrc } from '#edge/domain/bus/crc.js';
-import type { Line } from '#edge/domain/bus/line.js';
+import type { Line } from '#edge/domain/bus/ports.js';
 import type { FaultRates } from './faults.js';
 
 /** How a line of simulated meters is disturbed. */

@@ -8,6 +8,7 @@ import { ReadError, ReadFailure } from '#edge/domain/ports.js';
 import type { Outcome } from '../campaign.js';
 import type { FaultRates } from './faults.js';
 import { FaultyLine } from './line.js';
+import { WatchedBook } from './watched-book.js';
 
 export interface PlayOptions {
   readonly reads: number;
@@ -36,7 +37,14 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
   const requestMs = random.pick([300, 1_000]);
   let waitMs = requestMs;
   const line = new FaultyLine({ clock, random, rates, charMs: speed.charMs, timeoutMs: () => waitMs, figures });
+  const book = new WatchedBook({
+    onWait: (ms) => {
+      waitMs = ms;
+    },
+    insteadMs: isShort ? () => (waitMs * rates.lateTimeouts) / 2 : null,
+  });
   const bus = new Bus({
+    book,
     name: 'line',
     open: async () => line,
     makeClient,
@@ -48,10 +56,6 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
     requestMs,
     connectMs: 1_000,
     leastTimeoutMs: 100,
-    ...(isShort ? { quarantineInsteadMs: () => (waitMs * rates.lateTimeouts) / 2 } : {}),
-  });
-  onWaits(bus, (ms) => {
-    waitMs = ms;
   });
   const faults: string[] = [];
   const read = async (unit: number, choices: readonly Choice[], periodMs: number): Promise<boolean> => {
@@ -94,14 +98,4 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
   count('simulated hours', Math.round(clock.monotonicMs() / 3_600_000));
   void bus.close();
   return { faults, figures };
-}
-
-/** Tells of each request the whole wait that is in force for it, ms, its characters included, as it is sent. */
-export function onWaits(bus: Bus, tell: (waitMs: number) => void): void {
-  const { book } = bus;
-  const sent = book.sent.bind(book);
-  book.sent = (unit, fn, bytes, nowMs, timeoutMs) => {
-    tell(timeoutMs);
-    sent(unit, fn, bytes, nowMs, timeoutMs);
-  };
 }

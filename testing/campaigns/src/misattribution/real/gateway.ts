@@ -1,10 +1,10 @@
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { realTime } from '#edge/adapters/clock/real-time.js';
-import { type BusAddress, busAt, type OpenBusOptions } from '#edge/adapters/modbus/open.js';
-import type { Bus, BusOptions, Choice } from '#edge/domain/bus/bus.js';
+import { type BusAddress, busAt } from '#edge/adapters/modbus/open.js';
+import type { Bus, Choice } from '#edge/domain/bus/bus.js';
 import { ReadError, ReadFailure } from '#edge/domain/ports.js';
 import type { Outcome } from '../../campaign.js';
-import { onWaits } from '../play.js';
+import { WatchedBook } from '../watched-book.js';
 
 /** Time-out before and at the least, ms: short, so that a hundred thousand reads take minutes. */
 export const REQUEST_MS = 40;
@@ -34,11 +34,10 @@ export interface GatewayReads {
 
 /** Reads a line through the gateway's own adapters, as fast as it lets itself be read; any wrong value is a fault. */
 export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
-  const { row, random, units, reads, isRight, onWait } = options;
+  const { row, random, units, reads, isRight } = options;
   const figures: Record<string, number> = { [`${row}: wrong`]: 0 };
   const faults: string[] = [];
   const bus = gatewayBus(options);
-  onWaits(bus, onWait);
   let isForeign = false;
   /** Whether something was sent. */
   const read = async (unit: number, choices: readonly Choice[]): Promise<boolean> => {
@@ -67,19 +66,17 @@ export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
 }
 
 /** The gateway's own bus for an address, as its configuration makes it. */
-function gatewayBus({ address, random, quarantineInsteadMs }: GatewayReads): Bus {
-  const options: OpenBusOptions & Pick<BusOptions, 'quarantineInsteadMs'> = {
+function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayReads): Bus {
+  return busAt({
     name: address.transport,
     address,
     real: realTime,
     random: { bytes: (n) => random.bytes(n), fraction: () => random.fraction() },
     requestMs: REQUEST_MS,
     connectMs: CONNECT_MS,
-    quarantineMs: 0,
+    book: new WatchedBook({ onWait, insteadMs: quarantineInsteadMs }),
     timeoutMinMs: REQUEST_MS,
-    ...(quarantineInsteadMs ? { quarantineInsteadMs } : {}),
-  };
-  return busAt(options);
+  });
 }
 
 /**
