@@ -129,12 +129,13 @@ function judgeRooms(owner: string, isTest: boolean, file: string, specifier: str
   return null;
 }
 
-function* sources(folder: string): Generator<string> {
+/** Lists the TypeScript sources below a folder; none where it is not there. */
+export function* sourcesIn(folder: string): Generator<string> {
   if (!existsSync(folder)) return;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (['node_modules', 'dist', 'target'].includes(entry.name)) continue;
-    if (entry.isDirectory()) yield* sources(path);
+    if (entry.isDirectory()) yield* sourcesIn(path);
     else if (entry.name.endsWith('.ts')) yield path;
   }
 }
@@ -143,7 +144,7 @@ function* sources(folder: string): Generator<string> {
 export function checkImports(root: string): string[] {
   const findings: string[] = [];
   for (const folder of [...Object.keys(ALLOWED), 'programs/tests']) {
-    for (const path of sources(join(root, folder))) {
+    for (const path of sourcesIn(join(root, folder))) {
       const file = relative(root, path).split(sep).join('/');
       for (const specifier of importsOf(readFileSync(path, 'utf8'))) {
         const finding = judgeImport({ file, specifier });

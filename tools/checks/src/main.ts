@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkCircles } from './circles.js';
 import { checkCitations } from './citations.js';
 import { checkDependencies, checkDocuments } from './documents.js';
 import { checkImports } from './imports.js';
@@ -10,6 +11,7 @@ const { workspaces } = JSON.parse(readFileSync(join(projectRoot, 'package.json')
 
 const findings = [
   ...checkImports(projectRoot),
+  ...checkCircles(projectRoot, workspaces),
   ...checkDocuments(projectRoot),
   ...checkCitations(projectRoot),
   ...checkLicences(projectRoot),
