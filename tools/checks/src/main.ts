@@ -5,6 +5,7 @@ import { checkCitations } from './citations.js';
 import { checkDependencies, checkDocuments } from './documents.js';
 import { checkImports } from './imports.js';
 import { checkLicences } from './licences.js';
+import { checkReadingWay } from './reading-way.js';
 import { projectRoot } from './root.js';
 
 const { workspaces } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { workspaces: string[] };
@@ -14,6 +15,7 @@ const findings = [
   ...checkCircles(projectRoot, workspaces),
   ...checkDocuments(projectRoot),
   ...checkCitations(projectRoot),
+  ...checkReadingWay(projectRoot),
   ...checkLicences(projectRoot),
   ...checkDependencies(projectRoot, ['', ...workspaces]),
 ];

@@ -1,0 +1,32 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const PAGE = 'docs/architecture.md';
+const HEADING = '### File by file';
+const ITEM = /^\d+\. (.*)$/gm;
+const PATH_FIRST = /^`([\w./-]+)` \S/;
+/** From a register to the mint there are more files than these: a list that lost its items must not pass. */
+const LEAST_FILES = 10;
+
+/** Finds what is wrong with the list of a reading's way: an item without a file, one that is not there, one named twice. */
+export function judgeReadingWay(page: string, exists: (path: string) => boolean): string[] {
+  const [, after] = page.split(`\n${HEADING}\n`);
+  if (after === undefined) return [`${PAGE}: has no "${HEADING}"`];
+  const [section = ''] = after.split(/^#{2,3} /m);
+  const items = [...section.matchAll(ITEM)].map((match) => match[1] ?? '');
+  const findings = items.length < LEAST_FILES ? [`${PAGE}: the way of a reading names ${items.length} files only`] : [];
+  const seen = new Set<string>();
+  for (const item of items) {
+    const path = PATH_FIRST.exec(item)?.[1];
+    if (path === undefined) findings.push(`${PAGE}: the way of a reading: "${item}" does not begin with a file`);
+    else if (seen.has(path)) findings.push(`${PAGE}: the way of a reading passes ${path} twice`);
+    else if (!exists(path)) findings.push(`${PAGE}: the way of a reading names ${path}, which is not there`);
+    if (path !== undefined) seen.add(path);
+  }
+  return findings;
+}
+
+/** Lists findings of the project's own list. */
+export function checkReadingWay(root: string): string[] {
+  return judgeReadingWay(readFileSync(join(root, PAGE), 'utf8'), (path) => existsSync(join(root, path)));
+}
