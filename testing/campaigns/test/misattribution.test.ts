@@ -86,15 +86,17 @@ describe('rows of their own', () => {
     expect(figures['noise: 4 to 40 flipped bits: judged by CRC']).toBeGreaterThan(5_000);
   });
 
-  it('every seed belongs to a part', () => {
+  it('draws the kind of a seed from it: a full run has its shares, a few seeds from anywhere are a mixture', () => {
     const { seeds } = misattributionCampaign;
-    expect([1, 300, 301, 361, seeds, seeds + 1].map((seed) => partOf(seed).name)).toEqual([
-      'injected',
-      'injected',
-      'real',
-      'modbus-serial',
-      'telegraf',
-      'injected',
+    const namesFrom = (first: number, count: number) =>
+      Array.from({ length: count }, (_, i) => partOf(first + i).name).sort();
+    const full = namesFrom(1, seeds);
+    const count = (name: string) => full.filter((other) => other === name).length;
+    expect(['injected', 'real', 'later copies', 'noise', 'modbus-serial', 'pymodbus', 'telegraf'].map(count)).toEqual([
+      300, 40, 10, 10, 6, 4, 3,
     ]);
+    expect(namesFrom(1 + 5 * seeds, seeds)).toEqual(full);
+    for (const first of [0, 1, 400, 1_000_003, 2 ** 40])
+      expect(new Set(namesFrom(first, 60)).size, `from ${first}`).toBeGreaterThan(2);
   });
 });

@@ -2,6 +2,9 @@ import type { Campaign, Control, Outcome } from '../campaign.js';
 import * as programs from './campaign.js';
 import type { Broken } from './play.js';
 
+/** Seeds after which even what is rare must have been reached. */
+const SEEDS_FOR_ALL = 60;
+
 /** The rule that is out of the model at the moment, or how the chain is changed; undefined in an honest run. */
 let broken: Broken | undefined;
 
@@ -52,5 +55,5 @@ export const chainCampaign: Campaign = {
   controls,
   run,
   // A few seeds need not reach the rare ones.
-  review: (figures, seeds) => (seeds < 20 ? [] : programs.reviewFigures(figures)),
+  review: (figures, seeds) => (seeds < SEEDS_FOR_ALL ? [] : programs.reviewFigures(figures)),
 };

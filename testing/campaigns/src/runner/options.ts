@@ -14,11 +14,13 @@ export interface Options {
   readonly fresh: boolean;
 }
 
-function whole(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a whole number from 1');
+const wholeFrom = (least: number) => (text: string) => {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new InvalidArgumentError(`must be a whole number from ${least}`);
   return value;
-}
+};
+const whole = wholeFrom(1);
 
 /** Reads the command line (without program names); a wrong one is explained and ends the process with code 2. */
 export function parseOptions(args: readonly string[]): Options {
@@ -26,7 +28,7 @@ export function parseOptions(args: readonly string[]): Options {
     .description('Runs a seeded campaign; stopped, it goes on with the same command')
     .argument('<name>', campaignNames.join(', '))
     .option('--seeds <n>', 'number of seeds (default: the campaign decides)', whole)
-    .option('--seed <s>', 'first seed', whole, 1)
+    .option('--seed <s>', 'first seed', wholeFrom(0), 1)
     .option('--control <name>', 'break a rule on purpose; exit code 0 when that is noticed')
     .option('--minutes <m>', 'stop after this time', whole, 30)
     .option('--workers <n>', 'processes (default: one for each core)', whole)

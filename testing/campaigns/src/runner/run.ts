@@ -94,7 +94,8 @@ export async function runCampaign(campaign: Campaign, options: Options, around: 
   clearInterval(progress);
   if (!stopped && campaign.seedsPerProcess === 1) checkCode();
   save();
-  return conclude(campaign, state, { count, failed, stopped: failed.length < TOLD_SEEDS ? stopped : '', say });
+  const left = [...seedsFrom(options.seed, count, (seed) => state.passed.has(seed))].length - failed.length;
+  return conclude(campaign, state, { left, failed, stopped: failed.length < TOLD_SEEDS ? stopped : '', say });
 }
 
 function tellFailure(campaign: Campaign, { seed, outcome }: Finished, say: (line: string) => void): void {
@@ -105,21 +106,22 @@ function tellFailure(campaign: Campaign, { seed, outcome }: Finished, say: (line
 function conclude(
   campaign: Campaign,
   state: CampaignState,
-  end: { count: number; failed: readonly Finished[]; stopped: string; say: (line: string) => void },
+  end: { left: number; failed: readonly Finished[]; stopped: string; say: (line: string) => void },
 ): number {
-  const { say, failed, stopped, count } = end;
+  const { say, failed, stopped, left } = end;
   say('');
   for (const [name, value] of Object.entries(state.figures).sort(([a], [b]) => (a < b ? -1 : 1))) {
     say(`  ${name.padEnd(44)}${value.toLocaleString('en').padStart(14)}`);
   }
-  const missing = stopped || failed.length > 0 ? [] : campaign.review(state.figures, state.passed.count);
+  const missing = stopped || failed.length > 0 || left > 0 ? [] : campaign.review(state.figures, state.passed.count);
   for (const what of missing) say(`MISSING ${what}`);
   say('');
   const minutes = (state.busyMs / 60_000).toFixed(1);
   say(`${campaign.name}: ${state.passed.count} seeds passed in ${minutes} min, ${failed.length} failed`);
+  if (left > 0) say(`not finished: ${left} seeds`);
   if (stopped) say(`${stopped}: the same command goes on where this one ended`);
   if (failed.length > 0) say(`failed: ${failed.map(({ seed }) => seed).join(', ')}`);
-  return failed.length === 0 && missing.length === 0 && !stopped && state.passed.count >= Math.min(count, 1) ? 0 : 1;
+  return failed.length === 0 && missing.length === 0 && !stopped && left === 0 ? 0 : 1;
 }
 
 /** Runs seeds with a rule broken; exit code 0 when the campaign notices, 1 when it does not. */

@@ -1,14 +1,16 @@
 import { Random } from '@gridtokenx/testing-kit/random';
 import { addFigures, type Campaign, type Outcome } from '../../campaign.js';
 import { pause } from '../../kill/system.js';
+import { drawKind } from '../../kinds.js';
 import { CODE } from './code.js';
 import { realControls, sabotage } from './controls.js';
 import { judge, MAX_HEAL_MS } from './judge.js';
 import { Rig } from './rig.js';
 import { MEASURED, percentile } from './watch.js';
 
-/** Attacks of the kinds that once stopped the others, one for each seed in turn, by what the home does. */
+/** Attacks of the kinds that once stopped the others, by what the home does. */
 export const ATTACKS = ['backlog', 'time', 'rate', 'subscriptions', 'halfOpen', 'logFlood', 'tokenReplay'] as const;
+const KINDS = ATTACKS.map((name) => ({ name, seeds: 1 }));
 const ATTACK_MS = 180_000;
 /** A window is nine seconds: a killed service takes some to be back. */
 const ATTACK_SPEED = 100;
@@ -22,7 +24,7 @@ let rig: Rig | null = null;
 /** Which attack a seed is, what is killed meanwhile, and when. */
 export function attackOf(seed: number, attackMs = ATTACK_MS) {
   const random = new Random(seed, 'attack');
-  const name: string = sabotage()?.acts[0] ?? ATTACKS[(seed - 1) % ATTACKS.length] ?? 'rate';
+  const name: string = sabotage()?.acts[0] ?? drawKind(seed, KINDS, 'attacks').name;
   const killed = random.pick(MEASURED);
   return { name, killed, killAfterMs: random.int(Math.floor(attackMs * 0.4), Math.floor(attackMs * 0.6)) };
 }

@@ -8,5 +8,7 @@ export const CODE: readonly string[] = [
   'tools/devnet/dist',
   ...['artifacts', 'idl', 'ids.json'].map((name) => `programs/${name}`),
   'testing/kit/dist',
-  ...['neighbours', 'kill', 'runner/state.js', 'runner/ranges.js'].map((name) => `testing/campaigns/dist/${name}`),
+  ...['neighbours', 'kill', 'kinds.js', 'runner/state.js', 'runner/ranges.js'].map(
+    (name) => `testing/campaigns/dist/${name}`,
+  ),
 ];
