@@ -6,10 +6,10 @@ import { pino } from 'pino';
 import { systemRandomness } from './adapters/clock/index.js';
 import { ensureKeyFile } from './adapters/files/key.js';
 import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
-import { startOracle } from './app.js';
-import { type Config, ConfigError, loadConfig } from './config.js';
-import { exportEvidence } from './export-evidence.js';
-import { setAside } from './set-aside.js';
+import { exportEvidence } from './cli/export-evidence.js';
+import { setAside } from './cli/set-aside.js';
+import { type Config, ConfigError, loadConfig } from './wiring/config.js';
+import { startOracle } from './wiring/oracle.js';
 
 /** Says what is wrong and what to do, and ends with the code for a bad set-up. */
 function giveUp(message: string): never {

@@ -300,7 +300,7 @@ export interface ChainDeps {
 }
 
 /**
- * The chain side. `oracle/src/adapters/chain/index.ts` exports `chainMigrations: readonly Migration[]` and
+ * The chain side. `oracle/src/wiring/chain.ts` exports `chainMigrations: readonly Migration[]` and
  * `startSettlement(deps: ChainDeps): Promise<Chain>`. Resolving needs no node: a node that is away is waited for.
  */
 export interface Chain {

@@ -125,7 +125,7 @@ describe('late messages', () => {
   });
 
   it('control: without the search for where nothing differs, each costs the rest of the stream', async () => {
-    const { Convergence } = await import('../../src/domain/intake/convergence.js');
+    const { Convergence } = await import('../../src/domain/verdicts/convergence.js');
     vi.spyOn(Convergence.prototype, 'isReached').mockReturnValue(false);
     const w = world();
     const messages = w.log.honest(60, 10);

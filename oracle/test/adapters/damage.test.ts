@@ -21,8 +21,8 @@ import { checkInBackground } from '../../src/adapters/sqlite/background-check.js
 import { DatabaseDamaged, openChecked } from '../../src/adapters/sqlite/damage.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
-import type { Config } from '../../src/config.js';
-import { openSeries } from '../../src/series.js';
+import type { Config } from '../../src/wiring/config.js';
+import { openSeries } from '../../src/wiring/series.js';
 
 const meter = meterOf(1);
 let folder: string;

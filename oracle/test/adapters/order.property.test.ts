@@ -4,7 +4,7 @@ import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridt
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Store } from '../../src/adapters/sqlite/store.js';
-import { Convergence } from '../../src/domain/intake/convergence.js';
+import { Convergence } from '../../src/domain/verdicts/convergence.js';
 import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
 import type { ScanStart } from '../../src/domain/verdicts/scan.js';
 

@@ -2,7 +2,7 @@ import { Reason } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, FIRST_WINDOW, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { shownFor } from '../../src/domain/settlement/cosign.js';
+import { shownFor } from '../../src/domain/settlement/cosigning/judge.js';
 import { SiteBuilder } from '../support/site.js';
 
 /** A ledger that has heard all of a site, and one that has heard its first window only. */

@@ -9,7 +9,7 @@ import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/influx/re
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteSetAside } from '../../src/adapters/sqlite/set-aside.js';
-import { EmbeddedTimeSeries } from '../../src/adapters/timeseries/embedded.js';
+import { EmbeddedTimeSeries } from '../../src/adapters/sqlite/time-series.js';
 import { Projector } from '../../src/domain/live/projector.js';
 import { isSeriesTime, MAX_SERIES_MS, writeAround } from '../../src/domain/live/series-write.js';
 import { describeState, GatewayBook } from '../../src/domain/live/state.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
-import { EmbeddedTimeSeries } from '../../src/adapters/timeseries/embedded.js';
+import { EmbeddedTimeSeries } from '../../src/adapters/sqlite/time-series.js';
 
 timeSeriesContract('embedded', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'gtx-series-'));

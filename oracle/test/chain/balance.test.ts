@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { BalanceWatch } from '../../src/adapters/chain/balance.js';
-import { MIN_BALANCE_LAMPORTS, type OracleParts, oracleHealth } from '../../src/health.js';
+import { MIN_BALANCE_LAMPORTS, type OracleParts, oracleHealth } from '../../src/wiring/health.js';
 
 it("reads the attestor's balance again and again, and keeps the last one while the node is away", async () => {
   const timers: (() => void)[] = [];

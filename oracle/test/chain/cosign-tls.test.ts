@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, hasOpenssl } from '../../../deploy/tls/certificates.js';
 import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
 import { serveService } from '../../src/adapters/http/server.js';
-import { securePeers } from '../../src/secure.js';
+import { securePeers } from '../../src/wiring/secure.js';
 
 const mayRun = hasOpenssl() || process.env.CI === 'true';
 const quiet = { info() {}, warn() {}, error() {} };

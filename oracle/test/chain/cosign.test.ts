@@ -13,10 +13,10 @@ import {
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CosignGuard } from '../../src/adapters/chain/cosign/guard.js';
 import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
-import { chainMigrations } from '../../src/adapters/chain/schema.js';
 import { serveService } from '../../src/adapters/http/server.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
-import { implausible, statementAt, Turns } from '../../src/domain/settlement/cosign.js';
+import { chainMigrations } from '../../src/adapters/sqlite/settlement-schema.js';
+import { implausible, statementAt, Turns } from '../../src/domain/settlement/cosigning/judge.js';
 import { totalsOf } from '../../src/domain/settlement/plan.js';
 import type { AttestEntry, BlockhashState } from '../../src/domain/settlement/ports.js';
 import { ATTESTORS, IDENTITIES, rigOfThree, statementOf, Three } from './together.js';

@@ -10,13 +10,13 @@ import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { Connection, Transaction } from '@solana/web3.js';
 import { expect, it } from 'vitest';
-import { chainMigrations, startSettlement } from '../../src/adapters/chain/index.js';
 import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { admit } from '../../src/domain/intake/admit.js';
+import { chainMigrations, startSettlement } from '../../src/wiring/chain.js';
 import { said } from './disputes-harness.js';
 
 it('the whole chain side: a dispute that was opened while it was off is answered from its ledger, and named', async () => {

@@ -4,7 +4,7 @@ import { attestor, keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment
 import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { zoneTurns } from '../../src/adapters/chain/cosign/zone.js';
-import { Turns } from '../../src/domain/settlement/cosign.js';
+import { Turns } from '../../src/domain/settlement/cosigning/judge.js';
 import {
   accept,
   caseOf,

@@ -6,7 +6,7 @@ import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { type Connection, type PublicKey, SystemProgram } from '@solana/web3.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { made } from '../../src/adapters/chain/accounts.js';
-import { toSlotCase } from '../../src/adapters/chain/disputes/case.js';
+import { toSlotCase } from '../../src/adapters/chain/dispute-case.js';
 import { RpcNode } from '../../src/adapters/chain/node.js';
 import type { MeterRecord } from '../../src/ports.js';
 import { caseOf, DisputeOracle, deviceRig, dispute, disputeNode, type LiteRig, said } from './disputes-harness.js';

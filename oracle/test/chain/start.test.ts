@@ -8,9 +8,9 @@ import { attestor } from '@gridtokenx/testing-kit/oracle/deployment';
 import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { type ChainRig, figures, reached, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { chainMigrations, startSettlement } from '../../src/adapters/chain/index.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import type { Chain, ChainDeps, Database, RealClock } from '../../src/ports.js';
+import { chainMigrations, startSettlement } from '../../src/wiring/chain.js';
 
 const realClock: RealClock = {
   now: () => Date.now(),

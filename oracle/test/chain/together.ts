@@ -19,18 +19,18 @@ import { type ChainRig, existsOn, figures, type LiteNode, liteRig, reached } fro
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import type { Keypair } from '@solana/web3.js';
 import { AttestorBuilder } from '../../src/adapters/chain/builder.js';
-import { attestTogether, type Together, zoneReader } from '../../src/adapters/chain/cosign/index.js';
 import type { AskPeer } from '../../src/adapters/chain/cosign/peers.js';
-import { chainMigrations } from '../../src/adapters/chain/schema.js';
-import { SqliteSettlementStore } from '../../src/adapters/chain/store.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
+import { chainMigrations } from '../../src/adapters/sqlite/settlement-schema.js';
+import { SqliteSettlementStore } from '../../src/adapters/sqlite/settlement-store.js';
 import { SqliteStatements, SqliteViews } from '../../src/adapters/sqlite/views.js';
 import { Intake } from '../../src/domain/intake/intake.js';
 import { Lane, type LaneDeps } from '../../src/domain/settlement/lane.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
 import type { CosignAnswer, Database, Peer } from '../../src/ports.js';
+import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosign.js';
 
 export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
 export const IDENTITIES: readonly Signer[] = [0, 1, 2].map((i) => ed25519Signer(new Uint8Array(32).fill(60 + i)));

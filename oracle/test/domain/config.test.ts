@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig, parseConfig } from '../../src/config.js';
+import { ConfigError, loadConfig, parseConfig } from '../../src/wiring/config.js';
 
 const GOOD = `# an oracle with a chain
 network_id: 0102030405060708

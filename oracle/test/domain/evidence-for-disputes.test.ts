@@ -1,8 +1,8 @@
 import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import type { CaseRead } from '../../src/domain/settlement/dispute-ports.js';
-import { findAnswer, MAX_STATEMENTS_LOOKED_AT } from '../../src/domain/settlement/evidence.js';
-import { capWh, isOutOfStep } from '../../src/domain/settlement/sync.js';
+import { findAnswer, MAX_STATEMENTS_LOOKED_AT } from '../../src/domain/settlement/disputes/evidence.js';
+import type { CaseRead } from '../../src/domain/settlement/disputes/ports.js';
+import { capWh, isOutOfStep } from '../../src/domain/settlement/disputes/sync.js';
 import type { MeterRecord, SignedStatement, StatementStore } from '../../src/ports.js';
 
 const [PRESENT, PREVIOUS] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];

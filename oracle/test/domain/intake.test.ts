@@ -4,7 +4,7 @@ import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf, signPayload } fro
 import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Intake } from '../../src/domain/intake/intake.js';
-import type { Ledger } from '../../src/domain/intake/ledger.js';
+import type { Ledger } from '../../src/domain/intake/ports.js';
 import { Projector } from '../../src/domain/live/projector.js';
 import type { VerdictCode } from '../../src/domain/verdicts/verdict.js';
 import type { SeriesPoint, TimeSeries } from '../../src/ports.js';

@@ -7,8 +7,8 @@ import { toHex } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exportEvidence } from '../../src/cli/export-evidence.js';
 import { contradiction, lowestContradiction } from '../../src/domain/verdicts/evidence.js';
-import { exportEvidence } from '../../src/export-evidence.js';
 import { oracleFolder } from '../support/process.js';
 
 const meter = meterOf(1);

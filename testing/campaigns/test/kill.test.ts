@@ -6,7 +6,7 @@ import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { chainMigrations } from '#oracle/adapters/chain/schema.js';
+import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
 import { runCuts } from '../src/disk/cuts.js';
 import { cutBetween } from '../src/disk/sqlite-files.js';
 import { killControls } from '../src/kill/controls.js';

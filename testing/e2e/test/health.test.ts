@@ -7,7 +7,7 @@ import { Health } from '@gridtokenx/runtime';
 import { describe, expect, it } from 'vitest';
 import { BROKER_CONDITIONS } from '#broker/health.js';
 import { GATEWAY_CONDITIONS } from '#edge/wiring/health.js';
-import { ORACLE_CONDITIONS } from '#oracle/health.js';
+import { ORACLE_CONDITIONS } from '#oracle/wiring/health.js';
 import { gatewayStages } from '../support/health/gateway.js';
 import { oracleStages } from '../support/health/oracle.js';
 import { brokerStages, chainStages, startStages } from '../support/health/others.js';

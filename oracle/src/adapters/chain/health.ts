@@ -1,4 +1,4 @@
-import { caseInWords, isRunningOut } from '../../domain/settlement/case-words.js';
+import { caseInWords, isRunningOut } from '../../domain/settlement/disputes/case-words.js';
 import { isOpen } from '../../domain/settlement/plan.js';
 import type { ChainHealth, ChainState, Registry, StatementStore } from '../../ports.js';
 import type { DriverView } from './views.js';

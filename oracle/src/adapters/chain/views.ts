@@ -1,7 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
-import { caseInWords } from '../../domain/settlement/case-words.js';
-import type { CaseView } from '../../domain/settlement/disputes.js';
+import { caseInWords } from '../../domain/settlement/disputes/case-words.js';
+import type { CaseView } from '../../domain/settlement/disputes/disputes.js';
 import type { Lane } from '../../domain/settlement/lane.js';
 import type {
   ChainHealth,

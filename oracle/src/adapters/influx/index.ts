@@ -1,4 +1,4 @@
-import type { Ledger } from '../../domain/intake/ledger.js';
+import type { Ledger } from '../../domain/intake/ports.js';
 import type { Database, Logger, Randomness, RealClock, TimeSeries } from '../../ports.js';
 import { TimeSeriesFeeder } from './feeder.js';
 import { outboxReadings } from './outbox.js';

@@ -1,4 +1,4 @@
-import type { Ledger } from '../../domain/intake/ledger.js';
+import type { Ledger } from '../../domain/intake/ports.js';
 import type { ReadingSource } from './feeder.js';
 
 /**

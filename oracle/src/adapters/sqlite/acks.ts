@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { MAX_REFUSED, type MeterWatermark, type Reason, toHex } from '@gridtokenx/protocol';
-import type { Told } from '../../domain/intake/ledger.js';
+import type { Told } from '../../domain/intake/ports.js';
 import type { Registry } from '../../ports.js';
 import { blobSeq, type StreamRow, seqBlob } from './rows.js';
 import type { Store } from './store.js';

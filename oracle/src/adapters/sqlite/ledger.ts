@@ -1,6 +1,6 @@
 import { Kind, type Reading, Reason as Reasons, Role } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/intake/admit.js';
-import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/intake/ledger.js';
+import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/intake/ports.js';
 import { isSeriesTime } from '../../domain/live/series-write.js';
 import { termsOf } from '../../domain/verdicts/rotation.js';
 import type { VerdictCode } from '../../domain/verdicts/verdict.js';

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { base58Encode, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
 import type { Rejected } from '../../domain/intake/admit.js';
-import type { Arrival, Waiting } from '../../domain/intake/ledger.js';
+import type { Arrival, Waiting } from '../../domain/intake/ports.js';
 import { type Bucket, MAX_SAVED_REJECTS, REJECTS_PER_DAY, refilled } from '../../domain/intake/quota.js';
 import type { VerdictCode } from '../../domain/verdicts/verdict.js';
 import type { Registry } from '../../ports.js';

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Kind, Reason, Role, shortHash } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/intake/admit.js';
-import { dueMs, enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/intake/limits.js';
 import { isSeriesTime } from '../../domain/live/series-write.js';
 import { type DeclaredGap, Gaps } from '../../domain/verdicts/gaps.js';
+import { dueMs, enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/verdicts/limits.js';
 import {
   firstStart,
   type Judgement,

@@ -1,9 +1,9 @@
 import { Kind, Reason, Role } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/intake/admit.js';
-import type { Change } from '../../domain/intake/convergence.js';
-import { dueMs } from '../../domain/intake/limits.js';
 import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
+import type { Change } from '../../domain/verdicts/convergence.js';
 import { declaredGap, type Gaps } from '../../domain/verdicts/gaps.js';
+import { dueMs } from '../../domain/verdicts/limits.js';
 import { termsOf } from '../../domain/verdicts/rotation.js';
 import { type ScanContext, type StreamScan, suspended } from '../../domain/verdicts/scan.js';
 import type { MeterRecord } from '../../ports.js';

@@ -1,5 +1,5 @@
 import { Kind, type Payload, Reason } from '@gridtokenx/protocol';
-import { type Change, Convergence } from '../../domain/intake/convergence.js';
+import { type Change, Convergence } from '../../domain/verdicts/convergence.js';
 import type { Gaps } from '../../domain/verdicts/gaps.js';
 import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } from '../../domain/verdicts/scan.js';
 import { refusedFor } from '../../domain/verdicts/verdict.js';

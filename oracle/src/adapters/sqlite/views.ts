@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@gridtokenx/protocol';
-import type { LedgerViews, MeterView } from '../../domain/intake/ledger.js';
+import type { LedgerViews, MeterView } from '../../domain/intake/ports.js';
 import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
 import type { AttestableStatement, MeterRecord, SignedStatement, StatementStore } from '../../ports.js';
 import { countsOf } from './rejects.js';

@@ -1,6 +1,6 @@
 import { base58Encode, type Signer, signAck } from '@gridtokenx/protocol';
 import type { Logger, RealClock } from '../../ports.js';
-import type { Ledger } from './ledger.js';
+import type { Ledger } from './ports.js';
 
 /** After a storage failure the ack is tried again, not lost. */
 const RETRY_MS = 1_000;

@@ -12,7 +12,7 @@ import type { Clock, Logger, MeterRecord, Question, RealClock, Registry, Signatu
 import { refusedFor, type VerdictCode } from '../verdicts/verdict.js';
 import { admit, decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
 import { FairQueue, type Queued } from './fair-queue.js';
-import type { Arrival, Ledger, Taken, Waiting } from './ledger.js';
+import type { Arrival, Ledger, Taken, Waiting } from './ports.js';
 
 /** A packet from the broker, which vouches for the gateway in its topic. */
 export interface Packet {

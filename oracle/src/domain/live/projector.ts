@@ -1,5 +1,5 @@
 import type { Logger, RealClock, SeriesPoint, TimeSeries } from '../../ports.js';
-import type { Ledger } from '../intake/ledger.js';
+import type { Ledger } from '../intake/ports.js';
 import { type RefusedPoint, writeAround } from './series-write.js';
 
 const BATCH = 1_000;

@@ -1,6 +1,6 @@
 import { base58Decode, base58Encode, type GatewayStatus, Kind, toHex } from '@gridtokenx/protocol';
 import type { Clock, MeterRecord, RealClock, Registry, Settlement, Settlements } from '../../ports.js';
-import type { LedgerViews, MeterView } from '../intake/ledger.js';
+import type { LedgerViews, MeterView } from '../intake/ports.js';
 import { isAccepted, verdictName } from '../verdicts/verdict.js';
 import { isSeriesTime } from './series-write.js';
 

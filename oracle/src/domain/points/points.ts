@@ -14,7 +14,7 @@ import {
   toHex,
 } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
-import type { WindowRegisters } from '../intake/limits.js';
+import type { WindowRegisters } from '../verdicts/limits.js';
 import { refusedFor, type Verdict } from '../verdicts/verdict.js';
 
 /**

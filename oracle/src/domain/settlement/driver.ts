@@ -1,5 +1,5 @@
 import type { Logger, MeterRecord, Randomness, RealClock, Registry, StatementStore } from '../../ports.js';
-import type { Disputes } from './disputes.js';
+import type { Disputes } from './disputes/disputes.js';
 import { Lane, type LaneDeps, type Step } from './lane.js';
 import { NodeUnavailable } from './ports.js';
 

@@ -15,6 +15,8 @@ import {
   windowStartMs,
 } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
+import { judgePoint, type PointWitness } from '../points/points.js';
+import type { Gaps } from './gaps.js';
 import {
   enrolled,
   fell,
@@ -23,9 +25,7 @@ import {
   statementAboveLimit,
   type TimedRegisters,
   type WindowRegisters,
-} from '../intake/limits.js';
-import { judgePoint, type PointWitness } from '../points/points.js';
-import type { Gaps } from './gaps.js';
+} from './limits.js';
 import { claimedWindow, type KeyTerms } from './rotation.js';
 import { isAccepted, refusedFor, VERIFIED, type Verdict } from './verdict.js';
 

@@ -1,11 +1,11 @@
 import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
-import { chainMigrations } from '#oracle/adapters/chain/schema.js';
-import { SqliteSettlementStore } from '#oracle/adapters/chain/store.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { SqliteSetAside } from '#oracle/adapters/sqlite/set-aside.js';
+import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
+import { SqliteSettlementStore } from '#oracle/adapters/sqlite/settlement-store.js';
 import { SqliteStatements } from '#oracle/adapters/sqlite/views.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import { Projector } from '#oracle/domain/live/projector.js';

@@ -8,11 +8,11 @@ import type { DriverView } from '#oracle/adapters/chain/views.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { BackwardClock } from '#oracle/domain/intake/clock-back.js';
-import type { Ledger } from '#oracle/domain/intake/ledger.js';
 import { MeterMemory } from '#oracle/domain/intake/meter-memory.js';
+import type { Ledger } from '#oracle/domain/intake/ports.js';
 import { Projector } from '#oracle/domain/live/projector.js';
-import type { CaseView } from '#oracle/domain/settlement/disputes.js';
-import { type OracleCondition, oracleHealth } from '#oracle/health.js';
+import type { CaseView } from '#oracle/domain/settlement/disputes/disputes.js';
+import { type OracleCondition, oracleHealth } from '#oracle/wiring/health.js';
 import { everLater, type Stage, type Staged } from './stage.js';
 
 const NOW = 1_900_000_000_000;

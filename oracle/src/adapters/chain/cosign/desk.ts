@@ -18,7 +18,7 @@ import {
   netRises,
   type Refusal,
   type RefusalCode,
-} from '../../../domain/settlement/cosign.js';
+} from '../../../domain/settlement/cosigning/judge.js';
 import type { MovedSlots, Standing } from '../../../domain/settlement/moved.js';
 import type { SlottedMeter } from '../../../domain/settlement/plan.js';
 import {

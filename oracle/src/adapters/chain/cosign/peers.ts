@@ -1,6 +1,6 @@
 import { base58Decode, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
 import { type Keypair, PublicKey } from '@solana/web3.js';
-import { shownFor, statementAt } from '../../../domain/settlement/cosign.js';
+import { shownFor, statementAt } from '../../../domain/settlement/cosigning/judge.js';
 import { CosignersMissing, LedgerGrew } from '../../../domain/settlement/ports.js';
 import type { CosignAnswer, CosignDeps, Logger, Peer, RealClock, StatementStore } from '../../../ports.js';
 import type { Cosigner, CosignRequest, LatestBlockhash } from '../builder.js';

@@ -1,6 +1,6 @@
 import { decodeZone, pda, type RawAccount } from '@gridtokenx/chain-client';
 import type { PublicKey } from '@solana/web3.js';
-import type { Turns } from '../../../domain/settlement/cosign.js';
+import type { Turns } from '../../../domain/settlement/cosigning/judge.js';
 import { NodeUnavailable, type TurnKeeper } from '../../../domain/settlement/ports.js';
 import type { RealClock } from '../../../ports.js';
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { DatabaseDamaged, moveAside, openChecked, stampOf } from './adapters/sqlite/damage.js';
-import type { Config } from './config.js';
+import { DatabaseDamaged, moveAside, openChecked, stampOf } from '../adapters/sqlite/damage.js';
+import type { Config } from '../wiring/config.js';
 
 /** Whoever listens answers at once on this machine. */
 const LOOK_MS = 1_000;

@@ -1,29 +1,29 @@
 import { join, resolve } from 'node:path';
 import { base58Encode, fromHex, type LiveReading, type Reading, signTime, toHex } from '@gridtokenx/protocol';
 import { diskSpace } from '@gridtokenx/runtime';
-import { simulatedClock, systemClock, systemRandomness, systemRealClock } from './adapters/clock/index.js';
-import { readKeyFile } from './adapters/files/key.js';
-import { MetersFile } from './adapters/files/meters.js';
-import { makeMetrics } from './adapters/http/metrics.js';
-import { influxMigrations } from './adapters/influx/index.js';
-import { Uplink } from './adapters/mqtt/index.js';
-import { provenVerifier, sodiumSigner } from './adapters/sodium/index.js';
-import { openChecks, usualThreads } from './adapters/sodium/threads.js';
-import { openDatabase } from './adapters/sqlite/database.js';
-import { SqliteLedger } from './adapters/sqlite/ledger.js';
-import { ledgerMigrations } from './adapters/sqlite/schema.js';
-import { knownMeters, SqliteStatements, SqliteViews } from './adapters/sqlite/views.js';
+import { simulatedClock, systemClock, systemRandomness, systemRealClock } from '../adapters/clock/index.js';
+import { readKeyFile } from '../adapters/files/key.js';
+import { MetersFile } from '../adapters/files/meters.js';
+import { makeMetrics } from '../adapters/http/metrics.js';
+import { influxMigrations } from '../adapters/influx/index.js';
+import { Uplink } from '../adapters/mqtt/index.js';
+import { provenVerifier, sodiumSigner } from '../adapters/sodium/index.js';
+import { openChecks, usualThreads } from '../adapters/sodium/threads.js';
+import { openDatabase } from '../adapters/sqlite/database.js';
+import { SqliteLedger } from '../adapters/sqlite/ledger.js';
+import { ledgerMigrations } from '../adapters/sqlite/schema.js';
+import { knownMeters, SqliteStatements, SqliteViews } from '../adapters/sqlite/views.js';
+import { AckSender } from '../domain/intake/ack-sender.js';
+import { BackwardClock } from '../domain/intake/clock-back.js';
+import { Intake } from '../domain/intake/intake.js';
+import type { Ledger } from '../domain/intake/ports.js';
+import { isSeriesTime } from '../domain/live/series-write.js';
+import { describeSettlement, describeState, GatewayBook } from '../domain/live/state.js';
+import { verdictName } from '../domain/verdicts/verdict.js';
+import type { Chain, ChainDeps, Database, Logger, MeterRecord, Migration, Settlements } from '../ports.js';
 import type { Config } from './config.js';
-import { AckSender } from './domain/intake/ack-sender.js';
-import { BackwardClock } from './domain/intake/clock-back.js';
-import { Intake } from './domain/intake/intake.js';
-import type { Ledger } from './domain/intake/ledger.js';
-import { isSeriesTime } from './domain/live/series-write.js';
-import { describeSettlement, describeState, GatewayBook } from './domain/live/state.js';
-import { verdictName } from './domain/verdicts/verdict.js';
 import { oracleHealth } from './health.js';
 import { openCertificates, openListeners } from './listeners.js';
-import type { Chain, ChainDeps, Database, Logger, MeterRecord, Migration, Settlements } from './ports.js';
 import { brokerDial, securePeers } from './secure.js';
 import { openSeries } from './series.js';
 
@@ -273,7 +273,7 @@ function orClose<T>(database: Database, work: () => T): T {
 
 /** Loaded only where there is a chain: web3.js is large. */
 async function loadChain(): Promise<ChainModule> {
-  return import('./adapters/chain/index.js');
+  return import('./chain.js');
 }
 
 /** Meters come from a file that is read again now and then; nothing is settled. */

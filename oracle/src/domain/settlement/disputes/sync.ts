@@ -1,5 +1,5 @@
-import type { MeterRecord } from '../../ports.js';
-import { SlotFlag, type SlotRead } from './ports.js';
+import type { MeterRecord } from '../../../ports.js';
+import { SlotFlag, type SlotRead } from '../ports.js';
 
 const STATUS_FLAGS = SlotFlag.active | SlotFlag.suspended | SlotFlag.closed;
 const FLAG_OF = { active: SlotFlag.active, suspended: SlotFlag.suspended, closed: SlotFlag.closed } as const;

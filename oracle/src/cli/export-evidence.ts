@@ -1,7 +1,7 @@
 import { parseSign1, sigStructure, type Verifier } from '@gridtokenx/protocol';
-import { writeEvidence } from './adapters/files/evidence.js';
-import { readSuspendedKeys } from './adapters/sqlite/evidence.js';
-import { lowestContradiction } from './domain/verdicts/evidence.js';
+import { writeEvidence } from '../adapters/files/evidence.js';
+import { readSuspendedKeys } from '../adapters/sqlite/evidence.js';
+import { lowestContradiction } from '../domain/verdicts/evidence.js';
 
 /**
  * Writes the evidence against every suspended key of a meter to `folder`; returns the paths of the descriptions, none

@@ -1,5 +1,5 @@
-import type { MeterRecord } from '../../ports.js';
-import { type BlockhashState, NodeUnavailable, type Outcome, type PageRead, type SignedTransaction } from './ports.js';
+import type { MeterRecord } from '../../../ports.js';
+import { type BlockhashState, NodeUnavailable, type Outcome, type PageRead, type SignedTransaction } from '../ports.js';
 
 /** What the chain decided of a case (oracle program). */
 export const CaseVerdict = { open: 0, deviceConvicted: 1, attestorsConvicted: 2 } as const;

@@ -1,9 +1,9 @@
 import { instructions } from '@gridtokenx/chain-client';
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
 import { type Keypair, type TransactionInstruction, TransactionMessage, VersionedTransaction } from '@solana/web3.js';
-import type { DisputeBuilder, Place } from '../../../domain/settlement/dispute-ports.js';
-import type { SignedTransaction } from '../../../domain/settlement/ports.js';
-import { type LatestBlockhash, limit } from '../builder.js';
+import type { DisputeBuilder, Place } from '../../domain/settlement/disputes/ports.js';
+import type { SignedTransaction } from '../../domain/settlement/ports.js';
+import { type LatestBlockhash, limit } from './builder.js';
 
 /** Above what each of the three instructions takes, the check of one signature included. */
 const UNITS = 40_000;

@@ -1,6 +1,6 @@
-import type { MeterRecord, SignedStatement, StatementStore } from '../../ports.js';
-import type { CaseRead } from './dispute-ports.js';
-import { totalsOf } from './plan.js';
+import type { MeterRecord, SignedStatement, StatementStore } from '../../../ports.js';
+import { totalsOf } from '../plan.js';
+import type { CaseRead } from './ports.js';
 
 /**
  * Statements of one key that are looked at for one case, beside those that say exactly what the slot says: a month of

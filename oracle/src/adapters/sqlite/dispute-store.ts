@@ -5,8 +5,8 @@ import type {
   DisputeKind,
   DisputeStore,
   NewDisputeIntent,
-} from '../../../domain/settlement/dispute-ports.js';
-import type { Database, Migration } from '../../../ports.js';
+} from '../../domain/settlement/disputes/ports.js';
+import type { Database, Migration } from '../../ports.js';
 
 /** What was sent for disputes and out-of-step slots, in the ledger's file. Nothing is deleted. */
 export const disputeMigrations: readonly Migration[] = [

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
-import type { FeedState } from './adapters/influx/index.js';
-import { openInflux } from './adapters/influx/index.js';
-import { DatabaseDamaged, moveAside, openChecked, stampOf, type WatchedDatabase } from './adapters/sqlite/damage.js';
-import { fillOutbox } from './adapters/sqlite/outbox.js';
-import { SqliteSetAside } from './adapters/sqlite/set-aside.js';
-import { EmbeddedTimeSeries } from './adapters/timeseries/embedded.js';
+import type { FeedState } from '../adapters/influx/index.js';
+import { openInflux } from '../adapters/influx/index.js';
+import { DatabaseDamaged, moveAside, openChecked, stampOf, type WatchedDatabase } from '../adapters/sqlite/damage.js';
+import { fillOutbox } from '../adapters/sqlite/outbox.js';
+import { SqliteSetAside } from '../adapters/sqlite/set-aside.js';
+import { EmbeddedTimeSeries } from '../adapters/sqlite/time-series.js';
+import type { Ledger } from '../domain/intake/ports.js';
+import { Projector } from '../domain/live/projector.js';
+import type { Database, Logger, Randomness, RealClock } from '../ports.js';
 import type { Config } from './config.js';
-import type { Ledger } from './domain/intake/ledger.js';
-import { Projector } from './domain/live/projector.js';
-import type { Database, Logger, Randomness, RealClock } from './ports.js';
 
 /** The time series and what follows the ledger for it. */
 export interface Series {

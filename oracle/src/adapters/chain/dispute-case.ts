@@ -1,8 +1,8 @@
 import { decodeDispute, decodeMeter, type RawAccount } from '@gridtokenx/chain-client';
-import { CaseUnreadable, type SlotCase } from '../../../domain/settlement/dispute-ports.js';
-import { NodeUnavailable } from '../../../domain/settlement/ports.js';
-import { made } from '../accounts.js';
-import { toRecord } from '../registry.js';
+import { CaseUnreadable, type SlotCase } from '../../domain/settlement/disputes/ports.js';
+import { NodeUnavailable } from '../../domain/settlement/ports.js';
+import { made } from './accounts.js';
+import { toRecord } from './registry.js';
 
 /** Where the clock sysvar has its Unix time: after slot, epoch start, epoch and leader schedule epoch. */
 const UNIX_SECONDS_AT = 32;

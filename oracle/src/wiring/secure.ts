@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { CertificateFiles, dialTls } from '@gridtokenx/runtime';
+import type { Logger, Peer, RealClock } from '../ports.js';
 import type { Config, ListenerConfig } from './config.js';
-import type { Logger, Peer, RealClock } from './ports.js';
 
 const CONNECT_MS = 10_000;
 /** A co-signature is worth nothing once the blockhash is old: less patience than with the broker. */

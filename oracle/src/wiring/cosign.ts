@@ -1,26 +1,18 @@
 import { base58Encode } from '@gridtokenx/protocol';
 import type { Keypair } from '@solana/web3.js';
-import { Turns } from '../../../domain/settlement/cosign.js';
-import { MovedSlots } from '../../../domain/settlement/moved.js';
-import type { ChainNode, TurnKeeper } from '../../../domain/settlement/ports.js';
-import type {
-  CosignAnswer,
-  CosignDeps,
-  Database,
-  Logger,
-  RealClock,
-  Registry,
-  StatementStore,
-} from '../../../ports.js';
-import type { Cosigner, LatestBlockhash } from '../builder.js';
-import { SqliteSettlementStore } from '../store.js';
-import { CosignDesk } from './desk.js';
-import { CosignGuard } from './guard.js';
-import { askOverHttp } from './http.js';
-import { type AskPeer, PeerBook, PeerCosigners } from './peers.js';
-import { type ZoneSet, zoneTurns } from './zone.js';
+import type { Cosigner, LatestBlockhash } from '../adapters/chain/builder.js';
+import { CosignDesk } from '../adapters/chain/cosign/desk.js';
+import { CosignGuard } from '../adapters/chain/cosign/guard.js';
+import { askOverHttp } from '../adapters/chain/cosign/http.js';
+import { type AskPeer, PeerBook, PeerCosigners } from '../adapters/chain/cosign/peers.js';
+import { type ZoneSet, zoneTurns } from '../adapters/chain/cosign/zone.js';
+import { SqliteSettlementStore } from '../adapters/sqlite/settlement-store.js';
+import { Turns } from '../domain/settlement/cosigning/judge.js';
+import { MovedSlots } from '../domain/settlement/moved.js';
+import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
+import type { CosignAnswer, CosignDeps, Database, Logger, RealClock, Registry, StatementStore } from '../ports.js';
 
-export { type ZoneSet, zoneReader, zoneTurns } from './zone.js';
+export { type ZoneSet, zoneReader, zoneTurns } from '../adapters/chain/cosign/zone.js';
 
 export interface TogetherDeps {
   readonly networkId: Uint8Array;

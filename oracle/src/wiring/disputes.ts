@@ -1,17 +1,17 @@
 import { pda } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
 import { type Commitment, type Connection, type Keypair, SYSVAR_CLOCK_PUBKEY } from '@solana/web3.js';
-import type { DisputeNode } from '../../../domain/settlement/dispute-ports.js';
-import { Disputes } from '../../../domain/settlement/disputes.js';
-import type { ChainNode, TurnKeeper } from '../../../domain/settlement/ports.js';
-import type { Database, Logger, RealClock, Registry, StatementStore } from '../../../ports.js';
-import type { LatestBlockhash } from '../builder.js';
-import { ask } from '../node.js';
-import { AttestorDisputeBuilder } from './builder.js';
-import { toSlotCase } from './case.js';
-import { SqliteDisputeStore } from './store.js';
+import type { LatestBlockhash } from '../adapters/chain/builder.js';
+import { AttestorDisputeBuilder } from '../adapters/chain/dispute-builder.js';
+import { toSlotCase } from '../adapters/chain/dispute-case.js';
+import { ask } from '../adapters/chain/node.js';
+import { SqliteDisputeStore } from '../adapters/sqlite/dispute-store.js';
+import { Disputes } from '../domain/settlement/disputes/disputes.js';
+import type { DisputeNode } from '../domain/settlement/disputes/ports.js';
+import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
+import type { Database, Logger, RealClock, Registry, StatementStore } from '../ports.js';
 
-export { disputeMigrations } from './store.js';
+export { disputeMigrations } from '../adapters/sqlite/dispute-store.js';
 
 export interface DisputesOnChainDeps {
   readonly connection: Connection;

@@ -1,4 +1,6 @@
-import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports.js';
+import type { Logger, MeterRecord, RealClock, StatementStore } from '../../../ports.js';
+import { NodeUnavailable, SlotFlag, type SlotRead, type TurnKeeper } from '../ports.js';
+import { type Answer, findAnswer } from './evidence.js';
 import {
   type CaseRead,
   type CaseState,
@@ -12,9 +14,7 @@ import {
   type DisputeStore,
   type Place,
   type SlotCase,
-} from './dispute-ports.js';
-import { type Answer, findAnswer } from './evidence.js';
-import { NodeUnavailable, SlotFlag, type SlotRead, type TurnKeeper } from './ports.js';
+} from './ports.js';
 import { isOutOfStep } from './sync.js';
 
 /** How long a case may be answered, in windows of the chain's clock [chain §7.7]. */
@@ -36,7 +36,7 @@ const SEARCH_AGAIN_MS = 60_000;
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 600_000;
 
-export type { CaseState, CaseView } from './dispute-ports.js';
+export type { CaseState, CaseView } from './ports.js';
 
 export interface DisputesDeps {
   readonly node: DisputeNode;
