@@ -5,17 +5,69 @@ import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
 import { made } from '../adapters/chain/accounts.js';
 import { BalanceWatch } from '../adapters/chain/balance.js';
 import { AttestorBuilder, singleAttestor } from '../adapters/chain/builder.js';
+import type { CosignDeps } from '../adapters/chain/cosign/peer.js';
 import { ask, RpcNode } from '../adapters/chain/node.js';
 import { RpcRegistry } from '../adapters/chain/registry.js';
-import { SettlementViews } from '../adapters/chain/views.js';
+import type { Database, Migration } from '../adapters/sqlite/database.js';
+import { SqliteSettlementArchive } from '../adapters/sqlite/settlement-archive.js';
 import { chainMigrations as settlementMigrations } from '../adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '../adapters/sqlite/settlement-store.js';
+import type { Settlements } from '../domain/live/ports.js';
+import type { Clock, Logger, Randomness, RealClock, Registry } from '../domain/ports.js';
 import { Turns } from '../domain/settlement/cosigning/judge.js';
+import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import { SettlementDriver } from '../domain/settlement/driver.js';
 import { MovedSlots } from '../domain/settlement/moved.js';
-import type { Chain, ChainDeps, Migration } from '../ports.js';
+import type { StatementStore } from '../domain/settlement/ports.js';
+import { SettlementViews } from '../domain/settlement/views.js';
 import { attestTogether, zoneReader, zoneTurns } from './cosign.js';
 import { disputeMigrations, watchDisputes } from './disputes.js';
+
+/** What the chain side is given. */
+export interface ChainDeps {
+  readonly options: {
+    /** 8 bytes; compared with the registry's Config at start. */
+    readonly networkId: Uint8Array;
+    readonly rpcUrl: string;
+    /** Solana JSON array of 64 bytes. */
+    readonly attestorKeyFile: string;
+    readonly snapshotUrl?: string;
+    readonly graceMs: number;
+    readonly commitment: 'confirmed' | 'finalized';
+    /** Real ms after which another attestor leads. */
+    readonly roundMs?: number;
+  };
+  /** Already migrated with `chainMigrations`. */
+  readonly database: Database;
+  readonly statements: StatementStore;
+  /** Meters that the ledger has heard of, hex: a registry that lacks one of them is an older or another one. */
+  readonly knownMeters?: readonly string[];
+  /** Real time at which the reading clock reached (or will reach) an instant; for close_to_mint_ms and grace. */
+  readonly realTimeOf: (readingMs: number) => number;
+  readonly clock: Clock;
+  readonly realClock: RealClock;
+  readonly randomness: Randomness;
+  readonly logger: Logger;
+  /** Absent where this is the only attestor. */
+  readonly cosign?: CosignDeps;
+}
+
+/**
+ * The chain side. `oracle/src/wiring/chain.ts` exports `chainMigrations: readonly Migration[]` and
+ * `startSettlement(deps: ChainDeps): Promise<Chain>`. Resolving needs no node: a node that is away is waited for.
+ */
+export interface Chain {
+  readonly registry: Registry;
+  readonly settlements: Settlements;
+  /** Base58 public key of the attestor. */
+  readonly attestor: string;
+  /** Answers another oracle that asks for a signature; absent where there are no others. Never rejects. */
+  readonly cosign?: ((body: Uint8Array) => Promise<CosignAnswer>) | null;
+  /** Begins to send; called once the ledger serves. */
+  start(): void;
+  /** Finishes what is in flight as far as it can, takes the last snapshot; never rejects. */
+  stop(): Promise<void>;
+}
 
 /** Tables of settlement and of disputes, in the ledger's file. */
 export const chainMigrations: readonly Migration[] = [...settlementMigrations, ...disputeMigrations];
@@ -109,13 +161,17 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
     snapshot: snapshotUrl === undefined ? null : () => postSnapshot(snapshotUrl),
     checkNetwork,
   });
-  const views = new SettlementViews(database, registry, driver, () => together?.peers.view() ?? []);
   const balance = new BalanceWatch(
     () => ask("reading the attestor's balance", connection.getBalance(attestor.publicKey, commitment)),
     realClock,
   );
   void balance.look();
-  views.healthSources = { newest: (meterId) => statements.newest(meterId), balanceLamports: () => balance.lamports };
+  const views = new SettlementViews({
+    archive: new SqliteSettlementArchive(database),
+    ...{ registry, driver, statements },
+    peers: () => together?.peers.view() ?? [],
+    balanceLamports: () => balance.lamports,
+  });
   registry.onFetched = () => driver.wake();
   registry.poll(REGISTRY_EVERY_MS);
   return {

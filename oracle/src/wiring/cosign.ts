@@ -2,15 +2,19 @@ import { base58Encode } from '@gridtokenx/protocol';
 import type { Keypair } from '@solana/web3.js';
 import type { Cosigner, LatestBlockhash } from '../adapters/chain/builder.js';
 import { CosignDesk } from '../adapters/chain/cosign/desk.js';
-import { CosignGuard } from '../adapters/chain/cosign/guard.js';
 import { askOverHttp } from '../adapters/chain/cosign/http.js';
+import type { CosignDeps } from '../adapters/chain/cosign/peer.js';
 import { type AskPeer, PeerBook, PeerCosigners } from '../adapters/chain/cosign/peers.js';
 import { type ZoneSet, zoneTurns } from '../adapters/chain/cosign/zone.js';
+import { SqliteCosignRecord } from '../adapters/sqlite/cosign-record.js';
+import type { Database } from '../adapters/sqlite/database.js';
 import { SqliteSettlementStore } from '../adapters/sqlite/settlement-store.js';
+import type { Logger, RealClock, Registry } from '../domain/ports.js';
+import { CosignGuard } from '../domain/settlement/cosigning/guard.js';
 import { Turns } from '../domain/settlement/cosigning/judge.js';
+import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import { MovedSlots } from '../domain/settlement/moved.js';
-import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
-import type { CosignAnswer, CosignDeps, Database, Logger, RealClock, Registry, StatementStore } from '../ports.js';
+import type { ChainNode, StatementStore, TurnKeeper } from '../domain/settlement/ports.js';
 
 export { type ZoneSet, zoneReader, zoneTurns } from '../adapters/chain/cosign/zone.js';
 
@@ -44,7 +48,7 @@ export interface Together {
 export function attestTogether(deps: TogetherDeps): Together {
   const { cosign, node, attestor, zoneSet, realClock, logger } = deps;
   const peers = new PeerBook(cosign.peers, realClock, logger);
-  const guard = new CosignGuard(deps.database, realClock, (of) => node.blockhashState(of));
+  const guard = new CosignGuard(new SqliteCosignRecord(deps.database), realClock, (of) => node.blockhashState(of));
   const store = new SqliteSettlementStore(deps.database);
   const isCatchingUp = (zone: number, page: number) => store.isCatchingUp(zone, page);
   const moved = deps.moved ?? new MovedSlots(() => deps.registry.asOf.slot);

@@ -5,11 +5,12 @@ import type { LatestBlockhash } from '../adapters/chain/builder.js';
 import { AttestorDisputeBuilder } from '../adapters/chain/dispute-builder.js';
 import { toSlotCase } from '../adapters/chain/dispute-case.js';
 import { ask } from '../adapters/chain/node.js';
+import type { Database } from '../adapters/sqlite/database.js';
 import { SqliteDisputeStore } from '../adapters/sqlite/dispute-store.js';
+import type { Logger, RealClock, Registry } from '../domain/ports.js';
 import { Disputes } from '../domain/settlement/disputes/disputes.js';
 import type { DisputeNode } from '../domain/settlement/disputes/ports.js';
-import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
-import type { Database, Logger, RealClock, Registry, StatementStore } from '../ports.js';
+import type { ChainNode, StatementStore, TurnKeeper } from '../domain/settlement/ports.js';
 
 export { disputeMigrations } from '../adapters/sqlite/dispute-store.js';
 

@@ -1,5 +1,6 @@
 import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
-import type { Registry, Settlements } from '../ports.js';
+import type { Settlements } from '../domain/live/ports.js';
+import type { Registry } from '../domain/ports.js';
 
 /** A registry is asked every 3 s; what it said longer ago is old. Real milliseconds. */
 export const MAX_REGISTRY_AGE_MS = 60_000;

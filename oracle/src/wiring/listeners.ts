@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CertificateFiles } from '@gridtokenx/runtime';
 import { type PageServed, type ServiceServed, servePage, serveService } from '../adapters/http/server.js';
-import type { Logger, RealClock } from '../ports.js';
+import type { Logger, RealClock } from '../domain/ports.js';
 import type { Config } from './config.js';
 import { serverCertificate } from './secure.js';
 

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { CertificateFiles, dialTls } from '@gridtokenx/runtime';
-import type { Logger, Peer, RealClock } from '../ports.js';
+import type { Peer } from '../adapters/chain/cosign/peer.js';
+import type { Logger, RealClock } from '../domain/ports.js';
 import type { Config, ListenerConfig } from './config.js';
 
 const CONNECT_MS = 10_000;

@@ -2,12 +2,14 @@ import { join } from 'node:path';
 import type { FeedState } from '../adapters/influx/index.js';
 import { openInflux } from '../adapters/influx/index.js';
 import { DatabaseDamaged, moveAside, openChecked, stampOf, type WatchedDatabase } from '../adapters/sqlite/damage.js';
+import type { Database } from '../adapters/sqlite/database.js';
+import { SqliteFeedRecord } from '../adapters/sqlite/feed-record.js';
 import { fillOutbox } from '../adapters/sqlite/outbox.js';
 import { SqliteSetAside } from '../adapters/sqlite/set-aside.js';
 import { EmbeddedTimeSeries } from '../adapters/sqlite/time-series.js';
 import type { Ledger } from '../domain/intake/ports.js';
 import { Projector } from '../domain/live/projector.js';
-import type { Database, Logger, Randomness, RealClock } from '../ports.js';
+import type { Logger, Randomness, RealClock } from '../domain/ports.js';
 import type { Config } from './config.js';
 
 /** The time series and what follows the ledger for it. */
@@ -36,7 +38,8 @@ export interface SeriesDeps {
 export function openSeries(config: Config, path: (name: string) => string, deps: SeriesDeps): Series {
   if (config.influx) {
     const { url, org, bucket, token_file } = config.influx;
-    const influx = openInflux({ ...deps, options: { url, org, bucket, tokenFile: path(token_file) } });
+    const record = new SqliteFeedRecord(deps.database, `${url} ${org} ${bucket}`);
+    const influx = openInflux({ ...deps, record, options: { url, org, bucket, tokenFile: path(token_file) } });
     return {
       wake: () => influx.feeder.wake(),
       state: () => influx.feeder.state(),

@@ -3,7 +3,7 @@ import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing
 import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Projector } from '../../src/domain/live/projector.js';
-import type { RealClock, SeriesPoint } from '../../src/ports.js';
+import type { RealClock, SeriesPoint } from '../../src/domain/ports.js';
 
 const [one, two] = [meterOf(1), meterOf(2)];
 const logger = { info() {}, warn() {}, error() {} };

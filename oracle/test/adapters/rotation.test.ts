@@ -9,7 +9,7 @@ import {
   signerOf,
 } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import type { MeterRecord } from '../../src/ports.js';
+import type { MeterRecord } from '../../src/domain/ports.js';
 
 const meter = meterOf(1);
 const rotatedAfter = (window: number): MeterRecord => ({

@@ -5,15 +5,15 @@ import { Role } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, describe, expect, it } from 'vitest';
-import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/influx/record.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteSetAside } from '../../src/adapters/sqlite/set-aside.js';
 import { EmbeddedTimeSeries } from '../../src/adapters/sqlite/time-series.js';
 import { Projector } from '../../src/domain/live/projector.js';
 import { isSeriesTime, MAX_SERIES_MS, writeAround } from '../../src/domain/live/series-write.js';
 import { describeState, GatewayBook } from '../../src/domain/live/state.js';
-import type { SeriesPoint } from '../../src/ports.js';
+import type { SeriesPoint } from '../../src/domain/ports.js';
 import { ManualClock, settle, testLogger } from '../support/time.js';
 
 // One signed reading with a time that no store holds must not stop the time series of all homes.

@@ -11,11 +11,12 @@ import {
   TransactionMessage,
 } from '@solana/web3.js';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CosignGuard } from '../../src/adapters/chain/cosign/guard.js';
 import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
 import { serveService } from '../../src/adapters/http/server.js';
+import { SqliteCosignRecord } from '../../src/adapters/sqlite/cosign-record.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { chainMigrations } from '../../src/adapters/sqlite/settlement-schema.js';
+import { CosignGuard } from '../../src/domain/settlement/cosigning/guard.js';
 import { implausible, statementAt, Turns } from '../../src/domain/settlement/cosigning/judge.js';
 import { totalsOf } from '../../src/domain/settlement/plan.js';
 import type { AttestEntry, BlockhashState } from '../../src/domain/settlement/ports.js';
@@ -234,7 +235,11 @@ describe('what an attestor has signed', () => {
     const database = openDatabase(':memory:', chainMigrations);
     const clock = new TestClock();
     const states = new Map<string, BlockhashState>([['a', 'valid']]);
-    const guard = new CosignGuard(database, clock, async ({ blockhash }) => states.get(blockhash) ?? 'valid');
+    const guard = new CosignGuard(
+      new SqliteCosignRecord(database),
+      clock,
+      async ({ blockhash }) => states.get(blockhash) ?? 'valid',
+    );
     expect(await guard.commit(of(1, 'a'))).toBe(true);
     expect(await guard.commit(of(1, 'b'))).toBe(true);
     expect(await guard.commit(of(2, 'c'))).toBe(false);
@@ -252,7 +257,7 @@ describe('what an attestor has signed', () => {
 
   it('of two requests at the same moment one is taken', async () => {
     const database = openDatabase(':memory:', chainMigrations);
-    const guard = new CosignGuard(database, new TestClock(), async () => 'valid');
+    const guard = new CosignGuard(new SqliteCosignRecord(database), new TestClock(), async () => 'valid');
     const taken = await Promise.all([1, 2, 3].map((digest) => guard.commit(of(digest, 'a'))));
     expect(taken).toEqual([true, false, false]);
     database.sqlite.close();

@@ -11,6 +11,7 @@ import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { AttestorDisputeBuilder } from '../../src/adapters/chain/dispute-builder.js';
 import { toSlotCase } from '../../src/adapters/chain/dispute-case.js';
 import { toRecord } from '../../src/adapters/chain/registry.js';
+import type { Database } from '../../src/adapters/sqlite/database.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { disputeMigrations, SqliteDisputeStore } from '../../src/adapters/sqlite/dispute-store.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
@@ -19,7 +20,6 @@ import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { admit } from '../../src/domain/intake/admit.js';
 import { Disputes, type DisputesDeps, LOOK_EVERY_MS } from '../../src/domain/settlement/disputes/disputes.js';
 import type { DisputeNode } from '../../src/domain/settlement/disputes/ports.js';
-import type { Database } from '../../src/ports.js';
 
 export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
 

@@ -27,7 +27,7 @@ function drive(change: { readPage?: () => Promise<never>; step: () => Promise<nu
       ...{ open: () => undefined, head: () => undefined, observed() {}, isCatchingUp: () => false, caughtUp() {} },
       ...{ settle: () => 0, reopenUnminted: () => 0, lastAttested: () => undefined, skippedThrough: () => -1 },
     } as never,
-    disputes: { step: change.step, cases: () => [], isQuiet: change.isQuiet ?? (() => true) },
+    disputes: { step: change.step, cases: () => [], failures: () => [], isQuiet: change.isQuiet ?? (() => true) },
     snapshot: async () => taken.push(1),
     ...{ registry: new FakeRegistry(meterOf(0)), statements: new TestStatements(), realClock, logger: quiet },
     ...{

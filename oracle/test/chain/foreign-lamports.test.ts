@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { made } from '../../src/adapters/chain/accounts.js';
 import { toSlotCase } from '../../src/adapters/chain/dispute-case.js';
 import { RpcNode } from '../../src/adapters/chain/node.js';
-import type { MeterRecord } from '../../src/ports.js';
+import type { MeterRecord } from '../../src/domain/ports.js';
 import { caseOf, DisputeOracle, deviceRig, dispute, disputeNode, type LiteRig, said } from './disputes-harness.js';
 
 /** Enough that an account without data stays. */

@@ -3,8 +3,8 @@ import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { type ChainRig, figures, liteRig, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import type { MeterRecord } from '../../src/domain/ports.js';
 import type { ChainNode, SettlementStore } from '../../src/domain/settlement/ports.js';
-import type { MeterRecord } from '../../src/ports.js';
 
 // One suite on both: the programs in process, and a real node over RPC.
 const rigs: [string, () => Promise<ChainRig>][] = [

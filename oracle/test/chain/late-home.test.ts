@@ -2,9 +2,9 @@ import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { figures, liteRig, type Saved } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import type { MeterRecord } from '../../src/domain/ports.js';
 import { type Candidate, planWindow } from '../../src/domain/settlement/plan.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
-import type { MeterRecord } from '../../src/ports.js';
 
 /** An object with some methods replaced. */
 function changed<T extends object>(target: T, methods: Partial<T>): T {

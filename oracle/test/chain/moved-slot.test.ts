@@ -5,7 +5,7 @@ import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
-import type { MeterRecord } from '../../src/ports.js';
+import type { MeterRecord } from '../../src/domain/ports.js';
 import { deviceRig, type LiteRig, said, slotOf } from './disputes-harness.js';
 import { ATTESTORS, statementOf, Three } from './together.js';
 

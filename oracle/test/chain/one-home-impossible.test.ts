@@ -5,9 +5,9 @@ import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
 import { expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
+import type { MeterRecord } from '../../src/domain/ports.js';
 import { implausible, netRises } from '../../src/domain/settlement/cosigning/judge.js';
 import type { AttestEntry } from '../../src/domain/settlement/ports.js';
-import type { MeterRecord } from '../../src/ports.js';
 import { rigOfThree, statementOf, Three } from './together.js';
 
 const WINDOWS = 4;

@@ -16,7 +16,7 @@ import { FakeRegistry, FIRST_WINDOW, signerOf } from '@gridtokenx/testing-kit/si
 import { PublicKey } from '@solana/web3.js';
 import { describe, expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
-import type { MeterRecord } from '../../src/ports.js';
+import type { MeterRecord } from '../../src/domain/ports.js';
 import { SiteBuilder } from '../support/site.js';
 
 const OWNER = new PublicKey(new Uint8Array(32).fill(200));

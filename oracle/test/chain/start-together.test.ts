@@ -6,6 +6,7 @@ import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { type ChainRig, figures, reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterEach, expect, it } from 'vitest';
+import type { Peer } from '../../src/adapters/chain/cosign/peer.js';
 import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
 import { serveService } from '../../src/adapters/http/server.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
@@ -13,7 +14,7 @@ import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { Intake } from '../../src/domain/intake/intake.js';
-import type { Chain, Peer } from '../../src/ports.js';
+import type { Chain } from '../../src/wiring/chain.js';
 import { chainMigrations, startSettlement } from '../../src/wiring/chain.js';
 import { ATTESTORS, IDENTITIES, statementOf } from './together.js';
 

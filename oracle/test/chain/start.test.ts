@@ -8,8 +8,10 @@ import { attestor } from '@gridtokenx/testing-kit/oracle/deployment';
 import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { type ChainRig, figures, reached, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Database } from '../../src/adapters/sqlite/database.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
-import type { Chain, ChainDeps, Database, RealClock } from '../../src/ports.js';
+import type { RealClock } from '../../src/domain/ports.js';
+import type { Chain, ChainDeps } from '../../src/wiring/chain.js';
 import { chainMigrations, startSettlement } from '../../src/wiring/chain.js';
 
 const realClock: RealClock = {

@@ -3,8 +3,9 @@ import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { VersionedTransaction } from '@solana/web3.js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SettlementViews } from '../../src/adapters/chain/views.js';
+import { SqliteSettlementArchive } from '../../src/adapters/sqlite/settlement-archive.js';
 import type { TransactionBuilder } from '../../src/domain/settlement/ports.js';
+import { SettlementViews } from '../../src/domain/settlement/views.js';
 import { ATTESTORS, blindly, rigOfThree, Three } from './together.js';
 
 let three: Three;
@@ -85,8 +86,17 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     expect(falsehoods(0, 1) || falsehoods(2, 1)).toBe(true);
     const shown = [0, 2].flatMap((place) => {
       const { database, together } = three.node(place);
-      const driver = { state: 'idle', lastSnapshotSlot: null, lanes: () => [] };
-      const views = new SettlementViews(database, new FakeRegistry(), driver, () => together.peers.view());
+      const driver = {
+        ...{ state: 'idle', lastSnapshotSlot: null, failure: null, snapshotFailure: null, stalled: null },
+        ...{ lanes: () => [], disputes: () => ({ cases: [], failure: null }) },
+      };
+      const views = new SettlementViews({
+        archive: new SqliteSettlementArchive(database),
+        ...{ registry: new FakeRegistry(), driver },
+        peers: () => together.peers.view(),
+        statements: { newest: () => undefined },
+        balanceLamports: () => null,
+      });
       return views.chainState().problems ?? [];
     });
     expect(shown.length).toBeGreaterThan(0);

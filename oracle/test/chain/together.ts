@@ -19,7 +19,9 @@ import { type ChainRig, existsOn, figures, type LiteNode, liteRig, reached } fro
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import type { Keypair } from '@solana/web3.js';
 import { AttestorBuilder } from '../../src/adapters/chain/builder.js';
+import type { Peer } from '../../src/adapters/chain/cosign/peer.js';
 import type { AskPeer } from '../../src/adapters/chain/cosign/peers.js';
+import type { Database } from '../../src/adapters/sqlite/database.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
@@ -27,9 +29,9 @@ import { chainMigrations } from '../../src/adapters/sqlite/settlement-schema.js'
 import { SqliteSettlementStore } from '../../src/adapters/sqlite/settlement-store.js';
 import { SqliteStatements, SqliteViews } from '../../src/adapters/sqlite/views.js';
 import { Intake } from '../../src/domain/intake/intake.js';
+import type { CosignAnswer } from '../../src/domain/settlement/cosigning/ports.js';
 import { Lane, type LaneDeps } from '../../src/domain/settlement/lane.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
-import type { CosignAnswer, Database, Peer } from '../../src/ports.js';
 import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosign.js';
 
 export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];

@@ -12,7 +12,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { Intake } from '../../src/domain/intake/intake.js';
-import type { Question, SignatureChecks } from '../../src/ports.js';
+import type { Question, SignatureChecks } from '../../src/domain/intake/ports.js';
 import { ManualClock, testLogger } from '../support/time.js';
 
 const meter = meterOf(1);

@@ -5,9 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Intake } from '../../src/domain/intake/intake.js';
 import type { Ledger } from '../../src/domain/intake/ports.js';
+import type { TimeSeries } from '../../src/domain/live/ports.js';
 import { Projector } from '../../src/domain/live/projector.js';
+import type { SeriesPoint } from '../../src/domain/ports.js';
 import type { VerdictCode } from '../../src/domain/verdicts/verdict.js';
-import type { SeriesPoint, TimeSeries } from '../../src/ports.js';
 import { ManualClock, settle, testLogger } from '../support/time.js';
 
 const meter = meterOf(1);

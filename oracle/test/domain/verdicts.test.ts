@@ -1,8 +1,8 @@
 import { EventCode, GapReason, Quality, Reason, windowEndMs } from '@gridtokenx/protocol';
 import { FIRST_WINDOW, LogBuilder, meterOf, type Signed, START_MS, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
+import type { MeterRecord } from '../../src/domain/ports.js';
 import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
-import type { MeterRecord } from '../../src/ports.js';
 
 const meter = meterOf(1);
 const NOW = START_MS + 86_400_000;

@@ -3,7 +3,7 @@ import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-serie
 import { afterAll, beforeAll, describe } from 'vitest';
 import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
-import type { TimeSeries } from '../../src/ports.js';
+import type { TimeSeries } from '../../src/domain/live/ports.js';
 import { announceServer, influxd, RealServer } from './server.js';
 
 announceServer();

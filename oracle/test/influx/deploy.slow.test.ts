@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lineOf } from '../../src/adapters/influx/line.js';
-import type { SeriesPoint } from '../../src/ports.js';
+import type { SeriesPoint } from '../../src/domain/ports.js';
 import { announceServer, influxd, RealServer } from './server.js';
 import { readingOf } from './support.js';
 

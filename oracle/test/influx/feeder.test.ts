@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
-import type { SeriesPoint } from '../../src/ports.js';
+import type { SeriesPoint } from '../../src/domain/ports.js';
 import { until } from './server.js';
 import { FakeSeries, HandClock, MemoryRecord, memoryLogger, Readings } from './support.js';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lineOf, pointOf, Unwritable } from '../../src/adapters/influx/line.js';
-import type { SeriesPoint } from '../../src/ports.js';
+import type { SeriesPoint } from '../../src/domain/ports.js';
 import { readingOf } from './support.js';
 
 const golden =

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { retryAfterMs } from '../../src/adapters/influx/server.js';
-import type { RealClock, SeriesPoint } from '../../src/ports.js';
+import type { RealClock, SeriesPoint } from '../../src/domain/ports.js';
 import { until } from './server.js';
 import { fakeServer, HandClock, type Request, readingOf, say } from './support.js';
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { gunzipSync } from 'node:zlib';
-import type { FeedRecord, MeterTags, ReadingSource } from '../../src/adapters/influx/feeder.js';
-import type { Logger, RealClock, SeriesPoint, TimeSeries } from '../../src/ports.js';
+import type { FeedRecord, MeterTags, ReadingSource, TimeSeries } from '../../src/domain/live/ports.js';
+import type { Logger, RealClock, SeriesPoint } from '../../src/domain/ports.js';
 
 export const FIRST_MS = 1_700_000_000_000;
 

@@ -5,10 +5,11 @@ import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
-import { influxMigrations, openInflux, SqliteFeedRecord } from '../../src/adapters/influx/index.js';
+import { openInflux } from '../../src/adapters/influx/index.js';
 import { outboxReadings } from '../../src/adapters/influx/outbox.js';
 import { tokenFile } from '../../src/adapters/influx/token.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
+import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
 import { until } from './server.js';
 import { fakeServer, memoryLogger, readingOf, say } from './support.js';
 
@@ -46,7 +47,7 @@ describe('from the ledger to the server', () => {
         options: { url: server.url, org: 'gtx', bucket: 'gtx-raw', tokenFile: writeToken('abc\n') },
         ...{
           ledger,
-          database,
+          record: new SqliteFeedRecord(database, 'one target'),
           realClock: systemRealClock,
           randomness: { ...systemRandomness, fraction: () => 0 },
           logger,

@@ -7,7 +7,7 @@ import { base58Encode, publicKeyFromBase58, toHex } from '@gridtokenx/protocol';
 import { NETWORK } from '@gridtokenx/testing-kit/signed-log';
 import { Aedes } from 'aedes';
 import { sodiumSigner } from '../../src/adapters/sodium/index.js';
-import type { MeterRecord } from '../../src/ports.js';
+import type { MeterRecord } from '../../src/domain/ports.js';
 
 export const ORACLE_SEED = new Uint8Array(32).fill(42);
 export const ORACLE_KEY = sodiumSigner(ORACLE_SEED).publicKey;

@@ -18,7 +18,7 @@ import {
   type Signed,
   signerOf,
 } from '@gridtokenx/testing-kit/signed-log';
-import type { MeterRecord } from '../../src/ports.js';
+import type { MeterRecord } from '../../src/domain/ports.js';
 
 const bytes = (id: string) => Uint8Array.from(Buffer.from(id, 'hex'));
 

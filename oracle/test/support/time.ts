@@ -1,4 +1,4 @@
-import type { Logger, RealClock } from '../../src/ports.js';
+import type { Logger, RealClock } from '../../src/domain/ports.js';
 
 /** Real time that moves only when a test says so; timers run in order. */
 export class ManualClock implements RealClock {

@@ -18,7 +18,7 @@ import {
   windowStartMs,
 } from '@gridtokenx/protocol';
 import { sodiumSigner } from '#oracle/adapters/sodium/index.js';
-import type { MeterRecord, Registry } from '#oracle/ports.js';
+import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 export const FIRST_WINDOW = 1_900_000;

@@ -1,4 +1,4 @@
-import type { RealClock } from '../../ports.js';
+import type { RealClock } from '../../domain/ports.js';
 
 /** A balance falls slowly: a fee of 5,000 lamports for each signature. Real milliseconds. */
 const EVERY_MS = 30_000;

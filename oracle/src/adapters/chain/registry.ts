@@ -11,7 +11,7 @@ import {
 import { base58Encode, Role, toHex } from '@gridtokenx/protocol';
 import type { Connection, PublicKey } from '@solana/web3.js';
 import { MeterMemory } from '../../domain/intake/meter-memory.js';
-import type { Logger, MeterRecord, RealClock, Registry } from '../../ports.js';
+import type { Logger, MeterRecord, RealClock, Registry } from '../../domain/ports.js';
 import { ask } from './node.js';
 
 /** Calls that come sooner after the last answer share it. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { parseSimulatedClock, realTimeOf, type SimulatedClock, simulatedNow } from '@gridtokenx/protocol';
-import type { Clock, Logger, Randomness, RealClock } from '../../ports.js';
+import type { Clock, Logger, Randomness, RealClock } from '../../domain/ports.js';
 
 export const systemRealClock: RealClock = {
   now: () => Date.now(),

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { fromHex, toHex } from '@gridtokenx/protocol';
-import type { Randomness } from '../../ports.js';
+import type { Randomness } from '../../domain/ports.js';
 
 /** The 32-byte seed in a key file (hex), which its owner alone may read. Throws an `Error` that says what to do. */
 export function readKeyFile(path: string): Uint8Array {

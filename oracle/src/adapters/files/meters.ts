@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { publicKeyFromBase58, type Role } from '@gridtokenx/protocol';
 import { z } from 'zod';
-import type { MeterRecord, RealClock, Registry } from '../../ports.js';
+import type { MeterRecord, RealClock, Registry } from '../../domain/ports.js';
 
 const wh = z.string().regex(/^[0-9]{1,20}$/);
 const u32 = z.number().int().min(0).max(0xffff_ffff);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { boundedHttpServer, isLoopback, listening, type RequestRate } from '@gridtokenx/runtime';
-import type { Logger } from '../../ports.js';
+import type { Logger } from '../../domain/ports.js';
 
 /** What the page's listener shows; every function may throw, which is answered with 503. */
 export interface PageServed {

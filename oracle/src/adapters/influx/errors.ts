@@ -1,6 +1,4 @@
-import type { RefusedPoint } from '../../domain/live/series-write.js';
-
-export type { RefusedPoint } from '../../domain/live/series-write.js';
+import type { RefusedPoint } from '../../domain/live/ports.js';
 
 /** The server is away or busy, or the outcome is unknown: write the same points again, later. */
 export class SeriesUnavailable extends Error {

@@ -1,29 +1,7 @@
+import type { FeedRecord, MeterTags, ReadingSource, RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
 import { writeAround } from '../../domain/live/series-write.js';
-import type { Logger, Randomness, RealClock, SeriesPoint, TimeSeries } from '../../ports.js';
-import { PointsRefused, type RefusedPoint, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
-
-/** Verified readings in the order in which they became verified. Throws when the disk fails. */
-export interface ReadingSource {
-  /**
-   * Readings at positions above `cursor`, at most `limit`; `through` is the last position looked at, `cursor` itself
-   * when there is none above it. Asking says that everything up to `cursor` is stored and may be forgotten.
-   */
-  readingsAfter(cursor: number, limit: number): { readonly through: number; readonly points: readonly SeriesPoint[] };
-}
-
-/** The tags that a meter's points are filed under. */
-export type MeterTags = Pick<SeriesPoint, 'zone' | 'role' | 'source'>;
-
-/** How far the time series has come, kept in the same file as the readings. Throws when the disk fails. */
-export interface FeedRecord {
-  /** Position through which every reading is stored or refused; 0 at first. */
-  cursor(): number;
-  /** Sets the cursor and keeps the refused points, in one commit; durable when it returns. */
-  advance(through: number, refused: readonly RefusedPoint[]): void;
-  tags(): ReadonlyMap<string, MeterTags>;
-  /** Durable when it returns. */
-  fileUnder(meters: ReadonlyMap<string, MeterTags>): void;
-}
+import type { Logger, Randomness, RealClock, SeriesPoint } from '../../domain/ports.js';
+import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 
 export interface FeedState {
   readonly cursor: number;

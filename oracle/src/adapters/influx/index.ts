@@ -1,14 +1,13 @@
 import type { Ledger } from '../../domain/intake/ports.js';
-import type { Database, Logger, Randomness, RealClock, TimeSeries } from '../../ports.js';
+import type { FeedRecord, TimeSeries } from '../../domain/live/ports.js';
+import type { Logger, Randomness, RealClock } from '../../domain/ports.js';
 import { TimeSeriesFeeder } from './feeder.js';
 import { outboxReadings } from './outbox.js';
-import { SqliteFeedRecord } from './record.js';
 import { InfluxTimeSeries } from './series.js';
 import { tokenFile } from './token.js';
 
 export { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
-export { type FeedRecord, type FeedState, type ReadingSource, TimeSeriesFeeder } from './feeder.js';
-export { influxMigrations, SqliteFeedRecord } from './record.js';
+export { type FeedState, TimeSeriesFeeder } from './feeder.js';
 export { InfluxTimeSeries } from './series.js';
 
 export interface InfluxDeps {
@@ -20,8 +19,8 @@ export interface InfluxDeps {
     readonly tokenFile: string;
   };
   readonly ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
-  /** Already migrated with `influxMigrations`. */
-  readonly database: Database;
+  /** How far the target ("url org bucket") has come, in the ledger's own file. */
+  readonly record: FeedRecord;
   readonly realClock: RealClock;
   readonly randomness: Randomness;
   readonly logger: Logger;
@@ -36,12 +35,11 @@ export interface Influx {
 }
 
 /** Needs no server to start with: one that is away is waited for. Throws when the token file cannot be used. */
-export function openInflux({ options, ledger, database, realClock, randomness, logger }: InfluxDeps): Influx {
+export function openInflux({ options, ledger, record, realClock, randomness, logger }: InfluxDeps): Influx {
   const { url, org, bucket } = options;
   const token = tokenFile(options.tokenFile);
   token();
   const series = new InfluxTimeSeries({ url, org, bucket, token, realClock });
-  const record = new SqliteFeedRecord(database, `${url} ${org} ${bucket}`);
   const feeder = new TimeSeriesFeeder({
     source: outboxReadings(ledger),
     record,

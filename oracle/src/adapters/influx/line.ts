@@ -1,7 +1,7 @@
 import { Role, Source } from '@gridtokenx/protocol';
 import { escape as escaped } from '@influxdata/influxdb-client';
 import { MAX_SERIES_MS } from '../../domain/live/series-write.js';
-import type { SeriesPoint } from '../../ports.js';
+import type { SeriesPoint } from '../../domain/ports.js';
 
 export const MEASUREMENT = 'reading';
 /** The fields of `reading`, all integers. Hashes, signatures, seq and wallets are never tags: tags must stay few. */

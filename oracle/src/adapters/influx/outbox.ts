@@ -1,5 +1,5 @@
 import type { Ledger } from '../../domain/intake/ports.js';
-import type { ReadingSource } from './feeder.js';
+import type { ReadingSource } from '../../domain/live/ports.js';
 
 /**
  * The ledger's outbox as a source with one follower: what the follower has recorded is cleared when it asks for more,

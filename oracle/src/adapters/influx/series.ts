@@ -1,6 +1,7 @@
 import { fluxDateTime, fluxString } from '@influxdata/influxdb-client';
-import type { SeriesPoint, TimeSeries } from '../../ports.js';
-import { PointsRefused, type RefusedPoint } from './errors.js';
+import type { RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
+import type { SeriesPoint } from '../../domain/ports.js';
+import { PointsRefused } from './errors.js';
 import { FIELDS, LAST_MS, lineOf, MEASUREMENT, pointOf, Unwritable } from './line.js';
 import { InfluxServer, type ServerOptions } from './server.js';
 

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { HttpError, InfluxDB } from '@influxdata/influxdb-client';
-import type { RealClock } from '../../ports.js';
+import type { RealClock } from '../../domain/ports.js';
 import { SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 
 export interface ServerOptions {

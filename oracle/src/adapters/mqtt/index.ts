@@ -13,7 +13,7 @@ import {
 } from '@gridtokenx/protocol';
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Packet } from '../../domain/intake/intake.js';
-import type { Logger, Randomness, RealClock } from '../../ports.js';
+import type { Logger, Randomness, RealClock } from '../../domain/ports.js';
 
 export interface MqttOptions {
   readonly url: string;

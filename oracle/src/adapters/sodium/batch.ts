@@ -1,5 +1,5 @@
 import { sigStructure } from '@gridtokenx/protocol';
-import type { Question } from '../../ports.js';
+import type { Question } from '../../domain/intake/ports.js';
 
 /** Questions in one batch at most. */
 export const BATCH_QUESTIONS = 64;

@@ -1,5 +1,5 @@
 import type { Verifier } from '@gridtokenx/protocol';
-import type { SignatureChecks } from '../../ports.js';
+import type { SignatureChecks } from '../../domain/intake/ports.js';
 
 /** Answers at once, in the thread that asks. */
 export function inThread(verifier: Verifier): SignatureChecks {

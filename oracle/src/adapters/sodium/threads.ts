@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Verifier } from '@gridtokenx/protocol';
-import type { Logger, Question, RealClock, SignatureChecks } from '../../ports.js';
+import type { Question, SignatureChecks } from '../../domain/intake/ports.js';
+import type { Logger, RealClock } from '../../domain/ports.js';
 import { BATCH_QUESTIONS, Batch, Said } from './batch.js';
 import { inThread } from './in-thread.js';
 

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { MAX_REFUSED, type MeterWatermark, type Reason, toHex } from '@gridtokenx/protocol';
 import type { Told } from '../../domain/intake/ports.js';
-import type { Registry } from '../../ports.js';
-import { blobSeq, type StreamRow, seqBlob } from './rows.js';
+import type { Registry } from '../../domain/ports.js';
+import type { StoredStream } from '../../domain/verdicts/ports.js';
+import type { Streams } from '../../domain/verdicts/streams.js';
+import { blobSeq, seqBlob } from './rows.js';
 import type { Store } from './store.js';
-import type { Streams } from './streams.js';
 
 type Refusal = Told['refused'][number];
 
@@ -28,7 +29,7 @@ export function tellGateway(
   if (!row) return { meters, refused };
   const id = Number(row.id);
   const linked = sqlite.prepare('SELECT meter FROM gateway_meters WHERE gateway = ? ORDER BY meter').all(id);
-  const known = new Map<string, StreamRow>();
+  const known = new Map<string, StoredStream>();
   for (const { meter } of linked) {
     const record = registry.meter(String(meter));
     const stream = record && store.findStream(record.meterId, record.key);
@@ -43,7 +44,8 @@ export function tellGateway(
     const before = record.previousKey && store.findStream(record.meterId, record.previousKey);
     if (before) refused.push(...refusedOf(sqlite, streams, before));
   }
-  const isDeclared = (stream: StreamRow, seq: bigint) => seq <= stream.storedThrough || streams.gapsOf(stream).has(seq);
+  const isDeclared = (stream: StoredStream, seq: bigint) =>
+    seq <= stream.storedThrough || streams.gapsOf(stream).has(seq);
   for (const stream of known.values()) refused.push(...refusedOf(sqlite, streams, stream));
   for (const reject of rejectsOf(sqlite, id)) {
     const stream = reject.meter === null ? undefined : known.get(reject.meter);
@@ -55,7 +57,7 @@ export function tellGateway(
   return { meters, refused: distinct.slice(0, MAX_REFUSED) };
 }
 
-function refusedOf(sqlite: DatabaseSync, streams: Streams, stream: StreamRow): Refusal[] {
+function refusedOf(sqlite: DatabaseSync, streams: Streams, stream: StoredStream): Refusal[] {
   const rows = sqlite
     .prepare(
       'SELECT seq, hash, verdict FROM messages WHERE stream = ? AND seq > ? AND verdict NOT IN (0, 9, 13, 17) AND settled = 1 ORDER BY seq LIMIT ?',

@@ -2,9 +2,24 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { makePrivate } from '@gridtokenx/runtime';
-import type { Database, Migration } from '../../ports.js';
 import { checkInBackground } from './background-check.js';
 import { bytesOf, explained, MAX_CHECKED_AT_START_BYTES, openChecked } from './damage.js';
+
+/** One change of the schema; applied once, in order, each in a transaction of its own. */
+export interface Migration {
+  /** Unique, never changed after release: "ledger-1", "chain-1". */
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** The ledger's one SQLite file (WAL, synchronous FULL). All use is synchronous, so transactions never interleave. */
+export interface Database {
+  readonly sqlite: DatabaseSync;
+  /** Commits what `work` did, or rolls all of it back and throws what `work` threw. Not nestable. */
+  transaction<T>(work: () => T): T;
+  /** What was ever found wrong with the file since it was opened, in words; null when nothing. */
+  damage?(): string | null;
+}
 
 /**
  * Opens (or makes) the ledger's file and applies what is missing of `migrations`. Commits are durable: WAL with

@@ -6,7 +6,7 @@ import type {
   DisputeStore,
   NewDisputeIntent,
 } from '../../domain/settlement/disputes/ports.js';
-import type { Database, Migration } from '../../ports.js';
+import type { Database, Migration } from './database.js';
 
 /** What was sent for disputes and out-of-step slots, in the ledger's file. Nothing is deleted. */
 export const disputeMigrations: readonly Migration[] = [

@@ -1,24 +1,23 @@
-import { Kind, type Reading, Reason as Reasons, Role } from '@gridtokenx/protocol';
+import { type Reading, Reason as Reasons } from '@gridtokenx/protocol';
 import type { Admitted } from '../../domain/intake/admit.js';
 import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/intake/ports.js';
 import { isSeriesTime } from '../../domain/live/series-write.js';
+import type { MeterRecord, Randomness, Registry, SeriesPoint } from '../../domain/ports.js';
+import { add, type Budget, type Effects, noEffects } from '../../domain/verdicts/effects.js';
+import type { Incoming, StoredMessage } from '../../domain/verdicts/ports.js';
+import { Rejudging, STEPS_AT_A_TIME } from '../../domain/verdicts/rejudging.js';
 import { termsOf } from '../../domain/verdicts/rotation.js';
-import type { VerdictCode } from '../../domain/verdicts/verdict.js';
-import type { Database, MeterRecord, Randomness, Registry, SeriesPoint } from '../../ports.js';
+import { Streams } from '../../domain/verdicts/streams.js';
 import { tellGateway } from './acks.js';
+import type { Database } from './database.js';
 import { OutboxWaiting } from './outbox-waiting.js';
-import { noteInput, Points } from './points.js';
-import { add, Rejects } from './rejects.js';
-import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob } from './rows.js';
-import { type Effects, Store } from './store.js';
-import { MAX_DIRTY, MAX_PLACES } from './store-statements.js';
-import { type Incoming, Streams } from './streams.js';
-import type { Budget } from './sweep.js';
+import { Points } from './points.js';
+import { Rejects } from './rejects.js';
+import { blobSeq, messageRow, seqBlob } from './rows.js';
+import { Store } from './store.js';
 
 const ACK_TIME_RESERVE_MS = 10_000;
 const LAST_SEEN_STEP_MS = 60_000;
-/** Stored messages that are judged again in one commit: some 20 ms, so that nobody waits longer for any stream. */
-const STEPS_AT_A_TIME = 1_000;
 
 interface StreamGroup {
   readonly incoming: Incoming[];
@@ -34,16 +33,13 @@ export class SqliteLedger implements Ledger {
   readonly #store: Store;
   readonly #streams: Streams;
   readonly #points: Points;
+  readonly #rejudging: Rejudging;
   readonly #rejects: Rejects;
   readonly #waiting: OutboxWaiting;
   readonly #sql;
   readonly #onStatements: () => void;
   readonly #gateways = new Map<string, number>();
   readonly #seen = new Map<string, number>();
-  /** State of the registry up to which rotations, and what waited for it, were looked at. */
-  #registrySeen = '';
-  /** Stream that was judged again last: the next ones follow. */
-  #sweptLast = -1;
   readonly #stepsAtATime: number;
   #ackTime = 0;
   #ackReserved = 0;
@@ -64,6 +60,7 @@ export class SqliteLedger implements Ledger {
     this.#waiting = new OutboxWaiting(database, registry);
     this.#points = new Points(database.sqlite, registry);
     this.#streams = new Streams(this.#store, this.#points);
+    this.#rejudging = new Rejudging(this.#store, this.#streams, this.#points, registry);
     this.#sql = statements(database);
     this.id = this.#loadId(randomness);
     const reserved = this.#sql.getMeta.get('ack_time')?.value as Uint8Array | undefined;
@@ -80,7 +77,8 @@ export class SqliteLedger implements Ledger {
   }
 
   take(arrivals: readonly Arrival[], nowMs: number): Taken {
-    return this.#commit(nowMs, (effects, verdicts, budget) => {
+    return this.#commit(nowMs, (effects, budget) => {
+      const { verdicts } = effects;
       const byStream = new Map<string, StreamGroup>();
       for (const arrival of arrivals) {
         const gateway = this.#gateway(arrival.gateway);
@@ -105,7 +103,7 @@ export class SqliteLedger implements Ledger {
         const own: Budget = { left: share };
         const duplicates = this.#streams.absorb(incoming, present, effects, own);
         budget.left = Math.min(budget.left, own.left < 0 ? 0 : budget.left);
-        this.#noteInputs(incoming, effects);
+        this.#rejudging.noteInputs(incoming, effects);
         const meter = incoming[0]?.admitted.meter.meterId ?? '';
         if (duplicates > 0) {
           this.#store.count(meter, 0, Reasons.duplicate, duplicates);
@@ -125,113 +123,26 @@ export class SqliteLedger implements Ledger {
   }
 
   reconsider(nowMs: number): Taken {
-    const gateways: Uint8Array[] = [];
-    const { slot, fetchedAtMs } = this.#registry.asOf;
-    const state = `${slot}/${fetchedAtMs}`;
-    let isRegistryDone = true;
-    const taken = this.#commit(nowMs, (effects, _, budget) => {
-      if (state !== this.#registrySeen) {
-        for (const { stream } of this.#rotated()) this.#streams.mark(stream, 1n, null);
-        isRegistryDone = this.#markPlaces(this.#store.forRegistry(fetchedAtMs));
-      }
-      this.#markPlaces(this.#store.due(nowMs));
-      gateways.push(...this.#sweepDirty(nowMs, effects, budget));
+    let gateways: Uint8Array[] = [];
+    let committed = () => {};
+    const taken = this.#commit(nowMs, (effects, budget) => {
+      ({ gateways, committed } = this.#rejudging.reconsider(nowMs, effects, budget));
     });
-    if (isRegistryDone) this.#registrySeen = state;
+    committed();
     return { ...taken, gateways: [...taken.gateways, ...gateways] };
   }
 
-  /** Marks what waited to be judged again; false when there may be more. */
-  #markPlaces(places: readonly { stream: number; first: bigint; last: bigint }[]): boolean {
-    for (const { stream: id, first, last } of places) {
-      const stream = this.#store.streamById(id);
-      if (stream && this.#registry.meter(stream.meter)) this.#streams.mark(stream, first, last);
-    }
-    return places.length < MAX_PLACES;
-  }
-
-  /** Judges what is marked, stream after stream in turn, as far as the budget goes; the gateways that are to be told. */
-  #sweepDirty(nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
-    const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
-    const gateways: Uint8Array[] = [];
-    const ids = [...this.#store.dirty(this.#sweptLast), ...this.#store.dirty(-1)];
-    const share = Math.max(1, Math.floor(budget.left / Math.max(1, Math.min(ids.length, MAX_DIRTY))));
-    for (const id of new Set(ids)) {
-      if (budget.left <= 0) break;
-      const stream = this.#store.streamById(id);
-      const meter = stream && this.#registry.meter(stream.meter);
-      this.#sweptLast = id;
-      if (!stream || !meter) continue;
-      const before = total(effects.verdicts);
-      const own: Budget = { left: Math.min(share, budget.left) };
-      const given = own.left;
-      this.#streams.sweep(stream, meter, present, effects, own);
-      budget.left -= given - Math.max(0, own.left);
-      if (total(effects.verdicts) === before) continue;
-      if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId);
-      gateways.push(...this.#sql.gatewaysOf.all(stream.meter).map((row) => row.key as Uint8Array));
-    }
-    return gateways;
-  }
-
-  /** Streams of rotated keys that were judged before the rotation was known. */
-  *#rotated(): Generator<{ stream: StreamRow; meter: MeterRecord }> {
-    for (const meter of this.#registry.meters()) {
-      const stream = meter.previousKey && this.#store.findStream(meter.meterId, meter.previousKey);
-      if (stream && stream.lastWindow !== termsOf(meter, stream.key)?.lastWindow) yield { stream, meter };
-    }
-  }
-
-  /** A late or a declared message, and every statement, may decide what waited for a meter. */
-  #noteInputs(incoming: readonly Incoming[], effects: Effects): void {
-    const admitted = incoming[0]?.admitted;
-    if (!admitted || admitted.meter.role === Role.point) return;
-    const { meter, key } = admitted;
-    const payloads = incoming.map((one) => one.admitted.payload);
-    const stored = this.#store.findStream(meter.meterId, key)?.storedThrough ?? 0n;
-    const seqs = new Set(payloads.map(({ seq }) => seq));
-    const lowest = [...seqs].reduce((least, seq) => (seq < least ? seq : least), stored + 1n);
-    // Readings on top of all change nothing for a point. One that fills a hole completes the statements above it.
-    const isOnTop = stored - lowest < BigInt(seqs.size);
-    const isPlain = isOnTop && payloads.every(({ kind }) => kind === Kind.reading);
-    if (!isPlain) noteInput(effects.inputs, meter.meterId);
-  }
-
-  /** Judges again the statements of derived points that what changed may decide; the gateways that are to be told. */
-  #followInputs(fresh: readonly string[], nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
-    const from = new Map<string, number>(fresh.map((point) => [point, 0]));
-    for (const [meter, window] of effects.inputs)
-      for (const point of this.#points.pointsOf(meter)) noteInput(from, point, window);
-    const gateways: Uint8Array[] = [];
-    const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
-    for (const [point, window] of from) {
-      const meter = this.#registry.meter(point);
-      if (!meter) continue;
-      for (const key of meter.previousKey ? [meter.key, meter.previousKey] : [meter.key]) {
-        const stream = this.#store.findStream(point, key);
-        const seq = stream ? this.#points.affectedFrom(stream, window) : null;
-        if (seq === null) continue;
-        const before = total(effects.verdicts);
-        if (!stream) continue;
-        this.#streams.mark(stream, seq, null);
-        this.#streams.sweep(stream, meter, present, effects, budget);
-        if (total(effects.verdicts) === before) continue;
-        gateways.push(...this.#sql.gatewaysOf.all(point).map((row) => row.key as Uint8Array));
-      }
-    }
-    return gateways;
-  }
-
-  #commit(nowMs: number, work: (effects: Effects, verdicts: Map<VerdictCode, number>, budget: Budget) => void): Taken {
-    const effects: Effects = { statementsChanged: false, inputs: new Map(), verified: [], verdicts: new Map() };
+  #commit(nowMs: number, work: (effects: Effects, budget: Budget) => void): Taken {
+    const effects = noEffects();
     let gateways: Uint8Array[] = [];
     let isMore = false;
     const budget: Budget = { left: this.#stepsAtATime };
     try {
       this.#database.transaction(() => {
         const fresh = this.#points.sync();
-        work(effects, effects.verdicts, budget);
-        if (fresh.length + effects.inputs.size > 0) gateways = this.#followInputs(fresh, nowMs, effects, budget);
+        work(effects, budget);
+        if (fresh.length + effects.inputs.size > 0)
+          gateways = this.#rejudging.followInputs(fresh, nowMs, effects, budget);
         isMore = budget.left <= 0 && this.#store.dirty(-1).length > 0;
         this.#store.saveCounts();
       });
@@ -334,13 +245,7 @@ function keyName(key: Uint8Array): string {
 }
 const KEY_NAMES = new WeakMap<Uint8Array, string>();
 
-function total(verdicts: ReadonlyMap<VerdictCode, number>): number {
-  let sum = 0;
-  for (const n of verdicts.values()) sum += n;
-  return sum;
-}
-
-function pointOf({ payload, verdict }: MessageRow, meter: MeterRecord): SeriesPoint {
+function pointOf({ payload, verdict }: StoredMessage, meter: MeterRecord): SeriesPoint {
   const reading = payload as Reading;
   const { importWh, exportWh, powerW, voltageDv, frequencyChz, quality, seq } = reading;
   return {
@@ -368,7 +273,6 @@ function statements({ sqlite }: Database) {
     addGateway: one('INSERT OR IGNORE INTO gateways (key) VALUES (?)'),
     gateway: one('SELECT id FROM gateways WHERE key = ?'),
     gateways: one('SELECT key FROM gateways'),
-    gatewaysOf: one('SELECT g.key FROM gateway_meters m JOIN gateways g ON g.id = m.gateway WHERE m.meter = ?'),
     link: one(
       'INSERT INTO gateway_meters (gateway, meter, last_ms) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)',
     ),

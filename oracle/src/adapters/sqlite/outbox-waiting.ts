@@ -1,4 +1,5 @@
-import type { Database, Registry } from '../../ports.js';
+import type { Registry } from '../../domain/ports.js';
+import type { Database } from './database.js';
 
 /**
  * Readings for the time series whose meter the registry does not show. They wait beside the outbox, so that they hold up

@@ -1,4 +1,4 @@
-import type { Database } from '../../ports.js';
+import type { Database } from './database.js';
 
 /** Puts every verified reading into the outbox again, for a time series that begins anew. Twice is the same as once. */
 export function fillOutbox({ sqlite, transaction }: Database): void {

@@ -1,25 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { goodPairs, isAttestable, Kind, type PointInput } from '@gridtokenx/protocol';
 import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain/points/points.js';
+import type { MeterRecord, Registry } from '../../domain/ports.js';
+import type { DerivedPoints, StoredStream } from '../../domain/verdicts/ports.js';
 import { isAccepted } from '../../domain/verdicts/verdict.js';
-import type { MeterRecord, Registry } from '../../ports.js';
-import { blobSeq, messageRow, type StreamRow } from './rows.js';
+import { blobSeq, messageRow } from './rows.js';
 
 type Raw = Record<string, unknown>;
-
-/** Meters whose statements may have changed what derived points are judged by; see `Effects`. */
-export type ChangedInputs = Map<string, number>;
-
-/** Notes that something came of a meter that points may be derived from; `window`: the lowest one that changed. */
-export function noteInput(inputs: ChangedInputs, meterId: string, window = Number.POSITIVE_INFINITY): void {
-  inputs.set(meterId, Math.min(inputs.get(meterId) ?? Number.POSITIVE_INFINITY, window));
-}
 
 /**
  * Derived points in the ledger: which meters of the registry they are derived from, and what the stored chains of those
  * say. Every method may throw when the disk fails; after a rollback `forget` is called.
  */
-export class Points {
+export class Points implements DerivedPoints {
   readonly #registry: Registry;
   readonly #sites = new SiteBook();
   readonly #sql;
@@ -70,7 +63,7 @@ export class Points {
   }
 
   /** Lowest seq of a point's statement that is judged by what changed; null: none. */
-  affectedFrom(stream: StreamRow, window: number): bigint | null {
+  affectedFrom(stream: StoredStream, window: number): bigint | null {
     const seqs = [this.#sql.pendingFrom.get(stream.id)];
     if (Number.isFinite(window)) seqs.push(this.#sql.windowFrom.get(stream.id, window));
     const found = seqs.flatMap((row) => (row?.seq ? [blobSeq(row.seq as Uint8Array)] : []));

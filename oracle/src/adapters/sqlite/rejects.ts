@@ -3,8 +3,9 @@ import { base58Encode, type Reason, Reason as Reasons } from '@gridtokenx/protoc
 import type { Rejected } from '../../domain/intake/admit.js';
 import type { Arrival, Waiting } from '../../domain/intake/ports.js';
 import { type Bucket, MAX_SAVED_REJECTS, REJECTS_PER_DAY, refilled } from '../../domain/intake/quota.js';
+import type { Registry } from '../../domain/ports.js';
+import { add } from '../../domain/verdicts/effects.js';
 import type { VerdictCode } from '../../domain/verdicts/verdict.js';
-import type { Registry } from '../../ports.js';
 import { seqBlob } from './rows.js';
 import type { Store } from './store.js';
 
@@ -130,11 +131,6 @@ export class Rejects {
       receivedMs: Number(row.received_ms),
     }));
   }
-}
-
-/** Counts `n` more messages under a verdict. */
-export function add(verdicts: Map<VerdictCode, number>, code: VerdictCode, n: number): void {
-  verdicts.set(code, (verdicts.get(code) ?? 0) + n);
 }
 
 function statements(sqlite: DatabaseSync) {

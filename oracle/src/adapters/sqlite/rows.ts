@@ -1,6 +1,5 @@
-import { decodePayload, type Payload, parseSign1, type Reason } from '@gridtokenx/protocol';
-import type { Bucket } from '../../domain/intake/quota.js';
-import type { VerdictCode } from '../../domain/verdicts/verdict.js';
+import { decodePayload, parseSign1, type Reason } from '@gridtokenx/protocol';
+import type { StoredMessage, StoredStream } from '../../domain/verdicts/ports.js';
 
 /** A seq as it is stored: 8 bytes big-endian. */
 export function seqBlob(seq: bigint): Uint8Array {
@@ -13,41 +12,9 @@ export function blobSeq(bytes: Uint8Array): bigint {
   return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
 }
 
-export interface StreamRow {
-  readonly id: number;
-  readonly meter: string;
-  readonly key: Uint8Array;
-  suspendedFrom: bigint | null;
-  storedThrough: bigint;
-  highestSeen: bigint;
-  highestWindow: number;
-  /** Last window of its key that it was judged with; null: the key is in force. */
-  lastWindow: number | null;
-  /** From here on everything is to be judged again; null: nothing is. */
-  dirtyFrom: bigint | null;
-  /** Up to here something has changed; above it, judging may stop where nothing differs any more. */
-  dirtyThrough: bigint;
-  quota: Bucket | null;
-}
-
-export interface MessageRow {
-  readonly id: number;
-  readonly message: Uint8Array;
-  readonly payload: Payload;
-  readonly signed: Uint8Array;
-  readonly verdict: VerdictCode;
-  readonly settled: boolean;
-  readonly basis: boolean;
-  readonly contradicted: boolean;
-  /** Of a statement: the highest window of all up to it. */
-  readonly topWindow: number | null;
-  readonly arrivedMs: number;
-  readonly receivedMs: number;
-}
-
 type Raw = Record<string, unknown>;
 
-export function streamRow(raw: Raw): StreamRow {
+export function streamRow(raw: Raw): StoredStream {
   return {
     id: Number(raw.id),
     meter: String(raw.meter),
@@ -64,7 +31,7 @@ export function streamRow(raw: Raw): StreamRow {
 }
 
 /** What was stored was decoded before, so decoding it again cannot fail unless the file is damaged. */
-export function messageRow(raw: Raw): MessageRow {
+export function messageRow(raw: Raw): StoredMessage {
   const message = raw.bytes as Uint8Array;
   const signed = parseSign1(message).payload;
   return {

@@ -1,4 +1,4 @@
-import type { Migration } from '../../ports.js';
+import type { Migration } from './database.js';
 
 /**
  * The ledger's tables. A seq is u64, wider than SQLite's integers: 8 bytes big-endian, so that bytes sort as numbers.

@@ -1,6 +1,5 @@
-import type { SetAside } from '../../domain/live/projector.js';
-import type { RefusedPoint } from '../../domain/live/series-write.js';
-import type { Database } from '../../ports.js';
+import type { RefusedPoint, SetAside } from '../../domain/live/ports.js';
+import type { Database } from './database.js';
 
 /** Entries that are kept; the readings themselves stay in the ledger, and the counter goes on. */
 const MAX_KEPT = 10_000;

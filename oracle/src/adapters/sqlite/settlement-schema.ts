@@ -1,4 +1,4 @@
-import type { Migration } from '../../ports.js';
+import type { Migration } from './database.js';
 
 /**
  * Settlement's tables in the ledger's file [settlement §9]. Chain numbers are INTEGER (below 2^63); hashes and bytes

@@ -9,7 +9,7 @@ import type {
   NewIntent,
   SettlementStore,
 } from '../../domain/settlement/ports.js';
-import type { Database } from '../../ports.js';
+import type { Database } from './database.js';
 
 type Row = Record<string, SQLInputValue>;
 

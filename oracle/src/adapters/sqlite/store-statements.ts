@@ -1,17 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { MAX_AT_SEQ, MAX_CONTRADICTIONS, MAX_DIRTY, MAX_PLACES, type PageSize } from '../../domain/verdicts/ports.js';
 import { MAX_RUN } from '../../domain/verdicts/scan.js';
 
 // A bound LIMIT makes SQLite prepare the statement anew each time: they are part of the text.
-/** Several contradicting messages for one place are kept as evidence; further ones are counted and dropped. */
-export const MAX_CONTRADICTIONS = 4;
-/** Messages of one seq that are kept at all, whatever windows they state. */
-export const MAX_AT_SEQ = 64;
-/** Messages that are found due in one commit. */
-export const MAX_PLACES = 256;
-/** Streams that share what is judged again in one commit. */
-export const MAX_DIRTY = 16;
 /** Rows that are read at a time. */
-export const PAGES = { few: 16, many: 256 } as const;
+export const PAGES: Readonly<Record<PageSize, number>> = { few: 16, many: 256 };
 
 /** The statements over streams and messages, prepared once. */
 export function storeStatements(sqlite: DatabaseSync) {
@@ -67,6 +60,9 @@ export function storeStatements(sqlite: DatabaseSync) {
     forRegistry: one(
       `SELECT stream, min(seq) AS seq, max(seq) AS last FROM messages WHERE settled = 0 AND verdict IN (5, 14) AND received_ms < ? GROUP BY stream LIMIT ${MAX_PLACES}`,
     ),
+    gatewaysOf: one('SELECT g.key FROM gateway_meters m JOIN gateways g ON g.id = m.gateway WHERE m.meter = ?'),
     dirty: one(`SELECT id FROM streams WHERE dirty_from IS NOT NULL AND id > ? ORDER BY id LIMIT ${MAX_DIRTY}`),
   };
 }
+
+export type StoreStatements = ReturnType<typeof storeStatements>;

@@ -1,73 +1,54 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { Kind, Reason, Role, shortHash } from '@gridtokenx/protocol';
-import type { Admitted } from '../../domain/intake/admit.js';
+import { Kind, Reason, Role } from '@gridtokenx/protocol';
 import { isSeriesTime } from '../../domain/live/series-write.js';
+import type { MeterRecord } from '../../domain/ports.js';
+import { type Effects, noteInput } from '../../domain/verdicts/effects.js';
 import { type DeclaredGap, Gaps } from '../../domain/verdicts/gaps.js';
-import { dueMs, enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/verdicts/limits.js';
-import {
-  firstStart,
-  type Judgement,
-  type Link,
-  linkAcross,
-  MAX_RUN,
-  type ScanStart,
-} from '../../domain/verdicts/scan.js';
+import { dueMs } from '../../domain/verdicts/limits.js';
+import type {
+  Item,
+  Marked,
+  PageSize,
+  Place,
+  StoredMessage,
+  StoredStream,
+  StreamStore,
+} from '../../domain/verdicts/ports.js';
+import type { Judgement, ScanStart } from '../../domain/verdicts/scan.js';
 import { isAccepted, type VerdictCode } from '../../domain/verdicts/verdict.js';
-import type { MeterRecord } from '../../ports.js';
-import { type ChangedInputs, noteInput } from './points.js';
-import { blobSeq, type MessageRow, messageRow, type StreamRow, seqBlob, streamRow } from './rows.js';
+import { Counts } from './counts.js';
+import { blobSeq, messageRow, seqBlob, streamRow } from './rows.js';
+import { startBelow } from './scan-start.js';
 import { PAGES, storeStatements } from './store-statements.js';
 
-/** What a flush changed beside rows: told to others after the commit. */
-export interface Effects {
-  statementsChanged: boolean;
-  /** Meters that points may be derived from, with the lowest window whose statement counts otherwise than before. */
-  readonly inputs: ChangedInputs;
-  /** Messages by new verdict. */
-  readonly verdicts: Map<VerdictCode, number>;
-  /** Readings that became verified. */
-  readonly verified: { readonly id: number; readonly meter: MeterRecord; readonly row: MessageRow }[];
-}
-
-/** A stored message that another may contradict. */
-export interface Place {
-  readonly id: number;
-  readonly seq: bigint;
-  readonly contradicted: boolean;
-}
-
-/** Verdicts have numbers below this one. */
-const COUNT_KINDS = 256;
-
 /** Prepared statements over streams and messages. Every method may throw when the disk fails. */
-export class Store {
+export class Store implements StreamStore {
   readonly #sql;
-  /** By meter, then by kind and verdict: not stored yet. */
-  readonly #counts = new Map<string, Map<number, number>>();
+  readonly #counts = new Counts();
 
   constructor(sqlite: DatabaseSync) {
     this.#sql = storeStatements(sqlite);
   }
 
   /** The stream of a meter and key, made when it is new. */
-  stream(meter: string, key: Uint8Array): StreamRow {
+  stream(meter: string, key: Uint8Array): StoredStream {
     const found = this.#sql.stream.get(meter, key);
     if (found) return streamRow(found);
     this.#sql.makeStream.run(meter, key);
     return this.stream(meter, key);
   }
 
-  findStream(meter: string, key: Uint8Array): StreamRow | undefined {
+  findStream(meter: string, key: Uint8Array): StoredStream | undefined {
     const found = this.#sql.stream.get(meter, key);
     return found && streamRow(found);
   }
 
-  streamById(id: number): StreamRow | undefined {
+  streamById(id: number): StoredStream | undefined {
     const found = this.#sql.streamById.get(id);
     return found && streamRow(found);
   }
 
-  save(stream: StreamRow): void {
+  save(stream: StoredStream): void {
     const { suspendedFrom, storedThrough, highestSeen, highestWindow, lastWindow, dirtyFrom, quota, id } = stream;
     const blob = (seq: bigint | null) => (seq === null ? null : seqBlob(seq));
     this.#sql.saveStream.run(
@@ -84,21 +65,21 @@ export class Store {
     );
   }
 
-  has(stream: StreamRow, seq: bigint, hash: Uint8Array): boolean {
+  has(stream: StoredStream, seq: bigint, hash: Uint8Array): boolean {
     return this.#sql.exists.get(stream.id, seqBlob(seq), hash) !== undefined;
   }
 
   /** Stored messages with this seq, at most `MAX_AT_SEQ`. */
-  atSeq(stream: StreamRow, seq: bigint): Place[] {
+  atSeq(stream: StoredStream, seq: bigint): Place[] {
     return this.#sql.atSeq.all(stream.id, seqBlob(seq)).map(placeOf);
   }
 
   /** Stored statements for this window, at most `MAX_CONTRADICTIONS`. */
-  atWindow(stream: StreamRow, window: number): Place[] {
+  atWindow(stream: StoredStream, window: number): Place[] {
     return this.#sql.atWindow.all(stream.id, window).map(placeOf);
   }
 
-  byId(id: number): MessageRow | undefined {
+  byId(id: number): StoredMessage | undefined {
     const found = this.#sql.byId.get(id);
     return found && messageRow(found);
   }
@@ -109,8 +90,8 @@ export class Store {
 
   /** Stores a new message with its verdict. */
   insert(
-    stream: StreamRow,
-    item: { admitted: Admitted; contradicted: boolean; arrivedMs: number; receivedMs: number },
+    stream: StoredStream,
+    item: Item,
     { verdict, isBasis }: Judgement,
     topWindow: number | null,
     effects: Effects,
@@ -155,8 +136,8 @@ export class Store {
 
   /** Writes a verdict that changed; nothing when it did not. */
   rejudge(
-    stream: StreamRow,
-    row: MessageRow,
+    stream: StoredStream,
+    row: StoredMessage,
     { verdict, isBasis }: Judgement,
     topWindow: number | null,
     meter: MeterRecord,
@@ -172,7 +153,13 @@ export class Store {
     this.#tell(row, row.verdict, verdict.code, meter, effects);
   }
 
-  #tell(row: MessageRow, before: VerdictCode | null, after: VerdictCode, meter: MeterRecord, effects: Effects): void {
+  #tell(
+    row: StoredMessage,
+    before: VerdictCode | null,
+    after: VerdictCode,
+    meter: MeterRecord,
+    effects: Effects,
+  ): void {
     effects.verdicts.set(after, (effects.verdicts.get(after) ?? 0) + 1);
     const was = before !== null && isAccepted(before);
     const is = isAccepted(after);
@@ -189,35 +176,24 @@ export class Store {
 
   /** Adds to a counter; `kind` 0 counts what belongs to no stream, and duplicates. Stored by `saveCounts`. */
   count(meter: string, kind: number, verdict: VerdictCode, change: number): void {
-    let counts = this.#counts.get(meter);
-    if (!counts) {
-      counts = new Map();
-      this.#counts.set(meter, counts);
-    }
-    const place = kind * COUNT_KINDS + verdict;
-    counts.set(place, (counts.get(place) ?? 0) + change);
+    this.#counts.add(meter, kind, verdict, change);
   }
 
   /** Writes what was counted since the last call: a row for each counter, not one for each message. */
   saveCounts(): void {
-    for (const [meter, counts] of this.#counts) {
-      for (const [place, change] of counts) {
-        if (change !== 0) this.#sql.count.run(meter, Math.floor(place / COUNT_KINDS), place % COUNT_KINDS, change);
-      }
-    }
-    this.#counts.clear();
+    this.#counts.save((meter, kind, verdict, change) => this.#sql.count.run(meter, kind, verdict, change));
   }
 
   /** To be called when a transaction was rolled back: what was counted in it did not happen. */
   forgetCounts(): void {
-    this.#counts.clear();
+    this.#counts.forget();
   }
 
   /**
    * The messages with the next seqs above `after`, in order: few or many, and all that share the last one's seq. Empty only
    * when there are none.
    */
-  page(stream: StreamRow, after: bigint, size: keyof typeof PAGES): MessageRow[] {
+  page(stream: StoredStream, after: bigint, size: PageSize): StoredMessage[] {
     const limit = PAGES[size];
     const rows = this.#sql[size].all(stream.id, seqBlob(after)).map(messageRow);
     const last = rows.at(-1);
@@ -226,7 +202,7 @@ export class Store {
     return [...whole, ...this.#sql.at.all(stream.id, seqBlob(last.payload.seq)).map(messageRow)];
   }
 
-  gaps(stream: StreamRow): Gaps {
+  gaps(stream: StoredStream): Gaps {
     const rows = this.#sql.gaps.all(stream.id);
     return new Gaps(
       rows.map((row) => ({
@@ -237,19 +213,19 @@ export class Store {
     );
   }
 
-  addGap(stream: StreamRow, eventSeq: bigint, gap: DeclaredGap): void {
+  addGap(stream: StoredStream, eventSeq: bigint, gap: DeclaredGap): void {
     this.#sql.addGap.run(stream.id, seqBlob(eventSeq), seqBlob(gap.first), seqBlob(gap.last), gap.reason);
   }
 
   /** Forgets gaps declared by events from `seq` on; returns the lowest seq that one of them declared. */
-  dropGaps(stream: StreamRow, seq: bigint): bigint | null {
+  dropGaps(stream: StoredStream, seq: bigint): bigint | null {
     const rows = this.#sql.gapsFrom.all(stream.id, seqBlob(seq)).map((row) => blobSeq(row.first as Uint8Array));
     this.#sql.dropGaps.run(stream.id, seqBlob(seq));
     return rows.reduce<bigint | null>((low, first) => (low === null || first < low ? first : low), null);
   }
 
   /** Places of messages whose time has come, at most `MAX_PLACES`. */
-  due(nowMs: number): { stream: number; first: bigint; last: bigint }[] {
+  due(nowMs: number): Marked[] {
     return this.#sql.due.all(nowMs).map((row) => {
       const seq = blobSeq(row.seq as Uint8Array);
       return { stream: Number(row.stream), first: seq, last: seq };
@@ -257,18 +233,18 @@ export class Store {
   }
 
   /** Seq of the highest statement; 0 for none. */
-  lastStatement(stream: StreamRow): bigint {
+  lastStatement(stream: StoredStream): bigint {
     const found = this.#sql.lastStatement.get(stream.id);
     return found ? blobSeq(found.seq as Uint8Array) : 0n;
   }
 
   /** How many messages of a stream wait for their time. */
-  dueOf(stream: StreamRow): number {
+  dueOf(stream: StoredStream): number {
     return Number(this.#sql.dueOf.get(stream.id)?.n);
   }
 
   /** Places of messages that came before a registry state that was asked for at `registryMs`, by stream. */
-  forRegistry(registryMs: number): { stream: number; first: bigint; last: bigint }[] {
+  forRegistry(registryMs: number): Marked[] {
     return this.#sql.forRegistry.all(registryMs).map((row) => ({
       stream: Number(row.stream),
       first: blobSeq(row.seq as Uint8Array),
@@ -281,63 +257,15 @@ export class Store {
     return this.#sql.dirty.all(after).map((row) => Number(row.id));
   }
 
-  /**
-   * Where to begin to judge again so that all from `seq` on is judged: after the nearest lower statement, or right below
-   * where that one lies further back than any scan looks.
-   */
-  startBelow(stream: StreamRow, seq: bigint, meter: MeterRecord, gaps: Gaps): ScanStart {
-    const statement = this.#sql.statementBelow.get(stream.id, seqBlob(seq));
-    const told = statement ? blobSeq(statement.seq as Uint8Array) : 0n;
-    const run = Number(this.#sql.run.get(stream.id, seqBlob(told), seqBlob(seq))?.n);
-    if (!statement && run <= MAX_RUN) return firstStart(meter);
-    const highest = run > MAX_RUN ? this.#sql.highest.get(stream.id, seqBlob(seq)) : undefined;
-    const after = highest ? blobSeq(highest.seq as Uint8Array) : told;
-    const begin = enrolled(meter);
-    const isBehind = stream.storedThrough >= after;
-    const reading = this.#basis(stream, Kind.reading, after);
-    const registers = this.#basis(stream, Kind.statement, after);
-    return {
-      after,
-      link: this.#linkAt(stream, after, gaps),
-      reading: reading ? timedRegisters(reading) : begin.reading,
-      statement: registers ? windowRegisters(registers) : begin.statement,
-      highestWindow: statement ? Number(statement.top_window ?? -1) : -1,
-      storedThrough: isBehind ? after : stream.storedThrough,
-      ...(highest ? { run } : {}),
-    };
+  gatewaysOf(meter: string): Uint8Array[] {
+    return this.#sql.gatewaysOf.all(meter).map((row) => row.key as Uint8Array);
   }
 
-  #basis(stream: StreamRow, kind: number, upTo: bigint): MessageRow | undefined {
-    const found = this.#sql.basisBelow.get(stream.id, kind, seqBlob(upTo));
-    return found && messageRow(found);
-  }
-
-  #linkAt(stream: StreamRow, upTo: bigint, gaps: Gaps): Link {
-    const found = this.#sql.linkBelow.get(stream.id, seqBlob(upTo));
-    const row = found && messageRow(found);
-    let link: Link = row ? { hash: shortHash(row.signed) } : 'first';
-    let at = row ? row.payload.seq : 0n;
-    for (const raw of this.#sql.seqsBetween.all(stream.id, seqBlob(at), seqBlob(upTo))) {
-      const seq = blobSeq(raw.seq as Uint8Array);
-      link = linkAcross(link, gaps, at + 1n, seq - 1n);
-      at = seq;
-    }
-    return link;
+  startBelow(stream: StoredStream, seq: bigint, meter: MeterRecord, gaps: Gaps): ScanStart {
+    return startBelow(this.#sql, stream, seq, meter, gaps);
   }
 }
 
 function placeOf(row: Record<string, unknown>): Place {
   return { id: Number(row.id), seq: blobSeq(row.seq as Uint8Array), contradicted: row.contradicted === 1 };
-}
-
-function timedRegisters({ payload }: MessageRow): TimedRegisters {
-  if (payload.kind !== Kind.reading) throw new RangeError(`kind ${payload.kind} is no reading`);
-  const { importWh, exportWh, timeUncertaintyMs } = payload;
-  const timeMs = timeUncertaintyMs === null ? null : Number(payload.timeMs);
-  return { importWh, exportWh, timeMs, uncertaintyMs: timeUncertaintyMs ?? 0 };
-}
-
-function windowRegisters({ payload }: MessageRow): WindowRegisters {
-  if (payload.kind !== Kind.statement) throw new RangeError(`kind ${payload.kind} is no statement`);
-  return { window: payload.window, importWh: payload.importWh, exportWh: payload.exportWh };
 }

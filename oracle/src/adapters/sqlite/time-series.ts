@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Role } from '@gridtokenx/protocol';
 import { makePrivate } from '@gridtokenx/runtime';
-import type { SeriesPoint, TimeSeries } from '../../ports.js';
+import type { TimeSeries } from '../../domain/live/ports.js';
+import type { SeriesPoint } from '../../domain/ports.js';
 
 // Keyed (time, meter): rows arrive in time order, so they are appended; the other way round was 13 times slower.
 const SCHEMA = `

@@ -1,8 +1,9 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@gridtokenx/protocol';
-import type { LedgerViews, MeterView } from '../../domain/intake/ports.js';
 import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
-import type { AttestableStatement, MeterRecord, SignedStatement, StatementStore } from '../../ports.js';
+import type { LedgerViews, MeterView } from '../../domain/live/ports.js';
+import type { MeterRecord } from '../../domain/ports.js';
+import type { AttestableStatement, SignedStatement, StatementStore } from '../../domain/settlement/ports.js';
 import { countsOf } from './rejects.js';
 import { messageRow } from './rows.js';
 

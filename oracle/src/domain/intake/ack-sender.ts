@@ -1,5 +1,5 @@
 import { base58Encode, type Signer, signAck } from '@gridtokenx/protocol';
-import type { Logger, RealClock } from '../../ports.js';
+import type { Logger, RealClock } from '../ports.js';
 import type { Ledger } from './ports.js';
 
 /** After a storage failure the ack is tried again, not lost. */

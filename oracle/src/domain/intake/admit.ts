@@ -10,8 +10,9 @@ import {
   type Verifier,
   WireError,
 } from '@gridtokenx/protocol';
-import type { MeterRecord, Question, Registry } from '../../ports.js';
+import type { MeterRecord, Registry } from '../ports.js';
 import { refusedFor, type Verdict } from '../verdicts/verdict.js';
+import type { Question } from './ports.js';
 
 /** A message whose signature is that of a key registered for its meter. Order and registers are judged later. */
 export interface Admitted {

@@ -8,11 +8,11 @@ import {
   type Verifier,
   WireError,
 } from '@gridtokenx/protocol';
-import type { Clock, Logger, MeterRecord, Question, RealClock, Registry, SignatureChecks } from '../../ports.js';
+import type { Clock, Logger, MeterRecord, RealClock, Registry } from '../ports.js';
 import { refusedFor, type VerdictCode } from '../verdicts/verdict.js';
 import { admit, decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
 import { FairQueue, type Queued } from './fair-queue.js';
-import type { Arrival, Ledger, Taken, Waiting } from './ports.js';
+import type { Arrival, Ledger, Question, SignatureChecks, Taken, Waiting } from './ports.js';
 
 /** A packet from the broker, which vouches for the gateway in its topic. */
 export interface Packet {

@@ -1,4 +1,4 @@
-import type { MeterRecord } from '../../ports.js';
+import type { MeterRecord } from '../ports.js';
 
 /** How many forgotten meters are named; the others are counted. */
 const MAX_NAMED = 3;

@@ -1,5 +1,5 @@
-import type { MeterWatermark, Reading, Reason, Statement } from '@gridtokenx/protocol';
-import type { MeterRecord, SeriesPoint } from '../../ports.js';
+import type { MeterWatermark, Reading, Reason } from '@gridtokenx/protocol';
+import type { MeterRecord, SeriesPoint } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 import type { Admission } from './admit.js';
 
@@ -70,22 +70,24 @@ export interface Ledger {
   clearOutbox(through: number): void;
 }
 
-/** What is stored of one meter, for people. */
-export interface MeterView {
-  /** The gateway that last brought something new, 32 bytes. */
-  readonly gateway: Uint8Array | null;
-  readonly reading: Reading | null;
-  /** The newest accepted one, attestable or not. */
-  readonly statement: Statement | null;
-  /** Number of messages by kind and verdict; kind 0 for what belongs to no stream and for duplicates. */
-  readonly counts: readonly { readonly kind: number; readonly verdict: VerdictCode; readonly n: number }[];
+/** One signature to check. Whoever asks does not change the bytes until it is answered. */
+export interface Question {
+  readonly signature: Uint8Array;
+  readonly message: Uint8Array;
+  readonly key: Uint8Array;
 }
 
-/** Read by the API. Throws when the disk fails. */
-export interface LedgerViews {
-  meter(record: MeterRecord): MeterView;
-  /** Counts of messages whose meter is not known, or that it did not sign. */
-  unattributed(): MeterView['counts'];
-  /** Messages that a gateway brought and no key of the meter they name has signed. */
-  ofGateway(gateway: Uint8Array): MeterView['counts'];
+/** Checks signatures in this thread or elsewhere, by the same rule as the `Verifier` that all of it is proved as. */
+export interface SignatureChecks {
+  /** Threads that check beside the asking one; 0: none. */
+  readonly threads: number;
+  /**
+   * Calls back once, during the call or later, with an answer for each question. Questions that were asked together are
+   * answered together, others in any order. It may check here, and so take its time, when too much waits. Never throws.
+   */
+  ask(questions: readonly Question[], answered: (valid: readonly boolean[]) => void): void;
+  /** Returns when everything that was asked is answered. Not to be called from within an answer. */
+  finish(): void;
+  /** Answers what was asked, and ends the threads. */
+  close(): Promise<void>;
 }

@@ -1,20 +1,13 @@
-import type { Logger, RealClock, SeriesPoint, TimeSeries } from '../../ports.js';
 import type { Ledger } from '../intake/ports.js';
-import { type RefusedPoint, writeAround } from './series-write.js';
+import type { Logger, RealClock, SeriesPoint } from '../ports.js';
+import type { SetAside, TimeSeries } from './ports.js';
+import { writeAround } from './series-write.js';
 
 const BATCH = 1_000;
 /** After failures more is looked at, for a row that the store takes. */
 const MAX_BATCH = 16_000;
 const GATHER_MS = 200;
 const LONGEST_WAIT_MS = 30_000;
-
-/** Where points are kept that the time series does not take; both methods throw when the disk fails. */
-export interface SetAside {
-  /** Durable when it returns; the same point again is one entry. */
-  add(refused: readonly RefusedPoint[]): void;
-  /** All that ever were. */
-  count(): number;
-}
 
 /**
  * Carries verified readings from the ledger's outbox to the time series. The outbox is cleared after the write, and a

@@ -1,5 +1,5 @@
-import type { SeriesPoint, TimeSeries } from '../../ports.js';
-
+import type { SeriesPoint } from '../ports.js';
+import type { RefusedPoint, TimeSeries } from './ports.js';
 /**
  * Times that a time series can hold: from 1970 to 2262, when 64 bits of nanoseconds end (InfluxDB). A reading whose clock is
  * not known may say any time; outside of this it is no point.
@@ -9,12 +9,6 @@ export const MAX_SERIES_MS = 9_223_372_036_853;
 /** True when a reading's time can be that of a point. Also what a date can be made of. */
 export function isSeriesTime(timeMs: number): boolean {
   return Number.isSafeInteger(timeMs) && timeMs >= 0 && timeMs <= MAX_SERIES_MS;
-}
-
-/** A point that the time series will never take, and why, in words. */
-export interface RefusedPoint {
-  readonly point: SeriesPoint;
-  readonly reason: string;
 }
 
 /** What came of a batch: all of it is stored but the refused points. */

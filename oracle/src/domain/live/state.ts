@@ -1,7 +1,7 @@
 import { base58Decode, base58Encode, type GatewayStatus, Kind, toHex } from '@gridtokenx/protocol';
-import type { Clock, MeterRecord, RealClock, Registry, Settlement, Settlements } from '../../ports.js';
-import type { LedgerViews, MeterView } from '../intake/ports.js';
+import type { Clock, MeterRecord, RealClock, Registry } from '../ports.js';
 import { isAccepted, verdictName } from '../verdicts/verdict.js';
+import type { LedgerViews, MeterView, Settlement, Settlements } from './ports.js';
 import { isSeriesTime } from './series-write.js';
 
 /** What gateways said of themselves last; kept in memory, because the broker retains it. */
@@ -93,7 +93,7 @@ export function describeState(deps: StateDeps) {
       sender: chain.sender,
       last_snapshot_slot: chain.lastSnapshotSlot,
       problems: chain.problems ?? [],
-      peers: chain.peers ?? [],
+      peers: (chain.peers ?? []).map(({ oracle, attestor, state }) => ({ oracle, attestor, state })),
     },
     time_series: deps.series() ?? { store: 'embedded' },
     totals: {

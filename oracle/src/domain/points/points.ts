@@ -13,7 +13,7 @@ import {
   type Statement,
   toHex,
 } from '@gridtokenx/protocol';
-import type { MeterRecord } from '../../ports.js';
+import type { MeterRecord } from '../ports.js';
 import type { WindowRegisters } from '../verdicts/limits.js';
 import { refusedFor, type Verdict } from '../verdicts/verdict.js';
 

@@ -1,6 +1,6 @@
-import type { Logger, RealClock, StatementStore } from '../../ports.js';
+import type { Logger, RealClock } from '../ports.js';
 import { type Candidate, currentWindow, MOVED, type Plan, planWindow, type SlottedMeter } from './plan.js';
-import type { MeterPageRead, SettlementStore } from './ports.js';
+import type { MeterPageRead, SettlementStore, StatementStore } from './ports.js';
 
 /** A slot that the chain leaves for no reason known here is offered so often; then its statement is passed over. */
 const MAX_OFFERS = 3;

@@ -1,13 +1,15 @@
-import type { Logger, MeterRecord, Randomness, RealClock, Registry, StatementStore } from '../../ports.js';
+import type { Logger, MeterRecord, Randomness, RealClock, Registry } from '../ports.js';
 import type { Disputes } from './disputes/disputes.js';
 import { Lane, type LaneDeps, type Step } from './lane.js';
+import type { StatementStore } from './ports.js';
 import { NodeUnavailable } from './ports.js';
 
 export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'registrySlot'> {
   readonly registry: Registry;
   readonly statements: StatementStore;
   readonly randomness: Randomness;
-  readonly disputes?: (Pick<Disputes, 'step' | 'cases' | 'isQuiet'> & Partial<Pick<Disputes, 'failures'>>) | null;
+  /** Null where nobody watches them. */
+  readonly disputes: Pick<Disputes, 'step' | 'cases' | 'isQuiet' | 'failures'> | null;
   /** Takes a snapshot of the chain; null where nobody offers one. Rejects when it fails. */
   readonly snapshot: (() => Promise<number>) | null;
   /** Checks once that node and oracle belong to the same network; words for a mismatch, null when all is well. */
@@ -101,7 +103,7 @@ export class SettlementDriver {
   /** Disputed slots of our pages, and why they are not watched; null when they are. */
   disputes() {
     const { disputes } = this.#deps;
-    const ofSlots = disputes?.failures?.() ?? [];
+    const ofSlots = disputes?.failures() ?? [];
     return { cases: disputes?.cases() ?? [], failure: this.#disputeFailure ?? ofSlots[0] ?? null };
   }
 

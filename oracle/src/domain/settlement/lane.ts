@@ -1,10 +1,11 @@
-import type { Logger, MeterRecord, RealClock, StatementStore } from '../../ports.js';
+import type { Logger, MeterRecord, RealClock } from '../ports.js';
 import { Backlog } from './backlog.js';
 import { eventFrom, takenBy } from './landed.js';
 import { compareWithArchive, equal, hasAttested } from './lineage.js';
 import { Minting } from './minting.js';
 import { MovedSlots } from './moved.js';
 import { isOpen, type Plan, type planWindow, type SlottedMeter } from './plan.js';
+import type { StatementStore } from './ports.js';
 import {
   type AttestedEvent,
   type ChainNode,

@@ -1,4 +1,4 @@
-import type { Logger, RealClock } from '../../ports.js';
+import type { Logger, RealClock } from '../ports.js';
 import { MintBook, type MintTask } from './mint-book.js';
 import { planMint, type SlottedMeter } from './plan.js';
 import type { Intent, PageRead } from './ports.js';

@@ -1,4 +1,5 @@
-import type { AttestableStatement, MeterRecord } from '../../ports.js';
+import type { MeterRecord } from '../ports.js';
+import type { AttestableStatement } from './ports.js';
 import { type AttestEntry, type PageRead, SlotFlag, type SlotRead } from './ports.js';
 
 /** A meter that has a slot. */

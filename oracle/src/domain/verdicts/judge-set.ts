@@ -1,6 +1,6 @@
 import { Kind, toHex } from '@gridtokenx/protocol';
-import type { MeterRecord } from '../../ports.js';
 import type { PointWitness } from '../points/points.js';
+import type { MeterRecord } from '../ports.js';
 import { declaredGap, Gaps } from './gaps.js';
 import { termsOf } from './rotation.js';
 import { type Entry, firstStart, type Judgement, type ScanContext, StreamScan } from './scan.js';

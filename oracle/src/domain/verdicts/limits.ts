@@ -7,7 +7,7 @@ import {
   windowEndMs,
   windowStartMs,
 } from '@gridtokenx/protocol';
-import type { MeterRecord } from '../../ports.js';
+import type { MeterRecord } from '../ports.js';
 
 /** Both registers in Wh. */
 export interface Registers {

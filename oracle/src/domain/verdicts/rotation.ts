@@ -1,5 +1,5 @@
 import { equalBytes, type Payload, windowOf } from '@gridtokenx/protocol';
-import type { MeterRecord } from '../../ports.js';
+import type { MeterRecord } from '../ports.js';
 
 /** What the registry says of one key of a meter. */
 export interface KeyTerms {

@@ -14,8 +14,8 @@ import {
   windowEndMs,
   windowStartMs,
 } from '@gridtokenx/protocol';
-import type { MeterRecord } from '../../ports.js';
 import { judgePoint, type PointWitness } from '../points/points.js';
+import type { MeterRecord } from '../ports.js';
 import type { Gaps } from './gaps.js';
 import {
   enrolled,

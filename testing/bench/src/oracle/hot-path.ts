@@ -10,7 +10,8 @@ import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { admit } from '#oracle/domain/intake/admit.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
-import type { Registry, SignatureChecks } from '#oracle/ports.js';
+import type { SignatureChecks } from '#oracle/domain/intake/ports.js';
+import type { Registry } from '#oracle/domain/ports.js';
 import { FIRST_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
 
 /** Messages a second of the clock, and of the thread's CPU time: the latter holds still where others use the cores. */

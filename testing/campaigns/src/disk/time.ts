@@ -1,5 +1,5 @@
 import { ClockSource, type ReadingClock, type RealTime } from '#edge/domain/ports.js';
-import type { RealClock } from '#oracle/ports.js';
+import type { RealClock } from '#oracle/domain/ports.js';
 
 interface Timer {
   readonly at: number;

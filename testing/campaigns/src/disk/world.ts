@@ -9,7 +9,7 @@ import {
   windowOf,
 } from '@gridtokenx/protocol';
 import { sodiumSigner } from '#oracle/adapters/sodium/index.js';
-import type { MeterRecord } from '#oracle/ports.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1);
 export const LIMIT_W = 20_000;

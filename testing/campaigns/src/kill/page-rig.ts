@@ -13,8 +13,15 @@ import { PublicKey, VersionedTransaction } from '@solana/web3.js';
 import { AttestorBuilder, singleAttestor } from '#oracle/adapters/chain/builder.js';
 import { attestedEvent } from '#oracle/adapters/chain/events.js';
 import { toRecord } from '#oracle/adapters/chain/registry.js';
-import type { BlockhashState, ChainNode, Outcome, TransactionBuilder } from '#oracle/domain/settlement/ports.js';
-import type { AttestableStatement, MeterRecord, StatementStore } from '#oracle/ports.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
+import type {
+  AttestableStatement,
+  BlockhashState,
+  ChainNode,
+  Outcome,
+  StatementStore,
+  TransactionBuilder,
+} from '#oracle/domain/settlement/ports.js';
 import type { MeterView } from './chain-view.js';
 
 /** The window in which all meters are enrolled; then the chain's clock is set ahead, so that all that is stated is over. */

@@ -1,12 +1,13 @@
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { Reason, type Verifier } from '@gridtokenx/protocol';
+import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
+import type { Registry } from '#oracle/domain/ports.js';
 import { verdictName } from '#oracle/domain/verdicts/verdict.js';
-import type { Database, Registry } from '#oracle/ports.js';
 import type { CampaignClock } from './time.js';
 import { NETWORK } from './world.js';
 

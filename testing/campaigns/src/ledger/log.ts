@@ -16,7 +16,7 @@ import {
   toHex,
   windowEndMs,
 } from '@gridtokenx/protocol';
-import type { MeterRecord } from '#oracle/ports.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
 
 export interface Signed {
   readonly payload: Payload;

@@ -1,6 +1,6 @@
 import { EventCode, GapReason, Quality, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
 import { Random } from '@gridtokenx/testing-kit/random';
-import type { MeterRecord } from '#oracle/ports.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
 import { OUTSIDE, READING_TRICKS, type Scene, STATEMENT_TRICKS } from './hostile.js';
 import { KeyLog, type MeterState } from './log.js';
 import {

@@ -1,4 +1,4 @@
-import type { MeterRecord, RealClock, Registry } from '#oracle/ports.js';
+import type { MeterRecord, RealClock, Registry } from '#oracle/domain/ports.js';
 import type { Fact, Meter } from './world.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { RealClock } from '#oracle/ports.js';
+import type { RealClock } from '#oracle/domain/ports.js';
 
 /** Real time that moves only when the campaign says so; timers run in order. A crash forgets all of them. */
 export class CampaignClock implements RealClock {

@@ -1,7 +1,7 @@
 import { base58Encode, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { sodiumSigner } from '#oracle/adapters/sodium/index.js';
-import type { MeterRecord } from '#oracle/ports.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
 import type { KeyLog, Signed } from './log.js';
 import { nameOf } from './log.js';
 

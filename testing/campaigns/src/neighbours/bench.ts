@@ -1,5 +1,6 @@
 import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
+import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
@@ -8,11 +9,12 @@ import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '#oracle/adapters/sqlite/settlement-store.js';
 import { SqliteStatements } from '#oracle/adapters/sqlite/views.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
+import type { TimeSeries } from '#oracle/domain/live/ports.js';
 import { Projector } from '#oracle/domain/live/projector.js';
+import type { RealClock, SeriesPoint } from '#oracle/domain/ports.js';
 import { SettlementDriver } from '#oracle/domain/settlement/driver.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
 import { StreamScan } from '#oracle/domain/verdicts/scan.js';
-import type { Database, RealClock, SeriesPoint, TimeSeries } from '#oracle/ports.js';
 import type { ModelChain } from './chain.js';
 import { POISON_W } from './hostile.js';
 import { type Home, NETWORK, REAL_START_MS, readingTimeOf, realTimeOf, registryOf, verifier } from './world.js';
@@ -87,6 +89,7 @@ export class Bench {
       onCommit: () => undefined,
     });
     this.driver = new SettlementDriver({
+      disputes: null,
       ...{ node: chain, builder: chain, store: new SqliteSettlementStore(this.database), statements, registry },
       ...{ realClock, randomness, logger, graceMs: 1_000, snapshot: async () => 1, checkNetwork: async () => null },
       closedAtMs: (window) => realTimeOf((window + 1) * 900_000),

@@ -1,8 +1,8 @@
 import { Store } from '#oracle/adapters/sqlite/store.js';
+import type { SeriesPoint } from '#oracle/domain/ports.js';
 import { MintBook } from '#oracle/domain/settlement/mint-book.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
 import { Convergence } from '#oracle/domain/verdicts/convergence.js';
-import type { SeriesPoint } from '#oracle/ports.js';
 import type { Control } from '../campaign.js';
 import { MemorySeries, parts } from './bench.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { base58Encode, type Signer, toHex, type Verifier, windowStartMs } from '@gridtokenx/protocol';
-import type { MeterRecord, Registry } from '#oracle/ports.js';
+import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 /** The first window that is played; everyone was enrolled long before. */

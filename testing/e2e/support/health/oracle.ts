@@ -3,8 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { diskSpace } from '@gridtokenx/runtime';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
-import { healthOf } from '#oracle/adapters/chain/health.js';
-import type { DriverView } from '#oracle/adapters/chain/views.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { BackwardClock } from '#oracle/domain/intake/clock-back.js';
@@ -12,6 +10,7 @@ import { MeterMemory } from '#oracle/domain/intake/meter-memory.js';
 import type { Ledger } from '#oracle/domain/intake/ports.js';
 import { Projector } from '#oracle/domain/live/projector.js';
 import type { CaseView } from '#oracle/domain/settlement/disputes/disputes.js';
+import { type DriverView, healthOf } from '#oracle/domain/settlement/health.js';
 import { type OracleCondition, oracleHealth } from '#oracle/wiring/health.js';
 import { everLater, type Stage, type Staged } from './stage.js';
 
@@ -66,6 +65,7 @@ class Parts {
       lastSnapshotSlot: null,
       failure: this.failure,
       snapshotFailure: this.snapshotFailure,
+      stalled: null,
       lanes: () => [
         {
           ...{ zone: 1, page: 0, problem: this.lane, last: { page: { slots: [slot] } } },
@@ -74,7 +74,8 @@ class Parts {
       ],
       disputes: () => ({ cases: this.cases, failure: this.watching }),
     } as unknown as DriverView;
-    const peers = [{ oracle: 'O2', attestor: 'A2', state: this.peer }];
+    const isWell = this.peer === 'signs';
+    const peers = [{ oracle: 'O2', attestor: 'A2', state: this.peer, isWell, accusation: null }];
     const sources = { newest: () => ({ window: this.newest }) as never, balanceLamports: () => this.lamports };
     const { memory, registry } = this;
     return this.#health({

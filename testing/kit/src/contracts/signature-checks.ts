@@ -1,7 +1,7 @@
 import { fromHex, verifyVectors } from '@gridtokenx/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { provenVerifier } from '#oracle/adapters/sodium/index.js';
-import type { Question, SignatureChecks } from '#oracle/ports.js';
+import type { Question, SignatureChecks } from '#oracle/domain/intake/ports.js';
 import { signerOf } from '../signed-log.js';
 
 const verifier = provenVerifier();

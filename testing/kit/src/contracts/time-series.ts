@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SeriesPoint, TimeSeries } from '#oracle/ports.js';
+import type { TimeSeries } from '#oracle/domain/live/ports.js';
+import type { SeriesPoint } from '#oracle/domain/ports.js';
 
 /** A store under test; `reopen` closes it and opens the same data again. */
 export interface SeriesUnderTest {

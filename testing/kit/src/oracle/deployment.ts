@@ -2,7 +2,7 @@ import { decodeConfig, decodeMeter, instructions, pda, type RawAccount, UserRole
 import { ed25519Signer, encodePayload, encodeSign1, type Signer, sha256, sigStructure } from '@gridtokenx/protocol';
 import { Keypair, PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { toRecord } from '#oracle/adapters/chain/registry.js';
-import type { MeterRecord } from '#oracle/ports.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 export const keyOf = (name: string): Keypair => Keypair.fromSeed(sha256(text(`settlement test/${name}`)));

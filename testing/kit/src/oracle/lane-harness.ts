@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePayload, fromHex } from '@gridtokenx/protocol';
+import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '#oracle/adapters/sqlite/settlement-store.js';
+import type { MeterRecord, RealClock } from '#oracle/domain/ports.js';
 import { Lane, type LaneDeps, type Step } from '#oracle/domain/settlement/lane.js';
-import type { AttestableStatement, Database, MeterRecord, RealClock, StatementStore } from '#oracle/ports.js';
+import type { AttestableStatement, StatementStore } from '#oracle/domain/settlement/ports.js';
 import { BASELINE, ENROLLED, ZONE } from './deployment.js';
 import { type ChainRig, reached } from './rigs.js';
 

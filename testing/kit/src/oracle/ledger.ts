@@ -1,12 +1,12 @@
 import { toHex } from '@gridtokenx/protocol';
 import { provenVerifier } from '#oracle/adapters/sodium/index.js';
+import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js';
 import { admit } from '#oracle/domain/intake/admit.js';
 import type { Arrival } from '#oracle/domain/intake/ports.js';
-import type { Database } from '#oracle/ports.js';
 import type { FakeRegistry } from '../signed-log.js';
 import { NETWORK, START_MS } from '../signed-log.js';
 

@@ -6,6 +6,7 @@ import { made } from '#oracle/adapters/chain/accounts.js';
 import { AttestorBuilder, singleAttestor } from '#oracle/adapters/chain/builder.js';
 import { attestedEvent } from '#oracle/adapters/chain/events.js';
 import { RpcNode } from '#oracle/adapters/chain/node.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
 import type {
   BlockhashState,
   ChainNode,
@@ -14,7 +15,6 @@ import type {
   SettlementStore,
   TransactionBuilder,
 } from '#oracle/domain/settlement/ports.js';
-import type { MeterRecord } from '#oracle/ports.js';
 import { Chain, programFiles } from '../chain/harness.js';
 import { addresses, amountAt, attestor, deploy, type SetUpChain, ZONE, type ZoneOptions } from './deployment.js';
 

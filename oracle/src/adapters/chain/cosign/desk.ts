@@ -11,6 +11,8 @@ import {
   WireError,
 } from '@gridtokenx/protocol';
 import { type Keypair, PublicKey } from '@solana/web3.js';
+import type { Logger, RealClock, Registry } from '../../../domain/ports.js';
+import type { CosignGuard } from '../../../domain/settlement/cosigning/guard.js';
 import {
   attestableOf,
   implausible,
@@ -19,18 +21,19 @@ import {
   type Refusal,
   type RefusalCode,
 } from '../../../domain/settlement/cosigning/judge.js';
+import type { CosignAnswer } from '../../../domain/settlement/cosigning/ports.js';
 import type { MovedSlots, Standing } from '../../../domain/settlement/moved.js';
 import type { SlottedMeter } from '../../../domain/settlement/plan.js';
+import type { StatementStore } from '../../../domain/settlement/ports.js';
 import {
   type AttestEntry,
   type ChainNode,
   type MeterPageRead,
   NodeUnavailable,
 } from '../../../domain/settlement/ports.js';
-import type { CosignAnswer, Logger, Peer, RealClock, Registry, StatementStore } from '../../../ports.js';
 import type { LatestBlockhash } from '../builder.js';
-import type { CosignGuard } from './guard.js';
 import { difference, fitsInto, type Proposal, readProposal } from './message.js';
+import type { Peer } from './peer.js';
 import type { PeerBook } from './peers.js';
 import type { ZoneSet } from './zone.js';
 

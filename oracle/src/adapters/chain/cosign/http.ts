@@ -1,5 +1,6 @@
 import { post } from '@gridtokenx/runtime';
-import type { CosignAnswer, Peer } from '../../../ports.js';
+import type { CosignAnswer } from '../../../domain/settlement/cosigning/ports.js';
+import type { Peer } from './peer.js';
 
 /** A peer that has not answered by then is silent. */
 const TIMEOUT_MS = 3_000;

@@ -1,11 +1,15 @@
 import { base58Decode, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
 import { type Keypair, PublicKey } from '@solana/web3.js';
+import type { PeerView } from '../../../domain/live/ports.js';
+import type { Logger, RealClock } from '../../../domain/ports.js';
+import type { CosignGuard } from '../../../domain/settlement/cosigning/guard.js';
 import { shownFor, statementAt } from '../../../domain/settlement/cosigning/judge.js';
+import type { CosignAnswer } from '../../../domain/settlement/cosigning/ports.js';
+import type { StatementStore } from '../../../domain/settlement/ports.js';
 import { CosignersMissing, LedgerGrew } from '../../../domain/settlement/ports.js';
-import type { CosignAnswer, CosignDeps, Logger, Peer, RealClock, StatementStore } from '../../../ports.js';
 import type { Cosigner, CosignRequest, LatestBlockhash } from '../builder.js';
-import type { CosignGuard } from './guard.js';
 import { readProposal } from './message.js';
+import type { CosignDeps, Peer } from './peer.js';
 import type { ZoneSet } from './zone.js';
 
 /** Carries a request to a peer. Rejects when there is no answer. */
@@ -16,13 +20,18 @@ const SILENT_MS = 10_000;
 const REFUSED_MS = 2_000;
 
 interface Standing {
+  /** Plain words. */
   state: string;
+  /** It signs, or was not asked yet. */
+  isWell: boolean;
   untilMs: number;
   /** What it said that no honest oracle says; stays for a person to look at. */
   accusation: string | null;
 }
 
-const FRESH: Standing = { state: 'not asked yet', untilMs: Number.NEGATIVE_INFINITY, accusation: null };
+const FRESH: Standing = {
+  ...{ state: 'not asked yet', isWell: true, untilMs: Number.NEGATIVE_INFINITY, accusation: null },
+};
 
 /** What is known of the other attestors; shown in the state. */
 export class PeerBook {
@@ -37,10 +46,11 @@ export class PeerBook {
     this.#logger = logger;
   }
 
-  view(): { oracle: string; attestor: string; state: string }[] {
+  view(): PeerView[] {
     return this.all.map(({ oracle, attestor }) => {
-      const { state, accusation } = this.#of(oracle);
-      return { oracle, attestor, state: accusation ? `${state}; FALSE: ${accusation}` : state };
+      const { state, isWell, accusation } = this.#of(oracle);
+      const shown = accusation ? `${state}; FALSE: ${accusation}` : state;
+      return { oracle, attestor, state: shown, isWell: isWell && !accusation, accusation };
     });
   }
 
@@ -50,14 +60,19 @@ export class PeerBook {
   }
 
   signs({ oracle }: Peer): void {
-    this.#standings.set(oracle, { ...this.#of(oracle), state: 'signs', untilMs: Number.NEGATIVE_INFINITY });
+    this.#standings.set(oracle, {
+      ...this.#of(oracle),
+      state: 'signs',
+      isWell: true,
+      untilMs: Number.NEGATIVE_INFINITY,
+    });
   }
 
   problem(peer: Peer, state: string, forMs = REFUSED_MS): void {
     const before = this.#of(peer.oracle);
     if (before.state !== state)
       this.#logger.warn({ oracle: peer.oracle, state }, 'another oracle does not sign with us');
-    this.#standings.set(peer.oracle, { ...before, state, untilMs: this.#realClock.monotonic() + forMs });
+    this.#standings.set(peer.oracle, { ...before, state, isWell: false, untilMs: this.#realClock.monotonic() + forMs });
   }
 
   /**
@@ -69,7 +84,7 @@ export class PeerBook {
     if (before.accusation !== what)
       this.#logger.error({ oracle: peer.oracle, what }, 'another oracle says what is false');
     const untilMs = this.#realClock.monotonic() + SILENT_MS;
-    this.#standings.set(peer.oracle, { state: 'not asked for now', untilMs, accusation: what });
+    this.#standings.set(peer.oracle, { state: 'not asked for now', isWell: false, untilMs, accusation: what });
   }
 
   #of(oracle: string): Standing {

@@ -1,8 +1,8 @@
 import { decodeZone, pda, type RawAccount } from '@gridtokenx/chain-client';
 import type { PublicKey } from '@solana/web3.js';
+import type { RealClock } from '../../../domain/ports.js';
 import type { Turns } from '../../../domain/settlement/cosigning/judge.js';
 import { NodeUnavailable, type TurnKeeper } from '../../../domain/settlement/ports.js';
-import type { RealClock } from '../../../ports.js';
 
 /** What the registry says of a zone's attestors. */
 export interface ZoneSet {

@@ -1,9 +1,9 @@
 import { MAX_COSIGN_STATEMENTS } from '@gridtokenx/protocol';
-import type { AttestableStatement, MeterRecord, StatementStore } from '../../../ports.js';
+import type { MeterRecord } from '../../ports.js';
 import { capWh } from '../disputes/sync.js';
 import type { Standing } from '../moved.js';
 import { explainSkip, isOpen, MAX_LAG_WINDOWS, MOVED, type SlottedMeter, totalsOf, unusable } from '../plan.js';
-import type { AttestEntry, MeterPageRead, SlotRead } from '../ports.js';
+import type { AttestableStatement, AttestEntry, MeterPageRead, SlotRead, StatementStore } from '../ports.js';
 
 /** Why a co-signer does not sign [numbers §13]. Part of the answer, so a name keeps its meaning. */
 export type RefusalCode =

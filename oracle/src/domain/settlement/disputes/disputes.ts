@@ -1,4 +1,5 @@
-import type { Logger, MeterRecord, RealClock, StatementStore } from '../../../ports.js';
+import type { Logger, MeterRecord, RealClock } from '../../ports.js';
+import type { StatementStore } from '../ports.js';
 import { NodeUnavailable, SlotFlag, type SlotRead, type TurnKeeper } from '../ports.js';
 import { type Answer, findAnswer } from './evidence.js';
 import {

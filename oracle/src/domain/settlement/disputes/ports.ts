@@ -1,4 +1,4 @@
-import type { MeterRecord } from '../../../ports.js';
+import type { MeterRecord } from '../../ports.js';
 import { type BlockhashState, NodeUnavailable, type Outcome, type PageRead, type SignedTransaction } from '../ports.js';
 
 /** What the chain decided of a case (oracle program). */

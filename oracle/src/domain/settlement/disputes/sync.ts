@@ -1,4 +1,4 @@
-import type { MeterRecord } from '../../../ports.js';
+import type { MeterRecord } from '../../ports.js';
 import { SlotFlag, type SlotRead } from '../ports.js';
 
 const STATUS_FLAGS = SlotFlag.active | SlotFlag.suspended | SlotFlag.closed;

@@ -1,18 +1,16 @@
 import { Kind, Reason } from '@gridtokenx/protocol';
-import { suspended } from '../../domain/verdicts/scan.js';
-import type { MeterRecord } from '../../ports.js';
-import type { StreamRow } from './rows.js';
-import type { Effects, Place, Store } from './store.js';
-import { MAX_AT_SEQ, MAX_CONTRADICTIONS } from './store-statements.js';
-import type { Item } from './streams.js';
+import type { MeterRecord } from '../ports.js';
+import type { Effects } from './effects.js';
+import { type Item, MAX_AT_SEQ, MAX_CONTRADICTIONS, type Place, type StoredStream, type StreamStore } from './ports.js';
+import { suspended } from './scan.js';
 
 /**
  * Marks messages of `fresh` and stored ones that contradict each other; the lowest seq from which the key is suspended by
  * that, or null. Surplus contradictions are removed from `fresh`. Looks at a bounded number of stored messages for each.
  */
 export function markContradictions(
-  store: Store,
-  stream: StreamRow,
+  store: StreamStore,
+  stream: StoredStream,
   fresh: Item[],
   effects: Effects,
   meter: MeterRecord,
@@ -51,8 +49,8 @@ export function markContradictions(
 
 /** Of several at one place all were marked before but the first. */
 function markStored(
-  store: Store,
-  stream: StreamRow,
+  store: StreamStore,
+  stream: StoredStream,
   stored: readonly Place[],
   effects: Effects,
   meter: MeterRecord,

@@ -1,41 +1,18 @@
 import { Kind, Reason, Role } from '@gridtokenx/protocol';
-import type { Admitted } from '../../domain/intake/admit.js';
-import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
-import type { Change } from '../../domain/verdicts/convergence.js';
-import { declaredGap, type Gaps } from '../../domain/verdicts/gaps.js';
-import { dueMs } from '../../domain/verdicts/limits.js';
-import { termsOf } from '../../domain/verdicts/rotation.js';
-import { type ScanContext, type StreamScan, suspended } from '../../domain/verdicts/scan.js';
-import type { MeterRecord } from '../../ports.js';
+import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../intake/quota.js';
+import type { MeterRecord } from '../ports.js';
 import { markContradictions } from './contradictions.js';
-import { noteInput, type Points } from './points.js';
-import { add } from './rejects.js';
-import type { StreamRow } from './rows.js';
-import type { Effects, Store } from './store.js';
-import { type Budget, entryOf, Sweep, topOf } from './sweep.js';
-
-/** A signature-valid message that may be new. */
-export interface Incoming {
-  readonly admitted: Admitted;
-  readonly arrivedMs: number;
-  readonly receivedMs: number;
-}
-
-/** A new message. */
-export interface Item extends Incoming {
-  contradicted: boolean;
-}
-
-/** Time and registry at the moment of judging. */
-export interface Present {
-  /** Clock that drives readings, ms. */
-  readonly nowMs: number;
-  /** See `Registry.asOf`. */
-  readonly registryMs: number;
-}
+import type { Change } from './convergence.js';
+import { add, type Budget, type Effects, noteInput, type Present } from './effects.js';
+import { declaredGap, type Gaps } from './gaps.js';
+import { dueMs } from './limits.js';
+import type { DerivedPoints, Incoming, Item, StoredStream, StreamStore } from './ports.js';
+import { termsOf } from './rotation.js';
+import { type ScanContext, type StreamScan, suspended } from './scan.js';
+import { entryOf, Sweep, topOf } from './sweep.js';
 
 interface Cached {
-  readonly stream: StreamRow;
+  readonly stream: StoredStream;
   gaps: Gaps;
   /** Has judged everything below the suspension that is stored; null: begin again from the rows. */
   scan: StreamScan | null;
@@ -51,11 +28,11 @@ const CACHED_STREAMS = 4096;
  * nothing differs any more. What a budget does not reach is marked in the stream and judged later.
  */
 export class Streams {
-  readonly #store: Store;
-  readonly #points: Points;
+  readonly #store: StreamStore;
+  readonly #points: Pick<DerivedPoints, 'witnessOf'>;
   readonly #cache = new Map<string, Cached>();
 
-  constructor(store: Store, points: Points) {
+  constructor(store: StreamStore, points: Pick<DerivedPoints, 'witnessOf'>) {
     this.#store = store;
     this.#points = points;
   }
@@ -97,14 +74,14 @@ export class Streams {
    * Marks a stream to be judged again: from `first` on, and at least up to `last` (null: all of it), because a message there
    * waited for time or for the registry, or what it is judged by has changed. Inside a transaction.
    */
-  mark(stream: StreamRow, first: bigint, last: bigint | null): void {
+  mark(stream: StoredStream, first: bigint, last: bigint | null): void {
     const cached = this.#open(stream.meter, stream.key);
     this.#dirty(cached, first, last ?? cached.stream.highestSeen, last === null ? 'unknown' : 'verdicts');
     this.#store.save(cached.stream);
   }
 
   /** Judges what is marked of a stream as far as the budget goes. Inside a transaction. */
-  sweep(stream: StreamRow, meter: MeterRecord, present: Present, effects: Effects, budget: Budget): void {
+  sweep(stream: StoredStream, meter: MeterRecord, present: Present, effects: Effects, budget: Budget): void {
     const cached = this.#open(stream.meter, stream.key);
     if (!termsOf(meter, stream.key)) {
       // A key that is known no longer: its verdicts stay.
@@ -117,7 +94,7 @@ export class Streams {
   }
 
   /** The declared gaps of a stream; not to be changed. */
-  gapsOf(stream: StreamRow): Gaps {
+  gapsOf(stream: StoredStream): Gaps {
     return this.#open(stream.meter, stream.key).gaps;
   }
 
@@ -134,7 +111,7 @@ export class Streams {
   }
 
   /** What is neither stored nor twice in the batch, by seq. */
-  #fresh(stream: StreamRow, incoming: readonly Incoming[]): Item[] {
+  #fresh(stream: StoredStream, incoming: readonly Incoming[]): Item[] {
     const seen = new Set<string>();
     const fresh: Item[] = [];
     for (const item of incoming) {
@@ -148,7 +125,7 @@ export class Streams {
   }
 
   /** What the key's allowance covers; the rest is counted, not stored, and comes again. */
-  #withinQuota(stream: StreamRow, items: readonly Item[], { nowMs }: Present, effects: Effects): Item[] {
+  #withinQuota(stream: StoredStream, items: readonly Item[], { nowMs }: Present, effects: Effects): Item[] {
     const bucket = refilled(stream.quota, nowMs);
     let { left } = bucket;
     let waiting: number | null = null;

@@ -1,7 +1,24 @@
-import { caseInWords, isRunningOut } from '../../domain/settlement/disputes/case-words.js';
-import { isOpen } from '../../domain/settlement/plan.js';
-import type { ChainHealth, ChainState, Registry, StatementStore } from '../../ports.js';
-import type { DriverView } from './views.js';
+import type { ChainHealth, PeerView } from '../live/ports.js';
+import type { Registry } from '../ports.js';
+import { caseInWords, isRunningOut } from './disputes/case-words.js';
+import type { CaseView } from './disputes/ports.js';
+import type { Lane } from './lane.js';
+import { isOpen } from './plan.js';
+import type { StatementStore } from './ports.js';
+
+/** What the driver tells about itself; null where all is well. */
+export interface DriverView {
+  readonly state: string;
+  readonly lastSnapshotSlot: number | null;
+  readonly failure: string | null;
+  readonly snapshotFailure: string | null;
+  readonly stalled: string | null;
+  lanes(): readonly LaneView[];
+  disputes(): { readonly cases: readonly CaseView[]; readonly failure: string | null };
+}
+
+/** What a page's lane tells about itself. */
+export type LaneView = Pick<Lane, 'zone' | 'page' | 'last' | 'problem' | 'problems' | 'mintProblems' | 'pending'>;
 
 /** A slot that is further behind its newest statement is named; up to seven windows are caught up one by one. */
 export const MAX_WINDOWS_BEHIND = 8;
@@ -10,24 +27,22 @@ export const MAX_WINDOWS_BEHIND = 8;
 export function healthOf(
   driver: DriverView,
   registry: Registry,
-  peers: NonNullable<ChainState['peers']>,
+  peers: readonly PeerView[],
   sources: { newest: StatementStore['newest']; balanceLamports: () => number | null },
 ): ChainHealth {
-  const disputes = driver.disputes?.() ?? { cases: [], failure: null };
+  const disputes = driver.disputes();
   const inWords = (zone: number, page: number) => (problem: string) => `page ${zone}/${page}: ${problem}`;
   const lanes = driver.lanes();
   return {
-    node: driver.failure ?? driver.stalled ?? null,
+    node: driver.failure ?? driver.stalled,
     lanes: lanes.flatMap(({ zone, page, problem }) => (problem ? [inWords(zone, page)(problem)] : [])),
     mints: lanes.flatMap((lane) => lane.mintProblems().map(inWords(lane.zone, lane.page))),
     behind: behind(driver, registry, sources.newest),
-    cosigners: peers.flatMap(({ oracle, state }) =>
-      /^(signs|not asked yet)$/.test(state) ? [] : [`oracle ${oracle}: ${state}`],
-    ),
+    cosigners: peers.flatMap(({ oracle, state, isWell }) => (isWell ? [] : [`oracle ${oracle}: ${state}`])),
     disputes: disputes.cases.filter((one) => !isRunningOut(one)).map(caseInWords),
     deadlines: disputes.cases.filter(isRunningOut).map(caseInWords),
     watching: disputes.failure,
-    snapshot: driver.snapshotFailure ?? null,
+    snapshot: driver.snapshotFailure,
     balanceLamports: sources.balanceLamports(),
   };
 }

@@ -1,21 +1,14 @@
 import { Kind, type Payload, Reason } from '@gridtokenx/protocol';
-import { type Change, Convergence } from '../../domain/verdicts/convergence.js';
-import type { Gaps } from '../../domain/verdicts/gaps.js';
-import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } from '../../domain/verdicts/scan.js';
-import { refusedFor } from '../../domain/verdicts/verdict.js';
-import type { MeterRecord } from '../../ports.js';
-import type { MessageRow, StreamRow } from './rows.js';
-import type { Effects, Store } from './store.js';
-import type { PAGES } from './store-statements.js';
-import type { Item, Present } from './streams.js';
-
-/** Rows that may be judged again in one transaction; shared by all that is judged in it. */
-export interface Budget {
-  left: number;
-}
+import type { MeterRecord } from '../ports.js';
+import { type Change, Convergence } from './convergence.js';
+import type { Budget, Effects, Present } from './effects.js';
+import type { Gaps } from './gaps.js';
+import type { Item, PageSize, StoredMessage, StoredStream, StreamStore } from './ports.js';
+import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } from './scan.js';
+import { refusedFor } from './verdict.js';
 
 export interface SweepOf {
-  readonly stream: StreamRow;
+  readonly stream: StoredStream;
   readonly gaps: Gaps;
   readonly meter: MeterRecord;
   readonly context: ScanContext;
@@ -29,14 +22,14 @@ export interface SweepOf {
  * more, or to a seq from which it goes on later. What is new and was not reached is stored as *predecessor pending*.
  */
 export class Sweep {
-  readonly #store: Store;
+  readonly #store: StreamStore;
   readonly #of: SweepOf;
   readonly #present: Present;
   readonly #effects: Effects;
   readonly #budget: Budget;
   #at = 0;
 
-  constructor(store: Store, of: SweepOf, present: Present, effects: Effects, budget: Budget) {
+  constructor(store: StreamStore, of: SweepOf, present: Present, effects: Effects, budget: Budget) {
     this.#store = store;
     this.#of = of;
     this.#present = present;
@@ -98,9 +91,9 @@ export class Sweep {
     return scan;
   }
 
-  *#rows(after: bigint, before: bigint | null): Generator<MessageRow> {
+  *#rows(after: bigint, before: bigint | null): Generator<StoredMessage> {
     // Most scans end soon; a long one reads more at a time.
-    for (let at = after, size: keyof typeof PAGES = 'few'; ; size = 'many') {
+    for (let at = after, size: PageSize = 'few'; ; size = 'many') {
       const page = this.#store.page(this.#of.stream, at, size);
       if (page.length === 0) return;
       for (const row of page) {
@@ -123,7 +116,7 @@ export class Sweep {
     }
   }
 
-  #step(row: MessageRow, scan: StreamScan): Judgement {
+  #step(row: StoredMessage, scan: StreamScan): Judgement {
     const { stream, meter, context } = this.#of;
     const entry = { ...row, registryIsNewer: this.#present.registryMs > row.receivedMs };
     const judgement = scan.step(entry, context);

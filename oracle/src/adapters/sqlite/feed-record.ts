@@ -1,7 +1,6 @@
 import type { Role } from '@gridtokenx/protocol';
-import type { Database, Migration } from '../../ports.js';
-import type { RefusedPoint } from './errors.js';
-import type { FeedRecord, MeterTags } from './feeder.js';
+import type { FeedRecord, MeterTags, RefusedPoint } from '../../domain/live/ports.js';
+import type { Database, Migration } from './database.js';
 
 /**
  * In the ledger's own file: a ledger that comes back older from a backup brings an older cursor with it, and what the

@@ -1,0 +1,102 @@
+/** What more than one room of the domain knows of the world. Adapters implement it, `wiring` puts both together. */
+import type { Role } from '@gridtokenx/protocol';
+
+/** Time that drives readings and windows (simulated or UTC): milliseconds since 1970. Never used for time-outs. */
+export interface Clock {
+  now(): number;
+}
+
+/** Real time: sign-in, time-outs, back-off, acks, chain. A timer must not keep a stopping process alive. */
+export interface RealClock {
+  /** Milliseconds since 1970, UTC. */
+  now(): number;
+  /** Milliseconds of a clock that never steps; its zero means nothing. */
+  monotonic(): number;
+  /** Calls back once after `ms`; returns a function that cancels. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+export interface Randomness {
+  bytes(length: number): Uint8Array;
+  /** From 0 (inclusive) to 1 (exclusive), for jitter only. */
+  fraction(): number;
+}
+
+/** Few lines: a card wears out. Never a secret. pino has this shape. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** One enrolled meter as the registry program holds it. Registers in watt-hours. */
+export interface MeterRecord {
+  /** Lower-case hex, 32 characters. */
+  readonly meterId: string;
+  /** The owner's wallet, base58. */
+  readonly owner: string;
+  /** The device key in force, 32 bytes. */
+  readonly key: Uint8Array;
+  /** The key before the last rotation: valid for backfill up to `previousKeyLastWindow`. */
+  readonly previousKey?: Uint8Array;
+  readonly previousKeyLastWindow?: number;
+  readonly signer: 'gateway' | 'device';
+  readonly role: Role;
+  readonly zone: number;
+  /** null for production and consumption meters: they are evidence and have no slot. */
+  readonly page: number | null;
+  readonly slot: number | null;
+  /** Raw registers at enrolment: total = carried + raw - baseline. */
+  readonly importBaselineWh: bigint;
+  readonly exportBaselineWh: bigint;
+  readonly importCarriedWh: bigint;
+  readonly exportCarriedWh: bigint;
+  readonly exportLimitW: number;
+  readonly importLimitW: number;
+  /** The enrolment message's window: registers were read in it, nothing before it is taken. */
+  readonly enrolmentWindow: number;
+  /** First window for which the chain takes a statement; the ledger stores earlier ones since the enrolment too. */
+  readonly firstWindow: number;
+  readonly keyEpoch: number;
+  /** Energy source of the enrolment (protocol `Source`). */
+  readonly source?: number;
+  readonly status: 'active' | 'suspended' | 'closed';
+  /** Largest step of one register that is no fault (resolution of the meter), Wh. */
+  readonly registerStepWh: number;
+}
+
+/** The registry's finalised state, cached. Reading never throws and never waits. */
+export interface Registry {
+  /** `fetchedAtMs`: real time at which the request for this finalised state was *sent*; 0 before the first answer. */
+  readonly asOf: { readonly slot: number; readonly fetchedAtMs: number };
+  /** What is wrong with it, in plain words; null or absent when nothing is. */
+  readonly problem?: string | null;
+  meter(meterId: string): MeterRecord | undefined;
+  meters(): readonly MeterRecord[];
+  /**
+   * Fetches again; calls that come while one is under way, or too soon after one, share its outcome. Rejects when the
+   * node cannot be reached: the caller goes on with the state it has.
+   */
+  refresh(): Promise<void>;
+}
+
+/** One verified reading as dashboards and regulators see it. */
+export interface SeriesPoint {
+  /** Milliseconds since 1970 of the clock that drives readings. */
+  readonly timeMs: number;
+  readonly meterId: string;
+  readonly zone: number;
+  readonly role: Role;
+  readonly source: number;
+  readonly importWh: bigint;
+  readonly exportWh: bigint;
+  readonly powerW: number | null;
+  /** 0.1 V. */
+  readonly voltageDv: number | null;
+  /** 0.01 Hz. */
+  readonly frequencyChz: number | null;
+  readonly quality: number;
+  readonly seq: bigint;
+  /** False when its verdict was revised since: it stays visible and counts for nothing. */
+  readonly isVerified: boolean;
+}

@@ -1,0 +1,143 @@
+import { Kind, Role } from '@gridtokenx/protocol';
+import type { MeterRecord, Registry } from '../ports.js';
+import { type Budget, type Effects, noteInput, type Present, total } from './effects.js';
+import {
+  type DerivedPoints,
+  type Incoming,
+  MAX_DIRTY,
+  MAX_PLACES,
+  type StoredStream,
+  type StreamStore,
+} from './ports.js';
+import { termsOf } from './rotation.js';
+import type { Streams } from './streams.js';
+
+/** Stored messages that are judged again in one commit: some 20 ms, so that nobody waits longer for any stream. */
+export const STEPS_AT_A_TIME = 1_000;
+
+/**
+ * Decides which stored messages are judged again: what waited for time or for the registry, what a rotation or the meters of a
+ * point concern. A bounded part in one commit; the rest is marked in the streams. All inside of a transaction.
+ */
+export class Rejudging {
+  readonly #store: StreamStore;
+  readonly #streams: Streams;
+  readonly #points: DerivedPoints;
+  readonly #registry: Registry;
+  /** State of the registry up to which rotations, and what waited for it, were looked at. */
+  #registrySeen = '';
+  /** Stream that was judged again last: the next ones follow. */
+  #sweptLast = -1;
+
+  constructor(store: StreamStore, streams: Streams, points: DerivedPoints, registry: Registry) {
+    this.#store = store;
+    this.#streams = streams;
+    this.#points = points;
+    this.#registry = registry;
+  }
+
+  /**
+   * Marks what time or the registry may decide otherwise now, and judges marked messages as far as the budget goes. Returns the
+   * gateways that are to be told, and what to call after the commit.
+   */
+  reconsider(nowMs: number, effects: Effects, budget: Budget): { gateways: Uint8Array[]; committed: () => void } {
+    const { slot, fetchedAtMs } = this.#registry.asOf;
+    const state = `${slot}/${fetchedAtMs}`;
+    let isRegistryDone = true;
+    if (state !== this.#registrySeen) {
+      for (const stream of this.#rotated()) this.#streams.mark(stream, 1n, null);
+      isRegistryDone = this.#markPlaces(this.#store.forRegistry(fetchedAtMs));
+    }
+    this.#markPlaces(this.#store.due(nowMs));
+    const gateways = this.#sweepDirty(nowMs, effects, budget);
+    const committed = () => {
+      if (isRegistryDone) this.#registrySeen = state;
+    };
+    return { gateways, committed };
+  }
+
+  /** Marks what waited to be judged again; false when there may be more. */
+  #markPlaces(places: readonly { stream: number; first: bigint; last: bigint }[]): boolean {
+    for (const { stream: id, first, last } of places) {
+      const stream = this.#store.streamById(id);
+      if (stream && this.#registry.meter(stream.meter)) this.#streams.mark(stream, first, last);
+    }
+    return places.length < MAX_PLACES;
+  }
+
+  /** Judges what is marked, stream after stream in turn, as far as the budget goes; the gateways that are to be told. */
+  #sweepDirty(nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
+    const gateways: Uint8Array[] = [];
+    const ids = [...this.#store.dirty(this.#sweptLast), ...this.#store.dirty(-1)];
+    const share = Math.max(1, Math.floor(budget.left / Math.max(1, Math.min(ids.length, MAX_DIRTY))));
+    for (const id of new Set(ids)) {
+      if (budget.left <= 0) break;
+      const stream = this.#store.streamById(id);
+      const meter = stream && this.#registry.meter(stream.meter);
+      this.#sweptLast = id;
+      if (!stream || !meter) continue;
+      const own: Budget = { left: Math.min(share, budget.left) };
+      const given = own.left;
+      const isChanged = this.#sweep(stream, meter, nowMs, effects, own);
+      budget.left -= given - Math.max(0, own.left);
+      if (!isChanged) continue;
+      if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId);
+      gateways.push(...this.#store.gatewaysOf(stream.meter));
+    }
+    return gateways;
+  }
+
+  /** Judges what is marked of a stream; true when a verdict changed. */
+  #sweep(stream: StoredStream, meter: MeterRecord, nowMs: number, effects: Effects, budget: Budget): boolean {
+    const present: Present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+    const before = total(effects.verdicts);
+    this.#streams.sweep(stream, meter, present, effects, budget);
+    return total(effects.verdicts) !== before;
+  }
+
+  /** Streams of rotated keys that were judged before the rotation was known. */
+  *#rotated(): Generator<StoredStream> {
+    for (const meter of this.#registry.meters()) {
+      const stream = meter.previousKey && this.#store.findStream(meter.meterId, meter.previousKey);
+      if (stream && stream.lastWindow !== termsOf(meter, stream.key)?.lastWindow) yield stream;
+    }
+  }
+
+  /** A late or a declared message, and every statement, may decide what waited for a meter. */
+  noteInputs(incoming: readonly Incoming[], effects: Effects): void {
+    const admitted = incoming[0]?.admitted;
+    if (!admitted || admitted.meter.role === Role.point) return;
+    const { meter, key } = admitted;
+    const payloads = incoming.map((one) => one.admitted.payload);
+    const stored = this.#store.findStream(meter.meterId, key)?.storedThrough ?? 0n;
+    const seqs = new Set(payloads.map(({ seq }) => seq));
+    const lowest = [...seqs].reduce((least, seq) => (seq < least ? seq : least), stored + 1n);
+    // Readings on top of all change nothing for a point. One that fills a hole completes the statements above it.
+    const isOnTop = stored - lowest < BigInt(seqs.size);
+    const isPlain = isOnTop && payloads.every(({ kind }) => kind === Kind.reading);
+    if (!isPlain) noteInput(effects.inputs, meter.meterId);
+  }
+
+  /**
+   * Judges again the statements of derived points that what changed may decide; `fresh`: points that were not known before.
+   * Returns the gateways that are to be told.
+   */
+  followInputs(fresh: readonly string[], nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
+    const from = new Map<string, number>(fresh.map((point) => [point, 0]));
+    for (const [meter, window] of effects.inputs)
+      for (const point of this.#points.pointsOf(meter)) noteInput(from, point, window);
+    const gateways: Uint8Array[] = [];
+    for (const [point, window] of from) {
+      const meter = this.#registry.meter(point);
+      if (!meter) continue;
+      for (const key of meter.previousKey ? [meter.key, meter.previousKey] : [meter.key]) {
+        const stream = this.#store.findStream(point, key);
+        const seq = stream ? this.#points.affectedFrom(stream, window) : null;
+        if (!stream || seq === null) continue;
+        this.#streams.mark(stream, seq, null);
+        if (this.#sweep(stream, meter, nowMs, effects, budget)) gateways.push(...this.#store.gatewaysOf(point));
+      }
+    }
+    return gateways;
+  }
+}
