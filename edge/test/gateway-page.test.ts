@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Ack } from '@gridtokenx/protocol';
+import { type Ack, asPublicKeyText } from '@gridtokenx/protocol';
 import { describe, expect, it } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyStore } from '../src/adapters/keys/key-store.js';
@@ -41,7 +41,8 @@ describe('docs/specs/gateway.md', () => {
   });
 
   it('has the keys of the acks that are kept', () => {
-    const book = new AckBook(['oracle'], 1);
+    const oracle = asPublicKeyText(new Uint8Array(32).fill(1));
+    const book = new AckBook([oracle], 1);
     const mark = { storedThrough: 1n, highestSeen: 2n, highestWindow: 3 };
     const ack: Ack = {
       ledgerId: new Uint8Array(16),
@@ -50,7 +51,7 @@ describe('docs/specs/gateway.md', () => {
       meters: new Map([['00', mark]]),
       refused: [],
     };
-    book.accept('oracle', ack);
+    book.accept(oracle, ack);
     const kept = JSON.parse(book.encode());
     expect(keysOf('3.3')).toEqual(['version', ...Object.keys(kept.oracles[0]).map((key) => `oracles[].${key}`)]);
     expect(kept.oracles[0].meters).toEqual([['00', '1', '2', 3]]);
