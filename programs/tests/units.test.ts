@@ -36,7 +36,9 @@ function attest(world: World, window: number, count: number): number {
 
 function measure(): Units {
   const world = new World().setUp();
-  const registered = unitsOf(world.chain.must(world.register(world.meter('0')), world.staff), programIds.registry);
+  const registration = world.register(world.meter('0'), { pending: true });
+  const registered = unitsOf(world.chain.must(registration, world.staff), programIds.registry);
+  const confirmed = unitsOf(world.chain.must([world.confirm(world.meter('0'))], world.staff), programIds.registry);
   world.createPages();
   const { zone } = world;
   const activate = instructions.activateSlot({ meterId: world.meter('0').id, zone, page: 0 });
@@ -70,6 +72,7 @@ function measure(): Units {
   const retire = instructions.retire({ owner: owner.publicKey, meterId, zone, page: 0, wh: 1n });
   return {
     register_meter: registered,
+    confirm_meter: confirmed,
     activate_slot: activated,
     'attest_page, 1 meter': one,
     'attest_page, 200 meters': many,

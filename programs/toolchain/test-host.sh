@@ -7,4 +7,4 @@ CARGO=${CARGO:-cargo}
 command -v "$CARGO" >/dev/null || { echo "Rust is missing: install rustup's stable toolchain or Debian's cargo-web, then run this again." >&2; exit 3; }
 CARGO_TARGET_DIR=$(pwd)/target/host; export CARGO_TARGET_DIR
 "$CARGO" test --quiet --locked --manifest-path ../protocol/rust/Cargo.toml
-"$CARGO" test --quiet --locked -p gtx-common -p gtx-oracle -p sbpf-rt
+"$CARGO" test --quiet --locked --workspace

@@ -2,7 +2,7 @@
 
 use pinocchio::error::ProgramError;
 
-use crate::GtxError;
+use crate::{GtxError, Wh, Window};
 
 /// What is left of an instruction's data after its discriminator.
 pub struct Args<'a>(pub &'a [u8]);
@@ -45,6 +45,16 @@ impl<'a> Args<'a> {
     #[inline(always)]
     pub fn u64(&mut self) -> Result<u64, ProgramError> {
         Ok(u64::from_le_bytes(*self.bytes()?))
+    }
+
+    #[inline(always)]
+    pub fn wh(&mut self) -> Result<Wh, ProgramError> {
+        self.u64().map(Wh::new)
+    }
+
+    #[inline(always)]
+    pub fn window(&mut self) -> Result<Window, ProgramError> {
+        self.u32().map(Window::new)
     }
 
     /// Nothing may be left.

@@ -2,7 +2,7 @@
 
 use pinocchio::error::ProgramError;
 
-use crate::GtxError;
+use crate::{GtxError, Wh};
 
 /// The coarsest register (Wh) of a meter that may be confirmed: 1 kWh. The step adds to the cap, so it must not be a way around it.
 pub const MAX_REGISTER_STEP_WH: u32 = 1_000;
@@ -13,14 +13,14 @@ pub const MAX_CAPACITY_W: u64 = 10_000_000_000;
 
 /// Returns ⌈W · 0.25 h · 1.1⌉ in Wh: a window at full power and a tenth.
 #[inline(always)]
-pub const fn window_wh(watts: u64) -> u64 {
-    watts.saturating_mul(11).div_ceil(40)
+pub const fn window_wh(watts: u64) -> Wh {
+    Wh::new(watts.saturating_mul(11).div_ceil(40))
 }
 
 /// Returns the highest rise of a register in a window, in Wh. LimitOutOfRange when it does not fit a slot.
 pub fn slot_cap(limit_w: u32, register_step_wh: u32) -> Result<u32, ProgramError> {
-    let wh = window_wh(limit_w as u64).saturating_add(register_step_wh as u64);
-    u32::try_from(wh).map_err(|_| GtxError::LimitOutOfRange.into())
+    let wh = window_wh(limit_w as u64).saturating_add(Wh::new(register_step_wh as u64));
+    u32::try_from(wh.get()).map_err(|_| GtxError::LimitOutOfRange.into())
 }
 
 /// Returns the power (W) that a meter takes of its zone's capacity: its export limit, and what the step of its register adds to the cap
@@ -46,12 +46,14 @@ mod tests {
     #[test]
     fn what_meters_reserve_covers_their_caps() {
         for (limit, step) in [(0, 1_000), (5_000, 1), (4_001, 10), (1, 999)] {
-            assert!(window_wh(reserved_w(limit, step)) >= u64::from(slot_cap(limit, step).unwrap()).saturating_sub(1));
+            assert!(
+                window_wh(reserved_w(limit, step)).get() >= u64::from(slot_cap(limit, step).unwrap()).saturating_sub(1)
+            );
         }
     }
 
     #[test]
     fn a_zone_of_the_largest_capacity_has_a_budget_of_64_bits_for_a_thousand_years() {
-        assert!(window_wh(MAX_CAPACITY_W).checked_mul(1_000 * 366 * 96).is_some());
+        assert!(window_wh(MAX_CAPACITY_W).get().checked_mul(1_000 * 366 * 96).is_some());
     }
 }

@@ -44,23 +44,27 @@ pub fn key(view: &AccountView, address: &Address) -> Result<(), ProgramError> {
     if view.address() == address { Ok(()) } else { Err(GtxError::AccountKeyMismatch.into()) }
 }
 
+/// The owner is the program of `T`. Compared as `same_key` does it, which is cheaper than the runtime's call.
 #[inline(always)]
-fn typed<T: Account>(view: &AccountView, data: &[u8]) -> Result<(), ProgramError> {
-    if !view.owned_by(&T::OWNER) {
-        return Err(GtxError::AccountOwnerMismatch.into());
-    }
+fn owned<T: Account>(view: &AccountView) -> Result<(), ProgramError> {
+    let is_owned = same_key(view.owner().as_array(), T::OWNER.as_array());
+    if is_owned { Ok(()) } else { Err(GtxError::AccountOwnerMismatch.into()) }
+}
+
+/// The data has the size and the discriminator of `T`.
+#[inline(always)]
+fn typed<T: Account>(data: &[u8]) -> Result<(), ProgramError> {
     let found = data.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
-    if data.len() != size_of::<T>() || found != Some(T::DISCRIMINATOR) {
-        return Err(GtxError::AccountTypeMismatch.into());
-    }
-    Ok(())
+    let is_typed = data.len() == size_of::<T>() && found == Some(T::DISCRIMINATOR);
+    if is_typed { Ok(()) } else { Err(GtxError::AccountTypeMismatch.into()) }
 }
 
 /// The account as a `T`, read-only.
 #[inline(always)]
 pub fn load<T: Account>(view: &AccountView) -> Result<Ref<'_, T>, ProgramError> {
+    owned::<T>(view)?;
     let data = view.try_borrow()?;
-    typed::<T>(view, &data)?;
+    typed::<T>(&data)?;
     Ok(Ref::map(data, |bytes| bytemuck::from_bytes(bytes)))
 }
 
@@ -68,9 +72,8 @@ pub fn load<T: Account>(view: &AccountView) -> Result<Ref<'_, T>, ProgramError> 
 #[inline(always)]
 pub fn load_mut<T: Account>(view: &mut AccountView) -> Result<RefMut<'_, T>, ProgramError> {
     writable(view)?;
-    {
-        let data = view.try_borrow()?;
-        typed::<T>(view, &data)?;
-    }
-    Ok(RefMut::map(view.try_borrow_mut()?, |bytes| bytemuck::from_bytes_mut(bytes)))
+    owned::<T>(view)?;
+    let data = view.try_borrow_mut()?;
+    typed::<T>(&data)?;
+    Ok(RefMut::map(data, |bytes| bytemuck::from_bytes_mut(bytes)))
 }

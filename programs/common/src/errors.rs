@@ -97,6 +97,7 @@ errors! {
     SlotNotMoved = 6065, "The slot still stands on a statement of the previous key";
     CarriedTotals = 6066, "A slot that was never active must start without carried totals";
     AlreadyCounted = 6067, "The enrolment reaches back into windows whose energy is counted already";
+    UnexpectedAccount = 6068, "The instruction takes fewer accounts";
 }
 
 impl From<GtxError> for ProgramError {

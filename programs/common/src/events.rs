@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{discriminator, sys};
+use crate::{BaseUnits, Wh, Window, discriminator, sys};
 
 /// Writes the log entry of an event made by `event!`.
 #[inline(always)]
@@ -32,8 +32,8 @@ macro_rules! event {
 event!(Initialized { authority: [u8; 32], network_id: [u8; 8], development: u8 });
 event!(ZoneCreated { zone: u16, utility: [u8; 32], capacity_w: u64 });
 event!(AttestorsSet { zone: u16, epoch: u32, threshold: u8, attestors: u8 });
-event!(AttestorsAnnounced { zone: u16, threshold: u8, attestors: u8, window: u32 });
-event!(AttestorsCancelled { zone: u16, window: u32 });
+event!(AttestorsAnnounced { zone: u16, threshold: u8, attestors: u8, window: Window });
+event!(AttestorsCancelled { zone: u16, window: Window });
 event!(UserRegistered { wallet: [u8; 32], zone: u16, role: u8 });
 event!(MeterRegistered {
     meter_id: [u8; 16],
@@ -44,7 +44,7 @@ event!(MeterRegistered {
     slot: u16,
     role: u8,
     signer_level: u8,
-    enrolment_window: u32,
+    enrolment_window: Window,
 });
 event!(MeterConfirmed {
     meter_id: [u8; 16],
@@ -58,14 +58,14 @@ event!(MeterConfirmed {
     signer_level: u8,
 });
 event!(PageCreated { zone: u16, page: u32 });
-event!(SlotActivated { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, window: u32, moves: u32 });
+event!(SlotActivated { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, window: Window, moves: u32 });
 event!(
     /// The one event of an attest_page: `skipped` has the slots that were set in the bitmap and not accepted.
     PageAttested {
         zone: u16,
         page: u32,
         version: u64,
-        window: u32,
+        window: Window,
         signers: u8,
         skipped: [u8; 32],
         root: [u8; 32],
@@ -78,28 +78,28 @@ event!(StatementSubmitted {
     zone: u16,
     page: u32,
     slot: u16,
-    window: u32,
-    export_wh: u64,
-    import_wh: u64,
+    window: Window,
+    export_wh: Wh,
+    import_wh: Wh,
     moves: u32
 });
 event!(DisputeOpened { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, number: u32, attestors: u8, epoch: u8 });
 event!(DisputeDecided { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, number: u32, verdict: u8 });
 event!(DisputeResolved { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, number: u32, moves: u32 });
-event!(KeyRotated { meter_id: [u8; 16], device_key: [u8; 32], key_epoch: u32, last_window: u32, recovery: u8 });
+event!(KeyRotated { meter_id: [u8; 16], device_key: [u8; 32], key_epoch: u32, last_window: Window, recovery: u8 });
 event!(MeterReplaced { meter_id: [u8; 16], successor: [u8; 16], zone: u16, page: u32, slot: u16 });
-event!(StatusSet { meter_id: [u8; 16], status: u8, export_wh: u64, import_wh: u64, window: u32 });
+event!(StatusSet { meter_id: [u8; 16], status: u8, export_wh: Wh, import_wh: Wh, window: Window });
 event!(TokenInitialized { mint: [u8; 32], vault: [u8; 32] });
 event!(LedgerPageCreated { zone: u16, page: u32 });
 event!(DestinationSet { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, destination: u8 });
 event!(BudgetCreated { zone: u16 });
 event!(
     /// `skipped` has the slots whose energy does not fit the zone's budget now. It stays due.
-    PageMinted { zone: u16, page: u32, slots: u16, minted_wh: u64, amount: u64, skipped: [u8; 32] }
+    PageMinted { zone: u16, page: u32, slots: u16, minted_wh: Wh, amount: BaseUnits, skipped: [u8; 32] }
 );
 event!(
     /// The energy of the slot does not fit the zone's budget now. It stays due.
-    MintSkipped { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, due_wh: u64 }
+    MintSkipped { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, due_wh: Wh }
 );
 event!(MeterMinted {
     meter_id: [u8; 16],
@@ -107,7 +107,15 @@ event!(MeterMinted {
     zone: u16,
     page: u32,
     slot: u16,
-    minted_wh: u64,
-    amount: u64
+    minted_wh: Wh,
+    amount: BaseUnits
 });
-event!(Retired { meter_id: [u8; 16], owner: [u8; 32], zone: u16, page: u32, slot: u16, retired_wh: u64, amount: u64 });
+event!(Retired {
+    meter_id: [u8; 16],
+    owner: [u8; 32],
+    zone: u16,
+    page: u32,
+    slot: u16,
+    retired_wh: Wh,
+    amount: BaseUnits
+});

@@ -5,6 +5,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod accounts;
 pub mod args;
 pub mod attestors;
 pub mod caps;
@@ -12,20 +13,32 @@ pub mod checks;
 pub mod ed25519;
 pub mod errors;
 pub mod events;
+pub mod grow;
 pub mod ids;
 pub mod layout;
 pub mod pda;
+pub mod quantities;
 pub mod statement;
 pub mod sys;
 pub mod time;
 
 pub use errors::{GtxError, logged};
+pub use quantities::{BaseUnits, Wh, Window};
+
+/// The most accounts that an instruction of a program has, unless the program says more (at most 64).
+pub const MOST_ACCOUNTS: usize = 16;
 
 /// The parts of a program that every one of them has: entry point, panic handler, no allocator, error log in Anchor's form.
-/// `$process` is `fn(&Address, &mut [AccountView], &[u8]) -> ProgramResult`.
+/// `$process` is `fn(&Address, &mut [AccountView], &[u8]) -> ProgramResult`. With `accounts = N` an instruction may have N accounts. The
+/// entry point leaves out those beyond its own limit, so it looks for one more: a list that is too long is seen as such.
 #[macro_export]
 macro_rules! program {
     ($process:path) => {
+        $crate::program!($process, accounts = $crate::MOST_ACCOUNTS);
+    };
+    ($process:path, accounts = $most:expr) => {
+        const _: () = assert!($most <= 64);
+
         #[cfg(target_os = "solana")]
         mod entry {
             #![allow(unsafe_code)]
@@ -34,9 +47,46 @@ macro_rules! program {
             fn logging(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
                 $process(program, accounts, data).map_err($crate::logged)
             }
-            pinocchio::program_entrypoint!(logging, 16);
+            pinocchio::program_entrypoint!(logging, { $most + 1 });
             pinocchio::no_allocator!();
             pinocchio::nostd_panic_handler!();
+        }
+    };
+}
+
+/// The instructions of a program, each in the file of its name: discriminators, `process`, and `INSTRUCTIONS` for the comparison with
+/// the IDL. What is called most stands first.
+#[macro_export]
+macro_rules! instructions {
+    ($($tag:ident => $name:ident,)*) => {
+        $(const $tag: u64 = $crate::discriminator("global:", stringify!($name));)*
+
+        /// Every instruction with its accounts.
+        pub const INSTRUCTIONS: &[$crate::accounts::Described] = &[$((stringify!($name), $name::Accounts::METAS)),*];
+
+        /// Proves the accounts of an instruction and sends it to its file, by the 8-byte discriminator.
+        pub fn process(
+            program: &pinocchio::Address,
+            accounts: &mut [pinocchio::AccountView],
+            data: &[u8],
+        ) -> pinocchio::ProgramResult {
+            let unknown = || pinocchio::error::ProgramError::from($crate::GtxError::UnknownInstruction);
+            let (tag, args) = data.split_first_chunk::<8>().ok_or_else(unknown)?;
+            match u64::from_le_bytes(*tag) {
+                $($tag => {
+                    /// A stack frame of its own, and registers for this instruction alone.
+                    #[inline(never)]
+                    fn run(
+                        program: &pinocchio::Address,
+                        accounts: &mut [pinocchio::AccountView],
+                        args: &[u8],
+                    ) -> pinocchio::ProgramResult {
+                        $name::process(program, $name::Accounts::load(program, accounts)?, args)
+                    }
+                    run(program, accounts, args)
+                })*
+                _ => Err(unknown()),
+            }
         }
     };
 }

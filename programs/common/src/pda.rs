@@ -8,7 +8,12 @@ use pinocchio::{
 };
 use pinocchio_system::create_account_with_minimum_balance_signed;
 
-use crate::{GtxError, checks, checks::Account, ids};
+use crate::{
+    GtxError,
+    accounts::Payer,
+    checks::{self, Account},
+    ids,
+};
 
 /// The most seeds an address here has, without the bump.
 const MAX_SEEDS: usize = 3;
@@ -27,7 +32,7 @@ pub fn check(view: &AccountView, program: &Address, seeds: &[&[u8]]) -> Result<u
 #[inline(never)]
 pub fn create(
     view: &mut AccountView,
-    payer: &AccountView,
+    payer: Payer,
     program: &Address,
     seeds: &[&[u8]],
     space: usize,
@@ -39,7 +44,7 @@ pub fn create(
 #[inline(never)]
 pub fn create_for(
     view: &mut AccountView,
-    payer: &AccountView,
+    payer: Payer,
     program: &Address,
     owner: &Address,
     seeds: &[&[u8]],
@@ -59,7 +64,7 @@ pub fn create_for(
         count = count.saturating_add(1);
     }
     let used = signing.get(..count).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
-    create_account_with_minimum_balance_signed(view, space, owner, payer, None, &[Signer::from(used)])?;
+    create_account_with_minimum_balance_signed(view, space, owner, &payer, None, &[Signer::from(used)])?;
     Ok(bump)
 }
 

@@ -5,41 +5,39 @@ use gtx_wire::{
     payload::{self, PAYLOAD_BYTES, Statement},
     quality,
 };
-use pinocchio::{
-    AccountView,
-    error::ProgramError,
-    sysvars::instructions::{INSTRUCTIONS_ID, Instructions},
-};
+use pinocchio::{error::ProgramError, sysvars::instructions::Instructions};
 
 use crate::{
-    GtxError,
-    checks::{self, same_key},
+    GtxError, Wh, Window,
+    accounts::InstructionsSysvar,
+    checks::same_key,
     ed25519,
     layout::registry::{Config, Meter},
 };
 
 const KIND_STATEMENT: u8 = 2;
 
-/// A key's statement about one window.
+/// A key's statement about one window: the registers at its end.
 pub struct Signed {
     pub key: [u8; 32],
     pub payload: [u8; PAYLOAD_BYTES],
-    pub statement: Statement,
+    pub window: Window,
+    pub export_wh: Wh,
+    pub import_wh: Wh,
 }
 
 /// What the precompile verified: a statement for this network and meter, of a quality that may be attested. Its key is for the caller
 /// to judge.
 #[inline(always)]
-pub fn signed(sysvar: &AccountView, config: &AccountView, meter: &Meter) -> Result<Signed, ProgramError> {
-    checks::key(sysvar, &INSTRUCTIONS_ID)?;
-    let verified = ed25519::previous::<SIGNED_BYTES>(&Instructions::try_from(sysvar)?)?;
+pub fn signed(sysvar: InstructionsSysvar, config: &Config, meter: &Meter) -> Result<Signed, ProgramError> {
+    let verified = ed25519::previous::<SIGNED_BYTES>(&Instructions::try_from(sysvar.view())?)?;
     let payload =
         *frame::payload_of(&verified.message).map_err(|_| ProgramError::from(GtxError::SignatureMessageMismatch))?;
     let (header, kind) = payload::parse_header(&payload).map_err(|_| ProgramError::from(GtxError::MalformedMessage))?;
     if kind != KIND_STATEMENT {
         return Err(GtxError::MalformedMessage.into());
     }
-    if header.network_id != checks::load::<Config>(config)?.network_id {
+    if header.network_id != config.network_id {
         return Err(GtxError::WrongNetwork.into());
     }
     if header.meter_id != meter.meter_id {
@@ -49,7 +47,14 @@ pub fn signed(sysvar: &AccountView, config: &AccountView, meter: &Meter) -> Resu
     if !quality::is_attestable(statement.quality) {
         return Err(GtxError::QualityNotAttestable.into());
     }
-    Ok(Signed { key: verified.key, payload, statement })
+    let Statement { window, export_wh, import_wh, .. } = statement;
+    Ok(Signed {
+        key: verified.key,
+        payload,
+        window: Window::new(window),
+        export_wh: Wh::new(export_wh),
+        import_wh: Wh::new(import_wh),
+    })
 }
 
 impl Signed {
@@ -59,7 +64,7 @@ impl Signed {
         if !same_key(&self.key, &meter.device_key) {
             return Err(GtxError::UnauthorizedMeter.into());
         }
-        if self.statement.window < meter.first_valid_window {
+        if self.window < meter.first_valid_window {
             return Err(GtxError::BeforeFirstWindow.into());
         }
         Ok(())
@@ -70,14 +75,14 @@ impl Signed {
         if meter.signer_level != 1 {
             return Err(GtxError::NotDeviceSigned.into());
         }
-        if meter.baseline_window != 0 && self.statement.window <= meter.baseline_window {
+        if !meter.baseline_window.is_unset() && self.window <= meter.baseline_window {
             return Err(GtxError::BeforeFirstWindow.into());
         }
         let previous = !same_key(&meter.previous_key, &[0; 32]) && same_key(&self.key, &meter.previous_key);
         if !previous {
             return self.by_present_key(meter);
         }
-        if self.statement.window > meter.previous_key_last_window {
+        if self.window > meter.previous_key_last_window {
             return Err(GtxError::UnauthorizedMeter.into());
         }
         Ok(())
@@ -85,7 +90,7 @@ impl Signed {
 
     /// Whether the key is the one that spoke for the slot's window. Only it can contradict the slot: statements of two keys are no
     /// contradiction of one device. UnauthorizedMeter.
-    pub fn speaks_for(&self, meter: &Meter, slot_window: u32) -> Result<(), ProgramError> {
+    pub fn speaks_for(&self, meter: &Meter, slot_window: Window) -> Result<(), ProgramError> {
         let had_key = !same_key(&meter.previous_key, &[0; 32]);
         let key = if had_key && slot_window <= meter.previous_key_last_window {
             &meter.previous_key
@@ -95,12 +100,11 @@ impl Signed {
         if same_key(&self.key, key) { Ok(()) } else { Err(GtxError::UnauthorizedMeter.into()) }
     }
 
-    /// The totals (export, import) in Wh that the registers give: carried + raw - baseline. None below the baseline.
+    /// The totals (export, import) that the registers give: carried + raw - baseline. None below the baseline.
     #[inline(always)]
-    pub fn totals(&self, meter: &Meter) -> Option<(u64, u64)> {
-        let Statement { export_wh, import_wh, .. } = self.statement;
-        let export = export_wh.checked_sub(meter.baseline_export_wh)?.checked_add(meter.carried_export_wh)?;
-        let import = import_wh.checked_sub(meter.baseline_import_wh)?.checked_add(meter.carried_import_wh)?;
+    pub fn totals(&self, meter: &Meter) -> Option<(Wh, Wh)> {
+        let export = self.export_wh.checked_sub(meter.baseline_export_wh)?.checked_add(meter.carried_export_wh)?;
+        let import = self.import_wh.checked_sub(meter.baseline_import_wh)?.checked_add(meter.carried_import_wh)?;
         Some((export, import))
     }
 }

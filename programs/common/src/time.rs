@@ -1,5 +1,6 @@
 //! The chain's clock in windows of 15 minutes [chain §2.5].
 
+use crate::Window;
 use pinocchio::{
     error::ProgramError,
     sysvars::{Sysvar, clock::Clock},
@@ -19,20 +20,26 @@ pub fn now() -> Result<u64, ProgramError> {
 
 /// The window that `seconds` lies in.
 #[inline(always)]
-pub fn window_at(seconds: u64) -> u32 {
-    u32::try_from(seconds / WINDOW_SECONDS).unwrap_or(u32::MAX)
+pub fn window_at(seconds: u64) -> Window {
+    Window::new(u32::try_from(seconds / WINDOW_SECONDS).unwrap_or(u32::MAX))
+}
+
+/// Returns the first second of a window.
+#[inline(always)]
+fn begin(window: u64) -> u64 {
+    window.saturating_mul(WINDOW_SECONDS)
 }
 
 /// Whether `window` is over at `now`, with the tolerance.
 #[inline(always)]
-pub fn is_over(window: u32, now: u64) -> bool {
-    (u64::from(window).saturating_add(1)).saturating_mul(WINDOW_SECONDS) <= now.saturating_add(TOLERANCE_SECONDS)
+pub fn is_over(window: Window, now: u64) -> bool {
+    begin(u64::from(window.get()).saturating_add(1)) <= now.saturating_add(TOLERANCE_SECONDS)
 }
 
 /// Whether `window` has begun at `now`, with the tolerance.
 #[inline(always)]
-pub fn has_begun(window: u32, now: u64) -> bool {
-    u64::from(window).saturating_mul(WINDOW_SECONDS) <= now.saturating_add(TOLERANCE_SECONDS)
+pub fn has_begun(window: Window, now: u64) -> bool {
+    begin(u64::from(window.get())) <= now.saturating_add(TOLERANCE_SECONDS)
 }
 
 #[cfg(test)]
@@ -41,13 +48,14 @@ mod tests {
 
     #[test]
     fn boundaries() {
-        assert_eq!(window_at(899), 0);
-        assert_eq!(window_at(900), 1);
-        assert_eq!(window_at(u64::MAX), u32::MAX);
-        assert!(is_over(9, 8_940));
-        assert!(!is_over(9, 8_939));
-        assert!(has_begun(10, 8_940));
-        assert!(!has_begun(10, 8_939));
-        assert!(!is_over(u32::MAX, u64::from(u32::MAX)));
+        let w = Window::new;
+        assert_eq!(window_at(899), w(0));
+        assert_eq!(window_at(900), w(1));
+        assert_eq!(window_at(u64::MAX), w(u32::MAX));
+        assert!(is_over(w(9), 8_940));
+        assert!(!is_over(w(9), 8_939));
+        assert!(has_begun(w(10), 8_940));
+        assert!(!has_begun(w(10), 8_939));
+        assert!(!is_over(w(u32::MAX), u64::from(u32::MAX)));
     }
 }

@@ -1,55 +1,57 @@
-//! create_ledger_page: a ledger page is larger than what one instruction may add to an account, so it is made in two equal steps;
-//! only the second one makes it a LedgerPage. Anyone pays.
+//! create_ledger_page: a ledger page is larger than what one instruction may add to an account, so it is made in two steps; only the
+//! second one makes it a LedgerPage. Anyone pays.
 
 use gtx_common::{
     GtxError,
+    accounts::{Payer, SystemProgram, Writable},
     args::Args,
     checks::{self, Account},
     events::LedgerPageCreated,
-    ids,
+    grow,
     layout::{
         energy::{LEDGER_FORMAT, LedgerPage},
         registry::Zone,
     },
     pda,
 };
-use pinocchio::{
-    AccountView, Address, ProgramResult, Resize,
-    account::MAX_PERMITTED_DATA_INCREASE,
-    sysvars::{Sysvar, rent::Rent},
-};
-use pinocchio_system::instructions::Transfer;
+use pinocchio::{AccountView, Address, ProgramResult, account::Ref, error::ProgramError};
 
-pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+const _: () = assert!(grow::steps(size_of::<LedgerPage>()) == 2);
+
+gtx_common::accounts! {
+    /// The accounts of create_ledger_page.
+    struct Accounts<'a> {
+        payer: Payer<'a>,
+        /// The zone that gets a page.
+        zone: Ref<'a, Zone>,
+        /// The new page. Each step proves the address.
+        ledger_page: Writable<'a>,
+        system_program: SystemProgram<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        Self::prove(accounts)
+    }
+}
+
+#[inline(always)]
+pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let (zone, number) = (args.u16()?, args.u32()?);
     args.end()?;
-
-    let [payer, zone_account, page, system, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    checks::payer(payer)?;
-    checks::writable(page)?;
-    checks::key(system, &ids::SYSTEM)?;
-    if checks::load::<Zone>(zone_account)?.zone != zone {
+    let Accounts { payer, zone: zone_account, ledger_page: mut page, .. } = accounts;
+    if zone_account.zone != zone {
         return Err(GtxError::ZoneMismatch.into());
     }
     let seeds: [&[u8]; 3] = [b"ledger", &zone.to_le_bytes(), &number.to_le_bytes()];
-    if page.owned_by(&ids::SYSTEM) {
-        pda::create(page, payer, program_id, &seeds, MAX_PERMITTED_DATA_INCREASE)?;
+    let Some(bump) = grow::step(&mut page, payer, program_id, &seeds, size_of::<LedgerPage>())? else {
         return Ok(());
-    }
-    let bump = pda::check(page, program_id, &seeds)?;
-    if page.data_len() != MAX_PERMITTED_DATA_INCREASE {
-        return Err(GtxError::AccountAlreadyInitialized.into());
-    }
-    let missing = Rent::get()?.try_minimum_balance(size_of::<LedgerPage>())?.saturating_sub(page.lamports());
-    if missing > 0 {
-        Transfer { from: payer, to: page, lamports: missing }.invoke()?;
-    }
-    page.resize(size_of::<LedgerPage>())?;
-    pda::fill_head(page, LedgerPage::DISCRIMINATOR)?;
-    let mut page = checks::load_mut::<LedgerPage>(page)?;
+    };
+    pda::fill_head(&mut page, LedgerPage::DISCRIMINATOR)?;
+    let mut page = checks::load_mut::<LedgerPage>(&mut page)?;
     page.page = number;
     page.zone = zone;
     page.bump = bump;

@@ -2,77 +2,105 @@
 //! A pool slot or a disputed one is skipped, as mint_page skips what is not its own; so is energy beyond the zone's budget.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Wh,
+    accounts::{Token2022, Unchecked, Writable},
     args::Args,
     checks::{self, same_key},
     events::{MeterMinted, MintSkipped},
-    ids,
     layout::{
-        energy::{BASE_UNITS_PER_WH, Budget, LedgerPage, TO_WALLET, TokenConfig},
+        energy::{Budget, LedgerPage, TO_WALLET, TokenConfig},
         oracle::{DISPUTED, MeterPage},
-        registry::{Meter, NO_SLOT, Zone},
+        registry::{Meter, Zone},
     },
 };
-use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
-use crate::{budget::Room, token};
+use crate::{
+    budget::{self, Room},
+    place, token,
+};
 
-/// What is due to a wallet slot, in Wh; 0 for a pool slot and a disputed one.
-fn due(meters: &MeterPage, ledger: &LedgerPage, slot: u16) -> Result<u64, ProgramError> {
+gtx_common::accounts! {
+    /// The accounts of mint_meter.
+    struct Accounts<'a> {
+        /// Names the mint and the vault.
+        token_config: Ref<'a, TokenConfig>,
+        /// The zone, as the registry has it.
+        zone: Ref<'a, Zone>,
+        /// The meter, as the registry has it.
+        meter: Ref<'a, Meter>,
+        /// The page of the meter's slot.
+        meter_page: Ref<'a, MeterPage>,
+        /// The ledger page of the same zone and number.
+        ledger_page: RefMut<'a, LedgerPage>,
+        /// The zone's budget.
+        budget: RefMut<'a, Budget>,
+        /// GXT.
+        mint: Writable<'a>,
+        /// The owner's associated token account.
+        owner_token: Writable<'a>,
+        /// The PDA that signs for the mint: its signature proves it in the token program.
+        mint_authority: Unchecked<'a>,
+        token_program: Token2022<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// MeterHasNoSlot, AccountKeyMismatch for another mint, page or token account, ZoneMismatch for the budget of another zone.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        let Accounts { token_config, zone, meter, meter_page, ledger_page, budget, mint, owner_token, .. } = &accounts;
+        if !same_key(&token_config.mint, mint.address().as_array()) {
+            return Err(GtxError::AccountKeyMismatch.into());
+        }
+        place::check(meter, meter_page, ledger_page)?;
+        budget::check_zone(budget, zone, meter_page)?;
+        checks::key(owner_token, &token::associated(&Address::new_from_array(meter.owner), mint.address())?)?;
+        Ok(accounts)
+    }
+}
+
+/// What is due to a wallet slot; nothing for a pool slot and a disputed one.
+fn due(meters: &MeterPage, ledger: &LedgerPage, slot: u16) -> Result<Wh, ProgramError> {
     let missing = || ProgramError::from(GtxError::MeterHasNoSlot);
     let meter = meters.slots.get(usize::from(slot)).ok_or_else(missing)?;
     let slot = ledger.slots.get(usize::from(slot)).ok_or_else(missing)?;
     if slot.flags & TO_WALLET == 0 || meter.flags & DISPUTED != 0 {
-        return Ok(0);
+        return Ok(Wh::ZERO);
     }
     Ok(meter.export_wh.saturating_sub(slot.minted_wh))
 }
 
 /// Raises the slot's cursor.
-fn advance(ledger: &mut LedgerPage, slot: u16, wh: u64) -> ProgramResult {
+fn advance(ledger: &mut LedgerPage, slot: u16, wh: Wh) -> ProgramResult {
     let slot = ledger.slots.get_mut(usize::from(slot)).ok_or(ProgramError::from(GtxError::MeterHasNoSlot))?;
     slot.minted_wh = slot.minted_wh.checked_add(wh).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     Ok(())
 }
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     Args(data).end()?;
-    let [config, zone, meter, meters, ledger, budget, mint, target, authority, token_program, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let config = checks::load::<TokenConfig>(config)?;
-    checks::writable(mint)?;
-    checks::writable(target)?;
-    checks::key(token_program, &ids::TOKEN_2022)?;
-    if !same_key(&config.mint, mint.address().as_array()) {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
-    let meter = checks::load::<Meter>(meter)?;
-    if meter.slot == NO_SLOT {
-        return Err(GtxError::MeterHasNoSlot.into());
-    }
-    let meters = checks::load::<MeterPage>(meters)?;
-    let mut ledger = checks::load_mut::<LedgerPage>(ledger)?;
-    for (zone, page) in [(meters.zone, meters.page), (ledger.zone, ledger.page)] {
-        if zone != meter.zone || page != meter.page {
-            return Err(GtxError::AccountKeyMismatch.into());
-        }
-    }
-    checks::key(target, &token::associated(&Address::new_from_array(meter.owner), mint.address())?)?;
+    let Accounts { token_config: config, zone, meter, meter_page: meters, ledger_page: mut ledger, .. } = accounts;
+    let Accounts { mut budget, mint, owner_token: target, mint_authority: authority, .. } = accounts;
     let minted_wh = due(&meters, &ledger, meter.slot)?;
-    if minted_wh == 0 {
+    if minted_wh.is_zero() {
         return Ok(());
     }
-    let mut budget = checks::load_mut::<Budget>(budget)?;
-    let room = Room::of(&budget, &*checks::load::<Zone>(zone)?, &meters, mint)?;
+    let room = Room::of(&budget, &zone, &meters, &mint)?;
     if minted_wh > room.wh {
         MintSkipped::emit(meter.meter_id, meter.zone, meter.page, meter.slot, minted_wh);
         return Ok(());
     }
     room.spend(&mut budget, minted_wh);
     advance(&mut ledger, meter.slot, minted_wh)?;
-    let amount = minted_wh.checked_mul(BASE_UNITS_PER_WH).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
-    token::mint_to(&config, mint, target, authority, amount)?;
+    let amount = minted_wh.base_units().ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    token::mint_to(&config, &mint, &target, &authority, amount)?;
     MeterMinted::emit(meter.meter_id, meter.owner, meter.zone, meter.page, meter.slot, minted_wh, amount);
     Ok(())
 }

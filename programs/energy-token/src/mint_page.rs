@@ -3,25 +3,73 @@
 //! budget is skipped and reported, and never fails its page.
 
 use gtx_common::{
-    GtxError,
+    BaseUnits, GtxError, Wh,
+    accounts::{Token2022, Unchecked, Writable},
     args::Args,
-    checks::{self, same_key},
+    checks::same_key,
     events::PageMinted,
-    ids,
     layout::{
-        energy::{BASE_UNITS_PER_WH, Budget, LedgerPage, LedgerSlot, TO_WALLET, TokenConfig},
+        energy::{Budget, LedgerPage, LedgerSlot, TO_WALLET, TokenConfig},
         oracle::{DISPUTED, MeterPage, MeterSlot, SLOTS},
         registry::Zone,
     },
 };
-use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
-use crate::{budget::Room, token};
+use crate::{
+    budget::{self, Room},
+    token,
+};
+
+gtx_common::accounts! {
+    /// The accounts of mint_page.
+    struct Accounts<'a> {
+        /// Names the mint and the vault.
+        token_config: Ref<'a, TokenConfig>,
+        /// The zone, as the registry has it.
+        zone: Ref<'a, Zone>,
+        /// The page, as the oracle program has it.
+        meter_page: Ref<'a, MeterPage>,
+        /// The ledger page of the same zone and number.
+        ledger_page: RefMut<'a, LedgerPage>,
+        /// The zone's budget.
+        budget: RefMut<'a, Budget>,
+        /// GXT.
+        mint: Writable<'a>,
+        /// The pool vault.
+        vault: Writable<'a>,
+        /// The PDA that signs for the mint: its signature proves it in the token program.
+        mint_authority: Unchecked<'a>,
+        token_program: Token2022<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// AccountKeyMismatch for another mint, vault or ledger page, ZoneMismatch for the budget or zone of another page.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        let Accounts { token_config, zone, meter_page, ledger_page, budget, mint, vault, .. } = &accounts;
+        if !same_key(&token_config.mint, mint.address().as_array())
+            || !same_key(&token_config.vault, vault.address().as_array())
+            || ledger_page.zone != meter_page.zone
+            || ledger_page.page != meter_page.page
+        {
+            return Err(GtxError::AccountKeyMismatch.into());
+        }
+        budget::check_zone(budget, zone, meter_page)?;
+        Ok(accounts)
+    }
+}
 
 /// What a page's slots took.
 struct Advance {
     moved: u16,
-    wh: u64,
+    wh: Wh,
     /// Bitmap of the slots whose energy does not fit now.
     skipped: [u8; SLOTS / 8],
 }
@@ -35,10 +83,11 @@ fn mark(bitmap: &mut [u8; SLOTS / 8], index: u16) {
     }
 }
 
-/// Raises the cursors of the pool slots, each by all that is due or not at all, by `room` Wh together at most.
-#[inline(always)]
-fn advance(meters: &[MeterSlot; SLOTS], ledger: &mut [LedgerSlot; SLOTS], room: u64) -> Advance {
-    let (mut moved, mut left, mut skipped) = (0u16, room, [0; SLOTS / 8]);
+/// Raises the cursors of the pool slots, each by all that is due or not at all, by `room` together at most. Not inlined: so
+/// the loop's values fit the machine's registers.
+#[inline(never)]
+fn advance(meters: &[MeterSlot; SLOTS], ledger: &mut [LedgerSlot; SLOTS], room: Wh) -> Advance {
+    let (mut moved, mut left, mut skipped) = (0u16, room.get(), [0; SLOTS / 8]);
     let mut index = 0u16;
     for (meter, slot) in meters.iter().zip(ledger) {
         let place = index;
@@ -46,48 +95,35 @@ fn advance(meters: &[MeterSlot; SLOTS], ledger: &mut [LedgerSlot; SLOTS], room: 
         if meter.export_wh <= slot.minted_wh || slot.flags & TO_WALLET != 0 || meter.flags & DISPUTED != 0 {
             continue;
         }
-        let due = meter.export_wh.wrapping_sub(slot.minted_wh); // positive, see above
+        let due = meter.export_wh.get().wrapping_sub(slot.minted_wh.get()); // positive, see above
         if due > left {
             mark(&mut skipped, place);
             continue;
         }
         left = left.wrapping_sub(due);
         slot.minted_wh = meter.export_wh;
-        slot.pooled_wh = slot.pooled_wh.wrapping_add(due); // stays at most minted_wh
+        slot.pooled_wh = Wh::new(slot.pooled_wh.get().wrapping_add(due)); // stays at most minted_wh
         moved = moved.wrapping_add(1);
     }
-    Advance { moved, wh: room.wrapping_sub(left), skipped }
+    Advance { moved, wh: Wh::new(room.get().wrapping_sub(left)), skipped }
 }
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     Args(data).end()?;
-    let [config, zone, meters, ledger, budget, mint, vault, authority, token_program, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let config = checks::load::<TokenConfig>(config)?;
-    checks::writable(mint)?;
-    checks::writable(vault)?;
-    checks::key(token_program, &ids::TOKEN_2022)?;
-    if !same_key(&config.mint, mint.address().as_array()) || !same_key(&config.vault, vault.address().as_array()) {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
-    let meters = checks::load::<MeterPage>(meters)?;
-    let mut ledger = checks::load_mut::<LedgerPage>(ledger)?;
-    if ledger.zone != meters.zone || ledger.page != meters.page {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
-    let mut budget = checks::load_mut::<Budget>(budget)?;
-    let room = Room::of(&budget, &*checks::load::<Zone>(zone)?, &meters, mint)?;
+    let Accounts { token_config: config, zone, meter_page: meters, ledger_page: mut ledger, .. } = accounts;
+    let Accounts { mut budget, mint, vault, mint_authority: authority, .. } = accounts;
+    let room = Room::of(&budget, &zone, &meters, &mint)?;
     let done = advance(&meters.slots, &mut ledger.slots, room.wh);
     if done.moved == 0 {
         if done.skipped != [0; SLOTS / 8] {
-            PageMinted::emit(ledger.zone, ledger.page, 0, 0, 0, done.skipped);
+            PageMinted::emit(ledger.zone, ledger.page, 0, Wh::ZERO, BaseUnits::ZERO, done.skipped);
         }
         return Ok(());
     }
     room.spend(&mut budget, done.wh);
-    let amount = done.wh.checked_mul(BASE_UNITS_PER_WH).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
-    token::mint_to(&config, mint, vault, authority, amount)?;
+    let amount = done.wh.base_units().ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    token::mint_to(&config, &mint, &vault, &authority, amount)?;
     PageMinted::emit(ledger.zone, ledger.page, done.moved, done.wh, amount, done.skipped);
     Ok(())
 }

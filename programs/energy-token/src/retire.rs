@@ -1,23 +1,66 @@
 //! retire: the owner burns tokens for energy that the same meter took from the grid. What is retired never passes the import.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Wh,
+    accounts::{Signer, Token2022, Writable},
     args::Args,
     checks::{self, same_key},
     events::Retired,
-    ids,
     layout::{
-        energy::{BASE_UNITS_PER_WH, LedgerPage, TokenConfig},
+        energy::{LedgerPage, TokenConfig},
         oracle::{DISPUTED, MeterPage},
-        registry::{Meter, NO_SLOT},
+        registry::Meter,
     },
 };
-use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
-use crate::token;
+use crate::{place, token};
+
+gtx_common::accounts! {
+    /// The accounts of retire.
+    struct Accounts<'a> {
+        /// Meter.owner.
+        owner: Signer<'a>,
+        /// Names the mint and the vault.
+        token_config: Ref<'a, TokenConfig>,
+        /// The meter, as the registry has it.
+        meter: Ref<'a, Meter>,
+        /// The page of the meter's slot.
+        meter_page: Ref<'a, MeterPage>,
+        /// The ledger page of the same zone and number.
+        ledger_page: RefMut<'a, LedgerPage>,
+        /// GXT.
+        mint: Writable<'a>,
+        /// The owner's associated token account.
+        owner_token: Writable<'a>,
+        token_program: Token2022<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// InvalidAuthority for another signer, MeterHasNoSlot, AccountKeyMismatch for another mint, page or token account.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        let Accounts { owner, token_config, meter, meter_page, ledger_page, mint, owner_token, .. } = &accounts;
+        if !same_key(&token_config.mint, mint.address().as_array()) {
+            return Err(GtxError::AccountKeyMismatch.into());
+        }
+        if !same_key(&meter.owner, owner.address().as_array()) {
+            return Err(GtxError::InvalidAuthority.into());
+        }
+        place::check(meter, meter_page, ledger_page)?;
+        checks::key(owner_token, &token::associated(owner.address(), mint.address())?)?;
+        Ok(accounts)
+    }
+}
 
 /// Raises the slot's cursor by `wh`. SlotDisputed, ExcessiveAmount above the import.
-fn advance(meters: &MeterPage, ledger: &mut LedgerPage, slot: u16, wh: u64) -> ProgramResult {
+fn advance(meters: &MeterPage, ledger: &mut LedgerPage, slot: u16, wh: Wh) -> ProgramResult {
     let missing = || ProgramError::from(GtxError::MeterHasNoSlot);
     let meter = meters.slots.get(usize::from(slot)).ok_or_else(missing)?;
     let slot = ledger.slots.get_mut(usize::from(slot)).ok_or_else(missing)?;
@@ -31,43 +74,19 @@ fn advance(meters: &MeterPage, ledger: &mut LedgerPage, slot: u16, wh: u64) -> P
     Ok(())
 }
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
-    let wh = args.u64()?;
+    let wh = args.wh()?;
     args.end()?;
-    if wh == 0 {
+    if wh.is_zero() {
         return Err(GtxError::MalformedInstruction.into());
     }
 
-    let [owner, config, meter, meters, ledger, mint, source, token_program, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    checks::signer(owner)?;
-    let config = checks::load::<TokenConfig>(config)?;
-    checks::writable(mint)?;
-    checks::writable(source)?;
-    checks::key(token_program, &ids::TOKEN_2022)?;
-    if !same_key(&config.mint, mint.address().as_array()) {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
-    let meter = checks::load::<Meter>(meter)?;
-    if !same_key(&meter.owner, owner.address().as_array()) {
-        return Err(GtxError::InvalidAuthority.into());
-    }
-    if meter.slot == NO_SLOT {
-        return Err(GtxError::MeterHasNoSlot.into());
-    }
-    let meters = checks::load::<MeterPage>(meters)?;
-    let mut ledger = checks::load_mut::<LedgerPage>(ledger)?;
-    for (zone, page) in [(meters.zone, meters.page), (ledger.zone, ledger.page)] {
-        if zone != meter.zone || page != meter.page {
-            return Err(GtxError::AccountKeyMismatch.into());
-        }
-    }
-    checks::key(source, &token::associated(owner.address(), mint.address())?)?;
+    let Accounts { owner, meter, meter_page: meters, ledger_page: mut ledger, mint, owner_token, .. } = accounts;
     advance(&meters, &mut ledger, meter.slot, wh)?;
-    let amount = wh.checked_mul(BASE_UNITS_PER_WH).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
-    token::burn(source, mint, owner, amount)?;
+    let amount = wh.base_units().ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    token::burn(&owner_token, &mint, &owner, amount)?;
     Retired::emit(meter.meter_id, meter.owner, meter.zone, meter.page, meter.slot, wh, amount);
     Ok(())
 }

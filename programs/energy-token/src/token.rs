@@ -1,7 +1,7 @@
 //! Calls into Token-2022 and the associated token program.
 
 use gtx_common::{
-    GtxError, ids,
+    BaseUnits, GtxError, ids,
     layout::energy::{DECIMALS, TokenConfig},
 };
 use pinocchio::{
@@ -104,16 +104,16 @@ pub fn create_vault(
     )
 }
 
-/// Mints `amount` base units to `target`, signed by the mint authority.
+/// Mints `amount` to `target`, signed by the mint authority.
 pub fn mint_to(
     config: &TokenConfig,
     mint: &AccountView,
     target: &AccountView,
     authority: &AccountView,
-    amount: u64,
+    amount: BaseUnits,
 ) -> ProgramResult {
     let mut data = [7u8, 0, 0, 0, 0, 0, 0, 0, 0];
-    data[1..].copy_from_slice(&amount.to_le_bytes());
+    data[1..].copy_from_slice(&amount.get().to_le_bytes());
     let accounts = [
         InstructionAccount::writable(mint.address()),
         InstructionAccount::writable(target.address()),
@@ -128,10 +128,10 @@ pub fn mint_to(
     )
 }
 
-/// Burns `amount` base units of `source`, signed by its owner.
-pub fn burn(source: &AccountView, mint: &AccountView, owner: &AccountView, amount: u64) -> ProgramResult {
+/// Burns `amount` of `source`, signed by its owner.
+pub fn burn(source: &AccountView, mint: &AccountView, owner: &AccountView, amount: BaseUnits) -> ProgramResult {
     let mut data = [8u8, 0, 0, 0, 0, 0, 0, 0, 0];
-    data[1..].copy_from_slice(&amount.to_le_bytes());
+    data[1..].copy_from_slice(&amount.get().to_le_bytes());
     let accounts = [
         InstructionAccount::writable(source.address()),
         InstructionAccount::writable(mint.address()),

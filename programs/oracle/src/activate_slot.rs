@@ -1,62 +1,73 @@
 //! activate_slot: copies a confirmed meter into its slot. Anyone; on a slot that was activated before it writes nothing.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Wh,
     args::Args,
     caps::slot_cap,
-    checks,
     events::SlotActivated,
     layout::{
         oracle::{ACTIVE, CLOSED, MOVED, MeterPage, MeterSlot},
-        registry::{Meter, NO_SLOT, STATUS_ACTIVE},
+        registry::{Meter, STATUS_ACTIVE},
     },
     time,
 };
-use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
-use crate::{ACTIVATE_SLOT, history};
+use crate::{ACTIVATE_SLOT, history, place};
+
+gtx_common::accounts! {
+    /// The accounts of activate_slot.
+    struct Accounts<'a> {
+        /// The page of the meter's slot.
+        meter_page: RefMut<'a, MeterPage>,
+        /// The confirmed meter, as the registry has it.
+        meter: Ref<'a, Meter>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// MeterHasNoSlot, ZoneMismatch, AccountKeyMismatch for a page that has not the meter's slot.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        place::check(&accounts.meter_page, &accounts.meter)?;
+        Ok(accounts)
+    }
+}
 
 /// Returns the first state of a slot: no energy. A meter's energy begins at its enrolment, so nothing is carried into it.
 fn first_state(meter: &Meter) -> Result<MeterSlot, ProgramError> {
-    if meter.carried_export_wh != 0 || meter.carried_import_wh != 0 {
+    if !meter.carried_export_wh.is_zero() || !meter.carried_import_wh.is_zero() {
         return Err(GtxError::CarriedTotals.into());
     }
     Ok(MeterSlot {
-        export_wh: 0,
-        import_wh: 0,
+        export_wh: Wh::ZERO,
+        import_wh: Wh::ZERO,
         window: meter.enrolment_window,
-        export_cap: slot_cap(meter.export_limit_w, meter.register_step_wh)?,
-        import_cap: slot_cap(meter.import_limit_w, meter.register_step_wh)?,
+        export_cap_wh: slot_cap(meter.export_limit_w, meter.register_step_wh)?,
+        import_cap_wh: slot_cap(meter.import_limit_w, meter.register_step_wh)?,
         flags: ACTIVE | MOVED,
         attestors: 0,
         epoch: 0,
     })
 }
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let meter_id = *args.bytes::<16>()?;
     args.end()?;
 
-    let [page, meter, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let meter = checks::load::<Meter>(meter)?;
-    let mut page = checks::load_mut::<MeterPage>(page)?;
+    let Accounts { meter_page: mut page, meter } = accounts;
     if meter.meter_id != meter_id {
         return Err(GtxError::AccountKeyMismatch.into());
     }
-    if meter.slot == NO_SLOT {
-        return Err(GtxError::MeterHasNoSlot.into());
-    }
-    if meter.zone != page.zone {
-        return Err(GtxError::ZoneMismatch.into());
-    }
-    if meter.page != page.page {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
-    let moves = page.moves.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
-    let slot = page.slots.get_mut(usize::from(meter.slot)).ok_or(ProgramError::from(GtxError::MeterHasNoSlot))?;
+    let moves = place::next_moves(&page)?;
+    let slot = place::slot_of(&mut page, &meter)?;
     if slot.flags & CLOSED != 0 {
         return Err(GtxError::SlotClosed.into());
     }

@@ -1,11 +1,9 @@
 //! conclude_dispute: anyone moves a case on. Unanswered for 96 windows, it convicts the attestors that the slot names. With a verdict,
-//! and once the utility has answered it in the registry (set_status), the slot is free again: only this clears
-//! DISPUTED.
+//! and once the utility has answered it in the registry (set_status), the slot is free again: only this clears DISPUTED.
 
 use gtx_common::{
     GtxError,
     args::Args,
-    checks,
     events::{DisputeDecided, DisputeResolved},
     layout::{
         oracle::{ACTIVE, ATTESTORS_CONVICTED, DISPUTED, Dispute, MeterPage, OPEN, SUSPENDED},
@@ -13,7 +11,11 @@ use gtx_common::{
     },
     time,
 };
-use pinocchio::{AccountView, ProgramResult};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
 use crate::{
     CONCLUDE_DISPUTE,
@@ -21,21 +23,39 @@ use crate::{
     history, place,
 };
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+gtx_common::accounts! {
+    /// The accounts of conclude_dispute.
+    struct Accounts<'a> {
+        /// The page of the meter's slot.
+        meter_page: RefMut<'a, MeterPage>,
+        /// The meter, as the registry has it.
+        meter: Ref<'a, Meter>,
+        /// The slot's case.
+        dispute: RefMut<'a, Dispute>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// AccountKeyMismatch for another slot's case, and as `place::check`.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        check_case(&accounts.dispute, &accounts.meter)?;
+        place::check(&accounts.meter_page, &accounts.meter)?;
+        Ok(accounts)
+    }
+}
+
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let meter_id = *args.bytes::<16>()?;
     args.end()?;
 
-    let [page, meter, dispute, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let meter = checks::load::<Meter>(meter)?;
-    let mut page = checks::load_mut::<MeterPage>(page)?;
-    let mut dispute = checks::load_mut::<Dispute>(dispute)?;
+    let Accounts { meter_page: mut page, meter, mut dispute } = accounts;
     if meter.meter_id != meter_id {
         return Err(GtxError::AccountKeyMismatch.into());
     }
-    check_case(&dispute, &meter)?;
     let more = place::next_moves(&page)?;
     let slot = place::slot_of(&mut page, &meter)?;
     if slot.flags & DISPUTED == 0 {

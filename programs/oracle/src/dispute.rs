@@ -3,22 +3,54 @@
 //! device has contradicted itself [chain §7.7]. A slot that nobody signed for cannot be contradicted.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Window,
+    accounts::{InstructionsSysvar, Payer, SystemProgram, Writable},
     args::Args,
     checks::{self, Account},
     events::{DisputeDecided, DisputeOpened},
     ids,
     layout::{
         oracle::{ACTIVE, CLOSED, DEVICE_CONVICTED, DISPUTED, Dispute, MeterPage, MeterSlot, OPEN, SUSPENDED},
-        registry::Meter,
+        registry::{Config, Meter},
     },
     pda,
     statement::{self, Signed},
     time,
 };
-use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
-use crate::{DISPUTE, history, place};
+use crate::{DISPUTE, answer::check_case, history, place};
+
+gtx_common::accounts! {
+    /// The accounts of dispute.
+    struct Accounts<'a> {
+        payer: Payer<'a>,
+        /// The page of the meter's slot.
+        meter_page: RefMut<'a, MeterPage>,
+        /// The meter, as the registry has it.
+        meter: Ref<'a, Meter>,
+        /// The slot's case, which is created for its first dispute.
+        dispute: Writable<'a>,
+        /// The Config of the registry.
+        config: Ref<'a, Config>,
+        instructions: InstructionsSysvar<'a>,
+        system_program: SystemProgram<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// MeterHasNoSlot, ZoneMismatch, AccountKeyMismatch for a page that has not the meter's slot.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        place::check(&accounts.meter_page, &accounts.meter)?;
+        Ok(accounts)
+    }
+}
 
 /// Seed of a slot's case: zone, page and slot.
 pub fn seed(zone: u16, page: u32, slot: u16) -> [u8; 8] {
@@ -43,11 +75,11 @@ fn check_state(slot: &MeterSlot, meter: &Meter) -> ProgramResult {
 
 /// Later and lower, in either register, than what somebody signed for.
 fn check_contradiction(signed: &Signed, slot: &MeterSlot, meter: &Meter, now: u64) -> ProgramResult {
-    if !time::is_over(signed.statement.window, now) {
+    if !time::is_over(signed.window, now) {
         return Err(GtxError::WindowInFuture.into());
     }
     let lower = signed.totals(meter).is_none_or(|(export, import)| export < slot.export_wh || import < slot.import_wh);
-    if signed.statement.window <= slot.window || !lower || !slot.is_signed_for(meter) {
+    if signed.window <= slot.window || !lower || !slot.is_signed_for(meter) {
         return Err(GtxError::NoContradiction.into());
     }
     Ok(())
@@ -56,11 +88,10 @@ fn check_contradiction(signed: &Signed, slot: &MeterSlot, meter: &Meter, now: u6
 /// The case's account, made when the slot has none yet; its number so far.
 fn open_account(
     dispute: &mut AccountView,
-    payer: &AccountView,
+    payer: Payer,
     program_id: &Address,
     meter: &Meter,
 ) -> Result<(u32, u8), ProgramError> {
-    checks::writable(dispute)?;
     if dispute.owned_by(&ids::SYSTEM) {
         let seed = seed(meter.zone, meter.page, meter.slot);
         let bump = pda::create(dispute, payer, program_id, &[b"dispute", &seed], size_of::<Dispute>())?;
@@ -68,9 +99,7 @@ fn open_account(
         return Ok((0, bump));
     }
     let found = checks::load::<Dispute>(dispute)?;
-    if found.zone != meter.zone || found.page != meter.page || found.slot != meter.slot {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
+    check_case(&found, meter)?;
     Ok((found.number, found.bump))
 }
 
@@ -100,37 +129,29 @@ fn record(dispute: &mut AccountView, head: Head, slot: &MeterSlot, meter: &Meter
 
 struct Head {
     number: u32,
-    window: u32,
+    window: Window,
     verdict: u8,
     bump: u8,
     opener: [u8; 32],
 }
 
-pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     Args(data).end()?;
-    let [payer, page, meter, dispute, config, sysvar, system, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    checks::payer(payer)?;
-    checks::key(system, &ids::SYSTEM)?;
-    let meter = checks::load::<Meter>(meter)?;
-    let (now, before) = (time::now()?, {
-        let mut page = checks::load_mut::<MeterPage>(page)?;
-        *place::slot_of(&mut page, &meter)?
-    });
+    let Accounts { payer, meter_page: mut page, meter, mut dispute, config, instructions, .. } = accounts;
+    let (now, before) = (time::now()?, *place::slot_of(&mut page, &meter)?);
     check_state(&before, &meter)?;
-    let signed = statement::signed(sysvar, config, &meter)?;
+    let signed = statement::signed(instructions, &config, &meter)?;
     signed.is_evidence(&meter)?;
     signed.speaks_for(&meter, before.window)?;
     check_contradiction(&signed, &before, &meter, now)?;
 
-    let (number, bump) = open_account(dispute, payer, program_id, &meter)?;
+    let (number, bump) = open_account(&mut dispute, payer, program_id, &meter)?;
     let number = number.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     let verdict = if before.attestors == 0 { DEVICE_CONVICTED } else { OPEN };
     let head = Head { number, window: time::window_at(now), verdict, bump, opener: *payer.address().as_array() };
-    record(dispute, head, &before, &meter, &signed)?;
+    record(&mut dispute, head, &before, &meter, &signed)?;
 
-    let mut page = checks::load_mut::<MeterPage>(page)?;
     place::slot_of(&mut page, &meter)?.flags |= DISPUTED;
     history::fold(&mut page, DISPUTE, 0, data, &signed.payload);
     let (zone, number_of_page) = (page.zone, page.page);

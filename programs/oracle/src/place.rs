@@ -7,11 +7,11 @@ use gtx_common::{
         registry::{Meter, NO_SLOT, STATUS_ACTIVE, STATUS_CLOSED, STATUS_SUSPENDED},
     },
 };
-use pinocchio::error::ProgramError;
+use pinocchio::{ProgramResult, error::ProgramError};
 
-/// The slot of `meter` on `page`. MeterHasNoSlot, ZoneMismatch, AccountKeyMismatch when they do not belong together.
+/// Checks that the meter's slot is on this page. MeterHasNoSlot, ZoneMismatch, AccountKeyMismatch.
 #[inline(always)]
-pub fn slot_of<'a>(page: &'a mut MeterPage, meter: &Meter) -> Result<&'a mut MeterSlot, ProgramError> {
+pub fn check(page: &MeterPage, meter: &Meter) -> ProgramResult {
     if meter.slot == NO_SLOT {
         return Err(GtxError::MeterHasNoSlot.into());
     }
@@ -21,6 +21,12 @@ pub fn slot_of<'a>(page: &'a mut MeterPage, meter: &Meter) -> Result<&'a mut Met
     if meter.page != page.page {
         return Err(GtxError::AccountKeyMismatch.into());
     }
+    Ok(())
+}
+
+/// The slot of `meter` on `page`, which `check` has proven to be its page.
+#[inline(always)]
+pub fn slot_of<'a>(page: &'a mut MeterPage, meter: &Meter) -> Result<&'a mut MeterSlot, ProgramError> {
     page.slots.get_mut(usize::from(meter.slot)).ok_or(GtxError::MeterHasNoSlot.into())
 }
 
@@ -45,5 +51,5 @@ pub fn status_flag(status: u8) -> Result<u16, ProgramError> {
 pub fn restart(slot: &mut MeterSlot, meter: &Meter) {
     slot.flags = slot.flags & !SUBMITTED | MOVED;
     (slot.attestors, slot.epoch) = (0, 0);
-    slot.window = slot.window.max(meter.first_valid_window.saturating_sub(1));
+    slot.window = slot.window.max(meter.first_valid_window.before());
 }

@@ -2,24 +2,50 @@
 //! dishonest. Device-signed at once; gateway-signed only when the slot is a day behind [chain §7.6].
 
 use gtx_common::{
-    GtxError,
+    GtxError, Wh, Window,
+    accounts::InstructionsSysvar,
     args::Args,
-    checks,
     events::StatementSubmitted,
     layout::{
         oracle::{ACTIVE, CLOSED, DISPUTED, MOVED, MeterPage, SUBMITTED},
-        registry::{Meter, STATUS_ACTIVE},
+        registry::{Config, Meter, STATUS_ACTIVE},
     },
     statement::{self, Signed},
     time,
 };
-use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
 use crate::{
-    SUBMIT_STATEMENT,
-    attest_page::{HotSlot, Rule},
-    history, place,
+    SUBMIT_STATEMENT, history, place,
+    rule::{HotSlot, Rule},
 };
+
+gtx_common::accounts! {
+    /// The accounts of submit_statement.
+    struct Accounts<'a> {
+        /// The page of the meter's slot.
+        meter_page: RefMut<'a, MeterPage>,
+        /// The meter, as the registry has it.
+        meter: Ref<'a, Meter>,
+        /// The Config of the registry.
+        config: Ref<'a, Config>,
+        instructions: InstructionsSysvar<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// MeterHasNoSlot, ZoneMismatch, AccountKeyMismatch for a page that has not the meter's slot.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        place::check(&accounts.meter_page, &accounts.meter)?;
+        Ok(accounts)
+    }
+}
 
 const DEVICE_SIGNED: u8 = 1;
 
@@ -40,14 +66,14 @@ fn check_open(flags: u16, meter: &Meter) -> ProgramResult {
 
 /// Whether the statement's window may come now, onto a slot that stands at `slot_window`.
 #[inline(always)]
-fn check_window(window: u32, slot_window: u32, meter: &Meter, now: u64) -> ProgramResult {
+fn check_window(window: Window, slot_window: Window, meter: &Meter, now: u64) -> ProgramResult {
     if window <= slot_window {
         return Err(GtxError::WindowNotNewer.into());
     }
     if !time::is_over(window, now) {
         return Err(GtxError::WindowInFuture.into());
     }
-    let behind = time::window_at(now).saturating_sub(slot_window);
+    let behind = time::window_at(now).since(slot_window);
     if meter.signer_level != DEVICE_SIGNED && behind < time::DAY_WINDOWS {
         return Err(GtxError::StatementTooEarly.into());
     }
@@ -56,16 +82,16 @@ fn check_window(window: u32, slot_window: u32, meter: &Meter, now: u64) -> Progr
 
 /// Raises the slot to the statement's totals, under the caps of attest_page.
 #[inline(always)]
-fn raise(slot: &mut HotSlot, current: (u64, u64), signed: &Signed, meter: &Meter) -> Result<(u64, u64), ProgramError> {
+fn raise(slot: &mut HotSlot, current: (Wh, Wh), signed: &Signed, meter: &Meter) -> Result<(Wh, Wh), ProgramError> {
     let totals = signed.totals(meter).ok_or(ProgramError::from(GtxError::RegisterBelowBaseline))?;
     let (export_rise, import_rise) = match (totals.0.checked_sub(current.0), totals.1.checked_sub(current.1)) {
-        (Some(export), Some(import)) if (export | import) >> 63 == 0 => (export, import),
+        (Some(export), Some(import)) if (export.get() | import.get()) >> 63 == 0 => (export.get(), import.get()),
         (None, _) | (_, None) => return Err(GtxError::TotalsFell.into()),
         _ => return Err(GtxError::ExcessiveAmount.into()),
     };
     // Signed by none of the attestors, and moved for a sender that has not seen it.
     let rule = Rule {
-        window: u64::from(signed.statement.window),
+        window: u64::from(signed.window.get()),
         relevant: u32::from(ACTIVE | DISPUTED | CLOSED),
         tail: u32::from(MOVED | SUBMITTED),
     };
@@ -75,20 +101,17 @@ fn raise(slot: &mut HotSlot, current: (u64, u64), signed: &Signed, meter: &Meter
     Ok(totals)
 }
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     Args(data).end()?;
-    let [page, meter, config, sysvar, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let meter = checks::load::<Meter>(meter)?;
-    let mut page = checks::load_mut::<MeterPage>(page)?;
+    let Accounts { meter_page: mut page, meter, config, instructions } = accounts;
     let page = &mut *page;
     let moves = place::next_moves(page)?;
     let slot = place::slot_of(page, &meter)?;
     check_open(slot.flags, &meter)?;
-    let signed = statement::signed(sysvar, config, &meter)?;
+    let signed = statement::signed(instructions, &config, &meter)?;
     signed.by_present_key(&meter)?;
-    let window = signed.statement.window;
+    let window = signed.window;
     check_window(window, slot.window, &meter, time::now()?)?;
     let current = (slot.export_wh, slot.import_wh);
     let (export_wh, import_wh) = raise(bytemuck::cast_mut(slot), current, &signed, &meter)?;

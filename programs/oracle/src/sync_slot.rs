@@ -5,30 +5,50 @@ use gtx_common::{
     GtxError,
     args::Args,
     caps::slot_cap,
-    checks,
     events::SlotSynced,
     layout::{
         oracle::{ACTIVE, CLOSED, DISPUTED, MeterPage, SUSPENDED},
         registry::Meter,
     },
 };
-use pinocchio::{AccountView, ProgramResult};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
 use crate::{
     SYNC_SLOT, history,
     place::{self, status_flag},
 };
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+gtx_common::accounts! {
+    /// The accounts of sync_slot.
+    struct Accounts<'a> {
+        /// The page of the meter's slot.
+        meter_page: RefMut<'a, MeterPage>,
+        /// The meter, as the registry has it.
+        meter: Ref<'a, Meter>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// MeterHasNoSlot, ZoneMismatch, AccountKeyMismatch for a page that has not the meter's slot.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        place::check(&accounts.meter_page, &accounts.meter)?;
+        Ok(accounts)
+    }
+}
+
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let meter_id = *args.bytes::<16>()?;
     args.end()?;
 
-    let [page, meter, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let meter = checks::load::<Meter>(meter)?;
-    let mut page = checks::load_mut::<MeterPage>(page)?;
+    let Accounts { meter_page: mut page, meter } = accounts;
     if meter.meter_id != meter_id {
         return Err(GtxError::AccountKeyMismatch.into());
     }
@@ -41,8 +61,8 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
         return Err(GtxError::MeterNotActive.into()); // activate_slot comes first
     }
     let mut written = *slot;
-    written.export_cap = slot_cap(meter.export_limit_w, meter.register_step_wh)?;
-    written.import_cap = slot_cap(meter.import_limit_w, meter.register_step_wh)?;
+    written.export_cap_wh = slot_cap(meter.export_limit_w, meter.register_step_wh)?;
+    written.import_cap_wh = slot_cap(meter.import_limit_w, meter.register_step_wh)?;
     written.flags = slot.flags & !(ACTIVE | SUSPENDED) | status_flag(meter.status)?;
     // Active again means another baseline for the same registers: what was built before it must not land.
     // A disputed slot stands as its case found it: conclude_dispute restarts it.

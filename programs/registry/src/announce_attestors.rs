@@ -2,14 +2,42 @@
 //! zone can see a stolen authority and cancel. A zone's first set is in force at once: there is nobody yet whom it could displace.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Window,
+    accounts::Signer,
     args::Args,
-    checks::{self, same_key},
+    checks::same_key,
     events::{AttestorsAnnounced, AttestorsSet},
     layout::registry::{Config, MAX_ATTESTORS, Zone},
     time,
 };
-use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
+
+gtx_common::accounts! {
+    /// The accounts of announce_attestors.
+    struct Accounts<'a> {
+        /// Config.authority.
+        authority: Signer<'a>,
+        config: Ref<'a, Config>,
+        /// The zone that gets the set.
+        zone: RefMut<'a, Zone>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// InvalidAuthority for another signer than Config.authority.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        if !same_key(&accounts.config.authority, accounts.authority.address().as_array()) {
+            return Err(GtxError::InvalidAuthority.into());
+        }
+        Ok(accounts)
+    }
+}
 
 /// A set of 1 to 7 distinct keys that are not zero, with a threshold that they can reach.
 struct Set {
@@ -46,18 +74,10 @@ fn parse(data: &[u8], min_threshold: u8) -> Result<Set, ProgramError> {
     Ok(Set { threshold, count, keys })
 }
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
-    let [authority, config, zone, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    checks::signer(authority)?;
-    let config = checks::load::<Config>(config)?;
-    if !same_key(&config.authority, authority.address().as_array()) {
-        return Err(GtxError::InvalidAuthority.into());
-    }
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
+    let Accounts { config, mut zone, .. } = accounts;
     let set = parse(data, if config.development == 1 { 1 } else { 2 })?;
-
-    let mut zone = checks::load_mut::<Zone>(zone)?;
     let window = time::window_at(time::now()?);
     zone.announced_attestors = set.keys;
     zone.announced_count = set.count;
@@ -71,7 +91,7 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
 }
 
 /// Puts the announced set in force. The set before it stays on record.
-pub fn install(zone: &mut Zone, window: u32) -> ProgramResult {
+pub fn install(zone: &mut Zone, window: Window) -> ProgramResult {
     zone.previous_attestors = zone.attestors;
     zone.previous_count = zone.attestor_count;
     zone.previous_threshold = zone.threshold;
@@ -90,5 +110,5 @@ pub fn clear(zone: &mut Zone) {
     zone.announced_attestors = [[0; 32]; MAX_ATTESTORS];
     zone.announced_count = 0;
     zone.announced_threshold = 0;
-    zone.announced_window = 0;
+    zone.announced_window = Window::UNSET;
 }

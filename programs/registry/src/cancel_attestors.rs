@@ -6,28 +6,47 @@ use gtx_common::{
     attestors,
     checks::{self, same_key},
     events::AttestorsCancelled,
-    layout::registry::Zone,
+    layout::registry::{MAX_ATTESTORS, Zone},
 };
-use pinocchio::{AccountView, ProgramResult};
+use pinocchio::{AccountView, Address, ProgramResult, account::RefMut, error::ProgramError};
 
 use crate::announce_attestors::clear;
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
-    Args(data).end()?;
-    let [zone, signers @ ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let mut zone = checks::load_mut::<Zone>(zone)?;
-    if zone.announced_count == 0 {
-        return Err(GtxError::NoAttestorSetAnnounced.into());
+gtx_common::accounts! {
+    /// The accounts of cancel_attestors.
+    struct Accounts<'a> {
+        /// The zone with the announcement.
+        zone: RefMut<'a, Zone>,
+        ..,
+        /// Zone.utility alone, or attestors of the set in force. How many must sign is in the zone, so their number is not fixed.
+        signers: MAX_ATTESTORS,
     }
-    match signers {
-        [] => return Err(GtxError::MissingAccount.into()),
-        [utility] if same_key(&zone.utility, utility.address().as_array()) => checks::signer(utility)?,
-        signers => {
-            attestors::quorum(&zone, signers)?;
+}
+
+impl<'a> Accounts<'a> {
+    /// NoAttestorSetAnnounced. MissingAccount without a signer, AccountNotSigner, UnknownAttestor, ThresholdNotMet.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        let zone = &accounts.zone;
+        if zone.announced_count == 0 {
+            return Err(GtxError::NoAttestorSetAnnounced.into());
         }
+        match accounts.signers {
+            [] => return Err(GtxError::MissingAccount.into()),
+            [utility] if same_key(&zone.utility, utility.address().as_array()) => checks::signer(utility)?,
+            signers => {
+                attestors::quorum(zone, signers)?;
+            }
+        }
+        Ok(accounts)
     }
+}
+
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
+    Args(data).end()?;
+    let mut zone = accounts.zone;
     AttestorsCancelled::emit(zone.zone, zone.announced_window);
     clear(&mut zone);
     Ok(())

@@ -1,11 +1,11 @@
-//! confirm_meter: the zone's utility lets a registered meter speak. It names the key and the
-//! enrolment that it looked at, sets the limits, and assigns
-//! the slot. Until then a record of an installer moves nothing.
+//! confirm_meter: the zone's utility lets a registered meter speak. It names the key and the enrolment that it looked at, sets the
+//! limits, and assigns the slot. Until then a record of an installer moves nothing.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Window,
+    accounts::{Located, Signer},
     args::Args,
-    checks::{self, same_key},
+    checks::same_key,
     events::MeterConfirmed,
     layout::{
         oracle::SLOTS,
@@ -13,13 +13,40 @@ use gtx_common::{
     },
     time,
 };
-use pinocchio::{AccountView, ProgramResult, error::ProgramError};
+use pinocchio::{AccountView, Address, ProgramResult, account::RefMut, error::ProgramError};
 
 use crate::{
+    enrolment::ROLE_POINT,
     freeze,
     limits::{Limits, take_capacity},
-    register_meter::ROLE_POINT,
 };
+
+gtx_common::accounts! {
+    /// The accounts of confirm_meter.
+    struct Accounts<'a> {
+        /// Zone.utility.
+        utility: Signer<'a>,
+        /// The meter's zone.
+        zone: RefMut<'a, Zone>,
+        /// The pending meter.
+        meter: RefMut<'a, Meter>,
+        /// Its connection point.
+        point: Located<'a, Point>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// InvalidAuthority, ZoneMismatch, AccountKeyMismatch for another meter's connection point.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        freeze::check_utility(accounts.utility, &accounts.zone, &accounts.meter)?;
+        if !same_key(&accounts.point.address, &accounts.meter.point) {
+            return Err(GtxError::AccountKeyMismatch.into());
+        }
+        Ok(accounts)
+    }
+}
 
 /// Returns page and slot: the zone's next ones.
 fn assign(zone: &mut Zone) -> Result<(u32, u16), ProgramError> {
@@ -34,31 +61,26 @@ fn assign(zone: &mut Zone) -> Result<(u32, u16), ProgramError> {
 
 /// Makes the meter the point's live one. PointTaken when another is. AlreadyCounted when its registers were read before the energy of
 /// the point's last meter ended: the same energy would count twice.
-fn take_point(point: &mut AccountView, meter: &Meter) -> ProgramResult {
-    let mut point = checks::load_mut::<Point>(point)?;
+fn take_point(point: &mut Point, meter: &Meter) -> ProgramResult {
     if point.meter_id != [0; 16] {
         return Err(GtxError::PointTaken.into());
     }
-    if point.counted_window != 0 && meter.enrolment_window <= point.counted_window {
+    if !point.counted_window.is_unset() && meter.enrolment_window <= point.counted_window {
         return Err(GtxError::AlreadyCounted.into());
     }
     point.meter_id = meter.meter_id;
     Ok(())
 }
 
-pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let device_key = *args.bytes::<32>()?;
     let enrolment = *args.bytes::<16>()?;
     let limits = Limits::parse(&mut args)?;
     args.end()?;
 
-    let [utility, zone, meter, point, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let mut zone = checks::load_mut::<Zone>(zone)?;
-    let mut meter = checks::load_mut::<Meter>(meter)?;
-    freeze::check_utility(utility, &zone, &meter)?;
+    let Accounts { mut zone, mut meter, mut point, .. } = accounts;
     if meter.status != STATUS_PENDING {
         return Err(GtxError::MeterNotPending.into());
     }
@@ -66,19 +88,16 @@ pub fn process(accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
     if !same_key(&device_key, &meter.device_key) || enrolment != meter.enrolment {
         return Err(GtxError::UnauthorizedMeter.into());
     }
-    if !same_key(point.address().as_array(), &meter.point) {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
     limits.write(&mut meter)?;
     if meter.role == ROLE_POINT {
-        take_point(point, &meter)?;
+        take_point(&mut point.account, &meter)?;
         take_capacity(&mut zone, &meter)?;
         (meter.page, meter.slot) = assign(&mut zone)?;
     } else {
         zone.evidence_count =
             zone.evidence_count.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     }
-    meter.confirmed_window = time::window_at(time::now()?).max(1);
+    meter.confirmed_window = time::window_at(time::now()?).max(Window::new(1));
     meter.status = STATUS_ACTIVE;
     MeterConfirmed::emit(
         meter.meter_id,

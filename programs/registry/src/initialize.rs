@@ -3,6 +3,7 @@
 use bytemuck::Zeroable;
 use gtx_common::{
     GtxError,
+    accounts::{Payer, Signer, SystemProgram, Unchecked, Writable},
     args::Args,
     checks::{self, Account, same_key},
     events::Initialized,
@@ -15,6 +16,35 @@ use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
 /// State tags of the upgradeable loader.
 const LOADER_PROGRAM: u32 = 2;
 const LOADER_PROGRAM_DATA: u32 = 3;
+
+gtx_common::accounts! {
+    /// The accounts of initialize.
+    struct Accounts<'a> {
+        /// The program's upgrade authority.
+        upgrade_authority: Signer<'a>,
+        payer: Payer<'a>,
+        /// The new Config. Its creation proves the address.
+        config: Writable<'a>,
+        /// This program's own account, which names its ProgramData account.
+        program: Unchecked<'a>,
+        /// The ProgramData account, which names the upgrade authority.
+        program_data: Unchecked<'a>,
+        system_program: SystemProgram<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// NotUpgradeAuthority for another signer, AccountKeyMismatch and AccountOwnerMismatch for another program's accounts.
+    #[inline(always)]
+    pub fn load(program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        let named = upgrade_authority(program, &accounts.program, &accounts.program_data)?;
+        if !same_key(&named, accounts.upgrade_authority.address().as_array()) {
+            return Err(GtxError::NotUpgradeAuthority.into());
+        }
+        Ok(accounts)
+    }
+}
 
 /// The upgrade authority of this program, from its account and its ProgramData account. NotUpgradeAuthority when there is none.
 fn upgrade_authority(
@@ -45,23 +75,14 @@ fn upgrade_authority(
     Ok(*fields.bytes::<32>()?)
 }
 
-pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let authority = *args.bytes::<32>()?;
     let genesis_hash = *args.bytes::<32>()?;
     let salt = *args.bytes::<16>()?;
     let development = args.bool()?;
     args.end()?;
-
-    let [upgrader, payer, config, program, program_data, system, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    checks::signer(upgrader)?;
-    checks::payer(payer)?;
-    checks::key(system, &ids::SYSTEM)?;
-    if !same_key(&upgrade_authority(program_id, program, program_data)?, upgrader.address().as_array()) {
-        return Err(GtxError::NotUpgradeAuthority.into());
-    }
 
     if same_key(&authority, &[0; 32]) {
         return Err(GtxError::KeyIsZero.into());
@@ -70,9 +91,10 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
     let hash = sys::sha256(&[&genesis_hash, ids::ORACLE.as_array(), &salt]);
     let [a, b, c, d, e, f, g, h, ..] = hash;
     let network_id = [a, b, c, d, e, f, g, h];
-    let bump = pda::create(config, payer, program_id, &[b"config"], size_of::<Config>())?;
+    let Accounts { payer, mut config, .. } = accounts;
+    let bump = pda::create(&mut config, payer, program_id, &[b"config"], size_of::<Config>())?;
     pda::fill(
-        config,
+        &mut config,
         &Config {
             discriminator: Config::DISCRIMINATOR,
             authority,

@@ -3,28 +3,75 @@
 //! own statement under the cap.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Window,
+    accounts::{InstructionsSysvar, Located, Payer, Signer, SystemProgram, Writable},
     args::Args,
     checks::{self, same_key},
     events::MeterReplaced,
-    ids,
     layout::{
-        oracle::{MeterSlot, SUSPENDED},
+        oracle::{MeterPage, MeterSlot, SUSPENDED},
         registry::{Config, Meter, NO_PAGE, NO_SLOT, Point, STATUS_ACTIVE, STATUS_REPLACED, STATUS_SUSPENDED, Zone},
     },
     time,
 };
-use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
-
-use crate::{
-    freeze,
-    limits::{Limits, give_capacity_back, take_capacity},
-    register_meter::{self, ROLE_POINT, Record, Signed},
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
 };
 
+use crate::{
+    enrolment::{self, ROLE_POINT, Signed},
+    freeze,
+    limits::{Limits, give_capacity_back, take_capacity},
+    record::{self, Record},
+};
+
+gtx_common::accounts! {
+    /// The accounts of replace_meter.
+    struct Accounts<'a> {
+        /// Zone.utility.
+        utility: Signer<'a>,
+        payer: Payer<'a>,
+        config: Ref<'a, Config>,
+        /// The meter's zone.
+        zone: RefMut<'a, Zone>,
+        /// The page of the slot.
+        meter_page: Ref<'a, MeterPage>,
+        /// The suspended meter.
+        old_meter: RefMut<'a, Meter>,
+        /// The record of the new device, which is created unless one waits that was never confirmed.
+        meter: Writable<'a>,
+        /// The old meter's connection point.
+        point: Located<'a, Point>,
+        instructions: InstructionsSysvar<'a>,
+        system_program: SystemProgram<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// InvalidAuthority, ZoneMismatch, SlotNotFrozen for a meter that is not suspended, MeterHasNoSlot, AccountKeyMismatch for another
+    /// meter's page or connection point.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        let (old, page) = (&accounts.old_meter, &accounts.meter_page);
+        freeze::check_utility(accounts.utility, &accounts.zone, old)?;
+        if old.status != STATUS_SUSPENDED {
+            return Err(GtxError::SlotNotFrozen.into());
+        }
+        if old.slot == NO_SLOT {
+            return Err(GtxError::MeterHasNoSlot.into());
+        }
+        if page.zone != old.zone || page.page != old.page || !same_key(&accounts.point.address, &old.point) {
+            return Err(GtxError::AccountKeyMismatch.into());
+        }
+        Ok(accounts)
+    }
+}
+
 /// Returns the slot, when it stands still.
-fn suspended(slot: Option<MeterSlot>) -> Result<MeterSlot, ProgramError> {
-    let slot = slot.ok_or(ProgramError::from(GtxError::MeterHasNoSlot))?;
+fn suspended(slot: MeterSlot) -> Result<MeterSlot, ProgramError> {
     if slot.flags & SUSPENDED == 0 {
         return Err(GtxError::SlotNotFrozen.into());
     }
@@ -54,21 +101,17 @@ fn go_on(new: &mut Meter, old: &Meter, slot: &MeterSlot, now: u64) -> ProgramRes
     new.carried_import_wh = slot.import_wh;
     new.carried_export_wh = slot.export_wh;
     new.baseline_window = last;
-    new.first_valid_window = last.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    new.first_valid_window = last.next().ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     new.predecessor = old.meter_id;
     new.last_rotation_window = time::window_at(now);
-    new.confirmed_window = time::window_at(now).max(1);
+    new.confirmed_window = time::window_at(now).max(Window::new(1));
     (new.page, new.slot) = (old.page, old.slot);
     new.status = STATUS_ACTIVE;
     Ok(())
 }
 
 /// The point's live meter is the old one; the new one takes its place.
-fn pass_point(point: &mut AccountView, old: &Meter, meter_id: [u8; 16]) -> ProgramResult {
-    if !same_key(point.address().as_array(), &old.point) {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
-    let mut point = checks::load_mut::<Point>(point)?;
+fn pass_point(point: &mut Point, old: &Meter, meter_id: [u8; 16]) -> ProgramResult {
     if point.meter_id != old.meter_id {
         return Err(GtxError::PointTaken.into());
     }
@@ -76,45 +119,37 @@ fn pass_point(point: &mut AccountView, old: &Meter, meter_id: [u8; 16]) -> Progr
     Ok(())
 }
 
-pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let limits = Limits::parse(&mut args)?;
     args.end()?;
-    let [utility, payer, config, zone, page, old, meter, point, sysvar, system, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    checks::payer(payer)?;
-    checks::key(system, &ids::SYSTEM)?;
-    let mut zone = checks::load_mut::<Zone>(zone)?;
-    let mut old = checks::load_mut::<Meter>(old)?;
-    freeze::check_utility(utility, &zone, &old)?;
-    if old.status != STATUS_SUSPENDED {
-        return Err(GtxError::SlotNotFrozen.into());
-    }
+    let Accounts { utility, payer, config, mut zone, meter_page, old_meter, mut meter, mut point, .. } = accounts;
+    let mut old = old_meter;
     let now = time::now()?;
-    let slot = freeze::slot_of(page, &old, program_id)?;
-    freeze::check_settled(slot.as_ref(), &old, now)?;
+    let slot = freeze::slot_on(&meter_page, &old)?;
+    freeze::check_settled(Some(&slot), &old, now)?;
     let slot = suspended(slot)?;
-    let signed = register_meter::signed(sysvar)?;
-    register_meter::check_message(&signed, &*checks::load::<Config>(config)?, &zone)?;
+    let signed = enrolment::signed(accounts.instructions)?;
+    enrolment::check_message(&signed, &config, &zone)?;
     check_message(&signed, &old)?;
-    if signed.enrolment.window <= slot.window {
+    if signed.window <= slot.window {
         return Err(GtxError::AlreadyCounted.into()); // its registers were read while the old meter still counted
     }
     give_capacity_back(&mut zone, &old);
 
     // A record that somebody registered under this id and the utility never confirmed is no hindrance.
     let utility_key = utility.address().as_array();
-    let bump = register_meter::find_record(meter, payer, program_id, &signed.meter_id, utility_key, &zone)?;
+    let bump = record::find(&mut meter, payer, program_id, &signed.meter_id, utility_key, &zone)?;
     let record = Record { signed: &signed, zone: old.zone, bump };
-    record.write(meter, &old.point, utility_key)?;
+    record.write(&mut meter, &old.point, utility_key)?;
     {
-        let mut new = checks::load_mut::<Meter>(meter)?;
+        let mut new = checks::load_mut::<Meter>(&mut meter)?;
         limits.write(&mut new)?;
         take_capacity(&mut zone, &new)?;
         go_on(&mut new, &old, &slot, now)?;
     }
-    pass_point(point, &old, signed.meter_id)?;
+    pass_point(&mut point.account, &old, signed.meter_id)?;
     record.announce(old.page, old.slot);
     MeterReplaced::emit(old.meter_id, signed.meter_id, old.zone, old.page, old.slot);
     old.status = STATUS_REPLACED;

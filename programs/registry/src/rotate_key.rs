@@ -1,27 +1,62 @@
 //! rotate_key: another key speaks for a meter [chain §7.8]. The new key proves itself with an enrolment message; the utility signs, and the
 //! old key has signed the same message (its verification stands before the new key's), or, when it is lost, the authority of the registry
 //! signs too. The old key stays good for disputes and backfill up to the message's window, the slot's, or the one after the running one,
-//! whichever is latest: what the slot stands on, or may come to stand on by an attestation under way, stays evidence. The record keeps one previous key, so a further rotation waits until the slot has moved.
+//! whichever is latest: what the slot stands on, or may come to stand on by an attestation under way, stays evidence. The record keeps
+//! one previous key, so a further rotation waits until the slot has moved.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Window,
+    accounts::{InstructionsSysvar, Optional, OptionalSigner, Signer},
     args::Args,
-    checks::{self, same_key},
+    checks::same_key,
     ed25519,
     events::KeyRotated,
     layout::{
-        oracle::MeterSlot,
+        oracle::{MeterPage, MeterSlot},
         registry::{Config, Meter, STATUS_ACTIVE, STATUS_SUSPENDED, Zone},
     },
     time,
 };
 use gtx_wire::frame::SIGNED_BYTES;
-use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError, sysvars::instructions::Instructions};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+    sysvars::instructions::Instructions,
+};
 
 use crate::{
+    enrolment::{self, Signed},
     freeze,
-    register_meter::{self, Signed},
 };
+
+gtx_common::accounts! {
+    /// The accounts of rotate_key.
+    struct Accounts<'a> {
+        /// Zone.utility.
+        utility: Signer<'a>,
+        /// Config.authority, in recovery.
+        authority: OptionalSigner<'a>,
+        config: Ref<'a, Config>,
+        /// The meter's zone.
+        zone: Ref<'a, Zone>,
+        /// The page of the meter's slot; absent for a meter without one.
+        meter_page: Optional<'a, MeterPage>,
+        /// The meter that gets another key.
+        meter: RefMut<'a, Meter>,
+        instructions: InstructionsSysvar<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// InvalidAuthority, ZoneMismatch.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        freeze::check_utility(accounts.utility, &accounts.zone, &accounts.meter)?;
+        Ok(accounts)
+    }
+}
 
 /// The message continues this meter's record.
 fn check_message(signed: &Signed, meter: &Meter) -> ProgramResult {
@@ -39,7 +74,7 @@ fn check_message(signed: &Signed, meter: &Meter) -> ProgramResult {
     if same_key(&signed.device_key, &meter.device_key) || same_key(&signed.device_key, &meter.previous_key) {
         return Err(GtxError::KeyUnchanged.into());
     }
-    if enrolment.window.saturating_add(1) < meter.first_valid_window {
+    if signed.window.plus(1) < meter.first_valid_window {
         return Err(GtxError::EnrolmentWindowOutOfRange.into());
     }
     Ok(())
@@ -47,8 +82,8 @@ fn check_message(signed: &Signed, meter: &Meter) -> ProgramResult {
 
 /// The old key signed the same message. SignatureMissing, UnauthorizedMeter, SignatureMessageMismatch.
 #[inline(never)]
-fn check_old_key(sysvar: &AccountView, meter: &Meter) -> ProgramResult {
-    let instructions = Instructions::try_from(sysvar)?;
+fn check_old_key(sysvar: InstructionsSysvar, meter: &Meter) -> ProgramResult {
+    let instructions = Instructions::try_from(sysvar.view())?;
     let old = ed25519::before::<SIGNED_BYTES>(&instructions, 2)?;
     if !same_key(&old.key, &meter.device_key) {
         return Err(GtxError::UnauthorizedMeter.into());
@@ -69,55 +104,45 @@ fn check_moved(slot: Option<&MeterSlot>, meter: &Meter) -> ProgramResult {
 }
 
 /// Without the old key the registry's authority signs as well.
-fn check_recovery(authority: &AccountView, config: &Config) -> ProgramResult {
-    checks::signer(authority)?;
-    if same_key(&config.authority, authority.address().as_array()) {
-        Ok(())
-    } else {
-        Err(GtxError::InvalidAuthority.into())
-    }
+fn check_recovery(authority: OptionalSigner, config: &Config) -> ProgramResult {
+    if same_key(&config.authority, authority.key()?) { Ok(()) } else { Err(GtxError::InvalidAuthority.into()) }
 }
 
-pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let recovery = args.bool()?;
     args.end()?;
 
-    let [utility, authority, config, zone, page, meter, sysvar, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let config = checks::load::<Config>(config)?;
-    let zone = checks::load::<Zone>(zone)?;
-    let mut meter = checks::load_mut::<Meter>(meter)?;
-    freeze::check_utility(utility, &zone, &meter)?;
+    let Accounts { authority, config, zone, meter_page, mut meter, instructions, .. } = accounts;
     if recovery {
         check_recovery(authority, &config)?;
     } else {
-        freeze::check_absent(authority, program_id)?;
+        authority.check_absent(program_id)?;
     }
     if meter.status != STATUS_ACTIVE && meter.status != STATUS_SUSPENDED {
         return Err(GtxError::MeterNotActive.into());
     }
     let now = time::now()?;
-    let slot = freeze::slot_of(page, &meter, program_id)?;
+    let slot = freeze::slot_of(meter_page, &meter, program_id)?;
     freeze::check_settled(slot.as_ref(), &meter, now)?;
     check_moved(slot.as_ref(), &meter)?;
-    let signed = register_meter::signed(sysvar)?;
-    register_meter::check_message(&signed, &config, &zone)?;
+    let signed = enrolment::signed(instructions)?;
+    enrolment::check_message(&signed, &config, &zone)?;
     check_message(&signed, &meter)?;
     if !recovery {
-        check_old_key(sysvar, &meter)?;
+        check_old_key(instructions, &meter)?;
     }
 
     // What attestors may still bring under way was signed by the old key: it stays evidence through the window that follows. A
     // development chain's windows lie in the past of its clock, and only the slot's count there.
-    let running = if config.development == 1 { 0 } else { time::window_at(now).saturating_add(1) };
-    let last_window = signed.enrolment.window.max(slot.map_or(0, |slot| slot.window)).max(running);
+    let running = if config.development == 1 { Window::UNSET } else { time::window_at(now).plus(1) };
+    let last_window = signed.window.max(slot.map_or(Window::UNSET, |slot| slot.window)).max(running);
     meter.previous_key = meter.device_key;
     meter.previous_key_last_window = last_window;
     meter.device_key = signed.device_key;
     meter.key_epoch = signed.enrolment.key_epoch;
-    meter.first_valid_window = last_window.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    meter.first_valid_window = last_window.next().ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     meter.last_rotation_window = time::window_at(now);
     KeyRotated::emit(meter.meter_id, meter.device_key, meter.key_epoch, last_window, u8::from(recovery));
     Ok(())

@@ -4,20 +4,58 @@
 //! suspended meter's dispute ends without a statement.
 
 use gtx_common::{
-    GtxError,
+    GtxError, Wh, Window,
+    accounts::{InstructionsSysvar, Located, Optional, Signer},
     args::Args,
-    checks::{self, same_key},
+    checks::same_key,
     events::StatusSet,
     layout::{
-        oracle::{ACTIVE, ATTESTORS_CONVICTED, DISPUTED, Dispute, MeterSlot, OPEN, SUSPENDED},
+        oracle::{ACTIVE, ATTESTORS_CONVICTED, DISPUTED, Dispute, MeterPage, MeterSlot, OPEN, SUSPENDED},
         registry::{Config, Meter, Point, STATUS_ACTIVE, STATUS_CLOSED, STATUS_PENDING, STATUS_SUSPENDED, Zone},
     },
     statement::{self, Signed},
     time,
 };
-use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError, sysvars::instructions::INSTRUCTIONS_ID};
+use pinocchio::{
+    AccountView, Address, ProgramResult,
+    account::{Ref, RefMut},
+    error::ProgramError,
+};
 
-use crate::{freeze, limits::give_capacity_back, register_meter::ROLE_POINT};
+use crate::{enrolment::ROLE_POINT, freeze, limits::give_capacity_back};
+
+gtx_common::accounts! {
+    /// The accounts of set_status.
+    struct Accounts<'a> {
+        /// Zone.utility.
+        utility: Signer<'a>,
+        /// The meter's zone.
+        zone: RefMut<'a, Zone>,
+        /// The meter that gets another status.
+        meter: RefMut<'a, Meter>,
+        /// Its connection point.
+        point: Located<'a, Point>,
+        /// The page of its slot; absent for a meter without one.
+        meter_page: Optional<'a, MeterPage>,
+        /// The slot's case, whose verdict is accepted; else absent.
+        dispute: Optional<'a, Dispute>,
+        config: Ref<'a, Config>,
+        instructions: InstructionsSysvar<'a>,
+    }
+}
+
+impl<'a> Accounts<'a> {
+    /// InvalidAuthority, ZoneMismatch, AccountKeyMismatch for another meter's connection point.
+    #[inline(always)]
+    pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
+        let accounts = Self::prove(accounts)?;
+        freeze::check_utility(accounts.utility, &accounts.zone, &accounts.meter)?;
+        if !same_key(&accounts.point.address, &accounts.meter.point) {
+            return Err(GtxError::AccountKeyMismatch.into());
+        }
+        Ok(accounts)
+    }
+}
 
 /// The slot's case with its verdict.
 struct Case {
@@ -27,16 +65,16 @@ struct Case {
 
 /// The case of a disputed slot, which must have its verdict; None without a dispute. DisputeOpen, AccountKeyMismatch.
 fn decided(
-    dispute: &AccountView,
+    dispute: Optional<Dispute>,
     slot: Option<&MeterSlot>,
     meter: &Meter,
     program_id: &Address,
 ) -> Result<Option<Case>, ProgramError> {
     if slot.is_none_or(|slot| slot.flags & DISPUTED == 0) {
-        freeze::check_absent(dispute, program_id)?;
+        dispute.check_absent(program_id)?;
         return Ok(None);
     }
-    let dispute = checks::load::<Dispute>(dispute)?;
+    let dispute = dispute.load()?;
     if dispute.zone != meter.zone || dispute.page != meter.page || dispute.slot != meter.slot {
         return Err(GtxError::AccountKeyMismatch.into());
     }
@@ -48,7 +86,7 @@ fn decided(
 
 /// One register goes on from the slot's total. Below it only convicted attestors may have put the slot: then the register has to climb
 /// back, because that energy is counted already. TotalsFell.
-fn go_on(total: u64, carried: &mut u64, baseline: &mut u64, raw: u64, attestors_convicted: bool) -> ProgramResult {
+fn go_on(total: Wh, carried: &mut Wh, baseline: &mut Wh, raw: Wh, attestors_convicted: bool) -> ProgramResult {
     let shown = raw.checked_sub(*baseline).and_then(|rise| carried.checked_add(rise));
     match shown {
         Some(shown) if shown >= total => {
@@ -63,7 +101,7 @@ fn go_on(total: u64, carried: &mut u64, baseline: &mut u64, raw: u64, attestors_
 
 fn reactivate(meter: &mut Meter, slot: &MeterSlot, signed: &Signed, case: Option<&Case>, now: u64) -> ProgramResult {
     signed.by_present_key(meter)?;
-    let window = signed.statement.window;
+    let window = signed.window;
     if window < slot.window {
         return Err(GtxError::BeforeFirstWindow.into());
     }
@@ -72,15 +110,15 @@ fn reactivate(meter: &mut Meter, slot: &MeterSlot, signed: &Signed, case: Option
     }
     let convicted = case.is_some_and(|case| case.verdict == ATTESTORS_CONVICTED);
     let Meter { carried_export_wh, baseline_export_wh, carried_import_wh, baseline_import_wh, .. } = meter;
-    go_on(slot.export_wh, carried_export_wh, baseline_export_wh, signed.statement.export_wh, convicted)?;
-    go_on(slot.import_wh, carried_import_wh, baseline_import_wh, signed.statement.import_wh, convicted)?;
+    go_on(slot.export_wh, carried_export_wh, baseline_export_wh, signed.export_wh, convicted)?;
+    go_on(slot.import_wh, carried_import_wh, baseline_import_wh, signed.import_wh, convicted)?;
     meter.baseline_window = window;
-    meter.first_valid_window = window.checked_add(1).ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
+    meter.first_valid_window = window.next().ok_or(ProgramError::from(GtxError::ArithmeticOverflow))?;
     Ok(())
 }
 
 /// The connection point has no live meter any more, and the zone has its capacity again.
-fn leave(point: &mut AccountView, zone: &mut Zone, meter: &Meter, slot: Option<&MeterSlot>) -> ProgramResult {
+fn leave(point: &mut Point, zone: &mut Zone, meter: &Meter, slot: Option<&MeterSlot>) -> ProgramResult {
     // A slot that still moves would count energy of a point that has another meter by then.
     if slot.is_some_and(|slot| slot.flags & ACTIVE != 0) {
         return Err(GtxError::SlotNotFrozen.into());
@@ -88,19 +126,18 @@ fn leave(point: &mut AccountView, zone: &mut Zone, meter: &Meter, slot: Option<&
     if meter.role == ROLE_POINT {
         give_capacity_back(zone, meter);
     }
-    let mut point = checks::load_mut::<Point>(point)?;
     if point.meter_id == meter.meter_id {
         point.meter_id = [0; 16];
-        point.counted_window = point.counted_window.max(slot.map_or(0, |slot| slot.window));
+        point.counted_window = point.counted_window.max(slot.map_or(Window::UNSET, |slot| slot.window));
     }
     Ok(())
 }
 
 /// The accounts behind the meter and the zone.
 struct Evidence<'a> {
-    dispute: &'a AccountView,
-    config: &'a AccountView,
-    sysvar: &'a AccountView,
+    dispute: Optional<'a, Dispute>,
+    config: Ref<'a, Config>,
+    instructions: InstructionsSysvar<'a>,
 }
 
 /// Makes the meter active. A slot that was never active has no totals, so nothing is named; the same holds for a meter without a slot.
@@ -119,7 +156,7 @@ fn activate(
     if case.is_none() && slot.flags & SUSPENDED == 0 {
         return Err(GtxError::SlotNotFrozen.into());
     }
-    let signed = statement::signed(evidence.sysvar, evidence.config, meter)?;
+    let signed = statement::signed(evidence.instructions, &evidence.config, meter)?;
     reactivate(meter, slot, &signed, case.as_ref(), now)?;
     accept(meter, case.as_ref());
     Ok(())
@@ -133,7 +170,7 @@ fn accept(meter: &mut Meter, case: Option<&Case>) {
 
 /// Suspends the meter. With the case of a decided dispute it also accepts the verdict: nothing is named, nothing moves.
 fn suspend(meter: &mut Meter, slot: Option<&MeterSlot>, evidence: &Evidence, program_id: &Address) -> ProgramResult {
-    if evidence.dispute.address() != program_id {
+    if !evidence.dispute.is_absent(program_id) {
         let case = decided(evidence.dispute, slot, meter, program_id)?;
         accept(meter, case.as_ref());
         return Ok(());
@@ -141,25 +178,15 @@ fn suspend(meter: &mut Meter, slot: Option<&MeterSlot>, evidence: &Evidence, pro
     if meter.status == STATUS_ACTIVE { Ok(()) } else { Err(GtxError::InvalidStatus.into()) }
 }
 
-pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) -> ProgramResult {
+#[inline(always)]
+pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> ProgramResult {
     let mut args = Args(data);
     let status = args.u8()?;
     args.end()?;
-    let [utility, zone, meter, point, page, dispute, config, sysvar, ..] = accounts else {
-        return Err(GtxError::MissingAccount.into());
-    };
-    let mut zone = checks::load_mut::<Zone>(zone)?;
-    let mut meter = checks::load_mut::<Meter>(meter)?;
-    freeze::check_utility(utility, &zone, &meter)?;
-    checks::writable(point)?;
-    checks::key(sysvar, &INSTRUCTIONS_ID)?;
-    checks::load::<Config>(config)?;
-    if !same_key(point.address().as_array(), &meter.point) {
-        return Err(GtxError::AccountKeyMismatch.into());
-    }
-    let slot = freeze::slot_of(page, &meter, program_id)?;
+    let Accounts { mut zone, mut meter, mut point, meter_page, dispute, config, instructions, .. } = accounts;
+    let slot = freeze::slot_of(meter_page, &meter, program_id)?;
     let now = time::now()?;
-    let evidence = Evidence { dispute, config, sysvar };
+    let evidence = Evidence { dispute, config, instructions };
     match (meter.status, status) {
         (STATUS_ACTIVE | STATUS_SUSPENDED, STATUS_ACTIVE) => {
             activate(&mut meter, slot.as_ref(), &evidence, program_id, now)?;
@@ -168,15 +195,15 @@ pub fn process(program_id: &Address, accounts: &mut [AccountView], data: &[u8]) 
             suspend(&mut meter, slot.as_ref(), &evidence, program_id)?;
         }
         (STATUS_ACTIVE | STATUS_SUSPENDED, STATUS_CLOSED) => {
-            freeze::check_absent(dispute, program_id)?;
+            evidence.dispute.check_absent(program_id)?;
             freeze::check_settled(slot.as_ref(), &meter, now)?;
-            leave(point, &mut zone, &meter, slot.as_ref())?;
+            leave(&mut point.account, &mut zone, &meter, slot.as_ref())?;
         }
-        (STATUS_PENDING, STATUS_CLOSED) => freeze::check_absent(dispute, program_id)?,
+        (STATUS_PENDING, STATUS_CLOSED) => evidence.dispute.check_absent(program_id)?,
         _ => return Err(GtxError::InvalidStatus.into()),
     }
     meter.status = status;
-    let (export_wh, import_wh) = slot.map_or((0, 0), |slot| (slot.export_wh, slot.import_wh));
+    let (export_wh, import_wh) = slot.map_or((Wh::ZERO, Wh::ZERO), |slot| (slot.export_wh, slot.import_wh));
     StatusSet::emit(meter.meter_id, status, export_wh, import_wh, meter.baseline_window);
     Ok(())
 }

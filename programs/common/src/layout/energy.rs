@@ -3,9 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{account, oracle::SLOTS};
+use crate::{Wh, Window};
 
 /// 1 kWh = 1 GXT = 1,000,000 base units.
-pub const BASE_UNITS_PER_WH: u64 = 1_000;
 pub const DECIMALS: u8 = 6;
 
 /// ["config"]
@@ -13,11 +13,17 @@ pub const DECIMALS: u8 = 6;
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct TokenConfig {
     pub discriminator: u64,
+    /// Address of the GXT mint.
     pub mint: [u8; 32],
+    /// Address of the pool vault.
     pub vault: [u8; 32],
+    /// Owner of the pool vault.
     pub vault_authority: [u8; 32],
+    /// Bump of this address.
     pub bump: u8,
+    /// Bump of the mint's address.
     pub mint_bump: u8,
+    /// Bump of the mint authority's address.
     pub mint_authority_bump: u8,
     pub reserved: [u8; 61],
 }
@@ -29,12 +35,19 @@ pub const TO_WALLET: u32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct LedgerSlot {
-    pub minted_wh: u64,
-    pub pooled_wh: u64,
-    pub retired_wh: u64,
-    pub sold_back_wh: u64,
-    pub certified_wh: u64,
-    pub import_closed_wh: u64,
+    /// Export that tokens were minted for; follows the slot's export and never falls.
+    pub minted_wh: Wh,
+    /// The part of `minted_wh` that went to the pool.
+    pub pooled_wh: Wh,
+    /// Import that the owner burned tokens for.
+    pub retired_wh: Wh,
+    /// Energy that the owner sold back; kept for sell_back.
+    pub sold_back_wh: Wh,
+    /// Energy with a certificate; kept for certify.
+    pub certified_wh: Wh,
+    /// Import at the last market close.
+    pub import_closed_wh: Wh,
+    /// Bits: TO_WALLET.
     pub flags: u32,
     pub padding: u32,
 }
@@ -44,10 +57,15 @@ pub struct LedgerSlot {
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct LedgerPage {
     pub discriminator: u64,
-    pub lost_wh: u64,
+    /// Energy lost on the way between zones, burned.
+    pub lost_wh: Wh,
+    /// Number of the page in its zone.
     pub page: u32,
+    /// Number of the zone.
     pub zone: u16,
+    /// Bump of this address.
     pub bump: u8,
+    /// LEDGER_FORMAT.
     pub format: u8,
     pub reserved: [u8; 40],
     pub slots: [LedgerSlot; SLOTS],
@@ -62,13 +80,16 @@ pub const LEDGER_FORMAT: u8 = 1;
 pub struct Budget {
     pub discriminator: u64,
     /// Minted in the zone so far, in Wh; never falls.
-    pub minted_wh: u64,
+    pub minted_wh: Wh,
     /// One window before the highest of the first page that was minted.
-    pub from_window: u32,
+    pub from_window: Window,
     /// The highest window of all pages minted so far; 0 before the first mint.
-    pub newest_window: u32,
+    pub newest_window: Window,
+    /// Number of the zone.
     pub zone: u16,
+    /// Bump of this address.
     pub bump: u8,
+    /// BUDGET_FORMAT.
     pub format: u8,
     pub reserved: [u8; 36],
 }

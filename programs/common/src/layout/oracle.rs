@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{account, registry::Meter};
+use crate::{Wh, Window};
 
 pub const SLOTS: usize = 256;
 
@@ -22,13 +23,21 @@ pub const SUBMITTED: u16 = 64;
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct MeterSlot {
-    pub export_wh: u64,
-    pub import_wh: u64,
-    pub window: u32,
-    pub export_cap: u32,
-    pub import_cap: u32,
+    /// Total since enrolment.
+    pub export_wh: Wh,
+    /// Total since enrolment.
+    pub import_wh: Wh,
+    /// The window of the totals.
+    pub window: Window,
+    /// The most that the export may rise in a window.
+    pub export_cap_wh: u32,
+    /// The most that the import may rise in a window.
+    pub import_cap_wh: u32,
+    /// Bits: ACTIVE, DISPUTED, EXTRA, MOVED, CLOSED, SUSPENDED, SUBMITTED.
     pub flags: u16,
+    /// Bitmap of the attestors that signed the last accepted attest_page; 0 when anyone moved the slot.
     pub attestors: u8,
+    /// Low 8 bits of the attestor-set epoch.
     pub epoch: u8,
 }
 
@@ -37,15 +46,25 @@ pub struct MeterSlot {
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct MeterPage {
     pub discriminator: u64,
+    /// Count of attest_page instructions that landed.
     pub version: u64,
+    /// Count of all other changes of a slot's total or window.
     pub moves: u32,
-    pub highest_window: u32,
+    /// The newest window of all slots.
+    pub highest_window: Window,
+    /// RFC 6962 root of the last attest_page.
     pub last_root: [u8; 32],
+    /// SHA-256 chain over every change.
     pub history: [u8; 32],
+    /// Number of the page in its zone.
     pub page: u32,
+    /// Number of the zone.
     pub zone: u16,
+    /// Bump of this address.
     pub bump: u8,
+    /// PAGE_FORMAT.
     pub format: u8,
+    /// By slot number.
     pub slots: [MeterSlot; SLOTS],
 }
 account!(MeterPage, ORACLE, 8288);
@@ -75,22 +94,39 @@ pub const ATTESTORS_CONVICTED: u8 = 2;
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct Dispute {
     pub discriminator: u64,
-    pub slot_export_wh: u64,
-    pub slot_import_wh: u64,
+    /// The slot's export when the dispute was opened.
+    pub slot_export_wh: Wh,
+    /// The slot's import when the dispute was opened.
+    pub slot_import_wh: Wh,
+    /// From 1; one more for every dispute of the slot.
     pub number: u32,
-    pub opened_window: u32,
-    pub slot_window: u32,
+    /// The window (chain clock) of the opening.
+    pub opened_window: Window,
+    /// The slot's window when the dispute was opened.
+    pub slot_window: Window,
+    /// Number of the page in its zone.
     pub page: u32,
+    /// Number of the zone.
     pub zone: u16,
+    /// Number of the slot on its page.
     pub slot: u16,
+    /// Bitmap of the attestors that the slot names; 0 when anyone moved it.
     pub attestors: u8,
+    /// Low 8 bits of the attestor-set epoch.
     pub epoch: u8,
+    /// OPEN, DEVICE_CONVICTED or ATTESTORS_CONVICTED.
     pub verdict: u8,
+    /// Bump of this address.
     pub bump: u8,
+    /// The meter that held the slot.
     pub meter_id: [u8; 16],
+    /// Who opened the dispute.
     pub opener: [u8; 32],
+    /// The device key that signed the contradiction.
     pub key: [u8; 32],
+    /// The contradicting statement.
     pub payload: [u8; 96],
+    /// The statement that answered; zero when none did.
     pub answer: [u8; 96],
     pub reserved: [u8; 32],
 }

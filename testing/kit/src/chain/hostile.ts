@@ -30,11 +30,21 @@ export function problem({ name, errors }: Variant, { ok, error, message }: Outco
 
 /**
  * Every way to give an instruction a wrong account: each one unsigned, read-only, missing, copied to an account of another program,
- * replaced by each of the others, and each list cut short. All of them must fail. Accounts of the fee payer stay signed and writable
+ * replaced by each of the others, each list cut short and one account longer. All of them must fail. Accounts of the fee payer stay signed and writable
  * whatever an instruction says, so these two are left out for it.
  */
 export function hostileVariants(chain: Chain, instruction: TransactionInstruction): Variant[] {
-  return hostileChoices(chain, instruction).map((make) => make());
+  return [...hostileChoices(chain, instruction).map((make) => make()), longer(instruction)];
+}
+
+/** One account more than the instruction takes; behind attest_page and cancel_attestors it would have to be an attestor's. */
+function longer({ programId, keys, data }: TransactionInstruction): Variant {
+  const stranger = { pubkey: Keypair.generate().publicKey, isSigner: false, isWritable: false };
+  return {
+    name: 'one account more',
+    instruction: new TransactionInstruction({ programId, data, keys: [...keys, stranger] }),
+    errors: ['UnexpectedAccount', 'AccountNotSigner', 'UnknownAttestor'],
+  };
 }
 
 /** The same, each made only when it is wanted. */
