@@ -1,20 +1,18 @@
-// Writes registry.json, oracle.json and energy_token.json (Anchor IDL 0.1.0) from spec.mjs, ids.json and the table of errors in
-// common/src/errors.rs.  `node generate.mjs --check` writes nothing and exits 1 when a committed file differs.
+// Writes registry.json, oracle.json and energy_token.json (Anchor IDL 0.1.0) from spec.mjs, ids.json and the Rust sources, and the
+// TypeScript accounts, instructions and errors in ../clients/src/generated from these IDLs.
+// `node generate.mjs --check` writes nothing and exits 1 when a committed file differs, is missing or is not wanted.
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errors, layoutDocs } from './rust.mjs';
 import { programs } from './spec.mjs';
+import { typescript } from './typescript.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
+const generated = join(here, '../clients/src/generated');
 const ids = JSON.parse(readFileSync(join(here, '../ids.json'), 'utf8'));
 const discriminator = (name) => [...createHash('sha256').update(name).digest().subarray(0, 8)];
-
-/** Errors as the Rust table has them: one list for all programs. */
-function errors() {
-  const source = readFileSync(join(here, '../common/src/errors.rs'), 'utf8');
-  return [...source.matchAll(/^ {4}(\w+) = (\d+), "([^"]+)";$/gm)].map(([, name, code, msg]) => ({ code: Number(code), name, msg }));
-}
 
 const SIZES = { u8: 1, bool: 1, u16: 2, u32: 4, u64: 8, pubkey: 32 };
 
@@ -29,9 +27,9 @@ function sizeOf(type, types) {
 const idlType = (type) => (Array.isArray(type) ? { array: [type[0], type[1]] } : type);
 const docs = (text) => (text ? { docs: [text] } : {});
 
-function fields(list, types, start) {
+function fields(list, types, start, meaning = {}) {
   let offset = start;
-  return list.map(([name, type, doc]) => {
+  return list.map(([name, type, doc = meaning[name]]) => {
     const at = offset === undefined ? undefined : `Byte ${offset}.`;
     const size = sizeOf(type, types);
     offset = offset === undefined || size === undefined ? undefined : offset + size;
@@ -46,10 +44,11 @@ function account(entry) {
 
 export function buildIdl(program) {
   const { id, name, description, instructions, accounts, events, types = {} } = program;
+  const meaning = layoutDocs();
   const struct = (typeName, list, start, zeroCopy) => ({
     name: typeName,
     ...(zeroCopy && { serialization: 'bytemuck', repr: { kind: 'c' } }),
-    type: { kind: 'struct', fields: fields(list, types, start) },
+    type: { kind: 'struct', fields: fields(list, types, start, zeroCopy ? meaning[typeName] : {}) },
   });
   return {
     address: ids[id],
@@ -78,17 +77,42 @@ export function accountSize(program, name) {
   return 8 + accounts[name].reduce((sum, [, type]) => sum + sizeOf(type, types), 0);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  let different = 0;
-  for (const [file, program] of Object.entries(programs)) {
-    const path = join(here, `${file}.json`);
-    const text = `${JSON.stringify(buildIdl(program), null, 2)}\n`;
-    if (process.argv.includes('--check')) {
-      if (readFileSync(path, 'utf8') !== text) {
-        console.error(`${path} differs from its source: run node programs/idl/generate.mjs`);
-        different = 1;
-      }
-    } else writeFileSync(path, text);
+/** Every generated file with its text, by absolute path. */
+export function generatedFiles() {
+  const files = new Map();
+  const idls = Object.entries(programs).map(([file, program]) => ({ file, key: program.id, idl: buildIdl(program) }));
+  for (const { file, idl } of idls) files.set(join(here, `${file}.json`), `${JSON.stringify(idl, null, 2)}\n`);
+  for (const [path, text] of typescript(idls)) files.set(join(generated, path), text);
+  return files;
+}
+
+/** What differs between the files and their sources, one file a line. */
+export function differences(files = generatedFiles()) {
+  const found = [];
+  for (const [path, text] of files) {
+    if (!existsSync(path)) found.push(`${relative(here, path)} is missing`);
+    else if (readFileSync(path, 'utf8') !== text) found.push(`${relative(here, path)} differs from its source`);
   }
-  process.exitCode = different;
+  const present = readdirSync(generated, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const entry of present) {
+    const path = join(entry.parentPath, entry.name);
+    if (!files.has(path)) found.push(`${relative(here, path)} has no source`);
+  }
+  return found;
+}
+
+function write(files) {
+  rmSync(generated, { recursive: true, force: true });
+  for (const [path, text] of files) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv.includes('--check')) {
+    const found = differences();
+    for (const line of found) console.error(`${line}: run node programs/idl/generate.mjs`);
+    process.exitCode = found.length > 0 ? 1 : 0;
+  } else write(generatedFiles());
 }

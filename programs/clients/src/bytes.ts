@@ -32,6 +32,10 @@ export class Writer {
     this.#parts.push(value.toBytes());
     return this;
   }
+  keys(values: readonly PublicKey[]): this {
+    for (const value of values) this.key(value);
+    return this;
+  }
   /** Exactly `size` bytes. */
   fixed(value: Uint8Array, size: number, name: string): this {
     if (value.length !== size) throw new RangeError(`${name} has ${size} bytes, not ${value.length}`);

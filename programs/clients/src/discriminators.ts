@@ -1,10 +1,14 @@
-import { sha256 } from '@noble/hashes/sha2.js';
+import * as generated from './generated/discriminators.js';
 
-const first8 = (name: string) => sha256(new TextEncoder().encode(name)).slice(0, 8);
+function find(table: Readonly<Record<string, readonly number[]>>, name: string): Uint8Array {
+  const bytes = table[name];
+  if (!bytes) throw new RangeError(`the programs have no ${name}`);
+  return Uint8Array.from(bytes);
+}
 
-/** First 8 bytes of SHA-256("global:" + name): opens the data of an instruction. `name` in snake case. */
-export const instructionDiscriminator = (name: string): Uint8Array => first8(`global:${name}`);
-/** First 8 bytes of SHA-256("account:" + name): opens an account. */
-export const accountDiscriminator = (name: string): Uint8Array => first8(`account:${name}`);
-/** First 8 bytes of SHA-256("event:" + name): opens an event in the logs. */
-export const eventDiscriminator = (name: string): Uint8Array => first8(`event:${name}`);
+/** Opens the data of an instruction. `name` in snake case; a RangeError for one that no program has. */
+export const instructionDiscriminator = (name: string): Uint8Array => find(generated.instructionDiscriminators, name);
+/** Opens an account. */
+export const accountDiscriminator = (name: string): Uint8Array => find(generated.accountDiscriminators, name);
+/** Opens an event in the logs. */
+export const eventDiscriminator = (name: string): Uint8Array => find(generated.eventDiscriminators, name);

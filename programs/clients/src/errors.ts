@@ -1,4 +1,7 @@
-import { idl } from './idl.js';
+import { errors } from './generated/errors.js';
+
+/** The name of one of the programs' errors. */
+export type ChainErrorName = (typeof errors)[number][1];
 
 export interface ChainError {
   readonly code: number;
@@ -8,7 +11,7 @@ export interface ChainError {
 
 /** The programs' numbered errors (one table for all of them), by number. */
 export const chainErrors: ReadonlyMap<number, ChainError> = new Map(
-  idl.registry.errors.map(({ code, name, msg }) => [code, { code, name, message: msg }]),
+  errors.map(([code, name, message]) => [code, { code, name, message }]),
 );
 
 function fromCode(code: number): ChainError | undefined {

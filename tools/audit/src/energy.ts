@@ -116,8 +116,8 @@ function checkHolder({ place, slot, record, first, exportCap, importCap }: Holde
   if ((num(slot, 'flags') & SLOT_ACTIVE) === 0n || isDisputed(slot) || num(record, 'status') !== ACTIVE) return;
   const own = windowWh(num(record, 'export_limit_w')) + num(record, 'register_step_wh');
   expect(
-    num(slot, 'export_cap') <= own,
-    `slot ${place} has a cap of ${num(slot, 'export_cap')} Wh, its limit gives ${own}`,
+    num(slot, 'export_cap_wh') <= own,
+    `slot ${place} has a cap of ${num(slot, 'export_cap_wh')} Wh, its limit gives ${own}`,
   );
 }
 

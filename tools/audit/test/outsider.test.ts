@@ -1,4 +1,4 @@
-import { accountDiscriminator, instructions, pda, programIds, TOKEN_2022_ID } from '@gridtokenx/chain-client';
+import { instructions, pda, programIds, TOKEN_2022_ID } from '@gridtokenx/chain-client';
 import { base58Encode, sha256 } from '@gridtokenx/protocol';
 import { ReadOnlyRpc } from '@gridtokenx/testing-kit/chain/rpc';
 import { START, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
@@ -153,7 +153,10 @@ test('gifts to the vault only add; accounts of the trading program are no longer
   world.chain.put(wallet, account);
   expect(findings).toEqual([]);
   const seat = Keypair.generate().publicKey;
-  world.chain.put(seat, { owner: programIds.trading, data: accountDiscriminator('SeatPage') });
+  world.chain.put(seat, {
+    owner: programIds.trading,
+    data: sha256(new TextEncoder().encode('account:SeatPage')).slice(0, 8),
+  });
   expect((await outsiderCheck(url)).findings.join()).toMatch(/knows no seats yet/);
   world.chain.put(seat, { owner: SystemProgram.programId, data: new Uint8Array(0) });
 });

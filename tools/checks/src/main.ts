@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { checkCircles } from './circles.js';
 import { checkCitations } from './citations.js';
 import { checkDependencies, checkDocuments } from './documents.js';
+import { checkGenerated } from './generated.js';
 import { checkImports } from './imports.js';
 import { checkLicences } from './licences.js';
 import { checkReadingWay } from './reading-way.js';
@@ -16,6 +17,7 @@ const findings = [
   ...checkDocuments(projectRoot),
   ...checkCitations(projectRoot),
   ...checkReadingWay(projectRoot),
+  ...checkGenerated(projectRoot),
   ...checkLicences(projectRoot),
   ...checkDependencies(projectRoot, ['', ...workspaces]),
 ];

@@ -1,141 +1,83 @@
 import { type PublicKey, SystemProgram, TransactionInstruction } from '@solana/web3.js';
-import { Writer } from '../bytes.js';
-import { instructionDiscriminator } from '../discriminators.js';
-import { ASSOCIATED_TOKEN_ID, programIds, TOKEN_2022_ID } from '../ids.js';
+import * as generated from '../generated/instructions/energy-token/index.js';
+import { ASSOCIATED_TOKEN_ID, TOKEN_2022_ID } from '../ids.js';
+import { readonly, writable, writableSigner } from '../metas.js';
 import { pda } from '../pda.js';
-import { readonly, signer, writable, writableSigner } from './metas.js';
-
-const start = (name: string) => new Writer().raw(instructionDiscriminator(name));
-const system = readonly(SystemProgram.programId);
 
 /** Creates the GXT mint and the pool vault; anyone, once. */
 export function initializeToken(args: { payer: PublicKey }): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.energyToken,
-    keys: [
-      writableSigner(args.payer),
-      writable(pda.tokenConfig()),
-      writable(pda.mint()),
-      readonly(pda.mintAuthority()),
-      readonly(pda.poolAuthority()),
-      writable(pda.poolVault()),
-      readonly(TOKEN_2022_ID),
-      readonly(ASSOCIATED_TOKEN_ID),
-      system,
-    ],
-    data: start('initialize').done(),
+  return generated.initialize({
+    payer: args.payer,
+    tokenConfig: pda.tokenConfig(),
+    mint: pda.mint(),
+    mintAuthority: pda.mintAuthority(),
+    vaultAuthority: pda.poolAuthority(),
+    vault: pda.poolVault(),
   });
 }
 
-/** One of two equal steps (an instruction may add 10,240 bytes): send it twice, in one transaction if wanted. */
+/** One of two steps (an instruction may add 10,240 bytes): send it twice, in one transaction if wanted. */
 export function createLedgerPage(args: { payer: PublicKey; zone: number; page: number }): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.energyToken,
-    keys: [
-      writableSigner(args.payer),
-      readonly(pda.zone(args.zone)),
-      writable(pda.ledgerPage(args.zone, args.page)),
-      system,
-    ],
-    data: start('create_ledger_page').u16(args.zone).u32(args.page).done(),
-  });
+  const ledgerPage = pda.ledgerPage(args.zone, args.page);
+  return generated.createLedgerPage({ payer: args.payer, zone: pda.zone(args.zone), ledgerPage }, args);
 }
 
 /** The account that bounds a zone's minting; anyone, once for each zone. */
 export function createBudget(args: { payer: PublicKey; zone: number }): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.energyToken,
-    keys: [writableSigner(args.payer), readonly(pda.zone(args.zone)), writable(pda.budget(args.zone)), system],
-    data: start('create_budget').done(),
-  });
+  return generated.createBudget({ payer: args.payer, zone: pda.zone(args.zone), budget: pda.budget(args.zone) });
 }
 
-export function setDestination(args: {
-  owner: PublicKey;
-  meterId: Uint8Array;
-  zone: number;
-  page: number;
-  destination: 'pool' | 'wallet';
-}): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.energyToken,
-    keys: [
-      signer(args.owner),
-      readonly(pda.meter(args.zone, args.meterId)),
-      writable(pda.ledgerPage(args.zone, args.page)),
-    ],
-    data: start('set_destination')
-      .u8(args.destination === 'wallet' ? 1 : 0)
-      .done(),
-  });
+/** A meter's slot and its owner. */
+interface Owned {
+  readonly owner: PublicKey;
+  readonly meterId: Uint8Array;
+  readonly zone: number;
+  readonly page: number;
+}
+
+/** The pages of a meter's slot, and the accounts of GXT. */
+const pages = (args: { zone: number; page: number }) => ({
+  tokenConfig: pda.tokenConfig(),
+  meterPage: pda.meterPage(args.zone, args.page),
+  ledgerPage: pda.ledgerPage(args.zone, args.page),
+  mint: pda.mint(),
+});
+
+export function setDestination(args: Owned & { destination: 'pool' | 'wallet' }): TransactionInstruction {
+  const meter = pda.meter(args.zone, args.meterId);
+  const ledgerPage = pda.ledgerPage(args.zone, args.page);
+  const destination = args.destination === 'wallet' ? 1 : 0;
+  return generated.setDestination({ owner: args.owner, meter, ledgerPage }, { destination });
 }
 
 /** Anyone; mints what the page's pool slots exported since to the pool vault, as far as the zone's budget goes. */
 export function mintPage(args: { zone: number; page: number }): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.energyToken,
-    keys: [
-      readonly(pda.tokenConfig()),
-      readonly(pda.zone(args.zone)),
-      readonly(pda.meterPage(args.zone, args.page)),
-      writable(pda.ledgerPage(args.zone, args.page)),
-      writable(pda.budget(args.zone)),
-      writable(pda.mint()),
-      writable(pda.poolVault()),
-      readonly(pda.mintAuthority()),
-      readonly(TOKEN_2022_ID),
-    ],
-    data: start('mint_page').done(),
+  return generated.mintPage({
+    ...pages(args),
+    zone: pda.zone(args.zone),
+    budget: pda.budget(args.zone),
+    vault: pda.poolVault(),
+    mintAuthority: pda.mintAuthority(),
   });
 }
 
 /** Anyone; mints what one wallet slot exported since, within the budget, to the owner's associated account, which must exist. */
-export function mintMeter(args: {
-  meterId: Uint8Array;
-  owner: PublicKey;
-  zone: number;
-  page: number;
-}): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.energyToken,
-    keys: [
-      readonly(pda.tokenConfig()),
-      readonly(pda.zone(args.zone)),
-      readonly(pda.meter(args.zone, args.meterId)),
-      readonly(pda.meterPage(args.zone, args.page)),
-      writable(pda.ledgerPage(args.zone, args.page)),
-      writable(pda.budget(args.zone)),
-      writable(pda.mint()),
-      writable(pda.ownerTokenAccount(args.owner)),
-      readonly(pda.mintAuthority()),
-      readonly(TOKEN_2022_ID),
-    ],
-    data: start('mint_meter').done(),
+export function mintMeter(args: Owned): TransactionInstruction {
+  return generated.mintMeter({
+    ...pages(args),
+    zone: pda.zone(args.zone),
+    meter: pda.meter(args.zone, args.meterId),
+    budget: pda.budget(args.zone),
+    ownerToken: pda.ownerTokenAccount(args.owner),
+    mintAuthority: pda.mintAuthority(),
   });
 }
 
 /** The owner burns tokens for `wh` watt-hours that the meter imported. */
-export function retire(args: {
-  owner: PublicKey;
-  meterId: Uint8Array;
-  zone: number;
-  page: number;
-  wh: bigint;
-}): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.energyToken,
-    keys: [
-      signer(args.owner),
-      readonly(pda.tokenConfig()),
-      readonly(pda.meter(args.zone, args.meterId)),
-      readonly(pda.meterPage(args.zone, args.page)),
-      writable(pda.ledgerPage(args.zone, args.page)),
-      writable(pda.mint()),
-      writable(pda.ownerTokenAccount(args.owner)),
-      readonly(TOKEN_2022_ID),
-    ],
-    data: start('retire').u64(args.wh).done(),
-  });
+export function retire(args: Owned & { wh: bigint }): TransactionInstruction {
+  const meter = pda.meter(args.zone, args.meterId);
+  const ownerToken = pda.ownerTokenAccount(args.owner);
+  return generated.retire({ ...pages(args), owner: args.owner, meter, ownerToken }, { wh: args.wh });
 }
 
 /** The associated token program's idempotent create: the owner's GXT account, which `mintMeter` needs. */
@@ -147,7 +89,7 @@ export function createOwnerTokenAccount(args: { payer: PublicKey; owner: PublicK
       writable(pda.ownerTokenAccount(args.owner)),
       readonly(args.owner),
       readonly(pda.mint()),
-      system,
+      readonly(SystemProgram.programId),
       readonly(TOKEN_2022_ID),
     ],
     data: Buffer.from([1]),

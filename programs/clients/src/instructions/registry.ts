@@ -1,121 +1,57 @@
-import { type PublicKey, SYSVAR_INSTRUCTIONS_PUBKEY, SystemProgram, TransactionInstruction } from '@solana/web3.js';
+import type { PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { Status, type UserRole } from '../accounts.js';
-import { Writer } from '../bytes.js';
-import { instructionDiscriminator } from '../discriminators.js';
+import * as generated from '../generated/instructions/registry/index.js';
 import { programIds } from '../ids.js';
+import { signer } from '../metas.js';
 import { pda } from '../pda.js';
-import { readonly, signer, writable, writableSigner } from './metas.js';
-
-const start = (name: string) => new Writer().raw(instructionDiscriminator(name));
-const system = readonly(SystemProgram.programId);
 
 /** Config, once per deployment. `upgradeAuthority` is the key that the program's ProgramData account names. */
-export function initialize(args: {
-  upgradeAuthority: PublicKey;
-  payer: PublicKey;
-  authority: PublicKey;
-  /** 32 bytes: base58 decoded getGenesisHash. */
-  genesisHash: Uint8Array;
-  /** 16 random bytes. */
-  salt: Uint8Array;
-  development: boolean;
-}): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [
-      signer(args.upgradeAuthority),
-      writableSigner(args.payer),
-      writable(pda.config()),
-      readonly(programIds.registry),
-      readonly(pda.programData(programIds.registry)),
-      system,
-    ],
-    data: start('initialize')
-      .key(args.authority)
-      .fixed(args.genesisHash, 32, 'genesis hash')
-      .fixed(args.salt, 16, 'salt')
-      .bool(args.development)
-      .done(),
-  });
+export function initialize(
+  args: generated.InitializeArgs & { upgradeAuthority: PublicKey; payer: PublicKey },
+): TransactionInstruction {
+  const { upgradeAuthority, payer } = args;
+  const programData = pda.programData(programIds.registry);
+  const accounts = { upgradeAuthority, payer, config: pda.config(), program: programIds.registry, programData };
+  return generated.initialize(accounts, args);
 }
 
-export function createZone(args: {
-  authority: PublicKey;
-  payer: PublicKey;
-  zone: number;
-  utility: PublicKey;
-  /** Watts. */
-  capacityW: bigint;
-}): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [
-      signer(args.authority),
-      writableSigner(args.payer),
-      readonly(pda.config()),
-      writable(pda.zone(args.zone)),
-      system,
-    ],
-    data: start('create_zone').u16(args.zone).key(args.utility).u64(args.capacityW).done(),
-  });
+export function createZone(
+  args: generated.CreateZoneArgs & { authority: PublicKey; payer: PublicKey },
+): TransactionInstruction {
+  const { authority, payer } = args;
+  return generated.createZone({ authority, payer, config: pda.config(), zone: pda.zone(args.zone) }, args);
 }
 
 /** 1 to 7 distinct keys; the order gives the bits of the signer bitmap. A zone's first set is in force at once. */
-export function announceAttestors(args: {
-  authority: PublicKey;
-  zone: number;
-  threshold: number;
-  attestors: readonly PublicKey[];
-}): TransactionInstruction {
-  const data = start('announce_attestors').u8(args.threshold).u32(args.attestors.length);
-  for (const key of args.attestors) data.key(key);
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [signer(args.authority), readonly(pda.config()), writable(pda.zone(args.zone))],
-    data: data.done(),
-  });
+export function announceAttestors(
+  args: generated.AnnounceAttestorsArgs & { authority: PublicKey; zone: number },
+): TransactionInstruction {
+  const accounts = { authority: args.authority, config: pda.config(), zone: pda.zone(args.zone) };
+  return generated.announceAttestors(accounts, args);
 }
 
 /** Anyone, 96 windows after the announcement. */
 export function installAttestors(args: { zone: number }): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [writable(pda.zone(args.zone))],
-    data: start('install_attestors').done(),
-  });
+  return generated.installAttestors({ zone: pda.zone(args.zone) });
 }
 
 /** `signers`: the zone's utility alone, or attestors of the set in force, at least their threshold. */
 export function cancelAttestors(args: { zone: number; signers: readonly PublicKey[] }): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [writable(pda.zone(args.zone)), ...args.signers.map((key) => signer(key))],
-    data: start('cancel_attestors').done(),
-  });
+  return generated.cancelAttestors({ zone: pda.zone(args.zone) }, args.signers.map(signer));
 }
 
 /** `authority` is the zone's utility or Config.authority. */
-export function registerUser(args: {
-  authority: PublicKey;
-  payer: PublicKey;
-  zone: number;
-  wallet: PublicKey;
-  /** 32 bytes. */
-  commitment: Uint8Array;
-  role: UserRole;
-}): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [
-      signer(args.authority),
-      writableSigner(args.payer),
-      readonly(pda.config()),
-      readonly(pda.zone(args.zone)),
-      writable(pda.user(args.zone, args.wallet)),
-      system,
-    ],
-    data: start('register_user').key(args.wallet).fixed(args.commitment, 32, 'commitment').u8(args.role).done(),
-  });
+export function registerUser(
+  args: Omit<generated.RegisterUserArgs, 'role'> & {
+    authority: PublicKey;
+    payer: PublicKey;
+    zone: number;
+    role: UserRole;
+  },
+): TransactionInstruction {
+  const { authority, payer, zone } = args;
+  const accounts = { authority, payer, config: pda.config(), zone: pda.zone(zone), user: pda.user(zone, args.wallet) };
+  return generated.registerUser(accounts, args);
 }
 
 /**
@@ -135,73 +71,45 @@ export function registerMeter(args: {
   /** 32 bytes. */
   pointCommitment: Uint8Array;
 }): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [
-      signer(args.authority),
-      writableSigner(args.payer),
-      readonly(pda.config()),
-      readonly(pda.zone(args.zone)),
-      readonly(args.authorityIsUtility ? programIds.registry : pda.user(args.zone, args.authority)),
-      readonly(pda.user(args.zone, args.owner)),
-      writable(pda.point(args.zone, args.pointCommitment)),
-      writable(pda.meter(args.zone, args.meterId)),
-      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
-      system,
-    ],
-    data: start('register_meter').fixed(args.pointCommitment, 32, 'point commitment').done(),
-  });
+  const { authority, payer, zone } = args;
+  return generated.registerMeter(
+    {
+      authority,
+      payer,
+      config: pda.config(),
+      zone: pda.zone(zone),
+      authorityUser: args.authorityIsUtility ? undefined : pda.user(zone, authority),
+      ownerUser: pda.user(zone, args.owner),
+      point: pda.point(zone, args.pointCommitment),
+      meter: pda.meter(zone, args.meterId),
+    },
+    args,
+  );
 }
 
 /** The utility's word about a meter. */
-export interface MeterLimits {
-  /** W; the sum over a zone stays within its capacity. */
-  readonly exportLimitW: number;
-  /** W. */
-  readonly importLimitW: number;
-  /** Resolution of the registers, at most 1,000 Wh. */
-  readonly registerStepWh: number;
-  /** 0 to 15. */
-  readonly tariffClass: number;
-  /** Whether the utility accepts that the device signs for itself, which its enrolment must claim. */
-  readonly deviceSigned: boolean;
-}
-
-const writeLimits = (data: Writer, limits: MeterLimits): Writer =>
-  data
-    .u32(limits.exportLimitW)
-    .u32(limits.importLimitW)
-    .u32(limits.registerStepWh)
-    .u16(limits.tariffClass)
-    .bool(limits.deviceSigned);
+export type MeterLimits = generated.ReplaceMeterArgs;
 
 /**
  * The utility lets a registered meter speak. It names the key and the enrolment that it looked at: a record that was registered anew
  * since is refused.
  */
 export function confirmMeter(
-  args: {
+  args: generated.ConfirmMeterArgs & {
     utility: PublicKey;
     zone: number;
     meterId: Uint8Array;
     /** Address of the meter's Point. */
     point: PublicKey;
-    deviceKey: PublicKey;
-    /** First 16 bytes of SHA-256 of the enrolment's payload. */
-    enrolment: Uint8Array;
-  } & MeterLimits,
+  },
 ): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [
-      signer(args.utility),
-      writable(pda.zone(args.zone)),
-      writable(pda.meter(args.zone, args.meterId)),
-      writable(args.point),
-    ],
-    data: writeLimits(start('confirm_meter').key(args.deviceKey).fixed(args.enrolment, 16, 'enrolment'), args).done(),
-  });
+  const { utility, zone, point } = args;
+  const meter = pda.meter(zone, args.meterId);
+  return generated.confirmMeter({ utility, zone: pda.zone(zone), meter, point }, args);
 }
+
+/** The page of a meter's slot; undefined for a meter without one. */
+const pageOf = (zone: number, page: number | undefined) => (page === undefined ? undefined : pda.meterPage(zone, page));
 
 /**
  * Directly after the verification of the new key's enrolment message, before which stands the old key's verification of the same
@@ -215,22 +123,11 @@ export function rotateKey(args: {
   page: number | undefined;
   meterId: Uint8Array;
 }): TransactionInstruction {
-  const { recoveryAuthority: authority, page } = args;
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [
-      signer(args.utility),
-      authority ? signer(authority) : readonly(programIds.registry),
-      readonly(pda.config()),
-      readonly(pda.zone(args.zone)),
-      readonly(page === undefined ? programIds.registry : pda.meterPage(args.zone, page)),
-      writable(pda.meter(args.zone, args.meterId)),
-      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
-    ],
-    data: start('rotate_key')
-      .bool(authority !== undefined)
-      .done(),
-  });
+  const { utility, recoveryAuthority: authority, zone } = args;
+  const accounts = { utility, authority, config: pda.config(), zone: pda.zone(zone) };
+  const meter = pda.meter(zone, args.meterId);
+  const recovery = authority !== undefined;
+  return generated.rotateKey({ ...accounts, meterPage: pageOf(zone, args.page), meter }, { recovery });
 }
 
 /**
@@ -238,7 +135,7 @@ export function rotateKey(args: {
  * the new record carries.
  */
 export function replaceMeter(
-  args: {
+  args: MeterLimits & {
     utility: PublicKey;
     payer: PublicKey;
     zone: number;
@@ -247,24 +144,22 @@ export function replaceMeter(
     meterId: Uint8Array;
     /** Address of the old meter's Point. */
     point: PublicKey;
-  } & MeterLimits,
+  },
 ): TransactionInstruction {
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [
-      signer(args.utility),
-      writableSigner(args.payer),
-      readonly(pda.config()),
-      writable(pda.zone(args.zone)),
-      readonly(pda.meterPage(args.zone, args.page)),
-      writable(pda.meter(args.zone, args.oldMeterId)),
-      writable(pda.meter(args.zone, args.meterId)),
-      writable(args.point),
-      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
-      system,
-    ],
-    data: writeLimits(start('replace_meter'), args).done(),
-  });
+  const { utility, payer, zone, point } = args;
+  return generated.replaceMeter(
+    {
+      utility,
+      payer,
+      config: pda.config(),
+      zone: pda.zone(zone),
+      meterPage: pda.meterPage(zone, args.page),
+      oldMeter: pda.meter(zone, args.oldMeterId),
+      meter: pda.meter(zone, args.meterId),
+      point,
+    },
+    args,
+  );
 }
 
 /**
@@ -284,19 +179,8 @@ export function setStatus(args: {
   dispute?: PublicKey;
   status: 'active' | 'suspended' | 'closed';
 }): TransactionInstruction {
-  const { page, status } = args;
-  return new TransactionInstruction({
-    programId: programIds.registry,
-    keys: [
-      signer(args.utility),
-      writable(pda.zone(args.zone)),
-      writable(pda.meter(args.zone, args.meterId)),
-      writable(args.point),
-      readonly(page === undefined ? programIds.registry : pda.meterPage(args.zone, page)),
-      readonly(args.dispute ?? programIds.registry),
-      readonly(pda.config()),
-      readonly(SYSVAR_INSTRUCTIONS_PUBKEY),
-    ],
-    data: start('set_status').u8(Status[status]).done(),
-  });
+  const { utility, zone, point, dispute } = args;
+  const accounts = { utility, zone: pda.zone(zone), meter: pda.meter(zone, args.meterId), point, dispute };
+  const meterPage = pageOf(zone, args.page);
+  return generated.setStatus({ ...accounts, meterPage, config: pda.config() }, { status: Status[args.status] });
 }

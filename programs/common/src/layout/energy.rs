@@ -68,6 +68,7 @@ pub struct LedgerPage {
     /// LEDGER_FORMAT.
     pub format: u8,
     pub reserved: [u8; 40],
+    /// By slot number.
     pub slots: [LedgerSlot; SLOTS],
 }
 account!(LedgerPage, ENERGY_TOKEN, 14400);

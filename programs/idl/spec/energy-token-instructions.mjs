@@ -1,0 +1,87 @@
+// Instructions of the program energy_token: accounts in order, arguments [name, type, doc].
+import { TOKEN_2022, ASSOCIATED, signer, payer, write, read, fixed, system } from './parts.mjs';
+
+export const instructions = [
+  {
+    name: 'initialize',
+    doc: 'Creates the mint (Token-2022, 6 decimals, metadata, no freeze authority) and the pool vault. Anyone: nothing in it can be chosen.',
+    accounts: [
+      payer,
+      write('token_config', 'PDA ["config"].'),
+      write('mint', 'PDA ["mint"].'),
+      read('mint_authority', 'PDA ["mint_authority"].'),
+      read('vault_authority', "PDA [\"vault_authority\"] of the trading program: owns the pool vault."),
+      write('vault', "The vault authority's associated token account."),
+      fixed('token_program', TOKEN_2022),
+      fixed('associated_token_program', ASSOCIATED),
+      system,
+    ],
+    args: [],
+  },
+  {
+    name: 'create_ledger_page',
+    doc: 'Creates a ledger page in two steps, because one instruction may add 10,240 bytes: call it twice, in one transaction if wanted.',
+    accounts: [payer, read('zone', 'Zone of the registry.'), write('ledger_page', 'PDA ["ledger", zone u16, page u32].'), system],
+    args: [['zone', 'u16'], ['page', 'u32']],
+  },
+  {
+    name: 'create_budget',
+    doc: "Creates the account that bounds a zone's minting. Anyone pays: nothing in it can be chosen.",
+    accounts: [payer, read('zone', 'Zone of the registry.'), write('budget', 'PDA ["budget", zone u16].'), system],
+    args: [],
+  },
+  {
+    name: 'set_destination',
+    doc: "Where the owner's energy is minted to from now on.",
+    accounts: [signer('owner', 'Meter.owner.'), read('meter', 'Meter of the registry, role point.'), write('ledger_page', "The page of the meter's slot.")],
+    args: [['destination', 'u8', '0 pool, 1 wallet.']],
+  },
+  {
+    name: 'mint_page',
+    doc: "Mints export - minted of every pool slot of a page to the pool vault with one mint_to, slot by slot as far as the zone's budget goes. Anyone; moves nothing the second time.",
+    accounts: [
+      read('token_config', 'PDA ["config"].'),
+      read('zone', 'Zone of the registry.'),
+      read('meter_page', 'Page of the oracle program.'),
+      write('ledger_page', 'The ledger page of the same zone and number.'),
+      write('budget', 'PDA ["budget", zone u16].'),
+      write('mint', 'GXT.'),
+      write('vault', 'The pool vault.'),
+      read('mint_authority', 'PDA ["mint_authority"].'),
+      fixed('token_program', TOKEN_2022),
+    ],
+    args: [],
+  },
+  {
+    name: 'mint_meter',
+    doc: "Mints export - minted of one wallet slot to its owner's associated token account, when the zone's budget has room for it. Anyone; moves nothing the second time.",
+    accounts: [
+      read('token_config', 'PDA ["config"].'),
+      read('zone', 'Zone of the registry.'),
+      read('meter', 'Meter of the registry.'),
+      read('meter_page', "The page of the meter's slot."),
+      write('ledger_page', 'The ledger page of the same zone and number.'),
+      write('budget', 'PDA ["budget", zone u16].'),
+      write('mint', 'GXT.'),
+      write('owner_token', "The owner's associated token account."),
+      read('mint_authority', 'PDA ["mint_authority"].'),
+      fixed('token_program', TOKEN_2022),
+    ],
+    args: [],
+  },
+  {
+    name: 'retire',
+    doc: "Burns the owner's tokens for energy that the meter imported: what is retired never passes the import.",
+    accounts: [
+      signer('owner', 'Meter.owner.'),
+      read('token_config', 'PDA ["config"].'),
+      read('meter', 'Meter of the registry.'),
+      read('meter_page', "The page of the meter's slot."),
+      write('ledger_page', 'The ledger page of the same zone and number.'),
+      write('mint', 'GXT.'),
+      write('owner_token', "The owner's associated token account."),
+      fixed('token_program', TOKEN_2022),
+    ],
+    args: [['wh', 'u64', 'Watt-hours, at least 1.']],
+  },
+];
