@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 const folders = '{*,{testing,tools}/*}/test/**';
 /** Kills, servers of others and whole stacks: `npm run test:slow` runs them, and a filter finds them. */
 const slow = [`${folders}/*.slow.test.ts`, 'programs/tests/**/*.slow.test.ts'];
-const all = [`${folders}/*.test.ts`, 'programs/tests/**/*.test.ts'];
+const all = [`${folders}/*.test.ts`, 'programs/{tests,sender/test}/**/*.test.ts'];
 const set = process.env.GTX_TESTS ?? 'all';
 
 /** Tests run on the sources: the `gridtokenx-source` condition points workspace imports at src/. */

@@ -23,6 +23,7 @@ export const packages = [
   'broker',
   'oracle',
   'programs/clients',
+  'programs/sender',
   'simulators',
   'tools/audit',
   'tools/checks',

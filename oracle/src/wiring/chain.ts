@@ -1,12 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { decodeConfig, pda } from '@gridtokenx/chain-client';
+import { ask } from '@gridtokenx/chain-sender/rpc';
 import { equalBytes, toHex } from '@gridtokenx/protocol';
 import { Connection, Keypair, type PublicKey } from '@solana/web3.js';
 import { made } from '../adapters/chain/accounts.js';
 import { BalanceWatch } from '../adapters/chain/balance.js';
 import { AttestorBuilder, singleAttestor } from '../adapters/chain/builder.js';
 import type { CosignDeps } from '../adapters/chain/cosign/peer.js';
-import { ask, RpcNode } from '../adapters/chain/node.js';
+import { RpcNode } from '../adapters/chain/node.js';
 import { RpcRegistry } from '../adapters/chain/registry.js';
 import type { Database, Migration } from '../adapters/sqlite/database.js';
 import { SqliteSettlementArchive } from '../adapters/sqlite/settlement-archive.js';
@@ -18,6 +19,7 @@ import { Turns } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import { SettlementDriver } from '../domain/settlement/driver.js';
 import { MovedSlots } from '../domain/settlement/moved.js';
+import { planWindow } from '../domain/settlement/plan.js';
 import type { StatementStore } from '../domain/settlement/ports.js';
 import { SettlementViews } from '../domain/settlement/views.js';
 import { attestTogether, zoneReader, zoneTurns } from './cosign.js';
@@ -152,6 +154,7 @@ export async function startSettlement(deps: ChainDeps): Promise<Chain> {
     statements,
     registry,
     moved,
+    plan: planWindow,
     realClock,
     randomness,
     logger,

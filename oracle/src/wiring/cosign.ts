@@ -13,7 +13,7 @@ import type { Logger, RealClock, Registry } from '../domain/ports.js';
 import { CosignGuard } from '../domain/settlement/cosigning/guard.js';
 import { Turns } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
-import { MovedSlots } from '../domain/settlement/moved.js';
+import type { MovedSlots } from '../domain/settlement/moved.js';
 import type { ChainNode, StatementStore, TurnKeeper } from '../domain/settlement/ports.js';
 
 export { type ZoneSet, zoneReader, zoneTurns } from '../adapters/chain/cosign/zone.js';
@@ -33,7 +33,7 @@ export interface TogetherDeps {
   readonly logger: Logger;
   readonly ask?: AskPeer;
   /** Shared with this oracle's own lanes. */
-  readonly moved?: MovedSlots;
+  readonly moved: MovedSlots;
   readonly roundMs?: number;
 }
 
@@ -51,8 +51,7 @@ export function attestTogether(deps: TogetherDeps): Together {
   const guard = new CosignGuard(new SqliteCosignRecord(deps.database), realClock, (of) => node.blockhashState(of));
   const store = new SqliteSettlementStore(deps.database);
   const isCatchingUp = (zone: number, page: number) => store.isCatchingUp(zone, page);
-  const moved = deps.moved ?? new MovedSlots(() => deps.registry.asOf.slot);
-  const shared = { ...deps, peers, guard, moved, isCatchingUp };
+  const shared = { ...deps, peers, guard, isCatchingUp };
   const { signer, verifier, exchange } = cosign;
   const desk = new CosignDesk({ ...shared, identity: signer.publicKey, verifier, exchange });
   return {

@@ -1,10 +1,10 @@
 import { pda } from '@gridtokenx/chain-client';
+import { ask } from '@gridtokenx/chain-sender/rpc';
 import { fromHex } from '@gridtokenx/protocol';
 import { type Commitment, type Connection, type Keypair, SYSVAR_CLOCK_PUBKEY } from '@solana/web3.js';
 import type { LatestBlockhash } from '../adapters/chain/builder.js';
 import { AttestorDisputeBuilder } from '../adapters/chain/dispute-builder.js';
 import { toSlotCase } from '../adapters/chain/dispute-case.js';
-import { ask } from '../adapters/chain/node.js';
 import type { Database } from '../adapters/sqlite/database.js';
 import { SqliteDisputeStore } from '../adapters/sqlite/dispute-store.js';
 import type { Logger, RealClock, Registry } from '../domain/ports.js';

@@ -1,4 +1,5 @@
 import { Reason } from '@gridtokenx/protocol';
+import { TestStatements } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, FIRST_WINDOW, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
@@ -54,8 +55,6 @@ describe('what is shown to an oracle that is asked to sign for a derived point',
     expect(shownFor(full.statements, [point], 7)).toHaveLength(7);
     expect(shownFor(full.statements, [point], 6)).toHaveLength(5);
     expect(shownFor(full.statements, [point], 1)).toEqual([point.message]);
-    expect(shownFor({ attestable: () => [], newest: () => undefined, onStored: () => () => {} }, [point])).toEqual([
-      point.message,
-    ]);
+    expect(shownFor(new TestStatements(), [point])).toEqual([point.message]);
   });
 });

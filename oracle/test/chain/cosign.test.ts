@@ -1,4 +1,5 @@
 import { buildAttestPage } from '@gridtokenx/chain-client';
+import type { BlockhashState } from '@gridtokenx/chain-sender';
 import { base58Decode, ed25519Signer, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
 import { keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { TestClock, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
@@ -19,7 +20,7 @@ import { chainMigrations } from '../../src/adapters/sqlite/settlement-schema.js'
 import { CosignGuard } from '../../src/domain/settlement/cosigning/guard.js';
 import { implausible, statementAt, Turns } from '../../src/domain/settlement/cosigning/judge.js';
 import { totalsOf } from '../../src/domain/settlement/plan.js';
-import type { AttestEntry, BlockhashState } from '../../src/domain/settlement/ports.js';
+import type { AttestEntry } from '../../src/domain/settlement/ports.js';
 import { ATTESTORS, IDENTITIES, rigOfThree, statementOf, Three } from './together.js';
 
 let three: Three;

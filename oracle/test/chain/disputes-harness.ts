@@ -144,6 +144,7 @@ export class DisputeOracle {
       store: new SqliteDisputeStore(this.database),
       statements: this.statements,
       meters: () => this.#registry().meters(),
+      turns: null,
       realClock: this.clock,
       logger: { info: note, warn: note, error: note },
       ...this.#change,

@@ -3,6 +3,8 @@ import { reached } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, expect, it } from 'vitest';
 import { SettlementDriver } from '../../src/domain/settlement/driver.js';
+import { MovedSlots } from '../../src/domain/settlement/moved.js';
+import { planWindow } from '../../src/domain/settlement/plan.js';
 
 const quiet = { info() {}, warn() {}, error() {} };
 const realClock = {
@@ -35,6 +37,7 @@ function drive(change: { readPage?: () => Promise<never>; step: () => Promise<nu
       graceMs: 0,
       closedAtMs: () => 0,
     },
+    ...{ moved: new MovedSlots(() => 0), plan: planWindow, turns: null },
     checkNetwork: async () => null,
   });
   driver.start();

@@ -1,9 +1,9 @@
+import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import { type DriverDeps, SettlementDriver } from '../../src/domain/settlement/driver.js';
 import type { Step } from '../../src/domain/settlement/lane.js';
 import { Lane } from '../../src/domain/settlement/lane.js';
-import { NodeUnavailable } from '../../src/domain/settlement/ports.js';
 import { ManualClock, settle, testLogger } from '../support/time.js';
 
 // Pages are driven in turn: what one has to do, or its errors, hold up no other.

@@ -6,6 +6,7 @@ import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
 import type { MeterRecord } from '../../src/domain/ports.js';
+import { MovedSlots } from '../../src/domain/settlement/moved.js';
 import { deviceRig, type LiteRig, said, slotOf } from './disputes-harness.js';
 import { ATTESTORS, statementOf, Three } from './together.js';
 
@@ -42,7 +43,7 @@ it('a slot that moved waits for a record as new as the move; the others of its p
   const rig = await deviceRig(2);
   let records: readonly MeterRecord[] = rig.meters;
   let registrySlot = Number.MAX_SAFE_INTEGER;
-  const harness = new LaneHarness(rig, () => ({ meters: () => records, registrySlot: () => registrySlot }));
+  const harness = new LaneHarness(rig, () => ({ meters: () => records, moved: new MovedSlots(() => registrySlot) }));
   open.push(harness);
   const [first, second] = rig.meters as [MeterRecord, MeterRecord];
   for (const meter of rig.meters) harness.statements.put(meter, W(1), 100n, 200n);
@@ -66,7 +67,7 @@ it('a slot that moved waits for a record as new as the move; the others of its p
 it('a slot that moves again waits again', async () => {
   const rig = await deviceRig(1);
   let registrySlot = await contextSlot(rig);
-  const harness = new LaneHarness(rig, () => ({ registrySlot: () => registrySlot }));
+  const harness = new LaneHarness(rig, () => ({ moved: new MovedSlots(() => registrySlot) }));
   open.push(harness);
   const [meter] = rig.meters as [MeterRecord];
   // Control: activated, and read at the same slot as the registry.

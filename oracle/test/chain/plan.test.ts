@@ -5,7 +5,6 @@ import { compareWithArchive } from '../../src/domain/settlement/lineage.js';
 import {
   type Candidate,
   explainSkip,
-  MOVED,
   planMint,
   planWindow,
   type SlottedMeter,
@@ -159,16 +158,16 @@ describe('explainSkip says what the program would', () => {
   const at = (change: Partial<SlotRead>, window: number, exportWh: bigint) =>
     explainSkip({ ...open, ...change }, window, { exportWh, importWh: 100n });
   it.each([
-    ['slot not active', at({ flags: 0 }, 11, 100n)],
-    ['slot closed', at({ flags: SlotFlag.active | SlotFlag.closed }, 11, 100n)],
-    ['slot disputed', at({ flags: SlotFlag.active | SlotFlag.disputed }, 11, 100n)],
+    ['not active', at({ flags: 0 }, 11, 100n)],
+    ['closed', at({ flags: SlotFlag.active | SlotFlag.closed }, 11, 100n)],
+    ['disputed', at({ flags: SlotFlag.active | SlotFlag.disputed }, 11, 100n)],
     ['window not newer', at({}, 10, 100n)],
     ['above the cap', at({}, 11, 201n)],
-    [MOVED, at({}, 11, 200n)],
+    ['moved', at({}, 11, 200n)],
     ['above the cap after an extra window', at({ flags: SlotFlag.active | SlotFlag.extra }, 11, 151n)],
-    [MOVED, at({ flags: SlotFlag.active | SlotFlag.extra }, 11, 150n)],
+    ['moved', at({ flags: SlotFlag.active | SlotFlag.extra }, 11, 150n)],
     ['above the cap', at({}, 10 + 3_000, 100n + 50n * 2_881n + 1n)],
-    [MOVED, at({}, 10 + 3_000, 100n + 50n * 2_881n)],
+    ['moved', at({}, 10 + 3_000, 100n + 50n * 2_881n)],
   ])('%s', (expected, got) => expect(got).toBe(expected));
 });
 

@@ -31,6 +31,8 @@ import { SqliteStatements, SqliteViews } from '../../src/adapters/sqlite/views.j
 import { Intake } from '../../src/domain/intake/intake.js';
 import type { CosignAnswer } from '../../src/domain/settlement/cosigning/ports.js';
 import { Lane, type LaneDeps } from '../../src/domain/settlement/lane.js';
+import { MovedSlots } from '../../src/domain/settlement/moved.js';
+import { planWindow } from '../../src/domain/settlement/plan.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
 import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosign.js';
 
@@ -147,9 +149,10 @@ export class OracleNode {
     });
     const own = ATTESTORS[this.place] as Keypair;
     const latestBlockhash = async () => rig.lite.latestBlockhash();
+    const moved = new MovedSlots(() => registry.asOf.slot);
     this.together = attestTogether({
       ...{ networkId, attestor: own, node: rig.node, latestBlockhash, registry, statements, database },
-      ...{ realClock: clock, logger: quiet, ask: this.#all.ask, roundMs: 8_000 },
+      ...{ realClock: clock, logger: quiet, ask: this.#all.ask, roundMs: 8_000, moved },
       zoneSet: zoneReader((key) => rig.account(key)),
       cosign: {
         peers: [0, 1, 2].filter((place) => place !== this.place).map((place) => this.#all.peerAt(place)),
@@ -170,7 +173,7 @@ export class OracleNode {
         graceMs: 3_000,
         logger: quiet,
       },
-      registrySlot: () => registry.asOf.slot,
+      ...{ moved, plan: planWindow, zoneWindow: () => 0 },
       node: this.bendNode(rig.node),
       builder: this.bendBuilder(builder),
       closedAtMs: () => clock.ms - 10_000,

@@ -25,7 +25,7 @@ function store(said: readonly [Uint8Array, number, bigint][]): StatementStore & 
       .sort((a, b) => b.window - a.window);
   const asked: number[] = [];
   return {
-    ...{ asked, attestable: () => [], newest: () => undefined, onStored: () => () => {} },
+    ...{ asked, attestable: () => [], newest: () => undefined, inputs: () => [], onStored: () => () => {} },
     signedBy(_, key, window, limit) {
       asked.push(limit);
       return of(key).filter((one) => one.window <= window);

@@ -6,6 +6,8 @@ import {
   pda,
   planAttest,
 } from '@gridtokenx/chain-client';
+import type { SignedTransaction } from '@gridtokenx/chain-sender';
+import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
 import {
   ComputeBudgetProgram,
@@ -15,13 +17,8 @@ import {
   TransactionMessage,
   VersionedTransaction,
 } from '@solana/web3.js';
-import type {
-  AttestEntry,
-  MeterPageRead,
-  SignedTransaction,
-  TransactionBuilder,
-} from '../../domain/settlement/ports.js';
-import { CosignersMissing, NodeUnavailable, TokenAccountMissing } from '../../domain/settlement/ports.js';
+import type { AttestEntry, MeterPageRead, TransactionBuilder } from '../../domain/settlement/ports.js';
+import { CosignersMissing, TokenAccountMissing } from '../../domain/settlement/ports.js';
 
 /** What co-signers are shown beside the bytes: each writes its signature only under what it would have sent itself. */
 export interface CosignRequest {

@@ -1,8 +1,8 @@
 import { instructions } from '@gridtokenx/chain-client';
+import type { SignedTransaction } from '@gridtokenx/chain-sender';
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
 import { type Keypair, type TransactionInstruction, TransactionMessage, VersionedTransaction } from '@solana/web3.js';
 import type { DisputeBuilder, Place } from '../../domain/settlement/disputes/ports.js';
-import type { SignedTransaction } from '../../domain/settlement/ports.js';
 import { type LatestBlockhash, limit } from './builder.js';
 
 /** Above what each of the three instructions takes, the check of one signature included. */

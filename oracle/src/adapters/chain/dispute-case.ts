@@ -1,6 +1,6 @@
 import { decodeDispute, decodeMeter, type RawAccount } from '@gridtokenx/chain-client';
+import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import { CaseUnreadable, type SlotCase } from '../../domain/settlement/disputes/ports.js';
-import { NodeUnavailable } from '../../domain/settlement/ports.js';
 import { made } from './accounts.js';
 import { toRecord } from './registry.js';
 

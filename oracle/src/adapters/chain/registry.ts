@@ -8,11 +8,11 @@ import {
   programIds,
   Status,
 } from '@gridtokenx/chain-client';
+import { ask } from '@gridtokenx/chain-sender/rpc';
 import { base58Encode, Role, toHex } from '@gridtokenx/protocol';
 import type { Connection, PublicKey } from '@solana/web3.js';
 import { MeterMemory } from '../../domain/intake/meter-memory.js';
 import type { Logger, MeterRecord, RealClock, Registry } from '../../domain/ports.js';
-import { ask } from './node.js';
 
 /** Calls that come sooner after the last answer share it. */
 const REFRESH_AT_MOST_EVERY_MS = 300;

@@ -1,5 +1,13 @@
 import type { Logger, RealClock } from '../ports.js';
-import { type Candidate, currentWindow, MOVED, type Plan, planWindow, type SlottedMeter } from './plan.js';
+import {
+  type Candidate,
+  currentWindow,
+  type Plan,
+  type PlanWindow,
+  SKIP_WORDS,
+  type SkipReason,
+  type SlottedMeter,
+} from './plan.js';
 import type { MeterPageRead, SettlementStore, StatementStore } from './ports.js';
 
 /** A slot that the chain leaves for no reason known here is offered so often; then its statement is passed over. */
@@ -11,7 +19,7 @@ export interface BacklogDeps {
   readonly realClock: RealClock;
   readonly closedAtMs: (window: number) => number;
   readonly graceMs: number;
-  readonly plan?: typeof planWindow;
+  readonly plan: PlanWindow;
   readonly logger: Logger;
 }
 
@@ -44,16 +52,16 @@ export class Backlog {
   }
 
   /** A slot that moved meanwhile is read and offered again, but not for ever. */
-  left(window: number | null, meter: string, reason: string): void {
+  left(window: number | null, meter: string, reason: SkipReason): void {
     const { logger, store, realClock } = this.#deps;
     const before = this.#offers.get(meter);
     const count = before?.window === window ? before.count + 1 : 1;
-    if (reason === MOVED && count < MAX_OFFERS) {
+    if (reason === 'moved' && count < MAX_OFFERS) {
       this.#offers.set(meter, { window: window ?? 0, count });
       return;
     }
     this.#offers.delete(meter);
-    const why = reason === MOVED ? 'left by the chain for no reason known here' : reason;
+    const why = SKIP_WORDS[reason];
     logger.warn({ meter, window, reason: why }, 'the chain skipped a statement');
     store.skip(meter, window ?? 0, why, realClock.now());
   }
@@ -70,14 +78,13 @@ export class Backlog {
    * What is attested next, of the slots that `takesPart` names. Statements that cannot be built are passed over, once each.
    */
   plan(page: MeterPageRead, takesPart: (slot: number) => boolean = () => true): Plan {
-    const { store, realClock, closedAtMs, graceMs, logger } = this.#deps;
+    const { store, realClock, closedAtMs, graceMs, plan: choose, logger } = this.#deps;
     for (;;) {
       const candidates = this.#meters()
         .filter(({ slot }) => takesPart(slot))
         .map((meter) => this.#candidate(meter, page.slots[meter.slot]?.window ?? Number.MAX_SAFE_INTEGER));
       const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
       const graceEndsMs = (window: number) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
-      const choose = this.#deps.plan ?? planWindow;
       const { plan, unusable } = choose(page.slots, candidates, realClock.now(), graceEndsMs, isCatchingUp);
       if (unusable.length === 0) return plan;
       for (const { meterId, window, reason } of unusable) {

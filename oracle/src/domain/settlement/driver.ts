@@ -1,10 +1,10 @@
+import { Attempts } from '@gridtokenx/chain-sender';
 import type { Logger, MeterRecord, Randomness, RealClock, Registry } from '../ports.js';
 import type { Disputes } from './disputes/disputes.js';
 import { Lane, type LaneDeps, type Step } from './lane.js';
 import type { StatementStore } from './ports.js';
-import { NodeUnavailable } from './ports.js';
 
-export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'registrySlot'> {
+export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'zoneWindow'> {
   readonly registry: Registry;
   readonly statements: StatementStore;
   readonly randomness: Randomness;
@@ -18,11 +18,7 @@ export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'registrySlot'> {
   readonly realClock: RealClock;
 }
 
-const FIRST_BACKOFF_MS = 200;
-const LONGEST_BACKOFF_MS = 10_000;
 const IDLE_MS = 5_000;
-/** Steps that fail for so long are told as a problem: shorter ones a node that restarts explains. */
-const STALLED_MS = 30_000;
 const SET_UP_MS = 1_000;
 /** In a long backlog a snapshot after every window would take longer than the windows. */
 const SNAPSHOT_AT_MOST_EVERY_MS = 1_000;
@@ -36,12 +32,7 @@ interface Turn {
   /** Real time of its next step. */
   untilMs: number;
   why: string;
-  /** Pause after an error; 0 when its last step went well. */
-  backoffMs: number;
-  /** Whether its last error was the node's. */
-  isNode: boolean;
-  /** Since when every step has failed; null when the last one went well. */
-  failingSinceMs: number | null;
+  readonly attempts: Attempts;
 }
 
 /**
@@ -58,7 +49,8 @@ export class SettlementDriver {
   #loop: Promise<void> = Promise.resolve();
   #isNetworkChecked = false;
   #networkProblem: string | null = null;
-  readonly #setUp = { backoffMs: 0, untilMs: 0, why: '', isNode: false, failingSinceMs: null as number | null };
+  readonly #setUp: Attempts;
+  #setUpUntilMs = 0;
   #snapshotDueMs: number | null = null;
   #lastSnapshotMs = Number.NEGATIVE_INFINITY;
   #state = 'not started';
@@ -68,6 +60,7 @@ export class SettlementDriver {
 
   constructor(deps: DriverDeps) {
     this.#deps = deps;
+    this.#setUp = this.#attempts();
     deps.statements.onStored(() => this.wake());
   }
 
@@ -77,24 +70,32 @@ export class SettlementDriver {
 
   /** Why settlement has not moved for half a minute, plain words; null when all is well. */
   get stalled(): string | null {
-    const { realClock } = this.#deps;
-    const all = [...this.#lanes.values()].map((turn) => ({ turn, what: `page ${turn.lane.zone}/${turn.lane.page}` }));
-    for (const { turn, what } of [{ turn: this.#setUp, what: 'all pages' }, ...all]) {
-      const ms = turn.failingSinceMs === null ? 0 : realClock.now() - turn.failingSinceMs;
-      if (ms >= STALLED_MS) return `settlement of ${what} has not moved for ${Math.round(ms / 1_000)} s: ${turn.why}`;
+    const all = this.#turns().map(({ lane, attempts }) => ({ attempts, what: `page ${lane.zone}/${lane.page}` }));
+    for (const { attempts, what } of [{ attempts: this.#setUp, what: 'all pages' }, ...all]) {
+      const ms = attempts.stalledMs;
+      if (ms !== null)
+        return `settlement of ${what} has not moved for ${Math.round(ms / 1_000)} s: ${attempts.failure}`;
     }
     return null;
   }
 
   lanes(): Lane[] {
-    return [...this.#lanes.values()].map(({ lane }) => lane);
+    return this.#turns().map(({ lane }) => lane);
+  }
+
+  #turns(): Turn[] {
+    return [...this.#lanes.values()];
   }
 
   /** Why nothing can be sent at all, in plain words; null when it can. */
   get failure(): string | null {
-    const failing = [this.#setUp, ...this.#lanes.values()].find(({ backoffMs }) => backoffMs > 0);
-    return this.#networkProblem ?? failing?.why ?? null;
+    return this.#networkProblem ?? this.#setUp.failure ?? this.#failing ?? null;
   }
+
+  get #failing(): string | undefined {
+    return this.#turns().flatMap(({ attempts }) => attempts.failure ?? [])[0];
+  }
+
   /** Why the chain takes no snapshot, in plain words; null when it does. */
   get snapshotFailure(): string | null {
     return this.#snapshotFailure;
@@ -129,7 +130,7 @@ export class SettlementDriver {
 
   async #run(): Promise<void> {
     while (!this.#isStopping) {
-      if (this.#isWoken) for (const turn of this.#lanes.values()) if (turn.backoffMs === 0) turn.untilMs = 0;
+      if (this.#isWoken) for (const turn of this.#turns()) if (turn.attempts.failure === null) turn.untilMs = 0;
       this.#isWoken = false;
       const untilMs = await this.#round();
       const isIdle = untilMs > this.#deps.realClock.now();
@@ -152,14 +153,13 @@ export class SettlementDriver {
   /** One step of each lane that can do something; the real time of the next round. */
   async #round(): Promise<number> {
     const { realClock } = this.#deps;
-    if (this.#setUp.untilMs > realClock.now()) return this.#setUp.untilMs;
+    if (this.#setUpUntilMs > realClock.now()) return this.#setUpUntilMs;
     try {
       if (!(await this.#isOurNetwork())) return realClock.now() + SET_UP_MS;
-      this.#setUp.backoffMs = 0;
-      this.#setUp.failingSinceMs = null;
+      this.#setUp.succeeded();
     } catch (error) {
-      this.#setUp.untilMs = this.#backOff(this.#setUp, error);
-      return this.#setUp.untilMs;
+      this.#setUpUntilMs = this.#backOff(this.#setUp, error);
+      return this.#setUpUntilMs;
     }
     this.#openLanes();
     const disputesUntilMs = await this.#stepDisputes();
@@ -202,11 +202,10 @@ export class SettlementDriver {
     try {
       step = await turn.lane.step();
     } catch (error) {
-      turn.untilMs = this.#backOff(turn, error);
+      turn.untilMs = this.#backOff(turn.attempts, error);
       return false;
     }
-    turn.backoffMs = 0;
-    turn.failingSinceMs = null;
+    turn.attempts.succeeded();
     if (step.kind === 'settled') this.#snapshotDueMs ??= this.#deps.realClock.now();
     if (step.kind !== 'wait') return true;
     ({ untilMs: turn.untilMs, why: turn.why } = step);
@@ -217,7 +216,7 @@ export class SettlementDriver {
   #mustRest({ lane }: Turn): boolean {
     const due = this.#snapshotDueMs;
     const isLate = due !== null && this.#deps.realClock.now() - due >= SNAPSHOT_WITHIN_MS;
-    return isLate && this.#deps.snapshot !== null && !this.#deps.store.open(lane.zone, lane.page);
+    return isLate && this.#deps.snapshot !== null && lane.isQuiet;
   }
 
   #summary(): number {
@@ -225,16 +224,15 @@ export class SettlementDriver {
       (soonest, turn) => (soonest && soonest.untilMs <= turn.untilMs ? soonest : turn),
       null,
     );
-    const failing = [...this.#lanes.values()].find(({ backoffMs }) => backoffMs > 0);
-    this.#state = (failing ?? first)?.why ?? 'waiting for meters';
+    this.#state = this.#failing ?? first?.why ?? 'waiting for meters';
     const idleMs = this.#deps.realClock.now() + IDLE_MS;
     return Math.min(idleMs, first?.untilMs ?? idleMs);
   }
 
   /** True when no transaction is on its way. */
   #isQuiet(): boolean {
-    const { store, disputes } = this.#deps;
-    return this.lanes().every(({ zone, page }) => !store.open(zone, page) && (disputes?.isQuiet(zone, page) ?? true));
+    const { disputes } = this.#deps;
+    return this.lanes().every(({ zone, page, isQuiet }) => isQuiet && (disputes?.isQuiet(zone, page) ?? true));
   }
 
   async #takeSnapshot(): Promise<void> {
@@ -274,30 +272,20 @@ export class SettlementDriver {
         registry.meters().filter((meter) => meter.zone === zone && meter.page === page);
       const ofZone = () => this.lanes().filter((lane) => lane.zone === zone);
       const zoneWindow = () => Math.max(0, ...ofZone().map(({ last }) => last?.page?.highestWindow ?? 0));
-      const registrySlot = () => registry.asOf.slot;
-      const lane = new Lane(zone, page, { ...this.#deps, meters, registrySlot, zoneWindow });
-      this.#lanes.set(key, {
-        lane,
-        untilMs: 0,
-        why: 'not read yet',
-        backoffMs: 0,
-        isNode: false,
-        failingSinceMs: null,
-      });
+      const lane = new Lane(zone, page, { ...this.#deps, meters, zoneWindow });
+      this.#lanes.set(key, { lane, untilMs: 0, why: 'not read yet', attempts: this.#attempts() });
     }
   }
 
-  #backOff(turn: Pick<Turn, 'backoffMs' | 'why' | 'isNode' | 'failingSinceMs'>, error: unknown): number {
+  #attempts(): Attempts {
     const { realClock, randomness, logger } = this.#deps;
-    const isFirst = turn.backoffMs === 0;
-    turn.failingSinceMs ??= realClock.now();
-    turn.backoffMs = Math.min(LONGEST_BACKOFF_MS, Math.max(FIRST_BACKOFF_MS, 2 * turn.backoffMs));
-    const isNode = error instanceof NodeUnavailable;
-    const detail = error instanceof Error ? error.message : String(error);
-    turn.why = isNode ? `waiting for the node: ${detail}` : `settlement failed: ${detail}`;
-    this.#state = turn.why;
-    if (isFirst || isNode !== turn.isNode) logger.warn({ err: detail, backoffMs: turn.backoffMs }, this.#state);
-    turn.isNode = isNode;
-    return realClock.now() + turn.backoffMs * (0.5 + randomness.fraction() / 2);
+    return new Attempts({ clock: { nowMs: () => realClock.now() }, random: randomness, logger, what: 'settlement' });
+  }
+
+  /** The real time of the next try. */
+  #backOff(attempts: Attempts, error: unknown): number {
+    const untilMs = attempts.failed(error);
+    this.#state = attempts.failure ?? this.#state;
+    return untilMs;
   }
 }

@@ -1,5 +1,12 @@
-import { explainSkip } from './plan.js';
+import { equal } from './lineage.js';
+import { explainSkip, type SkipReason } from './plan.js';
 import type { AttestedEvent, Intent, IntentItem, MeterPageRead } from './ports.js';
+
+/** True when the page is exactly what this attest_page made of it: nothing else has changed it since. */
+export function hasLandedAs(intent: Intent, page: MeterPageRead | null): boolean {
+  if (!page || !intent.expectedHistory || page.version !== intent.version + 1n) return false;
+  return equal(page.history, intent.expectedHistory);
+}
 
 /** Without the event (the node forgot the transaction) the page itself tells which slots took their total. */
 export function eventFrom(intent: Intent, page: MeterPageRead | null): AttestedEvent {
@@ -17,7 +24,7 @@ export function eventFrom(intent: Intent, page: MeterPageRead | null): AttestedE
 
 export interface Taken {
   readonly accepted: readonly IntentItem[];
-  readonly skipped: readonly { readonly item: IntentItem; readonly reason: string }[];
+  readonly skipped: readonly { readonly item: IntentItem; readonly reason: SkipReason }[];
 }
 
 /** Which items of an attest_page the chain took, and why it left the others. */

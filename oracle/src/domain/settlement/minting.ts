@@ -1,13 +1,23 @@
+import type { Next } from '@gridtokenx/chain-sender';
 import type { Logger, RealClock } from '../ports.js';
 import { MintBook, type MintTask } from './mint-book.js';
 import { planMint, type SlottedMeter } from './plan.js';
-import type { Intent, PageRead } from './ports.js';
+import {
+  type Intent,
+  type MeterPageRead,
+  type NewIntent,
+  type PageRead,
+  TokenAccountMissing,
+  type TransactionBuilder,
+} from './ports.js';
 
 export interface MintingDeps {
   readonly zone: number;
   readonly page: number;
   readonly meters: () => SlottedMeter[];
-  readonly zoneWindow?: (() => number) | undefined;
+  readonly builder: Pick<TransactionBuilder, 'mintPage' | 'mintMeter'>;
+  /** Newest window of all pages of the zone, as last read: the zone's budget rises with it. */
+  readonly zoneWindow: () => number;
   readonly realClock: RealClock;
   readonly logger: Logger;
 }
@@ -37,13 +47,30 @@ export class Minting {
     return this.#book.nextMs(this.#tasks(read));
   }
 
-  begin(task: MintTask, read: PageRead): void {
+  /** The mint to send; or nothing, where only others can mend what is missing. Throws `NodeUnavailable`. */
+  async build(
+    task: MintTask,
+    read: PageRead,
+    at: MeterPageRead,
+    nonce: number,
+  ): Promise<Next<NewIntent, { readonly kind: 'progress' }>> {
+    const { zone, page, builder, realClock } = this.#deps;
+    const { kind, meter } = task;
+    const building = meter
+      ? builder.mintMeter(zone, page, meter.meterId, meter.owner, nonce)
+      : builder.mintPage(zone, page, nonce);
+    const signed = await building.catch((error: unknown) => {
+      if (error instanceof TokenAccountMissing) return error;
+      throw error;
+    });
+    if (signed instanceof TokenAccountMissing) {
+      this.#book.leftDue(task, this.#mark(read), signed.message, realClock.now());
+      return { step: { kind: 'progress' } };
+    }
     this.#underWay = { task, mark: this.#mark(read) };
-  }
-
-  /** A mint cannot be built now, for a reason that only others can mend. */
-  mustWait(task: MintTask, read: PageRead, why: string): void {
-    this.#book.leftDue(task, this.#mark(read), why, this.#deps.realClock.now());
+    const { version, moves, history } = at;
+    const base = { zone, page, version, moves, history, expectedHistory: null, window: null, items: [] };
+    return { send: { kind, ...base, ...signed } };
   }
 
   /** A mint landed: what it left (a zone's budget, a slot that cannot be minted) is due later, and nothing is wrong. */
@@ -67,7 +94,7 @@ export class Minting {
 
   /** The page as far as it decides what can be minted. */
   #mark({ page }: PageRead): string {
-    const window = Math.max(page?.highestWindow ?? 0, this.#deps.zoneWindow?.() ?? 0);
+    const window = Math.max(page?.highestWindow ?? 0, this.#deps.zoneWindow());
     return `${page?.version}/${page?.moves}/${window}`;
   }
 

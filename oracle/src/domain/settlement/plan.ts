@@ -112,6 +112,9 @@ export function planWindow(
   return { plan: choose(ready, silent, current, nowMs, graceEndsMs), unusable: refused };
 }
 
+/** Chooses what is attested next; see `planWindow`. */
+export type PlanWindow = typeof planWindow;
+
 function choose(
   ready: ReadonlyMap<number, AttestEntry[]>,
   silent: readonly number[],
@@ -156,11 +159,36 @@ export function planMint(read: PageRead, meters: readonly SlottedMeter[]): MintP
 /** Windows passed count at most this many in the cap rule. */
 const MOST_WINDOWS = 2_880n;
 
-/** Why the chain left a slot as it was, from the slot as it was read; the words people see. */
-export function explainSkip(before: SlotRead, window: number, item: { importWh: bigint; exportWh: bigint }): string {
-  if ((before.flags & SlotFlag.active) === 0) return 'slot not active';
-  if ((before.flags & SlotFlag.closed) !== 0) return 'slot closed';
-  if ((before.flags & SlotFlag.disputed) !== 0) return 'slot disputed';
+/** Why the chain left a slot as it was. `moved`: it changed between the read and the attest_page, so this is tried again. */
+export type SkipReason =
+  | 'not active'
+  | 'closed'
+  | 'disputed'
+  | 'window not newer'
+  | 'above the cap'
+  | 'above the cap after an extra window'
+  | 'moved';
+
+/** The reason as people see it, and as it is stored. */
+export const SKIP_WORDS: Readonly<Record<SkipReason, string>> = {
+  'not active': 'slot not active',
+  closed: 'slot closed',
+  disputed: 'slot disputed',
+  'window not newer': 'window not newer',
+  'above the cap': 'above the cap',
+  'above the cap after an extra window': 'above the cap after an extra window',
+  moved: 'left by the chain for no reason known here',
+};
+
+/** Finds the reason from the slot as it was read; `moved` where the slot would have taken it. */
+export function explainSkip(
+  before: SlotRead,
+  window: number,
+  item: { importWh: bigint; exportWh: bigint },
+): SkipReason {
+  if ((before.flags & SlotFlag.active) === 0) return 'not active';
+  if ((before.flags & SlotFlag.closed) !== 0) return 'closed';
+  if ((before.flags & SlotFlag.disputed) !== 0) return 'disputed';
   if (window <= before.window) return 'window not newer';
   const passed = BigInt(Math.min(window - before.window, Number(MOST_WINDOWS)));
   const over = (rise: bigint, cap: number, windows: bigint) => rise > BigInt(cap) * windows;
@@ -171,8 +199,10 @@ export function explainSkip(before: SlotRead, window: number, item: { importWh: 
   if (rises.some(([rise, cap]) => over(rise, cap, passed + 1n))) return 'above the cap';
   const isExtra = (before.flags & SlotFlag.extra) !== 0;
   if (isExtra && rises.some(([rise, cap]) => over(rise, cap, passed))) return 'above the cap after an extra window';
-  return MOVED;
+  return 'moved';
 }
 
-/** The slot changed between the read and the attest_page; the next read shows it, so this is tried again. */
-export const MOVED = 'slot moved meanwhile';
+/** True when the chain would take this total for the window now. */
+export function wouldTake(before: SlotRead, window: number, item: { importWh: bigint; exportWh: bigint }): boolean {
+  return explainSkip(before, window, item) === 'moved';
+}

@@ -1,4 +1,12 @@
+import {
+  NodeUnavailable,
+  type SendNode,
+  type Outcome as SendOutcome,
+  type SignedTransaction,
+  type Stored,
+} from '@gridtokenx/chain-sender';
 import type { ChainTotals, Settlement } from '../live/ports.js';
+import type { SkipReason } from './plan.js';
 /**
  * What settlement knows of the chain, of its own store and of those who sign with it. The domain decides what is sent and
  * when; how a transaction is built and carried is behind these interfaces.
@@ -55,20 +63,8 @@ export interface AttestedEvent {
   readonly skipped: ReadonlySet<number>;
 }
 
-/** What the node says about a signature. `unknown` is a state to resolve, never a reason to send anew. */
-export type Outcome =
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'seen' }
-  | { readonly kind: 'landed'; readonly slot: number; readonly event: AttestedEvent | null }
-  | { readonly kind: 'failed'; readonly slot: number; readonly error: string };
-
-/** Can a transaction with this blockhash still land? `unfamiliar`: the node does not know the blockhash, or no longer. */
-export type BlockhashState = 'valid' | 'expired' | 'unfamiliar';
-
-/** The node cannot be reached or does not answer sensibly: wait and ask again. */
-export class NodeUnavailable extends Error {
-  override readonly name: string = 'NodeUnavailable';
-}
+/** What the node says about a signature. */
+export type Outcome = SendOutcome<AttestedEvent>;
 
 /** Too few attestors sign with us now: wait, or let another lead. The message says who and why. */
 export class CosignersMissing extends NodeUnavailable {
@@ -90,12 +86,8 @@ export class LedgerGrew extends NodeUnavailable {
 }
 
 /** A node of the chain. Every method may throw `NodeUnavailable` and nothing else. */
-export interface ChainNode {
+export interface ChainNode extends SendNode<AttestedEvent> {
   readPage(zone: number, page: number): Promise<PageRead>;
-  /** Hands the signed bytes over; returning says nothing about their fate. */
-  send(raw: Uint8Array): Promise<void>;
-  outcome(signature: string): Promise<Outcome>;
-  blockhashState(intent: { readonly blockhash: string; readonly lastValidHeight: number }): Promise<BlockhashState>;
 }
 
 export type IntentKind = 'attest' | 'mint_page' | 'mint_meter';
@@ -107,15 +99,6 @@ export interface IntentItem {
   readonly exportWh: bigint;
   readonly importWh: bigint;
   readonly before: SlotRead;
-}
-
-/** A signed transaction, ready to be stored and then sent. */
-export interface SignedTransaction {
-  readonly raw: Uint8Array;
-  /** Base58. */
-  readonly signature: string;
-  readonly blockhash: string;
-  readonly lastValidHeight: number;
 }
 
 /** What is about to be done; stored before it is done. */
@@ -134,10 +117,7 @@ export interface NewIntent extends SignedTransaction {
   readonly items: readonly IntentItem[];
 }
 
-export interface Intent extends NewIntent {
-  readonly id: number;
-  readonly createdMs: number;
-}
+export type Intent = NewIntent & Stored;
 
 /** One statement that goes into an attest_page. */
 export interface AttestEntry extends IntentItem {
@@ -180,7 +160,7 @@ export interface AttestResult {
   readonly version: bigint;
   readonly history: Uint8Array;
   readonly accepted: readonly IntentItem[];
-  readonly skipped: readonly { readonly item: IntentItem; readonly reason: string }[];
+  readonly skipped: readonly { readonly item: IntentItem; readonly reason: SkipReason }[];
 }
 
 /** The newest transaction on the archive's line for a page. */
@@ -285,11 +265,11 @@ export interface StatementStore {
    * Of a derived point: the statements of its two meters up to `window`, newest first, from at most `windows` windows.
    * Nothing for any other meter.
    */
-  inputs?(meterId: string, window: number, windows: number): AttestableStatement[];
+  inputs(meterId: string, window: number, windows: number): AttestableStatement[];
   /** What `key` said of windows up to `window`, newest first, at most `limit`; verified or not. */
-  signedBy?(meterId: string, key: Uint8Array, window: number, limit: number): SignedStatement[];
+  signedBy(meterId: string, key: Uint8Array, window: number, limit: number): SignedStatement[];
   /** A statement by `key` that says exactly this; verified or not. */
-  saying?(
+  saying(
     meterId: string,
     key: Uint8Array,
     exact: { readonly window: number; readonly importWh: bigint; readonly exportWh: bigint },

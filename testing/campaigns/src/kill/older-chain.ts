@@ -8,6 +8,8 @@ import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '#oracle/adapters/sqlite/settlement-store.js';
 import { Lane } from '#oracle/domain/settlement/lane.js';
+import { MovedSlots } from '#oracle/domain/settlement/moved.js';
+import { planWindow } from '#oracle/domain/settlement/plan.js';
 import type { Outcome } from '../campaign.js';
 import { rules } from '../disk/rules.js';
 import type { SlotView } from './chain-view.js';
@@ -47,7 +49,8 @@ class OlderChain {
       statements,
       store: new SqliteSettlementStore(this.#database),
       meters: () => meters,
-      registrySlot: () => Number.MAX_SAFE_INTEGER,
+      moved: new MovedSlots(() => Number.MAX_SAFE_INTEGER),
+      ...{ plan: planWindow, zoneWindow: () => 0, turns: null },
       realClock: { now: () => this.#nowMs, monotonic: () => this.#nowMs, after: () => () => undefined },
       closedAtMs: () => this.#nowMs - 10_000,
       graceMs: 3_000,

@@ -6,6 +6,7 @@ import {
   pda,
   type RawAccount,
 } from '@gridtokenx/chain-client';
+import type { BlockhashState } from '@gridtokenx/chain-sender';
 import { base58Encode, encodePayload, fromHex } from '@gridtokenx/protocol';
 import type { Chain } from '@gridtokenx/testing-kit/chain/harness';
 import { START, World } from '@gridtokenx/testing-kit/chain/world';
@@ -16,9 +17,9 @@ import { toRecord } from '#oracle/adapters/chain/registry.js';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 import type {
   AttestableStatement,
-  BlockhashState,
   ChainNode,
   Outcome,
+  SignedStatement,
   StatementStore,
   TransactionBuilder,
 } from '#oracle/domain/settlement/ports.js';
@@ -119,6 +120,15 @@ class Statements implements StatementStore {
   }
   newest(meterId: string): AttestableStatement | undefined {
     return this.#byMeter.get(meterId)?.at(-1);
+  }
+  inputs(): AttestableStatement[] {
+    return [];
+  }
+  signedBy(): SignedStatement[] {
+    return [];
+  }
+  saying(): undefined {
+    return undefined;
   }
   onStored(): () => void {
     return () => undefined;

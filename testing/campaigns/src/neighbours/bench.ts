@@ -13,6 +13,7 @@ import type { TimeSeries } from '#oracle/domain/live/ports.js';
 import { Projector } from '#oracle/domain/live/projector.js';
 import type { RealClock, SeriesPoint } from '#oracle/domain/ports.js';
 import { SettlementDriver } from '#oracle/domain/settlement/driver.js';
+import { MovedSlots } from '#oracle/domain/settlement/moved.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
 import { StreamScan } from '#oracle/domain/verdicts/scan.js';
 import type { ModelChain } from './chain.js';
@@ -89,7 +90,7 @@ export class Bench {
       onCommit: () => undefined,
     });
     this.driver = new SettlementDriver({
-      disputes: null,
+      ...{ disputes: null, turns: null, moved: new MovedSlots(() => registry.asOf.slot) },
       ...{ node: chain, builder: chain, store: new SqliteSettlementStore(this.database), statements, registry },
       ...{ realClock, randomness, logger, graceMs: 1_000, snapshot: async () => 1, checkNetwork: async () => null },
       closedAtMs: (window) => realTimeOf((window + 1) * 900_000),

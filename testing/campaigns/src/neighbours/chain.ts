@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
+import { type BlockhashState, NodeUnavailable } from '@gridtokenx/chain-sender';
 import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
-import { explainSkip, MOVED } from '#oracle/domain/settlement/plan.js';
+import { wouldTake } from '#oracle/domain/settlement/plan.js';
 import {
   type AttestEntry,
-  type BlockhashState,
   type ChainNode,
   type MeterPageRead,
-  NodeUnavailable,
   type Outcome,
   type PageRead,
   SlotFlag,
@@ -153,7 +152,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     for (const { slot, e, i } of body.items) {
       const before = on.slots[slot];
       const totals = { exportWh: BigInt(e), importWh: BigInt(i) };
-      if (!before || explainSkip(before, body.window, totals) !== MOVED) skipped.add(slot);
+      if (!before || !wouldTake(before, body.window, totals)) skipped.add(slot);
       else on.slots[slot] = { ...before, ...totals, window: body.window };
     }
     on.version++;

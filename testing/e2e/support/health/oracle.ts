@@ -9,7 +9,7 @@ import { BackwardClock } from '#oracle/domain/intake/clock-back.js';
 import { MeterMemory } from '#oracle/domain/intake/meter-memory.js';
 import type { Ledger } from '#oracle/domain/intake/ports.js';
 import { Projector } from '#oracle/domain/live/projector.js';
-import type { CaseView } from '#oracle/domain/settlement/disputes/disputes.js';
+import type { CaseView } from '#oracle/domain/settlement/disputes/ports.js';
 import { type DriverView, healthOf } from '#oracle/domain/settlement/health.js';
 import { type OracleCondition, oracleHealth } from '#oracle/wiring/health.js';
 import { everLater, type Stage, type Staged } from './stage.js';

@@ -8,7 +8,9 @@ import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '#oracle/adapters/sqlite/settlement-store.js';
 import type { MeterRecord, RealClock } from '#oracle/domain/ports.js';
 import { Lane, type LaneDeps, type Step } from '#oracle/domain/settlement/lane.js';
-import type { AttestableStatement, StatementStore } from '#oracle/domain/settlement/ports.js';
+import { MovedSlots } from '#oracle/domain/settlement/moved.js';
+import { planWindow } from '#oracle/domain/settlement/plan.js';
+import type { AttestableStatement, SignedStatement, StatementStore } from '#oracle/domain/settlement/ports.js';
 import { BASELINE, ENROLLED, ZONE } from './deployment.js';
 import { type ChainRig, reached } from './rigs.js';
 
@@ -57,6 +59,15 @@ export class TestStatements implements StatementStore {
   newest(meterId: string): AttestableStatement | undefined {
     return this.#byMeter.get(meterId)?.at(-1);
   }
+  inputs(): AttestableStatement[] {
+    return [];
+  }
+  signedBy(): SignedStatement[] {
+    return [];
+  }
+  saying(): undefined {
+    return undefined;
+  }
   onStored(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -95,7 +106,8 @@ export class LaneHarness {
       store: this.store,
       statements: this.statements,
       meters: () => this.rig.meters,
-      registrySlot: () => Number.MAX_SAFE_INTEGER,
+      moved: new MovedSlots(() => Number.MAX_SAFE_INTEGER),
+      ...{ plan: planWindow, zoneWindow: () => 0, turns: null },
       realClock: this.clock,
       closedAtMs: () => this.clock.ms - this.closedAgoMs,
       graceMs: 3_000,

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { decodeLedgerPage, decodeMeterPage, parseChainError, pda, type RawAccount } from '@gridtokenx/chain-client';
+import type { BlockhashState } from '@gridtokenx/chain-sender';
 import { base58Encode } from '@gridtokenx/protocol';
 import { Connection, type Keypair, PublicKey, Transaction, VersionedTransaction } from '@solana/web3.js';
 import { made } from '#oracle/adapters/chain/accounts.js';
@@ -8,7 +9,6 @@ import { attestedEvent } from '#oracle/adapters/chain/events.js';
 import { RpcNode } from '#oracle/adapters/chain/node.js';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 import type {
-  BlockhashState,
   ChainNode,
   Outcome,
   PageRead,
@@ -16,6 +16,7 @@ import type {
   TransactionBuilder,
 } from '#oracle/domain/settlement/ports.js';
 import { Chain, programFiles } from '../chain/harness.js';
+import { reached } from '../reached.js';
 import { addresses, amountAt, attestor, deploy, type SetUpChain, ZONE, type ZoneOptions } from './deployment.js';
 
 /** Accounts as they were at one moment. */
@@ -244,14 +245,7 @@ export async function surfpoolRig(
   };
 }
 
-/** Polls a condition that gives no event, with a deadline. */
-export async function reached(what: string, condition: () => Promise<boolean> | boolean, ms = 20_000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not reached in ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+export { reached };
 
 /** What is on chain, in the figures that must be exact. */
 export async function figures(rig: ChainRig): Promise<{

@@ -1,4 +1,5 @@
 import { pda } from '@gridtokenx/chain-client';
+import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import {
   base58Decode,
   base58Encode,
@@ -24,13 +25,7 @@ import {
 import type { CosignAnswer } from '../../../domain/settlement/cosigning/ports.js';
 import type { MovedSlots, Standing } from '../../../domain/settlement/moved.js';
 import type { SlottedMeter } from '../../../domain/settlement/plan.js';
-import type { StatementStore } from '../../../domain/settlement/ports.js';
-import {
-  type AttestEntry,
-  type ChainNode,
-  type MeterPageRead,
-  NodeUnavailable,
-} from '../../../domain/settlement/ports.js';
+import type { AttestEntry, ChainNode, MeterPageRead, StatementStore } from '../../../domain/settlement/ports.js';
 import type { LatestBlockhash } from '../builder.js';
 import { difference, fitsInto, type Proposal, readProposal } from './message.js';
 import type { Peer } from './peer.js';

@@ -1,8 +1,9 @@
 import { decodeZone, pda, type RawAccount } from '@gridtokenx/chain-client';
+import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import type { PublicKey } from '@solana/web3.js';
 import type { RealClock } from '../../../domain/ports.js';
 import type { Turns } from '../../../domain/settlement/cosigning/judge.js';
-import { NodeUnavailable, type TurnKeeper } from '../../../domain/settlement/ports.js';
+import type { TurnKeeper } from '../../../domain/settlement/ports.js';
 
 /** What the registry says of a zone's attestors. */
 export interface ZoneSet {

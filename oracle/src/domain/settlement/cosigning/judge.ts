@@ -2,7 +2,7 @@ import { MAX_COSIGN_STATEMENTS } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import { capWh } from '../disputes/sync.js';
 import type { Standing } from '../moved.js';
-import { explainSkip, isOpen, MAX_LAG_WINDOWS, MOVED, type SlottedMeter, totalsOf, unusable } from '../plan.js';
+import { isOpen, MAX_LAG_WINDOWS, type SlottedMeter, totalsOf, unusable, wouldTake } from '../plan.js';
 import type { AttestableStatement, AttestEntry, MeterPageRead, SlotRead, StatementStore } from '../ports.js';
 
 /** Why a co-signer does not sign [numbers §13]. Part of the answer, so a name keeps its meaning. */
@@ -59,10 +59,10 @@ export function shownFor(
   taken: readonly AttestableStatement[],
   most = MAX_COSIGN_STATEMENTS,
 ): Uint8Array[] {
-  const derived = taken.filter(({ meterId, window }) => (statements.inputs?.(meterId, window, 1) ?? []).length > 0);
+  const derived = taken.filter(({ meterId, window }) => statements.inputs(meterId, window, 1).length > 0);
   const windows = Math.floor((most - taken.length) / Math.max(1, 2 * derived.length));
-  const inputs = derived.flatMap(
-    ({ meterId, window }) => statements.inputs?.(meterId, window, Math.min(windows, MOST_INPUT_WINDOWS)) ?? [],
+  const inputs = derived.flatMap(({ meterId, window }) =>
+    statements.inputs(meterId, window, Math.min(windows, MOST_INPUT_WINDOWS)),
   );
   return [...inputs.slice(0, most - taken.length), ...taken].map(({ message }) => message);
 }
@@ -135,7 +135,7 @@ function owedBefore(given: Judged, meter: SlottedMeter, before: SlotRead): Attes
   if (isCatchingUp) return undefined;
   const earlier = statements
     .attestable(meter.meterId, before.window, MAX_LOOKED_AT)
-    .find((one) => !unusable(meter, before, one) && explainSkip(before, one.window, totalsOf(meter, one)) === MOVED);
+    .find((one) => !unusable(meter, before, one) && wouldTake(before, one.window, totalsOf(meter, one)));
   if (!earlier || earlier.window >= window) return undefined;
   const newest = meters.map((one) => {
     const slot = read.slots[one.slot];
@@ -159,7 +159,7 @@ function leftOut(given: Judged): AttestableStatement[] {
     // With a later statement its energy comes with that one: so a page catches up after a rollback.
     if (!statement || (statements.newest(meter.meterId)?.window ?? window) > window) continue;
     const totals = totalsOf(meter, statement);
-    if (unusable(meter, before, statement) || explainSkip(before, window, totals) !== MOVED) continue;
+    if (unusable(meter, before, statement) || !wouldTake(before, window, totals)) continue;
     if (owedBefore(given, meter, before)) continue;
     // A full transaction is split in slot order: what comes after it is for the next one.
     if (meter.slot > highest && !fits(meter.slot, totals)) break;

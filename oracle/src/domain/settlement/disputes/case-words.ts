@@ -1,4 +1,4 @@
-import type { CaseView } from './disputes.js';
+import type { CaseView } from './ports.js';
 
 /** So many windows before the end an unanswered case is an alarm: six hours. */
 export const ALARM_WINDOWS = 24;

@@ -22,7 +22,11 @@ export interface Answer {
  * makes its earlier words suspect here, and they are its words all the same. Null where the ledger has none. May throw
  * when the disk fails.
  */
-export function findAnswer(meter: MeterRecord, dispute: CaseRead, statements: StatementStore): Answer | null {
+export function findAnswer(
+  meter: MeterRecord,
+  dispute: CaseRead,
+  statements: Pick<StatementStore, 'saying' | 'signedBy'>,
+): Answer | null {
   // The chain takes nothing but a device's own word for evidence.
   if (meter.signer !== 'device') return null;
   for (const [key, from, through] of spansOf(meter, dispute.slotWindow)) {
@@ -38,8 +42,8 @@ export function findAnswer(meter: MeterRecord, dispute: CaseRead, statements: St
       importWh: dispute.slotImportWh - meter.importCarriedWh + meter.importBaselineWh,
     };
     const found =
-      statements.saying?.(meter.meterId, key, exact) ??
-      statements.signedBy?.(meter.meterId, key, through, MAX_STATEMENTS_LOOKED_AT).find(answers);
+      statements.saying(meter.meterId, key, exact) ??
+      statements.signedBy(meter.meterId, key, through, MAX_STATEMENTS_LOOKED_AT).find(answers);
     if (found && answers(found)) return { key, message: found.message };
   }
   return null;

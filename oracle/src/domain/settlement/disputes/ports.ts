@@ -1,5 +1,6 @@
+import { NodeUnavailable, type SendNode, type SignedTransaction, type Stored } from '@gridtokenx/chain-sender';
 import type { MeterRecord } from '../../ports.js';
-import { type BlockhashState, NodeUnavailable, type Outcome, type PageRead, type SignedTransaction } from '../ports.js';
+import type { AttestedEvent, PageRead } from '../ports.js';
 
 /** What the chain decided of a case (oracle program). */
 export const CaseVerdict = { open: 0, deviceConvicted: 1, attestorsConvicted: 2 } as const;
@@ -34,12 +35,9 @@ export class CaseUnreadable extends NodeUnavailable {
 }
 
 /** What of the chain disputes need. Every method may throw `NodeUnavailable` and nothing else. */
-export interface DisputeNode {
+export interface DisputeNode extends SendNode<AttestedEvent> {
   readPage(zone: number, page: number): Promise<PageRead>;
   readCase(zone: number, page: number, slot: number, meterId: string): Promise<SlotCase>;
-  send(raw: Uint8Array): Promise<void>;
-  outcome(signature: string): Promise<Outcome>;
-  blockhashState(intent: { readonly blockhash: string; readonly lastValidHeight: number }): Promise<BlockhashState>;
 }
 
 /** Where a slot is, and whose it is. */
@@ -67,10 +65,7 @@ export interface NewDisputeIntent extends SignedTransaction, Place {
   readonly number: number;
 }
 
-export interface DisputeIntent extends NewDisputeIntent {
-  readonly id: number;
-  readonly createdMs: number;
-}
+export type DisputeIntent = NewDisputeIntent & Stored;
 
 /** How an intent ended. */
 export type DisputeEnd = 'landed' | 'failed' | 'expired';

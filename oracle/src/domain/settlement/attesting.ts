@@ -1,0 +1,91 @@
+import { type Next, NodeUnavailable, type Wait } from '@gridtokenx/chain-sender';
+import type { Logger, RealClock } from '../ports.js';
+import type { Plan } from './plan.js';
+import { CosignersMissing, LedgerGrew, type MeterPageRead, type NewIntent, type TransactionBuilder } from './ports.js';
+
+const PLAN_AGAIN_MS = 25;
+const COSIGN_AGAIN_MS = 1_000;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 30_000;
+
+export type AttestPlan = Extract<Plan, { kind: 'attest' }>;
+
+export interface AttestingDeps {
+  readonly zone: number;
+  readonly page: number;
+  readonly builder: Pick<TransactionBuilder, 'attest'>;
+  readonly realClock: RealClock;
+  readonly logger: Logger;
+}
+
+/** Builds the attest_page of a plan; after one that cannot be built or failed, the page pauses, longer each time. */
+export class Attesting {
+  readonly #deps: AttestingDeps;
+  #pauseMs = 0;
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #problem: string | null = null;
+
+  constructor(deps: AttestingDeps) {
+    this.#deps = deps;
+  }
+
+  /** Why the page does not go on, in plain words; null when it does. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** What a pause has left to wait; null for none. */
+  get pause(): Wait | null {
+    if (this.#deps.realClock.now() >= this.#pausedUntilMs) return null;
+    return { kind: 'wait', untilMs: this.#pausedUntilMs, why: this.#problem ?? 'pause' };
+  }
+
+  /** All is well: nothing is due. */
+  idle(): void {
+    this.#problem = null;
+  }
+
+  landed(): void {
+    this.#pauseMs = 0;
+    this.#problem = null;
+  }
+
+  failed(error: string): Wait {
+    return this.#pauseFor(`attest failed: ${error}`);
+  }
+
+  /** The transaction to send, or why there is none now. Throws `NodeUnavailable` for faults of the node alone. */
+  async build(page: MeterPageRead, plan: AttestPlan, nonce: number): Promise<Next<NewIntent, Wait>> {
+    const { zone, page: number, builder } = this.#deps;
+    const built = await builder.attest(page, plan.window, plan.entries, nonce).catch((error: unknown) => {
+      if (error instanceof NodeUnavailable && !(error instanceof LedgerGrew || error instanceof CosignersMissing)) {
+        throw error;
+      }
+      return error instanceof Error ? error : new Error(String(error));
+    });
+    if (built instanceof LedgerGrew) return { step: this.#wait(PLAN_AGAIN_MS, built.message) };
+    if (built instanceof CosignersMissing) {
+      this.#problem = built.message;
+      return { step: this.#wait(COSIGN_AGAIN_MS, built.message) };
+    }
+    if (built instanceof Error) return { step: this.#pauseFor(`attest cannot be built: ${built.message}`) };
+    const { taken, expectedHistory, ...signed } = built;
+    const items = taken.map(({ payload: _, ...item }) => item);
+    const { version, moves, history } = page;
+    const base = { zone, page: number, version, moves, history, expectedHistory, window: plan.window };
+    return { send: { kind: 'attest', ...base, items, ...signed } };
+  }
+
+  #wait(ms: number, why: string): Wait {
+    return { kind: 'wait', untilMs: this.#deps.realClock.now() + ms, why };
+  }
+
+  #pauseFor(why: string): Wait {
+    const { zone, page, realClock, logger } = this.#deps;
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, 2 * this.#pauseMs));
+    this.#problem = why;
+    logger.warn({ zone, page, why, pauseMs: this.#pauseMs }, 'settlement pauses');
+    this.#pausedUntilMs = realClock.now() + this.#pauseMs;
+    return this.#wait(this.#pauseMs, why);
+  }
+}

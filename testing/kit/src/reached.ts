@@ -1,0 +1,8 @@
+/** Polls a condition that gives no event, with a deadline in real ms. Rejects when it is not reached. */
+export async function reached(what: string, condition: () => Promise<boolean> | boolean, ms = 20_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not reached in ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
