@@ -28,6 +28,7 @@ export const packages = [
   'tools/audit',
   'tools/checks',
   'tools/devnet',
+  'tools/mutants',
   'tools/submit',
   'testing/kit',
   'testing/campaigns',

@@ -1,6 +1,6 @@
 // The first thing that runs, on whatever Node (20 or newer) is there: installs the pinned dependencies when the lock file
 // is newer than what is installed, strips the types, and hands over to the pinned Node 24 of node_modules.
-//   node tools/run.mjs start|test|bench|check|quality|campaign|build [arguments]
+//   node tools/run.mjs start|test|bench|check|quality|campaign|mutants|build [arguments]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ const commands = {
   outsider: 'tools/audit/dist/main.js',
   'submit-statement': 'tools/submit/dist/main.js',
   campaign: 'testing/campaigns/dist/main.js',
+  mutants: 'tools/mutants/dist/main.js',
   build: null,
 };
 

@@ -7,7 +7,7 @@ export type Specs = ReadonlyMap<string, ReadonlySet<string>>;
 const FOLDER = 'docs/specs';
 /** Shortens the names of pages in citations. */
 const SHORT: Readonly<Record<string, string>> = { 'wire-format': 'wire' };
-const SKIPPED = ['node_modules', 'dist', 'target', '.git', '.gridtokenx'];
+const SKIPPED = ['node_modules', 'dist', 'target', '.git', '.gridtokenx', '.campaigns'];
 const CHECKED = ['.ts', '.rs', '.mjs', '.md'];
 
 /** Matches a citation, also one that a comment breaks over two lines. */

@@ -27,6 +27,12 @@ const EXCEPTIONS: readonly Exception[] = [
     why: 'comes with vitest, unmodified; no service runs it',
     notIn: ['edge', 'broker', 'oracle'],
   },
+  {
+    name: /^caniuse-lite$/,
+    licence: 'CC-BY-4.0',
+    why: 'data that comes with the instrumenter of `npm run mutants`, unmodified; no service runs it',
+    notIn: ['edge', 'broker', 'oracle'],
+  },
   { name: /^eyes$/, licence: null, why: 'MIT by its LICENSE file; comes with @solana/web3.js', notIn: ['edge'] },
   {
     name: /^text-encoding-utf-8$/,

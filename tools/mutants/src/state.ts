@@ -1,0 +1,46 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Outcome } from './mutant.js';
+
+/** Keeps what is known of a run, so that the same command goes on after a stop. */
+export class State {
+  readonly #file: string;
+  readonly #folder: string;
+
+  /** Forgets what belongs to another tree, whose hash differs, and everything when `fresh`. */
+  constructor(folder: string, tree: string, fresh: boolean) {
+    this.#folder = folder;
+    this.#file = join(folder, 'outcomes.jsonl');
+    const first = existsSync(this.#file) ? readFileSync(this.#file, 'utf8').split('\n', 1)[0] : null;
+    const header = JSON.stringify({ tree });
+    if (fresh || first !== header) {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(dirname(this.#file), { recursive: true });
+      writeFileSync(this.#file, `${header}\n`);
+    }
+  }
+
+  /** Returns the outcomes so far by the mutant's key. A last line that was cut off does not count. */
+  outcomes(): Map<string, Outcome> {
+    const found = new Map<string, Outcome>();
+    for (const line of readFileSync(this.#file, 'utf8').split('\n').slice(1, -1)) {
+      const outcome: Outcome = JSON.parse(line);
+      found.set(outcome.mutant.key, outcome);
+    }
+    return found;
+  }
+
+  add(outcome: Outcome): void {
+    appendFileSync(this.#file, `${JSON.stringify(outcome)}\n`);
+  }
+
+  /** Returns a value that was kept under a name; null when there is none. */
+  read<T>(name: string): T | null {
+    const path = join(this.#folder, `${name}.json`);
+    return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;
+  }
+
+  keep(name: string, value: unknown): void {
+    writeFileSync(join(this.#folder, `${name}.json`), JSON.stringify(value));
+  }
+}

@@ -1,0 +1,41 @@
+import { fileURLToPath } from 'node:url';
+import { type Ended, start } from '../processes.js';
+import { type RunResult, TASK, type Task } from './messages.js';
+
+/** Characters of a run's output that are kept for the words of an error. */
+const KEPT = 4000;
+
+export interface Run extends Ended {
+  /** null: it ran out of time, or died without an answer. */
+  readonly result: RunResult | null;
+  /** The last that it wrote. */
+  readonly output: string;
+}
+
+/** Runs test files in a copy, with one mutant switched on, or none. */
+export async function runTests(copy: string, task: Task, mutant: string | null, limitMs: number): Promise<Run> {
+  // From the sources and from what is built: Node starts what is built.
+  const script = fileURLToPath(new URL('../../dist/vitest/child.js', import.meta.url));
+  const { child, ended } = start(process.execPath, [script], limitMs, {
+    cwd: copy,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: {
+      ...process.env,
+      [TASK]: JSON.stringify(task),
+      GTX_ROOT: copy,
+      GTX_TESTS: 'all',
+      ...(mutant === null ? {} : { __STRYKER_ACTIVE_MUTANT__: mutant }),
+    },
+  });
+  let result: RunResult | null = null;
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-KEPT);
+    });
+  }
+  child.on('message', (message) => {
+    result = message as RunResult;
+  });
+  return { ...(await ended), result, output };
+}
