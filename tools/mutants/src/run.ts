@@ -60,31 +60,36 @@ async function typescriptJudges(
 }
 
 /** Prepares the copy in which Rust sources are changed one after the other. */
-async function rustJudges(
-  { root, folder, say }: Place,
-  mutants: readonly Mutant[],
-  own: readonly string[],
-  state: State,
-): Promise<Map<string, Judge>> {
-  if (mutants.length === 0) return new Map();
+async function prepareRust({ root, folder, say }: Place, own: readonly string[], state: State): Promise<RustBench> {
   const copy = join(folder, 'copy-rust');
   makeCopy(root, own, copy);
   buildCopy(copy);
-  let tests = state.read<RustBench['tests']>('chain-tests');
-  if (!tests) {
-    const files = own.filter(
-      (file) => /^programs\/tests\/.*(?<!\.slow)\.test\.ts$/.test(file) && file !== COUNTS_UNITS,
-    );
-    say(
-      `${mutants.length} mutants of Rust sources. Running ${files.length} test files of the programs without one ...`,
-    );
-    const table = await measure(copy, files, join(folder, 'reached-rust'), 2);
-    const timed = Object.entries(table).flatMap(([file, { seconds }]) => (seconds === null ? [] : [{ file, seconds }]));
-    tests = timed.sort((a, b) => a.seconds - b.seconds);
-    state.keep('chain-tests', tests);
-  }
-  const bench = { copy, target: join(folder, '..', 'target'), tests };
-  return new Map(mutants.map((mutant) => [mutant.key, () => judgeRust(bench, mutant)]));
+  const bench = { copy, target: join(folder, '..', 'target') };
+  const known = state.read<RustBench['tests']>('chain-tests');
+  if (known) return { ...bench, tests: known };
+  const isTest = (file: string) => /^programs\/tests\/.*(?<!\.slow)\.test\.ts$/.test(file) && file !== COUNTS_UNITS;
+  const files = own.filter(isTest);
+  say(`For Rust: running ${files.length} test files of the programs without a mutant ...`);
+  const table = await measure(copy, files, join(folder, 'reached-rust'), 1);
+  const timed = Object.entries(table).flatMap(([file, { seconds }]) => (seconds === null ? [] : [{ file, seconds }]));
+  const tests = timed.sort((a, b) => a.seconds - b.seconds);
+  state.keep('chain-tests', tests);
+  return { ...bench, tests };
+}
+
+/** Prepares Rust's copy when its first mutant is judged, so that the others need not wait. */
+function rustJudges(
+  place: Place,
+  mutants: readonly Mutant[],
+  own: readonly string[],
+  state: State,
+): Map<string, Judge> {
+  let bench: Promise<RustBench> | null = null;
+  const judgeOne = async (mutant: Mutant) => {
+    bench ??= prepareRust(place, own, state);
+    return judgeRust(await bench, mutant);
+  };
+  return new Map(mutants.map((mutant) => [mutant.key, () => judgeOne(mutant)]));
 }
 
 /** Judges mutants and returns an outcome for each; what a stopped run of the same command found is not judged again. */
@@ -101,7 +106,7 @@ export async function runMutants(place: Place, options: Options, mutants: readon
   const wanted = of('typescript').length > 0 ? mutants.filter(({ language }) => language === 'typescript') : [];
   const judges = new Map([
     ...(await typescriptJudges(place, options, wanted, own, state)),
-    ...(await rustJudges(place, of('rust'), own, state)),
+    ...rustJudges(place, of('rust'), own, state),
   ]);
   const queues = { typescript: of('typescript'), rust: of('rust') };
   const started = Date.now();
