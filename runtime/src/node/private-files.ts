@@ -139,8 +139,8 @@ function writeTemporary(path: string, bytes: Uint8Array, calls: FileCalls): stri
   return temporary;
 }
 
-/** Makes the names in a folder survive a power cut. */
-function syncFolder(path: string, calls: FileCalls): void {
+/** Makes the names in a folder survive a power cut. Throws the system's error. */
+export function syncFolder(path: string, calls: FileCalls = nodeCalls): void {
   const folder = calls.open(path, 'r');
   try {
     calls.sync(folder);

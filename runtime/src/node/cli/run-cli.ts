@@ -80,5 +80,6 @@ function tell(error: unknown, name: string, io: CliIo): ExitCode {
 
 function usageLine({ message }: CommanderError, name: string): string {
   const what = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-  return `${name}: ${what}; "${name} --help" lists what there is`;
+  // A script of npm takes its options behind two dashes, which are no part of its name.
+  return `${name.replace(/ --$/, '')}: ${what}; "${name} --help" lists what there is`;
 }
