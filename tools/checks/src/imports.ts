@@ -12,7 +12,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'programs/clients': ['protocol'],
   'programs/sender': ['protocol', 'runtime', 'chain-client'],
   'tools/audit': [],
-  'tools/checks': [],
+  'tools/checks': ['runtime'],
   'tools/devnet': ['protocol', 'runtime', 'chain-client', 'simulators', 'audit'],
   'tools/mutants': ['checks'],
   'tools/submit': ['protocol', 'runtime', 'chain-client', 'devnet'],
