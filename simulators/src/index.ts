@@ -9,7 +9,6 @@ export * from './line/meter-line.js';
 export * from './line/pty.js';
 export * from './line/pty-bus.js';
 export * from './line/simulate.js';
-export * from './line/time.js';
 export * from './line/upsets.js';
 export * from './meter.js';
 export * from './modbus-frames.js';

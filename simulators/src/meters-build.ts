@@ -1,19 +1,17 @@
-import { ClockFile } from './clock.js';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { listenError, SimulatedClockFile, systemClock } from '@gridtokenx/runtime/node';
+import { profilePosition } from './clock.js';
 import { seededChance, whole } from './line/chance.js';
 import { AnswerFaults, type FaultRates } from './line/faults.js';
 import type { LineMeter, LineSettings, SecondMaster } from './line/meter-line.js';
 import { startPtyBus } from './line/pty-bus.js';
 import { faultTimes } from './line/simulate.js';
-import { realTime } from './line/time.js';
 import { MeterUpsets, type UpsetPlan } from './line/upsets.js';
 import { SimulatedMeter } from './meter.js';
-import type { FaultsConfig, MeterConfig, MetersConfig } from './meters-config.js';
+import { type FaultsConfig, kindOf, lineOf, type MeterConfig, type MetersConfig } from './meters-config.js';
 import { ModbusServer } from './modbus-server.js';
 import { loadProfiles, type Profile } from './profile.js';
 import { loadMeterMap } from './profile-map.js';
-
-/** What is wrong and what to do, for a person; exit code 2. */
-export class StartError extends Error {}
 
 /** A meter of the configuration, ready to be put on its line. */
 export interface BuiltMeter {
@@ -32,9 +30,9 @@ export interface OpenedLine {
 const PROMPT_MS = [0, 0] as const;
 const SERIAL_MS = [20, 20] as const;
 
-/** The meters of a configuration. Throws `StartError`, `ProfileError`, `MeterMapError`, `RangeError`. */
+/** The meters of a configuration. Throws `OperatorError`, or the system's error for a profile that cannot be read. */
 export function buildMeters(config: MetersConfig): BuiltMeter[] {
-  const position = new ClockFile(config.clock);
+  const position = profilePosition(new SimulatedClockFile(config.clock, systemClock), systemClock);
   const profiles = loadProfiles(config.profiles);
   return config.meters.map((entry) => {
     const { home, faults } = entry;
@@ -47,7 +45,7 @@ export function buildMeters(config: MetersConfig): BuiltMeter[] {
       profile: profileOf(profiles, entry, config.profiles),
       position,
       shown: (values) => {
-        const inside = new MeterUpsets(values, upsetPlan(faults), realTime);
+        const inside = new MeterUpsets(values, upsetPlan(faults), systemClock);
         upsets = inside;
         return () => inside.values();
       },
@@ -58,11 +56,12 @@ export function buildMeters(config: MetersConfig): BuiltMeter[] {
   });
 }
 
-function profileOf(profiles: readonly Profile[], config: MeterConfig, path: string): Profile {
+function profileOf(profiles: readonly Profile[], config: MeterConfig, file: string): Profile {
   const profile = profiles.find(({ home }) => home === config.home);
   if (!profile) {
     const known = profiles.map(({ home }) => home).join(', ');
-    throw new StartError(`${path}: no home "${config.home}" in the profile; it has: ${known}`);
+    const problem = `no home "${config.home}" in the profile`;
+    throw new OperatorError({ code: 'unknown-home', file, problem, advice: `it has: ${known}` });
   }
   return profile;
 }
@@ -112,51 +111,31 @@ function upsetPlan(faults: FaultsConfig | undefined): UpsetPlan {
   };
 }
 
-/** Puts the meters on their lines. Rejects with `StartError` or `PtyError`; what was opened before ends with the process. */
+/** Puts the meters on their lines. Rejects with `OperatorError`; what was opened before ends with the process. */
 export async function openLines(config: MetersConfig, meters: readonly BuiltMeter[]): Promise<OpenedLine[]> {
-  const groups = new Map<string, BuiltMeter[]>();
-  for (const built of meters) {
-    const address = addressOf(built.config);
-    const group = groups.get(address) ?? [];
-    groups.set(address, group);
-    const kind = kindOf(built.config);
-    if (group.some((one) => kindOf(one.config) !== kind))
-      throw new StartError(`${address}: one address, two transports`);
-    if (group.some(({ config: { unit } }) => unit === built.config.unit))
-      throw new StartError(`${address}: two meters with unit ${built.config.unit}`);
-    group.push(built);
-  }
   const lines: OpenedLine[] = [];
-  for (const [address, group] of groups) lines.push(await openLine(config, address, group));
+  for (const group of Map.groupBy(meters, (built) => lineOf(built.config)).values()) {
+    lines.push(await openLine(config, group));
+  }
   return lines;
 }
 
-const addressOf = (config: MeterConfig): string =>
-  config.transport === 'pty' ? `pty ${config.pty}` : `${config.host}:${config.port}`;
-const kindOf = (config: MeterConfig): string =>
-  config.transport === 'tcp' && config.converter ? 'converter' : config.transport;
-
-async function openLine(config: MetersConfig, address: string, group: readonly BuiltMeter[]): Promise<OpenedLine> {
+async function openLine(config: MetersConfig, group: readonly BuiltMeter[]): Promise<OpenedLine> {
   const [first] = group;
   if (!first) throw new Error('a line without meters');
   const lines = group.map(({ line }) => line);
   if (first.config.transport === 'pty') return openBus(config, first.config.pty, lines);
   const { transport, host, port } = first.config;
   const server = new ModbusServer(transport, lines, { converter: kindOf(first.config) === 'converter' });
-  await server.listen(host, port).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'EADDRINUSE')
-      throw new StartError(`${address} is taken: stop what listens there, or choose another port for "${first.home}"`);
-    throw new StartError(`${address}: cannot listen (${cause.message})`);
+  await server.listen(host, port).catch((error: unknown) => {
+    throw listenError(error, `port of "${first.home}"`, { host, port });
   });
   return server;
 }
 
 function openBus(config: MetersConfig, name: string, meters: readonly LineMeter[]): OpenedLine {
   const pty = config.ptys[name];
-  if (!pty) {
-    const known = Object.keys(config.ptys).join(', ') || 'nothing';
-    throw new StartError(`no bus "${name}" under ptys; there is: ${known}`);
-  }
+  if (!pty) throw new Error(`no bus ${name}: the configuration was not checked`);
   const second = pty.second_master;
   const secondMaster: SecondMaster | null = second
     ? { everyMs: second.every_ms, unit: second.unit, fn: second.function, address: second.address, count: second.count }

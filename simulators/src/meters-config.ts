@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { addressSchema, type Fault, loadConfig, portSchema } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
+import { MOST_INITIAL_WH } from './meter.js';
 import { MODELS } from './models.js';
 import { meterMapIds } from './profile-map.js';
 
-const port = z.int().min(0).max(65_535);
 const wh = z.union([z.int().nonnegative(), z.string().regex(/^\d{1,15}$/)]).transform((value) => BigInt(value));
 
 const rate = z.number({ error: 'expected a probability' }).min(0).max(1);
@@ -55,14 +55,14 @@ const meterSchema = z.discriminatedUnion(
       transport: z.literal('tcp'),
       ...common,
       host: z.string().min(1).default('127.0.0.1'),
-      port,
+      port: portSchema,
       converter: z.boolean().default(false),
     }),
     z.strictObject({
       transport: z.literal('rtu-over-tcp'),
       ...common,
       host: z.string().min(1).default('127.0.0.1'),
-      port,
+      port: portSchema,
     }),
     z.strictObject({ transport: z.literal('pty'), ...common, pty: z.string().min(1) }),
   ],
@@ -94,42 +94,56 @@ const schema = z.strictObject({
   meters: z.array(meterSchema).min(1),
   /** Serial buses by name. */
   ptys: z.record(z.string().min(1), ptySchema).default({}),
-  http: z.strictObject({ host: z.string().min(1), port }).optional(),
+  http: addressSchema.optional(),
 });
 
 export type MetersConfig = z.output<typeof schema>;
 export type MeterConfig = MetersConfig['meters'][number];
 export type FaultsConfig = z.output<typeof faultsSchema>;
 
-/** A configuration that cannot be used; the message is `FILE:LINE: key: what`. */
-export class MetersConfigError extends Error {
-  override readonly name = 'MetersConfigError';
-}
-
-/** Reads the JSON configuration of the simulated meters; throws `MetersConfigError` in one line. */
+/** Reads the configuration of the simulated meters, JSON or YAML. Throws `ConfigError`. */
 export function loadMetersConfig(path: string): MetersConfig {
-  const text = readFileSync(path, 'utf8');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new MetersConfigError(`${path}:1: file: not JSON (${cause instanceof Error ? cause.message : cause})`);
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const keys = issue?.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : (issue?.path ?? []);
-  const key = keys.map(String).join('.') || 'file';
-  throw new MetersConfigError(`${path}:${lineOf(text, keys)}: ${key}: ${issue?.message ?? 'not valid'}`);
+  return loadConfig(path, schema, crossFaults);
 }
 
-/** Line of a key in JSON text: each step of the path is looked for after the one before; list items are counted. */
-function lineOf(text: string, keys: readonly PropertyKey[]): number {
-  let at = 0;
-  for (const key of keys) {
-    if (typeof key === 'number') {
-      for (let n = 0; n <= key; n++) at = Math.max(at, text.indexOf('{', n === 0 ? at : text.indexOf('}', at)));
-    } else at = Math.max(at, text.indexOf(JSON.stringify(String(key)), at));
+/** Names the line that a meter is on. */
+export const lineOf = (config: MeterConfig): string =>
+  config.transport === 'pty' ? `pty ${config.pty}` : `${config.host}:${config.port}`;
+
+/** Names how a meter's line speaks. */
+export const kindOf = (config: MeterConfig): string =>
+  config.transport === 'tcp' && config.converter ? 'converter' : config.transport;
+
+/** What one key alone cannot show. */
+function crossFaults({ meters, ptys }: MetersConfig): Fault[] {
+  return meters.flatMap((meter, i) => [
+    ...initialFaults(meter, i),
+    ...busFaults(meter, i, Object.keys(ptys)),
+    ...lineFaults(meter, i, meters.slice(0, i)),
+  ]);
+}
+
+function initialFaults(meter: MeterConfig, i: number): Fault[] {
+  const keys = ['initial_import_wh', 'initial_export_wh'] as const;
+  return keys
+    .filter((key) => meter[key] >= MOST_INITIAL_WH)
+    .map((key) => ({ path: ['meters', i, key], message: `${meter[key]} Wh is not below 16,000 kWh` }));
+}
+
+function busFaults(meter: MeterConfig, i: number, known: readonly string[]): Fault[] {
+  if (meter.transport !== 'pty' || known.includes(meter.pty)) return [];
+  const advice = `there is: ${known.join(', ') || 'nothing'}`;
+  return [{ path: ['meters', i, 'pty'], message: `no bus "${meter.pty}" under ptys`, advice }];
+}
+
+function lineFaults(meter: MeterConfig, i: number, before: readonly MeterConfig[]): Fault[] {
+  const line = lineOf(meter);
+  const others = before.filter((other) => lineOf(other) === line);
+  if (others.some((other) => kindOf(other) !== kindOf(meter))) {
+    return [{ path: ['meters', i, 'transport'], message: `${line}: one address, two transports` }];
   }
-  return text.slice(0, at).split('\n').length;
+  if (others.some(({ unit }) => unit === meter.unit)) {
+    return [{ path: ['meters', i, 'unit'], message: `${line}: two meters with unit ${meter.unit}` }];
+  }
+  return [];
 }

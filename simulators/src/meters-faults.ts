@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HttpProblem, type HttpRoute } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import { ANSWER_FAULTS } from './line/faults.js';
 import type { BuiltMeter } from './meters-build.js';
@@ -45,16 +45,13 @@ export function applyFault(meters: readonly BuiltMeter[], text: string): string 
 }
 
 /** Answers `POST /faults`: 204, or 400 with what is wrong. */
-export function takeFault(meters: readonly BuiltMeter[], request: IncomingMessage, response: ServerResponse): void {
-  let text = '';
-  request.setEncoding('utf8');
-  request.on('data', (part: string) => {
-    text += part;
-    if (text.length > MOST_BYTES) request.destroy();
-  });
-  request.on('end', () => {
-    const fault = applyFault(meters, text);
-    if (fault === null) response.writeHead(204).end();
-    else response.writeHead(400, { 'content-type': 'text/plain' }).end(`${fault}\n`);
-  });
+export function faultsRoute(meters: readonly BuiltMeter[]): HttpRoute {
+  return {
+    methods: ['POST'],
+    answer: async (request) => {
+      const fault = applyFault(meters, Buffer.from(await request.body(MOST_BYTES)).toString('utf8'));
+      if (fault !== null) throw new HttpProblem(400, fault);
+      return { status: 204, headers: {}, body: '' };
+    },
+  };
 }

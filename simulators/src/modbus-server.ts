@@ -1,8 +1,9 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Clock } from '@gridtokenx/runtime/core';
+import { systemClock } from '@gridtokenx/runtime/node/system';
 import { type Carrier, converterCarrier, rtuCarrier, tcpCarrier } from './line/carrier.js';
 import { type Chance, seededChance } from './line/chance.js';
 import { type LineMeter, MeterLine, type SecondMaster } from './line/meter-line.js';
-import { type LineTime, realTime } from './line/time.js';
 import { type Framer, type ModbusUnit, mbapFramer, type Request, rtuFramer } from './modbus-frames.js';
 
 /** How a meter is reached: Modbus TCP, or RTU frames over a TCP connection as serial converters carry them. */
@@ -20,7 +21,7 @@ export interface ModbusServerOptions {
   readonly gatherMs?: number;
   readonly secondMaster?: SecondMaster;
   /** For tests; default: the machine's clock. */
-  readonly time?: LineTime;
+  readonly time?: Pick<Clock, 'monotonicMs' | 'after'>;
   readonly chance?: Chance;
 }
 
@@ -48,7 +49,7 @@ export class ModbusServer {
       carrier: this.#carrier(options.converter ?? false),
       // A converter's port is set for its meters.
       master: () => ({ baud: null, parity: null }),
-      time: options.time ?? realTime,
+      time: options.time ?? systemClock,
       chance: options.chance ?? seededChance(1),
       gatherMs: options.gatherMs ?? 0,
       echo: (options.echo ?? false) && transport === 'rtu-over-tcp',

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parse } from 'yaml';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { loadConfig } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import type { LineSettings } from './line/meter-line.js';
 import { ModbusException, type ModbusUnit } from './modbus-frames.js';
@@ -10,8 +11,8 @@ import type { MeterValues } from './models.js';
 /** Profiles of real meters' register maps, as data: what a simulated meter can answer as. */
 export const meterProfilesPath = fileURLToPath(new URL('../../edge/profiles', import.meta.url));
 
-/** A profile that a simulated meter cannot answer as; the message is `FILE: what`. */
-export class MeterMapError extends Error {
+/** A profile that a simulated meter cannot answer as: `FILE:LINE: key: what is wrong; what to do`. */
+export class MeterMapError extends OperatorError {
   override readonly name = 'MeterMapError';
 }
 
@@ -85,18 +86,7 @@ export function meterMapIds(directory: string = meterProfilesPath): string[] {
 /** The map of a profile by its id. Throws `MeterMapError`. */
 export function loadMeterMap(profile: string, directory: string = meterProfilesPath): MeterMap {
   const file = join(directory, `${profile}.yaml`);
-  let text: unknown;
-  try {
-    text = parse(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    throw new MeterMapError(`${file}: ${cause instanceof Error ? cause.message : cause}`, { cause });
-  }
-  const parsed = mapSchema.safeParse(text);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new MeterMapError(`${file}: ${issue?.path.map(String).join('.')}: ${issue?.message}`);
-  }
-  const { serial, limits, registers, probe } = parsed.data;
+  const { serial, limits, registers, probe } = readMap(file);
   const named = probe.find(({ register, values }) => register === 'model' && values)?.values?.[0];
   const entries = KEYS.flatMap((key) => {
     const register = registers[key];
@@ -125,6 +115,16 @@ export function loadMeterMap(profile: string, directory: string = meterProfilesP
       },
     }),
   };
+}
+
+function readMap(file: string): z.output<typeof mapSchema> {
+  try {
+    return loadConfig(file, mapSchema);
+  } catch (cause) {
+    if (!(cause instanceof OperatorError)) throw cause;
+    const { code, line, key, problem, advice } = cause;
+    throw new MeterMapError({ code, file, line: line ?? undefined, key: key ?? undefined, problem, advice }, { cause });
+  }
 }
 
 interface Entry {

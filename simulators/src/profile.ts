@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { WINDOW_MS } from '@gridtokenx/protocol';
+import { OperatorError } from '@gridtokenx/runtime/core';
 
 /** The first line of every profile. */
 export const PROFILE_HEADER = 'home,time,consumption_wh,production_wh';
@@ -24,17 +25,12 @@ export interface Energy {
   readonly exportWh: bigint;
 }
 
-/** A line of a profile that cannot be used. The message is `FILE:LINE: column: what`. */
-export class ProfileError extends Error {
+/** A line of a profile that cannot be used. Its message is one line: `FILE:LINE: column: what is wrong; what to do`. */
+export class ProfileError extends OperatorError {
   override readonly name = 'ProfileError';
-  readonly file: string;
-  readonly line: number;
-  readonly key: string;
-  constructor(file: string, line: number, key: string, what: string) {
-    super(`${file}:${line}: ${key}: ${what}`);
-    this.file = file;
-    this.line = line;
-    this.key = key;
+
+  constructor(file: string, line: number, key: string, problem: string, advice = 'correct it') {
+    super({ code: 'profile', file, line, key, problem, advice });
   }
 }
 
@@ -71,7 +67,7 @@ export function parseProfiles(text: string, file = 'profile'): Profile[] {
     if (rows) rows.push(row);
     else homes.set(home, [row]);
   }
-  if (homes.size === 0) throw new ProfileError(file, 2, 'home', 'the profile has no rows');
+  if (homes.size === 0) throw new ProfileError(file, 2, 'home', 'the profile has no rows', 'add them');
   return Array.from(homes, ([home, rows]) => buildProfile(home, rows, file));
 }
 
@@ -129,7 +125,7 @@ function parseMicroWh(text: string): bigint | string {
   }
   const micro = BigInt(match[1] ?? '0') * MICRO + BigInt((match[2] ?? '').padEnd(6, '0'));
   if (micro > MAX_INTERVAL_WH * MICRO)
-    return `${text} Wh in one interval is above ${MAX_INTERVAL_WH} Wh: is the unit Wh?`;
+    return `${text} Wh in one interval is above ${MAX_INTERVAL_WH} Wh, is the unit Wh?`;
   return micro;
 }
 

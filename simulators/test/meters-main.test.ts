@@ -134,7 +134,7 @@ describe('the process of the simulated meters', () => {
     await expect(client.readHoldingRegisters(64_512, 2)).rejects.toThrow(/exception/i);
     expect((await client.readHoldingRegisters(64_512, 2)).data).toEqual([0, 9]);
     const refused = await ask({ home: 'z', fault: 'drop' });
-    expect([refused.status, await refused.text()]).toEqual([400, 'no home "z"; there is: a, a\n']);
+    expect([refused.status, await refused.json()]).toEqual([400, { error: 'no home "z"; there is: a, a' }]);
     expect((await ask({ home: 'a', fault: 'fire' })).status).toBe(400);
     await new Promise<void>((resolve) => client.close(() => resolve()));
     child.kill('SIGTERM');

@@ -1,8 +1,7 @@
+import type { Random } from '@gridtokenx/runtime/core';
+
 /** Chance that a simulated line takes its faults from. */
-export interface Chance {
-  /** From 0 (inclusive) to 1 (exclusive). */
-  fraction(): number;
-}
+export type Chance = Pick<Random, 'fraction'>;
 
 /** Whole number from `low` to `high`, both inclusive. */
 export const whole = (chance: Chance, low: number, high: number): number =>

@@ -27,7 +27,7 @@ let loaded: Libc | null = null;
 /** The C library by koffi, loaded at the first use. */
 function libc(): Libc {
   if (loaded) return loaded;
-  if (process.platform !== 'linux') throw new PtyError('simulated meters on a pty need Linux');
+  if (process.platform !== 'linux') throw new PtyError('simulated meters on a pty need Linux', 'put them on TCP');
   try {
     const library = createRequire(import.meta.url)('koffi').load('libc.so.6');
     loaded = {
@@ -39,12 +39,14 @@ function libc(): Libc {
     };
     return loaded;
   } catch (cause) {
-    throw new PtyError(`the C library cannot be called: ${(cause as Error).message}`, { cause });
+    throw new PtyError(`the C library cannot be called (${(cause as Error).message})`, 'put the meters on TCP', {
+      cause,
+    });
   }
 }
 
 function check(result: number, what: string): number {
-  if (result < 0) throw new PtyError(`${what} failed: is there a /dev/ptmx and a free pty?`);
+  if (result < 0) throw new PtyError(`${what} failed`, 'look for /dev/ptmx and a free pty');
   return result;
 }
 
@@ -58,7 +60,7 @@ export function openLinuxPty(): PtyMaster {
   check(grantpt(fd), 'grantpt');
   check(unlockpt(fd), 'unlockpt');
   const path = ptsname(fd);
-  if (path === null) throw new PtyError('ptsname failed');
+  if (path === null) throw new PtyError('ptsname failed', 'look for /dev/pts');
   const held = openSync(path, O_RDWR | O_NOCTTY);
   const settings = Buffer.alloc(TERMIOS.size);
   const read = () => check(ioctl(fd, TCGETS2, settings), 'reading the terminal settings');

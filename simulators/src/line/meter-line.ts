@@ -1,8 +1,8 @@
+import type { Clock } from '@gridtokenx/runtime/core';
 import { answerPdu, type ModbusUnit, type Request, rtuFrame } from '../modbus-frames.js';
 import type { Carrier } from './carrier.js';
 import { type Chance, whole } from './chance.js';
 import type { AnswerFaults, Delivery } from './faults.js';
-import type { LineTime } from './time.js';
 
 export type Parity = 'none' | 'even' | 'odd';
 
@@ -45,7 +45,7 @@ export interface MeterLineOptions {
   readonly meters: readonly LineMeter[];
   readonly carrier: Carrier;
   readonly master: () => MasterSettings;
-  readonly time: LineTime;
+  readonly time: Pick<Clock, 'monotonicMs' | 'after'>;
   readonly chance: Chance;
   /** Characters that come within so many ms are handed over together, as serial adapters do; 0 = each at its time. */
   readonly gatherMs?: number;
@@ -142,12 +142,12 @@ export class MeterLine {
     const { unit, settings, faults } = meter;
     const charMs = settings ? characterMs(settings) : 0;
     this.answered++;
-    const heardMs = time.nowMs() + (request.pdu.length + 3) * charMs;
+    const heardMs = time.monotonicMs() + (request.pdu.length + 3) * charMs;
     const said = { unit, pdu: answerPdu(meter.registers, request.pdu), wrap: request.wrap };
     const sentMs = meter.turnaroundMs();
     if (faults?.echoes()) this.#say(rtuFrame(request.unit, request.pdu), settings, reply);
     const deliveries = faults
-      ? faults.deliveries(said, { sentMs, lengthMs: (said.pdu.length + 3) * charMs, nowMs: time.nowMs() })
+      ? faults.deliveries(said, { sentMs, lengthMs: (said.pdu.length + 3) * charMs, nowMs: time.monotonicMs() })
       : [{ atMs: sentMs, latestMs: null, parts: [said], damage: null }];
     for (const delivery of deliveries) this.#deliver(delivery, { meter, reply, heardMs });
   }
@@ -155,8 +155,8 @@ export class MeterLine {
   #deliver(delivery: Delivery, to: { meter: LineMeter; reply: Reply; heardMs: number }): void {
     const { time, carrier, chance } = this.#o;
     const { meter, reply, heardMs } = to;
-    this.#after(heardMs + delivery.atMs - time.nowMs(), () => {
-      if (delivery.latestMs !== null && time.nowMs() > heardMs + delivery.latestMs) {
+    this.#after(heardMs + delivery.atMs - time.monotonicMs(), () => {
+      if (delivery.latestMs !== null && time.monotonicMs() > heardMs + delivery.latestMs) {
         const counts = meter.faults?.counts;
         if (counts) counts.withheld = (counts.withheld ?? 0) + 1;
         return;
@@ -179,15 +179,18 @@ export class MeterLine {
     const isClear = baud === null || baud === settings.baud;
     const bytes = isClear ? frame : garbled(frame, baud / settings.baud, chance);
     const charMs = characterMs(settings) * (frame.length / bytes.length);
-    const beganMs = time.nowMs();
+    const beganMs = time.monotonicMs();
     let sent = 0;
     const next = () => {
-      const due = Math.min(bytes.length, Math.floor((time.nowMs() - beganMs) / charMs + 1e-6));
+      const due = Math.min(bytes.length, Math.floor((time.monotonicMs() - beganMs) / charMs + 1e-6));
       if (due > sent) reply.say(bytes.subarray(sent, due));
       sent = Math.max(sent, due);
       if (sent === bytes.length) return;
-      const dueMs = Math.min(bytes.length * charMs, Math.max((sent + 1) * charMs, time.nowMs() - beganMs + gatherMs));
-      this.#after(beganMs + dueMs - time.nowMs(), next);
+      const dueMs = Math.min(
+        bytes.length * charMs,
+        Math.max((sent + 1) * charMs, time.monotonicMs() - beganMs + gatherMs),
+      );
+      this.#after(beganMs + dueMs - time.monotonicMs(), next);
     };
     next();
   }

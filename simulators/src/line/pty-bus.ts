@@ -1,11 +1,12 @@
 import { lstatSync, symlinkSync, unlinkSync } from 'node:fs';
+import type { Clock } from '@gridtokenx/runtime/core';
+import { systemClock } from '@gridtokenx/runtime/node/system';
 import { rtuFramer } from '../modbus-frames.js';
 import { rtuCarrier } from './carrier.js';
 import { type Chance, seededChance } from './chance.js';
 import { openLinuxPty } from './linux-pty.js';
 import { type LineMeter, MeterLine, type Parity, type SecondMaster } from './meter-line.js';
 import { type OpenPty, PtyError } from './pty.js';
-import { type LineTime, realTime } from './time.js';
 
 export interface PtyBusOptions {
   readonly meters: readonly LineMeter[];
@@ -19,7 +20,7 @@ export interface PtyBusOptions {
   readonly secondMaster?: SecondMaster;
   /** For tests; default: a real pseudo-terminal, the machine's clock. */
   readonly open?: OpenPty;
-  readonly time?: LineTime;
+  readonly time?: Pick<Clock, 'monotonicMs' | 'after'>;
   readonly chance?: Chance;
 }
 
@@ -40,7 +41,7 @@ const SILENCE_MS = 20;
 
 /** Meters on one pseudo-terminal: each answers at its own speed only. Throws `PtyError` where there is none to be had. */
 export function startPtyBus(options: PtyBusOptions): PtyBus {
-  const { meters, link, masterParity = () => null, time = realTime, chance = seededChance(1) } = options;
+  const { meters, link, masterParity = () => null, time = systemClock, chance = seededChance(1) } = options;
   if (link !== undefined) removeLink(link);
   const pty = (options.open ?? openLinuxPty)();
   const line = new MeterLine({
@@ -86,6 +87,6 @@ export function startPtyBus(options: PtyBusOptions): PtyBus {
 function removeLink(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
-  if (!found.isSymbolicLink()) throw new PtyError(`${path} is there and is no link: choose another path for the bus`);
+  if (!found.isSymbolicLink()) throw new PtyError(`${path} is there and is no link`, 'choose another path for the bus');
   unlinkSync(path);
 }

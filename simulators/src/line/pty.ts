@@ -1,3 +1,5 @@
+import { OperatorError } from '@gridtokenx/runtime/core';
+
 /** The end of a pseudo-terminal that the simulators own; a client opens the other end by its path. */
 export interface PtyMaster {
   /** Device of the client's end. */
@@ -14,7 +16,11 @@ export interface PtyMaster {
 
 export type OpenPty = () => PtyMaster;
 
-/** No pseudo-terminal can be had here; the message says why. */
-export class PtyError extends Error {
+/** No pseudo-terminal can be had here: why, and what to do. */
+export class PtyError extends OperatorError {
   override readonly name = 'PtyError';
+
+  constructor(problem: string, advice: string, options?: ErrorOptions) {
+    super({ code: 'no-pty', problem, advice }, options);
+  }
 }

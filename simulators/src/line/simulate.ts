@@ -1,9 +1,10 @@
+import type { Clock } from '@gridtokenx/runtime/core';
+import { systemClock } from '@gridtokenx/runtime/node/system';
 import type { MeterValues } from '../models.js';
 import { loadMeterMap } from '../profile-map.js';
 import { type Chance, seededChance, whole } from './chance.js';
 import { AnswerFaults, type FaultRates, type FaultTimes } from './faults.js';
 import type { LineMeter, LineSettings } from './meter-line.js';
-import { type LineTime, realTime } from './time.js';
 import { MeterUpsets, type UpsetPlan } from './upsets.js';
 
 /** A meter to be simulated. */
@@ -23,7 +24,7 @@ export interface MeterSpec {
   readonly times?: Partial<TimeRanges>;
   readonly upsets?: UpsetPlan;
   readonly seed?: number;
-  readonly time?: LineTime;
+  readonly time?: Pick<Clock, 'monotonicMs' | 'after'>;
 }
 
 /** Milliseconds of faults. */
@@ -59,7 +60,13 @@ export function faultTimes({ late, copyWithin }: TimeRanges): FaultTimes {
 
 /** A meter that answers as a profile says. Throws `MeterMapError` for a profile that is not there or cannot be simulated. */
 export function simulateMeter(spec: MeterSpec): SimulatedLineMeter {
-  const { unit, serial = 10_000_000 + unit, rates = {}, time = realTime, turnaroundMs = DEFAULT_TURNAROUND_MS } = spec;
+  const {
+    unit,
+    serial = 10_000_000 + unit,
+    rates = {},
+    time = systemClock,
+    turnaroundMs = DEFAULT_TURNAROUND_MS,
+  } = spec;
   const map = loadMeterMap(spec.profile);
   const chance: Chance = seededChance(spec.seed ?? unit);
   const upsets = new MeterUpsets(spec.values ?? (() => STANDING), spec.upsets ?? {}, time);

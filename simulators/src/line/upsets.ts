@@ -1,5 +1,5 @@
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { MeterValues } from '../models.js';
-import type { LineTime } from './time.js';
 
 /** What goes wrong inside a meter, on a plan. Times are real milliseconds from the meter's start. */
 export interface UpsetPlan {
@@ -15,23 +15,23 @@ export interface UpsetPlan {
 export class MeterUpsets {
   readonly #values: () => MeterValues;
   readonly #plan: UpsetPlan;
-  readonly #time: LineTime;
+  readonly #time: Pick<Clock, 'monotonicMs'>;
   readonly #beganMs: number;
   #downUntilMs = Number.NEGATIVE_INFINITY;
   #restarts = 0;
   #lostWh = 0n;
   #frozen: MeterValues | null = null;
 
-  constructor(values: () => MeterValues, plan: UpsetPlan, time: LineTime) {
+  constructor(values: () => MeterValues, plan: UpsetPlan, time: Pick<Clock, 'monotonicMs'>) {
     this.#values = values;
     this.#plan = plan;
     this.#time = time;
-    this.#beganMs = time.nowMs();
+    this.#beganMs = time.monotonicMs();
   }
 
   /** It is silent for `downMs`, and its registers are lower by `losesWh` from then on. */
   restart(downMs: number, losesWh = 0n): void {
-    this.#downUntilMs = this.#time.nowMs() + downMs;
+    this.#downUntilMs = this.#time.monotonicMs() + downMs;
     this.#lostWh += losesWh;
   }
 
@@ -42,7 +42,7 @@ export class MeterUpsets {
 
   /** Whether it answers nothing now. */
   isDown(): boolean {
-    const now = this.#time.nowMs();
+    const now = this.#time.monotonicMs();
     const { restart } = this.#plan;
     if (restart) {
       const due = Math.floor((now - this.#beganMs) / restart.everyMs);
@@ -62,7 +62,7 @@ export class MeterUpsets {
     const values = this.#values();
     const shown = { ...values, importWh: this.#shown(values.importWh), exportWh: this.#shown(values.exportWh) };
     const { frozenAfterMs } = this.#plan;
-    if (frozenAfterMs !== undefined && this.#time.nowMs() >= this.#beganMs + frozenAfterMs) this.#frozen = shown;
+    if (frozenAfterMs !== undefined && this.#time.monotonicMs() >= this.#beganMs + frozenAfterMs) this.#frozen = shown;
     return shown;
   }
 

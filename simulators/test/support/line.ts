@@ -1,11 +1,12 @@
-import { type LineTime, type PtyMaster, rtuFrame } from '../../src/index.js';
+import type { Clock } from '@gridtokenx/runtime/core';
+import { type PtyMaster, rtuFrame } from '../../src/index.js';
 
 /** A clock that stands until it is told to go on. */
-export class StepTime implements LineTime {
+export class StepTime implements Pick<Clock, 'monotonicMs' | 'after'> {
   #now = 0;
   #timers: { at: number; call: () => void }[] = [];
 
-  nowMs(): number {
+  monotonicMs(): number {
     return this.#now;
   }
   after(delayMs: number, call: () => void): () => void {
@@ -40,13 +41,13 @@ export class FakePty implements PtyMaster {
   isClosed = false;
   readonly heard: { atMs: number; bytes: number[] }[] = [];
   #listener = (_: Uint8Array) => {};
-  readonly #time: LineTime;
+  readonly #time: Pick<Clock, 'monotonicMs'>;
 
-  constructor(time: LineTime) {
+  constructor(time: Pick<Clock, 'monotonicMs'>) {
     this.#time = time;
   }
   write(bytes: Uint8Array): void {
-    this.heard.push({ atMs: this.#time.nowMs(), bytes: [...bytes] });
+    this.heard.push({ atMs: this.#time.monotonicMs(), bytes: [...bytes] });
   }
   onBytes(call: (bytes: Uint8Array) => void): void {
     this.#listener = call;
