@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ChainConfig } from '@gridtokenx/devnet/chain/config';
 import { Generations } from '@gridtokenx/devnet/chain/generations';
-import type { ChainConfig } from '@gridtokenx/devnet/chain/main';
 import { projectRoot } from '@gridtokenx/devnet/root';
 import { checkDataIn } from '@gridtokenx/devnet/start/data-folder';
 import { Deployment } from '@gridtokenx/devnet/start/deployment';
@@ -82,18 +82,18 @@ it('a lost snapshot is refused, a damaged one falls back to the one before, and 
   expect(third.isReady).toBe(false);
   expect(await third.ended).toBe(2);
   expect(third.output().trim()).toBe(
-    `${snapshotPath} is not there, and ${folder} was made for network ${networkId}: bring it back from a backup, ` +
+    `${snapshotPath} is not there, and ${folder} was made for network ${networkId}; bring it back from a backup, ` +
       `or delete ${folder} to begin a new chain`,
   );
   expect(readdirSync(join(folder, 'chain'))).toEqual([]);
 }, 60_000);
 
 it.each([
-  ['whose chain is lost', null, /was made for network 0011223344556677: bring it back from a backup, or delete/],
+  ['whose chain is lost', null, /was made for network 0011223344556677; bring it back from a backup, or delete/],
   [
     'of an earlier version',
     '{"format":1,"slot":1,"takenAtMs":1,"accounts":[]}',
-    /snapshot\.json: made by an earlier version: give another --data, or delete/,
+    /snapshot\.json: made by an earlier version; give another --data, or delete/,
   ],
 ])(
   'npm start with a folder %s: one line, exit code 2, nothing touched',
@@ -142,8 +142,8 @@ describe('a folder that lost a part of itself', () => {
   });
 
   it.each([
-    ['clock.json', /clock\.json is not there, and .* was made for network 0101010101010101/],
-    ['keys/attestor.json', /attestor\.json is not there/],
+    ['clock.json', /clock\.json: is not there, and .* was made for network 0101010101010101/],
+    ['keys/attestor.json', /attestor\.json: is not there/],
     ['chain/snapshot.json', /snapshot\.json is not there/],
   ])('without %s: refused in one line', (name, words) => {
     whole();
@@ -156,7 +156,7 @@ describe('a folder that lost a part of itself', () => {
     whole();
     writeFileSync(join(data(), 'clock.json'), text);
     expect(() => checkDataIn(data())).toThrow(
-      /clock\.json is cut off or changed: bring it back from a backup, or delete/,
+      /clock\.json: is cut off or changed; bring it back from a backup, or delete/,
     );
   });
 });

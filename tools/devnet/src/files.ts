@@ -1,69 +1,36 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
-import { UserError } from './user-error.js';
+import { existsSync, readFileSync } from 'node:fs';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { parsePlain, replacePrivateFile } from '@gridtokenx/runtime/node';
+import { stringify } from 'yaml';
 
-/** What a start writes tells of homes: nobody else on the machine reads it. */
-const PRIVATE = 0o600;
-
-/** Writes a new file durably. Throws the disk's error, and leaves nothing behind then. */
-export function writeWhole(path: string, text: string, mode: number): void {
-  const bytes = Buffer.from(text);
-  const file = openSync(path, 'w', mode);
-  try {
-    // A disk that is nearly full takes a part, and says so only when it is asked again.
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-    fsyncSync(file);
-  } catch (error) {
-    rmSync(path, { force: true });
-    throw error;
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Makes new names in a folder survive a power cut. */
-export function syncFolder(path: string): void {
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
-}
-
-/** Writes `text` so that after a power cut either the old or the new file is there, whole. */
-export function writeFileDurably(path: string, text: string, mode = PRIVATE): void {
-  const temporary = `${path}.tmp`;
-  writeWhole(temporary, text, mode);
-  renameSync(temporary, path);
-  syncFolder(dirname(path));
-}
-
-/** The JSON in a file, or null where there is none. Throws `UserError` with the path where it cannot be read. */
+/** The JSON in a file, or null where there is none. Throws `OperatorError` with the path where it cannot be read. */
 export function readJson<T>(path: string): T | null {
   if (!existsSync(path)) return null;
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch (cause) {
-    throw new UserError(`${path} is not JSON: bring it back from a backup (${firstLine(cause)})`);
+    const problem = `is not JSON (${cause instanceof Error ? cause.message : cause})`;
+    throw new OperatorError(
+      { code: 'damaged-file', file: path, problem, advice: 'bring it back from a backup' },
+      { cause },
+    );
   }
 }
 
-const firstLine = (cause: unknown): string =>
-  (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
+/** Writes a value as JSON, durably and for its owner alone: it tells of homes. Makes the folder when it is missing. */
+export function writeJson(path: string, value: unknown): void {
+  replacePrivateFile(path, Buffer.from(`${JSON.stringify(value, null, 1)}\n`));
+}
 
-/** Writes a value as JSON, durably, making the folder when it is missing. */
-export function writeJson(path: string, value: unknown, mode = PRIVATE): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileDurably(path, `${JSON.stringify(value, null, 1)}\n`, mode);
+/** Writes a configuration as YAML, as `writeJson` does. */
+export function writeYaml(path: string, value: unknown): void {
+  replacePrivateFile(path, Buffer.from(stringify(value)));
+}
+
+/** One text of a map in YAML; null where the file is not there, holds no map, or has no such text. */
+export function textIn(path: string, key: string): string | null {
+  if (!existsSync(path)) return null;
+  const parsed = parsePlain(readFileSync(path, 'utf8'));
+  const value = parsed.ok ? parsed.value[key] : undefined;
+  return typeof value === 'string' ? value : null;
 }

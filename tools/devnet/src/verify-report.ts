@@ -1,5 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { ExitCode, runCli } from '@gridtokenx/runtime/node';
 import { defaultProfilesPath, expectedTotals, loadProfiles, type Profile } from '@gridtokenx/simulators';
+import { readJson } from './files.js';
 import type { Report } from './start/report.js';
 
 /** Least export of every default home for the demonstration to show anything. */
@@ -46,17 +50,34 @@ export function checkReport(report: Report, profiles: readonly Profile[], option
   return findings;
 }
 
-function main(): void {
-  const [path, profiles] = process.argv.slice(2);
-  if (!path) {
-    console.error('usage: node tools/devnet/dist/verify-report.js REPORT.json [PROFILES.csv]');
-    process.exit(2);
-  }
-  const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
-  const findings = checkReport(report, loadProfiles(profiles ?? defaultProfilesPath), { lively: !profiles });
-  for (const finding of findings) console.error(finding);
-  if (findings.length > 0) process.exit(1);
-  console.log(`${report.windows} windows of ${report.homes.length} homes: every figure is exact.`);
+function readReport(file: string): Report {
+  const report = readJson<Report>(file);
+  const isReport = Array.isArray(report?.homes) && report.totals !== undefined;
+  if (isReport && report) return report;
+  const problem = report === null ? 'is not there' : 'is no report';
+  throw new OperatorError({ code: 'no-report', file, problem, advice: 'give what --report of npm start wrote' });
 }
 
-if (process.argv[1]?.endsWith('verify-report.js')) main();
+function verify(path: string, profiles: string | undefined): void {
+  // npm runs scripts in the package's folder; paths on the command line mean the folder the person stands in.
+  const from = process.env.INIT_CWD ?? process.cwd();
+  const report = readReport(resolve(from, path));
+  const played = loadProfiles(profiles === undefined ? defaultProfilesPath : resolve(from, profiles));
+  const findings = checkReport(report, played, { lively: profiles === undefined });
+  for (const finding of findings) process.stderr.write(`${finding}\n`);
+  if (findings.length > 0) process.exitCode = ExitCode.unwell;
+  else process.stdout.write(`${report.windows} windows of ${report.homes.length} homes: every figure is exact.\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await runCli({
+    name: 'npm run verify-report --',
+    description: 'Holds a report against the profile it was made from; exit code 3 when a figure is not exact',
+    commands: (program) => {
+      program
+        .argument('<report>', 'what --report of npm start wrote')
+        .argument('[profiles]', 'the CSV that it was made from (default: shipped real data)')
+        .action(verify);
+    },
+  });
+}

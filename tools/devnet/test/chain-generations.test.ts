@@ -21,6 +21,8 @@ import { Keeper } from '../src/chain/keeper.js';
 import type { Snapshot } from '../src/chain/snapshot.js';
 
 const NETWORK = '0011223344556677';
+/** What the system adds to an error of a disk that is full. */
+const FULL = { code: 'ENOSPC', errno: -28, syscall: 'write' } as const;
 let folder: string;
 let path: string;
 beforeEach(() => {
@@ -89,7 +91,7 @@ describe('two generations', () => {
     damage(path);
     damage(`${path}.previous`);
     const before = readdirSync(dirname(path));
-    expect(() => slots()).toThrow(/: bring it back from a backup, or delete .* to begin a new chain$/);
+    expect(() => slots()).toThrow(/; bring it back from a backup, or delete .* to begin a new chain$/);
     try {
       slots();
     } catch (error) {
@@ -132,7 +134,7 @@ describe('two generations', () => {
       writeFileSync(path, `${JSON.stringify({ ...JSON.parse(head), layout, sha256 })}\n${body}\n`);
     }
     const before = readFileSync(path, 'utf8');
-    expect(() => slots()).toThrow(`${path}: made by an earlier version: give another --data, or delete ${folder}`);
+    expect(() => slots()).toThrow(`${path}: made by an earlier version; give another --data, or delete ${folder}`);
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
 });
@@ -140,7 +142,7 @@ describe('two generations', () => {
 describe('writing', () => {
   const failing = (change: Partial<SnapshotFiles>): SnapshotFiles => ({ ...diskFiles, ...change });
   const full = () => {
-    throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    throw Object.assign(new Error('no space left'), FULL);
   };
 
   it.each<[string, Partial<SnapshotFiles>]>([
@@ -238,11 +240,11 @@ describe('what is kept', () => {
     const made = keeper({
       ...diskFiles,
       write(to, text) {
-        if (isFull) throw Object.assign(new Error('x'), { code: 'ENOSPC' });
+        if (isFull) throw Object.assign(new Error('x'), FULL);
         diskFiles.write(to, text);
       },
     });
-    await expect(made.snapshot()).rejects.toThrow(`no snapshot: ${folder}: the disk is full: make room`);
+    await expect(made.snapshot()).rejects.toThrow(`no snapshot: ${folder}: the disk is full; make room`);
     isFull = false;
     await made.snapshot();
     expect(made.problems()).toEqual([]);

@@ -1,8 +1,8 @@
 import { parseSimulatedClock, positionAt, simulatedNow, WINDOW_MS } from '@gridtokenx/protocol';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ClockKeeper, type ClockStore, type PlayPlan, RESERVE_AHEAD_MS } from '../src/start/clock-keeper.js';
-import { UserError } from '../src/user-error.js';
 
 const START = 1_300_000_500_000 - (1_300_000_500_000 % WINDOW_MS);
 
@@ -17,7 +17,7 @@ class World implements ClockStore {
   }
   open(plan: Partial<PlayPlan> = {}) {
     const full = { profileStartMs: START, profileWindows: 100, windows: 8, speed: 60, ...plan };
-    return ClockKeeper.open(this, full, () => this.real);
+    return ClockKeeper.open(this, full, { nowMs: () => this.real });
   }
   /** What another process shows from the file alone. */
   shown() {
@@ -88,7 +88,7 @@ describe('the owner of simulated time', () => {
     keeper.start();
     world.run(keeper, 70_000);
     keeper.stop();
-    expect(() => world.open({ windows: 2 })).toThrow(UserError);
+    expect(() => world.open({ windows: 2 })).toThrow(OperatorError);
     expect(() => world.open({ windows: 101 })).toThrow(/only 100 windows/);
   });
 

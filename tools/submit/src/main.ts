@@ -12,11 +12,12 @@ import {
   pda,
   programIds,
 } from '@gridtokenx/chain-client';
+import { connectTo } from '@gridtokenx/devnet/chain/connection';
 import { sendAndConfirm } from '@gridtokenx/devnet/start/send';
-import { UserError } from '@gridtokenx/devnet/user-error';
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
-import { Connection, type Keypair, type PublicKey, SYSVAR_CLOCK_PUBKEY, SystemProgram } from '@solana/web3.js';
-import { Command, CommanderError } from 'commander';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { type Command, ExitCode, runCli } from '@gridtokenx/runtime/node';
+import { type Connection, type Keypair, type PublicKey, SYSVAR_CLOCK_PUBKEY, SystemProgram } from '@solana/web3.js';
 import { judge, type Seen } from './judge.js';
 import { isSignedBy, readPayer, readStatement, type StatementIn } from './statement-file.js';
 
@@ -26,8 +27,6 @@ const MAX_FILES = 2_880;
 const UNIX_SECONDS_AT = 32;
 /** Where a Meter account has its meter_id: behind the discriminator. */
 const METER_ID_AT = 8;
-/** A node that has not answered by then is away. */
-const RPC_TIMEOUT_MS = 10_000;
 
 /** Refusals of the chain that the tool cannot foresee, with what to do. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -53,7 +52,7 @@ async function look(connection: Connection, given: StatementIn): Promise<Seen> {
   const [config, clock] = await connection.getMultipleAccountsInfo(first, 'confirmed');
   const record = await findRecord(connection, given);
   const page = record && (await connection.getAccountInfo(pda.meterPage(record.zone, record.page), 'confirmed'));
-  if (!clock) throw new UserError('the node shows no clock');
+  if (!clock) throw refusal('the node shows no clock');
   // Anyone can send lamports to an address before its program makes the account.
   const isThere = ({ owner }: { owner: PublicKey }) => !owner.equals(SystemProgram.programId);
   return {
@@ -64,15 +63,15 @@ async function look(connection: Connection, given: StatementIn): Promise<Seen> {
   };
 }
 
-/** Sends one statement; what became of it in words. Throws `UserError` with why it is refused. */
+/** Sends one statement; what became of it in words. Rejects with `OperatorError` and why it is refused. */
 async function submit(connection: Connection, payer: Keypair, given: StatementIn): Promise<string> {
   const seen = await look(connection, given).catch((error: unknown) => {
-    throw error instanceof UserError
+    throw error instanceof OperatorError
       ? error
-      : new UserError(`${given.file}: the node does not answer: ${firstLine(error)}`);
+      : refusal(`the node does not answer (${firstLine(error)})`, given.file);
   });
   const judged = judge(given, seen);
-  if ('refused' in judged) throw new UserError(`${given.file}: ${judged.refused}`);
+  if ('refused' in judged) throw refusal(judged.refused, given.file);
   if ('done' in judged) return judged.done;
   const { meterId, deviceKey, zone, page } = judged.place;
   try {
@@ -88,10 +87,12 @@ async function submit(connection: Connection, payer: Keypair, given: StatementIn
     return `window ${given.statement.window} is on the chain (${signature})`;
   } catch (error) {
     const known = parseChainError(error) ?? nameIn(error);
-    if (known) throw new UserError(`${given.file}: ${ADVICE[known.name] ?? known.message} (${known.name})`);
-    throw new UserError(`${given.file}: ${firstLine(error)}`);
+    throw refusal(known ? `${ADVICE[known.name] ?? known.message} (${known.name})` : firstLine(error), given.file);
   }
 }
+
+/** Why a statement is not sent, or the chain does not take it; the words say what to do. */
+const refusal = (problem: string, file?: string) => new OperatorError({ code: 'refused', file, problem, advice: '' });
 
 /** `sendAndConfirm` puts the program's error into words. */
 function nameIn(error: unknown): { name: string; message: string } | null {
@@ -107,71 +108,85 @@ async function checkPayer(connection: Connection, payer: PublicKey, url: string)
   try {
     lamports = await connection.getBalance(payer, 'confirmed');
   } catch (error) {
-    throw new UserError(`${url}: no node answers (${firstLine(error)})`);
+    const problem = `no node answers at ${url} (${firstLine(error)})`;
+    throw new OperatorError({ code: 'no-node', key: '--rpc', problem, advice: 'correct the URL, or start the node' });
   }
-  if (lamports === 0) throw new UserError(`the payer ${payer.toBase58()} has no SOL: send it some for the fees`);
+  if (lamports > 0) return;
+  const problem = `the payer ${payer.toBase58()} has no SOL`;
+  throw new OperatorError({ code: 'no-sol', key: '--payer', problem, advice: 'send it some for the fees' });
 }
 
-function parse(argv: readonly string[]): { rpc: string; payer: string; files: string[] } | null {
-  const command = new Command('npm run submit-statement --')
-    .description(
-      'Sends statements that a meter or its gateway signed, where attestors are silent. Anyone may; a gateway-signed one ' +
-        'is taken when its slot is 96 windows behind.',
-    )
-    .requiredOption('--rpc <url>', 'RPC URL of the node')
-    .requiredOption('--payer <file>', 'Solana key file that pays the fees')
-    .argument('<files...>', 'what "gridtokenx-gateway statement" wrote')
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} });
-  try {
-    command.parse([...argv], { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return null;
-    throw new UserError(
-      `${error.message.replace(/^error: /, '')} (npm run submit-statement -- --help lists the options)`,
-    );
-  }
-  const { rpc, payer } = command.opts<{ rpc: string; payer: string }>();
-  if (!URL.canParse(rpc) || !/^https?:$/.test(new URL(rpc).protocol))
-    throw new UserError(`--rpc ${rpc}: is no http URL`);
-  if (command.args.length > MAX_FILES) throw new UserError(`give at most ${MAX_FILES} files at once`);
-  // npm runs scripts in the package's folder; paths on the command line mean the folder the person stands in.
-  const from = process.env.INIT_CWD ?? process.cwd();
-  return { rpc, payer: resolve(from, payer), files: command.args.map((file) => resolve(from, file)) };
+interface Given {
+  readonly rpc: string;
+  readonly payer: string;
 }
+
+/** Resolves paths from the folder that the person stands in: npm runs scripts in the package's. */
+const pathOf = (path: string): string => resolve(process.env.INIT_CWD ?? process.cwd(), path);
+
+function checkOptions({ rpc }: Given, files: readonly string[]): void {
+  const fault = (key: string, problem: string, advice: string) =>
+    new OperatorError({ code: 'option', key, problem, advice });
+  const isUrl = URL.canParse(rpc) && /^https?:$/.test(new URL(rpc).protocol);
+  if (!isUrl) throw fault('--rpc', `${rpc}: is no http URL`, 'give one such as http://127.0.0.1:18801');
+  if (files.length > MAX_FILES) throw fault('files', 'too many', `give at most ${MAX_FILES} at once`);
+}
+
+/** Sends every statement, oldest window first. True when the chain has all of them. Rejects with `OperatorError`. */
+async function submitFiles(given: Given, names: readonly string[], say: Say, complain: Say): Promise<boolean> {
+  checkOptions(given, names);
+  const payer = readPayer(pathOf(given.payer));
+  const statements = names
+    .map((name) => readStatement(pathOf(name)))
+    .sort((a, b) => a.statement.window - b.statement.window);
+  const connection = connectTo(given.rpc);
+  await checkPayer(connection, payer.publicKey, given.rpc);
+  let isComplete = true;
+  for (const statement of statements) {
+    try {
+      say(`${statement.file}: ${await submit(connection, payer, statement)}`);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      complain(error.message);
+      isComplete = false;
+    }
+  }
+  return isComplete;
+}
+
+type Say = (line: string) => void;
 
 /** Runs the command; the exit code: 0 when the chain has every statement, 2 when one is refused. */
-export async function submitStatements(
-  argv: readonly string[],
-  say = console.log,
-  complain = console.error,
-): Promise<number> {
-  let isRefused = false;
-  const refuse = (error: unknown) => {
-    if (!(error instanceof UserError)) throw error;
-    complain(error.message);
-    isRefused = true;
+export async function submitStatements(argv: readonly string[], say: Say, complain: Say): Promise<number> {
+  let wanted: number | null = null;
+  let code: number = ExitCode.done;
+  const program = {
+    name: 'npm run submit-statement --',
+    description:
+      'Sends statements that a meter or its gateway signed, where attestors are silent. Anyone may; a gateway-signed one ' +
+      'is taken when its slot is 96 windows behind.',
+    commands: (command: Command) => {
+      command
+        .requiredOption('--rpc <url>', 'RPC URL of the node')
+        .requiredOption('--payer <file>', 'Solana key file that pays the fees')
+        .argument('<files...>', 'what "gridtokenx-gateway statement" wrote')
+        .action(async (files: string[], given: Given) => {
+          if (!(await submitFiles(given, files, say, complain))) wanted = ExitCode.operator;
+        });
+    },
   };
-  try {
-    const options = parse(argv);
-    if (!options) return 0;
-    const payer = readPayer(options.payer);
-    const statements = options.files.map(readStatement).sort((a, b) => a.statement.window - b.statement.window);
-    const connection = new Connection(options.rpc, {
-      commitment: 'confirmed',
-      disableRetryOnRateLimit: true,
-      fetch: (url, init) =>
-        fetch(url as string, { ...(init as RequestInit), signal: AbortSignal.timeout(RPC_TIMEOUT_MS) }),
-    });
-    await checkPayer(connection, payer.publicKey, options.rpc);
-    for (const given of statements) {
-      await submit(connection, payer, given).then((text) => say(`${given.file}: ${text}`), refuse);
-    }
-  } catch (error) {
-    refuse(error);
-  }
-  return isRefused ? 2 : 0;
+  await runCli(program, {
+    argv,
+    out: (text) => say(text.trimEnd()),
+    err: (text) => complain(text.trimEnd()),
+    exitCode: () => wanted,
+    exit: (asked) => {
+      code = asked;
+    },
+  });
+  return code;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await submitStatements(process.argv.slice(2)));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exit(await submitStatements(process.argv.slice(2), console.log, console.error));
+}

@@ -1,7 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { UserError } from '@gridtokenx/devnet/user-error';
 import { decodePayload, fromHex, Kind, parseSign1, type Statement, sigStructure, toHex } from '@gridtokenx/protocol';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { Keypair } from '@solana/web3.js';
 
 /** A statement file has 600 bytes; what is larger is something else. Bytes. */
@@ -16,26 +16,23 @@ export interface StatementIn {
   readonly meterId: string;
 }
 
-/** Why something cannot be read, without the content of it. */
-function reasonOf(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'there is no such file';
-  return code ? `cannot be read (${code})` : 'cannot be read';
-}
-
 function readText(file: string): string {
   try {
-    if (statSync(file).size > MAX_FILE_BYTES) throw new UserError(`${file}: too large for a file of this kind`);
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw error instanceof UserError ? error : new UserError(`${file}: ${reasonOf(error)}`);
+    if (statSync(file).size <= MAX_FILE_BYTES) return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const problem = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code ?? 'for no known reason'})`;
+    throw new OperatorError({ code: 'unreadable', file, problem, advice: 'correct its path' }, { cause });
   }
+  throw new OperatorError({ code: 'too-large', file, problem: 'too large for a file of this kind', advice: '' });
 }
 
-/** Reads what `gridtokenx-gateway statement` wrote. Throws `UserError`. */
+/** Reads what `gridtokenx-gateway statement` wrote. Throws `OperatorError`. */
 export function readStatement(file: string): StatementIn {
-  const wrong = () =>
-    new UserError(`${file}: is no statement: write one with "gridtokenx-gateway statement --window N --out FILE"`);
+  const wrong = () => {
+    const advice = 'write one with "gridtokenx-gateway statement --window N --out FILE"';
+    return new OperatorError({ code: 'no-statement', file, problem: 'is no statement', advice });
+  };
   const text = readText(file);
   try {
     const message = fromHex(String((JSON.parse(text) as { message?: unknown }).message));
@@ -47,13 +44,14 @@ export function readStatement(file: string): StatementIn {
   }
 }
 
-/** The payer's key pair from a Solana JSON array of 64 bytes. Throws `UserError`, which never shows what is in the file. */
+/** The payer's key pair from a Solana JSON array of 64 bytes. Throws `OperatorError`, which never shows what is in the file. */
 export function readPayer(file: string): Keypair {
   const text = readText(file);
   try {
     return Keypair.fromSecretKey(Uint8Array.from(JSON.parse(text) as number[]));
   } catch {
-    throw new UserError(`${file}: is no key pair: give a Solana key file, a JSON array of 64 numbers`);
+    const advice = 'give a Solana key file, a JSON array of 64 numbers';
+    throw new OperatorError({ code: 'no-key', file, problem: 'is no key pair', advice });
   }
 }
 

@@ -85,7 +85,7 @@ function chain(words: RegExp, spoil: (parts: ChainStage) => Promise<unknown> | u
       isFull: false,
     } as unknown as ChainStage;
     const write = (path: string, text: string) => {
-      if (parts.isFull) throw Object.assign(new Error('x'), { code: 'ENOSPC' });
+      if (parts.isFull) throw Object.assign(new Error('x'), { code: 'ENOSPC', errno: -28, syscall: 'write' });
       diskFiles.write(path, text);
     };
     const generations = new Generations(join(folder, 'snapshot.json'), { ...diskFiles, write });

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { accountSizes, decodeConfig, idl, pda } from '@gridtokenx/chain-client';
 import { toHex } from '@gridtokenx/protocol';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { replacePrivateFile, syncFolder } from '@gridtokenx/runtime/node';
 import { PublicKey } from '@solana/web3.js';
-import { syncFolder, writeWhole } from '../files.js';
-import { UserError } from '../user-error.js';
 import type { Snapshot } from './snapshot.js';
 
 /** 1: one JSON object without a checksum. 2: a header with a checksum on the first line, the accounts below. */
@@ -46,10 +46,7 @@ export interface SnapshotFiles {
 
 export const diskFiles: SnapshotFiles = {
   read: (path) => (existsSync(path) ? readFileSync(path, 'utf8') : null),
-  write(path, text) {
-    mkdirSync(dirname(path), { recursive: true });
-    writeWhole(path, text, 0o600);
-  },
+  write: (path, text) => replacePrivateFile(path, Buffer.from(text)),
   copyName(from, to) {
     const temporary = `${to}.tmp`;
     rmSync(temporary, { force: true });
@@ -131,7 +128,7 @@ export class Generations {
 
   /**
    * What a start may put back. `network`: the one that the data directory was made for, hex; null for a new one.
-   * `folder`: named in advice. Throws `UserError` where a chain should be there and is not: an empty one is never begun
+   * `folder`: named in advice. Throws `OperatorError` where a chain should be there and is not: an empty one is never begun
    * in its place.
    */
   choose(network: string | null, folder: string): Choice {
@@ -141,7 +138,7 @@ export class Generations {
       const found = decodeSnapshot(this.#files.read(path));
       if (found.kind === 'none') continue;
       if (found.kind === 'other version') {
-        throw new UserError(`${path}: made by an earlier version: give another --data, or delete ${folder}`);
+        throw earlierVersion(path, folder);
       }
       if (found.kind === 'damaged') words.push(`${path} ${found.why}`);
       else if (network !== null && found.networkId !== network) {
@@ -150,7 +147,7 @@ export class Generations {
     }
     if (candidates.length > 0) return { candidates, words };
     if (network === null && words.length === 0) return { candidates, words };
-    throw new UserError(lost(this.#path, network, words, folder));
+    throw lost(words.length > 0 ? words.join('; ') : missing(this.#path, network, folder), folder);
   }
 
   /** The snapshot that was put back holds: the next one may be written over it. */
@@ -169,9 +166,16 @@ export class Generations {
   }
 }
 
+const missing = (path: string, network: string | null, folder: string) =>
+  `${path} is not there, and ${folder} was made for network ${network}`;
+
+function earlierVersion(file: string, folder: string): OperatorError {
+  const advice = `give another --data, or delete ${folder}`;
+  return new OperatorError({ code: 'earlier-version', file, problem: 'made by an earlier version', advice });
+}
+
 /** No snapshot can be put back: one line, with the ways out. */
-export function lost(path: string, network: string | null, words: readonly string[], folder: string): string {
-  const what =
-    words.length > 0 ? words.join('; ') : `${path} is not there, and ${folder} was made for network ${network}`;
-  return `${what}: bring it back from a backup, or delete ${folder} to begin a new chain`;
+export function lost(problem: string, folder: string): OperatorError {
+  const advice = `bring it back from a backup, or delete ${folder} to begin a new chain`;
+  return new OperatorError({ code: 'chain-lost', problem, advice });
 }

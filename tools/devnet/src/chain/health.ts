@@ -1,4 +1,4 @@
-import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
+import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime/core';
 import type { KeeperFindings } from './keeper.js';
 
 /** The conditions of the embedded chain; docs/health.md has a row for each. */

@@ -1,5 +1,6 @@
 import type { OutsiderResult } from '@gridtokenx/audit/main';
-import { diskProblem, isDiskError } from '../user-error.js';
+import { Mutex } from '@gridtokenx/runtime/core';
+import { diskProblem } from '../disk.js';
 import { type Candidate, type Generations, networkOf } from './generations.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -44,7 +45,7 @@ export class Keeper {
   readonly #deps: KeeperDeps;
   #networkId: string | null;
   #last: OutsiderResult | undefined;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #queue = new Mutex();
   #failure: { kind: FailureKind; words: string } | null = null;
   #found: readonly string[];
   /** Of the last snapshot. */
@@ -80,9 +81,7 @@ export class Keeper {
 
   /** Takes a snapshot and keeps it; callers that come while one is taken get the next one. Rejects with words. */
   snapshot(): Promise<number> {
-    const taken = this.#queue.then(() => this.#take());
-    this.#queue = taken.catch(() => undefined);
-    return taken;
+    return this.#queue.run(() => this.#take());
   }
 
   async #take(): Promise<number> {
@@ -96,7 +95,7 @@ export class Keeper {
       this.slot = snapshot.slot;
       return snapshot.slot;
     } catch (error) {
-      const words = isDiskError(error) ? diskProblem(error, this.#deps.folder) : (error as Error).message;
+      const words = diskProblem(error, this.#deps.folder);
       const kind = error instanceof NotKept ? error.kind : 'snapshot';
       this.#failure = { kind, words: `no snapshot: ${words}` };
       throw new Error(this.#failure.words);

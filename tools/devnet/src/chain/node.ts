@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { rpc } from './rpc.js';
 
 /** What is used of the embedded SVM node's binding. */
@@ -34,10 +35,9 @@ function loadBinding(): { startWithConfig(config: Record<string, unknown>): Surf
   try {
     return createRequire(import.meta.url)(name).Surfnet;
   } catch (cause) {
-    throw new Error(
-      `The embedded chain node has no package for this platform (${name}): use Linux x86-64, or a chain of your own.`,
-      { cause },
-    );
+    const problem = `the embedded chain node has no package for this platform (${name})`;
+    const advice = 'use Linux x86-64, or a chain of your own';
+    throw new OperatorError({ code: 'no-chain-node', problem, advice }, { cause });
   }
 }
 

@@ -1,10 +1,19 @@
 import { connect, createServer, type Server } from 'node:net';
+import { listenError } from '@gridtokenx/runtime/node';
+
+/** Where to listen, and which key of the configuration says so. */
+export interface ProxyAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly key: string;
+}
 
 /**
- * Serves `port` on `host` by passing every connection on to `targetPort` on the loopback interface. The embedded node
- * chooses its own ports at every start; people, wallets and the other processes need ones that stay.
+ * Serves an address by passing every connection on to `targetPort` on the loopback interface. The embedded node chooses
+ * its own ports at every start; people, wallets and the other processes need ones that stay. Rejects with `OperatorError`
+ * when the address cannot be used.
  */
-export function startProxy(host: string, port: number, targetPort: number): Promise<Server> {
+export function startProxy(address: ProxyAddress, targetPort: number): Promise<Server> {
   const server = createServer((client) => {
     const upstream = connect(targetPort, '127.0.0.1');
     client.pipe(upstream).pipe(client);
@@ -19,7 +28,7 @@ export function startProxy(host: string, port: number, targetPort: number): Prom
     }
   });
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolve(server));
+    server.once('error', (error) => reject(listenError(error, address.key, address)));
+    server.listen(address.port, address.host, () => resolve(server));
   });
 }

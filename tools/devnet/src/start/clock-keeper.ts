@@ -1,5 +1,6 @@
 import { parseSimulatedClock, positionAt, type SimulatedClock, simulatedNow, WINDOW_MS } from '@gridtokenx/protocol';
-import { UserError } from '../user-error.js';
+import { type Clock, OperatorError } from '@gridtokenx/runtime/core';
+import { tooManyWindows } from './plan.js';
 
 /** Real time for which simulated time is reserved ahead: longer than a pause of the keeper, short enough to lose. */
 export const RESERVE_AHEAD_MS = 3_000;
@@ -27,7 +28,7 @@ export interface PlayPlan {
  */
 export class ClockKeeper {
   readonly #store: ClockStore;
-  readonly #realNow: () => number;
+  readonly #real: Pick<Clock, 'nowMs'>;
   #clock: SimulatedClock;
   /** Simulated time does not pass the closing window's end while a number of windows is settled. */
   readonly #holds: boolean;
@@ -38,12 +39,12 @@ export class ClockKeeper {
 
   private constructor(
     store: ClockStore,
-    realNow: () => number,
+    real: Pick<Clock, 'nowMs'>,
     clock: SimulatedClock,
     target: { playEndMs: number; windows: number; hold: boolean },
   ) {
     this.#store = store;
-    this.#realNow = realNow;
+    this.#real = real;
     this.#clock = clock;
     this.#holds = target.hold;
     this.#closingEndMs = target.playEndMs + WINDOW_MS;
@@ -52,13 +53,13 @@ export class ClockKeeper {
   }
 
   /**
-   * Loads or makes the clock, standing still. Throws `UserError` where the plan asks for fewer windows than were
+   * Loads or makes the clock, standing still. Throws `OperatorError` where the plan asks for fewer windows than were
    * already played, or more than the profile has.
    */
-  static open(store: ClockStore, plan: PlayPlan, realNow: () => number): ClockKeeper {
+  static open(store: ClockStore, plan: PlayPlan, real: Pick<Clock, 'nowMs'>): ClockKeeper {
     const windows = plan.windows ?? plan.profileWindows;
     if (windows > plan.profileWindows) {
-      throw new UserError(`--windows ${windows}: the profile has only ${plan.profileWindows} windows of 15 minutes`);
+      throw tooManyWindows(windows, plan.profileWindows);
     }
     const endMs = windows * WINDOW_MS;
     const text = store.load();
@@ -73,20 +74,20 @@ export class ClockKeeper {
       version: 1,
       speed: plan.speed,
       anchorSimMs: at,
-      anchorRealMs: realNow(),
+      anchorRealMs: real.nowMs(),
       reservedThroughMs: at,
       segments,
     };
     const playEndMs = last.simStartMs + endMs - last.positionStartMs;
     store.save(JSON.stringify(clock));
-    return new ClockKeeper(store, realNow, clock, { playEndMs, windows, hold: plan.windows !== null });
+    return new ClockKeeper(store, real, clock, { playEndMs, windows, hold: plan.windows !== null });
   }
 
   get clock(): SimulatedClock {
     return this.#clock;
   }
   now(): number {
-    return simulatedNow(this.#clock, this.#realNow());
+    return simulatedNow(this.#clock, this.#real.nowMs());
   }
   /** True when the closing window is over (and, with a number of windows asked for, simulated time stands). */
   get closed(): boolean {
@@ -95,7 +96,7 @@ export class ClockKeeper {
 
   /** Lets simulated time run. */
   start(): void {
-    this.#clock = { ...this.#clock, anchorSimMs: this.#clock.reservedThroughMs, anchorRealMs: this.#realNow() };
+    this.#clock = { ...this.#clock, anchorSimMs: this.#clock.reservedThroughMs, anchorRealMs: this.#real.nowMs() };
     this.reserve();
   }
 
@@ -103,7 +104,7 @@ export class ClockKeeper {
   reserve(): void {
     const limit = this.#holds ? this.#closingEndMs : Number.POSITIVE_INFINITY;
     const ahead = { ...this.#clock, reservedThroughMs: limit };
-    const through = Math.max(this.#clock.reservedThroughMs, simulatedNow(ahead, this.#realNow() + RESERVE_AHEAD_MS));
+    const through = Math.max(this.#clock.reservedThroughMs, simulatedNow(ahead, this.#real.nowMs() + RESERVE_AHEAD_MS));
     this.#save({ ...this.#clock, reservedThroughMs: through });
   }
 
@@ -112,7 +113,7 @@ export class ClockKeeper {
     this.#closingEndMs += WINDOW_MS;
     if (!this.#holds) return;
     const at = this.now();
-    this.#save({ ...this.#clock, anchorSimMs: at, anchorRealMs: this.#realNow(), reservedThroughMs: at });
+    this.#save({ ...this.#clock, anchorSimMs: at, anchorRealMs: this.#real.nowMs(), reservedThroughMs: at });
     this.reserve();
   }
 
@@ -134,10 +135,9 @@ function extend(before: SimulatedClock, atMs: number, endMs: number) {
   if (!last) throw new Error('a clock without a segment');
   if (endMs < played) {
     const done = Math.ceil(played / WINDOW_MS);
-    throw new UserError(
-      `--windows counts from the first start and ${done} were played already: ` +
-        `give --windows ${done} or more, or start afresh with another --data`,
-    );
+    const problem = `it counts from the first start, and ${done} were played already`;
+    const advice = `give ${done} or more, or start afresh with another --data`;
+    throw new OperatorError({ code: 'option', key: '--windows', problem, advice });
   }
   const finished = last.positionEndMs !== null && played >= last.positionEndMs;
   if (!finished) return [...before.segments.slice(0, -1), { ...last, positionEndMs: endMs }];

@@ -10,6 +10,8 @@ import {
   UserRole,
 } from '@gridtokenx/chain-client';
 import { base58Decode, fromHex, parseSign1, sha256 } from '@gridtokenx/protocol';
+import { sleep } from '@gridtokenx/runtime/core';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { type Connection, type Keypair, LAMPORTS_PER_SOL, PublicKey, SystemProgram } from '@solana/web3.js';
 import { rpc } from '../chain/rpc.js';
 import { sendAndConfirm } from './send.js';
@@ -18,6 +20,8 @@ import { sendAndConfirm } from './send.js';
 export const ZONE = 1;
 const ZONE_CAPACITY_W = 2_000_000n;
 const WALLET_SOL = 100;
+const POLL_MS = 50;
+const TIMEOUT_MS = 30_000;
 /** float32 kWh below 16,384 kWh is exact to the watt-hour [gateway §7.2]. */
 const REGISTER_STEP_WH = 1;
 
@@ -82,9 +86,9 @@ export class Deployment {
   }
 
   async #until(what: string, condition: () => Promise<boolean>): Promise<void> {
-    for (const started = Date.now(); Date.now() - started < 30_000; ) {
+    for (const started = systemClock.monotonicMs(); systemClock.monotonicMs() - started < TIMEOUT_MS; ) {
       if (await condition()) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(systemClock, POLL_MS);
     }
     throw new Error(`the chain does not show ${what}`);
   }

@@ -1,4 +1,4 @@
-import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
+import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime/core';
 
 /** The conditions of `npm start`; docs/health.md has a row for each. */
 export const START_CONDITIONS = ['processes', 'services', 'simulated clock'] as const;

@@ -1,14 +1,14 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { sleep } from '@gridtokenx/runtime/core';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { boundaryLeadMs, type Profile } from '@gridtokenx/simulators';
-import { stringify } from 'yaml';
-import { readJson, writeJson } from '../files.js';
+import { readJson, writeJson, writeYaml } from '../files.js';
 import { projectRoot } from '../root.js';
 import { type EnrolledMeter, ZONE } from './deployment.js';
-import { HOST, type Paths, type Ports } from './layout.js';
+import { BROKER_NAME, HOST, type Paths, type Ports } from './layout.js';
 import { runOnce } from './supervisor.js';
 
-export const BROKER_NAME = 'gridtokenx-development';
 const GATEWAY = join(projectRoot, 'edge/dist/main.js');
 /** A home of this kind is connected at 100 A, three phases: nothing it can do is above this. */
 const LIMIT_W = 69_000;
@@ -46,11 +46,6 @@ export function homesOf(profiles: readonly Profile[], ports: Ports): Home[] {
     initialExportWh: 1_234_000 + 77_777 * (i % 50),
     destination: i % 3 === 2 ? 'wallet' : 'pool',
   }));
-}
-
-function writeYaml(path: string, value: unknown): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, stringify(value));
 }
 
 /** What a gateway's configuration needs from the rest of the system. */
@@ -155,10 +150,9 @@ async function runGateway(args: readonly string[]): Promise<string> {
       return await runOnce(GATEWAY, args);
     } catch (error) {
       if (attempt === LOCKED_ATTEMPTS || !String(error).includes('another gateway process')) throw error;
-      await new Promise((resolve) => setTimeout(resolve, LOCKED_PAUSE_MS));
+      await sleep(systemClock, LOCKED_PAUSE_MS);
     }
   }
 }
 
 export const gatewayScript = GATEWAY;
-export { writeYaml };

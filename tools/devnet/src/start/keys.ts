@@ -1,16 +1,23 @@
-import { existsSync } from 'node:fs';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { createPrivateFile, readPrivateFile } from '@gridtokenx/runtime/node';
 import { Keypair } from '@solana/web3.js';
-import { readJson, writeJson } from '../files.js';
 import type { Paths } from './layout.js';
 
+const WORDS = { what: 'key', missing: 'bring it back from a backup' } as const;
+
 /**
- * The key pair of a party of the demonstration (Solana's JSON array of 64 bytes, mode 0600), made on first use. In the
- * field each party holds its own; here one person plays them all.
+ * The key pair of a party of the demonstration (Solana's JSON array of 64 bytes, for its owner alone), made on first use.
+ * In the field each party holds its own; here one person plays them all. Throws `OperatorError`.
  */
 export function partyKey(paths: Paths, name: string): Keypair {
-  const path = paths.key(name);
-  if (existsSync(path)) return Keypair.fromSecretKey(Uint8Array.from(readJson<number[]>(path) ?? []));
-  const pair = Keypair.generate();
-  writeJson(path, [...pair.secretKey], 0o600);
-  return pair;
+  const file = paths.key(name);
+  createPrivateFile(file, Buffer.from(`${JSON.stringify([...Keypair.generate().secretKey])}\n`));
+  const text = Buffer.from(readPrivateFile(file, WORDS)).toString('utf8');
+  try {
+    return Keypair.fromSecretKey(Uint8Array.from(JSON.parse(text) as number[]));
+  } catch {
+    // The library's reason may quote what it read: not repeated.
+    const problem = 'is not a key file (64 numbers in JSON)';
+    throw new OperatorError({ code: 'damaged-file', file, problem, advice: 'bring it back from a backup' });
+  }
 }

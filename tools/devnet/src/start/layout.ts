@@ -1,8 +1,10 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { UserError } from '../user-error.js';
+import { OperatorError } from '@gridtokenx/runtime/core';
 
 export const HOST = '127.0.0.1';
+/** Tokens for the broker are made for this name. */
+export const BROKER_NAME = 'gridtokenx-development';
 /** Most homes that one start runs: what the port range has room for. */
 export const MAX_HOMES = 200;
 
@@ -48,7 +50,7 @@ export function pathsIn(data: string) {
 }
 export type Paths = ReturnType<typeof pathsIn>;
 
-/** Throws `UserError` naming the first port that something else listens on. */
+/** Rejects with `OperatorError` naming the first port that something else listens on. */
 export async function checkPorts(ports: Ports, homes: number): Promise<void> {
   const wanted: [string, number][] = [
     ['the status page', ports.page],
@@ -64,11 +66,16 @@ export async function checkPorts(ports: Ports, homes: number): Promise<void> {
     wanted.push([`gateway ${home + 1}`, ports.gatewayHttp(home)], [`meter ${home + 1}`, ports.meter(home)]);
   }
   for (const [what, port] of wanted) {
+    const where = `port ${port} (${what})`;
     const code = await tryPort(port);
     if (code === 'EADDRINUSE') {
-      throw new UserError(`port ${port} (${what}) is taken: stop what uses it, or give another range with --ports`);
+      const advice = 'stop what listens there, or give another range with --ports';
+      throw new OperatorError({ code: 'port-taken', key: '--ports', problem: `${where} is taken`, advice });
     }
-    if (code !== null) throw new UserError(`port ${port} (${what}) cannot be opened: ${code}`);
+    if (code !== null) {
+      const advice = 'give another range with --ports';
+      throw new OperatorError({ code: 'port-forbidden', key: '--ports', problem: `${where}: ${code}`, advice });
+    }
   }
 }
 

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from '@gridtokenx/runtime/node';
 import { projectRoot } from '../root.js';
-import { UserError } from '../user-error.js';
 
 /** Options of `npm start`; stable from the first release on (README). */
 export interface StartOptions {
@@ -41,10 +40,20 @@ function port(text: string): number {
   return value;
 }
 
-/** Reads the command line. Throws `UserError` for what cannot be read; `--help` prints and returns null. */
-export function parseOptions(argv: readonly string[]): StartOptions | null {
-  const command = new Command('npm start --')
-    .description('Runs the whole path on this machine: meters, gateways, broker, oracle and a real SVM node.')
+/** What the command line says, before paths are resolved. */
+export interface GivenOptions {
+  readonly profiles?: string;
+  readonly windows?: number;
+  readonly speed: number;
+  readonly report?: string;
+  readonly exit: boolean;
+  readonly data: string;
+  readonly ports: number;
+}
+
+/** Adds the options to a command. */
+export function addOptions(command: Command): Command {
+  return command
     .option('--profiles <file>', 'CSV of homes: home,time,consumption_wh,production_wh (default: shipped real data)')
     .option('--windows <n>', 'settle the first n quarter hours of the profile, then close', count)
     .option('--speed <x>', 'simulated seconds per second, 1 = real time', factor, DEFAULT_SPEED)
@@ -52,36 +61,17 @@ export function parseOptions(argv: readonly string[]): StartOptions | null {
     .option('--exit', 'stop after the report; exit code 0 only if everything settled', false)
     .option('--data <dir>', 'where everything durable is kept', resolve(projectRoot, '.gridtokenx'))
     .option('--ports <base>', 'first of the ports that are used', port, DEFAULT_PORTS)
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} });
-  try {
-    command.parse([...argv], { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return null;
-      throw new UserError(`${error.message.replace(/^error: /, '')} (npm start -- --help lists the options)`);
-    }
-    throw error;
-  }
-  const given = command.opts() as {
-    profiles?: string;
-    windows?: number;
-    speed: number;
-    report?: string;
-    exit: boolean;
-    data: string;
-    ports: number;
-  };
-  // npm runs scripts in the package's folder; paths on the command line mean the folder the person stands in.
-  const from = process.env.INIT_CWD ?? process.cwd();
+    .allowExcessArguments(false);
+}
+
+/** Resolves paths from the folder that the person stands in: npm runs scripts in the package's. */
+export function startOptions(given: GivenOptions, from = process.env.INIT_CWD ?? process.cwd()): StartOptions {
+  const { profiles, windows, speed, report, exit, data, ports } = given;
   return {
-    profiles: given.profiles === undefined ? null : resolve(from, given.profiles),
-    windows: given.windows ?? null,
-    speed: given.speed,
-    report: given.report === undefined ? null : resolve(from, given.report),
-    exit: given.exit,
-    data: resolve(from, given.data),
-    ports: given.ports,
+    ...{ speed, exit, ports },
+    profiles: profiles === undefined ? null : resolve(from, profiles),
+    windows: windows ?? null,
+    report: report === undefined ? null : resolve(from, report),
+    data: resolve(from, data),
   };
 }

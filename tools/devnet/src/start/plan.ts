@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { WINDOW_MS } from '@gridtokenx/protocol';
-import { defaultProfilesPath, highestSpeed, loadProfiles, type Profile, ProfileError } from '@gridtokenx/simulators';
-import { UserError } from '../user-error.js';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { defaultProfilesPath, highestSpeed, loadProfiles, type Profile } from '@gridtokenx/simulators';
 import { MAX_HOMES } from './layout.js';
 import type { StartOptions } from './options.js';
 
@@ -19,40 +19,19 @@ export interface Plan {
   readonly offsetMinutes: number;
 }
 
-/** Reads and checks the profile and the options. Throws `UserError` for everything the person can mend. */
+const fault = (key: string, problem: string, advice: string) =>
+  new OperatorError({ code: 'option', key, problem, advice });
+
+/** Reads and checks the profile and the options. Throws `OperatorError` for everything the person can mend. */
 export function makePlan(options: StartOptions, chainNowMs: number): Plan {
   if (options.speed > highestSpeed()) {
-    throw new UserError(
-      `--speed ${options.speed} is too fast: no poll could be placed within 60 simulated seconds of each ` +
-        `window's end. The highest possible value is ${highestSpeed()}.`,
-    );
+    const problem = `${options.speed} is too fast: no poll could be placed within 60 simulated seconds of each window's end`;
+    throw fault('--speed', problem, `the highest possible value is ${highestSpeed()}`);
   }
   const profilesPath = options.profiles ?? defaultProfilesPath;
   const { profiles, text } = load(profilesPath);
-  const [first] = profiles;
-  if (!first) throw new UserError(`${profilesPath}: no home`);
-  if (profiles.length > MAX_HOMES) {
-    throw new UserError(`${profilesPath}: ${profiles.length} homes, one start runs at most ${MAX_HOMES}`);
-  }
-  for (const profile of profiles) {
-    if (profile.startMs !== first.startMs || profile.windows !== first.windows) {
-      throw new UserError(
-        `${profilesPath}: home "${profile.home}" does not cover the same time as home "${first.home}": ` +
-          'all homes live on one clock, so give them the same first interval and the same length',
-      );
-    }
-  }
-  const windows = options.windows ?? first.windows;
-  if (windows > first.windows) {
-    throw new UserError(`--windows ${windows}: the profile has only ${first.windows} windows of 15 minutes`);
-  }
-  const endMs = first.startMs + (windows + 1) * WINDOW_MS;
-  if (options.windows !== null && endMs > chainNowMs) {
-    throw new UserError(
-      `the profile's ${windows} windows and the closing one end at ${new Date(endMs).toISOString()}, after the ` +
-        "chain's clock: give fewer --windows or a profile of the past",
-    );
-  }
+  const first = checkHomes(profiles, profilesPath);
+  checkWindows(options, first, chainNowMs);
   return {
     profilesPath,
     profiles,
@@ -63,14 +42,51 @@ export function makePlan(options: StartOptions, chainNowMs: number): Plan {
   };
 }
 
-function load(path: string): { profiles: Profile[]; text: string } {
+/** The first home, whose times all others have. */
+function checkHomes(profiles: readonly Profile[], file: string): Profile {
+  const [first] = profiles;
+  if (!first) throw new OperatorError({ code: 'no-home', file, problem: 'no home', advice: 'add its rows' });
+  if (profiles.length > MAX_HOMES) {
+    const problem = `${profiles.length} homes`;
+    const advice = `one start runs at most ${MAX_HOMES}`;
+    throw new OperatorError({ code: 'too-many-homes', file, problem, advice });
+  }
+  const other = profiles.find(({ startMs, windows }) => startMs !== first.startMs || windows !== first.windows);
+  if (!other) return first;
+  const problem = `home "${other.home}" does not cover the same time as home "${first.home}"`;
+  const advice = 'all homes live on one clock, so give them the same first interval and the same length';
+  throw new OperatorError({ code: 'other-times', file, problem, advice });
+}
+
+function checkWindows(options: StartOptions, profile: Profile, chainNowMs: number): void {
+  if (options.windows === null) return;
+  if (options.windows > profile.windows) throw tooManyWindows(options.windows, profile.windows);
+  const endMs = profile.startMs + (options.windows + 1) * WINDOW_MS;
+  if (endMs <= chainNowMs) return;
+  const end = new Date(endMs).toISOString();
+  const problem = `the profile's ${options.windows} windows and the closing one end at ${end}, after the chain's clock`;
+  throw fault('--windows', problem, 'give fewer, or a profile of the past');
+}
+
+/** The error for more windows than a profile has. */
+export function tooManyWindows(asked: number, windows: number): OperatorError {
+  return fault(
+    '--windows',
+    `${asked} is too many: the profile has only ${windows} windows of 15 minutes`,
+    'give fewer',
+  );
+}
+
+/** Rejects what is wrong in the file with `ProfileError`, which is an `OperatorError`. */
+function load(file: string): { profiles: Profile[]; text: string } {
   try {
-    return { profiles: loadProfiles(path), text: readFileSync(path, 'utf8') };
-  } catch (error) {
-    if (error instanceof ProfileError) throw new UserError(error.message);
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code) throw new UserError(`${path}: cannot be read (${code}): give a readable CSV file with --profiles`);
-    throw error;
+    return { profiles: loadProfiles(file), text: readFileSync(file, 'utf8') };
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    if (!code) throw cause;
+    const advice = 'give a readable CSV file with --profiles';
+    throw new OperatorError({ code: 'unreadable', file, problem: `cannot be read (${code})`, advice }, { cause });
   }
 }
 

@@ -1,4 +1,6 @@
 import { parseChainError } from '@gridtokenx/chain-client';
+import { type Clock, sleep } from '@gridtokenx/runtime/core';
+import { systemClock } from '@gridtokenx/runtime/node';
 import {
   ComputeBudgetProgram,
   type Connection,
@@ -19,6 +21,7 @@ export async function sendAndConfirm(
   payer: Keypair,
   signers: readonly Keypair[],
   instructions: readonly TransactionInstruction[],
+  clock: Clock = systemClock,
 ): Promise<string> {
   const { blockhash, lastValidBlockHeight } = await connection.getLatestBlockhash('confirmed');
   const transaction = new Transaction({ feePayer: payer.publicKey, blockhash, lastValidBlockHeight });
@@ -26,11 +29,11 @@ export async function sendAndConfirm(
   transaction.sign(payer, ...signers.filter((key) => !key.publicKey.equals(payer.publicKey)));
   const signature = await connection.sendRawTransaction(transaction.serialize(), { skipPreflight: true });
   // confirmTransaction can miss the notification of a fast node, so statuses are polled.
-  for (const started = Date.now(); Date.now() - started < TIMEOUT_MS; ) {
+  for (const started = clock.monotonicMs(); clock.monotonicMs() - started < TIMEOUT_MS; ) {
     const status = (await connection.getSignatureStatuses([signature])).value[0];
     if (status?.err) throw await failure(connection, signature, status.err);
     if (status?.confirmationStatus === 'confirmed' || status?.confirmationStatus === 'finalized') return signature;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(clock, POLL_MS);
   }
   throw new Error(`transaction ${signature} was not confirmed in ${TIMEOUT_MS / 1000} s`);
 }

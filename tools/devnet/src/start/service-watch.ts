@@ -1,4 +1,4 @@
-import type { HealthReport } from '@gridtokenx/runtime';
+import type { HealthReport } from '@gridtokenx/runtime/core';
 
 /** A service that may say what is wrong with it. */
 export interface WatchedService {

@@ -1,7 +1,8 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../user-error.js';
+import { BackOff, type Clock, OperatorError, within } from '@gridtokenx/runtime/core';
+import { ExitCode, systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { LOG_LOOK_MS, rotateAll } from './log-files.js';
 
 /** One process of the system. */
@@ -13,12 +14,15 @@ export interface ProcessSpec {
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
-const BACKOFF_MS = [100, 200, 500, 1_000, 2_000, 5_000];
+/** Until a process that ended is started again; real milliseconds. */
+const BACK_OFF = { firstMs: 200, lastMs: 5_000 } as const;
+/** A process that ran this long begins with the first pause again. */
+const STEADY_MS = 30_000;
 
 interface Child {
   readonly spec: ProcessSpec;
   process: ChildProcess | null;
-  failures: number;
+  readonly backOff: BackOff;
   wanted: boolean;
   startedAtMs: number;
   /** Why it was started again, as it was said last: the same is not said twice. */
@@ -29,9 +33,11 @@ interface Child {
 export class Supervisor {
   readonly #logs: string;
   readonly #say: (line: string) => void;
+  readonly #clock: Clock;
   readonly #children = new Map<string, Child>();
 
-  constructor(logs: string, say: (line: string) => void) {
+  constructor(logs: string, say: (line: string) => void, clock: Clock = systemClock) {
+    this.#clock = clock;
     this.#logs = logs;
     this.#say = say;
     mkdirSync(logs, { recursive: true });
@@ -52,43 +58,46 @@ export class Supervisor {
     return pids;
   }
 
-  /** Starts a process and waits until it says that it is ready. Throws `UserError` with its last words otherwise. */
+  /** Starts a process and waits until it says that it is ready. Rejects with `OperatorError` and its last words otherwise. */
   async start(spec: ProcessSpec): Promise<void> {
-    const child: Child = { spec, process: null, failures: 0, wanted: true, startedAtMs: 0, said: '' };
+    const child: Child = {
+      spec,
+      process: null,
+      backOff: new BackOff(BACK_OFF, systemRandom),
+      wanted: true,
+      startedAtMs: 0,
+      said: '',
+    };
     this.#children.set(spec.name, child);
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(this.#failed(spec, `not ready after ${READY_TIMEOUT_MS / 1000} s`)),
-        READY_TIMEOUT_MS,
-      );
-      this.#launch(child, {
-        onReady: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        onExit: (how) => {
-          clearTimeout(timer);
-          child.wanted = false;
-          reject(this.#failed(spec, how));
-        },
-      });
+    const ready = new Promise<void>((resolve, reject) => {
+      const onExit = (how: string) => {
+        child.wanted = false;
+        reject(this.#failed(spec, how));
+      };
+      this.#launch(child, { onReady: resolve, onExit });
     });
+    const late = () => this.#failed(spec, `not ready after ${READY_TIMEOUT_MS / 1000} s`);
+    await within(this.#clock, READY_TIMEOUT_MS, ready, late);
   }
 
-  #failed(spec: ProcessSpec, how: string): UserError {
-    const log = this.#lastWords(spec.name, 5);
-    return new UserError(`${spec.name} did not start (${how}). Its last words:\n  ${log}`);
+  /** One line: a stack of several stands in the process's log, which is named. */
+  #failed({ name }: ProcessSpec, how: string): OperatorError {
+    const problem = `${name} did not start (${how}): ${this.#lastWords(name)}`;
+    return new OperatorError({ code: 'not-started', problem, advice: `its log is ${this.#logOf(name)}` });
   }
 
-  #lastWords(name: string, lines: number): string {
-    const log = readFileSync(join(this.#logs, `${name}.log`), 'utf8');
-    return log.trimEnd().split('\n').slice(-lines).join('\n  ');
+  #logOf(name: string): string {
+    return join(this.#logs, `${name}.log`);
+  }
+
+  #lastWords(name: string): string {
+    return readFileSync(this.#logOf(name), 'utf8').trimEnd().split('\n').at(-1) ?? '';
   }
 
   #launch(child: Child, first: { onReady: () => void; onExit: (how: string) => void } | null): void {
     const { spec } = child;
     rotateAll(this.#logs);
-    const log = openSync(join(this.#logs, `${spec.name}.log`), 'a');
+    const log = openSync(this.#logOf(spec.name), 'a');
     // A group of its own: a Ctrl-C in the terminal must reach us alone, so that we stop the others in order. When we
     // die, their channel to us closes and they stop by themselves.
     const started = fork(spec.script, [...spec.args], {
@@ -99,7 +108,7 @@ export class Supervisor {
     });
     closeSync(log);
     child.process = started;
-    child.startedAtMs = Date.now();
+    child.startedAtMs = this.#clock.monotonicMs();
     let ready = false;
     started.on('message', (message: { type?: string }) => {
       if (message.type !== 'ready' || ready) return;
@@ -120,17 +129,15 @@ export class Supervisor {
   }
 
   #again(child: Child, how: string): void {
-    if (Date.now() - child.startedAtMs > 30_000) child.failures = 0;
-    const wait = BACKOFF_MS[Math.min(child.failures, BACKOFF_MS.length - 1)] ?? 5_000;
-    child.failures++;
+    if (this.#clock.monotonicMs() - child.startedAtMs > STEADY_MS) child.backOff.reset();
     // What a person can mend ends with 2, and its last line says how.
-    const why = how === 'exit code 2' ? `: ${this.#lastWords(child.spec.name, 1)}` : '';
+    const why = how === `exit code ${ExitCode.operator}` ? `: ${this.#lastWords(child.spec.name)}` : '';
     const words = `${child.spec.name} ended (${how})${why}; starting it again.`;
     if (words !== child.said) this.#say(words);
     child.said = words;
-    setTimeout(() => {
+    this.#clock.after(child.backOff.next(), () => {
       if (child.wanted) this.#launch(child, null);
-    }, wait);
+    });
   }
 
   /** Stops the named processes together and waits; a process that does not end is killed. */
@@ -144,12 +151,12 @@ export class Supervisor {
         if (!running) return;
         const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()));
         running.kill('SIGTERM');
-        const timer = setTimeout(() => {
+        const cancel = this.#clock.after(STOP_TIMEOUT_MS, () => {
           this.#say(`${name} does not stop; killing it.`);
           running.kill('SIGKILL');
-        }, STOP_TIMEOUT_MS);
+        });
         await ended;
-        clearTimeout(timer);
+        cancel();
       }),
     );
   }
@@ -159,7 +166,7 @@ export class Supervisor {
   }
 }
 
-/** Runs a command of one of the services to its end and returns what it printed. Throws with its error text. */
+/** Runs a command of one of the services to its end and returns what it printed. Rejects with `OperatorError` and its error text. */
 export function runOnce(script: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -173,10 +180,12 @@ export function runOnce(script: string, args: readonly string[]): Promise<string
     });
     child.on('close', (code) => {
       if (code === 0) resolve(out);
-      else
+      else {
+        const words = (err || out).trim().split('\n').slice(-3).join(' | ');
         reject(
-          new UserError(`${script} ${args.join(' ')} failed: ${(err || out).trim().split('\n').slice(-3).join(' | ')}`),
+          new OperatorError({ code: 'not-done', problem: `${script} ${args.join(' ')} failed: ${words}`, advice: '' }),
         );
+      }
     });
   });
 }

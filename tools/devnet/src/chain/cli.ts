@@ -1,0 +1,16 @@
+import { privateFiles, runCli } from '@gridtokenx/runtime/node';
+import { runChain } from './run.js';
+
+/** Runs the command line to its end. */
+export function main(): Promise<void> {
+  privateFiles();
+  return runCli({
+    name: 'gridtokenx-chain',
+    description: 'An embedded SVM node with the programs deployed, that survives restarts',
+    commands: (program) => {
+      program
+        .requiredOption('--config <file>', 'JSON, as the launcher writes it')
+        .action(({ config }: { config: string }) => runChain(config));
+    },
+  });
+}
