@@ -11,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,10 +64,38 @@ function prune(target, kept) {
   }
 }
 
+/** The sources that a gateway consists of; the newest of them says when its software was built. */
+const GATEWAY = ['edge', 'protocol', 'runtime'];
+
+/**
+ * The moment that this software is not older than, milliseconds since 1970: SOURCE_DATE_EPOCH, or when the newest source was
+ * committed, or else what the package says. Never the time of a file, which a copy or a touch moves.
+ */
+function builtMs() {
+  const given = process.env.SOURCE_DATE_EPOCH;
+  if (given !== undefined && /^\d{1,12}$/.test(given)) return 1000 * Number(given);
+  const git = spawnSync('git', ['log', '-1', '--format=%ct', '--', ...GATEWAY.map((name) => `${name}/src`)], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  const seconds = git.status === 0 ? git.stdout.trim() : '';
+  if (/^\d+$/.test(seconds)) return 1000 * Number(seconds);
+  return Date.parse(JSON.parse(readFileSync(join(root, 'edge/package.json'), 'utf8')).released);
+}
+
+/** Writes into the gateway when it was built: it judges certificates by that while its clock is unsure [gateway §10.2]. */
+function stamp(target, kept) {
+  const path = join(target, 'build.json');
+  kept.add(path);
+  const text = `${JSON.stringify({ version: 1, built_ms: builtMs() })}\n`;
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
+}
+
 export function buildAll() {
   for (const name of packages) {
     const kept = new Set();
     build(join(root, name, 'src'), join(root, name, 'dist'), kept);
+    if (name === 'edge') stamp(join(root, name, 'dist'), kept);
     prune(join(root, name, 'dist'), kept);
   }
 }

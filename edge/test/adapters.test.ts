@@ -1,23 +1,19 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ed25519Signer, type SodiumVerify, signTime, sodiumVerifier, toHex } from '@gridtokenx/protocol';
+import { ed25519Signer, signTime } from '@gridtokenx/protocol';
+import { provedVerifier, systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askOracleTime } from '../src/adapters/clock/oracle-time.js';
-import { realTime } from '../src/adapters/clock/real-time.js';
-import { FileClock } from '../src/adapters/clock/simulated.js';
+
 import { SystemClock } from '../src/adapters/clock/system.js';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
-import { serveHttp } from '../src/adapters/http/server.js';
 import { KeyStore } from '../src/adapters/keys/key-store.js';
 import { lockDirectory } from '../src/adapters/lock.js';
-import { Metrics } from '../src/adapters/metrics.js';
-import { systemRandom } from '../src/adapters/random.js';
 
 let dir: string;
 beforeEach(() => {
@@ -109,7 +105,7 @@ test('a data directory is held by one process at a time', async () => {
 });
 
 describe('clocks', () => {
-  const verifier = sodiumVerifier(createRequire(import.meta.url)('sodium-native') as SodiumVerify);
+  const verifier = provedVerifier();
   const oracle = ed25519Signer(new Uint8Array(32).fill(2));
 
   async function serve(
@@ -124,7 +120,7 @@ describe('clocks', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
   }
-  const ask = (url: string) => askOracleTime({ url, key: oracle.publicKey }, verifier, realTime, systemRandom);
+  const ask = (url: string) => askOracleTime({ url, key: oracle.publicKey }, verifier, systemClock, systemRandom);
 
   test('the signed time of an oracle says how wrong this clock is', async () => {
     const server = await serve((nonce) => signTime({ timeMs: Date.now() - 5_000, nonce }, oracle));
@@ -154,84 +150,4 @@ describe('clocks', () => {
     expect(clock.uncertaintyMs()).toBe(200);
     expect(clock.realDelayUntil(time.nowMs() + 500)).toBe(500);
   });
-
-  test('the simulated clock follows its file, keeps the last good content, and holds at what is reserved', () => {
-    const path = join(dir, 'clock.json');
-    const real = { now: 1_000_000_000_000 };
-    const clockFile = (change: object) =>
-      writeFileSync(
-        path,
-        JSON.stringify({
-          version: 1,
-          speed: 60,
-          anchorSimMs: 900_000,
-          anchorRealMs: real.now,
-          reservedThroughMs: 10_000_000,
-          segments: [],
-          ...change,
-        }),
-      );
-    expect(() => new FileClock(path, () => real.now)).toThrow();
-    clockFile({});
-    const clock = new FileClock(path, () => real.now);
-    expect(clock.nowMs()).toBe(900_000);
-    real.now += 1_000;
-    expect(clock.nowMs()).toBe(960_000);
-    expect(clock.realDelayUntil(1_020_000)).toBe(1_000);
-    real.now += 1_000_000;
-    expect(clock.nowMs()).toBe(10_000_000);
-    expect(clock.realDelayUntil(10_000_001)).toBe(200);
-    writeFileSync(path, '{');
-    real.now += 1_000;
-    expect(clock.nowMs()).toBe(10_000_000);
-    clockFile({ anchorSimMs: 10_000_000, reservedThroughMs: 20_000_000 });
-    real.now += 1_000;
-    expect(clock.nowMs()).toBe(10_060_000);
-  });
-});
-
-describe('the status server', () => {
-  test('shows status, health and metrics, escapes what it shows, and changes nothing', async () => {
-    const metrics = new Metrics();
-    metrics.add('readings', { meter: 'aa' }, 3);
-    metrics.watch({ spool_depth: () => 7, spool_bytes: () => 0, online: () => 1, problems: () => 0 });
-    let problems: string[] = [];
-    const server = await serveHttp(
-      { host: '127.0.0.1', port: 0 },
-      {
-        status: () => ({ name: '<script>', spool: { depth: 7 }, meters: [{ name: 'main', problems: [] }] }),
-        metrics: () => metrics.text(),
-        problems: () => problems,
-      },
-    );
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const get = async (path: string, init?: RequestInit) => {
-      const response = await fetch(`${url}${path}`, init);
-      return { code: response.status, text: await response.text() };
-    };
-    expect(await get('/healthz')).toEqual({ code: 200, text: '{"ok":true,"problems":[]}' });
-    problems = ['the disk is full'];
-    expect((await get('/healthz')).code).toBe(503);
-    expect((await get('/metrics')).text).toContain('gridtokenx_gateway_readings_total{meter="aa"} 3');
-    expect((await get('/metrics')).text).toContain('gridtokenx_gateway_spool_depth 7');
-    expect(JSON.parse((await get('/api/v1/status')).text)).toMatchObject({ spool: { depth: 7 } });
-    const page = (await get('/')).text;
-    expect(page).toContain('&lt;script&gt;');
-    expect(page).not.toContain('<script>');
-    expect([(await get('/nothing')).code, (await get('/', { method: 'POST' })).code]).toEqual([404, 405]);
-    await expect(
-      serveHttp(
-        { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
-        { status: () => ({}), metrics: async () => '', problems: () => [] },
-      ),
-    ).rejects.toMatchObject({ code: 'EADDRINUSE' });
-    server.close();
-    server.closeAllConnections();
-  });
-});
-
-test('randomness is not constant', () => {
-  expect(toHex(systemRandom.bytes(16))).not.toBe(toHex(systemRandom.bytes(16)));
-  const fraction = systemRandom.fraction();
-  expect(fraction >= 0 && fraction < 1).toBe(true);
 });

@@ -1,11 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { realTime } from '../src/adapters/clock/real-time.js';
+
 import { makeClient } from '../src/adapters/modbus/library.js';
 import { busAt } from '../src/adapters/modbus/open.js';
-import { systemRandom } from '../src/adapters/random.js';
+
 import { Bus } from '../src/domain/bus/bus.js';
 import { crc16, withCrc } from '../src/domain/bus/crc.js';
 import { frameAt, requestFrame } from '../src/domain/bus/frames.js';
@@ -345,7 +346,7 @@ describe('a real socket', () => {
     const base = { host: '127.0.0.1', port };
     const address = transport === 'tcp' ? { transport, ...base, converter: false } : { transport, ...base };
     const options = { requestMs: 150, connectMs: 1_000, timeoutMinMs: 50, restMs: 0, book: new ShapeBook(USUAL_RULES) };
-    const bus = busAt({ name: 'bus', address, real: realTime, random: systemRandom, ...options });
+    const bus = busAt({ name: 'bus', address, real: systemClock, random: systemRandom, ...options });
     cleanups.push(() => bus.close());
     return bus;
   };

@@ -1,9 +1,9 @@
 import { EventCode } from '@gridtokenx/protocol';
+import { ClockSource } from '@gridtokenx/runtime/core';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { SystemClock } from '../src/adapters/clock/system.js';
 import { ClockWatch } from '../src/domain/metering/clock-watch.js';
-import { ClockSource } from '../src/domain/ports.js';
 
 const stepped = (ms: number, detail: number = ClockSource.oracle) => ({
   code: EventCode.clockStepped,
@@ -14,16 +14,16 @@ const stepped = (ms: number, detail: number = ClockSource.oracle) => ({
 describe('events of the clock', () => {
   test('a step is told with its size and direction, once; what there is at first is none', async () => {
     const time = new VirtualTime();
-    time.step = 7_200_000;
+    time.clock.stepMs = 7_200_000;
     const watch = new ClockWatch(time.clock, time);
     expect(watch.look()).toEqual([]);
     await time.advance(10_000);
     expect(watch.look()).toEqual([]);
-    time.step -= 3_600_000;
+    time.clock.stepMs -= 3_600_000;
     expect(watch.look()).toEqual([stepped(-3_600_000)]);
     await time.advance(120_000);
     expect(watch.look()).toEqual([]);
-    time.step += 5_000;
+    time.clock.stepMs += 5_000;
     expect(watch.look()).toEqual([stepped(5_000)]);
   });
 
@@ -32,7 +32,7 @@ describe('events of the clock', () => {
     const watch = new ClockWatch(time.clock, time);
     for (let second = 0; second < 100; second++) {
       await time.advance(1_000);
-      time.step += 0.5;
+      time.clock.stepMs += 0.5;
       expect(watch.look()).toEqual([]);
     }
   });
@@ -43,7 +43,7 @@ describe('events of the clock', () => {
     const told: bigint[] = [];
     for (let second = 0; second < 180; second++) {
       await time.advance(1_000);
-      time.step += 2_000;
+      time.clock.stepMs += 2_000;
       told.push(...watch.look().map(({ value }) => value));
     }
     expect(told).toEqual([2_000n, 120_000n, 120_000n]);
@@ -52,21 +52,21 @@ describe('events of the clock', () => {
   test('another source is told with the uncertainty that is known then', async () => {
     const time = new VirtualTime();
     const watch = new ClockWatch(time.clock, time);
-    time.source = ClockSource.none;
-    time.uncertainty = null;
+    time.clock.from = ClockSource.none;
+    time.clock.uncertainty = null;
     expect(watch.look()).toEqual([{ code: EventCode.clockSourceChanged, value: 0xffff_ffffn, detail: 0 }]);
     await time.advance(60_000);
-    time.source = ClockSource.timesyncd;
-    time.uncertainty = 999.2;
+    time.clock.from = ClockSource.timesyncd;
+    time.clock.uncertainty = 999.2;
     expect(watch.look()).toEqual([{ code: EventCode.clockSourceChanged, value: 1_000n, detail: 1 }]);
   });
 
   test('a simulated clock runs as it likes', async () => {
     const time = new VirtualTime(0, 200);
-    time.source = ClockSource.simulated;
+    time.clock.from = ClockSource.simulated;
     const watch = new ClockWatch(time.clock, time);
     await time.advance(10_000);
-    time.step += 86_400_000;
+    time.clock.stepMs += 86_400_000;
     expect(watch.look()).toEqual([]);
   });
 });
@@ -98,6 +98,6 @@ function bound(time: VirtualTime) {
   return {
     nowMs: () => time.nowMs(),
     monotonicMs: () => time.monotonicMs(),
-    schedule: (delayMs: number, call: () => void) => time.schedule(delayMs, call),
+    after: (delayMs: number, call: () => void) => time.after(delayMs, call),
   };
 }

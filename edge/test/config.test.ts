@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Role, Source } from '@gridtokenx/protocol';
+import { ConfigError } from '@gridtokenx/runtime/node';
 import { build, command } from '@gridtokenx/testing-kit/processes';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
-import { ConfigError, parseConfig } from '../src/wiring/config.js';
+import { parseGatewayConfig } from '../src/wiring/config.js';
 
 /** The sample of the README is the good case: what a user copies must run. */
 const readme = readFileSync(fileURLToPath(new URL('../README.md', import.meta.url)), 'utf8');
@@ -15,7 +16,7 @@ const SAMPLE = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
 const lineOf = (text: string, part: string) => text.slice(0, text.indexOf(part)).split('\n').length;
 const error = (text: string): string => {
   try {
-    parseConfig(text, 'g.yaml');
+    parseGatewayConfig(text, 'g.yaml');
   } catch (thrown) {
     expect(thrown).toBeInstanceOf(ConfigError);
     return (thrown as Error).message;
@@ -25,7 +26,7 @@ const error = (text: string): string => {
 
 describe('the configuration', () => {
   test('of the README is accepted, with its defaults', () => {
-    const config = parseConfig(SAMPLE, 'g.yaml');
+    const config = parseGatewayConfig(SAMPLE, 'g.yaml');
     expect(config.meters[0]).toMatchObject({ source: Source.solar, role: Role.point, serial: '12345678' });
     expect(config.meters[0]?.owner).toHaveLength(32);
     expect(config).toMatchObject({ boundary_lead_seconds: 5, request_timeout_ms: 1000, ack_threshold: 1 });
@@ -34,7 +35,7 @@ describe('the configuration', () => {
 
   test('may be JSON', () => {
     const json = JSON.stringify(parseDocument(SAMPLE).toJS(), null, 1);
-    expect(parseConfig(json, 'g.json')).toEqual(parseConfig(SAMPLE, 'g.yaml'));
+    expect(parseGatewayConfig(json, 'g.json')).toEqual(parseGatewayConfig(SAMPLE, 'g.yaml'));
     const wrong = json.replace('"zone": 1', '"zone": -1');
     expect(error(wrong)).toMatch(new RegExp(`^g.yaml:${lineOf(wrong, '"zone"')}: meters.0.zone: `));
   });
@@ -142,7 +143,9 @@ describe('the configuration', () => {
       meter.replace('main', name).replace('role: point', `role: ${role}`).replace('unit: 1', `unit: ${unit}`);
     const meters = SAMPLE.replace(meter, '') + second('pv', 'production', 1) + second('house', 'consumption', 2);
     const good = meters + more;
-    expect(parseConfig(good, 'g.yaml').points).toEqual([{ name: 'home', production: 'pv', consumption: 'house' }]);
+    expect(parseGatewayConfig(good, 'g.yaml').points).toEqual([
+      { name: 'home', production: 'pv', consumption: 'house' },
+    ]);
     const line = lineOf(good, 'points:') + 1;
     const at = (key: string) => `g.yaml:${line}: points.0.${key}: `;
     const cases: [string, string][] = [
@@ -159,9 +162,10 @@ describe('the configuration', () => {
         `${at('consumption')}meters "pv" and "house" have not the same zone: a point has one`,
       ],
     ];
-    for (const [text, expected] of cases) expect(error(text)).toBe(expected);
+    for (const [text, expected] of cases) expect(error(text).split('; ')[0]).toBe(expected);
+    expect(error(good.replace('{ name: home', '{ unit: 3, name: home'))).toMatch(/; correct its spelling/);
     const twice = good + more.replace('points:\n', '').replace('name: home', 'name: second');
-    expect(error(twice)).toBe(
+    expect(error(twice).split('; ')[0]).toBe(
       `g.yaml:${line + 1}: points.1.production: meter "pv" belongs to the point "home" already`,
     );
   });

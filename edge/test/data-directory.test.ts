@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { findStatements } from '../src/cli/statement-command.js';
 import type { SignedMessage } from '../src/domain/signed-message.js';
-import { type GatewayConfig, parseConfig } from '../src/wiring/config.js';
+import { type GatewayConfig, parseGatewayConfig } from '../src/wiring/config.js';
 import { openBuses, setUp } from '../src/wiring/setup.js';
 import { sample } from './support/meter-run.js';
 
@@ -33,7 +33,7 @@ function filesOf(folder: string): Record<string, string> {
 function copyOfCommitted(): GatewayConfig {
   cpSync(COMMITTED, data, { recursive: true });
   for (const name of readdirSync(join(data, 'keys'))) chmodSync(join(data, 'keys', name), 0o600);
-  const config = parseConfig(readFileSync(join(GATEWAY_V1, 'config.yaml'), 'utf8'), 'config.yaml');
+  const config = parseGatewayConfig(readFileSync(join(GATEWAY_V1, 'config.yaml'), 'utf8'), 'config.yaml');
   return { ...config, data_dir: data };
 }
 

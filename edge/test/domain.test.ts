@@ -8,17 +8,18 @@ import {
   windowEndMs,
   windowOf,
 } from '@gridtokenx/protocol';
+import { sleepUntil } from '@gridtokenx/runtime/core';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AckBook } from '../src/domain/delivery/acks.js';
-import { Backoff } from '../src/domain/delivery/backoff.js';
+
 import { judgeRegisters } from '../src/domain/metering/registers.js';
 import { nextPollMs } from '../src/domain/metering/schedule.js';
 import { withoutDeclared } from '../src/domain/signing/recovery.js';
 import { SEQ_BLOCK, SeqAllocator } from '../src/domain/signing/seq.js';
 import { WindowBook } from '../src/domain/signing/windows.js';
-import { waitUntil } from '../src/domain/wait.js';
+
 import { METER_HEX } from './support/messages.js';
 
 describe('seqs', () => {
@@ -95,11 +96,11 @@ describe('when a meter is polled', () => {
     const time = new VirtualTime(start, 60);
     let doneAt = 0;
     const target = start + 600_000;
-    void waitUntil(time.clock, time, target, new AbortController().signal).then(() => {
+    void sleepUntil(time.clock, time, target, new AbortController().signal).then(() => {
       doneAt = time.clock.nowMs();
     });
     await time.advance(5_000);
-    time.step = -120_000;
+    time.clock.stepMs = -120_000;
     await time.advance(6_000);
     expect(doneAt).toBe(0);
     await time.advance(2_000);
@@ -255,15 +256,4 @@ test('declared gaps are cut out of what is missing', () => {
     gap(5, 7),
     gap(23, 29),
   ]);
-});
-
-test('back-off doubles to its limit, with jitter below', () => {
-  const backoff = new Backoff(100, 1_000, { bytes: () => new Uint8Array(0), fraction: () => 0.999 });
-  expect([backoff.next(), backoff.next(), backoff.next(), backoff.next(), backoff.next(), backoff.next()]).toEqual([
-    100, 200, 400, 800, 1000, 1000,
-  ]);
-  backoff.reset();
-  expect(backoff.next()).toBe(100);
-  const low = new Backoff(100, 1_000, { bytes: () => new Uint8Array(0), fraction: () => 0 });
-  expect([low.next(), low.next()]).toEqual([50, 100]);
 });

@@ -10,6 +10,7 @@ import {
   windowOf,
 } from '@gridtokenx/protocol';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
@@ -22,7 +23,6 @@ import { METER, METER_HEX, NETWORK } from './support/messages.js';
 
 const START = Date.UTC(2026, 0, 1, 9, 0);
 const MINUTE = 60_000;
-const silent = { info: () => {}, warn: () => {}, error: () => {} };
 
 interface Registers {
   importWh: number;
@@ -88,7 +88,7 @@ async function setUp(
     plan: { pollMs: MINUTE, leadMs: 20_000 },
     clock: time.clock,
     real: time,
-    logger: silent,
+    logger: quietLog,
     counters,
     ...more,
   });

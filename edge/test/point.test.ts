@@ -1,12 +1,14 @@
 import { asMeterId, decodePayload, EventCode, Kind, Quality, sha256, toHex } from '@gridtokenx/protocol';
+import { systemRandom } from '@gridtokenx/runtime/node';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { settle } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyError, KeyStore } from '../src/adapters/keys/key-store.js';
-import { systemRandom } from '../src/adapters/random.js';
+
 import { PairBook, Point } from '../src/domain/signing/point.js';
 import { FIRST, GOOD, IDS, idOf, lines, POINT, type Published, startRun, statementsOf } from './support/point-run.js';
 
@@ -167,7 +169,7 @@ describe('a point of two meters', () => {
       inputs: { production: [], consumption: [] },
       fate: () => 'acknowledged',
       real: run.time,
-      logger: { info: () => {}, warn: () => {}, error: () => {} },
+      logger: quietLog,
     });
     expect(bare.problems()).toEqual([
       'point home: what its last statement was derived from is gone from the disk: enrol it under a new name',

@@ -1,5 +1,6 @@
 import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, Quality, windowOf } from '@gridtokenx/protocol';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -110,7 +111,7 @@ async function play(
       plan: { pollMs: MINUTE, leadMs: 20_000 },
       clock: time.clock,
       real: time,
-      logger: { info: (_, text) => void (/counted on/.test(text) && told++), warn: () => {}, error: () => {} },
+      logger: { ...quietLog, info: (_, text) => void (/counted on/.test(text) && told++) },
       counters: { add: () => {} },
     });
     const stop = new AbortController();

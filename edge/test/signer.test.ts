@@ -1,7 +1,7 @@
 import { ed25519Signer, sigStructure, toHex } from '@gridtokenx/protocol';
+import { sodiumSigner } from '@gridtokenx/runtime/node';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sodiumSigner } from '../src/adapters/keys/sodium-signer.js';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asMeterId, toHex } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { realTime } from '../src/adapters/clock/real-time.js';
+
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { decodeRecord, encodeRecord, scanSegment } from '../src/adapters/spool/record.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
@@ -73,7 +74,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
 
   test('gives back what was appended, by meter and seq, also after it was opened again', async () => {
     const { disk, dir } = place();
-    const { spool } = await openSpool(disk, dir, realTime, () => {});
+    const { spool } = await openSpool(disk, dir, systemClock, () => {});
     const other = new Uint8Array(16).fill(9);
     const otherId = asMeterId(other);
     const all = Array.from({ length: 300 }, (_, i) => BigInt(i + 1));
@@ -94,7 +95,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
     const bytes = spool.bytes();
     await spool.close();
     const visited: bigint[] = [];
-    const again = await openSpool(disk, dir, realTime, ({ seq }) => visited.push(seq));
+    const again = await openSpool(disk, dir, systemClock, ({ seq }) => visited.push(seq));
     expect(visited.length).toBe(600);
     expect(again.damage).toMatchObject({ damagedBytes: 0, tornBytes: 0 });
     expect(again.spool.bytes()).toBe(bytes);
@@ -109,7 +110,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
 
   test('drops old readings only when they are safe and space is needed', async () => {
     const { disk, dir } = place();
-    const { spool } = await openSpool(disk, dir, realTime, () => {});
+    const { spool } = await openSpool(disk, dir, systemClock, () => {});
     for (let at = 1n; at <= 25_000n; at += 1000n) {
       await spool.append(Array.from({ length: 1000 }, (_, i) => message(at + BigInt(i), kindOf(at + BigInt(i)))));
     }

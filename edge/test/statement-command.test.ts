@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodePayload, encodePayload, fromHex, parseSign1, toHex } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { build, command, temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { realTime } from '../src/adapters/clock/real-time.js';
+
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { type StatementFile, writeStatement } from '../src/cli/statement-command.js';
@@ -28,7 +29,7 @@ async function spoolOf(windows: readonly number[], quality = 64) {
   const [meter] = config.meters;
   if (!meter) throw new Error('no meter');
   const key = await keyStore(config).meter(meter.name, plateOf(meter), true);
-  const { spool } = await openSpool(nodeDisk, join(directory.path, 'spool'), realTime, () => {});
+  const { spool } = await openSpool(nodeDisk, join(directory.path, 'spool'), systemClock, () => {});
   for (const window of windows) {
     const payload = encodePayload({
       kind: 2,

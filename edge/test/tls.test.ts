@@ -6,17 +6,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { ed25519Signer, signTime } from '@gridtokenx/protocol';
-import { type DialTarget, dialTls, type PeerJudge } from '@gridtokenx/runtime';
+import {
+  type DialTarget,
+  dialTls,
+  openSession,
+  type PeerJudge,
+  provedVerifier,
+  systemClock,
+  systemRandom,
+} from '@gridtokenx/runtime/node';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Authority, type Certificate, type CertificateRequest, hasOpenssl } from '../../deploy/tls/certificates.js';
 import { FloorTime } from '../src/adapters/clock/floor.js';
 import { askOracleTime } from '../src/adapters/clock/oracle-time.js';
-import { realTime } from '../src/adapters/clock/real-time.js';
-import { mqttLink } from '../src/adapters/mqtt/link.js';
-import { systemRandom } from '../src/adapters/random.js';
+
 import { judgeByFloor } from '../src/adapters/tls/floor-judge.js';
-import { provedVerifier } from '../src/wiring/setup.js';
 
 const mayRun = hasOpenssl() || process.env.CI === 'true';
 if (!mayRun) console.warn('skipped: tests of TLS need the command "openssl"');
@@ -91,9 +96,14 @@ async function outcome(peer: Peer, change: Partial<DialTarget> = {}, judge?: Pee
     socket.destroy();
     return 'accepted';
   } catch (error) {
-    const link = mqttLink('mqtts://broker', dial);
-    const options = { clientId: 'c', username: 'u', password: Buffer.from('token'), will: { topic: 't', payload: '' } };
-    await expect(link.connect(options)).rejects.toThrow((error as Error).message);
+    const options = {
+      clientId: 'c',
+      username: 'u',
+      password: Buffer.from('token'),
+      will: { topic: 't', payload: '' },
+      onMessage: () => {},
+    };
+    await expect(openSession('mqtts://broker', options, dial)).rejects.toThrow((error as Error).message);
     expect(peer.bytes).toBe(0);
     return (error as Error).message;
   }
@@ -179,7 +189,7 @@ describe.skipIf(!mayRun)("an oracle's time over TLS", () => {
   const ask = (peer: Peer, caFile: string) => {
     const dial = () => dialTls({ ...peer.target, caFile }, 5_000);
     const url = `https://127.0.0.1:${peer.target.port}`;
-    return askOracleTime({ url, key: oracle.publicKey, dial }, verifier, realTime, systemRandom);
+    return askOracleTime({ url, key: oracle.publicKey, dial }, verifier, systemClock, systemRandom);
   };
 
   test('is asked once the oracle has shown its certificate', async () => {
@@ -194,9 +204,8 @@ describe.skipIf(!mayRun)("an oracle's time over TLS", () => {
 
   test('is not asked without a way to open TLS connections', async () => {
     const url = 'https://127.0.0.1:1';
-    const asked = askOracleTime({ url, key: oracle.publicKey }, verifier, realTime, systemRandom);
+    const asked = askOracleTime({ url, key: oracle.publicKey }, verifier, systemClock, systemRandom);
     await expect(asked).rejects.toThrow('nothing opens TLS connections');
-    expect(() => mqttLink('mqtts://127.0.0.1:1')).toThrow('nothing opens TLS connections');
   });
 });
 

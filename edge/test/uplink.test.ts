@@ -1,32 +1,21 @@
-import { createRequire } from 'node:module';
-import {
-  type Ack,
-  base58Encode,
-  ed25519Signer,
-  formatTopic,
-  openToken,
-  proveVerifier,
-  type SodiumVerify,
-  signAck,
-  sodiumVerifier,
-  verifyVectors,
-} from '@gridtokenx/protocol';
+import { type Ack, base58Encode, ed25519Signer, formatTopic, openToken, signAck } from '@gridtokenx/protocol';
+import { BrokerLink, type MqttSession, provedVerifier, type SessionOptions } from '@gridtokenx/runtime/node';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { Outbox } from '../src/domain/delivery/outbox.js';
 import { Uplink } from '../src/domain/delivery/uplink.js';
-import type { MqttConnect, MqttSession } from '../src/domain/ports.js';
 import { METER_HEX, message } from './support/messages.js';
 
-const verifier = sodiumVerifier(createRequire(import.meta.url)('sodium-native') as SodiumVerify);
+const verifier = provedVerifier();
 const gateway = ed25519Signer(new Uint8Array(32).fill(1));
 const oracle = ed25519Signer(new Uint8Array(32).fill(2));
 const stranger = ed25519Signer(new Uint8Array(32).fill(3));
 
 interface FakeSession {
-  readonly options: MqttConnect;
+  readonly options: SessionOptions;
   readonly published: { topic: string; payload: Buffer; retain: boolean; puback: () => void }[];
   readonly subscribed: string[];
   deliver: (topic: string, payload: Uint8Array) => void;
@@ -40,13 +29,13 @@ async function setUp(autoPuback = true) {
   const { spool } = await openSpool(new MemoryDisk(), '/spool', time, () => {});
   const sessions: FakeSession[] = [];
   const state = { refuse: null as string | null, acknowledged: 0n, autoPuback };
-  const connect = async (options: MqttConnect): Promise<MqttSession> => {
+  const open = async (_url: string, options: SessionOptions): Promise<MqttSession> => {
     if (state.refuse) throw new Error(state.refuse);
     const session: FakeSession = {
       options,
       published: [],
       subscribed: [],
-      deliver: () => {},
+      deliver: options.onMessage,
       end: () => {},
       aborted: false,
       closed: false,
@@ -58,15 +47,12 @@ async function setUp(autoPuback = true) {
     return {
       ended,
       subscribe: async (topics) => void session.subscribed.push(...topics),
-      publish: (topic, payload, retain) =>
+      publish: (topic, payload, { retain }) =>
         new Promise((resolve, reject) => {
-          session.published.push({ topic, payload: Buffer.from(payload), retain, puback: resolve });
+          session.published.push({ topic, payload: Buffer.from(payload as Uint8Array), retain, puback: resolve });
           if (state.autoPuback) resolve();
           void ended.then((why) => reject(new Error(why)));
         }),
-      onMessage: (listener) => {
-        session.deliver = listener;
-      },
       close: async () => {
         session.closed = true;
         session.end('closed');
@@ -88,17 +74,20 @@ async function setUp(autoPuback = true) {
   const acks: Ack[] = [];
   let subscribed = 0;
   const uplink = new Uplink({
-    broker: 'broker-name',
+    gateway: gateway.publicKey,
     oracles: [oracle.publicKey],
-    signer: gateway,
+    openBroker: (task) =>
+      new BrokerLink({
+        ...task,
+        ...{ url: 'mqtt://broker', broker: 'broker-name', signer: gateway, clock: time, log: quietLog, open },
+        random: { bytes: (length) => new Uint8Array(length).fill(sessions.length), fraction: () => 0.999 },
+      }),
     verifier,
-    link: { connect },
     real: time,
-    random: { bytes: (length) => new Uint8Array(length).fill(sessions.length), fraction: () => 0.999 },
-    log: { info: () => {}, warn: () => {}, error: () => {} },
+    log: quietLog,
     counters: { add: (name, _labels, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by) },
     outbox,
-    status: () => ({ version: '1', name: 'home' }),
+    status: (isOnline) => ({ version: '1', name: 'home', problems: isOnline ? ['slow'] : [] }),
     onAck: (_oracle, ack) => acks.push(ack),
     onSubscribed: () => {
       subscribed++;
@@ -146,11 +135,12 @@ describe('a session', () => {
     const token = openToken(password, gateway.publicKey, verifier, expected);
     expect(session.subscribed).toEqual([`gtx/v1/${name}/ack/+`, `gtx/v1/${name}/command`]);
     const [status] = session.published;
-    expect(will.topic).toBe(statusTopic);
+    expect(will?.topic).toBe(statusTopic);
     expect(status).toMatchObject({ topic: statusTopic, retain: true });
     const said = JSON.parse(status?.payload.toString() ?? '');
     expect(said).toMatchObject({ online: true, name: 'home' });
-    expect(JSON.parse(will.payload)).toMatchObject({ online: false, session: said.session });
+    expect(said.problems).toEqual(['slow']);
+    expect(JSON.parse(will?.payload ?? '')).toMatchObject({ online: false, session: said.session, problems: [] });
     expect(run.subscribed()).toBe(1);
     session.end('gone');
     await run.time.advance(1_000);
@@ -238,9 +228,4 @@ describe('an ack', () => {
     expect([run.acks.length, run.counts.get('acks_ignored')]).toEqual([1, 5]);
     await run.end();
   });
-});
-
-test('the signature check in use passes the golden cases, and a wrong one does not', () => {
-  proveVerifier(verifier, verifyVectors);
-  expect(() => proveVerifier({ name: 'yes', verify: () => true }, verifyVectors)).toThrow('yes');
 });

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Metrics } from '@gridtokenx/runtime/node';
 import type { CounterName, Counters } from '../domain/ports.js';
 
 const HELP: Record<CounterName, { help: string; labels: string[] }> = {
@@ -30,24 +30,16 @@ export interface Gauges {
   readonly certificate_expiry_days?: () => number;
 }
 
-/** Prometheus metrics of the gateway; all names start with `gridtokenx_gateway_`. */
-export class Metrics implements Counters {
-  readonly #registry = new Registry();
-  readonly #counters = new Map<CounterName, Counter>();
+/** Figures of the gateway for Prometheus; all names start with `gtx_gateway_`. */
+export class GatewayMetrics extends Metrics implements Counters {
+  readonly #counters: ReadonlyMap<CounterName, ReturnType<typeof Metrics.prototype.counter<string>>>;
 
   constructor() {
-    for (const [name, { help, labels }] of Object.entries(HELP) as [
-      CounterName,
-      { help: string; labels: string[] },
-    ][]) {
-      const counter = new Counter({
-        name: `gridtokenx_gateway_${name}_total`,
-        help,
-        labelNames: labels,
-        registers: [this.#registry],
-      });
-      this.#counters.set(name, counter);
-    }
+    super('gateway');
+    const names = Object.keys(HELP) as CounterName[];
+    this.#counters = new Map(
+      names.map((name) => [name, this.counter<string>(name, HELP[name].help, HELP[name].labels)]),
+    );
   }
 
   add(name: CounterName, labels: Readonly<Record<string, string>> = {}, by = 1): void {
@@ -56,20 +48,7 @@ export class Metrics implements Counters {
 
   /** Values that are read when somebody looks. */
   watch(gauges: Gauges): void {
-    for (const [name, read] of Object.entries(gauges) as [string, () => number][]) {
-      new Gauge({
-        name: `gridtokenx_gateway_${name}`,
-        help: name.replaceAll('_', ' '),
-        registers: [this.#registry],
-        collect() {
-          this.set(read());
-        },
-      });
-    }
-  }
-
-  /** The text format of Prometheus. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+    for (const [name, read] of Object.entries(gauges) as [string, () => number][])
+      this.gauge(name, name.replaceAll('_', ' '), read);
   }
 }

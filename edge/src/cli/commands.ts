@@ -4,13 +4,15 @@ import { get, type IncomingMessage } from 'node:http';
 import { get as getTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { base58Encode, fromHex, Kind, type Payload, toHex, windowOf } from '@gridtokenx/protocol';
-import { realTime } from '../adapters/clock/real-time.js';
+import { systemClock } from '@gridtokenx/runtime/node';
+
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
 import { readFrames } from '../adapters/frames/ring.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
 import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
+import { readingClock } from '../wiring/clocks.js';
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
 import { pointEnrolment, pointKeys } from '../wiring/points.js';
 import {
@@ -19,7 +21,6 @@ import {
   keyStore,
   openBuses,
   plateOf,
-  readingClock,
   type SetUpMeter,
   StartError,
   setUp,
@@ -49,12 +50,12 @@ export async function init(config: GatewayConfig): Promise<void> {
  */
 export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   await takeDirectory(config);
-  const clock = readingClock(config, realTime);
-  const buses = openBuses(config, realTime);
+  const clock = readingClock(config, systemClock);
+  const buses = openBuses(config, systemClock);
   const counters = { add: () => {} };
   const { spool, meters, points } = await setUp(config, {
     clock,
-    real: realTime,
+    real: systemClock,
     counters,
     buses,
     committed: () => {},
@@ -105,16 +106,16 @@ function enrolmentOf(
 }
 
 async function readPatiently(reader: MeterReader, name: string): Promise<MeterSample> {
-  const endMs = realTime.monotonicMs() + ENROL_REST_MS;
+  const endMs = systemClock.monotonicMs() + ENROL_REST_MS;
   for (let attempt = 1; ; ) {
     try {
       return await reader.read();
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       // A bus that only listens after a start was not asked.
-      if (error.failure !== ReadFailure.resting || realTime.monotonicMs() > endMs) attempt++;
+      if (error.failure !== ReadFailure.resting || systemClock.monotonicMs() > endMs) attempt++;
       if (attempt > ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
-      await new Promise<void>((resolve) => realTime.schedule(ENROL_RETRY_MS, resolve));
+      await new Promise<void>((resolve) => systemClock.after(ENROL_RETRY_MS, resolve));
     }
   }
 }

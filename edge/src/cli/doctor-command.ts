@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
-import { realTime } from '../adapters/clock/real-time.js';
+import { systemClock } from '@gridtokenx/runtime/node';
+
 import { loadProfiles } from '../adapters/profiles/files.js';
 import type { Target } from '../domain/commissioning/target.js';
 import { diagnose, type Finding } from '../domain/doctor/diagnose.js';
@@ -55,7 +56,7 @@ async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSi
     setting,
     meters,
     open: (at) => openLine(target, at),
-    real: realTime,
+    real: systemClock,
     firstId: randomInt(65_536),
     waitMs: Math.min(config.request_timeout_ms, 1_000),
     settings: bus.transport === 'serial' ? likelySettings() : [],

@@ -1,4 +1,4 @@
-import { realTime } from '../adapters/clock/real-time.js';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { serialLine, socketLine } from '../adapters/modbus/lines.js';
 import type { Line } from '../domain/bus/ports.js';
 import type { Target } from '../domain/commissioning/target.js';
@@ -11,7 +11,7 @@ export function openLine(target: Target, setting: Setting): Promise<Line> {
   const opening = openerOf(target, setting)();
   return new Promise((resolve, reject) => {
     let isOver = false;
-    const cancel = realTime.schedule(CONNECT_MS, () => {
+    const cancel = systemClock.after(CONNECT_MS, () => {
       isOver = true;
       reject(new Error('no connection in time: is the address right?'));
     });

@@ -1,7 +1,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Role } from '@gridtokenx/protocol';
-import { realTime } from '../adapters/clock/real-time.js';
+import { parsePlain, systemClock } from '@gridtokenx/runtime/node';
 import { loadProfiles, loadSunspecModels } from '../adapters/profiles/files.js';
 import { BusStats } from '../domain/bus/stats.js';
 import { chooseMeters, configText } from '../domain/commissioning/config-text.js';
@@ -12,7 +12,6 @@ import { networkPlan, type Stage, serialPlan } from '../domain/scan/plan.js';
 import { newState, Scan, type ScanState } from '../domain/scan/scan.js';
 import { EVERY_UNIT_TEXT, NOTHING_TEXT, NOTHING_THERE_TEXT, ScanStopped } from '../domain/scan/words.js';
 import type { MeterConfig } from '../wiring/config.js';
-import { parsePlain } from '../wiring/located.js';
 import { profileOf, StartError } from '../wiring/setup.js';
 import { askAnswers } from './answers.js';
 import { openLine } from './open-line.js';
@@ -40,7 +39,7 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
       profiles,
       models: loadSunspecModels(),
       open: (setting) => openLine(target, setting),
-      real: realTime,
+      real: systemClock,
       firstId: randomInt(65_536),
       ...(command.expect === undefined ? {} : { expect: command.expect }),
       signal,

@@ -9,6 +9,7 @@ import {
   sigStructure,
   toHex,
 } from '@gridtokenx/protocol';
+import { provedVerifier } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
 import { scanSegment } from '../adapters/spool/record.js';
@@ -16,7 +17,7 @@ import type { Disk } from '../domain/ports.js';
 import { contentOf, readSigned, type SignedMessage } from '../domain/signed-message.js';
 import type { GatewayConfig } from '../wiring/config.js';
 import { pointKeys } from '../wiring/points.js';
-import { keyStore, plateOf, provedVerifier, StartError } from '../wiring/setup.js';
+import { keyStore, plateOf, StartError } from '../wiring/setup.js';
 
 export interface StatementOptions {
   readonly window: number;

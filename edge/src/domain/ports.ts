@@ -3,36 +3,6 @@ import type { SignedMessage } from './signed-message.js';
 
 /** What the gateway's domain asks of the world. Each port states how it fails; adapters implement one port each. */
 
-/** Where a clock's time comes from: `detail` of events 3 and 4. Stable numbers. */
-export const ClockSource = { none: 0, timesyncd: 1, oracle: 2, simulated: 3 } as const;
-export type ClockSource = (typeof ClockSource)[keyof typeof ClockSource];
-
-/** The clock that drives readings and windows: the system's, or the simulated one. Milliseconds since 1970, UTC. */
-export interface ReadingClock {
-  nowMs(): number;
-  source(): ClockSource;
-  /** How wrong `nowMs` may be, in milliseconds; null = unknown. */
-  uncertaintyMs(): number | null;
-  /** Real milliseconds until this clock is expected to show `timeMs`; at least 0, a guess when the clock stands. */
-  realDelayUntil(timeMs: number): number;
-}
-
-/** Real time: time-outs, back-off, acks, sign-in. Never simulated. */
-export interface RealTime {
-  /** Milliseconds since 1970, UTC. */
-  nowMs(): number;
-  /** Milliseconds that never step. */
-  monotonicMs(): number;
-  /** Calls once after `delayMs`; the result cancels. */
-  schedule(delayMs: number, call: () => void): () => void;
-}
-
-export interface Randomness {
-  bytes(length: number): Uint8Array;
-  /** From 0 (included) to 1 (excluded). */
-  fraction(): number;
-}
-
 /** A file that is only ever appended to. Rejects with the system's error (`code` ENOSPC, EIO, ...). */
 export interface AppendFile {
   append(bytes: Uint8Array): Promise<void>;
@@ -130,53 +100,6 @@ export interface Spool {
   /** What is wrong with the disk, in plain words; null when nothing is. */
   problem(): string | null;
   close(): Promise<void>;
-}
-
-/** A connection to the broker, after a successful sign-in. */
-export interface MqttSession {
-  subscribe(topics: readonly string[]): Promise<void>;
-  /** QoS 1; resolves at the PUBACK, which means only that the broker has it. Rejects when the session ends before. */
-  publish(topic: string, payload: Uint8Array | string, retain: boolean): Promise<void>;
-  onMessage(listener: (topic: string, payload: Uint8Array) => void): void;
-  /** Resolves with the reason when the session has ended, for whatever cause. */
-  readonly ended: Promise<string>;
-  /** Sends DISCONNECT: the will is not published. */
-  close(): Promise<void>;
-  /** Drops the connection: the broker publishes the will. */
-  abort(): void;
-}
-
-export interface MqttConnect {
-  readonly clientId: string;
-  readonly username: string;
-  readonly password: Uint8Array;
-  readonly will: { readonly topic: string; readonly payload: string };
-}
-
-/** Opens sessions with the broker. Rejects with the reason (refused, unreachable, timed out). */
-export interface MqttLink {
-  connect(options: MqttConnect): Promise<MqttSession>;
-}
-
-/** What a TLS server shows; PEM. */
-export interface TlsMaterial {
-  readonly cert: string;
-  readonly key: string;
-  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
-}
-
-/** The server's certificate, which may be renewed while it runs. */
-export interface ServerCertificate {
-  readonly material: TlsMaterial;
-  /** Calls `listener` with each new certificate; connections that are there keep theirs. */
-  onRenewed(listener: (material: TlsMaterial) => void): void;
-}
-
-/** Few lines: a card in a Pi wears out. */
-export interface Logger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
 }
 
 /** Counters of what happened, by stable names; what is shown as metrics. */

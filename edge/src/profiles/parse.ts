@@ -1,4 +1,4 @@
-import { type Fault, parseLocated } from '../wiring/located.js';
+import { type Fault, parseLocated } from '@gridtokenx/runtime/node';
 import type { AddressRange, MeterProfile, ModbusProfile, ReadLimits, SunspecProfile } from './profile.js';
 import type { Register } from './register.js';
 import {

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
+import { type Fault, loadConfig, parseConfig, tlsSchema } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import { profileIds } from '../adapters/profiles/files.js';
-import { type Fault, parseLocated, toBeFilledIn } from './located.js';
 
 const port = z.int().min(1).max(65_535);
 const name = z
@@ -18,12 +17,6 @@ const key = z.string().transform((text, context) => {
 });
 const httpUrl = z.url({ protocol: /^https?$/, error: 'expected a URL such as http://127.0.0.1:18807' });
 const path = z.string().min(1);
-/** What a server shows: PEM files, looked at again while it runs. */
-const tls = z.strictObject({
-  cert_file: path,
-  key_file: path,
-  min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
-});
 const watts = z.int().min(1).max(10_000_000);
 const choice = <T extends Record<string, number>>(of: T) =>
   z.enum(Object.keys(of) as [string, ...string[]]).transform((text) => of[text] as T[keyof T]);
@@ -87,7 +80,7 @@ const schema = z.strictObject({
     .min(1 << 20)
     .default(64 << 20),
   request_timeout_ms: z.int().min(20).max(30_000).default(1_000),
-  http: z.strictObject({ host: z.string().min(1), port, tls: tls.optional() }).optional(),
+  http: z.strictObject({ host: z.string().min(1), port, tls: tlsSchema.optional() }).optional(),
   buses: z.array(bus).min(1),
   meters: z.array(meter).min(1),
   points: z.array(point).min(1).optional(),
@@ -99,30 +92,14 @@ export type MeterConfig = GatewayConfig['meters'][number];
 export type PointConfig = NonNullable<GatewayConfig['points']>[number];
 export type OracleConfig = GatewayConfig['oracles'][number];
 
-/** A configuration that cannot be used. The message is one line: `FILE:LINE: key: what is wrong`. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
 /** Reads a configuration file (YAML or JSON). Throws `ConfigError`. */
-export function loadConfig(file: string): GatewayConfig {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`${file}:1: file: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
-  }
-  return parseConfig(text, file);
+export function loadGatewayConfig(file: string): GatewayConfig {
+  return loadConfig(file, schema, crossFaults);
 }
 
-/** Checks the text of a configuration. Throws `ConfigError` for the first thing that is wrong, in file order. */
-export function parseConfig(text: string, file: string): GatewayConfig {
-  // First, since a place for a value has no form that a schema would accept.
-  const places = parseLocated(text, z.unknown(), (value) => toBeFilledIn(value));
-  const parsed = places.ok ? parseLocated(text, schema, crossFaults) : places;
-  if (parsed.ok) return parsed.value;
-  const { line, key, message } = parsed.fault;
-  throw new ConfigError(`${file}:${line}: ${key}: ${message}`);
+/** Checks the text of a configuration; `file` is only named. Throws `ConfigError` for the first fault, in file order. */
+export function parseGatewayConfig(text: string, file: string): GatewayConfig {
+  return parseConfig(text, file, schema, crossFaults);
 }
 
 /** What one key alone cannot show. */

@@ -1,4 +1,4 @@
-import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
+import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime/core';
 import type { GatewayFindings } from '../domain/gateway.js';
 
 /** The conditions of a gateway; docs/health.md has a row for each. */
@@ -30,7 +30,13 @@ export interface GatewayParts {
 }
 
 /** The health of a gateway. */
-export function gatewayHealth(parts: GatewayParts): { report(): HealthReport } {
+export interface GatewayHealth {
+  report(): HealthReport;
+  /** What others are told is wrong. A gateway that has gone has no connection to speak of. */
+  problems(isOnline: boolean): readonly string[];
+}
+
+export function gatewayHealth(parts: GatewayParts): GatewayHealth {
   const { gateway } = parts;
   const found = (pick: (findings: GatewayFindings) => Finding) => () => pick(gateway.findings());
   const checks: Record<GatewayCondition, () => Finding> = {
@@ -47,5 +53,10 @@ export function gatewayHealth(parts: GatewayParts): { report(): HealthReport } {
     'raw frames': () => parts.frames.problem,
     'disk space': parts.diskSpace,
   };
-  return new Health(checks, parts.now);
+  const health = new Health(checks, parts.now);
+  const lasting = new Health({ ...checks, 'broker connection': () => null }, parts.now);
+  return {
+    report: () => health.report(),
+    problems: (isOnline) => (isOnline ? health : lasting).report().problems,
+  };
 }

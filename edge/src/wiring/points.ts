@@ -9,8 +9,9 @@ import {
   type Statement,
   toHex,
 } from '@gridtokenx/protocol';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { KeyStore, MeterKey } from '../adapters/keys/key-store.js';
-import type { Logger, RealTime } from '../domain/ports.js';
+
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
 import type { MeterLog } from '../domain/signing/meter-log.js';
 import type { MeterState } from '../domain/signing/meter-state.js';
@@ -110,7 +111,7 @@ export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bi
 export function pointOf(
   found: SetUpPoint,
   fate: (meterId: MeterId, seq: bigint) => Fate,
-  real: RealTime,
+  real: Clock,
   logger: Logger,
 ): Point {
   const { config, log, recovered, inputs, meters } = found;

@@ -1,15 +1,17 @@
 import { Role } from '@gridtokenx/protocol';
+import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
+import { systemRandom } from '@gridtokenx/runtime/node';
 import type { KeptFrame } from '../adapters/frames/line.js';
 import { type BusAddress, busAt } from '../adapters/modbus/open.js';
 import { type LineReader, ProfileReader } from '../adapters/modbus/reader.js';
 import { serialReader } from '../adapters/modbus/serial-number.js';
 import { SunspecReader } from '../adapters/modbus/sunspec-reader.js';
 import { loadProfile, loadSunspecModels } from '../adapters/profiles/files.js';
-import { systemRandom } from '../adapters/random.js';
+
 import type { Bus } from '../domain/bus/bus.js';
 import { ShapeBook, USUAL_RULES } from '../domain/bus/shapes.js';
 import type { BusStats } from '../domain/bus/stats.js';
-import type { ReadingClock, RealTime } from '../domain/ports.js';
+
 import { charTimeUs, type LineCost } from '../planner/plan.js';
 import type { Bills, MeterProfile } from '../profiles/profile.js';
 import { sunspecBills } from '../profiles/sunspec.js';
@@ -43,7 +45,7 @@ export function profileOf(meter: MeterConfig): MeterProfile {
 /** The buses of a configuration, by name. Nothing is opened before the first read. */
 export function openBuses(
   config: GatewayConfig,
-  real: RealTime,
+  real: Clock,
   more: {
     stats?: (bus: string) => BusStats;
     giveUp?: (reason: string) => void;
@@ -111,7 +113,7 @@ export interface MeterLine {
 export function lineOf(
   config: GatewayConfig,
   meter: MeterConfig,
-  ports: { readonly buses: ReadonlyMap<string, Bus>; readonly clock: ReadingClock; readonly real: RealTime },
+  ports: { readonly buses: ReadonlyMap<string, Bus>; readonly clock: ReadingClock; readonly real: Clock },
 ): MeterLine {
   const bus = ports.buses.get(meter.bus);
   if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);

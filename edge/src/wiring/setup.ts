@@ -1,29 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  asMeterId,
-  base58Encode,
-  fromHex,
-  proveVerifier,
-  type Signer,
-  type SodiumVerify,
-  sodiumVerifier,
-  toHex,
-  type Verifier,
-  verifyVectors,
-} from '@gridtokenx/protocol';
-import { FileClock } from '../adapters/clock/simulated.js';
-import { SystemClock } from '../adapters/clock/system.js';
+import { asMeterId, base58Encode, fromHex, type Signer, toHex } from '@gridtokenx/protocol';
+import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
+import { systemRandom } from '@gridtokenx/runtime/node';
+
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { KeyStore, type MeterKey } from '../adapters/keys/key-store.js';
 import { lockDirectory } from '../adapters/lock.js';
-import { systemRandom } from '../adapters/random.js';
+
 import { openSpool, type SpoolDamage } from '../adapters/spool/spool.js';
 import type { Bus } from '../domain/bus/bus.js';
-import type { Counters, ReadingClock, RealTime, Spool } from '../domain/ports.js';
+import type { Counters, Spool } from '../domain/ports.js';
 import type { SignedMessage } from '../domain/signed-message.js';
 import { MeterLog } from '../domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
@@ -39,17 +28,6 @@ export { StartError } from './start-error.js';
 
 /** A meter that was silent for longer than this many polls has left a gap. */
 const GAP_POLLS = 3;
-
-/** The strict signature check, proved on the golden cases. Throws `StartError` when it fails one, or is not there. */
-export function provedVerifier(): Verifier {
-  try {
-    const verifier = sodiumVerifier(createRequire(import.meta.url)('sodium-native') as SodiumVerify);
-    proveVerifier(verifier, verifyVectors);
-    return verifier;
-  } catch (error) {
-    throw new StartError(`the signature check cannot be trusted: ${error instanceof Error ? error.message : error}`);
-  }
-}
 
 /** Takes the data directory for this process. Throws `StartError` when another gateway works in it. */
 export async function takeDirectory(config: GatewayConfig): Promise<void> {
@@ -72,16 +50,6 @@ export function framesDir(config: GatewayConfig): string {
   return join(config.data_dir, 'frames');
 }
 
-/** The clock that drives readings. Throws `StartError` when the simulated one has no usable file. */
-export function readingClock(config: GatewayConfig, real: RealTime): FileClock | SystemClock {
-  if (!config.clock) return new SystemClock(real);
-  try {
-    return new FileClock(config.clock.simulated, () => real.nowMs());
-  } catch (error) {
-    throw new StartError(`${config.clock.simulated}: no usable simulated clock: ${(error as Error).message}`);
-  }
-}
-
 /** A meter of the configuration with everything that was found on disk. */
 export interface SetUpMeter {
   readonly config: MeterConfig;
@@ -101,7 +69,7 @@ export interface SetUp {
 
 export interface SetUpPorts {
   readonly clock: ReadingClock;
-  readonly real: RealTime;
+  readonly real: Clock;
   readonly counters: Counters;
   readonly buses: ReadonlyMap<string, Bus>;
   readonly committed: (message: SignedMessage) => void;

@@ -1,4 +1,10 @@
-/** Why nothing can start; the message says what to do. Exit code 2. */
-export class StartError extends Error {
+import { OperatorError } from '@gridtokenx/runtime/core';
+
+/** Why nothing can start: the operator can mend it, and the message says how. */
+export class StartError extends OperatorError {
   override readonly name = 'StartError';
+
+  constructor(problem: string, options?: ErrorOptions) {
+    super({ code: 'cannot-start', problem, advice: '' }, options);
+  }
 }

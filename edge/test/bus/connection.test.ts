@@ -111,7 +111,7 @@ describe('a connection', () => {
         },
         close: () =>
           new Promise((resolve) => {
-            time.schedule(3_000, () => {
+            time.after(3_000, () => {
               order.push(`closed ${attempt}`);
               resolve();
             });

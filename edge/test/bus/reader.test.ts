@@ -27,7 +27,7 @@ function setUp(last: number, answers: (request: number) => boolean = () => true)
         asked.push({ address, count });
         if (!answers(asked.length)) return;
         const data = Array.from({ length: count }, (_, i) => [(address + i) >> 8, (address + i) & 0xff]).flat();
-        time.schedule(60, () => {
+        time.after(60, () => {
           input = withCrc(Uint8Array.of(unit, fn, data.length, ...data));
         });
       },

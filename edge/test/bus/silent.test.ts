@@ -26,7 +26,7 @@ class TimedLine implements Line {
     const delayMs = this.delayMs.get(unit) ?? null;
     if (delayMs === null) return;
     const answer = withCrc(Uint8Array.of(unit, fn, 2 * count, ...new Uint8Array(2 * count)));
-    this.#time.schedule(delayMs, () => {
+    this.#time.after(delayMs, () => {
       this.#input = Buffer.concat([this.#input, answer]);
     });
   }

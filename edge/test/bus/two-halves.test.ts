@@ -1,4 +1,4 @@
-import { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
@@ -23,7 +23,7 @@ describe('a meter whose import and export are two reads of one length', () => {
     ['dzg-dvh4013', 1_234_560n],
     ['carlo-gavazzi-ex3x0', 1_234_600n],
   ])('%s is read from the first poll on, both within a time-out', async (id, importWh) => {
-    const clock = new EventClock();
+    const clock = new VirtualClock({ startMs: 0 });
     const line = new ScanLine(clock, [{ unit: 1, setting: SETTING, meter: profileMeter(id) }]);
     const bus = new Bus({
       book: new ShapeBook(USUAL_RULES),
@@ -57,7 +57,7 @@ describe('a meter whose import and export are two reads of one length', () => {
       expect(sample.importWh).toBe(importWh);
       expect(clock.monotonicMs() - startMs).toBeLessThan(poll === 0 ? 2_500 : 2_000);
       await clock.run(
-        new Promise<void>((resolve) => void clock.schedule(startMs + PERIOD_MS - clock.monotonicMs(), resolve)),
+        new Promise<void>((resolve) => void clock.after(startMs + PERIOD_MS - clock.monotonicMs(), resolve)),
       );
     }
     void bus.close();

@@ -1,4 +1,4 @@
-import { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { loadProfile } from '../../src/adapters/profiles/files.js';
 import { requestFrame } from '../../src/domain/bus/frames.js';
@@ -19,7 +19,7 @@ const HERE = serial(9_600);
 const SDM630 = loadProfile('eastron-sdm630') as ModbusProfile;
 
 /** A house that draws 6 kW: its voltage moves, and its register. */
-function living(clock: EventClock, change: (atMs: number) => Record<string, number> = () => ({})): FakeMeter {
+function living(clock: VirtualClock, change: (atMs: number) => Record<string, number> = () => ({})): FakeMeter {
   return (fn, address, count) => {
     const atMs = clock.monotonicMs();
     const values = {
@@ -33,11 +33,11 @@ function living(clock: EventClock, change: (atMs: number) => Record<string, numb
 }
 
 function setUp(
-  meters: (clock: EventClock) => readonly LineMeter[],
+  meters: (clock: VirtualClock) => readonly LineMeter[],
   units: readonly number[],
   more: Partial<ExamineOptions> = {},
 ) {
-  const clock = new EventClock();
+  const clock = new VirtualClock({ startMs: 0 });
   const line = new ScanLine(clock, meters(clock));
   const look = async () => {
     const seen = await clock.run(
@@ -107,7 +107,7 @@ describe('the doctor of a bus', () => {
     line.onOpen = (open) => {
       const poll = () => {
         open.say(requestFrame({ unit: 1, fn: 4, address: 0, count: 2 }), 0);
-        clock.schedule(1_000, poll);
+        clock.after(1_000, poll);
       };
       poll();
     };
@@ -123,7 +123,7 @@ describe('the doctor of a bus', () => {
     loud.line.onOpen = (open) => {
       const hum = () => {
         open.say(Uint8Array.of(0xff, 0x00), 0);
-        loud.clock.schedule(10, hum);
+        loud.clock.after(10, hum);
       };
       hum();
     };
@@ -231,7 +231,7 @@ describe('the doctor of a bus', () => {
   test('says when the port is unplugged while it looks', async () => {
     const { clock, line, look } = setUp((time) => [at(1, living(time))], [1]);
     line.onOpen = (open) =>
-      clock.schedule(6_000, () => {
+      clock.after(6_000, () => {
         open.isGone = true;
       });
     expect(await look()).toEqual([expect.stringMatching(/the line was lost: .*unplugged/)]);

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { afterEach, expect, test, vi } from 'vitest';
-import { realTime } from '../../src/adapters/clock/real-time.js';
+
 import { nodeDisk } from '../../src/adapters/disk/node-disk.js';
 import { framesOf } from '../../src/adapters/frames/line.js';
 import { FrameRing } from '../../src/adapters/frames/ring.js';
@@ -22,10 +23,10 @@ test('the command prints what was kept on a real disk, of all meters or of one, 
       { name: 'flat', bus: 'cellar', unit: 2 },
     ],
   } as unknown as GatewayConfig;
-  const ring = new FrameRing({ disk: nodeDisk, dir: join(directory.path, 'frames'), real: realTime });
+  const ring = new FrameRing({ disk: nodeDisk, dir: join(directory.path, 'frames'), real: systemClock });
   for (const unit of [1, 2, 1]) {
     const frame = Uint8Array.of(unit, 4, 2, 0, 7, 1, 2);
-    ring.keep({ timeMs: realTime.nowMs(), bus: 'cellar', unit, function: 4, address: 72, frame });
+    ring.keep({ timeMs: systemClock.nowMs(), bus: 'cellar', unit, function: 4, address: 72, frame });
   }
   await ring.mark('cellar', 2);
   await ring.flush();

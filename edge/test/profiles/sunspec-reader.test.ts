@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module';
+import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { afterEach, describe, expect, it } from 'vitest';
-import { realTime } from '../../src/adapters/clock/real-time.js';
+
 import { busAt } from '../../src/adapters/modbus/open.js';
 import { SunspecReader } from '../../src/adapters/modbus/sunspec-reader.js';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
-import { systemRandom } from '../../src/adapters/random.js';
+
 import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
 import { ReadFailure } from '../../src/domain/ports.js';
 import type { Bills, SunspecProfile } from '../../src/profiles/profile.js';
@@ -121,7 +122,7 @@ async function readerOf(id: string, device: Device, { needs = BOTH, converter = 
   const bus = busAt({
     name: 'bus',
     address: { transport: 'tcp', host: '127.0.0.1', port, converter },
-    real: realTime,
+    real: systemClock,
     random: systemRandom,
     requestMs: 250,
     connectMs: 1_000,
@@ -136,7 +137,7 @@ async function readerOf(id: string, device: Device, { needs = BOTH, converter = 
   const cost = { charTimeUs: 1, turnaroundUs: 50_000, pauseUs: 0, transport: 'tcp' } as const;
   const { clock } = new VirtualTime();
   const own = { ...profile(id), limits: { ...profile(id).limits, timeoutMinMs: 50, quarantineMs: 0 } };
-  const options = { bus, unit: UNIT, needs, clock, real: realTime, periodMs: 10_000, cost, known };
+  const options = { bus, unit: UNIT, needs, clock, real: systemClock, periodMs: 10_000, cost, known };
   return new SunspecReader({ ...options, profile: own });
 }
 

@@ -7,7 +7,7 @@ import { parseTarget, TargetError } from '../../src/domain/commissioning/target.
 import type { Fit } from '../../src/domain/scan/identify.js';
 import { networkPlan } from '../../src/domain/scan/plan.js';
 import { type Found, newState } from '../../src/domain/scan/scan.js';
-import { parseConfig } from '../../src/wiring/config.js';
+import { parseGatewayConfig } from '../../src/wiring/config.js';
 
 const OWNER = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin';
 const BASE = {
@@ -50,7 +50,7 @@ const options = (list: readonly Found[], more: Partial<Parameters<typeof configT
 
 describe('the configuration that a scan writes', () => {
   test('runs, when everything is known', () => {
-    const config = parseConfig(configText(options([found(7, 9_600, sdm630)])), 'f');
+    const config = parseGatewayConfig(configText(options([found(7, 9_600, sdm630)])), 'f');
     expect(config.buses).toMatchObject([{ path: '/dev/ttyUSB0', baud: 9_600, parity: 'even', stop_bits: 1 }]);
     expect(config.meters).toMatchObject([
       { unit: 7, profile: 'eastron-sdm630', model: 'SDM630', serial: '4711', bus: 'line', zone: 1 },
@@ -61,21 +61,25 @@ describe('the configuration that a scan writes', () => {
     const list = [found(7, 9_600, { ...sdm630, serial: null })];
     const text = configText(options(list));
     const line = text.split('\n').findIndex((one) => one.includes('TO BE FILLED IN: the serial')) + 1;
-    expect(() => parseConfig(text, 'f.yaml')).toThrow(
+    expect(() => parseGatewayConfig(text, 'f.yaml')).toThrow(
       `f.yaml:${line}: meters.0.serial: is to be filled in: the serial number on the nameplate`,
     );
     const answers = new Map([[7, { serial: '0815' }]]);
-    expect(parseConfig(configText(options(list, { answers })), 'f').meters[0]?.serial).toBe('0815');
+    expect(parseGatewayConfig(configText(options(list, { answers })), 'f').meters[0]?.serial).toBe('0815');
   });
 
   test('does not choose between profiles, nor trust a weak probe', () => {
     const sdm72 = { ...sdm630, profile: 'eastron-sdm72-v2', model: 'SDM72D-M-2' };
     const several = options([found(7, 9_600, sdm630, sdm72)]);
-    expect(() => parseConfig(configText(several), 'f')).toThrow(/model: is to be filled in: .*SDM630, SDM72D-M-2/);
+    expect(() => parseGatewayConfig(configText(several), 'f')).toThrow(
+      /model: is to be filled in: .*SDM630, SDM72D-M-2/,
+    );
     const answers = new Map([[7, { profile: 'eastron-sdm72-v2' }]]);
-    expect(parseConfig(configText({ ...several, answers }), 'f').meters[0]).toMatchObject({ model: 'SDM72D-M-2' });
+    expect(parseGatewayConfig(configText({ ...several, answers }), 'f').meters[0]).toMatchObject({
+      model: 'SDM72D-M-2',
+    });
     const weak = options([found(7, 9_600, { ...sdm630, strength: 0 })]);
-    expect(() => parseConfig(configText(weak), 'f')).toThrow(/is to be filled in/);
+    expect(() => parseGatewayConfig(configText(weak), 'f')).toThrow(/is to be filled in/);
   });
 
   test('holds the meters of one setting, and says why others are not in it', () => {
@@ -91,33 +95,35 @@ describe('the configuration that a scan writes', () => {
     expect(left.join('\n')).toMatch(
       /unit 4 .*no profile fits[\s\S]*unit 5 .*no register for export[\s\S]*unit 1 .*set this meter to 9600 8E1/,
     );
-    expect(parseConfig(configText(options(list)), 'f').meters).toHaveLength(2);
+    expect(parseGatewayConfig(configText(options(list)), 'f').meters).toHaveLength(2);
   });
 
   test('without another configuration names what only the utility knows', () => {
     const text = configText(options([found(7, 9_600, sdm630)], { base: null, site: {} }));
-    expect(() => parseConfig(text, 'f')).toThrow(/^f:\d+: network_id: is to be filled in: 16 hexadecimal digits/);
+    expect(() => parseGatewayConfig(text, 'f')).toThrow(
+      /^f:\d+: network_id: is to be filled in: 16 hexadecimal digits/,
+    );
   });
 
   test('of a network address is a converter, unless the device has no units', () => {
     const one: Found = { ...found(1, 9_600, sdm630), setting: { transport: 'tcp' } };
     const target = { kind: 'network' as const, host: '10.0.0.5', port: 502 };
     const bus = (answersToAll: boolean) =>
-      parseConfig(configText(options([one], { target, answersToAll })), 'f').buses[0];
+      parseGatewayConfig(configText(options([one], { target, answersToAll })), 'f').buses[0];
     expect(bus(false)).toMatchObject({ transport: 'tcp', host: '10.0.0.5', port: 502, converter: true });
     expect(bus(true)).toMatchObject({ converter: false });
   });
 
   test('makes an inverter a production meter', () => {
     const inverter = { ...sdm630, profile: 'sunspec-inverter', model: 'X', exportOnly: true };
-    const config = parseConfig(configText(options([found(7, 9_600, inverter)])), 'f');
+    const config = parseGatewayConfig(configText(options([found(7, 9_600, inverter)])), 'f');
     expect(config.meters[0]).toMatchObject({ profile: 'sunspec-inverter', role: Role.production });
   });
 
   test('is safe whatever a meter says of itself', () => {
     const nasty = { ...sdm630, serial: '1"\n- {x: *a}: !!js', model: 'M: #1' };
     const text = configText(options([found(7, 9_600, nasty)]));
-    expect(parseConfig(text, 'f').meters[0]).toMatchObject({ serial: nasty.serial, model: nasty.model });
+    expect(parseGatewayConfig(text, 'f').meters[0]).toMatchObject({ serial: nasty.serial, model: nasty.model });
   });
 });
 

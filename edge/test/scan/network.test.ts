@@ -1,7 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { ModbusServer, simulateMeter } from '@gridtokenx/simulators';
 import { afterEach, describe, expect, test } from 'vitest';
-import { realTime } from '../../src/adapters/clock/real-time.js';
+
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 import { openLine } from '../../src/cli/open-line.js';
 import { networkPlan } from '../../src/domain/scan/plan.js';
@@ -21,7 +22,7 @@ async function scanAt(port: number, way: 'tcp' | 'rtu-over-tcp', more: Partial<S
     profiles: [...loadProfiles().values()],
     models: loadSunspecModels(),
     open: (setting) => openLine({ kind: 'network', host: '127.0.0.1', port }, setting),
-    real: realTime,
+    real: systemClock,
     firstId: 65_530,
     signal: new AbortController().signal,
     onFound: () => {},

@@ -1,4 +1,4 @@
-import { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
@@ -54,7 +54,7 @@ class ShortBook extends ShapeBook {
 
 /** Asks on a line whose answers come up to `latestMs` late; how many answers were not those of their questions. */
 async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?: number) {
-  const clock = new EventClock();
+  const clock = new VirtualClock({ startMs: 0 });
   // Every register holds its own address, so that an answer shows what it belongs to.
   const meter = (_fn: number, address: number, count: number) =>
     Uint8Array.from({ length: 2 * count }, (_, i) =>

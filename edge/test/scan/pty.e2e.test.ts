@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { doctor } from '../../src/cli/doctor-command.js';
 import { scanCommandOf } from '../../src/cli/options.js';
 import { scan } from '../../src/cli/scan-command.js';
-import { loadConfig } from '../../src/wiring/config.js';
+import { loadGatewayConfig } from '../../src/wiring/config.js';
 
 const OWNER = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin';
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -70,7 +70,7 @@ test('five unknown meters on a real pty, and a configuration that runs', { timeo
   );
   expect(bus.line.writes).toBe(0);
   // The two of one speed are in it, the others are named.
-  const config = loadConfig(out);
+  const config = loadGatewayConfig(out);
   expect(config.meters.map(({ unit, serial }) => [unit, serial])).toEqual([
     [3, '4710'],
     [8, '4711'],
@@ -122,7 +122,7 @@ test('a scan that was stopped writes nothing, goes on from there, and writes wha
   said.length = 0;
   await scan(scanCommandOf(bus.path, { ...options, expect: 2 }), new AbortController().signal);
   expect(said[0]).toMatch(/going on where the last scan of this port stopped: .* 1 found/);
-  expect(loadConfig(out).meters.map(({ unit, model }) => [unit, model])).toEqual([
+  expect(loadGatewayConfig(out).meters.map(({ unit, model }) => [unit, model])).toEqual([
     [2, 'OR-WE-516'],
     [5, 'OR-WE-517'],
   ]);

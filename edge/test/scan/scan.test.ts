@@ -1,4 +1,4 @@
-import { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 import { withCrc } from '../../src/domain/bus/crc.js';
@@ -22,7 +22,7 @@ const serial = (baud: number, parity: SerialSetting['parity'] = 'none'): SerialS
 });
 
 function setUp(meters: readonly LineMeter[], more: Partial<ScanOptions> = {}, state?: ScanState) {
-  const clock = new EventClock();
+  const clock = new VirtualClock({ startMs: 0 });
   const line = new ScanLine(clock, meters);
   const notes: string[] = [];
   const options: ScanOptions = {
@@ -147,7 +147,7 @@ describe('a scan', () => {
       const poll = () => {
         open.say(requestFrame({ unit: 9, fn: 3, address: 0, count: 10 }), 0);
         open.say(withCrc(Uint8Array.of(9, 3, 4, 1, 2, 3, 4)), 80);
-        clock.schedule(700, poll);
+        clock.after(700, poll);
       };
       poll();
     };
@@ -164,7 +164,7 @@ describe('a scan', () => {
           isIts ? requestFrame({ unit: 4, fn: 4, address: 0, count: 2 }) : Uint8Array.of(0xf8, 0x07, 0x7f, 0xfe),
           0,
         );
-        clock.schedule(400, poll);
+        clock.after(400, poll);
       };
       poll();
     };
@@ -177,7 +177,7 @@ describe('a scan', () => {
     line.onOpen = (open) => {
       const hum = () => {
         open.say(Uint8Array.of(0xff, 0x00, 0x55), 0);
-        clock.schedule(10, hum);
+        clock.after(10, hum);
       };
       hum();
     };
@@ -238,7 +238,7 @@ describe('a scan', () => {
     line.onOpen = (open) => {
       opened++;
       if (opened === 1)
-        clock.schedule(3_300, () => {
+        clock.after(3_300, () => {
           open.isGone = true;
         });
     };

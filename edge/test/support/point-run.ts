@@ -11,6 +11,7 @@ import {
   toHex,
 } from '@gridtokenx/protocol';
 import type { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import type { MeterSample } from '../../src/domain/ports.js';
@@ -103,7 +104,7 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
     },
     fate: (meter, seq) => fates.get(`${meter}/${seq}`) ?? fates.get('*') ?? 'acknowledged',
     real: time,
-    logger: { info: () => {}, warn: () => {}, error: () => {} },
+    logger: quietLog,
   });
   const tornRecords = Math.ceil(damage.tornBytes / 187);
   for (const [id, one] of [

@@ -1,6 +1,7 @@
+import type { Clock } from '@gridtokenx/runtime/core';
 import { hasCrc, withCrc } from '../../src/domain/bus/crc.js';
 import { type Line, LineGone } from '../../src/domain/bus/ports.js';
-import type { RealTime } from '../../src/domain/ports.js';
+
 import { type Setting, settingText, speedOf } from '../../src/domain/scan/settings.js';
 import type { FakeMeter } from './profile-meter.js';
 
@@ -36,10 +37,10 @@ export class ScanLine {
     delayMs,
   });
   onOpen: (line: OpenLine) => void = () => {};
-  readonly #real: RealTime;
+  readonly #real: Clock;
   readonly #meters: readonly LineMeter[];
 
-  constructor(real: RealTime, meters: readonly LineMeter[]) {
+  constructor(real: Clock, meters: readonly LineMeter[]) {
     this.#real = real;
     this.#meters = meters;
   }
@@ -78,13 +79,13 @@ export class ScanLine {
 export class OpenLine implements Line {
   readonly setting: Setting;
   isGone = false;
-  readonly #real: RealTime;
+  readonly #real: Clock;
   readonly #asked: (frame: Uint8Array) => void;
   #input: number[] = [];
   #isClosed = false;
   #next: OpenLine | null = null;
 
-  constructor(real: RealTime, setting: Setting, asked: (frame: Uint8Array) => void) {
+  constructor(real: Clock, setting: Setting, asked: (frame: Uint8Array) => void) {
     this.#real = real;
     this.setting = setting;
     this.#asked = asked;
@@ -96,7 +97,7 @@ export class OpenLine implements Line {
     const piece = Math.max(1, Math.floor(GATHER_MS / Math.max(charMs, 0.01)));
     for (let from = 0; from < bytes.length; from += piece) {
       const part = bytes.subarray(from, from + piece);
-      this.#real.schedule(delayMs + (from + part.length) * charMs, () => {
+      this.#real.after(delayMs + (from + part.length) * charMs, () => {
         this.#arrive(part);
       });
     }

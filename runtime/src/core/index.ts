@@ -6,6 +6,7 @@ export * from './logger.js';
 export * from './mutex.js';
 export * from './node-version.js';
 export * from './operator-error.js';
+export * from './placeholder.js';
 export * from './random.js';
 export * from './rates.js';
 export * from './sleep.js';

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { base58Encode, sha256, toHex } from '@gridtokenx/protocol';
+import { sodiumSigner } from '@gridtokenx/runtime/node';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sodiumSigner } from '#edge/adapters/keys/sodium-signer.js';
+
 import type { AttackParts } from '../src/neighbours/attacks/target.js';
 import { ACTS } from '../src/neighbours/real/acts/index.js';
 import { MESSAGE_ACTS } from '../src/neighbours/real/acts/messages.js';

@@ -12,6 +12,7 @@ import {
   type Statement,
   WINDOW_MS,
 } from '@gridtokenx/protocol';
+import type { Clock } from '@gridtokenx/runtime/core';
 import {
   energyAt,
   expectedTotals,
@@ -20,9 +21,10 @@ import {
   parseProfiles,
   yearPath,
 } from '@gridtokenx/simulators';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { describe, expect, it } from 'vitest';
-import type { RealTime } from '#edge/domain/ports.js';
+
 import type { MeterLog } from '#edge/domain/signing/meter-log.js';
 import { Point } from '#edge/domain/signing/point.js';
 import type { RecoveredMeter } from '#edge/domain/signing/recovery.js';
@@ -178,8 +180,8 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
     },
     inputs: { production: [], consumption: [] },
     fate: () => 'acknowledged',
-    real: { schedule: () => () => {} } as unknown as RealTime,
-    logger: { info: () => {}, warn: () => {}, error: () => {} },
+    real: { after: () => () => {} } as unknown as Clock,
+    logger: quietLog,
   });
   const stop = new AbortController();
   const running = point.run(() => true, stop.signal);

@@ -1,11 +1,13 @@
 // Slow: kills real processes. Budget: 120 s.
+
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { asMeterId, EventCode, Kind, windowOf } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { reusedSeqs, type Seen } from '@gridtokenx/testing-kit/fake-oracle';
 import { build, until } from '@gridtokenx/testing-kit/processes';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { realTime } from '#edge/adapters/clock/real-time.js';
+
 import { nodeDisk } from '#edge/adapters/disk/node-disk.js';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import { Home } from '../support/home.js';
@@ -19,7 +21,7 @@ const readings = () => seen().filter(({ payload }) => payload.kind === Kind.read
 const data = () => join(home.dir, 'data');
 const spoolMessages = async (): Promise<Map<bigint, string>> => {
   const messages = new Map<bigint, string>();
-  const { spool } = await openSpool(nodeDisk, join(data(), 'spool'), realTime, () => {});
+  const { spool } = await openSpool(nodeDisk, join(data(), 'spool'), systemClock, () => {});
   for (const { seq, bytes } of await spool.read(asMeterId(home.meterId), 1n, 100_000))
     messages.set(seq, Buffer.from(bytes).toString('hex'));
   await spool.close();

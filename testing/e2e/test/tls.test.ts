@@ -110,8 +110,7 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
     expect((await status()).problems.filter((text) => /broker/.test(text))).toEqual([]);
 
     // A renewal of the broker's certificate leaves the session alone.
-    const connects = async () =>
-      /gridtokenx_gateway_connects_total (\d+)/.exec(await metrics(httpPort, authority.cert))?.[1];
+    const connects = async () => /gtx_gateway_connects_total (\d+)/.exec(await metrics(httpPort, authority.cert))?.[1];
     expect(await connects()).toBe('1');
     const renewed = authority.issue({ file: 'again', names: ['127.0.0.1'] });
     renew(renewed, served);
@@ -131,7 +130,7 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
     // The page's own certificate is renewed as well.
     renew(authority.issue({ file: 'page-2', names: ['home-1.local'], ...days(-1, 50) }), page);
     await until('page renewed', async () =>
-      /gridtokenx_gateway_certificate_expiry_days 49/.test(await metrics(httpPort, authority.cert)),
+      /gtx_gateway_certificate_expiry_days 49/.test(await metrics(httpPort, authority.cert)),
     );
     for (const { output } of [broker, late, gateway]) expect(output).not.toMatch(/PRIVATE KEY/);
     expect(await gateway.kill('SIGTERM')).toBe(0);

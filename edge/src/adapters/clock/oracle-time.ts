@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { openTime, TIME_NONCE_BYTES, type Verifier } from '@gridtokenx/protocol';
-import { post } from '@gridtokenx/runtime';
-import type { Randomness, RealTime } from '../../domain/ports.js';
+import type { Clock, Random } from '@gridtokenx/runtime/core';
+import { post } from '@gridtokenx/runtime/node';
 
 const DEADLINE_MS = 5_000;
 const MOST_BYTES = 4_096;
@@ -21,8 +21,8 @@ export interface OracleClock {
 export async function askOracleTime(
   oracle: OracleClock,
   verifier: Verifier,
-  real: RealTime,
-  random: Randomness,
+  real: Clock,
+  random: Random,
 ): Promise<number> {
   const nonce = random.bytes(TIME_NONCE_BYTES);
   const url = new URL('/time', oracle.url);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { SYNCHRONISED_UNCERTAINTY_MS } from '@gridtokenx/protocol';
-import { ClockSource, type ReadingClock, type RealTime } from '../../domain/ports.js';
+import { type Clock, ClockSource, type ReadingClock } from '@gridtokenx/runtime/core';
 
 /** systemd-timesyncd makes this file when it has set the clock. */
 const TIMESYNCD_FLAG = '/run/systemd/timesync/synchronized';
@@ -13,12 +13,12 @@ const DRIFT = 100e-6;
  * oracle (`proved`), widened by drift since; unknown until then [gateway §10.1].
  */
 export class SystemClock implements ReadingClock {
-  readonly #real: RealTime;
+  readonly #real: Clock;
   readonly #isKept: () => boolean;
   #proof: { atMs: number; offsetMs: number; uncertaintyMs: number } | null = null;
 
   /** `isKept`: whether a daemon keeps the system's clock right. */
-  constructor(real: RealTime, isKept: () => boolean = () => existsSync(TIMESYNCD_FLAG)) {
+  constructor(real: Clock, isKept: () => boolean = () => existsSync(TIMESYNCD_FLAG)) {
     this.#real = real;
     this.#isKept = isKept;
   }
@@ -45,6 +45,10 @@ export class SystemClock implements ReadingClock {
 
   realDelayUntil(timeMs: number): number {
     return Math.max(0, timeMs - this.#real.nowMs());
+  }
+
+  realTimeOf(timeMs: number): number {
+    return timeMs;
   }
 
   /** An oracle's signed time differed from this clock by at most `uncertaintyMs`, the trip included. */

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import type { Disk, RealTime } from '../../domain/ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
+import type { Disk } from '../../domain/ports.js';
 import { framesOf, type KeptFrame, lineOf } from './line.js';
 
 export interface FrameRingOptions {
   readonly disk: Disk;
   readonly dir: string;
-  readonly real: RealTime;
+  readonly real: Clock;
   /** What one hour may take, bytes; more is left out and told. 4 MiB by default: 25 hours are 100 MiB at most. */
   readonly hourBytes?: number;
 }
@@ -74,7 +75,7 @@ export class FrameRing {
     this.#newBytes += line.length;
     while (this.#waitingBytes > WAITING_BYTES) this.#waitingBytes -= this.#waiting.shift()?.line.length ?? 0;
     if (this.#newBytes >= FLUSH_BYTES) void this.flush();
-    else this.#cancelFlush ??= this.#o.real.schedule(FLUSH_MS, () => void this.flush());
+    else this.#cancelFlush ??= this.#o.real.after(FLUSH_MS, () => void this.flush());
   }
 
   /** Keeps what a unit said last beyond the 24 hours. Never rejects. */

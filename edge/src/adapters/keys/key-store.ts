@@ -1,11 +1,16 @@
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { fromHex, isTorsionFreeKey, meterId, pointId, type Signer, toHex } from '@gridtokenx/protocol';
-import type { Disk, Randomness } from '../../domain/ports.js';
-import { sodiumSigner } from './sodium-signer.js';
+import { OperatorError, type Random } from '@gridtokenx/runtime/core';
+import { refuseReadableByOthers, sodiumSigner } from '@gridtokenx/runtime/node';
+import type { Disk } from '../../domain/ports.js';
 
 /** A key that cannot be used; the message says what to do. */
-export class KeyError extends Error {
+export class KeyError extends OperatorError {
   override readonly name = 'KeyError';
+
+  constructor(problem: string) {
+    super({ code: 'key', problem, advice: '' });
+  }
 }
 
 export interface Plate {
@@ -27,9 +32,9 @@ export interface MeterKey {
 export class KeyStore {
   readonly #disk: Disk;
   readonly #dir: string;
-  readonly #random: Randomness;
+  readonly #random: Random;
 
-  constructor(disk: Disk, dir: string, random: Randomness) {
+  constructor(disk: Disk, dir: string, random: Random) {
     this.#disk = disk;
     this.#dir = dir;
     this.#random = random;
@@ -88,9 +93,7 @@ export class KeyStore {
     const path = `${this.#dir}/${file}`;
     const bytes = await this.#disk.read(path);
     if (!bytes) return null;
-    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
-      throw new KeyError(`${path} can be read by others: chmod 600 it, and think about who may have copied it`);
-    }
+    refuseReadableByOthers(path);
     try {
       const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
       if (value.version === 1) return value;

@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto';
+import type { Clock, Random } from '@gridtokenx/runtime/core';
 import { Bus, type BusOptions } from '../../domain/bus/bus.js';
 import type { Ask } from '../../domain/bus/frames.js';
 import { RtuFraming, TcpFraming } from '../../domain/bus/framing.js';
 import { rawNetworkSpeed, serialSpeed, tcpSpeed } from '../../domain/bus/line.js';
 import type { ShapeBook } from '../../domain/bus/shapes.js';
 import type { BusStats } from '../../domain/bus/stats.js';
-import type { Randomness, RealTime } from '../../domain/ports.js';
+
 import { makeClient } from './library.js';
 import { type SerialSettings, serialLine, socketLine } from './lines.js';
 
@@ -18,8 +19,8 @@ export type BusAddress =
 export interface OpenBusOptions {
   readonly name: string;
   readonly address: BusAddress;
-  readonly real: RealTime;
-  readonly random: Randomness;
+  readonly real: Clock;
+  readonly random: Random;
   /** How long a unit is waited for before anything is known of it, real ms. */
   readonly requestMs: number;
   readonly connectMs: number;

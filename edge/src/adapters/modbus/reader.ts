@@ -1,13 +1,7 @@
+import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
 import type { Bus, Choice, ReadOptions } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
-import {
-  type MeterReader,
-  type MeterSample,
-  ReadError,
-  ReadFailure,
-  type ReadingClock,
-  type RealTime,
-} from '../../domain/ports.js';
+import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
 import { leastPeriod } from '../../planner/period.js';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
 import { variants } from '../../planner/variants.js';
@@ -23,7 +17,7 @@ export interface ReaderOptions {
   /** What must come of each poll. A register that need not come, and that the map does not have, counts as 0. */
   readonly needs: Bills;
   readonly clock: ReadingClock;
-  readonly real: RealTime;
+  readonly real: Clock;
   readonly periodMs: number;
   /** What a read costs on this line, turnaround as it is before it was measured. */
   readonly cost: LineCost;
@@ -140,7 +134,7 @@ export class ProfileReader implements LineReader {
       const times = choices.map(({ count }) => bus.book.freeAt(unit, request.function, 2 * count, now));
       const freeMs = Math.min(...times);
       if (freeMs <= now || freeMs >= endMs) return;
-      await new Promise<void>((resolve) => void real.schedule(Math.ceil(freeMs - now), resolve));
+      await new Promise<void>((resolve) => void real.after(Math.ceil(freeMs - now), resolve));
     }
   }
 
@@ -148,7 +142,7 @@ export class ProfileReader implements LineReader {
   async #rest(): Promise<void> {
     const { real, profile } = this.#o;
     const { pauseMs } = profile.limits;
-    if (pauseMs > 0) await new Promise<void>((resolve) => void real.schedule(pauseMs, resolve));
+    if (pauseMs > 0) await new Promise<void>((resolve) => void real.after(pauseMs, resolve));
   }
 
   stepWh(nearWh: bigint): bigint {

@@ -1,6 +1,7 @@
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { Choice, ReadOptions } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
-import { type MeterSample, ReadError, ReadFailure, type RealTime } from '../../domain/ports.js';
+import { type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
 import type { Bills, SunspecProfile } from '../../profiles/profile.js';
 import {
   SunspecError,
@@ -152,4 +153,4 @@ function missingOf(needs: Bills, { bills }: SunspecMap): string | null {
   return missing.length > 0 ? missing.join(' and ') : null;
 }
 
-const wait = (real: RealTime, ms: number) => new Promise<void>((resolve) => void real.schedule(ms, resolve));
+const wait = (real: Clock, ms: number) => new Promise<void>((resolve) => void real.after(ms, resolve));

@@ -1,5 +1,6 @@
 import { Kind, type MeterId } from '@gridtokenx/protocol';
-import type { AppendFile, Disk, RealTime, Spool } from '../../domain/ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
+import type { AppendFile, Disk, Spool } from '../../domain/ports.js';
 import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
 import { type Entry, IndexTable, type Segment } from './index-table.js';
 import { decodeRecord, encodeRecord, scanSegment } from './record.js';
@@ -39,7 +40,7 @@ interface Waiting {
 export async function openSpool(
   disk: Disk,
   dir: string,
-  real: RealTime,
+  real: Clock,
   visit: (message: SignedMessage) => void,
   segmentBytes = SEGMENT_BYTES,
 ): Promise<{ spool: Spool; damage: SpoolDamage }> {
@@ -59,7 +60,7 @@ export async function openSpool(
 class SegmentSpool implements Spool {
   readonly #disk: Disk;
   readonly #dir: string;
-  readonly #real: RealTime;
+  readonly #real: Clock;
   readonly #segmentBytes: number;
   readonly #index = new IndexTable();
   readonly #segments: Segment[] = [];
@@ -70,7 +71,7 @@ class SegmentSpool implements Spool {
   #problem: string | null = null;
   #closed = false;
 
-  constructor(disk: Disk, dir: string, real: RealTime, segmentBytes: number) {
+  constructor(disk: Disk, dir: string, real: Clock, segmentBytes: number) {
     this.#disk = disk;
     this.#dir = dir;
     this.#real = real;
@@ -128,7 +129,7 @@ class SegmentSpool implements Spool {
         this.#problem = describeDiskError(error);
         await this.#abandon();
         this.#waiting.unshift(...batch);
-        await new Promise<void>((resolve) => this.#real.schedule(retryMs, resolve));
+        await new Promise<void>((resolve) => this.#real.after(retryMs, resolve));
         retryMs = Math.min(LAST_RETRY_MS, retryMs * 2);
       }
     }

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { expiredWords, type Peer, type PeerJudge } from '@gridtokenx/runtime';
+import { expiredWords, type Peer, type PeerJudge } from '@gridtokenx/runtime/node';
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const ANY_PURPOSE = '2.5.29.37.0';

@@ -1,4 +1,5 @@
-import { type Randomness, ReadError, ReadFailure, type RealTime } from '../ports.js';
+import type { Clock, Random } from '@gridtokenx/runtime/core';
+import { ReadError, ReadFailure } from '../ports.js';
 import { Connection } from './connection.js';
 import { type Ask, type ReadFunction, replyLength, requestLength } from './frames.js';
 import type { Framing } from './framing.js';
@@ -16,8 +17,8 @@ export interface BusOptions {
   readonly name: string;
   readonly open: OpenLine;
   readonly makeClient: MakeClient;
-  readonly real: RealTime;
-  readonly random: Randomness;
+  readonly real: Clock;
+  readonly random: Random;
   readonly speed: LineSpeed;
   /** Decides which shapes may be asked for. */
   readonly book: ShapeBook;

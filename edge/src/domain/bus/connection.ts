@@ -1,5 +1,5 @@
-import { Backoff } from '../delivery/backoff.js';
-import { type Randomness, ReadError, ReadFailure, type RealTime } from '../ports.js';
+import { BackOff, type Clock, type Random } from '@gridtokenx/runtime/core';
+import { ReadError, ReadFailure } from '../ports.js';
 import type { Framing } from './framing.js';
 import type { LineSpeed } from './line.js';
 import { NoAnswer, Port } from './port.js';
@@ -9,8 +9,8 @@ import type { BusStats } from './stats.js';
 export interface ConnectionOptions {
   readonly name: string;
   readonly open: OpenLine;
-  readonly real: RealTime;
-  readonly random: Randomness;
+  readonly real: Clock;
+  readonly random: Random;
   readonly speed: LineSpeed;
   readonly framing: Framing;
   /** Whether answers are told apart by their shape only: serial lines, converters. */
@@ -37,7 +37,7 @@ const NOT_CLOSED = 'the port was lost and cannot be closed';
 /** The line of a bus: opened when it is needed, dropped when it cannot be trusted, opened again with back-off. */
 export class Connection {
   readonly #o: ConnectionOptions;
-  readonly #backoff: Backoff;
+  readonly #backoff: BackOff;
   #line: Line | null = null;
   #port: Port | null = null;
   #closing: Promise<void> = Promise.resolve();
@@ -54,7 +54,7 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#o = options;
-    this.#backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS, options.random);
+    this.#backoff = new BackOff({ firstMs: FIRST_RETRY_MS, lastMs: LAST_RETRY_MS }, options.random);
   }
 
   get port(): Port | null {
@@ -104,7 +104,7 @@ export class Connection {
 
   /** Listens between requests, so that another master does not stay unnoticed. */
   #look(): void {
-    this.#cancelLook = this.#o.real.schedule(IDLE_LOOK_MS, () => {
+    this.#cancelLook = this.#o.real.after(IDLE_LOOK_MS, () => {
       this.#port?.listen();
       if (this.#port) this.#look();
     });
@@ -154,9 +154,9 @@ export class Connection {
   }
 }
 
-function within<T>(real: RealTime, delayMs: number, step: Promise<T>): Promise<T> {
+function within<T>(real: Clock, delayMs: number, step: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = real.schedule(delayMs, () => reject(new Error('no connection in time')));
+    const cancel = real.after(delayMs, () => reject(new Error('no connection in time')));
     step.then(resolve, reject).finally(cancel);
   });
 }

@@ -1,4 +1,4 @@
-import type { RealTime } from '../ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
 import { type Ask, replyLength, requestFrame } from './frames.js';
 import type { Framing } from './framing.js';
 import type { LineSpeed } from './line.js';
@@ -30,7 +30,7 @@ export interface PortOptions {
   readonly line: Line;
   readonly speed: LineSpeed;
   readonly framing: Framing;
-  readonly real: RealTime;
+  readonly real: Clock;
   readonly stats: BusStats;
   /** Another master was heard. */
   readonly onForeign: () => void;
@@ -64,7 +64,7 @@ export class Port {
     options.framing.reset();
     options.line.onArrival(() => {
       if (this.#arrived) this.#arrived();
-      else if (!this.#isBusy) this.#o.real.schedule(0, () => this.listen());
+      else if (!this.#isBusy) this.#o.real.after(0, () => this.listen());
     });
   }
 
@@ -235,7 +235,7 @@ export class Port {
         this.#arrived = null;
         resolve();
       };
-      const cancel = this.#o.real.schedule(Math.max(0, delayMs), end);
+      const cancel = this.#o.real.after(Math.max(0, delayMs), end);
       this.#arrived = end;
     });
   }

@@ -1,4 +1,4 @@
-import type { RealTime } from '../ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
 
 /** A probe of a silent unit waits for a gap at most this long, then it goes like all others. Milliseconds. */
 const MOST_WAIT_MS = 4_000;
@@ -10,14 +10,14 @@ const FORCED_REST_MS = 1_000;
  * poll that is expected soon.
  */
 export class BusQueue {
-  readonly #real: RealTime;
+  readonly #real: Clock;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #forcedNotBeforeMs = Number.NEGATIVE_INFINITY;
   /** When each unit is expected to poll next, monotonic ms. */
   readonly #expected = new Map<number, number>();
 
-  constructor(real: RealTime) {
+  constructor(real: Clock) {
     this.#real = real;
   }
 
@@ -40,7 +40,7 @@ export class BusQueue {
       }
       const untilMs = Math.max(endMs, this.#forcedNotBeforeMs);
       await new Promise<void>((resolve) => {
-        this.#real.schedule(Math.min(untilMs - now, Math.max(5, gapMs + 1)), resolve);
+        this.#real.after(Math.min(untilMs - now, Math.max(5, gapMs + 1)), resolve);
       });
     }
   }

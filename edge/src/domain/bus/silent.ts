@@ -1,4 +1,4 @@
-import type { RealTime } from '../ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { BusQueue } from './queue.js';
 import type { ShapeBook } from './shapes.js';
 import type { UnitHealth } from './unit.js';
@@ -8,7 +8,7 @@ const LEAST_PROBE_MS = 500;
 const LOOK_MS = 1_000;
 
 export interface SilentUnitsOptions {
-  readonly real: RealTime;
+  readonly real: Clock;
   readonly queue: BusQueue;
   readonly book: ShapeBook;
   /** All units of the bus. */
@@ -51,7 +51,7 @@ export class SilentUnits {
     const delay = Math.max(leastMs, Math.min(LOOK_MS, dueMs));
     this.#probes.set(
       health.unit,
-      real.schedule(delay, () => {
+      real.after(delay, () => {
         if (health.silentSinceMs === null) this.#probes.delete(health.unit);
         else if (this.#isHeard(health) || real.monotonicMs() >= health.nextProbeMs) this.#ask(probe);
         else this.#wait(probe, 0);

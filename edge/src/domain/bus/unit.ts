@@ -1,5 +1,4 @@
-import { Backoff } from '../delivery/backoff.js';
-import type { Randomness } from '../ports.js';
+import { BackOff, type Random } from '@gridtokenx/runtime/core';
 import { type TimeoutBounds, TimeoutEstimate } from './timeouts.js';
 
 /** So many requests without an answer make a unit silent: it is asked rarely, at the cost of nobody else. */
@@ -14,7 +13,7 @@ const RECENT = 500;
 export class UnitHealth {
   readonly unit: number;
   readonly estimate: TimeoutEstimate;
-  readonly #backoff: Backoff;
+  readonly #backoff: BackOff;
   #failures = 0;
   #silentSinceMs: number | null = null;
   #nextProbeMs = 0;
@@ -22,10 +21,10 @@ export class UnitHealth {
   /** Everything since the start, and shares of the last few hundred requests. */
   readonly recent = { requests: 0, timeouts: 0, damaged: 0, exceptions: 0 };
 
-  constructor(unit: number, bounds: TimeoutBounds, random: Randomness) {
+  constructor(unit: number, bounds: TimeoutBounds, random: Random) {
     this.unit = unit;
     this.estimate = new TimeoutEstimate(bounds);
-    this.#backoff = new Backoff(FIRST_PROBE_MS, LAST_PROBE_MS, random);
+    this.#backoff = new BackOff({ firstMs: FIRST_PROBE_MS, lastMs: LAST_PROBE_MS }, random);
   }
 
   /** Since when the unit does not answer; null while it does. */

@@ -16,7 +16,8 @@ export interface OracleMark {
 }
 
 /** What an ack changed. `older`: its time is below that of an earlier one, so it says nothing. */
-export type AckEffect = 'older' | 'same' | 'newer' | 'fallen-back';
+export const AckEffect = { older: 'older', same: 'same', newer: 'newer', fallenBack: 'fallen-back' } as const;
+export type AckEffect = (typeof AckEffect)[keyof typeof AckEffect];
 
 const NONE: MeterWatermark = { storedThrough: 0n, highestSeen: 0n, highestWindow: 0 };
 
@@ -38,8 +39,8 @@ export class AckBook {
   /** Takes an ack that was opened with its oracle's key and is meant for this gateway. */
   accept(oracle: PublicKeyText, ack: Ack): AckEffect {
     const before = this.#marks.get(oracle);
-    if (before && ack.timeMs < before.timeMs) return 'older';
-    if (before && ack.timeMs === before.timeMs) return 'same';
+    if (before && ack.timeMs < before.timeMs) return AckEffect.older;
+    if (before && ack.timeMs === before.timeMs) return AckEffect.same;
     const ledgerId = toHex(ack.ledgerId);
     this.#marks.set(oracle, { timeMs: ack.timeMs, ledgerId, meters: ack.meters });
     this.#keepRefusals(oracle, ack);
@@ -49,7 +50,7 @@ export class AckBook {
         Array.from(before.meters).some(
           ([id, mark]) => (ack.meters.get(id) ?? NONE).storedThrough < mark.storedThrough,
         ));
-    return fallen ? 'fallen-back' : 'newer';
+    return fallen ? AckEffect.fallenBack : AckEffect.newer;
   }
 
   #keepRefusals(oracle: PublicKeyText, ack: Ack): void {

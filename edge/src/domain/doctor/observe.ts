@@ -1,4 +1,5 @@
 import { toHex } from '@gridtokenx/protocol';
+import type { Clock } from '@gridtokenx/runtime/core';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
 import { variants } from '../../planner/variants.js';
 import { polledRegisters } from '../../planner/wanted.js';
@@ -11,7 +12,7 @@ import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
 import { ShapeBook, USUAL_RULES } from '../bus/shapes.js';
 import { BusStats } from '../bus/stats.js';
-import type { RealTime } from '../ports.js';
+
 import { HearingFraming, Prober, type Spoken } from '../scan/prober.js';
 import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
 
@@ -77,7 +78,7 @@ export interface ExamineOptions {
   readonly setting: Setting;
   readonly meters: readonly ExaminedMeter[];
   readonly open: (setting: Setting) => Promise<Line>;
-  readonly real: RealTime;
+  readonly real: Clock;
   readonly firstId: number;
   /** How long a meter is waited for, ms. */
   readonly waitMs: number;

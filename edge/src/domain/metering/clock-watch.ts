@@ -1,5 +1,5 @@
 import { EventCode } from '@gridtokenx/protocol';
-import { ClockSource, type ReadingClock, type RealTime } from '../ports.js';
+import { type Clock, ClockSource, type ReadingClock } from '@gridtokenx/runtime/core';
 
 /** Slewing moves a clock by half a millisecond a second at most: what moves by this much was stepped. */
 const STEP_MS = 1_000;
@@ -23,12 +23,12 @@ export interface ClockChange {
  */
 export class ClockWatch {
   readonly #clock: ReadingClock;
-  readonly #real: RealTime;
+  readonly #real: Clock;
   #offsetMs: number;
   #source: ClockSource;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: ReadingClock, real: RealTime) {
+  constructor(clock: ReadingClock, real: Clock) {
     this.#clock = clock;
     this.#real = real;
     this.#offsetMs = this.#offset();

@@ -1,19 +1,11 @@
 import { EventCode, formatKwh, type MeterId, windowEndMs } from '@gridtokenx/protocol';
-import {
-  type Counters,
-  type Logger,
-  type MeterReader,
-  type MeterSample,
-  ReadError,
-  ReadFailure,
-  type ReadingClock,
-  type RealTime,
-} from '../ports.js';
+import { type Clock, type Logger, type ReadingClock, sleep, sleepUntil } from '@gridtokenx/runtime/core';
+import { type Counters, type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
 import type { MeterLog } from '../signing/meter-log.js';
 import { DiscontinuityReason } from '../signing/meter-payloads.js';
 import type { RecoveredMeter } from '../signing/recovery.js';
 import type { ClosedWindow } from '../signing/windows.js';
-import { pause, waitUntil } from '../wait.js';
+
 import { FrozenWatch } from './frozen.js';
 import { Nameplate } from './nameplate.js';
 import { type LeastPeriod, planFor, slowWords } from './period.js';
@@ -54,7 +46,7 @@ export interface MeterOptions {
   /** Keeps what the meter said last, for whoever looks into a discontinuity. Never rejects. */
   readonly keepFrames?: () => Promise<void>;
   readonly clock: ReadingClock;
-  readonly real: RealTime;
+  readonly real: Clock;
   readonly logger: Logger;
   readonly counters: Counters;
 }
@@ -155,11 +147,11 @@ export class Meter {
       const end = oldest && canClose() ? windowEndMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
         // A window that is over and could not be closed (disk) is tried again at the next poll.
-        await waitUntil(clock, real, end > now ? Math.min(due, end) : due, signal);
+        await sleepUntil(clock, real, end > now ? Math.min(due, end) : due, signal);
         continue;
       }
       const good = this.#uncommitted < MOST_UNCOMMITTED && (await this.#poll());
-      if (!good) await pause(real, RETRY_MS, signal);
+      if (!good) await sleep(real, RETRY_MS, signal);
       due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
     }
   }

@@ -1,4 +1,5 @@
-import { ReadError, ReadFailure, type RealTime } from '../ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
+import { ReadError, ReadFailure } from '../ports.js';
 
 /** A meter that was never silent can hardly have been exchanged. */
 const EVERY_MS = 3_600_000;
@@ -14,7 +15,7 @@ export interface NameplateOptions {
   readonly store: (serial: string) => Promise<void>;
   /** The serial number of the configuration. */
   readonly configured: string;
-  readonly real: RealTime;
+  readonly real: Clock;
 }
 
 /**

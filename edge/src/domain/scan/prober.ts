@@ -1,3 +1,4 @@
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { Ask, ReadFunction } from '../bus/frames.js';
 import type { Framing, Judgement } from '../bus/framing.js';
 import type { LineSpeed } from '../bus/line.js';
@@ -6,7 +7,6 @@ import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
 import type { ShapeBook } from '../bus/shapes.js';
 import type { BusStats } from '../bus/stats.js';
-import type { RealTime } from '../ports.js';
 
 /** What a question brought. */
 export type Heard =
@@ -70,7 +70,7 @@ export interface ProberOptions {
   /** One for the whole scan: an answer may come late at another setting too. */
   readonly book: ShapeBook;
   readonly stats: BusStats;
-  readonly real: RealTime;
+  readonly real: Clock;
 }
 
 const LOOK_MS = 20;
@@ -154,5 +154,5 @@ function heardOf(error: unknown): Heard {
   }
 }
 
-export const pause = (real: RealTime, ms: number): Promise<void> =>
-  new Promise((resolve) => void real.schedule(Math.max(0, ms), resolve));
+export const pause = (real: Clock, ms: number): Promise<void> =>
+  new Promise((resolve) => void real.after(Math.max(0, ms), resolve));

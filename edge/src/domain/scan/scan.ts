@@ -1,3 +1,4 @@
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { LineCost } from '../../planner/plan.js';
 import type { MeterProfile } from '../../profiles/profile.js';
 import type { Block } from '../../profiles/sample.js';
@@ -8,7 +9,7 @@ import { serialSpeed } from '../bus/line.js';
 import { type Line, LineGone } from '../bus/ports.js';
 import { ShapeBook, USUAL_RULES } from '../bus/shapes.js';
 import { BusStats } from '../bus/stats.js';
-import type { RealTime } from '../ports.js';
+
 import { type Identity, identify } from './identify.js';
 import { HOLDING, INPUT, LAST_UNIT, type Question, type Stage } from './plan.js';
 import { type Heard, HearingFraming, Prober, pause } from './prober.js';
@@ -51,7 +52,7 @@ export interface ScanOptions {
   readonly models: SunspecModels;
   /** Opens the line as it is set. */
   readonly open: (setting: Setting) => Promise<Line>;
-  readonly real: RealTime;
+  readonly real: Clock;
   /** From 0 to 65,535: where transaction ids begin. */
   readonly firstId: number;
   /** The scan is over when so many units were found. */

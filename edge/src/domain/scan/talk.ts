@@ -1,6 +1,7 @@
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { Choice } from '../bus/bus.js';
 import type { ReadFunction } from '../bus/frames.js';
-import type { RealTime } from '../ports.js';
+
 import type { Heard, Prober } from './prober.js';
 
 /** Registers that are wanted, by any of these reads; each has another length. */
@@ -38,7 +39,7 @@ const FRAME_CHARS = 13;
 /** Talks to a unit that has answered once, `waitedMs` after it was asked. */
 export class UnitTalk implements Talk {
   readonly #prober: Prober;
-  readonly #real: RealTime;
+  readonly #real: Clock;
   readonly #unit: number;
   #slowestMs: number;
   readonly #charMs: number;
@@ -46,7 +47,7 @@ export class UnitTalk implements Talk {
   damaged = 0;
 
   /** `charMs`: of a line behind a network address, whose converter waits for whole answers; 0 on a line of our own. */
-  constructor(prober: Prober, real: RealTime, unit: number, waitedMs: number, charMs: number) {
+  constructor(prober: Prober, real: Clock, unit: number, waitedMs: number, charMs: number) {
     this.#prober = prober;
     this.#real = real;
     this.#unit = unit;

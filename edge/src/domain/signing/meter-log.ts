@@ -16,8 +16,9 @@ import {
   toHex,
   windowOf,
 } from '@gridtokenx/protocol';
-import { Serial } from '../lock.js';
-import type { Counters, MeterSample, ReadingClock, Spool } from '../ports.js';
+import { Mutex, type ReadingClock } from '@gridtokenx/runtime/core';
+
+import type { Counters, MeterSample, Spool } from '../ports.js';
 import { headOf, type SignedMessage, signMessage } from '../signed-message.js';
 import {
   clockQuality,
@@ -61,7 +62,7 @@ export class MeterLog {
   readonly #identity: MeterIdentity;
   readonly #ports: MeterLogPorts;
   readonly #seqs: SeqAllocator;
-  readonly #serial = new Serial();
+  readonly #serial = new Mutex();
   #state: MeterState;
   #prev: Uint8Array;
   #merkle = new MerkleBuilder();

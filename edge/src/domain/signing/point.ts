@@ -13,8 +13,8 @@ import {
   type Statement,
   windowEndMs,
 } from '@gridtokenx/protocol';
-import type { Logger, RealTime } from '../ports.js';
-import { pause } from '../wait.js';
+import { type Clock, type Logger, sleep } from '@gridtokenx/runtime/core';
+
 import type { MeterLog } from './meter-log.js';
 import type { RecoveredMeter } from './recovery.js';
 
@@ -32,7 +32,8 @@ const SIDES = ['production', 'consumption'] as const;
 export type SeqInput = PointInput & Pick<Statement, 'seq'>;
 
 /** What became of a message: *acknowledged* by enough oracles, *refused* for good, or neither yet. */
-export type Fate = 'acknowledged' | 'refused' | 'open';
+export const Fate = { acknowledged: 'acknowledged', refused: 'refused', open: 'open' } as const;
+export type Fate = (typeof Fate)[keyof typeof Fate];
 
 /** The good statements of both meters that have no counterpart yet. Pure. */
 export class PairBook {
@@ -81,7 +82,7 @@ export interface PointOptions {
   readonly inputs: Readonly<Record<Side, readonly SeqInput[]>>;
   /** What the oracles made of a meter's message. */
   readonly fate: (meterId: MeterId, seq: bigint) => Fate;
-  readonly real: RealTime;
+  readonly real: Clock;
   readonly logger: Logger;
 }
 
@@ -180,7 +181,7 @@ export class Point {
       } catch (error) {
         this.#problem = `not signed, because its state could not be stored: ${error instanceof Error ? error.message : error}`;
       }
-      await Promise.race([woken, pause(this.#o.real, LOOK_MS, signal)]);
+      await Promise.race([woken, sleep(this.#o.real, LOOK_MS, signal)]);
     }
   }
 
@@ -192,11 +193,11 @@ export class Point {
     const { window } = production;
     const fates = SIDES.map((side) => this.#o.fate(this.#o.meters[side].id, pair[side].seq));
     // Registers never fall, so what an oracle may yet refuse must not be in them: it would stay in them for good.
-    if (fates.includes('refused')) {
+    if (fates.includes(Fate.refused)) {
       this.#book.pass(window);
       return true;
     }
-    if (fates.includes('open')) return false;
+    if (fates.includes(Fate.open)) return false;
     const isOver = window <= (this.#state?.window ?? -1) || window < (this.recovered.enrolment?.payload.window ?? 0);
     const closed = isOver ? null : this.#derive(production, consumption);
     if (closed) {

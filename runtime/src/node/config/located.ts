@@ -1,5 +1,6 @@
 import { isMap, isPair, isSeq, LineCounter, parseDocument, type YAMLError, type YAMLMap } from 'yaml';
 import { z } from 'zod';
+import { TO_FILL_IN } from '../../core/placeholder.js';
 
 /** Where in a document something is wrong, what was expected there, and what to do where that is not plain. */
 export interface Fault {
@@ -24,9 +25,6 @@ export interface LocatedFault {
 export type Located<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: LocatedFault };
-
-/** What begins like this is a place for a value, not a value. */
-export const TO_FILL_IN = 'TO BE FILLED IN:';
 
 /** A configuration of thousands of meters is smaller; characters. */
 const MAX_CHARS = 4_194_304;

@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import type { ModbusRTU } from 'modbus-serial/ModbusRTU.js';
-import { realTime } from '#edge/adapters/clock/real-time.js';
+
 import { busAt } from '#edge/adapters/modbus/open.js';
-import { systemRandom } from '#edge/adapters/random.js';
+
 import { ShapeBook, USUAL_RULES } from '#edge/domain/bus/shapes.js';
 
 /** CPU time of reads of at least 80 registers over a serial line at 9,600 baud, this whole process. */
@@ -30,7 +31,7 @@ function ours(path: string): Read {
   const bus = busAt({
     name: 'line',
     address: { transport: 'serial', path, baud: BAUD, parity: 'none', stopBits: 1 },
-    real: realTime,
+    real: systemClock,
     random: systemRandom,
     requestMs: TIMEOUT_MS,
     connectMs: TIMEOUT_MS,

@@ -102,11 +102,11 @@ async function look(
   const revivalsMs: number[] = [];
   const watch = (unit: number, atMs: number): void => {
     if (rig.bus.units.get(unit)?.silentSinceMs === null) revivalsMs.push(clock.monotonicMs() - atMs);
-    else clock.schedule(WATCH_MS, () => watch(unit, atMs));
+    else clock.after(WATCH_MS, () => watch(unit, atMs));
   };
   for (const [i, unit] of dead.entries()) {
     const atMs = LENGTH_MS / 2 + i * (MOST_REVIVAL_MS + periodMs) + random.fraction() * MOST_REVIVAL_MS;
-    clock.schedule(atMs, () => {
+    clock.after(atMs, () => {
       line.dead.delete(unit);
       watch(unit, atMs);
     });

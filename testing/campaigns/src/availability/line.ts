@@ -1,11 +1,11 @@
-import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
+import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { withCrc } from '#edge/domain/bus/crc.js';
 import type { Line } from '#edge/domain/bus/ports.js';
 import type { FaultRates } from '../misattribution/faults.js';
 
 export interface MeterLineOptions {
-  readonly clock: EventClock;
+  readonly clock: VirtualClock;
   readonly random: Random;
   /** Late and dropped answers; the other faults are the misattribution campaign's. */
   readonly rates: Pick<FaultRates, 'late' | 'lateTimeouts' | 'drop'>;
@@ -80,7 +80,7 @@ export class MeterLine implements Line {
       [0, middle],
       [middle, bytes.length],
     ] as const) {
-      clock.schedule(delayMs + to * charMs, () => void this.#input.push(...bytes.subarray(from, to)));
+      clock.after(delayMs + to * charMs, () => void this.#input.push(...bytes.subarray(from, to)));
     }
   }
 

@@ -1,12 +1,13 @@
-import { EventClock } from '@gridtokenx/testing-kit/event-clock';
+import { ClockSource } from '@gridtokenx/runtime/core';
 import type { Random } from '@gridtokenx/testing-kit/random';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { makeClient } from '#edge/adapters/modbus/library.js';
 import { ProfileReader } from '#edge/adapters/modbus/reader.js';
 import { Bus } from '#edge/domain/bus/bus.js';
 import { RtuFraming } from '#edge/domain/bus/framing.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
 import { ShapeBook, USUAL_RULES } from '#edge/domain/bus/shapes.js';
-import { ClockSource, type MeterSample } from '#edge/domain/ports.js';
+import type { MeterSample } from '#edge/domain/ports.js';
 import { charTimeUs } from '#edge/planner/plan.js';
 import { parseProfile } from '#edge/profiles/parse.js';
 import type { ModbusProfile } from '#edge/profiles/profile.js';
@@ -63,7 +64,7 @@ export interface RigOptions {
 
 /** One bus of simulated meters, with the gateway's own readers, planner and bus on a virtual clock. */
 export class Rig {
-  readonly clock = new EventClock();
+  readonly clock = new VirtualClock({ startMs: 0 });
   readonly line: MeterLine;
   readonly bus: Bus;
   readonly #o: RigOptions;
@@ -99,6 +100,7 @@ export class Rig {
       source: () => ClockSource.simulated,
       uncertaintyMs: () => 1,
       realDelayUntil: (timeMs: number) => Math.max(0, timeMs - clock.nowMs()),
+      realTimeOf: (timeMs: number) => timeMs,
     };
     const cost = {
       charTimeUs: charTimeUs(this.#o.baud, 'none', 1),
@@ -117,6 +119,6 @@ export class Rig {
   }
 
   pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.clock.schedule(ms, resolve));
+    return new Promise((resolve) => void this.clock.after(ms, resolve));
   }
 }

@@ -1,12 +1,12 @@
 import { formatTopic, parseTopic, splitSequence } from '@gridtokenx/protocol';
-import type { MqttLink, MqttSession } from '#edge/domain/ports.js';
+import type { MqttSession, SessionOptions } from '@gridtokenx/runtime/node';
 import type { Home, Witness } from './world.js';
 
 type Receive = (packet: { gateway: Uint8Array; meter: Uint8Array; bytes: Uint8Array }) => void;
 
 interface Session {
   readonly home: Home;
-  listener: (topic: string, payload: Uint8Array) => void;
+  readonly listener: (topic: string, payload: Uint8Array) => void;
   end: (why: string) => void;
   isOpen: boolean;
 }
@@ -47,18 +47,10 @@ export class MemoryBroker {
       if (Buffer.compare(home.gateway.publicKey, gateway) === 0) listener(topic, ack);
   }
 
-  link(home: Home): MqttLink {
-    return {
-      connect: async () => {
-        const made = this.#open(home);
-        this.#sessions.add(made.session);
-        return made.port;
-      },
-    };
-  }
-
-  #open(home: Home): { session: Session; port: MqttSession } {
-    const session: Session = { home, listener: () => {}, end: () => {}, isOpen: true };
+  /** Opens a session of a home's gateway. */
+  async open(home: Home, options: SessionOptions): Promise<MqttSession> {
+    const session: Session = { home, listener: options.onMessage, end: () => {}, isOpen: true };
+    this.#sessions.add(session);
     const ended = new Promise<string>((resolve) => {
       session.end = (why) => {
         session.isOpen = false;
@@ -66,7 +58,7 @@ export class MemoryBroker {
         resolve(why);
       };
     });
-    const port: MqttSession = {
+    return {
       ended,
       subscribe: async () => {
         const topic = formatTopic({ kind: 'ack', gateway: home.gateway.publicKey, oracle: this.#oracle });
@@ -77,13 +69,9 @@ export class MemoryBroker {
         if (!session.isOpen) throw new Error('the session has ended');
         this.#take(home, topic, payload);
       },
-      onMessage: (listener) => {
-        session.listener = listener;
-      },
       close: async () => session.end('closed'),
       abort: () => session.end('aborted'),
     };
-    return { session, port };
   }
 
   #take(home: Home, topicText: string, payload: Uint8Array | string): void {

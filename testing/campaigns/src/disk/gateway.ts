@@ -1,12 +1,17 @@
 import { asMeterId, Kind, type MeterId, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
+import type { Clock } from '@gridtokenx/runtime/core';
+import { BrokerLink } from '@gridtokenx/runtime/node';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import { AckBook, oracleName } from '#edge/domain/delivery/acks.js';
+import { DeadLetters } from '#edge/domain/delivery/dead-letters.js';
+import { LagWatch } from '#edge/domain/delivery/lag-watch.js';
 import { Outbox } from '#edge/domain/delivery/outbox.js';
 import { Uplink } from '#edge/domain/delivery/uplink.js';
 import { Gateway } from '#edge/domain/gateway.js';
 import { Meter } from '#edge/domain/metering/meter.js';
-import type { MeterReader, RealTime, Spool } from '#edge/domain/ports.js';
+import type { MeterReader, Spool } from '#edge/domain/ports.js';
 import type { SignedMessage } from '#edge/domain/signed-message.js';
 import { MeterLog } from '#edge/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
@@ -17,7 +22,6 @@ import { rules } from './rules.js';
 import type { SimulatedTime } from './time.js';
 import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type Witness } from './world.js';
 
-const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const POLL_MS = 60_000;
 /** Six records to a segment, and room for a few of them: so that the spool drops some in each run. */
 const SEGMENT_BYTES = 1_100;
@@ -123,11 +127,17 @@ export class SimulatedGateway {
       plan: { pollMs: POLL_MS, leadMs: 58_000 },
       clock,
       real,
-      logger: QUIET,
+      logger: quietLog,
       counters,
     });
+    const lags = new LagWatch(acks, [id], real);
+    const around = { acks, spool, real, random: randomness, log: quietLog, counters };
+    const deadLetters = new DeadLetters({ logs: [meter], ...around });
     const gateway = new Gateway({
       meters: [meter],
+      deadLetters,
+      lags,
+      onIgnoredAck: () => {},
       oracles: 1,
       spool,
       spoolMaxBytes: SPOOL_BYTES,
@@ -136,27 +146,29 @@ export class SimulatedGateway {
       clock,
       real,
       random: randomness,
-      log: QUIET,
-      counters,
+      log: quietLog,
       softwareHash: new Uint8Array(16),
       configHash: new Uint8Array(16),
       tornRecords: Math.ceil(damage.tornBytes / 187),
     });
     const acknowledged = (which: MeterId) => acks.acknowledged(which);
-    const excluded = (which: MeterId, seq: bigint) => gateway.excluded(which, seq);
+    const excluded = (which: MeterId, seq: bigint) => deadLetters.excluded(which, seq);
     const outbox = new Outbox({
       ...{ spool, meters: [id], acknowledged, excluded },
-      lag: (which) => gateway.lag(which),
+      lag: (which) => lags.lag(which),
     });
     const uplink = new Uplink({
-      broker: 'broker',
+      gateway: home.gateway.publicKey,
       oracles: [oracle],
-      signer: home.gateway,
+      openBroker: (task) =>
+        new BrokerLink({
+          ...task,
+          ...{ url: 'mqtt://broker', broker: 'broker', signer: home.gateway, clock: real },
+          ...{ random: randomness, log: quietLog, open: (_url, options) => broker.open(home, options) },
+        }),
       verifier,
-      link: broker.link(home),
       real,
-      random: randomness,
-      log: QUIET,
+      log: quietLog,
       counters,
       outbox,
       status: () => ({ version: '0' }),
@@ -192,12 +204,12 @@ export class SimulatedGateway {
     } as const;
   }
 
-  #reader(real: RealTime): MeterReader {
+  #reader(real: Clock): MeterReader {
     const { time, startMs } = this.#o;
     return {
       // A bus takes its time, and a loop that polls at once without it would never let the clock move.
       read: async () => {
-        await new Promise<void>((resolve) => real.schedule(20, resolve));
+        await new Promise<void>((resolve) => real.after(20, resolve));
         const timeMs = Math.floor(time.reading);
         return {
           timeMs,

@@ -1,4 +1,4 @@
-import { ClockSource, type ReadingClock, type RealTime } from '#edge/domain/ports.js';
+import { type Clock, ClockSource, type ReadingClock } from '@gridtokenx/runtime/core';
 import type { RealClock } from '#oracle/domain/ports.js';
 
 interface Timer {
@@ -34,7 +34,7 @@ export class SimulatedTime {
   }
 
   /** What one process sees of time, as gateway and oracle want it. `end` is the process's death. */
-  process(): { real: RealTime; clock: ReadingClock; oracle: RealClock; end: () => void } {
+  process(): { real: Clock; clock: ReadingClock; oracle: RealClock; end: () => void } {
     const owner = { isEnded: false };
     // The dead do not wait for anything: a timer set by what was left of one would bring it back to life.
     const schedule = (delayMs: number, call: () => void) =>
@@ -43,13 +43,14 @@ export class SimulatedTime {
       real: {
         nowMs: () => this.now,
         monotonicMs: () => this.#now,
-        schedule,
+        after: schedule,
       },
       clock: {
         nowMs: () => this.reading,
         uncertaintyMs: () => 10,
         source: () => ClockSource.simulated,
         realDelayUntil: (timeMs) => Math.max(0, (timeMs - this.reading) / SPEED),
+        realTimeOf: (timeMs) => this.now + (timeMs - this.reading) / SPEED,
       },
       oracle: {
         now: () => this.now,

@@ -1,13 +1,13 @@
 import { damaged } from '@gridtokenx/simulators';
-import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
+import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { withCrc } from '#edge/domain/bus/crc.js';
 import type { Line } from '#edge/domain/bus/ports.js';
 import type { FaultRates } from './faults.js';
 
 /** How a line of simulated meters is disturbed. */
 export interface LineOptions {
-  readonly clock: EventClock;
+  readonly clock: VirtualClock;
   readonly random: Random;
   readonly rates: FaultRates;
   /** Milliseconds for a character. */
@@ -115,7 +115,7 @@ export class FaultyLine implements Line {
    */
   #say(bytes: Uint8Array, delayMs: number): void {
     const { random, charMs, clock } = this.#o;
-    clock.schedule(delayMs, () => {
+    clock.after(delayMs, () => {
       if (clock.monotonicMs() < this.#freeAtMs) {
         this.#count('withheld');
         return;
@@ -125,7 +125,7 @@ export class FaultyLine implements Line {
       for (let from = 0; from < bytes.length; ) {
         const to = Math.min(bytes.length, from + random.int(1, most));
         const part = bytes.subarray(from, to);
-        clock.schedule(to * charMs, () => {
+        clock.after(to * charMs, () => {
           for (const byte of part) this.#input.push(byte);
           this.#arrived();
         });

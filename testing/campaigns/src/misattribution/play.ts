@@ -1,5 +1,5 @@
-import { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import { Random } from '@gridtokenx/testing-kit/random';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { makeClient } from '#edge/adapters/modbus/library.js';
 import { Bus, type Choice } from '#edge/domain/bus/bus.js';
 import { RtuFraming } from '#edge/domain/bus/framing.js';
@@ -27,7 +27,7 @@ const VALUES: readonly Choice[] = [40, 42, 44].map((count) => ({ address: 0, cou
 /** Reads through the port class on a disturbed line; any wrong value is a fault. */
 export async function play(seed: number, { reads, rates, isShort }: PlayOptions): Promise<Outcome> {
   const random = new Random(seed, 'misattribution');
-  const clock = new EventClock();
+  const clock = new VirtualClock({ startMs: 0 });
   const figures: Record<string, number> = { wrong: 0 };
   const count = (what: string, by = 1) => {
     figures[what] = (figures[what] ?? 0) + by;
@@ -75,7 +75,7 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
       return false;
     }
   };
-  const pause = (ms: number) => new Promise<void>((resolve) => void clock.schedule(ms, resolve));
+  const pause = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
   const poll = async (): Promise<void> => {
     const periodMs = random.pick([3, 4, 10]) * requestMs;
     await pause(REST_TIMEOUTS * requestMs);

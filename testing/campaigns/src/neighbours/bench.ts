@@ -1,5 +1,5 @@
-import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
+import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
@@ -63,16 +63,16 @@ export class Bench {
   readonly series = parts.makeSeries();
   readonly projector: Projector;
   readonly setAside: SqliteSetAside;
-  readonly #clock: EventClock;
+  readonly #clock: VirtualClock;
 
-  constructor(clock: EventClock, random: Random, homes: readonly Home[], chain: ModelChain) {
+  constructor(clock: VirtualClock, random: Random, homes: readonly Home[], chain: ModelChain) {
     this.#clock = clock;
     const note = (_fields: object, message: string) => void this.lines.push(message);
     const logger = { info: () => undefined, warn: note, error: note };
     const realClock: RealClock = {
       now: () => this.realMs,
       monotonic: () => this.realMs,
-      after: (ms, call) => clock.schedule(ms, call),
+      after: (ms, call) => clock.after(ms, call),
     };
     const registry = registryOf(homes, () => this.realMs);
     this.database = openDatabase(':memory:', [...ledgerMigrations, ...chainMigrations]);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type BlockhashState, NodeUnavailable } from '@gridtokenx/chain-sender';
-import type { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import type { Random } from '@gridtokenx/testing-kit/random';
+import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { wouldTake } from '#oracle/domain/settlement/plan.js';
 import {
   type AttestEntry,
@@ -34,7 +34,7 @@ const CAP_WH = 2_751;
 
 /** A chain on the event clock that keeps the programs' rules about versions, windows, caps and cursors. */
 export class ModelChain implements ChainNode, TransactionBuilder {
-  readonly #clock: EventClock;
+  readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #homes: readonly Home[];
   readonly #odd: Home;
@@ -46,7 +46,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
   landed = 0;
 
   constructor(
-    clock: EventClock,
+    clock: VirtualClock,
     random: Random,
     homes: readonly Home[],
     odd: Home,
@@ -106,7 +106,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     const signature = signatureOf(raw);
     if (this.#outcomes.has(signature) || this.#random.chance(0.05)) return;
     this.#outcomes.set(signature, { kind: 'seen' });
-    this.#clock.schedule(this.#random.int(50, 300), () => this.#land(signature, raw));
+    this.#clock.after(this.#random.int(50, 300), () => this.#land(signature, raw));
   }
 
   async outcome(signature: string): Promise<Outcome> {

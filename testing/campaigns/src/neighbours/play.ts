@@ -1,6 +1,6 @@
 import { concatBytes, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
-import { EventClock } from '@gridtokenx/testing-kit/event-clock';
 import { at, Random } from '@gridtokenx/testing-kit/random';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { MESSAGES_PER_DAY } from '#oracle/domain/intake/quota.js';
 import { addFigures, type Outcome } from '../campaign.js';
 import { KeyLog, type Signed } from '../ledger/log.js';
@@ -31,7 +31,7 @@ const END_MS = 12_000;
 
 /** One seed: nine honest homes, and one that does anything. */
 class Play {
-  readonly clock = new EventClock();
+  readonly clock = new VirtualClock({ startMs: 0 });
   readonly random: Random;
   readonly homes: Home[];
   readonly chain: ModelChain;
@@ -90,7 +90,7 @@ class Play {
     const state = { timeMs: windowStartMs(FIRST_WINDOW), importWh: importBaselineWh, exportWh: exportBaselineWh };
     const log = new KeyLog(home.record, home.signer, NETWORK, state);
     const atReading = (ms: number, call: () => void) =>
-      clock.schedule(Math.max(0, realTimeOf(ms) - this.bench.realMs), call);
+      clock.after(Math.max(0, realTimeOf(ms) - this.bench.realMs), call);
     for (let window = FIRST_WINDOW; window < FIRST_WINDOW + this.windows; window++) {
       for (const part of [0.32, 0.65, 0.97]) {
         const timeMs = windowStartMs(window) + Math.floor(900_000 * part);
@@ -132,7 +132,7 @@ class Play {
         this.#messages++;
         this.#receive(home, meter, bytes);
       },
-      later: (ms, call) => void clock.schedule(ms, call),
+      later: (ms, call) => void clock.after(ms, call),
     };
     this.bench.allow(home, ALLOWANCE);
     this.#sendOdd(home, [log.enrolment(new Uint8Array(32).fill(200))]);
@@ -141,7 +141,7 @@ class Play {
       const name = random.pick(Object.keys(TRICKS));
       addFigures(this.figures, { [`trick: ${name}`]: 1 });
       const when = random.int(WINDOW_REAL_MS, this.endMs - END_MS - WINDOW_REAL_MS);
-      clock.schedule(when, () => TRICKS[name]?.(scene));
+      clock.after(when, () => TRICKS[name]?.(scene));
     }
   }
 
@@ -149,7 +149,7 @@ class Play {
   watch(): void {
     for (let i = 1; i <= this.windows; i++) {
       for (const part of [0.35, 0.65, 0.98]) {
-        this.clock.schedule((i - 1 + part) * WINDOW_REAL_MS, () => this.#look(FIRST_WINDOW + i - 2));
+        this.clock.after((i - 1 + part) * WINDOW_REAL_MS, () => this.#look(FIRST_WINDOW + i - 2));
       }
     }
   }
@@ -176,13 +176,13 @@ class Play {
       before = work.steps;
     };
     const done = new Promise<void>((resolve) => {
-      clock.schedule(this.endMs, () => resolve());
+      clock.after(this.endMs, () => resolve());
     });
     const watchSteps = () => {
       every();
-      if (clock.nowMs() < this.endMs) clock.schedule(100, watchSteps);
+      if (clock.nowMs() < this.endMs) clock.after(100, watchSteps);
     };
-    clock.schedule(100, watchSteps);
+    clock.after(100, watchSteps);
     await clock.run(done);
     await clock.run(bench.stop());
     every();

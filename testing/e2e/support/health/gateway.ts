@@ -1,9 +1,12 @@
 import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
-import { diskSpace } from '@gridtokenx/runtime';
+import { diskSpace } from '@gridtokenx/runtime/node';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import { AckBook } from '#edge/domain/delivery/acks.js';
+import { DeadLetters } from '#edge/domain/delivery/dead-letters.js';
+import { LagWatch } from '#edge/domain/delivery/lag-watch.js';
 import type { Outbox } from '#edge/domain/delivery/outbox.js';
 import type { Uplink } from '#edge/domain/delivery/uplink.js';
 import { Gateway, type Metered } from '#edge/domain/gateway.js';
@@ -51,11 +54,15 @@ class Parts {
       },
       problems: () => (parts.enrolled ? parts.meterProblems : ['meter house is not enrolled: run "enrol"']),
     } as unknown as Metered;
+    const random = { bytes: (n: number) => new Uint8Array(n), fraction: () => 0.5 };
+    const around = { acks, spool, real: time, random, log: quietLog, counters: { add() {} } };
     this.gateway = new Gateway({
+      ...around,
+      deadLetters: new DeadLetters({ logs: [meter], ...around }),
+      lags: new LagWatch(acks, [METER], time),
+      onIgnoredAck: () => {},
       ...{ meters: [meter], oracles: 1, spool, spoolMaxBytes: 1e9, acks, clock: time.clock, real: time },
       saveAcks: async (text) => disk.replace('/acks', Buffer.from(text)),
-      random: { bytes: (n) => new Uint8Array(n), fraction: () => 0.5 },
-      ...{ log: { info() {}, warn() {}, error() {} }, counters: { add() {} } },
       ...{ softwareHash: new Uint8Array(16), configHash: new Uint8Array(16), tornRecords: 0 },
     });
     const uplink = {
@@ -144,10 +151,10 @@ export const gatewayStages: Readonly<Record<GatewayCondition, Stage>> = {
     parts.uplinkProblem = 'the broker refused the key';
   }),
   clock: stage(/not synchronised/, (parts) => {
-    parts.time.uncertainty = null;
+    parts.time.clock.uncertainty = null;
   }),
   'clock step': stage(/the clock was set back by 7200 s/, async (parts) => {
-    parts.time.step = -7_200_000;
+    parts.time.clock.stepMs = -7_200_000;
     await parts.time.advance(5_000);
   }),
   buses: stage(/another master/, (parts) => void parts.buses.push('bus cellar: another master')),

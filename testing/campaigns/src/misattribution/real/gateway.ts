@@ -1,5 +1,6 @@
+import { systemClock } from '@gridtokenx/runtime/node';
 import type { Random } from '@gridtokenx/testing-kit/random';
-import { realTime } from '#edge/adapters/clock/real-time.js';
+
 import { type BusAddress, busAt } from '#edge/adapters/modbus/open.js';
 import type { Bus, Choice } from '#edge/domain/bus/bus.js';
 import { ReadError, ReadFailure } from '#edge/domain/ports.js';
@@ -70,7 +71,7 @@ function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayRea
   return busAt({
     name: address.transport,
     address,
-    real: realTime,
+    real: systemClock,
     random: { bytes: (n) => random.bytes(n), fraction: () => random.fraction() },
     requestMs: REQUEST_MS,
     connectMs: CONNECT_MS,

@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs';
 import { constants, getPriority, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { fromHex, parseSimulatedClock, simulatedNow, toHex } from '@gridtokenx/protocol';
+import { sodiumSigner } from '@gridtokenx/runtime/node';
 import { Random } from '@gridtokenx/testing-kit/random';
-import { sodiumSigner } from '#edge/adapters/keys/sodium-signer.js';
+
 import { addFigures } from '../../campaign.js';
 import { pause } from '../../kill/system.js';
 import type { AttackParts } from '../attacks/target.js';

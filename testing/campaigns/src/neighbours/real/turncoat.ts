@@ -15,8 +15,9 @@ import {
   shortHash,
   sigStructure,
 } from '@gridtokenx/protocol';
+import { sodiumSigner } from '@gridtokenx/runtime/node';
 import type { Random } from '@gridtokenx/testing-kit/random';
-import { sodiumSigner } from '#edge/adapters/keys/sodium-signer.js';
+
 import type { AttackParts } from '../attacks/target.js';
 import { publishPacket, signIn } from '../attacks/wire.js';
 

@@ -1,0 +1,23 @@
+import { OperatorError } from '@gridtokenx/runtime/core';
+import type { Disk } from '../../domain/ports.js';
+
+/** No software of this project is older; milliseconds since 1970. */
+const EARLIEST_MS = Date.UTC(2026, 0, 1);
+
+/**
+ * The moment at which this software was built, from the file that the build writes: the true time is not below it.
+ * Rejects with `OperatorError` where the file says none: without it a certificate of long ago would be taken.
+ */
+export async function readBuildTime(disk: Pick<Disk, 'read'>, file: string): Promise<number> {
+  const bytes = await disk.read(file);
+  if (bytes) {
+    try {
+      const { built_ms: builtMs } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { built_ms?: unknown };
+      if (Number.isSafeInteger(builtMs) && Number(builtMs) >= EARLIEST_MS) return Number(builtMs);
+    } catch {
+      // Falls through to the error below.
+    }
+  }
+  const problem = 'does not say when this software was built';
+  throw new OperatorError({ code: 'no-build-time', file, problem, advice: 'build or install it again' });
+}

@@ -1,0 +1,123 @@
+import {
+  type Command,
+  ExitCode,
+  InvalidArgumentError,
+  privateFiles,
+  runCli,
+  stopSignal,
+} from '@gridtokenx/runtime/node';
+import { type GatewayConfig, loadGatewayConfig } from '../wiring/config.js';
+import { run } from '../wiring/run.js';
+import { VERSION } from '../wiring/version.js';
+import { enrol, frames, init, status } from './commands.js';
+import type { ScanOptions } from './options.js';
+
+/** Runs the command line to its end. */
+export function main(): Promise<void> {
+  privateFiles();
+  return runCli({
+    name: 'gridtokenx-gateway',
+    description: 'reads meters, signs, spools, publishes',
+    version: VERSION,
+    commands: (program) => {
+      gatewayCommands(program);
+      statementCommand(program);
+      doctorCommand(program);
+      scanCommand(program);
+    },
+  });
+}
+
+interface ConfigOption {
+  readonly config: string;
+}
+
+/** Every command takes its configuration the same way. */
+function command(program: Command, name: string, description: string): Command {
+  return program.command(name).description(description).requiredOption('--config <file>', 'YAML or JSON configuration');
+}
+
+function gatewayCommands(program: Command): void {
+  command(program, 'init', 'make the keys that are missing and print the identity').action(({ config }: ConfigOption) =>
+    init(loadGatewayConfig(config)),
+  );
+  command(program, 'enrol', 'read every meter once and write its signed enrolment')
+    .requiredOption('--out <file>', 'JSON file for the utility')
+    .action(({ config, out }: ConfigOption & { out: string }) => enrol(loadGatewayConfig(config), out));
+  command(program, 'run', 'read, sign, spool and publish until stopped').action(({ config }: ConfigOption) =>
+    runUntilStopped(loadGatewayConfig(config)),
+  );
+  command(program, 'status', 'what the running gateway says about itself').action(({ config }: ConfigOption) =>
+    status(loadGatewayConfig(config)),
+  );
+  command(program, 'frames', "the meters' answers of the last day, as they stood on the line")
+    .option('--meter <name>', 'of one meter only')
+    .action(({ config, meter }: ConfigOption & { meter?: string }) => frames(loadGatewayConfig(config), meter));
+}
+
+function statementCommand(program: Command): void {
+  command(program, 'statement', 'write the statement that was signed for a window, for submit-statement; signs nothing')
+    .requiredOption('--window <n>', 'number of the window', wholeNumber)
+    .requiredOption('--out <file>', 'JSON file for submit-statement')
+    .option('--meter <name>', 'meter or point, where the configuration has several')
+    .action(async (options: ConfigOption & { window: number; out: string; meter?: string }) => {
+      const { writeStatement } = await import('./statement-command.js');
+      await writeStatement(loadGatewayConfig(options.config), options);
+    });
+}
+
+function doctorCommand(program: Command): void {
+  command(program, 'doctor', 'look at the buses, by reads only, and say what is wrong and what to do')
+    .option('--bus <name>', 'only this bus')
+    .action(async ({ config, bus }: ConfigOption & { bus?: string }) => {
+      const { doctor } = await import('./doctor-command.js');
+      const isWell = await doctor(loadGatewayConfig(config), bus, untilStopped());
+      if (!isWell) process.exitCode = ExitCode.unwell;
+    });
+}
+
+function scanCommand(program: Command): void {
+  program
+    .command('scan <port>')
+    .description('find the meters on a serial port or at host:port by reading only, and write a configuration')
+    .option('--out <file>', 'where the configuration is written', 'gateway.yaml')
+    .option('--base <file>', 'a configuration whose other sections are taken over')
+    .option('--expect <n>', 'stop when so many units were found', wholeNumber)
+    .option('--raw', 'host:port is a converter that carries raw RTU frames; without this it speaks Modbus TCP')
+    .option('--serial <unit=number>', 'serial number on a nameplate (repeat for each meter)', many, [])
+    .option('--model <unit=name>', 'model on a nameplate', many, [])
+    .option('--profile <unit=id>', 'profile of a unit that several fit', many, [])
+    .option('--owner <key>', "the owner's wallet")
+    .option('--zone <n>', 'zone of the site', wholeNumber)
+    .option('--export-limit-w <w>', 'the most that the connection can feed in', wholeNumber)
+    .option('--import-limit-w <w>', 'the most that the connection can draw', wholeNumber)
+    .option('--yes', 'ask nothing: what is not known is marked, and run refuses it')
+    .option('--force', 'replace the file at --out')
+    .option('--again', 'do not go on where the last scan stopped')
+    .action(async (port: string, options: ScanOptions) => {
+      // Loaded here: the gateway that runs does not need it.
+      const { scan } = await import('./scan-command.js');
+      const { scanCommandOf } = await import('./options.js');
+      await scan(scanCommandOf(port, options), untilStopped());
+    });
+}
+
+function many(text: string, before: string[]): string[] {
+  return [...before, text];
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,8}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
+  return Number(text);
+}
+
+/** Aborted by the first Ctrl-C; the second one ends the process at once. */
+function untilStopped(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+function runUntilStopped(config: GatewayConfig): Promise<void> {
+  return run(config, stopSignal(), () => process.send?.({ type: 'ready' }));
+}

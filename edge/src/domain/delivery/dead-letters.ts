@@ -1,0 +1,108 @@
+import { GapReason, type MeterId, shortHash, toHex } from '@gridtokenx/protocol';
+import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
+import type { Counters, Spool } from '../ports.js';
+import type { MeterLog } from '../signing/meter-log.js';
+import type { RecoveredMeter } from '../signing/recovery.js';
+import type { AckBook } from './acks.js';
+
+/** Dead letters are declared at most this often for one meter: a gap's own event may be refused too. */
+const DECLARE = { firstMs: 1_000, lastMs: 600_000 };
+/** Refusals are looked up in the spool at most this often. */
+const LOOK_MS = 500;
+/** Records that are looked through at once. */
+const MOST_LOOKED_AT = 4_000;
+/** A gap that is wider was not declared for refused messages one by one. */
+const WIDEST_GAP = 100_000n;
+
+/** One key's log and what the spool said of it at the start. */
+export interface KeyLog {
+  readonly id: MeterId;
+  readonly name: string;
+  readonly log: MeterLog;
+  readonly recovered: RecoveredMeter;
+}
+
+export interface DeadLettersOptions {
+  readonly logs: readonly KeyLog[];
+  readonly acks: AckBook;
+  readonly spool: Spool;
+  readonly real: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly counters: Counters;
+}
+
+interface Pace {
+  readonly backOff: BackOff;
+  notBeforeMs: number;
+}
+
+/** Messages that stay in the spool and are never sent: refused for good, or signed on a restored image [gateway §11.5]. */
+export class DeadLetters {
+  readonly #o: DeadLettersOptions;
+  readonly #logs = new Map<MeterId, MeterLog>();
+  readonly #dead = new Map<MeterId, Set<bigint>>();
+  readonly #paces = new Map<MeterId, Pace>();
+
+  constructor(options: DeadLettersOptions) {
+    this.#o = options;
+    for (const { id, log, recovered } of options.logs) {
+      this.#logs.set(id, log);
+      this.#dead.set(id, refusedBefore(recovered));
+      this.#paces.set(id, { backOff: new BackOff(DECLARE, options.random), notBeforeMs: 0 });
+    }
+  }
+
+  /** True for records that stay in the spool and are never sent. */
+  excluded(meterId: MeterId, seq: bigint): boolean {
+    if (this.#dead.get(meterId)?.has(seq)) return true;
+    return this.#logs.get(meterId)?.state.discarded.some(({ first, last }) => seq >= first && seq <= last) ?? false;
+  }
+
+  /** Declares what so many oracles refused that it can never be acknowledged. Rejects with the disk's error. */
+  async declare({ id, name, log: meterLog }: Omit<KeyLog, 'recovered'>): Promise<void> {
+    const { acks, real, log, counters } = this.#o;
+    const pace = this.#paces.get(id);
+    const dead = this.#dead.get(id);
+    if (acks.refusals === 0 || !pace || !dead || real.monotonicMs() < pace.notBeforeMs) return;
+    pace.notBeforeMs = real.monotonicMs() + LOOK_MS;
+    const seqs = await this.#refused(id, dead);
+    if (seqs.length === 0) {
+      // Nothing of what was given up is still waited for: the next one is declared at once again.
+      if (![...dead].some((seq) => seq > acks.acknowledged(id))) pace.backOff.reset();
+      return;
+    }
+    pace.notBeforeMs = real.monotonicMs() + pace.backOff.next();
+    log.warn({ meter: name, messages: seqs.length }, 'refused by the oracles: kept here, declared as a gap');
+    for (const seq of seqs) dead.add(seq);
+    counters.add('dead_letters', { meter: id }, seqs.length);
+    await meterLog.declareRefused(rangesOf(seqs));
+  }
+
+  async #refused(id: MeterId, dead: ReadonlySet<bigint>): Promise<bigint[]> {
+    const { acks, spool } = this.#o;
+    const messages = await spool.read(id, acks.acknowledged(id) + 1n, MOST_LOOKED_AT);
+    const refused = messages.filter(({ seq, bytes }) => !dead.has(seq) && acks.isDead(toHex(shortHash(bytes))));
+    return refused.map(({ seq }) => seq);
+  }
+}
+
+/** Seqs that earlier runs declared as refused. */
+function refusedBefore({ declared }: RecoveredMeter): Set<bigint> {
+  const dead = new Set<bigint>();
+  for (const { reason, first, last } of declared) {
+    if (reason !== GapReason.refused || last - first > WIDEST_GAP) continue;
+    for (let seq = first; seq <= last; seq++) dead.add(seq);
+  }
+  return dead;
+}
+
+function rangesOf(seqs: readonly bigint[]): { first: bigint; last: bigint }[] {
+  const ranges: { first: bigint; last: bigint }[] = [];
+  for (const seq of seqs) {
+    const newest = ranges.at(-1);
+    if (newest && newest.last + 1n === seq) newest.last = seq;
+    else ranges.push({ first: seq, last: seq });
+  }
+  return ranges;
+}

@@ -1,0 +1,67 @@
+import { EventCode, SYNCHRONISED_UNCERTAINTY_MS } from '@gridtokenx/protocol';
+import type { Clock, Logger, ReadingClock } from '@gridtokenx/runtime/core';
+import { type ClockChange, ClockWatch } from './clock-watch.js';
+
+/** A step of the clock is news for this long: a quarter of an hour, as long as a window. */
+const STEP_SHOWN_MS = 900_000;
+
+/** Tells what is known of the clock that drives readings: its changes, its last step, whether it is right enough. */
+export class ClockNews {
+  readonly #clock: ReadingClock;
+  readonly #real: Clock;
+  readonly #log: Logger;
+  #watch: ClockWatch | null = null;
+  /** The last step of the clock, and when it is no news any more (monotonic ms). */
+  #step: { words: string; untilMs: number } | null = null;
+
+  constructor(clock: ReadingClock, real: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#real = real;
+    this.#log = log;
+  }
+
+  /** From now on changes are noticed. */
+  begin(): void {
+    this.#watch = new ClockWatch(this.#clock, this.#real);
+  }
+
+  /** What changed since the last look, for an event in each chain: readings depend on the clock [gateway §10.3]. */
+  changes(): readonly ClockChange[] {
+    const changes = this.#watch?.look() ?? [];
+    for (const { code, value } of changes) {
+      const signed = BigInt.asIntN(64, value);
+      this.#log.warn({ event: code, value: signed.toString() }, 'the clock changed');
+      if (code === EventCode.clockStepped) this.#stepped(signed);
+    }
+    return changes;
+  }
+
+  #stepped(ms: bigint): void {
+    const seconds = Number(ms < 0n ? -ms : ms) / 1_000;
+    const words = `the clock was set ${ms < 0n ? 'back' : 'forward'} by ${seconds} s`;
+    this.#step = { words, untilMs: this.#real.monotonicMs() + STEP_SHOWN_MS };
+  }
+
+  /** True while statements may be signed. */
+  get isSynchronised(): boolean {
+    const uncertainty = this.#clock.uncertaintyMs();
+    return uncertainty !== null && uncertainty <= SYNCHRONISED_UNCERTAINTY_MS;
+  }
+
+  /** Why no statement is signed; null when they are. */
+  get problem(): string | null {
+    return this.isSynchronised
+      ? null
+      : `the clock is not synchronised: no statement is signed (${uncertaintyText(this.#clock)})`;
+  }
+
+  /** The last step, while it is news. */
+  get step(): string | null {
+    return this.#step && this.#real.monotonicMs() < this.#step.untilMs ? this.#step.words : null;
+  }
+}
+
+function uncertaintyText(clock: ReadingClock): string {
+  const uncertainty = clock.uncertaintyMs();
+  return uncertainty === null ? 'its error is unknown' : `it may be wrong by ${Math.ceil(uncertainty / 1000)} s`;
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Clock, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
+import { type PeerJudge, SimulatedClockFile } from '@gridtokenx/runtime/node';
+import { readBuildTime } from '../adapters/clock/build-time.js';
+import { FloorTime } from '../adapters/clock/floor.js';
+import { askOracleTime } from '../adapters/clock/oracle-time.js';
+import { SystemClock } from '../adapters/clock/system.js';
+import { nodeDisk } from '../adapters/disk/node-disk.js';
+import { judgeByFloor } from '../adapters/tls/floor-judge.js';
+import type { GatewayConfig } from './config.js';
+import { oracleDial } from './secure.js';
+import type { World } from './world.js';
+
+const FLOOR_EVERY_MS = 60_000;
+/** From here on the clock is right enough to sign statements, and to judge certificates. */
+const RIGHT_MS = 60_000;
+/** An oracle is asked for the time this often, and sooner until one has answered; real milliseconds. */
+const TIME_MS = 600_000;
+const TIME_RETRY_MS = 5_000;
+/** The build says in it when it was made, beside the folder of this file. */
+const BUILD_FILE = fileURLToPath(new URL('../build.json', import.meta.url));
+
+/** The clock that drives readings. Throws `OperatorError` when the simulated one has no usable file. */
+export function readingClock(config: GatewayConfig, real: Clock): SimulatedClockFile | SystemClock {
+  return config.clock ? new SimulatedClockFile(config.clock.simulated, real) : new SystemClock(real);
+}
+
+/** True when the machine's clock is known to be right. A simulated clock says nothing about it: it is then trusted. */
+export function isClockRight(clock: ReadingClock): boolean {
+  return !(clock instanceof SystemClock) || (clock.uncertaintyMs() ?? Number.POSITIVE_INFINITY) <= RIGHT_MS;
+}
+
+/** The time that certificates are judged by while the clock is unsure. Rejects with `OperatorError` or the disk's error. */
+export async function openFloor(config: GatewayConfig): Promise<FloorTime> {
+  const builtMs = await readBuildTime(nodeDisk, BUILD_FILE);
+  return FloorTime.open(nodeDisk, join(config.data_dir, 'state', 'floor.json'), builtMs);
+}
+
+/** Stores the time now and then while the clock is right, until aborted. */
+export async function keepFloor(
+  floor: FloorTime,
+  { clock, real, log }: Pick<World, 'clock' | 'real' | 'log'>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    if (clock instanceof SystemClock && isClockRight(clock)) {
+      await floor.keep(real.nowMs()).catch((error: Error) => log.warn({ error: error.message }, 'time not stored'));
+    }
+    await sleep(real, FLOOR_EVERY_MS, signal);
+  }
+}
+
+/** How certificates of others are judged. */
+export function peerJudge(floor: FloorTime, clock: ReadingClock): PeerJudge {
+  return judgeByFloor(() => (isClockRight(clock) ? null : floor.ms));
+}
+
+/** Keeps the system clock's uncertainty known, from whichever oracle answers, until aborted. */
+export async function keepTime(
+  config: GatewayConfig,
+  { clock, real, random, verifier, log }: World,
+  judge: PeerJudge,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(clock instanceof SystemClock)) return;
+  const ask = async (oracle: GatewayConfig['oracles'][number]): Promise<boolean> => {
+    const { key, url } = oracle;
+    if (!url) return false;
+    try {
+      clock.proved(await askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, real, random));
+      return true;
+    } catch (error) {
+      log.warn({ url, error: (error as Error).message }, 'no signed time from this oracle');
+      return false;
+    }
+  };
+  while (!signal.aborted) {
+    let isKnown = false;
+    for (const oracle of config.oracles) isKnown ||= await ask(oracle);
+    await sleep(real, isKnown ? TIME_MS : TIME_RETRY_MS, signal);
+  }
+}

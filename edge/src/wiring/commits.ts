@@ -1,0 +1,16 @@
+import type { SignedMessage } from '../domain/signed-message.js';
+
+type Listener = (message: SignedMessage) => void;
+
+/** Hands each committed message on, in seq order of one meter, to whoever has joined. */
+export class Commits {
+  readonly #listeners: Listener[] = [];
+
+  join(listener: Listener): void {
+    this.#listeners.push(listener);
+  }
+
+  tell(message: SignedMessage): void {
+    for (const listener of this.#listeners) listener(message);
+  }
+}

@@ -1,0 +1,96 @@
+import { join } from 'node:path';
+import { Kind, type MeterId } from '@gridtokenx/protocol';
+import { BrokerLink, type PeerJudge } from '@gridtokenx/runtime/node';
+import { nodeDisk } from '../adapters/disk/node-disk.js';
+import { AckBook, oracleName } from '../domain/delivery/acks.js';
+import { DeadLetters } from '../domain/delivery/dead-letters.js';
+import { LagWatch } from '../domain/delivery/lag-watch.js';
+import { Outbox } from '../domain/delivery/outbox.js';
+import { Uplink } from '../domain/delivery/uplink.js';
+import type { Gateway } from '../domain/gateway.js';
+import type { SignedMessage } from '../domain/signed-message.js';
+import { Fate } from '../domain/signing/point.js';
+import type { GatewayConfig } from './config.js';
+import type { GatewayHealth } from './health.js';
+import { brokerDial } from './secure.js';
+import type { SetUp } from './setup.js';
+import { VERSION } from './version.js';
+import type { World } from './world.js';
+
+/** What is known of the way of messages, and what is sent next. */
+export interface Delivery {
+  readonly acks: AckBook;
+  readonly deadLetters: DeadLetters;
+  readonly lags: LagWatch;
+  readonly outbox: Outbox;
+  readonly saveAcks: (text: string) => Promise<void>;
+  /** What became of a message. */
+  readonly fate: (meterId: MeterId, seq: bigint) => Fate;
+}
+
+/** Reads the newest acks and builds upon them. Rejects with the disk's error. */
+export async function openDelivery(config: GatewayConfig, found: SetUp, world: World): Promise<Delivery> {
+  const { spool } = found;
+  const acks = new AckBook(
+    config.oracles.map(({ key }) => oracleName(key)),
+    config.ack_threshold,
+  );
+  const path = join(config.data_dir, 'state', 'acks.json');
+  const saved = await nodeDisk.read(path);
+  if (saved) acks.restore(Buffer.from(saved).toString('utf8'));
+  const logs = [...found.meters, ...found.points].map(({ config: { name }, log, recovered }) => {
+    return { id: log.id, name, log, recovered };
+  });
+  const meters = logs.map(({ id }) => id);
+  const lags = new LagWatch(acks, meters, world.real);
+  const deadLetters = new DeadLetters({ ...world, logs, acks, spool, counters: world.metrics });
+  const acknowledged = (meterId: MeterId) => acks.acknowledged(meterId);
+  const excluded = (meterId: MeterId, seq: bigint) => deadLetters.excluded(meterId, seq);
+  const outbox = new Outbox({ spool, meters, acknowledged, excluded, lag: (meterId) => lags.lag(meterId) });
+  const fate = (meterId: MeterId, seq: bigint): Fate => {
+    if (acknowledged(meterId) < seq) return Fate.open;
+    return excluded(meterId, seq) ? Fate.refused : Fate.acknowledged;
+  };
+  const saveAcks = (text: string) => nodeDisk.replace(path, Buffer.from(text));
+  return { acks, deadLetters, lags, outbox, saveAcks, fate };
+}
+
+/** Sends a committed message on; an enrolment travels as backfill, because it waits for the registry. */
+export const sendCommitted = (outbox: Outbox, uplink: Uplink) => (message: SignedMessage) => {
+  if (message.kind !== Kind.enrolment) outbox.committed(message);
+  uplink.poke();
+};
+
+export interface UplinkParts {
+  readonly found: SetUp;
+  readonly world: World;
+  readonly judge: PeerJudge;
+  readonly outbox: Outbox;
+  readonly gateway: Gateway;
+  readonly health: GatewayHealth;
+}
+
+/** The way to the broker, in the gateway's own name. */
+export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
+  const { found, world, judge, outbox, gateway, health } = parts;
+  const { broker, name } = config;
+  const { real: clock, random, log } = world;
+  const own = { url: broker.url, broker: broker.name, dial: brokerDial(config, judge), signer: found.gateway };
+  return new Uplink({
+    ...world,
+    gateway: found.gateway.publicKey,
+    oracles: config.oracles.map(({ key }) => key),
+    openBroker: (task) => new BrokerLink({ ...own, ...task, clock, random, log }),
+    counters: world.metrics,
+    outbox,
+    status: (isOnline) => ({
+      version: VERSION,
+      name,
+      spoolDepth: gateway.spoolDepth(),
+      clockSynchronised: gateway.findings().clock === null,
+      problems: health.problems(isOnline).map((text) => text.slice(0, 200)),
+    }),
+    onAck: (oracle, ack) => gateway.onAck(oracle, ack),
+    onSubscribed: () => gateway.onSubscribed(),
+  });
+}

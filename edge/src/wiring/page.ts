@@ -1,0 +1,76 @@
+import { base58Encode } from '@gridtokenx/protocol';
+import { htmlAnswer, jsonAnswer, type RunningHttp, serveHttp } from '@gridtokenx/runtime/node';
+import { statusPage } from '../adapters/http/page.js';
+import { busView } from '../domain/bus/words.js';
+import type { Uplink } from '../domain/delivery/uplink.js';
+import type { Gateway, Metered } from '../domain/gateway.js';
+import type { GatewayConfig } from './config.js';
+import type { GatewayHealth } from './health.js';
+import type { SetUp } from './setup.js';
+import { VERSION } from './version.js';
+import type { World } from './world.js';
+
+/** The installer's phone, and a collector of metrics. */
+const LIMITS = { connections: 50, perAddress: 16 };
+
+export interface PageParts {
+  readonly found: SetUp;
+  readonly world: World;
+  readonly gateway: Gateway;
+  readonly metered: readonly Metered[];
+  readonly uplink: Uplink;
+  readonly health: GatewayHealth;
+}
+
+/** What the gateway says of itself: `GET /api/v1/status`, and its page. */
+export function statusOf(config: GatewayConfig, parts: PageParts): Record<string, unknown> {
+  const { found, world, gateway, metered, uplink, health } = parts;
+  const { clock, frames, real, verifier } = world;
+  const { problems, conditions } = health.report();
+  return {
+    name: config.name,
+    version: VERSION,
+    gateway: base58Encode(found.gateway.publicKey),
+    broker: { url: config.broker.url, online: uplink.online },
+    clock: { now_ms: clock.nowMs(), uncertainty_ms: clock.uncertaintyMs(), simulated: config.clock !== undefined },
+    verifier: verifier.name,
+    spool: { depth: gateway.spoolDepth(), bytes: found.spool.bytes() },
+    raw_frames: frames.dir,
+    problems,
+    conditions,
+    meters: metered.map((meter) => meter.view()),
+    buses: [...world.buses.values()].map((bus) => busView(bus, real.monotonicMs())),
+  };
+}
+
+/** Shows gauges; serves page, status, health and metrics where there is an http section. Rejects with `OperatorError`. */
+export async function servePage(config: GatewayConfig, parts: PageParts): Promise<RunningHttp | null> {
+  const { found, world, gateway, uplink, health } = parts;
+  const { certificate, metrics, log } = world;
+  metrics.watch({
+    spool_depth: () => gateway.spoolDepth(),
+    spool_bytes: () => found.spool.bytes(),
+    online: () => (uplink.online ? 1 : 0),
+    problems: () => health.report().problems.length,
+    ...(certificate ? { certificate_expiry_days: () => certificate.expiryDays } : {}),
+  });
+  if (!config.http) return null;
+  const { host, port } = config.http;
+  return serveHttp({
+    host,
+    port,
+    key: 'http.port',
+    log,
+    limits: LIMITS,
+    certificate,
+    metrics,
+    health: () => {
+      const { ok, problems } = health.report();
+      return { ok, problems };
+    },
+    routes: {
+      '/': { answer: () => htmlAnswer(statusPage(statusOf(config, parts))) },
+      '/api/v1/status': { answer: () => jsonAnswer(200, statusOf(config, parts)) },
+    },
+  });
+}

@@ -1,0 +1,50 @@
+import type { Verifier } from '@gridtokenx/protocol';
+import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
+import type { SimulatedClockFile } from '@gridtokenx/runtime/node';
+import { type CertificateFiles, provedVerifier, systemClock, systemRandom } from '@gridtokenx/runtime/node';
+import type { SystemClock } from '../adapters/clock/system.js';
+import { nodeDisk } from '../adapters/disk/node-disk.js';
+import { FrameRing } from '../adapters/frames/ring.js';
+import { GatewayMetrics } from '../adapters/metrics.js';
+import type { Bus } from '../domain/bus/bus.js';
+import { BusStats } from '../domain/bus/stats.js';
+import { readingClock } from './clocks.js';
+import type { GatewayConfig } from './config.js';
+import { openBuses } from './readers.js';
+import { serverCertificate } from './secure.js';
+import { framesDir } from './setup.js';
+
+/** Exit code after which a supervisor starts the gateway again. */
+const GIVEN_UP = 75;
+
+/** What the running gateway has of the machine: clocks, chance, log, figures, frames, buses. */
+export interface World {
+  readonly real: Clock;
+  readonly random: Random;
+  readonly clock: SimulatedClockFile | SystemClock;
+  readonly verifier: Verifier;
+  readonly certificate: CertificateFiles | undefined;
+  readonly log: Logger;
+  readonly metrics: GatewayMetrics;
+  readonly frames: FrameRing;
+  readonly buses: ReadonlyMap<string, Bus>;
+}
+
+/** Opens what the gateway needs of the machine; no line is opened before the first read. Throws `OperatorError`. */
+export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSignal): World {
+  const verifier = provedVerifier();
+  const clock = readingClock(config, systemClock);
+  const certificate = serverCertificate(config, log, signal);
+  const metrics = new GatewayMetrics();
+  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), real: systemClock });
+  const buses = openBuses(config, systemClock, {
+    keep: (frame) => frames.keep(frame),
+    stats: (bus) => new BusStats((what) => metrics.add('bus', { bus, what })),
+    // A port that will not open again is held by this very process: the supervisor starts another.
+    giveUp: (reason) => {
+      log.error({ reason }, 'a serial port cannot be opened any more: ending, to be started anew');
+      process.exit(GIVEN_UP);
+    },
+  });
+  return { real: systemClock, random: systemRandom, clock, verifier, certificate, log, metrics, frames, buses };
+}

@@ -1,0 +1,71 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runCli } from '@gridtokenx/runtime/node';
+import { build, command } from '@gridtokenx/testing-kit/processes';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+
+const GATEWAY = 'edge/dist/main.js';
+const readme = readFileSync(fileURLToPath(new URL('../README.md', import.meta.url)), 'utf8');
+const SAMPLE = parse(/```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? '') as Record<string, unknown>;
+let dir: string;
+beforeAll(build);
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'gridtokenx-cli-'));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+function configured(change: object): string {
+  const path = join(dir, 'gateway.json');
+  writeFileSync(path, JSON.stringify({ ...SAMPLE, ...change }));
+  return path;
+}
+
+describe('the gateway ends with', () => {
+  test('2 and one line for an option that there is not', async () => {
+    for (const args of [['run', '--nonsense'], ['run'], ['nonsense']]) {
+      const { code, output } = await command(GATEWAY, args);
+      expect([args, code, output.trim().split('\n').length]).toEqual([args, 2, 1]);
+      expect(output).toContain('--help');
+    }
+  });
+
+  test('2 and one line for a data directory that cannot be made', async () => {
+    writeFileSync(join(dir, 'file'), '');
+    const config = configured({ data_dir: join(dir, 'file', 'data') });
+    const { code, output } = await command(GATEWAY, ['init', '--config', config]);
+    expect([code, output.trim().split('\n').length]).toEqual([2, 1]);
+    expect(output).toContain('cannot be made');
+  });
+
+  test('0 for help and version', async () => {
+    expect((await command(GATEWAY, ['--help'])).code).toBe(0);
+    expect(await command(GATEWAY, ['--version'])).toMatchObject({ code: 0 });
+  });
+
+  test('1 and a stack for a defect of ours, also when it has a code', async () => {
+    const ends: number[] = [];
+    let told = '';
+    await runCli(
+      {
+        name: 'gridtokenx-gateway',
+        description: '',
+        commands: (program) => {
+          program.command('run').action(() => {
+            throw Object.assign(new TypeError('ours'), { code: 'ERR_INVALID_ARG_TYPE' });
+          });
+        },
+      },
+      {
+        ...{ argv: ['run'], out: () => {}, exitCode: () => undefined, exit: (code) => ends.push(code) },
+        err: (text) => {
+          told += text;
+        },
+      },
+    );
+    expect(ends).toEqual([1]);
+    expect(told).toMatch(/TypeError: ours[\s\S]*\n\s+at /);
+  });
+});
