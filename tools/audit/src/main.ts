@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { auditDevices } from './devices.js';
 import { auditEnergy } from './energy.js';
 import { readChain } from './read.js';
@@ -37,28 +38,56 @@ export async function outsiderCheck(rpcUrl: string, previous?: OutsiderResult): 
   return { ok: findings.length === 0, findings, figures, levels };
 }
 
-async function main(): Promise<number> {
-  const command = new Command('outsider')
+/** How the command ends. The numbers are those of all programs here; nothing of ours is imported. */
+const ExitCode = { done: 0, operator: 2, findings: 3 } as const;
+
+interface Given {
+  readonly rpc: string;
+  readonly previous?: string;
+  readonly out?: string;
+}
+
+const wordsOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+
+function optionsOf(argv: readonly string[]): Given {
+  return new Command('npm run outsider --')
     .description(
-      'Recomputes supply, pages and cursors from the chain alone; exit 0 when all agree, 1 when not, 2 when it cannot tell',
+      'Recomputes supply, pages and cursors from the chain alone; exit 0 when all agree, 3 when not, 2 when it cannot tell',
     )
     .requiredOption('--rpc <url>', 'RPC URL of the node')
     .option('--previous <file>', 'an earlier result: nothing may have fallen since')
     .option('--out <file>', 'write the result, for --previous of a later run')
-    .parse();
-  const { rpc, previous, out } = command.opts<{ rpc: string; previous?: string; out?: string }>();
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .parse([...argv], { from: 'user' })
+    .opts<Given>();
+}
+
+async function audit({ rpc, previous, out }: Given): Promise<number> {
+  const earlier = previous ? (JSON.parse(readFileSync(pathOf(previous), 'utf8')) as OutsiderResult) : undefined;
+  const result = await outsiderCheck(rpc, earlier);
+  for (const [name, value] of Object.entries(result.figures)) console.log(`${name.padEnd(20)} ${value}`);
+  for (const finding of result.findings) console.error(finding);
+  console.log(result.ok ? 'Everything agrees.' : `${result.findings.length} findings.`);
+  if (out) writeFileSync(pathOf(out), `${JSON.stringify(result)}\n`);
+  return result.ok ? ExitCode.done : ExitCode.findings;
+}
+
+/** Resolves a path from the folder that the person stands in: npm runs scripts in the package's. */
+const pathOf = (path: string): string => resolve(process.env.INIT_CWD ?? process.cwd(), path);
+
+async function main(argv: readonly string[]): Promise<number> {
   try {
-    const earlier = previous ? (JSON.parse(readFileSync(previous, 'utf8')) as OutsiderResult) : undefined;
-    const result = await outsiderCheck(rpc, earlier);
-    for (const [name, value] of Object.entries(result.figures)) console.log(`${name.padEnd(20)} ${value}`);
-    for (const finding of result.findings) console.error(finding);
-    console.log(result.ok ? 'Everything agrees.' : `${result.findings.length} findings.`);
-    if (out) writeFileSync(out, `${JSON.stringify(result)}\n`);
-    return result.ok ? 0 : 1;
+    return await audit(optionsOf(argv));
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
-    return 2;
+    // Help that was asked for is printed by then.
+    if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done;
+    const advice = error instanceof CommanderError ? '; "npm run outsider -- --help" lists what there is' : '';
+    console.error(`npm run outsider: ${wordsOf(error)}${advice}`);
+    return ExitCode.operator;
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await main());
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await main(process.argv.slice(2)));

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ExitCode, runCli } from '@gridtokenx/runtime/node/cli/run-cli';
 import { checkCircles } from './circles.js';
 import { checkCitations } from './citations.js';
 import { checkDependencies, checkDocuments } from './documents.js';
@@ -9,20 +10,30 @@ import { checkLicences } from './licences.js';
 import { checkReadingWay } from './reading-way.js';
 import { projectRoot } from './root.js';
 
-const { workspaces } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { workspaces: string[] };
+function check(): void {
+  const { workspaces } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
+    workspaces: string[];
+  };
+  const findings = [
+    ...checkImports(projectRoot),
+    ...checkCircles(projectRoot, workspaces),
+    ...checkDocuments(projectRoot),
+    ...checkCitations(projectRoot),
+    ...checkReadingWay(projectRoot),
+    ...checkGenerated(projectRoot),
+    ...checkLicences(projectRoot),
+    ...checkDependencies(projectRoot, ['', ...workspaces]),
+  ];
+  for (const finding of new Set(findings)) console.error(finding);
+  console.log(
+    findings.length === 0 ? 'Imports point one way; documents name what is there.' : `${findings.length} findings`,
+  );
+  // What it finds is a defect of the project, not of whoever runs it.
+  if (findings.length > 0) process.exitCode = ExitCode.defect;
+}
 
-const findings = [
-  ...checkImports(projectRoot),
-  ...checkCircles(projectRoot, workspaces),
-  ...checkDocuments(projectRoot),
-  ...checkCitations(projectRoot),
-  ...checkReadingWay(projectRoot),
-  ...checkGenerated(projectRoot),
-  ...checkLicences(projectRoot),
-  ...checkDependencies(projectRoot, ['', ...workspaces]),
-];
-for (const finding of new Set(findings)) console.error(finding);
-console.log(
-  findings.length === 0 ? 'Imports point one way; documents name what is there.' : `${findings.length} findings`,
-);
-process.exit(findings.length === 0 ? 0 : 1);
+await runCli({
+  name: 'npm run check --',
+  description: 'Holds imports, documents, licences and dependencies against their rules; exit code 1 for findings',
+  commands: (program) => void program.action(check),
+});
