@@ -1,6 +1,8 @@
 // Strips the types from every package's sources: src/**/*.ts -> dist/**/*.js, nothing else changes, so line numbers stay.
 // Running TypeScript directly costs 14-17 MB a process; stripped JavaScript costs none. Only files that are newer are
 // written again. Needs Node 24 (module.stripTypeScriptTypes).
+
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -11,10 +13,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { spawnSync } from 'node:child_process';
-import { stripTypeScriptTypes } from 'node:module';
+// Not by name: an older Node has no such export, and would die with a stack before it could say so.
+import * as nodeModule from 'node:module';
+
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { refuseArguments, stop } from './script.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const packages = [
@@ -49,7 +53,7 @@ function build(source, target, kept) {
     kept.add(to);
     if (existsSync(to) && statSync(to).mtimeMs >= statSync(from).mtimeMs) continue;
     mkdirSync(target, { recursive: true });
-    if (isTs) writeFileSync(to, stripTypeScriptTypes(readFileSync(from, 'utf8'), { mode: 'strip' }));
+    if (isTs) writeFileSync(to, nodeModule.stripTypeScriptTypes(readFileSync(from, 'utf8'), { mode: 'strip' }));
     else copyFileSync(from, to);
   }
 }
@@ -101,6 +105,10 @@ export function buildAll() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  refuseArguments('tools/build.mjs', process.argv.slice(2));
+  if (!nodeModule.stripTypeScriptTypes) {
+    stop(`tools/build.mjs: Node ${process.versions.node} is too old; run "npm run build", which brings a newer one`);
+  }
   // stripTypeScriptTypes is still marked experimental; its warning would be the first line of every start.
   process.removeAllListeners('warning');
   process.on('warning', (warning) => {

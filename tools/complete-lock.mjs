@@ -5,6 +5,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { refuseArguments } from './script.mjs';
+
+refuseArguments('tools/complete-lock.mjs', process.argv.slice(2));
 
 const path = join(dirname(dirname(fileURLToPath(import.meta.url))), 'package-lock.json');
 const lock = JSON.parse(readFileSync(path, 'utf8'));

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stop } from './script.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const biome = [join(root, 'node_modules/.bin/biome')];
@@ -28,10 +29,8 @@ const tasks = {
 };
 
 const [name, ...extra] = process.argv.slice(2);
-if (!name || !Object.hasOwn(tasks, name) || extra.length > 0) {
-  console.error(`usage: npm run ${Object.keys(tasks).join('|')}`);
-  process.exit(2);
-}
+if (!name || !Object.hasOwn(tasks, name)) stop(`usage: npm run ${Object.keys(tasks).join('|')}`);
+if (extra.length > 0) stop(`npm run ${name}: unknown argument "${extra[0]}"; it takes none`);
 /** What a script answers when a tool that it needs is not installed. */
 const MISSING = 3;
 const codes = tasks[name].map(([command, ...args]) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status);

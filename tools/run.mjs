@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { refuseArguments, stop } from './script.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const commands = {
@@ -21,11 +22,6 @@ const commands = {
   mutants: 'tools/mutants/dist/main.js',
   build: null,
 };
-
-function stop(text) {
-  console.error(text);
-  process.exit(2);
-}
 
 /** npm's own script path, so that the same npm is used that started us; else the one on the PATH. */
 function npm(args) {
@@ -68,6 +64,7 @@ function main() {
   if (!command || !Object.hasOwn(commands, command)) {
     stop(`usage: node tools/run.mjs ${Object.keys(commands).join('|')} [arguments]`);
   }
+  if (command === 'build') refuseArguments('npm run build', args);
   if (Number(process.versions.node.split('.')[0]) < 20) stop(`Node ${process.versions.node} is too old: 20 or newer.`);
   install();
   const node = pinnedNode();

@@ -2,8 +2,9 @@
 //   pip download --no-deps pysunspec2==1.3.7, unpack the wheel, then
 //   node tools/sunspec-models.mjs DIR     DIR = its folder sunspec2/models/json
 // Only the points that the gateway reads are kept, each as [offset, type, scale factor or null, mandatory].
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stop } from './script.mjs';
 
 const VERSION = '1.3.7';
 const MODELS = [1, 101, 102, 103, 111, 112, 113, 160, 201, 202, 203, 204, 211, 212, 213, 214, 701];
@@ -39,9 +40,11 @@ function modelOf(directory, id) {
 }
 
 const [directory] = process.argv.slice(2);
-if (!directory) {
-  console.error('usage: node tools/sunspec-models.mjs DIR   (DIR: sunspec2/models/json of pysunspec2)');
-  process.exit(2);
+if (!directory || directory.startsWith('-')) {
+  stop('usage: node tools/sunspec-models.mjs DIR   (DIR: sunspec2/models/json of pysunspec2)');
+}
+if (!existsSync(join(directory, `model_${MODELS[0]}.json`))) {
+  stop(`${directory}: holds no model_${MODELS[0]}.json; give the folder sunspec2/models/json of pysunspec2`);
 }
 const models = MODELS.map((id) => [String(id), modelOf(directory, id)]);
 const head = {

@@ -1,13 +1,14 @@
 // npm test: every check and every test but the slow ones, in an order that fails early. Prints what it does, the slowest
 // files, a summary, and as its last line "N passed, N failed, N skipped". With CI=true a missing toolchain is a failure;
 // elsewhere it is a printed skip.
-//   npm test [-- vitest filters]            runs only vitest with these filters, slow files too
-//   npm run test:slow [-- vitest filters]   runs the files named *.slow.test.ts: kills, InfluxDB, whole stacks
+//   npm test [-- FILTER... [-t NAME]]            runs only vitest: files with a filter in their path, slow ones too
+//   npm run test:slow [-- FILTER... [-t NAME]]   runs the files named *.slow.test.ts: kills, InfluxDB, whole stacks
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stop } from './script.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = process.execPath;
@@ -116,8 +117,31 @@ function script(name, file, toolchain) {
   return console.log(`   ${status === 0 ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
+function* testFiles(folder = '') {
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    if (['node_modules', 'dist', 'target', '.git', '.gridtokenx'].includes(entry.name)) continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* testFiles(path);
+    else if (entry.name.endsWith('.test.ts')) yield path;
+  }
+}
+
+/** Ends with one line where vitest would show a stack, or find nothing and call that a failure. */
+function checkFilters(given) {
+  const files = given.length > 0 ? [...testFiles()] : [];
+  for (const [i, filter] of given.entries()) {
+    if (filter === '-t' || given[i - 1] === '-t') continue;
+    if (filter.startsWith('-')) stop(`npm test: unknown option "${filter}"; give parts of file names, or -t NAME`);
+    const wanted = relative(root, resolve(root, filter)).replace(/:\d+$/, '');
+    if (!files.some((file) => file.includes(wanted) || file.includes(filter))) {
+      stop(`npm test: no test file has "${filter}" in its path; correct it`);
+    }
+  }
+}
+
 const isSlow = process.argv[2] === '--slow';
 const filters = process.argv.slice(isSlow ? 3 : 2);
+checkFilters(filters);
 const started = Date.now();
 if (isSlow) vitest(filters, 'slow');
 else if (filters.length > 0) vitest(filters, 'all');

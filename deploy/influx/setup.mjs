@@ -102,18 +102,31 @@ async function revoke(server, orgID, description) {
   }
 }
 
+const USAGE = 'usage: setup.mjs --url URL --org ORG --dir DIR [--regulator NAME]... [--revoke NAME]...';
+
+/** What the command line says. Throws `Stop` for what it cannot say. */
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        url: { type: 'string' },
+        org: { type: 'string' },
+        dir: { type: 'string' },
+        regulator: { type: 'string', multiple: true, default: [] },
+        revoke: { type: 'string', multiple: true, default: [] },
+      },
+    }).values;
+  } catch (error) {
+    if (!String(error.code).startsWith('ERR_PARSE_ARGS')) throw error;
+    throw new Stop(`${error.message.split('\n')[0].replace(/\.$/, '')}; ${USAGE}`);
+  }
+}
+
 async function main() {
-  const { values } = parseArgs({
-    options: {
-      url: { type: 'string' },
-      org: { type: 'string' },
-      dir: { type: 'string' },
-      regulator: { type: 'string', multiple: true, default: [] },
-      revoke: { type: 'string', multiple: true, default: [] },
-    },
-  });
+  const values = options();
   const { url, org, dir } = values;
-  if (!url || !org || !dir) throw new Stop('usage: setup.mjs --url URL --org ORG --dir DIR [--regulator NAME]...');
+  if (!url || !org || !dir) throw new Stop(USAGE);
+  if (!URL.canParse(url)) throw new Stop(`--url ${url}: is no URL`);
   for (const name of [...values.regulator, ...values.revoke]) {
     if (!/^[a-z0-9-]{1,40}$/.test(name)) throw new Stop(`"${name}": a name has lower-case letters, digits and -`);
   }

@@ -138,7 +138,7 @@ export function renew(from: Certificate, to: Certificate): void {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const [folder, ...names] = process.argv.slice(2);
-  if (!folder || names.length === 0) {
+  if (!folder || names.length === 0 || [folder, ...names].some((given) => given.startsWith('-'))) {
     console.error('usage: node deploy/tls/certificates.ts FOLDER NAME [NAME...]');
     process.exit(2);
   }

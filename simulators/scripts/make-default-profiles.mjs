@@ -3,6 +3,12 @@
 //   node simulators/scripts/make-default-profiles.mjs [--check]
 import { readFileSync, writeFileSync } from 'node:fs';
 
+const unknown = process.argv.slice(2).find((given) => given !== '--check');
+if (unknown !== undefined) {
+  process.stderr.write(`make-default-profiles.mjs: unknown argument "${unknown}"; it takes --check alone\n`);
+  process.exit(2);
+}
+
 const DAYS = 28;
 const homes = [
   { home: 'home-1', from: '2011-10-06T07:30:00+10:00', panels: 4 },
