@@ -7,8 +7,7 @@ export type ProgramName = 'registry' | 'oracle' | 'energy_token';
 /** Builds one instruction; where the state of a world does not matter. */
 export type Every = readonly [ProgramName, string, () => TransactionInstruction];
 
-/** Every instruction of every program, in the order of the IDL. `world` gives the addresses when one is built. */
-export function everyInstruction(world: () => World): Every[] {
+function ofRegistry(world: () => World): Every[] {
   const key = (seed: number) => pda.user(world().zone, pda.zone(seed));
   const id = (seed: number) => new Uint8Array(16).fill(seed);
   return [
@@ -58,6 +57,12 @@ export function everyInstruction(world: () => World): Every[] {
           status: 'active',
         }),
     ],
+  ];
+}
+
+function ofOracle(world: () => World): Every[] {
+  const id = (seed: number) => new Uint8Array(16).fill(seed);
+  return [
     ['oracle', 'create_page', () => instructions.createPage({ payer: world().payer, zone: 7, page: 1 })],
     ['oracle', 'activate_slot', () => instructions.activateSlot({ meterId: new Uint8Array(16), zone: 7, page: 1 })],
     [
@@ -85,6 +90,13 @@ export function everyInstruction(world: () => World): Every[] {
     ],
     ['oracle', 'answer', () => instructions.answer({ meterId: id(1), zone: 7, page: 1, slot: 2 })],
     ['oracle', 'conclude_dispute', () => instructions.concludeDispute({ meterId: id(1), zone: 7, page: 1, slot: 2 })],
+  ];
+}
+
+function ofEnergyToken(world: () => World): Every[] {
+  const key = (seed: number) => pda.user(world().zone, pda.zone(seed));
+  const id = (seed: number) => new Uint8Array(16).fill(seed);
+  return [
     ['energy_token', 'initialize', () => instructions.initializeToken({ payer: world().payer })],
     [
       'energy_token',
@@ -112,4 +124,9 @@ export function everyInstruction(world: () => World): Every[] {
     ],
     ['energy_token', 'retire', () => instructions.retire({ owner: key(2), meterId: id(1), zone: 7, page: 1, wh: 5n })],
   ];
+}
+
+/** Every instruction of every program, in the order of the IDL. `world` gives the addresses when one is built. */
+export function everyInstruction(world: () => World): Every[] {
+  return [...ofRegistry(world), ...ofOracle(world), ...ofEnergyToken(world)];
 }

@@ -1,7 +1,8 @@
 import { decodeMeter, decodeMeterPage, instructions, type MeterSlot, pda } from '@gridtokenx/chain-client';
 import { encodePayload, type Statement } from '@gridtokenx/protocol';
 import type { Keypair, TransactionInstruction } from '@solana/web3.js';
-import { signed, type TestMeter, type World } from './world.js';
+import { hostileVariants, malformedVariants, problem } from './hostile.js';
+import { START, signed, type TestMeter, type World, windowAt } from './world.js';
 
 /** Registers at commissioning, as `World.enrolment` states them. */
 export const BASELINE = { exportWh: 2_000n, importWh: 1_000n } as const;
@@ -16,6 +17,14 @@ export interface Said {
   /** Changes the payload before it is signed. */
   readonly change?: Partial<Statement>;
 }
+
+/** A statement `step` windows after the first one of a world, with 7 Wh of import. */
+export const said = (step: number, exportWh: bigint, rest: Partial<Said> = {}): Said => ({
+  window: windowAt(START) + step,
+  exportWh,
+  importWh: 7n,
+  ...rest,
+});
 
 /** The 96 bytes of a statement of `meter`. */
 export function statementPayload(world: World, meter: TestMeter, said: Said): Uint8Array {
@@ -169,4 +178,28 @@ export function refusal(
 ): string {
   const outcome = world.chain.send(list, signers);
   return outcome.ok ? 'accepted' : (outcome.error?.name ?? outcome.message);
+}
+
+/** Sets bits of a slot's flags, past the instructions that do: what the programs make of them is then the question. */
+export function setFlags(world: World, index: number, bits: number, page = 0): void {
+  const address = pda.meterPage(world.zone, page);
+  const account = world.chain.account(address);
+  if (!account) throw new Error('no page');
+  const data = Uint8Array.from(account.data);
+  const at = 96 + 32 * index + 28;
+  data[at] = (data[at] ?? 0) | bits;
+  world.chain.put(address, { owner: account.owner, data });
+}
+
+/** Every account of the last instruction wrong in every way, and every malformed form: what was not refused as it must. */
+export function hostileProblems(
+  world: World,
+  list: readonly TransactionInstruction[],
+  signers: readonly Keypair[] = [world.utility, world.authority],
+): string[] {
+  const last = list.at(-1);
+  if (!last) throw new Error('an instruction');
+  return [...hostileVariants(world.chain, last), ...malformedVariants(last)]
+    .map((variant) => problem(variant, world.chain.send([...list.slice(0, -1), variant.instruction], signers)))
+    .filter((found) => found !== '');
 }

@@ -9,10 +9,12 @@ import {
   pda,
   UserRole,
 } from '@gridtokenx/chain-client';
-import { type Enrolment, encodePayload, encodeSign1, sha256, sigStructure } from '@gridtokenx/protocol';
+import { type Enrolment, encodePayload, sha256 } from '@gridtokenx/protocol';
 import { Keypair, type PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { Chain, computeLimit, type Outcome } from './harness.js';
-import sign from './sign.js';
+import { signed, statement } from './messages.js';
+
+export { signed, statement } from './messages.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -293,26 +295,4 @@ export class World {
     const data = this.chain.account(pda.mint())?.data;
     return data ? new DataView(data.buffer, data.byteOffset).getBigUint64(36, true) : 0n;
   }
-}
-
-/** The message that `key` signed over a payload. */
-export function signed(key: Keypair, payload: Uint8Array): Uint8Array {
-  return encodeSign1(payload, sign(key, sigStructure(payload)));
-}
-
-/** A statement payload; the chain sees only its place in the root. */
-export function statement(slot: number, window: number, total: { exportWh: bigint; importWh: bigint }): Uint8Array {
-  return encodePayload({
-    kind: 2,
-    networkId: new Uint8Array(8),
-    meterId: Uint8Array.from({ length: 16 }, (_, index) => (index < 2 ? slot >> (8 * index) : 0)),
-    seq: BigInt(window),
-    window,
-    importWh: total.importWh,
-    exportWh: total.exportWh,
-    readingCount: 15,
-    quality: 64,
-    timeUncertaintyMs: 20,
-    readingsRoot: new Uint8Array(32),
-  });
 }

@@ -1,0 +1,25 @@
+import { encodePayload, encodeSign1, sigStructure } from '@gridtokenx/protocol';
+import type { Keypair } from '@solana/web3.js';
+import sign from './sign.js';
+
+/** The message that `key` signed over a payload. */
+export function signed(key: Keypair, payload: Uint8Array): Uint8Array {
+  return encodeSign1(payload, sign(key, sigStructure(payload)));
+}
+
+/** A statement payload; the chain sees only its place in the root. */
+export function statement(slot: number, window: number, total: { exportWh: bigint; importWh: bigint }): Uint8Array {
+  return encodePayload({
+    kind: 2,
+    networkId: new Uint8Array(8),
+    meterId: Uint8Array.from({ length: 16 }, (_, index) => (index < 2 ? slot >> (8 * index) : 0)),
+    seq: BigInt(window),
+    window,
+    importWh: total.importWh,
+    exportWh: total.exportWh,
+    readingCount: 15,
+    quality: 64,
+    timeUncertaintyMs: 20,
+    readingsRoot: new Uint8Array(32),
+  });
+}
