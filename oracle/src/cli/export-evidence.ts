@@ -1,4 +1,5 @@
 import { parseSign1, sigStructure, type Verifier } from '@gridtokenx/protocol';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { writeEvidence } from '../adapters/files/evidence.js';
 import { readSuspendedKeys } from '../adapters/sqlite/evidence.js';
 import { lowestContradiction } from '../domain/verdicts/evidence.js';
@@ -16,7 +17,12 @@ export function exportEvidence(ledger: string, meterId: string, folder: string, 
       const { payload, signature } = parseSign1(message);
       // What goes out must hold without this oracle's word.
       if (!verifier.verify(signature, sigStructure(payload), key))
-        throw new Error(`${ledger}: a stored message is damaged`);
+        throw new OperatorError({
+          code: 'damaged-file',
+          file: ledger,
+          problem: 'a stored message is damaged',
+          advice: 'restore it from a backup',
+        });
     }
     paths.push(writeEvidence(folder, { ...evidence, meterId, key, suspendedFrom }));
   }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { DatabaseDamaged, moveAside, openChecked, stampOf } from '../adapters/sqlite/damage.js';
 import type { Config } from '../wiring/config.js';
 
@@ -29,13 +30,24 @@ function isServing({ host, port }: Config['page']): Promise<boolean> {
 export async function setAside(config: Config, path: (name: string) => string, nowMs: number): Promise<string[]> {
   const file = join(path(config.data_dir), 'ledger.sqlite');
   const { host, port } = config.page;
-  if (!existsSync(file)) throw new Error(`${file}: there is no ledger; is data_dir right?`);
-  if (await isServing(config.page)) throw new Error(`something listens on ${host}:${port}: stop the oracle first`);
+  if (!existsSync(file))
+    throw new OperatorError({
+      code: 'no-ledger',
+      file: file,
+      problem: 'there is no ledger',
+      advice: 'is data_dir right?',
+    });
+  if (await isServing(config.page))
+    throw new OperatorError({
+      code: 'still-running',
+      problem: `something listens on ${host}:${port}`,
+      advice: 'stop the oracle first',
+    });
   try {
     openChecked(file, Number.POSITIVE_INFINITY).close();
   } catch (error) {
     if (error instanceof DatabaseDamaged) return moveAside(file, stampOf(nowMs));
     throw error;
   }
-  throw new Error(`${file} holds: nothing is moved`);
+  throw new OperatorError({ code: 'nothing-to-do', problem: `${file} holds`, advice: 'nothing is moved' });
 }

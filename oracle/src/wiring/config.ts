@@ -1,16 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { publicKeyFromBase58 } from '@gridtokenx/protocol';
-import { LineCounter, parseDocument } from 'yaml';
+import { loadConfig, parseConfig, portSchema as port, tlsSchema as tls } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
-
-const port = z.number().int().min(0).max(65_535);
-
-/** What the server shows: PEM files, looked at again while it runs. */
-const tls = z.strictObject({
-  cert_file: z.string().min(1),
-  key_file: z.string().min(1),
-  min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
-});
 
 const connections = z.number().int().min(1).max(16_384);
 
@@ -146,43 +136,12 @@ function hasNoPassword(url: string): boolean {
 export type Config = z.infer<typeof schema>;
 export type ListenerConfig = Config['page'];
 
-/** A configuration that cannot be used; the message is one line, `FILE:LINE: key: what is wrong`. Exit code 2. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
 /** Reads and checks a YAML or JSON file; throws `ConfigError`. */
-export function loadConfig(file: string): Config {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new ConfigError(`${file}: cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
-  }
-  return parseConfig(text, file);
+export function readConfig(file: string): Config {
+  return loadConfig(file, schema);
 }
 
 /** Checks the text of a configuration; `file` is named in errors. Throws `ConfigError`. */
-export function parseConfig(text: string, file: string): Config {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const fault = document.errors[0];
-  if (fault) throw new ConfigError(`${file}:${lines.linePos(fault.pos[0]).line}: ${fault.message.split('\n')[0]}`);
-  const result = schema.safeParse(document.toJS() ?? {});
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const isUnknown = issue?.code === 'unrecognized_keys';
-  const path = [...(issue?.path ?? []), ...(isUnknown ? issue.keys.slice(0, 1) : [])];
-  const what = isUnknown ? 'unknown key' : (issue?.message ?? 'not valid');
-  throw new ConfigError(`${file}:${lineOf(document, lines, path)}: ${path.join('.') || 'configuration'}: ${what}`);
-}
-
-/** Line of the key at `path`, or of the nearest thing around it that is there. */
-function lineOf(document: ReturnType<typeof parseDocument>, lines: LineCounter, path: PropertyKey[]): number {
-  for (let length = path.length; length >= 0; length--) {
-    const node = document.getIn(path.slice(0, length), true);
-    const range = typeof node === 'object' && node !== null && 'range' in node ? (node.range as number[] | null) : null;
-    if (range?.[0] !== undefined) return lines.linePos(range[0]).line;
-  }
-  return 1;
+export function parseText(text: string, file: string): Config {
+  return parseConfig(text, file, schema);
 }

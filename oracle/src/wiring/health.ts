@@ -52,7 +52,7 @@ export interface OracleParts {
 /** The health of an oracle. */
 export function oracleHealth(parts: OracleParts): { report(): HealthReport } {
   const { broker, intake, database, registry, settlements, now } = parts;
-  const chain = () => settlements.chainHealth?.();
+  const chain = () => settlements.chainHealth();
   const checks: Record<OracleCondition, () => Finding> = {
     'broker connection': () => (broker.isConnected ? null : (broker.problem ?? 'no connection to the broker')),
     'ledger writes': () => (intake.failures === 0 ? null : 'the ledger cannot be written'),

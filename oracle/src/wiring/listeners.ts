@@ -1,6 +1,4 @@
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { CertificateFiles } from '@gridtokenx/runtime';
+import type { CertificateFiles, RunningHttp } from '@gridtokenx/runtime/node';
 import { type PageServed, type ServiceServed, servePage, serveService } from '../adapters/http/server.js';
 import type { Logger, RealClock } from '../domain/ports.js';
 import type { Config } from './config.js';
@@ -42,37 +40,27 @@ export interface Listeners {
   readonly port: number;
   /** Null where time and co-signing are not served. */
   readonly servicePort: number | null;
-  close(): void;
+  close(): Promise<void>;
 }
 
-/** Listens for people and collectors, and where it is configured for gateways and oracles. Rejects with the socket's error. */
+/** Listens for people and collectors, and where it is configured for gateways and oracles. Rejects with `OperatorError`. */
 export async function openListeners(
   config: Pick<Config, 'page' | 'service'>,
   certificates: Certificates,
   served: { readonly page: PageServed; readonly service: ServiceServed },
   logger: Logger,
 ): Promise<Listeners> {
-  const open: Server[] = [];
-  const close = () => {
-    for (const server of open) {
-      server.close();
-      server.closeAllConnections();
-    }
-  };
-  const listen = async (opening: Promise<Server>) => {
-    const server = await opening;
-    open.push(server);
-    return (server.address() as AddressInfo).port;
-  };
+  const { service } = config;
+  const page = await servePage(config.page, served.page, logger, certificates.page);
+  const open: RunningHttp[] = [page];
+  const close = async () => void (await Promise.all(open.map((one) => one.close())));
+  if (!service) return { port: page.port, servicePort: null, close };
   try {
-    const port = await listen(servePage(config.page, served.page, logger, certificates.page));
-    const { service } = config;
-    const servicePort = service
-      ? await listen(serveService(service, served.service, logger, certificates.service))
-      : null;
-    return { port, servicePort, close };
+    const found = await serveService(service, served.service, logger, certificates.service);
+    open.push(found);
+    return { port: page.port, servicePort: found.port, close };
   } catch (error) {
-    close();
+    await close();
     throw error;
   }
 }

@@ -9,11 +9,11 @@ import {
 } from '@gridtokenx/testing-kit/contracts/signature-checks';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { describe, expect, it } from 'vitest';
-import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { BATCH_QUESTIONS, Batch, Said } from '../../src/adapters/sodium/batch.js';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { openChecks, type Thread, usualThreads, VerifyThreads } from '../../src/adapters/sodium/threads.js';
 import type { SignatureChecks } from '../../src/domain/intake/ports.js';
+import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { ManualClock, testLogger } from '../support/time.js';
 
 const WORKER = new URL('../../dist/adapters/sodium/worker.js', import.meta.url);

@@ -1,15 +1,14 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ed25519Signer, proveVerifier, toHex, verifyVectors } from '@gridtokenx/protocol';
+import { ed25519Signer, proveVerifier, verifyVectors } from '@gridtokenx/protocol';
+import { provedVerifier, sodiumSigner } from '@gridtokenx/runtime/node/sodium';
+import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { simulatedClock, systemRandomness } from '../../src/adapters/clock/index.js';
-import { ensureKeyFile, readKeyFile } from '../../src/adapters/files/key.js';
 import { MetersFile } from '../../src/adapters/files/meters.js';
-import { provenVerifier, sodiumSigner } from '../../src/adapters/sodium/index.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
-import { ManualClock, testLogger } from '../support/time.js';
+import { ManualClock } from '../support/time.js';
 
 let directory = '';
 beforeEach(() => {
@@ -17,83 +16,18 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-describe('key file', () => {
-  it('is made once, mode 0600, and read again', () => {
-    const path = join(directory, 'keys', 'oracle');
-    const first = ensureKeyFile(path, systemRandomness);
-    expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(ensureKeyFile(path, systemRandomness)).toEqual(first);
-    expect(readKeyFile(path)).toEqual(first);
-    expect(readFileSync(path, 'utf8')).toBe(`${toHex(first)}\n`);
-  });
-
-  it('says what to do when it is missing, and refuses what is none', () => {
-    expect(() => readKeyFile(join(directory, 'none'))).toThrow('make it with "init --config FILE"');
-    writeFileSync(join(directory, 'bad'), 'hello', { mode: 0o600 });
-    expect(() => readKeyFile(join(directory, 'bad'))).toThrow('not a key file');
-  });
-
-  it.skipIf(process.platform === 'win32')('is refused when others may read it', () => {
-    const path = join(directory, 'key');
-    ensureKeyFile(path, systemRandomness);
-    for (const mode of [0o640, 0o604, 0o620]) {
-      chmodSync(path, mode);
-      expect(() => readKeyFile(path)).toThrow('others may read this key: chmod 600 it');
-    }
-    chmodSync(path, 0o400);
-    expect(readKeyFile(path)).toHaveLength(32);
-  });
-});
-
 describe('libsodium', () => {
   it('signs the same bytes as the protocol, and passes the golden cases', () => {
-    const seed = systemRandomness.bytes(32);
-    const message = systemRandomness.bytes(115);
+    const seed = systemRandom.bytes(32);
+    const message = systemRandom.bytes(115);
     expect(sodiumSigner(seed).publicKey).toEqual(ed25519Signer(seed).publicKey);
     expect(sodiumSigner(seed).sign(message)).toEqual(ed25519Signer(seed).sign(message));
-    expect(provenVerifier().name).toBe('libsodium');
+    expect(provedVerifier().name).toBe('libsodium');
   });
 
   it('control: a verifier that says yes to everything does not start', () => {
     const verifier = { name: 'yes', verify: () => true };
     expect(() => proveVerifier(verifier, verifyVectors)).toThrow('judges');
-  });
-});
-
-describe('simulated clock', () => {
-  const content = (changes: object = {}) =>
-    JSON.stringify({
-      version: 1,
-      speed: 60,
-      anchorSimMs: 1_000_000,
-      anchorRealMs: 5_000_000,
-      reservedThroughMs: 2_000_000,
-      segments: [],
-      ...changes,
-    });
-
-  it('follows the file, and the last good content while it cannot be read', () => {
-    const path = join(directory, 'clock.json');
-    writeFileSync(path, content());
-    const real = new ManualClock(5_001_000);
-    const logger = testLogger();
-    const clock = simulatedClock(path, real, logger);
-    expect(clock.now()).toBe(1_060_000);
-    expect(clock.realTimeOf(1_120_000)).toBe(5_002_000);
-    writeFileSync(path, content({ reservedThroughMs: 1_050_000 }));
-    utimesSync(path, 1, 1);
-    expect(clock.now()).toBe(1_060_000);
-    real.advance(250);
-    expect(clock.now()).toBe(1_050_000);
-    writeFileSync(path, '{');
-    real.advance(250);
-    expect(clock.now()).toBe(1_050_000);
-    real.advance(250);
-    expect(clock.now()).toBe(1_050_000);
-    expect(logger.lines).toHaveLength(1);
-    writeFileSync(path, content({ reservedThroughMs: 1_055_000 }));
-    real.advance(250);
-    expect(clock.now()).toBe(1_055_000);
   });
 });
 
@@ -107,7 +41,9 @@ describe('meters file', () => {
     writeFileSync(path, '{"version":1,"meters":[{}]}');
     await expect(meters.refresh()).rejects.toThrow();
     expect(meters.asOf.slot).toBe(1);
-    expect(() => new MetersFile(path, real)).toThrow();
+    expect(() => new MetersFile(path, real)).toThrow(
+      /meters.json: not a file of meters: [\s\S]*; correct meters_file$/,
+    );
   });
 });
 

@@ -69,7 +69,9 @@ describe('a time that no store holds', () => {
     const w = world();
     const log = new LogBuilder(one, signerOf(1));
     w.take([log.reading({ timeMs: TIMES[0] as bigint, timeUncertaintyMs: null })]);
-    const settlements = { after: () => [], totalsOf: () => undefined, chainState: () => ({ ...IDLE }) };
+    const settlements = {
+      ...{ after: () => [], totalsOf: () => undefined, chainState: () => ({ ...IDLE }), chainHealth: () => null },
+    };
     const clock = { now: () => NOW_MS };
     const state = describeState({
       ...{ networkId: NETWORK, ledgerId: w.ledger.id, verifier: '', oracle: '', attestor: '', utcOffsetMinutes: 0 },

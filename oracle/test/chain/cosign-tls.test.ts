@@ -1,8 +1,7 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RunningHttp } from '@gridtokenx/runtime/node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, hasOpenssl } from '../../../deploy/tls/certificates.js';
 import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
@@ -15,7 +14,7 @@ const body = Uint8Array.of(1, 2, 255);
 let folder: string;
 let authority: Authority;
 let own: Certificate;
-let server: Server | null = null;
+let server: RunningHttp | null = null;
 let heard: Uint8Array[] = [];
 
 beforeAll(() => {
@@ -26,8 +25,7 @@ beforeAll(() => {
   copyFileSync(new Authority(join(folder, 'stranger')).cert, join(folder, 'stranger.pem'));
 });
 afterEach(async () => {
-  server?.closeAllConnections();
-  await new Promise((resolve) => (server ? server.close(resolve) : resolve(null)));
+  await server?.close();
   server = null;
   heard = [];
 });
@@ -53,7 +51,7 @@ async function start(isSecure = true): Promise<number> {
     quiet,
     isSecure ? { material, onRenewed: () => {} } : undefined,
   );
-  return (server.address() as AddressInfo).port;
+  return server.port;
 }
 
 function peerAt(url: string, more: { ca_file?: string; server_name?: string }) {

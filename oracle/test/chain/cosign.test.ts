@@ -315,12 +315,9 @@ describe('over HTTP', () => {
   const open = async (cosign: typeof answer | null) => {
     const server = await serveService({ host: '127.0.0.1', port: 0 }, { time: () => new Uint8Array(), cosign }, quiet);
     servers.push(server);
-    const address = server.address();
-    return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+    return `http://127.0.0.1:${server.port}`;
   };
-  afterAll(() => {
-    for (const server of servers) server.close();
-  });
+  afterAll(() => Promise.all(servers.map((server) => server.close())));
 
   it('carries the bytes there and the answer back', async () => {
     const url = await open(answer);

@@ -9,10 +9,10 @@ import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { Connection, Transaction, type TransactionInstruction } from '@solana/web3.js';
 import { expect, it } from 'vitest';
-import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { disputeMigrations } from '../../src/adapters/sqlite/dispute-store.js';
 import { watchDisputes } from '../../src/wiring/disputes.js';
+import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { said } from './disputes-harness.js';
 
 it('a real node over RPC: a dispute is read, answered and seen to be answered', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
+import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
@@ -10,13 +11,14 @@ import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { Connection, Transaction } from '@solana/web3.js';
 import { expect, it } from 'vitest';
-import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { admit } from '../../src/domain/intake/admit.js';
-import { chainMigrations, startSettlement } from '../../src/wiring/chain.js';
+import { chainMigrations } from '../../src/wiring/chain.js';
+import { systemRealClock } from '../../src/wiring/surroundings.js';
+import { startChain } from '../support/chain.js';
 import { said } from './disputes-harness.js';
 
 it('the whole chain side: a dispute that was opened while it was off is answered from its ledger, and named', async () => {
@@ -48,7 +50,7 @@ it('the whole chain side: a dispute that was opened while it was off is answered
   const database = openDatabase(join(folder, 'ledger.sqlite'), [...ledgerMigrations, ...chainMigrations]);
   const statements = new SqliteStatements(database.sqlite);
   const registry = new FakeRegistry(...rig.meters);
-  const ledger = new SqliteLedger(database, registry, systemRandomness, () => statements.changed());
+  const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed());
   const nowMs = (W(90) + 1) * 900_000;
   const hear = (message: Uint8Array) =>
     ledger.take(
@@ -66,21 +68,20 @@ it('the whole chain side: a dispute that was opened while it was off is answered
   writeFileSync(keyFile, JSON.stringify([...attestor.secretKey]), { mode: 0o600 });
   const log: string[] = [];
   const note = (_: object, message: string) => void log.push(message);
-  const chain = await startSettlement({
+  const chain = startChain({
     options: {
       ...{ networkId: rig.networkId, rpcUrl: rig.rpcUrl, attestorKeyFile: keyFile },
       ...{ graceMs: 0, commitment: 'confirmed' },
     },
-    ...{ database, statements, randomness: systemRandomness, realClock: systemRealClock },
+    ...{ database, statements, randomness: systemRandom, realClock: systemRealClock },
     realTimeOf: () => Date.now() - 60_000,
-    clock: { now: () => nowMs },
     logger: { info: note, warn: note, error: note },
   });
   chain.start();
   await reached('the answer', async () => (await found())?.verdict === Verdict.deviceConvicted);
   await reached(
     'it is seen',
-    () => (chain.settlements.chainHealth?.().disputes ?? []).some((one) => /decided/.test(one)),
+    () => (chain.settlements.chainHealth()?.disputes ?? []).some((one) => /decided/.test(one)),
     30_000,
   );
   expect(chain.settlements.chainState().problems).toContainEqual(expect.stringMatching(/dispute 1 is decided/));

@@ -7,7 +7,11 @@ import { Lane } from '../../src/domain/settlement/lane.js';
 import { ManualClock, settle, testLogger } from '../support/time.js';
 
 // Pages are driven in turn: what one has to do, or its errors, hold up no other.
-function world(step: (page: number) => Step | Promise<Step>, open: (page: number) => boolean = () => false) {
+function world(
+  step: (page: number) => Step | Promise<Step>,
+  open: (page: number) => boolean = () => false,
+  checkNetwork: () => Promise<string | null> = async () => null,
+) {
   const clock = new ManualClock();
   const steps: number[] = [];
   let snapshots = 0;
@@ -16,7 +20,7 @@ function world(step: (page: number) => Step | Promise<Step>, open: (page: number
     statements: { onStored: () => () => {}, attestable: () => [], newest: () => undefined },
     store: { open: (_zone: number, page: number) => (open(page) ? {} : undefined) },
     snapshot: async () => ++snapshots,
-    checkNetwork: async () => null,
+    checkNetwork,
     randomness: { bytes: () => new Uint8Array(), fraction: () => 0.5 },
     logger: testLogger(),
     realClock: clock,
@@ -102,4 +106,28 @@ describe('pages in turn', () => {
     Lane.prototype.step = step;
     await w.end();
   });
+});
+
+it('a foreign network is asked again every second, and nothing is sent to it', async () => {
+  const asked: number[] = [];
+  let answer: string | null = 'the chain is another network: nothing is sent';
+  const w = world(
+    () => ({ kind: 'wait', untilMs: w.clock.now() + 60_000, why: 'idle' }),
+    () => false,
+    async () => {
+      asked.push(w.clock.now());
+      return answer;
+    },
+  );
+  const began = w.clock.now();
+  w.driver.start();
+  await settle();
+  await w.run(3_500);
+  expect(asked.map((ms) => ms - began)).toEqual([0, 1_000, 2_000, 3_000]);
+  expect(w.driver.failure).toBe(answer);
+  expect(w.steps).toEqual([]);
+  answer = null;
+  await w.run(1_000);
+  expect([w.driver.failure, w.steps.length]).toEqual([null, 2]);
+  await w.end();
 });

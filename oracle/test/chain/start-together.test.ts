@@ -2,20 +2,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
+import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { type ChainRig, figures, reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterEach, expect, it } from 'vitest';
 import type { Peer } from '../../src/adapters/chain/cosign/peer.js';
-import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
 import { serveService } from '../../src/adapters/http/server.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { Intake } from '../../src/domain/intake/intake.js';
-import type { Chain } from '../../src/wiring/chain.js';
-import { chainMigrations, startSettlement } from '../../src/wiring/chain.js';
+import { chainMigrations } from '../../src/wiring/chain.js';
+import { systemRealClock } from '../../src/wiring/surroundings.js';
+import { type StartedChain, startChain } from '../support/chain.js';
 import { ATTESTORS, IDENTITIES, statementOf } from './together.js';
 
 const quiet = { info() {}, warn() {}, error() {} };
@@ -34,8 +35,8 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
   const signer = IDENTITIES[place];
   if (!signer) throw new Error(`no oracle ${place}`);
   const common = { clock: systemRealClock, realClock: systemRealClock, logger: quiet };
-  const chain: Chain = await startSettlement({
-    ...{ ...common, database, statements, randomness: systemRandomness },
+  const chain: StartedChain = startChain({
+    ...{ ...common, database, statements, randomness: systemRandom },
     options: {
       ...{ networkId: rig.networkId, rpcUrl: rig.rpcUrl ?? '', attestorKeyFile: key },
       ...{ graceMs: 0, commitment: 'confirmed', roundMs: 1_000 },
@@ -47,12 +48,12 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
     },
   });
   const { registry } = chain;
-  const ledger = new SqliteLedger(database, registry, systemRandomness, () => statements.changed());
+  const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed());
   const intake = new Intake({
     ...{ ...common, ledger, registry, verifier, networkId: rig.networkId },
     ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
   });
-  const served = { time: () => new Uint8Array(), cosign: chain.cosign ?? null };
+  const served = { time: () => new Uint8Array(), cosign: chain.cosign };
   const server = await serveService({ host: '127.0.0.1', port }, served, quiet);
   await registry.refresh();
   chain.start();
@@ -61,8 +62,7 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
     if (isStopped) return;
     isStopped = true;
     await chain.stop();
-    server.close();
-    server.closeAllConnections();
+    await server.close();
     database.sqlite.close();
     rmSync(directory, { recursive: true });
   };

@@ -11,8 +11,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Database } from '../../src/adapters/sqlite/database.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import type { RealClock } from '../../src/domain/ports.js';
-import type { Chain, ChainDeps } from '../../src/wiring/chain.js';
-import { chainMigrations, startSettlement } from '../../src/wiring/chain.js';
+import { chainMigrations } from '../../src/wiring/chain.js';
+import { type StartedChain, type StartOptions, startChain } from '../support/chain.js';
 
 const realClock: RealClock = {
   now: () => Date.now(),
@@ -28,7 +28,7 @@ let clean: Saved;
 let dir: string;
 let database: Database;
 let statements: TestStatements;
-let chain: Chain | null;
+let chain: StartedChain | null;
 let snapshots: { failing: boolean; taken: number };
 let snapshotServer: Server;
 let log: string[];
@@ -61,11 +61,11 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-async function start(change: Partial<ChainDeps['options']> = {}): Promise<Chain> {
+async function start(change: Partial<StartOptions> = {}): Promise<StartedChain> {
   const { port } = snapshotServer.address() as AddressInfo;
   const note = (_fields: object, message: string) => void log.push(message);
   const closedAtMs = Date.now() - 60_000;
-  chain = await startSettlement({
+  chain = startChain({
     options: {
       networkId: rig.networkId,
       rpcUrl: rig.rpcUrl ?? '',
@@ -78,7 +78,6 @@ async function start(change: Partial<ChainDeps['options']> = {}): Promise<Chain>
     database,
     statements,
     realTimeOf: () => closedAtMs,
-    clock: { now: () => Date.now() },
     realClock,
     randomness: { bytes: (n) => new Uint8Array(n), fraction: () => 0.5 },
     logger: { info: note, warn: note, error: note },
@@ -174,7 +173,7 @@ describe('startSettlement on a real node', () => {
       const file = join(dir, 'attestor.json');
       for (const mode of [0o640, 0o604, 0o620, 0o601]) {
         chmodSync(file, mode);
-        const words = `${file}: attestor key: others may read it (mode 0${mode.toString(8)}): chmod 600 ${file}, `;
+        const words = `${file}: others may read this attestor key (mode 0${mode.toString(8)}); chmod 600 it, `;
         await expect(start()).rejects.toThrow(words);
       }
       chmodSync(file, 0o400);

@@ -264,17 +264,22 @@ export class Three {
   /** Steps the lanes of all that are alive; time moves on when all of them wait. */
   async run(isDone: () => Promise<boolean> | boolean, what: string, limitMs = 120_000): Promise<void> {
     const end = this.clock.ms + limitMs;
-    await reached(what, async () => {
-      if (await isDone()) return true;
-      if (this.clock.ms > end) throw new Error(`not in ${limitMs} ms of its time: ${what}; ${this.#shown()}`);
-      let next = Number.POSITIVE_INFINITY;
-      for (const node of this.nodes.filter((one) => !one.isSilent)) {
-        const step = await node.lane.step();
-        next = Math.min(next, step.kind === 'wait' ? step.untilMs : this.clock.ms);
-      }
-      this.clock.ms = Math.max(this.clock.ms, Math.min(next, this.clock.ms + 1_000));
-      return false;
-    });
+    await reached(
+      what,
+      async () => {
+        if (await isDone()) return true;
+        if (this.clock.ms > end) throw new Error(`not in ${limitMs} ms of its time: ${what}; ${this.#shown()}`);
+        let next = Number.POSITIVE_INFINITY;
+        for (const node of this.nodes.filter((one) => !one.isSilent)) {
+          const step = await node.lane.step();
+          next = Math.min(next, step.kind === 'wait' ? step.untilMs : this.clock.ms);
+        }
+        this.clock.ms = Math.max(this.clock.ms, Math.min(next, this.clock.ms + 1_000));
+        return false;
+        // A bound for a test that hangs: the time that is checked is the clock's.
+      },
+      120_000,
+    );
   }
 
   #shown(): string {

@@ -1,5 +1,6 @@
+import { ConfigError } from '@gridtokenx/runtime/node';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig, parseConfig } from '../../src/wiring/config.js';
+import { parseText, readConfig } from '../../src/wiring/config.js';
 
 const GOOD = `# an oracle with a chain
 network_id: 0102030405060708
@@ -17,7 +18,7 @@ const KEY = 'SysvarC1ock11111111111111111111111111111111';
 
 function fault(text: string): string {
   try {
-    parseConfig(text, 'o.yaml');
+    parseText(text, 'o.yaml');
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError);
     expect((error as Error).message).not.toContain('\n');
@@ -28,10 +29,10 @@ function fault(text: string): string {
 
 describe('configuration', () => {
   it('is taken as YAML and as JSON, with defaults only where they are harmless', () => {
-    const config = parseConfig(`${GOOD.replace('0102030405060708', '"0102030405060708"')}attest: {}\n`, 'o.yaml');
+    const config = parseText(`${GOOD.replace('0102030405060708', '"0102030405060708"')}attest: {}\n`, 'o.yaml');
     expect(config.attest).toEqual({ grace_ms: 3_000, commitment: 'confirmed' });
     expect(config.page).toMatchObject({ host: '127.0.0.1', connections: 256, connections_per_address: 32 });
-    expect(parseConfig(JSON.stringify({ ...config }), 'o.json')).toEqual(config);
+    expect(parseText(JSON.stringify({ ...config }), 'o.json')).toEqual(config);
   });
 
   it.each([
@@ -44,7 +45,7 @@ describe('configuration', () => {
       quoted(GOOD.replace('  name: gridtokenx-dev', '  name: x\n  nmae: y')),
       'o.yaml:10: broker.nmae: unknown key',
     ],
-    ['a missing key', quoted(GOOD.replace('data_dir: data\n', '')), 'o.yaml:2: data_dir: '],
+    ['a missing key', quoted(GOOD.replace('data_dir: data\n', '')), 'o.yaml:1: data_dir: is missing'],
     ['a port out of range', quoted(GOOD.replace('8080', '80800')), 'o.yaml:10: page.port: '],
     [
       'another protocol',
@@ -58,13 +59,17 @@ describe('configuration', () => {
     ],
     [
       'an authority for a peer without TLS',
-      quoted(`${GOOD}peers:\n  - { oracle: ${KEY}, attestor: ${KEY}, url: "http://10.0.0.2", ca_file: ca.pem }\n`),
-      'o.yaml:12: peers.0.ca_file: means nothing without TLS: write the url with https://',
+      quoted(
+        `${GOOD}service: { host: 127.0.0.1, port: 1 }\npeers:\n  - { oracle: ${KEY}, attestor: ${KEY}, url: "http://10.0.0.2", ca_file: ca.pem }\n`,
+      ),
+      'o.yaml:13: peers.0.ca_file: means nothing without TLS: write the url with https://',
     ],
     [
       'a password for a peer',
-      quoted(`${GOOD}peers:\n  - { oracle: ${KEY}, attestor: ${KEY}, url: "https://a:b@10.0.0.2" }\n`),
-      'o.yaml:12: peers.0.url: no user or password here: requests are signed',
+      quoted(
+        `${GOOD}service: { host: 127.0.0.1, port: 1 }\npeers:\n  - { oracle: ${KEY}, attestor: ${KEY}, url: "https://a:b@10.0.0.2" }\n`,
+      ),
+      'o.yaml:13: peers.0.url: no user or password here: requests are signed',
     ],
     [
       'a certificate without its key',
@@ -74,7 +79,7 @@ describe('configuration', () => {
     [
       'a chain without attestor',
       quoted(GOOD.replace(/attestor.*\n/, '')),
-      'o.yaml:2: attestor_key_file: is needed with rpc_url',
+      'o.yaml:1: attestor_key_file: is needed with rpc_url',
     ],
     [
       'two sources of meters',
@@ -93,8 +98,10 @@ describe('configuration', () => {
     ],
     [
       'a peer whose key is none',
-      quoted(`${GOOD}peers:\n  - { oracle: abc, attestor: abc, url: "http://h:1" }\n`),
-      'o.yaml:12: peers.0.oracle: must be a public key in base58',
+      quoted(
+        `${GOOD}service: { host: 127.0.0.1, port: 1 }\npeers:\n  - { oracle: abc, attestor: abc, url: "http://h:1" }\n`,
+      ),
+      'o.yaml:13: peers.0.oracle: must be a public key in base58',
     ],
     [
       'more signatures than there are oracles',
@@ -104,12 +111,12 @@ describe('configuration', () => {
     [
       'peers that cannot ask this one',
       quoted(`${GOOD}peers:\n  - { oracle: ${KEY}, attestor: ${KEY}, url: "http://10.0.0.2" }\n`),
-      'o.yaml:12: peers: ask this oracle too: give service',
+      'o.yaml:11: peers: ask this oracle too: give service',
     ],
-    ['the listener of before', quoted(GOOD.replace('page:', 'http:')), 'o.yaml:10: http: is two listeners now: page'],
+    ['the listener of before', quoted(`${GOOD}http: { port: 1 }\n`), 'o.yaml:11: http: is two listeners now: page'],
     ['text that is no YAML', 'network_id: [', 'o.yaml:1: '],
-    ['nothing', '', 'o.yaml:1: network_id: '],
-    ['a list', '- 1', 'o.yaml:1: configuration: '],
+    ['nothing', '', 'o.yaml:1: file: is empty'],
+    ['a list', '- 1', 'o.yaml:1: file: '],
   ])('%s gives one line that names file, line and key', (_name, text, expected) => {
     expect(fault(text)).toMatch(new RegExp(`^${expected.replace(/[.[\]/]/g, '\\$&')}`));
   });
@@ -119,7 +126,9 @@ describe('configuration', () => {
   });
 
   it('a file that is not there is named', () => {
-    expect(() => loadConfig('/nowhere/o.yaml')).toThrow(/^\/nowhere\/o.yaml: cannot be read: /);
+    expect(() => readConfig('/nowhere/o.yaml')).toThrow(
+      /^\/nowhere\/o.yaml: cannot be read \(ENOENT\); correct its path/,
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { Quality, Reason, type Statement } from '@gridtokenx/protocol';
+import { openPoint, type PointInput, pointStatement, Quality, Reason, type Statement } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
@@ -291,3 +291,18 @@ function countWindows(): { seen: number[]; restore: () => void } {
   });
   return { seen, restore: () => spy.mockRestore() };
 }
+
+it.each<[number | null, number | null, number | null]>([
+  [50, 80, 80],
+  [80, 50, 80],
+  [null, 80, null],
+  [50, null, null],
+  [null, null, null],
+])('meters that are %s and %s ms sure of the time make a point that is sure of it to %s ms', (a, b, expected) => {
+  const input = (timeUncertaintyMs: number | null): PointInput => ({
+    ...{ window: 9, importWh: 5n, exportWh: 7n, quality: Quality.gatewaySigned, timeUncertaintyMs },
+  });
+  const [production, consumption] = [input(a), input(b)];
+  const state = openPoint({ importWh: 0n, exportWh: 0n }, production, consumption);
+  expect(pointStatement(state, false, production, consumption).timeUncertaintyMs).toBe(expected);
+});

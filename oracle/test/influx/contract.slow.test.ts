@@ -1,9 +1,9 @@
 // Slow: needs a real InfluxDB server. Budget: 20 s.
 import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
+import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { announceServer, influxd, RealServer } from './server.js';
 
 announceServer();

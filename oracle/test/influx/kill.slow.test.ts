@@ -2,13 +2,13 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemRealClock } from '../../src/adapters/clock/index.js';
 import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
 import type { SeriesPoint } from '../../src/domain/ports.js';
+import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { announceServer, influxd, RealServer, until } from './server.js';
 import { memoryLogger, Readings } from './support.js';
 

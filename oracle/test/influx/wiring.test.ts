@@ -1,15 +1,16 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemRandomness, systemRealClock } from '../../src/adapters/clock/index.js';
 import { openInflux } from '../../src/adapters/influx/index.js';
 import { outboxReadings } from '../../src/adapters/influx/outbox.js';
 import { tokenFile } from '../../src/adapters/influx/token.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
+import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { until } from './server.js';
 import { fakeServer, memoryLogger, readingOf, say } from './support.js';
 
@@ -49,7 +50,7 @@ describe('from the ledger to the server', () => {
           ledger,
           record: new SqliteFeedRecord(database, 'one target'),
           realClock: systemRealClock,
-          randomness: { ...systemRandomness, fraction: () => 0 },
+          randomness: { ...systemRandom, fraction: () => 0 },
           logger,
         },
       });

@@ -71,7 +71,7 @@ describe('the oracle with a time series server', () => {
     const folder = folderFor('http://127.0.0.1:1', 0o644);
     try {
       await expect(startProcess(MAIN, ['run', '--config', folder.file])).rejects.toThrow(
-        /ended with 2: .*influx-token: the InfluxDB token cannot be used: others may read it: chmod 600\n$/,
+        /ended with 2: .*influx-token: others may read this InfluxDB token \(mode 0\d+\); chmod 600 it[^\n]*\n$/,
       );
     } finally {
       folder.remove();

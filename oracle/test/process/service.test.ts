@@ -108,7 +108,7 @@ describe('the oracle as a service', () => {
     }
     expect((await fetch(`${service}/time`)).status).toBe(405);
     // Each listener serves its own and nothing of the other's.
-    expect((await fetch(`${base}/time`, { method: 'POST', body: nonce })).status).toBe(405);
+    expect((await fetch(`${base}/time`, { method: 'POST', body: nonce })).status).toBe(404);
     for (const path of ['/', '/healthz', '/metrics', '/api/v1/state']) {
       expect((await fetch(`${service}${path}`)).status).toBe(404);
     }
@@ -126,6 +126,8 @@ describe('the oracle as a service', () => {
     expect(html).not.toMatch(/(src|href)="(https?:)?\/\//);
     expect(html).toContain('/api/v1/state');
     expect((await fetch(`${base}/nothing`)).status).toBe(404);
+    // An address without a name before the path was answered with 503, and a stack in the log.
+    for (const path of ['//', '///', '//x:y/']) expect((await fetch(`${base}${path}`)).status, path).toBe(404);
     expect((await fetch(`${base}/api/v1/state`, { method: 'POST' })).status).toBe(405);
     expect((await fetch(`${base}/api/v1/settlements?after=x`)).status).toBe(400);
   });
@@ -140,17 +142,17 @@ describe('the oracle as a service', () => {
       const taken = await runToEnd(['run', '--config', other.file]);
       expect(taken).toEqual({
         code: 2,
-        output: `page: 127.0.0.1:${port} is taken; stop what listens there, or choose another page.port\n`,
+        output: `page: 127.0.0.1:${port} is taken; stop what listens there, or choose another port\n`,
       });
       const config = JSON.parse(readFileSync(other.file, 'utf8'));
       writeFileSync(other.file, JSON.stringify({ ...config, key_file: 'none' }));
       const keyless = await runToEnd(['run', '--config', other.file]);
       expect(keyless.code).toBe(2);
-      expect(keyless.output).toMatch(/none: the key file is missing; make it with "init --config FILE"\n$/);
+      expect(keyless.output).toMatch(/none: [^\n]*missing[^\n]*; make it with "init --config FILE"\n$/);
       writeFileSync(other.file, JSON.stringify({ ...config, colour: 'red' }));
       expect(await runToEnd(['run', '--config', other.file])).toMatchObject({
         code: 2,
-        output: `${other.file}:1: colour: unknown key\n`,
+        output: expect.stringMatching(/oracle.json:1: colour: unknown key[^\n]*\n$/),
       });
     } finally {
       blocker.close();

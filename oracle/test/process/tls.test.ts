@@ -158,6 +158,8 @@ describe.skipIf(!mayRun)('an oracle over TLS', () => {
     );
     chmodSync(page.key, 0o600);
     chmodSync(join(config.directory, 'key'), 0o644);
-    expect(await refusal()).toMatch(/^ended with 2: .*key: others may read this key: chmod 600 it[^\n]*\n$/);
+    expect(await refusal()).toMatch(
+      /^ended with 2: .*key: others may read this key \(mode 0644\); chmod 600 it[^\n]*\n$/,
+    );
   });
 });

@@ -4,9 +4,9 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { base58Encode, publicKeyFromBase58, toHex } from '@gridtokenx/protocol';
+import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import { NETWORK } from '@gridtokenx/testing-kit/signed-log';
 import { Aedes } from 'aedes';
-import { sodiumSigner } from '../../src/adapters/sodium/index.js';
 import type { MeterRecord } from '../../src/domain/ports.js';
 
 export const ORACLE_SEED = new Uint8Array(32).fill(42);

@@ -133,7 +133,7 @@ interface Gateway {
 }
 
 async function gatewayOf(port: number, number: number, logs: readonly MeterLog[], size: number) {
-  const verifier = bench.provenVerifier();
+  const verifier = bench.provedVerifier();
   const gateway = ed25519Signer(seedOf(number)).publicKey;
   const oracleKey = ed25519Signer(seedOf(0)).publicKey;
   const oracleTopic = formatTopic({ kind: 'oracle-status', oracle: oracleKey });

@@ -3,17 +3,17 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { instructions, pda } from '@gridtokenx/chain-client';
 import { controlSigStructure, sigStructure, verifyVectors } from '@gridtokenx/protocol';
+import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import sign from '@gridtokenx/testing-kit/chain/sign';
 import { refusal, type Said, slotAt, statementPayload, submit } from '@gridtokenx/testing-kit/chain/telemetry';
 import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { Ed25519Program, type TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { provenVerifier } from '#oracle/adapters/sodium/index.js';
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '../../../protocol/vectors');
 const cases = (file: string) => JSON.parse(readFileSync(join(folder, `${file}.json`), 'utf8')).cases;
 const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'));
-const verifier = provenVerifier();
+const verifier = provedVerifier();
 
 let world: World;
 let meter: TestMeter;

@@ -17,7 +17,7 @@ import {
   windowEndMs,
   windowStartMs,
 } from '@gridtokenx/protocol';
-import { sodiumSigner } from '#oracle/adapters/sodium/index.js';
+import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);

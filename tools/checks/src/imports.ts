@@ -47,7 +47,7 @@ const PURE = /\/src\/(?:domain\/|ports(?:\/|\.ts$))/;
 /** Libraries behind the runtime: who stands on it has no second logger, parser, command line or binding. */
 const BEHIND_THE_RUNTIME: readonly string[] = ['commander', 'mqtt', 'pino', 'prom-client', 'sodium-native', 'yaml'];
 /** Services that stand on the runtime alone. */
-const STANDS_ON_RUNTIME: readonly string[] = ['broker'];
+const STANDS_ON_RUNTIME: readonly string[] = ['broker', 'oracle'];
 
 /** One import in a source file. Paths are relative to the project's folder, with `/`. */
 export interface ImportUse {

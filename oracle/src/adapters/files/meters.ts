@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { publicKeyFromBase58, type Role } from '@gridtokenx/protocol';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { z } from 'zod';
 import type { MeterRecord, RealClock, Registry } from '../../domain/ports.js';
 
@@ -40,7 +41,13 @@ export class MetersFile implements Registry {
   constructor(path: string, real: RealClock) {
     this.#path = path;
     this.#real = real;
-    this.#read();
+    try {
+      this.#read();
+    } catch (cause) {
+      const problem = `not a file of meters: ${cause instanceof Error ? cause.message : String(cause)}`;
+      const advice = 'correct meters_file';
+      throw new OperatorError({ code: 'meters-file', file: path, problem, advice }, { cause });
+    }
   }
 
   meter(meterId: string): MeterRecord | undefined {

@@ -1,8 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { isReadableByOthers, readableByOthers } from '@gridtokenx/runtime/node';
+
+const WHAT = 'InfluxDB token';
 
 /**
- * The token in a file, read again when the file changed, so that a new token needs no restart. Throws an `Error` that
- * says what to do, never with the token in it.
+ * The token in a file, read again when the file changed, so that a new token needs no restart. Throws `OperatorError`,
+ * never with the token in it.
  */
 export function tokenFile(path: string): () => string {
   let version = '';
@@ -11,15 +15,20 @@ export function tokenFile(path: string): () => string {
     let found: string;
     try {
       const { mtimeMs, ino, size, mode } = statSync(path);
-      if ((mode & 0o077) !== 0) throw new Error('others may read it: chmod 600');
+      if (isReadableByOthers(mode)) throw readableByOthers(path, mode, WHAT);
       found = `${mtimeMs}/${ino}/${size}`;
       if (found === version) return token;
       token = readFileSync(path, 'utf8').trim();
     } catch (cause) {
-      throw new Error(`${path}: the InfluxDB token cannot be used: ${(cause as Error).message}`);
+      if (cause instanceof OperatorError) throw cause;
+      const problem = `the ${WHAT} cannot be used: ${(cause as Error).message}`;
+      throw new OperatorError({ code: 'token-file', file: path, problem, advice: 'correct token_file' }, { cause });
     }
     // Anything else could not be sent in a header, and would come back in the error that says so.
-    if (!/^[\x21-\x7e]+$/.test(token)) throw new Error(`${path}: not an InfluxDB token (one line, no spaces)`);
+    if (!/^[\x21-\x7e]+$/.test(token)) {
+      const problem = `not an ${WHAT} (one line, no spaces)`;
+      throw new OperatorError({ code: 'token-file', file: path, problem, advice: 'write it again' });
+    }
     version = found;
     return token;
   };

@@ -1,11 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { Batch } from './batch.js';
-import { provenVerifier } from './index.js';
 
 /** A thread that checks signatures. It says that it is ready only after its own verifier judged every golden case right. */
 const port = parentPort;
 if (!port) throw new Error('this is the start of a thread, not a command');
-const verifier = provenVerifier();
+const verifier = provedVerifier();
 const batches = (workerData as { memories: SharedArrayBuffer[] }).memories.map((memory) => new Batch(memory));
 port.on('message', (number: number) => {
   batches[number]?.answer((signature, message, key) => verifier.verify(signature, message, key));

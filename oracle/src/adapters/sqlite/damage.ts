@@ -1,6 +1,7 @@
 import { existsSync, renameSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { equalBytes, shortHash } from '@gridtokenx/protocol';
+import { OperatorError } from '@gridtokenx/runtime/core';
 
 /** SQLite's primary result codes (the low 8 bits of `errcode`) that mean damage. */
 const CORRUPT = 11;
@@ -13,8 +14,12 @@ export const MAX_CHECKED_AT_START_BYTES = 256 * 1024 * 1024;
 const SAMPLED_ROWS = 1_000;
 
 /** A database file that cannot be trusted. The message is one line with the way out. */
-export class DatabaseDamaged extends Error {
+export class DatabaseDamaged extends OperatorError {
   override readonly name = 'DatabaseDamaged';
+
+  constructor(problem: string) {
+    super({ code: 'damaged-database', problem, advice: '' });
+  }
 }
 
 const codeOf = (error: unknown): number => ((error as { errcode?: number }).errcode ?? 0) & 0xff;
@@ -185,7 +190,13 @@ export function moveAside(path: string, stamp: string): string[] {
     const from = `${path}${suffix}`;
     if (!existsSync(from)) continue;
     const to = `${path}.${stamp}${suffix}`;
-    if (existsSync(to)) throw new Error(`${to} is there already: wait a second and try again`);
+    if (existsSync(to))
+      throw new OperatorError({
+        code: 'name-taken',
+        file: to,
+        problem: 'is there already',
+        advice: 'wait a second and try again',
+      });
     renameSync(from, to);
     moved.push(to);
   }

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { makePrivate } from '@gridtokenx/runtime';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { checkInBackground } from './background-check.js';
 import { bytesOf, explained, MAX_CHECKED_AT_START_BYTES, openChecked } from './damage.js';
 
@@ -67,7 +68,12 @@ function migrate(sqlite: DatabaseSync, transaction: <T>(work: () => T) => T, mig
     // Another component's migrations (chain side off) are left alone; an unknown one of a known component is newer.
     const component = name.replace(/-[0-9]+$/, '');
     const isOurs = migrations.some((migration) => migration.name.startsWith(`${component}-`));
-    if (isOurs && !known.has(name)) throw new Error(`the ledger was written by a newer version (${name})`);
+    if (isOurs && !known.has(name))
+      throw new OperatorError({
+        code: 'newer-version',
+        problem: `the ledger was written by a newer version (${name})`,
+        advice: 'install that version again',
+      });
   }
   for (const { name, sql } of migrations) {
     if (applied.has(name)) continue;

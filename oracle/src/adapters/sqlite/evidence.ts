@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import type { Contradicting } from '../../domain/verdicts/evidence.js';
 import { blobSeq, messageRow } from './rows.js';
 
@@ -16,7 +17,13 @@ export interface SuspendedKey {
  * is no ledger, or the file cannot be read.
  */
 export function readSuspendedKeys(path: string, meterId: string): SuspendedKey[] {
-  if (!existsSync(path)) throw new Error(`${path}: there is no ledger; is data_dir right?`);
+  if (!existsSync(path))
+    throw new OperatorError({
+      code: 'no-ledger',
+      file: path,
+      problem: 'there is no ledger',
+      advice: 'is data_dir right?',
+    });
   const sqlite = new DatabaseSync(path, { readOnly: true });
   try {
     const streams = sqlite

@@ -100,8 +100,8 @@ export interface Settlements {
   after(id: number, limit: number): Settlement[];
   totalsOf(meterId: string): ChainTotals | undefined;
   chainState(): ChainState;
-  /** Absent where there is no chain. */
-  chainHealth?(): ChainHealth;
+  /** Null where there is no chain. */
+  chainHealth(): ChainHealth | null;
 }
 
 /**

@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseSign1, sigStructure, splitSequence, windowStartMs } from '@gridtokenx/protocol';
-import { systemRealClock } from '#oracle/adapters/clock/index.js';
-import { provenVerifier } from '#oracle/adapters/sodium/index.js';
+import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { usualThreads, VerifyThreads } from '#oracle/adapters/sodium/threads.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
@@ -12,6 +11,7 @@ import { admit } from '#oracle/domain/intake/admit.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { SignatureChecks } from '#oracle/domain/intake/ports.js';
 import type { Registry } from '#oracle/domain/ports.js';
+import { systemRealClock } from '#oracle/wiring/surroundings.js';
 import { FIRST_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
 
 /** Messages a second of the clock, and of the thread's CPU time: the latter holds still where others use the cores. */
@@ -133,7 +133,7 @@ function bareOf(message: Uint8Array, key: Uint8Array): BarePart {
 const sodium = createRequire(import.meta.url)('sodium-native') as {
   crypto_sign_verify_detached(signature: Buffer, message: Buffer, publicKey: Buffer): boolean;
 };
-const verifier = provenVerifier();
+const verifier = provedVerifier();
 
 function verifyBare(parts: readonly BarePart[]): void {
   for (const { signature, message, key } of parts) {

@@ -12,7 +12,7 @@ import {
   toHex,
   windowStartMs,
 } from '@gridtokenx/protocol';
-import { sodiumSigner } from '#oracle/adapters/sodium/index.js';
+import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
@@ -132,4 +132,4 @@ export function metersFile(logs: readonly MeterLog[]): string {
   return JSON.stringify({ version: 1, meters });
 }
 
-export { provenVerifier } from '#oracle/adapters/sodium/index.js';
+export { provedVerifier } from '@gridtokenx/runtime/node/sodium';

@@ -1,6 +1,6 @@
 import { asMeterId, Kind, Reason, toHex, type Verifier } from '@gridtokenx/protocol';
+import { provedVerifier, sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import { Random } from '@gridtokenx/testing-kit/random';
-import { provenVerifier, sodiumSigner } from '#oracle/adapters/sodium/index.js';
 import type { Outcome } from '../campaign.js';
 import { MemoryBroker } from './broker.js';
 import { PowerCut } from './disk.js';
@@ -29,7 +29,7 @@ class Run {
   readonly figures = { cuts_of_gateways: 0, cuts_of_ledger: 0, broker_kills: 0 };
 
   constructor(seed: number) {
-    proven ??= provenVerifier();
+    proven ??= provedVerifier();
     const verifier = proven;
     this.random = new Random(seed, 'cuts');
     const startMs = this.time.reading;

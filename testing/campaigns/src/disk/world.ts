@@ -8,7 +8,7 @@ import {
   toHex,
   windowOf,
 } from '@gridtokenx/protocol';
-import { sodiumSigner } from '#oracle/adapters/sodium/index.js';
+import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1);

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Verifier } from '@gridtokenx/protocol';
+import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { Random } from '@gridtokenx/testing-kit/random';
-import { provenVerifier } from '#oracle/adapters/sodium/index.js';
 import { addFigures, type Campaign, type Outcome } from '../campaign.js';
 import { nameOfVerdict } from './bench.js';
 import { ledgerControls } from './controls.js';
@@ -23,7 +23,7 @@ let proven: Verifier | null = null;
 
 /** The real signature check; one message checked twice in a seed is checked once. */
 function rememberingVerifier(): Verifier {
-  proven ??= provenVerifier();
+  proven ??= provedVerifier();
   const verifier = proven;
   const known = new Map<string, boolean>();
   return {

@@ -1,6 +1,6 @@
 import { base58Encode, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
+import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import { Random } from '@gridtokenx/testing-kit/random';
-import { sodiumSigner } from '#oracle/adapters/sodium/index.js';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 import type { KeyLog, Signed } from './log.js';
 import { nameOf } from './log.js';

@@ -1,10 +1,10 @@
 import { fromHex, verifyVectors } from '@gridtokenx/protocol';
+import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { provenVerifier } from '#oracle/adapters/sodium/index.js';
 import type { Question, SignatureChecks } from '#oracle/domain/intake/ports.js';
 import { signerOf } from '../signed-log.js';
 
-const verifier = provenVerifier();
+const verifier = provedVerifier();
 
 /** A question with the answer that it must have. */
 export interface KnownQuestion {

@@ -1,5 +1,5 @@
 import { toHex } from '@gridtokenx/protocol';
-import { provenVerifier } from '#oracle/adapters/sodium/index.js';
+import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
@@ -10,7 +10,7 @@ import type { Arrival } from '#oracle/domain/intake/ports.js';
 import type { FakeRegistry } from '../signed-log.js';
 import { NETWORK, START_MS } from '../signed-log.js';
 
-export const verifier = provenVerifier();
+export const verifier = provedVerifier();
 export const GATEWAY = new Uint8Array(32).fill(77);
 export const NOW_MS = START_MS + 86_400_000;
 

@@ -1,0 +1,58 @@
+import { decodeConfig, pda } from '@gridtokenx/chain-client';
+import { ask } from '@gridtokenx/chain-sender/rpc';
+import { equalBytes, toHex } from '@gridtokenx/protocol';
+import { Connection, type Keypair, type PublicKey } from '@solana/web3.js';
+import { made } from '../adapters/chain/accounts.js';
+import { zoneReader } from '../adapters/chain/cosign/zone.js';
+import { readKeypair } from '../adapters/chain/keypair.js';
+import { RpcNode } from '../adapters/chain/node.js';
+import { RpcRegistry } from '../adapters/chain/registry.js';
+import type { Logger, RealClock } from '../domain/ports.js';
+
+export interface LinkOptions {
+  /** 8 bytes; compared with the registry's Config. */
+  readonly networkId: Uint8Array;
+  readonly rpcUrl: string;
+  /** Solana JSON array of 64 bytes. */
+  readonly attestorKeyFile: string;
+  readonly commitment: 'confirmed' | 'finalized';
+}
+
+export interface LinkDeps {
+  readonly options: LinkOptions;
+  /** Meters that the ledger has heard of, hex: a registry that lacks one of them is an older or another one. */
+  readonly knownMeters: readonly string[];
+  readonly realClock: RealClock;
+  readonly logger: Logger;
+}
+
+/** A node, and what is read from it: the registry first, because ledger and intake stand on it. */
+export type ChainLink = ReturnType<typeof connectChain>;
+
+/** Asks nothing yet: a node that is away is waited for. Throws when the attestor's key cannot be read. */
+export function connectChain({ options, knownMeters, realClock, logger }: LinkDeps) {
+  const { commitment, rpcUrl } = options;
+  const attestor: Keypair = readKeypair(options.attestorKeyFile);
+  const connection = new Connection(rpcUrl, { commitment, disableRetryOnRateLimit: true });
+  const account = async (what: string, key: PublicKey) =>
+    made(await ask(what, connection.getAccountInfo(key, commitment)));
+  return {
+    options,
+    attestor,
+    connection,
+    account,
+    registry: new RpcRegistry(connection, realClock, logger, knownMeters, attestor.publicKey),
+    node: new RpcNode(connection, commitment),
+    zoneSet: zoneReader((key) => account('reading the zone', key)),
+    latestBlockhash: () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment)),
+    balance: () => ask("reading the attestor's balance", connection.getBalance(attestor.publicKey, commitment)),
+    /** Words while the chain is another network, or none yet; null when it is ours. */
+    async checkNetwork(): Promise<string | null> {
+      const found = await account('reading the registry', pda.config());
+      if (!found) return 'waiting for the registry to be initialised';
+      const { networkId } = decodeConfig(found);
+      if (equalBytes(networkId, options.networkId)) return null;
+      return `the chain is network ${toHex(networkId)}, this oracle is of ${toHex(options.networkId)}: nothing is sent`;
+    },
+  };
+}

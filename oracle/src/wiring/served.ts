@@ -1,0 +1,86 @@
+import { base58Encode, signTime } from '@gridtokenx/protocol';
+import { diskSpace } from '@gridtokenx/runtime/node';
+import type { OracleMetrics } from '../adapters/http/metrics.js';
+import type { PageServed, ServiceServed } from '../adapters/http/server.js';
+import type { Uplink } from '../adapters/mqtt/index.js';
+import type { Database } from '../adapters/sqlite/database.js';
+import type { SqliteViews } from '../adapters/sqlite/views.js';
+import type { BackwardClock } from '../domain/intake/clock-back.js';
+import type { Intake } from '../domain/intake/intake.js';
+import type { Ledger } from '../domain/intake/ports.js';
+import { describeSettlement, describeState, type GatewayBook } from '../domain/live/state.js';
+import type { Registry } from '../domain/ports.js';
+import type { Chain } from './chain.js';
+import { oracleHealth } from './health.js';
+import type { Certificates } from './listeners.js';
+import type { Series } from './series.js';
+import type { Surroundings } from './surroundings.js';
+
+/** The parts of an oracle that runs, as far as others are shown something of them. */
+export interface ServedParts {
+  readonly certificates: Certificates;
+  readonly database: Database;
+  readonly registry: Registry;
+  readonly ledger: Ledger;
+  readonly views: SqliteViews;
+  readonly series: Series;
+  readonly gateways: GatewayBook;
+  readonly metrics: OracleMetrics;
+  readonly uplink: Uplink;
+  readonly intake: Intake;
+  readonly backwards: BackwardClock;
+  readonly chain: Chain;
+}
+
+/** What the two listeners serve, and the metrics' values that are looked up. */
+export function serve(around: Surroundings, parts: ServedParts): { page: PageServed; service: ServiceServed } {
+  const { signer, realClock } = around;
+  const { settlements } = parts.chain;
+  parts.metrics.observe({
+    isBrokerConnected: () => parts.uplink.isConnected,
+    ledgerFailures: () => parts.intake.failures,
+    chainPending: () => settlements.chainState().pending,
+    series: () => parts.series.state(),
+    registryAgeMs: () => realClock.now() - parts.registry.asOf.fetchedAtMs,
+    ...(parts.certificates.days ? { certificateDays: parts.certificates.days } : {}),
+  });
+  return {
+    page: {
+      state: stateOf(around, parts),
+      settlements: (after, limit) => settlements.after(after, limit).map(describeSettlement),
+      health: healthOf(around, parts),
+      metrics: parts.metrics,
+    },
+    service: {
+      cosign: parts.chain.cosign,
+      time: (nonce) => signTime({ timeMs: realClock.now(), nonce }, signer),
+    },
+  };
+}
+
+function healthOf({ config, path, realClock }: Surroundings, parts: ServedParts): PageServed['health'] {
+  const { certificates, views, backwards, uplink, intake, database, registry, series, chain } = parts;
+  const health = oracleHealth({
+    ...{ broker: uplink, intake, database, registry, settlements: chain.settlements, series, clock: backwards },
+    certificate: () => certificates.problems(),
+    overQuota: () => views.overQuota(realClock.now()),
+    diskSpace: diskSpace(path(config.data_dir), () => realClock.monotonic()),
+    now: () => realClock.now(),
+  });
+  return () => ({ ...health.report() });
+}
+
+function stateOf(around: Surroundings, parts: ServedParts): PageServed['state'] {
+  const { networkId, verifier, signer, clock, realClock, config } = around;
+  const { registry, views, gateways, series, chain, ledger } = parts;
+  const deps = {
+    ...{ networkId, clock, realClock, registry, views, gateways, settlements: chain.settlements },
+    ledgerId: ledger.id,
+    verifier: verifier.name,
+    oracle: base58Encode(signer.publicKey),
+    attestor: chain.attestor,
+    utcOffsetMinutes: config.clock?.utc_offset_minutes ?? 0,
+    series: () => series.state(),
+  };
+  return () => describeState(deps);
+}

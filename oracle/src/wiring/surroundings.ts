@@ -1,0 +1,60 @@
+import { resolve } from 'node:path';
+import { fromHex, type Signer, type Verifier } from '@gridtokenx/protocol';
+import type { ReadingClock } from '@gridtokenx/runtime/core';
+import {
+  provedVerifier,
+  readSeedFile,
+  SimulatedClockFile,
+  sodiumSigner,
+  systemClock,
+  systemRandom,
+  systemReadingClock,
+} from '@gridtokenx/runtime/node';
+import type { Clock, Logger, Randomness, RealClock } from '../domain/ports.js';
+import type { Config } from './config.js';
+
+/** What makes a missing key file. */
+export const MAKE_KEY = 'make it with "init --config FILE"';
+
+/** What every part of the oracle stands on: who it is, and the time. */
+export interface Surroundings {
+  readonly config: Config;
+  /** Resolves a path of the configuration. */
+  readonly path: (name: string) => string;
+  readonly logger: Logger;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  /** 8 bytes. */
+  readonly networkId: Uint8Array;
+  /** Drives readings and windows. */
+  readonly clock: Clock;
+  /** Real time at which the reading clock reaches an instant. */
+  readonly realTimeOf: (readingMs: number) => number;
+  readonly realClock: RealClock;
+  readonly randomness: Randomness;
+}
+
+/** Real time under the names that the domain has for it. */
+export const systemRealClock: RealClock = {
+  now: systemClock.nowMs,
+  monotonic: systemClock.monotonicMs,
+  after: systemClock.after,
+};
+
+/** Reads key and clock. Throws `OperatorError` for a file that cannot be used. */
+export function openSurroundings(config: Config, directory: string, logger: Logger): Surroundings {
+  const path = (name: string) => resolve(directory, name);
+  const simulated = config.clock?.simulated;
+  const reading: ReadingClock =
+    simulated === undefined
+      ? systemReadingClock(systemClock)
+      : new SimulatedClockFile(path(simulated), systemClock, logger);
+  return {
+    ...{ config, path, logger, randomness: systemRandom, realClock: systemRealClock },
+    verifier: provedVerifier(),
+    signer: sodiumSigner(readSeedFile(path(config.key_file), MAKE_KEY)),
+    networkId: fromHex(config.network_id),
+    clock: { now: () => reading.nowMs() },
+    realTimeOf: (ms) => reading.realTimeOf(ms),
+  };
+}
