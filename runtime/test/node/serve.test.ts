@@ -31,6 +31,7 @@ const routes: Record<string, HttpRoute> = {
   '/': { answer: () => htmlAnswer('<p>page', { 'content-security-policy': "default-src 'none'" }) },
   '/api/v1/status': { answer: ({ query }) => jsonAnswer(200, { after: query.get('after') }) },
   '/echo': { methods: ['POST'], answer: async ({ body }) => typedAnswer(200, 'application/cose', await body(16)) },
+  '/query': { answer: ({ query }) => jsonAnswer(200, [...query]) },
   '/asker': { answer: ({ address, method }) => jsonAnswer(200, { address, method }) },
   '/mend': {
     answer: () => {
@@ -79,6 +80,21 @@ describe('routes', () => {
       const missing = await fetch(`${url}${path}`);
       expect([missing.status, await missing.text()]).toEqual([404, '{"error":"nothing here"}']);
     }
+  });
+
+  test.each([
+    ['/query', []],
+    ['/query?', []],
+    [
+      '/query?a=1&b=2',
+      [
+        ['a', '1'],
+        ['b', '2'],
+      ],
+    ],
+  ])('get of %s exactly the query that stands there', async (target, query) => {
+    const url = await start();
+    expect(await (await fetch(`${url}${target}`)).json()).toEqual(query);
   });
 
   test('take GET and HEAD by themselves, and say so to all others', async () => {

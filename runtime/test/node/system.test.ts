@@ -39,6 +39,20 @@ test('what nobody waits for runs too, while something else keeps the process', (
   expect(task).toHaveBeenCalledTimes(1);
 });
 
+test('what nobody waits for keeps no process alive, and a clock does', () => {
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  afterIdle(10, vi.fn());
+  systemClock.after(10, vi.fn());
+  expect(timers.mock.results.map(({ value }) => value.hasRef())).toEqual([false, true]);
+});
+
+test('what nobody waits for never runs once it is cancelled', () => {
+  const task = vi.fn();
+  afterIdle(10, task)();
+  vi.advanceTimersByTime(20);
+  expect(task).not.toHaveBeenCalled();
+});
+
 test('randomness has the length it was asked for, and fractions are below 1', () => {
   expect(systemRandom.bytes(16)).toHaveLength(16);
   expect(systemRandom.bytes(16)).not.toEqual(systemRandom.bytes(16));
