@@ -109,7 +109,6 @@ export class Sessions {
   /** Closes the connection of a session; a second call does nothing. */
   end(session: Session, reason: string): void {
     if (session.isEnded) return;
-    session.isEnded = true;
     this.#parts.metrics.ended(reason);
     this.#parts.log.info({ key: session.key, reason }, 'session ended');
     this.forget(session);
