@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 /** Markdown files of the project, relative to `root`. */
 function* documents(root: string, folder = root): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (['node_modules', 'dist', 'target', '.git', '.gridtokenx'].includes(entry.name)) continue;
+    if (['node_modules', 'dist', 'target', '.git', '.gridtokenx', '.campaigns'].includes(entry.name)) continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* documents(root, path);
     else if (entry.name.endsWith('.md')) yield relative(root, path);

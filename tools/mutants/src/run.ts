@@ -43,7 +43,7 @@ async function typescriptJudges(
   buildCopy(copy);
   say(`${mutants.length} mutants in ${texts.size} sources`);
   const measureThem = async (files: readonly string[]) => {
-    const table = await measure(copy, files, join(folder, 'reached'), 1);
+    const table = await measure(copy, files, join(folder, 'reached'), options.workers);
     for (const file of files)
       if (table[file]?.seconds === null) say(`${file} fails without a mutant, so it judges none`);
     return table;

@@ -12,8 +12,13 @@ export interface Run extends Ended {
   readonly output: string;
 }
 
-/** Runs test files in a copy, with one mutant switched on, or none. */
+/** Runs test files in a copy, with one mutant switched on, or none. A run that dies without an answer is tried once more. */
 export async function runTests(copy: string, task: Task, mutant: string | null, limitMs: number): Promise<Run> {
+  const run = await runOnce(copy, task, mutant, limitMs);
+  return run.result || run.isOutOfTime ? run : runOnce(copy, task, mutant, limitMs);
+}
+
+async function runOnce(copy: string, task: Task, mutant: string | null, limitMs: number): Promise<Run> {
   // From the sources and from what is built: Node starts what is built.
   const script = fileURLToPath(new URL('../../dist/vitest/child.js', import.meta.url));
   const { child, ended } = start(process.execPath, [script], limitMs, {
