@@ -23,6 +23,7 @@ const SCRIPTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   outsider: [['--nonsense'], ['--rpc', NOWHERE, '--previous', GONE], ['--rpc', NOWHERE]],
   'submit-statement': [['--nonsense'], ['--rpc', NOWHERE, '--payer', GONE, GONE]],
   campaign: [['--nonsense'], ['nonsense']],
+  mutants: [['--nonsense'], [GONE]],
 };
 const PROGRAMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'broker/dist/main.js': [['--nonsense'], ['nonsense'], ['run', '--config', GONE]],
@@ -48,6 +49,7 @@ const RUN_BY_SCRIPTS = [
   'tools/checks/dist/main.js',
   'testing/bench/dist/main.js',
   'testing/campaigns/dist/main.js',
+  'tools/mutants/dist/main.js',
 ];
 /** Programs that run on whatever Node a machine has. */
 const SERVICES = [
@@ -58,8 +60,8 @@ const SERVICES = [
   'tools/devnet/dist/chain/main.js',
   'tools/devnet/dist/start/main.js',
 ];
-/** Command lines that do not end so yet, until gateway and oracle stand on the floor. */
-const PENDING: readonly string[] = ['edge/dist/main.js on an older Node', 'oracle/dist/main.js on an older Node'];
+/** Command lines that do not end so yet, until the oracle stands on the floor. */
+const PENDING: readonly string[] = ['oracle/dist/main.js on an older Node'];
 
 interface Ended {
   readonly code: number | string | null | undefined;
@@ -129,7 +131,8 @@ function programsIn(root: string, folder = ''): string[] {
     if (['node_modules', 'dist', 'target', 'test', 'programs', '.git', '.gridtokenx'].includes(entry.name)) return [];
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return programsIn(root, path);
-    if (/main\.ts$/.test(entry.name)) return [path.replace('/src/', '/dist/').replace(/\.ts$/, '.js')];
+    if (/main\.ts$/.test(entry.name) && !path.includes('/cli/'))
+      return [path.replace('/src/', '/dist/').replace(/\.ts$/, '.js')];
     return entry.name.endsWith('.mjs') && entry.name !== 'script.mjs' ? [relative(root, join(root, path))] : [];
   });
 }
