@@ -4,7 +4,7 @@ import { type ImportUse, importsOf, sourcesIn } from './imports.js';
 
 /** Sources whose folders still import each other, each with the reason why that stands for now. */
 export const KNOWN_CIRCLES: Readonly<Record<string, string>> = {
-  'edge/src': 'profiles take the located parser from wiring; configuration of the runtime takes its place',
+  'edge/src': 'the doctor asks the planner, and the planner takes the shortest period from metering',
 };
 
 /** An import from one folder of a workspace's sources into another. */

@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'tools/audit': [],
   'tools/checks': ['runtime'],
   'tools/devnet': ['protocol', 'runtime', 'chain-client', 'simulators', 'audit'],
-  'tools/mutants': ['checks'],
+  'tools/mutants': ['checks', 'runtime'],
   'tools/submit': ['protocol', 'runtime', 'chain-client', 'devnet'],
   'testing/kit': ['protocol', 'runtime', 'chain-client', 'chain-sender', 'simulators', 'audit'],
   'testing/campaigns': ['protocol', 'runtime', 'chain-client', 'chain-sender', 'simulators', 'testing-kit'],

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { draw, shares } from './draw.js';
 import type { Mutant } from './mutant.js';
-import { type Options, UsageError } from './options.js';
+import type { Options } from './options.js';
 import { findCargoMutants, rustMutants } from './rust/list.js';
 import { linesOf, productSources } from './sources.js';
 import { typescriptMutants } from './typescript.js';
@@ -17,17 +18,21 @@ export interface Choice {
 
 type Say = (line: string) => void;
 
+const refusal = (code: string, file: string | undefined, problem: string, advice: string) =>
+  new OperatorError({ code, file, problem, advice });
+
 function ofFile(root: string, file: string, tools: string, say: Say): Promise<Mutant[]> | Mutant[] {
   if (!existsSync(join(root, file)))
-    throw new UsageError(`${file} is not there: give a path from the project's folder`);
+    throw refusal('missing-file', file, 'is not there', "give a path from the project's folder");
   if (file.endsWith('.ts')) return typescriptMutants(root, [file]);
-  if (!file.endsWith('.rs')) throw new UsageError(`${file} is neither TypeScript nor Rust`);
+  if (!file.endsWith('.rs')) throw refusal('no-source', file, 'is neither TypeScript nor Rust', '');
   const binary = findCargoMutants(tools, say);
-  if (!binary) throw new UsageError('mutants of Rust need cargo and cargo-mutants, and one of them is not there');
+  if (!binary)
+    throw refusal('no-cargo', undefined, 'mutants of Rust need cargo and cargo-mutants', 'install what is missing');
   return rustMutants(root, [file], binary);
 }
 
-/** Chooses the mutants that a command line asks for. Throws `UsageError` for a source that cannot have any. */
+/** Chooses the mutants that a command line asks for. Throws `OperatorError` for a source that cannot have any. */
 export async function choose(root: string, options: Options, tools: string, say: Say): Promise<Choice> {
   if (options.file !== null) {
     const all = await ofFile(root, options.file, tools, say);

@@ -1,8 +1,9 @@
 // npm run mutants -- FILE | --sample N --seed S: see docs/testing.md.
 // Exit code 0: enough mutants were noticed; 1: too few, or some could not run; 2: the command line is wrong.
 import { join, resolve } from 'node:path';
+import { runCli } from '@gridtokenx/runtime/node/cli/run-cli';
 import { choose } from './choose.js';
-import { type Options, parseOptions, UsageError } from './options.js';
+import { addOptions, type GivenOptions, type Options, optionsOf } from './options.js';
 import { endAll } from './processes.js';
 import { ignoredOf, writeReport } from './report.js';
 import { runMutants } from './run.js';
@@ -44,11 +45,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.exit(1);
   });
 }
-try {
-  const options = parseOptions(process.argv.slice(2));
-  if (options) process.exitCode = await main(options);
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 2;
-}
+await runCli({
+  name: 'npm run mutants --',
+  description: 'Changes the sources one place at a time; tells which changes no test notices',
+  commands: (program) =>
+    void addOptions(program).action(async (file: string | undefined, given: GivenOptions) => {
+      process.exitCode = await main(optionsOf(file, given));
+    }),
+});

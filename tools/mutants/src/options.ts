@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { type Command, InvalidArgumentError } from '@gridtokenx/runtime/node/cli/run-cli';
 
 export interface Options {
   /** One source, all of its mutants; null: a sample. */
@@ -16,8 +17,8 @@ export interface Options {
   readonly list: boolean;
 }
 
-/** A command line that cannot be read, in words for its writer. */
-export class UsageError extends Error {}
+/** The options as they were given; which of them are there says what is to be done. */
+export type GivenOptions = Omit<Options, 'file' | 'sample' | 'report'> & Partial<Pick<Options, 'sample' | 'report'>>;
 
 function whole(text: string): number {
   const value = Number(text);
@@ -31,12 +32,11 @@ function percent(text: string): number {
   return value;
 }
 
-/** Reads the command line. Throws `UsageError` for what cannot be read; `--help` prints and returns null. */
-export function parseOptions(args: readonly string[]): Options | null {
-  const command = new Command('npm run mutants --')
-    .description('Changes the sources one place at a time; tells which changes no test notices')
+/** Adds argument and options to a command. */
+export function addOptions(command: Command): Command {
+  return command
     .argument('[file]', 'one source, all of its mutants')
-    .addOption(new Option('--sample <n>', 'draws n mutants over all sources of the product').argParser(whole))
+    .option('--sample <n>', 'draws n mutants over all sources of the product', whole)
     .option('--seed <s>', 'of the draw', whole, 1)
     .option('--least <percent>', 'that must be noticed for exit code 0', percent, 85)
     .option('--report <file>', 'writes a JSON report')
@@ -44,17 +44,15 @@ export function parseOptions(args: readonly string[]): Options | null {
     .option('--seconds <n>', 'tests for one mutant, as long as they take without one', whole, 40)
     .option('--fresh', 'forget what a stopped run found', false)
     .option('--list', 'print the mutants, run nothing', false)
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} });
-  try {
-    command.parse([...args], { from: 'user' });
-  } catch (error) {
-    if ((error as { exitCode?: number }).exitCode === 0) return null;
-    throw new UsageError((error as Error).message);
+    .allowExcessArguments(false);
+}
+
+/** What is to be done. Throws `OperatorError` where the command line does not say it. */
+export function optionsOf(file: string | undefined, given: GivenOptions): Options {
+  const { sample = null, report = null, ...rest } = given;
+  if ((file === undefined) === (sample === null)) {
+    const advice = 'give one of them';
+    throw new OperatorError({ code: 'option', problem: 'either a source or --sample N is needed', advice });
   }
-  const { sample = null, report = null, ...rest } = command.opts();
-  const file = command.args[0] ?? null;
-  if ((file === null) === (sample === null)) throw new UsageError('give either a source or --sample N');
-  return { ...rest, file, sample, report } as Options;
+  return { ...rest, file: file ?? null, sample, report };
 }

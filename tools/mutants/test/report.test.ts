@@ -1,7 +1,8 @@
+import { runCli } from '@gridtokenx/runtime/node/cli/run-cli';
 import { describe, expect, it } from 'vitest';
 import { Baseline, judgesOf, type Table } from '../src/baseline.js';
 import { mutantOf, type Outcome, type Status } from '../src/mutant.js';
-import { parseOptions, UsageError } from '../src/options.js';
+import { addOptions, type GivenOptions, type Options, optionsOf } from '../src/options.js';
 import { partKilled, tableOf } from '../src/table.js';
 
 const outcome = (status: Status, line: number, by = ''): Outcome => ({
@@ -70,18 +71,37 @@ describe('the test files that judge a mutant', () => {
   });
 });
 
+/** The options of a command line, or the line with exit code 2 that says what is wrong. */
+async function parsed(argv: readonly string[]): Promise<Options | string> {
+  let found: Options | null = null;
+  let line = '';
+  const take = (file: string | undefined, given: GivenOptions) => {
+    found = optionsOf(file, given);
+  };
+  const commands = (program: Parameters<typeof addOptions>[0]) => void addOptions(program).action(take);
+  const err = (text: string) => {
+    line += text;
+  };
+  const exit = (code: number) => expect(code).toBe(line === '' ? 0 : 2);
+  await runCli(
+    { name: 'npm run mutants --', description: '', commands },
+    { argv, out: () => {}, exitCode: () => undefined, err, exit },
+  );
+  return found ?? line;
+}
+
 describe('the command line', () => {
-  it('reads a source or a sample', () => {
-    expect(parseOptions(['edge/src/a.ts'])).toMatchObject({ file: 'edge/src/a.ts', sample: null, least: 85, seed: 1 });
-    expect(parseOptions(['--sample', '20', '--seed', '3', '--least', '70'])).toMatchObject({
+  it('reads a source or a sample', async () => {
+    expect(await parsed(['edge/src/a.ts'])).toMatchObject({ file: 'edge/src/a.ts', sample: null, least: 85, seed: 1 });
+    expect(await parsed(['--sample', '20', '--seed', '3', '--least', '70'])).toMatchObject({
       ...{ file: null, sample: 20, seed: 3, least: 70 },
     });
   });
 
   it.each([[[]], [['a.ts', '--sample', '3']], [['--sample', '0']], [['--sample', '3', '--least', '101']], [['--x']]])(
     'refuses %j',
-    (args) => {
-      expect(() => parseOptions(args)).toThrow(UsageError);
+    async (args) => {
+      expect(await parsed(args)).toMatch(/^[^\n]+\n$/);
     },
   );
 });
