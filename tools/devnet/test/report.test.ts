@@ -1,5 +1,10 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expectedTotals, parseProfiles } from '@gridtokenx/simulators';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { projectRoot } from '../src/root.js';
 import type { Report, ReportHome } from '../src/start/report.js';
 import { checkReport } from '../src/verify-report.js';
 
@@ -70,5 +75,38 @@ describe('the check of a report', () => {
       alter(altered);
       expect(checkReport(altered, profiles, { lively: true })).not.toEqual([]);
     }
+  });
+});
+
+describe('npm run verify-report', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gtx-verify-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const verify = (...args: string[]) => {
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    const script = join(projectRoot, 'tools/devnet/dist/verify-report.js');
+    return spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', env });
+  };
+
+  it('ends with 3 for a figure that is not exact, with 0 when all are, with 2 for what is no report', () => {
+    execFileSync(process.execPath, [join(projectRoot, 'tools/build.mjs')]);
+    const csv = join(folder, 'p.csv');
+    writeFileSync(
+      csv,
+      'home,time,consumption_wh,production_wh\na,2020-01-01T09:00:00Z,0,5\na,2020-01-01T09:15:00Z,0,5\n',
+    );
+    const path = join(folder, 'r.json');
+    const home = { home: 'a', export_wh: '10', import_wh: '0', minted_base_units: '10000', transactions: ['x'] };
+    const report = (supply: string) =>
+      JSON.stringify({ windows: 2, homes: [home], totals: { export_wh: '10', supply_base_units: supply } });
+    writeFileSync(path, report('10000'));
+    expect(verify(path, csv)).toMatchObject({ status: 0, stderr: '' });
+    writeFileSync(path, report('10001'));
+    const wrong = verify(path, csv);
+    expect([wrong.status, wrong.stderr]).toEqual([3, 'supply is 10001 base units, expected 10000\n']);
+    writeFileSync(path, '{}');
+    expect(verify(path, csv)).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/r\.json: is no report; .*\n$/),
+    });
   });
 });

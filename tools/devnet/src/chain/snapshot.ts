@@ -1,4 +1,5 @@
 import { base58Encode } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { type RpcAccount, rpc, type WithSlot } from './rpc.js';
 
 export const TOKEN_2022 = 'TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb';
@@ -51,7 +52,7 @@ async function collectOnce(url: string, scope: SnapshotScope): Promise<Snapshot 
     const account = infos[Math.floor(i / 100)]?.value[i % 100];
     return account ? [{ pubkey, account }] : [];
   });
-  return { slot, takenAtMs: Date.now(), accounts: [...found, ...wanted] };
+  return { slot, takenAtMs: systemClock.nowMs(), accounts: [...found, ...wanted] };
 }
 
 /** Wallets (system accounts) that hold token accounts among `accounts`: bytes 32 to 64 of a token account. */

@@ -1,4 +1,12 @@
-import { ExitCode, privateFiles, runCli, type StopIo, stopSignal, systemClock } from '@gridtokenx/runtime/node';
+import {
+  afterIdle,
+  ExitCode,
+  privateFiles,
+  runCli,
+  type StopIo,
+  stopSignal,
+  systemClock,
+} from '@gridtokenx/runtime/node';
 import { diskError } from '../disk.js';
 import { addOptions, type GivenOptions, type StartOptions, startOptions } from './options.js';
 import { play } from './play.js';
@@ -17,10 +25,7 @@ const io: StopIo = {
   send: () => {},
   clock: {
     monotonicMs: () => systemClock.monotonicMs(),
-    after: (ms, task) => {
-      const timer = setTimeout(task, ms).unref();
-      return () => clearTimeout(timer);
-    },
+    after: afterIdle,
   },
 };
 

@@ -1,4 +1,5 @@
 import type { HealthReport } from '@gridtokenx/runtime/core';
+import { systemClock } from '@gridtokenx/runtime/node';
 
 /** A service that may say what is wrong with it. */
 export interface WatchedService {
@@ -36,7 +37,7 @@ export class ServiceWatch {
     services: readonly WatchedService[],
     say: (line: string) => void,
     ask: (url: string) => Promise<HealthReport> = askHealth,
-    now: () => number = Date.now,
+    now: () => number = () => systemClock.monotonicMs(),
   ) {
     this.#services = services;
     this.#say = say;
