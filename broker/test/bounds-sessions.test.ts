@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { base58Encode, formatTopic } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
 import { BoundedLog } from '@gridtokenx/runtime/node';
+import { until } from '@gridtokenx/testing-kit/until';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import mqtt, { type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -28,7 +29,6 @@ import {
   returnCodeOf,
   startRig,
   tokenFor,
-  until,
 } from './harness.js';
 
 let rig: Rig;

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
+import { until } from '@gridtokenx/testing-kit/until';
 import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { generate, parser } from 'mqtt-packet';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Limits } from '../src/ports.js';
 import { enrol, GATEWAY_FILTERS, gateway, gatewayName, operator, oracle, reading } from './cast.js';
-import { connect, connectPacket, endAll, optionsFor, type Rig, rawClient, startRig, until } from './harness.js';
+import { connect, connectPacket, endAll, optionsFor, type Rig, rawClient, startRig } from './harness.js';
 
 let rig: Rig;
 afterEach(async () => {

@@ -180,12 +180,3 @@ export function endAll(): void {
   for (const client of open.splice(0)) client.end(true);
   for (const socket of sockets.splice(0)) socket.destroy();
 }
-
-/** Waits for a condition with a deadline; polls, because the peer gives no event for it. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 5_000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not reached within ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

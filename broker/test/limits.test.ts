@@ -1,7 +1,8 @@
+import { until } from '@gridtokenx/testing-kit/until';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { enrol, gateway, neighbour, neighbourReading, oracle, reading } from './cast.js';
-import { closed, connect, endAll, nextMessage, optionsFor, type Rig, startRig, until } from './harness.js';
+import { closed, connect, endAll, nextMessage, optionsFor, type Rig, startRig } from './harness.js';
 
 let rig: Rig;
 afterEach(async () => {

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { base58Encode } from '@gridtokenx/protocol';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { until } from '@gridtokenx/testing-kit/until';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Authority, hasOpenssl, renew } from '../../deploy/tls/certificates.js';
-import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor, until } from './harness.js';
+import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor } from './harness.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const main = join(root, 'broker/dist/main.js');

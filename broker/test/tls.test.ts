@@ -7,10 +7,11 @@ import { connect as tlsConnect } from 'node:tls';
 import { formatTopic } from '@gridtokenx/protocol';
 import type { CertificateFiles } from '@gridtokenx/runtime/node';
 import { certificateRoom, looked, mayMakeCertificates, openFiles } from '@gridtokenx/testing-kit/certificates';
+import { until } from '@gridtokenx/testing-kit/until';
 import type { IClientOptions } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, renew } from '../../deploy/tls/certificates.js';
-import { closed, connect, endAll, nextMessage, optionsFor, type Rig, signerOf, startRig, until } from './harness.js';
+import { closed, connect, endAll, nextMessage, optionsFor, type Rig, signerOf, startRig } from './harness.js';
 
 const gateway = signerOf('gateway');
 const room = certificateRoom();

@@ -1,8 +1,8 @@
+import { until } from '@gridtokenx/testing-kit/until';
 import { describe, expect, it } from 'vitest';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
 import type { SeriesPoint } from '../../src/domain/ports.js';
-import { until } from './server.js';
 import { FakeSeries, HandClock, MemoryRecord, memoryLogger, Readings } from './support.js';
 
 function feed(source = new Readings(25), record = new MemoryRecord(), series = new FakeSeries()) {
@@ -22,9 +22,9 @@ function feed(source = new Readings(25), record = new MemoryRecord(), series = n
       const { failures, cursor } = feeder.state();
       const wait = realClock.fire();
       await until(
+        'the turn ends',
         () =>
           feeder.state().failures !== failures || (feeder.state().cursor !== cursor && feeder.state().failures === 0),
-        'the turn ends',
         5_000,
       );
       expect(series.writes).toBeGreaterThanOrEqual(before);
@@ -75,7 +75,7 @@ describe('following the ledger', () => {
     };
     f.feeder.wake();
     for (let turn = 0; turn < 4; turn++) await f.turn();
-    await until(() => f.record.through === 25, 'all is looked at', 5_000);
+    await until('all is looked at', () => f.record.through === 25, 5_000);
     expect(f.record.through).toBe(25);
     expect(f.record.refused.map(({ reason }) => reason)).toEqual([
       'the server answered 500',
@@ -244,7 +244,7 @@ describe('stopping', () => {
       });
     f.feeder.wake();
     f.realClock.fire();
-    await until(() => isAsked, 'the write begins');
+    await until('the write begins', () => isAsked);
     const stopped = f.feeder.stop(2_000);
     expect(f.realClock.fire()).toBe(2_000);
     await stopped;

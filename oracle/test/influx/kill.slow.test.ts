@@ -1,5 +1,6 @@
 // Slow: kills a real InfluxDB server. Budget: 60 s.
 import { join } from 'node:path';
+import { until } from '@gridtokenx/testing-kit/until';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
@@ -9,7 +10,7 @@ import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/fe
 import type { TimeSeries } from '../../src/domain/live/ports.js';
 import type { SeriesPoint } from '../../src/domain/ports.js';
 import { systemRealClock } from '../../src/wiring/surroundings.js';
-import { announceServer, influxd, RealServer, until } from './server.js';
+import { announceServer, influxd, RealServer } from './server.js';
 import { memoryLogger, Readings } from './support.js';
 
 announceServer();
@@ -141,7 +142,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
       killAt = writes + (first[round] ?? 2);
     }
 
-    await until(() => process.feeder.state().cursor === READINGS, 'everything is fed', 50_000);
+    await until('everything is fed', () => process.feeder.state().cursor === READINGS, 50_000);
     await restart;
     // What was sent and never waited for may still be on its way.
     await server.kill();
@@ -210,7 +211,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
       randomness: { bytes: () => new Uint8Array(), fraction: () => 0 },
     });
     feeder.wake();
-    await until(() => feeder.state().cursor === 200, 'everything is fed');
+    await until('everything is fed', () => feeder.state().cursor === 200);
     const old = source.points.filter((_, i) => i % 7 === 0);
     const places = (points: readonly { meterId: string; timeMs: number }[]) =>
       points.map((p) => `${p.meterId} ${p.timeMs}`).sort();

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import { until } from '@gridtokenx/testing-kit/until';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { retryAfterMs } from '../../src/adapters/influx/server.js';
 import type { RealClock, SeriesPoint } from '../../src/domain/ports.js';
-import { until } from './server.js';
 import { fakeServer, HandClock, type Request, readingOf, say } from './support.js';
 
 const TOKEN = 'secret-token-of-the-oracle';
@@ -130,13 +130,13 @@ describe('writing', () => {
         hasAsked = true;
       }, clock);
       const failed = failure(series.write(batch(2)));
-      await until(() => hasAsked, 'the request arrives');
+      await until('the request arrives', () => hasAsked);
       clock.fire();
       expect(await failed).toMatchObject({
         name: 'SeriesUnavailable',
         message: expect.stringMatching(/no answer within/),
       });
-      await until(() => isGone, 'the connection is closed');
+      await until('the connection is closed', () => isGone);
     }
   });
 

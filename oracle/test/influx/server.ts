@@ -4,6 +4,7 @@ import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { until } from '@gridtokenx/testing-kit/until';
 import { expect, test } from 'vitest';
 
 const VERSION = 'v2.7.12';
@@ -62,10 +63,10 @@ export class RealServer {
     const endToo = () => child.kill('SIGKILL');
     process.once('exit', endToo);
     child.once('exit', () => process.off('exit', endToo));
-    await until(async () => {
+    await until('the server answers', async () => {
       if (child.exitCode !== null) throw new Error(`influxd ended with exit code ${child.exitCode}`);
       return (await fetch(`${this.url}/health`).catch(() => null))?.status === 200;
-    }, 'the server answers');
+    });
   }
 
   /** kill -9: no shutdown, no flush. */
@@ -153,17 +154,4 @@ function parseTables(text: string): Record<string, string>[] {
   const error = rows.find((row) => row.error);
   if (error) throw new Error(error.error);
   return rows;
-}
-
-/** Waits for a condition, asking again at every turn of a short timer, with a deadline. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  deadlineMs = 30_000,
-): Promise<void> {
-  const end = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -1,12 +1,13 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startProcess } from '@gridtokenx/testing-kit/processes';
 import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { until } from '@gridtokenx/testing-kit/until';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../influx/server.js';
 import { fakeServer, say } from '../influx/support.js';
 import { TestGateway } from '../support/gateway.js';
-import { oracleFolder, startBroker, startProcess } from '../support/process.js';
+import { oracleFolder, startBroker } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const meter = meterOf(1);
@@ -44,17 +45,17 @@ describe('the oracle with a time series server', () => {
       await gateway.oracleOnline(1);
       const log = new LogBuilder(meter, signerOf(1)).honest(2, 4);
       gateway.send(meter.meterId, log);
-      await until(() => lines.size === 8, 'all readings arrive');
+      await until('all readings arrive', () => lines.size === 8);
       const live = () => gateway.other.some(({ topic }) => topic.includes(`/live/1/${meter.meterId}`));
       await gateway.changed.until('a live reading', () => (live() ? true : null));
       const base = `http://127.0.0.1:${oracle.port}`;
       const state = async () =>
         ((await (await fetch(`${base}/api/v1/state`)).json()) as { time_series: object }).time_series;
       let shown: object = {};
-      await until(async () => {
+      await until('the state shows it', async () => {
         shown = await state();
         return 'written' in shown && shown.written === 8;
-      }, 'the state shows it');
+      });
       expect(shown).toMatchObject({ refused: 0, failures: 0, problem: null });
       expect(await (await fetch(`${base}/metrics`)).text()).toMatch(/gtx_oracle_series_written 8\n/);
       expect((await oracle.kill('SIGTERM')).code).toBe(0);

@@ -1,11 +1,12 @@
 // Slow: kills real processes. Budget: 30 s.
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import { type Running, startProcess } from '@gridtokenx/testing-kit/processes';
 import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { blobSeq } from '../../src/adapters/sqlite/rows.js';
 import { TestGateway } from '../support/gateway.js';
-import { oracleFolder, type Running, startBroker, startProcess } from '../support/process.js';
+import { oracleFolder, startBroker } from '../support/process.js';
 
 const REAL = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const EARLY = fileURLToPath(new URL('../fixtures/early-ack.mjs', import.meta.url));

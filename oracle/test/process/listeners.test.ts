@@ -3,11 +3,12 @@ import { get, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Running, startProcess } from '@gridtokenx/testing-kit/processes';
 import { readableByOthers } from '@gridtokenx/testing-kit/readable-by-others';
 import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.js';
-import { oracleFolder, type Running, startBroker, startProcess } from '../support/process.js';
+import { oracleFolder, startBroker } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 /** More than any listener takes. */

@@ -3,10 +3,11 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { concatBytes, openTime, publicKeyFromBase58 } from '@gridtokenx/protocol';
 import { GATEWAY, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { type Running, startProcess } from '@gridtokenx/testing-kit/processes';
 import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.js';
-import { ORACLE_KEY, oracleFolder, type Running, startBroker, startProcess } from '../support/process.js';
+import { ORACLE_KEY, oracleFolder, startBroker } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const meter = meterOf(1);

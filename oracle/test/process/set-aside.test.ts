@@ -4,10 +4,11 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toHex } from '@gridtokenx/protocol';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { startProcess } from '@gridtokenx/testing-kit/processes';
 import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.js';
-import { oracleFolder, startBroker, startProcess } from '../support/process.js';
+import { oracleFolder, startBroker } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const meter = meterOf(1);

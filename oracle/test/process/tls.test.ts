@@ -7,11 +7,13 @@ import { createServer, type Server } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { openTime } from '@gridtokenx/protocol';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { type Running, startProcess } from '@gridtokenx/testing-kit/processes';
 import { meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { until } from '@gridtokenx/testing-kit/until';
 import { Aedes } from 'aedes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, hasOpenssl, renew } from '../../../deploy/tls/certificates.js';
-import { ORACLE_KEY, oracleFolder, type Running, startProcess } from '../support/process.js';
+import { ORACLE_KEY, oracleFolder } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const mayRun = hasOpenssl() || process.env.CI === 'true';
@@ -83,14 +85,6 @@ function get(path: string, change: object = {}): Promise<string> {
       response.on('end', () => resolve(text));
     }).on('error', reject);
   });
-}
-/** Polled, because it spans processes. */
-async function until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + 30_000;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within 30 s: ${what}; ${oracle?.output()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 const says = (what: RegExp) =>
   until(`health says ${what}`, async () => {

@@ -1,4 +1,3 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -70,50 +69,6 @@ function fileEntry(meter: MeterRecord) {
     enrolment_window: meter.enrolmentWindow,
     key_epoch: meter.keyEpoch,
     register_step_wh: meter.registerStepWh,
-  };
-}
-
-export interface Running {
-  readonly child: ChildProcess;
-  /** Where it serves its page; `NaN` where it does not say. */
-  readonly port: number;
-  /** Where it serves time and co-signing. */
-  readonly servicePort: number;
-  /** What it wrote so far. It may be ready, and answer, before its log is written: poll for lines. */
-  readonly output: () => string;
-  readonly exited: Promise<{ code: number | null; signal: string | null }>;
-  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<{ code: number | null; signal: string | null }>;
-}
-
-/** Starts a service and waits until it serves. Rejects when it ends before that. */
-export async function startProcess(script: string, args: readonly string[]): Promise<Running> {
-  const child = fork(script, [...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
-  let output = '';
-  child.stdout?.on('data', (chunk) => (output += String(chunk)));
-  child.stderr?.on('data', (chunk) => (output += String(chunk)));
-  // What it wrote last may still be on its way at `exit`; `close` does not come after a disconnect.
-  const written = Promise.all(
-    [child.stdout, child.stderr].map(
-      (stream) => new Promise<void>((resolve) => stream?.once('close', () => resolve())),
-    ),
-  );
-  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once('exit', (code, signal) => void written.then(() => resolve({ code, signal })));
-  });
-  const ready = await new Promise<{ port?: number; servicePort?: number }>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as { port?: number; servicePort?: number }));
-    void exited.then(({ code }) => reject(new Error(`ended with ${code}: ${output}`)));
-  });
-  return {
-    child,
-    port: ready.port ?? Number.NaN,
-    servicePort: ready.servicePort ?? Number.NaN,
-    output: () => output,
-    exited,
-    kill(signal) {
-      child.kill(signal);
-      return exited;
-    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { formatTopic, subscriptions } from '@gridtokenx/protocol';
 import { certificateRoom, mayMakeCertificates, openFiles } from '@gridtokenx/testing-kit/certificates';
+import { until } from '@gridtokenx/testing-kit/until';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   BROKER,
@@ -10,7 +11,6 @@ import {
   type Rig,
   signerOf,
   startRig,
-  until,
 } from '../../../broker/test/harness.js';
 import { BrokerLink, dialTls, systemClock, systemRandom } from '../../src/node/index.js';
 

@@ -2,11 +2,12 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '@gridtokenx/devnet/root';
 import { ed25519Signer, formatTopic, fromHex, openAck, subscriptions, toHex } from '@gridtokenx/protocol';
+import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { type RunningBroker, seedOf, signIn, startOurs } from './brokers.js';
 import type { LoadClient } from './mqtt-client.js';
 import { benchBare } from './oracle/hot-path.js';
 import * as bench from './oracle/logs.js';
-import { freePort, startService } from './processes.js';
+import { startService } from './processes.js';
 import { type BenchRow, figure, median, ratioText } from './table.js';
 
 const ROUNDS = 3;

@@ -4,8 +4,9 @@ import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { projectRoot } from '@gridtokenx/devnet/root';
 import { base58Encode, ed25519Signer, type Signer, signToken } from '@gridtokenx/protocol';
+import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { LoadClient } from './mqtt-client.js';
-import { freePort, type Measured, startServer, startService } from './processes.js';
+import { type Measured, startServer, startService } from './processes.js';
 
 export const BROKER_NAME = 'bench';
 export const MOSQUITTO_MISSING =

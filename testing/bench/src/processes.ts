@@ -1,7 +1,7 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startProcess } from '@gridtokenx/testing-kit/processes';
 
 const READY_MS = 30_000;
 const STOP_MS = 15_000;
@@ -60,9 +60,7 @@ export function cpuMsOf(pid: number): number | null {
 
 /** Starts a service of ours and waits until it says that it is ready. Rejects with its last words. */
 export async function startService(script: string, args: readonly string[]): Promise<Measured> {
-  const child = fork(script, [...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
-  const words = lastWords(child);
-  await withDeadline(child, words, (resolve) => child.once('message', () => resolve()));
+  const { child } = await startProcess(script, args);
   return measured(child);
 }
 
@@ -103,16 +101,4 @@ async function withDeadline(child: ChildProcess, words: () => string, wait: (res
       resolve();
     });
   });
-}
-
-/** A port of 127.0.0.1 that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return typeof address === 'object' && address ? address.port : 0;
 }

@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@gridtokenx/testing-kit/until';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { processesOf } from '../src/kill/guard.js';
-import { until } from '../src/kill/system.js';
 
 let folder = '';
 let worker: ChildProcess | null = null;
@@ -42,7 +42,7 @@ async function startWorker(how: (script: string, data: string) => string, proces
   const path = join(folder, 'worker.mjs');
   writeFileSync(path, how(launcher(), data));
   worker = spawn(process.execPath, [path], { stdio: ['ignore', 'inherit', 'inherit'] });
-  await until('the start is under way', 20_000, () => processesOf(data).length === processes);
+  await until('the start is under way', () => processesOf(data).length === processes, 20_000);
   return data;
 }
 
@@ -64,7 +64,7 @@ it('a worker that is killed leaves no process of its start behind', async () => 
     3,
   );
   await killWorker();
-  await until('nothing is left', 20_000, () => processesOf(data).length === 0);
+  await until('nothing is left', () => processesOf(data).length === 0, 20_000);
 });
 
 it('control: without the guard they stay', async () => {
@@ -75,7 +75,7 @@ it('control: without the guard they stay', async () => {
     2,
   );
   await killWorker();
-  await expect(until('nothing is left', 3_000, () => processesOf(data).length === 0)).rejects.toThrow(
+  await expect(until('nothing is left', () => processesOf(data).length === 0, 3_000)).rejects.toThrow(
     'nothing is left',
   );
 });

@@ -2,7 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
 import { gatewayKey, TestOracle } from '@gridtokenx/testing-kit/fake-oracle';
-import { command, freePort, Service, temporaryDirectory, writeJson } from '@gridtokenx/testing-kit/processes';
+import {
+  command,
+  freePort,
+  type Running,
+  startProcess,
+  temporaryDirectory,
+  writeJson,
+} from '@gridtokenx/testing-kit/processes';
 
 const BROKER = 'test-broker';
 /** Simulated seconds per second in these tests: a window takes 7.5 s. */
@@ -16,9 +23,9 @@ export class Home {
   readonly clockPath = join(this.dir, 'clock.json');
   readonly profilesPath = join(this.dir, 'profile.csv');
   config = '';
-  gateway: Service | null = null;
-  broker: Service | null = null;
-  meters: Service | null = null;
+  gateway: Running | null = null;
+  broker: Running | null = null;
+  meters: Running | null = null;
   oracles: readonly TestOracle[] = [];
   /** The first of them. */
   oracle: TestOracle | null = null;
@@ -125,13 +132,13 @@ export class Home {
   brokerConfig = '';
 
   async startMeters(): Promise<void> {
-    this.meters = await new Service('simulators/dist/meters-main.js', ['run', '--config', this.metersConfig]).ready();
+    this.meters = await startProcess('simulators/dist/meters-main.js', ['run', '--config', this.metersConfig]);
   }
   async startBroker(): Promise<void> {
-    this.broker = await new Service('broker/dist/main.js', ['run', '--config', this.brokerConfig]).ready();
+    this.broker = await startProcess('broker/dist/main.js', ['run', '--config', this.brokerConfig]);
   }
-  async startGateway(): Promise<Service> {
-    this.gateway = await new Service('edge/dist/main.js', ['run', '--config', this.config]).ready();
+  async startGateway(): Promise<Running> {
+    this.gateway = await startProcess('edge/dist/main.js', ['run', '--config', this.config]);
     return this.gateway;
   }
 

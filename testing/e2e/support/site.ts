@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { base58Encode, decodePayload, fromHex, Kind, parseSign1 } from '@gridtokenx/protocol';
 import { TestOracle } from '@gridtokenx/testing-kit/fake-oracle';
-import { command, freePort, Service, temporaryDirectory, writeJson } from '@gridtokenx/testing-kit/processes';
+import {
+  command,
+  freePort,
+  type Running,
+  startProcess,
+  temporaryDirectory,
+  writeJson,
+} from '@gridtokenx/testing-kit/processes';
 import { SPEED } from './home.js';
 
 const BROKER = 'test-broker';
@@ -31,8 +38,8 @@ export class Site {
   readonly dir = this.directory.path;
   readonly clockPath = join(this.dir, 'clock.json');
   readonly listener: TestOracle = new TestOracle(new Uint8Array(32));
-  gateway: Service | null = null;
-  #services: Service[] = [];
+  gateway: Running | null = null;
+  #services: Running[] = [];
   #config = '';
   readonly ports = { meters: 0, broker: 0, brokerHttp: 0, gateway: 0, oracle: 0 };
   #anchor = { sim: Date.UTC(2024, 5, 1, 8, 0, 0), real: Date.now() };
@@ -171,13 +178,13 @@ export class Site {
     });
   }
 
-  async startGateway(): Promise<Service> {
-    this.gateway = await new Service('edge/dist/main.js', ['run', '--config', this.#config]).ready();
+  async startGateway(): Promise<Running> {
+    this.gateway = await startProcess('edge/dist/main.js', ['run', '--config', this.#config]);
     return this.gateway;
   }
 
   async #start(script: string, config: string): Promise<void> {
-    this.#services.push(await new Service(script, ['run', '--config', config]).ready());
+    this.#services.push(await startProcess(script, ['run', '--config', config]));
   }
 
   async #run(script: string, args: readonly string[]): Promise<string> {

@@ -1,14 +1,12 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChainConfig } from '@gridtokenx/devnet/chain/config';
 import { Generations } from '@gridtokenx/devnet/chain/generations';
-import { projectRoot } from '@gridtokenx/devnet/root';
 import { checkDataIn } from '@gridtokenx/devnet/start/data-folder';
 import { Deployment } from '@gridtokenx/devnet/start/deployment';
 import { toHex } from '@gridtokenx/protocol';
-import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { forkProcess, freePort } from '@gridtokenx/testing-kit/processes';
 import { Connection, Keypair } from '@solana/web3.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chainOf } from '../support/health/others.js';
@@ -24,24 +22,13 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function chain(config: ChainConfig) {
   const file = join(folder, 'config.json');
   writeFileSync(file, JSON.stringify(config));
-  const child = spawn(process.execPath, [join(projectRoot, 'tools/devnet/dist/chain/main.js'), '--config', file], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => (output += String(part)));
-  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  const ready = new Promise<boolean>((resolve) => {
-    child.once('message', () => resolve(true));
-    void ended.then(() => resolve(false));
-  });
+  const { ready, output, exited, kill } = forkProcess('tools/devnet/dist/chain/main.js', ['--config', file]);
+  const ended = exited.then(({ code }) => code);
   const health = async () =>
     (await (await fetch(`http://127.0.0.1:${config.httpPort}/healthz`)).json()) as { ok: boolean; problems: string[] };
   const snapshot = () => fetch(`http://127.0.0.1:${config.httpPort}/snapshot`, { method: 'POST' });
-  const stop = async () => {
-    child.kill('SIGTERM');
-    return ended;
-  };
-  return { isReady: await ready, output: () => output, ended, health, snapshot, stop };
+  const stop = () => kill('SIGTERM');
+  return { isReady: (await ready) !== null, output, ended, health, snapshot, stop };
 }
 
 it('a lost snapshot is refused, a damaged one falls back to the one before, and health says which', async () => {

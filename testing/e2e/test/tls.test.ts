@@ -6,7 +6,8 @@ import {
   build,
   command,
   freePort,
-  Service,
+  type Running,
+  startProcess,
   temporaryDirectory,
   until,
   writeJson,
@@ -24,7 +25,7 @@ const days = (from: number, until: number) => ({
 
 const directory = temporaryDirectory();
 const path = (name: string) => join(directory.path, name);
-let services: Service[] = [];
+let services: Running[] = [];
 beforeAll(build);
 afterEach(async () => {
   for (const service of services) await service.kill('SIGKILL');
@@ -32,10 +33,10 @@ afterEach(async () => {
   directory.remove();
 });
 
-async function start(main: string, config: string): Promise<Service> {
-  const service = new Service(main, ['run', '--config', config]);
+async function start(main: string, config: string): Promise<Running> {
+  const service = await startProcess(main, ['run', '--config', config]);
   services.push(service);
-  return service.ready();
+  return service;
 }
 
 /** A gateway whose meter does not answer: the way to the broker is what is looked at. */
@@ -91,16 +92,17 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
     const broker = await start('broker/dist/main.js', brokerConfig);
     const gateway = await start(MAIN, config);
 
-    // The command trusts the very certificate of its configuration, whoever signed it and whatever its names.
-    const status = async () => {
-      const { code, output } = await command(MAIN, ['status', '--config', config]);
-      expect(code, output).toBe(0);
-      return JSON.parse(output) as { broker: { online: boolean }; problems: string[] };
-    };
+    const look = (path: string) => ask(httpPort, authority.cert, path);
+    const status = async () =>
+      JSON.parse(await look('/api/v1/status')) as { broker: { online: boolean }; problems: string[] };
     const says = (what: RegExp) =>
       until(`the status says ${what}`, async () => (await status()).problems.some((text) => what.test(text)));
     await says(/^no connection to the broker: the certificate is not signed by an authority in .*trusted\.pem/);
-    expect(gateway.output).toMatch(/certificate is not signed by an authority/);
+    expect(gateway.output()).toMatch(/certificate is not signed by an authority/);
+    // The command trusts the very certificate of its configuration, whoever signed it and whatever its names.
+    const told = await command(MAIN, ['status', '--config', config]);
+    expect(told.code, told.output).toBe(0);
+    expect((JSON.parse(told.output) as Awaited<ReturnType<typeof status>>).broker.online).toBe(false);
 
     copyFileSync(authority.cert, path('trusted.pem'));
     await says(/^no connection to the broker: the certificate is for DNS:broker\.example, not for 127\.0\.0\.1/);
@@ -110,30 +112,30 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
     expect((await status()).problems.filter((text) => /broker/.test(text))).toEqual([]);
 
     // A renewal of the broker's certificate leaves the session alone.
-    const connects = async () => /gtx_gateway_connects_total (\d+)/.exec(await metrics(httpPort, authority.cert))?.[1];
+    const connects = async () => /gtx_gateway_connects_total (\d+)/.exec(await look('/metrics'))?.[1];
     expect(await connects()).toBe('1');
     const renewed = authority.issue({ file: 'again', names: ['127.0.0.1'] });
     renew(renewed, served);
-    await until('renewed', () => (broker.output.match(/renewed certificate taken/g) ?? []).length === 2);
+    await until('renewed', () => (broker.output().match(/renewed certificate taken/g) ?? []).length === 2);
     expect((await status()).broker.online).toBe(true);
     expect(await connects()).toBe('1');
 
     // One that has expired is no renewal; a broker that starts with it serves it, and the gateway says what is wrong.
     renew(authority.issue({ file: 'old', names: ['127.0.0.1'], ...days(-20, -10) }), served);
-    await until('refused', () => /certificate not renewed: the old one stays/.test(broker.output));
+    await until('refused', () => /certificate not renewed: the old one stays/.test(broker.output()));
     expect((await status()).broker.online).toBe(true);
     await broker.kill('SIGTERM');
     const late = await start('broker/dist/main.js', brokerConfig);
-    expect(late.output).toMatch(/the certificate expires soon, or has/);
+    expect(late.output()).toMatch(/the certificate expires soon, or has/);
     await says(/^no connection to the broker: the certificate, or one that it rests on, has expired/);
 
     // The page's own certificate is renewed as well.
     renew(authority.issue({ file: 'page-2', names: ['home-1.local'], ...days(-1, 50) }), page);
     await until('page renewed', async () =>
-      /gtx_gateway_certificate_expiry_days 49/.test(await metrics(httpPort, authority.cert)),
+      /gtx_gateway_certificate_expiry_days 49/.test(await look('/metrics')),
     );
-    for (const { output } of [broker, late, gateway]) expect(output).not.toMatch(/PRIVATE KEY/);
-    expect(await gateway.kill('SIGTERM')).toBe(0);
+    for (const { output } of [broker, late, gateway]) expect(output()).not.toMatch(/PRIVATE KEY/);
+    expect((await gateway.kill('SIGTERM')).code).toBe(0);
 
     // A key that others may read is no key.
     chmodSync(page.key, 0o644);
@@ -143,11 +145,11 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
   }, 120_000);
 });
 
-function metrics(port: number, ca: string): Promise<string> {
+function ask(port: number, ca: string, path: string): Promise<string> {
   const options = {
     host: '127.0.0.1',
     port,
-    path: '/metrics',
+    path,
     ca: readFileSync(ca),
     servername: 'home-1.local',
     agent: false,

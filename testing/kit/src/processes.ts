@@ -1,13 +1,14 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export { freePort } from './free-port.js';
+export { until } from './until.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+const READY_MS = 60_000;
 let built = false;
 
 /** Processes run what `npm run build` makes. */
@@ -16,50 +17,73 @@ export function build(): void {
   built = true;
 }
 
-/** Waits for a condition; fails with its name when the deadline passes. Polled, because it spans processes. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  deadlineMs = 30_000,
-): Promise<void> {
-  const end = Date.now() + deadlineMs;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
 }
 
-export class Service {
-  readonly process: ChildProcess;
-  output = '';
-  readonly exited: Promise<number | null>;
+/** What a service says when it serves. */
+interface Ready {
+  readonly port?: number;
+  readonly servicePort?: number;
+}
 
-  constructor(script: string, args: readonly string[]) {
-    // Not the test runner's own options: the process must run as a user's does.
-    const { NODE_OPTIONS: _, ...env } = process.env;
-    this.process = fork(join(root, script), args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [], env });
-    this.process.stdout?.on('data', (bytes: Buffer) => {
-      this.output += bytes.toString();
-    });
-    this.process.stderr?.on('data', (bytes: Buffer) => {
-      this.output += bytes.toString();
-    });
-    this.exited = once(this.process, 'exit').then(([code]) => code as number | null);
-  }
+/** A process of ours, whether it serves yet or not. */
+export interface Forked {
+  readonly child: ChildProcess;
+  /** Null when it ends without having served. */
+  readonly ready: Promise<Ready | null>;
+  /** What it wrote so far. It may be ready, and answer, before its log is written: poll for lines. */
+  readonly output: () => string;
+  readonly exited: Promise<Ended>;
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<Ended>;
+}
 
-  /** Resolves when the process says that it serves; fails with its output when it ends before. */
-  async ready(): Promise<this> {
-    const said = new Promise<boolean>((resolve) => {
-      this.process.on('message', (message: { type?: string }) => message.type === 'ready' && resolve(true));
-    });
-    if (!(await Promise.race([said, this.exited.then(() => false)]))) throw new Error(`ended early:\n${this.output}`);
-    return this;
-  }
+/** A service that serves. */
+export interface Running extends Forked {
+  /** Where it serves its page; `NaN` where it does not say. */
+  readonly port: number;
+  /** Where the oracle serves time and co-signing. */
+  readonly servicePort: number;
+}
 
-  async kill(signal: NodeJS.Signals): Promise<number | null> {
-    this.process.kill(signal);
-    return this.exited;
+/** Starts a script; a relative path is below the project's folder. */
+export function forkProcess(script: string, args: readonly string[]): Forked {
+  // Not the test runner's own options: the process must run as a user's does.
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
+  const child = fork(resolvePath(root, script), [...args], { stdio: [...stdio], execArgv: [], env });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += String(chunk)));
+  // What it wrote last may still be on its way at `exit`; `close` does not come after a disconnect.
+  const written = Promise.all(
+    [child.stdout, child.stderr].map((stream) => new Promise<void>((done) => stream?.once('close', () => done()))),
+  );
+  const exited = new Promise<Ended>((resolve) => {
+    child.once('exit', (code, signal) => void written.then(() => resolve({ code, signal })));
+  });
+  const ready = new Promise<Ready | null>((resolve) => {
+    child.once('message', (message) => resolve(message as Ready));
+    void exited.then(() => resolve(null));
+  });
+  const kill = (signal: 'SIGKILL' | 'SIGTERM') => {
+    child.kill(signal);
+    return exited;
+  };
+  return { child, ready, output: () => output, exited, kill };
+}
+
+/** Starts a service and waits until it serves. Rejects with its output when it ends before, or takes a minute. */
+export async function startProcess(script: string, args: readonly string[]): Promise<Running> {
+  const forked = forkProcess(script, args);
+  const timer = setTimeout(() => forked.child.kill('SIGKILL'), READY_MS);
+  const ready = await forked.ready;
+  clearTimeout(timer);
+  if (!ready) {
+    const { code, signal } = await forked.exited;
+    throw new Error(`ended with ${code ?? signal}: ${forked.output()}`);
   }
+  return { ...forked, port: ready.port ?? Number.NaN, servicePort: ready.servicePort ?? Number.NaN };
 }
 
 /** Runs a command to its end. */
@@ -67,9 +91,9 @@ export async function command(
   script: string,
   args: readonly string[],
 ): Promise<{ code: number | null; output: string }> {
-  const service = new Service(script, args);
-  const code = await service.exited;
-  return { code, output: service.output };
+  const { exited, output } = forkProcess(script, args);
+  const { code } = await exited;
+  return { code, output: output() };
 }
 
 export function temporaryDirectory(): { path: string; remove: () => void } {

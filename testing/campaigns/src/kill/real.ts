@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@gridtokenx/testing-kit/until';
 import type { Outcome } from '../campaign.js';
 import { ChainView, type MeterView, type SlotView } from './chain-view.js';
 import { compareMessages, judgeSlots, type Messages, readAcknowledged, readLedger, readSpool } from './evidence.js';
 import { profileOf } from './profile.js';
 import { type Kill, scheduleOf } from './schedule.js';
-import { pause, ROOT, System, takeLane, until } from './system.js';
+import { pause, ROOT, System, takeLane } from './system.js';
 
 export const WINDOWS = 2;
 const SPEED = 200;
@@ -61,10 +62,14 @@ class Run {
       const isUp = await this.#isUp(system);
       if (isUp) left = await this.#killOnTime(system, left, Date.now());
       if (!system.hasEnded) {
-        await until('the report', PATIENCE_MS, async () => {
-          await this.#sample();
-          return system.hasEnded || system.said(/^Report written/);
-        });
+        await until(
+          'the report',
+          async () => {
+            await this.#sample();
+            return system.hasEnded || system.said(/^Report written/);
+          },
+          PATIENCE_MS,
+        );
       }
       if (system.said(/^Report written/) && !system.hasEnded) return this.#judge(system);
       await system.ended;
@@ -83,7 +88,7 @@ class Run {
   }
 
   async #isUp(system: System): Promise<boolean> {
-    await until('the bring-up', PATIENCE_MS, () => system.hasEnded || system.said(/Ctrl-C stops cleanly/));
+    await until('the bring-up', () => system.hasEnded || system.said(/Ctrl-C stops cleanly/), PATIENCE_MS);
     return !system.hasEnded;
   }
 
@@ -162,27 +167,35 @@ class Run {
 
   /** The last kill may have come after the report: the chain is back, and what its snapshot lacked is on it again. */
   async #settled(): Promise<void> {
-    await until('the chain is back with everything settled', PATIENCE_MS, async () => {
-      try {
-        const response = await fetch(`http://127.0.0.1:${this.#ports}/api/v1/state`);
-        const { chain } = (await response.json()) as { chain: { pending: number } };
-        return chain.pending === 0 && (await this.#sample());
-      } catch {
-        return false;
-      }
-    });
+    await until(
+      'the chain is back with everything settled',
+      async () => {
+        try {
+          const response = await fetch(`http://127.0.0.1:${this.#ports}/api/v1/state`);
+          const { chain } = (await response.json()) as { chain: { pending: number } };
+          return chain.pending === 0 && (await this.#sample());
+        } catch {
+          return false;
+        }
+      },
+      PATIENCE_MS,
+    );
   }
 
   /** Everything that a gateway signed has been acknowledged. */
   async #drained(home: number): Promise<void> {
-    await until(`gateway ${home + 1} has everything acknowledged`, 60_000, async () => {
-      try {
-        const response = await fetch(`http://127.0.0.1:${this.#ports + 10 + home}/api/v1/status`);
-        return ((await response.json()) as { spool: { depth: number } }).spool.depth === 0;
-      } catch {
-        return false;
-      }
-    });
+    await until(
+      `gateway ${home + 1} has everything acknowledged`,
+      async () => {
+        try {
+          const response = await fetch(`http://127.0.0.1:${this.#ports + 10 + home}/api/v1/status`);
+          return ((await response.json()) as { spool: { depth: number } }).spool.depth === 0;
+        } catch {
+          return false;
+        }
+      },
+      60_000,
+    );
   }
 
   /** One of the project's checks as a process of its own: its findings. */

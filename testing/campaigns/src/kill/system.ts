@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { until } from '@gridtokenx/testing-kit/until';
 
 /** The project's folder, from `testing/campaigns/{src,dist}/kill`. */
 export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
@@ -42,12 +43,6 @@ function listen(port: number): Promise<Server | null> {
 }
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-/** Resolves when `condition` holds; rejects with `what` after `deadlineMs`. */
-export async function until(what: string, deadlineMs: number, condition: () => boolean | Promise<boolean>) {
-  for (const started = Date.now(); Date.now() - started < deadlineMs; await pause(100)) if (await condition()) return;
-  throw new Error(`${what}: not after ${deadlineMs / 1000} s`);
-}
 
 /** The guard beside this module: built here, or as it is written when a test runs on the sources. */
 const GUARD_SCRIPT = fileURLToPath(
@@ -122,8 +117,10 @@ export class System {
   /** Resolves when no process of this data folder is left. */
   async gone(): Promise<void> {
     const pids = Object.values(this.processes());
-    await until('the processes end with their launcher', 30_000, () =>
-      pids.every((pid) => !isAlive(pid) || !commandOf(pid).includes(this.#data)),
+    await until(
+      'the processes end with their launcher',
+      () => pids.every((pid) => !isAlive(pid) || !commandOf(pid).includes(this.#data)),
+      30_000,
     );
   }
 

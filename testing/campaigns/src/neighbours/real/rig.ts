@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
+import { until } from '@gridtokenx/testing-kit/until';
 import { ChainView } from '../../kill/chain-view.js';
-import { pause, until } from '../../kill/system.js';
+import { pause } from '../../kill/system.js';
 import { Attacker, type Orders, publicKeyOf } from './attacker.js';
 import { deploymentOf, HOMES, keysOf, meterIdOf, NEIGHBOURS, profilesIn, SPEED } from './cast.js';
 import { Stack } from './stack.js';
@@ -44,7 +45,7 @@ export class Rig {
         return view && profile ? [{ home, view, profile }] : [];
       });
       const watch = new Watch(stack, neighbours);
-      await until('the neighbours are settled', SETTLED_MS, async () => (await watch.state())?.behind === 0);
+      await until('the neighbours are settled', async () => (await watch.state())?.behind === 0, SETTLED_MS);
       watch.begin();
       await pause(WARM_UP_MS);
       await watch.stop();

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSimulatedClock, simulatedNow } from '@gridtokenx/protocol';
-import { System, takeLane, until } from '../../kill/system.js';
+import { until } from '@gridtokenx/testing-kit/until';
+import { System, takeLane } from '../../kill/system.js';
 import { HOMES, LANES, NEIGHBOURS, SPEED, WINDOW_MS } from './cast.js';
 import { copyTemplate } from './template.js';
 
@@ -33,7 +34,7 @@ export class Stack {
       const args = ['--ports', `${lane.ports}`, '--speed', `${speed}`, '--profiles', join(folder, 'profile.csv')];
       const system = await System.start(stack.data, args);
       stack.#system = system;
-      await until('the start', PATIENCE_MS, () => system.hasEnded || system.said(/Ctrl-C stops cleanly/));
+      await until('the start', () => system.hasEnded || system.said(/Ctrl-C stops cleanly/), PATIENCE_MS);
       if (system.hasEnded) throw new Error(`the start ended:\n${system.lines.slice(-8).join('\n')}`);
       // A frozen process is what its home's broken gateway is: there, and silent.
       for (let home = NEIGHBOURS + 1; home <= HOMES; home++) process.kill(stack.pid(`gateway-${home}`), 'SIGSTOP');

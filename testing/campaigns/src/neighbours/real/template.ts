@@ -10,7 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, System, until } from '../../kill/system.js';
+import { until } from '@gridtokenx/testing-kit/until';
+import { ROOT, System } from '../../kill/system.js';
 import { fingerprint } from '../../runner/state.js';
 import { clockAfterAbsence, profileText } from './cast.js';
 
@@ -50,7 +51,7 @@ async function makeTemplate(template: string, ports: number): Promise<void> {
     ...['--profiles', join(folder, 'profile.csv')],
   ]);
   try {
-    await until('the enrolment', PATIENCE_MS, () => system.hasEnded || system.said(/Ctrl-C stops cleanly/));
+    await until('the enrolment', () => system.hasEnded || system.said(/Ctrl-C stops cleanly/), PATIENCE_MS);
     await system.stop();
     if (!system.said(/^Stopped/)) throw new Error(`the enrolment failed:\n${system.lines.slice(-8).join('\n')}`);
     rmSync(join(folder, 'data/logs'), { recursive: true, force: true });
