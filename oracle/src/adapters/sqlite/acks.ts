@@ -4,6 +4,7 @@ import type { Told } from '../../domain/intake/ports.js';
 import type { Registry } from '../../domain/ports.js';
 import type { StoredStream } from '../../domain/verdicts/ports.js';
 import type { Streams } from '../../domain/verdicts/streams.js';
+import { NOT_REFUSED } from './codes.js';
 import { blobSeq, seqBlob } from './rows.js';
 import type { Store } from './store.js';
 
@@ -60,7 +61,7 @@ export function tellGateway(
 function refusedOf(sqlite: DatabaseSync, streams: Streams, stream: StoredStream): Refusal[] {
   const rows = sqlite
     .prepare(
-      'SELECT seq, hash, verdict FROM messages WHERE stream = ? AND seq > ? AND verdict NOT IN (0, 9, 13, 17) AND settled = 1 ORDER BY seq LIMIT ?',
+      `SELECT seq, hash, verdict FROM messages WHERE stream = ? AND seq > ? AND verdict NOT IN ${NOT_REFUSED} AND settled = 1 ORDER BY seq LIMIT ?`,
     )
     .all(stream.id, seqBlob(stream.storedThrough), LOOKED_AT);
   if (rows.length === 0) return [];

@@ -8,6 +8,7 @@ import type { Incoming, StoredMessage } from '../../domain/verdicts/ports.js';
 import { Rejudging, STEPS_AT_A_TIME } from '../../domain/verdicts/rejudging.js';
 import { termsOf } from '../../domain/verdicts/rotation.js';
 import { Streams } from '../../domain/verdicts/streams.js';
+import { VERIFIED_CODE } from '../../domain/verdicts/verdict.js';
 import { tellGateway } from './acks.js';
 import type { Database } from './database.js';
 import { OutboxWaiting } from './outbox-waiting.js';
@@ -261,7 +262,7 @@ function pointOf({ payload, verdict }: StoredMessage, meter: MeterRecord): Serie
     frequencyChz,
     quality,
     seq,
-    isVerified: verdict === 0,
+    isVerified: verdict === VERIFIED_CODE,
   };
 }
 

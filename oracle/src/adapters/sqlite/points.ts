@@ -4,6 +4,7 @@ import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain
 import type { MeterRecord, Registry } from '../../domain/ports.js';
 import type { DerivedPoints, StoredStream } from '../../domain/verdicts/ports.js';
 import { isAccepted } from '../../domain/verdicts/verdict.js';
+import { ACCEPTED, PENDING, STATEMENT } from './codes.js';
 import { blobSeq, messageRow } from './rows.js';
 
 type Raw = Record<string, unknown>;
@@ -20,20 +21,23 @@ export class Points implements DerivedPoints {
 
   constructor(sqlite: DatabaseSync, registry: Registry) {
     this.#registry = registry;
-    const statements =
-      'SELECT m.*, s.stored_through FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?';
+    const statements = `SELECT m.*, s.stored_through FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = ${STATEMENT} WHERE s.meter = ?`;
     this.#sql = {
       known: sqlite.prepare('SELECT 1 FROM points WHERE meter = ?'),
       add: sqlite.prepare('INSERT INTO points (meter, production, consumption) VALUES (?, ?, ?)'),
       at: sqlite.prepare(`${statements} AND m.window = ? ORDER BY m.hash`),
       after: sqlite.prepare(
-        `${statements} AND m.window > ? AND m.verdict IN (0, 17) AND m.seq <= s.stored_through LIMIT 1`,
+        `${statements} AND m.window > ? AND m.verdict IN ${ACCEPTED} AND m.seq <= s.stored_through LIMIT 1`,
       ),
       between: sqlite.prepare(
-        `${statements} AND m.window >= ? AND m.window <= ? AND m.verdict IN (0, 17) ORDER BY m.window, m.hash`,
+        `${statements} AND m.window >= ? AND m.window <= ? AND m.verdict IN ${ACCEPTED} ORDER BY m.window, m.hash`,
       ),
-      pendingFrom: sqlite.prepare('SELECT min(seq) AS seq FROM messages WHERE stream = ? AND kind = 2 AND verdict = 9'),
-      windowFrom: sqlite.prepare('SELECT min(seq) AS seq FROM messages WHERE stream = ? AND kind = 2 AND window >= ?'),
+      pendingFrom: sqlite.prepare(
+        `SELECT min(seq) AS seq FROM messages WHERE stream = ? AND kind = ${STATEMENT} AND verdict = ${PENDING}`,
+      ),
+      windowFrom: sqlite.prepare(
+        `SELECT min(seq) AS seq FROM messages WHERE stream = ? AND kind = ${STATEMENT} AND window >= ?`,
+      ),
     };
   }
 

@@ -6,6 +6,7 @@ import { type Bucket, MAX_SAVED_REJECTS, REJECTS_PER_DAY, refilled } from '../..
 import type { Registry } from '../../domain/ports.js';
 import { add } from '../../domain/verdicts/effects.js';
 import type { VerdictCode } from '../../domain/verdicts/verdict.js';
+import { UNKNOWN_METER, WRONG_KEY } from './codes.js';
 import { seqBlob } from './rows.js';
 import type { Store } from './store.js';
 
@@ -147,11 +148,13 @@ function statements(sqlite: DatabaseSync) {
       'DELETE FROM rejects WHERE gateway = ? AND id <= (SELECT id FROM rejects WHERE gateway = ? ORDER BY id DESC LIMIT 1 OFFSET ?)',
     ),
     waitingRejects: one(
-      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 AND r.reason = 5 ORDER BY r.id LIMIT ?',
+      `SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 AND r.reason = ${WRONG_KEY} ORDER BY r.id LIMIT ?`,
     ),
-    unknownMeters: one('SELECT DISTINCT meter FROM rejects WHERE settled = 0 AND reason = 4 AND meter IS NOT NULL'),
+    unknownMeters: one(
+      `SELECT DISTINCT meter FROM rejects WHERE settled = 0 AND reason = ${UNKNOWN_METER} AND meter IS NOT NULL`,
+    ),
     ofMeter: one(
-      'SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 AND r.reason = 4 AND r.meter = ? ORDER BY r.id LIMIT ?',
+      `SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 AND r.reason = ${UNKNOWN_METER} AND r.meter = ? ORDER BY r.id LIMIT ?`,
     ),
   };
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { MAX_AT_SEQ, MAX_CONTRADICTIONS, MAX_DIRTY, MAX_PLACES, type PageSize } from '../../domain/verdicts/ports.js';
 import { MAX_RUN } from '../../domain/verdicts/scan.js';
+import { LINKED_KINDS, STATEMENT, WAITS_FOR_REGISTRY } from './codes.js';
 
 // A bound LIMIT makes SQLite prepare the statement anew each time: they are part of the text.
 /** Rows that are read at a time. */
@@ -21,7 +22,7 @@ export function storeStatements(sqlite: DatabaseSync) {
     exists: one('SELECT 1 FROM messages WHERE stream = ? AND seq = ? AND hash = ?'),
     atSeq: one(`SELECT id, seq, contradicted FROM messages WHERE stream = ? AND seq = ? LIMIT ${MAX_AT_SEQ}`),
     atWindow: one(
-      `SELECT id, seq, contradicted FROM messages WHERE stream = ? AND kind = 2 AND window = ? LIMIT ${MAX_CONTRADICTIONS}`,
+      `SELECT id, seq, contradicted FROM messages WHERE stream = ? AND kind = ${STATEMENT} AND window = ? LIMIT ${MAX_CONTRADICTIONS}`,
     ),
     byId: one('SELECT * FROM messages WHERE id = ?'),
     contradict: one('UPDATE messages SET contradicted = 1 WHERE id = ?'),
@@ -37,13 +38,15 @@ export function storeStatements(sqlite: DatabaseSync) {
       `SELECT count(*) AS n FROM (SELECT 1 FROM messages WHERE stream = ? AND seq > ? AND seq < ? LIMIT ${MAX_RUN + 1})`,
     ),
     statementBelow: one(
-      'SELECT seq, top_window FROM messages WHERE stream = ? AND kind = 2 AND seq < ? ORDER BY seq DESC LIMIT 1',
+      `SELECT seq, top_window FROM messages WHERE stream = ? AND kind = ${STATEMENT} AND seq < ? ORDER BY seq DESC LIMIT 1`,
     ),
-    lastStatement: one('SELECT seq FROM messages WHERE stream = ? AND kind = 2 ORDER BY seq DESC LIMIT 1'),
+    lastStatement: one(`SELECT seq FROM messages WHERE stream = ? AND kind = ${STATEMENT} ORDER BY seq DESC LIMIT 1`),
     basisBelow: one(
       'SELECT * FROM messages WHERE stream = ? AND kind = ? AND basis = 1 AND seq <= ? ORDER BY seq DESC LIMIT 1',
     ),
-    linkBelow: one('SELECT * FROM messages WHERE stream = ? AND kind IN (1, 3) AND seq <= ? ORDER BY seq DESC LIMIT 1'),
+    linkBelow: one(
+      `SELECT * FROM messages WHERE stream = ? AND kind IN ${LINKED_KINDS} AND seq <= ? ORDER BY seq DESC LIMIT 1`,
+    ),
     seqsBetween: one('SELECT seq FROM messages WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq'),
     gaps: one('SELECT first, last, reason FROM gaps WHERE stream = ?'),
     gapsFrom: one('SELECT first FROM gaps WHERE stream = ? AND event_seq >= ?'),
@@ -58,7 +61,7 @@ export function storeStatements(sqlite: DatabaseSync) {
     ),
     dueOf: one('SELECT count(*) AS n FROM messages WHERE stream = ? AND due_ms IS NOT NULL'),
     forRegistry: one(
-      `SELECT stream, min(seq) AS seq, max(seq) AS last FROM messages WHERE settled = 0 AND verdict IN (5, 14) AND received_ms < ? GROUP BY stream LIMIT ${MAX_PLACES}`,
+      `SELECT stream, min(seq) AS seq, max(seq) AS last FROM messages WHERE settled = 0 AND verdict IN ${WAITS_FOR_REGISTRY} AND received_ms < ? GROUP BY stream LIMIT ${MAX_PLACES}`,
     ),
     gatewaysOf: one('SELECT g.key FROM gateway_meters m JOIN gateways g ON g.id = m.gateway WHERE m.meter = ?'),
     dirty: one(`SELECT id FROM streams WHERE dirty_from IS NOT NULL AND id > ? ORDER BY id LIMIT ${MAX_DIRTY}`),

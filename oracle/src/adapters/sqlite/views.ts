@@ -4,6 +4,8 @@ import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/inta
 import type { LedgerViews, MeterView } from '../../domain/live/ports.js';
 import type { MeterRecord } from '../../domain/ports.js';
 import type { AttestableStatement, SignedStatement, StatementStore } from '../../domain/settlement/ports.js';
+import { VERIFIED_CODE } from '../../domain/verdicts/verdict.js';
+import { ACCEPTED, READING, STATEMENT } from './codes.js';
 import { countsOf } from './rejects.js';
 import { messageRow } from './rows.js';
 
@@ -34,18 +36,18 @@ export class SqliteStatements implements StatementStore {
 
   constructor(sqlite: DatabaseSync) {
     // Above a suspension nothing counts, also where its verdict is not revised yet.
-    const where = 'stream = ?1 AND kind = 2 AND verdict IN (0, 17) AND seq < ?2';
+    const where = `stream = ?1 AND kind = ${STATEMENT} AND verdict IN ${ACCEPTED} AND seq < ?2`;
     this.#streams = sqlite.prepare('SELECT id, suspended_from FROM streams WHERE meter = ? ORDER BY id');
     this.#rising = sqlite.prepare(`SELECT * FROM messages WHERE ${where} AND window > ?3 ORDER BY window, hash`);
     this.#falling = sqlite.prepare(`SELECT * FROM messages WHERE ${where} ORDER BY window DESC, hash`);
     this.#parents = sqlite.prepare('SELECT production, consumption FROM points WHERE meter = ?');
     this.#upTo = sqlite.prepare(
-      `SELECT m.* FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = 2 WHERE s.meter = ?
+      `SELECT m.* FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = ${STATEMENT} WHERE s.meter = ?
          AND (s.suspended_from IS NULL OR m.seq < s.suspended_from)
-         AND m.window > ? AND m.window <= ? AND m.verdict IN (0, 17) ORDER BY m.window DESC, m.hash`,
+         AND m.window > ? AND m.window <= ? AND m.verdict IN ${ACCEPTED} ORDER BY m.window DESC, m.hash`,
     );
     this.#stream = sqlite.prepare('SELECT id FROM streams WHERE meter = ? AND key = ?');
-    const ofStream = 'SELECT * FROM messages WHERE stream = ? AND kind = 2';
+    const ofStream = `SELECT * FROM messages WHERE stream = ? AND kind = ${STATEMENT}`;
     this.#said = sqlite.prepare(`${ofStream} AND window <= ? ORDER BY window DESC`);
     // Compared inside SQLite: a device may have said a hundred thousand things of one window.
     const registers = `substr(bytes, ${REGISTERS_AT}, ${REGISTERS_BYTES})`;
@@ -169,10 +171,10 @@ export class SqliteViews implements LedgerViews {
         'SELECT g.key FROM gateway_meters m JOIN gateways g ON g.id = m.gateway WHERE m.meter = ? ORDER BY m.last_ms DESC LIMIT 1',
       ),
       reading: sqlite.prepare(
-        'SELECT * FROM messages WHERE stream = ? AND kind = 1 AND verdict = 0 ORDER BY seq DESC LIMIT 1',
+        `SELECT * FROM messages WHERE stream = ? AND kind = ${READING} AND verdict = ${VERIFIED_CODE} ORDER BY seq DESC LIMIT 1`,
       ),
       statement: sqlite.prepare(
-        'SELECT * FROM messages WHERE stream = ? AND kind = 2 AND verdict IN (0, 17) ORDER BY window DESC LIMIT 1',
+        `SELECT * FROM messages WHERE stream = ? AND kind = ${STATEMENT} AND verdict IN ${ACCEPTED} ORDER BY window DESC LIMIT 1`,
       ),
       counts: sqlite.prepare('SELECT kind, verdict, n FROM counts WHERE meter = ? AND n <> 0'),
       unattributed: sqlite.prepare(

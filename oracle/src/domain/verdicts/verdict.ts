@@ -1,7 +1,10 @@
 import { Reason, reasonClass, reasonName } from '@gridtokenx/protocol';
 
-/** 0 = verified; otherwise the number of a reason. This is what the ledger stores. */
-export type VerdictCode = 0 | Reason;
+/** Stands for verified where others stand for a reason. */
+export const VERIFIED_CODE = 0;
+
+/** `VERIFIED_CODE`, or the number of a reason. This is what the ledger stores. */
+export type VerdictCode = typeof VERIFIED_CODE | Reason;
 
 /** What the oracle thinks of one message. `settled` false: it may still change without any hostile message. */
 export interface Verdict {
@@ -10,7 +13,7 @@ export interface Verdict {
 }
 
 /** The verdict of a message that is what it should be. */
-export const VERIFIED: Verdict = { code: 0, settled: true };
+export const VERIFIED: Verdict = { code: VERIFIED_CODE, settled: true };
 
 /** The verdict for a reason: *retry* reasons and *predecessor pending* are not settled. */
 export function refusedFor(reason: Reason, settled = defaultSettled(reason)): Verdict {
@@ -26,7 +29,7 @@ function defaultSettled(reason: Reason): boolean {
  * a one.
  */
 export function isAccepted(code: VerdictCode): boolean {
-  return code === 0 || code === Reason.rootNotReproducible;
+  return code === VERIFIED_CODE || code === Reason.rootNotReproducible;
 }
 
 /** True when the gateway is to be told in `refused` that sending again is useless. */
@@ -36,5 +39,5 @@ export function isRefused(verdict: Verdict): boolean {
 
 /** What people and metrics see. */
 export function verdictName(code: VerdictCode): string {
-  return code === 0 ? 'verified' : reasonName(code);
+  return code === VERIFIED_CODE ? 'verified' : reasonName(code);
 }
