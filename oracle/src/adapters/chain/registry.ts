@@ -147,7 +147,7 @@ export class RpcRegistry implements Registry {
   }
 
   refresh(): Promise<void> {
-    if (this.#underWay) return this.#underWay;
+    if (this.#underWay !== null) return this.#underWay;
     const isUnwell = this.#failure !== null || this.problem !== null;
     const pauseMs = isUnwell ? REFRESH_WHILE_UNWELL_MS : REFRESH_AT_MOST_EVERY_MS;
     if (this.#clock.monotonic() - this.#answeredAtMs < pauseMs) {
@@ -161,18 +161,13 @@ export class RpcRegistry implements Registry {
 
   /** Fetches now and then every `ms`, until `stop`. */
   poll(ms: number): void {
-    const again = () => {
-      this.#cancel = this.#clock.after(
-        ms,
-        () =>
-          void this.refresh()
-            .catch(() => {})
-            .then(again),
-      );
+    const look = () => {
+      this.refresh().then(again, again);
     };
-    this.refresh()
-      .catch(() => {})
-      .then(again);
+    const again = () => {
+      this.#cancel = this.#clock.after(ms, look);
+    };
+    look();
   }
   stop(): void {
     this.#cancel?.();

@@ -71,7 +71,7 @@ export class TimeSeriesFeeder {
 
   /** There may be something new. Never shortens the wait after a failure. */
   wake(): void {
-    if (this.#isStopping || this.#timer || this.#running) return;
+    if (this.#isStopping || this.#timer || this.#running !== null) return;
     this.#schedule(GATHER_MS);
   }
 

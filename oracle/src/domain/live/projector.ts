@@ -51,7 +51,7 @@ export class Projector {
 
   /** There may be something in the outbox. */
   wake(): void {
-    if (this.#isStopped || this.#timer || this.#running) return;
+    if (this.#isStopped || this.#timer || this.#running !== null) return;
     const wait = this.#failures === 0 ? GATHER_MS : Math.min(LONGEST_WAIT_MS, GATHER_MS * 2 ** this.#failures);
     this.#timer = this.#realClock.after(wait, () => {
       this.#timer = null;
