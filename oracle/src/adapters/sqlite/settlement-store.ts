@@ -5,43 +5,11 @@ import type {
   AttestedTotals,
   AttestResult,
   Intent,
-  IntentItem,
   NewIntent,
   SettlementStore,
 } from '../../domain/settlement/ports.js';
 import type { Database } from './database.js';
-
-type Row = Record<string, SQLInputValue>;
-
-const bigints = new Set(['exportWh', 'importWh']);
-
-/** Items as JSON text, 64-bit numbers as decimal text. */
-function itemsToText(items: readonly IntentItem[]): string {
-  return JSON.stringify(items, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
-}
-function itemsFromText(text: string): IntentItem[] {
-  return JSON.parse(text, (key, value) => (bigints.has(key) ? BigInt(value) : value)) as IntentItem[];
-}
-
-function toIntent(row: Row): Intent {
-  return {
-    id: Number(row.id),
-    kind: String(row.kind) as Intent['kind'],
-    zone: Number(row.zone),
-    page: Number(row.page),
-    version: BigInt(row.version as bigint),
-    moves: Number(row.moves),
-    history: row.history as Uint8Array,
-    expectedHistory: (row.expected_history as Uint8Array | null) ?? null,
-    window: row.window === null ? null : Number(row.window),
-    items: itemsFromText(String(row.items)),
-    raw: row.raw as Uint8Array,
-    signature: String(row.signature),
-    blockhash: String(row.blockhash),
-    lastValidHeight: Number(row.last_valid_height),
-    createdMs: Number(row.created_ms),
-  };
-}
+import { itemsToText, type Row, toIntent } from './settlement-rows.js';
 
 /** Settlement's memory in the ledger's SQLite file; every method is one commit (synchronous FULL). */
 export class SqliteSettlementStore implements SettlementStore {

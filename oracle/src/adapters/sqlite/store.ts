@@ -3,6 +3,7 @@ import { Kind, Reason, Role } from '@gridtokenx/protocol';
 import { isSeriesTime } from '../../domain/live/series-write.js';
 import type { MeterRecord } from '../../domain/ports.js';
 import { type Effects, noteInput } from '../../domain/verdicts/effects.js';
+import type { Judgement } from '../../domain/verdicts/entry.js';
 import { type DeclaredGap, Gaps } from '../../domain/verdicts/gaps.js';
 import { dueMs } from '../../domain/verdicts/limits.js';
 import type {
@@ -14,7 +15,7 @@ import type {
   StoredStream,
   StreamStore,
 } from '../../domain/verdicts/ports.js';
-import type { Judgement, ScanStart } from '../../domain/verdicts/scan.js';
+import type { ScanStart } from '../../domain/verdicts/scan.js';
 import { isAccepted, type VerdictCode } from '../../domain/verdicts/verdict.js';
 import { Counts } from './counts.js';
 import { blobSeq, messageRow, seqBlob, streamRow } from './rows.js';

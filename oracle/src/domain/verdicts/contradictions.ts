@@ -2,7 +2,7 @@ import { Kind, Reason } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import type { Effects } from './effects.js';
 import { type Item, MAX_AT_SEQ, MAX_CONTRADICTIONS, type Place, type StoredStream, type StreamStore } from './ports.js';
-import { suspended } from './scan.js';
+import { suspended } from './single.js';
 
 /**
  * Marks messages of `fresh` and stored ones that contradict each other; the lowest seq from which the key is suspended by

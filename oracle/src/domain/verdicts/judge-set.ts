@@ -1,9 +1,10 @@
 import { Kind, toHex } from '@gridtokenx/protocol';
 import type { PointWitness } from '../points/points.js';
 import type { MeterRecord } from '../ports.js';
+import type { Entry, Judgement, ScanContext } from './entry.js';
 import { declaredGap, Gaps } from './gaps.js';
 import { termsOf } from './rotation.js';
-import { type Entry, firstStart, type Judgement, type ScanContext, StreamScan } from './scan.js';
+import { firstStart, StreamScan } from './scan.js';
 
 /** A message of a set, with its name. */
 export type SetEntry = Omit<Entry, 'contradicted'> & { readonly hash: Uint8Array };

@@ -4,8 +4,9 @@ import type { Bucket } from '../intake/quota.js';
 import type { PointWitness } from '../points/points.js';
 import type { MeterRecord } from '../ports.js';
 import type { Effects } from './effects.js';
+import type { Judgement } from './entry.js';
 import type { DeclaredGap, Gaps } from './gaps.js';
-import type { Judgement, ScanStart } from './scan.js';
+import type { ScanStart } from './scan.js';
 import type { VerdictCode } from './verdict.js';
 
 /** A meter and one of its keys, as they are stored. */

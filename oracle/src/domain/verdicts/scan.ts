@@ -1,21 +1,18 @@
 import {
-  base58Encode,
-  type Enrolment,
   equalBytes,
   Kind,
   MerkleBuilder,
   type MeterEvent,
-  type Payload,
   Quality,
   type Reading,
   Reason,
   type Statement,
   shortHash,
   windowEndMs,
-  windowStartMs,
 } from '@gridtokenx/protocol';
-import { judgePoint, type PointWitness } from '../points/points.js';
+import { judgePoint } from '../points/points.js';
 import type { MeterRecord } from '../ports.js';
+import type { Entry, Judgement, ScanContext } from './entry.js';
 import type { Gaps } from './gaps.js';
 import {
   enrolled,
@@ -26,35 +23,8 @@ import {
   type TimedRegisters,
   type WindowRegisters,
 } from './limits.js';
-import { claimedWindow, type KeyTerms } from './rotation.js';
+import { judgeEnrolment, judgeKey, judgeTime, suspended } from './single.js';
 import { isAccepted, refusedFor, VERIFIED, type Verdict } from './verdict.js';
-
-/** One signature-valid message of a stream (a meter and a key). */
-export interface Entry {
-  readonly payload: Payload;
-  /** The 96 signed bytes. */
-  readonly signed: Uint8Array;
-  /** Time of first arrival on the clock that drives readings, ms. */
-  readonly arrivedMs: number;
-  /** True when the registry state in use was asked for after the arrival. */
-  readonly registryIsNewer: boolean;
-  /** True for each of several messages that contradict each other. */
-  readonly contradicted: boolean;
-}
-
-/** What the judgement of a stream depends on beside its messages. */
-export interface ScanContext {
-  readonly meter: MeterRecord;
-  /** Of the key that the stream belongs to. */
-  readonly terms: KeyTerms;
-  readonly gaps: Gaps;
-  /** Lowest equivocating seq, or null. */
-  readonly suspendedFrom: bigint | null;
-  /** Now, on the clock that drives readings. */
-  readonly nowMs: number;
-  /** What its statements are judged by where it is a point derived from two meters. */
-  readonly point?: PointWitness | undefined;
-}
 
 /** The nearest lower payload of kind 1 or 3: its hash, none at all, one declared lost, or one that may still come. */
 export type Link = { readonly hash: Uint8Array } | 'first' | 'lost' | 'open';
@@ -72,12 +42,6 @@ export interface ScanStart {
   readonly run?: number;
   /** All seqs up to this one are accepted or declared. */
   readonly storedThrough: bigint;
-}
-
-export interface Judgement {
-  readonly verdict: Verdict;
-  /** True when later registers are compared with this message's. */
-  readonly isBasis: boolean;
 }
 
 /**
@@ -290,41 +254,4 @@ export class StreamScan {
       !(hasReading && (statement.quality & Quality.discontinuity) === 0 && fell(statement, this.#reading));
     return isSame ? null : refusedFor(Reason.rootMismatch);
   }
-}
-
-/** The judgement of everything from the lowest equivocating seq on, whenever it arrived [wire §9.4]. */
-export function suspended(contradicted: boolean): Judgement {
-  return { verdict: refusedFor(contradicted ? Reason.equivocation : Reason.keySuspended), isBasis: false };
-}
-
-/** Null unless a rotated key speaks for a window after its last one, whenever that was said and whenever it came. */
-function judgeKey({ payload, registryIsNewer }: Entry, { terms }: ScanContext): Verdict | null {
-  if (terms.lastWindow === null || claimedWindow(payload) <= terms.lastWindow) return null;
-  return refusedFor(Reason.wrongKey, registryIsNewer);
-}
-
-/** Null when the time is neither ahead of the oracle's clock nor before the enrolment; unknown times never are. */
-function judgeTime(timeMs: number | null, uncertaintyMs: number, entry: Entry, context: ScanContext): Verdict | null {
-  if (timeMs === null) return null;
-  const future = futureOf(timeMs - uncertaintyMs, entry.arrivedMs, context.nowMs);
-  if (future === 'far') return refusedFor(Reason.farFuture);
-  if (future === 'ahead') return refusedFor(Reason.fromTheFuture);
-  if (timeMs + uncertaintyMs < windowStartMs(context.meter.enrolmentWindow)) {
-    return refusedFor(Reason.beforeEnrolment, entry.registryIsNewer);
-  }
-  return null;
-}
-
-/** An enrolment that arrives must say what was registered: it is the same message, or another one is in force. */
-function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord, terms: KeyTerms): Verdict {
-  const isSame =
-    base58Encode(enrolment.owner) === meter.owner &&
-    enrolment.importWh === meter.importBaselineWh &&
-    enrolment.exportWh === meter.exportBaselineWh &&
-    enrolment.zone === meter.zone &&
-    enrolment.role === meter.role &&
-    enrolment.deviceSigned === (meter.signer === 'device') &&
-    enrolment.keyEpoch === terms.epoch &&
-    enrolment.window === meter.enrolmentWindow;
-  return isSame ? VERIFIED : refusedFor(Reason.unexpectedEnrolment);
 }

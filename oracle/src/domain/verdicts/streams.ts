@@ -4,11 +4,13 @@ import type { MeterRecord } from '../ports.js';
 import { markContradictions } from './contradictions.js';
 import type { Change } from './convergence.js';
 import { add, type Budget, type Effects, noteInput, type Present } from './effects.js';
+import type { ScanContext } from './entry.js';
 import { declaredGap, type Gaps } from './gaps.js';
 import { dueMs } from './limits.js';
 import type { DerivedPoints, Incoming, Item, StoredStream, StreamStore } from './ports.js';
 import { termsOf } from './rotation.js';
-import { type ScanContext, type StreamScan, suspended } from './scan.js';
+import type { StreamScan } from './scan.js';
+import { suspended } from './single.js';
 import { entryOf, Sweep, topOf } from './sweep.js';
 
 interface Cached {

@@ -2,9 +2,11 @@ import { Kind, type Payload, Reason } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { type Change, Convergence } from './convergence.js';
 import type { Budget, Effects, Present } from './effects.js';
+import type { Entry, Judgement, ScanContext } from './entry.js';
 import type { Gaps } from './gaps.js';
 import type { Item, PageSize, StoredMessage, StoredStream, StreamStore } from './ports.js';
-import { type Entry, type Judgement, type ScanContext, StreamScan, suspended } from './scan.js';
+import { StreamScan } from './scan.js';
+import { suspended } from './single.js';
 import { refusedFor } from './verdict.js';
 
 export interface SweepOf {

@@ -1,0 +1,39 @@
+import type { Payload } from '@gridtokenx/protocol';
+import type { PointWitness } from '../points/points.js';
+import type { MeterRecord } from '../ports.js';
+import type { Gaps } from './gaps.js';
+import type { KeyTerms } from './rotation.js';
+import type { Verdict } from './verdict.js';
+
+/** One signature-valid message of a stream (a meter and a key). */
+export interface Entry {
+  readonly payload: Payload;
+  /** The 96 signed bytes. */
+  readonly signed: Uint8Array;
+  /** Time of first arrival on the clock that drives readings, ms. */
+  readonly arrivedMs: number;
+  /** True when the registry state in use was asked for after the arrival. */
+  readonly registryIsNewer: boolean;
+  /** True for each of several messages that contradict each other. */
+  readonly contradicted: boolean;
+}
+
+/** What the judgement of a stream depends on beside its messages. */
+export interface ScanContext {
+  readonly meter: MeterRecord;
+  /** Of the key that the stream belongs to. */
+  readonly terms: KeyTerms;
+  readonly gaps: Gaps;
+  /** Lowest equivocating seq, or null. */
+  readonly suspendedFrom: bigint | null;
+  /** Now, on the clock that drives readings. */
+  readonly nowMs: number;
+  /** What its statements are judged by where it is a point derived from two meters. */
+  readonly point?: PointWitness | undefined;
+}
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** True when later registers are compared with this message's. */
+  readonly isBasis: boolean;
+}

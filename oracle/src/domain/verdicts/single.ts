@@ -1,0 +1,48 @@
+import { base58Encode, type Enrolment, Reason, windowStartMs } from '@gridtokenx/protocol';
+import type { MeterRecord } from '../ports.js';
+import type { Entry, Judgement, ScanContext } from './entry.js';
+import { futureOf } from './limits.js';
+import { claimedWindow, type KeyTerms } from './rotation.js';
+import { refusedFor, VERIFIED, type Verdict } from './verdict.js';
+
+/** The judgement of everything from the lowest equivocating seq on, whenever it arrived [wire §9.4]. */
+export function suspended(contradicted: boolean): Judgement {
+  return { verdict: refusedFor(contradicted ? Reason.equivocation : Reason.keySuspended), isBasis: false };
+}
+
+/** Null unless a rotated key speaks for a window after its last one, whenever that was said and whenever it came. */
+export function judgeKey({ payload, registryIsNewer }: Entry, { terms }: ScanContext): Verdict | null {
+  if (terms.lastWindow === null || claimedWindow(payload) <= terms.lastWindow) return null;
+  return refusedFor(Reason.wrongKey, registryIsNewer);
+}
+
+/** Null when the time is neither ahead of the oracle's clock nor before the enrolment; unknown times never are. */
+export function judgeTime(
+  timeMs: number | null,
+  uncertaintyMs: number,
+  entry: Entry,
+  context: ScanContext,
+): Verdict | null {
+  if (timeMs === null) return null;
+  const future = futureOf(timeMs - uncertaintyMs, entry.arrivedMs, context.nowMs);
+  if (future === 'far') return refusedFor(Reason.farFuture);
+  if (future === 'ahead') return refusedFor(Reason.fromTheFuture);
+  if (timeMs + uncertaintyMs < windowStartMs(context.meter.enrolmentWindow)) {
+    return refusedFor(Reason.beforeEnrolment, entry.registryIsNewer);
+  }
+  return null;
+}
+
+/** An enrolment that arrives must say what was registered: it is the same message, or another one is in force. */
+export function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord, terms: KeyTerms): Verdict {
+  const isSame =
+    base58Encode(enrolment.owner) === meter.owner &&
+    enrolment.importWh === meter.importBaselineWh &&
+    enrolment.exportWh === meter.exportBaselineWh &&
+    enrolment.zone === meter.zone &&
+    enrolment.role === meter.role &&
+    enrolment.deviceSigned === (meter.signer === 'device') &&
+    enrolment.keyEpoch === terms.epoch &&
+    enrolment.window === meter.enrolmentWindow;
+  return isSame ? VERIFIED : refusedFor(Reason.unexpectedEnrolment);
+}
