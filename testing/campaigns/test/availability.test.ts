@@ -3,13 +3,9 @@ import { availabilityCampaign } from '../src/availability/index.js';
 
 describe('polls on a line with late and dropped answers, and meters beside dead ones', { timeout: 120_000 }, () => {
   it('bring their energy in time, and keep their period', async () => {
-    const sums: Record<string, number> = {};
-    for (let seed = 1; seed <= 3; seed++) {
-      const { faults, figures } = await availabilityCampaign.run(seed);
-      expect(faults).toEqual([]);
-      for (const [name, value] of Object.entries(figures)) sums[name] = (sums[name] ?? 0) + value;
-    }
-    expect(availabilityCampaign.review(sums, 3)).toEqual([]);
+    const { faults, figures } = await availabilityCampaign.run(1);
+    expect(faults).toEqual([]);
+    expect(availabilityCampaign.review(figures, 1)).toEqual([]);
     expect(availabilityCampaign.review({}, 0).length).toBeGreaterThan(0);
   });
 

@@ -2,35 +2,30 @@ import { expect, test } from 'vitest';
 import { chainCampaign, chainEpisode, chainRules, chainSabotages, reviewFigures } from '../src/chain/campaign.js';
 
 const SEED = 7;
-const SHORT = 2_000;
+/** Two episodes. */
+const SHORT = 1_000;
 
-test('short form: chain and model agree, and every common kind of instruction was reached', async () => {
+test('short form: chain and model agree, common instructions come up, and a run goes on where it stopped', async () => {
   const done: number[] = [];
-  const { faults, figures } = await chainCampaign({
-    seed: SEED,
-    instructions: SHORT,
-    progress: ({ episodes }) => done.push(episodes),
-  });
+  const progress = ({ episodes }: { episodes: number }) => void done.push(episodes);
+  const whole = await chainCampaign({ seed: SEED, instructions: SHORT, progress });
+  const { faults, figures } = whole;
   expect(faults).toEqual([]);
   for (const kind of ['attest', 'submit', 'register', 'confirm', 'status', 'rotate', 'mintPage', 'install', 'dispute'])
     expect(figures[`${kind} accepted`], kind).toBeGreaterThan(0);
   expect(figures.minted).toBeGreaterThan(0);
-  expect(figures['hostile accounts']).toBeGreaterThan(100);
-  expect(done).toEqual([1, 2, 3, 4]);
+  expect(figures['hostile accounts']).toBeGreaterThan(50);
+  expect(done).toEqual([1, 2]);
   expect(figures.instructions).toBeGreaterThanOrEqual(SHORT);
-}, 120_000);
-
-test('a seed does the same again, and a run goes on where it stopped', async () => {
-  const whole = await chainCampaign({ seed: 3, instructions: 1_000 });
-  const rest = await chainCampaign({ seed: 3, instructions: 1_000, from: 1 });
+  const rest = await chainCampaign({ seed: SEED, instructions: SHORT, from: 1 });
   const sum: Record<string, number> = { ...rest.figures };
-  for (const [name, count] of Object.entries(chainEpisode(3, 0).figures)) sum[name] = (sum[name] ?? 0) + count;
-  expect(sum).toEqual(whole.figures);
+  for (const [name, count] of Object.entries(chainEpisode(SEED, 0).figures)) sum[name] = (sum[name] ?? 0) + count;
+  expect(sum).toEqual(figures);
 }, 120_000);
 
 /** Episodes that come early to what the control needs; the rest are tried after them. */
 const EARLY: Readonly<Record<string, number>> = {
-  gatewayWait: 2,
+  gatewayWait: 9,
   quality: 1,
   retired: 1,
   rotationTime: 3,
@@ -42,6 +37,13 @@ const EARLY: Readonly<Record<string, number>> = {
   slotMoved: 7,
   closedStill: 3,
   cancelRight: 1,
+  moved: 6,
+  caps: 1,
+  quorum: 2,
+  extra: 12,
+  version: 9,
+  newer: 10,
+  frozen: 13,
 };
 const MAX_EPISODES = 30;
 

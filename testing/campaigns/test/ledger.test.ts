@@ -3,7 +3,8 @@ import { addFigures, type Outcome } from '../src/campaign.js';
 import { ledgerCampaign } from '../src/ledger/index.js';
 
 const { controls, review, run } = ledgerCampaign;
-const SEEDS = 30;
+/** As many as reach all that the first test asks for, and half as many again. */
+const SEEDS = 12;
 
 async function firstFault(seeds: number): Promise<Outcome | null> {
   for (let seed = 1; seed <= seeds; seed++) {
