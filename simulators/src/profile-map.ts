@@ -44,11 +44,14 @@ const registerSchema = z.object({
   positive: z.enum(['import', 'export']).default('import'),
 });
 const rangeSchema = z.object({ function: z.int(), first: z.int(), last: z.int() });
-/** The part of a profile file that a meter is made of; the gateway checks all of it. */
-const mapSchema = z.object({
+/** Looked at first: another protocol has other keys, and what it lacks of these would be named in its place. */
+const protocolSchema = z.object({
   protocol: z.literal('modbus', {
     error: 'only profiles with registers of their own (protocol modbus) can be simulated',
   }),
+});
+/** The part of a profile file that a meter is made of; the gateway checks all of it. */
+const mapSchema = z.object({
   serial: z.object({
     baud: z.int(),
     parity: z.enum(['none', 'even', 'odd']),
@@ -119,6 +122,7 @@ export function loadMeterMap(profile: string, directory: string = meterProfilesP
 
 function readMap(file: string): z.output<typeof mapSchema> {
   try {
+    loadConfig(file, protocolSchema);
     return loadConfig(file, mapSchema);
   } catch (cause) {
     if (!(cause instanceof OperatorError)) throw cause;

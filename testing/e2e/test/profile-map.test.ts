@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadMeterMap, MeterMapError, type MeterValues, meterMapIds } from '@gridtokenx/simulators';
+import { loadMeterMap, MeterMapError, type MeterValues, meterMapIds, meterProfilesPath } from '@gridtokenx/simulators';
 import { describe, expect, test } from 'vitest';
 import { loadProfile } from '#edge/adapters/profiles/files.js';
 import { planReads } from '#edge/planner/plan.js';
@@ -66,13 +66,14 @@ describe.each(meterMapIds())('a simulated %s', (id) => {
 describe('a profile that cannot be simulated', () => {
   test('is refused with its file and what is wrong', () => {
     expect(() => loadMeterMap('nobody')).toThrow(/nobody\.yaml: cannot be read \(ENOENT\)/);
-    expect(() => loadMeterMap('sunspec-meter')).toThrow(/sunspec-meter\.yaml: protocol: only profiles with/);
+    expect(() => loadMeterMap('sunspec-meter')).toThrow(/sunspec-meter\.yaml:\d+: protocol: only profiles with/);
     const folder = mkdtempSync(join(tmpdir(), 'gtx-map-'));
     try {
       writeFileSync(join(folder, 'bad.yaml'), 'protocol: modbus\nserial: [');
       expect(() => loadMeterMap('bad', folder)).toThrow(MeterMapError);
-      writeFileSync(join(folder, 'bad.yaml'), 'protocol: modbus\nserial: { baud: fast }\n');
-      expect(() => loadMeterMap('bad', folder)).toThrow(/bad\.yaml:2: serial\.baud/);
+      const whole = readFileSync(join(meterProfilesPath, 'eastron-sdm120.yaml'), 'utf8');
+      writeFileSync(join(folder, 'bad.yaml'), whole.replace(/baud: \d+/, 'baud: fast'));
+      expect(() => loadMeterMap('bad', folder)).toThrow(/bad\.yaml:\d+: serial\.baud: /);
     } finally {
       rmSync(folder, { recursive: true });
     }
