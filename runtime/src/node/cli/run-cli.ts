@@ -11,7 +11,7 @@ export const ExitCode = {
   defect: 1,
   /** The operator can mend it: one line says what is wrong and what to do. */
   operator: 2,
-  /** `doctor` found something wrong. */
+  /** A check that was asked for found something wrong: `doctor`, `verify-report`. */
   unwell: 3,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
