@@ -60,8 +60,6 @@ const SERVICES = [
   'tools/devnet/dist/chain/main.js',
   'tools/devnet/dist/start/main.js',
 ];
-/** Command lines that do not end so yet, until the oracle stands on the floor. */
-const PENDING: readonly string[] = ['oracle/dist/main.js on an older Node'];
 
 interface Ended {
   readonly code: number | string | null | undefined;
@@ -90,8 +88,6 @@ function expectOneLine({ code, errors }: Ended): void {
   expect(code).toBe(2);
 }
 
-/** Runs a case; one that is pending must fail, so that it leaves the list when it does not. */
-const caseOf = (name: string) => (PENDING.includes(name) ? it.fails : it);
 const nameOf = (program: string, args: readonly string[]) => [program, ...args].join(' ').replaceAll(GONE, 'GONE');
 
 beforeAll(() => void execFileSync(process.execPath, [join(projectRoot, 'tools/build.mjs')]));
@@ -110,7 +106,7 @@ describe('what the person who types can mend ends with 2 and one line', { timeou
   for (const [name, lines] of Object.entries(SCRIPTS)) {
     for (const args of lines) {
       const [node = '', ...rest] = (scripts[name] ?? '').split(' ');
-      caseOf(nameOf(name, args)).concurrent(`npm run ${nameOf(name, args)}`, async () => {
+      it.concurrent(`npm run ${nameOf(name, args)}`, async () => {
         expect(node).toBe('node');
         expectOneLine(await run(process.execPath, [...rest, ...args]));
       });
@@ -118,9 +114,7 @@ describe('what the person who types can mend ends with 2 and one line', { timeou
   }
   for (const [program, lines] of Object.entries(PROGRAMS)) {
     for (const args of lines) {
-      caseOf(nameOf(program, args)).concurrent(nameOf(program, args), async () =>
-        expectOneLine(await run(process.execPath, [program, ...args])),
-      );
+      it.concurrent(nameOf(program, args), async () => expectOneLine(await run(process.execPath, [program, ...args])));
     }
   }
 });
@@ -158,7 +152,7 @@ const PRETEND = `data:text/javascript,${encodeURIComponent(
 
 describe('a Node that is too old gets one line', { timeout: 60_000 }, () => {
   for (const program of SERVICES) {
-    caseOf(`${program} on an older Node`).concurrent(`${program} when it is told so`, async () => {
+    it.concurrent(`${program} when it is told so`, async () => {
       const ended = await run(process.execPath, ['--import', PRETEND, program, 'run', '--config', GONE]);
       expectOneLine(ended);
       expect(ended.errors).toMatch(/Node 20\.20\.2 is too old; install Node 22\.15 or newer\n$/);
@@ -167,8 +161,7 @@ describe('a Node that is too old gets one line', { timeout: 60_000 }, () => {
 
   const older = olderNode();
   for (const program of [...SERVICES, 'tools/build.mjs']) {
-    const test = caseOf(`${program} on an older Node`);
-    (older === null ? test.skip : test.concurrent)(`${program} on the Node of this machine`, async () => {
+    (older === null ? it.skip : it.concurrent)(`${program} on the Node of this machine`, async () => {
       const ended = await run(older ?? '', program.endsWith('.mjs') ? [program] : [program, 'run', '--config', GONE]);
       expectOneLine(ended);
       expect(ended.errors).toMatch(/ is too old; /);
