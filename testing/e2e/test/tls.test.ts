@@ -131,9 +131,7 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
 
     // The page's own certificate is renewed as well.
     renew(authority.issue({ file: 'page-2', names: ['home-1.local'], ...days(-1, 50) }), page);
-    await until('page renewed', async () =>
-      /gtx_gateway_certificate_expiry_days 49/.test(await look('/metrics')),
-    );
+    await until('page renewed', async () => /gtx_gateway_certificate_expiry_days 49/.test(await look('/metrics')));
     for (const { output } of [broker, late, gateway]) expect(output()).not.toMatch(/PRIVATE KEY/);
     expect((await gateway.kill('SIGTERM')).code).toBe(0);
 
