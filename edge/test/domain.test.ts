@@ -10,7 +10,7 @@ import {
 } from '@gridtokenx/protocol';
 import { sleepUntil } from '@gridtokenx/runtime/core';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AckBook } from '../src/domain/delivery/acks.js';
 

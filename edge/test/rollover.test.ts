@@ -2,7 +2,7 @@ import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, Quality, w
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { Meter } from '../src/domain/metering/meter.js';

@@ -1,6 +1,6 @@
 import { ed25519Signer, sigStructure, toHex } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });

@@ -5,7 +5,7 @@ import { asMeterId, toHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
 import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';

@@ -4,6 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { get as getTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { base58Encode, fromHex, Kind, type Payload, toHex, windowOf } from '@gridtokenx/protocol';
+import { sleep } from '@gridtokenx/runtime/core';
 import { systemClock } from '@gridtokenx/runtime/node';
 
 import { nodeDisk } from '../adapters/disk/node-disk.js';
@@ -16,6 +17,7 @@ import { readingClock } from '../wiring/clocks.js';
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
 import { pointEnrolment, pointKeys } from '../wiring/points.js';
 import {
+  closeBuses,
   framesDir,
   identityOf,
   keyStore,
@@ -72,7 +74,7 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   }
   writeFileSync(out, `${JSON.stringify(entries, null, 2)}\n`);
   await spool.close();
-  for (const bus of buses.values()) bus.close();
+  await closeBuses(buses);
 }
 
 async function firstEnrolment(config: GatewayConfig, { config: meter, key, log, line }: SetUpMeter, nowMs: number) {
@@ -115,7 +117,7 @@ async function readPatiently(reader: MeterReader, name: string): Promise<MeterSa
       // A bus that only listens after a start was not asked.
       if (error.failure !== ReadFailure.resting || systemClock.monotonicMs() > endMs) attempt++;
       if (attempt > ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
-      await new Promise<void>((resolve) => systemClock.after(ENROL_RETRY_MS, resolve));
+      await sleep(systemClock, ENROL_RETRY_MS);
     }
   }
 }

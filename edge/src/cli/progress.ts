@@ -1,7 +1,7 @@
 import { nameOf, whereText } from '../domain/commissioning/config-text.js';
 import { planCost, type Stage } from '../domain/scan/plan.js';
-import type { Found, ScanState } from '../domain/scan/scan.js';
 import { type Setting, settingText, speedOf } from '../domain/scan/settings.js';
+import type { Found, ScanState } from '../domain/scan/state.js';
 
 /** Where progress is shown. */
 export interface Progress {

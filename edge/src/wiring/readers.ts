@@ -74,6 +74,11 @@ export function openBuses(
   );
 }
 
+/** Closes every line; resolves when all of them may be opened again. */
+export async function closeBuses(buses: ReadonlyMap<string, Pick<Bus, 'close'>>): Promise<void> {
+  await Promise.all([...buses.values()].map((bus) => bus.close()));
+}
+
 function addressOf(bus: BusConfig): BusAddress {
   switch (bus.transport) {
     case 'tcp':

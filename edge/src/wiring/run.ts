@@ -10,7 +10,7 @@ import { type Delivery, openDelivery, sendCommitted, uplinkOf } from './delivery
 import { type GatewayHealth, gatewayHealth } from './health.js';
 import { meteredOf } from './metered.js';
 import { servePage } from './page.js';
-import { configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
+import { closeBuses, configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
 import { openWorld, type World } from './world.js';
 
 const RECORD_BYTES = HEADER_BYTES + 171;
@@ -46,7 +46,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     keepFloor(floor, world, signal),
   ]);
   await server?.close();
-  await Promise.all([...world.buses.values()].map((bus) => bus.close()));
+  await closeBuses(world.buses);
   await world.frames.flush();
   await spool.close();
 }

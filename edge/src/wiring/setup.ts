@@ -23,7 +23,7 @@ import { inputsFrom, planPoints, type SetUpPoint } from './points.js';
 import { lineOf, type MeterLine } from './readers.js';
 import { StartError } from './start-error.js';
 
-export { openBuses, profileOf } from './readers.js';
+export { closeBuses, openBuses, profileOf } from './readers.js';
 export { StartError } from './start-error.js';
 
 /** A meter that was silent for longer than this many polls has left a gap. */

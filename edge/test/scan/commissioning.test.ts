@@ -6,7 +6,7 @@ import { chooseMeters, configText } from '../../src/domain/commissioning/config-
 import { parseTarget, TargetError } from '../../src/domain/commissioning/target.js';
 import type { Fit } from '../../src/domain/scan/identify.js';
 import { networkPlan } from '../../src/domain/scan/plan.js';
-import { type Found, newState } from '../../src/domain/scan/scan.js';
+import { type Found, newState } from '../../src/domain/scan/state.js';
 import { parseGatewayConfig } from '../../src/wiring/config.js';
 
 const OWNER = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin';

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 import { openLine } from '../../src/cli/open-line.js';
 import { networkPlan } from '../../src/domain/scan/plan.js';
-import { Scan, type ScanOptions } from '../../src/domain/scan/scan.js';
+import { Scan } from '../../src/domain/scan/scan.js';
+import type { ScanOptions } from '../../src/domain/scan/state.js';
 import { fromMbap, toMbap } from '../support/mbap.js';
 import { profileMeter } from '../support/profile-meter.js';
 

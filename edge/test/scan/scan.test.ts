@@ -5,9 +5,10 @@ import { withCrc } from '../../src/domain/bus/crc.js';
 import { requestFrame } from '../../src/domain/bus/frames.js';
 import { defaultsOf } from '../../src/domain/scan/defaults.js';
 import { serialPlan } from '../../src/domain/scan/plan.js';
-import { type Found, Scan, type ScanOptions, type ScanState } from '../../src/domain/scan/scan.js';
+import { Scan } from '../../src/domain/scan/scan.js';
 import type { SerialSetting } from '../../src/domain/scan/settings.js';
 import { settingText } from '../../src/domain/scan/settings.js';
+import type { Found, ScanOptions, ScanState } from '../../src/domain/scan/state.js';
 import { profileMeter } from '../support/profile-meter.js';
 import { type LineMeter, ScanLine } from '../support/scan-line.js';
 

@@ -1,4 +1,4 @@
-import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
+import { type Clock, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
 import type { Bus, Choice, ReadOptions } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
 import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
@@ -134,7 +134,7 @@ export class ProfileReader implements LineReader {
       const times = choices.map(({ count }) => bus.book.freeAt(unit, request.function, 2 * count, now));
       const freeMs = Math.min(...times);
       if (freeMs <= now || freeMs >= endMs) return;
-      await new Promise<void>((resolve) => void real.after(Math.ceil(freeMs - now), resolve));
+      await sleep(real, Math.ceil(freeMs - now));
     }
   }
 
@@ -142,7 +142,7 @@ export class ProfileReader implements LineReader {
   async #rest(): Promise<void> {
     const { real, profile } = this.#o;
     const { pauseMs } = profile.limits;
-    if (pauseMs > 0) await new Promise<void>((resolve) => void real.after(pauseMs, resolve));
+    if (pauseMs > 0) await sleep(real, pauseMs);
   }
 
   stepWh(nearWh: bigint): bigint {

@@ -1,4 +1,4 @@
-import type { Clock } from '@gridtokenx/runtime/core';
+import { sleep } from '@gridtokenx/runtime/core';
 import type { Choice, ReadOptions } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
 import { type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
@@ -140,7 +140,7 @@ export class SunspecReader implements LineReader {
           if (most === 1) return null;
           most = 1;
         } else if (error.failure === ReadFailure.resting && restedMs < MOST_REST_MS) {
-          await wait(this.#o.real, LOOK_MS);
+          await sleep(this.#o.real, LOOK_MS);
           restedMs += LOOK_MS;
         } else if (error.failure !== ReadFailure.timeout || ++failures === ATTEMPTS) throw error;
       }
@@ -152,5 +152,3 @@ function missingOf(needs: Bills, { bills }: SunspecMap): string | null {
   const missing = (['import', 'export'] as const).filter((key) => needs[key] && !bills[key]);
   return missing.length > 0 ? missing.join(' and ') : null;
 }
-
-const wait = (real: Clock, ms: number) => new Promise<void>((resolve) => void real.after(ms, resolve));

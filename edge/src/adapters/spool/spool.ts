@@ -1,5 +1,5 @@
 import { Kind, type MeterId } from '@gridtokenx/protocol';
-import type { Clock } from '@gridtokenx/runtime/core';
+import { type Clock, sleep } from '@gridtokenx/runtime/core';
 import type { AppendFile, Disk, Spool } from '../../domain/ports.js';
 import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
 import { type Entry, IndexTable, type Segment } from './index-table.js';
@@ -129,7 +129,7 @@ class SegmentSpool implements Spool {
         this.#problem = describeDiskError(error);
         await this.#abandon();
         this.#waiting.unshift(...batch);
-        await new Promise<void>((resolve) => this.#real.after(retryMs, resolve));
+        await sleep(this.#real, retryMs);
         retryMs = Math.min(LAST_RETRY_MS, retryMs * 2);
       }
     }

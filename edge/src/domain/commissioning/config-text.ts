@@ -1,8 +1,8 @@
 import { TO_FILL_IN } from '@gridtokenx/runtime/core';
 import { stringify } from 'yaml';
 import type { Fit } from '../scan/identify.js';
-import type { Found } from '../scan/scan.js';
 import { type Setting, settingText } from '../scan/settings.js';
+import type { Found } from '../scan/state.js';
 import type { Target } from './target.js';
 
 /** What a person says of a unit. */

@@ -1,6 +1,6 @@
 import { settingText } from '../scan/settings.js';
 import { ECHO_TEXT, foreignText, NEVER_SILENT_TEXT, NOISE_TEXT } from '../scan/words.js';
-import type { LineObservation, Reading, UnitObservation } from './observe.js';
+import type { LineObservation, Reading, UnitObservation } from './observation.js';
 
 /** One thing that is wrong or worth knowing, with what to do. */
 export interface Finding {

@@ -1,4 +1,4 @@
-import type { Clock } from '@gridtokenx/runtime/core';
+import { type Clock, sleep } from '@gridtokenx/runtime/core';
 import type { Ask, ReadFunction } from '../bus/frames.js';
 import type { Framing, Judgement } from '../bus/framing.js';
 import type { LineSpeed } from '../bus/line.js';
@@ -108,7 +108,7 @@ export class Prober {
     for (;;) {
       const heldMs = book.freeAt(unit, fn, bytes, real.monotonicMs()) - real.monotonicMs();
       if (heldMs <= 0) break;
-      await pause(real, heldMs);
+      await sleep(real, heldMs);
     }
     const startMs = real.monotonicMs();
     book.sent(unit, fn, bytes, startMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
@@ -133,7 +133,7 @@ export class Prober {
     const endMs = real.monotonicMs() + ms;
     while (real.monotonicMs() < endMs && !signal.aborted) {
       this.#port.listen();
-      await pause(real, Math.min(LOOK_MS, Math.max(1, endMs - real.monotonicMs())));
+      await sleep(real, Math.min(LOOK_MS, Math.max(1, endMs - real.monotonicMs())));
     }
     this.#port.listen();
   }
@@ -153,6 +153,3 @@ function heardOf(error: unknown): Heard {
       throw new LineGone(error.message, { cause: error });
   }
 }
-
-export const pause = (real: Clock, ms: number): Promise<void> =>
-  new Promise((resolve) => void real.after(Math.max(0, ms), resolve));

@@ -1,19 +1,17 @@
-import type { Clock } from '@gridtokenx/runtime/core';
+import { sleep } from '@gridtokenx/runtime/core';
 import type { LineCost } from '../../planner/plan.js';
 import type { MeterProfile } from '../../profiles/profile.js';
 import type { Block } from '../../profiles/sample.js';
-import type { SunspecModels } from '../../profiles/sunspec.js';
-import { describe } from '../bus/connection.js';
-import { RtuFraming, TcpFraming } from '../bus/framing.js';
 import { serialSpeed } from '../bus/line.js';
-import { type Line, LineGone } from '../bus/ports.js';
-import { ShapeBook, USUAL_RULES } from '../bus/shapes.js';
+import { LineGone } from '../bus/ports.js';
 import { BusStats } from '../bus/stats.js';
 
-import { type Identity, identify } from './identify.js';
+import { identify } from './identify.js';
 import { HOLDING, INPUT, LAST_UNIT, type Question, type Stage } from './plan.js';
-import { type Heard, HearingFraming, Prober, pause } from './prober.js';
+import type { Heard } from './prober.js';
+import { ScanLine } from './scan-line.js';
 import { type Setting, sameSetting, sameSpeed, settingText, speedOf } from './settings.js';
+import { newState, type ScanOptions, type ScanState } from './state.js';
 import { Disturbed, UnitTalk } from './talk.js';
 import {
   damagedText,
@@ -24,48 +22,6 @@ import {
   NOISE_TEXT,
   ScanStopped,
 } from './words.js';
-
-/** A unit that answers. */
-export interface Found extends Identity {
-  readonly setting: Setting;
-  readonly unit: number;
-  /** Milliseconds of scanning until it was identified. */
-  readonly afterMs: number;
-}
-
-/** Where a scan stands: all that it needs to go on. Plain data. */
-export interface ScanState {
-  /** Index of the stage, and of the unit in it, that come next. */
-  stage: number;
-  unit: number;
-  elapsedMs: number;
-  readonly found: Found[];
-  /** What is wrong with the line, in plain words. */
-  readonly notes: string[];
-}
-
-export const newState = (): ScanState => ({ stage: 0, unit: 0, elapsedMs: 0, found: [], notes: [] });
-
-export interface ScanOptions {
-  readonly stages: readonly Stage[];
-  readonly profiles: readonly MeterProfile[];
-  readonly models: SunspecModels;
-  /** Opens the line as it is set. */
-  readonly open: (setting: Setting) => Promise<Line>;
-  readonly real: Clock;
-  /** From 0 to 65,535: where transaction ids begin. */
-  readonly firstId: number;
-  /** The scan is over when so many units were found. */
-  readonly expect?: number;
-  readonly signal: AbortSignal;
-  readonly onFound: (found: Found) => void;
-  readonly onNote: (text: string) => void;
-  /** Called after each question. */
-  readonly onProgress: (setting: Setting, unit: number, state: ScanState) => void;
-  /** The state is worth to be kept: after each stage and each find. */
-  readonly onState: (state: ScanState) => void;
-  readonly stats?: BusStats;
-}
 
 /** An answer to somebody who asked just before this scan may still come so long: 12 time-outs, as on the bus. */
 const LISTEN_MS = 3_000;
@@ -87,12 +43,6 @@ const RAW_MOST = 2;
 /** A gateway says with these that nobody answers behind it (Modbus application protocol 1.1b3, section 7). */
 const NOBODY_BEHIND = [10, 11];
 
-interface Opened {
-  readonly setting: Setting;
-  readonly line: Line;
-  readonly prober: Prober;
-}
-
 /**
  * Searches a line by the stages of a plan with reads only, and identifies whatever answers. It goes through the bus's own
  * port: a late answer is known as late, at whatever setting it comes; it only says that its unit is worth another look.
@@ -101,20 +51,16 @@ export class Scan {
   readonly state: ScanState;
   readonly #o: ScanOptions;
   readonly #stats: BusStats;
-  readonly #book = new ShapeBook(USUAL_RULES);
-  readonly #rtu = new HearingFraming(new RtuFraming(this.#book), 0);
-  readonly #tcp: HearingFraming;
+  readonly #line: ScanLine;
   readonly #startMs: number;
-  #opened: Opened | null = null;
   #endless = 0;
   #answersToAll = false;
-  #hasOpened = false;
 
   constructor(options: ScanOptions, state: ScanState = newState()) {
     this.#o = options;
     this.state = state;
     this.#stats = options.stats ?? new BusStats();
-    this.#tcp = new HearingFraming(new TcpFraming(this.#book, true, options.firstId), 6);
+    this.#line = new ScanLine({ ...options, stats: this.#stats });
     this.#startMs = options.real.monotonicMs() - state.elapsedMs;
   }
 
@@ -134,7 +80,7 @@ export class Scan {
       return this.state;
     } finally {
       this.#keep();
-      await this.#close();
+      await this.#line.close();
     }
   }
 
@@ -152,44 +98,6 @@ export class Scan {
     if (this.state.notes.includes(text)) return;
     this.state.notes.push(text);
     this.#o.onNote(text);
-  }
-
-  #framing(setting: Setting): HearingFraming {
-    return setting.transport === 'tcp' ? this.#tcp : this.#rtu;
-  }
-
-  async #prober(setting: Setting): Promise<Prober> {
-    if (this.#opened && sameSetting(this.#opened.setting, setting)) return this.#opened.prober;
-    await this.#close();
-    const { real } = this.#o;
-    const line = await this.#open(setting);
-    // What was heard at another setting says nothing about this one.
-    this.#framing(setting).take();
-    const [book, stats, framing] = [this.#book, this.#stats, this.#framing(setting)];
-    const prober = new Prober({ line, speed: speedOf(setting), framing, book, stats, real });
-    this.#opened = { setting, line, prober };
-    return prober;
-  }
-
-  /** A port that was just closed may say for a moment that it is locked. */
-  async #open(setting: Setting): Promise<Line> {
-    for (let tries = 1; ; tries++) {
-      try {
-        const line = await this.#o.open(setting);
-        this.#hasOpened = true;
-        return line;
-      } catch (error) {
-        const isOurs = this.#hasOpened && /lock/i.test(String(error));
-        if (!isOurs || tries > REOPENS) throw new ScanStopped(describe(error), { cause: error });
-        await pause(this.#o.real, REOPEN_MS);
-      }
-    }
-  }
-
-  async #close(): Promise<void> {
-    const opened = this.#opened;
-    this.#opened = null;
-    await opened?.line.close();
   }
 
   /** Another master, or noise, is better found before anything is asked. */
@@ -213,7 +121,7 @@ export class Scan {
 
   /** Whether bytes are heard that are no frames. Throws `ScanStopped` when another master is. */
   async #hears(setting: Setting, ms: number): Promise<boolean> {
-    const prober = await this.#prober(setting);
+    const prober = await this.#line.prober(setting);
     const before = this.#stats.counts.damaged;
     await prober.listen(ms, this.#o.signal);
     this.#checkForeign(setting, 1);
@@ -221,7 +129,7 @@ export class Scan {
   }
 
   #checkForeign(setting: Setting, enough: number): void {
-    const spoken = this.#framing(setting).take();
+    const spoken = this.#line.framing(setting).take();
     if (spoken.filter(({ how }) => how === 'foreign').length >= enough)
       throw new ScanStopped(foreignText(spoken, setting));
   }
@@ -251,7 +159,7 @@ export class Scan {
 
   /** What else was heard during a question: units that are worth another look. */
   #hints(setting: Setting, heard: Heard, asked: readonly number[], waitMs: number, again: Set<number>): void {
-    for (const { unit } of this.#framing(setting).take()) if (unit >= 1 && unit <= LAST_UNIT) again.add(unit);
+    for (const { unit } of this.#line.framing(setting).take()) if (unit >= 1 && unit <= LAST_UNIT) again.add(unit);
     if (heard.what !== 'damaged' && heard.what !== 'foreign') return;
     // Half an answer that began while the next question was sent: of any unit that was asked just before.
     const back = 1 + Math.ceil(PATIENT_MS[1] / waitMs);
@@ -259,9 +167,9 @@ export class Scan {
   }
 
   async #linger(setting: Setting, again: Set<number>): Promise<void> {
-    const opened = this.#opened;
-    if (!opened || !sameSetting(opened.setting, setting)) return;
-    await opened.prober.listen(LINGER_MS, this.#o.signal);
+    const prober = this.#line.current(setting);
+    if (!prober) return;
+    await prober.listen(LINGER_MS, this.#o.signal);
     this.#hints(setting, { what: 'silence' }, [], 1, again);
   }
 
@@ -282,7 +190,7 @@ export class Scan {
     const { real } = this.#o;
     for (let reopens = 0; ; reopens++) {
       try {
-        const prober = await this.#prober(setting);
+        const prober = await this.#line.prober(setting);
         const lengths = setting.transport === 'rtu-over-tcp' ? counts.filter((count) => count <= RAW_MOST) : counts;
         const places = lengths.map((count) => ({ count, atMs: prober.freeAt(unit, fn, count) }));
         const now = real.monotonicMs();
@@ -290,9 +198,9 @@ export class Scan {
         return { ...(await prober.ask({ unit, fn, address, count: best.count }, waitMs)), count: best.count };
       } catch (error) {
         if (!(error instanceof LineGone)) throw error;
-        await this.#close();
+        await this.#line.close();
         if (reopens >= REOPENS) throw new ScanStopped(`the line was lost again and again: ${error.message}`);
-        await pause(real, REOPEN_MS);
+        await sleep(real, REOPEN_MS);
       }
     }
   }
@@ -310,7 +218,7 @@ export class Scan {
   async #meet(setting: Setting, unit: number, waitedMs: number, known: readonly Block[]): Promise<void> {
     const { real, profiles, models } = this.#o;
     try {
-      const talk = new UnitTalk(await this.#prober(setting), real, unit, waitedMs, behindMs(setting));
+      const talk = new UnitTalk(await this.#line.prober(setting), real, unit, waitedMs, behindMs(setting));
       const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
       const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startMs), ...identity };
       if (talk.damaged >= 2) this.#note(damagedText(unit, setting));
@@ -338,7 +246,7 @@ export class Scan {
 
   /** One strange frame may be a meter that answers under another number; two are another master. */
   async #disturbed(setting: Setting): Promise<void> {
-    const prober = await this.#prober(setting);
+    const prober = await this.#line.prober(setting);
     await prober.listen(LISTEN_MS, this.#o.signal);
     this.#checkForeign(setting, 2);
   }

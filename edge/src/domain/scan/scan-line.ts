@@ -1,0 +1,87 @@
+import { type Clock, sleep } from '@gridtokenx/runtime/core';
+import { describe } from '../bus/connection.js';
+import { RtuFraming, TcpFraming } from '../bus/framing.js';
+import type { Line } from '../bus/ports.js';
+import { ShapeBook, USUAL_RULES } from '../bus/shapes.js';
+import type { BusStats } from '../bus/stats.js';
+import { HearingFraming, Prober } from './prober.js';
+import { type Setting, sameSetting, speedOf } from './settings.js';
+import { ScanStopped } from './words.js';
+
+const REOPENS = 5;
+const REOPEN_MS = 500;
+
+export interface ScanLineOptions {
+  /** Opens the line as it is set. */
+  readonly open: (setting: Setting) => Promise<Line>;
+  readonly real: Clock;
+  /** From 0 to 65,535: where transaction ids begin. */
+  readonly firstId: number;
+  readonly stats: BusStats;
+}
+
+interface Opened {
+  readonly setting: Setting;
+  readonly line: Line;
+  readonly prober: Prober;
+}
+
+/** The one line that a scan has open, at one setting after the other, with one book of shapes over all of them. */
+export class ScanLine {
+  readonly #o: ScanLineOptions;
+  readonly #book = new ShapeBook(USUAL_RULES);
+  readonly #rtu = new HearingFraming(new RtuFraming(this.#book), 0);
+  readonly #tcp: HearingFraming;
+  #opened: Opened | null = null;
+  #hasOpened = false;
+
+  constructor(options: ScanLineOptions) {
+    this.#o = options;
+    this.#tcp = new HearingFraming(new TcpFraming(this.#book, true, options.firstId), 6);
+  }
+
+  framing(setting: Setting): HearingFraming {
+    return setting.transport === 'tcp' ? this.#tcp : this.#rtu;
+  }
+
+  /** What is open at this very setting; null where nothing is. */
+  current(setting: Setting): Prober | null {
+    return this.#opened && sameSetting(this.#opened.setting, setting) ? this.#opened.prober : null;
+  }
+
+  /** Opens the line at a setting, unless it is open there. Throws `ScanStopped`. */
+  async prober(setting: Setting): Promise<Prober> {
+    const current = this.current(setting);
+    if (current) return current;
+    await this.close();
+    const { real, stats } = this.#o;
+    const line = await this.#open(setting);
+    const framing = this.framing(setting);
+    // What was heard at another setting says nothing about this one.
+    framing.take();
+    const prober = new Prober({ line, speed: speedOf(setting), framing, book: this.#book, stats, real });
+    this.#opened = { setting, line, prober };
+    return prober;
+  }
+
+  /** A port that was just closed may say for a moment that it is locked. */
+  async #open(setting: Setting): Promise<Line> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const line = await this.#o.open(setting);
+        this.#hasOpened = true;
+        return line;
+      } catch (error) {
+        const isOurs = this.#hasOpened && /lock/i.test(String(error));
+        if (!isOurs || tries > REOPENS) throw new ScanStopped(describe(error), { cause: error });
+        await sleep(this.#o.real, REOPEN_MS);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = null;
+    await opened?.line.close();
+  }
+}

@@ -1,0 +1,187 @@
+import {
+  asMeterId,
+  EventCode,
+  encodePayload,
+  GapReason,
+  Kind,
+  MAX_U32,
+  type MeterId,
+  type Payload,
+  type Signer,
+  shortHash,
+} from '@gridtokenx/protocol';
+import type { ReadingClock } from '@gridtokenx/runtime/core';
+import type { Counters, MeterSample, Spool } from '../ports.js';
+import { type SignedMessage, signMessage } from '../signed-message.js';
+import { type EventFields, eventPayload, type MeterIdentity, type Place, readingPayload } from './meter-payloads.js';
+import type { MeterState } from './meter-state.js';
+import { type RecoveredMeter, withoutDeclared } from './recovery.js';
+import { SeqAllocator } from './seq.js';
+
+/** Seqs from `first` to `last`, both included. */
+export interface SeqRange {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+export interface ChainPorts {
+  readonly signer: Signer;
+  readonly spool: Spool;
+  readonly clock: ReadingClock;
+  readonly counters: Counters;
+  /** Stores the state durably before it resolves. */
+  readonly store: (state: MeterState) => Promise<void>;
+  /** Called after the commit of each message, in seq order of one meter. */
+  readonly committed: (message: SignedMessage) => void;
+}
+
+/**
+ * One key's messages in the order of their seqs, each kind 1 or 3 with the hash of the one before [wire §4.1]. Order
+ * inside: reserve the seq durably, sign, append to the spool, commit. Its calls must not overlap.
+ */
+export class SignedChain {
+  readonly id: MeterId;
+  readonly #identity: MeterIdentity;
+  readonly #ports: ChainPorts;
+  readonly #seqs: SeqAllocator;
+  #state: MeterState;
+  #prev: Uint8Array;
+  /** Gaps declared in earlier runs. */
+  readonly #toldBefore: RecoveredMeter['declared'];
+  /** Gaps declared in this run. */
+  readonly #declared: SeqRange[] = [];
+  /** Seqs that were taken and not signed, because storing failed: never used again, declared when storing works. */
+  #abandoned: bigint[] = [];
+
+  constructor(identity: MeterIdentity, state: MeterState, recovered: RecoveredMeter, ports: ChainPorts) {
+    this.id = asMeterId(identity.meterId);
+    this.#identity = identity;
+    this.#ports = ports;
+    this.#state = state;
+    this.#prev = recovered.prev;
+    this.#toldBefore = recovered.declared;
+    // The spool may know of more than the state file: an older copy of that file must not lower anything.
+    const used = larger(state.reservedThrough, recovered.highestSeq);
+    this.#seqs = new SeqAllocator(used, (through) => this.store({ reservedThrough: through }));
+  }
+
+  get nextSeq(): bigint {
+    return this.#seqs.next;
+  }
+  get state(): MeterState {
+    return this.#state;
+  }
+
+  /** Stores a change of the state; it holds once that is durable. */
+  async store(change: Partial<MeterState>): Promise<void> {
+    const next = { ...this.#state, ...change };
+    await this.#ports.store(next);
+    this.#state = next;
+  }
+
+  /** Goes on at `next`, after storing that. */
+  continueAt(next: bigint): Promise<void> {
+    return this.#seqs.continueAt(next);
+  }
+
+  /** Seqs that the spool does not have and nobody was told of. */
+  untold(first: bigint, last: bigint): SeqRange[] {
+    const told = [...this.#toldBefore, ...this.#state.discarded, ...this.#declared];
+    return withoutDeclared(this.#ports.spool.missing(this.id, first, last), told);
+  }
+
+  #place(seq: bigint): Place {
+    return { identity: this.#identity, seq, prev: this.#prev, boots: this.#state.boots };
+  }
+
+  /** Takes a seq for what `make` builds; one that comes to nothing is declared later, so that no hole stays open. */
+  async #withSeq<T>(make: (seq: bigint) => T | Promise<T>): Promise<T> {
+    const seq = await this.#seqs.take();
+    try {
+      return await make(seq);
+    } catch (error) {
+      this.#abandoned.push(seq);
+      throw error;
+    }
+  }
+
+  /** Declares seqs that came to nothing. */
+  async declareAbandoned(): Promise<void> {
+    const seqs = this.#abandoned;
+    this.#abandoned = [];
+    for (const [i, seq] of seqs.entries()) {
+      try {
+        await this.declare(seq, seq, GapReason.unused);
+      } catch (error) {
+        this.#abandoned.push(...seqs.slice(i));
+        throw error;
+      }
+    }
+  }
+
+  /** Event 2, one for each 2^32 − 1 seqs. */
+  async declare(first: bigint, last: bigint, reason: number): Promise<void> {
+    for (let at = first; at <= last; at += BigInt(MAX_U32)) {
+      const count = last - at + 1n > BigInt(MAX_U32) ? MAX_U32 : Number(last - at + 1n);
+      const data = new Uint8Array(16);
+      data[0] = reason;
+      await this.event(EventCode.gap, { value: at, detail: count, data });
+      this.#declared.push({ first: at, last: at + BigInt(count) - 1n });
+    }
+  }
+
+  /** Signs an event; resolves when it is committed. */
+  async event(code: number, fields: EventFields = {}): Promise<void> {
+    const { clock } = this.#ports;
+    const payload = await this.#withSeq((seq) =>
+      eventPayload(this.#place(seq), { nowMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() }, code, fields),
+    );
+    this.#prev = shortHash(payload);
+    await this.#sign(payload);
+  }
+
+  /** Gives a reading its place; `sign` commits it. */
+  async reading(sample: MeterSample, quality: number): Promise<{ payload: Uint8Array; sign: () => Promise<void> }> {
+    await this.declareAbandoned();
+    const payload = await this.#withSeq((seq) => readingPayload(this.#place(seq), sample, quality));
+    this.#prev = shortHash(payload);
+    return { payload, sign: () => this.#sign(payload) };
+  }
+
+  /**
+   * Stores what `make` changes for a statement's payload before it is signed: from then on only these bytes may ever be a
+   * statement for its window. Resolves with what signs it.
+   */
+  async statement(
+    make: (head: MeterIdentity & { seq: bigint }) => { payload: Uint8Array; change: Partial<MeterState> },
+  ): Promise<{ seq: bigint; sign: () => Promise<void> }> {
+    const made = await this.#withSeq(async (seq) => {
+      const { payload, change } = make({ ...this.#identity, seq });
+      await this.store(change);
+      return { payload, seq };
+    });
+    return { seq: made.seq, sign: () => this.#sign(made.payload) };
+  }
+
+  /** The enrolment: the first message of its key. */
+  async enrol(make: (seq: bigint) => Payload): Promise<SignedMessage> {
+    return this.signAndCommit(encodePayload(make(await this.#seqs.take())));
+  }
+
+  async signAndCommit(payload: Uint8Array): Promise<SignedMessage> {
+    const message = signMessage(payload, this.#ports.signer);
+    await this.#ports.spool.append([message]);
+    this.#ports.committed(message);
+    return message;
+  }
+
+  async #sign(payload: Uint8Array): Promise<void> {
+    const { kind } = await this.signAndCommit(payload);
+    const name = kind === Kind.reading ? 'readings' : kind === Kind.statement ? 'statements' : 'events';
+    this.#ports.counters.add(name, { meter: this.id });
+  }
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a < b ? b : a;
+}
