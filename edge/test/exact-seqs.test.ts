@@ -1,0 +1,89 @@
+import { EventCode, Kind, pointStatement, windowEndMs, windowOf } from '@gridtokenx/protocol';
+import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { describe, expect, test } from 'vitest';
+import { openSpool } from '../src/adapters/spool/spool.js';
+import { WindowBook } from '../src/domain/signing/windows.js';
+import { METER_HEX, message } from './support/messages.js';
+import { START, STATE, sample, startRun } from './support/meter-run.js';
+
+describe('after a restored image', () => {
+  const seenAt = async (ahead: bigint) => {
+    const run = await startRun(new MemoryDisk());
+    const before = run.published.length;
+    const highestSeen = run.log.nextSeq + ahead;
+    const seen = { highestSeen, storedThrough: 0n, highestWindow: 0 };
+    const isTaken = await run.log.continueAfterRestore(seen, windowOf(START));
+    const signed = run.published.slice(before).map(({ payload }) => payload);
+    return { isTaken, highestSeen, signed };
+  };
+
+  test('the first seq is the one after what was seen: none is left out, none comes twice', async () => {
+    for (const ahead of [0n, 1n, 1_000n]) {
+      const { isTaken, highestSeen, signed } = await seenAt(ahead);
+      expect(isTaken).toBe(true);
+      expect(signed[0]).toMatchObject({ kind: Kind.event, code: EventCode.continuedAfterRestore });
+      expect(signed[0]).toMatchObject({ seq: highestSeen + 1n, value: highestSeen + 1n });
+      expect(signed[1]).toMatchObject({ seq: highestSeen + 2n, code: EventCode.gap });
+    }
+  });
+
+  test('nothing changes when what was seen is the newest of ours; a jump of 2^32 is taken, one more is not', async () => {
+    expect(await seenAt(-1n)).toMatchObject({ isTaken: true, signed: [] });
+    expect(await seenAt(1n << 32n)).toMatchObject({ isTaken: true });
+    expect(await seenAt((1n << 32n) + 1n)).toMatchObject({ isTaken: false, signed: [] });
+  });
+});
+
+test('where no window is over nothing is planned: no seq is taken, nothing is stored, no statement is signed', async () => {
+  const disk = new MemoryDisk();
+  const run = await startRun(disk);
+  await run.log.reading(sample(START + 10_000, 100), true);
+  const [next, stored, signed] = [run.log.nextSeq, await disk.read(STATE), run.published.length];
+  expect(await run.log.closeDue(windowEndMs(windowOf(START)) - 1)).toEqual([]);
+  expect([run.log.nextSeq, await disk.read(STATE), run.published.length]).toEqual([next, stored, signed]);
+  expect(run.log.windows.closedThrough).toBe(0);
+  expect(new WindowBook(7).due(Number.MAX_SAFE_INTEGER)).toBeNull();
+  expect(await run.log.closeDue(windowEndMs(windowOf(START)))).toMatchObject([{ window: windowOf(START) }]);
+});
+
+test('a segment is trimmed when its highest seq is the safe one, and not when the safe one is one below', async () => {
+  for (const [safe, dropped] of [
+    [9n, false],
+    [10n, true],
+  ] as const) {
+    // Ten records to a segment; the newest two segments always stay.
+    const { spool } = await openSpool(new MemoryDisk(), '/spool', new VirtualTime(), () => {}, 10 * 187);
+    for (let seq = 1n; seq <= 40n; seq++) await spool.append([message(seq)]);
+    await spool.trim(0, () => safe);
+    expect([safe, !spool.has(METER_HEX, 10n), !spool.has(METER_HEX, 1n)]).toEqual([safe, dropped, dropped]);
+    expect(spool.missing(METER_HEX, 11n, 40n)).toEqual([]);
+    await spool.close();
+  }
+});
+
+describe('how wrong a time may be', () => {
+  const uncertaintyOf = (...all: (number | null)[]) => {
+    const book = new WindowBook(0);
+    for (const [i, uncertaintyMs] of all.entries())
+      book.add({ timeMs: START + i, uncertaintyMs, importWh: 1n, exportWh: 1n, quality: 0 });
+    return book.due(windowEndMs(windowOf(START)))?.uncertaintyMs;
+  };
+
+  test('is unknown for a window as soon as it is for one of its readings, whichever comes first', () => {
+    expect(uncertaintyOf(5, 9, 7)).toBe(9);
+    expect(uncertaintyOf(null, 5)).toBeNull();
+    expect(uncertaintyOf(5, null)).toBeNull();
+    expect(uncertaintyOf(5, null, 7)).toBeNull();
+    expect(uncertaintyOf(0, 0)).toBe(0);
+  });
+
+  test('is unknown for a derived point when it is for either of its meters', () => {
+    const registers = { importWh: 1n, exportWh: 1n };
+    const state = { window: 5, ...registers, production: registers, consumption: registers };
+    const input = (timeUncertaintyMs: number | null) => ({ window: 5, ...registers, quality: 0, timeUncertaintyMs });
+    const of = (a: number | null, b: number | null) =>
+      pointStatement(state, false, input(a), input(b)).timeUncertaintyMs;
+    expect([of(3, 8), of(8, 3), of(null, 8), of(8, null), of(null, null)]).toEqual([8, 8, null, null, null]);
+  });
+});
