@@ -58,7 +58,7 @@ export const killCampaign: Campaign = {
   // Each seed starts programs anew: whatever they load by then must still be the code that is under test.
   seedsPerProcess: 1,
   code: [
-    ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators', 'programs/clients'].map(
+    ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators', 'programs/clients', 'programs/sender'].map(
       (name) => `${name}/dist`,
     ),
     'tools/audit/dist',

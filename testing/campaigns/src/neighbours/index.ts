@@ -25,8 +25,8 @@ export const neighboursCampaign: Campaign = {
   code: [
     'protocol/dist',
     'protocol/vectors',
-    'edge/dist/ports.js',
     'oracle/dist',
+    'programs/sender/dist',
     'runtime/dist',
     'testing/campaigns/dist/neighbours',
     'testing/campaigns/dist/ledger/log.js',

@@ -18,7 +18,7 @@ const ENDLESS = '1e9';
 const broker = (from: string, to: string): Change => ({ module: 'broker/dist/config.js', from, to });
 const acl = 'broker/dist/domain/acl.js';
 const plan = 'oracle/dist/domain/settlement/plan.js';
-const http = (from: string, to: string): Change => ({ module: 'runtime/dist/http-server.js', from, to });
+const http = (from: string, to: string): Change => ({ module: 'runtime/dist/node/http-server.js', from, to });
 
 /** The services themselves stay as they are: a hook changes a module while it is loaded. */
 export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
@@ -53,7 +53,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
     attackMs: 60_000,
     changes: [
       {
-        module: 'runtime/dist/bounded-log.js',
+        module: 'runtime/dist/node/bounded-log.js',
         from: 'if (count.written >= linesPerReason || this.#chars >= charsPerPeriod) {',
         to: 'if (false) {',
       },
@@ -64,7 +64,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
     acts: ['halfOpen'],
     attackMs: 12_000,
     changes: [
-      { module: 'runtime/dist/connections.js', from: 'if (!mayEnd()) continue;', to: 'continue;' },
+      { module: 'runtime/dist/node/connections.js', from: 'if (!mayEnd()) continue;', to: 'continue;' },
       http('headersMs: 5_000,', 'headersMs: 3_600_000,'),
       http('requestMs: 10_000,', 'requestMs: 3_600_000,'),
       http('answerMs: 30_000,', 'answerMs: 3_600_000,'),
