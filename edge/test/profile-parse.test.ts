@@ -89,7 +89,7 @@ describe('parseProfile', () => {
     ['missing key', 'manufacturer: Acme\n', '', /^acme\.yaml:1: manufacturer: is missing$/],
     ['unknown protocol', 'protocol: modbus', 'protocol: mbus', /^acme\.yaml:2: protocol: expected modbus or sunspec$/],
     ['no YAML', 'models: ["One"]', 'models: ["One"', /^acme\.yaml:\d+: syntax: /],
-    ['one key twice', 'protocol: modbus', 'id: acme-two', /^acme\.yaml:2: syntax: /],
+    ['one key twice', 'protocol: modbus', 'id: acme-two', /^acme\.yaml:2: id: is there twice/],
     ['id that is no file name', 'id: acme-one', 'id: ../one', /^acme\.yaml:1: id: expected small letters/],
     ['function that writes', 'function: 3, address: 4', 'function: 6, address: 4', /:18: registers\.power\.function: /],
     ['address beyond 65535', 'address: 4,', 'address: 65536,', /^acme\.yaml:18: registers\.power\.address: /],

@@ -14,7 +14,6 @@ const profile = (id: string): SunspecProfile => {
   return found;
 };
 const COST = { charTimeUs: charTimeUs(9_600, 'none', 1), turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' } as const;
-
 type Values = Readonly<Record<number, readonly number[]>>;
 
 /** Registers of a device: the marker, its models in a row, the end. Values by model and offset from its ID. */

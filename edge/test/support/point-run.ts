@@ -35,9 +35,41 @@ export interface Published {
   readonly message: Uint8Array;
 }
 
-/** One run of a gateway with two meters and their point on a disk; what was published is kept by the caller. */
-export async function startRun(disk: MemoryDisk, published: Published[], spoil = false) {
-  const time = new VirtualTime(START);
+const enrolmentOf = (seq: bigint): Payload => ({
+  kind: Kind.enrolment,
+  networkId: NETWORK,
+  meterId: POINT,
+  seq,
+  owner: new Uint8Array(32),
+  importWh: 0n,
+  exportWh: 0n,
+  zone: 1,
+  source: 1,
+  role: 0,
+  deviceSigned: false,
+  keyEpoch: 0,
+  window: FIRST,
+});
+
+const sampleOf = (side: Side, timeMs: number, importWh: number, exportWh: number): MeterSample => ({
+  timeMs,
+  uncertaintyMs: side === 'production' ? 10 : 30,
+  importWh: BigInt(importWh),
+  exportWh: BigInt(exportWh),
+  powerW: null,
+  voltageDv: null,
+  frequencyChz: null,
+  raw: new Uint8Array(1),
+});
+
+/** The logs of both meters and of the point, as the disk has them; `feed` gets each committed statement of a meter. */
+async function openLogs(
+  disk: MemoryDisk,
+  time: VirtualTime,
+  published: Published[],
+  spoil: boolean,
+  feed: (side: Side, statement: Statement) => void,
+) {
   const pathOf = (id: Uint8Array) => `/state/${toHex(id)}.json`;
   const load = async (id: Uint8Array) => {
     const text = await disk.read(pathOf(id));
@@ -47,8 +79,6 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
   const from = pointState.point?.window ?? 0;
   const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [asMeterId(id), from])));
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
-  let point: Point | null = null;
-  const fates = new Map<string, Fate>();
   const logOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
     new MeterLog({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {
       signer: ed25519Signer(new Uint8Array(32).fill(seed)),
@@ -64,7 +94,7 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
         const payload = decodePayload(bytes);
         published.push({ meter, payload, message });
         for (const side of ['production', 'consumption'] as const)
-          if (kind === Kind.statement && meter === toHex(IDS[side])) point?.take(side, payload as Statement);
+          if (kind === Kind.statement && meter === toHex(IDS[side])) feed(side, payload as Statement);
       },
     });
   const logs = {
@@ -73,22 +103,18 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
   };
   const log = await logOf(POINT, 3, pointState);
   const recovered = scan.result(asMeterId(POINT));
+  return { spool, damage, scan, logs, log, recovered };
+}
+
+/** One run of a gateway with two meters and their point on a disk; what was published is kept by the caller. */
+export async function startRun(disk: MemoryDisk, published: Published[], spoil = false) {
+  const time = new VirtualTime(START);
+  let point: Point | null = null;
+  const fates = new Map<string, Fate>();
+  const opened = await openLogs(disk, time, published, spoil, (side, statement) => point?.take(side, statement));
+  const { spool, damage, scan, logs, log, recovered } = opened;
   if (!recovered.enrolment) {
-    await log.enrol((seq) => ({
-      kind: Kind.enrolment,
-      networkId: NETWORK,
-      meterId: POINT,
-      seq,
-      owner: new Uint8Array(32),
-      importWh: 0n,
-      exportWh: 0n,
-      zone: 1,
-      source: 1,
-      role: 0,
-      deviceSigned: false,
-      keyEpoch: 0,
-      window: FIRST,
-    }));
+    await log.enrol(enrolmentOf);
     await spool.close();
     return startRun(disk, published, spoil);
   }
@@ -128,16 +154,7 @@ export async function startRun(disk: MemoryDisk, published: Published[], spoil =
     /** The poll before a boundary, and the statement after it. */
     async state(side: Side, window: number, importWh: number, exportWh: number, leadMs = 5_000) {
       const end = (window + 1) * WINDOW_MS;
-      const sample: MeterSample = {
-        timeMs: end - leadMs,
-        uncertaintyMs: side === 'production' ? 10 : 30,
-        importWh: BigInt(importWh),
-        exportWh: BigInt(exportWh),
-        powerW: null,
-        voltageDv: null,
-        frequencyChz: null,
-        raw: new Uint8Array(1),
-      };
+      const sample = sampleOf(side, end - leadMs, importWh, exportWh);
       await logs[side].reading(sample, true);
       await logs[side].closeDue(end);
     },

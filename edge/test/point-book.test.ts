@@ -1,0 +1,53 @@
+import { Quality } from '@gridtokenx/protocol';
+import { systemRandom } from '@gridtokenx/runtime/node';
+import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
+import { describe, expect, test } from 'vitest';
+import { nodeDisk } from '../src/adapters/disk/node-disk.js';
+import { KeyError, KeyStore } from '../src/adapters/keys/key-store.js';
+
+import { PairBook } from '../src/domain/signing/point.js';
+import { IDS, idOf, POINT } from './support/point-run.js';
+
+const input = (window: number, importWh: number, exportWh: number) => ({
+  seq: BigInt(window),
+  window,
+  importWh: BigInt(importWh),
+  exportWh: BigInt(exportWh),
+  quality: Quality.gatewaySigned,
+  timeUncertaintyMs: 10,
+});
+
+describe('what waits', () => {
+  test('is bounded, keeps windows rising, and forgets what has no counterpart', () => {
+    const book = new PairBook();
+    for (let window = 1; window <= 10_000; window++) book.add('production', input(window, 0, window));
+    book.add('production', input(3, 0, 1));
+    expect(book.next()).toBeNull();
+    book.add('consumption', input(5_000, 0, 0));
+    expect(book.next()).toBeNull();
+    book.add('consumption', input(9_999, 0, 0));
+    expect(book.next()?.production).toMatchObject({ window: 9_999, exportWh: 9_999n });
+    book.pass(9_999);
+    expect(book.next()).toBeNull();
+  });
+});
+
+describe('the key of a point', () => {
+  test('is made once for two meters and refused for others', async () => {
+    const { path, remove } = temporaryDirectory();
+    try {
+      const keys = new KeyStore(nodeDisk, path, systemRandom);
+      const { production, consumption } = IDS;
+      await expect(keys.point('home', production, consumption, false)).rejects.toThrow('run "init" first');
+      const made = await keys.point('home', production, consumption, true);
+      expect(made.meterId).toEqual(POINT);
+      const again = await keys.point('home', production, consumption, true);
+      expect(again.signer.publicKey).toEqual(made.signer.publicKey);
+      const other = keys.point('home', production, idOf('another meter'), true);
+      await expect(other).rejects.toThrow(/^the key of point home was made for other meters/);
+      await expect(other).rejects.toThrow(KeyError);
+    } finally {
+      remove();
+    }
+  });
+});
