@@ -172,6 +172,7 @@ describe('the catalogue', () => {
   }
   const workspace: Record<string, string> = {
     'chain-client': 'programs/clients',
+    'chain-sender': 'programs/sender',
     'testing-kit': 'testing/kit',
     audit: 'tools/audit',
     devnet: 'tools/devnet',
@@ -180,7 +181,10 @@ describe('the catalogue', () => {
     const [, app = '', rest = ''] = /^#(oracle|edge)\/(.+)$/.exec(name) ?? [];
     const [, pack = '', file = 'index.js'] = /^@gridtokenx\/([^/]+)(?:\/(.+))?$/.exec(name) ?? [];
     if (app) return join(ROOT, app, 'src', rest.replace(/\.js$/, '.ts'));
-    if (pack) return join(ROOT, workspace[pack] ?? pack, 'src', file.replace(/(\.js)?$/, '.ts'));
+    if (pack) {
+      const path = join(ROOT, workspace[pack] ?? pack, 'src', file.replace(/\.js$/, ''));
+      return existsSync(`${path}.ts`) ? `${path}.ts` : join(path, 'index.ts');
+    }
     if (!name.startsWith('.')) return null;
     const path = join(dirname(from), name);
     return name.endsWith('.json') ? path : path.replace(/\.js$/, '.ts');

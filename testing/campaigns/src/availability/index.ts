@@ -20,6 +20,7 @@ export const availabilityCampaign: Campaign = {
   seeds: 200,
   secondsPerSeed: 120,
   code: [
+    'runtime/dist',
     'protocol/dist',
     'protocol/vectors',
     'edge/dist',

@@ -107,6 +107,7 @@ export const ledgerCampaign: Campaign = {
   seeds: 10_000,
   secondsPerSeed: 600,
   code: [
+    'programs/sender/dist',
     'protocol/dist',
     'protocol/vectors',
     'runtime/dist',

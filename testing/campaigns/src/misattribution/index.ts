@@ -102,6 +102,7 @@ export const misattributionCampaign: Campaign = {
   // The first of a peer's seeds may have to build it.
   secondsPerSeed: 600,
   code: [
+    'runtime/dist',
     'protocol/dist',
     'protocol/vectors',
     'edge/dist',

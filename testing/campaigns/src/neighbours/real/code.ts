@@ -1,6 +1,6 @@
 /** What seeds on real processes depend on. */
 export const CODE: readonly string[] = [
-  ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators', 'programs/clients'].map(
+  ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators', 'programs/clients', 'programs/sender'].map(
     (name) => `${name}/dist`,
   ),
   'protocol/vectors',
