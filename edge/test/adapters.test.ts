@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ed25519Signer, signTime } from '@gridtokenx/protocol';
 import { provedVerifier, systemClock, systemRandom } from '@gridtokenx/runtime/node';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askOracleTime } from '../src/adapters/clock/oracle-time.js';
@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 describe.each(['memory', 'node'] as const)('the %s disk', (kind) => {
-  const disk = () => (kind === 'memory' ? new MemoryDisk() : nodeDisk);
+  const disk = () => (kind === 'memory' ? new CrashDisk() : nodeDisk);
 
   test('appends, reads, replaces, cuts, lists and removes', async () => {
     const own = disk();

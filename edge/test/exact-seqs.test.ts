@@ -1,5 +1,5 @@
 import { EventCode, Kind, pointStatement, windowEndMs, windowOf } from '@gridtokenx/protocol';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
@@ -9,7 +9,7 @@ import { START, STATE, sample, startRun } from './support/meter-run.js';
 
 describe('after a restored image', () => {
   const seenAt = async (ahead: bigint) => {
-    const run = await startRun(new MemoryDisk());
+    const run = await startRun(new CrashDisk());
     const before = run.published.length;
     const highestSeen = run.log.nextSeq + ahead;
     const seen = { highestSeen, storedThrough: 0n, highestWindow: 0 };
@@ -36,7 +36,7 @@ describe('after a restored image', () => {
 });
 
 test('where no window is over nothing is planned: no seq is taken, nothing is stored, no statement is signed', async () => {
-  const disk = new MemoryDisk();
+  const disk = new CrashDisk();
   const run = await startRun(disk);
   await run.log.reading(sample(START + 10_000, 100), true);
   const [next, stored, signed] = [run.log.nextSeq, await disk.read(STATE), run.published.length];
@@ -53,7 +53,7 @@ test('a segment is trimmed when its highest seq is the safe one, and not when th
     [10n, true],
   ] as const) {
     // Ten records to a segment; the newest two segments always stay.
-    const { spool } = await openSpool(new MemoryDisk(), '/spool', new VirtualTime(), () => {}, 10 * 187);
+    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualTime(), () => {}, 10 * 187);
     for (let seq = 1n; seq <= 40n; seq++) await spool.append([message(seq)]);
     await spool.trim(0, () => safe);
     expect([safe, !spool.has(METER_HEX, 10n), !spool.has(METER_HEX, 1n)]).toEqual([safe, dropped, dropped]);

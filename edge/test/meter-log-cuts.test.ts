@@ -1,5 +1,5 @@
 import { decodePayload, EventCode, GapReason, Kind, type Statement, windowOf } from '@gridtokenx/protocol';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk, keepsTail } from '@gridtokenx/testing-kit/crash-disk';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeState } from '../src/domain/signing/meter-state.js';
@@ -19,7 +19,7 @@ function reused(runs: readonly Run[]): bigint[] {
 
 /** Runs with a power cut each; returns them and what the last one finds. */
 async function crashes(fuses: readonly number[], keep: number, reserve: boolean): Promise<Run[]> {
-  const disk = new MemoryDisk();
+  const disk = new CrashDisk();
   const runs: Run[] = [];
   let wh = 0;
   for (const fuse of [...fuses, Number.POSITIVE_INFINITY]) {
@@ -35,19 +35,19 @@ async function crashes(fuses: readonly number[], keep: number, reserve: boolean)
           stalled(disk),
         ]);
         await left;
-        if (disk.cut) break;
+        if (disk.isOff) break;
       }
     } catch (error) {
       expect((error as { code?: string }).code).toBe('EPOWER');
     }
-    disk.powerCut((unsynced) => Math.floor(unsynced * keep));
+    disk.restart(keepsTail((unsynced) => Math.floor(unsynced * keep)));
   }
   return runs;
 }
 
 /** Resolves once the power is gone: the spool waits for its disk for ever then. */
-async function stalled(disk: MemoryDisk): Promise<void> {
-  for (let i = 0; i < 50 && !disk.cut; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+async function stalled(disk: CrashDisk): Promise<void> {
+  for (let i = 0; i < 50 && !disk.isOff; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 describe('power cuts', () => {
@@ -87,12 +87,12 @@ describe('power cuts', () => {
 
   /** Publishes, loses the newest committed records to damage, publishes again. */
   async function afterDamage(reserve: boolean): Promise<bigint[]> {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const first = await startRun(disk, { reserve });
     for (let i = 0; i < 6; i++) await first.log.reading(sample(START + i * 1000, i), true);
     const segment = disk.files.get('/spool/r-00000001.seg');
     if (!segment) throw new Error('no segment');
-    segment.bytes = segment.bytes.slice(0, 3 * 187 + 20);
+    segment.cache = segment.cache.slice(0, 3 * 187 + 20);
     const second = await startRun(disk, { reserve });
     for (let i = 0; i < 6; i++) await second.log.reading(sample(START + 60_000 + i, 50 + i), true);
     return reused([first, second]);
@@ -107,14 +107,14 @@ describe('power cuts', () => {
   });
 
   test('a statement that was stored and not signed is signed with the same bytes after the crash', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const first = await startRun(disk);
     await first.log.reading(sample(START + 899_000, 1), true);
     // The state is stored with one operation; the power goes at the next one.
     disk.fuse = 1;
     void first.log.closeDue(START + 900_000);
     await stalled(disk);
-    disk.powerCut(() => 0);
+    disk.restart(keepsTail(() => 0));
     const stored = decodeState(Buffer.from((await disk.read(STATE)) ?? []).toString()).statement;
     expect(stored).not.toBeNull();
     const second = await startRun(disk);
@@ -127,7 +127,7 @@ describe('power cuts', () => {
 
 describe('a state that cannot be stored', () => {
   test('gives no statement; its seq is declared, and the window is closed later with other bytes', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const run = await startRun(disk);
     await run.log.reading(sample(START + 890_000, 1), true);
     const store = disk.replace;

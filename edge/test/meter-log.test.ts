@@ -10,7 +10,7 @@ import {
   windowEndMs,
   windowOf,
 } from '@gridtokenx/protocol';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { describe, expect, test } from 'vitest';
 import { DiscontinuityReason } from '../src/domain/signing/meter-payloads.js';
 import { METER_HEX } from './support/messages.js';
@@ -18,7 +18,7 @@ import { gapsOf, ofKind, START, sample, startRun } from './support/meter-run.js'
 
 describe('one run', () => {
   test('chains events and readings, leaves statements out of the chain, and signs what it says', async () => {
-    const run = await startRun(new MemoryDisk());
+    const run = await startRun(new CrashDisk());
     for (let i = 0; i < 20; i++) await run.log.reading(sample(START + i * 60_000, 100 + i), true);
     expect((await run.log.closeDue(START + 20 * 60_000)).map(({ window }) => window)).toEqual([windowOf(START)]);
     await run.log.reading(sample(START + 20 * 60_000, 130), true);
@@ -48,7 +48,7 @@ describe('one run', () => {
   });
 
   test('a window without a reading near its end is stale, one without any gets no statement', async () => {
-    const run = await startRun(new MemoryDisk());
+    const run = await startRun(new CrashDisk());
     await run.log.reading(sample(START + 10_000, 100), true);
     await run.log.reading(sample(START + 3 * 900_000 - 60_000, 200), true);
     const closed = await run.log.closeDue(START + 3 * 900_000);
@@ -59,7 +59,7 @@ describe('one run', () => {
   });
 
   test('an unknown clock marks readings and the window', async () => {
-    const run = await startRun(new MemoryDisk());
+    const run = await startRun(new CrashDisk());
     await run.log.reading({ ...sample(START, 1), uncertaintyMs: null }, true);
     expect(ofKind(run, Kind.reading)[0]).toMatchObject({
       quality: Quality.gatewaySigned | Quality.unsynchronised,
@@ -71,7 +71,7 @@ describe('one run', () => {
   });
 
   test('a clock that was set back keeps readings in the newest window, and windows rise', async () => {
-    const run = await startRun(new MemoryDisk());
+    const run = await startRun(new CrashDisk());
     await run.log.reading(sample(START + 899_000, 1), true);
     await run.log.closeDue(START + 900_000);
     await run.log.reading(sample(START - 3_600_000, 2), true);
@@ -81,7 +81,7 @@ describe('one run', () => {
   });
 
   test('after a discontinuity readings go on with bit 3 and statements stop, over a restart too', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const run = await startRun(disk);
     await run.log.reading(sample(START, 500), true);
     await run.log.discontinuity({ importWh: 500n, exportWh: 1000n }, { exportWh: 7n }, DiscontinuityReason.fell);
@@ -99,7 +99,7 @@ describe('one run', () => {
 
 describe('after a stop', () => {
   test('the next run starts above everything reserved and declares what was not used', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     await startRun(disk);
     const second = await startRun(disk);
     expect(second.published.map(({ payload }) => payload.seq)).toEqual([129n, 130n]);
@@ -111,7 +111,7 @@ describe('after a stop', () => {
   });
 
   test('the open window goes on with bit 2, over the readings of both runs', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const first = await startRun(disk);
     await first.log.reading(sample(START + 60_000, 10), true);
     const second = await startRun(disk);
@@ -124,7 +124,7 @@ describe('after a stop', () => {
   });
 
   test('a window that is over is closed from the spool', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const first = await startRun(disk);
     await first.log.reading(sample(START + 860_000, 10), true);
     const second = await startRun(disk, { at: START + 5 * 900_000 });
@@ -137,18 +137,18 @@ describe('after a stop', () => {
   });
 
   test('a record that was damaged is declared as damaged, what oracles have is not', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const first = await startRun(disk);
     for (let i = 0; i < 5; i++) await first.log.reading(sample(START + i * 1000, i), true);
     const segment = disk.files.get('/spool/r-00000001.seg');
     if (!segment) throw new Error('no segment');
-    segment.bytes[187 + 50] = (segment.bytes[187 + 50] ?? 0) ^ 1;
+    segment.cache[187 + 50] = (segment.cache[187 + 50] ?? 0) ^ 1;
     const image = disk.image();
     expect(gapsOf(await startRun(disk))).toEqual([
       [3n, 1, GapReason.damaged],
       [7n, 122, GapReason.unused],
     ]);
-    expect(gapsOf(await startRun(MemoryDisk.fromImage(image), { storedThrough: 4n }))).toEqual([
+    expect(gapsOf(await startRun(CrashDisk.fromImage(image), { storedThrough: 4n }))).toEqual([
       [7n, 122, GapReason.unused],
     ]);
   });
@@ -156,7 +156,7 @@ describe('after a stop', () => {
 
 describe('a restored image', () => {
   test('goes on above what oracles have seen, and never publishes what it signed before it knew', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const first = await startRun(disk);
     await first.log.reading(sample(START, 1), true);
     const image = disk.image();
@@ -164,7 +164,7 @@ describe('a restored image', () => {
     for (let i = 0; i < 300; i++) await lost.log.reading(sample(START + 60_000 + i, 2 + i), true);
     const highestSeen = lost.log.nextSeq - 1n;
 
-    const restored = MemoryDisk.fromImage(image);
+    const restored = CrashDisk.fromImage(image);
     const run = await startRun(restored, { at: START + 900_000 });
     const windowNow = windowOf(START + 900_000);
     const seen = { highestSeen, storedThrough: 140n, highestWindow: windowOf(START) + 3 };
@@ -191,7 +191,7 @@ describe('a restored image', () => {
 
 describe('what is gone from the spool', () => {
   test('is declared once for whoever lacks it, and neither what is there nor what was told before', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const first = await startRun(disk);
     for (let i = 0; i < 3; i++) await first.log.reading(sample(START + i * 60_000, 100 + i), true);
     await first.spool.close();
@@ -211,7 +211,7 @@ describe('what is gone from the spool', () => {
 
 describe('the configuration', () => {
   test('is an event with its hash where it is another one than at the start before', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const changes = async (configuration: number) => {
       const run = await startRun(disk, { configuration });
       const found = ofKind(run, Kind.event).filter(({ code }) => code === EventCode.configurationChanged);

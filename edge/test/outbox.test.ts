@@ -1,4 +1,4 @@
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
@@ -9,7 +9,7 @@ import { METER_HEX, message } from './support/messages.js';
 
 describe('what is sent', () => {
   const setUp = async (count: number, acknowledged = 0n) => {
-    const { spool } = await openSpool(new MemoryDisk(), '/spool', new VirtualTime(), () => {});
+    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualTime(), () => {});
     const state = { acknowledged, excluded: new Set<bigint>(), lag: null as Lag | null };
     const outbox = new Outbox({
       spool,

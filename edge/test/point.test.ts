@@ -1,5 +1,5 @@
 import { asMeterId, decodePayload, EventCode, Kind, Quality, sha256, toHex } from '@gridtokenx/protocol';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk, keepsTail } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { settle } from '@gridtokenx/testing-kit/virtual-time';
 import * as fc from 'fast-check';
@@ -11,7 +11,7 @@ import { FIRST, GOOD, IDS, lines, POINT, type Published, startRun, statementsOf 
 describe('a point of two meters', () => {
   test('closes a span where both have a good statement, and says what it is and what it waits for', async () => {
     const published: Published[] = [];
-    const run = await startRun(new MemoryDisk(), published);
+    const run = await startRun(new CrashDisk(), published);
     await run.state('production', FIRST, 0, 500);
     await run.state('consumption', FIRST, 100, 0);
     await run.time.advance(0);
@@ -44,7 +44,7 @@ describe('a point of two meters', () => {
 
   test('waits until oracles have acknowledged what it is derived from, and leaves out what they refused', async () => {
     const published: Published[] = [];
-    const run = await startRun(new MemoryDisk(), published);
+    const run = await startRun(new CrashDisk(), published);
     const both = async (i: number, produced: number, consumed: number) => {
       await run.state('production', FIRST + i, 0, produced);
       await run.state('consumption', FIRST + i, consumed, 0);
@@ -70,7 +70,7 @@ describe('a point of two meters', () => {
 
   test('signs nothing while statements may not be signed, nor for a window that an oracle has seen already', async () => {
     const published: Published[] = [];
-    const run = await startRun(new MemoryDisk(), published);
+    const run = await startRun(new CrashDisk(), published);
     const both = async (i: number, produced: number) => {
       await run.state('production', FIRST + i, 0, produced);
       await run.state('consumption', FIRST + i, 0, 0);
@@ -97,7 +97,7 @@ describe('a point of two meters', () => {
 
   test('a meter that was reset is a new base: bit 3, and nothing is invented', async () => {
     const published: Published[] = [];
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const run = await startRun(disk, published);
     for (const [i, produced] of [1_000, 1_500, 20, 90].entries()) {
       run.point.take('production', input(FIRST + i, 0, produced));
@@ -115,7 +115,7 @@ describe('a point of two meters', () => {
 
   test('a disk that takes no writes is said, and what waited is signed when it does', async () => {
     const published: Published[] = [];
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const run = await startRun(disk, published);
     disk.failing = 'ENOSPC';
     run.point.take('production', input(FIRST, 0, 7));
@@ -139,7 +139,7 @@ describe('a point of two meters', () => {
 
   test('without its state file goes on from the spool; without the statements behind it signs nothing', async () => {
     const published: Published[] = [];
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     let run = await startRun(disk, published);
     for (const [i, produced] of [0, 40].entries()) {
       await run.state('production', FIRST + i, 0, produced);
@@ -190,21 +190,21 @@ const input = (window: number, importWh: number, exportWh: number) => ({
 
 describe('power cuts', () => {
   /** Resolves with what `work` does, or rejects when the power goes: a spool waits for its disk for ever. */
-  async function powered<T>(disk: MemoryDisk, work: Promise<T>): Promise<T> {
+  async function powered<T>(disk: CrashDisk, work: Promise<T>): Promise<T> {
     let isDone = false;
     const done = work.finally(() => {
       isDone = true;
     });
     done.catch(() => {});
-    while (!isDone && !disk.cut) await new Promise<void>((resolve) => setImmediate(resolve));
+    while (!isDone && !disk.isOff) await new Promise<void>((resolve) => setImmediate(resolve));
     await settle();
-    if (disk.cut) throw new Error('power');
+    if (disk.isOff) throw new Error('power');
     return done;
   }
 
   /** Windows played over runs that are cut at any moment of the disk's work; what was published over all of them. */
   async function play(cuts: readonly number[], keep: number, spoil = false): Promise<Published[]> {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const published: Published[] = [];
     await (await startRun(disk, published)).stop();
     let window = 0;
@@ -225,12 +225,12 @@ describe('power cuts', () => {
           await run.stop();
         }
       } catch (error) {
-        if (!disk.cut) throw error;
+        if (!disk.isOff) throw error;
       }
       // Where the power is still on it goes now, between two windows.
       disk.fuse = -1;
       await settle();
-      disk.powerCut((unsynced) => Math.floor(unsynced * keep));
+      disk.restart(keepsTail((unsynced) => Math.floor(unsynced * keep)));
     }
     return published;
   }

@@ -1,5 +1,5 @@
 import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, Quality, windowOf } from '@gridtokenx/protocol';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import fc from 'fast-check';
@@ -74,7 +74,7 @@ async function play(
   truth: (minute: number) => bigint,
   rollover: bigint | null = TURN,
 ): Promise<{ payloads: Payload[]; told: number }> {
-  const disk = new MemoryDisk();
+  const disk = new CrashDisk();
   const payloads: Payload[] = [];
   let [minute, told] = [0, 0];
   for (const length of minutes) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asMeterId, toHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk, keepsTail } from '@gridtokenx/testing-kit/crash-disk';
 import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -66,7 +66,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
     for (const cleanup of cleanups.splice(0)) cleanup();
   });
   const place = (): { disk: Disk; dir: string } => {
-    if (kind === 'memory') return { disk: new MemoryDisk(), dir: DIR };
+    if (kind === 'memory') return { disk: new CrashDisk(), dir: DIR };
     const dir = mkdtempSync(join(tmpdir(), 'gridtokenx-spool-'));
     cleanups.push(() => rmSync(dir, { recursive: true }));
     return { disk: nodeDisk, dir: join(dir, 'spool') };
@@ -132,7 +132,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
 
 /** Appends in batches until the power goes; returns what had been acknowledged as committed. */
 async function writeUntilCut(
-  disk: MemoryDisk,
+  disk: CrashDisk,
   batches: readonly number[],
 ): Promise<{ committed: bigint[]; begun: bigint }> {
   const committed: bigint[] = [];
@@ -158,11 +158,11 @@ async function lostAfterCut(
   keep: number,
   garbage: boolean,
 ): Promise<bigint[]> {
-  const disk = new MemoryDisk();
-  disk.lying = lying;
+  const disk = new CrashDisk();
+  disk.isLying = lying;
   disk.fuse = fuse;
   const { committed, begun } = await writeUntilCut(disk, batches);
-  disk.powerCut((unsynced) => Math.floor(unsynced * keep), garbage);
+  disk.restart(keepsTail((unsynced) => Math.floor(unsynced * keep), garbage));
   const { spool, visited } = await open(disk);
   const found = await spool.read(METER_HEX, 0n, 100_000);
   for (const one of found) expect(one).toEqual(message(one.seq, kindOf(one.seq)));
@@ -203,7 +203,7 @@ describe('a power cut', () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 600 }), fc.nat({ max: 400 }), async (noise, at) => {
         const good = Buffer.concat([1n, 2n, 3n].map((seq) => encodeRecord(seq, message(seq).bytes)));
         const bytes = Buffer.concat([good.subarray(0, at), noise, good.subarray(at)]);
-        const disk = MemoryDisk.fromImage(new Map([[`${DIR}/r-00000001.seg`, bytes]]));
+        const disk = CrashDisk.fromImage(new Map([[`${DIR}/r-00000001.seg`, bytes]]));
         const { spool } = await open(disk);
         await spool.append([message(9n)]);
         const { spool: again } = await open(disk);
@@ -215,7 +215,7 @@ describe('a power cut', () => {
 });
 
 test('a full disk is waited for, reported, and loses nothing', async () => {
-  const disk = new MemoryDisk();
+  const disk = new CrashDisk();
   const time = new VirtualTime();
   const { spool } = await openSpool(disk, DIR, time, () => {});
   await spool.append([message(1n)]);
@@ -231,7 +231,7 @@ test('a full disk is waited for, reported, and loses nothing', async () => {
   await time.advance(11_000);
   await waiting;
   expect(spool.problem()).toBeNull();
-  disk.powerCut(() => 0);
+  disk.restart(keepsTail(() => 0));
   const { spool: again } = await open(disk);
   expect((await again.read(METER_HEX, 1n, 9)).map(({ seq }) => seq)).toEqual([1n, 2n, 3n]);
 });

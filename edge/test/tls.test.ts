@@ -15,7 +15,7 @@ import {
   systemClock,
   systemRandom,
 } from '@gridtokenx/runtime/node';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Authority, type Certificate, type CertificateRequest, hasOpenssl } from '../../deploy/tls/certificates.js';
 import { FloorTime } from '../src/adapters/clock/floor.js';
@@ -276,7 +276,7 @@ describe.skipIf(!mayRun)('while the clock is unsure', () => {
 
 describe('the floor', () => {
   test('is the later of build and stored time, is stored once an hour, and survives damage', async () => {
-    const disk = new MemoryDisk();
+    const disk = new CrashDisk();
     const open = (builtMs: number) => FloorTime.open(disk, '/floor.json', builtMs);
     const floor = await open(5_000_000);
     expect(floor.ms).toBe(5_000_000);

@@ -1,6 +1,6 @@
 import { type Ack, base58Encode, ed25519Signer, formatTopic, openToken, signAck } from '@gridtokenx/protocol';
 import { BrokerLink, type MqttSession, provedVerifier, type SessionOptions } from '@gridtokenx/runtime/node';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
@@ -26,7 +26,7 @@ interface FakeSession {
 
 async function setUp(autoPuback = true) {
   const time = new VirtualTime();
-  const { spool } = await openSpool(new MemoryDisk(), '/spool', time, () => {});
+  const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {});
   const sessions: FakeSession[] = [];
   const state = { refuse: null as string | null, acknowledged: 0n, autoPuback };
   const open = async (_url: string, options: SessionOptions): Promise<MqttSession> => {

@@ -1,4 +1,4 @@
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000;
 
 function setUp(hourBytes?: number) {
   const time = new VirtualTime();
-  const disk = new MemoryDisk();
+  const disk = new CrashDisk();
   const ring = new FrameRing({ disk, dir: DIR, real: time, ...(hourBytes ? { hourBytes } : {}) });
   const frame = (unit: number, byte: number): KeptFrame => ({
     timeMs: time.nowMs(),
@@ -114,9 +114,9 @@ describe('the ring of frames', () => {
     const [path] = [...disk.files.keys()];
     const file = disk.files.get(path ?? '');
     if (!file) throw new Error('nothing was written');
-    const whole = file.bytes;
+    const whole = file.cache;
     for (let cut = 0; cut < whole.length; cut += 7) {
-      file.bytes = whole.slice(0, cut);
+      file.cache = whole.slice(0, cut);
       const next = new FrameRing({ disk, dir: DIR, real: time });
       next.keep(frame(2, 9));
       await next.flush();
@@ -172,7 +172,7 @@ describe('the ring of frames', () => {
     }
     await ring.flush();
     expect(ring.problem).toContain('of this hour are not kept');
-    const bytes = [...disk.files.values()].reduce((sum, file) => sum + file.bytes.length, 0);
+    const bytes = [...disk.files.values()].reduce((sum, file) => sum + file.cache.length, 0);
     expect(bytes).toBeLessThanOrEqual(10_000);
     await time.advance(HOUR_MS);
     ring.keep(frame(1, 1));

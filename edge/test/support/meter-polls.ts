@@ -1,5 +1,5 @@
 import { decodePayload, ed25519Signer, Kind, type Payload, Role, Source, windowOf } from '@gridtokenx/protocol';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
@@ -52,7 +52,7 @@ export async function setUp(
   more: Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> = {},
 ) {
   const time = new VirtualTime(START, speed);
-  const { spool } = await openSpool(new MemoryDisk(), '/spool', time, () => {});
+  const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {});
   const messages: Payload[] = [];
   const counts = new Map<string, number>();
   const counters = { add: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1) };

@@ -1,5 +1,5 @@
 import { decodePayload, EventCode, ed25519Signer, Kind, type Payload } from '@gridtokenx/protocol';
-import type { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import type { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import type { MeterSample, Spool } from '../../src/domain/ports.js';
@@ -30,13 +30,13 @@ interface RunOptions {
 }
 
 /** One run of a gateway's meter on a disk, up to and including event 1 and the gaps. */
-export async function startRun(disk: MemoryDisk, options: RunOptions = {}): Promise<Run> {
+export async function startRun(disk: CrashDisk, options: RunOptions = {}): Promise<Run> {
   const run = await openRun(disk, options);
   await run.begin();
   return run;
 }
 
-export async function openRun(disk: MemoryDisk, options: RunOptions): Promise<Run> {
+export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run> {
   const time = new VirtualTime(options.at ?? START);
   const scan = new RecoveryScan();
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));

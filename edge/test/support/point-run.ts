@@ -10,7 +10,7 @@ import {
   sha256,
   toHex,
 } from '@gridtokenx/protocol';
-import type { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import type { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '../../src/adapters/spool/spool.js';
@@ -64,7 +64,7 @@ const sampleOf = (side: Side, timeMs: number, importWh: number, exportWh: number
 
 /** The logs of both meters and of the point, as the disk has them; `feed` gets each committed statement of a meter. */
 async function openLogs(
-  disk: MemoryDisk,
+  disk: CrashDisk,
   time: VirtualTime,
   published: Published[],
   spoil: boolean,
@@ -107,7 +107,7 @@ async function openLogs(
 }
 
 /** One run of a gateway with two meters and their point on a disk; what was published is kept by the caller. */
-export async function startRun(disk: MemoryDisk, published: Published[], spoil = false) {
+export async function startRun(disk: CrashDisk, published: Published[], spoil = false) {
   const time = new VirtualTime(START);
   let point: Point | null = null;
   const fates = new Map<string, Fate>();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OperatorError } from '@gridtokenx/runtime/core';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { build } from '@gridtokenx/testing-kit/processes';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readBuildTime } from '../../src/adapters/clock/build-time.js';
@@ -38,7 +38,7 @@ test.each([
   ['names a text', '{"version":1,"built_ms":"1796122241000"}'],
   ['names a time before there was any software', '{"version":1,"built_ms":1000}'],
 ])('a build file that %s lets nothing start', async (_what, text) => {
-  const disk = new MemoryDisk();
+  const disk = new CrashDisk();
   if (text !== null) await disk.replace('/build.json', Buffer.from(text));
   await expect(readBuildTime(disk, '/build.json')).rejects.toThrow(OperatorError);
   await expect(readBuildTime(disk, '/build.json')).rejects.toThrow('does not say when this software was built');

@@ -1,9 +1,9 @@
 import { asMeterId, Kind, Reason, toHex, type Verifier } from '@gridtokenx/protocol';
 import { provedVerifier, sodiumSigner } from '@gridtokenx/runtime/node/sodium';
+import { PowerCut } from '@gridtokenx/testing-kit/crash-disk';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { Outcome } from '../campaign.js';
 import { MemoryBroker } from './broker.js';
-import { PowerCut } from './disk.js';
 import { SimulatedGateway } from './gateway.js';
 import { SimulatedOracle } from './oracle.js';
 import { rules } from './rules.js';
@@ -146,9 +146,9 @@ export async function runCuts(seed: number): Promise<Outcome> {
     await run.play();
     const found = await run.judge();
     const sectors = { dropped: 0, kept: 0, removed: 0 };
-    for (const { disk } of run.gateways) {
-      sectors.dropped += disk.dropped;
-      sectors.kept += disk.kept;
+    for (const { disk, fate } of run.gateways) {
+      sectors.dropped += fate.dropped;
+      sectors.kept += fate.kept;
       sectors.removed += disk.removed;
     }
     const named = {

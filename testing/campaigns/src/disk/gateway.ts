@@ -1,6 +1,7 @@
 import { asMeterId, Kind, type MeterId, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
 import { BrokerLink } from '@gridtokenx/runtime/node';
+import { CrashDisk, SectorFate } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { openSpool } from '#edge/adapters/spool/spool.js';
@@ -17,7 +18,6 @@ import { MeterLog } from '#edge/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { MemoryBroker } from './broker.js';
-import { CrashDisk } from './disk.js';
 import { rules } from './rules.js';
 import type { SimulatedTime } from './time.js';
 import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type Witness } from './world.js';
@@ -40,6 +40,8 @@ export interface GatewaySurroundings {
 /** One gateway with its disk: the real domain and spool, wired as the program wires them, on a disk that can be cut. */
 export class SimulatedGateway {
   readonly home: Home;
+  /** Of its disk. */
+  readonly fate: SectorFate;
   readonly disk: CrashDisk;
   readonly #o: GatewaySurroundings;
   #isEnrolled = false;
@@ -48,7 +50,8 @@ export class SimulatedGateway {
   constructor(home: Home, surroundings: GatewaySurroundings) {
     this.home = home;
     this.#o = surroundings;
-    this.disk = new CrashDisk(surroundings.random);
+    this.fate = new SectorFate(surroundings.random);
+    this.disk = new CrashDisk(this.fate);
   }
 
   get spool(): Spool | null {

@@ -1,6 +1,6 @@
 import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
 import { diskSpace } from '@gridtokenx/runtime/node';
-import { MemoryDisk } from '@gridtokenx/testing-kit/memory-disk';
+import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { openSpool } from '#edge/adapters/spool/spool.js';
@@ -19,7 +19,7 @@ const ORACLE = asPublicKeyText(new Uint8Array(32));
 /** A real gateway with one meter that says what a stage wants, on a disk and a clock that a stage spoils. */
 class Parts {
   readonly time = new VirtualTime();
-  readonly disk = new MemoryDisk();
+  readonly disk = new CrashDisk();
   readonly acks = new AckBook([ORACLE], 1);
   readonly stop = new AbortController();
   readonly frames: { problem: string | null } = { problem: null };
