@@ -2,23 +2,21 @@ import {
   base58Encode,
   type Enrolment,
   EventCode,
-  encodePayload,
-  encodeSign1,
-  Kind,
-  MerkleBuilder,
   type MeterEvent,
   type Payload,
+  Quality,
   type Reading,
   type Signer,
   type Statement,
-  shortHash,
-  sigStructure,
   toHex,
-  windowEndMs,
+  windowOf,
   windowStartMs,
 } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
+import { KeyLog, type Signed, sign } from './key-log.js';
+
+export { type Signed, sign as signPayload } from './key-log.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 export const FIRST_WINDOW = 1_900_000;
@@ -84,63 +82,62 @@ export class FakeRegistry implements Registry {
   }
 }
 
-export interface Signed {
-  readonly payload: Payload;
-  readonly signed: Uint8Array;
-  readonly message: Uint8Array;
-  readonly hash: Uint8Array;
-}
-
-export function signPayload(payload: Payload, signer: Signer): Signed {
-  const signed = encodePayload(payload);
-  const message = encodeSign1(signed, signer.sign(sigStructure(signed)));
-  return { payload, signed, message, hash: shortHash(message) };
-}
-
-/** Says what an honest gateway would say for one meter; a test bends single messages by `changes`. */
+/** Says what an honest gateway would say for one meter, a minute after the other; a test bends single messages by `changes`. */
 export class LogBuilder {
   readonly meter: MeterRecord;
   readonly signer: Signer;
-  seq = 0n;
-  timeMs = START_MS;
-  importWh: bigint;
-  exportWh: bigint;
-  prev: Uint8Array = new Uint8Array(16);
-  leaves = new MerkleBuilder();
-  lastAtBoundary: { importWh: bigint; exportWh: bigint };
+  readonly #log: KeyLog;
 
   constructor(meter: MeterRecord, signer: Signer) {
     this.meter = meter;
     this.signer = signer;
-    this.importWh = meter.importBaselineWh;
-    this.exportWh = meter.exportBaselineWh;
-    this.lastAtBoundary = { importWh: this.importWh, exportWh: this.exportWh };
+    const { importBaselineWh: importWh, exportBaselineWh: exportWh } = meter;
+    this.#log = new KeyLog(meter, signer, NETWORK, { timeMs: START_MS, importWh, exportWh });
   }
 
-  #header() {
-    return { networkId: NETWORK, meterId: Buffer.from(this.meter.meterId, 'hex'), seq: ++this.seq };
+  get seq(): bigint {
+    return this.#log.seq;
+  }
+  set seq(seq: bigint) {
+    this.#log.seq = seq;
+  }
+  get timeMs(): number {
+    return this.#log.state.timeMs;
+  }
+  set timeMs(timeMs: number) {
+    this.#log.state.timeMs = timeMs;
+  }
+  get importWh(): bigint {
+    return this.#log.state.importWh;
+  }
+  set importWh(importWh: bigint) {
+    this.#log.state.importWh = importWh;
+  }
+  get exportWh(): bigint {
+    return this.#log.state.exportWh;
+  }
+  set exportWh(exportWh: bigint) {
+    this.#log.state.exportWh = exportWh;
+  }
+  get prev(): Uint8Array {
+    return this.#log.prev;
+  }
+  set prev(prev: Uint8Array) {
+    this.#log.prev = prev;
+  }
+  get leaves(): KeyLog['leaves'] {
+    return this.#log.leaves;
+  }
+  set leaves(leaves: KeyLog['leaves']) {
+    this.#log.leaves = leaves;
   }
 
   sign(payload: Payload): Signed {
-    return signPayload(payload, this.signer);
+    return sign(payload, this.signer);
   }
 
   enrolment(changes: Partial<Enrolment> = {}): Signed {
-    const { meter } = this;
-    return this.sign({
-      kind: Kind.enrolment,
-      ...this.#header(),
-      owner: new Uint8Array(32).fill(200),
-      importWh: meter.importBaselineWh,
-      exportWh: meter.exportBaselineWh,
-      zone: meter.zone,
-      source: 1,
-      role: meter.role,
-      deviceSigned: meter.signer === 'device',
-      keyEpoch: meter.keyEpoch,
-      window: meter.enrolmentWindow,
-      ...changes,
-    });
+    return this.#log.enrolment(new Uint8Array(32).fill(200), changes);
   }
 
   /** A minute later the registers have risen. */
@@ -148,72 +145,24 @@ export class LogBuilder {
     this.timeMs += 60_000;
     this.importWh += rise.importWh ?? 0n;
     this.exportWh += rise.exportWh ?? 0n;
-    const made = this.sign({
-      kind: Kind.reading,
-      ...this.#header(),
-      timeMs: BigInt(this.timeMs),
-      importWh: this.importWh,
-      exportWh: this.exportWh,
-      powerW: -1_200,
-      voltageDv: 2301,
-      frequencyChz: 5001,
-      timeUncertaintyMs: 50,
-      quality: 64,
-      bootCount: 1,
-      raw: Uint8Array.of(1, 2, 3, 4),
-      prev: this.prev,
-      ...changes,
-    });
-    this.prev = shortHash(made.signed);
-    this.leaves.add(made.signed);
-    return made;
+    return this.#log.reading(changes);
   }
 
   event(changes: Partial<MeterEvent> = {}): Signed {
-    const made = this.sign({
-      kind: Kind.event,
-      ...this.#header(),
-      timeMs: BigInt(this.timeMs),
-      code: EventCode.started,
-      quality: 64,
-      bootCount: 1,
-      detail: 0,
-      value: 0n,
-      data: new Uint8Array(16),
-      prev: this.prev,
-      ...changes,
-    });
-    this.prev = shortHash(made.signed);
-    return made;
+    return this.#log.event(EventCode.started, changes);
   }
 
   /** Leaves `count` seqs out and declares them. */
   gap(count: number, reason: number): Signed {
     const first = this.seq + 1n;
     this.seq += BigInt(count);
-    const data = new Uint8Array(16);
-    data[0] = reason;
-    return this.event({ code: EventCode.gap, value: first, detail: count, data });
+    return this.#log.gap(first, count, reason);
   }
 
   /** The statement of the window that holds the last reading; time goes to its end. */
   statement(changes: Partial<Statement> = {}): Signed {
-    const window = Math.floor(this.timeMs / 900_000);
-    this.timeMs = Math.max(this.timeMs, windowEndMs(window));
-    const made = this.sign({
-      kind: Kind.statement,
-      ...this.#header(),
-      window,
-      importWh: this.importWh,
-      exportWh: this.exportWh,
-      readingCount: this.leaves.count,
-      quality: 64,
-      timeUncertaintyMs: 50,
-      readingsRoot: this.leaves.root(),
-      ...changes,
-    });
-    this.leaves = new MerkleBuilder();
-    return made;
+    // Only a gateway adds up what its readings say of their quality.
+    return this.#log.statement(windowOf(this.timeMs), { quality: Quality.gatewaySigned, ...changes });
   }
 
   /** Enrolment, then `windows` windows of `readings` readings each. */

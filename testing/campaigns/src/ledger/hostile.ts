@@ -11,8 +11,8 @@ import {
   signToken,
   WINDOW_MS,
 } from '@gridtokenx/protocol';
+import { type KeyLog, nameOf, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
 import { at, type Random } from '@gridtokenx/testing-kit/random';
-import { type KeyLog, nameOf, type Signed, sign } from './log.js';
 import { DAY_MS, FIRST_WINDOW, type Item, itemOf, type Meter, NETWORK, START_MS, signerOf } from './world.js';
 
 /** What a hostile party has at hand. */

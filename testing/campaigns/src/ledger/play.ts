@@ -1,8 +1,8 @@
 import { EventCode, GapReason, Quality, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
+import { KeyLog, type MeterState } from '@gridtokenx/testing-kit/key-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 import { OUTSIDE, READING_TRICKS, type Scene, STATEMENT_TRICKS } from './hostile.js';
-import { KeyLog, type MeterState } from './log.js';
 import {
   type Fact,
   FIRST_WINDOW,

@@ -1,7 +1,7 @@
 import { Kind, MAX_REFUSED, toHex } from '@gridtokenx/protocol';
+import type { Signed } from '@gridtokenx/testing-kit/key-log';
 import { judgeSet, type SetEntry } from '#oracle/domain/verdicts/judge-set.js';
 import { type Bench, nameOfVerdict } from './bench.js';
-import type { Signed } from './log.js';
 import { type Item, streamName, type World } from './world.js';
 
 /** What a ledger came to: all that must not depend on how the messages arrived. Values are plain text. */

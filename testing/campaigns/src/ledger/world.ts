@@ -1,9 +1,9 @@
 import { base58Encode, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
+import type { KeyLog, Signed } from '@gridtokenx/testing-kit/key-log';
+import { nameOf } from '@gridtokenx/testing-kit/key-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
-import type { KeyLog, Signed } from './log.js';
-import { nameOf } from './log.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 export const FIRST_WINDOW = 1_900_000;

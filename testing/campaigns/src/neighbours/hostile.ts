@@ -1,6 +1,6 @@
 import { EventCode, GapReason, Quality, windowEndMs, windowOf, windowStartMs } from '@gridtokenx/protocol';
+import { KeyLog, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
-import { KeyLog, type Signed, sign } from '../ledger/log.js';
 import { type Home, NETWORK, readingTimeOf, signerOf, WINDOW_REAL_MS } from './world.js';
 
 /** What the odd home has at hand: its key, its gateway's name, and time. */

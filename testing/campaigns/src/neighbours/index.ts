@@ -29,7 +29,6 @@ export const neighboursCampaign: Campaign = {
     'programs/sender/dist',
     'runtime/dist',
     'testing/campaigns/dist/neighbours',
-    'testing/campaigns/dist/ledger/log.js',
     'testing/kit/dist',
   ],
   controls: neighboursControls,

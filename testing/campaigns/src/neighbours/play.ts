@@ -1,9 +1,9 @@
 import { concatBytes, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
+import { KeyLog, type Signed } from '@gridtokenx/testing-kit/key-log';
 import { at, Random } from '@gridtokenx/testing-kit/random';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { MESSAGES_PER_DAY } from '#oracle/domain/intake/quota.js';
 import { addFigures, type Outcome } from '../campaign.js';
-import { KeyLog, type Signed } from '../ledger/log.js';
 import { Begins } from './begins.js';
 import { Bench, work } from './bench.js';
 import { type MintTrouble, ModelChain } from './chain.js';

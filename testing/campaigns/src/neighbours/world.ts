@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { base58Encode, type Signer, toHex, type Verifier, windowStartMs } from '@gridtokenx/protocol';
+import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
@@ -58,28 +59,15 @@ export interface Home {
 export function makeHomes(pages: number): Home[] {
   return Array.from({ length: HOMES }, (_, index) => {
     const signer = signerOf(index);
-    const record: MeterRecord = {
-      meterId: toHex(new Uint8Array(16).fill(index + 1)),
+    const record = meterOf(index + 1, {
       owner: base58Encode(new Uint8Array(32).fill(200 + index)),
       key: signer.publicKey,
-      signer: 'gateway',
-      role: 0,
       zone: ZONE,
       page: index % pages,
       slot: Math.floor(index / pages),
-      importBaselineWh: 5_000n,
-      exportBaselineWh: 1_000n,
-      importCarriedWh: 0n,
-      exportCarriedWh: 0n,
-      exportLimitW: 10_000,
-      importLimitW: 10_000,
       enrolmentWindow: ENROLLED,
       firstWindow: ENROLLED,
-      keyEpoch: 0,
-      source: 1,
-      status: 'active',
-      registerStepWh: 1,
-    };
+    });
     return { index, gateway: new Uint8Array(32).fill(100 + index), signer, record };
   });
 }

@@ -49,7 +49,8 @@ export class KeyLog {
   readonly #networkId: Uint8Array;
   seq = 0n;
   prev: Uint8Array = new Uint8Array(16);
-  #leaves = new MerkleBuilder();
+  /** Of the readings since the last statement. */
+  leaves = new MerkleBuilder();
   /** Quality bits of the readings since the last statement. */
   quality = 0;
 
@@ -107,7 +108,7 @@ export class KeyLog {
     };
     const made = sign(payload, this.signer);
     this.prev = shortHash(made.signed);
-    this.#leaves.add(made.signed);
+    this.leaves.add(made.signed);
     this.quality |= payload.quality;
     return made;
   }
@@ -147,13 +148,13 @@ export class KeyLog {
       window,
       importWh: this.state.importWh,
       exportWh: this.state.exportWh,
-      readingCount: this.#leaves.count,
+      readingCount: this.leaves.count,
       quality: this.quality | Quality.gatewaySigned,
       timeUncertaintyMs: 50,
-      readingsRoot: this.#leaves.root(),
+      readingsRoot: this.leaves.root(),
       ...changes,
     };
-    this.#leaves = new MerkleBuilder();
+    this.leaves = new MerkleBuilder();
     this.quality = 0;
     return sign(payload, this.signer);
   }
