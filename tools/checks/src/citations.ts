@@ -25,7 +25,7 @@ const RUST = new RegExp(`"(?:\\\\.|[^"\\\\])*"|${COMMENT.source}`, 'g');
 const PATH = /(?<![\w@#:/.{}$%-])((?:\.\.?\/)*(?:[\w.-]+\/)+[\w.-]*|[a-z][a-z0-9-]*\.md)\b\/?/g;
 const SOURCE = /\.(?:ts|rs|mjs|md|py|sh)$/;
 /** Matches what a build makes, and names that stand for another. */
-const NOT_THERE = /(?:^|\/)(?:node_modules|dist|target|[A-Z]{2,})(?:[/.]|$)/;
+const NOT_THERE = /(?:^|\/)(?:node_modules|dist|target|\.campaigns|[A-Z]{2,})(?:[/.]|$)/;
 
 /** Replaces text by blanks, so that the places of the rest stay. */
 const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
