@@ -1,3 +1,4 @@
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -13,12 +14,12 @@ import {
   simulateMeter,
   startPtyBus,
 } from '../src/index.js';
-import { FakePty, readRequest, StepTime } from './support/line.js';
+import { FakePty, readRequest } from './support/line.js';
 
 const CHAR_9600 = 10_000 / 9_600;
 
 function bus(specs: readonly (Partial<MeterSpec> & { unit: number })[], options: Partial<PtyBusOptions> = {}) {
-  const time = new StepTime();
+  const time = new VirtualClock();
   const pty = new FakePty(time);
   const meters = specs.map((spec) => simulateMeter({ profile: 'eastron-sdm630', time, ...spec }));
   return { time, pty, meters, bus: startPtyBus({ meters, open: () => pty, time, ...options }) };
@@ -31,9 +32,9 @@ describe('a line of simulated meters', () => {
   test('answers at the pace of its speed', () => {
     const { time, pty } = bus([{ unit: 1, turnaroundMs: 50 }]);
     pty.send(readRequest(1, 4, 72, 4));
-    time.pass(8 * CHAR_9600 + 50 + 0.9);
+    time.advanceNow(8 * CHAR_9600 + 50 + 0.9);
     expect(pty.heard).toHaveLength(0);
-    time.pass(1_000);
+    time.advanceNow(1_000);
     const bytes = pty.heard.flatMap((one) => one.bytes);
     expect(bytes.slice(0, 3)).toEqual([1, 4, 8]);
     expect(isFrame(bytes)).toBe(true);
@@ -45,7 +46,7 @@ describe('a line of simulated meters', () => {
   test('gathers characters as an adapter does', () => {
     const { time, pty } = bus([{ unit: 1 }], { gatherMs: 16 });
     pty.send(readRequest(1, 4, 0, 40));
-    time.pass(1_000);
+    time.advanceNow(1_000);
     expect(pty.heard.length).toBeLessThan(8);
     expect(isFrame(pty.take())).toBe(true);
   });
@@ -66,7 +67,7 @@ describe('a line of simulated meters', () => {
     const answers = (speed: number, unit: number) => {
       pty.speed = speed;
       pty.send(readRequest(unit, 4, 0, 2));
-      time.pass(1_000);
+      time.advanceNow(1_000);
       return pty.take().length > 0;
     };
     expect(answers(2_400, 1)).toBe(true);
@@ -83,7 +84,7 @@ describe('a line of simulated meters', () => {
     const { time, pty } = bus([{ unit: 1 }]);
     pty.send(readRequest(1, 4, 0, 10));
     pty.speed = 4_800;
-    time.pass(1_000);
+    time.advanceNow(1_000);
     const bytes = pty.take();
     expect(bytes).toHaveLength(13);
     expect(isFrame(bytes)).toBe(false);
@@ -93,7 +94,7 @@ describe('a line of simulated meters', () => {
     const { time, pty, bus: line } = bus([{ unit: 1 }]);
     pty.send(rtuFrame(1, Uint8Array.of(6, 0, 1, 0, 1)));
     pty.send(rtuFrame(1, Uint8Array.of(16, 0, 1, 0, 1, 2, 0, 9)));
-    time.pass(1_000);
+    time.advanceNow(1_000);
     expect(line.line.writes).toBe(2);
     expect(pty.take().slice(0, 3)).toEqual([1, 0x86, 1]);
   });
@@ -103,12 +104,12 @@ describe('a line of simulated meters', () => {
     const request = readRequest(1, 4, 0, 2);
     pty.send(request.subarray(0, 3));
     pty.send(request.subarray(3));
-    time.pass(500);
+    time.advanceNow(500);
     expect(isFrame(pty.take())).toBe(true);
     pty.send(Uint8Array.of(0xff, 0x80, 0x13));
-    time.pass(100);
+    time.advanceNow(100);
     pty.send(request);
-    time.pass(500);
+    time.advanceNow(500);
     expect(isFrame(pty.take())).toBe(true);
   });
 });
@@ -119,7 +120,7 @@ describe('faults on request', () => {
     made.meters[0]?.faults.next(fault, atMs);
     const poll = (passMs = 5_000) => {
       made.pty.send(readRequest(1, 4, 72, 4));
-      made.time.pass(passMs);
+      made.time.advanceNow(passMs);
       const [first] = made.pty.heard;
       return { bytes: made.pty.take(), atMs: first?.atMs ?? null };
     };
@@ -127,7 +128,7 @@ describe('faults on request', () => {
   };
   const healthy = bus([{ unit: 1 }]);
   healthy.pty.send(readRequest(1, 4, 72, 4));
-  healthy.time.pass(1_000);
+  healthy.time.advanceNow(1_000);
   const good = healthy.pty.take();
 
   test('late: the whole answer, later', () => {
@@ -155,7 +156,7 @@ describe('faults on request', () => {
       made.meters[0]?.faults.next('copy');
       made.pty.send(readRequest(1, 4, 72, 4));
       made.time.stall(stallMs);
-      made.time.pass(1_000);
+      made.time.advanceNow(1_000);
       return made.pty.take();
     };
     expect(poll(0)).toHaveLength(2 * good.length);
@@ -197,7 +198,7 @@ describe('faults on request', () => {
     const { pty, time } = bus([{ unit: 1 }], {
       secondMaster: { everyMs: 1_000, unit: 1, fn: 4, address: 72, count: 4 },
     });
-    time.pass(1_900);
+    time.advanceNow(1_900);
     expect(pty.take()).toEqual([...readRequest(1, 4, 72, 4), ...good]);
   });
 
@@ -208,7 +209,7 @@ describe('faults on request', () => {
     const [meter] = meters;
     const kwh = () => {
       pty.send(readRequest(1, 4, 72, 2));
-      time.pass(200);
+      time.advanceNow(200);
       const bytes = Uint8Array.from(pty.take());
       return bytes.length === 0 ? null : new DataView(bytes.buffer).getFloat32(3);
     };
@@ -218,7 +219,7 @@ describe('faults on request', () => {
     importWh = 3_500n;
     meter?.upsets.restart(1_000, 100n);
     expect(kwh()).toBeNull();
-    time.pass(1_000);
+    time.advanceNow(1_000);
     expect(kwh()).toBeCloseTo(1.4);
     meter?.upsets.freeze(true);
     importWh = 3_600n;
@@ -234,12 +235,12 @@ describe('faults on request', () => {
       { unit: 1, values, upsets: { restart: { everyMs: 1_000, downMs: 100, losesWh: 7n }, frozenAfterMs: 2_500 } },
     ]);
     const [meter] = meters;
-    time.pass(950);
+    time.advanceNow(950);
     expect(meter?.isDown()).toBe(false);
-    time.pass(100);
+    time.advanceNow(100);
     expect(meter?.isDown()).toBe(true);
     expect(meter?.upsets.values().importWh).toBe(993n);
-    time.pass(1_500);
+    time.advanceNow(1_500);
     expect(meter?.upsets.values().importWh).toBe(986n);
     importWh = 2_000n;
     expect(meter?.upsets.values().importWh).toBe(986n);
@@ -251,7 +252,7 @@ describe('faults by chance', () => {
     const { time, pty, meters } = bus([{ unit: 1, rates: { drop: 0.2, exception: 0.1 } }]);
     for (let i = 0; i < 2_000; i++) {
       pty.send(readRequest(1, 4, 72, 2));
-      time.pass(100);
+      time.advanceNow(100);
     }
     const { drop = 0, exception = 0 } = meters[0]?.faults.counts ?? {};
     expect(exception).toBeGreaterThan(140);

@@ -1,34 +1,6 @@
 /** What more than one room of the domain knows of the world. Adapters implement it, `wiring` puts both together. */
 import type { Role } from '@gridtokenx/protocol';
 
-/** Time that drives readings and windows (simulated or UTC): milliseconds since 1970. Never used for time-outs. */
-export interface Clock {
-  now(): number;
-}
-
-/** Real time: sign-in, time-outs, back-off, acks, chain. A timer must not keep a stopping process alive. */
-export interface RealClock {
-  /** Milliseconds since 1970, UTC. */
-  now(): number;
-  /** Milliseconds of a clock that never steps; its zero means nothing. */
-  monotonic(): number;
-  /** Calls back once after `ms`; returns a function that cancels. */
-  after(ms: number, callback: () => void): () => void;
-}
-
-export interface Randomness {
-  bytes(length: number): Uint8Array;
-  /** From 0 (inclusive) to 1 (exclusive), for jitter only. */
-  fraction(): number;
-}
-
-/** Few lines: a card wears out. Never a secret. pino has this shape. */
-export interface Logger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
 /** One enrolled meter as the registry program holds it. Registers in watt-hours. */
 export interface MeterRecord {
   /** Lower-case hex, 32 characters. */

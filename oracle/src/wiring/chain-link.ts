@@ -1,13 +1,13 @@
 import { decodeConfig, pda } from '@gridtokenx/chain-client';
 import { ask } from '@gridtokenx/chain-sender/rpc';
 import { equalBytes, toHex } from '@gridtokenx/protocol';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { Connection, type Keypair, type PublicKey } from '@solana/web3.js';
 import { made } from '../adapters/chain/accounts.js';
 import { zoneReader } from '../adapters/chain/cosign/zone.js';
 import { readKeypair } from '../adapters/chain/keypair.js';
 import { RpcNode } from '../adapters/chain/node.js';
 import { RpcRegistry } from '../adapters/chain/registry.js';
-import type { Logger, RealClock } from '../domain/ports.js';
 
 export interface LinkOptions {
   /** 8 bytes; compared with the registry's Config. */
@@ -22,7 +22,7 @@ export interface LinkDeps {
   readonly options: LinkOptions;
   /** Meters that the ledger has heard of, hex: a registry that lacks one of them is an older or another one. */
   readonly knownMeters: readonly string[];
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
 }
 

@@ -1,3 +1,4 @@
+import type { Clock, Logger, Random, ReadingClock } from '@gridtokenx/runtime/core';
 import { BalanceWatch } from '../adapters/chain/balance.js';
 import { AttestorBuilder, singleAttestor } from '../adapters/chain/builder.js';
 import type { CosignDeps } from '../adapters/chain/cosign/peer.js';
@@ -7,7 +8,6 @@ import { SqliteSettlementArchive } from '../adapters/sqlite/settlement-archive.j
 import { chainMigrations as settlementMigrations } from '../adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '../adapters/sqlite/settlement-store.js';
 import type { Settlements } from '../domain/live/ports.js';
-import type { Logger, Randomness, RealClock } from '../domain/ports.js';
 import { Turns } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import { SettlementDriver } from '../domain/settlement/driver.js';
@@ -37,10 +37,10 @@ export interface SettlementDeps {
   /** Already migrated with `chainMigrations`. */
   readonly database: Database;
   readonly statements: StatementStore;
-  /** Real time at which the reading clock reached (or will reach) an instant; for close_to_mint_ms and grace. */
-  readonly realTimeOf: (readingMs: number) => number;
-  readonly realClock: RealClock;
-  readonly randomness: Randomness;
+  /** Drives readings, for close_to_mint_ms and grace. */
+  readonly clock: Pick<ReadingClock, 'realTimeOf'>;
+  readonly realClock: Clock;
+  readonly randomness: Random;
   readonly logger: Logger;
   /** Null where this is the only attestor. */
   readonly cosign: CosignDeps | null;
@@ -73,7 +73,7 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
     builder: builderOf(link, together?.cosigner),
     turns: together?.turns ?? null,
     store: new SqliteSettlementStore(database),
-    closedAtMs: (window) => deps.realTimeOf((window + 1) * 900_000),
+    closedAtMs: (window) => deps.clock.realTimeOf((window + 1) * 900_000),
     disputes: watchDisputes({
       ...{ ...deps, ...link, commitment: link.options.commitment },
       // Rounds of their own: the lane's begin anew with each of its works.

@@ -1,4 +1,5 @@
 import { base58Encode } from '@gridtokenx/protocol';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Keypair } from '@solana/web3.js';
 import type { Cosigner, LatestBlockhash } from '../adapters/chain/builder.js';
 import { CosignDesk } from '../adapters/chain/cosign/desk.js';
@@ -9,7 +10,7 @@ import { type ZoneSet, zoneTurns } from '../adapters/chain/cosign/zone.js';
 import { SqliteCosignRecord } from '../adapters/sqlite/cosign-record.js';
 import type { Database } from '../adapters/sqlite/database.js';
 import { SqliteSettlementStore } from '../adapters/sqlite/settlement-store.js';
-import type { Logger, RealClock, Registry } from '../domain/ports.js';
+import type { Registry } from '../domain/ports.js';
 import { CosignGuard } from '../domain/settlement/cosigning/guard.js';
 import { Turns } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
@@ -29,7 +30,7 @@ export interface TogetherDeps {
   readonly statements: StatementStore;
   /** Already migrated with `chainMigrations`. */
   readonly database: Database;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
   readonly ask?: AskPeer;
   /** Shared with this oracle's own lanes. */

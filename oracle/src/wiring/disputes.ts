@@ -1,13 +1,14 @@
 import { pda } from '@gridtokenx/chain-client';
 import { ask } from '@gridtokenx/chain-sender/rpc';
 import { fromHex } from '@gridtokenx/protocol';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { type Commitment, type Connection, type Keypair, SYSVAR_CLOCK_PUBKEY } from '@solana/web3.js';
 import type { LatestBlockhash } from '../adapters/chain/builder.js';
 import { AttestorDisputeBuilder } from '../adapters/chain/dispute-builder.js';
 import { toSlotCase } from '../adapters/chain/dispute-case.js';
 import type { Database } from '../adapters/sqlite/database.js';
 import { SqliteDisputeStore } from '../adapters/sqlite/dispute-store.js';
-import type { Logger, RealClock, Registry } from '../domain/ports.js';
+import type { Registry } from '../domain/ports.js';
 import { Disputes } from '../domain/settlement/disputes/disputes.js';
 import type { DisputeNode } from '../domain/settlement/disputes/ports.js';
 import type { ChainNode, StatementStore, TurnKeeper } from '../domain/settlement/ports.js';
@@ -26,7 +27,7 @@ export interface DisputesOnChainDeps {
   readonly statements: StatementStore;
   /** Already migrated with `disputeMigrations`. */
   readonly database: Database;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
 }
 

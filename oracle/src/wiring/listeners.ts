@@ -1,6 +1,6 @@
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { CertificateFiles, RunningHttp } from '@gridtokenx/runtime/node';
 import { type PageServed, type ServiceServed, servePage, serveService } from '../adapters/http/server.js';
-import type { Logger, RealClock } from '../domain/ports.js';
 import type { Config } from './config.js';
 import { serverCertificate } from './secure.js';
 
@@ -19,7 +19,7 @@ export interface Certificates {
 export function openCertificates(
   config: Pick<Config, 'page' | 'service'>,
   path: (name: string) => string,
-  realClock: RealClock,
+  realClock: Clock,
   logger: Logger,
 ): Certificates {
   const page = serverCertificate(config.page.tls, path, realClock, logger);

@@ -1,4 +1,5 @@
 import { base58Encode, toHex } from '@gridtokenx/protocol';
+import type { Logger } from '@gridtokenx/runtime/core';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { OracleMetrics } from '../adapters/http/metrics.js';
 import { Uplink } from '../adapters/mqtt/index.js';
@@ -10,7 +11,6 @@ import { BackwardClock } from '../domain/intake/clock-back.js';
 import { Intake } from '../domain/intake/intake.js';
 import { LiveValues } from '../domain/live/live-values.js';
 import { GatewayBook } from '../domain/live/state.js';
-import type { Logger } from '../domain/ports.js';
 import { verdictName } from '../domain/verdicts/verdict.js';
 import type { Config } from './config.js';
 import { openCertificates, openListeners } from './listeners.js';
@@ -116,7 +116,7 @@ function openParts(around: Surroundings, { database, registry, settle }: Settlin
   });
   const threads = config.verify_threads ?? usualThreads();
   const checks = openChecks({ threads, verifier, realClock, logger });
-  const backwards = new BackwardClock(() => clock.now());
+  const backwards = new BackwardClock(() => clock.nowMs());
   const intake = new Intake({
     ...{ ...around, ledger, registry, checks },
     onStored: (told) => {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { CertificateFiles, dialTls } from '@gridtokenx/runtime';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Peer } from '../adapters/chain/cosign/peer.js';
-import type { Logger, RealClock } from '../domain/ports.js';
 import type { Config, ListenerConfig } from './config.js';
 
 const CONNECT_MS = 10_000;
@@ -46,7 +46,7 @@ function dialTo(to: Trusted, usualPort: number, timeoutMs: number, path: (name: 
 export function serverCertificate(
   tls: ListenerConfig['tls'],
   path: (name: string) => string,
-  realClock: RealClock,
+  realClock: Clock,
   logger: Logger,
 ): CertificateFiles | undefined {
   if (!tls) return undefined;
@@ -54,7 +54,7 @@ export function serverCertificate(
     certFile: path(tls.cert_file),
     keyFile: path(tls.key_file),
     minVersion: tls.min_version,
-    now: () => realClock.now(),
+    now: () => realClock.nowMs(),
     log: logger,
   });
   certificate.watch(CERTIFICATE_EVERY_MS);

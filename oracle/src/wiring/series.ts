@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import type { FeedState } from '../adapters/influx/index.js';
 import { openInflux } from '../adapters/influx/index.js';
 import { DatabaseDamaged, moveAside, openChecked, stampOf, type WatchedDatabase } from '../adapters/sqlite/damage.js';
@@ -9,7 +10,6 @@ import { SqliteSetAside } from '../adapters/sqlite/set-aside.js';
 import { EmbeddedTimeSeries } from '../adapters/sqlite/time-series.js';
 import type { Ledger } from '../domain/intake/ports.js';
 import { Projector } from '../domain/live/projector.js';
-import type { Logger, Randomness, RealClock } from '../domain/ports.js';
 import type { Config } from './config.js';
 
 /** The time series and what follows the ledger for it. */
@@ -29,8 +29,8 @@ export interface Series {
 export interface SeriesDeps {
   readonly ledger: Ledger;
   readonly database: Database;
-  readonly realClock: RealClock;
-  readonly randomness: Randomness;
+  readonly realClock: Clock;
+  readonly randomness: Random;
   readonly logger: Logger;
 }
 
@@ -83,7 +83,7 @@ function openEmbedded(file: string, { database, realClock, logger }: SeriesDeps)
     if (!(error instanceof DatabaseDamaged)) throw error;
     // In this order: killed in between, it is done again.
     fillOutbox(database);
-    const [moved] = moveAside(file, stampOf(realClock.now()));
+    const [moved] = moveAside(file, stampOf(realClock.nowMs()));
     const found = `the time series was damaged and is written anew; the old file is ${moved ?? file}`;
     logger.error({ err: error.message }, found);
     return { series: new EmbeddedTimeSeries(file, open), damage, found };

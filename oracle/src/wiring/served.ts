@@ -41,7 +41,7 @@ export function serve(around: Surroundings, parts: ServedParts): { page: PageSer
     ledgerFailures: () => parts.intake.failures,
     chainPending: () => settlements.chainState().pending,
     series: () => parts.series.state(),
-    registryAgeMs: () => realClock.now() - parts.registry.asOf.fetchedAtMs,
+    registryAgeMs: () => realClock.nowMs() - parts.registry.asOf.fetchedAtMs,
     ...(parts.certificates.days ? { certificateDays: parts.certificates.days } : {}),
   });
   return {
@@ -53,7 +53,7 @@ export function serve(around: Surroundings, parts: ServedParts): { page: PageSer
     },
     service: {
       cosign: parts.chain.cosign,
-      time: (nonce) => signTime({ timeMs: realClock.now(), nonce }, signer),
+      time: (nonce) => signTime({ timeMs: realClock.nowMs(), nonce }, signer),
     },
   };
 }
@@ -63,9 +63,9 @@ function healthOf({ config, path, realClock }: Surroundings, parts: ServedParts)
   const health = oracleHealth({
     ...{ broker: uplink, intake, database, registry, settlements: chain.settlements, series, clock: backwards },
     certificate: () => certificates.problems(),
-    overQuota: () => views.overQuota(realClock.now()),
-    diskSpace: diskSpace(path(config.data_dir), () => realClock.monotonic()),
-    now: () => realClock.now(),
+    overQuota: () => views.overQuota(realClock.nowMs()),
+    diskSpace: diskSpace(path(config.data_dir), () => realClock.monotonicMs()),
+    now: () => realClock.nowMs(),
   });
   return () => ({ ...health.report() });
 }

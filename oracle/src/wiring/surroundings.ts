@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { fromHex, type Signer, type Verifier } from '@gridtokenx/protocol';
-import type { ReadingClock } from '@gridtokenx/runtime/core';
+import type { Clock, Logger, Random, ReadingClock } from '@gridtokenx/runtime/core';
 import {
   provedVerifier,
   readSeedFile,
@@ -10,7 +10,6 @@ import {
   systemRandom,
   systemReadingClock,
 } from '@gridtokenx/runtime/node';
-import type { Clock, Logger, Randomness, RealClock } from '../domain/ports.js';
 import type { Config } from './config.js';
 
 /** What makes a missing key file. */
@@ -27,19 +26,10 @@ export interface Surroundings {
   /** 8 bytes. */
   readonly networkId: Uint8Array;
   /** Drives readings and windows. */
-  readonly clock: Clock;
-  /** Real time at which the reading clock reaches an instant. */
-  readonly realTimeOf: (readingMs: number) => number;
-  readonly realClock: RealClock;
-  readonly randomness: Randomness;
+  readonly clock: ReadingClock;
+  readonly realClock: Clock;
+  readonly randomness: Random;
 }
-
-/** Real time under the names that the domain has for it. */
-export const systemRealClock: RealClock = {
-  now: systemClock.nowMs,
-  monotonic: systemClock.monotonicMs,
-  after: systemClock.after,
-};
 
 /** Reads key and clock. Throws `OperatorError` for a file that cannot be used. */
 export function openSurroundings(config: Config, directory: string, logger: Logger): Surroundings {
@@ -50,11 +40,10 @@ export function openSurroundings(config: Config, directory: string, logger: Logg
       ? systemReadingClock(systemClock)
       : new SimulatedClockFile(path(simulated), systemClock, logger);
   return {
-    ...{ config, path, logger, randomness: systemRandom, realClock: systemRealClock },
+    ...{ config, path, logger, randomness: systemRandom, realClock: systemClock },
     verifier: provedVerifier(),
     signer: sodiumSigner(readSeedFile(path(config.key_file), MAKE_KEY)),
     networkId: fromHex(config.network_id),
-    clock: { now: () => reading.nowMs() },
-    realTimeOf: (ms) => reading.realTimeOf(ms),
+    clock: reading,
   };
 }

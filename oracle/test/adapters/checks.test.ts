@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Verifier } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import {
   hostileQuestions,
   knownQuestions,
@@ -8,13 +9,13 @@ import {
   wrongAnswers,
 } from '@gridtokenx/testing-kit/contracts/signature-checks';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { BATCH_QUESTIONS, Batch, Said } from '../../src/adapters/sodium/batch.js';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { openChecks, type Thread, usualThreads, VerifyThreads } from '../../src/adapters/sodium/threads.js';
 import type { SignatureChecks } from '../../src/domain/intake/ports.js';
-import { systemRealClock } from '../../src/wiring/surroundings.js';
-import { ManualClock, testLogger } from '../support/time.js';
+import { testLogger } from '../support/time.js';
 
 const WORKER = new URL('../../dist/adapters/sodium/worker.js', import.meta.url);
 const spawnReal = (memories: readonly SharedArrayBuffer[]) =>
@@ -41,7 +42,7 @@ async function realThreads(threads: number) {
   const checks = new VerifyThreads({
     threads,
     verifier: here,
-    realClock: systemRealClock,
+    realClock: systemClock,
     logger,
     spawn: (memories) => {
       const worker = spawnReal(memories);
@@ -93,7 +94,7 @@ class ActedThread extends EventEmitter implements Thread {
 
 /** Threads that behave so, by a clock that the test moves. */
 function actedThreads(behaviour: Behaviour, threads = 2, isReady = true) {
-  const real = new ManualClock();
+  const real = new VirtualClock({ startMs: 1_000_000 });
   const here = counting();
   const logger = testLogger();
   const started: ActedThread[] = [];
@@ -193,7 +194,7 @@ describe('signature checks on threads', () => {
     const answers = wrongAnswers(checks, known, 10);
     await new Promise((resolve) => setImmediate(resolve));
     expect(here.count).toBe(0);
-    real.advance(10_000);
+    real.advanceNow(10_000);
     expect(await answers).toBe(0);
     expect(here.count).toBe(100);
     expect(started[0]?.isTerminated).toBe(true);
@@ -206,7 +207,7 @@ describe('signature checks on threads', () => {
     started[0]?.emit('message', 'answered');
     started[0]?.emit('message', 'ready');
     started[0]?.emit('exit', 1);
-    real.advance(10_000);
+    real.advanceNow(10_000);
     expect(await later).toBe(0);
     await checks.close();
     expect(real.pending).toBe(0);
@@ -220,7 +221,7 @@ describe('signature checks on threads', () => {
     );
     expect(await wrongAnswers(checks, knownQuestions(100), 10)).toBe(0);
     expect(here.count).toBe(100);
-    real.advance(31_000);
+    real.advanceNow(31_000);
     expect(logger.lines).toHaveLength(1);
     expect(started).toHaveLength(2);
     await checks.close();
@@ -263,7 +264,7 @@ describe('signature checks on threads', () => {
   });
 
   it('without threads there are none; the usual number leaves a core to the main thread', () => {
-    const deps = { verifier, realClock: new ManualClock(), logger: testLogger() };
+    const deps = { verifier, realClock: new VirtualClock({ startMs: 1_000_000 }), logger: testLogger() };
     expect(openChecks({ ...deps, threads: 0 }).threads).toBe(0);
     expect(usualThreads()).toBeGreaterThanOrEqual(1);
     expect(usualThreads()).toBeLessThanOrEqual(4);

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { ed25519Signer, proveVerifier, verifyVectors } from '@gridtokenx/protocol';
 import { provedVerifier, sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MetersFile } from '../../src/adapters/files/meters.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
-import { ManualClock } from '../support/time.js';
 
 let directory = '';
 beforeEach(() => {
@@ -35,7 +35,7 @@ describe('meters file', () => {
   it('is read again, the last good content holds, and a bad one is refused at the start', async () => {
     const path = join(directory, 'meters.json');
     writeFileSync(path, '{"version":1,"meters":[]}');
-    const real = new ManualClock(7);
+    const real = new VirtualClock({ startMs: 7 });
     const meters = new MetersFile(path, real);
     expect(meters.asOf).toEqual({ slot: 1, fetchedAtMs: 7 });
     writeFileSync(path, '{"version":1,"meters":[{}]}');

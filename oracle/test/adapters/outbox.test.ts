@@ -1,39 +1,14 @@
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Projector } from '../../src/domain/live/projector.js';
-import type { RealClock, SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesPoint } from '../../src/domain/ports.js';
 
 const [one, two] = [meterOf(1), meterOf(2)];
-const logger = { info() {}, warn() {}, error() {} };
 const nowhere = { add() {}, count: () => 0 };
-
-/** Timers that a test lets run. */
-class ManualClock implements RealClock {
-  ms = 1_000;
-  #timers: { at: number; callback: () => void }[] = [];
-  now(): number {
-    return this.ms;
-  }
-  monotonic(): number {
-    return this.ms;
-  }
-  after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.ms + ms, callback };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-  pass(ms: number): void {
-    this.ms += ms;
-    for (const timer of this.#timers.filter(({ at }) => at <= this.ms)) {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-      timer.callback();
-    }
-  }
-}
 
 describe('the outbox while the registry is away', () => {
   it('stops before the first verified reading whose meter is not known yet', () => {
@@ -84,11 +59,11 @@ describe('the outbox while the registry is away', () => {
       range: async () => [],
       close: async () => {},
     };
-    const projector = new Projector(ledger, series, nowhere, new ManualClock(), logger);
+    const projector = new Projector(ledger, series, nowhere, new VirtualClock({ startMs: 1_000 }), quietLog);
     await projector.stop();
     expect(written).toHaveLength(0);
     registry.set(one);
-    await new Projector(ledger, series, nowhere, new ManualClock(), logger).stop();
+    await new Projector(ledger, series, nowhere, new VirtualClock({ startMs: 1_000 }), quietLog).stop();
     expect(written).toHaveLength(10);
   });
 });
@@ -100,14 +75,14 @@ describe('acks while the registry is away', () => {
     const log = new LogBuilder(one, signerOf(1)).honest(1);
     take(log);
     registry.remove(one.meterId);
-    const clock = new ManualClock();
+    const clock = new VirtualClock({ startMs: 1_000 });
     const sent: Uint8Array[] = [];
     let isReady = false;
     const acks = new AckSender({
       ledger,
       signer: signerOf(9),
       realClock: clock,
-      logger,
+      logger: quietLog,
       canTell: () => isReady,
       publish: (_, message) => {
         sent.push(message);
@@ -116,11 +91,11 @@ describe('acks while the registry is away', () => {
       onSent: () => {},
     });
     acks.mark(GATEWAY);
-    for (let i = 0; i < 5; i++) clock.pass(1_000);
+    for (let i = 0; i < 5; i++) clock.advanceNow(1_000);
     expect(sent).toHaveLength(0);
     registry.set(one);
     isReady = true;
-    clock.pass(1_000);
+    clock.advanceNow(1_000);
     expect(sent).toHaveLength(1);
     expect(ledger.tell(GATEWAY).meters.get(one.meterId)?.storedThrough).toBe(BigInt(log.length));
   });
@@ -131,8 +106,8 @@ describe('acks while the registry is away', () => {
     const acks = new AckSender({
       ledger,
       signer: signerOf(9),
-      realClock: new ManualClock(),
-      logger,
+      realClock: new VirtualClock({ startMs: 1_000 }),
+      logger: quietLog,
       canTell: () => false,
       publish: (_, message) => sent.push(message) > 0,
       onSent: () => {},

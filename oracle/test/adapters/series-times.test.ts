@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Role } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
@@ -14,7 +15,7 @@ import { Projector } from '../../src/domain/live/projector.js';
 import { isSeriesTime, MAX_SERIES_MS, writeAround } from '../../src/domain/live/series-write.js';
 import { describeState, GatewayBook } from '../../src/domain/live/state.js';
 import type { SeriesPoint } from '../../src/domain/ports.js';
-import { ManualClock, settle, testLogger } from '../support/time.js';
+import { settle, testLogger } from '../support/time.js';
 
 // One signed reading with a time that no store holds must not stop the time series of all homes.
 const [one, two] = [meterOf(1), meterOf(2)];
@@ -31,12 +32,12 @@ function world() {
   const test = testLedger(registry);
   const series = new EmbeddedTimeSeries(join(directory, 'series.sqlite'));
   const setAside = new SqliteSetAside(test.database);
-  const clock = new ManualClock();
+  const clock = new VirtualClock({ startMs: 1_000_000 });
   const logger = testLogger();
   const projector = new Projector(test.ledger, series, setAside, clock, logger);
   const drain = async () => {
     projector.wake();
-    clock.advance(40_000);
+    clock.advanceNow(40_000);
     await settle();
     await settle();
   };
@@ -72,7 +73,7 @@ describe('a time that no store holds', () => {
     const settlements = {
       ...{ after: () => [], totalsOf: () => undefined, chainState: () => ({ ...IDLE }), chainHealth: () => null },
     };
-    const clock = { now: () => NOW_MS };
+    const clock = { nowMs: () => NOW_MS };
     const state = describeState({
       ...{ networkId: NETWORK, ledgerId: w.ledger.id, verifier: '', oracle: '', attestor: '', utcOffsetMinutes: 0 },
       ...{ clock, realClock: w.clock, registry: w.registry, settlements, views: w.views, series: () => null },
@@ -148,7 +149,7 @@ describe('a row that the store does not take', () => {
     const projector = new Projector({ ...bad, outbox }, series, w.setAside, w.clock, w.logger);
     const run = async (ms: number) => {
       projector.wake();
-      w.clock.advance(ms);
+      w.clock.advanceNow(ms);
       for (let i = 0; i < 5; i++) await settle();
     };
     w.take(new LogBuilder(two, signerOf(2)).honest(1, 5));
@@ -157,7 +158,7 @@ describe('a row that the store does not take', () => {
     isAway = true;
     w.take(new LogBuilder(one, signerOf(1)).honest(1, 5));
     await run(1_000);
-    w.clock.advance(60_000);
+    w.clock.advanceNow(60_000);
     expect(projector.problem).toMatch(/^the time series has not been written for \d+ s: the disk is full$/);
     isAway = false;
     await run(60_000);

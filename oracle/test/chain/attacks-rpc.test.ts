@@ -178,7 +178,7 @@ describe('a real node under attack', () => {
       // The owner makes it again, and pays: what was due is minted, once.
       const create = instructions.createOwnerTokenAccount({ payer: utility(), owner: owner.publicKey });
       expect(await attempt([create])).toBe('done');
-      harness.clock.ms += 700_000;
+      harness.clock.advanceNow(700_000);
       await harness.untilIdle();
       expect((await figures(rig)).slots[2]?.mintedWh).toBe(BigInt(100 * n));
     }
@@ -215,7 +215,7 @@ async function settled(harness: LaneHarness, window: number): Promise<void> {
     const step = await harness.lane.step();
     const { slots } = await figures(harness.rig);
     const isDone = slots[0]?.window === W(window) && slots[0].mintedWh === slots[0].exportWh;
-    if (step.kind === 'wait' && !isDone) harness.clock.ms = Math.max(harness.clock.ms, step.untilMs);
+    if (step.kind === 'wait' && !isDone) harness.clock.advanceNow(Math.max(0, step.untilMs - harness.clock.nowMs()));
     return isDone && harness.lane.problems().length > 0;
   });
 }

@@ -5,8 +5,8 @@ import { MIN_BALANCE_LAMPORTS, type OracleParts, oracleHealth } from '../../src/
 it("reads the attestor's balance again and again, and keeps the last one while the node is away", async () => {
   const timers: (() => void)[] = [];
   const clock = {
-    now: () => 0,
-    monotonic: () => 0,
+    nowMs: () => 0,
+    monotonicMs: () => 0,
     after: (_ms: number, run: () => void) => {
       timers.push(run);
       return () => {};

@@ -2,6 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RunningHttp } from '@gridtokenx/runtime/node';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, hasOpenssl } from '../../../deploy/tls/certificates.js';
 import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
@@ -9,7 +10,6 @@ import { serveService } from '../../src/adapters/http/server.js';
 import { securePeers } from '../../src/wiring/secure.js';
 
 const mayRun = hasOpenssl() || process.env.CI === 'true';
-const quiet = { info() {}, warn() {}, error() {} };
 const body = Uint8Array.of(1, 2, 255);
 let folder: string;
 let authority: Authority;
@@ -48,7 +48,7 @@ async function start(isSecure = true): Promise<number> {
   server = await serveService(
     { host: '127.0.0.1', port: 0 },
     served,
-    quiet,
+    quietLog,
     isSecure ? { material, onRenewed: () => {} } : undefined,
   );
   return server.port;

@@ -2,8 +2,10 @@ import { buildAttestPage } from '@gridtokenx/chain-client';
 import type { BlockhashState } from '@gridtokenx/chain-sender';
 import { base58Decode, ed25519Signer, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
 import { keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { TestClock, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import {
   ComputeBudgetProgram,
   type PublicKey,
@@ -69,7 +71,7 @@ async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
     .serialize();
   const request = {
     networkId: rig.networkId,
-    timeMs: clock.ms,
+    timeMs: clock.nowMs(),
     to: IDENTITIES[1]?.publicKey as Uint8Array,
     transaction: bent.bytes?.(message) ?? message,
     statements: honest.map(({ meterId }) => statementAt(leader.statements, meterId, W(1))?.message as Uint8Array),
@@ -234,7 +236,7 @@ describe('what an attestor has signed', () => {
 
   it('binds it until the chain can take it no more; a blockhash that is not known counts as gone after a while', async () => {
     const database = openDatabase(':memory:', chainMigrations);
-    const clock = new TestClock();
+    const clock = new VirtualClock({ startMs: 1_800_000_000_000 });
     const states = new Map<string, BlockhashState>([['a', 'valid']]);
     const guard = new CosignGuard(
       new SqliteCosignRecord(database),
@@ -250,7 +252,7 @@ describe('what an attestor has signed', () => {
     expect(await guard.commit(of(2, 'c'))).toBe(false);
     states.set('b', 'unfamiliar');
     expect(await guard.commit(of(2, 'c'))).toBe(false);
-    clock.ms += 3_001;
+    clock.advanceNow(3_001);
     expect(await guard.commit(of(2, 'c'))).toBe(true);
     expect(await guard.commit(of(1, 'd'))).toBe(false);
     database.sqlite.close();
@@ -258,7 +260,11 @@ describe('what an attestor has signed', () => {
 
   it('of two requests at the same moment one is taken', async () => {
     const database = openDatabase(':memory:', chainMigrations);
-    const guard = new CosignGuard(new SqliteCosignRecord(database), new TestClock(), async () => 'valid');
+    const guard = new CosignGuard(
+      new SqliteCosignRecord(database),
+      new VirtualClock({ startMs: 1_800_000_000_000 }),
+      async () => 'valid',
+    );
     const taken = await Promise.all([1, 2, 3].map((digest) => guard.commit(of(digest, 'a'))));
     expect(taken).toEqual([true, false, false]);
     database.sqlite.close();
@@ -305,7 +311,6 @@ describe('the capacity of a zone', () => {
 });
 
 describe('over HTTP', () => {
-  const quiet = { info() {}, warn() {}, error() {} };
   const got: Uint8Array[] = [];
   const answer = async (body: Uint8Array) => {
     got.push(body);
@@ -313,7 +318,11 @@ describe('over HTTP', () => {
   };
   const servers: Awaited<ReturnType<typeof serveService>>[] = [];
   const open = async (cosign: typeof answer | null) => {
-    const server = await serveService({ host: '127.0.0.1', port: 0 }, { time: () => new Uint8Array(), cosign }, quiet);
+    const server = await serveService(
+      { host: '127.0.0.1', port: 0 },
+      { time: () => new Uint8Array(), cosign },
+      quietLog,
+    );
     servers.push(server);
     return `http://127.0.0.1:${server.port}`;
   };

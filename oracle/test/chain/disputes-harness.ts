@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { decodeDispute, decodeMeter, decodeMeterPage, instructions, pda } from '@gridtokenx/chain-client';
 import { encodePayload, encodeSign1, fromHex, sha256, sigStructure } from '@gridtokenx/protocol';
 import { ALONE, attestor, BASELINE, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { TestClock, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { type LiteNode, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { AttestorDisputeBuilder } from '../../src/adapters/chain/dispute-builder.js';
 import { toSlotCase } from '../../src/adapters/chain/dispute-case.js';
 import { toRecord } from '../../src/adapters/chain/registry.js';
@@ -109,7 +110,7 @@ export function disputeNode(lite: LiteNode): DisputeNode {
 /** One oracle's ledger and its watch over disputes; killed and started again on the same file. */
 export class DisputeOracle {
   readonly rig: LiteRig;
-  readonly clock = new TestClock();
+  readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
   readonly log: string[] = [];
   readonly #dir = mkdtempSync(join(tmpdir(), 'disputes-'));
   readonly #change: Partial<DisputesDeps>;
@@ -146,7 +147,7 @@ export class DisputeOracle {
       meters: () => this.#registry().meters(),
       turns: null,
       realClock: this.clock,
-      logger: { info: note, warn: note, error: note },
+      logger: { debug: note, info: note, warn: note, error: note },
       ...this.#change,
       ...change,
     });
@@ -170,10 +171,10 @@ export class DisputeOracle {
 
   /** Steps for so many looks at the page. */
   async look(times = 2): Promise<void> {
-    const endMs = this.clock.ms + times * LOOK_EVERY_MS;
-    while (this.clock.ms <= endMs) {
+    const endMs = this.clock.nowMs() + times * LOOK_EVERY_MS;
+    while (this.clock.nowMs() <= endMs) {
       const untilMs = await this.disputes.step(ZONE, 0);
-      this.clock.ms = Math.max(this.clock.ms + 1, untilMs);
+      this.clock.advanceNow(Math.max(1, untilMs - this.clock.nowMs()));
     }
   }
 

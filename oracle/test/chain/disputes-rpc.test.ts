@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { Connection, Transaction, type TransactionInstruction } from '@solana/web3.js';
 import { expect, it } from 'vitest';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { disputeMigrations } from '../../src/adapters/sqlite/dispute-store.js';
 import { watchDisputes } from '../../src/wiring/disputes.js';
-import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { said } from './disputes-harness.js';
 
 it('a real node over RPC: a dispute is read, answered and seen to be answered', async () => {
@@ -47,14 +48,13 @@ it('a real node over RPC: a dispute is read, answered and seen to be answered', 
     ...harness.statements,
     saying: () => ({ window: W(1), importWh: 1_000_200n, exportWh: 500_100n, message }),
   };
-  const quiet = { info() {}, warn() {}, error() {} };
   const disputes = watchDisputes({
     ...{ connection, commitment: 'confirmed', node: rig.node, attestor, turns: null, database },
     latestBlockhash: () => connection.getLatestBlockhash('confirmed'),
     registry: new FakeRegistry(meter),
     statements: Object.assign(Object.create(harness.statements), statements),
-    realClock: systemRealClock,
-    logger: quiet,
+    realClock: systemClock,
+    logger: quietLog,
   });
   await reached('the answer', async () => {
     await disputes.step(ZONE, 0);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
@@ -17,7 +18,6 @@ import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { admit } from '../../src/domain/intake/admit.js';
 import { chainMigrations } from '../../src/wiring/chain.js';
-import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { startChain } from '../support/chain.js';
 import { said } from './disputes-harness.js';
 
@@ -73,9 +73,9 @@ it('the whole chain side: a dispute that was opened while it was off is answered
       ...{ networkId: rig.networkId, rpcUrl: rig.rpcUrl, attestorKeyFile: keyFile },
       ...{ graceMs: 0, commitment: 'confirmed' },
     },
-    ...{ database, statements, randomness: systemRandom, realClock: systemRealClock },
-    realTimeOf: () => Date.now() - 60_000,
-    logger: { info: note, warn: note, error: note },
+    ...{ database, statements, randomness: systemRandom, realClock: systemClock },
+    clock: { realTimeOf: () => Date.now() - 60_000 },
+    logger: { debug: note, info: note, warn: note, error: note },
   });
   chain.start();
   await reached('the answer', async () => (await found())?.verdict === Verdict.deviceConvicted);

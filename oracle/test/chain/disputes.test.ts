@@ -156,7 +156,7 @@ describe('a dispute on a page', () => {
     const other = keyOf('another attestor').publicKey;
     const set = async () => ({ attestors: [other, attestor.publicKey], threshold: 1, capacityW: 1n });
     const made = [0, 1].map((place) => {
-      const clock = { now: () => node.clock.ms, monotonic: () => node.clock.ms, after: () => () => {} };
+      const clock = { nowMs: () => node.clock.nowMs(), monotonicMs: () => node.clock.nowMs(), after: () => () => {} };
       const key = place === 0 ? other : attestor.publicKey;
       const node: DisputeOracle = new DisputeOracle(rig, { turns: zoneTurns(new Turns(), key, set, clock) });
       oracles.push(node);
@@ -174,7 +174,7 @@ describe('a dispute on a page', () => {
   it('an oracle that is no attestor of the zone any more answers all the same', async () => {
     dispute(rig, 0, lie());
     const set = async () => ({ attestors: [keyOf('another').publicKey], threshold: 1, capacityW: 1n });
-    const clock = { now: () => 0, monotonic: () => 0, after: () => () => {} };
+    const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => () => {} };
     const node = new DisputeOracle(rig, { turns: zoneTurns(new Turns(), attestor.publicKey, set, clock) });
     oracles.push(node);
     node.hear(said(rig, 0, 1, 100n));

@@ -1,15 +1,15 @@
 import { TestStatements } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { reached } from '@gridtokenx/testing-kit/oracle/rigs';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, expect, it } from 'vitest';
 import { SettlementDriver } from '../../src/domain/settlement/driver.js';
 import { MovedSlots } from '../../src/domain/settlement/moved.js';
 import { planWindow } from '../../src/domain/settlement/plan.js';
 
-const quiet = { info() {}, warn() {}, error() {} };
 const realClock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
   after(ms: number, callback: () => void) {
     const timer = setTimeout(callback, Math.min(ms, 5));
     return () => clearTimeout(timer);
@@ -31,7 +31,7 @@ function drive(change: { readPage?: () => Promise<never>; step: () => Promise<nu
     } as never,
     disputes: { step: change.step, cases: () => [], failures: () => [], isQuiet: change.isQuiet ?? (() => true) },
     snapshot: async () => taken.push(1),
-    ...{ registry: new FakeRegistry(meterOf(0)), statements: new TestStatements(), realClock, logger: quiet },
+    ...{ registry: new FakeRegistry(meterOf(0)), statements: new TestStatements(), realClock, logger: quietLog },
     ...{
       randomness: { bytes: (n: number) => new Uint8Array(n), fraction: () => 0.5 },
       graceMs: 0,

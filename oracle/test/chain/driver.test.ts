@@ -1,10 +1,11 @@
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { type DriverDeps, SettlementDriver } from '../../src/domain/settlement/driver.js';
 import type { Step } from '../../src/domain/settlement/lane.js';
 import { Lane } from '../../src/domain/settlement/lane.js';
-import { ManualClock, settle, testLogger } from '../support/time.js';
+import { settle, testLogger } from '../support/time.js';
 
 // Pages are driven in turn: what one has to do, or its errors, hold up no other.
 function world(
@@ -12,7 +13,7 @@ function world(
   open: (page: number) => boolean = () => false,
   checkNetwork: () => Promise<string | null> = async () => null,
 ) {
-  const clock = new ManualClock();
+  const clock = new VirtualClock({ startMs: 1_000_000 });
   const steps: number[] = [];
   let snapshots = 0;
   const deps = {
@@ -33,7 +34,7 @@ function world(
   const driver = new SettlementDriver(deps);
   const run = async (ms: number) => {
     for (let at = 0; at < ms; at += 10) {
-      clock.advance(10);
+      clock.advanceNow(10);
       await settle();
     }
   };
@@ -48,7 +49,7 @@ describe('pages in turn', () => {
   it('a page that always has more to do leaves every other step to the other', async () => {
     let left = 200;
     const w = world((page) =>
-      page === 1 || left-- <= 0 ? { kind: 'wait', untilMs: w.clock.now() + 1, why: 'idle' } : { kind: 'progress' },
+      page === 1 || left-- <= 0 ? { kind: 'wait', untilMs: w.clock.nowMs() + 1, why: 'idle' } : { kind: 'progress' },
     );
     w.driver.start();
     await w.run(20);
@@ -62,7 +63,7 @@ describe('pages in turn', () => {
     const w = world((page) => {
       if (page === 0) throw new NodeUnavailable('page 1/0: it cannot be read');
       settled++;
-      return { kind: 'wait', untilMs: w.clock.now() + 100, why: 'idle' };
+      return { kind: 'wait', untilMs: w.clock.nowMs() + 100, why: 'idle' };
     });
     w.driver.start();
     await w.run(5_000);
@@ -81,7 +82,7 @@ describe('pages in turn', () => {
       (page) =>
         page === 0
           ? { kind: 'settled' }
-          : { kind: 'wait', untilMs: w.clock.now() + 25, why: 'waiting for the transaction' },
+          : { kind: 'wait', untilMs: w.clock.nowMs() + 25, why: 'waiting for the transaction' },
       (page) => page === 1 && inFlight,
     );
     const steps = () => w.steps.filter((page) => page === 0).length;
@@ -89,13 +90,13 @@ describe('pages in turn', () => {
     const step = Lane.prototype.step;
     Lane.prototype.step = async function (this: Lane) {
       const result = await step.call(this);
-      if (result.kind === 'settled') w.clock.advance(1);
+      if (result.kind === 'settled') w.clock.advanceNow(1);
       return result;
     };
     w.driver.start();
     await w.run(100);
     expect(w.snapshots()).toBe(0);
-    w.clock.advance(6_000);
+    w.clock.advanceNow(6_000);
     await w.run(100);
     const before = steps();
     await w.run(200);
@@ -112,14 +113,14 @@ it('a foreign network is asked again every second, and nothing is sent to it', a
   const asked: number[] = [];
   let answer: string | null = 'the chain is another network: nothing is sent';
   const w = world(
-    () => ({ kind: 'wait', untilMs: w.clock.now() + 60_000, why: 'idle' }),
+    () => ({ kind: 'wait', untilMs: w.clock.nowMs() + 60_000, why: 'idle' }),
     () => false,
     async () => {
-      asked.push(w.clock.now());
+      asked.push(w.clock.nowMs());
       return answer;
     },
   );
-  const began = w.clock.now();
+  const began = w.clock.nowMs();
   w.driver.start();
   await settle();
   await w.run(3_500);

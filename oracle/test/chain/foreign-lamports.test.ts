@@ -135,7 +135,7 @@ describe('the address of a ledger page', () => {
     harness.statements.put(rig.meters[0] as MeterRecord, W(1), 100n, 200n);
     for (let i = 0; i < 10; i++) {
       const wait = await harness.lane.step();
-      if (wait.kind === 'wait') harness.clock.ms = Math.max(harness.clock.ms, wait.untilMs);
+      if (wait.kind === 'wait') harness.clock.advanceNow(Math.max(0, wait.untilMs - harness.clock.nowMs()));
     }
     expect(harness.intents()).toEqual([{ kind: 'attest', status: 'landed' }]);
   });

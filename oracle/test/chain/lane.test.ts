@@ -136,7 +136,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     for (let i = 0; i < 20; i++) {
       const step = await lost.lane.step();
       expect(step.kind).toBe('wait');
-      if (step.kind === 'wait') lost.clock.ms = step.untilMs;
+      if (step.kind === 'wait') lost.clock.advanceNow(step.untilMs - lost.clock.nowMs());
     }
     expect(lost.intents()).toEqual([{ kind: 'attest', status: 'open' }]);
     await rig.expireBlockhashes();

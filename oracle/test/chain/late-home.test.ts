@@ -101,7 +101,7 @@ describe('one late home on a page', () => {
       for (let step = 0; step < 40; step++) {
         const { kind, ...rest } = await harness.lane.step();
         // A quarter of an hour for the mint alone would be too long: time goes on by a second at most.
-        if (kind === 'wait' && 'untilMs' in rest) harness.clock.ms += 25;
+        if (kind === 'wait' && 'untilMs' in rest) harness.clock.advanceNow(25);
       }
     }
     expect((await figures(rig)).slots.map(({ window }) => window)).toEqual([W(4), W(4), W(4)]);
@@ -138,16 +138,16 @@ describe('one late home on a page', () => {
     for (let step = 0; step < 60; step++) {
       const { kind } = await harness.lane.step();
       kinds.push(kind);
-      harness.clock.ms += 5;
+      harness.clock.advanceNow(5);
     }
     expect(kinds.filter((kind) => kind === 'settled')).toHaveLength(1);
     expect(mints).toBe(1);
     expect(harness.lane.problems().join()).toMatch(/due and not minted: the chain took less/);
     put(0, 2, 20);
-    harness.clock.ms += 1_000;
+    harness.clock.advanceNow(1_000);
     for (let step = 0; step < 20; step++) {
       await harness.lane.step();
-      harness.clock.ms += 5;
+      harness.clock.advanceNow(5);
     }
     expect(mints).toBe(2);
   });

@@ -35,7 +35,7 @@ const recordOf = ({ lite }: LiteRig, meterId: string) =>
 async function steps(harness: LaneHarness, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     const step = await harness.lane.step();
-    if (step.kind === 'wait') harness.clock.ms = Math.max(harness.clock.ms, step.untilMs);
+    if (step.kind === 'wait') harness.clock.advanceNow(Math.max(0, step.untilMs - harness.clock.nowMs()));
   }
 }
 
@@ -99,8 +99,8 @@ describe('together with other oracles', () => {
     const now = await contextSlot(rig);
     for (const place of [1, 2]) readAt(all, place, now - 1);
     all.window(1, () => 100n);
-    const end = all.clock.ms + 20_000;
-    await all.run(() => all.clock.ms >= end, 'twenty seconds');
+    const end = all.clock.nowMs() + 20_000;
+    await all.run(() => all.clock.nowMs() >= end, 'twenty seconds');
     expect(slotOf(rig, 0)?.exportWh).toBe(0n);
     expect(new Set(all.answers.map(({ refused }) => refused))).toEqual(new Set(['page differs']));
     for (const place of [1, 2]) readAt(all, place, now);
@@ -124,7 +124,9 @@ describe('together with other oracles', () => {
     const before = all.answers.length;
     for (let i = 0; i < 400 && slotOf(rig, 0)?.exportWh !== 300n; i++) {
       const step = await all.node(0).lane.step();
-      all.clock.ms = Math.max(all.clock.ms + 25, step.kind === 'wait' ? Math.min(step.untilMs, all.clock.ms + 500) : 0);
+      all.clock.advanceNow(
+        Math.max(25, step.kind === 'wait' ? Math.min(step.untilMs, all.clock.nowMs() + 500) : 0 - all.clock.nowMs()),
+      );
     }
     expect([slotOf(rig, 0)?.exportWh, slotOf(rig, 1)?.exportWh]).toEqual([300n, 200n]);
     expect(all.answers.slice(before).map(({ refused }) => refused)).not.toContain('left out');

@@ -26,10 +26,10 @@ it('a registry that forgot its meters is named, asked rarely, and turns no verdi
     },
   } as unknown as Connection;
   let ms = 1_000_000;
-  const clock = { now: () => ms, monotonic: () => ms, after: () => () => {} };
+  const clock = { nowMs: () => ms, monotonicMs: () => ms, after: () => () => {} };
   const log: string[] = [];
   const note = (_: object, message: string) => void log.push(message);
-  const logger = { info: note, warn: note, error: note };
+  const logger = { debug: note, info: note, warn: note, error: note };
   const registry = new RpcRegistry(connection, clock, logger);
   await registry.refresh();
   const before = registry.asOf;

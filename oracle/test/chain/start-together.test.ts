@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { type ChainRig, figures, reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { afterEach, expect, it } from 'vitest';
 import type { Peer } from '../../src/adapters/chain/cosign/peer.js';
 import { serveService } from '../../src/adapters/http/server.js';
@@ -15,11 +17,9 @@ import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { Intake } from '../../src/domain/intake/intake.js';
 import { chainMigrations } from '../../src/wiring/chain.js';
-import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { type StartedChain, startChain } from '../support/chain.js';
 import { ATTESTORS, IDENTITIES, statementOf } from './together.js';
 
-const quiet = { info() {}, warn() {}, error() {} };
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const close of closers.reverse()) await close();
@@ -34,14 +34,14 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
   const statements = new SqliteStatements(database.sqlite);
   const signer = IDENTITIES[place];
   if (!signer) throw new Error(`no oracle ${place}`);
-  const common = { clock: systemRealClock, realClock: systemRealClock, logger: quiet };
+  const common = { clock: systemClock, realClock: systemClock, logger: quietLog };
   const chain: StartedChain = startChain({
     ...{ ...common, database, statements, randomness: systemRandom },
     options: {
       ...{ networkId: rig.networkId, rpcUrl: rig.rpcUrl ?? '', attestorKeyFile: key },
       ...{ graceMs: 0, commitment: 'confirmed', roundMs: 1_000 },
     },
-    realTimeOf: () => Date.now() - 60_000,
+    clock: { realTimeOf: () => Date.now() - 60_000 },
     cosign: {
       ...{ peers, threshold: 2, signer, verifier },
       exchange: (from, messages) => intake.exchange(from, messages, () => null),
@@ -54,7 +54,7 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
     ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
   });
   const served = { time: () => new Uint8Array(), cosign: chain.cosign };
-  const server = await serveService({ host: '127.0.0.1', port }, served, quiet);
+  const server = await serveService({ host: '127.0.0.1', port }, served, quietLog);
   await registry.refresh();
   chain.start();
   let isStopped = false;

@@ -4,19 +4,19 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '@gridtokenx/runtime/core';
 import { attestor } from '@gridtokenx/testing-kit/oracle/deployment';
 import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { type ChainRig, figures, reached, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/adapters/sqlite/database.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
-import type { RealClock } from '../../src/domain/ports.js';
 import { chainMigrations } from '../../src/wiring/chain.js';
 import { type StartedChain, type StartOptions, startChain } from '../support/chain.js';
 
-const realClock: RealClock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
+const realClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
   after(ms, callback) {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
@@ -77,10 +77,10 @@ async function start(change: Partial<StartOptions> = {}): Promise<StartedChain> 
     },
     database,
     statements,
-    realTimeOf: () => closedAtMs,
+    clock: { realTimeOf: () => closedAtMs },
     realClock,
     randomness: { bytes: (n) => new Uint8Array(n), fraction: () => 0.5 },
-    logger: { info: note, warn: note, error: note },
+    logger: { debug: note, info: note, warn: note, error: note },
   });
   chain.start();
   return chain;

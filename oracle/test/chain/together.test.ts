@@ -128,8 +128,8 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
       three.node(liar).start();
     }
     three.window(1, () => 100n);
-    const end = three.clock.ms + 60_000;
-    await three.run(() => three.clock.ms > end, 'a minute', 120_000);
+    const end = three.clock.nowMs() + 60_000;
+    await three.run(() => three.clock.nowMs() > end, 'a minute', 120_000);
     expect((await figures(three.rig)).version).toBe(0n);
     expect(three.answers.filter(({ to, status }) => to === 2 && status === 200)).toEqual([]);
     expect(falsehoods(2, 0) && falsehoods(2, 1)).toBe(true);
@@ -149,8 +149,8 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     three.node(1).isSilent = true;
     three.node(2).isSilent = true;
     three.window(1, () => 100n, [0]);
-    const end = three.clock.ms + 60_000;
-    await three.run(() => three.clock.ms > end, 'a minute', 120_000);
+    const end = three.clock.nowMs() + 60_000;
+    await three.run(() => three.clock.nowMs() > end, 'a minute', 120_000);
     expect((await figures(three.rig)).version).toBe(0n);
     expect(three.node(0).lane.problems().join()).toMatch(/0 of 1 co-signers can be asked/);
   });
@@ -228,8 +228,8 @@ describe('a leader that is killed between storing and sending', () => {
     const { others } = await killLeader([]);
     // Meter 1's statement comes late: what would be written now differs from what was signed.
     for (const place of others) three.statement(1, 1, 60n, [place]);
-    const end = three.clock.ms + 40_000;
-    await three.run(() => three.clock.ms > end, 'forty seconds', 60_000);
+    const end = three.clock.nowMs() + 40_000;
+    await three.run(() => three.clock.nowMs() > end, 'forty seconds', 60_000);
     expect((await figures(three.rig)).version).toBe(0n);
     three.lite.expire();
     await three.settled();

@@ -13,10 +13,12 @@ import {
   sigStructure,
 } from '@gridtokenx/protocol';
 import { attestor, BASELINE, keyOf, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { TestClock, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { type ChainRig, existsOn, figures, type LiteNode, liteRig, reached } from '@gridtokenx/testing-kit/oracle/rigs';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import type { Keypair } from '@solana/web3.js';
 import { AttestorBuilder } from '../../src/adapters/chain/builder.js';
 import type { Peer } from '../../src/adapters/chain/cosign/peer.js';
@@ -39,8 +41,6 @@ import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosi
 export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
 export const IDENTITIES: readonly Signer[] = [0, 1, 2].map((i) => ed25519Signer(new Uint8Array(32).fill(60 + i)));
 const GATEWAY = new Uint8Array(32).fill(77);
-const quiet = { info() {}, warn() {}, error() {} };
-
 export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
 
 /** A chain with a zone of three attestors, two of which are needed. */
@@ -144,7 +144,7 @@ export class OracleNode {
     const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed());
     const { networkId } = rig;
     this.intake = new Intake({
-      ...{ ledger, registry, verifier, networkId, clock, realClock: clock, logger: quiet },
+      ...{ ledger, registry, verifier, networkId, clock, realClock: clock, logger: quietLog },
       ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
     });
     const own = ATTESTORS[this.place] as Keypair;
@@ -152,7 +152,7 @@ export class OracleNode {
     const moved = new MovedSlots(() => registry.asOf.slot);
     this.together = attestTogether({
       ...{ networkId, attestor: own, node: rig.node, latestBlockhash, registry, statements, database },
-      ...{ realClock: clock, logger: quiet, ask: this.#all.ask, roundMs: 8_000, moved },
+      ...{ realClock: clock, logger: quietLog, ask: this.#all.ask, roundMs: 8_000, moved },
       zoneSet: zoneReader((key) => rig.account(key)),
       cosign: {
         peers: [0, 1, 2].filter((place) => place !== this.place).map((place) => this.#all.peerAt(place)),
@@ -171,12 +171,12 @@ export class OracleNode {
         meters: () => registry.meters(),
         realClock: clock,
         graceMs: 3_000,
-        logger: quiet,
+        logger: quietLog,
       },
       ...{ moved, plan: planWindow, zoneWindow: () => 0 },
       node: this.bendNode(rig.node),
       builder: this.bendBuilder(builder),
-      closedAtMs: () => clock.ms - 10_000,
+      closedAtMs: () => clock.nowMs() - 10_000,
       turns: this.together.turns,
     };
     this.lane = new Lane(ZONE, 0, deps);
@@ -212,7 +212,7 @@ export class OracleNode {
 /** Three oracles on one chain, and a network between them that is JSON and nothing else. */
 export class Three {
   readonly rig: LiteRig;
-  readonly clock = new TestClock();
+  readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
   readonly nodes: OracleNode[];
   readonly answers: { to: number; status: number; refused: string }[] = [];
   /** What every slot must show in the end, Wh. */
@@ -263,18 +263,18 @@ export class Three {
 
   /** Steps the lanes of all that are alive; time moves on when all of them wait. */
   async run(isDone: () => Promise<boolean> | boolean, what: string, limitMs = 120_000): Promise<void> {
-    const end = this.clock.ms + limitMs;
+    const end = this.clock.nowMs() + limitMs;
     await reached(
       what,
       async () => {
         if (await isDone()) return true;
-        if (this.clock.ms > end) throw new Error(`not in ${limitMs} ms of its time: ${what}; ${this.#shown()}`);
+        if (this.clock.nowMs() > end) throw new Error(`not in ${limitMs} ms of its time: ${what}; ${this.#shown()}`);
         let next = Number.POSITIVE_INFINITY;
         for (const node of this.nodes.filter((one) => !one.isSilent)) {
           const step = await node.lane.step();
-          next = Math.min(next, step.kind === 'wait' ? step.untilMs : this.clock.ms);
+          next = Math.min(next, step.kind === 'wait' ? step.untilMs : this.clock.nowMs());
         }
-        this.clock.ms = Math.max(this.clock.ms, Math.min(next, this.clock.ms + 1_000));
+        this.clock.advanceNow(Math.max(0, Math.min(next, this.clock.nowMs() + 1_000) - this.clock.nowMs()));
         return false;
         // A bound for a test that hangs: the time that is checked is the clock's.
       },

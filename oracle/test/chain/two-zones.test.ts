@@ -2,17 +2,17 @@ import { decodeMeter, instructions, pda, UserRole } from '@gridtokenx/chain-clie
 import { toHex } from '@gridtokenx/protocol';
 import { setStatus } from '@gridtokenx/testing-kit/chain/telemetry';
 import { keyOf, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
-import { TestClock } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import type { Connection, GetProgramAccountsConfig, PublicKey } from '@solana/web3.js';
 import { expect, it } from 'vitest';
 import { RpcRegistry } from '../../src/adapters/chain/registry.js';
 
-const quiet = { info() {}, warn() {}, error() {} };
 const thief = keyOf('utility of zone 3');
 
 /** A registry that reads the chain in process, for an oracle with this attestor. */
 function registryOf({ chain }: World, attestor: PublicKey | null) {
-  const clock = new TestClock();
+  const clock = new VirtualClock({ startMs: 1_800_000_000_000 });
   let zoneReads = 0;
   const connection = {
     async getProgramAccounts(program: PublicKey, config: GetProgramAccountsConfig & { withContext?: boolean }) {
@@ -25,9 +25,9 @@ function registryOf({ chain }: World, attestor: PublicKey | null) {
       return config.withContext ? { context: { slot: 1 }, value } : value;
     },
   } as unknown as Connection;
-  const registry = new RpcRegistry(connection, clock, quiet, [], attestor);
+  const registry = new RpcRegistry(connection, clock, quietLog, [], attestor);
   const refresh = async (ms = 1_000) => {
-    clock.ms += ms;
+    clock.advanceNow(ms);
     await registry.refresh();
   };
   return { registry, refresh, zoneReads: () => zoneReads };

@@ -1,10 +1,11 @@
 import { concatBytes } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { FairQueue, MAX_QUEUED, MAX_QUEUED_OF_ONE } from '../../src/domain/intake/fair-queue.js';
 import { Intake } from '../../src/domain/intake/intake.js';
-import { ManualClock, testLogger } from '../support/time.js';
+import { testLogger } from '../support/time.js';
 
 const item = (name: string, size = 1) => ({ name, size });
 const drained = (queue: FairQueue<string, ReturnType<typeof item>>) => {
@@ -56,10 +57,10 @@ describe('intake between a flood and a neighbour', () => {
     const [one, two] = [meterOf(1), meterOf(2)];
     const registry = new FakeRegistry(one, two);
     const test = testLedger(registry);
-    const real = new ManualClock();
+    const real = new VirtualClock({ startMs: 1_000_000 });
     const intake = new Intake({
       ...{ ledger: test.ledger, registry, verifier, networkId: NETWORK, realClock: real, logger: testLogger() },
-      clock: { now: () => NOW_MS },
+      clock: { nowMs: () => NOW_MS },
       onStored: () => {},
       onVerified: () => {},
       onCommit: () => {},
@@ -74,8 +75,8 @@ describe('intake between a flood and a neighbour', () => {
     const enrolment = new LogBuilder(two, signerOf(2)).enrolment();
     send(quiet, two.meterId, enrolment.message);
     // One turn, and the commit after it.
-    real.advance(0);
-    real.advance(10);
+    real.advanceNow(0);
+    real.advanceNow(10);
     expect(test.verdictOf(enrolment)).toBe(0);
     intake.stop();
     expect(intake.queue.waiting).toBe(0);

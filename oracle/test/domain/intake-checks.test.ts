@@ -9,11 +9,12 @@ import {
   signerOf,
   signPayload,
 } from '@gridtokenx/testing-kit/signed-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { Intake } from '../../src/domain/intake/intake.js';
 import type { Question, SignatureChecks } from '../../src/domain/intake/ports.js';
-import { ManualClock, testLogger } from '../support/time.js';
+import { testLogger } from '../support/time.js';
 
 const meter = meterOf(1);
 
@@ -34,7 +35,7 @@ class HeldChecks implements SignatureChecks {
 function world() {
   const registry = new FakeRegistry(meter);
   const test = testLedger(registry);
-  const real = new ManualClock();
+  const real = new VirtualClock({ startMs: 1_000_000 });
   const checks = new HeldChecks();
   /** Seqs in the order in which they were given to the ledger. */
   const taken: bigint[] = [];
@@ -51,7 +52,7 @@ function world() {
     verifier,
     checks,
     networkId: NETWORK,
-    clock: { now: () => NOW_MS },
+    clock: { nowMs: () => NOW_MS },
     realClock: real,
     logger: testLogger(),
     onStored: () => stored++,
@@ -71,11 +72,11 @@ describe('intake with signatures checked elsewhere', () => {
   it('stores and tells nothing before a signature is checked, however long that takes', () => {
     const w = world();
     w.send(...log());
-    w.real.advance(60_000);
+    w.real.advanceNow(60_000);
     expect([w.taken, w.stored(), w.mark(meter.meterId)]).toEqual([[], 0, undefined]);
     w.checks.finish();
     expect(w.stored()).toBe(0);
-    w.real.advance(10);
+    w.real.advanceNow(10);
     expect(w.stored()).toBe(1);
     expect(w.mark(meter.meterId)?.storedThrough).toBe(BigInt(log().length));
   });
@@ -87,9 +88,9 @@ describe('intake with signatures checked elsewhere', () => {
     for (const answer of w.checks.held.splice(0).reverse()) {
       expect(w.taken).toEqual([]);
       answer();
-      w.real.advance(0);
+      w.real.advanceNow(0);
     }
-    w.real.advance(10);
+    w.real.advanceNow(10);
     expect(w.taken).toEqual(messages.map((_, i) => BigInt(i + 1)));
   });
 
@@ -101,7 +102,7 @@ describe('intake with signatures checked elsewhere', () => {
     w.send(enrolment, stranger);
     w.registry.set(meterOf(1, { key: signerOf(9).publicKey }));
     w.checks.finish();
-    w.real.advance(10);
+    w.real.advanceNow(10);
     // What the old key signed was found valid when it was asked, and what the new one signed was not.
     expect(w.verdictOf(stranger)).toBe(0);
     expect(w.verdictOf(enrolment)).not.toBe(0);
@@ -114,7 +115,7 @@ describe('intake with signatures checked elsewhere', () => {
     const stranger = signPayload(enrolment.payload, signerOf(9));
     w.send(enrolment, stranger);
     w.checks.finish();
-    w.real.advance(10);
+    w.real.advanceNow(10);
     expect(w.verdictOf(enrolment)).toBe(0);
     expect(w.verdictOf(stranger)).not.toBe(0);
   });
@@ -137,13 +138,13 @@ describe('intake with signatures checked elsewhere', () => {
     }
     // One turn of the event loop; the rest waits in the queue, and what has no room there is let go.
     expect(most).toBe(500);
-    w.real.advance(0);
+    w.real.advanceNow(0);
     expect(w.intake.queue.waiting).toBeLessThanOrEqual(8_000);
     expect(w.intake.queue.refused).toBe(0);
     for (let i = 0; i < 15_000; i++) w.send(enrolment);
     expect(w.intake.queue.refused).toBeGreaterThan(0);
     // Nothing new is looked at while 4,000 are being checked.
-    for (let turn = 0; turn < 20; turn++) w.real.advance(1);
+    for (let turn = 0; turn < 20; turn++) w.real.advanceNow(1);
     expect(w.checks.held.length).toBeLessThanOrEqual(4_000);
   });
 });

@@ -1,6 +1,7 @@
 import { type Ack, concatBytes, openAck, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf, signPayload } from '@gridtokenx/testing-kit/signed-log';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Intake } from '../../src/domain/intake/intake.js';
@@ -9,7 +10,7 @@ import type { TimeSeries } from '../../src/domain/live/ports.js';
 import { Projector } from '../../src/domain/live/projector.js';
 import type { SeriesPoint } from '../../src/domain/ports.js';
 import type { VerdictCode } from '../../src/domain/verdicts/verdict.js';
-import { ManualClock, settle, testLogger } from '../support/time.js';
+import { settle, testLogger } from '../support/time.js';
 
 const meter = meterOf(1);
 const oracle = signerOf(42);
@@ -18,7 +19,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
   const registry = new FakeRegistry(meter);
   const test = testLedger(registry);
   const ledger = around(test.ledger);
-  const real = new ManualClock();
+  const real = new VirtualClock({ startMs: 1_000_000 });
   const logger = testLogger();
   const acks: { at: number; ack: Ack }[] = [];
   const verdicts: [VerdictCode, number][] = [];
@@ -30,7 +31,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
     logger,
     canTell: () => true,
     publish: (_gateway, message) => {
-      acks.push({ at: real.now(), ack: openAck(message, oracle.publicKey, verifier) });
+      acks.push({ at: real.nowMs(), ack: openAck(message, oracle.publicKey, verifier) });
       return true;
     },
     onSent: () => undefined,
@@ -40,7 +41,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
     registry,
     verifier,
     networkId: NETWORK,
-    clock: { now: () => NOW_MS },
+    clock: { nowMs: () => NOW_MS },
     realClock: real,
     logger,
     onStored: (gateways) => {
@@ -82,7 +83,7 @@ describe('intake', () => {
     for (const message of new LogBuilder(meter, signerOf(1)).honest(2)) w.send(message);
     expect(w.commits()).toBe(0);
     expect(w.acks).toEqual([]);
-    w.real.advance(5);
+    w.real.advanceNow(5);
     expect(w.commits()).toBe(1);
     expect(w.acks).toHaveLength(1);
     expect(w.acks[0]?.ack.meters.get(meter.meterId)?.storedThrough).toBe(9n);
@@ -106,7 +107,7 @@ describe('intake', () => {
     const broken = b.message.slice();
     broken[100] = (broken[100] ?? 0) ^ 1;
     w.send(a, { message: broken }, b, c);
-    w.real.advance(5);
+    w.real.advanceNow(5);
     const counted = new Map<VerdictCode, number>();
     for (const [code, n] of w.verdicts) counted.set(code, (counted.get(code) ?? 0) + n);
     expect(Object.fromEntries(counted)).toEqual({ [Reason.malformed]: 3, [Reason.badSignature]: 1, 0: 3 });
@@ -118,9 +119,9 @@ describe('intake', () => {
     const log = new LogBuilder(meter, signerOf(1)).honest(10, 9);
     for (const message of log) {
       w.send(message);
-      w.real.advance(20);
+      w.real.advanceNow(20);
     }
-    w.real.advance(250);
+    w.real.advanceNow(250);
     for (const [i, { at }] of w.acks.entries()) expect(at - (w.acks[i - 1]?.at ?? 0)).toBeGreaterThanOrEqual(250);
     expect(w.acks.length).toBeGreaterThan(4);
     expect(w.acks.at(-1)?.ack.meters.get(meter.meterId)?.storedThrough).toBe(BigInt(log.length));
@@ -141,7 +142,7 @@ describe('intake', () => {
     const log = new LogBuilder(meter, signerOf(1)).honest(1);
     for (let i = 0; i < 3; i++) {
       w.send(...log);
-      w.real.advance(300);
+      w.real.advanceNow(300);
     }
     expect(w.acks).toEqual([]);
     expect(w.intake.failures).toBe(3);
@@ -149,7 +150,7 @@ describe('intake', () => {
     expect(w.logger.lines).toHaveLength(1);
     isBroken = false;
     w.send(...log);
-    w.real.advance(300);
+    w.real.advanceNow(300);
     expect(w.intake.failures).toBe(0);
     expect(w.acks.at(-1)?.ack.meters.get(meter.meterId)?.storedThrough).toBe(BigInt(log.length));
   });
@@ -176,7 +177,7 @@ describe('intake', () => {
     const forged = signPayload(new LogBuilder(meter, signerOf(1)).enrolment().payload, signerOf(99));
     w.registry.refresh = async () => {
       w.registry.refreshed++;
-      w.registry.asOf = { slot: 2, fetchedAtMs: w.real.now() + 1 };
+      w.registry.asOf = { slot: 2, fetchedAtMs: w.real.nowMs() + 1 };
     };
     w.send(forged);
     w.send(forged);
@@ -192,7 +193,7 @@ describe('intake', () => {
     w.send(...log.slice(0, 2));
     w.intake.stop();
     w.send(...log.slice(2));
-    w.real.advance(1_000);
+    w.real.advanceNow(1_000);
     expect(w.mark(meter.meterId)?.storedThrough).toBe(2n);
   });
 });
@@ -219,14 +220,14 @@ describe('projector', () => {
     w.take(new LogBuilder(meter, signerOf(1)).honest(2));
     projector.wake();
     for (let i = 0; i < 3; i++) {
-      w.real.advance(2_000);
+      w.real.advanceNow(2_000);
       await settle();
     }
     expect(series.points).toEqual([]);
     expect(w.ledger.outbox(100).points).toHaveLength(6);
     expect(w.logger.lines).toHaveLength(1);
     series.failing = false;
-    w.real.advance(30_000);
+    w.real.advanceNow(30_000);
     await settle();
     expect(series.points.map((p) => p.seq)).toEqual([2n, 3n, 4n, 6n, 7n, 8n]);
     expect(w.ledger.outbox(100)).toEqual({ through: 0, points: [] });

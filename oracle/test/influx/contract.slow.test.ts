@@ -1,9 +1,10 @@
 // Slow: needs a real InfluxDB server. Budget: 20 s.
+
+import { systemClock } from '@gridtokenx/runtime/node';
 import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
-import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { announceServer, influxd, RealServer } from './server.js';
 
 announceServer();
@@ -21,8 +22,7 @@ describe.skipIf(!influxd)('on a real server', () => {
     const bucket = `contract-${++buckets}`;
     await server.makeBucket(bucket);
     const { url, org } = server;
-    const open = () =>
-      new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemRealClock });
+    const open = () => new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemClock });
     let current: TimeSeries = open();
     return {
       series: current,

@@ -1,5 +1,6 @@
 // Slow: kills a real InfluxDB server. Budget: 60 s.
 import { join } from 'node:path';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { until } from '@gridtokenx/testing-kit/until';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +10,6 @@ import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
 import type { SeriesPoint } from '../../src/domain/ports.js';
-import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { announceServer, influxd, RealServer } from './server.js';
 import { memoryLogger, Readings } from './support.js';
 
@@ -97,7 +97,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     function begin() {
       const database = openDatabase(path, influxMigrations);
       const { url, org } = server;
-      const inner = new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemRealClock });
+      const inner = new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemClock });
       const armed: TimeSeries = {
         async write(points) {
           const work = inner.write(points);
@@ -117,7 +117,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
         source,
         record: new SqliteFeedRecord(database, bucket),
         series: around(armed),
-        realClock: systemRealClock,
+        realClock: systemClock,
         randomness: { bytes: () => new Uint8Array(), fraction: () => 0 },
         logger: memoryLogger(),
         batch: BATCH,
@@ -203,11 +203,11 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
       if (i % 7 !== 0) source.points[i] = { ...point, timeMs: nowMs - (200 - i) * 1_000 };
     });
     const { url, org } = server;
-    const series = new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemRealClock });
+    const series = new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemClock });
     const database = openDatabase(join(server.folder, 'short.sqlite'), influxMigrations);
     const record = new SqliteFeedRecord(database, bucket);
     const feeder = new TimeSeriesFeeder({
-      ...{ source, record, series, realClock: systemRealClock, logger: memoryLogger() },
+      ...{ source, record, series, realClock: systemClock, logger: memoryLogger() },
       randomness: { bytes: () => new Uint8Array(), fraction: () => 0 },
     });
     feeder.wake();
@@ -229,7 +229,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     await server.makeBucket(bucket);
     let token = 'not-the-token';
     const { url, org } = server;
-    const series = new InfluxTimeSeries({ url, org, bucket, token: () => token, realClock: systemRealClock });
+    const series = new InfluxTimeSeries({ url, org, bucket, token: () => token, realClock: systemClock });
     const points = new Readings(10).points;
     await expect(series.write(points)).rejects.toMatchObject({ name: 'SeriesSetupRefused' });
     await expect(series.range(points[0]?.meterId ?? '', 0, 2e12, 1)).rejects.toMatchObject({

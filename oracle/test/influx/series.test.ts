@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http';
+import type { Clock } from '@gridtokenx/runtime/core';
 import { until } from '@gridtokenx/testing-kit/until';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { retryAfterMs } from '../../src/adapters/influx/server.js';
-import type { RealClock, SeriesPoint } from '../../src/domain/ports.js';
-import { fakeServer, HandClock, type Request, readingOf, say } from './support.js';
+import type { SeriesPoint } from '../../src/domain/ports.js';
+import { fakeServer, type Request, readingOf, say } from './support.js';
 
 const TOKEN = 'secret-token-of-the-oracle';
 const stops: (() => Promise<void>)[] = [];
@@ -15,7 +17,7 @@ afterEach(async () => {
 
 async function seriesOn(
   answer: (request: Request, response: ServerResponse) => void,
-  realClock: RealClock = new HandClock(),
+  realClock: Clock = new VirtualClock({ startMs: 1_800_000_000_000 }),
 ) {
   const server = await fakeServer(answer);
   const options = { url: server.url, org: 'o', bucket: 'b', token: () => TOKEN, realClock, linesPerRequest: 64 };
@@ -119,7 +121,7 @@ describe('writing', () => {
 
   it('gives up a request that is not answered, and one whose answer trickles', async () => {
     for (const isTrickling of [false, true]) {
-      const clock = new HandClock();
+      const clock = new VirtualClock({ startMs: 1_800_000_000_000 });
       let hasAsked = false;
       let isGone = false;
       const { series } = await seriesOn((_, response) => {
@@ -131,7 +133,7 @@ describe('writing', () => {
       }, clock);
       const failed = failure(series.write(batch(2)));
       await until('the request arrives', () => hasAsked);
-      clock.fire();
+      clock.fireNext();
       expect(await failed).toMatchObject({
         name: 'SeriesUnavailable',
         message: expect.stringMatching(/no answer within/),

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { gunzipSync } from 'node:zlib';
+import type { Logger } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, TimeSeries } from '../../src/domain/live/ports.js';
-import type { Logger, RealClock, SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesPoint } from '../../src/domain/ports.js';
 
 export const FIRST_MS = 1_700_000_000_000;
 
@@ -73,39 +74,6 @@ export class MemoryRecord implements FeedRecord {
   }
 }
 
-/** Time that a test moves by hand. */
-export class HandClock implements RealClock {
-  timers: { at: number; callback: () => void }[] = [];
-  #now = 1_800_000_000_000;
-  now(): number {
-    return this.#now;
-  }
-  monotonic(): number {
-    return this.#now;
-  }
-  after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.#now + ms, callback };
-    this.timers.push(timer);
-    return () => {
-      this.timers = this.timers.filter((other) => other !== timer);
-    };
-  }
-  /** Milliseconds to the next timer; null when there is none. */
-  get next(): number | null {
-    return this.timers.length === 0 ? null : Math.min(...this.timers.map(({ at }) => at)) - this.#now;
-  }
-  /** Goes to the next timer, calls it, and tells how far that was. */
-  fire(): number {
-    const wait = this.next;
-    if (wait === null) throw new Error('no timer is set');
-    this.#now += wait;
-    const due = this.timers.find(({ at }) => at === this.#now);
-    this.timers = this.timers.filter((other) => other !== due);
-    due?.callback();
-    return wait;
-  }
-}
-
 export interface Entry {
   readonly level: string;
   readonly fields: object;
@@ -117,7 +85,7 @@ export function memoryLogger(): Logger & { readonly entries: Entry[] } {
   const log = (level: string) => (fields: object, message: string) => {
     entries.push({ level, fields, message });
   };
-  return { entries, info: log('info'), warn: log('warn'), error: log('error') };
+  return { entries, debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
 }
 
 /** A time series that fails or refuses as a test tells it; stores by meter, time and tags, as the server does. */

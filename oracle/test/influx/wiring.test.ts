@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
@@ -11,7 +12,6 @@ import { outboxReadings } from '../../src/adapters/influx/outbox.js';
 import { tokenFile } from '../../src/adapters/influx/token.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
-import { systemRealClock } from '../../src/wiring/surroundings.js';
 import { fakeServer, memoryLogger, readingOf, say } from './support.js';
 
 let folder: string;
@@ -49,7 +49,7 @@ describe('from the ledger to the server', () => {
         ...{
           ledger,
           record: new SqliteFeedRecord(database, 'one target'),
-          realClock: systemRealClock,
+          realClock: systemClock,
           randomness: { ...systemRandom, fraction: () => 0 },
           logger,
         },

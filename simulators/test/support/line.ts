@@ -1,39 +1,6 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 import { type PtyMaster, rtuFrame } from '../../src/index.js';
 
-/** A clock that stands until it is told to go on. */
-export class StepTime implements Pick<Clock, 'monotonicMs' | 'after'> {
-  #now = 0;
-  #timers: { at: number; call: () => void }[] = [];
-
-  monotonicMs(): number {
-    return this.#now;
-  }
-  after(delayMs: number, call: () => void): () => void {
-    const timer = { at: this.#now + delayMs, call };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((one) => one !== timer);
-    };
-  }
-  /** The machine stands still: time passes and nothing happens. */
-  stall(ms: number): void {
-    this.#now += ms;
-  }
-  /** Lets time pass, and everything happen that is due. */
-  pass(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
-      if (!next) break;
-      this.#timers = this.#timers.filter((one) => one !== next);
-      this.#now = Math.max(this.#now, next.at);
-      next.call();
-    }
-    this.#now = end;
-  }
-}
-
 /** A pty without a kernel: what the meters say is kept with its time. */
 export class FakePty implements PtyMaster {
   readonly path = 'fake';

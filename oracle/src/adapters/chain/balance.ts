@@ -1,4 +1,4 @@
-import type { RealClock } from '../../domain/ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
 
 /** A balance falls slowly: a fee of 5,000 lamports for each signature. Real milliseconds. */
 const EVERY_MS = 30_000;
@@ -6,14 +6,14 @@ const EVERY_MS = 30_000;
 /** Reads the attestor's balance now and then, so that a low one is said before it ends. */
 export class BalanceWatch {
   readonly #read: () => Promise<number>;
-  readonly #clock: RealClock;
+  readonly #clock: Clock;
   #cancel: () => void = () => {};
   #isStopped = false;
   /** Null while it was never read. A node that is away changes nothing: another condition names it. */
   lamports: number | null = null;
 
   /** `read` rejects when the node does not answer. */
-  constructor(read: () => Promise<number>, clock: RealClock) {
+  constructor(read: () => Promise<number>, clock: Clock) {
     this.#read = read;
     this.#clock = clock;
   }

@@ -10,9 +10,10 @@ import {
 } from '@gridtokenx/chain-client';
 import { ask } from '@gridtokenx/chain-sender/rpc';
 import { base58Encode, Role, toHex } from '@gridtokenx/protocol';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Connection, PublicKey } from '@solana/web3.js';
 import { MeterMemory } from '../../domain/intake/meter-memory.js';
-import type { Logger, MeterRecord, RealClock, Registry } from '../../domain/ports.js';
+import type { MeterRecord, Registry } from '../../domain/ports.js';
 
 /** Calls that come sooner after the last answer share it. */
 const REFRESH_AT_MOST_EVERY_MS = 300;
@@ -104,7 +105,7 @@ function speaker(id: string, meters: readonly Meter[], { ours, known }: Preferen
 /** The registry program's meters, read at finalised commitment and kept in memory. */
 export class RpcRegistry implements Registry {
   readonly #connection: Connection;
-  readonly #clock: RealClock;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   /** Called after each answer. */
   onFetched: () => void = () => {};
@@ -121,7 +122,7 @@ export class RpcRegistry implements Registry {
   /** `known`: meters that the ledger has heard of, hex. `attestor`: ours, whose zones come first; null where there is none. */
   constructor(
     connection: Connection,
-    clock: RealClock,
+    clock: Clock,
     logger: Logger,
     known: Iterable<string> = [],
     attestor: PublicKey | null = null,
@@ -150,7 +151,7 @@ export class RpcRegistry implements Registry {
     if (this.#underWay !== null) return this.#underWay;
     const isUnwell = this.#failure !== null || this.problem !== null;
     const pauseMs = isUnwell ? REFRESH_WHILE_UNWELL_MS : REFRESH_AT_MOST_EVERY_MS;
-    if (this.#clock.monotonic() - this.#answeredAtMs < pauseMs) {
+    if (this.#clock.monotonicMs() - this.#answeredAtMs < pauseMs) {
       return this.#failure ? Promise.reject(this.#failure) : Promise.resolve();
     }
     this.#underWay = this.#fetch().finally(() => {
@@ -175,7 +176,7 @@ export class RpcRegistry implements Registry {
   }
 
   async #fetch(): Promise<void> {
-    const fetchedAtMs = this.#clock.now();
+    const fetchedAtMs = this.#clock.nowMs();
     try {
       const { context, value } = await ask(
         'reading the registry',
@@ -194,14 +195,14 @@ export class RpcRegistry implements Registry {
       const preference = { ours, known: (id: string) => this.#memory.meters.get(id) };
       const records = [...byId].map(([id, meters]) => speaker(id, meters, preference));
       this.#take(records, context.slot, fetchedAtMs);
-      this.#answeredAtMs = this.#clock.monotonic();
+      this.#answeredAtMs = this.#clock.monotonicMs();
       this.#failure = null;
       this.onFetched();
     } catch (error) {
       if (!this.#failure)
         this.#logger.warn({ err: String(error) }, 'the registry cannot be read: the last state holds');
       this.#failure = error instanceof Error ? error : new Error(String(error));
-      this.#answeredAtMs = this.#clock.monotonic();
+      this.#answeredAtMs = this.#clock.monotonicMs();
       throw error;
     }
   }
@@ -210,7 +211,7 @@ export class RpcRegistry implements Registry {
   async #zonesOfOurs(): Promise<ReadonlySet<number>> {
     const attestor = this.#attestor;
     if (!attestor) return new Set();
-    const now = this.#clock.monotonic();
+    const now = this.#clock.monotonicMs();
     if (this.#zones && now - this.#zones.atMs < ZONES_AT_MOST_EVERY_MS) return this.#zones.ours;
     const found = await ask(
       'reading the zones',

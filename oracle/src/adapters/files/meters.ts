@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { publicKeyFromBase58, type Role } from '@gridtokenx/protocol';
-import { OperatorError } from '@gridtokenx/runtime/core';
+import { type Clock, OperatorError } from '@gridtokenx/runtime/core';
 import { z } from 'zod';
-import type { MeterRecord, RealClock, Registry } from '../../domain/ports.js';
+import type { MeterRecord, Registry } from '../../domain/ports.js';
 
 const wh = z.string().regex(/^[0-9]{1,20}$/);
 const u32 = z.number().int().min(0).max(0xffff_ffff);
@@ -33,12 +33,12 @@ const schema = z.strictObject({
  */
 export class MetersFile implements Registry {
   readonly #path: string;
-  readonly #real: RealClock;
+  readonly #real: Clock;
   #meters = new Map<string, MeterRecord>();
   asOf = { slot: 0, fetchedAtMs: 0 };
 
   /** Throws when the file cannot be read or is not as expected. */
-  constructor(path: string, real: RealClock) {
+  constructor(path: string, real: Clock) {
     this.#path = path;
     this.#real = real;
     try {
@@ -63,7 +63,7 @@ export class MetersFile implements Registry {
   }
 
   #read(): void {
-    const fetchedAtMs = this.#real.now();
+    const fetchedAtMs = this.#real.nowMs();
     const { meters } = schema.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
     this.#meters = new Map(meters.map((meter) => [meter.meter_id, recordOf(meter)]));
     this.asOf = { slot: this.asOf.slot + 1, fetchedAtMs };

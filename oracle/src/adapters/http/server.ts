@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { ServerCertificate } from '@gridtokenx/runtime/core';
+import type { Logger, ServerCertificate } from '@gridtokenx/runtime/core';
 import {
   type HealthView,
   HttpProblem,
@@ -14,7 +14,6 @@ import {
   serveHttp,
   typedAnswer,
 } from '@gridtokenx/runtime/node';
-import type { Logger } from '../../domain/ports.js';
 import type { CosignAnswer } from '../../domain/settlement/cosigning/ports.js';
 
 /** What the page's listener shows; every function may throw, which is answered with 503. */

@@ -1,6 +1,7 @@
+import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
 import { writeAround } from '../../domain/live/series-write.js';
-import type { Logger, Randomness, RealClock, SeriesPoint } from '../../domain/ports.js';
+import type { SeriesPoint } from '../../domain/ports.js';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 
 export interface FeedState {
@@ -18,8 +19,8 @@ export interface FeederDeps {
   readonly source: ReadingSource;
   readonly record: FeedRecord;
   readonly series: TimeSeries;
-  readonly realClock: RealClock;
-  readonly randomness: Randomness;
+  readonly realClock: Clock;
+  readonly randomness: Random;
   readonly logger: Logger;
   /** Points in memory at a time. */
   readonly batch?: number;
@@ -78,7 +79,7 @@ export class TimeSeriesFeeder {
   /** Why the time series does not go on, plain words; null when all is well. */
   get stalled(): string | null {
     if (this.#stalledSinceMs === null) return null;
-    const seconds = Math.round((this.#deps.realClock.now() - this.#stalledSinceMs) / 1_000);
+    const seconds = Math.round((this.#deps.realClock.nowMs() - this.#stalledSinceMs) / 1_000);
     return `the time series has not been written for ${seconds} s: ${this.#problem}`;
   }
 
@@ -127,7 +128,7 @@ export class TimeSeriesFeeder {
       if (message !== this.#problem) this.#deps.logger.warn({ problem: message }, 'the time series cannot be written');
       this.#failures++;
       this.#isSetup = error instanceof SeriesSetupRefused;
-      this.#stalledSinceMs ??= this.#deps.realClock.now();
+      this.#stalledSinceMs ??= this.#deps.realClock.nowMs();
       this.#problem = message;
       if (!this.#isStopping) this.#schedule(this.#wait(error));
     }

@@ -1,6 +1,6 @@
+import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import type { Ledger } from '../../domain/intake/ports.js';
 import type { FeedRecord, TimeSeries } from '../../domain/live/ports.js';
-import type { Logger, Randomness, RealClock } from '../../domain/ports.js';
 import { TimeSeriesFeeder } from './feeder.js';
 import { outboxReadings } from './outbox.js';
 import { InfluxTimeSeries } from './series.js';
@@ -21,8 +21,8 @@ export interface InfluxDeps {
   readonly ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
   /** How far the target ("url org bucket") has come, in the ledger's own file. */
   readonly record: FeedRecord;
-  readonly realClock: RealClock;
-  readonly randomness: Randomness;
+  readonly realClock: Clock;
+  readonly randomness: Random;
   readonly logger: Logger;
 }
 

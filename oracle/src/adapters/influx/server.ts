@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import type { Clock } from '@gridtokenx/runtime/core';
 import { HttpError, InfluxDB } from '@influxdata/influxdb-client';
-import type { RealClock } from '../../domain/ports.js';
 import { SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 
 export interface ServerOptions {
@@ -11,7 +11,7 @@ export interface ServerOptions {
   readonly bucket: string;
   /** Asked before each request; never stored, never logged. */
   readonly token: () => string;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   /** Real ms after which a request is given up, however much of an answer trickles in. */
   readonly deadlineMs?: number;
 }
@@ -138,7 +138,7 @@ export class InfluxServer {
     const text = this.#safe(`the server answered ${statusCode}: ${message}`);
     const isPassing = statusCode === 408 || statusCode === 425 || statusCode === 429 || statusCode >= 500;
     if (!isPassing) return new SeriesSetupRefused(text);
-    return new SeriesUnavailable(text, retryAfterMs(headers?.['retry-after'], this.#options.realClock.now()));
+    return new SeriesUnavailable(text, retryAfterMs(headers?.['retry-after'], this.#options.realClock.nowMs()));
   }
 
   /** A server or a proxy may say back what it was sent. */

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Verifier } from '@gridtokenx/protocol';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Question, SignatureChecks } from '../../domain/intake/ports.js';
-import type { Logger, RealClock } from '../../domain/ports.js';
 import { BATCH_QUESTIONS, Batch, Said } from './batch.js';
 import { inThread } from './in-thread.js';
 
@@ -29,7 +29,7 @@ export interface ThreadsDeps {
   readonly threads: number;
   /** Proven; checks in the asking thread what no thread answered. */
   readonly verifier: Verifier;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
   /** For tests: starts a thread that shares these batches. */
   readonly spawn?: (memories: readonly SharedArrayBuffer[]) => Thread;
@@ -180,7 +180,7 @@ export class VerifyThreads implements SignatureChecks {
       else this.#check(item);
     }
     batch.fill(items.map(({ question }) => question));
-    seat.sent.push({ number, items, sinceMs: this.#deps.realClock.monotonic() });
+    seat.sent.push({ number, items, sinceMs: this.#deps.realClock.monotonicMs() });
     seat.thread?.postMessage(number);
     this.#watch();
   }
@@ -210,7 +210,7 @@ export class VerifyThreads implements SignatureChecks {
     this.#cancelWatch ??= this.#deps.realClock.after(GIVE_UP_MS, () => {
       this.#cancelWatch = null;
       this.#collect();
-      const now = this.#deps.realClock.monotonic();
+      const now = this.#deps.realClock.monotonicMs();
       for (const seat of this.#seats) {
         const oldest = seat.sent[0];
         if (oldest && now - oldest.sinceMs >= GIVE_UP_MS) this.#lost(seat, new Error('no answer: given up'));

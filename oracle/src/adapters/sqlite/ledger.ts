@@ -1,8 +1,9 @@
 import { type Reading, Reason as Reasons } from '@gridtokenx/protocol';
+import type { Random } from '@gridtokenx/runtime/core';
 import type { Admitted } from '../../domain/intake/admit.js';
 import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/intake/ports.js';
 import { isSeriesTime } from '../../domain/live/series-write.js';
-import type { MeterRecord, Randomness, Registry, SeriesPoint } from '../../domain/ports.js';
+import type { MeterRecord, Registry, SeriesPoint } from '../../domain/ports.js';
 import { add, type Budget, type Effects, noEffects } from '../../domain/verdicts/effects.js';
 import type { Incoming, StoredMessage } from '../../domain/verdicts/ports.js';
 import { Rejudging, STEPS_AT_A_TIME } from '../../domain/verdicts/rejudging.js';
@@ -48,7 +49,7 @@ export class SqliteLedger implements Ledger {
   constructor(
     database: Database,
     registry: Registry,
-    randomness: Randomness,
+    randomness: Random,
     onStatements: () => void,
     stepsAtATime = STEPS_AT_A_TIME,
   ) {
@@ -69,7 +70,7 @@ export class SqliteLedger implements Ledger {
     this.#ackTime = this.#ackReserved;
   }
 
-  #loadId(randomness: Randomness): Uint8Array {
+  #loadId(randomness: Random): Uint8Array {
     const found = this.#sql.getMeta.get('ledger_id');
     if (found) return found.value as Uint8Array;
     const id = randomness.bytes(16);

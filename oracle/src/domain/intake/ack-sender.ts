@@ -1,5 +1,5 @@
 import { base58Encode, type Signer, signAck } from '@gridtokenx/protocol';
-import type { Logger, RealClock } from '../ports.js';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Ledger } from './ports.js';
 
 /** After a storage failure the ack is tried again, not lost. */
@@ -10,7 +10,7 @@ const SPACING_MS = 250;
 export interface AckDeps {
   readonly ledger: Ledger;
   readonly signer: Signer;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
   /**
    * False until the registry was read once. An ack of before would name no meters, and a gateway takes that for lower
@@ -48,7 +48,7 @@ export class AckSender {
   mark(gateway: Uint8Array): void {
     const name = base58Encode(gateway);
     if (this.#isStopped || this.#due.has(name)) return;
-    const now = this.#deps.realClock.monotonic();
+    const now = this.#deps.realClock.monotonicMs();
     const wait = Math.max(0, (this.#lastSent.get(name) ?? -SPACING_MS) + SPACING_MS - now);
     const cancel = this.#deps.realClock.after(wait, () => this.#send(name));
     this.#due.set(name, { gateway, since: now, cancel });
@@ -78,20 +78,20 @@ export class AckSender {
     this.#due.delete(name);
     const { ledger, signer, realClock, logger, canTell, publish, onSent } = this.#deps;
     if (!canTell()) {
-      this.#lastSent.set(name, realClock.monotonic() + RETRY_MS - SPACING_MS);
+      this.#lastSent.set(name, realClock.monotonicMs() + RETRY_MS - SPACING_MS);
       this.mark(due.gateway);
       return;
     }
-    this.#lastSent.set(name, realClock.monotonic());
+    this.#lastSent.set(name, realClock.monotonicMs());
     try {
       const told = ledger.tell(due.gateway);
-      const timeMs = ledger.nextAckTime(realClock.now());
+      const timeMs = ledger.nextAckTime(realClock.nowMs());
       this.#failures = 0;
       const message = signAck({ ledgerId: ledger.id, timeMs, gateway: due.gateway, ...told }, signer);
-      if (publish(due.gateway, message)) onSent(realClock.monotonic() - due.since);
+      if (publish(due.gateway, message)) onSent(realClock.monotonicMs() - due.since);
     } catch (error) {
       if (this.#failures++ === 0) logger.error({ err: error, gateway: name }, 'no ack: the ledger fails');
-      this.#lastSent.set(name, realClock.monotonic() + RETRY_MS - SPACING_MS);
+      this.#lastSent.set(name, realClock.monotonicMs() + RETRY_MS - SPACING_MS);
       this.mark(due.gateway);
     }
   }

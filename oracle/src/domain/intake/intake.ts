@@ -8,7 +8,8 @@ import {
   type Verifier,
   WireError,
 } from '@gridtokenx/protocol';
-import type { Clock, Logger, MeterRecord, RealClock, Registry } from '../ports.js';
+import type { Clock, Logger, ReadingClock } from '@gridtokenx/runtime/core';
+import type { MeterRecord, Registry } from '../ports.js';
 import { refusedFor, type VerdictCode } from '../verdicts/verdict.js';
 import { admit, decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
 import { FairQueue, type Queued } from './fair-queue.js';
@@ -31,8 +32,8 @@ export interface IntakeDeps {
   readonly checks?: SignatureChecks;
   /** 8 bytes. */
   readonly networkId: Uint8Array;
-  readonly clock: Clock;
-  readonly realClock: RealClock;
+  readonly clock: Pick<ReadingClock, 'nowMs'>;
+  readonly realClock: Clock;
   readonly logger: Logger;
   /** A commit is through: these gateways can be told how far. */
   readonly onStored: (gateways: ReadonlySet<Uint8Array>) => void;
@@ -137,7 +138,7 @@ export class Intake {
     if (this.#isStopped) return;
     const { clock, realClock } = this.#deps;
     const gateway = this.#sameKey(packet.gateway);
-    const common = { gateway, topicMeter: packet.meter, arrivedMs: clock.now(), receivedMs: realClock.now() };
+    const common = { gateway, topicMeter: packet.meter, arrivedMs: clock.nowMs(), receivedMs: realClock.nowMs() };
     const size = Math.max(1, Math.ceil(packet.bytes.length / SIGN1_BYTES));
     const arrived = { common, bytes: packet.bytes, size };
     // While little comes nothing waits.
@@ -236,7 +237,7 @@ export class Intake {
     const { clock, realClock, networkId, registry, verifier } = this.#deps;
     // What a gateway brought before is stored first.
     this.flush();
-    const [arrivedMs, receivedMs] = [clock.now(), realClock.now()];
+    const [arrivedMs, receivedMs] = [clock.nowMs(), realClock.nowMs()];
     for (const message of messages) {
       const admission = admit(message, receivedMs, networkId, registry, verifier);
       if ('rejected' in admission) continue;
@@ -260,7 +261,7 @@ export class Intake {
     const arrivals = this.#gathered;
     if (arrivals.length === 0) return;
     this.#gathered = [];
-    this.#commit(arrivals, () => this.#deps.ledger.take(arrivals, this.#deps.clock.now()));
+    this.#commit(arrivals, () => this.#deps.ledger.take(arrivals, this.#deps.clock.nowMs()));
   }
 
   /** Looks again at what waits for time to pass or for the registry to say more. */
@@ -268,7 +269,7 @@ export class Intake {
     const { ledger, registry, clock } = this.#deps;
     this.#store();
     this.#isMore = false;
-    this.#commit([], () => ledger.reconsider(clock.now()));
+    this.#commit([], () => ledger.reconsider(clock.nowMs()));
     const asOf = registry.asOf.fetchedAtMs;
     if (asOf === this.#registrySeen) return;
     this.#registrySeen = asOf;
@@ -278,7 +279,7 @@ export class Intake {
         .waiting(WAITING_LIMIT)
         .filter((waiting) => this.#mayBeDecided(waiting))
         .map((waiting) => this.#again(waiting));
-      if (arrivals.length > 0) this.#commit(arrivals, () => ledger.take(arrivals, clock.now()));
+      if (arrivals.length > 0) this.#commit(arrivals, () => ledger.take(arrivals, clock.nowMs()));
     } catch (error) {
       this.#failed(error, 0);
     }
@@ -298,7 +299,7 @@ export class Intake {
 
   #commit(arrivals: readonly Arrival[], work: () => Taken): void {
     const { realClock, onStored, onVerified, onCommit } = this.#deps;
-    const began = realClock.monotonic();
+    const began = realClock.monotonicMs();
     let taken: Taken;
     try {
       taken = work();
@@ -309,7 +310,7 @@ export class Intake {
     if (taken.isMore && !this.#isMore) this.#goOn();
     if (arrivals.length === 0 && taken.verdicts.size === 0) return;
     this.#failures = 0;
-    onCommit({ messages: arrivals.length, ms: realClock.monotonic() - began, verdicts: taken.verdicts });
+    onCommit({ messages: arrivals.length, ms: realClock.monotonicMs() - began, verdicts: taken.verdicts });
     onStored(
       new Set([...arrivals.map((arrival) => arrival.gateway), ...taken.gateways.map((key) => this.#sameKey(key))]),
     );

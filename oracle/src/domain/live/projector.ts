@@ -1,5 +1,6 @@
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Ledger } from '../intake/ports.js';
-import type { Logger, RealClock, SeriesPoint } from '../ports.js';
+import type { SeriesPoint } from '../ports.js';
 import type { SetAside, TimeSeries } from './ports.js';
 import { writeAround } from './series-write.js';
 
@@ -18,7 +19,7 @@ export class Projector {
   readonly #ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
   readonly #series: TimeSeries;
   readonly #setAside: SetAside;
-  readonly #realClock: RealClock;
+  readonly #realClock: Clock;
   readonly #logger: Logger;
   #timer: (() => void) | null = null;
   #running: Promise<void> | null = null;
@@ -32,7 +33,7 @@ export class Projector {
     ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>,
     series: TimeSeries,
     setAside: SetAside,
-    realClock: RealClock,
+    realClock: Clock,
     logger: Logger,
   ) {
     this.#ledger = ledger;
@@ -45,7 +46,7 @@ export class Projector {
   /** Why the time series does not go on, plain words; null when all is well. */
   get problem(): string | null {
     if (this.#stalledSinceMs === null) return null;
-    const seconds = Math.round((this.#realClock.now() - this.#stalledSinceMs) / 1_000);
+    const seconds = Math.round((this.#realClock.nowMs() - this.#stalledSinceMs) / 1_000);
     return `the time series has not been written for ${seconds} s: ${this.#reason}`;
   }
 
@@ -81,7 +82,7 @@ export class Projector {
       this.#isWell();
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
-      this.#stalledSinceMs ??= this.#realClock.now();
+      this.#stalledSinceMs ??= this.#realClock.nowMs();
       if (this.#failures++ === 0) this.#logger.warn({ err: error }, 'the time series cannot be written: trying again');
     }
   }

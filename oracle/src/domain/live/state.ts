@@ -1,31 +1,32 @@
 import { base58Decode, base58Encode, type GatewayStatus, Kind, toHex } from '@gridtokenx/protocol';
-import type { Clock, MeterRecord, RealClock, Registry } from '../ports.js';
+import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
+import type { MeterRecord, Registry } from '../ports.js';
 import { isAccepted, verdictName } from '../verdicts/verdict.js';
 import type { LedgerViews, MeterView, Settlement, Settlements } from './ports.js';
 import { isSeriesTime } from './series-write.js';
 
 /** What gateways said of themselves last; kept in memory, because the broker retains it. */
 export class GatewayBook {
-  readonly #real: RealClock;
+  readonly #real: Clock;
   readonly #entries = new Map<string, { status: GatewayStatus | null; heardMs: number }>();
 
-  constructor(real: RealClock) {
+  constructor(real: Clock) {
     this.#real = real;
   }
 
   /** A status came; null when it was none. */
   status(gateway: Uint8Array, status: GatewayStatus | null): void {
-    this.#entries.set(base58Encode(gateway), { status, heardMs: this.#real.now() });
+    this.#entries.set(base58Encode(gateway), { status, heardMs: this.#real.nowMs() });
   }
 
   /** A message came. */
   heard(gateway: Uint8Array): void {
     const name = base58Encode(gateway);
-    this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardMs: this.#real.now() });
+    this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardMs: this.#real.nowMs() });
   }
 
   list() {
-    const now = this.#real.now();
+    const now = this.#real.nowMs();
     return [...this.#entries].map(([gateway, { status, heardMs }]) => ({
       gateway,
       name: status?.name ?? '',
@@ -46,8 +47,8 @@ export interface StateDeps {
   readonly attestor: string;
   /** What people's clocks show beside UTC. */
   readonly utcOffsetMinutes: number;
-  readonly clock: Clock;
-  readonly realClock: RealClock;
+  readonly clock: Pick<ReadingClock, 'nowMs'>;
+  readonly realClock: Clock;
   readonly registry: Registry;
   readonly settlements: Settlements;
   readonly views: LedgerViews;
@@ -69,7 +70,7 @@ export interface SeriesState {
 
 /** The whole state for the API; 64-bit numbers are decimal strings [settlement §10]. Throws when the disk fails. */
 export function describeState(deps: StateDeps) {
-  const now = deps.clock.now();
+  const now = deps.clock.nowMs();
   const meters = deps.registry.meters().map((record) => describeMeter(deps, record, now));
   const chain = deps.settlements.chainState();
   const sum = (pick: (meter: (typeof meters)[number]) => string) =>
@@ -77,7 +78,7 @@ export function describeState(deps: StateDeps) {
   return {
     network_id: toHex(deps.networkId),
     now_ms: now,
-    real_ms: deps.realClock.now(),
+    real_ms: deps.realClock.nowMs(),
     utc_offset_minutes: deps.utcOffsetMinutes,
     ledger_id: toHex(deps.ledgerId),
     verifier: deps.verifier,

@@ -1,5 +1,5 @@
 import { type Next, NodeUnavailable, type Wait } from '@gridtokenx/chain-sender';
-import type { Logger, RealClock } from '../ports.js';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Plan } from './plan.js';
 import { CosignersMissing, LedgerGrew, type MeterPageRead, type NewIntent, type TransactionBuilder } from './ports.js';
 
@@ -14,7 +14,7 @@ export interface AttestingDeps {
   readonly zone: number;
   readonly page: number;
   readonly builder: Pick<TransactionBuilder, 'attest'>;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
 }
 
@@ -36,7 +36,7 @@ export class Attesting {
 
   /** What a pause has left to wait; null for none. */
   get pause(): Wait | null {
-    if (this.#deps.realClock.now() >= this.#pausedUntilMs) return null;
+    if (this.#deps.realClock.nowMs() >= this.#pausedUntilMs) return null;
     return { kind: 'wait', untilMs: this.#pausedUntilMs, why: this.#problem ?? 'pause' };
   }
 
@@ -77,7 +77,7 @@ export class Attesting {
   }
 
   #wait(ms: number, why: string): Wait {
-    return { kind: 'wait', untilMs: this.#deps.realClock.now() + ms, why };
+    return { kind: 'wait', untilMs: this.#deps.realClock.nowMs() + ms, why };
   }
 
   #pauseFor(why: string): Wait {
@@ -85,7 +85,7 @@ export class Attesting {
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, 2 * this.#pauseMs));
     this.#problem = why;
     logger.warn({ zone, page, why, pauseMs: this.#pauseMs }, 'settlement pauses');
-    this.#pausedUntilMs = realClock.now() + this.#pauseMs;
+    this.#pausedUntilMs = realClock.nowMs() + this.#pauseMs;
     return this.#wait(this.#pauseMs, why);
   }
 }

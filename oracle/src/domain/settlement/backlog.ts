@@ -1,4 +1,4 @@
-import type { Logger, RealClock } from '../ports.js';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import {
   type Candidate,
   currentWindow,
@@ -16,7 +16,7 @@ const MAX_OFFERS = 3;
 export interface BacklogDeps {
   readonly store: SettlementStore;
   readonly statements: StatementStore;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly closedAtMs: (window: number) => number;
   readonly graceMs: number;
   readonly plan: PlanWindow;
@@ -63,7 +63,7 @@ export class Backlog {
     this.#offers.delete(meter);
     const why = SKIP_WORDS[reason];
     logger.warn({ meter, window, reason: why }, 'the chain skipped a statement');
-    store.skip(meter, window ?? 0, why, realClock.now());
+    store.skip(meter, window ?? 0, why, realClock.nowMs());
   }
 
   #candidate(meter: SlottedMeter, window: number): Candidate {
@@ -85,10 +85,10 @@ export class Backlog {
         .map((meter) => this.#candidate(meter, page.slots[meter.slot]?.window ?? Number.MAX_SAFE_INTEGER));
       const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
       const graceEndsMs = (window: number) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
-      const { plan, unusable } = choose(page.slots, candidates, realClock.now(), graceEndsMs, isCatchingUp);
+      const { plan, unusable } = choose(page.slots, candidates, realClock.nowMs(), graceEndsMs, isCatchingUp);
       if (unusable.length === 0) return plan;
       for (const { meterId, window, reason } of unusable) {
-        store.skip(meterId, window, reason, realClock.now());
+        store.skip(meterId, window, reason, realClock.nowMs());
         logger.warn({ meter: meterId, window, reason }, 'a statement cannot be attested');
       }
     }

@@ -1,5 +1,6 @@
 import { Attempts } from '@gridtokenx/chain-sender';
-import type { Logger, MeterRecord, Randomness, RealClock, Registry } from '../ports.js';
+import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
+import type { MeterRecord, Registry } from '../ports.js';
 import type { Disputes } from './disputes/disputes.js';
 import { Lane, type LaneDeps, type Step } from './lane.js';
 import type { StatementStore } from './ports.js';
@@ -7,7 +8,7 @@ import type { StatementStore } from './ports.js';
 export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'zoneWindow'> {
   readonly registry: Registry;
   readonly statements: StatementStore;
-  readonly randomness: Randomness;
+  readonly randomness: Random;
   /** Null where nobody watches them. */
   readonly disputes: Pick<Disputes, 'step' | 'cases' | 'isQuiet' | 'failures'> | null;
   /** Takes a snapshot of the chain; null where nobody offers one. Rejects when it fails. */
@@ -15,7 +16,7 @@ export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'zoneWindow'> {
   /** Checks once that node and oracle belong to the same network; words for a mismatch, null when all is well. */
   readonly checkNetwork: () => Promise<string | null>;
   readonly logger: Logger;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
 }
 
 const IDLE_MS = 5_000;
@@ -133,13 +134,13 @@ export class SettlementDriver {
       if (this.#isWoken) for (const turn of this.#turns()) if (turn.attempts.failure === null) turn.untilMs = 0;
       this.#isWoken = false;
       const untilMs = await this.#round();
-      const isIdle = untilMs > this.#deps.realClock.now();
+      const isIdle = untilMs > this.#deps.realClock.nowMs();
       if (isIdle && !this.#isWoken && !this.#isStopping) await this.#sleepUntil(untilMs);
     }
   }
 
   async #sleepUntil(untilMs: number): Promise<void> {
-    const ms = Math.max(1, untilMs - this.#deps.realClock.now());
+    const ms = Math.max(1, untilMs - this.#deps.realClock.nowMs());
     await new Promise<void>((resolve) => {
       const cancel = this.#deps.realClock.after(ms, resolve);
       this.#wake = () => {
@@ -153,9 +154,9 @@ export class SettlementDriver {
   /** One step of each lane that can do something; the real time of the next round. */
   async #round(): Promise<number> {
     const { realClock } = this.#deps;
-    if (this.#setUpUntilMs > realClock.now()) return this.#setUpUntilMs;
+    if (this.#setUpUntilMs > realClock.nowMs()) return this.#setUpUntilMs;
     try {
-      if (!(await this.#isOurNetwork())) return realClock.now() + SET_UP_MS;
+      if (!(await this.#isOurNetwork())) return realClock.nowMs() + SET_UP_MS;
       this.#setUp.succeeded();
     } catch (error) {
       this.#setUpUntilMs = this.#backOff(this.#setUp, error);
@@ -165,23 +166,23 @@ export class SettlementDriver {
     const disputesUntilMs = await this.#stepDisputes();
     let isMoving = false;
     for (const turn of this.#lanes.values()) {
-      if (this.#isStopping || turn.untilMs > realClock.now()) continue;
-      if (this.#mustRest(turn)) turn.untilMs = realClock.now() + REST_MS;
+      if (this.#isStopping || turn.untilMs > realClock.nowMs()) continue;
+      if (this.#mustRest(turn)) turn.untilMs = realClock.nowMs() + REST_MS;
       else if (await this.#advance(turn)) isMoving = true;
     }
     if (this.#snapshotDueMs !== null) {
-      const isSpaced = realClock.now() - this.#lastSnapshotMs >= SNAPSHOT_AT_MOST_EVERY_MS;
+      const isSpaced = realClock.nowMs() - this.#lastSnapshotMs >= SNAPSHOT_AT_MOST_EVERY_MS;
       if (isSpaced || !isMoving) await this.#takeSnapshot();
     }
-    if (isMoving) return realClock.now();
+    if (isMoving) return realClock.nowMs();
     // Others get their time between two looks, however soon the next one is asked for.
-    return Math.max(realClock.now() + 1, Math.min(this.#summary(), disputesUntilMs));
+    return Math.max(realClock.nowMs() + 1, Math.min(this.#summary(), disputesUntilMs));
   }
 
   /** One step for each page; the real time of the next one. What fails here does not hold up the lanes. */
   async #stepDisputes(): Promise<number> {
     const { disputes, realClock, logger } = this.#deps;
-    let untilMs = realClock.now() + IDLE_MS;
+    let untilMs = realClock.nowMs() + IDLE_MS;
     if (!disputes) return untilMs;
     let failure: string | null = null;
     for (const { zone, page } of this.lanes()) {
@@ -206,7 +207,7 @@ export class SettlementDriver {
       return false;
     }
     turn.attempts.succeeded();
-    if (step.kind === 'settled') this.#snapshotDueMs ??= this.#deps.realClock.now();
+    if (step.kind === 'settled') this.#snapshotDueMs ??= this.#deps.realClock.nowMs();
     if (step.kind !== 'wait') return true;
     ({ untilMs: turn.untilMs, why: turn.why } = step);
     return false;
@@ -215,7 +216,7 @@ export class SettlementDriver {
   /** A snapshot was due for long: only what is in flight goes on. */
   #mustRest({ lane }: Turn): boolean {
     const due = this.#snapshotDueMs;
-    const isLate = due !== null && this.#deps.realClock.now() - due >= SNAPSHOT_WITHIN_MS;
+    const isLate = due !== null && this.#deps.realClock.nowMs() - due >= SNAPSHOT_WITHIN_MS;
     return isLate && this.#deps.snapshot !== null && lane.isQuiet;
   }
 
@@ -225,7 +226,7 @@ export class SettlementDriver {
       null,
     );
     this.#state = this.#failing ?? first?.why ?? 'waiting for meters';
-    const idleMs = this.#deps.realClock.now() + IDLE_MS;
+    const idleMs = this.#deps.realClock.nowMs() + IDLE_MS;
     return Math.min(idleMs, first?.untilMs ?? idleMs);
   }
 
@@ -238,7 +239,7 @@ export class SettlementDriver {
   async #takeSnapshot(): Promise<void> {
     const { snapshot, realClock, logger } = this.#deps;
     if (!snapshot || !this.#isQuiet()) return;
-    this.#lastSnapshotMs = realClock.now();
+    this.#lastSnapshotMs = realClock.nowMs();
     try {
       this.lastSnapshotSlot = await snapshot();
       this.#snapshotFailure = null;
@@ -279,7 +280,7 @@ export class SettlementDriver {
 
   #attempts(): Attempts {
     const { realClock, randomness, logger } = this.#deps;
-    return new Attempts({ clock: { nowMs: () => realClock.now() }, random: randomness, logger, what: 'settlement' });
+    return new Attempts({ clock: { nowMs: () => realClock.nowMs() }, random: randomness, logger, what: 'settlement' });
   }
 
   /** The real time of the next try. */

@@ -1,5 +1,6 @@
 import { type Next, Sender, type Wait, type Work } from '@gridtokenx/chain-sender';
-import type { Logger, MeterRecord, RealClock } from '../ports.js';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
+import type { MeterRecord } from '../ports.js';
 import { Attesting, type AttestPlan } from './attesting.js';
 import { Backlog } from './backlog.js';
 import { eventFrom, hasLandedAs, takenBy } from './landed.js';
@@ -36,7 +37,7 @@ export interface LaneDeps {
   readonly meters: () => readonly MeterRecord[];
   /** Shared by all who judge the same pages. */
   readonly moved: MovedSlots;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   /** Real time at which a window was, or will be, over on the reading clock. */
   readonly closedAtMs: (window: number) => number;
   readonly graceMs: number;
@@ -94,7 +95,7 @@ export class Lane {
         add: (intent, nowMs) => store.add(intent, nowMs),
       },
       work: this.#work(),
-      clock: { nowMs: () => realClock.now() },
+      clock: { nowMs: () => realClock.nowMs() },
       pollMs: POLL_MS,
     });
   }
@@ -187,7 +188,7 @@ export class Lane {
   }
 
   #wait(ms: number, why: string): Wait {
-    return { kind: 'wait', untilMs: this.#deps.realClock.now() + ms, why };
+    return { kind: 'wait', untilMs: this.#deps.realClock.nowMs() + ms, why };
   }
 
   #meters(): SlottedMeter[] {
@@ -232,7 +233,7 @@ export class Lane {
     const result = event ?? eventFrom(intent, (await this.#read()).page);
     const taken = takenBy(intent, result);
     const { version, history } = result;
-    store.attested(intent, { slot, version, history, ...taken }, realClock.now());
+    store.attested(intent, { slot, version, history, ...taken }, realClock.nowMs());
     for (const { item, reason } of taken.skipped) this.#backlog.left(intent.window, item.meterId, reason);
     for (const { meterId } of taken.accepted) this.#backlog.taken(meterId);
     this.#hasAttested = true;
@@ -241,7 +242,7 @@ export class Lane {
 
   async #minted(intent: Intent, slot: number): Promise<Step> {
     const { store, realClock } = this.#deps;
-    store.minted(intent, slot, realClock.now());
+    store.minted(intent, slot, realClock.nowMs());
     const read = await this.#read();
     this.#minting.landed(read);
     return this.#settle(read, intent.signature);
@@ -249,7 +250,7 @@ export class Lane {
 
   #failed(intent: Intent, slot: number, error: string): Step {
     const { store, realClock } = this.#deps;
-    store.failed(intent, slot, error, realClock.now());
+    store.failed(intent, slot, error, realClock.nowMs());
     if (intent.kind === 'attest') return this.#attesting.failed(error);
     this.#minting.failed(intent, error);
     return { kind: 'progress' };
@@ -262,10 +263,10 @@ export class Lane {
     if (hasLandedAs(intent, page)) return this.#attested(intent, contextSlot, null);
     const shown = { kind: intent.kind, signature: intent.signature };
     if (intent.kind === 'attest' && page && page.version > intent.version) {
-      store.superseded(intent, realClock.now());
+      store.superseded(intent, realClock.nowMs());
       logger.warn(shown, 'the page went on without a trace of this transaction');
     } else {
-      store.expired(intent, realClock.now());
+      store.expired(intent, realClock.nowMs());
       logger.info(shown, 'the transaction expired and is built anew if it is still needed');
     }
     return { kind: 'progress' };
@@ -281,7 +282,7 @@ export class Lane {
     }
     const reopened = store.reopenUnminted(this.zone, this.page, minted);
     if (reopened > 0) logger.warn({ reopened }, 'the chain has lost mints: they are made again');
-    store.settle(this.zone, this.page, minted, signature, realClock.now(), closedAtMs);
+    store.settle(this.zone, this.page, minted, signature, realClock.nowMs(), closedAtMs);
     // Energy that cannot be minted now is minted later, and is no reason to go without a snapshot.
     const mustWait = this.#minting.next(read) !== null;
     if (!this.#hasAttested || mustWait) return { kind: 'progress' };

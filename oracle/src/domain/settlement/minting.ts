@@ -1,5 +1,5 @@
 import type { Next } from '@gridtokenx/chain-sender';
-import type { Logger, RealClock } from '../ports.js';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { MintBook, type MintTask } from './mint-book.js';
 import { planMint, type SlottedMeter } from './plan.js';
 import {
@@ -18,7 +18,7 @@ export interface MintingDeps {
   readonly builder: Pick<TransactionBuilder, 'mintPage' | 'mintMeter'>;
   /** Newest window of all pages of the zone, as last read: the zone's budget rises with it. */
   readonly zoneWindow: () => number;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
 }
 
@@ -39,7 +39,7 @@ export class Minting {
 
   /** What is worth minting now; null for nothing. */
   next(read: PageRead): MintTask | null {
-    return this.#book.next(this.#tasks(read), this.#mark(read), this.#deps.realClock.now());
+    return this.#book.next(this.#tasks(read), this.#mark(read), this.#deps.realClock.nowMs());
   }
 
   /** When what waits is tried again without a change of the page; null when nothing waits. */
@@ -64,7 +64,7 @@ export class Minting {
       throw error;
     });
     if (signed instanceof TokenAccountMissing) {
-      this.#book.leftDue(task, this.#mark(read), signed.message, realClock.now());
+      this.#book.leftDue(task, this.#mark(read), signed.message, realClock.nowMs());
       return { step: { kind: 'progress' } };
     }
     this.#underWay = { task, mark: this.#mark(read) };
@@ -80,7 +80,7 @@ export class Minting {
     if (!task || mark === undefined) return;
     const meterId = task.meter?.meterId;
     const isLeft = this.#tasks(read).some((left) => left.kind === task.kind && left.meter?.meterId === meterId);
-    if (isLeft) this.#book.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.realClock.now());
+    if (isLeft) this.#book.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.realClock.nowMs());
     else this.#book.done(task);
   }
 
@@ -89,7 +89,7 @@ export class Minting {
     const { task, mark } = this.#underWay ?? {};
     this.#underWay = null;
     logger.warn({ zone, page, why: error }, `${kind} failed: tried again later`);
-    if (task && mark !== undefined) this.#book.leftDue(task, mark, `${kind} failed: ${error}`, realClock.now());
+    if (task && mark !== undefined) this.#book.leftDue(task, mark, `${kind} failed: ${error}`, realClock.nowMs());
   }
 
   /** The page as far as it decides what can be minted. */

@@ -1,5 +1,5 @@
 import type { Wait } from '@gridtokenx/chain-sender';
-import type { Logger, RealClock } from '../ports.js';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { compareWithArchive, hasAttested } from './lineage.js';
 import type { SlottedMeter } from './plan.js';
 import type { MeterPageRead, SettlementStore } from './ports.js';
@@ -13,7 +13,7 @@ export interface RollbackDeps {
   readonly page: number;
   readonly store: SettlementStore;
   readonly meters: () => readonly SlottedMeter[];
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
 }
 
@@ -39,7 +39,7 @@ export class Rollback {
       return null;
     }
     // A node that lags behind shows the same for a moment; whoever builds on it is refused by the page's version anyway.
-    const now = realClock.now();
+    const now = realClock.nowMs();
     this.#olderSinceMs ??= now;
     if (now - this.#olderSinceMs < PATIENCE_MS) {
       return { kind: 'wait', untilMs: now + LOOK_AGAIN_MS, why: 'the chain shows an older page' };

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseSign1, sigStructure, splitSequence, windowStartMs } from '@gridtokenx/protocol';
+import { systemClock } from '@gridtokenx/runtime/node';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { usualThreads, VerifyThreads } from '#oracle/adapters/sodium/threads.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
@@ -11,7 +12,6 @@ import { admit } from '#oracle/domain/intake/admit.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { SignatureChecks } from '#oracle/domain/intake/ports.js';
 import type { Registry } from '#oracle/domain/ports.js';
-import { systemRealClock } from '#oracle/wiring/surroundings.js';
 import { FIRST_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
 
 /** Messages a second of the clock, and of the thread's CPU time: the latter holds still where others use the cores. */
@@ -68,8 +68,8 @@ export async function benchHotPath(
     refresh: async () => {},
   };
   const rate = (work: () => void) => rateOf(parts.length, work);
-  const logger = { info: () => {}, warn: fail, error: fail };
-  const checks = new VerifyThreads({ threads, verifier, realClock: systemRealClock, logger });
+  const logger = { debug: () => {}, info: () => {}, warn: fail, error: fail };
+  const checks = new VerifyThreads({ threads, verifier, realClock: systemClock, logger });
   while (checks.ready < threads) await turn();
   const measured: HotPathRound[] = [];
   try {
@@ -80,9 +80,9 @@ export async function benchHotPath(
       const stored = rate(() => one.sendAll(packets));
       one.close(parts.length);
       const many = openIntake(directory, registry, checks);
-      const began = systemRealClock.monotonic();
+      const began = systemClock.monotonicMs();
       await many.sendInTurns(packets);
-      const threaded = (parts.length * 1_000) / (systemRealClock.monotonic() - began);
+      const threaded = (parts.length * 1_000) / (systemClock.monotonicMs() - began);
       many.close(parts.length);
       measured.push({ bare, admitted, stored, threaded });
     }
@@ -114,9 +114,9 @@ function prepared(count: number) {
 }
 
 function rateOf(messages: number, work: () => void): Rate {
-  const [cpuBegan, began] = [process.threadCpuUsage(), systemRealClock.monotonic()];
+  const [cpuBegan, began] = [process.threadCpuUsage(), systemClock.monotonicMs()];
   work();
-  const wallMs = systemRealClock.monotonic() - began;
+  const wallMs = systemClock.monotonicMs() - began;
   const { user, system } = process.threadCpuUsage(cpuBegan);
   return { wall: (messages * 1_000) / wallMs, cpu: (messages * 1_000_000) / (user + system) };
 }
@@ -169,10 +169,10 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
     verifier,
     ...(checks ? { checks } : {}),
     networkId: NETWORK,
-    clock: { now: () => nowMs },
+    clock: { nowMs: () => nowMs },
     // Commits when enough has gathered, never by time.
-    realClock: { ...systemRealClock, after: (ms, call) => (ms === 0 ? systemRealClock.after(0, call) : () => {}) },
-    logger: { info: () => {}, warn: fail, error: fail },
+    realClock: { ...systemClock, after: (ms, call) => (ms === 0 ? systemClock.after(0, call) : () => {}) },
+    logger: { debug: () => {}, info: () => {}, warn: fail, error: fail },
     onStored: () => {},
     onVerified: () => {},
     onCommit: ({ verdicts }) => {

@@ -19,7 +19,7 @@ import { decodeState, encodeState, FRESH_STATE } from '#edge/domain/signing/mete
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { MemoryBroker } from './broker.js';
 import { rules } from './rules.js';
-import type { SimulatedTime } from './time.js';
+import { processTime, type SimulatedTime } from './time.js';
 import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type Witness } from './world.js';
 
 const POLL_MS = 60_000;
@@ -77,8 +77,8 @@ export class SimulatedGateway {
   async start(): Promise<void> {
     const { time, broker, oracle, verifier, witness, random } = this.#o;
     const { home, disk } = this;
-    const process = time.process();
-    const { real, clock } = process;
+    const process = processTime(time);
+    const [real, clock] = [process.clock, time.reading];
     const id = asMeterId(home.record.meterId);
     const scan = new RecoveryScan();
     const { spool, damage } = await openSpool(
@@ -213,7 +213,7 @@ export class SimulatedGateway {
       // A bus takes its time, and a loop that polls at once without it would never let the clock move.
       read: async () => {
         await new Promise<void>((resolve) => real.after(20, resolve));
-        const timeMs = Math.floor(time.reading);
+        const timeMs = Math.floor(time.reading.nowMs());
         return {
           timeMs,
           uncertaintyMs: 10,

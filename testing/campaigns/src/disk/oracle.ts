@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAck, type Signer, toHex, type Verifier } from '@gridtokenx/protocol';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
@@ -12,10 +13,8 @@ import { Intake } from '#oracle/domain/intake/intake.js';
 import type { Registry } from '#oracle/domain/ports.js';
 import type { MemoryBroker } from './broker.js';
 import { cutBetween, type Files, readFiles, writeFiles } from './sqlite-files.js';
-import type { SimulatedTime } from './time.js';
+import { processTime, type SimulatedTime } from './time.js';
 import { type Home, NETWORK, type Witness } from './world.js';
-
-const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export interface OracleSurroundings {
   readonly time: SimulatedTime;
@@ -58,7 +57,7 @@ export class SimulatedOracle {
   /** The same command again, on what the last cut left. */
   start(): void {
     const { time, broker, witness, homes, signer, verifier } = this.#o;
-    const process = time.process();
+    const process = processTime(time);
     const inner = openDatabase(this.#path, ledgerMigrations);
     // A checkpoint inside the commit is what tears the main file; in small ledgers it would never come.
     inner.sqlite.exec('PRAGMA wal_autocheckpoint = 40');
@@ -66,7 +65,7 @@ export class SimulatedOracle {
     const database: Database = { sqlite: inner.sqlite, transaction: (work) => this.#commit(inner, work) };
     const records = new Map(homes.map(({ record }) => [record.meterId, record]));
     const registry: Registry = {
-      asOf: { slot: 1, fetchedAtMs: time.now },
+      asOf: { slot: 1, fetchedAtMs: time.real.nowMs() },
       meter: (id) => records.get(id),
       meters: () => [...records.values()],
       refresh: async () => undefined,
@@ -76,8 +75,8 @@ export class SimulatedOracle {
     const acks = new AckSender({
       ledger,
       signer,
-      realClock: process.oracle,
-      logger: QUIET,
+      realClock: process.clock,
+      logger: quietLog,
       canTell: () => true,
       publish: (gateway, message) => this.#publish(gateway, message),
       onSent: () => undefined,
@@ -87,9 +86,9 @@ export class SimulatedOracle {
       registry,
       verifier,
       networkId: NETWORK,
-      clock: { now: () => time.reading },
-      realClock: process.oracle,
-      logger: QUIET,
+      clock: time.reading,
+      realClock: process.clock,
+      logger: quietLog,
       onStored: (gateways) => {
         if (!this.#isDead) for (const gateway of gateways) acks.mark(gateway);
       },

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeLedgerPage, decodeMeterPage, pda } from '@gridtokenx/chain-client';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
@@ -20,8 +21,6 @@ import { ENROLLED, makeRig, type Rig } from './page-rig.js';
 const VERSION_AT = 8;
 /** A lane that has not settled by then never will. */
 const MOST_STEPS = 400;
-const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
-
 /** The oracle's settlement of one page on the built programs, and a chain that comes back older. */
 class OlderChain {
   readonly #random: Random;
@@ -51,10 +50,10 @@ class OlderChain {
       meters: () => meters,
       moved: new MovedSlots(() => Number.MAX_SAFE_INTEGER),
       ...{ plan: planWindow, zoneWindow: () => 0, turns: null },
-      realClock: { now: () => this.#nowMs, monotonic: () => this.#nowMs, after: () => () => undefined },
+      realClock: { nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs, after: () => () => undefined },
       closedAtMs: () => this.#nowMs - 10_000,
       graceMs: 3_000,
-      logger: QUIET,
+      logger: quietLog,
     });
     return this.#lane;
   }

@@ -1,5 +1,7 @@
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { Reason, type Verifier } from '@gridtokenx/protocol';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
+import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
@@ -8,7 +10,6 @@ import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js'
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { Registry } from '#oracle/domain/ports.js';
 import { verdictName } from '#oracle/domain/verdicts/verdict.js';
-import type { CampaignClock } from './time.js';
 import { NETWORK } from './world.js';
 
 /** Something that is on its way to the ledger: what was sent, and by whom. */
@@ -19,8 +20,6 @@ export interface Packet<Item> {
   readonly items: readonly Item[];
 }
 
-const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
-
 /**
  * The oracle's own intake, ledger and database on clocks and a registry that the campaign turns. It can be killed and
  * started again, and its disk can fail; `onLost` is told what was taken and never committed.
@@ -29,7 +28,7 @@ export class Bench<Item> {
   #path: string;
   readonly #registry: Registry;
   readonly #verifier: Verifier;
-  readonly #clock: CampaignClock;
+  readonly #clock: VirtualClock;
   readonly #onLost: (packets: readonly Packet<Item>[]) => void;
   #database: Database;
   #intake: Intake;
@@ -46,7 +45,7 @@ export class Bench<Item> {
     readonly path: string;
     readonly registry: Registry;
     readonly verifier: Verifier;
-    readonly clock: CampaignClock;
+    readonly clock: VirtualClock;
     readonly readingMs: number;
     readonly onLost: (packets: readonly Packet<Item>[]) => void;
   }) {
@@ -99,9 +98,9 @@ export class Bench<Item> {
       registry: this.#registry,
       verifier: this.#verifier,
       networkId: NETWORK,
-      clock: { now: () => this.readingMs },
+      clock: { nowMs: () => this.readingMs },
       realClock: this.#clock,
-      logger: QUIET,
+      logger: quietLog,
       onStored: () => undefined,
       onVerified: () => undefined,
       onCommit: ({ verdicts }) => {

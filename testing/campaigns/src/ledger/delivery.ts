@@ -1,10 +1,10 @@
 import { concatBytes, type Verifier } from '@gridtokenx/protocol';
 import { at, Random } from '@gridtokenx/testing-kit/random';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { addFigures } from '../campaign.js';
 import { Bench, type Packet } from './bench.js';
 import { LaggingRegistry } from './registry.js';
 import { type Summary, summarise } from './summary.js';
-import { CampaignClock } from './time.js';
 import { type Item, START_MS, type World } from './world.js';
 
 /** How one delivery went, beside what it came to. */
@@ -34,7 +34,7 @@ async function settle(): Promise<void> {
  * without a kill.
  */
 export async function deliverInOrder(world: World, { verifier, path }: Means): Promise<Summary> {
-  const clock = new CampaignClock();
+  const clock = new VirtualClock({ startMs: 1_000_000 });
   const registry = new LaggingRegistry(world.meters, world.facts, clock);
   registry.advanceTo(world.facts.length);
   const lost = () => {
@@ -45,7 +45,7 @@ export async function deliverInOrder(world: World, { verifier, path }: Means): P
     await refresh(registry, clock, bench);
     for (const packet of packets(world, world.items, () => IN_A_PACKET)) {
       bench.receive(packet);
-      clock.advance(1);
+      clock.advanceNow(1);
     }
     await finish(world, registry, clock, bench);
     return summarise(world, bench);
@@ -57,7 +57,7 @@ export async function deliverInOrder(world: World, { verifier, path }: Means): P
 /** One random way of delivering the same: order, duplicates, packets, lag of the registry, kills, full disks. */
 export async function deliverSomehow(world: World, attempt: number, means: Means): Promise<Delivered> {
   const random = new Random(world.seed, `delivery ${attempt}`);
-  const clock = new CampaignClock();
+  const clock = new VirtualClock({ startMs: 1_000_000 });
   const registry = new LaggingRegistry(world.meters, world.facts, clock);
   const queue: Packet<Item>[] = [];
   const figures: Record<string, number> = {};
@@ -95,7 +95,7 @@ export async function deliverSomehow(world: World, attempt: number, means: Means
       bench.receive(packet);
       count('packets');
       count('deliveries', packet.items.length);
-      clock.advance(random.chance(0.02) ? random.int(500, 2_500) : random.chance(0.3) ? random.int(1, 8) : 0);
+      clock.advanceNow(random.chance(0.02) ? random.int(500, 2_500) : random.chance(0.3) ? random.int(1, 8) : 0);
       if (random.chance(0.05)) void registry.refresh();
       if (registry.isAsked && random.chance(0.1)) {
         registry.answer(random.chance(0.8));
@@ -123,10 +123,10 @@ export async function deliverSomehow(world: World, attempt: number, means: Means
 }
 
 /** Asks the registry, and the answer comes. */
-async function refresh(registry: LaggingRegistry, clock: CampaignClock, bench: Bench<Item>): Promise<void> {
+async function refresh(registry: LaggingRegistry, clock: VirtualClock, bench: Bench<Item>): Promise<void> {
   registry.answer(false);
   await settle();
-  clock.advance(10);
+  clock.advanceNow(10);
   void registry.refresh();
   registry.answer(true);
   await settle();
@@ -134,18 +134,13 @@ async function refresh(registry: LaggingRegistry, clock: CampaignClock, bench: B
 }
 
 /** Time passes, the registry is up to date, and nothing is left that waits for either. */
-async function finish(
-  world: World,
-  registry: LaggingRegistry,
-  clock: CampaignClock,
-  bench: Bench<Item>,
-): Promise<void> {
+async function finish(world: World, registry: LaggingRegistry, clock: VirtualClock, bench: Bench<Item>): Promise<void> {
   bench.readingMs = world.finalMs;
   registry.advanceTo(world.facts.length);
   bench.flush();
   for (let i = 0; i < 3; i++) {
     await refresh(registry, clock, bench);
-    clock.advance(1_100);
+    clock.advanceNow(1_100);
   }
 }
 

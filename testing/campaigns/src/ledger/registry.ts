@@ -1,4 +1,5 @@
-import type { MeterRecord, RealClock, Registry } from '#oracle/domain/ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
+import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 import type { Fact, Meter } from './world.js';
 
 /**
@@ -6,7 +7,7 @@ import type { Fact, Meter } from './world.js';
  * sent, and comes, or fails, when the campaign says so.
  */
 export class LaggingRegistry implements Registry {
-  readonly #clock: RealClock;
+  readonly #clock: Clock;
   readonly #facts: readonly Fact[];
   #chain = new Map<string, MeterRecord>();
   #cache: ReadonlyMap<string, MeterRecord>;
@@ -18,7 +19,7 @@ export class LaggingRegistry implements Registry {
   onChain = 0;
   answers = 0;
 
-  constructor(meters: readonly Meter[], facts: readonly Fact[], clock: RealClock) {
+  constructor(meters: readonly Meter[], facts: readonly Fact[], clock: Clock) {
     this.#clock = clock;
     this.#facts = facts;
     for (const { record, isKnown } of meters) if (isKnown) this.#chain.set(record.meterId, record);
@@ -37,7 +38,7 @@ export class LaggingRegistry implements Registry {
 
   refresh(): Promise<void> {
     if (this.#question) return this.#promise;
-    this.#question = { seen: new Map(this.#chain), sentMs: this.#clock.now() };
+    this.#question = { seen: new Map(this.#chain), sentMs: this.#clock.nowMs() };
     this.#promise = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });

@@ -1,3 +1,4 @@
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
@@ -11,7 +12,7 @@ import { SqliteStatements } from '#oracle/adapters/sqlite/views.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { TimeSeries } from '#oracle/domain/live/ports.js';
 import { Projector } from '#oracle/domain/live/projector.js';
-import type { RealClock, SeriesPoint } from '#oracle/domain/ports.js';
+import type { SeriesPoint } from '#oracle/domain/ports.js';
 import { SettlementDriver } from '#oracle/domain/settlement/driver.js';
 import { MovedSlots } from '#oracle/domain/settlement/moved.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
@@ -68,10 +69,10 @@ export class Bench {
   constructor(clock: VirtualClock, random: Random, homes: readonly Home[], chain: ModelChain) {
     this.#clock = clock;
     const note = (_fields: object, message: string) => void this.lines.push(message);
-    const logger = { info: () => undefined, warn: note, error: note };
-    const realClock: RealClock = {
-      now: () => this.realMs,
-      monotonic: () => this.realMs,
+    const logger = { debug: () => undefined, info: () => undefined, warn: note, error: note };
+    const realClock: Clock = {
+      nowMs: () => this.realMs,
+      monotonicMs: () => this.realMs,
       after: (ms, call) => clock.after(ms, call),
     };
     const registry = registryOf(homes, () => this.realMs);
@@ -82,7 +83,7 @@ export class Bench {
     this.ledger = new SqliteLedger(this.database, registry, randomness, () => statements.changed());
     this.setAside = new SqliteSetAside(this.database);
     this.projector = new Projector(this.ledger, this.series, this.setAside, realClock, logger);
-    const reading = { now: () => readingTimeOf(this.realMs) };
+    const reading = { nowMs: () => readingTimeOf(this.realMs) };
     this.intake = new Intake({
       ...{ ledger: this.ledger, registry, verifier, networkId: NETWORK, clock: reading, realClock, logger },
       onStored: () => undefined,

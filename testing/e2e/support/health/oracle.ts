@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { diskSpace } from '@gridtokenx/runtime';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
@@ -46,8 +47,8 @@ class Parts {
     } as unknown as Ledger,
     { write: async () => Promise.reject(new Error('the series takes no writes')) } as never,
     { add: () => {}, count: () => 0 } as never,
-    { now: () => this.now, monotonic: () => 0, after: () => () => {} },
-    { info() {}, warn() {}, error() {} },
+    { nowMs: () => this.now, monotonicMs: () => 0, after: () => () => {} },
+    quietLog,
   );
 
   constructor() {

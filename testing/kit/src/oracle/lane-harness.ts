@@ -6,27 +6,14 @@ import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '#oracle/adapters/sqlite/settlement-store.js';
-import type { MeterRecord, RealClock } from '#oracle/domain/ports.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
 import { Lane, type LaneDeps, type Step } from '#oracle/domain/settlement/lane.js';
 import { MovedSlots } from '#oracle/domain/settlement/moved.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
 import type { AttestableStatement, SignedStatement, StatementStore } from '#oracle/domain/settlement/ports.js';
+import { VirtualClock } from '../virtual-clock.js';
 import { BASELINE, ENROLLED, ZONE } from './deployment.js';
 import { type ChainRig, reached } from './rigs.js';
-
-/** Time that a test moves; timers are not used by lanes. */
-export class TestClock implements RealClock {
-  ms = 1_800_000_000_000;
-  now(): number {
-    return this.ms;
-  }
-  monotonic(): number {
-    return this.ms;
-  }
-  after(): () => void {
-    return () => {};
-  }
-}
 
 /** Statements by meter that a test writes as totals since enrolment. */
 export class TestStatements implements StatementStore {
@@ -76,7 +63,7 @@ export class TestStatements implements StatementStore {
 
 /** A lane on a rig, which can be killed and started again on the same file. */
 export class LaneHarness {
-  readonly clock = new TestClock();
+  readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
   readonly statements = new TestStatements();
   readonly rig: ChainRig;
   readonly log: string[] = [];
@@ -109,9 +96,9 @@ export class LaneHarness {
       moved: new MovedSlots(() => Number.MAX_SAFE_INTEGER),
       ...{ plan: planWindow, zoneWindow: () => 0, turns: null },
       realClock: this.clock,
-      closedAtMs: () => this.clock.ms - this.closedAgoMs,
+      closedAtMs: () => this.clock.nowMs() - this.closedAgoMs,
       graceMs: 3_000,
-      logger: { info: note, warn: note, error: note },
+      logger: { debug: note, info: note, warn: note, error: note },
     };
     this.lane = new Lane(ZONE, 0, { ...deps, ...this.#change(deps), ...change(deps) });
   }
@@ -124,7 +111,7 @@ export class LaneHarness {
       steps.push(step);
       if (step.kind !== 'wait') return false;
       if (step.why === 'idle') return true;
-      this.clock.ms = Math.max(this.clock.ms, step.untilMs);
+      this.clock.advanceNow(Math.max(0, step.untilMs - this.clock.nowMs()));
       return false;
     });
     return steps;

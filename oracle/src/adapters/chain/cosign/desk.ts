@@ -11,8 +11,9 @@ import {
   type Verifier,
   WireError,
 } from '@gridtokenx/protocol';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { type Keypair, PublicKey } from '@solana/web3.js';
-import type { Logger, RealClock, Registry } from '../../../domain/ports.js';
+import type { Registry } from '../../../domain/ports.js';
 import type { CosignGuard } from '../../../domain/settlement/cosigning/guard.js';
 import {
   attestableOf,
@@ -52,7 +53,7 @@ export interface DeskDeps {
   readonly moved: MovedSlots;
   readonly isCatchingUp: (zone: number, page: number) => boolean;
   readonly verifier: Verifier;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
 }
 
@@ -116,7 +117,7 @@ export class CosignDesk {
     for (const peer of peers.all) {
       try {
         const request = openCosignRequest(body, base58Decode(peer.oracle), verifier);
-        const age = realClock.now() - request.timeMs;
+        const age = realClock.nowMs() - request.timeMs;
         if (!equalBytes(request.to, identity)) throw new Refused('stranger', 'meant for another oracle');
         if (!equalBytes(request.networkId, networkId)) throw new Refused('stranger', 'of another network');
         if (Math.abs(age) > FRESH_MS) throw new Refused('stale', `dated ${age} ms before this clock`);

@@ -1,7 +1,7 @@
 import { base58Decode, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { type Keypair, PublicKey } from '@solana/web3.js';
 import type { PeerView } from '../../../domain/live/ports.js';
-import type { Logger, RealClock } from '../../../domain/ports.js';
 import type { CosignGuard } from '../../../domain/settlement/cosigning/guard.js';
 import { shownFor, statementAt } from '../../../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../../../domain/settlement/cosigning/ports.js';
@@ -36,11 +36,11 @@ const FRESH: Standing = {
 /** What is known of the other attestors; shown in the state. */
 export class PeerBook {
   readonly all: readonly Peer[];
-  readonly #realClock: RealClock;
+  readonly #realClock: Clock;
   readonly #logger: Logger;
   readonly #standings = new Map<string, Standing>();
 
-  constructor(all: readonly Peer[], realClock: RealClock, logger: Logger) {
+  constructor(all: readonly Peer[], realClock: Clock, logger: Logger) {
     this.all = all;
     this.#realClock = realClock;
     this.#logger = logger;
@@ -56,7 +56,7 @@ export class PeerBook {
 
   /** May it be asked now? */
   isTrusted({ oracle }: Peer): boolean {
-    return this.#of(oracle).untilMs <= this.#realClock.monotonic();
+    return this.#of(oracle).untilMs <= this.#realClock.monotonicMs();
   }
 
   signs({ oracle }: Peer): void {
@@ -72,7 +72,12 @@ export class PeerBook {
     const before = this.#of(peer.oracle);
     if (before.state !== state)
       this.#logger.warn({ oracle: peer.oracle, state }, 'another oracle does not sign with us');
-    this.#standings.set(peer.oracle, { ...before, state, isWell: false, untilMs: this.#realClock.monotonic() + forMs });
+    this.#standings.set(peer.oracle, {
+      ...before,
+      state,
+      isWell: false,
+      untilMs: this.#realClock.monotonicMs() + forMs,
+    });
   }
 
   /**
@@ -83,7 +88,7 @@ export class PeerBook {
     const before = this.#of(peer.oracle);
     if (before.accusation !== what)
       this.#logger.error({ oracle: peer.oracle, what }, 'another oracle says what is false');
-    const untilMs = this.#realClock.monotonic() + SILENT_MS;
+    const untilMs = this.#realClock.monotonicMs() + SILENT_MS;
     this.#standings.set(peer.oracle, { state: 'not asked for now', isWell: false, untilMs, accusation: what });
   }
 
@@ -104,7 +109,7 @@ export interface PeerCosignerDeps {
   /** Base58 identity of this oracle. */
   readonly identity: string;
   readonly latestBlockhash: LatestBlockhash;
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
 }
 
 /** The leader's side: chooses who signs with us, asks, and checks what comes back. */
@@ -199,7 +204,7 @@ export class PeerCosigners implements Cosigner {
     const taken = entries.flatMap(({ meterId }) => statementAt(statements, meterId, window) ?? []);
     const messages = shownFor(statements, taken);
     const to = base58Decode(peer.oracle);
-    const timeMs = realClock.now();
+    const timeMs = realClock.nowMs();
     return signCosignRequest({ networkId, timeMs, to, transaction: message, statements: messages }, cosign.signer);
   }
 

@@ -1,7 +1,7 @@
 import { decodeZone, pda, type RawAccount } from '@gridtokenx/chain-client';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { PublicKey } from '@solana/web3.js';
-import type { RealClock } from '../../../domain/ports.js';
 import type { Turns } from '../../../domain/settlement/cosigning/judge.js';
 import type { TurnKeeper } from '../../../domain/settlement/ports.js';
 
@@ -27,7 +27,7 @@ export function zoneTurns(
   turns: Turns,
   own: PublicKey,
   zoneSet: (zone: number) => Promise<ZoneSet>,
-  realClock: RealClock,
+  realClock: Clock,
 ): TurnKeeper {
   return {
     async wait(zone, page, what, window) {
@@ -36,7 +36,7 @@ export function zoneTurns(
       if (place < 0) throw new NodeUnavailable(`${own.toBase58()} is no attestor of zone ${zone}`);
       // Mints and attestations are counted apart: one that waits must not begin the other's rounds anew.
       const lane = `${zone}/${page}/${what.split(' ', 1)[0]}`;
-      return turns.wait(lane, what, window, { place, count: attestors.length }, realClock.monotonic());
+      return turns.wait(lane, what, window, { place, count: attestors.length }, realClock.monotonicMs());
     },
   };
 }

@@ -1,5 +1,5 @@
 import { type BlockhashState, type BlockhashUse, Patience } from '@gridtokenx/chain-sender';
-import type { RealClock } from '../../ports.js';
+import type { Clock } from '@gridtokenx/runtime/core';
 import type { Commitment, CosignRecord, SignedBefore } from './ports.js';
 
 /**
@@ -9,16 +9,12 @@ import type { Commitment, CosignRecord, SignedBefore } from './ports.js';
  */
 export class CosignGuard {
   readonly #record: CosignRecord;
-  readonly #realClock: RealClock;
+  readonly #realClock: Clock;
   readonly #blockhashState: (use: BlockhashUse) => Promise<BlockhashState>;
   readonly #patience = new Map<number, Patience>();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    record: CosignRecord,
-    realClock: RealClock,
-    blockhashState: (use: BlockhashUse) => Promise<BlockhashState>,
-  ) {
+  constructor(record: CosignRecord, realClock: Clock, blockhashState: (use: BlockhashUse) => Promise<BlockhashState>) {
     this.#record = record;
     this.#realClock = realClock;
     this.#blockhashState = blockhashState;
@@ -38,16 +34,16 @@ export class CosignGuard {
   async #commit(wanted: Commitment): Promise<boolean> {
     for (const other of this.#record.others(wanted)) {
       if (await this.#mayLand(other)) return false;
-      this.#record.lapsed(other.id, this.#realClock.now());
+      this.#record.lapsed(other.id, this.#realClock.nowMs());
       this.#patience.delete(other.id);
     }
-    this.#record.add(wanted, this.#realClock.now());
+    this.#record.add(wanted, this.#realClock.nowMs());
     return true;
   }
 
   async #mayLand(signed: SignedBefore): Promise<boolean> {
     const patience = this.#patience.get(signed.id) ?? new Patience();
     this.#patience.set(signed.id, patience);
-    return !patience.isGone(await this.#blockhashState(signed), this.#realClock.monotonic());
+    return !patience.isGone(await this.#blockhashState(signed), this.#realClock.monotonicMs());
   }
 }

@@ -90,7 +90,7 @@ class PageWatch {
         failed: (intent, _slot, error) => this.#end(intent, 'failed', error),
         lapsed: async (intent) => this.#end(intent, 'expired', null),
       },
-      clock: { nowMs: () => realClock.now() },
+      clock: { nowMs: () => realClock.nowMs() },
       pollMs: POLL_MS,
     });
   }
@@ -107,10 +107,10 @@ class PageWatch {
 
   async #next(nonce: () => number): Promise<Next<NewDisputeIntent, Wait>> {
     const { realClock } = this.#deps;
-    if (realClock.now() < this.#nextLookMs) return { step: this.#wait(this.#nextLookMs) };
+    if (realClock.nowMs() < this.#nextLookMs) return { step: this.#wait(this.#nextLookMs) };
     const { acts, odd } = await this.look.look();
     for (const [key, { slot }] of this.#pauses) if (!odd.has(slot)) this.#pauses.delete(key);
-    const now = realClock.now();
+    const now = realClock.nowMs();
     const step = this.#wait(now + LOOK_EVERY_MS);
     const [act] = acts.filter((one) => now >= (this.#pauses.get(pauseKey(one))?.untilMs ?? 0));
     return act ? this.#build(act, nonce) : { step };
@@ -121,12 +121,12 @@ class PageWatch {
     const { zone, page, slot, kind, number, meterId } = act;
     // Anyone may send it, also an oracle that is no attestor of the zone any more and has no turn.
     const waitMs = (await turns?.wait(zone, page, `${kind} ${slot} ${number}`, number).catch(() => 0)) ?? 0;
-    if (waitMs > 0) return { step: this.#wait(realClock.now() + waitMs) };
+    if (waitMs > 0) return { step: this.#wait(realClock.nowMs() + waitMs) };
     const signed = await this.#sign(act, nonce()).catch((error: unknown) => this.look.skip(act, error));
     if (!signed) {
       // The next look takes another slot first.
       this.#pause(act);
-      return { step: this.#wait(realClock.now() + POLL_MS) };
+      return { step: this.#wait(realClock.nowMs() + POLL_MS) };
     }
     return { send: { kind, number, zone, page, slot, meterId, ...signed } };
   }
@@ -148,20 +148,20 @@ class PageWatch {
   #pause(of: Acted): void {
     const before = this.#pauses.get(pauseKey(of))?.ms ?? 0;
     const ms = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, 2 * before));
-    this.#pauses.set(pauseKey(of), { slot: of.slot, ms, untilMs: this.#deps.realClock.now() + ms });
+    this.#pauses.set(pauseKey(of), { slot: of.slot, ms, untilMs: this.#deps.realClock.nowMs() + ms });
   }
 
   /** Whatever came of it: the next look at the chain says what is still to be done. */
   #end(intent: DisputeIntent, end: DisputeEnd, error: string | null): Wait {
     const { store, realClock, logger } = this.#deps;
-    store.end(intent, end, error, realClock.now());
+    store.end(intent, end, error, realClock.nowMs());
     const { kind, meterId, zone, page, slot, number, signature } = intent;
     const shown = { kind, meter: meterId, zone, page, slot, case: number, signature };
     // Another oracle may have been first: that is no fault.
     if (end === 'failed') logger.info({ ...shown, error }, 'the chain refused it');
     // What never arrived is built anew at once; what landed or failed was decided by the chain.
     if (end === 'expired') this.#pauses.delete(pauseKey(intent));
-    return this.#wait(realClock.now());
+    return this.#wait(realClock.nowMs());
   }
 }
 

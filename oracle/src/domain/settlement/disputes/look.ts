@@ -1,5 +1,6 @@
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
-import type { Logger, MeterRecord, RealClock } from '../../ports.js';
+import type { Clock, Logger } from '@gridtokenx/runtime/core';
+import type { MeterRecord } from '../../ports.js';
 import { SlotFlag, type SlotRead, type StatementStore } from '../ports.js';
 import { type Answer, findAnswer } from './evidence.js';
 import {
@@ -28,7 +29,7 @@ export interface LookDeps {
   readonly statements: Pick<StatementStore, 'saying' | 'signedBy'>;
   /** Of one page, those that have a slot. */
   readonly meters: (zone: number, page: number) => readonly MeterRecord[];
-  readonly realClock: RealClock;
+  readonly realClock: Clock;
   readonly logger: Logger;
 }
 
@@ -161,9 +162,9 @@ export class PageLook {
   #search({ slot }: Place, meter: MeterRecord, dispute: CaseRead): Answer | null {
     const { statements, realClock } = this.#deps;
     const before = this.#searched.get(slot);
-    if (before?.number === dispute.number && realClock.now() < before.untilMs) return null;
+    if (before?.number === dispute.number && realClock.nowMs() < before.untilMs) return null;
     const answer = findAnswer(meter, dispute, statements);
-    if (!answer) this.#searched.set(slot, { number: dispute.number, untilMs: realClock.now() + SEARCH_AGAIN_MS });
+    if (!answer) this.#searched.set(slot, { number: dispute.number, untilMs: realClock.nowMs() + SEARCH_AGAIN_MS });
     return answer;
   }
 
