@@ -36,3 +36,9 @@ export function openAccount({ owner, data }: RawAccount, kind: AccountKind): Rea
   }
   return new Reader(data, 8);
 }
+
+/** Returns a number that has a name up to `most`. Throws AccountFormatError above it: whoever reads on would take it for another. */
+export function atMost(most: number, value: number, field: string): number {
+  if (value > most) throw new AccountFormatError(`${field} is ${value}, at most ${most}`);
+  return value;
+}

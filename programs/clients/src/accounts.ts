@@ -1,6 +1,6 @@
 // What the IDL cannot say of the accounts: lists with a count, numbers that are names, bits that are flags. The rest is generated.
 import type { PublicKey } from '@solana/web3.js';
-import type { RawAccount } from './account.js';
+import { atMost, type RawAccount } from './account.js';
 import * as layouts from './generated/accounts/index.js';
 
 export { AccountFormatError, type RawAccount } from './account.js';
@@ -41,8 +41,15 @@ export interface Config extends Omit<layouts.Config, 'development'> {
 /** The registry's Config; throws AccountFormatError. */
 export function decodeConfig(account: RawAccount): Config {
   const config = layouts.decodeConfig(account);
-  return { ...config, development: config.development === 1 };
+  return { ...config, development: atMost(1, config.development, 'Config: development') === 1 };
 }
+
+/** Keys that an attestor set has room for. */
+const MAX_ATTESTORS = 7;
+
+/** The keys of a set of `count`. */
+const setOf = (keys: readonly PublicKey[], count: number, field: string) =>
+  keys.slice(0, atMost(MAX_ATTESTORS, count, `Zone: ${field}`));
 
 type AnnouncedFields = 'announcedWindow' | 'announcedCount' | 'announcedThreshold' | 'announcedAttestors';
 
@@ -62,14 +69,14 @@ export function decodeZone(account: RawAccount): Zone {
   const { attestorCount, previousCount, announcedWindow, announcedCount, announcedThreshold, ...rest } = fields;
   const { announcedAttestors, attestors, previousAttestors, ...zone } = rest;
   const announced = {
-    attestors: announcedAttestors.slice(0, announcedCount),
+    attestors: setOf(announcedAttestors, announcedCount, 'announced_count'),
     threshold: announcedThreshold,
     window: announcedWindow,
   };
   return {
     ...zone,
-    attestors: attestors.slice(0, attestorCount),
-    previousAttestors: previousAttestors.slice(0, previousCount),
+    attestors: setOf(attestors, attestorCount, 'attestor_count'),
+    previousAttestors: setOf(previousAttestors, previousCount, 'previous_count'),
     announced: announcedCount === 0 ? null : announced,
   };
 }
@@ -89,7 +96,8 @@ export interface Meter extends Omit<layouts.Meter, 'signerLevel' | 'maker'> {
 /** Throws AccountFormatError. Total of a register = carried + raw - baseline. */
 export function decodeMeter(account: RawAccount): Meter {
   const { maker: _, signerLevel, ...meter } = layouts.decodeMeter(account);
-  return { ...meter, signerLevel: signerLevel === 1 ? 'device' : 'gateway' };
+  const isDevice = atMost(1, signerLevel, 'Meter: signer_level') === 1;
+  return { ...meter, signerLevel: isDevice ? 'device' : 'gateway' };
 }
 
 /** Bits of MeterSlot.flags. */
