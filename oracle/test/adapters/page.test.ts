@@ -126,13 +126,34 @@ describe('status page', () => {
     ]) {
       expect(first).toContain(fact);
     }
-    for (const fact of ['○ offline', 'no power value', 'not read yet', 'no data yet', 'none yet', 'the meter itself']) {
+    for (const fact of [
+      '○ offline',
+      'power not known now',
+      'not read yet',
+      'no data yet',
+      'none yet',
+      'the meter itself',
+    ]) {
       expect(second).toContain(fact);
     }
     expect(page.text('now')).toBe('2011-10-06 08:52 UTC+10:00, 2 homes');
     expect(page.text('service')).toContain('malformed 2');
     expect(page.text('health')).toBe('');
     expect(page.wait).toBe(1_000);
+  });
+
+  const [meter] = state.meters;
+  const [gateway] = state.gateways;
+  it.each([
+    ['a stopped gateway', { gateways: [{ ...gateway, online: false }], meters: [meter] }, '41 s'],
+    ['old data', { gateways: [gateway], meters: [{ ...meter, age_ms: 720_000 }] }, '12 min'],
+  ])('shows the power of %s as the last one, with its age, and never as what flows now', async (_, change, age) => {
+    const page = await show(async () => ({ ok: true, status: 200, json: async () => ({ ...state, ...change }) }));
+    const [home] = page.homes as Element[];
+    const large = home?.children.filter((part) => typeof part !== 'string' && part.className === 'power');
+    expect(large).toEqual([]);
+    expect(home?.textContent).toContain('power not known now');
+    expect(home?.textContent).toContain(`Last power ▲ gives 196 W to the grid, ${age} ago`);
   });
 
   it('says so when the oracle does not answer, and asks again', async () => {
