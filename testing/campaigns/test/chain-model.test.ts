@@ -2,48 +2,70 @@ import { expect, test } from 'vitest';
 import { chainCampaign, chainEpisode, chainRules, chainSabotages, reviewFigures } from '../src/chain/campaign.js';
 
 const SEED = 7;
-/** Two episodes. */
-const SHORT = 1_000;
+/** Instructions of one episode. */
+const ONE = 500;
 
 test('short form: chain and model agree, common instructions come up, and a run goes on where it stopped', async () => {
   const done: number[] = [];
   const progress = ({ episodes }: { episodes: number }) => void done.push(episodes);
-  const whole = await chainCampaign({ seed: SEED, instructions: SHORT, progress });
-  const { faults, figures } = whole;
-  expect(faults).toEqual([]);
+  const first = await chainCampaign({ seed: SEED, instructions: ONE, progress });
+  const second = await chainCampaign({ seed: SEED, instructions: 2 * ONE, from: 1, progress });
+  expect([...first.faults, ...second.faults]).toEqual([]);
+  const figures: Record<string, number> = { ...first.figures };
+  for (const [name, count] of Object.entries(second.figures)) figures[name] = (figures[name] ?? 0) + count;
   for (const kind of ['attest', 'submit', 'register', 'confirm', 'status', 'rotate', 'mintPage', 'install', 'dispute'])
     expect(figures[`${kind} accepted`], kind).toBeGreaterThan(0);
   expect(figures.minted).toBeGreaterThan(0);
   expect(figures['hostile accounts']).toBeGreaterThan(50);
+  expect(figures.instructions).toBeGreaterThanOrEqual(2 * ONE);
   expect(done).toEqual([1, 2]);
-  expect(figures.instructions).toBeGreaterThanOrEqual(SHORT);
-  const rest = await chainCampaign({ seed: SEED, instructions: SHORT, from: 1 });
-  const sum: Record<string, number> = { ...rest.figures };
-  for (const [name, count] of Object.entries(chainEpisode(SEED, 0).figures)) sum[name] = (sum[name] ?? 0) + count;
-  expect(sum).toEqual(figures);
+  // It played the second episode, not the first one again, and plays it alike each time.
+  expect(second.figures).toEqual(chainEpisode(SEED, 1).figures);
+  expect(second.figures).not.toEqual(first.figures);
 }, 120_000);
 
-/** Episodes that come early to what the control needs; the rest are tried after them. */
+/** The episodes of this seed that come soonest to what the control needs; all others are tried after them. */
 const EARLY: Readonly<Record<string, number>> = {
-  gatewayWait: 9,
-  quality: 1,
-  retired: 1,
-  rotationTime: 3,
-  deviceKey: 10,
-  enrolment: 5,
-  limits: 3,
-  zoneUser: 3,
-  sameInstaller: 1,
-  slotMoved: 7,
-  closedStill: 3,
-  cancelRight: 1,
-  moved: 6,
-  caps: 1,
+  pending: 1,
   quorum: 2,
-  extra: 12,
-  version: 9,
-  newer: 10,
-  frozen: 13,
+  signedFor: 3,
+  point: 7,
+  reactivation: 15,
+  firstWindow: 15,
+  version: 16,
+  closedStill: 16,
+  budget: 21,
+  claimed: 22,
+  rotationTime: 22,
+  restart: 25,
+  newer: 27,
+  capacity: 29,
+  answerTime: 31,
+  cursor: 36,
+  attestorWait: 39,
+  frozen: 48,
+  over: 59,
+  carried: 62,
+  enrolment: 63,
+  retired: 66,
+  keyEpoch: 68,
+  deviceKey: 68,
+  stoodStill: 77,
+  caps: 78,
+  evidenceKept: 81,
+  slotMoved: 81,
+  moved: 82,
+  presentKey: 83,
+  zoneUser: 83,
+  sameInstaller: 86,
+  extra: 87,
+  cancelRight: 92,
+  capacityBack: 98,
+  totalsFell: 99,
+  oneKey: 116,
+  limits: 118,
+  gatewayWait: 125,
+  quality: 125,
 };
 const MAX_EPISODES = 30;
 
