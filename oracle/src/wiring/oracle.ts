@@ -3,7 +3,7 @@ import type { Logger } from '@gridtokenx/runtime/core';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { OracleMetrics } from '../adapters/http/metrics.js';
 import { Uplink } from '../adapters/mqtt/index.js';
-import { openChecks, usualThreads } from '../adapters/sodium/threads.js';
+import { openChecks, spawnThread, usualThreads } from '../adapters/sodium/threads.js';
 import { SqliteLedger } from '../adapters/sqlite/ledger.js';
 import { SqliteStatements, SqliteViews } from '../adapters/sqlite/views.js';
 import { AckSender } from '../domain/intake/ack-sender.js';
@@ -11,6 +11,7 @@ import { BackwardClock } from '../domain/intake/clock-back.js';
 import { Intake } from '../domain/intake/intake.js';
 import { LiveValues } from '../domain/live/live-values.js';
 import { GatewayBook } from '../domain/live/state.js';
+import { STEPS_AT_A_TIME } from '../domain/verdicts/rejudging.js';
 import { verdictName } from '../domain/verdicts/verdict.js';
 import type { Config } from './config.js';
 import { openCertificates, openListeners } from './listeners.js';
@@ -97,7 +98,7 @@ function orClose<T>({ database }: Settling, work: () => T): T {
 function openParts(around: Surroundings, { database, registry, settle }: Settling) {
   const { config, path, signer, verifier, clock, realClock, randomness, logger } = around;
   const statements = new SqliteStatements(database.sqlite);
-  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed());
+  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
   const views = new SqliteViews(database.sqlite);
   const series = openSeries(config, path, { ledger, database, realClock, randomness, logger });
   const metrics = new OracleMetrics();
@@ -115,7 +116,7 @@ function openParts(around: Surroundings, { database, registry, settle }: Settlin
     publish: (value, meter) => uplink.publishLive(value, meter),
   });
   const threads = config.verify_threads ?? usualThreads();
-  const checks = openChecks({ threads, verifier, realClock, logger });
+  const checks = openChecks({ threads, verifier, realClock, random: randomness, logger, spawn: spawnThread });
   const backwards = new BackwardClock(() => clock.nowMs());
   const intake = new Intake({
     ...{ ...around, ledger, registry, checks },

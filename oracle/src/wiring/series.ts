@@ -50,7 +50,7 @@ export function openSeries(config: Config, path: (name: string) => string, deps:
   }
   const { series, damage, found } = openEmbedded(join(path(config.data_dir), 'timeseries.sqlite'), deps);
   const setAside = new SqliteSetAside(deps.database);
-  const projector = new Projector(deps.ledger, series, setAside, deps.realClock, deps.logger);
+  const projector = new Projector({ ...deps, series, setAside, random: deps.randomness });
   return {
     wake: () => projector.wake(),
     state: () => null,

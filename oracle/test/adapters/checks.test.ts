@@ -9,7 +9,7 @@ import {
   wrongAnswers,
 } from '@gridtokenx/testing-kit/contracts/signature-checks';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
+import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { BATCH_QUESTIONS, Batch, Said } from '../../src/adapters/sodium/batch.js';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
@@ -43,6 +43,7 @@ async function realThreads(threads: number) {
     threads,
     verifier: here,
     realClock: systemClock,
+    random: fixedRandom(),
     logger,
     spawn: (memories) => {
       const worker = spawnReal(memories);
@@ -102,6 +103,7 @@ function actedThreads(behaviour: Behaviour, threads = 2, isReady = true) {
     threads,
     verifier: here,
     realClock: real,
+    random: fixedRandom(),
     logger,
     spawn: (memories) => {
       const thread = new ActedThread(memories, behaviour);
@@ -264,7 +266,13 @@ describe('signature checks on threads', () => {
   });
 
   it('without threads there are none; the usual number leaves a core to the main thread', () => {
-    const deps = { verifier, realClock: new VirtualClock({ startMs: 1_000_000 }), logger: testLogger() };
+    const deps = {
+      verifier,
+      realClock: new VirtualClock(),
+      random: fixedRandom(),
+      logger: testLogger(),
+      spawn: spawnReal,
+    };
     expect(openChecks({ ...deps, threads: 0 }).threads).toBe(0);
     expect(usualThreads()).toBeGreaterThanOrEqual(1);
     expect(usualThreads()).toBeLessThanOrEqual(4);

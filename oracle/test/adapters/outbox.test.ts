@@ -1,7 +1,7 @@
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
-import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
+import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Projector } from '../../src/domain/live/projector.js';
@@ -59,11 +59,12 @@ describe('the outbox while the registry is away', () => {
       range: async () => [],
       close: async () => {},
     };
-    const projector = new Projector(ledger, series, nowhere, new VirtualClock({ startMs: 1_000 }), quietLog);
+    const deps = { ledger, series, setAside: nowhere, random: fixedRandom(), logger: quietLog };
+    const projector = new Projector({ ...deps, realClock: new VirtualClock() });
     await projector.stop();
     expect(written).toHaveLength(0);
     registry.set(one);
-    await new Projector(ledger, series, nowhere, new VirtualClock({ startMs: 1_000 }), quietLog).stop();
+    await new Projector({ ...deps, realClock: new VirtualClock() }).stop();
     expect(written).toHaveLength(10);
   });
 });

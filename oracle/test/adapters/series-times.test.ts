@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Role } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
-import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
+import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
@@ -34,7 +34,10 @@ function world() {
   const setAside = new SqliteSetAside(test.database);
   const clock = new VirtualClock({ startMs: 1_000_000 });
   const logger = testLogger();
-  const projector = new Projector(test.ledger, series, setAside, clock, logger);
+  const projector = new Projector({
+    ...{ ledger: test.ledger, series, setAside, logger },
+    ...{ realClock: clock, random: fixedRandom() },
+  });
   const drain = async () => {
     projector.wake();
     clock.advanceNow(40_000);
@@ -146,7 +149,10 @@ describe('a row that the store does not take', () => {
       range: w.series.range.bind(w.series),
       close: async () => {},
     };
-    const projector = new Projector({ ...bad, outbox }, series, w.setAside, w.clock, w.logger);
+    const projector = new Projector({
+      ...{ ledger: { ...bad, outbox }, series, setAside: w.setAside },
+      ...{ realClock: w.clock, random: fixedRandom(), logger: w.logger },
+    });
     const run = async (ms: number) => {
       projector.wake();
       w.clock.advanceNow(ms);

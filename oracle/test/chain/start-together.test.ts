@@ -16,6 +16,7 @@ import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { Intake } from '../../src/domain/intake/intake.js';
+import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
 import { chainMigrations } from '../../src/wiring/chain.js';
 import { type StartedChain, startChain } from '../support/chain.js';
 import { ATTESTORS, IDENTITIES, statementOf } from './together.js';
@@ -48,7 +49,7 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
     },
   });
   const { registry } = chain;
-  const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed());
+  const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed(), STEPS_AT_A_TIME);
   const intake = new Intake({
     ...{ ...common, ledger, registry, verifier, networkId: rig.networkId },
     ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },

@@ -36,6 +36,7 @@ import { Lane, type LaneDeps } from '../../src/domain/settlement/lane.js';
 import { MovedSlots } from '../../src/domain/settlement/moved.js';
 import { planWindow } from '../../src/domain/settlement/plan.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
+import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
 import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosign.js';
 
 export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
@@ -141,7 +142,7 @@ export class OracleNode {
       bytes: (n: number) => new Uint8Array(n).fill(16 * this.place + this.#starts++),
       fraction: () => 0.5,
     };
-    const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed());
+    const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
     const { networkId } = rig;
     this.intake = new Intake({
       ...{ ledger, registry, verifier, networkId, clock, realClock: clock, logger: quietLog },

@@ -1,7 +1,7 @@
 import { type Ack, concatBytes, openAck, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf, signPayload } from '@gridtokenx/testing-kit/signed-log';
-import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
+import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Intake } from '../../src/domain/intake/intake.js';
@@ -215,7 +215,10 @@ describe('projector', () => {
   it('writes verified readings, keeps them while the store is away, and clears what it wrote', async () => {
     const w = world();
     const series = new Series();
-    const projector = new Projector(w.ledger, series, { add() {}, count: () => 0 }, w.real, w.logger);
+    const projector = new Projector({
+      ...{ ledger: w.ledger, series, setAside: { add() {}, count: () => 0 } },
+      ...{ realClock: w.real, random: fixedRandom(), logger: w.logger },
+    });
     series.failing = true;
     w.take(new LogBuilder(meter, signerOf(1)).honest(2));
     projector.wake();

@@ -230,7 +230,7 @@ describe('stopping', () => {
   it('writes what is left', async () => {
     const f = feed();
     f.feeder.wake();
-    await f.feeder.stop();
+    await f.feeder.stop(2_000);
     expect([f.record.through, f.realClock.nextMs]).toEqual([25, null]);
   });
 

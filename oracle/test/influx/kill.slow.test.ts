@@ -147,7 +147,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     // What was sent and never waited for may still be on its way.
     await server.kill();
     await server.start();
-    await process.feeder.stop();
+    await process.feeder.stop(2_000);
     await process.inner.close();
     process.database.sqlite.close();
     return {
@@ -207,7 +207,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     const database = openDatabase(join(server.folder, 'short.sqlite'), influxMigrations);
     const record = new SqliteFeedRecord(database, bucket);
     const feeder = new TimeSeriesFeeder({
-      ...{ source, record, series, realClock: systemClock, logger: memoryLogger() },
+      ...{ source, record, series, realClock: systemClock, logger: memoryLogger(), batch: 2_000 },
       randomness: { bytes: () => new Uint8Array(), fraction: () => 0 },
     });
     feeder.wake();
@@ -219,7 +219,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     expect(record.refused(1)[0]?.reason).toMatch(/retention/i);
     const kept = source.points.filter((_, i) => i % 7 !== 0);
     expect(await audit(server, bucket, kept)).toEqual({ lost: 0, doubled: 0, wrong: 0, sums: sumsOf(kept) });
-    await feeder.stop();
+    await feeder.stop(2_000);
     await series.close();
     database.sqlite.close();
   });

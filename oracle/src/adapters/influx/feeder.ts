@@ -1,4 +1,4 @@
-import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
+import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
 import { writeAround } from '../../domain/live/series-write.js';
 import type { SeriesPoint } from '../../domain/ports.js';
@@ -23,15 +23,15 @@ export interface FeederDeps {
   readonly randomness: Random;
   readonly logger: Logger;
   /** Points in memory at a time. */
-  readonly batch?: number;
+  readonly batch: number;
 }
 
-const BATCH = 2_000;
 const GATHER_MS = 200;
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 60_000;
+/** Doubles with every failure, spread: many oracles do not come back in the same moment. */
+const AGAIN = { firstMs: 500, lastMs: 60_000 };
+/** A person mends the set-up: asking often would not make that faster. */
+const AFTER_MENDING = { firstMs: AGAIN.lastMs, lastMs: AGAIN.lastMs };
 const LONGEST_ASKED_MS = 600_000;
-const GRACE_MS = 2_000;
 /** A batch that failed so often in a row is split: one row may make the server fail, where others would be stored. */
 const SPLIT_AFTER = 3;
 
@@ -42,7 +42,8 @@ const SPLIT_AFTER = 3;
  */
 export class TimeSeriesFeeder {
   readonly #deps: FeederDeps;
-  readonly #batch: number;
+  readonly #again: BackOff;
+  readonly #afterMending: BackOff;
   readonly #tags: Map<string, MeterTags>;
   #cursor: number;
   #written = 0;
@@ -65,7 +66,8 @@ export class TimeSeriesFeeder {
   /** Throws when the record cannot be read. */
   constructor(deps: FeederDeps) {
     this.#deps = deps;
-    this.#batch = deps.batch ?? BATCH;
+    this.#again = new BackOff(AGAIN, deps.randomness);
+    this.#afterMending = new BackOff(AFTER_MENDING, deps.randomness);
     this.#cursor = deps.record.cursor();
     this.#tags = new Map(deps.record.tags());
   }
@@ -89,7 +91,7 @@ export class TimeSeriesFeeder {
   }
 
   /** Writes what is left if that takes no longer than `graceMs` (real); what is not written comes after the next start. */
-  async stop(graceMs = GRACE_MS): Promise<void> {
+  async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     this.#timer?.();
     this.#timer = null;
@@ -120,6 +122,7 @@ export class TimeSeriesFeeder {
       await this.#drain();
       if (this.#failures > 0) this.#deps.logger.info({}, 'the time series can be written again');
       this.#failures = 0;
+      this.#again.reset();
       this.#problem = null;
       this.#stalledSinceMs = null;
     } catch (error) {
@@ -137,7 +140,7 @@ export class TimeSeriesFeeder {
   async #drain(): Promise<void> {
     const { source, record } = this.#deps;
     while (!this.#isClosed) {
-      const { through, points } = source.readingsAfter(this.#cursor, this.#batch);
+      const { through, points } = source.readingsAfter(this.#cursor, this.#deps.batch);
       if (through <= this.#cursor) {
         this.#isCaughtUp = true;
         return;
@@ -149,6 +152,7 @@ export class TimeSeriesFeeder {
       this.#written += points.length - refused.length;
       this.#refused += refused.length;
       if (this.#failures > 0) this.#failures = 1;
+      this.#again.reset();
       this.#stalledSinceMs = null;
       if (refused.length > 0) {
         const { reason, point } = refused[0] as RefusedPoint;
@@ -210,12 +214,9 @@ export class TimeSeriesFeeder {
     return points.map((point) => ({ ...point, ...this.#tags.get(point.meterId) }));
   }
 
-  /** Doubles with every failure; spread, so that many oracles do not come back in the same moment. */
+  /** Real ms to the next attempt: as long as the server asks, within reason. */
   #wait(error: unknown): number {
-    const isSetup = error instanceof SeriesSetupRefused;
-    const doubled = FIRST_WAIT_MS * 2 ** Math.min(this.#failures - 1, 16);
-    const longest = isSetup ? LONGEST_WAIT_MS : Math.min(LONGEST_WAIT_MS, doubled);
-    const wait = longest / 2 + (longest / 2) * this.#deps.randomness.fraction();
+    const wait = (error instanceof SeriesSetupRefused ? this.#afterMending : this.#again).next();
     const asked = error instanceof SeriesUnavailable ? Math.min(error.retryAfterMs, LONGEST_ASKED_MS) : 0;
     return Math.max(wait, asked);
   }

@@ -10,6 +10,11 @@ export { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.j
 export { type FeedState, TimeSeriesFeeder } from './feeder.js';
 export { InfluxTimeSeries } from './series.js';
 
+/** Points in memory at a time. */
+const BATCH = 2_000;
+/** What is left is written within this when the oracle stops, real ms. */
+const GRACE_MS = 2_000;
+
 export interface InfluxDeps {
   readonly options: {
     readonly url: string;
@@ -47,12 +52,13 @@ export function openInflux({ options, ledger, record, realClock, randomness, log
     realClock,
     randomness,
     logger,
+    batch: BATCH,
   });
   return {
     series,
     feeder,
     async stop() {
-      await feeder.stop();
+      await feeder.stop(GRACE_MS);
       await series.close();
     },
   };

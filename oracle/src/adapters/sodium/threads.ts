@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Verifier } from '@gridtokenx/protocol';
-import type { Clock, Logger } from '@gridtokenx/runtime/core';
+import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { Question, SignatureChecks } from '../../domain/intake/ports.js';
 import { BATCH_QUESTIONS, Batch, Said } from './batch.js';
 import { inThread } from './in-thread.js';
@@ -16,8 +16,7 @@ const GIVE_UP_MS = 5_000;
 const START_MS = 30_000;
 /** A thread keeps next to nothing: without a bound its heap grows to several times that before it is collected, in MiB. */
 const LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 } as const;
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 60_000;
+const AGAIN = { firstMs: 1_000, lastMs: 60_000 };
 
 /** The part of a `Worker` that is used. */
 export interface Thread extends Pick<Worker, 'postMessage' | 'terminate' | 'unref'> {
@@ -31,8 +30,10 @@ export interface ThreadsDeps {
   readonly verifier: Verifier;
   readonly realClock: Clock;
   readonly logger: Logger;
-  /** For tests: starts a thread that shares these batches. */
-  readonly spawn?: (memories: readonly SharedArrayBuffer[]) => Thread;
+  /** Spreads the times at which lost threads are started again. */
+  readonly random: Pick<Random, 'fraction'>;
+  /** Starts a thread that shares these batches. */
+  readonly spawn: (memories: readonly SharedArrayBuffer[]) => Thread;
 }
 
 /** Questions that were asked together. */
@@ -64,7 +65,7 @@ interface Seat {
   batches: Batch[];
   free: number[];
   sent: Sent[];
-  failures: number;
+  readonly again: BackOff;
   /** Of the one timer that a seat has: until its thread is ready, or until another one starts. */
   cancel: () => void;
 }
@@ -92,7 +93,7 @@ export class VerifyThreads implements SignatureChecks {
       batches: [],
       free: [],
       sent: [],
-      failures: 0,
+      again: new BackOff(AGAIN, deps.random),
       cancel: () => undefined,
     }));
     for (const seat of this.#seats) this.#start(seat);
@@ -138,7 +139,7 @@ export class VerifyThreads implements SignatureChecks {
     for (const seat of this.#seats) {
       for (let first = seat.sent[0]; first && seat.batches[first.number]?.isAnswered; first = seat.sent[0]) {
         seat.sent.shift();
-        seat.failures = 0;
+        seat.again.reset();
         this.#hear(first.items, seat.batches[first.number]);
         // Only now: whoever is answered may ask again, and a free batch is filled.
         seat.free.push(first.number);
@@ -224,7 +225,7 @@ export class VerifyThreads implements SignatureChecks {
     seat.batches = Array.from({ length: BATCHES }, () => new Batch());
     seat.free = seat.batches.map((_, number) => number);
     const memories = seat.batches.map(({ memory }) => memory);
-    const thread = (this.#deps.spawn ?? spawnThread)(memories);
+    const thread = this.#deps.spawn(memories);
     seat.thread = thread;
     thread.unref();
     const isOurs = () => seat.thread === thread;
@@ -252,7 +253,7 @@ export class VerifyThreads implements SignatureChecks {
     this.#takeBack(seat);
     this.#empty(seat)?.terminate();
     if (this.#isClosed) return;
-    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** seat.failures++);
+    const wait = seat.again.next();
     const fields = { err: error, thread: seat.number, again_ms: wait };
     logger.warn(fields, 'a thread that checks signatures is gone: what it had was checked again');
     seat.cancel = realClock.after(wait, () => this.#start(seat));
@@ -284,6 +285,7 @@ export function openChecks(deps: ThreadsDeps): SignatureChecks {
   return deps.threads === 0 ? inThread(deps.verifier) : new VerifyThreads(deps);
 }
 
-function spawnThread(memories: readonly SharedArrayBuffer[]): Thread {
+/** Starts a worker thread of the operating system. */
+export function spawnThread(memories: readonly SharedArrayBuffer[]): Thread {
   return new Worker(new URL('./worker.js', import.meta.url), { workerData: { memories }, resourceLimits: LIMITS });
 }

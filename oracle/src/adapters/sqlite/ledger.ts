@@ -6,7 +6,7 @@ import { isSeriesTime } from '../../domain/live/series-write.js';
 import type { MeterRecord, Registry, SeriesPoint } from '../../domain/ports.js';
 import { add, type Budget, type Effects, noEffects } from '../../domain/verdicts/effects.js';
 import type { Incoming, StoredMessage } from '../../domain/verdicts/ports.js';
-import { Rejudging, STEPS_AT_A_TIME } from '../../domain/verdicts/rejudging.js';
+import { Rejudging } from '../../domain/verdicts/rejudging.js';
 import { termsOf } from '../../domain/verdicts/rotation.js';
 import { Streams } from '../../domain/verdicts/streams.js';
 import { VERIFIED_CODE } from '../../domain/verdicts/verdict.js';
@@ -27,7 +27,10 @@ interface StreamGroup {
   readonly pairs: Map<number, Arrival>;
 }
 
-/** The ledger on SQLite. `onStatements` is called after a commit that changed which statements are accepted. */
+/**
+ * The ledger on SQLite. `onStatements` is called after a commit that changed which statements are accepted.
+ * `stepsAtATime` bounds how many entries one commit judges again.
+ */
 export class SqliteLedger implements Ledger {
   readonly id: Uint8Array;
   readonly #database: Database;
@@ -51,7 +54,7 @@ export class SqliteLedger implements Ledger {
     registry: Registry,
     randomness: Random,
     onStatements: () => void,
-    stepsAtATime = STEPS_AT_A_TIME,
+    stepsAtATime: number,
   ) {
     this.#stepsAtATime = stepsAtATime;
     this.#database = database;

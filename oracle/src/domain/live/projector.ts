@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@gridtokenx/runtime/core';
+import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { Ledger } from '../intake/ports.js';
 import type { SeriesPoint } from '../ports.js';
 import type { SetAside, TimeSeries } from './ports.js';
@@ -8,7 +8,16 @@ const BATCH = 1_000;
 /** After failures more is looked at, for a row that the store takes. */
 const MAX_BATCH = 16_000;
 const GATHER_MS = 200;
-const LONGEST_WAIT_MS = 30_000;
+const AGAIN = { firstMs: 400, lastMs: 30_000 };
+
+export interface ProjectorDeps {
+  readonly ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
+  readonly series: TimeSeries;
+  readonly setAside: SetAside;
+  readonly realClock: Clock;
+  readonly random: Pick<Random, 'fraction'>;
+  readonly logger: Logger;
+}
 
 /**
  * Carries verified readings from the ledger's outbox to the time series. The outbox is cleared after the write, and a
@@ -16,11 +25,8 @@ const LONGEST_WAIT_MS = 30_000;
  * not take is set aside with the reason, and holds up no other.
  */
 export class Projector {
-  readonly #ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
-  readonly #series: TimeSeries;
-  readonly #setAside: SetAside;
-  readonly #realClock: Clock;
-  readonly #logger: Logger;
+  readonly #deps: ProjectorDeps;
+  readonly #again: BackOff;
   #timer: (() => void) | null = null;
   #running: Promise<void> | null = null;
   #good: SeriesPoint | null = null;
@@ -29,32 +35,23 @@ export class Projector {
   #reason = '';
   #isStopped = false;
 
-  constructor(
-    ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>,
-    series: TimeSeries,
-    setAside: SetAside,
-    realClock: Clock,
-    logger: Logger,
-  ) {
-    this.#ledger = ledger;
-    this.#series = series;
-    this.#setAside = setAside;
-    this.#realClock = realClock;
-    this.#logger = logger;
+  constructor(deps: ProjectorDeps) {
+    this.#deps = deps;
+    this.#again = new BackOff(AGAIN, deps.random);
   }
 
   /** Why the time series does not go on, plain words; null when all is well. */
   get problem(): string | null {
     if (this.#stalledSinceMs === null) return null;
-    const seconds = Math.round((this.#realClock.nowMs() - this.#stalledSinceMs) / 1_000);
+    const seconds = Math.round((this.#deps.realClock.nowMs() - this.#stalledSinceMs) / 1_000);
     return `the time series has not been written for ${seconds} s: ${this.#reason}`;
   }
 
   /** There may be something in the outbox. */
   wake(): void {
     if (this.#isStopped || this.#timer || this.#running !== null) return;
-    const wait = this.#failures === 0 ? GATHER_MS : Math.min(LONGEST_WAIT_MS, GATHER_MS * 2 ** this.#failures);
-    this.#timer = this.#realClock.after(wait, () => {
+    const wait = this.#failures === 0 ? GATHER_MS : this.#again.next();
+    this.#timer = this.#deps.realClock.after(wait, () => {
       this.#timer = null;
       this.#running = this.#drain().finally(() => {
         this.#running = null;
@@ -73,32 +70,34 @@ export class Projector {
   async #drain(): Promise<void> {
     try {
       for (;;) {
-        const { through, points } = this.#ledger.outbox(Math.min(MAX_BATCH, BATCH * 2 ** this.#failures));
+        const { through, points } = this.#deps.ledger.outbox(Math.min(MAX_BATCH, BATCH * 2 ** this.#failures));
         if (through === 0) break;
         if (points.length > 0) await this.#write(points);
-        this.#ledger.clearOutbox(through);
+        this.#deps.ledger.clearOutbox(through);
         this.#isWell();
       }
       this.#isWell();
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
-      this.#stalledSinceMs ??= this.#realClock.nowMs();
-      if (this.#failures++ === 0) this.#logger.warn({ err: error }, 'the time series cannot be written: trying again');
+      this.#stalledSinceMs ??= this.#deps.realClock.nowMs();
+      if (this.#failures++ === 0)
+        this.#deps.logger.warn({ err: error }, 'the time series cannot be written: trying again');
     }
   }
 
   #isWell(): void {
+    this.#again.reset();
     this.#failures = 0;
     this.#stalledSinceMs = null;
   }
 
   async #write(points: readonly SeriesPoint[]): Promise<void> {
-    const { refused, good } = await writeAround(this.#series, points, this.#good);
+    const { refused, good } = await writeAround(this.#deps.series, points, this.#good);
     this.#good = good;
     const [first] = refused;
     if (!first) return;
-    this.#setAside.add(refused);
+    this.#deps.setAside.add(refused);
     const shown = { refused: refused.length, meter: first.point.meterId, reason: first.reason };
-    this.#logger.warn(shown, 'the time series does not take readings: set aside');
+    this.#deps.logger.warn(shown, 'the time series does not take readings: set aside');
   }
 }

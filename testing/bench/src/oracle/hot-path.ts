@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseSign1, sigStructure, splitSequence, windowStartMs } from '@gridtokenx/protocol';
-import { systemClock } from '@gridtokenx/runtime/node';
+import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
-import { usualThreads, VerifyThreads } from '#oracle/adapters/sodium/threads.js';
+import { spawnThread, usualThreads, VerifyThreads } from '#oracle/adapters/sodium/threads.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
@@ -12,6 +12,7 @@ import { admit } from '#oracle/domain/intake/admit.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { SignatureChecks } from '#oracle/domain/intake/ports.js';
 import type { Registry } from '#oracle/domain/ports.js';
+import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
 import { FIRST_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
 
 /** Messages a second of the clock, and of the thread's CPU time: the latter holds still where others use the cores. */
@@ -69,7 +70,9 @@ export async function benchHotPath(
   };
   const rate = (work: () => void) => rateOf(parts.length, work);
   const logger = { debug: () => {}, info: () => {}, warn: fail, error: fail };
-  const checks = new VerifyThreads({ threads, verifier, realClock: systemClock, logger });
+  const checks = new VerifyThreads({
+    ...{ threads, verifier, realClock: systemClock, random: systemRandom, logger, spawn: spawnThread },
+  });
   while (checks.ready < threads) await turn();
   const measured: HotPathRound[] = [];
   try {
@@ -164,7 +167,7 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
   let verified = 0;
   const nowMs = windowStartMs(FIRST_WINDOW) + 365 * 86_400_000;
   const intake = new Intake({
-    ledger: new SqliteLedger(database, registry, randomness, () => {}),
+    ledger: new SqliteLedger(database, registry, randomness, () => {}, STEPS_AT_A_TIME),
     registry,
     verifier,
     ...(checks ? { checks } : {}),

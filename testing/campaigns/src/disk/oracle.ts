@@ -11,6 +11,7 @@ import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { AckSender } from '#oracle/domain/intake/ack-sender.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { Registry } from '#oracle/domain/ports.js';
+import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
 import type { MemoryBroker } from './broker.js';
 import { cutBetween, type Files, readFiles, writeFiles } from './sqlite-files.js';
 import { processTime, type SimulatedTime } from './time.js';
@@ -71,7 +72,7 @@ export class SimulatedOracle {
       refresh: async () => undefined,
     };
     const randomness = { bytes: (n: number) => new Uint8Array(n).fill(5), fraction: () => 0.5 };
-    const ledger = new SqliteLedger(database, registry, randomness, () => undefined);
+    const ledger = new SqliteLedger(database, registry, randomness, () => undefined, STEPS_AT_A_TIME);
     const acks = new AckSender({
       ledger,
       signer,

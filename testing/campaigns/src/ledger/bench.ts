@@ -9,6 +9,7 @@ import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { Registry } from '#oracle/domain/ports.js';
+import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
 import { verdictName } from '#oracle/domain/verdicts/verdict.js';
 import { NETWORK } from './world.js';
 
@@ -88,7 +89,7 @@ export class Bench<Item> {
     };
     const statements = new SqliteStatements(sqlite);
     const randomness = { bytes: (length: number) => new Uint8Array(length).fill(5), fraction: () => 0.5 };
-    const ledger = new SqliteLedger(database, this.#registry, randomness, () => statements.changed());
+    const ledger = new SqliteLedger(database, this.#registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
     return { ledger, statements, views: new SqliteViews(sqlite) };
   }
 

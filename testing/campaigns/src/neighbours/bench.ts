@@ -16,6 +16,7 @@ import type { SeriesPoint } from '#oracle/domain/ports.js';
 import { SettlementDriver } from '#oracle/domain/settlement/driver.js';
 import { MovedSlots } from '#oracle/domain/settlement/moved.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
+import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
 import { StreamScan } from '#oracle/domain/verdicts/scan.js';
 import type { ModelChain } from './chain.js';
 import { POISON_W } from './hostile.js';
@@ -80,9 +81,16 @@ export class Bench {
     const { sqlite } = this.database;
     const statements = new SqliteStatements(sqlite);
     const randomness = { bytes: (n: number) => new Uint8Array(n).fill(5), fraction: () => random.fraction() };
-    this.ledger = new SqliteLedger(this.database, registry, randomness, () => statements.changed());
+    this.ledger = new SqliteLedger(this.database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
     this.setAside = new SqliteSetAside(this.database);
-    this.projector = new Projector(this.ledger, this.series, this.setAside, realClock, logger);
+    this.projector = new Projector({
+      ledger: this.ledger,
+      series: this.series,
+      setAside: this.setAside,
+      realClock,
+      random: { fraction: () => 0.999 },
+      logger,
+    });
     const reading = { nowMs: () => readingTimeOf(this.realMs) };
     this.intake = new Intake({
       ...{ ledger: this.ledger, registry, verifier, networkId: NETWORK, clock: reading, realClock, logger },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { diskSpace } from '@gridtokenx/runtime';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { fixedRandom } from '@gridtokenx/testing-kit/virtual-clock';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { BackwardClock } from '#oracle/domain/intake/clock-back.js';
@@ -40,16 +41,17 @@ class Parts {
   readonly memory = new MeterMemory();
   readonly registry = new FakeRegistry(meterOf(0));
   isSeriesFailing = false;
-  readonly projector = new Projector(
-    {
+  readonly projector = new Projector({
+    ledger: {
       outbox: () => ({ through: this.isSeriesFailing ? 1 : 0, points: [{}] }),
       clearOutbox: () => {},
     } as unknown as Ledger,
-    { write: async () => Promise.reject(new Error('the series takes no writes')) } as never,
-    { add: () => {}, count: () => 0 } as never,
-    { nowMs: () => this.now, monotonicMs: () => 0, after: () => () => {} },
-    quietLog,
-  );
+    series: { write: async () => Promise.reject(new Error('the series takes no writes')) } as never,
+    setAside: { add: () => {}, count: () => 0 } as never,
+    realClock: { nowMs: () => this.now, monotonicMs: () => 0, after: () => () => {} },
+    random: fixedRandom(),
+    logger: quietLog,
+  });
 
   constructor() {
     this.registry.asOf = { slot: 1, fetchedAtMs: NOW };

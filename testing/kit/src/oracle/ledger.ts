@@ -7,6 +7,7 @@ import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js';
 import { admit } from '#oracle/domain/intake/admit.js';
 import type { Arrival } from '#oracle/domain/intake/ports.js';
+import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
 import type { FakeRegistry } from '../signed-log.js';
 import { NETWORK, START_MS } from '../signed-log.js';
 
@@ -15,7 +16,7 @@ export const GATEWAY = new Uint8Array(32).fill(77);
 export const NOW_MS = START_MS + 86_400_000;
 
 /** A ledger in memory (or in a file), fed by hand. */
-export function testLedger(registry: FakeRegistry, path = ':memory:', steps?: number, opened?: Database) {
+export function testLedger(registry: FakeRegistry, path = ':memory:', steps = STEPS_AT_A_TIME, opened?: Database) {
   const database = opened ?? openDatabase(path, ledgerMigrations);
   const statements = new SqliteStatements(database.sqlite);
   let byte = 0;
