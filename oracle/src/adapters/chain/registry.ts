@@ -113,7 +113,8 @@ export class RpcRegistry implements Registry {
   #asOf = { slot: 0, fetchedAtMs: 0 };
   #underWay: Promise<void> | null = null;
   #answeredAtMs = Number.NEGATIVE_INFINITY;
-  #cancel: (() => void) | null = null;
+  #isPolling = false;
+  #cancel = () => {};
   #failure: Error | null = null;
 
   readonly #attestor: PublicKey | null;
@@ -166,13 +167,16 @@ export class RpcRegistry implements Registry {
       this.refresh().then(again, again);
     };
     const again = () => {
+      // Stopped during the fetch.
+      if (!this.#isPolling) return;
       this.#cancel = this.#clock.after(ms, look);
     };
+    this.#isPolling = true;
     look();
   }
   stop(): void {
-    this.#cancel?.();
-    this.#cancel = () => {};
+    this.#isPolling = false;
+    this.#cancel();
   }
 
   async #fetch(): Promise<void> {
