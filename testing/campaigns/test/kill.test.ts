@@ -15,7 +15,7 @@ import { runInProcess } from '../src/kill/index.js';
 import { runOlderChain } from '../src/kill/older-chain.js';
 import { scheduleOf } from '../src/kill/schedule.js';
 
-const SEEDS = [1, 2];
+const SEEDS = [1];
 
 /** What must be wrong, in words, when a rule is off. */
 const NOTICED: Readonly<Record<string, RegExp>> = {
@@ -28,7 +28,12 @@ const NOTICED: Readonly<Record<string, RegExp>> = {
 };
 
 /** Where the control is noticed: searching from the first seed on would take longer. */
-const NOTICED_FROM: Readonly<Record<string, number>> = { 'ack-rule': 5, 'gateway-sync': 2, 'ledger-sync': 2 };
+const NOTICED_FROM: Readonly<Record<string, number>> = {
+  'ack-rule': 18,
+  'drop-rule': 16,
+  'gateway-sync': 2,
+  'ledger-sync': 2,
+};
 
 describe('a rule that is off', () => {
   it.each(Object.keys(killControls))('is noticed: %s', async (name) => {
