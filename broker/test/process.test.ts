@@ -1,37 +1,33 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { base58Encode } from '@gridtokenx/protocol';
-import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { build, type Forked, forkProcess, freePort } from '@gridtokenx/testing-kit/processes';
 import { until } from '@gridtokenx/testing-kit/until';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Authority, hasOpenssl, renew } from '../../deploy/tls/certificates.js';
 import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor } from './harness.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const main = join(root, 'broker/dist/main.js');
+const MAIN = 'broker/dist/main.js';
 const gateway = signerOf('gateway');
 const clientId = base58Encode(gateway.publicKey);
 const options = (change = {}) =>
   optionsFor(gateway, { password: tokenFor(gateway, clientId, Date.now(), { broker: 'dev' }), ...change });
 
 let dir: string;
-let child: ChildProcess | null;
+let running: Forked | null;
 
-beforeAll(() => {
-  execFileSync(process.execPath, [join(root, 'tools/build.mjs')]);
-});
+beforeAll(build);
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'broker-'));
-  child = null;
+  running = null;
 });
 afterEach(() => {
   endAll();
-  child?.kill('SIGKILL');
+  running?.child.kill('SIGKILL');
   rmSync(dir, { recursive: true });
 });
 
@@ -55,25 +51,22 @@ function configure(port: number, httpPort: number, ...more: string[]): string {
   return path;
 }
 
-function start(config: string): ChildProcess {
-  child = spawn(process.execPath, [main, 'run', '--config', config], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  return child;
+function start(config: string, more: readonly string[] = [], options: Parameters<typeof forkProcess>[2] = {}): Forked {
+  running = forkProcess(MAIN, ['run', '--config', config, ...more], options);
+  return running;
 }
 
-async function result(process: ChildProcess): Promise<{ code: number | null; errors: string }> {
-  let errors = '';
-  process.stderr?.on('data', (chunk) => {
-    errors += String(chunk);
-  });
-  const [code] = (await once(process, 'close')) as [number | null];
-  return { code, errors };
+/** How a broker that cannot start ended, and all it wrote. */
+async function result({ exited, output }: Forked): Promise<{ code: number | null; errors: string }> {
+  const { code } = await exited;
+  return { code, errors: output() };
 }
 
 it('serves, reads its keys again, shows health and metrics, and stops cleanly', async () => {
   writeKeys('active');
   const [port, httpPort] = [await freePort(), await freePort()];
   const broker = start(configure(port, httpPort));
-  expect((await once(broker, 'message'))[0]).toEqual({ type: 'ready' });
+  expect(await broker.ready).toEqual({ type: 'ready' });
   const rig = { port } as Rig;
   const client = await connect(rig, options());
   const health = await fetch(`http://127.0.0.1:${httpPort}/healthz`);
@@ -85,8 +78,7 @@ it('serves, reads its keys again, shows health and metrics, and stops cleanly', 
   writeKeys('revoked');
   await ended;
   expect(await returnCodeOf(rig, options())).toBe(5);
-  broker.kill('SIGTERM');
-  expect((await once(broker, 'exit'))[0]).toBe(0);
+  expect((await broker.kill('SIGTERM')).code).toBe(0);
 });
 
 describe.skipIf(!hasOpenssl() && process.env.CI !== 'true')('over TLS', () => {
@@ -98,7 +90,7 @@ describe.skipIf(!hasOpenssl() && process.env.CI !== 'true')('over TLS', () => {
     const pair = authority.issue({ file: 'server', names: ['127.0.0.1'] });
     const [port, httpPort] = [await freePort(), await freePort()];
     const broker = start(configure(port, httpPort, tls));
-    await once(broker, 'message');
+    await broker.ready;
     const client = await connect({ port, scheme: 'mqtts' } as Rig, options({ ca: readFileSync(authority.cert) }));
     const metrics = async () => (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
     expect(await metrics()).toMatch(/^gtx_broker_certificate_expiry_days 89\.9/m);
@@ -107,8 +99,7 @@ describe.skipIf(!hasOpenssl() && process.env.CI !== 'true')('over TLS', () => {
     expect(await metrics()).toMatch(/^gtx_broker_certificate_renewals_total\{result="taken"\} 1$/m);
     expect(await metrics()).toMatch(/^gtx_broker_clients 1$/m);
     expect(client.connected).toBe(true);
-    broker.kill('SIGTERM');
-    expect((await once(broker, 'exit'))[0]).toBe(0);
+    expect((await broker.kill('SIGTERM')).code).toBe(0);
   });
 
   it('does not start with a key that others may read, and says so in one line', async () => {
@@ -126,9 +117,9 @@ describe.skipIf(!hasOpenssl() && process.env.CI !== 'true')('over TLS', () => {
 it('stops when its parent is gone', async () => {
   writeKeys('active');
   const broker = start(configure(await freePort(), await freePort()));
-  await once(broker, 'message');
-  broker.disconnect();
-  expect((await once(broker, 'exit'))[0]).toBe(0);
+  await broker.ready;
+  broker.child.disconnect();
+  expect((await broker.exited).code).toBe(0);
 });
 
 it('says which port is taken and ends with 2', async () => {
@@ -143,9 +134,7 @@ it('says which port is taken and ends with 2', async () => {
 });
 
 it('takes an unknown option for a mistake of the operator: one line, 2', async () => {
-  const broker = spawn(process.execPath, [main, 'run', '--config', 'a', '--nothing'], { stdio: 'pipe' });
-  child = broker;
-  expect(await result(broker)).toEqual({
+  expect(await result(start('a', ['--nothing']))).toEqual({
     code: 2,
     errors: `gridtokenx-broker: unknown option '--nothing'; "gridtokenx-broker --help" lists what there is\n`,
   });
@@ -156,9 +145,7 @@ it.each(['20.20.2', '22.14.0'])(
   async (version) => {
     const pretend = `Object.defineProperty(process.versions, 'node', { value: '${version}' });`;
     const preload = `data:text/javascript,${encodeURIComponent(pretend)}`;
-    const broker = spawn(process.execPath, ['--import', preload, main, 'run', '--config', 'none'], { stdio: 'pipe' });
-    child = broker;
-    expect(await result(broker)).toEqual({
+    expect(await result(start('none', [], { execArgv: ['--import', preload] }))).toEqual({
       code: 2,
       errors: `gridtokenx-broker: Node ${version} is too old; install Node 22.15 or newer\n`,
     });
@@ -174,9 +161,7 @@ const oldNode = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => {
   }
 });
 it.skipIf(!oldNode)('does so on a real Node 20', async () => {
-  const broker = spawn(oldNode ?? '', [main, 'run', '--config', 'none'], { stdio: 'pipe' });
-  child = broker;
-  const { code, errors } = await result(broker);
+  const { code, errors } = await result(start('none', [], { execPath: oldNode ?? '' }));
   expect(code).toBe(2);
   expect(errors).toMatch(/^gridtokenx-broker: Node 20\.\S+ is too old; install Node 22\.15 or newer\n$/);
 });

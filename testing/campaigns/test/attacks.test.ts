@@ -1,11 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { base58Encode, ed25519Signer, sha256, toHex } from '@gridtokenx/protocol';
-import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { build, freePort, type Running, startProcess } from '@gridtokenx/testing-kit/processes';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { halfOpen } from '../src/neighbours/attacks/half-open.js';
 import { logFlood } from '../src/neighbours/attacks/log-flood.js';
@@ -14,34 +12,24 @@ import type { AttackParts } from '../src/neighbours/attacks/target.js';
 import { tokenReplay } from '../src/neighbours/attacks/token-replay.js';
 import { signIn } from '../src/neighbours/attacks/wire.js';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** How long each attack lasts here; a campaign goes on for minutes. */
 const ATTACK_MS = 2_000;
 const folder = mkdtempSync(join(tmpdir(), 'gtx-attacks-'));
 const path = (name: string) => join(folder, name);
 const seedOf = (name: string) => sha256(new TextEncoder().encode(name));
 const [hostile, neighbour, oracle] = ['hostile', 'neighbour', 'oracle'].map((name) => ed25519Signer(seedOf(name)));
-const children: ChildProcess[] = [];
+const services: { broker?: Running; oracle?: Running } = {};
 const clock = { now: () => Date.now(), pause: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) };
 let parts: AttackParts;
 
-/** A service as a process of its own; its lines go to a file. */
-async function run(service: string): Promise<void> {
-  const log = openSync(path(`${service}.log`), 'a');
-  const args = ['run', '--config', path(`${service}.json`)];
-  const stdio = ['ignore', log, log, 'ipc'] as const;
-  const child = fork(join(ROOT, service, 'dist/main.js'), args, { stdio: [...stdio], execArgv: [] });
-  closeSync(log);
-  children.push(child);
-  await new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    child.once('exit', (code) => reject(new Error(`${service} ended with ${code}`)));
-  });
+async function run(service: 'broker' | 'oracle'): Promise<void> {
+  services[service] = await startProcess(`${service}/dist/main.js`, ['run', '--config', path(`${service}.json`)]);
 }
+/** Characters that each service has logged. */
+const logged = () => [services.broker, services.oracle].map((service) => service?.output().length ?? 0);
 
 beforeAll(async () => {
-  const { buildAll } = await import(new URL('../../../tools/build.mjs', import.meta.url).href);
-  buildAll();
+  build();
   if (!hostile || !neighbour || !oracle) throw new Error('no keys');
   const [mqtt, health, page, service] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const json = (name: string, value: unknown) => writeFileSync(path(name), JSON.stringify(value));
@@ -80,7 +68,7 @@ beforeAll(async () => {
   };
 });
 afterAll(() => {
-  for (const child of children) child.kill('SIGKILL');
+  for (const service of Object.values(services)) service.child.kill('SIGKILL');
   rmSync(folder, { recursive: true });
 });
 
@@ -90,7 +78,7 @@ it.each([
   ['refusals', logFlood, 'refusals'],
   ['used tokens', tokenReplay, 'replays'],
 ] as const)('a home that attacks by %s leaves the others their broker and oracle', async (_name, attack, tried) => {
-  const before = ['broker', 'oracle'].map((name) => statSync(path(`${name}.log`)).size);
+  const before = logged();
   let isOver = false;
   const attacked = attack({ ...parts, deadline: clock.now() + ATTACK_MS }).finally(() => {
     isOver = true;
@@ -108,6 +96,5 @@ it.each([
   const other = await signIn({ ...parts, keys: { gateway: neighbour, neighbour: parts.keys.gateway.publicKey } });
   expect(other).not.toBeNull();
   other?.destroy();
-  const after = ['broker', 'oracle'].map((name) => statSync(path(`${name}.log`)).size);
-  for (const [i, size] of after.entries()) expect(size - (before[i] ?? 0)).toBeLessThan(100_000);
+  for (const [i, size] of logged().entries()) expect(size - (before[i] ?? 0)).toBeLessThan(100_000);
 });

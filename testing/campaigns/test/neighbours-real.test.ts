@@ -1,12 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { base58Encode, sha256, toHex } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node';
-import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { build, freePort, type Running, startProcess } from '@gridtokenx/testing-kit/processes';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -48,19 +47,11 @@ describe('what a seed of the campaign is', () => {
 describe('one home against the real broker and oracle', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gtx-neighbours-test-'));
   const path = (name: string) => join(folder, name);
-  const children: ChildProcess[] = [];
+  const services: Running[] = [];
   let urls: AttackParts['urls'];
 
   async function run(service: string): Promise<void> {
-    const log = openSync(path(`${service}.log`), 'a');
-    const args = ['run', '--config', path(`${service}.json`)];
-    const child = fork(join(ROOT, service, 'dist/main.js'), args, { stdio: ['ignore', log, log, 'ipc'], execArgv: [] });
-    closeSync(log);
-    children.push(child);
-    await new Promise((resolve, reject) => {
-      child.once('message', resolve);
-      child.once('exit', (code) => reject(new Error(`${service} ended with ${code}`)));
-    });
+    services.push(await startProcess(`${service}/dist/main.js`, ['run', '--config', path(`${service}.json`)]));
   }
 
   function home(name: string, deadline: number): Turncoat {
@@ -87,8 +78,7 @@ describe('one home against the real broker and oracle', () => {
   const acts = Object.keys(MESSAGE_ACTS) as (keyof typeof MESSAGE_ACTS)[];
 
   beforeAll(async () => {
-    const { buildAll } = await import(new URL('../../../tools/build.mjs', import.meta.url).href);
-    buildAll();
+    build();
     const [mqtt, health, page, service] = [await freePort(), await freePort(), await freePort(), await freePort()];
     const json = (name: string, value: unknown) => writeFileSync(path(name), JSON.stringify(value));
     const names = ['neighbour', ...acts];
@@ -126,7 +116,7 @@ describe('one home against the real broker and oracle', () => {
     while ((await fetch(`${urls.page}/healthz`)).status !== 200) await pause(20);
   });
   afterAll(() => {
-    for (const child of children) child.kill('SIGKILL');
+    for (const service of services) service.child.kill('SIGKILL');
     rmSync(folder, { recursive: true });
   });
 

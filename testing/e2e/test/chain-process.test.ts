@@ -10,7 +10,7 @@ import { forkProcess, freePort } from '@gridtokenx/testing-kit/processes';
 import { Connection, Keypair } from '@solana/web3.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chainOf } from '../support/health/others.js';
-import { StartProcess } from '../support/start-process.js';
+import { startAll } from '../support/start-process.js';
 
 let folder: string;
 beforeEach(() => {
@@ -95,8 +95,8 @@ it.each([
         statSync(join(data, name)).mtimeMs,
       ]);
     const before = seen();
-    const start = new StartProcess(['--data', data, '--ports', String(25_000)]);
-    expect(await start.ended).toBe(2);
+    const start = startAll(['--data', data, '--ports', String(25_000)]);
+    expect((await start.exited).code).toBe(2);
     expect(start.lines.length).toBe(1);
     expect(start.lines[0]).toMatch(words);
     expect(seen()).toEqual(before);

@@ -6,9 +6,10 @@ import { outsiderCheck } from '@gridtokenx/audit/main';
 import type { Report } from '@gridtokenx/devnet/start/report';
 import { checkReport } from '@gridtokenx/devnet/verify-report';
 import { defaultProfilesPath, loadProfiles } from '@gridtokenx/simulators';
+import type { Forked } from '@gridtokenx/testing-kit/processes';
 import { readableByOthers } from '@gridtokenx/testing-kit/readable-by-others';
 import { afterAll, describe, expect, it } from 'vitest';
-import { processesOf, StartProcess } from '../support/start-process.js';
+import { processesOf, startAll } from '../support/start-process.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gtx-e2e-'));
 const data = join(folder, 'data');
@@ -16,21 +17,18 @@ const reportPath = join(folder, 'r.json');
 const profiles = loadProfiles(defaultProfilesPath);
 // Below the ephemeral ports, and not the same for two runs at once.
 const BASE = 20_000 + (process.pid % 20) * 500;
-const started: StartProcess[] = [];
+const started: Forked[] = [];
 
 afterAll(async () => {
-  for (const process of started) {
-    process.child.kill('SIGTERM');
-    await process.ended;
-  }
+  for (const run of started) await run.kill('SIGTERM');
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(more: string[]): StartProcess {
+function start(more: string[]): Forked {
   const common = ['--data', data, '--ports', String(BASE), '--speed', '120', '--report', reportPath];
-  const process = new StartProcess([...common, ...more]);
-  started.push(process);
-  return process;
+  const run = startAll([...common, ...more]);
+  started.push(run);
+  return run;
 }
 
 const readReport = () => JSON.parse(readFileSync(reportPath, 'utf8')) as Report;
@@ -50,9 +48,9 @@ describe('npm start, from the register to the token', { timeout: 400_000 }, () =
       process.kill(pid ?? 0, 'SIGKILL');
       await back;
     }
-    expect(await run.ended, run.text()).toBe(0);
+    expect((await run.exited).code, run.output()).toBe(0);
     expect(checkReport(readReport(), profiles, { lively: false })).toEqual([]);
-    expect(run.text()).toMatch(/home 2: window \d\d:\d\d closed, \d+\.\d{3} kWh exported.*transaction/);
+    expect(run.output()).toMatch(/home 2: window \d\d:\d\d closed, \d+\.\d{3} kWh exported.*transaction/);
   });
 
   it('goes on at the next start, keeps running after the report, and satisfies an outsider over RPC', async () => {
@@ -66,13 +64,12 @@ describe('npm start, from the register to the token', { timeout: 400_000 }, () =
     expect(outsider.ok).toBe(true);
     // Ledger, time series, spools, snapshot, keys, logs: nothing is anybody else's.
     expect(readableByOthers(data)).toEqual([]);
-    expect(run.text()).toMatch(/for trials only: any program on this machine/);
+    expect(run.output()).toMatch(/for trials only: any program on this machine/);
     const page = await fetch(`http://127.0.0.1:${BASE}/`);
     expect(await page.text()).toContain('GridTokenX');
-    const second = new StartProcess(['--data', data, '--ports', String(BASE), '--windows', '6']);
-    expect(await second.ended).toBe(2);
-    expect(second.text()).toMatch(/taken|in use/);
-    run.child.kill('SIGINT');
-    expect(await run.ended, run.text()).toBe(0);
+    const second = startAll(['--data', data, '--ports', String(BASE), '--windows', '6']);
+    expect((await second.exited).code).toBe(2);
+    expect(second.output()).toMatch(/taken|in use/);
+    expect((await run.kill('SIGINT')).code, run.output()).toBe(0);
   });
 });

@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export { freePort } from './free-port.js';
@@ -22,10 +23,19 @@ export interface Ended {
   readonly signal: string | null;
 }
 
-/** What a service says when it serves. */
+/** What a service says when it serves; a guard says the process that it runs. */
 interface Ready {
   readonly port?: number;
   readonly servicePort?: number;
+  readonly pid?: number;
+}
+
+/** How a script is run, when it is not as every script is. */
+interface ForkOptions {
+  /** Options of Node itself. */
+  readonly execArgv?: readonly string[];
+  /** The Node to run it on; the test's own when left out. */
+  readonly execPath?: string;
 }
 
 /** A process of ours, whether it serves yet or not. */
@@ -35,8 +45,12 @@ export interface Forked {
   readonly ready: Promise<Ready | null>;
   /** What it wrote so far. It may be ready, and answer, before its log is written: poll for lines. */
   readonly output: () => string;
+  /** Its whole lines so far. */
+  readonly lines: readonly string[];
+  /** Resolves with the next line that matches; rejects when the process ends without one. */
+  line(pattern: RegExp): Promise<string>;
   readonly exited: Promise<Ended>;
-  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<Ended>;
+  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<Ended>;
 }
 
 /** A service that serves. */
@@ -47,14 +61,43 @@ export interface Running extends Forked {
   readonly servicePort: number;
 }
 
-/** Starts a script; a relative path is below the project's folder. */
-export function forkProcess(script: string, args: readonly string[]): Forked {
+/** Collects what a process writes, as text and by lines. */
+function collect(child: ChildProcess, exited: Promise<Ended>): Pick<Forked, 'output' | 'lines' | 'line'> {
+  let output = '';
+  const lines: string[] = [];
+  const watchers = new Set<(line: string) => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    if (!stream) continue;
+    stream.on('data', (chunk) => (output += String(chunk)));
+    createInterface(stream).on('line', (line) => {
+      lines.push(line);
+      for (const watcher of [...watchers]) watcher(line);
+    });
+  }
+  const line = (pattern: RegExp) =>
+    new Promise<string>((resolve, reject) => {
+      const watcher = (one: string) => {
+        if (!pattern.test(one)) return;
+        watchers.delete(watcher);
+        resolve(one);
+      };
+      watchers.add(watcher);
+      void exited.then(({ code, signal }) =>
+        reject(new Error(`ended (${code ?? signal}) before ${pattern}:\n${output}`)),
+      );
+    });
+  return { output: () => output, lines, line };
+}
+
+/** Starts a script in the project's folder; a relative path is below it. */
+export function forkProcess(script: string, args: readonly string[], options: ForkOptions = {}): Forked {
   // Not the test runner's own options: the process must run as a user's does.
   const { NODE_OPTIONS: _, ...env } = process.env;
-  const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
-  const child = fork(resolvePath(root, script), [...args], { stdio: [...stdio], execArgv: [], env });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += String(chunk)));
+  const { execArgv = [], execPath = process.execPath } = options;
+  const child = fork(resolvePath(root, script), [...args], {
+    ...{ cwd: root, env, execPath, execArgv: [...execArgv] },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
   // What it wrote last may still be on its way at `exit`; `close` does not come after a disconnect.
   const written = Promise.all(
     [child.stdout, child.stderr].map((stream) => new Promise<void>((done) => stream?.once('close', () => done()))),
@@ -66,11 +109,11 @@ export function forkProcess(script: string, args: readonly string[]): Forked {
     child.once('message', (message) => resolve(message as Ready));
     void exited.then(() => resolve(null));
   });
-  const kill = (signal: 'SIGKILL' | 'SIGTERM') => {
+  const kill = (signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT') => {
     child.kill(signal);
     return exited;
   };
-  return { child, ready, output: () => output, exited, kill };
+  return { child, ready, ...collect(child, exited), exited, kill };
 }
 
 /** Starts a service and waits until it serves. Rejects with its output when it ends before, or takes a minute. */

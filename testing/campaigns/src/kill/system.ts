@@ -1,9 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { type Forked, forkProcess } from '@gridtokenx/testing-kit/processes';
 import { until } from '@gridtokenx/testing-kit/until';
 
 /** The project's folder, from `testing/campaigns/{src,dist}/kill`. */
@@ -51,35 +50,28 @@ const GUARD_SCRIPT = fileURLToPath(
 
 /** Starts `script` under a guard, which ends all that names the folder `data` when this process is gone. */
 export async function guarded(data: string, script: string, args: readonly string[]) {
-  const guard = fork(GUARD_SCRIPT, [data, script, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  const launcher = await new Promise<number>((resolve, reject) => {
-    guard.once('message', ({ pid }: { pid: number }) => resolve(pid));
-    guard.once('error', reject);
-    guard.once('exit', (code) => reject(new Error(`the guard ended with code ${code}`)));
-  });
+  const guard = forkProcess(GUARD_SCRIPT, [data, script, ...args]);
+  const launcher = (await guard.ready)?.pid;
+  if (launcher === undefined) throw new Error(`the guard ended with code ${(await guard.exited).code}`);
   return { guard, launcher };
 }
 
 /** One start of the whole system, as a person would start it, watched by its lines. */
 export class System {
-  readonly lines: string[] = [];
+  readonly lines: readonly string[];
   readonly ended: Promise<number | null>;
   readonly #data: string;
   readonly #launcher: number;
   hasEnded = false;
 
-  private constructor(data: string, { guard, launcher }: { guard: ChildProcess; launcher: number }) {
+  private constructor(data: string, { guard, launcher }: { guard: Forked; launcher: number }) {
     this.#data = data;
     this.#launcher = launcher;
-    for (const stream of [guard.stdout, guard.stderr]) {
-      if (stream) createInterface(stream).on('line', (line) => this.lines.push(line));
-    }
-    this.ended = new Promise((resolve) =>
-      guard.once('exit', (code) => {
-        this.hasEnded = true;
-        resolve(code);
-      }),
-    );
+    this.lines = guard.lines;
+    this.ended = guard.exited.then(({ code }) => {
+      this.hasEnded = true;
+      return code;
+    });
   }
 
   static async start(data: string, args: readonly string[]): Promise<System> {

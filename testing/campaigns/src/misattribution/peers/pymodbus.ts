@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { type AddressInfo, createServer } from 'node:net';
+import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { BusAddress } from '#edge/adapters/modbus/open.js';
 import type { Outcome } from '../../campaign.js';
@@ -19,7 +19,7 @@ export async function playPymodbus(kind: 'tcp' | 'pty', seed: number, reads: num
   const row = `pymodbus, ${kind}`;
   if (!python) return { faults: [], figures: { [`${row}: skipped`]: 1 } };
   const socat = kind === 'pty' ? await socatLine() : null;
-  const port = socat ? socat.far : await unusedPort();
+  const port = socat ? socat.far : await freePort();
   const address: BusAddress = socat
     ? { transport: 'serial', path: socat.near, baud: BAUD, parity: 'none', stopBits: 1 }
     : { transport: 'tcp', host: HOST, port: port as number, converter: false };
@@ -78,16 +78,4 @@ async function startMeters(python: string, where: object): Promise<Meters> {
       return JSON.parse(said.trim().split('\n').at(-1) ?? '{}') as Record<string, number>;
     },
   };
-}
-
-/** A port that nobody listens on now. */
-function unusedPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, HOST, () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
