@@ -13,7 +13,7 @@ import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import { SettlementDriver } from '../domain/settlement/driver.js';
 import { MovedSlots } from '../domain/settlement/moved.js';
 import { planWindow } from '../domain/settlement/plan.js';
-import type { StatementStore } from '../domain/settlement/ports.js';
+import type { StatementStore } from '../domain/settlement/statements.js';
 import { SettlementViews } from '../domain/settlement/views.js';
 import { type ChainLink, connectChain } from './chain-link.js';
 import { attestTogether, zoneTurns } from './cosign.js';

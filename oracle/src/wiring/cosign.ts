@@ -15,7 +15,8 @@ import { CosignGuard } from '../domain/settlement/cosigning/guard.js';
 import { Turns } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import type { MovedSlots } from '../domain/settlement/moved.js';
-import type { ChainNode, StatementStore, TurnKeeper } from '../domain/settlement/ports.js';
+import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
+import type { StatementStore } from '../domain/settlement/statements.js';
 
 export { type ZoneSet, zoneReader, zoneTurns } from '../adapters/chain/cosign/zone.js';
 

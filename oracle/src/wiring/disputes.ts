@@ -11,7 +11,8 @@ import { SqliteDisputeStore } from '../adapters/sqlite/dispute-store.js';
 import type { Registry } from '../domain/ports.js';
 import { Disputes } from '../domain/settlement/disputes/disputes.js';
 import type { DisputeNode } from '../domain/settlement/disputes/ports.js';
-import type { ChainNode, StatementStore, TurnKeeper } from '../domain/settlement/ports.js';
+import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
+import type { StatementStore } from '../domain/settlement/statements.js';
 
 export { disputeMigrations } from '../adapters/sqlite/dispute-store.js';
 

@@ -5,7 +5,7 @@ import { influxMigrations } from '../adapters/sqlite/feed-record.js';
 import { ledgerMigrations } from '../adapters/sqlite/schema.js';
 import { knownMeters } from '../adapters/sqlite/views.js';
 import type { Registry } from '../domain/ports.js';
-import type { StatementStore } from '../domain/settlement/ports.js';
+import type { StatementStore } from '../domain/settlement/statements.js';
 import type { Chain } from './chain.js';
 import type { Config } from './config.js';
 import { securePeers } from './secure.js';

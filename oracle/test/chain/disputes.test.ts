@@ -1,48 +1,25 @@
-import { instructions, pda, SlotFlag, Verdict } from '@gridtokenx/chain-client';
-import { fromHex, sha256, toHex } from '@gridtokenx/protocol';
+import { SlotFlag, Verdict } from '@gridtokenx/chain-client';
+import { toHex } from '@gridtokenx/protocol';
 import { attestor, keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { type LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { zoneTurns } from '../../src/adapters/chain/cosign/zone.js';
 import { Turns } from '../../src/domain/settlement/cosigning/judge.js';
-import {
-  accept,
-  caseOf,
-  DisputeOracle,
-  deviceRig,
-  dispute,
-  disputeNode,
-  type LiteRig,
-  said,
-  slotOf,
-} from './disputes-harness.js';
+import { accept, caseOf, DisputeOracle, dispute, disputeNode, type LiteRig, said, slotOf } from './disputes-harness.js';
+import { DisputeWorld } from './disputes-world.js';
 
 const DAY_SECONDS = 96 * 900;
+let world: DisputeWorld;
 let rig: LiteRig;
 let harness: LaneHarness;
-const oracles: DisputeOracle[] = [];
-
-/** An oracle that heard what device 0 said of window 1. */
-function oracle(...heard: Uint8Array[]): DisputeOracle {
-  const made = new DisputeOracle(rig);
-  oracles.push(made);
-  if (heard.length > 0) made.hear(...heard);
-  return made;
-}
-
+const oracle = (...heard: Uint8Array[]) => world.oracle(...heard);
 const isDisputed = () => ((slotOf(rig, 0)?.flags ?? 0) & SlotFlag.disputed) !== 0;
 
 beforeEach(async () => {
-  rig = await deviceRig(2);
-  harness = new LaneHarness(rig);
-  for (const meter of rig.meters) harness.statements.put(meter, W(1), 100n, 200n);
-  await harness.untilIdle();
-  expect(slotOf(rig, 0)).toMatchObject({ exportWh: 100n, importWh: 200n, window: W(1), attestors: 1 });
+  world = await DisputeWorld.open();
+  ({ rig, harness } = world);
 });
-afterEach(() => {
-  for (const one of oracles.splice(0)) one.close();
-  harness.close();
-});
+afterEach(() => world.close());
 
 describe('a dispute on a page', () => {
   const lie = () => said(rig, 0, 2, 90n);
@@ -159,7 +136,7 @@ describe('a dispute on a page', () => {
       const clock = { nowMs: () => node.clock.nowMs(), monotonicMs: () => node.clock.nowMs(), after: () => () => {} };
       const key = place === 0 ? other : attestor.publicKey;
       const node: DisputeOracle = new DisputeOracle(rig, { turns: zoneTurns(new Turns(), key, set, clock) });
-      oracles.push(node);
+      world.oracles.push(node);
       node.hear(statement);
       return node;
     });
@@ -176,7 +153,7 @@ describe('a dispute on a page', () => {
     const set = async () => ({ attestors: [keyOf('another').publicKey], threshold: 1, capacityW: 1n });
     const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => () => {} };
     const node = new DisputeOracle(rig, { turns: zoneTurns(new Turns(), attestor.publicKey, set, clock) });
-    oracles.push(node);
+    world.oracles.push(node);
     node.hear(said(rig, 0, 1, 100n));
     await node.look();
     expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
@@ -260,63 +237,5 @@ describe('a dispute on a page', () => {
     expect(harness.log).not.toContain('the chain came back older: these transactions are undone');
     expect(harness.settlements().slice(0, 2)).toEqual(settled);
     expect(slotOf(rig, 1)).toMatchObject({ exportWh: 150n, window: W(2) });
-  });
-});
-
-describe('a chain that came back to just after a dispute', () => {
-  it('what was attested before the dispute is not undone, what came after it is', async () => {
-    dispute(rig, 0, said(rig, 0, 2, 90n));
-    await harness.untilIdle();
-    const saved = await rig.save();
-    const [, other] = rig.meters;
-    if (other) harness.statements.put(other, W(2), 150n, 300n);
-    await harness.untilIdle();
-    await rig.restore(saved);
-    if (other) harness.statements.put(other, W(3), 170n, 340n);
-    await harness.untilIdle();
-    expect(harness.log).toContain('the chain came back older: these transactions are undone');
-    const rows = harness.settlements().map(({ window, undone }) => [window - W(0), undone]);
-    expect(rows).toEqual([
-      [1, false],
-      [1, false],
-      [2, true],
-      [3, false],
-    ]);
-    expect(slotOf(rig, 1)).toMatchObject({ exportWh: 170n, window: W(3) });
-  });
-});
-
-describe('a slot that differs from the registry', () => {
-  const suspend = () => {
-    const { chain } = rig.lite;
-    const [meter] = rig.meters;
-    const utility = chain.upgradeAuthority.publicKey;
-    const meterId = fromHex(meter?.meterId ?? '');
-    const point = pda.point(ZONE, sha256(new TextEncoder().encode('point 0')));
-    const change = instructions.setStatus({ utility, zone: ZONE, meterId, point, page: 0, status: 'suspended' });
-    chain.must([change], [chain.upgradeAuthority]);
-  };
-
-  it('is synchronised once, and left alone when it agrees', async () => {
-    const node = oracle();
-    await node.look(3);
-    expect(node.intents()).toEqual([]);
-    suspend();
-    await node.look(3);
-    expect(node.intents()).toEqual(['sync landed']);
-    expect((slotOf(rig, 0)?.flags ?? 0) & (SlotFlag.active | SlotFlag.suspended)).toBe(SlotFlag.suspended);
-    expect(slotOf(rig, 1)).toMatchObject({ flags: SlotFlag.active });
-  });
-
-  it('what does not help is tried ever more rarely', async () => {
-    suspend();
-    const node = oracle();
-    const whole = disputeNode(rig.lite);
-    // A chain on which the instruction lands and changes nothing.
-    const outcome = async () => ({ kind: 'landed', slot: 1, event: null }) as const;
-    node.start({ node: { ...whole, send: async () => {}, outcome } });
-    await node.look(360);
-    expect(node.intents().length).toBeLessThanOrEqual(13);
-    expect(node.intents().length).toBeGreaterThan(3);
   });
 });

@@ -5,6 +5,7 @@ import { type ChainRig, figures, liteRig, type Saved, surfpoolRig } from '@gridt
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import type { ChainNode, SettlementStore } from '../../src/domain/settlement/ports.js';
+import { changed, keptUnits, through, withoutIntents } from './lane-support.js';
 
 // One suite on both: the programs in process, and a real node over RPC.
 const rigs: [string, () => Promise<ChainRig>][] = [
@@ -285,32 +286,3 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     expect(await runTwice((store) => store)).toBe(1);
   });
 });
-
-/** Base units that the settlements in force say were minted. */
-function keptUnits(harness: LaneHarness): bigint {
-  return harness.settlements().reduce((sum, row) => (row.undone ? sum : sum + row.minted), 0n);
-}
-
-/** The methods of a node as an object that can be spread. */
-function through(node: ChainNode): ChainNode {
-  return {
-    readPage: (zone, page) => node.readPage(zone, page),
-    send: (raw) => node.send(raw),
-    outcome: (signature) => node.outcome(signature),
-    blockhashState: (intent) => node.blockhashState(intent),
-  };
-}
-
-/** A store with some methods replaced. */
-function changed(store: SettlementStore, methods: Partial<SettlementStore>): SettlementStore {
-  return new Proxy(store, {
-    get(target, name) {
-      const value = Reflect.get(name in methods ? methods : target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
-
-function withoutIntents(store: SettlementStore): SettlementStore {
-  return changed(store, { add: (intent) => ({ ...intent, id: 0, createdMs: 0 }) });
-}

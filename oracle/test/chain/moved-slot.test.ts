@@ -8,7 +8,8 @@ import { toRecord } from '../../src/adapters/chain/registry.js';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import { MovedSlots } from '../../src/domain/settlement/moved.js';
 import { deviceRig, type LiteRig, said, slotOf } from './disputes-harness.js';
-import { ATTESTORS, statementOf, Three } from './together.js';
+import { Three } from './together.js';
+import { ATTESTORS, statementOf } from './together-zone.js';
 
 const open: { close(): void }[] = [];
 afterEach(() => {

@@ -8,7 +8,8 @@ import { toRecord } from '../../src/adapters/chain/registry.js';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import { implausible, netRises } from '../../src/domain/settlement/cosigning/judge.js';
 import type { AttestEntry } from '../../src/domain/settlement/ports.js';
-import { rigOfThree, statementOf, Three } from './together.js';
+import { Three } from './together.js';
+import { rigOfThree, statementOf } from './together-zone.js';
 
 const WINDOWS = 4;
 /** Twice what the import limit of 8 kW allows in a window. */

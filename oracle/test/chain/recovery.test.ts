@@ -6,7 +6,8 @@ import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { rigOfThree, statementOf, Three } from './together.js';
+import { Three } from './together.js';
+import { rigOfThree, statementOf } from './together-zone.js';
 
 const meter = meterOf(1);
 type TestLedger = ReturnType<typeof testLedger>;

@@ -19,7 +19,7 @@ import { Intake } from '../../src/domain/intake/intake.js';
 import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
 import { chainMigrations } from '../../src/wiring/chain.js';
 import { type StartedChain, startChain } from '../support/chain.js';
-import { ATTESTORS, IDENTITIES, statementOf } from './together.js';
+import { ATTESTORS, IDENTITIES, statementOf } from './together-zone.js';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

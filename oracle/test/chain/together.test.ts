@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SqliteSettlementArchive } from '../../src/adapters/sqlite/settlement-archive.js';
 import type { TransactionBuilder } from '../../src/domain/settlement/ports.js';
 import { SettlementViews } from '../../src/domain/settlement/views.js';
-import { ATTESTORS, blindly, rigOfThree, Three } from './together.js';
+import { Three } from './together.js';
+import { ATTESTORS, blindly, rigOfThree } from './together-zone.js';
 
 let three: Three;
 afterEach(() => three.close());

@@ -1,21 +1,10 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  base58Encode,
-  ed25519Signer,
-  encodePayload,
-  encodeSign1,
-  fromHex,
-  openCosignRequest,
-  type Signer,
-  sha256,
-  sigStructure,
-} from '@gridtokenx/protocol';
-import { attestor, BASELINE, keyOf, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { base58Encode, type Signer } from '@gridtokenx/protocol';
+import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import { type ChainRig, existsOn, figures, type LiteNode, liteRig, reached } from '@gridtokenx/testing-kit/oracle/rigs';
+import { existsOn, figures, type LiteNode, reached } from '@gridtokenx/testing-kit/oracle/rigs';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -38,45 +27,9 @@ import { planWindow } from '../../src/domain/settlement/plan.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
 import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
 import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosign.js';
+import { ATTESTORS, IDENTITIES, type LiteRig, statementOf } from './together-zone.js';
 
-export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
-export const IDENTITIES: readonly Signer[] = [0, 1, 2].map((i) => ed25519Signer(new Uint8Array(32).fill(60 + i)));
 const GATEWAY = new Uint8Array(32).fill(77);
-export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
-
-/** A chain with a zone of three attestors, two of which are needed. */
-export function rigOfThree(meters: number, capacityW = 2_000_000n): Promise<LiteRig> {
-  const attestors = ATTESTORS.map(({ publicKey }) => publicKey);
-  return liteRig(meters, [], { attestors, threshold: 2, capacityW });
-}
-
-/** A signed window statement of test meter `i`; totals since enrolment, Wh. */
-export function statementOf(
-  rig: Pick<ChainRig, 'meters' | 'networkId'>,
-  i: number,
-  window: number,
-  exportWh: bigint,
-  importWh = exportWh,
-) {
-  const meter = rig.meters[i];
-  if (!meter) throw new Error(`no meter ${i}`);
-  const payload = encodePayload({
-    kind: 2,
-    networkId: rig.networkId,
-    meterId: fromHex(meter.meterId),
-    // Fifteen readings lie between two statements, and stay with the gateway.
-    seq: BigInt(16 * window),
-    window: W(window),
-    exportWh: BASELINE.exportWh + exportWh,
-    importWh: BASELINE.importWh + importWh,
-    readingCount: 15,
-    quality: 64,
-    timeUncertaintyMs: 1,
-    readingsRoot: sha256(new Uint8Array([i])),
-  });
-  return { meterId: meter.meterId, message: encodeSign1(payload, meterSigner(i).sign(sigStructure(payload))) };
-}
-
 /** One oracle: a ledger of its own, its keys, its lane; killed and started again on the same file. */
 export class OracleNode {
   readonly place: number;
@@ -313,20 +266,4 @@ export class Three {
     for (const node of this.nodes) node.close();
     this.rig.close();
   }
-}
-
-/** Signs whatever it is shown. */
-export function blindly(place: number): (body: Uint8Array) => CosignAnswer {
-  const signer = ed25519Signer((ATTESTORS[place] as Keypair).secretKey.slice(0, 32));
-  return (body) => ({ status: 200, body: { signature: base58Encode(signer.sign(transactionOf(body))) } });
-}
-
-/** The transaction in a request of any of the three. */
-export function transactionOf(body: Uint8Array): Uint8Array {
-  for (const { publicKey } of IDENTITIES) {
-    try {
-      return openCosignRequest(body, publicKey, verifier).transaction;
-    } catch {}
-  }
-  throw new Error('no request of one of the three');
 }

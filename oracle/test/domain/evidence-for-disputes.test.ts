@@ -4,7 +4,7 @@ import type { MeterRecord } from '../../src/domain/ports.js';
 import { findAnswer, MAX_STATEMENTS_LOOKED_AT } from '../../src/domain/settlement/disputes/evidence.js';
 import type { CaseRead } from '../../src/domain/settlement/disputes/ports.js';
 import { capWh, isOutOfStep } from '../../src/domain/settlement/disputes/sync.js';
-import type { SignedStatement, StatementStore } from '../../src/domain/settlement/ports.js';
+import type { SignedStatement, StatementStore } from '../../src/domain/settlement/statements.js';
 
 const [PRESENT, PREVIOUS] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
 /** Rotated at window 50: the present key is good from 51 on, the previous one through 50. Carried 7, baseline 1,000. */

@@ -3,7 +3,7 @@ import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@
 import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
 import type { LedgerViews, MeterView } from '../../domain/live/ports.js';
 import type { MeterRecord } from '../../domain/ports.js';
-import type { AttestableStatement, SignedStatement, StatementStore } from '../../domain/settlement/ports.js';
+import type { AttestableStatement, SignedStatement, StatementStore } from '../../domain/settlement/statements.js';
 import { VERIFIED_CODE } from '../../domain/verdicts/verdict.js';
 import { ACCEPTED, READING, STATEMENT } from './codes.js';
 import { countsOf } from './rejects.js';

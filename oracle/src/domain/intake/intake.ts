@@ -1,19 +1,10 @@
-import {
-  type Reading,
-  Reason,
-  SIGN1_BYTES,
-  type Stream,
-  shortHash,
-  splitSequence,
-  type Verifier,
-  WireError,
-} from '@gridtokenx/protocol';
+import { type Reading, Reason, type Stream, type Verifier } from '@gridtokenx/protocol';
 import type { Clock, Logger, ReadingClock } from '@gridtokenx/runtime/core';
 import type { MeterRecord, Registry } from '../ports.js';
-import { refusedFor, type VerdictCode } from '../verdicts/verdict.js';
-import { admit, decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
-import { FairQueue, type Queued } from './fair-queue.js';
-import type { Arrival, Ledger, Question, SignatureChecks, Taken, Waiting } from './ports.js';
+import type { VerdictCode } from '../verdicts/verdict.js';
+import { admit } from './admit.js';
+import { PacketChecks } from './packet-checks.js';
+import type { Arrival, Ledger, SignatureChecks, Taken, Waiting } from './ports.js';
 
 /** A packet from the broker, which vouches for the gateway in its topic. */
 export interface Packet {
@@ -51,44 +42,15 @@ const RECONSIDER_MS = 1_000;
 const WAITING_LIMIT = 500;
 /** What is to be judged again and was not reached goes on after this pause: a fifth of the time at most. */
 const AGAIN_MS = 100;
-/** Messages whose signatures are being checked; at this number nothing new is looked at. */
-const MAX_FLYING = 4_000;
-/** Messages that are looked at in one turn of the event loop: others are answered between two turns. */
-const TURN_MESSAGES = 500;
-
-/** A packet that waits for its gateway's turn. */
-interface Arrived extends Queued {
-  readonly common: Omit<Arrival, 'admission'>;
-  readonly bytes: Uint8Array;
-}
-
-/** A packet whose signatures are being checked. Those of a gateway are judged in the order in which they came. */
-interface Flight {
-  readonly common: Omit<Arrival, 'admission'>;
-  readonly items: readonly Flown[];
-  readonly size: number;
-  valid: readonly boolean[] | null;
-}
-
-/** One message of it; `asked` is the place of its question, or -1. */
-type Flown =
-  | { readonly parsed: Parsed; readonly question: Question | null; readonly asked: number }
-  | { readonly admission: Arrival['admission'] };
-
 /**
  * Takes packets, verifies each message, and stores them in groups. Gateways are told only what a commit has made
  * durable. A failing disk makes the group a *storage failure*: nothing is acknowledged and gateways send again.
  */
 export class Intake {
   readonly #deps: IntakeDeps;
+  readonly #packets: PacketChecks;
   readonly #keys = new Map<string, Uint8Array>();
   #gathered: Arrival[] = [];
-  readonly #queue = new FairQueue<Uint8Array, Arrived>();
-  readonly #flights: Flight[] = [];
-  #flying = 0;
-  /** In this turn of the event loop. */
-  #looked = 0;
-  #cancelPump: (() => void) | null = null;
   #cancelFlush: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
   #registrySeen = 0;
@@ -97,10 +59,16 @@ export class Intake {
   #isAsking = false;
   /** More is to be judged again. */
   #isMore = false;
-  #refused = 0;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
+    this.#packets = new PacketChecks({
+      ...deps,
+      judged: (arrivals) => this.#gather(arrivals),
+      landed: (mustAsk) => this.#landed(mustAsk),
+      // Not acknowledged: it comes again.
+      refused: (size) => deps.onCommit({ messages: 0, ms: 0, verdicts: new Map([[Reason.overQuota, size]]) }),
+    });
   }
 
   /** Number of commits that failed since the last one that did not; 0 when the ledger is well. */
@@ -122,7 +90,7 @@ export class Intake {
 
   /** Messages that wait for their gateway's turn, and that were refused for want of room since the start. */
   get queue(): { readonly waiting: number; readonly refused: number } {
-    return { waiting: this.#queue.size, refused: this.#refused };
+    return this.#packets.queue;
   }
 
   /** Stores what came and takes nothing more. */
@@ -130,7 +98,7 @@ export class Intake {
     this.flush();
     this.#isStopped = true;
     this.#cancelTick?.();
-    this.#cancelPump?.();
+    this.#packets.stop();
   }
 
   /** Takes one packet; it is looked at when its gateway's turn comes, and let go when there is no room. */
@@ -139,93 +107,17 @@ export class Intake {
     const { clock, realClock } = this.#deps;
     const gateway = this.#sameKey(packet.gateway);
     const common = { gateway, topicMeter: packet.meter, arrivedMs: clock.nowMs(), receivedMs: realClock.nowMs() };
-    const size = Math.max(1, Math.ceil(packet.bytes.length / SIGN1_BYTES));
-    const arrived = { common, bytes: packet.bytes, size };
-    // While little comes nothing waits.
-    if (this.#queue.size === 0 && this.#mayLook()) this.#look(arrived);
-    else if (!this.#queue.add(gateway, arrived)) this.#refuse(size);
-    this.#cancelPump ??= realClock.after(0, () => this.#pump());
+    this.#packets.receive(common, packet.bytes);
   }
 
-  #refuse(size: number): void {
-    // Not acknowledged: it comes again.
-    this.#refused += size;
-    this.#deps.onCommit({ messages: 0, ms: 0, verdicts: new Map([[Reason.overQuota, size]]) });
+  #gather(arrivals: readonly Arrival[]): void {
+    this.#gathered.push(...arrivals);
+    if (this.#gathered.length >= GATHER_MESSAGES) this.#store();
   }
 
-  /** Looks at packets of the gateways in turn; goes on after others had their time. */
-  #pump(): void {
-    this.#cancelPump = null;
-    this.#looked = 0;
-    while (this.#mayLook()) {
-      const arrived = this.#queue.next();
-      if (!arrived) return;
-      this.#look(arrived);
-    }
-    // Where too much is being checked, the next answer goes on.
-    if (this.#queue.size > 0 && this.#flying < MAX_FLYING)
-      this.#cancelPump ??= this.#deps.realClock.after(0, () => this.#pump());
-  }
-
-  #mayLook(): boolean {
-    return this.#looked < TURN_MESSAGES && this.#flying < MAX_FLYING;
-  }
-
-  /** Looks at everything that came, however much it is. */
-  drain(): void {
-    for (let arrived = this.#queue.next(); arrived; arrived = this.#queue.next()) this.#look(arrived);
-    this.#deps.checks?.finish();
-  }
-
-  /** Has the signatures of a packet checked. A length that is not n x 171 is one malformed message. */
-  #look({ common, bytes, size }: Arrived): void {
-    const { networkId, registry, checks } = this.#deps;
-    const questions: Question[] = [];
-    const items = split(bytes).map((message): Flown => {
-      if (message === null) return { admission: malformed(bytes) };
-      const result = parse(message);
-      if ('rejected' in result) return { admission: result };
-      const question = checks ? questionOf(result.parsed, networkId, registry) : null;
-      return { parsed: result.parsed, question, asked: question ? questions.push(question) - 1 : -1 };
-    });
-    const flight: Flight = { common, items, size, valid: null };
-    this.#flights.push(flight);
-    this.#flying += size;
-    this.#looked += size;
-    const answered = (valid: readonly boolean[]) => {
-      flight.valid = valid;
-      this.#land();
-    };
-    if (checks) checks.ask(questions, answered);
-    else answered([]);
-  }
-
-  /** Judges packets whose signatures are checked, by the registry as it is now, and gathers them. */
-  #land(): void {
-    if (this.#isStopped) return;
-    const { networkId, registry, verifier, realClock } = this.#deps;
-    let mustAsk = false;
-    for (let first = this.#flights[0]; first?.valid; first = this.#flights[0]) {
-      this.#flights.shift();
-      this.#flying -= first.size;
-      const { common, valid } = first;
-      for (const item of first.items) {
-        let admission: Arrival['admission'];
-        if ('admission' in item) admission = item.admission;
-        else {
-          const isValid = valid[item.asked];
-          const asked = item.question && isValid !== undefined ? { key: item.question.key, isValid } : null;
-          const isSignedBy = signedBy(item.parsed, verifier, asked);
-          admission = decide(item.parsed, common.receivedMs, networkId, registry, isSignedBy);
-        }
-        this.#gathered.push({ ...common, admission });
-        mustAsk ||= 'rejected' in admission && !admission.rejected.verdict.settled;
-      }
-      if (this.#gathered.length >= GATHER_MESSAGES) this.#store();
-    }
+  #landed(mustAsk: boolean): void {
     if (mustAsk) this.#askRegistry();
-    if (this.#gathered.length > 0) this.#cancelFlush ??= realClock.after(GATHER_MS, () => this.#store());
-    if (this.#queue.size > 0) this.#cancelPump ??= realClock.after(0, () => this.#pump());
+    if (this.#gathered.length > 0) this.#cancelFlush ??= this.#deps.realClock.after(GATHER_MS, () => this.#store());
   }
 
   /**
@@ -246,6 +138,11 @@ export class Intake {
       this.#gathered.push({ gateway, topicMeter: meterId, arrivedMs, receivedMs, admission });
     }
     this.#store();
+  }
+
+  /** Looks at everything that came, however much it is. */
+  drain(): void {
+    this.#packets.drain();
   }
 
   /** Looks at all that came, and stores it. */
@@ -355,18 +252,4 @@ export class Intake {
     this.#keys.set(name, key);
     return key;
   }
-}
-
-function split(packet: Uint8Array): (Uint8Array | null)[] {
-  try {
-    return splitSequence(packet);
-  } catch (error) {
-    if (error instanceof WireError) return [null];
-    throw error;
-  }
-}
-
-function malformed(packet: Uint8Array): Arrival['admission'] {
-  const verdict = refusedFor(Reason.malformed);
-  return { rejected: { verdict, hash: shortHash(packet), message: packet, meterId: null, seq: null } };
 }

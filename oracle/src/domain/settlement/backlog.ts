@@ -8,7 +8,8 @@ import {
   type SkipReason,
   type SlottedMeter,
 } from './plan.js';
-import type { MeterPageRead, SettlementStore, StatementStore } from './ports.js';
+import type { MeterPageRead, SettlementStore } from './ports.js';
+import type { StatementStore } from './statements.js';
 
 /** A slot that the chain leaves for no reason known here is offered so often; then its statement is passed over. */
 const MAX_OFFERS = 3;

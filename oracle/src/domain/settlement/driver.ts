@@ -3,7 +3,7 @@ import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import type { MeterRecord, Registry } from '../ports.js';
 import type { Disputes } from './disputes/disputes.js';
 import { Lane, type LaneDeps, type Step } from './lane.js';
-import type { StatementStore } from './ports.js';
+import type { StatementStore } from './statements.js';
 
 export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'zoneWindow'> {
   readonly registry: Registry;

@@ -4,7 +4,7 @@ import { caseInWords, isRunningOut } from './disputes/case-words.js';
 import type { CaseView } from './disputes/ports.js';
 import type { Lane } from './lane.js';
 import { isOpen } from './plan.js';
-import type { StatementStore } from './ports.js';
+import type { StatementStore } from './statements.js';
 
 /** What the driver tells about itself; null where all is well. */
 export interface DriverView {

@@ -15,11 +15,11 @@ import type {
   NewIntent,
   PageRead,
   SettlementStore,
-  StatementStore,
   TransactionBuilder,
   TurnKeeper,
 } from './ports.js';
 import { Rollback } from './rollback.js';
+import type { StatementStore } from './statements.js';
 
 /** What one step came to. */
 export type Step =

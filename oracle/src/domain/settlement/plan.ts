@@ -1,6 +1,6 @@
 import type { MeterRecord } from '../ports.js';
-import type { AttestableStatement } from './ports.js';
 import { type AttestEntry, type PageRead, SlotFlag, type SlotRead } from './ports.js';
+import type { AttestableStatement } from './statements.js';
 
 /** A meter that has a slot. */
 export type SlottedMeter = MeterRecord & { readonly page: number; readonly slot: number };

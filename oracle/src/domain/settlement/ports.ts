@@ -233,51 +233,6 @@ export interface SettlementStore {
   reopenUnminted(zone: number, page: number, minted: ReadonlyMap<string, bigint>): number;
 }
 
-/** A verified statement of a quality that may be attested. Raw registers in Wh. */
-export interface AttestableStatement {
-  readonly meterId: string;
-  readonly window: number;
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
-  /** The 96 signed bytes. */
-  readonly payload: Uint8Array;
-  /** The 171-byte message. */
-  readonly message: Uint8Array;
-  /** Real time at which it was stored. */
-  readonly receivedMs: number;
-}
-
-/** A statement of a quality that may be attested, whatever its verdict: what a key said. Raw registers in Wh. */
-export interface SignedStatement {
-  readonly window: number;
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
-  /** The 171-byte message. */
-  readonly message: Uint8Array;
-}
-
-/** The ledger's statements, as settlement sees them. Reading may throw when the disk fails. */
-export interface StatementStore {
-  /** Verified, attestable, windows strictly above `afterWindow`, rising; at most `limit` (default 1,000). */
-  attestable(meterId: string, afterWindow: number, limit?: number): AttestableStatement[];
-  newest(meterId: string): AttestableStatement | undefined;
-  /**
-   * Of a derived point: the statements of its two meters up to `window`, newest first, from at most `windows` windows.
-   * Nothing for any other meter.
-   */
-  inputs(meterId: string, window: number, windows: number): AttestableStatement[];
-  /** What `key` said of windows up to `window`, newest first, at most `limit`; verified or not. */
-  signedBy(meterId: string, key: Uint8Array, window: number, limit: number): SignedStatement[];
-  /** A statement by `key` that says exactly this; verified or not. */
-  saying(
-    meterId: string,
-    key: Uint8Array,
-    exact: { readonly window: number; readonly importWh: bigint; readonly exportWh: bigint },
-  ): SignedStatement | undefined;
-  /** Called after a commit that changed which statements are attestable (new ones, or revised verdicts). */
-  onStored(listener: () => void): () => void;
-}
-
 /** A statement that is not tried again, and why. */
 export interface Skip {
   readonly meterId: string;

@@ -3,7 +3,8 @@ import type { ChainHealth, ChainState, ChainTotals, PeerView, Settlement, Settle
 import type { Registry } from '../ports.js';
 import { caseInWords } from './disputes/case-words.js';
 import { type DriverView, healthOf } from './health.js';
-import type { SettlementArchive, StatementStore } from './ports.js';
+import type { SettlementArchive } from './ports.js';
+import type { StatementStore } from './statements.js';
 
 /** Transactions of one meter that are shown. */
 const SHOWN_TRANSACTIONS = 200;

@@ -15,14 +15,8 @@ import { AttestorBuilder, singleAttestor } from '#oracle/adapters/chain/builder.
 import { attestedEvent } from '#oracle/adapters/chain/events.js';
 import { toRecord } from '#oracle/adapters/chain/registry.js';
 import type { MeterRecord } from '#oracle/domain/ports.js';
-import type {
-  AttestableStatement,
-  ChainNode,
-  Outcome,
-  SignedStatement,
-  StatementStore,
-  TransactionBuilder,
-} from '#oracle/domain/settlement/ports.js';
+import type { ChainNode, Outcome, TransactionBuilder } from '#oracle/domain/settlement/ports.js';
+import type { AttestableStatement, SignedStatement, StatementStore } from '#oracle/domain/settlement/statements.js';
 import type { MeterView } from './chain-view.js';
 
 /** The window in which all meters are enrolled; then the chain's clock is set ahead, so that all that is stated is over. */

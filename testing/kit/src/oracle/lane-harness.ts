@@ -10,7 +10,7 @@ import type { MeterRecord } from '#oracle/domain/ports.js';
 import { Lane, type LaneDeps, type Step } from '#oracle/domain/settlement/lane.js';
 import { MovedSlots } from '#oracle/domain/settlement/moved.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
-import type { AttestableStatement, SignedStatement, StatementStore } from '#oracle/domain/settlement/ports.js';
+import type { AttestableStatement, SignedStatement, StatementStore } from '#oracle/domain/settlement/statements.js';
 import { VirtualClock } from '../virtual-clock.js';
 import { BASELINE, ENROLLED, ZONE } from './deployment.js';
 import { type ChainRig, reached } from './rigs.js';

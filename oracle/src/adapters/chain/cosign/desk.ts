@@ -26,7 +26,8 @@ import {
 import type { CosignAnswer } from '../../../domain/settlement/cosigning/ports.js';
 import type { MovedSlots, Standing } from '../../../domain/settlement/moved.js';
 import type { SlottedMeter } from '../../../domain/settlement/plan.js';
-import type { AttestEntry, ChainNode, MeterPageRead, StatementStore } from '../../../domain/settlement/ports.js';
+import type { AttestEntry, ChainNode, MeterPageRead } from '../../../domain/settlement/ports.js';
+import type { StatementStore } from '../../../domain/settlement/statements.js';
 import type { LatestBlockhash } from '../builder.js';
 import { difference, fitsInto, type Proposal, readProposal } from './message.js';
 import type { Peer } from './peer.js';

@@ -3,7 +3,8 @@ import type { MeterRecord } from '../../ports.js';
 import { capWh } from '../disputes/sync.js';
 import type { Standing } from '../moved.js';
 import { isOpen, MAX_LAG_WINDOWS, type SlottedMeter, totalsOf, unusable, wouldTake } from '../plan.js';
-import type { AttestableStatement, AttestEntry, MeterPageRead, SlotRead, StatementStore } from '../ports.js';
+import type { AttestEntry, MeterPageRead, SlotRead } from '../ports.js';
+import type { AttestableStatement, StatementStore } from '../statements.js';
 
 /** Why a co-signer does not sign [numbers §13]. Part of the answer, so a name keeps its meaning. */
 export type RefusalCode =

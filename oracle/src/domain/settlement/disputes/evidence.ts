@@ -1,6 +1,6 @@
 import type { MeterRecord } from '../../ports.js';
 import { totalsOf } from '../plan.js';
-import type { SignedStatement, StatementStore } from '../ports.js';
+import type { SignedStatement, StatementStore } from '../statements.js';
 import type { CaseRead } from './ports.js';
 
 /**

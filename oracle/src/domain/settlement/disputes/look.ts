@@ -1,7 +1,8 @@
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { MeterRecord } from '../../ports.js';
-import { SlotFlag, type SlotRead, type StatementStore } from '../ports.js';
+import { SlotFlag, type SlotRead } from '../ports.js';
+import type { StatementStore } from '../statements.js';
 import { type Answer, findAnswer } from './evidence.js';
 import {
   type CaseRead,

@@ -1,0 +1,181 @@
+import { Reason, SIGN1_BYTES, shortHash, splitSequence, type Verifier, WireError } from '@gridtokenx/protocol';
+import type { Clock } from '@gridtokenx/runtime/core';
+import type { Registry } from '../ports.js';
+import { refusedFor } from '../verdicts/verdict.js';
+import { decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
+import { FairQueue, type Queued } from './fair-queue.js';
+import type { Arrival, Question, SignatureChecks } from './ports.js';
+
+/** Messages whose signatures are being checked; at this number nothing new is looked at. */
+const MAX_FLYING = 4_000;
+/** Messages that are looked at in one turn of the event loop: others are answered between two turns. */
+const TURN_MESSAGES = 500;
+
+export interface PacketChecksDeps {
+  readonly registry: Registry;
+  readonly verifier: Verifier;
+  /** Where signatures are checked; absent: here, by `verifier`. */
+  readonly checks?: SignatureChecks;
+  /** 8 bytes. */
+  readonly networkId: Uint8Array;
+  readonly realClock: Pick<Clock, 'after'>;
+  /** Takes the messages of one packet. */
+  readonly judged: (arrivals: readonly Arrival[]) => void;
+  /** Follows the packets that were judged together; `mustAsk`: a newer registry may decide one of them otherwise. */
+  readonly landed: (mustAsk: boolean) => void;
+  /** There was no room for so many messages. */
+  readonly refused: (messages: number) => void;
+}
+
+/** A packet that waits for its gateway's turn. */
+interface Arrived extends Queued {
+  readonly common: Omit<Arrival, 'admission'>;
+  readonly bytes: Uint8Array;
+}
+
+/** A packet whose signatures are being checked. Those of a gateway are judged in the order in which they came. */
+interface Flight {
+  readonly common: Omit<Arrival, 'admission'>;
+  readonly items: readonly Flown[];
+  readonly size: number;
+  valid: readonly boolean[] | null;
+}
+
+/** One message of it; `asked` is the place of its question, or -1. */
+type Flown =
+  | { readonly parsed: Parsed; readonly question: Question | null; readonly asked: number }
+  | { readonly admission: Arrival['admission'] };
+
+/**
+ * Gives each gateway its turn, has signatures checked, and judges packets. Those of one gateway keep their order,
+ * however long a check takes.
+ */
+export class PacketChecks {
+  readonly #deps: PacketChecksDeps;
+  readonly #queue = new FairQueue<Uint8Array, Arrived>();
+  readonly #flights: Flight[] = [];
+  #flying = 0;
+  /** In this turn of the event loop. */
+  #looked = 0;
+  #cancelPump: (() => void) | null = null;
+  #refused = 0;
+  #isStopped = false;
+
+  constructor(deps: PacketChecksDeps) {
+    this.#deps = deps;
+  }
+
+  /** Messages that wait for their gateway's turn, and that were refused for want of room since the start. */
+  get queue(): { readonly waiting: number; readonly refused: number } {
+    return { waiting: this.#queue.size, refused: this.#refused };
+  }
+
+  /** Judges nothing more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelPump?.();
+  }
+
+  /** Takes one packet; it is looked at when its gateway's turn comes, and let go when there is no room. */
+  receive(common: Omit<Arrival, 'admission'>, bytes: Uint8Array): void {
+    const size = Math.max(1, Math.ceil(bytes.length / SIGN1_BYTES));
+    const arrived = { common, bytes, size };
+    // While little comes nothing waits.
+    if (this.#queue.size === 0 && this.#mayLook()) this.#look(arrived);
+    else if (!this.#queue.add(common.gateway, arrived)) this.#refuse(size);
+    this.#cancelPump ??= this.#deps.realClock.after(0, () => this.#pump());
+  }
+
+  #refuse(size: number): void {
+    this.#refused += size;
+    this.#deps.refused(size);
+  }
+
+  /** Looks at packets of the gateways in turn; goes on after others had their time. */
+  #pump(): void {
+    this.#cancelPump = null;
+    this.#looked = 0;
+    while (this.#mayLook()) {
+      const arrived = this.#queue.next();
+      if (!arrived) return;
+      this.#look(arrived);
+    }
+    // Where too much is being checked, the next answer goes on.
+    if (this.#queue.size > 0 && this.#flying < MAX_FLYING)
+      this.#cancelPump ??= this.#deps.realClock.after(0, () => this.#pump());
+  }
+
+  #mayLook(): boolean {
+    return this.#looked < TURN_MESSAGES && this.#flying < MAX_FLYING;
+  }
+
+  /** Looks at everything that came, however much it is. */
+  drain(): void {
+    for (let arrived = this.#queue.next(); arrived; arrived = this.#queue.next()) this.#look(arrived);
+    this.#deps.checks?.finish();
+  }
+
+  /** Has the signatures of a packet checked. A length that is not n x 171 is one malformed message. */
+  #look({ common, bytes, size }: Arrived): void {
+    const { networkId, registry, checks } = this.#deps;
+    const questions: Question[] = [];
+    const items = split(bytes).map((message): Flown => {
+      if (message === null) return { admission: malformed(bytes) };
+      const result = parse(message);
+      if ('rejected' in result) return { admission: result };
+      const question = checks ? questionOf(result.parsed, networkId, registry) : null;
+      return { parsed: result.parsed, question, asked: question ? questions.push(question) - 1 : -1 };
+    });
+    const flight: Flight = { common, items, size, valid: null };
+    this.#flights.push(flight);
+    this.#flying += size;
+    this.#looked += size;
+    const answered = (valid: readonly boolean[]) => {
+      flight.valid = valid;
+      this.#land();
+    };
+    if (checks) checks.ask(questions, answered);
+    else answered([]);
+  }
+
+  /** Judges packets whose signatures are checked, by the registry as it is now, and gathers them. */
+  #land(): void {
+    if (this.#isStopped) return;
+    const { realClock } = this.#deps;
+    let mustAsk = false;
+    for (let first = this.#flights[0]; first?.valid; first = this.#flights[0]) {
+      this.#flights.shift();
+      this.#flying -= first.size;
+      const arrivals = this.#judge(first, first.valid);
+      mustAsk ||= arrivals.some(({ admission }) => 'rejected' in admission && !admission.rejected.verdict.settled);
+      this.#deps.judged(arrivals);
+    }
+    this.#deps.landed(mustAsk);
+    if (this.#queue.size > 0) this.#cancelPump ??= realClock.after(0, () => this.#pump());
+  }
+
+  #judge({ common, items }: Flight, valid: readonly boolean[]): Arrival[] {
+    const { networkId, registry, verifier } = this.#deps;
+    return items.map((item) => {
+      if ('admission' in item) return { ...common, admission: item.admission };
+      const isValid = valid[item.asked];
+      const asked = item.question && isValid !== undefined ? { key: item.question.key, isValid } : null;
+      const isSignedBy = signedBy(item.parsed, verifier, asked);
+      return { ...common, admission: decide(item.parsed, common.receivedMs, networkId, registry, isSignedBy) };
+    });
+  }
+}
+
+function split(packet: Uint8Array): (Uint8Array | null)[] {
+  try {
+    return splitSequence(packet);
+  } catch (error) {
+    if (error instanceof WireError) return [null];
+    throw error;
+  }
+}
+
+function malformed(packet: Uint8Array): Arrival['admission'] {
+  const verdict = refusedFor(Reason.malformed);
+  return { rejected: { verdict, hash: shortHash(packet), message: packet, meterId: null, seq: null } };
+}
