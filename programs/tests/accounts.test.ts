@@ -1,7 +1,7 @@
-import { instructions } from '@gridtokenx/chain-client';
+import { instructions, pda } from '@gridtokenx/chain-client';
 import { everyInstruction } from '@gridtokenx/testing-kit/chain/every';
 import { World } from '@gridtokenx/testing-kit/chain/world';
-import { type AccountMeta, Keypair, TransactionInstruction } from '@solana/web3.js';
+import { type AccountMeta, Keypair, type PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 // The count is proven before any account, so the accounts themselves do not matter here.
@@ -45,6 +45,31 @@ describe.each(everyInstruction(() => world))('%s.%s', (program, name, build) => 
     const built = build();
     expect(refusal(built, [...built.keys, ...strangers(signers)])).not.toMatch(/MissingAccount|UnexpectedAccount/);
   });
+});
+
+test('one account in two roles, of which one changes it, is refused by its own error', () => {
+  const { zone, chain } = world;
+  const [id, page] = [world.meter('0').id, pda.meterPage(zone, 0)];
+  const [meter, slot] = [pda.meter(zone, id), { meterId: id, zone, page: 0 }];
+  const point = pda.point(zone, world.meter('0').commitment);
+  const status = { utility: world.utility.publicKey, zone, meterId: id, point, page: 0, status: 'suspended' } as const;
+  const ledger = pda.ledgerPage(zone, 0);
+  /** The instruction, with the account in the place of another. */
+  const twice = ({ programId, keys, data }: TransactionInstruction, place: PublicKey, pubkey: PublicKey) =>
+    new TransactionInstruction({
+      programId,
+      data,
+      keys: keys.map((meta) => (meta.pubkey.equals(place) ? { ...meta, pubkey } : meta)),
+    });
+  for (const list of [
+    twice(instructions.setStatus(status), point, meter),
+    twice(instructions.setStatus(status), meter, pda.zone(zone)),
+    twice(instructions.setStatus(status), pda.config(), pda.zone(zone)),
+    twice(instructions.concludeDispute({ ...slot, slot: 0 }), pda.dispute(zone, 0, 0), page),
+    twice(instructions.mintPage({ zone, page: 0 }), pda.budget(zone), ledger),
+  ]) {
+    expect(chain.send([list], [world.utility]).error?.name).toBe('AccountsNotDistinct');
+  }
 });
 
 test('who ends a list without having signed, or without being an attestor, is refused', () => {

@@ -76,6 +76,9 @@ macro_rules! accounts {
             pub const METAS: &'static [$crate::accounts::Meta] =
                 &[$($crate::accounts::Meta::of::<$type>(stringify!($field))),*];
 
+            /// The most accounts that `prove` takes.
+            pub const MOST: usize = Self::METAS.len() $(.saturating_add($most))?;
+
             #[inline(always)]
             fn prove(accounts: &$life mut [pinocchio::AccountView]) -> Result<Self, pinocchio::error::ProgramError> {
                 let count = accounts.len();

@@ -59,11 +59,18 @@ fn typed<T: Account>(data: &[u8]) -> Result<(), ProgramError> {
     if is_typed { Ok(()) } else { Err(GtxError::AccountTypeMismatch.into()) }
 }
 
+/// The error of an account that is in use already: it was given in two roles, one of which changes it. The only one that a borrow has.
+#[cold]
+#[inline(always)]
+fn in_use(_: ProgramError) -> ProgramError {
+    GtxError::AccountsNotDistinct.into()
+}
+
 /// The account as a `T`, read-only.
 #[inline(always)]
 pub fn load<T: Account>(view: &AccountView) -> Result<Ref<'_, T>, ProgramError> {
     owned::<T>(view)?;
-    let data = view.try_borrow()?;
+    let data = view.try_borrow().map_err(in_use)?;
     typed::<T>(&data)?;
     Ok(Ref::map(data, |bytes| bytemuck::from_bytes(bytes)))
 }
@@ -73,7 +80,7 @@ pub fn load<T: Account>(view: &AccountView) -> Result<Ref<'_, T>, ProgramError> 
 pub fn load_mut<T: Account>(view: &mut AccountView) -> Result<RefMut<'_, T>, ProgramError> {
     writable(view)?;
     owned::<T>(view)?;
-    let data = view.try_borrow_mut()?;
+    let data = view.try_borrow_mut().map_err(in_use)?;
     typed::<T>(&data)?;
     Ok(RefMut::map(data, |bytes| bytemuck::from_bytes_mut(bytes)))
 }

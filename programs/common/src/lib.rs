@@ -30,14 +30,17 @@ pub const MOST_ACCOUNTS: usize = 16;
 
 /// The parts of a program that every one of them has: entry point, panic handler, no allocator, error log in Anchor's form.
 /// `$process` is `fn(&Address, &mut [AccountView], &[u8]) -> ProgramResult`. With `accounts = N` an instruction may have N accounts. The
-/// entry point leaves out those beyond its own limit, so it looks for one more: a list that is too long is seen as such.
+/// entry point leaves out those beyond its own limit, so it looks for one more: a list that is too long is seen as such. No instruction
+/// may be longer than that, or its own end is left out: `instructions!` says in `crate::LONGEST` how long they are.
 #[macro_export]
+#[allow(clippy::crate_in_macro_def)] // LONGEST is the program's own
 macro_rules! program {
     ($process:path) => {
         $crate::program!($process, accounts = $crate::MOST_ACCOUNTS);
     };
     ($process:path, accounts = $most:expr) => {
         const _: () = assert!($most <= 64);
+        const _: () = assert!(crate::LONGEST <= $most, "an instruction has more accounts than the program takes");
 
         #[cfg(target_os = "solana")]
         mod entry {
@@ -64,6 +67,9 @@ macro_rules! instructions {
         /// Every instruction with its accounts.
         pub const INSTRUCTIONS: &[$crate::accounts::Described] = &[$((stringify!($name), $name::Accounts::METAS)),*];
 
+        /// The accounts of the instruction that has the most.
+        pub const LONGEST: usize = $crate::most(&[$($name::Accounts::MOST),*]);
+
         /// Proves the accounts of an instruction and sends it to its file, by the 8-byte discriminator.
         pub fn process(
             program: &pinocchio::Address,
@@ -89,6 +95,17 @@ macro_rules! instructions {
             }
         }
     };
+}
+
+/// The largest of the numbers; 0 of none.
+pub const fn most(numbers: &[usize]) -> usize {
+    match numbers {
+        [] => 0,
+        [first, rest @ ..] => {
+            let other = most(rest);
+            if *first > other { *first } else { other }
+        }
+    }
 }
 
 /// First 8 bytes of SHA-256(`namespace` ‖ `name`), Anchor's discriminator, as a little-endian number that `match` takes.

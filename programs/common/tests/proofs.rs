@@ -160,7 +160,14 @@ fn an_account_is_not_borrowed_twice_to_be_changed_and_is_free_after_a_refusal() 
     let (mut first, mut second) = (made.view(), made.view());
     let held = <RefMut<User> as Proof>::prove(&mut first);
     assert_eq!(held.as_ref().map(|user| user.zone).ok(), Some(9));
-    assert_eq!(<Ref<User> as Proof>::prove(&mut second).err(), Some(ProgramError::AccountBorrowFailed));
+    for found in [
+        <Ref<User> as Proof>::prove(&mut second).err(),
+        <RefMut<User> as Proof>::prove(&mut second).err(),
+        <Located<User> as Proof>::prove(&mut second).err(),
+        <Optional<User> as Proof>::prove(&mut second).unwrap().load().err(),
+    ] {
+        assert_eq!(found, error(GtxError::AccountsNotDistinct));
+    }
     drop(held);
     assert_eq!(<RefMut<Point> as Proof>::prove(&mut second).err(), error(GtxError::AccountTypeMismatch));
     assert_eq!(<RefMut<User> as Proof>::prove(&mut second).err(), None);
@@ -243,6 +250,13 @@ fn forty_accounts_and_not_one_more_or_less() {
     assert_eq!(fills::Accounts::load(&mut views[..1]).map(|found| found.seats.len()).ok(), Some(0));
     assert_eq!(fills::Accounts::load(&mut views).err(), error(GtxError::UnexpectedAccount));
     assert_eq!(fills::Accounts::load(&mut []).err(), error(GtxError::MissingAccount));
+}
+
+#[test]
+fn a_program_knows_its_longest_instruction() {
+    assert_eq!((market::Accounts::MOST, fills::Accounts::MOST), (40, 40));
+    assert_eq!((gtx_common::most(&[3, 40, 9]), gtx_common::most(&[])), (40, 0));
+    assert_eq!((registry::LONGEST, oracle::LONGEST, energy_token::LONGEST), (10, 9, 10));
 }
 
 #[test]
