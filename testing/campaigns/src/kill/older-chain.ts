@@ -1,114 +1,96 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { decodeLedgerPage, decodeMeterPage, pda } from '@gridtokenx/chain-client';
-import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
+import { ENROLLED, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { LaneHarness } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { Random } from '@gridtokenx/testing-kit/random';
-import type { Database } from '#oracle/adapters/sqlite/database.js';
-import { openDatabase } from '#oracle/adapters/sqlite/database.js';
-import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
-import { SqliteSettlementStore } from '#oracle/adapters/sqlite/settlement-store.js';
-import { Lane } from '#oracle/domain/settlement/lane.js';
-import { MovedSlots } from '#oracle/domain/settlement/moved.js';
-import { planWindow } from '#oracle/domain/settlement/plan.js';
+import type { MeterRecord } from '#oracle/domain/ports.js';
 import type { Outcome } from '../campaign.js';
 import { rules } from '../disk/rules.js';
 import type { SlotView } from './chain-view.js';
 import { judgeSlots } from './evidence.js';
-import { ENROLLED, makeRig, type Rig } from './page-rig.js';
+import { HeldNode } from './held-node.js';
 
 /** Where a meter page keeps its version: behind the discriminator of 8 bytes. */
 const VERSION_AT = 8;
-/** A lane that has not settled by then never will. */
+/** A lane that has sent nothing by then never will. */
 const MOST_STEPS = 400;
+
+interface Totals {
+  readonly importWh: bigint;
+  readonly exportWh: bigint;
+}
+
 /** The oracle's settlement of one page on the built programs, and a chain that comes back older. */
 class OlderChain {
   readonly #random: Random;
-  readonly #rig: Rig;
-  readonly #dir = mkdtempSync(join(tmpdir(), 'gtx-older-'));
-  #database: Database | null = null;
-  #lane: Lane | null = null;
-  #nowMs = 1_800_000_000_000;
+  readonly #rig: Awaited<ReturnType<typeof liteRig>>;
+  readonly #node: HeldNode;
+  readonly #harness: LaneHarness;
+  /** Totals since enrolment by `meter/window`, and each meter's last ones. */
+  readonly #stated = new Map<string, Totals>();
+  readonly #last = new Map<string, Totals>();
   #window = ENROLLED;
 
-  constructor(seed: number) {
-    this.#random = new Random(seed, 'older chain');
-    this.#rig = makeRig(this.#random.int(2, 5));
-    this.#start();
+  private constructor(random: Random, rig: Awaited<ReturnType<typeof liteRig>>) {
+    this.#random = random;
+    this.#rig = rig;
+    this.#node = new HeldNode(rig.node);
+    this.#harness = new LaneHarness({ ...rig, node: this.#node });
   }
 
-  /** The process begins again on its file. */
-  #start(): Lane {
-    const { node, builder, statements, meters, zone } = this.#rig;
-    this.#database?.sqlite.close();
-    this.#database = openDatabase(join(this.#dir, 'ledger.sqlite'), chainMigrations);
-    this.#lane = new Lane(zone, 0, {
-      node,
-      builder,
-      statements,
-      store: new SqliteSettlementStore(this.#database),
-      meters: () => meters,
-      moved: new MovedSlots(() => Number.MAX_SAFE_INTEGER),
-      ...{ plan: planWindow, zoneWindow: () => 0, turns: null },
-      realClock: { nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs, after: () => () => undefined },
-      closedAtMs: () => this.#nowMs - 10_000,
-      graceMs: 3_000,
-      logger: quietLog,
-    });
-    return this.#lane;
-  }
-
-  /** Steps until `isDone`, or until the lane is idle; time moves on as the lane asks. */
-  async #step(isDone: () => boolean): Promise<boolean> {
-    for (let i = 0; i < MOST_STEPS; i++) {
-      const step = await this.#lane?.step();
-      if (isDone()) return true;
-      if (step?.kind !== 'wait') continue;
-      if (step.why === 'idle') return true;
-      this.#nowMs = Math.max(this.#nowMs, step.untilMs);
-    }
-    return false;
+  static async make(seed: number): Promise<OlderChain> {
+    const random = new Random(seed, 'older chain');
+    return new OlderChain(random, await liteRig(random.int(2, 5)));
   }
 
   /** The next window: some or all meters state higher registers, within what their limits allow. */
   #state(): void {
     this.#window++;
-    const { meters, statements } = this.#rig;
-    for (const [i, meter] of meters.entries()) {
+    for (const [i, meter] of this.#rig.meters.entries()) {
       if (i > 0 && this.#random.chance(0.2)) continue;
-      statements.rise(meter, this.#window, BigInt(this.#random.int(1, 1_000)), BigInt(this.#random.int(0, 1_000)));
+      this.#rise(meter, BigInt(this.#random.int(1, 1_000)), BigInt(this.#random.int(0, 1_000)));
     }
   }
 
+  /** One more statement of a meter, so many Wh above its last one. */
+  #rise({ meterId, ...meter }: MeterRecord, exportWh: bigint, importWh: bigint): void {
+    const last = this.#last.get(meterId) ?? { importWh: 0n, exportWh: 0n };
+    const totals = { importWh: last.importWh + importWh, exportWh: last.exportWh + exportWh };
+    this.#harness.statements.put({ meterId, ...meter }, this.#window, totals.exportWh, totals.importWh);
+    this.#last.set(meterId, totals);
+    this.#stated.set(`${meterId}/${this.#window}`, totals);
+  }
+
   async play(): Promise<string[]> {
-    const { node } = this.#rig;
+    const node = this.#node;
     for (let i = this.#random.int(1, 3); i > 0; i--) await this.#settleNext();
-    const saved = this.#rig.save();
+    const saved = await this.#rig.save();
     for (let i = this.#random.int(1, 3); i > 0; i--) await this.#settleNext();
     const { version } = this.#pages().totals;
     this.#state();
     node.isHolding = true;
-    await this.#step(() => node.held.length > 0);
+    for (let i = 0; i < MOST_STEPS && node.held.length === 0; i++) await this.#harness.lane.step();
     if (node.held.length === 0) return ['the lane sent nothing for a window that was stated'];
-    this.#rig.restore(saved);
+    await this.#rig.restore(saved);
     if (!rules.pageVersion) this.#show(version);
-    for (const raw of node.held) node.land(raw);
+    for (const raw of node.held) await node.land(raw);
     const faults = this.#judge('what was built on a newer page');
     if (faults.length > 0) return faults;
     node.isHolding = false;
-    this.#start();
-    return (await this.#step(() => false)) ? this.#judgeEnd() : ['the page is not settled again'];
+    this.#harness.start();
+    await this.#harness.untilIdle();
+    return this.#judgeEnd();
   }
 
   async #settleNext(): Promise<void> {
     this.#state();
-    if (!(await this.#step(() => false))) throw new Error(`window ${this.#window} is not settled`);
+    await this.#harness.untilIdle();
   }
 
   /** Control: the program compares versions and is shown the one that it is asked for, so it has nothing to refuse. */
   #show(version: bigint): void {
-    const { chain, zone } = this.#rig;
-    const key = pda.meterPage(zone, 0);
+    const { chain } = this.#rig.lite;
+    const key = pda.meterPage(ZONE, 0);
     const account = chain.get(key, (found) => found);
     const data = Buffer.from(account.data);
     data.writeBigUInt64LE(version, VERSION_AT);
@@ -116,10 +98,10 @@ class OlderChain {
   }
 
   #pages() {
-    const { chain, zone } = this.#rig;
+    const { chain } = this.#rig.lite;
     return {
-      totals: chain.get(pda.meterPage(zone, 0), decodeMeterPage),
-      ledger: chain.get(pda.ledgerPage(zone, 0), decodeLedgerPage),
+      totals: chain.get(pda.meterPage(ZONE, 0), decodeMeterPage),
+      ledger: chain.get(pda.ledgerPage(ZONE, 0), decodeLedgerPage),
     };
   }
 
@@ -134,8 +116,12 @@ class OlderChain {
   }
 
   #judge(when: string): string[] {
-    const { views, statements } = this.#rig;
-    const stored = { messages: new Map(), statements: statements.raw, faults: [] };
+    const stored = { messages: new Map(), statements: this.#stated, faults: [] };
+    const views = this.#rig.meters.map(({ meterId, slot, enrolmentWindow }) => ({
+      ...{ meterId, zone: ZONE, page: 0, slot: slot ?? -1, enrolmentWindow },
+      // What is stated here are totals since enrolment.
+      ...{ importOffset: 0n, exportOffset: 0n },
+    }));
     return judgeSlots(this.#slots(), views, stored).map((fault) => `${when}: ${fault}`);
   }
 
@@ -143,7 +129,7 @@ class OlderChain {
   #judgeEnd(): string[] {
     const faults = this.#judge('settled again');
     for (const { meterId, window, exportWh, mintedWh } of this.#slots()) {
-      const last = this.#rig.statements.newest(meterId)?.window;
+      const last = this.#harness.statements.newest(meterId)?.window;
       if (window !== last) faults.push(`slot of ${meterId} stays at window ${window}, ${last} is stated`);
       if (mintedWh !== exportWh) faults.push(`slot of ${meterId}: minted ${mintedWh} Wh of ${exportWh}`);
     }
@@ -151,12 +137,12 @@ class OlderChain {
   }
 
   get stale(): number {
-    return this.#rig.node.stale;
+    return this.#node.stale;
   }
 
   remove(): void {
-    this.#database?.sqlite.close();
-    rmSync(this.#dir, { recursive: true, force: true });
+    this.#harness.close();
+    this.#rig.close();
   }
 }
 
@@ -165,7 +151,7 @@ class OlderChain {
  * newer page is under way and still valid, then it lands. It must change nothing, and settlement must heal.
  */
 export async function runOlderChain(seed: number): Promise<Outcome> {
-  const play = new OlderChain(seed);
+  const play = await OlderChain.make(seed);
   try {
     const faults = await play.play();
     const figures = {
