@@ -1,4 +1,3 @@
-import { Quality } from '@gridtokenx/protocol';
 import { systemRandom } from '@gridtokenx/runtime/node';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { describe, expect, test } from 'vitest';
@@ -6,26 +5,17 @@ import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyError, KeyStore } from '../src/adapters/keys/key-store.js';
 
 import { PairBook } from '../src/domain/signing/point.js';
-import { IDS, idOf, POINT } from './support/point-run.js';
-
-const input = (window: number, importWh: number, exportWh: number) => ({
-  seq: BigInt(window),
-  window,
-  importWh: BigInt(importWh),
-  exportWh: BigInt(exportWh),
-  quality: Quality.gatewaySigned,
-  timeUncertaintyMs: 10,
-});
+import { IDS, idOf, inputOf, POINT } from './support/point-run.js';
 
 describe('what waits', () => {
   test('is bounded, keeps windows rising, and forgets what has no counterpart', () => {
     const book = new PairBook();
-    for (let window = 1; window <= 10_000; window++) book.add('production', input(window, 0, window));
-    book.add('production', input(3, 0, 1));
+    for (let window = 1; window <= 10_000; window++) book.add('production', inputOf(window, 0, window));
+    book.add('production', inputOf(3, 0, 1));
     expect(book.next()).toBeNull();
-    book.add('consumption', input(5_000, 0, 0));
+    book.add('consumption', inputOf(5_000, 0, 0));
     expect(book.next()).toBeNull();
-    book.add('consumption', input(9_999, 0, 0));
+    book.add('consumption', inputOf(9_999, 0, 0));
     expect(book.next()?.production).toMatchObject({ window: 9_999, exportWh: 9_999n });
     book.pass(9_999);
     expect(book.next()).toBeNull();

@@ -6,7 +6,17 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { Point } from '../src/domain/signing/point.js';
-import { FIRST, GOOD, IDS, lines, POINT, type Published, startRun, statementsOf } from './support/point-run.js';
+import {
+  FIRST,
+  GOOD,
+  IDS,
+  inputOf,
+  lines,
+  POINT,
+  type Published,
+  startRun,
+  statementsOf,
+} from './support/point-run.js';
 
 describe('a point of two meters', () => {
   test('closes a span where both have a good statement, and says what it is and what it waits for', async () => {
@@ -100,8 +110,8 @@ describe('a point of two meters', () => {
     const disk = new CrashDisk();
     const run = await startRun(disk, published);
     for (const [i, produced] of [1_000, 1_500, 20, 90].entries()) {
-      run.point.take('production', input(FIRST + i, 0, produced));
-      run.point.take('consumption', input(FIRST + i, 0, 0));
+      run.point.take('production', inputOf(FIRST + i, 0, produced));
+      run.point.take('consumption', inputOf(FIRST + i, 0, 0));
       await settle();
     }
     expect(lines(published)).toEqual([
@@ -118,8 +128,8 @@ describe('a point of two meters', () => {
     const disk = new CrashDisk();
     const run = await startRun(disk, published);
     disk.failing = 'ENOSPC';
-    run.point.take('production', input(FIRST, 0, 7));
-    run.point.take('consumption', input(FIRST, 0, 7));
+    run.point.take('production', inputOf(FIRST, 0, 7));
+    run.point.take('consumption', inputOf(FIRST, 0, 7));
     await settle();
     expect(run.point.problems()).toEqual([
       expect.stringMatching(/^point home: not signed, because its state could not be stored: ENOSPC/),
@@ -171,21 +181,12 @@ describe('a point of two meters', () => {
       'point home: what its last statement was derived from is gone from the disk: enrol it under a new name',
     ]);
     const count = published.length;
-    bare.take('production', input(FIRST + 3, 0, 60));
-    bare.take('consumption', input(FIRST + 3, 30, 0));
+    bare.take('production', inputOf(FIRST + 3, 0, 60));
+    bare.take('consumption', inputOf(FIRST + 3, 30, 0));
     await bare.run(() => true, new AbortController().signal);
     expect(published.length).toBe(count);
     await run.stop();
   });
-});
-
-const input = (window: number, importWh: number, exportWh: number) => ({
-  seq: BigInt(window),
-  window,
-  importWh: BigInt(importWh),
-  exportWh: BigInt(exportWh),
-  quality: Quality.gatewaySigned,
-  timeUncertaintyMs: 10,
 });
 
 describe('power cuts', () => {

@@ -3,25 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { fromFloat, powerOfTen } from '../src/profiles/rational.js';
 import { decodeRaw, type Register, type RegisterType } from '../src/profiles/register.js';
 import { type Block, billingFault, decodeSample, FLOAT32_EXACT_WH, MOST_WH } from '../src/profiles/sample.js';
-import { limitsOf, registerAt } from './support/registers.js';
+import { limitsOf, registerAt, sentBytes } from './support/registers.js';
 
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 const block = (address: number, hex: string, code: 3 | 4 = 3): Block => ({ function: code, address, data: bytes(hex) });
 const mapOf = (...registers: Register[]) => ({ registers, limits: limitsOf() });
 const KWH = powerOfTen(3);
 const INTEGERS = ['u16', 'i16', 'u32', 'i32', 'u64', 'i64', 'acc32', 'acc64'] as const;
-
-/** The bytes of an integer as a meter with this order sends them: written the other way round from the decoder. */
-function sent(raw: bigint, length: number, words: 'big' | 'little', order: 'big' | 'little'): Uint8Array {
-  const list: number[][] = [];
-  let rest = BigInt.asUintN(16 * length, raw);
-  for (let i = 0; i < length; i++) {
-    const word = Number(rest & 0xffffn);
-    list.unshift(order === 'big' ? [word >> 8, word & 0xff] : [word & 0xff, word >> 8]);
-    rest >>= 16n;
-  }
-  return Uint8Array.from((words === 'big' ? list : list.reverse()).flat());
-}
 
 describe('decodeRaw', () => {
   test.each<[RegisterType, 'big' | 'little', 'big' | 'little', string, bigint]>([
@@ -59,7 +47,7 @@ describe('decodeRaw', () => {
           const register = registerAt('import', 0, { type, words, bytes: order });
           const bits = 16 * register.length;
           const raw = type.startsWith('i') ? BigInt.asIntN(bits, any) : BigInt.asUintN(bits, any);
-          expect(decodeRaw(register, sent(raw, register.length, words, order))).toMatchObject({ raw });
+          expect(decodeRaw(register, sentBytes(raw, register.length, words, order))).toMatchObject({ raw });
         },
       ),
     );
@@ -204,7 +192,7 @@ describe('decodeSample', () => {
   test('integers with a scale never pass a float', () => {
     const large = mapOf(registerAt('import', 0, { type: 'u64', scale: powerOfTen(-9) }));
     const raw = 12_345_678_901_499_999_999n;
-    const sample = decodeSample(large, [{ function: 3, address: 0, data: sent(raw, 4, 'big', 'big') }]);
+    const sample = decodeSample(large, [{ function: 3, address: 0, data: sentBytes(raw, 4, 'big', 'big') }]);
     // 12,345,678,901.499999999: a double would make .5 of it, and round up.
     expect(sample.importWh).toBe(12_345_678_901n);
   });

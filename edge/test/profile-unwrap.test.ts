@@ -2,37 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { powerOfTen } from '../src/profiles/rational.js';
 import type { Register } from '../src/profiles/register.js';
-import {
-  type Block,
-  decodeSample,
-  FLOAT32_EXACT_WH,
-  resolutionWh,
-  rolloverWh,
-  unwrap,
-} from '../src/profiles/sample.js';
-import { limitsOf, registerAt } from './support/registers.js';
+import { decodeSample, FLOAT32_EXACT_WH, resolutionWh, rolloverWh, unwrap } from '../src/profiles/sample.js';
+import { limitsOf, registerAt, sentBytes } from './support/registers.js';
 
-const bytes = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
-const _block = (address: number, hex: string, code: 3 | 4 = 3): Block => ({
-  function: code,
-  address,
-  data: bytes(hex),
-});
 const mapOf = (...registers: Register[]) => ({ registers, limits: limitsOf() });
 const KWH = powerOfTen(3);
-const _INTEGERS = ['u16', 'i16', 'u32', 'i32', 'u64', 'i64', 'acc32', 'acc64'] as const;
-
-/** The bytes of an integer as a meter with this order sends them: written the other way round from the decoder. */
-function sent(raw: bigint, length: number, words: 'big' | 'little', order: 'big' | 'little'): Uint8Array {
-  const list: number[][] = [];
-  let rest = BigInt.asUintN(16 * length, raw);
-  for (let i = 0; i < length; i++) {
-    const word = Number(rest & 0xffffn);
-    list.unshift(order === 'big' ? [word >> 8, word & 0xff] : [word & 0xff, word >> 8]);
-    rest >>= 16n;
-  }
-  return Uint8Array.from((words === 'big' ? list : list.reverse()).flat());
-}
 
 describe('resolutionWh', () => {
   const f32 = registerAt('import', 0, { type: 'f32', scale: KWH });
@@ -109,7 +83,7 @@ describe('unwrap', () => {
     const rollover = rolloverWh(register) ?? 0n;
     let shown: bigint | null = rollover - 10n;
     for (const raw of [2n ** 32n - 60n, 2n ** 32n - 1n, 0n, 4n, 60n]) {
-      const data = sent(raw, 2, 'big', 'big');
+      const data = sentBytes(raw, 2, 'big', 'big');
       const { importWh } = decodeSample(mapOf(register), [{ function: 3, address: 0, data }]);
       shown = unwrap(shown ?? -1n, importWh ?? -1n, rollover, 100n);
     }

@@ -29,6 +29,16 @@ export const IDS = { production: idOf('pv'), consumption: idOf('house') };
 export const POINT = pointId(IDS.production, IDS.consumption);
 const HASHES = { softwareHash: new Uint8Array(16), configHash: new Uint8Array(16) };
 
+/** What a window's statement of one of the two meters gives to the point. */
+export const inputOf = (window: number, importWh: number, exportWh: number) => ({
+  seq: BigInt(window),
+  window,
+  importWh: BigInt(importWh),
+  exportWh: BigInt(exportWh),
+  quality: Quality.gatewaySigned,
+  timeUncertaintyMs: 10,
+});
+
 export interface Published {
   readonly meter: string;
   readonly payload: Payload;

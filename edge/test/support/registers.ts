@@ -40,3 +40,15 @@ export function limitsOf(over: Partial<ReadLimits> = {}): ReadLimits {
     ...over,
   };
 }
+
+/** The bytes of an integer as a meter with this order sends them: written the other way round from the decoder. */
+export function sentBytes(raw: bigint, length: number, words: 'big' | 'little', order: 'big' | 'little'): Uint8Array {
+  const list: number[][] = [];
+  let rest = BigInt.asUintN(16 * length, raw);
+  for (let i = 0; i < length; i++) {
+    const word = Number(rest & 0xffffn);
+    list.unshift(order === 'big' ? [word >> 8, word & 0xff] : [word & 0xff, word >> 8]);
+    rest >>= 16n;
+  }
+  return Uint8Array.from((words === 'big' ? list : list.reverse()).flat());
+}

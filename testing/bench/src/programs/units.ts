@@ -11,15 +11,10 @@ import {
 import { unitsOf } from '@gridtokenx/testing-kit/chain/harness';
 import { submit } from '@gridtokenx/testing-kit/chain/telemetry';
 import { START, statement, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
+import type { BenchRow } from '../table.js';
 
-/** One figure of the bench, beside the peer's and the goal. */
-export interface BenchRow {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** What the public programs measured, as their authors give it. */
-  readonly toBeat: string;
-  readonly goal: string;
+/** One figure of the chain; `toBeat` is what the public programs measured, as their authors give it. */
+interface UnitsRow extends BenchRow {
   readonly met: boolean;
 }
 
@@ -142,9 +137,9 @@ function measureOwner(): { submit: number; retire: number } {
 const rounded = (value: number) => Math.round(value * 10) / 10;
 
 /** Meters per transaction, units per attested meter and per minted meter, on real data at noon and in the evening. */
-export async function benchChain(csvPath: string): Promise<BenchRow[]> {
+export async function benchChain(csvPath: string): Promise<UnitsRow[]> {
   const profile = readProfile(csvPath);
-  const rows: BenchRow[] = [];
+  const rows: UnitsRow[] = [];
   for (const [name, hour] of Object.entries(HOURS)) {
     const result = measure(profile, hour);
     const { metersPerTransaction: meters, unitsPerMeter, mintUnitsPerMeter } = result;

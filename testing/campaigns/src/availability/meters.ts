@@ -1,10 +1,8 @@
 import { ClockSource } from '@gridtokenx/runtime/core';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
-import { makeClient } from '#edge/adapters/modbus/library.js';
 import { ProfileReader } from '#edge/adapters/modbus/reader.js';
-import { Bus } from '#edge/domain/bus/bus.js';
-import { RtuFraming } from '#edge/domain/bus/framing.js';
+import type { Bus } from '#edge/domain/bus/bus.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
 import { ShapeBook, USUAL_RULES } from '#edge/domain/bus/shapes.js';
 import type { MeterSample } from '#edge/domain/ports.js';
@@ -12,6 +10,7 @@ import { charTimeUs } from '#edge/planner/plan.js';
 import { parseProfile } from '#edge/profiles/parse.js';
 import type { ModbusProfile } from '#edge/profiles/profile.js';
 import type { FaultRates } from '../misattribution/faults.js';
+import { rtuBus } from '../rtu-bus.js';
 import { energyWh, MeterLine } from './line.js';
 
 /** Before anything was measured, a meter is taken to answer after this. */
@@ -76,19 +75,11 @@ export class Rig {
     const timeoutMs = (unit: number, count: number) =>
       (this.bus.units.get(unit)?.estimate.timeoutMs() ?? requestMs) + (5 + 2 * count) * speed.charMs;
     this.line = new MeterLine({ clock: this.clock, random, rates, charMs: speed.charMs, timeoutMs, figures });
-    this.bus = new Bus({
+    this.bus = rtuBus({
+      ...{ random, speed, requestMs, leastTimeoutMs },
       book: new ShapeBook(USUAL_RULES),
-      name: 'line',
       open: async () => this.line,
-      makeClient,
       real: this.clock,
-      random: { bytes: (n) => random.bytes(n), fraction: () => random.fraction() },
-      speed,
-      shapes: true,
-      makeFraming: (book) => new RtuFraming(book),
-      requestMs,
-      connectMs: 1_000,
-      leastTimeoutMs,
       restMs: 0,
     });
   }

@@ -3,7 +3,7 @@ import { pointAddress } from './addresses.js';
 import type { Model } from './model.js';
 import type { ModelMeter, ModelSlot, ModelZone } from './model-state.js';
 import { addressOf, idOf } from './names.js';
-import type { ChainSlot, Cursor, Snapshot } from './snapshot.js';
+import { type ChainSlot, type Cursor, EMPTY_SLOT, type Snapshot } from './snapshot.js';
 
 const STATUS = ['none', 'active', 'suspended', 'closed', 'replaced', 'pending'];
 
@@ -52,16 +52,6 @@ const sameCursor = (a: Cursor, b: ModelSlot) =>
   a.mintedWh === b.mintedWh && a.pooledWh === b.pooledWh && a.retiredWh === b.retiredWh && a.toWallet === b.toWallet;
 
 const NO_CURSOR: Cursor = { mintedWh: 0n, pooledWh: 0n, retiredWh: 0n, toWallet: false };
-const NO_CHAIN_SLOT: ChainSlot = {
-  exportWh: 0n,
-  importWh: 0n,
-  window: 0,
-  exportCap: 0n,
-  importCap: 0n,
-  flags: 0,
-  attestors: 0,
-  epoch: 0,
-};
 
 /** Holds the chain's accounts against the model. */
 export class Comparison {
@@ -94,7 +84,7 @@ export class Comparison {
       const unknown = [...page.slots.keys()].find((index) => !expected.slots.has(index));
       if (unknown !== undefined) return `slot ${ref}/${unknown} was assigned to nobody`;
       for (const [index, slot] of expected.slots) {
-        const found = page.slots.get(index) ?? NO_CHAIN_SLOT;
+        const found = page.slots.get(index) ?? EMPTY_SLOT;
         if (!sameSlot(found, slot)) return differ(`slot ${ref}/${index}`, found, { ...slot, flags: flagsOf(slot) });
       }
     }

@@ -3,20 +3,10 @@ import { zoneOf } from './model.js';
 import { windowWh } from './model-state.js';
 import { addressOf } from './names.js';
 import type { Op } from './ops.js';
-import type { ChainSlot, Cursor, Snapshot } from './snapshot.js';
+import { type ChainSlot, type Cursor, EMPTY_SLOT, type Snapshot } from './snapshot.js';
 
 const MOST_WINDOWS = 2_880;
 const BASE_UNITS_PER_WH = 1_000n;
-const none: ChainSlot = {
-  exportWh: 0n,
-  importWh: 0n,
-  window: 0,
-  exportCap: 0n,
-  importCap: 0n,
-  flags: 0,
-  attestors: 0,
-  epoch: 0,
-};
 
 interface AttestorsInForce {
   readonly keys: ReadonlySet<string>;
@@ -149,7 +139,7 @@ export class Invariants {
 
   #cursors({ cursors, slots }: Before): string | undefined {
     for (const [ref, cursor] of cursors) {
-      const slot = slots.get(ref) ?? none;
+      const slot = slots.get(ref) ?? EMPTY_SLOT;
       const isWithin = cursor.mintedWh <= slot.exportWh && cursor.retiredWh <= slot.importWh;
       if (!isWithin || cursor.pooledWh > cursor.mintedWh) return `invariant 2: cursors of slot ${ref} pass its totals`;
     }
@@ -190,7 +180,7 @@ export class Invariants {
   /** Only a quorum of attestors or the meter's own key moves energy, and only a mint moves what is minted. */
   #mover(op: Op, accepted: boolean, now: Before): string | undefined {
     for (const [ref, slot] of now.slots) {
-      const old = this.#before.slots.get(ref) ?? none;
+      const old = this.#before.slots.get(ref) ?? EMPTY_SLOT;
       if (slot.exportWh === old.exportWh && slot.importWh === old.importWh) continue;
       const fault = accepted ? this.#energy(op, ref, old, slot) : 'a refused instruction';
       if (fault) return `invariant energy: ${fault} moved energy of slot ${ref}`;

@@ -29,6 +29,18 @@ export interface ChainSlot {
   readonly epoch: number;
 }
 
+/** A slot that nothing was written to. */
+export const EMPTY_SLOT: ChainSlot = {
+  exportWh: 0n,
+  importWh: 0n,
+  window: 0,
+  exportCap: 0n,
+  importCap: 0n,
+  flags: 0,
+  attestors: 0,
+  epoch: 0,
+};
+
 export interface ChainPage {
   readonly version: bigint;
   readonly moves: number;

@@ -1,11 +1,10 @@
 import { Random } from '@gridtokenx/testing-kit/random';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
-import { makeClient } from '#edge/adapters/modbus/library.js';
-import { Bus, type Choice } from '#edge/domain/bus/bus.js';
-import { RtuFraming } from '#edge/domain/bus/framing.js';
+import type { Choice } from '#edge/domain/bus/bus.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
 import { ReadError, ReadFailure } from '#edge/domain/ports.js';
 import type { Outcome } from '../campaign.js';
+import { rtuBus } from '../rtu-bus.js';
 import type { FaultRates } from './faults.js';
 import { FaultyLine } from './line.js';
 import { WatchedBook } from './watched-book.js';
@@ -43,18 +42,10 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
     },
     insteadMs: isShort ? () => (waitMs * rates.lateTimeouts) / 2 : null,
   });
-  const bus = new Bus({
-    book,
-    name: 'line',
+  const bus = rtuBus({
+    ...{ book, random, speed, requestMs },
     open: async () => line,
-    makeClient,
     real: clock,
-    random: { bytes: (n) => random.bytes(n), fraction: () => random.fraction() },
-    speed,
-    shapes: true,
-    makeFraming: (book) => new RtuFraming(book),
-    requestMs,
-    connectMs: 1_000,
     leastTimeoutMs: 100,
   });
   const faults: string[] = [];

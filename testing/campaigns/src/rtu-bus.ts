@@ -1,0 +1,22 @@
+import type { Random } from '@gridtokenx/testing-kit/random';
+import { makeClient } from '#edge/adapters/modbus/library.js';
+import { Bus, type BusOptions } from '#edge/domain/bus/bus.js';
+import { RtuFraming } from '#edge/domain/bus/framing.js';
+
+/** The gateway's own bus on a simulated RTU line. `random` decides what the bus leaves to chance. */
+export function rtuBus({
+  random,
+  ...options
+}: Pick<BusOptions, 'book' | 'open' | 'real' | 'speed' | 'requestMs' | 'leastTimeoutMs' | 'restMs'> & {
+  readonly random: Random;
+}): Bus {
+  return new Bus({
+    ...options,
+    name: 'line',
+    makeClient,
+    random,
+    shapes: true,
+    makeFraming: (book) => new RtuFraming(book),
+    connectMs: 1_000,
+  });
+}
