@@ -13,8 +13,6 @@ import { oracleFolder, startBroker } from '../support/process.js';
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 /** More than any listener takes. */
 const FLOOD = 400;
-/** Far below every deadline, so that it is not they that make room; with room for a busy machine. */
-const SOON_MS = 1_500;
 const meter = meterOf(1);
 
 let broker: Awaited<ReturnType<typeof startBroker>>;
@@ -58,19 +56,19 @@ async function flood(port: number, text: string): Promise<void> {
   }
 }
 
-function ask(port: number, path: string, body?: Uint8Array): Promise<{ status: number; ms: number }> {
-  const before = performance.now();
+function ask(port: number, path: string, body?: Uint8Array): Promise<number> {
   return new Promise((resolve, reject) => {
     const options = { port, host: '127.0.0.1', path, agent: false, method: body ? 'POST' : 'GET' };
     const sent = (body ? request : get)(options, (response) => {
       response.resume();
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, ms: performance.now() - before }));
+      response.on('end', () => resolve(response.statusCode ?? 0));
     });
     sent.on('error', reject);
     sent.end(body);
   });
 }
 
+// That it is not deadlines which make room is shown on the server itself, whose deadlines a test can move.
 it.each([
   ['nothing', ''],
   ['headers without an end', 'POST /time HTTP/1.1\r\nhost: x\r\n'],
@@ -84,19 +82,18 @@ it.each([
       await ask(oracle.port, '/healthz'),
       await ask(oracle.port, '/api/v1/state'),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
-    for (const { ms } of answers) expect(ms).toBeLessThan(SOON_MS);
+    expect(answers).toEqual([200, 200, 200]);
   }
 });
 
 it('answers a flood of whole questions from this machine, and writes nothing about it', async () => {
   const before = oracle.output().length;
   const statuses = new Set<number>();
-  for (let i = 0; i < 700; i++) statuses.add((await ask(oracle.servicePort, '/time', new Uint8Array(16))).status);
+  for (let i = 0; i < 700; i++) statuses.add(await ask(oracle.servicePort, '/time', new Uint8Array(16)));
   for (let i = 0; i < 200; i++) await ask(oracle.servicePort, '/cosign', new Uint8Array(100)).catch(() => undefined);
   // Behind a proxy everybody has this address: rates are for the others.
   expect([...statuses]).toEqual([200]);
-  expect((await ask(oracle.port, '/healthz')).status).toBe(200);
+  expect(await ask(oracle.port, '/healthz')).toBe(200);
   expect(oracle.output().length - before).toBeLessThan(5_000);
 });
 

@@ -9,8 +9,9 @@ import { Authority } from '../../../deploy/tls/certificates.js';
 import { isLoopback } from '../../src/node/connections.js';
 import { type BoundedServer, boundedHttpServer, HTTP_TIMES, listening } from '../../src/node/http-server.js';
 
-/** Far below every deadline of production; with room for a busy machine. */
-const SOON_MS = 1_500;
+const LONG_MS = 3_600_000;
+/** Deadlines that pass in no test. */
+const NEVER = { ...HTTP_TIMES, headersMs: LONG_MS, requestMs: LONG_MS, answerMs: LONG_MS, keepAliveMs: LONG_MS };
 const sockets: Socket[] = [];
 let server: Server;
 let port = 0;
@@ -43,12 +44,11 @@ async function half(text: string): Promise<Socket> {
   return socket;
 }
 
-function ask(): Promise<{ status: number; ms: number }> {
-  const before = performance.now();
+function ask(): Promise<number> {
   return new Promise((resolve, reject) => {
     get({ port, host: '127.0.0.1', agent: false }, (response) => {
       response.resume();
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, ms: performance.now() - before }));
+      response.on('end', () => resolve(response.statusCode ?? 0));
     }).on('error', reject);
   });
 }
@@ -59,13 +59,11 @@ test.each([
   ['headers without an end', 'GET / HTTP/1.1\r\nhost: x\r\n'],
   ['a body that does not come', 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 16\r\n\r\n'],
 ])('answers at once while 600 connections say %s', async (_name, text) => {
-  // As long as the deadlines of production: it is not they that make room here.
-  await start({ times: HTTP_TIMES });
+  // So long that it is not deadlines that make room here.
+  await start({ times: NEVER });
   for (let i = 0; i < 600; i++) await half(text);
   for (let i = 0; i < 5; i++) {
-    const answer = await ask();
-    expect(answer.status).toBe(200);
-    expect(answer.ms).toBeLessThan(SOON_MS);
+    expect(await ask()).toBe(200);
   }
 });
 
@@ -117,20 +115,20 @@ test('does not end an answer that is being made, however many connect', async ()
   await arrived;
   for (let i = 0; i < 50; i++) await half('');
   answer();
-  expect((await asked).status).toBe(200);
+  expect(await asked).toBe(200);
 });
 
 test('answers 429 to an address that asks too often, and closes', async () => {
   await start({ rate: { perSecond: 0.001, burst: 3 } });
   const seen: number[] = [];
-  for (let i = 0; i < 5; i++) seen.push((await ask()).status);
+  for (let i = 0; i < 5; i++) seen.push(await ask());
   expect(seen).toEqual([200, 200, 200, 429, 429]);
 });
 
 test('answers an exempt address however often it asks', async () => {
   await start({ rate: { perSecond: 0.001, burst: 3, isExempt: isLoopback } });
   const seen = new Set<number>();
-  for (let i = 0; i < 10; i++) seen.add((await ask()).status);
+  for (let i = 0; i < 10; i++) seen.add(await ask());
   expect([...seen]).toEqual([200]);
 });
 
