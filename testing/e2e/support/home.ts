@@ -41,71 +41,15 @@ export class Home {
 
   /** `oracles`: how many; one of them is enough for an ack. */
   async setUp(transport: 'tcp' | 'rtu-over-tcp' = 'tcp', oracles = 1): Promise<void> {
-    const [meterPort, brokerPort, brokerHttp, http] = await Promise.all([
-      freePort(),
-      freePort(),
-      freePort(),
-      freePort(),
-    ]);
-    this.httpPort = http;
+    const meterPort = await freePort();
+    const [brokerPort, brokerHttp] = [await freePort(), await freePort()];
+    this.httpPort = await freePort();
     this.url = `mqtt://127.0.0.1:${brokerPort}`;
     this.writeClock(false);
-    const rows = Array.from(
-      { length: 96 },
-      (_, i) => `home,${i * 900},${i % 3 === 0 ? 400 : 100},${i % 3 === 1 ? 900 : 200}`,
-    );
-    const profiles = this.profilesPath;
-    writeFileSync(profiles, ['home,time,consumption_wh,production_wh', ...rows].join('\n'));
-    const meters = {
-      clock: this.clockPath,
-      profiles,
-      meters: [
-        {
-          home: 'home',
-          model: 'eastron-sdm630',
-          transport,
-          host: '127.0.0.1',
-          port: meterPort,
-          unit: 5,
-          serial: 4711,
-          initial_import_wh: 1_000_000,
-          initial_export_wh: 2_000_000,
-        },
-      ],
-    };
-    this.metersConfig = writeJson(join(this.dir, 'meters.json'), meters);
+    this.metersConfig = this.#writeMeters(transport, meterPort);
     await this.startMeters();
     const names = Array.from({ length: oracles }, (_, place) => new TestOracle(new Uint8Array(32), place).name);
-    this.config = writeJson(join(this.dir, 'gateway.json'), {
-      network_id: '0011223344556677',
-      data_dir: join(this.dir, 'data'),
-      name: 'home-1',
-      broker: { url: this.url, name: BROKER },
-      oracles: names.map((key) => ({ key })),
-      ack_threshold: 1,
-      clock: { simulated: this.clockPath },
-      boundary_lead_seconds: 50,
-      http: { host: '127.0.0.1', port: http },
-      buses: [{ name: 'bus', transport, host: '127.0.0.1', port: meterPort, rest_at_start_ms: 0 }],
-      meters: [
-        {
-          name: 'main',
-          manufacturer: 'Eastron',
-          model: 'SDM630',
-          serial: '4711',
-          profile: 'eastron-sdm630',
-          bus: 'bus',
-          unit: 5,
-          poll_seconds: 30,
-          owner: base58Encode(new Uint8Array(32).fill(5)),
-          zone: 1,
-          source: 'solar',
-          role: 'point',
-          export_limit_w: 10_000,
-          import_limit_w: 10_000,
-        },
-      ],
-    });
+    this.config = this.#writeGateway(transport, meterPort, names);
     const init = await command('edge/dist/main.js', ['init', '--config', this.config]);
     if (init.code !== 0) throw new Error(init.output);
     this.identity = JSON.parse(init.output);
@@ -126,6 +70,43 @@ export class Home {
     });
     await this.startBroker();
     for (const oracle of this.oracles) await oracle.connect(this.url, BROKER);
+  }
+
+  #writeMeters(transport: string, port: number): string {
+    const rows = Array.from(
+      { length: 96 },
+      (_, i) => `home,${i * 900},${i % 3 === 0 ? 400 : 100},${i % 3 === 1 ? 900 : 200}`,
+    );
+    const profiles = this.profilesPath;
+    writeFileSync(profiles, ['home,time,consumption_wh,production_wh', ...rows].join('\n'));
+    const meter = {
+      ...{ home: 'home', model: 'eastron-sdm630', transport, host: '127.0.0.1', port, unit: 5, serial: 4711 },
+      ...{ initial_import_wh: 1_000_000, initial_export_wh: 2_000_000 },
+    };
+    return writeJson(join(this.dir, 'meters.json'), { clock: this.clockPath, profiles, meters: [meter] });
+  }
+
+  #writeGateway(transport: string, meterPort: number, oracles: readonly string[]): string {
+    return writeJson(join(this.dir, 'gateway.json'), {
+      network_id: '0011223344556677',
+      data_dir: join(this.dir, 'data'),
+      name: 'home-1',
+      broker: { url: this.url, name: BROKER },
+      oracles: oracles.map((key) => ({ key })),
+      ack_threshold: 1,
+      clock: { simulated: this.clockPath },
+      boundary_lead_seconds: 50,
+      http: { host: '127.0.0.1', port: this.httpPort },
+      buses: [{ name: 'bus', transport, host: '127.0.0.1', port: meterPort, rest_at_start_ms: 0 }],
+      meters: [
+        {
+          ...{ name: 'main', manufacturer: 'Eastron', model: 'SDM630', serial: '4711' },
+          ...{ profile: 'eastron-sdm630', bus: 'bus', unit: 5, poll_seconds: 30 },
+          owner: base58Encode(new Uint8Array(32).fill(5)),
+          ...{ zone: 1, source: 'solar', role: 'point', export_limit_w: 10_000, import_limit_w: 10_000 },
+        },
+      ],
+    });
   }
 
   metersConfig = '';

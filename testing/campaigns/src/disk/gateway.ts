@@ -1,5 +1,5 @@
-import { asMeterId, Kind, type MeterId, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
-import type { Clock } from '@gridtokenx/runtime/core';
+import { asMeterId, Kind, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
+import type { Clock, Logger, Random as SystemRandom } from '@gridtokenx/runtime/core';
 import { BrokerLink } from '@gridtokenx/runtime/node';
 import { CrashDisk, SectorFate } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
@@ -26,6 +26,8 @@ const POLL_MS = 60_000;
 /** Six records to a segment, and room for a few of them: so that the spool drops some in each run. */
 const SEGMENT_BYTES = 1_100;
 const SPOOL_BYTES = 4_000;
+/** One record of the spool: a message of 171 bytes in its frame. */
+const RECORD_BYTES = 187;
 
 export interface GatewaySurroundings {
   readonly time: SimulatedTime;
@@ -35,6 +37,21 @@ export interface GatewaySurroundings {
   readonly verifier: Verifier;
   readonly witness: Witness;
   readonly random: Random;
+}
+
+/** What every part of one life of the process works with. */
+interface Around {
+  readonly real: Clock;
+  readonly clock: SimulatedTime['reading'];
+  readonly log: Logger;
+  readonly counters: { add: () => undefined };
+  readonly random: Pick<SystemRandom, 'bytes' | 'fraction'>;
+}
+interface Parts {
+  readonly meter: Meter;
+  readonly spool: Spool;
+  readonly acks: AckBook;
+  readonly tornBytes: number;
 }
 
 /** One gateway with its disk: the real domain and spool, wired as the program wires them, on a disk that can be cut. */
@@ -75,109 +92,24 @@ export class SimulatedGateway {
 
   /** The same command again. Rejects with the disk's `PowerCut` when the power goes meanwhile. */
   async start(): Promise<void> {
-    const { time, broker, oracle, verifier, witness, random } = this.#o;
-    const { home, disk } = this;
-    const process = processTime(time);
-    const [real, clock] = [process.clock, time.reading];
-    const id = asMeterId(home.record.meterId);
-    const scan = new RecoveryScan();
-    const { spool, damage } = await openSpool(
-      disk,
-      '/data/spool',
-      real,
-      (message) => scan.visit(message),
-      SEGMENT_BYTES,
-    );
-    const recovered = scan.result(id);
-    const saved = await disk.read(`/data/state/${id}.json`);
-    const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
+    const { witness, random } = this.#o;
+    const process = processTime(this.#o.time);
+    const [real, clock] = [process.clock, this.#o.time.reading];
+    const around: Around = {
+      ...{ real, clock, log: quietLog, counters: { add: () => undefined } },
+      random,
+    };
     let committed = (_message: SignedMessage) => {};
-    const counters = { add: () => undefined };
-    const randomness = { bytes: (n: number) => random.bytes(n), fraction: () => random.fraction() };
-    const log = new MeterLog({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
-      signer: witness.watched(home.meter, payloadOfSigStructure),
-      spool,
-      clock,
-      counters,
-      gapMs: 3 * POLL_MS,
-      store: (next) => disk.replace(`/data/state/${id}.json`, Buffer.from(encodeState(next))),
-      committed: (message) => committed(message),
-    });
-    if (!recovered.enrolment) {
-      if (this.#isEnrolled) throw new Error(`lost: the enrolment of ${id}, the first message of its key`);
-      this.#isEnrolled = true;
-      const message = await log.enrol((seq) => this.#enrolment(seq));
-      scan.visit(message);
-    }
-    const acks = new AckBook([oracleName(oracle)], 1);
-    const answered = (which: string) => witness.answered.get(which) ?? 0n;
-    if (!rules.ack) acks.acknowledged = answered;
-    if (!rules.dropAfterAck) {
-      const trim = spool.trim.bind(spool);
-      const stated = (which: string) => smaller(answered(which), log.statedThrough);
-      spool.trim = (maxBytes) => trim(maxBytes, stated);
-    }
-    const book = await disk.read('/data/state/acks.json');
-    if (book) acks.restore(Buffer.from(book).toString('utf8'));
+    const { log, spool, recovered, tornBytes } = await this.#recover(around, (message) => committed(message));
+    const acks = await this.#openAcks(spool, log);
     const meter = new Meter({
-      name: 'main',
-      serial: '',
-      profileName: 'simulated',
-      log,
-      recovered: scan.result(id),
+      ...{ name: 'main', serial: '', profileName: 'simulated', log, recovered },
       reader: this.#reader(real),
       limits: { importLimitW: LIMIT_W, exportLimitW: LIMIT_W, stepWh: 2 },
       plan: { pollMs: POLL_MS, leadMs: 58_000 },
-      clock,
-      real,
-      logger: quietLog,
-      counters,
+      ...{ clock, real, logger: quietLog, counters: around.counters },
     });
-    const lags = new LagWatch(acks, [id], real);
-    const around = { acks, spool, real, random: randomness, log: quietLog, counters };
-    const deadLetters = new DeadLetters({ logs: [meter], ...around });
-    const gateway = new Gateway({
-      meters: [meter],
-      deadLetters,
-      lags,
-      onIgnoredAck: () => {},
-      oracles: 1,
-      spool,
-      spoolMaxBytes: SPOOL_BYTES,
-      acks,
-      saveAcks: (text) => disk.replace('/data/state/acks.json', Buffer.from(text)),
-      clock,
-      real,
-      random: randomness,
-      log: quietLog,
-      softwareHash: new Uint8Array(16),
-      configHash: new Uint8Array(16),
-      tornRecords: Math.ceil(damage.tornBytes / 187),
-    });
-    const acknowledged = (which: MeterId) => acks.acknowledged(which);
-    const excluded = (which: MeterId, seq: bigint) => deadLetters.excluded(which, seq);
-    const outbox = new Outbox({
-      ...{ spool, meters: [id], acknowledged, excluded },
-      lag: (which) => lags.lag(which),
-    });
-    const uplink = new Uplink({
-      gateway: home.gateway.publicKey,
-      oracles: [oracle],
-      openBroker: (task) =>
-        new BrokerLink({
-          ...task,
-          ...{ url: 'mqtt://broker', broker: 'broker', signer: home.gateway, clock: real },
-          ...{ random: randomness, log: quietLog, open: (_url, options) => broker.open(home, options) },
-        }),
-      verifier,
-      real,
-      log: quietLog,
-      counters,
-      outbox,
-      status: () => ({ version: '0' }),
-      onAck: (name, ack) => gateway.onAck(name, ack),
-      onSubscribed: () => gateway.onSubscribed(),
-    });
+    const { gateway, outbox, uplink } = this.#wire(around, { meter, spool, acks, tornBytes });
     committed = (message) => {
       if (message.kind !== Kind.enrolment) outbox.committed(message);
       uplink.poke();
@@ -186,6 +118,85 @@ export class SimulatedGateway {
     gateway.run(uplink, outbox, new AbortController().signal).catch((error: Error) => {
       if (!this.disk.isOff) witness.faults.add(`the gateway ended: ${error.message}`);
     });
+  }
+
+  /** Opens what the disk has: spool, state and log of the meter, which is enrolled when it never was. */
+  async #recover({ real, clock, counters }: Around, committed: (message: SignedMessage) => void) {
+    const { home, disk } = this;
+    const id = asMeterId(home.record.meterId);
+    const scan = new RecoveryScan();
+    const visit = (message: SignedMessage) => scan.visit(message);
+    const { spool, damage } = await openSpool(disk, '/data/spool', real, visit, SEGMENT_BYTES);
+    const recovered = scan.result(id);
+    const saved = await disk.read(`/data/state/${id}.json`);
+    const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
+    const log = new MeterLog({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
+      signer: this.#o.witness.watched(home.meter, payloadOfSigStructure),
+      ...{ spool, clock, counters, committed },
+      gapMs: 3 * POLL_MS,
+      store: (next) => disk.replace(`/data/state/${id}.json`, Buffer.from(encodeState(next))),
+    });
+    if (!recovered.enrolment) {
+      if (this.#isEnrolled) throw new Error(`lost: the enrolment of ${id}, the first message of its key`);
+      this.#isEnrolled = true;
+      scan.visit(await log.enrol((seq) => this.#enrolment(seq)));
+    }
+    return { log, spool, recovered: scan.result(id), tornBytes: damage.tornBytes };
+  }
+
+  /** Opens the book of acks; a control lets what the broker answered count as acknowledged. */
+  async #openAcks(spool: Spool, log: MeterLog): Promise<AckBook> {
+    const { oracle, witness } = this.#o;
+    const acks = new AckBook([oracleName(oracle)], 1);
+    const answered = (which: string) => witness.answered.get(which) ?? 0n;
+    if (!rules.ack) acks.acknowledged = answered;
+    if (!rules.dropAfterAck) {
+      const trim = spool.trim.bind(spool);
+      const stated = (which: string) => smaller(answered(which), log.statedThrough);
+      spool.trim = (maxBytes) => trim(maxBytes, stated);
+    }
+    const book = await this.disk.read('/data/state/acks.json');
+    if (book) acks.restore(Buffer.from(book).toString('utf8'));
+    return acks;
+  }
+
+  /** Wires gateway, outbox and uplink as the program does. */
+  #wire(around: Around, { meter, spool, acks, tornBytes }: Parts) {
+    const { broker, oracle, verifier } = this.#o;
+    const { home, disk } = this;
+    const { real } = around;
+    const id = asMeterId(home.record.meterId);
+    const lags = new LagWatch(acks, [id], real);
+    const deadLetters = new DeadLetters({ logs: [meter], acks, spool, ...around });
+    const gateway = new Gateway({
+      ...around,
+      ...{ meters: [meter], deadLetters, lags, oracles: 1, spool, spoolMaxBytes: SPOOL_BYTES, acks },
+      onIgnoredAck: () => {},
+      saveAcks: (text) => disk.replace('/data/state/acks.json', Buffer.from(text)),
+      softwareHash: new Uint8Array(16),
+      configHash: new Uint8Array(16),
+      tornRecords: Math.ceil(tornBytes / RECORD_BYTES),
+    });
+    const outbox = new Outbox({
+      ...{ spool, meters: [id] },
+      acknowledged: (which) => acks.acknowledged(which),
+      excluded: (which, seq) => deadLetters.excluded(which, seq),
+      lag: (which) => lags.lag(which),
+    });
+    const uplink = new Uplink({
+      ...around,
+      ...{ gateway: home.gateway.publicKey, oracles: [oracle], verifier, outbox },
+      openBroker: (task) =>
+        new BrokerLink({
+          ...{ ...task, ...around, clock: real },
+          ...{ url: 'mqtt://broker', broker: 'broker', signer: home.gateway },
+          open: (_url, options) => broker.open(home, options),
+        }),
+      status: () => ({ version: '0' }),
+      onAck: (name, ack) => gateway.onAck(name, ack),
+      onSubscribed: () => gateway.onSubscribed(),
+    });
+    return { gateway, outbox, uplink };
   }
 
   #enrolment(seq: bigint) {

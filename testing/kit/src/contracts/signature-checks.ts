@@ -85,6 +85,22 @@ function answersOf(checks: SignatureChecks, questions: readonly Question[], ms =
   });
 }
 
+/** Answers of groups that are asked at once, and how often each was answered. */
+async function askedAtOnce(checks: SignatureChecks, groups: readonly (readonly Question[])[]) {
+  const calls = groups.map(() => 0);
+  const answers = await Promise.all(
+    groups.map((group, i) =>
+      new Promise<readonly boolean[]>((resolve) => {
+        checks.ask(group, (valid) => {
+          calls[i] = (calls[i] ?? 0) + 1;
+          resolve(valid);
+        });
+      }).then((valid) => [...valid]),
+    ),
+  );
+  return { answers, calls };
+}
+
 /** What every implementation of `SignatureChecks` keeps; `make` resolves when it is at work. */
 export function signatureChecksContract(name: string, make: () => Promise<SignatureChecks>): void {
   describe(`signature checks: ${name}`, () => {
@@ -123,18 +139,7 @@ export function signatureChecksContract(name: string, make: () => Promise<Signat
 
     it('answers groups that were asked at once, each with its own answers and once', async () => {
       const groups = Array.from({ length: 60 }, (_, i) => mixed((i * 7) % 41, i));
-      const calls = groups.map(() => 0);
-      const answers = await Promise.all(
-        groups.map(async (group, i) => {
-          const result = await new Promise<readonly boolean[]>((resolve) => {
-            checks.ask(group, (valid) => {
-              calls[i] = (calls[i] ?? 0) + 1;
-              resolve(valid);
-            });
-          });
-          return [...result];
-        }),
-      );
+      const { answers, calls } = await askedAtOnce(checks, groups);
       checks.finish();
       expect(answers).toEqual(groups.map(expectedOf));
       expect(new Set(calls)).toEqual(new Set([1]));

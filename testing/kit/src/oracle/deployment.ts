@@ -40,8 +40,27 @@ export interface ZoneOptions {
 
 export const ALONE: ZoneOptions = { attestors: [attestor.publicKey], threshold: 1, capacityW: 2_000_000n };
 
+const meterIdOf = (i: number) => sha256(text(`meter ${i}`)).slice(0, 16);
+
 /** Signs for test meter `i`. */
 export const meterSigner = (i: number): Signer => ed25519Signer(sha256(text(`meter key ${i}`)));
+
+/** The enrolment that test meter `i` signs. */
+const enrolmentOf = (i: number, networkId: Uint8Array, options: ZoneOptions): Uint8Array =>
+  encodePayload({
+    kind: 4,
+    networkId,
+    meterId: meterIdOf(i),
+    seq: 1n,
+    owner: owner.publicKey.toBytes(),
+    ...BASELINE,
+    zone: ZONE,
+    source: 1,
+    role: 0,
+    deviceSigned: options.deviceSigned ?? false,
+    keyEpoch: 0,
+    window: ENROLLED,
+  });
 
 /** One zone with one attestor unless told otherwise, and `meters` registered meters on page 0; those in `toWallet` mint to the owner's wallet. */
 export async function deploy(
@@ -67,23 +86,10 @@ export async function deploy(
   const ledger = instructions.createLedgerPage({ payer, zone: ZONE, page: 0 });
   const records: MeterRecord[] = [];
   for (let i = 0; i < meters; i++) {
-    const meterId = sha256(text(`meter ${i}`)).slice(0, 16);
+    const meterId = meterIdOf(i);
     const signer = meterSigner(i);
     const pointCommitment = sha256(text(`point ${i}`));
-    const payload = encodePayload({
-      kind: 4,
-      networkId,
-      meterId,
-      seq: 1n,
-      owner: owner.publicKey.toBytes(),
-      ...BASELINE,
-      zone: ZONE,
-      source: 1,
-      role: 0,
-      deviceSigned: options.deviceSigned ?? false,
-      keyEpoch: 0,
-      window: ENROLLED,
-    });
+    const payload = enrolmentOf(i, networkId, options);
     const message = encodeSign1(payload, signer.sign(sigStructure(payload)));
     const register = instructions.registerMeter({
       authority: payer,

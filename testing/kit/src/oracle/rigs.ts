@@ -163,6 +163,18 @@ interface SurfnetBinding {
   stop(): void;
 }
 
+/** Asks a node for one of its own methods; rejects with the error that it names. */
+async function rpcCall(url: string, method: string, params: unknown[]): Promise<unknown> {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+  const headers = { 'content-type': 'application/json' };
+  const answer = (await (await fetch(url, { method: 'POST', headers, body })).json()) as {
+    result?: unknown;
+    error?: { message: string };
+  };
+  if (answer.error) throw new Error(`${method}: ${answer.error.message}`);
+  return answer.result;
+}
+
 export async function surfpoolRig(
   meters: number,
   toWallet: readonly number[] = [],
@@ -177,16 +189,7 @@ export async function surfpoolRig(
   // Its queue of events is bounded, and it stands still once that is full.
   const draining = setInterval(() => surfnet.drainEvents(), 200);
   const connection = new Connection(surfnet.rpcUrl, { commitment: 'confirmed', disableRetryOnRateLimit: true });
-  const call = async (method: string, params: unknown[]): Promise<unknown> => {
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-    const headers = { 'content-type': 'application/json' };
-    const answer = (await (await fetch(surfnet.rpcUrl, { method: 'POST', headers, body })).json()) as {
-      result?: unknown;
-      error?: { message: string };
-    };
-    if (answer.error) throw new Error(`${method}: ${answer.error.message}`);
-    return answer.result;
-  };
+  const call = (method: string, params: unknown[]) => rpcCall(surfnet.rpcUrl, method, params);
   const { Keypair: Keys } = await import('@solana/web3.js');
   const authority = Keys.fromSecretKey(Uint8Array.from(surfnet.payerSecretKey));
   for (const { id, path } of programFiles) {
