@@ -1,4 +1,4 @@
-import { parseSign1, sigStructure, type Verifier } from '@gridtokenx/protocol';
+import { type MeterId, parseSign1, sigStructure, type Verifier } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import { writeEvidence } from '../adapters/files/evidence.js';
 import { readSuspendedKeys } from '../adapters/sqlite/evidence.js';
@@ -8,7 +8,7 @@ import { lowestContradiction } from '../domain/verdicts/evidence.js';
  * Writes the evidence against every suspended key of a meter to `folder`; returns the paths of the descriptions, none
  * when no key of the meter equivocated. Throws when the ledger is not there, is damaged, or the folder cannot be written.
  */
-export function exportEvidence(ledger: string, meterId: string, folder: string, verifier: Verifier): string[] {
+export function exportEvidence(ledger: string, meterId: MeterId, folder: string, verifier: Verifier): string[] {
   const paths: string[] = [];
   for (const { key, suspendedFrom, messages } of readSuspendedKeys(ledger, meterId)) {
     const evidence = lowestContradiction(messages);

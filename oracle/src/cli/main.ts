@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from 'node:path';
-import { base58Encode } from '@gridtokenx/protocol';
+import { asMeterId, base58Encode } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import {
   type Command,
@@ -42,7 +42,7 @@ function evidence(file: string, meter: string, out: string): void {
     throw new OperatorError({ code: 'meter-id', key: '--meter', problem, advice: '' });
   }
   const ledger = join(resolve(dirname(file), readConfig(file).data_dir), 'ledger.sqlite');
-  const paths = exportEvidence(ledger, meter, resolve(out), provedVerifier());
+  const paths = exportEvidence(ledger, asMeterId(meter), resolve(out), provedVerifier());
   if (paths.length > 0) process.stdout.write(`${paths.join('\n')}\n`);
   else {
     process.stderr.write(`no key of meter ${meter} has contradicted itself\n`);

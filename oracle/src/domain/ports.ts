@@ -1,10 +1,10 @@
 /** What more than one room of the domain knows of the world. Adapters implement it, `wiring` puts both together. */
-import type { Role } from '@gridtokenx/protocol';
+import type { MeterId, Role } from '@gridtokenx/protocol';
 
 /** One enrolled meter as the registry program holds it. Registers in watt-hours. */
 export interface MeterRecord {
   /** Lower-case hex, 32 characters. */
-  readonly meterId: string;
+  readonly meterId: MeterId;
   /** The owner's wallet, base58. */
   readonly owner: string;
   /** The device key in force, 32 bytes. */
@@ -43,7 +43,7 @@ export interface Registry {
   readonly asOf: { readonly slot: number; readonly fetchedAtMs: number };
   /** What is wrong with it, in plain words; null or absent when nothing is. */
   readonly problem?: string | null;
-  meter(meterId: string): MeterRecord | undefined;
+  meter(meterId: MeterId): MeterRecord | undefined;
   meters(): readonly MeterRecord[];
   /**
    * Fetches again; calls that come while one is under way, or too soon after one, share its outcome. Rejects when the
@@ -56,7 +56,7 @@ export interface Registry {
 export interface SeriesPoint {
   /** Milliseconds since 1970 of the clock that drives readings. */
   readonly timeMs: number;
-  readonly meterId: string;
+  readonly meterId: MeterId;
   readonly zone: number;
   readonly role: Role;
   readonly source: number;

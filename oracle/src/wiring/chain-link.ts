@@ -1,6 +1,6 @@
 import { decodeConfig, pda } from '@gridtokenx/chain-client';
 import { ask } from '@gridtokenx/chain-sender/rpc';
-import { equalBytes, toHex } from '@gridtokenx/protocol';
+import { equalBytes, type MeterId, toHex } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { Connection, type Keypair, type PublicKey } from '@solana/web3.js';
 import { made } from '../adapters/chain/accounts.js';
@@ -21,7 +21,7 @@ export interface LinkOptions {
 export interface LinkDeps {
   readonly options: LinkOptions;
   /** Meters that the ledger has heard of, hex: a registry that lacks one of them is an older or another one. */
-  readonly knownMeters: readonly string[];
+  readonly knownMeters: readonly MeterId[];
   readonly realClock: Clock;
   readonly logger: Logger;
 }

@@ -1,4 +1,4 @@
-import { EventCode, GapReason, MAX_REFUSED, Reason } from '@gridtokenx/protocol';
+import { asMeterId, EventCode, GapReason, MAX_REFUSED, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
@@ -106,6 +106,6 @@ describe('statements for settlement', () => {
     test.take([log.reading({ powerW: 5 })]);
     expect(windows(0)).toEqual([0]);
     expect(told).toBe(2);
-    expect(test.statements.newest('00'.repeat(16))).toBeUndefined();
+    expect(test.statements.newest(asMeterId('00'.repeat(16)))).toBeUndefined();
   });
 });

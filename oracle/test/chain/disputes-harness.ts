@@ -161,7 +161,7 @@ export class DisputeOracle {
     this.#ledger.take(
       messages.map((message) => ({
         gateway: new Uint8Array(32).fill(77),
-        topicMeter: '',
+        topicMeter: null,
         admission: admit(message, 1_000, this.rig.networkId, registry, verifier),
         arrivedMs: nowMs,
         receivedMs: 1_000,

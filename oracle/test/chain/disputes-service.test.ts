@@ -57,7 +57,7 @@ it('the whole chain side: a dispute that was opened while it was off is answered
     ledger.take(
       [
         {
-          ...{ gateway: new Uint8Array(32), topicMeter: '', arrivedMs: nowMs, receivedMs: 1 },
+          ...{ gateway: new Uint8Array(32), topicMeter: null, arrivedMs: nowMs, receivedMs: 1 },
           admission: admit(message, 1, rig.networkId, registry, verifier),
         },
       ],

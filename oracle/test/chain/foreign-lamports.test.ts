@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { instructions, pda, programIds, Verdict } from '@gridtokenx/chain-client';
-import { fromHex, sha256 } from '@gridtokenx/protocol';
+import { fromHex, type MeterId, sha256 } from '@gridtokenx/protocol';
 import { attestor, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { type Connection, type PublicKey, SystemProgram } from '@solana/web3.js';
@@ -90,7 +90,7 @@ describe('a slot that cannot be read', () => {
     const node = disputeNode(rig.lite);
     const bent = {
       ...node,
-      readCase: async (zone: number, page: number, slot: number, meterId: string) => {
+      readCase: async (zone: number, page: number, slot: number, meterId: MeterId) => {
         if (slot !== 1) return node.readCase(zone, page, slot, meterId);
         const odd = { owner: programIds.oracle, data: new Uint8Array(352).fill(1) };
         return toSlotCase(null, odd, { owner: attestor.publicKey, data: new Uint8Array(40) });

@@ -1,3 +1,4 @@
+import { asMeterId } from '@gridtokenx/protocol';
 import { expect, it } from 'vitest';
 import { eventFrom, hasLandedAs } from '../../src/domain/settlement/landed.js';
 import { type Intent, type MeterPageRead, SlotFlag, type SlotRead } from '../../src/domain/settlement/ports.js';
@@ -6,7 +7,13 @@ const before: SlotRead = {
   ...{ exportWh: 100n, importWh: 10n, window: 7, exportCapWh: 1_000, importCapWh: 1_000 },
   ...{ flags: SlotFlag.active, attestors: 1, epoch: 1 },
 };
-const items = [0, 1].map((slot) => ({ meterId: `m${slot}`, slot, exportWh: 150n, importWh: 20n, before }));
+const items = [0, 1].map((slot) => ({
+  meterId: asMeterId(`${slot}`.repeat(32)),
+  slot,
+  exportWh: 150n,
+  importWh: 20n,
+  before,
+}));
 const intent = {
   ...{ id: 1, createdMs: 0, kind: 'attest', zone: 1, page: 0, version: 4n, moves: 2, window: 8, items },
   ...{ history: new Uint8Array(32), expectedHistory: new Uint8Array(32).fill(9) },

@@ -1,5 +1,5 @@
 import { decodeMeter, instructions, pda } from '@gridtokenx/chain-client';
-import { fromHex, sha256 } from '@gridtokenx/protocol';
+import { asMeterId, fromHex, sha256 } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
@@ -50,7 +50,13 @@ for (const state of ['active', 'suspended', 'closed'] as const) {
 
 it('control: homes that each stay within their limits and together exceed the lines are refused', () => {
   const entry = (slot: number): AttestEntry => ({
-    ...{ meterId: `${slot}`, slot, exportWh: 0n, importWh: 2_000n, payload: new Uint8Array() },
+    ...{
+      meterId: asMeterId(`${slot}`.padStart(32, '0')),
+      slot,
+      exportWh: 0n,
+      importWh: 2_000n,
+      payload: new Uint8Array(),
+    },
     before: {
       ...{ exportWh: 0n, importWh: 0n, window: W(0), exportCapWh: 1_100, importCapWh: 2_201 },
       ...{ flags: 1, attestors: 1, epoch: 0 },

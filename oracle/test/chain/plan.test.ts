@@ -1,3 +1,4 @@
+import { asMeterId } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attestedEvent } from '../../src/adapters/chain/events.js';
@@ -25,7 +26,7 @@ const open: SlotRead = {
 
 function meter(slot: number): SlottedMeter {
   return {
-    meterId: slot.toString(16).padStart(32, '0'),
+    meterId: asMeterId(slot.toString(16).padStart(32, '0')),
     owner: 'o',
     key: new Uint8Array(32),
     signer: 'gateway',

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { asMeterId } from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
 import { attestor } from '@gridtokenx/testing-kit/oracle/deployment';
 import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
@@ -102,7 +103,7 @@ describe('startSettlement on a real node', () => {
     expect(shown).toBe(attestor.publicKey.toBase58());
     await reached('the registry', () => registry.meters().length === 2);
     expect(registry.asOf.fetchedAtMs).toBeGreaterThan(0);
-    expect(registry.meter(rig.meters[0]?.meterId ?? '')).toEqual(rig.meters[0]);
+    expect(registry.meter(asMeterId(rig.meters[0]?.meterId ?? ''))).toEqual(rig.meters[0]);
     put(1, 100n, 30n);
     await settled(2);
     put(2, 150n, 30n);
@@ -114,7 +115,7 @@ describe('startSettlement on a real node', () => {
     expect(rows.reduce((sum, row) => sum + row.mintedBaseUnits, 0n)).toBe(180_000n);
     expect(rows.every((row) => row.closeToMintMs === null || row.closeToMintMs >= 60_000)).toBe(true);
     expect(settlements.after(rows[1]?.id ?? 0, 100)).toEqual(rows.slice(2));
-    const totals = settlements.totalsOf(rig.meters[0]?.meterId ?? '');
+    const totals = settlements.totalsOf(asMeterId(rig.meters[0]?.meterId ?? ''));
     expect(totals).toMatchObject({ window: W(2), exportWh: 150n, importWh: 150n, mintedBaseUnits: 150_000n });
     expect(new Set(totals?.transactions).size).toBe(4);
     await reached('a snapshot', () => snapshots.taken > 0 && settlements.chainState().lastSnapshotSlot !== null);

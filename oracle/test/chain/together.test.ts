@@ -1,4 +1,5 @@
 import { MAX_TRANSACTION_BYTES } from '@gridtokenx/chain-client';
+import { asMeterId } from '@gridtokenx/protocol';
 import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { VersionedTransaction } from '@solana/web3.js';
@@ -179,7 +180,7 @@ describe('ledgers that differ', () => {
     three.node(2).isSilent = false;
     three.window(2, () => 30n, [0]);
     await three.settled();
-    expect(three.node(2).statements.newest(three.rig.meters[0]?.meterId ?? '')?.exportWh).toBe(500_030n);
+    expect(three.node(2).statements.newest(asMeterId(three.rig.meters[0]?.meterId ?? ''))?.exportWh).toBe(500_030n);
   });
 });
 

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { base58Encode, type Signer } from '@gridtokenx/protocol';
+import { base58Encode, type MeterId, type Signer } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { existsOn, figures, type LiteNode, reached } from '@gridtokenx/testing-kit/oracle/rigs';
@@ -137,7 +137,7 @@ export class OracleNode {
   }
 
   /** A gateway's messages reach this oracle. */
-  hear(...messages: { meterId: string; message: Uint8Array }[]): void {
+  hear(...messages: { meterId: MeterId; message: Uint8Array }[]): void {
     for (const { meterId, message } of messages) {
       this.intake.receive({ gateway: GATEWAY, meter: meterId, stream: 'backfill', bytes: message });
     }

@@ -1,5 +1,5 @@
 import { decodeMeter, instructions, pda, UserRole } from '@gridtokenx/chain-client';
-import { toHex } from '@gridtokenx/protocol';
+import { asMeterId } from '@gridtokenx/protocol';
 import { setStatus } from '@gridtokenx/testing-kit/chain/telemetry';
 import { keyOf, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
@@ -74,7 +74,7 @@ it('a zone that confirms a waiting meter id first takes it from no oracle of the
   steal(world, meter);
   chain.time += 900;
   chain.must([world.confirm(meter)], [world.utility]);
-  const id = toHex(meter.id);
+  const id = asMeterId(meter.id);
   const ours = registryOf(world, attestorOf(world));
   await ours.refresh();
   expect(ours.registry.meter(id)?.zone).toBe(world.zone);
@@ -100,7 +100,7 @@ it('an active meter stays where it was, also in the same window and for an oracl
   steal(world, meter);
   for (const { registry, refresh } of readers) {
     await refresh();
-    expect(registry.meter(toHex(meter.id))?.zone).toBe(world.zone);
+    expect(registry.meter(asMeterId(meter.id))?.zone).toBe(world.zone);
   }
 });
 
@@ -117,12 +117,12 @@ it('a device that moved is heard in its new zone', async () => {
   chain.must([instructions.activateSlot({ meterId: meter.id, zone: 3, page: 0 })]);
   const { registry, refresh } = registryOf(world, attestorOf(world));
   await refresh();
-  expect(registry.meter(toHex(meter.id))).toMatchObject({ zone: 3, status: 'active' });
+  expect(registry.meter(asMeterId(meter.id))).toMatchObject({ zone: 3, status: 'active' });
   chain.must([setStatus(before, meter, 'suspended')], [world.utility]);
   chain.must([instructions.syncSlot({ meterId: meter.id, zone: 3, page: 0 })]);
   chain.must([setStatus(before, meter, 'closed')], [world.utility]);
   chain.time += 900 * 200;
   chain.must(world.register(meter, { message: { window: windowAt(chain.time) } }), world.staff);
   await refresh();
-  expect(registry.meter(toHex(meter.id))).toMatchObject({ zone: 7, status: 'active' });
+  expect(registry.meter(asMeterId(meter.id))).toMatchObject({ zone: 7, status: 'active' });
 });

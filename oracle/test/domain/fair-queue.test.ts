@@ -1,4 +1,4 @@
-import { concatBytes } from '@gridtokenx/protocol';
+import { concatBytes, type MeterId } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -68,7 +68,7 @@ describe('intake between a flood and a neighbour', () => {
     const [flood, quiet] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
     const log = new LogBuilder(one, signerOf(1));
     const packet = concatBytes(...Array.from({ length: 200 }, () => log.reading({}, {}).message));
-    const send = (gateway: Uint8Array, meter: string, bytes: Uint8Array) =>
+    const send = (gateway: Uint8Array, meter: MeterId, bytes: Uint8Array) =>
       intake.receive({ gateway, meter, stream: 'live' as never, bytes });
     for (let i = 0; i < 100; i++) send(flood, one.meterId, packet);
     expect(intake.queue.refused).toBeGreaterThan(0);

@@ -1,5 +1,7 @@
 // Slow: kills a real InfluxDB server. Budget: 60 s.
+
 import { join } from 'node:path';
+import { asMeterId } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { until } from '@gridtokenx/testing-kit/until';
 import fc from 'fast-check';
@@ -232,7 +234,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     const series = new InfluxTimeSeries({ url, org, bucket, token: () => token, realClock: systemClock });
     const points = new Readings(10).points;
     await expect(series.write(points)).rejects.toMatchObject({ name: 'SeriesSetupRefused' });
-    await expect(series.range(points[0]?.meterId ?? '', 0, 2e12, 1)).rejects.toMatchObject({
+    await expect(series.range(asMeterId(points[0]?.meterId ?? ''), 0, 2e12, 1)).rejects.toMatchObject({
       name: 'SeriesSetupRefused',
     });
     token = server.token();

@@ -1,3 +1,4 @@
+import { asMeterId, type MeterId } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lineOf, pointOf, Unwritable } from '../../src/adapters/influx/line.js';
@@ -23,7 +24,7 @@ function columnsOf(line: string): (column: string) => string | undefined {
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const points: fc.Arbitrary<SeriesPoint> = fc.record({
   timeMs: fc.integer({ min: -8_000_000_000_000, max: 9_000_000_000_000 }),
-  meterId: fc.stringMatching(/^[0-9a-f]{32}$/),
+  meterId: fc.stringMatching(/^[0-9a-f]{32}$/).map((text) => asMeterId(text)),
   zone: fc.integer({ min: 0, max: 65_535 }),
   role: fc.constantFrom(0, 1, 2),
   source: fc.integer({ min: 0, max: 255 }),
@@ -60,7 +61,7 @@ describe('line protocol of a reading', () => {
   });
 
   it('keeps a hostile meter name inside its tag', () => {
-    expect(lineOf({ ...readingOf(0), meterId: 'a,zone=9 b=1i\nreading x' })).toContain(
+    expect(lineOf({ ...readingOf(0), meterId: 'a,zone=9 b=1i\nreading x' as MeterId })).toContain(
       ',meter=a\\,zone\\=9\\ b\\=1i\\nreading\\ x,role=',
     );
   });
@@ -72,7 +73,7 @@ describe('line protocol of a reading', () => {
     ['no number', { voltageDv: Number.NaN }],
     ['a time after the year 2262', { timeMs: 9_223_372_036_855 }],
     ['half a millisecond', { timeMs: 0.5 }],
-    ['no meter', { meterId: '' }],
+    ['no meter', { meterId: '' as MeterId }],
   ])('refuses %s', (_, changes) => {
     expect(() => lineOf({ ...readingOf(0), ...changes })).toThrow(Unwritable);
   });

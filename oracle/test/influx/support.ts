@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { gunzipSync } from 'node:zlib';
+import { asMeterId, type MeterId } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, TimeSeries } from '../../src/domain/live/ports.js';
 import type { SeriesPoint } from '../../src/domain/ports.js';
@@ -13,7 +14,7 @@ export function readingOf(n: number, meters = 20): SeriesPoint {
   const round = Math.floor(n / meters);
   return {
     timeMs: FIRST_MS + round * 60_000,
-    meterId: meter.toString(16).padStart(2, '0').repeat(16),
+    meterId: asMeterId(meter.toString(16).padStart(2, '0').repeat(16)),
     zone: 1 + (meter % 3),
     role: 0,
     source: 1,
@@ -55,7 +56,7 @@ export class Readings implements ReadingSource {
 export class MemoryRecord implements FeedRecord {
   through = 0;
   readonly refused: { point: SeriesPoint; reason: string }[] = [];
-  readonly meters = new Map<string, MeterTags>();
+  readonly meters = new Map<MeterId, MeterTags>();
   advances = 0;
 
   cursor(): number {
@@ -66,10 +67,10 @@ export class MemoryRecord implements FeedRecord {
     this.refused.push(...refused);
     this.advances++;
   }
-  tags(): ReadonlyMap<string, MeterTags> {
+  tags(): ReadonlyMap<MeterId, MeterTags> {
     return this.meters;
   }
-  fileUnder(meters: ReadonlyMap<string, MeterTags>): void {
+  fileUnder(meters: ReadonlyMap<MeterId, MeterTags>): void {
     for (const [meter, tags] of meters) this.meters.set(meter, tags);
   }
 }

@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { asMeterId } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
@@ -94,18 +95,19 @@ describe('from the ledger to the server', () => {
 
 describe('the record in the ledger file', () => {
   it('is there after the file was opened again, one for each target', () => {
+    const meter = asMeterId('0c'.repeat(16));
     const path = join(folder, 'ledger.sqlite');
     const refused = [{ point: readingOf(3), reason: 'old' }];
     const before = openDatabase(path, influxMigrations);
     const record = new SqliteFeedRecord(before, 'a');
-    record.fileUnder(new Map([['m', { zone: 1, role: 0, source: 1 }]]));
-    record.fileUnder(new Map([['m', { zone: 2, role: 0, source: 1 }]]));
+    record.fileUnder(new Map([[meter, { zone: 1, role: 0, source: 1 }]]));
+    record.fileUnder(new Map([[meter, { zone: 2, role: 0, source: 1 }]]));
     record.advance(40, refused);
     record.advance(45, refused);
     before.sqlite.close();
     const after = openDatabase(path, influxMigrations);
     const again = new SqliteFeedRecord(after, 'a');
-    expect([again.cursor(), [...again.tags()]]).toEqual([45, [['m', { zone: 2, role: 0, source: 1 }]]]);
+    expect([again.cursor(), [...again.tags()]]).toEqual([45, [[meter, { zone: 2, role: 0, source: 1 }]]]);
     const { meterId, timeMs, seq } = readingOf(3);
     expect(again.refused(10)).toEqual([{ meterId, timeMs, seq, reason: 'old' }]);
     expect([new SqliteFeedRecord(after, 'b').cursor(), new SqliteFeedRecord(after, 'b').refused(10)]).toEqual([0, []]);

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { toHex } from '@gridtokenx/protocol';
+import { asMeterId, toHex } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
@@ -42,7 +42,7 @@ describe('evidence of an equivocation', () => {
   it('is none for an honest key, another meter, and without a ledger says so', () => {
     const ledger = ledgerWith(at('honest', 'ledger.sqlite'), new LogBuilder(meter, signerOf(1)).honest(2));
     expect(exportEvidence(ledger, meter.meterId, at('none'), verifier)).toEqual([]);
-    expect(exportEvidence(ledger, 'ff'.repeat(16), at('none'), verifier)).toEqual([]);
+    expect(exportEvidence(ledger, asMeterId('ff'.repeat(16)), at('none'), verifier)).toEqual([]);
     expect(() => exportEvidence(at('gone.sqlite'), meter.meterId, at(), verifier)).toThrow('no ledger');
   });
 

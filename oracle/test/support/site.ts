@@ -1,4 +1,5 @@
 import {
+  asMeterId,
   type ClosedSpan,
   closeSpan,
   isAttestable,
@@ -7,7 +8,6 @@ import {
   pointId,
   pointStatement,
   type Statement,
-  toHex,
   windowStartMs,
 } from '@gridtokenx/protocol';
 import {
@@ -34,7 +34,7 @@ export function siteRecords(changes: Partial<MeterRecord> = {}): {
     consumption: meterOf(2, { role: 2, ...evidence }),
     point: meterOf(3, {
       ...changes,
-      meterId: toHex(pointId(bytes(meterIdOf(1)), bytes(meterIdOf(2)))),
+      meterId: asMeterId(pointId(bytes(meterIdOf(1)), bytes(meterIdOf(2)))),
       importBaselineWh: 0n,
       exportBaselineWh: 0n,
     }),

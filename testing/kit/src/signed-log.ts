@@ -1,14 +1,15 @@
 import {
+  asMeterId,
   base58Encode,
   type Enrolment,
   EventCode,
   type MeterEvent,
+  type MeterId,
   type Payload,
   Quality,
   type Reading,
   type Signer,
   type Statement,
-  toHex,
   windowOf,
   windowStartMs,
 } from '@gridtokenx/protocol';
@@ -26,8 +27,8 @@ export function signerOf(number: number): Signer {
   return sodiumSigner(new Uint8Array(32).fill(number));
 }
 
-export function meterIdOf(number: number): string {
-  return toHex(new Uint8Array(16).fill(number));
+export function meterIdOf(number: number): MeterId {
+  return asMeterId(new Uint8Array(16).fill(number));
 }
 
 /** An enrolled meter: 10 kW both ways, registers at 5,000 and 1,000 Wh. */

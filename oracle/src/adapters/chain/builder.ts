@@ -8,7 +8,7 @@ import {
 } from '@gridtokenx/chain-client';
 import type { SignedTransaction } from '@gridtokenx/chain-sender';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
-import { base58Encode, fromHex } from '@gridtokenx/protocol';
+import { base58Encode, fromHex, type MeterId } from '@gridtokenx/protocol';
 import {
   ComputeBudgetProgram,
   type Keypair,
@@ -122,7 +122,7 @@ export class AttestorBuilder implements TransactionBuilder {
   async mintMeter(
     zone: number,
     page: number,
-    meterId: string,
+    meterId: MeterId,
     owner: string,
     nonce: number,
   ): Promise<SignedTransaction> {

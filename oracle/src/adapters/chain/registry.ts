@@ -9,7 +9,7 @@ import {
   Status,
 } from '@gridtokenx/chain-client';
 import { ask } from '@gridtokenx/chain-sender/rpc';
-import { base58Encode, Role, toHex } from '@gridtokenx/protocol';
+import { asMeterId, base58Encode, type MeterId, Role } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Connection, PublicKey } from '@solana/web3.js';
 import { MeterMemory } from '../../domain/intake/meter-memory.js';
@@ -34,7 +34,7 @@ export function toRecord(meter: Meter): MeterRecord {
   const hasSlot = meter.slot !== NO_SLOT && meter.role === Role.point;
   const hadKey = meter.previousKey.toBytes().some((byte) => byte !== 0);
   return {
-    meterId: toHex(meter.meterId),
+    meterId: asMeterId(meter.meterId),
     owner: meter.owner.toBase58(),
     key: meter.deviceKey.toBytes(),
     ...(hadKey ? { previousKey: meter.previousKey.toBytes(), previousKeyLastWindow: meter.previousKeyLastWindow } : {}),
@@ -65,15 +65,15 @@ const ZONES_AT_MOST_EVERY_MS = 30_000;
 interface Preference {
   /** Zones whose attestors in force include ours. */
   readonly ours: ReadonlySet<number>;
-  readonly known: (meterId: string) => MeterRecord | undefined;
+  readonly known: (meterId: MeterId) => MeterRecord | undefined;
 }
 
 /** The records with a meter_id, by hex. A record that the utility has not confirmed is none yet. */
-function confirmed(meters: readonly Meter[]): Map<string, Meter[]> {
-  const byId = new Map<string, Meter[]>();
+function confirmed(meters: readonly Meter[]): Map<MeterId, Meter[]> {
+  const byId = new Map<MeterId, Meter[]>();
   for (const meter of meters) {
     if (meter.confirmedWindow === 0) continue;
-    const id = toHex(meter.meterId);
+    const id = asMeterId(meter.meterId);
     const same = byId.get(id);
     if (same) same.push(meter);
     else byId.set(id, [meter]);
@@ -85,7 +85,7 @@ function confirmed(meters: readonly Meter[]): Map<string, Meter[]> {
  * Returns the record that speaks for a meter_id. Any utility can confirm a record of an id that another zone has, so the zones that
  * this oracle attests come first, then records in force, then the zone that spoke so far, then the earlier confirmation.
  */
-function speaker(id: string, meters: readonly Meter[], { ours, known }: Preference): MeterRecord {
+function speaker(id: MeterId, meters: readonly Meter[], { ours, known }: Preference): MeterRecord {
   const zone = known(id)?.zone;
   const rank = (meter: Meter) => [
     ours.has(meter.zone) ? 0 : 1,
@@ -125,7 +125,7 @@ export class RpcRegistry implements Registry {
     connection: Connection,
     clock: Clock,
     logger: Logger,
-    known: Iterable<string> = [],
+    known: Iterable<MeterId> = [],
     attestor: PublicKey | null = null,
   ) {
     this.#attestor = attestor;
@@ -138,7 +138,7 @@ export class RpcRegistry implements Registry {
   get asOf(): { slot: number; fetchedAtMs: number } {
     return this.#asOf;
   }
-  meter(meterId: string): MeterRecord | undefined {
+  meter(meterId: MeterId): MeterRecord | undefined {
     return this.#memory.meters.get(meterId);
   }
   meters(): readonly MeterRecord[] {
@@ -196,7 +196,7 @@ export class RpcRegistry implements Registry {
       const byId = confirmed(value.map(({ account }) => decodeMeter(account)));
       const isShared = [...byId.values()].some(({ length }) => length > 1);
       const ours = isShared ? await this.#zonesOfOurs() : new Set<number>();
-      const preference = { ours, known: (id: string) => this.#memory.meters.get(id) };
+      const preference = { ours, known: (id: MeterId) => this.#memory.meters.get(id) };
       const records = [...byId].map(([id, meters]) => speaker(id, meters, preference));
       this.#take(records, context.slot, fetchedAtMs);
       this.#answeredAtMs = this.#clock.monotonicMs();

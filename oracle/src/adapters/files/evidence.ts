@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { base58Encode, sha256, toHex } from '@gridtokenx/protocol';
+import { base58Encode, type MeterId, sha256, toHex } from '@gridtokenx/protocol';
 import type { Evidence } from '../../domain/verdicts/evidence.js';
 
 /** The contradiction of one key, ready to be handed to others. */
 export interface KeyEvidence extends Evidence {
-  readonly meterId: string;
+  readonly meterId: MeterId;
   readonly key: Uint8Array;
   readonly suspendedFrom: bigint;
 }

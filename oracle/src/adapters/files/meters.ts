@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { publicKeyFromBase58, type Role } from '@gridtokenx/protocol';
+import { asMeterId, type MeterId, publicKeyFromBase58, type Role } from '@gridtokenx/protocol';
 import { type Clock, OperatorError } from '@gridtokenx/runtime/core';
 import { z } from 'zod';
 import type { MeterRecord, Registry } from '../../domain/ports.js';
@@ -34,7 +34,7 @@ const schema = z.strictObject({
 export class MetersFile implements Registry {
   readonly #path: string;
   readonly #real: Clock;
-  #meters = new Map<string, MeterRecord>();
+  #meters = new Map<MeterId, MeterRecord>();
   asOf = { slot: 0, fetchedAtMs: 0 };
 
   /** Throws when the file cannot be read or is not as expected. */
@@ -50,7 +50,7 @@ export class MetersFile implements Registry {
     }
   }
 
-  meter(meterId: string): MeterRecord | undefined {
+  meter(meterId: MeterId): MeterRecord | undefined {
     return this.#meters.get(meterId);
   }
 
@@ -65,14 +65,14 @@ export class MetersFile implements Registry {
   #read(): void {
     const fetchedAtMs = this.#real.nowMs();
     const { meters } = schema.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
-    this.#meters = new Map(meters.map((meter) => [meter.meter_id, recordOf(meter)]));
+    this.#meters = new Map(meters.map((meter) => [asMeterId(meter.meter_id), recordOf(meter)]));
     this.asOf = { slot: this.asOf.slot + 1, fetchedAtMs };
   }
 }
 
 function recordOf(meter: z.infer<typeof schema>['meters'][number]): MeterRecord {
   return {
-    meterId: meter.meter_id,
+    meterId: asMeterId(meter.meter_id),
     owner: meter.owner,
     key: publicKeyFromBase58(meter.key),
     signer: meter.signer,

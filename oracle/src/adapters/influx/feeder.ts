@@ -1,3 +1,4 @@
+import type { MeterId } from '@gridtokenx/protocol';
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
 import { writeAround } from '../../domain/live/series-write.js';
@@ -44,7 +45,7 @@ export class TimeSeriesFeeder {
   readonly #deps: FeederDeps;
   readonly #again: BackOff;
   readonly #afterMending: BackOff;
-  readonly #tags: Map<string, MeterTags>;
+  readonly #tags: Map<MeterId, MeterTags>;
   #cursor: number;
   #written = 0;
   #refused = 0;
@@ -200,7 +201,7 @@ export class TimeSeriesFeeder {
    * old ones and not recorded.
    */
   #filed(points: readonly SeriesPoint[]): SeriesPoint[] {
-    const changed = new Map<string, MeterTags>();
+    const changed = new Map<MeterId, MeterTags>();
     for (const { meterId, zone, role, source } of points) {
       const known = this.#tags.get(meterId);
       if (known && (!this.#isCaughtUp || this.#failures > 0)) continue;

@@ -1,4 +1,4 @@
-import { Role, Source } from '@gridtokenx/protocol';
+import { asMeterId, Role, Source } from '@gridtokenx/protocol';
 import { escape as escaped } from '@influxdata/influxdb-client';
 import { MAX_SERIES_MS } from '../../domain/live/series-write.js';
 import type { SeriesPoint } from '../../domain/ports.js';
@@ -66,7 +66,7 @@ export function pointOf(row: (column: string) => string | undefined): SeriesPoin
   };
   return {
     timeMs: Date.parse(must('_time')),
-    meterId: must('meter'),
+    meterId: asMeterId(must('meter')),
     zone: Number(must('zone')),
     role: numberOf(roles, must('role')) as SeriesPoint['role'],
     source: numberOf(sources, must('source')),

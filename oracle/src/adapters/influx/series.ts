@@ -1,3 +1,4 @@
+import type { MeterId } from '@gridtokenx/protocol';
 import { fluxDateTime, fluxString } from '@influxdata/influxdb-client';
 import type { RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
 import type { SeriesPoint } from '../../domain/ports.js';
@@ -66,7 +67,7 @@ export class InfluxTimeSeries implements TimeSeries {
     await this.#put(lines.slice(half), refused);
   }
 
-  async range(meterId: string, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]> {
+  async range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]> {
     // The server refuses an empty range.
     if (fromMs >= toMs || limit <= 0) return [];
     const flux = `from(bucket: ${fluxString(this.#bucket)})

@@ -1,4 +1,5 @@
 import {
+  asMeterId,
   formatTopic,
   type GatewayStatus,
   type LiveReading,
@@ -6,7 +7,6 @@ import {
   parseTopic,
   type Signer,
   subscriptions,
-  toHex,
 } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import { BrokerLink, type Dial } from '@gridtokenx/runtime/node';
@@ -70,7 +70,7 @@ export class Uplink {
         const topic = parseTopic(name);
         if (topic?.kind === 'stream') {
           const { gateway, meter, stream } = topic;
-          onPacket({ gateway, meter: toHex(meter), stream, bytes: new Uint8Array(payload) });
+          onPacket({ gateway, meter: asMeterId(meter), stream, bytes: new Uint8Array(payload) });
         } else if (topic?.kind === 'gateway-status') {
           const text = Buffer.from(payload).toString('utf8');
           onStatus(topic.gateway, text === '' ? null : parseGatewayStatus(text));

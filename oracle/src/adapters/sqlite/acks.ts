@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { MAX_REFUSED, type MeterWatermark, type Reason, toHex } from '@gridtokenx/protocol';
+import { asMeterId, MAX_REFUSED, type MeterId, type MeterWatermark, type Reason, toHex } from '@gridtokenx/protocol';
 import type { Told } from '../../domain/intake/ports.js';
 import type { Registry } from '../../domain/ports.js';
 import type { StoredStream } from '../../domain/verdicts/ports.js';
@@ -24,7 +24,7 @@ export function tellGateway(
   registry: Registry,
   gateway: Uint8Array,
 ): Told {
-  const meters = new Map<string, MeterWatermark>();
+  const meters = new Map<MeterId, MeterWatermark>();
   const refused: Refusal[] = [];
   const row = sqlite.prepare('SELECT id FROM gateways WHERE key = ?').get(gateway);
   if (!row) return { meters, refused };
@@ -32,7 +32,7 @@ export function tellGateway(
   const linked = sqlite.prepare('SELECT meter FROM gateway_meters WHERE gateway = ? ORDER BY meter').all(id);
   const known = new Map<string, StoredStream>();
   for (const { meter } of linked) {
-    const record = registry.meter(String(meter));
+    const record = registry.meter(asMeterId(String(meter)));
     const stream = record && store.findStream(record.meterId, record.key);
     if (!record) continue;
     meters.set(record.meterId, {
@@ -78,7 +78,7 @@ function rejectsOf(sqlite: DatabaseSync, gateway: number) {
     .map((row) => ({
       hash: row.hash as Uint8Array,
       reason: Number(row.reason) as Reason,
-      meter: row.meter === null ? null : String(row.meter),
+      meter: row.meter === null ? null : asMeterId(String(row.meter)),
       seq: row.seq === null ? null : blobSeq(row.seq as Uint8Array),
     }));
 }

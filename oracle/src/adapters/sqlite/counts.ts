@@ -1,3 +1,4 @@
+import type { CountPlace } from '../../domain/verdicts/ports.js';
 import type { VerdictCode } from '../../domain/verdicts/verdict.js';
 
 /** Verdicts have numbers below this one. */
@@ -6,23 +7,23 @@ const COUNT_KINDS = 256;
 /** Counters by meter, kind and verdict that are not stored yet: a row for each counter, not one for each message. */
 export class Counts {
   /** By meter, then by kind and verdict. */
-  readonly #changes = new Map<string, Map<number, number>>();
+  readonly #changes = new Map<CountPlace, Map<number, number>>();
 
-  add(meter: string, kind: number, verdict: VerdictCode, change: number): void {
-    let counts = this.#changes.get(meter);
+  add(at: CountPlace, kind: number, verdict: VerdictCode, change: number): void {
+    let counts = this.#changes.get(at);
     if (!counts) {
       counts = new Map();
-      this.#changes.set(meter, counts);
+      this.#changes.set(at, counts);
     }
     const place = kind * COUNT_KINDS + verdict;
     counts.set(place, (counts.get(place) ?? 0) + change);
   }
 
   /** Writes what was counted since the last call. */
-  save(write: (meter: string, kind: number, verdict: number, change: number) => void): void {
-    for (const [meter, counts] of this.#changes) {
+  save(write: (at: CountPlace, kind: number, verdict: number, change: number) => void): void {
+    for (const [at, counts] of this.#changes) {
       for (const [place, change] of counts) {
-        if (change !== 0) write(meter, Math.floor(place / COUNT_KINDS), place % COUNT_KINDS, change);
+        if (change !== 0) write(at, Math.floor(place / COUNT_KINDS), place % COUNT_KINDS, change);
       }
     }
     this.forget();

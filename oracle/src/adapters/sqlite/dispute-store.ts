@@ -1,4 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
+import { asMeterId } from '@gridtokenx/protocol';
 import type {
   DisputeEnd,
   DisputeIntent,
@@ -71,7 +72,7 @@ export class SqliteDisputeStore implements DisputeStore {
       zone,
       page,
       slot: Number(row.slot),
-      meterId: String(row.meter),
+      meterId: asMeterId(String(row.meter)),
       number: Number(row.number),
       raw: row.raw as Uint8Array,
       signature: String(row.signature),

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import type { MeterId } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import type { Contradicting } from '../../domain/verdicts/evidence.js';
 import { blobSeq, messageRow } from './rows.js';
@@ -16,7 +17,7 @@ export interface SuspendedKey {
  * Suspended keys of a meter (hex), from the ledger at `path`. Only reads, so the oracle may be running. Throws when there
  * is no ledger, or the file cannot be read.
  */
-export function readSuspendedKeys(path: string, meterId: string): SuspendedKey[] {
+export function readSuspendedKeys(path: string, meterId: MeterId): SuspendedKey[] {
   if (!existsSync(path))
     throw new OperatorError({
       code: 'no-ledger',

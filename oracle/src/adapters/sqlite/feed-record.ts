@@ -1,4 +1,4 @@
-import type { Role } from '@gridtokenx/protocol';
+import { asMeterId, type MeterId, type Role } from '@gridtokenx/protocol';
 import type { FeedRecord, MeterTags, RefusedPoint } from '../../domain/live/ports.js';
 import type { Database, Migration } from './database.js';
 
@@ -74,26 +74,26 @@ export class SqliteFeedRecord implements FeedRecord {
     });
   }
 
-  tags(): ReadonlyMap<string, MeterTags> {
+  tags(): ReadonlyMap<MeterId, MeterTags> {
     const rows = this.#sql.tags.all(this.#feed);
     return new Map(
       rows.map((row) => [
-        String(row.meter),
+        asMeterId(String(row.meter)),
         { zone: Number(row.zone), role: Number(row.role) as Role, source: Number(row.source) },
       ]),
     );
   }
 
-  fileUnder(meters: ReadonlyMap<string, MeterTags>): void {
+  fileUnder(meters: ReadonlyMap<MeterId, MeterTags>): void {
     this.#database.transaction(() => {
       for (const [meter, { zone, role, source }] of meters) this.#sql.file.run(this.#feed, meter, zone, role, source);
     });
   }
 
   /** The refused points that are kept, oldest first: for people who want to know what is missing, and why. */
-  refused(limit: number): { meterId: string; timeMs: number; seq: bigint; reason: string }[] {
+  refused(limit: number): { meterId: MeterId; timeMs: number; seq: bigint; reason: string }[] {
     return this.#sql.refused.all(this.#feed, limit).map((row) => ({
-      meterId: String(row.meter),
+      meterId: asMeterId(String(row.meter)),
       timeMs: Number(row.time_ms),
       seq: BigInt(String(row.seq)),
       reason: String(row.reason),

@@ -1,4 +1,4 @@
-import { type Reading, Reason as Reasons } from '@gridtokenx/protocol';
+import { asMeterId, type MeterId, type Reading, Reason as Reasons } from '@gridtokenx/protocol';
 import type { Random } from '@gridtokenx/runtime/core';
 import type { Admitted } from '../../domain/intake/admit.js';
 import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/intake/ports.js';
@@ -22,6 +22,7 @@ const ACK_TIME_RESERVE_MS = 10_000;
 const LAST_SEEN_STEP_MS = 60_000;
 
 interface StreamGroup {
+  readonly meter: MeterId;
   readonly incoming: Incoming[];
   /** By gateway. */
   readonly pairs: Map<number, Arrival>;
@@ -96,7 +97,7 @@ export class SqliteLedger implements Ledger {
         const name = `${admitted.meter.meterId}/${keyName(admitted.key)}`;
         let group = byStream.get(name);
         if (!group) {
-          group = { incoming: [], pairs: new Map() };
+          group = { meter: admitted.meter.meterId, incoming: [], pairs: new Map() };
           byStream.set(name, group);
         }
         group.incoming.push({ admitted, arrivedMs: arrival.arrivedMs, receivedMs: arrival.receivedMs });
@@ -104,12 +105,11 @@ export class SqliteLedger implements Ledger {
       }
       const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
       const share = Math.ceil(budget.left / Math.max(1, byStream.size));
-      for (const { incoming, pairs } of byStream.values()) {
+      for (const { meter, incoming, pairs } of byStream.values()) {
         const own: Budget = { left: share };
         const duplicates = this.#streams.absorb(incoming, present, effects, own);
         budget.left = Math.min(budget.left, own.left < 0 ? 0 : budget.left);
         this.#rejudging.noteInputs(incoming, effects);
-        const meter = incoming[0]?.admitted.meter.meterId ?? '';
         if (duplicates > 0) {
           this.#store.count(meter, 0, Reasons.duplicate, duplicates);
           add(verdicts, Reasons.duplicate, duplicates);
@@ -180,7 +180,7 @@ export class SqliteLedger implements Ledger {
   }
 
   /** Notes which gateway speaks for a meter: one that brought something new, or the first one. */
-  #link(gateway: number, meter: string, nowMs: number, isFresh: boolean): void {
+  #link(gateway: number, meter: MeterId, nowMs: number, isFresh: boolean): void {
     const name = `${gateway}/${meter}`;
     const last = this.#seen.get(name);
     if (last !== undefined && (!isFresh || nowMs - last < LAST_SEEN_STEP_MS)) return;
@@ -217,13 +217,13 @@ export class SqliteLedger implements Ledger {
     this.#waiting.bringBack(limit);
     for (;;) {
       const points: SeriesPoint[] = [];
-      const unknown: { message: number; meter: string }[] = [];
+      const unknown: { message: number; meter: MeterId }[] = [];
       let through = 0;
       for (const raw of this.#sql.outbox.all(limit)) {
-        const meter = this.#registry.meter(String(raw.meter));
+        const meter = this.#registry.meter(asMeterId(String(raw.meter)));
         // What is passed over here is cleared: a meter that is not shown now may be shown again.
         if (meter) points.push(pointOf(messageRow(raw), meter));
-        else unknown.push({ message: Number(raw.id), meter: String(raw.meter) });
+        else unknown.push({ message: Number(raw.id), meter: asMeterId(String(raw.meter)) });
         through = Number(raw.number);
       }
       this.#waiting.add(unknown);

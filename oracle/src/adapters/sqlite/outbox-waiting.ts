@@ -1,3 +1,4 @@
+import { asMeterId, type MeterId } from '@gridtokenx/protocol';
 import type { Registry } from '../../domain/ports.js';
 import type { Database } from './database.js';
 
@@ -25,7 +26,7 @@ export class OutboxWaiting {
   }
 
   /** Takes them out of the outbox. */
-  add(unknown: readonly { readonly message: number; readonly meter: string }[]): void {
+  add(unknown: readonly { readonly message: number; readonly meter: MeterId }[]): void {
     if (unknown.length === 0) return;
     this.#database.transaction(() => {
       for (const { message, meter } of unknown) {
@@ -37,11 +38,11 @@ export class OutboxWaiting {
 
   /** Puts back at most `limit` of each meter that is shown again. */
   bringBack(limit: number): void {
-    const shown = this.#sql.meters.all().filter(({ meter }) => this.#registry.meter(String(meter)));
+    const shown = this.#sql.meters.all().filter(({ meter }) => this.#registry.meter(asMeterId(String(meter))));
     if (shown.length === 0) return;
     this.#database.transaction(() => {
       for (const { meter } of shown) {
-        for (const { message } of this.#sql.of.all(String(meter), limit)) {
+        for (const { message } of this.#sql.of.all(asMeterId(String(meter)), limit)) {
           this.#sql.back.run(Number(message));
           this.#sql.remove.run(Number(message));
         }

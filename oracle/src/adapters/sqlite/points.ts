@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { goodPairs, isAttestable, Kind, type PointInput } from '@gridtokenx/protocol';
+import { goodPairs, isAttestable, Kind, type MeterId, type PointInput } from '@gridtokenx/protocol';
 import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain/points/points.js';
 import type { MeterRecord, Registry } from '../../domain/ports.js';
 import type { DerivedPoints, StoredStream } from '../../domain/verdicts/ports.js';
@@ -42,12 +42,12 @@ export class Points implements DerivedPoints {
   }
 
   /** Looks at the registry where it changed; the points that were not known to be derived. Inside a transaction. */
-  sync(): string[] {
+  sync(): MeterId[] {
     const { slot, fetchedAtMs } = this.#registry.asOf;
     const state = `${slot}/${fetchedAtMs}`;
     if (state === this.#state) return [];
     this.#sites.update(this.#registry.meters());
-    const fresh: string[] = [];
+    const fresh: MeterId[] = [];
     for (const [meter, { production, consumption }] of this.#sites.derived) {
       if (this.#sql.known.get(meter)) continue;
       this.#sql.add.run(meter, production, consumption);
@@ -62,7 +62,7 @@ export class Points implements DerivedPoints {
     this.#state = '';
   }
 
-  pointsOf(meterId: string): readonly string[] {
+  pointsOf(meterId: MeterId): readonly MeterId[] {
     return this.#sites.pointsOf(meterId);
   }
 
@@ -88,7 +88,7 @@ export class Points implements DerivedPoints {
     };
   }
 
-  #witnessed(meterId: string, window: number): Witnessed {
+  #witnessed(meterId: MeterId, window: number): Witnessed {
     const rows = this.#sql.at.all(meterId, window);
     for (const row of rows) {
       const input = goodInput(row);
@@ -99,7 +99,7 @@ export class Points implements DerivedPoints {
   }
 
   /** One good statement for each window: where two keys stated it, the one that settlement takes too. */
-  *#between(meterId: string, from: number, through: number): Generator<PointInput> {
+  *#between(meterId: MeterId, from: number, through: number): Generator<PointInput> {
     let last = -1;
     for (const row of this.#sql.between.all(meterId, from, through)) {
       const input = goodInput(row);

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { base58Encode, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
+import { asMeterId, base58Encode, type MeterId, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
 import type { Rejected } from '../../domain/intake/admit.js';
 import type { Arrival, Waiting } from '../../domain/intake/ports.js';
 import { type Bucket, MAX_SAVED_REJECTS, REJECTS_PER_DAY, refilled } from '../../domain/intake/quota.js';
 import type { Registry } from '../../domain/ports.js';
 import { add } from '../../domain/verdicts/effects.js';
+import type { CountPlace } from '../../domain/verdicts/ports.js';
 import type { VerdictCode } from '../../domain/verdicts/verdict.js';
 import { UNKNOWN_METER, WRONG_KEY } from './codes.js';
 import { seqBlob } from './rows.js';
@@ -16,7 +17,7 @@ const KEPT_BYTES = 256;
 const PRUNED_AFTER = KEPT / 10;
 
 /** The name under which a gateway's bad signatures are counted, among those of meters. */
-export function countsOf(gateway: Uint8Array): string {
+export function countsOf(gateway: Uint8Array): CountPlace {
   return `gateway ${base58Encode(gateway)}`;
 }
 
@@ -52,12 +53,12 @@ export class Rejects {
       if (before.settled === 1 || before.reason === verdict.code) {
         if (verdict.settled && before.settled === 0) this.#sql.settleReject.run(verdict.code, 1, Number(before.id));
         add(verdicts, Reasons.duplicate, 1);
-        this.#store.count(String(before.counted), 0, Reasons.duplicate, 1);
+        this.#store.count(before.counted as CountPlace, 0, Reasons.duplicate, 1);
         return;
       }
       this.#sql.settleReject.run(verdict.code, verdict.settled ? 1 : 0, Number(before.id));
-      this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
-      this.#store.count(String(before.counted), 0, verdict.code, 1);
+      this.#store.count(before.counted as CountPlace, 0, Number(before.reason) as Reason, -1);
+      this.#store.count(before.counted as CountPlace, 0, verdict.code, 1);
       add(verdicts, verdict.code, 1);
       return;
     }
@@ -93,11 +94,11 @@ export class Rejects {
    * Where it is counted. Whoever signs badly in the name of a meter says nothing about that meter: it counts at the gateway
    * that brought it.
    */
-  #countedAt({ gateway, topicMeter }: Arrival, { verdict, meterId }: Rejected): string {
+  #countedAt({ gateway, topicMeter }: Arrival, { verdict, meterId }: Rejected): CountPlace {
     const isForged = verdict.code === Reasons.badSignature || verdict.code === Reasons.wrongKey;
     if (isForged) return countsOf(gateway);
     if (meterId !== null && this.#registry.meter(meterId)) return meterId;
-    return this.#registry.meter(topicMeter) ? topicMeter : '';
+    return topicMeter !== null && this.#registry.meter(topicMeter) ? topicMeter : '';
   }
 
   /** A message that was rejected for what the registry did not show yet, and is admitted now. */
@@ -111,22 +112,22 @@ export class Rejects {
     const before = this.#sql.rejectOf.get(gateway, hash);
     if (!before) return;
     this.#sql.dropReject.run(Number(before.id));
-    this.#store.count(String(before.counted), 0, Number(before.reason) as Reason, -1);
+    this.#store.count(before.counted as CountPlace, 0, Number(before.reason) as Reason, -1);
   }
 
   /** What a newer registry state may decide otherwise, oldest first. */
   // Of unknown meters only those that are known now: the others may stay unknown for good.
   waiting(limit: number): Waiting[] {
     const rows = this.#sql.waitingRejects.all(limit);
-    const known = this.#sql.unknownMeters.all().filter(({ meter }) => this.#registry.meter(String(meter)));
+    const known = this.#sql.unknownMeters.all().filter(({ meter }) => this.#registry.meter(asMeterId(String(meter))));
     for (const { meter } of known) {
-      if (rows.length < limit) rows.push(...this.#sql.ofMeter.all(String(meter), limit - rows.length));
+      if (rows.length < limit) rows.push(...this.#sql.ofMeter.all(asMeterId(String(meter)), limit - rows.length));
     }
     return rows.map((row) => ({
       gateway: row.key as Uint8Array,
-      topicMeter: String(row.counted),
+      topicMeter: meterOf(row.counted),
       message: row.bytes as Uint8Array,
-      meterId: row.meter === null ? null : String(row.meter),
+      meterId: row.meter === null ? null : asMeterId(String(row.meter)),
       reason: Number(row.reason) as Reason,
       arrivedMs: Number(row.arrived_ms),
       receivedMs: Number(row.received_ms),
@@ -157,4 +158,10 @@ function statements(sqlite: DatabaseSync) {
       `SELECT r.*, g.key FROM rejects r JOIN gateways g ON g.id = r.gateway WHERE r.settled = 0 AND r.reason = ${UNKNOWN_METER} AND r.meter = ? ORDER BY r.id LIMIT ?`,
     ),
   };
+}
+
+/** The meter where it was counted; null where that was at a gateway or at nobody. */
+function meterOf(counted: unknown): MeterId | null {
+  const place = String(counted);
+  return place === '' || place.startsWith('gateway ') ? null : asMeterId(place);
 }

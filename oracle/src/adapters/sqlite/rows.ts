@@ -1,4 +1,4 @@
-import { decodePayload, parseSign1, type Reason } from '@gridtokenx/protocol';
+import { asMeterId, decodePayload, parseSign1, type Reason } from '@gridtokenx/protocol';
 import type { StoredMessage, StoredStream } from '../../domain/verdicts/ports.js';
 
 /** A seq as it is stored: 8 bytes big-endian. */
@@ -17,7 +17,7 @@ type Raw = Record<string, unknown>;
 export function streamRow(raw: Raw): StoredStream {
   return {
     id: Number(raw.id),
-    meter: String(raw.meter),
+    meter: asMeterId(String(raw.meter)),
     key: raw.key as Uint8Array,
     suspendedFrom: raw.suspended_from === null ? null : blobSeq(raw.suspended_from as Uint8Array),
     storedThrough: blobSeq(raw.stored_through as Uint8Array),

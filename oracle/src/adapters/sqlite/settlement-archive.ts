@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
+import { asMeterId, BASE_UNITS_PER_WH, type MeterId } from '@gridtokenx/protocol';
 import type { ChainTotals, Settlement } from '../../domain/live/ports.js';
 import type { SettlementArchive, Skip } from '../../domain/settlement/ports.js';
 import type { Database } from './database.js';
@@ -31,7 +31,7 @@ export class SqliteSettlementArchive implements SettlementArchive {
       limit,
     ).map((row) => ({
       id: Number(row.id),
-      meterId: String(row.meter),
+      meterId: asMeterId(String(row.meter)),
       window: Number(row.window),
       exportWh: row.export_wh as bigint,
       importWh: row.import_wh as bigint,
@@ -43,7 +43,7 @@ export class SqliteSettlementArchive implements SettlementArchive {
     }));
   }
 
-  lastTotals(meterId: string): Omit<ChainTotals, 'transactions'> | undefined {
+  lastTotals(meterId: MeterId): Omit<ChainTotals, 'transactions'> | undefined {
     const [row] = this.#all(
       `SELECT window, import_total, export_total,
               (SELECT coalesce(max(b.export_total), 0) FROM chain_attested b
@@ -60,7 +60,7 @@ export class SqliteSettlementArchive implements SettlementArchive {
     };
   }
 
-  transactions(meterId: string, limit: number): string[] {
+  transactions(meterId: MeterId, limit: number): string[] {
     const rows = this.#all(
       `SELECT i.signature, s.mint FROM chain_attested a JOIN chain_intents i ON i.id = a.intent
          LEFT JOIN chain_settlements s ON s.id = a.settlement
@@ -77,7 +77,7 @@ export class SqliteSettlementArchive implements SettlementArchive {
   skips(limit: number): Skip[] {
     const rows = this.#all(`SELECT meter, window, reason FROM chain_skips ORDER BY at_ms DESC LIMIT ?`, limit);
     return rows.map(({ meter, window, reason }) => ({
-      meterId: String(meter),
+      meterId: asMeterId(String(meter)),
       window: Number(window),
       reason: String(reason),
     }));

@@ -1,5 +1,5 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
-import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
+import { asMeterId, BASE_UNITS_PER_WH, type MeterId } from '@gridtokenx/protocol';
 import type {
   ArchiveHead,
   AttestedTotals,
@@ -124,7 +124,7 @@ export class SqliteSettlementStore implements SettlementStore {
     return { version: row.version as bigint, moves: Number(row.moves), history: row.history as Uint8Array };
   }
 
-  lastAttested(zone: number, page: number, meterId: string): AttestedTotals | undefined {
+  lastAttested(zone: number, page: number, meterId: MeterId): AttestedTotals | undefined {
     const [row] = this.#all(
       `SELECT window, export_total, import_total FROM chain_attested
          WHERE meter = ? AND zone = ? AND page = ? AND undone = 0 ORDER BY id DESC LIMIT 1`,
@@ -154,13 +154,13 @@ export class SqliteSettlementStore implements SettlementStore {
   }
 
   /** True when the page still has everything that an attest_page put there. */
-  #isThere(intent: SQLInputValue, covers: (meterId: string, attested: AttestedTotals) => boolean): boolean {
+  #isThere(intent: SQLInputValue, covers: (meterId: MeterId, attested: AttestedTotals) => boolean): boolean {
     const rows = this.#all(
       'SELECT meter, window, export_total, import_total FROM chain_attested WHERE intent = ?',
       intent,
     );
     return rows.every((row) =>
-      covers(String(row.meter), {
+      covers(asMeterId(String(row.meter)), {
         window: Number(row.window),
         exportWh: row.export_total as bigint,
         importWh: row.import_total as bigint,
@@ -173,7 +173,7 @@ export class SqliteSettlementStore implements SettlementStore {
     page: number,
     read: ArchiveHead,
     nowMs: number,
-    covers: (meterId: string, attested: AttestedTotals) => boolean = () => false,
+    covers: (meterId: MeterId, attested: AttestedTotals) => boolean = () => false,
   ): string[] {
     return this.#database.transaction(() => {
       const lost = this.#all(
@@ -209,11 +209,11 @@ export class SqliteSettlementStore implements SettlementStore {
     this.#run('UPDATE chain_pages SET catching_up = 0 WHERE zone = ? AND page = ?', zone, page);
   }
 
-  skippedThrough(meterId: string): number {
+  skippedThrough(meterId: MeterId): number {
     const [row] = this.#all('SELECT max(window) AS window FROM chain_skips WHERE meter = ?', meterId);
     return row?.window == null ? -1 : Number(row.window);
   }
-  skip(meterId: string, window: number, reason: string, nowMs: number): void {
+  skip(meterId: MeterId, window: number, reason: string, nowMs: number): void {
     this.#run(
       'INSERT OR REPLACE INTO chain_skips (meter, window, reason, at_ms) VALUES (?, ?, ?, ?)',
       meterId,
@@ -226,7 +226,7 @@ export class SqliteSettlementStore implements SettlementStore {
   settle(
     zone: number,
     page: number,
-    minted: ReadonlyMap<string, bigint>,
+    minted: ReadonlyMap<MeterId, bigint>,
     mint: string | null,
     nowMs: number,
     closedAtMs: (window: number) => number,
@@ -236,7 +236,7 @@ export class SqliteSettlementStore implements SettlementStore {
          WHERE zone = ? AND page = ? AND settlement IS NULL AND undone = 0 ORDER BY id`,
       zone,
       page,
-    ).filter((row) => (minted.get(String(row.meter)) ?? -1n) >= (row.export_total as bigint));
+    ).filter((row) => (minted.get(asMeterId(String(row.meter))) ?? -1n) >= (row.export_total as bigint));
     if (due.length === 0) return 0;
     this.#database.transaction(() => {
       for (const row of due) {
@@ -254,7 +254,7 @@ export class SqliteSettlementStore implements SettlementStore {
     return due.length;
   }
 
-  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<string, bigint>): number {
+  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<MeterId, bigint>): number {
     let reopened = 0;
     for (const [meter, cursor] of minted) {
       const lost = this.#all(

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { Kind, Reason, Role } from '@gridtokenx/protocol';
+import { Kind, type MeterId, Reason, Role } from '@gridtokenx/protocol';
 import { isSeriesTime } from '../../domain/live/series-write.js';
 import type { MeterRecord } from '../../domain/ports.js';
 import { type Effects, noteInput } from '../../domain/verdicts/effects.js';
@@ -7,6 +7,7 @@ import type { Judgement } from '../../domain/verdicts/entry.js';
 import { type DeclaredGap, Gaps } from '../../domain/verdicts/gaps.js';
 import { dueMs } from '../../domain/verdicts/limits.js';
 import type {
+  CountPlace,
   Item,
   Marked,
   PageSize,
@@ -32,14 +33,14 @@ export class Store implements StreamStore {
   }
 
   /** The stream of a meter and key, made when it is new. */
-  stream(meter: string, key: Uint8Array): StoredStream {
+  stream(meter: MeterId, key: Uint8Array): StoredStream {
     const found = this.#sql.stream.get(meter, key);
     if (found) return streamRow(found);
     this.#sql.makeStream.run(meter, key);
     return this.stream(meter, key);
   }
 
-  findStream(meter: string, key: Uint8Array): StoredStream | undefined {
+  findStream(meter: MeterId, key: Uint8Array): StoredStream | undefined {
     const found = this.#sql.stream.get(meter, key);
     return found && streamRow(found);
   }
@@ -176,13 +177,13 @@ export class Store implements StreamStore {
   }
 
   /** Adds to a counter; `kind` 0 counts what belongs to no stream, and duplicates. Stored by `saveCounts`. */
-  count(meter: string, kind: number, verdict: VerdictCode, change: number): void {
-    this.#counts.add(meter, kind, verdict, change);
+  count(place: CountPlace, kind: number, verdict: VerdictCode, change: number): void {
+    this.#counts.add(place, kind, verdict, change);
   }
 
   /** Writes what was counted since the last call: a row for each counter, not one for each message. */
   saveCounts(): void {
-    this.#counts.save((meter, kind, verdict, change) => this.#sql.count.run(meter, kind, verdict, change));
+    this.#counts.save((place, kind, verdict, change) => this.#sql.count.run(place, kind, verdict, change));
   }
 
   /** To be called when a transaction was rolled back: what was counted in it did not happen. */
@@ -258,7 +259,7 @@ export class Store implements StreamStore {
     return this.#sql.dirty.all(after).map((row) => Number(row.id));
   }
 
-  gatewaysOf(meter: string): Uint8Array[] {
+  gatewaysOf(meter: MeterId): Uint8Array[] {
     return this.#sql.gatewaysOf.all(meter).map((row) => row.key as Uint8Array);
   }
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Role } from '@gridtokenx/protocol';
+import { asMeterId, type MeterId, type Role } from '@gridtokenx/protocol';
 import { makePrivate } from '@gridtokenx/runtime';
 import type { TimeSeries } from '../../domain/live/ports.js';
 import type { SeriesPoint } from '../../domain/ports.js';
@@ -71,10 +71,10 @@ export class EmbeddedTimeSeries implements TimeSeries {
     }
   }
 
-  async range(meterId: string, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]> {
+  async range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]> {
     return this.#range.all(meterId, fromMs, toMs, limit).map((row) => ({
       timeMs: Number(row.time_ms),
-      meterId: String(row.meter),
+      meterId: asMeterId(String(row.meter)),
       zone: Number(row.zone),
       role: Number(row.role) as Role,
       source: Number(row.source),

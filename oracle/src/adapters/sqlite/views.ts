@@ -1,9 +1,18 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { isAttestable, Kind, type Reading, type Reason, type Statement } from '@gridtokenx/protocol';
+import {
+  asMeterId,
+  isAttestable,
+  Kind,
+  type MeterId,
+  type Reading,
+  type Reason,
+  type Statement,
+} from '@gridtokenx/protocol';
 import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
 import type { LedgerViews, MeterView } from '../../domain/live/ports.js';
 import type { MeterRecord } from '../../domain/ports.js';
 import type { AttestableStatement, SignedStatement, StatementStore } from '../../domain/settlement/statements.js';
+import type { CountPlace } from '../../domain/verdicts/ports.js';
 import { VERIFIED_CODE } from '../../domain/verdicts/verdict.js';
 import { ACCEPTED, READING, STATEMENT } from './codes.js';
 import { countsOf } from './rejects.js';
@@ -54,7 +63,7 @@ export class SqliteStatements implements StatementStore {
     this.#saying = sqlite.prepare(`${ofStream} AND window = ? AND ${registers} = ?`);
   }
 
-  attestable(meterId: string, afterWindow: number, limit = DEFAULT_LIMIT): AttestableStatement[] {
+  attestable(meterId: MeterId, afterWindow: number, limit = DEFAULT_LIMIT): AttestableStatement[] {
     const streams = this.#streams.all(meterId);
     const found = streams.flatMap((stream) => this.#ofStream(meterId, stream, afterWindow, limit));
     if (streams.length > 1) found.sort((a, b) => a.window - b.window || Buffer.compare(a.hash, b.hash));
@@ -63,7 +72,7 @@ export class SqliteStatements implements StatementStore {
     return distinct.slice(0, limit).map(({ hash: _, ...statement }) => statement);
   }
 
-  newest(meterId: string): AttestableStatement | undefined {
+  newest(meterId: MeterId): AttestableStatement | undefined {
     let best: Hashed | undefined;
     for (const stream of this.#streams.all(meterId)) {
       for (const row of this.#falling.iterate(Number(stream.id), stream.suspended_from ?? LAST_SEQ)) {
@@ -78,7 +87,7 @@ export class SqliteStatements implements StatementStore {
     return statement;
   }
 
-  #ofStream(meterId: string, stream: Raw, afterWindow: number, limit: number): Hashed[] {
+  #ofStream(meterId: MeterId, stream: Raw, afterWindow: number, limit: number): Hashed[] {
     const found: Hashed[] = [];
     for (const row of this.#rising.iterate(Number(stream.id), stream.suspended_from ?? LAST_SEQ, afterWindow)) {
       const one = attestable(meterId, row);
@@ -88,16 +97,18 @@ export class SqliteStatements implements StatementStore {
     return found;
   }
 
-  inputs(meterId: string, window: number, windows: number): AttestableStatement[] {
+  inputs(meterId: MeterId, window: number, windows: number): AttestableStatement[] {
     const parents = this.#parents.get(meterId);
     if (!parents) return [];
     const found = [parents.production, parents.consumption].flatMap((parent) =>
-      this.#upTo.all(String(parent), window - windows, window).flatMap((raw) => attestable(String(parent), raw) ?? []),
+      this.#upTo
+        .all(asMeterId(String(parent)), window - windows, window)
+        .flatMap((raw) => attestable(asMeterId(String(parent)), raw) ?? []),
     );
     return found.sort((a, b) => b.window - a.window);
   }
 
-  signedBy(meterId: string, key: Uint8Array, window: number, limit: number): SignedStatement[] {
+  signedBy(meterId: MeterId, key: Uint8Array, window: number, limit: number): SignedStatement[] {
     const found: SignedStatement[] = [];
     const stream = this.#stream.get(meterId, key)?.id;
     if (stream === undefined) return found;
@@ -111,7 +122,7 @@ export class SqliteStatements implements StatementStore {
   }
 
   saying(
-    meterId: string,
+    meterId: MeterId,
     key: Uint8Array,
     { window, importWh, exportWh }: { window: number; importWh: bigint; exportWh: bigint },
   ): SignedStatement | undefined {
@@ -139,11 +150,11 @@ export class SqliteStatements implements StatementStore {
 }
 
 /** Meters of which something is stored, hex. The registry had each of them once. */
-export function knownMeters(sqlite: DatabaseSync): string[] {
+export function knownMeters(sqlite: DatabaseSync): MeterId[] {
   return sqlite
     .prepare('SELECT DISTINCT meter FROM streams')
     .all()
-    .map(({ meter }) => String(meter));
+    .map(({ meter }) => asMeterId(String(meter)));
 }
 
 /** With the message's hash, which decides between two of one window. */
@@ -153,7 +164,7 @@ function isFirst(one: Hashed, other: Hashed): boolean {
   return one.window === other.window && Buffer.compare(one.hash, other.hash) < 0;
 }
 
-function attestable(meterId: string, raw: Raw): Hashed | null {
+function attestable(meterId: MeterId, raw: Raw): Hashed | null {
   const { payload, signed, message, receivedMs } = messageRow(raw);
   if (payload.kind !== Kind.statement || !isAttestable(payload.quality)) return null;
   const { window, importWh, exportWh } = payload;
@@ -206,7 +217,7 @@ export class SqliteViews implements LedgerViews {
   }
 
   /** The gateway that last brought something new of a meter, 32 bytes. */
-  gatewayOf(meterId: string): Uint8Array | null {
+  gatewayOf(meterId: MeterId): Uint8Array | null {
     return (this.#sql.gateway.get(meterId)?.key as Uint8Array | undefined) ?? null;
   }
 
@@ -219,8 +230,8 @@ export class SqliteViews implements LedgerViews {
     return this.#counts(countsOf(gateway));
   }
 
-  #counts(meter: string): MeterView['counts'] {
-    return this.#sql.counts.all(meter).map(countOf);
+  #counts(place: CountPlace): MeterView['counts'] {
+    return this.#sql.counts.all(place).map(countOf);
   }
 }
 

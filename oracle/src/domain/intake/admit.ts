@@ -1,12 +1,13 @@
 import {
+  asMeterId,
   decodePayload,
   equalBytes,
+  type MeterId,
   type Payload,
   parseSign1,
   Reason,
   shortHash,
   sigStructure,
-  toHex,
   type Verifier,
   WireError,
 } from '@gridtokenx/protocol';
@@ -33,7 +34,7 @@ export interface Rejected {
   readonly verdict: Verdict;
   readonly hash: Uint8Array;
   readonly message: Uint8Array;
-  readonly meterId: string | null;
+  readonly meterId: MeterId | null;
   readonly seq: bigint | null;
 }
 
@@ -50,7 +51,7 @@ export interface Parsed {
   /** The 96 signed bytes. */
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
-  readonly meterId: string;
+  readonly meterId: MeterId;
 }
 
 /** Takes a message apart; what depends on nothing but its bytes is refused here (frame, version, values). */
@@ -59,7 +60,7 @@ export function parse(message: Uint8Array): { readonly parsed: Parsed } | { read
   try {
     const frame = parseSign1(message);
     const payload = decodePayload(frame.payload);
-    const meterId = toHex(payload.meterId);
+    const meterId = asMeterId(payload.meterId);
     return { parsed: { message, hash, payload, signed: frame.payload, signature: frame.signature, meterId } };
   } catch (error) {
     if (!(error instanceof WireError)) throw error;

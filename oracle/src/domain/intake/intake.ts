@@ -1,4 +1,4 @@
-import { type Reading, Reason, type Stream, type Verifier } from '@gridtokenx/protocol';
+import { type MeterId, type Reading, Reason, type Stream, type Verifier } from '@gridtokenx/protocol';
 import type { Clock, Logger, ReadingClock } from '@gridtokenx/runtime/core';
 import type { MeterRecord, Registry } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
@@ -10,7 +10,7 @@ import type { Arrival, Ledger, SignatureChecks, Taken, Waiting } from './ports.j
 export interface Packet {
   readonly gateway: Uint8Array;
   /** Hex. */
-  readonly meter: string;
+  readonly meter: MeterId;
   readonly stream: Stream;
   readonly bytes: Uint8Array;
 }
@@ -124,7 +124,11 @@ export class Intake {
    * Takes statements that another oracle showed, which is where they came from if no gateway has brought its meter yet.
    * Each is verified like one that arrives; what would be rejected is not kept, because nobody waits for its verdict.
    */
-  exchange(from: Uint8Array, messages: readonly Uint8Array[], gatewayOf: (meterId: string) => Uint8Array | null): void {
+  exchange(
+    from: Uint8Array,
+    messages: readonly Uint8Array[],
+    gatewayOf: (meterId: MeterId) => Uint8Array | null,
+  ): void {
     if (this.#isStopped) return;
     const { clock, realClock, networkId, registry, verifier } = this.#deps;
     // What a gateway brought before is stored first.

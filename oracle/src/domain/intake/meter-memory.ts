@@ -1,3 +1,4 @@
+import type { MeterId } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 
 /** How many forgotten meters are named; the others are counted. */
@@ -8,20 +9,20 @@ const MAX_NAMED = 3;
  * back older or empty. Then the last record stays in force.
  */
 export class MeterMemory {
-  readonly #known: Set<string>;
-  #meters: ReadonlyMap<string, MeterRecord> = new Map();
-  #forgotten: readonly string[] = [];
+  readonly #known: Set<MeterId>;
+  #meters: ReadonlyMap<MeterId, MeterRecord> = new Map();
+  #forgotten: readonly MeterId[] = [];
 
   /** `known`: meters that an earlier run had, hex. */
-  constructor(known: Iterable<string> = []) {
+  constructor(known: Iterable<MeterId> = []) {
     this.#known = new Set(known);
   }
 
-  get meters(): ReadonlyMap<string, MeterRecord> {
+  get meters(): ReadonlyMap<MeterId, MeterRecord> {
     return this.#meters;
   }
   /** Meters that the registry lacks and had. */
-  get forgotten(): readonly string[] {
+  get forgotten(): readonly MeterId[] {
     return this.#forgotten;
   }
 

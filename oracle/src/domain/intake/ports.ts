@@ -1,4 +1,4 @@
-import type { MeterWatermark, Reading, Reason } from '@gridtokenx/protocol';
+import type { MeterId, MeterWatermark, Reading, Reason } from '@gridtokenx/protocol';
 import type { MeterRecord, SeriesPoint } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 import type { Admission } from './admit.js';
@@ -8,7 +8,7 @@ export interface Arrival {
   /** The gateway whose topic it came on, 32 bytes; the broker vouches for it. */
   readonly gateway: Uint8Array;
   /** The meter named by the topic, hex: for counting what names no meter itself. */
-  readonly topicMeter: string;
+  readonly topicMeter: MeterId | null;
   readonly admission: Admission;
   /** Time on the clock that drives readings, ms. */
   readonly arrivedMs: number;
@@ -19,9 +19,9 @@ export interface Arrival {
 /** A message that waits for a newer registry state. */
 export interface Waiting {
   readonly gateway: Uint8Array;
-  readonly topicMeter: string;
+  readonly topicMeter: MeterId | null;
   readonly message: Uint8Array;
-  readonly meterId: string | null;
+  readonly meterId: MeterId | null;
   readonly reason: Reason;
   readonly arrivedMs: number;
   readonly receivedMs: number;
@@ -40,7 +40,7 @@ export interface Taken {
 
 /** What a gateway is told. */
 export interface Told {
-  readonly meters: ReadonlyMap<string, MeterWatermark>;
+  readonly meters: ReadonlyMap<MeterId, MeterWatermark>;
   readonly refused: readonly { readonly hash: Uint8Array; readonly reason: Reason }[];
 }
 

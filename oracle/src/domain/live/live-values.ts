@@ -1,4 +1,4 @@
-import { base58Encode, type LiveReading, type Reading } from '@gridtokenx/protocol';
+import { base58Encode, type LiveReading, type MeterId, type Reading } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { isSeriesTime } from './series-write.js';
 
@@ -10,7 +10,7 @@ export interface VerifiedReading {
 
 export interface LiveValuesDeps {
   /** The gateway that last brought something new of a meter, 32 bytes; null for none. */
-  readonly gatewayOf: (meterId: string) => Uint8Array | null;
+  readonly gatewayOf: (meterId: MeterId) => Uint8Array | null;
   /** Hands a value to dashboards; lost where nobody listens. `meter`: 16 bytes. */
   readonly publish: (value: LiveReading, meter: Uint8Array) => void;
 }

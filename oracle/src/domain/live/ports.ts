@@ -1,4 +1,4 @@
-import type { Reading, Statement } from '@gridtokenx/protocol';
+import type { MeterId, Reading, Statement } from '@gridtokenx/protocol';
 import type { MeterRecord, SeriesPoint } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 
@@ -35,7 +35,7 @@ export interface ChainTotals {
 /** One window of one meter on chain; energies are differences to the settlement before. */
 export interface Settlement {
   readonly id: number;
-  readonly meterId: string;
+  readonly meterId: MeterId;
   readonly window: number;
   readonly exportWh: bigint;
   readonly importWh: bigint;
@@ -98,7 +98,7 @@ export interface ChainHealth {
 /** Read by the API. */
 export interface Settlements {
   after(id: number, limit: number): Settlement[];
-  totalsOf(meterId: string): ChainTotals | undefined;
+  totalsOf(meterId: MeterId): ChainTotals | undefined;
   chainState(): ChainState;
   /** Null where there is no chain. */
   chainHealth(): ChainHealth | null;
@@ -112,7 +112,7 @@ export interface TimeSeries {
   /** Resolves when all points are stored durably. */
   write(points: readonly SeriesPoint[]): Promise<void>;
   /** Points of one meter with `fromMs` <= time < `toMs`, times rising, at most `limit`. */
-  range(meterId: string, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]>;
+  range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]>;
   close(): Promise<void>;
 }
 
@@ -148,7 +148,7 @@ export interface FeedRecord {
   cursor(): number;
   /** Sets the cursor and keeps the refused points, in one commit; durable when it returns. */
   advance(through: number, refused: readonly RefusedPoint[]): void;
-  tags(): ReadonlyMap<string, MeterTags>;
+  tags(): ReadonlyMap<MeterId, MeterTags>;
   /** Durable when it returns. */
-  fileUnder(meters: ReadonlyMap<string, MeterTags>): void;
+  fileUnder(meters: ReadonlyMap<MeterId, MeterTags>): void;
 }

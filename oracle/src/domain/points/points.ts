@@ -1,7 +1,9 @@
 import {
+  asMeterId,
   closeSpan,
   equalBytes,
   fromHex,
+  type MeterId,
   openPoint,
   type PointInput,
   type PointState,
@@ -11,7 +13,6 @@ import {
   Reason,
   Role,
   type Statement,
-  toHex,
 } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import type { WindowRegisters } from '../verdicts/limits.js';
@@ -103,10 +104,10 @@ export class Folds {
   }
 }
 
-/** The meters that a point is derived from; hex. */
+/** The meters that a point is derived from. */
 export interface Parents {
-  readonly production: string;
-  readonly consumption: string;
+  readonly production: MeterId;
+  readonly consumption: MeterId;
 }
 
 /**
@@ -114,13 +115,13 @@ export interface Parents {
  * cannot name others; looked for among the meters of one owner in one zone.
  */
 export class SiteBook {
-  readonly #ids = new Map<string, string>();
-  #parents = new Map<string, Parents>();
-  #points = new Map<string, string[]>();
+  readonly #ids = new Map<string, MeterId>();
+  #parents = new Map<MeterId, Parents>();
+  #points = new Map<MeterId, MeterId[]>();
 
   /** Takes a new state of the registry. */
   update(meters: readonly MeterRecord[]): void {
-    const sites = new Map<string, { production: string[]; consumption: string[] }>();
+    const sites = new Map<string, { production: MeterId[]; consumption: MeterId[] }>();
     for (const { role, owner, zone, meterId } of meters) {
       if (role === Role.point) continue;
       const site = sites.get(`${owner}/${zone}`) ?? { production: [], consumption: [] };
@@ -130,7 +131,7 @@ export class SiteBook {
     this.#parents = new Map();
     this.#points = new Map();
     if (sites.size === 0) return;
-    const byId = new Map<string, Parents>();
+    const byId = new Map<MeterId, Parents>();
     for (const site of sites.values())
       for (const production of site.production)
         for (const consumption of site.consumption)
@@ -139,25 +140,26 @@ export class SiteBook {
       const parents = role === Role.point ? byId.get(meterId) : undefined;
       if (!parents) continue;
       this.#parents.set(meterId, parents);
-      for (const parent of Object.values(parents)) this.#points.set(parent, [...this.pointsOf(parent), meterId]);
+      for (const parent of [parents.production, parents.consumption])
+        this.#points.set(parent, [...this.pointsOf(parent), meterId]);
     }
   }
 
   /** The derived points. */
-  get derived(): ReadonlyMap<string, Parents> {
+  get derived(): ReadonlyMap<MeterId, Parents> {
     return this.#parents;
   }
 
   /** Points that are derived from a meter. */
-  pointsOf(meterId: string): readonly string[] {
+  pointsOf(meterId: MeterId): readonly MeterId[] {
     return this.#points.get(meterId) ?? [];
   }
 
-  #pointOf(production: string, consumption: string): string {
+  #pointOf(production: MeterId, consumption: MeterId): MeterId {
     const name = `${production}/${consumption}`;
     let id = this.#ids.get(name);
     if (id === undefined) {
-      id = toHex(pointId(fromHex(production), fromHex(consumption)));
+      id = asMeterId(pointId(fromHex(production), fromHex(consumption)));
       this.#ids.set(name, id);
     }
     return id;

@@ -1,3 +1,4 @@
+import type { MeterId } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import {
   type Candidate,
@@ -31,7 +32,7 @@ export class Backlog {
   readonly #meters: () => SlottedMeter[];
   readonly #deps: BacklogDeps;
   /** By meter: how often the chain left the slot for no reason known here, and for which window. */
-  readonly #offers = new Map<string, { window: number; count: number }>();
+  readonly #offers = new Map<MeterId, { window: number; count: number }>();
   /** Newest window when the page began to catch up. */
   #catchingUpTo: number | null = null;
 
@@ -48,12 +49,12 @@ export class Backlog {
   }
 
   /** The chain took a meter's statement. */
-  taken(meter: string): void {
+  taken(meter: MeterId): void {
     this.#offers.delete(meter);
   }
 
   /** A slot that moved meanwhile is read and offered again, but not for ever. */
-  left(window: number | null, meter: string, reason: SkipReason): void {
+  left(window: number | null, meter: MeterId, reason: SkipReason): void {
     const { logger, store, realClock } = this.#deps;
     const before = this.#offers.get(meter);
     const count = before?.window === window ? before.count + 1 : 1;

@@ -1,3 +1,4 @@
+import type { MeterId } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { type AttestEntry, type PageRead, SlotFlag, type SlotRead } from './ports.js';
 import type { AttestableStatement } from './statements.js';
@@ -33,7 +34,7 @@ export const MAX_LAG_WINDOWS = 7;
 
 /** A statement that cannot be put on chain as it is, in plain words. */
 export interface Unusable {
-  readonly meterId: string;
+  readonly meterId: MeterId;
   readonly window: number;
   readonly reason: string;
 }

@@ -5,6 +5,7 @@ import {
   type SignedTransaction,
   type Stored,
 } from '@gridtokenx/chain-sender';
+import type { MeterId } from '@gridtokenx/protocol';
 import type { ChainTotals, Settlement } from '../live/ports.js';
 import type { SkipReason } from './plan.js';
 /**
@@ -94,7 +95,7 @@ export type IntentKind = 'attest' | 'mint_page' | 'mint_meter';
 
 /** One meter in an intent, with the slot as it was read. */
 export interface IntentItem {
-  readonly meterId: string;
+  readonly meterId: MeterId;
   readonly slot: number;
   readonly exportWh: bigint;
   readonly importWh: bigint;
@@ -145,7 +146,7 @@ export interface TransactionBuilder {
    * Throws `TokenAccountMissing`: whoever closes a token account gets its rent, so no service makes one. Throws
    * `NodeUnavailable`.
    */
-  mintMeter(zone: number, page: number, meterId: string, owner: string, nonce: number): Promise<SignedTransaction>;
+  mintMeter(zone: number, page: number, meterId: MeterId, owner: string, nonce: number): Promise<SignedTransaction>;
 }
 
 /** Whose turn it is to send for a page, among several attestors. */
@@ -195,7 +196,7 @@ export interface SettlementStore {
 
   head(zone: number, page: number): ArchiveHead | undefined;
   /** The newest attestation of the meter on the page that is not undone. */
-  lastAttested(zone: number, page: number, meterId: string): AttestedTotals | undefined;
+  lastAttested(zone: number, page: number, meterId: MeterId): AttestedTotals | undefined;
   /** Something else than our attest_page changed the page (an activation, another attestor). */
   observed(zone: number, page: number, head: ArchiveHead): void;
   /**
@@ -208,15 +209,15 @@ export interface SettlementStore {
     page: number,
     read: ArchiveHead,
     nowMs: number,
-    covers?: (meterId: string, attested: AttestedTotals) => boolean,
+    covers?: (meterId: MeterId, attested: AttestedTotals) => boolean,
   ): string[];
   /** True from `undoAfter` until `caughtUp`. */
   isCatchingUp(zone: number, page: number): boolean;
   caughtUp(zone: number, page: number): void;
 
   /** Newest window of the meter that is not tried again, because the chain skipped it or it cannot be built. */
-  skippedThrough(meterId: string): number;
-  skip(meterId: string, window: number, reason: string, nowMs: number): void;
+  skippedThrough(meterId: MeterId): number;
+  skip(meterId: MeterId, window: number, reason: string, nowMs: number): void;
   /**
    * Closes attested windows whose export is minted now. `minted` is the cursor by meter. `mint` is the signature that did
    * it, where it was ours.
@@ -224,18 +225,18 @@ export interface SettlementStore {
   settle(
     zone: number,
     page: number,
-    minted: ReadonlyMap<string, bigint>,
+    minted: ReadonlyMap<MeterId, bigint>,
     mint: string | null,
     nowMs: number,
     closedAtMs: (window: number) => number,
   ): number;
   /** Settled windows whose mint the chain no longer has are opened again. Returns how many. */
-  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<string, bigint>): number;
+  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<MeterId, bigint>): number;
 }
 
 /** A statement that is not tried again, and why. */
 export interface Skip {
-  readonly meterId: string;
+  readonly meterId: MeterId;
   readonly window: number;
   /** Plain words. */
   readonly reason: string;
@@ -246,9 +247,9 @@ export interface SettlementArchive {
   /** Settlements with ids above `id`, rising. */
   after(id: number, limit: number): Settlement[];
   /** What the meter's slot showed when it was attested last; undefined for a meter that never was. */
-  lastTotals(meterId: string): Omit<ChainTotals, 'transactions'> | undefined;
+  lastTotals(meterId: MeterId): Omit<ChainTotals, 'transactions'> | undefined;
   /** Signatures of the newest transactions that moved the meter, newest last. */
-  transactions(meterId: string, limit: number): string[];
+  transactions(meterId: MeterId, limit: number): string[];
   /** The newest first. */
   skips(limit: number): Skip[];
   /** Transactions that a chain that came back older has lost. */

@@ -1,6 +1,8 @@
+import type { MeterId } from '@gridtokenx/protocol';
+
 /** A verified statement of a quality that may be attested. Raw registers in Wh. */
 export interface AttestableStatement {
-  readonly meterId: string;
+  readonly meterId: MeterId;
   readonly window: number;
   readonly importWh: bigint;
   readonly exportWh: bigint;
@@ -24,18 +26,18 @@ export interface SignedStatement {
 /** The ledger's statements, as settlement sees them. Reading may throw when the disk fails. */
 export interface StatementStore {
   /** Verified, attestable, windows strictly above `afterWindow`, rising; at most `limit` (default 1,000). */
-  attestable(meterId: string, afterWindow: number, limit?: number): AttestableStatement[];
-  newest(meterId: string): AttestableStatement | undefined;
+  attestable(meterId: MeterId, afterWindow: number, limit?: number): AttestableStatement[];
+  newest(meterId: MeterId): AttestableStatement | undefined;
   /**
    * Of a derived point: the statements of its two meters up to `window`, newest first, from at most `windows` windows.
    * Nothing for any other meter.
    */
-  inputs(meterId: string, window: number, windows: number): AttestableStatement[];
+  inputs(meterId: MeterId, window: number, windows: number): AttestableStatement[];
   /** What `key` said of windows up to `window`, newest first, at most `limit`; verified or not. */
-  signedBy(meterId: string, key: Uint8Array, window: number, limit: number): SignedStatement[];
+  signedBy(meterId: MeterId, key: Uint8Array, window: number, limit: number): SignedStatement[];
   /** A statement by `key` that says exactly this; verified or not. */
   saying(
-    meterId: string,
+    meterId: MeterId,
     key: Uint8Array,
     exact: { readonly window: number; readonly importWh: bigint; readonly exportWh: bigint },
   ): SignedStatement | undefined;

@@ -1,4 +1,4 @@
-import { BASE_UNITS_PER_WH } from '@gridtokenx/protocol';
+import { BASE_UNITS_PER_WH, type MeterId } from '@gridtokenx/protocol';
 import type { ChainHealth, ChainState, ChainTotals, PeerView, Settlement, Settlements } from '../live/ports.js';
 import type { Registry } from '../ports.js';
 import { caseInWords } from './disputes/case-words.js';
@@ -33,7 +33,7 @@ export class SettlementViews implements Settlements {
     return this.#deps.archive.after(id, limit);
   }
 
-  totalsOf(meterId: string): ChainTotals | undefined {
+  totalsOf(meterId: MeterId): ChainTotals | undefined {
     const { archive, registry, driver } = this.#deps;
     const meter = registry.meter(meterId);
     const lane = driver.lanes().find((one) => one.zone === meter?.zone && one.page === meter?.page);

@@ -1,9 +1,10 @@
+import type { MeterId } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import type { StoredMessage } from './ports.js';
 import type { VerdictCode } from './verdict.js';
 
 /** Meters whose statements may have changed what derived points are judged by, with the lowest window that changed. */
-export type ChangedInputs = Map<string, number>;
+export type ChangedInputs = Map<MeterId, number>;
 
 /** What a commit changed beside rows: told to others after it. */
 export interface Effects {
@@ -22,7 +23,7 @@ export function noEffects(): Effects {
 }
 
 /** Notes that something came of a meter that points may be derived from; `window`: the lowest one that changed. */
-export function noteInput(inputs: ChangedInputs, meterId: string, window = Number.POSITIVE_INFINITY): void {
+export function noteInput(inputs: ChangedInputs, meterId: MeterId, window = Number.POSITIVE_INFINITY): void {
   inputs.set(meterId, Math.min(inputs.get(meterId) ?? Number.POSITIVE_INFINITY, window));
 }
 

@@ -1,4 +1,4 @@
-import type { Payload } from '@gridtokenx/protocol';
+import type { MeterId, Payload } from '@gridtokenx/protocol';
 import type { Admitted } from '../intake/admit.js';
 import type { Bucket } from '../intake/quota.js';
 import type { PointWitness } from '../points/points.js';
@@ -9,11 +9,14 @@ import type { DeclaredGap, Gaps } from './gaps.js';
 import type { ScanStart } from './scan.js';
 import type { VerdictCode } from './verdict.js';
 
+/** Where a message is counted: at its meter, at the gateway that brought what no key has signed, or '' at nobody. */
+export type CountPlace = MeterId | `gateway ${string}` | '';
+
 /** A meter and one of its keys, as they are stored. */
 export interface StoredStream {
   readonly id: number;
   /** Hex. */
-  readonly meter: string;
+  readonly meter: MeterId;
   /** 32 bytes. */
   readonly key: Uint8Array;
   suspendedFrom: bigint | null;
@@ -93,8 +96,8 @@ export const MAX_DIRTY = 16;
 /** The streams and messages of a ledger. All inside of one transaction; every method throws when the disk fails. */
 export interface StreamStore {
   /** The stream of a meter and key, made when it is new. */
-  stream(meter: string, key: Uint8Array): StoredStream;
-  findStream(meter: string, key: Uint8Array): StoredStream | undefined;
+  stream(meter: MeterId, key: Uint8Array): StoredStream;
+  findStream(meter: MeterId, key: Uint8Array): StoredStream | undefined;
   streamById(id: number): StoredStream | undefined;
   save(stream: StoredStream): void;
   has(stream: StoredStream, seq: bigint, hash: Uint8Array): boolean;
@@ -116,7 +119,7 @@ export interface StreamStore {
     effects: Effects,
   ): void;
   /** Adds to a counter; `kind` 0 counts what belongs to no stream, and duplicates. */
-  count(meter: string, kind: number, verdict: VerdictCode, change: number): void;
+  count(place: CountPlace, kind: number, verdict: VerdictCode, change: number): void;
   /**
    * The messages with the next seqs above `after`, in order: few or many, and all that share the last one's seq. Empty only
    * when there are none.
@@ -142,13 +145,13 @@ export interface StreamStore {
    */
   startBelow(stream: StoredStream, seq: bigint, meter: MeterRecord, gaps: Gaps): ScanStart;
   /** Gateways that have spoken for a meter, 32 bytes each. */
-  gatewaysOf(meter: string): Uint8Array[];
+  gatewaysOf(meter: MeterId): Uint8Array[];
 }
 
 /** Which meters points are derived from, and what is stored of those. Throws when the disk fails. */
 export interface DerivedPoints {
   /** Points that are derived from a meter. */
-  pointsOf(meter: string): readonly string[];
+  pointsOf(meter: MeterId): readonly MeterId[];
   /** Lowest seq of a point's statement that is judged by what changed; null: none. */
   affectedFrom(stream: StoredStream, window: number): bigint | null;
   /** What a point's statements are judged by; undefined for a meter that is no derived point. */

@@ -1,4 +1,4 @@
-import { Kind, Role } from '@gridtokenx/protocol';
+import { Kind, type MeterId, Role } from '@gridtokenx/protocol';
 import type { MeterRecord, Registry } from '../ports.js';
 import { type Budget, type Effects, noteInput, type Present, total } from './effects.js';
 import {
@@ -122,8 +122,8 @@ export class Rejudging {
    * Judges again the statements of derived points that what changed may decide; `fresh`: points that were not known before.
    * Returns the gateways that are to be told.
    */
-  followInputs(fresh: readonly string[], nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
-    const from = new Map<string, number>(fresh.map((point) => [point, 0]));
+  followInputs(fresh: readonly MeterId[], nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
+    const from = new Map<MeterId, number>(fresh.map((point) => [point, 0]));
     for (const [meter, window] of effects.inputs)
       for (const point of this.#points.pointsOf(meter)) noteInput(from, point, window);
     const gateways: Uint8Array[] = [];

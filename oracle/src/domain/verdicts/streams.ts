@@ -1,4 +1,4 @@
-import { Kind, Reason, Role } from '@gridtokenx/protocol';
+import { Kind, type MeterId, Reason, Role } from '@gridtokenx/protocol';
 import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../intake/quota.js';
 import type { MeterRecord } from '../ports.js';
 import { markContradictions } from './contradictions.js';
@@ -100,7 +100,7 @@ export class Streams {
     return this.#open(stream.meter, stream.key).gaps;
   }
 
-  #open(meterId: string, key: Uint8Array): Cached {
+  #open(meterId: MeterId, key: Uint8Array): Cached {
     const name = `${meterId}/${Buffer.from(key.buffer, key.byteOffset, key.length).toString('base64')}`;
     const found = this.#cache.get(name);
     if (found) return found;

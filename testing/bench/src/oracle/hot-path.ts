@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { parseSign1, sigStructure, splitSequence, windowStartMs } from '@gridtokenx/protocol';
+import { type MeterId, parseSign1, sigStructure, splitSequence, windowStartMs } from '@gridtokenx/protocol';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { spawnThread, usualThreads, VerifyThreads } from '#oracle/adapters/sodium/threads.js';
@@ -155,7 +155,7 @@ function admitAll(packets: readonly { bytes: Uint8Array }[], registry: Registry)
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 interface SentPacket {
-  readonly meter: string;
+  readonly meter: MeterId;
   readonly bytes: Uint8Array;
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openAck, type Signer, toHex, type Verifier } from '@gridtokenx/protocol';
+import { asMeterId, openAck, type Signer, toHex, type Verifier } from '@gridtokenx/protocol';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
@@ -102,7 +102,7 @@ export class SimulatedOracle {
     this.#isDead = false;
     intake.start();
     broker.receive = ({ gateway, meter, bytes }) =>
-      intake.receive({ gateway, meter: toHex(meter), stream: 'backfill', bytes });
+      intake.receive({ gateway, meter: asMeterId(meter), stream: 'backfill', bytes });
     acks.markAll();
     for (const [meterId, through] of witness.acknowledged) this.#judge(meterId, through);
   }

@@ -1,4 +1,5 @@
 import {
+  asMeterId,
   base58Encode,
   decodePayload,
   type Payload,
@@ -40,7 +41,7 @@ export function makeHome(index: number, startMs: number): Home {
   const meterId = new Uint8Array(16).fill(index + 1);
   const window = windowOf(startMs);
   const record: MeterRecord = {
-    meterId: toHex(meterId),
+    meterId: asMeterId(meterId),
     owner: base58Encode(new Uint8Array(32).fill(90 + index)),
     key: meter.publicKey,
     signer: 'gateway',

@@ -1,5 +1,5 @@
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
-import { Reason, type Verifier } from '@gridtokenx/protocol';
+import { type MeterId, Reason, type Verifier } from '@gridtokenx/protocol';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
@@ -16,7 +16,7 @@ import { NETWORK } from './world.js';
 /** Something that is on its way to the ledger: what was sent, and by whom. */
 export interface Packet<Item> {
   readonly gateway: Uint8Array;
-  readonly meter: string;
+  readonly meter: MeterId;
   readonly bytes: Uint8Array;
   readonly items: readonly Item[];
 }

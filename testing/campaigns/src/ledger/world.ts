@@ -1,4 +1,4 @@
-import { base58Encode, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
+import { asMeterId, base58Encode, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { KeyLog, Signed } from '@gridtokenx/testing-kit/key-log';
 import { nameOf } from '@gridtokenx/testing-kit/key-log';
@@ -138,7 +138,7 @@ function makeMeter(index: number, gateway: number, shape: Shape, random: Random)
   const enrolmentWindow = FIRST_WINDOW + (random.chance(0.2) ? 1 : 0);
   const signer = signerOf(index);
   const record: MeterRecord = {
-    meterId: toHex(new Uint8Array(16).fill(index + 1)),
+    meterId: asMeterId(new Uint8Array(16).fill(index + 1)),
     owner: base58Encode(owner),
     key: signer.publicKey,
     signer: random.chance(0.3) ? 'device' : 'gateway',

@@ -1,4 +1,12 @@
-import { EventCode, GapReason, Quality, windowEndMs, windowOf, windowStartMs } from '@gridtokenx/protocol';
+import {
+  EventCode,
+  GapReason,
+  type MeterId,
+  Quality,
+  windowEndMs,
+  windowOf,
+  windowStartMs,
+} from '@gridtokenx/protocol';
 import { KeyLog, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { type Home, NETWORK, readingTimeOf, signerOf, WINDOW_REAL_MS } from './world.js';
@@ -14,7 +22,7 @@ export interface Scene {
   readonly endMs: number;
   /** Publishes under its own gateway's name, in packets of at most 200. */
   readonly send: (messages: readonly Signed[]) => void;
-  readonly sendRaw: (bytes: Uint8Array, meter: string) => void;
+  readonly sendRaw: (bytes: Uint8Array, meter: MeterId) => void;
   /** Calls back later, real ms. */
   readonly later: (ms: number, call: () => void) => void;
 }

@@ -1,4 +1,4 @@
-import { concatBytes, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
+import { concatBytes, type MeterId, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
 import { KeyLog, type Signed } from '@gridtokenx/testing-kit/key-log';
 import { at, Random } from '@gridtokenx/testing-kit/random';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -78,7 +78,7 @@ class Play {
     this.send(home, messages);
   }
 
-  #receive({ gateway }: Home, meter: string, bytes: Uint8Array): void {
+  #receive({ gateway }: Home, meter: MeterId, bytes: Uint8Array): void {
     this.bench.intake.receive({ gateway: gateway.slice(), meter, stream: 'backfill', bytes });
   }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { asMeterId } from '@gridtokenx/protocol';
 import { diskSpace } from '@gridtokenx/runtime';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
@@ -113,7 +114,7 @@ function stage(words: RegExp, spoil: (parts: Parts) => void | Promise<void>): St
 }
 
 const disputed = (state: CaseView['state'], windowsLeft: number): CaseView => ({
-  ...{ zone: 1, page: 0, slot: 0, meterId: 'aa', number: 1, verdict: 0 },
+  ...{ zone: 1, page: 0, slot: 0, meterId: asMeterId('aa'.repeat(16)), number: 1, verdict: 0 },
   ...{ state, windowsLeft },
 });
 

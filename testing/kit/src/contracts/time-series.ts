@@ -1,3 +1,4 @@
+import { asMeterId } from '@gridtokenx/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TimeSeries } from '#oracle/domain/live/ports.js';
 import type { SeriesPoint } from '#oracle/domain/ports.js';
@@ -12,7 +13,7 @@ export interface SeriesUnderTest {
 export function point(changes: Partial<SeriesPoint> = {}): SeriesPoint {
   return {
     timeMs: 1_700_000_000_000,
-    meterId: 'aa'.repeat(16),
+    meterId: asMeterId('aa'.repeat(16)),
     zone: 3,
     role: 0,
     source: 1,
@@ -69,7 +70,7 @@ export function timeSeriesContract(name: string, make: () => Promise<SeriesUnder
     });
 
     it('keeps meters apart at the same time', async () => {
-      const other = 'bb'.repeat(16);
+      const other = asMeterId('bb'.repeat(16));
       await under.series.write([point({ seq: 1n }), point({ meterId: other, seq: 2n })]);
       expect((await all(under.series)).map((p) => p.seq)).toEqual([1n]);
       expect((await all(under.series, other)).map((p) => p.seq)).toEqual([2n]);

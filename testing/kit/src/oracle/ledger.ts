@@ -1,4 +1,4 @@
-import { toHex } from '@gridtokenx/protocol';
+import { type MeterId, toHex } from '@gridtokenx/protocol';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
@@ -24,7 +24,7 @@ export function testLedger(registry: FakeRegistry, path = ':memory:', steps = ST
   const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), steps);
   const arrival = (message: Uint8Array, arrivedMs = NOW_MS, receivedMs = 1_000): Arrival => ({
     gateway: GATEWAY,
-    topicMeter: '',
+    topicMeter: null,
     admission: admit(message, receivedMs, NETWORK, registry, verifier),
     arrivedMs,
     receivedMs,
@@ -43,7 +43,7 @@ export function testLedger(registry: FakeRegistry, path = ':memory:', steps = ST
         .map((row) => [toHex(row.hash as Uint8Array), Number(row.verdict)]),
     );
   const verdictOf = (message: { hash: Uint8Array }) => verdicts().get(toHex(message.hash));
-  const mark = (meterId: string) => ledger.tell(GATEWAY).meters.get(meterId);
+  const mark = (meterId: MeterId) => ledger.tell(GATEWAY).meters.get(meterId);
   const views = new SqliteViews(database.sqlite);
   /** True while something is to be judged again. */
   const isDirty = () =>

@@ -1,4 +1,4 @@
-import { MAX_COSIGN_STATEMENTS } from '@gridtokenx/protocol';
+import { MAX_COSIGN_STATEMENTS, type MeterId } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import { capWh } from '../disputes/sync.js';
 import type { Standing } from '../moved.js';
@@ -41,7 +41,7 @@ export interface Refusal {
 /** The statement for exactly this window. */
 export function statementAt(
   statements: StatementStore,
-  meterId: string,
+  meterId: MeterId,
   window: number,
 ): AttestableStatement | undefined {
   const [found] = statements.attestable(meterId, window - 1, 1);

@@ -1,4 +1,5 @@
 import { NodeUnavailable, type SendNode, type SignedTransaction, type Stored } from '@gridtokenx/chain-sender';
+import type { MeterId } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import type { AttestedEvent, PageRead } from '../ports.js';
 
@@ -37,7 +38,7 @@ export class CaseUnreadable extends NodeUnavailable {
 /** What of the chain disputes need. Every method may throw `NodeUnavailable` and nothing else. */
 export interface DisputeNode extends SendNode<AttestedEvent> {
   readPage(zone: number, page: number): Promise<PageRead>;
-  readCase(zone: number, page: number, slot: number, meterId: string): Promise<SlotCase>;
+  readCase(zone: number, page: number, slot: number, meterId: MeterId): Promise<SlotCase>;
 }
 
 /** Where a slot is, and whose it is. */
@@ -46,7 +47,7 @@ export interface Place {
   readonly page: number;
   readonly slot: number;
   /** Hex. */
-  readonly meterId: string;
+  readonly meterId: MeterId;
 }
 
 /** Makes and signs the transactions; anyone may send them. Throws `NodeUnavailable`. */
