@@ -1,7 +1,7 @@
 import type { Payload } from '@gridtokenx/protocol';
 import { EventCode, Kind, Quality } from '@gridtokenx/protocol';
 import { describe, expect, it } from 'vitest';
-import { addFigures } from '../src/campaign.js';
+import { addFigures, type Outcome } from '../src/campaign.js';
 import { Begins } from '../src/neighbours/begins.js';
 import { neighboursCampaign } from '../src/neighbours/index.js';
 
@@ -19,6 +19,8 @@ const NOTICED_BY: Readonly<Record<string, number>> = {
 const SEEDS = Object.values(NOTICED_BY);
 
 describe('campaign neighbours, short', { timeout: 120_000 }, () => {
+  const played = new Map<number, Outcome>();
+
   it.each(Object.entries(controls))('control %s is noticed', async (name, control) => {
     const repair = control.install();
     try {
@@ -33,6 +35,7 @@ describe('campaign neighbours, short', { timeout: 120_000 }, () => {
     const figures: Record<string, number> = {};
     for (const seed of SEEDS) {
       const outcome = await run(seed);
+      played.set(seed, outcome);
       expect(outcome.faults, `seed ${seed}`).toEqual([]);
       addFigures(figures, outcome.figures);
     }
@@ -42,7 +45,8 @@ describe('campaign neighbours, short', { timeout: 120_000 }, () => {
   });
 
   it('is the same for the same seed', async () => {
-    expect(await run(1)).toEqual(await run(1));
+    const [seed = 1] = SEEDS;
+    expect(await run(seed)).toEqual(played.get(seed) ?? (await run(seed)));
   });
 
   it('control: a full run that reached nothing is refused', () => {
