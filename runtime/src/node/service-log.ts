@@ -2,6 +2,7 @@ import { type DestinationStream, pino } from 'pino';
 import type { LogLevel } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
 import { BoundedLog } from './bounded-log.js';
+import { lossyLines } from './lossy-lines.js';
 import { afterIdle } from './system.js';
 
 /** Names the level from which on lines are written; without it `info`. */
@@ -33,7 +34,8 @@ export function serviceLog(name: string, options: ServiceLogOptions = {}): Bound
       advice: `give ${LEVELS.join(', ')}`,
     });
   }
-  const lines = destination ? pino({ name, level }, destination) : pino({ name, level });
+  // The library's own output waits without end for a full disk to take its last lines, also when the process ends.
+  const lines = pino({ name, level }, destination ?? lossyLines());
   // What is not written must not use up what may be written.
   const isWritten = (of: LogLevel) => LEVELS.indexOf(of) >= LEVELS.indexOf(level);
   return new BoundedLog(lines, after, { isWritten });

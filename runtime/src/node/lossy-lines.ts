@@ -1,0 +1,42 @@
+import { writeSync } from 'node:fs';
+
+/** Writes bytes to a file descriptor and says how many it took. Throws the system's error. */
+export type WriteBytes = (bytes: Uint8Array) => number;
+
+/** A pipe whose reader is slow is tried again this often, after a pause each; together 100 ms. */
+const MOST_TRIES = 20;
+const PAUSE_MS = 5;
+
+const toStandardOutput: WriteBytes = (bytes) => writeSync(1, bytes);
+const pause = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+
+/**
+ * Lines to the standard output, written at once. What it does not take is lost: a disk that is full, or a reader that is
+ * gone, must neither stop a service nor keep it from ending. Never throws.
+ */
+export function lossyLines(write: WriteBytes = toStandardOutput, wait: () => void = pause) {
+  let isTorn = false;
+  return {
+    write(line: string): void {
+      // What follows a torn line begins one of its own.
+      const bytes = Buffer.from(isTorn ? `\n${line}` : line);
+      const written = taken(bytes, write, wait);
+      if (written > 0) isTorn = written < bytes.length;
+    },
+  };
+}
+
+/** Bytes that were written, up to the first error. */
+function taken(bytes: Uint8Array, write: WriteBytes, wait: () => void): number {
+  let at = 0;
+  for (let tries = 0; at < bytes.length && tries < MOST_TRIES; ) {
+    try {
+      at += write(bytes.subarray(at));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return at;
+      tries++;
+      wait();
+    }
+  }
+  return at;
+}
