@@ -35,10 +35,14 @@ describe('the state file', () => {
       '',
       '{',
       '{}',
+      'null',
+      text.replace(/"statement":".."?/, '"statement":"zz'),
       text.replace('"version":1', '"version":2'),
       text.replace(/"boots":3/, '"boots":-3'),
     ]) {
-      expect(() => decodeState(damaged), damaged).toThrow(RangeError);
+      expect(() => decodeState(damaged), damaged).toThrow(
+        /^the meter's state file is damaged \(.*\): restore it from a backup/,
+      );
     }
     expect(() => decodeState(text.replace(/"reserved_through":"\d+"/, '"reserved_through":12'))).toThrow(
       'reserved_through',

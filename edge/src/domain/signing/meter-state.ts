@@ -57,6 +57,8 @@ export function encodeState(state: MeterState): string {
 
 const pairText = ({ importWh, exportWh }: RegisterPair) => [importWh.toString(), exportWh.toString()];
 
+const STATEMENT = new RegExp(`^[0-9a-f]{${2 * PAYLOAD_BYTES}}$`);
+
 /** Reads a state file back. Throws `RangeError`: without it a seq could be used twice, so nothing is signed then. */
 export function decodeState(text: string): MeterState {
   const fail = (what: string): never => {
@@ -70,6 +72,7 @@ export function decodeState(text: string): MeterState {
   } catch {
     return fail('not JSON');
   }
+  if (value === null || typeof value !== 'object') return fail('no object');
   if (value.version !== 1) fail(`version ${String(value.version)}`);
   const big = (key: string, from: unknown): bigint =>
     typeof from === 'string' && /^\d{1,20}$/.test(from) ? BigInt(from) : fail(key);
@@ -77,8 +80,9 @@ export function decodeState(text: string): MeterState {
     Number.isSafeInteger(value[key]) && (value[key] as number) >= 0 ? (value[key] as number) : fail(key);
   const pair = (key: string, from: unknown): [bigint, bigint] =>
     Array.isArray(from) && from.length === 2 ? [big(key, from[0]), big(key, from[1])] : fail(key);
+  const isStatement = typeof value.statement === 'string' && STATEMENT.test(value.statement);
+  if (value.statement !== null && !isStatement) fail('statement');
   const statement = value.statement === null ? null : fromHex(String(value.statement));
-  if (statement && statement.length !== PAYLOAD_BYTES) fail('statement');
   const fall = value.discontinuity === null ? null : pair('discontinuity', value.discontinuity);
   const configHash = value.config_hash ?? null;
   if (configHash !== null && !/^[0-9a-f]{32}$/.test(String(configHash))) fail('config_hash');
