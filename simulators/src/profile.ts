@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { WINDOW_MS } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
+import { readRegularFile } from '@gridtokenx/runtime/node';
 
 /** The first line of every profile. */
 export const PROFILE_HEADER = 'home,time,consumption_wh,production_wh';
@@ -47,7 +47,7 @@ interface Row {
 
 /** Reads a profile file; throws `ProfileError`, or the file system's error when it cannot be read. */
 export function loadProfiles(path: string): Profile[] {
-  return parseProfiles(readFileSync(path, 'utf8'), path);
+  return parseProfiles(readRegularFile(path).toString('utf8'), path);
 }
 
 /**

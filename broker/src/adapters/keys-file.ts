@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { base58Encode, publicKeyFromBase58 } from '@gridtokenx/protocol';
 import { type Logger, OperatorError } from '@gridtokenx/runtime/core';
+import { readRegularFile } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import type { KeyDirectory, KeyRecord } from '../ports.js';
 
@@ -65,7 +66,7 @@ export class KeysFile implements KeyDirectory {
     this.#log = log;
     try {
       this.#stamp = this.#stat();
-      this.#records = parseKeys(readFileSync(path, 'utf8'));
+      this.#records = parseKeys(readRegularFile(path).toString('utf8'));
     } catch (cause) {
       throw unusable(path, cause);
     }
@@ -108,7 +109,7 @@ export class KeysFile implements KeyDirectory {
         return;
       }
       this.#isAway = false;
-      const text = readFileSync(this.#path, 'utf8');
+      const text = readRegularFile(this.#path).toString('utf8');
       // Read as it is: it is looked at again when it changes.
       this.#stamp = stamp;
       this.#records = parseKeys(text);

@@ -1,10 +1,11 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Logger } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
 import type { ServerCertificate, TlsMaterial, TlsVersion } from '../core/tls.js';
 import { isReadableByOthers, readableByOthers } from './private-files.js';
+import { readRegularFile } from './regular-file.js';
 
 export interface CertificateOptions {
   /** PEM: the server's certificate first, then what is between it and the authority. */
@@ -44,7 +45,7 @@ interface Pair {
 
 function readPem(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readRegularFile(file).toString('utf8');
   } catch (error) {
     throw new CertificateError(file, `cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
   }

@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { parseSimulatedClock, realTimeOf, type SimulatedClock, simulatedNow } from '@gridtokenx/protocol';
 import { type Clock, ClockSource, type ReadingClock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
+import { readRegularFile } from './regular-file.js';
 
 /** The file is looked at this often at most, in real milliseconds. */
 const LOOK_MS = 200;
@@ -21,7 +22,7 @@ const nodeAccess: ClockFileAccess = {
     const { mtimeMs, ino, size } = statSync(path);
     return `${mtimeMs}/${ino}/${size}`;
   },
-  read: (path) => readFileSync(path, 'utf8'),
+  read: (path) => readRegularFile(path).toString('utf8'),
 };
 
 /**

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect, getCACertificates, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { readRegularFileLater } from './regular-file.js';
 
 export interface DialTarget {
   readonly host: string;
@@ -53,7 +53,7 @@ async function authorities(caFile: string | undefined): Promise<string[]> {
   if (caFile === undefined) return getCACertificates('default');
   let pem: string;
   try {
-    pem = await readFile(caFile, 'utf8');
+    pem = (await readRegularFileLater(caFile)).toString('utf8');
   } catch (error) {
     throw new Error(`ca_file ${caFile} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
   }

@@ -17,6 +17,7 @@ export * from './mqtt/broker-link.js';
 export * from './mqtt/session.js';
 export * from './post.js';
 export * from './private-files.js';
+export * from './regular-file.js';
 export * from './seed-file.js';
 export * from './service-log.js';
 export * from './small-heap.js';

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperatorError } from '../core/operator-error.js';
+import { noRegularFile, READ_ONLY } from './regular-file.js';
 
 /** Rights that new files and folders never get: a household's minutes are nobody's business on a shared machine. */
 const PRIVATE_UMASK = 0o077;
@@ -36,7 +38,8 @@ export interface FileCalls {
 }
 
 const nodeCalls: FileCalls = {
-  open: openSync,
+  // A pipe that nobody writes would be waited for without end.
+  open: (path, flags, mode) => openSync(path, flags === 'r' ? READ_ONLY : flags, mode),
   mode: (file) => fstatSync(file).mode,
   read: (file) => readFileSync(file),
   write: (file, bytes, offset) => writeSync(file, bytes, offset),
@@ -103,6 +106,7 @@ export function readPrivateFile(path: string, words: SecretWords, calls: FileCal
   try {
     // Of the file that is open: another one may come to its name meanwhile.
     const mode = calls.mode(file);
+    if (!isFileOrFolder(mode)) throw noRegularFile(path);
     if (isReadableByOthers(mode)) throw readableByOthers(path, mode, words.what);
     return calls.read(file);
   } catch (cause) {
@@ -110,6 +114,12 @@ export function readPrivateFile(path: string, words: SecretWords, calls: FileCal
   } finally {
     calls.close(file);
   }
+}
+
+/** False for a pipe, a device and a socket: they may never end. A mode without a type is one of a file. */
+function isFileOrFolder(mode: number): boolean {
+  const type = mode & constants.S_IFMT;
+  return type === 0 || type === constants.S_IFREG || type === constants.S_IFDIR;
 }
 
 function unreadable(file: string, { what, missing }: SecretWords, cause: unknown): OperatorError {

@@ -33,6 +33,9 @@ const PATH: Readonly<Record<string, Words>> = {
   ENOENT: { problem: 'is not there', advice: 'correct the path' },
   ENOTDIR: { problem: 'a part of the path is a file', advice: 'correct the path' },
   EISDIR: { problem: 'is a folder', advice: 'name a file' },
+  EEXIST: { problem: 'is there already, and is no folder', advice: 'move it away, or correct the path' },
+  ELOOP: { problem: 'its links lead in a circle', advice: 'mend the link' },
+  ENAMETOOLONG: { problem: 'its name is too long', advice: 'correct the path' },
 };
 
 /**
@@ -47,10 +50,12 @@ export function operatorErrorOf(error: unknown): OperatorError | null {
     const words = listenWords(code, { host: address ?? path ?? 'the address', port });
     return words && new OperatorError(words, { cause: error });
   }
-  if (code === 'ENOTFOUND' && hostname !== undefined) {
+  if ((code === 'ENOTFOUND' || code === 'EAI_AGAIN') && hostname !== undefined) {
     const words = { problem: `the host ${hostname} is not known`, advice: 'correct its name, or look at the network' };
     return new OperatorError({ code: 'unknown-host', ...words }, { cause: error });
   }
+  // A file that may not be there yet is our own business; a folder in whose place a file lies is not.
+  if (code === 'EEXIST' && syscall !== 'mkdir') return null;
   const words = DISK[code] ?? (path === undefined ? undefined : PATH[code]);
   if (!words) return null;
   return new OperatorError({ code: code.toLowerCase(), file: path, ...words }, { cause: error });
@@ -87,6 +92,8 @@ function listenWords(code: string, { host, port }: ListenAddress): (Words & { co
         advice: 'choose a port above 1023',
       };
     case 'EADDRNOTAVAIL':
+    case 'EINVAL':
+    case 'EAI_AGAIN':
     case 'ENOTFOUND':
       return { code: 'no-address', problem: `${host} is no address of this machine`, advice: 'correct the host' };
     default:

@@ -24,6 +24,9 @@ describe('errors of the system that the operator can mend', () => {
     [system('EROFS', 'open', { path: '/a' }), /^\/a: the disk is read-only; mount it writable$/],
     [system('EACCES', 'open', { path: '/a' }), /^\/a: permission is denied; change its owner or mode$/],
     [system('ENOENT', 'open', { path: '/a' }), /^\/a: is not there; correct the path$/],
+    [system('EEXIST', 'mkdir', { path: '/a' }), /^\/a: is there already, and is no folder; move it away/],
+    [system('EINVAL', 'listen', { address: 'fe80::1', port: 1 }), /^fe80::1 is no address of this machine; /],
+    [system('EAI_AGAIN', 'getaddrinfo', { hostname: 'nowhere' }), /^the host nowhere is not known; /],
     [system('ENOTDIR', 'mkdir', { path: '/a/b' }), /^\/a\/b: a part of the path is a file; correct the path$/],
   ])('%s', (error, line) => {
     const found = operatorErrorOf(error);

@@ -1,13 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { OperatorError } from '@gridtokenx/runtime/core';
-import { parsePlain, replacePrivateFile } from '@gridtokenx/runtime/node';
+import { parsePlain, readRegularFile, replacePrivateFile } from '@gridtokenx/runtime/node';
 import { stringify } from 'yaml';
 
 /** The JSON in a file, or null where there is none. Throws `OperatorError` with the path where it cannot be read. */
 export function readJson<T>(path: string): T | null {
   if (!existsSync(path)) return null;
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    return JSON.parse(readRegularFile(path).toString('utf8')) as T;
   } catch (cause) {
     const problem = `is not JSON (${cause instanceof Error ? cause.message : cause})`;
     throw new OperatorError(
@@ -30,7 +30,7 @@ export function writeYaml(path: string, value: unknown): void {
 /** One text of a map in YAML; null where the file is not there, holds no map, or has no such text. */
 export function textIn(path: string, key: string): string | null {
   if (!existsSync(path)) return null;
-  const parsed = parsePlain(readFileSync(path, 'utf8'));
+  const parsed = parsePlain(readRegularFile(path).toString('utf8'));
   const value = parsed.ok ? parsed.value[key] : undefined;
   return typeof value === 'string' ? value : null;
 }

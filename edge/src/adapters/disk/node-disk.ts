@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, readFile, rename, truncate, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, truncate, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readRegularFileLater } from '@gridtokenx/runtime/node';
 import type { AppendFile, Disk } from '../../domain/ports.js';
 
 const absent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -31,7 +32,7 @@ export const nodeDisk: Disk = {
 
   async read(path) {
     try {
-      return await readFile(path);
+      return await readRegularFileLater(path);
     } catch (error) {
       if (absent(error)) return null;
       throw error;

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { asMeterId, type MeterId, publicKeyFromBase58, type Role } from '@gridtokenx/protocol';
 import { type Clock, OperatorError } from '@gridtokenx/runtime/core';
+import { readRegularFile } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import type { MeterRecord, Registry } from '../../domain/ports.js';
 
@@ -64,7 +64,7 @@ export class MetersFile implements Registry {
 
   #read(): void {
     const fetchedAtMs = this.#real.nowMs();
-    const { meters } = schema.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
+    const { meters } = schema.parse(JSON.parse(readRegularFile(this.#path).toString('utf8')));
     this.#meters = new Map(meters.map((meter) => [asMeterId(meter.meter_id), recordOf(meter)]));
     this.asOf = { slot: this.asOf.slot + 1, fetchedAtMs };
   }

@@ -1,17 +1,30 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { OperatorError } from '../../core/operator-error.js';
-import { type Fault, parseLocated } from './located.js';
+import { readRegularFile } from '../regular-file.js';
+import { type Fault, MAX_CHARS, NO_UTF8, parseLocated } from './located.js';
 
 /** A configuration that cannot be used. Its message is one line: `FILE:LINE: key: what is wrong; what to do`. */
 export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError';
 }
 
-/** Reads a file as text. Throws the system's error. */
+/** Reads a file as text. Throws the system's error, or one that says what the file is. */
 export type ReadText = (path: string) => string;
 
-const readText: ReadText = (path) => readFileSync(path, 'utf8');
+/** A character takes at most four bytes. */
+const MAX_BYTES = 4 * MAX_CHARS;
+
+const readText: ReadText = (path) => new TextDecoder('utf-8', { fatal: true }).decode(readRegularFile(path, MAX_BYTES));
+
+/** What to do about a file that cannot be read, by the code of the error. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: 'correct its path',
+  ENOTDIR: 'correct its path',
+  ENAMETOOLONG: 'correct its path',
+  EISDIR: 'name a file',
+  ELOOP: 'its links lead in a circle: name a file',
+  EIO: 'is it a file on a disk that works?',
+};
 
 /**
  * Reads and checks a configuration in YAML or JSON. Paths in it are the caller's to resolve. `cross` finds what one key
@@ -27,8 +40,13 @@ export function loadConfig<S extends z.ZodType>(
   try {
     text = read(file);
   } catch (cause) {
+    if (cause instanceof OperatorError) {
+      const { code, problem, advice } = cause;
+      throw new ConfigError({ code, file, problem, advice }, { cause });
+    }
     const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    const advice = why === 'ENOENT' ? 'correct its path' : 'let this user read it';
+    if (why === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw new ConfigError({ ...NO_UTF8, file }, { cause });
+    const advice = ADVICE[why] ?? 'let this user read it';
     throw new ConfigError({ code: 'unreadable', file, problem: `cannot be read (${why})`, advice }, { cause });
   }
   return parseConfig(text, file, schema, cross);
@@ -49,6 +67,19 @@ export function parseConfig<S extends z.ZodType>(
 
 /** A TCP port; 0 lets the system choose. */
 export const portSchema = z.int().min(0).max(65_535);
+/** True for a URL without a user and without a password: it stands in lines of the log. */
+export function hasNoPassword(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username === '' && password === '';
+}
+/** Where the broker is. Sign-in is by key, so a password in it would only be shown to others. */
+export const brokerUrlSchema = z
+  .url({
+    protocol: /^mqtts?$/,
+    hostname: /./,
+    error: 'expected a URL such as mqtt://127.0.0.1:18803',
+  })
+  .refine(hasNoPassword, 'no user or password here: sign-in is by key');
 /** What a TLS server shows: PEM files, looked at again while it runs. */
 export const tlsSchema = z.strictObject({
   cert_file: z.string().min(1),

@@ -27,7 +27,9 @@ export type Located<T> =
   | { readonly ok: false; readonly fault: LocatedFault };
 
 /** A configuration of thousands of meters is smaller; characters. */
-const MAX_CHARS = 4_194_304;
+export const MAX_CHARS = 4_194_304;
+/** UTF-16 is what an editor may write; without its mark it reads as text full of zero bytes. */
+export const NO_UTF8 = { code: 'encoding', problem: 'is no text in UTF-8', advice: 'save it as UTF-8' } as const;
 const UNKNOWN = 'unknown-key';
 const WHOLE_FILE = 'file';
 
@@ -42,6 +44,7 @@ export function parseLocated<S extends z.ZodType>(
   cross: (value: z.output<S>) => readonly Fault[] = () => [],
 ): Located<z.output<S>> {
   if (text.length > MAX_CHARS) return failed('too-large', 1, WHOLE_FILE, `is longer than ${MAX_CHARS} characters`, '');
+  if (text.includes('\0')) return failed(NO_UTF8.code, 1, WHOLE_FILE, NO_UTF8.problem, NO_UTF8.advice);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [syntax] = document.errors;
@@ -52,7 +55,7 @@ export function parseLocated<S extends z.ZodType>(
   const plain = plainOf(document);
   if (!plain.ok) {
     const advice = 'write the values out in place of the aliases';
-    return failed('aliases', 1, 'syntax', 'its aliases grow without bound, or name no anchor', advice);
+    return failed('aliases', 1, 'syntax', 'its aliases grow without bound, hold themselves, or name no anchor', advice);
   }
   // First, since a place for a value has no form that a schema would accept.
   const places = toBeFilledIn(plain.value);
@@ -103,10 +106,19 @@ function syntaxFault(error: YAMLError, text: string, lines: LineCounter): Locate
 /** Aliases that grow without bound are refused by the library with an exception: here it is a fault like any other. */
 function plainOf(document: ReturnType<typeof parseDocument>) {
   try {
-    return { ok: true, value: document.toJS() as unknown } as const;
+    const value: unknown = document.toJS();
+    return holdsItself(value) ? ({ ok: false } as const) : ({ ok: true, value } as const);
   } catch {
     return { ok: false } as const;
   }
+}
+
+/** True for a value that an alias put into itself: whoever walks through it would not come to an end. */
+function holdsItself(value: unknown, around: ReadonlySet<unknown> = new Set()): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  if (around.has(value)) return true;
+  const within = new Set(around).add(value);
+  return Object.values(value).some((inner) => holdsItself(inner, within));
 }
 
 function faultOf(issue: z.core.$ZodIssue): Fault {

@@ -83,12 +83,17 @@ describe('one answer to every typo, in one line', () => {
     [
       'an alias bomb',
       BOMB,
-      'c.yaml:1: syntax: its aliases grow without bound, or name no anchor; write the values out in place of the aliases',
+      'c.yaml:1: syntax: its aliases grow without bound, hold themselves, or name no anchor; write the values out in place of the aliases',
     ],
     [
       'an alias to nothing',
       'name: *nobody\n',
-      'c.yaml:1: syntax: its aliases grow without bound, or name no anchor; write the values out in place of the aliases',
+      'c.yaml:1: syntax: its aliases grow without bound, hold themselves, or name no anchor; write the values out in place of the aliases',
+    ],
+    [
+      'an alias that holds itself',
+      'a: &a { b: [*a] }\n',
+      'c.yaml:1: syntax: its aliases grow without bound, hold themselves, or name no anchor; write the values out in place of the aliases',
     ],
   ])('%s', (_name, text, expected) => {
     expect(fault(text)).toBe(expected);
@@ -141,7 +146,7 @@ describe('files', () => {
     const file = join(folder, 'c.yaml');
     try {
       expect(() => loadConfig(file, schema)).toThrow(`${file}: cannot be read (ENOENT); correct its path`);
-      expect(() => loadConfig(folder, schema)).toThrow(`${folder}: cannot be read (EISDIR); let this user read it`);
+      expect(() => loadConfig(folder, schema)).toThrow(`${folder}: cannot be read (EISDIR); name a file`);
       writeFileSync(file, GOOD);
       expect(loadConfig(file, schema).name).toBe('a');
     } finally {

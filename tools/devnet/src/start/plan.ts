@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { WINDOW_MS } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
+import { readRegularFile } from '@gridtokenx/runtime/node';
 import { defaultProfilesPath, highestSpeed, loadProfiles, type Profile } from '@gridtokenx/simulators';
 import { MAX_HOMES } from './layout.js';
 import type { StartOptions } from './options.js';
@@ -80,7 +80,7 @@ export function tooManyWindows(asked: number, windows: number): OperatorError {
 /** Rejects what is wrong in the file with `ProfileError`, which is an `OperatorError`. */
 function load(file: string): { profiles: Profile[]; text: string } {
   try {
-    return { profiles: loadProfiles(file), text: readFileSync(file, 'utf8') };
+    return { profiles: loadProfiles(file), text: readRegularFile(file).toString('utf8') };
   } catch (cause) {
     if (cause instanceof OperatorError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
