@@ -1,5 +1,5 @@
 import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
-import { type Fault, loadConfig, parseConfig, tlsSchema } from '@gridtokenx/runtime/node';
+import { brokerUrlSchema, type Fault, loadConfig, parseConfig, tlsSchema } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import { profileIds } from '../adapters/profiles/files.js';
 
@@ -64,7 +64,7 @@ const schema = z.strictObject({
   data_dir: z.string().min(1),
   name,
   broker: z.strictObject({
-    url: z.url({ protocol: /^mqtts?$/, error: 'expected a URL such as mqtt://127.0.0.1:18803' }),
+    url: brokerUrlSchema,
     name: z.string().min(1).max(200),
     ca_file: path.optional(),
     /** The name in the broker's certificate, where it is not the one in `url`. */

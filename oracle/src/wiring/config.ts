@@ -1,5 +1,12 @@
 import { publicKeyFromBase58 } from '@gridtokenx/protocol';
-import { loadConfig, parseConfig, portSchema as port, tlsSchema as tls } from '@gridtokenx/runtime/node';
+import {
+  brokerUrlSchema,
+  hasNoPassword,
+  loadConfig,
+  parseConfig,
+  portSchema as port,
+  tlsSchema as tls,
+} from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 
 const connections = z.number().int().min(1).max(16_384);
@@ -38,7 +45,7 @@ const schema = z
     /** Enrolled meters as JSON, for an oracle without a chain. */
     meters_file: z.string().min(1).optional(),
     broker: z.strictObject({
-      url: z.string().regex(/^(mqtt|mqtts):\/\//, 'must begin with mqtt:// or mqtts://'),
+      url: brokerUrlSchema,
       name: z.string().min(1),
       /** PEM: the authorities trusted for mqtts://; read at each connect. */
       ca_file: z.string().min(1).optional(),
@@ -127,11 +134,6 @@ const schema = z
       context.addIssue({ code: 'custom', path: ['attestor_key_file'], message: 'is needed with rpc_url' });
     }
   });
-
-function hasNoPassword(url: string): boolean {
-  const { username, password } = new URL(url);
-  return username === '' && password === '';
-}
 
 export type Config = z.infer<typeof schema>;
 export type ListenerConfig = Config['page'];

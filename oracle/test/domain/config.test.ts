@@ -50,7 +50,17 @@ describe('configuration', () => {
     [
       'another protocol',
       quoted(GOOD.replace('mqtt://', 'http://')),
-      'o.yaml:8: broker.url: must begin with mqtt:// or mqtts://',
+      'o.yaml:8: broker.url: expected a URL such as mqtt://127.0.0.1:18803; correct it',
+    ],
+    [
+      'a password in the address',
+      quoted(GOOD.replace('mqtt://', 'mqtt://u:secret@')),
+      'o.yaml:8: broker.url: no user or password here: sign-in is by key; correct it',
+    ],
+    [
+      'no host in the address',
+      quoted(GOOD.replace(/mqtt:[^"\n]*/, 'mqtt:///')),
+      'o.yaml:8: broker.url: expected a URL such as',
     ],
     [
       'an authority without TLS',
