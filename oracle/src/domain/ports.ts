@@ -1,12 +1,12 @@
 /** What more than one room of the domain knows of the world. Adapters implement it, `wiring` puts both together. */
-import type { MeterId, Role } from '@gridtokenx/protocol';
+import type { MeterId, PublicKeyText, Role } from '@gridtokenx/protocol';
 
 /** One enrolled meter as the registry program holds it. Registers in watt-hours. */
 export interface MeterRecord {
   /** Lower-case hex, 32 characters. */
   readonly meterId: MeterId;
   /** The owner's wallet, base58. */
-  readonly owner: string;
+  readonly owner: PublicKeyText;
   /** The device key in force, 32 bytes. */
   readonly key: Uint8Array;
   /** The key before the last rotation: valid for backfill up to `previousKeyLastWindow`. */

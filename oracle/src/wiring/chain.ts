@@ -1,3 +1,4 @@
+import { asPublicKeyText, type PublicKeyText } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random, ReadingClock } from '@gridtokenx/runtime/core';
 import { BalanceWatch } from '../adapters/chain/balance.js';
 import { AttestorBuilder, singleAttestor } from '../adapters/chain/builder.js';
@@ -49,8 +50,8 @@ export interface SettlementDeps {
 /** Settlement on a chain, and what the api shows of it. Resolving needs no node: a node that is away is waited for. */
 export interface Chain {
   readonly settlements: Settlements;
-  /** Base58 public key of the attestor. */
-  readonly attestor: string;
+  /** Empty until the node has shown that it serves the right chain, and where there is none. */
+  readonly attestor: PublicKeyText | '';
   /** Answers another oracle that asks for a signature; null where there are no others. Never rejects. */
   readonly cosign: ((body: Uint8Array) => Promise<CosignAnswer>) | null;
   /** Begins to send; called once the ledger serves. */
@@ -93,7 +94,7 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
       peers: () => together?.peers.view() ?? [],
       balanceLamports: () => balance.lamports,
     }),
-    attestor: attestor.publicKey.toBase58(),
+    attestor: asPublicKeyText(attestor.publicKey.toBytes()),
     cosign: together && ((body) => together.answer(body)),
     start: () => driver.start(),
     async stop() {

@@ -1,4 +1,4 @@
-import { base58Encode } from '@gridtokenx/protocol';
+import { asPublicKeyText } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Keypair } from '@solana/web3.js';
 import type { Cosigner, LatestBlockhash } from '../adapters/chain/builder.js';
@@ -57,7 +57,11 @@ export function attestTogether(deps: TogetherDeps): Together {
   const { signer, verifier, exchange } = cosign;
   const desk = new CosignDesk({ ...shared, identity: signer.publicKey, verifier, exchange });
   return {
-    cosigner: new PeerCosigners({ ...shared, identity: base58Encode(signer.publicKey), ask: deps.ask ?? askOverHttp }),
+    cosigner: new PeerCosigners({
+      ...shared,
+      identity: asPublicKeyText(signer.publicKey),
+      ask: deps.ask ?? askOverHttp,
+    }),
     turns: zoneTurns(new Turns(deps.roundMs), attestor.publicKey, zoneSet, realClock),
     peers,
     answer: (body) => desk.answer(body),

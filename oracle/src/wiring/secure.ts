@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { asPublicKeyText } from '@gridtokenx/protocol';
 import { CertificateFiles, dialTls } from '@gridtokenx/runtime';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Peer } from '../adapters/chain/cosign/peer.js';
@@ -19,7 +20,9 @@ export function brokerDial({ broker }: Config, path: (name: string) => string): 
 /** The other oracles of the zone, with what opens connections to those that are asked over TLS. */
 export function securePeers(peers: NonNullable<Config['peers']>, path: (name: string) => string): Peer[] {
   return peers.map((peer) => {
-    const { oracle, attestor, url } = peer;
+    const { url } = peer;
+    const oracle = asPublicKeyText(peer.oracle);
+    const attestor = asPublicKeyText(peer.attestor);
     if (new URL(url).protocol !== 'https:') return { oracle, attestor, url };
     return { oracle, attestor, url, dial: dialTo(peer, HTTPS_PORT, PEER_CONNECT_MS, path) };
   });

@@ -1,4 +1,4 @@
-import { base58Encode, signTime } from '@gridtokenx/protocol';
+import { asPublicKeyText, signTime } from '@gridtokenx/protocol';
 import { diskSpace } from '@gridtokenx/runtime/node';
 import type { OracleMetrics } from '../adapters/http/metrics.js';
 import type { PageServed, ServiceServed } from '../adapters/http/server.js';
@@ -77,7 +77,7 @@ function stateOf(around: Surroundings, parts: ServedParts): PageServed['state'] 
     ...{ networkId, clock, realClock, registry, views, gateways, settlements: chain.settlements },
     ledgerId: ledger.id,
     verifier: verifier.name,
-    oracle: base58Encode(signer.publicKey),
+    oracle: asPublicKeyText(signer.publicKey),
     attestor: chain.attestor,
     utcOffsetMinutes: config.clock?.utc_offset_minutes ?? 0,
     series: () => series.state(),

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ed25519Signer, proveVerifier, verifyVectors } from '@gridtokenx/protocol';
+import { base58Encode, ed25519Signer, proveVerifier, verifyVectors } from '@gridtokenx/protocol';
 import { provedVerifier, sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -44,6 +44,23 @@ describe('meters file', () => {
     expect(() => new MetersFile(path, real)).toThrow(
       /meters.json: not a file of meters: [\s\S]*; correct meters_file$/,
     );
+  });
+
+  it('names the meter whose owner is no public key, in one line', () => {
+    const path = join(directory, 'meters.json');
+    const key = base58Encode(new Uint8Array(32).fill(1));
+    const meter = {
+      ...{ meter_id: '0'.repeat(32), owner: 'someone', key, signer: 'gateway', role: 0, zone: 1 },
+      ...{ import_baseline_wh: '0', export_baseline_wh: '0', export_limit_w: 1, import_limit_w: 1 },
+      enrolment_window: 1,
+    };
+    const real = new VirtualClock({ startMs: 7 });
+    writeFileSync(path, JSON.stringify({ version: 1, meters: [meter] }));
+    expect(() => new MetersFile(path, real)).toThrow(
+      /meters.json: not a file of meters: meter 0{32}: its owner is not a public key in base58; correct meters_file$/,
+    );
+    writeFileSync(path, JSON.stringify({ version: 1, meters: [{ ...meter, owner: key }] }));
+    expect(new MetersFile(path, real).meters().map(({ owner }) => owner)).toEqual([key]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Role } from '@gridtokenx/protocol';
+import { asPublicKeyText, Role } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -78,7 +78,14 @@ describe('a time that no store holds', () => {
     };
     const clock = { nowMs: () => NOW_MS };
     const state = describeState({
-      ...{ networkId: NETWORK, ledgerId: w.ledger.id, verifier: '', oracle: '', attestor: '', utcOffsetMinutes: 0 },
+      ...{
+        networkId: NETWORK,
+        ledgerId: w.ledger.id,
+        verifier: '',
+        oracle: asPublicKeyText(new Uint8Array(32)),
+        attestor: '',
+        utcOffsetMinutes: 0,
+      },
       ...{ clock, realClock: w.clock, registry: w.registry, settlements, views: w.views, series: () => null },
       gateways: new GatewayBook(w.clock),
     });

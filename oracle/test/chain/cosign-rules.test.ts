@@ -1,5 +1,5 @@
 import type { BlockhashState } from '@gridtokenx/chain-sender';
-import { fromHex } from '@gridtokenx/protocol';
+import { asPublicKeyText, fromHex } from '@gridtokenx/protocol';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -11,10 +11,12 @@ import { chainMigrations } from '../../src/adapters/sqlite/settlement-schema.js'
 import { CosignGuard } from '../../src/domain/settlement/cosigning/guard.js';
 import { implausible, Turns } from '../../src/domain/settlement/cosigning/judge.js';
 
+const KEY = asPublicKeyText(new Uint8Array(32));
+
 describe('what an attestor has signed', () => {
   const of = (digest: number, blockhash: string) => ({
     ...{ zone: 1, page: 0, version: 5n, digest: new Uint8Array(32).fill(digest), blockhash },
-    ...{ lastValidHeight: 10, leader: 'x' },
+    ...{ lastValidHeight: 10, leader: KEY },
   });
 
   it('binds it until the chain can take it no more; a blockhash that is not known counts as gone after a while', async () => {
@@ -114,7 +116,7 @@ describe('over HTTP', () => {
   it('carries the bytes there and the answer back', async () => {
     const url = await open(answer);
     const body = fromHex('00ff10');
-    expect(await askOverHttp({ oracle: '', attestor: '', url }, body)).toEqual({
+    expect(await askOverHttp({ oracle: KEY, attestor: KEY, url }, body)).toEqual({
       status: 409,
       body: { refused: 'held' },
     });
@@ -127,6 +129,8 @@ describe('over HTTP', () => {
   it('is not there for an oracle that attests alone, and a peer that is away is an error', async () => {
     const url = await open(null);
     expect((await fetch(`${url}/cosign`, { method: 'POST', body: 'x' })).status).toBe(404);
-    await expect(askOverHttp({ oracle: '', attestor: '', url: 'http://127.0.0.1:1' }, fromHex('00'))).rejects.toThrow();
+    await expect(
+      askOverHttp({ oracle: KEY, attestor: KEY, url: 'http://127.0.0.1:1' }, fromHex('00')),
+    ).rejects.toThrow();
   });
 });

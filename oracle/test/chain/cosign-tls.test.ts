@@ -1,6 +1,7 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { asPublicKeyText } from '@gridtokenx/protocol';
 import type { RunningHttp } from '@gridtokenx/runtime/node';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +10,7 @@ import { askOverHttp } from '../../src/adapters/chain/cosign/http.js';
 import { serveService } from '../../src/adapters/http/server.js';
 import { securePeers } from '../../src/wiring/secure.js';
 
+const KEY = asPublicKeyText(new Uint8Array(32));
 const mayRun = hasOpenssl() || process.env.CI === 'true';
 const body = Uint8Array.of(1, 2, 255);
 let folder: string;
@@ -55,7 +57,7 @@ async function start(isSecure = true): Promise<number> {
 }
 
 function peerAt(url: string, more: { ca_file?: string; server_name?: string }) {
-  const [peer] = securePeers([{ oracle: 'o', attestor: 'a', url, ...more }], (name) => name);
+  const [peer] = securePeers([{ oracle: KEY, attestor: KEY, url, ...more }], (name) => name);
   if (!peer) throw new Error('no peer');
   return peer;
 }
@@ -90,7 +92,7 @@ describe.skipIf(!mayRun)('a peer that is asked over TLS', () => {
   it('is sent nothing where it speaks no TLS, or where nothing dials it', async () => {
     const url = `https://127.0.0.1:${await start(false)}`;
     await expect(askOverHttp(peerAt(url, trusted()), body)).rejects.toThrow(/does not speak TLS/);
-    await expect(askOverHttp({ oracle: '', attestor: '', url }, body)).rejects.toThrow(/nothing dials it/);
+    await expect(askOverHttp({ oracle: KEY, attestor: KEY, url }, body)).rejects.toThrow(/nothing dials it/);
     expect(heard).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { asMeterId } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attestedEvent } from '../../src/adapters/chain/events.js';
@@ -27,7 +27,7 @@ const open: SlotRead = {
 function meter(slot: number): SlottedMeter {
   return {
     meterId: asMeterId(slot.toString(16).padStart(32, '0')),
-    owner: 'o',
+    owner: asPublicKeyText(new Uint8Array(32)),
     key: new Uint8Array(32),
     signer: 'gateway',
     role: 0,

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { base58Encode } from '@gridtokenx/protocol';
+import { asPublicKeyText } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
@@ -77,8 +77,12 @@ it('three oracles on a real node ask each other over HTTP; each has heard one me
   closers.push(() => rig.close());
   const ports = [await freePort(), await freePort(), await freePort()];
   const all = ports.map((port, i): Peer => {
-    const oracle = base58Encode(IDENTITIES[i]?.publicKey ?? new Uint8Array(32));
-    return { oracle, attestor: attestors[i]?.toBase58() ?? '', url: `http://127.0.0.1:${port}` };
+    const oracle = asPublicKeyText(IDENTITIES[i]?.publicKey ?? new Uint8Array(32));
+    return {
+      oracle,
+      attestor: asPublicKeyText(attestors[i]?.toBytes() ?? new Uint8Array(32)),
+      url: `http://127.0.0.1:${port}`,
+    };
   });
   const oracles = await Promise.all(
     ports.map((port, i) =>

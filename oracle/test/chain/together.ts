@@ -1,7 +1,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { base58Encode, type MeterId, type Signer } from '@gridtokenx/protocol';
+import { asPublicKeyText, type MeterId, type Signer } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { existsOn, figures, type LiteNode, reached } from '@gridtokenx/testing-kit/oracle/rigs';
@@ -190,8 +190,8 @@ export class Three {
 
   peerAt(place: number): Peer {
     return {
-      oracle: base58Encode(IDENTITIES[place]?.publicKey ?? new Uint8Array(32)),
-      attestor: ATTESTORS[place]?.publicKey.toBase58() ?? '',
+      oracle: asPublicKeyText(IDENTITIES[place]?.publicKey ?? new Uint8Array(32)),
+      attestor: asPublicKeyText(ATTESTORS[place]?.publicKey.toBytes() ?? new Uint8Array(32)),
       url: `http://oracle-${place}`,
     };
   }

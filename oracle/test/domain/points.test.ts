@@ -1,4 +1,12 @@
-import { openPoint, type PointInput, pointStatement, Quality, Reason, type Statement } from '@gridtokenx/protocol';
+import {
+  asPublicKeyText,
+  openPoint,
+  type PointInput,
+  pointStatement,
+  Quality,
+  Reason,
+  type Statement,
+} from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
@@ -237,7 +245,7 @@ describe('the registry', () => {
     expect([...book.derived.keys()]).toEqual([point.meterId]);
     expect(book.pointsOf(production.meterId)).toEqual([point.meterId]);
     expect(book.pointsOf(meterIdOf(5))).toEqual([]);
-    for (const other of [{ owner: 'someone else' }, { zone: 2 }]) {
+    for (const other of [{ owner: asPublicKeyText(new Uint8Array(32).fill(99)) }, { zone: 2 }]) {
       book.update([production, { ...consumption, ...other }, point]);
       expect(book.derived.size).toBe(0);
     }

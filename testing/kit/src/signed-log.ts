@@ -1,6 +1,6 @@
 import {
   asMeterId,
-  base58Encode,
+  asPublicKeyText,
   type Enrolment,
   EventCode,
   type MeterEvent,
@@ -35,7 +35,7 @@ export function meterIdOf(number: number): MeterId {
 export function meterOf(number: number, changes: Partial<MeterRecord> = {}): MeterRecord {
   return {
     meterId: meterIdOf(number),
-    owner: base58Encode(new Uint8Array(32).fill(200)),
+    owner: asPublicKeyText(new Uint8Array(32).fill(200)),
     key: signerOf(number).publicKey,
     signer: 'gateway',
     role: 0,

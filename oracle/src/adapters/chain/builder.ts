@@ -8,7 +8,7 @@ import {
 } from '@gridtokenx/chain-client';
 import type { SignedTransaction } from '@gridtokenx/chain-sender';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
-import { base58Encode, fromHex, type MeterId } from '@gridtokenx/protocol';
+import { base58Encode, fromHex, type MeterId, type PublicKeyText } from '@gridtokenx/protocol';
 import {
   ComputeBudgetProgram,
   type Keypair,
@@ -38,7 +38,7 @@ export interface Cosigner {
    * Signatures over `message` by base58 key, one for each of `others`. Throws `CosignersMissing` when one is missing, and
    * `LedgerGrew` when the page is to be planned anew.
    */
-  sign(request: CosignRequest): Promise<ReadonlyMap<string, Uint8Array>>;
+  sign(request: CosignRequest): Promise<ReadonlyMap<PublicKeyText, Uint8Array>>;
 }
 
 const DISCRIMINATOR_BYTES = 8;
@@ -123,7 +123,7 @@ export class AttestorBuilder implements TransactionBuilder {
     zone: number,
     page: number,
     meterId: MeterId,
-    owner: string,
+    owner: PublicKeyText,
     nonce: number,
   ): Promise<SignedTransaction> {
     const wallet = new PublicKey(owner);
@@ -136,7 +136,7 @@ export class AttestorBuilder implements TransactionBuilder {
 
   async #sign(
     list: TransactionInstruction[],
-    cosign?: (message: Uint8Array) => Promise<ReadonlyMap<string, Uint8Array>>,
+    cosign?: (message: Uint8Array) => Promise<ReadonlyMap<PublicKeyText, Uint8Array>>,
   ): Promise<SignedTransaction> {
     const { blockhash, lastValidBlockHeight } = await this.#latestBlockhash();
     const message = new TransactionMessage({

@@ -9,7 +9,7 @@ import {
   Status,
 } from '@gridtokenx/chain-client';
 import { ask } from '@gridtokenx/chain-sender/rpc';
-import { asMeterId, base58Encode, type MeterId, Role } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, base58Encode, type MeterId, Role } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Connection, PublicKey } from '@solana/web3.js';
 import { MeterMemory } from '../../domain/intake/meter-memory.js';
@@ -35,7 +35,7 @@ export function toRecord(meter: Meter): MeterRecord {
   const hadKey = meter.previousKey.toBytes().some((byte) => byte !== 0);
   return {
     meterId: asMeterId(meter.meterId),
-    owner: meter.owner.toBase58(),
+    owner: asPublicKeyText(meter.owner.toBytes()),
     key: meter.deviceKey.toBytes(),
     ...(hadKey ? { previousKey: meter.previousKey.toBytes(), previousKeyLastWindow: meter.previousKeyLastWindow } : {}),
     signer: meter.signerLevel,

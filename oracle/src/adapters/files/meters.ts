@@ -1,4 +1,11 @@
-import { asMeterId, type MeterId, publicKeyFromBase58, type Role } from '@gridtokenx/protocol';
+import {
+  asMeterId,
+  asPublicKeyText,
+  type MeterId,
+  type PublicKeyText,
+  publicKeyFromBase58,
+  type Role,
+} from '@gridtokenx/protocol';
 import { type Clock, OperatorError } from '@gridtokenx/runtime/core';
 import { readRegularFile } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
@@ -26,6 +33,8 @@ const schema = z.strictObject({
     }),
   ),
 });
+
+type MeterRow = z.infer<typeof schema>['meters'][number];
 
 /**
  * Enrolled meters from a JSON file: for an oracle that verifies and acknowledges without a chain [wire §10.6]. Read
@@ -70,10 +79,10 @@ export class MetersFile implements Registry {
   }
 }
 
-function recordOf(meter: z.infer<typeof schema>['meters'][number]): MeterRecord {
+function recordOf(meter: MeterRow): MeterRecord {
   return {
     meterId: asMeterId(meter.meter_id),
-    owner: meter.owner,
+    owner: ownerOf(meter),
     key: publicKeyFromBase58(meter.key),
     signer: meter.signer,
     role: meter.role as Role,
@@ -92,4 +101,13 @@ function recordOf(meter: z.infer<typeof schema>['meters'][number]): MeterRecord 
     status: 'active',
     registerStepWh: meter.register_step_wh,
   };
+}
+
+/** Throws an `Error` that names the meter when its owner is not a public key. */
+function ownerOf(meter: MeterRow): PublicKeyText {
+  try {
+    return asPublicKeyText(meter.owner);
+  } catch (cause) {
+    throw new Error(`meter ${meter.meter_id}: its owner is not a public key in base58`, { cause });
+  }
 }

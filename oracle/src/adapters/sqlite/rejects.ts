@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { asMeterId, base58Encode, type MeterId, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, type MeterId, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
 import type { Rejected } from '../../domain/intake/admit.js';
 import type { Arrival, Waiting } from '../../domain/intake/ports.js';
 import { type Bucket, MAX_SAVED_REJECTS, REJECTS_PER_DAY, refilled } from '../../domain/intake/quota.js';
@@ -18,7 +18,7 @@ const PRUNED_AFTER = KEPT / 10;
 
 /** The name under which a gateway's bad signatures are counted, among those of meters. */
 export function countsOf(gateway: Uint8Array): CountPlace {
-  return `gateway ${base58Encode(gateway)}`;
+  return `gateway ${asPublicKeyText(gateway)}`;
 }
 
 /** Messages that belong to no stream: refused by themselves, or waiting for what the registry does not show yet. */

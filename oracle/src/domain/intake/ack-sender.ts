@@ -1,4 +1,4 @@
-import { base58Encode, type Signer, signAck } from '@gridtokenx/protocol';
+import { asPublicKeyText, type PublicKeyText, type Signer, signAck } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Ledger } from './ports.js';
 
@@ -35,8 +35,8 @@ interface Due {
  */
 export class AckSender {
   readonly #deps: AckDeps;
-  readonly #due = new Map<string, Due>();
-  readonly #lastSent = new Map<string, number>();
+  readonly #due = new Map<PublicKeyText, Due>();
+  readonly #lastSent = new Map<PublicKeyText, number>();
   #failures = 0;
   #isStopped = false;
 
@@ -46,7 +46,7 @@ export class AckSender {
 
   /** Something about the gateway was committed, or it asked: it is told soon. */
   mark(gateway: Uint8Array): void {
-    const name = base58Encode(gateway);
+    const name = asPublicKeyText(gateway);
     if (this.#isStopped || this.#due.has(name)) return;
     const now = this.#deps.realClock.monotonicMs();
     const wait = Math.max(0, (this.#lastSent.get(name) ?? -SPACING_MS) + SPACING_MS - now);
@@ -72,7 +72,7 @@ export class AckSender {
     }
   }
 
-  #send(name: string): void {
+  #send(name: PublicKeyText): void {
     const due = this.#due.get(name);
     if (!due) return;
     this.#due.delete(name);

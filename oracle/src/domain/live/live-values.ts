@@ -1,4 +1,10 @@
-import { base58Encode, type LiveReading, type MeterId, type Reading } from '@gridtokenx/protocol';
+import {
+  asPublicKeyText,
+  type LiveReading,
+  type MeterId,
+  type PublicKeyText,
+  type Reading,
+} from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { isSeriesTime } from './series-write.js';
 
@@ -40,11 +46,11 @@ export class LiveValues {
     if (!isSeriesTime(timeMs) || timeMs <= (this.#shown.get(meter.meterId) ?? 0)) return;
     this.#shown.set(meter.meterId, timeMs);
     const gateway = this.#deps.gatewayOf(meter.meterId);
-    this.#deps.publish(liveReading(meter, reading, gateway ? base58Encode(gateway) : ''), reading.meterId);
+    this.#deps.publish(liveReading(meter, reading, gateway ? asPublicKeyText(gateway) : ''), reading.meterId);
   }
 }
 
-function liveReading(meter: MeterRecord, reading: Reading, gateway: string): LiveReading {
+function liveReading(meter: MeterRecord, reading: Reading, gateway: PublicKeyText | ''): LiveReading {
   return {
     meter: meter.meterId,
     gateway,

@@ -1,4 +1,4 @@
-import type { MeterId, Reading, Statement } from '@gridtokenx/protocol';
+import type { MeterId, PublicKeyText, Reading, Statement } from '@gridtokenx/protocol';
 import type { MeterRecord, SeriesPoint } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 
@@ -50,8 +50,8 @@ export interface Settlement {
 /** Another attestor, as this oracle knows it. */
 export interface PeerView {
   /** Keys in base58. */
-  readonly oracle: string;
-  readonly attestor: string;
+  readonly oracle: PublicKeyText;
+  readonly attestor: PublicKeyText;
   /** Plain words, "signs" when all is well. */
   readonly state: string;
   /** It signs, or was not asked yet. */

@@ -1,4 +1,11 @@
-import { base58Decode, base58Encode, type GatewayStatus, Kind, toHex } from '@gridtokenx/protocol';
+import {
+  asPublicKeyText,
+  base58Decode,
+  type GatewayStatus,
+  Kind,
+  type PublicKeyText,
+  toHex,
+} from '@gridtokenx/protocol';
 import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
 import type { MeterRecord, Registry } from '../ports.js';
 import { isAccepted, verdictName } from '../verdicts/verdict.js';
@@ -8,7 +15,7 @@ import { isSeriesTime } from './series-write.js';
 /** What gateways said of themselves last; kept in memory, because the broker retains it. */
 export class GatewayBook {
   readonly #real: Clock;
-  readonly #entries = new Map<string, { status: GatewayStatus | null; heardMs: number }>();
+  readonly #entries = new Map<PublicKeyText, { status: GatewayStatus | null; heardMs: number }>();
 
   constructor(real: Clock) {
     this.#real = real;
@@ -16,12 +23,12 @@ export class GatewayBook {
 
   /** A status came; null when it was none. */
   status(gateway: Uint8Array, status: GatewayStatus | null): void {
-    this.#entries.set(base58Encode(gateway), { status, heardMs: this.#real.nowMs() });
+    this.#entries.set(asPublicKeyText(gateway), { status, heardMs: this.#real.nowMs() });
   }
 
   /** A message came. */
   heard(gateway: Uint8Array): void {
-    const name = base58Encode(gateway);
+    const name = asPublicKeyText(gateway);
     this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardMs: this.#real.nowMs() });
   }
 
@@ -43,8 +50,9 @@ export interface StateDeps {
   readonly ledgerId: Uint8Array;
   readonly verifier: string;
   /** Public keys in base58. */
-  readonly oracle: string;
-  readonly attestor: string;
+  readonly oracle: PublicKeyText;
+  /** Empty until the chain has answered, and where there is none. */
+  readonly attestor: PublicKeyText | '';
   /** What people's clocks show beside UTC. */
   readonly utcOffsetMinutes: number;
   readonly clock: Pick<ReadingClock, 'nowMs'>;
@@ -116,7 +124,7 @@ function describeMeter(deps: StateDeps, record: MeterRecord, now: number) {
   const totals = deps.settlements.totalsOf(record.meterId);
   return {
     meter_id: record.meterId,
-    gateway: view.gateway ? base58Encode(view.gateway) : null,
+    gateway: view.gateway ? asPublicKeyText(view.gateway) : null,
     owner: record.owner,
     zone: record.zone,
     page: record.page,

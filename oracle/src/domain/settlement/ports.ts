@@ -5,7 +5,7 @@ import {
   type SignedTransaction,
   type Stored,
 } from '@gridtokenx/chain-sender';
-import type { MeterId } from '@gridtokenx/protocol';
+import type { MeterId, PublicKeyText } from '@gridtokenx/protocol';
 import type { ChainTotals, Settlement } from '../live/ports.js';
 import type { SkipReason } from './plan.js';
 /**
@@ -146,7 +146,13 @@ export interface TransactionBuilder {
    * Throws `TokenAccountMissing`: whoever closes a token account gets its rent, so no service makes one. Throws
    * `NodeUnavailable`.
    */
-  mintMeter(zone: number, page: number, meterId: MeterId, owner: string, nonce: number): Promise<SignedTransaction>;
+  mintMeter(
+    zone: number,
+    page: number,
+    meterId: MeterId,
+    owner: PublicKeyText,
+    nonce: number,
+  ): Promise<SignedTransaction>;
 }
 
 /** Whose turn it is to send for a page, among several attestors. */

@@ -1,4 +1,4 @@
-import type { MeterId, Payload } from '@gridtokenx/protocol';
+import type { MeterId, Payload, PublicKeyText } from '@gridtokenx/protocol';
 import type { Admitted } from '../intake/admit.js';
 import type { Bucket } from '../intake/quota.js';
 import type { PointWitness } from '../points/points.js';
@@ -10,7 +10,7 @@ import type { ScanStart } from './scan.js';
 import type { VerdictCode } from './verdict.js';
 
 /** Where a message is counted: at its meter, at the gateway that brought what no key has signed, or '' at nobody. */
-export type CountPlace = MeterId | `gateway ${string}` | '';
+export type CountPlace = MeterId | `gateway ${PublicKeyText}` | '';
 
 /** A meter and one of its keys, as they are stored. */
 export interface StoredStream {

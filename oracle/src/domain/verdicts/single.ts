@@ -1,4 +1,4 @@
-import { base58Encode, type Enrolment, Reason, windowStartMs } from '@gridtokenx/protocol';
+import { asPublicKeyText, type Enrolment, Reason, windowStartMs } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import type { Entry, Judgement, ScanContext } from './entry.js';
 import { futureOf } from './limits.js';
@@ -36,7 +36,7 @@ export function judgeTime(
 /** An enrolment that arrives must say what was registered: it is the same message, or another one is in force. */
 export function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord, terms: KeyTerms): Verdict {
   const isSame =
-    base58Encode(enrolment.owner) === meter.owner &&
+    asPublicKeyText(enrolment.owner) === meter.owner &&
     enrolment.importWh === meter.importBaselineWh &&
     enrolment.exportWh === meter.exportBaselineWh &&
     enrolment.zone === meter.zone &&

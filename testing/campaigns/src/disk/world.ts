@@ -1,5 +1,6 @@
 import {
   asMeterId,
+  asPublicKeyText,
   base58Encode,
   decodePayload,
   type Payload,
@@ -42,7 +43,7 @@ export function makeHome(index: number, startMs: number): Home {
   const window = windowOf(startMs);
   const record: MeterRecord = {
     meterId: asMeterId(meterId),
-    owner: base58Encode(new Uint8Array(32).fill(90 + index)),
+    owner: asPublicKeyText(new Uint8Array(32).fill(90 + index)),
     key: meter.publicKey,
     signer: 'gateway',
     role: Role.point,

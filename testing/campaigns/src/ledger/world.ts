@@ -1,4 +1,4 @@
-import { asMeterId, base58Encode, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { KeyLog, Signed } from '@gridtokenx/testing-kit/key-log';
 import { nameOf } from '@gridtokenx/testing-kit/key-log';
@@ -139,7 +139,7 @@ function makeMeter(index: number, gateway: number, shape: Shape, random: Random)
   const signer = signerOf(index);
   const record: MeterRecord = {
     meterId: asMeterId(new Uint8Array(16).fill(index + 1)),
-    owner: base58Encode(owner),
+    owner: asPublicKeyText(owner),
     key: signer.publicKey,
     signer: random.chance(0.3) ? 'device' : 'gateway',
     role: 0,

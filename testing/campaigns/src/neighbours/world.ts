@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { base58Encode, type Signer, toHex, type Verifier, windowStartMs } from '@gridtokenx/protocol';
+import { asPublicKeyText, type Signer, toHex, type Verifier, windowStartMs } from '@gridtokenx/protocol';
 import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
@@ -60,7 +60,7 @@ export function makeHomes(pages: number): Home[] {
   return Array.from({ length: HOMES }, (_, index) => {
     const signer = signerOf(index);
     const record = meterOf(index + 1, {
-      owner: base58Encode(new Uint8Array(32).fill(200 + index)),
+      owner: asPublicKeyText(new Uint8Array(32).fill(200 + index)),
       key: signer.publicKey,
       zone: ZONE,
       page: index % pages,

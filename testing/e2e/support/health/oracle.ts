@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asMeterId } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
 import { diskSpace } from '@gridtokenx/runtime';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
@@ -17,6 +17,7 @@ import { type DriverView, healthOf } from '#oracle/domain/settlement/health.js';
 import { type OracleCondition, oracleHealth } from '#oracle/wiring/health.js';
 import { everLater, type Stage, type Staged } from './stage.js';
 
+const PEER = asPublicKeyText(new Uint8Array(32).fill(2));
 const NOW = 1_900_000_000_000;
 
 /** An oracle's parts, all well; a stage changes what it needs. */
@@ -79,7 +80,7 @@ class Parts {
       disputes: () => ({ cases: this.cases, failure: this.watching }),
     } as unknown as DriverView;
     const isWell = this.peer === 'signs';
-    const peers = [{ oracle: 'O2', attestor: 'A2', state: this.peer, isWell, accusation: null }];
+    const peers = [{ oracle: PEER, attestor: PEER, state: this.peer, isWell, accusation: null }];
     const sources = { newest: () => ({ window: this.newest }) as never, balanceLamports: () => this.lamports };
     const { memory, registry } = this;
     return this.#health({
@@ -162,7 +163,7 @@ export const oracleStages: Readonly<Record<OracleCondition, Stage>> = {
   'attestor balance': stage(/0\.01 SOL: send it some/, (parts) => {
     parts.lamports = 10_000_000;
   }),
-  'co-signers': stage(/oracle O2: no answer/, (parts) => {
+  'co-signers': stage(new RegExp(`oracle ${PEER}: no answer`), (parts) => {
     parts.peer = 'no answer';
   }),
   disputes: stage(

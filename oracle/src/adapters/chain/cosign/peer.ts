@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
-import type { Signer, Verifier } from '@gridtokenx/protocol';
+import type { PublicKeyText, Signer, Verifier } from '@gridtokenx/protocol';
 
 /** Another oracle of the zone's attestors. */
 export interface Peer {
   /** Identity key, base58. */
-  readonly oracle: string;
+  readonly oracle: PublicKeyText;
   /** Attestor key, base58. */
-  readonly attestor: string;
+  readonly attestor: PublicKeyText;
   /** Where its HTTP is; `/cosign` is asked there. */
   readonly url: string;
   /** Opens a connection whose other side has proved its name; needed for https. Rejects with what is wrong, in words. */

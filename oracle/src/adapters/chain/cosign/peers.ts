@@ -1,4 +1,11 @@
-import { base58Decode, fromHex, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
+import {
+  asPublicKeyText,
+  base58Decode,
+  fromHex,
+  type PublicKeyText,
+  publicKeyFromBase58,
+  signCosignRequest,
+} from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { type Keypair, PublicKey } from '@solana/web3.js';
 import type { PeerView } from '../../../domain/live/ports.js';
@@ -38,7 +45,7 @@ export class PeerBook {
   readonly all: readonly Peer[];
   readonly #realClock: Clock;
   readonly #logger: Logger;
-  readonly #standings = new Map<string, Standing>();
+  readonly #standings = new Map<PublicKeyText, Standing>();
 
   constructor(all: readonly Peer[], realClock: Clock, logger: Logger) {
     this.all = all;
@@ -92,7 +99,7 @@ export class PeerBook {
     this.#standings.set(peer.oracle, { state: 'not asked for now', isWell: false, untilMs, accusation: what });
   }
 
-  #of(oracle: string): Standing {
+  #of(oracle: PublicKeyText): Standing {
     return this.#standings.get(oracle) ?? FRESH;
   }
 }
@@ -107,7 +114,7 @@ export interface PeerCosignerDeps {
   readonly statements: StatementStore;
   readonly guard: CosignGuard;
   /** Base58 identity of this oracle. */
-  readonly identity: string;
+  readonly identity: PublicKeyText;
   readonly latestBlockhash: LatestBlockhash;
   readonly realClock: Clock;
 }
@@ -142,12 +149,12 @@ export class PeerCosigners implements Cosigner {
     return { others, bitmap: [attestor.publicKey, ...others].reduce((bits, key) => bits | (1 << place(key)), 0) };
   }
 
-  async sign(request: CosignRequest): Promise<ReadonlyMap<string, Uint8Array>> {
+  async sign(request: CosignRequest): Promise<ReadonlyMap<PublicKeyText, Uint8Array>> {
     const { peers, attestor } = this.#deps;
-    const names = new Set(readProposal(request.message).attestors.map((key) => key.toBase58()));
-    names.delete(attestor.publicKey.toBase58());
+    const names = new Set(readProposal(request.message).attestors.map((key) => asPublicKeyText(key.toBytes())));
+    names.delete(asPublicKeyText(attestor.publicKey.toBytes()));
     const asked = peers.all.filter((peer) => names.has(peer.attestor));
-    const signatures = new Map<string, Uint8Array>();
+    const signatures = new Map<PublicKeyText, Uint8Array>();
     const grew = await Promise.all(
       asked.map(async (peer) => {
         const answer = await this.#ask(peer, request);

@@ -1,3 +1,5 @@
+import type { PublicKeyText } from '@gridtokenx/protocol';
+
 /** What `POST /cosign` is answered with, as JSON: a signature, or why not. */
 export interface CosignAnswer {
   readonly status: number;
@@ -15,7 +17,7 @@ export interface Commitment {
   /** As this oracle's own node sees it. */
   readonly lastValidHeight: number;
   /** Base58 identity of the oracle that sends it. */
-  readonly leader: string;
+  readonly leader: PublicKeyText;
 }
 
 /** A commitment whose transaction may still land, as far as is known. */
