@@ -16,7 +16,7 @@ export const campaignNames: readonly string[] = Object.keys(CATALOGUE);
 
 /** A campaign by its name; rejects for an unknown one. */
 export function loadCampaign(name: string): Promise<Campaign> {
-  const load = CATALOGUE[name];
+  const load = Object.hasOwn(CATALOGUE, name) ? CATALOGUE[name] : undefined;
   if (!load) return Promise.reject(new Error(`no campaign "${name}": there is ${campaignNames.join(', ')}`));
   return load();
 }

@@ -156,7 +156,9 @@ describe('the catalogue', () => {
       expect(campaign.name).toBe(name);
       expect(Object.keys(campaign.controls).length).toBeGreaterThan(0);
     }
-    await expect(loadCampaign('nothing')).rejects.toThrow('no campaign "nothing"');
+    for (const name of ['nothing', 'constructor', '__proto__', 'toString']) {
+      await expect(loadCampaign(name)).rejects.toThrow(`no campaign "${name}"`);
+    }
   });
 
   /** Sources that a source imports, itself among them: what `src` becomes `dist` of. */

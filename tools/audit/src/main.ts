@@ -65,9 +65,22 @@ function optionsOf(argv: readonly string[]): Given {
     .opts<Given>();
 }
 
+/** Refuses what no node has: the words of an error would show a password in the address. */
+function checkRpc(rpc: string): void {
+  const url = URL.canParse(rpc) ? new URL(rpc) : null;
+  if (!url || !/^https?:$/.test(url.protocol) || url.hostname === '') {
+    throw new Error('--rpc is no address of a node; write it like http://127.0.0.1:18801');
+  }
+  if (url.username !== '' || url.password !== '') throw new Error('--rpc must not hold a user name or a password');
+}
+
 async function audit({ rpc, previous, out }: Given): Promise<number> {
+  checkRpc(rpc);
   const earlier = previous ? (JSON.parse(readFileSync(pathOf(previous), 'utf8')) as OutsiderResult) : undefined;
-  const result = await outsiderCheck(rpc, earlier);
+  const result = await outsiderCheck(rpc, earlier).catch((error: unknown) => {
+    if (!/fetch failed/.test(String(error))) throw error;
+    throw new Error(`no node answers at ${rpc}; start it, or correct --rpc`, { cause: error });
+  });
   for (const [name, value] of Object.entries(result.figures)) console.log(`${name.padEnd(20)} ${value}`);
   for (const finding of result.findings) console.error(finding);
   console.log(result.ok ? 'Everything agrees.' : `${result.findings.length} findings.`);

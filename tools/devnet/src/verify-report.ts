@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import { ExitCode, runCli } from '@gridtokenx/runtime/node';
 import { defaultProfilesPath, expectedTotals, loadProfiles, type Profile } from '@gridtokenx/simulators';
+import { z } from 'zod';
 import { readJson } from './files.js';
 import type { Report } from './start/report.js';
 
@@ -50,11 +51,30 @@ export function checkReport(report: Report, profiles: readonly Profile[], option
   return findings;
 }
 
-function readReport(file: string): Report {
+/** The figures that are held against the profile; the rest of a report is for people. */
+const wholeNumber = z.string().regex(/^-?\d{1,40}$/, 'expected a whole number as text');
+const reportSchema = z.object({
+  windows: z.int().min(0),
+  homes: z.array(
+    z.object({
+      home: z.string(),
+      export_wh: wholeNumber,
+      import_wh: wholeNumber,
+      minted_base_units: wholeNumber,
+      transactions: z.array(z.unknown()),
+    }),
+  ),
+  totals: z.object({ export_wh: wholeNumber, supply_base_units: wholeNumber }),
+});
+
+/** Reads a report. Throws `OperatorError` for a file that is missing or none. */
+export function readReport(file: string): Report {
   const report = readJson<Report>(file);
-  const isReport = Array.isArray(report?.homes) && report.totals !== undefined;
-  if (isReport && report) return report;
-  const problem = report === null ? 'is not there' : 'is no report';
+  const parsed = reportSchema.safeParse(report);
+  if (parsed.success && report !== null) return report;
+  const issue = parsed.error?.issues[0];
+  const where = issue && issue.path.length > 0 ? ` (${issue.path.join('.')}: ${issue.message})` : '';
+  const problem = report === null ? 'is not there' : `is no report${where}`;
   throw new OperatorError({ code: 'no-report', file, problem, advice: 'give what --report of npm start wrote' });
 }
 

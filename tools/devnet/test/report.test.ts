@@ -2,11 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { expectedTotals, parseProfiles } from '@gridtokenx/simulators';
 import { afterAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../src/root.js';
 import type { Report, ReportHome } from '../src/start/report.js';
-import { checkReport } from '../src/verify-report.js';
+import { checkReport, readReport } from '../src/verify-report.js';
 
 const profiles = parseProfiles(
   ['home,time,consumption_wh,production_wh']
@@ -106,7 +107,24 @@ describe('npm run verify-report', () => {
     writeFileSync(path, '{}');
     expect(verify(path, csv)).toMatchObject({
       status: 2,
-      stderr: expect.stringMatching(/r\.json: is no report; .*\n$/),
+      stderr: expect.stringMatching(/r\.json: is no report .*; .*\n$/),
     });
   });
+});
+
+it.each([
+  ['{"homes":[],"totals":{}}', 'windows'],
+  ['{"windows":1,"homes":[null],"totals":{"export_wh":"0","supply_base_units":"0"}}', 'homes.0'],
+  ['{"windows":1,"homes":[],"totals":{"export_wh":"many","supply_base_units":"0"}}', 'totals.export_wh'],
+  ['null', 'is not there'],
+])('a file that is no report gets one line that says where: %s', (text, where) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gtx-report-'));
+  const file = join(folder, 'r.json');
+  writeFileSync(file, text);
+  try {
+    expect(() => readReport(file)).toThrow(OperatorError);
+    expect(() => readReport(file)).toThrow(where);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

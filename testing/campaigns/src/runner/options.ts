@@ -14,24 +14,28 @@ export interface Options {
   readonly fresh: boolean;
 }
 
-const wholeFrom = (least: number) => (text: string) => {
+const wholeFrom = (least: number, most: number) => (text: string) => {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new InvalidArgumentError(`must be a whole number from ${least}`);
+  if (!Number.isSafeInteger(value) || value < least || value > most)
+    throw new InvalidArgumentError(`must be a whole number from ${least} to ${most}`);
   return value;
 };
-const whole = wholeFrom(1);
+/** More would fill the memory with their numbers before the first one began. */
+const MAX_SEEDS = 10_000_000;
+const MAX_SEED = 2 ** 40;
+const MAX_MINUTES = 100_000;
+const MAX_WORKERS = 256;
 
 /** Reads the command line (without program names); a wrong one is explained and ends the process with code 2. */
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command('npm run campaign --')
     .description('Runs a seeded campaign; stopped, it goes on with the same command')
     .argument('<name>', campaignNames.join(', '))
-    .option('--seeds <n>', 'number of seeds (default: the campaign decides)', whole)
-    .option('--seed <s>', 'first seed', wholeFrom(0), 1)
+    .option('--seeds <n>', 'number of seeds (default: the campaign decides)', wholeFrom(1, MAX_SEEDS))
+    .option('--seed <s>', 'first seed', wholeFrom(0, MAX_SEED), 1)
     .option('--control <name>', 'break a rule on purpose; exit code 0 when that is noticed')
-    .option('--minutes <m>', 'stop after this time', whole, 30)
-    .option('--workers <n>', 'processes (default: one for each core)', whole)
+    .option('--minutes <m>', 'stop after this time', wholeFrom(1, MAX_MINUTES), 30)
+    .option('--workers <n>', 'processes (default: one for each core)', wholeFrom(1, MAX_WORKERS))
     .option('--fresh', 'forget the seeds that passed before', false)
     .configureOutput({ outputError: (text, write) => write(text) })
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));

@@ -128,7 +128,7 @@ function conclude(
 export async function runControl(campaign: Campaign, options: Options, around: Surroundings): Promise<number> {
   const { say } = around;
   const name = options.control ?? '';
-  const control = campaign.controls[name];
+  const control = Object.hasOwn(campaign.controls, name) ? campaign.controls[name] : undefined;
   if (!control) {
     say(`no control "${name}" of ${campaign.name}: there is ${Object.keys(campaign.controls).join(', ')}`);
     return 2;

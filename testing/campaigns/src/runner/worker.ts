@@ -8,7 +8,7 @@ async function main(): Promise<void> {
   const [name = '', controlName] = process.argv.slice(2);
   const campaign = await loadCampaign(name);
   if (controlName !== undefined) {
-    const control = campaign.controls[controlName];
+    const control = Object.hasOwn(campaign.controls, controlName) ? campaign.controls[controlName] : undefined;
     if (!control) throw new Error(`no control "${controlName}"`);
     control.install();
   }
