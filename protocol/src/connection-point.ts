@@ -1,5 +1,5 @@
 import { sha256 } from './bytes.js';
-import { Kind, type Statement } from './payload.js';
+import { Kind, type Statement, type ToEncode } from './payload.js';
 import { isAttestable, Quality } from './quality.js';
 
 /**
@@ -25,7 +25,7 @@ export interface RegisterPair {
 }
 
 /** What a statement of one of the two meters brings into the derivation. */
-export type PointInput = RegisterPair & Pick<Statement, 'window' | 'quality' | 'timeUncertaintyMs'>;
+export type PointInput = RegisterPair & Pick<ToEncode<Statement>, 'window' | 'quality' | 'timeUncertaintyMs'>;
 
 /** Where a derived point stands: its own registers at the end of `window`, and those that the next span is counted from. */
 export interface PointState extends RegisterPair {
@@ -44,7 +44,7 @@ export interface ClosedSpan {
 }
 
 /** What the statement of a derived point says, beside whose it is and its seq. */
-export type PointStatement = Omit<Statement, 'networkId' | 'meterId' | 'seq'>;
+export type PointStatement = Omit<ToEncode<Statement>, 'networkId' | 'meterId' | 'seq'>;
 
 const registersOf = ({ importWh, exportWh }: RegisterPair): RegisterPair => ({ importWh, exportWh });
 

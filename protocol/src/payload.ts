@@ -1,14 +1,14 @@
 import { type Enrolment, readEnrolment, writeEnrolment } from './payload/enrolment.js';
 import { type MeterEvent, readEvent, writeEvent } from './payload/event.js';
 import { Fields, fixed, u64 } from './payload/fields.js';
-import { Kind } from './payload/header.js';
+import { Kind, type ToEncode } from './payload/header.js';
 import { type Reading, readReading, writeReading } from './payload/reading.js';
 import { readStatement, type Statement, writeStatement } from './payload/statement.js';
 import { Reason, WireError } from './reasons.js';
 
 export { type Enrolment, Role, Source } from './payload/enrolment.js';
 export { EventCode, GapReason, type MeterEvent } from './payload/event.js';
-export { Kind, type PayloadHeader } from './payload/header.js';
+export { Kind, type PayloadHeader, type ToEncode } from './payload/header.js';
 export type { Reading } from './payload/reading.js';
 export type { Statement } from './payload/statement.js';
 
@@ -19,11 +19,13 @@ const MAGIC_0 = 0x47;
 const MAGIC_1 = 0x58;
 
 export type Payload = Reading | Statement | MeterEvent | Enrolment;
+/** What the encoder takes: every `Payload`, and one whose window is not checked yet. */
+export type PayloadToEncode = Reading | ToEncode<Statement> | MeterEvent | ToEncode<Enrolment>;
 
 /**
  * The 96 bytes of a payload, little-endian [wire §4]. Throws `RangeError` naming the field that does not fit its type.
  */
-export function encodePayload(payload: Payload): Uint8Array {
+export function encodePayload(payload: PayloadToEncode): Uint8Array {
   const fields = new Fields(new Uint8Array(PAYLOAD_BYTES));
   const { bytes, view } = fields;
   bytes[0] = MAGIC_0;

@@ -26,8 +26,8 @@ export const MAX_U32 = 0xffff_ffff;
 export const MAX_U16 = 0xffff;
 
 /** Number of the window that holds the instant: floor(unix seconds / 900). `timeMs` in milliseconds since 1970. */
-export function windowOf(timeMs: number): number {
-  return Math.floor(timeMs / WINDOW_MS);
+export function windowOf(timeMs: number): Window {
+  return Math.floor(timeMs / WINDOW_MS) as Window;
 }
 
 /** First millisecond of the window. */

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { get as getTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import { base58Encode, fromHex, Kind, type Payload, toHex, windowOf } from '@gridtokenx/protocol';
+import { base58Encode, fromHex, Kind, type Payload, toHex, type Window, windowOf } from '@gridtokenx/protocol';
 import { sleep } from '@gridtokenx/runtime/core';
 import { systemClock } from '@gridtokenx/runtime/node';
 
@@ -88,7 +88,7 @@ function enrolmentOf(
   meterId: Uint8Array,
   seq: bigint,
   sample: MeterSample,
-  window: number,
+  window: Window,
 ): Payload {
   return {
     kind: Kind.enrolment,

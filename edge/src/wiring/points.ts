@@ -8,6 +8,7 @@ import {
   Role,
   type Statement,
   toHex,
+  type Window,
 } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { KeyStore, MeterKey } from '../adapters/keys/key-store.js';
@@ -88,7 +89,7 @@ export function inputsFrom(points: readonly PlannedPoint[]): Map<MeterId, number
 }
 
 /** The enrolment of a derived point. Its registers begin at zero, because it counts what it derives. */
-export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bigint, window: number): Payload {
+export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bigint, window: Window): Payload {
   const { owner, zone, source } = point.meters.production.config;
   return {
     kind: Kind.enrolment,

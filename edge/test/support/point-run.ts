@@ -1,5 +1,6 @@
 import {
   asMeterId,
+  asWindow,
   decodePayload,
   ed25519Signer,
   Kind,
@@ -58,7 +59,7 @@ const enrolmentOf = (seq: bigint): Payload => ({
   role: 0,
   deviceSigned: false,
   keyEpoch: 0,
-  window: FIRST,
+  window: asWindow(FIRST),
 });
 
 const sampleOf = (side: Side, timeMs: number, importWh: number, exportWh: number): MeterSample => ({

@@ -8,6 +8,7 @@ import {
   pointId,
   pointStatement,
   type Statement,
+  type ToEncode,
   windowStartMs,
 } from '@gridtokenx/protocol';
 import {
@@ -67,7 +68,7 @@ export class SiteBuilder {
   }
 
   /** A reading and the statement of window `i` of one meter. */
-  meter(side: Side, i: number, riseWh: number, changes: Partial<Statement> = {}): Signed[] {
+  meter(side: Side, i: number, riseWh: number, changes: Partial<ToEncode<Statement>> = {}): Signed[] {
     const log = this[side];
     log.timeMs = windowStartMs(FIRST_WINDOW + i);
     const rise = side === 'production' ? { exportWh: BigInt(riseWh) } : { importWh: BigInt(riseWh) };
@@ -90,7 +91,11 @@ export class SiteBuilder {
   }
 
   /** The point's statement at the end of these two; nothing where one of them is not good. */
-  derive(production: Signed | undefined, consumption: Signed | undefined, changes: Partial<Statement> = {}): Signed[] {
+  derive(
+    production: Signed | undefined,
+    consumption: Signed | undefined,
+    changes: Partial<ToEncode<Statement>> = {},
+  ): Signed[] {
     const span = this.span(production, consumption);
     if (!span) return [];
     this.state = span.state;

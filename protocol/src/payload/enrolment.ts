@@ -1,6 +1,7 @@
 import { Reason, WireError } from '../reasons.js';
+import type { Window } from '../units.js';
 import { type Fields, fixed, int, u16, u32, u64 } from './fields.js';
-import { Kind, type PayloadHeader } from './header.js';
+import { Kind, type PayloadHeader, type ToEncode } from './header.js';
 
 export const Source = { none: 0, solar: 1, wind: 2, storage: 3, hybrid: 4, other: 5 } as const;
 export type Source = (typeof Source)[keyof typeof Source];
@@ -19,11 +20,11 @@ export interface Enrolment extends PayloadHeader {
   readonly role: Role;
   readonly deviceSigned: boolean;
   readonly keyEpoch: number;
-  readonly window: number;
+  readonly window: Window;
 }
 
 /** Writes the fields behind the header; throws `RangeError` for one that does not fit. */
-export function writeEnrolment({ bytes, view }: Fields, p: Enrolment): void {
+export function writeEnrolment({ bytes, view }: Fields, p: ToEncode<Enrolment>): void {
   bytes.set(fixed('owner', p.owner, 32), 36);
   view.setBigUint64(68, u64('importWh', p.importWh), true);
   view.setBigUint64(76, u64('exportWh', p.exportWh), true);
@@ -52,6 +53,6 @@ export function readEnrolment(fields: Fields, header: PayloadHeader): Enrolment 
     role: (flags & 3) as Role,
     deviceSigned: (flags & 4) !== 0,
     keyEpoch: view.getUint32(88, true),
-    window: view.getUint32(92, true),
+    window: view.getUint32(92, true) as Window,
   };
 }

@@ -1,6 +1,11 @@
+import type { Window } from '../units.js';
+
 /** Names the four kinds of payload [wire §4]; the number is the payload's fourth byte. */
 export const Kind = { reading: 1, statement: 2, event: 3, enrolment: 4 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
+
+/** A payload as it is given to the encoder, which checks that the number of its window fits u32. */
+export type ToEncode<P extends { readonly window: Window }> = Omit<P, 'window'> & { readonly window: number };
 
 /** Fields that every payload starts with. */
 export interface PayloadHeader {

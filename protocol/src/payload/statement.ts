@@ -1,10 +1,10 @@
-import { MAX_U32 } from '../units.js';
+import { MAX_U32, type Window } from '../units.js';
 import { type Fields, fixed, optional, orNull, u16, u32, u64 } from './fields.js';
-import { Kind, type PayloadHeader } from './header.js';
+import { Kind, type PayloadHeader, type ToEncode } from './header.js';
 
 export interface Statement extends PayloadHeader {
   readonly kind: typeof Kind.statement;
-  readonly window: number;
+  readonly window: Window;
   /** The last good register at or before the window's end. */
   readonly importWh: bigint;
   readonly exportWh: bigint;
@@ -19,7 +19,7 @@ export interface Statement extends PayloadHeader {
 }
 
 /** Writes the fields behind the header; throws `RangeError` for one that does not fit. */
-export function writeStatement({ bytes, view }: Fields, p: Statement): void {
+export function writeStatement({ bytes, view }: Fields, p: ToEncode<Statement>): void {
   view.setUint32(36, u32('window', p.window), true);
   view.setBigUint64(40, u64('importWh', p.importWh), true);
   view.setBigUint64(48, u64('exportWh', p.exportWh), true);
@@ -35,7 +35,7 @@ export function readStatement(fields: Fields, header: PayloadHeader): Statement 
   return {
     kind: Kind.statement,
     ...header,
-    window: view.getUint32(36, true),
+    window: view.getUint32(36, true) as Window,
     importWh: view.getBigUint64(40, true),
     exportWh: view.getBigUint64(48, true),
     readingCount: view.getUint16(56, true),

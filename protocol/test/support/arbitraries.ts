@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { Kind, MAX_U16, MAX_U32, MAX_U64, type Payload } from '../../src/index.js';
+import { Kind, MAX_U16, MAX_U32, MAX_U64, type PayloadToEncode } from '../../src/index.js';
 
 /** Draws the fields of every kind of payload over their whole ranges. */
 export const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -10,7 +10,7 @@ export const i64 = fc.bigInt({ min: -(1n << 63n), max: (1n << 63n) - 1n });
 export const optional = (max: number, min = 0) => fc.option(fc.integer({ min, max }), { nil: null });
 export const header = { networkId: bytes(8), meterId: bytes(16), seq: fc.bigInt({ min: 1n, max: MAX_U64 }) };
 
-export const payloads: fc.Arbitrary<Payload> = fc.oneof(
+export const payloads: fc.Arbitrary<PayloadToEncode> = fc.oneof(
   fc.record({
     kind: fc.constant(Kind.reading),
     ...header,

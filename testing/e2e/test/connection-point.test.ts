@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import {
   asMeterId,
+  asWindow,
   closeSpan,
   goodPairs,
   isAttestable,
@@ -165,7 +166,7 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
     nextSeq: 1n,
     closeSpan: async (statement: PointStatement) => {
       const header = { networkId: new Uint8Array(8), meterId: new Uint8Array(16), seq: BigInt(said.length + 1) };
-      said.push({ ...header, ...statement });
+      said.push({ ...header, ...statement, window: asWindow(statement.window) });
       return true;
     },
   };

@@ -10,6 +10,7 @@ import {
   parseSign1,
   type Statement,
   sigStructure,
+  type ToEncode,
   toHex,
 } from '@gridtokenx/protocol';
 import { judge, type Seen } from '@gridtokenx/submit/judge';
@@ -26,7 +27,7 @@ const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 function signed(
   meterId: string,
   networkId: Uint8Array,
-  changes: Partial<Statement> = {},
+  changes: Partial<ToEncode<Statement>> = {},
   by = meterSigner(0),
 ): Uint8Array {
   const payload = encodePayload({
@@ -57,7 +58,7 @@ describe('what the chain would refuse is said before it is sent', () => {
     ...{ firstValidWindow: W(0), signerLevel: 'gateway', carriedExportWh: 0n, carriedImportWh: 0n },
     ...{ baselineExportWh: BASELINE.exportWh, baselineImportWh: BASELINE.importWh },
   } as unknown as Meter;
-  const given = (changes: Partial<Statement> = {}, by = meterSigner(0), network = NETWORK): StatementIn => {
+  const given = (changes: Partial<ToEncode<Statement>> = {}, by = meterSigner(0), network = NETWORK): StatementIn => {
     const message = signed(meterId, network, changes, by);
     return { file: 'f', message, statement: decodePayload(parseSign1(message).payload) as Statement, meterId };
   };
@@ -133,7 +134,7 @@ describe('the command on a real node', () => {
   it('brings statements to the chain, oldest first, and says so; a second time nothing moves', async () => {
     const payer = write('payer.json', [...attestor.secretKey]);
     const meterId = rig.meters[0]?.meterId ?? '';
-    const file = (name: string, changes: Partial<Statement> = {}) =>
+    const file = (name: string, changes: Partial<ToEncode<Statement>> = {}) =>
       write(name, { version: 1, message: toHex(signed(meterId, rig.networkId, changes)) });
     const one = file('one.json');
     const two = file('two.json', {

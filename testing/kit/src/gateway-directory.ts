@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import {
   asMeterId,
   asPublicKeyText,
+  asWindow,
   EventCode,
   formatKwh,
   fromHex,
@@ -68,7 +69,7 @@ const enrolmentOf = (key: MeterKey, seq: bigint, role: Role, source: Source): Pa
   role,
   deviceSigned: false,
   keyEpoch: 0,
-  window: FIRST_WINDOW,
+  window: asWindow(FIRST_WINDOW),
 });
 
 interface OpenLog {

@@ -7,12 +7,14 @@ import {
   MerkleBuilder,
   type MeterEvent,
   type Payload,
+  type PayloadToEncode,
   Quality,
   type Reading,
   type Signer,
   type Statement,
   shortHash,
   sigStructure,
+  type ToEncode,
   toHex,
   windowEndMs,
 } from '@gridtokenx/protocol';
@@ -28,10 +30,11 @@ export interface Signed {
 }
 
 /** The message of a payload, signed by whoever. */
-export function sign(payload: Payload, signer: Signer): Signed {
+export function sign(payload: PayloadToEncode, signer: Signer): Signed {
   const signed = encodePayload(payload);
   const message = encodeSign1(signed, signer.sign(sigStructure(signed)));
-  return { payload, signed, message, hash: shortHash(message) };
+  // The encoder has checked the window.
+  return { payload: payload as Payload, signed, message, hash: shortHash(message) };
 }
 
 /** Where a meter stands; it goes on over a rotation of its key. */
@@ -69,9 +72,9 @@ export class KeyLog {
     };
   }
 
-  enrolment(owner: Uint8Array, changes: Partial<Enrolment> = {}): Signed {
+  enrolment(owner: Uint8Array, changes: Partial<ToEncode<Enrolment>> = {}): Signed {
     const { record } = this;
-    const payload: Enrolment = {
+    const payload: ToEncode<Enrolment> = {
       kind: Kind.enrolment,
       ...this.header(),
       owner,
@@ -140,9 +143,9 @@ export class KeyLog {
   }
 
   /** Closes a window: the registers as they stand, and the root of the readings since the last statement. */
-  statement(window: number, changes: Partial<Statement> = {}): Signed {
+  statement(window: number, changes: Partial<ToEncode<Statement>> = {}): Signed {
     this.state.timeMs = Math.max(this.state.timeMs, windowEndMs(window));
-    const payload: Statement = {
+    const payload: ToEncode<Statement> = {
       kind: Kind.statement,
       ...this.header(),
       window,

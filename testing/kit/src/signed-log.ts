@@ -10,6 +10,7 @@ import {
   type Reading,
   type Signer,
   type Statement,
+  type ToEncode,
   windowOf,
   windowStartMs,
 } from '@gridtokenx/protocol';
@@ -137,7 +138,7 @@ export class LogBuilder {
     return sign(payload, this.signer);
   }
 
-  enrolment(changes: Partial<Enrolment> = {}): Signed {
+  enrolment(changes: Partial<ToEncode<Enrolment>> = {}): Signed {
     return this.#log.enrolment(new Uint8Array(32).fill(200), changes);
   }
 
@@ -161,7 +162,7 @@ export class LogBuilder {
   }
 
   /** The statement of the window that holds the last reading; time goes to its end. */
-  statement(changes: Partial<Statement> = {}): Signed {
+  statement(changes: Partial<ToEncode<Statement>> = {}): Signed {
     // Only a gateway adds up what its readings say of their quality.
     return this.#log.statement(windowOf(this.timeMs), { quality: Quality.gatewaySigned, ...changes });
   }

@@ -1,5 +1,5 @@
 import { decodeMeter, decodeMeterPage, instructions, type MeterSlot, pda } from '@gridtokenx/chain-client';
-import { encodePayload, type Statement } from '@gridtokenx/protocol';
+import { encodePayload, type Statement, type ToEncode } from '@gridtokenx/protocol';
 import type { Keypair, TransactionInstruction } from '@solana/web3.js';
 import { hostileVariants, malformedVariants, problem } from './hostile.js';
 import { START, signed, type TestMeter, type World, windowAt } from './world.js';
@@ -15,7 +15,7 @@ export interface Said {
   /** The key that signs; the meter's own when it is not given. */
   readonly key?: Keypair;
   /** Changes the payload before it is signed. */
-  readonly change?: Partial<Statement>;
+  readonly change?: Partial<ToEncode<Statement>>;
 }
 
 /** A statement `step` windows after the first one of a world, with 7 Wh of import. */

@@ -9,7 +9,7 @@ import {
   pda,
   UserRole,
 } from '@gridtokenx/chain-client';
-import { type Enrolment, encodePayload, sha256 } from '@gridtokenx/protocol';
+import { type Enrolment, encodePayload, sha256, type ToEncode } from '@gridtokenx/protocol';
 import { Keypair, type PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { Chain, computeLimit, type Outcome } from './harness.js';
 import { signed, statement } from './messages.js';
@@ -41,7 +41,7 @@ export interface MeterOptions {
   readonly importLimitW?: number;
   readonly registerStepWh?: number;
   /** Changes the enrolment message before it is signed. */
-  readonly message?: Partial<Enrolment>;
+  readonly message?: Partial<ToEncode<Enrolment>>;
   /** What the utility looked at, when it is not what the message says. */
   readonly enrolment?: Uint8Array;
   /** Leaves the record for the utility to confirm. */
@@ -166,7 +166,7 @@ export class World {
     };
   }
 
-  enrolment(meter: TestMeter, change: Partial<Enrolment> = {}): Uint8Array {
+  enrolment(meter: TestMeter, change: Partial<ToEncode<Enrolment>> = {}): Uint8Array {
     return encodePayload({
       kind: 4,
       networkId: this.networkId,

@@ -14,6 +14,7 @@ import {
   type Stream,
   shortHash,
   sigStructure,
+  type ToEncode,
 } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node';
 import type { Random } from '@gridtokenx/testing-kit/random';
@@ -112,7 +113,7 @@ export class Turncoat {
   }
 
   /** The next statement, for the window after the last one; its readings are none unless said otherwise. */
-  statement(otherwise: Partial<Statement> = {}): Uint8Array {
+  statement(otherwise: Partial<ToEncode<Statement>> = {}): Uint8Array {
     if (otherwise.window === undefined) this.window++;
     if (otherwise.seq === undefined) this.seq++;
     return this.#sign(
