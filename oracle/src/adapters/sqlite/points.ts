@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { goodPairs, isAttestable, Kind, type MeterId, type PointInput } from '@gridtokenx/protocol';
+import { goodPairs, isAttestable, Kind, type MeterId, type PointInput, type Window } from '@gridtokenx/protocol';
 import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain/points/points.js';
 import type { MeterRecord, Registry } from '../../domain/ports.js';
 import type { DerivedPoints, StoredStream } from '../../domain/verdicts/ports.js';
@@ -67,9 +67,9 @@ export class Points implements DerivedPoints {
   }
 
   /** Lowest seq of a point's statement that is judged by what changed; null: none. */
-  affectedFrom(stream: StoredStream, window: number): bigint | null {
+  affectedFrom(stream: StoredStream, window: Window | null): bigint | null {
     const seqs = [this.#sql.pendingFrom.get(stream.id)];
-    if (Number.isFinite(window)) seqs.push(this.#sql.windowFrom.get(stream.id, window));
+    if (window !== null) seqs.push(this.#sql.windowFrom.get(stream.id, window));
     const found = seqs.flatMap((row) => (row?.seq ? [blobSeq(row.seq as Uint8Array)] : []));
     return found.reduce<bigint | null>((least, seq) => (least === null || seq < least ? seq : least), null);
   }

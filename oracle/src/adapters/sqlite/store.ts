@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { Kind, type MeterId, Reason, Role } from '@gridtokenx/protocol';
+import { Kind, type MeterId, Reason, Role, type Window } from '@gridtokenx/protocol';
 import { isSeriesTime } from '../../domain/live/series-write.js';
 import type { MeterRecord } from '../../domain/ports.js';
 import { type Effects, noteInput } from '../../domain/verdicts/effects.js';
@@ -77,7 +77,7 @@ export class Store implements StreamStore {
   }
 
   /** Stored statements for this window, at most `MAX_CONTRADICTIONS`. */
-  atWindow(stream: StoredStream, window: number): Place[] {
+  atWindow(stream: StoredStream, window: Window): Place[] {
     return this.#sql.atWindow.all(stream.id, window).map(placeOf);
   }
 

@@ -1,10 +1,13 @@
-import type { MeterId } from '@gridtokenx/protocol';
+import type { MeterId, Window } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import type { StoredMessage } from './ports.js';
 import type { VerdictCode } from './verdict.js';
 
-/** Meters whose statements may have changed what derived points are judged by, with the lowest window that changed. */
-export type ChangedInputs = Map<MeterId, number>;
+/**
+ * Meters whose statements may have changed what derived points are judged by, with the lowest window that changed; null
+ * where only what waits for the meter may be decided.
+ */
+export type ChangedInputs = Map<MeterId, Window | null>;
 
 /** What a commit changed beside rows: told to others after it. */
 export interface Effects {
@@ -22,9 +25,11 @@ export function noEffects(): Effects {
   return { statementsChanged: false, inputs: new Map(), verified: [], verdicts: new Map() };
 }
 
-/** Notes that something came of a meter that points may be derived from; `window`: the lowest one that changed. */
-export function noteInput(inputs: ChangedInputs, meterId: MeterId, window = Number.POSITIVE_INFINITY): void {
-  inputs.set(meterId, Math.min(inputs.get(meterId) ?? Number.POSITIVE_INFINITY, window));
+/** Notes that something came of a meter that points may be derived from; `window`: the lowest that changed, null: none. */
+export function noteInput(inputs: ChangedInputs, meterId: MeterId, window: Window | null): void {
+  const before = inputs.get(meterId) ?? null;
+  const isLower = before === null || (window !== null && window < before);
+  inputs.set(meterId, isLower ? window : before);
 }
 
 /** Counts `n` more messages under a verdict. */

@@ -1,4 +1,4 @@
-import type { MeterId, Payload, PublicKeyText } from '@gridtokenx/protocol';
+import type { MeterId, Payload, PublicKeyText, Window } from '@gridtokenx/protocol';
 import type { Admitted } from '../intake/admit.js';
 import type { Bucket } from '../intake/quota.js';
 import type { PointWitness } from '../points/points.js';
@@ -104,7 +104,7 @@ export interface StreamStore {
   /** Stored messages with this seq, at most `MAX_AT_SEQ`. */
   atSeq(stream: StoredStream, seq: bigint): Place[];
   /** Stored statements for this window, at most `MAX_CONTRADICTIONS`. */
-  atWindow(stream: StoredStream, window: number): Place[];
+  atWindow(stream: StoredStream, window: Window): Place[];
   byId(id: number): StoredMessage | undefined;
   contradict(id: number): void;
   /** Stores a new message with its verdict. */
@@ -152,8 +152,8 @@ export interface StreamStore {
 export interface DerivedPoints {
   /** Points that are derived from a meter. */
   pointsOf(meter: MeterId): readonly MeterId[];
-  /** Lowest seq of a point's statement that is judged by what changed; null: none. */
-  affectedFrom(stream: StoredStream, window: number): bigint | null;
+  /** Lowest seq of a point's statement that is judged by what changed from `window` on; null: none. */
+  affectedFrom(stream: StoredStream, window: Window | null): bigint | null;
   /** What a point's statements are judged by; undefined for a meter that is no derived point. */
   witnessOf(meter: MeterRecord): PointWitness | undefined;
 }

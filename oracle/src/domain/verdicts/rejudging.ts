@@ -1,4 +1,4 @@
-import { Kind, type MeterId, Role } from '@gridtokenx/protocol';
+import { asWindow, Kind, type MeterId, Role, type Window } from '@gridtokenx/protocol';
 import type { MeterRecord, Registry } from '../ports.js';
 import { type Budget, type Effects, noteInput, type Present, total } from './effects.js';
 import {
@@ -81,7 +81,7 @@ export class Rejudging {
       const isChanged = this.#sweep(stream, meter, nowMs, effects, own);
       budget.left -= given - Math.max(0, own.left);
       if (!isChanged) continue;
-      if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId);
+      if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId, null);
       gateways.push(...this.#store.gatewaysOf(stream.meter));
     }
     return gateways;
@@ -115,7 +115,7 @@ export class Rejudging {
     // Readings on top of all change nothing for a point. One that fills a hole completes the statements above it.
     const isOnTop = stored - lowest < BigInt(seqs.size);
     const isPlain = isOnTop && payloads.every(({ kind }) => kind === Kind.reading);
-    if (!isPlain) noteInput(effects.inputs, meter.meterId);
+    if (!isPlain) noteInput(effects.inputs, meter.meterId, null);
   }
 
   /**
@@ -123,7 +123,7 @@ export class Rejudging {
    * Returns the gateways that are to be told.
    */
   followInputs(fresh: readonly MeterId[], nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
-    const from = new Map<MeterId, number>(fresh.map((point) => [point, 0]));
+    const from = new Map<MeterId, Window | null>(fresh.map((point) => [point, asWindow(0)]));
     for (const [meter, window] of effects.inputs)
       for (const point of this.#points.pointsOf(meter)) noteInput(from, point, window);
     const gateways: Uint8Array[] = [];

@@ -1,4 +1,4 @@
-import { Kind, type MeterId, Reason, Role } from '@gridtokenx/protocol';
+import { asWindow, Kind, type MeterId, Reason, Role } from '@gridtokenx/protocol';
 import { MAX_WAITING, RESERVED_MESSAGES, refilled } from '../intake/quota.js';
 import type { MeterRecord } from '../ports.js';
 import { markContradictions } from './contradictions.js';
@@ -155,7 +155,7 @@ export class Streams {
     const before = stream.suspendedFrom;
     stream.suspendedFrom = from;
     // Gaps that are declared no longer may lie below it.
-    if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId, 0);
+    if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId, asWindow(0));
     if (stream.storedThrough >= from) stream.storedThrough = from - 1n;
     const lowest = this.#store.dropGaps(stream, from);
     if (lowest !== null) cached.gaps = this.#store.gaps(stream);
