@@ -65,6 +65,20 @@ describe('a line of a kept frame', () => {
 });
 
 describe('the ring of frames', () => {
+  it('writes before the minute is over when 256 KiB have come, and not before that', async () => {
+    const { ring, frame, files } = setUp();
+    const bytes = lineOf(frame(1, 0)).length;
+    const enough = Math.ceil((256 * 1_024) / bytes);
+    for (let i = 1; i < enough; i++) ring.keep(frame(1, i & 0xff));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(files()).toEqual([]);
+    for (let i = 0; i < 8; i++) ring.keep(frame(1, i));
+    for (let turns = 0; turns < 50 && files().length === 0; turns++) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(files()).toHaveLength(1);
+  });
+
   it('writes once a minute, whatever comes', async () => {
     const { time, disk, ring, frame } = setUp();
     let appends = 0;
