@@ -36,8 +36,9 @@ function linkModules(root: string, copy: string): void {
   const [from, to] = [join(root, 'node_modules'), join(copy, 'node_modules')];
   mkdirSync(join(to, '@gridtokenx'), { recursive: true });
   for (const name of readdirSync(from)) {
-    // A cache of the test runner must not be shared with the tree.
-    if (name === '@gridtokenx' || (name.startsWith('.') && name !== '.bin')) continue;
+    // A cache of the test runner must not be shared with the tree. Without the stamp, a command that a test starts
+    // would install everything anew, and take the links away.
+    if (name === '@gridtokenx' || (name.startsWith('.') && !['.bin', '.gridtokenx-lock'].includes(name))) continue;
     symlinkSync(join(from, name), join(to, name));
   }
   for (const name of readdirSync(join(from, '@gridtokenx'))) {
@@ -45,6 +46,9 @@ function linkModules(root: string, copy: string): void {
     if (!lstatSync(link).isSymbolicLink()) continue;
     const target = resolve(dirname(link), readlinkSync(link)).slice(root.length + 1);
     symlinkSync(join(copy, target), join(to, '@gridtokenx', name));
+    // A workspace may have versions of its own beside those of the root.
+    const own = join(root, target, 'node_modules');
+    if (existsSync(own)) symlinkSync(own, join(copy, target, 'node_modules'));
   }
 }
 
