@@ -165,7 +165,7 @@ describe('startSettlement on a real node', () => {
 
   it('names a key file that is none', async () => {
     writeFileSync(join(dir, 'attestor.json'), '[1,2,3]');
-    await expect(start()).rejects.toThrow(/attestor\.json: attestor key: not a JSON array of 64 bytes/);
+    await expect(start()).rejects.toThrow(/attestor\.json: attestor key: not a key pair as a JSON array of 64 bytes/);
   });
 
   it.skipIf(process.platform === 'win32')(

@@ -58,6 +58,11 @@ describe('configuration', () => {
       'o.yaml:8: broker.url: no user or password here: sign-in is by key; correct it',
     ],
     [
+      'no address at all',
+      quoted(GOOD.replace(/mqtt:[^"\n]*/, 'nonsense')),
+      'o.yaml:8: broker.url: expected a URL such as mqtt://127.0.0.1:18803; correct it',
+    ],
+    [
       'no host in the address',
       quoted(GOOD.replace(/mqtt:[^"\n]*/, 'mqtt:///')),
       'o.yaml:8: broker.url: expected a URL such as',

@@ -69,6 +69,8 @@ export function parseConfig<S extends z.ZodType>(
 export const portSchema = z.int().min(0).max(65_535);
 /** True for a URL without a user and without a password: it stands in lines of the log. */
 export function hasNoPassword(url: string): boolean {
+  // A text that is no URL has a fault of its own.
+  if (!URL.canParse(url)) return true;
   const { username, password } = new URL(url);
   return username === '' && password === '';
 }
