@@ -1,19 +1,11 @@
-import {
-  decodeDispute,
-  foldHistory,
-  instructionDiscriminator,
-  instructions,
-  pda,
-  SlotFlag,
-  Verdict,
-} from '@gridtokenx/chain-client';
+import { foldHistory, instructionDiscriminator, instructions, Verdict } from '@gridtokenx/chain-client';
+import { deviceWorld, disputeActs } from '@gridtokenx/testing-kit/chain/acts';
 import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
 import {
   answer,
   conclude,
   dispute,
   refusal,
-  type Said,
   said,
   setStatus,
   slotAt,
@@ -21,7 +13,7 @@ import {
   submit,
   sync,
 } from '@gridtokenx/testing-kit/chain/telemetry';
-import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
+import { keyOf, START, type TestMeter, type World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import type { TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
 
@@ -31,21 +23,10 @@ let world: World;
 let device: TestMeter;
 
 beforeEach(() => {
-  world = new World().setUp();
-  [device] = world.addMeters(1, { message: { deviceSigned: true } }) as [TestMeter];
-  world.addMeters(1, {}, 1);
-  world.chain.time = START + 900 * 50;
+  ({ world, device } = deviceWorld(50));
 });
 
-const attest = (step: number, exportWh: bigint, importWh = 7n) => {
-  const window = ENROLLED + step;
-  const items = world.items(window, new Map([[0, { exportWh, importWh }]]));
-  return world.attest({ window, items });
-};
-const open = (what: Said, meter = device, slot = 0) => refusal(world, dispute(world, meter, slot, what));
-const reply = (what: Said) => refusal(world, answer(world, device, 0, what));
-const found = (slot = 0) => world.chain.get(pda.dispute(world.zone, 0, slot), decodeDispute);
-const isDisputed = () => (slotAt(world, 0).flags & SlotFlag.disputed) !== 0;
+const { attest, open, reply, found, isDisputed } = disputeActs(() => ({ world, device }));
 
 describe('dispute', () => {
   test('a later window with a lower total freezes the slot: no attestation, no statement, no mint, no retirement', () => {

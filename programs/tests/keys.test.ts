@@ -1,42 +1,20 @@
-import { decodeMeter, pda, Status } from '@gridtokenx/chain-client';
-import {
-  hostileProblems,
-  type Rotation,
-  refusal,
-  rotate,
-  said,
-  setStatus,
-  submit,
-  sync,
-} from '@gridtokenx/testing-kit/chain/telemetry';
-import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
-import { type Keypair, TransactionInstruction } from '@solana/web3.js';
+import { Status } from '@gridtokenx/chain-client';
+import { deviceWorld, recordActs } from '@gridtokenx/testing-kit/chain/acts';
+import { rotate, said, submit } from '@gridtokenx/testing-kit/chain/telemetry';
+import { keyOf, START, type TestMeter, type World, windowAt } from '@gridtokenx/testing-kit/chain/world';
+import { TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 const ENROLLED = windowAt(START);
-const next = keyOf('next');
 let world: World;
 let device: TestMeter;
 
 beforeEach(() => {
-  world = new World().setUp();
-  [device] = world.addMeters(1, { message: { deviceSigned: true } }) as [TestMeter];
-  world.addMeters(1, {}, 1);
-  world.chain.time = START + 900 * 20;
+  ({ world, device } = deviceWorld(20));
 });
 
-const record = (meter = device) => world.chain.get(pda.meter(world.zone, meter.id), decodeMeter);
-const send = (list: readonly TransactionInstruction[], signers?: readonly Keypair[]) => refusal(world, list, signers);
-const turn = (rotation: Partial<Rotation> = {}) => send(rotate(world, device, { key: next, ...rotation }));
-const to = (status: Parameters<typeof setStatus>[2], meter = device) => send([setStatus(world, meter, status)]);
-/** Suspended, brought to the slot, closed. */
-function close(): void {
-  expect(to('suspended')).toBe('accepted');
-  expect(send([sync(world, device)])).toBe('accepted');
-  expect(to('closed')).toBe('accepted');
-}
-
-const hostile = (list: readonly TransactionInstruction[]) => hostileProblems(world, list);
+const { next, record, send, turn, to, close: closing, hostile } = recordActs(() => ({ world, device }));
+const close = () => expect(closing()).toEqual(['accepted', 'accepted', 'accepted']);
 
 describe('rotate_key', () => {
   test('utility and old key: the new key speaks from the next window on, the old one no more', () => {

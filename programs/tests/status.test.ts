@@ -1,12 +1,10 @@
-import { decodeMeter, decodePoint, instructions, pda, SlotFlag, Status } from '@gridtokenx/chain-client';
+import { decodePoint, instructions, pda, SlotFlag, Status } from '@gridtokenx/chain-client';
+import { deviceWorld, recordActs } from '@gridtokenx/testing-kit/chain/acts';
 import {
   BASELINE,
-  hostileProblems,
-  type Rotation,
   reactivate,
   refusal,
   replace,
-  rotate,
   type Said,
   said,
   setStatus,
@@ -14,35 +12,21 @@ import {
   submit,
   sync,
 } from '@gridtokenx/testing-kit/chain/telemetry';
-import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
-import { type Keypair, TransactionInstruction } from '@solana/web3.js';
+import { keyOf, START, type TestMeter, type World, windowAt } from '@gridtokenx/testing-kit/chain/world';
+import { TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 const ENROLLED = windowAt(START);
-const next = keyOf('next');
 let world: World;
 let device: TestMeter;
 
 beforeEach(() => {
-  world = new World().setUp();
-  [device] = world.addMeters(1, { message: { deviceSigned: true } }) as [TestMeter];
-  world.addMeters(1, {}, 1);
-  world.chain.time = START + 900 * 20;
+  ({ world, device } = deviceWorld(20));
 });
 
-const record = (meter = device) => world.chain.get(pda.meter(world.zone, meter.id), decodeMeter);
-const send = (list: readonly TransactionInstruction[], signers?: readonly Keypair[]) => refusal(world, list, signers);
-const turn = (rotation: Partial<Rotation> = {}) => send(rotate(world, device, { key: next, ...rotation }));
-const to = (status: Parameters<typeof setStatus>[2], meter = device) => send([setStatus(world, meter, status)]);
-/** Suspended, brought to the slot, closed. */
-function close(): void {
-  expect(to('suspended')).toBe('accepted');
-  expect(send([sync(world, device)])).toBe('accepted');
-  expect(to('closed')).toBe('accepted');
-}
+const { record, send, turn, to, close: closing, hostile } = recordActs(() => ({ world, device }));
+const close = () => expect(closing()).toEqual(['accepted', 'accepted', 'accepted']);
 const resume = (what: Said, meter = device) => send(reactivate(world, meter, what));
-
-const hostile = (list: readonly TransactionInstruction[]) => hostileProblems(world, list);
 
 describe('set_status and sync_slot', () => {
   test('suspended: the slot keeps its totals and takes nothing; reactivated, the rest moves into the baseline', () => {
