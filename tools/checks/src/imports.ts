@@ -36,7 +36,7 @@ const TESTS_MAY_IMPORT: readonly string[] = [
 ];
 /** Packages that only tests of one workspace need. */
 const TESTS_OF: Readonly<Record<string, readonly string[]>> = { oracle: ['devnet'], edge: ['bench'] };
-/** Folders outside a workspace whose files a test and the kit may import: certificates for trials. */
+/** Folders outside a workspace whose files a test and the kit may import: certificates for trials, the broker's harness. */
 const TEST_HELPERS: readonly string[] = ['deploy/tls/', 'broker/test/'];
 
 /** The part of the runtime that every domain may import, and that imports nothing itself. */
