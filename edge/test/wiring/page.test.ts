@@ -7,7 +7,7 @@ import { statusPage } from '../../src/adapters/http/page.js';
 import { GatewayMetrics } from '../../src/adapters/metrics.js';
 import type { GatewayConfig } from '../../src/wiring/config.js';
 import type { GatewayHealth } from '../../src/wiring/health.js';
-import { type PageParts, servePage } from '../../src/wiring/page.js';
+import { type PageParts, servePage, statusOf } from '../../src/wiring/page.js';
 
 let close: () => Promise<void> = async () => {};
 afterEach(() => close());
@@ -57,6 +57,15 @@ describe('the status server', () => {
     expect(page).toContain('&lt;script&gt;');
     expect(page).not.toContain('<script>');
     expect([(await get('/nothing')).code, (await get('/', { method: 'POST' })).code]).toEqual([404, 405]);
+  });
+
+  test.each([
+    [undefined, false],
+    [{ simulated: '/clock' }, true],
+  ])('says whether its clock is simulated: %j', async (clock, expected) => {
+    const { config, parts } = await serve();
+    const asked = { ...config, clock } as GatewayConfig;
+    expect(statusOf(asked, parts).clock).toMatchObject({ simulated: expected });
   });
 
   test('has nothing at //, and says so without a stack', async () => {

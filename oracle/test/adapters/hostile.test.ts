@@ -187,6 +187,28 @@ describe('evidence', () => {
     expect(counted?.n).toBe(20);
   });
 
+  it('marks both of two messages that state one seq in the same packet', () => {
+    const { take, verdictOf, log } = world();
+    take([log.enrolment()]);
+    const first = log.reading({ powerW: 1 });
+    log.seq = first.payload.seq - 1n;
+    const second = log.reading({ powerW: 2 });
+    take([first, second]);
+    expect([verdictOf(first), verdictOf(second)]).toEqual([Reason.equivocation, Reason.equivocation]);
+  });
+
+  it('marks both of two statements of one window in the same packet', () => {
+    const { take, verdictOf, log } = world();
+    take([log.enrolment(), log.reading(), log.reading()]);
+    const timeMs = log.timeMs;
+    const first = log.statement();
+    log.timeMs = timeMs;
+    const second = log.statement();
+    expect(second.payload.seq).not.toBe(first.payload.seq);
+    take([first, second]);
+    expect([verdictOf(first), verdictOf(second)]).toEqual([Reason.equivocation, Reason.equivocation]);
+  });
+
   it('u64 seqs of a hostile key are stored and sorted like any other', () => {
     const { take, mark, verdictOf } = world();
     const log = new LogBuilder(meter, signerOf(1));

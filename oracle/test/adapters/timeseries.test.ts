@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
+import { expect, it, onTestFinished } from 'vitest';
 import { EmbeddedTimeSeries } from '../../src/adapters/sqlite/time-series.js';
 
 timeSeriesContract('embedded', async () => {
@@ -21,4 +23,19 @@ timeSeriesContract('embedded', async () => {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+});
+
+it('closes the database and the files beside it to others before it opens them', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'gtx-series-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, 'series.sqlite');
+  const files = ['', '-wal', '-shm'].map((suffix) => `${path}${suffix}`);
+  for (const file of files) writeFileSync(file, '', { mode: 0o644 });
+  const modes: number[] = [];
+  const series = new EmbeddedTimeSeries(path, (file) => {
+    modes.push(...files.map((each) => statSync(each).mode & 0o777));
+    return new DatabaseSync(file);
+  });
+  await series.close();
+  expect(modes).toEqual([0o600, 0o600, 0o600]);
 });
