@@ -146,7 +146,7 @@ describe('the derived connection point over a year of the real home', () => {
   it('control: windows closed one by one with max(0, surplus) export more, and the same check finds it', () => {
     expect(naive(allProduced, allConsumed).exportWh).toBe(truth.exportWh);
     expect(tooMuch(naive, 15).length).toBeGreaterThan(10);
-    // The worst of it: the meters are never there together (docs/decisions/connection-point.md).
+    // The worst of it: the meters are never there together (docs/decisions/0010-connection-point.md).
     const alternately = (rest: number) => (one: PointInput) =>
       one.window === 0 || one.window === WINDOWS || one.window % 2 === rest;
     const [made, used] = [allProduced.filter(alternately(0)), allConsumed.filter(alternately(1))];
