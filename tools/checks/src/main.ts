@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ExitCode, runCli } from '@gridtokenx/runtime/node/cli/run-cli';
 import { checkCircles } from './circles.js';
 import { checkCitations } from './citations.js';
+import { checkCoverage } from './coverage.js';
 import { checkDependencies, checkDocuments } from './documents.js';
 import { checkGenerated } from './generated.js';
 import { checkImports } from './imports.js';
@@ -19,6 +20,7 @@ function check(): void {
     ...checkCircles(projectRoot, workspaces),
     ...checkDocuments(projectRoot),
     ...checkCitations(projectRoot),
+    ...checkCoverage(projectRoot),
     ...checkReadingWay(projectRoot),
     ...checkGenerated(projectRoot),
     ...checkLicences(projectRoot),
