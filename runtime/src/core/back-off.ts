@@ -7,29 +7,35 @@ export interface BackOffLimits {
 }
 
 /**
+ * Returns the delay that follows one of `beforeMs`: twice as long, from `firstMs` to `lastMs`; `firstMs` follows 0. For
+ * callers that keep the delay among other state, and need no jitter because they alone wait for what they wait for.
+ */
+export const nextDelayMs = (beforeMs: number, { firstMs, lastMs }: BackOffLimits): number =>
+  Math.min(lastMs, Math.max(firstMs, 2 * beforeMs));
+
+/**
  * Delays that double from `firstMs` to `lastMs`. Each is cut by up to a half at random, so that a street of gateways that
  * lost the same broker does not come back in one moment.
  */
 export class BackOff {
   readonly #limits: BackOffLimits;
   readonly #random: Pick<Random, 'fraction'>;
-  #nextMs: number;
+  /** The last delay before its cut; 0 before the first. */
+  #delayMs = 0;
 
   constructor(limits: BackOffLimits, random: Pick<Random, 'fraction'>) {
     this.#limits = limits;
     this.#random = random;
-    this.#nextMs = limits.firstMs;
   }
 
   /** Real milliseconds to wait before the next attempt; whole, at least half of the delay. */
   next(): number {
-    const delayMs = this.#nextMs * (0.5 + this.#random.fraction() / 2);
-    this.#nextMs = Math.min(this.#limits.lastMs, this.#nextMs * 2);
-    return Math.ceil(delayMs);
+    this.#delayMs = nextDelayMs(this.#delayMs, this.#limits);
+    return Math.ceil(this.#delayMs * (0.5 + this.#random.fraction() / 2));
   }
 
   /** Begins again with the first delay: call it after a success. */
   reset(): void {
-    this.#nextMs = this.#limits.firstMs;
+    this.#delayMs = 0;
   }
 }

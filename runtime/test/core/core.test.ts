@@ -5,6 +5,7 @@ import {
   BackOff,
   Health,
   Mutex,
+  nextDelayMs,
   OperatorError,
   sleep,
   sleepUntil,
@@ -42,6 +43,13 @@ describe('back-off', () => {
   test('is cut by up to a half', () => {
     const backOff = new BackOff({ firstMs: 251, lastMs: 251 }, fixedRandom(0, 0));
     expect(backOff.next()).toBe(126);
+  });
+
+  test('gives the delay after one that the caller keeps', () => {
+    const limits = { firstMs: 250, lastMs: 900 };
+    expect([0, 1, 250, 449, 450, 451, 900].map((ms) => nextDelayMs(ms, limits))).toEqual([
+      250, 250, 500, 898, 900, 900, 900,
+    ]);
   });
 });
 

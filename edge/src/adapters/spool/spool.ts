@@ -1,5 +1,5 @@
 import { Kind, type MeterId } from '@gridtokenx/protocol';
-import { type Clock, sleep } from '@gridtokenx/runtime/core';
+import { type Clock, nextDelayMs, sleep } from '@gridtokenx/runtime/core';
 import type { AppendFile, Disk, Spool } from '../../domain/ports.js';
 import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
 import { type Entry, IndexTable, type Segment } from './index-table.js';
@@ -8,8 +8,7 @@ import { decodeRecord, encodeRecord, scanSegment } from './record.js';
 /** A segment is closed when it has grown to this; only whole segments are dropped. */
 const SEGMENT_BYTES = 1 << 20;
 const MOST_PER_COMMIT = 1024;
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 10_000;
+const RETRIES = { firstMs: 100, lastMs: 10_000 };
 /** A run of records up to this length is read at once. */
 const READ_BYTES = 1 << 18;
 
@@ -115,22 +114,22 @@ class SegmentSpool implements Spool {
 
   /** Group commit: while one batch is being synced the next one gathers. */
   async #run(): Promise<void> {
-    let retryMs = FIRST_RETRY_MS;
+    let retryMs = 0;
     while (this.#waiting.length > 0 && !this.#closed) {
       const batch = this.#take();
       try {
         const entries = await this.#commit(batch.flatMap(({ items }) => items));
         for (const { meter, entry } of entries) this.#index.add(meter, entry);
         this.#problem = null;
-        retryMs = FIRST_RETRY_MS;
+        retryMs = 0;
         for (const { done } of batch) done();
       } catch (error) {
         // After a failed sync nothing is known about the file: the batch goes to a new one. A copy does no harm.
         this.#problem = describeDiskError(error);
         await this.#abandon();
         this.#waiting.unshift(...batch);
+        retryMs = nextDelayMs(retryMs, RETRIES);
         await sleep(this.#real, retryMs);
-        retryMs = Math.min(LAST_RETRY_MS, retryMs * 2);
       }
     }
     // Here, not in a later microtask: an append in between would wait for a loop that has ended.

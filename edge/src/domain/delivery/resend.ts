@@ -1,4 +1,5 @@
 import { MAX_SEQUENCE, type MeterId } from '@gridtokenx/protocol';
+import { nextDelayMs } from '@gridtokenx/runtime/core';
 import type { Spool } from '../ports.js';
 import type { Packet } from './packet.js';
 
@@ -7,15 +8,14 @@ export const MOST_IN_FLIGHT = 4_000;
 /** While nobody seems to listen, only this many are sent from the watermark. */
 const PROBE = MAX_SEQUENCE;
 /** No progress for this long: send again from the watermark; doubled up to the last, real milliseconds. */
-const FIRST_STALL_MS = 10_000;
-const LAST_STALL_MS = 160_000;
+const STALLS = { firstMs: 10_000, lastMs: 160_000 };
 
 /** True for records that stay in the spool and are not sent: dead letters, those before a restore. */
 export type Excluded = (meterId: MeterId, seq: bigint) => boolean;
 
 /** How long progress is waited for before a stretch goes again; longer with each round that did not help. */
 export class Patience {
-  #stallMs = FIRST_STALL_MS;
+  #stallMs = STALLS.firstMs;
   #sinceMs: number;
 
   constructor(nowMs: number) {
@@ -25,7 +25,7 @@ export class Patience {
   /** Something arrived, or nothing is waited for. */
   progressed(nowMs: number): void {
     this.#sinceMs = nowMs;
-    this.#stallMs = FIRST_STALL_MS;
+    this.#stallMs = STALLS.firstMs;
   }
 
   /** A round began anew for a reason of its own. */
@@ -36,14 +36,14 @@ export class Patience {
   /** True when this round brought nothing for too long; then the next round begins. */
   isOver(nowMs: number): boolean {
     if (nowMs - this.#sinceMs < this.#stallMs) return false;
-    this.#stallMs = Math.min(LAST_STALL_MS, this.#stallMs * 2);
+    this.#stallMs = nextDelayMs(this.#stallMs, STALLS);
     this.#sinceMs = nowMs;
     return true;
   }
 
   /** Most messages on their way: after two rounds without an answer only the start is tried again. */
   get mostInFlight(): number {
-    return this.#stallMs > 2 * FIRST_STALL_MS ? PROBE : MOST_IN_FLIGHT;
+    return this.#stallMs > 2 * STALLS.firstMs ? PROBE : MOST_IN_FLIGHT;
   }
 }
 

@@ -1,12 +1,11 @@
 import { type Next, NodeUnavailable, type Wait } from '@gridtokenx/chain-sender';
-import type { Clock, Logger } from '@gridtokenx/runtime/core';
+import { type Clock, type Logger, nextDelayMs } from '@gridtokenx/runtime/core';
 import type { Plan } from './plan.js';
 import { CosignersMissing, LedgerGrew, type MeterPageRead, type NewIntent, type TransactionBuilder } from './ports.js';
 
 const PLAN_AGAIN_MS = 25;
 const COSIGN_AGAIN_MS = 1_000;
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 30_000;
+const PAUSES = { firstMs: 250, lastMs: 30_000 };
 
 export type AttestPlan = Extract<Plan, { kind: 'attest' }>;
 
@@ -82,7 +81,7 @@ export class Attesting {
 
   #pauseFor(why: string): Wait {
     const { zone, page, realClock, logger } = this.#deps;
-    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, 2 * this.#pauseMs));
+    this.#pauseMs = nextDelayMs(this.#pauseMs, PAUSES);
     this.#problem = why;
     logger.warn({ zone, page, why, pauseMs: this.#pauseMs }, 'settlement pauses');
     this.#pausedUntilMs = realClock.nowMs() + this.#pauseMs;

@@ -1,9 +1,11 @@
+import { nextDelayMs } from '@gridtokenx/runtime/core';
 import type { SlottedMeter } from './plan.js';
 
-/** The first pause after a mint that failed or left energy due; it doubles with each further one. */
-const FIRST_PAUSE_MS = 1_000;
-/** What cannot be minted now is asked for at least this often, in case only the chain knows what has changed. */
-const LONGEST_PAUSE_MS = 600_000;
+/**
+ * Pauses after mints that failed or left energy due. What cannot be minted now is asked for every 10 minutes at least, in
+ * case only the chain knows what has changed.
+ */
+const PAUSES = { firstMs: 1_000, lastMs: 600_000 };
 /** A page that changes all the time starts a failing mint again at most this often. */
 const SHORTEST_RETRY_MS = 1_000;
 
@@ -48,7 +50,7 @@ export class MintBook {
   /** A mint did not do all that was due. */
   leftDue(task: MintTask, mark: string, why: string, nowMs: number): void {
     const before = this.#attempts.get(nameOf(task));
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, before ? 2 * before.pauseMs : FIRST_PAUSE_MS);
+    const pauseMs = nextDelayMs(before?.pauseMs ?? 0, PAUSES);
     const what = task.meter ? `meter ${task.meter.meterId}` : 'the pool';
     const problem = `energy of ${what} is due and not minted: ${why}`;
     this.#attempts.set(nameOf(task), { mark, triedMs: nowMs, untilMs: nowMs + pauseMs, pauseMs, problem });

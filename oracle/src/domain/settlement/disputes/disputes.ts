@@ -1,4 +1,5 @@
 import { type Next, Sender, type Wait } from '@gridtokenx/chain-sender';
+import { nextDelayMs } from '@gridtokenx/runtime/core';
 import type { AttestedEvent, TurnKeeper } from '../ports.js';
 import { type Act, type LookDeps, PageLook } from './look.js';
 import type {
@@ -16,8 +17,7 @@ import type {
 export const LOOK_EVERY_MS = 10_000;
 const POLL_MS = 50;
 /** What was sent and did not help is not tried again sooner, and ever more rarely: each try costs a fee. */
-const FIRST_PAUSE_MS = 10_000;
-const LONGEST_PAUSE_MS = 600_000;
+const PAUSES = { firstMs: 10_000, lastMs: 600_000 };
 
 export interface DisputesDeps extends LookDeps {
   readonly node: DisputeNode;
@@ -147,7 +147,7 @@ class PageWatch {
 
   #pause(of: Acted): void {
     const before = this.#pauses.get(pauseKey(of))?.ms ?? 0;
-    const ms = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, 2 * before));
+    const ms = nextDelayMs(before, PAUSES);
     this.#pauses.set(pauseKey(of), { slot: of.slot, ms, untilMs: this.#deps.realClock.nowMs() + ms });
   }
 
