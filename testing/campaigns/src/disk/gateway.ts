@@ -1,4 +1,4 @@
-import { asMeterId, Kind, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
+import { asMeterId, Kind, type MeterId, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random as SystemRandom } from '@gridtokenx/runtime/core';
 import { BrokerLink } from '@gridtokenx/runtime/node';
 import { CrashDisk, SectorFate } from '@gridtokenx/testing-kit/crash-disk';
@@ -20,6 +20,7 @@ import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { MemoryBroker } from './broker.js';
 import { rules } from './rules.js';
 import { processTime, type SimulatedTime } from './time.js';
+import { CredulousAckBook, hastySpool } from './too-early.js';
 import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type Witness } from './world.js';
 
 const POLL_MS = 60_000;
@@ -100,8 +101,9 @@ export class SimulatedGateway {
       random,
     };
     let committed = (_message: SignedMessage) => {};
-    const { log, spool, recovered, tornBytes } = await this.#recover(around, (message) => committed(message));
-    const acks = await this.#openAcks(spool, log);
+    const { log, opened, recovered, tornBytes } = await this.#recover(around, (message) => committed(message));
+    const spool = this.#spoolOf(opened, log);
+    const acks = await this.#openAcks();
     const meter = new Meter({
       ...{ name: 'main', serial: '', profileName: 'simulated', log, recovered },
       reader: this.#reader(real),
@@ -141,20 +143,23 @@ export class SimulatedGateway {
       this.#isEnrolled = true;
       scan.visit(await log.enrol((seq) => this.#enrolment(seq)));
     }
-    return { log, spool, recovered: scan.result(id), tornBytes: damage.tornBytes };
+    return { log, opened: spool, recovered: scan.result(id), tornBytes: damage.tornBytes };
+  }
+
+  /** The spool that the gateway works with; a control lets it drop what the broker answered. */
+  #spoolOf(opened: Spool, log: MeterLog): Spool {
+    if (rules.dropAfterAck) return opened;
+    return hastySpool(opened, (meterId) => smaller(this.#answered(meterId), log.statedThrough));
+  }
+
+  #answered(meterId: MeterId): bigint {
+    return this.#o.witness.answered.get(meterId) ?? 0n;
   }
 
   /** Opens the book of acks; a control lets what the broker answered count as acknowledged. */
-  async #openAcks(spool: Spool, log: MeterLog): Promise<AckBook> {
-    const { oracle, witness } = this.#o;
-    const acks = new AckBook([oracleName(oracle)], 1);
-    const answered = (which: string) => witness.answered.get(which) ?? 0n;
-    if (!rules.ack) acks.acknowledged = answered;
-    if (!rules.dropAfterAck) {
-      const trim = spool.trim.bind(spool);
-      const stated = (which: string) => smaller(answered(which), log.statedThrough);
-      spool.trim = (maxBytes) => trim(maxBytes, stated);
-    }
+  async #openAcks(): Promise<AckBook> {
+    const oracles = [oracleName(this.#o.oracle)];
+    const acks = rules.ack ? new AckBook(oracles, 1) : new CredulousAckBook(oracles, 1, (id) => this.#answered(id));
     const book = await this.disk.read('/data/state/acks.json');
     if (book) acks.restore(Buffer.from(book).toString('utf8'));
     return acks;

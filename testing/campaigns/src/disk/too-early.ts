@@ -1,0 +1,34 @@
+import type { MeterId } from '@gridtokenx/protocol';
+import { AckBook } from '#edge/domain/delivery/acks.js';
+import type { Spool } from '#edge/domain/ports.js';
+
+/** Seq through which a meter's messages count as stored, by a rule that is wrong. */
+export type Through = (meterId: MeterId) => bigint;
+
+/** A book for a control: takes the word of `through` for what is acknowledged, in place of signed acks. */
+export class CredulousAckBook extends AckBook {
+  readonly #through: Through;
+
+  constructor(oracles: ConstructorParameters<typeof AckBook>[0], threshold: number, through: Through) {
+    super(oracles, threshold);
+    this.#through = through;
+  }
+
+  override acknowledged(meterId: MeterId): bigint {
+    return this.#through(meterId);
+  }
+}
+
+/** Wraps a spool for a control: it drops what `through` says, in place of what the gateway says. */
+export const hastySpool = (spool: Spool, through: Through): Spool => ({
+  append: (messages) => spool.append(messages),
+  read: (meterId, from, limit) => spool.read(meterId, from, limit),
+  highest: (meterId) => spool.highest(meterId),
+  has: (meterId, seq) => spool.has(meterId, seq),
+  count: (meterId, from, last) => spool.count(meterId, from, last),
+  missing: (meterId, from, last) => spool.missing(meterId, from, last),
+  bytes: () => spool.bytes(),
+  trim: (maxBytes) => spool.trim(maxBytes, through),
+  problem: () => spool.problem(),
+  close: () => spool.close(),
+});
