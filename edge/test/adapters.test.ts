@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { ed25519Signer, signTime } from '@gridtokenx/protocol';
 import { provedVerifier, systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askOracleTime } from '../src/adapters/clock/oracle-time.js';
 
@@ -142,7 +142,7 @@ describe('clocks', () => {
   });
 
   test('the system clock is unknown until it was proved, and drifts from there', () => {
-    const time = new VirtualTime();
+    const time = new VirtualClock();
     const clock = new SystemClock(time);
     // On a machine with timesyncd its flag speaks first.
     if (clock.uncertaintyMs() !== null) return expect(clock.uncertaintyMs()).toBe(1_000);

@@ -1,4 +1,4 @@
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 
 import { makeClient } from '../src/adapters/modbus/library.js';
@@ -47,7 +47,7 @@ const CHOICES = [4, 6, 8].map((count) => ({ address: 72, count }));
 const words = (count: number, value: number) => Array.from({ length: 2 * count }, () => value);
 
 function setUp() {
-  const time = new VirtualTime();
+  const time = new VirtualClock();
   const lines: HandLine[] = [];
   const bus = new Bus({
     book: new ShapeBook(USUAL_RULES),

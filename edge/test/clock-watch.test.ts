@@ -1,6 +1,6 @@
 import { EventCode } from '@gridtokenx/protocol';
 import { ClockSource } from '@gridtokenx/runtime/core';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { SystemClock } from '../src/adapters/clock/system.js';
 import { ClockWatch } from '../src/domain/metering/clock-watch.js';
@@ -13,67 +13,67 @@ const stepped = (ms: number, detail: number = ClockSource.oracle) => ({
 
 describe('events of the clock', () => {
   test('a step is told with its size and direction, once; what there is at first is none', async () => {
-    const time = new VirtualTime();
-    time.clock.stepMs = 7_200_000;
-    const watch = new ClockWatch(time.clock, time);
+    const time = new VirtualClock();
+    time.reading.stepMs = 7_200_000;
+    const watch = new ClockWatch(time.reading, time);
     expect(watch.look()).toEqual([]);
     await time.advance(10_000);
     expect(watch.look()).toEqual([]);
-    time.clock.stepMs -= 3_600_000;
+    time.reading.stepMs -= 3_600_000;
     expect(watch.look()).toEqual([stepped(-3_600_000)]);
     await time.advance(120_000);
     expect(watch.look()).toEqual([]);
-    time.clock.stepMs += 5_000;
+    time.reading.stepMs += 5_000;
     expect(watch.look()).toEqual([stepped(5_000)]);
   });
 
   test('slewing is no step', async () => {
-    const time = new VirtualTime();
-    const watch = new ClockWatch(time.clock, time);
+    const time = new VirtualClock();
+    const watch = new ClockWatch(time.reading, time);
     for (let second = 0; second < 100; second++) {
       await time.advance(1_000);
-      time.clock.stepMs += 0.5;
+      time.reading.stepMs += 0.5;
       expect(watch.look()).toEqual([]);
     }
   });
 
   test('a clock that is stepped all the time is told once a minute, in sums', async () => {
-    const time = new VirtualTime();
-    const watch = new ClockWatch(time.clock, time);
+    const time = new VirtualClock();
+    const watch = new ClockWatch(time.reading, time);
     const told: bigint[] = [];
     for (let second = 0; second < 180; second++) {
       await time.advance(1_000);
-      time.clock.stepMs += 2_000;
+      time.reading.stepMs += 2_000;
       told.push(...watch.look().map(({ value }) => value));
     }
     expect(told).toEqual([2_000n, 120_000n, 120_000n]);
   });
 
   test('another source is told with the uncertainty that is known then', async () => {
-    const time = new VirtualTime();
-    const watch = new ClockWatch(time.clock, time);
-    time.clock.from = ClockSource.none;
-    time.clock.uncertainty = null;
+    const time = new VirtualClock();
+    const watch = new ClockWatch(time.reading, time);
+    time.reading.from = ClockSource.none;
+    time.reading.uncertainty = null;
     expect(watch.look()).toEqual([{ code: EventCode.clockSourceChanged, value: 0xffff_ffffn, detail: 0 }]);
     await time.advance(60_000);
-    time.clock.from = ClockSource.timesyncd;
-    time.clock.uncertainty = 999.2;
+    time.reading.from = ClockSource.timesyncd;
+    time.reading.uncertainty = 999.2;
     expect(watch.look()).toEqual([{ code: EventCode.clockSourceChanged, value: 1_000n, detail: 1 }]);
   });
 
   test('a simulated clock runs as it likes', async () => {
-    const time = new VirtualTime(0, 200);
-    time.clock.from = ClockSource.simulated;
-    const watch = new ClockWatch(time.clock, time);
+    const time = new VirtualClock({ startMs: 0, speed: 200 });
+    time.reading.from = ClockSource.simulated;
+    const watch = new ClockWatch(time.reading, time);
     await time.advance(10_000);
-    time.clock.stepMs += 86_400_000;
+    time.reading.stepMs += 86_400_000;
     expect(watch.look()).toEqual([]);
   });
 });
 
 describe('the system clock', () => {
   test('is as right as the last answer of an oracle, less so with time, and not at all after a step', async () => {
-    const time = new VirtualTime();
+    const time = new VirtualClock();
     let offset = 0;
     const real = { ...bound(time), nowMs: () => time.nowMs() + offset };
     const clock = new SystemClock(real, () => false);
@@ -89,12 +89,12 @@ describe('the system clock', () => {
   });
 
   test('is believed where a daemon keeps it right', () => {
-    const clock = new SystemClock(bound(new VirtualTime()), () => true);
+    const clock = new SystemClock(bound(new VirtualClock()), () => true);
     expect([clock.uncertaintyMs(), clock.source()]).toEqual([1_000, ClockSource.timesyncd]);
   });
 });
 
-function bound(time: VirtualTime) {
+function bound(time: VirtualClock) {
   return {
     nowMs: () => time.nowMs(),
     monotonicMs: () => time.monotonicMs(),

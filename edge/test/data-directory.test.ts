@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
 import { GATEWAY_V1, makeGatewayDirectory } from '@gridtokenx/testing-kit/gateway-directory';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { findStatements } from '../src/cli/statement-command.js';
@@ -39,10 +39,10 @@ function copyOfCommitted(): GatewayConfig {
 
 /** Opens a data directory as `run` does, on a clock after the last message. */
 async function open(config: GatewayConfig) {
-  const time = new VirtualTime(Date.UTC(2026, 0, 1, 10, 0));
+  const time = new VirtualClock({ startMs: Date.UTC(2026, 0, 1, 10, 0) });
   const committed: SignedMessage[] = [];
   const found = await setUp(config, {
-    clock: time.clock,
+    clock: time.reading,
     real: time,
     counters: { add: () => {} },
     buses: openBuses(config, time),

@@ -1,6 +1,6 @@
 import { EventCode, Kind, pointStatement, windowEndMs, windowOf } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { WindowBook } from '../src/domain/signing/windows.js';
@@ -53,7 +53,7 @@ test('a segment is trimmed when its highest seq is the safe one, and not when th
     [10n, true],
   ] as const) {
     // Ten records to a segment; the newest two segments always stay.
-    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualTime(), () => {}, 10 * 187);
+    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualClock(), () => {}, 10 * 187);
     for (let seq = 1n; seq <= 40n; seq++) await spool.append([message(seq)]);
     await spool.trim(0, () => safe);
     expect([safe, !spool.has(METER_HEX, 10n), !spool.has(METER_HEX, 1n)]).toEqual([safe, dropped, dropped]);

@@ -128,7 +128,7 @@ describe('after a stop', () => {
     const first = await startRun(disk);
     await first.log.reading(sample(START + 860_000, 10), true);
     const second = await startRun(disk, { at: START + 5 * 900_000 });
-    const [closed] = await second.log.closeDue(second.time.clock.nowMs());
+    const [closed] = await second.log.closeDue(second.time.reading.nowMs());
     expect(closed).toMatchObject({
       window: windowOf(START),
       importWh: 10n,

@@ -1,5 +1,5 @@
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Lag } from '../src/domain/delivery/catch-up.js';
@@ -9,7 +9,7 @@ import { METER_HEX, message } from './support/messages.js';
 
 describe('what is sent', () => {
   const setUp = async (count: number, acknowledged = 0n) => {
-    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualTime(), () => {});
+    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualClock(), () => {});
     const state = { acknowledged, excluded: new Set<bigint>(), lag: null as Lag | null };
     const outbox = new Outbox({
       spool,

@@ -1,7 +1,7 @@
 import { asMeterId, decodePayload, EventCode, Kind, Quality, sha256, toHex } from '@gridtokenx/protocol';
 import { CrashDisk, keepsTail } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { settle } from '@gridtokenx/testing-kit/virtual-time';
+import { settle } from '@gridtokenx/testing-kit/virtual-clock';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 

@@ -1,7 +1,7 @@
 import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, Quality, windowOf } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
@@ -78,7 +78,7 @@ async function play(
   const payloads: Payload[] = [];
   let [minute, told] = [0, 0];
   for (const length of minutes) {
-    const time = new VirtualTime(START + minute * MINUTE);
+    const time = new VirtualClock({ startMs: START + minute * MINUTE });
     const scan = new RecoveryScan();
     const { spool } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
     const state = await disk.read(STATE);
@@ -90,7 +90,7 @@ async function play(
       {
         signer: ed25519Signer(new Uint8Array(32).fill(1)),
         spool,
-        clock: time.clock,
+        clock: time.reading,
         counters: { add: () => {} },
         store: (next) => disk.replace(STATE, Buffer.from(encodeState(next))),
         committed: ({ payload }) => payloads.push(decodePayload(payload)),
@@ -106,10 +106,10 @@ async function play(
       serial: '1',
       log,
       recovered: found,
-      reader: { read: async () => sampleAt(time.clock.nowMs(), truth, rollover) },
+      reader: { read: async () => sampleAt(time.reading.nowMs(), truth, rollover) },
       limits: LIMITS,
       plan: { pollMs: MINUTE, leadMs: 20_000 },
-      clock: time.clock,
+      clock: time.reading,
       real: time,
       logger: { ...quietLog, info: (_, text) => void (/counted on/.test(text) && told++) },
       counters: { add: () => {} },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asMeterId, toHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { CrashDisk, keepsTail } from '@gridtokenx/testing-kit/crash-disk';
-import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { settle, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 
@@ -17,7 +17,7 @@ import { METER_HEX, message } from './support/messages.js';
 const DIR = '/spool';
 const open = async (disk: Disk, dir = DIR) => {
   const visited: string[] = [];
-  const opened = await openSpool(disk, dir, new VirtualTime(), ({ bytes }) => visited.push(toHex(bytes)));
+  const opened = await openSpool(disk, dir, new VirtualClock(), ({ bytes }) => visited.push(toHex(bytes)));
   return { ...opened, visited };
 };
 const kindOf = (seq: bigint) => (seq % 5n === 0n ? 'statement' : 'reading');
@@ -216,7 +216,7 @@ describe('a power cut', () => {
 
 test('a full disk is waited for, reported, and loses nothing', async () => {
   const disk = new CrashDisk();
-  const time = new VirtualTime();
+  const time = new VirtualClock();
   const { spool } = await openSpool(disk, DIR, time, () => {});
   await spool.append([message(1n)]);
   disk.failing = 'ENOSPC';

@@ -2,7 +2,7 @@ import { type Ack, base58Encode, ed25519Signer, formatTopic, openToken, signAck 
 import { BrokerLink, type MqttSession, provedVerifier, type SessionOptions } from '@gridtokenx/runtime/node';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { settle, VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { settle, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { Outbox } from '../src/domain/delivery/outbox.js';
@@ -25,7 +25,7 @@ interface FakeSession {
 }
 
 async function setUp(autoPuback = true) {
-  const time = new VirtualTime();
+  const time = new VirtualClock();
   const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {});
   const sessions: FakeSession[] = [];
   const state = { refuse: null as string | null, acknowledged: 0n, autoPuback };

@@ -1,4 +1,4 @@
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { Bus } from '../../src/domain/bus/bus.js';
@@ -12,7 +12,7 @@ const CHOICES = Array.from({ length: 8 }, (_, i) => ({ address: 0, count: 4 + i 
 
 /** A bus whose line is opened by `open`, and on which nobody ever answers. */
 function setUp(open: (attempt: number) => Promise<Line>, isSerial = true) {
-  const time = new VirtualTime();
+  const time = new VirtualClock();
   let attempts = 0;
   const givenUp: string[] = [];
   const bus = new Bus({

@@ -1,4 +1,4 @@
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
@@ -69,7 +69,7 @@ describe('a poll plan', () => {
 
 describe('meters on one line', () => {
   const setUp = (isShared: boolean) => {
-    const time = new VirtualTime();
+    const time = new VirtualClock();
     const bus = new Bus({
       book: new ShapeBook(USUAL_RULES),
       name: 'bus',
@@ -100,7 +100,7 @@ describe('meters on one line', () => {
           limits: limits(more),
         },
         needs: { import: true, export: true },
-        clock: time.clock,
+        clock: time.reading,
         real: time,
         periodMs: 1_000,
         cost,

@@ -1,4 +1,4 @@
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { ProfileReader } from '../../src/adapters/modbus/reader.js';
@@ -14,7 +14,7 @@ const PERIOD_MS = 2_000;
 
 /** A meter whose register at address n reads n; `answers` says whether it answers the request at hand. */
 function setUp(last: number, answers: (request: number) => boolean = () => true) {
-  const time = new VirtualTime();
+  const time = new VirtualClock();
   const asked: { address: number; count: number }[] = [];
   let input: Uint8Array = new Uint8Array(0);
   const bus = new Bus({
@@ -58,7 +58,7 @@ function setUp(last: number, answers: (request: number) => boolean = () => true)
       limits: limitsOf({ readable: [{ function: 3, first: 0, last }], timeoutMinMs: 100, quarantineMs: 0 }),
     },
     needs: { import: true, export: true },
-    clock: time.clock,
+    clock: time.reading,
     real: time,
     periodMs: PERIOD_MS,
     cost: { charTimeUs: 1_042, turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' },

@@ -1,4 +1,4 @@
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { Bus } from '../../src/domain/bus/bus.js';
@@ -15,9 +15,9 @@ const PERIOD_MS = 5_000;
 class TimedLine implements Line {
   readonly asked: { unit: number; atMs: number }[] = [];
   readonly delayMs = new Map<number, number | null>();
-  readonly #time: VirtualTime;
+  readonly #time: VirtualClock;
   #input: Uint8Array = new Uint8Array(0);
-  constructor(time: VirtualTime) {
+  constructor(time: VirtualClock) {
     this.#time = time;
   }
   async write(request: Uint8Array): Promise<void> {
@@ -40,7 +40,7 @@ class TimedLine implements Line {
 }
 
 function setUp() {
-  const time = new VirtualTime();
+  const time = new VirtualClock();
   const line = new TimedLine(time);
   const bus = new Bus({
     book: new ShapeBook(USUAL_RULES),

@@ -1,5 +1,4 @@
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
 import { describe, expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
 import { ProfileReader } from '../../src/adapters/modbus/reader.js';
@@ -45,7 +44,7 @@ describe('a meter whose import and export are two reads of one length', () => {
       unit: 1,
       profile: loadProfile(id) as ModbusProfile,
       needs: { import: true, export: true },
-      clock: new VirtualTime().clock,
+      clock: new VirtualClock().reading,
       real: clock,
       periodMs: PERIOD_MS,
       cost: { charTimeUs: 1_042, turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' },

@@ -1,5 +1,5 @@
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { framesOf, type KeptFrame, lineOf } from '../../src/adapters/frames/line.js';
@@ -9,7 +9,7 @@ const DIR = '/data/frames';
 const HOUR_MS = 3_600_000;
 
 function setUp(hourBytes?: number) {
-  const time = new VirtualTime();
+  const time = new VirtualClock();
   const disk = new CrashDisk();
   const ring = new FrameRing({ disk, dir: DIR, real: time, ...(hourBytes ? { hourBytes } : {}) });
   const frame = (unit: number, byte: number): KeptFrame => ({

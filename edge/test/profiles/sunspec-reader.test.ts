@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { busAt } from '../../src/adapters/modbus/open.js';
@@ -135,7 +135,7 @@ async function readerOf(id: string, device: Device, { needs = BOTH, converter = 
     () => new Promise<void>((resolve) => server.close(() => resolve())),
   );
   const cost = { charTimeUs: 1, turnaroundUs: 50_000, pauseUs: 0, transport: 'tcp' } as const;
-  const { clock } = new VirtualTime();
+  const { reading: clock } = new VirtualClock();
   const own = { ...profile(id), limits: { ...profile(id).limits, timeoutMinMs: 50, quarantineMs: 0 } };
   const options = { bus, unit: UNIT, needs, clock, real: systemClock, periodMs: 10_000, cost, known };
   return new SunspecReader({ ...options, profile: own });

@@ -1,7 +1,7 @@
 import { decodePayload, ed25519Signer, Kind, type Payload, Role, Source, windowOf } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import { Meter, type MeterOptions } from '../../src/domain/metering/meter.js';
 import type { MeterSample } from '../../src/domain/ports.js';
@@ -35,9 +35,9 @@ const enrolmentOf = (seq: bigint): Payload => ({
   window: windowOf(START),
 });
 
-const readerOf = (time: VirtualTime, read: (nowMs: number) => Registers) => ({
+const readerOf = (time: VirtualClock, read: (nowMs: number) => Registers) => ({
   read: async (): Promise<MeterSample> => {
-    const timeMs = time.clock.nowMs();
+    const timeMs = time.reading.nowMs();
     const { importWh, exportWh, powerW = 0 } = read(timeMs);
     const values = { powerW, voltageDv: null, frequencyChz: null, raw: new Uint8Array(9) };
     return { timeMs, uncertaintyMs: 5, importWh: BigInt(importWh), exportWh: BigInt(exportWh), ...values };
@@ -51,7 +51,7 @@ export async function setUp(
   readSerial?: () => Promise<string | null>,
   more: Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> = {},
 ) {
-  const time = new VirtualTime(START, speed);
+  const time = new VirtualClock({ startMs: START, speed });
   const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {});
   const messages: Payload[] = [];
   const counts = new Map<string, number>();
@@ -61,7 +61,7 @@ export async function setUp(
   const log = new MeterLog({ networkId: NETWORK, meterId: METER }, FRESH_STATE, recovered, {
     signer: ed25519Signer(new Uint8Array(32).fill(1)),
     spool,
-    clock: time.clock,
+    clock: time.reading,
     counters,
     store: async () => {},
     committed: ({ payload }) => messages.push(decodePayload(payload)),
@@ -77,7 +77,7 @@ export async function setUp(
     serial: '0042-A',
     limits: { importLimitW: 10_000, exportLimitW: 10_000, stepWh: 2 },
     plan: { pollMs: MINUTE, leadMs: 20_000 },
-    clock: time.clock,
+    clock: time.reading,
     real: time,
     logger: quietLog,
     counters,

@@ -1,6 +1,6 @@
 import { decodePayload, EventCode, ed25519Signer, Kind, type Payload } from '@gridtokenx/protocol';
 import type { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import type { MeterSample, Spool } from '../../src/domain/ports.js';
 import { MeterLog } from '../../src/domain/signing/meter-log.js';
@@ -17,7 +17,7 @@ export interface Run {
   readonly spool: Spool;
   /** Everything that was handed on to be published in this run. */
   readonly published: { payload: Payload; bytes: Uint8Array; message: Uint8Array }[];
-  readonly time: VirtualTime;
+  readonly time: VirtualClock;
   readonly begin: () => Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export async function startRun(disk: CrashDisk, options: RunOptions = {}): Promi
 }
 
 export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run> {
-  const time = new VirtualTime(options.at ?? START);
+  const time = new VirtualClock({ startMs: options.at ?? START });
   const scan = new RecoveryScan();
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
   const text = await disk.read(STATE);
@@ -50,7 +50,7 @@ export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run
     {
       signer,
       spool,
-      clock: time.clock,
+      clock: time.reading,
       counters: { add: () => {} },
       // The control: a reservation that is not stored.
       store: async (state) =>

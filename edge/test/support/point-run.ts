@@ -13,7 +13,7 @@ import {
 } from '@gridtokenx/protocol';
 import type { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import type { MeterSample } from '../../src/domain/ports.js';
 import { MeterLog } from '../../src/domain/signing/meter-log.js';
@@ -76,7 +76,7 @@ const sampleOf = (side: Side, timeMs: number, importWh: number, exportWh: number
 /** The logs of both meters and of the point, as the disk has them; `feed` gets each committed statement of a meter. */
 async function openLogs(
   disk: CrashDisk,
-  time: VirtualTime,
+  time: VirtualClock,
   published: Published[],
   spoil: boolean,
   feed: (side: Side, statement: Statement) => void,
@@ -94,7 +94,7 @@ async function openLogs(
     new MeterLog({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {
       signer: ed25519Signer(new Uint8Array(32).fill(seed)),
       spool,
-      clock: time.clock,
+      clock: time.reading,
       counters: { add: () => {} },
       store: ({ point: at, ...next }) => {
         // The control: the production meter's register is not what it was.
@@ -119,7 +119,7 @@ async function openLogs(
 
 /** One run of a gateway with two meters and their point on a disk; what was published is kept by the caller. */
 export async function startRun(disk: CrashDisk, published: Published[], spoil = false) {
-  const time = new VirtualTime(START);
+  const time = new VirtualClock({ startMs: START });
   let point: Point | null = null;
   const fates = new Map<string, Fate>();
   const opened = await openLogs(disk, time, published, spoil, (side, statement) => point?.take(side, statement));

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, test } from 'vitest';
 import { statusPage } from '../../src/adapters/http/page.js';
 import { GatewayMetrics } from '../../src/adapters/metrics.js';
@@ -14,7 +14,7 @@ afterEach(() => close());
 
 /** Serves the page of a gateway with one meter, whose health a test sets. */
 async function serve(port = 0) {
-  const time = new VirtualTime();
+  const time = new VirtualClock();
   const metrics = new GatewayMetrics();
   const state = { problems: [] as string[] };
   const report = () => ({ ok: state.problems.length === 0, problems: state.problems, conditions: [] });
@@ -22,7 +22,7 @@ async function serve(port = 0) {
   const parts = {
     found: { gateway: { publicKey: new Uint8Array(32) }, spool: { bytes: () => 99 } },
     world: {
-      ...{ real: systemClock, clock: time.clock, log: quietLog, metrics, frames: { dir: '/frames' } },
+      ...{ real: systemClock, clock: time.reading, log: quietLog, metrics, frames: { dir: '/frames' } },
       ...{ verifier: { name: 'libsodium' }, buses: new Map(), certificate: undefined },
     },
     gateway: { spoolDepth: () => 7 },

@@ -27,7 +27,7 @@ import { encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { ClosedWindow } from '#edge/domain/signing/windows.js';
 import { Random } from './random.js';
-import { VirtualTime } from './virtual-time.js';
+import { VirtualClock } from './virtual-clock.js';
 
 /** Holds a gateway's data directory of format 1, with its configuration. */
 export const GATEWAY_V1 = fileURLToPath(new URL('../fixtures/gateway-v1/', import.meta.url));
@@ -78,13 +78,13 @@ interface OpenLog {
   readonly start: () => Promise<void>;
 }
 
-function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualTime): OpenLog {
+function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualClock): OpenLog {
   const id = asMeterId(key.meterId);
   const recovered = new RecoveryScan().result(id);
   const log = new MeterLog({ networkId: NETWORK, meterId: key.meterId }, FRESH_STATE, recovered, {
     signer: key.signer,
     spool,
-    clock: time.clock,
+    clock: time.reading,
     counters: { add: () => {} },
     gapMs: 180_000,
     store: (state) => nodeDisk.replace(join(dir, 'state', `${id}.json`), Buffer.from(encodeState(state))),
@@ -94,7 +94,7 @@ function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualTime): Ope
 }
 
 /** Reads both meters once a minute; returns what their statements said. */
-async function readMeters(meters: readonly OpenLog[], time: VirtualTime): Promise<ClosedWindow[][]> {
+async function readMeters(meters: readonly OpenLog[], time: VirtualClock): Promise<ClosedWindow[][]> {
   const closed: ClosedWindow[][] = meters.map(() => []);
   for (let minute = 0; minute < 34; minute++) {
     const wh = BigInt(20 * minute);
@@ -121,7 +121,7 @@ async function derivePoint({ log }: OpenLog, [produced = [], consumed = []]: rea
 }
 
 /** Writes what a gateway keeps beside keys, spool and meters' states. */
-async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualTime): Promise<void> {
+async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualClock): Promise<void> {
   const marks = meters.map(({ log }): [string, MeterWatermark] => [
     log.id,
     { storedThrough: 20n, highestSeen: log.nextSeq - 1n, highestWindow: FIRST_WINDOW },
@@ -151,7 +151,7 @@ export async function makeGatewayDirectory(dir: string): Promise<void> {
   const [pv, house] = keyed as [MeterKey, MeterKey];
   const home = await keys.point('home', pv.meterId, house.meterId, true);
   await nodeDisk.makeDir(join(dir, 'state'));
-  const time = new VirtualTime(START_MS);
+  const time = new VirtualClock({ startMs: START_MS });
   const { spool } = await openSpool(nodeDisk, join(dir, 'spool'), time, () => {});
   const meters = keyed.map((key) => logOf(dir, key, spool, time));
   for (const [i, { log, key, start }] of meters.entries()) {

@@ -6,8 +6,8 @@ const MOST_AT_ONE_INSTANT = 100_000;
 export interface VirtualClockOptions {
   /** What `nowMs` shows at first; `monotonicMs` begins at 0. Milliseconds since 1970. */
   readonly startMs?: number;
-  /** Turns of the event loop that everything between two timers is given: more than 1 for work that goes through I/O. */
-  readonly turns?: number;
+  /** How many times faster the reading clock over it runs. */
+  readonly speed?: number;
   /** Tasks that one call may run before it throws. */
   readonly mostTasks?: number;
 }
@@ -32,7 +32,8 @@ export interface ProcessTime {
  */
 export class VirtualClock implements Clock {
   readonly startMs: number;
-  readonly #turns: number;
+  /** Drives readings; begins at `startMs`, runs `speed` times faster, and does not see steps of the machine's clock. */
+  readonly reading: VirtualReadingClock;
   readonly #mostTasks: number;
   /** Sorted, the next one last. */
   readonly #timers: Timer[] = [];
@@ -41,9 +42,10 @@ export class VirtualClock implements Clock {
   #pending = 0;
   #isMoving = false;
 
-  constructor({ startMs = Date.UTC(2026, 0, 1), turns = 1, mostTasks = 10_000_000 }: VirtualClockOptions = {}) {
+  constructor(options: VirtualClockOptions = {}) {
+    const { startMs = Date.UTC(2026, 0, 1), speed = 1, mostTasks = 10_000_000 } = options;
     this.startMs = startMs;
-    this.#turns = turns;
+    this.reading = new VirtualReadingClock(this, { speed });
     this.#mostTasks = mostTasks;
   }
 
@@ -155,9 +157,9 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** Gives every promise that can settle without time passing its turn. */
-  async settle(): Promise<void> {
-    for (let turn = 0; turn < this.#turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+  /** Gives every promise that can settle without time and I/O its turn. */
+  settle(): Promise<void> {
+    return settle();
   }
 
   #set(ms: number, task: () => void, owner: object | null): () => void {
@@ -248,6 +250,9 @@ export class VirtualReadingClock implements ReadingClock {
     return this.#clock.nowMs() + (readingMs - this.nowMs()) / this.#speed;
   }
 }
+
+/** Gives every promise that can settle without time and I/O its turn. */
+export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Randomness that a test sets: bytes of one value, and one fraction. */
 export const fixedRandom = (byte = 0, fraction = 0.99) => ({

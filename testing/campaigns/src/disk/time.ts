@@ -1,5 +1,5 @@
 import { type Clock, ClockSource } from '@gridtokenx/runtime/core';
-import { VirtualClock, VirtualReadingClock } from '@gridtokenx/testing-kit/virtual-clock';
+import { VirtualClock, type VirtualReadingClock } from '@gridtokenx/testing-kit/virtual-clock';
 
 /** Simulated seconds per second, as in the demonstration. */
 const SPEED = 200;
@@ -11,8 +11,8 @@ export interface SimulatedTime {
 }
 
 export function simulatedTime(): SimulatedTime {
-  const real = new VirtualClock();
-  const reading = new VirtualReadingClock(real, { speed: SPEED });
+  const real = new VirtualClock({ speed: SPEED });
+  const { reading } = real;
   reading.from = ClockSource.simulated;
   return { real, reading };
 }

@@ -2,7 +2,7 @@ import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
 import { diskSpace } from '@gridtokenx/runtime/node';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { VirtualTime } from '@gridtokenx/testing-kit/virtual-time';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import { AckBook } from '#edge/domain/delivery/acks.js';
 import { DeadLetters } from '#edge/domain/delivery/dead-letters.js';
@@ -18,7 +18,7 @@ const ORACLE = asPublicKeyText(new Uint8Array(32));
 
 /** A real gateway with one meter that says what a stage wants, on a disk and a clock that a stage spoils. */
 class Parts {
-  readonly time = new VirtualTime();
+  readonly time = new VirtualClock();
   readonly disk = new CrashDisk();
   readonly acks = new AckBook([ORACLE], 1);
   readonly stop = new AbortController();
@@ -61,7 +61,7 @@ class Parts {
       deadLetters: new DeadLetters({ logs: [meter], ...around }),
       lags: new LagWatch(acks, [METER], time),
       onIgnoredAck: () => {},
-      ...{ meters: [meter], oracles: 1, spool, spoolMaxBytes: 1e9, acks, clock: time.clock, real: time },
+      ...{ meters: [meter], oracles: 1, spool, spoolMaxBytes: 1e9, acks, clock: time.reading, real: time },
       saveAcks: async (text) => disk.replace('/acks', Buffer.from(text)),
       ...{ softwareHash: new Uint8Array(16), configHash: new Uint8Array(16), tornRecords: 0 },
     });
@@ -151,10 +151,10 @@ export const gatewayStages: Readonly<Record<GatewayCondition, Stage>> = {
     parts.uplinkProblem = 'the broker refused the key';
   }),
   clock: stage(/not synchronised/, (parts) => {
-    parts.time.clock.uncertainty = null;
+    parts.time.reading.uncertainty = null;
   }),
   'clock step': stage(/the clock was set back by 7200 s/, async (parts) => {
-    parts.time.clock.stepMs = -7_200_000;
+    parts.time.reading.stepMs = -7_200_000;
     await parts.time.advance(5_000);
   }),
   buses: stage(/another master/, (parts) => void parts.buses.push('bus cellar: another master')),
