@@ -1,9 +1,9 @@
+import type { Random64 } from '@gridtokenx/testing-kit/random';
 import type { StatementDraw } from './draw-statements.js';
 import { type Model, zoneOf } from './model.js';
 import type { Limits, ModelMeter } from './model-state.js';
 import { HOME, installerOf, NEXT, OWNERS, PEOPLE, utilityOf } from './names.js';
 import type { Enrolled, Of, Op } from './ops.js';
-import type { Random } from './random.js';
 
 /** Meters that may be registered, by zone; some ids are those of the other zone's meters. */
 const NEW_METERS: Readonly<Record<number, readonly string[]>> = {
@@ -18,10 +18,10 @@ const otherKey = ({ ref, key }: ModelMeter) => (key === `key ${ref}` ? `key ${re
 /** Draws instructions that write meters' records. */
 export class RecordDraw {
   readonly #model: Model;
-  readonly #random: Random;
+  readonly #random: Random64;
   readonly #statements: StatementDraw;
 
-  constructor(model: Model, random: Random, statements: StatementDraw) {
+  constructor(model: Model, random: Random64, statements: StatementDraw) {
     this.#model = model;
     this.#random = random;
     this.#statements = statements;

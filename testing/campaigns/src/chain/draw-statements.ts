@@ -1,8 +1,8 @@
+import type { Random64 } from '@gridtokenx/testing-kit/random';
 import type { Model } from './model.js';
 import type { ModelMeter, ModelPage, ModelSlot, Pair } from './model-state.js';
 import { ATTESTORS } from './names.js';
 import type { Op, Said } from './ops.js';
-import type { Random } from './random.js';
 
 const add = (a: Pair, b: Pair): Pair => ({ exportWh: a.exportWh + b.exportWh, importWh: a.importWh + b.importWh });
 export const noLess = (value: bigint) => (value < 0n ? 0n : value);
@@ -12,9 +12,9 @@ const SOME_CAPS = { exportCap: 1_376n, importCap: 2_751n };
 /** Draws totals, statements and attestations. */
 export class StatementDraw {
   readonly #model: Model;
-  readonly #random: Random;
+  readonly #random: Random64;
 
-  constructor(model: Model, random: Random) {
+  constructor(model: Model, random: Random64) {
     this.#model = model;
     this.#random = random;
   }

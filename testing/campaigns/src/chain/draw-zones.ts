@@ -1,20 +1,20 @@
+import type { Random64 } from '@gridtokenx/testing-kit/random';
 import type { RecordDraw } from './draw-records.js';
 import type { StatementDraw } from './draw-statements.js';
 import type { Model } from './model.js';
 import { ATTESTORS, HOME, NEW, NEXT, PEOPLE, utilityOf } from './names.js';
 import type { Op } from './ops.js';
-import type { Random } from './random.js';
 
 const CANDIDATES = ['attestor 0', 'attestor 1', 'attestor 2', 'attestor 3', 'attestor 4'];
 
 /** Draws instructions about zones, attestor sets, users, and what is made once. */
 export class ZoneDraw {
   readonly #model: Model;
-  readonly #random: Random;
+  readonly #random: Random64;
   readonly #records: RecordDraw;
   readonly #statements: StatementDraw;
 
-  constructor(model: Model, random: Random, records: RecordDraw, statements: StatementDraw) {
+  constructor(model: Model, random: Random64, records: RecordDraw, statements: StatementDraw) {
     this.#model = model;
     this.#random = random;
     this.#records = records;

@@ -1,3 +1,4 @@
+import type { Random64 } from '@gridtokenx/testing-kit/random';
 import { RecordDraw } from './draw-records.js';
 import { noLess, StatementDraw } from './draw-statements.js';
 import { ZoneDraw } from './draw-zones.js';
@@ -5,7 +6,6 @@ import type { Model } from './model.js';
 import type { ModelMeter } from './model-state.js';
 import { HOME } from './names.js';
 import type { Op } from './ops.js';
-import type { Random } from './random.js';
 import { drawScene, type Step } from './scenes.js';
 
 const WINDOW = 900;
@@ -13,14 +13,14 @@ const WINDOW = 900;
 /** Draws the next op: mostly what makes sense in the model's state, often at a rule's edge, sometimes nonsense. */
 export class Generator {
   readonly model: Model;
-  readonly random: Random;
+  readonly random: Random64;
   readonly statements: StatementDraw;
   readonly records: RecordDraw;
   readonly zones: ZoneDraw;
   /** Steps that follow one another, with other ops between them. */
   #scene: Step[] = [];
 
-  constructor(model: Model, random: Random) {
+  constructor(model: Model, random: Random64) {
     this.model = model;
     this.random = random;
     this.statements = new StatementDraw(model, random);

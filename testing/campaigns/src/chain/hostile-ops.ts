@@ -1,14 +1,14 @@
 import type { Chain } from '@gridtokenx/testing-kit/chain/harness';
 import { hostileChoices, type Variant } from '@gridtokenx/testing-kit/chain/hostile';
+import type { Random64 } from '@gridtokenx/testing-kit/random';
 import { TransactionInstruction } from '@solana/web3.js';
 import { counterpart } from './addresses.js';
 import { type Model, zoneOf } from './model.js';
 import { utilityOf } from './names.js';
 import type { Instruction } from './ops.js';
-import type { Random } from './random.js';
 
 /** Some of the accounts that have a zone, but not all of them, are the other zone's. */
-function mixedZones(random: Random, instruction: TransactionInstruction): Variant | undefined {
+function mixedZones(random: Random64, instruction: TransactionInstruction): Variant | undefined {
   const places = instruction.keys.flatMap(({ pubkey }, index) => (counterpart(pubkey) ? [index] : []));
   if (places.length < 2) return undefined;
   const chosen = new Set(places.filter(() => random.oneIn(2)));
@@ -43,7 +43,7 @@ function hasSpareSigner(op: Instruction, model: Model): boolean {
 
 /** The op's last instruction with one account wrong, or with accounts of two zones; undefined when no such thing must be refused. */
 export function hostileVariant(
-  random: Random,
+  random: Random64,
   chain: Chain,
   model: Model,
   op: Instruction,

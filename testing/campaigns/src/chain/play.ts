@@ -1,5 +1,6 @@
 import { foldHistory } from '@gridtokenx/chain-client';
 import type { Chain } from '@gridtokenx/testing-kit/chain/harness';
+import { Random64 } from '@gridtokenx/testing-kit/random';
 import { caseAddress, pointAddress, recordAddress, userAddress } from './addresses.js';
 import { apply } from './apply.js';
 import type { Sending } from './built.js';
@@ -12,7 +13,6 @@ import { type Model, zoneOf } from './model.js';
 import type { Outcome, Rule } from './model-state.js';
 import type { Instruction, Op } from './ops.js';
 import { modelOf, origin } from './origin.js';
-import { Random } from './random.js';
 import { SABOTAGES, type Sabotage, sabotage } from './sabotage.js';
 import { Snapshot } from './snapshot.js';
 
@@ -41,7 +41,7 @@ class Play {
   readonly #chain: Chain;
   readonly #model: Model;
   readonly #driver: Driver;
-  readonly #random: Random;
+  readonly #random: Random64;
   readonly #generator: Generator;
   readonly #snapshot: Snapshot;
   readonly #invariants: Invariants;
@@ -60,7 +60,7 @@ class Play {
     this.#model = modelOf(start, isSabotage(broken) ? undefined : broken);
     this.#chain.time = this.#model.time;
     this.#driver = new Driver(this.#chain, start.networkId);
-    this.#random = new Random(seed);
+    this.#random = new Random64(seed);
     this.#generator = new Generator(this.#model, this.#random);
     this.#snapshot = new Snapshot(this.#chain);
     for (const ref of this.#model.meters.keys()) this.#snapshot.watchRecord(ref, recordAddress(ref));
