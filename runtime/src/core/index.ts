@@ -1,6 +1,7 @@
 /** The floor that every domain may stand on: time, randomness, logs, errors. Pure: no I/O, no `node:*`, no imports. */
 export * from './back-off.js';
 export * from './clock.js';
+export * from './frame-meter.js';
 export * from './health.js';
 export * from './logger.js';
 export * from './mutex.js';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { FrameMeter } from '../../domain/frame-meter.js';
+import { FrameMeter } from '@gridtokenx/runtime/core';
 import type { TokenBucket } from '../../domain/token-bucket.js';
 import type { BrokerParts } from '../../ports.js';
 
