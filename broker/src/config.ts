@@ -1,3 +1,4 @@
+import { MAX_PACKET_BYTES } from '@gridtokenx/protocol';
 import {
   addressSchema,
   type Fault,
@@ -24,7 +25,8 @@ const schema = z.strictObject({
   http: addressSchema,
   limits: z
     .strictObject({
-      packetBytes: z.int().min(1024).max(1_048_576),
+      // A longer packet would end the session of whoever reads it.
+      packetBytes: z.int().min(1024).max(MAX_PACKET_BYTES),
       messagesPerSecond: count,
       messageBurst: count,
       bytesPerSecond: count,

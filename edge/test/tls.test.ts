@@ -101,6 +101,7 @@ async function outcome(peer: Peer, change: Partial<DialTarget> = {}, judge?: Pee
       username: 'u',
       password: Buffer.from('token'),
       will: { topic: 't', payload: '' },
+      mostPacketBytes: 1_000,
       onMessage: () => {},
     };
     await expect(openSession('mqtts://broker', options, dial)).rejects.toThrow((error as Error).message);

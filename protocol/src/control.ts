@@ -17,8 +17,8 @@ export const Purpose = {
 export type Purpose = (typeof Purpose)[keyof typeof Purpose];
 
 const PROTECTED = Uint8Array.of(0xa1, 0x01, 0x27);
-/** Largest control message that is looked at: the packet limit of the broker. */
-const MAX_CONTROL_BYTES = 65_536;
+/** Largest control message that is looked at [wire §7.1]; nothing else that travels is longer. */
+export const MAX_CONTROL_BYTES = 65_536;
 const text = new TextEncoder();
 
 /** Sig_structure (RFC 9052, section 4.4) with the purpose as external_aad. */

@@ -1,7 +1,14 @@
 import { base58Encode, fromHex, publicKeyFromBase58, toHex } from './bytes.js';
+import { MAX_CONTROL_BYTES } from './control.js';
 
 /** Root of every topic of this version of the protocol. */
 export const TOPIC_ROOT = 'gtx/v1';
+
+const MAX_TOPIC_CHARACTERS = 160;
+/** Fixed header with the longest length, length of the topic, packet identifier (MQTT 3.1.1, sections 2.2 and 3.3). */
+const PUBLISH_OVERHEAD_BYTES = 5 + 2 + 2;
+/** Largest MQTT packet of the protocol [wire §6]: a reader closes the connection at a longer one. */
+export const MAX_PACKET_BYTES = PUBLISH_OVERHEAD_BYTES + MAX_TOPIC_CHARACTERS + MAX_CONTROL_BYTES;
 
 /** Streams of signed messages from a meter. */
 export const STREAMS = ['reading', 'window', 'event', 'backfill'] as const;
@@ -52,7 +59,7 @@ function meter(text: string | undefined): Uint8Array | null {
 
 /** The topic in a text, or null for every text that is not exactly one of the protocol's (wildcards included). */
 export function parseTopic(text: string): Topic | null {
-  if (text.length > 160 || !text.startsWith(`${TOPIC_ROOT}/`)) return null;
+  if (text.length > MAX_TOPIC_CHARACTERS || !text.startsWith(`${TOPIC_ROOT}/`)) return null;
   const [first, ...rest] = text.slice(TOPIC_ROOT.length + 1).split('/');
   if (first === 'live') return parseLive(rest);
   if (first === 'oracle') {

@@ -1,4 +1,4 @@
-import { base58Encode, type Signer, signToken } from '@gridtokenx/protocol';
+import { base58Encode, MAX_PACKET_BYTES, type Signer, signToken } from '@gridtokenx/protocol';
 import { BackOff } from '../../core/back-off.js';
 import type { Clock } from '../../core/clock.js';
 import type { Logger } from '../../core/logger.js';
@@ -137,11 +137,8 @@ export class BrokerLink {
       signal.addEventListener('abort', () => resolve(null), { once: true, signal: end.signal });
     });
     const will = status && { topic: status.topic, payload: status.text(false, name) };
-    const opening = open(
-      url,
-      { clientId: this.name, username: this.name, password: this.#token(), will, onMessage },
-      dial,
-    );
+    const signIn = { clientId: this.name, username: this.name, password: this.#token() };
+    const opening = open(url, { ...signIn, will, mostPacketBytes: MAX_PACKET_BYTES, onMessage }, dial);
     let session: MqttSession | null = null;
     try {
       session = await Promise.race([opening, stopped]);

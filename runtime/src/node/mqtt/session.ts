@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { IClientOptions, MqttClient } from 'mqtt';
+import { FrameMeter } from '../../core/frame-meter.js';
 
 /** Opens a connection whose other side has proved its name; rejects with plain words. */
 export type Dial = () => Promise<Duplex>;
@@ -10,6 +11,8 @@ export interface SessionOptions {
   readonly password: Uint8Array;
   /** Retained, QoS 1; the broker publishes it when the session ends without a farewell. */
   readonly will?: { readonly topic: string; readonly payload: string } | undefined;
+  /** A longer packet ends the session before its body is taken in. Bytes, fixed header included. */
+  readonly mostPacketBytes: number;
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
 }
 
@@ -29,6 +32,7 @@ export interface MqttSession {
 
 const CONNECT_MS = 10_000;
 const KEEPALIVE_SECONDS = 15;
+const QOS_2 = 2;
 /** SUBACK says so of a filter that is refused (MQTT 3.1.1, section 3.9.3). */
 const REFUSED = 0x80;
 
@@ -42,7 +46,10 @@ export async function openSession(url: string, options: SessionOptions, dial?: D
   const stream = await dial?.();
   const settings = settingsOf(options);
   const client = stream ? new Client(() => stream, settings) : connect(url, settings);
-  client.on('message', (topic, payload) => options.onMessage(topic, payload));
+  const bound = boundIncoming(client, options.mostPacketBytes);
+  client.on('message', (topic, payload) => {
+    if (!bound.isBroken) options.onMessage(topic, payload);
+  });
   return signedIn(client);
 }
 
@@ -60,6 +67,29 @@ function settingsOf({ clientId, username, password, will }: SessionOptions): ICl
     queueQoSZero: false,
     resubscribe: false,
   };
+}
+
+/**
+ * Ends the session at a packet that is longer than any of the protocol, and at QoS 2, of which the library keeps every
+ * message [wire §6]: MQTT 3.1.1 lets a broker send 256 MB in one packet, and the library would wait for its end.
+ */
+function boundIncoming(client: MqttClient, mostBytes: number): { readonly isBroken: boolean } {
+  const { stream } = client;
+  const bound = { isBroken: false };
+  const refuse = (problem: string) => {
+    bound.isBroken = true;
+    // The library passes an error of the stream on only when it has a code.
+    if (!stream.destroyed) stream.destroy(Object.assign(new Error(problem), { code: 'EPROTO' }));
+  };
+  const meter = new FrameMeter({ publish: mostBytes, first: mostBytes, control: mostBytes });
+  // Called before the library's own listener: the bytes that announce the packet are the last that it gets.
+  stream.prependListener('data', (bytes: Uint8Array) => {
+    if (meter.feed(bytes) === null) refuse(`the broker sent a packet of more than ${mostBytes} bytes`);
+  });
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd === 'publish' && packet.qos === QOS_2) refuse('the broker sent a message with QoS 2');
+  });
+  return bound;
 }
 
 /** The library says "Unspecified error", and not of which filter. */
