@@ -150,7 +150,8 @@ describe('a connection', () => {
     ]);
     await clock.advance(2_000);
     expect(link.isConnected).toBe(true);
-    // A success begins anew, and so does what was said.
+    // A session that lasted begins anew, and so does what was said.
+    await clock.advance(30_000);
     sessions[0]?.end('closed by the broker');
     await clock.advance(0);
     expect(did.slice(-2)).toEqual([
@@ -160,6 +161,25 @@ describe('a connection', () => {
     stop.abort();
     await running;
     expect(link.problem).toBeNull();
+  });
+
+  test('that a broker ends soon after the sign-in counts as a failed one', async () => {
+    const link = linkOf();
+    const running = link.run(stop.signal);
+    const waits = async (upMs: number, waitMs: number) => {
+      await clock.advance(upMs);
+      sessions.at(-1)?.end('closed by the broker');
+      await clock.advance(0);
+      expect(did.filter((line) => line.startsWith('no session')).at(-1)).toMatch(new RegExp(` ${waitMs}$`));
+      await clock.advance(waitMs);
+      expect(link.isConnected).toBe(true);
+    };
+    await waits(0, 250);
+    await waits(0, 500);
+    await waits(29_999, 1_000);
+    await waits(30_000, 250);
+    stop.abort();
+    await running;
   });
 
   test('that hangs in a step is given up', async () => {

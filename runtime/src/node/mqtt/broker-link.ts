@@ -54,6 +54,8 @@ const SESSION_NAME_BYTES = 8;
 /** A broker that does not answer in time is as good as gone. */
 const STEP_MS = 15_000;
 const FAREWELL_MS = 1_000;
+/** A session that ends sooner counts as a failed attempt: a broker may let in and close at once, again and again. */
+const STEADY_MS = 30_000;
 const BACK_OFF = { firstMs: 250, lastMs: 30_000 };
 
 /**
@@ -95,7 +97,7 @@ export class BrokerLink {
     const backOff = new BackOff(BACK_OFF, random);
     while (!signal.aborted) {
       this.#state = 'connecting';
-      const problem = await this.#serve(signal, () => backOff.reset()).catch(
+      const problem = await this.#serve(signal, backOff).catch(
         (error: unknown) => `no connection to the broker: ${wordsOf(error)}`,
       );
       if (signal.aborted) break;
@@ -129,8 +131,8 @@ export class BrokerLink {
   }
 
   /** One session; resolves with words for its end. */
-  async #serve(signal: AbortSignal, established: () => void): Promise<string> {
-    const { url, dial, status, random, log, onMessage, onConnected, open = openSession } = this.#options;
+  async #serve(signal: AbortSignal, backOff: BackOff): Promise<string> {
+    const { url, dial, status, clock, random, log, onMessage, onConnected, open = openSession } = this.#options;
     const name = base58Encode(random.bytes(SESSION_NAME_BYTES));
     const end = new AbortController();
     const stopped = new Promise<null>((resolve) => {
@@ -153,10 +155,11 @@ export class BrokerLink {
       this.#state = 'connected';
       this.#problem = null;
       this.#told = '';
-      established();
       log.info({ broker: url, session: name }, 'connected to the broker');
       onConnected?.(name);
+      const sinceMs = clock.monotonicMs();
       const reason = await Promise.race([session.ended, stopped]);
+      if (clock.monotonicMs() - sinceMs >= STEADY_MS) backOff.reset();
       if (reason === null) return await this.#farewell(session, name);
       return `the connection to the broker ended: ${reason}`;
     } catch (error) {
