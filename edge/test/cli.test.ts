@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +39,14 @@ describe('the gateway ends with', () => {
     const { code, output } = await command(GATEWAY, ['init', '--config', config]);
     expect([code, output.trim().split('\n').length]).toEqual([2, 1]);
     expect(output).toContain('cannot be made');
+  });
+
+  test('2 and one line for a pipe in place of a file: it would be waited for without end', async () => {
+    const pipe = join(dir, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const args = ['scan', '127.0.0.1:9', '--out', join(dir, 'out.yaml'), '--base', pipe];
+    const { code, output } = await command(GATEWAY, args);
+    expect([code, output]).toEqual([2, `${pipe}: is no regular file; name a file\n`]);
   });
 
   test('0 for help and version', async () => {

@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { get as getTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { base58Encode, fromHex, Kind, type Payload, toHex, type Window, windowOf } from '@gridtokenx/protocol';
 import { sleep } from '@gridtokenx/runtime/core';
-import { systemClock } from '@gridtokenx/runtime/node';
+import { readRegularFile, systemClock } from '@gridtokenx/runtime/node';
 
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
@@ -193,7 +193,7 @@ function ask({ host, port, tls }: NonNullable<GatewayConfig['http']>): Promise<s
 
 function ownCertificate(file: string): X509Certificate {
   try {
-    return new X509Certificate(readFileSync(file));
+    return new X509Certificate(readRegularFile(file));
   } catch (error) {
     throw new StartError(`${file}: no certificate to be read: ${(error as Error).message}`);
   }

@@ -1,7 +1,8 @@
 import { createHash, randomInt } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { Role } from '@gridtokenx/protocol';
-import { parsePlain, systemClock } from '@gridtokenx/runtime/node';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { parsePlain, readRegularFile, systemClock } from '@gridtokenx/runtime/node';
 import { loadProfiles, loadSunspecModels } from '../adapters/profiles/files.js';
 import { BusStats } from '../domain/bus/stats.js';
 import { chooseMeters, configText } from '../domain/commissioning/config-text.js';
@@ -122,8 +123,9 @@ function refusal({ profile, exportOnly }: Fit): string | null {
 function readBase(file: string): Record<string, unknown> {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readRegularFile(file).toString('utf8');
   } catch (error) {
+    if (error instanceof OperatorError) throw error;
     throw new StartError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
   }
   const parsed = parsePlain(text);
@@ -156,7 +158,7 @@ class StateFile {
 
   read(): ScanState | null {
     try {
-      const { port, plan, finished, state } = JSON.parse(readFileSync(this.#path, 'utf8')) as Stored;
+      const { port, plan, finished, state } = JSON.parse(readRegularFile(this.#path).toString('utf8')) as Stored;
       const isOurs = port === this.#port && plan === this.#plan && !finished;
       return isOurs && Array.isArray(state.found) && Number.isInteger(state.stage) ? state : null;
     } catch {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,6 +149,12 @@ describe('the token file', () => {
     })();
     expect(said).toMatch(why);
     expect(said).not.toContain('secret');
+  });
+
+  it('is a regular file: a pipe would be waited for', () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', ['-m', '600', pipe]);
+    expect(() => tokenFile(pipe)()).toThrow(`${pipe}: is no regular file; name a file`);
   });
 
   it('is missed by name', () => {

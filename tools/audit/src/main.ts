@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { auditDevices } from './devices.js';
@@ -74,9 +74,47 @@ function checkRpc(rpc: string): void {
   if (url.username !== '' || url.password !== '') throw new Error('--rpc must not hold a user name or a password');
 }
 
+/** A result has some hundred bytes for each meter. */
+const MOST_PREVIOUS_BYTES = 268_435_456;
+
+/** An earlier result. Throws for a pipe or a device, which may never end, and for what is no result. */
+function readPrevious(file: string): OutsiderResult {
+  const text = textOf(file);
+  try {
+    const result = JSON.parse(text) as Partial<OutsiderResult>;
+    if (result.levels && result.figures) return result as OutsiderResult;
+  } catch {
+    // The words of the error would quote the file.
+  }
+  throw new Error(`--previous ${file} is no earlier result`);
+}
+
+function textOf(file: string): string {
+  // Opening a pipe that nobody writes would wait without end. Windows has none.
+  const opened = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const found = fstatSync(opened);
+    if (!found.isFile()) throw new Error(`--previous ${file} is no regular file`);
+    if (found.size > MOST_PREVIOUS_BYTES) throw new Error(`--previous ${file} is too large for an earlier result`);
+    return readFileSync(opened, 'utf8');
+  } finally {
+    closeSync(opened);
+  }
+}
+
+/** Refuses a place for the result before the check, which may take long. Throws for all that cannot become a file. */
+function checkOut(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found && !found.isFile()) throw new Error(`--out ${file} is no regular file`);
+  if (!found && !statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) {
+    throw new Error(`--out ${file}: there is no such folder`);
+  }
+}
+
 async function audit({ rpc, previous, out }: Given): Promise<number> {
   checkRpc(rpc);
-  const earlier = previous ? (JSON.parse(readFileSync(pathOf(previous), 'utf8')) as OutsiderResult) : undefined;
+  const earlier = previous ? readPrevious(pathOf(previous)) : undefined;
+  if (out) checkOut(pathOf(out));
   const result = await outsiderCheck(rpc, earlier).catch((error: unknown) => {
     if (!/fetch failed/.test(String(error))) throw error;
     throw new Error(`no node answers at ${rpc}; start it, or correct --rpc`, { cause: error });

@@ -1,7 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
 import { decodePayload, fromHex, Kind, parseSign1, type Statement, sigStructure, toHex } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
+import { readRegularFile } from '@gridtokenx/runtime/node';
 import { Keypair } from '@solana/web3.js';
 
 /** A statement file has 600 bytes; what is larger is something else. Bytes. */
@@ -18,13 +18,13 @@ export interface StatementIn {
 
 function readText(file: string): string {
   try {
-    if (statSync(file).size <= MAX_FILE_BYTES) return readFileSync(file, 'utf8');
+    return readRegularFile(file, MAX_FILE_BYTES).toString('utf8');
   } catch (cause) {
+    if (cause instanceof OperatorError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     const problem = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code ?? 'for no known reason'})`;
     throw new OperatorError({ code: 'unreadable', file, problem, advice: 'correct its path' }, { cause });
   }
-  throw new OperatorError({ code: 'too-large', file, problem: 'too large for a file of this kind', advice: '' });
 }
 
 /** Reads what `gridtokenx-gateway statement` wrote. Throws `OperatorError`. */

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { parseSimulatedClock } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
+import { readRegularFile } from '@gridtokenx/runtime/node';
 import { Generations } from '../chain/generations.js';
 import { textIn } from '../files.js';
 import { type Paths, pathsIn } from './layout.js';
@@ -25,7 +26,7 @@ export function checkDataIn(data: string): void {
   const advice = `bring it back from a backup, or delete ${data} to begin anew`;
   if (existsSync(paths.clock)) {
     try {
-      parseSimulatedClock(readFileSync(paths.clock, 'utf8'));
+      parseSimulatedClock(readRegularFile(paths.clock).toString('utf8'));
     } catch {
       throw new OperatorError({ code: 'damaged-file', file: paths.clock, problem: 'is cut off or changed', advice });
     }

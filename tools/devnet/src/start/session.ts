@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { type Clock, OperatorError } from '@gridtokenx/runtime/core';
-import { operatorErrorOf, replacePrivateFile } from '@gridtokenx/runtime/node';
+import { operatorErrorOf, readRegularFile, replacePrivateFile } from '@gridtokenx/runtime/node';
 import type { Connection } from '@solana/web3.js';
 import { connectTo } from '../chain/connection.js';
 import { diskProblem } from '../disk.js';
@@ -54,7 +54,7 @@ export class Session {
     claimData(site);
     this.simulated = ClockKeeper.open(
       {
-        load: () => (existsSync(paths.clock) ? readFileSync(paths.clock, 'utf8') : null),
+        load: () => (existsSync(paths.clock) ? readRegularFile(paths.clock).toString('utf8') : null),
         save: (text) => replacePrivateFile(paths.clock, Buffer.from(text)),
       },
       {
