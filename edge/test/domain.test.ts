@@ -1,6 +1,7 @@
 import {
   type Ack,
   asPublicKeyText,
+  asWindow,
   type PublicKeyText,
   Quality,
   Reason,
@@ -134,7 +135,7 @@ describe('registers', () => {
 
 describe('windows', () => {
   test('a reading at the boundary belongs to the next window', () => {
-    const book = new WindowBook(0);
+    const book = new WindowBook(asWindow(0));
     const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
     book.add({ ...reading, timeMs: 900_000 * 10 - 1 });
     book.add({ ...reading, timeMs: 900_000 * 10, importWh: 9n });
@@ -147,7 +148,7 @@ describe('windows', () => {
   });
 
   test('a silence of more than three polls is a gap in the window it ends in', () => {
-    const book = new WindowBook(0, 180_000);
+    const book = new WindowBook(asWindow(0), 180_000);
     const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
     for (const timeMs of [9_000_000, 9_180_000, 9_840_000, 9_900_000]) book.add({ ...reading, timeMs });
     expect(book.open.map(({ window, quality }) => [window, quality])).toEqual([
@@ -162,7 +163,7 @@ describe('windows', () => {
       [60_000, 0],
       [60_001, 1],
     ] as const) {
-      const book = new WindowBook(0);
+      const book = new WindowBook(asWindow(0));
       book.add({ ...reading, timeMs: 900_000 * 10 - before });
       expect(book.due(900_000 * 10)?.quality).toBe(quality);
     }
@@ -179,7 +180,9 @@ const ack = (timeMs: number, stored: bigint, change: Partial<Ack> = {}): Ack => 
   ledgerId: new Uint8Array(16).fill(1),
   timeMs,
   gateway: new Uint8Array(32),
-  meters: new Map([[METER_HEX, { storedThrough: stored, highestSeen: stored + 2n, highestWindow: Number(stored) }]]),
+  meters: new Map([
+    [METER_HEX, { storedThrough: stored, highestSeen: stored + 2n, highestWindow: asWindow(Number(stored)) }],
+  ]),
   refused: [],
   ...change,
 });

@@ -1,4 +1,4 @@
-import { EventCode, Kind, pointStatement, windowEndMs, windowOf } from '@gridtokenx/protocol';
+import { asWindow, EventCode, Kind, pointStatement, windowEndMs, windowOf } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ describe('after a restored image', () => {
     const run = await startRun(new CrashDisk());
     const before = run.published.length;
     const highestSeen = run.log.nextSeq + ahead;
-    const seen = { highestSeen, storedThrough: 0n, highestWindow: 0 };
+    const seen = { highestSeen, storedThrough: 0n, highestWindow: asWindow(0) };
     const isTaken = await run.log.continueAfterRestore(seen, windowOf(START));
     const signed = run.published.slice(before).map(({ payload }) => payload);
     return { isTaken, highestSeen, signed };
@@ -43,7 +43,7 @@ test('where no window is over nothing is planned: no seq is taken, nothing is st
   expect(await run.log.closeDue(windowEndMs(windowOf(START)) - 1)).toEqual([]);
   expect([run.log.nextSeq, await disk.read(STATE), run.published.length]).toEqual([next, stored, signed]);
   expect(run.log.windows.closedThrough).toBe(0);
-  expect(new WindowBook(7).due(Number.MAX_SAFE_INTEGER)).toBeNull();
+  expect(new WindowBook(asWindow(7)).due(Number.MAX_SAFE_INTEGER)).toBeNull();
   expect(await run.log.closeDue(windowEndMs(windowOf(START)))).toMatchObject([{ window: windowOf(START) }]);
 });
 
@@ -64,7 +64,7 @@ test('a segment is trimmed when its highest seq is the safe one, and not when th
 
 describe('how wrong a time may be', () => {
   const uncertaintyOf = (...all: (number | null)[]) => {
-    const book = new WindowBook(0);
+    const book = new WindowBook(asWindow(0));
     for (const [i, uncertaintyMs] of all.entries())
       book.add({ timeMs: START + i, uncertaintyMs, importWh: 1n, exportWh: 1n, quality: 0 });
     return book.due(windowEndMs(windowOf(START)))?.uncertaintyMs;
@@ -80,8 +80,13 @@ describe('how wrong a time may be', () => {
 
   test('is unknown for a derived point when it is for either of its meters', () => {
     const registers = { importWh: 1n, exportWh: 1n };
-    const state = { window: 5, ...registers, production: registers, consumption: registers };
-    const input = (timeUncertaintyMs: number | null) => ({ window: 5, ...registers, quality: 0, timeUncertaintyMs });
+    const state = { window: asWindow(5), ...registers, production: registers, consumption: registers };
+    const input = (timeUncertaintyMs: number | null) => ({
+      window: asWindow(5),
+      ...registers,
+      quality: 0,
+      timeUncertaintyMs,
+    });
     const of = (a: number | null, b: number | null) =>
       pointStatement(state, false, input(a), input(b)).timeUncertaintyMs;
     expect([of(3, 8), of(8, 3), of(null, 8), of(8, null), of(null, null)]).toEqual([8, 8, null, null, null]);

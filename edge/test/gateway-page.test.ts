@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Ack, asPublicKeyText } from '@gridtokenx/protocol';
+import { type Ack, asPublicKeyText, asWindow } from '@gridtokenx/protocol';
 import { describe, expect, it } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyStore } from '../src/adapters/keys/key-store.js';
@@ -33,7 +33,7 @@ const pair = { importWh: 1n, exportWh: 2n };
 describe('docs/specs/gateway.md', () => {
   it('has the keys of a state file', () => {
     const state = JSON.parse(
-      encodeState({ ...FRESH_STATE, point: { window: 1, ...pair, production: pair, consumption: pair } }),
+      encodeState({ ...FRESH_STATE, point: { window: asWindow(1), ...pair, production: pair, consumption: pair } }),
     );
     const point = Object.keys(state.point).map((key) => `.${key}`);
     const shown = keysOf('3.1').map((key) => key.replace(/^point\./, '.'));
@@ -43,7 +43,7 @@ describe('docs/specs/gateway.md', () => {
   it('has the keys of the acks that are kept', () => {
     const oracle = asPublicKeyText(new Uint8Array(32).fill(1));
     const book = new AckBook([oracle], 1);
-    const mark = { storedThrough: 1n, highestSeen: 2n, highestWindow: 3 };
+    const mark = { storedThrough: 1n, highestSeen: 2n, highestWindow: asWindow(3) };
     const ack: Ack = {
       ledgerId: new Uint8Array(16),
       timeMs: 1,

@@ -1,3 +1,4 @@
+import { asWindow } from '@gridtokenx/protocol';
 import { describe, expect, test } from 'vitest';
 import { decodeState, encodeState, FRESH_STATE } from '../src/domain/signing/meter-state.js';
 
@@ -6,14 +7,14 @@ describe('the state file', () => {
     const state = {
       reservedThrough: (1n << 63n) + 5n,
       boots: 3,
-      closedThrough: 1_900_000,
+      closedThrough: asWindow(1_900_000),
       statement: new Uint8Array(96).fill(7),
       discontinuity: { importWh: 1n, exportWh: 2n },
       discarded: [{ first: 1n, last: 9n }],
       configHash: 'ab'.repeat(16),
       serial: 'X-17',
       point: {
-        window: 1_900_000,
+        window: asWindow(1_900_000),
         importWh: 3n,
         exportWh: (1n << 63n) + 1n,
         production: { importWh: 4n, exportWh: 5n },
@@ -22,7 +23,13 @@ describe('the state file', () => {
     };
     const older = encodeState(FRESH_STATE).replace(/,"config_hash":null,"serial":null,"point":null/, '');
     expect(older).not.toContain('config_hash');
-    for (const bad of ['"x"', '{}', '{"window":-1}', '{"window":1,"registers":["1","2"],"production":["1"]}']) {
+    for (const bad of [
+      '"x"',
+      '{}',
+      '{"window":-1}',
+      '{"window":4294967296}',
+      '{"window":1,"registers":["1","2"],"production":["1"]}',
+    ]) {
       const broken = encodeState(state).replace(/"point":.*\}\}\n$/, `"point":${bad}}`);
       expect(() => decodeState(broken), bad).toThrow('point');
     }
@@ -39,6 +46,7 @@ describe('the state file', () => {
       text.replace(/"statement":".."?/, '"statement":"zz'),
       text.replace('"version":1', '"version":2'),
       text.replace(/"boots":3/, '"boots":-3'),
+      text.replace(/"closed_through":\d+/, '"closed_through":4294967296'),
     ]) {
       expect(() => decodeState(damaged), damaged).toThrow(
         /^the meter's state file is damaged \(.*\): restore it from a backup/,

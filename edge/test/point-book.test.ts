@@ -1,3 +1,4 @@
+import { asWindow } from '@gridtokenx/protocol';
 import { systemRandom } from '@gridtokenx/runtime/node';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { describe, expect, test } from 'vitest';
@@ -17,7 +18,7 @@ describe('what waits', () => {
     expect(book.next()).toBeNull();
     book.add('consumption', inputOf(9_999, 0, 0));
     expect(book.next()?.production).toMatchObject({ window: 9_999, exportWh: 9_999n });
-    book.pass(9_999);
+    book.pass(asWindow(9_999));
     expect(book.next()).toBeNull();
   });
 });

@@ -1,4 +1,4 @@
-import { asMeterId, decodePayload, EventCode, Kind, Quality, sha256, toHex } from '@gridtokenx/protocol';
+import { asMeterId, asWindow, decodePayload, EventCode, Kind, Quality, sha256, toHex } from '@gridtokenx/protocol';
 import { CrashDisk, keepsTail } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { settle } from '@gridtokenx/testing-kit/virtual-clock';
@@ -92,8 +92,8 @@ describe('a point of two meters', () => {
     await run.time.advance(0);
     expect(lines(published)).toEqual([[0, 0, 0, GOOD]]);
     // Another run signed window 1 and 2 of this point already: an older image was restored.
-    const seen = { highestSeen: run.log.nextSeq + 5n, storedThrough: 2n, highestWindow: FIRST + 2 };
-    expect(await run.log.continueAfterRestore(seen, FIRST + 1)).toBe(true);
+    const seen = { highestSeen: run.log.nextSeq + 5n, storedThrough: 2n, highestWindow: asWindow(FIRST + 2) };
+    expect(await run.log.continueAfterRestore(seen, asWindow(FIRST + 1))).toBe(true);
     run.gate(true);
     await both(2, 300);
     await both(3, 600);

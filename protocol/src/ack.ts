@@ -3,6 +3,7 @@ import { asSafe, asUint, CborFields, type CborMap, type CborValue } from './cbor
 import { openControl, Purpose, signControl } from './control.js';
 import type { Signer, Verifier } from './keys.js';
 import { isReason, Reason, WireError } from './reasons.js';
+import { asWindow, MAX_U32, type Window } from './units.js';
 
 /** How far an oracle has stored one meter's messages. 0 = none yet. */
 export interface MeterWatermark {
@@ -11,7 +12,7 @@ export interface MeterWatermark {
   /** The highest seq of a verified message. */
   readonly highestSeen: bigint;
   /** The highest window of a verified statement. */
-  readonly highestWindow: number;
+  readonly highestWindow: Window;
 }
 
 /** What an oracle says it has stored for one gateway. */
@@ -66,15 +67,20 @@ function readMark(id: unknown, mark: CborValue): [string, MeterWatermark] {
   if (!(id instanceof Uint8Array) || id.length !== 16 || !Array.isArray(mark) || mark.length !== 3) {
     throw new WireError(Reason.malformed, 'ack: a meter is 16 bytes with three numbers');
   }
-  const highestWindow = asSafe('ack window', mark[2]);
   return [
     toHex(id),
     {
       storedThrough: asUint('ack stored_through', mark[0]),
       highestSeen: asUint('ack highest_seen', mark[1]),
-      highestWindow,
+      highestWindow: readWindow(mark[2]),
     },
   ];
+}
+
+function readWindow(value: CborValue | undefined): Window {
+  const window = asSafe('ack window', value);
+  if (window > MAX_U32) throw new WireError(Reason.malformed, 'ack: a window above u32');
+  return asWindow(window);
 }
 
 function readRefusal(entry: CborValue): { hash: Uint8Array; reason: Reason } {

@@ -1,6 +1,7 @@
 import { sha256 } from './bytes.js';
-import { Kind, type Statement, type ToEncode } from './payload.js';
+import { Kind, type Statement } from './payload.js';
 import { isAttestable, Quality } from './quality.js';
+import type { Window } from './units.js';
 
 /**
  * The connection point of a site that has a production and a consumption meter instead of one at its boundary (wire
@@ -25,11 +26,11 @@ export interface RegisterPair {
 }
 
 /** What a statement of one of the two meters brings into the derivation. */
-export type PointInput = RegisterPair & Pick<ToEncode<Statement>, 'window' | 'quality' | 'timeUncertaintyMs'>;
+export type PointInput = RegisterPair & Pick<Statement, 'window' | 'quality' | 'timeUncertaintyMs'>;
 
 /** Where a derived point stands: its own registers at the end of `window`, and those that the next span is counted from. */
 export interface PointState extends RegisterPair {
-  readonly window: number;
+  readonly window: Window;
   readonly production: RegisterPair;
   readonly consumption: RegisterPair;
 }
@@ -44,7 +45,7 @@ export interface ClosedSpan {
 }
 
 /** What the statement of a derived point says, beside whose it is and its seq. */
-export type PointStatement = Omit<ToEncode<Statement>, 'networkId' | 'meterId' | 'seq'>;
+export type PointStatement = Omit<Statement, 'networkId' | 'meterId' | 'seq'>;
 
 const registersOf = ({ importWh, exportWh }: RegisterPair): RegisterPair => ({ importWh, exportWh });
 
@@ -133,7 +134,7 @@ function* goodOf<T extends PointInput>(inputs: Iterable<T>): Generator<T> {
   for (const input of inputs) if (isAttestable(input.quality)) yield input;
 }
 
-function sameWindow(production: PointInput, consumption: PointInput): number {
+function sameWindow(production: PointInput, consumption: PointInput): Window {
   if (production.window === consumption.window) return production.window;
   throw new RangeError(`production of window ${production.window}, consumption of window ${consumption.window}`);
 }

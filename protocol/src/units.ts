@@ -30,13 +30,28 @@ export function windowOf(timeMs: number): Window {
   return Math.floor(timeMs / WINDOW_MS) as Window;
 }
 
+/** The window `count` quarters of an hour later, or earlier for a count below 0. Throws `RangeError` outside of u32. */
+export function addWindows(window: Window, count: number): Window {
+  return asWindow(window + count);
+}
+
+/** The latest of windows. */
+export function latestWindow(first: Window, ...others: readonly Window[]): Window {
+  return Math.max(first, ...others) as Window;
+}
+
+/** The earliest of windows. */
+export function earliestWindow(first: Window, ...others: readonly Window[]): Window {
+  return Math.min(first, ...others) as Window;
+}
+
 /** First millisecond of the window. */
-export function windowStartMs(window: number): number {
+export function windowStartMs(window: Window): number {
   return window * WINDOW_MS;
 }
 
 /** First millisecond after the window. */
-export function windowEndMs(window: number): number {
+export function windowEndMs(window: Window): number {
   return (window + 1) * WINDOW_MS;
 }
 

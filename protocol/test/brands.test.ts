@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  addWindows,
   asBaseUnits,
   asMeterId,
   asPublicKeyText,
@@ -7,6 +8,8 @@ import {
   asWindow,
   base58Encode,
   baseUnitsOf,
+  earliestWindow,
+  latestWindow,
   MAX_U32,
   MAX_U64,
 } from '../src/index.js';
@@ -26,6 +29,15 @@ describe('quantities', () => {
   it('takes windows of u32 only', () => {
     expect([asWindow(0), asWindow(MAX_U32)]).toEqual([0, MAX_U32]);
     for (const value of [-1, 0.5, MAX_U32 + 1, Number.NaN]) expect(() => asWindow(value)).toThrow('not in u32');
+  });
+  it('counts windows on and back, and refuses what leaves u32', () => {
+    expect([addWindows(asWindow(7), 2), addWindows(asWindow(7), -7)]).toEqual([9, 0]);
+    expect(() => addWindows(asWindow(7), -8)).toThrow('not in u32');
+    expect(() => addWindows(asWindow(MAX_U32), 1)).toThrow('not in u32');
+  });
+  it('finds the latest and the earliest of windows', () => {
+    const [a, b, c] = [asWindow(2), asWindow(9), asWindow(4)];
+    expect([latestWindow(a, b, c), earliestWindow(b, c, a), latestWindow(a), earliestWindow(b)]).toEqual([9, 2, 2, 9]);
   });
 });
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  asWindow,
   type ClosedSpan,
   closeSpan,
   decodePayload,
@@ -41,7 +42,7 @@ function derive(enrolled: RegisterPair, production: PointInput[], consumption: P
 
 type Line = [number, string, string, number, number | null, string?];
 const inputOf = ([window, importWh, exportWh, quality, timeUncertaintyMs]: Line): PointInput => ({
-  window,
+  window: asWindow(window),
   importWh: BigInt(importWh),
   exportWh: BigInt(exportWh),
   quality,
@@ -110,8 +111,8 @@ function statementsOf(windows: readonly Window[], complete = false) {
     // The first is always there: before it nothing is counted.
     const of = (kind: number | null) => (complete || i === 0 ? Quality.gatewaySigned : kind);
     const [pq, cq] = [of(one.production), of(one.consumption)];
-    if (pq !== null) production.push({ window: 500 + i, ...p, quality: pq, timeUncertaintyMs: 50 });
-    if (cq !== null) consumption.push({ window: 500 + i, ...c, quality: cq, timeUncertaintyMs: 50 });
+    if (pq !== null) production.push({ window: asWindow(500 + i), ...p, quality: pq, timeUncertaintyMs: 50 });
+    if (cq !== null) consumption.push({ window: asWindow(500 + i), ...c, quality: cq, timeUncertaintyMs: 50 });
   }
   return { production, consumption };
 }
@@ -171,7 +172,7 @@ describe('a derived point', () => {
     fc.assert(
       fc.property(four, four, four, (a, b, c) => {
         const input = (window: number, importWh: bigint, exportWh: bigint) => ({
-          window,
+          window: asWindow(window),
           importWh,
           exportWh,
           quality: 64,
@@ -192,7 +193,12 @@ describe('a derived point', () => {
   });
 
   it('refuses windows that are not the same or do not rise', () => {
-    const at = (window: number): PointInput => ({ window, ...START, quality: 64, timeUncertaintyMs: null });
+    const at = (window: number): PointInput => ({
+      window: asWindow(window),
+      ...START,
+      quality: 64,
+      timeUncertaintyMs: null,
+    });
     expect(() => openPoint(START, at(1), at(2))).toThrow('production of window 1, consumption of window 2');
     const base = openPoint(START, at(MAX_U32), at(MAX_U32));
     expect(() => closeSpan(base, at(MAX_U32), at(MAX_U32))).toThrow('windows rise');

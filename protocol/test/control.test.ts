@@ -1,6 +1,7 @@
 import { encode } from 'cborg';
 import { describe, expect, it } from 'vitest';
 import {
+  asWindow,
   type CborValue,
   controlSigStructure,
   decodePayload,
@@ -52,7 +53,7 @@ describe('purposes', () => {
           meters: new Map(
             Array.from({ length: meters }, (_, i) => [
               i.toString(16).padStart(32, '0'),
-              { storedThrough: 0n, highestSeen: 0n, highestWindow: 0 },
+              { storedThrough: 0n, highestSeen: 0n, highestWindow: asWindow(0) },
             ]),
           ),
           refused: [],
@@ -123,6 +124,9 @@ describe('purposes', () => {
     expect(open((m) => m.set(5, Array(201).fill([new Uint8Array(16), 1])))).toBe(Reason.malformed);
     expect(open((m) => m.set(5, Array(200).fill([new Uint8Array(16), 1])))).toBe(null);
     expect(open((m) => m.set(5, [[new Uint8Array(16), 99]]))).toBe(Reason.malformed);
+    const ofWindow = (window: number) => new Map([[new Uint8Array(16), [1, 1, window]]]);
+    expect(open((m) => m.set(4, ofWindow(2 ** 32 - 1)))).toBe(null);
+    expect(open((m) => m.set(4, ofWindow(2 ** 32)))).toBe(Reason.malformed);
   });
 
   it('a content that is signed but not in the deterministic encoding is malformed', () => {

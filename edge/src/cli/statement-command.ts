@@ -8,6 +8,7 @@ import {
   type Statement,
   sigStructure,
   toHex,
+  type Window,
 } from '@gridtokenx/protocol';
 import { provedVerifier } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
@@ -32,7 +33,7 @@ export interface StatementFile {
   readonly meter_id: string;
   /** The key that signed, base58. */
   readonly key: string;
-  readonly window: number;
+  readonly window: Window;
   readonly import_wh: string;
   readonly export_wh: string;
   /** The 171 signed bytes, hex. */

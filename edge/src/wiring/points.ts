@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   asMeterId,
+  asWindow,
   fromHex,
   Kind,
   type MeterId,
@@ -80,10 +81,10 @@ export async function pointKeys(
 }
 
 /** Of each meter that a point is derived from: the first window of which the point may still need the statement. */
-export function inputsFrom(points: readonly PlannedPoint[]): Map<MeterId, number> {
+export function inputsFrom(points: readonly PlannedPoint[]): Map<MeterId, Window> {
   return new Map(
     points.flatMap(({ state, meters }) =>
-      Object.values(meters).map(({ id }): [MeterId, number] => [id, state.point?.window ?? 0]),
+      Object.values(meters).map(({ id }): [MeterId, Window] => [id, state.point?.window ?? asWindow(0)]),
     ),
   );
 }

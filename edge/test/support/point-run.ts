@@ -33,7 +33,7 @@ const HASHES = { softwareHash: new Uint8Array(16), configHash: new Uint8Array(16
 /** What a window's statement of one of the two meters gives to the point. */
 export const inputOf = (window: number, importWh: number, exportWh: number) => ({
   seq: BigInt(window),
-  window,
+  window: asWindow(window),
   importWh: BigInt(importWh),
   exportWh: BigInt(exportWh),
   quality: Quality.gatewaySigned,
@@ -87,7 +87,7 @@ async function openLogs(
     return text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE;
   };
   const pointState = await load(POINT);
-  const from = pointState.point?.window ?? 0;
+  const from = pointState.point?.window ?? asWindow(0);
   const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [asMeterId(id), from])));
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
   const logOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>

@@ -1,5 +1,6 @@
 import {
   asPublicKeyText,
+  asWindow,
   openPoint,
   type PointInput,
   pointStatement,
@@ -263,7 +264,7 @@ it.each<[number | null, number | null, number | null]>([
   [null, null, null],
 ])('meters that are %s and %s ms sure of the time make a point that is sure of it to %s ms', (a, b, expected) => {
   const input = (timeUncertaintyMs: number | null): PointInput => ({
-    ...{ window: 9, importWh: 5n, exportWh: 7n, quality: Quality.gatewaySigned, timeUncertaintyMs },
+    ...{ window: asWindow(9), importWh: 5n, exportWh: 7n, quality: Quality.gatewaySigned, timeUncertaintyMs },
   });
   const [production, consumption] = [input(a), input(b)];
   const state = openPoint({ importWh: 0n, exportWh: 0n }, production, consumption);

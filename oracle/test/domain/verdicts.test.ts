@@ -1,4 +1,4 @@
-import { EventCode, GapReason, Quality, Reason, windowEndMs } from '@gridtokenx/protocol';
+import { asWindow, EventCode, GapReason, Quality, Reason, windowEndMs } from '@gridtokenx/protocol';
 import { FIRST_WINDOW, LogBuilder, meterOf, type Signed, START_MS, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
@@ -206,7 +206,7 @@ describe('time', () => {
     const c = builder();
     const ahead = [c.enrolment(), c.reading(), c.statement({ window: FIRST_WINDOW + 10 })];
     expect(codes(ahead, START_MS + 120_000).at(-1)).toBe(Reason.fromTheFuture);
-    expect(codes(ahead, windowEndMs(FIRST_WINDOW + 10) - 60_000).at(-1)).toBe(0);
+    expect(codes(ahead, windowEndMs(asWindow(FIRST_WINDOW + 10)) - 60_000).at(-1)).toBe(0);
   });
 
   it('of unknown uncertainty is neither in the future nor before the enrolment', () => {

@@ -1,5 +1,6 @@
 import {
   asMeterId,
+  asWindow,
   type ClosedSpan,
   closeSpan,
   isAttestable,
@@ -70,7 +71,7 @@ export class SiteBuilder {
   /** A reading and the statement of window `i` of one meter. */
   meter(side: Side, i: number, riseWh: number, changes: Partial<ToEncode<Statement>> = {}): Signed[] {
     const log = this[side];
-    log.timeMs = windowStartMs(FIRST_WINDOW + i);
+    log.timeMs = windowStartMs(asWindow(FIRST_WINDOW + i));
     const rise = side === 'production' ? { exportWh: BigInt(riseWh) } : { importWh: BigInt(riseWh) };
     return [log.reading({}, rise), log.statement(changes)];
   }

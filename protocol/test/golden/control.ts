@@ -1,6 +1,7 @@
 import {
   type Ack,
   allReasons,
+  asWindow,
   base58Encode,
   CommandResult,
   ed25519Signer,
@@ -60,7 +61,7 @@ export function ackCases(): object[] {
   const mark = (storedThrough: bigint, highestSeen: bigint, highestWindow: number) => ({
     storedThrough,
     highestSeen,
-    highestWindow,
+    highestWindow: asWindow(highestWindow),
   });
   const acks: [string, Ack][] = [
     ['nothing yet', { ledgerId: fromHex(hex('ledger', 16)), timeMs: 0, gateway, meters: new Map(), refused: [] }],

@@ -53,7 +53,7 @@ const WINDOWS = boundary.windows;
 /** The statement at the end of each window, as if none were missing. */
 function statementsOf(profile: Profile): PointInput[] {
   return Array.from({ length: WINDOWS + 1 }, (_, window) => ({
-    window,
+    window: asWindow(window),
     ...energyAt(profile, window * WINDOW_MS),
     quality: Quality.gatewaySigned,
     timeUncertaintyMs: 50,
@@ -99,7 +99,7 @@ const naive: Rule = (produced, consumed) => {
   const [p, c] = [at(produced), at(consumed)];
   let [importWh, exportWh, made, used] = [0n, 0n, 0n, 0n];
   for (let window = 0; window <= WINDOWS; window++) {
-    const [nowMade, nowUsed] = [p.get(window)?.exportWh ?? made, c.get(window)?.importWh ?? used];
+    const [nowMade, nowUsed] = [p.get(asWindow(window))?.exportWh ?? made, c.get(asWindow(window))?.importWh ?? used];
     const surplus = nowMade - made - (nowUsed - used);
     if (surplus > 0n) exportWh += surplus;
     else importWh -= surplus;
@@ -205,13 +205,13 @@ function oracleRefuses(said: readonly Statement[], made: readonly PointInput[], 
   const at = (list: readonly PointInput[]) => {
     const good = new Map(list.filter(({ quality }) => isAttestable(quality)).map((one) => [one.window, one]));
     const witness = (window: number): Witnessed => {
-      const input = good.get(window);
+      const input = good.get(asWindow(window));
       return input ? { input, isComplete: true } : 'never';
     };
     return {
       witness,
       from: (low: number, high: number) =>
-        Array.from({ length: high - low + 1 }, (_, i) => good.get(low + i)).flatMap((one) => one ?? []),
+        Array.from({ length: high - low + 1 }, (_, i) => good.get(asWindow(low + i))).flatMap((one) => one ?? []),
     };
   };
   const [production, consumption] = [at(made), at(used)];

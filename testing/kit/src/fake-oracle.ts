@@ -1,11 +1,13 @@
 import {
   type Ack,
+  asWindow,
   base58Encode,
   decodePayload,
   EventCode,
   ed25519Signer,
   formatTopic,
   Kind,
+  latestWindow,
   type Payload,
   parseSign1,
   parseTopic,
@@ -98,10 +100,14 @@ export class TestOracle {
     const meters = new Map(
       Array.from(this.#stored, ([meter, stored]) => {
         const windows = Array.from(stored.values(), ({ payload }) =>
-          payload.kind === Kind.statement ? payload.window : 0,
+          payload.kind === Kind.statement ? payload.window : asWindow(0),
         );
         const highestSeen = [...stored.keys()].reduce((a, b) => (a > b ? a : b), 0n);
-        const mark = { storedThrough: this.storedThrough(meter), highestSeen, highestWindow: Math.max(0, ...windows) };
+        const mark = {
+          storedThrough: this.storedThrough(meter),
+          highestSeen,
+          highestWindow: latestWindow(asWindow(0), ...windows),
+        };
         return [meter, mark] as const;
       }),
     );

@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url';
 import {
   asMeterId,
   asPublicKeyText,
-  asWindow,
   EventCode,
   formatKwh,
   fromHex,
@@ -14,6 +13,7 @@ import {
   pointStatement,
   Role,
   Source,
+  windowOf,
 } from '@gridtokenx/protocol';
 import { FloorTime } from '#edge/adapters/clock/floor.js';
 import { nodeDisk } from '#edge/adapters/disk/node-disk.js';
@@ -34,8 +34,7 @@ export const GATEWAY_V1 = fileURLToPath(new URL('../fixtures/gateway-v1/', impor
 
 const NETWORK = fromHex('0102030405060708');
 const START_MS = Date.UTC(2026, 0, 1, 9, 0);
-const WINDOW_MS = 900_000;
-const FIRST_WINDOW = START_MS / WINDOW_MS;
+const FIRST_WINDOW = windowOf(START_MS);
 /** Names the oracle of the configuration. */
 const ORACLE = asPublicKeyText(Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0)));
 const OWNER = new Uint8Array(32).fill(1);
@@ -69,7 +68,7 @@ const enrolmentOf = (key: MeterKey, seq: bigint, role: Role, source: Source): Pa
   role,
   deviceSigned: false,
   keyEpoch: 0,
-  window: asWindow(FIRST_WINDOW),
+  window: FIRST_WINDOW,
 });
 
 interface OpenLog {

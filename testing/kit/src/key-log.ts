@@ -1,4 +1,5 @@
 import {
+  asWindow,
   type Enrolment,
   EventCode,
   encodePayload,
@@ -144,7 +145,7 @@ export class KeyLog {
 
   /** Closes a window: the registers as they stand, and the root of the readings since the last statement. */
   statement(window: number, changes: Partial<ToEncode<Statement>> = {}): Signed {
-    this.state.timeMs = Math.max(this.state.timeMs, windowEndMs(window));
+    this.state.timeMs = Math.max(this.state.timeMs, windowEndMs(asWindow(window)));
     const payload: ToEncode<Statement> = {
       kind: Kind.statement,
       ...this.header(),

@@ -1,6 +1,7 @@
 import {
   asMeterId,
   asPublicKeyText,
+  asWindow,
   type Enrolment,
   EventCode,
   type MeterEvent,
@@ -21,7 +22,7 @@ import { KeyLog, type Signed, sign } from './key-log.js';
 export { type Signed, sign as signPayload } from './key-log.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-export const FIRST_WINDOW = 1_900_000;
+export const FIRST_WINDOW = asWindow(1_900_000);
 export const START_MS = windowStartMs(FIRST_WINDOW);
 
 export function signerOf(number: number): Signer {

@@ -1,5 +1,5 @@
 import { type Config, type Meter, type MeterPage, NO_SLOT, SlotFlag, Status } from '@gridtokenx/chain-client';
-import { equalBytes, isAttestable, windowEndMs, windowOf, windowStartMs } from '@gridtokenx/protocol';
+import { asWindow, equalBytes, isAttestable, windowEndMs, windowOf, windowStartMs } from '@gridtokenx/protocol';
 import { isSignedBy, type StatementIn } from './statement-file.js';
 
 /** A gateway-signed statement waits until the slot is so many windows behind [chain §7.6]. */
@@ -66,7 +66,7 @@ function judgeTime(
   }
   const behind = windowOf(nowMs) - slot.window;
   if (meter.signerLevel === 'gateway' && behind < GATEWAY_SIGNED_WAIT_WINDOWS) {
-    const fromMs = windowStartMs(slot.window + GATEWAY_SIGNED_WAIT_WINDOWS);
+    const fromMs = windowStartMs(asWindow(slot.window + GATEWAY_SIGNED_WAIT_WINDOWS));
     return {
       refused:
         `a gateway-signed statement is taken when the slot is ${GATEWAY_SIGNED_WAIT_WINDOWS} windows behind: ` +

@@ -1,6 +1,8 @@
 import {
   type Ack,
   asPublicKeyText,
+  asWindow,
+  latestWindow,
   type MeterId,
   type MeterWatermark,
   type PublicKeyText,
@@ -19,7 +21,7 @@ export interface OracleMark {
 export const AckEffect = { older: 'older', same: 'same', newer: 'newer', fallenBack: 'fallen-back' } as const;
 export type AckEffect = (typeof AckEffect)[keyof typeof AckEffect];
 
-const NONE: MeterWatermark = { storedThrough: 0n, highestSeen: 0n, highestWindow: 0 };
+const NONE: MeterWatermark = { storedThrough: 0n, highestSeen: 0n, highestWindow: asWindow(0) };
 
 /** The newest ack of each configured oracle, and what follows from them together [wire §8]. */
 export class AckBook {
@@ -87,7 +89,7 @@ export class AckBook {
     return {
       storedThrough: first.storedThrough,
       highestSeen: first.highestSeen,
-      highestWindow: Math.max(0, ...marks.map(({ highestWindow }) => highestWindow)),
+      highestWindow: latestWindow(NONE.highestWindow, ...marks.map(({ highestWindow }) => highestWindow)),
     };
   }
 
@@ -133,7 +135,7 @@ export class AckBook {
     if (!Number.isSafeInteger(timeMs) || typeof ledgerId !== 'string' || !Array.isArray(meters)) return;
     const marks = meters.map(([id, stored, seen, window]): [string, MeterWatermark] => [
       String(id),
-      { storedThrough: BigInt(stored), highestSeen: BigInt(seen), highestWindow: Number(window) },
+      { storedThrough: BigInt(stored), highestSeen: BigInt(seen), highestWindow: asWindow(Number(window)) },
     ]);
     this.#marks.set(oracle, { timeMs: timeMs as number, ledgerId, meters: new Map(marks) });
   }

@@ -2,6 +2,7 @@ import {
   EventCode,
   encodePayload,
   GapReason,
+  latestWindow,
   MerkleBuilder,
   type MeterId,
   type Payload,
@@ -9,6 +10,7 @@ import {
   type PointStatement,
   Quality,
   toHex,
+  type Window,
   windowOf,
 } from '@gridtokenx/protocol';
 import { Mutex } from '@gridtokenx/runtime/core';
@@ -57,7 +59,10 @@ export class MeterLog {
     this.id = this.#chain.id;
     this.#runFirstSeq = this.#chain.nextSeq;
     this.#statedThrough = recovered.lastStatement?.seq ?? 0n;
-    this.windows = new WindowBook(Math.max(state.closedThrough, recovered.lastStatement?.window ?? 0), ports.gapMs);
+    this.windows = new WindowBook(
+      latestWindow(state.closedThrough, recovered.lastStatement?.window ?? state.closedThrough),
+      ports.gapMs,
+    );
     const { statement } = state;
     this.#lost = statement !== null && !ports.spool.has(this.id, headOf(statement).seq) ? statement : null;
     // Readings up to here belong under a statement that is signed already, or to a time before a restored image.
@@ -229,16 +234,16 @@ export class MeterLog {
    * Goes on above them; what this run signed meanwhile is never published. False when the jump is refused.
    */
   continueAfterRestore(
-    seen: { highestSeen: bigint; storedThrough: bigint; highestWindow: number },
-    windowNow: number,
+    seen: { highestSeen: bigint; storedThrough: bigint; highestWindow: Window },
+    windowNow: Window,
   ): Promise<boolean> {
     return this.#serial.run(async () => {
       if (seen.highestSeen < this.nextSeq) return true;
       if (seen.highestSeen - this.nextSeq > MOST_JUMP) return false;
       await this.#chain.continueAt(seen.highestSeen + 1n);
-      const through = Math.max(seen.highestWindow, windowNow);
+      const through = latestWindow(seen.highestWindow, windowNow);
       const discarded = [...this.state.discarded, { first: this.#runFirstSeq, last: seen.highestSeen }];
-      const closedThrough = Math.max(this.state.closedThrough, through);
+      const closedThrough = latestWindow(this.state.closedThrough, through);
       await this.#chain.store({ discarded, closedThrough, statement: null });
       this.windows.dropThrough(through);
       this.#merkle = new MerkleBuilder();

@@ -8,7 +8,6 @@ import {
   type Statement,
   SYNCHRONISED_UNCERTAINTY_MS,
   sha256,
-  type ToEncode,
 } from '@gridtokenx/protocol';
 import type { MeterSample } from '../ports.js';
 import type { ClosedWindow } from './windows.js';
@@ -90,7 +89,7 @@ export function eventPayload(
 export function statementOf(
   { window, importWh, exportWh, quality, uncertaintyMs }: ClosedWindow,
   leaves: MerkleBuilder,
-): Omit<ToEncode<Statement>, 'networkId' | 'meterId' | 'seq'> {
+): Omit<Statement, 'networkId' | 'meterId' | 'seq'> {
   return {
     kind: Kind.statement,
     window,

@@ -1,4 +1,13 @@
-import { fromHex, PAYLOAD_BYTES, type PointState, type RegisterPair, toHex } from '@gridtokenx/protocol';
+import {
+  asWindow,
+  fromHex,
+  MAX_U32,
+  PAYLOAD_BYTES,
+  type PointState,
+  type RegisterPair,
+  toHex,
+  type Window,
+} from '@gridtokenx/protocol';
 
 /** What must survive of one meter's key besides its messages; replaced as a whole, durably, before the effect. */
 export interface MeterState {
@@ -6,7 +15,7 @@ export interface MeterState {
   readonly reservedThrough: bigint;
   readonly boots: number;
   /** No statement for this window or an earlier one will be signed any more, except `statement` itself. */
-  readonly closedThrough: number;
+  readonly closedThrough: Window;
   /** Payload of the newest statement, stored before it was signed: after a crash the same bytes are signed again. */
   readonly statement: Uint8Array | null;
   /** Registers before they fell, while the meter is in discontinuity. */
@@ -24,7 +33,7 @@ export interface MeterState {
 export const FRESH_STATE: MeterState = {
   reservedThrough: 0n,
   boots: 0,
-  closedThrough: 0,
+  closedThrough: asWindow(0),
   statement: null,
   discontinuity: null,
   discarded: [],
@@ -78,6 +87,10 @@ export function decodeState(text: string): MeterState {
     typeof from === 'string' && /^\d{1,20}$/.test(from) ? BigInt(from) : fail(key);
   const whole = (key: string): number =>
     Number.isSafeInteger(value[key]) && (value[key] as number) >= 0 ? (value[key] as number) : fail(key);
+  const window = (key: string, from: unknown): Window => {
+    if (typeof from !== 'number' || !Number.isInteger(from) || from < 0 || from > MAX_U32) return fail(key);
+    return asWindow(from);
+  };
   const pair = (key: string, from: unknown): [bigint, bigint] =>
     Array.isArray(from) && from.length === 2 ? [big(key, from[0]), big(key, from[1])] : fail(key);
   const isStatement = typeof value.statement === 'string' && STATEMENT.test(value.statement);
@@ -91,7 +104,7 @@ export function decodeState(text: string): MeterState {
     return { importWh, exportWh };
   };
   const pointOf = (from: Record<string, unknown>): PointState => ({
-    window: Number.isSafeInteger(from.window) && Number(from.window) >= 0 ? Number(from.window) : fail('point'),
+    window: window('point', from.window),
     ...registers('point', from.registers),
     production: registers('point', from.production),
     consumption: registers('point', from.consumption),
@@ -102,7 +115,7 @@ export function decodeState(text: string): MeterState {
   return {
     reservedThrough: big('reserved_through', value.reserved_through),
     boots: whole('boots'),
-    closedThrough: whole('closed_through'),
+    closedThrough: window('closed_through', value.closed_through),
     statement,
     discontinuity: fall && { importWh: fall[0], exportWh: fall[1] },
     discarded: discarded.map((range) => {

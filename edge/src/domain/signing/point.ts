@@ -1,6 +1,7 @@
 import {
   type ClosedSpan,
   closeSpan,
+  earliestWindow,
   goodPairs,
   isAttestable,
   type MeterId,
@@ -11,6 +12,7 @@ import {
   pointStatement,
   type RegisterPair,
   type Statement,
+  type Window,
   windowEndMs,
 } from '@gridtokenx/protocol';
 import { type Clock, type Logger, sleep } from '@gridtokenx/runtime/core';
@@ -39,7 +41,7 @@ export type Fate = (typeof Fate)[keyof typeof Fate];
 export class PairBook {
   readonly #waiting: Record<Side, SeqInput[]> = { production: [], consumption: [] };
   /** Newest window of each meter, whatever its quality. */
-  readonly newest: Record<Side, number | null> = { production: null, consumption: null };
+  readonly newest: Record<Side, Window | null> = { production: null, consumption: null };
 
   /** A statement of one of the meters; its windows rise. */
   add(side: Side, input: SeqInput): void {
@@ -58,12 +60,12 @@ export class PairBook {
       return { production: p, consumption: c };
     const { production, consumption } = this.newest;
     // What both have gone beyond without a pair will never be one.
-    if (production !== null && consumption !== null) this.pass(Math.min(production, consumption));
+    if (production !== null && consumption !== null) this.pass(earliestWindow(production, consumption));
     return null;
   }
 
   /** Nothing up to `window` is waited for any more. */
-  pass(window: number): void {
+  pass(window: Window): void {
     for (const list of Object.values(this.#waiting)) while (list[0] && list[0].window <= window) list.shift();
   }
 }

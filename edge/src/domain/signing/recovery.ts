@@ -8,6 +8,7 @@ import {
   type Reading,
   type Statement,
   shortHash,
+  type Window,
 } from '@gridtokenx/protocol';
 import type { Registers } from '../metering/registers.js';
 import { contentOf, type SignedMessage } from '../signed-message.js';
@@ -35,10 +36,10 @@ interface Growing extends RecoveredMeter {
 /** Gathers, record by record, what each meter needs to go on. Statements and events are to be shown before readings. */
 export class RecoveryScan {
   readonly #meters = new Map<MeterId, Growing>();
-  readonly #inputsFrom: ReadonlyMap<MeterId, number>;
+  readonly #inputsFrom: ReadonlyMap<MeterId, Window>;
 
   /** `inputsFrom`: meters that a point is derived from, with the first window of which statements are kept. */
-  constructor(inputsFrom: ReadonlyMap<MeterId, number> = new Map()) {
+  constructor(inputsFrom: ReadonlyMap<MeterId, Window> = new Map()) {
     this.#inputsFrom = inputsFrom;
   }
 

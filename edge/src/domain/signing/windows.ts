@@ -1,4 +1,12 @@
-import { NEAR_BOUNDARY_MS, Quality, windowEndMs, windowOf } from '@gridtokenx/protocol';
+import {
+  addWindows,
+  latestWindow,
+  NEAR_BOUNDARY_MS,
+  Quality,
+  type Window,
+  windowEndMs,
+  windowOf,
+} from '@gridtokenx/protocol';
 
 /** What a statement needs to know of a reading. */
 export interface WindowReading {
@@ -11,7 +19,7 @@ export interface WindowReading {
 
 /** A window that has readings and no statement yet. */
 export interface OpenWindow {
-  readonly window: number;
+  readonly window: Window;
   /** Last good registers in it. */
   importWh: bigint;
   exportWh: bigint;
@@ -23,7 +31,7 @@ export interface OpenWindow {
 
 /** What a closed window's statement says, besides what the whole key adds. */
 export interface ClosedWindow {
-  readonly window: number;
+  readonly window: Window;
   readonly importWh: bigint;
   readonly exportWh: bigint;
   readonly quality: number;
@@ -37,17 +45,17 @@ export interface ClosedWindow {
 export class WindowBook {
   readonly #open: OpenWindow[] = [];
   readonly #gapMs: number;
-  #closedThrough: number;
+  #closedThrough: Window;
   #lastTimeMs: number | null = null;
 
   /** `gapMs`: a longer silence between two readings marks the window of the second one with a gap. */
-  constructor(closedThrough: number, gapMs = Number.POSITIVE_INFINITY) {
+  constructor(closedThrough: Window, gapMs = Number.POSITIVE_INFINITY) {
     this.#closedThrough = closedThrough;
     this.#gapMs = gapMs;
   }
 
   /** Windows up to this one have a statement, or will get none. */
-  get closedThrough(): number {
+  get closedThrough(): Window {
     return this.#closedThrough;
   }
 
@@ -59,7 +67,11 @@ export class WindowBook {
   /** Counts a reading in. After a clock was stepped back, readings stay in the newest window there is. */
   add(reading: WindowReading): void {
     const newest = this.#open.at(-1);
-    const window = Math.max(windowOf(reading.timeMs), newest?.window ?? 0, this.#closedThrough + 1);
+    const window = latestWindow(
+      addWindows(this.#closedThrough, 1),
+      windowOf(reading.timeMs),
+      newest?.window ?? this.#closedThrough,
+    );
     const silentMs = this.#lastTimeMs === null ? 0 : reading.timeMs - this.#lastTimeMs;
     const quality = reading.quality | (silentMs > this.#gapMs ? Quality.gap : 0);
     this.#lastTimeMs = reading.timeMs;
@@ -102,15 +114,15 @@ export class WindowBook {
   }
 
   /** Its statement is stored: no other will be signed for it or any earlier window. */
-  close(window: number): void {
-    this.#closedThrough = Math.max(this.#closedThrough, window);
+  close(window: Window): void {
+    this.#closedThrough = latestWindow(this.#closedThrough, window);
     while (this.#open[0] && this.#open[0].window <= window) this.#open.shift();
   }
 
   /** Drops what is open without a statement, and everything up to `window`. */
-  dropThrough(window: number): void {
+  dropThrough(window: Window): void {
     this.#open.length = 0;
-    this.#closedThrough = Math.max(this.#closedThrough, window);
+    this.#closedThrough = latestWindow(this.#closedThrough, window);
   }
 }
 

@@ -1,5 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { asMeterId, MAX_REFUSED, type MeterId, type MeterWatermark, type Reason, toHex } from '@gridtokenx/protocol';
+import {
+  asMeterId,
+  asWindow,
+  MAX_REFUSED,
+  type MeterId,
+  type MeterWatermark,
+  type Reason,
+  toHex,
+} from '@gridtokenx/protocol';
 import type { Told } from '../../domain/intake/ports.js';
 import type { Registry } from '../../domain/ports.js';
 import type { StoredStream } from '../../domain/verdicts/ports.js';
@@ -38,7 +46,7 @@ export function tellGateway(
     meters.set(record.meterId, {
       storedThrough: stream?.storedThrough ?? 0n,
       highestSeen: stream?.highestSeen ?? 0n,
-      highestWindow: stream?.highestWindow ?? 0,
+      highestWindow: asWindow(stream?.highestWindow ?? 0),
     });
     if (stream) known.set(record.meterId, stream);
     // What the key before said is refused in its own stream; its seqs are none of the new key's.

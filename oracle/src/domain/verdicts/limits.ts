@@ -1,4 +1,5 @@
 import {
+  asWindow,
   Kind,
   NEAR_BOUNDARY_MS,
   type Payload,
@@ -76,7 +77,7 @@ export function statementAboveLimit(meter: MeterRecord, before: WindowRegisters,
 export function enrolled(meter: MeterRecord): { reading: TimedRegisters; statement: WindowRegisters } {
   const registers = { importWh: meter.importBaselineWh, exportWh: meter.exportBaselineWh };
   return {
-    reading: { ...registers, timeMs: windowStartMs(meter.enrolmentWindow), uncertaintyMs: 0 },
+    reading: { ...registers, timeMs: windowStartMs(asWindow(meter.enrolmentWindow)), uncertaintyMs: 0 },
     statement: { ...registers, window: meter.enrolmentWindow },
   };
 }

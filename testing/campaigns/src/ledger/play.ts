@@ -1,4 +1,4 @@
-import { EventCode, GapReason, Quality, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
+import { asWindow, EventCode, GapReason, Quality, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
 import { KeyLog, type MeterState } from '@gridtokenx/testing-kit/key-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
@@ -48,7 +48,7 @@ class Play {
   constructor(seed: number) {
     this.random = new Random(seed, 'play');
     this.shape = shapeOf(seed);
-    this.finalMs = windowEndMs(FIRST_WINDOW + this.shape.windows - 1) + this.random.int(1_000, 600_000);
+    this.finalMs = windowEndMs(asWindow(FIRST_WINDOW + this.shape.windows - 1)) + this.random.int(1_000, 600_000);
     this.meters = makeMeters(this.shape, this.random);
     for (const { index, record, isKnown } of this.meters) {
       this.records.set(record.meterId, record);
@@ -78,7 +78,7 @@ class Play {
   playMeter(meter: Meter): void {
     const { record } = meter;
     const state: MeterState = {
-      timeMs: windowStartMs(record.enrolmentWindow),
+      timeMs: windowStartMs(asWindow(record.enrolmentWindow)),
       importWh: record.importBaselineWh,
       exportWh: record.exportBaselineWh,
     };
@@ -119,7 +119,7 @@ class Play {
   #playWindow(hand: Hand, window: number): void {
     const { random, shape } = this;
     const { state } = hand.log;
-    const start = windowStartMs(window);
+    const start = windowStartMs(asWindow(window));
     const step = 900_000 / shape.readings;
     let quality = 0;
     for (let i = 1; i <= shape.readings; i++) {

@@ -1,4 +1,4 @@
-import { asMeterId, asPublicKeyText, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, asWindow, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { KeyLog, Signed } from '@gridtokenx/testing-kit/key-log';
 import { nameOf } from '@gridtokenx/testing-kit/key-log';
@@ -6,7 +6,7 @@ import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-export const FIRST_WINDOW = 1_900_000;
+export const FIRST_WINDOW = asWindow(1_900_000);
 export const START_MS = windowStartMs(FIRST_WINDOW);
 export const DAY_MS = 86_400_000;
 

@@ -1,4 +1,5 @@
 import {
+  asWindow,
   EventCode,
   GapReason,
   type MeterId,
@@ -49,7 +50,7 @@ function backlog(scene: Scene, windows: number): Signed[] {
   const last = windowNow(scene) - 1;
   const messages: Signed[] = [];
   for (let window = Math.max(last - windows + 1, windowOf(log.state.timeMs)); window <= last; window++) {
-    log.state.timeMs = Math.max(log.state.timeMs, windowEndMs(window) - 20_000);
+    log.state.timeMs = Math.max(log.state.timeMs, windowEndMs(asWindow(window)) - 20_000);
     log.state.exportWh += BigInt(random.int(0, 300));
     messages.push(log.reading(), log.statement(window));
   }
@@ -183,7 +184,7 @@ export const TRICKS: Readonly<Record<string, Trick>> = {
     for (let i = 0; i < 60; i++) scene.sendRaw(random.bytes(random.int(0, 400)), home.record.meterId);
   },
   'before everything': (scene) => {
-    const early = windowStartMs(scene.home.record.enrolmentWindow - 500);
+    const early = windowStartMs(asWindow(scene.home.record.enrolmentWindow - 500));
     scene.send(Array.from({ length: 200 }, (_, i) => scene.log.reading({ timeMs: BigInt(early + i) })));
   },
 };

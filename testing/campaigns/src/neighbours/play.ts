@@ -1,4 +1,4 @@
-import { concatBytes, type MeterId, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
+import { asWindow, concatBytes, type MeterId, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
 import { KeyLog, type Signed } from '@gridtokenx/testing-kit/key-log';
 import { at, Random } from '@gridtokenx/testing-kit/random';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -87,17 +87,21 @@ class Play {
     const { random, clock } = this;
     this.chain.place(home, FIRST_WINDOW - 1);
     const { importBaselineWh, exportBaselineWh } = home.record;
-    const state = { timeMs: windowStartMs(FIRST_WINDOW), importWh: importBaselineWh, exportWh: exportBaselineWh };
+    const state = {
+      timeMs: windowStartMs(FIRST_WINDOW),
+      importWh: importBaselineWh,
+      exportWh: exportBaselineWh,
+    };
     const log = new KeyLog(home.record, home.signer, NETWORK, state);
     const atReading = (ms: number, call: () => void) =>
       clock.after(Math.max(0, realTimeOf(ms) - this.bench.realMs), call);
     for (let window = FIRST_WINDOW; window < FIRST_WINDOW + this.windows; window++) {
       for (const part of [0.32, 0.65, 0.97]) {
-        const timeMs = windowStartMs(window) + Math.floor(900_000 * part);
+        const timeMs = windowStartMs(asWindow(window)) + Math.floor(900_000 * part);
         atReading(timeMs + random.int(0, 6_000), () => this.#readOnce(home, log, timeMs));
       }
       const lateMs = random.int(6_000, random.chance(0.1) ? 150_000 : 60_000);
-      atReading(windowEndMs(window) + lateMs, () => {
+      atReading(windowEndMs(asWindow(window)) + lateMs, () => {
         this.send(home, [log.statement(window)]);
         const before = this.#truth.get(home.index) ?? [];
         const sum = before.reduce((total, wh) => total + wh, 0);
@@ -120,7 +124,7 @@ class Play {
     this.chain.place(home, FIRST_WINDOW - 1 - behind);
     const { importBaselineWh, exportBaselineWh } = home.record;
     const start = FIRST_WINDOW - behind;
-    const state = { timeMs: windowStartMs(start), importWh: importBaselineWh, exportWh: exportBaselineWh };
+    const state = { timeMs: windowStartMs(asWindow(start)), importWh: importBaselineWh, exportWh: exportBaselineWh };
     const log = new KeyLog(home.record, home.signer, NETWORK, state);
     const scene: Scene = {
       ...{ random, home, log },

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { asPublicKeyText, type Signer, toHex, type Verifier, windowStartMs } from '@gridtokenx/protocol';
+import { asPublicKeyText, asWindow, type Signer, toHex, type Verifier, windowStartMs } from '@gridtokenx/protocol';
 import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 /** The first window that is played; everyone was enrolled long before. */
-export const FIRST_WINDOW = 1_900_000;
+export const FIRST_WINDOW = asWindow(1_900_000);
 export const ENROLLED = FIRST_WINDOW - 600;
 export const START_MS = windowStartMs(FIRST_WINDOW);
 /** The clock that drives readings runs so many times faster than real time: a window takes 15 s. */
