@@ -10,6 +10,10 @@ export type Wh = Brand<bigint, 'Wh'>;
 export type BaseUnits = Brand<bigint, 'BaseUnits'>;
 /** Number of a quarter of an hour: unix seconds / 900, rounded down; fits u32. */
 export type Window = Brand<number, 'Window'>;
+/** Lies below every window: the highest of no windows, or the last of a key that may speak for none. */
+export const NO_WINDOW = -1;
+/** A window, or `NO_WINDOW`. */
+export type WindowOrNone = Window | typeof NO_WINDOW;
 
 /** Length of a window in seconds. */
 export const WINDOW_SECONDS = 900;
@@ -76,6 +80,11 @@ export function asBaseUnits(value: bigint): BaseUnits {
 export function asWindow(value: number): Window {
   if (!Number.isInteger(value) || value < 0 || value > MAX_U32) throw new RangeError(`window ${value} is not in u32`);
   return value as Window;
+}
+
+/** Checks the number of a window, or takes `NO_WINDOW`. Throws `RangeError` for anything else. */
+export function asWindowOrNone(value: number): WindowOrNone {
+  return value === NO_WINDOW ? NO_WINDOW : asWindow(value);
 }
 
 /** Base units that are minted for watt-hours. Throws `RangeError` where they do not fit u64. */

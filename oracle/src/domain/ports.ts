@@ -1,5 +1,5 @@
 /** What more than one room of the domain knows of the world. Adapters implement it, `wiring` puts both together. */
-import type { MeterId, PublicKeyText, Role } from '@gridtokenx/protocol';
+import type { MeterId, PublicKeyText, Role, Window } from '@gridtokenx/protocol';
 
 /** One enrolled meter as the registry program holds it. Registers in watt-hours. */
 export interface MeterRecord {
@@ -11,7 +11,7 @@ export interface MeterRecord {
   readonly key: Uint8Array;
   /** The key before the last rotation: valid for backfill up to `previousKeyLastWindow`. */
   readonly previousKey?: Uint8Array;
-  readonly previousKeyLastWindow?: number;
+  readonly previousKeyLastWindow?: Window;
   readonly signer: 'gateway' | 'device';
   readonly role: Role;
   readonly zone: number;
@@ -26,9 +26,9 @@ export interface MeterRecord {
   readonly exportLimitW: number;
   readonly importLimitW: number;
   /** The enrolment message's window: registers were read in it, nothing before it is taken. */
-  readonly enrolmentWindow: number;
+  readonly enrolmentWindow: Window;
   /** First window for which the chain takes a statement; the ledger stores earlier ones since the enrolment too. */
-  readonly firstWindow: number;
+  readonly firstWindow: Window;
   readonly keyEpoch: number;
   /** Energy source of the enrolment (protocol `Source`). */
   readonly source?: number;

@@ -1,4 +1,4 @@
-import { Reason } from '@gridtokenx/protocol';
+import { asWindow, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
@@ -16,7 +16,7 @@ const rotatedAfter = (window: number): MeterRecord => ({
   ...meter,
   key: signerOf(3).publicKey,
   previousKey: signerOf(1).publicKey,
-  previousKeyLastWindow: window,
+  previousKeyLastWindow: asWindow(window),
   keyEpoch: 1,
 });
 

@@ -1,4 +1,4 @@
-import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, asWindow } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attestedEvent } from '../../src/adapters/chain/events.js';
@@ -40,8 +40,8 @@ function meter(slot: number): SlottedMeter {
     exportCarriedWh: 7n,
     exportLimitW: 1,
     importLimitW: 1,
-    enrolmentWindow: 1,
-    firstWindow: 2,
+    enrolmentWindow: asWindow(1),
+    firstWindow: asWindow(2),
     keyEpoch: 0,
     status: 'active',
     registerStepWh: 1,

@@ -1,3 +1,4 @@
+import { asWindow } from '@gridtokenx/protocol';
 import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
@@ -9,7 +10,13 @@ import type { SignedStatement, StatementStore } from '../../src/domain/settlemen
 const [PRESENT, PREVIOUS] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
 /** Rotated at window 50: the present key is good from 51 on, the previous one through 50. Carried 7, baseline 1,000. */
 const meter = meterOf(1, {
-  ...{ signer: 'device', key: PRESENT, previousKey: PREVIOUS, previousKeyLastWindow: 50, firstWindow: 51 },
+  ...{
+    signer: 'device',
+    key: PRESENT,
+    previousKey: PREVIOUS,
+    previousKeyLastWindow: asWindow(50),
+    firstWindow: asWindow(51),
+  },
   ...{ exportBaselineWh: 1_000n, exportCarriedWh: 7n, importBaselineWh: 0n, importCarriedWh: 0n },
 });
 const dispute = (slotWindow: number, total: bigint): CaseRead => ({

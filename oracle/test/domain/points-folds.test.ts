@@ -1,3 +1,4 @@
+import { asWindow } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it, vi } from 'vitest';
@@ -45,7 +46,7 @@ function countWindows(): { seen: number[]; restore: () => void } {
   const original = Folds.prototype.to;
   const spy = vi.spyOn(Folds.prototype, 'to').mockImplementation(function (this: Folds, basis, window, witness) {
     const pairs = function* (from: number, through: number) {
-      for (const pair of witness.pairs(from, through)) {
+      for (const pair of witness.pairs(asWindow(from), asWindow(through))) {
         seen.push(pair[0].window);
         yield pair;
       }

@@ -222,7 +222,7 @@ function oracleRefuses(said: readonly Statement[], made: readonly PointInput[], 
     folds: new Folds(),
   };
   const refused: number[] = [];
-  let basis = { window: 0, importWh: 0n, exportWh: 0n };
+  let basis = { window: asWindow(0), importWh: 0n, exportWh: 0n };
   for (const statement of said) {
     if (judgePoint(witness, basis, statement) !== null) refused.push(statement.window);
     else basis = { window: statement.window, importWh: statement.importWh, exportWh: statement.exportWh };

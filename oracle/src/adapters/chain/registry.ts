@@ -9,7 +9,7 @@ import {
   Status,
 } from '@gridtokenx/chain-client';
 import { ask } from '@gridtokenx/chain-sender/rpc';
-import { asMeterId, asPublicKeyText, base58Encode, type MeterId, Role } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, asWindow, base58Encode, type MeterId, Role } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Connection, PublicKey } from '@solana/web3.js';
 import { MeterMemory } from '../../domain/intake/meter-memory.js';
@@ -37,7 +37,9 @@ export function toRecord(meter: Meter): MeterRecord {
     meterId: asMeterId(meter.meterId),
     owner: asPublicKeyText(meter.owner.toBytes()),
     key: meter.deviceKey.toBytes(),
-    ...(hadKey ? { previousKey: meter.previousKey.toBytes(), previousKeyLastWindow: meter.previousKeyLastWindow } : {}),
+    ...(hadKey
+      ? { previousKey: meter.previousKey.toBytes(), previousKeyLastWindow: asWindow(meter.previousKeyLastWindow) }
+      : {}),
     signer: meter.signerLevel,
     role: meter.role as Role,
     zone: meter.zone,
@@ -49,8 +51,8 @@ export function toRecord(meter: Meter): MeterRecord {
     exportCarriedWh: meter.carriedExportWh,
     exportLimitW: meter.exportLimitW,
     importLimitW: meter.importLimitW,
-    enrolmentWindow: meter.enrolmentWindow,
-    firstWindow: meter.firstValidWindow,
+    enrolmentWindow: asWindow(meter.enrolmentWindow),
+    firstWindow: asWindow(meter.firstValidWindow),
     keyEpoch: meter.keyEpoch,
     source: meter.source,
     status: STATUS[meter.status] ?? 'suspended',

@@ -1,6 +1,7 @@
 import {
   asMeterId,
   asPublicKeyText,
+  asWindow,
   type MeterId,
   type PublicKeyText,
   publicKeyFromBase58,
@@ -95,8 +96,8 @@ function recordOf(meter: MeterRow): MeterRecord {
     exportCarriedWh: 0n,
     exportLimitW: meter.export_limit_w,
     importLimitW: meter.import_limit_w,
-    enrolmentWindow: meter.enrolment_window,
-    firstWindow: meter.enrolment_window,
+    enrolmentWindow: asWindow(meter.enrolment_window),
+    firstWindow: asWindow(meter.enrolment_window),
     keyEpoch: meter.key_epoch,
     status: 'active',
     registerStepWh: meter.register_step_wh,

@@ -46,7 +46,7 @@ export function tellGateway(
     meters.set(record.meterId, {
       storedThrough: stream?.storedThrough ?? 0n,
       highestSeen: stream?.highestSeen ?? 0n,
-      highestWindow: asWindow(stream?.highestWindow ?? 0),
+      highestWindow: stream?.highestWindow ?? asWindow(0),
     });
     if (stream) known.set(record.meterId, stream);
     // What the key before said is refused in its own stream; its seqs are none of the new key's.

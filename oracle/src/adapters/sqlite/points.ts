@@ -1,5 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { goodPairs, isAttestable, Kind, type MeterId, type PointInput, type Window } from '@gridtokenx/protocol';
+import {
+  goodPairs,
+  isAttestable,
+  Kind,
+  type MeterId,
+  NO_WINDOW,
+  type PointInput,
+  type Window,
+  type WindowOrNone,
+} from '@gridtokenx/protocol';
 import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain/points/points.js';
 import type { MeterRecord, Registry } from '../../domain/ports.js';
 import type { DerivedPoints, StoredStream } from '../../domain/verdicts/ports.js';
@@ -88,7 +97,7 @@ export class Points implements DerivedPoints {
     };
   }
 
-  #witnessed(meterId: MeterId, window: number): Witnessed {
+  #witnessed(meterId: MeterId, window: Window): Witnessed {
     const rows = this.#sql.at.all(meterId, window);
     for (const row of rows) {
       const input = goodInput(row);
@@ -99,8 +108,8 @@ export class Points implements DerivedPoints {
   }
 
   /** One good statement for each window: where two keys stated it, the one that settlement takes too. */
-  *#between(meterId: MeterId, from: number, through: number): Generator<PointInput> {
-    let last = -1;
+  *#between(meterId: MeterId, from: Window, through: Window): Generator<PointInput> {
+    let last: WindowOrNone = NO_WINDOW;
     for (const row of this.#sql.between.all(meterId, from, through)) {
       const input = goodInput(row);
       if (!input || input.window === last) continue;

@@ -1,4 +1,4 @@
-import { asMeterId, decodePayload, parseSign1, type Reason } from '@gridtokenx/protocol';
+import { asMeterId, asWindow, asWindowOrNone, decodePayload, parseSign1, type Reason } from '@gridtokenx/protocol';
 import type { StoredMessage, StoredStream } from '../../domain/verdicts/ports.js';
 
 /** A seq as it is stored: 8 bytes big-endian. */
@@ -22,8 +22,8 @@ export function streamRow(raw: Raw): StoredStream {
     suspendedFrom: raw.suspended_from === null ? null : blobSeq(raw.suspended_from as Uint8Array),
     storedThrough: blobSeq(raw.stored_through as Uint8Array),
     highestSeen: blobSeq(raw.highest_seen as Uint8Array),
-    highestWindow: Number(raw.highest_window),
-    lastWindow: raw.last_window === null ? null : Number(raw.last_window),
+    highestWindow: asWindow(Number(raw.highest_window)),
+    lastWindow: raw.last_window === null ? null : asWindowOrNone(Number(raw.last_window)),
     dirtyFrom: raw.dirty_from === null ? null : blobSeq(raw.dirty_from as Uint8Array),
     dirtyThrough: raw.dirty_through === null ? 0n : blobSeq(raw.dirty_through as Uint8Array),
     quota: raw.quota_left === null ? null : { left: Number(raw.quota_left), atMs: Number(raw.quota_ms) },
@@ -43,7 +43,7 @@ export function messageRow(raw: Raw): StoredMessage {
     settled: raw.settled === 1,
     basis: raw.basis === 1,
     contradicted: raw.contradicted === 1,
-    topWindow: raw.top_window === null ? null : Number(raw.top_window),
+    topWindow: raw.top_window === null ? null : asWindowOrNone(Number(raw.top_window)),
     arrivedMs: Number(raw.arrived_ms),
     receivedMs: Number(raw.received_ms),
   };

@@ -1,4 +1,4 @@
-import { Kind, shortHash } from '@gridtokenx/protocol';
+import { asWindowOrNone, Kind, NO_WINDOW, shortHash } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../domain/ports.js';
 import type { Gaps } from '../../domain/verdicts/gaps.js';
 import { enrolled, type TimedRegisters, type WindowRegisters } from '../../domain/verdicts/limits.js';
@@ -30,7 +30,7 @@ export function startBelow(
     link: linkAt(sql, stream, after, gaps),
     reading: reading ? timedRegisters(reading) : begin.reading,
     statement: registers ? windowRegisters(registers) : begin.statement,
-    highestWindow: statement ? Number(statement.top_window ?? -1) : -1,
+    highestWindow: statement ? asWindowOrNone(Number(statement.top_window ?? NO_WINDOW)) : NO_WINDOW,
     storedThrough: isBehind ? after : stream.storedThrough,
     ...(highest ? { run } : {}),
   };

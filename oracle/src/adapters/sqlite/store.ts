@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { Kind, type MeterId, Reason, Role, type Window } from '@gridtokenx/protocol';
+import { Kind, type MeterId, Reason, Role, type Window, type WindowOrNone } from '@gridtokenx/protocol';
 import { isSeriesTime } from '../../domain/live/series-write.js';
 import type { MeterRecord } from '../../domain/ports.js';
 import { type Effects, noteInput } from '../../domain/verdicts/effects.js';
@@ -95,7 +95,7 @@ export class Store implements StreamStore {
     stream: StoredStream,
     item: Item,
     { verdict, isBasis }: Judgement,
-    topWindow: number | null,
+    topWindow: WindowOrNone | null,
     effects: Effects,
   ): void {
     const { payload, hash, message, signed, meter } = item.admitted;
@@ -141,7 +141,7 @@ export class Store implements StreamStore {
     stream: StoredStream,
     row: StoredMessage,
     { verdict, isBasis }: Judgement,
-    topWindow: number | null,
+    topWindow: WindowOrNone | null,
     meter: MeterRecord,
     effects: Effects,
   ): void {

@@ -1,4 +1,5 @@
 import {
+  addWindows,
   asMeterId,
   closeSpan,
   equalBytes,
@@ -13,6 +14,7 @@ import {
   Reason,
   Role,
   type Statement,
+  type Window,
 } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import type { WindowRegisters } from '../verdicts/limits.js';
@@ -26,10 +28,10 @@ export type Witnessed = { readonly input: PointInput; readonly isComplete: boole
 
 /** The two meters of a derived point, as their verified chains show them. `isComplete`: all before it is there or declared. */
 export interface PointWitness {
-  production(window: number): Witnessed;
-  consumption(window: number): Witnessed;
+  production(window: Window): Witnessed;
+  consumption(window: Window): Witnessed;
   /** Windows from `from` to `through`, both included, for which both meters have a good statement; rising. */
-  pairs(from: number, through: number): Iterable<readonly [PointInput, PointInput]>;
+  pairs(from: Window, through: Window): Iterable<readonly [PointInput, PointInput]>;
   /** For one scan, during which the chains of the meters stay as they are. */
   readonly folds: Folds;
 }
@@ -86,13 +88,13 @@ export class Folds {
   #last: { state: PointState; isNewBase: boolean } | null = null;
 
   /** Calls go up by window as long as the basis is the same. */
-  to(basis: WindowRegisters, window: number, { pairs }: Pick<PointWitness, 'pairs'>) {
+  to(basis: WindowRegisters, window: Window, { pairs }: Pick<PointWitness, 'pairs'>) {
     const isSame =
       this.#basis?.window === basis.window &&
       this.#basis.importWh === basis.importWh &&
       this.#basis.exportWh === basis.exportWh;
     let last = isSame && this.#last && this.#last.state.window <= window ? this.#last : null;
-    for (const [production, consumption] of pairs(last ? last.state.window + 1 : basis.window, window)) {
+    for (const [production, consumption] of pairs(last ? addWindows(last.state.window, 1) : basis.window, window)) {
       last = last
         ? closeSpan(last.state, production, consumption)
         : { state: openPoint(basis, production, consumption), isNewBase: false };

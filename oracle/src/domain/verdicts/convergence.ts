@@ -1,4 +1,4 @@
-import { Kind, type Payload } from '@gridtokenx/protocol';
+import { Kind, type Payload, type WindowOrNone } from '@gridtokenx/protocol';
 
 /**
  * What has changed where a scan begins again: verdicts of messages that were there (their time has come), messages that are
@@ -20,10 +20,10 @@ export class Convergence {
   #statement: boolean;
   #window: boolean;
   /** Highest window that may be new to the scan. */
-  #newWindow: number;
+  #newWindow: WindowOrNone;
 
   /** `newWindow`: highest window behind the start. */
-  constructor(change: Change, newWindow: number) {
+  constructor(change: Change, newWindow: WindowOrNone) {
     this.#change = change;
     // A scan begins below the change; where it only goes on, nobody knows how it stood there before.
     const isSame = change !== 'unknown';
@@ -44,7 +44,7 @@ export class Convergence {
     this.#statement = this.#since = false;
     if (this.#change === 'verdicts') return;
     this.#window = false;
-    this.#newWindow = Math.max(this.#newWindow, payload.window);
+    if (payload.window > this.#newWindow) this.#newWindow = payload.window;
   }
 
   /** A message above the change; whether later registers were, and are now, compared with its own. */

@@ -1,4 +1,4 @@
-import { Kind, type Payload } from '@gridtokenx/protocol';
+import { Kind, type Payload, type Window } from '@gridtokenx/protocol';
 
 /** A stored message that contradicts another one of the same key. */
 export interface Contradicting {
@@ -10,7 +10,7 @@ export interface Contradicting {
 }
 
 /** What both messages claim: a seq, or a window, is used once only. */
-export type Place = { readonly seq: bigint } | { readonly window: number };
+export type Place = { readonly seq: bigint } | { readonly window: Window };
 
 /** Two messages that no honest key signs, and why. */
 export interface Evidence {
@@ -18,7 +18,7 @@ export interface Evidence {
   readonly messages: readonly [Contradicting, Contradicting];
 }
 
-function windowOf({ payload }: Contradicting): number | null {
+function windowOf({ payload }: Contradicting): Window | null {
   return payload.kind === Kind.statement ? payload.window : null;
 }
 

@@ -1,4 +1,4 @@
-import { Kind, toHex } from '@gridtokenx/protocol';
+import { asWindow, Kind, latestWindow, toHex, type Window } from '@gridtokenx/protocol';
 import type { PointWitness } from '../points/points.js';
 import type { MeterRecord } from '../ports.js';
 import type { Entry, Judgement, ScanContext } from './entry.js';
@@ -15,7 +15,7 @@ export interface SetResult {
   readonly suspendedFrom: bigint | null;
   readonly storedThrough: bigint;
   readonly highestSeen: bigint;
-  readonly highestWindow: number;
+  readonly highestWindow: Window;
 }
 
 /**
@@ -52,11 +52,11 @@ export function judgeSet(
   const scan = new StreamScan(firstStart(meter));
   const judgements = new Map<string, Judgement>();
   let highestSeen = 0n;
-  let highestWindow = 0;
+  let highestWindow = asWindow(0);
   for (const [hash, entry] of entries) {
     judgements.set(hash, scan.step({ ...entry, contradicted: contradicted.has(hash) }, context));
     highestSeen = entry.payload.seq;
-    if (entry.payload.kind === Kind.statement) highestWindow = Math.max(highestWindow, entry.payload.window);
+    if (entry.payload.kind === Kind.statement) highestWindow = latestWindow(highestWindow, entry.payload.window);
   }
   return { judgements, suspendedFrom, storedThrough: scan.storedThrough(context), highestSeen, highestWindow };
 }

@@ -1,10 +1,10 @@
 import {
-  asWindow,
   Kind,
   NEAR_BOUNDARY_MS,
   type Payload,
   Quality,
   WINDOW_MS,
+  type Window,
   windowEndMs,
   windowStartMs,
 } from '@gridtokenx/protocol';
@@ -23,7 +23,7 @@ export interface TimedRegisters extends Registers {
 }
 
 export interface WindowRegisters extends Registers {
-  readonly window: number;
+  readonly window: Window;
 }
 
 /** How far ahead of the oracle's clock a message may lie before it waits [wire §9.7]. */
@@ -77,7 +77,7 @@ export function statementAboveLimit(meter: MeterRecord, before: WindowRegisters,
 export function enrolled(meter: MeterRecord): { reading: TimedRegisters; statement: WindowRegisters } {
   const registers = { importWh: meter.importBaselineWh, exportWh: meter.exportBaselineWh };
   return {
-    reading: { ...registers, timeMs: windowStartMs(asWindow(meter.enrolmentWindow)), uncertaintyMs: 0 },
+    reading: { ...registers, timeMs: windowStartMs(meter.enrolmentWindow), uncertaintyMs: 0 },
     statement: { ...registers, window: meter.enrolmentWindow },
   };
 }

@@ -1,4 +1,4 @@
-import type { MeterId, Payload, PublicKeyText, Window } from '@gridtokenx/protocol';
+import type { MeterId, Payload, PublicKeyText, Window, WindowOrNone } from '@gridtokenx/protocol';
 import type { Admitted } from '../intake/admit.js';
 import type { Bucket } from '../intake/quota.js';
 import type { PointWitness } from '../points/points.js';
@@ -22,9 +22,9 @@ export interface StoredStream {
   suspendedFrom: bigint | null;
   storedThrough: bigint;
   highestSeen: bigint;
-  highestWindow: number;
+  highestWindow: Window;
   /** Last window of its key that it was judged with; null: the key is in force. */
-  lastWindow: number | null;
+  lastWindow: WindowOrNone | null;
   /** From here on everything is to be judged again; null: nothing is. */
   dirtyFrom: bigint | null;
   /** Up to here something has changed; above it, judging may stop where nothing differs any more. */
@@ -45,7 +45,7 @@ export interface StoredMessage {
   readonly basis: boolean;
   readonly contradicted: boolean;
   /** Of a statement: the highest window of all up to it. */
-  readonly topWindow: number | null;
+  readonly topWindow: WindowOrNone | null;
   /** On the clock that drives readings, ms. */
   readonly arrivedMs: number;
   /** Real time, ms. */
@@ -108,13 +108,19 @@ export interface StreamStore {
   byId(id: number): StoredMessage | undefined;
   contradict(id: number): void;
   /** Stores a new message with its verdict. */
-  insert(stream: StoredStream, item: Item, judgement: Judgement, topWindow: number | null, effects: Effects): void;
+  insert(
+    stream: StoredStream,
+    item: Item,
+    judgement: Judgement,
+    topWindow: WindowOrNone | null,
+    effects: Effects,
+  ): void;
   /** Writes a verdict that changed; nothing when it did not. */
   rejudge(
     stream: StoredStream,
     row: StoredMessage,
     judgement: Judgement,
-    topWindow: number | null,
+    topWindow: WindowOrNone | null,
     meter: MeterRecord,
     effects: Effects,
   ): void;

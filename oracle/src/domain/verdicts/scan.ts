@@ -3,11 +3,13 @@ import {
   Kind,
   MerkleBuilder,
   type MeterEvent,
+  NO_WINDOW,
   Quality,
   type Reading,
   Reason,
   type Statement,
   shortHash,
+  type WindowOrNone,
   windowEndMs,
 } from '@gridtokenx/protocol';
 import { judgePoint } from '../points/points.js';
@@ -36,8 +38,8 @@ export interface ScanStart {
   readonly link: Link;
   readonly reading: TimedRegisters;
   readonly statement: WindowRegisters;
-  /** Highest window of all statements behind, -1 for none. */
-  readonly highestWindow: number;
+  /** Highest window of all statements behind, `NO_WINDOW` for none. */
+  readonly highestWindow: WindowOrNone;
   /** Messages since the last statement, where the scan begins among them; only above `MAX_RUN`. */
   readonly run?: number;
   /** All seqs up to this one are accepted or declared. */
@@ -55,7 +57,7 @@ const LEAVES_MANY = 65_535;
 
 /** The start of a stream, from what was registered at enrolment. */
 export function firstStart(meter: MeterRecord): ScanStart {
-  return { after: 0n, link: 'first', ...enrolled(meter), highestWindow: -1, storedThrough: 0n };
+  return { after: 0n, link: 'first', ...enrolled(meter), highestWindow: NO_WINDOW, storedThrough: 0n };
 }
 
 /** What becomes of a link when the seqs from `first` to `last` are missing. */
@@ -82,7 +84,7 @@ export class StreamScan {
   #link: Link;
   #reading: TimedRegisters;
   #statement: WindowRegisters;
-  #highestWindow: number;
+  #highestWindow: WindowOrNone;
   #storedThrough: bigint;
   /** Readings since the last statement, and whether all seqs between are there. */
   #leaves = new MerkleBuilder();
@@ -101,8 +103,8 @@ export class StreamScan {
     if (this.#run > MAX_RUN) this.#isComplete = false;
   }
 
-  /** Highest window of all statements so far, -1 for none. */
-  get highestWindow(): number {
+  /** Highest window of all statements so far, `NO_WINDOW` for none. */
+  get highestWindow(): WindowOrNone {
     return this.#highestWindow;
   }
 

@@ -1,4 +1,4 @@
-import { asPublicKeyText, asWindow, type Enrolment, Reason, windowStartMs } from '@gridtokenx/protocol';
+import { asPublicKeyText, type Enrolment, Reason, windowStartMs } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import type { Entry, Judgement, ScanContext } from './entry.js';
 import { futureOf } from './limits.js';
@@ -27,7 +27,7 @@ export function judgeTime(
   const future = futureOf(timeMs - uncertaintyMs, entry.arrivedMs, context.nowMs);
   if (future === 'far') return refusedFor(Reason.farFuture);
   if (future === 'ahead') return refusedFor(Reason.fromTheFuture);
-  if (timeMs + uncertaintyMs < windowStartMs(asWindow(context.meter.enrolmentWindow))) {
+  if (timeMs + uncertaintyMs < windowStartMs(context.meter.enrolmentWindow)) {
     return refusedFor(Reason.beforeEnrolment, entry.registryIsNewer);
   }
   return null;

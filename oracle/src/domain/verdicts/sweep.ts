@@ -1,4 +1,4 @@
-import { Kind, type Payload, Reason } from '@gridtokenx/protocol';
+import { Kind, type Payload, Reason, type WindowOrNone } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { type Change, Convergence } from './convergence.js';
 import type { Budget, Effects, Present } from './effects.js';
@@ -156,7 +156,7 @@ export class Sweep {
 }
 
 /** Of a statement: what the next scan begins with. */
-export function topOf(payload: Payload, scan: StreamScan): number | null {
+export function topOf(payload: Payload, scan: StreamScan): WindowOrNone | null {
   return payload.kind === Kind.statement ? scan.highestWindow : null;
 }
 

@@ -1,6 +1,7 @@
 import {
   asMeterId,
   asPublicKeyText,
+  asWindow,
   base58Encode,
   decodePayload,
   type Payload,
@@ -57,7 +58,7 @@ export function makeHome(index: number, startMs: number): Home {
     exportLimitW: LIMIT_W,
     importLimitW: LIMIT_W,
     enrolmentWindow: window,
-    firstWindow: window + 1,
+    firstWindow: asWindow(window + 1),
     keyEpoch: 0,
     status: 'active',
     registerStepWh: 1,

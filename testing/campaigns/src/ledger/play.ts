@@ -99,7 +99,7 @@ class Play {
       ...meter.record,
       key: signerOf(NEW_KEYS + meter.index).publicKey,
       previousKey: meter.signer.publicKey,
-      previousKeyLastWindow: meter.isHonest ? window : window - this.random.int(1, 2),
+      previousKeyLastWindow: asWindow(meter.isHonest ? window : window - this.random.int(1, 2)),
       keyEpoch: meter.record.keyEpoch + 1,
     };
     this.records.set(record.meterId, record);

@@ -65,8 +65,8 @@ export function makeHomes(pages: number): Home[] {
       zone: ZONE,
       page: index % pages,
       slot: Math.floor(index / pages),
-      enrolmentWindow: ENROLLED,
-      firstWindow: ENROLLED,
+      enrolmentWindow: asWindow(ENROLLED),
+      firstWindow: asWindow(ENROLLED),
     });
     return { index, gateway: new Uint8Array(32).fill(100 + index), signer, record };
   });
