@@ -9,6 +9,7 @@ export * from './config/located.js';
 export * from './connections.js';
 export * from './dial.js';
 export * from './disk-space.js';
+export * from './folders.js';
 export * from './http/answer.js';
 export * from './http/serve.js';
 export * from './http-server.js';

@@ -5,7 +5,6 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -15,6 +14,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperatorError } from '../core/operator-error.js';
+import { makeFolder } from './folders.js';
 import { noRegularFile, READ_ONLY } from './regular-file.js';
 
 /** Rights that new files and folders never get: a household's minutes are nobody's business on a shared machine. */
@@ -48,7 +48,7 @@ const nodeCalls: FileCalls = {
   link: linkSync,
   rename: renameSync,
   remove: unlinkSync,
-  makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER }),
+  makeFolder: (path) => makeFolder(path, PRIVATE_FOLDER),
 };
 
 /**

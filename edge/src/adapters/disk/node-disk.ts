@@ -1,6 +1,6 @@
-import { mkdir, open, readdir, rename, truncate, unlink } from 'node:fs/promises';
+import { open, readdir, rename, truncate, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readRegularFileLater } from '@gridtokenx/runtime/node';
+import { makeFolderLater, readRegularFileLater } from '@gridtokenx/runtime/node';
 import type { AppendFile, Disk } from '../../domain/ports.js';
 
 const absent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -17,7 +17,7 @@ async function syncPath(path: string): Promise<void> {
 /** The real disk. All calls run in the thread pool, so a slow card never holds up the event loop. */
 export const nodeDisk: Disk = {
   async makeDir(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolderLater(path, 0o700);
     await syncPath(dirname(path));
   },
 

@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { base58Encode, type MeterId, sha256, toHex } from '@gridtokenx/protocol';
+import { makeFolder } from '@gridtokenx/runtime/node';
 import type { Evidence } from '../../domain/verdicts/evidence.js';
 
 /** The contradiction of one key, ready to be handed to others. */
@@ -17,7 +18,7 @@ export interface KeyEvidence extends Evidence {
 export function writeEvidence(folder: string, evidence: KeyEvidence): string {
   const { meterId, key, suspendedFrom, place, messages } = evidence;
   const name = `evidence-${meterId}-${toHex(key).slice(0, 16)}`;
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const files = messages.map(({ message, payload, receivedMs }, index) => {
     const file = `${name}-${index + 1}.cose`;
     writeFileSync(join(folder, file), message);

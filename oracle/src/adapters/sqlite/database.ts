@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { makePrivate } from '@gridtokenx/runtime';
 import { OperatorError } from '@gridtokenx/runtime/core';
+import { makeFolder, makePrivate } from '@gridtokenx/runtime/node';
 import { checkInBackground } from './background-check.js';
 import { bytesOf, explained, MAX_CHECKED_AT_START_BYTES, openChecked } from './damage.js';
 
@@ -28,7 +27,7 @@ export interface Database {
  * by a newer version.
  */
 export function openDatabase(path: string, migrations: readonly Migration[]): Database {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   for (const suffix of ['', '-wal', '-shm']) makePrivate(`${path}${suffix}`);
   const sqlite = openChecked(path);
   const transaction = <T>(work: () => T): T => {

@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { asMeterId, type MeterId, type Role } from '@gridtokenx/protocol';
-import { makePrivate } from '@gridtokenx/runtime';
+import { makeFolder, makePrivate } from '@gridtokenx/runtime/node';
 import type { TimeSeries } from '../../domain/live/ports.js';
 import type { SeriesPoint } from '../../domain/ports.js';
 
@@ -26,7 +25,7 @@ export class EmbeddedTimeSeries implements TimeSeries {
 
   /** `open`: opens the file, and throws for one that is damaged. */
   constructor(path: string, open: (path: string) => DatabaseSync = (file) => new DatabaseSync(file)) {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     for (const suffix of ['', '-wal', '-shm']) makePrivate(`${path}${suffix}`);
     this.#sqlite = open(path);
     this.#sqlite.exec(SCHEMA);

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { outsiderCheck } from '@gridtokenx/audit/main';
 import { pda, programIds } from '@gridtokenx/chain-client';
@@ -7,6 +6,7 @@ import {
   ExitCode,
   errorAnswer,
   jsonAnswer,
+  makeFolder,
   type RunningHttp,
   runService,
   serveHttp,
@@ -128,7 +128,7 @@ async function serveControl(config: ChainConfig, { node, keeper }: Started, log:
 export async function runChain(path: string): Promise<void> {
   const config = readChainConfig(path);
   const log = serviceLog('chain');
-  mkdirSync(dirname(config.snapshotPath), { recursive: true });
+  makeFolder(dirname(config.snapshotPath));
   await runService('chain', log, async () => {
     const started = await startFrom(config, log);
     const { node, keeper } = started;

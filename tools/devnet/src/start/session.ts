@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { type Clock, OperatorError } from '@gridtokenx/runtime/core';
-import { operatorErrorOf, readRegularFile, replacePrivateFile } from '@gridtokenx/runtime/node';
+import { makeFolder, operatorErrorOf, readRegularFile, replacePrivateFile } from '@gridtokenx/runtime/node';
 import type { Connection } from '@solana/web3.js';
 import { connectTo } from '../chain/connection.js';
 import { diskProblem } from '../disk.js';
@@ -70,7 +70,7 @@ export class Session {
   /** Checks ports and data folder. Rejects with `OperatorError`; nothing was started then. */
   static async open(options: StartOptions, plan: Plan, deps: SessionDeps): Promise<Session> {
     try {
-      mkdirSync(options.data, { recursive: true });
+      makeFolder(options.data);
     } catch (cause) {
       const problem = operatorErrorOf(cause)?.problem ?? String((cause as NodeJS.ErrnoException).code);
       const fault = { code: 'no-folder', key: `--data ${options.data}`, problem: `cannot be made (${problem})` };

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BackOff, type Clock, OperatorError, within } from '@gridtokenx/runtime/core';
-import { ExitCode, systemClock, systemRandom } from '@gridtokenx/runtime/node';
+import { ExitCode, makeFolder, systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { LOG_LOOK_MS, rotateAll } from './log-files.js';
 
 /** One process of the system. */
@@ -40,7 +40,7 @@ export class Supervisor {
     this.#clock = clock;
     this.#logs = logs;
     this.#say = say;
-    mkdirSync(logs, { recursive: true });
+    makeFolder(logs);
     setInterval(() => rotateAll(logs), LOG_LOOK_MS).unref();
   }
 
