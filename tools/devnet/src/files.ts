@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { OperatorError } from '@gridtokenx/runtime/core';
-import { parsePlain, readRegularFile, replacePrivateFile } from '@gridtokenx/runtime/node';
+import { makeFolder, operatorErrorOf, parsePlain, readRegularFile, replacePrivateFile } from '@gridtokenx/runtime/node';
 import { stringify } from 'yaml';
 
 /** The JSON in a file, or null where there is none. Throws `OperatorError` with the path where it cannot be read. */
@@ -33,4 +34,26 @@ export function textIn(path: string, key: string): string | null {
   const parsed = parsePlain(readRegularFile(path).toString('utf8'));
   const value = parsed.ok ? parsed.value[key] : undefined;
   return typeof value === 'string' ? value : null;
+}
+
+/**
+ * Makes sure that a report can be written later, after a run of hours: makes its folder, and a file in it for a moment.
+ * Throws `OperatorError`.
+ */
+export function checkReportPlace(path: string): void {
+  const refuse = (problem: string, cause?: unknown) =>
+    new OperatorError({ code: 'report', key: `--report ${path}`, problem, advice: 'name another file' }, { cause });
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory()) throw refuse('is a folder');
+    if (found && !found.isFile()) throw refuse('is no regular file');
+    makeFolder(dirname(path));
+    const trial = `${path}.${process.pid}.trial`;
+    closeSync(openSync(trial, 'wx'));
+    unlinkSync(trial);
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause;
+    const why = operatorErrorOf(cause)?.problem ?? String((cause as NodeJS.ErrnoException).code);
+    throw refuse(`cannot be written (${why})`, cause);
+  }
 }

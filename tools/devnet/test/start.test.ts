@@ -1,13 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCli } from '@gridtokenx/runtime/node';
 import { highestSpeed } from '@gridtokenx/simulators';
 import { afterAll, describe, expect, it } from 'vitest';
+import { checkReportPlace } from '../src/files.js';
 import { formatGxt, Narrator, settlementLine, windowLabel } from '../src/start/narrator.js';
 import { addOptions, DEFAULT_SPEED, type GivenOptions, type StartOptions, startOptions } from '../src/start/options.js';
 import type { OracleApi, SettlementRow } from '../src/start/oracle-api.js';
 import { makePlan } from '../src/start/plan.js';
+import { isBroughtUp } from '../src/start/play.js';
 import { percentile } from '../src/start/report.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gtx-start-'));
@@ -43,6 +45,45 @@ async function parsed(argv: readonly string[]): Promise<StartOptions | string> {
   );
   return found ?? line;
 }
+
+describe('the place of the report', () => {
+  const at = (name: string) => join(folder, 'reports', name);
+
+  it('is tried before the run, and nothing is left there', () => {
+    checkReportPlace(at('r.json'));
+    writeFileSync(at('old.json'), 'kept');
+    checkReportPlace(at('old.json'));
+    expect(readdirSync(join(folder, 'reports'))).toEqual(['old.json']);
+  });
+
+  it('is refused in one line where no file can come to be', () => {
+    mkdirSync(at('folder'), { recursive: true });
+    writeFileSync(at('file'), '');
+    const line = (path: string, problem: string) => `--report ${path}: ${problem}; name another file`;
+    expect(() => checkReportPlace(at('folder'))).toThrow(line(at('folder'), 'is a folder'));
+    expect(() => checkReportPlace('/dev/null')).toThrow(line('/dev/null', 'is no regular file'));
+    const below = at('file/r.json');
+    expect(() => checkReportPlace(below)).toThrow(
+      line(below, 'cannot be written (is there already, and is no folder)'),
+    );
+    expect(() => checkReportPlace('/proc/r.json')).toThrow(/^--report \/proc\/r\.json: cannot be written \(/);
+  });
+});
+
+describe('a start that is stopped while it enrols', () => {
+  const failed = new Error('enrol failed');
+  const session = { bringUp: () => Promise.reject(failed) };
+
+  it('was stopped: what a Ctrl-C ended is no failure', async () => {
+    expect(await isBroughtUp(session, { stop: AbortSignal.abort() })).toBe(false);
+  });
+
+  it('has failed where nobody stopped it', async () => {
+    const { signal: stop } = new AbortController();
+    await expect(isBroughtUp(session, { stop })).rejects.toBe(failed);
+    expect(await isBroughtUp({ bringUp: () => Promise.resolve() }, { stop })).toBe(true);
+  });
+});
 
 describe('options of npm start', () => {
   it('has defaults', async () => {

@@ -8,6 +8,7 @@ import {
   systemClock,
 } from '@gridtokenx/runtime/node';
 import { diskError } from '../disk.js';
+import { checkReportPlace } from '../files.js';
 import { addOptions, type GivenOptions, type StartOptions, startOptions } from './options.js';
 import { play } from './play.js';
 
@@ -31,6 +32,7 @@ const io: StopIo = {
 
 async function run(options: StartOptions): Promise<void> {
   const say = (line: string) => void process.stdout.write(`${line}\n`);
+  if (options.report) checkReportPlace(options.report);
   try {
     const isDone = await play(options, { clock: systemClock, stop: stopSignal(STOP_MS, io), say });
     // Stopped before everything was settled: nothing is wrong with the program, and a script must not go on.

@@ -155,6 +155,20 @@ async function playOn(session: Session, options: StartOptions, around: Around): 
 }
 
 /**
+ * True once everything is up; false when it came to nothing because a stop was told: a Ctrl-C also ends the processes that
+ * bring it up. Every other error is passed on.
+ */
+export async function isBroughtUp(session: { bringUp(): Promise<void> }, { stop }: Pick<Around, 'stop'>) {
+  try {
+    await session.bringUp();
+    return true;
+  } catch (error) {
+    if (stop.aborted) return false;
+    throw error;
+  }
+}
+
+/**
  * Runs one start from its bring-up to its stop. False when it was to exit and did not settle. Rejects with
  * `OperatorError`, or with the disk's error.
  */
@@ -164,8 +178,9 @@ export async function play(options: StartOptions, around: Around): Promise<boole
   const onStop = () => say('Stopping ... (Ctrl-C again leaves at once)');
   stop.addEventListener('abort', onStop, { once: true });
   try {
-    await session.bringUp();
-    return await playOn(session, options, around);
+    if (await isBroughtUp(session, around)) return await playOn(session, options, around);
+    say('Stopped before everything was up; the next start does the rest.');
+    return !options.exit;
   } finally {
     await session.stop();
     say('Stopped.');
