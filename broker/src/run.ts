@@ -74,7 +74,8 @@ async function start(config: BrokerConfig, folder: string, log: Logger): Promise
   keys.watch(KEYS_EVERY_MS);
   certificate?.watch(CERTIFICATE_EVERY_MS);
   const { host, port } = config;
-  log.info({ host, port, keys: keys.size, verifier: verifier.name, tls: certificate !== undefined }, 'broker serves');
+  const tls = certificate !== undefined;
+  log.info({ event: 'broker_started', host, port, keys: keys.size, verifier: verifier.name, tls }, 'Broker started');
   return {
     stop: async () => {
       keys.stop();

@@ -37,7 +37,7 @@ describe('subscriptions', () => {
     await ended;
     expect(sizes().subscriptions).toBe(0);
     expect(await broker.rig.figure('gtx_broker_sessions_ended_total', { reason: 'too_many_refused_filters' })).toBe(1);
-    expect(broker.rig.lines.filter(({ message }) => message === 'subscription refused')).toHaveLength(1);
+    expect(broker.rig.lines.filter(({ message }) => message === 'Refused a subscription')).toHaveLength(1);
   });
 
   it('holds a gateway at its four filters however often it names them', async () => {

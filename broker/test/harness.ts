@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type Socket, connect as tcpConnect } from 'node:net';
 import { base58Encode, ed25519Signer, type Signer, type SignInToken, sha256, signToken } from '@gridtokenx/protocol';
-import type { Clock, ServerCertificate } from '@gridtokenx/runtime/core';
+import type { Clock, LogFields, ServerCertificate } from '@gridtokenx/runtime/core';
 import { Metrics, provedVerifier, systemClock } from '@gridtokenx/runtime/node';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { generate } from 'mqtt-packet';
@@ -42,7 +42,7 @@ export interface Rig {
   readonly scheme?: 'mqtt' | 'mqtts';
   readonly keys: MemoryKeys;
   readonly server: AedesServer;
-  readonly lines: { level: string; message: string; fields: Record<string, unknown> }[];
+  readonly lines: { level: string; message: string; fields: LogFields }[];
   figure(name: string, labels?: Record<string, string>): Promise<number>;
   close(): Promise<void>;
 }

@@ -78,7 +78,7 @@ describe('limits', () => {
     stuck.stream.destroy();
     await ended;
     await until('all is distributed', async () => (await rig.figure('gtx_broker_published_total')) === 500);
-    expect(rig.lines.filter((line) => /drain timeout/.test(String(line.fields.error))).length).toBe(1);
+    expect(rig.lines.filter((line) => /drain timeout/.test(String(line.fields.err))).length).toBe(1);
   });
 
   it('closes connections beyond the number it takes', async () => {

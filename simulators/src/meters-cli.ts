@@ -42,7 +42,7 @@ async function runMeters(path: string): Promise<void> {
     const meters = buildMeters(config);
     const lines = await openLines(config, meters);
     const http = await servePage(config.http, meters, log);
-    log.info({ meters: meters.length }, 'simulated meters are listening');
+    log.info({ event: 'meters_started', meters: meters.length }, 'Simulated meters started');
     return {
       stop: async () => {
         await http?.close();

@@ -118,11 +118,14 @@ export class KeysFile implements KeyDirectory {
       this.#isAway ||= (error as NodeJS.ErrnoException).code !== undefined && this.#complaint === '';
       if (String(error) !== this.#complaint) {
         this.#complaint = String(error);
-        this.#log.warn({ error: this.#complaint }, 'keys file not read: the last one stays');
+        this.#log.warn(
+          { event: 'keys_file_rejected', err: this.#complaint },
+          'Cannot read the keys file: the last good one stays in force',
+        );
       }
       return;
     }
-    this.#log.info({ keys: this.#records.size }, 'keys file read');
+    this.#log.info({ event: 'keys_file_loaded', keys: this.#records.size }, 'Loaded the keys file');
     for (const listener of this.#listeners) listener();
   }
 

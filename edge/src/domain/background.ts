@@ -37,6 +37,6 @@ export class Background {
 
   /** Logs what is not tried again. */
   report(what: string, error: unknown): void {
-    this.#log.error({ what, error: textOf(error) }, 'not done');
+    this.#log.error({ event: 'background_task_failed', what, err: textOf(error) }, 'A background task failed');
   }
 }

@@ -223,7 +223,10 @@ export class Gateway {
   async #continueAboveSeen({ id, name, log }: Metered): Promise<void> {
     const seen = this.#o.acks.highest(id);
     if (seen.highestSeen < log.nextSeq) return;
-    this.#o.log.warn({ meter: name, highestSeen: seen.highestSeen.toString() }, 'an older image was restored');
+    this.#o.log.warn(
+      { event: 'older_image_restored', meter: name, highestSeen: seen.highestSeen.toString() },
+      'Somebody restored an older image of the data directory',
+    );
     if (await log.continueAfterRestore(seen, windowOf(this.#o.clock.nowMs()))) return;
     this.#jumps.add(`an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: refused, ask your utility`);
   }

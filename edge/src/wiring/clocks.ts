@@ -45,7 +45,11 @@ export async function keepFloor(
 ): Promise<void> {
   while (!signal.aborted) {
     if (clock instanceof SystemClock && isClockRight(clock)) {
-      await floor.keep(real.nowMs()).catch((error: Error) => log.warn({ error: error.message }, 'time not stored'));
+      await floor
+        .keep(real.nowMs())
+        .catch((error: Error) =>
+          log.warn({ event: 'clock_floor_not_stored', err: error.message }, 'Failed to store the time'),
+        );
     }
     await sleep(real, FLOOR_EVERY_MS, signal);
   }
@@ -71,7 +75,10 @@ export async function keepTime(
       clock.proved(await askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, real, random));
       return true;
     } catch (error) {
-      log.warn({ url, error: (error as Error).message }, 'no signed time from this oracle');
+      log.warn(
+        { event: 'signed_time_unavailable', url, err: (error as Error).message },
+        'An oracle gave no signed time',
+      );
       return false;
     }
   };

@@ -26,7 +26,10 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const found = await setUp(config, { ...world, counters: world.metrics, committed });
   const { spool, damage } = found;
   if (damage.damagedBytes > 0 || damage.tornBytes > 0)
-    log.warn({ ...damage }, 'the spool was damaged: what is lost is declared');
+    log.warn(
+      { event: 'spool_damaged', ...damage },
+      'The spool was damaged: the gateway declares the lost messages as gaps',
+    );
   const floor = await openFloor(config);
   const judge = peerJudge(floor, world.clock);
   const delivery = await openDelivery(config, found, world);
@@ -38,7 +41,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   commits.join(sendCommitted(delivery.outbox, uplink));
   const server = await servePage(config, { found, world, gateway, metered: metered.all, uplink, health });
   const identity = { gateway: base58Encode(found.gateway.publicKey), meters: metered.all.length };
-  log.info({ ...identity, verifier: world.verifier.name }, 'gateway runs');
+  log.info({ event: 'gateway_started', ...identity, verifier: world.verifier.name }, 'Gateway started');
   ready();
   await Promise.all([
     gateway.run(uplink, delivery.outbox, signal),

@@ -42,7 +42,10 @@ export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSigna
     stats: (bus) => new BusStats((what) => metrics.add('bus', { bus, what })),
     // A port that will not open again is held by this very process: the supervisor starts another.
     giveUp: (reason) => {
-      log.error({ reason }, 'a serial port cannot be opened any more: ending, to be started anew');
+      log.error(
+        { event: 'serial_port_lost', reason },
+        'Cannot reopen a serial port: the gateway exits, so that its supervisor restarts it',
+      );
       process.exit(GIVEN_UP);
     },
   });

@@ -69,7 +69,7 @@ export async function startOracle(config: Config, directory: string, logger: Log
   const { port, servicePort } = listeners;
   const publicKey = base58Encode(signer.publicKey);
   const shown = { port, servicePort, oracle: publicKey, verifier: verifier.name, threads, ledger: toHex(ledger.id) };
-  logger.info(shown, 'oracle serves');
+  logger.info({ event: 'oracle_started', ...shown }, 'Oracle started');
   const stop = async () => {
     certificates.stop();
     intake.stop();

@@ -85,7 +85,7 @@ function openEmbedded(file: string, { database, realClock, logger }: SeriesDeps)
     fillOutbox(database);
     const [moved] = moveAside(file, stampOf(realClock.nowMs()));
     const found = `the time series was damaged and is written anew; the old file is ${moved ?? file}`;
-    logger.error({ err: error.message }, found);
+    logger.error({ event: 'series_rejected', err: error.message }, found);
     return { series: new EmbeddedTimeSeries(file, open), damage, found };
   }
 }

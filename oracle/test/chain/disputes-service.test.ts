@@ -95,7 +95,7 @@ it('the whole chain side: a dispute that was opened while it was off is answered
   await chain.stop();
   const intents = database.sqlite.prepare('SELECT kind, status FROM dispute_intents').all();
   expect(intents).toMatchObject([{ kind: 'answer', status: 'landed' }]);
-  expect(log).not.toContain('the chain came back older: these transactions are undone');
+  expect(log).not.toContain('The chain restored an older state: these transactions are undone');
   database.sqlite.close();
   rig.close();
   rmSync(folder, { recursive: true });

@@ -28,7 +28,7 @@ describe('a chain that came back to just after a dispute', () => {
     await rig.restore(saved);
     if (other) harness.statements.put(other, W(3), 170n, 340n);
     await harness.untilIdle();
-    expect(harness.log).toContain('the chain came back older: these transactions are undone');
+    expect(harness.log).toContain('The chain restored an older state: these transactions are undone');
     const rows = harness.settlements().map(({ window, undone }) => [window - W(0), undone]);
     expect(rows).toEqual([
       [1, false],

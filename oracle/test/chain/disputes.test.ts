@@ -234,7 +234,7 @@ describe('a dispute on a page', () => {
     const [, other] = rig.meters;
     if (other) harness.statements.put(other, W(2), 150n, 300n);
     await harness.untilIdle();
-    expect(harness.log).not.toContain('the chain came back older: these transactions are undone');
+    expect(harness.log).not.toContain('The chain restored an older state: these transactions are undone');
     expect(harness.settlements().slice(0, 2)).toEqual(settled);
     expect(slotOf(rig, 1)).toMatchObject({ exportWh: 150n, window: W(2) });
   });

@@ -100,7 +100,7 @@ describe('a slot that cannot be read', () => {
     await oracle.look(3);
     expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
     expect(oracle.disputes.failures()).toEqual([expect.stringContaining('slot 3/0/1')]);
-    expect(oracle.log.filter((line) => line === 'a slot is not watched')).toHaveLength(1);
+    expect(oracle.log.filter((line) => line === 'Cannot watch a meter slot for disputes')).toHaveLength(1);
   });
 });
 

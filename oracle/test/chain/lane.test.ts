@@ -194,7 +194,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     const kept = harness.settlements().filter((row) => !row.undone);
     expect(kept.reduce((sum, row) => sum + row.minted, 0n)).toBe(960_000n);
     expect(harness.settlements().filter((row) => row.undone).length).toBe(6);
-    expect(harness.log).toContain('the chain came back older: these transactions are undone');
+    expect(harness.log).toContain('The chain restored an older state: these transactions are undone');
   });
 
   it('a mint that the chain lost is made again', async () => {

@@ -61,7 +61,7 @@ it('a registry that forgot its meters is named, asked rarely, and turns no verdi
   await registry.refresh();
   expect([registry.problem, registry.asOf.fetchedAtMs]).toEqual([null, ms]);
   expect(log.filter((line) => line.includes('forgot')).length).toBe(1);
-  expect(log.at(-1)).toBe('the registry has all meters again');
+  expect(log.at(-1)).toBe('The registry shows every known meter again');
 
   // A node that is away is asked as rarely.
   [isAway, asked] = [true, 0];

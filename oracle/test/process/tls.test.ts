@@ -132,7 +132,7 @@ describe.skipIf(!mayRun)('an oracle over TLS', () => {
     await until('renewed', async () => (await days()) === '30');
     renew({ cert: authority.issue({ ...next, file: 'third' }).cert, key: authority.key }, page);
     await says(/page\.key: is not the key of the first certificate in .*page\.pem/);
-    const told = /certificate not renewed: the old one stays/;
+    const told = /Cannot load the renewed certificate: the old one stays in force/;
     await until('the log says so', () => told.test(oracle?.output() ?? ''));
     expect(await days()).toBe('30');
     expect(oracle?.output()).not.toMatch(/PRIVATE KEY/);

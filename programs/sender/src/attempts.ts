@@ -52,7 +52,7 @@ export class Attempts {
     const isNode = error instanceof NodeUnavailable;
     const detail = error instanceof Error ? error.message : String(error);
     this.#why = isNode ? `waiting for the node: ${detail}` : `${what} failed: ${detail}`;
-    if (isFirst || isNode !== this.#isNode) logger.warn({ err: detail, backoffMs }, this.#why);
+    if (isFirst || isNode !== this.#isNode) logger.warn({ event: 'send_failed', err: detail, backoffMs }, this.#why);
     this.#isNode = isNode;
     return clock.nowMs() + backoffMs;
   }

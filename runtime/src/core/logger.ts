@@ -1,10 +1,17 @@
-/** Structured log lines in pino's call shape. Never put a secret in `fields`. No method throws. */
+/** Fields of one log line. */
+export interface LogFields {
+  /** Names what happened in snake_case, for ever: people and machines search for it. */
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** Writes structured log lines in pino's call shape. Never put a secret in `fields`. No method throws. */
 export interface Logger {
-  /** Details for whoever looks for a fault; not written by default. */
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  /** Shows details to whoever searches for a fault; not written by default. */
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
 }
 
 export type LogLevel = keyof Logger;

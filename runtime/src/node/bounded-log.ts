@@ -1,4 +1,4 @@
-import type { Logger, LogLevel } from '../core/logger.js';
+import type { LogFields, Logger, LogLevel } from '../core/logger.js';
 
 /** What bounds the lines of one process. */
 export interface LogLimits {
@@ -28,7 +28,8 @@ export const LOG_LIMITS: LogLimits = {
 
 export interface BoundedLogOptions {
   readonly limits?: LogLimits;
-  readonly isWritten?: (level: LogLevel) => boolean;
+  /** Tells which lines the sink writes: what it drops is not counted. */
+  readonly isWritten?: (level: LogLevel, fields: LogFields) => boolean;
 }
 
 /** One text of a field: more is of no use to a reader, and strangers choose some of them. */
@@ -39,10 +40,12 @@ const MAX_LIST_ENTRIES = 20;
 /** What the log's own frame around the fields takes: time, level, process, host, message. */
 const FRAME_CHARS = 200;
 const MAX_MESSAGE_CHARS = 300;
-const OTHER_REASONS = 'lines of further reasons';
+const OTHER_EVENTS = { event: 'further_events', message: 'Lines of further events' };
+const OTHER_KEY = 'further';
 
 interface Count {
   readonly level: LogLevel;
+  readonly event: string;
   readonly message: string;
   readonly reason: string | null;
   written: number;
@@ -50,21 +53,21 @@ interface Count {
 }
 
 /**
- * Passes lines on to pino, or to the list of a test, and bounds them by reason: its message, and the stable word in
- * `fields.reason` where there is one. What is above the bound is counted and told once a period ("and 4,312 more"), so
- * that nobody fills a disk by being refused. Its own memory is bounded as well.
+ * Forwards lines to pino, or to the list of a test. Bounds them by event, and by the stable word in `fields.reason` where
+ * there is one. Counts the lines above the bound and writes the count once a period ("and 4,312 more"), so that nobody
+ * fills a disk by causing refusals. Details (`debug`) have the bound of all characters alone: somebody asked for them.
+ * Its own memory is bounded as well.
  */
 export class BoundedLog implements Logger {
   readonly #sink: Logger;
   readonly #after: (ms: number, task: () => void) => unknown;
   readonly #limits: LogLimits;
-  readonly #isWritten: (level: LogLevel) => boolean;
+  readonly #isWritten: (level: LogLevel, fields: LogFields) => boolean;
   readonly #counts = new Map<string, Count>();
   #chars = 0;
 
   /**
-   * `after` runs a task once after so many real milliseconds; it must not keep the process alive. `isWritten` tells which
-   * levels the sink writes: what it drops is not counted.
+   * `after` runs a task once after so many real milliseconds; it must not keep the process alive.
    */
   constructor(
     sink: Logger,
@@ -77,16 +80,16 @@ export class BoundedLog implements Logger {
     this.#isWritten = isWritten;
   }
 
-  debug(fields: object, message: string): void {
+  debug(fields: LogFields, message: string): void {
     this.#line('debug', fields, message);
   }
-  info(fields: object, message: string): void {
+  info(fields: LogFields, message: string): void {
     this.#line('info', fields, message);
   }
-  warn(fields: object, message: string): void {
+  warn(fields: LogFields, message: string): void {
     this.#line('warn', fields, message);
   }
-  error(fields: object, message: string): void {
+  error(fields: LogFields, message: string): void {
     this.#line('error', fields, message);
   }
 
@@ -100,17 +103,18 @@ export class BoundedLog implements Logger {
     const counts = [...this.#counts.values()];
     this.#counts.clear();
     this.#chars = 0;
-    for (const { level, message, reason, held } of counts) {
+    for (const { level, event, message, reason, held } of counts) {
       if (held === 0) continue;
-      const fields = { held, ...(reason === null ? {} : { reason }) };
+      const fields = { event, held, ...(reason === null ? {} : { reason }) };
       this.#sink[level](fields, `${message}: and ${held.toLocaleString('en-US')} more`);
     }
   }
 
-  #line(level: LogLevel, fields: object, message: string): void {
-    if (!this.#isWritten(level)) return;
+  #line(level: LogLevel, fields: LogFields, message: string): void {
+    if (!this.#isWritten(level, fields)) return;
     const count = this.#countOf(level, fields, message.slice(0, MAX_MESSAGE_CHARS));
-    const { linesPerReason, charsPerPeriod, lineChars } = this.#limits;
+    const { charsPerPeriod, lineChars } = this.#limits;
+    const linesPerReason = level === 'debug' ? Number.POSITIVE_INFINITY : this.#limits.linesPerReason;
     if (count.written >= linesPerReason || this.#chars >= charsPerPeriod) {
       count.held++;
       return;
@@ -119,21 +123,23 @@ export class BoundedLog implements Logger {
     const isLong = text.length > lineChars;
     count.written++;
     this.#chars += Math.min(text.length, lineChars) + message.length + FRAME_CHARS;
-    const shown = isLong ? { cut: text.slice(0, lineChars) } : (JSON.parse(text) as object);
+    const { event } = fields;
+    const shown: LogFields = isLong
+      ? { event, cut: text.slice(0, lineChars) }
+      : { ...(JSON.parse(text) as object), event };
     this.#sink[level](shown, message.slice(0, MAX_MESSAGE_CHARS));
   }
 
-  #countOf(level: LogLevel, fields: object, message: string): Count {
+  #countOf(level: LogLevel, { event, reason: given }: LogFields, message: string): Count {
     if (this.#counts.size === 0) this.#after(this.#limits.periodMs, () => this.flush());
-    const { reason: given } = fields as { reason?: unknown };
     const reason = typeof given === 'string' ? given.slice(0, MAX_MESSAGE_CHARS) : null;
-    const key = JSON.stringify([message, reason]);
-    const known = this.#counts.get(key) ?? (this.#isFull() ? this.#counts.get(OTHER_REASONS) : undefined);
+    const key = JSON.stringify([event, reason]);
+    const known = this.#counts.get(key) ?? (this.#isFull() ? this.#counts.get(OTHER_KEY) : undefined);
     if (known) return known;
     const count: Count = this.#isFull()
-      ? { level, message: OTHER_REASONS, reason: null, written: 0, held: 0 }
-      : { level, message, reason, written: 0, held: 0 };
-    this.#counts.set(this.#isFull() ? OTHER_REASONS : key, count);
+      ? { level, ...OTHER_EVENTS, reason: null, written: 0, held: 0 }
+      : { level, event, message, reason, written: 0, held: 0 };
+    this.#counts.set(this.#isFull() ? OTHER_KEY : key, count);
     return count;
   }
 
@@ -143,7 +149,7 @@ export class BoundedLog implements Logger {
 }
 
 /** Fields as JSON with texts and lists cut; never throws. */
-function asText(fields: object): string {
+function asText(fields: LogFields): string {
   try {
     return JSON.stringify(fields, shorten);
   } catch (error) {

@@ -182,7 +182,10 @@ export class CertificateFiles implements ServerCertificate {
     for (const listener of this.#listeners) listener(this.#pair.material);
     onRenewal?.('taken');
     this.#remindedMs = Number.NEGATIVE_INFINITY;
-    log.info({ file: this.#options.certFile, days: Math.floor(this.expiryDays) }, 'renewed certificate taken');
+    log.info(
+      { event: 'certificate_renewed', file: this.#options.certFile, days: Math.floor(this.expiryDays) },
+      'Loaded the renewed certificate',
+    );
     this.#remind();
   }
 
@@ -201,14 +204,20 @@ export class CertificateFiles implements ServerCertificate {
     if (this.#problem === why) return;
     this.#problem = why;
     this.#options.onRenewal?.('refused');
-    this.#options.log.warn({ error: why }, 'certificate not renewed: the old one stays');
+    this.#options.log.warn(
+      { event: 'certificate_renewal_failed', err: why },
+      'Cannot load the renewed certificate: the old one stays in force',
+    );
   }
 
   #remind(): void {
     const { now, log, certFile } = this.#options;
     if (this.expiryDays >= WARN_DAYS || now() - this.#remindedMs < DAY_MS) return;
     this.#remindedMs = now();
-    log.warn({ file: certFile, days: Math.floor(this.expiryDays) }, 'the certificate expires soon, or has: renew it');
+    log.warn(
+      { event: 'certificate_expiring', file: certFile, days: Math.floor(this.expiryDays) },
+      'The certificate expires soon or has expired: renew it',
+    );
   }
 
   /** Another text whenever one of the files may be another one, or has other rights. */

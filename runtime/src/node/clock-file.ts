@@ -70,7 +70,10 @@ export class SimulatedClockFile implements ReadingClock {
       this.#stamp = stamp;
       this.#isFailing = false;
     } catch (err) {
-      if (!this.#isFailing) this.#log?.warn({ err }, 'the simulated clock cannot be read: the last one holds');
+      if (!this.#isFailing) {
+        const fields = { event: 'simulated_clock_unreadable', err };
+        this.#log?.warn(fields, 'Cannot read the simulated clock: the last one stays in force');
+      }
       this.#isFailing = true;
     }
     return this.#content;

@@ -1,5 +1,5 @@
 import { type DestinationStream, pino } from 'pino';
-import type { LogLevel } from '../core/logger.js';
+import type { LogFields, LogLevel } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
 import { BoundedLog } from './bounded-log.js';
 import { lossyLines } from './lossy-lines.js';
@@ -8,23 +8,58 @@ import { afterIdle } from './system.js';
 /** Names the level from which on lines are written; without it `info`. */
 export const LOG_LEVEL_VARIABLE = 'GTX_LOG_LEVEL';
 
+/** Names whose details are written although the level hides them: `meter=home-1,bus=cellar`. */
+export const LOG_DEBUG_VARIABLE = 'GTX_LOG_DEBUG';
+
+/** Fields by which details can be chosen. */
+const CHOSEN_FIELDS = ['bus', 'gateway', 'meter', 'oracle'];
+
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies LogLevel[];
 
 export interface ServiceLogOptions {
   /** By default what the environment says. */
   readonly level?: string | undefined;
+  /** By default what the environment says; without it nothing is chosen. */
+  readonly details?: string | undefined;
   /** By default the standard output. */
   readonly destination?: DestinationStream;
   /** Runs a task once after so many real milliseconds, without keeping the process alive. */
   readonly after?: (ms: number, task: () => void) => unknown;
 }
 
+/** One field and the value that it must have, as a person wrote them. */
+interface Chosen {
+  readonly field: string;
+  readonly value: string;
+}
+
+/** Parses `field=value,field=value`. Throws `OperatorError` for a field that chooses nothing, and for an empty value. */
+function parseDetails(text: string): readonly Chosen[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map((part) => {
+      const [field = '', ...rest] = part.split('=');
+      const value = rest.join('=');
+      if (CHOSEN_FIELDS.includes(field) && value !== '') return { field, value };
+      throw new OperatorError({
+        code: 'log-debug',
+        key: LOG_DEBUG_VARIABLE,
+        problem: `"${part}" chooses nothing`,
+        advice: `give ${CHOSEN_FIELDS.map((known) => `${known}=NAME`).join(', ')}`,
+      });
+    });
+}
+
 /**
- * The one log of a service: JSON lines of pino on the standard output, bounded by reason. `name` stands in every line.
- * Throws `OperatorError` for a level that there is not.
+ * Makes the one log of a service: JSON lines of pino on the standard output, bounded by event. `name` stands in each line.
+ * Throws `OperatorError` for an unknown level, and for details that choose nothing.
  */
 export function serviceLog(name: string, options: ServiceLogOptions = {}): BoundedLog {
-  const { level = process.env[LOG_LEVEL_VARIABLE] ?? 'info', destination, after = afterIdle } = options;
+  const { destination, after = afterIdle } = options;
+  const { level = process.env[LOG_LEVEL_VARIABLE] ?? 'info', details = process.env[LOG_DEBUG_VARIABLE] ?? '' } =
+    options;
   if (!LEVELS.includes(level)) {
     const problem = `there is no level "${level}"`;
     throw new OperatorError({
@@ -34,9 +69,12 @@ export function serviceLog(name: string, options: ServiceLogOptions = {}): Bound
       advice: `give ${LEVELS.join(', ')}`,
     });
   }
+  const chosen = parseDetails(details);
   // The library's own output waits without end for a full disk to take its last lines, also when the process ends.
-  const lines = pino({ name, level }, destination ?? lossyLines());
-  // What is not written must not use up what may be written.
-  const isWritten = (of: LogLevel) => LEVELS.indexOf(of) >= LEVELS.indexOf(level);
+  const lines = pino({ name, level: chosen.length > 0 ? 'debug' : level }, destination ?? lossyLines());
+  // A line that the sink drops must not use up the bound.
+  const isWritten = (of: LogLevel, fields: LogFields) =>
+    LEVELS.indexOf(of) >= LEVELS.indexOf(level) ||
+    (of === 'debug' && chosen.some(({ field, value }) => fields[field] === value));
   return new BoundedLog(lines, after, { isWritten });
 }

@@ -69,7 +69,7 @@ function linkOf(change: Partial<BrokerLinkOptions> = {}): BrokerLink {
     random: fixedRandom(1, 1 - 2 ** -32),
     log: {
       info: (_fields, message) => void did.push(message),
-      warn: (fields, message) => void did.push(`${message} ${(fields as { waitMs: number }).waitMs}`),
+      warn: (fields, message) => void did.push(`${message} ${fields.waitMs}`),
     },
     subscriptions: ['a/b', 'c/#'],
     status: { topic: 'status', text: (isOnline) => (isOnline ? 'online' : 'offline') },
@@ -97,7 +97,7 @@ describe('a connection', () => {
     expect(did).toEqual([
       'subscribe a/b,c/#',
       'publish status online 1 retained',
-      'connected to the broker',
+      'Connected to the broker',
       'connected',
     ]);
     expect([link.isConnected, link.problem, sessions[0]?.options.will]).toEqual([
@@ -145,8 +145,8 @@ describe('a connection', () => {
     expect([link.state, link.problem]).toEqual(['waiting', 'no connection to the broker: refused']);
     await clock.advance(250 + 500 + 1_000);
     expect(did.filter((line) => line.startsWith('no session'))).toEqual([
-      'no session with the broker: trying again 250',
-      'no session with the broker: trying again 2000',
+      'Cannot open a session with the broker: trying again 250',
+      'Cannot open a session with the broker: trying again 2000',
     ]);
     await clock.advance(2_000);
     expect(link.isConnected).toBe(true);
@@ -155,7 +155,7 @@ describe('a connection', () => {
     sessions[0]?.end('closed by the broker');
     await clock.advance(0);
     expect(did.slice(-2)).toEqual([
-      'no session with the broker: trying again 250',
+      'Cannot open a session with the broker: trying again 250',
       'the connection to the broker ended: closed by the broker',
     ]);
     stop.abort();

@@ -77,7 +77,7 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     const refused = (what: RegExp) => {
       for (let i = 0; i < 5; i++) files.look();
       expect(files.material).toBe(before);
-      expect(warnings.at(-1)?.error).toMatch(what);
+      expect(warnings.at(-1)?.err).toMatch(what);
       expect(files.refused).toMatch(what);
       expect(files.problem).toMatch(/renewed certificate is not used/);
     };
@@ -106,7 +106,7 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     renew(next, pair);
     for (let i = 0; i < 4; i++) files.look();
     expect(files.material.cert).not.toBe(readFileSync(next.cert, 'utf8'));
-    expect(warnings.map(({ error }) => error)).toEqual([expect.stringMatching(/is valid from .*still to come/)]);
+    expect(warnings.map(({ err }) => err)).toEqual([expect.stringMatching(/is valid from .*still to come/)]);
     now += DAY_MS + 1_000;
     files.look();
     expect(files.material.cert).toBe(readFileSync(next.cert, 'utf8'));

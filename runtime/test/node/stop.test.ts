@@ -72,7 +72,7 @@ describe('a service', () => {
     expect(did).toEqual(['{"type":"ready","port":5}']);
     happens('SIGTERM');
     await ended;
-    expect(did.slice(1)).toEqual(['broker stops {"why":"SIGTERM"}', 'stopped', 'flushed']);
+    expect(did.slice(1)).toEqual(['broker stops {"event":"service_stopping","why":"SIGTERM"}', 'stopped', 'flushed']);
   });
 
   test('that is told to stop while it starts stops as soon as it has', async () => {
@@ -84,7 +84,7 @@ describe('a service', () => {
     happens('SIGINT');
     started(service);
     await ended;
-    expect(did).toEqual(['broker stops {"why":"SIGINT"}', 'stopped', 'flushed']);
+    expect(did).toEqual(['broker stops {"event":"service_stopping","why":"SIGINT"}', 'stopped', 'flushed']);
   });
 
   test('that cannot start, or cannot stop, rejects', async () => {

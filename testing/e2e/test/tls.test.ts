@@ -116,13 +116,15 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
     expect(await connects()).toBe('1');
     const renewed = authority.issue({ file: 'again', names: ['127.0.0.1'] });
     renew(renewed, served);
-    await until('renewed', () => (broker.output().match(/renewed certificate taken/g) ?? []).length === 2);
+    await until('renewed', () => (broker.output().match(/Loaded the renewed certificate/g) ?? []).length === 2);
     expect((await status()).broker.online).toBe(true);
     expect(await connects()).toBe('1');
 
     // One that has expired is no renewal; a broker that starts with it serves it, and the gateway says what is wrong.
     renew(authority.issue({ file: 'old', names: ['127.0.0.1'], ...days(-20, -10) }), served);
-    await until('refused', () => /certificate not renewed: the old one stays/.test(broker.output()));
+    await until('refused', () =>
+      /Cannot load the renewed certificate: the old one stays in force/.test(broker.output()),
+    );
     expect((await status()).broker.online).toBe(true);
     await broker.kill('SIGTERM');
     const late = await start('broker/dist/main.js', brokerConfig);

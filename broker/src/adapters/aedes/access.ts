@@ -53,7 +53,10 @@ export class Access {
 
   #refusePublish({ key, record }: Session, { topic, retain }: PublishPacket, message: string): void {
     this.#parts.metrics.refused('publish_not_allowed');
-    this.#parts.log.warn({ key, role: record.role, topic: topic.slice(0, 160), retain }, message);
+    this.#parts.log.warn(
+      { event: 'message_refused', key, role: record.role, topic: topic.slice(0, 160), retain },
+      message,
+    );
   }
 
   /** False for a message that is passed on and not kept: an ack to nobody who is known, or one more than there is room for. */
@@ -61,7 +64,10 @@ export class Access {
     if (payload.length > 0 && !this.#isOfKnown(topic)) return false;
     if (this.#retained.put(topic, payload.length)) return true;
     this.#parts.metrics.refused('retained_full');
-    this.#parts.log.warn({ retained: this.#retained.size }, 'no room to retain a message: passed on only');
+    this.#parts.log.warn(
+      { event: 'retain_limit_reached', retained: this.#retained.size },
+      'Forwarded a message without retaining it: the limit of retained messages is reached',
+    );
     return false;
   }
 
@@ -104,7 +110,10 @@ export class Access {
     metrics.refused(hasRoom ? 'subscribe_not_allowed' : 'too_many_subscriptions');
     // One packet may name thousands: the first is shown, and a session that goes on is ended.
     if (session.refusedFilters++ === 0) {
-      log.warn({ key: session.key, filter: filter.slice(0, 160), hasRoom }, 'subscription refused');
+      log.warn(
+        { event: 'subscription_refused', key: session.key, filter: filter.slice(0, 160), hasRoom },
+        'Refused a subscription',
+      );
     }
     if (session.refusedFilters > limits.refusedFilters) this.#sessions.end(session, 'too_many_refused_filters');
     return false;

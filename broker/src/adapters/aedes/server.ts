@@ -163,7 +163,10 @@ export class AedesServer implements BrokerServer {
     const server = createTlsServer(options, (socket) => this.#accept(socket));
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       metrics.refused('tls');
-      log.warn({ from: socket.remoteAddress, error: error.code ?? error.message }, 'TLS handshake failed');
+      log.warn(
+        { event: 'tls_handshake_failed', from: socket.remoteAddress, err: error.code ?? error.message },
+        'TLS handshake failed',
+      );
       // After a handshake that took too long the socket would stay open.
       socket.destroy();
     });
@@ -187,7 +190,10 @@ export class AedesServer implements BrokerServer {
     const gate = new SocketGate(socket, this.#parts, {
       oversize: () => {
         metrics.refused('oversize_packet');
-        log.warn({ from, limit: limits.packetBytes }, 'packet above the limit: connection closed');
+        log.warn(
+          { event: 'packet_too_large', from, limit: limits.packetBytes },
+          'Closed a connection: its packet exceeds the limit',
+        );
         socket.destroy();
       },
       slowReader: () => {
@@ -216,7 +222,7 @@ export class AedesServer implements BrokerServer {
     const refuse = (returnCode: number, reason: string, detail: string) => {
       metrics.refused(reason);
       const shown = { reason, clientId: request.clientId.slice(0, 100), user: userName?.slice(0, 64), detail };
-      log.warn(shown, 'sign-in refused');
+      log.warn({ event: 'sign_in_refused', ...shown }, 'Refused a sign-in');
       done(signInError(returnCode, detail), false);
     };
     const will = connection?.will;
@@ -248,7 +254,10 @@ export class AedesServer implements BrokerServer {
     connection.isEnded = true;
     const { session } = connection;
     this.#parts.metrics.ended('error');
-    this.#parts.log.info({ key: session?.key, error: error.message }, 'connection ended');
+    this.#parts.log.info(
+      { event: 'connection_failed', key: session?.key, err: error.message },
+      'Connection ended with an error',
+    );
   }
 }
 

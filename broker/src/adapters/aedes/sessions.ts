@@ -110,7 +110,7 @@ export class Sessions {
   end(session: Session, reason: string): void {
     if (session.isEnded) return;
     this.#parts.metrics.ended(reason);
-    this.#parts.log.info({ key: session.key, reason }, 'session ended');
+    this.#parts.log.info({ event: 'session_ended', key: session.key, reason }, 'Ended a session');
     this.forget(session);
     session.client.close();
   }

@@ -73,7 +73,10 @@ export class DeadLetters {
       return;
     }
     pace.notBeforeMs = real.monotonicMs() + pace.backOff.next();
-    log.warn({ meter: name, messages: seqs.length }, 'refused by the oracles: kept here, declared as a gap');
+    log.warn(
+      { event: 'messages_refused', meter: name, messages: seqs.length },
+      'The oracles refused messages: the gateway keeps them and declares a gap',
+    );
     for (const seq of seqs) dead.add(seq);
     counters.add('dead_letters', { meter: id }, seqs.length);
     await meterLog.declareRefused(rangesOf(seqs));

@@ -173,7 +173,7 @@ export class Uplink {
       counters.add('messages_sent', {}, packet.messages.length);
     } catch (error) {
       if (session !== this.#session) return;
-      log.warn({ error: String(error) }, 'a publish failed: the connection is given up');
+      log.warn({ event: 'publish_failed', err: String(error) }, 'Failed to publish: the gateway closes the connection');
       this.#broker.drop();
     }
   }
@@ -211,7 +211,7 @@ export class Uplink {
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       counters.add('acks_ignored');
-      log.warn({ oracle, why: error.message }, 'an ack was ignored');
+      log.warn({ event: 'ack_ignored', oracle, why: error.message }, 'Ignored an ack');
     }
   }
 }

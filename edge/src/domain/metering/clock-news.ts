@@ -30,7 +30,7 @@ export class ClockNews {
     const changes = this.#watch?.look() ?? [];
     for (const { code, value } of changes) {
       const signed = BigInt.asIntN(64, value);
-      this.#log.warn({ event: code, value: signed.toString() }, 'the clock changed');
+      this.#log.warn({ event: 'clock_changed', code, value: signed.toString() }, 'The clock changed');
       if (code === EventCode.clockStepped) this.#stepped(signed);
     }
     return changes;

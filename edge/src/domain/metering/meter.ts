@@ -169,7 +169,10 @@ export class Meter {
       const { sample, verdict } = await this.#readJudged();
       const other = this.log.inDiscontinuity ? null : await this.#nameplate.other();
       if (other !== null) {
-        this.#o.logger.error({ meter: this.name, serial: other }, 'another meter answers: statements stop');
+        this.#o.logger.error(
+          { event: 'foreign_meter_answered', meter: this.name, serial: other },
+          'Another meter answers: no more statements are signed',
+        );
         await this.#take(sample, DiscontinuityReason.anotherMeter);
         return true;
       }
@@ -213,7 +216,7 @@ export class Meter {
       const turns = (wh: bigint) => (rollover ? wh / rollover : 0n);
       if (turns(sample[key]) === turns(this.#lastGood?.[key] ?? sample[key])) continue;
       const counted = { meter: this.name, register: key, shows: `${shown[key]}`, counted: `${sample[key]}` };
-      this.#o.logger.info(counted, 'a register began at 0 again and is counted on');
+      this.#o.logger.info({ event: 'register_rolled_over', ...counted }, 'A register rolled over: the count continues');
     }
   }
 
@@ -223,7 +226,10 @@ export class Meter {
     const good = broken === null;
     if (broken !== null && !this.log.inDiscontinuity) {
       const lastGood = this.#lastGood ?? sample;
-      logger.error({ meter: this.name, from: text(lastGood), to: text(sample), reason: broken }, 'statements stop');
+      logger.error(
+        { event: 'statements_stopped', meter: this.name, from: text(lastGood), to: text(sample), reason: broken },
+        'Stopped signing statements',
+      );
       void this.#o.keepFrames?.();
       await this.log.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
     }
@@ -260,8 +266,15 @@ export class Meter {
         this.#lastClosed = closed;
         const { window, importWh, exportWh, quality } = closed;
         this.#o.logger.info(
-          { meter: this.name, window, import_wh: `${importWh}`, export_wh: `${exportWh}`, quality },
-          'window closed',
+          {
+            event: 'window_closed',
+            meter: this.name,
+            window,
+            import_wh: `${importWh}`,
+            export_wh: `${exportWh}`,
+            quality,
+          },
+          'Closed a window',
         );
       }
     } catch (error) {

@@ -223,6 +223,7 @@ export class Point {
     const { window, importWh, exportWh, quality } = statement;
     this.#o.logger.info(
       {
+        event: 'span_closed',
         point: this.name,
         window,
         import_wh: `${importWh}`,

@@ -206,7 +206,10 @@ export class RpcRegistry implements Registry {
       this.onFetched();
     } catch (error) {
       if (!this.#failure)
-        this.#logger.warn({ err: String(error) }, 'the registry cannot be read: the last state holds');
+        this.#logger.warn(
+          { event: 'registry_unreadable', err: String(error) },
+          'Cannot read the registry: the last state stays in force',
+        );
       this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#answeredAtMs = this.#clock.monotonicMs();
       throw error;
@@ -242,8 +245,8 @@ export class RpcRegistry implements Registry {
     const { problem } = this;
     if (problem !== before) {
       const { forgotten } = this.#memory;
-      if (problem) this.#logger.error({ forgotten: forgotten.length }, problem);
-      else this.#logger.info({}, 'the registry has all meters again');
+      if (problem) this.#logger.error({ event: 'registry_incomplete', forgotten: forgotten.length }, problem);
+      else this.#logger.info({ event: 'registry_complete' }, 'The registry shows every known meter again');
     }
     if (problem === null) this.#asOf = { slot, fetchedAtMs };
     else if (this.#asOf.fetchedAtMs === 0) this.#asOf = { slot, fetchedAtMs: READ_BUT_NOT_TRUSTED_MS };

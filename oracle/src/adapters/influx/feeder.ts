@@ -121,7 +121,8 @@ export class TimeSeriesFeeder {
   async #run(): Promise<void> {
     try {
       await this.#drain();
-      if (this.#failures > 0) this.#deps.logger.info({}, 'the time series can be written again');
+      if (this.#failures > 0)
+        this.#deps.logger.info({ event: 'series_write_recovered' }, 'The time series accepts rows again');
       this.#failures = 0;
       this.#again.reset();
       this.#problem = null;
@@ -129,7 +130,8 @@ export class TimeSeriesFeeder {
     } catch (error) {
       if (this.#isClosed) return;
       const { message } = error as Error;
-      if (message !== this.#problem) this.#deps.logger.warn({ problem: message }, 'the time series cannot be written');
+      if (message !== this.#problem)
+        this.#deps.logger.warn({ event: 'series_write_failed', problem: message }, 'Cannot write the time series');
       this.#failures++;
       this.#isSetup = error instanceof SeriesSetupRefused;
       this.#stalledSinceMs ??= this.#deps.realClock.nowMs();
@@ -158,7 +160,10 @@ export class TimeSeriesFeeder {
       if (refused.length > 0) {
         const { reason, point } = refused[0] as RefusedPoint;
         const first = { meter: point.meterId, time_ms: point.timeMs, reason };
-        this.#deps.logger.warn({ refused: refused.length, first }, 'the time series refused readings');
+        this.#deps.logger.warn(
+          { event: 'series_rows_refused', refused: refused.length, first },
+          'The time series refused readings',
+        );
       }
     }
   }

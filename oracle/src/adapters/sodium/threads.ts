@@ -255,7 +255,10 @@ export class VerifyThreads implements SignatureChecks {
     if (this.#isClosed) return;
     const wait = seat.again.next();
     const fields = { err: error, thread: seat.number, again_ms: wait };
-    logger.warn(fields, 'a thread that checks signatures is gone: what it had was checked again');
+    logger.warn(
+      { event: 'verify_thread_lost', ...fields },
+      'Lost a verifier thread: the main thread verified its jobs again',
+    );
     seat.cancel = realClock.after(wait, () => this.#start(seat));
     while (this.ready === 0 && this.#waiting.length > 0) this.#help();
   }

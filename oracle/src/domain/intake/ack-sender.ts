@@ -59,7 +59,10 @@ export class AckSender {
     try {
       for (const gateway of this.#deps.ledger.gateways()) this.mark(gateway);
     } catch (error) {
-      this.#deps.logger.error({ err: error }, 'the ledger cannot be read: no acks');
+      this.#deps.logger.error(
+        { event: 'ledger_read_failed', err: error },
+        'Cannot read the ledger: the oracle sends no acks',
+      );
     }
   }
 
@@ -90,7 +93,11 @@ export class AckSender {
       const message = signAck({ ledgerId: ledger.id, timeMs, gateway: due.gateway, ...told }, signer);
       if (publish(due.gateway, message)) onSent(realClock.monotonicMs() - due.since);
     } catch (error) {
-      if (this.#failures++ === 0) logger.error({ err: error, gateway: name }, 'no ack: the ledger fails');
+      if (this.#failures++ === 0)
+        logger.error(
+          { event: 'ack_failed', err: error, gateway: name },
+          'Cannot read the ledger: the oracle sends this gateway no ack',
+        );
       this.#lastSent.set(name, realClock.monotonicMs() + RETRY_MS - SPACING_MS);
       this.mark(due.gateway);
     }

@@ -229,7 +229,11 @@ export class Intake {
   #failed(error: unknown, messages: number): void {
     const { logger, onCommit } = this.#deps;
     // One line for a failure that lasts, not one for each group.
-    if (this.#failures++ === 0) logger.error({ err: error }, 'the ledger cannot be written: nothing is acknowledged');
+    if (this.#failures++ === 0)
+      logger.error(
+        { event: 'ledger_write_failed', err: error },
+        'Cannot write the ledger: the oracle acknowledges nothing',
+      );
     onCommit({ messages, ms: 0, verdicts: new Map([[Reason.storageFailure, messages]]) });
   }
 

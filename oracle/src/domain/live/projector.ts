@@ -81,7 +81,10 @@ export class Projector {
       this.#reason = error instanceof Error ? error.message : String(error);
       this.#stalledSinceMs ??= this.#deps.realClock.nowMs();
       if (this.#failures++ === 0)
-        this.#deps.logger.warn({ err: error }, 'the time series cannot be written: trying again');
+        this.#deps.logger.warn(
+          { event: 'series_write_retry', err: error },
+          'Cannot write the time series: trying again',
+        );
     }
   }
 
@@ -98,6 +101,9 @@ export class Projector {
     if (!first) return;
     this.#deps.setAside.add(refused);
     const shown = { refused: refused.length, meter: first.point.meterId, reason: first.reason };
-    this.#deps.logger.warn(shown, 'the time series does not take readings: set aside');
+    this.#deps.logger.warn(
+      { event: 'series_rows_quarantined', ...shown },
+      'The time series rejects readings: the oracle quarantines them',
+    );
   }
 }

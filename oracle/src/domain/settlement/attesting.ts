@@ -83,7 +83,7 @@ export class Attesting {
     const { zone, page, realClock, logger } = this.#deps;
     this.#pauseMs = nextDelayMs(this.#pauseMs, PAUSES);
     this.#problem = why;
-    logger.warn({ zone, page, why, pauseMs: this.#pauseMs }, 'settlement pauses');
+    logger.warn({ event: 'settlement_paused', zone, page, why, pauseMs: this.#pauseMs }, 'Settlement of a page pauses');
     this.#pausedUntilMs = realClock.nowMs() + this.#pauseMs;
     return this.#wait(this.#pauseMs, why);
   }

@@ -64,7 +64,7 @@ export class Backlog {
     }
     this.#offers.delete(meter);
     const why = SKIP_WORDS[reason];
-    logger.warn({ meter, window, reason: why }, 'the chain skipped a statement');
+    logger.warn({ event: 'statement_skipped', meter, window, reason: why }, 'The chain skipped a statement');
     store.skip(meter, window ?? 0, why, realClock.nowMs());
   }
 
@@ -91,7 +91,7 @@ export class Backlog {
       if (unusable.length === 0) return plan;
       for (const { meterId, window, reason } of unusable) {
         store.skip(meterId, window, reason, realClock.nowMs());
-        logger.warn({ meter: meterId, window, reason }, 'a statement cannot be attested');
+        logger.warn({ event: 'statement_unattestable', meter: meterId, window, reason }, 'Cannot attest a statement');
       }
     }
   }

@@ -192,7 +192,8 @@ export class SettlementDriver {
         failure = error instanceof Error ? error.message : String(error);
       }
     }
-    if (failure !== null && failure !== this.#disputeFailure) logger.warn({ err: failure }, 'disputes are not watched');
+    if (failure !== null && failure !== this.#disputeFailure)
+      logger.warn({ event: 'disputes_not_watched', err: failure }, 'Cannot watch disputes');
     this.#disputeFailure = failure;
     return untilMs;
   }
@@ -245,7 +246,10 @@ export class SettlementDriver {
       this.#snapshotFailure = null;
     } catch (error) {
       this.#snapshotFailure = error instanceof Error ? error.message : String(error);
-      logger.warn({ err: String(error) }, 'the chain took no snapshot; tried again after the next window');
+      logger.warn(
+        { event: 'snapshot_failed', err: String(error) },
+        'The chain took no snapshot: trying again after the next window',
+      );
     }
     this.#snapshotDueMs = null;
   }
@@ -258,7 +262,7 @@ export class SettlementDriver {
       this.#networkProblem = null;
       return true;
     }
-    if (this.#state !== mismatch) this.#deps.logger.error({}, mismatch);
+    if (this.#state !== mismatch) this.#deps.logger.error({ event: 'chain_mismatch' }, mismatch);
     this.#state = mismatch;
     this.#networkProblem = mismatch;
     return false;

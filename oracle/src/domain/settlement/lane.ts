@@ -265,10 +265,16 @@ export class Lane {
     const shown = { kind: intent.kind, signature: intent.signature };
     if (intent.kind === 'attest' && page && page.version > intent.version) {
       store.superseded(intent, realClock.nowMs());
-      logger.warn(shown, 'the page went on without a trace of this transaction');
+      logger.warn(
+        { event: 'transaction_untraceable', ...shown },
+        'The page advanced without a trace of this transaction',
+      );
     } else {
       store.expired(intent, realClock.nowMs());
-      logger.info(shown, 'the transaction expired and is built anew if it is still needed');
+      logger.info(
+        { event: 'transaction_expired', ...shown },
+        'A transaction expired: the oracle rebuilds it if it is still needed',
+      );
     }
     return { kind: 'progress' };
   }
@@ -282,7 +288,8 @@ export class Lane {
       if (slot) minted.set(meter.meterId, slot.mintedWh);
     }
     const reopened = store.reopenUnminted(this.zone, this.page, minted);
-    if (reopened > 0) logger.warn({ reopened }, 'the chain has lost mints: they are made again');
+    if (reopened > 0)
+      logger.warn({ event: 'mints_reopened', reopened }, 'The chain lost mints: the oracle sends them again');
     store.settle(this.zone, this.page, minted, signature, realClock.nowMs(), closedAtMs);
     // Energy that cannot be minted now is minted later, and is no reason to go without a snapshot.
     const mustWait = this.#minting.next(read) !== null;

@@ -88,7 +88,7 @@ export class Minting {
     const { zone, page, realClock, logger } = this.#deps;
     const { task, mark } = this.#underWay ?? {};
     this.#underWay = null;
-    logger.warn({ zone, page, why: error }, `${kind} failed: tried again later`);
+    logger.warn({ event: 'mint_failed', zone, page, why: error }, `${kind} failed: tried again later`);
     if (task && mark !== undefined) this.#book.leftDue(task, mark, `${kind} failed: ${error}`, realClock.nowMs());
   }
 

@@ -56,6 +56,9 @@ export class Rollback {
       hasAttested(slots.get(meterId), attested),
     );
     const shown = { zone, page: number, version: String(page.version), signatures };
-    logger.warn(shown, 'the chain came back older: these transactions are undone');
+    logger.warn(
+      { event: 'chain_rolled_back', ...shown },
+      'The chain restored an older state: these transactions are undone',
+    );
   }
 }

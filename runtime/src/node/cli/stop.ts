@@ -84,7 +84,7 @@ export async function runService(
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  log.info({ why: signal.reason as string }, `${name} stops`);
+  log.info({ event: 'service_stopping', why: signal.reason as string }, `${name} stops`);
   try {
     await service.stop();
   } finally {

@@ -111,7 +111,10 @@ async function exchange(
   } catch (error) {
     // Whoever goes away in the middle needs no answer, and is nothing to tell.
     if (request.destroyed && !request.complete) return;
-    log.warn({ err: error, path: request.url?.slice(0, MAX_SHOWN_PATH) }, 'a request could not be answered');
+    log.warn(
+      { event: 'http_request_failed', err: error, path: request.url?.slice(0, MAX_SHOWN_PATH) },
+      'Failed to answer an HTTP request',
+    );
     if (response.headersSent) response.destroy();
     else send(response, errorAnswer(503, 'not available: see the log'));
   }

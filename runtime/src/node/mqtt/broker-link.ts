@@ -106,7 +106,10 @@ export class BrokerLink {
       const waitMs = backOff.next();
       // Once for each reason: it may be another one after something was mended.
       if (problem !== this.#told)
-        log.warn({ broker: url, waitMs, problem }, 'no session with the broker: trying again');
+        log.warn(
+          { event: 'broker_connect_failed', broker: url, waitMs, problem },
+          'Cannot open a session with the broker: trying again',
+        );
       this.#told = problem;
       onDisconnected?.(problem);
       await sleep(clock, waitMs, signal);
@@ -155,7 +158,7 @@ export class BrokerLink {
       this.#state = 'connected';
       this.#problem = null;
       this.#told = '';
-      log.info({ broker: url, session: name }, 'connected to the broker');
+      log.info({ event: 'broker_connected', broker: url, session: name }, 'Connected to the broker');
       onConnected?.(name);
       const sinceMs = clock.monotonicMs();
       const reason = await Promise.race([session.ended, stopped]);

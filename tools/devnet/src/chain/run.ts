@@ -54,9 +54,12 @@ function watch(url: string, log: Pick<Logger, 'warn' | 'error'>): () => string |
       failures = 0;
     } catch (error) {
       failures++;
-      log.warn({ failures, err: error }, 'the node does not answer');
+      log.warn({ event: 'chain_node_silent', failures, err: error }, 'The chain node does not answer');
       if (failures < WATCH_FAILURES) return;
-      log.error({ err: error }, 'ending, to be started from the last snapshot');
+      log.error(
+        { event: 'chain_node_lost', err: error },
+        'The chain exits, so that its supervisor restarts it from the last snapshot',
+      );
       process.exit(ExitCode.defect);
     }
   };
@@ -89,7 +92,10 @@ async function startFrom(config: ChainConfig, log: Pick<Logger, 'info'>): Promis
     const check = await outsiderCheck(node.rpcUrl);
     if (check.ok) {
       const { accounts, takenAtMs } = candidate.snapshot;
-      log.info({ path: candidate.path, accounts: accounts.length, takenAtMs }, 'chain restored');
+      log.info(
+        { event: 'chain_restored', path: candidate.path, accounts: accounts.length, takenAtMs },
+        'Restored the chain from a snapshot',
+      );
       if (problems.length > 0) problems.push(`the chain goes on from ${candidate.path}`);
       const keeper = keeperOn(node);
       keeper.started(candidate, check);
@@ -132,11 +138,11 @@ export async function runChain(path: string): Promise<void> {
   await runService('chain', log, async () => {
     const started = await startFrom(config, log);
     const { node, keeper } = started;
-    for (const problem of keeper.problems()) log.warn({}, problem);
+    for (const problem of keeper.problems()) log.warn({ event: 'snapshot_rejected' }, problem);
     const http = await serveControl(config, started, log);
     await startProxy({ host: config.host, port: config.rpcPort, key: 'rpcPort' }, node.rpcPort);
     await startProxy({ host: config.host, port: config.wsPort, key: 'wsPort' }, node.wsPort);
-    log.info({ rpcPort: config.rpcPort }, 'chain ready');
+    log.info({ event: 'chain_started', rpcPort: config.rpcPort }, 'Chain started');
     return {
       stop: async () => {
         await http.close();

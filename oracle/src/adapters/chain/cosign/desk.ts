@@ -102,7 +102,7 @@ export class CosignDesk {
     if (error instanceof Refused) return error.refusal;
     const detail = error instanceof Error ? error.message : String(error);
     if (error instanceof NodeUnavailable) return { code: 'unavailable', detail };
-    this.#deps.logger.error({ err: error }, 'a request to co-sign could not be judged');
+    this.#deps.logger.error({ event: 'cosign_request_failed', err: error }, 'Failed to judge a co-sign request');
     return { code: 'unavailable', detail: 'see the log' };
   }
 

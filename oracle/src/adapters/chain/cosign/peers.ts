@@ -78,7 +78,7 @@ export class PeerBook {
   problem(peer: Peer, state: string, forMs = REFUSED_MS): void {
     const before = this.#of(peer.oracle);
     if (before.state !== state)
-      this.#logger.warn({ oracle: peer.oracle, state }, 'another oracle does not sign with us');
+      this.#logger.warn({ event: 'peer_not_signing', oracle: peer.oracle, state }, 'A peer oracle does not co-sign');
     this.#standings.set(peer.oracle, {
       ...before,
       state,
@@ -94,7 +94,7 @@ export class PeerBook {
   accuse(peer: Peer, what: string): void {
     const before = this.#of(peer.oracle);
     if (before.accusation !== what)
-      this.#logger.error({ oracle: peer.oracle, what }, 'another oracle says what is false');
+      this.#logger.error({ event: 'peer_accused', oracle: peer.oracle, what }, 'A peer oracle signed a false claim');
     const untilMs = this.#realClock.monotonicMs() + SILENT_MS;
     this.#standings.set(peer.oracle, { state: 'not asked for now', isWell: false, untilMs, accusation: what });
   }

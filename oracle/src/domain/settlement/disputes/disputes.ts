@@ -142,7 +142,7 @@ class PageWatch {
     const { meterId, zone, page, slot, number, kind } = intent;
     if (kind === 'sync') return;
     const words = kind === 'answer' ? 'a dispute is answered' : 'a dispute is concluded';
-    this.#deps.logger.warn({ meter: meterId, zone, page, slot, case: number }, words);
+    this.#deps.logger.warn({ event: 'dispute_case', meter: meterId, zone, page, slot, case: number }, words);
   }
 
   #pause(of: Acted): void {
@@ -158,7 +158,8 @@ class PageWatch {
     const { kind, meterId, zone, page, slot, number, signature } = intent;
     const shown = { kind, meter: meterId, zone, page, slot, case: number, signature };
     // Another oracle may have been first: that is no fault.
-    if (end === 'failed') logger.info({ ...shown, error }, 'the chain refused it');
+    if (end === 'failed')
+      logger.info({ event: 'dispute_act_refused', ...shown, err: error }, 'The chain refused an act of a dispute');
     // What never arrived is built anew at once; what landed or failed was decided by the chain.
     if (end === 'expired') this.#pauses.delete(pauseKey(intent));
     return this.#wait(realClock.nowMs());

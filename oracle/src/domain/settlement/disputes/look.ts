@@ -135,7 +135,10 @@ export class PageLook {
     const detail = error instanceof Error ? error.message : String(error);
     const what = `meter ${meterId}, slot ${zone}/${page}/${slot}: ${detail}`;
     if (this.#failures.get(slot) !== what) {
-      this.#deps.logger.error({ meter: meterId, zone, page, slot, err: detail }, 'a slot is not watched');
+      this.#deps.logger.error(
+        { event: 'slot_not_watched', meter: meterId, zone, page, slot, err: detail },
+        'Cannot watch a meter slot for disputes',
+      );
     }
     this.#failures.set(slot, what);
   }
