@@ -95,6 +95,34 @@ describe('keys', () => {
   });
 });
 
+test('a changed digit in a key file is no other key', async () => {
+  const store = new KeyStore(nodeDisk, join(dir, 'keys'), systemRandom);
+  const plate = { manufacturer: 'Eastron', model: 'SDM630', serial: '1' };
+  const [production, consumption] = [new Uint8Array(16), new Uint8Array(16).fill(1)];
+  await store.gateway(true);
+  await store.meter('m', plate, true);
+  await store.point('p', production, consumption, true);
+  const cases = [
+    ['gateway.json', 'seed', 'public_key', () => store.gateway(false)],
+    ['meter-m.json', 'seed', 'public_key', () => store.meter('m', plate, false)],
+    ['meter-m.json', 'salt', 'meter_id', () => store.meter('m', plate, false)],
+    ['point-p.json', 'seed', 'public_key', () => store.point('p', production, consumption, false)],
+  ] as const;
+  for (const [name, part, made, read] of cases) {
+    const path = join(dir, 'keys', name);
+    const text = readFileSync(path, 'utf8');
+    const flip = (_: string, head: string, digit: string) => `${head}${digit === '0' ? '1' : '0'}`;
+    writeFileSync(path, text.replace(new RegExp(`("${part}":")([0-9a-f])`), flip));
+    const line = `${path}: its ${part} is not the one of its ${made}: restore it from a backup of the data directory`;
+    await expect(read()).rejects.toThrow(line);
+    // A file of an earlier version has no such record.
+    writeFileSync(path, text.replace(new RegExp(`,"${made}":"[0-9a-f]*"`), ''));
+    await read();
+    writeFileSync(path, text);
+    await read();
+  }
+});
+
 test('a data directory is held by one process at a time', async () => {
   const first = await lockDirectory(dir);
   expect(await lockDirectory(dir)).toBeNull();

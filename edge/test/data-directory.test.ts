@@ -1,6 +1,7 @@
-import { chmodSync, cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
+import { provedVerifier } from '@gridtokenx/runtime/node';
 import { GATEWAY_V1, makeGatewayDirectory } from '@gridtokenx/testing-kit/gateway-directory';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -37,6 +38,12 @@ function copyOfCommitted(): GatewayConfig {
   return { ...config, data_dir: data };
 }
 
+/** Changes the last digit of a value in a key file. */
+function withOtherDigit(text: string, key: string): string {
+  const change = (_: string, head: string, digit: string) => `${head}${digit === '0' ? '1' : '0'}"`;
+  return text.replace(new RegExp(`("${key}":"[0-9a-f]*)([0-9a-f])"`), change);
+}
+
 /** Opens a data directory as `run` does, on a clock after the last message. */
 async function open(config: GatewayConfig) {
   const time = new VirtualClock({ startMs: Date.UTC(2026, 0, 1, 10, 0) });
@@ -44,6 +51,7 @@ async function open(config: GatewayConfig) {
   const found = await setUp(config, {
     clock: time.reading,
     real: time,
+    verifier: provedVerifier(),
     counters: { add: () => {} },
     buses: openBuses(config, time),
     committed: (message) => committed.push(message),
@@ -51,9 +59,23 @@ async function open(config: GatewayConfig) {
   return { ...found, committed, all: [...found.meters, ...found.points] };
 }
 
-test('today makes the same directory from the same seeds, byte for byte', async () => {
+test('today makes the same directory from the same seeds, byte for byte, but for what checks a key', async () => {
   await makeGatewayDirectory(data);
+  for (const name of readdirSync(join(data, 'keys'))) {
+    const path = join(data, 'keys', name);
+    const { public_key: _key, meter_id: _id, ...then } = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, `${JSON.stringify(then)}\n`);
+  }
   expect(filesOf(data)).toEqual(filesOf(COMMITTED));
+});
+
+test.each(['pv', 'house', 'home'])('a changed digit in the key of %s is noticed by its enrolment', async (name) => {
+  const config = copyOfCommitted();
+  const path = join(data, 'keys', `${name === 'home' ? 'point' : 'meter'}-${name}.json`);
+  writeFileSync(path, withOtherDigit(readFileSync(path, 'utf8'), 'seed'));
+  await expect(open(config)).rejects.toThrow(
+    `the key in ${path} is not the one that enrolled ${name}: restore the file`,
+  );
 });
 
 test('a directory of format 1 opens with its identities and all of its messages', async () => {

@@ -5,7 +5,7 @@ import { get as getTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { base58Encode, fromHex, Kind, type Payload, toHex, type Window, windowOf } from '@gridtokenx/protocol';
 import { sleep } from '@gridtokenx/runtime/core';
-import { readRegularFile, systemClock } from '@gridtokenx/runtime/node';
+import { provedVerifier, readRegularFile, systemClock } from '@gridtokenx/runtime/node';
 
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
@@ -58,6 +58,7 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   const { spool, meters, points } = await setUp(config, {
     clock,
     real: systemClock,
+    verifier: provedVerifier(),
     counters,
     buses,
     committed: () => {},

@@ -2,7 +2,16 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { asMeterId, base58Encode, fromHex, type Signer, toHex } from '@gridtokenx/protocol';
+import {
+  asMeterId,
+  base58Encode,
+  fromHex,
+  parseSign1,
+  type Signer,
+  sigStructure,
+  toHex,
+  type Verifier,
+} from '@gridtokenx/protocol';
 import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
 import { systemRandom } from '@gridtokenx/runtime/node';
 
@@ -70,6 +79,7 @@ export interface SetUp {
 export interface SetUpPorts {
   readonly clock: ReadingClock;
   readonly real: Clock;
+  readonly verifier: Verifier;
   readonly counters: Counters;
   readonly buses: ReadonlyMap<string, Bus>;
   readonly committed: (message: SignedMessage) => void;
@@ -91,6 +101,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   const logOf = (of: { config: { name: string }; key: MeterKey }, state: MeterState, path: string, gapMs?: number) => {
     const recovered = scan.result(asMeterId(of.key.meterId));
     checkNetwork(recovered, config, of.config.name);
+    checkKey(recovered, of, ports.verifier);
     const identity = { networkId: fromHex(config.network_id), meterId: of.key.meterId };
     const log = new MeterLog(identity, state, recovered, {
       signer: of.key.signer,
@@ -129,6 +140,15 @@ function checkNetwork({ enrolment }: RecoveredMeter, config: GatewayConfig, name
   throw new StartError(
     `meter ${name} is enrolled in network ${enrolled}, not ${config.network_id}: use another data_dir`,
   );
+}
+
+/** The spool keeps the enrolment for good. Signed by another key, it says that the key file is not the one of then. */
+function checkKey({ enrolment }: RecoveredMeter, of: { config: { name: string }; key: MeterKey }, verifier: Verifier) {
+  if (!enrolment) return;
+  const { payload, signature } = parseSign1(enrolment.message.bytes);
+  if (verifier.verify(signature, sigStructure(payload), of.key.signer.publicKey)) return;
+  const what = `the key in ${of.key.file} is not the one that enrolled ${of.config.name}`;
+  throw new StartError(`${what}: restore the file from a backup of the data directory`);
 }
 
 async function loadState(path: string): Promise<MeterState> {

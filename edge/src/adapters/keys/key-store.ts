@@ -23,6 +23,8 @@ export interface Plate {
 export interface MeterKey {
   readonly signer: Signer;
   readonly meterId: Uint8Array;
+  /** Path of its file, for messages. */
+  readonly file: string;
 }
 
 /**
@@ -43,11 +45,12 @@ export class KeyStore {
   /** The gateway's own key; made when `create` and there is none. Throws `KeyError`. */
   async gateway(create: boolean): Promise<Signer> {
     const found = await this.#read('gateway.json');
-    if (found) return signerOf(found, 'gateway.json');
+    if (found) return this.#signerOf(found, 'gateway.json');
     if (!create) throw new KeyError('there is no gateway key yet: run "init" first');
     const seed = this.#random.bytes(32);
-    await this.#write('gateway.json', { version: 1, seed: toHex(seed) });
-    return sodiumSigner(seed);
+    const signer = sodiumSigner(seed);
+    await this.#write('gateway.json', { version: 1, seed: toHex(seed), public_key: toHex(signer.publicKey) });
+    return signer;
   }
 
   /** The key for one meter; made when `create` and there is none. Throws `KeyError`, also for another nameplate. */
@@ -56,7 +59,8 @@ export class KeyStore {
     let found = await this.#read(file);
     if (!found) {
       if (!create) throw new KeyError(`there is no key for meter ${name} yet: run "init" first`);
-      found = { version: 1, seed: toHex(this.#random.bytes(32)), salt: toHex(this.#random.bytes(16)), ...plate };
+      const [pair, salt] = [this.#newPair(), this.#random.bytes(16)];
+      found = { version: 1, ...pair, salt: toHex(salt), ...plate, meter_id: toHex(meterId({ salt, ...plate })) };
       await this.#write(file, found);
     }
     for (const part of ['manufacturer', 'model', 'serial'] as const) {
@@ -66,7 +70,9 @@ export class KeyStore {
       }
     }
     const salt = hex(found.salt, 16, file);
-    return { signer: signerOf(found, file), meterId: meterId({ salt, ...plate }) };
+    const id = meterId({ salt, ...plate });
+    this.#check(found.meter_id, id, `${this.#dir}/${file}: its salt is not the one of its meter_id`);
+    return { signer: this.#signerOf(found, file), meterId: id, file: `${this.#dir}/${file}` };
   }
 
   /**
@@ -79,14 +85,33 @@ export class KeyStore {
     let found = await this.#read(file);
     if (!found) {
       if (!create) throw new KeyError(`there is no key for point ${name} yet: run "init" first`);
-      found = { version: 1, seed: toHex(this.#random.bytes(32)), point: toHex(id) };
+      found = { version: 1, ...this.#newPair(), point: toHex(id) };
       await this.#write(file, found);
     }
     if (found.point !== toHex(id)) {
       const what = `the key of point ${name} was made for other meters than the configuration names`;
       throw new KeyError(`${what}: a key is used for one point; give the new one a new name`);
     }
-    return { signer: signerOf(found, file), meterId: id };
+    return { signer: this.#signerOf(found, file), meterId: id, file: `${this.#dir}/${file}` };
+  }
+
+  #newPair(): { readonly seed: string; readonly public_key: string } {
+    const seed = this.#random.bytes(32);
+    return { seed: toHex(seed), public_key: toHex(sodiumSigner(seed).publicKey) };
+  }
+
+  #signerOf(found: Record<string, unknown>, file: string): Signer {
+    const signer = sodiumSigner(hex(found.seed, 32, file));
+    if (!isTorsionFreeKey(signer.publicKey)) throw new KeyError(`${file} holds no usable key`);
+    this.#check(found.public_key, signer.publicKey, `${this.#dir}/${file}: its seed is not the one of its public_key`);
+    return signer;
+  }
+
+  /** Any digits make a seed and a salt: one that changed is noticed only by what was made from it. */
+  #check(recorded: unknown, made: Uint8Array, problem: string): void {
+    // Files of earlier versions record neither.
+    if (recorded === undefined || recorded === toHex(made)) return;
+    throw new KeyError(`${problem}: restore it from a backup of the data directory`);
   }
 
   async #read(file: string): Promise<Record<string, unknown> | null> {
@@ -113,10 +138,4 @@ export class KeyStore {
 function hex(value: unknown, length: number, file: string): Uint8Array {
   if (typeof value === 'string' && /^[0-9a-f]*$/.test(value) && value.length === 2 * length) return fromHex(value);
   throw new KeyError(`${file} is damaged: restore it from a backup of the data directory`);
-}
-
-function signerOf(found: Record<string, unknown>, file: string): Signer {
-  const signer = sodiumSigner(hex(found.seed, 32, file));
-  if (!isTorsionFreeKey(signer.publicKey)) throw new KeyError(`${file} holds no usable key`);
-  return signer;
 }
