@@ -1,14 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { Console } from 'node:console';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { OperatorError } from '../../src/core/index.js';
-import { ExitCode, InvalidArgumentError, runCli } from '../../src/node/index.js';
+import { ExitCode, InvalidArgumentError, runCli, watchOutput } from '../../src/node/index.js';
 
 let out: string;
 let err: string;
 let exits: number[];
 let wanted: number | undefined;
+let outFailure: Error | null;
 beforeEach(() => {
-  [out, err, exits, wanted] = ['', '', [], undefined];
+  [out, err, exits, wanted, outFailure] = ['', '', [], undefined, null];
 });
 
 /** Runs the command line of a program whose command `run` does `action`. */
@@ -39,6 +43,7 @@ async function run(argv: string[], action: () => unknown = () => {}): Promise<nu
       },
       exitCode: () => wanted,
       exit: (code) => void exits.push(code),
+      outFailure: async () => outFailure,
     },
   );
   expect(exits).toHaveLength(1);
@@ -61,6 +66,45 @@ describe('0 when it is done', () => {
 test('what the action asks for: 3 of a doctor', async () => {
   wanted = ExitCode.unwell;
   expect(await run(good)).toBe(3);
+});
+
+describe('an output that does not take what was written', () => {
+  test.each([
+    ['ENOSPC', 'the disk is full; make room'],
+    ['EPIPE', 'cannot be written (EPIPE); give another one'],
+  ])('ends with 2 and one line: %s', async (code, words) => {
+    outFailure = Object.assign(new Error(code), { code, syscall: 'write' });
+    expect([await run(good), err]).toEqual([2, `standard output: ${words}\n`]);
+  });
+
+  test('leaves the code of a finding and of a defect as it is', async () => {
+    outFailure = new Error('closed');
+    wanted = ExitCode.unwell;
+    expect([await run(good), err]).toEqual([3, 'standard output: cannot be written (closed); give another one\n']);
+    exits = [];
+    expect(await run(good, () => Promise.reject(new Error('ours')))).toBe(1);
+  });
+
+  test('is noticed on a stream, whoever wrote to it, and its first error is told', async () => {
+    const stream = new Writable({
+      write: (bytes: Buffer, _encoding, done) => done(bytes.length > 0 ? new Error(String(bytes)) : null),
+    });
+    const failure = watchOutput(stream);
+    expect(await failure()).toBeNull();
+    new Console(stream).log('first');
+    stream.write('second');
+    expect((await failure())?.message).toBe('first\n');
+  });
+
+  test.skipIf(process.platform !== 'linux')('as a command does with /dev/full', () => {
+    const script = `import { runCli } from ${JSON.stringify(import.meta.resolve('../../dist/node/index.js'))};
+      await runCli({ name: 'x', description: '', commands: (p) => void p.action(() => console.log('identity')) });`;
+    const full = openSync('/dev/full', 'w');
+    const args = ['--input-type=module', '-e', script];
+    const ended = spawnSync(process.execPath, args, { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+    closeSync(full);
+    expect([ended.status, ended.stderr]).toEqual([2, 'standard output: the disk is full; make room\n']);
+  });
 });
 
 describe('2 and one line for what the operator can mend', () => {

@@ -141,4 +141,17 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await main(process.argv.slice(2)));
+/** Runs the command; half of an answer must not be taken for the whole, so an output that fails is told as well. */
+async function runToEnd(): Promise<number> {
+  let failure: Error | null = null;
+  process.stdout.on('error', (error) => {
+    failure ??= error;
+  });
+  const code = await main(process.argv.slice(2));
+  await new Promise<void>((resolve) => process.stdout.write('', () => setImmediate(resolve)));
+  if (failure === null) return code;
+  console.error(`npm run outsider: the standard output cannot be written (${wordsOf(failure)})`);
+  return code === ExitCode.done ? ExitCode.operator : code;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await runToEnd());

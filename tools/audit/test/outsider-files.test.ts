@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build, command } from '@gridtokenx/testing-kit/processes';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
@@ -39,4 +40,13 @@ test('a place that cannot take the result is refused before the check', async ()
   expect(await lineOf('--out', at('none/result'))).toBe(`--out ${at('none/result')}: there is no such folder`);
   // The control: with a good place it is the node that is missed.
   expect(await lineOf('--out', at('result'))).toMatch(/^no node answers/);
+});
+
+test('an output that takes nothing ends with 2 and one line', () => {
+  const full = openSync('/dev/full', 'w');
+  const script = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+  const ended = spawnSync(process.execPath, [script, '--help'], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+  closeSync(full);
+  expect(ended.status).toBe(2);
+  expect(ended.stderr).toMatch(/^npm run outsider: the standard output cannot be written \(ENOSPC.*\)\n$/);
 });

@@ -16,7 +16,7 @@ import { connectTo } from '@gridtokenx/devnet/chain/connection';
 import { sendAndConfirm } from '@gridtokenx/devnet/start/send';
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
-import { type Command, ExitCode, runCli } from '@gridtokenx/runtime/node';
+import { type Command, ExitCode, runCli, watchOutput } from '@gridtokenx/runtime/node';
 import { type Connection, type Keypair, type PublicKey, SYSVAR_CLOCK_PUBKEY, SystemProgram } from '@solana/web3.js';
 import { judge, type Seen } from './judge.js';
 import { isSignedBy, readPayer, readStatement, type StatementIn } from './statement-file.js';
@@ -183,6 +183,7 @@ export async function submitStatements(argv: readonly string[], say: Say, compla
     exit: (asked) => {
       code = asked;
     },
+    outFailure: watchOutput(),
   });
   return code;
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
+import { OperatorError } from '../../core/operator-error.js';
 import { operatorErrorOf } from '../system-errors.js';
 
 export { Command, InvalidArgumentError } from 'commander';
@@ -33,21 +34,36 @@ export interface CliIo {
   /** What an action has asked for. */
   exitCode(): number | string | null | undefined;
   exit(code: number): void;
+  /** Resolves, when all was written, with the first error of the standard output; null when it took everything. */
+  outFailure?(): Promise<Error | null>;
 }
 
-const processIo: CliIo = {
+/**
+ * Watches the standard output from now on; the result is for `CliIo.outFailure`. Without a listener the first failed
+ * `process.stdout.write` would end the process with a stack, and one of `console.log` would not be noticed at all.
+ */
+export function watchOutput(output: NodeJS.WritableStream = process.stdout): () => Promise<Error | null> {
+  let failure: Error | null = null;
+  output.on('error', (error: Error) => {
+    failure ??= error;
+  });
+  return () => new Promise((resolve) => output.write('', () => setImmediate(() => resolve(failure))));
+}
+
+const processIo = (): CliIo => ({
   argv: process.argv.slice(2),
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   exitCode: () => process.exitCode,
   exit: (code) => process.exit(code),
-};
+  outFailure: watchOutput(),
+});
 
 /**
  * Runs a program's command line to its end, and ends the process as `ExitCode` says. An error is the operator's when it is
  * an `OperatorError`, comes from the command line, or is one of a short list of the system's; a `code` alone says nothing.
  */
-export async function runCli(program: CliProgram, io: CliIo = processIo): Promise<void> {
+export async function runCli(program: CliProgram, io: CliIo = processIo()): Promise<void> {
   const { name, description, version, commands } = program;
   const command = new Command(name)
     .description(description)
@@ -59,10 +75,22 @@ export async function runCli(program: CliProgram, io: CliIo = processIo): Promis
   try {
     await command.parseAsync([...io.argv], { from: 'user' });
   } catch (error) {
-    io.exit(tell(error, name, io));
+    io.exit(await written(tell(error, name, io), io));
     return;
   }
-  io.exit(Number(io.exitCode() ?? ExitCode.done));
+  io.exit(await written(Number(io.exitCode() ?? ExitCode.done), io));
+}
+
+/** The code to end with: who reads half of an answer must not take it for the whole. */
+async function written(code: number, io: CliIo): Promise<number> {
+  const failure = (await io.outFailure?.()) ?? null;
+  if (failure === null) return code;
+  const { problem, advice } = operatorErrorOf(failure) ?? {
+    problem: `cannot be written (${(failure as NodeJS.ErrnoException).code ?? failure.message})`,
+    advice: 'give another one',
+  };
+  io.err(`${new OperatorError({ code: 'no-output', key: 'standard output', problem, advice }).message}\n`);
+  return code === ExitCode.done ? ExitCode.operator : code;
 }
 
 /** Says what went wrong; the code to end with. */
