@@ -1,3 +1,4 @@
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 
@@ -50,6 +51,7 @@ function setUp() {
   const time = new VirtualClock();
   const lines: HandLine[] = [];
   const bus = new Bus({
+    log: quietLog,
     book: new ShapeBook(USUAL_RULES),
     name: 'bus',
     open: async () => {

@@ -1,5 +1,5 @@
 import { Role } from '@gridtokenx/protocol';
-import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
+import { type Clock, type Logger, type ReadingClock, silentLogger } from '@gridtokenx/runtime/core';
 import { systemRandom } from '@gridtokenx/runtime/node';
 import type { KeptFrame } from '../adapters/frames/line.js';
 import { type BusAddress, busAt } from '../adapters/modbus/open.js';
@@ -50,6 +50,7 @@ export function openBuses(
     stats?: (bus: string) => BusStats;
     giveUp?: (reason: string) => void;
     keep?: (frame: KeptFrame) => void;
+    log?: Logger;
   } = {},
 ): Map<string, Bus> {
   return new Map(
@@ -59,6 +60,7 @@ export function openBuses(
         address: addressOf(bus),
         real,
         random: systemRandom,
+        log: more.log ?? silentLogger,
         requestMs: config.request_timeout_ms,
         connectMs: CONNECT_MS,
         book: new ShapeBook(USUAL_RULES),

@@ -38,6 +38,7 @@ export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSigna
   const metrics = new GatewayMetrics();
   const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), real: systemClock });
   const buses = openBuses(config, systemClock, {
+    log,
     keep: (frame) => frames.keep(frame),
     stats: (bus) => new BusStats((what) => metrics.add('bus', { bus, what })),
     // A port that will not open again is held by this very process: the supervisor starts another.

@@ -1,3 +1,4 @@
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
@@ -16,6 +17,7 @@ function setUp(open: (attempt: number) => Promise<Line>, isSerial = true) {
   let attempts = 0;
   const givenUp: string[] = [];
   const bus = new Bus({
+    log: quietLog,
     book: new ShapeBook(USUAL_RULES),
     name: 'bus',
     open: () => open(++attempts),

@@ -1,3 +1,4 @@
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -71,6 +72,7 @@ describe('meters on one line', () => {
   const setUp = (isShared: boolean) => {
     const time = new VirtualClock();
     const bus = new Bus({
+      log: quietLog,
       book: new ShapeBook(USUAL_RULES),
       name: 'bus',
       open: () => Promise.reject(new Error('not opened here')),

@@ -1,3 +1,4 @@
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
@@ -18,6 +19,7 @@ function setUp(last: number, answers: (request: number) => boolean = () => true)
   const asked: { address: number; count: number }[] = [];
   let input: Uint8Array = new Uint8Array(0);
   const bus = new Bus({
+    log: quietLog,
     book: new ShapeBook(USUAL_RULES),
     name: 'bus',
     open: async () => ({

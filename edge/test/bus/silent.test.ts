@@ -1,3 +1,4 @@
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
@@ -43,6 +44,7 @@ function setUp() {
   const time = new VirtualClock();
   const line = new TimedLine(time);
   const bus = new Bus({
+    log: quietLog,
     book: new ShapeBook(USUAL_RULES),
     name: 'bus',
     open: async () => line,

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { busAt } from '../../src/adapters/modbus/open.js';
@@ -35,7 +36,7 @@ describe('a real socket', () => {
     const base = { host: '127.0.0.1', port };
     const address = transport === 'tcp' ? { transport, ...base, converter: false } : { transport, ...base };
     const options = { requestMs: 150, connectMs: 1_000, timeoutMinMs: 50, restMs: 0, book: new ShapeBook(USUAL_RULES) };
-    const bus = busAt({ name: 'bus', address, real: systemClock, random: systemRandom, ...options });
+    const bus = busAt({ log: quietLog, name: 'bus', address, real: systemClock, random: systemRandom, ...options });
     cleanups.push(() => bus.close());
     return bus;
   };

@@ -1,3 +1,4 @@
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { makeClient } from '../../src/adapters/modbus/library.js';
@@ -25,6 +26,7 @@ describe('a meter whose import and export are two reads of one length', () => {
     const clock = new VirtualClock({ startMs: 0 });
     const line = new ScanLine(clock, [{ unit: 1, setting: SETTING, meter: profileMeter(id) }]);
     const bus = new Bus({
+      log: quietLog,
       book: new ShapeBook(USUAL_RULES),
       name: 'line',
       open: () => line.open(SETTING),

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 
@@ -120,6 +121,7 @@ async function readerOf(id: string, device: Device, { needs = BOTH, converter = 
   const server = new ServerTCP(vector, { host: '127.0.0.1', port, unitID: UNIT });
   await new Promise<void>((resolve) => server.on('initialized', resolve));
   const bus = busAt({
+    log: quietLog,
     name: 'bus',
     address: { transport: 'tcp', host: '127.0.0.1', port, converter },
     real: systemClock,

@@ -15,3 +15,6 @@ export interface Logger {
 }
 
 export type LogLevel = keyof Logger;
+
+/** Discards its lines, for a command that prints its answer and keeps no log. */
+export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -144,7 +144,7 @@ describe('a connection', () => {
     await clock.advance(0);
     expect([link.state, link.problem]).toEqual(['waiting', 'no connection to the broker: refused']);
     await clock.advance(250 + 500 + 1_000);
-    expect(did.filter((line) => line.startsWith('no session'))).toEqual([
+    expect(did.filter((line) => line.startsWith('Cannot open a session'))).toEqual([
       'Cannot open a session with the broker: trying again 250',
       'Cannot open a session with the broker: trying again 2000',
     ]);
@@ -170,7 +170,7 @@ describe('a connection', () => {
       await clock.advance(upMs);
       sessions.at(-1)?.end('closed by the broker');
       await clock.advance(0);
-      expect(did.filter((line) => line.startsWith('no session')).at(-1)).toMatch(new RegExp(` ${waitMs}$`));
+      expect(did.filter((line) => line.startsWith('Cannot open a session')).at(-1)).toMatch(new RegExp(` ${waitMs}$`));
       await clock.advance(waitMs);
       expect(link.isConnected).toBe(true);
     };

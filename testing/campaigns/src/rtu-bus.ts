@@ -1,3 +1,4 @@
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { makeClient } from '#edge/adapters/modbus/library.js';
 import { Bus, type BusOptions } from '#edge/domain/bus/bus.js';
@@ -11,6 +12,7 @@ export function rtuBus({
   readonly random: Random;
 }): Bus {
   return new Bus({
+    log: quietLog,
     ...options,
     name: 'line',
     makeClient,

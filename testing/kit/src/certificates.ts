@@ -42,7 +42,7 @@ export function certificateRoom(): CertificateRoom {
 
 export interface OpenedFiles {
   readonly files: CertificateFiles;
-  readonly warnings: { error?: string; message: string }[];
+  readonly warnings: { err?: string; message: string }[];
   readonly results: string[];
 }
 

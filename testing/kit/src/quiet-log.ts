@@ -1,4 +1,18 @@
-import type { Logger } from '@gridtokenx/runtime/core';
+import type { LogFields, Logger, LogLevel } from '@gridtokenx/runtime/core';
 
-/** A log that nobody reads. */
-export const quietLog: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+/** Shows the lines of quiet logs from this level on, for whoever searches for a fault in one test. */
+const SHOWN_FROM = process.env.GTX_TEST_LOG;
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+/** Returns a method that drops its line, or prints it where GTX_TEST_LOG names its level or a lower one. */
+function method(level: LogLevel): (fields: LogFields, message: string) => void {
+  const from = LEVELS.indexOf(SHOWN_FROM as LogLevel);
+  if (from < 0 || LEVELS.indexOf(level) < from) return () => {};
+  return (fields, message) => console.log(level, message, fields);
+}
+
+/** Discards its lines: a test asserts none of them. */
+export const quietLog: Logger = {
+  ...{ debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') },
+};

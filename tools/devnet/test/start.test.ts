@@ -18,7 +18,17 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const NOW = Date.UTC(2026, 0, 1);
 
 function options(more: Partial<StartOptions>): StartOptions {
-  return { profiles: null, windows: null, speed: 60, report: null, exit: false, data: folder, ports: 18_800, ...more };
+  return {
+    profiles: null,
+    windows: null,
+    speed: 60,
+    report: null,
+    exit: false,
+    data: folder,
+    ports: 18_800,
+    inspect: null,
+    ...more,
+  };
 }
 
 function csv(name: string, rows: string[]): string {

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { Clock, Random } from '@gridtokenx/runtime/core';
+import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import { Bus, type BusOptions } from '../../domain/bus/bus.js';
 import type { Ask } from '../../domain/bus/frames.js';
 import { RtuFraming, TcpFraming } from '../../domain/bus/framing.js';
@@ -20,6 +20,7 @@ export interface OpenBusOptions {
   readonly name: string;
   readonly address: BusAddress;
   readonly real: Clock;
+  readonly log: Logger;
   readonly random: Random;
   /** How long a unit is waited for before anything is known of it, real ms. */
   readonly requestMs: number;

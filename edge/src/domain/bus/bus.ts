@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@gridtokenx/runtime/core';
+import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import { ReadError, ReadFailure } from '../ports.js';
 import { Connection } from './connection.js';
 import { type Ask, type ReadFunction, replyLength, requestLength } from './frames.js';
@@ -18,6 +18,7 @@ export interface BusOptions {
   readonly open: OpenLine;
   readonly makeClient: MakeClient;
   readonly real: Clock;
+  readonly log: Logger;
   readonly random: Random;
   readonly speed: LineSpeed;
   /** Decides which shapes may be asked for. */
@@ -206,11 +207,14 @@ export class Bus {
       health.answered(answer.waitedMs, answer.isException);
       this.#connection.answered();
       current.answer = answer;
+      const { waitedMs, isException } = answer;
+      this.#o.log.debug({ event: 'bus_reply', bus: this.name, ...ask, waitedMs, isException }, 'Received a reply');
       if (!answer.isException) this.#o.onAnswer?.(ask, answer.frame);
       return answer.frame;
     } catch (error) {
       const now = real.monotonicMs();
       this.book.failed(unit, fn, bytes, now);
+      this.#o.log.debug({ event: 'bus_no_reply', bus: this.name, ...ask, err: error }, 'Received no usable reply');
       this.#failed(error, health, now);
       throw error;
     }

@@ -171,6 +171,8 @@ export class Uplink {
       await this.#broker.publish(this.#topic(packet), bytes);
       counters.add('publishes', { stream: packet.live ? 'live' : 'backfill' });
       counters.add('messages_sent', {}, packet.messages.length);
+      const sent = { meter: packet.meterId, messages: packet.messages.length, live: packet.live };
+      log.debug({ event: 'messages_published', ...sent }, 'Published messages');
     } catch (error) {
       if (session !== this.#session) return;
       log.warn({ event: 'publish_failed', err: String(error) }, 'Failed to publish: the gateway closes the connection');
@@ -207,6 +209,10 @@ export class Uplink {
       const ack = openAck(payload, topic.oracle, verifier);
       if (base58Encode(ack.gateway) !== base58Encode(gateway)) throw new Error('an ack for another gateway');
       counters.add('acks');
+      log.debug(
+        { event: 'ack_received', oracle, meters: ack.meters.size, refused: ack.refused.length },
+        'Received an ack',
+      );
       this.#o.onAck(oracle, ack);
     } catch (error) {
       if (!(error instanceof Error)) throw error;

@@ -234,6 +234,10 @@ export class Meter {
       await this.log.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
     }
     if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };
+    logger.debug(
+      { event: 'register_read', meter: this.name, import_wh: sample.importWh, export_wh: sample.exportWh, good },
+      'Read the registers',
+    );
     this.#lastReadingMs = sample.timeMs;
     this.#lastSample = sample;
     if (this.#frozen.take(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);

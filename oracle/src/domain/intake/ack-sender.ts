@@ -91,7 +91,10 @@ export class AckSender {
       const timeMs = ledger.nextAckTime(realClock.nowMs());
       this.#failures = 0;
       const message = signAck({ ledgerId: ledger.id, timeMs, gateway: due.gateway, ...told }, signer);
-      if (publish(due.gateway, message)) onSent(realClock.monotonicMs() - due.since);
+      if (!publish(due.gateway, message)) return;
+      onSent(realClock.monotonicMs() - due.since);
+      const shown = { gateway: name, meters: told.meters.size, refused: told.refused.length };
+      logger.debug({ event: 'ack_sent', ...shown }, 'Sent an ack');
     } catch (error) {
       if (this.#failures++ === 0)
         logger.error(

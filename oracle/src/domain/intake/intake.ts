@@ -199,7 +199,7 @@ export class Intake {
   }
 
   #commit(arrivals: readonly Arrival[], work: () => Taken): void {
-    const { realClock, onStored, onVerified, onCommit } = this.#deps;
+    const { realClock, logger, onStored, onVerified, onCommit } = this.#deps;
     const began = realClock.monotonicMs();
     let taken: Taken;
     try {
@@ -215,6 +215,9 @@ export class Intake {
     onStored(
       new Set([...arrivals.map((arrival) => arrival.gateway), ...taken.gateways.map((key) => this.#sameKey(key))]),
     );
+    for (const { meter, reading } of taken.verified) {
+      logger.debug({ event: 'reading_verified', meter: meter.meterId, seq: reading.seq }, 'Verified a reading');
+    }
     if (taken.verified.length > 0) onVerified(taken.verified);
   }
 

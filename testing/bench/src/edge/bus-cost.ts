@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { ModbusRTU } from 'modbus-serial/ModbusRTU.js';
 
 import { busAt } from '#edge/adapters/modbus/open.js';
@@ -29,6 +30,7 @@ type Read = () => Promise<unknown>;
 /** Reads through the gateway's bus. */
 function ours(path: string): Read {
   const bus = busAt({
+    log: quietLog,
     name: 'line',
     address: { transport: 'serial', path, baud: BAUD, parity: 'none', stopBits: 1 },
     real: systemClock,

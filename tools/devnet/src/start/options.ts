@@ -14,6 +14,8 @@ export interface StartOptions {
   readonly exit: boolean;
   readonly data: string;
   readonly ports: number;
+  /** Names the process that a debugger may attach to; null = none. */
+  readonly inspect: string | null;
 }
 
 export const DEFAULT_SPEED = 60;
@@ -40,6 +42,13 @@ function port(text: string): number {
   return value;
 }
 
+function service(text: string): string {
+  if (!/^(?:chain|broker|meters|oracle|gateway-[1-9][0-9]{0,2})$/.test(text)) {
+    throw new InvalidArgumentError('give chain, broker, meters, oracle or gateway-N.');
+  }
+  return text;
+}
+
 /** What the command line says, before paths are resolved. */
 export interface GivenOptions {
   readonly profiles?: string;
@@ -49,6 +58,7 @@ export interface GivenOptions {
   readonly exit: boolean;
   readonly data: string;
   readonly ports: number;
+  readonly inspect?: string;
 }
 
 /** Adds the options to a command. */
@@ -61,17 +71,19 @@ export function addOptions(command: Command): Command {
     .option('--exit', 'stop after the report; exit code 0 only if everything settled', false)
     .option('--data <dir>', 'where everything durable is kept', resolve(projectRoot, '.gridtokenx'))
     .option('--ports <base>', 'first of the ports that are used', port, DEFAULT_PORTS)
+    .option('--inspect <name>', 'let a debugger attach to this process on port 9229: oracle, gateway-1 ...', service)
     .allowExcessArguments(false);
 }
 
 /** Resolves paths from the folder that the person stands in: npm runs scripts in the package's. */
 export function startOptions(given: GivenOptions, from = process.env.INIT_CWD ?? process.cwd()): StartOptions {
-  const { profiles, windows, speed, report, exit, data, ports } = given;
+  const { profiles, windows, speed, report, exit, data, ports, inspect } = given;
   return {
     ...{ speed, exit, ports },
     profiles: profiles === undefined ? null : resolve(from, profiles),
     windows: windows ?? null,
     report: report === undefined ? null : resolve(from, report),
     data: resolve(from, data),
+    inspect: inspect ?? null,
   };
 }

@@ -32,6 +32,7 @@ export function makePlan(options: StartOptions, chainNowMs: number): Plan {
   const { profiles, text } = load(profilesPath);
   const first = checkHomes(profiles, profilesPath);
   checkWindows(options, first, chainNowMs);
+  checkInspected(options.inspect, profiles.length);
   return {
     profilesPath,
     profiles,
@@ -56,6 +57,17 @@ function checkHomes(profiles: readonly Profile[], file: string): Profile {
   const problem = `home "${other.home}" does not cover the same time as home "${first.home}"`;
   const advice = 'all homes live on one clock, so give them the same first interval and the same length';
   throw new OperatorError({ code: 'other-times', file, problem, advice });
+}
+
+/** Refuses a gateway that no home has. */
+function checkInspected(inspect: string | null, homes: number): void {
+  const number = Number(inspect?.match(/^gateway-(\d+)$/)?.[1] ?? 1);
+  if (number <= homes) return;
+  throw fault(
+    '--inspect',
+    `there is no ${inspect}: the profile has ${homes} homes`,
+    `give gateway-1 to gateway-${homes}`,
+  );
 }
 
 function checkWindows(options: StartOptions, profile: Profile, chainNowMs: number): void {

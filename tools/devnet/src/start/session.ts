@@ -16,7 +16,7 @@ import type { Plan } from './plan.js';
 import type { ReportedHome } from './report.js';
 import { ServiceWatch } from './service-watch.js';
 import { healthPages, type Site, siteOf } from './site.js';
-import { Supervisor } from './supervisor.js';
+import { INSPECTOR_PORT, Supervisor } from './supervisor.js';
 
 /** What a session needs of the world. */
 export interface SessionDeps {
@@ -42,7 +42,12 @@ export class Session {
     const { options, plan, paths } = site;
     this.site = site;
     this.#say = say;
-    this.supervisor = new Supervisor(paths.logs, say, clock);
+    this.supervisor = new Supervisor(
+      paths.logs,
+      say,
+      clock,
+      options.inspect === null ? null : { name: options.inspect, port: INSPECTOR_PORT },
+    );
     const now = () => clock.nowMs();
     this.services = new ServiceWatch(healthPages(site), say);
     this.#health = startHealth({

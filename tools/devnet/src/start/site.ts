@@ -4,6 +4,7 @@ import { HOST, type Paths, type Ports, pathsIn, portsFrom } from './layout.js';
 import type { StartOptions } from './options.js';
 import type { Plan } from './plan.js';
 import type { WatchedService } from './service-watch.js';
+import { INSPECTOR_PORT } from './supervisor.js';
 
 /** Where everything of one start is: fixed before anything runs. */
 export interface Site {
@@ -56,5 +57,6 @@ export function addresses({ options, ports, pageUrl, rpcUrl, webSocketUrl, mqttU
       .slice(0, 3)
       .join(', ')}`,
     `  data, logs   ${options.data}`,
+    ...(options.inspect === null ? [] : [`  debugger     ${HOST}:${INSPECTOR_PORT} (${options.inspect})`]),
   ];
 }

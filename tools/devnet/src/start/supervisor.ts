@@ -29,14 +29,30 @@ interface Child {
   said: string;
 }
 
+/** Chooses a process that a debugger may attach to. */
+export interface Inspected {
+  readonly name: string;
+  readonly port: number;
+}
+
+/** Where Node's debuggers look first. Only this machine reaches it. */
+export const INSPECTOR_PORT = 9_229;
+
 /** Starts processes, starts them again when they die, stops them in order. Their output goes to files in `logs`, of bounded size. */
 export class Supervisor {
   readonly #logs: string;
   readonly #say: (line: string) => void;
   readonly #clock: Clock;
+  readonly #inspected: Inspected | null;
   readonly #children = new Map<string, Child>();
 
-  constructor(logs: string, say: (line: string) => void, clock: Clock = systemClock) {
+  constructor(
+    logs: string,
+    say: (line: string) => void,
+    clock: Clock = systemClock,
+    inspected: Inspected | null = null,
+  ) {
+    this.#inspected = inspected;
     this.#clock = clock;
     this.#logs = logs;
     this.#say = say;
@@ -102,7 +118,7 @@ export class Supervisor {
     // die, their channel to us closes and they stop by themselves.
     const started = fork(spec.script, [...spec.args], {
       execPath: process.execPath,
-      execArgv: [],
+      execArgv: this.#inspected?.name === spec.name ? [`--inspect=127.0.0.1:${this.#inspected.port}`] : [],
       stdio: ['ignore', log, log, 'ipc'],
       detached: true,
     });

@@ -1,4 +1,5 @@
 import { systemClock } from '@gridtokenx/runtime/node';
+import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 
 import { type BusAddress, busAt } from '#edge/adapters/modbus/open.js';
@@ -69,6 +70,7 @@ export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
 /** The gateway's own bus for an address, as its configuration makes it. */
 function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayReads): Bus {
   return busAt({
+    log: quietLog,
     name: address.transport,
     address,
     real: systemClock,
