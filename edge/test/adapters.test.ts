@@ -171,7 +171,7 @@ describe('clocks', () => {
 
   test('the system clock is unknown until it was proved, and drifts from there', () => {
     const time = new VirtualClock();
-    const clock = new SystemClock(time);
+    const clock = new SystemClock(time, () => false);
     // On a machine with timesyncd its flag speaks first.
     if (clock.uncertaintyMs() !== null) return expect(clock.uncertaintyMs()).toBe(1_000);
     clock.proved(200);

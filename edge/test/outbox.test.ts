@@ -5,11 +5,12 @@ import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Lag } from '../src/domain/delivery/catch-up.js';
 import { Outbox } from '../src/domain/delivery/outbox.js';
 import { MOST_IN_FLIGHT } from '../src/domain/delivery/resend.js';
+import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER_HEX, message } from './support/messages.js';
 
 describe('what is sent', () => {
   const setUp = async (count: number, acknowledged = 0n) => {
-    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualClock(), () => {});
+    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualClock(), () => {}, SEGMENT_BYTES);
     const state = { acknowledged, excluded: new Set<bigint>(), lag: null as Lag | null };
     const outbox = new Outbox({
       spool,

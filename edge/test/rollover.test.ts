@@ -11,6 +11,7 @@ import type { MeterSample } from '../src/domain/ports.js';
 import { MeterLog } from '../src/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../src/domain/signing/recovery.js';
+import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER, METER_HEX, NETWORK } from './support/messages.js';
 
 const START = Date.UTC(2026, 0, 1, 9, 0);
@@ -80,7 +81,7 @@ async function play(
   for (const length of minutes) {
     const time = new VirtualClock({ startMs: START + minute * MINUTE });
     const scan = new RecoveryScan();
-    const { spool } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
+    const { spool } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
     const state = await disk.read(STATE);
     const recovered = scan.result(METER_HEX);
     const log = new MeterLog(

@@ -12,12 +12,19 @@ import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { decodeRecord, encodeRecord, scanSegment } from '../src/adapters/spool/record.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Disk } from '../src/domain/ports.js';
+import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER_HEX, message } from './support/messages.js';
 
 const DIR = '/spool';
 const open = async (disk: Disk, dir = DIR) => {
   const visited: string[] = [];
-  const opened = await openSpool(disk, dir, new VirtualClock(), ({ bytes }) => visited.push(toHex(bytes)));
+  const opened = await openSpool(
+    disk,
+    dir,
+    new VirtualClock(),
+    ({ bytes }) => visited.push(toHex(bytes)),
+    SEGMENT_BYTES,
+  );
   return { ...opened, visited };
 };
 const kindOf = (seq: bigint) => (seq % 5n === 0n ? 'statement' : 'reading');
@@ -74,7 +81,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
 
   test('gives back what was appended, by meter and seq, also after it was opened again', async () => {
     const { disk, dir } = place();
-    const { spool } = await openSpool(disk, dir, systemClock, () => {});
+    const { spool } = await openSpool(disk, dir, systemClock, () => {}, SEGMENT_BYTES);
     const other = new Uint8Array(16).fill(9);
     const otherId = asMeterId(other);
     const all = Array.from({ length: 300 }, (_, i) => BigInt(i + 1));
@@ -95,7 +102,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
     const bytes = spool.bytes();
     await spool.close();
     const visited: bigint[] = [];
-    const again = await openSpool(disk, dir, systemClock, ({ seq }) => visited.push(seq));
+    const again = await openSpool(disk, dir, systemClock, ({ seq }) => visited.push(seq), SEGMENT_BYTES);
     expect(visited.length).toBe(600);
     expect(again.damage).toMatchObject({ damagedBytes: 0, tornBytes: 0 });
     expect(again.spool.bytes()).toBe(bytes);
@@ -110,7 +117,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
 
   test('drops old readings only when they are safe and space is needed', async () => {
     const { disk, dir } = place();
-    const { spool } = await openSpool(disk, dir, systemClock, () => {});
+    const { spool } = await openSpool(disk, dir, systemClock, () => {}, SEGMENT_BYTES);
     for (let at = 1n; at <= 25_000n; at += 1000n) {
       await spool.append(Array.from({ length: 1000 }, (_, i) => message(at + BigInt(i), kindOf(at + BigInt(i)))));
     }
@@ -217,7 +224,7 @@ describe('a power cut', () => {
 test('a full disk is waited for, reported, and loses nothing', async () => {
   const disk = new CrashDisk();
   const time = new VirtualClock();
-  const { spool } = await openSpool(disk, DIR, time, () => {});
+  const { spool } = await openSpool(disk, DIR, time, () => {}, SEGMENT_BYTES);
   await spool.append([message(1n)]);
   disk.failing = 'ENOSPC';
   let done = false;

@@ -11,6 +11,7 @@ import { type StatementFile, writeStatement } from '../src/cli/statement-command
 import { signMessage } from '../src/domain/signed-message.js';
 import type { GatewayConfig } from '../src/wiring/config.js';
 import { keyStore, plateOf } from '../src/wiring/setup.js';
+import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let config: GatewayConfig;
@@ -29,7 +30,7 @@ async function spoolOf(windows: readonly number[], quality = 64) {
   const [meter] = config.meters;
   if (!meter) throw new Error('no meter');
   const key = await keyStore(config).meter(meter.name, plateOf(meter), true);
-  const { spool } = await openSpool(nodeDisk, join(directory.path, 'spool'), systemClock, () => {});
+  const { spool } = await openSpool(nodeDisk, join(directory.path, 'spool'), systemClock, () => {}, SEGMENT_BYTES);
   for (const window of windows) {
     const payload = encodePayload({
       kind: 2,

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { Outbox } from '../src/domain/delivery/outbox.js';
 import { Uplink } from '../src/domain/delivery/uplink.js';
+import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER_HEX, message } from './support/messages.js';
 
 const verifier = provedVerifier();
@@ -26,7 +27,7 @@ interface FakeSession {
 
 async function setUp(autoPuback = true) {
   const time = new VirtualClock();
-  const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {});
+  const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {}, SEGMENT_BYTES);
   const sessions: FakeSession[] = [];
   const state = { refuse: null as string | null, acknowledged: 0n, autoPuback };
   const open = async (_url: string, options: SessionOptions): Promise<MqttSession> => {

@@ -5,7 +5,7 @@ import { type PeerJudge, SimulatedClockFile } from '@gridtokenx/runtime/node';
 import { readBuildTime } from '../adapters/clock/build-time.js';
 import { FloorTime } from '../adapters/clock/floor.js';
 import { askOracleTime } from '../adapters/clock/oracle-time.js';
-import { SystemClock } from '../adapters/clock/system.js';
+import { isKeptByTimesyncd, SystemClock } from '../adapters/clock/system.js';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { judgeByFloor } from '../adapters/tls/floor-judge.js';
 import type { GatewayConfig } from './config.js';
@@ -23,7 +23,7 @@ const BUILD_FILE = fileURLToPath(new URL('../build.json', import.meta.url));
 
 /** The clock that drives readings. Throws `OperatorError` when the simulated one has no usable file. */
 export function readingClock(config: GatewayConfig, real: Clock): SimulatedClockFile | SystemClock {
-  return config.clock ? new SimulatedClockFile(config.clock.simulated, real) : new SystemClock(real);
+  return config.clock ? new SimulatedClockFile(config.clock.simulated, real) : new SystemClock(real, isKeptByTimesyncd);
 }
 
 /** True when the machine's clock is known to be right. A simulated clock says nothing about it: it is then trusted. */

@@ -30,6 +30,7 @@ import { type RecoveredMeter, RecoveryScan } from '../domain/signing/recovery.js
 import type { GatewayConfig, MeterConfig } from './config.js';
 import { inputsFrom, planPoints, type SetUpPoint } from './points.js';
 import { lineOf, type MeterLine } from './readers.js';
+import { SEGMENT_BYTES } from './sizes.js';
 import { StartError } from './start-error.js';
 
 export { closeBuses, openBuses, profileOf } from './readers.js';
@@ -97,7 +98,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   const planned = await planPoints(config, keys, keyed, stateDir, loadState);
   const scan = new RecoveryScan(inputsFrom(planned));
   const dir = join(config.data_dir, 'spool');
-  const { spool, damage } = await openSpool(nodeDisk, dir, ports.real, (message) => scan.visit(message));
+  const { spool, damage } = await openSpool(nodeDisk, dir, ports.real, (message) => scan.visit(message), SEGMENT_BYTES);
   const logOf = (of: { config: { name: string }; key: MeterKey }, state: MeterState, path: string, gapMs?: number) => {
     const recovered = scan.result(asMeterId(of.key.meterId));
     checkNetwork(recovered, config, of.config.name);

@@ -13,6 +13,7 @@ import type { GatewayConfig } from './config.js';
 import { openBuses } from './readers.js';
 import { serverCertificate } from './secure.js';
 import { framesDir } from './setup.js';
+import { HOUR_BYTES } from './sizes.js';
 
 /** Exit code after which a supervisor starts the gateway again. */
 const GIVEN_UP = 75;
@@ -36,7 +37,7 @@ export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSigna
   const clock = readingClock(config, systemClock);
   const certificate = serverCertificate(config, log, signal);
   const metrics = new GatewayMetrics();
-  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), real: systemClock });
+  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), real: systemClock, hourBytes: HOUR_BYTES });
   const buses = openBuses(config, systemClock, {
     log,
     keep: (frame) => frames.keep(frame),

@@ -8,6 +8,7 @@ import { framesOf } from '../../src/adapters/frames/line.js';
 import { FrameRing } from '../../src/adapters/frames/ring.js';
 import { frames } from '../../src/cli/commands.js';
 import type { GatewayConfig } from '../../src/wiring/config.js';
+import { HOUR_BYTES } from '../../src/wiring/sizes.js';
 
 const directory = temporaryDirectory();
 afterEach(() => {
@@ -23,7 +24,12 @@ test('the command prints what was kept on a real disk, of all meters or of one, 
       { name: 'flat', bus: 'cellar', unit: 2 },
     ],
   } as unknown as GatewayConfig;
-  const ring = new FrameRing({ disk: nodeDisk, dir: join(directory.path, 'frames'), real: systemClock });
+  const ring = new FrameRing({
+    disk: nodeDisk,
+    dir: join(directory.path, 'frames'),
+    real: systemClock,
+    hourBytes: HOUR_BYTES,
+  });
   for (const unit of [1, 2, 1]) {
     const frame = Uint8Array.of(unit, 4, 2, 0, 7, 1, 2);
     ring.keep({ timeMs: systemClock.nowMs(), bus: 'cellar', unit, function: 4, address: 72, frame });

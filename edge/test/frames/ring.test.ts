@@ -4,14 +4,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { framesOf, type KeptFrame, lineOf } from '../../src/adapters/frames/line.js';
 import { FrameRing, readFrames } from '../../src/adapters/frames/ring.js';
+import { HOUR_BYTES } from '../../src/wiring/sizes.js';
 
 const DIR = '/data/frames';
 const HOUR_MS = 3_600_000;
 
-function setUp(hourBytes?: number) {
+function setUp(hourBytes = HOUR_BYTES) {
   const time = new VirtualClock();
   const disk = new CrashDisk();
-  const ring = new FrameRing({ disk, dir: DIR, real: time, ...(hourBytes ? { hourBytes } : {}) });
+  const ring = new FrameRing({ disk, dir: DIR, real: time, hourBytes });
   const frame = (unit: number, byte: number): KeptFrame => ({
     timeMs: time.nowMs(),
     bus: 'cellar',
@@ -131,7 +132,7 @@ describe('the ring of frames', () => {
     const whole = file.cache;
     for (let cut = 0; cut < whole.length; cut += 7) {
       file.cache = whole.slice(0, cut);
-      const next = new FrameRing({ disk, dir: DIR, real: time });
+      const next = new FrameRing({ disk, dir: DIR, real: time, hourBytes: HOUR_BYTES });
       next.keep(frame(2, 9));
       await next.flush();
       const { frames: read, damaged } = await readFrames(disk, DIR);

@@ -8,6 +8,7 @@ import type { MeterSample } from '../../src/domain/ports.js';
 import { MeterLog } from '../../src/domain/signing/meter-log.js';
 import { FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
+import { SEGMENT_BYTES } from '../../src/wiring/sizes.js';
 import { METER, METER_HEX, NETWORK } from './messages.js';
 
 export const START = Date.UTC(2026, 0, 1, 9, 0);
@@ -52,7 +53,7 @@ export async function setUp(
   more: Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> = {},
 ) {
   const time = new VirtualClock({ startMs: START, speed });
-  const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {});
+  const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {}, SEGMENT_BYTES);
   const messages: Payload[] = [];
   const counts = new Map<string, number>();
   const counters = { add: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1) };

@@ -6,6 +6,7 @@ import type { MeterSample, Spool } from '../../src/domain/ports.js';
 import { MeterLog } from '../../src/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
+import { SEGMENT_BYTES } from '../../src/wiring/sizes.js';
 import { METER, METER_HEX, NETWORK } from './messages.js';
 
 const signer = ed25519Signer(new Uint8Array(32).fill(3));
@@ -39,7 +40,7 @@ export async function startRun(disk: CrashDisk, options: RunOptions = {}): Promi
 export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run> {
   const time = new VirtualClock({ startMs: options.at ?? START });
   const scan = new RecoveryScan();
-  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
+  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
   const text = await disk.read(STATE);
   const recovered = scan.result(METER_HEX);
   const published: Run['published'] = [];

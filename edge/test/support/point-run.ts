@@ -20,6 +20,7 @@ import { MeterLog } from '../../src/domain/signing/meter-log.js';
 import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { type Fate, Point, type Side } from '../../src/domain/signing/point.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
+import { SEGMENT_BYTES } from '../../src/wiring/sizes.js';
 import { NETWORK } from './messages.js';
 
 const WINDOW_MS = 900_000;
@@ -89,7 +90,7 @@ async function openLogs(
   const pointState = await load(POINT);
   const from = pointState.point?.window ?? asWindow(0);
   const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [asMeterId(id), from])));
-  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message));
+  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
   const logOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
     new MeterLog({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {
       signer: ed25519Signer(new Uint8Array(32).fill(seed)),

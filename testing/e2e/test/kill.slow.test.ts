@@ -10,6 +10,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { nodeDisk } from '#edge/adapters/disk/node-disk.js';
 import { openSpool } from '#edge/adapters/spool/spool.js';
+import { SEGMENT_BYTES } from '#edge/wiring/sizes.js';
 import { Home } from '../support/home.js';
 
 let home: Home;
@@ -21,7 +22,7 @@ const readings = () => seen().filter(({ payload }) => payload.kind === Kind.read
 const data = () => join(home.dir, 'data');
 const spoolMessages = async (): Promise<Map<bigint, string>> => {
   const messages = new Map<bigint, string>();
-  const { spool } = await openSpool(nodeDisk, join(data(), 'spool'), systemClock, () => {});
+  const { spool } = await openSpool(nodeDisk, join(data(), 'spool'), systemClock, () => {}, SEGMENT_BYTES);
   for (const { seq, bytes } of await spool.read(asMeterId(home.meterId), 1n, 100_000))
     messages.set(seq, Buffer.from(bytes).toString('hex'));
   await spool.close();

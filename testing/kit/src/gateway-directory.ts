@@ -26,6 +26,7 @@ import { MeterLog } from '#edge/domain/signing/meter-log.js';
 import { encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { ClosedWindow } from '#edge/domain/signing/windows.js';
+import { HOUR_BYTES, SEGMENT_BYTES } from '#edge/wiring/sizes.js';
 import { Random } from './random.js';
 import { VirtualClock } from './virtual-clock.js';
 
@@ -131,7 +132,7 @@ async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualCl
   await nodeDisk.replace(join(dir, 'state', 'acks.json'), Buffer.from(acks.encode()));
   const floor = await FloorTime.open(nodeDisk, join(dir, 'state', 'floor.json'), 0);
   await floor.keep(START_MS);
-  const frames = new FrameRing({ disk: nodeDisk, dir: join(dir, 'frames'), real: time });
+  const frames = new FrameRing({ disk: nodeDisk, dir: join(dir, 'frames'), real: time, hourBytes: HOUR_BYTES });
   frames.keep({ timeMs: START_MS, bus: 'lan', unit: 1, function: 4, address: 72, frame: Uint8Array.of(1, 4, 0, 0) });
   await frames.flush();
 }
@@ -151,7 +152,7 @@ export async function makeGatewayDirectory(dir: string): Promise<void> {
   const home = await keys.point('home', pv.meterId, house.meterId, true);
   await nodeDisk.makeDir(join(dir, 'state'));
   const time = new VirtualClock({ startMs: START_MS });
-  const { spool } = await openSpool(nodeDisk, join(dir, 'spool'), time, () => {});
+  const { spool } = await openSpool(nodeDisk, join(dir, 'spool'), time, () => {}, SEGMENT_BYTES);
   const meters = keyed.map((key) => logOf(dir, key, spool, time));
   for (const [i, { log, key, start }] of meters.entries()) {
     const { role, source, serial } = METERS[i] ?? METERS[0];

@@ -8,6 +8,9 @@ const TIMESYNCD_UNCERTAINTY_MS = 1_000;
 /** A quartz drifts: 50 ppm, stated generously. */
 const DRIFT = 100e-6;
 
+/** True while systemd-timesyncd keeps the system's clock right. */
+export const isKeptByTimesyncd = (): boolean => existsSync(TIMESYNCD_FLAG);
+
 /**
  * The system's clock with a stated uncertainty: from timesyncd where it runs, else from the last signed answer of an
  * oracle (`proved`), widened by drift since; unknown until then [gateway §10.1].
@@ -18,7 +21,7 @@ export class SystemClock implements ReadingClock {
   #proof: { atMs: number; offsetMs: number; uncertaintyMs: number } | null = null;
 
   /** `isKept`: whether a daemon keeps the system's clock right. */
-  constructor(real: Clock, isKept: () => boolean = () => existsSync(TIMESYNCD_FLAG)) {
+  constructor(real: Clock, isKept: () => boolean) {
     this.#real = real;
     this.#isKept = isKept;
   }

@@ -7,8 +7,8 @@ export interface FrameRingOptions {
   readonly disk: Disk;
   readonly dir: string;
   readonly real: Clock;
-  /** What one hour may take, bytes; more is left out and told. 4 MiB by default: 25 hours are 100 MiB at most. */
-  readonly hourBytes?: number;
+  /** What one hour may take, bytes; more is left out and told. */
+  readonly hourBytes: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -18,7 +18,6 @@ const HOURS = 24;
 const FLUSH_MS = 60_000;
 /** ... or when so much has come. */
 const FLUSH_BYTES = 256 * 1_024;
-const HOUR_BYTES = 4 * 1_024 * 1_024;
 /** What waits for a disk that takes nothing; the oldest is given up. */
 const WAITING_BYTES = 1_024 * 1_024;
 /** Frames of a unit that go with a discontinuity, and how many discontinuities are kept. */
@@ -107,7 +106,7 @@ export class FrameRing {
   }
 
   async #write(hour: string, batch: readonly { line: string }[]): Promise<void> {
-    const { disk, dir, hourBytes = HOUR_BYTES } = this.#o;
+    const { disk, dir, hourBytes } = this.#o;
     const path = join(dir, hour);
     if (this.#hour.name !== hour) await this.#begin(hour);
     const fits: string[] = [];

@@ -5,8 +5,6 @@ import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
 import { type Entry, IndexTable, type Segment } from './index-table.js';
 import { decodeRecord, encodeRecord, scanSegment } from './record.js';
 
-/** A segment is closed when it has grown to this; only whole segments are dropped. */
-const SEGMENT_BYTES = 1 << 20;
 const MOST_PER_COMMIT = 1024;
 const RETRIES = { firstMs: 100, lastMs: 10_000 };
 /** A run of records up to this length is read at once. */
@@ -41,7 +39,7 @@ export async function openSpool(
   dir: string,
   real: Clock,
   visit: (message: SignedMessage) => void,
-  segmentBytes = SEGMENT_BYTES,
+  segmentBytes: number,
 ): Promise<{ spool: Spool; damage: SpoolDamage }> {
   await disk.makeDir(dir);
   const spool = new SegmentSpool(disk, dir, real, segmentBytes);

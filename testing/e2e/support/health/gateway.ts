@@ -11,6 +11,7 @@ import type { Outbox } from '#edge/domain/delivery/outbox.js';
 import type { Uplink } from '#edge/domain/delivery/uplink.js';
 import { Gateway, type Metered } from '#edge/domain/gateway.js';
 import { type GatewayCondition, gatewayHealth } from '#edge/wiring/health.js';
+import { SEGMENT_BYTES } from '#edge/wiring/sizes.js';
 import { everLater, type Stage, type Staged } from './stage.js';
 
 const METER = asMeterId('00112233445566778899aabbccddeeff');
@@ -36,7 +37,7 @@ class Parts {
 
   async start(): Promise<void> {
     const { time, disk, acks } = this;
-    const { spool } = await openSpool(disk, '/spool', time, () => {});
+    const { spool } = await openSpool(disk, '/spool', time, () => {}, SEGMENT_BYTES);
     const parts = this;
     const log = {
       ...{ state: { discarded: [] }, nextSeq: 1n, statedThrough: 0n },
