@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { base58Encode, formatTopic } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
-import { BoundedLog } from '@gridtokenx/runtime/node';
+import { BoundedLog, LOG_LIMITS } from '@gridtokenx/runtime/node';
 import { until } from '@gridtokenx/testing-kit/until';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import mqtt, { type MqttClient } from 'mqtt';
@@ -140,9 +140,11 @@ describe('lines', () => {
     const sink = (fields: object, message: string) => {
       total += JSON.stringify({ fields, message }).length + 100;
     };
-    const log = new BoundedLog({ debug: sink, info: sink, warn: sink, error: sink }, (_ms, next) => {
+    const sinks = { debug: sink, info: sink, warn: sink, error: sink };
+    const after = (_ms: number, next: () => void) => {
       task = next;
-    });
+    };
+    const log = new BoundedLog(sinks, after, { limits: LOG_LIMITS, isWritten: () => true });
     return { log, bytes: () => total, endPeriod: () => task() };
   }
 

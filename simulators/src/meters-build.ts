@@ -1,5 +1,5 @@
 import { OperatorError } from '@gridtokenx/runtime/core';
-import { listenError, SimulatedClockFile, systemClock } from '@gridtokenx/runtime/node';
+import { listenError, nodeClockFile, SimulatedClockFile, systemClock } from '@gridtokenx/runtime/node';
 import { profilePosition } from './clock.js';
 import { seededChance, whole } from './line/chance.js';
 import { AnswerFaults, type FaultRates } from './line/faults.js';
@@ -32,7 +32,7 @@ const SERIAL_MS = [20, 20] as const;
 
 /** The meters of a configuration. Throws `OperatorError`, or the system's error for a profile that cannot be read. */
 export function buildMeters(config: MetersConfig): BuiltMeter[] {
-  const position = profilePosition(new SimulatedClockFile(config.clock, systemClock), systemClock);
+  const position = profilePosition(new SimulatedClockFile(config.clock, systemClock, nodeClockFile), systemClock);
   const profiles = loadProfiles(config.profiles);
   return config.meters.map((entry) => {
     const { home, faults } = entry;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clock, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
-import { type PeerJudge, SimulatedClockFile } from '@gridtokenx/runtime/node';
+import { nodeClockFile, type PeerJudge, SimulatedClockFile } from '@gridtokenx/runtime/node';
 import { readBuildTime } from '../adapters/clock/build-time.js';
 import { FloorTime } from '../adapters/clock/floor.js';
 import { askOracleTime } from '../adapters/clock/oracle-time.js';
@@ -23,7 +23,9 @@ const BUILD_FILE = fileURLToPath(new URL('../build.json', import.meta.url));
 
 /** The clock that drives readings. Throws `OperatorError` when the simulated one has no usable file. */
 export function readingClock(config: GatewayConfig, real: Clock): SimulatedClockFile | SystemClock {
-  return config.clock ? new SimulatedClockFile(config.clock.simulated, real) : new SystemClock(real, isKeptByTimesyncd);
+  return config.clock
+    ? new SimulatedClockFile(config.clock.simulated, real, nodeClockFile)
+    : new SystemClock(real, isKeptByTimesyncd);
 }
 
 /** True when the machine's clock is known to be right. A simulated clock says nothing about it: it is then trusted. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Kind, type MeterId } from '@gridtokenx/protocol';
-import { BrokerLink, type PeerJudge } from '@gridtokenx/runtime/node';
+import { BrokerLink, openSession, type PeerJudge } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { AckBook, oracleName } from '../domain/delivery/acks.js';
 import { DeadLetters } from '../domain/delivery/dead-letters.js';
@@ -80,7 +80,7 @@ export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
     ...world,
     gateway: found.gateway.publicKey,
     oracles: config.oracles.map(({ key }) => key),
-    openBroker: (task) => new BrokerLink({ ...own, ...task, clock, random, log }),
+    openBroker: (task) => new BrokerLink({ ...own, ...task, clock, random, log, open: openSession }),
     counters: world.metrics,
     outbox,
     status: (isOnline) => ({

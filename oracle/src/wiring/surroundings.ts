@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { fromHex, type Signer, type Verifier } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random, ReadingClock } from '@gridtokenx/runtime/core';
 import {
+  nodeClockFile,
   provedVerifier,
   readSeedFile,
   SimulatedClockFile,
@@ -38,7 +39,7 @@ export function openSurroundings(config: Config, directory: string, logger: Logg
   const reading: ReadingClock =
     simulated === undefined
       ? systemReadingClock(systemClock)
-      : new SimulatedClockFile(path(simulated), systemClock, logger);
+      : new SimulatedClockFile(path(simulated), systemClock, nodeClockFile, logger);
   return {
     ...{ config, path, logger, randomness: systemRandom, realClock: systemClock },
     verifier: provedVerifier(),

@@ -27,9 +27,9 @@ export const LOG_LIMITS: LogLimits = {
 };
 
 export interface BoundedLogOptions {
-  readonly limits?: LogLimits;
+  readonly limits: LogLimits;
   /** Tells which lines the sink writes: what it drops is not counted. */
-  readonly isWritten?: (level: LogLevel, fields: LogFields) => boolean;
+  readonly isWritten: (level: LogLevel, fields: LogFields) => boolean;
 }
 
 /** One text of a field: more is of no use to a reader, and strangers choose some of them. */
@@ -72,7 +72,7 @@ export class BoundedLog implements Logger {
   constructor(
     sink: Logger,
     after: (ms: number, task: () => void) => unknown,
-    { limits = LOG_LIMITS, isWritten = () => true }: BoundedLogOptions = {},
+    { limits, isWritten }: BoundedLogOptions,
   ) {
     this.#sink = sink;
     this.#after = after;

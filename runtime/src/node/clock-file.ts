@@ -17,7 +17,8 @@ export interface ClockFileAccess {
   read(path: string): string;
 }
 
-const nodeAccess: ClockFileAccess = {
+/** Looks at the file itself. */
+export const nodeClockFile: ClockFileAccess = {
   stamp: (path) => {
     const { mtimeMs, ino, size } = statSync(path);
     return `${mtimeMs}/${ino}/${size}`;
@@ -40,7 +41,7 @@ export class SimulatedClockFile implements ReadingClock {
   #isFailing = false;
 
   /** Reads the file once. Throws `OperatorError` when it is missing or holds no clock. */
-  constructor(path: string, clock: Clock, log?: Pick<Logger, 'warn'>, access: ClockFileAccess = nodeAccess) {
+  constructor(path: string, clock: Clock, access: ClockFileAccess, log?: Pick<Logger, 'warn'>) {
     this.#path = path;
     this.#clock = clock;
     this.#log = log;

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Rates } from '../core/rates.js';
 import type { ServerCertificate } from '../core/tls.js';
-import { addressOf, type ConnectionLimits, ConnectionTable, type TurnedAway } from './connections.js';
+import { addressOf, type ConnectionLimits, ConnectionTable } from './connections.js';
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -44,11 +44,9 @@ export interface BoundedServer {
   readonly limits: ConnectionLimits;
   /** Without it requests are bounded by connections alone: for listeners that only trusted programs reach. */
   readonly rate?: RequestRate | undefined;
-  readonly times?: HttpTimes;
+  readonly times: HttpTimes;
   /** Without it the server speaks plain HTTP. */
   readonly certificate?: ServerCertificate | undefined;
-  /** A connection had to go because of the limits. */
-  readonly turnedAway?: (why: TurnedAway) => void;
 }
 
 /** A browser sends 2 kB. */
@@ -70,7 +68,7 @@ interface Exchange {
  * one. The caller lets it listen.
  */
 export function boundedHttpServer(options: BoundedServer): Server {
-  const { handle, limits, certificate, rate, times = HTTP_TIMES } = options;
+  const { handle, limits, certificate, rate, times } = options;
   const exchanges = new Map<string, Exchange | null>();
   const rates = rate && new Rates({ ...rate, names: MAX_ADDRESSES }, () => performance.now());
   const onRequest: HttpHandler = (request, response) => {
@@ -102,7 +100,7 @@ export function boundedHttpServer(options: BoundedServer): Server {
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
   // A destroyed socket counts for Node until its next turn; the table counts exactly.
   server.maxConnections = 2 * limits.connections;
-  const table = new ConnectionTable<Socket>(limits, options.turnedAway);
+  const table = new ConnectionTable<Socket>(limits);
   server.on('connection', (socket: Socket) => {
     const name = nameOf(socket);
     if (!table.add(socket, () => isWaiting(exchanges.get(name)))) return;

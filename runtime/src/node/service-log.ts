@@ -1,7 +1,7 @@
 import { type DestinationStream, pino } from 'pino';
 import type { LogFields, LogLevel } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
-import { BoundedLog } from './bounded-log.js';
+import { BoundedLog, LOG_LIMITS } from './bounded-log.js';
 import { lossyLines } from './lossy-lines.js';
 import { afterIdle } from './system.js';
 
@@ -16,15 +16,14 @@ const CHOSEN_FIELDS = ['bus', 'gateway', 'meter', 'oracle'];
 
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies LogLevel[];
 
-export interface ServiceLogOptions {
-  /** By default what the environment says. */
-  readonly level?: string | undefined;
-  /** By default what the environment says; without it nothing is chosen. */
-  readonly details?: string | undefined;
-  /** By default the standard output. */
-  readonly destination?: DestinationStream;
+export interface ServiceLogParts {
+  /** The lowest level that is written. */
+  readonly level: string;
+  /** `field=value,field=value`; nothing is chosen by the empty text. */
+  readonly details: string;
+  readonly destination: DestinationStream;
   /** Runs a task once after so many real milliseconds, without keeping the process alive. */
-  readonly after?: (ms: number, task: () => void) => unknown;
+  readonly after: (ms: number, task: () => void) => unknown;
 }
 
 /** One field and the value that it must have, as a person wrote them. */
@@ -56,10 +55,15 @@ function parseDetails(text: string): readonly Chosen[] {
  * Makes the one log of a service: JSON lines of pino on the standard output, bounded by event. `name` stands in each line.
  * Throws `OperatorError` for an unknown level, and for details that choose nothing.
  */
-export function serviceLog(name: string, options: ServiceLogOptions = {}): BoundedLog {
-  const { destination, after = afterIdle } = options;
-  const { level = process.env[LOG_LEVEL_VARIABLE] ?? 'info', details = process.env[LOG_DEBUG_VARIABLE] ?? '' } =
-    options;
+export function serviceLog(name: string): BoundedLog {
+  const level = process.env[LOG_LEVEL_VARIABLE] ?? 'info';
+  const details = process.env[LOG_DEBUG_VARIABLE] ?? '';
+  // The library's own output waits without end for a full disk to take its last lines, also when the process ends.
+  return jsonLog(name, { level, details, destination: lossyLines(), after: afterIdle });
+}
+
+/** Makes such a log on any output. Throws as `serviceLog` does. */
+export function jsonLog(name: string, { level, details, destination, after }: ServiceLogParts): BoundedLog {
   if (!LEVELS.includes(level)) {
     const problem = `there is no level "${level}"`;
     throw new OperatorError({
@@ -70,11 +74,10 @@ export function serviceLog(name: string, options: ServiceLogOptions = {}): Bound
     });
   }
   const chosen = parseDetails(details);
-  // The library's own output waits without end for a full disk to take its last lines, also when the process ends.
-  const lines = pino({ name, level: chosen.length > 0 ? 'debug' : level }, destination ?? lossyLines());
+  const lines = pino({ name, level: chosen.length > 0 ? 'debug' : level }, destination);
   // A line that the sink drops must not use up the bound.
   const isWritten = (of: LogLevel, fields: LogFields) =>
     LEVELS.indexOf(of) >= LEVELS.indexOf(level) ||
     (of === 'debug' && chosen.some(({ field, value }) => fields[field] === value));
-  return new BoundedLog(lines, after, { isWritten });
+  return new BoundedLog(lines, after, { limits: LOG_LIMITS, isWritten });
 }

@@ -11,11 +11,14 @@ let lines: Line[];
 let timers: { ms: number; task: () => void }[];
 let log: BoundedLog;
 
-function makeLog(options: BoundedLogOptions = {}): BoundedLog {
+function makeLog(change: Partial<BoundedLogOptions> = {}): BoundedLog {
   const sink = (level: string) => (fields: object, message: string) =>
     void lines.push({ level, message, fields: fields as Line['fields'] });
   const sinks = { debug: sink('debug'), info: sink('info'), warn: sink('warn'), error: sink('error') };
-  return new BoundedLog(sinks, (ms, task) => timers.push({ ms, task }), options);
+  return new BoundedLog(sinks, (ms, task) => timers.push({ ms, task }), {
+    ...{ limits: LOG_LIMITS, isWritten: () => true },
+    ...change,
+  });
 }
 
 /** The period that is running ends. */

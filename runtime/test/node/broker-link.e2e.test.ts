@@ -12,7 +12,7 @@ import {
   signerOf,
   startRig,
 } from '../../../broker/test/harness.js';
-import { BrokerLink, dialTls, systemClock, systemRandom } from '../../src/node/index.js';
+import { BrokerLink, dialTls, openSession, systemClock, systemRandom } from '../../src/node/index.js';
 
 const gateway = signerOf('gateway');
 const oracle = signerOf('oracle');
@@ -44,6 +44,7 @@ function start(change: Partial<ConstructorParameters<typeof BrokerLink>[0]> = {}
     signer: gateway,
     clock: systemClock,
     random: systemRandom,
+    open: openSession,
     log: { info: () => {}, warn: () => {} },
     subscriptions: subscriptions.gateway(gateway.publicKey),
     status: { topic: statusTopic, text: (online, session) => JSON.stringify({ online, session }) },

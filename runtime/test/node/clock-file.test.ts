@@ -1,6 +1,6 @@
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type ClockFileAccess, SimulatedClockFile, systemReadingClock } from '../../src/node/index.js';
+import { type ClockFileAccess, nodeClockFile, SimulatedClockFile, systemReadingClock } from '../../src/node/index.js';
 
 const START_MS = 1_800_000_000_000;
 let clock: VirtualClock;
@@ -40,7 +40,7 @@ beforeEach(() => {
 
 describe('the simulated clock in a file', () => {
   test('runs at its speed and tells both ways between its time and real time', async () => {
-    const reading = new SimulatedClockFile('clock.json', clock, log, access);
+    const reading = new SimulatedClockFile('clock.json', clock, access, log);
     await clock.advance(1_000);
     expect(reading.nowMs()).toBe(simStartMs + 10_000);
     expect(reading.realTimeOf(simStartMs + 20_000)).toBe(START_MS + 2_000);
@@ -51,7 +51,7 @@ describe('the simulated clock in a file', () => {
 
   test('is held by its reservation, and looks again then', async () => {
     content = clockText(10, 5_000);
-    const reading = new SimulatedClockFile('clock.json', clock, log, access);
+    const reading = new SimulatedClockFile('clock.json', clock, access, log);
     expect(reading.realDelayUntil(simStartMs + 5_000)).toBe(500);
     await clock.advance(10_000);
     expect(reading.nowMs()).toBe(simStartMs + 5_000);
@@ -59,7 +59,7 @@ describe('the simulated clock in a file', () => {
   });
 
   test('is read again when the file is another one, at most every 200 ms', async () => {
-    const reading = new SimulatedClockFile('clock.json', clock, log, access);
+    const reading = new SimulatedClockFile('clock.json', clock, access, log);
     [content, stamp] = [clockText(20), '2'];
     await clock.advance(199);
     expect(reading.nowMs()).toBe(simStartMs + 1_990);
@@ -70,7 +70,7 @@ describe('the simulated clock in a file', () => {
   });
 
   test('keeps its last content while the file is away or half a file, and says so once', async () => {
-    const reading = new SimulatedClockFile('clock.json', clock, log, access);
+    const reading = new SimulatedClockFile('clock.json', clock, access, log);
     stamp = '';
     for (let i = 0; i < 5; i++) {
       await clock.advance(500);
@@ -90,11 +90,11 @@ describe('the simulated clock in a file', () => {
   });
 
   test('a start without a usable file is the operator to mend, in one line', () => {
-    expect(() => new SimulatedClockFile('/nowhere/clock.json', clock)).toThrow(
+    expect(() => new SimulatedClockFile('/nowhere/clock.json', clock, nodeClockFile)).toThrow(
       '/nowhere/clock.json: the simulated clock cannot be read (ENOENT); correct clock.simulated',
     );
     content = '{"version": 2}';
-    expect(() => new SimulatedClockFile('c.json', clock, log, access)).toThrow('c.json: the simulated clock cannot be');
+    expect(() => new SimulatedClockFile('c.json', clock, access, log)).toThrow('c.json: the simulated clock cannot be');
   });
 });
 

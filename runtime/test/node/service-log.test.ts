@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { serviceLog } from '../../src/node/index.js';
+import { jsonLog } from '../../src/node/index.js';
 
-function logged(level?: string, details?: string) {
+function logged(level: string, details = '') {
   const lines: string[] = [];
   const timers: (() => void)[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
-  const log = serviceLog('test', { level, details, destination, after: (_ms, task) => timers.push(task) });
+  const log = jsonLog('test', { level, details, destination, after: (_ms, task) => timers.push(task) });
   const parsed = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   return { log, parsed, timers };
 }

@@ -9,7 +9,7 @@ import {
   subscriptions,
 } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
-import { BrokerLink, type Dial } from '@gridtokenx/runtime/node';
+import { BrokerLink, type Dial, openSession } from '@gridtokenx/runtime/node';
 import type { Packet } from '../../domain/intake/intake.js';
 
 export interface UplinkOptions {
@@ -60,7 +60,7 @@ export class Uplink {
   start({ onPacket, onStatus, onConnect }: UplinkHandlers): void {
     const { url, brokerName, dial, signer, clock, random, log } = this.#options;
     this.#link = new BrokerLink({
-      ...{ url, broker: brokerName, dial, signer, clock, random, log },
+      ...{ url, broker: brokerName, dial, signer, clock, random, log, open: openSession },
       subscriptions: subscriptions.oracle(),
       status: {
         topic: formatTopic({ kind: 'oracle-status', oracle: signer.publicKey }),

@@ -34,7 +34,16 @@ export function loadConfig<S extends z.ZodType>(
   file: string,
   schema: S,
   cross?: (value: z.output<S>) => readonly Fault[],
-  read: ReadText = readText,
+): z.output<S> {
+  return loadConfigBy(readText, file, schema, cross);
+}
+
+/** The same, with the text from `read`. */
+export function loadConfigBy<S extends z.ZodType>(
+  read: ReadText,
+  file: string,
+  schema: S,
+  cross?: (value: z.output<S>) => readonly Fault[],
 ): z.output<S> {
   let text: string;
   try {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HealthReport } from '../../core/health.js';
 import type { Logger } from '../../core/logger.js';
 import { addressOf } from '../connections.js';
-import { type BoundedServer, boundedHttpServer, listening } from '../http-server.js';
+import { type BoundedServer, boundedHttpServer, HTTP_TIMES, listening } from '../http-server.js';
 import type { Metrics } from '../metrics.js';
 import { listenError } from '../system-errors.js';
 import { errorAnswer, type HttpAnswer, HttpProblem, jsonAnswer, typedAnswer } from './answer.js';
@@ -32,7 +32,7 @@ export interface HttpRoute {
 /** What `/healthz` shows: 200 when `ok`, else 503. */
 export type HealthView = Pick<HealthReport, 'ok' | 'problems'> & Readonly<Record<string, unknown>>;
 
-export interface HttpService extends Omit<BoundedServer, 'handle'> {
+export interface HttpService extends Omit<BoundedServer, 'handle' | 'times'> {
   readonly host: string;
   /** 0: the system chooses. */
   readonly port: number;
@@ -66,6 +66,7 @@ export async function serveHttp(service: HttpService): Promise<RunningHttp> {
   const routes = new Map(Object.entries({ ...builtIn(service), ...service.routes }));
   const server = boundedHttpServer({
     ...service,
+    times: HTTP_TIMES,
     handle: (request, response) => void exchange(request, response, routes, service.log),
   });
   const port = await listening(server, service).catch((error: unknown) => {

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.js';
 import type { Logger } from '../../core/logger.js';
 import type { Random } from '../../core/random.js';
 import { sleep, within } from '../../core/sleep.js';
-import { type Dial, type MqttSession, openSession, type SessionOptions } from './session.js';
+import type { Dial, MqttSession, SessionOptions } from './session.js';
 
 /** What others learn of this end, retained; its will says that it is gone. */
 export interface PublishedStatus {
@@ -33,8 +33,8 @@ export interface BrokerLinkOptions {
   readonly onConnected?: (session: string) => void;
   /** The session ended, or none came about: `problem` says why in plain words. */
   readonly onDisconnected?: (problem: string) => void;
-  /** Opens one session; replaced in tests. */
-  readonly open?: (url: string, options: SessionOptions, dial?: Dial) => Promise<MqttSession>;
+  /** Opens one session. */
+  readonly open: (url: string, options: SessionOptions, dial?: Dial) => Promise<MqttSession>;
 }
 
 export interface PublishHow {
@@ -135,7 +135,7 @@ export class BrokerLink {
 
   /** One session; resolves with words for its end. */
   async #serve(signal: AbortSignal, backOff: BackOff): Promise<string> {
-    const { url, dial, status, clock, random, log, onMessage, onConnected, open = openSession } = this.#options;
+    const { url, dial, status, clock, random, log, onMessage, onConnected, open } = this.#options;
     const name = base58Encode(random.bytes(SESSION_NAME_BYTES));
     const end = new AbortController();
     const stopped = new Promise<null>((resolve) => {

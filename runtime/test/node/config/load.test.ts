@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { OperatorError } from '../../../src/core/index.js';
-import { ConfigError, type Fault, loadConfig, parseConfig, parseLocated, parsePlain } from '../../../src/node/index.js';
+import {
+  ConfigError,
+  type Fault,
+  loadConfig,
+  loadConfigBy,
+  parseConfig,
+  parseLocated,
+  parsePlain,
+} from '../../../src/node/index.js';
 
 const schema = z.strictObject({
   name: z.string(),
@@ -159,7 +167,7 @@ describe('files', () => {
     const read = () => {
       throw cause;
     };
-    expect(() => loadConfig('c.yaml', schema, undefined, read)).toThrow(
+    expect(() => loadConfigBy(read, 'c.yaml', schema)).toThrow(
       expect.objectContaining({ message: 'c.yaml: cannot be read (EACCES); let this user read it', cause }),
     );
   });
