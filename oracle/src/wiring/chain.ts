@@ -2,6 +2,7 @@ import { asPublicKeyText, type PublicKeyText } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random, ReadingClock } from '@gridtokenx/runtime/core';
 import { BalanceWatch } from '../adapters/chain/balance.js';
 import { AttestorBuilder, singleAttestor } from '../adapters/chain/builder.js';
+import { askOverHttp } from '../adapters/chain/cosign/http.js';
 import type { CosignDeps } from '../adapters/chain/cosign/peer.js';
 import { postSnapshot } from '../adapters/chain/snapshot.js';
 import type { Database, Migration } from '../adapters/sqlite/database.js';
@@ -67,7 +68,15 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
   const moved = new MovedSlots(() => registry.asOf.slot);
   const rounds = options.roundMs === undefined ? {} : { roundMs: options.roundMs };
   const together = deps.cosign
-    ? attestTogether({ ...link, ...deps, ...rounds, networkId: link.options.networkId, cosign: deps.cosign, moved })
+    ? attestTogether({
+        ...link,
+        ...deps,
+        ...rounds,
+        networkId: link.options.networkId,
+        cosign: deps.cosign,
+        moved,
+        ask: askOverHttp,
+      })
     : null;
   const driver = new SettlementDriver({
     ...{ ...deps, ...link, moved, plan: planWindow, graceMs: options.graceMs },

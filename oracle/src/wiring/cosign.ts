@@ -3,7 +3,6 @@ import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Keypair } from '@solana/web3.js';
 import type { Cosigner, LatestBlockhash } from '../adapters/chain/builder.js';
 import { CosignDesk } from '../adapters/chain/cosign/desk.js';
-import { askOverHttp } from '../adapters/chain/cosign/http.js';
 import type { CosignDeps } from '../adapters/chain/cosign/peer.js';
 import { type AskPeer, PeerBook, PeerCosigners } from '../adapters/chain/cosign/peers.js';
 import { type ZoneSet, zoneTurns } from '../adapters/chain/cosign/zone.js';
@@ -33,7 +32,7 @@ export interface TogetherDeps {
   readonly database: Database;
   readonly realClock: Clock;
   readonly logger: Logger;
-  readonly ask?: AskPeer;
+  readonly ask: AskPeer;
   /** Shared with this oracle's own lanes. */
   readonly moved: MovedSlots;
   readonly roundMs?: number;
@@ -60,7 +59,7 @@ export function attestTogether(deps: TogetherDeps): Together {
     cosigner: new PeerCosigners({
       ...shared,
       identity: asPublicKeyText(signer.publicKey),
-      ask: deps.ask ?? askOverHttp,
+      ask: deps.ask,
     }),
     turns: zoneTurns(new Turns(deps.roundMs), attestor.publicKey, zoneSet, realClock),
     peers,

@@ -36,7 +36,7 @@ export type OracleCondition = (typeof ORACLE_CONDITIONS)[number];
 export interface OracleParts {
   readonly broker: { readonly isConnected: boolean; readonly problem: string | null };
   readonly intake: { readonly failures: number };
-  readonly database: { damage?(): string | null };
+  readonly database: { damage(): string | null };
   readonly registry: Pick<Registry, 'asOf' | 'problem'>;
   readonly certificate: () => Finding;
   readonly settlements: Pick<Settlements, 'chainHealth'>;
@@ -57,7 +57,7 @@ export function oracleHealth(parts: OracleParts): { report(): HealthReport } {
     'broker connection': () => (broker.isConnected ? null : (broker.problem ?? 'no connection to the broker')),
     'ledger writes': () => (intake.failures === 0 ? null : 'the ledger cannot be written'),
     'ledger file': () => {
-      const damage = database.damage?.() ?? null;
+      const damage = database.damage();
       return damage && `the ledger ${damage}: stop the oracle and move it aside with "gridtokenx-oracle set-aside"`;
     },
     registry: () => (registry.asOf.fetchedAtMs > 0 ? registry.problem : 'the registry was not read yet'),

@@ -135,10 +135,10 @@ describe('a ledger whose file was changed', () => {
   it('damage while it runs is remembered, and nothing is read or written any more', () => {
     const database = openDatabase(path, ledgerMigrations);
     database.sqlite.exec('PRAGMA cache_size = 1; PRAGMA mmap_size = 0');
-    expect(database.damage?.()).toBe(null);
+    expect(database.damage()).toBe(null);
     flip(path, 4_096, statSync(path).size - 4_096);
     expect(() => database.transaction(() => messagesIn(database.sqlite))).toThrow();
-    expect(database.damage?.()).toMatch(/is damaged/);
+    expect(database.damage()).toMatch(/is damaged/);
     copyFileSync(whole, path);
     expect(() => database.sqlite.prepare('SELECT 1')).toThrow(DatabaseDamaged);
     expect(() => database.transaction(() => {})).toThrow(DatabaseDamaged);

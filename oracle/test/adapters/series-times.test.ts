@@ -6,6 +6,7 @@ import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openChecked } from '../../src/adapters/sqlite/damage.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
@@ -30,7 +31,7 @@ function world() {
   directories.push(directory);
   const registry = new FakeRegistry(one, two);
   const test = testLedger(registry);
-  const series = new EmbeddedTimeSeries(join(directory, 'series.sqlite'));
+  const series = new EmbeddedTimeSeries(join(directory, 'series.sqlite'), openChecked);
   const setAside = new SqliteSetAside(test.database);
   const clock = new VirtualClock({ startMs: 1_000_000 });
   const logger = testLogger();

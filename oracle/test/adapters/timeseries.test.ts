@@ -4,18 +4,19 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
 import { expect, it, onTestFinished } from 'vitest';
+import { openChecked } from '../../src/adapters/sqlite/damage.js';
 import { EmbeddedTimeSeries } from '../../src/adapters/sqlite/time-series.js';
 
 timeSeriesContract('embedded', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'gtx-series-'));
   const path = join(directory, 'series.sqlite');
-  let open = new EmbeddedTimeSeries(path);
+  let open = new EmbeddedTimeSeries(path, openChecked);
   const first = open;
   return {
     series: first,
     async reopen() {
       await open.close().catch(() => undefined);
-      open = new EmbeddedTimeSeries(path);
+      open = new EmbeddedTimeSeries(path, openChecked);
       return open;
     },
     async remove() {

@@ -30,7 +30,7 @@ it('a registry that forgot its meters is named, asked rarely, and turns no verdi
   const log: string[] = [];
   const note = (_: object, message: string) => void log.push(message);
   const logger = { debug: note, info: note, warn: note, error: note };
-  const registry = new RpcRegistry(connection, clock, logger);
+  const registry = new RpcRegistry(connection, clock, logger, [], null);
   await registry.refresh();
   const before = registry.asOf;
   expect([registry.problem, before.fetchedAtMs]).toEqual([null, ms]);
@@ -79,6 +79,7 @@ it('a registry that forgot its meters is named, asked rarely, and turns no verdi
     clock,
     logger,
     rig.meters.map(({ meterId }) => meterId),
+    null,
   );
   [isAway, shown] = [false, []];
   await again.refresh();

@@ -15,7 +15,7 @@ function slowRegistry() {
     });
   const clock = new VirtualClock();
   return {
-    registry: new RpcRegistry({ getProgramAccounts } as unknown as Connection, clock, quietLog),
+    registry: new RpcRegistry({ getProgramAccounts } as unknown as Connection, clock, quietLog, [], null),
     clock,
     answers,
   };

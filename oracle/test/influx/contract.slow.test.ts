@@ -3,6 +3,7 @@
 import { systemClock } from '@gridtokenx/runtime/node';
 import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
 import { afterAll, beforeAll, describe } from 'vitest';
+import { LINES_PER_REQUEST } from '../../src/adapters/influx/index.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
 import { announceServer, influxd, RealServer } from './server.js';
@@ -22,7 +23,15 @@ describe.skipIf(!influxd)('on a real server', () => {
     const bucket = `contract-${++buckets}`;
     await server.makeBucket(bucket);
     const { url, org } = server;
-    const open = () => new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemClock });
+    const open = () =>
+      new InfluxTimeSeries({
+        url,
+        org,
+        bucket,
+        token: () => server.token(),
+        realClock: systemClock,
+        linesPerRequest: LINES_PER_REQUEST,
+      });
     let current: TimeSeries = open();
     return {
       series: current,

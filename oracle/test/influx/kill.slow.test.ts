@@ -7,6 +7,7 @@ import { until } from '@gridtokenx/testing-kit/until';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
+import { LINES_PER_REQUEST } from '../../src/adapters/influx/index.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
@@ -99,7 +100,14 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     function begin() {
       const database = openDatabase(path, influxMigrations);
       const { url, org } = server;
-      const inner = new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemClock });
+      const inner = new InfluxTimeSeries({
+        url,
+        org,
+        bucket,
+        token: () => server.token(),
+        realClock: systemClock,
+        linesPerRequest: LINES_PER_REQUEST,
+      });
       const armed: TimeSeries = {
         async write(points) {
           const work = inner.write(points);
@@ -205,7 +213,14 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
       if (i % 7 !== 0) source.points[i] = { ...point, timeMs: nowMs - (200 - i) * 1_000 };
     });
     const { url, org } = server;
-    const series = new InfluxTimeSeries({ url, org, bucket, token: () => server.token(), realClock: systemClock });
+    const series = new InfluxTimeSeries({
+      url,
+      org,
+      bucket,
+      token: () => server.token(),
+      realClock: systemClock,
+      linesPerRequest: LINES_PER_REQUEST,
+    });
     const database = openDatabase(join(server.folder, 'short.sqlite'), influxMigrations);
     const record = new SqliteFeedRecord(database, bucket);
     const feeder = new TimeSeriesFeeder({
@@ -231,7 +246,14 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     await server.makeBucket(bucket);
     let token = 'not-the-token';
     const { url, org } = server;
-    const series = new InfluxTimeSeries({ url, org, bucket, token: () => token, realClock: systemClock });
+    const series = new InfluxTimeSeries({
+      url,
+      org,
+      bucket,
+      token: () => token,
+      realClock: systemClock,
+      linesPerRequest: LINES_PER_REQUEST,
+    });
     const points = new Readings(10).points;
     await expect(series.write(points)).rejects.toMatchObject({ name: 'SeriesSetupRefused' });
     await expect(series.range(asMeterId(points[0]?.meterId ?? ''), 0, 2e12, 1)).rejects.toMatchObject({

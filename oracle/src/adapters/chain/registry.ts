@@ -127,8 +127,8 @@ export class RpcRegistry implements Registry {
     connection: Connection,
     clock: Clock,
     logger: Logger,
-    known: Iterable<MeterId> = [],
-    attestor: PublicKey | null = null,
+    known: Iterable<MeterId>,
+    attestor: PublicKey | null,
   ) {
     this.#attestor = attestor;
     this.#memory = new MeterMemory(known);

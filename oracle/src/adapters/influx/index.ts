@@ -10,6 +10,8 @@ export { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.j
 export { type FeedState, TimeSeriesFeeder } from './feeder.js';
 export { InfluxTimeSeries } from './series.js';
 
+/** Largest number of lines in one request. */
+export const LINES_PER_REQUEST = 5_000;
 /** Points in memory at a time. */
 const BATCH = 2_000;
 /** What is left is written within this when the oracle stops, real ms. */
@@ -44,7 +46,7 @@ export function openInflux({ options, ledger, record, realClock, randomness, log
   const { url, org, bucket } = options;
   const token = tokenFile(options.tokenFile);
   token();
-  const series = new InfluxTimeSeries({ url, org, bucket, token, realClock });
+  const series = new InfluxTimeSeries({ url, org, bucket, token, realClock, linesPerRequest: LINES_PER_REQUEST });
   const feeder = new TimeSeriesFeeder({
     source: outboxReadings(ledger),
     record,

@@ -8,15 +8,13 @@ import { InfluxServer, type ServerOptions } from './server.js';
 
 export interface InfluxOptions extends ServerOptions {
   /** Largest number of lines in one request. */
-  readonly linesPerRequest?: number;
+  readonly linesPerRequest: number;
 }
 
 interface Line {
   readonly text: string;
   readonly point: SeriesPoint;
 }
-
-const LINES_PER_REQUEST = 5_000;
 
 /**
  * The time series on an InfluxDB 2 server. A line counts as stored only in a request that was answered with 204:
@@ -32,7 +30,7 @@ export class InfluxTimeSeries implements TimeSeries {
   constructor(options: InfluxOptions) {
     this.#server = new InfluxServer(options);
     this.#bucket = options.bucket;
-    this.#linesPerRequest = options.linesPerRequest ?? LINES_PER_REQUEST;
+    this.#linesPerRequest = options.linesPerRequest;
   }
 
   async write(points: readonly SeriesPoint[]): Promise<void> {

@@ -12,8 +12,6 @@ export interface ServerOptions {
   /** Asked before each request; never stored, never logged. */
   readonly token: () => string;
   readonly realClock: Clock;
-  /** Real ms after which a request is given up, however much of an answer trickles in. */
-  readonly deadlineMs?: number;
 }
 
 /** What the server said to a write of some lines. Everything else it may say is an error. */
@@ -25,6 +23,7 @@ export type WriteAnswer =
 
 export type Row = (column: string) => string | undefined;
 
+/** A request is given up after so many real ms, however much of an answer trickles in. */
 const DEADLINE_MS = 30_000;
 const LONGEST_REASON = 300;
 const GZIP_FROM_BYTES = 1_400;
@@ -102,15 +101,14 @@ export class InfluxServer {
     if (this.#isClosed) throw new SeriesUnavailable('the time series is closed');
     const headers = { authorization: `Token ${this.#token()}` };
     const controller = new AbortController();
-    const timeout = this.#options.deadlineMs ?? DEADLINE_MS;
-    const cancel = this.#options.realClock.after(timeout, () => controller.abort());
+    const cancel = this.#options.realClock.after(DEADLINE_MS, () => controller.abort());
     this.#inFlight.add(controller);
     try {
       const transportOptions = { agent: this.#agent, signal: controller.signal };
-      return await request(new InfluxDB({ url: this.#options.url, timeout, transportOptions }), headers);
+      return await request(new InfluxDB({ url: this.#options.url, timeout: DEADLINE_MS, transportOptions }), headers);
     } catch (error) {
       if (controller.signal.aborted) {
-        throw new SeriesUnavailable(this.#isClosed ? 'given up: closing' : `no answer within ${timeout} ms`);
+        throw new SeriesUnavailable(this.#isClosed ? 'given up: closing' : `no answer within ${DEADLINE_MS} ms`);
       }
       throw error;
     } finally {

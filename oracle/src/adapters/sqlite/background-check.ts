@@ -1,15 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { damageIn } from './damage.js';
 
+/** The thread's program. */
+export const CHECK_WORKER = new URL('./check-worker.js', import.meta.url);
+
 /**
  * Checks a whole file on a thread of its own, beside its use: a large one would hold up a start for minutes. Calls
  * `found` once with words where it does not hold. Ends with the process. Resolves when it has been checked.
  */
-export function checkInBackground(
-  path: string,
-  found: (words: string) => void,
-  thread: URL = new URL('./check-worker.js', import.meta.url),
-): Promise<void> {
+export function checkInBackground(path: string, found: (words: string) => void, thread: URL): Promise<void> {
   return new Promise((resolve) => {
     const worker = new Worker(thread, { workerData: path });
     worker.unref();

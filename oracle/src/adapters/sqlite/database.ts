@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import { makeFolder, makePrivate } from '@gridtokenx/runtime/node';
-import { checkInBackground } from './background-check.js';
+import { CHECK_WORKER, checkInBackground } from './background-check.js';
 import { bytesOf, explained, MAX_CHECKED_AT_START_BYTES, openChecked } from './damage.js';
 
 /** One change of the schema; applied once, in order, each in a transaction of its own. */
@@ -18,7 +18,7 @@ export interface Database {
   /** Commits what `work` did, or rolls all of it back and throws what `work` threw. Not nestable. */
   transaction<T>(work: () => T): T;
   /** What was ever found wrong with the file since it was opened, in words; null when nothing. */
-  damage?(): string | null;
+  damage(): string | null;
 }
 
 /**
@@ -50,7 +50,8 @@ export function openDatabase(path: string, migrations: readonly Migration[]): Da
     sqlite.close();
     throw explained(path, error);
   }
-  if (bytesOf(path) > MAX_CHECKED_AT_START_BYTES) void checkInBackground(path, (words) => sqlite.found(words));
+  if (bytesOf(path) > MAX_CHECKED_AT_START_BYTES)
+    void checkInBackground(path, (words) => sqlite.found(words), CHECK_WORKER);
   return { sqlite, transaction, damage: () => sqlite.damage };
 }
 

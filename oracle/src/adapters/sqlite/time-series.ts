@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { asMeterId, type MeterId, type Role } from '@gridtokenx/protocol';
 import { makeFolder, makePrivate } from '@gridtokenx/runtime/node';
 import type { TimeSeries } from '../../domain/live/ports.js';
@@ -24,7 +24,7 @@ export class EmbeddedTimeSeries implements TimeSeries {
   readonly #range;
 
   /** `open`: opens the file, and throws for one that is damaged. */
-  constructor(path: string, open: (path: string) => DatabaseSync = (file) => new DatabaseSync(file)) {
+  constructor(path: string, open: (path: string) => DatabaseSync) {
     makeFolder(dirname(path));
     for (const suffix of ['', '-wal', '-shm']) makePrivate(`${path}${suffix}`);
     this.#sqlite = open(path);

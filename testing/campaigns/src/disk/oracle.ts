@@ -63,7 +63,7 @@ export class SimulatedOracle {
     // A checkpoint inside the commit is what tears the main file; in small ledgers it would never come.
     inner.sqlite.exec('PRAGMA wal_autocheckpoint = 40');
     this.#before = readFiles(this.#path);
-    const database: Database = { sqlite: inner.sqlite, transaction: (work) => this.#commit(inner, work) };
+    const database: Database = { ...inner, transaction: (work) => this.#commit(inner, work) };
     const records = new Map(homes.map(({ record }) => [record.meterId, record]));
     const registry: Registry = {
       asOf: { slot: 1, fetchedAtMs: time.real.nowMs() },

@@ -78,7 +78,7 @@ export class Bench<Item> {
   #openLedger() {
     const { sqlite } = this.#database;
     const database: Database = {
-      sqlite,
+      ...this.#database,
       transaction: (work) =>
         this.#database.transaction(() => {
           const result = work();
