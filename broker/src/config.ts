@@ -2,6 +2,7 @@ import { MAX_PACKET_BYTES } from '@gridtokenx/protocol';
 import {
   addressSchema,
   type Fault,
+  hostSchema,
   isLoopbackHost,
   loadConfig,
   parseConfig,
@@ -16,7 +17,7 @@ const count = z.int().min(1);
 const schema = z.strictObject({
   /** Tokens are made for this name. */
   name: z.string().min(1).max(200),
-  host: z.string().min(1),
+  host: hostSchema,
   port: portSchema,
   keysFile: z.string().min(1),
   tls: tlsSchema.optional(),

@@ -51,6 +51,11 @@ describe('configuration', () => {
     const json = JSON.stringify({ name: 'b', host: '::1', port: 1, keysFile: 'k', http: { host: 'h', port: 2 } });
     expect(parseBrokerConfig(json, 'f').port).toBe(1);
   });
+  it.each(['host: "a\\0b"', 'host: "a b"', 'host: ""'])('refuses what is no host in one line: %s', (host) => {
+    const line = /^f:\d+: (http\.)?host: expected a host name or an address/;
+    expect(() => parseBrokerConfig(good.replace('host: 127.0.0.1', host), 'f')).toThrow(line);
+    expect(() => parseBrokerConfig(good.replace('host: h', host), 'f')).toThrow(line);
+  });
   it('takes plain MQTT to others only where it is told to, and TLS anywhere', () => {
     const open = good.replace('host: 127.0.0.1', 'host: 0.0.0.0');
     expect(() => parseBrokerConfig(open, 'f')).toThrow(/^f:2: host: .*; give tls, or say allow_plaintext: true$/);
@@ -83,6 +88,8 @@ describe('keys file', () => {
     expect(parseKeys(file(entry)).size).toBe(1);
     expect(() => parseKeys(file(entry, entry))).toThrow('twice');
     expect(() => parseKeys(file({ ...entry, role: 'admin' }))).toThrow('role');
+    // Its path may name a file with a secret: nothing of it is told.
+    expect(() => parseKeys('5ec4e7 5ec4e7')).toThrow(expect.objectContaining({ message: 'is not JSON' }));
     expect(() => parseKeys(file({ ...entry, publicKey: 'abc' }))).toThrow('base58');
     expect(() => parseKeys(file({ ...entry, more: 1 }))).toThrow();
     expect(() => parseKeys('{')).toThrow();

@@ -9,6 +9,7 @@ export * from './control.js';
 export * from './cose.js';
 export * from './cosign.js';
 export * from './identity.js';
+export * from './json.js';
 export * from './keys.js';
 export * from './merkle.js';
 export * from './payload.js';

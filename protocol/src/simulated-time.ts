@@ -1,3 +1,4 @@
+import { parseJson } from './json.js';
 import { WINDOW_MS } from './units.js';
 
 /**
@@ -55,6 +56,11 @@ function fail(detail: string): never {
   throw new RangeError(`simulated clock: ${detail}`);
 }
 
+function objectOf(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(`${what} is no object`);
+  return value as Record<string, unknown>;
+}
+
 function finite(record: Record<string, unknown>, key: string): number {
   const value = record[key];
   if (typeof value !== 'number' || !Number.isFinite(value)) fail(`${key} is not a number`);
@@ -63,16 +69,19 @@ function finite(record: Record<string, unknown>, key: string): number {
 
 /** Checks what was read from the clock's file; throws `RangeError` that names the key. */
 export function parseSimulatedClock(text: string): SimulatedClock {
-  const record = JSON.parse(text) as Record<string, unknown>;
+  const record = objectOf(parseJson(text), 'the content');
   if (record.version !== 1) fail(`version ${String(record.version)}, expected 1`);
   if (!Array.isArray(record.segments)) fail('segments is not a list');
   const speed = finite(record, 'speed');
   if (speed <= 0) fail(`speed ${speed} is not above 0`);
-  const segments = record.segments.map((entry: Record<string, unknown>) => ({
-    simStartMs: finite(entry, 'simStartMs'),
-    positionStartMs: finite(entry, 'positionStartMs'),
-    positionEndMs: entry.positionEndMs === null ? null : finite(entry, 'positionEndMs'),
-  }));
+  const segments = record.segments.map((value: unknown) => {
+    const entry = objectOf(value, 'a segment');
+    return {
+      simStartMs: finite(entry, 'simStartMs'),
+      positionStartMs: finite(entry, 'positionStartMs'),
+      positionEndMs: entry.positionEndMs === null ? null : finite(entry, 'positionEndMs'),
+    };
+  });
   for (const [i, segment] of segments.entries()) {
     const before = segments[i - 1];
     if (segment.simStartMs % WINDOW_MS !== segment.positionStartMs % WINDOW_MS) {

@@ -1,4 +1,4 @@
-import { addressSchema, type Fault, loadConfig, portSchema } from '@gridtokenx/runtime/node';
+import { addressSchema, type Fault, hostSchema, loadConfig, portSchema } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import { MOST_INITIAL_WH } from './meter.js';
 import { MODELS } from './models.js';
@@ -54,14 +54,14 @@ const meterSchema = z.discriminatedUnion(
     z.strictObject({
       transport: z.literal('tcp'),
       ...common,
-      host: z.string().min(1).default('127.0.0.1'),
+      host: hostSchema.default('127.0.0.1'),
       port: portSchema,
       converter: z.boolean().default(false),
     }),
     z.strictObject({
       transport: z.literal('rtu-over-tcp'),
       ...common,
-      host: z.string().min(1).default('127.0.0.1'),
+      host: hostSchema.default('127.0.0.1'),
       port: portSchema,
     }),
     z.strictObject({ transport: z.literal('pty'), ...common, pty: z.string().min(1) }),

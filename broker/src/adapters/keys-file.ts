@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { base58Encode, publicKeyFromBase58 } from '@gridtokenx/protocol';
+import { base58Encode, parseJson, publicKeyFromBase58 } from '@gridtokenx/protocol';
 import { type Logger, OperatorError } from '@gridtokenx/runtime/core';
 import { readRegularFile } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
@@ -19,7 +19,7 @@ const schema = z.strictObject({
 
 /** The records of a keys file by base58 key [wire §10.5]. Throws an `Error` that says what is wrong. */
 export function parseKeys(text: string): Map<string, KeyRecord> {
-  const parsed = schema.safeParse(JSON.parse(text));
+  const parsed = schema.safeParse(parseJson(text));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new Error(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a list of keys'}`);

@@ -1,5 +1,5 @@
 import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
-import { brokerUrlSchema, type Fault, loadConfig, parseConfig, tlsSchema } from '@gridtokenx/runtime/node';
+import { brokerUrlSchema, type Fault, hostSchema, loadConfig, parseConfig, tlsSchema } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import { profileIds } from '../adapters/profiles/files.js';
 
@@ -21,7 +21,7 @@ const watts = z.int().min(1).max(10_000_000);
 const choice = <T extends Record<string, number>>(of: T) =>
   z.enum(Object.keys(of) as [string, ...string[]]).transform((text) => of[text] as T[keyof T]);
 
-const overTcp = { name, host: z.string().min(1), port };
+const overTcp = { name, host: hostSchema, port };
 /** How long the line is only listened to after a start; by default as long as an answer to the process before may come. */
 const rest = { rest_at_start_ms: z.int().min(0).max(600_000).optional() };
 const bus = z.discriminatedUnion('transport', [
@@ -80,7 +80,7 @@ const schema = z.strictObject({
     .min(1 << 20)
     .default(64 << 20),
   request_timeout_ms: z.int().min(20).max(30_000).default(1_000),
-  http: z.strictObject({ host: z.string().min(1), port, tls: tlsSchema.optional() }).optional(),
+  http: z.strictObject({ host: hostSchema, port, tls: tlsSchema.optional() }).optional(),
   buses: z.array(bus).min(1),
   meters: z.array(meter).min(1),
   points: z.array(point).min(1).optional(),

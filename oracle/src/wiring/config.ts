@@ -2,6 +2,7 @@ import { publicKeyFromBase58 } from '@gridtokenx/protocol';
 import {
   brokerUrlSchema,
   hasNoPassword,
+  hostSchema,
   loadConfig,
   parseConfig,
   portSchema as port,
@@ -54,9 +55,9 @@ const schema = z
     }),
     http: z.undefined('is two listeners now: page (page, API, metrics) and service (time, co-signing)').optional(),
     /** For gateways and other oracles: signed time, co-signing. Without it neither is served. */
-    service: z.strictObject({ host: z.string().min(1), ...listener }).optional(),
+    service: z.strictObject({ host: hostSchema, ...listener }).optional(),
     /** For people and collectors: status page, API, health, metrics. */
-    page: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), ...listener }),
+    page: z.strictObject({ host: hostSchema.default('127.0.0.1'), ...listener }),
     clock: z
       .strictObject({
         /** File of the simulated clock that drives readings and windows. */

@@ -108,3 +108,17 @@ test('readings by the machine own time', () => {
   ]);
   expect([reading.realDelayUntil(START_MS + 7), reading.realDelayUntil(5)]).toEqual([7, 0]);
 });
+
+describe('a file that holds no clock', () => {
+  test.each([
+    ['null', 'simulated clock: the content is no object'],
+    ['[]', 'simulated clock: the content is no object'],
+    [JSON.stringify({ version: 1, speed: 1, segments: [null] }), 'simulated clock: a segment is no object'],
+    ['3f9a3f9a3f9a secret', 'is not JSON'],
+  ])('%s', (text, why) => {
+    content = text;
+    const open = () => new SimulatedClockFile('clock.json', clock, log, access);
+    const line = `clock.json: the simulated clock cannot be read (${why}); correct clock.simulated`;
+    expect(open).toThrow(expect.objectContaining({ message: line }));
+  });
+});

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, statSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { parseJson } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import { makeFolder, operatorErrorOf, parsePlain, readRegularFile, replacePrivateFile } from '@gridtokenx/runtime/node';
 import { stringify } from 'yaml';
@@ -7,10 +8,11 @@ import { stringify } from 'yaml';
 /** The JSON in a file, or null where there is none. Throws `OperatorError` with the path where it cannot be read. */
 export function readJson<T>(path: string): T | null {
   if (!existsSync(path)) return null;
+  const text = readRegularFile(path).toString('utf8');
   try {
-    return JSON.parse(readRegularFile(path).toString('utf8')) as T;
+    return parseJson(text) as T;
   } catch (cause) {
-    const problem = `is not JSON (${cause instanceof Error ? cause.message : cause})`;
+    const problem = (cause as Error).message;
     throw new OperatorError(
       { code: 'damaged-file', file: path, problem, advice: 'bring it back from a backup' },
       { cause },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { runCli } from '@gridtokenx/runtime/node';
 import { highestSpeed } from '@gridtokenx/simulators';
 import { afterAll, describe, expect, it } from 'vitest';
-import { checkReportPlace } from '../src/files.js';
+import { checkReportPlace, readJson } from '../src/files.js';
 import { formatGxt, Narrator, settlementLine, windowLabel } from '../src/start/narrator.js';
 import { addOptions, DEFAULT_SPEED, type GivenOptions, type StartOptions, startOptions } from '../src/start/options.js';
 import type { OracleApi, SettlementRow } from '../src/start/oracle-api.js';
@@ -78,6 +78,13 @@ describe('the place of the report', () => {
     );
     expect(() => checkReportPlace('/proc/r.json')).toThrow(/^--report \/proc\/r\.json: cannot be written \(/);
   });
+});
+
+it('tells nothing of what a damaged file holds', () => {
+  const path = join(folder, 'key.json');
+  writeFileSync(path, '5ec4e7 5ec4e7');
+  const message = `${path}: is not JSON; bring it back from a backup`;
+  expect(() => readJson(path)).toThrow(expect.objectContaining({ message }));
 });
 
 describe('a start that is stopped while it enrols', () => {

@@ -4,6 +4,7 @@ import {
   asWindow,
   type MeterId,
   type PublicKeyText,
+  parseJson,
   publicKeyFromBase58,
   type Role,
 } from '@gridtokenx/protocol';
@@ -74,7 +75,7 @@ export class MetersFile implements Registry {
 
   #read(): void {
     const fetchedAtMs = this.#real.nowMs();
-    const { meters } = schema.parse(JSON.parse(readRegularFile(this.#path).toString('utf8')));
+    const { meters } = schema.parse(parseJson(readRegularFile(this.#path).toString('utf8')));
     this.#meters = new Map(meters.map((meter) => [asMeterId(meter.meter_id), recordOf(meter)]));
     this.asOf = { slot: this.asOf.slot + 1, fetchedAtMs };
   }

@@ -97,8 +97,10 @@ export const tlsSchema = z.strictObject({
   key_file: z.string().min(1),
   min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
 });
+/** A host name or an address. The system takes no blank or control character in it, and says so with a stack. */
+export const hostSchema = z.string().regex(/^[^\s\p{C}]+$/u, 'expected a host name or an address');
 /** An address that is listened on. */
-export const addressSchema = z.strictObject({ host: z.string().min(1), port: portSchema });
+export const addressSchema = z.strictObject({ host: hostSchema, port: portSchema });
 
 /** Addresses that only this machine reaches. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;

@@ -1,8 +1,8 @@
-import { loadConfig, portSchema } from '@gridtokenx/runtime/node';
+import { hostSchema, loadConfig, portSchema } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 
 const schema = z.strictObject({
-  host: z.string().min(1),
+  host: hostSchema,
   rpcPort: portSchema,
   wsPort: portSchema,
   httpPort: portSchema,
