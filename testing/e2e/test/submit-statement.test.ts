@@ -172,7 +172,7 @@ describe('the command on a real node', () => {
       ['is no key pair', ['--rpc', url, '--payer', good, good]],
       ['is no statement', ['--rpc', url, '--payer', payer, payer]],
       ['is no statement', ['--rpc', url, '--payer', payer, write('half.json', '{"message":"d284')]],
-      ['too large', ['--rpc', url, '--payer', payer, write('large.json', 'x'.repeat(70_000))]],
+      ['is longer than 65536 bytes', ['--rpc', url, '--payer', payer, write('large.json', 'x'.repeat(70_000))]],
       ['is no http URL', ['--rpc', 'ftp://x', '--payer', payer, good]],
       ['no node answers', ['--rpc', 'http://127.0.0.1:9', '--payer', payer, good]],
       ['has no SOL', ['--rpc', url, '--payer', stranger, good]],
