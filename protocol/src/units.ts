@@ -39,8 +39,13 @@ export function addWindows(window: Window, count: number): Window {
   return asWindow(window + count);
 }
 
+/** The window `count` quarters of an hour earlier; `NO_WINDOW` where there is none. */
+export function windowBefore(window: Window, count: number): WindowOrNone {
+  return window < count ? NO_WINDOW : addWindows(window, -count);
+}
+
 /** The latest of windows. */
-export function latestWindow(first: Window, ...others: readonly Window[]): Window {
+export function latestWindow(first: Window, ...others: readonly WindowOrNone[]): Window {
   return Math.max(first, ...others) as Window;
 }
 

@@ -6,12 +6,15 @@ import {
   asPublicKeyText,
   asWh,
   asWindow,
+  asWindowOrNone,
   base58Encode,
   baseUnitsOf,
   earliestWindow,
   latestWindow,
   MAX_U32,
   MAX_U64,
+  NO_WINDOW,
+  windowBefore,
 } from '../src/index.js';
 
 describe('quantities', () => {
@@ -34,6 +37,12 @@ describe('quantities', () => {
     expect([addWindows(asWindow(7), 2), addWindows(asWindow(7), -7)]).toEqual([9, 0]);
     expect(() => addWindows(asWindow(7), -8)).toThrow('not in u32');
     expect(() => addWindows(asWindow(MAX_U32), 1)).toThrow('not in u32');
+  });
+  it('finds a window that lies before another, or that there is none', () => {
+    const window = asWindow(2);
+    expect([1, 2, 3].map((count) => windowBefore(window, count))).toEqual([1, 0, NO_WINDOW]);
+    expect([asWindowOrNone(NO_WINDOW), asWindowOrNone(0)]).toEqual([-1, 0]);
+    expect(() => asWindowOrNone(-2)).toThrow('not in u32');
   });
   it('finds the latest and the earliest of windows', () => {
     const [a, b, c] = [asWindow(2), asWindow(9), asWindow(4)];

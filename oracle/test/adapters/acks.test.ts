@@ -1,4 +1,4 @@
-import { asMeterId, EventCode, GapReason, MAX_REFUSED, Reason } from '@gridtokenx/protocol';
+import { asMeterId, asWindow, EventCode, GapReason, MAX_REFUSED, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
@@ -94,7 +94,7 @@ describe('statements for settlement', () => {
     test.take(sent);
     expect(told).toBe(1);
     const windows = (after: number, limit?: number) =>
-      test.statements.attestable(meter.meterId, after, limit).map((s) => s.window - meter.enrolmentWindow);
+      test.statements.attestable(meter.meterId, asWindow(after), limit).map((s) => s.window - meter.enrolmentWindow);
     expect(windows(0)).toEqual([0, 2, 5]);
     expect(windows(meter.enrolmentWindow)).toEqual([2, 5]);
     expect(windows(0, 1)).toEqual([0]);

@@ -1,4 +1,4 @@
-import { Reason } from '@gridtokenx/protocol';
+import { asWindow, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
@@ -141,7 +141,7 @@ describe('an equivocation', () => {
     const messages = w.log.honest(90, 14);
     while (messages.length < 3_000) messages.push(quickly(w.log));
     w.inBatches(messages);
-    expect(w.statements.attestable(one.meterId, 0)).toHaveLength(90);
+    expect(w.statements.attestable(one.meterId, asWindow(0))).toHaveLength(90);
     w.log.seq = 1n;
     const other = w.log.reading({ powerW: 7 });
     let updates = 0;
@@ -155,7 +155,7 @@ describe('an equivocation', () => {
     };
     w.take([other]);
     expect(updates).toBeLessThanOrEqual(1_010);
-    expect(w.statements.attestable(one.meterId, 0)).toEqual([]);
+    expect(w.statements.attestable(one.meterId, asWindow(0))).toEqual([]);
     expect(w.statements.newest(one.meterId)).toBeUndefined();
     while (w.isDirty()) expect(cost()).toBeLessThanOrEqual(1_010);
     w.verdictsAre([...messages, other]);

@@ -1,5 +1,5 @@
 import { buildAttestPage } from '@gridtokenx/chain-client';
-import { base58Decode, ed25519Signer, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
+import { asWindow, base58Decode, ed25519Signer, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
 import { keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
@@ -43,7 +43,7 @@ async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
   const taken = bent.meters ?? rig.meters.map((_, i) => i);
   const honest = taken.flatMap((i): AttestEntry[] => {
     const meter = rig.meters[i];
-    const statement = meter && statementAt(leader.statements, meter.meterId, W(1));
+    const statement = meter && statementAt(leader.statements, meter.meterId, asWindow(W(1)));
     const before = read.slots[meter?.slot ?? -1];
     if (!meter || !statement || !before) return [];
     const { meterId, slot } = meter;
@@ -66,7 +66,9 @@ async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
     timeMs: clock.nowMs(),
     to: IDENTITIES[1]?.publicKey as Uint8Array,
     transaction: bent.bytes?.(message) ?? message,
-    statements: honest.map(({ meterId }) => statementAt(leader.statements, meterId, W(1))?.message as Uint8Array),
+    statements: honest.map(
+      ({ meterId }) => statementAt(leader.statements, meterId, asWindow(W(1)))?.message as Uint8Array,
+    ),
     ...bent.request,
   };
   const signer = bent.as === null ? ed25519Signer(new Uint8Array(32).fill(99)) : IDENTITIES[bent.as ?? 0];

@@ -1,5 +1,5 @@
 import { SlotFlag, Verdict } from '@gridtokenx/chain-client';
-import { asMeterId, toHex } from '@gridtokenx/protocol';
+import { asMeterId, asWindow, toHex } from '@gridtokenx/protocol';
 import { attestor, keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { type LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -163,7 +163,7 @@ describe('a dispute on a page', () => {
     const node = oracle(said(rig, 0, 1, 100n));
     node.database.sqlite.exec('UPDATE messages SET verdict = 8');
     // The control: settlement itself would not touch such a statement any more.
-    expect(node.statements.attestable(asMeterId(rig.meters[0]?.meterId ?? ''), 0)).toEqual([]);
+    expect(node.statements.attestable(asMeterId(rig.meters[0]?.meterId ?? ''), asWindow(0))).toEqual([]);
     dispute(rig, 0, lie());
     await node.look();
     expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
@@ -186,7 +186,7 @@ describe('a dispute on a page', () => {
     const slot = slotOf(rig, 0);
     const page = { slots: meters.map(() => ({ ...slot, flags: SlotFlag.active | SlotFlag.disputed })) };
     const dispute = {
-      ...{ number: 1, verdict: Verdict.open, openedWindow: 10, slotWindow: 5 },
+      ...{ number: 1, verdict: Verdict.open, openedWindow: asWindow(10), slotWindow: asWindow(5) },
       ...{ slotExportWh: 1n, slotImportWh: 1n },
     };
     const node = oracle();

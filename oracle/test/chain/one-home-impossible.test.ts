@@ -1,5 +1,5 @@
 import { decodeMeter, instructions, pda } from '@gridtokenx/chain-client';
-import { asMeterId, fromHex, sha256 } from '@gridtokenx/protocol';
+import { asMeterId, asWindow, fromHex, sha256 } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
@@ -58,11 +58,11 @@ it('control: homes that each stay within their limits and together exceed the li
       payload: new Uint8Array(),
     },
     before: {
-      ...{ exportWh: 0n, importWh: 0n, window: W(0), exportCapWh: 1_100, importCapWh: 2_201 },
+      ...{ exportWh: 0n, importWh: 0n, window: asWindow(W(0)), exportCapWh: 1_100, importCapWh: 2_201 },
       ...{ flags: 1, attestors: 1, epoch: 0 },
     },
   });
-  const rises = netRises([0, 1, 2].map(entry), [], new TestStatements(), W(1));
+  const rises = netRises([0, 1, 2].map(entry), [], new TestStatements(), asWindow(W(1)));
   expect(implausible(16_000n, rises, 3n)).toMatch(/above/);
   expect(implausible(16_000n, rises.slice(1), 3n)).toBeNull();
 });

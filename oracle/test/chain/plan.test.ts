@@ -16,7 +16,7 @@ import { type MeterPageRead, type PageRead, SlotFlag, type SlotRead } from '../.
 const open: SlotRead = {
   exportWh: 100n,
   importWh: 100n,
-  window: 10,
+  window: asWindow(10),
   exportCapWh: 50,
   importCapWh: 50,
   flags: SlotFlag.active,
@@ -53,7 +53,9 @@ function candidate(slot: number, first: number | null, wh = 200n, last = first):
   const [importWh, exportWh] = [wh + 995n, wh + 1_993n];
   const rest = { payload: new Uint8Array(96), message: new Uint8Array(171), receivedMs: 0 };
   const at = (window: number | null) =>
-    window === null ? undefined : { meterId: meter(slot).meterId, window, importWh, exportWh, ...rest };
+    window === null
+      ? undefined
+      : { meterId: meter(slot).meterId, window: asWindow(window), importWh, exportWh, ...rest };
   return { meter: meter(slot), oldest: at(first), newest: at(last) };
 }
 
@@ -94,7 +96,7 @@ describe('planWindow', () => {
     expect(plan([open, open], [candidate(0, 12), candidate(1, null)], 12_000).plan.kind).toBe('attest');
     const withLate = [candidate(0, 12), candidate(1, null), candidate(2, 11, 200n, 12)];
     expect(plan([open, open, open], withLate, 11_999).plan).toMatchObject({ kind: 'attest', window: 11 });
-    const done = { ...open, window: 12 };
+    const done = { ...open, window: asWindow(12) };
     expect(plan([open, done], [candidate(0, 12), candidate(1, null)], 0).plan.kind).toBe('attest');
   });
 
@@ -112,7 +114,7 @@ describe('planWindow', () => {
     const low = candidate(1, 12, 99n);
     const below = candidate(2, 12, -1_000n);
     const early = candidate(3, 1, 200n);
-    const got = plan([open, open, open, { ...open, window: 0 }], [candidate(0, 12), low, below, early]);
+    const got = plan([open, open, open, { ...open, window: asWindow(0) }], [candidate(0, 12), low, below, early]);
     expect(got.unusable.map(({ reason }) => reason)).toEqual([
       "register below the chain's total",
       'register below its baseline',
@@ -157,7 +159,7 @@ describe('planWindow', () => {
 
 describe('explainSkip says what the program would', () => {
   const at = (change: Partial<SlotRead>, window: number, exportWh: bigint) =>
-    explainSkip({ ...open, ...change }, window, { exportWh, importWh: 100n });
+    explainSkip({ ...open, ...change }, asWindow(window), { exportWh, importWh: 100n });
   it.each([
     ['not active', at({ flags: 0 }, 11, 100n)],
     ['closed', at({ flags: SlotFlag.active | SlotFlag.closed }, 11, 100n)],

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toHex } from '@gridtokenx/protocol';
+import { asWindow, toHex } from '@gridtokenx/protocol';
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
@@ -49,7 +49,7 @@ describe('a ledger that came back older, or not at all', () => {
   const view = (of: TestLedger) => ({
     verdicts: [...of.verdicts()].sort(),
     mark: of.mark(meter.meterId),
-    statements: of.statements.attestable(meter.meterId, 0).map(({ window, exportWh }) => [window, exportWh]),
+    statements: of.statements.attestable(meter.meterId, asWindow(0)).map(({ window, exportWh }) => [window, exportWh]),
   });
 
   it.each([

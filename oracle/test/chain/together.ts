@@ -1,7 +1,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asPublicKeyText, type MeterId, type Signer } from '@gridtokenx/protocol';
+import { asPublicKeyText, asWindow, type MeterId, type Signer } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { existsOn, figures, type LiteNode, reached } from '@gridtokenx/testing-kit/oracle/rigs';
@@ -127,7 +127,7 @@ export class OracleNode {
         graceMs: 3_000,
         logger: quietLog,
       },
-      ...{ moved, plan: planWindow, zoneWindow: () => 0 },
+      ...{ moved, plan: planWindow, zoneWindow: () => asWindow(0) },
       node: this.bendNode(rig.node),
       builder: this.bendBuilder(builder),
       closedAtMs: () => clock.nowMs() - 10_000,

@@ -20,7 +20,14 @@ const meter = meterOf(1, {
   ...{ exportBaselineWh: 1_000n, exportCarriedWh: 7n, importBaselineWh: 0n, importCarriedWh: 0n },
 });
 const dispute = (slotWindow: number, total: bigint): CaseRead => ({
-  ...{ number: 1, verdict: 0, openedWindow: 1, slotWindow, slotExportWh: total, slotImportWh: 0n },
+  ...{
+    number: 1,
+    verdict: 0,
+    openedWindow: asWindow(1),
+    slotWindow: asWindow(slotWindow),
+    slotExportWh: total,
+    slotImportWh: 0n,
+  },
 });
 
 /** What each key said: window and export register. */
@@ -28,7 +35,12 @@ function store(said: readonly [Uint8Array, number, bigint][]): StatementStore & 
   const of = (key: Uint8Array): SignedStatement[] =>
     said
       .filter(([by]) => by === key)
-      .map(([, window, exportWh]) => ({ window, exportWh, importWh: 0n, message: Uint8Array.of(window) }))
+      .map(([, window, exportWh]) => ({
+        window: asWindow(window),
+        exportWh,
+        importWh: 0n,
+        message: Uint8Array.of(window),
+      }))
       .sort((a, b) => b.window - a.window);
   const asked: number[] = [];
   return {
@@ -69,7 +81,7 @@ describe('the statement that answers a dispute', () => {
 
 describe('a slot that differs from its record', () => {
   const slot = {
-    ...{ exportWh: 0n, importWh: 0n, window: 1, flags: 1, attestors: 0, epoch: 0 },
+    ...{ exportWh: 0n, importWh: 0n, window: asWindow(1), flags: 1, attestors: 0, epoch: 0 },
     ...{ exportCapWh: capWh(10_000, 1), importCapWh: capWh(10_000, 1) },
   };
   it('caps are those of the program: a quarter of an hour, a tenth more, the register step', () => {

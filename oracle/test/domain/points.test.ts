@@ -42,7 +42,7 @@ describe('a statement of a derived point', () => {
     const pointOf = builder.records.point.meterId;
     expect(
       test.statements
-        .attestable(pointOf, 0)
+        .attestable(pointOf, asWindow(0))
         .map(({ window, importWh, exportWh }) => [window - FIRST_WINDOW, importWh, exportWh]),
     ).toEqual([
       [0, 0n, 0n],
@@ -236,7 +236,7 @@ describe('the registry', () => {
     const statement = log.statement({ quality: 320 });
     test.take([statement]);
     expect(test.verdictOf(statement)).toBe(PENDING);
-    expect(test.statements.attestable(meter.meterId, 0)).toEqual([]);
+    expect(test.statements.attestable(meter.meterId, asWindow(0))).toEqual([]);
   });
 
   it('knows a point by the hash of its meters, of one owner and zone only', () => {

@@ -8,7 +8,7 @@ import {
 } from '@gridtokenx/chain-client';
 import type { SignedTransaction } from '@gridtokenx/chain-sender';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
-import { base58Encode, fromHex, type MeterId, type PublicKeyText } from '@gridtokenx/protocol';
+import { base58Encode, fromHex, type MeterId, type PublicKeyText, type Window } from '@gridtokenx/protocol';
 import {
   ComputeBudgetProgram,
   type Keypair,
@@ -26,7 +26,7 @@ export interface CosignRequest {
   readonly zone: number;
   readonly page: number;
   readonly version: bigint;
-  readonly window: number;
+  readonly window: Window;
   readonly entries: readonly AttestEntry[];
 }
 
@@ -86,7 +86,7 @@ export class AttestorBuilder implements TransactionBuilder {
     this.#exists = exists;
   }
 
-  async attest(read: MeterPageRead, window: number, entries: readonly AttestEntry[], nonce: number) {
+  async attest(read: MeterPageRead, window: Window, entries: readonly AttestEntry[], nonce: number) {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#attest(read, window, entries, nonce);
@@ -97,7 +97,7 @@ export class AttestorBuilder implements TransactionBuilder {
     }
   }
 
-  async #attest(read: MeterPageRead, window: number, entries: readonly AttestEntry[], nonce: number) {
+  async #attest(read: MeterPageRead, window: Window, entries: readonly AttestEntry[], nonce: number) {
     const { zone, page } = read;
     const { others, bitmap } = await this.#cosigner.attestors(zone);
     const attestors = [this.#attestor.publicKey, ...others];

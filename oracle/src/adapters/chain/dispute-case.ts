@@ -1,5 +1,6 @@
 import { decodeDispute, decodeMeter, type RawAccount } from '@gridtokenx/chain-client';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
+import { asWindow } from '@gridtokenx/protocol';
 import { CaseUnreadable, type SlotCase } from '../../domain/settlement/disputes/ports.js';
 import { made } from './accounts.js';
 import { toRecord } from './registry.js';
@@ -27,8 +28,8 @@ export function toSlotCase(meterAccount: Account, disputeAccount: Account, clock
       dispute: found && {
         number: found.number,
         verdict: found.verdict,
-        openedWindow: found.openedWindow,
-        slotWindow: found.slotWindow,
+        openedWindow: asWindow(found.openedWindow),
+        slotWindow: asWindow(found.slotWindow),
         slotExportWh: found.slotExportWh,
         slotImportWh: found.slotImportWh,
       },

@@ -1,4 +1,5 @@
 import { eventDiscriminator, idl } from '@gridtokenx/chain-client';
+import { asWindow } from '@gridtokenx/protocol';
 import type { AttestedEvent } from '../../domain/settlement/ports.js';
 
 const PREFIX = 'Program data: ';
@@ -42,7 +43,7 @@ export function attestedEvent(logs: readonly string[]): AttestedEvent | null {
     const isSkipped = (slot: number) => ((bytes[at('skipped') + (slot >> 3)] ?? 0) >> (slot & 7)) & 1;
     return {
       version: bytes.readBigUInt64LE(at('version')),
-      window: bytes.readUInt32LE(at('window')),
+      window: asWindow(bytes.readUInt32LE(at('window'))),
       skipped: new Set(Array.from({ length: SLOTS }, (_, slot) => slot).filter(isSkipped)),
       history: new Uint8Array(bytes.subarray(at('history'), at('history') + 32)),
     };

@@ -1,10 +1,11 @@
-import { decodeLedgerPage, decodeMeterPage, pda } from '@gridtokenx/chain-client';
+import { decodeLedgerPage, pda } from '@gridtokenx/chain-client';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import { ask, RpcSendNode } from '@gridtokenx/chain-sender/rpc';
 import type { AccountInfo, Connection } from '@solana/web3.js';
 import type { AttestedEvent, ChainNode, PageRead } from '../../domain/settlement/ports.js';
 import { made } from './accounts.js';
 import { attestedEvent } from './events.js';
+import { readMeterPage } from './page-read.js';
 
 type Account = AccountInfo<Buffer> | null | undefined;
 
@@ -36,7 +37,7 @@ export class RpcNode extends RpcSendNode<AttestedEvent> implements ChainNode {
     };
     return {
       contextSlot: context.slot,
-      page: decode(value[0], decodeMeterPage),
+      page: decode(value[0], readMeterPage),
       ledger: decode(value[1], decodeLedgerPage),
     };
   }

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { asMeterId, BASE_UNITS_PER_WH, type MeterId } from '@gridtokenx/protocol';
+import { asMeterId, asWindow, BASE_UNITS_PER_WH, type MeterId } from '@gridtokenx/protocol';
 import type { ChainTotals, Settlement } from '../../domain/live/ports.js';
 import type { SettlementArchive, Skip } from '../../domain/settlement/ports.js';
 import type { Database } from './database.js';
@@ -32,7 +32,7 @@ export class SqliteSettlementArchive implements SettlementArchive {
     ).map((row) => ({
       id: Number(row.id),
       meterId: asMeterId(String(row.meter)),
-      window: Number(row.window),
+      window: asWindow(Number(row.window)),
       exportWh: row.export_wh as bigint,
       importWh: row.import_wh as bigint,
       mintedBaseUnits: row.minted_base_units as bigint,
@@ -53,7 +53,7 @@ export class SqliteSettlementArchive implements SettlementArchive {
     );
     if (!row) return undefined;
     return {
-      window: Number(row.window),
+      window: asWindow(Number(row.window)),
       importWh: row.import_total as bigint,
       exportWh: row.export_total as bigint,
       mintedBaseUnits: (row.minted as bigint) * BASE_UNITS_PER_WH,
@@ -78,7 +78,7 @@ export class SqliteSettlementArchive implements SettlementArchive {
     const rows = this.#all(`SELECT meter, window, reason FROM chain_skips ORDER BY at_ms DESC LIMIT ?`, limit);
     return rows.map(({ meter, window, reason }) => ({
       meterId: asMeterId(String(meter)),
-      window: Number(window),
+      window: asWindow(Number(window)),
       reason: String(reason),
     }));
   }

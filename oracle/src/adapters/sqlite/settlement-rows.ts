@@ -1,4 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
+import { asWindow } from '@gridtokenx/protocol';
 import type { Intent, IntentItem } from '../../domain/settlement/ports.js';
 
 export type Row = Record<string, SQLInputValue>;
@@ -24,7 +25,7 @@ export function toIntent(row: Row): Intent {
     moves: Number(row.moves),
     history: row.history as Uint8Array,
     expectedHistory: (row.expected_history as Uint8Array | null) ?? null,
-    window: row.window === null ? null : Number(row.window),
+    window: row.window === null ? null : asWindow(Number(row.window)),
     items: itemsFromText(String(row.items)),
     raw: row.raw as Uint8Array,
     signature: String(row.signature),

@@ -1,5 +1,13 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
-import { asMeterId, BASE_UNITS_PER_WH, type MeterId } from '@gridtokenx/protocol';
+import {
+  asMeterId,
+  asWindow,
+  BASE_UNITS_PER_WH,
+  type MeterId,
+  NO_WINDOW,
+  type Window,
+  type WindowOrNone,
+} from '@gridtokenx/protocol';
 import type {
   ArchiveHead,
   AttestedTotals,
@@ -134,7 +142,7 @@ export class SqliteSettlementStore implements SettlementStore {
     );
     if (!row) return undefined;
     const [exportWh, importWh] = [row.export_total as bigint, row.import_total as bigint];
-    return { window: Number(row.window), exportWh, importWh };
+    return { window: asWindow(Number(row.window)), exportWh, importWh };
   }
 
   observed(zone: number, page: number, head: ArchiveHead): void {
@@ -161,7 +169,7 @@ export class SqliteSettlementStore implements SettlementStore {
     );
     return rows.every((row) =>
       covers(asMeterId(String(row.meter)), {
-        window: Number(row.window),
+        window: asWindow(Number(row.window)),
         exportWh: row.export_total as bigint,
         importWh: row.import_total as bigint,
       }),
@@ -209,11 +217,11 @@ export class SqliteSettlementStore implements SettlementStore {
     this.#run('UPDATE chain_pages SET catching_up = 0 WHERE zone = ? AND page = ?', zone, page);
   }
 
-  skippedThrough(meterId: MeterId): number {
+  skippedThrough(meterId: MeterId): WindowOrNone {
     const [row] = this.#all('SELECT max(window) AS window FROM chain_skips WHERE meter = ?', meterId);
-    return row?.window == null ? -1 : Number(row.window);
+    return row?.window == null ? NO_WINDOW : asWindow(Number(row.window));
   }
-  skip(meterId: MeterId, window: number, reason: string, nowMs: number): void {
+  skip(meterId: MeterId, window: Window, reason: string, nowMs: number): void {
     this.#run(
       'INSERT OR REPLACE INTO chain_skips (meter, window, reason, at_ms) VALUES (?, ?, ?, ?)',
       meterId,
@@ -229,7 +237,7 @@ export class SqliteSettlementStore implements SettlementStore {
     minted: ReadonlyMap<MeterId, bigint>,
     mint: string | null,
     nowMs: number,
-    closedAtMs: (window: number) => number,
+    closedAtMs: (window: Window) => number,
   ): number {
     const due = this.#all(
       `SELECT id, meter, window, export_wh, export_total FROM chain_attested
@@ -246,7 +254,7 @@ export class SqliteSettlementStore implements SettlementStore {
           row.id ?? null,
           exportWh * BASE_UNITS_PER_WH,
           exportWh > 0n ? mint : null,
-          exportWh > 0n ? Math.max(0, Math.round(nowMs - closedAtMs(Number(row.window)))) : null,
+          exportWh > 0n ? Math.max(0, Math.round(nowMs - closedAtMs(asWindow(Number(row.window))))) : null,
         );
         this.#run('UPDATE chain_attested SET settlement = ? WHERE id = ?', id, row.id ?? null);
       }

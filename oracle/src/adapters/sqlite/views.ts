@@ -7,6 +7,8 @@ import {
   type Reading,
   type Reason,
   type Statement,
+  type Window,
+  type WindowOrNone,
 } from '@gridtokenx/protocol';
 import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
 import type { LedgerViews, MeterView } from '../../domain/live/ports.js';
@@ -63,7 +65,7 @@ export class SqliteStatements implements StatementStore {
     this.#saying = sqlite.prepare(`${ofStream} AND window = ? AND ${registers} = ?`);
   }
 
-  attestable(meterId: MeterId, afterWindow: number, limit = DEFAULT_LIMIT): AttestableStatement[] {
+  attestable(meterId: MeterId, afterWindow: WindowOrNone, limit = DEFAULT_LIMIT): AttestableStatement[] {
     const streams = this.#streams.all(meterId);
     const found = streams.flatMap((stream) => this.#ofStream(meterId, stream, afterWindow, limit));
     if (streams.length > 1) found.sort((a, b) => a.window - b.window || Buffer.compare(a.hash, b.hash));
@@ -87,7 +89,7 @@ export class SqliteStatements implements StatementStore {
     return statement;
   }
 
-  #ofStream(meterId: MeterId, stream: Raw, afterWindow: number, limit: number): Hashed[] {
+  #ofStream(meterId: MeterId, stream: Raw, afterWindow: WindowOrNone, limit: number): Hashed[] {
     const found: Hashed[] = [];
     for (const row of this.#rising.iterate(Number(stream.id), stream.suspended_from ?? LAST_SEQ, afterWindow)) {
       const one = attestable(meterId, row);
@@ -97,7 +99,7 @@ export class SqliteStatements implements StatementStore {
     return found;
   }
 
-  inputs(meterId: MeterId, window: number, windows: number): AttestableStatement[] {
+  inputs(meterId: MeterId, window: Window, windows: number): AttestableStatement[] {
     const parents = this.#parents.get(meterId);
     if (!parents) return [];
     const found = [parents.production, parents.consumption].flatMap((parent) =>
@@ -108,7 +110,7 @@ export class SqliteStatements implements StatementStore {
     return found.sort((a, b) => b.window - a.window);
   }
 
-  signedBy(meterId: MeterId, key: Uint8Array, window: number, limit: number): SignedStatement[] {
+  signedBy(meterId: MeterId, key: Uint8Array, window: Window, limit: number): SignedStatement[] {
     const found: SignedStatement[] = [];
     const stream = this.#stream.get(meterId, key)?.id;
     if (stream === undefined) return found;
@@ -124,7 +126,7 @@ export class SqliteStatements implements StatementStore {
   saying(
     meterId: MeterId,
     key: Uint8Array,
-    { window, importWh, exportWh }: { window: number; importWh: bigint; exportWh: bigint },
+    { window, importWh, exportWh }: { window: Window; importWh: bigint; exportWh: bigint },
   ): SignedStatement | undefined {
     const stream = this.#stream.get(meterId, key)?.id;
     if (stream === undefined || importWh < 0n || exportWh < 0n) return undefined;

@@ -1,4 +1,4 @@
-import type { MeterId, PublicKeyText, Reading, Statement } from '@gridtokenx/protocol';
+import type { MeterId, PublicKeyText, Reading, Statement, Window } from '@gridtokenx/protocol';
 import type { MeterRecord, SeriesPoint } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 
@@ -24,7 +24,7 @@ export interface LedgerViews {
 
 /** What is on chain for one meter, since enrolment. */
 export interface ChainTotals {
-  readonly window: number;
+  readonly window: Window;
   readonly importWh: bigint;
   readonly exportWh: bigint;
   readonly mintedBaseUnits: bigint;
@@ -36,7 +36,7 @@ export interface ChainTotals {
 export interface Settlement {
   readonly id: number;
   readonly meterId: MeterId;
-  readonly window: number;
+  readonly window: Window;
   readonly exportWh: bigint;
   readonly importWh: bigint;
   readonly mintedBaseUnits: bigint;

@@ -1,4 +1,4 @@
-import type { MeterId } from '@gridtokenx/protocol';
+import { asWindow, latestWindow, MAX_U32, type MeterId, type Window, type WindowOrNone } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import {
   type Candidate,
@@ -14,12 +14,14 @@ import type { StatementStore } from './statements.js';
 
 /** A slot that the chain leaves for no reason known here is offered so often; then its statement is passed over. */
 const MAX_OFFERS = 3;
+/** No statement lies above it: stands for a slot that the page does not have. */
+const LAST_WINDOW = asWindow(MAX_U32);
 
 export interface BacklogDeps {
   readonly store: SettlementStore;
   readonly statements: StatementStore;
   readonly realClock: Clock;
-  readonly closedAtMs: (window: number) => number;
+  readonly closedAtMs: (window: Window) => number;
   readonly graceMs: number;
   readonly plan: PlanWindow;
   readonly logger: Logger;
@@ -32,9 +34,9 @@ export class Backlog {
   readonly #meters: () => SlottedMeter[];
   readonly #deps: BacklogDeps;
   /** By meter: how often the chain left the slot for no reason known here, and for which window. */
-  readonly #offers = new Map<MeterId, { window: number; count: number }>();
+  readonly #offers = new Map<MeterId, { window: Window; count: number }>();
   /** Newest window when the page began to catch up. */
-  #catchingUpTo: number | null = null;
+  #catchingUpTo: WindowOrNone | null = null;
 
   constructor(zone: number, page: number, meters: () => SlottedMeter[], deps: BacklogDeps) {
     this.#zone = zone;
@@ -44,7 +46,7 @@ export class Backlog {
   }
 
   /** True when a meter has a statement above a window that may be attested. */
-  isOwed(meter: SlottedMeter, window: number): boolean {
+  isOwed(meter: SlottedMeter, window: Window): boolean {
     return this.#candidate(meter, window).oldest !== undefined;
   }
 
@@ -54,23 +56,23 @@ export class Backlog {
   }
 
   /** A slot that moved meanwhile is read and offered again, but not for ever. */
-  left(window: number | null, meter: MeterId, reason: SkipReason): void {
+  left(window: Window | null, meter: MeterId, reason: SkipReason): void {
     const { logger, store, realClock } = this.#deps;
     const before = this.#offers.get(meter);
     const count = before?.window === window ? before.count + 1 : 1;
     if (reason === 'moved' && count < MAX_OFFERS) {
-      this.#offers.set(meter, { window: window ?? 0, count });
+      this.#offers.set(meter, { window: window ?? asWindow(0), count });
       return;
     }
     this.#offers.delete(meter);
     const why = SKIP_WORDS[reason];
     logger.warn({ event: 'statement_skipped', meter, window, reason: why }, 'The chain skipped a statement');
-    store.skip(meter, window ?? 0, why, realClock.nowMs());
+    store.skip(meter, window ?? asWindow(0), why, realClock.nowMs());
   }
 
-  #candidate(meter: SlottedMeter, window: number): Candidate {
+  #candidate(meter: SlottedMeter, window: Window): Candidate {
     const { statements, store } = this.#deps;
-    const above = Math.max(window, store.skippedThrough(meter.meterId));
+    const above = latestWindow(window, store.skippedThrough(meter.meterId));
     const [oldest] = statements.attestable(meter.meterId, above, 1);
     const newest = oldest && statements.newest(meter.meterId);
     return { meter, oldest, newest: newest && newest.window > above ? newest : oldest };
@@ -84,9 +86,9 @@ export class Backlog {
     for (;;) {
       const candidates = this.#meters()
         .filter(({ slot }) => takesPart(slot))
-        .map((meter) => this.#candidate(meter, page.slots[meter.slot]?.window ?? Number.MAX_SAFE_INTEGER));
+        .map((meter) => this.#candidate(meter, page.slots[meter.slot]?.window ?? LAST_WINDOW));
       const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
-      const graceEndsMs = (window: number) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
+      const graceEndsMs = (window: Window) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
       const { plan, unusable } = choose(page.slots, candidates, realClock.nowMs(), graceEndsMs, isCatchingUp);
       if (unusable.length === 0) return plan;
       for (const { meterId, window, reason } of unusable) {
@@ -97,7 +99,7 @@ export class Backlog {
   }
 
   /** A page catches up until a window comes that was not there when it began: one meter's backlog does not prolong it. */
-  #isCatchingUp(current: number): boolean {
+  #isCatchingUp(current: WindowOrNone): boolean {
     const { store } = this.#deps;
     if (!store.isCatchingUp(this.#zone, this.#page)) {
       this.#catchingUpTo = null;

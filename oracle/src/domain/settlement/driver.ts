@@ -1,4 +1,5 @@
 import { Attempts } from '@gridtokenx/chain-sender';
+import { asWindow, latestWindow, NO_WINDOW } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import type { MeterRecord, Registry } from '../ports.js';
 import type { Disputes } from './disputes/disputes.js';
@@ -276,7 +277,8 @@ export class SettlementDriver {
       const meters = (): MeterRecord[] =>
         registry.meters().filter((meter) => meter.zone === zone && meter.page === page);
       const ofZone = () => this.lanes().filter((lane) => lane.zone === zone);
-      const zoneWindow = () => Math.max(0, ...ofZone().map(({ last }) => last?.page?.highestWindow ?? 0));
+      const zoneWindow = () =>
+        latestWindow(asWindow(0), ...ofZone().map(({ last }) => last?.page?.highestWindow ?? NO_WINDOW));
       const lane = new Lane(zone, page, { ...this.#deps, meters, zoneWindow });
       this.#lanes.set(key, { lane, untilMs: 0, why: 'not read yet', attempts: this.#attempts() });
     }

@@ -1,6 +1,10 @@
+import { asWindow } from '@gridtokenx/protocol';
 import { equal } from './lineage.js';
 import { explainSkip, type SkipReason } from './plan.js';
 import type { AttestedEvent, Intent, IntentItem, MeterPageRead } from './ports.js';
+
+/** Stands for the window of a mint, which has none. */
+const FIRST = asWindow(0);
 
 /** True when the page is exactly what this attest_page made of it: nothing else has changed it since. */
 export function hasLandedAs(intent: Intent, page: MeterPageRead | null): boolean {
@@ -12,12 +16,12 @@ export function hasLandedAs(intent: Intent, page: MeterPageRead | null): boolean
 export function eventFrom(intent: Intent, page: MeterPageRead | null): AttestedEvent {
   const took = (item: IntentItem) => {
     const slot = page?.slots[item.slot];
-    return slot !== undefined && slot.window >= (intent.window ?? 0) && slot.exportWh >= item.exportWh;
+    return slot !== undefined && slot.window >= (intent.window ?? FIRST) && slot.exportWh >= item.exportWh;
   };
   return {
     version: intent.version + 1n,
     history: intent.expectedHistory ?? new Uint8Array(32),
-    window: intent.window ?? 0,
+    window: intent.window ?? FIRST,
     skipped: new Set(intent.items.filter((item) => !took(item)).map((item) => item.slot)),
   };
 }
@@ -32,6 +36,6 @@ export function takenBy(intent: Intent, event: AttestedEvent): Taken {
   const accepted = intent.items.filter((item) => !event.skipped.has(item.slot));
   const skipped = intent.items
     .filter((item) => event.skipped.has(item.slot))
-    .map((item) => ({ item, reason: explainSkip(item.before, intent.window ?? 0, item) }));
+    .map((item) => ({ item, reason: explainSkip(item.before, intent.window ?? FIRST, item) }));
   return { accepted, skipped };
 }

@@ -1,5 +1,5 @@
 import { type Next, Sender, type Wait, type Work } from '@gridtokenx/chain-sender';
-import type { MeterId } from '@gridtokenx/protocol';
+import type { MeterId, Window } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { MeterRecord } from '../ports.js';
 import { Attesting, type AttestPlan } from './attesting.js';
@@ -40,12 +40,12 @@ export interface LaneDeps {
   readonly moved: MovedSlots;
   readonly realClock: Clock;
   /** Real time at which a window was, or will be, over on the reading clock. */
-  readonly closedAtMs: (window: number) => number;
+  readonly closedAtMs: (window: Window) => number;
   readonly graceMs: number;
   /** Chooses what is attested next. */
   readonly plan: PlanWindow;
   /** Newest window of all pages of the zone, as last read: the zone's budget rises with it. */
-  readonly zoneWindow: () => number;
+  readonly zoneWindow: () => Window;
   /** Null where there is one attestor: then it is always our turn. */
   readonly turns: TurnKeeper | null;
   readonly logger: Logger;
@@ -221,7 +221,7 @@ export class Lane {
   }
 
   /** Another attestor leads: what it does shows on the page. */
-  async #notOurTurn(what: string, window: number): Promise<Move> {
+  async #notOurTurn(what: string, window: Window): Promise<Move> {
     const ms = (await this.#deps.turns?.wait(this.zone, this.page, what, window)) ?? 0;
     return ms > 0 ? { step: this.#wait(ms, 'another oracle leads') } : null;
   }

@@ -1,4 +1,5 @@
 import type { Next } from '@gridtokenx/chain-sender';
+import { latestWindow, NO_WINDOW, type Window } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import { MintBook, type MintTask } from './mint-book.js';
 import { planMint, type SlottedMeter } from './plan.js';
@@ -17,7 +18,7 @@ export interface MintingDeps {
   readonly meters: () => SlottedMeter[];
   readonly builder: Pick<TransactionBuilder, 'mintPage' | 'mintMeter'>;
   /** Newest window of all pages of the zone, as last read: the zone's budget rises with it. */
-  readonly zoneWindow: () => number;
+  readonly zoneWindow: () => Window;
   readonly realClock: Clock;
   readonly logger: Logger;
 }
@@ -94,7 +95,7 @@ export class Minting {
 
   /** The page as far as it decides what can be minted. */
   #mark({ page }: PageRead): string {
-    const window = Math.max(page?.highestWindow ?? 0, this.#deps.zoneWindow());
+    const window = latestWindow(this.#deps.zoneWindow(), page?.highestWindow ?? NO_WINDOW);
     return `${page?.version}/${page?.moves}/${window}`;
   }
 

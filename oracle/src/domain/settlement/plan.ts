@@ -1,4 +1,4 @@
-import type { MeterId } from '@gridtokenx/protocol';
+import { latestWindow, type MeterId, NO_WINDOW, type Window, type WindowOrNone } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { type AttestEntry, type PageRead, SlotFlag, type SlotRead } from './ports.js';
 import type { AttestableStatement } from './statements.js';
@@ -17,7 +17,7 @@ export interface Candidate {
 export type Plan =
   | {
       readonly kind: 'attest';
-      readonly window: number;
+      readonly window: Window;
       readonly entries: readonly AttestEntry[];
       /** False for windows that others are past: mints go before them. */
       readonly isCurrent: boolean;
@@ -35,7 +35,7 @@ export const MAX_LAG_WINDOWS = 7;
 /** A statement that cannot be put on chain as it is, in plain words. */
 export interface Unusable {
   readonly meterId: MeterId;
-  readonly window: number;
+  readonly window: Window;
   readonly reason: string;
 }
 
@@ -64,13 +64,16 @@ export function unusable(meter: SlottedMeter, slot: SlotRead, statement: Attesta
   return null;
 }
 
-/** The page's newest window that a statement is there for; -1 for none. */
-export function currentWindow(candidates: readonly Candidate[]): number {
-  return candidates.reduce((top, { newest }) => Math.max(top, newest?.window ?? -1), -1);
+/** The page's newest window that a statement is there for. */
+export function currentWindow(candidates: readonly Candidate[]): WindowOrNone {
+  return candidates.reduce<WindowOrNone>(
+    (top, { newest }) => (newest ? latestWindow(newest.window, top) : top),
+    NO_WINDOW,
+  );
 }
 
 /** The statement that a slot takes next: its oldest, or its newest where that one lies too far behind `current`. */
-export function nextOf({ oldest, newest }: Candidate, current: number, isCatchingUp: boolean) {
+export function nextOf({ oldest, newest }: Candidate, current: WindowOrNone, isCatchingUp: boolean) {
   const isLump = isCatchingUp || (oldest !== undefined && current - oldest.window > MAX_LAG_WINDOWS);
   return isLump ? newest : oldest;
 }
@@ -85,14 +88,14 @@ export function planWindow(
   slots: readonly SlotRead[],
   candidates: readonly Candidate[],
   nowMs: number,
-  graceEndsMs: (window: number) => number,
+  graceEndsMs: (window: Window) => number,
   isCatchingUp = false,
 ): { plan: Plan; unusable: Unusable[] } {
   const open = candidates.filter(({ meter }) => slots[meter.slot] && isOpen(slots[meter.slot] as SlotRead));
   const current = currentWindow(open);
   const refused: Unusable[] = [];
-  const ready = new Map<number, AttestEntry[]>();
-  const silent: number[] = [];
+  const ready = new Map<Window, AttestEntry[]>();
+  const silent: Window[] = [];
   for (const candidate of open) {
     const { meter } = candidate;
     const slot = slots[meter.slot] as SlotRead;
@@ -117,15 +120,16 @@ export function planWindow(
 export type PlanWindow = typeof planWindow;
 
 function choose(
-  ready: ReadonlyMap<number, AttestEntry[]>,
-  silent: readonly number[],
-  current: number,
+  ready: ReadonlyMap<Window, AttestEntry[]>,
+  silent: readonly Window[],
+  current: WindowOrNone,
   nowMs: number,
-  graceEndsMs: (window: number) => number,
+  graceEndsMs: (window: Window) => number,
 ): Plan {
   const late = [...ready.keys()].sort((a, b) => a - b);
   let untilMs = Number.POSITIVE_INFINITY;
-  for (const window of [current, ...late.filter((one) => one !== current)]) {
+  const order = current === NO_WINDOW ? late : [current, ...late.filter((one) => one !== current)];
+  for (const window of order) {
     const entries = ready.get(window);
     if (!entries) continue;
     const mayCome = silent.some((at) => at < window);
@@ -184,7 +188,7 @@ export const SKIP_WORDS: Readonly<Record<SkipReason, string>> = {
 /** Finds the reason from the slot as it was read; `moved` where the slot would have taken it. */
 export function explainSkip(
   before: SlotRead,
-  window: number,
+  window: Window,
   item: { importWh: bigint; exportWh: bigint },
 ): SkipReason {
   if ((before.flags & SlotFlag.active) === 0) return 'not active';
@@ -204,6 +208,6 @@ export function explainSkip(
 }
 
 /** True when the chain would take this total for the window now. */
-export function wouldTake(before: SlotRead, window: number, item: { importWh: bigint; exportWh: bigint }): boolean {
+export function wouldTake(before: SlotRead, window: Window, item: { importWh: bigint; exportWh: bigint }): boolean {
   return explainSkip(before, window, item) === 'moved';
 }

@@ -5,7 +5,7 @@ import {
   type SignedTransaction,
   type Stored,
 } from '@gridtokenx/chain-sender';
-import type { MeterId, PublicKeyText } from '@gridtokenx/protocol';
+import type { MeterId, PublicKeyText, Window, WindowOrNone } from '@gridtokenx/protocol';
 import type { ChainTotals, Settlement } from '../live/ports.js';
 import type { SkipReason } from './plan.js';
 /**
@@ -20,7 +20,7 @@ export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16
 export interface SlotRead {
   readonly exportWh: bigint;
   readonly importWh: bigint;
-  readonly window: number;
+  readonly window: Window;
   readonly exportCapWh: number;
   readonly importCapWh: number;
   readonly flags: number;
@@ -32,7 +32,7 @@ export interface SlotRead {
 export interface MeterPageRead {
   readonly version: bigint;
   readonly moves: number;
-  readonly highestWindow: number;
+  readonly highestWindow: Window;
   readonly lastRoot: Uint8Array;
   readonly history: Uint8Array;
   readonly page: number;
@@ -59,7 +59,7 @@ export interface PageRead {
 export interface AttestedEvent {
   readonly version: bigint;
   readonly history: Uint8Array;
-  readonly window: number;
+  readonly window: Window;
   /** Slots that were set and did not take their total. */
   readonly skipped: ReadonlySet<number>;
 }
@@ -114,7 +114,7 @@ export interface NewIntent extends SignedTransaction {
   /** The page's history after this attest_page and nothing else; null for a mint. */
   readonly expectedHistory: Uint8Array | null;
   /** Null for a mint. */
-  readonly window: number | null;
+  readonly window: Window | null;
   readonly items: readonly IntentItem[];
 }
 
@@ -137,7 +137,7 @@ export interface TransactionBuilder {
    */
   attest(
     read: MeterPageRead,
-    window: number,
+    window: Window,
     entries: readonly AttestEntry[],
     nonce: number,
   ): Promise<SignedTransaction & { taken: readonly AttestEntry[]; expectedHistory: Uint8Array }>;
@@ -157,8 +157,11 @@ export interface TransactionBuilder {
 
 /** Whose turn it is to send for a page, among several attestors. */
 export interface TurnKeeper {
-  /** 0 when it is ours, else ms until it is worth asking again. `what` names the work. Throws `NodeUnavailable`. */
-  wait(zone: number, page: number, what: string, window: number): Promise<number>;
+  /**
+   * 0 when it is ours, else ms until it is worth asking again. `what` names the work; `turn` is its window, or the number
+   * of its case. Throws `NodeUnavailable`.
+   */
+  wait(zone: number, page: number, what: string, turn: number): Promise<number>;
 }
 
 /** What an attest_page that landed did. */
@@ -179,7 +182,7 @@ export interface ArchiveHead {
 
 /** What a slot showed after the last attest_page on it; Wh since enrolment. */
 export interface AttestedTotals {
-  readonly window: number;
+  readonly window: Window;
   readonly exportWh: bigint;
   readonly importWh: bigint;
 }
@@ -222,8 +225,8 @@ export interface SettlementStore {
   caughtUp(zone: number, page: number): void;
 
   /** Newest window of the meter that is not tried again, because the chain skipped it or it cannot be built. */
-  skippedThrough(meterId: MeterId): number;
-  skip(meterId: MeterId, window: number, reason: string, nowMs: number): void;
+  skippedThrough(meterId: MeterId): WindowOrNone;
+  skip(meterId: MeterId, window: Window, reason: string, nowMs: number): void;
   /**
    * Closes attested windows whose export is minted now. `minted` is the cursor by meter. `mint` is the signature that did
    * it, where it was ours.
@@ -234,7 +237,7 @@ export interface SettlementStore {
     minted: ReadonlyMap<MeterId, bigint>,
     mint: string | null,
     nowMs: number,
-    closedAtMs: (window: number) => number,
+    closedAtMs: (window: Window) => number,
   ): number;
   /** Settled windows whose mint the chain no longer has are opened again. Returns how many. */
   reopenUnminted(zone: number, page: number, minted: ReadonlyMap<MeterId, bigint>): number;
@@ -243,7 +246,7 @@ export interface SettlementStore {
 /** A statement that is not tried again, and why. */
 export interface Skip {
   readonly meterId: MeterId;
-  readonly window: number;
+  readonly window: Window;
   /** Plain words. */
   readonly reason: string;
 }

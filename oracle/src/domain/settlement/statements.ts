@@ -1,9 +1,9 @@
-import type { MeterId } from '@gridtokenx/protocol';
+import type { MeterId, Window, WindowOrNone } from '@gridtokenx/protocol';
 
 /** A verified statement of a quality that may be attested. Raw registers in Wh. */
 export interface AttestableStatement {
   readonly meterId: MeterId;
-  readonly window: number;
+  readonly window: Window;
   readonly importWh: bigint;
   readonly exportWh: bigint;
   /** The 96 signed bytes. */
@@ -16,7 +16,7 @@ export interface AttestableStatement {
 
 /** A statement of a quality that may be attested, whatever its verdict: what a key said. Raw registers in Wh. */
 export interface SignedStatement {
-  readonly window: number;
+  readonly window: Window;
   readonly importWh: bigint;
   readonly exportWh: bigint;
   /** The 171-byte message. */
@@ -26,20 +26,20 @@ export interface SignedStatement {
 /** The ledger's statements, as settlement sees them. Reading may throw when the disk fails. */
 export interface StatementStore {
   /** Verified, attestable, windows strictly above `afterWindow`, rising; at most `limit` (default 1,000). */
-  attestable(meterId: MeterId, afterWindow: number, limit?: number): AttestableStatement[];
+  attestable(meterId: MeterId, afterWindow: WindowOrNone, limit?: number): AttestableStatement[];
   newest(meterId: MeterId): AttestableStatement | undefined;
   /**
    * Of a derived point: the statements of its two meters up to `window`, newest first, from at most `windows` windows.
    * Nothing for any other meter.
    */
-  inputs(meterId: MeterId, window: number, windows: number): AttestableStatement[];
+  inputs(meterId: MeterId, window: Window, windows: number): AttestableStatement[];
   /** What `key` said of windows up to `window`, newest first, at most `limit`; verified or not. */
-  signedBy(meterId: MeterId, key: Uint8Array, window: number, limit: number): SignedStatement[];
+  signedBy(meterId: MeterId, key: Uint8Array, window: Window, limit: number): SignedStatement[];
   /** A statement by `key` that says exactly this; verified or not. */
   saying(
     meterId: MeterId,
     key: Uint8Array,
-    exact: { readonly window: number; readonly importWh: bigint; readonly exportWh: bigint },
+    exact: { readonly window: Window; readonly importWh: bigint; readonly exportWh: bigint },
   ): SignedStatement | undefined;
   /** Called after a commit that changed which statements are attestable (new ones, or revised verdicts). */
   onStored(listener: () => void): () => void;

@@ -1,4 +1,4 @@
-import { Kind, MAX_REFUSED, toHex } from '@gridtokenx/protocol';
+import { asWindow, Kind, MAX_REFUSED, toHex } from '@gridtokenx/protocol';
 import type { Signed } from '@gridtokenx/testing-kit/key-log';
 import { judgeSet, type SetEntry } from '#oracle/domain/verdicts/judge-set.js';
 import { type Bench, nameOfVerdict } from './bench.js';
@@ -57,7 +57,7 @@ export function summarise(world: World, bench: Bench<Item>): Summary {
 function attestableOf(world: World, { statements }: Bench<Item>): Map<string, string> {
   const found = new Map<string, string>();
   for (const { record } of world.meters) {
-    const all = statements.attestable(record.meterId, 0);
+    const all = statements.attestable(record.meterId, asWindow(0));
     const text = all.map((s) => `${s.window}:${s.importWh}:${s.exportWh}:${toHex(s.payload).slice(-32)}`).join(' ');
     const newest = statements.newest(record.meterId);
     found.set(

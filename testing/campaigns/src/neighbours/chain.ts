@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type BlockhashState, NodeUnavailable } from '@gridtokenx/chain-sender';
+import { addWindows, asWindow, latestWindow, type Window } from '@gridtokenx/protocol';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { wouldTake } from '#oracle/domain/settlement/plan.js';
@@ -21,7 +22,7 @@ export type MintTrouble = 'none' | 'left' | 'wallet fails' | 'page fails';
 interface Page {
   version: bigint;
   history: Uint8Array;
-  highestWindow: number;
+  highestWindow: Window;
   readonly slots: SlotRead[];
   readonly minted: bigint[];
 }
@@ -61,7 +62,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     this.#pages = Array.from({ length: pages }, () => ({
       version: 0n,
       history: new Uint8Array(32),
-      highestWindow: FIRST_WINDOW - 1,
+      highestWindow: addWindows(FIRST_WINDOW, -1),
       slots: [],
       minted: [],
     }));
@@ -72,7 +73,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     const on = this.#pages[page ?? 0];
     if (!on || slot === null) throw new RangeError('a home without a slot');
     on.slots[slot] = {
-      ...{ exportWh: 0n, importWh: 0n, window, exportCapWh: CAP_WH, importCapWh: CAP_WH },
+      ...{ exportWh: 0n, importWh: 0n, window: asWindow(window), exportCapWh: CAP_WH, importCapWh: CAP_WH },
       ...{ flags: SlotFlag.active, attestors: 1, epoch: 1 },
     };
     on.minted[slot] = 0n;
@@ -95,7 +96,13 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     if (!on || zone !== ZONE) return { contextSlot: this.#slot, page: null, ledger: null };
     const { version, history, highestWindow, slots, minted } = on;
     const rest = { lastRoot: history, bump: 1, format: 1, moves: 0, page, zone };
-    const read: MeterPageRead = { version, history, highestWindow, slots: [...slots], ...rest };
+    const read: MeterPageRead = {
+      version,
+      history,
+      highestWindow,
+      slots: [...slots],
+      ...rest,
+    };
     const isOdd = (slot: number) => page === this.#odd.record.page && slot === this.#odd.record.slot;
     const destination = (slot: number) => (isOdd(slot) && this.#trouble === 'wallet fails' ? 'wallet' : 'pool');
     const ledger = { slots: minted.map((mintedWh, slot) => ({ mintedWh, destination: destination(slot) }) as const) };
@@ -152,13 +159,13 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     for (const { slot, e, i } of body.items) {
       const before = on.slots[slot];
       const totals = { exportWh: BigInt(e), importWh: BigInt(i) };
-      if (!before || !wouldTake(before, body.window, totals)) skipped.add(slot);
-      else on.slots[slot] = { ...before, ...totals, window: body.window };
+      if (!before || !wouldTake(before, asWindow(body.window), totals)) skipped.add(slot);
+      else on.slots[slot] = { ...before, ...totals, window: asWindow(body.window) };
     }
     on.version++;
     on.history = folded(on.history, raw);
-    on.highestWindow = Math.max(on.highestWindow, body.window);
-    return { version: on.version, history: on.history, window: body.window, skipped };
+    on.highestWindow = latestWindow(on.highestWindow, asWindow(body.window));
+    return { version: on.version, history: on.history, window: asWindow(body.window), skipped };
   }
 
   #mint(on: Page, body: Extract<Body, { slot: number }>) {

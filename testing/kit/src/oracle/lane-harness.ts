@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodePayload, fromHex } from '@gridtokenx/protocol';
+import { asWindow, encodePayload, fromHex } from '@gridtokenx/protocol';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
@@ -35,7 +35,14 @@ export class TestStatements implements StatementStore {
       readingsRoot: new Uint8Array(32),
     });
     const list = this.#byMeter.get(meter.meterId) ?? [];
-    list.push({ meterId: meter.meterId, window, ...raw, payload, message: new Uint8Array(171), receivedMs: 0 });
+    list.push({
+      meterId: meter.meterId,
+      window: asWindow(window),
+      ...raw,
+      payload,
+      message: new Uint8Array(171),
+      receivedMs: 0,
+    });
     list.sort((a, b) => a.window - b.window);
     this.#byMeter.set(meter.meterId, list);
     for (const listener of this.#listeners) listener();
@@ -94,7 +101,7 @@ export class LaneHarness {
       statements: this.statements,
       meters: () => this.rig.meters,
       moved: new MovedSlots(() => Number.MAX_SAFE_INTEGER),
-      ...{ plan: planWindow, zoneWindow: () => 0, turns: null },
+      ...{ plan: planWindow, zoneWindow: () => asWindow(0), turns: null },
       realClock: this.clock,
       closedAtMs: () => this.clock.nowMs() - this.closedAgoMs,
       graceMs: 3_000,

@@ -9,6 +9,7 @@ import {
   openCosignRequest,
   toHex,
   type Verifier,
+  type Window,
   WireError,
 } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
@@ -216,7 +217,7 @@ export class CosignDesk {
     return judged.entries;
   }
 
-  #checkCapacity(set: ZoneSet, read: MeterPageRead, entries: AttestEntry[], window: number): void {
+  #checkCapacity(set: ZoneSet, read: MeterPageRead, entries: AttestEntry[], window: Window): void {
     const { registry, statements } = this.#deps;
     const others = attestableOf(read.zone, registry.meters(), read);
     const rises = netRises(entries, others, statements, window);

@@ -6,7 +6,7 @@ import {
   MAX_TRANSACTION_BYTES,
   programIds,
 } from '@gridtokenx/chain-client';
-import { equalBytes } from '@gridtokenx/protocol';
+import { asWindow, equalBytes, type Window } from '@gridtokenx/protocol';
 import { ComputeBudgetProgram, MessageV0, type PublicKey, TransactionMessage } from '@solana/web3.js';
 import type { AttestEntry, MeterPageRead } from '../../../domain/settlement/ports.js';
 
@@ -21,7 +21,7 @@ export interface Proposal {
   readonly attestors: readonly PublicKey[];
   readonly version: bigint;
   readonly moves: number;
-  readonly window: number;
+  readonly window: Window;
   readonly root: Uint8Array;
   readonly slots: readonly number[];
   /** The attest_page's data. */
@@ -72,7 +72,7 @@ export function readProposal(bytes: Uint8Array): Proposal {
     attestors,
     version: data.readBigUInt64LE(8),
     moves: data.readUInt32LE(16),
-    window: data.readUInt32LE(20),
+    window: asWindow(data.readUInt32LE(20)),
     root: new Uint8Array(data.subarray(24, 56)),
     slots: Array.from({ length: 256 }, (_, slot) => slot).filter(
       (slot) => ((bitmap[slot >> 3] ?? 0) >> (slot & 7)) & 1,

@@ -30,13 +30,13 @@ export function zoneTurns(
   realClock: Clock,
 ): TurnKeeper {
   return {
-    async wait(zone, page, what, window) {
+    async wait(zone, page, what, turn) {
       const { attestors } = await zoneSet(zone);
       const place = attestors.findIndex((key) => key.equals(own));
       if (place < 0) throw new NodeUnavailable(`${own.toBase58()} is no attestor of zone ${zone}`);
       // Mints and attestations are counted apart: one that waits must not begin the other's rounds anew.
       const lane = `${zone}/${page}/${what.split(' ', 1)[0]}`;
-      return turns.wait(lane, what, window, { place, count: attestors.length }, realClock.monotonicMs());
+      return turns.wait(lane, what, turn, { place, count: attestors.length }, realClock.monotonicMs());
     },
   };
 }

@@ -1,4 +1,4 @@
-import { MAX_COSIGN_STATEMENTS, type MeterId } from '@gridtokenx/protocol';
+import { MAX_COSIGN_STATEMENTS, type MeterId, type Window, windowBefore } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import { capWh } from '../disputes/sync.js';
 import type { Standing } from '../moved.js';
@@ -42,9 +42,9 @@ export interface Refusal {
 export function statementAt(
   statements: StatementStore,
   meterId: MeterId,
-  window: number,
+  window: Window,
 ): AttestableStatement | undefined {
-  const [found] = statements.attestable(meterId, window - 1, 1);
+  const [found] = statements.attestable(meterId, windowBefore(window, 1), 1);
   return found?.window === window ? found : undefined;
 }
 
@@ -73,7 +73,7 @@ export interface Judged {
   /** Of the page. */
   readonly meters: readonly SlottedMeter[];
   readonly statements: StatementStore;
-  readonly window: number;
+  readonly window: Window;
   /** Slots that the proposal sets, rising. */
   readonly slots: readonly number[];
   /** How a slot stands to this oracle's own read of the registry; known when absent. */
@@ -220,7 +220,7 @@ export function netRises(
   entries: readonly AttestEntry[],
   others: readonly MeterRecord[],
   statements: StatementStore,
-  window: number,
+  window: Window,
 ): NetRise[] {
   const rises = entries.map(({ exportWh, importWh, before }) => {
     const windows = window - before.window;
@@ -230,7 +230,7 @@ export function netRises(
   const taken = new Set(entries.map(({ meterId }) => meterId));
   for (const { meterId, exportLimitW, importLimitW, registerStepWh } of others) {
     if (taken.has(meterId)) continue;
-    const [first, second] = statements.attestable(meterId, window - 2, 2);
+    const [first, second] = statements.attestable(meterId, windowBefore(window, 2), 2);
     if (first?.window !== window - 1 || second?.window !== window) continue;
     const exported = atMost(capWh(exportLimitW, registerStepWh), 1, second.exportWh - first.exportWh);
     const imported = atMost(capWh(importLimitW, registerStepWh), 1, second.importWh - first.importWh);
@@ -245,7 +245,7 @@ export const ROUND_MS = 8_000;
 const LOOK_AGAIN_MS = 500;
 
 /**
- * Whose turn it is to send for a page: place (window + round) of the zone's set, where rounds are counted in real time from
+ * Whose turn it is to send for a page: place (turn + round) of the zone's set, where rounds are counted in real time from
  * the moment at which this oracle first saw that there is something to do. Clocks need not agree: two leaders at a time cost
  * a refused signature, nothing more [settlement §8.1].
  */
@@ -259,12 +259,12 @@ export class Turns {
 
   /**
    * 0 when the attestor at `place` of `count` leads, else the ms to wait before asking again. `what` names the work and
-   * changes with each piece of it.
+   * changes with each piece of it; `turn` is its window, or the number of its case.
    */
   wait(
     lane: string,
     what: string,
-    window: number,
+    turn: number,
     { place, count }: { place: number; count: number },
     nowMs: number,
   ): number {
@@ -275,7 +275,7 @@ export class Turns {
     }
     const passed = Math.max(0, nowMs - since.ms);
     const round = Math.floor(passed / this.#roundMs);
-    if ((window + round) % count === place) return 0;
+    if ((turn + round) % count === place) return 0;
     return Math.min(LOOK_AGAIN_MS, this.#roundMs - (passed % this.#roundMs));
   }
 }

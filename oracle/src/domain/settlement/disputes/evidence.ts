@@ -1,3 +1,4 @@
+import { asWindow, earliestWindow, type Window } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import { totalsOf } from '../plan.js';
 import type { SignedStatement, StatementStore } from '../statements.js';
@@ -50,8 +51,9 @@ export function findAnswer(
 }
 
 /** Each key that is evidence, with the windows for which it is. */
-function spansOf(meter: MeterRecord, through: number): [key: Uint8Array, from: number, through: number][] {
-  const { key, previousKey, previousKeyLastWindow = -1 } = meter;
-  const present: [Uint8Array, number, number] = [key, meter.firstWindow, through];
-  return previousKey ? [present, [previousKey, 0, Math.min(through, previousKeyLastWindow)]] : [present];
+function spansOf(meter: MeterRecord, through: Window): [key: Uint8Array, from: Window, through: Window][] {
+  const { key, previousKey, previousKeyLastWindow } = meter;
+  const present: [Uint8Array, Window, Window] = [key, meter.firstWindow, through];
+  if (!previousKey || previousKeyLastWindow === undefined) return [present];
+  return [present, [previousKey, asWindow(0), earliestWindow(through, previousKeyLastWindow)]];
 }

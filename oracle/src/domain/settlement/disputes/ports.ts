@@ -1,5 +1,5 @@
 import { NodeUnavailable, type SendNode, type SignedTransaction, type Stored } from '@gridtokenx/chain-sender';
-import type { MeterId } from '@gridtokenx/protocol';
+import type { MeterId, Window } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import type { AttestedEvent, PageRead } from '../ports.js';
 
@@ -12,9 +12,9 @@ export interface CaseRead {
   readonly number: number;
   readonly verdict: number;
   /** Window of the chain's clock in which it was opened. */
-  readonly openedWindow: number;
+  readonly openedWindow: Window;
   /** The slot as the dispute found it. */
-  readonly slotWindow: number;
+  readonly slotWindow: Window;
   readonly slotExportWh: bigint;
   readonly slotImportWh: bigint;
 }
