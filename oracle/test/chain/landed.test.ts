@@ -1,10 +1,10 @@
-import { asMeterId, asWindow } from '@gridtokenx/protocol';
+import { asMeterId, asWh, asWindow } from '@gridtokenx/protocol';
 import { expect, it } from 'vitest';
 import { eventFrom, hasLandedAs } from '../../src/domain/settlement/landed.js';
 import { type Intent, type MeterPageRead, SlotFlag, type SlotRead } from '../../src/domain/settlement/ports.js';
 
 const before: SlotRead = {
-  ...{ exportWh: 100n, importWh: 10n, window: asWindow(7), exportCapWh: 1_000, importCapWh: 1_000 },
+  ...{ exportWh: asWh(100n), importWh: asWh(10n), window: asWindow(7), exportCapWh: 1_000, importCapWh: 1_000 },
   ...{ flags: SlotFlag.active, attestors: 1, epoch: 1 },
 };
 const items = [0, 1].map((slot) => ({
@@ -28,13 +28,13 @@ const page = (slots: Partial<SlotRead>[], change: Partial<MeterPageRead> = {}) =
 const skipped = (read: MeterPageRead | null) => [...eventFrom(intent, read).skipped];
 
 it.each<[string, Partial<SlotRead>, boolean]>([
-  ['exactly this total for this window', { exportWh: 150n, window: asWindow(8) }, true],
-  ['a larger total of a later window', { exportWh: 151n, window: asWindow(9) }, true],
-  ['the total of before', { exportWh: 100n, window: asWindow(7) }, false],
-  ['a total that is one less', { exportWh: 149n, window: asWindow(8) }, false],
-  ['this total for the window before', { exportWh: 150n, window: asWindow(7) }, false],
+  ['exactly this total for this window', { exportWh: asWh(150n), window: asWindow(8) }, true],
+  ['a larger total of a later window', { exportWh: asWh(151n), window: asWindow(9) }, true],
+  ['the total of before', { exportWh: asWh(100n), window: asWindow(7) }, false],
+  ['a total that is one less', { exportWh: asWh(149n), window: asWindow(8) }, false],
+  ['this total for the window before', { exportWh: asWh(150n), window: asWindow(7) }, false],
 ])('a slot that shows %s tells whether it took its total', (_name, slot, took) => {
-  expect(skipped(page([slot, { exportWh: 150n, window: asWindow(8) }]))).toEqual(took ? [] : [0]);
+  expect(skipped(page([slot, { exportWh: asWh(150n), window: asWindow(8) }]))).toEqual(took ? [] : [0]);
 });
 
 it('without a page nothing was taken', () => expect(skipped(null)).toEqual([0, 1]));

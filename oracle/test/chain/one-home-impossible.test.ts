@@ -1,5 +1,5 @@
 import { decodeMeter, instructions, pda } from '@gridtokenx/chain-client';
-import { asMeterId, asWindow, fromHex, sha256 } from '@gridtokenx/protocol';
+import { asMeterId, asWh, asWindow, fromHex, sha256 } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
@@ -58,7 +58,7 @@ it('control: homes that each stay within their limits and together exceed the li
       payload: new Uint8Array(),
     },
     before: {
-      ...{ exportWh: 0n, importWh: 0n, window: asWindow(W(0)), exportCapWh: 1_100, importCapWh: 2_201 },
+      ...{ exportWh: asWh(0n), importWh: asWh(0n), window: asWindow(W(0)), exportCapWh: 1_100, importCapWh: 2_201 },
       ...{ flags: 1, attestors: 1, epoch: 0 },
     },
   });

@@ -1,4 +1,4 @@
-import { asMeterId, asPublicKeyText, asWindow } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, asWh, asWindow } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attestedEvent } from '../../src/adapters/chain/events.js';
@@ -14,8 +14,8 @@ import {
 import { type MeterPageRead, type PageRead, SlotFlag, type SlotRead } from '../../src/domain/settlement/ports.js';
 
 const open: SlotRead = {
-  exportWh: 100n,
-  importWh: 100n,
+  exportWh: asWh(100n),
+  importWh: asWh(100n),
   window: asWindow(10),
   exportCapWh: 50,
   importCapWh: 50,
@@ -202,7 +202,7 @@ describe('planMint', () => {
   const read = (slots: SlotRead[], ledger: [bigint, 'pool' | 'wallet'][]): PageRead => ({
     contextSlot: 1,
     page: { slots } as unknown as MeterPageRead,
-    ledger: { slots: ledger.map(([mintedWh, destination]) => ({ mintedWh, destination })) },
+    ledger: { slots: ledger.map(([mintedWh, destination]) => ({ mintedWh: asWh(mintedWh), destination })) },
   });
   it('sees what is owed to the pool and to wallets, and leaves disputed slots alone', () => {
     const disputed = { ...open, flags: SlotFlag.active | SlotFlag.disputed };

@@ -1,4 +1,4 @@
-import { asWindow } from '@gridtokenx/protocol';
+import { asWh, asWindow } from '@gridtokenx/protocol';
 import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
@@ -81,7 +81,7 @@ describe('the statement that answers a dispute', () => {
 
 describe('a slot that differs from its record', () => {
   const slot = {
-    ...{ exportWh: 0n, importWh: 0n, window: asWindow(1), flags: 1, attestors: 0, epoch: 0 },
+    ...{ exportWh: asWh(0n), importWh: asWh(0n), window: asWindow(1), flags: 1, attestors: 0, epoch: 0 },
     ...{ exportCapWh: capWh(10_000, 1), importCapWh: capWh(10_000, 1) },
   };
   it('caps are those of the program: a quarter of an hour, a tenth more, the register step', () => {

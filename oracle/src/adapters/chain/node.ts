@@ -1,11 +1,11 @@
-import { decodeLedgerPage, pda } from '@gridtokenx/chain-client';
+import { pda } from '@gridtokenx/chain-client';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import { ask, RpcSendNode } from '@gridtokenx/chain-sender/rpc';
 import type { AccountInfo, Connection } from '@solana/web3.js';
 import type { AttestedEvent, ChainNode, PageRead } from '../../domain/settlement/ports.js';
 import { made } from './accounts.js';
 import { attestedEvent } from './events.js';
-import { readMeterPage } from './page-read.js';
+import { readLedgerPage, readMeterPage } from './page-read.js';
 
 type Account = AccountInfo<Buffer> | null | undefined;
 
@@ -38,7 +38,7 @@ export class RpcNode extends RpcSendNode<AttestedEvent> implements ChainNode {
     return {
       contextSlot: context.slot,
       page: decode(value[0], readMeterPage),
-      ledger: decode(value[1], decodeLedgerPage),
+      ledger: decode(value[1], readLedgerPage),
     };
   }
 }

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { asMeterId, asWindow, BASE_UNITS_PER_WH, type MeterId } from '@gridtokenx/protocol';
+import { asBaseUnits, asMeterId, asWh, asWindow, baseUnitsOf, type MeterId } from '@gridtokenx/protocol';
 import type { ChainTotals, Settlement } from '../../domain/live/ports.js';
 import type { SettlementArchive, Skip } from '../../domain/settlement/ports.js';
 import type { Database } from './database.js';
@@ -33,9 +33,9 @@ export class SqliteSettlementArchive implements SettlementArchive {
       id: Number(row.id),
       meterId: asMeterId(String(row.meter)),
       window: asWindow(Number(row.window)),
-      exportWh: row.export_wh as bigint,
-      importWh: row.import_wh as bigint,
-      mintedBaseUnits: row.minted_base_units as bigint,
+      exportWh: asWh(row.export_wh as bigint),
+      importWh: asWh(row.import_wh as bigint),
+      mintedBaseUnits: asBaseUnits(row.minted_base_units as bigint),
       attest: String(row.signature),
       mint: row.mint === null ? null : String(row.mint),
       closeToMintMs: row.close_to_mint_ms === null ? null : Number(row.close_to_mint_ms),
@@ -54,9 +54,9 @@ export class SqliteSettlementArchive implements SettlementArchive {
     if (!row) return undefined;
     return {
       window: asWindow(Number(row.window)),
-      importWh: row.import_total as bigint,
-      exportWh: row.export_total as bigint,
-      mintedBaseUnits: (row.minted as bigint) * BASE_UNITS_PER_WH,
+      importWh: asWh(row.import_total as bigint),
+      exportWh: asWh(row.export_total as bigint),
+      mintedBaseUnits: baseUnitsOf(asWh(row.minted as bigint)),
     };
   }
 

@@ -5,6 +5,7 @@ import {
   BASE_UNITS_PER_WH,
   type MeterId,
   NO_WINDOW,
+  type Wh,
   type Window,
   type WindowOrNone,
 } from '@gridtokenx/protocol';
@@ -234,7 +235,7 @@ export class SqliteSettlementStore implements SettlementStore {
   settle(
     zone: number,
     page: number,
-    minted: ReadonlyMap<MeterId, bigint>,
+    minted: ReadonlyMap<MeterId, Wh>,
     mint: string | null,
     nowMs: number,
     closedAtMs: (window: Window) => number,
@@ -262,7 +263,7 @@ export class SqliteSettlementStore implements SettlementStore {
     return due.length;
   }
 
-  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<MeterId, bigint>): number {
+  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<MeterId, Wh>): number {
     let reopened = 0;
     for (const [meter, cursor] of minted) {
       const lost = this.#all(

@@ -1,4 +1,4 @@
-import type { MeterId, PublicKeyText, Reading, Statement, Window } from '@gridtokenx/protocol';
+import type { BaseUnits, MeterId, PublicKeyText, Reading, Statement, Wh, Window } from '@gridtokenx/protocol';
 import type { MeterRecord, SeriesPoint } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 
@@ -25,9 +25,9 @@ export interface LedgerViews {
 /** What is on chain for one meter, since enrolment. */
 export interface ChainTotals {
   readonly window: Window;
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
-  readonly mintedBaseUnits: bigint;
+  readonly importWh: Wh;
+  readonly exportWh: Wh;
+  readonly mintedBaseUnits: BaseUnits;
   /** Signatures of the transactions that moved this meter, newest last; may be cut to the newest hundreds. */
   readonly transactions: readonly string[];
 }
@@ -37,9 +37,9 @@ export interface Settlement {
   readonly id: number;
   readonly meterId: MeterId;
   readonly window: Window;
-  readonly exportWh: bigint;
-  readonly importWh: bigint;
-  readonly mintedBaseUnits: bigint;
+  readonly exportWh: Wh;
+  readonly importWh: Wh;
+  readonly mintedBaseUnits: BaseUnits;
   readonly attest: string;
   readonly mint: string | null;
   /** Real milliseconds from the window's close on the reading clock to the mint's confirmation. */

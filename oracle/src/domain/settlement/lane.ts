@@ -1,5 +1,5 @@
 import { type Next, Sender, type Wait, type Work } from '@gridtokenx/chain-sender';
-import type { MeterId, Window } from '@gridtokenx/protocol';
+import type { MeterId, Wh, Window } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { MeterRecord } from '../ports.js';
 import { Attesting, type AttestPlan } from './attesting.js';
@@ -282,7 +282,7 @@ export class Lane {
   /** Closes the windows whose energy is minted now; opens those again whose mint the chain has lost. */
   #settle(read: PageRead, signature: string | null): Step {
     const { store, realClock, closedAtMs, logger } = this.#deps;
-    const minted = new Map<MeterId, bigint>();
+    const minted = new Map<MeterId, Wh>();
     for (const meter of this.#meters()) {
       const slot = read.ledger?.slots[meter.slot];
       if (slot) minted.set(meter.meterId, slot.mintedWh);

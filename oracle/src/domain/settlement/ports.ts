@@ -5,7 +5,7 @@ import {
   type SignedTransaction,
   type Stored,
 } from '@gridtokenx/chain-sender';
-import type { MeterId, PublicKeyText, Window, WindowOrNone } from '@gridtokenx/protocol';
+import type { MeterId, PublicKeyText, Wh, Window, WindowOrNone } from '@gridtokenx/protocol';
 import type { ChainTotals, Settlement } from '../live/ports.js';
 import type { SkipReason } from './plan.js';
 /**
@@ -18,8 +18,8 @@ export const SlotFlag = { active: 1, disputed: 2, extra: 4, moved: 8, closed: 16
 
 /** One meter's slot of a meter page. Energies are Wh since enrolment, caps Wh per window. */
 export interface SlotRead {
-  readonly exportWh: bigint;
-  readonly importWh: bigint;
+  readonly exportWh: Wh;
+  readonly importWh: Wh;
   readonly window: Window;
   readonly exportCapWh: number;
   readonly importCapWh: number;
@@ -44,7 +44,7 @@ export interface MeterPageRead {
 
 /** What energy-token keeps for a slot. */
 export interface LedgerSlotRead {
-  readonly mintedWh: bigint;
+  readonly mintedWh: Wh;
   readonly destination: 'pool' | 'wallet';
 }
 
@@ -234,13 +234,13 @@ export interface SettlementStore {
   settle(
     zone: number,
     page: number,
-    minted: ReadonlyMap<MeterId, bigint>,
+    minted: ReadonlyMap<MeterId, Wh>,
     mint: string | null,
     nowMs: number,
     closedAtMs: (window: Window) => number,
   ): number;
   /** Settled windows whose mint the chain no longer has are opened again. Returns how many. */
-  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<MeterId, bigint>): number;
+  reopenUnminted(zone: number, page: number, minted: ReadonlyMap<MeterId, Wh>): number;
 }
 
 /** A statement that is not tried again, and why. */

@@ -1,4 +1,4 @@
-import { BASE_UNITS_PER_WH, type MeterId } from '@gridtokenx/protocol';
+import { asWh, baseUnitsOf, type MeterId } from '@gridtokenx/protocol';
 import type { ChainHealth, ChainState, ChainTotals, PeerView, Settlement, Settlements } from '../live/ports.js';
 import type { Registry } from '../ports.js';
 import { caseInWords } from './disputes/case-words.js';
@@ -41,7 +41,7 @@ export class SettlementViews implements Settlements {
       meter?.slot == null ? [] : [lane?.last?.page?.slots[meter.slot], lane?.last?.ledger?.slots[meter.slot]];
     const transactions = archive.transactions(meterId, SHOWN_TRANSACTIONS);
     if (slot) {
-      const mintedBaseUnits = (ledger?.mintedWh ?? 0n) * BASE_UNITS_PER_WH;
+      const mintedBaseUnits = baseUnitsOf(ledger?.mintedWh ?? asWh(0n));
       return { window: slot.window, importWh: slot.importWh, exportWh: slot.exportWh, mintedBaseUnits, transactions };
     }
     // Until the chain has been read once, what was last known.

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type BlockhashState, NodeUnavailable } from '@gridtokenx/chain-sender';
-import { addWindows, asWindow, latestWindow, type Window } from '@gridtokenx/protocol';
+import { addWindows, asWh, asWindow, latestWindow, type Wh, type Window } from '@gridtokenx/protocol';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { wouldTake } from '#oracle/domain/settlement/plan.js';
@@ -24,7 +24,7 @@ interface Page {
   history: Uint8Array;
   highestWindow: Window;
   readonly slots: SlotRead[];
-  readonly minted: bigint[];
+  readonly minted: Wh[];
 }
 
 type Body =
@@ -73,10 +73,10 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     const on = this.#pages[page ?? 0];
     if (!on || slot === null) throw new RangeError('a home without a slot');
     on.slots[slot] = {
-      ...{ exportWh: 0n, importWh: 0n, window: asWindow(window), exportCapWh: CAP_WH, importCapWh: CAP_WH },
+      ...{ exportWh: asWh(0n), importWh: asWh(0n), window: asWindow(window), exportCapWh: CAP_WH, importCapWh: CAP_WH },
       ...{ flags: SlotFlag.active, attestors: 1, epoch: 1 },
     };
-    on.minted[slot] = 0n;
+    on.minted[slot] = asWh(0n);
   }
 
   slotOf({ record: { page, slot } }: Home): {
@@ -158,7 +158,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     const skipped = new Set<number>();
     for (const { slot, e, i } of body.items) {
       const before = on.slots[slot];
-      const totals = { exportWh: BigInt(e), importWh: BigInt(i) };
+      const totals = { exportWh: asWh(BigInt(e)), importWh: asWh(BigInt(i)) };
       if (!before || !wouldTake(before, asWindow(body.window), totals)) skipped.add(slot);
       else on.slots[slot] = { ...before, ...totals, window: asWindow(body.window) };
     }
@@ -176,7 +176,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     if (this.#trouble === 'page fails' && odd >= 0 && isDue(odd)) return 'Overflow';
     for (const slot of on.slots.keys()) {
       const isLeft = slot === odd && this.#trouble !== 'none';
-      if (!isLeft) on.minted[slot] = on.slots[slot]?.exportWh ?? 0n;
+      if (!isLeft) on.minted[slot] = on.slots[slot]?.exportWh ?? asWh(0n);
     }
     return null;
   }

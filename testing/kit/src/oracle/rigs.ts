@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { decodeLedgerPage, parseChainError, pda, type RawAccount } from '@gridtokenx/chain-client';
+import { parseChainError, pda, type RawAccount } from '@gridtokenx/chain-client';
 import type { BlockhashState } from '@gridtokenx/chain-sender';
 import { base58Encode } from '@gridtokenx/protocol';
 import { Connection, type Keypair, PublicKey, Transaction, VersionedTransaction } from '@solana/web3.js';
@@ -7,7 +7,7 @@ import { made } from '#oracle/adapters/chain/accounts.js';
 import { AttestorBuilder, singleAttestor } from '#oracle/adapters/chain/builder.js';
 import { attestedEvent } from '#oracle/adapters/chain/events.js';
 import { RpcNode } from '#oracle/adapters/chain/node.js';
-import { readMeterPage } from '#oracle/adapters/chain/page-read.js';
+import { readLedgerPage, readMeterPage } from '#oracle/adapters/chain/page-read.js';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 import type {
   ChainNode,
@@ -74,7 +74,7 @@ export class LiteNode implements ChainNode {
     return {
       contextSlot: this.#height,
       page: read(pda.meterPage(zone, page), readMeterPage),
-      ledger: read(pda.ledgerPage(zone, page), decodeLedgerPage),
+      ledger: read(pda.ledgerPage(zone, page), readLedgerPage),
     };
   }
   async send(raw: Uint8Array): Promise<void> {
