@@ -117,7 +117,7 @@ describe('a file that holds no clock', () => {
     ['3f9a3f9a3f9a secret', 'is not JSON'],
   ])('%s', (text, why) => {
     content = text;
-    const open = () => new SimulatedClockFile('clock.json', clock, log, access);
+    const open = () => new SimulatedClockFile('clock.json', clock, access, log);
     const line = `clock.json: the simulated clock cannot be read (${why}); correct clock.simulated`;
     expect(open).toThrow(expect.objectContaining({ message: line }));
   });
