@@ -66,7 +66,7 @@ function setUp() {
     makeFraming: (book) => new RtuFraming(book),
     requestMs: 200,
     connectMs: 1_000,
-    leastTimeoutMs: 50,
+    minTimeoutMs: 50,
     restMs: 0,
   });
   const read = async (choices = CHOICES, unit = 1) => {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Lag } from '../src/domain/delivery/catch-up.js';
 import { Outbox } from '../src/domain/delivery/outbox.js';
-import { MOST_IN_FLIGHT } from '../src/domain/delivery/resend.js';
+import { MAX_IN_FLIGHT } from '../src/domain/delivery/resend.js';
 import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER_HEX, message } from './support/messages.js';
 
@@ -57,13 +57,13 @@ describe('what is sent', () => {
   });
 
   test('at most 4,000 in flight beyond the watermark, live not counted', async () => {
-    const { outbox, state, write, drain } = await setUp(MOST_IN_FLIGHT + 500);
+    const { outbox, state, write, drain } = await setUp(MAX_IN_FLIGHT + 500);
     outbox.connected(0);
-    expect(seqsOf(await drain())).toEqual(range(1, MOST_IN_FLIGHT));
+    expect(seqsOf(await drain())).toEqual(range(1, MAX_IN_FLIGHT));
     await write(1);
-    expect(seqsOf(await drain())).toEqual([MOST_IN_FLIGHT + 501]);
+    expect(seqsOf(await drain())).toEqual([MAX_IN_FLIGHT + 501]);
     state.acknowledged = 300n;
-    expect(seqsOf(await drain())).toEqual(range(MOST_IN_FLIGHT + 1, MOST_IN_FLIGHT + 300));
+    expect(seqsOf(await drain())).toEqual(range(MAX_IN_FLIGHT + 1, MAX_IN_FLIGHT + 300));
   });
 
   test('without progress for 10 s everything beyond the watermark goes again, with back-off, then only its start', async () => {
@@ -138,14 +138,14 @@ describe('what is sent', () => {
   });
 
   test('at most 4,000 are on their way to the one that lags', async () => {
-    const { outbox, state, drain } = await setUp(MOST_IN_FLIGHT + 500, BigInt(MOST_IN_FLIGHT + 500));
-    state.lag = { from: 0n, through: BigInt(MOST_IN_FLIGHT + 500) };
+    const { outbox, state, drain } = await setUp(MAX_IN_FLIGHT + 500, BigInt(MAX_IN_FLIGHT + 500));
+    state.lag = { from: 0n, through: BigInt(MAX_IN_FLIGHT + 500) };
     outbox.connected(0);
     outbox.checkProgress(0);
-    expect(seqsOf(await drain())).toEqual(range(1, MOST_IN_FLIGHT));
-    state.lag = { from: 300n, through: BigInt(MOST_IN_FLIGHT + 500) };
+    expect(seqsOf(await drain())).toEqual(range(1, MAX_IN_FLIGHT));
+    state.lag = { from: 300n, through: BigInt(MAX_IN_FLIGHT + 500) };
     outbox.checkProgress(1_000);
-    expect(seqsOf(await drain())).toEqual(range(MOST_IN_FLIGHT + 1, MOST_IN_FLIGHT + 300));
+    expect(seqsOf(await drain())).toEqual(range(MAX_IN_FLIGHT + 1, MAX_IN_FLIGHT + 300));
   });
 
   test('what is excluded is left out, live and as backfill', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fromFloat, powerOfTen } from '../src/profiles/rational.js';
 import { decodeRaw, type Register, type RegisterType } from '../src/profiles/register.js';
-import { type Block, billingFault, decodeSample, FLOAT32_EXACT_WH, MOST_WH } from '../src/profiles/sample.js';
+import { type Block, billingFault, decodeSample, FLOAT32_EXACT_WH, MAX_WH } from '../src/profiles/sample.js';
 import { limitsOf, registerAt, sentBytes } from './support/registers.js';
 
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
@@ -174,7 +174,7 @@ describe('decodeSample', () => {
 
   test('a float of 2^24 kWh is the most', () => {
     const float = mapOf(registerAt('import', 0, { type: 'f32', scale: KWH }));
-    expect(decodeSample(float, [block(0, '4b800000')]).importWh).toBe(MOST_WH);
+    expect(decodeSample(float, [block(0, '4b800000')]).importWh).toBe(MAX_WH);
   });
 
   test('float kWh below 16,384 give back every Wh', () => {

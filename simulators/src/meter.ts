@@ -5,7 +5,7 @@ import { energyAt, type Profile, powerAt } from './profile.js';
 import { loadMeterMap } from './profile-map.js';
 
 /** Registers of a simulated meter start below this reading, so that a float32 in kWh keeps every watt-hour. */
-export const MOST_INITIAL_WH = 16_000_000n;
+export const MAX_INITIAL_WH = 16_000_000n;
 
 export interface SimulatedMeterOptions {
   /** One of `MODELS`, or the id of a profile. */
@@ -28,7 +28,7 @@ export class SimulatedMeter {
   /** Throws `RangeError` for an initial reading of 16,000 kWh or more, `MeterMapError` for an unknown model. */
   constructor(options: SimulatedMeterOptions) {
     for (const wh of [options.initialImportWh, options.initialExportWh]) {
-      if (wh < 0n || wh >= MOST_INITIAL_WH)
+      if (wh < 0n || wh >= MAX_INITIAL_WH)
         throw new RangeError(`an initial reading of ${wh} Wh is not below 16,000 kWh`);
     }
     this.#options = options;

@@ -1,6 +1,6 @@
 import { addressSchema, type Fault, hostSchema, loadConfig, portSchema } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
-import { MOST_INITIAL_WH } from './meter.js';
+import { MAX_INITIAL_WH } from './meter.js';
 import { MODELS } from './models.js';
 import { meterMapIds } from './profile-map.js';
 
@@ -126,7 +126,7 @@ function crossFaults({ meters, ptys }: MetersConfig): Fault[] {
 function initialFaults(meter: MeterConfig, i: number): Fault[] {
   const keys = ['initial_import_wh', 'initial_export_wh'] as const;
   return keys
-    .filter((key) => meter[key] >= MOST_INITIAL_WH)
+    .filter((key) => meter[key] >= MAX_INITIAL_WH)
     .map((key) => ({ path: ['meters', i, key], message: `${meter[key]} Wh is not below 16,000 kWh` }));
 }
 

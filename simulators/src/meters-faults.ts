@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { ANSWER_FAULTS } from './line/faults.js';
 import type { BuiltMeter } from './meters-build.js';
 
-const MOST_BYTES = 4_096;
-const MOST_TIMES = 10_000;
+const MAX_BYTES = 4_096;
+const MAX_TIMES = 10_000;
 const ms = z.number().min(0).max(3_600_000);
 
 /** What can be asked of a running meter. */
@@ -16,7 +16,7 @@ const askedSchema = z.union(
       /** Of a late answer or a copy: its begin, from the request on. */
       at_ms: ms.optional(),
       /** So many answers from the next one on. */
-      times: z.int().min(1).max(MOST_TIMES).default(1),
+      times: z.int().min(1).max(MAX_TIMES).default(1),
     }),
     z.strictObject({ home: z.string(), restart_ms: ms, loses_wh: z.int().min(0).max(1_000_000).default(0) }),
     z.strictObject({ home: z.string(), frozen: z.boolean() }),
@@ -49,7 +49,7 @@ export function faultsRoute(meters: readonly BuiltMeter[]): HttpRoute {
   return {
     methods: ['POST'],
     answer: async (request) => {
-      const fault = applyFault(meters, Buffer.from(await request.body(MOST_BYTES)).toString('utf8'));
+      const fault = applyFault(meters, Buffer.from(await request.body(MAX_BYTES)).toString('utf8'));
       if (fault !== null) throw new HttpProblem(400, fault);
       return { status: 204, headers: {}, body: '' };
     },

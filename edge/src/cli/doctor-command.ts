@@ -16,7 +16,7 @@ import { openLine } from './open-line.js';
 
 const LOCKED = /is locked/;
 /** Settings at which a silent unit is looked for. */
-const MOST_SETTINGS = 16;
+const MAX_SETTINGS = 16;
 
 /**
  * Says in plain words what is wrong with the buses of a configuration and what to do. A gateway that runs has the lines and
@@ -72,7 +72,7 @@ async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSi
 
 function likelySettings(): Setting[] {
   const plan = serialPlan(defaultsOf([...loadProfiles().values()]));
-  return plan.slice(0, MOST_SETTINGS).map(({ setting }) => setting);
+  return plan.slice(0, MAX_SETTINGS).map(({ setting }) => setting);
 }
 
 function placeOf(bus: BusConfig): { target: Target; setting: Setting } {

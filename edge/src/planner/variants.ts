@@ -3,7 +3,7 @@ import type { Register } from '../profiles/register.js';
 import { type LineCost, mayRead, type ReadRequest, readCostUs } from './plan.js';
 
 /** No bus needs more: a unit rests once 4 shapes are outstanding. */
-const MOST_VARIANTS = 8;
+const MAX_VARIANTS = 8;
 
 export interface VariantOptions {
   /** What each variant must hold; default: all that the request holds. The billing registers alone allow shorter ones. */
@@ -21,7 +21,7 @@ export function variants(
   request: ReadRequest,
   map: RegisterMap,
   cost: LineCost,
-  { cover = request.registers, most = MOST_VARIANTS }: VariantOptions = {},
+  { cover = request.registers, most = MAX_VARIANTS }: VariantOptions = {},
 ): ReadRequest[] {
   const { limits, registers } = map;
   const code = request.function;

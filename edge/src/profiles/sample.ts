@@ -54,9 +54,9 @@ export interface DecodedSample {
 }
 
 /** An energy register above this is no reading: 2^24 kWh, far beyond what a home's meter counts. */
-export const MOST_WH = 16_777_216_000n;
-const MOST_W = 0x7fff_ffff;
-const MOST_U16 = 0xfffe;
+export const MAX_WH = 16_777_216_000n;
+const MAX_W = 0x7fff_ffff;
+const MAX_U16 = 0xfffe;
 
 type Outcome<T> = { readonly value: T } | { readonly what: SampleFault['what']; readonly text: string };
 
@@ -75,16 +75,16 @@ export function decodeSample(map: RegisterMap, blocks: readonly Block[]): Decode
     return null;
   };
   const [importOf, exportOf, totalOf] = BILLING_KEYS.map((key) => read(key, energyOf));
-  const power = read('power', integer('W', 1, -MOST_W, MOST_W));
-  const out = read('power_export', integer('W', 1, -MOST_W, MOST_W));
+  const power = read('power', integer('W', 1, -MAX_W, MAX_W));
+  const out = read('power_export', integer('W', 1, -MAX_W, MAX_W));
   const steps = [importOf, exportOf, totalOf].flatMap((energy) => (energy ? [energy.stepWh] : []));
   return {
     importWh: importOf?.wh ?? null,
     exportWh: exportOf?.wh ?? null,
     totalWh: totalOf?.wh ?? null,
     powerW: powerOf(map, power, out),
-    voltageDv: read('voltage', integer('x 0.1 V', 10, 0, MOST_U16)),
-    frequencyChz: read('frequency', integer('x 0.01 Hz', 100, 0, MOST_U16)),
+    voltageDv: read('voltage', integer('x 0.1 V', 10, 0, MAX_U16)),
+    frequencyChz: read('frequency', integer('x 0.01 Hz', 100, 0, MAX_U16)),
     serial: read('serial', textOf),
     firmware: read('firmware', textOf),
     model: read('model', textOf),
@@ -157,7 +157,7 @@ function energyOf({ register, raw, exponent }: Found): Outcome<Energy> {
   if (raw.raw !== null && register.rollover !== null && raw.raw >= register.rollover) {
     return outside(`reads ${raw.raw}, but rolls over at ${register.rollover}`);
   }
-  if (wh > MOST_WH) return outside(`reads ${wh} Wh, which is no meter reading`);
+  if (wh > MAX_WH) return outside(`reads ${wh} Wh, which is no meter reading`);
   const [stepWh, rollover] = [resolutionWh(register, wh, exponent), rolloverWh(register, exponent)];
   return { value: { wh, stepWh, rolloverWh: rollover } };
 }
@@ -207,7 +207,7 @@ function powerOf(map: RegisterMap, power: number | null, out: number | null): nu
   const inward = register.positive === 'export' ? 0 - power : power;
   if (!find('power_export')) return inward;
   const net = out === null ? null : inward - out;
-  return net !== null && Math.abs(net) <= MOST_W ? net : null;
+  return net !== null && Math.abs(net) <= MAX_W ? net : null;
 }
 
 function largest(values: readonly bigint[]): bigint {
@@ -219,7 +219,7 @@ function largest(values: readonly bigint[]): bigint {
 /** Digits of the significand with the hidden one (IEEE 754). */
 const SIGNIFICAND = { f32: 24, f64: 53 } as const;
 /** The smallest exponents of normal numbers: below them steps do not get finer. */
-const LEAST_EXPONENT = { f32: -126, f64: -1022 } as const;
+const MIN_EXPONENT = { f32: -126, f64: -1022 } as const;
 
 /**
  * The step in Wh that an energy register shows at a reading of `atWh`, at least 1: that of its encoding, or the meter's
@@ -234,13 +234,13 @@ export function resolutionWh(register: Register, atWh: bigint, exponent: number 
 
 /** Distance from a value to the next float above it. */
 function floatStep(type: 'f32' | 'f64', value: Rational): Rational {
-  const power = Math.max(exponentBelow(value), LEAST_EXPONENT[type]) - (SIGNIFICAND[type] - 1);
+  const power = Math.max(exponentBelow(value), MIN_EXPONENT[type]) - (SIGNIFICAND[type] - 1);
   return power >= 0 ? { num: 1n << BigInt(power), den: 1n } : { num: 1n, den: 1n << BigInt(-power) };
 }
 
 /** The largest e with 2^e <= value; the smallest exponent there is for 0. */
 function exponentBelow({ num, den }: Rational): number {
-  if (num <= 0n) return LEAST_EXPONENT.f64;
+  if (num <= 0n) return MIN_EXPONENT.f64;
   let e = num.toString(2).length - den.toString(2).length;
   const power = e >= 0 ? { num: 1n << BigInt(e), den: 1n } : { num: 1n, den: 1n << BigInt(-e) };
   if (compare({ num, den }, power) < 0) e--;

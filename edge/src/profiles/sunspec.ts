@@ -126,7 +126,7 @@ export interface SunspecRead {
 
 const MARKER = [0x53, 0x75, 0x6e, 0x53];
 const END_ID = 0xffff;
-const MOST_MODELS = 100;
+const MAX_MODELS = 100;
 
 /**
  * Finds the list of models: yields reads, is given their data (null: an exception or no answer), returns the device, or
@@ -146,7 +146,7 @@ export function* sunspecWalk(
 function* walkModels(first: number): Generator<SunspecRead, SunspecModel[], Uint8Array | null> {
   const models: SunspecModel[] = [];
   let address = first;
-  while (models.length <= MOST_MODELS) {
+  while (models.length <= MAX_MODELS) {
     if (address > 65_534) throw new SunspecError(`the list of models runs beyond the last register (${address})`);
     const head = yield { address, count: 2 };
     if (head?.length !== 4) throw new SunspecError(`no model header at ${address}`);
@@ -157,7 +157,7 @@ function* walkModels(first: number): Generator<SunspecRead, SunspecModel[], Uint
     models.push({ id, address, length });
     address += 2 + length;
   }
-  throw new SunspecError(`more than ${MOST_MODELS} models`);
+  throw new SunspecError(`more than ${MAX_MODELS} models`);
 }
 
 /** A discovered device as a register map like that of any other meter. */

@@ -19,7 +19,7 @@ import type { BusConfig, GatewayConfig, MeterConfig } from './config.js';
 import { StartError } from './start-error.js';
 
 /** Least time-out of a line, ms: no adapter is steadier than this. Profiles ask for more. */
-const LEAST_TIMEOUT_MS = 20;
+const MIN_TIMEOUT_MS = 20;
 const CONNECT_MS = 3_000;
 
 /** What a meter must count. An inverter counts what it feeds: that is all that is asked of a production meter. */
@@ -64,7 +64,7 @@ export function openBuses(
         requestMs: config.request_timeout_ms,
         connectMs: CONNECT_MS,
         book: new ShapeBook(USUAL_RULES),
-        timeoutMinMs: LEAST_TIMEOUT_MS,
+        timeoutMinMs: MIN_TIMEOUT_MS,
         ...(bus.rest_at_start_ms === undefined ? {} : { restMs: bus.rest_at_start_ms }),
         ...(more.stats ? { stats: more.stats(bus.name) } : {}),
         ...(more.giveUp ? { giveUp: more.giveUp } : {}),

@@ -29,7 +29,7 @@ function setUp(open: (attempt: number) => Promise<Line>, isSerial = true) {
     makeFraming: (book) => new RtuFraming(book),
     requestMs: 100,
     connectMs: 1_000,
-    leastTimeoutMs: 100,
+    minTimeoutMs: 100,
     restMs: 0,
     giveUp: (reason) => givenUp.push(reason),
   });

@@ -84,7 +84,7 @@ describe('meters on one line', () => {
       makeFraming: (book) => new RtuFraming(book),
       requestMs: 1_000,
       connectMs: 1_000,
-      leastTimeoutMs: 20,
+      minTimeoutMs: 20,
     });
     const cost = {
       charTimeUs: charTimeUs(2_400, 'none', 1),

@@ -49,7 +49,7 @@ function setUp(last: number, answers: (request: number) => boolean = () => true)
     makeFraming: (book) => new RtuFraming(book),
     requestMs: 300,
     connectMs: 1_000,
-    leastTimeoutMs: 100,
+    minTimeoutMs: 100,
     restMs: 0,
   });
   const reader = new ProfileReader({

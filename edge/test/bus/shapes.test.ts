@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { crc16, withCrc } from '../../src/domain/bus/crc.js';
 import { frameAt, requestFrame } from '../../src/domain/bus/frames.js';
 import { mbapAt, toMbap } from '../../src/domain/bus/mbap.js';
-import { MOST_OUTSTANDING, ShapeBook } from '../../src/domain/bus/shapes.js';
+import { MAX_OUTSTANDING, ShapeBook } from '../../src/domain/bus/shapes.js';
 import { TimeoutEstimate } from '../../src/domain/bus/timeouts.js';
 
 const _random = { bytes: () => new Uint8Array(8), fraction: () => 0 };
@@ -85,7 +85,7 @@ describe('shapes', () => {
 
   test('let a unit rest when too many answers are outstanding, until the first can no longer come', () => {
     const shapes = book();
-    for (let i = 0; i < MOST_OUTSTANDING; i++) {
+    for (let i = 0; i < MAX_OUTSTANDING; i++) {
       expect(shapes.mayUse(1, 4, 2 * i + 2, 100 * i)).toBe(true);
       shapes.sent(1, 4, 2 * i + 2, 100 * i, 100);
       shapes.failed(1, 4, 2 * i + 2, 100 * i + 100);

@@ -56,7 +56,7 @@ function setUp() {
     makeFraming: (book) => new RtuFraming(book),
     requestMs: 1_000,
     connectMs: 1_000,
-    leastTimeoutMs: 100,
+    minTimeoutMs: 100,
     restMs: 0,
   });
   const poll = async (unit: number) => {

@@ -38,7 +38,7 @@ describe('a meter whose import and export are two reads of one length', () => {
       makeFraming: (book) => new RtuFraming(book),
       requestMs: 1_000,
       connectMs: 1_000,
-      leastTimeoutMs: 50,
+      minTimeoutMs: 50,
       restMs: 0,
     });
     const reader = new ProfileReader({

@@ -17,7 +17,7 @@ import { MAX_RUN, StreamScan } from '../../src/domain/verdicts/scan.js';
 const [one, two] = [meterOf(1), meterOf(2)];
 const HOUR = 3_600_000;
 /** Rows of one commit that are judged again, and those that a scan begins with. */
-const MOST_STEPS = 1_000 + MAX_RUN;
+const MAX_STEPS = 1_000 + MAX_RUN;
 
 /** A reading a second after the one before, with the same registers. */
 function quickly(log: LogBuilder): Signed {
@@ -72,7 +72,7 @@ describe('a reading that is dated ahead', () => {
     }
     expect(w.verdictOf(messages[1] as Signed)).toBe(Reason.fromTheFuture);
     const later = NOW_MS + 2 * HOUR;
-    expect(w.settle(later)).toBeLessThanOrEqual(MOST_STEPS);
+    expect(w.settle(later)).toBeLessThanOrEqual(MAX_STEPS);
     expect(w.verdictOf(messages[1] as Signed)).toBe(0);
     w.verdictsAre(messages, later);
   });
@@ -118,8 +118,8 @@ describe('late messages', () => {
     while (rest.length < 3_000) rest.push(quickly(w.log));
     w.inBatches([enrolment, ...rest]);
     const cost = w.costOf(() => w.take([high]));
-    expect(cost).toBeLessThanOrEqual(MOST_STEPS);
-    expect(w.settle()).toBeLessThanOrEqual(MOST_STEPS);
+    expect(cost).toBeLessThanOrEqual(MAX_STEPS);
+    expect(w.settle()).toBeLessThanOrEqual(MAX_STEPS);
     w.verdictsAre([enrolment, high, ...rest]);
     expect(w.verdictOf(rest.at(-1) as Signed)).toBe(Reason.registerFell);
   });

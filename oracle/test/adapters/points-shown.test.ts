@@ -1,7 +1,7 @@
 import { asWindow, Reason } from '@gridtokenx/protocol';
 import { TestStatements } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, FIRST_WINDOW, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, INITIAL_WINDOW, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import { shownFor } from '../../src/domain/settlement/cosigning/judge.js';
 import { SiteBuilder } from '../support/site.js';
@@ -26,7 +26,7 @@ function ledgers(windows: number) {
 describe('what is shown to an oracle that is asked to sign for a derived point', () => {
   it('lets one that has missed hours of both meters judge it', () => {
     const { site, full, behind, last } = ledgers(20);
-    const taken = full.statements.attestable(site.records.point.meterId, asWindow(FIRST_WINDOW + 19));
+    const taken = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 19));
     expect(taken).toHaveLength(1);
     const shown = shownFor(full.statements, taken);
     // Both meters, all windows there are, and the point's own.
@@ -39,8 +39,8 @@ describe('what is shown to an oracle that is asked to sign for a derived point',
 
   it('control: the statement with those of its own window is not enough', () => {
     const { site, full, behind, last } = ledgers(20);
-    const taken = full.statements.attestable(site.records.point.meterId, asWindow(FIRST_WINDOW + 19));
-    const inputs = full.statements.inputs(site.records.point.meterId, asWindow(FIRST_WINDOW + 20), 1);
+    const taken = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 19));
+    const inputs = full.statements.inputs(site.records.point.meterId, asWindow(INITIAL_WINDOW + 20), 1);
     expect(inputs).toHaveLength(2);
     behind.take([...inputs, ...taken]);
     expect(behind.verdictOf(last.point)).toBe(Reason.predecessorPending);
@@ -50,7 +50,7 @@ describe('what is shown to an oracle that is asked to sign for a derived point',
     const { site, plain, full } = ledgers(6);
     const own = full.statements.attestable(plain.meterId, asWindow(0));
     expect(shownFor(full.statements, own)).toEqual(own.map(({ message }) => message));
-    const [point] = full.statements.attestable(site.records.point.meterId, asWindow(FIRST_WINDOW + 5));
+    const [point] = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 5));
     if (!point) throw new Error('no statement');
     expect(shownFor(full.statements, [point], 7)).toHaveLength(7);
     expect(shownFor(full.statements, [point], 6)).toHaveLength(5);

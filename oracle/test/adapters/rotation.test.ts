@@ -2,7 +2,7 @@ import { asWindow, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
-  FIRST_WINDOW,
+  INITIAL_WINDOW,
   LogBuilder,
   meterOf,
   type Signed,
@@ -43,7 +43,7 @@ function verdictsWhenKnownAt(log: readonly Signed[], at: number, record: MeterRe
 describe('a rotation of the key', () => {
   it('is judged alike whenever it becomes known, and takes later windows out of what may be attested', () => {
     const log = oldLog();
-    const record = rotatedAfter(FIRST_WINDOW);
+    const record = rotatedAfter(INITIAL_WINDOW);
     const expected = log.map((_, index) => (index <= 2 ? 0 : Reason.wrongKey));
     for (let at = 0; at <= log.length; at++)
       expect(verdictsWhenKnownAt(log, at, record), `known at ${at}`).toEqual(expected);
@@ -53,7 +53,7 @@ describe('a rotation of the key', () => {
     const log = oldLog();
     const [enrolment, reading] = log;
     if (!enrolment || !reading) throw new Error('no log');
-    const registry = new FakeRegistry(rotatedAfter(FIRST_WINDOW + 10));
+    const registry = new FakeRegistry(rotatedAfter(INITIAL_WINDOW + 10));
     const test = testLedger(registry);
     test.take(log.filter((message) => message !== reading));
     test.take([reading]);
@@ -67,7 +67,7 @@ describe('a rotation of the key', () => {
   });
 
   it('tells the gateway what is refused of the old key', () => {
-    const registry = new FakeRegistry(rotatedAfter(FIRST_WINDOW - 1));
+    const registry = new FakeRegistry(rotatedAfter(INITIAL_WINDOW - 1));
     const test = testLedger(registry);
     const [, reading] = oldLog();
     if (!reading) throw new Error('no reading');
@@ -76,7 +76,7 @@ describe('a rotation of the key', () => {
   });
 
   it('with a window that both keys state, the same statement stands in either order', () => {
-    const record = rotatedAfter(FIRST_WINDOW + 10);
+    const record = rotatedAfter(INITIAL_WINDOW + 10);
     const old = oldLog();
     const log = new LogBuilder({ ...meter, keyEpoch: 1 }, signerOf(3));
     const young = [log.enrolment(), log.reading({}, { exportWh: 33n }), log.statement()];
@@ -97,12 +97,12 @@ describe('more contradictions than are kept', () => {
   it('suspend from the lowest seq in any order', () => {
     const log = new LogBuilder(meter, signerOf(1));
     const sent = [log.enrolment()];
-    for (let i = 0; i < 7; i++) sent.push(log.statement({ window: FIRST_WINDOW, readingCount: i }));
+    for (let i = 0; i < 7; i++) sent.push(log.statement({ window: INITIAL_WINDOW, readingCount: i }));
     const expected = testLedger(new FakeRegistry(meter));
     expected.take(sent);
     const reversed = testLedger(new FakeRegistry(meter));
     for (const message of [...sent].reverse()) reversed.take([message]);
-    const mark = { storedThrough: 1n, highestSeen: 8n, highestWindow: FIRST_WINDOW };
+    const mark = { storedThrough: 1n, highestSeen: 8n, highestWindow: INITIAL_WINDOW };
     expect(expected.mark(meter.meterId)).toEqual(mark);
     expect(reversed.mark(meter.meterId)).toEqual(mark);
   });
@@ -113,7 +113,7 @@ describe('more contradictions than are kept', () => {
     test.take([log.enrolment()]);
     for (let i = 0; i < 9; i++) {
       log.seq = 1n;
-      test.take([log.statement({ window: FIRST_WINDOW, readingCount: i })]);
+      test.take([log.statement({ window: INITIAL_WINDOW, readingCount: i })]);
     }
     const rows = test.database.sqlite.prepare('SELECT count(*) AS n FROM messages WHERE verdict = 8').get();
     expect(rows?.n).toBe(4);

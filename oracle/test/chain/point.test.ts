@@ -12,7 +12,7 @@ import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { LaneHarness } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
-import { FakeRegistry, FIRST_WINDOW, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, INITIAL_WINDOW, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { PublicKey } from '@solana/web3.js';
 import { describe, expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
@@ -25,7 +25,7 @@ const OWNER = new PublicKey(new Uint8Array(32).fill(200));
 async function registered(site: SiteBuilder) {
   const rig = await liteRig(1);
   const { chain } = rig.lite;
-  chain.time = (FIRST_WINDOW + 96) * 900;
+  chain.time = (INITIAL_WINDOW + 96) * 900;
   const payer = chain.upgradeAuthority.publicKey;
   const must = (list: Parameters<typeof chain.send>[0]) => {
     const outcome = chain.send(list, [], chain.upgradeAuthority);
@@ -95,7 +95,7 @@ describe('a site with two meters on chain', () => {
       return [
         slot?.exportWh,
         slot?.importWh,
-        (slot?.window ?? 0) - FIRST_WINDOW,
+        (slot?.window ?? 0) - INITIAL_WINDOW,
         ledger?.slots[point.slot ?? -1]?.mintedWh,
       ];
     };

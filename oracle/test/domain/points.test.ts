@@ -11,7 +11,7 @@ import {
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
-  FIRST_WINDOW,
+  INITIAL_WINDOW,
   LogBuilder,
   meterIdOf,
   meterOf,
@@ -43,7 +43,7 @@ describe('a statement of a derived point', () => {
     expect(
       test.statements
         .attestable(pointOf, asWindow(0))
-        .map(({ window, importWh, exportWh }) => [window - FIRST_WINDOW, importWh, exportWh]),
+        .map(({ window, importWh, exportWh }) => [window - INITIAL_WINDOW, importWh, exportWh]),
     ).toEqual([
       [0, 0n, 0n],
       [1, 0n, 700n],
@@ -83,8 +83,8 @@ describe('a statement of a derived point', () => {
     const { refused } = test.ledger.tell(new Uint8Array(32).fill(77));
     expect(refused).toEqual([{ hash: wrong.hash, reason: MISMATCH }]);
     expect(test.verdictOf(next.point)).toBe(VERIFIED);
-    expect(test.statements.attestable(builder.records.point.meterId, FIRST_WINDOW)).toMatchObject([
-      { window: FIRST_WINDOW + 2, exportWh: 500n, importWh: 0n },
+    expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW)).toMatchObject([
+      { window: INITIAL_WINDOW + 2, exportWh: 500n, importWh: 0n },
     ]);
   });
 
@@ -96,7 +96,7 @@ describe('a statement of a derived point', () => {
     test.take([...builder.enrolments, ...first.all, ...second.all.slice(0, 2), second.point]);
     expect(test.verdictOf(second.point)).toBe(PENDING);
     const pointOf = builder.records.point.meterId;
-    expect(test.statements.attestable(pointOf, FIRST_WINDOW)).toEqual([]);
+    expect(test.statements.attestable(pointOf, INITIAL_WINDOW)).toEqual([]);
     expect(test.mark(pointOf)?.storedThrough).toBe(2n);
     expect(test.ledger.tell(new Uint8Array(32).fill(77)).refused).toEqual([]);
     let changed = 0;
@@ -107,7 +107,7 @@ describe('a statement of a derived point', () => {
     expect(test.verdictOf(second.point)).toBe(VERIFIED);
     expect(changed).toBeGreaterThan(0);
     expect(test.mark(pointOf)?.storedThrough).toBe(3n);
-    expect(test.statements.attestable(pointOf, FIRST_WINDOW)).toHaveLength(1);
+    expect(test.statements.attestable(pointOf, INITIAL_WINDOW)).toHaveLength(1);
   });
 
   it('is refused when its meter went on without that window, or its statement there is refused or not good', () => {
@@ -126,7 +126,7 @@ describe('a statement of a derived point', () => {
               kind === 'stale' ? { quality: 65 } : { importWh: good.importWh + 9_000_000n },
             );
       const claim = {
-        window: FIRST_WINDOW + 1,
+        window: INITIAL_WINDOW + 1,
         exportWh: 590n,
         importWh: 0n,
         readingCount: 0,
@@ -138,7 +138,7 @@ describe('a statement of a derived point', () => {
       expect(test.verdictOf(point), kind).toBe(PENDING);
       test.take([...production, ...consumption]);
       expect(test.verdictOf(point), kind).toBe(MISMATCH);
-      expect(test.statements.attestable(builder.records.point.meterId, FIRST_WINDOW)).toEqual([]);
+      expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW)).toEqual([]);
     }
   });
 
@@ -149,7 +149,7 @@ describe('a statement of a derived point', () => {
     test.take([...builder.enrolments, ...first.all, ...second.all]);
     expect(test.verdictOf(second.point)).toBe(VERIFIED);
     builder.consumption.seq -= 1n;
-    const other = builder.consumption.statement({ window: FIRST_WINDOW + 1, importWh: 5_001n });
+    const other = builder.consumption.statement({ window: INITIAL_WINDOW + 1, importWh: 5_001n });
     test.take([other]);
     expect(test.verdictOf(other)).toBe(Reason.equivocation);
     expect(test.verdictOf(second.point)).toBe(MISMATCH);
@@ -187,7 +187,7 @@ describe('a statement of a derived point', () => {
     expect((lost.payload as Statement).quality & Quality.discontinuity).toBe(Quality.discontinuity);
     test.take([lost]);
     expect(test.verdictOf(lost)).toBe(VERIFIED);
-    expect(test.statements.attestable(builder.records.point.meterId, FIRST_WINDOW)).toEqual([]);
+    expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW)).toEqual([]);
   });
 });
 
@@ -218,7 +218,7 @@ describe('the registry', () => {
     const builder = new SiteBuilder();
     const registry = new FakeRegistry(builder.records.point);
     const test = testLedger(registry);
-    const plain = builder.point.statement({ window: FIRST_WINDOW, exportWh: 100n, importWh: 0n });
+    const plain = builder.point.statement({ window: INITIAL_WINDOW, exportWh: 100n, importWh: 0n });
     test.take([...builder.enrolments.slice(2), plain]);
     expect(test.verdictOf(plain)).toBe(VERIFIED);
     registry.set(builder.records.production);

@@ -1,5 +1,12 @@
 import { asWindow, EventCode, GapReason, Quality, Reason, windowEndMs } from '@gridtokenx/protocol';
-import { FIRST_WINDOW, LogBuilder, meterOf, type Signed, START_MS, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import {
+  INITIAL_WINDOW,
+  LogBuilder,
+  meterOf,
+  type Signed,
+  START_MS,
+  signerOf,
+} from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
@@ -128,7 +135,7 @@ describe('statements', () => {
   it('rise in their windows; the same window twice is an equivocation of both', () => {
     const b = builder();
     const first = [b.enrolment(), b.reading(), b.statement(), b.reading(), b.statement()];
-    const older = b.statement({ window: FIRST_WINDOW, exportWh: b.exportWh });
+    const older = b.statement({ window: INITIAL_WINDOW, exportWh: b.exportWh });
     expect(codes([...first, older])).toEqual([
       0,
       0,
@@ -138,8 +145,8 @@ describe('statements', () => {
       Reason.equivocation,
     ]);
     const c = builder();
-    const log = [c.enrolment(), c.reading(), c.statement({ window: FIRST_WINDOW + 2 })];
-    log.push(c.reading(), c.statement({ window: FIRST_WINDOW + 1 }));
+    const log = [c.enrolment(), c.reading(), c.statement({ window: INITIAL_WINDOW + 2 })];
+    log.push(c.reading(), c.statement({ window: INITIAL_WINDOW + 1 }));
     expect(codes(log)).toEqual([0, 0, 0, 0, Reason.windowNotRising]);
   });
 
@@ -181,7 +188,7 @@ describe('statements', () => {
 
   it('before the enrolment are refused', () => {
     const b = builder();
-    expect(codes([b.enrolment(), b.statement({ window: FIRST_WINDOW - 1 })])).toEqual([0, Reason.beforeEnrolment]);
+    expect(codes([b.enrolment(), b.statement({ window: INITIAL_WINDOW - 1 })])).toEqual([0, Reason.beforeEnrolment]);
   });
 });
 
@@ -201,12 +208,12 @@ describe('time', () => {
 
   it('a statement lies in the future by its window; after one far ahead the key can sign no more windows', () => {
     const b = builder();
-    const log = [b.enrolment(), b.reading(), b.statement({ window: FIRST_WINDOW + 400 }), b.reading(), b.statement()];
+    const log = [b.enrolment(), b.reading(), b.statement({ window: INITIAL_WINDOW + 400 }), b.reading(), b.statement()];
     expect(codes(log)).toEqual([0, 0, Reason.farFuture, 0, Reason.windowNotRising]);
     const c = builder();
-    const ahead = [c.enrolment(), c.reading(), c.statement({ window: FIRST_WINDOW + 10 })];
+    const ahead = [c.enrolment(), c.reading(), c.statement({ window: INITIAL_WINDOW + 10 })];
     expect(codes(ahead, START_MS + 120_000).at(-1)).toBe(Reason.fromTheFuture);
-    expect(codes(ahead, windowEndMs(asWindow(FIRST_WINDOW + 10)) - 60_000).at(-1)).toBe(0);
+    expect(codes(ahead, windowEndMs(asWindow(INITIAL_WINDOW + 10)) - 60_000).at(-1)).toBe(0);
   });
 
   it('of unknown uncertainty is neither in the future nor before the enrolment', () => {
@@ -277,7 +284,7 @@ describe('enrolment', () => {
       { role: 1 as const },
       { deviceSigned: true },
       { keyEpoch: 1 },
-      { window: FIRST_WINDOW + 1 },
+      { window: INITIAL_WINDOW + 1 },
     ]) {
       const b = builder();
       expect(codes([b.enrolment(change)])).toEqual([Reason.unexpectedEnrolment]);

@@ -6,14 +6,14 @@ import type { Logger } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, TimeSeries } from '../../src/domain/live/ports.js';
 import type { SeriesPoint } from '../../src/domain/ports.js';
 
-export const FIRST_MS = 1_700_000_000_000;
+export const INITIAL_MS = 1_700_000_000_000;
 
 /** Reading number `n` of a few meters: every one differs, and the registers only rise. */
 export function readingOf(n: number, meters = 20): SeriesPoint {
   const meter = n % meters;
   const round = Math.floor(n / meters);
   return {
-    timeMs: FIRST_MS + round * 60_000,
+    timeMs: INITIAL_MS + round * 60_000,
     meterId: asMeterId(meter.toString(16).padStart(2, '0').repeat(16)),
     zone: 1 + (meter % 3),
     role: 0,

@@ -26,7 +26,7 @@ pub use errors::{GtxError, logged};
 pub use quantities::{BaseUnits, Wh, Window};
 
 /// The most accounts that an instruction of a program has, unless the program says more (at most 64).
-pub const MOST_ACCOUNTS: usize = 16;
+pub const MAX_ACCOUNTS: usize = 16;
 
 /// The parts of a program that every one of them has: entry point, panic handler, no allocator, error log in Anchor's form.
 /// `$process` is `fn(&Address, &mut [AccountView], &[u8]) -> ProgramResult`. With `accounts = N` an instruction may have N accounts. The
@@ -36,7 +36,7 @@ pub const MOST_ACCOUNTS: usize = 16;
 #[allow(clippy::crate_in_macro_def)] // LONGEST is the program's own
 macro_rules! program {
     ($process:path) => {
-        $crate::program!($process, accounts = $crate::MOST_ACCOUNTS);
+        $crate::program!($process, accounts = $crate::MAX_ACCOUNTS);
     };
     ($process:path, accounts = $most:expr) => {
         const _: () = assert!($most <= 64);

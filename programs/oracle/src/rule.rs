@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use gtx_common::layout::oracle::{ACTIVE, EXTRA, MOVED, MeterSlot, SUBMITTED};
 
 /// Windows passed count at most 30 days.
-const MOST_WINDOWS: u64 = 2_880;
+const MAX_WINDOWS: u64 = 2_880;
 
 /// A `MeterSlot` with its last three fields as one number, so that they are read and written at once.
 #[repr(C)]
@@ -73,7 +73,7 @@ impl Rule {
         if !self.admits(slot) {
             return used | SKIPPED;
         }
-        let passed = self.window.wrapping_sub(u64::from(slot.window)).min(MOST_WINDOWS);
+        let passed = self.window.wrapping_sub(u64::from(slot.window)).min(MAX_WINDOWS);
         let extra = if within_caps(slot, passed, export_rise, import_rise) { 0 } else { EXTRA };
         if extra != 0
             && (slot.tail & u32::from(EXTRA) != 0

@@ -6,7 +6,7 @@ use crate::rule::{HotSlot, LONG, MALFORMED, Rule, SKIPPED, within_caps};
 
 pub const BITMAP_BYTES: usize = SLOTS / 8;
 /// Groups of a LEB128 number; 9 · 7 = 63 bits.
-const MOST_BITS: u32 = 63;
+const MAX_BITS: u32 = 63;
 
 /// The smallest rise of `current` that gives it `bits` low bits equal to `value`'s [chain §7.2].
 #[inline(always)]
@@ -21,7 +21,7 @@ fn take(totals: &mut &[u8], current: u64) -> Option<u64> {
     loop {
         let (group, rest) = totals.split_first()?;
         *totals = rest;
-        if bits >= MOST_BITS {
+        if bits >= MAX_BITS {
             return None;
         }
         value |= u64::from(group & 0x7f) << bits;

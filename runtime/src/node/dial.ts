@@ -26,7 +26,7 @@ export interface Peer {
 export type PeerJudge = (peer: Peer) => string | null | undefined;
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
-const MOST_CERTIFICATES = 10;
+const MAX_CERTIFICATES = 10;
 const UNTRUSTED = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT',
@@ -119,7 +119,7 @@ function chainOf(socket: TLSSocket): X509Certificate[] {
   let next = socket.getPeerX509Certificate();
   while (
     next &&
-    chain.length < MOST_CERTIFICATES &&
+    chain.length < MAX_CERTIFICATES &&
     !chain.some(({ fingerprint256: seen }) => seen === next?.fingerprint256)
   ) {
     chain.push(next);

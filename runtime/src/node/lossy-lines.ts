@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs';
 export type WriteBytes = (bytes: Uint8Array) => number;
 
 /** A pipe whose reader is slow is tried again this often, after a pause each; together 100 ms. */
-const MOST_TRIES = 20;
+const MAX_TRIES = 20;
 const PAUSE_MS = 5;
 
 const toStandardOutput: WriteBytes = (bytes) => writeSync(1, bytes);
@@ -29,7 +29,7 @@ export function lossyLines(write: WriteBytes = toStandardOutput, wait: () => voi
 /** Bytes that were written, up to the first error. */
 function taken(bytes: Uint8Array, write: WriteBytes, wait: () => void): number {
   let at = 0;
-  for (let tries = 0; at < bytes.length && tries < MOST_TRIES; ) {
+  for (let tries = 0; at < bytes.length && tries < MAX_TRIES; ) {
     try {
       at += write(bytes.subarray(at));
     } catch (error) {

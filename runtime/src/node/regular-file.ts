@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { OperatorError } from '../core/operator-error.js';
 
 /** A profile of many homes has some tens of MiB; nothing else that is read whole has more. Bytes. */
-const MOST_BYTES = 268_435_456;
+const MAX_BYTES = 268_435_456;
 /** Opening a pipe that nobody writes would wait without end; on a regular file this changes nothing. Windows has none. */
 export const READ_ONLY = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
@@ -11,7 +11,7 @@ export const READ_ONLY = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
  * The whole of a regular file. Throws `OperatorError` for a pipe, a device, a socket and for more than `mostBytes`, and
  * otherwise the system's error, which names the path.
  */
-export function readRegularFile(path: string, mostBytes = MOST_BYTES): Buffer {
+export function readRegularFile(path: string, mostBytes = MAX_BYTES): Buffer {
   return named(path, () => {
     const file = openSync(path, READ_ONLY);
     try {
@@ -24,7 +24,7 @@ export function readRegularFile(path: string, mostBytes = MOST_BYTES): Buffer {
 }
 
 /** The same in the thread pool, for a slow disk. Rejects as `readRegularFile` throws. */
-export async function readRegularFileLater(path: string, mostBytes = MOST_BYTES): Promise<Buffer> {
+export async function readRegularFileLater(path: string, mostBytes = MAX_BYTES): Promise<Buffer> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, READ_ONLY);

@@ -4,7 +4,7 @@ import { generate } from 'mqtt-packet';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type MqttSession, openSession } from '../../src/node/index.js';
 
-const MOST_BYTES = 1_000;
+const MAX_BYTES = 1_000;
 const CONNACK = Buffer.from([0x20, 2, 0, 0]);
 /** Announces 268,435,455 bytes, the most that MQTT 3.1.1 knows. */
 const LONGEST_HEADER = Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]);
@@ -30,7 +30,7 @@ async function open(first: Uint8Array): Promise<MqttSession> {
     clientId: 'c',
     username: 'u',
     password: Buffer.from('p'),
-    mostPacketBytes: MOST_BYTES,
+    mostPacketBytes: MAX_BYTES,
     onMessage: (_topic, payload) => {
       got.push(payload.length);
       // Together in one chunk with the longer one it would be dropped as well.
@@ -60,10 +60,10 @@ test('so does one in place of the answer to the sign-in', async () => {
 
 test('a packet at the bound is taken, one byte more is not', async () => {
   const session = await open(CONNACK);
-  const overhead = publish(MOST_BYTES).length - MOST_BYTES;
-  peers[0]?.write(publish(MOST_BYTES - overhead));
+  const overhead = publish(MAX_BYTES).length - MAX_BYTES;
+  peers[0]?.write(publish(MAX_BYTES - overhead));
   expect(await session.ended).toBe(TOO_LONG);
-  expect(got).toEqual([MOST_BYTES - overhead]);
+  expect(got).toEqual([MAX_BYTES - overhead]);
 });
 
 test('a message with QoS 2 ends the session: the library would keep each until the broker releases it', async () => {

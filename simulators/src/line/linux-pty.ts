@@ -12,7 +12,7 @@ const TCSETS2 = 0x402c542b;
 const { O_RDWR, O_NOCTTY } = constants;
 const O_CLOEXEC = 0o2000000;
 /** Bytes that a client may leave unread before what comes after is lost, as in a UART that nobody empties. */
-const MOST_UNREAD = 65_536;
+const MAX_UNREAD = 65_536;
 
 interface Libc {
   posix_openpt(flags: number): number;
@@ -76,7 +76,7 @@ export function openLinuxPty(): PtyMaster {
     path,
     onBytes: (call) => void stream.on('data', call),
     write(bytes) {
-      if (stream.writableLength < MOST_UNREAD) stream.write(bytes);
+      if (stream.writableLength < MAX_UNREAD) stream.write(bytes);
     },
     baud() {
       read();

@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const ROUNDS = 5;
 const READS = 50;
 /** A reader that takes longer than this does not end by itself. */
-const MOST_MS = 120_000;
+const MAX_MS = 120_000;
 
 /** What a reader's process says of itself: CPU milliseconds for each read, and how many came. */
 interface Cost {
@@ -64,7 +64,7 @@ function nodeReader(which: 'ours' | 'plain'): Reader {
   const script = join(projectRoot, 'testing/bench/dist/edge/bus-cost.js');
   return (path) =>
     new Promise((resolve, reject) => {
-      const child = fork(script, [which, path, String(READS)], { execArgv: [], timeout: MOST_MS });
+      const child = fork(script, [which, path, String(READS)], { execArgv: [], timeout: MAX_MS });
       child.once('message', (said) => resolve(said as Cost));
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`the reader "${which}" ended with ${code}`)));
@@ -81,7 +81,7 @@ async function buildLibmodbus(folder: string): Promise<Reader | null> {
     return null;
   }
   return async (path) => {
-    const { stdout } = await run(program, [path, String(READS)], { timeout: MOST_MS });
+    const { stdout } = await run(program, [path, String(READS)], { timeout: MAX_MS });
     const [cpuMs = Number.NaN, good = 0, failed = 0] = stdout.trim().split(' ').map(Number);
     return { cpuMs, good, failed };
   };

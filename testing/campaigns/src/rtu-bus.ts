@@ -8,7 +8,7 @@ import { RtuFraming } from '#edge/domain/bus/framing.js';
 export function rtuBus({
   random,
   ...options
-}: Pick<BusOptions, 'book' | 'open' | 'real' | 'speed' | 'requestMs' | 'leastTimeoutMs' | 'restMs'> & {
+}: Pick<BusOptions, 'book' | 'open' | 'real' | 'speed' | 'requestMs' | 'minTimeoutMs' | 'restMs'> & {
   readonly random: Random;
 }): Bus {
   return new Bus({

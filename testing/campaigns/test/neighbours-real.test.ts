@@ -13,7 +13,7 @@ import type { AttackParts } from '../src/neighbours/attacks/target.js';
 import { ACTS } from '../src/neighbours/real/acts/index.js';
 import { MESSAGE_ACTS } from '../src/neighbours/real/acts/messages.js';
 import { ATTACKS, attackOf } from '../src/neighbours/real/attacks.js';
-import { clockAfterAbsence, FIRST_WINDOW } from '../src/neighbours/real/cast.js';
+import { clockAfterAbsence, INITIAL_WINDOW } from '../src/neighbours/real/cast.js';
 import { planOf } from '../src/neighbours/real/index.js';
 import { SABOTAGES, sabotaged } from '../src/neighbours/real/sabotages.js';
 import { Turncoat } from '../src/neighbours/real/turncoat.js';
@@ -39,8 +39,8 @@ describe('what a seed of the campaign is', () => {
 
   it('begins when the homes have been away for a week', () => {
     const clock = JSON.parse(clockAfterAbsence('{"version":1,"speed":1}')) as { reservedThroughMs: number };
-    expect(FIRST_WINDOW * WINDOW_MS - clock.reservedThroughMs).toBe(1_800_000);
-    expect(Number.isInteger(FIRST_WINDOW)).toBe(true);
+    expect(INITIAL_WINDOW * WINDOW_MS - clock.reservedThroughMs).toBe(1_800_000);
+    expect(Number.isInteger(INITIAL_WINDOW)).toBe(true);
   });
 });
 

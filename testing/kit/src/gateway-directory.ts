@@ -35,7 +35,7 @@ export const GATEWAY_V1 = fileURLToPath(new URL('../fixtures/gateway-v1/', impor
 
 const NETWORK = fromHex('0102030405060708');
 const START_MS = Date.UTC(2026, 0, 1, 9, 0);
-const FIRST_WINDOW = windowOf(START_MS);
+const INITIAL_WINDOW = windowOf(START_MS);
 /** Names the oracle of the configuration. */
 const ORACLE = asPublicKeyText(Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0)));
 const OWNER = new Uint8Array(32).fill(1);
@@ -69,7 +69,7 @@ const enrolmentOf = (key: MeterKey, seq: bigint, role: Role, source: Source): Pa
   role,
   deviceSigned: false,
   keyEpoch: 0,
-  window: FIRST_WINDOW,
+  window: INITIAL_WINDOW,
 });
 
 interface OpenLog {
@@ -124,7 +124,7 @@ async function derivePoint({ log }: OpenLog, [produced = [], consumed = []]: rea
 async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualClock): Promise<void> {
   const marks = meters.map(({ log }): [string, MeterWatermark] => [
     log.id,
-    { storedThrough: 20n, highestSeen: log.nextSeq - 1n, highestWindow: FIRST_WINDOW },
+    { storedThrough: 20n, highestSeen: log.nextSeq - 1n, highestWindow: INITIAL_WINDOW },
   ]);
   const acks = new AckBook([ORACLE], 1);
   const ledgerId = new Uint8Array(16).fill(4);

@@ -22,8 +22,8 @@ import { KeyLog, type Signed, sign } from './key-log.js';
 export { type Signed, sign as signPayload } from './key-log.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-export const FIRST_WINDOW = asWindow(1_900_000);
-export const START_MS = windowStartMs(FIRST_WINDOW);
+export const INITIAL_WINDOW = asWindow(1_900_000);
+export const START_MS = windowStartMs(INITIAL_WINDOW);
 
 export function signerOf(number: number): Signer {
   return sodiumSigner(new Uint8Array(32).fill(number));
@@ -50,8 +50,8 @@ export function meterOf(number: number, changes: Partial<MeterRecord> = {}): Met
     exportCarriedWh: 0n,
     exportLimitW: 10_000,
     importLimitW: 10_000,
-    enrolmentWindow: FIRST_WINDOW,
-    firstWindow: FIRST_WINDOW,
+    enrolmentWindow: INITIAL_WINDOW,
+    firstWindow: INITIAL_WINDOW,
     keyEpoch: 0,
     source: 1,
     status: 'active',

@@ -1,7 +1,7 @@
 import { type Clock, ClockSource, type ReadingClock } from '@gridtokenx/runtime/core';
 
 /** Tasks at one instant after which a test is told that time does not pass: something sets a timer of 0 ms for ever. */
-const MOST_AT_ONE_INSTANT = 100_000;
+const MAX_AT_ONE_INSTANT = 100_000;
 
 export interface VirtualClockOptions {
   /** What `nowMs` shows at first; `monotonicMs` begins at 0. Milliseconds since 1970. */
@@ -201,7 +201,7 @@ export class VirtualClock implements Clock {
     let atOnce = 0;
     return () => {
       if (this.#elapsedMs !== atMs) [atMs, atOnce] = [this.#elapsedMs, 0];
-      if (++atOnce > MOST_AT_ONE_INSTANT) throw new Error(`${MOST_AT_ONE_INSTANT} timers ran and no time passed`);
+      if (++atOnce > MAX_AT_ONE_INSTANT) throw new Error(`${MAX_AT_ONE_INSTANT} timers ran and no time passed`);
       if (--left < 0) throw new Error(`more than ${this.#mostTasks} timers ran in one call`);
     };
   }

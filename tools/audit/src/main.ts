@@ -75,7 +75,7 @@ function checkRpc(rpc: string): void {
 }
 
 /** A result has some hundred bytes for each meter. */
-const MOST_PREVIOUS_BYTES = 268_435_456;
+const MAX_PREVIOUS_BYTES = 268_435_456;
 
 /** An earlier result. Throws for a pipe or a device, which may never end, and for what is no result. */
 function readPrevious(file: string): OutsiderResult {
@@ -95,7 +95,7 @@ function textOf(file: string): string {
   try {
     const found = fstatSync(opened);
     if (!found.isFile()) throw new Error(`--previous ${file} is no regular file`);
-    if (found.size > MOST_PREVIOUS_BYTES) throw new Error(`--previous ${file} is too large for an earlier result`);
+    if (found.size > MAX_PREVIOUS_BYTES) throw new Error(`--previous ${file} is too large for an earlier result`);
     return readFileSync(opened, 'utf8');
   } finally {
     closeSync(opened);

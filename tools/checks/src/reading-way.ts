@@ -6,7 +6,7 @@ const HEADING = '### File by file';
 const ITEM = /^\d+\. (.*)$/gm;
 const PATH_FIRST = /^`([\w./-]+)` \S/;
 /** From a register to the mint there are more files than these: a list that lost its items must not pass. */
-const LEAST_FILES = 10;
+const MIN_FILES = 10;
 
 /** Finds what is wrong with the list of a reading's way: an item without a file, one that is not there, one named twice. */
 export function judgeReadingWay(page: string, exists: (path: string) => boolean): string[] {
@@ -14,7 +14,7 @@ export function judgeReadingWay(page: string, exists: (path: string) => boolean)
   if (after === undefined) return [`${PAGE}: has no "${HEADING}"`];
   const [section = ''] = after.split(/^#{2,3} /m);
   const items = [...section.matchAll(ITEM)].map((match) => match[1] ?? '');
-  const findings = items.length < LEAST_FILES ? [`${PAGE}: the way of a reading names ${items.length} files only`] : [];
+  const findings = items.length < MIN_FILES ? [`${PAGE}: the way of a reading names ${items.length} files only`] : [];
   const seen = new Set<string>();
   for (const item of items) {
     const path = PATH_FIRST.exec(item)?.[1];

@@ -8,7 +8,7 @@ import { readJson } from './files.js';
 import type { Report } from './start/report.js';
 
 /** Least export of every default home for the demonstration to show anything. */
-const LEAST_EXPORT_WH = 100n;
+const MIN_EXPORT_WH = 100n;
 
 /**
  * Holds a report against the profile it was made from: energies equal the floor of the profile's sums, exactly; minted
@@ -35,7 +35,7 @@ export function checkReport(report: Report, profiles: readonly Profile[], option
     say('import_wh', home.import_wh, expected.importWh);
     say('minted_base_units', home.minted_base_units, BigInt(home.export_wh) * 1000n);
     exported += BigInt(home.export_wh);
-    if (options.lively && (expected.exportWh <= LEAST_EXPORT_WH || expected.importWh === 0n)) {
+    if (options.lively && (expected.exportWh <= MIN_EXPORT_WH || expected.importWh === 0n)) {
       findings.push(
         `home "${profile.home}" exported ${expected.exportWh} Wh and imported ${expected.importWh} Wh: too quiet to show anything`,
       );

@@ -7,7 +7,7 @@ import { runTests } from './vitest/run.js';
 const START_S = 15;
 /** How much slower than without a mutant tests may be before they count as hanging. */
 const SLOWER = 3;
-const LEAST_TEST_MS = 10_000;
+const MIN_TEST_MS = 10_000;
 /** Test files that are tried before the next ones are looked at: most mutants need no more. */
 const BATCH = 6;
 
@@ -22,7 +22,7 @@ type Verdict = Pick<Outcome, 'status' | 'by'>;
 /** Runs test files on one mutant. null: none of them noticed. */
 async function tryFiles(copy: string, id: string, { files, seconds }: Judges): Promise<Verdict | null> {
   // No file takes longer than all of them.
-  const testTimeoutMs = Math.max(LEAST_TEST_MS, SLOWER * seconds * 1000);
+  const testTimeoutMs = Math.max(MIN_TEST_MS, SLOWER * seconds * 1000);
   const task = { files, workers: 1, bail: true, testTimeoutMs, coverage: null };
   const run = await runTests(copy, task, id, (START_S + SLOWER * (seconds + files.length)) * 1000);
   if (run.isOutOfTime) return { status: 'timeout', by: '' };

@@ -4,7 +4,7 @@ import type { Clock, Random } from '@gridtokenx/runtime/core';
 import { post } from '@gridtokenx/runtime/node';
 
 const DEADLINE_MS = 5_000;
-const MOST_BYTES = 4_096;
+const MAX_BYTES = 4_096;
 
 export interface OracleClock {
   readonly url: string;
@@ -31,7 +31,7 @@ export async function askOracleTime(
   const before = real.monotonicMs();
   const contentType = 'application/octet-stream';
   const signal = AbortSignal.timeout(DEADLINE_MS);
-  const { status, body } = await post({ url, body: nonce, contentType, mostBytes: MOST_BYTES, signal, socket });
+  const { status, body } = await post({ url, body: nonce, contentType, mostBytes: MAX_BYTES, signal, socket });
   if (status !== 200) throw new Error(`HTTP ${status}`);
   const now = real.nowMs();
   const tripMs = real.monotonicMs() - before;

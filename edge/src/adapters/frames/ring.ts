@@ -22,7 +22,7 @@ const FLUSH_BYTES = 256 * 1_024;
 const WAITING_BYTES = 1_024 * 1_024;
 /** Frames of a unit that go with a discontinuity, and how many discontinuities are kept. */
 const RECENT = 64;
-const MOST_KEPT = 256;
+const MAX_KEPT = 256;
 const SUFFIX = '.frames';
 const HOUR_FILE = /^(\d{4}-\d{2}-\d{2}T\d{2})\.frames$/;
 
@@ -87,7 +87,7 @@ export class FrameRing {
       await disk.makeDir(kept);
       await disk.replace(join(kept, `${time}-${unitKey(bus, unit)}${SUFFIX}`), Buffer.from(lines));
       const names = (await disk.list(kept)).filter((name) => name.endsWith(SUFFIX));
-      for (const name of names.slice(0, Math.max(0, names.length - MOST_KEPT))) await disk.remove(join(kept, name));
+      for (const name of names.slice(0, Math.max(0, names.length - MAX_KEPT))) await disk.remove(join(kept, name));
     });
   }
 

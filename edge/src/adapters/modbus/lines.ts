@@ -5,7 +5,7 @@ import { type Line, LineGone, type OpenLine } from '../../domain/bus/ports.js';
 const NOTHING = new Uint8Array(0);
 const KEEP_ALIVE_MS = 10_000;
 /** What a peer may send unasked before the connection is given up. */
-const MOST_UNREAD = 65_536;
+const MAX_UNREAD = 65_536;
 
 class SocketLine implements Line {
   readonly #socket: Socket;
@@ -19,7 +19,7 @@ class SocketLine implements Line {
     socket.on('data', (bytes: Buffer) => {
       this.#chunks.push(bytes);
       this.#unread += bytes.length;
-      if (this.#unread > MOST_UNREAD) this.#end('it sends without end');
+      if (this.#unread > MAX_UNREAD) this.#end('it sends without end');
       this.#arrived();
     });
     socket.on('error', (error) => this.#end(error.message));

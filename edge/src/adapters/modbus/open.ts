@@ -35,17 +35,17 @@ export interface OpenBusOptions {
 }
 
 /** A connection of its own holds up no other meter: patience costs nothing there. */
-const LEAST_TCP_TIMEOUT_MS = 500;
+const MIN_TCP_TIMEOUT_MS = 500;
 const TRANSACTION_IDS = 65_536;
 
 /** The bus at an address. Nothing is opened before the first read. */
 export function busAt({ address, timeoutMinMs, ...options }: OpenBusOptions): Bus {
   const isShared = address.transport !== 'tcp' || address.converter;
-  const leastTimeoutMs = isShared ? timeoutMinMs : Math.max(timeoutMinMs, LEAST_TCP_TIMEOUT_MS);
+  const minTimeoutMs = isShared ? timeoutMinMs : Math.max(timeoutMinMs, MIN_TCP_TIMEOUT_MS);
   const rest: Omit<BusOptions, 'open' | 'speed' | 'makeFraming' | 'shapes'> = {
     ...options,
     makeClient,
-    leastTimeoutMs: Math.min(leastTimeoutMs, options.requestMs),
+    minTimeoutMs: Math.min(minTimeoutMs, options.requestMs),
   };
   switch (address.transport) {
     case 'tcp': {

@@ -29,7 +29,7 @@ const ADDRESSES = 65_536;
 const ATTEMPTS = 3;
 /** Lengths that rest are waited for, looking this often; all in all at most this long for each header. Milliseconds. */
 const LOOK_MS = 250;
-const MOST_REST_MS = 60_000;
+const MAX_REST_MS = 60_000;
 
 /**
  * Reads a device that lists its own registers (SunSpec): the list is walked at the first read, and again after the device
@@ -139,7 +139,7 @@ export class SunspecReader implements LineReader {
         if (error.failure === ReadFailure.exception) {
           if (most === 1) return null;
           most = 1;
-        } else if (error.failure === ReadFailure.resting && restedMs < MOST_REST_MS) {
+        } else if (error.failure === ReadFailure.resting && restedMs < MAX_REST_MS) {
           await sleep(this.#o.real, LOOK_MS);
           restedMs += LOOK_MS;
         } else if (error.failure !== ReadFailure.timeout || ++failures === ATTEMPTS) throw error;

@@ -5,7 +5,7 @@ import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
 import { type Entry, IndexTable, type Segment } from './index-table.js';
 import { decodeRecord, encodeRecord, scanSegment } from './record.js';
 
-const MOST_PER_COMMIT = 1024;
+const MAX_PER_COMMIT = 1024;
 const RETRIES = { firstMs: 100, lastMs: 10_000 };
 /** A run of records up to this length is read at once. */
 const READ_BYTES = 1 << 18;
@@ -137,7 +137,7 @@ class SegmentSpool implements Spool {
   #take(): Waiting[] {
     let [count, end] = [0, 0];
     for (const { items } of this.#waiting) {
-      if (end > 0 && count + items.length > MOST_PER_COMMIT) break;
+      if (end > 0 && count + items.length > MAX_PER_COMMIT) break;
       count += items.length;
       end++;
     }

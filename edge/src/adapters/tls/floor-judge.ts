@@ -3,7 +3,7 @@ import { expiredWords, type Peer, type PeerJudge } from '@gridtokenx/runtime/nod
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const ANY_PURPOSE = '2.5.29.37.0';
-const LEAST_RSA_BITS = 2048;
+const MIN_RSA_BITS = 2048;
 const DATES = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 
 /**
@@ -71,5 +71,5 @@ function mayServe({ keyUsage }: X509Certificate): boolean {
 function isStrong({ publicKey, signatureAlgorithm }: X509Certificate): boolean {
   if (/md5|sha-?1(?!\d)/i.test(signatureAlgorithm ?? '')) return false;
   const bits = publicKey.asymmetricKeyDetails?.modulusLength;
-  return bits === undefined || bits >= LEAST_RSA_BITS;
+  return bits === undefined || bits >= MIN_RSA_BITS;
 }

@@ -30,7 +30,7 @@ export interface BusOptions {
   readonly requestMs: number;
   readonly connectMs: number;
   /** Least time-out, ms: no adapter or network is steadier than this. */
-  readonly leastTimeoutMs: number;
+  readonly minTimeoutMs: number;
   /** How long a line is only listened to after it was first opened, ms; default: the longest quarantine at the start. */
   readonly restMs?: number;
   readonly stats?: BusStats;
@@ -95,7 +95,7 @@ export class Bus {
   readonly #clients = new Map<number, RegisterClient>();
   #foreignUntilMs = Number.NEGATIVE_INFINITY;
   /** The longest quarantine that a unit's profile asks for, ms. */
-  #leastRestMs = 0;
+  #minRestMs = 0;
   #current: { health: UnitHealth; ask: Ask; timeoutMs: number; answer: Answer | null } | null = null;
 
   constructor(options: BusOptions) {
@@ -103,7 +103,7 @@ export class Bus {
     this.#o = options;
     this.stats = options.stats ?? new BusStats();
     this.book = options.book;
-    const { real, leastTimeoutMs } = options;
+    const { real, minTimeoutMs } = options;
     this.#connection = new Connection({
       ...options,
       stats: this.stats,
@@ -112,9 +112,9 @@ export class Bus {
         this.#foreignUntilMs = real.monotonicMs() + FOREIGN_MS;
       },
     });
-    this.#leastRestMs = options.book.leastMs;
+    this.#minRestMs = options.book.leastMs;
     this.#queue = new BusQueue(real);
-    this.#silent = new SilentUnits({ real, queue: this.#queue, book: this.book, units: this.units, leastTimeoutMs });
+    this.#silent = new SilentUnits({ real, queue: this.#queue, book: this.book, units: this.units, minTimeoutMs });
   }
 
   /** Whether requests wait for one another and answers are told apart by their shape: serial lines, converters. */
@@ -138,7 +138,7 @@ export class Bus {
     if (openedMs === null) return null;
     const { shapes, requestMs } = this.#o;
     // What a process before this one asked may be answered to us.
-    return shapes ? openedMs + (this.#o.restMs ?? Math.max(this.#leastRestMs, QUARANTINE_TIMEOUTS * requestMs)) : 0;
+    return shapes ? openedMs + (this.#o.restMs ?? Math.max(this.#minRestMs, QUARANTINE_TIMEOUTS * requestMs)) : 0;
   }
 
   /**
@@ -271,12 +271,12 @@ export class Bus {
     let health = this.units.get(unit);
     if (!health) {
       const { requestMs, random } = this.#o;
-      const leastMs = Math.min(requestMs, Math.max(this.#o.leastTimeoutMs, limits?.timeoutMinMs ?? 0));
+      const leastMs = Math.min(requestMs, Math.max(this.#o.minTimeoutMs, limits?.timeoutMinMs ?? 0));
       const bounds = { initialMs: requestMs, minMs: leastMs, maxMs: Math.max(leastMs, periodMs / 3) };
       health = new UnitHealth(unit, bounds, random);
       this.units.set(unit, health);
       this.book.limit(unit, limits?.quarantineMs ?? 0);
-      this.#leastRestMs = Math.max(this.#leastRestMs, limits?.quarantineMs ?? 0);
+      this.#minRestMs = Math.max(this.#minRestMs, limits?.quarantineMs ?? 0);
     }
     return health;
   }

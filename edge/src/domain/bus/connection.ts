@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   readonly giveUp?: (reason: string) => void;
 }
 
-const FIRST_RETRY_MS = 200;
+const INITIAL_RETRY_MS = 200;
 const LAST_RETRY_MS = 5_000;
 const IDLE_LOOK_MS = 250;
 /** So many requests in a row during which nothing at all was heard: the connection may be half open. */
@@ -54,7 +54,7 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#o = options;
-    this.#backoff = new BackOff({ firstMs: FIRST_RETRY_MS, lastMs: LAST_RETRY_MS }, options.random);
+    this.#backoff = new BackOff({ firstMs: INITIAL_RETRY_MS, lastMs: LAST_RETRY_MS }, options.random);
   }
 
   get port(): Port | null {

@@ -7,7 +7,7 @@ export interface LineSpeed {
 }
 
 /** Adapters gather bytes up to 16 ms before they hand them over; silence shorter than this is none. */
-const LEAST_SILENCE_MS = 25;
+const MIN_SILENCE_MS = 25;
 
 /**
  * A serial line's time: start bit, 8 data bits, parity, stop bits; 3.5 characters of silence end a frame (Modbus over
@@ -15,7 +15,7 @@ const LEAST_SILENCE_MS = 25;
  */
 export function serialSpeed(baud: number, parity: 'none' | 'even' | 'odd', stopBits: 1 | 2): LineSpeed {
   const charMs = ((9 + (parity === 'none' ? 0 : 1) + stopBits) * 1_000) / baud;
-  return { charMs, silenceMs: Math.max(LEAST_SILENCE_MS, 3.5 * charMs) };
+  return { charMs, silenceMs: Math.max(MIN_SILENCE_MS, 3.5 * charMs) };
 }
 
 /** Raw frames over a network: a packet may be on its way for a while. */

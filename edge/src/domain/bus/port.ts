@@ -37,7 +37,7 @@ export interface PortOptions {
 }
 
 /** Between looks at a line that cannot tell when something arrives; they grow to the last. Milliseconds. */
-const FIRST_LOOK_MS = 2;
+const INITIAL_LOOK_MS = 2;
 const LAST_LOOK_MS = 10;
 /** A line that is never silent for so long carries noise only. */
 const NEVER_SILENT_MS = 2_000;
@@ -135,7 +135,7 @@ export class Port {
       const deadlineMs = sentMs + length * charMs + timeoutMs;
       // A little early: what is missing then is exact in time, and a look too many costs less than a late reading.
       let lookMs = sentMs + 0.9 * (expectedMs ?? 0) + (expectedMs === null ? 5 : Math.max(0, length - 4)) * charMs;
-      let step = FIRST_LOOK_MS;
+      let step = INITIAL_LOOK_MS;
       for (;;) {
         this.#take();
         const answer = this.#consume(ask);

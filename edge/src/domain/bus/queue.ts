@@ -1,7 +1,7 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 
 /** A probe of a silent unit waits for a gap at most this long, then it goes like all others. Milliseconds. */
-const MOST_WAIT_MS = 4_000;
+const MAX_WAIT_MS = 4_000;
 /** Probes that found no gap lie at least this far apart: several in a row would hold a poll up for long. Milliseconds. */
 const FORCED_REST_MS = 1_000;
 
@@ -29,7 +29,7 @@ export class BusQueue {
 
   /** A task that may wait, and takes up to `lengthMs`. */
   async runInGap<T>(lengthMs: number, task: () => Promise<T>): Promise<T> {
-    const endMs = this.#real.monotonicMs() + MOST_WAIT_MS;
+    const endMs = this.#real.monotonicMs() + MAX_WAIT_MS;
     for (;;) {
       const now = this.#real.monotonicMs();
       const gapMs = this.#waiting > 0 ? 0 : this.#nextExpected(now) - now;

@@ -12,11 +12,11 @@ export const USUAL_RULES: ShapeRules = { quarantineMs: 0, quarantineTimeouts: QU
 /** ... and so many of the longest lateness that was seen. */
 const LATENESS_FACTOR = 2;
 /** Lateness beyond this does not lengthen the quarantine any more; nothing that answers so late can be read at all. */
-const LONGEST_QUARANTINE_MS = 600_000;
+const MAX_QUARANTINE_MS = 600_000;
 const HOUR_MS = 3_600_000;
 /** Uses are remembered this long, to tell a late answer from another master's. */
 const MEMORY_MS = 900_000;
-export const MOST_OUTSTANDING = 4;
+export const MAX_OUTSTANDING = 4;
 
 interface Use {
   readonly sentMs: number;
@@ -125,7 +125,7 @@ export class ShapeBook {
   /** How long a shape of this unit is kept back after a time-out. */
   quarantineMs(unit: number): number {
     const book = this.#book(unit);
-    const late = Math.min(LONGEST_QUARANTINE_MS, LATENESS_FACTOR * book.latenessMs);
+    const late = Math.min(MAX_QUARANTINE_MS, LATENESS_FACTOR * book.latenessMs);
     const { quarantineMs, quarantineTimeouts } = this.#rules;
     return Math.max(quarantineMs, book.leastMs, quarantineTimeouts * this.#largestTimeout(book), late);
   }
@@ -187,7 +187,7 @@ export class ShapeBook {
   #restUntil(book: UnitBook, nowMs: number): number {
     const held: number[] = [];
     for (const { outstanding, heldMs } of book.uses.values()) if (outstanding && heldMs > nowMs) held.push(heldMs);
-    return held.length < MOST_OUTSTANDING ? 0 : (held.sort((a, b) => a - b)[held.length - MOST_OUTSTANDING] as number);
+    return held.length < MAX_OUTSTANDING ? 0 : (held.sort((a, b) => a - b)[held.length - MAX_OUTSTANDING] as number);
   }
 
   #largestTimeout(book: UnitBook): number {

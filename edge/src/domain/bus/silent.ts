@@ -4,7 +4,7 @@ import type { ShapeBook } from './shapes.js';
 import type { UnitHealth } from './unit.js';
 
 /** Probes of one unit follow one another at most this fast, and are looked at this often, ms. */
-const LEAST_PROBE_MS = 500;
+const MIN_PROBE_MS = 500;
 const LOOK_MS = 1_000;
 
 export interface SilentUnitsOptions {
@@ -13,7 +13,7 @@ export interface SilentUnitsOptions {
   readonly book: ShapeBook;
   /** All units of the bus. */
   readonly units: ReadonlyMap<number, UnitHealth>;
-  readonly leastTimeoutMs: number;
+  readonly minTimeoutMs: number;
 }
 
 interface Probe {
@@ -40,7 +40,7 @@ export class SilentUnits {
   probe(health: UnitHealth, lineMs: number, read: () => Promise<unknown>): void {
     const { unit } = health;
     if (this.#probes.has(unit) || this.#closed) return;
-    this.#wait({ health, lineMs, read }, LEAST_PROBE_MS);
+    this.#wait({ health, lineMs, read }, MIN_PROBE_MS);
   }
 
   #wait(probe: Probe, leastMs: number): void {
@@ -66,7 +66,7 @@ export class SilentUnits {
       .catch(() => {})
       .finally(() => {
         if (this.#closed || health.silentSinceMs === null) this.#probes.delete(health.unit);
-        else this.#wait(probe, LEAST_PROBE_MS);
+        else this.#wait(probe, MIN_PROBE_MS);
       });
   }
 
@@ -78,7 +78,7 @@ export class SilentUnits {
     for (const { silentSinceMs, estimate } of this.#o.units.values()) {
       if (silentSinceMs === null && estimate.turnaroundMs !== null) slowest = Math.max(slowest, estimate.timeoutMs());
     }
-    return slowest === 0 ? own : Math.min(own, Math.max(this.#o.leastTimeoutMs, slowest));
+    return slowest === 0 ? own : Math.min(own, Math.max(this.#o.minTimeoutMs, slowest));
   }
 
   /** Whether a silent unit has answered after all, too late, since it was asked last. */

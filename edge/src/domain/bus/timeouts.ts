@@ -11,7 +11,7 @@ const PERCENTILE = 0.999;
 /** Answers that are looked back on. */
 const SAMPLES = 1_024;
 /** Below so many answers the percentile says little. */
-const FEWEST = 8;
+const MIN_REQUESTS = 8;
 const FAILURES_TO_FORGET = 3;
 
 /**
@@ -55,7 +55,7 @@ export class TimeoutEstimate {
   /** Milliseconds to wait from the request's last character, the answer's characters not counted. */
   timeoutMs(): number {
     const { initialMs, minMs, maxMs } = this.#bounds;
-    if (this.#samples.length < FEWEST) return Math.max(Math.min(minMs, maxMs), Math.min(maxMs, initialMs));
+    if (this.#samples.length < MIN_REQUESTS) return Math.max(Math.min(minMs, maxMs), Math.min(maxMs, initialMs));
     this.#cached ??= FACTOR * percentile(this.#samples, PERCENTILE);
     return Math.max(Math.min(minMs, maxMs), Math.min(maxMs, this.#cached));
   }

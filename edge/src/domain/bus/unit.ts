@@ -3,7 +3,7 @@ import { type TimeoutBounds, TimeoutEstimate } from './timeouts.js';
 
 /** So many requests without an answer make a unit silent: it is asked rarely, at the cost of nobody else. */
 const FAILURES_TO_SILENCE = 3;
-const FIRST_PROBE_MS = 1_000;
+const INITIAL_PROBE_MS = 1_000;
 /** A unit that comes back is seen within 30 s. */
 const LAST_PROBE_MS = 20_000;
 /** Answers and failures that the lateness and damage in `status` are of. */
@@ -24,7 +24,7 @@ export class UnitHealth {
   constructor(unit: number, bounds: TimeoutBounds, random: Random) {
     this.unit = unit;
     this.estimate = new TimeoutEstimate(bounds);
-    this.#backoff = new BackOff({ firstMs: FIRST_PROBE_MS, lastMs: LAST_PROBE_MS }, random);
+    this.#backoff = new BackOff({ firstMs: INITIAL_PROBE_MS, lastMs: LAST_PROBE_MS }, random);
   }
 
   /** Since when the unit does not answer; null while it does. */

@@ -2,7 +2,7 @@ import type { Bus } from './bus.js';
 import type { UnitHealth } from './unit.js';
 
 /** Below so many requests shares say nothing. */
-const FEWEST = 20;
+const MIN_REQUESTS = 20;
 const MANY = 0.02;
 
 /** What a bus suffers from, in plain words with what to do; empty when it is well. `nowMs`: monotonic. */
@@ -16,7 +16,11 @@ export function busProblems(bus: Bus, nowMs: number): string[] {
     );
   const units = [...bus.units.values()];
   const heard = units.filter(({ silentSinceMs }) => silentSinceMs === null);
-  if (stats.counts.requests >= FEWEST && stats.counts.answers === 0 && stats.counts.damaged > stats.counts.timeouts)
+  if (
+    stats.counts.requests >= MIN_REQUESTS &&
+    stats.counts.answers === 0 &&
+    stats.counts.damaged > stats.counts.timeouts
+  )
     list.push(`${name}: nothing but noise is heard: are speed and parity those of the meters?`);
   for (const unit of units) list.push(...unitProblems(bus, unit, nowMs, heard.length > 0));
   return list;
@@ -35,16 +39,16 @@ function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer:
   const list: string[] = [];
   const share = (count: number) => count / Math.max(1, recent.requests);
   const percent = (count: number) => `${(100 * share(count)).toFixed(0)} %`;
-  if (recent.requests >= FEWEST && share(recent.damaged) > MANY)
+  if (recent.requests >= MIN_REQUESTS && share(recent.damaged) > MANY)
     list.push(
       `${where}: ${percent(recent.damaged)} of its answers are damaged: look at the line's end resistors, its shield, and for two meters with one unit number`,
     );
-  if (recent.requests >= FEWEST && share(recent.exceptions) > MANY)
+  if (recent.requests >= MIN_REQUESTS && share(recent.exceptions) > MANY)
     list.push(
       `${where}: ${percent(recent.exceptions)} of its answers are exceptions: it refuses what its profile asks for. Is it this model and variant? \`doctor\` says which`,
     );
   const lateMs = bus.book.longestLatenessMs(unit);
-  if (recent.requests >= FEWEST && share(recent.timeouts) > MANY)
+  if (recent.requests >= MIN_REQUESTS && share(recent.timeouts) > MANY)
     list.push(
       `${where}: ${percent(recent.timeouts)} of the requests bring no answer in time${lateMs > 0 ? ` (the latest came after ${lateMs.toFixed(0)} ms)` : ''}`,
     );

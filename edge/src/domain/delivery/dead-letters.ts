@@ -10,7 +10,7 @@ const DECLARE = { firstMs: 1_000, lastMs: 600_000 };
 /** Refusals are looked up in the spool at most this often. */
 const LOOK_MS = 500;
 /** Records that are looked through at once. */
-const MOST_LOOKED_AT = 4_000;
+const MAX_LOOKED_AT = 4_000;
 /** A gap that is wider was not declared for refused messages one by one. */
 const WIDEST_GAP = 100_000n;
 
@@ -84,7 +84,7 @@ export class DeadLetters {
 
   async #refused(id: MeterId, dead: ReadonlySet<bigint>): Promise<bigint[]> {
     const { acks, spool } = this.#o;
-    const messages = await spool.read(id, acks.acknowledged(id) + 1n, MOST_LOOKED_AT);
+    const messages = await spool.read(id, acks.acknowledged(id) + 1n, MAX_LOOKED_AT);
     const refused = messages.filter(({ seq, bytes }) => !dead.has(seq) && acks.isDead(toHex(shortHash(bytes))));
     return refused.map(({ seq }) => seq);
   }

@@ -6,7 +6,7 @@ import type { Packet } from './packet.js';
 import { type Excluded, Patience, Resend } from './resend.js';
 
 /** More than this waiting to go out live comes from the spool instead. */
-const MOST_LIVE = 2_000;
+const MAX_LIVE = 2_000;
 
 export interface OutboxOptions {
   readonly spool: Spool;
@@ -42,7 +42,7 @@ export class Outbox {
   committed(message: SignedMessage): void {
     if (!this.#connected) return;
     this.#live.push(message);
-    if (this.#live.length <= MOST_LIVE) return;
+    if (this.#live.length <= MAX_LIVE) return;
     for (const { meterId, seq } of this.#live.splice(0)) this.#resend.widen(meterId, seq);
   }
 

@@ -4,7 +4,7 @@ import type { Spool } from '../ports.js';
 import type { Packet } from './packet.js';
 
 /** Messages on their way beyond a watermark when sent as backfill [gateway §11.2]. */
-export const MOST_IN_FLIGHT = 4_000;
+export const MAX_IN_FLIGHT = 4_000;
 /** While nobody seems to listen, only this many are sent from the watermark. */
 const PROBE = MAX_SEQUENCE;
 /** No progress for this long: send again from the watermark; doubled up to the last, real milliseconds. */
@@ -43,7 +43,7 @@ export class Patience {
 
   /** Most messages on their way: after two rounds without an answer only the start is tried again. */
   get mostInFlight(): number {
-    return this.#stallMs > 2 * STALLS.firstMs ? PROBE : MOST_IN_FLIGHT;
+    return this.#stallMs > 2 * STALLS.firstMs ? PROBE : MAX_IN_FLIGHT;
   }
 }
 

@@ -18,7 +18,7 @@ import type { Outbox } from './outbox.js';
 import type { Packet } from './packet.js';
 import type { Broker, OpenBroker } from './ports.js';
 
-const MOST_PACKETS = 8;
+const MAX_PACKETS = 8;
 const STATUS_MS = 30_000;
 const TICK_MS = 500;
 
@@ -140,7 +140,7 @@ export class Uplink {
     }
   }
 
-  /** Keeps up to `MOST_PACKETS` on the way while there is something to send. */
+  /** Keeps up to `MAX_PACKETS` on the way while there is something to send. */
   async #pump(stop: AbortSignal): Promise<void> {
     let onTheWay = 0;
     const over = () => {
@@ -150,7 +150,7 @@ export class Uplink {
     while (!stop.aborted) {
       this.#poked = false;
       const session = this.#session;
-      const mayGo = this.#released && session !== null && onTheWay < MOST_PACKETS;
+      const mayGo = this.#released && session !== null && onTheWay < MAX_PACKETS;
       const packet = mayGo ? await this.#o.outbox.next() : null;
       if (!packet) {
         await this.#poking(stop);

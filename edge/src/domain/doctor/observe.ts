@@ -26,7 +26,7 @@ const LOOK_EACH_MS = 1_000;
  */
 const USUAL_MS = 300;
 /** A meter that never answered is asked so often only. */
-const MOST_SILENT = 3;
+const MAX_SILENT = 3;
 const ELSEWHERE_MS = 150;
 const STRANGERS = Array.from({ length: 20 }, (_, i) => i + 1);
 const LENGTHS = [2, 4, 6, 8, 10];
@@ -152,9 +152,9 @@ class Examination {
       const startMs = real.monotonicMs();
       for (const one of seen) {
         if (signal.aborted || this.#isForeign() || this.#isEndless) return;
-        if (one.answered > 0 || one.silent < MOST_SILENT) await this.#question(prober, one);
+        if (one.answered > 0 || one.silent < MAX_SILENT) await this.#question(prober, one);
       }
-      if (seen.every((one) => one.answered === 0 && one.silent >= MOST_SILENT)) break;
+      if (seen.every((one) => one.answered === 0 && one.silent >= MAX_SILENT)) break;
       // Heard at once: how late an answer is can be told only then.
       await prober.listen(startMs + ROUND_MS - real.monotonicMs(), signal);
       this.#hear();

@@ -1,7 +1,7 @@
 import { formatKwh } from '@gridtokenx/protocol';
 
 /** Registers are coarse and power is a moment's: less than this proves nothing. Wh. */
-const LEAST_WH = 50;
+const MIN_WH = 50;
 const STEPS = 20;
 /** Power that was seen once says nothing about a longer time. */
 const LONGEST_MS = 300_000;
@@ -27,7 +27,7 @@ export class FrozenWatch {
 
   /** `stepWh`: what the registers count in, Wh. */
   constructor(stepWh: number) {
-    this.#enoughWh = Math.max(LEAST_WH, STEPS * stepWh);
+    this.#enoughWh = Math.max(MIN_WH, STEPS * stepWh);
   }
 
   /** Words for a person while they stand still; null when all is well, or nothing can be said. */

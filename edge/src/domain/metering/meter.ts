@@ -25,7 +25,7 @@ const SelfTest = { frozenRegisters: 1 } as const;
 /** After a poll that failed close to a boundary, the next one follows this soon, in real milliseconds. */
 const RETRY_MS = 100;
 /** Readings that wait for a disk; with more, polls are left out until it takes writes again. */
-const MOST_UNCOMMITTED = 500;
+const MAX_UNCOMMITTED = 500;
 
 export interface MeterOptions {
   readonly name: string;
@@ -150,7 +150,7 @@ export class Meter {
         await sleepUntil(clock, real, end > now ? Math.min(due, end) : due, signal);
         continue;
       }
-      const good = this.#uncommitted < MOST_UNCOMMITTED && (await this.#poll());
+      const good = this.#uncommitted < MAX_UNCOMMITTED && (await this.#poll());
       if (!good) await sleep(real, RETRY_MS, signal);
       due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
     }

@@ -46,7 +46,7 @@ interface Candidate {
 }
 type PlannedRead = Read & { readonly registers: readonly Register[] };
 
-const MOST_LENGTHS = 6;
+const MAX_LENGTHS = 6;
 const ILLEGAL_FUNCTION = 1;
 /** A rest that is longer than this is worth another question. */
 const WORTH_MS = 500;
@@ -198,7 +198,7 @@ async function findSunspec(
 
 function readsOf(registers: readonly Register[], map: RegisterMap, cost: LineCost): PlannedRead[] {
   return planReads(registers, map.limits, cost).map((request) => {
-    const others = variants(request, map, cost, { most: MOST_LENGTHS });
+    const others = variants(request, map, cost, { most: MAX_LENGTHS });
     const choices = [request, ...others].map(({ address, count }) => ({ address, count }));
     const held = request.registers.filter((register) => registers.includes(register));
     return { fn: request.function, choices, registers: held };

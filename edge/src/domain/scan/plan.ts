@@ -32,7 +32,7 @@ export const INPUT: Question = { fn: 4, address: 0, counts: [2, 4, 6, 8, 10] };
 export const HOLDING: Question = { fn: 3, address: 0, counts: [2, 4, 6, 8, 10] };
 
 export const LAST_UNIT = 247;
-const FIRST_UNITS = range(1, 10);
+const INITIAL_UNITS = range(1, 10);
 const OTHER_UNITS = range(11, LAST_UNIT);
 
 /** What meters can be set to, the likely ones first (of profiles and of meters' menus). */
@@ -79,14 +79,17 @@ export function serialPlan(defaults: readonly Default[]): Stage[] {
   );
   const rest = without([...ranked, ...all(PARITIES)], sweep);
   const firstUnits = (setting: SerialSetting) =>
-    distinct([...defaults.filter((one) => sameSetting(one.setting, setting)).map(({ unit }) => unit), ...FIRST_UNITS]);
+    distinct([
+      ...defaults.filter((one) => sameSetting(one.setting, setting)).map(({ unit }) => unit),
+      ...INITIAL_UNITS,
+    ]);
   const isRanked = (setting: SerialSetting) => ranked.some((one) => sameSetting(one, setting));
   return onceEach([
     ...usual.map((one) => stage(one, firstUnits(one), INPUT, isRanked(one) ? LIKELY_MS : OTHER_SETTING_MS)),
     ...sweep.map((setting) => stage(setting, OTHER_UNITS, INPUT, SWEEP_MS)),
     ...ranked.map((setting) => stage(setting, firstUnits(setting), HOLDING, LIKELY_MS)),
     ...defaults.map(({ setting, unit, question }) => stage(setting, [unit], question, LIKELY_MS)),
-    ...rest.map((setting) => stage(setting, [...FIRST_UNITS, ...OTHER_UNITS], INPUT, SWEEP_MS)),
+    ...rest.map((setting) => stage(setting, [...INITIAL_UNITS, ...OTHER_UNITS], INPUT, SWEEP_MS)),
   ]);
 }
 
@@ -111,7 +114,7 @@ export function networkPlan(transport: 'tcp' | 'rtu-over-tcp'): Stage[] {
     question,
     waitMs,
   });
-  return [stage(FIRST_UNITS, INPUT, 500), stage(FIRST_UNITS, HOLDING, 500), stage(OTHER_UNITS, INPUT, 250)];
+  return [stage(INITIAL_UNITS, INPUT, 500), stage(INITIAL_UNITS, HOLDING, 500), stage(OTHER_UNITS, INPUT, 250)];
 }
 
 /** The settings that profiles name, the most frequent first; one that a source states counts as three that do not. */

@@ -30,7 +30,7 @@ const OTHER_LISTEN_MS = 1_200;
 const LINGER_MS = 200;
 /** A unit that made itself heard is waited for as long as the slowest meters take. */
 const PATIENT_MS = [250, 500] as const;
-const MOST_ENDLESS = 3;
+const MAX_ENDLESS = 3;
 const REOPENS = 5;
 const REOPEN_MS = 500;
 /** How long a device on a network is waited for. */
@@ -207,7 +207,7 @@ export class Scan {
 
   async #take(setting: Setting, unit: number, { fn, address }: Question, heard: Asked): Promise<void> {
     this.#endless = heard.what === 'damaged' && heard.isEndless ? this.#endless + 1 : 0;
-    if (this.#endless >= MOST_ENDLESS) throw new ScanStopped(NEVER_SILENT_TEXT);
+    if (this.#endless >= MAX_ENDLESS) throw new ScanStopped(NEVER_SILENT_TEXT);
     if (heard.what === 'foreign') await this.#disturbed(setting);
     if (heard.what !== 'answer' && heard.what !== 'exception') return;
     if (heard.what === 'exception' && setting.transport !== 'serial' && NOBODY_BEHIND.includes(heard.code)) return;

@@ -30,9 +30,9 @@ export class Disturbed extends Error {
   override readonly name = 'Disturbed';
 }
 
-const LEAST_WAIT_MS = 100;
-const MOST_WAIT_MS = 1_000;
-const MOST_TRIES = 3;
+const MIN_WAIT_MS = 100;
+const MAX_WAIT_MS = 1_000;
+const MAX_TRIES = 3;
 /** Beside the data: request 8, answer 5. */
 const FRAME_CHARS = 13;
 
@@ -80,7 +80,7 @@ export class UnitTalk implements Talk {
       const reply = this.#judge(heard, read.fn, choice);
       // A silence may be a meter that is slower with these registers, or an answer that was hit.
       if (reply && (reply.what !== 'silence' || tries === 2)) return reply;
-      if (tries >= MOST_TRIES) return { what: 'silence' };
+      if (tries >= MAX_TRIES) return { what: 'silence' };
     }
   }
 
@@ -103,8 +103,8 @@ export class UnitTalk implements Talk {
   }
 
   #waitMs(tries: number, count: number): number {
-    const usual = Math.max(LEAST_WAIT_MS, 40 + 3 * this.#slowestMs) + (FRAME_CHARS + 2 * count) * this.#charMs;
-    return Math.min(MOST_WAIT_MS, tries === 1 ? usual : 2 * usual);
+    const usual = Math.max(MIN_WAIT_MS, 40 + 3 * this.#slowestMs) + (FRAME_CHARS + 2 * count) * this.#charMs;
+    return Math.min(MAX_WAIT_MS, tries === 1 ? usual : 2 * usual);
   }
 
   #soonest({ fn, choices }: Read): { choice: Choice; atMs: number } {

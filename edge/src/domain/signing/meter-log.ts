@@ -31,7 +31,7 @@ import type { RecoveredMeter } from './recovery.js';
 import { type ClosedWindow, WindowBook } from './windows.js';
 
 /** A jump of seq by more than this is no restored image but an error or an attack [gateway §9.4]. */
-const MOST_JUMP = 1n << 32n;
+const MAX_JUMP = 1n << 32n;
 
 export interface MeterLogPorts extends ChainPorts {
   /** A longer silence between readings is a gap in the window; milliseconds of the reading clock. */
@@ -239,7 +239,7 @@ export class MeterLog {
   ): Promise<boolean> {
     return this.#serial.run(async () => {
       if (seen.highestSeen < this.nextSeq) return true;
-      if (seen.highestSeen - this.nextSeq > MOST_JUMP) return false;
+      if (seen.highestSeen - this.nextSeq > MAX_JUMP) return false;
       await this.#chain.continueAt(seen.highestSeen + 1n);
       const through = latestWindow(seen.highestWindow, windowNow);
       const discarded = [...this.state.discarded, { first: this.#runFirstSeq, last: seen.highestSeen }];

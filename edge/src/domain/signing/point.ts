@@ -21,7 +21,7 @@ import type { MeterLog } from './meter-log.js';
 import type { RecoveredMeter } from './recovery.js';
 
 /** Statements that wait for their counterpart; older ones are passed over, and the span grows. Thirty days of windows. */
-const MOST_WAITING = 2_880;
+const MAX_WAITING = 2_880;
 /** A meter that is this many windows behind the other one is named. */
 const BEHIND_WINDOWS = 4;
 /** Nothing wakes a point when statements may be signed again, or the disk takes writes. */
@@ -51,7 +51,7 @@ export class PairBook {
     if (!isAttestable(input.quality)) return;
     const list = this.#waiting[side];
     list.push(input);
-    if (list.length > MOST_WAITING) list.shift();
+    if (list.length > MAX_WAITING) list.shift();
   }
 
   /** The oldest window that both have a good statement for; it stays until it is passed. */

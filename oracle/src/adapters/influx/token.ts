@@ -4,7 +4,7 @@ import { isReadableByOthers, readableByOthers, readRegularFile } from '@gridtoke
 
 const WHAT = 'InfluxDB token';
 /** A token has some hundred bytes at most, and goes into a header of each request. */
-const MOST_BYTES = 4_096;
+const MAX_BYTES = 4_096;
 
 /**
  * The token in a file, read again when the file changed, so that a new token needs no restart. Throws `OperatorError`,
@@ -20,7 +20,7 @@ export function tokenFile(path: string): () => string {
       if (isReadableByOthers(mode)) throw readableByOthers(path, mode, WHAT);
       found = `${mtimeMs}/${ino}/${size}`;
       if (found === version) return token;
-      token = readRegularFile(path, MOST_BYTES).toString('utf8').trim();
+      token = readRegularFile(path, MAX_BYTES).toString('utf8').trim();
     } catch (cause) {
       if (cause instanceof OperatorError) throw cause;
       const problem = `the ${WHAT} cannot be used: ${(cause as Error).message}`;

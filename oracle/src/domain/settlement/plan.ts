@@ -162,7 +162,7 @@ export function planMint(read: PageRead, meters: readonly SlottedMeter[]): MintP
 }
 
 /** Windows passed count at most this many in the cap rule. */
-const MOST_WINDOWS = 2_880n;
+const MAX_WINDOWS = 2_880n;
 
 /** Why the chain left a slot as it was. `moved`: it changed between the read and the attest_page, so this is tried again. */
 export type SkipReason =
@@ -195,7 +195,7 @@ export function explainSkip(
   if ((before.flags & SlotFlag.closed) !== 0) return 'closed';
   if ((before.flags & SlotFlag.disputed) !== 0) return 'disputed';
   if (window <= before.window) return 'window not newer';
-  const passed = BigInt(Math.min(window - before.window, Number(MOST_WINDOWS)));
+  const passed = BigInt(Math.min(window - before.window, Number(MAX_WINDOWS)));
   const over = (rise: bigint, cap: number, windows: bigint) => rise > BigInt(cap) * windows;
   const rises: [bigint, number][] = [
     [item.exportWh - before.exportWh, before.exportCapWh],

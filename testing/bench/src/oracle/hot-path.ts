@@ -13,7 +13,7 @@ import { Intake } from '#oracle/domain/intake/intake.js';
 import type { SignatureChecks } from '#oracle/domain/intake/ports.js';
 import type { Registry } from '#oracle/domain/ports.js';
 import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
-import { FIRST_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
+import { INITIAL_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
 
 /** Messages a second of the clock, and of the thread's CPU time: the latter holds still where others use the cores. */
 export interface Rate {
@@ -165,7 +165,7 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
   const database = openDatabase(join(folder, 'ledger.sqlite'), ledgerMigrations);
   const randomness = { bytes: (length: number) => new Uint8Array(length).fill(1), fraction: () => 0.5 };
   let verified = 0;
-  const nowMs = windowStartMs(FIRST_WINDOW) + 365 * 86_400_000;
+  const nowMs = windowStartMs(INITIAL_WINDOW) + 365 * 86_400_000;
   const intake = new Intake({
     ledger: new SqliteLedger(database, registry, randomness, () => {}, STEPS_AT_A_TIME),
     registry,

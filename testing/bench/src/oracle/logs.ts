@@ -1,9 +1,9 @@
 import { asWindow, base58Encode, concatBytes, type Signer, windowStartMs } from '@gridtokenx/protocol';
 import { KeyLog } from '@gridtokenx/testing-kit/key-log';
-import { FIRST_WINDOW, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { INITIAL_WINDOW, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 
-export { FIRST_WINDOW, NETWORK };
+export { INITIAL_WINDOW, NETWORK };
 
 const READINGS = 15;
 
@@ -12,7 +12,7 @@ function logOf(record: MeterRecord, signer: Signer, count: number): Uint8Array[]
   const state = { timeMs: 0, importWh: record.importBaselineWh, exportWh: record.exportBaselineWh };
   const log = new KeyLog(record, signer, NETWORK, state);
   const messages: Uint8Array[] = [];
-  for (let window = FIRST_WINDOW; messages.length < count; window++) {
+  for (let window = INITIAL_WINDOW; messages.length < count; window++) {
     for (let minute = 1; minute <= READINGS; minute++) {
       state.exportWh += 20n;
       state.timeMs = windowStartMs(asWindow(window)) + minute * 60_000 - 1_000;

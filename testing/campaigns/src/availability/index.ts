@@ -5,7 +5,7 @@ import { playIsolation } from './isolation.js';
 import { playPolls } from './polls.js';
 
 const POLLS = 1_500;
-const LEAST_SHARE = 0.95;
+const MIN_SHARE = 0.95;
 /** What most meters allow. */
 const LENGTHS = [4, 8] as const;
 /** With so few the gateway makes the period longer. */
@@ -56,7 +56,7 @@ export const availabilityCampaign: Campaign = {
     for (const what of SCENES) {
       const share = (figures[`${what}: good`] ?? 0) / (figures[`${what}: all`] ?? 0);
       // Also when nothing was polled.
-      if (!(share >= LEAST_SHARE)) faults.push(`${what}: ${(100 * share).toFixed(2)} % came in time`);
+      if (!(share >= MIN_SHARE)) faults.push(`${what}: ${(100 * share).toFixed(2)} % came in time`);
     }
     return [...faults, ...['late', 'dropped', 'isolation: revivals'].filter((name) => !figures[name])];
   },

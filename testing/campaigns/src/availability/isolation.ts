@@ -8,14 +8,14 @@ const DEAD = 8;
 const NO_FAULTS = { late: 0, lateTimeouts: 0, drop: 0 };
 const PERIODS_MS = [5_000, 10_000, 30_000] as const;
 /** The shortest time-out that a profile has unless it says otherwise, and the gateway's first one, ms. */
-const LEAST_TIMEOUT_MS = 200;
+const MIN_TIMEOUT_MS = 200;
 const REQUEST_MS = 1_000;
 /** The meters' start and their first polls are not looked at, ms. */
 const SETTLE_MS = 60_000;
 const LENGTH_MS = 1_200_000;
 const WATCH_MS = 50;
-const MOST_FACTOR = 1.1;
-const MOST_REVIVAL_MS = 30_000;
+const MAX_FACTOR = 1.1;
+const MAX_REVIVAL_MS = 30_000;
 
 interface Look {
   /** 99th percentile of the times between a healthy meter's readings, ms. */
@@ -55,12 +55,12 @@ export async function playIsolation(
   count('isolation: revival, sum of ms', Math.round(disturbed.revivalsMs.reduce((sum, ms) => sum + ms, 0)));
   const where = `${scene.periodMs} ms, ${scene.isGrid ? 'one grid' : 'own phases'}`;
   const faults: string[] = [];
-  if (factor > MOST_FACTOR)
+  if (factor > MAX_FACTOR)
     faults.push(
       `${where}: p99 period ${disturbed.p99Ms} ms, ${baseline.p99Ms} without the dead: x ${factor.toFixed(3)}`,
     );
   if (disturbed.revivalsMs.length < DEAD) faults.push(`${where}: ${disturbed.revivalsMs.length} of ${DEAD} came back`);
-  if (longest > MOST_REVIVAL_MS) faults.push(`${where}: a meter with power again was seen after ${longest} ms only`);
+  if (longest > MAX_REVIVAL_MS) faults.push(`${where}: a meter with power again was seen after ${longest} ms only`);
   return faults;
 }
 
@@ -74,7 +74,7 @@ async function look(
     rates: NO_FAULTS,
     baud: 9_600,
     requestMs: REQUEST_MS,
-    leastTimeoutMs: LEAST_TIMEOUT_MS,
+    minTimeoutMs: MIN_TIMEOUT_MS,
     figures,
   });
   const { clock, line } = rig;
@@ -105,7 +105,7 @@ async function look(
     else clock.after(WATCH_MS, () => watch(unit, atMs));
   };
   for (const [i, unit] of dead.entries()) {
-    const atMs = LENGTH_MS / 2 + i * (MOST_REVIVAL_MS + periodMs) + random.fraction() * MOST_REVIVAL_MS;
+    const atMs = LENGTH_MS / 2 + i * (MAX_REVIVAL_MS + periodMs) + random.fraction() * MAX_REVIVAL_MS;
     clock.after(atMs, () => {
       line.dead.delete(unit);
       watch(unit, atMs);

@@ -57,7 +57,7 @@ export interface RigOptions {
   readonly baud: number;
   /** Time-out before anything was measured, and least time-out, ms. */
   readonly requestMs: number;
-  readonly leastTimeoutMs: number;
+  readonly minTimeoutMs: number;
   readonly figures: Record<string, number>;
 }
 
@@ -70,13 +70,13 @@ export class Rig {
 
   constructor(options: RigOptions) {
     this.#o = options;
-    const { random, rates, baud, requestMs, leastTimeoutMs, figures } = options;
+    const { random, rates, baud, requestMs, minTimeoutMs, figures } = options;
     const speed = serialSpeed(baud, 'none', 1);
     const timeoutMs = (unit: number, count: number) =>
       (this.bus.units.get(unit)?.estimate.timeoutMs() ?? requestMs) + (5 + 2 * count) * speed.charMs;
     this.line = new MeterLine({ clock: this.clock, random, rates, charMs: speed.charMs, timeoutMs, figures });
     this.bus = rtuBus({
-      ...{ random, speed, requestMs, leastTimeoutMs },
+      ...{ random, speed, requestMs, minTimeoutMs },
       book: new ShapeBook(USUAL_RULES),
       open: async () => this.line,
       real: this.clock,

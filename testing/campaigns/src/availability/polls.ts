@@ -21,10 +21,10 @@ const BAUDS = [9_600, 19_200, 38_400] as const;
 const PERIODS_MS = [600, 1_000, 2_000, 10_000] as const;
 /** The shortest time-out that a profile allows, ms. */
 const SHORT_TIMEOUT_MS = 20;
-const LEAST_SHARE = 0.95;
+const MIN_SHARE = 0.95;
 /** One length allows no second request within a poll: 96 % is all there is, and chance moves one seed by one or two. */
 const FEW = 3;
-const LEAST_SHARE_FEW = 0.93;
+const MIN_SHARE_FEW = 0.93;
 
 /**
  * One meter on a line with 2 % late and 2 % dropped answers, polled every `periodMs`, of which a time-out is at most a third.
@@ -42,7 +42,7 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
     rates: LATE_AND_DROPPED,
     baud: random.pick(BAUDS),
     requestMs: periodMs / 3,
-    leastTimeoutMs: isTight ? periodMs / 3 : SHORT_TIMEOUT_MS,
+    minTimeoutMs: isTight ? periodMs / 3 : SHORT_TIMEOUT_MS,
     figures,
   });
   const reader = rig.reader(1, profileOf(requests, lengths), periodMs);
@@ -83,7 +83,7 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
   count('all', polls);
   count('good', good);
   count('hours', Math.round(clock.monotonicMs() / 3_600_000));
-  if (good < (lengths < FEW ? LEAST_SHARE_FEW : LEAST_SHARE) * polls)
+  if (good < (lengths < FEW ? MIN_SHARE_FEW : MIN_SHARE) * polls)
     faults.push(`${name}, ${lengths} lengths, every ${periodMs} ms: ${good} of ${polls} good`);
   return faults;
 }

@@ -5,7 +5,7 @@ import { addressOf } from './names.js';
 import type { Op } from './ops.js';
 import { type ChainSlot, type Cursor, EMPTY_SLOT, type Snapshot } from './snapshot.js';
 
-const MOST_WINDOWS = 2_880;
+const MAX_WINDOWS = 2_880;
 const BASE_UNITS_PER_WH = 1_000n;
 
 interface AttestorsInForce {
@@ -198,7 +198,7 @@ export class Invariants {
 
   /** Who moved a slot's energy without the right to; undefined when it was rightful. */
   #energy(op: Op, ref: string, old: ChainSlot, slot: ChainSlot): string | undefined {
-    const windows = BigInt(Math.min(Math.max(slot.window - old.window, 1), MOST_WINDOWS) + 1);
+    const windows = BigInt(Math.min(Math.max(slot.window - old.window, 1), MAX_WINDOWS) + 1);
     const isAboveCap =
       slot.exportWh - old.exportWh > old.exportCap * windows || slot.importWh - old.importWh > old.importCap * windows;
     if (isAboveCap) return `${op.kind} above the cap`;

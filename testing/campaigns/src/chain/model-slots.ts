@@ -2,7 +2,7 @@ import { DAY, type Model, pageRef } from './model.js';
 import { type Limits, type ModelSlot, type Outcome, type Pair, windowWh } from './model-state.js';
 import type { Of, Said } from './ops.js';
 
-const MOST_WINDOWS = 2_880;
+const MAX_WINDOWS = 2_880;
 
 /**
  * What a rise means to the chain, of which the attestation carries as many groups of 7 bits as `known`, the rise over its read, needs:
@@ -16,7 +16,7 @@ function lowBits(rise: bigint, known: bigint): bigint {
 
 /** Whether the caps allow the rise; 'extra' when only with one window more. */
 function allowed(model: Model, slot: ModelSlot, window: number, rise: Pair): 'plain' | 'extra' | undefined {
-  const passed = BigInt(Math.max(1, Math.min(window - slot.window, MOST_WINDOWS)));
+  const passed = BigInt(Math.max(1, Math.min(window - slot.window, MAX_WINDOWS)));
   const within = (windows: bigint) =>
     rise.exportWh <= slot.exportCap * windows && rise.importWh <= slot.importCap * windows;
   if (within(passed)) return 'plain';

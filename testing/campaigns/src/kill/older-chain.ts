@@ -13,7 +13,7 @@ import { HeldNode } from './held-node.js';
 /** Where a meter page keeps its version: behind the discriminator of 8 bytes. */
 const VERSION_AT = 8;
 /** A lane that has sent nothing by then never will. */
-const MOST_STEPS = 400;
+const MAX_STEPS = 400;
 
 interface Totals {
   readonly importWh: bigint;
@@ -69,7 +69,7 @@ class OlderChain {
     const { version } = this.#pages().totals;
     this.#state();
     node.isHolding = true;
-    for (let i = 0; i < MOST_STEPS && node.held.length === 0; i++) await this.#harness.lane.step();
+    for (let i = 0; i < MAX_STEPS && node.held.length === 0; i++) await this.#harness.lane.step();
     if (node.held.length === 0) return ['the lane sent nothing for a window that was stated'];
     await this.#rig.restore(saved);
     if (!rules.pageVersion) this.#show(version);

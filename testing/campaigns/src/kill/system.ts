@@ -8,7 +8,7 @@ import { until } from '@gridtokenx/testing-kit/until';
 /** The project's folder, from `testing/campaigns/{src,dist}/kill`. */
 export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 /** Below the ephemeral ports; one lane is a range of its own, so that several runs can go on at once. */
-const FIRST_PORT = 30_000;
+const BASE_PORT = 30_000;
 const LANES = 10;
 const LANE_PORTS = 20;
 /** Not used by the start itself. */
@@ -21,7 +21,7 @@ export interface Lanes {
   /** Ports of one. */
   readonly size: number;
 }
-const KILL_LANES: Lanes = { first: FIRST_PORT, count: LANES, size: LANE_PORTS };
+const KILL_LANES: Lanes = { first: BASE_PORT, count: LANES, size: LANE_PORTS };
 
 /** Takes a free range of ports for as long as the guard is open. Throws when all are taken. */
 export async function takeLane(lanes = KILL_LANES): Promise<{ ports: number; release: () => Promise<void> }> {

@@ -13,7 +13,7 @@ import {
 } from '@gridtokenx/protocol';
 import { type KeyLog, nameOf, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
 import { at, type Random } from '@gridtokenx/testing-kit/random';
-import { DAY_MS, FIRST_WINDOW, type Item, itemOf, type Meter, NETWORK, START_MS, signerOf } from './world.js';
+import { DAY_MS, INITIAL_WINDOW, type Item, itemOf, type Meter, NETWORK, START_MS, signerOf } from './world.js';
 
 /** What a hostile party has at hand. */
 export interface Scene {
@@ -199,7 +199,7 @@ export const STATEMENT_TRICKS: Readonly<Record<string, Trick>> = {
     own(scene, 'root mismatch', scene.log.statement(scene.window, { readingsRoot: new Uint8Array(32) }), null),
   ],
   'statement from the future': (scene) => {
-    const window = FIRST_WINDOW + scene.random.int(0, 95);
+    const window = INITIAL_WINDOW + scene.random.int(0, 95);
     return [own(scene, 'statement from the future', statementAhead(scene.log, window), null)];
   },
   'statement far in the future': (scene) => {

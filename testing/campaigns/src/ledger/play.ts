@@ -5,8 +5,8 @@ import type { MeterRecord } from '#oracle/domain/ports.js';
 import { OUTSIDE, READING_TRICKS, type Scene, STATEMENT_TRICKS } from './hostile.js';
 import {
   type Fact,
-  FIRST_WINDOW,
   gatewayKey,
+  INITIAL_WINDOW,
   type Item,
   itemOf,
   type Meter,
@@ -48,7 +48,7 @@ class Play {
   constructor(seed: number) {
     this.random = new Random(seed, 'play');
     this.shape = shapeOf(seed);
-    this.finalMs = windowEndMs(asWindow(FIRST_WINDOW + this.shape.windows - 1)) + this.random.int(1_000, 600_000);
+    this.finalMs = windowEndMs(asWindow(INITIAL_WINDOW + this.shape.windows - 1)) + this.random.int(1_000, 600_000);
     this.meters = makeMeters(this.shape, this.random);
     for (const { index, record, isKnown } of this.meters) {
       this.records.set(record.meterId, record);
@@ -83,7 +83,7 @@ class Play {
       exportWh: record.exportBaselineWh,
     };
     let hand = this.#hand(meter, record, null, state, null);
-    const last = FIRST_WINDOW + this.shape.windows - 1;
+    const last = INITIAL_WINDOW + this.shape.windows - 1;
     for (let window = record.enrolmentWindow; window <= last; window++) {
       if (window === meter.rotatesAt) hand = this.#rotate(hand, window, state);
       this.#playWindow(hand, window);

@@ -6,8 +6,8 @@ import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-export const FIRST_WINDOW = asWindow(1_900_000);
-export const START_MS = windowStartMs(FIRST_WINDOW);
+export const INITIAL_WINDOW = asWindow(1_900_000);
+export const START_MS = windowStartMs(INITIAL_WINDOW);
 export const DAY_MS = 86_400_000;
 
 /** Something that one gateway puts into a packet. */
@@ -135,7 +135,7 @@ export function makeMeters(shape: Shape, random: Random): Meter[] {
 
 function makeMeter(index: number, gateway: number, shape: Shape, random: Random): Meter {
   const owner = new Uint8Array(32).fill(200 + (index % OWNERS));
-  const enrolmentWindow = FIRST_WINDOW + (random.chance(0.2) ? 1 : 0);
+  const enrolmentWindow = INITIAL_WINDOW + (random.chance(0.2) ? 1 : 0);
   const signer = signerOf(index);
   const record: MeterRecord = {
     meterId: asMeterId(new Uint8Array(16).fill(index + 1)),
@@ -167,7 +167,7 @@ function makeMeter(index: number, gateway: number, shape: Shape, random: Random)
     record,
     isKnown: random.chance(0.7),
     isHonest: random.chance(0.6),
-    rotatesAt: shape.windows >= 3 && random.chance(0.1) ? FIRST_WINDOW + random.int(2, shape.windows - 1) : null,
+    rotatesAt: shape.windows >= 3 && random.chance(0.1) ? INITIAL_WINDOW + random.int(2, shape.windows - 1) : null,
   };
 }
 

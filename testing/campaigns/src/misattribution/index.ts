@@ -18,7 +18,7 @@ const READS = 3_000;
 const BUSES: Readonly<Record<RealLine, number>> = { pty: 6, 'rtu-over-tcp': 4, converter: 3, tcp: 3 };
 const READS_OF_BUS = 160;
 /** Reads on real lines after which every fault and every line must have been there: three seeds. */
-const LEAST_REAL_READS = 7_000;
+const MIN_REAL_READS = 7_000;
 const NOISY_FRAMES = 400_000;
 const LIBRARY_LINES = ['pty', 'rtu-over-tcp', 'tcp'] as const;
 const PEER_READS = 2_000;
@@ -134,7 +134,7 @@ export const misattributionCampaign: Campaign = {
     // A few seeds need not have both kinds of lines, nor reach what is rare on one.
     const wanted = [
       ...(isWhole || (figures.reads ?? 0) >= 10 * READS ? INJECTED : []),
-      ...(isWhole || (figures['real: reads'] ?? 0) >= LEAST_REAL_READS ? REAL : []),
+      ...(isWhole || (figures['real: reads'] ?? 0) >= MIN_REAL_READS ? REAL : []),
     ];
     return wanted.filter((name) => !figures[name]).map((name) => `no seed reached "${name}"`);
   },

@@ -23,7 +23,7 @@ const SAME = 64;
 /** What a CRC of 16 bits lets through of frames that are noise behind a right beginning. */
 const RESIDUE = 2 ** -16;
 /** A count this many standard deviations above the expected one is a fault. */
-const MOST_SIGMAS = 6;
+const MAX_SIGMAS = 6;
 
 /** Heavier noise than a CRC-16 always finds, judged by the port's own framing: what passes must be 2^-16 of it. */
 export function playNoise(seed: number, frames: number): Outcome {
@@ -47,7 +47,7 @@ export function playNoise(seed: number, frames: number): Outcome {
     const expected = judged * RESIDUE;
     figures[`noise: ${name}: judged by CRC`] = judged;
     figures[`noise: ${name}: passed`] = passed;
-    if (passed > expected + MOST_SIGMAS * Math.sqrt(expected) + 1)
+    if (passed > expected + MAX_SIGMAS * Math.sqrt(expected) + 1)
       faults.push(`noise: ${passed} of ${judged} frames with ${name} passed; ${expected.toFixed(1)} were expected`);
   }
   return { faults, figures };

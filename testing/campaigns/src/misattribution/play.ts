@@ -46,7 +46,7 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
     ...{ book, random, speed, requestMs },
     open: async () => line,
     real: clock,
-    leastTimeoutMs: 100,
+    minTimeoutMs: 100,
   });
   const faults: string[] = [];
   const read = async (unit: number, choices: readonly Choice[], periodMs: number): Promise<boolean> => {

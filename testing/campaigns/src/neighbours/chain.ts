@@ -14,7 +14,7 @@ import {
   type SlotRead,
   type TransactionBuilder,
 } from '#oracle/domain/settlement/ports.js';
-import { FIRST_WINDOW, type Home, ZONE } from './world.js';
+import { type Home, INITIAL_WINDOW, ZONE } from './world.js';
 
 /** What the odd home does to mints: nothing, its slot is passed over, its wallet fails, or it fails the whole page. */
 export type MintTrouble = 'none' | 'left' | 'wallet fails' | 'page fails';
@@ -62,7 +62,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     this.#pages = Array.from({ length: pages }, () => ({
       version: 0n,
       history: new Uint8Array(32),
-      highestWindow: addWindows(FIRST_WINDOW, -1),
+      highestWindow: addWindows(INITIAL_WINDOW, -1),
       slots: [],
       minted: [],
     }));

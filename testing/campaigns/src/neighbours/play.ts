@@ -8,7 +8,17 @@ import { Begins } from './begins.js';
 import { Bench, work } from './bench.js';
 import { type MintTrouble, ModelChain } from './chain.js';
 import { type Scene, TRICKS } from './hostile.js';
-import { FIRST_WINDOW, HOMES, type Home, makeHomes, NETWORK, ODD, realTimeOf, SPEED, WINDOW_REAL_MS } from './world.js';
+import {
+  HOMES,
+  type Home,
+  INITIAL_WINDOW,
+  makeHomes,
+  NETWORK,
+  ODD,
+  realTimeOf,
+  SPEED,
+  WINDOW_REAL_MS,
+} from './world.js';
 
 /** Windows that the neighbours may be behind at any time. */
 const MAX_BEHIND = 2;
@@ -85,17 +95,17 @@ class Play {
   /** A neighbour: three readings and a statement for each window, a little late. */
   playNeighbour(home: Home): void {
     const { random, clock } = this;
-    this.chain.place(home, FIRST_WINDOW - 1);
+    this.chain.place(home, INITIAL_WINDOW - 1);
     const { importBaselineWh, exportBaselineWh } = home.record;
     const state = {
-      timeMs: windowStartMs(FIRST_WINDOW),
+      timeMs: windowStartMs(INITIAL_WINDOW),
       importWh: importBaselineWh,
       exportWh: exportBaselineWh,
     };
     const log = new KeyLog(home.record, home.signer, NETWORK, state);
     const atReading = (ms: number, call: () => void) =>
       clock.after(Math.max(0, realTimeOf(ms) - this.bench.realMs), call);
-    for (let window = FIRST_WINDOW; window < FIRST_WINDOW + this.windows; window++) {
+    for (let window = INITIAL_WINDOW; window < INITIAL_WINDOW + this.windows; window++) {
       for (const part of [0.32, 0.65, 0.97]) {
         const timeMs = windowStartMs(asWindow(window)) + Math.floor(900_000 * part);
         atReading(timeMs + random.int(0, 6_000), () => this.#readOnce(home, log, timeMs));
@@ -121,9 +131,9 @@ class Play {
   playOdd(home: Home): void {
     const { random, clock } = this;
     const behind = random.chance(0.4) ? random.int(1, 500) : 0;
-    this.chain.place(home, FIRST_WINDOW - 1 - behind);
+    this.chain.place(home, INITIAL_WINDOW - 1 - behind);
     const { importBaselineWh, exportBaselineWh } = home.record;
-    const start = FIRST_WINDOW - behind;
+    const start = INITIAL_WINDOW - behind;
     const state = { timeMs: windowStartMs(asWindow(start)), importWh: importBaselineWh, exportWh: exportBaselineWh };
     const log = new KeyLog(home.record, home.signer, NETWORK, state);
     const scene: Scene = {
@@ -153,7 +163,7 @@ class Play {
   watch(): void {
     for (let i = 1; i <= this.windows; i++) {
       for (const part of [0.35, 0.65, 0.98]) {
-        this.clock.after((i - 1 + part) * WINDOW_REAL_MS, () => this.#look(FIRST_WINDOW + i - 2));
+        this.clock.after((i - 1 + part) * WINDOW_REAL_MS, () => this.#look(INITIAL_WINDOW + i - 2));
       }
     }
   }
@@ -218,10 +228,10 @@ class Play {
   #judgeNeighbour(home: Home): void {
     const { bench, faults } = this;
     const truth = this.#truth.get(home.index) ?? [];
-    const wanted = truth.map((exportWh, i) => ({ window: FIRST_WINDOW + i, exportWh }));
+    const wanted = truth.map((exportWh, i) => ({ window: INITIAL_WINDOW + i, exportWh }));
     const found = bench.attested(home);
     const shown = (list: readonly { window: number; exportWh: number }[]) =>
-      list.map(({ window, exportWh }) => `${window - FIRST_WINDOW}: ${exportWh}`).join(', ');
+      list.map(({ window, exportWh }) => `${window - INITIAL_WINDOW}: ${exportWh}`).join(', ');
     if (shown(found) !== shown(wanted))
       faults.push(`home ${home.index} has ${shown(found)} instead of ${shown(wanted)}`);
     const total = truth.reduce((sum, wh) => sum + wh, 0);

@@ -5,9 +5,9 @@ import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 /** The first window that is played; everyone was enrolled long before. */
-export const FIRST_WINDOW = asWindow(1_900_000);
-export const ENROLLED = FIRST_WINDOW - 600;
-export const START_MS = windowStartMs(FIRST_WINDOW);
+export const INITIAL_WINDOW = asWindow(1_900_000);
+export const ENROLLED = INITIAL_WINDOW - 600;
+export const START_MS = windowStartMs(INITIAL_WINDOW);
 /** The clock that drives readings runs so many times faster than real time: a window takes 15 s. */
 export const SPEED = 60;
 export const WINDOW_REAL_MS = 900_000 / SPEED;

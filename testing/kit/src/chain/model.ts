@@ -29,7 +29,7 @@ export interface ModelSlot {
   pooledWh: bigint;
 }
 
-const MOST_WINDOWS = 2_880;
+const MAX_WINDOWS = 2_880;
 const max = (a: bigint, b: bigint) => (a > b ? a : b);
 
 export class Model {
@@ -78,7 +78,7 @@ export class Model {
   #raise(slot: ModelSlot, window: number, exportRise: bigint, importRise: bigint): void {
     if (!slot.active || slot.disputed) return;
     if (this.#rules.newer && window <= slot.window) return;
-    const passed = BigInt(Math.max(1, Math.min(window - slot.window, MOST_WINDOWS)));
+    const passed = BigInt(Math.max(1, Math.min(window - slot.window, MAX_WINDOWS)));
     const above = max(exportRise - this.#exportCap * passed, importRise - this.#importCap * passed) > 0n;
     const beyond = max(exportRise - this.#exportCap * (passed + 1n), importRise - this.#importCap * (passed + 1n)) > 0n;
     if (this.#rules.caps && beyond) return;

@@ -5,7 +5,7 @@ import type { Peer } from './peer.js';
 /** A peer that has not answered by then is silent. */
 const TIMEOUT_MS = 3_000;
 /** 256 messages in hex, and some. */
-const MOST_BYTES = 131_072;
+const MAX_BYTES = 131_072;
 
 /**
  * Asks over HTTP, on the connection that the peer's `dial` opens where it is asked over TLS. Rejects when the peer cannot
@@ -16,6 +16,6 @@ export async function askOverHttp(peer: Peer, body: Uint8Array): Promise<CosignA
   if (url.protocol === 'https:' && !peer.dial) throw new Error(`${url.origin} is asked over TLS, and nothing dials it`);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const socket = await peer.dial?.();
-  const answer = await post({ url, body, contentType: 'application/cose', mostBytes: MOST_BYTES, signal, socket });
+  const answer = await post({ url, body, contentType: 'application/cose', mostBytes: MAX_BYTES, signal, socket });
   return { status: answer.status, body: JSON.parse(Buffer.from(answer.body).toString('utf8')) };
 }

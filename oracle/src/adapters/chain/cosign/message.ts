@@ -32,7 +32,7 @@ export interface Proposal {
 
 const DISCRIMINATOR = instructionDiscriminator('attest_page');
 const SET_UNIT_LIMIT = 2;
-const MOST_UNITS = 1_400_000;
+const MAX_UNITS = 1_400_000;
 /** Discriminator 8, version 8, moves 4, window 4, root 32, bitmap 32, length 4. */
 const FIXED_DATA_BYTES = 92;
 
@@ -54,7 +54,7 @@ export function readProposal(bytes: Uint8Array): Proposal {
     throw new RangeError('the first instruction is no compute-unit limit');
   }
   const units = limit.readUInt32LE(1);
-  if (units > MOST_UNITS) throw new RangeError(`${units} compute units`);
+  if (units > MAX_UNITS) throw new RangeError(`${units} compute units`);
   const data = Buffer.from(attest.data);
   const isAttest = data.length >= FIXED_DATA_BYTES && equalBytes(data.subarray(0, 8), DISCRIMINATOR);
   if (!key(attest.programIdIndex).equals(programIds.oracle) || !isAttest) {

@@ -232,7 +232,7 @@ export class PeerCosigners implements Cosigner {
   }
 }
 
-const MOST_SHOWN = 256;
+const MAX_SHOWN = 256;
 
 /** What can be used of an answer, whatever it is. */
 function fields(body: unknown): {
@@ -243,7 +243,7 @@ function fields(body: unknown): {
 } {
   const of = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   const text = (value: unknown) => (typeof value === 'string' ? value.slice(0, 300) : '');
-  const statements = Array.isArray(of.statements) ? of.statements.slice(0, MOST_SHOWN) : [];
+  const statements = Array.isArray(of.statements) ? of.statements.slice(0, MAX_SHOWN) : [];
   return {
     signature: signatureOf(of.signature),
     refused: text(of.refused) || 'without a reason',

@@ -49,7 +49,7 @@ export function statementAt(
 }
 
 /** A day: an oracle that heard nothing for longer waits for the gateway to send it all again. */
-const MOST_INPUT_WINDOWS = 96;
+const MAX_INPUT_WINDOWS = 96;
 
 /**
  * The messages by which another oracle can judge these statements too. A derived point's rests on those of its two meters,
@@ -63,7 +63,7 @@ export function shownFor(
   const derived = taken.filter(({ meterId, window }) => statements.inputs(meterId, window, 1).length > 0);
   const windows = Math.floor((most - taken.length) / Math.max(1, 2 * derived.length));
   const inputs = derived.flatMap(({ meterId, window }) =>
-    statements.inputs(meterId, window, Math.min(windows, MOST_INPUT_WINDOWS)),
+    statements.inputs(meterId, window, Math.min(windows, MAX_INPUT_WINDOWS)),
   );
   return [...inputs.slice(0, most - taken.length), ...taken].map(({ message }) => message);
 }

@@ -9,14 +9,14 @@ const told = new Set<Peer>();
 /** Folder of the scripts, from `src` and from `dist`. */
 export const peersFolder = fileURLToPath(new URL('../../../peers/', import.meta.url));
 /** A build that takes longer is given up; the next run goes on with what it has downloaded. */
-const MOST_BUILD_MS = 15 * 60_000;
+const MAX_BUILD_MS = 15 * 60_000;
 
 /** Path of the peer's program; null, and once a line on stderr, where it is not there and cannot be had. */
 export function peerProgram(peer: Peer, env: NodeJS.ProcessEnv = process.env): string | null {
   const { status, stdout, stderr } = spawnSync('sh', [`${peersFolder}${peer}.sh`], {
     encoding: 'utf8',
     env,
-    timeout: MOST_BUILD_MS,
+    timeout: MAX_BUILD_MS,
   });
   const program = stdout?.trim().split('\n').at(-1) ?? '';
   if (status === 0 && program !== '') return program;

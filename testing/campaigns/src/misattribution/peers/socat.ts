@@ -10,9 +10,9 @@ export interface SocatLine {
   close(): Promise<void>;
 }
 
-const MOST_LIFE_S = '600';
-const LEAST_LOOK_MS = 20;
-const MOST_WAIT_MS = 5_000;
+const MAX_LIFE_S = '600';
+const MIN_LOOK_MS = 20;
+const MAX_WAIT_MS = 5_000;
 
 /** Two ptys that socat joins. Rejects when they are not there within 5 s. */
 export async function socatLine(): Promise<SocatLine> {
@@ -20,7 +20,7 @@ export async function socatLine(): Promise<SocatLine> {
   const [near, far] = [join(folder, 'near'), join(folder, 'far')];
   // It ends by itself even when this process is gone.
   const ends = [near, far].map((link) => `pty,raw,echo=0,link=${link}`);
-  const child = spawn('timeout', [MOST_LIFE_S, 'socat', ...ends], { stdio: 'ignore' });
+  const child = spawn('timeout', [MAX_LIFE_S, 'socat', ...ends], { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
@@ -30,12 +30,12 @@ export async function socatLine(): Promise<SocatLine> {
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
-  for (const endMs = performance.now() + MOST_WAIT_MS; !(existsSync(near) && existsSync(far)); ) {
+  for (const endMs = performance.now() + MAX_WAIT_MS; !(existsSync(near) && existsSync(far)); ) {
     if (performance.now() > endMs || child.exitCode !== null) {
       await close();
       throw new Error('socat made no line');
     }
-    await new Promise((resolve) => setTimeout(resolve, LEAST_LOOK_MS));
+    await new Promise((resolve) => setTimeout(resolve, MIN_LOOK_MS));
   }
   return { near, far, close };
 }

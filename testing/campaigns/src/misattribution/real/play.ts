@@ -31,7 +31,7 @@ export const REAL_RATES: FaultRates = {
 export const LATE_TIMEOUTS = 10;
 export const COPY_TIMEOUTS = 1;
 const BAUDS = [57_600, 115_200] as const;
-const MOST_METERS = 3;
+const MAX_METERS = 3;
 
 /** Reads meters on lines of the operating system through the gateway's own adapters; any wrong value is a fault. */
 export async function playReal(seed: number, options: RealOptions): Promise<Outcome> {
@@ -55,7 +55,7 @@ async function playLine(kind: RealLine, random: Random, { reads, rates, isShort 
     lateTimeouts: LATE_TIMEOUTS,
     copyTimeouts: COPY_TIMEOUTS,
   };
-  const units = Array.from({ length: random.int(1, MOST_METERS) }, (_, i) => i + 1);
+  const units = Array.from({ length: random.int(1, MAX_METERS) }, (_, i) => i + 1);
   const meters = units.map((unit) => disturbedMeter(unit, registers.unit(unit), settings, disturbance));
   const line = await openLine(kind, meters);
   try {

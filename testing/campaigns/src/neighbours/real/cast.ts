@@ -43,7 +43,7 @@ export function profileText(): string {
 }
 
 /** First window in which energy flows, after the homes were away. */
-export const FIRST_WINDOW = (START_MS + AWAY_MS) / WINDOW_MS;
+export const INITIAL_WINDOW = (START_MS + AWAY_MS) / WINDOW_MS;
 
 /** The clock's file of a stopped start, with the homes' absence put before the profile. */
 export function clockAfterAbsence(text: string): string {

@@ -1,7 +1,7 @@
 import { expectedTotals, type Profile } from '@gridtokenx/simulators';
 import { ChainView, type MeterView, type SlotView } from '../../kill/chain-view.js';
 import { pause } from '../../kill/system.js';
-import { FIRST_WINDOW } from './cast.js';
+import { INITIAL_WINDOW } from './cast.js';
 import { MAX_FOREIGN_SHARE, Share, waitedMs } from './share.js';
 import type { Stack } from './stack.js';
 
@@ -184,21 +184,21 @@ export class Watch {
 
   #judgeRise({ home, profile }: Neighbour, { meter_id, window, export_wh, import_wh }: Row): void {
     // Before the profile the homes were away: their first rise covers that time, without energy.
-    if (window < FIRST_WINDOW) this.#newest.set(meter_id, FIRST_WINDOW - 1);
-    if (window < FIRST_WINDOW) return;
+    if (window < INITIAL_WINDOW) this.#newest.set(meter_id, INITIAL_WINDOW - 1);
+    if (window < INITIAL_WINDOW) return;
     const before = this.#newest.get(meter_id);
     if (before !== undefined && window <= before) return;
     this.#newest.set(meter_id, window);
     this.rises++;
     if (before !== undefined && window !== before + 1 && !this.#mayLump)
-      this.#wrong.add(`home ${home}: window ${window - FIRST_WINDOW} follows ${before - FIRST_WINDOW} in one rise`);
+      this.#wrong.add(`home ${home}: window ${window - INITIAL_WINDOW} follows ${before - INITIAL_WINDOW} in one rise`);
     const last = before ?? window - 1;
-    const [until, from] = [window, last].map((one) => expectedTotals(profile, one - FIRST_WINDOW + 1));
+    const [until, from] = [window, last].map((one) => expectedTotals(profile, one - INITIAL_WINDOW + 1));
     if (!until || !from) return;
     const [exported, imported] = [until.exportWh - from.exportWh, until.importWh - from.importWh];
     if (BigInt(export_wh) !== exported || BigInt(import_wh) !== imported)
       this.#wrong.add(
-        `home ${home}, window ${window - FIRST_WINDOW}: a rise by ${import_wh}/${export_wh} Wh on chain, ` +
+        `home ${home}, window ${window - INITIAL_WINDOW}: a rise by ${import_wh}/${export_wh} Wh on chain, ` +
           `${imported}/${exported} in the profile`,
       );
   }
