@@ -76,7 +76,7 @@ export interface GatewayFindings {
  * windows are closed once an ack was seen or event 11 is signed [gateway §9].
  */
 export class Gateway {
-  readonly #o: GatewayOptions;
+  readonly #options: GatewayOptions;
   readonly #afterAcks = new Mutex();
   readonly #contact: FirstContact;
   readonly #clockNews: ClockNews;
@@ -90,7 +90,7 @@ export class Gateway {
   readonly #jumps = new Set<string>();
 
   constructor(options: GatewayOptions) {
-    this.#o = options;
+    this.#options = options;
     const { clock, real, log } = options;
     this.#contact = new FirstContact(real);
     this.#clockNews = new ClockNews(clock, real, log);
@@ -98,12 +98,12 @@ export class Gateway {
   }
 
   get #enrolled(): readonly Metered[] {
-    return this.#o.meters.filter(({ enrolled }) => enrolled);
+    return this.#options.meters.filter(({ enrolled }) => enrolled);
   }
 
   /** For the uplink: a genuine ack. */
   onAck(oracle: PublicKeyText, ack: Ack): void {
-    const { acks, lags, real, onIgnoredAck } = this.#o;
+    const { acks, lags, real, onIgnoredAck } = this.#options;
     const effect = acks.accept(oracle, ack);
     if (effect === AckEffect.older) {
       onIgnoredAck();
@@ -126,7 +126,7 @@ export class Gateway {
 
   /** Lists the faults by kind, in plain words; empty lists when all is well. */
   findings(): GatewayFindings {
-    const { spool, meters } = this.#o;
+    const { spool, meters } = this.#options;
     return {
       enrolment: meters.filter(({ enrolled }) => !enrolled).flatMap((meter) => meter.problems()),
       meters: this.#enrolled.flatMap((meter) => meter.problems()),
@@ -141,7 +141,7 @@ export class Gateway {
 
   /** Records that no threshold of oracles has acknowledged. */
   spoolDepth(): number {
-    const { spool, acks, meters } = this.#o;
+    const { spool, acks, meters } = this.#options;
     return meters.reduce((sum, { id }) => sum + spool.count(id, acks.acknowledged(id) + 1n, spool.highest(id)), 0);
   }
 
@@ -151,13 +151,16 @@ export class Gateway {
     this.#outbox = outbox;
     const work = [uplink.run(signal), this.#keep(signal)];
     await this.#contact.wait(signal);
-    if (this.#ackSeen && this.#o.oracles > 1) await sleep(this.#o.real, OTHER_ACKS_MS, signal);
+    if (this.#ackSeen && this.#options.oracles > 1) await sleep(this.#options.real, OTHER_ACKS_MS, signal);
     if (!signal.aborted) {
       await this.#afterAcks.run(() => this.#takeAcks());
       await this.#startLogs(signal);
       this.#clockNews.begin();
       uplink.release();
-      work.push(this.#closeGate(signal), ...this.#o.meters.map((meter) => meter.run(() => this.#canClose(), signal)));
+      work.push(
+        this.#closeGate(signal),
+        ...this.#options.meters.map((meter) => meter.run(() => this.#canClose(), signal)),
+      );
     }
     await Promise.all(work);
     await this.#save();
@@ -165,7 +168,7 @@ export class Gateway {
 
   /** Event 1 and what is missing; waits for a disk that does not take writes. */
   async #startLogs(signal: AbortSignal): Promise<void> {
-    const { real, acks, softwareHash, configHash, tornRecords, random } = this.#o;
+    const { real, acks, softwareHash, configHash, tornRecords, random } = this.#options;
     const backOff = new BackOff(START_AGAIN, random);
     for (const { id, name, log, recovered } of this.#enrolled) {
       const what = `meter ${name} cannot start`;
@@ -184,7 +187,7 @@ export class Gateway {
 
   /** Closing waits for the first ack, at most for `NO_ORACLE_MS`. */
   async #closeGate(signal: AbortSignal): Promise<void> {
-    const { real } = this.#o;
+    const { real } = this.#options;
     const until = real.monotonicMs() + NO_ORACLE_MS;
     while (!this.#ackSeen && real.monotonicMs() < until && !signal.aborted) await sleep(real, GATE_LOOK_MS, signal);
     if (signal.aborted) return;
@@ -211,7 +214,7 @@ export class Gateway {
 
   /** What a new ack asks for: going on above seqs that were seen, and declaring what was refused for good. */
   async #takeAcks(): Promise<void> {
-    const { meters, deadLetters, lags } = this.#o;
+    const { meters, deadLetters, lags } = this.#options;
     for (const meter of meters) {
       if (meter.enrolled) await this.#continueAboveSeen(meter);
       if (meter.enrolled) await lags.declareGone(meter);
@@ -221,19 +224,19 @@ export class Gateway {
 
   /** An oracle that has seen seqs of ours which we do not know shows that an older image was restored. */
   async #continueAboveSeen({ id, name, log }: Metered): Promise<void> {
-    const seen = this.#o.acks.highest(id);
+    const seen = this.#options.acks.highest(id);
     if (seen.highestSeen < log.nextSeq) return;
-    this.#o.log.warn(
+    this.#options.log.warn(
       { event: 'older_image_restored', meter: name, highestSeen: seen.highestSeen.toString() },
       'Somebody restored an older image of the data directory',
     );
-    if (await log.continueAfterRestore(seen, windowOf(this.#o.clock.nowMs()))) return;
+    if (await log.continueAfterRestore(seen, windowOf(this.#options.clock.nowMs()))) return;
     this.#jumps.add(`an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: refused, ask your utility`);
   }
 
   /** Background work in real time: saves acks, looks after dead letters again, keeps the spool within its bytes. */
   async #keep(signal: AbortSignal): Promise<void> {
-    const { real, spool, spoolMaxBytes } = this.#o;
+    const { real, spool, spoolMaxBytes } = this.#options;
     while (!signal.aborted) {
       await sleep(real, SAVE_MS, signal);
       await this.#save();
@@ -248,14 +251,14 @@ export class Gateway {
 
   /** Acknowledged, and not needed for the root of a window that is still open. */
   #safeThrough(id: MeterId): bigint {
-    const acknowledged = this.#o.acks.acknowledged(id);
-    const covered = this.#o.meters.find((meter) => meter.id === id)?.log.statedThrough ?? 0n;
+    const acknowledged = this.#options.acks.acknowledged(id);
+    const covered = this.#options.meters.find((meter) => meter.id === id)?.log.statedThrough ?? 0n;
     return acknowledged < covered ? acknowledged : covered;
   }
 
   async #save(): Promise<void> {
     if (!this.#acksChanged) return;
     this.#acksChanged = false;
-    await this.#background.attempt('saving acks', this.#o.saveAcks(this.#o.acks.encode()));
+    await this.#background.attempt('saving acks', this.#options.saveAcks(this.#options.acks.encode()));
   }
 }

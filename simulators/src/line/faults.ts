@@ -67,12 +67,12 @@ const HIGHEST_EXCEPTION = 6;
  */
 export class AnswerFaults {
   readonly counts: FaultCounts = {};
-  readonly #o: AnswerFaultsOptions;
+  readonly #options: AnswerFaultsOptions;
   readonly #wanted: { fault: AnswerFault; atMs: number | null }[] = [];
   #glued: { said: Said; untilMs: number } | null = null;
 
   constructor(options: AnswerFaultsOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   /** Lets a fault befall the next answer. `atMs`: when a late answer or the copy begins, from the request on. */
@@ -90,7 +90,7 @@ export class AnswerFaults {
    * `nowMs`: monotonic.
    */
   deliveries(said: Said, { sentMs, lengthMs, nowMs }: { sentMs: number; lengthMs: number; nowMs: number }): Delivery[] {
-    const { chance, times } = this.#o;
+    const { chance, times } = this.#options;
     const glued = this.#glued && nowMs <= this.#glued.untilMs ? this.#glued.said : null;
     this.#glued = null;
     if (this.#befalls('exception')) {
@@ -122,7 +122,7 @@ export class AnswerFaults {
   #befalls(fault: AnswerFault): { atMs: number | null } | null {
     const at = this.#wanted.findIndex((one) => one.fault === fault);
     const wanted = at < 0 ? null : this.#wanted.splice(at, 1)[0];
-    if (!wanted && !(this.#o.chance.fraction() < (this.#o.rates[fault] ?? 0))) return null;
+    if (!wanted && !(this.#options.chance.fraction() < (this.#options.rates[fault] ?? 0))) return null;
     this.counts[fault] = (this.counts[fault] ?? 0) + 1;
     return { atMs: wanted?.atMs ?? null };
   }

@@ -78,12 +78,12 @@ export class MeterLine {
   unheard = 0;
   /** Answers that meters began to give; what faults made of them is in theirs. */
   answered = 0;
-  readonly #o: MeterLineOptions;
+  readonly #options: MeterLineOptions;
   readonly #cancels = new Set<() => void>();
   #isClosed = false;
 
   constructor(options: MeterLineOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   /** Requests that would change something in a meter. */
@@ -95,7 +95,7 @@ export class MeterLine {
 
   /** A request whose last byte was just handed over; its characters still take their time on the line. */
   ask(request: Request, reply: Reply): void {
-    const { meters, echo } = this.#o;
+    const { meters, echo } = this.#options;
     if (echo) reply.say(rtuFrame(request.unit, request.pdu));
     const hearing = meters.filter((meter) => this.#hears(meter));
     if (hearing.length === 0) {
@@ -110,12 +110,12 @@ export class MeterLine {
 
   /** Lets the second master begin, which speaks to `reply` and to the meters. */
   startSecondMaster(reply: Reply): void {
-    const second = this.#o.secondMaster;
+    const second = this.#options.secondMaster;
     if (!second) return;
     const { unit, fn, address, count, everyMs } = second;
     const pdu = Uint8Array.of(fn, address >> 8, address & 0xff, count >> 8, count & 0xff);
     const speak = () => {
-      const meter = this.#o.meters.find((one) => one.unit === unit);
+      const meter = this.#options.meters.find((one) => one.unit === unit);
       this.#say(rtuFrame(unit, pdu), meter?.settings ?? null, reply);
       if (meter && !meter.isDown())
         this.#answer(meter, { unit, pdu, wrap: (body, as = unit) => rtuFrame(as, body) }, reply);
@@ -133,12 +133,12 @@ export class MeterLine {
 
   #hears({ settings }: LineMeter): boolean {
     if (!settings) return true;
-    const { baud, parity } = this.#o.master();
+    const { baud, parity } = this.#options.master();
     return (baud === null || baud === settings.baud) && (parity === null || parity === settings.parity);
   }
 
   #answer(meter: LineMeter, request: Request, reply: Reply): void {
-    const { time } = this.#o;
+    const { time } = this.#options;
     const { unit, settings, faults } = meter;
     const charMs = settings ? characterMs(settings) : 0;
     this.answered++;
@@ -153,7 +153,7 @@ export class MeterLine {
   }
 
   #deliver(delivery: Delivery, to: { meter: LineMeter; reply: Reply; heardMs: number }): void {
-    const { time, carrier, chance } = this.#o;
+    const { time, carrier, chance } = this.#options;
     const { meter, reply, heardMs } = to;
     this.#after(heardMs + delivery.atMs - time.monotonicMs(), () => {
       if (delivery.latestMs !== null && time.monotonicMs() > heardMs + delivery.latestMs) {
@@ -174,8 +174,8 @@ export class MeterLine {
       reply.say(frame);
       return;
     }
-    const { time, chance, gatherMs = 0 } = this.#o;
-    const { baud } = this.#o.master();
+    const { time, chance, gatherMs = 0 } = this.#options;
+    const { baud } = this.#options.master();
     const isClear = baud === null || baud === settings.baud;
     const bytes = isClear ? frame : garbled(frame, baud / settings.baud, chance);
     const charMs = characterMs(settings) * (frame.length / bytes.length);
@@ -201,7 +201,7 @@ export class MeterLine {
       call();
       return;
     }
-    const cancel = this.#o.time.after(delayMs, () => {
+    const cancel = this.#options.time.after(delayMs, () => {
       this.#cancels.delete(cancel);
       if (!this.#isClosed) call();
     });

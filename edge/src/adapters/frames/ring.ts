@@ -35,7 +35,7 @@ const unitKey = (bus: string, unit: number) => `${bus}-${unit}`;
  * the last minute; a line that was torn costs itself [gateway §5.2].
  */
 export class FrameRing {
-  readonly #o: FrameRingOptions;
+  readonly #options: FrameRingOptions;
   #waiting: { hour: string; line: string }[] = [];
   #waitingBytes = 0;
   /** Bytes that came since the last try to write. */
@@ -48,11 +48,11 @@ export class FrameRing {
   #problem: string | null = null;
 
   constructor(options: FrameRingOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   get dir(): string {
-    return this.#o.dir;
+    return this.#options.dir;
   }
 
   /** What is wrong, in plain words; null when nothing is. */
@@ -74,12 +74,12 @@ export class FrameRing {
     this.#newBytes += line.length;
     while (this.#waitingBytes > WAITING_BYTES) this.#waitingBytes -= this.#waiting.shift()?.line.length ?? 0;
     if (this.#newBytes >= FLUSH_BYTES) void this.flush();
-    else this.#cancelFlush ??= this.#o.real.after(FLUSH_MS, () => void this.flush());
+    else this.#cancelFlush ??= this.#options.real.after(FLUSH_MS, () => void this.flush());
   }
 
   /** Keeps what a unit said last beyond the 24 hours. Never rejects. */
   mark(bus: string, unit: number): Promise<void> {
-    const { disk, dir, real } = this.#o;
+    const { disk, dir, real } = this.#options;
     const lines = (this.#recent.get(unitKey(bus, unit)) ?? []).map(lineOf).join('');
     const time = new Date(real.nowMs()).toISOString().replaceAll(':', '-');
     return this.#do(async () => {
@@ -106,7 +106,7 @@ export class FrameRing {
   }
 
   async #write(hour: string, batch: readonly { line: string }[]): Promise<void> {
-    const { disk, dir, hourBytes } = this.#o;
+    const { disk, dir, hourBytes } = this.#options;
     const path = join(dir, hour);
     if (this.#hour.name !== hour) await this.#begin(hour);
     const fits: string[] = [];
@@ -134,7 +134,7 @@ export class FrameRing {
 
   /** Another hour's file: what is older than the ring goes, and a line that was torn at its end is ended. */
   async #begin(hour: string): Promise<void> {
-    const { disk, dir, real } = this.#o;
+    const { disk, dir, real } = this.#options;
     await disk.makeDir(dir);
     const oldest = hourName(real.nowMs() - HOURS * HOUR_MS);
     const hours = (await disk.list(dir)).filter((name) => HOUR_FILE.test(name));

@@ -46,7 +46,7 @@ const TURNAROUND_DRIFT = 0.5;
  * another length.
  */
 export class ProfileReader implements LineReader {
-  readonly #o: ReaderOptions;
+  readonly #options: ReaderOptions;
   readonly #readOptions: ReadOptions;
   #turnaroundUs: number;
   #plan: readonly Planned[] = [];
@@ -56,7 +56,7 @@ export class ProfileReader implements LineReader {
   #stepWh: bigint | null = null;
 
   constructor(options: ReaderOptions) {
-    this.#o = options;
+    this.#options = options;
     const { periodMs, profile } = options;
     const { quarantineMs, timeoutMinMs } = profile.limits;
     this.#readOptions = { periodMs, limits: { quarantineMs, timeoutMinMs } };
@@ -65,9 +65,9 @@ export class ProfileReader implements LineReader {
   }
 
   async read(): Promise<MeterSample> {
-    const { clock, real } = this.#o;
+    const { clock, real } = this.#options;
     this.#measure();
-    const endMs = real.monotonicMs() + this.#o.periodMs;
+    const endMs = real.monotonicMs() + this.#options.periodMs;
     this.#mayRepeat = true;
     const blocks: Block[] = [];
     const frames: Uint8Array[] = [];
@@ -93,7 +93,7 @@ export class ProfileReader implements LineReader {
     time: { timeMs: number; uncertaintyMs: number | null } | null,
     frames: readonly Uint8Array[],
   ): MeterSample {
-    const { profile, needs } = this.#o;
+    const { profile, needs } = this.#options;
     const sample = decodeSample(profile, blocks);
     const fault = billingFault(sample);
     const has = (key: 'import' | 'export') => profile.registers.some((register) => register.key === key);
@@ -109,7 +109,7 @@ export class ProfileReader implements LineReader {
 
   /** Asks for energy once more when it does not come in time; for other values so only where the poll's time allows it. */
   async #ask({ request, choices }: Planned, endMs: number) {
-    const { bus, unit, real } = this.#o;
+    const { bus, unit, real } = this.#options;
     const read = () => bus.read(unit, request.function, choices, this.#readOptions);
     try {
       return await read();
@@ -127,7 +127,7 @@ export class ProfileReader implements LineReader {
 
   /** The second half of the energy is waited for within the poll: without it the first half is worth nothing. */
   async #untilFree({ request, choices }: Planned, endMs: number): Promise<void> {
-    const { bus, unit, real } = this.#o;
+    const { bus, unit, real } = this.#options;
     if (!bus.isShared) return;
     for (;;) {
       const now = real.monotonicMs();
@@ -140,13 +140,13 @@ export class ProfileReader implements LineReader {
 
   /** The rest that the meter needs between two requests. */
   async #rest(): Promise<void> {
-    const { real, profile } = this.#o;
+    const { real, profile } = this.#options;
     const { pauseMs } = profile.limits;
     if (pauseMs > 0) await sleep(real, pauseMs);
   }
 
   stepWh(nearWh: bigint): bigint {
-    const energy = this.#o.profile.registers.filter(({ key }) => key === 'import' || key === 'export');
+    const energy = this.#options.profile.registers.filter(({ key }) => key === 'import' || key === 'export');
     // A scale factor is only known from a sample.
     const steps = energy.map((register) =>
       register.scaleFactor === null ? resolutionWh(register, nearWh) : (this.#stepWh ?? 1n),
@@ -155,7 +155,7 @@ export class ProfileReader implements LineReader {
   }
 
   leastPeriod(): LeastPeriod | null {
-    const { bus, unit } = this.#o;
+    const { bus, unit } = this.#options;
     const own = bus.polls.get(unit);
     const health = bus.units.get(unit);
     const energy = this.#plan.filter(({ request }) => request.billing);
@@ -172,7 +172,7 @@ export class ProfileReader implements LineReader {
 
   /** Plans with the turnaround that this meter has. */
   #measure(): void {
-    const { bus, unit } = this.#o;
+    const { bus, unit } = this.#options;
     const measured = bus.units.get(unit)?.estimate.turnaroundMs;
     if (measured === undefined || measured === null) return;
     const turnaroundUs = Math.max(1, 1_000 * measured);
@@ -182,7 +182,7 @@ export class ProfileReader implements LineReader {
   }
 
   #replan(): void {
-    const { bus, unit, profile, cost } = this.#o;
+    const { bus, unit, profile, cost } = this.#options;
     this.#plan = planOf(profile, { ...cost, turnaroundUs: this.#turnaroundUs });
     const costsMs = this.#plan.map(({ request }) => request.costUs / 1_000);
     bus.polls.set(unit, { lineMs: costsMs.reduce((sum, ms) => sum + ms, 0), longestMs: Math.max(0, ...costsMs) });

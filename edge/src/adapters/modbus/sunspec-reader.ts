@@ -36,14 +36,14 @@ const MAX_REST_MS = 60_000;
  * did not show it. From then on it is a meter like any other, by the map of its models.
  */
 export class SunspecReader implements LineReader {
-  readonly #o: SunspecReaderOptions;
+  readonly #options: SunspecReaderOptions;
   readonly #readOptions: ReadOptions;
   #reader: ProfileReader | null = null;
   #readSerial: (() => Promise<string | null>) | null = null;
   #finding: Promise<ProfileReader> | null = null;
 
   constructor(options: SunspecReaderOptions) {
-    this.#o = options;
+    this.#options = options;
     const { quarantineMs, timeoutMinMs } = options.profile.limits;
     this.#readOptions = { periodMs: options.periodMs, limits: { quarantineMs, timeoutMinMs } };
   }
@@ -84,7 +84,7 @@ export class SunspecReader implements LineReader {
   }
 
   async #find(): Promise<ProfileReader> {
-    const { needs, bus, unit, cost, periodMs, found } = this.#o;
+    const { needs, bus, unit, cost, periodMs, found } = this.#options;
     const map = await this.#walk();
     const missing = missingOf(needs, map);
     if (missing)
@@ -92,7 +92,7 @@ export class SunspecReader implements LineReader {
         ReadFailure.badReply,
         `its SunSpec model ${map.model} has no register for ${missing}, so it cannot be billed`,
       );
-    const reader = new ProfileReader({ ...this.#o, profile: map });
+    const reader = new ProfileReader({ ...this.#options, profile: map });
     this.#readSerial = serialReader(bus, unit, map, cost, periodMs) ?? null;
     this.#reader = reader;
     found?.(map.model, map.registers.length);
@@ -100,7 +100,7 @@ export class SunspecReader implements LineReader {
   }
 
   async #walk(): Promise<SunspecMap> {
-    const { profile, known } = this.#o;
+    const { profile, known } = this.#options;
     try {
       const walk = sunspecWalk(profile.bases);
       let step = walk.next();
@@ -126,13 +126,13 @@ export class SunspecReader implements LineReader {
    * what the device has: where a longer read raises an exception, the header alone is asked for.
    */
   async #ask({ address, count }: SunspecRead): Promise<Uint8Array | null> {
-    let most = this.#o.bus.isShared ? HEADER_LENGTHS : 1;
+    let most = this.#options.bus.isShared ? HEADER_LENGTHS : 1;
     let failures = 0;
     for (let restedMs = 0; ; ) {
       const lengths = Array.from({ length: most }, (_, i) => count + i).filter((n) => address + n <= ADDRESSES);
       const choices: Choice[] = lengths.map((n) => ({ address, count: n }));
       try {
-        const { data } = await this.#o.bus.read(this.#o.unit, 3, choices, this.#readOptions);
+        const { data } = await this.#options.bus.read(this.#options.unit, 3, choices, this.#readOptions);
         return data.subarray(0, 2 * HEADER_REGISTERS);
       } catch (error) {
         if (!(error instanceof ReadError)) throw error;
@@ -140,7 +140,7 @@ export class SunspecReader implements LineReader {
           if (most === 1) return null;
           most = 1;
         } else if (error.failure === ReadFailure.resting && restedMs < MAX_REST_MS) {
-          await sleep(this.#o.real, LOOK_MS);
+          await sleep(this.#options.real, LOOK_MS);
           restedMs += LOOK_MS;
         } else if (error.failure !== ReadFailure.timeout || ++failures === ATTEMPTS) throw error;
       }

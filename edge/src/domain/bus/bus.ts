@@ -88,7 +88,7 @@ export class Bus {
   readonly units = new Map<number, UnitHealth>();
   /** What each unit's polls take from the line; readers keep it. */
   readonly polls = new Map<number, PollShare>();
-  readonly #o: BusOptions;
+  readonly #options: BusOptions;
   readonly #queue: BusQueue;
   readonly #connection: Connection;
   readonly #silent: SilentUnits;
@@ -100,7 +100,7 @@ export class Bus {
 
   constructor(options: BusOptions) {
     this.name = options.name;
-    this.#o = options;
+    this.#options = options;
     this.stats = options.stats ?? new BusStats();
     this.book = options.book;
     const { real, minTimeoutMs } = options;
@@ -119,7 +119,7 @@ export class Bus {
 
   /** Whether requests wait for one another and answers are told apart by their shape: serial lines, converters. */
   get isShared(): boolean {
-    return this.#o.shapes;
+    return this.#options.shapes;
   }
 
   /** Why there is no connection, in plain words; null while there is one. */
@@ -136,9 +136,9 @@ export class Bus {
   get restUntilMs(): number | null {
     const { openedMs } = this.#connection;
     if (openedMs === null) return null;
-    const { shapes, requestMs } = this.#o;
+    const { shapes, requestMs } = this.#options;
     // What a process before this one asked may be answered to us.
-    return shapes ? openedMs + (this.#o.restMs ?? Math.max(this.#minRestMs, QUARANTINE_TIMEOUTS * requestMs)) : 0;
+    return shapes ? openedMs + (this.#options.restMs ?? Math.max(this.#minRestMs, QUARANTINE_TIMEOUTS * requestMs)) : 0;
   }
 
   /**
@@ -147,10 +147,10 @@ export class Bus {
    */
   async read(unit: number, fn: ReadFunction, choices: readonly Choice[], options: ReadOptions): Promise<Registers> {
     const health = this.#unit(unit, options);
-    const now = this.#o.real.monotonicMs();
+    const now = this.#options.real.monotonicMs();
     if (health.silentSinceMs !== null) {
       const lineMs =
-        (requestLength + replyLength(Math.max(...choices.map(({ count }) => count)))) * this.#o.speed.charMs;
+        (requestLength + replyLength(Math.max(...choices.map(({ count }) => count)))) * this.#options.speed.charMs;
       this.#silent.probe(health, lineMs, () => this.#read(health, fn, choices));
       const seconds = Math.max(0, Math.ceil((health.nextProbeMs - now) / 1000));
       const since = Math.round((now - health.silentSinceMs) / 1000);
@@ -164,7 +164,7 @@ export class Bus {
 
   async #read(health: UnitHealth, fn: ReadFunction, choices: readonly Choice[]): Promise<Registers> {
     const { unit } = health;
-    const { real } = this.#o;
+    const { real } = this.#options;
     await this.#connection.connect();
     const now = real.monotonicMs();
     this.#checkRest(now);
@@ -191,7 +191,7 @@ export class Bus {
     if (!current || !port) throw new NoAnswer('gone', 'no connection');
     const { health, ask, timeoutMs } = current;
     const { unit, fn, count } = ask;
-    const { real, speed } = this.#o;
+    const { real, speed } = this.#options;
     const bytes = 2 * count;
     if (frame.length !== 8 || frame[0] !== unit || frame[1] !== fn)
       throw new Error('not the request that was prepared');
@@ -208,13 +208,19 @@ export class Bus {
       this.#connection.answered();
       current.answer = answer;
       const { waitedMs, isException } = answer;
-      this.#o.log.debug({ event: 'bus_reply', bus: this.name, ...ask, waitedMs, isException }, 'Received a reply');
-      if (!answer.isException) this.#o.onAnswer?.(ask, answer.frame);
+      this.#options.log.debug(
+        { event: 'bus_reply', bus: this.name, ...ask, waitedMs, isException },
+        'Received a reply',
+      );
+      if (!answer.isException) this.#options.onAnswer?.(ask, answer.frame);
       return answer.frame;
     } catch (error) {
       const now = real.monotonicMs();
       this.book.failed(unit, fn, bytes, now);
-      this.#o.log.debug({ event: 'bus_no_reply', bus: this.name, ...ask, err: error }, 'Received no usable reply');
+      this.#options.log.debug(
+        { event: 'bus_no_reply', bus: this.name, ...ask, err: error },
+        'Received no usable reply',
+      );
       this.#failed(error, health, now);
       throw error;
     }
@@ -230,7 +236,7 @@ export class Bus {
   #choose(unit: number, fn: ReadFunction, choices: readonly Choice[], now: number): Choice {
     const [first] = choices;
     if (!first) throw new ReadError(ReadFailure.badReply, 'nothing to read');
-    if (!this.#o.shapes) return first;
+    if (!this.#options.shapes) return first;
     const free = choices.find(({ count }) => this.book.mayUse(unit, fn, 2 * count, now));
     if (free) return free;
     const soonest = Math.min(...choices.map(({ count }) => this.book.freeAt(unit, fn, 2 * count, now)));
@@ -261,7 +267,7 @@ export class Bus {
   #client(unit: number): RegisterClient {
     let client = this.#clients.get(unit);
     if (!client) {
-      client = this.#o.makeClient((frame) => this.#exchange(frame));
+      client = this.#options.makeClient((frame) => this.#exchange(frame));
       this.#clients.set(unit, client);
     }
     return client;
@@ -270,8 +276,8 @@ export class Bus {
   #unit(unit: number, { periodMs, limits }: ReadOptions): UnitHealth {
     let health = this.units.get(unit);
     if (!health) {
-      const { requestMs, random } = this.#o;
-      const leastMs = Math.min(requestMs, Math.max(this.#o.minTimeoutMs, limits?.timeoutMinMs ?? 0));
+      const { requestMs, random } = this.#options;
+      const leastMs = Math.min(requestMs, Math.max(this.#options.minTimeoutMs, limits?.timeoutMinMs ?? 0));
       const bounds = { initialMs: requestMs, minMs: leastMs, maxMs: Math.max(leastMs, periodMs / 3) };
       health = new UnitHealth(unit, bounds, random);
       this.units.set(unit, health);

@@ -36,7 +36,7 @@ const NOT_CLOSED = 'the port was lost and cannot be closed';
 
 /** The line of a bus: opened when it is needed, dropped when it cannot be trusted, opened again with back-off. */
 export class Connection {
-  readonly #o: ConnectionOptions;
+  readonly #options: ConnectionOptions;
   readonly #backoff: BackOff;
   #line: Line | null = null;
   #port: Port | null = null;
@@ -53,7 +53,7 @@ export class Connection {
   problem: string | null = null;
 
   constructor(options: ConnectionOptions) {
-    this.#o = options;
+    this.#options = options;
     this.#backoff = new BackOff({ firstMs: INITIAL_RETRY_MS, lastMs: LAST_RETRY_MS }, options.random);
   }
 
@@ -64,7 +64,7 @@ export class Connection {
   /** Opens the line unless it is open. Rejects with `ReadError`. */
   async connect(): Promise<void> {
     if (this.#port) return;
-    const { name, open, real, connectMs } = this.#o;
+    const { name, open, real, connectMs } = this.#options;
     if (this.#closed) throw new ReadError(ReadFailure.connection, `${name} is closed`);
     if (real.monotonicMs() < this.#notBeforeMs) {
       throw new ReadError(ReadFailure.connection, `${name}: ${this.problem ?? 'not connected'}`);
@@ -89,7 +89,7 @@ export class Connection {
   }
 
   #opened(line: Line): void {
-    const { real, speed, shapes, framing, stats, onForeign } = this.#o;
+    const { real, speed, shapes, framing, stats, onForeign } = this.#options;
     stats.add('connects');
     this.#line = line;
     this.#port = new Port({ line, speed, real, framing, stats, onForeign });
@@ -104,14 +104,14 @@ export class Connection {
 
   /** Listens between requests, so that another master does not stay unnoticed. */
   #look(): void {
-    this.#cancelLook = this.#o.real.after(IDLE_LOOK_MS, () => {
+    this.#cancelLook = this.#options.real.after(IDLE_LOOK_MS, () => {
       this.#port?.listen();
       if (this.#port) this.#look();
     });
   }
 
   #refused(error: unknown): void {
-    const { name, real, stats, giveUp } = this.#o;
+    const { name, real, stats, giveUp } = this.#options;
     const now = real.monotonicMs();
     stats.add('connect_errors');
     this.problem = describe(error);
@@ -130,7 +130,7 @@ export class Connection {
   failed(error: unknown): void {
     const reason = error instanceof NoAnswer ? error.reason : 'gone';
     this.#unheard = this.#port?.heard() ? 0 : this.#unheard + 1;
-    const { shapes, speed } = this.#o;
+    const { shapes, speed } = this.#options;
     const isLost = reason === 'gone' || reason === 'violation' || (reason === 'damaged' && !shapes);
     const most = speed.charMs === 0 ? SILENT_REQUESTS : SILENT_REQUESTS_SERIAL;
     if (isLost || this.#unheard >= most) this.#drop();
@@ -139,7 +139,7 @@ export class Connection {
   #drop(): void {
     const line = this.#line;
     if (!line) return;
-    this.#o.stats.add('lost_connections');
+    this.#options.stats.add('lost_connections');
     this.#line = null;
     this.#port = null;
     this.#unheard = 0;

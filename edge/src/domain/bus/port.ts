@@ -48,7 +48,7 @@ const FOREIGN = 'another master speaks on this line';
  * keeps the book of shapes.
  */
 export class Port {
-  readonly #o: PortOptions;
+  readonly #options: PortOptions;
   #input: Uint8Array = new Uint8Array(0);
   #lastByteMs = Number.NEGATIVE_INFINITY;
   /** After a bad frame everything is dropped until the line is silent. */
@@ -60,11 +60,11 @@ export class Port {
   #isForeign = false;
 
   constructor(options: PortOptions) {
-    this.#o = options;
+    this.#options = options;
     options.framing.reset();
     options.line.onArrival(() => {
       if (this.#arrived) this.#arrived();
-      else if (!this.#isBusy) this.#o.real.after(0, () => this.listen());
+      else if (!this.#isBusy) this.#options.real.after(0, () => this.listen());
     });
   }
 
@@ -81,7 +81,8 @@ export class Port {
     try {
       const isNew = this.#take();
       this.#consume(null);
-      if (!isNew && this.#o.real.monotonicMs() >= this.#lastByteMs + this.#o.speed.silenceMs) this.#endOfFrame();
+      if (!isNew && this.#options.real.monotonicMs() >= this.#lastByteMs + this.#options.speed.silenceMs)
+        this.#endOfFrame();
     } catch (error) {
       if (!(error instanceof LineGone) && !(error instanceof NoAnswer)) throw error;
     }
@@ -108,7 +109,7 @@ export class Port {
 
   /** Drains what is there, the operating system's buffer included, and waits for the line to be silent. */
   async #silence(): Promise<void> {
-    const { real, speed } = this.#o;
+    const { real, speed } = this.#options;
     const endMs = real.monotonicMs() + NEVER_SILENT_MS;
     for (;;) {
       this.#take();
@@ -124,7 +125,7 @@ export class Port {
   }
 
   async #ask(ask: Ask, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
-    const { line, speed, framing, real, stats } = this.#o;
+    const { line, speed, framing, real, stats } = this.#options;
     const { charMs, silenceMs } = speed;
     const bytes = framing.begin(ask, requestFrame(ask), real.monotonicMs());
     try {
@@ -164,9 +165,9 @@ export class Port {
 
   /** Reads the line into the input; false when nothing was there. */
   #take(): boolean {
-    const bytes = this.#o.line.read();
+    const bytes = this.#options.line.read();
     if (bytes.length === 0) return false;
-    this.#lastByteMs = this.#o.real.monotonicMs();
+    this.#lastByteMs = this.#options.real.monotonicMs();
     this.#heard = true;
     if (this.#discarding) return true;
     if (this.#input.length === 0) this.#input = bytes;
@@ -181,7 +182,7 @@ export class Port {
 
   /** Takes frames from the input. The answer, if it is there; throws `NoAnswer` for what ends the request. */
   #consume(ask: Ask | null): Pick<Answer, 'frame' | 'isException'> | null {
-    const { framing, real, stats, onForeign } = this.#o;
+    const { framing, real, stats, onForeign } = this.#options;
     const now = real.monotonicMs();
     while (this.#input.length > 0) {
       const found = framing.judge(this.#input, ask, now);
@@ -223,7 +224,7 @@ export class Port {
   }
 
   #drop(): void {
-    this.#o.stats.add('damaged');
+    this.#options.stats.add('damaged');
     this.#input = new Uint8Array(0);
   }
 
@@ -235,7 +236,7 @@ export class Port {
         this.#arrived = null;
         resolve();
       };
-      const cancel = this.#o.real.after(Math.max(0, delayMs), end);
+      const cancel = this.#options.real.after(Math.max(0, delayMs), end);
       this.#arrived = end;
     });
   }

@@ -28,12 +28,12 @@ interface Probe {
  * there, and is waited for in full [gateway §6.7].
  */
 export class SilentUnits {
-  readonly #o: SilentUnitsOptions;
+  readonly #options: SilentUnitsOptions;
   readonly #probes = new Map<number, () => void>();
   #closed = false;
 
   constructor(options: SilentUnitsOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   /** Asks a silent unit by `read`, which takes `lineMs` beside the wait, until it answers. Scheduled once for each unit. */
@@ -44,7 +44,7 @@ export class SilentUnits {
   }
 
   #wait(probe: Probe, leastMs: number): void {
-    const { real } = this.#o;
+    const { real } = this.#options;
     const { health } = probe;
     const dueMs = this.#isHeard(health) ? 0 : health.nextProbeMs - real.monotonicMs();
     // A probe that could not be sent (no connection, all shapes held back) moves nothing: it is tried again later too.
@@ -61,7 +61,7 @@ export class SilentUnits {
 
   #ask(probe: Probe): void {
     const { health, lineMs, read } = probe;
-    this.#o.queue
+    this.#options.queue
       .runInGap(this.timeoutMs(health) + lineMs, read)
       .catch(() => {})
       .finally(() => {
@@ -75,15 +75,15 @@ export class SilentUnits {
     const own = health.estimate.timeoutMs();
     if (health.silentSinceMs === null || this.#isHeard(health)) return own;
     let slowest = 0;
-    for (const { silentSinceMs, estimate } of this.#o.units.values()) {
+    for (const { silentSinceMs, estimate } of this.#options.units.values()) {
       if (silentSinceMs === null && estimate.turnaroundMs !== null) slowest = Math.max(slowest, estimate.timeoutMs());
     }
-    return slowest === 0 ? own : Math.min(own, Math.max(this.#o.minTimeoutMs, slowest));
+    return slowest === 0 ? own : Math.min(own, Math.max(this.#options.minTimeoutMs, slowest));
   }
 
   /** Whether a silent unit has answered after all, too late, since it was asked last. */
   #isHeard({ unit, lastFailureMs }: UnitHealth): boolean {
-    return this.#o.book.lateMs(unit) > lastFailureMs;
+    return this.#options.book.lateMs(unit) > lastFailureMs;
   }
 
   close(): void {

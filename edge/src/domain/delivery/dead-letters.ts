@@ -39,13 +39,13 @@ interface Pace {
 
 /** Messages that stay in the spool and are never sent: refused for good, or signed on a restored image [gateway §11.5]. */
 export class DeadLetters {
-  readonly #o: DeadLettersOptions;
+  readonly #options: DeadLettersOptions;
   readonly #logs = new Map<MeterId, MeterLog>();
   readonly #dead = new Map<MeterId, Set<bigint>>();
   readonly #paces = new Map<MeterId, Pace>();
 
   constructor(options: DeadLettersOptions) {
-    this.#o = options;
+    this.#options = options;
     for (const { id, log, recovered } of options.logs) {
       this.#logs.set(id, log);
       this.#dead.set(id, refusedBefore(recovered));
@@ -61,7 +61,7 @@ export class DeadLetters {
 
   /** Declares what so many oracles refused that it can never be acknowledged. Rejects with the disk's error. */
   async declare({ id, name, log: meterLog }: Omit<KeyLog, 'recovered'>): Promise<void> {
-    const { acks, real, log, counters } = this.#o;
+    const { acks, real, log, counters } = this.#options;
     const pace = this.#paces.get(id);
     const dead = this.#dead.get(id);
     if (acks.refusals === 0 || !pace || !dead || real.monotonicMs() < pace.notBeforeMs) return;
@@ -83,7 +83,7 @@ export class DeadLetters {
   }
 
   async #refused(id: MeterId, dead: ReadonlySet<bigint>): Promise<bigint[]> {
-    const { acks, spool } = this.#o;
+    const { acks, spool } = this.#options;
     const messages = await spool.read(id, acks.acknowledged(id) + 1n, MAX_LOOKED_AT);
     const refused = messages.filter(({ seq, bytes }) => !dead.has(seq) && acks.isDead(toHex(shortHash(bytes))));
     return refused.map(({ seq }) => seq);

@@ -23,7 +23,7 @@ export interface OutboxOptions {
  * what the watermark has not passed and this connection has not sent. Holds no message that is not in the spool.
  */
 export class Outbox {
-  readonly #o: OutboxOptions;
+  readonly #options: OutboxOptions;
   readonly #resend: Resend;
   readonly #catchUp: CatchUp;
   #live: SignedMessage[] = [];
@@ -33,7 +33,7 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     const { spool, meters, acknowledged, excluded, lag } = options;
-    this.#o = options;
+    this.#options = options;
     this.#resend = new Resend({ spool, excluded, arrived: acknowledged, room: () => this.#room() });
     this.#catchUp = new CatchUp(spool, meters, lag, excluded);
   }
@@ -69,7 +69,7 @@ export class Outbox {
   }
 
   #restartAll(): void {
-    const { meters, acknowledged, spool } = this.#o;
+    const { meters, acknowledged, spool } = this.#options;
     for (const meterId of meters) {
       this.#marks.set(meterId, acknowledged(meterId));
       this.#resend.begin(meterId, spool.highest(meterId));
@@ -78,7 +78,7 @@ export class Outbox {
 
   /** Looks at the watermarks; true when nothing moved for too long and everything beyond them is sent again. */
   checkProgress(nowMs: number): boolean {
-    const { meters, acknowledged, spool } = this.#o;
+    const { meters, acknowledged, spool } = this.#options;
     this.#catchUp.check(nowMs);
     let [moved, waiting] = [false, false];
     for (const meterId of meters) {
@@ -101,7 +101,7 @@ export class Outbox {
     if (!this.#connected) return null;
     const live = this.#takeLive();
     if (live) return live;
-    for (const meterId of this.#o.meters) {
+    for (const meterId of this.#options.meters) {
       const packet = await this.#resend.take(meterId);
       if (packet) return packet;
     }
@@ -115,12 +115,12 @@ export class Outbox {
     const own = this.#live.filter((m) => m.meterId === meterId && m.kind === kind).slice(0, MAX_SEQUENCE);
     const taken = new Set(own);
     this.#live = this.#live.filter((message) => !taken.has(message));
-    const messages = own.filter(({ seq }) => !this.#o.excluded(meterId, seq));
+    const messages = own.filter(({ seq }) => !this.#options.excluded(meterId, seq));
     return messages.length > 0 ? { meterId, live: true, kind, messages } : this.#takeLive();
   }
 
   #room(): number {
-    const inFlight = this.#o.meters.reduce((sum, meterId) => sum + this.#resend.inFlight(meterId), 0);
+    const inFlight = this.#options.meters.reduce((sum, meterId) => sum + this.#resend.inFlight(meterId), 0);
     return this.#patience.mostInFlight - inFlight;
   }
 }

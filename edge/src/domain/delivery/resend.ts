@@ -64,16 +64,16 @@ interface Stretch {
 
 /** One stretch of each meter's spool beyond what arrived, sent as backfill, each record once until it begins anew. */
 export class Resend {
-  readonly #o: ResendOptions;
+  readonly #options: ResendOptions;
   readonly #stretches = new Map<MeterId, Stretch>();
 
   constructor(options: ResendOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   /** Sends everything of a meter beyond what arrived, up to `target`. */
   begin(meterId: MeterId, target: bigint): void {
-    this.#stretches.set(meterId, { next: this.#o.arrived(meterId) + 1n, target });
+    this.#stretches.set(meterId, { next: this.#options.arrived(meterId) + 1n, target });
   }
 
   /** Takes one more seq into the meter's stretch, where there is one. */
@@ -104,14 +104,14 @@ export class Resend {
 
   /** Messages of a meter that went out and have not arrived. */
   inFlight(meterId: MeterId): number {
-    const { spool, arrived } = this.#o;
+    const { spool, arrived } = this.#options;
     const stretch = this.#stretches.get(meterId);
     return stretch ? spool.count(meterId, arrived(meterId) + 1n, stretch.next - 1n) : 0;
   }
 
   /** The next packet of a meter, or null when there is nothing to send now. */
   async take(meterId: MeterId): Promise<Packet | null> {
-    const { spool, excluded, arrived, room } = this.#o;
+    const { spool, excluded, arrived, room } = this.#options;
     for (;;) {
       const stretch = this.#stretches.get(meterId);
       if (!stretch || stretch.next > stretch.target) return null;

@@ -46,7 +46,7 @@ export interface UplinkOptions {
  * queue; a PUBACK deletes nothing [gateway §11.1].
  */
 export class Uplink {
-  readonly #o: UplinkOptions;
+  readonly #options: UplinkOptions;
   readonly #broker: Broker;
   readonly #statusTopic: string;
   /** Name of the session; null while there is none. */
@@ -56,7 +56,7 @@ export class Uplink {
   #wake: () => void = () => {};
 
   constructor(options: UplinkOptions) {
-    this.#o = options;
+    this.#options = options;
     const { gateway } = options;
     this.#statusTopic = formatTopic({ kind: 'gateway-status', gateway });
     this.#broker = options.openBroker({
@@ -79,7 +79,7 @@ export class Uplink {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    if (this.#session !== null) this.#o.outbox.connected(this.#o.real.nowMs());
+    if (this.#session !== null) this.#options.outbox.connected(this.#options.real.nowMs());
     this.poke();
   }
 
@@ -97,11 +97,11 @@ export class Uplink {
       this.#every(STATUS_MS, signal, () => this.#tellStatus()),
       this.#every(TICK_MS, signal, async () => this.#tick()),
     ]);
-    this.#o.outbox.disconnected();
+    this.#options.outbox.disconnected();
   }
 
   #statusText(isOnline: boolean, session: string): string {
-    return JSON.stringify({ online: isOnline, session, ...this.#o.status(isOnline) });
+    return JSON.stringify({ online: isOnline, session, ...this.#options.status(isOnline) });
   }
 
   async #tellStatus(): Promise<void> {
@@ -111,7 +111,7 @@ export class Uplink {
   }
 
   #connected(session: string): void {
-    const { counters, outbox, onSubscribed, real } = this.#o;
+    const { counters, outbox, onSubscribed, real } = this.#options;
     this.#session = session;
     counters.add('connects');
     onSubscribed();
@@ -120,13 +120,13 @@ export class Uplink {
   }
 
   #disconnected(): void {
-    if (this.#session === null) this.#o.counters.add('connect_errors');
+    if (this.#session === null) this.#options.counters.add('connect_errors');
     this.#session = null;
-    this.#o.outbox.disconnected();
+    this.#options.outbox.disconnected();
   }
 
   #tick(): void {
-    const { outbox, real, counters } = this.#o;
+    const { outbox, real, counters } = this.#options;
     if (this.#session === null) return;
     if (outbox.checkProgress(real.nowMs())) counters.add('resends');
     this.poke();
@@ -134,7 +134,7 @@ export class Uplink {
 
   async #every(delayMs: number, stop: AbortSignal, call: () => Promise<unknown>): Promise<void> {
     for (;;) {
-      await sleep(this.#o.real, delayMs, stop);
+      await sleep(this.#options.real, delayMs, stop);
       if (stop.aborted) return;
       await call().catch(() => {});
     }
@@ -151,7 +151,7 @@ export class Uplink {
       this.#poked = false;
       const session = this.#session;
       const mayGo = this.#released && session !== null && onTheWay < MAX_PACKETS;
-      const packet = mayGo ? await this.#o.outbox.next() : null;
+      const packet = mayGo ? await this.#options.outbox.next() : null;
       if (!packet) {
         await this.#poking(stop);
         continue;
@@ -165,7 +165,7 @@ export class Uplink {
 
   /** Never rejects: what did not arrive is sent again. */
   async #send(packet: Packet, session: string | null): Promise<void> {
-    const { counters, log } = this.#o;
+    const { counters, log } = this.#options;
     const bytes = Buffer.concat(packet.messages.map((message) => message.bytes));
     try {
       await this.#broker.publish(this.#topic(packet), bytes);
@@ -195,13 +195,13 @@ export class Uplink {
 
   #topic(packet: Packet): string {
     const stream = packet.live ? liveStream(packet.kind) : 'backfill';
-    return formatTopic({ kind: 'stream', gateway: this.#o.gateway, meter: fromHex(packet.meterId), stream });
+    return formatTopic({ kind: 'stream', gateway: this.#options.gateway, meter: fromHex(packet.meterId), stream });
   }
 
   #receive(topicText: string, payload: Uint8Array): void {
     const topic = parseTopic(topicText);
     if (topic?.kind !== 'ack') return;
-    const { oracles, verifier, counters, gateway, log } = this.#o;
+    const { oracles, verifier, counters, gateway, log } = this.#options;
     const oracle = asPublicKeyText(topic.oracle);
     const configured = oracles.some((key) => base58Encode(key) === oracle);
     try {
@@ -213,7 +213,7 @@ export class Uplink {
         { event: 'ack_received', oracle, meters: ack.meters.size, refused: ack.refused.length },
         'Received an ack',
       );
-      this.#o.onAck(oracle, ack);
+      this.#options.onAck(oracle, ack);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       counters.add('acks_ignored');

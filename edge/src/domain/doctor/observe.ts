@@ -55,7 +55,7 @@ interface Seen {
 }
 
 class Examination {
-  readonly #o: ExamineOptions;
+  readonly #options: ExamineOptions;
   readonly #book = new ShapeBook(USUAL_RULES);
   readonly #stats = new BusStats();
   readonly #framing: HearingFraming;
@@ -64,14 +64,14 @@ class Examination {
   #isEndless = false;
 
   constructor(options: ExamineOptions) {
-    this.#o = options;
+    this.#options = options;
     const isTcp = options.setting.transport === 'tcp';
     const framing: Framing = isTcp ? new TcpFraming(this.#book, true, options.firstId) : new RtuFraming(this.#book);
     this.#framing = new HearingFraming(framing, isTcp ? 6 : 0);
   }
 
   async run(): Promise<LineObservation> {
-    const { setting, meters, signal } = this.#o;
+    const { setting, meters, signal } = this.#options;
     const seen = meters.map(
       (meter): Seen => ({
         meter,
@@ -110,14 +110,14 @@ class Examination {
     }
     const { counts } = this.#stats;
     return {
-      name: this.#o.name,
+      name: this.#options.name,
       setting,
       problem,
       spoken: this.#spoken,
       noise,
       isEndless: this.#isEndless,
       echoes: counts.echoes,
-      waitMs: this.#o.waitMs,
+      waitMs: this.#options.waitMs,
       units: seen.map((one) => this.#unit(one)),
       strangers,
     };
@@ -125,9 +125,9 @@ class Examination {
 
   async #open(setting: Setting): Promise<Prober> {
     await this.#close();
-    const line = await this.#o.open(setting);
+    const line = await this.#options.open(setting);
     this.#line = line;
-    const [book, stats, framing, real] = [this.#book, this.#stats, this.#framing, this.#o.real];
+    const [book, stats, framing, real] = [this.#book, this.#stats, this.#framing, this.#options.real];
     return new Prober({ line, speed: speedOf(setting), framing, book, stats, real });
   }
 
@@ -146,7 +146,7 @@ class Examination {
   }
 
   async #rounds(prober: Prober, seen: readonly Seen[]): Promise<void> {
-    const { real, signal } = this.#o;
+    const { real, signal } = this.#options;
     const endMs = real.monotonicMs() + LOOK_MS + LOOK_EACH_MS * seen.length;
     while (real.monotonicMs() < endMs) {
       const startMs = real.monotonicMs();
@@ -160,14 +160,14 @@ class Examination {
       this.#hear();
     }
     // The last ones that were not answered may be on their way.
-    await prober.listen(this.#o.waitMs, signal);
+    await prober.listen(this.#options.waitMs, signal);
     this.#hear();
   }
 
   /** One of the reads that a poll consists of, of those whose shape is free; none when all are held back. */
   async #question(prober: Prober, one: Seen): Promise<void> {
     const { unit, profile } = one.meter;
-    const { real, waitMs } = this.#o;
+    const { real, waitMs } = this.#options;
     const now = real.monotonicMs();
     const ways = one.plan.map((request) => [request, ...variants(request, profile, COST)]);
     const free = ways.map((list) => list.find(({ function: fn, count }) => prober.freeAt(unit, fn, count) <= now));
@@ -203,7 +203,7 @@ class Examination {
 
   #take(one: Seen, turn: number, block: Block): void {
     const { profile } = one.meter;
-    const atMs = this.#o.real.monotonicMs();
+    const atMs = this.#options.real.monotonicMs();
     one.blocks.set(turn, block);
     const key = `${block.function} ${block.address} ${block.data.length}`;
     one.replies.set(key, [...(one.replies.get(key) ?? []), { atMs, text: toHex(block.data) }]);
@@ -214,7 +214,7 @@ class Examination {
 
   /** Units nobody configured. */
   async #strangers(prober: Prober): Promise<number[]> {
-    const { meters, signal } = this.#o;
+    const { meters, signal } = this.#options;
     const units: number[] = [];
     for (const unit of STRANGERS) {
       if (signal.aborted || meters.some((meter) => meter.unit === unit)) continue;
@@ -224,7 +224,7 @@ class Examination {
   }
 
   async #elsewhere(lost: readonly Seen[]): Promise<void> {
-    const { setting, settings, signal } = this.#o;
+    const { setting, settings, signal } = this.#options;
     for (const other of settings) {
       if (sameSetting(other, setting)) continue;
       const open = lost.filter(({ elsewhere }) => elsewhere === null);
@@ -235,7 +235,7 @@ class Examination {
   }
 
   async #answers(prober: Prober, unit: number): Promise<boolean> {
-    const now = this.#o.real.monotonicMs();
+    const now = this.#options.real.monotonicMs();
     const at = (count: number) => Math.max(now, prober.freeAt(unit, 4, count));
     const count = LENGTHS.reduce((a, b) => (at(b) < at(a) ? b : a));
     const heard = await prober.ask({ unit, fn: 4, address: 0, count }, ELSEWHERE_MS);

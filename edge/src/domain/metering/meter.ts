@@ -59,7 +59,7 @@ export class Meter {
   readonly recovered: RecoveredMeter;
   /** Without an enrolment nothing may be signed for a meter. */
   readonly enrolled: boolean;
-  readonly #o: MeterOptions;
+  readonly #options: MeterOptions;
   #lastGood: Registers | null;
   #lastReadingMs: number | null = null;
   #lastSample: MeterSample | null = null;
@@ -71,7 +71,7 @@ export class Meter {
   readonly #frozen: FrozenWatch;
 
   constructor(options: MeterOptions) {
-    this.#o = options;
+    this.#options = options;
     this.name = options.name;
     this.log = options.log;
     this.id = options.log.id;
@@ -93,7 +93,7 @@ export class Meter {
     if (!this.enrolled) return [`meter ${this.name} is not enrolled: run "enrol"`];
     const list = this.#problem ? [`meter ${this.name}: ${this.#problem}`] : [];
     if (this.#frozen.problem) list.push(`meter ${this.name}: ${this.#frozen.problem}`);
-    const slow = slowWords(this.#o.plan, this.#o.leastPeriod?.() ?? null);
+    const slow = slowWords(this.#options.plan, this.#options.leastPeriod?.() ?? null);
     if (slow) list.push(`meter ${this.name}: ${slow}`);
     if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
     if (this.log.inDiscontinuity)
@@ -110,8 +110,8 @@ export class Meter {
     return {
       name: this.name,
       meter_id: this.id,
-      role: this.#o.role ?? 'point',
-      profile: this.#o.profileName,
+      role: this.#options.role ?? 'point',
+      profile: this.#options.profileName,
       enrolled: this.enrolled,
       signer: 'gateway',
       next_seq: this.log.nextSeq.toString(),
@@ -135,7 +135,7 @@ export class Meter {
 
   /** Polls and closes windows until aborted. `canClose`: clock and contact allow statements now. */
   async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
-    const { clock, real } = this.#o;
+    const { clock, real } = this.#options;
     if (!this.enrolled) return;
     let due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
     while (!signal.aborted) {
@@ -158,18 +158,18 @@ export class Meter {
 
   /** The configured plan, or a slower one where the meter's line needs that. */
   get #plan(): PollPlan {
-    return planFor(this.#o.plan, this.#o.leastPeriod?.() ?? null);
+    return planFor(this.#options.plan, this.#options.leastPeriod?.() ?? null);
   }
 
   /** One poll; true when it gave a reading. */
   async #poll(): Promise<boolean> {
-    const { counters } = this.#o;
+    const { counters } = this.#options;
     counters.add('polls', { meter: this.id });
     try {
       const { sample, verdict } = await this.#readJudged();
       const other = this.log.inDiscontinuity ? null : await this.#nameplate.other();
       if (other !== null) {
-        this.#o.logger.error(
+        this.#options.logger.error(
           { event: 'foreign_meter_answered', meter: this.name, serial: other },
           'Another meter answers: no more statements are signed',
         );
@@ -198,7 +198,7 @@ export class Meter {
 
   /** A register that falls is read again; the last of three lower reads is returned as `lower`. */
   async #readJudged(): Promise<{ sample: MeterSample; verdict: RegisterVerdict }> {
-    const { reader, limits } = this.#o;
+    const { reader, limits } = this.#options;
     for (let lower = 1; ; lower++) {
       const shown = await reader.read();
       const sample = this.log.inDiscontinuity ? shown : unrolled(this.#lastGood, shown, limits);
@@ -216,13 +216,16 @@ export class Meter {
       const turns = (wh: bigint) => (rollover ? wh / rollover : 0n);
       if (turns(sample[key]) === turns(this.#lastGood?.[key] ?? sample[key])) continue;
       const counted = { meter: this.name, register: key, shows: `${shown[key]}`, counted: `${sample[key]}` };
-      this.#o.logger.info({ event: 'register_rolled_over', ...counted }, 'A register rolled over: the count continues');
+      this.#options.logger.info(
+        { event: 'register_rolled_over', ...counted },
+        'A register rolled over: the count continues',
+      );
     }
   }
 
   /** Signs it; `broken`: why it does not go on from the last good one, null when it does. */
   async #take(sample: MeterSample, broken: DiscontinuityReason | null): Promise<void> {
-    const { logger } = this.#o;
+    const { logger } = this.#options;
     const good = broken === null;
     if (broken !== null && !this.log.inDiscontinuity) {
       const lastGood = this.#lastGood ?? sample;
@@ -230,7 +233,7 @@ export class Meter {
         { event: 'statements_stopped', meter: this.name, from: text(lastGood), to: text(sample), reason: broken },
         'Stopped signing statements',
       );
-      void this.#o.keepFrames?.();
+      void this.#options.keepFrames?.();
       await this.log.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
     }
     if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };
@@ -259,7 +262,7 @@ export class Meter {
   }
 
   #selfTestFailed(which: number): void {
-    const { counters } = this.#o;
+    const { counters } = this.#options;
     counters.add('poll_errors', { meter: this.id, reason: 'frozen registers' });
     this.log.event(EventCode.selfTestFailed, { detail: which }).catch((disk) => this.#disk(disk));
   }
@@ -269,7 +272,7 @@ export class Meter {
       for (const closed of await this.log.closeDue(nowMs)) {
         this.#lastClosed = closed;
         const { window, importWh, exportWh, quality } = closed;
-        this.#o.logger.info(
+        this.#options.logger.info(
           {
             event: 'window_closed',
             meter: this.name,

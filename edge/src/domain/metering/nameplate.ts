@@ -24,12 +24,12 @@ export interface NameplateOptions {
  * the line) and once an hour.
  */
 export class Nameplate {
-  readonly #o: NameplateOptions;
+  readonly #options: NameplateOptions;
   #dueMs = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
 
   constructor(options: NameplateOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   /** Words for a person where the configuration names another number; null when all is well. */
@@ -47,7 +47,7 @@ export class Nameplate {
    * with the disk's error.
    */
   async other(): Promise<string | null> {
-    const { read, known, store, real } = this.#o;
+    const { read, known, store, real } = this.#options;
     if (!read || real.monotonicMs() < this.#dueMs) return null;
     const serial = await this.#ask(read);
     if (serial === null) return null;
@@ -61,7 +61,7 @@ export class Nameplate {
   }
 
   async #ask(read: () => Promise<string | null>): Promise<string | null> {
-    const { real } = this.#o;
+    const { real } = this.#options;
     try {
       const serial = await read();
       this.#dueMs = real.monotonicMs() + EVERY_MS;
@@ -76,7 +76,7 @@ export class Nameplate {
   }
 
   #compare(serial: string): void {
-    const { configured } = this.#o;
+    const { configured } = this.#options;
     const isSame = normal(serial) === normal(configured);
     this.#problem = isSame
       ? null

@@ -82,18 +82,18 @@ const FRAME_CHARS = 13;
  * stranger. What a late answer is, and that it belongs to no other question, is decided by these.
  */
 export class Prober {
-  readonly #o: ProberOptions;
+  readonly #options: ProberOptions;
   readonly #port: Port;
 
   constructor(options: ProberOptions) {
-    this.#o = options;
+    this.#options = options;
     const { line, speed, framing, real, stats } = options;
     this.#port = new Port({ line, speed, framing, real, stats, onForeign: () => {} });
   }
 
   /** Whether this shape may be asked, or from when on; monotonic ms. */
   freeAt(unit: number, fn: ReadFunction, count: number): number {
-    return this.#o.book.freeAt(unit, fn, 2 * count, this.#o.real.monotonicMs());
+    return this.#options.book.freeAt(unit, fn, 2 * count, this.#options.real.monotonicMs());
   }
 
   /**
@@ -101,7 +101,7 @@ export class Prober {
    * `LineGone`.
    */
   async ask(ask: Ask, waitMs: number): Promise<Heard> {
-    const { book, real, speed } = this.#o;
+    const { book, real, speed } = this.#options;
     const { unit, fn, count } = ask;
     const bytes = 2 * count;
     // Timers come a little early at times, and a shape is not sent a millisecond before it is free.
@@ -129,7 +129,7 @@ export class Prober {
 
   /** Only listens. Throws `LineGone` when the line is found gone by the next question, not here. */
   async listen(ms: number, signal: AbortSignal): Promise<void> {
-    const { real } = this.#o;
+    const { real } = this.#options;
     const endMs = real.monotonicMs() + ms;
     while (real.monotonicMs() < endMs && !signal.aborted) {
       this.#port.listen();

@@ -28,7 +28,7 @@ interface Opened {
 
 /** The one line that a scan has open, at one setting after the other, with one book of shapes over all of them. */
 export class ScanLine {
-  readonly #o: ScanLineOptions;
+  readonly #options: ScanLineOptions;
   readonly #book = new ShapeBook(USUAL_RULES);
   readonly #rtu = new HearingFraming(new RtuFraming(this.#book), 0);
   readonly #tcp: HearingFraming;
@@ -36,7 +36,7 @@ export class ScanLine {
   #hasOpened = false;
 
   constructor(options: ScanLineOptions) {
-    this.#o = options;
+    this.#options = options;
     this.#tcp = new HearingFraming(new TcpFraming(this.#book, true, options.firstId), 6);
   }
 
@@ -54,7 +54,7 @@ export class ScanLine {
     const current = this.current(setting);
     if (current) return current;
     await this.close();
-    const { real, stats } = this.#o;
+    const { real, stats } = this.#options;
     const line = await this.#open(setting);
     const framing = this.framing(setting);
     // What was heard at another setting says nothing about this one.
@@ -68,13 +68,13 @@ export class ScanLine {
   async #open(setting: Setting): Promise<Line> {
     for (let tries = 1; ; tries++) {
       try {
-        const line = await this.#o.open(setting);
+        const line = await this.#options.open(setting);
         this.#hasOpened = true;
         return line;
       } catch (error) {
         const isOurs = this.#hasOpened && /lock/i.test(String(error));
         if (!isOurs || tries > REOPENS) throw new ScanStopped(describe(error), { cause: error });
-        await sleep(this.#o.real, REOPEN_MS);
+        await sleep(this.#options.real, REOPEN_MS);
       }
     }
   }

@@ -49,7 +49,7 @@ const NOBODY_BEHIND = [10, 11];
  */
 export class Scan {
   readonly state: ScanState;
-  readonly #o: ScanOptions;
+  readonly #options: ScanOptions;
   readonly #stats: BusStats;
   readonly #line: ScanLine;
   readonly #startMs: number;
@@ -57,7 +57,7 @@ export class Scan {
   #answersToAll = false;
 
   constructor(options: ScanOptions, state: ScanState = newState()) {
-    this.#o = options;
+    this.#options = options;
     this.state = state;
     this.#stats = options.stats ?? new BusStats();
     this.#line = new ScanLine({ ...options, stats: this.#stats });
@@ -66,7 +66,7 @@ export class Scan {
 
   /** Runs to the end of the plan, the expected number of units, or an abort. Throws `ScanStopped`. */
   async run(): Promise<ScanState> {
-    const { stages, signal } = this.#o;
+    const { stages, signal } = this.#options;
     try {
       await this.#listenFirst();
       while (this.state.stage < stages.length && !this.#isOver()) {
@@ -85,24 +85,24 @@ export class Scan {
   }
 
   #isOver(): boolean {
-    const { expect, signal } = this.#o;
+    const { expect, signal } = this.#options;
     return signal.aborted || this.#answersToAll || (expect !== undefined && this.state.found.length >= expect);
   }
 
   #keep(): void {
-    this.state.elapsedMs = Math.round(this.#o.real.monotonicMs() - this.#startMs);
-    this.#o.onState(this.state);
+    this.state.elapsedMs = Math.round(this.#options.real.monotonicMs() - this.#startMs);
+    this.#options.onState(this.state);
   }
 
   #note(text: string): void {
     if (this.state.notes.includes(text)) return;
     this.state.notes.push(text);
-    this.#o.onNote(text);
+    this.#options.onNote(text);
   }
 
   /** Another master, or noise, is better found before anything is asked. */
   async #listenFirst(): Promise<void> {
-    const { stages, signal } = this.#o;
+    const { stages, signal } = this.#options;
     const first = stages[this.state.stage]?.setting;
     // On Modbus TCP everyone has a connection of one's own: nothing of others is heard there.
     if (!first || first.transport === 'tcp') return;
@@ -123,7 +123,7 @@ export class Scan {
   async #hears(setting: Setting, ms: number): Promise<boolean> {
     const prober = await this.#line.prober(setting);
     const before = this.#stats.counts.damaged;
-    await prober.listen(ms, this.#o.signal);
+    await prober.listen(ms, this.#options.signal);
     this.#checkForeign(setting, 1);
     return this.#stats.counts.damaged > before;
   }
@@ -144,7 +144,7 @@ export class Scan {
       asked.push(unit);
       await this.#take(setting, unit, question, heard);
       this.#hints(setting, heard, asked, waitMs, again);
-      this.#o.onProgress(setting, unit, this.state);
+      this.#options.onProgress(setting, unit, this.state);
     }
     if (this.#isOver() && !this.#answersToAll) return;
     await this.#linger(setting, again);
@@ -169,7 +169,7 @@ export class Scan {
   async #linger(setting: Setting, again: Set<number>): Promise<void> {
     const prober = this.#line.current(setting);
     if (!prober) return;
-    await prober.listen(LINGER_MS, this.#o.signal);
+    await prober.listen(LINGER_MS, this.#options.signal);
     this.#hints(setting, { what: 'silence' }, [], 1, again);
   }
 
@@ -187,7 +187,7 @@ export class Scan {
 
   /** Asks with whichever length is free, on a line that is opened again when it was lost. */
   async #ask(setting: Setting, unit: number, { fn, address, counts }: Question, waitMs: number): Promise<Asked> {
-    const { real } = this.#o;
+    const { real } = this.#options;
     for (let reopens = 0; ; reopens++) {
       try {
         const prober = await this.#line.prober(setting);
@@ -216,14 +216,14 @@ export class Scan {
   }
 
   async #meet(setting: Setting, unit: number, waitedMs: number, known: readonly Block[]): Promise<void> {
-    const { real, profiles, models } = this.#o;
+    const { real, profiles, models } = this.#options;
     try {
       const talk = new UnitTalk(await this.#line.prober(setting), real, unit, waitedMs, behindMs(setting));
       const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
       const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startMs), ...identity };
       if (talk.damaged >= 2) this.#note(damagedText(unit, setting));
       this.state.found.push(found);
-      this.#o.onFound(found);
+      this.#options.onFound(found);
       this.#keep();
     } catch (error) {
       if (error instanceof Disturbed) await this.#disturbed(setting);
@@ -247,7 +247,7 @@ export class Scan {
   /** One strange frame may be a meter that answers under another number; two are another master. */
   async #disturbed(setting: Setting): Promise<void> {
     const prober = await this.#line.prober(setting);
-    await prober.listen(LISTEN_MS, this.#o.signal);
+    await prober.listen(LISTEN_MS, this.#options.signal);
     this.#checkForeign(setting, 2);
   }
 }

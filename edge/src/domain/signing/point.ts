@@ -99,7 +99,7 @@ export class Point {
   readonly log: MeterLog;
   readonly recovered: RecoveredMeter;
   readonly enrolled: boolean;
-  readonly #o: PointOptions;
+  readonly #options: PointOptions;
   readonly #book = new PairBook();
   /** Null before the first statement. */
   #state: PointState | null;
@@ -110,7 +110,7 @@ export class Point {
   #wake: () => void = () => {};
 
   constructor(options: PointOptions) {
-    this.#o = options;
+    this.#options = options;
     this.name = options.name;
     this.log = options.log;
     this.id = options.log.id;
@@ -139,14 +139,16 @@ export class Point {
       const [side, window] =
         production < consumption ? (['production', production] as const) : (['consumption', consumption] as const);
       const since = new Date(windowEndMs(window)).toISOString().slice(0, 16);
-      list.push(`${of} waits for its ${side} meter ${this.#o.meters[side].name}: no statement since ${since} UTC`);
+      list.push(
+        `${of} waits for its ${side} meter ${this.#options.meters[side].name}: no statement since ${since} UTC`,
+      );
     }
     return list;
   }
 
   /** What a person wants to see of it; 64-bit numbers as text. */
   view(): Record<string, unknown> {
-    const { production, consumption } = this.#o.meters;
+    const { production, consumption } = this.#options.meters;
     const last = this.#last;
     return {
       name: this.name,
@@ -183,7 +185,7 @@ export class Point {
       } catch (error) {
         this.#problem = `not signed, because its state could not be stored: ${error instanceof Error ? error.message : error}`;
       }
-      await Promise.race([woken, sleep(this.#o.real, LOOK_MS, signal)]);
+      await Promise.race([woken, sleep(this.#options.real, LOOK_MS, signal)]);
     }
   }
 
@@ -193,7 +195,7 @@ export class Point {
     if (!pair) return false;
     const { production, consumption } = pair;
     const { window } = production;
-    const fates = SIDES.map((side) => this.#o.fate(this.#o.meters[side].id, pair[side].seq));
+    const fates = SIDES.map((side) => this.#options.fate(this.#options.meters[side].id, pair[side].seq));
     // Registers never fall, so what an oracle may yet refuse must not be in them: it would stay in them for good.
     if (fates.includes(Fate.refused)) {
       this.#book.pass(window);
@@ -221,7 +223,7 @@ export class Point {
     this.#state = state;
     this.#last = { statement, surplusWh };
     const { window, importWh, exportWh, quality } = statement;
-    this.#o.logger.info(
+    this.#options.logger.info(
       {
         event: 'span_closed',
         point: this.name,

@@ -31,14 +31,14 @@ const NOTHING = new Uint8Array(0);
  * registers are 0. Answers that lie over one another on the line are mixed, as on a real one.
  */
 export class MeterLine implements Line {
-  readonly #o: MeterLineOptions;
+  readonly #options: MeterLineOptions;
   readonly #serials = new Map<number, number>();
   /** Meters without power. */
   readonly dead = new Set<number>();
   #input: number[] = [];
 
   constructor(options: MeterLineOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   /** How often a meter was asked: its energy follows from that. */
@@ -47,7 +47,7 @@ export class MeterLine implements Line {
   }
 
   async write(request: Uint8Array): Promise<void> {
-    const { random, rates, charMs, timeoutMs, figures } = this.#o;
+    const { random, rates, charMs, timeoutMs, figures } = this.#options;
     const [unit, fn, high, low, , count] = request as unknown as [number, number, number, number, number, number];
     if (this.dead.has(unit)) return;
     const serial = this.serial(unit) + 1;
@@ -74,7 +74,7 @@ export class MeterLine implements Line {
 
   /** Puts an answer on the line in two halves, as an adapter hands bytes over. */
   #say(bytes: Uint8Array, delayMs: number): void {
-    const { random, charMs, clock } = this.#o;
+    const { random, charMs, clock } = this.#options;
     const middle = random.int(1, bytes.length - 1);
     for (const [from, to] of [
       [0, middle],

@@ -66,10 +66,10 @@ export class Rig {
   readonly clock = new VirtualClock({ startMs: 0 });
   readonly line: MeterLine;
   readonly bus: Bus;
-  readonly #o: RigOptions;
+  readonly #options: RigOptions;
 
   constructor(options: RigOptions) {
-    this.#o = options;
+    this.#options = options;
     const { random, rates, baud, requestMs, minTimeoutMs, figures } = options;
     const speed = serialSpeed(baud, 'none', 1);
     const timeoutMs = (unit: number, count: number) =>
@@ -94,7 +94,7 @@ export class Rig {
       realTimeOf: (timeMs: number) => timeMs,
     };
     const cost = {
-      charTimeUs: charTimeUs(this.#o.baud, 'none', 1),
+      charTimeUs: charTimeUs(this.#options.baud, 'none', 1),
       turnaroundUs: TURNAROUND_US,
       pauseUs: 0,
       transport: 'rtu',

@@ -61,13 +61,13 @@ export class SimulatedGateway {
   /** Of its disk. */
   readonly fate: SectorFate;
   readonly disk: CrashDisk;
-  readonly #o: GatewaySurroundings;
+  readonly #deps: GatewaySurroundings;
   #isEnrolled = false;
   #life: { end: () => void; spool: Spool; acks: AckBook } | null = null;
 
   constructor(home: Home, surroundings: GatewaySurroundings) {
     this.home = home;
-    this.#o = surroundings;
+    this.#deps = surroundings;
     this.fate = new SectorFate(surroundings.random);
     this.disk = new CrashDisk(this.fate);
   }
@@ -88,14 +88,14 @@ export class SimulatedGateway {
     this.#life?.end();
     this.#life = null;
     this.disk.isOff = true;
-    this.#o.broker.endSessions('the gateway went away', this.home);
+    this.#deps.broker.endSessions('the gateway went away', this.home);
   }
 
   /** The same command again. Rejects with the disk's `PowerCut` when the power goes meanwhile. */
   async start(): Promise<void> {
-    const { witness, random } = this.#o;
-    const process = processTime(this.#o.time);
-    const [real, clock] = [process.clock, this.#o.time.reading];
+    const { witness, random } = this.#deps;
+    const process = processTime(this.#deps.time);
+    const [real, clock] = [process.clock, this.#deps.time.reading];
     const around: Around = {
       ...{ real, clock, log: quietLog, counters: { add: () => undefined } },
       random,
@@ -133,7 +133,7 @@ export class SimulatedGateway {
     const saved = await disk.read(`/data/state/${id}.json`);
     const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
     const log = new MeterLog({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
-      signer: this.#o.witness.watched(home.meter, payloadOfSigStructure),
+      signer: this.#deps.witness.watched(home.meter, payloadOfSigStructure),
       ...{ spool, clock, counters, committed },
       gapMs: 3 * POLL_MS,
       store: (next) => disk.replace(`/data/state/${id}.json`, Buffer.from(encodeState(next))),
@@ -153,12 +153,12 @@ export class SimulatedGateway {
   }
 
   #answered(meterId: MeterId): bigint {
-    return this.#o.witness.answered.get(meterId) ?? 0n;
+    return this.#deps.witness.answered.get(meterId) ?? 0n;
   }
 
   /** Opens the book of acks; a control lets what the broker answered count as acknowledged. */
   async #openAcks(): Promise<AckBook> {
-    const oracles = [oracleName(this.#o.oracle)];
+    const oracles = [oracleName(this.#deps.oracle)];
     const acks = rules.ack ? new AckBook(oracles, 1) : new CredulousAckBook(oracles, 1, (id) => this.#answered(id));
     const book = await this.disk.read('/data/state/acks.json');
     if (book) acks.restore(Buffer.from(book).toString('utf8'));
@@ -167,7 +167,7 @@ export class SimulatedGateway {
 
   /** Wires gateway, outbox and uplink as the program does. */
   #wire(around: Around, { meter, spool, acks, tornBytes }: Parts) {
-    const { broker, oracle, verifier } = this.#o;
+    const { broker, oracle, verifier } = this.#deps;
     const { home, disk } = this;
     const { real } = around;
     const id = asMeterId(home.record.meterId);
@@ -205,7 +205,7 @@ export class SimulatedGateway {
   }
 
   #enrolment(seq: bigint) {
-    const { startMs } = this.#o;
+    const { startMs } = this.#deps;
     const { home } = this;
     return {
       kind: Kind.enrolment,
@@ -224,7 +224,7 @@ export class SimulatedGateway {
   }
 
   #reader(real: Clock): MeterReader {
-    const { time, startMs } = this.#o;
+    const { time, startMs } = this.#deps;
     return {
       // A bus takes its time, and a loop that polls at once without it would never let the clock move.
       read: async () => {
@@ -245,7 +245,7 @@ export class SimulatedGateway {
 
   /** What a cut must have left: every message that went out and was not acknowledged, byte for byte. */
   async judgeSpool(): Promise<void> {
-    const { witness } = this.#o;
+    const { witness } = this.#deps;
     const id = asMeterId(this.home.record.meterId);
     const spool = this.#life?.spool;
     if (!spool) return;

@@ -29,7 +29,7 @@ export interface OracleSurroundings {
 
 /** The oracle's own intake, ledger and acks on real SQLite files, whose power can be cut inside any commit. */
 export class SimulatedOracle {
-  readonly #o: OracleSurroundings;
+  readonly #deps: OracleSurroundings;
   readonly #dir = mkdtempSync(join(tmpdir(), 'gtx-cut-'));
   #number = 0;
   #database: Database | null = null;
@@ -45,7 +45,7 @@ export class SimulatedOracle {
   #tornCommit: Files | null = null;
 
   constructor(surroundings: OracleSurroundings) {
-    this.#o = surroundings;
+    this.#deps = surroundings;
   }
 
   get isUp(): boolean {
@@ -57,7 +57,7 @@ export class SimulatedOracle {
 
   /** The same command again, on what the last cut left. */
   start(): void {
-    const { time, broker, witness, homes, signer, verifier } = this.#o;
+    const { time, broker, witness, homes, signer, verifier } = this.#deps;
     const process = processTime(time);
     const inner = openDatabase(this.#path, ledgerMigrations);
     // A checkpoint inside the commit is what tears the main file; in small ledgers it would never come.
@@ -112,7 +112,7 @@ export class SimulatedOracle {
     if (this.#isDead || this.fuse-- > 0) return database.transaction(work);
     const before = this.isLying ? this.#before : readFiles(this.#path);
     const result = database.transaction(work);
-    this.#tornCommit = cutBetween(before, readFiles(this.#path), this.#o.random, this.isLying);
+    this.#tornCommit = cutBetween(before, readFiles(this.#path), this.#deps.random, this.isLying);
     this.#dies();
     return result;
   }
@@ -121,7 +121,7 @@ export class SimulatedOracle {
   #dies(): void {
     this.#isDead = true;
     this.#end();
-    this.#o.broker.receive = null;
+    this.#deps.broker.receive = null;
   }
 
   /** Power cut, inside the commit where `fuse` met one, else between two. */
@@ -129,7 +129,7 @@ export class SimulatedOracle {
     if (!this.#database) return;
     if (!this.#isDead) this.#dies();
     const files = readFiles(this.#path);
-    const left = this.#tornCommit ?? (this.isLying ? cutBetween(this.#before, files, this.#o.random, true) : files);
+    const left = this.#tornCommit ?? (this.isLying ? cutBetween(this.#before, files, this.#deps.random, true) : files);
     this.#tornCommit = null;
     this.#database.sqlite.close();
     this.#database = null;
@@ -141,7 +141,7 @@ export class SimulatedOracle {
 
   #publish(gateway: Uint8Array, message: Uint8Array): boolean {
     if (this.#isDead) return false;
-    const { broker, witness, signer, verifier } = this.#o;
+    const { broker, witness, signer, verifier } = this.#deps;
     for (const [id, { storedThrough }] of openAck(message, signer.publicKey, verifier).meters) {
       const before = witness.acknowledged.get(id) ?? 0n;
       if (storedThrough > before) witness.acknowledged.set(id, storedThrough);
@@ -153,9 +153,9 @@ export class SimulatedOracle {
   /** Everything that was acknowledged is still there, byte for byte. */
   #judge(meterId: string, through: bigint): void {
     const stored = this.messages(meterId);
-    for (const { seq, name, content } of this.#o.witness.publishedOf(meterId)) {
+    for (const { seq, name, content } of this.#deps.witness.publishedOf(meterId)) {
       if (seq <= through && stored.get(seq)?.content !== content)
-        this.#o.witness.faults.add(`lost: ${name} was acknowledged and the ledger does not have it`);
+        this.#deps.witness.faults.add(`lost: ${name} was acknowledged and the ledger does not have it`);
     }
   }
 

@@ -32,7 +32,7 @@ const GATHER_MS = 16;
  * other answer has nearby, so that a value that belongs elsewhere cannot pass for the right one.
  */
 export class FaultyLine implements Line {
-  readonly #o: LineOptions;
+  readonly #options: LineOptions;
   #input: number[] = [];
   #arrived = () => {};
   #serial = 0;
@@ -42,7 +42,7 @@ export class FaultyLine implements Line {
   truth: Uint8Array = new Uint8Array(0);
 
   constructor(options: LineOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   async write(request: Uint8Array): Promise<void> {
@@ -56,7 +56,7 @@ export class FaultyLine implements Line {
     }
     this.truth = data;
     const frame = withCrc(Uint8Array.of(unit, fn, data.length, ...data));
-    const { random, rates, charMs } = this.#o;
+    const { random, rates, charMs } = this.#options;
     const sentMs = request.length * charMs;
     // To the very next answer or to none: later it would be the copy of a good answer that nothing can tell.
     const glued = this.#glued;
@@ -70,7 +70,7 @@ export class FaultyLine implements Line {
   }
 
   #answer(whole: Uint8Array, sentMs: number, glued: Glued | null): void {
-    const { random, rates, timeoutMs, clock, charMs } = this.#o;
+    const { random, rates, timeoutMs, clock, charMs } = this.#options;
     let frame = whole;
     let delayMs = sentMs + random.int(...TURNAROUND_MS);
     if (random.chance(rates.drop)) {
@@ -114,7 +114,7 @@ export class FaultyLine implements Line {
    * said into another answer: what that gives is noise, of which there is a row of its own.
    */
   #say(bytes: Uint8Array, delayMs: number): void {
-    const { random, charMs, clock } = this.#o;
+    const { random, charMs, clock } = this.#options;
     clock.after(delayMs, () => {
       if (clock.monotonicMs() < this.#freeAtMs) {
         this.#count('withheld');
@@ -135,7 +135,7 @@ export class FaultyLine implements Line {
   }
 
   #count(what: string): void {
-    const { figures } = this.#o;
+    const { figures } = this.#options;
     figures[what] = (figures[what] ?? 0) + 1;
   }
 
