@@ -9,9 +9,9 @@ import { withCrc } from '../src/domain/bus/crc.js';
 import { requestFrame } from '../src/domain/bus/frames.js';
 import { RtuFraming } from '../src/domain/bus/framing.js';
 import { serialSpeed } from '../src/domain/bus/line.js';
+import { busProblems } from '../src/domain/bus/messages.js';
 import { type Line, LineGone } from '../src/domain/bus/ports.js';
 import { ShapeBook, USUAL_RULES } from '../src/domain/bus/shapes.js';
-import { busProblems } from '../src/domain/bus/words.js';
 import { ReadFailure } from '../src/domain/ports.js';
 
 const random = { bytes: () => new Uint8Array(8), fraction: () => 0 };

@@ -9,10 +9,10 @@ import { chooseMeters, configText } from '../domain/commissioning/config-text.js
 import { parseTarget, type Target, TargetError } from '../domain/commissioning/target.js';
 import { defaultsOf } from '../domain/scan/defaults.js';
 import type { Fit } from '../domain/scan/identify.js';
+import { EVERY_UNIT_TEXT, NOTHING_TEXT, NOTHING_THERE_TEXT, ScanStopped } from '../domain/scan/messages.js';
 import { networkPlan, type Stage, serialPlan } from '../domain/scan/plan.js';
 import { Scan } from '../domain/scan/scan.js';
 import { newState, type ScanState } from '../domain/scan/state.js';
-import { EVERY_UNIT_TEXT, NOTHING_TEXT, NOTHING_THERE_TEXT, ScanStopped } from '../domain/scan/words.js';
 import type { MeterConfig } from '../wiring/config.js';
 import { profileOf, StartError } from '../wiring/setup.js';
 import { askAnswers } from './answers.js';

@@ -1,7 +1,7 @@
 import { base58Encode } from '@gridtokenx/protocol';
 import { htmlAnswer, jsonAnswer, type RunningHttp, serveHttp } from '@gridtokenx/runtime/node';
 import { statusPage } from '../adapters/http/page.js';
-import { busView } from '../domain/bus/words.js';
+import { busView } from '../domain/bus/messages.js';
 import type { Uplink } from '../domain/delivery/uplink.js';
 import type { Gateway, Metered } from '../domain/gateway.js';
 import type { GatewayConfig } from './config.js';

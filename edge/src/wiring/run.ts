@@ -1,7 +1,7 @@
 import { base58Encode } from '@gridtokenx/protocol';
 import { diskSpace, serviceLog } from '@gridtokenx/runtime/node';
 import { HEADER_BYTES } from '../adapters/spool/record.js';
-import { busProblems } from '../domain/bus/words.js';
+import { busProblems } from '../domain/bus/messages.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
 import { keepFloor, keepTime, openFloor, peerJudge } from './clocks.js';
 import { Commits } from './commits.js';

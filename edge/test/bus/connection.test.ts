@@ -5,9 +5,9 @@ import { makeClient } from '../../src/adapters/modbus/library.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { rawNetworkSpeed, serialSpeed } from '../../src/domain/bus/line.js';
+import { busProblems } from '../../src/domain/bus/messages.js';
 import { type Line, LineGone } from '../../src/domain/bus/ports.js';
 import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
-import { busProblems } from '../../src/domain/bus/words.js';
 
 const CHOICES = Array.from({ length: 8 }, (_, i) => ({ address: 0, count: 4 + i }));
 

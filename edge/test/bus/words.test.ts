@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Bus } from '../../src/domain/bus/bus.js';
+import { busProblems } from '../../src/domain/bus/messages.js';
 import { BusStats } from '../../src/domain/bus/stats.js';
 import { UnitHealth } from '../../src/domain/bus/unit.js';
-import { busProblems } from '../../src/domain/bus/words.js';
 
 describe('what status says of a bus', () => {
   const random = { bytes: () => new Uint8Array(8), fraction: () => 0 };

@@ -1,5 +1,5 @@
+import { ECHO_TEXT, foreignText, NEVER_SILENT_TEXT, NOISE_TEXT } from '../scan/messages.js';
 import { settingText } from '../scan/settings.js';
-import { ECHO_TEXT, foreignText, NEVER_SILENT_TEXT, NOISE_TEXT } from '../scan/words.js';
 import type { LineObservation, Reading, UnitObservation } from './observation.js';
 
 /** One thing that is wrong or worth knowing, with what to do. */

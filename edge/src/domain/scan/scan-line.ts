@@ -4,9 +4,9 @@ import { RtuFraming, TcpFraming } from '../bus/framing.js';
 import type { Line } from '../bus/ports.js';
 import { ShapeBook, USUAL_RULES } from '../bus/shapes.js';
 import type { BusStats } from '../bus/stats.js';
+import { ScanStopped } from './messages.js';
 import { HearingFraming, Prober } from './prober.js';
 import { type Setting, sameSetting, speedOf } from './settings.js';
-import { ScanStopped } from './words.js';
 
 const REOPENS = 5;
 const REOPEN_MS = 500;

@@ -7,12 +7,6 @@ import { LineGone } from '../bus/ports.js';
 import { BusStats } from '../bus/stats.js';
 
 import { identify } from './identify.js';
-import { HOLDING, INPUT, LAST_UNIT, type Question, type Stage } from './plan.js';
-import type { Heard } from './prober.js';
-import { ScanLine } from './scan-line.js';
-import { type Setting, sameSetting, sameSpeed, settingText, speedOf } from './settings.js';
-import { newState, type ScanOptions, type ScanState } from './state.js';
-import { Disturbed, UnitTalk } from './talk.js';
 import {
   damagedText,
   ECHO_TEXT,
@@ -21,7 +15,13 @@ import {
   NEVER_SILENT_TEXT,
   NOISE_TEXT,
   ScanStopped,
-} from './words.js';
+} from './messages.js';
+import { HOLDING, INPUT, LAST_UNIT, type Question, type Stage } from './plan.js';
+import type { Heard } from './prober.js';
+import { ScanLine } from './scan-line.js';
+import { type Setting, sameSetting, sameSpeed, settingText, speedOf } from './settings.js';
+import { newState, type ScanOptions, type ScanState } from './state.js';
+import { Disturbed, UnitTalk } from './talk.js';
 
 /** An answer to somebody who asked just before this scan may still come so long: 12 time-outs, as on the bus. */
 const LISTEN_MS = 3_000;

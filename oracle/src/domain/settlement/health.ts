@@ -1,6 +1,6 @@
 import type { ChainHealth, PeerView } from '../live/ports.js';
 import type { Registry } from '../ports.js';
-import { caseInWords, isRunningOut } from './disputes/case-words.js';
+import { caseInWords, isRunningOut } from './disputes/case-messages.js';
 import type { CaseView } from './disputes/ports.js';
 import type { Lane } from './lane.js';
 import { isOpen } from './plan.js';

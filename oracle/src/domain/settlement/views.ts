@@ -1,7 +1,7 @@
 import { asWh, baseUnitsOf, type MeterId } from '@gridtokenx/protocol';
 import type { ChainHealth, ChainState, ChainTotals, PeerView, Settlement, Settlements } from '../live/ports.js';
 import type { Registry } from '../ports.js';
-import { caseInWords } from './disputes/case-words.js';
+import { caseInWords } from './disputes/case-messages.js';
 import { type DriverView, healthOf } from './health.js';
 import type { SettlementArchive } from './ports.js';
 import type { StatementStore } from './statements.js';
