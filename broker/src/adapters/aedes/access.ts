@@ -2,7 +2,7 @@ import { parseTopic } from '@gridtokenx/protocol';
 import type { Client, PublishPacket, Subscription } from 'aedes';
 import { mayPublish, maySubscribe } from '../../domain/acl.js';
 import type { BrokerParts } from '../../ports.js';
-import type { RetainedBook } from './retained.js';
+import type { RetainedTopics } from './retained.js';
 import type { Session, Sessions } from './sessions.js';
 
 /** Decisions that one session remembers; a gateway uses a few topics for all its messages. */
@@ -14,10 +14,10 @@ type SessionOf = (client: Client) => Session | null | undefined;
 export class Access {
   readonly #parts: BrokerParts;
   readonly #sessions: Sessions;
-  readonly #retained: RetainedBook;
+  readonly #retained: RetainedTopics;
   readonly #sessionOf: SessionOf;
 
-  constructor(parts: BrokerParts, sessions: Sessions, retained: RetainedBook, sessionOf: SessionOf) {
+  constructor(parts: BrokerParts, sessions: Sessions, retained: RetainedTopics, sessionOf: SessionOf) {
     this.#parts = parts;
     this.#sessions = sessions;
     this.#retained = retained;

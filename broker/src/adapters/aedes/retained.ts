@@ -1,7 +1,7 @@
 import type { Limits } from '../../ports.js';
 
 /** Counts what the broker retains, by topic, so that it stays within its numbers. */
-export class RetainedBook {
+export class RetainedTopics {
   readonly #limits: Pick<Limits, 'retained' | 'retainedBytes'>;
   readonly #bytes = new Map<string, number>();
   #total = 0;

@@ -9,7 +9,7 @@ import { decideSignIn, ReturnCode } from '../../domain/sign-in.js';
 import type { BrokerParts, BrokerServer } from '../../ports.js';
 import { Access } from './access.js';
 import { SocketGate } from './gate.js';
-import { RetainedBook } from './retained.js';
+import { RetainedTopics } from './retained.js';
 import { type Session, Sessions } from './sessions.js';
 
 /** What is known of a connection before sign-in. */
@@ -40,14 +40,14 @@ export class AedesServer implements BrokerServer {
   readonly #pending: ConnectionTable<Socket>;
   readonly #connections = new WeakMap<Client, Connection>();
   readonly #sessions: Sessions;
-  readonly #retained: RetainedBook;
+  readonly #retained: RetainedTopics;
   readonly #seen: SeenTokens;
 
   constructor(parts: BrokerParts) {
     this.#parts = parts;
     const { limits } = parts;
     this.#sessions = new Sessions(parts);
-    this.#retained = new RetainedBook(limits);
+    this.#retained = new RetainedTopics(limits);
     const access = new Access(
       parts,
       this.#sessions,
