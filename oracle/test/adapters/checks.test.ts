@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { Verifier } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import {
-  hostileQuestions,
-  knownQuestions,
+  hostileJobs,
+  knownJobs,
   signatureChecksContract,
   wrongAnswers,
 } from '@gridtokenx/testing-kit/contracts/signature-checks';
@@ -135,7 +135,7 @@ describe('control: the contract finds', () => {
   const lying = (verify: Verifier['verify']): SignatureChecks => inThread({ name: 'lying', verify });
 
   it('checks that take everything, refuse everything, or take small-order keys', async () => {
-    const [hostile, known] = [hostileQuestions(), knownQuestions(100)];
+    const [hostile, known] = [hostileJobs(), knownJobs(100)];
     for (const faulty of [lying(() => true), lying(() => false)]) {
       expect(await wrongAnswers(faulty, hostile, 10)).toBeGreaterThan(0);
       expect(await wrongAnswers(faulty, known, 10)).toBeGreaterThan(0);
@@ -148,12 +148,12 @@ describe('control: the contract finds', () => {
       ask: (questions, answered) =>
         inThread(verifier).ask(questions, (valid) => answered([...valid.slice(1), ...valid.slice(0, 1)])),
     };
-    expect(await wrongAnswers(shifted, knownQuestions(100), 20)).toBeGreaterThan(0);
+    expect(await wrongAnswers(shifted, knownJobs(100), 20)).toBeGreaterThan(0);
   });
 
   it.each([Said.valid, Said.invalid])('a thread that says %i of everything: its answers do count', async (said) => {
     const { checks, here } = actedThreads((_batch, memory) => say(memory, () => said));
-    const known = knownQuestions(100);
+    const known = knownJobs(100);
     const wrong = known.filter(({ isValid }) => isValid !== (said === Said.valid)).length;
     expect(await wrongAnswers(checks, known, 10)).toBe(wrong);
     expect(here.count).toBe(0);
@@ -164,7 +164,7 @@ describe('control: the contract finds', () => {
 describe('signature checks on threads', () => {
   it('control: threads do the work when they are well', async () => {
     const { checks, here } = actedThreads(honest);
-    expect(await wrongAnswers(checks, knownQuestions(400), 20)).toBe(0);
+    expect(await wrongAnswers(checks, knownJobs(400), 20)).toBe(0);
     expect(here.count).toBe(0);
     await checks.close();
   });
@@ -185,14 +185,14 @@ describe('signature checks on threads', () => {
   ];
   it.each(faults)('a thread that %s leaves no verdict of its own', async (_name, behaviour) => {
     const { checks } = actedThreads(behaviour);
-    expect(await wrongAnswers(checks, knownQuestions(700), 20)).toBe(0);
-    expect(await wrongAnswers(checks, hostileQuestions(), 20)).toBe(0);
+    expect(await wrongAnswers(checks, knownJobs(700), 20)).toBe(0);
+    expect(await wrongAnswers(checks, hostileJobs(), 20)).toBe(0);
     await checks.close();
   });
 
   it('a thread that hangs is given up, what it had is checked here, and what it says later means nothing', async () => {
     const { checks, real, here, logger, started, ready } = actedThreads(() => undefined, 1);
-    const known = knownQuestions(100);
+    const known = knownJobs(100);
     const answers = wrongAnswers(checks, known, 10);
     await new Promise((resolve) => setImmediate(resolve));
     expect(here.count).toBe(0);
@@ -221,7 +221,7 @@ describe('signature checks on threads', () => {
       1,
       false,
     );
-    expect(await wrongAnswers(checks, knownQuestions(100), 10)).toBe(0);
+    expect(await wrongAnswers(checks, knownJobs(100), 10)).toBe(0);
     expect(here.count).toBe(100);
     real.advanceNow(31_000);
     expect(logger.lines).toHaveLength(1);
@@ -233,7 +233,7 @@ describe('signature checks on threads', () => {
   it('what waits is bounded: above it the asking thread works too', async () => {
     const { checks, here } = actedThreads(() => undefined, 2);
     let answers = 0;
-    for (const { question } of knownQuestions(3_000)) checks.ask([question], () => answers++);
+    for (const { question } of knownJobs(3_000)) checks.ask([question], () => answers++);
     // Two threads hold at most four batches each, and 512 questions wait.
     expect(answers).toBeGreaterThanOrEqual(3_000 - 2 * 4 * BATCH_QUESTIONS - 512);
     expect(here.count).toBe(answers);
@@ -244,7 +244,7 @@ describe('signature checks on threads', () => {
 
   it('a thread that is killed at any moment costs no verdict, and another one takes its place', async () => {
     const { checks, workers, logger } = await realThreads(2);
-    const known = knownQuestions(600);
+    const known = knownJobs(600);
     for (let kill = 0; kill < 2; kill++) {
       const answers = wrongAnswers(checks, known, 3);
       await workers[kill]?.terminate();
@@ -260,7 +260,7 @@ describe('signature checks on threads', () => {
 
   it('control: threads of the build really check, not only the asking thread', async () => {
     const { checks, here } = await realThreads(1);
-    expect(await wrongAnswers(checks, knownQuestions(200), 20)).toBe(0);
+    expect(await wrongAnswers(checks, knownJobs(200), 20)).toBe(0);
     expect(here.count).toBeLessThan(200);
     await checks.close();
   });

@@ -13,7 +13,7 @@ import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { Intake } from '../../src/domain/intake/intake.js';
-import type { Question, SignatureChecks } from '../../src/domain/intake/ports.js';
+import type { SignatureChecks, VerifyJob } from '../../src/domain/intake/ports.js';
 import { testLogger } from '../support/time.js';
 
 const meter = meterOf(1);
@@ -23,7 +23,7 @@ class HeldChecks implements SignatureChecks {
   readonly threads = 1;
   readonly held: (() => void)[] = [];
 
-  ask(questions: readonly Question[], answered: (valid: readonly boolean[]) => void): void {
+  ask(questions: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void {
     this.held.push(() => inThread(verifier).ask(questions, answered));
   }
   finish(): void {

@@ -1,7 +1,7 @@
 import { sigStructure } from '@gridtokenx/protocol';
-import type { Question } from '../../domain/intake/ports.js';
+import type { VerifyJob } from '../../domain/intake/ports.js';
 
-/** Questions in one batch at most. */
+/** Jobs in one batch at most. */
 export const BATCH_QUESTIONS = 64;
 /** Longest message that fits a place; what is longer is checked where it was asked. */
 export const LONGEST_MESSAGE = 128;
@@ -29,7 +29,7 @@ interface Place {
 }
 
 /**
- * Questions packed into memory that two threads share: whether it is answered, how many, a length and an answer for each,
+ * Jobs packed into memory that two threads share: whether it is answered, how many, a length and an answer for each,
  * then places of 256 bytes (key 32, signature 64, message). One side fills it, the other answers it; it changes hands by
  * a message to the thread and by `isAnswered`, so they never write at once. Views are made once, not for each question.
  */
@@ -56,7 +56,7 @@ export class Batch {
     });
   }
 
-  static fits({ signature, message, key }: Question): boolean {
+  static fits({ signature, message, key }: VerifyJob): boolean {
     return signature.length === 64 && key.length === 32 && message.length <= LONGEST_MESSAGE;
   }
 
@@ -70,7 +70,7 @@ export class Batch {
   }
 
   /** Puts questions that fit in, and takes all answers out. */
-  fill(questions: readonly Question[]): void {
+  fill(questions: readonly VerifyJob[]): void {
     this.#said.fill(0);
     for (const [i, { signature, message, key }] of questions.entries()) {
       const place = this.#places[i];

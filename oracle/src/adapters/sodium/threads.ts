@@ -2,13 +2,13 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Verifier } from '@gridtokenx/protocol';
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
-import type { Question, SignatureChecks } from '../../domain/intake/ports.js';
+import type { SignatureChecks, VerifyJob } from '../../domain/intake/ports.js';
 import { BATCH_QUESTIONS, Batch, Said } from './batch.js';
 import { inThread } from './in-thread.js';
 
 /** A thread works on the first of its batches while others wait for it: it is not idle while a commit syncs. */
 const BATCHES = 4;
-/** Questions that wait for a thread; above that the asking thread works too, which is what holds senders back. */
+/** Jobs that wait for a thread; above that the asking thread works too, which is what holds senders back. */
 const WAITING_LIMIT = 512;
 /** A batch takes some milliseconds; a thread that has not answered one after this time is given up. */
 const GIVE_UP_MS = 5_000;
@@ -36,9 +36,9 @@ export interface ThreadsDeps {
   readonly spawn: (memories: readonly SharedArrayBuffer[]) => Thread;
 }
 
-/** Questions that were asked together. */
+/** Jobs that were asked together. */
 interface Asked {
-  readonly questions: readonly Question[];
+  readonly questions: readonly VerifyJob[];
   readonly valid: boolean[];
   left: number;
   readonly answered: (valid: readonly boolean[]) => void;
@@ -47,7 +47,7 @@ interface Asked {
 interface Item {
   readonly asked: Asked;
   readonly index: number;
-  readonly question: Question;
+  readonly question: VerifyJob;
 }
 
 interface Sent {
@@ -104,7 +104,7 @@ export class VerifyThreads implements SignatureChecks {
     return this.#seats.filter(({ isReady }) => isReady).length;
   }
 
-  ask(questions: readonly Question[], answered: (valid: readonly boolean[]) => void): void {
+  ask(questions: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void {
     const asked: Asked = { questions, valid: [], left: questions.length, answered };
     if (questions.length === 0) {
       answered([]);

@@ -8,7 +8,7 @@ import {
   type Reason,
   toHex,
 } from '@gridtokenx/protocol';
-import type { Told } from '../../domain/intake/ports.js';
+import type { AckContent } from '../../domain/intake/ports.js';
 import type { Registry } from '../../domain/ports.js';
 import type { StoredStream } from '../../domain/verdicts/ports.js';
 import type { Streams } from '../../domain/verdicts/streams.js';
@@ -16,7 +16,7 @@ import { NOT_REFUSED } from './codes.js';
 import { blobSeq, seqBlob } from './rows.js';
 import type { Store } from './store.js';
 
-type Refusal = Told['refused'][number];
+type Refusal = AckContent['refused'][number];
 
 /** Rows looked at for refusals; those whose gap was declared are passed over. */
 const LOOKED_AT = 2 * MAX_REFUSED;
@@ -31,7 +31,7 @@ export function tellGateway(
   streams: Streams,
   registry: Registry,
   gateway: Uint8Array,
-): Told {
+): AckContent {
   const meters = new Map<MeterId, MeterWatermark>();
   const refused: Refusal[] = [];
   const row = sqlite.prepare('SELECT id FROM gateways WHERE key = ?').get(gateway);

@@ -1,7 +1,7 @@
 import { asMeterId, type MeterId, type Reading, Reason as Reasons } from '@gridtokenx/protocol';
 import type { Random } from '@gridtokenx/runtime/core';
 import type { Admitted } from '../../domain/intake/admit.js';
-import type { Arrival, Ledger, Taken, Told, Waiting } from '../../domain/intake/ports.js';
+import type { AckContent, CommitResult, Ledger, ReceivedMessage, Waiting } from '../../domain/intake/ports.js';
 import { isSeriesTime } from '../../domain/live/series-write.js';
 import type { MeterRecord, Registry, SeriesPoint } from '../../domain/ports.js';
 import { add, type Budget, type Effects, noEffects } from '../../domain/verdicts/effects.js';
@@ -25,7 +25,7 @@ interface StreamGroup {
   readonly meter: MeterId;
   readonly incoming: Incoming[];
   /** By gateway. */
-  readonly pairs: Map<number, Arrival>;
+  readonly pairs: Map<number, ReceivedMessage>;
 }
 
 /**
@@ -82,7 +82,7 @@ export class SqliteLedger implements Ledger {
     return id;
   }
 
-  take(arrivals: readonly Arrival[], nowMs: number): Taken {
+  take(arrivals: readonly ReceivedMessage[], nowMs: number): CommitResult {
     return this.#commit(nowMs, (effects, budget) => {
       const { verdicts } = effects;
       const byStream = new Map<string, StreamGroup>();
@@ -127,7 +127,7 @@ export class SqliteLedger implements Ledger {
     return meter && meter !== admitted.meter && termsOf(meter, admitted.key) ? { ...admitted, meter } : admitted;
   }
 
-  reconsider(nowMs: number): Taken {
+  reconsider(nowMs: number): CommitResult {
     let gateways: Uint8Array[] = [];
     let committed = () => {};
     const taken = this.#commit(nowMs, (effects, budget) => {
@@ -137,10 +137,10 @@ export class SqliteLedger implements Ledger {
     return { ...taken, gateways: [...taken.gateways, ...gateways] };
   }
 
-  #commit(nowMs: number, work: (effects: Effects, budget: Budget) => void): Taken {
+  #commit(nowMs: number, work: (effects: Effects, budget: Budget) => void): CommitResult {
     const effects = noEffects();
     let gateways: Uint8Array[] = [];
-    let isMore = false;
+    let hasMore = false;
     const budget: Budget = { left: this.#stepsAtATime };
     try {
       this.#database.transaction(() => {
@@ -148,7 +148,7 @@ export class SqliteLedger implements Ledger {
         work(effects, budget);
         if (fresh.length + effects.inputs.size > 0)
           gateways = this.#rejudging.followInputs(fresh, nowMs, effects, budget);
-        isMore = budget.left <= 0 && this.#store.dirty(-1).length > 0;
+        hasMore = budget.left <= 0 && this.#store.dirty(-1).length > 0;
         this.#store.saveCounts();
       });
     } catch (error) {
@@ -165,7 +165,7 @@ export class SqliteLedger implements Ledger {
       verified: effects.verified.map(({ meter, row }) => ({ meter, reading: row.payload as Reading })),
       verdicts: effects.verdicts,
       gateways,
-      isMore,
+      hasMore,
     };
   }
 
@@ -192,7 +192,7 @@ export class SqliteLedger implements Ledger {
     return this.#rejects.waiting(limit);
   }
 
-  tell(gateway: Uint8Array): Told {
+  tell(gateway: Uint8Array): AckContent {
     return tellGateway(this.#database.sqlite, this.#store, this.#streams, this.#registry, gateway);
   }
 

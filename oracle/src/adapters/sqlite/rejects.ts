@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { asMeterId, asPublicKeyText, type MeterId, type Reason, Reason as Reasons } from '@gridtokenx/protocol';
 import type { Rejected } from '../../domain/intake/admit.js';
-import type { Arrival, Waiting } from '../../domain/intake/ports.js';
+import type { ReceivedMessage, Waiting } from '../../domain/intake/ports.js';
 import { type Bucket, MAX_SAVED_REJECTS, REJECTS_PER_DAY, refilled } from '../../domain/intake/quota.js';
 import type { Registry } from '../../domain/ports.js';
 import { add } from '../../domain/verdicts/effects.js';
@@ -45,7 +45,7 @@ export class Rejects {
   }
 
   /** Stores it, or counts it as a duplicate. Inside a transaction. */
-  keep(gateway: number, arrival: Arrival, rejected: Rejected, verdicts: Map<VerdictCode, number>): void {
+  keep(gateway: number, arrival: ReceivedMessage, rejected: Rejected, verdicts: Map<VerdictCode, number>): void {
     const { verdict, hash, message, meterId, seq } = rejected;
     const counted = this.#countedAt(arrival, rejected);
     const before = this.#sql.rejectOf.get(gateway, hash);
@@ -94,7 +94,7 @@ export class Rejects {
    * Where it is counted. Whoever signs badly in the name of a meter says nothing about that meter: it counts at the gateway
    * that brought it.
    */
-  #countedAt({ gateway, topicMeter }: Arrival, { verdict, meterId }: Rejected): CountPlace {
+  #countedAt({ gateway, topicMeter }: ReceivedMessage, { verdict, meterId }: Rejected): CountPlace {
     const isForged = verdict.code === Reasons.badSignature || verdict.code === Reasons.wrongKey;
     if (isForged) return countsOf(gateway);
     if (meterId !== null && this.#registry.meter(meterId)) return meterId;

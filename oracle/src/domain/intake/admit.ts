@@ -13,7 +13,7 @@ import {
 } from '@gridtokenx/protocol';
 import type { MeterRecord, Registry } from '../ports.js';
 import { refusedFor, type Verdict } from '../verdicts/verdict.js';
-import type { Question } from './ports.js';
+import type { VerifyJob } from './ports.js';
 
 /** A message whose signature is that of a key registered for its meter. Order and registers are judged later. */
 export interface Admitted {
@@ -72,7 +72,7 @@ export function parse(message: Uint8Array): { readonly parsed: Parsed } | { read
  * The question that the verdict most likely depends on: did the key in force sign it? Null where no signature will be
  * looked at as far as is known now. It is only a question: `decide` says what its answer means.
  */
-export function questionOf(parsed: Parsed, networkId: Uint8Array, registry: Registry): Question | null {
+export function questionOf(parsed: Parsed, networkId: Uint8Array, registry: Registry): VerifyJob | null {
   if (!equalBytes(parsed.payload.networkId, networkId)) return null;
   const meter = registry.meter(parsed.meterId);
   return meter ? { signature: parsed.signature, message: sigStructure(parsed.signed), key: meter.key } : null;

@@ -4,7 +4,7 @@ import type { MeterRecord, Registry } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 import { admit } from './admit.js';
 import { PacketChecks } from './packet-checks.js';
-import type { Arrival, Ledger, SignatureChecks, Taken, Waiting } from './ports.js';
+import type { CommitResult, Ledger, ReceivedMessage, SignatureChecks, Waiting } from './ports.js';
 
 /** A packet from the broker, which vouches for the gateway in its topic. */
 export interface Packet {
@@ -50,7 +50,7 @@ export class Intake {
   readonly #deps: IntakeDeps;
   readonly #packets: PacketChecks;
   readonly #keys = new Map<string, Uint8Array>();
-  #gathered: Arrival[] = [];
+  #gathered: ReceivedMessage[] = [];
   #cancelFlush: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
   #registrySeen = 0;
@@ -110,7 +110,7 @@ export class Intake {
     this.#packets.receive(common, packet.bytes);
   }
 
-  #gather(arrivals: readonly Arrival[]): void {
+  #gather(arrivals: readonly ReceivedMessage[]): void {
     this.#gathered.push(...arrivals);
     if (this.#gathered.length >= GATHER_MESSAGES) this.#store();
   }
@@ -192,23 +192,23 @@ export class Intake {
     return registry.asOf.fetchedAtMs > receivedMs;
   }
 
-  #again({ gateway, topicMeter, message, arrivedMs, receivedMs }: Waiting): Arrival {
+  #again({ gateway, topicMeter, message, arrivedMs, receivedMs }: Waiting): ReceivedMessage {
     const { networkId, registry, verifier } = this.#deps;
     const admission = admit(message, receivedMs, networkId, registry, verifier);
     return { gateway: this.#sameKey(gateway), topicMeter, arrivedMs, receivedMs, admission };
   }
 
-  #commit(arrivals: readonly Arrival[], work: () => Taken): void {
+  #commit(arrivals: readonly ReceivedMessage[], work: () => CommitResult): void {
     const { realClock, logger, onStored, onVerified, onCommit } = this.#deps;
     const began = realClock.monotonicMs();
-    let taken: Taken;
+    let taken: CommitResult;
     try {
       taken = work();
     } catch (error) {
       this.#failed(error, arrivals.length);
       return;
     }
-    if (taken.isMore && !this.#isMore) this.#goOn();
+    if (taken.hasMore && !this.#isMore) this.#goOn();
     if (arrivals.length === 0 && taken.verdicts.size === 0) return;
     this.#failures = 0;
     onCommit({ messages: arrivals.length, ms: realClock.monotonicMs() - began, verdicts: taken.verdicts });

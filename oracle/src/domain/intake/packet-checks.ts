@@ -4,7 +4,7 @@ import type { Registry } from '../ports.js';
 import { refusedFor } from '../verdicts/verdict.js';
 import { decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
 import { FairQueue, type Queued } from './fair-queue.js';
-import type { Arrival, Question, SignatureChecks } from './ports.js';
+import type { ReceivedMessage, SignatureChecks, VerifyJob } from './ports.js';
 
 /** Messages whose signatures are being checked; at this number nothing new is looked at. */
 const MAX_FLYING = 4_000;
@@ -20,7 +20,7 @@ export interface PacketChecksDeps {
   readonly networkId: Uint8Array;
   readonly realClock: Pick<Clock, 'after'>;
   /** Takes the messages of one packet. */
-  readonly judged: (arrivals: readonly Arrival[]) => void;
+  readonly judged: (arrivals: readonly ReceivedMessage[]) => void;
   /** Follows the packets that were judged together; `mustAsk`: a newer registry may decide one of them otherwise. */
   readonly landed: (mustAsk: boolean) => void;
   /** There was no room for so many messages. */
@@ -29,22 +29,22 @@ export interface PacketChecksDeps {
 
 /** A packet that waits for its gateway's turn. */
 interface Arrived extends Queued {
-  readonly common: Omit<Arrival, 'admission'>;
+  readonly common: Omit<ReceivedMessage, 'admission'>;
   readonly bytes: Uint8Array;
 }
 
 /** A packet whose signatures are being checked. Those of a gateway are judged in the order in which they came. */
-interface Flight {
-  readonly common: Omit<Arrival, 'admission'>;
-  readonly items: readonly Flown[];
+interface PendingPacket {
+  readonly common: Omit<ReceivedMessage, 'admission'>;
+  readonly items: readonly PendingMessage[];
   readonly size: number;
   valid: readonly boolean[] | null;
 }
 
 /** One message of it; `asked` is the place of its question, or -1. */
-type Flown =
-  | { readonly parsed: Parsed; readonly question: Question | null; readonly asked: number }
-  | { readonly admission: Arrival['admission'] };
+type PendingMessage =
+  | { readonly parsed: Parsed; readonly question: VerifyJob | null; readonly asked: number }
+  | { readonly admission: ReceivedMessage['admission'] };
 
 /**
  * Gives each gateway its turn, has signatures checked, and judges packets. Those of one gateway keep their order,
@@ -53,8 +53,8 @@ type Flown =
 export class PacketChecks {
   readonly #deps: PacketChecksDeps;
   readonly #queue = new FairQueue<Uint8Array, Arrived>();
-  readonly #flights: Flight[] = [];
-  #flying = 0;
+  readonly #pending: PendingPacket[] = [];
+  #pendingMessages = 0;
   /** In this turn of the event loop. */
   #looked = 0;
   #cancelPump: (() => void) | null = null;
@@ -77,7 +77,7 @@ export class PacketChecks {
   }
 
   /** Takes one packet; it is looked at when its gateway's turn comes, and let go when there is no room. */
-  receive(common: Omit<Arrival, 'admission'>, bytes: Uint8Array): void {
+  receive(common: Omit<ReceivedMessage, 'admission'>, bytes: Uint8Array): void {
     const size = Math.max(1, Math.ceil(bytes.length / SIGN1_BYTES));
     const arrived = { common, bytes, size };
     // While little comes nothing waits.
@@ -101,12 +101,12 @@ export class PacketChecks {
       this.#look(arrived);
     }
     // Where too much is being checked, the next answer goes on.
-    if (this.#queue.size > 0 && this.#flying < MAX_FLYING)
+    if (this.#queue.size > 0 && this.#pendingMessages < MAX_FLYING)
       this.#cancelPump ??= this.#deps.realClock.after(0, () => this.#pump());
   }
 
   #mayLook(): boolean {
-    return this.#looked < TURN_MESSAGES && this.#flying < MAX_FLYING;
+    return this.#looked < TURN_MESSAGES && this.#pendingMessages < MAX_FLYING;
   }
 
   /** Looks at everything that came, however much it is. */
@@ -118,17 +118,17 @@ export class PacketChecks {
   /** Has the signatures of a packet checked. A length that is not n x 171 is one malformed message. */
   #look({ common, bytes, size }: Arrived): void {
     const { networkId, registry, checks } = this.#deps;
-    const questions: Question[] = [];
-    const items = split(bytes).map((message): Flown => {
+    const questions: VerifyJob[] = [];
+    const items = split(bytes).map((message): PendingMessage => {
       if (message === null) return { admission: malformed(bytes) };
       const result = parse(message);
       if ('rejected' in result) return { admission: result };
       const question = checks ? questionOf(result.parsed, networkId, registry) : null;
       return { parsed: result.parsed, question, asked: question ? questions.push(question) - 1 : -1 };
     });
-    const flight: Flight = { common, items, size, valid: null };
-    this.#flights.push(flight);
-    this.#flying += size;
+    const flight: PendingPacket = { common, items, size, valid: null };
+    this.#pending.push(flight);
+    this.#pendingMessages += size;
     this.#looked += size;
     const answered = (valid: readonly boolean[]) => {
       flight.valid = valid;
@@ -143,9 +143,9 @@ export class PacketChecks {
     if (this.#isStopped) return;
     const { realClock } = this.#deps;
     let mustAsk = false;
-    for (let first = this.#flights[0]; first?.valid; first = this.#flights[0]) {
-      this.#flights.shift();
-      this.#flying -= first.size;
+    for (let first = this.#pending[0]; first?.valid; first = this.#pending[0]) {
+      this.#pending.shift();
+      this.#pendingMessages -= first.size;
       const arrivals = this.#judge(first, first.valid);
       mustAsk ||= arrivals.some(({ admission }) => 'rejected' in admission && !admission.rejected.verdict.settled);
       this.#deps.judged(arrivals);
@@ -154,7 +154,7 @@ export class PacketChecks {
     if (this.#queue.size > 0) this.#cancelPump ??= realClock.after(0, () => this.#pump());
   }
 
-  #judge({ common, items }: Flight, valid: readonly boolean[]): Arrival[] {
+  #judge({ common, items }: PendingPacket, valid: readonly boolean[]): ReceivedMessage[] {
     const { networkId, registry, verifier } = this.#deps;
     return items.map((item) => {
       if ('admission' in item) return { ...common, admission: item.admission };
@@ -175,7 +175,7 @@ function split(packet: Uint8Array): (Uint8Array | null)[] {
   }
 }
 
-function malformed(packet: Uint8Array): Arrival['admission'] {
+function malformed(packet: Uint8Array): ReceivedMessage['admission'] {
   const verdict = refusedFor(Reason.malformed);
   return { rejected: { verdict, hash: shortHash(packet), message: packet, meterId: null, seq: null } };
 }

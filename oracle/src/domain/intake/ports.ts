@@ -4,7 +4,7 @@ import type { VerdictCode } from '../verdicts/verdict.js';
 import type { Admission } from './admit.js';
 
 /** One message as it came in, judged by itself. */
-export interface Arrival {
+export interface ReceivedMessage {
   /** The gateway whose topic it came on, 32 bytes; the broker vouches for it. */
   readonly gateway: Uint8Array;
   /** The meter named by the topic, hex: for counting what names no meter itself. */
@@ -27,7 +27,7 @@ export interface Waiting {
   readonly receivedMs: number;
 }
 
-export interface Taken {
+export interface CommitResult {
   /** Readings that became verified by this commit. */
   readonly verified: readonly { readonly meter: MeterRecord; readonly reading: Reading }[];
   /** Gateways of meters that were judged again and not part of the batch. */
@@ -35,11 +35,11 @@ export interface Taken {
   /** Number of messages by verdict of this commit, for metrics. */
   readonly verdicts: ReadonlyMap<VerdictCode, number>;
   /** More is to be judged again; ask soon. */
-  readonly isMore?: boolean;
+  readonly hasMore?: boolean;
 }
 
 /** What a gateway is told. */
-export interface Told {
+export interface AckContent {
   readonly meters: ReadonlyMap<MeterId, MeterWatermark>;
   readonly refused: readonly { readonly hash: Uint8Array; readonly reason: Reason }[];
 }
@@ -52,12 +52,12 @@ export interface Ledger {
   /** 16 random bytes, made with the file. */
   readonly id: Uint8Array;
   /** Stores and judges a batch in one commit. When it returns, all of it is durable. */
-  take(arrivals: readonly Arrival[], nowMs: number): Taken;
+  take(arrivals: readonly ReceivedMessage[], nowMs: number): CommitResult;
   /** Judges again what waited for time or for the registry, a bounded part of it in one commit. */
-  reconsider(nowMs: number): Taken;
+  reconsider(nowMs: number): CommitResult;
   /** Rejected messages that a newer registry state may decide otherwise, oldest first. */
   waiting(limit: number): Waiting[];
-  tell(gateway: Uint8Array): Told;
+  tell(gateway: Uint8Array): AckContent;
   /** All gateways that ever sent something. */
   gateways(): Uint8Array[];
   /** A real time above all that were handed out before, ever; durable before it returns. */
@@ -71,7 +71,7 @@ export interface Ledger {
 }
 
 /** One signature to check. Whoever asks does not change the bytes until it is answered. */
-export interface Question {
+export interface VerifyJob {
   readonly signature: Uint8Array;
   readonly message: Uint8Array;
   readonly key: Uint8Array;
@@ -82,10 +82,10 @@ export interface SignatureChecks {
   /** Threads that check beside the asking one; 0: none. */
   readonly threads: number;
   /**
-   * Calls back once, during the call or later, with an answer for each question. Questions that were asked together are
+   * Calls back once, during the call or later, with an answer for each question. Jobs that were asked together are
    * answered together, others in any order. It may check here, and so take its time, when too much waits. Never throws.
    */
-  ask(questions: readonly Question[], answered: (valid: readonly boolean[]) => void): void;
+  ask(questions: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void;
   /** Returns when everything that was asked is answered. Not to be called from within an answer. */
   finish(): void;
   /** Answers what was asked, and ends the threads. */

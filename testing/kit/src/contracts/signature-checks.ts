@@ -1,29 +1,29 @@
 import { fromHex, verifyVectors } from '@gridtokenx/protocol';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Question, SignatureChecks } from '#oracle/domain/intake/ports.js';
+import type { SignatureChecks, VerifyJob } from '#oracle/domain/intake/ports.js';
 import { signerOf } from '../signed-log.js';
 
 const verifier = provedVerifier();
 
 /** A question with the answer that it must have. */
-export interface KnownQuestion {
-  readonly question: Question;
+export interface KnownJob {
+  readonly question: VerifyJob;
   readonly isValid: boolean;
 }
 
 /** What the verifier says, question by question, in the thread of the test. */
-function expectedOf(questions: readonly Question[]): boolean[] {
+function expectedOf(questions: readonly VerifyJob[]): boolean[] {
   return questions.map(({ signature, message, key }) => verifier.verify(signature, message, key));
 }
 
 /** `count` questions over several keys, every third one with a bit turned in key, signature or message. */
-export function knownQuestions(count: number): KnownQuestion[] {
+export function knownJobs(count: number): KnownJob[] {
   return mixed(count).map((question, i) => ({ question, isValid: i % 3 !== 0 }));
 }
 
 /** The golden cases, and keys, signatures and messages of lengths that are not theirs. */
-export function hostileQuestions(): KnownQuestion[] {
+export function hostileJobs(): KnownJob[] {
   const golden = verifyVectors.map(({ signature, message, publicKey, valid }) => ({
     question: { signature: fromHex(signature), message: fromHex(message), key: fromHex(publicKey) },
     isValid: valid,
@@ -40,12 +40,8 @@ export function hostileQuestions(): KnownQuestion[] {
 }
 
 /** Asks in groups of `size`, all at once, and resolves with the number of answers that are not what they must be. */
-export async function wrongAnswers(
-  checks: SignatureChecks,
-  known: readonly KnownQuestion[],
-  size: number,
-): Promise<number> {
-  const groups: KnownQuestion[][] = [];
+export async function wrongAnswers(checks: SignatureChecks, known: readonly KnownJob[], size: number): Promise<number> {
+  const groups: KnownJob[][] = [];
   for (let at = 0; at < known.length; at += size) groups.push(known.slice(at, at + size));
   const wrong = await Promise.all(
     groups.map(async (group) => {
@@ -60,7 +56,7 @@ export async function wrongAnswers(
 }
 
 /** `count` questions, the first of three valid ones with a bit turned in it somewhere; `salt` makes other messages. */
-function mixed(count: number, salt = 0, length = 115): Question[] {
+function mixed(count: number, salt = 0, length = 115): VerifyJob[] {
   return Array.from({ length: count }, (_, i) => {
     const signer = signerOf((i % 5) + 1);
     const message = new Uint8Array(length).map((_, at) => (at * 7 + i + salt * 13) & 0xff);
@@ -75,7 +71,7 @@ function mixed(count: number, salt = 0, length = 115): Question[] {
 }
 
 /** Asks and resolves with the answers; rejects when they do not come within `ms`. */
-function answersOf(checks: SignatureChecks, questions: readonly Question[], ms = 20_000): Promise<boolean[]> {
+function answersOf(checks: SignatureChecks, questions: readonly VerifyJob[], ms = 20_000): Promise<boolean[]> {
   return new Promise((resolve, reject) => {
     const deadline = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
     checks.ask(questions, (valid) => {
@@ -86,7 +82,7 @@ function answersOf(checks: SignatureChecks, questions: readonly Question[], ms =
 }
 
 /** Answers of groups that are asked at once, and how often each was answered. */
-async function askedAtOnce(checks: SignatureChecks, groups: readonly (readonly Question[])[]) {
+async function askedAtOnce(checks: SignatureChecks, groups: readonly (readonly VerifyJob[])[]) {
   const calls = groups.map(() => 0);
   const answers = await Promise.all(
     groups.map((group, i) =>
@@ -111,7 +107,7 @@ export function signatureChecksContract(name: string, make: () => Promise<Signat
     afterEach(() => checks.close());
 
     it('judges every golden case, and what has a wrong length, as it is to be judged', async () => {
-      const hostile = hostileQuestions();
+      const hostile = hostileJobs();
       expect(hostile.filter(({ isValid }) => isValid).length).toBeGreaterThan(1);
       expect(await wrongAnswers(checks, hostile, 20)).toBe(0);
     });

@@ -6,7 +6,7 @@ import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js';
 import { admit } from '#oracle/domain/intake/admit.js';
-import type { Arrival } from '#oracle/domain/intake/ports.js';
+import type { ReceivedMessage } from '#oracle/domain/intake/ports.js';
 import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
 import type { FakeRegistry } from '../signed-log.js';
 import { NETWORK, START_MS } from '../signed-log.js';
@@ -22,7 +22,7 @@ export function testLedger(registry: FakeRegistry, path = ':memory:', steps = ST
   let byte = 0;
   const randomness = { bytes: (length: number) => new Uint8Array(length).fill(++byte), fraction: () => 0.5 };
   const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), steps);
-  const arrival = (message: Uint8Array, arrivedMs = NOW_MS, receivedMs = 1_000): Arrival => ({
+  const arrival = (message: Uint8Array, arrivedMs = NOW_MS, receivedMs = 1_000): ReceivedMessage => ({
     gateway: GATEWAY,
     topicMeter: null,
     admission: admit(message, receivedMs, NETWORK, registry, verifier),
