@@ -10,7 +10,7 @@ import { SqliteSettlementArchive } from '../adapters/sqlite/settlement-archive.j
 import { chainMigrations as settlementMigrations } from '../adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '../adapters/sqlite/settlement-store.js';
 import type { Settlements } from '../domain/live/ports.js';
-import { Turns } from '../domain/settlement/cosigning/judge.js';
+import { LeaderSchedule } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import { SettlementDriver } from '../domain/settlement/driver.js';
 import { MovedSlots } from '../domain/settlement/moved.js';
@@ -18,7 +18,7 @@ import { planWindow } from '../domain/settlement/plan.js';
 import type { StatementStore } from '../domain/settlement/statements.js';
 import { SettlementViews } from '../domain/settlement/views.js';
 import { type ChainLink, connectChain } from './chain-link.js';
-import { attestTogether, zoneTurns } from './cosign.js';
+import { attestTogether, zoneSchedule } from './cosign.js';
 import { disputeMigrations, watchDisputes } from './disputes.js';
 
 export { connectChain };
@@ -86,8 +86,9 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
     closedAtMs: (window) => deps.clock.realTimeOf(windowEndMs(window)),
     disputes: watchDisputes({
       ...{ ...deps, ...link, commitment: link.options.commitment },
-      // Rounds of their own: the lane's begin anew with each of its works.
-      turns: deps.cosign && zoneTurns(new Turns(options.roundMs), attestor.publicKey, link.zoneSet, realClock),
+      // Rounds of their own: the settler's begin anew with each of its works.
+      turns:
+        deps.cosign && zoneSchedule(new LeaderSchedule(options.roundMs), attestor.publicKey, link.zoneSet, realClock),
     }),
     snapshot: snapshotOf(options.snapshotUrl),
     checkNetwork: () => link.checkNetwork(),

@@ -5,19 +5,19 @@ import type { Cosigner, LatestBlockhash } from '../adapters/chain/builder.js';
 import { CosignDesk } from '../adapters/chain/cosign/desk.js';
 import type { CosignDeps } from '../adapters/chain/cosign/peer.js';
 import { type AskPeer, PeerBook, PeerCosigners } from '../adapters/chain/cosign/peers.js';
-import { type ZoneSet, zoneTurns } from '../adapters/chain/cosign/zone.js';
+import { type ZoneSet, zoneSchedule } from '../adapters/chain/cosign/zone.js';
 import { SqliteCosignRecord } from '../adapters/sqlite/cosign-record.js';
 import type { Database } from '../adapters/sqlite/database.js';
 import { SqliteSettlementStore } from '../adapters/sqlite/settlement-store.js';
 import type { Registry } from '../domain/ports.js';
 import { CosignGuard } from '../domain/settlement/cosigning/guard.js';
-import { Turns } from '../domain/settlement/cosigning/judge.js';
+import { LeaderSchedule } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import type { MovedSlots } from '../domain/settlement/moved.js';
 import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
 import type { StatementStore } from '../domain/settlement/statements.js';
 
-export { type ZoneSet, zoneReader, zoneTurns } from '../adapters/chain/cosign/zone.js';
+export { type ZoneSet, zoneReader, zoneSchedule } from '../adapters/chain/cosign/zone.js';
 
 export interface TogetherDeps {
   readonly networkId: Uint8Array;
@@ -33,7 +33,7 @@ export interface TogetherDeps {
   readonly realClock: Clock;
   readonly logger: Logger;
   readonly ask: AskPeer;
-  /** Shared with this oracle's own lanes. */
+  /** Shared with this oracle's own settlers. */
   readonly moved: MovedSlots;
   readonly roundMs?: number;
 }
@@ -61,7 +61,7 @@ export function attestTogether(deps: TogetherDeps): Together {
       identity: asPublicKeyText(signer.publicKey),
       ask: deps.ask,
     }),
-    turns: zoneTurns(new Turns(deps.roundMs), attestor.publicKey, zoneSet, realClock),
+    turns: zoneSchedule(new LeaderSchedule(deps.roundMs), attestor.publicKey, zoneSet, realClock),
     peers,
     answer: (body) => desk.answer(body),
   };

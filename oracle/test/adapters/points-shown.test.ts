@@ -1,6 +1,6 @@
 import { asWindow, Reason } from '@gridtokenx/protocol';
-import { TestStatements } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { TestStatements } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { FakeRegistry, INITIAL_WINDOW, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
 import { shownFor } from '../../src/domain/settlement/cosigning/judge.js';

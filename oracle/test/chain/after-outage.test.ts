@@ -1,10 +1,10 @@
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { figures, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { expect, it } from 'vitest';
 
 it('200 homes after an outage of eight hours: every attestation lands within its compute units', async () => {
   const rig = await liteRig(200);
-  const harness = new LaneHarness(rig);
+  const harness = new SettlerHarness(rig);
   for (const meter of rig.meters) harness.statements.put(meter, W(1), 100n, 100n);
   await harness.untilIdle();
   // 32 windows without attestations, then one statement each with long totals.

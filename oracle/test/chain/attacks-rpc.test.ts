@@ -11,7 +11,7 @@ import {
   owner,
   ZONE,
 } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { type ChainRig, figures, reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { Connection, PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,11 +24,11 @@ const thief = keyOf('thief');
 // Attacks of an audit, over RPC on a real node, as their author ran them.
 describe('a real node under attack', () => {
   let rig: ChainRig;
-  let harness: LaneHarness;
+  let harness: SettlerHarness;
 
   beforeAll(async () => {
     rig = await surfpoolRig(3, [2]);
-    harness = new LaneHarness(rig);
+    harness = new SettlerHarness(rig);
   });
   afterAll(() => {
     harness?.close();
@@ -174,7 +174,7 @@ describe('a real node under attack', () => {
       for (const i of [0, 1, 2]) harness.statements.put(rig.meters[i] as never, W(n + 3), BigInt(100 * n), 0n);
       await settled(harness, n + 3);
       expect((await figures(rig)).slots[2]?.mintedWh).toBe(BigInt(100 * (n - 1)));
-      expect(harness.lane.problems().join()).toMatch(/the owner has no GXT token account/);
+      expect(harness.settler.problems().join()).toMatch(/the owner has no GXT token account/);
       // The owner makes it again, and pays: what was due is minted, once.
       const create = instructions.createOwnerTokenAccount({ payer: utility(), owner: owner.publicKey });
       expect(await attempt([create])).toBe('done');
@@ -210,12 +210,12 @@ function statementOf(rig: ChainRig, i: number, step: number, exportWh: bigint, m
 }
 
 /** Steps until the pool's homes have their window minted; the wallet waits. */
-async function settled(harness: LaneHarness, window: number): Promise<void> {
+async function settled(harness: SettlerHarness, window: number): Promise<void> {
   await reached('the pool is minted', async () => {
-    const step = await harness.lane.step();
+    const step = await harness.settler.step();
     const { slots } = await figures(harness.rig);
     const isDone = slots[0]?.window === W(window) && slots[0].mintedWh === slots[0].exportWh;
     if (step.kind === 'wait' && !isDone) harness.clock.advanceNow(Math.max(0, step.untilMs - harness.clock.nowMs()));
-    return isDone && harness.lane.problems().length > 0;
+    return isDone && harness.settler.problems().length > 0;
   });
 }

@@ -9,7 +9,7 @@ import { SqliteCosignRecord } from '../../src/adapters/sqlite/cosign-record.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { chainMigrations } from '../../src/adapters/sqlite/settlement-schema.js';
 import { CosignGuard } from '../../src/domain/settlement/cosigning/guard.js';
-import { implausible, Turns } from '../../src/domain/settlement/cosigning/judge.js';
+import { implausible, LeaderSchedule } from '../../src/domain/settlement/cosigning/judge.js';
 
 const KEY = asPublicKeyText(new Uint8Array(32));
 
@@ -58,7 +58,7 @@ describe('what an attestor has signed', () => {
 
 describe('whose turn it is', () => {
   it('goes round the set by window and by time, from when there was something to do', () => {
-    const turns = [0, 1, 2].map(() => new Turns(1_000));
+    const turns = [0, 1, 2].map(() => new LeaderSchedule(1_000));
     const leaders = (what: string, window: number, nowMs: number) =>
       [0, 1, 2].filter((place) => turns[place]?.wait('1/0', what, window, { place, count: 3 }, nowMs) === 0);
     expect([0, 1, 2, 3].map((window) => leaders(`w${window}`, window, 5_000))).toEqual([[0], [1], [2], [0]]);
@@ -67,7 +67,7 @@ describe('whose turn it is', () => {
     expect(leaders('w9', 9, 51_000)).toEqual([1]);
     expect(leaders('w9', 9, 52_000)).toEqual([2]);
     expect(leaders('w9', 9, 53_000)).toEqual([0]);
-    expect(new Turns(1_000).wait('1/0', 'w1', 1, { place: 0, count: 3 }, 0)).toBe(500);
+    expect(new LeaderSchedule(1_000).wait('1/0', 'w1', 1, { place: 0, count: 3 }, 0)).toBe(500);
   });
 });
 

@@ -1,8 +1,8 @@
 import { buildAttestPage } from '@gridtokenx/chain-client';
 import { asWindow, base58Decode, ed25519Signer, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
 import { keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import {
   ComputeBudgetProgram,
   type PublicKey,

@@ -5,7 +5,7 @@ import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-cli
 import { fromHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
@@ -21,7 +21,7 @@ it('a real node over RPC: a dispute is read, answered and seen to be answered', 
   const folder = mkdtempSync(join(tmpdir(), 'disputes-rpc-'));
   const [meter] = rig.meters;
   if (!meter || meter.slot === null || !rig.rpcUrl) throw new Error('no meter');
-  const harness = new LaneHarness(rig);
+  const harness = new SettlerHarness(rig);
   harness.statements.put(meter, W(1), 100n, 200n);
   await harness.untilIdle();
   const connection = new Connection(rig.rpcUrl, { commitment: 'confirmed', disableRetryOnRateLimit: true });

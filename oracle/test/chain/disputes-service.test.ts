@@ -6,8 +6,8 @@ import { fromHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { Connection, Transaction } from '@solana/web3.js';
@@ -28,7 +28,7 @@ it('the whole chain side: a dispute that was opened while it was off is answered
   const [meter, other] = rig.meters;
   if (!meter || meter.slot === null || !other || !rig.rpcUrl) throw new Error('no meters');
   // Attested by a process that is gone by now.
-  const before = new LaneHarness(rig);
+  const before = new SettlerHarness(rig);
   for (const one of [meter, other]) before.statements.put(one, W(1), 100n, 200n);
   await before.untilIdle();
   before.close();

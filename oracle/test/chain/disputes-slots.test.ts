@@ -1,14 +1,14 @@
 import { instructions, pda, SlotFlag } from '@gridtokenx/chain-client';
 import { fromHex, sha256 } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { type LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { type SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dispute, disputeNode, type LiteRig, said, slotOf } from './disputes-harness.js';
 import { DisputeWorld } from './disputes-world.js';
 
 let world: DisputeWorld;
 let rig: LiteRig;
-let harness: LaneHarness;
+let harness: SettlerHarness;
 const oracle = (...heard: Uint8Array[]) => world.oracle(...heard);
 
 beforeEach(async () => {

@@ -1,16 +1,16 @@
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { DisputeOracle, deviceRig, type LiteRig, slotOf } from './disputes-harness.js';
 
 /** Two homes whose devices said window 1, which is settled, and oracles that may answer for them. */
 export class DisputeWorld {
   readonly rig: LiteRig;
-  readonly harness: LaneHarness;
+  readonly harness: SettlerHarness;
   /** Closed with it. */
   readonly oracles: DisputeOracle[] = [];
 
   private constructor(rig: LiteRig) {
     this.rig = rig;
-    this.harness = new LaneHarness(rig);
+    this.harness = new SettlerHarness(rig);
   }
 
   static async open(): Promise<DisputeWorld> {

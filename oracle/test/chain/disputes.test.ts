@@ -1,17 +1,17 @@
 import { SlotFlag, Verdict } from '@gridtokenx/chain-client';
 import { asMeterId, asWindow, toHex } from '@gridtokenx/protocol';
 import { attestor, keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { type LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { type SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { zoneTurns } from '../../src/adapters/chain/cosign/zone.js';
-import { Turns } from '../../src/domain/settlement/cosigning/judge.js';
+import { zoneSchedule } from '../../src/adapters/chain/cosign/zone.js';
+import { LeaderSchedule } from '../../src/domain/settlement/cosigning/judge.js';
 import { accept, caseOf, DisputeOracle, dispute, disputeNode, type LiteRig, said, slotOf } from './disputes-harness.js';
 import { DisputeWorld } from './disputes-world.js';
 
 const DAY_SECONDS = 96 * 900;
 let world: DisputeWorld;
 let rig: LiteRig;
-let harness: LaneHarness;
+let harness: SettlerHarness;
 const oracle = (...heard: Uint8Array[]) => world.oracle(...heard);
 const isDisputed = () => ((slotOf(rig, 0)?.flags ?? 0) & SlotFlag.disputed) !== 0;
 
@@ -135,7 +135,9 @@ describe('a dispute on a page', () => {
     const made = [0, 1].map((place) => {
       const clock = { nowMs: () => node.clock.nowMs(), monotonicMs: () => node.clock.nowMs(), after: () => () => {} };
       const key = place === 0 ? other : attestor.publicKey;
-      const node: DisputeOracle = new DisputeOracle(rig, { turns: zoneTurns(new Turns(), key, set, clock) });
+      const node: DisputeOracle = new DisputeOracle(rig, {
+        turns: zoneSchedule(new LeaderSchedule(), key, set, clock),
+      });
       world.oracles.push(node);
       node.hear(statement);
       return node;
@@ -152,7 +154,7 @@ describe('a dispute on a page', () => {
     dispute(rig, 0, lie());
     const set = async () => ({ attestors: [keyOf('another').publicKey], threshold: 1, capacityW: 1n });
     const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => () => {} };
-    const node = new DisputeOracle(rig, { turns: zoneTurns(new Turns(), attestor.publicKey, set, clock) });
+    const node = new DisputeOracle(rig, { turns: zoneSchedule(new LeaderSchedule(), attestor.publicKey, set, clock) });
     world.oracles.push(node);
     node.hear(said(rig, 0, 1, 100n));
     await node.look();

@@ -1,4 +1,4 @@
-import { TestStatements } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { TestStatements } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { reached } from '@gridtokenx/testing-kit/oracle/rigs';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
@@ -44,10 +44,10 @@ function drive(change: { readPage?: () => Promise<never>; step: () => Promise<nu
   return { driver, taken };
 }
 
-it('a page whose lane fails at every step has its disputes watched all the same', async () => {
+it('a page whose settler fails at every step has its disputes watched all the same', async () => {
   let steps = 0;
   drive({
-    readPage: () => Promise.reject(new Error('the lane is broken')),
+    readPage: () => Promise.reject(new Error('the settler is broken')),
     step: async () => {
       steps++;
       return Date.now();
@@ -56,7 +56,7 @@ it('a page whose lane fails at every step has its disputes watched all the same'
   await reached('three looks', () => steps >= 3);
 });
 
-it('disputes that cannot be watched hold up no lane, and are named until they can', async () => {
+it('disputes that cannot be watched hold up no settler, and are named until they can', async () => {
   let isFailing = true;
   const { driver: made } = drive({
     step: async () => {
@@ -65,7 +65,7 @@ it('disputes that cannot be watched hold up no lane, and are named until they ca
     },
   });
   await reached('the failure', () => made.disputes().failure === 'disk I/O error');
-  await reached('the lane goes on', () => made.lanes()[0]?.last !== null && made.lanes().length === 1);
+  await reached('the settler goes on', () => made.settlers()[0]?.last !== null && made.settlers().length === 1);
   isFailing = false;
   await reached('watched again', () => made.disputes().failure === null);
 });
@@ -73,7 +73,7 @@ it('disputes that cannot be watched hold up no lane, and are named until they ca
 it('no snapshot is taken while an answer is on its way', async () => {
   let isOnItsWay = true;
   const { driver: made, taken } = drive({ step: async () => Date.now() + 5, isQuiet: () => !isOnItsWay });
-  await reached('a lane', () => made.lanes().length === 1);
+  await reached('a settler', () => made.settlers().length === 1);
   await made.stop();
   expect(taken).toEqual([]);
   isOnItsWay = false;

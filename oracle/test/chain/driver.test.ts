@@ -3,8 +3,8 @@ import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { type DriverDeps, SettlementDriver } from '../../src/domain/settlement/driver.js';
-import type { Step } from '../../src/domain/settlement/lane.js';
-import { Lane } from '../../src/domain/settlement/lane.js';
+import type { Step } from '../../src/domain/settlement/page-settler.js';
+import { PageSettler } from '../../src/domain/settlement/page-settler.js';
 import { settle, testLogger } from '../support/time.js';
 
 // Pages are driven in turn: what one has to do, or its errors, hold up no other.
@@ -26,8 +26,8 @@ function world(
     logger: testLogger(),
     realClock: clock,
   } as unknown as DriverDeps;
-  const original = Lane.prototype.step;
-  Lane.prototype.step = async function (this: Lane) {
+  const original = PageSettler.prototype.step;
+  PageSettler.prototype.step = async function (this: PageSettler) {
     steps.push(this.page);
     return step(this.page);
   };
@@ -40,7 +40,7 @@ function world(
   };
   const end = async () => {
     await driver.stop();
-    Lane.prototype.step = original;
+    PageSettler.prototype.step = original;
   };
   return { driver, clock, steps, run, end, snapshots: () => snapshots };
 }
@@ -87,8 +87,8 @@ describe('pages in turn', () => {
     );
     const steps = () => w.steps.filter((page) => page === 0).length;
     // Page 0 settles without end: a step each time the other has to be waited for.
-    const step = Lane.prototype.step;
-    Lane.prototype.step = async function (this: Lane) {
+    const step = PageSettler.prototype.step;
+    PageSettler.prototype.step = async function (this: PageSettler) {
       const result = await step.call(this);
       if (result.kind === 'settled') w.clock.advanceNow(1);
       return result;
@@ -104,7 +104,7 @@ describe('pages in turn', () => {
     inFlight = false;
     await w.run(100);
     expect(w.snapshots()).toBeGreaterThan(0);
-    Lane.prototype.step = step;
+    PageSettler.prototype.step = step;
     await w.end();
   });
 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { instructions, pda, programIds, Verdict } from '@gridtokenx/chain-client';
 import { fromHex, type MeterId, sha256 } from '@gridtokenx/protocol';
 import { attestor, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { type Connection, type PublicKey, SystemProgram } from '@solana/web3.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { made } from '../../src/adapters/chain/accounts.js';
@@ -43,7 +43,7 @@ function connectionOf({ chain }: LiteRig['lite']): Connection {
 /** Slot 0 attested, slot 1 out of step with its suspended record, then a contradiction for slot 0. */
 async function disputedBesideSuspended(change: ConstructorParameters<typeof DisputeOracle>[1] = {}) {
   const { chain } = rig.lite;
-  const harness = new LaneHarness(rig);
+  const harness = new SettlerHarness(rig);
   const oracle = new DisputeOracle(rig, change);
   open.push(harness, oracle);
   const [first, second] = rig.meters as [MeterRecord, MeterRecord];
@@ -130,11 +130,11 @@ describe('the address of a ledger page', () => {
     expect((await node.readPage(ZONE, 1)).ledger?.slots).toHaveLength(256);
 
     chain.put(pda.ledgerPage(ZONE, 0), { owner: programIds.energyToken, data: new Uint8Array(10_240) });
-    const harness = new LaneHarness(rig);
+    const harness = new SettlerHarness(rig);
     open.push(harness);
     harness.statements.put(rig.meters[0] as MeterRecord, W(1), 100n, 200n);
     for (let i = 0; i < 10; i++) {
-      const wait = await harness.lane.step();
+      const wait = await harness.settler.step();
       if (wait.kind === 'wait') harness.clock.advanceNow(Math.max(0, wait.untilMs - harness.clock.nowMs()));
     }
     expect(harness.intents()).toEqual([{ kind: 'attest', status: 'landed' }]);

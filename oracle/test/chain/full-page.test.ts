@@ -1,10 +1,10 @@
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { figures, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { expect, it } from 'vitest';
 
 it('a full page: 256 meters in as few transactions as their totals fit, each on a fresh read', async () => {
   const rig = await liteRig(256);
-  const harness = new LaneHarness(rig);
+  const harness = new SettlerHarness(rig);
   const of = (window: number, i: number) => BigInt(window * 900 + i);
   for (const window of [1, 2]) {
     for (const [i, meter] of rig.meters.entries()) {

@@ -1,5 +1,5 @@
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { figures, liteRig, type Saved } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
@@ -20,7 +20,7 @@ function changed<T extends object>(target: T, methods: Partial<T>): T {
 describe('one late home on a page', () => {
   let rig: Awaited<ReturnType<typeof liteRig>>;
   let clean: Saved;
-  let harness: LaneHarness;
+  let harness: SettlerHarness;
   let meters: MeterRecord[];
 
   beforeEach(async () => {
@@ -29,7 +29,7 @@ describe('one late home on a page', () => {
       clean = await rig.save();
       meters = [...rig.meters];
     } else await rig.restore(clean);
-    harness = new LaneHarness(rig);
+    harness = new SettlerHarness(rig);
     return () => harness.close();
   });
   afterAll(() => rig?.close());
@@ -99,7 +99,7 @@ describe('one late home on a page', () => {
     for (let n = 1; n <= 4; n++) {
       for (const slot of [0, 1, 2]) put(slot, n, n * 10);
       for (let step = 0; step < 40; step++) {
-        const { kind, ...rest } = await harness.lane.step();
+        const { kind, ...rest } = await harness.settler.step();
         // A quarter of an hour for the mint alone would be too long: time goes on by a second at most.
         if (kind === 'wait' && 'untilMs' in rest) harness.clock.advanceNow(25);
       }
@@ -107,11 +107,11 @@ describe('one late home on a page', () => {
     expect((await figures(rig)).slots.map(({ window }) => window)).toEqual([W(4), W(4), W(4)]);
     expect((await figures(rig)).supply).toBe(0n);
     expect(mints).toBeLessThanOrEqual(5);
-    expect(harness.lane.problems().join()).toMatch(/energy of the pool is due and not minted: mint_page failed/);
+    expect(harness.settler.problems().join()).toMatch(/energy of the pool is due and not minted: mint_page failed/);
     harness.start();
     await harness.untilIdle();
     expect((await figures(rig)).supply).toBe(120_000n);
-    expect(harness.lane.problems()).toEqual([]);
+    expect(harness.settler.problems()).toEqual([]);
   });
 
   it('a mint that leaves energy due is no failure: settled, named, tried again when the page has changed', async () => {
@@ -136,17 +136,17 @@ describe('one late home on a page', () => {
     put(0, 1, 10);
     const kinds: string[] = [];
     for (let step = 0; step < 60; step++) {
-      const { kind } = await harness.lane.step();
+      const { kind } = await harness.settler.step();
       kinds.push(kind);
       harness.clock.advanceNow(5);
     }
     expect(kinds.filter((kind) => kind === 'settled')).toHaveLength(1);
     expect(mints).toBe(1);
-    expect(harness.lane.problems().join()).toMatch(/due and not minted: the chain took less/);
+    expect(harness.settler.problems().join()).toMatch(/due and not minted: the chain took less/);
     put(0, 2, 20);
     harness.clock.advanceNow(1_000);
     for (let step = 0; step < 20; step++) {
-      await harness.lane.step();
+      await harness.settler.step();
       harness.clock.advanceNow(5);
     }
     expect(mints).toBe(2);

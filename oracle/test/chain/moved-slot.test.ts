@@ -1,7 +1,7 @@
 import { decodeMeter, instructions, pda } from '@gridtokenx/chain-client';
 import { fromHex, sha256 } from '@gridtokenx/protocol';
 import { meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
@@ -33,9 +33,9 @@ async function reactivate(rig: LiteRig): Promise<void> {
 const recordOf = ({ lite }: LiteRig, meterId: string) =>
   toRecord(lite.chain.get(pda.meter(ZONE, fromHex(meterId)), decodeMeter));
 
-async function steps(harness: LaneHarness, count: number): Promise<void> {
+async function steps(harness: SettlerHarness, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const step = await harness.lane.step();
+    const step = await harness.settler.step();
     if (step.kind === 'wait') harness.clock.advanceNow(Math.max(0, step.untilMs - harness.clock.nowMs()));
   }
 }
@@ -44,7 +44,7 @@ it('a slot that moved waits for a record as new as the move; the others of its p
   const rig = await deviceRig(2);
   let records: readonly MeterRecord[] = rig.meters;
   let registrySlot = Number.MAX_SAFE_INTEGER;
-  const harness = new LaneHarness(rig, () => ({ meters: () => records, moved: new MovedSlots(() => registrySlot) }));
+  const harness = new SettlerHarness(rig, () => ({ meters: () => records, moved: new MovedSlots(() => registrySlot) }));
   open.push(harness);
   const [first, second] = rig.meters as [MeterRecord, MeterRecord];
   for (const meter of rig.meters) harness.statements.put(meter, W(1), 100n, 200n);
@@ -68,7 +68,7 @@ it('a slot that moved waits for a record as new as the move; the others of its p
 it('a slot that moves again waits again', async () => {
   const rig = await deviceRig(1);
   let registrySlot = await contextSlot(rig);
-  const harness = new LaneHarness(rig, () => ({ moved: new MovedSlots(() => registrySlot) }));
+  const harness = new SettlerHarness(rig, () => ({ moved: new MovedSlots(() => registrySlot) }));
   open.push(harness);
   const [meter] = rig.meters as [MeterRecord];
   // Control: activated, and read at the same slot as the registry.
@@ -124,7 +124,7 @@ describe('together with other oracles', () => {
     // Only the first leads.
     const before = all.answers.length;
     for (let i = 0; i < 400 && slotOf(rig, 0)?.exportWh !== 300n; i++) {
-      const step = await all.node(0).lane.step();
+      const step = await all.node(0).settler.step();
       all.clock.advanceNow(
         Math.max(25, step.kind === 'wait' ? Math.min(step.untilMs, all.clock.nowMs() + 500) : 0 - all.clock.nowMs()),
       );

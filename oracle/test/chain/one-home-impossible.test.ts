@@ -1,7 +1,7 @@
 import { decodeMeter, instructions, pda } from '@gridtokenx/chain-client';
 import { asMeterId, asWh, asWindow, fromHex, sha256 } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
 import { expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';

@@ -5,10 +5,10 @@ import { attestedEvent } from '../../src/adapters/chain/events.js';
 import { compareWithArchive } from '../../src/domain/settlement/lineage.js';
 import {
   type Candidate,
-  explainSkip,
   planMint,
   planWindow,
   type SlottedMeter,
+  skipReason,
   totalsOf,
 } from '../../src/domain/settlement/plan.js';
 import { type MeterPageRead, type PageRead, SlotFlag, type SlotRead } from '../../src/domain/settlement/ports.js';
@@ -159,7 +159,7 @@ describe('planWindow', () => {
 
 describe('explainSkip says what the program would', () => {
   const at = (change: Partial<SlotRead>, window: number, exportWh: bigint) =>
-    explainSkip({ ...open, ...change }, asWindow(window), { exportWh, importWh: 100n });
+    skipReason({ ...open, ...change }, asWindow(window), { exportWh, importWh: 100n });
   it.each([
     ['not active', at({ flags: 0 }, 11, 100n)],
     ['closed', at({ flags: SlotFlag.active | SlotFlag.closed }, 11, 100n)],

@@ -9,8 +9,8 @@ import {
   sigStructure,
 } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
+import { SettlerHarness } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry, INITIAL_WINDOW, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { PublicKey } from '@solana/web3.js';
@@ -87,7 +87,7 @@ describe('a site with two meters on chain', () => {
     expect(toRecord({ ...decodeMeter(account), page: 0, slot: 2 })).toMatchObject({ page: null, slot: null });
 
     const test = testLedger(new FakeRegistry(...records));
-    const harness = new LaneHarness(rig, () => ({ statements: test.statements, meters: () => records }));
+    const harness = new SettlerHarness(rig, () => ({ statements: test.statements, meters: () => records }));
     const onChain = async () => {
       await harness.untilIdle();
       const { page, ledger } = await rig.node.readPage(ZONE, 0);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { asMeterId } from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
 import { attestor } from '@gridtokenx/testing-kit/oracle/deployment';
-import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { type ChainRig, figures, reached, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/adapters/sqlite/database.js';

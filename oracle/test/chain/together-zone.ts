@@ -10,8 +10,8 @@ import {
   sigStructure,
 } from '@gridtokenx/protocol';
 import { attestor, BASELINE, keyOf, meterSigner } from '@gridtokenx/testing-kit/oracle/deployment';
-import { W } from '@gridtokenx/testing-kit/oracle/lane-harness';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
+import { W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { type ChainRig, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import type { Keypair } from '@solana/web3.js';
 import type { CosignAnswer } from '../../src/domain/settlement/cosigning/ports.js';

@@ -90,7 +90,7 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
       const { database, together } = three.node(place);
       const driver = {
         ...{ state: 'idle', lastSnapshotSlot: null, failure: null, snapshotFailure: null, stalled: null },
-        ...{ lanes: () => [], disputes: () => ({ cases: [], failure: null }) },
+        ...{ settlers: () => [], disputes: () => ({ cases: [], failure: null }) },
       };
       const views = new SettlementViews({
         archive: new SqliteSettlementArchive(database),
@@ -154,7 +154,7 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     const end = three.clock.nowMs() + 60_000;
     await three.run(() => three.clock.nowMs() > end, 'a minute', 120_000);
     expect((await figures(three.rig)).version).toBe(0n);
-    expect(three.node(0).lane.problems().join()).toMatch(/0 of 1 co-signers can be asked/);
+    expect(three.node(0).settler.problems().join()).toMatch(/0 of 1 co-signers can be asked/);
   });
 });
 

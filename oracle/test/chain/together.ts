@@ -21,8 +21,8 @@ import { SqliteSettlementStore } from '../../src/adapters/sqlite/settlement-stor
 import { SqliteStatements, SqliteViews } from '../../src/adapters/sqlite/views.js';
 import { Intake } from '../../src/domain/intake/intake.js';
 import type { CosignAnswer } from '../../src/domain/settlement/cosigning/ports.js';
-import { Lane, type LaneDeps } from '../../src/domain/settlement/lane.js';
 import { MovedSlots } from '../../src/domain/settlement/moved.js';
+import { PageSettler, type SettlerDeps } from '../../src/domain/settlement/page-settler.js';
 import { planWindow } from '../../src/domain/settlement/plan.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
 import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
@@ -30,7 +30,7 @@ import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosi
 import { ATTESTORS, IDENTITIES, type LiteRig, statementOf } from './together-zone.js';
 
 const GATEWAY = new Uint8Array(32).fill(77);
-/** One oracle: a ledger of its own, its keys, its lane; killed and started again on the same file. */
+/** One oracle: a ledger of its own, its keys, its settler; killed and started again on the same file. */
 export class OracleNode {
   readonly place: number;
   readonly directory = mkdtempSync(join(tmpdir(), 'together-'));
@@ -48,7 +48,7 @@ export class OracleNode {
   intake!: Intake;
   together!: Together;
   store!: SqliteSettlementStore;
-  lane!: Lane;
+  settler!: PageSettler;
 
   constructor(all: Three, place: number) {
     this.#all = all;
@@ -118,7 +118,7 @@ export class OracleNode {
     });
     this.store = new SqliteSettlementStore(database);
     const builder = new AttestorBuilder(latestBlockhash, own, this.together.cosigner, existsOn(rig.account));
-    const deps: LaneDeps = {
+    const deps: SettlerDeps = {
       ...{
         store: this.store,
         statements,
@@ -133,7 +133,7 @@ export class OracleNode {
       closedAtMs: () => clock.nowMs() - 10_000,
       turns: this.together.turns,
     };
-    this.lane = new Lane(ZONE, 0, deps);
+    this.settler = new PageSettler(ZONE, 0, deps);
   }
 
   /** A gateway's messages reach this oracle. */
@@ -215,7 +215,7 @@ export class Three {
     this.truth.set(meter, exportWh);
   }
 
-  /** Steps the lanes of all that are alive; time moves on when all of them wait. */
+  /** Steps the settlers of all that are alive; time moves on when all of them wait. */
   async run(isDone: () => Promise<boolean> | boolean, what: string, limitMs = 120_000): Promise<void> {
     const end = this.clock.nowMs() + limitMs;
     await reached(
@@ -225,7 +225,7 @@ export class Three {
         if (this.clock.nowMs() > end) throw new Error(`not in ${limitMs} ms of its time: ${what}; ${this.#shown()}`);
         let next = Number.POSITIVE_INFINITY;
         for (const node of this.nodes.filter((one) => !one.isSilent)) {
-          const step = await node.lane.step();
+          const step = await node.settler.step();
           next = Math.min(next, step.kind === 'wait' ? step.untilMs : this.clock.nowMs());
         }
         this.clock.advanceNow(Math.max(0, Math.min(next, this.clock.nowMs() + 1_000) - this.clock.nowMs()));
@@ -238,9 +238,9 @@ export class Three {
 
   #shown(): string {
     const asked = this.answers.slice(-6).map(({ to, status, refused }) => `${to}: ${status} ${refused}`);
-    const each = this.nodes.map(({ lane, together, intents }, i) => {
+    const each = this.nodes.map(({ settler, together, intents }, i) => {
       const peers = together.peers.view().map(({ state }) => state);
-      return `${i}: ${lane.problems()} [${peers.join(' | ')}] ${intents.call(this.nodes[i]).slice(-4)}`;
+      return `${i}: ${settler.problems()} [${peers.join(' | ')}] ${intents.call(this.nodes[i]).slice(-4)}`;
     });
     return [...each, ...asked].join('\n');
   }

@@ -13,7 +13,7 @@ export interface AttemptsDeps {
   readonly what: string;
 }
 
-/** Remembers how the steps of one lane have gone: growing pauses after errors, and words for people. */
+/** Remembers how the steps of one settler have gone: growing pauses after errors, and words for people. */
 export class Attempts {
   readonly #deps: AttemptsDeps;
   readonly #backOff: BackOff;

@@ -46,10 +46,10 @@ export interface SendNode<Event> {
 }
 
 /**
- * Durable memory of one lane of transactions, at most one of which is open. Synchronous; a method that returns has
+ * Durable memory of one settler of transactions, at most one of which is open. Synchronous; a method that returns has
  * committed. Every method may throw when the disk fails.
  */
-export interface LaneStore<New extends SignedTransaction, Kept extends New & Stored> {
+export interface SettlerStore<New extends SignedTransaction, Kept extends New & Stored> {
   /** A number that no intent of the store has had. */
   nonce(): number;
   /** The intent whose outcome is not known yet. */
@@ -57,11 +57,11 @@ export interface LaneStore<New extends SignedTransaction, Kept extends New & Sto
   add(intent: New, nowMs: number): Kept;
 }
 
-/** The next thing to do on a lane: send a transaction that is built, or what a step comes to without one. */
+/** The next thing to do on a settler: send a transaction that is built, or what a step comes to without one. */
 export type Next<New, Step> = { readonly send: New } | { readonly step: Step };
 
 /**
- * What is sent on a lane, and what its outcomes mean. Each outcome is to be stored before its method returns: then the intent is
+ * What is sent on a settler, and what its outcomes mean. Each outcome is to be stored before its method returns: then the intent is
  * open no more, and the next one is built from a fresh read. After a crash in between the same outcome is told again.
  */
 export interface Work<New extends SignedTransaction, Kept extends New & Stored, Event, Step> {

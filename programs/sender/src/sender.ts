@@ -1,8 +1,8 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 import { Patience } from './patience.js';
-import type { LaneStore, SendNode, SignedTransaction, Stored, Work } from './ports.js';
+import type { SendNode, SettlerStore, SignedTransaction, Stored, Work } from './ports.js';
 
-/** A lane can do nothing before `untilMs`, real time, unless it is woken. */
+/** A settler can do nothing before `untilMs`, real time, unless it is woken. */
 export interface Wait {
   readonly kind: 'wait';
   readonly untilMs: number;
@@ -12,7 +12,7 @@ export interface Wait {
 
 export interface SenderDeps<New extends SignedTransaction, Kept extends New & Stored, Event, Step> {
   readonly node: SendNode<Event>;
-  readonly store: LaneStore<New, Kept>;
+  readonly store: SettlerStore<New, Kept>;
   readonly work: Work<New, Kept, Event, Step>;
   readonly clock: Pick<Clock, 'nowMs'>;
   /** An open intent is asked for this often, real ms. */
@@ -23,7 +23,7 @@ export interface SenderDeps<New extends SignedTransaction, Kept extends New & St
 export const RESEND_MS = 500;
 
 /**
- * Sends on one lane, each transaction with effect at most once [settlement §3]. It never holds two transactions of unknown outcome, stores
+ * Sends on one settler, each transaction with effect at most once [settlement §3]. It never holds two transactions of unknown outcome, stores
  * each before it is sent, sends only the stored bytes again, and has the next one built from a fresh read after the last
  * one's outcome is stored. Killed at any point, it goes on from the store and the chain.
  */

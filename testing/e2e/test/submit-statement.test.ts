@@ -17,7 +17,7 @@ import { judge, type Seen } from '@gridtokenx/submit/judge';
 import { submitStatements } from '@gridtokenx/submit/main';
 import type { StatementIn } from '@gridtokenx/submit/statement-file';
 import { attestor, BASELINE, meterSigner } from '@gridtokenx/testing-kit/oracle/deployment';
-import { W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { type ChainRig, figures, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -28,9 +28,9 @@ it('tells what lasts once, what is over once, and nothing of what passes', async
     await watch.look();
   };
   await after(0);
-  answers = { mint: 'refused', lane: 'pauses' };
+  answers = { mint: 'refused', settler: 'pauses' };
   await after(10);
-  answers = { mint: 'refused', lane: null };
+  answers = { mint: 'refused', settler: null };
   await after(10);
   expect([said, watch.problems()]).toEqual([[], []]);
   await after(TELL_AFTER_MS / 1_000);

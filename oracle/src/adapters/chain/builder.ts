@@ -18,7 +18,7 @@ import {
   VersionedTransaction,
 } from '@solana/web3.js';
 import type { AttestEntry, MeterPageRead, TransactionBuilder } from '../../domain/settlement/ports.js';
-import { CosignersMissing, TokenAccountMissing } from '../../domain/settlement/ports.js';
+import { InsufficientSignatures, TokenAccountMissing } from '../../domain/settlement/ports.js';
 
 /** What co-signers are shown beside the bytes: each writes its signature only under what it would have sent itself. */
 export interface CosignRequest {
@@ -32,11 +32,11 @@ export interface CosignRequest {
 
 /** The other attestors of a zone. With one attestor there are none. */
 export interface Cosigner {
-  /** Keys that will sign beside our own, and the places of all signers in the zone's set. Throws `CosignersMissing`. */
+  /** Keys that will sign beside our own, and the places of all signers in the zone's set. Throws `InsufficientSignatures`. */
   attestors(zone: number): Promise<{ readonly others: readonly PublicKey[]; readonly bitmap: number }>;
   /**
-   * Signatures over `message` by base58 key, one for each of `others`. Throws `CosignersMissing` when one is missing, and
-   * `LedgerGrew` when the page is to be planned anew.
+   * Signatures over `message` by base58 key, one for each of `others`. Throws `InsufficientSignatures` when one is missing, and
+   * `ReplanRequired` when the page is to be planned anew.
    */
   sign(request: CosignRequest): Promise<ReadonlyMap<PublicKeyText, Uint8Array>>;
 }
@@ -92,7 +92,7 @@ export class AttestorBuilder implements TransactionBuilder {
         return await this.#attest(read, window, entries, nonce);
       } catch (error) {
         // Who did not sign is not chosen again: the others go on without them.
-        if (!(error instanceof CosignersMissing) || attempt >= MAX_CHOICES) throw error;
+        if (!(error instanceof InsufficientSignatures) || attempt >= MAX_CHOICES) throw error;
       }
     }
   }

@@ -29,7 +29,7 @@ export class SqliteSettlementStore implements SettlementStore {
     this.#database = database;
   }
 
-  /** Prepared once: a lane asks the same again with each step. */
+  /** Prepared once: a settler asks the same again with each step. */
   #prepared(sql: string): StatementSync {
     const known = this.#statements.get(sql);
     if (known) return known;

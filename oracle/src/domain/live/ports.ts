@@ -79,7 +79,7 @@ export interface ChainHealth {
   /** Nothing can be sent at all: the node is away, or the network another one. */
   readonly node: string | null;
   /** Pages that pause. */
-  readonly lanes: readonly string[];
+  readonly pauses: readonly string[];
   /** Energy that is due and was not minted when it was tried. */
   readonly mints: readonly string[];
   /** Pages on which the newest statement of a meter is many windows ahead of its slot. */

@@ -1,7 +1,13 @@
 import { type Next, NodeUnavailable, type Wait } from '@gridtokenx/chain-sender';
 import { type Clock, type Logger, nextDelayMs } from '@gridtokenx/runtime/core';
 import type { Plan } from './plan.js';
-import { CosignersMissing, LedgerGrew, type MeterPageRead, type NewIntent, type TransactionBuilder } from './ports.js';
+import {
+  InsufficientSignatures,
+  type MeterPageRead,
+  type NewIntent,
+  ReplanRequired,
+  type TransactionBuilder,
+} from './ports.js';
 
 const PLAN_AGAIN_MS = 25;
 const COSIGN_AGAIN_MS = 1_000;
@@ -57,13 +63,16 @@ export class Attesting {
   async build(page: MeterPageRead, plan: AttestPlan, nonce: number): Promise<Next<NewIntent, Wait>> {
     const { zone, page: number, builder } = this.#deps;
     const built = await builder.attest(page, plan.window, plan.entries, nonce).catch((error: unknown) => {
-      if (error instanceof NodeUnavailable && !(error instanceof LedgerGrew || error instanceof CosignersMissing)) {
+      if (
+        error instanceof NodeUnavailable &&
+        !(error instanceof ReplanRequired || error instanceof InsufficientSignatures)
+      ) {
         throw error;
       }
       return error instanceof Error ? error : new Error(String(error));
     });
-    if (built instanceof LedgerGrew) return { step: this.#wait(PLAN_AGAIN_MS, built.message) };
-    if (built instanceof CosignersMissing) {
+    if (built instanceof ReplanRequired) return { step: this.#wait(PLAN_AGAIN_MS, built.message) };
+    if (built instanceof InsufficientSignatures) {
       this.#problem = built.message;
       return { step: this.#wait(COSIGN_AGAIN_MS, built.message) };
     }

@@ -3,10 +3,10 @@ import { asWindow, latestWindow, NO_WINDOW } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import type { MeterRecord, Registry } from '../ports.js';
 import type { Disputes } from './disputes/disputes.js';
-import { Lane, type LaneDeps, type Step } from './lane.js';
+import { PageSettler, type SettlerDeps, type Step } from './page-settler.js';
 import type { StatementStore } from './statements.js';
 
-export interface DriverDeps extends Omit<LaneDeps, 'meters' | 'zoneWindow'> {
+export interface DriverDeps extends Omit<SettlerDeps, 'meters' | 'zoneWindow'> {
   readonly registry: Registry;
   readonly statements: StatementStore;
   readonly randomness: Random;
@@ -30,7 +30,7 @@ const REST_MS = 25;
 
 /** A page with what it waits for. */
 interface Turn {
-  readonly lane: Lane;
+  readonly settler: PageSettler;
   /** Real time of its next step. */
   untilMs: number;
   why: string;
@@ -38,12 +38,12 @@ interface Turn {
 }
 
 /**
- * Drives the lanes in turn, one step each, so that a page with a long backlog holds no other up. Nothing is in flight while a
+ * Drives the settlers in turn, one step each, so that a page with a long backlog holds no other up. Nothing is in flight while a
  * snapshot is taken. A page whose step fails (its node, its store) is tried again after growing pauses, the others go on.
  */
 export class SettlementDriver {
   readonly #deps: DriverDeps;
-  readonly #lanes = new Map<string, Turn>();
+  readonly #settlers = new Map<string, Turn>();
   #isRunning = false;
   #isStopping = false;
   #isWoken = false;
@@ -72,7 +72,10 @@ export class SettlementDriver {
 
   /** Why settlement has not moved for half a minute, plain words; null when all is well. */
   get stalled(): string | null {
-    const all = this.#turns().map(({ lane, attempts }) => ({ attempts, what: `page ${lane.zone}/${lane.page}` }));
+    const all = this.#turns().map(({ settler, attempts }) => ({
+      attempts,
+      what: `page ${settler.zone}/${settler.page}`,
+    }));
     for (const { attempts, what } of [{ attempts: this.#setUp, what: 'all pages' }, ...all]) {
       const ms = attempts.stalledMs;
       if (ms !== null)
@@ -81,12 +84,12 @@ export class SettlementDriver {
     return null;
   }
 
-  lanes(): Lane[] {
-    return this.#turns().map(({ lane }) => lane);
+  settlers(): PageSettler[] {
+    return this.#turns().map(({ settler }) => settler);
   }
 
   #turns(): Turn[] {
-    return [...this.#lanes.values()];
+    return [...this.#settlers.values()];
   }
 
   /** Why nothing can be sent at all, in plain words; null when it can. */
@@ -152,7 +155,7 @@ export class SettlementDriver {
     this.#wake = null;
   }
 
-  /** One step of each lane that can do something; the real time of the next round. */
+  /** One step of each settler that can do something; the real time of the next round. */
   async #round(): Promise<number> {
     const { realClock } = this.#deps;
     if (this.#setUpUntilMs > realClock.nowMs()) return this.#setUpUntilMs;
@@ -163,10 +166,10 @@ export class SettlementDriver {
       this.#setUpUntilMs = this.#backOff(this.#setUp, error);
       return this.#setUpUntilMs;
     }
-    this.#openLanes();
+    this.#openSettlers();
     const disputesUntilMs = await this.#stepDisputes();
     let isMoving = false;
-    for (const turn of this.#lanes.values()) {
+    for (const turn of this.#settlers.values()) {
       if (this.#isStopping || turn.untilMs > realClock.nowMs()) continue;
       if (this.#mustRest(turn)) turn.untilMs = realClock.nowMs() + REST_MS;
       else if (await this.#advance(turn)) isMoving = true;
@@ -180,13 +183,13 @@ export class SettlementDriver {
     return Math.max(realClock.nowMs() + 1, Math.min(this.#summary(), disputesUntilMs));
   }
 
-  /** One step for each page; the real time of the next one. What fails here does not hold up the lanes. */
+  /** One step for each page; the real time of the next one. What fails here does not hold up the settlers. */
   async #stepDisputes(): Promise<number> {
     const { disputes, realClock, logger } = this.#deps;
     let untilMs = realClock.nowMs() + IDLE_MS;
     if (!disputes) return untilMs;
     let failure: string | null = null;
-    for (const { zone, page } of this.lanes()) {
+    for (const { zone, page } of this.settlers()) {
       try {
         untilMs = Math.min(untilMs, await disputes.step(zone, page));
       } catch (error) {
@@ -199,11 +202,11 @@ export class SettlementDriver {
     return untilMs;
   }
 
-  /** One step of a lane; true when it can do more at once. */
+  /** One step of a settler; true when it can do more at once. */
   async #advance(turn: Turn): Promise<boolean> {
     let step: Step;
     try {
-      step = await turn.lane.step();
+      step = await turn.settler.step();
     } catch (error) {
       turn.untilMs = this.#backOff(turn.attempts, error);
       return false;
@@ -216,14 +219,14 @@ export class SettlementDriver {
   }
 
   /** A snapshot was due for long: only what is in flight goes on. */
-  #mustRest({ lane }: Turn): boolean {
+  #mustRest({ settler }: Turn): boolean {
     const due = this.#snapshotDueMs;
     const isLate = due !== null && this.#deps.realClock.nowMs() - due >= SNAPSHOT_WITHIN_MS;
-    return isLate && this.#deps.snapshot !== null && lane.isQuiet;
+    return isLate && this.#deps.snapshot !== null && settler.isQuiet;
   }
 
   #summary(): number {
-    const first = [...this.#lanes.values()].reduce<Turn | null>(
+    const first = [...this.#settlers.values()].reduce<Turn | null>(
       (soonest, turn) => (soonest && soonest.untilMs <= turn.untilMs ? soonest : turn),
       null,
     );
@@ -235,7 +238,7 @@ export class SettlementDriver {
   /** True when no transaction is on its way. */
   #isQuiet(): boolean {
     const { disputes } = this.#deps;
-    return this.lanes().every(({ zone, page, isQuiet }) => isQuiet && (disputes?.isQuiet(zone, page) ?? true));
+    return this.settlers().every(({ zone, page, isQuiet }) => isQuiet && (disputes?.isQuiet(zone, page) ?? true));
   }
 
   async #takeSnapshot(): Promise<void> {
@@ -269,18 +272,18 @@ export class SettlementDriver {
     return false;
   }
 
-  #openLanes(): void {
+  #openSettlers(): void {
     const { registry } = this.#deps;
     for (const { zone, page } of registry.meters()) {
       const key = `${zone}/${page}`;
-      if (page === null || this.#lanes.has(key)) continue;
+      if (page === null || this.#settlers.has(key)) continue;
       const meters = (): MeterRecord[] =>
         registry.meters().filter((meter) => meter.zone === zone && meter.page === page);
-      const ofZone = () => this.lanes().filter((lane) => lane.zone === zone);
+      const ofZone = () => this.settlers().filter((settler) => settler.zone === zone);
       const zoneWindow = () =>
         latestWindow(asWindow(0), ...ofZone().map(({ last }) => last?.page?.highestWindow ?? NO_WINDOW));
-      const lane = new Lane(zone, page, { ...this.#deps, meters, zoneWindow });
-      this.#lanes.set(key, { lane, untilMs: 0, why: 'not read yet', attempts: this.#attempts() });
+      const settler = new PageSettler(zone, page, { ...this.#deps, meters, zoneWindow });
+      this.#settlers.set(key, { settler, untilMs: 0, why: 'not read yet', attempts: this.#attempts() });
     }
   }
 

@@ -2,7 +2,7 @@ import type { ChainHealth, PeerView } from '../live/ports.js';
 import type { Registry } from '../ports.js';
 import { caseInWords, isRunningOut } from './disputes/case-messages.js';
 import type { CaseView } from './disputes/ports.js';
-import type { Lane } from './lane.js';
+import type { PageSettler } from './page-settler.js';
 import { isOpen } from './plan.js';
 import type { StatementStore } from './statements.js';
 
@@ -13,12 +13,15 @@ export interface DriverView {
   readonly failure: string | null;
   readonly snapshotFailure: string | null;
   readonly stalled: string | null;
-  lanes(): readonly LaneView[];
+  settlers(): readonly SettlerView[];
   disputes(): { readonly cases: readonly CaseView[]; readonly failure: string | null };
 }
 
-/** What a page's lane tells about itself. */
-export type LaneView = Pick<Lane, 'zone' | 'page' | 'last' | 'problem' | 'problems' | 'mintProblems' | 'pending'>;
+/** What a page's settler tells about itself. */
+export type SettlerView = Pick<
+  PageSettler,
+  'zone' | 'page' | 'last' | 'problem' | 'problems' | 'mintProblems' | 'pending'
+>;
 
 /** A slot that is further behind its newest statement is named; up to seven windows are caught up one by one. */
 export const MAX_WINDOWS_BEHIND = 8;
@@ -32,11 +35,11 @@ export function healthOf(
 ): ChainHealth {
   const disputes = driver.disputes();
   const inWords = (zone: number, page: number) => (problem: string) => `page ${zone}/${page}: ${problem}`;
-  const lanes = driver.lanes();
+  const settlers = driver.settlers();
   return {
     node: driver.failure ?? driver.stalled,
-    lanes: lanes.flatMap(({ zone, page, problem }) => (problem ? [inWords(zone, page)(problem)] : [])),
-    mints: lanes.flatMap((lane) => lane.mintProblems().map(inWords(lane.zone, lane.page))),
+    pauses: settlers.flatMap(({ zone, page, problem }) => (problem ? [inWords(zone, page)(problem)] : [])),
+    mints: settlers.flatMap((settler) => settler.mintProblems().map(inWords(settler.zone, settler.page))),
     behind: behind(driver, registry, sources.newest),
     cosigners: peers.flatMap(({ oracle, state, isWell }) => (isWell ? [] : [`oracle ${oracle}: ${state}`])),
     disputes: disputes.cases.filter((one) => !isRunningOut(one)).map(caseInWords),
@@ -48,7 +51,7 @@ export function healthOf(
 }
 
 function behind(driver: DriverView, registry: Registry, newest: StatementStore['newest']): string[] {
-  return driver.lanes().flatMap(({ zone, page, last }) => {
+  return driver.settlers().flatMap(({ zone, page, last }) => {
     const lags = registry.meters().map((meter) => {
       const slot =
         meter.zone === zone && meter.page === page && meter.slot !== null ? last?.page?.slots[meter.slot] : null;

@@ -1,6 +1,6 @@
 import { asWindow } from '@gridtokenx/protocol';
 import { equal } from './lineage.js';
-import { explainSkip, type SkipReason } from './plan.js';
+import { type SkipReason, skipReason } from './plan.js';
 import type { AttestedEvent, Intent, IntentItem, MeterPageRead } from './ports.js';
 
 /** Stands for the window of a mint, which has none. */
@@ -26,16 +26,16 @@ export function eventFrom(intent: Intent, page: MeterPageRead | null): AttestedE
   };
 }
 
-export interface Taken {
+export interface AttestOutcome {
   readonly accepted: readonly IntentItem[];
   readonly skipped: readonly { readonly item: IntentItem; readonly reason: SkipReason }[];
 }
 
 /** Which items of an attest_page the chain took, and why it left the others. */
-export function takenBy(intent: Intent, event: AttestedEvent): Taken {
+export function attestOutcome(intent: Intent, event: AttestedEvent): AttestOutcome {
   const accepted = intent.items.filter((item) => !event.skipped.has(item.slot));
   const skipped = intent.items
     .filter((item) => event.skipped.has(item.slot))
-    .map((item) => ({ item, reason: explainSkip(item.before, intent.window ?? FIRST, item) }));
+    .map((item) => ({ item, reason: skipReason(item.before, intent.window ?? FIRST, item) }));
   return { accepted, skipped };
 }

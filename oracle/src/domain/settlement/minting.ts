@@ -1,7 +1,7 @@
 import type { Next } from '@gridtokenx/chain-sender';
 import { latestWindow, NO_WINDOW, type Window } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
-import { MintBook, type MintTask } from './mint-book.js';
+import { type MintTask, MintTracker } from './mint-tracker.js';
 import { planMint, type SlottedMeter } from './plan.js';
 import {
   type Intent,
@@ -26,7 +26,7 @@ export interface MintingDeps {
 /** What of a page is minted next, and what became of it. */
 export class Minting {
   readonly #deps: MintingDeps;
-  readonly #book = new MintBook();
+  readonly #book = new MintTracker();
   /** The mint under way; null after a restart, when nobody knows which one it was. */
   #underWay: { task: MintTask; mark: string } | null = null;
 

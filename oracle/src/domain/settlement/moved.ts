@@ -10,7 +10,7 @@ const MAX_BEHIND_SLOTS = 150;
  * How a slot that something else than attest_page moved stands to the registry as it was read last. `unexplained`: the record
  * may be older than the move. `explained`: here it is not, another oracle's may be. `known`: to every oracle.
  */
-export type Standing = 'unexplained' | 'explained' | 'known';
+export type MoveState = 'unexplained' | 'explained' | 'known';
 
 /**
  * Remembers at which slot of the chain each moved slot was first seen in its state. A page is read sooner than the registry,
@@ -30,7 +30,7 @@ export class MovedSlots {
   look(
     page: { readonly zone: number; readonly page: number; readonly slots: readonly SlotRead[] },
     contextSlot: number,
-  ): (slot: number) => Standing {
+  ): (slot: number) => MoveState {
     for (const [index, slot] of page.slots.entries()) {
       const key = `${page.zone}/${page.page}/${index}`;
       if ((slot.flags & SlotFlag.moved) === 0) {
@@ -46,7 +46,7 @@ export class MovedSlots {
     return (slot) => this.#standing(`${page.zone}/${page.page}/${slot}`);
   }
 
-  #standing(key: string): Standing {
+  #standing(key: string): MoveState {
     const since = this.#seen.get(key)?.contextSlot;
     if (since === undefined) return 'known';
     const behind = this.#registrySlot() - since;

@@ -186,11 +186,7 @@ export const SKIP_WORDS: Readonly<Record<SkipReason, string>> = {
 };
 
 /** Finds the reason from the slot as it was read; `moved` where the slot would have taken it. */
-export function explainSkip(
-  before: SlotRead,
-  window: Window,
-  item: { importWh: bigint; exportWh: bigint },
-): SkipReason {
+export function skipReason(before: SlotRead, window: Window, item: { importWh: bigint; exportWh: bigint }): SkipReason {
   if ((before.flags & SlotFlag.active) === 0) return 'not active';
   if ((before.flags & SlotFlag.closed) !== 0) return 'closed';
   if ((before.flags & SlotFlag.disputed) !== 0) return 'disputed';
@@ -209,5 +205,5 @@ export function explainSkip(
 
 /** True when the chain would take this total for the window now. */
 export function wouldTake(before: SlotRead, window: Window, item: { importWh: bigint; exportWh: bigint }): boolean {
-  return explainSkip(before, window, item) === 'moved';
+  return skipReason(before, window, item) === 'moved';
 }

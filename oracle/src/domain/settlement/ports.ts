@@ -68,8 +68,8 @@ export interface AttestedEvent {
 export type Outcome = SendOutcome<AttestedEvent>;
 
 /** Too few attestors sign with us now: wait, or let another lead. The message says who and why. */
-export class CosignersMissing extends NodeUnavailable {
-  override readonly name = 'CosignersMissing';
+export class InsufficientSignatures extends NodeUnavailable {
+  override readonly name = 'InsufficientSignatures';
 }
 
 /** A home that mints to its wallet has no token account: its energy stays due until the owner makes one. */
@@ -82,8 +82,8 @@ export class TokenAccountMissing extends Error {
 }
 
 /** A co-signer showed statements that this ledger did not have and has now: plan anew. */
-export class LedgerGrew extends NodeUnavailable {
-  override readonly name = 'LedgerGrew';
+export class ReplanRequired extends NodeUnavailable {
+  override readonly name = 'ReplanRequired';
 }
 
 /** A node of the chain. Every method may throw `NodeUnavailable` and nothing else. */
@@ -133,7 +133,7 @@ export interface AttestEntry extends IntentItem {
 export interface TransactionBuilder {
   /**
    * attest_page on `read` for as many of `entries` (rising slots) as fit one transaction; the others come with the next
-   * read. Throws `NodeUnavailable`; of these `CosignersMissing` and `LedgerGrew` are no fault of the node.
+   * read. Throws `NodeUnavailable`; of these `InsufficientSignatures` and `ReplanRequired` are no fault of the node.
    */
   attest(
     read: MeterPageRead,

@@ -36,9 +36,9 @@ export class SettlementViews implements Settlements {
   totalsOf(meterId: MeterId): ChainTotals | undefined {
     const { archive, registry, driver } = this.#deps;
     const meter = registry.meter(meterId);
-    const lane = driver.lanes().find((one) => one.zone === meter?.zone && one.page === meter?.page);
+    const settler = driver.settlers().find((one) => one.zone === meter?.zone && one.page === meter?.page);
     const [slot, ledger] =
-      meter?.slot == null ? [] : [lane?.last?.page?.slots[meter.slot], lane?.last?.ledger?.slots[meter.slot]];
+      meter?.slot == null ? [] : [settler?.last?.page?.slots[meter.slot], settler?.last?.ledger?.slots[meter.slot]];
     const transactions = archive.transactions(meterId, SHOWN_TRANSACTIONS);
     if (slot) {
       const mintedBaseUnits = baseUnitsOf(ledger?.mintedWh ?? asWh(0n));
@@ -56,7 +56,7 @@ export class SettlementViews implements Settlements {
 
   chainState(): ChainState {
     const { archive, driver } = this.#deps;
-    const lanes = driver.lanes();
+    const settlers = driver.settlers();
     const undone = archive.undoneCount();
     const peers = this.#deps.peers();
     const disputes = driver.disputes();
@@ -64,14 +64,16 @@ export class SettlementViews implements Settlements {
       ...(disputes.failure ? [`disputes are not watched: ${disputes.failure}`] : []),
       ...disputes.cases.map(caseInWords),
       ...peers.flatMap(({ oracle, state, accusation }) => (accusation ? [`oracle ${oracle}: ${state}`] : [])),
-      ...lanes.flatMap((lane) => lane.problems().map((problem) => `page ${lane.zone}/${lane.page}: ${problem}`)),
+      ...settlers.flatMap((settler) =>
+        settler.problems().map((problem) => `page ${settler.zone}/${settler.page}: ${problem}`),
+      ),
       ...(undone ? [`the chain came back older: ${undone} transactions are undone`] : []),
       ...archive
         .skips(SHOWN_PROBLEMS)
         .map(({ meterId, window, reason }) => `meter ${meterId}, window ${window} not attested: ${reason}`),
     ];
     return {
-      pending: lanes.reduce((sum, lane) => sum + lane.pending(), 0),
+      pending: settlers.reduce((sum, settler) => sum + settler.pending(), 0),
       sender: driver.state,
       lastSnapshotSlot: driver.lastSnapshotSlot,
       stalled: driver.stalled,

@@ -1,6 +1,6 @@
 import { decodeLedgerPage, decodeMeterPage, pda } from '@gridtokenx/chain-client';
 import { ENROLLED, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
@@ -12,7 +12,7 @@ import { HeldNode } from './held-node.js';
 
 /** Where a meter page keeps its version: behind the discriminator of 8 bytes. */
 const VERSION_AT = 8;
-/** A lane that has sent nothing by then never will. */
+/** A settler that has sent nothing by then never will. */
 const MAX_STEPS = 400;
 
 interface Totals {
@@ -25,7 +25,7 @@ class OlderChain {
   readonly #random: Random;
   readonly #rig: Awaited<ReturnType<typeof liteRig>>;
   readonly #node: HeldNode;
-  readonly #harness: LaneHarness;
+  readonly #harness: SettlerHarness;
   /** Totals since enrolment by `meter/window`, and each meter's last ones. */
   readonly #stated = new Map<string, Totals>();
   readonly #last = new Map<string, Totals>();
@@ -35,7 +35,7 @@ class OlderChain {
     this.#random = random;
     this.#rig = rig;
     this.#node = new HeldNode(rig.node);
-    this.#harness = new LaneHarness({ ...rig, node: this.#node });
+    this.#harness = new SettlerHarness({ ...rig, node: this.#node });
   }
 
   static async make(seed: number): Promise<OlderChain> {
@@ -69,8 +69,8 @@ class OlderChain {
     const { version } = this.#pages().totals;
     this.#state();
     node.isHolding = true;
-    for (let i = 0; i < MAX_STEPS && node.held.length === 0; i++) await this.#harness.lane.step();
-    if (node.held.length === 0) return ['the lane sent nothing for a window that was stated'];
+    for (let i = 0; i < MAX_STEPS && node.held.length === 0; i++) await this.#harness.settler.step();
+    if (node.held.length === 0) return ['the settler sent nothing for a window that was stated'];
     await this.#rig.restore(saved);
     if (!rules.pageVersion) this.#show(version);
     for (const raw of node.held) await node.land(raw);

@@ -8,7 +8,7 @@ import { ChainView, type MeterView, type SlotView } from './chain-view.js';
 import { compareMessages, judgeSlots, type Messages, readAcknowledged, readLedger, readSpool } from './evidence.js';
 import { profileOf } from './profile.js';
 import { type Kill, scheduleOf } from './schedule.js';
-import { pause, ROOT, System, takeLane } from './system.js';
+import { claimPorts, pause, ROOT, System } from './system.js';
 
 export const WINDOWS = 2;
 const SPEED = 200;
@@ -228,9 +228,9 @@ class Run {
 
 /** Plays one seed with real processes. The folder stays where a fault was found. */
 export async function runReal(seed: number): Promise<Outcome> {
-  const lane = await takeLane();
+  const range = await claimPorts();
   const folder = mkdtempSync(join(tmpdir(), `gtx-kill-${seed}-`));
-  const run = new Run(seed, folder, lane.ports);
+  const run = new Run(seed, folder, range.ports);
   let faults: string[];
   try {
     faults = await run.play();
@@ -238,7 +238,7 @@ export async function runReal(seed: number): Promise<Outcome> {
     faults = [`${(error as Error).message}`];
   } finally {
     await run.cleanUp().catch(() => undefined);
-    await lane.release();
+    await range.release();
   }
   if (faults.length === 0) rmSync(folder, { recursive: true, force: true });
   else faults.push(`kept in ${folder}; the last lines:\n    ${run.lastWords()}`);

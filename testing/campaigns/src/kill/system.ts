@@ -7,30 +7,30 @@ import { until } from '@gridtokenx/testing-kit/until';
 
 /** The project's folder, from `testing/campaigns/{src,dist}/kill`. */
 export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
-/** Below the ephemeral ports; one lane is a range of its own, so that several runs can go on at once. */
+/** Below the ephemeral ports; one range is a range of its own, so that several runs can go on at once. */
 const BASE_PORT = 30_000;
-const LANES = 10;
-const LANE_PORTS = 20;
+const RANGES = 10;
+const RANGE_PORTS = 20;
 /** Not used by the start itself. */
 const GUARD = 9;
 
 /** Ranges of ports, side by side: each has room for one start. */
-export interface Lanes {
+export interface PortRanges {
   readonly first: number;
   readonly count: number;
   /** Ports of one. */
   readonly size: number;
 }
-const KILL_LANES: Lanes = { first: BASE_PORT, count: LANES, size: LANE_PORTS };
+const KILL_PORT_RANGES: PortRanges = { first: BASE_PORT, count: RANGES, size: RANGE_PORTS };
 
 /** Takes a free range of ports for as long as the guard is open. Throws when all are taken. */
-export async function takeLane(lanes = KILL_LANES): Promise<{ ports: number; release: () => Promise<void> }> {
-  for (let lane = 0; lane < lanes.count; lane++) {
-    const ports = lanes.first + lane * lanes.size;
+export async function claimPorts(ranges = KILL_PORT_RANGES): Promise<{ ports: number; release: () => Promise<void> }> {
+  for (let range = 0; range < ranges.count; range++) {
+    const ports = ranges.first + range * ranges.size;
     const guard = await listen(ports + GUARD);
     if (guard) return { ports, release: () => new Promise((resolve) => guard.close(() => resolve())) };
   }
-  throw new Error(`the ports from ${lanes.first} on are taken`);
+  throw new Error(`the ports from ${ranges.first} on are taken`);
 }
 
 function listen(port: number): Promise<Server | null> {

@@ -1,6 +1,6 @@
 import { Store } from '#oracle/adapters/sqlite/store.js';
 import type { SeriesPoint } from '#oracle/domain/ports.js';
-import { MintBook } from '#oracle/domain/settlement/mint-book.js';
+import { MintTracker } from '#oracle/domain/settlement/mint-tracker.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
 import { Convergence } from '#oracle/domain/verdicts/convergence.js';
 import type { Control } from '../campaign.js';
@@ -53,7 +53,7 @@ export const neighboursControls: Readonly<Record<string, Control>> = {
   'mints-again': {
     about: 'a mint that failed or left energy due is tried again at once',
     seeds: 200,
-    install: () => replace(MintBook.prototype, 'next', () => (tasks) => tasks[0] ?? null),
+    install: () => replace(MintTracker.prototype, 'next', () => (tasks) => tasks[0] ?? null),
   },
   'every-second': {
     about: 'what waits for its time is judged again every second, and the rest of its stream with it',

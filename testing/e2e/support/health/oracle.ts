@@ -32,7 +32,7 @@ class Parts {
   snapshotFailure: string | null = null;
   watching: string | null = null;
   cases: CaseView[] = [];
-  lane: string | null = null;
+  pause: string | null = null;
   mint: string | null = null;
   newest = 100;
   peer = 'signs';
@@ -71,9 +71,9 @@ class Parts {
       failure: this.failure,
       snapshotFailure: this.snapshotFailure,
       stalled: null,
-      lanes: () => [
+      settlers: () => [
         {
-          ...{ zone: 1, page: 0, problem: this.lane, last: { page: { slots: [slot] } } },
+          ...{ zone: 1, page: 0, problem: this.pause, last: { page: { slots: [slot] } } },
           mintProblems: () => (this.mint ? [this.mint] : []),
         },
       ],
@@ -151,8 +151,8 @@ export const oracleStages: Readonly<Record<OracleCondition, Stage>> = {
   node: stage(/waiting for the node/, (parts) => {
     parts.failure = 'waiting for the node: ECONNREFUSED';
   }),
-  lane: stage(/page 1\/0: attest failed/, (parts) => {
-    parts.lane = 'attest failed: StaleVersion';
+  'page settlement': stage(/page 1\/0: attest failed/, (parts) => {
+    parts.pause = 'attest failed: StaleVersion';
   }),
   mint: stage(/page 1\/0: energy of the pool is due and not minted/, (parts) => {
     parts.mint = 'energy of the pool is due and not minted: the chain took less';

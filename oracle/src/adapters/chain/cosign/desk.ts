@@ -25,7 +25,7 @@ import {
   type RefusalCode,
 } from '../../../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../../../domain/settlement/cosigning/ports.js';
-import type { MovedSlots, Standing } from '../../../domain/settlement/moved.js';
+import type { MovedSlots, MoveState } from '../../../domain/settlement/moved.js';
 import type { SlottedMeter } from '../../../domain/settlement/plan.js';
 import type { AttestEntry, ChainNode, MeterPageRead } from '../../../domain/settlement/ports.js';
 import type { StatementStore } from '../../../domain/settlement/statements.js';
@@ -199,7 +199,7 @@ export class CosignDesk {
     proposal: Proposal,
     read: MeterPageRead,
     meters: readonly SlottedMeter[],
-    standing: (slot: number) => Standing,
+    standing: (slot: number) => MoveState,
   ): AttestEntry[] {
     const { version, moves, window, slots } = proposal;
     if (version !== read.version || moves !== read.moves) {

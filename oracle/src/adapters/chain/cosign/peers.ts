@@ -12,7 +12,7 @@ import type { PeerView } from '../../../domain/live/ports.js';
 import type { CosignGuard } from '../../../domain/settlement/cosigning/guard.js';
 import { shownFor, statementAt } from '../../../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../../../domain/settlement/cosigning/ports.js';
-import { CosignersMissing, LedgerGrew } from '../../../domain/settlement/ports.js';
+import { InsufficientSignatures, ReplanRequired } from '../../../domain/settlement/ports.js';
 import type { StatementStore } from '../../../domain/settlement/statements.js';
 import type { Cosigner, CosignRequest, LatestBlockhash } from '../builder.js';
 import { readProposal } from './message.js';
@@ -132,7 +132,7 @@ export class PeerCosigners implements Cosigner {
     const set = await zoneSet(zone);
     const place = (key: PublicKey) => set.attestors.findIndex((one) => one.equals(key));
     const own = place(attestor.publicKey);
-    if (own < 0) throw new CosignersMissing(`${attestor.publicKey.toBase58()} is no attestor of zone ${zone}`);
+    if (own < 0) throw new InsufficientSignatures(`${attestor.publicKey.toBase58()} is no attestor of zone ${zone}`);
     const wanted = Math.max(set.threshold, cosign.threshold) - 1;
     const { length } = set.attestors;
     const known = peers.all
@@ -143,7 +143,7 @@ export class PeerCosigners implements Cosigner {
     const chosen = known.filter(({ peer }) => peers.isTrusted(peer)).slice(0, wanted);
     if (chosen.length < wanted) {
       const states = peers.view().map(({ oracle, state }) => `${oracle.slice(0, 8)} ${state}`);
-      throw new CosignersMissing(`${chosen.length} of ${wanted} co-signers can be asked (${states.join('; ')})`);
+      throw new InsufficientSignatures(`${chosen.length} of ${wanted} co-signers can be asked (${states.join('; ')})`);
     }
     const others = chosen.map(({ key }) => key);
     return { others, bitmap: [attestor.publicKey, ...others].reduce((bits, key) => bits | (1 << place(key)), 0) };
@@ -162,9 +162,9 @@ export class PeerCosigners implements Cosigner {
         return answer === 'grew';
       }),
     );
-    if (grew.includes(true)) throw new LedgerGrew('statements came from another oracle');
+    if (grew.includes(true)) throw new ReplanRequired('statements came from another oracle');
     if (signatures.size < names.size) {
-      throw new CosignersMissing(`${signatures.size} of ${names.size} co-signers signed`);
+      throw new InsufficientSignatures(`${signatures.size} of ${names.size} co-signers signed`);
     }
     await this.#commit(request);
     return signatures;
@@ -179,7 +179,9 @@ export class PeerCosigners implements Cosigner {
     const { version, digest, blockhash } = readProposal(message);
     const { lastValidBlockHeight: lastValidHeight } = await latestBlockhash();
     if (await guard.commit({ zone, page, version, digest, blockhash, lastValidHeight, leader: identity })) return;
-    throw new CosignersMissing(`another attest_page for page ${zone}/${page}, version ${version}, may still land`);
+    throw new InsufficientSignatures(
+      `another attest_page for page ${zone}/${page}, version ${version}, may still land`,
+    );
   }
 
   /** The signature; 'grew' when the peer showed statements that are new here; null otherwise. */

@@ -2,7 +2,7 @@ import { decodeZone, pda, type RawAccount } from '@gridtokenx/chain-client';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import type { Clock } from '@gridtokenx/runtime/core';
 import type { PublicKey } from '@solana/web3.js';
-import type { Turns } from '../../../domain/settlement/cosigning/judge.js';
+import type { LeaderSchedule } from '../../../domain/settlement/cosigning/judge.js';
 import type { TurnKeeper } from '../../../domain/settlement/ports.js';
 
 /** What the registry says of a zone's attestors. */
@@ -23,8 +23,8 @@ export function zoneReader(account: (key: PublicKey) => Promise<RawAccount | nul
 }
 
 /** Leads in turn, by place in the zone's set. */
-export function zoneTurns(
-  turns: Turns,
+export function zoneSchedule(
+  turns: LeaderSchedule,
   own: PublicKey,
   zoneSet: (zone: number) => Promise<ZoneSet>,
   realClock: Clock,
@@ -35,8 +35,8 @@ export function zoneTurns(
       const place = attestors.findIndex((key) => key.equals(own));
       if (place < 0) throw new NodeUnavailable(`${own.toBase58()} is no attestor of zone ${zone}`);
       // Mints and attestations are counted apart: one that waits must not begin the other's rounds anew.
-      const lane = `${zone}/${page}/${what.split(' ', 1)[0]}`;
-      return turns.wait(lane, what, turn, { place, count: attestors.length }, realClock.monotonicMs());
+      const settler = `${zone}/${page}/${what.split(' ', 1)[0]}`;
+      return turns.wait(settler, what, turn, { place, count: attestors.length }, realClock.monotonicMs());
     },
   };
 }

@@ -1,7 +1,7 @@
 import { MAX_COSIGN_STATEMENTS, type MeterId, type Window, windowBefore } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import { capWh } from '../disputes/sync.js';
-import type { Standing } from '../moved.js';
+import type { MoveState } from '../moved.js';
 import { isOpen, MAX_LAG_WINDOWS, type SlottedMeter, totalsOf, unusable, wouldTake } from '../plan.js';
 import type { AttestEntry, MeterPageRead, SlotRead } from '../ports.js';
 import type { AttestableStatement, StatementStore } from '../statements.js';
@@ -77,8 +77,8 @@ export interface Judged {
   /** Slots that the proposal sets, rising. */
   readonly slots: readonly number[];
   /** How a slot stands to this oracle's own read of the registry; known when absent. */
-  readonly standing?: (slot: number) => Standing;
-  /** True while this oracle's own lane catches up after a rollback: then slots jump to their newest statement. */
+  readonly standing?: (slot: number) => MoveState;
+  /** True while this oracle's own settler catches up after a rollback: then slots jump to their newest statement. */
   readonly isCatchingUp?: boolean;
   /** Did the totals of this slot still fit the transaction? */
   readonly fits: (slot: number, totals: { exportWh: bigint; importWh: bigint }) => boolean;
@@ -249,7 +249,7 @@ const LOOK_AGAIN_MS = 500;
  * the moment at which this oracle first saw that there is something to do. Clocks need not agree: two leaders at a time cost
  * a refused signature, nothing more [settlement §8.1].
  */
-export class Turns {
+export class LeaderSchedule {
   readonly #roundMs: number;
   readonly #since = new Map<string, { what: string; ms: number }>();
 
@@ -262,16 +262,16 @@ export class Turns {
    * changes with each piece of it; `turn` is its window, or the number of its case.
    */
   wait(
-    lane: string,
+    settler: string,
     what: string,
     turn: number,
     { place, count }: { place: number; count: number },
     nowMs: number,
   ): number {
-    let since = this.#since.get(lane);
+    let since = this.#since.get(settler);
     if (since?.what !== what) {
       since = { what, ms: nowMs };
-      this.#since.set(lane, since);
+      this.#since.set(settler, since);
     }
     const passed = Math.max(0, nowMs - since.ms);
     const round = Math.floor(passed / this.#roundMs);

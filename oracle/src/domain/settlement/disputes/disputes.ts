@@ -23,7 +23,7 @@ export interface DisputesDeps extends LookDeps {
   readonly node: DisputeNode;
   readonly builder: DisputeBuilder;
   readonly store: DisputeStore;
-  /** Of disputes alone: the lane's counts other work. Null where there is one attestor. */
+  /** Of disputes alone: the settler's counts other work. Null where there is one attestor. */
   readonly turns: TurnKeeper | null;
 }
 

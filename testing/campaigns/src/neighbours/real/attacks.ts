@@ -17,7 +17,7 @@ const ATTACK_SPEED = 100;
 /** A killed service is back after some seconds; what came meanwhile is attested window by window. */
 const MAX_BEHIND = 6;
 /** What must be well again when the neighbours are. */
-const CONDITIONS = ['ledger writes', 'ledger file', 'registry', 'node', 'lane', 'page behind', 'time series'];
+const CONDITIONS = ['ledger writes', 'ledger file', 'registry', 'node', 'settler', 'page behind', 'time series'];
 
 let rig: Rig | null = null;
 

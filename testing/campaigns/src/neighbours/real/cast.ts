@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fromHex } from '@gridtokenx/protocol';
 import { loadProfiles, type Profile } from '@gridtokenx/simulators';
 import { Random } from '@gridtokenx/testing-kit/random';
-import type { Lanes } from '../../kill/system.js';
+import type { PortRanges } from '../../kill/system.js';
 
 /** Homes that are honest from the first window to the last. */
 export const NEIGHBOURS = 9;
@@ -12,7 +12,7 @@ export const TURNCOATS = 5;
 export const HOMES = NEIGHBOURS + TURNCOATS;
 
 /** Above those of the campaign `kill`; meters' ports begin 210 above each range. */
-export const LANES: Lanes = { first: 31_000, count: 6, size: 30 };
+export const PORT_RANGES: PortRanges = { first: 31_000, count: 6, size: 30 };
 /** A window is 4.5 seconds: long enough for a fast chain, short enough for several in one seed. */
 export const SPEED = 200;
 export const WINDOW_MS = 900_000;

@@ -38,7 +38,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
       broker('controlBytes: 4_096,', 'controlBytes: 65_536,'),
     ],
   },
-  'lane-order': {
+  'settler-order': {
     about: 'late windows of a page come before the current one, each on its own',
     acts: ['backlog'],
     attackMs: 15_000,

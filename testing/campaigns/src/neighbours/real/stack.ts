@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSimulatedClock, simulatedNow } from '@gridtokenx/protocol';
 import { until } from '@gridtokenx/testing-kit/until';
-import { System, takeLane } from '../../kill/system.js';
-import { HOMES, LANES, NEIGHBOURS, SPEED, WINDOW_MS } from './cast.js';
+import { claimPorts, System } from '../../kill/system.js';
+import { HOMES, NEIGHBOURS, PORT_RANGES, SPEED, WINDOW_MS } from './cast.js';
 import { copyTemplate } from './template.js';
 
 const PATIENCE_MS = 150_000;
@@ -26,12 +26,12 @@ export class Stack {
 
   /** Starts everything; the homes that will turn hostile are stopped before they say anything. */
   static async start(name: string, speed = SPEED): Promise<Stack> {
-    const lane = await takeLane(LANES);
+    const range = await claimPorts(PORT_RANGES);
     const folder = mkdtempSync(join(tmpdir(), `gtx-${name}-`));
-    const stack = new Stack(folder, lane.ports, lane.release);
+    const stack = new Stack(folder, range.ports, range.release);
     try {
-      await copyTemplate(folder, lane.ports);
-      const args = ['--ports', `${lane.ports}`, '--speed', `${speed}`, '--profiles', join(folder, 'profile.csv')];
+      await copyTemplate(folder, range.ports);
+      const args = ['--ports', `${range.ports}`, '--speed', `${speed}`, '--profiles', join(folder, 'profile.csv')];
       const system = await System.start(stack.data, args);
       stack.#system = system;
       await until('the start', () => system.hasEnded || system.said(/Ctrl-C stops cleanly/), PATIENCE_MS);

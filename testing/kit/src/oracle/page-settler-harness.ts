@@ -7,8 +7,8 @@ import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
 import { SqliteSettlementStore } from '#oracle/adapters/sqlite/settlement-store.js';
 import type { MeterRecord } from '#oracle/domain/ports.js';
-import { Lane, type LaneDeps, type Step } from '#oracle/domain/settlement/lane.js';
 import { MovedSlots } from '#oracle/domain/settlement/moved.js';
+import { PageSettler, type SettlerDeps, type Step } from '#oracle/domain/settlement/page-settler.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
 import type { AttestableStatement, SignedStatement, StatementStore } from '#oracle/domain/settlement/statements.js';
 import { VirtualClock } from '../virtual-clock.js';
@@ -68,33 +68,33 @@ export class TestStatements implements StatementStore {
   }
 }
 
-/** A lane on a rig, which can be killed and started again on the same file. */
-export class LaneHarness {
+/** A settler on a rig, which can be killed and started again on the same file. */
+export class SettlerHarness {
   readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
   readonly statements = new TestStatements();
   readonly rig: ChainRig;
   readonly log: string[] = [];
   readonly #dir = mkdtempSync(join(tmpdir(), 'settlement-'));
-  readonly #change: (deps: LaneDeps) => Partial<LaneDeps>;
+  readonly #change: (deps: SettlerDeps) => Partial<SettlerDeps>;
   /** Windows are taken to be over this long before now, so that grace never holds a test up, unless it wants that. */
   closedAgoMs = 10_000;
   database!: Database;
   store!: SqliteSettlementStore;
-  lane!: Lane;
+  settler!: PageSettler;
 
-  constructor(rig: ChainRig, change: (deps: LaneDeps) => Partial<LaneDeps> = () => ({})) {
+  constructor(rig: ChainRig, change: (deps: SettlerDeps) => Partial<SettlerDeps> = () => ({})) {
     this.rig = rig;
     this.#change = change;
     this.start();
   }
 
-  /** Opens file and lane anew: all that a process has after kill -9 and a restart. */
-  start(change: (deps: LaneDeps) => Partial<LaneDeps> = () => ({})): void {
+  /** Opens file and settler anew: all that a process has after kill -9 and a restart. */
+  start(change: (deps: SettlerDeps) => Partial<SettlerDeps> = () => ({})): void {
     this.database?.sqlite.close();
     this.database = openDatabase(join(this.#dir, 'ledger.sqlite'), chainMigrations);
     this.store = new SqliteSettlementStore(this.database);
     const note = (_fields: object, message: string) => void this.log.push(message);
-    const deps: LaneDeps = {
+    const deps: SettlerDeps = {
       node: this.rig.node,
       builder: this.rig.builder,
       store: this.store,
@@ -107,14 +107,14 @@ export class LaneHarness {
       graceMs: 3_000,
       logger: { debug: note, info: note, warn: note, error: note },
     };
-    this.lane = new Lane(ZONE, 0, { ...deps, ...this.#change(deps), ...change(deps) });
+    this.settler = new PageSettler(ZONE, 0, { ...deps, ...this.#change(deps), ...change(deps) });
   }
 
-  /** Steps until the lane is idle; time moves on as the lane asks. */
+  /** Steps until the settler is idle; time moves on as the settler asks. */
   async untilIdle(): Promise<Step[]> {
     const steps: Step[] = [];
-    await reached('the lane is idle', async () => {
-      const step = await this.lane.step();
+    await reached('the settler is idle', async () => {
+      const step = await this.settler.step();
       steps.push(step);
       if (step.kind !== 'wait') return false;
       if (step.why === 'idle') return true;

@@ -4,7 +4,7 @@ import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { MeterRecord } from '../ports.js';
 import { Attesting, type AttestPlan } from './attesting.js';
 import { Backlog } from './backlog.js';
-import { eventFrom, hasLandedAs, takenBy } from './landed.js';
+import { attestOutcome, eventFrom, hasLandedAs } from './landed.js';
 import { Minting } from './minting.js';
 import type { MovedSlots } from './moved.js';
 import { isOpen, type PlanWindow, type SlottedMeter } from './plan.js';
@@ -29,7 +29,7 @@ export type Step =
   | { readonly kind: 'settled' }
   | Wait;
 
-export interface LaneDeps {
+export interface SettlerDeps {
   readonly node: ChainNode;
   readonly builder: TransactionBuilder;
   readonly store: SettlementStore;
@@ -64,10 +64,10 @@ type Move = Next<NewIntent, Step> | null;
  * mints, then late windows; nothing that fails or waits holds up what comes after it. The sender sees to it that each is
  * sent with effect at most once.
  */
-export class Lane {
+export class PageSettler {
   readonly zone: number;
   readonly page: number;
-  readonly #deps: LaneDeps;
+  readonly #deps: SettlerDeps;
   readonly #sender: Sender<NewIntent, Intent, AttestedEvent, Step>;
   readonly #attesting: Attesting;
   readonly #minting: Minting;
@@ -77,7 +77,7 @@ export class Lane {
   /** The last read, for those who ask for totals. */
   last: PageRead | null = null;
 
-  constructor(zone: number, page: number, deps: LaneDeps) {
+  constructor(zone: number, page: number, deps: SettlerDeps) {
     this.zone = zone;
     this.page = page;
     this.#deps = deps;
@@ -232,7 +232,7 @@ export class Lane {
     const { store, realClock } = this.#deps;
     this.#attesting.landed();
     const result = event ?? eventFrom(intent, (await this.#read()).page);
-    const taken = takenBy(intent, result);
+    const taken = attestOutcome(intent, result);
     const { version, history } = result;
     store.attested(intent, { slot, version, history, ...taken }, realClock.nowMs());
     for (const { item, reason } of taken.skipped) this.#backlog.left(intent.window, item.meterId, reason);

@@ -1,11 +1,11 @@
 import { toHex } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { LaneHarness, W } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { type ChainRig, figures, liteRig, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import type { ChainNode, SettlementStore } from '../../src/domain/settlement/ports.js';
-import { changed, keptUnits, through, withoutIntents } from './lane-support.js';
+import { changed, keptUnits, through, withoutIntents } from './page-settler-support.js';
 
 // One suite on both: the programs in process, and a real node over RPC.
 const rigs: [string, () => Promise<ChainRig>][] = [
@@ -17,7 +17,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
   let rig: ChainRig;
   let clean: Saved;
   let meters: [MeterRecord, MeterRecord, MeterRecord];
-  let harness: LaneHarness;
+  let harness: SettlerHarness;
 
   beforeEach(async () => {
     if (!rig) {
@@ -25,7 +25,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
       clean = await rig.save();
       meters = rig.meters as [MeterRecord, MeterRecord, MeterRecord];
     } else await rig.restore(clean);
-    const made = new LaneHarness(rig);
+    const made = new SettlerHarness(rig);
     harness = made;
     return () => made.close();
   });
@@ -115,7 +115,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
 
   it('killed after send: the outcome is found, nothing is sent anew', async () => {
     put(1, 100, 50, 25);
-    let step = await harness.lane.step();
+    let step = await harness.settler.step();
     expect(step.kind).toBe('wait');
     const open = harness.store.open(ZONE, 0);
     harness.start();
@@ -125,17 +125,17 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     // The same bytes once more, as a resend that was under way: refused by the chain, nothing moves.
     const before = await figures(rig);
     if (open) await rig.node.send(open.raw);
-    step = await harness.lane.step();
+    step = await harness.settler.step();
     expect(await figures(rig)).toEqual(before);
   });
 
   it('an expired transaction that never arrived is built anew, and only then', async () => {
     let isCut = true;
     const cut: ChainNode = { ...through(rig.node), send: async (raw) => (isCut ? undefined : rig.node.send(raw)) };
-    const lost = new LaneHarness(rig, () => ({ node: cut }));
+    const lost = new SettlerHarness(rig, () => ({ node: cut }));
     for (const meter of meters) lost.statements.put(meter, W(1), 40n, 0n);
     for (let i = 0; i < 20; i++) {
-      const step = await lost.lane.step();
+      const step = await lost.settler.step();
       expect(step.kind).toBe('wait');
       if (step.kind === 'wait') lost.clock.advanceNow(step.untilMs - lost.clock.nowMs());
     }
@@ -240,7 +240,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     let isCut = true;
     const cut: ChainNode = { ...through(rig.node), send: async (raw) => (isCut ? undefined : rig.node.send(raw)) };
     harness.start(() => ({ node: cut }));
-    await harness.lane.step();
+    await harness.settler.step();
     expect(harness.intents().at(-1)).toEqual({ kind: 'attest', status: 'open' });
     await rig.restore(saved);
     isCut = false;
@@ -278,7 +278,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
       sent.clear();
       for (let run = 0; run < 2; run++) {
         harness.start(({ store }) => ({ node: silent, store: changed(change(store), { nonce: () => run }) }));
-        await harness.lane.step();
+        await harness.settler.step();
       }
       return sent.size;
     };

@@ -1,8 +1,8 @@
-import type { LaneHarness } from '@gridtokenx/testing-kit/oracle/lane-harness';
+import type { SettlerHarness } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import type { ChainNode, SettlementStore } from '../../src/domain/settlement/ports.js';
 
 /** Base units that the settlements in force say were minted. */
-export function keptUnits(harness: LaneHarness): bigint {
+export function keptUnits(harness: SettlerHarness): bigint {
   return harness.settlements().reduce((sum, row) => (row.undone ? sum : sum + row.minted), 0n);
 }
 

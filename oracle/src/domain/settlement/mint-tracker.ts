@@ -30,7 +30,7 @@ interface Attempt {
  * the page has changed or after a growing pause, and hold nobody up meanwhile [settlement §2.3]. In memory: a restart
  * tries once more.
  */
-export class MintBook {
+export class MintTracker {
   readonly #attempts = new Map<string, Attempt>();
 
   /** The first task that is worth trying now; those that wait longest come first. Null for none. */
