@@ -2,9 +2,9 @@ import { asPublicKeyText } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Keypair } from '@solana/web3.js';
 import type { Cosigner, LatestBlockhash } from '../adapters/chain/builder.js';
-import { CosignDesk } from '../adapters/chain/cosign/desk.js';
 import type { CosignDeps } from '../adapters/chain/cosign/peer.js';
-import { type AskPeer, PeerBook, PeerCosigners } from '../adapters/chain/cosign/peers.js';
+import { type AskPeer, PeerCosigners, PeerTracker } from '../adapters/chain/cosign/peers.js';
+import { CosignResponder } from '../adapters/chain/cosign/responder.js';
 import { type ZoneSet, zoneSchedule } from '../adapters/chain/cosign/zone.js';
 import { SqliteCosignRecord } from '../adapters/sqlite/cosign-record.js';
 import type { Database } from '../adapters/sqlite/database.js';
@@ -42,19 +42,19 @@ export interface TogetherDeps {
 export interface Together {
   readonly cosigner: Cosigner;
   readonly turns: TurnKeeper;
-  readonly peers: PeerBook;
+  readonly peers: PeerTracker;
   answer(body: Uint8Array): Promise<CosignAnswer>;
 }
 
 export function attestTogether(deps: TogetherDeps): Together {
   const { cosign, node, attestor, zoneSet, realClock, logger } = deps;
-  const peers = new PeerBook(cosign.peers, realClock, logger);
+  const peers = new PeerTracker(cosign.peers, realClock, logger);
   const guard = new CosignGuard(new SqliteCosignRecord(deps.database), realClock, (of) => node.blockhashState(of));
   const store = new SqliteSettlementStore(deps.database);
   const isCatchingUp = (zone: number, page: number) => store.isCatchingUp(zone, page);
   const shared = { ...deps, peers, guard, isCatchingUp };
   const { signer, verifier, exchange } = cosign;
-  const desk = new CosignDesk({ ...shared, identity: signer.publicKey, verifier, exchange });
+  const desk = new CosignResponder({ ...shared, identity: signer.publicKey, verifier, exchange });
   return {
     cosigner: new PeerCosigners({
       ...shared,

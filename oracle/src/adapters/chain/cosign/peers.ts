@@ -26,7 +26,7 @@ export type AskPeer = (peer: Peer, body: Uint8Array) => Promise<CosignAnswer>;
 const SILENT_MS = 10_000;
 const REFUSED_MS = 2_000;
 
-interface Standing {
+interface PeerState {
   /** Plain words. */
   state: string;
   /** It signs, or was not asked yet. */
@@ -36,16 +36,16 @@ interface Standing {
   accusation: string | null;
 }
 
-const FRESH: Standing = {
+const FRESH: PeerState = {
   ...{ state: 'not asked yet', isWell: true, untilMs: Number.NEGATIVE_INFINITY, accusation: null },
 };
 
 /** What is known of the other attestors; shown in the state. */
-export class PeerBook {
+export class PeerTracker {
   readonly all: readonly Peer[];
   readonly #realClock: Clock;
   readonly #logger: Logger;
-  readonly #standings = new Map<PublicKeyText, Standing>();
+  readonly #standings = new Map<PublicKeyText, PeerState>();
 
   constructor(all: readonly Peer[], realClock: Clock, logger: Logger) {
     this.all = all;
@@ -99,7 +99,7 @@ export class PeerBook {
     this.#standings.set(peer.oracle, { state: 'not asked for now', isWell: false, untilMs, accusation: what });
   }
 
-  #of(oracle: PublicKeyText): Standing {
+  #of(oracle: PublicKeyText): PeerState {
     return this.#standings.get(oracle) ?? FRESH;
   }
 }
@@ -108,7 +108,7 @@ export interface PeerCosignerDeps {
   readonly networkId: Uint8Array;
   readonly attestor: Keypair;
   readonly cosign: CosignDeps;
-  readonly peers: PeerBook;
+  readonly peers: PeerTracker;
   readonly ask: AskPeer;
   readonly zoneSet: (zone: number) => Promise<ZoneSet>;
   readonly statements: StatementStore;

@@ -32,7 +32,7 @@ import type { StatementStore } from '../../../domain/settlement/statements.js';
 import type { LatestBlockhash } from '../builder.js';
 import { difference, fitsInto, type Proposal, readProposal } from './message.js';
 import type { Peer } from './peer.js';
-import type { PeerBook } from './peers.js';
+import type { PeerTracker } from './peers.js';
 import type { ZoneSet } from './zone.js';
 
 /** A request is looked at within this time of its date: replays later are refused, clocks may differ so much. */
@@ -43,7 +43,7 @@ export interface DeskDeps {
   /** Identity key of this oracle, 32 bytes. */
   readonly identity: Uint8Array;
   readonly attestor: Keypair;
-  readonly peers: PeerBook;
+  readonly peers: PeerTracker;
   readonly node: Pick<ChainNode, 'readPage' | 'blockhashState'>;
   readonly latestBlockhash: LatestBlockhash;
   readonly zoneSet: (zone: number) => Promise<ZoneSet>;
@@ -75,7 +75,7 @@ const STATUS: Partial<Record<RefusalCode, number>> = { stranger: 403, malformed:
  * The co-signer's side: signs another oracle's attest_page only when it is what this oracle would have written itself, from
  * its own ledger and its own read of the page, byte for byte [settlement §8.3].
  */
-export class CosignDesk {
+export class CosignResponder {
   readonly #deps: DeskDeps;
 
   constructor(deps: DeskDeps) {
