@@ -11,7 +11,7 @@ import { RtuFraming } from '../src/domain/bus/framing.js';
 import { serialSpeed } from '../src/domain/bus/line.js';
 import { busProblems } from '../src/domain/bus/messages.js';
 import { type Line, LineGone } from '../src/domain/bus/ports.js';
-import { ShapeBook, USUAL_RULES } from '../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../src/domain/bus/reply-quarantine.js';
 import { ReadFailure } from '../src/domain/ports.js';
 
 const random = { bytes: () => new Uint8Array(8), fraction: () => 0 };
@@ -52,7 +52,7 @@ function setUp() {
   const lines: HandLine[] = [];
   const bus = new Bus({
     log: quietLog,
-    book: new ShapeBook(USUAL_RULES),
+    quarantine: new ReplyQuarantine(USUAL_RULES),
     name: 'bus',
     open: async () => {
       lines.push(new HandLine());
@@ -63,14 +63,14 @@ function setUp() {
     random,
     speed: serialSpeed(9_600, 'none', 1),
     shapes: true,
-    makeFraming: (book) => new RtuFraming(book),
+    makeFraming: (quarantine) => new RtuFraming(quarantine),
     requestMs: 200,
     connectMs: 1_000,
     minTimeoutMs: 50,
     restMs: 0,
   });
-  const read = async (choices = CHOICES, unit = 1) => {
-    const result = bus.read(unit, 4, choices, { periodMs: 10_000 }).then(
+  const read = async (variants = CHOICES, unit = 1) => {
+    const result = bus.read(unit, 4, variants, { periodMs: 10_000 }).then(
       (good) => ({ good, error: null }),
       (error: { failure: number; message: string }) => ({ good: null, error }),
     );
@@ -126,7 +126,7 @@ describe('a bus', () => {
     const { read, line } = setUp();
     await read();
     line().answer = () => line().say(reply(7, 4, words(4, 1)));
-    expect((await read()).error).toMatchObject({ failure: ReadFailure.foreignMaster });
+    expect((await read()).error).toMatchObject({ failure: ReadFailure.secondMaster });
   });
 
   test('skips its own echo, and drops a damaged answer up to the silence', async () => {
@@ -148,7 +148,7 @@ describe('a bus', () => {
     line().say(requestFrame({ unit: 9, fn: 3, address: 40_000, count: 2 }));
     await time.advance(1_000);
     const asked = line().requests.length;
-    expect((await read()).error?.failure).toBe(ReadFailure.foreignMaster);
+    expect((await read()).error?.failure).toBe(ReadFailure.secondMaster);
     expect(line().requests).toHaveLength(asked);
     expect(busProblems(bus, time.monotonicMs())[0]).toContain('another device');
     await time.advance(60_000);

@@ -135,23 +135,23 @@ describe('registers', () => {
 
 describe('windows', () => {
   test('a reading at the boundary belongs to the next window', () => {
-    const book = new WindowBook(asWindow(0));
+    const quarantine = new WindowBook(asWindow(0));
     const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
-    book.add({ ...reading, timeMs: 900_000 * 10 - 1 });
-    book.add({ ...reading, timeMs: 900_000 * 10, importWh: 9n });
-    expect(book.open.map(({ window, importWh }) => [window, importWh])).toEqual([
+    quarantine.add({ ...reading, timeMs: 900_000 * 10 - 1 });
+    quarantine.add({ ...reading, timeMs: 900_000 * 10, importWh: 9n });
+    expect(quarantine.open.map(({ window, importWh }) => [window, importWh])).toEqual([
       [9, 1n],
       [10, 9n],
     ]);
-    expect(book.due(900_000 * 10 - 1)).toBeNull();
-    expect(book.due(900_000 * 10)?.window).toBe(9);
+    expect(quarantine.due(900_000 * 10 - 1)).toBeNull();
+    expect(quarantine.due(900_000 * 10)?.window).toBe(9);
   });
 
   test('a silence of more than three polls is a gap in the window it ends in', () => {
-    const book = new WindowBook(asWindow(0), 180_000);
+    const quarantine = new WindowBook(asWindow(0), 180_000);
     const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
-    for (const timeMs of [9_000_000, 9_180_000, 9_840_000, 9_900_000]) book.add({ ...reading, timeMs });
-    expect(book.open.map(({ window, quality }) => [window, quality])).toEqual([
+    for (const timeMs of [9_000_000, 9_180_000, 9_840_000, 9_900_000]) quarantine.add({ ...reading, timeMs });
+    expect(quarantine.open.map(({ window, quality }) => [window, quality])).toEqual([
       [10, 64 | Quality.gap],
       [11, 64],
     ]);
@@ -163,9 +163,9 @@ describe('windows', () => {
       [60_000, 0],
       [60_001, 1],
     ] as const) {
-      const book = new WindowBook(asWindow(0));
-      book.add({ ...reading, timeMs: 900_000 * 10 - before });
-      expect(book.due(900_000 * 10)?.quality).toBe(quality);
+      const quarantine = new WindowBook(asWindow(0));
+      quarantine.add({ ...reading, timeMs: 900_000 * 10 - before });
+      expect(quarantine.due(900_000 * 10)?.quality).toBe(quality);
     }
   });
 });
@@ -189,56 +189,56 @@ const ack = (timeMs: number, stored: bigint, change: Partial<Ack> = {}): Ack => 
 
 describe('acks', () => {
   test('acknowledged is what the threshold of oracles has stored', () => {
-    const book = new AckBook(oracles, 2);
-    expect(book.acknowledged(METER_HEX)).toBe(0n);
-    book.accept(A, ack(1, 10n));
-    expect(book.acknowledged(METER_HEX)).toBe(0n);
-    book.accept(B, ack(1, 7n));
-    expect(book.acknowledged(METER_HEX)).toBe(7n);
-    book.accept(C, ack(1, 9n));
-    expect(book.acknowledged(METER_HEX)).toBe(9n);
-    expect(book.highest(METER_HEX)).toEqual({ storedThrough: 10n, highestSeen: 12n, highestWindow: 10 });
+    const quarantine = new AckBook(oracles, 2);
+    expect(quarantine.acknowledged(METER_HEX)).toBe(0n);
+    quarantine.accept(A, ack(1, 10n));
+    expect(quarantine.acknowledged(METER_HEX)).toBe(0n);
+    quarantine.accept(B, ack(1, 7n));
+    expect(quarantine.acknowledged(METER_HEX)).toBe(7n);
+    quarantine.accept(C, ack(1, 9n));
+    expect(quarantine.acknowledged(METER_HEX)).toBe(9n);
+    expect(quarantine.highest(METER_HEX)).toEqual({ storedThrough: 10n, highestSeen: 12n, highestWindow: 10 });
     expect(() => new AckBook(oracles, 4)).toThrow(RangeError);
   });
 
   test('an older ack says nothing, a new ledger or a lower watermark is noticed', () => {
-    const book = new AckBook(oracles, 1);
-    expect(book.accept(A, ack(5, 10n))).toBe('newer');
-    expect(book.accept(A, ack(5, 3n))).toBe('same');
-    expect(book.accept(A, ack(4, 3n))).toBe('older');
-    expect(book.acknowledged(METER_HEX)).toBe(10n);
-    expect(book.accept(A, ack(6, 11n))).toBe('newer');
-    expect(book.accept(A, ack(7, 4n))).toBe('fallen-back');
-    expect(book.acknowledged(METER_HEX)).toBe(4n);
-    expect(book.accept(A, ack(8, 4n, { ledgerId: new Uint8Array(16) }))).toBe('fallen-back');
-    expect(book.accept(A, ack(9, 0n, { ledgerId: new Uint8Array(16), meters: new Map() }))).toBe('fallen-back');
+    const quarantine = new AckBook(oracles, 1);
+    expect(quarantine.accept(A, ack(5, 10n))).toBe('newer');
+    expect(quarantine.accept(A, ack(5, 3n))).toBe('same');
+    expect(quarantine.accept(A, ack(4, 3n))).toBe('older');
+    expect(quarantine.acknowledged(METER_HEX)).toBe(10n);
+    expect(quarantine.accept(A, ack(6, 11n))).toBe('newer');
+    expect(quarantine.accept(A, ack(7, 4n))).toBe('fallen-back');
+    expect(quarantine.acknowledged(METER_HEX)).toBe(4n);
+    expect(quarantine.accept(A, ack(8, 4n, { ledgerId: new Uint8Array(16) }))).toBe('fallen-back');
+    expect(quarantine.accept(A, ack(9, 0n, { ledgerId: new Uint8Array(16), meters: new Map() }))).toBe('fallen-back');
   });
 
   test('a message is dead only when the threshold can no longer be reached', () => {
-    const book = new AckBook(oracles, 2);
+    const quarantine = new AckBook(oracles, 2);
     const hash = new Uint8Array(16).fill(5);
     const refused = [{ hash, reason: Reason.registerFell }];
     // What comes again is no refusal, even where an oracle names it.
     for (const oracle of [A, B]) {
-      book.accept(oracle, ack(0, 0n, { refused: [{ hash, reason: Reason.overQuota }] }));
+      quarantine.accept(oracle, ack(0, 0n, { refused: [{ hash, reason: Reason.overQuota }] }));
     }
-    expect(book.isDead(toHex(hash))).toBe(false);
-    book.accept(A, ack(1, 0n, { refused }));
-    expect(book.isDead(toHex(hash))).toBe(false);
-    book.accept(B, ack(1, 0n, { refused }));
-    expect(book.isDead(toHex(hash))).toBe(true);
-    book.accept(B, ack(2, 0n));
-    expect(book.isDead(toHex(hash))).toBe(false);
+    expect(quarantine.isDead(toHex(hash))).toBe(false);
+    quarantine.accept(A, ack(1, 0n, { refused }));
+    expect(quarantine.isDead(toHex(hash))).toBe(false);
+    quarantine.accept(B, ack(1, 0n, { refused }));
+    expect(quarantine.isDead(toHex(hash))).toBe(true);
+    quarantine.accept(B, ack(2, 0n));
+    expect(quarantine.isDead(toHex(hash))).toBe(false);
   });
 
   test('survive a restart as they were; damage and unknown oracles are passed over', () => {
-    const book = new AckBook(oracles, 1);
-    book.accept(A, ack(5, 10n));
+    const quarantine = new AckBook(oracles, 1);
+    quarantine.accept(A, ack(5, 10n));
     const again = new AckBook(oracles, 1);
-    again.restore(book.encode());
+    again.restore(quarantine.encode());
     expect([again.acknowledged(METER_HEX), again.accept(A, ack(4, 1n))]).toEqual([10n, 'older']);
     const other = new AckBook([B], 1);
-    other.restore(book.encode());
+    other.restore(quarantine.encode());
     expect(other.acknowledged(METER_HEX)).toBe(0n);
     for (const text of [
       '',

@@ -64,10 +64,10 @@ test('a segment is trimmed when its highest seq is the safe one, and not when th
 
 describe('how wrong a time may be', () => {
   const uncertaintyOf = (...all: (number | null)[]) => {
-    const book = new WindowBook(asWindow(0));
+    const quarantine = new WindowBook(asWindow(0));
     for (const [i, uncertaintyMs] of all.entries())
-      book.add({ timeMs: START + i, uncertaintyMs, importWh: 1n, exportWh: 1n, quality: 0 });
-    return book.due(windowEndMs(windowOf(START)))?.uncertaintyMs;
+      quarantine.add({ timeMs: START + i, uncertaintyMs, importWh: 1n, exportWh: 1n, quality: 0 });
+    return quarantine.due(windowEndMs(windowOf(START)))?.uncertaintyMs;
   };
 
   test('is unknown for a window as soon as it is for one of its readings, whichever comes first', () => {

@@ -42,7 +42,7 @@ describe('docs/specs/gateway.md', () => {
 
   it('has the keys of the acks that are kept', () => {
     const oracle = asPublicKeyText(new Uint8Array(32).fill(1));
-    const book = new AckBook([oracle], 1);
+    const quarantine = new AckBook([oracle], 1);
     const mark = { storedThrough: 1n, highestSeen: 2n, highestWindow: asWindow(3) };
     const ack: Ack = {
       ledgerId: new Uint8Array(16),
@@ -51,8 +51,8 @@ describe('docs/specs/gateway.md', () => {
       meters: new Map([['00', mark]]),
       refused: [],
     };
-    book.accept(oracle, ack);
-    const kept = JSON.parse(book.encode());
+    quarantine.accept(oracle, ack);
+    const kept = JSON.parse(quarantine.encode());
     expect(keysOf('3.3')).toEqual(['version', ...Object.keys(kept.oracles[0]).map((key) => `oracles[].${key}`)]);
     expect(kept.oracles[0].meters).toEqual([['00', '1', '2', 3]]);
   });

@@ -9,7 +9,7 @@ import {
   type ReadRequest,
   readCostUs,
 } from '../src/planner/plan.js';
-import { variants } from '../src/planner/variants.js';
+import { variantsOf } from '../src/planner/variants.js';
 import type { ReadLimits } from '../src/profiles/profile.js';
 import { BILLING_KEYS, type Register, type RegisterKey } from '../src/profiles/register.js';
 import { limitsOf, registerAt } from './support/registers.js';
@@ -233,7 +233,7 @@ describe('variants', () => {
     fc.assert(
       fc.property(maps, ({ wanted, limits, cost }) => {
         for (const request of planReads(wanted, limits, cost)) {
-          const found = variants(request, { registers: wanted, limits }, cost);
+          const found = variantsOf(request, { registers: wanted, limits }, cost);
           const counts = found.map((one) => one.count);
           expect(new Set([...counts, request.count]).size).toBe(counts.length + 1);
           expect(counts).toEqual(counts.toSorted((a, b) => a - b));
@@ -252,28 +252,30 @@ describe('variants', () => {
 
   test('at most eight, or as many as are asked for', () => {
     const limits = limitsOf();
-    expect(variants(plan(limits), { registers, limits }, COST).map((one) => one.count)).toEqual([
+    expect(variantsOf(plan(limits), { registers, limits }, COST).map((one) => one.count)).toEqual([
       5, 6, 7, 8, 9, 10, 11, 12,
     ]);
-    expect(variants(plan(limits), { registers, limits }, COST, { most: 2 })).toHaveLength(2);
+    expect(variantsOf(plan(limits), { registers, limits }, COST, { most: 2 })).toHaveLength(2);
   });
 
   test('even lengths only where the meter is aligned', () => {
     const limits = limitsOf({ align: 2 });
-    expect(variants(plan(limits), { registers, limits }, COST).every((one) => one.count % 2 === 0)).toBe(true);
+    expect(variantsOf(plan(limits), { registers, limits }, COST).every((one) => one.count % 2 === 0)).toBe(true);
   });
 
   test('downwards where there is no room above', () => {
     const limits = limitsOf({ readable: [{ function: 3, first: 8, last: 13 }] });
-    expect(variants(plan(limits), { registers, limits }, COST).map(({ address, count }) => [address, count])).toEqual([
-      [9, 5],
-      [8, 6],
-    ]);
+    expect(variantsOf(plan(limits), { registers, limits }, COST).map(({ address, count }) => [address, count])).toEqual(
+      [
+        [9, 5],
+        [8, 6],
+      ],
+    );
   });
 
   test('none where nothing around the registers is proved', () => {
     const limits = limitsOf({ readable: [] });
-    expect(variants(plan(limits), { registers, limits }, COST)).toEqual([]);
+    expect(variantsOf(plan(limits), { registers, limits }, COST)).toEqual([]);
   });
 
   test('shorter ones for a part of what is in the request', () => {
@@ -281,7 +283,7 @@ describe('variants', () => {
     const all = [...registers, registerAt('power', 14)];
     const [request] = planReads(all, limits, COST);
     if (!request) throw new Error('no plan');
-    const [first] = variants(request, { registers: all, limits }, COST, { cover: registers });
+    const [first] = variantsOf(request, { registers: all, limits }, COST, { cover: registers });
     expect(first).toMatchObject({ address: 10, count: 4 });
   });
 });

@@ -10,16 +10,16 @@ import { IDS, idOf, inputOf, POINT } from './support/point-run.js';
 
 describe('what waits', () => {
   test('is bounded, keeps windows rising, and forgets what has no counterpart', () => {
-    const book = new PairBook();
-    for (let window = 1; window <= 10_000; window++) book.add('production', inputOf(window, 0, window));
-    book.add('production', inputOf(3, 0, 1));
-    expect(book.next()).toBeNull();
-    book.add('consumption', inputOf(5_000, 0, 0));
-    expect(book.next()).toBeNull();
-    book.add('consumption', inputOf(9_999, 0, 0));
-    expect(book.next()?.production).toMatchObject({ window: 9_999, exportWh: 9_999n });
-    book.pass(asWindow(9_999));
-    expect(book.next()).toBeNull();
+    const pairs = new PairBook();
+    for (let window = 1; window <= 10_000; window++) pairs.add('production', inputOf(window, 0, window));
+    pairs.add('production', inputOf(3, 0, 1));
+    expect(pairs.next()).toBeNull();
+    pairs.add('consumption', inputOf(5_000, 0, 0));
+    expect(pairs.next()).toBeNull();
+    pairs.add('consumption', inputOf(9_999, 0, 0));
+    expect(pairs.next()?.production).toMatchObject({ window: 9_999, exportWh: 9_999n });
+    pairs.pass(asWindow(9_999));
+    expect(pairs.next()).toBeNull();
   });
 });
 

@@ -64,7 +64,7 @@ export const ReadFailure = {
   exception: 3,
   badReply: 4,
   /** Another master was heard on the line: nothing may be signed. */
-  foreignMaster: 5,
+  secondMaster: 5,
   /** Nothing can be asked now without taking one register's value for another's. */
   resting: 6,
 } as const;

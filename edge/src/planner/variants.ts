@@ -17,7 +17,7 @@ export interface VariantOptions {
  * own. A reply is known by unit, function and byte count alone, so after a time-out the same registers are asked for
  * with another byte count [gateway §6.2]. Empty where the meter proves no room around them.
  */
-export function variants(
+export function variantsOf(
   request: ReadRequest,
   map: RegisterMap,
   cost: LineCost,

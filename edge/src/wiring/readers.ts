@@ -9,7 +9,7 @@ import { SunspecReader } from '../adapters/modbus/sunspec-reader.js';
 import { loadProfile, loadSunspecModels } from '../adapters/profiles/files.js';
 
 import type { Bus } from '../domain/bus/bus.js';
-import { ShapeBook, USUAL_RULES } from '../domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../domain/bus/reply-quarantine.js';
 import type { BusStats } from '../domain/bus/stats.js';
 
 import { charTimeUs, type LineCost } from '../planner/plan.js';
@@ -63,7 +63,7 @@ export function openBuses(
         log: more.log ?? silentLogger,
         requestMs: config.request_timeout_ms,
         connectMs: CONNECT_MS,
-        book: new ShapeBook(USUAL_RULES),
+        quarantine: new ReplyQuarantine(USUAL_RULES),
         timeoutMinMs: MIN_TIMEOUT_MS,
         ...(bus.rest_at_start_ms === undefined ? {} : { restMs: bus.rest_at_start_ms }),
         ...(more.stats ? { stats: more.stats(bus.name) } : {}),

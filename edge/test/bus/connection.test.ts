@@ -7,7 +7,7 @@ import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { rawNetworkSpeed, serialSpeed } from '../../src/domain/bus/line.js';
 import { busProblems } from '../../src/domain/bus/messages.js';
 import { type Line, LineGone } from '../../src/domain/bus/ports.js';
-import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 
 const CHOICES = Array.from({ length: 8 }, (_, i) => ({ address: 0, count: 4 + i }));
 
@@ -18,7 +18,7 @@ function setUp(open: (attempt: number) => Promise<Line>, isSerial = true) {
   const givenUp: string[] = [];
   const bus = new Bus({
     log: quietLog,
-    book: new ShapeBook(USUAL_RULES),
+    quarantine: new ReplyQuarantine(USUAL_RULES),
     name: 'bus',
     open: () => open(++attempts),
     makeClient,
@@ -26,7 +26,7 @@ function setUp(open: (attempt: number) => Promise<Line>, isSerial = true) {
     random: { bytes: (n) => new Uint8Array(n), fraction: () => 0.99 },
     speed: isSerial ? serialSpeed(9_600, 'none', 1) : rawNetworkSpeed,
     shapes: true,
-    makeFraming: (book) => new RtuFraming(book),
+    makeFraming: (quarantine) => new RtuFraming(quarantine),
     requestMs: 100,
     connectMs: 1_000,
     minTimeoutMs: 100,

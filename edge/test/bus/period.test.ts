@@ -7,7 +7,7 @@ import { ProfileReader } from '../../src/adapters/modbus/reader.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
-import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 import { planFor, slowWords } from '../../src/domain/metering/period.js';
 import { leastPeriod } from '../../src/planner/period.js';
 import { charTimeUs } from '../../src/planner/plan.js';
@@ -73,7 +73,7 @@ describe('meters on one line', () => {
     const time = new VirtualClock();
     const bus = new Bus({
       log: quietLog,
-      book: new ShapeBook(USUAL_RULES),
+      quarantine: new ReplyQuarantine(USUAL_RULES),
       name: 'bus',
       open: () => Promise.reject(new Error('not opened here')),
       makeClient,
@@ -81,7 +81,7 @@ describe('meters on one line', () => {
       random: { bytes: (n) => new Uint8Array(n), fraction: () => 0 },
       speed: serialSpeed(2_400, 'none', 1),
       shapes: isShared,
-      makeFraming: (book) => new RtuFraming(book),
+      makeFraming: (quarantine) => new RtuFraming(quarantine),
       requestMs: 1_000,
       connectMs: 1_000,
       minTimeoutMs: 20,
@@ -136,7 +136,7 @@ describe('meters on one line', () => {
     for (const unit of [1, 2]) for (let i = 0; i < 20; i++) bus.units.get(unit)?.estimate.answered(10);
     expect(bus.units.get(1)?.estimate.timeoutMs()).toBe(900);
     expect(bus.units.get(2)?.estimate.timeoutMs()).toBe(30);
-    expect(bus.book.quarantineMs(1)).toBe(60_000);
-    expect(bus.book.quarantineMs(2)).toBeLessThan(60_000);
+    expect(bus.quarantine.quarantineMs(1)).toBe(60_000);
+    expect(bus.quarantine.quarantineMs(2)).toBeLessThan(60_000);
   });
 });

@@ -7,7 +7,7 @@ import { Bus } from '../../src/domain/bus/bus.js';
 import { withCrc } from '../../src/domain/bus/crc.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
-import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 import { ReadFailure } from '../../src/domain/ports.js';
 import { limitsOf, registerAt } from '../support/registers.js';
 
@@ -20,7 +20,7 @@ function setUp(last: number, answers: (request: number) => boolean = () => true)
   let input: Uint8Array = new Uint8Array(0);
   const bus = new Bus({
     log: quietLog,
-    book: new ShapeBook(USUAL_RULES),
+    quarantine: new ReplyQuarantine(USUAL_RULES),
     name: 'bus',
     open: async () => ({
       async write(request: Uint8Array) {
@@ -46,7 +46,7 @@ function setUp(last: number, answers: (request: number) => boolean = () => true)
     random: { bytes: (n) => new Uint8Array(n), fraction: () => 0 },
     speed: serialSpeed(9_600, 'none', 1),
     shapes: true,
-    makeFraming: (book) => new RtuFraming(book),
+    makeFraming: (quarantine) => new RtuFraming(quarantine),
     requestMs: 300,
     connectMs: 1_000,
     minTimeoutMs: 100,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { crc16, withCrc } from '../../src/domain/bus/crc.js';
 import { frameAt, requestFrame } from '../../src/domain/bus/frames.js';
 import { mbapAt, toMbap } from '../../src/domain/bus/mbap.js';
-import { MAX_OUTSTANDING, ShapeBook } from '../../src/domain/bus/shapes.js';
+import { MAX_OUTSTANDING, ReplyQuarantine } from '../../src/domain/bus/reply-quarantine.js';
 import { TimeoutEstimate } from '../../src/domain/bus/timeouts.js';
 
 const _random = { bytes: () => new Uint8Array(8), fraction: () => 0 };
@@ -44,16 +44,16 @@ describe('frames', () => {
 });
 
 describe('shapes', () => {
-  const book = () => new ShapeBook({ quarantineMs: 500, quarantineTimeouts: 12 });
+  const quarantine = () => new ReplyQuarantine({ quarantineMs: 500, quarantineTimeouts: 12 });
 
   test('are held one time-out after an answer, and never used twice in a row', () => {
-    const shapes = book();
-    shapes.sent(1, 4, 8, 0, 100);
-    shapes.answered(1, 4, 8, 20);
+    const shapes = quarantine();
+    shapes.onRequest(1, 4, 8, 0, 100);
+    shapes.onReply(1, 4, 8, 20);
     expect(shapes.mayUse(1, 4, 8, 119)).toBe(false);
     expect(shapes.mayUse(1, 4, 8, 121)).toBe(false);
-    shapes.sent(1, 4, 12, 50, 100);
-    shapes.answered(1, 4, 12, 60);
+    shapes.onRequest(1, 4, 12, 50, 100);
+    shapes.onReply(1, 4, 12, 60);
     expect(shapes.mayUse(1, 4, 8, 119)).toBe(false);
     expect(shapes.mayUse(1, 4, 8, 120)).toBe(true);
     // Alone it waits as long as after a time-out.
@@ -62,33 +62,33 @@ describe('shapes', () => {
   });
 
   test('are held twelve time-outs after one, longer for what came later, and a late answer frees nothing', () => {
-    const shapes = book();
-    shapes.sent(1, 4, 8, 0, 100);
-    shapes.failed(1, 4, 8, 100);
+    const shapes = quarantine();
+    shapes.onRequest(1, 4, 8, 0, 100);
+    shapes.onTimeout(1, 4, 8, 100);
     expect(shapes.freeAt(1, 4, 8, 100)).toBe(1_300);
-    expect(shapes.recognise(1, 4, 8, 900)).toBe('late');
+    expect(shapes.classifyUnsolicited(1, 4, 8, 900)).toBe('late');
     expect(shapes.freeAt(1, 4, 8, 900)).toBe(100 + 1_800);
-    expect(shapes.recognise(1, 4, 10, 900)).toBe('foreign');
-    expect(shapes.recognise(3, 4, 8, 900)).toBe('foreign');
+    expect(shapes.classifyUnsolicited(1, 4, 10, 900)).toBe('foreign');
+    expect(shapes.classifyUnsolicited(3, 4, 8, 900)).toBe('foreign');
   });
 
   test('count the largest time-out of the last hour', () => {
-    const shapes = book();
-    shapes.sent(1, 4, 8, 0, 400);
-    shapes.answered(1, 4, 8, 10);
-    shapes.sent(1, 4, 10, 1_000, 100);
-    shapes.failed(1, 4, 10, 1_100);
+    const shapes = quarantine();
+    shapes.onRequest(1, 4, 8, 0, 400);
+    shapes.onReply(1, 4, 8, 10);
+    shapes.onRequest(1, 4, 10, 1_000, 100);
+    shapes.onTimeout(1, 4, 10, 1_100);
     expect(shapes.freeAt(1, 4, 10, 1_100)).toBe(1_100 + 4_800);
-    shapes.sent(1, 4, 12, 3_700_000, 100);
+    shapes.onRequest(1, 4, 12, 3_700_000, 100);
     expect(shapes.quarantineMs(1)).toBe(1_200);
   });
 
   test('let a unit rest when too many answers are outstanding, until the first can no longer come', () => {
-    const shapes = book();
+    const shapes = quarantine();
     for (let i = 0; i < MAX_OUTSTANDING; i++) {
       expect(shapes.mayUse(1, 4, 2 * i + 2, 100 * i)).toBe(true);
-      shapes.sent(1, 4, 2 * i + 2, 100 * i, 100);
-      shapes.failed(1, 4, 2 * i + 2, 100 * i + 100);
+      shapes.onRequest(1, 4, 2 * i + 2, 100 * i, 100);
+      shapes.onTimeout(1, 4, 2 * i + 2, 100 * i + 100);
     }
     expect(shapes.mayUse(1, 4, 100, 500)).toBe(false);
     expect(shapes.freeAt(1, 4, 100, 500)).toBe(1_300);
@@ -102,18 +102,18 @@ describe('shapes', () => {
           maxLength: 60,
         }),
         (steps) => {
-          const shapes = book();
+          const shapes = quarantine();
           const until = new Map<number, number>();
           let now = 0;
           for (const { bytes, gap, end } of steps) {
             now += gap;
             if (!shapes.mayUse(1, 4, 2 * bytes, now)) continue;
             expect(now).toBeGreaterThanOrEqual(until.get(bytes) ?? 0);
-            shapes.sent(1, 4, 2 * bytes, now, 100);
+            shapes.onRequest(1, 4, 2 * bytes, now, 100);
             now += 100;
-            if (end === 0) shapes.answered(1, 4, 2 * bytes, now);
-            else if (end === 1) shapes.failed(1, 4, 2 * bytes, now);
-            else shapes.excepted(1, 4, 2 * bytes, now);
+            if (end === 0) shapes.onReply(1, 4, 2 * bytes, now);
+            else if (end === 1) shapes.onTimeout(1, 4, 2 * bytes, now);
+            else shapes.onException(1, 4, 2 * bytes, now);
             until.set(bytes, now + (end === 0 ? 100 : 1_200));
           }
         },

@@ -7,7 +7,7 @@ import { withCrc } from '../../src/domain/bus/crc.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
 import type { Line } from '../../src/domain/bus/ports.js';
-import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 
 const CHOICES = [4, 6, 8, 10, 12, 14].map((count) => ({ address: 0, count }));
 const PERIOD_MS = 5_000;
@@ -45,7 +45,7 @@ function setUp() {
   const line = new TimedLine(time);
   const bus = new Bus({
     log: quietLog,
-    book: new ShapeBook(USUAL_RULES),
+    quarantine: new ReplyQuarantine(USUAL_RULES),
     name: 'bus',
     open: async () => line,
     makeClient,
@@ -53,7 +53,7 @@ function setUp() {
     random: { bytes: (n) => new Uint8Array(n), fraction: () => 0.99 },
     speed: serialSpeed(9_600, 'none', 1),
     shapes: true,
-    makeFraming: (book) => new RtuFraming(book),
+    makeFraming: (quarantine) => new RtuFraming(quarantine),
     requestMs: 1_000,
     connectMs: 1_000,
     minTimeoutMs: 100,
@@ -107,8 +107,8 @@ test('what is heard late is never used, and the shape of a probe is held as long
   line.delayMs.set(1, null);
   await pollFor(60_000);
   const probed = line.asked.findLast(({ unit }) => unit === 1);
-  expect(bus.book.outstanding(1, time.monotonicMs())).toBeGreaterThan(0);
+  expect(bus.quarantine.outstanding(1, time.monotonicMs())).toBeGreaterThan(0);
   // 12 times the whole first time-out, not 12 times that of the probe.
-  expect(bus.book.quarantineMs(1)).toBeGreaterThanOrEqual(12_000);
+  expect(bus.quarantine.quarantineMs(1)).toBeGreaterThanOrEqual(12_000);
   expect(probed).toBeDefined();
 });

@@ -7,7 +7,7 @@ import { busAt } from '../../src/adapters/modbus/open.js';
 
 import { withCrc } from '../../src/domain/bus/crc.js';
 import { toMbap } from '../../src/domain/bus/mbap.js';
-import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 import { ReadFailure } from '../../src/domain/ports.js';
 
 const _random = { bytes: () => new Uint8Array(8), fraction: () => 0 };
@@ -35,7 +35,13 @@ describe('a real socket', () => {
   const busOn = (transport: 'tcp' | 'rtu-over-tcp', port: number) => {
     const base = { host: '127.0.0.1', port };
     const address = transport === 'tcp' ? { transport, ...base, converter: false } : { transport, ...base };
-    const options = { requestMs: 150, connectMs: 1_000, timeoutMinMs: 50, restMs: 0, book: new ShapeBook(USUAL_RULES) };
+    const options = {
+      requestMs: 150,
+      connectMs: 1_000,
+      timeoutMinMs: 50,
+      restMs: 0,
+      quarantine: new ReplyQuarantine(USUAL_RULES),
+    };
     const bus = busAt({ log: quietLog, name: 'bus', address, real: systemClock, random: systemRandom, ...options });
     cleanups.push(() => bus.close());
     return bus;

@@ -7,7 +7,7 @@ import { loadProfile } from '../../src/adapters/profiles/files.js';
 import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
-import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 import type { SerialSetting } from '../../src/domain/scan/settings.js';
 import type { ModbusProfile } from '../../src/profiles/profile.js';
 import { profileMeter } from '../support/profile-meter.js';
@@ -27,7 +27,7 @@ describe('a meter whose import and export are two reads of one length', () => {
     const line = new ScanLine(clock, [{ unit: 1, setting: SETTING, meter: profileMeter(id) }]);
     const bus = new Bus({
       log: quietLog,
-      book: new ShapeBook(USUAL_RULES),
+      quarantine: new ReplyQuarantine(USUAL_RULES),
       name: 'line',
       open: () => line.open(SETTING),
       makeClient,
@@ -35,7 +35,7 @@ describe('a meter whose import and export are two reads of one length', () => {
       random: { bytes: (length) => new Uint8Array(length), fraction: () => 0 },
       speed: serialSpeed(9_600, 'none', 1),
       shapes: true,
-      makeFraming: (book) => new RtuFraming(book),
+      makeFraming: (quarantine) => new RtuFraming(quarantine),
       requestMs: 1_000,
       connectMs: 1_000,
       minTimeoutMs: 50,

@@ -11,9 +11,9 @@ describe('what status says of a bus', () => {
       name: 'rs485',
       problem: null,
       stats: new BusStats(),
-      foreignUntilMs: Number.NEGATIVE_INFINITY,
+      secondMasterUntilMs: Number.NEGATIVE_INFINITY,
       units: new Map([[health.unit, health]]),
-      book: { longestLatenessMs: () => 0 },
+      quarantine: { longestLatenessMs: () => 0 },
     }) as unknown as Bus;
   const asked = (isException: boolean) => {
     const health = new UnitHealth(4, { initialMs: 500, minMs: 50, maxMs: 1_000 }, random);

@@ -3,7 +3,7 @@ import { REFERENCE_LINE } from '@gridtokenx/bench/edge/line-time';
 import { describe, expect, it } from 'vitest';
 import { loadProfiles } from '../../src/adapters/profiles/files.js';
 import { mayRead, planReads } from '../../src/planner/plan.js';
-import { variants } from '../../src/planner/variants.js';
+import { variantsOf } from '../../src/planner/variants.js';
 import { billingRegisters, polledRegisters } from '../../src/planner/wanted.js';
 import { ProfileError, parseProfile } from '../../src/profiles/parse.js';
 import type { ModbusProfile, ReadLimits } from '../../src/profiles/profile.js';
@@ -19,7 +19,7 @@ function billing(profile: ModbusProfile) {
     .filter((request) => request.billing)
     .map((request) => {
       const cover = energy.filter((register) => request.registers.includes(register));
-      return { request, others: variants(request, profile, REFERENCE_LINE, { cover }) };
+      return { request, others: variantsOf(request, profile, REFERENCE_LINE, { cover }) };
     });
 }
 

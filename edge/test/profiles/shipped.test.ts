@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 import { charTimeUs, type LineCost, planReads } from '../../src/planner/plan.js';
-import { variants } from '../../src/planner/variants.js';
+import { variantsOf } from '../../src/planner/variants.js';
 import { billingRegisters, identityRegisters, polledRegisters } from '../../src/planner/wanted.js';
 import { judgeProbe, probeRegisters, probeStrength } from '../../src/profiles/probe.js';
 import type { ModbusProfile } from '../../src/profiles/profile.js';
@@ -148,7 +148,7 @@ describe('the shipped profiles', () => {
     for (const register of profile.registers) expect(register.source.length).toBeGreaterThan(5);
     const billing = requests[0];
     if (!billing) throw new Error('nothing is read');
-    const others = variants(billing, profile, cost, {
+    const others = variantsOf(billing, profile, cost, {
       cover: billingRegisters(profile).filter((one) => billing.registers.includes(one)),
     });
     expect(new Set(others.map((one) => one.count)).has(billing.count)).toBe(false);

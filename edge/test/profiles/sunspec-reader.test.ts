@@ -9,7 +9,7 @@ import { busAt } from '../../src/adapters/modbus/open.js';
 import { SunspecReader } from '../../src/adapters/modbus/sunspec-reader.js';
 import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/files.js';
 
-import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 import { ReadFailure } from '../../src/domain/ports.js';
 import type { Bills, SunspecProfile } from '../../src/profiles/profile.js';
 
@@ -128,7 +128,7 @@ async function readerOf(id: string, device: Device, { needs = BOTH, converter = 
     random: systemRandom,
     requestMs: 250,
     connectMs: 1_000,
-    book: new ShapeBook(USUAL_RULES),
+    quarantine: new ReplyQuarantine(USUAL_RULES),
     timeoutMinMs: 50,
     restMs: 0,
   });

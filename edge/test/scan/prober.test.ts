@@ -2,7 +2,7 @@ import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
-import { ShapeBook, USUAL_RULES } from '../../src/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 import { BusStats } from '../../src/domain/bus/stats.js';
 import { HearingFraming, Prober } from '../../src/domain/scan/prober.js';
 import { type SerialSetting, speedOf } from '../../src/domain/scan/settings.js';
@@ -17,7 +17,7 @@ const serial = (parity: SerialSetting['parity']): SerialSetting => ({
 /** A line that is opened anew with another parity hears what is still on its way, as a pty does. */
 const SETTINGS = [serial('none'), serial('even')] as const;
 const WAIT_MS = 100;
-/** The whole wait of the longest question, which the book counts in. */
+/** The whole wait of the longest question, which the quarantine counts in. */
 const LONGEST_MS = WAIT_MS + (13 + 20) * speedOf(SETTINGS[1]).charMs;
 
 interface Step {
@@ -41,7 +41,7 @@ const stepsOf = (units: number, ...counts: readonly number[]) =>
   );
 
 /** The control: a quarantine of a length of its own. */
-class ShortBook extends ShapeBook {
+class ShortQuarantine extends ReplyQuarantine {
   readonly #insteadMs: number;
   constructor(insteadMs: number) {
     super(USUAL_RULES);
@@ -65,8 +65,8 @@ async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?:
   line.keepsBytes = true;
   let late: number | null = null;
   line.bend = (answer, delayMs) => ({ answer, delayMs: late === null ? delayMs : delayMs + WAIT_MS + late * latestMs });
-  const book = insteadMs === undefined ? new ShapeBook(USUAL_RULES) : new ShortBook(insteadMs);
-  const framing = new HearingFraming(new RtuFraming(book), 0);
+  const quarantine = insteadMs === undefined ? new ReplyQuarantine(USUAL_RULES) : new ShortQuarantine(insteadMs);
+  const framing = new HearingFraming(new RtuFraming(quarantine), 0);
   const stats = new BusStats();
   let wrong = 0;
   let right = 0;
@@ -74,7 +74,7 @@ async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?:
     for (const step of list) {
       const setting = SETTINGS[step.isEven ? 1 : 0];
       const opened = await line.open(setting);
-      const prober = new Prober({ line: opened, speed: speedOf(setting), framing, book, stats, real: clock });
+      const prober = new Prober({ line: opened, speed: speedOf(setting), framing, quarantine, stats, real: clock });
       late = step.late;
       const { unit, address, count } = step;
       const heard = await prober.ask({ unit, fn: 3, address, count }, WAIT_MS);

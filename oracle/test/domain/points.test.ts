@@ -241,18 +241,18 @@ describe('the registry', () => {
 
   it('knows a point by the hash of its meters, of one owner and zone only', () => {
     const { production, consumption, point } = siteRecords();
-    const book = new SiteBook();
-    book.update([production, consumption, point, meterOf(4), meterOf(5, { role: 1 })]);
-    expect([...book.derived.keys()]).toEqual([point.meterId]);
-    expect(book.pointsOf(production.meterId)).toEqual([point.meterId]);
-    expect(book.pointsOf(meterIdOf(5))).toEqual([]);
+    const sites = new SiteBook();
+    sites.update([production, consumption, point, meterOf(4), meterOf(5, { role: 1 })]);
+    expect([...sites.derived.keys()]).toEqual([point.meterId]);
+    expect(sites.pointsOf(production.meterId)).toEqual([point.meterId]);
+    expect(sites.pointsOf(meterIdOf(5))).toEqual([]);
     for (const other of [{ owner: asPublicKeyText(new Uint8Array(32).fill(99)) }, { zone: 2 }]) {
-      book.update([production, { ...consumption, ...other }, point]);
-      expect(book.derived.size).toBe(0);
+      sites.update([production, { ...consumption, ...other }, point]);
+      expect(sites.derived.size).toBe(0);
     }
     // The order of the two matters: a consumption meter is no production meter.
-    book.update([{ ...production, role: 2 }, { ...consumption, role: 1 }, point]);
-    expect(book.derived.size).toBe(0);
+    sites.update([{ ...production, role: 2 }, { ...consumption, role: 1 }, point]);
+    expect(sites.derived.size).toBe(0);
   });
 });
 

@@ -8,7 +8,7 @@ import { RtuFraming } from '#edge/domain/bus/framing.js';
 export function rtuBus({
   random,
   ...options
-}: Pick<BusOptions, 'book' | 'open' | 'real' | 'speed' | 'requestMs' | 'minTimeoutMs' | 'restMs'> & {
+}: Pick<BusOptions, 'quarantine' | 'open' | 'real' | 'speed' | 'requestMs' | 'minTimeoutMs' | 'restMs'> & {
   readonly random: Random;
 }): Bus {
   return new Bus({
@@ -18,7 +18,7 @@ export function rtuBus({
     makeClient,
     random,
     shapes: true,
-    makeFraming: (book) => new RtuFraming(book),
+    makeFraming: (quarantine) => new RtuFraming(quarantine),
     connectMs: 1_000,
   });
 }

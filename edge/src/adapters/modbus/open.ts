@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import { Bus, type BusOptions } from '../../domain/bus/bus.js';
-import type { Ask } from '../../domain/bus/frames.js';
+import type { ReadRequest } from '../../domain/bus/frames.js';
 import { RtuFraming, TcpFraming } from '../../domain/bus/framing.js';
 import { rawNetworkSpeed, serialSpeed, tcpSpeed } from '../../domain/bus/line.js';
-import type { ShapeBook } from '../../domain/bus/shapes.js';
+import type { ReplyQuarantine } from '../../domain/bus/reply-quarantine.js';
 import type { BusStats } from '../../domain/bus/stats.js';
 
 import { makeClient } from './library.js';
@@ -27,11 +27,11 @@ export interface OpenBusOptions {
   readonly connectMs: number;
   readonly stats?: BusStats;
   readonly giveUp?: (reason: string) => void;
-  readonly book: ShapeBook;
+  readonly quarantine: ReplyQuarantine;
   /** Floor of the time-out, ms. */
   readonly timeoutMinMs: number;
   readonly restMs?: number;
-  readonly onAnswer?: (ask: Ask, frame: Uint8Array) => void;
+  readonly onAnswer?: (ask: ReadRequest, frame: Uint8Array) => void;
 }
 
 /** A connection of its own holds up no other meter: patience costs nothing there. */
@@ -55,7 +55,7 @@ export function busAt({ address, timeoutMinMs, ...options }: OpenBusOptions): Bu
         open: socketLine(host, port),
         speed: tcpSpeed,
         shapes: converter,
-        makeFraming: (book) => new TcpFraming(book, converter, randomInt(TRANSACTION_IDS)),
+        makeFraming: (quarantine) => new TcpFraming(quarantine, converter, randomInt(TRANSACTION_IDS)),
       });
     }
     case 'rtu-over-tcp':
@@ -64,7 +64,7 @@ export function busAt({ address, timeoutMinMs, ...options }: OpenBusOptions): Bu
         open: socketLine(address.host, address.port),
         speed: rawNetworkSpeed,
         shapes: true,
-        makeFraming: (book) => new RtuFraming(book),
+        makeFraming: (quarantine) => new RtuFraming(quarantine),
       });
     case 'serial':
       return new Bus({
@@ -72,7 +72,7 @@ export function busAt({ address, timeoutMinMs, ...options }: OpenBusOptions): Bu
         open: serialLine(address),
         speed: serialSpeed(address.baud, address.parity, address.stopBits),
         shapes: true,
-        makeFraming: (book) => new RtuFraming(book),
+        makeFraming: (quarantine) => new RtuFraming(quarantine),
       });
   }
 }

@@ -1,10 +1,10 @@
 import { type Clock, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
-import type { Bus, Choice, ReadOptions } from '../../domain/bus/bus.js';
+import type { Bus, ReadOptions, ReadVariant } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
 import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
 import { leastPeriod } from '../../planner/period.js';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
-import { variants } from '../../planner/variants.js';
+import { variantsOf } from '../../planner/variants.js';
 import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
 import type { Bills, RegisterMap } from '../../profiles/profile.js';
 import { type Block, billingFault, decodeSample, resolutionWh } from '../../profiles/sample.js';
@@ -34,7 +34,7 @@ export interface LineReader extends MeterReader {
 interface Planned {
   readonly request: ReadRequest;
   /** The request, and other lengths that can stand in for it. */
-  readonly choices: readonly Choice[];
+  readonly variants: readonly ReadVariant[];
 }
 
 /** A plan is made anew when the measured turnaround is away from the planned one by more than this part of it. */
@@ -82,7 +82,7 @@ export class ProfileReader implements LineReader {
         if (planned.request.billing) time = { timeMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() };
       } catch (error) {
         if (!(error instanceof ReadError) || planned.request.billing) throw error;
-        if (error.failure === ReadFailure.foreignMaster) throw error;
+        if (error.failure === ReadFailure.secondMaster) throw error;
       }
     }
     return this.#sampleOf(blocks, time, frames);
@@ -108,9 +108,9 @@ export class ProfileReader implements LineReader {
   }
 
   /** Asks for energy once more when it does not come in time; for other values so only where the poll's time allows it. */
-  async #ask({ request, choices }: Planned, endMs: number) {
+  async #ask({ request, variants }: Planned, endMs: number) {
     const { bus, unit, real } = this.#options;
-    const read = () => bus.read(unit, request.function, choices, this.#readOptions);
+    const read = () => bus.read(unit, request.function, variants, this.#readOptions);
     try {
       return await read();
     } catch (error) {
@@ -126,12 +126,12 @@ export class ProfileReader implements LineReader {
   }
 
   /** The second half of the energy is waited for within the poll: without it the first half is worth nothing. */
-  async #untilFree({ request, choices }: Planned, endMs: number): Promise<void> {
+  async #untilFree({ request, variants }: Planned, endMs: number): Promise<void> {
     const { bus, unit, real } = this.#options;
     if (!bus.isShared) return;
     for (;;) {
       const now = real.monotonicMs();
-      const times = choices.map(({ count }) => bus.book.freeAt(unit, request.function, 2 * count, now));
+      const times = variants.map(({ count }) => bus.quarantine.freeAt(unit, request.function, 2 * count, now));
       const freeMs = Math.min(...times);
       if (freeMs <= now || freeMs >= endMs) return;
       await sleep(real, Math.ceil(freeMs - now));
@@ -165,8 +165,8 @@ export class ProfileReader implements LineReader {
       lineMs: [...bus.polls.values()].reduce((sum, { lineMs }) => sum + lineMs, 0),
       longestMs: own.longestMs,
       timeoutMs: health.estimate.timeoutMs(),
-      quarantineMs: bus.book.quarantineMs(unit),
-      lengths: Math.min(...energy.map(({ choices }) => choices.length)),
+      quarantineMs: bus.quarantine.quarantineMs(unit),
+      lengths: Math.min(...energy.map(({ variants }) => variants.length)),
     });
   }
 
@@ -205,11 +205,11 @@ const WHOLE_VARIANTS = 3;
 function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
   const billing = billingRegisters(profile).filter(({ key }) => key !== 'total');
   const plan = planReads(polledRegisters(profile), profile.limits, cost).map((request) => {
-    const whole = variants(request, profile, cost, request.billing ? { most: WHOLE_VARIANTS } : {});
+    const whole = variantsOf(request, profile, cost, request.billing ? { most: WHOLE_VARIANTS } : {});
     const cover = billing.filter((register) => request.registers.includes(register));
-    const energy = request.billing ? variants(request, profile, cost, { cover }) : [];
+    const energy = request.billing ? variantsOf(request, profile, cost, { cover }) : [];
     const others = [...whole, ...energy.filter(({ count }) => !whole.some((other) => other.count === count))];
-    return { request, choices: [request, ...others].map(({ address, count }) => ({ address, count })) };
+    return { request, variants: [request, ...others].map(({ address, count }) => ({ address, count })) };
   });
   return spread(plan);
 }
@@ -221,7 +221,7 @@ function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
 function spread(plan: readonly Planned[]): Planned[] {
   const [first, second] = plan;
   const shapeOf = (request: ReadRequest, count: number) => `${request.function} ${count}`;
-  const shapes = ({ request, choices }: Planned) => choices.map(({ count }) => shapeOf(request, count));
+  const shapes = ({ request, variants }: Planned) => variants.map(({ count }) => shapeOf(request, count));
   if (!first || !second?.request.billing) return [...plan];
   const all = new Set([...shapes(first), ...shapes(second)]);
   if (all.size > 1) return [...plan];

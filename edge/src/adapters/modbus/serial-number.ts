@@ -1,6 +1,6 @@
 import type { Bus } from '../../domain/bus/bus.js';
 import { type LineCost, planReads } from '../../planner/plan.js';
-import { variants } from '../../planner/variants.js';
+import { variantsOf } from '../../planner/variants.js';
 import type { RegisterMap } from '../../profiles/profile.js';
 import { decodeSample } from '../../profiles/sample.js';
 
@@ -18,9 +18,9 @@ export function serialReader(
   const registers = profile.registers.filter(({ key }) => key === 'serial');
   const [request] = planReads(registers, profile.limits, cost);
   if (!request) return undefined;
-  const choices = [request, ...variants(request, profile, cost, { cover: registers })];
+  const variants = [request, ...variantsOf(request, profile, cost, { cover: registers })];
   return async () => {
-    const { address, data } = await bus.read(unit, request.function, choices, { periodMs });
+    const { address, data } = await bus.read(unit, request.function, variants, { periodMs });
     return decodeSample(profile, [{ function: request.function, address, data }]).serial;
   };
 }

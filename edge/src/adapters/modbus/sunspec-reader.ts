@@ -1,5 +1,5 @@
 import { sleep } from '@gridtokenx/runtime/core';
-import type { Choice, ReadOptions } from '../../domain/bus/bus.js';
+import type { ReadOptions, ReadVariant } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
 import { type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
 import type { Bills, SunspecProfile } from '../../profiles/profile.js';
@@ -130,9 +130,9 @@ export class SunspecReader implements LineReader {
     let failures = 0;
     for (let restedMs = 0; ; ) {
       const lengths = Array.from({ length: most }, (_, i) => count + i).filter((n) => address + n <= ADDRESSES);
-      const choices: Choice[] = lengths.map((n) => ({ address, count: n }));
+      const variants: ReadVariant[] = lengths.map((n) => ({ address, count: n }));
       try {
-        const { data } = await this.#options.bus.read(this.#options.unit, 3, choices, this.#readOptions);
+        const { data } = await this.#options.bus.read(this.#options.unit, 3, variants, this.#readOptions);
         return data.subarray(0, 2 * HEADER_REGISTERS);
       } catch (error) {
         if (!(error instanceof ReadError)) throw error;

@@ -1,14 +1,14 @@
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import { ReadError, ReadFailure } from '../ports.js';
 import { Connection } from './connection.js';
-import { type Ask, type ReadFunction, replyLength, requestLength } from './frames.js';
+import { type ReadFunction, type ReadRequest, replyLength, requestLength } from './frames.js';
 import type { Framing } from './framing.js';
 import type { LineSpeed } from './line.js';
 import { type Answer, NoAnswer } from './port.js';
 import type { MakeClient, OpenLine, RegisterClient } from './ports.js';
 import { BusQueue } from './queue.js';
 import { readErrorOf } from './read-error.js';
-import { QUARANTINE_TIMEOUTS, type ShapeBook } from './shapes.js';
+import { QUARANTINE_TIMEOUTS, type ReplyQuarantine } from './reply-quarantine.js';
 import { SilentUnits } from './silent.js';
 import { BusStats } from './stats.js';
 import { UnitHealth } from './unit.js';
@@ -22,8 +22,8 @@ export interface BusOptions {
   readonly random: Random;
   readonly speed: LineSpeed;
   /** Decides which shapes may be asked for. */
-  readonly book: ShapeBook;
-  readonly makeFraming: (book: ShapeBook) => Framing;
+  readonly quarantine: ReplyQuarantine;
+  readonly makeFraming: (quarantine: ReplyQuarantine) => Framing;
   /** Whether answers are told apart by their shape only: serial lines, converters. */
   readonly shapes: boolean;
   /** Real milliseconds that a unit is waited for before anything is known of it. */
@@ -35,7 +35,7 @@ export interface BusOptions {
   readonly restMs?: number;
   readonly stats?: BusStats;
   /** Is given every answer that was accepted, as it stood on the line. */
-  readonly onAnswer?: (ask: Ask, frame: Uint8Array) => void;
+  readonly onAnswer?: (ask: ReadRequest, frame: Uint8Array) => void;
   /** A port that worked cannot be opened any more: only a new process helps. */
   readonly giveUp?: (reason: string) => void;
 }
@@ -50,7 +50,7 @@ export interface Registers {
 }
 
 /** One way to read what is wanted; another has another length. */
-export interface Choice {
+export interface ReadVariant {
   readonly address: number;
   readonly count: number;
 }
@@ -84,7 +84,7 @@ const FOREIGN_MS = 60_000;
 export class Bus {
   readonly name: string;
   readonly stats: BusStats;
-  readonly book: ShapeBook;
+  readonly quarantine: ReplyQuarantine;
   readonly units = new Map<number, UnitHealth>();
   /** What each unit's polls take from the line; readers keep it. */
   readonly polls = new Map<number, PollShare>();
@@ -93,28 +93,34 @@ export class Bus {
   readonly #connection: Connection;
   readonly #silent: SilentUnits;
   readonly #clients = new Map<number, RegisterClient>();
-  #foreignUntilMs = Number.NEGATIVE_INFINITY;
+  #secondMasterUntilMs = Number.NEGATIVE_INFINITY;
   /** The longest quarantine that a unit's profile asks for, ms. */
   #minRestMs = 0;
-  #current: { health: UnitHealth; ask: Ask; timeoutMs: number; answer: Answer | null } | null = null;
+  #current: { health: UnitHealth; ask: ReadRequest; timeoutMs: number; answer: Answer | null } | null = null;
 
   constructor(options: BusOptions) {
     this.name = options.name;
     this.#options = options;
     this.stats = options.stats ?? new BusStats();
-    this.book = options.book;
+    this.quarantine = options.quarantine;
     const { real, minTimeoutMs } = options;
     this.#connection = new Connection({
       ...options,
       stats: this.stats,
-      framing: options.makeFraming(this.book),
+      framing: options.makeFraming(this.quarantine),
       onForeign: () => {
-        this.#foreignUntilMs = real.monotonicMs() + FOREIGN_MS;
+        this.#secondMasterUntilMs = real.monotonicMs() + FOREIGN_MS;
       },
     });
-    this.#minRestMs = options.book.leastMs;
+    this.#minRestMs = options.quarantine.leastMs;
     this.#queue = new BusQueue(real);
-    this.#silent = new SilentUnits({ real, queue: this.#queue, book: this.book, units: this.units, minTimeoutMs });
+    this.#silent = new SilentUnits({
+      real,
+      queue: this.#queue,
+      quarantine: this.quarantine,
+      units: this.units,
+      minTimeoutMs,
+    });
   }
 
   /** Whether requests wait for one another and answers are told apart by their shape: serial lines, converters. */
@@ -128,8 +134,8 @@ export class Bus {
   }
 
   /** When another master was heard: until then nothing that is read here may be signed. Monotonic ms. */
-  get foreignUntilMs(): number {
-    return this.#foreignUntilMs;
+  get secondMasterUntilMs(): number {
+    return this.#secondMasterUntilMs;
   }
 
   /** Until when the bus only listens after a start, monotonic ms; null before it was opened. */
@@ -145,13 +151,18 @@ export class Bus {
    * Reads registers by the first of `choices` whose shape is free. Rejects with `ReadError`; what arrives after that is
    * never used.
    */
-  async read(unit: number, fn: ReadFunction, choices: readonly Choice[], options: ReadOptions): Promise<Registers> {
+  async read(
+    unit: number,
+    fn: ReadFunction,
+    variants: readonly ReadVariant[],
+    options: ReadOptions,
+  ): Promise<Registers> {
     const health = this.#unit(unit, options);
     const now = this.#options.real.monotonicMs();
     if (health.silentSinceMs !== null) {
       const lineMs =
-        (requestLength + replyLength(Math.max(...choices.map(({ count }) => count)))) * this.#options.speed.charMs;
-      this.#silent.probe(health, lineMs, () => this.#read(health, fn, choices));
+        (requestLength + replyLength(Math.max(...variants.map(({ count }) => count)))) * this.#options.speed.charMs;
+      this.#silent.probe(health, lineMs, () => this.#read(health, fn, variants));
       const seconds = Math.max(0, Math.ceil((health.nextProbeMs - now) / 1000));
       const since = Math.round((now - health.silentSinceMs) / 1000);
       throw new ReadError(
@@ -159,17 +170,17 @@ export class Bus {
         `unit ${unit} on ${this.name} has not answered for ${since} s; it is asked again in ${seconds} s`,
       );
     }
-    return this.#queue.run(unit, options.periodMs, () => this.#read(health, fn, choices));
+    return this.#queue.run(unit, options.periodMs, () => this.#read(health, fn, variants));
   }
 
-  async #read(health: UnitHealth, fn: ReadFunction, choices: readonly Choice[]): Promise<Registers> {
+  async #read(health: UnitHealth, fn: ReadFunction, variants: readonly ReadVariant[]): Promise<Registers> {
     const { unit } = health;
     const { real } = this.#options;
     await this.#connection.connect();
     const now = real.monotonicMs();
     this.#checkRest(now);
-    const choice = this.#choose(unit, fn, choices, now);
-    const ask: Ask = { unit, fn, ...choice };
+    const choice = this.#choose(unit, fn, variants, now);
+    const ask: ReadRequest = { unit, fn, ...choice };
     const timeoutMs = this.#silent.timeoutMs(health);
     this.#current = { health, ask, timeoutMs, answer: null };
     try {
@@ -198,12 +209,12 @@ export class Bus {
     // The whole wait counts, that of a probe as if it were in full: characters take time, and lateness is measured from
     // the request on.
     const wholeMs = Math.max(timeoutMs, health.estimate.timeoutMs()) + (13 + bytes) * speed.charMs;
-    this.book.sent(unit, fn, bytes, real.monotonicMs(), wholeMs);
+    this.quarantine.onRequest(unit, fn, bytes, real.monotonicMs(), wholeMs);
     try {
       const answer = await port.exchange(ask, timeoutMs, health.estimate.turnaroundMs);
       const now = real.monotonicMs();
-      if (answer.isException) this.book.excepted(unit, fn, bytes, now);
-      else this.book.answered(unit, fn, bytes, now);
+      if (answer.isException) this.quarantine.onException(unit, fn, bytes, now);
+      else this.quarantine.onReply(unit, fn, bytes, now);
       health.answered(answer.waitedMs, answer.isException);
       this.#connection.answered();
       current.answer = answer;
@@ -216,7 +227,7 @@ export class Bus {
       return answer.frame;
     } catch (error) {
       const now = real.monotonicMs();
-      this.book.failed(unit, fn, bytes, now);
+      this.quarantine.onTimeout(unit, fn, bytes, now);
       this.#options.log.debug(
         { event: 'bus_no_reply', bus: this.name, ...ask, err: error },
         'Received no usable reply',
@@ -233,13 +244,13 @@ export class Bus {
     this.#connection.failed(error);
   }
 
-  #choose(unit: number, fn: ReadFunction, choices: readonly Choice[], now: number): Choice {
-    const [first] = choices;
+  #choose(unit: number, fn: ReadFunction, variants: readonly ReadVariant[], now: number): ReadVariant {
+    const [first] = variants;
     if (!first) throw new ReadError(ReadFailure.badReply, 'nothing to read');
     if (!this.#options.shapes) return first;
-    const free = choices.find(({ count }) => this.book.mayUse(unit, fn, 2 * count, now));
+    const free = variants.find(({ count }) => this.quarantine.mayUse(unit, fn, 2 * count, now));
     if (free) return free;
-    const soonest = Math.min(...choices.map(({ count }) => this.book.freeAt(unit, fn, 2 * count, now)));
+    const soonest = Math.min(...variants.map(({ count }) => this.quarantine.freeAt(unit, fn, 2 * count, now)));
     throw new ReadError(
       ReadFailure.resting,
       `unit ${unit} on ${this.name} rests for ${((soonest - now) / 1000).toFixed(1)} s: answers to earlier requests may still come`,
@@ -255,10 +266,10 @@ export class Bus {
         `${this.name} listens for ${seconds} s more: answers to requests before the start may still come`,
       );
     }
-    if (now < this.#foreignUntilMs) {
-      const seconds = Math.ceil((this.#foreignUntilMs - now) / 1000);
+    if (now < this.#secondMasterUntilMs) {
+      const seconds = Math.ceil((this.#secondMasterUntilMs - now) / 1000);
       throw new ReadError(
-        ReadFailure.foreignMaster,
+        ReadFailure.secondMaster,
         `another device polls the meters on ${this.name}: nothing is read for ${seconds} s. Take it off the line, or give the gateway a line of its own`,
       );
     }
@@ -281,7 +292,7 @@ export class Bus {
       const bounds = { initialMs: requestMs, minMs: leastMs, maxMs: Math.max(leastMs, periodMs / 3) };
       health = new UnitHealth(unit, bounds, random);
       this.units.set(unit, health);
-      this.book.limit(unit, limits?.quarantineMs ?? 0);
+      this.quarantine.limit(unit, limits?.quarantineMs ?? 0);
       this.#minRestMs = Math.max(this.#minRestMs, limits?.quarantineMs ?? 0);
     }
     return health;

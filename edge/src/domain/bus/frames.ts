@@ -3,7 +3,7 @@ import { hasCrc, withCrc } from './crc.js';
 export type ReadFunction = 3 | 4;
 
 /** A request for registers; the reply is 5 + 2 x count bytes. */
-export interface Ask {
+export interface ReadRequest {
   readonly unit: number;
   readonly fn: ReadFunction;
   /** Of the first register, from 0. */
@@ -12,7 +12,7 @@ export interface Ask {
 }
 
 /** The request on the line, 8 bytes. */
-export function requestFrame({ unit, fn, address, count }: Ask): Uint8Array {
+export function requestFrame({ unit, fn, address, count }: ReadRequest): Uint8Array {
   return withCrc(Uint8Array.of(unit, fn, address >> 8, address & 0xff, count >> 8, count & 0xff));
 }
 
@@ -41,7 +41,7 @@ export type Frame =
 export type Found = Frame | 'incomplete' | 'garbage';
 
 /** What would be the answer at this moment; null between requests. */
-export type Wanted = Pick<Ask, 'unit' | 'fn' | 'count'> | null;
+export type Wanted = Pick<ReadRequest, 'unit' | 'fn' | 'count'> | null;
 
 /**
  * What stands at the start of the bytes, by length and CRC only: nothing is searched inside. What begins like the wanted

@@ -1,6 +1,6 @@
-import { type Ask, frameAt, replyLength, startsLike } from './frames.js';
+import { frameAt, type ReadRequest, replyLength, startsLike } from './frames.js';
 import { mbapAt, toMbap } from './mbap.js';
-import type { ShapeBook } from './shapes.js';
+import type { ReplyQuarantine } from './reply-quarantine.js';
 import type { BusCount } from './stats.js';
 
 /** What stands at the start of the input. `length` bytes of it are done with. */
@@ -20,10 +20,10 @@ export type Judgement =
 /** How frames stand on a line, and which of them is the answer to `ask` (null: nothing is waited for). */
 export interface Framing {
   /** Bytes of a request. */
-  begin(ask: Ask, frame: Uint8Array, nowMs: number): Uint8Array;
-  judge(input: Uint8Array, ask: Ask | null, nowMs: number): Judgement;
+  begin(ask: ReadRequest, frame: Uint8Array, nowMs: number): Uint8Array;
+  judge(input: Uint8Array, ask: ReadRequest | null, nowMs: number): Judgement;
   /** The request is over, however it ended. */
-  end(ask: Ask, nowMs: number): void;
+  end(ask: ReadRequest, nowMs: number): void;
   /** A new connection begins with nothing in it. */
   reset(): void;
 }
@@ -33,24 +33,24 @@ const MORE: Judgement = { what: 'more' };
 const KNOWN_REQUESTS = 8;
 
 /**
- * RTU frames: unit, function and byte count are all that tells answers apart, so the book of shapes must be kept
+ * RTU frames: unit, function and byte count are all that tells answers apart, so the reply quarantine must be kept
  * [gateway §6.4].
  */
 export class RtuFraming implements Framing {
-  readonly #book: ShapeBook;
+  readonly #quarantine: ReplyQuarantine;
   readonly #requests: Uint8Array[] = [];
 
-  constructor(book: ShapeBook) {
-    this.#book = book;
+  constructor(quarantine: ReplyQuarantine) {
+    this.#quarantine = quarantine;
   }
 
-  begin(_ask: Ask, frame: Uint8Array): Uint8Array {
+  begin(_ask: ReadRequest, frame: Uint8Array): Uint8Array {
     this.#requests.unshift(frame);
     this.#requests.length = Math.min(this.#requests.length, KNOWN_REQUESTS);
     return frame;
   }
 
-  judge(input: Uint8Array, ask: Ask | null, nowMs: number): Judgement {
+  judge(input: Uint8Array, ask: ReadRequest | null, nowMs: number): Judgement {
     let isBegun = false;
     for (const request of this.#requests) {
       const like = startsLike(input, request);
@@ -65,15 +65,15 @@ export class RtuFraming implements Framing {
       case 'reply': {
         if (ask && unit === ask.unit && fn === ask.fn && found.bytes === 2 * ask.count)
           return { what: 'answer', frame: input.slice(0, length), length };
-        const known = this.#book.recognise(unit, fn, found.bytes, nowMs);
+        const known = this.#quarantine.classifyUnsolicited(unit, fn, found.bytes, nowMs);
         if (known === 'foreign') return { what: 'foreign', length };
         return { what: 'skip', count: known === 'late' ? 'late' : 'repeats', length };
       }
       case 'exception':
         // It carries no shape: while another answer is outstanding nobody knows which request it belongs to.
-        if (ask && unit === ask.unit && fn === ask.fn && this.#book.outstanding(unit, nowMs, fn) === 0)
+        if (ask && unit === ask.unit && fn === ask.fn && this.#quarantine.outstanding(unit, nowMs, fn) === 0)
           return { what: 'exception', frame: input.slice(0, length), length };
-        if ((ask?.unit === unit && ask.fn === fn) || this.#book.wasAsked(unit, fn, nowMs))
+        if ((ask?.unit === unit && ask.fn === fn) || this.#quarantine.wasAsked(unit, fn, nowMs))
           return { what: 'skip', count: 'late', length };
         return { what: 'foreign', length };
       case 'request':
@@ -89,7 +89,7 @@ const IDS = 65_536;
 
 /** Modbus TCP: answers carry the transaction id of their request [gateway §6.5]. */
 export class TcpFraming implements Framing {
-  readonly #book: ShapeBook;
+  readonly #quarantine: ReplyQuarantine;
   /** Ids in use or used lately, with the time until which they are not used again. */
   readonly #ids = new Map<number, number>();
   readonly #isConverter: boolean;
@@ -100,13 +100,13 @@ export class TcpFraming implements Framing {
    * `isConverter`: serial meters are behind the address, so that exceptions prove nothing while answers are outstanding.
    * `firstId`: where ids begin; after a restart they had better not begin where they did before.
    */
-  constructor(book: ShapeBook, isConverter: boolean, firstId: number) {
-    this.#book = book;
+  constructor(quarantine: ReplyQuarantine, isConverter: boolean, firstId: number) {
+    this.#quarantine = quarantine;
     this.#isConverter = isConverter;
     this.#id = firstId % IDS;
   }
 
-  begin(_ask: Ask, frame: Uint8Array, nowMs: number): Uint8Array {
+  begin(_ask: ReadRequest, frame: Uint8Array, nowMs: number): Uint8Array {
     for (const [id, untilMs] of this.#ids) {
       if (untilMs > nowMs) break;
       this.#ids.delete(id);
@@ -118,7 +118,7 @@ export class TcpFraming implements Framing {
     return toMbap(this.#current, frame);
   }
 
-  judge(input: Uint8Array, ask: Ask | null, nowMs: number): Judgement {
+  judge(input: Uint8Array, ask: ReadRequest | null, nowMs: number): Judgement {
     const message = mbapAt(input);
     if (message === 'incomplete') return MORE;
     if (message === 'violation') return { what: 'violation', why: 'a header that is no Modbus TCP' };
@@ -132,7 +132,7 @@ export class TcpFraming implements Framing {
     const [unit, code, third] = frame as unknown as [number, number, number];
     if (unit !== ask.unit) return { what: 'violation', why: `unit ${unit} answers for unit ${ask.unit}` };
     if (code === ask.fn + 0x80 && frame.length === 5) {
-      if (this.#isConverter && this.#book.outstanding(unit, nowMs, ask.fn) > 0)
+      if (this.#isConverter && this.#quarantine.outstanding(unit, nowMs, ask.fn) > 0)
         return { what: 'skip', count: 'late', length };
       return { what: 'exception', frame, length };
     }
@@ -141,9 +141,9 @@ export class TcpFraming implements Framing {
     return { what: 'answer', frame, length };
   }
 
-  end(ask: Ask, nowMs: number): void {
+  end(ask: ReadRequest, nowMs: number): void {
     // Behind the others: the map stays sorted by the time as long as quarantines are alike.
-    this.#ids.set(this.#current, nowMs + this.#book.quarantineMs(ask.unit));
+    this.#ids.set(this.#current, nowMs + this.#quarantine.quarantineMs(ask.unit));
     this.#current = -1;
   }
 

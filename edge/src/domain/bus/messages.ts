@@ -10,7 +10,7 @@ export function busProblems(bus: Bus, nowMs: number): string[] {
   const { name, stats } = bus;
   const list: string[] = [];
   if (bus.problem) list.push(`${name}: ${bus.problem}`);
-  if (bus.foreignUntilMs > nowMs)
+  if (bus.secondMasterUntilMs > nowMs)
     list.push(
       `${name}: another device (often an inverter) polls the meters on this line; nothing is signed while it does. Take it off the line, or give the gateway a line of its own`,
     );
@@ -47,7 +47,7 @@ function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer:
     list.push(
       `${where}: ${percent(recent.exceptions)} of its answers are exceptions: it refuses what its profile asks for. Is it this model and variant? \`doctor\` says which`,
     );
-  const lateMs = bus.book.longestLatenessMs(unit);
+  const lateMs = bus.quarantine.longestLatenessMs(unit);
   if (recent.requests >= MIN_REQUESTS && share(recent.timeouts) > MANY)
     list.push(
       `${where}: ${percent(recent.timeouts)} of the requests bring no answer in time${lateMs > 0 ? ` (the latest came after ${lateMs.toFixed(0)} ms)` : ''}`,
@@ -66,9 +66,9 @@ export function busView(bus: Bus, nowMs: number): Record<string, unknown> {
       answers: health.silentSinceMs === null,
       timeout_ms: Math.round(health.estimate.timeoutMs()),
       turnaround_ms: health.estimate.turnaroundMs === null ? null : Math.round(health.estimate.turnaroundMs),
-      longest_lateness_ms: Math.round(bus.book.longestLatenessMs(health.unit)),
-      quarantine_ms: Math.round(bus.book.quarantineMs(health.unit)),
-      held_shapes: bus.book.outstanding(health.unit, nowMs),
+      longest_lateness_ms: Math.round(bus.quarantine.longestLatenessMs(health.unit)),
+      quarantine_ms: Math.round(bus.quarantine.quarantineMs(health.unit)),
+      held_shapes: bus.quarantine.outstanding(health.unit, nowMs),
     })),
   };
 }

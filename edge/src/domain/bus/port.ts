@@ -1,5 +1,5 @@
 import type { Clock } from '@gridtokenx/runtime/core';
-import { type Ask, replyLength, requestFrame } from './frames.js';
+import { type ReadRequest, replyLength, requestFrame } from './frames.js';
 import type { Framing } from './framing.js';
 import type { LineSpeed } from './line.js';
 import { type Line, LineGone } from './ports.js';
@@ -45,7 +45,7 @@ const FOREIGN = 'another master speaks on this line';
 
 /**
  * One open line: sends a request, and finds its answer among whatever else arrives. One request at a time; who calls
- * keeps the book of shapes.
+ * keeps the reply quarantine.
  */
 export class Port {
   readonly #options: PortOptions;
@@ -92,7 +92,7 @@ export class Port {
    * Asks and waits, `timeoutMs` from the request's last character on plus the time of the answer's characters.
    * `expectedMs`: the unit's usual turnaround, if known. Rejects with `NoAnswer`.
    */
-  async exchange(ask: Ask, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
+  async exchange(ask: ReadRequest, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
     this.#isBusy = true;
     this.#isForeign = false;
     try {
@@ -124,7 +124,7 @@ export class Port {
     this.#endOfFrame();
   }
 
-  async #ask(ask: Ask, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
+  async #ask(ask: ReadRequest, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
     const { line, speed, framing, real, stats } = this.#options;
     const { charMs, silenceMs } = speed;
     const bytes = framing.begin(ask, requestFrame(ask), real.monotonicMs());
@@ -181,7 +181,7 @@ export class Port {
   }
 
   /** Takes frames from the input. The answer, if it is there; throws `NoAnswer` for what ends the request. */
-  #consume(ask: Ask | null): Pick<Answer, 'frame' | 'isException'> | null {
+  #consume(ask: ReadRequest | null): Pick<Answer, 'frame' | 'isException'> | null {
     const { framing, real, stats, onForeign } = this.#options;
     const now = real.monotonicMs();
     while (this.#input.length > 0) {

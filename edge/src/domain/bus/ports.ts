@@ -1,4 +1,4 @@
-import type { Ask } from './frames.js';
+import type { ReadRequest } from './frames.js';
 
 /** A serial line or a network connection that carries frames. */
 export interface Line {
@@ -23,7 +23,7 @@ export class LineGone extends Error {
 /** Sends one read request through a Modbus library; `exchange` is what the library's port does with its frame. */
 export interface RegisterClient {
   /** Data bytes of `ask.count` registers. Rejects with what `exchange` rejected with, or `ModbusException`. */
-  read(ask: Ask): Promise<Uint8Array>;
+  read(ask: ReadRequest): Promise<Uint8Array>;
 }
 export type MakeClient = (exchange: (frame: Uint8Array) => Promise<Uint8Array>) => RegisterClient;
 

@@ -18,7 +18,7 @@ export function readErrorOf(error: unknown, unit: number, bus: string): ReadErro
     case 'damaged':
       return new ReadError(ReadFailure.timeout, `${where}: ${error.message}`, because);
     case 'foreign':
-      return new ReadError(ReadFailure.foreignMaster, `another device polls the meters on ${bus}`, because);
+      return new ReadError(ReadFailure.secondMaster, `another device polls the meters on ${bus}`, because);
     case 'violation':
     case 'gone':
       return new ReadError(ReadFailure.connection, `${where}: ${error.message}`, because);

@@ -1,6 +1,6 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 import type { BusQueue } from './queue.js';
-import type { ShapeBook } from './shapes.js';
+import type { ReplyQuarantine } from './reply-quarantine.js';
 import type { UnitHealth } from './unit.js';
 
 /** Probes of one unit follow one another at most this fast, and are looked at this often, ms. */
@@ -10,7 +10,7 @@ const LOOK_MS = 1_000;
 export interface SilentUnitsOptions {
   readonly real: Clock;
   readonly queue: BusQueue;
-  readonly book: ShapeBook;
+  readonly quarantine: ReplyQuarantine;
   /** All units of the bus. */
   readonly units: ReadonlyMap<number, UnitHealth>;
   readonly minTimeoutMs: number;
@@ -83,7 +83,7 @@ export class SilentUnits {
 
   /** Whether a silent unit has answered after all, too late, since it was asked last. */
   #isHeard({ unit, lastFailureMs }: UnitHealth): boolean {
-    return this.#options.book.lateMs(unit) > lastFailureMs;
+    return this.#options.quarantine.lateMs(unit) > lastFailureMs;
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import { toHex } from '@gridtokenx/protocol';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
-import { variants } from '../../planner/variants.js';
+import { variantsOf } from '../../planner/variants.js';
 import { polledRegisters } from '../../planner/wanted.js';
 import { judgeProbe, probeRegisters } from '../../profiles/probe.js';
 import type { ModbusProfile } from '../../profiles/profile.js';
@@ -9,7 +9,7 @@ import { describe } from '../bus/connection.js';
 import { type Framing, RtuFraming, TcpFraming } from '../bus/framing.js';
 import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
-import { ShapeBook, USUAL_RULES } from '../bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../bus/reply-quarantine.js';
 import { BusStats } from '../bus/stats.js';
 import { HearingFraming, Prober, type Spoken } from '../scan/prober.js';
 import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
@@ -56,7 +56,7 @@ interface Seen {
 
 class Examination {
   readonly #options: ExamineOptions;
-  readonly #book = new ShapeBook(USUAL_RULES);
+  readonly #quarantine = new ReplyQuarantine(USUAL_RULES);
   readonly #stats = new BusStats();
   readonly #framing: HearingFraming;
   readonly #spoken: Spoken[] = [];
@@ -66,7 +66,9 @@ class Examination {
   constructor(options: ExamineOptions) {
     this.#options = options;
     const isTcp = options.setting.transport === 'tcp';
-    const framing: Framing = isTcp ? new TcpFraming(this.#book, true, options.firstId) : new RtuFraming(this.#book);
+    const framing: Framing = isTcp
+      ? new TcpFraming(this.#quarantine, true, options.firstId)
+      : new RtuFraming(this.#quarantine);
     this.#framing = new HearingFraming(framing, isTcp ? 6 : 0);
   }
 
@@ -127,8 +129,8 @@ class Examination {
     await this.#close();
     const line = await this.#options.open(setting);
     this.#line = line;
-    const [book, stats, framing, real] = [this.#book, this.#stats, this.#framing, this.#options.real];
-    return new Prober({ line, speed: speedOf(setting), framing, book, stats, real });
+    const [quarantine, stats, framing, real] = [this.#quarantine, this.#stats, this.#framing, this.#options.real];
+    return new Prober({ line, speed: speedOf(setting), framing, quarantine, stats, real });
   }
 
   async #close(): Promise<void> {
@@ -169,7 +171,7 @@ class Examination {
     const { unit, profile } = one.meter;
     const { real, waitMs } = this.#options;
     const now = real.monotonicMs();
-    const ways = one.plan.map((request) => [request, ...variants(request, profile, COST)]);
+    const ways = one.plan.map((request) => [request, ...variantsOf(request, profile, COST)]);
     const free = ways.map((list) => list.find(({ function: fn, count }) => prober.freeAt(unit, fn, count) <= now));
     const turn = free.map((_, i) => (one.next + i) % free.length).find((i) => free[i] !== undefined);
     const request = turn === undefined ? undefined : free[turn];
@@ -256,7 +258,7 @@ class Examination {
       silent,
       exceptions,
       slowestMs,
-      latestMs: this.#book.longestLatenessMs(unit),
+      latestMs: this.#quarantine.longestLatenessMs(unit),
       against: blocks.size === seen.plan.length ? judgeProbe(profile, [...blocks.values()]).against : null,
       readings,
       sameForMs: sameFor(seen),

@@ -256,7 +256,7 @@ export class Meter {
 
   /** Another master on the line is an event, once for each time that it was away before. */
   #foreign(error: ReadError): void {
-    const isForeign = error.failure === ReadFailure.foreignMaster;
+    const isForeign = error.failure === ReadFailure.secondMaster;
     if (isForeign && !this.#isForeign) this.log.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));
     this.#isForeign = isForeign;
   }

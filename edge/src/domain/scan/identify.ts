@@ -1,5 +1,5 @@
 import { type LineCost, planReads } from '../../planner/plan.js';
-import { variants } from '../../planner/variants.js';
+import { variantsOf } from '../../planner/variants.js';
 import { identityRegisters, polledRegisters } from '../../planner/wanted.js';
 import { judgeProbe, probeRegisters, probeStrength } from '../../profiles/probe.js';
 import type { MeterProfile, ModbusProfile, RegisterMap, SunspecProfile } from '../../profiles/profile.js';
@@ -63,35 +63,35 @@ export async function identify(
   cost: LineCost,
   known: readonly Block[] = [],
 ): Promise<Identity> {
-  const desk = new Desk(talk, known);
+  const notes = new UnitNotes(talk, known);
   const modbus = profiles.filter((profile) => profile.protocol === 'modbus');
   const sunspec = profiles.filter((profile) => profile.protocol === 'sunspec');
-  const fitting = await narrow(desk, modbus, cost);
+  const fitting = await narrow(notes, modbus, cost);
   const best = Math.max(-1, ...fitting.map(({ strength }) => strength));
   if (best < 2) {
-    const device = await findSunspec(desk, sunspec, models, cost);
+    const device = await findSunspec(notes, sunspec, models, cost);
     if (device.length > 0) return { fits: device, silent: [] };
   }
   const fits: Fit[] = [];
   for (const { profile, strength } of fitting) {
     if (strength < best) continue;
-    const fit = await weigh(desk, profile, profile, strength, cost);
+    const fit = await weigh(notes, profile, profile, strength, cost);
     if (fit) fits.push(fit);
   }
-  return { fits, silent: fits.length > 0 ? [] : [...desk.silent] };
+  return { fits, silent: fits.length > 0 ? [] : [...notes.silent] };
 }
 
 /** Asks the unit for what any candidate needs next until all of them fit or are given up. */
-async function narrow(desk: Desk, profiles: readonly ModbusProfile[], cost: LineCost): Promise<Candidate[]> {
+async function narrow(notes: UnitNotes, profiles: readonly ModbusProfile[], cost: LineCost): Promise<Candidate[]> {
   let left = profiles.map((profile): Candidate => {
     const pending = readsOf(probeRegisters(profile), profile, cost);
     return { profile, strength: probeStrength(profile), pending };
   });
   for (;;) {
-    for (const candidate of left) splitSilent(desk, candidate, cost);
-    left = left.filter((candidate) => !isGivenUp(desk, candidate));
+    for (const candidate of left) splitSilent(notes, candidate, cost);
+    left = left.filter((candidate) => !isGivenUp(notes, candidate));
     for (const candidate of left)
-      candidate.pending = candidate.pending.filter((read) => !desk.holds(candidate.profile, read.registers));
+      candidate.pending = candidate.pending.filter((read) => !notes.holds(candidate.profile, read.registers));
     const strong = left.filter(({ pending, strength }) => pending.length === 0 && strength >= 2);
     if (strong.length > 0) left = left.filter((one) => strong.some((other) => looksAtTheSame(one, other)));
     const open = left.filter(({ pending }) => pending.length > 0);
@@ -100,26 +100,26 @@ async function narrow(desk: Desk, profiles: readonly ModbusProfile[], cost: Line
     const strongOpen = open.filter(({ strength }) => strength >= 2);
     const asking = strongOpen.length > 0 ? strongOpen : open;
     const reads = asking.map(({ pending }) => pending[0] as PlannedRead);
-    const chosen = desk.talk.pick(reads);
-    await desk.ask(reads[chosen] as PlannedRead, (asking[chosen] as Candidate).profile.id);
+    const chosen = notes.talk.pick(reads);
+    await notes.ask(reads[chosen] as PlannedRead, (asking[chosen] as Candidate).profile.id);
   }
 }
 
 /** A long read may stay without an answer where a short one does not: that says nothing against a profile yet. */
-function splitSilent(desk: Desk, candidate: Candidate, cost: LineCost): void {
+function splitSilent(notes: UnitNotes, candidate: Candidate, cost: LineCost): void {
   const { profile, pending } = candidate;
-  if (!pending.some((read) => read.registers.length > 1 && desk.wasSilent(read))) return;
+  if (!pending.some((read) => read.registers.length > 1 && notes.wasSilent(read))) return;
   candidate.pending = pending.flatMap((read) =>
-    desk.wasSilent(read) ? read.registers.flatMap((register) => readsOf([register], profile, cost)) : [read],
+    notes.wasSilent(read) ? read.registers.flatMap((register) => readsOf([register], profile, cost)) : [read],
   );
 }
 
-function isGivenUp(desk: Desk, { profile, pending }: Candidate): boolean {
-  if (pending.some((read) => desk.refused(read))) return true;
+function isGivenUp(notes: UnitNotes, { profile, pending }: Candidate): boolean {
+  if (pending.some((read) => notes.refused(read))) return true;
   const read = profile.probe.filter(({ register }) =>
-    profile.registers.every((one) => one.key !== register || desk.holds(profile, [one])),
+    profile.registers.every((one) => one.key !== register || notes.holds(profile, [one])),
   );
-  return read.length > 0 && !judgeProbe({ ...profile, probe: read }, desk.blocks).fits;
+  return read.length > 0 && !judgeProbe({ ...profile, probe: read }, notes.blocks).fits;
 }
 
 function looksAtTheSame(a: Candidate, b: Candidate): boolean {
@@ -133,22 +133,22 @@ const overlap = (a: Register, b: Register) =>
 
 /** Reads energy and identity; null when its energy is no meter's. */
 async function weigh(
-  desk: Desk,
+  notes: UnitNotes,
   profile: MeterProfile,
   map: RegisterMap & { readonly bills: { readonly import: boolean; readonly export: boolean } },
   strength: 0 | 1 | 2 | 3,
   cost: LineCost,
 ): Promise<Fit | null> {
   for (const read of readsOf(polledRegisters(map), map, cost)) {
-    if (!desk.holds(map, read.registers)) await desk.askSoon(read, profile.id);
+    if (!notes.holds(map, read.registers)) await notes.askSoon(read, profile.id);
   }
-  const sample = decodeSample(map, desk.blocks);
+  const sample = decodeSample(map, notes.blocks);
   const isRead = sample.faults.every(({ billing, what }) => !billing || what === 'not-available');
   if (!isRead) return null;
   for (const read of readsOf(identityRegisters(map), map, cost)) {
-    if (!desk.holds(map, read.registers)) await desk.askSoon(read, profile.id);
+    if (!notes.holds(map, read.registers)) await notes.askSoon(read, profile.id);
   }
-  const { serial, model, manufacturer, importWh, exportWh } = decodeSample(map, desk.blocks);
+  const { serial, model, manufacturer, importWh, exportWh } = decodeSample(map, notes.blocks);
   const named = profile.models.find((name) => name === model);
   return {
     profile: profile.id,
@@ -172,7 +172,7 @@ function unfitness(bills: { readonly import: boolean; readonly export: boolean }
 
 /** A SunSpec device names itself: marker, list of models, common model. */
 async function findSunspec(
-  desk: Desk,
+  notes: UnitNotes,
   profiles: readonly SunspecProfile[],
   models: SunspecModels,
   cost: LineCost,
@@ -182,7 +182,7 @@ async function findSunspec(
   try {
     const walk = sunspecWalk(bases);
     let step = walk.next();
-    while (!step.done) step = walk.next(await desk.header(step.value.address, bases.includes(step.value.address)));
+    while (!step.done) step = walk.next(await notes.header(step.value.address, bases.includes(step.value.address)));
     device = step.value;
   } catch (error) {
     if (!(error instanceof SunspecError)) throw error;
@@ -190,7 +190,7 @@ async function findSunspec(
   if (!device) return [];
   for (const profile of profiles) {
     const map = sunspecMap(profile, device, models);
-    const fit = map && (await weigh(desk, profile, map, 3, cost));
+    const fit = map && (await weigh(notes, profile, map, 3, cost));
     if (fit) return [fit];
   }
   return [];
@@ -198,15 +198,15 @@ async function findSunspec(
 
 function readsOf(registers: readonly Register[], map: RegisterMap, cost: LineCost): PlannedRead[] {
   return planReads(registers, map.limits, cost).map((request) => {
-    const others = variants(request, map, cost, { most: MAX_LENGTHS });
-    const choices = [request, ...others].map(({ address, count }) => ({ address, count }));
+    const others = variantsOf(request, map, cost, { most: MAX_LENGTHS });
+    const variants = [request, ...others].map(({ address, count }) => ({ address, count }));
     const held = request.registers.filter((register) => registers.includes(register));
-    return { fn: request.function, choices, registers: held };
+    return { fn: request.function, variants, registers: held };
   });
 }
 
 /** What was read of one unit and what it refused; nothing is asked twice. */
-class Desk {
+class UnitNotes {
   readonly talk: Talk;
   readonly blocks: Block[];
   readonly silent = new Set<string>();
@@ -245,7 +245,7 @@ class Desk {
     const reply = await this.talk.read(read);
     if (reply.what === 'data') {
       this.blocks.push({ function: read.fn, address: reply.address, data: reply.data });
-      this.#answered.push({ fn: read.fn, choices: [{ address: reply.address, count: reply.data.length / 2 }] });
+      this.#answered.push({ fn: read.fn, variants: [{ address: reply.address, count: reply.data.length / 2 }] });
       return reply;
     }
     this.#refused.add(keyOf(read));
@@ -262,10 +262,10 @@ class Desk {
    */
   async askSoon(read: Read, profile: string): Promise<Reply> {
     if (this.talk.restMs(read) > WORTH_MS) {
-      const lengths = new Set(read.choices.map(({ count }) => `${read.fn} ${count}`));
+      const lengths = new Set(read.variants.map(({ count }) => `${read.fn} ${count}`));
       const other = this.#answered.find(
-        ({ fn, choices: [choice] }) =>
-          !lengths.has(`${fn} ${choice?.count}`) && this.talk.restMs({ fn, choices: choice ? [choice] : [] }) === 0,
+        ({ fn, variants: [choice] }) =>
+          !lengths.has(`${fn} ${choice?.count}`) && this.talk.restMs({ fn, variants: choice ? [choice] : [] }) === 0,
       );
       if (other) await this.talk.read(other);
     }
@@ -278,15 +278,15 @@ class Desk {
    */
   async header(address: number, isMarker: boolean): Promise<Uint8Array | null> {
     const more = [0, 1, 2];
-    const choices = more.map((by) => ({ address: isMarker ? address : address - by, count: 2 + by }));
-    if (this.refused({ fn: 3, choices })) return null;
-    const reply = await this.ask({ fn: 3, choices }, 'sunspec');
+    const variants = more.map((by) => ({ address: isMarker ? address : address - by, count: 2 + by }));
+    if (this.refused({ fn: 3, variants })) return null;
+    const reply = await this.ask({ fn: 3, variants }, 'sunspec');
     if (reply.what !== 'data') return null;
     const from = 2 * (address - reply.address);
     return reply.data.subarray(from, from + 4);
   }
 }
 
-function keyOf({ fn, choices: [first] }: Read): string {
+function keyOf({ fn, variants: [first] }: Read): string {
   return `${fn} ${first?.address} ${first?.count}`;
 }

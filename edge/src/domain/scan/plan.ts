@@ -5,7 +5,7 @@ import { type SerialSetting, type Setting, sameSetting, settingText } from './se
 export interface Question {
   readonly fn: ReadFunction;
   readonly address: number;
-  /** Lengths in registers, the best first: one that was asked lately may not be asked again (see `ShapeBook`). */
+  /** Lengths in registers, the best first: one that was asked lately may not be asked again (see `ReplyQuarantine`). */
   readonly counts: readonly number[];
 }
 
@@ -56,7 +56,7 @@ function wait(ms: number, { baud, parity, stopBits }: SerialSetting): number {
 }
 
 /**
- * What is asked on a slow line may not be asked again for seconds, at no setting (see `ShapeBook`): while the same ten
+ * What is asked on a slow line may not be asked again for seconds, at no setting (see `ReplyQuarantine`): while the same ten
  * units are asked at all settings in turn, slower lines come last. In the sweep of the others only the slowest does.
  */
 const SLOW_BAUD = 9_600;

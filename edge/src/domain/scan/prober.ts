@@ -1,11 +1,11 @@
 import { type Clock, sleep } from '@gridtokenx/runtime/core';
-import type { Ask, ReadFunction } from '../bus/frames.js';
+import type { ReadFunction, ReadRequest } from '../bus/frames.js';
 import type { Framing, Judgement } from '../bus/framing.js';
 import type { LineSpeed } from '../bus/line.js';
 import { NoAnswer, Port } from '../bus/port.js';
 import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
-import type { ShapeBook } from '../bus/shapes.js';
+import type { ReplyQuarantine } from '../bus/reply-quarantine.js';
 import type { BusStats } from '../bus/stats.js';
 
 /** What a question brought. */
@@ -37,10 +37,10 @@ export class HearingFraming implements Framing {
     this.#unitAt = unitAt;
   }
 
-  begin(ask: Ask, frame: Uint8Array, nowMs: number): Uint8Array {
+  begin(ask: ReadRequest, frame: Uint8Array, nowMs: number): Uint8Array {
     return this.#inner.begin(ask, frame, nowMs);
   }
-  judge(input: Uint8Array, ask: Ask | null, nowMs: number): Judgement {
+  judge(input: Uint8Array, ask: ReadRequest | null, nowMs: number): Judgement {
     const judged = this.#inner.judge(input, ask, nowMs);
     const [unit, fn] = [input[this.#unitAt] ?? 0, (input[this.#unitAt + 1] ?? 0) & 0x7f];
     if (judged.what === 'foreign') this.#spoken.push({ unit, fn, how: 'foreign' });
@@ -48,7 +48,7 @@ export class HearingFraming implements Framing {
     if (judged.what === 'skip' && judged.count === 'late') this.#spoken.push({ unit, fn, how: 'late' });
     return judged;
   }
-  end(ask: Ask, nowMs: number): void {
+  end(ask: ReadRequest, nowMs: number): void {
     this.#inner.end(ask, nowMs);
   }
   reset(): void {
@@ -68,7 +68,7 @@ export interface ProberOptions {
   readonly speed: LineSpeed;
   readonly framing: HearingFraming;
   /** One for the whole scan: an answer may come late at another setting too. */
-  readonly book: ShapeBook;
+  readonly quarantine: ReplyQuarantine;
   readonly stats: BusStats;
   readonly real: Clock;
 }
@@ -78,7 +78,7 @@ const LOOK_MS = 20;
 const FRAME_CHARS = 13;
 
 /**
- * One open line of a scan: the bus's own port and book of shapes, without its queue and health, since every unit is a
+ * One open line of a scan: the bus's own port and reply quarantine, without its queue and health, since every unit is a
  * stranger. What a late answer is, and that it belongs to no other question, is decided by these.
  */
 export class Prober {
@@ -93,36 +93,36 @@ export class Prober {
 
   /** Whether this shape may be asked, or from when on; monotonic ms. */
   freeAt(unit: number, fn: ReadFunction, count: number): number {
-    return this.#options.book.freeAt(unit, fn, 2 * count, this.#options.real.monotonicMs());
+    return this.#options.quarantine.freeAt(unit, fn, 2 * count, this.#options.real.monotonicMs());
   }
 
   /**
    * Asks a unit when the shape is free, and waits `waitMs` from the request's last character to the answer's first. Throws
    * `LineGone`.
    */
-  async ask(ask: Ask, waitMs: number): Promise<Heard> {
-    const { book, real, speed } = this.#options;
+  async ask(ask: ReadRequest, waitMs: number): Promise<Heard> {
+    const { quarantine, real, speed } = this.#options;
     const { unit, fn, count } = ask;
     const bytes = 2 * count;
     // Timers come a little early at times, and a shape is not sent a millisecond before it is free.
     for (;;) {
-      const heldMs = book.freeAt(unit, fn, bytes, real.monotonicMs()) - real.monotonicMs();
+      const heldMs = quarantine.freeAt(unit, fn, bytes, real.monotonicMs()) - real.monotonicMs();
       if (heldMs <= 0) break;
       await sleep(real, heldMs);
     }
     const startMs = real.monotonicMs();
-    book.sent(unit, fn, bytes, startMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
+    quarantine.onRequest(unit, fn, bytes, startMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
     try {
       // The port adds the time of the answer's characters; here the first one counts, and what is begun is waited for.
       const answer = await this.#port.exchange(ask, waitMs - (5 + bytes) * speed.charMs, null);
       const { frame, isException, waitedMs } = answer;
       const now = real.monotonicMs();
-      if (isException) book.excepted(unit, fn, bytes, now);
-      else book.answered(unit, fn, bytes, now);
+      if (isException) quarantine.onException(unit, fn, bytes, now);
+      else quarantine.onReply(unit, fn, bytes, now);
       if (isException) return { what: 'exception', code: frame[2] ?? 0, waitedMs };
       return { what: 'answer', data: frame.slice(3, 3 + bytes), waitedMs };
     } catch (error) {
-      book.failed(unit, fn, bytes, real.monotonicMs());
+      quarantine.onTimeout(unit, fn, bytes, real.monotonicMs());
       return heardOf(error);
     }
   }

@@ -2,7 +2,7 @@ import { type Clock, sleep } from '@gridtokenx/runtime/core';
 import { describe } from '../bus/connection.js';
 import { RtuFraming, TcpFraming } from '../bus/framing.js';
 import type { Line } from '../bus/ports.js';
-import { ShapeBook, USUAL_RULES } from '../bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '../bus/reply-quarantine.js';
 import type { BusStats } from '../bus/stats.js';
 import { ScanStopped } from './messages.js';
 import { HearingFraming, Prober } from './prober.js';
@@ -26,18 +26,18 @@ interface Opened {
   readonly prober: Prober;
 }
 
-/** The one line that a scan has open, at one setting after the other, with one book of shapes over all of them. */
+/** The one line that a scan has open, at one setting after the other, with one reply quarantine over all of them. */
 export class ScanLine {
   readonly #options: ScanLineOptions;
-  readonly #book = new ShapeBook(USUAL_RULES);
-  readonly #rtu = new HearingFraming(new RtuFraming(this.#book), 0);
+  readonly #quarantine = new ReplyQuarantine(USUAL_RULES);
+  readonly #rtu = new HearingFraming(new RtuFraming(this.#quarantine), 0);
   readonly #tcp: HearingFraming;
   #opened: Opened | null = null;
   #hasOpened = false;
 
   constructor(options: ScanLineOptions) {
     this.#options = options;
-    this.#tcp = new HearingFraming(new TcpFraming(this.#book, true, options.firstId), 6);
+    this.#tcp = new HearingFraming(new TcpFraming(this.#quarantine, true, options.firstId), 6);
   }
 
   framing(setting: Setting): HearingFraming {
@@ -59,7 +59,7 @@ export class ScanLine {
     const framing = this.framing(setting);
     // What was heard at another setting says nothing about this one.
     framing.take();
-    const prober = new Prober({ line, speed: speedOf(setting), framing, book: this.#book, stats, real });
+    const prober = new Prober({ line, speed: speedOf(setting), framing, quarantine: this.#quarantine, stats, real });
     this.#opened = { setting, line, prober };
     return prober;
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '@gridtokenx/runtime/core';
-import type { Choice } from '../bus/bus.js';
+import type { ReadVariant } from '../bus/bus.js';
 import type { ReadFunction } from '../bus/frames.js';
 
 import type { Heard, Prober } from './prober.js';
@@ -7,7 +7,7 @@ import type { Heard, Prober } from './prober.js';
 /** Registers that are wanted, by any of these reads; each has another length. */
 export interface Read {
   readonly fn: ReadFunction;
-  readonly choices: readonly Choice[];
+  readonly variants: readonly ReadVariant[];
 }
 
 export type Reply =
@@ -84,7 +84,7 @@ export class UnitTalk implements Talk {
     }
   }
 
-  #judge(heard: Heard, fn: ReadFunction, { address }: Choice): Reply | null {
+  #judge(heard: Heard, fn: ReadFunction, { address }: ReadVariant): Reply | null {
     switch (heard.what) {
       case 'answer':
         this.#slowestMs = Math.max(this.#slowestMs, heard.waitedMs);
@@ -107,10 +107,10 @@ export class UnitTalk implements Talk {
     return Math.min(MAX_WAIT_MS, tries === 1 ? usual : 2 * usual);
   }
 
-  #soonest({ fn, choices }: Read): { choice: Choice; atMs: number } {
-    let best: { choice: Choice; atMs: number } | null = null;
+  #soonest({ fn, variants }: Read): { choice: ReadVariant; atMs: number } {
+    let best: { choice: ReadVariant; atMs: number } | null = null;
     const now = this.#real.monotonicMs();
-    for (const choice of choices) {
+    for (const choice of variants) {
       const atMs = this.#prober.freeAt(this.#unit, fn, choice.count);
       if (!best || Math.max(atMs, now) < Math.max(best.atMs, now)) best = { choice, atMs };
     }

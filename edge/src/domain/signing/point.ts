@@ -100,7 +100,7 @@ export class Point {
   readonly recovered: RecoveredMeter;
   readonly enrolled: boolean;
   readonly #options: PointOptions;
-  readonly #book = new PairBook();
+  readonly #pairs = new PairBook();
   /** Null before the first statement. */
   #state: PointState | null;
   /** Its own statements are there, and those that the last one was derived from are not. */
@@ -119,12 +119,12 @@ export class Point {
     const { state, isLost } = stateOf(options);
     this.#state = state;
     this.#isLost = isLost;
-    for (const side of SIDES) for (const input of options.inputs[side]) this.#book.add(side, input);
+    for (const side of SIDES) for (const input of options.inputs[side]) this.#pairs.add(side, input);
   }
 
   /** A statement of one of its meters was committed. */
   take(side: Side, input: SeqInput): void {
-    this.#book.add(side, input);
+    this.#pairs.add(side, input);
     this.#wake();
   }
 
@@ -134,7 +134,7 @@ export class Point {
     if (this.#isLost)
       return [`${of}: what its last statement was derived from is gone from the disk: enrol it under a new name`];
     const list = this.#problem ? [`${of}: ${this.#problem}`] : [];
-    const { production, consumption } = this.#book.newest;
+    const { production, consumption } = this.#pairs.newest;
     if (production !== null && consumption !== null && Math.abs(production - consumption) >= BEHIND_WINDOWS) {
       const [side, window] =
         production < consumption ? (['production', production] as const) : (['consumption', consumption] as const);
@@ -191,14 +191,14 @@ export class Point {
 
   /** Closes the oldest span that can be closed; false when there is none. Throws when its state cannot be stored. */
   async #closeNext(): Promise<boolean> {
-    const pair = this.#book.next();
+    const pair = this.#pairs.next();
     if (!pair) return false;
     const { production, consumption } = pair;
     const { window } = production;
     const fates = SIDES.map((side) => this.#options.fate(this.#options.meters[side].id, pair[side].seq));
     // Registers never fall, so what an oracle may yet refuse must not be in them: it would stay in them for good.
     if (fates.includes(Fate.refused)) {
-      this.#book.pass(window);
+      this.#pairs.pass(window);
       return true;
     }
     if (fates.includes(Fate.open)) return false;
@@ -209,7 +209,7 @@ export class Point {
       // False after a restored image: this window may have been stated already, so the span goes on.
       if (await this.log.closeSpan(statement, closed.state)) this.#closed(closed, statement);
     }
-    this.#book.pass(window);
+    this.#pairs.pass(window);
     return true;
   }
 

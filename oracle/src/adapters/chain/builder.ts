@@ -43,7 +43,7 @@ export interface Cosigner {
 
 const DISCRIMINATOR_BYTES = 8;
 /** A zone has at most seven attestors, so six others. */
-const MAX_CHOICES = 7;
+const MAX_VARIANTS = 7;
 const MINT_PAGE_UNITS = 120_000;
 const MINT_METER_UNITS = 120_000;
 /**
@@ -92,7 +92,7 @@ export class AttestorBuilder implements TransactionBuilder {
         return await this.#attest(read, window, entries, nonce);
       } catch (error) {
         // Who did not sign is not chosen again: the others go on without them.
-        if (!(error instanceof InsufficientSignatures) || attempt >= MAX_CHOICES) throw error;
+        if (!(error instanceof InsufficientSignatures) || attempt >= MAX_VARIANTS) throw error;
       }
     }
   }

@@ -26,7 +26,7 @@ export interface MintingDeps {
 /** What of a page is minted next, and what became of it. */
 export class Minting {
   readonly #deps: MintingDeps;
-  readonly #book = new MintTracker();
+  readonly #mints = new MintTracker();
   /** The mint under way; null after a restart, when nobody knows which one it was. */
   #underWay: { task: MintTask; mark: string } | null = null;
 
@@ -35,17 +35,17 @@ export class Minting {
   }
 
   problems(): string[] {
-    return this.#book.problems();
+    return this.#mints.problems();
   }
 
   /** What is worth minting now; null for nothing. */
   next(read: PageRead): MintTask | null {
-    return this.#book.next(this.#tasks(read), this.#mark(read), this.#deps.realClock.nowMs());
+    return this.#mints.next(this.#tasks(read), this.#mark(read), this.#deps.realClock.nowMs());
   }
 
   /** When what waits is tried again without a change of the page; null when nothing waits. */
   nextMs(read: PageRead): number | null {
-    return this.#book.nextMs(this.#tasks(read));
+    return this.#mints.nextMs(this.#tasks(read));
   }
 
   /** The mint to send; or nothing, where only others can mend what is missing. Throws `NodeUnavailable`. */
@@ -65,7 +65,7 @@ export class Minting {
       throw error;
     });
     if (signed instanceof TokenAccountMissing) {
-      this.#book.leftDue(task, this.#mark(read), signed.message, realClock.nowMs());
+      this.#mints.leftDue(task, this.#mark(read), signed.message, realClock.nowMs());
       return { step: { kind: 'progress' } };
     }
     this.#underWay = { task, mark: this.#mark(read) };
@@ -81,8 +81,9 @@ export class Minting {
     if (!task || mark === undefined) return;
     const meterId = task.meter?.meterId;
     const isLeft = this.#tasks(read).some((left) => left.kind === task.kind && left.meter?.meterId === meterId);
-    if (isLeft) this.#book.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.realClock.nowMs());
-    else this.#book.done(task);
+    if (isLeft)
+      this.#mints.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.realClock.nowMs());
+    else this.#mints.done(task);
   }
 
   failed({ kind }: Intent, error: string): void {
@@ -90,7 +91,7 @@ export class Minting {
     const { task, mark } = this.#underWay ?? {};
     this.#underWay = null;
     logger.warn({ event: 'mint_failed', zone, page, why: error }, `${kind} failed: tried again later`);
-    if (task && mark !== undefined) this.#book.leftDue(task, mark, `${kind} failed: ${error}`, realClock.nowMs());
+    if (task && mark !== undefined) this.#mints.leftDue(task, mark, `${kind} failed: ${error}`, realClock.nowMs());
   }
 
   /** The page as far as it decides what can be minted. */

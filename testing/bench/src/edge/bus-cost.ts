@@ -6,7 +6,7 @@ import type { ModbusRTU } from 'modbus-serial/ModbusRTU.js';
 
 import { busAt } from '#edge/adapters/modbus/open.js';
 
-import { ShapeBook, USUAL_RULES } from '#edge/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '#edge/domain/bus/reply-quarantine.js';
 
 /** CPU time of reads of at least 80 registers over a serial line at 9,600 baud, this whole process. */
 export interface BusCost {
@@ -37,12 +37,12 @@ function ours(path: string): Read {
     random: systemRandom,
     requestMs: TIMEOUT_MS,
     connectMs: TIMEOUT_MS,
-    book: new ShapeBook(USUAL_RULES),
+    quarantine: new ReplyQuarantine(USUAL_RULES),
     timeoutMinMs: 200,
     restMs: 0,
   });
-  const choices = Array.from({ length: LENGTHS }, (_, i) => ({ address: 0, count: REGISTERS + i }));
-  return () => bus.read(UNIT, 3, choices, { periodMs: 10 * TIMEOUT_MS });
+  const variants = Array.from({ length: LENGTHS }, (_, i) => ({ address: 0, count: REGISTERS + i }));
+  return () => bus.read(UNIT, 3, variants, { periodMs: 10 * TIMEOUT_MS });
 }
 
 /** Reads through modbus-serial as its documentation shows it. */

@@ -4,7 +4,7 @@ import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { ProfileReader } from '#edge/adapters/modbus/reader.js';
 import type { Bus } from '#edge/domain/bus/bus.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
-import { ShapeBook, USUAL_RULES } from '#edge/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '#edge/domain/bus/reply-quarantine.js';
 import type { MeterSample } from '#edge/domain/ports.js';
 import { charTimeUs } from '#edge/planner/plan.js';
 import { parseProfile } from '#edge/profiles/parse.js';
@@ -77,7 +77,7 @@ export class Rig {
     this.line = new MeterLine({ clock: this.clock, random, rates, charMs: speed.charMs, timeoutMs, figures });
     this.bus = rtuBus({
       ...{ random, speed, requestMs, minTimeoutMs },
-      book: new ShapeBook(USUAL_RULES),
+      quarantine: new ReplyQuarantine(USUAL_RULES),
       open: async () => this.line,
       real: this.clock,
       restMs: 0,

@@ -156,12 +156,12 @@ export class SimulatedGateway {
     return this.#deps.witness.answered.get(meterId) ?? 0n;
   }
 
-  /** Opens the book of acks; a control lets what the broker answered count as acknowledged. */
+  /** Opens the ack tracker; a control lets what the broker answered count as acknowledged. */
   async #openAcks(): Promise<AckBook> {
     const oracles = [oracleName(this.#deps.oracle)];
     const acks = rules.ack ? new AckBook(oracles, 1) : new CredulousAckBook(oracles, 1, (id) => this.#answered(id));
-    const book = await this.disk.read('/data/state/acks.json');
-    if (book) acks.restore(Buffer.from(book).toString('utf8'));
+    const stored = await this.disk.read('/data/state/acks.json');
+    if (stored) acks.restore(Buffer.from(stored).toString('utf8'));
     return acks;
   }
 

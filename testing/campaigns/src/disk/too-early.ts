@@ -5,7 +5,7 @@ import type { Spool } from '#edge/domain/ports.js';
 /** Seq through which a meter's messages count as stored, by a rule that is wrong. */
 export type Through = (meterId: MeterId) => bigint;
 
-/** A book for a control: takes the word of `through` for what is acknowledged, in place of signed acks. */
+/** An ack tracker for a control: takes the word of `through` for what is acknowledged, in place of signed acks. */
 export class CredulousAckBook extends AckBook {
   readonly #through: Through;
 

@@ -1,9 +1,9 @@
 import { burst, flipped } from '@gridtokenx/simulators';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { withCrc } from '#edge/domain/bus/crc.js';
-import type { Ask } from '#edge/domain/bus/frames.js';
+import type { ReadRequest } from '#edge/domain/bus/frames.js';
 import { RtuFraming } from '#edge/domain/bus/framing.js';
-import { ShapeBook } from '#edge/domain/bus/shapes.js';
+import { ReplyQuarantine } from '#edge/domain/bus/reply-quarantine.js';
 import type { Outcome } from '../campaign.js';
 
 /** Damage beyond what a CRC-16 always finds. */
@@ -30,11 +30,11 @@ export function playNoise(seed: number, frames: number): Outcome {
   const random = new Random(seed, 'misattribution/noise');
   const faults: string[] = [];
   const figures: Record<string, number> = {};
-  const framing = new RtuFraming(new ShapeBook({ quarantineMs: 0, quarantineTimeouts: 12 }));
+  const framing = new RtuFraming(new ReplyQuarantine({ quarantineMs: 0, quarantineTimeouts: 12 }));
   for (const [name, disturb] of Object.entries(NOISE)) {
     let judged = 0;
     let passed = 0;
-    const ask: Ask = { unit: 1, fn: 4, address: 0, count: REGISTERS };
+    const ask: ReadRequest = { unit: 1, fn: 4, address: 0, count: REGISTERS };
     let frame: Uint8Array = new Uint8Array(0);
     for (let i = 0; i < frames; i++) {
       if (i % SAME === 0) frame = withCrc(Uint8Array.of(1, 4, 2 * REGISTERS, ...random.bytes(2 * REGISTERS)));

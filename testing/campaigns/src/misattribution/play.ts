@@ -1,13 +1,13 @@
 import { Random } from '@gridtokenx/testing-kit/random';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
-import type { Choice } from '#edge/domain/bus/bus.js';
+import type { ReadVariant } from '#edge/domain/bus/bus.js';
 import { serialSpeed } from '#edge/domain/bus/line.js';
 import { ReadError, ReadFailure } from '#edge/domain/ports.js';
 import type { Outcome } from '../campaign.js';
 import { rtuBus } from '../rtu-bus.js';
 import type { FaultRates } from './faults.js';
 import { FaultyLine } from './line.js';
-import { WatchedBook } from './watched-book.js';
+import { WatchedQuarantine } from './watched-quarantine.js';
 
 export interface PlayOptions {
   readonly reads: number;
@@ -20,8 +20,8 @@ const BAUDS = [2_400, 9_600, 19_200, 38_400] as const;
 /** A bus listens this long after a start. */
 const REST_TIMEOUTS = 13;
 /** Ways to read the same registers: energy, and what is beside it. */
-const ENERGY: readonly Choice[] = [4, 6, 8, 10, 12, 14].map((count) => ({ address: 72, count }));
-const VALUES: readonly Choice[] = [40, 42, 44].map((count) => ({ address: 0, count }));
+const ENERGY: readonly ReadVariant[] = [4, 6, 8, 10, 12, 14].map((count) => ({ address: 72, count }));
+const VALUES: readonly ReadVariant[] = [40, 42, 44].map((count) => ({ address: 0, count }));
 
 /** Reads through the port class on a disturbed line; any wrong value is a fault. */
 export async function play(seed: number, { reads, rates, isShort }: PlayOptions): Promise<Outcome> {
@@ -36,27 +36,27 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
   const requestMs = random.pick([300, 1_000]);
   let waitMs = requestMs;
   const line = new FaultyLine({ clock, random, rates, charMs: speed.charMs, timeoutMs: () => waitMs, figures });
-  const book = new WatchedBook({
+  const quarantine = new WatchedQuarantine({
     onWait: (ms) => {
       waitMs = ms;
     },
     insteadMs: isShort ? () => (waitMs * rates.lateTimeouts) / 2 : null,
   });
   const bus = rtuBus({
-    ...{ book, random, speed, requestMs },
+    ...{ quarantine, random, speed, requestMs },
     open: async () => line,
     real: clock,
     minTimeoutMs: 100,
   });
   const faults: string[] = [];
-  const read = async (unit: number, choices: readonly Choice[], periodMs: number): Promise<boolean> => {
+  const read = async (unit: number, variants: readonly ReadVariant[], periodMs: number): Promise<boolean> => {
     try {
-      const { data, count: length } = await bus.read(unit, 4, choices, { periodMs });
+      const { data, count: length } = await bus.read(unit, 4, variants, { periodMs });
       count('reads');
       if (length * 2 !== data.length || !data.every((byte, i) => byte === line.truth[i])) {
         count('wrong');
         faults.push(
-          `read ${figures.reads}: ${length} registers from ${choices[0]?.address} of unit ${unit} are not theirs`,
+          `read ${figures.reads}: ${length} registers from ${variants[0]?.address} of unit ${unit} are not theirs`,
         );
       }
       return true;

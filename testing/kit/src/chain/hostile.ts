@@ -49,9 +49,9 @@ function longer({ programId, keys, data }: TransactionInstruction): Variant {
 
 /** The same, each made only when it is wanted. */
 export function hostileChoices(chain: Chain, instruction: TransactionInstruction): (() => Variant)[] {
-  const choices: (() => Variant)[] = [];
+  const variants: (() => Variant)[] = [];
   const add = (name: string, make: () => TransactionInstruction, ...errors: string[]) =>
-    choices.push(() => ({ name, instruction: make(), errors }));
+    variants.push(() => ({ name, instruction: make(), errors }));
   for (const [index, meta] of instruction.keys.entries()) {
     const isPayer = meta.pubkey.equals(chain.payer.publicKey);
     if (meta.isSigner && !isPayer)
@@ -78,7 +78,7 @@ export function hostileChoices(chain: Chain, instruction: TransactionInstruction
       ...['MissingAccount', 'ThresholdNotMet'],
     );
   }
-  return choices;
+  return variants;
 }
 
 /** The account's bytes under another address and another owner program. */

@@ -3,10 +3,10 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 
 import { type BusAddress, busAt } from '#edge/adapters/modbus/open.js';
-import type { Bus, Choice } from '#edge/domain/bus/bus.js';
+import type { Bus, ReadVariant } from '#edge/domain/bus/bus.js';
 import { ReadError, ReadFailure } from '#edge/domain/ports.js';
 import type { Outcome } from '../../campaign.js';
-import { WatchedBook } from '../watched-book.js';
+import { WatchedQuarantine } from '../watched-quarantine.js';
 
 /** Time-out before and at the least, ms: short, so that a hundred thousand reads take minutes. */
 export const REQUEST_MS = 40;
@@ -15,8 +15,8 @@ const CONNECT_MS = 2_000;
 const PAUSE_MS = 10;
 /** Two kinds of values by the same lengths, so that one can be taken for the other. */
 const COUNTS = [4, 6, 8, 10, 12, 14] as const;
-const ENERGY: readonly Choice[] = COUNTS.map((count) => ({ address: 72, count }));
-const VALUES: readonly Choice[] = COUNTS.map((count) => ({ address: 0, count }));
+const ENERGY: readonly ReadVariant[] = COUNTS.map((count) => ({ address: 72, count }));
+const VALUES: readonly ReadVariant[] = COUNTS.map((count) => ({ address: 0, count }));
 
 export interface GatewayReads {
   /** Name of the line in figures and faults. */
@@ -42,9 +42,9 @@ export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
   const bus = gatewayBus(options);
   let isForeign = false;
   /** Whether something was sent. */
-  const read = async (unit: number, choices: readonly Choice[]): Promise<boolean> => {
-    const first = choices[0]?.address ?? 0;
-    const what = await readOnce(bus, unit, choices, (data) => isRight(unit, first, data));
+  const read = async (unit: number, variants: readonly ReadVariant[]): Promise<boolean> => {
+    const first = variants[0]?.address ?? 0;
+    const what = await readOnce(bus, unit, variants, (data) => isRight(unit, first, data));
     isForeign ||= what === 'foreign';
     if (what === 'resting' || what === 'foreign') return false;
     for (const name of ['reads', what]) figures[`${row}: ${name}`] = (figures[`${row}: ${name}`] ?? 0) + 1;
@@ -77,7 +77,7 @@ function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayRea
     random: { bytes: (n) => random.bytes(n), fraction: () => random.fraction() },
     requestMs: REQUEST_MS,
     connectMs: CONNECT_MS,
-    book: new WatchedBook({ onWait, insteadMs: quarantineInsteadMs }),
+    quarantine: new WatchedQuarantine({ onWait, insteadMs: quarantineInsteadMs }),
     timeoutMinMs: REQUEST_MS,
   });
 }
@@ -91,16 +91,16 @@ type Read = 'good' | 'wrong' | 'failed' | 'resting' | 'foreign';
 async function readOnce(
   bus: Bus,
   unit: number,
-  choices: readonly Choice[],
+  variants: readonly ReadVariant[],
   isRight: (data: Uint8Array) => boolean,
 ): Promise<Read> {
   const isSilent = bus.units.get(unit)?.silentSinceMs != null;
   try {
-    const { data } = await bus.read(unit, 4, choices, { periodMs: PERIOD_MS });
+    const { data } = await bus.read(unit, 4, variants, { periodMs: PERIOD_MS });
     return isRight(data) ? 'good' : 'wrong';
   } catch (error) {
     if (!(error instanceof ReadError)) throw error;
-    if (error.failure === ReadFailure.foreignMaster) return 'foreign';
+    if (error.failure === ReadFailure.secondMaster) return 'foreign';
     const isSent = error.failure === ReadFailure.timeout || error.failure === ReadFailure.exception;
     return isSent && !isSilent ? 'failed' : 'resting';
   }

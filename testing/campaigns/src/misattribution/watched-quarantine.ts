@@ -1,4 +1,4 @@
-import { ShapeBook, USUAL_RULES } from '#edge/domain/bus/shapes.js';
+import { ReplyQuarantine, USUAL_RULES } from '#edge/domain/bus/reply-quarantine.js';
 
 export interface WatchedBookOptions {
   /** Told of each request: the whole wait that is in force for it, ms. */
@@ -7,8 +7,8 @@ export interface WatchedBookOptions {
   readonly insteadMs: (() => number) | null;
 }
 
-/** The gateway's own book of shapes, which tells of each wait; a control shortens its quarantine. */
-export class WatchedBook extends ShapeBook {
+/** The gateway's own reply quarantine, which tells of each wait; a control shortens its quarantine. */
+export class WatchedQuarantine extends ReplyQuarantine {
   readonly #watch: WatchedBookOptions;
 
   constructor(watch: WatchedBookOptions) {
@@ -16,9 +16,9 @@ export class WatchedBook extends ShapeBook {
     this.#watch = watch;
   }
 
-  override sent(unit: number, fn: number, bytes: number, nowMs: number, timeoutMs: number): void {
+  override onRequest(unit: number, fn: number, bytes: number, nowMs: number, timeoutMs: number): void {
     this.#watch.onWait(timeoutMs);
-    super.sent(unit, fn, bytes, nowMs, timeoutMs);
+    super.onRequest(unit, fn, bytes, nowMs, timeoutMs);
   }
 
   override quarantineMs(unit: number): number {

@@ -28,7 +28,7 @@ interface Use {
   endedMs: number;
 }
 
-interface UnitBook {
+interface UnitHistory {
   /** Least quarantine of this very unit (profile), ms. */
   leastMs: number;
   readonly uses: Map<number, Use>;
@@ -50,9 +50,9 @@ const key = (fn: number, bytes: number) => fn * 256 + bytes;
  * All times are of one monotonic clock, in milliseconds. A new connection changes nothing: a converter or a meter may
  * still hold an answer.
  */
-export class ShapeBook {
+export class ReplyQuarantine {
   readonly #rules: ShapeRules;
-  readonly #units = new Map<number, UnitBook>();
+  readonly #units = new Map<number, UnitHistory>();
 
   constructor(rules: ShapeRules) {
     this.#rules = rules;
@@ -65,7 +65,7 @@ export class ShapeBook {
 
   /** The least quarantine of a unit, by its profile, ms. */
   limit(unit: number, leastMs: number): void {
-    this.#book(unit).leastMs = leastMs;
+    this.#history(unit).leastMs = leastMs;
   }
 
   /** Whether this shape may be sent now. */
@@ -78,21 +78,21 @@ export class ShapeBook {
    * after a time-out instead.
    */
   freeAt(unit: number, fn: number, bytes: number, nowMs: number): number {
-    const book = this.#book(unit);
+    const quarantine = this.#history(unit);
     const shape = key(fn, bytes);
-    const use = book.uses.get(shape);
-    const rest = this.#restUntil(book, nowMs);
+    const use = quarantine.uses.get(shape);
+    const rest = this.#restUntil(quarantine, nowMs);
     if (!use) return rest;
-    const again = book.last === shape ? use.endedMs + this.quarantineMs(unit) : 0;
+    const again = quarantine.last === shape ? use.endedMs + this.quarantineMs(unit) : 0;
     return Math.max(rest, use.heldMs, again);
   }
 
   /** Time-out in force of a request that is sent now. */
-  sent(unit: number, fn: number, bytes: number, nowMs: number, timeoutMs: number): void {
-    const book = this.#book(unit);
+  onRequest(unit: number, fn: number, bytes: number, nowMs: number, timeoutMs: number): void {
+    const quarantine = this.#history(unit);
     const shape = key(fn, bytes);
-    book.last = shape;
-    book.uses.set(shape, {
+    quarantine.last = shape;
+    quarantine.uses.set(shape, {
       sentMs: nowMs,
       timeoutMs,
       outstanding: false,
@@ -100,40 +100,40 @@ export class ShapeBook {
       endedMs: nowMs,
     });
     // The largest time-out of the last hour: rising ones push out smaller ones before them.
-    while ((book.timeouts.at(-1)?.timeoutMs ?? Number.POSITIVE_INFINITY) <= timeoutMs) book.timeouts.pop();
-    book.timeouts.push({ atMs: nowMs, timeoutMs });
-    while (book.timeouts.length > 1 && (book.timeouts[0] as { atMs: number }).atMs < nowMs - HOUR_MS)
-      book.timeouts.shift();
+    while ((quarantine.timeouts.at(-1)?.timeoutMs ?? Number.POSITIVE_INFINITY) <= timeoutMs) quarantine.timeouts.pop();
+    quarantine.timeouts.push({ atMs: nowMs, timeoutMs });
+    while (quarantine.timeouts.length > 1 && (quarantine.timeouts[0] as { atMs: number }).atMs < nowMs - HOUR_MS)
+      quarantine.timeouts.shift();
   }
 
   /** The answer came in time. It may come once more. */
-  answered(unit: number, fn: number, bytes: number, nowMs: number): void {
-    const use = this.#book(unit).uses.get(key(fn, bytes));
+  onReply(unit: number, fn: number, bytes: number, nowMs: number): void {
+    const use = this.#history(unit).uses.get(key(fn, bytes));
     this.#end(unit, fn, bytes, nowMs, false, use?.timeoutMs ?? 0);
   }
 
   /** An exception came, which says nothing about what it belongs to: the answer may still come. */
-  excepted(unit: number, fn: number, bytes: number, nowMs: number): void {
+  onException(unit: number, fn: number, bytes: number, nowMs: number): void {
     this.#end(unit, fn, bytes, nowMs, false, this.quarantineMs(unit));
   }
 
   /** No answer that could be used. */
-  failed(unit: number, fn: number, bytes: number, nowMs: number): void {
+  onTimeout(unit: number, fn: number, bytes: number, nowMs: number): void {
     this.#end(unit, fn, bytes, nowMs, true, this.quarantineMs(unit));
   }
 
   /** How long a shape of this unit is kept back after a time-out. */
   quarantineMs(unit: number): number {
-    const book = this.#book(unit);
-    const late = Math.min(MAX_QUARANTINE_MS, LATENESS_FACTOR * book.latenessMs);
+    const quarantine = this.#history(unit);
+    const late = Math.min(MAX_QUARANTINE_MS, LATENESS_FACTOR * quarantine.latenessMs);
     const { quarantineMs, quarantineTimeouts } = this.#rules;
-    return Math.max(quarantineMs, book.leastMs, quarantineTimeouts * this.#largestTimeout(book), late);
+    return Math.max(quarantineMs, quarantine.leastMs, quarantineTimeouts * this.#largestTimeout(quarantine), late);
   }
 
   /** Requests of a unit (and function) whose answers may still come. */
   outstanding(unit: number, nowMs: number, fn?: number): number {
     let count = 0;
-    for (const [shape, use] of this.#book(unit).uses) {
+    for (const [shape, use] of this.#history(unit).uses) {
       if (use.outstanding && use.heldMs > nowMs && (fn === undefined || shape >> 8 === fn)) count++;
     }
     return count;
@@ -143,17 +143,17 @@ export class ShapeBook {
    * What an answer is that nobody waits for: `late` or `repeat` of one of ours, or `foreign`. A late one lengthens the
    * quarantine, and frees nothing: it may come twice.
    */
-  recognise(unit: number, fn: number, bytes: number, nowMs: number): 'late' | 'repeat' | 'foreign' {
-    const book = this.#units.get(unit);
-    const use = book?.uses.get(key(fn, bytes));
-    if (!book || !use || use.endedMs < nowMs - MEMORY_MS) return 'foreign';
+  classifyUnsolicited(unit: number, fn: number, bytes: number, nowMs: number): 'late' | 'repeat' | 'foreign' {
+    const quarantine = this.#units.get(unit);
+    const use = quarantine?.uses.get(key(fn, bytes));
+    if (!quarantine || !use || use.endedMs < nowMs - MEMORY_MS) return 'foreign';
     const lateness = nowMs - use.sentMs;
-    if (lateness > book.latenessMs) {
-      book.latenessMs = lateness;
+    if (lateness > quarantine.latenessMs) {
+      quarantine.latenessMs = lateness;
       if (use.heldMs > nowMs) use.heldMs = Math.max(use.heldMs, use.endedMs + this.quarantineMs(unit));
     }
     if (!use.outstanding) return 'repeat';
-    book.lateMs = nowMs;
+    quarantine.lateMs = nowMs;
     return 'late';
   }
 
@@ -174,30 +174,31 @@ export class ShapeBook {
   }
 
   #end(unit: number, fn: number, bytes: number, nowMs: number, outstanding: boolean, holdMs: number): void {
-    const book = this.#book(unit);
-    const use = book.uses.get(key(fn, bytes));
+    const quarantine = this.#history(unit);
+    const use = quarantine.uses.get(key(fn, bytes));
     if (!use) return;
     use.outstanding = outstanding;
     use.endedMs = nowMs;
     use.heldMs = nowMs + holdMs;
-    book.functions.set(fn, Math.max(book.functions.get(fn) ?? 0, nowMs + this.quarantineMs(unit)));
+    quarantine.functions.set(fn, Math.max(quarantine.functions.get(fn) ?? 0, nowMs + this.quarantineMs(unit)));
   }
 
   /** With too many answers outstanding the unit rests until one of them can no longer come. */
-  #restUntil(book: UnitBook, nowMs: number): number {
+  #restUntil(quarantine: UnitHistory, nowMs: number): number {
     const held: number[] = [];
-    for (const { outstanding, heldMs } of book.uses.values()) if (outstanding && heldMs > nowMs) held.push(heldMs);
+    for (const { outstanding, heldMs } of quarantine.uses.values())
+      if (outstanding && heldMs > nowMs) held.push(heldMs);
     return held.length < MAX_OUTSTANDING ? 0 : (held.sort((a, b) => a - b)[held.length - MAX_OUTSTANDING] as number);
   }
 
-  #largestTimeout(book: UnitBook): number {
-    return book.timeouts[0]?.timeoutMs ?? 0;
+  #largestTimeout(quarantine: UnitHistory): number {
+    return quarantine.timeouts[0]?.timeoutMs ?? 0;
   }
 
-  #book(unit: number): UnitBook {
-    let book = this.#units.get(unit);
-    if (!book) {
-      book = {
+  #history(unit: number): UnitHistory {
+    let quarantine = this.#units.get(unit);
+    if (!quarantine) {
+      quarantine = {
         leastMs: 0,
         uses: new Map(),
         last: -1,
@@ -206,8 +207,8 @@ export class ShapeBook {
         timeouts: [],
         functions: new Map(),
       };
-      this.#units.set(unit, book);
+      this.#units.set(unit, quarantine);
     }
-    return book;
+    return quarantine;
   }
 }
