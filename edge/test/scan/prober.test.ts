@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 import { BusStats } from '../../src/domain/bus/stats.js';
-import { HearingFraming, Prober } from '../../src/domain/scan/prober.js';
+import { Prober, RecordingFramer } from '../../src/domain/scan/prober.js';
 import { type SerialSetting, speedOf } from '../../src/domain/scan/settings.js';
 import { ScanLine } from '../support/scan-line.js';
 
@@ -66,7 +66,7 @@ async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?:
   let late: number | null = null;
   line.bend = (answer, delayMs) => ({ answer, delayMs: late === null ? delayMs : delayMs + WAIT_MS + late * latestMs });
   const quarantine = insteadMs === undefined ? new ReplyQuarantine(USUAL_RULES) : new ShortQuarantine(insteadMs);
-  const framing = new HearingFraming(new RtuFraming(quarantine), 0);
+  const framing = new RecordingFramer(new RtuFraming(quarantine), 0);
   const stats = new BusStats();
   let wrong = 0;
   let right = 0;

@@ -11,7 +11,7 @@ import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
 import { ReplyQuarantine, USUAL_RULES } from '../bus/reply-quarantine.js';
 import { BusStats } from '../bus/stats.js';
-import { HearingFraming, Prober, type Spoken } from '../scan/prober.js';
+import { Prober, RecordingFramer, type Spoken } from '../scan/prober.js';
 import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
 import type { ExaminedMeter, ExamineOptions, LineObservation, Reading, UnitObservation } from './observation.js';
 
@@ -58,7 +58,7 @@ class Examination {
   readonly #options: ExamineOptions;
   readonly #quarantine = new ReplyQuarantine(USUAL_RULES);
   readonly #stats = new BusStats();
-  readonly #framing: HearingFraming;
+  readonly #framing: RecordingFramer;
   readonly #spoken: Spoken[] = [];
   #line: Line | null = null;
   #isEndless = false;
@@ -69,7 +69,7 @@ class Examination {
     const framing: Framing = isTcp
       ? new TcpFraming(this.#quarantine, true, options.firstId)
       : new RtuFraming(this.#quarantine);
-    this.#framing = new HearingFraming(framing, isTcp ? 6 : 0);
+    this.#framing = new RecordingFramer(framing, isTcp ? 6 : 0);
   }
 
   async run(): Promise<LineObservation> {

@@ -12,7 +12,7 @@ import {
   sunspecMap,
   sunspecWalk,
 } from '../../profiles/sunspec.js';
-import type { Read, Reply, Talk } from './talk.js';
+import type { Read, Reply, UnitReader } from './unit-prober.js';
 
 /** A profile that a meter fits, with what was read by it. */
 export interface Fit {
@@ -57,7 +57,7 @@ const WORTH_MS = 500;
  * same registers are asked for: others would have to fit by chance. `known`: what was read already.
  */
 export async function identify(
-  talk: Talk,
+  talk: UnitReader,
   profiles: readonly MeterProfile[],
   models: SunspecModels,
   cost: LineCost,
@@ -207,7 +207,7 @@ function readsOf(registers: readonly Register[], map: RegisterMap, cost: LineCos
 
 /** What was read of one unit and what it refused; nothing is asked twice. */
 class UnitNotes {
-  readonly talk: Talk;
+  readonly talk: UnitReader;
   readonly blocks: Block[];
   readonly silent = new Set<string>();
   /** Reads that brought data, as they were asked. */
@@ -216,7 +216,7 @@ class UnitNotes {
   readonly #silentReads = new Set<string>();
   readonly #refusedFunctions = new Set<number>();
 
-  constructor(talk: Talk, known: readonly Block[]) {
+  constructor(talk: UnitReader, known: readonly Block[]) {
     this.talk = talk;
     this.blocks = [...known];
   }

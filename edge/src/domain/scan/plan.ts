@@ -2,7 +2,7 @@ import type { ReadFunction } from '../bus/frames.js';
 import { type SerialSetting, type Setting, sameSetting, settingText } from './settings.js';
 
 /** A read that is asked to learn whether a unit is there: any answer will do, an exception too. */
-export interface Question {
+export interface ProbeRequest {
   readonly fn: ReadFunction;
   readonly address: number;
   /** Lengths in registers, the best first: one that was asked lately may not be asked again (see `ReplyQuarantine`). */
@@ -13,7 +13,7 @@ export interface Question {
 export interface Stage {
   readonly setting: Setting;
   readonly units: readonly number[];
-  readonly question: Question;
+  readonly question: ProbeRequest;
   /** From the request's last character to the answer's first, milliseconds. */
   readonly waitMs: number;
 }
@@ -24,12 +24,12 @@ export interface Default {
   readonly unit: number;
   /** No source says so. */
   readonly assumed: boolean;
-  readonly question: Question;
+  readonly question: ProbeRequest;
 }
 
 /** Both exist in nearly all meters, or are refused, which is an answer too. Even lengths: some refuse half a float. */
-export const INPUT: Question = { fn: 4, address: 0, counts: [2, 4, 6, 8, 10] };
-export const HOLDING: Question = { fn: 3, address: 0, counts: [2, 4, 6, 8, 10] };
+export const INPUT: ProbeRequest = { fn: 4, address: 0, counts: [2, 4, 6, 8, 10] };
+export const HOLDING: ProbeRequest = { fn: 3, address: 0, counts: [2, 4, 6, 8, 10] };
 
 export const LAST_UNIT = 247;
 const INITIAL_UNITS = range(1, 10);
@@ -108,7 +108,7 @@ function likelyParity(baud: number, ranked: readonly SerialSetting[]): SerialSet
 
 /** On a network: units 1 to 10 first; a converter has units like a line, and waits for its meters itself. */
 export function networkPlan(transport: 'tcp' | 'rtu-over-tcp'): Stage[] {
-  const stage = (units: readonly number[], question: Question, waitMs: number): Stage => ({
+  const stage = (units: readonly number[], question: ProbeRequest, waitMs: number): Stage => ({
     setting: { transport },
     units,
     question,
@@ -128,7 +128,7 @@ function rankedSettings(defaults: readonly Default[]): SerialSetting[] {
   return [...weights.values()].sort((a, b) => b.weight - a.weight).map(({ setting }) => setting);
 }
 
-function stage(setting: SerialSetting, units: readonly number[], question: Question, waitMs: number): Stage {
+function stage(setting: SerialSetting, units: readonly number[], question: ProbeRequest, waitMs: number): Stage {
   return { setting, units, question, waitMs: wait(waitMs, setting) };
 }
 

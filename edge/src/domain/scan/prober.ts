@@ -26,7 +26,7 @@ export interface Spoken {
 }
 
 /** A framing that remembers who spoke out of turn: a late answer is worth nothing as a value, but a unit is there. */
-export class HearingFraming implements Framing {
+export class RecordingFramer implements Framing {
   readonly #inner: Framing;
   readonly #unitAt: number;
   #spoken: Spoken[] = [];
@@ -66,7 +66,7 @@ export class HearingFraming implements Framing {
 export interface ProberOptions {
   readonly line: Line;
   readonly speed: LineSpeed;
-  readonly framing: HearingFraming;
+  readonly framing: RecordingFramer;
   /** One for the whole scan: an answer may come late at another setting too. */
   readonly quarantine: ReplyQuarantine;
   readonly stats: BusStats;

@@ -5,7 +5,7 @@ import type { Line } from '../bus/ports.js';
 import { ReplyQuarantine, USUAL_RULES } from '../bus/reply-quarantine.js';
 import type { BusStats } from '../bus/stats.js';
 import { ScanStopped } from './messages.js';
-import { HearingFraming, Prober } from './prober.js';
+import { Prober, RecordingFramer } from './prober.js';
 import { type Setting, sameSetting, speedOf } from './settings.js';
 
 const REOPENS = 5;
@@ -30,17 +30,17 @@ interface Opened {
 export class ScanLine {
   readonly #options: ScanLineOptions;
   readonly #quarantine = new ReplyQuarantine(USUAL_RULES);
-  readonly #rtu = new HearingFraming(new RtuFraming(this.#quarantine), 0);
-  readonly #tcp: HearingFraming;
+  readonly #rtu = new RecordingFramer(new RtuFraming(this.#quarantine), 0);
+  readonly #tcp: RecordingFramer;
   #opened: Opened | null = null;
   #hasOpened = false;
 
   constructor(options: ScanLineOptions) {
     this.#options = options;
-    this.#tcp = new HearingFraming(new TcpFraming(this.#quarantine, true, options.firstId), 6);
+    this.#tcp = new RecordingFramer(new TcpFraming(this.#quarantine, true, options.firstId), 6);
   }
 
-  framing(setting: Setting): HearingFraming {
+  framing(setting: Setting): RecordingFramer {
     return setting.transport === 'tcp' ? this.#tcp : this.#rtu;
   }
 

@@ -16,12 +16,12 @@ import {
   NOISE_TEXT,
   ScanStopped,
 } from './messages.js';
-import { HOLDING, INPUT, LAST_UNIT, type Question, type Stage } from './plan.js';
+import { HOLDING, INPUT, LAST_UNIT, type ProbeRequest, type Stage } from './plan.js';
 import type { Heard } from './prober.js';
 import { ScanLine } from './scan-line.js';
 import { type Setting, sameSetting, sameSpeed, settingText, speedOf } from './settings.js';
 import { newState, type ScanOptions, type ScanState } from './state.js';
-import { Disturbed, UnitTalk } from './talk.js';
+import { Disturbed, UnitProber } from './unit-prober.js';
 
 /** An answer to somebody who asked just before this scan may still come so long: 12 time-outs, as on the bus. */
 const LISTEN_MS = 3_000;
@@ -186,7 +186,7 @@ export class Scan {
   }
 
   /** Asks with whichever length is free, on a line that is opened again when it was lost. */
-  async #ask(setting: Setting, unit: number, { fn, address, counts }: Question, waitMs: number): Promise<Asked> {
+  async #ask(setting: Setting, unit: number, { fn, address, counts }: ProbeRequest, waitMs: number): Promise<Asked> {
     const { real } = this.#options;
     for (let reopens = 0; ; reopens++) {
       try {
@@ -205,7 +205,7 @@ export class Scan {
     }
   }
 
-  async #take(setting: Setting, unit: number, { fn, address }: Question, heard: Asked): Promise<void> {
+  async #take(setting: Setting, unit: number, { fn, address }: ProbeRequest, heard: Asked): Promise<void> {
     this.#endless = heard.what === 'damaged' && heard.isEndless ? this.#endless + 1 : 0;
     if (this.#endless >= MAX_ENDLESS) throw new ScanStopped(NEVER_SILENT_TEXT);
     if (heard.what === 'foreign') await this.#disturbed(setting);
@@ -218,7 +218,7 @@ export class Scan {
   async #meet(setting: Setting, unit: number, waitedMs: number, known: readonly Block[]): Promise<void> {
     const { real, profiles, models } = this.#options;
     try {
-      const talk = new UnitTalk(await this.#line.prober(setting), real, unit, waitedMs, behindMs(setting));
+      const talk = new UnitProber(await this.#line.prober(setting), real, unit, waitedMs, behindMs(setting));
       const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
       const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startMs), ...identity };
       if (talk.damaged >= 2) this.#note(damagedText(unit, setting));

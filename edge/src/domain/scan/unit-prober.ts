@@ -16,7 +16,7 @@ export type Reply =
   | { readonly what: 'silence' };
 
 /** A conversation with one unit: what `identify` needs of the line. */
-export interface Talk {
+export interface UnitReader {
   /** Which of the reads can be asked now without a wait; else the one that can be asked soonest. */
   pick(reads: readonly Read[]): number;
   /** Milliseconds until a read can be asked; 0 = now. */
@@ -37,7 +37,7 @@ const MAX_TRIES = 3;
 const FRAME_CHARS = 13;
 
 /** Talks to a unit that has answered once, `waitedMs` after it was asked. */
-export class UnitTalk implements Talk {
+export class UnitProber implements UnitReader {
   readonly #prober: Prober;
   readonly #real: Clock;
   readonly #unit: number;
