@@ -13,13 +13,13 @@ import { sleepUntil } from '@gridtokenx/runtime/core';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AckBook } from '../src/domain/delivery/acks.js';
+import { AckTracker } from '../src/domain/delivery/ack-tracker.js';
 
 import { judgeRegisters } from '../src/domain/metering/registers.js';
 import { nextPollMs } from '../src/domain/metering/schedule.js';
 import { withoutDeclared } from '../src/domain/signing/recovery.js';
 import { SEQ_BLOCK, SeqAllocator } from '../src/domain/signing/seq.js';
-import { WindowBook } from '../src/domain/signing/windows.js';
+import { WindowTracker } from '../src/domain/signing/windows.js';
 
 import { METER_HEX } from './support/messages.js';
 
@@ -135,7 +135,7 @@ describe('registers', () => {
 
 describe('windows', () => {
   test('a reading at the boundary belongs to the next window', () => {
-    const quarantine = new WindowBook(asWindow(0));
+    const quarantine = new WindowTracker(asWindow(0));
     const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
     quarantine.add({ ...reading, timeMs: 900_000 * 10 - 1 });
     quarantine.add({ ...reading, timeMs: 900_000 * 10, importWh: 9n });
@@ -148,7 +148,7 @@ describe('windows', () => {
   });
 
   test('a silence of more than three polls is a gap in the window it ends in', () => {
-    const quarantine = new WindowBook(asWindow(0), 180_000);
+    const quarantine = new WindowTracker(asWindow(0), 180_000);
     const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
     for (const timeMs of [9_000_000, 9_180_000, 9_840_000, 9_900_000]) quarantine.add({ ...reading, timeMs });
     expect(quarantine.open.map(({ window, quality }) => [window, quality])).toEqual([
@@ -163,7 +163,7 @@ describe('windows', () => {
       [60_000, 0],
       [60_001, 1],
     ] as const) {
-      const quarantine = new WindowBook(asWindow(0));
+      const quarantine = new WindowTracker(asWindow(0));
       quarantine.add({ ...reading, timeMs: 900_000 * 10 - before });
       expect(quarantine.due(900_000 * 10)?.quality).toBe(quality);
     }
@@ -189,7 +189,7 @@ const ack = (timeMs: number, stored: bigint, change: Partial<Ack> = {}): Ack => 
 
 describe('acks', () => {
   test('acknowledged is what the threshold of oracles has stored', () => {
-    const quarantine = new AckBook(oracles, 2);
+    const quarantine = new AckTracker(oracles, 2);
     expect(quarantine.acknowledged(METER_HEX)).toBe(0n);
     quarantine.accept(A, ack(1, 10n));
     expect(quarantine.acknowledged(METER_HEX)).toBe(0n);
@@ -198,11 +198,11 @@ describe('acks', () => {
     quarantine.accept(C, ack(1, 9n));
     expect(quarantine.acknowledged(METER_HEX)).toBe(9n);
     expect(quarantine.highest(METER_HEX)).toEqual({ storedThrough: 10n, highestSeen: 12n, highestWindow: 10 });
-    expect(() => new AckBook(oracles, 4)).toThrow(RangeError);
+    expect(() => new AckTracker(oracles, 4)).toThrow(RangeError);
   });
 
   test('an older ack says nothing, a new ledger or a lower watermark is noticed', () => {
-    const quarantine = new AckBook(oracles, 1);
+    const quarantine = new AckTracker(oracles, 1);
     expect(quarantine.accept(A, ack(5, 10n))).toBe('newer');
     expect(quarantine.accept(A, ack(5, 3n))).toBe('same');
     expect(quarantine.accept(A, ack(4, 3n))).toBe('older');
@@ -215,7 +215,7 @@ describe('acks', () => {
   });
 
   test('a message is dead only when the threshold can no longer be reached', () => {
-    const quarantine = new AckBook(oracles, 2);
+    const quarantine = new AckTracker(oracles, 2);
     const hash = new Uint8Array(16).fill(5);
     const refused = [{ hash, reason: Reason.registerFell }];
     // What comes again is no refusal, even where an oracle names it.
@@ -232,12 +232,12 @@ describe('acks', () => {
   });
 
   test('survive a restart as they were; damage and unknown oracles are passed over', () => {
-    const quarantine = new AckBook(oracles, 1);
+    const quarantine = new AckTracker(oracles, 1);
     quarantine.accept(A, ack(5, 10n));
-    const again = new AckBook(oracles, 1);
+    const again = new AckTracker(oracles, 1);
     again.restore(quarantine.encode());
     expect([again.acknowledged(METER_HEX), again.accept(A, ack(4, 1n))]).toEqual([10n, 'older']);
-    const other = new AckBook([B], 1);
+    const other = new AckTracker([B], 1);
     other.restore(quarantine.encode());
     expect(other.acknowledged(METER_HEX)).toBe(0n);
     for (const text of [
@@ -245,7 +245,7 @@ describe('acks', () => {
       '{}',
       `{"oracles":[{"oracle":"${A}","time_ms":1,"ledger_id":"00","meters":[["x","y"]]}]}`,
     ]) {
-      const damaged = new AckBook(oracles, 1);
+      const damaged = new AckTracker(oracles, 1);
       damaged.restore(text);
       expect(damaged.acknowledged(METER_HEX)).toBe(0n);
     }

@@ -3,7 +3,7 @@ import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import { WindowBook } from '../src/domain/signing/windows.js';
+import { WindowTracker } from '../src/domain/signing/windows.js';
 import { METER_HEX, message } from './support/messages.js';
 import { START, STATE, sample, startRun } from './support/meter-run.js';
 
@@ -43,7 +43,7 @@ test('where no window is over nothing is planned: no seq is taken, nothing is st
   expect(await run.log.closeDue(windowEndMs(windowOf(START)) - 1)).toEqual([]);
   expect([run.log.nextSeq, await disk.read(STATE), run.published.length]).toEqual([next, stored, signed]);
   expect(run.log.windows.closedThrough).toBe(0);
-  expect(new WindowBook(asWindow(7)).due(Number.MAX_SAFE_INTEGER)).toBeNull();
+  expect(new WindowTracker(asWindow(7)).due(Number.MAX_SAFE_INTEGER)).toBeNull();
   expect(await run.log.closeDue(windowEndMs(windowOf(START)))).toMatchObject([{ window: windowOf(START) }]);
 });
 
@@ -64,7 +64,7 @@ test('a segment is trimmed when its highest seq is the safe one, and not when th
 
 describe('how wrong a time may be', () => {
   const uncertaintyOf = (...all: (number | null)[]) => {
-    const quarantine = new WindowBook(asWindow(0));
+    const quarantine = new WindowTracker(asWindow(0));
     for (const [i, uncertaintyMs] of all.entries())
       quarantine.add({ timeMs: START + i, uncertaintyMs, importWh: 1n, exportWh: 1n, quality: 0 });
     return quarantine.due(windowEndMs(windowOf(START)))?.uncertaintyMs;

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyStore } from '../src/adapters/keys/key-store.js';
 import { encodeRecord, HEADER_BYTES } from '../src/adapters/spool/record.js';
-import { AckBook } from '../src/domain/delivery/acks.js';
+import { AckTracker } from '../src/domain/delivery/ack-tracker.js';
 import { encodeState, FRESH_STATE } from '../src/domain/signing/meter-state.js';
 
 const page = readFileSync(new URL('../../docs/specs/gateway.md', import.meta.url), 'utf8');
@@ -42,7 +42,7 @@ describe('docs/specs/gateway.md', () => {
 
   it('has the keys of the acks that are kept', () => {
     const oracle = asPublicKeyText(new Uint8Array(32).fill(1));
-    const quarantine = new AckBook([oracle], 1);
+    const quarantine = new AckTracker([oracle], 1);
     const mark = { storedThrough: 1n, highestSeen: 2n, highestWindow: asWindow(3) };
     const ack: Ack = {
       ledgerId: new Uint8Array(16),

@@ -5,7 +5,7 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { settle, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
-import { Outbox } from '../src/domain/delivery/outbox.js';
+import { SendScheduler } from '../src/domain/delivery/send-scheduler.js';
 import { Uplink } from '../src/domain/delivery/uplink.js';
 import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER_HEX, message } from './support/messages.js';
@@ -64,7 +64,7 @@ async function setUp(autoPuback = true) {
       },
     };
   };
-  const outbox = new Outbox({
+  const outbox = new SendScheduler({
     spool,
     meters: [METER_HEX],
     acknowledged: () => state.acknowledged,

@@ -9,10 +9,10 @@ import {
   sleep,
 } from '@gridtokenx/runtime/core';
 import { Background } from './background.js';
-import { type AckBook, AckEffect } from './delivery/acks.js';
+import { AckEffect, type AckTracker } from './delivery/ack-tracker.js';
 import type { DeadLetters } from './delivery/dead-letters.js';
 import type { LagWatch } from './delivery/lag-watch.js';
-import type { Outbox } from './delivery/outbox.js';
+import type { SendScheduler } from './delivery/send-scheduler.js';
 import type { Uplink } from './delivery/uplink.js';
 import { FirstContact } from './first-contact.js';
 import { ClockNews } from './metering/clock-news.js';
@@ -36,7 +36,7 @@ export interface GatewayOptions {
   readonly oracles: number;
   readonly spool: Spool;
   readonly spoolMaxBytes: number;
-  readonly acks: AckBook;
+  readonly acks: AckTracker;
   readonly deadLetters: DeadLetters;
   readonly lags: LagWatch;
   /** Keeps the newest acks over a restart; losing them costs a resend only. */
@@ -82,7 +82,7 @@ export class Gateway {
   readonly #clockNews: ClockNews;
   readonly #background: Background;
   #uplink: Uplink | null = null;
-  #outbox: Outbox | null = null;
+  #outbox: SendScheduler | null = null;
   #ackSeen = false;
   #mayClose = false;
   #acksChanged = false;
@@ -146,7 +146,7 @@ export class Gateway {
   }
 
   /** Runs until aborted; what was committed by then is safe. */
-  async run(uplink: Uplink, outbox: Outbox, signal: AbortSignal): Promise<void> {
+  async run(uplink: Uplink, outbox: SendScheduler, signal: AbortSignal): Promise<void> {
     this.#uplink = uplink;
     this.#outbox = outbox;
     const work = [uplink.run(signal), this.#keep(signal)];

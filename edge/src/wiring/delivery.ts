@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { Kind, type MeterId } from '@gridtokenx/protocol';
 import { BrokerLink, openSession, type PeerJudge } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
-import { AckBook, oracleName } from '../domain/delivery/acks.js';
+import { AckTracker, oracleName } from '../domain/delivery/ack-tracker.js';
 import { DeadLetters } from '../domain/delivery/dead-letters.js';
 import { LagWatch } from '../domain/delivery/lag-watch.js';
-import { Outbox } from '../domain/delivery/outbox.js';
+import { SendScheduler } from '../domain/delivery/send-scheduler.js';
 import { Uplink } from '../domain/delivery/uplink.js';
 import type { Gateway } from '../domain/gateway.js';
 import type { SignedMessage } from '../domain/signed-message.js';
@@ -19,10 +19,10 @@ import type { World } from './world.js';
 
 /** What is known of the way of messages, and what is sent next. */
 export interface Delivery {
-  readonly acks: AckBook;
+  readonly acks: AckTracker;
   readonly deadLetters: DeadLetters;
   readonly lags: LagWatch;
-  readonly outbox: Outbox;
+  readonly outbox: SendScheduler;
   readonly saveAcks: (text: string) => Promise<void>;
   /** What became of a message. */
   readonly fate: (meterId: MeterId, seq: bigint) => Fate;
@@ -31,7 +31,7 @@ export interface Delivery {
 /** Reads the newest acks and builds upon them. Rejects with the disk's error. */
 export async function openDelivery(config: GatewayConfig, found: SetUp, world: World): Promise<Delivery> {
   const { spool } = found;
-  const acks = new AckBook(
+  const acks = new AckTracker(
     config.oracles.map(({ key }) => oracleName(key)),
     config.ack_threshold,
   );
@@ -46,7 +46,7 @@ export async function openDelivery(config: GatewayConfig, found: SetUp, world: W
   const deadLetters = new DeadLetters({ ...world, logs, acks, spool, counters: world.metrics });
   const acknowledged = (meterId: MeterId) => acks.acknowledged(meterId);
   const excluded = (meterId: MeterId, seq: bigint) => deadLetters.excluded(meterId, seq);
-  const outbox = new Outbox({ spool, meters, acknowledged, excluded, lag: (meterId) => lags.lag(meterId) });
+  const outbox = new SendScheduler({ spool, meters, acknowledged, excluded, lag: (meterId) => lags.lag(meterId) });
   const fate = (meterId: MeterId, seq: bigint): Fate => {
     if (acknowledged(meterId) < seq) return Fate.open;
     return excluded(meterId, seq) ? Fate.refused : Fate.acknowledged;
@@ -56,7 +56,7 @@ export async function openDelivery(config: GatewayConfig, found: SetUp, world: W
 }
 
 /** Sends a committed message on; an enrolment travels as backfill, because it waits for the registry. */
-export const sendCommitted = (outbox: Outbox, uplink: Uplink) => (message: SignedMessage) => {
+export const sendCommitted = (outbox: SendScheduler, uplink: Uplink) => (message: SignedMessage) => {
   if (message.kind !== Kind.enrolment) outbox.committed(message);
   uplink.poke();
 };
@@ -65,7 +65,7 @@ export interface UplinkParts {
   readonly found: SetUp;
   readonly world: World;
   readonly judge: PeerJudge;
-  readonly outbox: Outbox;
+  readonly outbox: SendScheduler;
   readonly gateway: Gateway;
   readonly health: GatewayHealth;
 }

@@ -20,7 +20,7 @@ import { nodeDisk } from '#edge/adapters/disk/node-disk.js';
 import { FrameRing } from '#edge/adapters/frames/ring.js';
 import { KeyStore, type MeterKey } from '#edge/adapters/keys/key-store.js';
 import { openSpool } from '#edge/adapters/spool/spool.js';
-import { AckBook } from '#edge/domain/delivery/acks.js';
+import { AckTracker } from '#edge/domain/delivery/ack-tracker.js';
 import type { MeterSample, Spool } from '#edge/domain/ports.js';
 import { MeterLog } from '#edge/domain/signing/meter-log.js';
 import { encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
@@ -126,7 +126,7 @@ async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualCl
     log.id,
     { storedThrough: 20n, highestSeen: log.nextSeq - 1n, highestWindow: INITIAL_WINDOW },
   ]);
-  const acks = new AckBook([ORACLE], 1);
+  const acks = new AckTracker([ORACLE], 1);
   const ledgerId = new Uint8Array(16).fill(4);
   acks.accept(ORACLE, { gateway: new Uint8Array(32), ledgerId, timeMs: START_MS, meters: new Map(marks), refused: [] });
   await nodeDisk.replace(join(dir, 'state', 'acks.json'), Buffer.from(acks.encode()));

@@ -3,7 +3,7 @@ import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runti
 import type { Counters, Spool } from '../ports.js';
 import type { MeterLog } from '../signing/meter-log.js';
 import type { RecoveredMeter } from '../signing/recovery.js';
-import type { AckBook } from './acks.js';
+import type { AckTracker } from './ack-tracker.js';
 
 /** Dead letters are declared at most this often for one meter: a gap's own event may be refused too. */
 const DECLARE = { firstMs: 1_000, lastMs: 600_000 };
@@ -24,7 +24,7 @@ export interface KeyLog {
 
 export interface DeadLettersOptions {
   readonly logs: readonly KeyLog[];
-  readonly acks: AckBook;
+  readonly acks: AckTracker;
   readonly spool: Spool;
   readonly real: Clock;
   readonly random: Random;

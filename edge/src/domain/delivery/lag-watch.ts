@@ -1,7 +1,7 @@
 import type { MeterId, PublicKeyText } from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
 import type { MeterLog } from '../signing/meter-log.js';
-import type { AckBook } from './acks.js';
+import type { AckTracker } from './ack-tracker.js';
 import type { Lag } from './catch-up.js';
 
 /** An oracle that acknowledged nothing for this long is taken to be away: nothing is sent again for it. */
@@ -9,7 +9,7 @@ const HEARD_MS = 600_000;
 
 /** Knows which oracles are there, and what each of them lacks [gateway §11.4]. */
 export class LagWatch {
-  readonly #acks: AckBook;
+  readonly #acks: AckTracker;
   readonly #real: Clock;
   /** When each oracle acknowledged something last, monotonic ms. */
   readonly #heard = new Map<PublicKeyText, number>();
@@ -18,7 +18,7 @@ export class LagWatch {
   readonly #lookedFrom = new Map<MeterId, bigint>();
 
   /** What `acks` holds now for `meters` is what was acknowledged in earlier runs. */
-  constructor(acks: AckBook, meters: readonly MeterId[], real: Clock) {
+  constructor(acks: AckTracker, meters: readonly MeterId[], real: Clock) {
     this.#acks = acks;
     this.#real = real;
     for (const id of meters) this.#reached.set(id, acks.acknowledged(id));

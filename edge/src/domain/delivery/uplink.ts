@@ -14,9 +14,9 @@ import {
 } from '@gridtokenx/protocol';
 import { type Clock, type Logger, sleep } from '@gridtokenx/runtime/core';
 import type { Counters } from '../ports.js';
-import type { Outbox } from './outbox.js';
 import type { Packet } from './packet.js';
 import type { Broker, OpenBroker } from './ports.js';
+import type { SendScheduler } from './send-scheduler.js';
 
 const MAX_PACKETS = 8;
 const STATUS_MS = 30_000;
@@ -32,7 +32,7 @@ export interface UplinkOptions {
   readonly real: Clock;
   readonly log: Logger;
   readonly counters: Counters;
-  readonly outbox: Outbox;
+  readonly outbox: SendScheduler;
   /** What others learn of this gateway while it is there, and after it has gone. */
   readonly status: (isOnline: boolean) => Omit<GatewayStatus, 'online' | 'session'>;
   /** A genuine ack for this gateway by a configured oracle. */

@@ -28,7 +28,7 @@ import {
 } from './meter-payloads.js';
 import type { MeterState } from './meter-state.js';
 import type { RecoveredMeter } from './recovery.js';
-import { type ClosedWindow, WindowBook } from './windows.js';
+import { type ClosedWindow, WindowTracker } from './windows.js';
 
 /** A jump of seq by more than this is no restored image but an error or an attack [gateway §9.4]. */
 const MAX_JUMP = 1n << 32n;
@@ -44,7 +44,7 @@ export interface MeterLogPorts extends ChainPorts {
  */
 export class MeterLog {
   readonly id: MeterId;
-  readonly windows: WindowBook;
+  readonly windows: WindowTracker;
   readonly #chain: SignedChain;
   readonly #serial = new Mutex();
   #merkle = new MerkleBuilder();
@@ -59,7 +59,7 @@ export class MeterLog {
     this.id = this.#chain.id;
     this.#runFirstSeq = this.#chain.nextSeq;
     this.#statedThrough = recovered.lastStatement?.seq ?? 0n;
-    this.windows = new WindowBook(
+    this.windows = new WindowTracker(
       latestWindow(state.closedThrough, recovered.lastStatement?.window ?? state.closedThrough),
       ports.gapMs,
     );

@@ -38,7 +38,7 @@ export const Fate = { acknowledged: 'acknowledged', refused: 'refused', open: 'o
 export type Fate = (typeof Fate)[keyof typeof Fate];
 
 /** The good statements of both meters that have no counterpart yet. Pure. */
-export class PairBook {
+export class PairQueue {
   readonly #waiting: Record<Side, SeqInput[]> = { production: [], consumption: [] };
   /** Newest window of each meter, whatever its quality. */
   readonly newest: Record<Side, Window | null> = { production: null, consumption: null };
@@ -100,7 +100,7 @@ export class Point {
   readonly recovered: RecoveredMeter;
   readonly enrolled: boolean;
   readonly #options: PointOptions;
-  readonly #pairs = new PairBook();
+  readonly #pairs = new PairQueue();
   /** Null before the first statement. */
   #state: PointState | null;
   /** Its own statements are there, and those that the last one was derived from are not. */

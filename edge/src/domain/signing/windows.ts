@@ -42,7 +42,7 @@ export interface ClosedWindow {
  * The windows of one meter that wait for their statement, in rising order. Pure: no clock. Rules: [gateway §8]; a
  * window without any reading gets none, a statement's window is above every earlier one, registers are not interpolated.
  */
-export class WindowBook {
+export class WindowTracker {
   readonly #open: OpenWindow[] = [];
   readonly #gapMs: number;
   #closedThrough: Window;

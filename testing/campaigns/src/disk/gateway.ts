@@ -5,10 +5,10 @@ import { CrashDisk, SectorFate } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { openSpool } from '#edge/adapters/spool/spool.js';
-import { AckBook, oracleName } from '#edge/domain/delivery/acks.js';
+import { AckTracker, oracleName } from '#edge/domain/delivery/ack-tracker.js';
 import { DeadLetters } from '#edge/domain/delivery/dead-letters.js';
 import { LagWatch } from '#edge/domain/delivery/lag-watch.js';
-import { Outbox } from '#edge/domain/delivery/outbox.js';
+import { SendScheduler } from '#edge/domain/delivery/send-scheduler.js';
 import { Uplink } from '#edge/domain/delivery/uplink.js';
 import { Gateway } from '#edge/domain/gateway.js';
 import { Meter } from '#edge/domain/metering/meter.js';
@@ -51,7 +51,7 @@ interface Around {
 interface Parts {
   readonly meter: Meter;
   readonly spool: Spool;
-  readonly acks: AckBook;
+  readonly acks: AckTracker;
   readonly tornBytes: number;
 }
 
@@ -63,7 +63,7 @@ export class SimulatedGateway {
   readonly disk: CrashDisk;
   readonly #deps: GatewaySurroundings;
   #isEnrolled = false;
-  #life: { end: () => void; spool: Spool; acks: AckBook } | null = null;
+  #life: { end: () => void; spool: Spool; acks: AckTracker } | null = null;
 
   constructor(home: Home, surroundings: GatewaySurroundings) {
     this.home = home;
@@ -157,9 +157,9 @@ export class SimulatedGateway {
   }
 
   /** Opens the ack tracker; a control lets what the broker answered count as acknowledged. */
-  async #openAcks(): Promise<AckBook> {
+  async #openAcks(): Promise<AckTracker> {
     const oracles = [oracleName(this.#deps.oracle)];
-    const acks = rules.ack ? new AckBook(oracles, 1) : new CredulousAckBook(oracles, 1, (id) => this.#answered(id));
+    const acks = rules.ack ? new AckTracker(oracles, 1) : new CredulousAckBook(oracles, 1, (id) => this.#answered(id));
     const stored = await this.disk.read('/data/state/acks.json');
     if (stored) acks.restore(Buffer.from(stored).toString('utf8'));
     return acks;
@@ -182,7 +182,7 @@ export class SimulatedGateway {
       configHash: new Uint8Array(16),
       tornRecords: Math.ceil(tornBytes / RECORD_BYTES),
     });
-    const outbox = new Outbox({
+    const outbox = new SendScheduler({
       ...{ spool, meters: [id] },
       acknowledged: (which) => acks.acknowledged(which),
       excluded: (which, seq) => deadLetters.excluded(which, seq),

@@ -1,15 +1,15 @@
 import type { MeterId } from '@gridtokenx/protocol';
-import { AckBook } from '#edge/domain/delivery/acks.js';
+import { AckTracker } from '#edge/domain/delivery/ack-tracker.js';
 import type { Spool } from '#edge/domain/ports.js';
 
 /** Seq through which a meter's messages count as stored, by a rule that is wrong. */
 export type Through = (meterId: MeterId) => bigint;
 
 /** An ack tracker for a control: takes the word of `through` for what is acknowledged, in place of signed acks. */
-export class CredulousAckBook extends AckBook {
+export class CredulousAckBook extends AckTracker {
   readonly #through: Through;
 
-  constructor(oracles: ConstructorParameters<typeof AckBook>[0], threshold: number, through: Through) {
+  constructor(oracles: ConstructorParameters<typeof AckTracker>[0], threshold: number, through: Through) {
     super(oracles, threshold);
     this.#through = through;
   }

@@ -4,10 +4,10 @@ import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '#edge/adapters/spool/spool.js';
-import { AckBook } from '#edge/domain/delivery/acks.js';
+import { AckTracker } from '#edge/domain/delivery/ack-tracker.js';
 import { DeadLetters } from '#edge/domain/delivery/dead-letters.js';
 import { LagWatch } from '#edge/domain/delivery/lag-watch.js';
-import type { Outbox } from '#edge/domain/delivery/outbox.js';
+import type { SendScheduler } from '#edge/domain/delivery/send-scheduler.js';
 import type { Uplink } from '#edge/domain/delivery/uplink.js';
 import { Gateway, type Metered } from '#edge/domain/gateway.js';
 import { type GatewayCondition, gatewayHealth } from '#edge/wiring/health.js';
@@ -21,7 +21,7 @@ const ORACLE = asPublicKeyText(new Uint8Array(32));
 class Parts {
   readonly time = new VirtualClock();
   readonly disk = new CrashDisk();
-  readonly acks = new AckBook([ORACLE], 1);
+  readonly acks = new AckTracker([ORACLE], 1);
   readonly stop = new AbortController();
   readonly frames: { problem: string | null } = { problem: null };
   meterProblems: string[] = [];
@@ -79,7 +79,7 @@ class Parts {
     });
     this.report = () => health.report();
     this.spool = spool;
-    this.#running = this.gateway.run(uplink, { fallenBack() {} } as unknown as Outbox, this.stop.signal);
+    this.#running = this.gateway.run(uplink, { fallenBack() {} } as unknown as SendScheduler, this.stop.signal);
   }
   spool!: Awaited<ReturnType<typeof openSpool>>['spool'];
 

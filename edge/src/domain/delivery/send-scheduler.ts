@@ -8,7 +8,7 @@ import { type Excluded, Patience, Resend } from './resend.js';
 /** More than this waiting to go out live comes from the spool instead. */
 const MAX_LIVE = 2_000;
 
-export interface OutboxOptions {
+export interface SendSchedulerOptions {
   readonly spool: Spool;
   readonly meters: readonly MeterId[];
   /** Seq through which enough oracles have stored a meter's messages. */
@@ -22,8 +22,8 @@ export interface OutboxOptions {
  * Decides what is sent next over one connection. Live has priority; every record is sent once live, and as backfill
  * what the watermark has not passed and this connection has not sent. Holds no message that is not in the spool.
  */
-export class Outbox {
-  readonly #options: OutboxOptions;
+export class SendScheduler {
+  readonly #options: SendSchedulerOptions;
   readonly #resend: Resend;
   readonly #catchUp: CatchUp;
   #live: SignedMessage[] = [];
@@ -31,7 +31,7 @@ export class Outbox {
   #patience = new Patience(0);
   #marks = new Map<MeterId, bigint>();
 
-  constructor(options: OutboxOptions) {
+  constructor(options: SendSchedulerOptions) {
     const { spool, meters, acknowledged, excluded, lag } = options;
     this.#options = options;
     this.#resend = new Resend({ spool, excluded, arrived: acknowledged, room: () => this.#room() });

@@ -5,12 +5,12 @@ import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyError, KeyStore } from '../src/adapters/keys/key-store.js';
 
-import { PairBook } from '../src/domain/signing/point.js';
+import { PairQueue } from '../src/domain/signing/point.js';
 import { IDS, idOf, inputOf, POINT } from './support/point-run.js';
 
 describe('what waits', () => {
   test('is bounded, keeps windows rising, and forgets what has no counterpart', () => {
-    const pairs = new PairBook();
+    const pairs = new PairQueue();
     for (let window = 1; window <= 10_000; window++) pairs.add('production', inputOf(window, 0, window));
     pairs.add('production', inputOf(3, 0, 1));
     expect(pairs.next()).toBeNull();

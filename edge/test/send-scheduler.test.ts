@@ -3,8 +3,8 @@ import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Lag } from '../src/domain/delivery/catch-up.js';
-import { Outbox } from '../src/domain/delivery/outbox.js';
 import { MAX_IN_FLIGHT } from '../src/domain/delivery/resend.js';
+import { SendScheduler } from '../src/domain/delivery/send-scheduler.js';
 import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER_HEX, message } from './support/messages.js';
 
@@ -12,7 +12,7 @@ describe('what is sent', () => {
   const setUp = async (count: number, acknowledged = 0n) => {
     const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualClock(), () => {}, SEGMENT_BYTES);
     const state = { acknowledged, excluded: new Set<bigint>(), lag: null as Lag | null };
-    const outbox = new Outbox({
+    const outbox = new SendScheduler({
       spool,
       meters: [METER_HEX],
       acknowledged: () => state.acknowledged,

@@ -24,7 +24,7 @@ export type AckEffect = (typeof AckEffect)[keyof typeof AckEffect];
 const NONE: MeterWatermark = { storedThrough: 0n, highestSeen: 0n, highestWindow: asWindow(0) };
 
 /** The newest ack of each configured oracle, and what follows from them together [wire §8]. */
-export class AckBook {
+export class AckTracker {
   readonly #oracles: readonly PublicKeyText[];
   readonly #threshold: number;
   readonly #marks = new Map<PublicKeyText, OracleMark>();
