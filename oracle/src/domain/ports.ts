@@ -53,7 +53,7 @@ export interface Registry {
 }
 
 /** One verified reading as dashboards and regulators see it. */
-export interface SeriesPoint {
+export interface SeriesRow {
   /** Milliseconds since 1970 of the clock that drives readings. */
   readonly timeMs: number;
   readonly meterId: MeterId;

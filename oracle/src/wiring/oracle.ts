@@ -2,7 +2,7 @@ import { base58Encode, toHex } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { OracleMetrics } from '../adapters/http/metrics.js';
-import { Uplink } from '../adapters/mqtt/index.js';
+import { BrokerClient } from '../adapters/mqtt/broker-client.js';
 import { openChecks, spawnThread, usualThreads } from '../adapters/sodium/threads.js';
 import { SqliteLedger } from '../adapters/sqlite/ledger.js';
 import { SqliteStatements, SqliteViews } from '../adapters/sqlite/views.js';
@@ -10,7 +10,7 @@ import { AckSender } from '../domain/intake/ack-sender.js';
 import { BackwardClock } from '../domain/intake/clock-back.js';
 import { Intake } from '../domain/intake/intake.js';
 import { LiveValues } from '../domain/live/live-values.js';
-import { GatewayBook } from '../domain/live/state.js';
+import { GatewayStatuses } from '../domain/live/state.js';
 import { STEPS_AT_A_TIME } from '../domain/verdicts/rejudging.js';
 import { verdictName } from '../domain/verdicts/verdict.js';
 import type { Config } from './config.js';
@@ -104,7 +104,7 @@ function openParts(around: Surroundings, { database, registry, settle }: Settlin
   const metrics = new OracleMetrics();
   const { url, name: brokerName } = config.broker;
   const system = { clock: systemClock, random: systemRandom, log: logger };
-  const uplink = new Uplink({ url, brokerName, dial: brokerDial(config, path), signer, ...system });
+  const uplink = new BrokerClient({ url, brokerName, dial: brokerDial(config, path), signer, ...system });
   const acks = new AckSender({
     ...{ ledger, signer, realClock, logger },
     canTell: () => registry.asOf.fetchedAtMs > 0,
@@ -137,6 +137,6 @@ function openParts(around: Surroundings, { database, registry, settle }: Settlin
   const chain = settle(statements, (from, messages) =>
     intake.exchange(from, messages, (meterId) => views.gatewayOf(meterId)),
   );
-  const gateways = new GatewayBook(realClock);
+  const gateways = new GatewayStatuses(realClock);
   return { ledger, views, series, metrics, uplink, acks, checks, threads, backwards, intake, chain, gateways };
 }

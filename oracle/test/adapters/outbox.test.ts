@@ -5,7 +5,7 @@ import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock
 import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Projector } from '../../src/domain/live/projector.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 
 const [one, two] = [meterOf(1), meterOf(2)];
 const nowhere = { add() {}, count: () => 0 };
@@ -53,9 +53,9 @@ describe('the outbox while the registry is away', () => {
     const { ledger, take } = testLedger(registry);
     take(new LogBuilder(one, signerOf(1)).honest(2, 5));
     registry.remove(one.meterId);
-    const written: SeriesPoint[] = [];
+    const written: SeriesRow[] = [];
     const series = {
-      write: async (points: readonly SeriesPoint[]) => void written.push(...points),
+      write: async (points: readonly SeriesRow[]) => void written.push(...points),
       range: async () => [],
       close: async () => {},
     };

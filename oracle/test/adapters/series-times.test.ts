@@ -14,8 +14,8 @@ import { SqliteSetAside } from '../../src/adapters/sqlite/set-aside.js';
 import { EmbeddedTimeSeries } from '../../src/adapters/sqlite/time-series.js';
 import { Projector } from '../../src/domain/live/projector.js';
 import { isSeriesTime, MAX_SERIES_MS, writeAround } from '../../src/domain/live/series-write.js';
-import { describeState, GatewayBook } from '../../src/domain/live/state.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import { describeState, GatewayStatuses } from '../../src/domain/live/state.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 import { settle, testLogger } from '../support/time.js';
 
 // One signed reading with a time that no store holds must not stop the time series of all homes.
@@ -48,7 +48,7 @@ function world() {
   return { ...test, registry, series, setAside, clock, logger, projector, drain };
 }
 
-function point(seq: number, change: Partial<SeriesPoint> = {}): SeriesPoint {
+function point(seq: number, change: Partial<SeriesRow> = {}): SeriesRow {
   const rest = { zone: 1, role: Role.point, source: 1, importWh: 1n, exportWh: 1n, powerW: 1, quality: 64 };
   const none = { voltageDv: null, frequencyChz: null, isVerified: true };
   return { timeMs: NOW_MS + seq, meterId: one.meterId, seq: BigInt(seq), ...rest, ...none, ...change };
@@ -88,7 +88,7 @@ describe('a time that no store holds', () => {
         utcOffsetMinutes: 0,
       },
       ...{ clock, realClock: w.clock, registry: w.registry, settlements, views: w.views, series: () => null },
-      gateways: new GatewayBook(w.clock),
+      gateways: new GatewayStatuses(w.clock),
     });
     const [meter] = state.meters.filter(({ meter_id }) => meter_id === one.meterId);
     expect([meter?.reading_time_ms, meter?.age_ms, meter?.import_wh]).toEqual([null, null, '5000']);
@@ -152,7 +152,7 @@ describe('a row that the store does not take', () => {
     };
     let isAway = false;
     const series = {
-      write: (points: readonly SeriesPoint[]) =>
+      write: (points: readonly SeriesRow[]) =>
         isAway ? Promise.reject(new Error('the disk is full')) : w.series.write(points),
       range: w.series.range.bind(w.series),
       close: async () => {},

@@ -8,7 +8,7 @@ import { Intake } from '../../src/domain/intake/intake.js';
 import type { Ledger } from '../../src/domain/intake/ports.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
 import { Projector } from '../../src/domain/live/projector.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 import type { VerdictCode } from '../../src/domain/verdicts/verdict.js';
 import { settle, testLogger } from '../support/time.js';
 
@@ -200,13 +200,13 @@ describe('intake', () => {
 
 describe('projector', () => {
   class Series implements TimeSeries {
-    points: SeriesPoint[] = [];
+    points: SeriesRow[] = [];
     failing = false;
-    async write(points: readonly SeriesPoint[]): Promise<void> {
+    async write(points: readonly SeriesRow[]): Promise<void> {
       if (this.failing) throw new Error('away');
       this.points.push(...points);
     }
-    async range(): Promise<SeriesPoint[]> {
+    async range(): Promise<SeriesRow[]> {
       return [];
     }
     async close(): Promise<void> {}

@@ -19,7 +19,7 @@ import {
   signerOf,
 } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
-import { SiteBook } from '../../src/domain/points/points.js';
+import { SiteIndex } from '../../src/domain/points/points.js';
 import { SiteBuilder, siteRecords } from '../support/site.js';
 
 const VERIFIED = 0;
@@ -241,7 +241,7 @@ describe('the registry', () => {
 
   it('knows a point by the hash of its meters, of one owner and zone only', () => {
     const { production, consumption, point } = siteRecords();
-    const sites = new SiteBook();
+    const sites = new SiteIndex();
     sites.update([production, consumption, point, meterOf(4), meterOf(5, { role: 1 })]);
     expect([...sites.derived.keys()]).toEqual([point.meterId]);
     expect(sites.pointsOf(production.meterId)).toEqual([point.meterId]);

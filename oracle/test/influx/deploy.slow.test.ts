@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lineOf } from '../../src/adapters/influx/line.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 import { announceServer, influxd, RealServer } from './server.js';
 import { readingOf } from './support.js';
 
@@ -93,7 +93,7 @@ describe.skipIf(!influxd)('set-up, tasks and reports on a real server', () => {
 
   describe('from readings to intervals, days and reports', () => {
     /** Every minute of a day, without 09:10 to 12:40 (meter 0); the others begin later. */
-    const points: SeriesPoint[] = [];
+    const points: SeriesRow[] = [];
     for (let n = 0; n < 3 * 1_440; n++) {
       const point = readingOf(n, 3);
       const minute = Math.floor(n / 3);
@@ -110,7 +110,7 @@ describe.skipIf(!influxd)('set-up, tasks and reports on a real server', () => {
       server.rows(flux(`queries/${name}.flux`), now, server.token('regulator-erc'));
 
     /** Last - first by quarter-hours, as `meter time` to Wh exported. */
-    function model(readings: readonly SeriesPoint[]): Map<string, bigint> {
+    function model(readings: readonly SeriesRow[]): Map<string, bigint> {
       const deltas = new Map<string, bigint>();
       const standing = new Map<string, bigint>();
       for (const { meterId, timeMs, exportWh } of [...readings].sort((a, b) => a.timeMs - b.timeMs)) {
@@ -154,7 +154,7 @@ describe.skipIf(!influxd)('set-up, tasks and reports on a real server', () => {
       for (let again = 0; again < 2; again++) await run('days');
       const all = [...points, ...late].sort((a, b) => a.timeMs - b.timeMs);
       const of = (meter: number) => all.filter(({ meterId }) => meterId === readingOf(meter, 3).meterId);
-      const exported = (readings: readonly SeriesPoint[]) =>
+      const exported = (readings: readonly SeriesRow[]) =>
         (readings.at(-1)?.exportWh ?? 0n) - (readings[0]?.exportWh ?? 0n);
       const days = await server.rows('from(bucket: "gtx-day") |> range(start: -30d)');
       expect(new Set(days.map((row) => Date.parse(row._time ?? '')))).toEqual(new Set([firstDayMs]));

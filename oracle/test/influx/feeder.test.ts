@@ -3,7 +3,7 @@ import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 import { FakeSeries, MemoryRecord, memoryLogger, Readings } from './support.js';
 
 function feed(source = new Readings(25), record = new MemoryRecord(), series = new FakeSeries()) {
@@ -69,7 +69,7 @@ describe('following the ledger', () => {
   it('a row that makes the server fail each time is found, set aside and passed over', async () => {
     const f = feed();
     const write = f.series.write.bind(f.series);
-    f.series.write = async (points: readonly SeriesPoint[]) => {
+    f.series.write = async (points: readonly SeriesRow[]) => {
       if (points.some(({ meterId }) => meterId === f.source.points[4]?.meterId))
         throw new SeriesUnavailable('the server answered 500');
       await write(points);
@@ -142,7 +142,7 @@ describe('following the ledger', () => {
 
   it('keeps refused points by name and goes on', async () => {
     const f = feed();
-    const bad = f.source.points[3] as SeriesPoint;
+    const bad = f.source.points[3] as SeriesRow;
     f.series.next.push(() => {
       throw new PointsRefused([{ point: bad, reason: 'older than the bucket keeps' }]);
     });

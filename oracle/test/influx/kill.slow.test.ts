@@ -12,7 +12,7 @@ import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 import { announceServer, influxd, RealServer } from './server.js';
 import { memoryLogger, Readings } from './support.js';
 
@@ -29,7 +29,7 @@ interface Audit {
   readonly sums: { readonly importWh: bigint; readonly exportWh: bigint };
 }
 
-function sumsOf(points: readonly SeriesPoint[]) {
+function sumsOf(points: readonly SeriesRow[]) {
   return points.reduce((sum, p) => ({ importWh: sum.importWh + p.importWh, exportWh: sum.exportWh + p.exportWh }), {
     importWh: 0n,
     exportWh: 0n,
@@ -37,7 +37,7 @@ function sumsOf(points: readonly SeriesPoint[]) {
 }
 
 /** Compares every stored row with the reading it came from, whatever its tags are. */
-async function audit(server: RealServer, bucket: string, expected: readonly SeriesPoint[]): Promise<Audit> {
+async function audit(server: RealServer, bucket: string, expected: readonly SeriesRow[]): Promise<Audit> {
   const rows = await server.rows(`from(bucket: "${bucket}") |> range(start: 0)
     |> filter(fn: (r) => r._measurement == "reading" and (r._field == "import_wh" or r._field == "export_wh"))
     |> keep(columns: ["_time", "_field", "_value", "meter", "zone"])`);

@@ -2,7 +2,7 @@ import { asMeterId, type MeterId } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lineOf, pointOf, Unwritable } from '../../src/adapters/influx/line.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 import { readingOf } from './support.js';
 
 const golden =
@@ -22,7 +22,7 @@ function columnsOf(line: string): (column: string) => string | undefined {
 }
 
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
-const points: fc.Arbitrary<SeriesPoint> = fc.record({
+const points: fc.Arbitrary<SeriesRow> = fc.record({
   timeMs: fc.integer({ min: -8_000_000_000_000, max: 9_000_000_000_000 }),
   meterId: fc.stringMatching(/^[0-9a-f]{32}$/).map((text) => asMeterId(text)),
   zone: fc.integer({ min: 0, max: 65_535 }),
@@ -66,7 +66,7 @@ describe('line protocol of a reading', () => {
     );
   });
 
-  it.each<[string, Partial<SeriesPoint>]>([
+  it.each<[string, Partial<SeriesRow>]>([
     ['a register beyond 64 bits', { importWh: 2n ** 64n }],
     ['a negative register', { exportWh: -1n }],
     ['a fraction', { powerW: 0.5 }],

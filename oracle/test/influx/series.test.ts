@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { retryAfterMs } from '../../src/adapters/influx/server.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 import { fakeServer, type Request, readingOf, say } from './support.js';
 
 const TOKEN = 'secret-token-of-the-oracle';
@@ -26,7 +26,7 @@ async function seriesOn(
   return { series, server };
 }
 
-const batch = (count: number, changes: (n: number) => Partial<SeriesPoint> = () => ({})) =>
+const batch = (count: number, changes: (n: number) => Partial<SeriesRow> = () => ({})) =>
   Array.from({ length: count }, (_, n) => ({ ...readingOf(n), ...changes(n) }));
 
 /** Stores good lines and refuses those of zone 66, as the server does; some good ones only after it has answered. */

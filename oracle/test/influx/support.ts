@@ -4,12 +4,12 @@ import { gunzipSync } from 'node:zlib';
 import { asMeterId, type MeterId } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, TimeSeries } from '../../src/domain/live/ports.js';
-import type { SeriesPoint } from '../../src/domain/ports.js';
+import type { SeriesRow } from '../../src/domain/ports.js';
 
 export const INITIAL_MS = 1_700_000_000_000;
 
 /** Reading number `n` of a few meters: every one differs, and the registers only rise. */
-export function readingOf(n: number, meters = 20): SeriesPoint {
+export function readingOf(n: number, meters = 20): SeriesRow {
   const meter = n % meters;
   const round = Math.floor(n / meters);
   return {
@@ -31,7 +31,7 @@ export function readingOf(n: number, meters = 20): SeriesPoint {
 
 /** A ledger's verified readings in memory; positions begin at 1. */
 export class Readings implements ReadingSource {
-  readonly points: SeriesPoint[] = [];
+  readonly points: SeriesRow[] = [];
   /** Largest number of points handed out at a time. */
   largest = 0;
   isBroken = false;
@@ -55,14 +55,14 @@ export class Readings implements ReadingSource {
 /** What a process that is killed leaves behind is what was recorded here. */
 export class MemoryRecord implements FeedRecord {
   through = 0;
-  readonly refused: { point: SeriesPoint; reason: string }[] = [];
+  readonly refused: { point: SeriesRow; reason: string }[] = [];
   readonly meters = new Map<MeterId, MeterTags>();
   advances = 0;
 
   cursor(): number {
     return this.through;
   }
-  advance(through: number, refused: readonly { point: SeriesPoint; reason: string }[]): void {
+  advance(through: number, refused: readonly { point: SeriesRow; reason: string }[]): void {
     this.through = through;
     this.refused.push(...refused);
     this.advances++;
@@ -91,17 +91,17 @@ export function memoryLogger(): Logger & { readonly entries: Entry[] } {
 
 /** A time series that fails or refuses as a test tells it; stores by meter, time and tags, as the server does. */
 export class FakeSeries implements TimeSeries {
-  readonly stored = new Map<string, SeriesPoint>();
+  readonly stored = new Map<string, SeriesRow>();
   /** What the next writes do, first one first; nothing left: they store. */
   readonly next: (() => void)[] = [];
   writes = 0;
   /** Stores, and fails after that: the acknowledgement is lost. */
-  async write(points: readonly SeriesPoint[]): Promise<void> {
+  async write(points: readonly SeriesRow[]): Promise<void> {
     this.writes++;
     for (const p of points) this.stored.set(`${p.meterId} ${p.timeMs} ${p.zone} ${p.role} ${p.source}`, p);
     this.next.shift()?.();
   }
-  async range(): Promise<SeriesPoint[]> {
+  async range(): Promise<SeriesRow[]> {
     return [];
   }
   async close(): Promise<void> {}

@@ -2,7 +2,7 @@ import type { MeterId } from '@gridtokenx/protocol';
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
 import { writeAround } from '../../domain/live/series-write.js';
-import type { SeriesPoint } from '../../domain/ports.js';
+import type { SeriesRow } from '../../domain/ports.js';
 import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 
 export interface FeedState {
@@ -54,7 +54,7 @@ export class TimeSeriesFeeder {
   #isSetup = false;
   /** A bad row was found before: the next one is not waited for so long. */
   #hasSplit = false;
-  #good: SeriesPoint | null = null;
+  #good: SeriesRow | null = null;
   #stalledSinceMs: number | null = null;
   #problem: string | null = null;
   /** Everything that an earlier process may have written without recording it is recorded by now. */
@@ -168,10 +168,10 @@ export class TimeSeriesFeeder {
     }
   }
 
-  async #store(points: readonly SeriesPoint[]): Promise<readonly RefusedPoint[]> {
+  async #store(points: readonly SeriesRow[]): Promise<readonly RefusedPoint[]> {
     if (points.length === 0) return [];
     const refused: RefusedPoint[] = [];
-    const write = async (part: readonly SeriesPoint[]): Promise<void> => {
+    const write = async (part: readonly SeriesRow[]): Promise<void> => {
       try {
         await this.#deps.series.write(part);
       } catch (error) {
@@ -189,8 +189,8 @@ export class TimeSeriesFeeder {
 
   /** Splits a batch once a single point shows that the server takes something: one request while it is away. */
   async #split(
-    write: (part: readonly SeriesPoint[]) => Promise<void>,
-    points: readonly SeriesPoint[],
+    write: (part: readonly SeriesRow[]) => Promise<void>,
+    points: readonly SeriesRow[],
   ): Promise<readonly RefusedPoint[]> {
     const probe = this.#good ?? points[this.#failures % points.length] ?? null;
     if (probe) await write([probe]);
@@ -205,7 +205,7 @@ export class TimeSeriesFeeder {
    * new tags are recorded before they are used, and changed ones wait until nothing may have been written under the
    * old ones and not recorded.
    */
-  #filed(points: readonly SeriesPoint[]): SeriesPoint[] {
+  #filed(points: readonly SeriesRow[]): SeriesRow[] {
     const changed = new Map<MeterId, MeterTags>();
     for (const { meterId, zone, role, source } of points) {
       const known = this.#tags.get(meterId);

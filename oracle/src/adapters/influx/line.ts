@@ -1,7 +1,7 @@
 import { asMeterId, Role, Source } from '@gridtokenx/protocol';
 import { escape as escaped } from '@influxdata/influxdb-client';
 import { MAX_SERIES_MS } from '../../domain/live/series-write.js';
-import type { SeriesPoint } from '../../domain/ports.js';
+import type { SeriesRow } from '../../domain/ports.js';
 
 export const MEASUREMENT = 'reading';
 /** The fields of `reading`, all integers. Hashes, signatures, seq and wallets are never tags: tags must stay few. */
@@ -36,7 +36,7 @@ export class Unwritable extends Error {
  * is written as its two's complement, so that what is read back is what was written. Throws `Unwritable` for what fits
  * nowhere.
  */
-export function lineOf(point: SeriesPoint): string {
+export function lineOf(point: SeriesRow): string {
   const { meterId, role, source, zone, timeMs } = point;
   if (meterId === '') throw new Unwritable('no meter');
   if (!Number.isSafeInteger(timeMs) || Math.abs(timeMs) > LAST_MS) throw new Unwritable(`time ${timeMs} out of range`);
@@ -54,7 +54,7 @@ export function lineOf(point: SeriesPoint): string {
 }
 
 /** One row of an answer, all fields of a time in columns, as texts. Throws when a column is missing. */
-export function pointOf(row: (column: string) => string | undefined): SeriesPoint {
+export function pointOf(row: (column: string) => string | undefined): SeriesRow {
   const must = (column: string): string => {
     const text = row(column);
     if (text === undefined || text === '') throw new Error(`the answer has no ${column}`);
@@ -68,7 +68,7 @@ export function pointOf(row: (column: string) => string | undefined): SeriesPoin
     timeMs: Date.parse(must('_time')),
     meterId: asMeterId(must('meter')),
     zone: Number(must('zone')),
-    role: numberOf(roles, must('role')) as SeriesPoint['role'],
+    role: numberOf(roles, must('role')) as SeriesRow['role'],
     source: numberOf(sources, must('source')),
     importWh: BigInt.asUintN(64, BigInt(must('import_wh'))),
     exportWh: BigInt.asUintN(64, BigInt(must('export_wh'))),

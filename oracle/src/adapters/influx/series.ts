@@ -1,7 +1,7 @@
 import type { MeterId } from '@gridtokenx/protocol';
 import { fluxDateTime, fluxString } from '@influxdata/influxdb-client';
 import type { RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
-import type { SeriesPoint } from '../../domain/ports.js';
+import type { SeriesRow } from '../../domain/ports.js';
 import { PointsRefused } from './errors.js';
 import { FIELDS, LAST_MS, lineOf, MEASUREMENT, pointOf, Unwritable } from './line.js';
 import { InfluxServer, type ServerOptions } from './server.js';
@@ -13,7 +13,7 @@ export interface InfluxOptions extends ServerOptions {
 
 interface Line {
   readonly text: string;
-  readonly point: SeriesPoint;
+  readonly point: SeriesRow;
 }
 
 /**
@@ -33,7 +33,7 @@ export class InfluxTimeSeries implements TimeSeries {
     this.#linesPerRequest = options.linesPerRequest;
   }
 
-  async write(points: readonly SeriesPoint[]): Promise<void> {
+  async write(points: readonly SeriesRow[]): Promise<void> {
     const refused: RefusedPoint[] = [];
     const lines: Line[] = [];
     for (const point of points) {
@@ -65,7 +65,7 @@ export class InfluxTimeSeries implements TimeSeries {
     await this.#put(lines.slice(half), refused);
   }
 
-  async range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]> {
+  async range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesRow[]> {
     // The server refuses an empty range.
     if (fromMs >= toMs || limit <= 0) return [];
     const flux = `from(bucket: ${fluxString(this.#bucket)})

@@ -3,7 +3,7 @@ import type { Random } from '@gridtokenx/runtime/core';
 import type { Admitted } from '../../domain/intake/admit.js';
 import type { AckContent, CommitResult, Ledger, ReceivedMessage, Waiting } from '../../domain/intake/ports.js';
 import { isSeriesTime } from '../../domain/live/series-write.js';
-import type { MeterRecord, Registry, SeriesPoint } from '../../domain/ports.js';
+import type { MeterRecord, Registry, SeriesRow } from '../../domain/ports.js';
 import { add, type Budget, type Effects, noEffects } from '../../domain/verdicts/effects.js';
 import type { Incoming, StoredMessage } from '../../domain/verdicts/ports.js';
 import { Rejudging } from '../../domain/verdicts/rejudging.js';
@@ -211,12 +211,12 @@ export class SqliteLedger implements Ledger {
     return time;
   }
 
-  outbox(limit: number): { through: number; points: SeriesPoint[] } {
+  outbox(limit: number): { through: number; points: SeriesRow[] } {
     // Before the first answer nothing is known of any meter.
     if (this.#registry.asOf.fetchedAtMs === 0) return { through: 0, points: [] };
     this.#waiting.bringBack(limit);
     for (;;) {
-      const points: SeriesPoint[] = [];
+      const points: SeriesRow[] = [];
       const unknown: { message: number; meter: MeterId }[] = [];
       let through = 0;
       for (const raw of this.#sql.outbox.all(limit)) {
@@ -250,7 +250,7 @@ function keyName(key: Uint8Array): string {
 }
 const KEY_NAMES = new WeakMap<Uint8Array, string>();
 
-function pointOf({ payload, verdict }: StoredMessage, meter: MeterRecord): SeriesPoint {
+function pointOf({ payload, verdict }: StoredMessage, meter: MeterRecord): SeriesRow {
   const reading = payload as Reading;
   const { importWh, exportWh, powerW, voltageDv, frequencyChz, quality, seq } = reading;
   return {

@@ -9,7 +9,7 @@ import {
   type Window,
   type WindowOrNone,
 } from '@gridtokenx/protocol';
-import { Folds, type PointWitness, SiteBook, type Witnessed } from '../../domain/points/points.js';
+import { Folds, type PointWitness, SiteIndex, type Witnessed } from '../../domain/points/points.js';
 import type { MeterRecord, Registry } from '../../domain/ports.js';
 import type { DerivedPoints, StoredStream } from '../../domain/verdicts/ports.js';
 import { isAccepted } from '../../domain/verdicts/verdict.js';
@@ -24,7 +24,7 @@ type Raw = Record<string, unknown>;
  */
 export class Points implements DerivedPoints {
   readonly #registry: Registry;
-  readonly #sites = new SiteBook();
+  readonly #sites = new SiteIndex();
   readonly #sql;
   #state = '';
 

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { asMeterId, type MeterId, type Role } from '@gridtokenx/protocol';
 import { makeFolder, makePrivate } from '@gridtokenx/runtime/node';
 import type { TimeSeries } from '../../domain/live/ports.js';
-import type { SeriesPoint } from '../../domain/ports.js';
+import type { SeriesRow } from '../../domain/ports.js';
 
 // Keyed (time, meter): rows arrive in time order, so they are appended; the other way round was 13 times slower.
 const SCHEMA = `
@@ -43,7 +43,7 @@ export class EmbeddedTimeSeries implements TimeSeries {
     this.#sqlite.exec('ALTER TABLE reading ADD COLUMN verified INTEGER NOT NULL DEFAULT 1');
   }
 
-  async write(points: readonly SeriesPoint[]): Promise<void> {
+  async write(points: readonly SeriesRow[]): Promise<void> {
     this.#sqlite.exec('BEGIN IMMEDIATE');
     try {
       for (const p of points) {
@@ -70,7 +70,7 @@ export class EmbeddedTimeSeries implements TimeSeries {
     }
   }
 
-  async range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]> {
+  async range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesRow[]> {
     return this.#range.all(meterId, fromMs, toMs, limit).map((row) => ({
       timeMs: Number(row.time_ms),
       meterId: asMeterId(String(row.meter)),

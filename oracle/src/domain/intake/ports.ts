@@ -1,5 +1,5 @@
 import type { MeterId, MeterWatermark, Reading, Reason } from '@gridtokenx/protocol';
-import type { MeterRecord, SeriesPoint } from '../ports.js';
+import type { MeterRecord, SeriesRow } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 import type { Admission } from './admit.js';
 
@@ -66,7 +66,7 @@ export interface Ledger {
    * Readings that became verified, or are so no longer, and are not yet in the time series as such, oldest first, with the number to clear them by; 0 when there is nothing.
    * Those of meters that the registry does not show wait beside it and hold up no other.
    */
-  outbox(limit: number): { readonly through: number; readonly points: readonly SeriesPoint[] };
+  outbox(limit: number): { readonly through: number; readonly points: readonly SeriesRow[] };
   clearOutbox(through: number): void;
 }
 

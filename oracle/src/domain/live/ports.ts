@@ -1,5 +1,5 @@
 import type { BaseUnits, MeterId, PublicKeyText, Reading, Statement, Wh, Window } from '@gridtokenx/protocol';
-import type { MeterRecord, SeriesPoint } from '../ports.js';
+import type { MeterRecord, SeriesRow } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 
 /** What is stored of one meter, for people. */
@@ -110,9 +110,9 @@ export interface Settlements {
  */
 export interface TimeSeries {
   /** Resolves when all points are stored durably. */
-  write(points: readonly SeriesPoint[]): Promise<void>;
+  write(points: readonly SeriesRow[]): Promise<void>;
   /** Points of one meter with `fromMs` <= time < `toMs`, times rising, at most `limit`. */
-  range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesPoint[]>;
+  range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesRow[]>;
   close(): Promise<void>;
 }
 
@@ -126,7 +126,7 @@ export interface SetAside {
 
 /** A point that the time series will never take, and why, in words. */
 export interface RefusedPoint {
-  readonly point: SeriesPoint;
+  readonly point: SeriesRow;
   readonly reason: string;
 }
 
@@ -136,11 +136,11 @@ export interface ReadingSource {
    * Readings at positions above `cursor`, at most `limit`; `through` is the last position looked at, `cursor` itself
    * when there is none above it. Asking says that everything up to `cursor` is stored and may be forgotten.
    */
-  readingsAfter(cursor: number, limit: number): { readonly through: number; readonly points: readonly SeriesPoint[] };
+  readingsAfter(cursor: number, limit: number): { readonly through: number; readonly points: readonly SeriesRow[] };
 }
 
 /** The tags that a meter's points are filed under. */
-export type MeterTags = Pick<SeriesPoint, 'zone' | 'role' | 'source'>;
+export type MeterTags = Pick<SeriesRow, 'zone' | 'role' | 'source'>;
 
 /** How far the time series has come, kept in the same file as the readings. Throws when the disk fails. */
 export interface FeedRecord {

@@ -1,6 +1,6 @@
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { Ledger } from '../intake/ports.js';
-import type { SeriesPoint } from '../ports.js';
+import type { SeriesRow } from '../ports.js';
 import type { SetAside, TimeSeries } from './ports.js';
 import { writeAround } from './series-write.js';
 
@@ -29,7 +29,7 @@ export class Projector {
   readonly #again: BackOff;
   #timer: (() => void) | null = null;
   #running: Promise<void> | null = null;
-  #good: SeriesPoint | null = null;
+  #good: SeriesRow | null = null;
   #failures = 0;
   #stalledSinceMs: number | null = null;
   #reason = '';
@@ -94,7 +94,7 @@ export class Projector {
     this.#stalledSinceMs = null;
   }
 
-  async #write(points: readonly SeriesPoint[]): Promise<void> {
+  async #write(points: readonly SeriesRow[]): Promise<void> {
     const { refused, good } = await writeAround(this.#deps.series, points, this.#good);
     this.#good = good;
     const [first] = refused;

@@ -1,4 +1,4 @@
-import type { SeriesPoint } from '../ports.js';
+import type { SeriesRow } from '../ports.js';
 import type { RefusedPoint, TimeSeries } from './ports.js';
 /**
  * Times that a time series can hold: from 1970 to 2262, when 64 bits of nanoseconds end (InfluxDB). A reading whose clock is
@@ -15,7 +15,7 @@ export function isSeriesTime(timeMs: number): boolean {
 export interface Written {
   readonly refused: readonly RefusedPoint[];
   /** A point that the store took; asked again to tell a bad row from a store that takes nothing. */
-  readonly good: SeriesPoint | null;
+  readonly good: SeriesRow | null;
 }
 
 /** Rows that fail one by one before a good one is found; then the store is taken to be away. */
@@ -28,12 +28,12 @@ export const MAX_SUSPECTS = 16;
  */
 export async function writeAround(
   series: Pick<TimeSeries, 'write'>,
-  points: readonly SeriesPoint[],
-  good: SeriesPoint | null,
+  points: readonly SeriesRow[],
+  good: SeriesRow | null,
 ): Promise<Written> {
-  const suspects: { readonly point: SeriesPoint; readonly error: unknown }[] = [];
+  const suspects: { readonly point: SeriesRow; readonly error: unknown }[] = [];
   let known = good;
-  const put = async (part: readonly SeriesPoint[]): Promise<void> => {
+  const put = async (part: readonly SeriesRow[]): Promise<void> => {
     try {
       await series.write(part);
       known = part.at(-1) ?? known;

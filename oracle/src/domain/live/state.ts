@@ -13,7 +13,7 @@ import type { LedgerViews, MeterView, Settlement, Settlements } from './ports.js
 import { isSeriesTime } from './series-write.js';
 
 /** What gateways said of themselves last; kept in memory, because the broker retains it. */
-export class GatewayBook {
+export class GatewayStatuses {
   readonly #real: Clock;
   readonly #entries = new Map<PublicKeyText, { status: GatewayStatus | null; heardMs: number }>();
 
@@ -60,7 +60,7 @@ export interface StateDeps {
   readonly registry: Registry;
   readonly settlements: Settlements;
   readonly views: LedgerViews;
-  readonly gateways: GatewayBook;
+  readonly gateways: GatewayStatuses;
   /** How far a time series server has come; null where there is none. */
   readonly series: () => SeriesState | null;
 }

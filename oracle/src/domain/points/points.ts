@@ -116,7 +116,7 @@ export interface Parents {
  * Which registered points are derived, and from which meters. A point's id is the hash of theirs, so whoever registers it
  * cannot name others; looked for among the meters of one owner in one zone.
  */
-export class SiteBook {
+export class SiteIndex {
   readonly #ids = new Map<string, MeterId>();
   #parents = new Map<MeterId, Parents>();
   #points = new Map<MeterId, MeterId[]>();

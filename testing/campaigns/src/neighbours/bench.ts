@@ -12,7 +12,7 @@ import { SqliteStatements } from '#oracle/adapters/sqlite/views.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { TimeSeries } from '#oracle/domain/live/ports.js';
 import { Projector } from '#oracle/domain/live/projector.js';
-import type { SeriesPoint } from '#oracle/domain/ports.js';
+import type { SeriesRow } from '#oracle/domain/ports.js';
 import { SettlementDriver } from '#oracle/domain/settlement/driver.js';
 import { MovedSlots } from '#oracle/domain/settlement/moved.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
@@ -34,7 +34,7 @@ StreamScan.prototype.step = function (this: StreamScan, ...args) {
 export class MemorySeries implements TimeSeries {
   readonly #points = new Map<string, Set<number>>();
 
-  async write(points: readonly SeriesPoint[]): Promise<void> {
+  async write(points: readonly SeriesRow[]): Promise<void> {
     if (points.some(({ powerW, timeMs }) => powerW === POISON_W || !Number.isSafeInteger(timeMs))) {
       throw new Error('the store does not take this');
     }
@@ -46,7 +46,7 @@ export class MemorySeries implements TimeSeries {
   count(meterId: string): number {
     return this.#points.get(meterId)?.size ?? 0;
   }
-  async range(): Promise<SeriesPoint[]> {
+  async range(): Promise<SeriesRow[]> {
     return [];
   }
   async close(): Promise<void> {}

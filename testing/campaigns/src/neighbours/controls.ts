@@ -1,5 +1,5 @@
 import { Store } from '#oracle/adapters/sqlite/store.js';
-import type { SeriesPoint } from '#oracle/domain/ports.js';
+import type { SeriesRow } from '#oracle/domain/ports.js';
 import { MintTracker } from '#oracle/domain/settlement/mint-tracker.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
 import { Convergence } from '#oracle/domain/verdicts/convergence.js';
@@ -29,7 +29,7 @@ const oldestFirst: typeof planWindow = (slots, candidates, ...rest) => {
 /** A store where a batch that failed is tried as it is, and nothing else before it. */
 class UnsplitSeries extends MemorySeries {
   #isStuck = false;
-  override async write(points: readonly SeriesPoint[]): Promise<void> {
+  override async write(points: readonly SeriesRow[]): Promise<void> {
     if (this.#isStuck) throw new Error('the same batch again');
     await super.write(points).catch((error: unknown) => {
       this.#isStuck = true;

@@ -1,7 +1,7 @@
 import { asMeterId } from '@gridtokenx/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TimeSeries } from '#oracle/domain/live/ports.js';
-import type { SeriesPoint } from '#oracle/domain/ports.js';
+import type { SeriesRow } from '#oracle/domain/ports.js';
 
 /** A store under test; `reopen` closes it and opens the same data again. */
 export interface SeriesUnderTest {
@@ -10,7 +10,7 @@ export interface SeriesUnderTest {
   remove(): Promise<void>;
 }
 
-export function point(changes: Partial<SeriesPoint> = {}): SeriesPoint {
+export function point(changes: Partial<SeriesRow> = {}): SeriesRow {
   return {
     timeMs: 1_700_000_000_000,
     meterId: asMeterId('aa'.repeat(16)),

@@ -12,7 +12,7 @@ import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import { BrokerLink, type Dial, openSession } from '@gridtokenx/runtime/node';
 import type { Packet } from '../../domain/intake/intake.js';
 
-export interface UplinkOptions {
+export interface BrokerClientOptions {
   readonly url: string;
   /** The broker's name, as its tokens are made for. */
   readonly brokerName: string;
@@ -25,7 +25,7 @@ export interface UplinkOptions {
 }
 
 /** Called with what comes; none may throw. */
-export interface UplinkHandlers {
+export interface BrokerClientHandlers {
   readonly onPacket: (packet: Packet) => void;
   /** Null for a text that is no status. */
   readonly onStatus: (gateway: Uint8Array, status: GatewayStatus | null) => void;
@@ -37,13 +37,13 @@ export interface UplinkHandlers {
  * The oracle's connection to the broker. Nothing is queued here: what a broker forgets, gateways send again, and acks are
  * retained.
  */
-export class Uplink {
-  readonly #options: UplinkOptions;
+export class BrokerClient {
+  readonly #options: BrokerClientOptions;
   readonly #stop = new AbortController();
   #link: BrokerLink | null = null;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(options: UplinkOptions) {
+  constructor(options: BrokerClientOptions) {
     this.#options = options;
   }
 
@@ -57,7 +57,7 @@ export class Uplink {
   }
 
   /** Connects, and connects again, until it is stopped. Throws an `Error` for a url that nothing dials. */
-  start({ onPacket, onStatus, onConnect }: UplinkHandlers): void {
+  start({ onPacket, onStatus, onConnect }: BrokerClientHandlers): void {
     const { url, brokerName, dial, signer, clock, random, log } = this.#options;
     this.#link = new BrokerLink({
       ...{ url, broker: brokerName, dial, signer, clock, random, log, open: openSession },
