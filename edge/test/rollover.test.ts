@@ -8,7 +8,7 @@ import { openSpool } from '../src/adapters/spool/spool.js';
 import { Meter } from '../src/domain/metering/meter.js';
 import { type RegisterLimits, type Registers, unrolled } from '../src/domain/metering/registers.js';
 import type { MeterSample } from '../src/domain/ports.js';
-import { MeterLog } from '../src/domain/signing/meter-log.js';
+import { MeterJournal } from '../src/domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE } from '../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../src/domain/signing/recovery.js';
 import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
@@ -84,7 +84,7 @@ async function play(
     const { spool } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
     const state = await disk.read(STATE);
     const recovered = scan.result(METER_HEX);
-    const log = new MeterLog(
+    const log = new MeterJournal(
       { networkId: NETWORK, meterId: METER },
       state ? decodeState(Buffer.from(state).toString()) : FRESH_STATE,
       recovered,

@@ -15,7 +15,7 @@ import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { KeyStore, MeterKey } from '../adapters/keys/key-store.js';
 
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
-import type { MeterLog } from '../domain/signing/meter-log.js';
+import type { MeterJournal } from '../domain/signing/meter-journal.js';
 import type { MeterState } from '../domain/signing/meter-state.js';
 import { type Fate, Point, type Side } from '../domain/signing/point.js';
 import type { RecoveredMeter } from '../domain/signing/recovery.js';
@@ -32,7 +32,7 @@ export interface PlannedPoint {
 
 /** One with everything that was found on disk. */
 export interface SetUpPoint extends PlannedPoint {
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly inputs: Readonly<Record<Side, readonly Statement[]>>;
 }

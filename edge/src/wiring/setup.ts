@@ -23,7 +23,7 @@ import { openSpool, type SpoolDamage } from '../adapters/spool/spool.js';
 import type { Bus } from '../domain/bus/bus.js';
 import type { Counters, Spool } from '../domain/ports.js';
 import type { SignedMessage } from '../domain/signed-message.js';
-import { MeterLog } from '../domain/signing/meter-log.js';
+import { MeterJournal } from '../domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
 import type { Side } from '../domain/signing/point.js';
 import { type RecoveredMeter, RecoveryScan } from '../domain/signing/recovery.js';
@@ -64,7 +64,7 @@ export function framesDir(config: GatewayConfig): string {
 export interface SetUpMeter {
   readonly config: MeterConfig;
   readonly key: MeterKey;
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly line: MeterLine;
 }
@@ -104,7 +104,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     checkNetwork(recovered, config, of.config.name);
     checkKey(recovered, of, ports.verifier);
     const identity = { networkId: fromHex(config.network_id), meterId: of.key.meterId };
-    const log = new MeterLog(identity, state, recovered, {
+    const log = new MeterJournal(identity, state, recovered, {
       signer: of.key.signer,
       spool,
       clock: ports.clock,

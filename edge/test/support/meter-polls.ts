@@ -5,7 +5,7 @@ import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import { Meter, type MeterOptions } from '../../src/domain/metering/meter.js';
 import type { MeterSample } from '../../src/domain/ports.js';
-import { MeterLog } from '../../src/domain/signing/meter-log.js';
+import { MeterJournal } from '../../src/domain/signing/meter-journal.js';
 import { FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
 import { SEGMENT_BYTES } from '../../src/wiring/sizes.js';
@@ -59,7 +59,7 @@ export async function setUp(
   const counters = { add: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1) };
   const scan = new RecoveryScan();
   const recovered = scan.result(METER_HEX);
-  const log = new MeterLog({ networkId: NETWORK, meterId: METER }, FRESH_STATE, recovered, {
+  const log = new MeterJournal({ networkId: NETWORK, meterId: METER }, FRESH_STATE, recovered, {
     signer: ed25519Signer(new Uint8Array(32).fill(1)),
     spool,
     clock: time.reading,

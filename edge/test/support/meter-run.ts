@@ -3,7 +3,7 @@ import type { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import type { MeterSample, Spool } from '../../src/domain/ports.js';
-import { MeterLog } from '../../src/domain/signing/meter-log.js';
+import { MeterJournal } from '../../src/domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
 import { SEGMENT_BYTES } from '../../src/wiring/sizes.js';
@@ -14,7 +14,7 @@ export const STATE = '/state/meter.json';
 export const START = Date.UTC(2026, 0, 1, 9, 0);
 
 export interface Run {
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly spool: Spool;
   /** Everything that was handed on to be published in this run. */
   readonly published: { payload: Payload; bytes: Uint8Array; message: Uint8Array }[];
@@ -44,7 +44,7 @@ export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run
   const text = await disk.read(STATE);
   const recovered = scan.result(METER_HEX);
   const published: Run['published'] = [];
-  const log = new MeterLog(
+  const log = new MeterJournal(
     { networkId: NETWORK, meterId: METER },
     text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE,
     recovered,

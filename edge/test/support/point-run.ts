@@ -16,7 +16,7 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import type { MeterSample } from '../../src/domain/ports.js';
-import { MeterLog } from '../../src/domain/signing/meter-log.js';
+import { MeterJournal } from '../../src/domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { type Fate, Point, type Side } from '../../src/domain/signing/point.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
@@ -92,7 +92,7 @@ async function openLogs(
   const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [asMeterId(id), from])));
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
   const logOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
-    new MeterLog({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {
+    new MeterJournal({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {
       signer: ed25519Signer(new Uint8Array(32).fill(seed)),
       spool,
       clock: time.reading,

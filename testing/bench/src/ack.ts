@@ -21,7 +21,7 @@ const LOADS = [
 ];
 const DEADLINE_MS = 120_000;
 
-type MeterLog = ReturnType<typeof bench.signedLogs>[number];
+type MeterJournal = ReturnType<typeof bench.signedLogs>[number];
 
 interface Round {
   readonly rate: number;
@@ -80,7 +80,7 @@ export async function benchAck(folder: string): Promise<BenchRow[]> {
 async function oneRound(
   broker: RunningBroker,
   folder: string,
-  logs: readonly MeterLog[],
+  logs: readonly MeterJournal[],
   size: number,
 ): Promise<Omit<Round, 'bare'>> {
   const oracle = await startService(join(projectRoot, 'oracle/dist/main.js'), [
@@ -133,7 +133,7 @@ interface Gateway {
   send(): Promise<void>;
 }
 
-async function gatewayOf(port: number, number: number, logs: readonly MeterLog[], size: number) {
+async function gatewayOf(port: number, number: number, logs: readonly MeterJournal[], size: number) {
   const verifier = bench.provedVerifier();
   const gateway = ed25519Signer(seedOf(number)).publicKey;
   const oracleKey = ed25519Signer(seedOf(0)).publicKey;

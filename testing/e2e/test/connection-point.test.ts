@@ -26,7 +26,7 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { describe, expect, it } from 'vitest';
 
-import type { MeterLog } from '#edge/domain/signing/meter-log.js';
+import type { MeterJournal } from '#edge/domain/signing/meter-journal.js';
 import { Point } from '#edge/domain/signing/point.js';
 import type { RecoveredMeter } from '#edge/domain/signing/recovery.js';
 import { Folds, judgePoint, type PointWitness, type Witnessed } from '#oracle/domain/points/points.js';
@@ -173,7 +173,7 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
   const enrolment = { message: new Uint8Array(), payload: { importWh: 0n, exportWh: 0n, window: 0 } };
   const point = new Point({
     name: 'home',
-    log: log as unknown as MeterLog,
+    log: log as unknown as MeterJournal,
     recovered: { enrolment, lastStatement: null } as unknown as RecoveredMeter,
     meters: {
       production: { id: asMeterId('aa'.repeat(16)), name: 'pv' },

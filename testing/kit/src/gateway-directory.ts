@@ -22,7 +22,7 @@ import { KeyStore, type MeterKey } from '#edge/adapters/keys/key-store.js';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import { AckTracker } from '#edge/domain/delivery/ack-tracker.js';
 import type { MeterSample, Spool } from '#edge/domain/ports.js';
-import { MeterLog } from '#edge/domain/signing/meter-log.js';
+import { MeterJournal } from '#edge/domain/signing/meter-journal.js';
 import { encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { ClosedWindow } from '#edge/domain/signing/windows.js';
@@ -74,14 +74,14 @@ const enrolmentOf = (key: MeterKey, seq: bigint, role: Role, source: Source): Pa
 
 interface OpenLog {
   readonly key: MeterKey;
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly start: () => Promise<void>;
 }
 
 function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualClock): OpenLog {
   const id = asMeterId(key.meterId);
   const recovered = new RecoveryScan().result(id);
-  const log = new MeterLog({ networkId: NETWORK, meterId: key.meterId }, FRESH_STATE, recovered, {
+  const log = new MeterJournal({ networkId: NETWORK, meterId: key.meterId }, FRESH_STATE, recovered, {
     signer: key.signer,
     spool,
     clock: time.reading,

@@ -1,7 +1,7 @@
 import { GapReason, type MeterId, shortHash, toHex } from '@gridtokenx/protocol';
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { Counters, Spool } from '../ports.js';
-import type { MeterLog } from '../signing/meter-log.js';
+import type { MeterJournal } from '../signing/meter-journal.js';
 import type { RecoveredMeter } from '../signing/recovery.js';
 import type { AckTracker } from './ack-tracker.js';
 
@@ -18,7 +18,7 @@ const WIDEST_GAP = 100_000n;
 export interface KeyLog {
   readonly id: MeterId;
   readonly name: string;
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
 }
 
@@ -40,7 +40,7 @@ interface Pace {
 /** Messages that stay in the spool and are never sent: refused for good, or signed on a restored image [gateway §11.5]. */
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
-  readonly #logs = new Map<MeterId, MeterLog>();
+  readonly #logs = new Map<MeterId, MeterJournal>();
   readonly #dead = new Map<MeterId, Set<bigint>>();
   readonly #paces = new Map<MeterId, Pace>();
 

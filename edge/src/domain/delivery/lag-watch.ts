@@ -1,6 +1,6 @@
 import type { MeterId, PublicKeyText } from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
-import type { MeterLog } from '../signing/meter-log.js';
+import type { MeterJournal } from '../signing/meter-journal.js';
 import type { AckTracker } from './ack-tracker.js';
 import type { Lag } from './catch-up.js';
 
@@ -45,7 +45,7 @@ export class LagWatch {
    * What was acknowledged once may be gone from the spool: an oracle that lacks it again (a lost or restored ledger) is
    * told that it will never come, and goes on above it [gateway §11.6]. Rejects with the disk's error.
    */
-  async declareGone({ id, log }: { readonly id: MeterId; readonly log: MeterLog }): Promise<void> {
+  async declareGone({ id, log }: { readonly id: MeterId; readonly log: MeterJournal }): Promise<void> {
     const acknowledged = this.#acks.acknowledged(id);
     const before = this.#reached.get(id) ?? 0n;
     const reached = acknowledged > before ? acknowledged : before;

@@ -1,7 +1,7 @@
 import { EventCode, formatKwh, type MeterId, windowEndMs } from '@gridtokenx/protocol';
 import { type Clock, type Logger, type ReadingClock, sleep, sleepUntil } from '@gridtokenx/runtime/core';
 import { type Counters, type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
-import type { MeterLog } from '../signing/meter-log.js';
+import type { MeterJournal } from '../signing/meter-journal.js';
 import { DiscontinuityReason } from '../signing/meter-payloads.js';
 import type { RecoveredMeter } from '../signing/recovery.js';
 import type { ClosedWindow } from '../signing/windows.js';
@@ -32,7 +32,7 @@ export interface MeterOptions {
   readonly profileName: string;
   /** As in the configuration; by default a point. */
   readonly role?: string;
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly reader: MeterReader;
   /** See `Nameplate`; absent: the meter shows no serial number. */
@@ -55,7 +55,7 @@ export interface MeterOptions {
 export class Meter {
   readonly name: string;
   readonly id: MeterId;
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
   /** Without an enrolment nothing may be signed for a meter. */
   readonly enrolled: boolean;

@@ -17,7 +17,7 @@ import {
 } from '@gridtokenx/protocol';
 import { type Clock, type Logger, sleep } from '@gridtokenx/runtime/core';
 
-import type { MeterLog } from './meter-log.js';
+import type { MeterJournal } from './meter-journal.js';
 import type { RecoveredMeter } from './recovery.js';
 
 /** Statements that wait for their counterpart; older ones are passed over, and the span grows. Thirty days of windows. */
@@ -77,7 +77,7 @@ export interface PointMeter {
 
 export interface PointOptions {
   readonly name: string;
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly meters: Readonly<Record<Side, PointMeter>>;
   /** Statements of the meters that are in the spool and not derived from yet, windows rising. */
@@ -96,7 +96,7 @@ export interface PointOptions {
 export class Point {
   readonly name: string;
   readonly id: MeterId;
-  readonly log: MeterLog;
+  readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly enrolled: boolean;
   readonly #options: PointOptions;

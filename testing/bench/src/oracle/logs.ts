@@ -24,13 +24,13 @@ function logOf(record: MeterRecord, signer: Signer, count: number): Uint8Array[]
 }
 
 /** One meter's whole log, signed, and what the registry has of it. */
-export interface MeterLog {
+export interface MeterJournal {
   readonly record: MeterRecord;
   readonly messages: readonly Uint8Array[];
 }
 
 /** `meters` logs of `each` messages: readings a minute apart and a statement for each window, nothing missing. */
-export function signedLogs(meters: number, each: number): MeterLog[] {
+export function signedLogs(meters: number, each: number): MeterJournal[] {
   return Array.from({ length: meters }, (_, i) => {
     const record = meterOf(i + 1);
     return { record, messages: logOf(record, signerOf(i + 1), each) };
@@ -38,14 +38,14 @@ export function signedLogs(meters: number, each: number): MeterLog[] {
 }
 
 /** A log in packets of `size` messages, as the backfill of a gateway. */
-export function packetsOf({ messages }: MeterLog, size: number): Uint8Array[] {
+export function packetsOf({ messages }: MeterJournal, size: number): Uint8Array[] {
   const packets: Uint8Array[] = [];
   for (let at = 0; at < messages.length; at += size) packets.push(concatBytes(...messages.slice(at, at + size)));
   return packets;
 }
 
 /** The entries of an oracle's meters file. */
-export function metersFile(logs: readonly MeterLog[]): string {
+export function metersFile(logs: readonly MeterJournal[]): string {
   const meters = logs.map(({ record }) => ({
     meter_id: record.meterId,
     owner: record.owner,

@@ -14,7 +14,7 @@ import { Gateway } from '#edge/domain/gateway.js';
 import { Meter } from '#edge/domain/metering/meter.js';
 import type { MeterReader, Spool } from '#edge/domain/ports.js';
 import type { SignedMessage } from '#edge/domain/signed-message.js';
-import { MeterLog } from '#edge/domain/signing/meter-log.js';
+import { MeterJournal } from '#edge/domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { MemoryBroker } from './broker.js';
@@ -132,7 +132,7 @@ export class SimulatedGateway {
     const recovered = scan.result(id);
     const saved = await disk.read(`/data/state/${id}.json`);
     const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
-    const log = new MeterLog({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
+    const log = new MeterJournal({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
       signer: this.#deps.witness.watched(home.meter, payloadOfSigStructure),
       ...{ spool, clock, counters, committed },
       gapMs: 3 * POLL_MS,
@@ -147,7 +147,7 @@ export class SimulatedGateway {
   }
 
   /** The spool that the gateway works with; a control lets it drop what the broker answered. */
-  #spoolOf(opened: Spool, log: MeterLog): Spool {
+  #spoolOf(opened: Spool, log: MeterJournal): Spool {
     if (rules.dropAfterAck) return opened;
     return hastySpool(opened, (meterId) => smaller(this.#answered(meterId), log.statedThrough));
   }

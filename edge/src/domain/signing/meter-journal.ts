@@ -33,7 +33,7 @@ import { type ClosedWindow, WindowTracker } from './windows.js';
 /** A jump of seq by more than this is no restored image but an error or an attack [gateway §9.4]. */
 const MAX_JUMP = 1n << 32n;
 
-export interface MeterLogPorts extends ChainPorts {
+export interface MeterJournalPorts extends ChainPorts {
   /** A longer silence between readings is a gap in the window; milliseconds of the reading clock. */
   readonly gapMs?: number;
 }
@@ -42,7 +42,7 @@ export interface MeterLogPorts extends ChainPorts {
  * One meter's key and everything it signs. Order inside: reserve the seq durably, sign, append to the spool, commit,
  * publish; nothing leaves before its commit. Calls may overlap, they are done one after the other.
  */
-export class MeterLog {
+export class MeterJournal {
   readonly id: MeterId;
   readonly windows: WindowTracker;
   readonly #chain: SignedChain;
@@ -54,7 +54,7 @@ export class MeterLog {
   readonly #lost: Uint8Array | null;
 
   /** Takes up where `recovered` and `state` left off. Nothing is signed before `start`. */
-  constructor(identity: MeterIdentity, state: MeterState, recovered: RecoveredMeter, ports: MeterLogPorts) {
+  constructor(identity: MeterIdentity, state: MeterState, recovered: RecoveredMeter, ports: MeterJournalPorts) {
     this.#chain = new SignedChain(identity, state, recovered, ports);
     this.id = this.#chain.id;
     this.#runFirstSeq = this.#chain.nextSeq;
