@@ -16,7 +16,7 @@ const commands = {
   check: 'tools/checks/dist/main.js',
   quality: 'tools/quality.mjs',
   'verify-report': 'tools/devnet/dist/verify-report.js',
-  outsider: 'tools/audit/dist/main.js',
+  audit: 'tools/audit/dist/main.js',
   'submit-statement': 'tools/submit/dist/main.js',
   campaign: 'testing/campaigns/dist/main.js',
   mutants: 'tools/mutants/dist/main.js',

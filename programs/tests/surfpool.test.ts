@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { outsiderCheck } from '@gridtokenx/audit/main';
+import { auditChain } from '@gridtokenx/audit/main';
 import {
   buildAttestPage,
   decodeConfig,
@@ -90,7 +90,7 @@ class Client {
   }
 }
 
-test('the whole way over real RPC on the embedded node, and the outsider agrees', async ({ skip }) => {
+test('the whole way over real RPC on the embedded node, and the audit agrees', async ({ skip }) => {
   const node = start();
   if (!node) return skip();
   try {
@@ -194,7 +194,7 @@ test('the whole way over real RPC on the embedded node, and the outsider agrees'
     expect(await client.send([attest], [attestor])).toBe('StaleVersion');
     expect(await client.send([instructions.mintPage({ zone, page: 0 })])).toBe('done');
 
-    const result = await outsiderCheck(node.rpcUrl);
+    const result = await auditChain(node.rpcUrl);
     expect(result.findings).toEqual([]);
     expect(result.figures).toMatchObject({
       meters: 1,

@@ -1,4 +1,4 @@
-import { outsiderCheck } from '@gridtokenx/audit/main';
+import { auditChain } from '@gridtokenx/audit/main';
 import { decodeBudget, decodeMeterPage, instructions, parseChainError, pda, UserRole } from '@gridtokenx/chain-client';
 import { encodePayload, encodeSign1, fromHex, type Signer, sha256, sigStructure } from '@gridtokenx/protocol';
 import {
@@ -54,7 +54,7 @@ describe('a real node under attack', () => {
   const utility = () => rig.operator.authority.publicKey;
   const point = (i: number) => pda.point(ZONE, sha256(new TextEncoder().encode(`point ${i}`)));
   const idOf = (i: number) => fromHex(rig.meters[i]?.meterId ?? '');
-  const check = async () => (await outsiderCheck(rig.rpcUrl ?? '')).findings;
+  const check = async () => (await auditChain(rig.rpcUrl ?? '')).findings;
   const slotAt = async (index: number) => {
     const account = await rig.account(pda.meterPage(ZONE, 0));
     if (!account) throw new Error('no page');

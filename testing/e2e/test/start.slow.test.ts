@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { outsiderCheck } from '@gridtokenx/audit/main';
+import { auditChain } from '@gridtokenx/audit/main';
 import type { Report } from '@gridtokenx/devnet/start/report';
 import { checkReport } from '@gridtokenx/devnet/verify-report';
 import { defaultProfilesPath, loadProfiles } from '@gridtokenx/simulators';
@@ -53,15 +53,15 @@ describe('npm start, from the register to the token', { timeout: 400_000 }, () =
     expect(run.output()).toMatch(/home 2: window \d\d:\d\d closed, \d+\.\d{3} kWh exported.*transaction/);
   });
 
-  it('goes on at the next start, keeps running after the report, and satisfies an outsider over RPC', async () => {
+  it('goes on at the next start, keeps running after the report, and satisfies anyone over RPC', async () => {
     const run = start(['--windows', '6']);
     await run.line(/Report written/);
     const report = readReport();
     expect(checkReport(report, profiles, { lively: false })).toEqual([]);
     expect(report.windows).toBe(6);
-    const outsider = await outsiderCheck(report.rpc);
-    expect(outsider.findings).toEqual([]);
-    expect(outsider.ok).toBe(true);
+    const audit = await auditChain(report.rpc);
+    expect(audit.findings).toEqual([]);
+    expect(audit.ok).toBe(true);
     // Ledger, time series, spools, snapshot, keys, logs: nothing is anybody else's.
     expect(readableByOthers(data)).toEqual([]);
     expect(run.output()).toMatch(/for trials only: any program on this machine/);

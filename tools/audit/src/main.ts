@@ -12,7 +12,7 @@ import { Audit, type Figures, fallen, type Levels } from './rules.js';
  * every account of the programs and of the token, and recomputes supply, pages and cursors, and compares what was metered and minted with what the lines can carry. It confirms invariants 1 and 2
  * [chain §9] for one moment, and 3 (nothing falls) against an earlier result.
  */
-export interface OutsiderResult {
+export interface AuditResult {
   readonly ok: boolean;
   /** What is wrong, in words; empty when all is well. */
   readonly findings: readonly string[];
@@ -22,7 +22,7 @@ export interface OutsiderResult {
 }
 
 /** Runs the check. Throws when the node does not answer or the chain never stands still for two reads. */
-export async function outsiderCheck(rpcUrl: string, previous?: OutsiderResult): Promise<OutsiderResult> {
+export async function auditChain(rpcUrl: string, previous?: AuditResult): Promise<AuditResult> {
   const chain = await readChain(rpcUrl);
   const audit = new Audit(chain);
   audit.registry();
@@ -51,7 +51,7 @@ const wordsOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
 
 function optionsOf(argv: readonly string[]): Given {
-  return new Command('npm run outsider --')
+  return new Command('npm run audit --')
     .description(
       'Recomputes supply, pages and cursors from the chain alone; exit 0 when all agree, 3 when not, 2 when it cannot tell',
     )
@@ -78,11 +78,11 @@ function checkRpc(rpc: string): void {
 const MAX_PREVIOUS_BYTES = 268_435_456;
 
 /** An earlier result. Throws for a pipe or a device, which may never end, and for what is no result. */
-function readPrevious(file: string): OutsiderResult {
+function readPrevious(file: string): AuditResult {
   const text = textOf(file);
   try {
-    const result = JSON.parse(text) as Partial<OutsiderResult>;
-    if (result.levels && result.figures) return result as OutsiderResult;
+    const result = JSON.parse(text) as Partial<AuditResult>;
+    if (result.levels && result.figures) return result as AuditResult;
   } catch {
     // The words of the error would quote the file.
   }
@@ -115,7 +115,7 @@ async function audit({ rpc, previous, out }: Given): Promise<number> {
   checkRpc(rpc);
   const earlier = previous ? readPrevious(pathOf(previous)) : undefined;
   if (out) checkOut(pathOf(out));
-  const result = await outsiderCheck(rpc, earlier).catch((error: unknown) => {
+  const result = await auditChain(rpc, earlier).catch((error: unknown) => {
     if (!/fetch failed/.test(String(error))) throw error;
     throw new Error(`no node answers at ${rpc}; start it, or correct --rpc`, { cause: error });
   });
@@ -135,8 +135,8 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     // Help that was asked for is printed by then.
     if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done;
-    const advice = error instanceof CommanderError ? '; "npm run outsider -- --help" lists what there is' : '';
-    console.error(`npm run outsider: ${wordsOf(error)}${advice}`);
+    const advice = error instanceof CommanderError ? '; "npm run audit -- --help" lists what there is' : '';
+    console.error(`npm run audit: ${wordsOf(error)}${advice}`);
     return ExitCode.operator;
   }
 }
@@ -150,7 +150,7 @@ async function runToEnd(): Promise<number> {
   const code = await main(process.argv.slice(2));
   await new Promise<void>((resolve) => process.stdout.write('', () => setImmediate(resolve)));
   if (failure === null) return code;
-  console.error(`npm run outsider: the standard output cannot be written (${wordsOf(failure)})`);
+  console.error(`npm run audit: the standard output cannot be written (${wordsOf(failure)})`);
   return code === ExitCode.done ? ExitCode.operator : code;
 }
 

@@ -4,7 +4,7 @@ import oracle from '../../../programs/idl/oracle.json' with { type: 'json' };
 import registry from '../../../programs/idl/registry.json' with { type: 'json' };
 import ids from '../../../programs/ids.json' with { type: 'json' };
 
-/** What an outsider knows: the committed IDLs, with the programs' addresses, and the standard programs of the chain. */
+/** What anyone knows: the committed IDLs, with the programs' addresses, and the standard programs of the chain. */
 const idls = { registry, oracle, energyToken } as const;
 type ProgramName = keyof typeof idls;
 

@@ -10,7 +10,7 @@ let folder = '';
 const at = (name: string) => join(folder, name);
 beforeAll(build);
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'outsider-'));
+  folder = mkdtempSync(join(tmpdir(), 'audit-'));
   execFileSync('mkfifo', ['-m', '600', at('pipe')]);
   mkdirSync(at('folder'));
 });
@@ -20,7 +20,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 async function lineOf(...options: string[]): Promise<string> {
   const { code, output } = await command('tools/audit/dist/main.js', ['--rpc', 'http://127.0.0.1:9', ...options]);
   expect(code).toBe(2);
-  return output.trim().replace(/^npm run outsider: /, '');
+  return output.trim().replace(/^npm run audit: /, '');
 }
 
 test('an earlier result is a regular file of bounded size that holds one', async () => {
@@ -48,5 +48,5 @@ test('an output that takes nothing ends with 2 and one line', () => {
   const ended = spawnSync(process.execPath, [script, '--help'], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
   closeSync(full);
   expect(ended.status).toBe(2);
-  expect(ended.stderr).toMatch(/^npm run outsider: the standard output cannot be written \(ENOSPC.*\)\n$/);
+  expect(ended.stderr).toMatch(/^npm run audit: the standard output cannot be written \(ENOSPC.*\)\n$/);
 });

@@ -20,7 +20,7 @@ const SCRIPTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   bench: [['--nonsense'], ['nonsense']],
   build: [['--nonsense']],
   'verify-report': [['--nonsense'], [GONE], [join(projectRoot, 'package.json')]],
-  outsider: [['--nonsense'], ['--rpc', NOWHERE, '--previous', GONE], ['--rpc', NOWHERE]],
+  audit: [['--nonsense'], ['--rpc', NOWHERE, '--previous', GONE], ['--rpc', NOWHERE]],
   'submit-statement': [['--nonsense'], ['--rpc', NOWHERE, '--payer', GONE, GONE]],
   campaign: [['--nonsense'], ['nonsense']],
   mutants: [['--nonsense'], [GONE]],

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { OutsiderResult } from '@gridtokenx/audit/main';
+import type { AuditResult } from '@gridtokenx/audit/main';
 import { accountDiscriminator, accountSizes, pda, programIds } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -184,10 +184,10 @@ describe('writing', () => {
 });
 
 describe('what is kept', () => {
-  const good: OutsiderResult = { ok: true, findings: [], figures: {} as OutsiderResult['figures'], levels: {} };
+  const good: AuditResult = { ok: true, findings: [], figures: {} as AuditResult['figures'], levels: {} };
   let now = snapshotAt(1);
   let result = good;
-  let earlier: (OutsiderResult | undefined)[] = [];
+  let earlier: (AuditResult | undefined)[] = [];
   const keeper = (files: SnapshotFiles = diskFiles) =>
     new Keeper({
       generations: new Generations(path, files),

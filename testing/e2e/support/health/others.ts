@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { OutsiderResult } from '@gridtokenx/audit/main';
+import type { AuditResult } from '@gridtokenx/audit/main';
 import { accountDiscriminator, accountSizes, pda, programIds } from '@gridtokenx/chain-client';
 import { diskFiles, Generations } from '@gridtokenx/devnet/chain/generations';
 import { type ChainCondition, chainHealth } from '@gridtokenx/devnet/chain/health';
@@ -92,7 +92,7 @@ function chain(words: RegExp, spoil: (parts: ChainStage) => Promise<unknown> | u
     parts.keeper = new Keeper({
       ...{ generations, networkId: null, folder, problems: parts.problems },
       take: async () => parts.snapshot,
-      check: async () => ({ ok: parts.findings.length === 0, findings: parts.findings }) as unknown as OutsiderResult,
+      check: async () => ({ ok: parts.findings.length === 0, findings: parts.findings }) as unknown as AuditResult,
     });
     const health = chainHealth({ keeper: parts.keeper, node: () => parts.node, now });
     return {

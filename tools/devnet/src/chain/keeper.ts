@@ -1,4 +1,4 @@
-import type { OutsiderResult } from '@gridtokenx/audit/main';
+import type { AuditResult } from '@gridtokenx/audit/main';
 import { Mutex } from '@gridtokenx/runtime/core';
 import { diskProblem } from '../disk.js';
 import { type Candidate, type Generations, networkOf } from './generations.js';
@@ -13,15 +13,15 @@ export interface KeeperDeps {
   /** What the start found wrong: shown until a snapshot has been written. */
   readonly problems: readonly string[];
   readonly take: () => Promise<Snapshot>;
-  /** The outsider's check of the chain as it is; with an earlier result nothing may have fallen since. */
-  readonly check: (before: OutsiderResult | undefined) => Promise<OutsiderResult>;
+  /** The audit of the chain as it is; with an earlier result nothing may have fallen since. */
+  readonly check: (before: AuditResult | undefined) => Promise<AuditResult>;
 }
 
 /** What is wrong, by kind; null or empty where nothing is. */
 export interface KeeperFindings {
   /** What the start passed over. */
   readonly restored: readonly string[];
-  /** The outsider's check does not hold: supply, pages or cursors do not agree, or something fell. */
+  /** The audit does not hold: supply, pages or cursors do not agree, or something fell. */
   readonly invariants: string | null;
   readonly network: string | null;
   /** Why no snapshot is kept otherwise. */
@@ -44,7 +44,7 @@ class NotKept extends Error {
 export class Keeper {
   readonly #deps: KeeperDeps;
   #networkId: string | null;
-  #last: OutsiderResult | undefined;
+  #last: AuditResult | undefined;
   readonly #queue = new Mutex();
   #failure: { kind: FailureKind; words: string } | null = null;
   #found: readonly string[];
@@ -58,7 +58,7 @@ export class Keeper {
   }
 
   /** The chain goes on from this snapshot, which holds. */
-  started(from: Candidate, check: OutsiderResult): void {
+  started(from: Candidate, check: AuditResult): void {
     this.#deps.generations.started(from);
     this.#networkId ??= networkOf(from.snapshot);
     this.#last = check;

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { outsiderCheck } from '@gridtokenx/audit/main';
+import { auditChain } from '@gridtokenx/audit/main';
 import { pda, programIds } from '@gridtokenx/chain-client';
 import type { Logger } from '@gridtokenx/runtime/core';
 import {
@@ -84,12 +84,12 @@ async function startFrom(config: ChainConfig, log: Pick<Logger, 'info'>): Promis
       ...{ generations, folder, problems },
       networkId: config.networkId ?? null,
       take: () => takeSnapshot(node.rpcUrl, scopeOf(config)),
-      check: (before) => outsiderCheck(node.rpcUrl, before),
+      check: (before) => auditChain(node.rpcUrl, before),
     });
   for (const candidate of candidates) {
     const node = await startNode(ARTIFACTS, config.authority);
     await restoreSnapshot(node.rpcUrl, candidate.snapshot);
-    const check = await outsiderCheck(node.rpcUrl);
+    const check = await auditChain(node.rpcUrl);
     if (check.ok) {
       const { accounts, takenAtMs } = candidate.snapshot;
       log.info(

@@ -1,12 +1,12 @@
 import { instructions, pda } from '@gridtokenx/chain-client';
 import { base58Encode, sha256 } from '@gridtokenx/protocol';
-import { findingsAfter } from '@gridtokenx/testing-kit/chain/outsider';
+import { findingsAfter } from '@gridtokenx/testing-kit/chain/audit';
 import { ReadOnlyRpc } from '@gridtokenx/testing-kit/chain/rpc';
 import { dispute, replace, setStatus, submit, sync } from '@gridtokenx/testing-kit/chain/telemetry';
 import { START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import type { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { outsiderCheck } from '../src/main.js';
+import { auditChain } from '../src/main.js';
 
 const ENROLLED = windowAt(START);
 const SLOT = 96;
@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => rpc.stop());
 
 test('statements by anyone, retirement, a dispute and a replacement: all agrees, and is shown', async () => {
-  const { findings: found, figures } = await outsiderCheck(url);
+  const { findings: found, figures } = await auditChain(url);
   expect(found).toEqual([]);
   expect(figures).toMatchObject({
     meters: 3,

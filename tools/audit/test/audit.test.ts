@@ -4,13 +4,13 @@ import { ReadOnlyRpc } from '@gridtokenx/testing-kit/chain/rpc';
 import { START, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { Keypair, type PublicKey, SystemProgram } from '@solana/web3.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type OutsiderResult, outsiderCheck } from '../src/main.js';
+import { type AuditResult, auditChain } from '../src/main.js';
 
 const genesis = base58Encode(sha256(new TextEncoder().encode('genesis')));
 let world: World;
 let rpc: ReadOnlyRpc;
 let url: string;
-let honest: OutsiderResult;
+let honest: AuditResult;
 
 beforeAll(async () => {
   world = new World().setUp();
@@ -29,7 +29,7 @@ beforeAll(async () => {
   chain.must([instructions.mintPage({ zone, page: 0 }), instructions.mintMeter({ meterId, owner, zone, page: 0 })]);
   rpc = new ReadOnlyRpc(chain, genesis);
   url = await rpc.start();
-  honest = await outsiderCheck(url);
+  honest = await auditChain(url);
 });
 
 afterAll(() => rpc.stop());
@@ -38,14 +38,14 @@ afterAll(() => rpc.stop());
 async function checkWith(
   address: PublicKey,
   change: (data: Buffer) => void,
-  previous?: OutsiderResult,
+  previous?: AuditResult,
 ): Promise<readonly string[]> {
   const account = world.chain.account(address);
   if (!account) throw new Error(`no account ${address.toBase58()}`);
   const data = Buffer.from(account.data);
   change(data);
   world.chain.put(address, { owner: account.owner, data });
-  const { findings, ok } = await outsiderCheck(url, previous);
+  const { findings, ok } = await auditChain(url, previous);
   world.chain.put(address, account);
   expect(ok).toBe(findings.length === 0);
   return findings;
@@ -74,7 +74,7 @@ test('an honest chain passes, and the figures are its own', () => {
 });
 
 test('the same moment twice: nothing has fallen', async () => {
-  expect((await outsiderCheck(url, JSON.parse(JSON.stringify(honest)))).findings).toEqual([]);
+  expect((await auditChain(url, JSON.parse(JSON.stringify(honest)))).findings).toEqual([]);
 });
 
 test('controls: each altered account is found', async () => {
@@ -138,7 +138,7 @@ test('controls between two moments: a window, a version or another network', asy
     /version fell from 2 to 1/,
   );
   const other = { ...honest, figures: { ...honest.figures, network_id: '00' } };
-  expect((await outsiderCheck(url, other)).findings).toEqual(['the earlier result is of another network']);
+  expect((await auditChain(url, other)).findings).toEqual(['the earlier result is of another network']);
 });
 
 test('gifts to the vault only add; accounts of the trading program are no longer the present state', async () => {
@@ -157,18 +157,18 @@ test('gifts to the vault only add; accounts of the trading program are no longer
     owner: programIds.trading,
     data: sha256(new TextEncoder().encode('account:SeatPage')).slice(0, 8),
   });
-  expect((await outsiderCheck(url)).findings.join()).toMatch(/knows no seats yet/);
+  expect((await auditChain(url)).findings.join()).toMatch(/knows no seats yet/);
   world.chain.put(seat, { owner: SystemProgram.programId, data: new Uint8Array(0) });
 });
 
 test('another genesis hash: a finding, except on a development chain, where it is said', async () => {
   const other = new ReadOnlyRpc(world.chain, base58Encode(new Uint8Array(32).fill(5)));
   const otherUrl = await other.start();
-  expect((await outsiderCheck(otherUrl)).findings.join()).toMatch(/made for another chain/);
+  expect((await auditChain(otherUrl)).findings.join()).toMatch(/made for another chain/);
   await other.stop();
   const development = new World({ development: true }).setUp();
   const restored = new ReadOnlyRpc(development.chain, base58Encode(new Uint8Array(32).fill(5)));
-  const result = await outsiderCheck(await restored.start());
+  const result = await auditChain(await restored.start());
   await restored.stop();
   expect(result.findings).toEqual([]);
   expect(result.figures.genesis_hash_matches).toBe(false);

@@ -1,12 +1,12 @@
 import { instructions, pda } from '@gridtokenx/chain-client';
 import { base58Encode, sha256 } from '@gridtokenx/protocol';
-import { findingsAfter } from '@gridtokenx/testing-kit/chain/outsider';
+import { findingsAfter } from '@gridtokenx/testing-kit/chain/audit';
 import { ReadOnlyRpc } from '@gridtokenx/testing-kit/chain/rpc';
 import { reactivate, replace, setStatus, slotAt, submit, sync } from '@gridtokenx/testing-kit/chain/telemetry';
 import { START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import type { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { outsiderCheck } from '../src/main.js';
+import { auditChain } from '../src/main.js';
 
 // Energy that no line can have carried: an audit made 10^12 GXT, and this check said "Everything agrees".
 
@@ -49,7 +49,7 @@ beforeAll(async () => {
 afterAll(() => rpc.stop());
 
 test('full power in every window, a suspension, a replacement and a meter that waits: all agrees', async () => {
-  expect((await outsiderCheck(url)).findings).toEqual([]);
+  expect((await auditChain(url)).findings).toEqual([]);
   expect(slotAt(world, 0).exportWh).toBe(CAP * 3n);
 });
 

@@ -5,7 +5,7 @@ import { setStatus } from '@gridtokenx/testing-kit/chain/telemetry';
 import { type TestMeter, World } from '@gridtokenx/testing-kit/chain/world';
 import { Keypair, type PublicKey, SystemProgram } from '@solana/web3.js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { outsiderCheck } from '../src/main.js';
+import { auditChain } from '../src/main.js';
 
 const trading = programIds.trading as PublicKey;
 const stranger = Keypair.generate();
@@ -19,7 +19,7 @@ beforeEach(async () => {
   world.chain.svm.airdrop(stranger.publicKey.toBytes(), 10n ** 10n);
   rpc = new ReadOnlyRpc(world.chain, base58Encode(sha256(new TextEncoder().encode('genesis'))));
   url = await rpc.start();
-  const { findings, figures } = await outsiderCheck(url);
+  const { findings, figures } = await auditChain(url);
   expect([findings, figures.foreign_accounts]).toEqual([[], 0]);
 });
 afterEach(() => rpc.stop());
@@ -35,13 +35,13 @@ describe.each([
     const lamports = 100_000_000;
     const from = { fromPubkey: stranger.publicKey, newAccountPubkey: junk.publicKey, lamports, space, programId };
     world.chain.must([SystemProgram.createAccount(from)], [stranger, junk]);
-    const { findings, figures } = await outsiderCheck(url);
+    const { findings, figures } = await auditChain(url);
     expect([findings, figures.foreign_accounts]).toEqual([[], 1]);
   });
 
   test('control: one that has another kind is a finding', async () => {
     world.chain.put(Keypair.generate().publicKey, { owner: programId, data: new Uint8Array(16).fill(1) });
-    const { findings, figures } = await outsiderCheck(url);
+    const { findings, figures } = await auditChain(url);
     expect(findings).toHaveLength(1);
     expect(figures.foreign_accounts).toBe(0);
   });
@@ -49,13 +49,13 @@ describe.each([
 
 test('half of a ledger page is a figure and no finding', async () => {
   world.chain.must([instructions.createLedgerPage({ payer: world.payer, zone: world.zone, page: 5 })]);
-  const { findings, figures } = await outsiderCheck(url);
+  const { findings, figures } = await auditChain(url);
   expect([findings, figures.foreign_accounts]).toEqual([[], 1]);
   // Control: a page that only claims to be one is read, and found.
   const data = new Uint8Array(14_400);
   data.set(accountDiscriminator('LedgerPage'));
   world.chain.put(Keypair.generate().publicKey, { owner: programIds.energyToken, data });
-  expect((await outsiderCheck(url)).findings).not.toEqual([]);
+  expect((await auditChain(url)).findings).not.toEqual([]);
 });
 
 test('one device that is in force in two zones is a finding, and none once one of them has closed it', async () => {
@@ -65,7 +65,7 @@ test('one device that is in force in two zones is a finding, and none once one o
   const users = [second.registerUser(world.owner.publicKey, 1), second.registerUser(world.installer.publicKey, 2)];
   world.chain.must(users, [world.utility]);
   const [meter] = second.addMeters(1) as [TestMeter];
-  const shown = async () => (await outsiderCheck(url)).findings.filter((text) => text.includes('two zones'));
+  const shown = async () => (await auditChain(url)).findings.filter((text) => text.includes('two zones'));
   expect(await shown()).toEqual([expect.stringContaining('one device speaks in two zones, 7 and 8')]);
   const { zone } = second;
   world.chain.must([setStatus(second, meter, 'suspended')], [world.utility]);

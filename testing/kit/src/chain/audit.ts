@@ -1,4 +1,4 @@
-import { outsiderCheck } from '@gridtokenx/audit/main';
+import { auditChain } from '@gridtokenx/audit/main';
 import type { PublicKey } from '@solana/web3.js';
 import type { World } from './world.js';
 
@@ -14,7 +14,7 @@ export async function findingsAfter(
   const data = Buffer.from(account.data);
   change(data);
   world.chain.put(address, { owner: account.owner, data });
-  const result = await outsiderCheck(url);
+  const result = await auditChain(url);
   world.chain.put(address, account);
   return result.findings.join('\n');
 }
