@@ -20,25 +20,25 @@ import {
   closed,
   connect,
   endAll,
+  type Fixture,
   nextMessage,
   optionsFor,
-  type Rig,
   returnCodeOf,
   signerOf,
-  startRig,
+  startFixture,
   tokenFor,
 } from './harness.js';
 
-let rig: Rig;
+let fixture: Fixture;
 afterEach(async () => {
   endAll();
-  await rig.close();
+  await fixture.close();
 });
 
 describe('sign-in', () => {
   beforeEach(async () => {
-    rig = await startRig();
-    enrol(rig);
+    fixture = await startFixture();
+    enrol(fixture);
   });
   const stranger = signerOf('stranger');
   const cases: [string, () => Parameters<typeof returnCodeOf>[1], number, string | null][] = [
@@ -95,21 +95,21 @@ describe('sign-in', () => {
     ],
   ];
   it.each(cases)('%s', async (_name, options, code, reason) => {
-    expect(await returnCodeOf(rig, options())).toBe(code);
+    expect(await returnCodeOf(fixture, options())).toBe(code);
     if (reason) {
-      expect(await rig.figure('gtx_broker_refused_total', { reason })).toBe(1);
-      expect(rig.lines.some((line) => line.level === 'warn' && line.fields.reason === reason)).toBe(true);
+      expect(await fixture.figure('gtx_broker_refused_total', { reason })).toBe(1);
+      expect(fixture.lines.some((line) => line.level === 'warn' && line.fields.reason === reason)).toBe(true);
     }
   });
 
   it('refuses a revoked key', async () => {
-    rig.keys.set(gateway, 'gateway', 'revoked');
-    expect(await returnCodeOf(rig, optionsFor(gateway))).toBe(5);
-    expect(await rig.figure('gtx_broker_refused_total', { reason: 'revoked_key' })).toBe(1);
+    fixture.keys.set(gateway, 'gateway', 'revoked');
+    expect(await returnCodeOf(fixture, optionsFor(gateway))).toBe(5);
+    expect(await fixture.figure('gtx_broker_refused_total', { reason: 'revoked_key' })).toBe(1);
   });
 
   it('refuses an empty client id with the code for it', async () => {
-    const socket = tcpConnect(rig.port, '127.0.0.1');
+    const socket = tcpConnect(fixture.port, '127.0.0.1');
     const password = tokenFor(gateway, '', Date.now());
     socket.write(
       generate({
@@ -130,8 +130,8 @@ describe('sign-in', () => {
 
   it('never logs the password', async () => {
     const password = tokenFor(neighbour, gatewayName, Date.now());
-    await returnCodeOf(rig, optionsFor(gateway, { password }));
-    const text = JSON.stringify(rig.lines);
+    await returnCodeOf(fixture, optionsFor(gateway, { password }));
+    const text = JSON.stringify(fixture.lines);
     expect(text).not.toContain(password.toString('base64'));
     expect(text).not.toContain(password.toString('hex'));
   });
@@ -139,14 +139,14 @@ describe('sign-in', () => {
 
 describe('rules', () => {
   beforeEach(async () => {
-    rig = await startRig();
-    enrol(rig);
+    fixture = await startFixture();
+    enrol(fixture);
   });
 
   it('carries a reading to the oracle and its ack back', async () => {
-    const reader = await connect(rig, optionsFor(oracle));
+    const reader = await connect(fixture, optionsFor(oracle));
     await reader.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
-    const sender = await connect(rig, optionsFor(gateway));
+    const sender = await connect(fixture, optionsFor(gateway));
     await sender.subscribeAsync(`gtx/v1/${gatewayName}/ack/+`, { qos: 1 });
     const arrived = nextMessage(reader);
     await sender.publishAsync(reading, Buffer.from('r'), { qos: 1 });
@@ -158,16 +158,16 @@ describe('rules', () => {
 
   it('keeps a retained status and replaces it by the will', async () => {
     const will = { topic: status, payload: Buffer.from('off'), qos: 1 as const, retain: true };
-    const sender = await connect(rig, optionsFor(gateway, { will }));
+    const sender = await connect(fixture, optionsFor(gateway, { will }));
     await sender.publishAsync(status, Buffer.from('on'), { qos: 1, retain: true });
-    const first = await connect(rig, optionsFor(oracle));
+    const first = await connect(fixture, optionsFor(oracle));
     const seen = nextMessage(first);
     await first.subscribeAsync('gtx/v1/+/status', { qos: 1 });
     expect(await seen).toMatchObject({ topic: status, payload: Buffer.from('on'), retain: true });
     const next = nextMessage(first);
     sender.stream.destroy();
     expect(await next).toMatchObject({ topic: status, payload: Buffer.from('off') });
-    const late = await connect(rig, optionsFor(operator));
+    const late = await connect(fixture, optionsFor(operator));
     const kept = nextMessage(late);
     await late.subscribeAsync('gtx/v1/+/status', { qos: 1 });
     expect(await kept).toMatchObject({ payload: Buffer.from('off'), retain: true });
@@ -180,20 +180,20 @@ describe('rules', () => {
     ['a topic of nobody', 'hello', false],
     ["the broker's own topics", '$SYS/x', false],
   ])('closes the connection of a gateway that publishes on %s', async (_name, topic, retain) => {
-    const reader = await connect(rig, optionsFor(oracle));
+    const reader = await connect(fixture, optionsFor(oracle));
     await reader.subscribeAsync('gtx/v1/+/+/reading', { qos: 1 });
     const seen: string[] = [];
     reader.on('message', (got) => seen.push(got));
-    const sender = await connect(rig, optionsFor(gateway));
+    const sender = await connect(fixture, optionsFor(gateway));
     const ended = closed(sender);
     sender.publish(topic, Buffer.from('x'), { qos: 1, retain });
     await ended;
-    expect(await rig.figure('gtx_broker_refused_total', { reason: 'publish_not_allowed' })).toBe(1);
-    expect(rig.lines.some((line) => line.fields.key === gatewayName && /publish outside/.test(line.message))).toBe(
+    expect(await fixture.figure('gtx_broker_refused_total', { reason: 'publish_not_allowed' })).toBe(1);
+    expect(fixture.lines.some((line) => line.fields.key === gatewayName && /publish outside/.test(line.message))).toBe(
       true,
     );
     // Control: what is allowed arrives on the same path, and it is the only thing that did.
-    const again = await connect(rig, optionsFor(gateway));
+    const again = await connect(fixture, optionsFor(gateway));
     const arrived = nextMessage(reader);
     await again.publishAsync(reading, Buffer.from('y'), { qos: 1 });
     await arrived;
@@ -201,50 +201,50 @@ describe('rules', () => {
   });
 
   it('refuses subscriptions outside the list and goes on', async () => {
-    const reader = await connect(rig, optionsFor(gateway));
+    const reader = await connect(fixture, optionsFor(gateway));
     await expect(reader.subscribeAsync('#', { qos: 1 })).rejects.toThrow();
     const answer = await reader.subscribeAsync(`gtx/v1/${gatewayName}/command`, { qos: 1 });
     expect(answer[0]?.qos).toBe(1);
-    expect(await rig.figure('gtx_broker_refused_total', { reason: 'subscribe_not_allowed' })).toBe(1);
+    expect(await fixture.figure('gtx_broker_refused_total', { reason: 'subscribe_not_allowed' })).toBe(1);
   });
 
   it('lets the newer session of a gateway replace the older one, whatever the suffix', async () => {
-    const first = await connect(rig, optionsFor(gateway, { clientId: `${gatewayName}/1` }));
+    const first = await connect(fixture, optionsFor(gateway, { clientId: `${gatewayName}/1` }));
     const ended = closed(first);
-    const second = await connect(rig, optionsFor(gateway, { clientId: `${gatewayName}/2` }));
+    const second = await connect(fixture, optionsFor(gateway, { clientId: `${gatewayName}/2` }));
     await ended;
     expect(second.connected).toBe(true);
-    expect(await rig.figure('gtx_broker_clients')).toBe(1);
+    expect(await fixture.figure('gtx_broker_clients')).toBe(1);
   });
 
   it('ends the session of a key that is revoked or gone, and of no other', async () => {
-    const a = await connect(rig, optionsFor(gateway));
-    const b = await connect(rig, optionsFor(neighbour));
-    const c = await connect(rig, optionsFor(oracle));
+    const a = await connect(fixture, optionsFor(gateway));
+    const b = await connect(fixture, optionsFor(neighbour));
+    const c = await connect(fixture, optionsFor(oracle));
     const ended = [closed(a), closed(b)];
-    rig.keys.set(gateway, 'gateway', 'revoked');
-    rig.keys.remove(neighbour);
+    fixture.keys.set(gateway, 'gateway', 'revoked');
+    fixture.keys.remove(neighbour);
     await Promise.all(ended);
     expect(c.connected).toBe(true);
-    expect(await rig.figure('gtx_broker_sessions_ended_total', { reason: 'revoked' })).toBe(2);
-    expect(await rig.figure('gtx_broker_clients')).toBe(1);
+    expect(await fixture.figure('gtx_broker_sessions_ended_total', { reason: 'revoked' })).toBe(2);
+    expect(await fixture.figure('gtx_broker_clients')).toBe(1);
   });
 });
 
 it("ends a session at its token's expiry and not before", async () => {
   const clock = new VirtualClock({ startMs: Date.now() });
-  rig = await startRig({ clock });
-  enrol(rig);
+  fixture = await startFixture({ clock });
+  enrol(fixture);
   const nowMs = clock.nowMs();
   const expiry = Math.floor(nowMs / 1000) + 100;
   const password = tokenFor(gateway, gatewayName, nowMs, { expiry });
-  const client = await connect(rig, optionsFor(gateway, { password }));
-  const other = await connect(rig, optionsFor(neighbour, { nowMs }));
+  const client = await connect(fixture, optionsFor(gateway, { password }));
+  const other = await connect(fixture, optionsFor(neighbour, { nowMs }));
   clock.advanceNow(expiry * 1000 - nowMs - 1);
   await client.publishAsync(reading, Buffer.from('x'), { qos: 1 });
   const ended = closed(client);
   clock.advanceNow(1);
   await ended;
   expect(other.connected).toBe(true);
-  expect(await rig.figure('gtx_broker_sessions_ended_total', { reason: 'expired' })).toBe(1);
+  expect(await fixture.figure('gtx_broker_sessions_ended_total', { reason: 'expired' })).toBe(1);
 });

@@ -1,5 +1,5 @@
 import { base58Encode, formatTopic } from '@gridtokenx/protocol';
-import { type Rig, signerOf } from './harness.js';
+import { type Fixture, signerOf } from './harness.js';
 
 /** Who takes part in the tests of the broker, and the topics that they use. */
 export const gateway = signerOf('gateway');
@@ -22,7 +22,7 @@ export const GATEWAY_FILTERS = [
 ];
 
 /** Puts all of them on the broker's list. */
-export function enrol({ keys }: Rig): void {
+export function enrol({ keys }: Fixture): void {
   keys.set(gateway, 'gateway');
   keys.set(neighbour, 'gateway');
   keys.set(oracle, 'oracle');

@@ -37,7 +37,7 @@ export class MemoryKeys implements KeyDirectory {
   }
 }
 
-export interface Rig {
+export interface Fixture {
   readonly port: number;
   readonly scheme?: 'mqtt' | 'mqtts';
   readonly keys: MemoryKeys;
@@ -48,11 +48,11 @@ export interface Rig {
 }
 
 /** A real broker on a free port. */
-export async function startRig(
+export async function startFixture(
   options: { clock?: Clock; limits?: Partial<Limits>; certificate?: ServerCertificate } = {},
-): Promise<Rig> {
+): Promise<Fixture> {
   const keys = new MemoryKeys();
-  const lines: Rig['lines'] = [];
+  const lines: Fixture['lines'] = [];
   const metrics = new Metrics('broker');
   const server = new AedesServer({
     name: BROKER,
@@ -118,8 +118,8 @@ export function optionsFor(signer: Signer, change: IClientOptions & { nowMs?: nu
 const open: MqttClient[] = [];
 
 /** Connects, or throws the refusal; the error's `code` is the CONNACK return code. */
-export async function connect(rig: Rig, options: IClientOptions): Promise<MqttClient> {
-  const client = mqtt.connect(`${rig.scheme ?? 'mqtt'}://127.0.0.1:${rig.port}`, options);
+export async function connect(fixture: Fixture, options: IClientOptions): Promise<MqttClient> {
+  const client = mqtt.connect(`${fixture.scheme ?? 'mqtt'}://127.0.0.1:${fixture.port}`, options);
   open.push(client);
   client.on('error', () => {});
   await new Promise<void>((resolve, reject) => {
@@ -131,9 +131,9 @@ export async function connect(rig: Rig, options: IClientOptions): Promise<MqttCl
 }
 
 /** Return code of a refused CONNECT, 0 where it was accepted. */
-export async function returnCodeOf(rig: Rig, options: IClientOptions): Promise<number> {
+export async function returnCodeOf(fixture: Fixture, options: IClientOptions): Promise<number> {
   try {
-    await connect(rig, options);
+    await connect(fixture, options);
     return 0;
   } catch (error) {
     const { code } = error as { code?: unknown };
@@ -156,8 +156,8 @@ export function nextMessage(client: MqttClient): Promise<{ topic: string; payloa
 const sockets: Socket[] = [];
 
 /** A connection that writes packets as bytes; with `signer` signed in with its key. */
-export async function rawClient(rig: Rig, signer?: Signer): Promise<Socket> {
-  const socket = tcpConnect(rig.port, '127.0.0.1');
+export async function rawClient(fixture: Fixture, signer?: Signer): Promise<Socket> {
+  const socket = tcpConnect(fixture.port, '127.0.0.1');
   sockets.push(socket);
   socket.on('error', () => {});
   await once(socket, 'connect');

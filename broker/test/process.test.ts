@@ -9,7 +9,7 @@ import { build, type Forked, forkProcess, freePort } from '@gridtokenx/testing-k
 import { until } from '@gridtokenx/testing-kit/until';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Authority, hasOpenssl, renew } from '../../deploy/tls/certificates.js';
-import { closed, connect, endAll, optionsFor, type Rig, returnCodeOf, signerOf, tokenFor } from './harness.js';
+import { closed, connect, endAll, type Fixture, optionsFor, returnCodeOf, signerOf, tokenFor } from './harness.js';
 
 const MAIN = 'broker/dist/main.js';
 const gateway = signerOf('gateway');
@@ -67,8 +67,8 @@ it('serves, reads its keys again, shows health and metrics, and stops cleanly', 
   const [port, httpPort] = [await freePort(), await freePort()];
   const broker = start(configure(port, httpPort));
   expect(await broker.ready).toEqual({ type: 'ready' });
-  const rig = { port } as Rig;
-  const client = await connect(rig, options());
+  const fixture = { port } as Fixture;
+  const client = await connect(fixture, options());
   const health = await fetch(`http://127.0.0.1:${httpPort}/healthz`);
   expect(health.status).toBe(200);
   expect(await health.json()).toMatchObject({ ok: true, keys: 1, verifier: 'libsodium' });
@@ -77,7 +77,7 @@ it('serves, reads its keys again, shows health and metrics, and stops cleanly', 
   const ended = closed(client);
   writeKeys('revoked');
   await ended;
-  expect(await returnCodeOf(rig, options())).toBe(5);
+  expect(await returnCodeOf(fixture, options())).toBe(5);
   expect((await broker.kill('SIGTERM')).code).toBe(0);
 });
 
@@ -91,7 +91,7 @@ describe.skipIf(!hasOpenssl() && process.env.CI !== 'true')('over TLS', () => {
     const [port, httpPort] = [await freePort(), await freePort()];
     const broker = start(configure(port, httpPort, tls));
     await broker.ready;
-    const client = await connect({ port, scheme: 'mqtts' } as Rig, options({ ca: readFileSync(authority.cert) }));
+    const client = await connect({ port, scheme: 'mqtts' } as Fixture, options({ ca: readFileSync(authority.cert) }));
     const metrics = async () => (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
     expect(await metrics()).toMatch(/^gtx_broker_certificate_expiry_days 89\.9/m);
     renew(authority.issue({ file: 'next', names: ['127.0.0.1'], until: new Date(Date.now() + 5 * 86_400_000) }), pair);

@@ -11,33 +11,33 @@ import { until } from '@gridtokenx/testing-kit/until';
 import type { IClientOptions } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Authority, type Certificate, renew } from '../../deploy/tls/certificates.js';
-import { closed, connect, endAll, nextMessage, optionsFor, type Rig, signerOf, startRig } from './harness.js';
+import { closed, connect, endAll, type Fixture, nextMessage, optionsFor, signerOf, startFixture } from './harness.js';
 
 const gateway = signerOf('gateway');
 const room = certificateRoom();
 
 describe.skipIf(!mayMakeCertificates)('MQTT over TLS', () => {
-  let rig: Rig;
+  let fixture: Fixture;
   let pair: Certificate;
   let files: CertificateFiles;
   beforeEach(async () => {
     pair = room.issue();
     files = openFiles(pair).files;
-    rig = await startRig({
+    fixture = await startFixture({
       certificate: files,
       limits: { connections: 3, connectSeconds: 1, statusBytes: 65_536, pendingPerAddress: 8 },
     });
-    rig.keys.set(gateway, 'gateway');
+    fixture.keys.set(gateway, 'gateway');
   });
   afterEach(async () => {
     endAll();
-    await rig.close();
+    await fixture.close();
   });
   const trusting = () => ({ ca: readFileSync(room.authority.cert) });
   /** The MQTT library hands everything to node:tls, its types do not say so. */
   const oldTls = () => ({ ...trusting(), maxVersion: 'TLSv1.2' }) as IClientOptions;
   const serialNow = async (): Promise<string> => {
-    const socket = tlsConnect({ host: '127.0.0.1', port: rig.port, ...trusting() });
+    const socket = tlsConnect({ host: '127.0.0.1', port: fixture.port, ...trusting() });
     await once(socket, 'secureConnect');
     const { serialNumber } = socket.getPeerCertificate();
     socket.destroy();
@@ -45,7 +45,7 @@ describe.skipIf(!mayMakeCertificates)('MQTT over TLS', () => {
   };
 
   it('serves TLS 1.3 with all rules of the broker', async () => {
-    const client = await connect(rig, optionsFor(gateway, trusting()));
+    const client = await connect(fixture, optionsFor(gateway, trusting()));
     expect((client.stream as unknown as TLSSocket).getProtocol()).toBe('TLSv1.3');
     const status = formatTopic({ kind: 'gateway-status', gateway: gateway.publicKey });
     await client.subscribeAsync(status, { qos: 1 });
@@ -54,40 +54,40 @@ describe.skipIf(!mayMakeCertificates)('MQTT over TLS', () => {
     await client.publishAsync(status, 'x'.repeat(60_000), { qos: 1, retain: true });
     expect((await told).payload.length).toBe(60_000);
     expect((await client.subscribeAsync('gtx/v1/#').catch(() => [{ qos: 128 }]))[0]?.qos).toBe(128);
-    expect(await rig.figure('gtx_broker_clients')).toBe(1);
+    expect(await fixture.figure('gtx_broker_clients')).toBe(1);
   });
 
   it('ends a packet above the limit, and what is not sent with a key', async () => {
-    const client = await connect(rig, optionsFor(gateway, trusting()));
+    const client = await connect(fixture, optionsFor(gateway, trusting()));
     const ended = closed(client);
     client.publish(formatTopic({ kind: 'gateway-status', gateway: gateway.publicKey }), 'x'.repeat(70_000), { qos: 1 });
     await ended;
-    expect(await rig.figure('gtx_broker_refused_total', { reason: 'oversize_packet' })).toBe(1);
+    expect(await fixture.figure('gtx_broker_refused_total', { reason: 'oversize_packet' })).toBe(1);
     const token = { password: Buffer.from('no token'), ...trusting() };
-    await expect(connect(rig, optionsFor(gateway, token))).rejects.toMatchObject({ code: 4 });
+    await expect(connect(fixture, optionsFor(gateway, token))).rejects.toMatchObject({ code: 4 });
   });
 
   it('refuses TLS 1.2 and plain MQTT, and counts them', async () => {
-    const old = connect(rig, optionsFor(gateway, oldTls()));
+    const old = connect(fixture, optionsFor(gateway, oldTls()));
     await expect(old).rejects.toThrow(/alert protocol version/);
-    await until('counted', async () => (await rig.figure('gtx_broker_refused_total', { reason: 'tls' })) === 1);
-    await expect(connect({ ...rig, scheme: 'mqtt' }, optionsFor(gateway))).rejects.toThrow();
-    await until('counted', async () => (await rig.figure('gtx_broker_refused_total', { reason: 'tls' })) === 2);
-    expect(rig.lines.filter(({ message }) => message === 'TLS handshake failed').length).toBe(2);
-    expect(await rig.figure('gtx_broker_clients')).toBe(0);
+    await until('counted', async () => (await fixture.figure('gtx_broker_refused_total', { reason: 'tls' })) === 1);
+    await expect(connect({ ...fixture, scheme: 'mqtt' }, optionsFor(gateway))).rejects.toThrow();
+    await until('counted', async () => (await fixture.figure('gtx_broker_refused_total', { reason: 'tls' })) === 2);
+    expect(fixture.lines.filter(({ message }) => message === 'TLS handshake failed').length).toBe(2);
+    expect(await fixture.figure('gtx_broker_clients')).toBe(0);
   });
 
   it('is refused by a client that trusts another authority or wants another name', async () => {
     const stranger = new Authority(join(room.folder, 'stranger'), 'another authority');
-    const foreign = connect(rig, optionsFor(gateway, { ca: readFileSync(stranger.cert) }));
+    const foreign = connect(fixture, optionsFor(gateway, { ca: readFileSync(stranger.cert) }));
     await expect(foreign).rejects.toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
-    const elsewhere = connect(rig, optionsFor(gateway, { ...trusting(), servername: 'elsewhere.example' }));
+    const elsewhere = connect(fixture, optionsFor(gateway, { ...trusting(), servername: 'elsewhere.example' }));
     await expect(elsewhere).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
-    expect(await rig.figure('gtx_broker_clients')).toBe(0);
+    expect(await fixture.figure('gtx_broker_clients')).toBe(0);
   });
 
   it('shows a renewed certificate to new connections and ends none', async () => {
-    const client = await connect(rig, optionsFor(gateway, trusting()));
+    const client = await connect(fixture, optionsFor(gateway, trusting()));
     let ended = false;
     client.once('close', () => {
       ended = true;
@@ -99,7 +99,7 @@ describe.skipIf(!mayMakeCertificates)('MQTT over TLS', () => {
     const after = await serialNow();
     expect(after).not.toBe(before);
     // TLS 1.3 stays the oldest that is spoken.
-    const old = connect(rig, optionsFor(gateway, oldTls()));
+    const old = connect(fixture, optionsFor(gateway, oldTls()));
     await expect(old).rejects.toThrow(/alert protocol version/);
     writeFileSync(pair.cert, 'half a file');
     looked(files);
@@ -108,41 +108,44 @@ describe.skipIf(!mayMakeCertificates)('MQTT over TLS', () => {
     const status = formatTopic({ kind: 'gateway-status', gateway: gateway.publicKey });
     await client.publishAsync(status, 'still here', { qos: 1, retain: true });
     expect(ended).toBe(false);
-    expect(await rig.figure('gtx_broker_clients')).toBe(1);
+    expect(await fixture.figure('gtx_broker_clients')).toBe(1);
   });
 
   it('bounds connections that never finish their handshake, and gives up on them', async () => {
-    const silent = Array.from({ length: 3 }, () => tcpConnect(rig.port, '127.0.0.1').on('error', () => {}));
+    const silent = Array.from({ length: 3 }, () => tcpConnect(fixture.port, '127.0.0.1').on('error', () => {}));
     await Promise.all(silent.map((socket) => once(socket, 'connect')));
     await Promise.all(silent.map((socket) => socket.destroyed || once(socket.resume(), 'close')));
-    expect(await rig.figure('gtx_broker_refused_total', { reason: 'tls' })).toBe(3);
-    await connect(rig, optionsFor(gateway, trusting()));
-    expect(await rig.figure('gtx_broker_clients')).toBe(1);
-    await until('only the session is left', () => rig.server.sizes.sockets === 1 && rig.server.sizes.pending === 0);
+    expect(await fixture.figure('gtx_broker_refused_total', { reason: 'tls' })).toBe(3);
+    await connect(fixture, optionsFor(gateway, trusting()));
+    expect(await fixture.figure('gtx_broker_clients')).toBe(1);
+    await until(
+      'only the session is left',
+      () => fixture.server.sizes.sockets === 1 && fixture.server.sizes.pending === 0,
+    );
   });
 
   it('lets a gateway in while more handshakes hang than it takes', async () => {
     for (let i = 0; i < 50; i++) {
-      const silent = tcpConnect(rig.port, '127.0.0.1').on('error', () => {});
+      const silent = tcpConnect(fixture.port, '127.0.0.1').on('error', () => {});
       await once(silent, 'connect');
       silent.write(Buffer.of(0x16, 3, 1));
     }
-    const client = await connect(rig, optionsFor(gateway, trusting()));
-    expect(rig.server.sizes.pending).toBeLessThanOrEqual(8);
+    const client = await connect(fixture, optionsFor(gateway, trusting()));
+    expect(fixture.server.sizes.pending).toBeLessThanOrEqual(8);
     const ended = closed(client);
     client.stream.destroy();
     await ended;
-    await until('nothing is left of the session', () => rig.server.sizes.sessions === 0);
+    await until('nothing is left of the session', () => fixture.server.sizes.sessions === 0);
   });
 
   it('stops with sessions and handshakes open', async () => {
-    const client = await connect(rig, optionsFor(gateway, trusting()));
-    const silent = tcpConnect(rig.port, '127.0.0.1').on('error', () => {});
+    const client = await connect(fixture, optionsFor(gateway, trusting()));
+    const silent = tcpConnect(fixture.port, '127.0.0.1').on('error', () => {});
     await once(silent, 'connect');
     const ended = Promise.all([closed(client), once(silent.resume(), 'close')]);
-    await rig.close();
+    await fixture.close();
     await ended;
-    expect(rig.server.listening).toBe(false);
-    rig = await startRig();
+    expect(fixture.server.listening).toBe(false);
+    fixture = await startFixture();
   });
 });

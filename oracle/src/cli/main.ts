@@ -15,8 +15,8 @@ import {
   systemRandom,
 } from '@gridtokenx/runtime/node';
 import { readConfig } from '../wiring/config.js';
+import { MAKE_KEY } from '../wiring/environment.js';
 import { startOracle } from '../wiring/oracle.js';
-import { MAKE_KEY } from '../wiring/surroundings.js';
 import { exportEvidence } from './export-evidence.js';
 import { setAside } from './set-aside.js';
 

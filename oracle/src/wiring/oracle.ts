@@ -14,12 +14,12 @@ import { GatewayStatuses } from '../domain/live/state.js';
 import { STEPS_AT_A_TIME } from '../domain/verdicts/rejudging.js';
 import { verdictName } from '../domain/verdicts/verdict.js';
 import type { Config } from './config.js';
+import { type Environment, openEnvironment } from './environment.js';
 import { openCertificates, openListeners } from './listeners.js';
 import { brokerDial } from './secure.js';
 import { openSeries } from './series.js';
 import { serve } from './served.js';
 import { openSettling, type Settling } from './settling.js';
-import { openSurroundings, type Surroundings } from './surroundings.js';
 
 export interface Oracle {
   /** Where the page is served. */
@@ -37,7 +37,7 @@ export interface Oracle {
  * says what is missing or taken; nothing runs then.
  */
 export async function startOracle(config: Config, directory: string, logger: Logger): Promise<Oracle> {
-  const around = openSurroundings(config, directory, logger);
+  const around = openEnvironment(config, directory, logger);
   const { signer, verifier, realClock } = around;
   const certificates = openCertificates(config, around.path, realClock, logger);
   const settling = await openSettling(around);
@@ -95,7 +95,7 @@ function orClose<T>({ database }: Settling, work: () => T): T {
 }
 
 /** The parts on the way of a message: broker, checks, ledger, acks, live values, settlement. None of them runs yet. */
-function openParts(around: Surroundings, { database, registry, settle }: Settling) {
+function openParts(around: Environment, { database, registry, settle }: Settling) {
   const { config, path, signer, verifier, clock, realClock, randomness, logger } = around;
   const statements = new SqliteStatements(database.sqlite);
   const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);

@@ -11,10 +11,10 @@ import type { Ledger } from '../domain/intake/ports.js';
 import { describeSettlement, describeState, type GatewayStatuses } from '../domain/live/state.js';
 import type { Registry } from '../domain/ports.js';
 import type { Chain } from './chain.js';
+import type { Environment } from './environment.js';
 import { oracleHealth } from './health.js';
 import type { Certificates } from './listeners.js';
 import type { Series } from './series.js';
-import type { Surroundings } from './surroundings.js';
 
 /** The parts of an oracle that runs, as far as others are shown something of them. */
 export interface ServedParts {
@@ -33,7 +33,7 @@ export interface ServedParts {
 }
 
 /** What the two listeners serve, and the metrics' values that are looked up. */
-export function serve(around: Surroundings, parts: ServedParts): { page: PageServed; service: ServiceServed } {
+export function serve(around: Environment, parts: ServedParts): { page: PageServed; service: ServiceServed } {
   const { signer, realClock } = around;
   const { settlements } = parts.chain;
   parts.metrics.observe({
@@ -58,7 +58,7 @@ export function serve(around: Surroundings, parts: ServedParts): { page: PageSer
   };
 }
 
-function healthOf({ config, path, realClock }: Surroundings, parts: ServedParts): PageServed['health'] {
+function healthOf({ config, path, realClock }: Environment, parts: ServedParts): PageServed['health'] {
   const { certificates, views, backwards, uplink, intake, database, registry, series, chain } = parts;
   const health = oracleHealth({
     ...{ broker: uplink, intake, database, registry, settlements: chain.settlements, series, clock: backwards },
@@ -70,7 +70,7 @@ function healthOf({ config, path, realClock }: Surroundings, parts: ServedParts)
   return () => ({ ...health.report() });
 }
 
-function stateOf(around: Surroundings, parts: ServedParts): PageServed['state'] {
+function stateOf(around: Environment, parts: ServedParts): PageServed['state'] {
   const { networkId, verifier, signer, clock, realClock, config } = around;
   const { registry, views, gateways, series, chain, ledger } = parts;
   const deps = {

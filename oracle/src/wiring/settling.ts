@@ -8,8 +8,8 @@ import type { Registry } from '../domain/ports.js';
 import type { StatementStore } from '../domain/settlement/statements.js';
 import type { Chain } from './chain.js';
 import type { Config } from './config.js';
+import type { Environment } from './environment.js';
 import { securePeers } from './secure.js';
-import type { Surroundings } from './surroundings.js';
 
 const METERS_FILE_EVERY_MS = 2_000;
 const GRACE_MS = 3_000;
@@ -25,7 +25,7 @@ export interface Settling {
 }
 
 /** Opens the ledger's file and the registry: of a chain, or a file of meters where there is none. */
-export async function openSettling(around: Surroundings): Promise<Settling> {
+export async function openSettling(around: Environment): Promise<Settling> {
   const { config } = around;
   // Loaded only where there is a chain: web3.js is large.
   const chain = config.rpc_url === undefined ? null : await import('./chain.js');
@@ -38,12 +38,12 @@ export async function openSettling(around: Surroundings): Promise<Settling> {
   }
 }
 
-function openLedgerFile({ config, path }: Surroundings, chainMigrations: readonly Migration[]): Database {
+function openLedgerFile({ config, path }: Environment, chainMigrations: readonly Migration[]): Database {
   const file = join(path(config.data_dir), 'ledger.sqlite');
   return openDatabase(file, [...ledgerMigrations, ...influxMigrations, ...chainMigrations]);
 }
 
-function onChain(around: Surroundings, database: Database, chain: typeof import('./chain.js')): Settling {
+function onChain(around: Environment, database: Database, chain: typeof import('./chain.js')): Settling {
   const { config, path, networkId, signer, verifier } = around;
   const { attest = {} as NonNullable<Config['attest']> } = config;
   const link = chain.connectChain({
@@ -72,7 +72,7 @@ function onChain(around: Surroundings, database: Database, chain: typeof import(
 }
 
 /** Meters come from a file that is read again now and then; nothing is settled. */
-function withoutChain({ config, path, realClock }: Surroundings, database: Database): Settling {
+function withoutChain({ config, path, realClock }: Environment, database: Database): Settling {
   const registry = new MetersFile(path(config.meters_file ?? ''), realClock);
   let cancel = () => {};
   const again = () => {

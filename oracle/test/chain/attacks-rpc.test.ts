@@ -11,8 +11,8 @@ import {
   owner,
   ZONE,
 } from '@gridtokenx/testing-kit/oracle/deployment';
+import { type ChainFixture, figures, reached, surfpoolFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { type ChainRig, figures, reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { Connection, PublicKey, TransactionInstruction } from '@solana/web3.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -23,22 +23,22 @@ const thief = keyOf('thief');
 
 // Attacks of an audit, over RPC on a real node, as their author ran them.
 describe('a real node under attack', () => {
-  let rig: ChainRig;
+  let fixture: ChainFixture;
   let harness: SettlerHarness;
 
   beforeAll(async () => {
-    rig = await surfpoolRig(3, [2]);
-    harness = new SettlerHarness(rig);
+    fixture = await surfpoolFixture(3, [2]);
+    harness = new SettlerHarness(fixture);
   });
   afterAll(() => {
     harness?.close();
-    rig?.close();
+    fixture?.close();
   });
 
   /** The name of the programs' error, or 'done'. */
   async function attempt(list: TransactionInstruction[], signers = [owner]): Promise<string> {
     try {
-      await rig.operator.must(
+      await fixture.operator.must(
         list,
         signers.filter((key) =>
           list.some(({ keys }) => keys.some((meta) => meta.isSigner && meta.pubkey.equals(key.publicKey))),
@@ -51,12 +51,12 @@ describe('a real node under attack', () => {
     }
   }
 
-  const utility = () => rig.operator.authority.publicKey;
+  const utility = () => fixture.operator.authority.publicKey;
   const point = (i: number) => pda.point(ZONE, sha256(new TextEncoder().encode(`point ${i}`)));
-  const idOf = (i: number) => fromHex(rig.meters[i]?.meterId ?? '');
-  const check = async () => (await auditChain(rig.rpcUrl ?? '')).findings;
+  const idOf = (i: number) => fromHex(fixture.meters[i]?.meterId ?? '');
+  const check = async () => (await auditChain(fixture.rpcUrl ?? '')).findings;
   const slotAt = async (index: number) => {
-    const account = await rig.account(pda.meterPage(ZONE, 0));
+    const account = await fixture.account(pda.meterPage(ZONE, 0));
     if (!account) throw new Error('no page');
     return decodeMeterPage(account).slots[index];
   };
@@ -66,22 +66,22 @@ describe('a real node under attack', () => {
     instructions.signedMessageVerification(signer.publicKey, encodeSign1(payload, signer.sign(sigStructure(payload))));
 
   it("a utility's key alone names no totals for any slot, active, suspended or never activated", async () => {
-    for (const i of [0, 1, 2]) harness.statements.put(rig.meters[i] as never, W(1), 100n, 0n);
+    for (const i of [0, 1, 2]) harness.statements.put(fixture.meters[i] as never, W(1), 100n, 0n);
     await harness.untilIdle();
-    const before = await figures(rig);
+    const before = await figures(fixture);
     expect(await attempt([status(idOf(0), 'active', point(0))])).toBe('SlotNotFrozen');
     expect(await attempt([status(idOf(0), 'suspended', point(0))])).toBe('done');
     expect(await attempt([instructions.syncSlot({ meterId: idOf(0), zone: ZONE, page: 0 })])).toBe('done');
     expect(await attempt([status(idOf(0), 'active', point(0))])).toBe('SignatureMissing');
-    const forged = statementOf(rig, 0, 2, 10n ** 12n);
+    const forged = statementOf(fixture, 0, 2, 10n ** 12n);
     expect(await attempt([signedBy(meterSigner(7), forged), status(idOf(0), 'active', point(0))])).toBe(
       'UnauthorizedMeter',
     );
-    const honest = statementOf(rig, 0, 1, 100n);
+    const honest = statementOf(fixture, 0, 1, 100n);
     expect(await attempt([signedBy(meterSigner(0), honest), status(idOf(0), 'active', point(0))])).toBe('done');
     expect(await attempt([instructions.syncSlot({ meterId: idOf(0), zone: ZONE, page: 0 })])).toBe('done');
     await harness.untilIdle();
-    expect((await figures(rig)).supply).toBe(before.supply);
+    expect((await figures(fixture)).supply).toBe(before.supply);
     expect(await check()).toEqual([]);
   });
 
@@ -102,7 +102,7 @@ describe('a real node under attack', () => {
     const pointCommitment = sha256(new TextEncoder().encode('anywhere'));
     const enrolment = encodePayload({
       kind: 4,
-      networkId: rig.networkId,
+      networkId: fixture.networkId,
       meterId,
       seq: 1n,
       owner: owner.publicKey.toBytes(),
@@ -139,7 +139,7 @@ describe('a real node under attack', () => {
       deviceSigned: true,
     });
     expect(await attempt([confirm], [installer])).toBe('InvalidAuthority');
-    const statement = statementOf(rig, 0, 3, 10n ** 12n, meterId);
+    const statement = statementOf(fixture, 0, 3, 10n ** 12n, meterId);
     expect(
       await attempt([signedBy(signer, statement), instructions.submitStatement({ meterId, zone: ZONE, page: 0 })]),
     ).toBe('MeterHasNoSlot');
@@ -148,14 +148,14 @@ describe('a real node under attack', () => {
   });
 
   it('a home that closes its token account after each mint costs the attestor fees and nothing else', async () => {
-    const connection = new Connection(rig.rpcUrl ?? '', 'confirmed');
+    const connection = new Connection(fixture.rpcUrl ?? '', 'confirmed');
     const wallet = addresses.wallet;
     const balance = () => connection.getBalance(attestor.publicKey, 'confirmed');
     let signatures = 0;
     const count = () => harness.intents().length;
     const [lamports, sentBefore] = [await balance(), count()];
     for (let n = 2; n <= 5; n++) {
-      const held = amountAt(await rig.account(wallet), 64);
+      const held = amountAt(await fixture.account(wallet), 64);
       const burn = Buffer.alloc(9);
       burn[0] = 8;
       burn.writeBigUInt64LE(held, 1);
@@ -171,33 +171,39 @@ describe('a real node under attack', () => {
         data: Buffer.from([9]),
       });
       expect(await attempt([empty, close])).toBe('done');
-      for (const i of [0, 1, 2]) harness.statements.put(rig.meters[i] as never, W(n + 3), BigInt(100 * n), 0n);
+      for (const i of [0, 1, 2]) harness.statements.put(fixture.meters[i] as never, W(n + 3), BigInt(100 * n), 0n);
       await settled(harness, n + 3);
-      expect((await figures(rig)).slots[2]?.mintedWh).toBe(BigInt(100 * (n - 1)));
+      expect((await figures(fixture)).slots[2]?.mintedWh).toBe(BigInt(100 * (n - 1)));
       expect(harness.settler.problems().join()).toMatch(/the owner has no GXT token account/);
       // The owner makes it again, and pays: what was due is minted, once.
       const create = instructions.createOwnerTokenAccount({ payer: utility(), owner: owner.publicKey });
       expect(await attempt([create])).toBe('done');
       harness.clock.advanceNow(700_000);
       await harness.untilIdle();
-      expect((await figures(rig)).slots[2]?.mintedWh).toBe(BigInt(100 * n));
+      expect((await figures(fixture)).slots[2]?.mintedWh).toBe(BigInt(100 * n));
     }
     signatures = count() - sentBefore;
     expect(lamports - (await balance())).toBe(signatures * FEE);
     expect(await check()).toEqual([]);
-    const budget = await rig.account(pda.budget(ZONE));
+    const budget = await fixture.account(pda.budget(ZONE));
     expect(budget && decodeBudget(budget).mintedWh).toBe(
-      (await figures(rig)).slots.reduce((sum, slot) => sum + slot.mintedWh, 0n),
+      (await figures(fixture)).slots.reduce((sum, slot) => sum + slot.mintedWh, 0n),
     );
   });
 });
 
 /** A statement payload of meter `i` for the window `step` after the enrolment, or under another meter's name. */
-function statementOf(rig: ChainRig, i: number, step: number, exportWh: bigint, meterId?: Uint8Array): Uint8Array {
+function statementOf(
+  fixture: ChainFixture,
+  i: number,
+  step: number,
+  exportWh: bigint,
+  meterId?: Uint8Array,
+): Uint8Array {
   return encodePayload({
     kind: 2,
-    networkId: rig.networkId,
-    meterId: meterId ?? fromHex(rig.meters[i]?.meterId ?? ''),
+    networkId: fixture.networkId,
+    meterId: meterId ?? fromHex(fixture.meters[i]?.meterId ?? ''),
     seq: BigInt(step + 1),
     window: W(step),
     exportWh: BASELINE.exportWh + exportWh,
@@ -213,7 +219,7 @@ function statementOf(rig: ChainRig, i: number, step: number, exportWh: bigint, m
 async function settled(harness: SettlerHarness, window: number): Promise<void> {
   await reached('the pool is minted', async () => {
     const step = await harness.settler.step();
-    const { slots } = await figures(harness.rig);
+    const { slots } = await figures(harness.fixture);
     const isDone = slots[0]?.window === W(window) && slots[0].mintedWh === slots[0].exportWh;
     if (step.kind === 'wait' && !isDone) harness.clock.advanceNow(Math.max(0, step.untilMs - harness.clock.nowMs()));
     return isDone && harness.settler.problems().length > 0;

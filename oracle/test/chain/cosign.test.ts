@@ -36,13 +36,13 @@ interface Bent {
 
 /** What oracle 0 would ask oracle 1 for window 1, bent where a test wants it; the code of the answer. */
 async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
-  const { rig, clock } = of;
-  const { page: read } = await rig.node.readPage(ZONE, 0);
+  const { fixture, clock } = of;
+  const { page: read } = await fixture.node.readPage(ZONE, 0);
   if (!read) throw new Error('no page');
   const leader = of.node(0);
-  const taken = bent.meters ?? rig.meters.map((_, i) => i);
+  const taken = bent.meters ?? fixture.meters.map((_, i) => i);
   const honest = taken.flatMap((i): AttestEntry[] => {
-    const meter = rig.meters[i];
+    const meter = fixture.meters[i];
     const statement = meter && statementAt(leader.statements, meter.meterId, asWindow(W(1)));
     const before = read.slots[meter?.slot ?? -1];
     if (!meter || !statement || !before) return [];
@@ -56,13 +56,13 @@ async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
   const plain = [ComputeBudgetProgram.setComputeUnitLimit({ units: 50_000 }), attest];
   const message = new TransactionMessage({
     payerKey: bent.payer ?? (attestors[0] as PublicKey),
-    recentBlockhash: bent.blockhash ?? rig.lite.latestBlockhash().blockhash,
+    recentBlockhash: bent.blockhash ?? fixture.lite.latestBlockhash().blockhash,
     instructions: bent.around?.(plain) ?? plain,
   })
     .compileToV0Message()
     .serialize();
   const request = {
-    networkId: rig.networkId,
+    networkId: fixture.networkId,
     timeMs: clock.nowMs(),
     to: IDENTITIES[1]?.publicKey as Uint8Array,
     transaction: bent.bytes?.(message) ?? message,
@@ -185,7 +185,7 @@ describe('a co-signer', () => {
     const small = new Three(await rigOfThree(3, 900n));
     // Three homes take 100 Wh each in a quarter of an hour: 1.2 kW, where 900 W and a tenth are. Import has no part of the capacity.
     for (const i of [0, 1, 2]) {
-      const statement = statementOf(small.rig, i, 1, 0n, 100n);
+      const statement = statementOf(small.fixture, i, 1, 0n, 100n);
       for (const node of small.nodes) node.hear(statement);
     }
     expect(await asked({}, small)).toBe('implausible');
@@ -195,7 +195,7 @@ describe('a co-signer', () => {
   it('does not sign a second content for a page version, not after a restart either, until the first has lapsed', async () => {
     expect(await asked()).toBe('signed');
     // Since then the ledgers know a statement more, which would make another attest_page.
-    const late = three.rig.meters[2];
+    const late = three.fixture.meters[2];
     const forget = 'DELETE FROM messages WHERE stream = (SELECT id FROM streams WHERE meter = ?)';
     for (const place of [0, 1]) three.node(place).database.sqlite.prepare('DELETE FROM outbox').run();
     for (const place of [0, 1])
@@ -211,8 +211,8 @@ describe('a co-signer', () => {
   });
 
   it('a message of the request is judged like any that arrives: forged ones are not kept', async () => {
-    const empty = new Three(three.rig);
-    const honest = statementOf(three.rig, 0, 1, 100n);
+    const empty = new Three(three.fixture);
+    const honest = statementOf(three.fixture, 0, 1, 100n);
     const forged = honest.message.slice();
     forged[150] = (forged[150] ?? 0) ^ 1;
     empty.node(0).hear(honest);

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { decodeDispute, decodeMeter, decodeMeterPage, instructions, pda } from '@gridtokenx/chain-client';
 import { encodePayload, encodeSign1, fromHex, sha256, sigStructure } from '@gridtokenx/protocol';
 import { ALONE, attestor, BASELINE, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { type LiteNode, liteFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { type LiteNode, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { AttestorDisputeBuilder } from '../../src/adapters/chain/dispute-builder.js';
@@ -23,14 +23,15 @@ import { Disputes, type DisputesDeps, LOOK_EVERY_MS } from '../../src/domain/set
 import type { DisputeNode } from '../../src/domain/settlement/disputes/ports.js';
 import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
 
-export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
+export type LiteFixture = Awaited<ReturnType<typeof liteFixture>>;
 
 /** A chain whose meters sign for themselves. */
-export const deviceRig = (meters: number): Promise<LiteRig> => liteRig(meters, [], { ...ALONE, deviceSigned: true });
+export const deviceFixture = (meters: number): Promise<LiteFixture> =>
+  liteFixture(meters, [], { ...ALONE, deviceSigned: true });
 
 /** What device `i` says of a window; totals since enrolment, Wh. `serial` tells apart what it says twice. */
 export function said(
-  rig: Pick<LiteRig, 'meters' | 'networkId'>,
+  fixture: Pick<LiteFixture, 'meters' | 'networkId'>,
   i: number,
   window: number,
   exportWh: bigint,
@@ -38,8 +39,8 @@ export function said(
 ): Uint8Array {
   const payload = encodePayload({
     kind: 2,
-    networkId: rig.networkId,
-    meterId: fromHex(rig.meters[i]?.meterId ?? ''),
+    networkId: fixture.networkId,
+    meterId: fromHex(fixture.meters[i]?.meterId ?? ''),
     seq: BigInt(16 * window + serial),
     window: W(window),
     exportWh: BASELINE.exportWh + exportWh,
@@ -52,35 +53,35 @@ export function said(
   return encodeSign1(payload, meterSigner(i).sign(sigStructure(payload)));
 }
 
-const placeOf = (rig: LiteRig, i: number) => {
-  const meter = rig.meters[i];
+const placeOf = (fixture: LiteFixture, i: number) => {
+  const meter = fixture.meters[i];
   if (!meter || meter.slot === null) throw new Error(`no meter ${i}`);
   return { meterId: fromHex(meter.meterId), zone: ZONE, page: 0, slot: meter.slot };
 };
 
 /** Brings what device `i` says as a contradiction; anyone may. */
-export function dispute(rig: LiteRig, i: number, message: Uint8Array): void {
-  const { chain } = rig.lite;
+export function dispute(fixture: LiteFixture, i: number, message: Uint8Array): void {
+  const { chain } = fixture.lite;
   const payer = chain.payer.publicKey;
   const key = meterSigner(i).publicKey;
   chain.must([
     instructions.signedMessageVerification(key, message),
-    instructions.dispute({ ...placeOf(rig, i), payer }),
+    instructions.dispute({ ...placeOf(fixture, i), payer }),
   ]);
 }
 
-export const caseOf = (rig: LiteRig, i: number) =>
-  rig.lite.chain.get(pda.dispute(ZONE, 0, placeOf(rig, i).slot), decodeDispute);
-export const slotOf = (rig: LiteRig, i: number) =>
-  rig.lite.chain.get(pda.meterPage(ZONE, 0), decodeMeterPage).slots[placeOf(rig, i).slot];
+export const caseOf = (fixture: LiteFixture, i: number) =>
+  fixture.lite.chain.get(pda.dispute(ZONE, 0, placeOf(fixture, i).slot), decodeDispute);
+export const slotOf = (fixture: LiteFixture, i: number) =>
+  fixture.lite.chain.get(pda.meterPage(ZONE, 0), decodeMeterPage).slots[placeOf(fixture, i).slot];
 
 /** Where a Meter record keeps the number of the last accepted case. */
 const ACCEPTED_CASE_AT = 296;
 
 /** As if the utility had accepted the verdict: how it does that is another test's concern. */
-export function accept(rig: LiteRig, i: number, number: number): void {
-  const { chain } = rig.lite;
-  const key = pda.meter(ZONE, placeOf(rig, i).meterId);
+export function accept(fixture: LiteFixture, i: number, number: number): void {
+  const { chain } = fixture.lite;
+  const key = pda.meter(ZONE, placeOf(fixture, i).meterId);
   const account = chain.account(key);
   if (!account) throw new Error(`no meter ${i}`);
   const data = Uint8Array.from(account.data);
@@ -110,7 +111,7 @@ export function disputeNode(lite: LiteNode): DisputeNode {
 
 /** One oracle's ledger and its watch over disputes; killed and started again on the same file. */
 export class DisputeOracle {
-  readonly rig: LiteRig;
+  readonly fixture: LiteFixture;
   readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
   readonly log: string[] = [];
   readonly #dir = mkdtempSync(join(tmpdir(), 'disputes-'));
@@ -120,16 +121,16 @@ export class DisputeOracle {
   disputes!: Disputes;
   #ledger!: SqliteLedger;
 
-  constructor(rig: LiteRig, change: Partial<DisputesDeps> = {}) {
-    this.rig = rig;
+  constructor(fixture: LiteFixture, change: Partial<DisputesDeps> = {}) {
+    this.fixture = fixture;
     this.#change = change;
     this.start();
   }
 
   #registry(): FakeRegistry {
-    const { chain } = this.rig.lite;
+    const { chain } = this.fixture.lite;
     return new FakeRegistry(
-      ...this.rig.meters.map(({ meterId }) => toRecord(chain.get(pda.meter(ZONE, fromHex(meterId)), decodeMeter))),
+      ...this.fixture.meters.map(({ meterId }) => toRecord(chain.get(pda.meter(ZONE, fromHex(meterId)), decodeMeter))),
     );
   }
 
@@ -141,8 +142,8 @@ export class DisputeOracle {
     this.#ledger = new SqliteLedger(this.database, this.#registry(), randomness, () => {}, STEPS_AT_A_TIME);
     const note = (_fields: object, message: string) => void this.log.push(message);
     this.disputes = new Disputes({
-      node: disputeNode(this.rig.lite),
-      builder: new AttestorDisputeBuilder(async () => this.rig.lite.latestBlockhash(), attestor),
+      node: disputeNode(this.fixture.lite),
+      builder: new AttestorDisputeBuilder(async () => this.fixture.lite.latestBlockhash(), attestor),
       store: new SqliteDisputeStore(this.database),
       statements: this.statements,
       meters: () => this.#registry().meters(),
@@ -162,7 +163,7 @@ export class DisputeOracle {
       messages.map((message) => ({
         gateway: new Uint8Array(32).fill(77),
         topicMeter: null,
-        admission: admit(message, 1_000, this.rig.networkId, registry, verifier),
+        admission: admit(message, 1_000, this.fixture.networkId, registry, verifier),
         arrivedMs: nowMs,
         receivedMs: 1_000,
       })),

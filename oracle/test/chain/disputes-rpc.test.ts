@@ -5,8 +5,8 @@ import { decodeDispute, instructions, pda, Verdict } from '@gridtokenx/chain-cli
 import { fromHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { reached, surfpoolFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { Connection, Transaction, type TransactionInstruction } from '@solana/web3.js';
@@ -17,14 +17,14 @@ import { watchDisputes } from '../../src/wiring/disputes.js';
 import { said } from './disputes-harness.js';
 
 it('a real node over RPC: a dispute is read, answered and seen to be answered', async () => {
-  const rig = await surfpoolRig(1, [], { ...ALONE, deviceSigned: true });
+  const fixture = await surfpoolFixture(1, [], { ...ALONE, deviceSigned: true });
   const folder = mkdtempSync(join(tmpdir(), 'disputes-rpc-'));
-  const [meter] = rig.meters;
-  if (!meter || meter.slot === null || !rig.rpcUrl) throw new Error('no meter');
-  const harness = new SettlerHarness(rig);
+  const [meter] = fixture.meters;
+  if (!meter || meter.slot === null || !fixture.rpcUrl) throw new Error('no meter');
+  const harness = new SettlerHarness(fixture);
   harness.statements.put(meter, W(1), 100n, 200n);
   await harness.untilIdle();
-  const connection = new Connection(rig.rpcUrl, { commitment: 'confirmed', disableRetryOnRateLimit: true });
+  const connection = new Connection(fixture.rpcUrl, { commitment: 'confirmed', disableRetryOnRateLimit: true });
   const send = async (...list: TransactionInstruction[]) => {
     const transaction = new Transaction().add(...list);
     transaction.recentBlockhash = (await connection.getLatestBlockhash('confirmed')).blockhash;
@@ -34,22 +34,22 @@ it('a real node over RPC: a dispute is read, answered and seen to be answered', 
   };
   const place = { meterId: fromHex(meter.meterId), zone: ZONE, page: 0, slot: meter.slot };
   const found = async () => {
-    const account = await rig.account(pda.dispute(ZONE, 0, place.slot));
+    const account = await fixture.account(pda.dispute(ZONE, 0, place.slot));
     return account && decodeDispute(account);
   };
   await send(
-    instructions.signedMessageVerification(meterSigner(0).publicKey, said(rig, 0, 2, 90n)),
+    instructions.signedMessageVerification(meterSigner(0).publicKey, said(fixture, 0, 2, 90n)),
     instructions.dispute({ ...place, payer: attestor.publicKey }),
   );
   await reached('the dispute', async () => (await found()) !== null);
   const database = openDatabase(join(folder, 'ledger.sqlite'), disputeMigrations);
-  const message = said(rig, 0, 1, 100n);
+  const message = said(fixture, 0, 1, 100n);
   const statements = {
     ...harness.statements,
     saying: () => ({ window: W(1), importWh: 1_000_200n, exportWh: 500_100n, message }),
   };
   const disputes = watchDisputes({
-    ...{ connection, commitment: 'confirmed', node: rig.node, attestor, turns: null, database },
+    ...{ connection, commitment: 'confirmed', node: fixture.node, attestor, turns: null, database },
     latestBlockhash: () => connection.getLatestBlockhash('confirmed'),
     registry: new FakeRegistry(meter),
     statements: Object.assign(Object.create(harness.statements), statements),
@@ -67,6 +67,6 @@ it('a real node over RPC: a dispute is read, answered and seen to be answered', 
   ]);
   database.sqlite.close();
   harness.close();
-  rig.close();
+  fixture.close();
   rmSync(folder, { recursive: true });
 }, 60_000);

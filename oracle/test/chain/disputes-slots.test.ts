@@ -3,29 +3,29 @@ import { fromHex, sha256 } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { type SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { dispute, disputeNode, type LiteRig, said, slotOf } from './disputes-harness.js';
+import { dispute, disputeNode, type LiteFixture, said, slotOf } from './disputes-harness.js';
 import { DisputeWorld } from './disputes-world.js';
 
 let world: DisputeWorld;
-let rig: LiteRig;
+let fixture: LiteFixture;
 let harness: SettlerHarness;
 const oracle = (...heard: Uint8Array[]) => world.oracle(...heard);
 
 beforeEach(async () => {
   world = await DisputeWorld.open();
-  ({ rig, harness } = world);
+  ({ fixture, harness } = world);
 });
 afterEach(() => world.close());
 
 describe('a chain that came back to just after a dispute', () => {
   it('what was attested before the dispute is not undone, what came after it is', async () => {
-    dispute(rig, 0, said(rig, 0, 2, 90n));
+    dispute(fixture, 0, said(fixture, 0, 2, 90n));
     await harness.untilIdle();
-    const saved = await rig.save();
-    const [, other] = rig.meters;
+    const saved = await fixture.save();
+    const [, other] = fixture.meters;
     if (other) harness.statements.put(other, W(2), 150n, 300n);
     await harness.untilIdle();
-    await rig.restore(saved);
+    await fixture.restore(saved);
     if (other) harness.statements.put(other, W(3), 170n, 340n);
     await harness.untilIdle();
     expect(harness.log).toContain('The chain restored an older state: these transactions are undone');
@@ -36,14 +36,14 @@ describe('a chain that came back to just after a dispute', () => {
       [2, true],
       [3, false],
     ]);
-    expect(slotOf(rig, 1)).toMatchObject({ exportWh: 170n, window: W(3) });
+    expect(slotOf(fixture, 1)).toMatchObject({ exportWh: 170n, window: W(3) });
   });
 });
 
 describe('a slot that differs from the registry', () => {
   const suspend = () => {
-    const { chain } = rig.lite;
-    const [meter] = rig.meters;
+    const { chain } = fixture.lite;
+    const [meter] = fixture.meters;
     const utility = chain.upgradeAuthority.publicKey;
     const meterId = fromHex(meter?.meterId ?? '');
     const point = pda.point(ZONE, sha256(new TextEncoder().encode('point 0')));
@@ -58,14 +58,14 @@ describe('a slot that differs from the registry', () => {
     suspend();
     await node.look(3);
     expect(node.intents()).toEqual(['sync landed']);
-    expect((slotOf(rig, 0)?.flags ?? 0) & (SlotFlag.active | SlotFlag.suspended)).toBe(SlotFlag.suspended);
-    expect(slotOf(rig, 1)).toMatchObject({ flags: SlotFlag.active });
+    expect((slotOf(fixture, 0)?.flags ?? 0) & (SlotFlag.active | SlotFlag.suspended)).toBe(SlotFlag.suspended);
+    expect(slotOf(fixture, 1)).toMatchObject({ flags: SlotFlag.active });
   });
 
   it('what does not help is tried ever more rarely', async () => {
     suspend();
     const node = oracle();
-    const whole = disputeNode(rig.lite);
+    const whole = disputeNode(fixture.lite);
     // A chain on which the instruction lands and changes nothing.
     const outcome = async () => ({ kind: 'landed', slot: 1, event: null }) as const;
     node.start({ node: { ...whole, send: async () => {}, outcome } });

@@ -5,36 +5,45 @@ import { type SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-sett
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { zoneSchedule } from '../../src/adapters/chain/cosign/zone.js';
 import { LeaderSchedule } from '../../src/domain/settlement/cosigning/judge.js';
-import { accept, caseOf, DisputeOracle, dispute, disputeNode, type LiteRig, said, slotOf } from './disputes-harness.js';
+import {
+  accept,
+  caseOf,
+  DisputeOracle,
+  dispute,
+  disputeNode,
+  type LiteFixture,
+  said,
+  slotOf,
+} from './disputes-harness.js';
 import { DisputeWorld } from './disputes-world.js';
 
 const DAY_SECONDS = 96 * 900;
 let world: DisputeWorld;
-let rig: LiteRig;
+let fixture: LiteFixture;
 let harness: SettlerHarness;
 const oracle = (...heard: Uint8Array[]) => world.oracle(...heard);
-const isDisputed = () => ((slotOf(rig, 0)?.flags ?? 0) & SlotFlag.disputed) !== 0;
+const isDisputed = () => ((slotOf(fixture, 0)?.flags ?? 0) & SlotFlag.disputed) !== 0;
 
 beforeEach(async () => {
   world = await DisputeWorld.open();
-  ({ rig, harness } = world);
+  ({ fixture, harness } = world);
 });
 afterEach(() => world.close());
 
 describe('a dispute on a page', () => {
-  const lie = () => said(rig, 0, 2, 90n);
+  const lie = () => said(fixture, 0, 2, 90n);
 
   it('is answered from the ledger, exactly once, and freed when the utility has named the totals', async () => {
-    const node = oracle(said(rig, 0, 1, 100n));
-    dispute(rig, 0, lie());
+    const node = oracle(said(fixture, 0, 1, 100n));
+    dispute(fixture, 0, lie());
     await node.look();
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
-    expect(toHex(caseOf(rig, 0).answer)).toBe(toHex(said(rig, 0, 1, 100n).slice(9, 105)));
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(toHex(caseOf(fixture, 0).answer)).toBe(toHex(said(fixture, 0, 1, 100n).slice(9, 105)));
     await node.look(5);
     expect(node.intents()).toEqual(['answer landed']);
     expect(node.disputes.cases()).toMatchObject([{ state: 'decided', number: 1 }]);
     expect(isDisputed()).toBe(true);
-    accept(rig, 0, 1);
+    accept(fixture, 0, 1);
     await node.look();
     expect(isDisputed()).toBe(false);
     expect(node.intents()).toEqual(['answer landed', 'conclude landed']);
@@ -45,40 +54,40 @@ describe('a dispute on a page', () => {
 
   it('stays open in a ledger without the statement, and is answered when the statement comes hours later', async () => {
     const node = oracle();
-    dispute(rig, 0, lie());
+    dispute(fixture, 0, lie());
     await node.look(3);
     expect(node.intents()).toEqual([]);
     expect(node.disputes.cases()).toMatchObject([{ state: 'no answer here', windowsLeft: 96 }]);
-    rig.lite.chain.time += DAY_SECONDS - 1_800;
-    node.hear(said(rig, 0, 1, 100n));
+    fixture.lite.chain.time += DAY_SECONDS - 1_800;
+    node.hear(said(fixture, 0, 1, 100n));
     await node.look(8);
     expect(node.intents()).toEqual(['answer landed']);
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
   });
 
   it('is answered by an oracle that was off since before it was opened', async () => {
-    const node = oracle(said(rig, 0, 1, 100n));
-    dispute(rig, 0, lie());
-    rig.lite.chain.time += 95 * 900;
+    const node = oracle(said(fixture, 0, 1, 100n));
+    dispute(fixture, 0, lie());
+    fixture.lite.chain.time += 95 * 900;
     node.start();
     await node.look();
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
   });
 
   it('after 96 windows: no answer is sent, the verdict is recorded', async () => {
-    const node = oracle(said(rig, 0, 1, 100n));
-    dispute(rig, 0, lie());
-    rig.lite.chain.time += DAY_SECONDS;
+    const node = oracle(said(fixture, 0, 1, 100n));
+    dispute(fixture, 0, lie());
+    fixture.lite.chain.time += DAY_SECONDS;
     await node.look(4);
     expect(node.intents()).toEqual(['conclude landed']);
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.attestorsConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.attestorsConvicted);
     expect(node.disputes.cases()).toMatchObject([{ state: 'decided', verdict: Verdict.attestorsConvicted }]);
   });
 
   it('killed between store and send: the stored bytes are sent, and nothing else', async () => {
-    const node = oracle(said(rig, 0, 1, 100n));
-    dispute(rig, 0, lie());
-    const whole = disputeNode(rig.lite);
+    const node = oracle(said(fixture, 0, 1, 100n));
+    dispute(fixture, 0, lie());
+    const whole = disputeNode(fixture.lite);
     node.start({ node: { ...whole, send: () => Promise.reject(new Error('killed')) } });
     await expect(node.look()).rejects.toThrow('killed');
     expect(node.intents()).toEqual(['answer open']);
@@ -92,30 +101,30 @@ describe('a dispute on a page', () => {
     await node.look(3);
     expect(new Set(sent)).toEqual(new Set([stored]));
     expect(node.intents()).toEqual(['answer landed']);
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
   });
 
   it('a transaction that never arrived is built anew once its blockhash is gone', async () => {
-    const node = oracle(said(rig, 0, 1, 100n));
-    dispute(rig, 0, lie());
-    const whole = disputeNode(rig.lite);
+    const node = oracle(said(fixture, 0, 1, 100n));
+    dispute(fixture, 0, lie());
+    const whole = disputeNode(fixture.lite);
     node.start({ node: { ...whole, send: async () => {} } });
     await node.disputes.step(ZONE, 0);
     expect(node.intents()).toEqual(['answer open']);
-    rig.lite.expire();
+    fixture.lite.expire();
     node.start();
     await node.look();
     expect(node.intents()).toEqual(['answer expired', 'answer landed']);
   });
 
   it('several oracles: with turns one sends, without them the second is refused and stops', async () => {
-    dispute(rig, 0, lie());
-    const statement = said(rig, 0, 1, 100n);
+    dispute(fixture, 0, lie());
+    const statement = said(fixture, 0, 1, 100n);
     const [first, second] = [oracle(statement), oracle(statement)];
     // Both see the open case before either has sent.
     const builders = [first, second];
     for (const one of builders) one.start();
-    const held = { ...disputeNode(rig.lite), send: async () => {} };
+    const held = { ...disputeNode(fixture.lite), send: async () => {} };
     second.start({ node: held });
     await second.disputes.step(ZONE, 0);
     await first.look();
@@ -124,18 +133,18 @@ describe('a dispute on a page', () => {
     expect(first.intents()).toEqual(['answer landed']);
     expect(second.intents().length).toBe(1);
     expect(second.intents()[0]).toMatch(/^answer (failed|landed|expired)$/);
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
   });
 
   it('several oracles: whoever is not in turn waits, and stops when it is answered', async () => {
-    dispute(rig, 0, lie());
-    const statement = said(rig, 0, 1, 100n);
+    dispute(fixture, 0, lie());
+    const statement = said(fixture, 0, 1, 100n);
     const other = keyOf('another attestor').publicKey;
     const set = async () => ({ attestors: [other, attestor.publicKey], threshold: 1, capacityW: 1n });
     const made = [0, 1].map((place) => {
       const clock = { nowMs: () => node.clock.nowMs(), monotonicMs: () => node.clock.nowMs(), after: () => () => {} };
       const key = place === 0 ? other : attestor.publicKey;
-      const node: DisputeOracle = new DisputeOracle(rig, {
+      const node: DisputeOracle = new DisputeOracle(fixture, {
         turns: zoneSchedule(new LeaderSchedule(), key, set, clock),
       });
       world.oracles.push(node);
@@ -151,41 +160,43 @@ describe('a dispute on a page', () => {
   });
 
   it('an oracle that is no attestor of the zone any more answers all the same', async () => {
-    dispute(rig, 0, lie());
+    dispute(fixture, 0, lie());
     const set = async () => ({ attestors: [keyOf('another').publicKey], threshold: 1, capacityW: 1n });
     const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => () => {} };
-    const node = new DisputeOracle(rig, { turns: zoneSchedule(new LeaderSchedule(), attestor.publicKey, set, clock) });
+    const node = new DisputeOracle(fixture, {
+      turns: zoneSchedule(new LeaderSchedule(), attestor.publicKey, set, clock),
+    });
     world.oracles.push(node);
-    node.hear(said(rig, 0, 1, 100n));
+    node.hear(said(fixture, 0, 1, 100n));
     await node.look();
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
   });
 
   it('a device that contradicts itself is answered by what it said, whatever the ledger thinks of it now', async () => {
-    const node = oracle(said(rig, 0, 1, 100n));
+    const node = oracle(said(fixture, 0, 1, 100n));
     node.database.sqlite.exec('UPDATE messages SET verdict = 8');
     // The control: settlement itself would not touch such a statement any more.
-    expect(node.statements.attestable(asMeterId(rig.meters[0]?.meterId ?? ''), asWindow(0))).toEqual([]);
-    dispute(rig, 0, lie());
+    expect(node.statements.attestable(asMeterId(fixture.meters[0]?.meterId ?? ''), asWindow(0))).toEqual([]);
+    dispute(fixture, 0, lie());
     await node.look();
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
   });
 
   it('a flood of other statements for the same window hides nothing', async () => {
-    const node = oracle(said(rig, 0, 1, 100n));
-    node.hear(...Array.from({ length: 3_000 }, (_, n) => said(rig, 0, 1, 1n, n + 1)));
-    dispute(rig, 0, lie());
+    const node = oracle(said(fixture, 0, 1, 100n));
+    node.hear(...Array.from({ length: 3_000 }, (_, n) => said(fixture, 0, 1, 1n, n + 1)));
+    dispute(fixture, 0, lie());
     await node.look();
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
   });
 
   it('many disputed slots are looked at in turn, and a ledger without answers is searched once a minute', async () => {
-    const signer = rig.meters[0];
+    const signer = fixture.meters[0];
     if (!signer) throw new Error('no meter');
     const meters = Array.from({ length: 200 }, (_, slot) => ({ ...signer, slot }));
     const looked: number[] = [];
     let searches = 0;
-    const slot = slotOf(rig, 0);
+    const slot = slotOf(fixture, 0);
     const page = { slots: meters.map(() => ({ ...slot, flags: SlotFlag.active | SlotFlag.disputed })) };
     const dispute = {
       ...{ number: 1, verdict: Verdict.open, openedWindow: asWindow(10), slotWindow: asWindow(5) },
@@ -202,7 +213,7 @@ describe('a dispute on a page', () => {
         },
       }),
       node: {
-        ...disputeNode(rig.lite),
+        ...disputeNode(fixture.lite),
         readPage: async () => ({ contextSlot: 1, page: page as never, ledger: null }),
         readCase: async (_zone, _page, at) => {
           looked.push(at);
@@ -220,8 +231,8 @@ describe('a dispute on a page', () => {
   });
 
   it('what does not cover the slot, or came later, is never sent', async () => {
-    const node = oracle(said(rig, 0, 1, 99n), said(rig, 0, 2, 500n));
-    dispute(rig, 0, lie());
+    const node = oracle(said(fixture, 0, 1, 99n), said(fixture, 0, 2, 500n));
+    dispute(fixture, 0, lie());
     await node.look(3);
     expect(node.intents()).toEqual([]);
     expect(node.disputes.cases()).toMatchObject([{ state: 'no answer here' }]);
@@ -230,14 +241,14 @@ describe('a dispute on a page', () => {
   it('holds up neither the other slots of the page nor what was settled before', async () => {
     const settled = harness.settlements();
     expect(settled.length).toBe(2);
-    const node = oracle(said(rig, 0, 1, 100n));
-    dispute(rig, 0, lie());
+    const node = oracle(said(fixture, 0, 1, 100n));
+    dispute(fixture, 0, lie());
     await node.look();
-    const [, other] = rig.meters;
+    const [, other] = fixture.meters;
     if (other) harness.statements.put(other, W(2), 150n, 300n);
     await harness.untilIdle();
     expect(harness.log).not.toContain('The chain restored an older state: these transactions are undone');
     expect(harness.settlements().slice(0, 2)).toEqual(settled);
-    expect(slotOf(rig, 1)).toMatchObject({ exportWh: 150n, window: W(2) });
+    expect(slotOf(fixture, 1)).toMatchObject({ exportWh: 150n, window: W(2) });
   });
 });

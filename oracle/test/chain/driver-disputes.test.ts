@@ -1,5 +1,5 @@
+import { reached } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { TestStatements } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { reached } from '@gridtokenx/testing-kit/oracle/rigs';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, expect, it } from 'vitest';

@@ -9,11 +9,19 @@ import { made } from '../../src/adapters/chain/accounts.js';
 import { toSlotCase } from '../../src/adapters/chain/dispute-case.js';
 import { RpcNode } from '../../src/adapters/chain/node.js';
 import type { MeterRecord } from '../../src/domain/ports.js';
-import { caseOf, DisputeOracle, deviceRig, dispute, disputeNode, type LiteRig, said } from './disputes-harness.js';
+import {
+  caseOf,
+  DisputeOracle,
+  deviceFixture,
+  dispute,
+  disputeNode,
+  type LiteFixture,
+  said,
+} from './disputes-harness.js';
 
 /** Enough that an account without data stays. */
 const RENT_LAMPORTS = 890_880;
-let rig: LiteRig;
+let fixture: LiteFixture;
 const open: { close(): void }[] = [];
 
 afterEach(() => {
@@ -21,13 +29,13 @@ afterEach(() => {
 });
 
 function gift(to: PublicKey): void {
-  const { chain } = rig.lite;
+  const { chain } = fixture.lite;
   const fromPubkey = chain.payer.publicKey;
   chain.must([SystemProgram.transfer({ fromPubkey, toPubkey: to, lamports: RENT_LAMPORTS })]);
 }
 
 /** The chain in process behind the client of a node. */
-function connectionOf({ chain }: LiteRig['lite']): Connection {
+function connectionOf({ chain }: LiteFixture['lite']): Connection {
   const account = (key: PublicKey) => {
     const found = chain.account(key);
     return found ? { ...found, data: Buffer.from(found.data) } : null;
@@ -42,13 +50,13 @@ function connectionOf({ chain }: LiteRig['lite']): Connection {
 
 /** Slot 0 attested, slot 1 out of step with its suspended record, then a contradiction for slot 0. */
 async function disputedBesideSuspended(change: ConstructorParameters<typeof DisputeOracle>[1] = {}) {
-  const { chain } = rig.lite;
-  const harness = new SettlerHarness(rig);
-  const oracle = new DisputeOracle(rig, change);
+  const { chain } = fixture.lite;
+  const harness = new SettlerHarness(fixture);
+  const oracle = new DisputeOracle(fixture, change);
   open.push(harness, oracle);
-  const [first, second] = rig.meters as [MeterRecord, MeterRecord];
+  const [first, second] = fixture.meters as [MeterRecord, MeterRecord];
   harness.statements.put(first, W(1), 100n, 200n);
-  oracle.hear(said(rig, 0, 1, 100n));
+  oracle.hear(said(fixture, 0, 1, 100n));
   await harness.untilIdle();
   const suspend = instructions.setStatus({
     utility: chain.upgradeAuthority.publicKey,
@@ -58,18 +66,18 @@ async function disputedBesideSuspended(change: ConstructorParameters<typeof Disp
     status: 'suspended',
     point: pda.point(ZONE, sha256(new TextEncoder().encode('point 1'))),
   });
-  await rig.operator.must([suspend], []);
-  dispute(rig, 0, said(rig, 0, 2, 50n, 1));
+  await fixture.operator.must([suspend], []);
+  dispute(fixture, 0, said(fixture, 0, 2, 50n, 1));
   return oracle;
 }
 
 describe('lamports at the address of a case', () => {
   it('are no case: the disputes of the page are answered, and the slot itself is brought in step', async () => {
-    rig = await deviceRig(2);
+    fixture = await deviceFixture(2);
     gift(pda.dispute(ZONE, 0, 1));
     const oracle = await disputedBesideSuspended();
     await oracle.look(3);
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
     expect(oracle.intents()).toContain('sync landed');
     expect(oracle.disputes.failures()).toEqual([]);
   });
@@ -86,8 +94,8 @@ describe('lamports at the address of a case', () => {
 
 describe('a slot that cannot be read', () => {
   it('is named and skipped; the dispute beside it is answered', async () => {
-    rig = await deviceRig(2);
-    const node = disputeNode(rig.lite);
+    fixture = await deviceFixture(2);
+    const node = disputeNode(fixture.lite);
     const bent = {
       ...node,
       readCase: async (zone: number, page: number, slot: number, meterId: MeterId) => {
@@ -98,7 +106,7 @@ describe('a slot that cannot be read', () => {
     };
     const oracle = await disputedBesideSuspended({ node: bent });
     await oracle.look(3);
-    expect(caseOf(rig, 0).verdict).toBe(Verdict.deviceConvicted);
+    expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);
     expect(oracle.disputes.failures()).toEqual([expect.stringContaining('slot 3/0/1')]);
     expect(oracle.log.filter((line) => line === 'Cannot watch a meter slot for disputes')).toHaveLength(1);
   });
@@ -106,12 +114,12 @@ describe('a slot that cannot be read', () => {
 
 describe('the address of a ledger page', () => {
   it('that only holds lamports is no ledger page', async () => {
-    rig = await deviceRig(1);
-    const { chain } = rig.lite;
+    fixture = await deviceFixture(1);
+    const { chain } = fixture.lite;
     gift(pda.ledgerPage(ZONE, 1));
     gift(pda.meterPage(ZONE, 2));
     chain.must([instructions.createPage({ payer: chain.payer.publicKey, zone: ZONE, page: 1 })]);
-    const node = new RpcNode(connectionOf(rig.lite), 'confirmed');
+    const node = new RpcNode(connectionOf(fixture.lite), 'confirmed');
     expect(await node.readPage(ZONE, 1)).toMatchObject({ page: { page: 1 }, ledger: null });
     expect(await node.readPage(ZONE, 2)).toMatchObject({ page: null, ledger: null });
     // Control: one that is there is read.
@@ -119,20 +127,20 @@ describe('the address of a ledger page', () => {
   });
 
   it('that holds half a page is no ledger page, and attestations go on', async () => {
-    rig = await deviceRig(1);
-    const { chain } = rig.lite;
+    fixture = await deviceFixture(1);
+    const { chain } = fixture.lite;
     const payer = chain.payer.publicKey;
     const step = instructions.createLedgerPage({ payer, zone: ZONE, page: 1 });
     chain.must([instructions.createPage({ payer, zone: ZONE, page: 1 }), step]);
-    const node = new RpcNode(connectionOf(rig.lite), 'confirmed');
+    const node = new RpcNode(connectionOf(fixture.lite), 'confirmed');
     expect(await node.readPage(ZONE, 1)).toMatchObject({ page: { page: 1 }, ledger: null });
     chain.must([step]);
     expect((await node.readPage(ZONE, 1)).ledger?.slots).toHaveLength(256);
 
     chain.put(pda.ledgerPage(ZONE, 0), { owner: programIds.energyToken, data: new Uint8Array(10_240) });
-    const harness = new SettlerHarness(rig);
+    const harness = new SettlerHarness(fixture);
     open.push(harness);
-    harness.statements.put(rig.meters[0] as MeterRecord, W(1), 100n, 200n);
+    harness.statements.put(fixture.meters[0] as MeterRecord, W(1), 100n, 200n);
     for (let i = 0; i < 10; i++) {
       const wait = await harness.settler.step();
       if (wait.kind === 'wait') harness.clock.advanceNow(Math.max(0, wait.untilMs - harness.clock.nowMs()));

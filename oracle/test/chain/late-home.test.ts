@@ -1,6 +1,6 @@
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { figures, liteFixture, type Saved } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { figures, liteRig, type Saved } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import { type Candidate, planWindow } from '../../src/domain/settlement/plan.js';
@@ -18,21 +18,21 @@ function changed<T extends object>(target: T, methods: Partial<T>): T {
 
 // One home with a backlog, or whose energy cannot be minted, beside others (issue: one late home stops minting).
 describe('one late home on a page', () => {
-  let rig: Awaited<ReturnType<typeof liteRig>>;
+  let fixture: Awaited<ReturnType<typeof liteFixture>>;
   let clean: Saved;
   let harness: SettlerHarness;
   let meters: MeterRecord[];
 
   beforeEach(async () => {
-    if (!rig) {
-      rig = await liteRig(3);
-      clean = await rig.save();
-      meters = [...rig.meters];
-    } else await rig.restore(clean);
-    harness = new SettlerHarness(rig);
+    if (!fixture) {
+      fixture = await liteFixture(3);
+      clean = await fixture.save();
+      meters = [...fixture.meters];
+    } else await fixture.restore(clean);
+    harness = new SettlerHarness(fixture);
     return () => harness.close();
   });
-  afterAll(() => rig?.close());
+  afterAll(() => fixture?.close());
 
   const put = (slot: number, window: number, wh: number) => {
     const meter = meters[slot];
@@ -55,7 +55,7 @@ describe('one late home on a page', () => {
       [1, 2_900],
       [2, 2_900],
     ]);
-    expect((await figures(rig)).slots.map(({ mintedWh }) => mintedWh)).toEqual([2_900n, 2_900n, 2_900n]);
+    expect((await figures(fixture)).slots.map(({ mintedWh }) => mintedWh)).toEqual([2_900n, 2_900n, 2_900n]);
   });
 
   it('a few late windows are attested one by one, after the current one of the others', async () => {
@@ -70,7 +70,7 @@ describe('one late home on a page', () => {
     for (let n = 1; n <= 6; n++) put(0, n, n);
     put(1, 6, 50);
     let isOther = false;
-    const { node } = rig;
+    const { node } = fixture;
     const send = async (raw: Uint8Array) => {
       await node.send(raw);
       if (attested().length > 2 && !isOther) {
@@ -92,10 +92,10 @@ describe('one late home on a page', () => {
     const failing: Partial<TransactionBuilder> = {
       mintPage: (zone, page, nonce) => {
         mints++;
-        return rig.builder.mintPage(zone, page + 1, nonce);
+        return fixture.builder.mintPage(zone, page + 1, nonce);
       },
     };
-    harness.start(() => ({ builder: changed(rig.builder, failing) }));
+    harness.start(() => ({ builder: changed(fixture.builder, failing) }));
     for (let n = 1; n <= 4; n++) {
       for (const slot of [0, 1, 2]) put(slot, n, n * 10);
       for (let step = 0; step < 40; step++) {
@@ -104,24 +104,24 @@ describe('one late home on a page', () => {
         if (kind === 'wait' && 'untilMs' in rest) harness.clock.advanceNow(25);
       }
     }
-    expect((await figures(rig)).slots.map(({ window }) => window)).toEqual([W(4), W(4), W(4)]);
-    expect((await figures(rig)).supply).toBe(0n);
+    expect((await figures(fixture)).slots.map(({ window }) => window)).toEqual([W(4), W(4), W(4)]);
+    expect((await figures(fixture)).supply).toBe(0n);
     expect(mints).toBeLessThanOrEqual(5);
     expect(harness.settler.problems().join()).toMatch(/energy of the pool is due and not minted: mint_page failed/);
     harness.start();
     await harness.untilIdle();
-    expect((await figures(rig)).supply).toBe(120_000n);
+    expect((await figures(fixture)).supply).toBe(120_000n);
     expect(harness.settler.problems()).toEqual([]);
   });
 
   it('a mint that leaves energy due is no failure: settled, named, tried again when the page has changed', async () => {
     let mints = 0;
-    const { node } = rig;
+    const { node } = fixture;
     // The chain takes mint_page and mints nothing, as where a zone's budget is used up.
-    const builder = changed(rig.builder, {
+    const builder = changed(fixture.builder, {
       mintPage: async (zone, page, nonce) => {
         mints++;
-        const built = await rig.builder.mintPage(zone, page, nonce);
+        const built = await fixture.builder.mintPage(zone, page, nonce);
         landed.add(built.signature);
         return built;
       },
@@ -154,7 +154,7 @@ describe('one late home on a page', () => {
 
   it('a slot that the chain leaves for no known reason is not offered for ever', async () => {
     // The read shows a slot with more room than there is, so that no reason is known here.
-    const { node } = rig;
+    const { node } = fixture;
     const readPage = async (zone: number, page: number) => {
       const read = await node.readPage(zone, page);
       const slots = read.page?.slots.map((slot) => ({ ...slot, exportCapWh: 1_000_000 }));
@@ -165,7 +165,7 @@ describe('one late home on a page', () => {
     put(1, 1, 10);
     await harness.untilIdle();
     expect(harness.intents().filter(({ kind }) => kind === 'attest')).toHaveLength(3);
-    expect((await figures(rig)).slots.map(({ mintedWh }) => mintedWh)).toEqual([0n, 10n, 0n]);
+    expect((await figures(fixture)).slots.map(({ mintedWh }) => mintedWh)).toEqual([0n, 10n, 0n]);
   });
 
   it('control: with the oldest window first the neighbours wait for the backlog', async () => {

@@ -1,35 +1,41 @@
 import { toHex } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import {
+  type ChainFixture,
+  figures,
+  liteFixture,
+  type Saved,
+  surfpoolFixture,
+} from '@gridtokenx/testing-kit/oracle/fixtures';
 import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { type ChainRig, figures, liteRig, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import type { ChainNode, SettlementStore } from '../../src/domain/settlement/ports.js';
 import { changed, keptUnits, through, withoutIntents } from './page-settler-support.js';
 
 // One suite on both: the programs in process, and a real node over RPC.
-const rigs: [string, () => Promise<ChainRig>][] = [
-  ['LiteSVM', () => liteRig(3, [2])],
-  ['Surfpool', () => surfpoolRig(3, [2])],
+const fixtures: [string, () => Promise<ChainFixture>][] = [
+  ['LiteSVM', () => liteFixture(3, [2])],
+  ['Surfpool', () => surfpoolFixture(3, [2])],
 ];
 
-describe.each(rigs)('settlement on %s', (_name, make) => {
-  let rig: ChainRig;
+describe.each(fixtures)('settlement on %s', (_name, make) => {
+  let fixture: ChainFixture;
   let clean: Saved;
   let meters: [MeterRecord, MeterRecord, MeterRecord];
   let harness: SettlerHarness;
 
   beforeEach(async () => {
-    if (!rig) {
-      rig = await make();
-      clean = await rig.save();
-      meters = rig.meters as [MeterRecord, MeterRecord, MeterRecord];
-    } else await rig.restore(clean);
-    const made = new SettlerHarness(rig);
+    if (!fixture) {
+      fixture = await make();
+      clean = await fixture.save();
+      meters = fixture.meters as [MeterRecord, MeterRecord, MeterRecord];
+    } else await fixture.restore(clean);
+    const made = new SettlerHarness(fixture);
     harness = made;
     return () => made.close();
   });
-  afterAll(() => rig?.close());
+  afterAll(() => fixture?.close());
 
   const put = (window: number, ...exports: (number | null)[]) => {
     exports.forEach((wh, i) => {
@@ -38,7 +44,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     });
   };
   const totals = async () =>
-    (await figures(rig)).slots.map((slot) => [slot.exportWh, slot.window - W(0), slot.mintedWh]);
+    (await figures(fixture)).slots.map((slot) => [slot.exportWh, slot.window - W(0), slot.mintedWh]);
 
   it('attests and mints each window once, to pool and wallet, exactly', async () => {
     put(1, 100, 20, 7);
@@ -46,7 +52,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     put(2, 250, 20, 9);
     steps.push(...(await harness.untilIdle()));
     expect(steps.filter((step) => step.kind === 'settled').length).toBe(2);
-    const got = await figures(rig);
+    const got = await figures(fixture);
     expect(got.slots).toEqual([
       { exportWh: 250n, importWh: 500n, window: W(2), mintedWh: 250n },
       { exportWh: 20n, importWh: 40n, window: W(2), mintedWh: 20n },
@@ -68,7 +74,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     const before = harness.intents().length;
     await harness.untilIdle();
     expect(harness.intents().length).toBe(before);
-    expect(await figures(rig)).toEqual(got);
+    expect(await figures(fixture)).toEqual(got);
   });
 
   it('a late statement gets its own attest_page for its own window', async () => {
@@ -87,22 +93,22 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
       [11n, 1, 11n],
       [6n, 2, 6n],
     ]);
-    expect((await figures(rig)).supply).toBe(47_000n);
+    expect((await figures(fixture)).supply).toBe(47_000n);
   });
 
   it('killed between store and send: the stored bytes are sent, once', async () => {
     put(1, 100, 50, 25);
     // The process dies where `send` would have been.
-    harness.start(() => ({ node: { ...through(rig.node), send: () => Promise.reject(new Error('killed')) } }));
+    harness.start(() => ({ node: { ...through(fixture.node), send: () => Promise.reject(new Error('killed')) } }));
     await expect(harness.untilIdle()).rejects.toThrow('killed');
     expect(harness.intents()).toEqual([{ kind: 'attest', status: 'open' }]);
     const stored = harness.store.open(ZONE, 0)?.raw ?? new Uint8Array();
     const sent: string[] = [];
     const send = (raw: Uint8Array) => {
       sent.push(toHex(raw));
-      return rig.node.send(raw);
+      return fixture.node.send(raw);
     };
-    harness.start(() => ({ node: { ...through(rig.node), send } }));
+    harness.start(() => ({ node: { ...through(fixture.node), send } }));
     await harness.untilIdle();
     expect(sent[0]).toBe(toHex(stored));
     expect(await totals()).toEqual([
@@ -110,7 +116,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
       [50n, 1, 50n],
       [25n, 1, 25n],
     ]);
-    expect((await figures(rig)).version).toBe(1n);
+    expect((await figures(fixture)).version).toBe(1n);
   });
 
   it('killed after send: the outcome is found, nothing is sent anew', async () => {
@@ -121,18 +127,21 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     harness.start();
     await harness.untilIdle();
     expect(harness.intents().filter(({ kind }) => kind === 'attest')).toEqual([{ kind: 'attest', status: 'landed' }]);
-    expect((await figures(rig)).supply).toBe(175_000n);
+    expect((await figures(fixture)).supply).toBe(175_000n);
     // The same bytes once more, as a resend that was under way: refused by the chain, nothing moves.
-    const before = await figures(rig);
-    if (open) await rig.node.send(open.raw);
+    const before = await figures(fixture);
+    if (open) await fixture.node.send(open.raw);
     step = await harness.settler.step();
-    expect(await figures(rig)).toEqual(before);
+    expect(await figures(fixture)).toEqual(before);
   });
 
   it('an expired transaction that never arrived is built anew, and only then', async () => {
     let isCut = true;
-    const cut: ChainNode = { ...through(rig.node), send: async (raw) => (isCut ? undefined : rig.node.send(raw)) };
-    const lost = new SettlerHarness(rig, () => ({ node: cut }));
+    const cut: ChainNode = {
+      ...through(fixture.node),
+      send: async (raw) => (isCut ? undefined : fixture.node.send(raw)),
+    };
+    const lost = new SettlerHarness(fixture, () => ({ node: cut }));
     for (const meter of meters) lost.statements.put(meter, W(1), 40n, 0n);
     for (let i = 0; i < 20; i++) {
       const step = await lost.settler.step();
@@ -140,12 +149,12 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
       if (step.kind === 'wait') lost.clock.advanceNow(step.untilMs - lost.clock.nowMs());
     }
     expect(lost.intents()).toEqual([{ kind: 'attest', status: 'open' }]);
-    await rig.expireBlockhashes();
+    await fixture.expireBlockhashes();
     isCut = false;
     await lost.untilIdle();
     expect(lost.intents().map(({ status }) => status)).toEqual(['expired', 'landed', 'landed', 'landed']);
-    expect((await figures(rig)).supply).toBe(120_000n);
-    expect((await figures(rig)).version).toBe(1n);
+    expect((await figures(fixture)).supply).toBe(120_000n);
+    expect((await figures(fixture)).version).toBe(1n);
     lost.close();
   });
 
@@ -175,15 +184,15 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
   it('a chain that came back older is noticed, and settled again from what it shows', async () => {
     put(1, 10, 20, 30);
     await harness.untilIdle();
-    const saved = await rig.save();
+    const saved = await fixture.save();
     put(2, 110, 120, 130);
     put(3, 210, 220, 230);
     await harness.untilIdle();
-    const before = await figures(rig);
-    await rig.restore(saved);
+    const before = await figures(fixture);
+    await fixture.restore(saved);
     put(4, 310, 320, 330);
     await harness.untilIdle();
-    const after = await figures(rig);
+    const after = await figures(fixture);
     expect(after.slots.map((slot) => [slot.exportWh, slot.window])).toEqual([
       [310n, W(4)],
       [320n, W(4)],
@@ -200,15 +209,15 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
   it('a mint that the chain lost is made again', async () => {
     put(1, 10, 20, 30);
     await harness.untilIdle();
-    const saved = await rig.save();
+    const saved = await fixture.save();
     put(2, 110, 120, 130);
     await harness.untilIdle();
-    const attested = await rig.save();
+    const attested = await fixture.save();
     // The page kept, the ledger page, mint and vault of before: as if the snapshot had been taken between the two.
     const mixed = new Map([...saved].map(([key, value], i) => [key, i === 0 ? (attested.get(key) ?? null) : value]));
-    await rig.restore(mixed);
+    await fixture.restore(mixed);
     await harness.untilIdle();
-    const got = await figures(rig);
+    const got = await figures(fixture);
     expect([got.supply, got.slots.map((slot) => slot.mintedWh)]).toEqual([360_000n, [110n, 120n, 130n]]);
     const kept = harness.settlements().filter((row) => !row.undone);
     expect(kept.reduce((sum, row) => sum + row.minted, 0n)).toBe(360_000n);
@@ -219,7 +228,7 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
     put(2, 11, 22, 33);
     put(3, 12, 23, 34);
     await harness.untilIdle();
-    const { page } = await rig.node.readPage(ZONE, 0);
+    const { page } = await fixture.node.readPage(ZONE, 0);
     const archive = harness.archive();
     expect(archive.map(({ version }) => version)).toEqual([1n, 2n, 3n]);
     for (const [i, entry] of archive.entries()) {
@@ -233,19 +242,22 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
   it('a chain that came back older while a transaction was on its way', async () => {
     put(1, 10, 20, 30);
     await harness.untilIdle();
-    const saved = await rig.save();
+    const saved = await fixture.save();
     put(2, 110, 120, 130);
     await harness.untilIdle();
     put(3, 210, 220, 230);
     let isCut = true;
-    const cut: ChainNode = { ...through(rig.node), send: async (raw) => (isCut ? undefined : rig.node.send(raw)) };
+    const cut: ChainNode = {
+      ...through(fixture.node),
+      send: async (raw) => (isCut ? undefined : fixture.node.send(raw)),
+    };
     harness.start(() => ({ node: cut }));
     await harness.settler.step();
     expect(harness.intents().at(-1)).toEqual({ kind: 'attest', status: 'open' });
-    await rig.restore(saved);
+    await fixture.restore(saved);
     isCut = false;
     await harness.untilIdle();
-    const got = await figures(rig);
+    const got = await figures(fixture);
     expect(got.slots.map((slot) => [slot.exportWh, slot.window, slot.mintedWh])).toEqual([
       [210n, W(3), 210n],
       [220n, W(3), 220n],
@@ -258,22 +270,22 @@ describe.each(rigs)('settlement on %s', (_name, make) => {
   it('control: with the archive check off, settlements and supply differ after a rollback', async () => {
     put(1, 10, 20, 30);
     await harness.untilIdle();
-    const saved = await rig.save();
+    const saved = await fixture.save();
     put(2, 110, 120, 130);
     await harness.untilIdle();
-    expect(keptUnits(harness)).toBe((await figures(rig)).supply);
-    await rig.restore(saved);
+    expect(keptUnits(harness)).toBe((await figures(fixture)).supply);
+    await fixture.restore(saved);
     harness.start(({ store }) => ({
       store: changed(store, { head: () => undefined, reopenUnminted: () => 0 }),
     }));
     await harness.untilIdle();
-    expect(keptUnits(harness)).not.toBe((await figures(rig)).supply);
+    expect(keptUnits(harness)).not.toBe((await figures(fixture)).supply);
   });
 
   it('control: without the stored intent, a restart sends a second transaction', async () => {
     put(1, 40, 40, 40);
     const sent = new Set<string>();
-    const silent = { ...through(rig.node), send: async (raw: Uint8Array) => void sent.add(toHex(raw)) };
+    const silent = { ...through(fixture.node), send: async (raw: Uint8Array) => void sent.add(toHex(raw)) };
     const runTwice = async (change: (store: SettlementStore) => SettlementStore) => {
       sent.clear();
       for (let run = 0; run < 2; run++) {

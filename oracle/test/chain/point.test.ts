@@ -9,9 +9,9 @@ import {
   sigStructure,
 } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { liteFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { SettlerHarness } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry, INITIAL_WINDOW, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { PublicKey } from '@solana/web3.js';
 import { describe, expect, it } from 'vitest';
@@ -23,8 +23,8 @@ const OWNER = new PublicKey(new Uint8Array(32).fill(200));
 
 /** Registers a site's three meters on chain, as the utility would from their enrolments; the point's slot is activated. */
 async function registered(site: SiteBuilder) {
-  const rig = await liteRig(1);
-  const { chain } = rig.lite;
+  const fixture = await liteFixture(1);
+  const { chain } = fixture.lite;
   chain.time = (INITIAL_WINDOW + 96) * 900;
   const payer = chain.upgradeAuthority.publicKey;
   const must = (list: Parameters<typeof chain.send>[0]) => {
@@ -35,7 +35,7 @@ async function registered(site: SiteBuilder) {
   must([instructions.registerUser({ ...user, role: UserRole.owner })]);
   const records: MeterRecord[] = [];
   for (const [i, { payload }] of site.enrolments.entries()) {
-    const enrolment = { ...(payload as Enrolment), networkId: rig.networkId };
+    const enrolment = { ...(payload as Enrolment), networkId: fixture.networkId };
     const bytes = encodePayload(enrolment);
     const signer = signerOf(i + 1);
     const register = instructions.registerMeter({
@@ -68,13 +68,13 @@ async function registered(site: SiteBuilder) {
   }
   const { meterId } = site.records.point;
   must([instructions.activateSlot({ meterId: fromHex(meterId), zone: ZONE, page: 0 })]);
-  return { rig, records: records as [MeterRecord, MeterRecord, MeterRecord] };
+  return { fixture, records: records as [MeterRecord, MeterRecord, MeterRecord] };
 }
 
 describe('a site with two meters on chain', () => {
   it('has one slot, that of the derived point, and gets what both meters say attested and minted', async () => {
     const site = new SiteBuilder({ zone: ZONE });
-    const { rig, records } = await registered(site);
+    const { fixture, records } = await registered(site);
     const [production, consumption, point] = records;
     expect([production, consumption].map(({ role, page, slot }) => [role, page, slot])).toEqual([
       [1, null, null],
@@ -82,15 +82,15 @@ describe('a site with two meters on chain', () => {
     ]);
     expect([point.role, point.page, point.slot]).toEqual([0, 0, 1]);
     // An account that claims a slot for evidence gets none here.
-    const account = rig.lite.chain.account(pda.meter(ZONE, fromHex(production.meterId)));
+    const account = fixture.lite.chain.account(pda.meter(ZONE, fromHex(production.meterId)));
     if (!account) throw new Error('no account');
     expect(toRecord({ ...decodeMeter(account), page: 0, slot: 2 })).toMatchObject({ page: null, slot: null });
 
     const test = testLedger(new FakeRegistry(...records));
-    const harness = new SettlerHarness(rig, () => ({ statements: test.statements, meters: () => records }));
+    const harness = new SettlerHarness(fixture, () => ({ statements: test.statements, meters: () => records }));
     const onChain = async () => {
       await harness.untilIdle();
-      const { page, ledger } = await rig.node.readPage(ZONE, 0);
+      const { page, ledger } = await fixture.node.readPage(ZONE, 0);
       const slot = page?.slots[point.slot ?? -1];
       return [
         slot?.exportWh,
@@ -117,6 +117,6 @@ describe('a site with two meters on chain', () => {
     test.take(site.window(4, 500, 100).all);
     expect(await onChain()).toEqual([1_500n, 300n, 4, 1_500n]);
     harness.close();
-    rig.close();
+    fixture.close();
   });
 });

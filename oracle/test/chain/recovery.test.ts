@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asWindow, toHex } from '@gridtokenx/protocol';
+import { figures } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
 import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Three } from './together.js';
@@ -103,7 +103,7 @@ describe('three oracles on one chain', () => {
   };
   const resend = (place: number, from: number, to: number) => {
     for (let n = from; n <= to; n++) {
-      for (const i of [0, 1]) three.node(place).hear(statementOf(three.rig, i, n, BigInt(n * 100 + i)));
+      for (const i of [0, 1]) three.node(place).hear(statementOf(three.fixture, i, n, BigInt(n * 100 + i)));
     }
   };
 
@@ -113,9 +113,9 @@ describe('three oracles on one chain', () => {
     for (const place of [0, 1, 2]) resend(place, 1, 3);
     const end = three.clock.nowMs() + 30_000;
     await three.run(() => three.clock.nowMs() > end, 'half a minute', 60_000);
-    expect((await figures(three.rig)).version).toBe(3n);
+    expect((await figures(three.fixture)).version).toBe(3n);
     await windows(4, 5);
-    expect((await figures(three.rig)).version).toBe(5n);
+    expect((await figures(three.fixture)).version).toBe(5n);
   });
 
   it('one ledger restored from a backup: it signs and leads again, and nothing is doubled', async () => {
@@ -127,7 +127,7 @@ describe('three oracles on one chain', () => {
     await windows(5, 7);
     resend(0, 3, 4);
     await windows(8, 9);
-    expect((await figures(three.rig)).version).toBe(9n);
+    expect((await figures(three.fixture)).version).toBe(9n);
     expect(three.nodes.flatMap((node) => [0, 1, 2].map((about) => node.stateOf(about))).join()).not.toContain('FALSE');
     expect(
       three

@@ -1,8 +1,8 @@
 import { pda } from '@gridtokenx/chain-client';
 import { fromHex } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { liteFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import type { Connection } from '@solana/web3.js';
 import { expect, it } from 'vitest';
 import { RpcRegistry } from '../../src/adapters/chain/registry.js';
@@ -10,10 +10,10 @@ import { admit } from '../../src/domain/intake/admit.js';
 import { said } from './disputes-harness.js';
 
 it('a registry that forgot its meters is named, asked rarely, and turns no verdict final', async () => {
-  const rig = await liteRig(2);
-  const accounts = rig.meters.map(({ meterId }) => {
+  const fixture = await liteFixture(2);
+  const accounts = fixture.meters.map(({ meterId }) => {
     const pubkey = pda.meter(ZONE, fromHex(meterId));
-    return { pubkey, account: rig.lite.chain.account(pubkey) };
+    return { pubkey, account: fixture.lite.chain.account(pubkey) };
   });
   let shown = accounts;
   let isAway = false;
@@ -42,12 +42,12 @@ it('a registry that forgot its meters is named, asked rarely, and turns no verdi
   expect(registry.meters().length).toBe(2);
   expect(registry.asOf).toEqual(before);
   // Signed by another meter's key: final once the registry is newer than the message, and here it is not.
-  const message = said(rig, 0, 1, 100n);
+  const message = said(fixture, 0, 1, 100n);
   const forged = Uint8Array.from(message);
   forged[170] = (forged[170] ?? 0) ^ 1;
-  const judged = admit(forged, ms, rig.networkId, registry, verifier);
+  const judged = admit(forged, ms, fixture.networkId, registry, verifier);
   expect('rejected' in judged && judged.rejected.verdict.settled).toBe(false);
-  expect('admitted' in admit(message, ms, rig.networkId, registry, verifier)).toBe(true);
+  expect('admitted' in admit(message, ms, fixture.networkId, registry, verifier)).toBe(true);
   // A thousand messages that wait ask it a few times, not a thousand.
   asked = 0;
   for (let i = 0; i < 1_000; i++) {
@@ -78,7 +78,7 @@ it('a registry that forgot its meters is named, asked rarely, and turns no verdi
     connection,
     clock,
     logger,
-    rig.meters.map(({ meterId }) => meterId),
+    fixture.meters.map(({ meterId }) => meterId),
     null,
   );
   [isAway, shown] = [false, []];

@@ -1,17 +1,17 @@
 import { sendNodeContract } from '@gridtokenx/testing-kit/contracts/send-node';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
-import { type ChainRig, liteRig, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
+import { type ChainFixture, liteFixture, surfpoolFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 
 // A mint of a page with nothing due lands and mints nothing.
-const onRig = async (making: Promise<ChainRig>) => {
-  const rig = await making;
+const onFixture = async (making: Promise<ChainFixture>) => {
+  const fixture = await making;
   return {
-    node: rig.node,
-    build: (nonce: number) => rig.builder.mintPage(ZONE, 0, nonce),
+    node: fixture.node,
+    build: (nonce: number) => fixture.builder.mintPage(ZONE, 0, nonce),
     pass: async () => {},
-    expire: () => rig.expireBlockhashes(),
-    close: () => rig.close(),
+    expire: () => fixture.expireBlockhashes(),
+    close: () => fixture.close(),
   };
 };
-sendNodeContract('the programs in process', () => onRig(liteRig(1)));
-sendNodeContract('a real node over RPC', () => onRig(surfpoolRig(1)));
+sendNodeContract('the programs in process', () => onFixture(liteFixture(1)));
+sendNodeContract('a real node over RPC', () => onFixture(surfpoolFixture(1)));

@@ -5,8 +5,8 @@ import { asPublicKeyText } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
+import { type ChainFixture, figures, reached, surfpoolFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import { type ChainRig, figures, reached, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { afterEach, expect, it } from 'vitest';
 import type { Peer } from '../../src/adapters/chain/cosign/peer.js';
@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 /** One oracle as the application wires it, without MQTT. */
-async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], port: number) {
+async function startOne(fixture: ChainFixture, place: number, peers: readonly Peer[], port: number) {
   const directory = mkdtempSync(join(tmpdir(), 'start-together-'));
   const key = join(directory, 'attestor.json');
   writeFileSync(key, JSON.stringify([...(ATTESTORS[place]?.secretKey ?? [])]), { mode: 0o600 });
@@ -39,7 +39,7 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
   const chain: StartedChain = startChain({
     ...{ ...common, database, statements, randomness: systemRandom },
     options: {
-      ...{ networkId: rig.networkId, rpcUrl: rig.rpcUrl ?? '', attestorKeyFile: key },
+      ...{ networkId: fixture.networkId, rpcUrl: fixture.rpcUrl ?? '', attestorKeyFile: key },
       ...{ graceMs: 0, commitment: 'confirmed', roundMs: 1_000 },
     },
     clock: { realTimeOf: () => Date.now() - 60_000 },
@@ -51,7 +51,7 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
   const { registry } = chain;
   const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed(), STEPS_AT_A_TIME);
   const intake = new Intake({
-    ...{ ...common, ledger, registry, verifier, networkId: rig.networkId },
+    ...{ ...common, ledger, registry, verifier, networkId: fixture.networkId },
     ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
   });
   const served = { time: () => new Uint8Array(), cosign: chain.cosign };
@@ -73,8 +73,8 @@ async function startOne(rig: ChainRig, place: number, peers: readonly Peer[], po
 
 it('three oracles on a real node ask each other over HTTP; each has heard one meter; one goes away', async () => {
   const attestors = ATTESTORS.map(({ publicKey }) => publicKey);
-  const rig = await surfpoolRig(3, [], { attestors, threshold: 2, capacityW: 1_000_000n });
-  closers.push(() => rig.close());
+  const fixture = await surfpoolFixture(3, [], { attestors, threshold: 2, capacityW: 1_000_000n });
+  closers.push(() => fixture.close());
   const ports = [await freePort(), await freePort(), await freePort()];
   const all = ports.map((port, i): Peer => {
     const oracle = asPublicKeyText(IDENTITIES[i]?.publicKey ?? new Uint8Array(32));
@@ -87,7 +87,7 @@ it('three oracles on a real node ask each other over HTTP; each has heard one me
   const oracles = await Promise.all(
     ports.map((port, i) =>
       startOne(
-        rig,
+        fixture,
         i,
         all.filter((_, other) => other !== i),
         port,
@@ -95,7 +95,7 @@ it('three oracles on a real node ask each other over HTTP; each has heard one me
     ),
   );
   const hear = (place: number, meter: number, window: number, wh: bigint) => {
-    const { meterId, message } = statementOf(rig, meter, window, wh);
+    const { meterId, message } = statementOf(fixture, meter, window, wh);
     const gateway = new Uint8Array(32).fill(7);
     oracles[place]?.intake.receive({ gateway, meter: meterId, stream: 'backfill', bytes: message });
     oracles[place]?.intake.flush();
@@ -103,7 +103,7 @@ it('three oracles on a real node ask each other over HTTP; each has heard one me
   const shows = (wh: bigint) =>
     reached(
       `${wh} Wh each on chain and minted`,
-      async () => (await figures(rig)).slots.every((slot) => slot.exportWh === wh && slot.mintedWh === wh),
+      async () => (await figures(fixture)).slots.every((slot) => slot.exportWh === wh && slot.mintedWh === wh),
       40_000,
     );
   for (const meter of [0, 1, 2]) hear(meter, meter, 1, 100n);
@@ -111,7 +111,7 @@ it('three oracles on a real node ask each other over HTTP; each has heard one me
   await oracles[0]?.stop();
   for (const meter of [0, 1, 2]) hear(1, meter, 2, 150n);
   await shows(150n);
-  const { supply, version } = await figures(rig);
+  const { supply, version } = await figures(fixture);
   expect(supply).toBe(450_000n);
   expect(version).toBeGreaterThanOrEqual(2n);
   const peers = oracles.slice(1).flatMap(({ chain }) => chain.settlements.chainState().peers ?? []);

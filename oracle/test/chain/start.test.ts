@@ -7,8 +7,14 @@ import { join } from 'node:path';
 import { asMeterId } from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
 import { attestor } from '@gridtokenx/testing-kit/oracle/deployment';
+import {
+  type ChainFixture,
+  figures,
+  reached,
+  type Saved,
+  surfpoolFixture,
+} from '@gridtokenx/testing-kit/oracle/fixtures';
 import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { type ChainRig, figures, reached, type Saved, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/adapters/sqlite/database.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
@@ -24,7 +30,7 @@ const realClock: Clock = {
   },
 };
 
-let rig: ChainRig;
+let fixture: ChainFixture;
 let clean: Saved;
 let dir: string;
 let database: Database;
@@ -35,13 +41,13 @@ let snapshotServer: Server;
 let log: string[];
 
 beforeAll(async () => {
-  rig = await surfpoolRig(2);
-  clean = await rig.save();
+  fixture = await surfpoolFixture(2);
+  clean = await fixture.save();
 });
-afterAll(() => rig.close());
+afterAll(() => fixture.close());
 
 beforeEach(async () => {
-  await rig.restore(clean);
+  await fixture.restore(clean);
   dir = mkdtempSync(join(tmpdir(), 'chain-'));
   writeFileSync(join(dir, 'attestor.json'), JSON.stringify([...attestor.secretKey]), { mode: 0o600 });
   database = openDatabase(join(dir, 'ledger.sqlite'), chainMigrations);
@@ -68,8 +74,8 @@ async function start(change: Partial<StartOptions> = {}): Promise<StartedChain> 
   const closedAtMs = Date.now() - 60_000;
   chain = startChain({
     options: {
-      networkId: rig.networkId,
-      rpcUrl: rig.rpcUrl ?? '',
+      networkId: fixture.networkId,
+      rpcUrl: fixture.rpcUrl ?? '',
       attestorKeyFile: join(dir, 'attestor.json'),
       snapshotUrl: `http://127.0.0.1:${port}/snapshot`,
       graceMs: 0,
@@ -89,7 +95,7 @@ async function start(change: Partial<StartOptions> = {}): Promise<StartedChain> 
 
 function put(window: number, first: bigint, second: bigint): void {
   for (const [i, wh] of [first, second].entries()) {
-    const meter = rig.meters[i];
+    const meter = fixture.meters[i];
     if (meter) statements.put(meter, W(window), wh, wh);
   }
 }
@@ -103,19 +109,19 @@ describe('startSettlement on a real node', () => {
     expect(shown).toBe(attestor.publicKey.toBase58());
     await reached('the registry', () => registry.meters().length === 2);
     expect(registry.asOf.fetchedAtMs).toBeGreaterThan(0);
-    expect(registry.meter(asMeterId(rig.meters[0]?.meterId ?? ''))).toEqual(rig.meters[0]);
+    expect(registry.meter(asMeterId(fixture.meters[0]?.meterId ?? ''))).toEqual(fixture.meters[0]);
     put(1, 100n, 30n);
     await settled(2);
     put(2, 150n, 30n);
     await settled(4);
     await reached('idle', () => settlements.chainState().sender === 'idle' && settlements.chainState().pending === 0);
-    const got = await figures(rig);
+    const got = await figures(fixture);
     expect([got.supply, got.version]).toEqual([180_000n, 2n]);
     const rows = settlements.after(0, 100);
     expect(rows.reduce((sum, row) => sum + row.mintedBaseUnits, 0n)).toBe(180_000n);
     expect(rows.every((row) => row.closeToMintMs === null || row.closeToMintMs >= 60_000)).toBe(true);
     expect(settlements.after(rows[1]?.id ?? 0, 100)).toEqual(rows.slice(2));
-    const totals = settlements.totalsOf(asMeterId(rig.meters[0]?.meterId ?? ''));
+    const totals = settlements.totalsOf(asMeterId(fixture.meters[0]?.meterId ?? ''));
     expect(totals).toMatchObject({ window: W(2), exportWh: 150n, importWh: 150n, mintedBaseUnits: 150_000n });
     expect(new Set(totals?.transactions).size).toBe(4);
     await reached('a snapshot', () => snapshots.taken > 0 && settlements.chainState().lastSnapshotSlot !== null);
@@ -135,7 +141,7 @@ describe('startSettlement on a real node', () => {
   });
 
   it('waits for a node that is away, says so, and goes on', async () => {
-    const target = new URL(rig.rpcUrl ?? '');
+    const target = new URL(fixture.rpcUrl ?? '');
     const probe = createTcp().listen(0, '127.0.0.1');
     await new Promise((resolve) => probe.once('listening', resolve));
     const { port } = probe.address() as AddressInfo;
@@ -150,7 +156,7 @@ describe('startSettlement on a real node', () => {
       for (const end of [socket, upstream]) end.on('error', () => [socket, upstream].forEach((s) => void s.destroy()));
     }).listen(port, '127.0.0.1');
     await settled(2);
-    expect((await figures(rig)).supply).toBe(30_000n);
+    expect((await figures(fixture)).supply).toBe(30_000n);
     await chain?.stop();
     chain = null;
     proxy.close();
@@ -160,7 +166,7 @@ describe('startSettlement on a real node', () => {
     const { settlements } = await start({ networkId: new Uint8Array(8) });
     put(1, 10n, 20n);
     await reached('the mismatch', () => settlements.chainState().sender.includes('nothing is sent'));
-    expect((await figures(rig)).version).toBe(0n);
+    expect((await figures(fixture)).version).toBe(0n);
   });
 
   it('names a key file that is none', async () => {

@@ -10,35 +10,35 @@ import {
   sigStructure,
 } from '@gridtokenx/protocol';
 import { attestor, BASELINE, keyOf, meterSigner } from '@gridtokenx/testing-kit/oracle/deployment';
+import { type ChainFixture, liteFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { type ChainRig, liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import type { Keypair } from '@solana/web3.js';
 import type { CosignAnswer } from '../../src/domain/settlement/cosigning/ports.js';
 
 export const ATTESTORS: readonly Keypair[] = [attestor, keyOf('attestor 1'), keyOf('attestor 2')];
 export const IDENTITIES: readonly Signer[] = [0, 1, 2].map((i) => ed25519Signer(new Uint8Array(32).fill(60 + i)));
-export type LiteRig = Awaited<ReturnType<typeof liteRig>>;
+export type LiteFixture = Awaited<ReturnType<typeof liteFixture>>;
 
 /** A chain with a zone of three attestors, two of which are needed. */
-export function rigOfThree(meters: number, capacityW = 2_000_000n): Promise<LiteRig> {
+export function rigOfThree(meters: number, capacityW = 2_000_000n): Promise<LiteFixture> {
   const attestors = ATTESTORS.map(({ publicKey }) => publicKey);
-  return liteRig(meters, [], { attestors, threshold: 2, capacityW });
+  return liteFixture(meters, [], { attestors, threshold: 2, capacityW });
 }
 
 /** A signed window statement of test meter `i`; totals since enrolment, Wh. */
 export function statementOf(
-  rig: Pick<ChainRig, 'meters' | 'networkId'>,
+  fixture: Pick<ChainFixture, 'meters' | 'networkId'>,
   i: number,
   window: number,
   exportWh: bigint,
   importWh = exportWh,
 ) {
-  const meter = rig.meters[i];
+  const meter = fixture.meters[i];
   if (!meter) throw new Error(`no meter ${i}`);
   const payload = encodePayload({
     kind: 2,
-    networkId: rig.networkId,
+    networkId: fixture.networkId,
     meterId: fromHex(meter.meterId),
     // Fifteen readings lie between two statements, and stay with the gateway.
     seq: BigInt(16 * window),

@@ -1,6 +1,6 @@
 import { MAX_TRANSACTION_BYTES } from '@gridtokenx/chain-client';
 import { asMeterId } from '@gridtokenx/protocol';
-import { figures } from '@gridtokenx/testing-kit/oracle/rigs';
+import { figures } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { VersionedTransaction } from '@solana/web3.js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -58,7 +58,7 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     }
     expect([...signers].sort()).toEqual(ATTESTORS.map(({ publicKey }) => publicKey.toBase58()).sort());
     expect(three.nodes.flatMap((node) => node.intents()).filter((intent) => !intent.endsWith('landed'))).toEqual([]);
-    expect((await figures(three.rig)).version).toBe(6n);
+    expect((await figures(three.fixture)).version).toBe(6n);
   });
 
   it('go on without one that is silent, and name it', async () => {
@@ -73,7 +73,7 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     three.node(1).start();
     three.window(5, () => 500n);
     await three.settled();
-    expect((await figures(three.rig)).version).toBe(5n);
+    expect((await figures(three.fixture)).version).toBe(5n);
   });
 
   it('refuse a leader that proposes other totals, name it, and attest the truth without it', async () => {
@@ -132,7 +132,7 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     three.window(1, () => 100n);
     const end = three.clock.nowMs() + 60_000;
     await three.run(() => three.clock.nowMs() > end, 'a minute', 120_000);
-    expect((await figures(three.rig)).version).toBe(0n);
+    expect((await figures(three.fixture)).version).toBe(0n);
     expect(three.answers.filter(({ to, status }) => to === 2 && status === 200)).toEqual([]);
     expect(falsehoods(2, 0) && falsehoods(2, 1)).toBe(true);
   });
@@ -153,7 +153,7 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     three.window(1, () => 100n, [0]);
     const end = three.clock.nowMs() + 60_000;
     await three.run(() => three.clock.nowMs() > end, 'a minute', 120_000);
-    expect((await figures(three.rig)).version).toBe(0n);
+    expect((await figures(three.fixture)).version).toBe(0n);
     expect(three.node(0).settler.problems().join()).toMatch(/0 of 1 co-signers can be asked/);
   });
 });
@@ -180,7 +180,7 @@ describe('ledgers that differ', () => {
     three.node(2).isSilent = false;
     three.window(2, () => 30n, [0]);
     await three.settled();
-    expect(three.node(2).statements.newest(asMeterId(three.rig.meters[0]?.meterId ?? ''))?.exportWh).toBe(500_030n);
+    expect(three.node(2).statements.newest(asMeterId(three.fixture.meters[0]?.meterId ?? ''))?.exportWh).toBe(500_030n);
   });
 });
 
@@ -214,7 +214,7 @@ describe('a leader that is killed between storing and sending', () => {
   it('is followed by another with the same attest_page; when it is back, it lands nothing twice', async () => {
     const { leader, others } = await killLeader([0, 1, 2]);
     await three.settled();
-    expect((await figures(three.rig)).version).toBe(1n);
+    expect((await figures(three.fixture)).version).toBe(1n);
     three.node(leader).bendNode = (chain) => chain;
     three.node(leader).isSilent = false;
     three.node(leader).start();
@@ -223,7 +223,7 @@ describe('a leader that is killed between storing and sending', () => {
     await three.run(() => three.node(leader).intents()[0] !== 'attest open', 'its intent is resolved');
     expect(['attest failed', 'attest superseded']).toContain(three.node(leader).intents()[0]);
     expect(others.some((place) => three.node(place).intents().includes('attest landed'))).toBe(true);
-    expect((await figures(three.rig)).version).toBe(2n);
+    expect((await figures(three.fixture)).version).toBe(2n);
   });
 
   it('a different attest_page is not signed while its own may still land, and is afterwards', async () => {
@@ -232,9 +232,9 @@ describe('a leader that is killed between storing and sending', () => {
     for (const place of others) three.statement(1, 1, 60n, [place]);
     const end = three.clock.nowMs() + 40_000;
     await three.run(() => three.clock.nowMs() > end, 'forty seconds', 60_000);
-    expect((await figures(three.rig)).version).toBe(0n);
+    expect((await figures(three.fixture)).version).toBe(0n);
     three.lite.expire();
     await three.settled();
-    expect((await figures(three.rig)).version).toBe(1n);
+    expect((await figures(three.fixture)).version).toBe(1n);
   });
 });

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asPublicKeyText, asWindow, type MeterId, type Signer } from '@gridtokenx/protocol';
 import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { existsOn, figures, type LiteNode, reached } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import { existsOn, figures, type LiteNode, reached } from '@gridtokenx/testing-kit/oracle/rigs';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -27,7 +27,7 @@ import { planWindow } from '../../src/domain/settlement/plan.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
 import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
 import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosign.js';
-import { ATTESTORS, IDENTITIES, type LiteRig, statementOf } from './together-zone.js';
+import { ATTESTORS, IDENTITIES, type LiteFixture, statementOf } from './together-zone.js';
 
 const GATEWAY = new Uint8Array(32).fill(77);
 /** One oracle: a ledger of its own, its keys, its settler; killed and started again on the same file. */
@@ -81,8 +81,8 @@ export class OracleNode {
 
   start(): void {
     if (this.database?.sqlite.isOpen) this.database.sqlite.close();
-    const { rig, clock } = this.#all;
-    const registry = new FakeRegistry(...rig.meters);
+    const { fixture, clock } = this.#all;
+    const registry = new FakeRegistry(...fixture.meters);
     // As new as any read of a page, unless a test wants that otherwise.
     registry.asOf = { ...registry.asOf, slot: this.registrySlot };
     this.registry = registry;
@@ -96,18 +96,18 @@ export class OracleNode {
       fraction: () => 0.5,
     };
     const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
-    const { networkId } = rig;
+    const { networkId } = fixture;
     this.intake = new Intake({
       ...{ ledger, registry, verifier, networkId, clock, realClock: clock, logger: quietLog },
       ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
     });
     const own = ATTESTORS[this.place] as Keypair;
-    const latestBlockhash = async () => rig.lite.latestBlockhash();
+    const latestBlockhash = async () => fixture.lite.latestBlockhash();
     const moved = new MovedSlots(() => registry.asOf.slot);
     this.together = attestTogether({
-      ...{ networkId, attestor: own, node: rig.node, latestBlockhash, registry, statements, database },
+      ...{ networkId, attestor: own, node: fixture.node, latestBlockhash, registry, statements, database },
       ...{ realClock: clock, logger: quietLog, ask: this.#all.ask, roundMs: 8_000, moved },
-      zoneSet: zoneReader((key) => rig.account(key)),
+      zoneSet: zoneReader((key) => fixture.account(key)),
       cosign: {
         peers: [0, 1, 2].filter((place) => place !== this.place).map((place) => this.#all.peerAt(place)),
         threshold: 2,
@@ -117,7 +117,7 @@ export class OracleNode {
       },
     });
     this.store = new SqliteSettlementStore(database);
-    const builder = new AttestorBuilder(latestBlockhash, own, this.together.cosigner, existsOn(rig.account));
+    const builder = new AttestorBuilder(latestBlockhash, own, this.together.cosigner, existsOn(fixture.account));
     const deps: SettlerDeps = {
       ...{
         store: this.store,
@@ -128,7 +128,7 @@ export class OracleNode {
         logger: quietLog,
       },
       ...{ moved, plan: planWindow, zoneWindow: () => asWindow(0) },
-      node: this.bendNode(rig.node),
+      node: this.bendNode(fixture.node),
       builder: this.bendBuilder(builder),
       closedAtMs: () => clock.nowMs() - 10_000,
       turns: this.together.turns,
@@ -165,21 +165,21 @@ export class OracleNode {
 
 /** Three oracles on one chain, and a network between them that is JSON and nothing else. */
 export class Three {
-  readonly rig: LiteRig;
+  readonly fixture: LiteFixture;
   readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
   readonly nodes: OracleNode[];
   readonly answers: { to: number; status: number; refused: string }[] = [];
   /** What every slot must show in the end, Wh. */
   readonly truth = new Map<number, bigint>();
 
-  constructor(rig: LiteRig) {
-    this.rig = rig;
+  constructor(fixture: LiteFixture) {
+    this.fixture = fixture;
     this.nodes = [];
     for (const place of [0, 1, 2]) this.nodes.push(new OracleNode(this, place));
   }
 
   get lite(): LiteNode {
-    return this.rig.lite;
+    return this.fixture.lite;
   }
 
   node(place: number): OracleNode {
@@ -206,11 +206,11 @@ export class Three {
 
   /** Every meter's statement for a window reaches the oracles named, all three unless told otherwise. */
   window(number: number, exportWh: (meter: number) => bigint, to: readonly number[] = [0, 1, 2]): void {
-    for (const i of this.rig.meters.keys()) this.statement(i, number, exportWh(i), to);
+    for (const i of this.fixture.meters.keys()) this.statement(i, number, exportWh(i), to);
   }
 
   statement(meter: number, number: number, exportWh: bigint, to: readonly number[] = [0, 1, 2]): void {
-    const statement = statementOf(this.rig, meter, number, exportWh);
+    const statement = statementOf(this.fixture, meter, number, exportWh);
     for (const place of to) this.node(place).hear(statement);
     this.truth.set(meter, exportWh);
   }
@@ -251,7 +251,7 @@ export class Three {
   }
 
   async #isExact(): Promise<boolean> {
-    const { slots, supply } = await figures(this.rig);
+    const { slots, supply } = await figures(this.fixture);
     for (const [i, slot] of slots.entries()) {
       const truth = this.truth.get(i) ?? 0n;
       if (slot.exportWh > truth) throw new Error(`slot ${i} shows ${slot.exportWh} Wh, the meter signed ${truth}`);
@@ -264,6 +264,6 @@ export class Three {
 
   close(): void {
     for (const node of this.nodes) node.close();
-    this.rig.close();
+    this.fixture.close();
   }
 }

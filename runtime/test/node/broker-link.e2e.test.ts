@@ -6,11 +6,11 @@ import {
   BROKER,
   connect,
   endAll,
+  type Fixture,
   nextMessage,
   optionsFor,
-  type Rig,
   signerOf,
-  startRig,
+  startFixture,
 } from '../../../broker/test/harness.js';
 import { BrokerLink, dialTls, openSession, systemClock, systemRandom } from '../../src/node/index.js';
 
@@ -19,27 +19,27 @@ const oracle = signerOf('oracle');
 const statusTopic = formatTopic({ kind: 'gateway-status', gateway: gateway.publicKey });
 const ackTopic = formatTopic({ kind: 'ack', gateway: gateway.publicKey, oracle: oracle.publicKey });
 const room = certificateRoom();
-let rig: Rig;
+let fixture: Fixture;
 let stop: AbortController;
 let running: Promise<void> | null;
 let got: string[];
 
 beforeEach(async () => {
   [stop, running, got] = [new AbortController(), null, []];
-  rig = await startRig();
-  rig.keys.set(gateway, 'gateway');
-  rig.keys.set(oracle, 'oracle');
+  fixture = await startFixture();
+  fixture.keys.set(gateway, 'gateway');
+  fixture.keys.set(oracle, 'oracle');
 });
 afterEach(async () => {
   stop.abort();
   await running;
   endAll();
-  await rig.close();
+  await fixture.close();
 });
 
 function start(change: Partial<ConstructorParameters<typeof BrokerLink>[0]> = {}): BrokerLink {
   const link = new BrokerLink({
-    url: `mqtt://127.0.0.1:${rig.port}`,
+    url: `mqtt://127.0.0.1:${fixture.port}`,
     broker: BROKER,
     signer: gateway,
     clock: systemClock,
@@ -58,7 +58,7 @@ const connected = (link: BrokerLink) => until('connected', () => link.isConnecte
 
 describe('with the real broker', () => {
   test('signs in, takes retained messages, publishes, and leaves its status behind', async () => {
-    const watcher = await connect(rig, optionsFor(oracle));
+    const watcher = await connect(fixture, optionsFor(oracle));
     await watcher.subscribeAsync(subscriptions.oracle(), { qos: 1 });
     await watcher.publishAsync(ackTopic, 'all of them', { qos: 1, retain: true });
     const here = nextMessage(watcher);
@@ -70,23 +70,23 @@ describe('with the real broker', () => {
     stop.abort();
     await running;
     expect(JSON.parse(String((await gone).payload))).toMatchObject({ online: false });
-    await until('only the watcher is left', () => rig.server.sizes.sessions === 1);
-    expect(rig.lines.filter(({ level }) => level !== 'info')).toEqual([]);
+    await until('only the watcher is left', () => fixture.server.sizes.sessions === 1);
+    expect(fixture.lines.filter(({ level }) => level !== 'info')).toEqual([]);
   });
 
   test('comes again with a new token when the broker ends the session', async () => {
     const link = start();
     await connected(link);
-    rig.keys.set(gateway, 'gateway', 'revoked');
+    fixture.keys.set(gateway, 'gateway', 'revoked');
     await until('ended', () => link.problem?.startsWith('no connection to the broker: ') ?? false);
     expect(link.problem).toMatch(/not authorized/i);
-    rig.keys.set(gateway, 'gateway');
+    fixture.keys.set(gateway, 'gateway');
     await connected(link);
-    expect(await rig.figure('gtx_broker_refused_total', { reason: 'used_token' })).toBe(0);
+    expect(await fixture.figure('gtx_broker_refused_total', { reason: 'used_token' })).toBe(0);
   });
 
   test('publishes its will when the connection breaks', async () => {
-    const watcher = await connect(rig, optionsFor(oracle));
+    const watcher = await connect(fixture, optionsFor(oracle));
     const link = start();
     await connected(link);
     await watcher.subscribeAsync(subscriptions.oracle(), { qos: 1 });
@@ -124,7 +124,7 @@ describe('with the real broker', () => {
 
 test.skipIf(!mayMakeCertificates)('makes no token known to a broker whose certificate is not trusted', async () => {
   const { files } = openFiles(room.issue());
-  const secure = await startRig({ certificate: files });
+  const secure = await startFixture({ certificate: files });
   secure.keys.set(gateway, 'gateway');
   try {
     const target = { host: '127.0.0.1', port: secure.port };

@@ -17,8 +17,8 @@ import { judge, type Seen } from '@gridtokenx/submit/judge';
 import { submitStatements } from '@gridtokenx/submit/main';
 import type { StatementIn } from '@gridtokenx/submit/statement-file';
 import { attestor, BASELINE, meterSigner } from '@gridtokenx/testing-kit/oracle/deployment';
+import { type ChainFixture, figures, surfpoolFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { type ChainRig, figures, surfpoolRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -106,7 +106,7 @@ describe('what the chain would refuse is said before it is sent', () => {
 });
 
 describe('the command on a real node', () => {
-  let rig: ChainRig;
+  let fixture: ChainFixture;
   let folder: string;
   const said: string[] = [];
   const run = (...argv: string[]) => {
@@ -123,29 +123,29 @@ describe('the command on a real node', () => {
     return path;
   };
   beforeAll(async () => {
-    rig = await surfpoolRig(1);
+    fixture = await surfpoolFixture(1);
     folder = mkdtempSync(join(tmpdir(), 'submit-'));
   }, 60_000);
   afterAll(() => {
-    rig.close();
+    fixture.close();
     rmSync(folder, { recursive: true });
   });
 
   it('brings statements to the chain, oldest first, and says so; a second time nothing moves', async () => {
     const payer = write('payer.json', [...attestor.secretKey]);
-    const meterId = rig.meters[0]?.meterId ?? '';
+    const meterId = fixture.meters[0]?.meterId ?? '';
     const file = (name: string, changes: Partial<ToEncode<Statement>> = {}) =>
-      write(name, { version: 1, message: toHex(signed(meterId, rig.networkId, changes)) });
+      write(name, { version: 1, message: toHex(signed(meterId, fixture.networkId, changes)) });
     const one = file('one.json');
     const two = file('two.json', {
       window: W(2),
       exportWh: BASELINE.exportWh + 150n,
       importWh: BASELINE.importWh + 250n,
     });
-    const call = ['--rpc', rig.rpcUrl ?? '', '--payer', payer];
+    const call = ['--rpc', fixture.rpcUrl ?? '', '--payer', payer];
     expect(await run(...call, two, one)).toBe(0);
     expect(said.map((line) => /window \d+/.exec(line)?.[0])).toEqual([`window ${W(1)}`, `window ${W(2)}`]);
-    expect((await figures(rig)).slots).toMatchObject([{ exportWh: 150n, importWh: 250n, window: W(2) }]);
+    expect((await figures(fixture)).slots).toMatchObject([{ exportWh: 150n, importWh: 250n, window: W(2) }]);
     expect(await run(...call, two)).toBe(0);
     expect(said[0]).toContain('the chain has it already');
     // A rise above the cap is the chain's to judge.
@@ -164,9 +164,9 @@ describe('the command on a real node', () => {
   it('every bad input is one line, exit code 2, and no secret', async () => {
     const payer = write('payer.json', [...attestor.secretKey]);
     const stranger = write('poor.json', [...(await import('@solana/web3.js')).Keypair.generate().secretKey]);
-    const meterId = rig.meters[0]?.meterId ?? '';
-    const good = write('good.json', { message: toHex(signed(meterId, rig.networkId, { window: W(9) })) });
-    const url = rig.rpcUrl ?? '';
+    const meterId = fixture.meters[0]?.meterId ?? '';
+    const good = write('good.json', { message: toHex(signed(meterId, fixture.networkId, { window: W(9) })) });
+    const url = fixture.rpcUrl ?? '';
     const cases: [string, string[]][] = [
       ['no such file', ['--rpc', url, '--payer', join(folder, 'nobody.json'), good]],
       ['is no key pair', ['--rpc', url, '--payer', good, good]],

@@ -1,6 +1,6 @@
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { ReadError } from '#edge/domain/ports.js';
-import { profileOf, Rig } from './meters.js';
+import { Fixture, profileOf } from './meters.js';
 
 const HEALTHY = 24;
 const DEAD = 8;
@@ -69,7 +69,7 @@ async function look(
   random: Random,
   figures: Record<string, number>,
 ): Promise<Look> {
-  const rig = new Rig({
+  const fixture = new Fixture({
     random,
     rates: NO_FAULTS,
     baud: 9_600,
@@ -77,17 +77,17 @@ async function look(
     minTimeoutMs: MIN_TIMEOUT_MS,
     figures,
   });
-  const { clock, line } = rig;
+  const { clock, line } = fixture;
   const units = Array.from({ length: HEALTHY + (withDead ? DEAD : 0) }, (_, i) => i + 1);
   const dead = units.filter((unit) => unit > HEALTHY);
   for (const unit of dead) line.dead.add(unit);
   const gaps: number[] = [];
   const poll = async (unit: number) => {
-    const reader = rig.reader(unit, profileOf(1, 6), periodMs);
+    const reader = fixture.reader(unit, profileOf(1, 6), periodMs);
     const phaseMs = isGrid ? 0 : random.fraction() * periodMs;
     let lastMs: number | null = null;
     for (let dueMs = phaseMs; dueMs < LENGTH_MS; dueMs += periodMs) {
-      await rig.pause(dueMs - clock.monotonicMs());
+      await fixture.pause(dueMs - clock.monotonicMs());
       try {
         const { timeMs } = await reader.read();
         const isMeasured = lastMs !== null && lastMs > SETTLE_MS && timeMs < LENGTH_MS / 2;
@@ -101,7 +101,7 @@ async function look(
   };
   const revivalsMs: number[] = [];
   const watch = (unit: number, atMs: number): void => {
-    if (rig.bus.units.get(unit)?.silentSinceMs === null) revivalsMs.push(clock.monotonicMs() - atMs);
+    if (fixture.bus.units.get(unit)?.silentSinceMs === null) revivalsMs.push(clock.monotonicMs() - atMs);
     else clock.after(WATCH_MS, () => watch(unit, atMs));
   };
   for (const [i, unit] of dead.entries()) {
@@ -112,7 +112,7 @@ async function look(
     });
   }
   await clock.run(Promise.all(units.map(poll)));
-  await rig.bus.close();
+  await fixture.bus.close();
   gaps.sort((a, b) => a - b);
   return { p99Ms: gaps[Math.ceil(0.99 * gaps.length) - 1] ?? Number.POSITIVE_INFINITY, revivalsMs };
 }

@@ -2,7 +2,7 @@ import type { Random } from '@gridtokenx/testing-kit/random';
 import { planFor } from '#edge/domain/metering/period.js';
 import { ReadError } from '#edge/domain/ports.js';
 import { LATE_AND_DROPPED } from '../misattribution/faults.js';
-import { profileOf, Rig } from './meters.js';
+import { Fixture, profileOf } from './meters.js';
 
 export interface PollOptions {
   readonly random: Random;
@@ -37,7 +37,7 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
     figures[`${name}: ${what}`] = (figures[`${name}: ${what}`] ?? 0) + by;
   };
   const isTight = random.chance(0.5);
-  const rig = new Rig({
+  const fixture = new Fixture({
     random,
     rates: LATE_AND_DROPPED,
     baud: random.pick(BAUDS),
@@ -45,21 +45,21 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
     minTimeoutMs: isTight ? periodMs / 3 : SHORT_TIMEOUT_MS,
     figures,
   });
-  const reader = rig.reader(1, profileOf(requests, lengths), periodMs);
-  const { clock, line } = rig;
+  const reader = fixture.reader(1, profileOf(requests, lengths), periodMs);
+  const { clock, line } = fixture;
   const faults: string[] = [];
   let good = 0;
   const run = async () => {
     let dueMs = clock.monotonicMs();
     for (let poll = 0; poll < polls; poll++) {
-      await rig.pause(dueMs - clock.monotonicMs());
+      await fixture.pause(dueMs - clock.monotonicMs());
       const plan = planFor({ pollMs: periodMs, leadMs: 0 }, isLengthened ? reader.leastPeriod() : null);
       if (plan.pollMs > periodMs) count('at a longer period');
       const nextMs = dueMs + plan.pollMs;
       const before = line.serial(1);
       try {
         const sample = await reader.read();
-        if (!rig.isTrue(1, sample, before))
+        if (!fixture.isTrue(1, sample, before))
           faults.push(`poll ${poll}: ${sample.importWh} Wh is not what the meter said`);
         const isInTime = sample.timeMs <= nextMs;
         if (isInTime) good++;
@@ -79,7 +79,7 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
     }
   };
   await clock.run(run());
-  await rig.bus.close();
+  await fixture.bus.close();
   count('all', polls);
   count('good', good);
   count('hours', Math.round(clock.monotonicMs() / 3_600_000));

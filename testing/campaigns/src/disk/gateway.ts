@@ -30,7 +30,7 @@ const SPOOL_BYTES = 4_000;
 /** One record of the spool: a message of 171 bytes in its frame. */
 const RECORD_BYTES = 187;
 
-export interface GatewaySurroundings {
+export interface GatewayEnvironment {
   readonly time: SimulatedTime;
   readonly startMs: number;
   readonly broker: MemoryBroker;
@@ -61,11 +61,11 @@ export class SimulatedGateway {
   /** Of its disk. */
   readonly fate: SectorFate;
   readonly disk: CrashDisk;
-  readonly #deps: GatewaySurroundings;
+  readonly #deps: GatewayEnvironment;
   #isEnrolled = false;
   #life: { end: () => void; spool: Spool; acks: AckTracker } | null = null;
 
-  constructor(home: Home, surroundings: GatewaySurroundings) {
+  constructor(home: Home, surroundings: GatewayEnvironment) {
     this.home = home;
     this.#deps = surroundings;
     this.fate = new SectorFate(surroundings.random);

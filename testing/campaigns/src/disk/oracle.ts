@@ -17,7 +17,7 @@ import { cutBetween, type Files, readFiles, writeFiles } from './sqlite-files.js
 import { processTime, type SimulatedTime } from './time.js';
 import { type Home, NETWORK, type Witness } from './world.js';
 
-export interface OracleSurroundings {
+export interface OracleEnvironment {
   readonly time: SimulatedTime;
   readonly broker: MemoryBroker;
   readonly witness: Witness;
@@ -29,7 +29,7 @@ export interface OracleSurroundings {
 
 /** The oracle's own intake, ledger and acks on real SQLite files, whose power can be cut inside any commit. */
 export class SimulatedOracle {
-  readonly #deps: OracleSurroundings;
+  readonly #deps: OracleEnvironment;
   readonly #dir = mkdtempSync(join(tmpdir(), 'gtx-cut-'));
   #number = 0;
   #database: Database | null = null;
@@ -44,7 +44,7 @@ export class SimulatedOracle {
   commits = 0;
   #tornCommit: Files | null = null;
 
-  constructor(surroundings: OracleSurroundings) {
+  constructor(surroundings: OracleEnvironment) {
     this.#deps = surroundings;
   }
 

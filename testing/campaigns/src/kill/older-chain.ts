@@ -1,7 +1,7 @@
 import { decodeLedgerPage, decodeMeterPage, pda } from '@gridtokenx/chain-client';
 import { ENROLLED, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
+import { liteFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { SettlerHarness } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { liteRig } from '@gridtokenx/testing-kit/oracle/rigs';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 import type { Outcome } from '../campaign.js';
@@ -23,7 +23,7 @@ interface Totals {
 /** The oracle's settlement of one page on the built programs, and a chain that comes back older. */
 class OlderChain {
   readonly #random: Random;
-  readonly #rig: Awaited<ReturnType<typeof liteRig>>;
+  readonly #fixture: Awaited<ReturnType<typeof liteFixture>>;
   readonly #node: HeldNode;
   readonly #harness: SettlerHarness;
   /** Totals since enrolment by `meter/window`, and each meter's last ones. */
@@ -31,22 +31,22 @@ class OlderChain {
   readonly #last = new Map<string, Totals>();
   #window = ENROLLED;
 
-  private constructor(random: Random, rig: Awaited<ReturnType<typeof liteRig>>) {
+  private constructor(random: Random, fixture: Awaited<ReturnType<typeof liteFixture>>) {
     this.#random = random;
-    this.#rig = rig;
-    this.#node = new HeldNode(rig.node);
-    this.#harness = new SettlerHarness({ ...rig, node: this.#node });
+    this.#fixture = fixture;
+    this.#node = new HeldNode(fixture.node);
+    this.#harness = new SettlerHarness({ ...fixture, node: this.#node });
   }
 
   static async make(seed: number): Promise<OlderChain> {
     const random = new Random(seed, 'older chain');
-    return new OlderChain(random, await liteRig(random.int(2, 5)));
+    return new OlderChain(random, await liteFixture(random.int(2, 5)));
   }
 
   /** The next window: some or all meters state higher registers, within what their limits allow. */
   #state(): void {
     this.#window++;
-    for (const [i, meter] of this.#rig.meters.entries()) {
+    for (const [i, meter] of this.#fixture.meters.entries()) {
       if (i > 0 && this.#random.chance(0.2)) continue;
       this.#rise(meter, BigInt(this.#random.int(1, 1_000)), BigInt(this.#random.int(0, 1_000)));
     }
@@ -64,14 +64,14 @@ class OlderChain {
   async play(): Promise<string[]> {
     const node = this.#node;
     for (let i = this.#random.int(1, 3); i > 0; i--) await this.#settleNext();
-    const saved = await this.#rig.save();
+    const saved = await this.#fixture.save();
     for (let i = this.#random.int(1, 3); i > 0; i--) await this.#settleNext();
     const { version } = this.#pages().totals;
     this.#state();
     node.isHolding = true;
     for (let i = 0; i < MAX_STEPS && node.held.length === 0; i++) await this.#harness.settler.step();
     if (node.held.length === 0) return ['the settler sent nothing for a window that was stated'];
-    await this.#rig.restore(saved);
+    await this.#fixture.restore(saved);
     if (!rules.pageVersion) this.#show(version);
     for (const raw of node.held) await node.land(raw);
     const faults = this.#judge('what was built on a newer page');
@@ -89,7 +89,7 @@ class OlderChain {
 
   /** Control: the program compares versions and is shown the one that it is asked for, so it has nothing to refuse. */
   #show(version: bigint): void {
-    const { chain } = this.#rig.lite;
+    const { chain } = this.#fixture.lite;
     const key = pda.meterPage(ZONE, 0);
     const account = chain.get(key, (found) => found);
     const data = Buffer.from(account.data);
@@ -98,7 +98,7 @@ class OlderChain {
   }
 
   #pages() {
-    const { chain } = this.#rig.lite;
+    const { chain } = this.#fixture.lite;
     return {
       totals: chain.get(pda.meterPage(ZONE, 0), decodeMeterPage),
       ledger: chain.get(pda.ledgerPage(ZONE, 0), decodeLedgerPage),
@@ -107,7 +107,7 @@ class OlderChain {
 
   #slots(): SlotView[] {
     const { totals, ledger } = this.#pages();
-    return this.#rig.meters.map(({ meterId, slot }) => {
+    return this.#fixture.meters.map(({ meterId, slot }) => {
       const [total, cursor] = [totals.slots[slot ?? -1], ledger.slots[slot ?? -1]];
       if (!total || !cursor) throw new Error(`meter ${meterId} has no slot`);
       const { window, importWh, exportWh } = total;
@@ -117,7 +117,7 @@ class OlderChain {
 
   #judge(when: string): string[] {
     const stored = { messages: new Map(), statements: this.#stated, faults: [] };
-    const views = this.#rig.meters.map(({ meterId, slot, enrolmentWindow }) => ({
+    const views = this.#fixture.meters.map(({ meterId, slot, enrolmentWindow }) => ({
       ...{ meterId, zone: ZONE, page: 0, slot: slot ?? -1, enrolmentWindow },
       // What is stated here are totals since enrolment.
       ...{ importOffset: 0n, exportOffset: 0n },
@@ -142,7 +142,7 @@ class OlderChain {
 
   remove(): void {
     this.#harness.close();
-    this.#rig.close();
+    this.#fixture.close();
   }
 }
 

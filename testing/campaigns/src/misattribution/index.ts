@@ -25,13 +25,13 @@ const PEER_READS = 2_000;
 const TELEGRAF_SECONDS = 60;
 
 /** A kind of seeds; `seeds` of it are among those of a full run. */
-interface Part {
+interface Scenario {
   readonly name: string;
   readonly seeds: number;
   readonly run: (seed: number) => Promise<Outcome>;
 }
 
-const PARTS: readonly Part[] = [
+const PARTS: readonly Scenario[] = [
   { name: 'injected', seeds: 300, run: (seed) => play(seed, { reads: READS, rates: ALL_FAULTS, isShort: false }) },
   { name: 'real', seeds: 40, run: (seed) => playLines(seed, false) },
   { name: 'later copies', seeds: 10, run: playLaterCopies },
@@ -54,7 +54,7 @@ const PARTS: readonly Part[] = [
 const SEEDS = PARTS.reduce((sum, { seeds }) => sum + seeds, 0);
 
 /** The part that a seed plays: drawn from it. */
-export const partOf = (seed: number): Part => drawKind(seed, PARTS, 'misattribution');
+export const partOf = (seed: number): Scenario => drawKind(seed, PARTS, 'misattribution');
 
 /** What a peer is given, drawn from the seed. */
 function setUpOf(seed: number) {

@@ -7,7 +7,7 @@ import type { Options } from './options.js';
 import { type Finished, Pool } from './pool.js';
 import { CampaignState, fingerprint } from './state.js';
 
-export interface Surroundings {
+export interface Environment {
   /** The project's folder; `.campaigns` lies in it. */
   readonly root: string;
   readonly say: (line: string) => void;
@@ -34,7 +34,7 @@ function* seedsFrom(first: number, count: number, skip: (seed: number) => boolea
 }
 
 /** Runs seeds until all passed; returns the process's exit code. */
-export async function runCampaign(campaign: Campaign, options: Options, around: Surroundings): Promise<number> {
+export async function runCampaign(campaign: Campaign, options: Options, around: Environment): Promise<number> {
   const { say } = around;
   const file = join(around.root, '.campaigns', `${campaign.name}.json`);
   if (options.fresh) rmSync(file, { force: true });
@@ -125,7 +125,7 @@ function conclude(
 }
 
 /** Runs seeds with a rule broken; exit code 0 when the campaign notices, 1 when it does not. */
-export async function runControl(campaign: Campaign, options: Options, around: Surroundings): Promise<number> {
+export async function runControl(campaign: Campaign, options: Options, around: Environment): Promise<number> {
   const { say } = around;
   const name = options.control ?? '';
   const control = Object.hasOwn(campaign.controls, name) ? campaign.controls[name] : undefined;

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { reached } from '../reached.js';
 
 /** A node, and what the suite needs to drive its chain. */
-export interface SendNodeRig {
+export interface SendNodeFixture {
   readonly node: SendNode<unknown>;
   /** A signed transaction that lands; another one for each nonce. */
   build(nonce: number): Promise<SignedTransaction>;
@@ -15,47 +15,47 @@ export interface SendNodeRig {
 }
 
 /** What a sender relies on, of any node. */
-export function sendNodeContract(name: string, make: () => Promise<SendNodeRig>): void {
+export function sendNodeContract(name: string, make: () => Promise<SendNodeFixture>): void {
   describe(`a node to send to: ${name}`, () => {
-    let rig: SendNodeRig;
+    let fixture: SendNodeFixture;
     beforeAll(async () => {
-      rig = await make();
-      return () => rig.close();
+      fixture = await make();
+      return () => fixture.close();
     });
     const landed = async (signature: string) => {
-      await rig.pass();
-      return (await rig.node.outcome(signature)).kind === 'landed';
+      await fixture.pass();
+      return (await fixture.node.outcome(signature)).kind === 'landed';
     };
 
     it('knows nothing of what was not sent, and its blockhash is good', async () => {
-      const { signature, ...intent } = await rig.build(1);
-      expect(await rig.node.outcome(signature)).toEqual({ kind: 'unknown' });
-      expect(await rig.node.blockhashState(intent)).toBe('valid');
+      const { signature, ...intent } = await fixture.build(1);
+      expect(await fixture.node.outcome(signature)).toEqual({ kind: 'unknown' });
+      expect(await fixture.node.blockhashState(intent)).toBe('valid');
     });
 
     it('lands what is sent; the same bytes again change nothing', async () => {
-      const { raw, signature } = await rig.build(2);
-      await rig.node.send(raw);
+      const { raw, signature } = await fixture.build(2);
+      await fixture.node.send(raw);
       await reached('it lands', () => landed(signature));
-      const first = await rig.node.outcome(signature);
-      await rig.node.send(raw);
-      await rig.pass();
-      expect(await rig.node.outcome(signature)).toEqual(first);
+      const first = await fixture.node.outcome(signature);
+      await fixture.node.send(raw);
+      await fixture.pass();
+      expect(await fixture.node.outcome(signature)).toEqual(first);
     });
 
     it('says that a blockhash is gone, and takes nothing with it', async () => {
-      const { raw, signature, ...intent } = await rig.build(3);
-      await rig.expire();
-      expect(await rig.node.blockhashState(intent)).toBe('expired');
-      await rig.node.send(raw);
-      await rig.pass();
-      expect(await rig.node.outcome(signature)).toEqual({ kind: 'unknown' });
+      const { raw, signature, ...intent } = await fixture.build(3);
+      await fixture.expire();
+      expect(await fixture.node.blockhashState(intent)).toBe('expired');
+      await fixture.node.send(raw);
+      await fixture.pass();
+      expect(await fixture.node.outcome(signature)).toEqual({ kind: 'unknown' });
     });
 
     it('does not know a blockhash that never was', async () => {
-      const { lastValidHeight } = await rig.build(4);
+      const { lastValidHeight } = await fixture.build(4);
       const use = { blockhash: '11111111111111111111111111111112', lastValidHeight };
-      expect(await rig.node.blockhashState(use)).toBe('unfamiliar');
+      expect(await fixture.node.blockhashState(use)).toBe('unfamiliar');
     });
   });
 }

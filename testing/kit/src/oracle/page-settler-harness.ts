@@ -13,7 +13,7 @@ import { planWindow } from '#oracle/domain/settlement/plan.js';
 import type { AttestableStatement, SignedStatement, StatementStore } from '#oracle/domain/settlement/statements.js';
 import { VirtualClock } from '../virtual-clock.js';
 import { BASELINE, ENROLLED, ZONE } from './deployment.js';
-import { type ChainRig, reached } from './rigs.js';
+import { type ChainFixture, reached } from './fixtures.js';
 
 /** Statements by meter that a test writes as totals since enrolment. */
 export class TestStatements implements StatementStore {
@@ -68,11 +68,11 @@ export class TestStatements implements StatementStore {
   }
 }
 
-/** A settler on a rig, which can be killed and started again on the same file. */
+/** A settler on a fixture, which can be killed and started again on the same file. */
 export class SettlerHarness {
   readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
   readonly statements = new TestStatements();
-  readonly rig: ChainRig;
+  readonly fixture: ChainFixture;
   readonly log: string[] = [];
   readonly #dir = mkdtempSync(join(tmpdir(), 'settlement-'));
   readonly #change: (deps: SettlerDeps) => Partial<SettlerDeps>;
@@ -82,8 +82,8 @@ export class SettlerHarness {
   store!: SqliteSettlementStore;
   settler!: PageSettler;
 
-  constructor(rig: ChainRig, change: (deps: SettlerDeps) => Partial<SettlerDeps> = () => ({})) {
-    this.rig = rig;
+  constructor(fixture: ChainFixture, change: (deps: SettlerDeps) => Partial<SettlerDeps> = () => ({})) {
+    this.fixture = fixture;
     this.#change = change;
     this.start();
   }
@@ -95,11 +95,11 @@ export class SettlerHarness {
     this.store = new SqliteSettlementStore(this.database);
     const note = (_fields: object, message: string) => void this.log.push(message);
     const deps: SettlerDeps = {
-      node: this.rig.node,
-      builder: this.rig.builder,
+      node: this.fixture.node,
+      builder: this.fixture.builder,
       store: this.store,
       statements: this.statements,
-      meters: () => this.rig.meters,
+      meters: () => this.fixture.meters,
       moved: new MovedSlots(() => Number.MAX_SAFE_INTEGER),
       ...{ plan: planWindow, zoneWindow: () => asWindow(0), turns: null },
       realClock: this.clock,

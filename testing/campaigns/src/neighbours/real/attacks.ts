@@ -4,8 +4,8 @@ import { pause } from '../../kill/system.js';
 import { drawKind } from '../../kinds.js';
 import { CODE } from './code.js';
 import { realControls, sabotage } from './controls.js';
+import { Fixture } from './fixture.js';
 import { judge, MAX_HEAL_MS } from './judge.js';
-import { Rig } from './rig.js';
 import { MEASURED, percentile } from './watch.js';
 
 /** Attacks of the kinds that once stopped the others, by what the home does. */
@@ -19,7 +19,7 @@ const MAX_BEHIND = 6;
 /** What must be well again when the neighbours are. */
 const CONDITIONS = ['ledger writes', 'ledger file', 'registry', 'node', 'settler', 'page behind', 'time series'];
 
-let rig: Rig | null = null;
+let fixture: Fixture | null = null;
 
 /** Which attack a seed is, what is killed meanwhile, and when. */
 export function attackOf(seed: number, attackMs = ATTACK_MS) {
@@ -41,24 +41,24 @@ async function unwell(page: string): Promise<string[]> {
 /** One attack, with a kill -9 in its middle: bounded while it lasts, and healed soon after its end. */
 export async function runAttack(seed: number, attackMs = ATTACK_MS): Promise<Outcome> {
   const { name, killed, killAfterMs } = attackOf(seed, attackMs);
-  if (rig?.stack.hasEnded || rig?.nextTurncoat() === null) await endRig();
-  rig ??= await Rig.start(`attacks-${seed}`, ATTACK_SPEED);
-  const home = rig.nextTurncoat() ?? 0;
-  const watch = rig.watch(true);
-  const diskBefore = rig.stack.bytesIn('oracle');
+  if (fixture?.stack.hasEnded || fixture?.nextTurncoat() === null) await endFixture();
+  fixture ??= await Fixture.start(`attacks-${seed}`, ATTACK_SPEED);
+  const home = fixture.nextTurncoat() ?? 0;
+  const watch = fixture.watch(true);
+  const diskBefore = fixture.stack.bytesIn('oracle');
   const figures: Record<string, number> = {};
   watch.begin();
-  const attacker = rig.attack(home, { seed, acts: [name], actMs: attackMs });
+  const attacker = fixture.attack(home, { seed, acts: [name], actMs: attackMs });
   try {
-    const [done] = await Promise.all([attacker.done, pause(killAfterMs).then(() => rig?.stack.kill(killed))]);
+    const [done] = await Promise.all([attacker.done, pause(killAfterMs).then(() => fixture?.stack.kill(killed))]);
     addFigures(figures, done);
-    const healedMs = await rig.healed(watch, MAX_HEAL_MS);
-    const faults = await unwell(rig.stack.urls.page).catch((error: Error) => [`health: ${error.message}`]);
+    const healedMs = await fixture.healed(watch, MAX_HEAL_MS);
+    const faults = await unwell(fixture.stack.urls.page).catch((error: Error) => [`health: ${error.message}`]);
     watch.attackersMs = attacker.cpuMs;
     await watch.stop();
-    const disk = rig.stack.bytesIn('oracle') - diskBefore;
+    const disk = fixture.stack.bytesIn('oracle') - diskBefore;
     const bounds = { behind: MAX_BEHIND, isApiJudged: false };
-    faults.push(...judge(rig, watch, { sent: figures.messages ?? 0, diskBytes: disk }, bounds));
+    faults.push(...judge(fixture, watch, { sent: figures.messages ?? 0, diskBytes: disk }, bounds));
     // A broker that is started again knows no tokens: what was used before is good once more, within its hour.
     if (figures.breaches && killed !== 'broker') faults.push(`${figures.breaches} used tokens let somebody in`);
     if (healedMs === null) faults.push(`not healed ${MAX_HEAL_MS / 1_000} s after the attack`);
@@ -75,12 +75,12 @@ export async function runAttack(seed: number, attackMs = ATTACK_MS): Promise<Out
     });
     for (const part of MEASURED)
       told[`${name}: memory of the ${part}, percent of before`] = Math.round(
-        (100 * (watch.memory[part] ?? 0)) / (rig.baseline[part] ?? 1),
+        (100 * (watch.memory[part] ?? 0)) / (fixture.baseline[part] ?? 1),
       );
     if (faults.length > 0) {
-      faults.push(`attack ${name}, home ${home}; kept in ${rig.stack.folder}`);
-      await rig.stack.end(true);
-      rig = null;
+      faults.push(`attack ${name}, home ${home}; kept in ${fixture.stack.folder}`);
+      await fixture.stack.end(true);
+      fixture = null;
     }
     return { faults, figures: told };
   } finally {
@@ -95,9 +95,9 @@ function underName(name: string, figures: Readonly<Record<string, number>>): Rec
   return Object.fromEntries(own.map(([key, value]) => [`${name}: ${key}`, value]));
 }
 
-async function endRig(): Promise<void> {
-  await rig?.stack.end();
-  rig = null;
+async function endFixture(): Promise<void> {
+  await fixture?.stack.end();
+  fixture = null;
 }
 
 export const attacksCampaign: Campaign = {
@@ -110,6 +110,6 @@ export const attacksCampaign: Campaign = {
   code: CODE,
   controls: realControls,
   run: (seed) => runAttack(seed),
-  end: endRig,
+  end: endFixture,
   review: () => [],
 };

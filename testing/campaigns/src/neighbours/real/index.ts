@@ -3,8 +3,8 @@ import { addFigures, type Campaign, type Outcome } from '../../campaign.js';
 import { ACTS, LAST_ACTS } from './acts/index.js';
 import { CODE } from './code.js';
 import { realControls, sabotage } from './controls.js';
+import { Fixture } from './fixture.js';
 import { figuresOf, judge, MAX_BEHIND, MAX_HEAL_MS } from './judge.js';
-import { Rig } from './rig.js';
 
 /** One attack lasts two windows and a half. */
 const ATTACK_MS = 12_000;
@@ -12,7 +12,7 @@ const ACTS_PER_SEED = 4;
 /** Seeds after which every act must have been played. */
 const SEEDS_FOR_ALL = 40;
 
-let rig: Rig | null = null;
+let fixture: Fixture | null = null;
 
 /** What the home of a seed does, in order. */
 export function planOf(seed: number): { acts: string[]; actMs: number } {
@@ -22,21 +22,21 @@ export function planOf(seed: number): { acts: string[]; actMs: number } {
   return { acts, actMs: Math.round(attackMs / acts.length) };
 }
 
-async function rigFor(seed: number): Promise<{ rig: Rig; home: number }> {
-  let home = rig && !rig.stack.hasEnded ? rig.nextTurncoat() : null;
+async function rigFor(seed: number): Promise<{ fixture: Fixture; home: number }> {
+  let home = fixture && !fixture.stack.hasEnded ? fixture.nextTurncoat() : null;
   if (home === null) {
-    await rig?.stack.end();
-    rig = null;
-    rig = await Rig.start(`neighbours-${seed}`);
-    home = rig.nextTurncoat();
+    await fixture?.stack.end();
+    fixture = null;
+    fixture = await Fixture.start(`neighbours-${seed}`);
+    home = fixture.nextTurncoat();
   }
-  if (!rig || home === null) throw new Error('no home is left to turn hostile');
-  return { rig, home };
+  if (!fixture || home === null) throw new Error('no home is left to turn hostile');
+  return { fixture, home };
 }
 
 /** One seed: one home of ten turns hostile under the eyes of the campaign. */
 export async function runSeed(seed: number): Promise<Outcome> {
-  const { rig: running, home } = await rigFor(seed);
+  const { fixture: running, home } = await rigFor(seed);
   const plan = planOf(seed);
   const watch = running.watch();
   const diskBefore = running.stack.bytesIn('oracle');
@@ -58,7 +58,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
       // What a fault leaves behind is nobody else's start, and is kept to be looked at.
       faults.push(`acts: ${plan.acts.join(', ')}; home ${home}; kept in ${running.stack.folder}`);
       await running.stack.end(true);
-      rig = null;
+      fixture = null;
     }
     return { faults, figures };
   } finally {
@@ -80,8 +80,8 @@ export const neighboursRealCampaign: Campaign = {
   controls: realControls,
   run: runSeed,
   end: async () => {
-    await rig?.stack.end();
-    rig = null;
+    await fixture?.stack.end();
+    fixture = null;
   },
   review: (figures, seeds) =>
     seeds < SEEDS_FOR_ALL ? [] : ACTS.filter((act) => !figures[`act ${act}`]).map((act) => `no seed reached "${act}"`),

@@ -1,5 +1,5 @@
 import { MAX_SAVED_MESSAGES, MAX_SAVED_REJECTS } from '#oracle/domain/intake/quota.js';
-import type { Rig } from './rig.js';
+import type { Fixture } from './fixture.js';
 import { MAX_FOREIGN_SHARE } from './share.js';
 import { percentile, type Watch } from './watch.js';
 
@@ -29,7 +29,12 @@ export function mayBeBehind(windows: number, foreign: number): number {
 }
 
 /** What was wrong beside the healing, in words. */
-export function judge(rig: Rig, watch: Watch, seen: { sent: number; diskBytes: number }, bounds: Bounds): string[] {
+export function judge(
+  fixture: Fixture,
+  watch: Watch,
+  seen: { sent: number; diskBytes: number },
+  bounds: Bounds,
+): string[] {
   const faults = watch.faults;
   if (watch.chainSamples === 0) faults.push('the chain was never seen');
   const behind = mayBeBehind(bounds.behind, watch.foreign);
@@ -40,10 +45,10 @@ export function judge(rig: Rig, watch: Watch, seen: { sent: number; diskBytes: n
     if (bounds.isApiJudged && p95 > MAX_API_P95_MS)
       faults.push(
         `${name}: p95 of ${values.length} is ${p95.toFixed(0)} ms, p50 ${percentile(values, 50).toFixed(0)} ms; ` +
-          `before the attack p95 was ${rig.apiP95.toFixed(0)} ms`,
+          `before the attack p95 was ${fixture.apiP95.toFixed(0)} ms`,
       );
   }
-  faults.push(...rig.memoryFaults(watch, MAX_MEMORY_FACTOR));
+  faults.push(...fixture.memoryFaults(watch, MAX_MEMORY_FACTOR));
   if (watch.logBytesPerMinute > MAX_LOG_BYTES_PER_MINUTE)
     faults.push(`logs: ${(watch.logBytesPerMinute / 1_000).toFixed(0)} kB a minute`);
   const messages = Math.min(seen.sent, MAX_SAVED_MESSAGES + MAX_SAVED_REJECTS);

@@ -28,7 +28,7 @@ const DRAIN_MS = 2_000;
 const EMPTY_ROOT = fromHex('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
 
 /** Where the home's key stands: what it signed last. */
-export interface Standing {
+export interface NeighbourState {
   readonly seq: bigint;
   readonly prev: Uint8Array;
   readonly importWh: bigint;
@@ -61,7 +61,7 @@ export class Turncoat {
     meterSeed: Uint8Array;
     networkId: Uint8Array;
     meterId: Uint8Array;
-    standing: Standing;
+    standing: NeighbourState;
   }) {
     this.parts = args.parts;
     this.random = args.random;

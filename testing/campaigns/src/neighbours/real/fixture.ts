@@ -15,7 +15,7 @@ const SETTLED_MS = 60_000;
 const LOOK_MS = 200;
 
 /** A running stack whose neighbours are settled, with what its services need while nobody attacks. */
-export class Rig {
+export class Fixture {
   readonly stack: Stack;
   readonly neighbours: readonly Neighbour[];
   /** Highest resident memory before the first attack, by process. */
@@ -34,7 +34,7 @@ export class Rig {
     this.page = neighbours[0]?.view.page ?? 0;
   }
 
-  static async start(name: string, speed = SPEED): Promise<Rig> {
+  static async start(name: string, speed = SPEED): Promise<Fixture> {
     const stack = await Stack.start(name, speed);
     try {
       const profiles = profilesIn(join(stack.folder, 'profile.csv'));
@@ -49,7 +49,7 @@ export class Rig {
       watch.begin();
       await pause(WARM_UP_MS);
       await watch.stop();
-      return new Rig(stack, neighbours, watch);
+      return new Fixture(stack, neighbours, watch);
     } catch (error) {
       await stack.end();
       throw error;

@@ -17,7 +17,7 @@ import type { Config } from './config.js';
 export const MAKE_KEY = 'make it with "init --config FILE"';
 
 /** What every part of the oracle stands on: who it is, and the time. */
-export interface Surroundings {
+export interface Environment {
   readonly config: Config;
   /** Resolves a path of the configuration. */
   readonly path: (name: string) => string;
@@ -33,7 +33,7 @@ export interface Surroundings {
 }
 
 /** Reads key and clock. Throws `OperatorError` for a file that cannot be used. */
-export function openSurroundings(config: Config, directory: string, logger: Logger): Surroundings {
+export function openEnvironment(config: Config, directory: string, logger: Logger): Environment {
   const path = (name: string) => resolve(directory, name);
   const simulated = config.clock?.simulated;
   const reading: ReadingClock =

@@ -24,7 +24,7 @@ import { addresses, amountAt, attestor, deploy, type SetUpChain, ZONE, type Zone
 export type Saved = ReadonlyMap<string, RawAccount | null>;
 
 /** A chain that settlement runs on, with what a test wants to do to it. */
-export interface ChainRig {
+export interface ChainFixture {
   readonly name: string;
   readonly node: ChainNode;
   readonly builder: TransactionBuilder;
@@ -109,11 +109,11 @@ export const existsOn =
   async (key: PublicKey): Promise<boolean> =>
     ((await account(key))?.data.length ?? 0) > 0;
 
-export async function liteRig(
+export async function liteFixture(
   meters: number,
   toWallet: readonly number[] = [],
   zone?: ZoneOptions,
-): Promise<ChainRig & { lite: LiteNode }> {
+): Promise<ChainFixture & { lite: LiteNode }> {
   const chain = new Chain();
   chain.svm.airdrop(attestor.publicKey.toBytes(), 10n ** 12n);
   chain.svm.airdrop(chain.upgradeAuthority.publicKey.toBytes(), 10n ** 12n);
@@ -176,11 +176,11 @@ async function rpcCall(url: string, method: string, params: unknown[]): Promise<
   return answer.result;
 }
 
-export async function surfpoolRig(
+export async function surfpoolFixture(
   meters: number,
   toWallet: readonly number[] = [],
   zone?: ZoneOptions,
-): Promise<ChainRig> {
+): Promise<ChainFixture> {
   const { Surfnet } = createRequire(import.meta.url)('@solana/surfpool-linux-x64-gnu');
   const surfnet = Surfnet.startWithConfig({
     offline: true,
@@ -252,16 +252,16 @@ export async function surfpoolRig(
 export { reached };
 
 /** What is on chain, in the figures that must be exact. */
-export async function figures(rig: ChainRig): Promise<{
+export async function figures(fixture: ChainFixture): Promise<{
   slots: { exportWh: bigint; importWh: bigint; window: number; mintedWh: bigint }[];
   supply: bigint;
   vault: bigint;
   wallet: bigint;
   version: bigint;
 }> {
-  const { page, ledger } = await rig.node.readPage(ZONE, 0);
+  const { page, ledger } = await fixture.node.readPage(ZONE, 0);
   if (!page || !ledger) throw new Error('no pages');
-  const slots = rig.meters.map((meter) => {
+  const slots = fixture.meters.map((meter) => {
     const slot = page.slots[meter.slot ?? -1];
     if (!slot) throw new Error('no slot');
     const { exportWh, importWh, window } = slot;
@@ -269,9 +269,9 @@ export async function figures(rig: ChainRig): Promise<{
   });
   return {
     slots,
-    supply: amountAt(await rig.account(addresses.mint), 36),
-    vault: amountAt(await rig.account(addresses.vault), 64),
-    wallet: amountAt(await rig.account(addresses.wallet), 64),
+    supply: amountAt(await fixture.account(addresses.mint), 36),
+    vault: amountAt(await fixture.account(addresses.vault), 64),
+    wallet: amountAt(await fixture.account(addresses.wallet), 64),
     version: page.version,
   };
 }
