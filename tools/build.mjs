@@ -75,7 +75,7 @@ const GATEWAY = ['edge', 'protocol', 'runtime'];
  * The moment that this software is not older than, milliseconds since 1970: SOURCE_DATE_EPOCH, or when the newest source was
  * committed, or else what the package says. Never the time of a file, which a copy or a touch moves.
  */
-function builtMs() {
+function builtAtMs() {
   const given = process.env.SOURCE_DATE_EPOCH;
   if (given !== undefined && /^\d{1,12}$/.test(given)) return 1000 * Number(given);
   const git = spawnSync('git', ['log', '-1', '--format=%ct', '--', ...GATEWAY.map((name) => `${name}/src`)], {
@@ -91,7 +91,7 @@ function builtMs() {
 function stamp(target, kept) {
   const path = join(target, 'build.json');
   kept.add(path);
-  const text = `${JSON.stringify({ version: 1, built_ms: builtMs() })}\n`;
+  const text = `${JSON.stringify({ version: 1, built_ms: builtAtMs() })}\n`;
   if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
 }
 

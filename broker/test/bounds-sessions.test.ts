@@ -29,7 +29,7 @@ describe('sessions and tokens', () => {
   });
 
   it('bounds sign-ins of a key by time, and not those of its neighbour', async () => {
-    const clock = new VirtualClock({ startMs: Date.now() });
+    const clock = new VirtualClock({ startAtMs: Date.now() });
     await broker.start({ signInsPerMinute: 10 }, clock);
     const codes: number[] = [];
     for (let i = 0; i < 12; i++)

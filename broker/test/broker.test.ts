@@ -232,7 +232,7 @@ describe('rules', () => {
 });
 
 it("ends a session at its token's expiry and not before", async () => {
-  const clock = new VirtualClock({ startMs: Date.now() });
+  const clock = new VirtualClock({ startAtMs: Date.now() });
   fixture = await startFixture({ clock });
   enrol(fixture);
   const nowMs = clock.nowMs();

@@ -26,7 +26,7 @@ describe('limits', () => {
   });
 
   it('lets a flood wait without losing any of it, and serves the others meanwhile', async () => {
-    const clock = new VirtualClock({ startMs: Date.now() });
+    const clock = new VirtualClock({ startAtMs: Date.now() });
     fixture = await startFixture({ clock, limits: { messagesPerSecond: 1_000, messageBurst: 100 } });
     enrol(fixture);
     const nowMs = clock.nowMs();

@@ -176,7 +176,7 @@ describe('a bus', () => {
     expect(busProblems(bus, time.monotonicMs())[0]).toContain('others on this line answer');
     line().answer = (request) => line().say(reply(request[0] as number, 4, words(request[5] as number, 3)));
     await time.advance(30_000);
-    expect(bus.units.get(1)?.silentSinceMs).toBeNull();
+    expect(bus.units.get(1)?.silenceBeganAtMs).toBeNull();
     expect((await read()).good).not.toBeNull();
   });
 

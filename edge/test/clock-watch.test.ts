@@ -62,7 +62,7 @@ describe('events of the clock', () => {
   });
 
   test('a simulated clock runs as it likes', async () => {
-    const time = new VirtualClock({ startMs: 0, speed: 200 });
+    const time = new VirtualClock({ startAtMs: 0, speed: 200 });
     time.reading.from = ClockSource.simulated;
     const watch = new ClockWatch(time.reading, time);
     await time.advance(10_000);

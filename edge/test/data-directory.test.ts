@@ -46,7 +46,7 @@ function withOtherDigit(text: string, key: string): string {
 
 /** Opens a data directory as `run` does, on a clock after the last message. */
 async function open(config: GatewayConfig) {
-  const time = new VirtualClock({ startMs: Date.UTC(2026, 0, 1, 10, 0) });
+  const time = new VirtualClock({ startAtMs: Date.UTC(2026, 0, 1, 10, 0) });
   const committed: SignedMessage[] = [];
   const found = await setUp(config, {
     clock: time.reading,

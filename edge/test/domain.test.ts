@@ -6,7 +6,7 @@ import {
   Quality,
   Reason,
   toHex,
-  windowEndMs,
+  windowEndAtMs,
   windowOf,
 } from '@gridtokenx/protocol';
 import { sleepUntil } from '@gridtokenx/runtime/core';
@@ -16,7 +16,7 @@ import { describe, expect, test } from 'vitest';
 import { AckTracker } from '../src/domain/delivery/ack-tracker.js';
 
 import { judgeRegisters } from '../src/domain/metering/registers.js';
-import { nextPollMs } from '../src/domain/metering/schedule.js';
+import { nextPollAtMs } from '../src/domain/metering/schedule.js';
 import { withoutDeclared } from '../src/domain/signing/recovery.js';
 import { SEQ_BLOCK, SeqAllocator } from '../src/domain/signing/seq.js';
 import { WindowTracker } from '../src/domain/signing/windows.js';
@@ -51,7 +51,7 @@ describe('when a meter is polled', () => {
     const times: number[] = [];
     let [now, last] = [start + 1, null as number | null];
     while (times.length < 17) {
-      const due = nextPollMs(now, last, plan);
+      const due = nextPollAtMs(now, last, plan);
       expect(due).toBeGreaterThanOrEqual(now);
       now = due;
       times.push((due - start) / 1000);
@@ -62,10 +62,10 @@ describe('when a meter is polled', () => {
   });
 
   test('a boundary poll that failed or was overslept is due at once while the window runs', () => {
-    expect(nextPollMs(start + 885_000, start + 840_000, plan)).toBe(start + 885_000);
-    expect(nextPollMs(start + 885_000, null, plan)).toBe(start + 885_000);
-    expect(nextPollMs(start + 885_000, start + 881_000, plan)).toBe(start + 900_000);
-    expect(nextPollMs(start + 900_000, start + 840_000, plan)).toBe(start + 960_000);
+    expect(nextPollAtMs(start + 885_000, start + 840_000, plan)).toBe(start + 885_000);
+    expect(nextPollAtMs(start + 885_000, null, plan)).toBe(start + 885_000);
+    expect(nextPollAtMs(start + 885_000, start + 881_000, plan)).toBe(start + 900_000);
+    expect(nextPollAtMs(start + 900_000, start + 840_000, plan)).toBe(start + 960_000);
   });
 
   test('whatever the period, every window that is watched throughout has a reading near its end', () => {
@@ -81,9 +81,9 @@ describe('when a meter is polled', () => {
           const end = start + 4 * 900_000;
           const near = new Set<number>();
           while (now < end) {
-            now = nextPollMs(now, last, own);
+            now = nextPollAtMs(now, last, own);
             last = now;
-            if (windowEndMs(windowOf(now)) - now <= 60_000) near.add(windowOf(now));
+            if (windowEndAtMs(windowOf(now)) - now <= 60_000) near.add(windowOf(now));
             now += 1;
           }
           expect(near.size).toBeGreaterThanOrEqual(4);
@@ -94,7 +94,7 @@ describe('when a meter is polled', () => {
   });
 
   test('waiting never ends early, also when the clock runs sixty times as fast or is stepped back', async () => {
-    const time = new VirtualClock({ startMs: start, speed: 60 });
+    const time = new VirtualClock({ startAtMs: start, speed: 60 });
     let doneAt = 0;
     const target = start + 600_000;
     void sleepUntil(time.reading, time, target, new AbortController().signal).then(() => {

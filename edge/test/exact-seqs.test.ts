@@ -1,4 +1,4 @@
-import { asWindow, EventCode, Kind, pointStatement, windowEndMs, windowOf } from '@gridtokenx/protocol';
+import { asWindow, EventCode, Kind, pointStatement, windowEndAtMs, windowOf } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
@@ -40,11 +40,11 @@ test('where no window is over nothing is planned: no seq is taken, nothing is st
   const run = await startRun(disk);
   await run.log.reading(sample(START + 10_000, 100), true);
   const [next, stored, signed] = [run.log.nextSeq, await disk.read(STATE), run.published.length];
-  expect(await run.log.closeDue(windowEndMs(windowOf(START)) - 1)).toEqual([]);
+  expect(await run.log.closeDue(windowEndAtMs(windowOf(START)) - 1)).toEqual([]);
   expect([run.log.nextSeq, await disk.read(STATE), run.published.length]).toEqual([next, stored, signed]);
   expect(run.log.windows.closedThrough).toBe(0);
   expect(new WindowTracker(asWindow(7)).due(Number.MAX_SAFE_INTEGER)).toBeNull();
-  expect(await run.log.closeDue(windowEndMs(windowOf(START)))).toMatchObject([{ window: windowOf(START) }]);
+  expect(await run.log.closeDue(windowEndAtMs(windowOf(START)))).toMatchObject([{ window: windowOf(START) }]);
 });
 
 test('a segment is trimmed when its highest seq is the safe one, and not when the safe one is one below', async () => {
@@ -67,7 +67,7 @@ describe('how wrong a time may be', () => {
     const quarantine = new WindowTracker(asWindow(0));
     for (const [i, uncertaintyMs] of all.entries())
       quarantine.add({ timeMs: START + i, uncertaintyMs, importWh: 1n, exportWh: 1n, quality: 0 });
-    return quarantine.due(windowEndMs(windowOf(START)))?.uncertaintyMs;
+    return quarantine.due(windowEndAtMs(windowOf(START)))?.uncertaintyMs;
   };
 
   test('is unknown for a window as soon as it is for one of its readings, whichever comes first', () => {

@@ -8,7 +8,7 @@ import {
   Quality,
   type Reading,
   shortHash,
-  windowEndMs,
+  windowEndAtMs,
   windowOf,
 } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
@@ -77,7 +77,7 @@ describe('one run', () => {
     await run.log.closeDue(START + 900_000);
     await run.log.reading(sample(START - 3_600_000, 2), true);
     expect(await run.log.closeDue(START + 900_000)).toEqual([]);
-    const [closed] = await run.log.closeDue(windowEndMs(addWindows(windowOf(START), 1)));
+    const [closed] = await run.log.closeDue(windowEndAtMs(addWindows(windowOf(START), 1)));
     expect(closed?.window).toBe(windowOf(START) + 1);
   });
 
@@ -179,8 +179,8 @@ describe('a restored image', () => {
     expect(gapsOf(run).at(-1)).toEqual([141n, Number(highestSeen - 140n), GapReason.restored]);
     expect(run.log.state.discarded).toEqual([{ first: 129n, last: highestSeen }]);
     // No statement for a window that oracles may have one for already.
-    expect(await run.log.closeDue(windowEndMs(addWindows(windowOf(START), 3)))).toEqual([]);
-    const [closed] = await run.log.closeDue(windowEndMs(addWindows(windowOf(START), 4)));
+    expect(await run.log.closeDue(windowEndAtMs(addWindows(windowOf(START), 3)))).toEqual([]);
+    const [closed] = await run.log.closeDue(windowEndAtMs(addWindows(windowOf(START), 4)));
     expect(closed?.window).toBe(windowOf(START) + 4);
     // Above our own seqs nothing happens, and a jump beyond 2^32 is refused.
     expect(await run.log.continueAfterRestore({ ...seen, highestSeen: 5n }, windowNow)).toBe(true);

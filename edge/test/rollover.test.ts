@@ -79,7 +79,7 @@ async function play(
   const payloads: Payload[] = [];
   let [minute, told] = [0, 0];
   for (const length of minutes) {
-    const time = new VirtualClock({ startMs: START + minute * MINUTE });
+    const time = new VirtualClock({ startAtMs: START + minute * MINUTE });
     const scan = new RecoveryScan();
     const { spool } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
     const state = await disk.read(STATE);

@@ -278,7 +278,7 @@ describe.skipIf(!mayRun)('while the clock is unsure', () => {
 describe('the floor', () => {
   test('is the later of build and stored time, is stored once an hour, and survives damage', async () => {
     const disk = new CrashDisk();
-    const open = (builtMs: number) => FloorTime.open(disk, '/floor.json', builtMs);
+    const open = (builtAtMs: number) => FloorTime.open(disk, '/floor.json', builtAtMs);
     const floor = await open(5_000_000);
     expect(floor.ms).toBe(5_000_000);
     await floor.keep(9_000_000);

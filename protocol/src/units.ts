@@ -55,12 +55,12 @@ export function earliestWindow(first: Window, ...others: readonly Window[]): Win
 }
 
 /** First millisecond of the window. */
-export function windowStartMs(window: Window): number {
+export function windowStartAtMs(window: Window): number {
   return window * WINDOW_MS;
 }
 
 /** First millisecond after the window. */
-export function windowEndMs(window: Window): number {
+export function windowEndAtMs(window: Window): number {
   return (window + 1) * WINDOW_MS;
 }
 

@@ -9,7 +9,7 @@ export const PROFILE_HEADER = 'home,time,consumption_wh,production_wh';
 export interface Profile {
   readonly home: string;
   /** Start of the first interval, milliseconds since 1970, UTC; always a quarter of an hour. */
-  readonly startMs: number;
+  readonly startAtMs: number;
   readonly intervalMs: number;
   readonly intervals: number;
   /** Whole windows in the profile; a shorter rest at the end is played but is no window. */
@@ -155,7 +155,7 @@ function buildProfile(home: string, rows: Row[], file: string): Profile {
     exportMicroWh[i + 1] = exported;
   }
   const windows = Math.floor((rows.length * intervalMs) / WINDOW_MS);
-  return { home, startMs: first.timeMs, intervalMs, intervals: rows.length, windows, importMicroWh, exportMicroWh };
+  return { home, startAtMs: first.timeMs, intervalMs, intervals: rows.length, windows, importMicroWh, exportMicroWh };
 }
 
 function checkInterval(intervalMs: number, home: string, row: Row, file: string): void {

@@ -35,7 +35,7 @@ describe('reading a profile', () => {
     ].join('\r\n');
     const [b, a] = parseProfiles(text);
     expect([b?.home, a?.home]).toEqual(['b', 'a']);
-    expect([b?.startMs, a?.startMs]).toEqual([START, START]);
+    expect([b?.startAtMs, a?.startAtMs]).toEqual([START, START]);
     expect(a?.importMicroWh.at(-1)).toBe(10_250_000n);
     expect(b && expectedTotals(b, 2)).toEqual({ importWh: 0n, exportWh: 200n });
   });
@@ -183,7 +183,9 @@ describe('the shipped data', () => {
       ['home-2', 2688],
       ['home-3', 2688],
     ]);
-    expect(new Set(profiles.map(({ startMs }) => startMs))).toEqual(new Set([Date.parse('2011-10-06T07:30:00+10:00')]));
+    expect(new Set(profiles.map(({ startAtMs }) => startAtMs))).toEqual(
+      new Set([Date.parse('2011-10-06T07:30:00+10:00')]),
+    );
     for (const home of profiles) {
       const { importWh, exportWh } = expectedTotals(home, 8);
       expect(exportWh, home.home).toBeGreaterThan(100n);

@@ -65,8 +65,8 @@ export function decideSignIn(
       leewaySeconds: LEEWAY_SECONDS,
     });
     // A token that is only still good by the leeway ends with the leeway.
-    const expiryMs = token.expiry * 1000;
-    const endsAtMs = expiryMs > parts.nowMs ? expiryMs : expiryMs + LEEWAY_SECONDS * 1000;
+    const expiresAtMs = token.expiry * 1000;
+    const endsAtMs = expiresAtMs > parts.nowMs ? expiresAtMs : expiresAtMs + LEEWAY_SECONDS * 1000;
     const { nonce, notBefore } = token;
     if (!parts.seen.use(key, { nonce, notBefore, endsAt: token.expiry + LEEWAY_SECONDS }, nowSeconds)) {
       return refuse(ReturnCode.badUserNameOrPassword, 'used_token', 'the token was used before: make a new one');

@@ -109,14 +109,14 @@ function enrolmentOf(
 }
 
 async function readPatiently(reader: MeterReader, name: string): Promise<MeterSample> {
-  const endMs = systemClock.monotonicMs() + ENROL_REST_MS;
+  const endAtMs = systemClock.monotonicMs() + ENROL_REST_MS;
   for (let attempt = 1; ; ) {
     try {
       return await reader.read();
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       // A bus that only listens after a start was not asked.
-      if (error.failure !== ReadFailure.resting || systemClock.monotonicMs() > endMs) attempt++;
+      if (error.failure !== ReadFailure.resting || systemClock.monotonicMs() > endAtMs) attempt++;
       if (attempt > ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
       await sleep(systemClock, ENROL_RETRY_MS);
     }

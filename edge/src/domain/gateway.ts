@@ -26,7 +26,7 @@ const NO_ORACLE_MS = 30_000;
 const GATE_LOOK_MS = 200;
 const SAVE_MS = 2_000;
 /** A disk that takes nothing at the start is tried again. */
-const START_AGAIN = { firstMs: 100, lastMs: 10_000 };
+const START_AGAIN = { initialMs: 100, maxMs: 10_000 };
 
 /** What a gateway signs for: a meter, or a point that is derived from two. */
 export type Metered = Pick<Meter, 'id' | 'name' | 'log' | 'recovered' | 'enrolled' | 'problems' | 'view' | 'run'>;

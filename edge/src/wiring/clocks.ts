@@ -35,8 +35,8 @@ export function isClockRight(clock: ReadingClock): boolean {
 
 /** The time that certificates are judged by while the clock is unsure. Rejects with `OperatorError` or the disk's error. */
 export async function openFloor(config: GatewayConfig): Promise<FloorTime> {
-  const builtMs = await readBuildTime(nodeDisk, BUILD_FILE);
-  return FloorTime.open(nodeDisk, join(config.data_dir, 'state', 'floor.json'), builtMs);
+  const builtAtMs = await readBuildTime(nodeDisk, BUILD_FILE);
+  return FloorTime.open(nodeDisk, join(config.data_dir, 'state', 'floor.json'), builtAtMs);
 }
 
 /** Stores the time now and then while the clock is right, until aborted. */

@@ -83,7 +83,7 @@ test('a silent unit is waited for no longer than those that answer, and a slow o
   line.delayMs.set(1, null);
   await pollFor(120_000);
   const health = bus.units.get(1);
-  expect(health?.silentSinceMs).not.toBeNull();
+  expect(health?.silenceBeganAtMs).not.toBeNull();
   expect(health?.estimate.timeoutMs()).toBe(1_000);
   expect(bus.units.get(2)?.estimate.timeoutMs()).toBe(100);
   // Nobody wants the line between the polls: what follows a probe is nothing until its wait is over.
@@ -95,7 +95,7 @@ test('a silent unit is waited for no longer than those that answer, and a slow o
   let seenMs: number | null = null;
   for (let i = 0; i < 60 && seenMs === null; i++) {
     await pollFor(PERIOD_MS);
-    if (health?.silentSinceMs === null) seenMs = time.monotonicMs();
+    if (health?.silenceBeganAtMs === null) seenMs = time.monotonicMs();
   }
   expect(bus.stats.counts.late).toBeGreaterThan(0);
   expect((seenMs ?? Number.POSITIVE_INFINITY) - sinceMs).toBeLessThanOrEqual(30_000);

@@ -23,7 +23,7 @@ describe('a meter whose import and export are two reads of one length', () => {
     ['dzg-dvh4013', 1_234_560n],
     ['carlo-gavazzi-ex3x0', 1_234_600n],
   ])('%s is read from the first poll on, both within a time-out', async (id, importWh) => {
-    const clock = new VirtualClock({ startMs: 0 });
+    const clock = new VirtualClock({ startAtMs: 0 });
     const line = new ScanLine(clock, [{ unit: 1, setting: SETTING, meter: profileMeter(id) }]);
     const bus = new Bus({
       log: quietLog,
@@ -52,13 +52,13 @@ describe('a meter whose import and export are two reads of one length', () => {
       cost: { charTimeUs: 1_042, turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' },
     });
     for (let poll = 0; poll < 12; poll++) {
-      const startMs = clock.monotonicMs();
+      const startAtMs = clock.monotonicMs();
       line.requests.length = 0;
       const sample = await clock.run(reader.read());
       expect(sample.importWh).toBe(importWh);
-      expect(clock.monotonicMs() - startMs).toBeLessThan(poll === 0 ? 2_500 : 2_000);
+      expect(clock.monotonicMs() - startAtMs).toBeLessThan(poll === 0 ? 2_500 : 2_000);
       await clock.run(
-        new Promise<void>((resolve) => void clock.after(startMs + PERIOD_MS - clock.monotonicMs(), resolve)),
+        new Promise<void>((resolve) => void clock.after(startAtMs + PERIOD_MS - clock.monotonicMs(), resolve)),
       );
     }
     void bus.close();

@@ -38,7 +38,7 @@ function setUp(
   units: readonly number[],
   more: Partial<ExamineOptions> = {},
 ) {
-  const clock = new VirtualClock({ startMs: 0 });
+  const clock = new VirtualClock({ startAtMs: 0 });
   const line = new ScanLine(clock, meters(clock));
   const look = async () => {
     const seen = await clock.run(

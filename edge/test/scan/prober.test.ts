@@ -54,7 +54,7 @@ class ShortQuarantine extends ReplyQuarantine {
 
 /** Asks on a line whose answers come up to `latestMs` late; how many answers were not those of their questions. */
 async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?: number) {
-  const clock = new VirtualClock({ startMs: 0 });
+  const clock = new VirtualClock({ startAtMs: 0 });
   // Every register holds its own address, so that an answer shows what it belongs to.
   const meter = (_fn: number, address: number, count: number) =>
     Uint8Array.from({ length: 2 * count }, (_, i) =>

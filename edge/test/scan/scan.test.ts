@@ -23,7 +23,7 @@ const serial = (baud: number, parity: SerialSetting['parity'] = 'none'): SerialS
 });
 
 function setUp(meters: readonly LineMeter[], more: Partial<ScanOptions> = {}, state?: ScanState) {
-  const clock = new VirtualClock({ startMs: 0 });
+  const clock = new VirtualClock({ startAtMs: 0 });
   const line = new ScanLine(clock, meters);
   const notes: string[] = [];
   const options: ScanOptions = {

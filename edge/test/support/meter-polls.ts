@@ -52,7 +52,7 @@ export async function setUp(
   readSerial?: () => Promise<string | null>,
   more: Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> = {},
 ) {
-  const time = new VirtualClock({ startMs: START, speed });
+  const time = new VirtualClock({ startAtMs: START, speed });
   const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {}, SEGMENT_BYTES);
   const messages: Payload[] = [];
   const counts = new Map<string, number>();

@@ -38,7 +38,7 @@ export async function startRun(disk: CrashDisk, options: RunOptions = {}): Promi
 }
 
 export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run> {
-  const time = new VirtualClock({ startMs: options.at ?? START });
+  const time = new VirtualClock({ startAtMs: options.at ?? START });
   const scan = new RecoveryScan();
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
   const text = await disk.read(STATE);

@@ -120,7 +120,7 @@ async function openLogs(
 
 /** One run of a gateway with two meters and their point on a disk; what was published is kept by the caller. */
 export async function startRun(disk: CrashDisk, published: Published[], spoil = false) {
-  const time = new VirtualClock({ startMs: START });
+  const time = new VirtualClock({ startAtMs: START });
   let point: Point | null = null;
   const fates = new Map<string, Fate>();
   const opened = await openLogs(disk, time, published, spoil, (side, statement) => point?.take(side, statement));

@@ -19,16 +19,16 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 test('the build says when its newest source was committed, and a copy or a touch moves nothing', async () => {
-  const builtMs = await readBuildTime(nodeDisk, join(BUILT, 'build.json'));
+  const builtAtMs = await readBuildTime(nodeDisk, join(BUILT, 'build.json'));
   const sources = ['edge/src', 'protocol/src', 'runtime/src'];
   const root = fileURLToPath(new URL('../../../', import.meta.url));
   const seconds = execFileSync('git', ['log', '-1', '--format=%ct', '--', ...sources], { cwd: root, encoding: 'utf8' });
-  expect(builtMs).toBe(1_000 * Number(seconds));
+  expect(builtAtMs).toBe(1_000 * Number(seconds));
   const copy = join(dir, 'dist');
   cpSync(BUILT, copy, { recursive: true });
   for (const name of ['build.json', 'main.js', 'wiring/secure.js'])
     utimesSync(join(copy, name), new Date('2040-01-01'), new Date('2040-01-01'));
-  expect(await readBuildTime(nodeDisk, join(copy, 'build.json'))).toBe(builtMs);
+  expect(await readBuildTime(nodeDisk, join(copy, 'build.json'))).toBe(builtAtMs);
 });
 
 test.each([

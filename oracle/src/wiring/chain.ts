@@ -1,4 +1,4 @@
-import { asPublicKeyText, type PublicKeyText, windowEndMs } from '@gridtokenx/protocol';
+import { asPublicKeyText, type PublicKeyText, windowEndAtMs } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random, ReadingClock } from '@gridtokenx/runtime/core';
 import { BalanceWatch } from '../adapters/chain/balance.js';
 import { AttestorBuilder, singleAttestor } from '../adapters/chain/builder.js';
@@ -83,7 +83,7 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
     builder: builderOf(link, together?.cosigner),
     turns: together?.turns ?? null,
     store: new SqliteSettlementStore(database),
-    closedAtMs: (window) => deps.clock.realTimeOf(windowEndMs(window)),
+    closedAtMs: (window) => deps.clock.realTimeOf(windowEndAtMs(window)),
     disputes: watchDisputes({
       ...{ ...deps, ...link, commitment: link.options.commitment },
       // Rounds of their own: the settler's begin anew with each of its works.

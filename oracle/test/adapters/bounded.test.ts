@@ -51,7 +51,7 @@ function world() {
     for (let at = 0; at < messages.length; at += 500) test.take(messages.slice(at, at + 500));
   };
   const verdictsAre = (messages: readonly Signed[], nowMs = NOW_MS) => {
-    const entries = messages.map((m) => ({ ...m, arrivedMs: NOW_MS, registryIsNewer: true }));
+    const entries = messages.map((m) => ({ ...m, arrivedAtMs: NOW_MS, registryIsNewer: true }));
     const { judgements } = judgeSet(entries, one, nowMs);
     const found = test.verdicts();
     for (const [hash, { verdict }] of judgements) expect(found.get(hash)).toBe(verdict.code);

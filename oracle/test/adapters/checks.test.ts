@@ -95,7 +95,7 @@ class ActedThread extends EventEmitter implements Thread {
 
 /** Threads that behave so, by a clock that the test moves. */
 function actedThreads(behaviour: Behaviour, threads = 2, isReady = true) {
-  const real = new VirtualClock({ startMs: 1_000_000 });
+  const real = new VirtualClock({ startAtMs: 1_000_000 });
   const here = counting();
   const logger = testLogger();
   const started: ActedThread[] = [];

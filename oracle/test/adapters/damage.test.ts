@@ -160,7 +160,7 @@ it('a damaged time series is moved aside and written anew from the ledger', asyn
   const { arrival } = testLedger(new FakeRegistry(meter));
   ledger.take(
     new LogBuilder(meter, signerOf(1)).honest(3).map(({ message }) => arrival(message)),
-    arrival(new Uint8Array(1)).arrivedMs,
+    arrival(new Uint8Array(1)).arrivedAtMs,
   );
   const first = openSeries(config, (name) => name, deps);
   expect(first.problem()).toBe(null);

@@ -35,7 +35,7 @@ describe('meters file', () => {
   it('is read again, the last good content holds, and a bad one is refused at the start', async () => {
     const path = join(directory, 'meters.json');
     writeFileSync(path, '{"version":1,"meters":[]}');
-    const real = new VirtualClock({ startMs: 7 });
+    const real = new VirtualClock({ startAtMs: 7 });
     const meters = new MetersFile(path, real);
     expect(meters.asOf).toEqual({ slot: 1, fetchedAtMs: 7 });
     writeFileSync(path, '{"version":1,"meters":[{}]}');
@@ -54,7 +54,7 @@ describe('meters file', () => {
       ...{ import_baseline_wh: '0', export_baseline_wh: '0', export_limit_w: 1, import_limit_w: 1 },
       enrolment_window: 1,
     };
-    const real = new VirtualClock({ startMs: 7 });
+    const real = new VirtualClock({ startAtMs: 7 });
     writeFileSync(path, JSON.stringify({ version: 1, meters: [meter] }));
     expect(() => new MetersFile(path, real)).toThrow(
       /meters.json: not a file of meters: meter 0{32}: its owner is not a public key in base58; correct meters_file$/,

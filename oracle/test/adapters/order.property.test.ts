@@ -101,7 +101,7 @@ function differences(
   }
   for (let more = 0; more < 2_000 && test.isDirty(); more++) test.ledger.reconsider(NOW_MS);
   if (test.isDirty()) return ['it is never done'];
-  const entries = sent.map((m) => ({ ...m, arrivedMs: NOW_MS, registryIsNewer: true }));
+  const entries = sent.map((m) => ({ ...m, arrivedAtMs: NOW_MS, registryIsNewer: true }));
   const expected = judgeSet(entries, meter, NOW_MS);
   const found = test.verdicts();
   const wrong: string[] = [];
@@ -133,7 +133,7 @@ const SAMPLES = fc.sample(scenario, { numRuns: 300, seed: 7 });
 function reached(): number[] {
   const codes = new Set<number>();
   for (const { steps } of SAMPLES) {
-    const entries = write(steps).map((m) => ({ ...m, arrivedMs: NOW_MS, registryIsNewer: true }));
+    const entries = write(steps).map((m) => ({ ...m, arrivedAtMs: NOW_MS, registryIsNewer: true }));
     for (const { verdict } of judgeSet(entries, meterOf(1), NOW_MS).judgements.values()) codes.add(verdict.code);
   }
   return [...codes].sort((a, b) => a - b);

@@ -76,7 +76,7 @@ describe('acks while the registry is away', () => {
     const log = new LogBuilder(one, signerOf(1)).honest(1);
     take(log);
     registry.remove(one.meterId);
-    const clock = new VirtualClock({ startMs: 1_000 });
+    const clock = new VirtualClock({ startAtMs: 1_000 });
     const sent: Uint8Array[] = [];
     let isReady = false;
     const acks = new AckSender({
@@ -107,7 +107,7 @@ describe('acks while the registry is away', () => {
     const acks = new AckSender({
       ledger,
       signer: signerOf(9),
-      realClock: new VirtualClock({ startMs: 1_000 }),
+      realClock: new VirtualClock({ startAtMs: 1_000 }),
       logger: quietLog,
       canTell: () => false,
       publish: (_, message) => sent.push(message) > 0,

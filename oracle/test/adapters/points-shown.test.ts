@@ -34,7 +34,7 @@ describe('what is shown to an oracle that is asked to sign for a derived point',
     behind.take(shown.map((message) => ({ message })));
     // Readings are not shown, so roots cannot be made again: a note on an accepted statement.
     expect(behind.verdictOf(last.point)).toBe(Reason.rootNotReproducible);
-    expect(behind.statements.newest(site.records.point.meterId)).toEqual({ ...taken[0], receivedMs: 1_000 });
+    expect(behind.statements.newest(site.records.point.meterId)).toEqual({ ...taken[0], receivedAtMs: 1_000 });
   });
 
   it('control: the statement with those of its own window is not enough', () => {

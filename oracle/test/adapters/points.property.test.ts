@@ -139,7 +139,7 @@ function witnessed(result: SetResult, statements: readonly Signed[], window: num
 function judgeSite(sent: readonly Signed[]): Map<string, number> {
   const records = siteRecords();
   const of = (meterId: string) => sent.filter(({ payload }) => toHex(payload.meterId) === meterId);
-  const entries = (list: readonly Signed[]) => list.map((m) => ({ ...m, arrivedMs: NOW_MS, registryIsNewer: true }));
+  const entries = (list: readonly Signed[]) => list.map((m) => ({ ...m, arrivedAtMs: NOW_MS, registryIsNewer: true }));
   const sides = (['production', 'consumption'] as const).map((side) => {
     const messages = of(records[side].meterId);
     const result = judgeSet(entries(messages), records[side], NOW_MS);

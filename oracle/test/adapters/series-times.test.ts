@@ -33,7 +33,7 @@ function world() {
   const test = testLedger(registry);
   const series = new EmbeddedTimeSeries(join(directory, 'series.sqlite'), openChecked);
   const setAside = new SqliteSetAside(test.database);
-  const clock = new VirtualClock({ startMs: 1_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const logger = testLogger();
   const projector = new Projector({
     ...{ ledger: test.ledger, series, setAside, logger },

@@ -21,7 +21,7 @@ describe('what an attestor has signed', () => {
 
   it('binds it until the chain can take it no more; a blockhash that is not known counts as gone after a while', async () => {
     const database = openDatabase(':memory:', chainMigrations);
-    const clock = new VirtualClock({ startMs: 1_800_000_000_000 });
+    const clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
     const states = new Map<string, BlockhashState>([['a', 'valid']]);
     const guard = new CosignGuard(
       new SqliteCosignRecord(database),
@@ -47,7 +47,7 @@ describe('what an attestor has signed', () => {
     const database = openDatabase(':memory:', chainMigrations);
     const guard = new CosignGuard(
       new SqliteCosignRecord(database),
-      new VirtualClock({ startMs: 1_800_000_000_000 }),
+      new VirtualClock({ startAtMs: 1_800_000_000_000 }),
       async () => 'valid',
     );
     const taken = await Promise.all([1, 2, 3].map((digest) => guard.commit(of(digest, 'a'))));

@@ -112,7 +112,7 @@ export function disputeNode(lite: LiteNode): DisputeNode {
 /** One oracle's ledger and its watch over disputes; killed and started again on the same file. */
 export class DisputeOracle {
   readonly fixture: LiteFixture;
-  readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
+  readonly clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
   readonly log: string[] = [];
   readonly #dir = mkdtempSync(join(tmpdir(), 'disputes-'));
   readonly #change: Partial<DisputesDeps>;
@@ -164,8 +164,8 @@ export class DisputeOracle {
         gateway: new Uint8Array(32).fill(77),
         topicMeter: null,
         admission: admit(message, 1_000, this.fixture.networkId, registry, verifier),
-        arrivedMs: nowMs,
-        receivedMs: 1_000,
+        arrivedAtMs: nowMs,
+        receivedAtMs: 1_000,
       })),
       nowMs,
     );
@@ -173,8 +173,8 @@ export class DisputeOracle {
 
   /** Steps for so many looks at the page. */
   async look(times = 2): Promise<void> {
-    const endMs = this.clock.nowMs() + times * LOOK_EVERY_MS;
-    while (this.clock.nowMs() <= endMs) {
+    const endAtMs = this.clock.nowMs() + times * LOOK_EVERY_MS;
+    while (this.clock.nowMs() <= endAtMs) {
       const untilMs = await this.disputes.step(ZONE, 0);
       this.clock.advanceNow(Math.max(1, untilMs - this.clock.nowMs()));
     }

@@ -57,7 +57,7 @@ it('the whole chain side: a dispute that was opened while it was off is answered
     ledger.take(
       [
         {
-          ...{ gateway: new Uint8Array(32), topicMeter: null, arrivedMs: nowMs, receivedMs: 1 },
+          ...{ gateway: new Uint8Array(32), topicMeter: null, arrivedAtMs: nowMs, receivedAtMs: 1 },
           admission: admit(message, 1, fixture.networkId, registry, verifier),
         },
       ],

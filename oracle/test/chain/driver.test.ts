@@ -13,7 +13,7 @@ function world(
   open: (page: number) => boolean = () => false,
   checkNetwork: () => Promise<string | null> = async () => null,
 ) {
-  const clock = new VirtualClock({ startMs: 1_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const steps: number[] = [];
   let snapshots = 0;
   const deps = {

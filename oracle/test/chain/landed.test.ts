@@ -15,7 +15,7 @@ const items = [0, 1].map((slot) => ({
   before,
 }));
 const intent = {
-  ...{ id: 1, createdMs: 0, kind: 'attest', zone: 1, page: 0, version: 4n, moves: 2, window: asWindow(8), items },
+  ...{ id: 1, createdAtMs: 0, kind: 'attest', zone: 1, page: 0, version: 4n, moves: 2, window: asWindow(8), items },
   ...{ history: new Uint8Array(32), expectedHistory: new Uint8Array(32).fill(9) },
   ...{ raw: new Uint8Array(), signature: 's', blockhash: 'b', lastValidHeight: 1 },
 } as Intent;

@@ -27,5 +27,5 @@ export function changed(store: SettlementStore, methods: Partial<SettlementStore
 }
 
 export function withoutIntents(store: SettlementStore): SettlementStore {
-  return changed(store, { add: (intent) => ({ ...intent, id: 0, createdMs: 0 }) });
+  return changed(store, { add: (intent) => ({ ...intent, id: 0, createdAtMs: 0 }) });
 }

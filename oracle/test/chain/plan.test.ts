@@ -51,7 +51,7 @@ function meter(slot: number): SlottedMeter {
 /** With statements for a first and a last window. */
 function candidate(slot: number, first: number | null, wh = 200n, last = first): Candidate {
   const [importWh, exportWh] = [wh + 995n, wh + 1_993n];
-  const rest = { payload: new Uint8Array(96), message: new Uint8Array(171), receivedMs: 0 };
+  const rest = { payload: new Uint8Array(96), message: new Uint8Array(171), receivedAtMs: 0 };
   const at = (window: number | null) =>
     window === null
       ? undefined

@@ -36,7 +36,7 @@ describe('polling the registry', () => {
     registry.poll(EVERY_MS);
     answers[0]?.(isWell);
     await clock.settle();
-    expect(clock.nextMs).toBe(EVERY_MS);
+    expect(clock.nextDueAtMs).toBe(EVERY_MS);
     await clock.advance(EVERY_MS);
     expect(answers.length).toBe(2);
     answers[1]?.(isWell);

@@ -166,7 +166,7 @@ export class OracleNode {
 /** Three oracles on one chain, and a network between them that is JSON and nothing else. */
 export class Three {
   readonly fixture: LiteFixture;
-  readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
+  readonly clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
   readonly nodes: OracleNode[];
   readonly answers: { to: number; status: number; refused: string }[] = [];
   /** What every slot must show in the end, Wh. */

@@ -12,7 +12,7 @@ const thief = keyOf('utility of zone 3');
 
 /** A registry that reads the chain in process, for an oracle with this attestor. */
 function registryOf({ chain }: World, attestor: PublicKey | null) {
-  const clock = new VirtualClock({ startMs: 1_800_000_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
   let zoneReads = 0;
   const connection = {
     async getProgramAccounts(program: PublicKey, config: GetProgramAccountsConfig & { withContext?: boolean }) {

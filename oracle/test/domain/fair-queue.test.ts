@@ -57,7 +57,7 @@ describe('intake between a flood and a neighbour', () => {
     const [one, two] = [meterOf(1), meterOf(2)];
     const registry = new FakeRegistry(one, two);
     const test = testLedger(registry);
-    const real = new VirtualClock({ startMs: 1_000_000 });
+    const real = new VirtualClock({ startAtMs: 1_000_000 });
     const intake = new Intake({
       ...{ ledger: test.ledger, registry, verifier, networkId: NETWORK, realClock: real, logger: testLogger() },
       clock: { nowMs: () => NOW_MS },

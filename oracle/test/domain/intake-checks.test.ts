@@ -35,7 +35,7 @@ class HeldChecks implements SignatureChecks {
 function world() {
   const registry = new FakeRegistry(meter);
   const test = testLedger(registry);
-  const real = new VirtualClock({ startMs: 1_000_000 });
+  const real = new VirtualClock({ startAtMs: 1_000_000 });
   const checks = new HeldChecks();
   /** Seqs in the order in which they were given to the ledger. */
   const taken: bigint[] = [];

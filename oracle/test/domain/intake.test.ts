@@ -19,7 +19,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
   const registry = new FakeRegistry(meter);
   const test = testLedger(registry);
   const ledger = around(test.ledger);
-  const real = new VirtualClock({ startMs: 1_000_000 });
+  const real = new VirtualClock({ startAtMs: 1_000_000 });
   const logger = testLogger();
   const acks: { at: number; ack: Ack }[] = [];
   const verdicts: [VerdictCode, number][] = [];

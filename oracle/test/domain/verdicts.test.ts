@@ -1,4 +1,4 @@
-import { asWindow, EventCode, GapReason, Quality, Reason, windowEndMs } from '@gridtokenx/protocol';
+import { asWindow, EventCode, GapReason, Quality, Reason, windowEndAtMs } from '@gridtokenx/protocol';
 import {
   INITIAL_WINDOW,
   LogBuilder,
@@ -19,9 +19,9 @@ function builder(of: MeterRecord = meter): LogBuilder {
 }
 
 /** Verdict codes in the order of the log. */
-function codes(log: readonly Signed[], nowMs = NOW, arrivedMs = nowMs, of: MeterRecord = meter): number[] {
+function codes(log: readonly Signed[], nowMs = NOW, arrivedAtMs = nowMs, of: MeterRecord = meter): number[] {
   const result = judgeSet(
-    log.map((m) => ({ ...m, arrivedMs, registryIsNewer: true })),
+    log.map((m) => ({ ...m, arrivedAtMs, registryIsNewer: true })),
     of,
     nowMs,
   );
@@ -30,7 +30,7 @@ function codes(log: readonly Signed[], nowMs = NOW, arrivedMs = nowMs, of: Meter
 
 function stored(log: readonly Signed[]): bigint {
   return judgeSet(
-    log.map((m) => ({ ...m, arrivedMs: NOW, registryIsNewer: true })),
+    log.map((m) => ({ ...m, arrivedAtMs: NOW, registryIsNewer: true })),
     meter,
     NOW,
   ).storedThrough;
@@ -213,7 +213,7 @@ describe('time', () => {
     const c = builder();
     const ahead = [c.enrolment(), c.reading(), c.statement({ window: INITIAL_WINDOW + 10 })];
     expect(codes(ahead, START_MS + 120_000).at(-1)).toBe(Reason.fromTheFuture);
-    expect(codes(ahead, windowEndMs(asWindow(INITIAL_WINDOW + 10)) - 60_000).at(-1)).toBe(0);
+    expect(codes(ahead, windowEndAtMs(asWindow(INITIAL_WINDOW + 10)) - 60_000).at(-1)).toBe(0);
   });
 
   it('of unknown uncertainty is neither in the future nor before the enrolment', () => {

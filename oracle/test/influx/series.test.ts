@@ -17,7 +17,7 @@ afterEach(async () => {
 
 async function seriesOn(
   answer: (request: Request, response: ServerResponse) => void,
-  realClock: Clock = new VirtualClock({ startMs: 1_800_000_000_000 }),
+  realClock: Clock = new VirtualClock({ startAtMs: 1_800_000_000_000 }),
 ) {
   const server = await fakeServer(answer);
   const options = { url: server.url, org: 'o', bucket: 'b', token: () => TOKEN, realClock, linesPerRequest: 64 };
@@ -121,7 +121,7 @@ describe('writing', () => {
 
   it('gives up a request that is not answered, and one whose answer trickles', async () => {
     for (const isTrickling of [false, true]) {
-      const clock = new VirtualClock({ startMs: 1_800_000_000_000 });
+      const clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
       let hasAsked = false;
       let isGone = false;
       const { series } = await seriesOn((_, response) => {

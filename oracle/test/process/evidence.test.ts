@@ -54,7 +54,7 @@ describe('evidence of an equivocation', () => {
 
   it('begins at the lowest seq, whatever the order', () => {
     const { log } = equivocal();
-    const all = log.map((m) => ({ payload: m.payload, message: m.message, receivedMs: 0 }));
+    const all = log.map((m) => ({ payload: m.payload, message: m.message, receivedAtMs: 0 }));
     for (const messages of [all, [...all].reverse()]) {
       expect(lowestContradiction(messages)?.place).toEqual({ seq: 2n });
     }

@@ -10,7 +10,7 @@ import {
   pointStatement,
   type Statement,
   type ToEncode,
-  windowStartMs,
+  windowStartAtMs,
 } from '@gridtokenx/protocol';
 import {
   INITIAL_WINDOW,
@@ -71,7 +71,7 @@ export class SiteBuilder {
   /** A reading and the statement of window `i` of one meter. */
   meter(side: Side, i: number, riseWh: number, changes: Partial<ToEncode<Statement>> = {}): Signed[] {
     const log = this[side];
-    log.timeMs = windowStartMs(asWindow(INITIAL_WINDOW + i));
+    log.timeMs = windowStartAtMs(asWindow(INITIAL_WINDOW + i));
     const rise = side === 'production' ? { exportWh: BigInt(riseWh) } : { importWh: BigInt(riseWh) };
     return [log.reading({}, rise), log.statement(changes)];
   }

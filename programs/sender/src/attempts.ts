@@ -1,7 +1,7 @@
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import { NodeUnavailable } from './ports.js';
 
-const AGAIN = { firstMs: 200, lastMs: 10_000 };
+const AGAIN = { initialMs: 200, maxMs: 10_000 };
 /** Steps that fail for so long are told as a problem: shorter ones a node that restarts explains. */
 const STALLED_MS = 30_000;
 
@@ -18,7 +18,7 @@ export class Attempts {
   readonly #deps: AttemptsDeps;
   readonly #backOff: BackOff;
   #isNode = false;
-  #failingSinceMs: number | null = null;
+  #failuresBeganAtMs: number | null = null;
   #why = '';
 
   constructor(deps: AttemptsDeps) {
@@ -28,26 +28,26 @@ export class Attempts {
 
   /** Why the last step failed, plain words; null when it went well. */
   get failure(): string | null {
-    return this.#failingSinceMs === null ? null : this.#why;
+    return this.#failuresBeganAtMs === null ? null : this.#why;
   }
 
   /** Real ms since every step has failed; null while that is too short to be told. */
   get stalledMs(): number | null {
-    if (this.#failingSinceMs === null) return null;
-    const ms = this.#deps.clock.nowMs() - this.#failingSinceMs;
+    if (this.#failuresBeganAtMs === null) return null;
+    const ms = this.#deps.clock.nowMs() - this.#failuresBeganAtMs;
     return ms >= STALLED_MS ? ms : null;
   }
 
   succeeded(): void {
     this.#backOff.reset();
-    this.#failingSinceMs = null;
+    this.#failuresBeganAtMs = null;
   }
 
   /** A step threw. Returns the real time of the next one; tells the log once for each kind of failure. */
   failed(error: unknown): number {
     const { clock, logger, what } = this.#deps;
-    const isFirst = this.#failingSinceMs === null;
-    this.#failingSinceMs ??= clock.nowMs();
+    const isFirst = this.#failuresBeganAtMs === null;
+    this.#failuresBeganAtMs ??= clock.nowMs();
     const backoffMs = this.#backOff.next();
     const isNode = error instanceof NodeUnavailable;
     const detail = error instanceof Error ? error.message : String(error);

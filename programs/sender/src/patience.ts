@@ -8,19 +8,19 @@ export const PATIENCE_MS = 3_000;
 
 /** Tells when a transaction can land no more. It remembers since when the node does not know the blockhash. */
 export class Patience {
-  #unfamiliarSinceMs: number | null = null;
+  #unfamiliarSeenAtMs: number | null = null;
 
   /** False while it may still land. `nowMs`: of one clock in all calls. */
   isGone(state: BlockhashState, nowMs: number): boolean {
-    if (state !== 'unfamiliar') this.#unfamiliarSinceMs = null;
+    if (state !== 'unfamiliar') this.#unfamiliarSeenAtMs = null;
     if (state === 'valid') return false;
     if (state === 'expired') return true;
-    this.#unfamiliarSinceMs ??= nowMs;
-    return nowMs - this.#unfamiliarSinceMs >= PATIENCE_MS;
+    this.#unfamiliarSeenAtMs ??= nowMs;
+    return nowMs - this.#unfamiliarSeenAtMs >= PATIENCE_MS;
   }
 
   /** Another transaction is looked at from now on. */
   reset(): void {
-    this.#unfamiliarSinceMs = null;
+    this.#unfamiliarSeenAtMs = null;
   }
 }

@@ -14,7 +14,7 @@ export interface SignedTransaction {
 export interface Stored extends SignedTransaction {
   readonly id: number;
   /** Real milliseconds since 1970. */
-  readonly createdMs: number;
+  readonly createdAtMs: number;
 }
 
 /** What the node says about a signature. `unknown` is a state to resolve, never a reason to send anew. */

@@ -30,7 +30,7 @@ export const RESEND_MS = 500;
 export class Sender<New extends SignedTransaction, Kept extends New & Stored, Event, Step> {
   readonly #deps: SenderDeps<New, Kept, Event, Step>;
   readonly #patience = new Patience();
-  #lastSendMs = Number.NEGATIVE_INFINITY;
+  #lastSentAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: SenderDeps<New, Kept, Event, Step>) {
     this.#deps = deps;
@@ -54,7 +54,7 @@ export class Sender<New extends SignedTransaction, Kept extends New & Stored, Ev
     const { store, work, clock } = this.#deps;
     const stored = store.add(intent, clock.nowMs());
     this.#patience.reset();
-    this.#lastSendMs = Number.NEGATIVE_INFINITY;
+    this.#lastSentAtMs = Number.NEGATIVE_INFINITY;
     work.stored(stored);
     return this.#sendAgain(stored);
   }
@@ -78,8 +78,8 @@ export class Sender<New extends SignedTransaction, Kept extends New & Stored, Ev
 
   async #sendAgain(intent: Kept): Promise<Wait> {
     const now = this.#deps.clock.nowMs();
-    if (now - this.#lastSendMs >= RESEND_MS) {
-      this.#lastSendMs = now;
+    if (now - this.#lastSentAtMs >= RESEND_MS) {
+      this.#lastSentAtMs = now;
       await this.#deps.node.send(intent.raw);
     }
     return this.#wait('waiting for the transaction');

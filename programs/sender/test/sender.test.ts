@@ -54,7 +54,7 @@ class World {
         add: (intent, nowMs) =>
           this.#call(() => {
             expect(this.rows.every(({ status }) => status !== 'open')).toBe(true);
-            const kept: Kept = { ...intent, id: this.rows.length + 1, createdMs: nowMs };
+            const kept: Kept = { ...intent, id: this.rows.length + 1, createdAtMs: nowMs };
             this.rows.push({ intent: kept, status: 'open' });
             return kept;
           }),

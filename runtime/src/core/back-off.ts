@@ -2,19 +2,19 @@ import type { Random } from './random.js';
 
 /** Bounds of a back-off, in real milliseconds. */
 export interface BackOffLimits {
-  readonly firstMs: number;
-  readonly lastMs: number;
+  readonly initialMs: number;
+  readonly maxMs: number;
 }
 
 /**
- * Returns the delay that follows one of `beforeMs`: twice as long, from `firstMs` to `lastMs`; `firstMs` follows 0. For
+ * Returns the delay that follows one of `beforeMs`: twice as long, from `initialMs` to `maxMs`; `initialMs` follows 0. For
  * callers that keep the delay among other state, and need no jitter because they alone wait for what they wait for.
  */
-export const nextDelayMs = (beforeMs: number, { firstMs, lastMs }: BackOffLimits): number =>
-  Math.min(lastMs, Math.max(firstMs, 2 * beforeMs));
+export const nextDelayMs = (beforeMs: number, { initialMs, maxMs }: BackOffLimits): number =>
+  Math.min(maxMs, Math.max(initialMs, 2 * beforeMs));
 
 /**
- * Delays that double from `firstMs` to `lastMs`. Each is cut by up to a half at random, so that a street of gateways that
+ * Delays that double from `initialMs` to `maxMs`. Each is cut by up to a half at random, so that a street of gateways that
  * lost the same broker does not come back in one moment.
  */
 export class BackOff {

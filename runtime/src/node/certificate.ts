@@ -39,7 +39,7 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE
 interface Pair {
   readonly material: TlsMaterial;
   /** The first and the last moment at which every certificate of the file is valid; milliseconds since 1970. */
-  readonly fromMs: number;
+  readonly fromAtMs: number;
   readonly untilMs: number;
 }
 
@@ -91,9 +91,9 @@ function loadPair({ certFile, keyFile, minVersion }: CertificateOptions): Pair {
   } catch (error) {
     throw new CertificateError(certFile, `cannot be served: ${(error as Error).message}`);
   }
-  const fromMs = Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime()));
+  const fromAtMs = Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime()));
   const untilMs = Math.min(...chain.map(({ validToDate }) => validToDate.getTime()));
-  return { material, fromMs, untilMs };
+  return { material, fromAtMs, untilMs };
 }
 
 /**
@@ -108,7 +108,7 @@ export class CertificateFiles implements ServerCertificate {
   #seen: string;
   #judged: string;
   #problem: string | null = null;
-  #remindedMs = Number.NEGATIVE_INFINITY;
+  #remindedAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
 
   /** Reads both files; throws `CertificateError`. A certificate that has expired is served, and said to be expired. */
@@ -181,7 +181,7 @@ export class CertificateFiles implements ServerCertificate {
     }
     for (const listener of this.#listeners) listener(this.#pair.material);
     onRenewal?.('taken');
-    this.#remindedMs = Number.NEGATIVE_INFINITY;
+    this.#remindedAtMs = Number.NEGATIVE_INFINITY;
     log.info(
       { event: 'certificate_renewed', file: this.#options.certFile, days: Math.floor(this.expiryDays) },
       'Loaded the renewed certificate',
@@ -190,13 +190,13 @@ export class CertificateFiles implements ServerCertificate {
   }
 
   /** False for a pair whose time has not come: it is looked at again. Throws for one whose time is over. */
-  #isUsable({ fromMs, untilMs }: Pair): boolean {
+  #isUsable({ fromAtMs, untilMs }: Pair): boolean {
     const { certFile, now } = this.#options;
     if (untilMs <= now()) {
       throw new CertificateError(certFile, `has expired on ${new Date(untilMs).toISOString()}`, 'renew it');
     }
-    if (fromMs <= now()) return true;
-    this.#refuse(`${certFile}: is valid from ${new Date(fromMs).toISOString()}, which is still to come`);
+    if (fromAtMs <= now()) return true;
+    this.#refuse(`${certFile}: is valid from ${new Date(fromAtMs).toISOString()}, which is still to come`);
     return false;
   }
 
@@ -212,8 +212,8 @@ export class CertificateFiles implements ServerCertificate {
 
   #remind(): void {
     const { now, log, certFile } = this.#options;
-    if (this.expiryDays >= WARN_DAYS || now() - this.#remindedMs < DAY_MS) return;
-    this.#remindedMs = now();
+    if (this.expiryDays >= WARN_DAYS || now() - this.#remindedAtMs < DAY_MS) return;
+    this.#remindedAtMs = now();
     log.warn(
       { event: 'certificate_expiring', file: certFile, days: Math.floor(this.expiryDays) },
       'The certificate expires soon or has expired: renew it',

@@ -37,7 +37,7 @@ export class SimulatedClockFile implements ReadingClock {
   readonly #access: ClockFileAccess;
   #content: SimulatedClock;
   #stamp: string;
-  #lookedMs: number;
+  #checkedAtMs: number;
   #isFailing = false;
 
   /** Reads the file once. Throws `OperatorError` when it is missing or holds no clock. */
@@ -57,14 +57,14 @@ export class SimulatedClockFile implements ReadingClock {
         { cause },
       );
     }
-    this.#lookedMs = clock.monotonicMs();
+    this.#checkedAtMs = clock.monotonicMs();
   }
 
   /** The clock as last read. */
   current(): SimulatedClock {
     const now = this.#clock.monotonicMs();
-    if (now - this.#lookedMs < LOOK_MS) return this.#content;
-    this.#lookedMs = now;
+    if (now - this.#checkedAtMs < LOOK_MS) return this.#content;
+    this.#checkedAtMs = now;
     try {
       const stamp = this.#access.stamp(this.#path);
       if (stamp !== this.#stamp) this.#content = parseSimulatedClock(this.#access.read(this.#path));

@@ -11,11 +11,11 @@ export function diskSpace(
   monotonicMs: () => number,
   free: (path: string) => number = freeBytes,
 ): () => string | null {
-  let lookedMs = Number.NEGATIVE_INFINITY;
+  let checkedAtMs = Number.NEGATIVE_INFINITY;
   let problem: string | null = null;
   return () => {
-    if (monotonicMs() - lookedMs < LOOK_EVERY_MS) return problem;
-    lookedMs = monotonicMs();
+    if (monotonicMs() - checkedAtMs < LOOK_EVERY_MS) return problem;
+    checkedAtMs = monotonicMs();
     try {
       const bytes = free(folder);
       const megabytes = Math.floor(bytes / 1_048_576);

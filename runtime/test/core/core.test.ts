@@ -34,19 +34,19 @@ function watched(promise: Promise<unknown>): { state: string } {
 
 describe('back-off', () => {
   test('doubles up to its last delay and begins again after a success', () => {
-    const backOff = new BackOff({ firstMs: 250, lastMs: 1_000 }, fixedRandom(0, 1 - 2 ** -32));
+    const backOff = new BackOff({ initialMs: 250, maxMs: 1_000 }, fixedRandom(0, 1 - 2 ** -32));
     expect([1, 2, 3, 4].map(() => backOff.next())).toEqual([250, 500, 1_000, 1_000]);
     backOff.reset();
     expect(backOff.next()).toBe(250);
   });
 
   test('is cut by up to a half', () => {
-    const backOff = new BackOff({ firstMs: 251, lastMs: 251 }, fixedRandom(0, 0));
+    const backOff = new BackOff({ initialMs: 251, maxMs: 251 }, fixedRandom(0, 0));
     expect(backOff.next()).toBe(126);
   });
 
   test('gives the delay after one that the caller keeps', () => {
-    const limits = { firstMs: 250, lastMs: 900 };
+    const limits = { initialMs: 250, maxMs: 900 };
     expect([0, 1, 250, 449, 450, 451, 900].map((ms) => nextDelayMs(ms, limits))).toEqual([
       250, 250, 500, 898, 900, 900, 900,
     ]);

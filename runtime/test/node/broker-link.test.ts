@@ -55,7 +55,7 @@ class FakeSession implements MqttSession {
 }
 
 beforeEach(() => {
-  clock = new VirtualClock({ startMs: START_MS });
+  clock = new VirtualClock({ startAtMs: START_MS });
   [did, sessions, outcomes] = [[], [], []];
   stop = new AbortController();
 });

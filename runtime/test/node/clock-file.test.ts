@@ -31,7 +31,7 @@ const clockText = (speed: number, reservedMs = 86_400_000) =>
 const simStartMs = START_MS - 100_000_000;
 
 beforeEach(() => {
-  clock = new VirtualClock({ startMs: START_MS });
+  clock = new VirtualClock({ startAtMs: START_MS });
   content = clockText(10);
   stamp = '1';
   reads = 0;

@@ -22,8 +22,8 @@ export type FaultRates = Readonly<Partial<Record<AnswerFault, number>>>;
 export interface FaultTimes {
   /** Begin of a late answer. */
   lateMs(chance: Chance): number;
-  /** Latest begin of the copy of an answer that begins at `sentMs`. */
-  copyUntilMs(sentMs: number, isLate: boolean): number;
+  /** Latest begin of the copy of an answer that begins at `sentAtMs`. */
+  copyUntilMs(sentAtMs: number, isLate: boolean): number;
   /** Latest begin of a late answer; without it a machine that stands still may make it later. */
   lateUntilMs?(): number;
   /** An answer waits so long to be glued to the meter's next one; then it is forgotten. */
@@ -86,21 +86,24 @@ export class AnswerFaults {
   }
 
   /**
-   * What the line carries in place of `said`, which would begin at `sentMs` after the request and take `lengthMs`.
+   * What the line carries in place of `said`, which would begin at `sentAtMs` after the request and take `lengthMs`.
    * `nowMs`: monotonic.
    */
-  deliveries(said: Said, { sentMs, lengthMs, nowMs }: { sentMs: number; lengthMs: number; nowMs: number }): Delivery[] {
+  deliveries(
+    said: Said,
+    { sentAtMs, lengthMs, nowMs }: { sentAtMs: number; lengthMs: number; nowMs: number },
+  ): Delivery[] {
     const { chance, times } = this.#options;
     const glued = this.#glued && nowMs <= this.#glued.untilMs ? this.#glued.said : null;
     this.#glued = null;
     if (this.#befalls('exception')) {
       const code = whole(chance, 1, HIGHEST_EXCEPTION);
       const refusal = { ...said, pdu: Uint8Array.of((said.pdu[0] ?? 0) | 0x80, code) };
-      return [{ atMs: sentMs, latestMs: null, parts: [refusal], damage: null }];
+      return [{ atMs: sentAtMs, latestMs: null, parts: [refusal], damage: null }];
     }
     if (this.#befalls('drop')) return [];
     const late = this.#befalls('late');
-    const atMs = late ? (late.atMs ?? times.lateMs(chance)) : sentMs;
+    const atMs = late ? (late.atMs ?? times.lateMs(chance)) : sentAtMs;
     const damage = this.#befalls('corrupt') ? 'corrupt' : this.#befalls('truncate') ? 'truncate' : null;
     const whose = this.#befalls('wrongUnit') ? { ...said, unit: (said.unit % 247) + 1 } : said;
     // What is glued to a late answer would be later than any late one.
@@ -111,8 +114,8 @@ export class AnswerFaults {
     if (copy) {
       const latestMs = Math.max(atMs, times.copyUntilMs(atMs, late !== null));
       // Not into the answer itself, where there is time for both.
-      const firstMs = Math.min(atMs + lengthMs, latestMs);
-      const copyMs = copy.atMs ?? firstMs + chance.fraction() * (latestMs - firstMs);
+      const initialMs = Math.min(atMs + lengthMs, latestMs);
+      const copyMs = copy.atMs ?? initialMs + chance.fraction() * (latestMs - initialMs);
       result.push({ atMs: copyMs, latestMs: copy.atMs === null ? latestMs : null, parts: [said], damage: null });
     }
     if (this.#befalls('glue')) this.#glued = { said, untilMs: nowMs + times.glueMs() };

@@ -142,21 +142,21 @@ export class MeterLine {
     const { unit, settings, faults } = meter;
     const charMs = settings ? characterMs(settings) : 0;
     this.answered++;
-    const heardMs = time.monotonicMs() + (request.pdu.length + 3) * charMs;
+    const heardAtMs = time.monotonicMs() + (request.pdu.length + 3) * charMs;
     const said = { unit, pdu: answerPdu(meter.registers, request.pdu), wrap: request.wrap };
-    const sentMs = meter.turnaroundMs();
+    const sentAtMs = meter.turnaroundMs();
     if (faults?.echoes()) this.#say(rtuFrame(request.unit, request.pdu), settings, reply);
     const deliveries = faults
-      ? faults.deliveries(said, { sentMs, lengthMs: (said.pdu.length + 3) * charMs, nowMs: time.monotonicMs() })
-      : [{ atMs: sentMs, latestMs: null, parts: [said], damage: null }];
-    for (const delivery of deliveries) this.#deliver(delivery, { meter, reply, heardMs });
+      ? faults.deliveries(said, { sentAtMs, lengthMs: (said.pdu.length + 3) * charMs, nowMs: time.monotonicMs() })
+      : [{ atMs: sentAtMs, latestMs: null, parts: [said], damage: null }];
+    for (const delivery of deliveries) this.#deliver(delivery, { meter, reply, heardAtMs });
   }
 
-  #deliver(delivery: Delivery, to: { meter: LineMeter; reply: Reply; heardMs: number }): void {
+  #deliver(delivery: Delivery, to: { meter: LineMeter; reply: Reply; heardAtMs: number }): void {
     const { time, carrier, chance } = this.#options;
-    const { meter, reply, heardMs } = to;
-    this.#after(heardMs + delivery.atMs - time.monotonicMs(), () => {
-      if (delivery.latestMs !== null && time.monotonicMs() > heardMs + delivery.latestMs) {
+    const { meter, reply, heardAtMs } = to;
+    this.#after(heardAtMs + delivery.atMs - time.monotonicMs(), () => {
+      if (delivery.latestMs !== null && time.monotonicMs() > heardAtMs + delivery.latestMs) {
         const counts = meter.faults?.counts;
         if (counts) counts.withheld = (counts.withheld ?? 0) + 1;
         return;
@@ -179,18 +179,18 @@ export class MeterLine {
     const isClear = baud === null || baud === settings.baud;
     const bytes = isClear ? frame : garbled(frame, baud / settings.baud, chance);
     const charMs = characterMs(settings) * (frame.length / bytes.length);
-    const beganMs = time.monotonicMs();
+    const beganAtMs = time.monotonicMs();
     let sent = 0;
     const next = () => {
-      const due = Math.min(bytes.length, Math.floor((time.monotonicMs() - beganMs) / charMs + 1e-6));
+      const due = Math.min(bytes.length, Math.floor((time.monotonicMs() - beganAtMs) / charMs + 1e-6));
       if (due > sent) reply.say(bytes.subarray(sent, due));
       sent = Math.max(sent, due);
       if (sent === bytes.length) return;
-      const dueMs = Math.min(
+      const dueAtMs = Math.min(
         bytes.length * charMs,
-        Math.max((sent + 1) * charMs, time.monotonicMs() - beganMs + gatherMs),
+        Math.max((sent + 1) * charMs, time.monotonicMs() - beganAtMs + gatherMs),
       );
-      this.#after(beganMs + dueMs - time.monotonicMs(), next);
+      this.#after(beganAtMs + dueAtMs - time.monotonicMs(), next);
     };
     next();
   }

@@ -53,7 +53,7 @@ const STANDING: MeterValues = { importWh: 1_234_567n, exportWh: 345_678n, powerW
 export function faultTimes({ late, copyWithin }: TimeRanges): FaultTimes {
   return {
     lateMs: (chance) => late[0] + chance.fraction() * (late[1] - late[0]),
-    copyUntilMs: (sentMs) => sentMs + copyWithin,
+    copyUntilMs: (sentAtMs) => sentAtMs + copyWithin,
     glueMs: () => late[1],
   };
 }

@@ -16,7 +16,7 @@ export class MeterUpsets {
   readonly #values: () => MeterValues;
   readonly #plan: UpsetPlan;
   readonly #time: Pick<Clock, 'monotonicMs'>;
-  readonly #beganMs: number;
+  readonly #beganAtMs: number;
   #downUntilMs = Number.NEGATIVE_INFINITY;
   #restarts = 0;
   #lostWh = 0n;
@@ -26,7 +26,7 @@ export class MeterUpsets {
     this.#values = values;
     this.#plan = plan;
     this.#time = time;
-    this.#beganMs = time.monotonicMs();
+    this.#beganAtMs = time.monotonicMs();
   }
 
   /** It is silent for `downMs`, and its registers are lower by `losesWh` from then on. */
@@ -45,11 +45,11 @@ export class MeterUpsets {
     const now = this.#time.monotonicMs();
     const { restart } = this.#plan;
     if (restart) {
-      const due = Math.floor((now - this.#beganMs) / restart.everyMs);
+      const due = Math.floor((now - this.#beganAtMs) / restart.everyMs);
       if (due > this.#restarts) {
         this.#lostWh += restart.losesWh * BigInt(due - this.#restarts);
         this.#restarts = due;
-        this.#downUntilMs = Math.max(this.#downUntilMs, this.#beganMs + due * restart.everyMs + restart.downMs);
+        this.#downUntilMs = Math.max(this.#downUntilMs, this.#beganAtMs + due * restart.everyMs + restart.downMs);
       }
     }
     return now < this.#downUntilMs;
@@ -62,7 +62,8 @@ export class MeterUpsets {
     const values = this.#values();
     const shown = { ...values, importWh: this.#shown(values.importWh), exportWh: this.#shown(values.exportWh) };
     const { frozenAfterMs } = this.#plan;
-    if (frozenAfterMs !== undefined && this.#time.monotonicMs() >= this.#beganMs + frozenAfterMs) this.#frozen = shown;
+    if (frozenAfterMs !== undefined && this.#time.monotonicMs() >= this.#beganAtMs + frozenAfterMs)
+      this.#frozen = shown;
     return shown;
   }
 

@@ -33,7 +33,7 @@ export class Home {
   url = '';
   httpPort = 0;
   /** Where the profile starts in simulated time. */
-  startMs = 0;
+  startAtMs = 0;
 
   get meterId(): string {
     return this.identity?.meters[0]?.meter_id ?? '';
@@ -128,7 +128,7 @@ export class Home {
     const now = Date.now();
     const sim = playing ? this.simNow(now) : Date.UTC(2024, 5, 1, 8, 0, 0);
     if (!playing) this.anchor = { sim, real: now };
-    this.startMs = Math.ceil((sim + 1) / WINDOW_MS) * WINDOW_MS;
+    this.startAtMs = Math.ceil((sim + 1) / WINDOW_MS) * WINDOW_MS;
     writeJson(this.clockPath, {
       version: 1,
       speed: SPEED,
@@ -136,7 +136,7 @@ export class Home {
       anchorRealMs: this.anchor.real,
       reservedThroughMs: sim + 86_400_000,
       segments: playing
-        ? [{ simStartMs: this.startMs, positionStartMs: 0, positionEndMs: windows && windows * WINDOW_MS }]
+        ? [{ simStartMs: this.startAtMs, positionStartMs: 0, positionEndMs: windows && windows * WINDOW_MS }]
         : [],
     });
   }

@@ -67,7 +67,7 @@ describe.each(homes)('a home over %s', (_, home) => {
 
   test('is read, signed, published and acknowledged', async () => {
     // Two windows of the profile, and a closing one for what falls between the last poll and the boundary.
-    const closing = windowOf(home.startMs) + 2;
+    const closing = windowOf(home.startAtMs) + 2;
     await until('the closing window', () => statements(home).some(({ window }) => window >= closing), 60_000);
     const [profile] = loadProfiles(home.profilesPath);
     if (!profile) throw new Error('no profile');

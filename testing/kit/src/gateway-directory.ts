@@ -151,7 +151,7 @@ export async function makeGatewayDirectory(dir: string): Promise<void> {
   const [pv, house] = keyed as [MeterKey, MeterKey];
   const home = await keys.point('home', pv.meterId, house.meterId, true);
   await nodeDisk.makeDir(join(dir, 'state'));
-  const time = new VirtualClock({ startMs: START_MS });
+  const time = new VirtualClock({ startAtMs: START_MS });
   const { spool } = await openSpool(nodeDisk, join(dir, 'spool'), time, () => {}, SEGMENT_BYTES);
   const meters = keyed.map((key) => logOf(dir, key, spool, time));
   for (const [i, { log, key, start }] of meters.entries()) {

@@ -17,7 +17,7 @@ import {
   sigStructure,
   type ToEncode,
   toHex,
-  windowEndMs,
+  windowEndAtMs,
 } from '@gridtokenx/protocol';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 
@@ -145,7 +145,7 @@ export class KeyLog {
 
   /** Closes a window: the registers as they stand, and the root of the readings since the last statement. */
   statement(window: number, changes: Partial<ToEncode<Statement>> = {}): Signed {
-    this.state.timeMs = Math.max(this.state.timeMs, windowEndMs(asWindow(window)));
+    this.state.timeMs = Math.max(this.state.timeMs, windowEndAtMs(asWindow(window)));
     const payload: ToEncode<Statement> = {
       kind: Kind.statement,
       ...this.header(),

@@ -13,7 +13,7 @@ import {
   type Statement,
   type ToEncode,
   windowOf,
-  windowStartMs,
+  windowStartAtMs,
 } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
@@ -23,7 +23,7 @@ export { type Signed, sign as signPayload } from './key-log.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 export const INITIAL_WINDOW = asWindow(1_900_000);
-export const START_MS = windowStartMs(INITIAL_WINDOW);
+export const START_MS = windowStartAtMs(INITIAL_WINDOW);
 
 export function signerOf(number: number): Signer {
   return sodiumSigner(new Uint8Array(32).fill(number));

@@ -5,7 +5,7 @@ const MAX_AT_ONE_INSTANT = 100_000;
 
 export interface VirtualClockOptions {
   /** What `nowMs` shows at first; `monotonicMs` begins at 0. Milliseconds since 1970. */
-  readonly startMs?: number;
+  readonly startAtMs?: number;
   /** How many times faster the reading clock over it runs. */
   readonly speed?: number;
   /** Tasks that one call may run before it throws. */
@@ -31,8 +31,8 @@ export interface ProcessTime {
  * asynchronous calls give promises their turn after each timer; `advanceNow` and `fireNext` run timers only.
  */
 export class VirtualClock implements Clock {
-  readonly startMs: number;
-  /** Drives readings; begins at `startMs`, runs `speed` times faster, and does not see steps of the machine's clock. */
+  readonly startAtMs: number;
+  /** Drives readings; begins at `startAtMs`, runs `speed` times faster, and does not see steps of the machine's clock. */
   readonly reading: VirtualReadingClock;
   readonly #mostTasks: number;
   /** Sorted, the next one last. */
@@ -43,14 +43,14 @@ export class VirtualClock implements Clock {
   #isMoving = false;
 
   constructor(options: VirtualClockOptions = {}) {
-    const { startMs = Date.UTC(2026, 0, 1), speed = 1, mostTasks = 10_000_000 } = options;
-    this.startMs = startMs;
+    const { startAtMs = Date.UTC(2026, 0, 1), speed = 1, mostTasks = 10_000_000 } = options;
+    this.startAtMs = startAtMs;
     this.reading = new VirtualReadingClock(this, { speed });
     this.#mostTasks = mostTasks;
   }
 
   nowMs(): number {
-    return this.startMs + this.#elapsedMs + this.#steppedMs;
+    return this.startAtMs + this.#elapsedMs + this.#steppedMs;
   }
   monotonicMs(): number {
     return this.#elapsedMs;
@@ -64,7 +64,7 @@ export class VirtualClock implements Clock {
     return this.#pending;
   }
   /** Milliseconds to the next timer; null when none is set. */
-  get nextMs(): number | null {
+  get nextDueAtMs(): number | null {
     const next = this.#peek();
     return next ? Math.max(0, next.atMs - this.#elapsedMs) : null;
   }
@@ -72,15 +72,15 @@ export class VirtualClock implements Clock {
   /** Lets `ms` pass, timer by timer; promises that a timer settles have their turn before the next one. */
   async advance(ms: number): Promise<void> {
     await this.#moving(async () => {
-      const endMs = this.#elapsedMs + ms;
+      const endAtMs = this.#elapsedMs + ms;
       const guard = this.#guard();
       await this.settle();
-      for (let next = this.#take(endMs); next; next = this.#take(endMs)) {
+      for (let next = this.#take(endAtMs); next; next = this.#take(endAtMs)) {
         guard();
         next.task();
         await this.settle();
       }
-      this.#elapsedMs = endMs;
+      this.#elapsedMs = endAtMs;
       await this.settle();
     });
   }
@@ -108,18 +108,18 @@ export class VirtualClock implements Clock {
 
   /** Lets `ms` pass and runs what is due, in this very call: promises have no turn. */
   advanceNow(ms: number): void {
-    const endMs = this.#elapsedMs + ms;
+    const endAtMs = this.#elapsedMs + ms;
     const guard = this.#guard();
-    for (let next = this.#take(endMs); next; next = this.#take(endMs)) {
+    for (let next = this.#take(endAtMs); next; next = this.#take(endAtMs)) {
       guard();
       next.task();
     }
-    this.#elapsedMs = endMs;
+    this.#elapsedMs = endAtMs;
   }
 
   /** Goes to the next timer and runs it; the milliseconds that passed. Throws when none is set. */
   fireNext(): number {
-    const waitMs = this.nextMs;
+    const waitMs = this.nextDueAtMs;
     const next = this.#take(Number.POSITIVE_INFINITY);
     if (waitMs === null || !next) throw new Error('no timer is set');
     next.task();
@@ -184,10 +184,10 @@ export class VirtualClock implements Clock {
     return this.#timers.at(-1);
   }
 
-  /** The next timer that is due by `endMs`, with time moved to it. */
-  #take(endMs: number): Timer | undefined {
+  /** The next timer that is due by `endAtMs`, with time moved to it. */
+  #take(endAtMs: number): Timer | undefined {
     const next = this.#peek();
-    if (!next || next.atMs > endMs) return undefined;
+    if (!next || next.atMs > endAtMs) return undefined;
     this.#timers.pop();
     next.isOff = true;
     this.#pending--;
@@ -222,20 +222,23 @@ export class VirtualClock implements Clock {
 export class VirtualReadingClock implements ReadingClock {
   readonly #clock: VirtualClock;
   readonly #speed: number;
-  readonly #startMs: number;
+  readonly #startAtMs: number;
   /** Added to what it shows: a step. */
   stepMs = 0;
   uncertainty: number | null = 10;
   from: ClockSource = ClockSource.oracle;
 
-  constructor(clock: VirtualClock, { speed = 1, startMs = clock.startMs }: { speed?: number; startMs?: number } = {}) {
+  constructor(
+    clock: VirtualClock,
+    { speed = 1, startAtMs = clock.startAtMs }: { speed?: number; startAtMs?: number } = {},
+  ) {
     this.#clock = clock;
     this.#speed = speed;
-    this.#startMs = startMs;
+    this.#startAtMs = startAtMs;
   }
 
   nowMs(): number {
-    return this.#startMs + this.#clock.monotonicMs() * this.#speed + this.stepMs;
+    return this.#startAtMs + this.#clock.monotonicMs() * this.#speed + this.stepMs;
   }
   source(): ClockSource {
     return this.from;

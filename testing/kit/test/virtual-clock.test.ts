@@ -7,7 +7,7 @@ const note = (text: string) => () => {
   seen.push(`${clock.monotonicMs()} ${text}`);
 };
 beforeEach(() => {
-  clock = new VirtualClock({ startMs: 1_000 });
+  clock = new VirtualClock({ startAtMs: 1_000 });
   seen = [];
 });
 
@@ -18,7 +18,7 @@ test('timers run in order of time, then of setting, and see the time they were s
   clock.after(31, note('late'));
   await clock.advance(30);
   expect(seen).toEqual(['10 a', '10 b', '20 c']);
-  expect([clock.nowMs(), clock.monotonicMs(), clock.pending, clock.nextMs]).toEqual([1_030, 30, 1, 1]);
+  expect([clock.nowMs(), clock.monotonicMs(), clock.pending, clock.nextDueAtMs]).toEqual([1_030, 30, 1, 1]);
 });
 
 test('promises that a timer settles have their turn before the next timer', async () => {
@@ -40,7 +40,7 @@ test('a cancelled timer does not run, however often it is cancelled', async () =
   const cancel = clock.after(5, note('never'));
   cancel();
   cancel();
-  expect([clock.pending, clock.nextMs]).toEqual([0, null]);
+  expect([clock.pending, clock.nextDueAtMs]).toEqual([0, null]);
   await clock.advance(10);
   expect(seen).toEqual([]);
 });
@@ -83,7 +83,7 @@ test('runs timers in the call itself, one by one or for a time', () => {
 test('a stall lets time pass without a task, which then runs late', () => {
   clock.after(5, note('a'));
   clock.stall(50);
-  expect([seen, clock.nextMs]).toEqual([[], 0]);
+  expect([seen, clock.nextDueAtMs]).toEqual([[], 0]);
   clock.advanceNow(0);
   expect(seen).toEqual(['50 a']);
 });
@@ -91,7 +91,7 @@ test('a stall lets time pass without a task, which then runs late', () => {
 test('a step moves the machine time only', () => {
   clock.after(10, note('a'));
   clock.step(-500);
-  expect([clock.nowMs(), clock.monotonicMs(), clock.nextMs]).toEqual([500, 0, 10]);
+  expect([clock.nowMs(), clock.monotonicMs(), clock.nextDueAtMs]).toEqual([500, 0, 10]);
 });
 
 test('the timers of a process die with it, and the dead set none', async () => {
@@ -107,7 +107,7 @@ test('the timers of a process die with it, and the dead set none', async () => {
 
 describe('the reading clock', () => {
   test('runs at its speed and tells when it shows a moment', async () => {
-    const reading = new VirtualReadingClock(clock, { speed: 10, startMs: 5_000 });
+    const reading = new VirtualReadingClock(clock, { speed: 10, startAtMs: 5_000 });
     await clock.advance(10);
     expect(reading.nowMs()).toBe(5_100);
     expect([reading.realDelayUntil(5_200), reading.realDelayUntil(5_000)]).toEqual([10, 0]);

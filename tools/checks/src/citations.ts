@@ -117,11 +117,12 @@ function judgeNumbers(root: string): string[] {
   });
 }
 
-function* files(root: string, folder = ''): Generator<string> {
+/** Yields sources and documents of a project, as paths from its folder. */
+export function* filesOf(root: string, folder = ''): Generator<string> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     if (SKIPPED.includes(entry.name)) continue;
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* files(root, path);
+    if (entry.isDirectory()) yield* filesOf(root, path);
     else if (CHECKED.includes(extname(path))) yield path;
   }
 }
@@ -134,7 +135,7 @@ export function checkCitations(root: string): string[] {
     .filter((entry) => entry.isDirectory() && !SKIPPED.includes(entry.name))
     .map(({ name }) => name);
   const exists = (path: string) => existsSync(join(root, path));
-  const found = [...files(root)].flatMap((file) => {
+  const found = [...filesOf(root)].flatMap((file) => {
     const comments = commentsOf(file, readFileSync(join(root, file), 'utf8'));
     return [...judgeCitations(file, comments, specs), ...judgePaths(file, comments, folders, exists)];
   });

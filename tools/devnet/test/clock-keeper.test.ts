@@ -16,7 +16,7 @@ class World implements ClockStore {
     this.text = text;
   }
   open(plan: Partial<PlayPlan> = {}) {
-    const full = { profileStartMs: START, profileWindows: 100, windows: 8, speed: 60, ...plan };
+    const full = { profileStartsAtMs: START, profileWindows: 100, windows: 8, speed: 60, ...plan };
     return ClockKeeper.open(this, full, { nowMs: () => this.real });
   }
   /** What another process shows from the file alone. */
@@ -95,7 +95,7 @@ describe('the owner of simulated time', () => {
   it('goes on at speed 1 where it reaches the real clock', () => {
     const world = new World();
     const start = world.real - (world.real % WINDOW_MS) - 2 * WINDOW_MS;
-    const keeper = world.open({ profileStartMs: start, windows: null });
+    const keeper = world.open({ profileStartsAtMs: start, windows: null });
     keeper.start();
     world.run(keeper, 120_000);
     expect(world.shown().now).toBe(world.real);

@@ -1,5 +1,5 @@
 import { type Config, type Meter, type MeterPage, NO_SLOT, SlotFlag, Status } from '@gridtokenx/chain-client';
-import { asWindow, equalBytes, isAttestable, windowEndMs, windowOf, windowStartMs } from '@gridtokenx/protocol';
+import { asWindow, equalBytes, isAttestable, windowEndAtMs, windowOf, windowStartAtMs } from '@gridtokenx/protocol';
 import { isSignedBy, type StatementIn } from './statement-file.js';
 
 /** A gateway-signed statement waits until the slot is so many windows behind [chain §7.6]. */
@@ -61,16 +61,16 @@ function judgeTime(
     return { refused: `the chain takes statements of this meter from window ${meter.firstValidWindow} on` };
   }
   if (window <= slot.window) return { refused: `the chain has a newer one, of window ${slot.window}` };
-  if (windowEndMs(window) > nowMs + TOLERANCE_MS) {
-    return { refused: `its window is not over by the chain's clock: send it again at ${at(windowEndMs(window))}` };
+  if (windowEndAtMs(window) > nowMs + TOLERANCE_MS) {
+    return { refused: `its window is not over by the chain's clock: send it again at ${at(windowEndAtMs(window))}` };
   }
   const behind = windowOf(nowMs) - slot.window;
   if (meter.signerLevel === 'gateway' && behind < GATEWAY_SIGNED_WAIT_WINDOWS) {
-    const fromMs = windowStartMs(asWindow(slot.window + GATEWAY_SIGNED_WAIT_WINDOWS));
+    const fromAtMs = windowStartAtMs(asWindow(slot.window + GATEWAY_SIGNED_WAIT_WINDOWS));
     return {
       refused:
         `a gateway-signed statement is taken when the slot is ${GATEWAY_SIGNED_WAIT_WINDOWS} windows behind: ` +
-        `send it again from ${at(fromMs)} on`,
+        `send it again from ${at(fromAtMs)} on`,
     };
   }
   return null;

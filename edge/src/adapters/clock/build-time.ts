@@ -12,8 +12,8 @@ export async function readBuildTime(disk: Pick<Disk, 'read'>, file: string): Pro
   const bytes = await disk.read(file);
   if (bytes) {
     try {
-      const { built_ms: builtMs } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { built_ms?: unknown };
-      if (Number.isSafeInteger(builtMs) && Number(builtMs) >= EARLIEST_MS) return Number(builtMs);
+      const { built_ms: builtAtMs } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { built_ms?: unknown };
+      if (Number.isSafeInteger(builtAtMs) && Number(builtAtMs) >= EARLIEST_MS) return Number(builtAtMs);
     } catch {
       // Falls through to the error below.
     }

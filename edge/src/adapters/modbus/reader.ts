@@ -67,16 +67,16 @@ export class ProfileReader implements LineReader {
   async read(): Promise<MeterSample> {
     const { clock, real } = this.#options;
     this.#measure();
-    const endMs = real.monotonicMs() + this.#options.periodMs;
+    const endAtMs = real.monotonicMs() + this.#options.periodMs;
     this.#mayRepeat = true;
     const blocks: Block[] = [];
     const frames: Uint8Array[] = [];
     let time: { timeMs: number; uncertaintyMs: number | null } | null = null;
     for (const [i, planned] of this.#plan.entries()) {
       if (i > 0) await this.#rest();
-      if (i > 0 && planned.request.billing) await this.#untilFree(planned, endMs);
+      if (i > 0 && planned.request.billing) await this.#untilFree(planned, endAtMs);
       try {
-        const { address, data, frame } = await this.#ask(planned, endMs);
+        const { address, data, frame } = await this.#ask(planned, endAtMs);
         blocks.push({ function: planned.request.function, address, data });
         frames.push(frame);
         if (planned.request.billing) time = { timeMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() };
@@ -108,7 +108,7 @@ export class ProfileReader implements LineReader {
   }
 
   /** Asks for energy once more when it does not come in time; for other values so only where the poll's time allows it. */
-  async #ask({ request, variants }: Planned, endMs: number) {
+  async #ask({ request, variants }: Planned, endAtMs: number) {
     const { bus, unit, real } = this.#options;
     const read = () => bus.read(unit, request.function, variants, this.#readOptions);
     try {
@@ -116,8 +116,8 @@ export class ProfileReader implements LineReader {
     } catch (error) {
       const isWorth = error instanceof ReadError && error.failure === ReadFailure.timeout;
       const health = bus.units.get(unit);
-      if (!isWorth || !health || health.silentSinceMs !== null) throw error;
-      const leftMs = endMs - real.monotonicMs() - (bus.polls.get(unit)?.lineMs ?? 0);
+      if (!isWorth || !health || health.silenceBeganAtMs !== null) throw error;
+      const leftMs = endAtMs - real.monotonicMs() - (bus.polls.get(unit)?.lineMs ?? 0);
       if (!request.billing && (!this.#mayRepeat || leftMs < health.estimate.timeoutMs())) throw error;
       this.#mayRepeat = false;
       await this.#rest();
@@ -126,15 +126,15 @@ export class ProfileReader implements LineReader {
   }
 
   /** The second half of the energy is waited for within the poll: without it the first half is worth nothing. */
-  async #untilFree({ request, variants }: Planned, endMs: number): Promise<void> {
+  async #untilFree({ request, variants }: Planned, endAtMs: number): Promise<void> {
     const { bus, unit, real } = this.#options;
     if (!bus.isShared) return;
     for (;;) {
       const now = real.monotonicMs();
       const times = variants.map(({ count }) => bus.quarantine.freeAt(unit, request.function, 2 * count, now));
-      const freeMs = Math.min(...times);
-      if (freeMs <= now || freeMs >= endMs) return;
-      await sleep(real, Math.ceil(freeMs - now));
+      const freeAtMs = Math.min(...times);
+      if (freeAtMs <= now || freeAtMs >= endAtMs) return;
+      await sleep(real, Math.ceil(freeAtMs - now));
     }
   }
 

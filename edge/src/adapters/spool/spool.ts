@@ -6,7 +6,7 @@ import { type Entry, IndexTable, type Segment } from './index-table.js';
 import { decodeRecord, encodeRecord, scanSegment } from './record.js';
 
 const MAX_PER_COMMIT = 1024;
-const RETRIES = { firstMs: 100, lastMs: 10_000 };
+const RETRIES = { initialMs: 100, maxMs: 10_000 };
 /** A run of records up to this length is read at once. */
 const READ_BYTES = 1 << 18;
 

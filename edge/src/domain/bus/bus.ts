@@ -140,11 +140,13 @@ export class Bus {
 
   /** Until when the bus only listens after a start, monotonic ms; null before it was opened. */
   get restUntilMs(): number | null {
-    const { openedMs } = this.#connection;
-    if (openedMs === null) return null;
+    const { openedAtMs } = this.#connection;
+    if (openedAtMs === null) return null;
     const { shapes, requestMs } = this.#options;
     // What a process before this one asked may be answered to us.
-    return shapes ? openedMs + (this.#options.restMs ?? Math.max(this.#minRestMs, QUARANTINE_TIMEOUTS * requestMs)) : 0;
+    return shapes
+      ? openedAtMs + (this.#options.restMs ?? Math.max(this.#minRestMs, QUARANTINE_TIMEOUTS * requestMs))
+      : 0;
   }
 
   /**
@@ -159,12 +161,12 @@ export class Bus {
   ): Promise<Registers> {
     const health = this.#unit(unit, options);
     const now = this.#options.real.monotonicMs();
-    if (health.silentSinceMs !== null) {
+    if (health.silenceBeganAtMs !== null) {
       const lineMs =
         (requestLength + replyLength(Math.max(...variants.map(({ count }) => count)))) * this.#options.speed.charMs;
       this.#silent.probe(health, lineMs, () => this.#read(health, fn, variants));
-      const seconds = Math.max(0, Math.ceil((health.nextProbeMs - now) / 1000));
-      const since = Math.round((now - health.silentSinceMs) / 1000);
+      const seconds = Math.max(0, Math.ceil((health.nextProbeAtMs - now) / 1000));
+      const since = Math.round((now - health.silenceBeganAtMs) / 1000);
       throw new ReadError(
         ReadFailure.timeout,
         `unit ${unit} on ${this.name} has not answered for ${since} s; it is asked again in ${seconds} s`,

@@ -41,20 +41,20 @@ export class Connection {
   #line: Line | null = null;
   #port: Port | null = null;
   #closing: Promise<void> = Promise.resolve();
-  #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #blockedUntilMs = Number.NEGATIVE_INFINITY;
   #unheard = 0;
   #worked = false;
-  #lockedSinceMs: number | null = null;
+  #lockedAtMs: number | null = null;
   #closed = false;
   #cancelLook = () => {};
   /** When the line was first opened, monotonic ms. */
-  openedMs: number | null = null;
+  openedAtMs: number | null = null;
   /** Why there is no connection, in plain words; null while there is one. */
   problem: string | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#backoff = new BackOff({ firstMs: INITIAL_RETRY_MS, lastMs: LAST_RETRY_MS }, options.random);
+    this.#backoff = new BackOff({ initialMs: INITIAL_RETRY_MS, maxMs: LAST_RETRY_MS }, options.random);
   }
 
   get port(): Port | null {
@@ -66,7 +66,7 @@ export class Connection {
     if (this.#port) return;
     const { name, open, real, connectMs } = this.#options;
     if (this.#closed) throw new ReadError(ReadFailure.connection, `${name} is closed`);
-    if (real.monotonicMs() < this.#notBeforeMs) {
+    if (real.monotonicMs() < this.#blockedUntilMs) {
       throw new ReadError(ReadFailure.connection, `${name}: ${this.problem ?? 'not connected'}`);
     }
     // A port that is opened before it was closed says that it is locked.
@@ -95,10 +95,10 @@ export class Connection {
     this.#port = new Port({ line, speed, real, framing, stats, onForeign });
     this.problem = null;
     this.#worked = true;
-    this.#lockedSinceMs = null;
+    this.#lockedAtMs = null;
     this.#unheard = 0;
     this.#backoff.reset();
-    this.openedMs ??= real.monotonicMs();
+    this.openedAtMs ??= real.monotonicMs();
     if (shapes) this.#look();
   }
 
@@ -115,10 +115,10 @@ export class Connection {
     const now = real.monotonicMs();
     stats.add('connect_errors');
     this.problem = describe(error);
-    this.#notBeforeMs = now + this.#backoff.next();
+    this.#blockedUntilMs = now + this.#backoff.next();
     if (!this.#worked || !/lock|be closed/i.test(this.problem)) return;
-    this.#lockedSinceMs ??= now;
-    if (now - this.#lockedSinceMs >= LOCKED_MS) giveUp?.(`${name} cannot be opened any more: ${this.problem}`);
+    this.#lockedAtMs ??= now;
+    if (now - this.#lockedAtMs >= LOCKED_MS) giveUp?.(`${name} cannot be opened any more: ${this.problem}`);
   }
 
   /** A request was answered. */

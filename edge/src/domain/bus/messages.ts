@@ -15,7 +15,7 @@ export function busProblems(bus: Bus, nowMs: number): string[] {
       `${name}: another device (often an inverter) polls the meters on this line; nothing is signed while it does. Take it off the line, or give the gateway a line of its own`,
     );
   const units = [...bus.units.values()];
-  const heard = units.filter(({ silentSinceMs }) => silentSinceMs === null);
+  const heard = units.filter(({ silenceBeganAtMs }) => silenceBeganAtMs === null);
   if (
     stats.counts.requests >= MIN_REQUESTS &&
     stats.counts.answers === 0 &&
@@ -27,10 +27,10 @@ export function busProblems(bus: Bus, nowMs: number): string[] {
 }
 
 function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer: boolean): string[] {
-  const { unit, silentSinceMs, recent } = health;
+  const { unit, silenceBeganAtMs, recent } = health;
   const where = `${bus.name}, unit ${unit}`;
-  if (silentSinceMs !== null) {
-    const seconds = Math.round((nowMs - silentSinceMs) / 1_000);
+  if (silenceBeganAtMs !== null) {
+    const seconds = Math.round((nowMs - silenceBeganAtMs) / 1_000);
     const advice = othersAnswer
       ? 'others on this line answer: is its unit number right, and is it on?'
       : 'no unit on this line answers: are the two wires swapped, or is the line cut?';
@@ -63,7 +63,7 @@ export function busView(bus: Bus, nowMs: number): Record<string, unknown> {
     problems: busProblems(bus, nowMs),
     units: [...bus.units.values()].map((health) => ({
       unit: health.unit,
-      answers: health.silentSinceMs === null,
+      answers: health.silenceBeganAtMs === null,
       timeout_ms: Math.round(health.estimate.timeoutMs()),
       turnaround_ms: health.estimate.turnaroundMs === null ? null : Math.round(health.estimate.turnaroundMs),
       longest_lateness_ms: Math.round(bus.quarantine.longestLatenessMs(health.unit)),

@@ -50,7 +50,7 @@ const FOREIGN = 'another master speaks on this line';
 export class Port {
   readonly #options: PortOptions;
   #input: Uint8Array = new Uint8Array(0);
-  #lastByteMs = Number.NEGATIVE_INFINITY;
+  #lastByteAtMs = Number.NEGATIVE_INFINITY;
   /** After a bad frame everything is dropped until the line is silent. */
   #discarding = false;
   #isBusy = false;
@@ -81,7 +81,7 @@ export class Port {
     try {
       const isNew = this.#take();
       this.#consume(null);
-      if (!isNew && this.#options.real.monotonicMs() >= this.#lastByteMs + this.#options.speed.silenceMs)
+      if (!isNew && this.#options.real.monotonicMs() >= this.#lastByteAtMs + this.#options.speed.silenceMs)
         this.#endOfFrame();
     } catch (error) {
       if (!(error instanceof LineGone) && !(error instanceof NoAnswer)) throw error;
@@ -110,15 +110,15 @@ export class Port {
   /** Drains what is there, the operating system's buffer included, and waits for the line to be silent. */
   async #silence(): Promise<void> {
     const { real, speed } = this.#options;
-    const endMs = real.monotonicMs() + NEVER_SILENT_MS;
+    const endAtMs = real.monotonicMs() + NEVER_SILENT_MS;
     for (;;) {
       this.#take();
       this.#consume(null);
       const now = real.monotonicMs();
       const unfinished = this.#discarding || this.#input.length > 0;
-      const silentMs = this.#lastByteMs + (unfinished ? speed.silenceMs : 3.5 * speed.charMs);
+      const silentMs = this.#lastByteAtMs + (unfinished ? speed.silenceMs : 3.5 * speed.charMs);
       if (now >= silentMs) break;
-      if (now > endMs) throw new NoAnswer('damaged', 'the line is never silent');
+      if (now > endAtMs) throw new NoAnswer('damaged', 'the line is never silent');
       await this.#wait(silentMs - now);
     }
     this.#endOfFrame();
@@ -131,31 +131,31 @@ export class Port {
     try {
       stats.add('requests');
       await line.write(bytes);
-      const sentMs = real.monotonicMs() + bytes.length * charMs;
+      const sentAtMs = real.monotonicMs() + bytes.length * charMs;
       const length = replyLength(ask.count);
-      const deadlineMs = sentMs + length * charMs + timeoutMs;
+      const deadlineAtMs = sentAtMs + length * charMs + timeoutMs;
       // A little early: what is missing then is exact in time, and a look too many costs less than a late reading.
-      let lookMs = sentMs + 0.9 * (expectedMs ?? 0) + (expectedMs === null ? 5 : Math.max(0, length - 4)) * charMs;
+      let lookMs = sentAtMs + 0.9 * (expectedMs ?? 0) + (expectedMs === null ? 5 : Math.max(0, length - 4)) * charMs;
       let step = INITIAL_LOOK_MS;
       for (;;) {
         this.#take();
         const answer = this.#consume(ask);
         const now = real.monotonicMs();
-        if (answer) return { ...answer, waitedMs: Math.max(0, now - sentMs - length * charMs) };
+        if (answer) return { ...answer, waitedMs: Math.max(0, now - sentAtMs - length * charMs) };
         const isUnfinished = this.#discarding || this.#input.length > 0;
-        const silentMs = this.#lastByteMs + silenceMs;
+        const silentMs = this.#lastByteAtMs + silenceMs;
         if (isUnfinished && now >= silentMs) {
           this.#endOfFrame();
           throw new NoAnswer('damaged', 'a damaged answer');
         }
-        if (!isUnfinished && now >= deadlineMs) throw new NoAnswer('timeout', 'no answer in time');
-        if (now > deadlineMs + NEVER_SILENT_MS) throw new NoAnswer('damaged', 'the line is never silent');
+        if (!isUnfinished && now >= deadlineAtMs) throw new NoAnswer('timeout', 'no answer in time');
+        if (now > deadlineAtMs + NEVER_SILENT_MS) throw new NoAnswer('damaged', 'the line is never silent');
         if (this.#input.length > 0) lookMs = now + Math.max(1, (length - this.#input.length) * charMs);
         else if (lookMs <= now) {
           lookMs = now + step;
           step = Math.min(LAST_LOOK_MS, step * 1.5);
         }
-        const untilMs = isUnfinished ? Math.min(lookMs, silentMs) : Math.min(lookMs, deadlineMs);
+        const untilMs = isUnfinished ? Math.min(lookMs, silentMs) : Math.min(lookMs, deadlineAtMs);
         await this.#wait(untilMs - now);
       }
     } finally {
@@ -167,7 +167,7 @@ export class Port {
   #take(): boolean {
     const bytes = this.#options.line.read();
     if (bytes.length === 0) return false;
-    this.#lastByteMs = this.#options.real.monotonicMs();
+    this.#lastByteAtMs = this.#options.real.monotonicMs();
     this.#heard = true;
     if (this.#discarding) return true;
     if (this.#input.length === 0) this.#input = bytes;

@@ -13,7 +13,7 @@ export class BusQueue {
   readonly #real: Clock;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
-  #forcedNotBeforeMs = Number.NEGATIVE_INFINITY;
+  #forcedRestUntilMs = Number.NEGATIVE_INFINITY;
   /** When each unit is expected to poll next, monotonic ms. */
   readonly #expected = new Map<number, number>();
 
@@ -29,16 +29,16 @@ export class BusQueue {
 
   /** A task that may wait, and takes up to `lengthMs`. */
   async runInGap<T>(lengthMs: number, task: () => Promise<T>): Promise<T> {
-    const endMs = this.#real.monotonicMs() + MAX_WAIT_MS;
+    const endAtMs = this.#real.monotonicMs() + MAX_WAIT_MS;
     for (;;) {
       const now = this.#real.monotonicMs();
       const gapMs = this.#waiting > 0 ? 0 : this.#nextExpected(now) - now;
       if (gapMs >= lengthMs) return this.#push(task);
-      if (now >= Math.max(endMs, this.#forcedNotBeforeMs)) {
-        this.#forcedNotBeforeMs = now + lengthMs + FORCED_REST_MS;
+      if (now >= Math.max(endAtMs, this.#forcedRestUntilMs)) {
+        this.#forcedRestUntilMs = now + lengthMs + FORCED_REST_MS;
         return this.#push(task);
       }
-      const untilMs = Math.max(endMs, this.#forcedNotBeforeMs);
+      const untilMs = Math.max(endAtMs, this.#forcedRestUntilMs);
       await new Promise<void>((resolve) => {
         this.#real.after(Math.min(untilMs - now, Math.max(5, gapMs + 1)), resolve);
       });

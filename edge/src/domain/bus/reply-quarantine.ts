@@ -19,13 +19,13 @@ const MEMORY_MS = 900_000;
 export const MAX_OUTSTANDING = 4;
 
 interface Use {
-  readonly sentMs: number;
+  readonly sentAtMs: number;
   readonly timeoutMs: number;
   /** It ended without an answer, which may still come. */
   outstanding: boolean;
   /** Not to be sent again before. */
-  heldMs: number;
-  endedMs: number;
+  heldUntilMs: number;
+  endedAtMs: number;
 }
 
 interface UnitHistory {
@@ -36,7 +36,7 @@ interface UnitHistory {
   last: number;
   latenessMs: number;
   /** When an answer last came that nobody waited for any more. */
-  lateMs: number;
+  lastLateAtMs: number;
   readonly timeouts: { atMs: number; timeoutMs: number }[];
   /** Functions asked, with the time until which their answers are expected. */
   readonly functions: Map<number, number>;
@@ -83,8 +83,8 @@ export class ReplyQuarantine {
     const use = quarantine.uses.get(shape);
     const rest = this.#restUntil(quarantine, nowMs);
     if (!use) return rest;
-    const again = quarantine.last === shape ? use.endedMs + this.quarantineMs(unit) : 0;
-    return Math.max(rest, use.heldMs, again);
+    const again = quarantine.last === shape ? use.endedAtMs + this.quarantineMs(unit) : 0;
+    return Math.max(rest, use.heldUntilMs, again);
   }
 
   /** Time-out in force of a request that is sent now. */
@@ -93,11 +93,11 @@ export class ReplyQuarantine {
     const shape = key(fn, bytes);
     quarantine.last = shape;
     quarantine.uses.set(shape, {
-      sentMs: nowMs,
+      sentAtMs: nowMs,
       timeoutMs,
       outstanding: false,
-      heldMs: Number.POSITIVE_INFINITY,
-      endedMs: nowMs,
+      heldUntilMs: Number.POSITIVE_INFINITY,
+      endedAtMs: nowMs,
     });
     // The largest time-out of the last hour: rising ones push out smaller ones before them.
     while ((quarantine.timeouts.at(-1)?.timeoutMs ?? Number.POSITIVE_INFINITY) <= timeoutMs) quarantine.timeouts.pop();
@@ -134,7 +134,7 @@ export class ReplyQuarantine {
   outstanding(unit: number, nowMs: number, fn?: number): number {
     let count = 0;
     for (const [shape, use] of this.#history(unit).uses) {
-      if (use.outstanding && use.heldMs > nowMs && (fn === undefined || shape >> 8 === fn)) count++;
+      if (use.outstanding && use.heldUntilMs > nowMs && (fn === undefined || shape >> 8 === fn)) count++;
     }
     return count;
   }
@@ -146,14 +146,14 @@ export class ReplyQuarantine {
   classifyUnsolicited(unit: number, fn: number, bytes: number, nowMs: number): 'late' | 'repeat' | 'foreign' {
     const quarantine = this.#units.get(unit);
     const use = quarantine?.uses.get(key(fn, bytes));
-    if (!quarantine || !use || use.endedMs < nowMs - MEMORY_MS) return 'foreign';
-    const lateness = nowMs - use.sentMs;
+    if (!quarantine || !use || use.endedAtMs < nowMs - MEMORY_MS) return 'foreign';
+    const lateness = nowMs - use.sentAtMs;
     if (lateness > quarantine.latenessMs) {
       quarantine.latenessMs = lateness;
-      if (use.heldMs > nowMs) use.heldMs = Math.max(use.heldMs, use.endedMs + this.quarantineMs(unit));
+      if (use.heldUntilMs > nowMs) use.heldUntilMs = Math.max(use.heldUntilMs, use.endedAtMs + this.quarantineMs(unit));
     }
     if (!use.outstanding) return 'repeat';
-    quarantine.lateMs = nowMs;
+    quarantine.lastLateAtMs = nowMs;
     return 'late';
   }
 
@@ -169,8 +169,8 @@ export class ReplyQuarantine {
   }
 
   /** When a late answer of this unit was last heard, monotonic ms; before all times if none was. */
-  lateMs(unit: number): number {
-    return this.#units.get(unit)?.lateMs ?? Number.NEGATIVE_INFINITY;
+  lastLateAtMs(unit: number): number {
+    return this.#units.get(unit)?.lastLateAtMs ?? Number.NEGATIVE_INFINITY;
   }
 
   #end(unit: number, fn: number, bytes: number, nowMs: number, outstanding: boolean, holdMs: number): void {
@@ -178,16 +178,16 @@ export class ReplyQuarantine {
     const use = quarantine.uses.get(key(fn, bytes));
     if (!use) return;
     use.outstanding = outstanding;
-    use.endedMs = nowMs;
-    use.heldMs = nowMs + holdMs;
+    use.endedAtMs = nowMs;
+    use.heldUntilMs = nowMs + holdMs;
     quarantine.functions.set(fn, Math.max(quarantine.functions.get(fn) ?? 0, nowMs + this.quarantineMs(unit)));
   }
 
   /** With too many answers outstanding the unit rests until one of them can no longer come. */
   #restUntil(quarantine: UnitHistory, nowMs: number): number {
     const held: number[] = [];
-    for (const { outstanding, heldMs } of quarantine.uses.values())
-      if (outstanding && heldMs > nowMs) held.push(heldMs);
+    for (const { outstanding, heldUntilMs } of quarantine.uses.values())
+      if (outstanding && heldUntilMs > nowMs) held.push(heldUntilMs);
     return held.length < MAX_OUTSTANDING ? 0 : (held.sort((a, b) => a - b)[held.length - MAX_OUTSTANDING] as number);
   }
 
@@ -203,7 +203,7 @@ export class ReplyQuarantine {
         uses: new Map(),
         last: -1,
         latenessMs: 0,
-        lateMs: Number.NEGATIVE_INFINITY,
+        lastLateAtMs: Number.NEGATIVE_INFINITY,
         timeouts: [],
         functions: new Map(),
       };

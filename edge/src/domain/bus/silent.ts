@@ -46,14 +46,14 @@ export class SilentUnits {
   #wait(probe: Probe, leastMs: number): void {
     const { real } = this.#options;
     const { health } = probe;
-    const dueMs = this.#isHeard(health) ? 0 : health.nextProbeMs - real.monotonicMs();
+    const dueAtMs = this.#isHeard(health) ? 0 : health.nextProbeAtMs - real.monotonicMs();
     // A probe that could not be sent (no connection, all shapes held back) moves nothing: it is tried again later too.
-    const delay = Math.max(leastMs, Math.min(LOOK_MS, dueMs));
+    const delay = Math.max(leastMs, Math.min(LOOK_MS, dueAtMs));
     this.#probes.set(
       health.unit,
       real.after(delay, () => {
-        if (health.silentSinceMs === null) this.#probes.delete(health.unit);
-        else if (this.#isHeard(health) || real.monotonicMs() >= health.nextProbeMs) this.#ask(probe);
+        if (health.silenceBeganAtMs === null) this.#probes.delete(health.unit);
+        else if (this.#isHeard(health) || real.monotonicMs() >= health.nextProbeAtMs) this.#ask(probe);
         else this.#wait(probe, 0);
       }),
     );
@@ -65,7 +65,7 @@ export class SilentUnits {
       .runInGap(this.timeoutMs(health) + lineMs, read)
       .catch(() => {})
       .finally(() => {
-        if (this.#closed || health.silentSinceMs === null) this.#probes.delete(health.unit);
+        if (this.#closed || health.silenceBeganAtMs === null) this.#probes.delete(health.unit);
         else this.#wait(probe, MIN_PROBE_MS);
       });
   }
@@ -73,17 +73,18 @@ export class SilentUnits {
   /** How long a unit is waited for, silent or not, ms. */
   timeoutMs(health: UnitHealth): number {
     const own = health.estimate.timeoutMs();
-    if (health.silentSinceMs === null || this.#isHeard(health)) return own;
+    if (health.silenceBeganAtMs === null || this.#isHeard(health)) return own;
     let slowest = 0;
-    for (const { silentSinceMs, estimate } of this.#options.units.values()) {
-      if (silentSinceMs === null && estimate.turnaroundMs !== null) slowest = Math.max(slowest, estimate.timeoutMs());
+    for (const { silenceBeganAtMs, estimate } of this.#options.units.values()) {
+      if (silenceBeganAtMs === null && estimate.turnaroundMs !== null)
+        slowest = Math.max(slowest, estimate.timeoutMs());
     }
     return slowest === 0 ? own : Math.min(own, Math.max(this.#options.minTimeoutMs, slowest));
   }
 
   /** Whether a silent unit has answered after all, too late, since it was asked last. */
-  #isHeard({ unit, lastFailureMs }: UnitHealth): boolean {
-    return this.#options.quarantine.lateMs(unit) > lastFailureMs;
+  #isHeard({ unit, lastFailedAtMs }: UnitHealth): boolean {
+    return this.#options.quarantine.lastLateAtMs(unit) > lastFailedAtMs;
   }
 
   close(): void {

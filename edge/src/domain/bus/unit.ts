@@ -15,31 +15,31 @@ export class UnitHealth {
   readonly estimate: TimeoutEstimate;
   readonly #backoff: BackOff;
   #failures = 0;
-  #silentSinceMs: number | null = null;
-  #nextProbeMs = 0;
-  #lastFailureMs = Number.NEGATIVE_INFINITY;
+  #silenceBeganAtMs: number | null = null;
+  #nextProbeAtMs = 0;
+  #lastFailedAtMs = Number.NEGATIVE_INFINITY;
   /** Everything since the start, and shares of the last few hundred requests. */
   readonly recent = { requests: 0, timeouts: 0, damaged: 0, exceptions: 0 };
 
   constructor(unit: number, bounds: TimeoutBounds, random: Random) {
     this.unit = unit;
     this.estimate = new TimeoutEstimate(bounds);
-    this.#backoff = new BackOff({ firstMs: INITIAL_PROBE_MS, lastMs: LAST_PROBE_MS }, random);
+    this.#backoff = new BackOff({ initialMs: INITIAL_PROBE_MS, maxMs: LAST_PROBE_MS }, random);
   }
 
   /** Since when the unit does not answer; null while it does. */
-  get silentSinceMs(): number | null {
-    return this.#silentSinceMs;
+  get silenceBeganAtMs(): number | null {
+    return this.#silenceBeganAtMs;
   }
 
   /** When a silent unit is asked again. */
-  get nextProbeMs(): number {
-    return this.#nextProbeMs;
+  get nextProbeAtMs(): number {
+    return this.#nextProbeAtMs;
   }
 
   /** When a request last ended without an answer; before all times if none did. */
-  get lastFailureMs(): number {
-    return this.#lastFailureMs;
+  get lastFailedAtMs(): number {
+    return this.#lastFailedAtMs;
   }
 
   answered(waitedMs: number, isException: boolean): void {
@@ -47,18 +47,18 @@ export class UnitHealth {
     // An exception is no measure of how long registers take.
     if (!isException) this.estimate.answered(waitedMs);
     this.#failures = 0;
-    this.#silentSinceMs = null;
+    this.#silenceBeganAtMs = null;
     this.#backoff.reset();
   }
 
   failed(nowMs: number, isDamaged: boolean): void {
     this.#count(isDamaged ? 'damaged' : 'timeouts');
     this.estimate.failed();
-    this.#lastFailureMs = nowMs;
+    this.#lastFailedAtMs = nowMs;
     this.#failures++;
     if (this.#failures < FAILURES_TO_SILENCE) return;
-    this.#silentSinceMs ??= nowMs;
-    this.#nextProbeMs = nowMs + this.#backoff.next();
+    this.#silenceBeganAtMs ??= nowMs;
+    this.#nextProbeAtMs = nowMs + this.#backoff.next();
   }
 
   #count(what: 'timeouts' | 'damaged' | 'exceptions' | null): void {

@@ -6,7 +6,7 @@ import type { RecoveredMeter } from '../signing/recovery.js';
 import type { AckTracker } from './ack-tracker.js';
 
 /** Dead letters are declared at most this often for one meter: a gap's own event may be refused too. */
-const DECLARE = { firstMs: 1_000, lastMs: 600_000 };
+const DECLARE = { initialMs: 1_000, maxMs: 600_000 };
 /** Refusals are looked up in the spool at most this often. */
 const LOOK_MS = 500;
 /** Records that are looked through at once. */
@@ -34,7 +34,7 @@ export interface DeadLettersOptions {
 
 interface Pace {
   readonly backOff: BackOff;
-  notBeforeMs: number;
+  blockedUntilMs: number;
 }
 
 /** Messages that stay in the spool and are never sent: refused for good, or signed on a restored image [gateway §11.5]. */
@@ -49,7 +49,7 @@ export class DeadLetters {
     for (const { id, log, recovered } of options.logs) {
       this.#logs.set(id, log);
       this.#dead.set(id, refusedBefore(recovered));
-      this.#paces.set(id, { backOff: new BackOff(DECLARE, options.random), notBeforeMs: 0 });
+      this.#paces.set(id, { backOff: new BackOff(DECLARE, options.random), blockedUntilMs: 0 });
     }
   }
 
@@ -64,15 +64,15 @@ export class DeadLetters {
     const { acks, real, log, counters } = this.#options;
     const pace = this.#paces.get(id);
     const dead = this.#dead.get(id);
-    if (acks.refusals === 0 || !pace || !dead || real.monotonicMs() < pace.notBeforeMs) return;
-    pace.notBeforeMs = real.monotonicMs() + LOOK_MS;
+    if (acks.refusals === 0 || !pace || !dead || real.monotonicMs() < pace.blockedUntilMs) return;
+    pace.blockedUntilMs = real.monotonicMs() + LOOK_MS;
     const seqs = await this.#refused(id, dead);
     if (seqs.length === 0) {
       // Nothing of what was given up is still waited for: the next one is declared at once again.
       if (![...dead].some((seq) => seq > acks.acknowledged(id))) pace.backOff.reset();
       return;
     }
-    pace.notBeforeMs = real.monotonicMs() + pace.backOff.next();
+    pace.blockedUntilMs = real.monotonicMs() + pace.backOff.next();
     log.warn(
       { event: 'messages_refused', meter: name, messages: seqs.length },
       'The oracles refused messages: the gateway keeps them and declares a gap',

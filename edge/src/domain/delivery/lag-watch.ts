@@ -34,9 +34,9 @@ export class LagWatch {
     const through = this.#acks.acknowledged(meterId);
     const since = this.#real.monotonicMs() - HEARD_MS;
     let from = through;
-    for (const [oracle, heardMs] of this.#heard) {
+    for (const [oracle, heardAtMs] of this.#heard) {
       const stored = this.#acks.storedBy(oracle, meterId);
-      if (heardMs >= since && stored < from) from = stored;
+      if (heardAtMs >= since && stored < from) from = stored;
     }
     return from < through ? { from, through } : null;
   }

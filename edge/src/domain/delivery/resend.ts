@@ -8,42 +8,42 @@ export const MAX_IN_FLIGHT = 4_000;
 /** While nobody seems to listen, only this many are sent from the watermark. */
 const PROBE = MAX_SEQUENCE;
 /** No progress for this long: send again from the watermark; doubled up to the last, real milliseconds. */
-const STALLS = { firstMs: 10_000, lastMs: 160_000 };
+const STALLS = { initialMs: 10_000, maxMs: 160_000 };
 
 /** True for records that stay in the spool and are not sent: dead letters, those before a restore. */
 export type Excluded = (meterId: MeterId, seq: bigint) => boolean;
 
 /** How long progress is waited for before a stretch goes again; longer with each round that did not help. */
 export class Patience {
-  #stallMs = STALLS.firstMs;
-  #sinceMs: number;
+  #stallMs = STALLS.initialMs;
+  #stallBeganAtMs: number;
 
   constructor(nowMs: number) {
-    this.#sinceMs = nowMs;
+    this.#stallBeganAtMs = nowMs;
   }
 
   /** Something arrived, or nothing is waited for. */
   progressed(nowMs: number): void {
-    this.#sinceMs = nowMs;
-    this.#stallMs = STALLS.firstMs;
+    this.#stallBeganAtMs = nowMs;
+    this.#stallMs = STALLS.initialMs;
   }
 
   /** A round began anew for a reason of its own. */
   restarted(nowMs: number): void {
-    this.#sinceMs = nowMs;
+    this.#stallBeganAtMs = nowMs;
   }
 
   /** True when this round brought nothing for too long; then the next round begins. */
   isOver(nowMs: number): boolean {
-    if (nowMs - this.#sinceMs < this.#stallMs) return false;
+    if (nowMs - this.#stallBeganAtMs < this.#stallMs) return false;
     this.#stallMs = nextDelayMs(this.#stallMs, STALLS);
-    this.#sinceMs = nowMs;
+    this.#stallBeganAtMs = nowMs;
     return true;
   }
 
   /** Most messages on their way: after two rounds without an answer only the start is tried again. */
   get mostInFlight(): number {
-    return this.#stallMs > 2 * STALLS.firstMs ? PROBE : MAX_IN_FLIGHT;
+    return this.#stallMs > 2 * STALLS.initialMs ? PROBE : MAX_IN_FLIGHT;
   }
 }
 

@@ -149,16 +149,16 @@ class Examination {
 
   async #rounds(prober: Prober, seen: readonly Seen[]): Promise<void> {
     const { real, signal } = this.#options;
-    const endMs = real.monotonicMs() + LOOK_MS + LOOK_EACH_MS * seen.length;
-    while (real.monotonicMs() < endMs) {
-      const startMs = real.monotonicMs();
+    const endAtMs = real.monotonicMs() + LOOK_MS + LOOK_EACH_MS * seen.length;
+    while (real.monotonicMs() < endAtMs) {
+      const startAtMs = real.monotonicMs();
       for (const one of seen) {
         if (signal.aborted || this.#isForeign() || this.#isEndless) return;
         if (one.answered > 0 || one.silent < MAX_SILENT) await this.#question(prober, one);
       }
       if (seen.every((one) => one.answered === 0 && one.silent >= MAX_SILENT)) break;
       // Heard at once: how late an answer is can be told only then.
-      await prober.listen(startMs + ROUND_MS - real.monotonicMs(), signal);
+      await prober.listen(startAtMs + ROUND_MS - real.monotonicMs(), signal);
       this.#hear();
     }
     // The last ones that were not answered may be on their way.

@@ -1,4 +1,4 @@
-import { EventCode, formatKwh, type MeterId, windowEndMs } from '@gridtokenx/protocol';
+import { EventCode, formatKwh, type MeterId, windowEndAtMs } from '@gridtokenx/protocol';
 import { type Clock, type Logger, type ReadingClock, sleep, sleepUntil } from '@gridtokenx/runtime/core';
 import { type Counters, type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
 import type { MeterJournal } from '../signing/meter-journal.js';
@@ -17,7 +17,7 @@ import {
   type RegisterVerdict,
   unrolled,
 } from './registers.js';
-import { nextPollMs, type PollPlan } from './schedule.js';
+import { nextPollAtMs, type PollPlan } from './schedule.js';
 
 /** `detail` of event 8, what the gateway found wrong with a meter. Stable numbers. */
 const SelfTest = { frozenRegisters: 1 } as const;
@@ -61,7 +61,7 @@ export class Meter {
   readonly enrolled: boolean;
   readonly #options: MeterOptions;
   #lastGood: Registers | null;
-  #lastReadingMs: number | null = null;
+  #lastReadingAtMs: number | null = null;
   #lastSample: MeterSample | null = null;
   #lastClosed: ClosedWindow | null = null;
   #problem: string | null = null;
@@ -137,14 +137,14 @@ export class Meter {
   async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
     const { clock, real } = this.#options;
     if (!this.enrolled) return;
-    let due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
+    let due = nextPollAtMs(clock.nowMs(), this.#lastReadingAtMs, this.#plan);
     while (!signal.aborted) {
       if (canClose()) await this.#close(clock.nowMs());
       const now = clock.nowMs();
       // What is due stays due until it is polled; it only comes closer, when the clock was stepped back.
-      due = Math.min(due, Math.max(now, nextPollMs(now, this.#lastReadingMs, this.#plan)));
+      due = Math.min(due, Math.max(now, nextPollAtMs(now, this.#lastReadingAtMs, this.#plan)));
       const [oldest] = this.log.windows.open;
-      const end = oldest && canClose() ? windowEndMs(oldest.window) : Number.POSITIVE_INFINITY;
+      const end = oldest && canClose() ? windowEndAtMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
         // A window that is over and could not be closed (disk) is tried again at the next poll.
         await sleepUntil(clock, real, end > now ? Math.min(due, end) : due, signal);
@@ -152,7 +152,7 @@ export class Meter {
       }
       const good = this.#uncommitted < MAX_UNCOMMITTED && (await this.#poll());
       if (!good) await sleep(real, RETRY_MS, signal);
-      due = nextPollMs(clock.nowMs(), this.#lastReadingMs, this.#plan);
+      due = nextPollAtMs(clock.nowMs(), this.#lastReadingAtMs, this.#plan);
     }
   }
 
@@ -241,7 +241,7 @@ export class Meter {
       { event: 'register_read', meter: this.name, import_wh: sample.importWh, export_wh: sample.exportWh, good },
       'Read the registers',
     );
-    this.#lastReadingMs = sample.timeMs;
+    this.#lastReadingAtMs = sample.timeMs;
     this.#lastSample = sample;
     if (this.#frozen.take(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
     this.#uncommitted++;

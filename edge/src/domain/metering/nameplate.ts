@@ -25,7 +25,7 @@ export interface NameplateOptions {
  */
 export class Nameplate {
   readonly #options: NameplateOptions;
-  #dueMs = Number.NEGATIVE_INFINITY;
+  #dueAtMs = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
 
   constructor(options: NameplateOptions) {
@@ -39,7 +39,7 @@ export class Nameplate {
 
   /** The meter did not answer. */
   silent(): void {
-    this.#dueMs = Number.NEGATIVE_INFINITY;
+    this.#dueAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -48,7 +48,7 @@ export class Nameplate {
    */
   async other(): Promise<string | null> {
     const { read, known, store, real } = this.#options;
-    if (!read || real.monotonicMs() < this.#dueMs) return null;
+    if (!read || real.monotonicMs() < this.#dueAtMs) return null;
     const serial = await this.#ask(read);
     if (serial === null) return null;
     const before = known();
@@ -64,13 +64,13 @@ export class Nameplate {
     const { real } = this.#options;
     try {
       const serial = await read();
-      this.#dueMs = real.monotonicMs() + EVERY_MS;
+      this.#dueAtMs = real.monotonicMs() + EVERY_MS;
       return serial;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       // A meter that refuses the register will do so again.
       const isRefused = error.failure === ReadFailure.exception;
-      this.#dueMs = real.monotonicMs() + (isRefused ? EVERY_MS : AGAIN_MS);
+      this.#dueAtMs = real.monotonicMs() + (isRefused ? EVERY_MS : AGAIN_MS);
       return null;
     }
   }

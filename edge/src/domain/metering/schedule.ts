@@ -1,4 +1,4 @@
-import { windowEndMs, windowOf } from '@gridtokenx/protocol';
+import { windowEndAtMs, windowOf } from '@gridtokenx/protocol';
 
 export interface PollPlan {
   readonly pollMs: number;
@@ -9,12 +9,12 @@ export interface PollPlan {
 /**
  * When the next poll is due, in milliseconds of the reading clock: on the grid of `pollMs`, and once between
  * `leadMs` before each boundary and the boundary. A boundary poll that failed or came late is due at once, as long as
- * the window runs. `lastGoodMs` = time of the last good reading, null for none.
+ * the window runs. `lastGoodAtMs` = time of the last good reading, null for none.
  */
-export function nextPollMs(nowMs: number, lastGoodMs: number | null, plan: PollPlan): number {
-  const end = windowEndMs(windowOf(nowMs));
+export function nextPollAtMs(nowMs: number, lastGoodAtMs: number | null, plan: PollPlan): number {
+  const end = windowEndAtMs(windowOf(nowMs));
   const boundary = end - plan.leadMs;
   const grid = (Math.floor(nowMs / plan.pollMs) + 1) * plan.pollMs;
   if (nowMs < boundary) return Math.min(grid, boundary);
-  return lastGoodMs === null || lastGoodMs < boundary ? nowMs : grid;
+  return lastGoodAtMs === null || lastGoodAtMs < boundary ? nowMs : grid;
 }

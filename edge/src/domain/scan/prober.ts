@@ -110,8 +110,8 @@ export class Prober {
       if (heldMs <= 0) break;
       await sleep(real, heldMs);
     }
-    const startMs = real.monotonicMs();
-    quarantine.onRequest(unit, fn, bytes, startMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
+    const startAtMs = real.monotonicMs();
+    quarantine.onRequest(unit, fn, bytes, startAtMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
     try {
       // The port adds the time of the answer's characters; here the first one counts, and what is begun is waited for.
       const answer = await this.#port.exchange(ask, waitMs - (5 + bytes) * speed.charMs, null);
@@ -130,10 +130,10 @@ export class Prober {
   /** Only listens. Throws `LineGone` when the line is found gone by the next question, not here. */
   async listen(ms: number, signal: AbortSignal): Promise<void> {
     const { real } = this.#options;
-    const endMs = real.monotonicMs() + ms;
-    while (real.monotonicMs() < endMs && !signal.aborted) {
+    const endAtMs = real.monotonicMs() + ms;
+    while (real.monotonicMs() < endAtMs && !signal.aborted) {
       this.#port.listen();
-      await sleep(real, Math.min(LOOK_MS, Math.max(1, endMs - real.monotonicMs())));
+      await sleep(real, Math.min(LOOK_MS, Math.max(1, endAtMs - real.monotonicMs())));
     }
     this.#port.listen();
   }

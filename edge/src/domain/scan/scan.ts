@@ -52,7 +52,7 @@ export class Scan {
   readonly #options: ScanOptions;
   readonly #stats: BusStats;
   readonly #line: ScanLine;
-  readonly #startMs: number;
+  readonly #startAtMs: number;
   #endless = 0;
   #answersToAll = false;
 
@@ -61,7 +61,7 @@ export class Scan {
     this.state = state;
     this.#stats = options.stats ?? new BusStats();
     this.#line = new ScanLine({ ...options, stats: this.#stats });
-    this.#startMs = options.real.monotonicMs() - state.elapsedMs;
+    this.#startAtMs = options.real.monotonicMs() - state.elapsedMs;
   }
 
   /** Runs to the end of the plan, the expected number of units, or an abort. Throws `ScanStopped`. */
@@ -90,7 +90,7 @@ export class Scan {
   }
 
   #keep(): void {
-    this.state.elapsedMs = Math.round(this.#options.real.monotonicMs() - this.#startMs);
+    this.state.elapsedMs = Math.round(this.#options.real.monotonicMs() - this.#startAtMs);
     this.#options.onState(this.state);
   }
 
@@ -220,7 +220,7 @@ export class Scan {
     try {
       const talk = new UnitProber(await this.#line.prober(setting), real, unit, waitedMs, behindMs(setting));
       const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
-      const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startMs), ...identity };
+      const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startAtMs), ...identity };
       if (talk.damaged >= 2) this.#note(damagedText(unit, setting));
       this.state.found.push(found);
       this.#options.onFound(found);

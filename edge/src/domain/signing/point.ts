@@ -13,7 +13,7 @@ import {
   type RegisterPair,
   type Statement,
   type Window,
-  windowEndMs,
+  windowEndAtMs,
 } from '@gridtokenx/protocol';
 import { type Clock, type Logger, sleep } from '@gridtokenx/runtime/core';
 
@@ -138,7 +138,7 @@ export class Point {
     if (production !== null && consumption !== null && Math.abs(production - consumption) >= BEHIND_WINDOWS) {
       const [side, window] =
         production < consumption ? (['production', production] as const) : (['consumption', consumption] as const);
-      const since = new Date(windowEndMs(window)).toISOString().slice(0, 16);
+      const since = new Date(windowEndAtMs(window)).toISOString().slice(0, 16);
       list.push(
         `${of} waits for its ${side} meter ${this.#options.meters[side].name}: no statement since ${since} UTC`,
       );

@@ -4,7 +4,7 @@ import {
   NEAR_BOUNDARY_MS,
   Quality,
   type Window,
-  windowEndMs,
+  windowEndAtMs,
   windowOf,
 } from '@gridtokenx/protocol';
 
@@ -102,8 +102,8 @@ export class WindowTracker {
   /** The oldest window that is over at `nowMs`, or null. It stays until `close`. */
   due(nowMs: number): ClosedWindow | null {
     const [oldest] = this.#open;
-    if (!oldest || nowMs < windowEndMs(oldest.window)) return null;
-    const late = windowEndMs(oldest.window) - oldest.lastTimeMs > NEAR_BOUNDARY_MS;
+    if (!oldest || nowMs < windowEndAtMs(oldest.window)) return null;
+    const late = windowEndAtMs(oldest.window) - oldest.lastTimeMs > NEAR_BOUNDARY_MS;
     return {
       window: oldest.window,
       importWh: oldest.importWh,

@@ -19,7 +19,7 @@ export function writeEvidence(folder: string, evidence: KeyEvidence): string {
   const { meterId, key, suspendedFrom, place, messages } = evidence;
   const name = `evidence-${meterId}-${toHex(key).slice(0, 16)}`;
   makeFolder(folder);
-  const files = messages.map(({ message, payload, receivedMs }, index) => {
+  const files = messages.map(({ message, payload, receivedAtMs }, index) => {
     const file = `${name}-${index + 1}.cose`;
     writeFileSync(join(folder, file), message);
     return {
@@ -28,7 +28,7 @@ export function writeEvidence(folder: string, evidence: KeyEvidence): string {
       kind: payload.kind,
       seq: payload.seq.toString(),
       window: 'window' in payload ? payload.window : null,
-      received: new Date(receivedMs).toISOString(),
+      received: new Date(receivedAtMs).toISOString(),
     };
   });
   const description = {

@@ -29,9 +29,9 @@ export interface FeederDeps {
 
 const GATHER_MS = 200;
 /** Doubles with every failure, spread: many oracles do not come back in the same moment. */
-const AGAIN = { firstMs: 500, lastMs: 60_000 };
+const AGAIN = { initialMs: 500, maxMs: 60_000 };
 /** A person mends the set-up: asking often would not make that faster. */
-const AFTER_MENDING = { firstMs: AGAIN.lastMs, lastMs: AGAIN.lastMs };
+const AFTER_MENDING = { initialMs: AGAIN.maxMs, maxMs: AGAIN.maxMs };
 const LONGEST_ASKED_MS = 600_000;
 /** A batch that failed so often in a row is split: one row may make the server fail, where others would be stored. */
 const SPLIT_AFTER = 3;
@@ -55,7 +55,7 @@ export class TimeSeriesFeeder {
   /** A bad row was found before: the next one is not waited for so long. */
   #hasSplit = false;
   #good: SeriesRow | null = null;
-  #stalledSinceMs: number | null = null;
+  #stallBeganAtMs: number | null = null;
   #problem: string | null = null;
   /** Everything that an earlier process may have written without recording it is recorded by now. */
   #isCaughtUp = false;
@@ -81,8 +81,8 @@ export class TimeSeriesFeeder {
 
   /** Why the time series does not go on, plain words; null when all is well. */
   get stalled(): string | null {
-    if (this.#stalledSinceMs === null) return null;
-    const seconds = Math.round((this.#deps.realClock.nowMs() - this.#stalledSinceMs) / 1_000);
+    if (this.#stallBeganAtMs === null) return null;
+    const seconds = Math.round((this.#deps.realClock.nowMs() - this.#stallBeganAtMs) / 1_000);
     return `the time series has not been written for ${seconds} s: ${this.#problem}`;
   }
 
@@ -126,7 +126,7 @@ export class TimeSeriesFeeder {
       this.#failures = 0;
       this.#again.reset();
       this.#problem = null;
-      this.#stalledSinceMs = null;
+      this.#stallBeganAtMs = null;
     } catch (error) {
       if (this.#isClosed) return;
       const { message } = error as Error;
@@ -134,7 +134,7 @@ export class TimeSeriesFeeder {
         this.#deps.logger.warn({ event: 'series_write_failed', problem: message }, 'Cannot write the time series');
       this.#failures++;
       this.#isSetup = error instanceof SeriesSetupRefused;
-      this.#stalledSinceMs ??= this.#deps.realClock.nowMs();
+      this.#stallBeganAtMs ??= this.#deps.realClock.nowMs();
       this.#problem = message;
       if (!this.#isStopping) this.#schedule(this.#wait(error));
     }
@@ -156,7 +156,7 @@ export class TimeSeriesFeeder {
       this.#refused += refused.length;
       if (this.#failures > 0) this.#failures = 1;
       this.#again.reset();
-      this.#stalledSinceMs = null;
+      this.#stallBeganAtMs = null;
       if (refused.length > 0) {
         const { reason, point } = refused[0] as RefusedPoint;
         const first = { meter: point.meterId, time_ms: point.timeMs, reason };

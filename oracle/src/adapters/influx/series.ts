@@ -65,11 +65,11 @@ export class InfluxTimeSeries implements TimeSeries {
     await this.#put(lines.slice(half), refused);
   }
 
-  async range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesRow[]> {
+  async range(meterId: MeterId, fromAtMs: number, untilMs: number, limit: number): Promise<SeriesRow[]> {
     // The server refuses an empty range.
-    if (fromMs >= toMs || limit <= 0) return [];
+    if (fromAtMs >= untilMs || limit <= 0) return [];
     const flux = `from(bucket: ${fluxString(this.#bucket)})
-  |> range(start: ${time(fromMs)}, stop: ${time(toMs)})
+  |> range(start: ${time(fromAtMs)}, stop: ${time(untilMs)})
   |> filter(fn: (r) => r._measurement == ${fluxString(MEASUREMENT)} and r.meter == ${fluxString(meterId)})
   |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
   |> group()

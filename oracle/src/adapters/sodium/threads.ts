@@ -16,7 +16,7 @@ const GIVE_UP_MS = 5_000;
 const START_MS = 30_000;
 /** A thread keeps next to nothing: without a bound its heap grows to several times that before it is collected, in MiB. */
 const LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 } as const;
-const AGAIN = { firstMs: 1_000, lastMs: 60_000 };
+const AGAIN = { initialMs: 1_000, maxMs: 60_000 };
 
 /** The part of a `Worker` that is used. */
 export interface Thread extends Pick<Worker, 'postMessage' | 'terminate' | 'unref'> {
@@ -54,7 +54,7 @@ interface Sent {
   readonly number: number;
   /** Emptied when they were answered elsewhere before the thread did. */
   items: readonly Item[];
-  readonly sinceMs: number;
+  readonly sentAtMs: number;
 }
 
 /** One place for a thread; another thread takes it when one is gone. */
@@ -181,7 +181,7 @@ export class VerifyThreads implements SignatureChecks {
       else this.#check(item);
     }
     batch.fill(items.map(({ question }) => question));
-    seat.sent.push({ number, items, sinceMs: this.#deps.realClock.monotonicMs() });
+    seat.sent.push({ number, items, sentAtMs: this.#deps.realClock.monotonicMs() });
     seat.thread?.postMessage(number);
     this.#watch();
   }
@@ -214,7 +214,7 @@ export class VerifyThreads implements SignatureChecks {
       const now = this.#deps.realClock.monotonicMs();
       for (const seat of this.#seats) {
         const oldest = seat.sent[0];
-        if (oldest && now - oldest.sinceMs >= GIVE_UP_MS) this.#lost(seat, new Error('no answer: given up'));
+        if (oldest && now - oldest.sentAtMs >= GIVE_UP_MS) this.#lost(seat, new Error('no answer: given up'));
       }
       if (this.#seats.some(({ sent }) => sent.length > 0)) this.#watch();
     });

@@ -60,7 +60,7 @@ export class SqliteDisputeStore implements DisputeStore {
            last_valid_height, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(kind, zone, page, slot, meterId, number, raw, signature, blockhash, lastValidHeight, nowMs);
-    return { ...intent, id: Number(lastInsertRowid), createdMs: nowMs };
+    return { ...intent, id: Number(lastInsertRowid), createdAtMs: nowMs };
   }
 
   open(zone: number, page: number): DisputeIntent | undefined {
@@ -78,7 +78,7 @@ export class SqliteDisputeStore implements DisputeStore {
       signature: String(row.signature),
       blockhash: String(row.blockhash),
       lastValidHeight: Number(row.last_valid_height),
-      createdMs: Number(row.created_ms),
+      createdAtMs: Number(row.created_ms),
     };
   }
 

@@ -100,10 +100,10 @@ export class SqliteLedger implements Ledger {
           group = { meter: admitted.meter.meterId, incoming: [], pairs: new Map() };
           byStream.set(name, group);
         }
-        group.incoming.push({ admitted, arrivedMs: arrival.arrivedMs, receivedMs: arrival.receivedMs });
+        group.incoming.push({ admitted, arrivedAtMs: arrival.arrivedAtMs, receivedAtMs: arrival.receivedAtMs });
         group.pairs.set(gateway, arrival);
       }
-      const present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+      const present = { nowMs, registryFetchedAtMs: this.#registry.asOf.fetchedAtMs };
       const share = Math.ceil(budget.left / Math.max(1, byStream.size));
       for (const { meter, incoming, pairs } of byStream.values()) {
         const own: Budget = { left: share };
@@ -115,7 +115,7 @@ export class SqliteLedger implements Ledger {
           add(verdicts, Reasons.duplicate, duplicates);
         }
         for (const [gateway, arrival] of pairs) {
-          this.#link(gateway, meter, arrival.receivedMs, duplicates < incoming.length);
+          this.#link(gateway, meter, arrival.receivedAtMs, duplicates < incoming.length);
         }
       }
     });

@@ -62,7 +62,12 @@ export class Rejects {
       add(verdicts, verdict.code, 1);
       return;
     }
-    const bucket = refilled(this.#buckets.get(gateway) ?? null, arrival.receivedMs, REJECTS_PER_DAY, MAX_SAVED_REJECTS);
+    const bucket = refilled(
+      this.#buckets.get(gateway) ?? null,
+      arrival.receivedAtMs,
+      REJECTS_PER_DAY,
+      MAX_SAVED_REJECTS,
+    );
     const isOver = bucket.left < 1;
     this.#buckets.set(gateway, isOver ? bucket : { ...bucket, left: bucket.left - 1 });
     if (isOver) {
@@ -80,8 +85,8 @@ export class Rejects {
       meterId,
       seq === null ? null : seqBlob(seq),
       counted,
-      arrival.arrivedMs,
-      arrival.receivedMs,
+      arrival.arrivedAtMs,
+      arrival.receivedAtMs,
     );
     this.#store.count(counted, 0, verdict.code, 1);
     add(verdicts, verdict.code, 1);
@@ -129,8 +134,8 @@ export class Rejects {
       message: row.bytes as Uint8Array,
       meterId: row.meter === null ? null : asMeterId(String(row.meter)),
       reason: Number(row.reason) as Reason,
-      arrivedMs: Number(row.arrived_ms),
-      receivedMs: Number(row.received_ms),
+      arrivedAtMs: Number(row.arrived_ms),
+      receivedAtMs: Number(row.received_ms),
     }));
   }
 }

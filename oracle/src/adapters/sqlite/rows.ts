@@ -44,7 +44,7 @@ export function messageRow(raw: Raw): StoredMessage {
     basis: raw.basis === 1,
     contradicted: raw.contradicted === 1,
     topWindow: raw.top_window === null ? null : asWindowOrNone(Number(raw.top_window)),
-    arrivedMs: Number(raw.arrived_ms),
-    receivedMs: Number(raw.received_ms),
+    arrivedAtMs: Number(raw.arrived_ms),
+    receivedAtMs: Number(raw.received_ms),
   };
 }

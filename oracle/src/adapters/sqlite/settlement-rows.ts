@@ -31,6 +31,6 @@ export function toIntent(row: Row): Intent {
     signature: String(row.signature),
     blockhash: String(row.blockhash),
     lastValidHeight: Number(row.last_valid_height),
-    createdMs: Number(row.created_ms),
+    createdAtMs: Number(row.created_ms),
   };
 }

@@ -70,7 +70,7 @@ export class SqliteSettlementStore implements SettlementStore {
       intent.lastValidHeight,
       nowMs,
     );
-    return { ...intent, id, createdMs: nowMs };
+    return { ...intent, id, createdAtMs: nowMs };
   }
 
   open(zone: number, page: number): Intent | undefined {

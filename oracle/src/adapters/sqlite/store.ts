@@ -5,7 +5,7 @@ import type { MeterRecord } from '../../domain/ports.js';
 import { type Effects, noteInput } from '../../domain/verdicts/effects.js';
 import type { Judgement } from '../../domain/verdicts/entry.js';
 import { type DeclaredGap, Gaps } from '../../domain/verdicts/gaps.js';
-import { dueMs } from '../../domain/verdicts/limits.js';
+import { dueAtMs } from '../../domain/verdicts/limits.js';
 import type {
   CountPlace,
   Item,
@@ -100,7 +100,7 @@ export class Store implements StreamStore {
   ): void {
     const { payload, hash, message, signed, meter } = item.admitted;
     const window = payload.kind === Kind.statement ? payload.window : null;
-    const { arrivedMs, receivedMs, contradicted } = item;
+    const { arrivedAtMs, receivedAtMs, contradicted } = item;
     const result = this.#sql.insert.run(
       stream.id,
       seqBlob(payload.seq),
@@ -112,9 +112,9 @@ export class Store implements StreamStore {
       verdict.settled ? 1 : 0,
       isBasis ? 1 : 0,
       contradicted ? 1 : 0,
-      arrivedMs,
-      receivedMs,
-      verdict.code === Reason.fromTheFuture ? dueMs(payload) : null,
+      arrivedAtMs,
+      receivedAtMs,
+      verdict.code === Reason.fromTheFuture ? dueAtMs(payload) : null,
       topWindow,
     );
     const id = Number(result.lastInsertRowid);
@@ -129,8 +129,8 @@ export class Store implements StreamStore {
       basis: isBasis,
       contradicted,
       topWindow,
-      arrivedMs,
-      receivedMs,
+      arrivedAtMs,
+      receivedAtMs,
     };
     this.count(stream.meter, payload.kind, code, 1);
     this.#tell(row, null, code, meter, effects);
@@ -147,7 +147,7 @@ export class Store implements StreamStore {
   ): void {
     const isSame = row.verdict === verdict.code && row.settled === verdict.settled && row.basis === isBasis;
     if (isSame && row.topWindow === topWindow) return;
-    const due = verdict.code === Reason.fromTheFuture ? dueMs(row.payload) : null;
+    const due = verdict.code === Reason.fromTheFuture ? dueAtMs(row.payload) : null;
     this.#sql.judge.run(verdict.code, verdict.settled ? 1 : 0, isBasis ? 1 : 0, due, topWindow, row.id);
     if (row.verdict === verdict.code) return;
     this.count(stream.meter, row.payload.kind, row.verdict, -1);
@@ -245,9 +245,9 @@ export class Store implements StreamStore {
     return Number(this.#sql.dueOf.get(stream.id)?.n);
   }
 
-  /** Places of messages that came before a registry state that was asked for at `registryMs`, by stream. */
-  forRegistry(registryMs: number): Marked[] {
-    return this.#sql.forRegistry.all(registryMs).map((row) => ({
+  /** Places of messages that came before a registry state that was asked for at `registryFetchedAtMs`, by stream. */
+  forRegistry(registryFetchedAtMs: number): Marked[] {
+    return this.#sql.forRegistry.all(registryFetchedAtMs).map((row) => ({
       stream: Number(row.stream),
       first: blobSeq(row.seq as Uint8Array),
       last: blobSeq(row.last as Uint8Array),

@@ -70,8 +70,8 @@ export class EmbeddedTimeSeries implements TimeSeries {
     }
   }
 
-  async range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesRow[]> {
-    return this.#range.all(meterId, fromMs, toMs, limit).map((row) => ({
+  async range(meterId: MeterId, fromAtMs: number, untilMs: number, limit: number): Promise<SeriesRow[]> {
+    return this.#range.all(meterId, fromAtMs, untilMs, limit).map((row) => ({
       timeMs: Number(row.time_ms),
       meterId: asMeterId(String(row.meter)),
       zone: Number(row.zone),

@@ -167,10 +167,10 @@ function isFirst(one: Hashed, other: Hashed): boolean {
 }
 
 function attestable(meterId: MeterId, raw: Raw): Hashed | null {
-  const { payload, signed, message, receivedMs } = messageRow(raw);
+  const { payload, signed, message, receivedAtMs } = messageRow(raw);
   if (payload.kind !== Kind.statement || !isAttestable(payload.quality)) return null;
   const { window, importWh, exportWh } = payload;
-  return { meterId, window, importWh, exportWh, payload: signed, message, receivedMs, hash: raw.hash as Uint8Array };
+  return { meterId, window, importWh, exportWh, payload: signed, message, receivedAtMs, hash: raw.hash as Uint8Array };
 }
 
 /** What people are shown of the ledger. */

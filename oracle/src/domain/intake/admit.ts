@@ -95,25 +95,25 @@ export function signedBy(
 
 /**
  * Judges one message by itself: frame, version, network, meter, and the signature (this is where the oracle verifies
- * signatures). `arrivedMs` is the real time of arrival: what depends on the registry is settled only against a state
+ * signatures). `arrivedAtMs` is the real time of arrival: what depends on the registry is settled only against a state
  * that was asked for after it [wire §9.2]. The topic is an address, not evidence: it is not looked at.
  */
 export function admit(
   message: Uint8Array,
-  arrivedMs: number,
+  arrivedAtMs: number,
   networkId: Uint8Array,
   registry: Registry,
   verifier: Verifier,
 ): Admission {
   const result = parse(message);
   if ('rejected' in result) return result;
-  return decide(result.parsed, arrivedMs, networkId, registry, signedBy(result.parsed, verifier, null));
+  return decide(result.parsed, arrivedAtMs, networkId, registry, signedBy(result.parsed, verifier, null));
 }
 
 /** Judges a parsed message by the registry as it is now; see `admit`. */
 export function decide(
   parsed: Parsed,
-  arrivedMs: number,
+  arrivedAtMs: number,
   networkId: Uint8Array,
   registry: Registry,
   isSignedBy: (key: Uint8Array) => boolean,
@@ -130,7 +130,7 @@ export function decide(
   // What a rotated key says of later windows is judged in its stream: it may have come before the rotation was known.
   if (meter.previousKey && isSignedBy(meter.previousKey)) return admitted(meter.previousKey);
   // A rotation that this registry state does not show yet would look the same, so the verdict waits for a newer state.
-  if (registry.asOf.fetchedAtMs <= arrivedMs) return reject(refusedFor(Reason.wrongKey, false));
+  if (registry.asOf.fetchedAtMs <= arrivedAtMs) return reject(refusedFor(Reason.wrongKey, false));
   const others = registry.meters().filter((other) => other.owner === meter.owner && other.meterId !== meterId);
   const isMixedUp = others.slice(0, MIXED_UP_KEYS).some((other) => isSignedBy(other.key));
   return reject(refusedFor(isMixedUp ? Reason.wrongKey : Reason.badSignature));

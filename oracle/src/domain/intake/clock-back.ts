@@ -4,7 +4,7 @@ const MIN_STEP_MS = 1_000;
 /** Notices that a clock went back: until it has caught up, what it says has been said before. */
 export class BackwardClock {
   readonly #now: () => number;
-  #highestMs = Number.NEGATIVE_INFINITY;
+  #latestSeenAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -13,12 +13,12 @@ export class BackwardClock {
   /** Looks at the clock; in words what is wrong with it, null when nothing. */
   look(): string | null {
     const now = this.#now();
-    const backMs = this.#highestMs - now;
+    const backMs = this.#latestSeenAtMs - now;
     if (backMs < MIN_STEP_MS) {
-      this.#highestMs = Math.max(this.#highestMs, now);
+      this.#latestSeenAtMs = Math.max(this.#latestSeenAtMs, now);
       return null;
     }
-    const until = new Date(this.#highestMs).toISOString().slice(0, 19);
+    const until = new Date(this.#latestSeenAtMs).toISOString().slice(0, 19);
     return `the clock went back by ${Math.round(backMs / 1_000)} s: it has shown ${until}Z before`;
   }
 }

@@ -106,7 +106,7 @@ export class Intake {
     if (this.#isStopped) return;
     const { clock, realClock } = this.#deps;
     const gateway = this.#sameKey(packet.gateway);
-    const common = { gateway, topicMeter: packet.meter, arrivedMs: clock.nowMs(), receivedMs: realClock.nowMs() };
+    const common = { gateway, topicMeter: packet.meter, arrivedAtMs: clock.nowMs(), receivedAtMs: realClock.nowMs() };
     this.#packets.receive(common, packet.bytes);
   }
 
@@ -133,13 +133,13 @@ export class Intake {
     const { clock, realClock, networkId, registry, verifier } = this.#deps;
     // What a gateway brought before is stored first.
     this.flush();
-    const [arrivedMs, receivedMs] = [clock.nowMs(), realClock.nowMs()];
+    const [arrivedAtMs, receivedAtMs] = [clock.nowMs(), realClock.nowMs()];
     for (const message of messages) {
-      const admission = admit(message, receivedMs, networkId, registry, verifier);
+      const admission = admit(message, receivedAtMs, networkId, registry, verifier);
       if ('rejected' in admission) continue;
       const { meterId } = admission.admitted.meter;
       const gateway = this.#sameKey(gatewayOf(meterId) ?? from);
-      this.#gathered.push({ gateway, topicMeter: meterId, arrivedMs, receivedMs, admission });
+      this.#gathered.push({ gateway, topicMeter: meterId, arrivedAtMs, receivedAtMs, admission });
     }
     this.#store();
   }
@@ -186,16 +186,16 @@ export class Intake {
     }
   }
 
-  #mayBeDecided({ reason, meterId, receivedMs }: Waiting): boolean {
+  #mayBeDecided({ reason, meterId, receivedAtMs }: Waiting): boolean {
     const { registry } = this.#deps;
     if (reason === Reason.unknownMeter) return meterId !== null && registry.meter(meterId) !== undefined;
-    return registry.asOf.fetchedAtMs > receivedMs;
+    return registry.asOf.fetchedAtMs > receivedAtMs;
   }
 
-  #again({ gateway, topicMeter, message, arrivedMs, receivedMs }: Waiting): ReceivedMessage {
+  #again({ gateway, topicMeter, message, arrivedAtMs, receivedAtMs }: Waiting): ReceivedMessage {
     const { networkId, registry, verifier } = this.#deps;
-    const admission = admit(message, receivedMs, networkId, registry, verifier);
-    return { gateway: this.#sameKey(gateway), topicMeter, arrivedMs, receivedMs, admission };
+    const admission = admit(message, receivedAtMs, networkId, registry, verifier);
+    return { gateway: this.#sameKey(gateway), topicMeter, arrivedAtMs, receivedAtMs, admission };
   }
 
   #commit(arrivals: readonly ReceivedMessage[], work: () => CommitResult): void {

@@ -161,7 +161,7 @@ export class PacketChecks {
       const isValid = valid[item.asked];
       const asked = item.question && isValid !== undefined ? { key: item.question.key, isValid } : null;
       const isSignedBy = signedBy(item.parsed, verifier, asked);
-      return { ...common, admission: decide(item.parsed, common.receivedMs, networkId, registry, isSignedBy) };
+      return { ...common, admission: decide(item.parsed, common.receivedAtMs, networkId, registry, isSignedBy) };
     });
   }
 }

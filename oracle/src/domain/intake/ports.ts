@@ -11,9 +11,9 @@ export interface ReceivedMessage {
   readonly topicMeter: MeterId | null;
   readonly admission: Admission;
   /** Time on the clock that drives readings, ms. */
-  readonly arrivedMs: number;
+  readonly arrivedAtMs: number;
   /** Real time, ms. */
-  readonly receivedMs: number;
+  readonly receivedAtMs: number;
 }
 
 /** A message that waits for a newer registry state. */
@@ -23,8 +23,8 @@ export interface Waiting {
   readonly message: Uint8Array;
   readonly meterId: MeterId | null;
   readonly reason: Reason;
-  readonly arrivedMs: number;
-  readonly receivedMs: number;
+  readonly arrivedAtMs: number;
+  readonly receivedAtMs: number;
 }
 
 export interface CommitResult {

@@ -111,8 +111,8 @@ export interface Settlements {
 export interface TimeSeries {
   /** Resolves when all points are stored durably. */
   write(points: readonly SeriesRow[]): Promise<void>;
-  /** Points of one meter with `fromMs` <= time < `toMs`, times rising, at most `limit`. */
-  range(meterId: MeterId, fromMs: number, toMs: number, limit: number): Promise<SeriesRow[]>;
+  /** Points of one meter with `fromAtMs` <= time < `untilMs`, times rising, at most `limit`. */
+  range(meterId: MeterId, fromAtMs: number, untilMs: number, limit: number): Promise<SeriesRow[]>;
   close(): Promise<void>;
 }
 

@@ -8,7 +8,7 @@ const BATCH = 1_000;
 /** After failures more is looked at, for a row that the store takes. */
 const MAX_BATCH = 16_000;
 const GATHER_MS = 200;
-const AGAIN = { firstMs: 400, lastMs: 30_000 };
+const AGAIN = { initialMs: 400, maxMs: 30_000 };
 
 export interface ProjectorDeps {
   readonly ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
@@ -31,7 +31,7 @@ export class Projector {
   #running: Promise<void> | null = null;
   #good: SeriesRow | null = null;
   #failures = 0;
-  #stalledSinceMs: number | null = null;
+  #stallBeganAtMs: number | null = null;
   #reason = '';
   #isStopped = false;
 
@@ -42,8 +42,8 @@ export class Projector {
 
   /** Why the time series does not go on, plain words; null when all is well. */
   get problem(): string | null {
-    if (this.#stalledSinceMs === null) return null;
-    const seconds = Math.round((this.#deps.realClock.nowMs() - this.#stalledSinceMs) / 1_000);
+    if (this.#stallBeganAtMs === null) return null;
+    const seconds = Math.round((this.#deps.realClock.nowMs() - this.#stallBeganAtMs) / 1_000);
     return `the time series has not been written for ${seconds} s: ${this.#reason}`;
   }
 
@@ -79,7 +79,7 @@ export class Projector {
       this.#isWell();
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
-      this.#stalledSinceMs ??= this.#deps.realClock.nowMs();
+      this.#stallBeganAtMs ??= this.#deps.realClock.nowMs();
       if (this.#failures++ === 0)
         this.#deps.logger.warn(
           { event: 'series_write_retry', err: error },
@@ -91,7 +91,7 @@ export class Projector {
   #isWell(): void {
     this.#again.reset();
     this.#failures = 0;
-    this.#stalledSinceMs = null;
+    this.#stallBeganAtMs = null;
   }
 
   async #write(points: readonly SeriesRow[]): Promise<void> {

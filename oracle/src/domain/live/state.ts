@@ -15,7 +15,7 @@ import { isSeriesTime } from './series-write.js';
 /** What gateways said of themselves last; kept in memory, because the broker retains it. */
 export class GatewayStatuses {
   readonly #real: Clock;
-  readonly #entries = new Map<PublicKeyText, { status: GatewayStatus | null; heardMs: number }>();
+  readonly #entries = new Map<PublicKeyText, { status: GatewayStatus | null; heardAtMs: number }>();
 
   constructor(real: Clock) {
     this.#real = real;
@@ -23,23 +23,23 @@ export class GatewayStatuses {
 
   /** A status came; null when it was none. */
   status(gateway: Uint8Array, status: GatewayStatus | null): void {
-    this.#entries.set(asPublicKeyText(gateway), { status, heardMs: this.#real.nowMs() });
+    this.#entries.set(asPublicKeyText(gateway), { status, heardAtMs: this.#real.nowMs() });
   }
 
   /** A message came. */
   heard(gateway: Uint8Array): void {
     const name = asPublicKeyText(gateway);
-    this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardMs: this.#real.nowMs() });
+    this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardAtMs: this.#real.nowMs() });
   }
 
   list() {
     const now = this.#real.nowMs();
-    return [...this.#entries].map(([gateway, { status, heardMs }]) => ({
+    return [...this.#entries].map(([gateway, { status, heardAtMs }]) => ({
       gateway,
       name: status?.name ?? '',
       online: status?.online ?? false,
       spool_depth: status?.spoolDepth ?? null,
-      age_ms: now - heardMs,
+      age_ms: now - heardAtMs,
       problems: status?.problems ?? [],
     }));
   }

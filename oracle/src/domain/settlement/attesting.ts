@@ -11,7 +11,7 @@ import {
 
 const PLAN_AGAIN_MS = 25;
 const COSIGN_AGAIN_MS = 1_000;
-const PAUSES = { firstMs: 250, lastMs: 30_000 };
+const PAUSES = { initialMs: 250, maxMs: 30_000 };
 
 export type AttestPlan = Extract<Plan, { kind: 'attest' }>;
 

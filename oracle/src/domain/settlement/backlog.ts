@@ -88,8 +88,8 @@ export class Backlog {
         .filter(({ slot }) => takesPart(slot))
         .map((meter) => this.#candidate(meter, page.slots[meter.slot]?.window ?? LAST_WINDOW));
       const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
-      const graceEndsMs = (window: Window) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
-      const { plan, unusable } = choose(page.slots, candidates, realClock.nowMs(), graceEndsMs, isCatchingUp);
+      const graceUntilMs = (window: Window) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
+      const { plan, unusable } = choose(page.slots, candidates, realClock.nowMs(), graceUntilMs, isCatchingUp);
       if (unusable.length === 0) return plan;
       for (const { meterId, window, reason } of unusable) {
         store.skip(meterId, window, reason, realClock.nowMs());

@@ -53,8 +53,8 @@ export class SettlementDriver {
   #networkProblem: string | null = null;
   readonly #setUp: Attempts;
   #setUpUntilMs = 0;
-  #snapshotDueMs: number | null = null;
-  #lastSnapshotMs = Number.NEGATIVE_INFINITY;
+  #snapshotDueAtMs: number | null = null;
+  #lastSnapshotAtMs = Number.NEGATIVE_INFINITY;
   #state = 'not started';
   #disputeFailure: string | null = null;
   #snapshotFailure: string | null = null;
@@ -174,8 +174,8 @@ export class SettlementDriver {
       if (this.#mustRest(turn)) turn.untilMs = realClock.nowMs() + REST_MS;
       else if (await this.#advance(turn)) isMoving = true;
     }
-    if (this.#snapshotDueMs !== null) {
-      const isSpaced = realClock.nowMs() - this.#lastSnapshotMs >= SNAPSHOT_AT_MOST_EVERY_MS;
+    if (this.#snapshotDueAtMs !== null) {
+      const isSpaced = realClock.nowMs() - this.#lastSnapshotAtMs >= SNAPSHOT_AT_MOST_EVERY_MS;
       if (isSpaced || !isMoving) await this.#takeSnapshot();
     }
     if (isMoving) return realClock.nowMs();
@@ -212,7 +212,7 @@ export class SettlementDriver {
       return false;
     }
     turn.attempts.succeeded();
-    if (step.kind === 'settled') this.#snapshotDueMs ??= this.#deps.realClock.nowMs();
+    if (step.kind === 'settled') this.#snapshotDueAtMs ??= this.#deps.realClock.nowMs();
     if (step.kind !== 'wait') return true;
     ({ untilMs: turn.untilMs, why: turn.why } = step);
     return false;
@@ -220,7 +220,7 @@ export class SettlementDriver {
 
   /** A snapshot was due for long: only what is in flight goes on. */
   #mustRest({ settler }: Turn): boolean {
-    const due = this.#snapshotDueMs;
+    const due = this.#snapshotDueAtMs;
     const isLate = due !== null && this.#deps.realClock.nowMs() - due >= SNAPSHOT_WITHIN_MS;
     return isLate && this.#deps.snapshot !== null && settler.isQuiet;
   }
@@ -244,7 +244,7 @@ export class SettlementDriver {
   async #takeSnapshot(): Promise<void> {
     const { snapshot, realClock, logger } = this.#deps;
     if (!snapshot || !this.#isQuiet()) return;
-    this.#lastSnapshotMs = realClock.nowMs();
+    this.#lastSnapshotAtMs = realClock.nowMs();
     try {
       this.lastSnapshotSlot = await snapshot();
       this.#snapshotFailure = null;
@@ -255,7 +255,7 @@ export class SettlementDriver {
         'The chain took no snapshot: trying again after the next window',
       );
     }
-    this.#snapshotDueMs = null;
+    this.#snapshotDueAtMs = null;
   }
 
   async #isOurNetwork(): Promise<boolean> {

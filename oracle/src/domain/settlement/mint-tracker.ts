@@ -5,7 +5,7 @@ import type { SlottedMeter } from './plan.js';
  * Pauses after mints that failed or left energy due. What cannot be minted now is asked for every 10 minutes at least, in
  * case only the chain knows what has changed.
  */
-const PAUSES = { firstMs: 1_000, lastMs: 600_000 };
+const PAUSES = { initialMs: 1_000, maxMs: 600_000 };
 /** A page that changes all the time starts a failing mint again at most this often. */
 const SHORTEST_RETRY_MS = 1_000;
 
@@ -19,7 +19,7 @@ export interface MintTask {
 interface Attempt {
   /** The page as it was, in words. */
   readonly mark: string;
-  readonly triedMs: number;
+  readonly triedAtMs: number;
   readonly untilMs: number;
   readonly pauseMs: number;
   readonly problem: string;
@@ -37,12 +37,12 @@ export class MintTracker {
   next(tasks: readonly MintTask[], mark: string, nowMs: number): MintTask | null {
     this.#forgetOthers(tasks);
     const ready = tasks.filter((task) => this.#mayTry(task, mark, nowMs));
-    const tried = (task: MintTask) => this.#attempts.get(nameOf(task))?.triedMs ?? Number.NEGATIVE_INFINITY;
+    const tried = (task: MintTask) => this.#attempts.get(nameOf(task))?.triedAtMs ?? Number.NEGATIVE_INFINITY;
     return ready.reduce<MintTask | null>((best, task) => (best && tried(best) <= tried(task) ? best : task), null);
   }
 
   /** When the next of these is tried again without a change of the page; null when none waits. */
-  nextMs(tasks: readonly MintTask[]): number | null {
+  nextAttemptAtMs(tasks: readonly MintTask[]): number | null {
     const times = tasks.flatMap((task) => this.#attempts.get(nameOf(task))?.untilMs ?? []);
     return times.length === 0 ? null : Math.min(...times);
   }
@@ -53,7 +53,7 @@ export class MintTracker {
     const pauseMs = nextDelayMs(before?.pauseMs ?? 0, PAUSES);
     const what = task.meter ? `meter ${task.meter.meterId}` : 'the pool';
     const problem = `energy of ${what} is due and not minted: ${why}`;
-    this.#attempts.set(nameOf(task), { mark, triedMs: nowMs, untilMs: nowMs + pauseMs, pauseMs, problem });
+    this.#attempts.set(nameOf(task), { mark, triedAtMs: nowMs, untilMs: nowMs + pauseMs, pauseMs, problem });
   }
 
   /** A mint did all that was due. */
@@ -68,7 +68,7 @@ export class MintTracker {
   #mayTry(task: MintTask, mark: string, nowMs: number): boolean {
     const last = this.#attempts.get(nameOf(task));
     if (!last || nowMs >= last.untilMs) return true;
-    return last.mark !== mark && nowMs >= last.triedMs + SHORTEST_RETRY_MS;
+    return last.mark !== mark && nowMs >= last.triedAtMs + SHORTEST_RETRY_MS;
   }
 
   /** What is due no longer was minted by somebody else, or cannot be. */

@@ -44,8 +44,8 @@ export class Minting {
   }
 
   /** When what waits is tried again without a change of the page; null when nothing waits. */
-  nextMs(read: PageRead): number | null {
-    return this.#mints.nextMs(this.#tasks(read));
+  nextAttemptAtMs(read: PageRead): number | null {
+    return this.#mints.nextAttemptAtMs(this.#tasks(read));
   }
 
   /** The mint to send; or nothing, where only others can mend what is missing. Throws `NodeUnavailable`. */

@@ -211,7 +211,7 @@ export class PageSettler {
     if (!page || !read.ledger) return null;
     const task = this.#minting.next(read);
     if (!task) {
-      const untilMs = this.#minting.nextMs(read);
+      const untilMs = this.#minting.nextAttemptAtMs(read);
       return untilMs === null
         ? null
         : { step: { kind: 'wait', untilMs, why: this.#minting.problems()[0] ?? 'a mint waits' } };

@@ -82,13 +82,13 @@ export function nextOf({ oldest, newest }: Candidate, current: WindowOrNone, isC
  * Which window of a page is attested next, and with whom. First the current window, for all slots that have nothing older to
  * attest or lie too far behind; when nothing current is due, late windows, oldest first. Each window is on its own: a bit
  * is set only for a meter with a statement for exactly that window. A window waits for open slots that may still state
- * it, until `graceEndsMs(window)`; meanwhile late windows go on [settlement §2.1].
+ * it, until `graceUntilMs(window)`; meanwhile late windows go on [settlement §2.1].
  */
 export function planWindow(
   slots: readonly SlotRead[],
   candidates: readonly Candidate[],
   nowMs: number,
-  graceEndsMs: (window: Window) => number,
+  graceUntilMs: (window: Window) => number,
   isCatchingUp = false,
 ): { plan: Plan; unusable: Unusable[] } {
   const open = candidates.filter(({ meter }) => slots[meter.slot] && isOpen(slots[meter.slot] as SlotRead));
@@ -113,7 +113,7 @@ export function planWindow(
       ready.set(next.window, same);
     }
   }
-  return { plan: choose(ready, silent, current, nowMs, graceEndsMs), unusable: refused };
+  return { plan: choose(ready, silent, current, nowMs, graceUntilMs), unusable: refused };
 }
 
 /** Chooses what is attested next; see `planWindow`. */
@@ -124,7 +124,7 @@ function choose(
   silent: readonly Window[],
   current: WindowOrNone,
   nowMs: number,
-  graceEndsMs: (window: Window) => number,
+  graceUntilMs: (window: Window) => number,
 ): Plan {
   const late = [...ready.keys()].sort((a, b) => a - b);
   let untilMs = Number.POSITIVE_INFINITY;
@@ -133,7 +133,7 @@ function choose(
     const entries = ready.get(window);
     if (!entries) continue;
     const mayCome = silent.some((at) => at < window);
-    if (mayCome && nowMs < graceEndsMs(window)) untilMs = Math.min(untilMs, graceEndsMs(window));
+    if (mayCome && nowMs < graceUntilMs(window)) untilMs = Math.min(untilMs, graceUntilMs(window));
     else {
       const rising = entries.sort((a, b) => a.slot - b.slot);
       return { kind: 'attest', window, entries: rising, isCurrent: window === current };

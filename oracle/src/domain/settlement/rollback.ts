@@ -20,7 +20,7 @@ export interface RollbackDeps {
 /** Holds a page against the archive: a chain that came back older has lost transactions [settlement §6]. */
 export class Rollback {
   readonly #deps: RollbackDeps;
-  #olderSinceMs: number | null = null;
+  #olderSeenAtMs: number | null = null;
 
   constructor(deps: RollbackDeps) {
     this.#deps = deps;
@@ -34,17 +34,17 @@ export class Rollback {
       meters().every(({ slot, meterId }) => hasAttested(page.slots[slot], store.lastAttested(zone, number, meterId)));
     const lineage = compareWithArchive(page, head, hasAll);
     if (lineage !== 'rolled back') {
-      this.#olderSinceMs = null;
+      this.#olderSeenAtMs = null;
       if (lineage === 'ahead' || page.moves !== head?.moves) store.observed(zone, number, page);
       return null;
     }
     // A node that lags behind shows the same for a moment; whoever builds on it is refused by the page's version anyway.
     const now = realClock.nowMs();
-    this.#olderSinceMs ??= now;
-    if (now - this.#olderSinceMs < PATIENCE_MS) {
+    this.#olderSeenAtMs ??= now;
+    if (now - this.#olderSeenAtMs < PATIENCE_MS) {
       return { kind: 'wait', untilMs: now + LOOK_AGAIN_MS, why: 'the chain shows an older page' };
     }
-    this.#olderSinceMs = null;
+    this.#olderSeenAtMs = null;
     this.#undo(page, now);
     return { kind: 'progress' };
   }

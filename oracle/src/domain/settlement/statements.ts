@@ -11,7 +11,7 @@ export interface AttestableStatement {
   /** The 171-byte message. */
   readonly message: Uint8Array;
   /** Real time at which it was stored. */
-  readonly receivedMs: number;
+  readonly receivedAtMs: number;
 }
 
 /** A statement of a quality that may be attested, whatever its verdict: what a key said. Raw registers in Wh. */

@@ -49,7 +49,7 @@ export interface Present {
   /** Clock that drives readings, ms. */
   readonly nowMs: number;
   /** See `Registry.asOf`. */
-  readonly registryMs: number;
+  readonly registryFetchedAtMs: number;
 }
 
 /** Rows that may be judged again in one transaction; shared by all that is judged in it. */

@@ -11,7 +11,7 @@ export interface Entry {
   /** The 96 signed bytes. */
   readonly signed: Uint8Array;
   /** Time of first arrival on the clock that drives readings, ms. */
-  readonly arrivedMs: number;
+  readonly arrivedAtMs: number;
   /** True when the registry state in use was asked for after the arrival. */
   readonly registryIsNewer: boolean;
   /** True for each of several messages that contradict each other. */

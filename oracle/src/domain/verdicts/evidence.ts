@@ -6,7 +6,7 @@ export interface Contradicting {
   /** The 171 bytes. */
   readonly message: Uint8Array;
   /** Real time at which it was stored, ms. */
-  readonly receivedMs: number;
+  readonly receivedAtMs: number;
 }
 
 /** What both messages claim: a seq, or a window, is used once only. */

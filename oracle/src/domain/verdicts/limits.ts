@@ -5,8 +5,8 @@ import {
   Quality,
   WINDOW_MS,
   type Window,
-  windowEndMs,
-  windowStartMs,
+  windowEndAtMs,
+  windowStartAtMs,
 } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 
@@ -77,20 +77,20 @@ export function statementAboveLimit(meter: MeterRecord, before: WindowRegisters,
 export function enrolled(meter: MeterRecord): { reading: TimedRegisters; statement: WindowRegisters } {
   const registers = { importWh: meter.importBaselineWh, exportWh: meter.exportBaselineWh };
   return {
-    reading: { ...registers, timeMs: windowStartMs(meter.enrolmentWindow), uncertaintyMs: 0 },
+    reading: { ...registers, timeMs: windowStartAtMs(meter.enrolmentWindow), uncertaintyMs: 0 },
     statement: { ...registers, window: meter.enrolmentWindow },
   };
 }
 
-/** Where an instant stands to the oracle's clock; `arrivedMs` and `nowMs` are of the clock that drives readings. */
-export function futureOf(timeMs: number, arrivedMs: number, nowMs: number): 'past' | 'ahead' | 'far' {
+/** Where an instant stands to the oracle's clock; `arrivedAtMs` and `nowMs` are of the clock that drives readings. */
+export function futureOf(timeMs: number, arrivedAtMs: number, nowMs: number): 'past' | 'ahead' | 'far' {
   // Far is judged at arrival and stays: what was signed a day ahead does not become true by waiting.
-  if (timeMs > arrivedMs + FAR_FUTURE_MS) return 'far';
+  if (timeMs > arrivedAtMs + FAR_FUTURE_MS) return 'far';
   return timeMs > nowMs + FUTURE_TOLERANCE_MS ? 'ahead' : 'past';
 }
 
 /** When a message that lies ahead is to be judged again, on the clock that drives readings; null for one without a time. */
-export function dueMs(payload: Payload): number | null {
+export function dueAtMs(payload: Payload): number | null {
   switch (payload.kind) {
     case Kind.reading:
       return payload.timeUncertaintyMs === null
@@ -99,7 +99,7 @@ export function dueMs(payload: Payload): number | null {
     case Kind.event:
       return (payload.quality & Quality.unsynchronised) === 0 ? Number(payload.timeMs) - FUTURE_TOLERANCE_MS : null;
     case Kind.statement:
-      return windowEndMs(payload.window) - FUTURE_TOLERANCE_MS;
+      return windowEndAtMs(payload.window) - FUTURE_TOLERANCE_MS;
     case Kind.enrolment:
       return null;
   }

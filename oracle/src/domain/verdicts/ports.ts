@@ -47,9 +47,9 @@ export interface StoredMessage {
   /** Of a statement: the highest window of all up to it. */
   readonly topWindow: WindowOrNone | null;
   /** On the clock that drives readings, ms. */
-  readonly arrivedMs: number;
+  readonly arrivedAtMs: number;
   /** Real time, ms. */
-  readonly receivedMs: number;
+  readonly receivedAtMs: number;
 }
 
 /** A stored message that another may contradict. */
@@ -71,9 +71,9 @@ export interface Marked {
 export interface Incoming {
   readonly admitted: Admitted;
   /** On the clock that drives readings, ms. */
-  readonly arrivedMs: number;
+  readonly arrivedAtMs: number;
   /** Real time, ms. */
-  readonly receivedMs: number;
+  readonly receivedAtMs: number;
 }
 
 /** A new message. */
@@ -141,8 +141,8 @@ export interface StreamStore {
   dueOf(stream: StoredStream): number;
   /** Places of messages whose time has come, at most `MAX_PLACES`. */
   due(nowMs: number): Marked[];
-  /** Places of messages that came before a registry state that was asked for at `registryMs`, by stream. */
-  forRegistry(registryMs: number): Marked[];
+  /** Places of messages that came before a registry state that was asked for at `registryFetchedAtMs`, by stream. */
+  forRegistry(registryFetchedAtMs: number): Marked[];
   /** Streams that are to be judged again, in turn: those above `after`, at most `MAX_DIRTY`. */
   dirty(after: number): number[];
   /**

@@ -89,7 +89,7 @@ export class Rejudging {
 
   /** Judges what is marked of a stream; true when a verdict changed. */
   #sweep(stream: StoredStream, meter: MeterRecord, nowMs: number, effects: Effects, budget: Budget): boolean {
-    const present: Present = { nowMs, registryMs: this.#registry.asOf.fetchedAtMs };
+    const present: Present = { nowMs, registryFetchedAtMs: this.#registry.asOf.fetchedAtMs };
     const before = total(effects.verdicts);
     this.#streams.sweep(stream, meter, present, effects, budget);
     return total(effects.verdicts) !== before;

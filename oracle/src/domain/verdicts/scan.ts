@@ -10,7 +10,7 @@ import {
   type Statement,
   shortHash,
   type WindowOrNone,
-  windowEndMs,
+  windowEndAtMs,
 } from '@gridtokenx/protocol';
 import { judgePoint } from '../points/points.js';
 import type { MeterRecord } from '../ports.js';
@@ -220,7 +220,7 @@ export class StreamScan {
     const refuse = (verdict: Verdict): Judgement => ({ verdict, isBasis: false });
     const key = judgeKey(entry, context);
     if (key) return refuse(key);
-    const future = futureOf(windowEndMs(statement.window), entry.arrivedMs, context.nowMs);
+    const future = futureOf(windowEndAtMs(statement.window), entry.arrivedAtMs, context.nowMs);
     if (future === 'far') return refuse(refusedFor(Reason.farFuture));
     if (future === 'ahead') return refuse(refusedFor(Reason.fromTheFuture));
     if (statement.window < context.meter.enrolmentWindow) {

@@ -1,4 +1,4 @@
-import { asPublicKeyText, type Enrolment, Reason, windowStartMs } from '@gridtokenx/protocol';
+import { asPublicKeyText, type Enrolment, Reason, windowStartAtMs } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import type { Entry, Judgement, ScanContext } from './entry.js';
 import { futureOf } from './limits.js';
@@ -24,10 +24,10 @@ export function judgeTime(
   context: ScanContext,
 ): Verdict | null {
   if (timeMs === null) return null;
-  const future = futureOf(timeMs - uncertaintyMs, entry.arrivedMs, context.nowMs);
+  const future = futureOf(timeMs - uncertaintyMs, entry.arrivedAtMs, context.nowMs);
   if (future === 'far') return refusedFor(Reason.farFuture);
   if (future === 'ahead') return refusedFor(Reason.fromTheFuture);
-  if (timeMs + uncertaintyMs < windowStartMs(context.meter.enrolmentWindow)) {
+  if (timeMs + uncertaintyMs < windowStartAtMs(context.meter.enrolmentWindow)) {
     return refusedFor(Reason.beforeEnrolment, entry.registryIsNewer);
   }
   return null;

@@ -6,7 +6,7 @@ import type { Change } from './convergence.js';
 import { add, type Budget, type Effects, noteInput, type Present } from './effects.js';
 import type { ScanContext } from './entry.js';
 import { declaredGap, type Gaps } from './gaps.js';
-import { dueMs } from './limits.js';
+import { dueAtMs } from './limits.js';
 import type { DerivedPoints, Incoming, Item, StoredStream, StreamStore } from './ports.js';
 import { termsOf } from './rotation.js';
 import type { StreamScan } from './scan.js';
@@ -132,7 +132,7 @@ export class Streams {
     let { left } = bucket;
     let waiting: number | null = null;
     const taken = items.filter(({ admitted: { payload } }) => {
-      const due = dueMs(payload);
+      const due = dueAtMs(payload);
       let mayWait = true;
       if (due !== null && due > nowMs) {
         waiting ??= this.#store.dueOf(stream);
@@ -207,7 +207,7 @@ export class Streams {
     const { scan } = cached;
     if (scan && stream.dirtyFrom === null && lowest !== null && lowest > scan.at) {
       for (const item of items) {
-        const judgement = scan.step(entryOf(item, present.registryMs > item.receivedMs), context);
+        const judgement = scan.step(entryOf(item, present.registryFetchedAtMs > item.receivedAtMs), context);
         this.#store.insert(stream, item, judgement, topOf(item.admitted.payload, scan), effects);
       }
       stream.storedThrough = scan.storedThrough(context);

@@ -112,7 +112,7 @@ export class Sweep {
     for (let item = items[this.#at]; item; item = items[this.#at]) {
       if (seq !== null && item.admitted.payload.seq > seq) return;
       this.#at++;
-      const judgement = scan.step(entryOf(item, this.#present.registryMs > item.receivedMs), context);
+      const judgement = scan.step(entryOf(item, this.#present.registryFetchedAtMs > item.receivedAtMs), context);
       this.#store.insert(stream, item, judgement, topOf(item.admitted.payload, scan), this.#effects);
       convergence.changed(item.admitted.payload);
     }
@@ -120,7 +120,7 @@ export class Sweep {
 
   #step(row: StoredMessage, scan: StreamScan): Judgement {
     const { stream, meter, context } = this.#of;
-    const entry = { ...row, registryIsNewer: this.#present.registryMs > row.receivedMs };
+    const entry = { ...row, registryIsNewer: this.#present.registryFetchedAtMs > row.receivedAtMs };
     const judgement = scan.step(entry, context);
     this.#store.rejudge(stream, row, judgement, topOf(row.payload, scan), meter, this.#effects);
     return judgement;
@@ -162,5 +162,5 @@ export function topOf(payload: Payload, scan: StreamScan): WindowOrNone | null {
 
 export function entryOf(item: Item, registryIsNewer: boolean): Entry {
   const { payload, signed } = item.admitted;
-  return { payload, signed, arrivedMs: item.arrivedMs, registryIsNewer, contradicted: item.contradicted };
+  return { payload, signed, arrivedAtMs: item.arrivedAtMs, registryIsNewer, contradicted: item.contradicted };
 }

@@ -38,9 +38,9 @@ const processIo: StopIo = {
  */
 export function stopSignal(boundMs = STOP_MS, io: StopIo = processIo): AbortSignal {
   const stop = new AbortController();
-  let stoppedMs = 0;
+  let stoppedAtMs = 0;
   const begin = (why: string) => {
-    stoppedMs = io.clock.monotonicMs();
+    stoppedAtMs = io.clock.monotonicMs();
     io.clock.after(boundMs, () => {
       io.err(`not stopped within ${boundMs / 1000} s: ended\n`);
       io.exit(ExitCode.done);
@@ -50,7 +50,7 @@ export function stopSignal(boundMs = STOP_MS, io: StopIo = processIo): AbortSign
   for (const signal of SIGNALS) {
     io.on(signal, () => {
       if (!stop.signal.aborted) begin(signal);
-      else if (io.clock.monotonicMs() - stoppedMs >= TOGETHER_MS) io.exit(128 + constants.signals[signal]);
+      else if (io.clock.monotonicMs() - stoppedAtMs >= TOGETHER_MS) io.exit(128 + constants.signals[signal]);
     });
   }
   io.on('disconnect', () => {

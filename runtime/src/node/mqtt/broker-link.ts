@@ -56,7 +56,7 @@ const STEP_MS = 15_000;
 const FAREWELL_MS = 1_000;
 /** A session that ends sooner counts as a failed attempt: a broker may let in and close at once, again and again. */
 const STEADY_MS = 30_000;
-const BACK_OFF = { firstMs: 250, lastMs: 30_000 };
+const BACK_OFF = { initialMs: 250, maxMs: 30_000 };
 
 /**
  * The way to the broker that gateway and oracle share: one clean session after the other, each with a token of its own,

@@ -26,9 +26,9 @@ pty.onBytes((bytes) => {
   input = Buffer.alloc(0);
   const data = Uint8Array.from({ length }, (_, i) => (i * 7) & 0xff);
   const answer = rtuFrame(unit, Uint8Array.of(fn, length, ...data));
-  const beganMs = performance.now() + REQUEST * CHAR_MS + TURNAROUND_MS;
+  const beganAtMs = performance.now() + REQUEST * CHAR_MS + TURNAROUND_MS;
   for (const [i, byte] of answer.entries()) {
-    waitUntil(beganMs + (i + 1) * CHAR_MS);
+    waitUntil(beganAtMs + (i + 1) * CHAR_MS);
     pty.write(Uint8Array.of(byte));
   }
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type MeterId, parseSign1, sigStructure, splitSequence, windowStartMs } from '@gridtokenx/protocol';
+import { type MeterId, parseSign1, sigStructure, splitSequence, windowStartAtMs } from '@gridtokenx/protocol';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { spawnThread, usualThreads, VerifyThreads } from '#oracle/adapters/sodium/threads.js';
@@ -165,7 +165,7 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
   const database = openDatabase(join(folder, 'ledger.sqlite'), ledgerMigrations);
   const randomness = { bytes: (length: number) => new Uint8Array(length).fill(1), fraction: () => 0.5 };
   let verified = 0;
-  const nowMs = windowStartMs(INITIAL_WINDOW) + 365 * 86_400_000;
+  const nowMs = windowStartAtMs(INITIAL_WINDOW) + 365 * 86_400_000;
   const intake = new Intake({
     ledger: new SqliteLedger(database, registry, randomness, () => {}, STEPS_AT_A_TIME),
     registry,

@@ -1,4 +1,4 @@
-import { asWindow, base58Encode, concatBytes, type Signer, windowStartMs } from '@gridtokenx/protocol';
+import { asWindow, base58Encode, concatBytes, type Signer, windowStartAtMs } from '@gridtokenx/protocol';
 import { KeyLog } from '@gridtokenx/testing-kit/key-log';
 import { INITIAL_WINDOW, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import type { MeterRecord } from '#oracle/domain/ports.js';
@@ -15,7 +15,7 @@ function logOf(record: MeterRecord, signer: Signer, count: number): Uint8Array[]
   for (let window = INITIAL_WINDOW; messages.length < count; window++) {
     for (let minute = 1; minute <= READINGS; minute++) {
       state.exportWh += 20n;
-      state.timeMs = windowStartMs(asWindow(window)) + minute * 60_000 - 1_000;
+      state.timeMs = windowStartAtMs(asWindow(window)) + minute * 60_000 - 1_000;
       messages.push(log.reading().message);
     }
     messages.push(log.statement(window).message);

@@ -44,9 +44,9 @@ export const availabilityCampaign: Campaign = {
       about: 'a meter that does not answer is asked at every poll',
       seeds: 3,
       install: () => {
-        const rule = Object.getOwnPropertyDescriptor(UnitHealth.prototype, 'silentSinceMs') as PropertyDescriptor;
-        Object.defineProperty(UnitHealth.prototype, 'silentSinceMs', { ...rule, get: () => null });
-        return () => void Object.defineProperty(UnitHealth.prototype, 'silentSinceMs', rule);
+        const rule = Object.getOwnPropertyDescriptor(UnitHealth.prototype, 'silenceBeganAtMs') as PropertyDescriptor;
+        Object.defineProperty(UnitHealth.prototype, 'silenceBeganAtMs', { ...rule, get: () => null });
+        return () => void Object.defineProperty(UnitHealth.prototype, 'silenceBeganAtMs', rule);
       },
     },
   },

@@ -85,14 +85,14 @@ async function look(
   const poll = async (unit: number) => {
     const reader = fixture.reader(unit, profileOf(1, 6), periodMs);
     const phaseMs = isGrid ? 0 : random.fraction() * periodMs;
-    let lastMs: number | null = null;
-    for (let dueMs = phaseMs; dueMs < LENGTH_MS; dueMs += periodMs) {
-      await fixture.pause(dueMs - clock.monotonicMs());
+    let maxMs: number | null = null;
+    for (let dueAtMs = phaseMs; dueAtMs < LENGTH_MS; dueAtMs += periodMs) {
+      await fixture.pause(dueAtMs - clock.monotonicMs());
       try {
         const { timeMs } = await reader.read();
-        const isMeasured = lastMs !== null && lastMs > SETTLE_MS && timeMs < LENGTH_MS / 2;
-        if (isMeasured && unit <= HEALTHY) gaps.push(timeMs - (lastMs as number));
-        lastMs = timeMs;
+        const isMeasured = maxMs !== null && maxMs > SETTLE_MS && timeMs < LENGTH_MS / 2;
+        if (isMeasured && unit <= HEALTHY) gaps.push(timeMs - (maxMs as number));
+        maxMs = timeMs;
       } catch (error) {
         if (!(error instanceof ReadError)) throw error;
         if (unit <= HEALTHY) gaps.push(2 * periodMs);
@@ -101,7 +101,7 @@ async function look(
   };
   const revivalsMs: number[] = [];
   const watch = (unit: number, atMs: number): void => {
-    if (fixture.bus.units.get(unit)?.silentSinceMs === null) revivalsMs.push(clock.monotonicMs() - atMs);
+    if (fixture.bus.units.get(unit)?.silenceBeganAtMs === null) revivalsMs.push(clock.monotonicMs() - atMs);
     else clock.after(WATCH_MS, () => watch(unit, atMs));
   };
   for (const [i, unit] of dead.entries()) {

@@ -63,7 +63,7 @@ export interface RigOptions {
 
 /** One bus of simulated meters, with the gateway's own readers, planner and bus on a virtual clock. */
 export class Fixture {
-  readonly clock = new VirtualClock({ startMs: 0 });
+  readonly clock = new VirtualClock({ startAtMs: 0 });
   readonly line: MeterLine;
   readonly bus: Bus;
   readonly #options: RigOptions;

@@ -50,12 +50,12 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
   const faults: string[] = [];
   let good = 0;
   const run = async () => {
-    let dueMs = clock.monotonicMs();
+    let dueAtMs = clock.monotonicMs();
     for (let poll = 0; poll < polls; poll++) {
-      await fixture.pause(dueMs - clock.monotonicMs());
+      await fixture.pause(dueAtMs - clock.monotonicMs());
       const plan = planFor({ pollMs: periodMs, leadMs: 0 }, isLengthened ? reader.leastPeriod() : null);
       if (plan.pollMs > periodMs) count('at a longer period');
-      const nextMs = dueMs + plan.pollMs;
+      const nextMs = dueAtMs + plan.pollMs;
       const before = line.serial(1);
       try {
         const sample = await reader.read();
@@ -70,10 +70,10 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
         count(`failure ${error.failure}`);
       }
       // A poll that took longer than its period takes the place of those that it missed.
-      dueMs = nextMs;
-      while (dueMs < clock.monotonicMs() && poll + 1 < polls) {
+      dueAtMs = nextMs;
+      while (dueAtMs < clock.monotonicMs() && poll + 1 < polls) {
         poll++;
-        dueMs += plan.pollMs;
+        dueAtMs += plan.pollMs;
         count('left out');
       }
     }

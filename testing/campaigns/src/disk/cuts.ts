@@ -32,13 +32,13 @@ class Run {
     proven ??= provedVerifier();
     const verifier = proven;
     this.random = new Random(seed, 'cuts');
-    const startMs = this.time.reading.nowMs();
+    const startAtMs = this.time.reading.nowMs();
     const signer = sodiumSigner(new Uint8Array(32).fill(99));
-    const homes = Array.from({ length: HOMES }, (_, i) => makeHome(i, startMs));
+    const homes = Array.from({ length: HOMES }, (_, i) => makeHome(i, startAtMs));
     const { time, witness, random } = this;
     this.broker = new MemoryBroker(witness, signer.publicKey);
     this.oracle = new SimulatedOracle({ time, broker: this.broker, witness, homes, signer, verifier, random });
-    const around = { time, startMs, broker: this.broker, oracle: signer.publicKey, verifier, witness, random };
+    const around = { time, startAtMs, broker: this.broker, oracle: signer.publicKey, verifier, witness, random };
     this.gateways = homes.map((home) => new SimulatedGateway(home, around));
     for (const { disk } of this.gateways) disk.isLying = !rules.gatewaySync;
     this.oracle.isLying = !rules.ledgerSync;

@@ -32,7 +32,7 @@ const RECORD_BYTES = 187;
 
 export interface GatewayEnvironment {
   readonly time: SimulatedTime;
-  readonly startMs: number;
+  readonly startAtMs: number;
   readonly broker: MemoryBroker;
   readonly oracle: Uint8Array;
   readonly verifier: Verifier;
@@ -205,7 +205,7 @@ export class SimulatedGateway {
   }
 
   #enrolment(seq: bigint) {
-    const { startMs } = this.#deps;
+    const { startAtMs } = this.#deps;
     const { home } = this;
     return {
       kind: Kind.enrolment,
@@ -213,18 +213,18 @@ export class SimulatedGateway {
       meterId: home.meterId,
       seq,
       owner: new Uint8Array(32).fill(90 + (home.record.slot ?? 0)),
-      ...registersAt(startMs, startMs),
+      ...registersAt(startAtMs, startAtMs),
       zone: home.record.zone,
       source: Source.solar,
       role: Role.point,
       deviceSigned: false,
       keyEpoch: 0,
-      window: windowOf(startMs),
+      window: windowOf(startAtMs),
     } as const;
   }
 
   #reader(real: Clock): MeterReader {
-    const { time, startMs } = this.#deps;
+    const { time, startAtMs } = this.#deps;
     return {
       // A bus takes its time, and a loop that polls at once without it would never let the clock move.
       read: async () => {
@@ -233,7 +233,7 @@ export class SimulatedGateway {
         return {
           timeMs,
           uncertaintyMs: 10,
-          ...registersAt(timeMs, startMs),
+          ...registersAt(timeMs, startAtMs),
           powerW: -4_000,
           voltageDv: 2_300,
           frequencyChz: 5_000,

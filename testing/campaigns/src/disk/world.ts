@@ -19,8 +19,8 @@ export const LIMIT_W = 20_000;
 const BASELINE = { importWh: 4_000_000n, exportWh: 1_000_000n };
 
 /** A meter's registers: a pure function of the clock, rising at 6 kW and 2 kW. */
-export function registersAt(timeMs: number, startMs: number): { importWh: bigint; exportWh: bigint } {
-  const hours = (timeMs - startMs) / 3_600_000;
+export function registersAt(timeMs: number, startAtMs: number): { importWh: bigint; exportWh: bigint } {
+  const hours = (timeMs - startAtMs) / 3_600_000;
   return {
     importWh: BASELINE.importWh + BigInt(Math.floor(2_000 * hours)),
     exportWh: BASELINE.exportWh + BigInt(Math.floor(6_000 * hours)),
@@ -36,12 +36,12 @@ export interface Home {
   readonly record: MeterRecord;
 }
 
-export function makeHome(index: number, startMs: number): Home {
+export function makeHome(index: number, startAtMs: number): Home {
   const seed = (kind: number) => new Uint8Array(32).fill(kind).map((byte, i) => (i === 0 ? index + 1 : byte));
   const gateway = sodiumSigner(seed(11));
   const meter = sodiumSigner(seed(22));
   const meterId = new Uint8Array(16).fill(index + 1);
-  const window = windowOf(startMs);
+  const window = windowOf(startAtMs);
   const record: MeterRecord = {
     meterId: asMeterId(meterId),
     owner: asPublicKeyText(new Uint8Array(32).fill(90 + index)),

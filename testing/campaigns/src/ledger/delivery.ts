@@ -34,13 +34,13 @@ async function settle(): Promise<void> {
  * without a kill.
  */
 export async function deliverInOrder(world: World, { verifier, path }: Means): Promise<Summary> {
-  const clock = new VirtualClock({ startMs: 1_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const registry = new LaggingRegistry(world.meters, world.facts, clock);
   registry.advanceTo(world.facts.length);
   const lost = () => {
     throw new Error('the reference lost a message');
   };
-  const bench = new Bench<Item>({ path: path(), registry, verifier, clock, readingMs: world.finalMs, onLost: lost });
+  const bench = new Bench<Item>({ path: path(), registry, verifier, clock, readingMs: world.finalAtMs, onLost: lost });
   try {
     await refresh(registry, clock, bench);
     for (const packet of packets(world, world.items, () => IN_A_PACKET)) {
@@ -57,7 +57,7 @@ export async function deliverInOrder(world: World, { verifier, path }: Means): P
 /** One random way of delivering the same: order, duplicates, packets, lag of the registry, kills, full disks. */
 export async function deliverSomehow(world: World, attempt: number, means: Means): Promise<Delivered> {
   const random = new Random(world.seed, `delivery ${attempt}`);
-  const clock = new VirtualClock({ startMs: 1_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const registry = new LaggingRegistry(world.meters, world.facts, clock);
   const queue: Packet<Item>[] = [];
   const figures: Record<string, number> = {};
@@ -68,13 +68,13 @@ export async function deliverSomehow(world: World, attempt: number, means: Means
     for (const packet of lost) queue.splice(random.int(0, queue.length), 0, packet);
   };
   // At times the clock stands at the day's start and nearly all of it comes from the future.
-  const firstMs = random.chance(0.2) ? START_MS : random.int(START_MS, world.finalMs);
+  const initialMs = random.chance(0.2) ? START_MS : random.int(START_MS, world.finalAtMs);
   const bench = new Bench<Item>({
     path: means.path(),
     registry,
     verifier: means.verifier,
     clock,
-    readingMs: firstMs,
+    readingMs: initialMs,
     onLost,
   });
   try {
@@ -90,7 +90,7 @@ export async function deliverSomehow(world: World, attempt: number, means: Means
       const packet = at(queue, 0);
       queue.shift();
       const done = Math.min(1, step / total);
-      bench.readingMs = Math.max(bench.readingMs, Math.floor(firstMs + (world.finalMs - firstMs) * done));
+      bench.readingMs = Math.max(bench.readingMs, Math.floor(initialMs + (world.finalAtMs - initialMs) * done));
       registry.advanceTo(Math.max(sent.factsBy(done), factOf(packet)));
       bench.receive(packet);
       count('packets');
@@ -135,7 +135,7 @@ async function refresh(registry: LaggingRegistry, clock: VirtualClock, bench: Be
 
 /** Time passes, the registry is up to date, and nothing is left that waits for either. */
 async function finish(world: World, registry: LaggingRegistry, clock: VirtualClock, bench: Bench<Item>): Promise<void> {
-  bench.readingMs = world.finalMs;
+  bench.readingMs = world.finalAtMs;
   registry.advanceTo(world.facts.length);
   bench.flush();
   for (let i = 0; i < 3; i++) {

@@ -23,7 +23,7 @@ export interface Scene {
   readonly log: KeyLog;
   /** Window that is open, and the last one of the day. */
   readonly window: number;
-  readonly finalMs: number;
+  readonly finalAtMs: number;
   /** Index of the fact before which this log's key is not on chain. */
   readonly fact: number | null;
   /** What this log said so far. */
@@ -112,12 +112,12 @@ export const READING_TRICKS: Readonly<Record<string, Trick>> = {
   ],
   'from the future': (scene) => {
     const latest = START_MS + DAY_MS;
-    const timeMs = scene.random.int(Math.min(scene.finalMs + 120_000, latest), latest);
-    const code = timeMs - 50 > scene.finalMs + 60_000 ? [Reason.fromTheFuture] : null;
+    const timeMs = scene.random.int(Math.min(scene.finalAtMs + 120_000, latest), latest);
+    const code = timeMs - 50 > scene.finalAtMs + 60_000 ? [Reason.fromTheFuture] : null;
     return [own(scene, 'from the future', scene.log.reading({ timeMs: BigInt(timeMs) }), code)];
   },
   'far in the future': (scene) => {
-    const timeMs = scene.finalMs + DAY_MS + scene.random.int(120_000, 900_000_000);
+    const timeMs = scene.finalAtMs + DAY_MS + scene.random.int(120_000, 900_000_000);
     return [own(scene, 'far in the future', scene.log.reading({ timeMs: BigInt(timeMs) }), [Reason.farFuture])];
   },
   'before the enrolment': (scene) => [
@@ -203,7 +203,7 @@ export const STATEMENT_TRICKS: Readonly<Record<string, Trick>> = {
     return [own(scene, 'statement from the future', statementAhead(scene.log, window), null)];
   },
   'statement far in the future': (scene) => {
-    const window = Math.ceil((scene.finalMs + DAY_MS) / WINDOW_MS) + scene.random.int(1, 200);
+    const window = Math.ceil((scene.finalAtMs + DAY_MS) / WINDOW_MS) + scene.random.int(1, 200);
     return [own(scene, 'statement far in the future', statementAhead(scene.log, window), [Reason.farFuture])];
   },
   'window stated again': (scene) => [

@@ -1,4 +1,4 @@
-import { asWindow, EventCode, GapReason, Quality, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
+import { asWindow, EventCode, GapReason, Quality, windowEndAtMs, windowStartAtMs } from '@gridtokenx/protocol';
 import { KeyLog, type MeterState } from '@gridtokenx/testing-kit/key-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
@@ -43,12 +43,12 @@ class Play {
   readonly items: Item[] = [];
   readonly truths: Truth[] = [];
   readonly records = new Map<string, MeterRecord>();
-  readonly finalMs: number;
+  readonly finalAtMs: number;
 
   constructor(seed: number) {
     this.random = new Random(seed, 'play');
     this.shape = shapeOf(seed);
-    this.finalMs = windowEndMs(asWindow(INITIAL_WINDOW + this.shape.windows - 1)) + this.random.int(1_000, 600_000);
+    this.finalAtMs = windowEndAtMs(asWindow(INITIAL_WINDOW + this.shape.windows - 1)) + this.random.int(1_000, 600_000);
     this.meters = makeMeters(this.shape, this.random);
     for (const { index, record, isKnown } of this.meters) {
       this.records.set(record.meterId, record);
@@ -78,7 +78,7 @@ class Play {
   playMeter(meter: Meter): void {
     const { record } = meter;
     const state: MeterState = {
-      timeMs: windowStartMs(asWindow(record.enrolmentWindow)),
+      timeMs: windowStartAtMs(asWindow(record.enrolmentWindow)),
       importWh: record.importBaselineWh,
       exportWh: record.exportBaselineWh,
     };
@@ -119,7 +119,7 @@ class Play {
   #playWindow(hand: Hand, window: number): void {
     const { random, shape } = this;
     const { state } = hand.log;
-    const start = windowStartMs(asWindow(window));
+    const start = windowStartAtMs(asWindow(window));
     const step = 900_000 / shape.readings;
     let quality = 0;
     for (let i = 1; i <= shape.readings; i++) {
@@ -198,9 +198,9 @@ class Play {
   #maybe(hand: Hand, window: number, chance: number, tricks: Readonly<Record<string, (scene: Scene) => Item[]>>) {
     if (!this.random.chance(chance)) return false;
     const { meter, log, said, fact } = hand;
-    const { random, meters, finalMs, enrolledBy } = this;
+    const { random, meters, finalAtMs, enrolledBy } = this;
     const trick = tricks[random.pick(Object.keys(tricks))];
-    const items = trick?.({ random, meter, meters, log, window, finalMs, fact, said, enrolledBy }) ?? [];
+    const items = trick?.({ random, meter, meters, log, window, finalAtMs, fact, said, enrolledBy }) ?? [];
     for (const item of items) this.#add(hand, item);
     return items.length > 0;
   }
@@ -210,10 +210,10 @@ class Play {
 export function makeWorld(seed: number): World {
   const play = new Play(seed);
   for (const meter of play.meters) play.playMeter(meter);
-  const { shape, meters, facts, truths, records, finalMs, random } = play;
+  const { shape, meters, facts, truths, records, finalAtMs, random } = play;
   const isHonest = (item: Item) => meters[item.meter]?.isHonest ?? false;
   // Lost on the way for good: only where nothing is promised about what it leaves behind.
   const items = play.items.filter((item) => isHonest(item) || item.allowed !== null || !random.chance(0.02));
   const gateways = Array.from({ length: shape.gateways }, (_, index) => gatewayKey(index));
-  return { seed, shape, gateways, meters, facts, items, truths, registry: records, finalMs };
+  return { seed, shape, gateways, meters, facts, items, truths, registry: records, finalAtMs };
 }

@@ -12,7 +12,7 @@ export class LaggingRegistry implements Registry {
   #chain = new Map<string, MeterRecord>();
   #cache: ReadonlyMap<string, MeterRecord>;
   #asOf = { slot: 1, fetchedAtMs: 1 };
-  #question: { seen: ReadonlyMap<string, MeterRecord>; sentMs: number } | null = null;
+  #question: { seen: ReadonlyMap<string, MeterRecord>; sentAtMs: number } | null = null;
   #promise: Promise<void> = Promise.resolve();
   #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
   /** Facts that are on chain. */
@@ -38,7 +38,7 @@ export class LaggingRegistry implements Registry {
 
   refresh(): Promise<void> {
     if (this.#question) return this.#promise;
-    this.#question = { seen: new Map(this.#chain), sentMs: this.#clock.nowMs() };
+    this.#question = { seen: new Map(this.#chain), sentAtMs: this.#clock.nowMs() };
     this.#promise = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -61,17 +61,17 @@ export class LaggingRegistry implements Registry {
 
   /** The node answers, or cannot be reached. Nothing when nobody asked. */
   answer(isReached: boolean): void {
-    const { seen, sentMs } = this.#question ?? {};
+    const { seen, sentAtMs } = this.#question ?? {};
     const settle = this.#settle;
     this.#question = null;
     this.#settle = null;
-    if (!seen || sentMs === undefined) return;
+    if (!seen || sentAtMs === undefined) return;
     if (!isReached) {
       settle?.reject(new Error('the node cannot be reached'));
       return;
     }
     this.#cache = seen;
-    this.#asOf = { slot: this.#asOf.slot + 1, fetchedAtMs: sentMs };
+    this.#asOf = { slot: this.#asOf.slot + 1, fetchedAtMs: sentAtMs };
     this.answers++;
     settle?.resolve();
   }

@@ -129,7 +129,7 @@ export function judgeWorld(world: World): { verdicts: Map<string, number>; marks
   for (const { stream, signed, name } of world.items) {
     if (!stream || !signed) continue;
     const { payload, hash } = signed;
-    const entry = { payload, signed: signed.signed, hash, arrivedMs: world.finalMs, registryIsNewer: true };
+    const entry = { payload, signed: signed.signed, hash, arrivedAtMs: world.finalAtMs, registryIsNewer: true };
     streams.set(stream, (streams.get(stream) ?? new Map()).set(name, entry));
   }
   const surplus = surplusOf(world);
@@ -139,7 +139,7 @@ export function judgeWorld(world: World): { verdicts: Map<string, number>; marks
     const [meterId = '', key = ''] = stream.split('/');
     const record = world.registry.get(meterId);
     if (!record) throw new Error(`no record of ${meterId}`);
-    const set = judgeSet(entries.values(), record, world.finalMs, new Uint8Array(Buffer.from(key, 'hex')));
+    const set = judgeSet(entries.values(), record, world.finalAtMs, new Uint8Array(Buffer.from(key, 'hex')));
     for (const [name, { verdict }] of set.judgements) {
       if (surplus.has(name) && verdict.code === 8) continue;
       verdicts.set(`${stream} ${name}`, verdict.code + (verdict.settled ? 0 : 1_000));

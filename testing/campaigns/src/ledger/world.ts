@@ -1,4 +1,4 @@
-import { asMeterId, asPublicKeyText, asWindow, type Signer, toHex, windowStartMs } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, asWindow, type Signer, toHex, windowStartAtMs } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { KeyLog, Signed } from '@gridtokenx/testing-kit/key-log';
 import { nameOf } from '@gridtokenx/testing-kit/key-log';
@@ -7,7 +7,7 @@ import type { MeterRecord } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 export const INITIAL_WINDOW = asWindow(1_900_000);
-export const START_MS = windowStartMs(INITIAL_WINDOW);
+export const START_MS = windowStartAtMs(INITIAL_WINDOW);
 export const DAY_MS = 86_400_000;
 
 /** Something that one gateway puts into a packet. */
@@ -79,7 +79,7 @@ export interface World {
   /** Records in force at the end, by meter id. */
   readonly registry: ReadonlyMap<string, MeterRecord>;
   /** The clock that drives readings at the end. */
-  readonly finalMs: number;
+  readonly finalAtMs: number;
 }
 
 /** Size of a seed. Every one has 20 gateways; most days are short, so that thousands of orders can be tried. */

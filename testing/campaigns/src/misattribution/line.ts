@@ -57,22 +57,22 @@ export class FaultyLine implements Line {
     this.truth = data;
     const frame = withCrc(Uint8Array.of(unit, fn, data.length, ...data));
     const { random, rates, charMs } = this.#options;
-    const sentMs = request.length * charMs;
+    const sentAtMs = request.length * charMs;
     // To the very next answer or to none: later it would be the copy of a good answer that nothing can tell.
     const glued = this.#glued;
     this.#glued = null;
     if (random.chance(rates.exception)) {
       this.#count('exceptions');
-      this.#say(withCrc(Uint8Array.of(unit, fn + 0x80, random.int(1, 6))), sentMs + random.int(...TURNAROUND_MS));
+      this.#say(withCrc(Uint8Array.of(unit, fn + 0x80, random.int(1, 6))), sentAtMs + random.int(...TURNAROUND_MS));
       return;
     }
-    this.#answer(frame, sentMs, glued);
+    this.#answer(frame, sentAtMs, glued);
   }
 
-  #answer(whole: Uint8Array, sentMs: number, glued: Glued | null): void {
+  #answer(whole: Uint8Array, sentAtMs: number, glued: Glued | null): void {
     const { random, rates, timeoutMs, clock, charMs } = this.#options;
     let frame = whole;
-    let delayMs = sentMs + random.int(...TURNAROUND_MS);
+    let delayMs = sentAtMs + random.int(...TURNAROUND_MS);
     if (random.chance(rates.drop)) {
       this.#count('dropped');
       return;
@@ -93,17 +93,17 @@ export class FaultyLine implements Line {
     }
     if (glued && !isLate) {
       this.#count('glued');
-      const endMs = clock.monotonicMs() + delayMs + (frame.length + glued.frame.length) * charMs;
+      const endAtMs = clock.monotonicMs() + delayMs + (frame.length + glued.frame.length) * charMs;
       // Behind the answer it is heard when the next request may be on its way: there it is a copy like any other.
-      frame = endMs <= glued.untilMs && random.chance(0.5) ? join(frame, glued.frame) : join(glued.frame, frame);
+      frame = endAtMs <= glued.untilMs && random.chance(0.5) ? join(frame, glued.frame) : join(glued.frame, frame);
     }
     this.#say(frame, delayMs);
     if (random.chance(rates.copy)) {
       this.#count('copied');
-      const firstMs = delayMs + frame.length * charMs;
+      const initialMs = delayMs + frame.length * charMs;
       // Of a good one: heard to its end within so many time-outs of the good one's end.
-      const lastMs = isLate ? wait * rates.lateTimeouts : delayMs + wait * (rates.copyTimeouts ?? 1);
-      this.#say(whole, firstMs + random.fraction() * Math.max(0, lastMs - firstMs));
+      const maxMs = isLate ? wait * rates.lateTimeouts : delayMs + wait * (rates.copyTimeouts ?? 1);
+      this.#say(whole, initialMs + random.fraction() * Math.max(0, maxMs - initialMs));
     }
     const untilMs = isLate ? wait * rates.lateTimeouts : delayMs + whole.length * charMs + wait;
     if (random.chance(rates.glue)) this.#glued = { frame: whole, untilMs: clock.monotonicMs() + untilMs };

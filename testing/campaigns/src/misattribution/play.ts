@@ -26,7 +26,7 @@ const VALUES: readonly ReadVariant[] = [40, 42, 44].map((count) => ({ address: 0
 /** Reads through the port class on a disturbed line; any wrong value is a fault. */
 export async function play(seed: number, { reads, rates, isShort }: PlayOptions): Promise<Outcome> {
   const random = new Random(seed, 'misattribution');
-  const clock = new VirtualClock({ startMs: 0 });
+  const clock = new VirtualClock({ startAtMs: 0 });
   const figures: Record<string, number> = { wrong: 0 };
   const count = (what: string, by = 1) => {
     figures[what] = (figures[what] ?? 0) + by;
@@ -71,7 +71,7 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
     const periodMs = random.pick([3, 4, 10]) * requestMs;
     await pause(REST_TIMEOUTS * requestMs);
     for (let done = 0; done < reads; ) {
-      const begunMs = clock.monotonicMs();
+      const beganAtMs = clock.monotonicMs();
       for (const unit of units) {
         const before = (figures.reads ?? 0) + (figures['failed reads'] ?? 0);
         const isGood = (await read(unit, ENERGY, periodMs)) || (await read(unit, ENERGY, periodMs));
@@ -80,7 +80,7 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
         if (random.chance(0.5)) await read(unit, VALUES, periodMs);
         done += (figures.reads ?? 0) + (figures['failed reads'] ?? 0) - before;
       }
-      await pause(Math.max(random.int(1, 50), begunMs + periodMs - clock.monotonicMs()));
+      await pause(Math.max(random.int(1, 50), beganAtMs + periodMs - clock.monotonicMs()));
     }
   };
   // The bus is opened by the first read, which only begins the rest after a start.

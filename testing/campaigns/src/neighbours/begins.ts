@@ -1,5 +1,5 @@
 import { Kind, type Payload } from '@gridtokenx/protocol';
-import { dueMs } from '#oracle/domain/verdicts/limits.js';
+import { dueAtMs } from '#oracle/domain/verdicts/limits.js';
 import { MAX_RUN } from '#oracle/domain/verdicts/scan.js';
 
 /** What waits is looked at again so often, real ms: all that is due by then is one scan. */
@@ -31,7 +31,7 @@ export class Begins {
       if (this.#sent.has(seq)) continue;
       this.#sent.set(seq, payload.kind === Kind.statement);
       if (seq < this.#highest) late = widened(late, seq);
-      const due = dueMs(payload);
+      const due = dueAtMs(payload);
       if (due === null || realMsOf(due) <= nowMs) continue;
       const look = Math.ceil(realMsOf(due) / LOOK_MS);
       this.#due.set(look, widened(this.#due.get(look) ?? null, seq));
@@ -40,10 +40,10 @@ export class Begins {
     for (const { seq } of packet) if (seq > this.#highest) this.#highest = seq;
   }
 
-  /** Steps for all that was late, and all whose time came by `endMs`. */
-  steps(endMs: number): number {
+  /** Steps for all that was late, and all whose time came by `endAtMs`. */
+  steps(endAtMs: number): number {
     const seqs = [...this.#sent.keys()].sort((a, b) => (a < b ? -1 : 1));
-    const due = [...this.#due].flatMap(([look, range]) => (look * LOOK_MS <= endMs + LOOK_MS ? [range] : []));
+    const due = [...this.#due].flatMap(([look, range]) => (look * LOOK_MS <= endAtMs + LOOK_MS ? [range] : []));
     return [...this.#late, ...due].reduce((sum, range) => sum + this.#stepsOf(range, seqs), 0);
   }
 

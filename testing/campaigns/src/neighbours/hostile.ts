@@ -4,9 +4,9 @@ import {
   GapReason,
   type MeterId,
   Quality,
-  windowEndMs,
+  windowEndAtMs,
   windowOf,
-  windowStartMs,
+  windowStartAtMs,
 } from '@gridtokenx/protocol';
 import { KeyLog, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
@@ -20,7 +20,7 @@ export interface Scene {
   readonly log: KeyLog;
   /** Real time now, and at the end. */
   readonly nowMs: () => number;
-  readonly endMs: number;
+  readonly endAtMs: number;
   /** Publishes under its own gateway's name, in packets of at most 200. */
   readonly send: (messages: readonly Signed[]) => void;
   readonly sendRaw: (bytes: Uint8Array, meter: MeterId) => void;
@@ -50,7 +50,7 @@ function backlog(scene: Scene, windows: number): Signed[] {
   const last = windowNow(scene) - 1;
   const messages: Signed[] = [];
   for (let window = Math.max(last - windows + 1, windowOf(log.state.timeMs)); window <= last; window++) {
-    log.state.timeMs = Math.max(log.state.timeMs, windowEndMs(asWindow(window)) - 20_000);
+    log.state.timeMs = Math.max(log.state.timeMs, windowEndAtMs(asWindow(window)) - 20_000);
     log.state.exportWh += BigInt(random.int(0, 300));
     messages.push(log.reading(), log.statement(window));
   }
@@ -78,7 +78,7 @@ export const TRICKS: Readonly<Record<string, Trick>> = {
   'always a little behind': (scene) => {
     const step = () => {
       scene.send(backlog(scene, 7));
-      if (scene.nowMs() < scene.endMs) scene.later(WINDOW_REAL_MS * scene.random.int(2, 6), step);
+      if (scene.nowMs() < scene.endAtMs) scene.later(WINDOW_REAL_MS * scene.random.int(2, 6), step);
     };
     step();
   },
@@ -184,7 +184,7 @@ export const TRICKS: Readonly<Record<string, Trick>> = {
     for (let i = 0; i < 60; i++) scene.sendRaw(random.bytes(random.int(0, 400)), home.record.meterId);
   },
   'before everything': (scene) => {
-    const early = windowStartMs(asWindow(scene.home.record.enrolmentWindow - 500));
+    const early = windowStartAtMs(asWindow(scene.home.record.enrolmentWindow - 500));
     scene.send(Array.from({ length: 200 }, (_, i) => scene.log.reading({ timeMs: BigInt(early + i) })));
   },
 };

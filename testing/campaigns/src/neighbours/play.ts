@@ -1,4 +1,4 @@
-import { asWindow, concatBytes, type MeterId, windowEndMs, windowStartMs } from '@gridtokenx/protocol';
+import { asWindow, concatBytes, type MeterId, windowEndAtMs, windowStartAtMs } from '@gridtokenx/protocol';
 import { KeyLog, type Signed } from '@gridtokenx/testing-kit/key-log';
 import { at, Random } from '@gridtokenx/testing-kit/random';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -41,7 +41,7 @@ const END_MS = 12_000;
 
 /** One seed: nine honest homes, and one that does anything. */
 class Play {
-  readonly clock = new VirtualClock({ startMs: 0 });
+  readonly clock = new VirtualClock({ startAtMs: 0 });
   readonly random: Random;
   readonly homes: Home[];
   readonly chain: ModelChain;
@@ -68,7 +68,7 @@ class Play {
     this.bench = new Bench(this.clock, random, this.homes, this.chain);
   }
 
-  get endMs(): number {
+  get endAtMs(): number {
     return this.windows * WINDOW_REAL_MS + END_MS;
   }
 
@@ -98,7 +98,7 @@ class Play {
     this.chain.place(home, INITIAL_WINDOW - 1);
     const { importBaselineWh, exportBaselineWh } = home.record;
     const state = {
-      timeMs: windowStartMs(INITIAL_WINDOW),
+      timeMs: windowStartAtMs(INITIAL_WINDOW),
       importWh: importBaselineWh,
       exportWh: exportBaselineWh,
     };
@@ -107,11 +107,11 @@ class Play {
       clock.after(Math.max(0, realTimeOf(ms) - this.bench.realMs), call);
     for (let window = INITIAL_WINDOW; window < INITIAL_WINDOW + this.windows; window++) {
       for (const part of [0.32, 0.65, 0.97]) {
-        const timeMs = windowStartMs(asWindow(window)) + Math.floor(900_000 * part);
+        const timeMs = windowStartAtMs(asWindow(window)) + Math.floor(900_000 * part);
         atReading(timeMs + random.int(0, 6_000), () => this.#readOnce(home, log, timeMs));
       }
       const lateMs = random.int(6_000, random.chance(0.1) ? 150_000 : 60_000);
-      atReading(windowEndMs(asWindow(window)) + lateMs, () => {
+      atReading(windowEndAtMs(asWindow(window)) + lateMs, () => {
         this.send(home, [log.statement(window)]);
         const before = this.#truth.get(home.index) ?? [];
         const sum = before.reduce((total, wh) => total + wh, 0);
@@ -134,13 +134,13 @@ class Play {
     this.chain.place(home, INITIAL_WINDOW - 1 - behind);
     const { importBaselineWh, exportBaselineWh } = home.record;
     const start = INITIAL_WINDOW - behind;
-    const state = { timeMs: windowStartMs(asWindow(start)), importWh: importBaselineWh, exportWh: exportBaselineWh };
+    const state = { timeMs: windowStartAtMs(asWindow(start)), importWh: importBaselineWh, exportWh: exportBaselineWh };
     const log = new KeyLog(home.record, home.signer, NETWORK, state);
     const scene: Scene = {
       ...{ random, home, log },
       neighbours: this.homes.filter((other) => other !== home),
       nowMs: () => this.bench.realMs,
-      endMs: this.bench.realMs + this.endMs - END_MS,
+      endAtMs: this.bench.realMs + this.endAtMs - END_MS,
       send: (messages) => this.#sendOdd(home, messages),
       sendRaw: (bytes, meter) => {
         this.#messages++;
@@ -154,7 +154,7 @@ class Play {
     for (let i = 0; i < count; i++) {
       const name = random.pick(Object.keys(TRICKS));
       addFigures(this.figures, { [`trick: ${name}`]: 1 });
-      const when = random.int(WINDOW_REAL_MS, this.endMs - END_MS - WINDOW_REAL_MS);
+      const when = random.int(WINDOW_REAL_MS, this.endAtMs - END_MS - WINDOW_REAL_MS);
       clock.after(when, () => TRICKS[name]?.(scene));
     }
   }
@@ -190,11 +190,11 @@ class Play {
       before = work.steps;
     };
     const done = new Promise<void>((resolve) => {
-      clock.after(this.endMs, () => resolve());
+      clock.after(this.endAtMs, () => resolve());
     });
     const watchSteps = () => {
       every();
-      if (clock.nowMs() < this.endMs) clock.after(100, watchSteps);
+      if (clock.nowMs() < this.endAtMs) clock.after(100, watchSteps);
     };
     clock.after(100, watchSteps);
     await clock.run(done);
@@ -219,7 +219,7 @@ class Play {
     if (this.chain.landed > mostSent) faults.push(`${this.chain.landed} transactions`);
     if (bench.projector.problem) faults.push(bench.projector.problem);
     const stored = bench.stored(at(this.homes, ODD));
-    const dayShare = (SPEED * this.endMs) / 86_400_000;
+    const dayShare = (SPEED * this.endAtMs) / 86_400_000;
     const most = ALLOWANCE + Math.ceil(MESSAGES_PER_DAY * dayShare);
     if (stored > most) faults.push(`${stored} messages of one key are stored, its allowance is ${most}`);
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { asPublicKeyText, asWindow, type Signer, toHex, type Verifier, windowStartMs } from '@gridtokenx/protocol';
+import { asPublicKeyText, asWindow, type Signer, toHex, type Verifier, windowStartAtMs } from '@gridtokenx/protocol';
 import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
@@ -7,7 +7,7 @@ export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 /** The first window that is played; everyone was enrolled long before. */
 export const INITIAL_WINDOW = asWindow(1_900_000);
 export const ENROLLED = INITIAL_WINDOW - 600;
-export const START_MS = windowStartMs(INITIAL_WINDOW);
+export const START_MS = windowStartAtMs(INITIAL_WINDOW);
 /** The clock that drives readings runs so many times faster than real time: a window takes 15 s. */
 export const SPEED = 60;
 export const WINDOW_REAL_MS = 900_000 / SPEED;

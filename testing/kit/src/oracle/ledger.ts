@@ -22,12 +22,12 @@ export function testLedger(registry: FakeRegistry, path = ':memory:', steps = ST
   let byte = 0;
   const randomness = { bytes: (length: number) => new Uint8Array(length).fill(++byte), fraction: () => 0.5 };
   const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), steps);
-  const arrival = (message: Uint8Array, arrivedMs = NOW_MS, receivedMs = 1_000): ReceivedMessage => ({
+  const arrival = (message: Uint8Array, arrivedAtMs = NOW_MS, receivedAtMs = 1_000): ReceivedMessage => ({
     gateway: GATEWAY,
     topicMeter: null,
-    admission: admit(message, receivedMs, NETWORK, registry, verifier),
-    arrivedMs,
-    receivedMs,
+    admission: admit(message, receivedAtMs, NETWORK, registry, verifier),
+    arrivedAtMs,
+    receivedAtMs,
   });
   const take = (messages: readonly { message: Uint8Array }[], nowMs = NOW_MS) =>
     ledger.take(

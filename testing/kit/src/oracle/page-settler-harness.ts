@@ -41,7 +41,7 @@ export class TestStatements implements StatementStore {
       ...raw,
       payload,
       message: new Uint8Array(171),
-      receivedMs: 0,
+      receivedAtMs: 0,
     });
     list.sort((a, b) => a.window - b.window);
     this.#byMeter.set(meter.meterId, list);
@@ -70,7 +70,7 @@ export class TestStatements implements StatementStore {
 
 /** A settler on a fixture, which can be killed and started again on the same file. */
 export class SettlerHarness {
-  readonly clock = new VirtualClock({ startMs: 1_800_000_000_000 });
+  readonly clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
   readonly statements = new TestStatements();
   readonly fixture: ChainFixture;
   readonly log: string[] = [];

@@ -15,7 +15,7 @@ export interface ClockStore {
 
 /** What is to be played. Times in milliseconds, `windows` null = the whole profile. */
 export interface PlayPlan {
-  readonly profileStartMs: number;
+  readonly profileStartsAtMs: number;
   readonly profileWindows: number;
   readonly windows: number | null;
   readonly speed: number;
@@ -32,7 +32,7 @@ export class ClockKeeper {
   #clock: SimulatedClock;
   /** Simulated time does not pass the closing window's end while a number of windows is settled. */
   readonly #holds: boolean;
-  #closingEndMs: number;
+  #closingEndsAtMs: number;
   /** Number of the first window at zero power: when it is on chain, so is the profile's last watt-hour. */
   readonly closingWindow: number;
   readonly targetWindows: number;
@@ -41,14 +41,14 @@ export class ClockKeeper {
     store: ClockStore,
     real: Pick<Clock, 'nowMs'>,
     clock: SimulatedClock,
-    target: { playEndMs: number; windows: number; hold: boolean },
+    target: { playEndsAtMs: number; windows: number; hold: boolean },
   ) {
     this.#store = store;
     this.#real = real;
     this.#clock = clock;
     this.#holds = target.hold;
-    this.#closingEndMs = target.playEndMs + WINDOW_MS;
-    this.closingWindow = target.playEndMs / WINDOW_MS;
+    this.#closingEndsAtMs = target.playEndsAtMs + WINDOW_MS;
+    this.closingWindow = target.playEndsAtMs / WINDOW_MS;
     this.targetWindows = target.windows;
   }
 
@@ -61,13 +61,13 @@ export class ClockKeeper {
     if (windows > plan.profileWindows) {
       throw tooManyWindows(windows, plan.profileWindows);
     }
-    const endMs = windows * WINDOW_MS;
+    const endAtMs = windows * WINDOW_MS;
     const text = store.load();
     const before = text === null ? null : parseSimulatedClock(text);
-    const at = before ? before.reservedThroughMs : plan.profileStartMs - LEAD_MS;
+    const at = before ? before.reservedThroughMs : plan.profileStartsAtMs - LEAD_MS;
     const segments = before
-      ? extend(before, at, endMs)
-      : [{ simStartMs: plan.profileStartMs, positionStartMs: 0, positionEndMs: endMs }];
+      ? extend(before, at, endAtMs)
+      : [{ simStartMs: plan.profileStartsAtMs, positionStartMs: 0, positionEndMs: endAtMs }];
     const last = segments.at(-1);
     if (!last) throw new Error('a clock without a segment');
     const clock: SimulatedClock = {
@@ -78,9 +78,9 @@ export class ClockKeeper {
       reservedThroughMs: at,
       segments,
     };
-    const playEndMs = last.simStartMs + endMs - last.positionStartMs;
+    const playEndsAtMs = last.simStartMs + endAtMs - last.positionStartMs;
     store.save(JSON.stringify(clock));
-    return new ClockKeeper(store, real, clock, { playEndMs, windows, hold: plan.windows !== null });
+    return new ClockKeeper(store, real, clock, { playEndsAtMs, windows, hold: plan.windows !== null });
   }
 
   get clock(): SimulatedClock {
@@ -91,7 +91,7 @@ export class ClockKeeper {
   }
   /** True when the closing window is over (and, with a number of windows asked for, simulated time stands). */
   get closed(): boolean {
-    return this.now() >= this.#closingEndMs;
+    return this.now() >= this.#closingEndsAtMs;
   }
 
   /** Lets simulated time run. */
@@ -102,7 +102,7 @@ export class ClockKeeper {
 
   /** Reserves ahead, durably; called more often than `RESERVE_AHEAD_MS`. */
   reserve(): void {
-    const limit = this.#holds ? this.#closingEndMs : Number.POSITIVE_INFINITY;
+    const limit = this.#holds ? this.#closingEndsAtMs : Number.POSITIVE_INFINITY;
     const ahead = { ...this.#clock, reservedThroughMs: limit };
     const through = Math.max(this.#clock.reservedThroughMs, simulatedNow(ahead, this.#real.nowMs() + RESERVE_AHEAD_MS));
     this.#save({ ...this.#clock, reservedThroughMs: through });
@@ -110,7 +110,7 @@ export class ClockKeeper {
 
   /** One more closing window, for a home whose closing statement could not be attested. */
   extendClosing(): void {
-    this.#closingEndMs += WINDOW_MS;
+    this.#closingEndsAtMs += WINDOW_MS;
     if (!this.#holds) return;
     const at = this.now();
     this.#save({ ...this.#clock, anchorSimMs: at, anchorRealMs: this.#real.nowMs(), reservedThroughMs: at });
@@ -129,20 +129,20 @@ export class ClockKeeper {
 }
 
 /** Segments with the new end: the running one is lengthened, after a finished one another begins. */
-function extend(before: SimulatedClock, atMs: number, endMs: number) {
+function extend(before: SimulatedClock, atMs: number, endAtMs: number) {
   const played = positionAt(before, atMs);
   const last = before.segments.at(-1);
   if (!last) throw new Error('a clock without a segment');
-  if (endMs < played) {
+  if (endAtMs < played) {
     const done = Math.ceil(played / WINDOW_MS);
     const problem = `it counts from the first start, and ${done} were played already`;
     const advice = `give ${done} or more, or start afresh with another --data`;
     throw new OperatorError({ code: 'option', key: '--windows', problem, advice });
   }
   const finished = last.positionEndMs !== null && played >= last.positionEndMs;
-  if (!finished) return [...before.segments.slice(0, -1), { ...last, positionEndMs: endMs }];
-  if (endMs === played) return before.segments;
-  const playEndMs = last.simStartMs + played - last.positionStartMs;
-  const simStartMs = Math.ceil(Math.max(atMs, playEndMs + WINDOW_MS) / WINDOW_MS) * WINDOW_MS;
-  return [...before.segments, { simStartMs, positionStartMs: played, positionEndMs: endMs }];
+  if (!finished) return [...before.segments.slice(0, -1), { ...last, positionEndMs: endAtMs }];
+  if (endAtMs === played) return before.segments;
+  const playEndsAtMs = last.simStartMs + played - last.positionStartMs;
+  const simStartMs = Math.ceil(Math.max(atMs, playEndsAtMs + WINDOW_MS) / WINDOW_MS) * WINDOW_MS;
+  return [...before.segments, { simStartMs, positionStartMs: played, positionEndMs: endAtMs }];
 }

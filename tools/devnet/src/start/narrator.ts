@@ -1,11 +1,11 @@
-import { asWindow, formatKwh, windowStartMs } from '@gridtokenx/protocol';
+import { asWindow, formatKwh, windowStartAtMs } from '@gridtokenx/protocol';
 import type { OracleApi, SettlementRow } from './oracle-api.js';
 
 const two = (value: number) => String(value).padStart(2, '0');
 
 /** "09:15" of a window's start, UTC shifted by the profile's own offset so that it reads like its clock. */
 export function windowLabel(window: number, offsetMinutes: number): string {
-  const at = new Date(windowStartMs(asWindow(window)) + offsetMinutes * 60_000);
+  const at = new Date(windowStartAtMs(asWindow(window)) + offsetMinutes * 60_000);
   return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
 }
 

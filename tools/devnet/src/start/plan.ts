@@ -12,7 +12,7 @@ export interface Plan {
   readonly profiles: readonly Profile[];
   /** SHA-256 of the profile file: the data folder belongs to one profile. */
   readonly profilesHash: string;
-  readonly startMs: number;
+  readonly startAtMs: number;
   /** Windows that every home has. */
   readonly windows: number;
   /** The profile's own offset from UTC, for the lines people read. */
@@ -37,7 +37,7 @@ export function makePlan(options: StartOptions, chainNowMs: number): Plan {
     profilesPath,
     profiles,
     profilesHash: createHash('sha256').update(text).digest('hex'),
-    startMs: first.startMs,
+    startAtMs: first.startAtMs,
     windows: first.windows,
     offsetMinutes: offsetOf(text),
   };
@@ -52,7 +52,7 @@ function checkHomes(profiles: readonly Profile[], file: string): Profile {
     const advice = `one start runs at most ${MAX_HOMES}`;
     throw new OperatorError({ code: 'too-many-homes', file, problem, advice });
   }
-  const other = profiles.find(({ startMs, windows }) => startMs !== first.startMs || windows !== first.windows);
+  const other = profiles.find(({ startAtMs, windows }) => startAtMs !== first.startAtMs || windows !== first.windows);
   if (!other) return first;
   const problem = `home "${other.home}" does not cover the same time as home "${first.home}"`;
   const advice = 'all homes live on one clock, so give them the same first interval and the same length';
@@ -73,9 +73,9 @@ function checkInspected(inspect: string | null, homes: number): void {
 function checkWindows(options: StartOptions, profile: Profile, chainNowMs: number): void {
   if (options.windows === null) return;
   if (options.windows > profile.windows) throw tooManyWindows(options.windows, profile.windows);
-  const endMs = profile.startMs + (options.windows + 1) * WINDOW_MS;
-  if (endMs <= chainNowMs) return;
-  const end = new Date(endMs).toISOString();
+  const endAtMs = profile.startAtMs + (options.windows + 1) * WINDOW_MS;
+  if (endAtMs <= chainNowMs) return;
+  const end = new Date(endAtMs).toISOString();
   const problem = `the profile's ${options.windows} windows and the closing one end at ${end}, after the chain's clock`;
   throw fault('--windows', problem, 'give fewer, or a profile of the past');
 }

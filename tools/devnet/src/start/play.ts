@@ -58,7 +58,7 @@ async function untilQuiet(narrator: Narrator, { clock }: Around): Promise<void> 
 async function settle(session: Session, narrator: Narrator, around: Around): Promise<boolean> {
   const { clock, stop, say } = around;
   const { simulated } = session;
-  let closedSinceMs: number | null = null;
+  let closedAtMs: number | null = null;
   let told = 0;
   while (!stop.aborted) {
     await sleep(clock, TICK_MS, stop);
@@ -68,18 +68,18 @@ async function settle(session: Session, narrator: Narrator, around: Around): Pro
       if (done > told) say(`${done} of ${simulated.targetWindows} windows settled.`);
       told = Math.max(told, done);
       if (!simulated.closed) {
-        closedSinceMs = null;
+        closedAtMs = null;
         continue;
       }
-      closedSinceMs ??= clock.monotonicMs();
+      closedAtMs ??= clock.monotonicMs();
       if ((await settledHomes(session)) === session.reported.length) {
         await untilQuiet(narrator, around);
         return true;
       }
-      if (clock.monotonicMs() - closedSinceMs > CLOSING_PATIENCE_MS) {
+      if (clock.monotonicMs() - closedAtMs > CLOSING_PATIENCE_MS) {
         say('A home has no attested closing statement yet: one more closing window.');
         simulated.extendClosing();
-        closedSinceMs = null;
+        closedAtMs = null;
       }
     } catch {
       // The chain is away: its process is being started again, and the next round looks anew.

@@ -63,7 +63,7 @@ export class Session {
         save: (text) => replacePrivateFile(paths.clock, Buffer.from(text)),
       },
       {
-        profileStartMs: plan.startMs,
+        profileStartsAtMs: plan.startAtMs,
         profileWindows: plan.windows,
         windows: options.windows,
         speed: options.speed,

@@ -15,7 +15,7 @@ export interface ProcessSpec {
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 /** Until a process that ended is started again; real milliseconds. */
-const BACK_OFF = { firstMs: 200, lastMs: 5_000 } as const;
+const BACK_OFF = { initialMs: 200, maxMs: 5_000 } as const;
 /** A process that ran this long begins with the first pause again. */
 const STEADY_MS = 30_000;
 

@@ -17,7 +17,7 @@ import type {
 export const LOOK_EVERY_MS = 10_000;
 const POLL_MS = 50;
 /** What was sent and did not help is not tried again sooner, and ever more rarely: each try costs a fee. */
-const PAUSES = { firstMs: 10_000, lastMs: 600_000 };
+const PAUSES = { initialMs: 10_000, maxMs: 600_000 };
 
 export interface DisputesDeps extends LookDeps {
   readonly node: DisputeNode;
@@ -70,7 +70,7 @@ class PageWatch {
   readonly #deps: DisputesDeps;
   readonly #sender: Sender<NewDisputeIntent, DisputeIntent, AttestedEvent, Wait>;
   readonly #pauses = new Map<string, { slot: number; untilMs: number; ms: number }>();
-  #nextLookMs = 0;
+  #nextCheckAtMs = 0;
 
   constructor(zone: number, page: number, deps: DisputesDeps) {
     this.#deps = deps;
@@ -101,13 +101,13 @@ class PageWatch {
 
   /** The real time of the next look, as what a step came to. */
   #wait(untilMs: number): Wait {
-    this.#nextLookMs = untilMs;
+    this.#nextCheckAtMs = untilMs;
     return { kind: 'wait', untilMs, why: 'watching' };
   }
 
   async #next(nonce: () => number): Promise<Next<NewDisputeIntent, Wait>> {
     const { realClock } = this.#deps;
-    if (realClock.nowMs() < this.#nextLookMs) return { step: this.#wait(this.#nextLookMs) };
+    if (realClock.nowMs() < this.#nextCheckAtMs) return { step: this.#wait(this.#nextCheckAtMs) };
     const { acts, odd } = await this.look.look();
     for (const [key, { slot }] of this.#pauses) if (!odd.has(slot)) this.#pauses.delete(key);
     const now = realClock.nowMs();

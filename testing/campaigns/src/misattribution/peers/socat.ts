@@ -30,8 +30,8 @@ export async function socatLine(): Promise<SocatLine> {
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
-  for (const endMs = performance.now() + MAX_WAIT_MS; !(existsSync(near) && existsSync(far)); ) {
-    if (performance.now() > endMs || child.exitCode !== null) {
+  for (const endAtMs = performance.now() + MAX_WAIT_MS; !(existsSync(near) && existsSync(far)); ) {
+    if (performance.now() > endAtMs || child.exitCode !== null) {
       await close();
       throw new Error('socat made no line');
     }

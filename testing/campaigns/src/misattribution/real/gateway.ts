@@ -94,7 +94,7 @@ async function readOnce(
   variants: readonly ReadVariant[],
   isRight: (data: Uint8Array) => boolean,
 ): Promise<Read> {
-  const isSilent = bus.units.get(unit)?.silentSinceMs != null;
+  const isSilent = bus.units.get(unit)?.silenceBeganAtMs != null;
   try {
     const { data } = await bus.read(unit, 4, variants, { periodMs: PERIOD_MS });
     return isRight(data) ? 'good' : 'wrong';

@@ -61,7 +61,7 @@ export function disturbedMeter(
   settings: LineSettings | null,
   { random, rates, waitMs, lateTimeouts, copyTimeouts }: Disturbance,
 ): LineMeter & { readonly faults: AnswerFaults } {
-  const lastMs = () => waitMs() * lateTimeouts - SLACK_MS;
+  const maxMs = () => waitMs() * lateTimeouts - SLACK_MS;
   return {
     unit,
     registers,
@@ -73,8 +73,8 @@ export function disturbedMeter(
       rates,
       times: {
         lateMs: () => waitMs() * (0.9 + random.fraction() * (lateTimeouts - 0.9)) - SLACK_MS,
-        lateUntilMs: lastMs,
-        copyUntilMs: (sentMs, isLate) => (isLate ? lastMs() : sentMs + waitMs() * copyTimeouts - SLACK_MS),
+        lateUntilMs: maxMs,
+        copyUntilMs: (sentAtMs, isLate) => (isLate ? maxMs() : sentAtMs + waitMs() * copyTimeouts - SLACK_MS),
         glueMs: () => waitMs() * (lateTimeouts - 1),
       },
     }),

@@ -49,7 +49,7 @@ export class Watch {
   readonly #loops: Promise<void>[] = [];
   readonly #wrong = new Set<string>();
   readonly #newest = new Map<string, number>();
-  readonly #beganMs = Date.now();
+  readonly #beganAtMs = Date.now();
   readonly #logsAtFirst: number;
   #after = 0;
   #isStopping = false;
@@ -119,7 +119,7 @@ export class Watch {
 
   /** Bytes of all logs a minute; a shorter time counts as one. */
   get logBytesPerMinute(): number {
-    return this.#logs / Math.max(1, (Date.now() - this.#beganMs) / 60_000);
+    return this.#logs / Math.max(1, (Date.now() - this.#beganAtMs) / 60_000);
   }
 
   /** Windows behind just now, and whether all that is due is minted; null while the chain is away. */

@@ -98,9 +98,9 @@ const backlog: Act = async (home) => {
   const isLumped = home.random.chance(0.5);
   const messages: Uint8Array[] = [];
   while (home.window < newest) {
-    const endMs = (home.window + 2) * WINDOW_MS;
+    const endAtMs = (home.window + 2) * WINDOW_MS;
     for (let i = perWindow; i > 0 && !isLumped; i--)
-      messages.push(home.reading({ timeMs: BigInt(endMs - i * 10_000) }));
+      messages.push(home.reading({ timeMs: BigInt(endAtMs - i * 10_000) }));
     if (isLumped) home.exportWh += BigInt(home.random.int(0, 3));
     messages.push(home.statement());
   }
