@@ -171,11 +171,11 @@ describe('clocks', () => {
 
   test('the system clock is unknown until it was proved, and drifts from there', () => {
     const time = new VirtualClock();
-    const clock = new SystemClock(time, () => false);
+    const readingClock = new SystemClock(time, () => false);
     // On a machine with timesyncd its flag speaks first.
-    if (clock.uncertaintyMs() !== null) return expect(clock.uncertaintyMs()).toBe(1_000);
-    clock.proved(200);
-    expect(clock.uncertaintyMs()).toBe(200);
-    expect(clock.realDelayUntil(time.nowMs() + 500)).toBe(500);
+    if (readingClock.uncertaintyMs() !== null) return expect(readingClock.uncertaintyMs()).toBe(1_000);
+    readingClock.proved(200);
+    expect(readingClock.uncertaintyMs()).toBe(200);
+    expect(readingClock.realDelayUntil(time.nowMs() + 500)).toBe(500);
   });
 });

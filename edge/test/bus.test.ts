@@ -59,7 +59,7 @@ function setUp() {
       return lines.at(-1) as HandLine;
     },
     makeClient,
-    real: time,
+    clock: time,
     random,
     speed: serialSpeed(9_600, 'none', 1),
     shapes: true,

@@ -76,21 +76,21 @@ describe('the system clock', () => {
     const time = new VirtualClock();
     let offset = 0;
     const real = { ...bound(time), nowMs: () => time.nowMs() + offset };
-    const clock = new SystemClock(real, () => false);
-    expect([clock.uncertaintyMs(), clock.source()]).toEqual([null, ClockSource.none]);
-    clock.proved(40);
-    expect([clock.uncertaintyMs(), clock.source()]).toEqual([40, ClockSource.oracle]);
+    const readingClock = new SystemClock(real, () => false);
+    expect([readingClock.uncertaintyMs(), readingClock.source()]).toEqual([null, ClockSource.none]);
+    readingClock.proved(40);
+    expect([readingClock.uncertaintyMs(), readingClock.source()]).toEqual([40, ClockSource.oracle]);
     await time.advance(1_000_000);
-    expect(clock.uncertaintyMs()).toBe(140);
+    expect(readingClock.uncertaintyMs()).toBe(140);
     offset = -3_600_000;
-    expect([clock.uncertaintyMs(), clock.source()]).toEqual([3_600_140, ClockSource.none]);
-    clock.proved(30);
-    expect([clock.uncertaintyMs(), clock.source()]).toEqual([30, ClockSource.oracle]);
+    expect([readingClock.uncertaintyMs(), readingClock.source()]).toEqual([3_600_140, ClockSource.none]);
+    readingClock.proved(30);
+    expect([readingClock.uncertaintyMs(), readingClock.source()]).toEqual([30, ClockSource.oracle]);
   });
 
   test('is believed where a daemon keeps it right', () => {
-    const clock = new SystemClock(bound(new VirtualClock()), () => true);
-    expect([clock.uncertaintyMs(), clock.source()]).toEqual([1_000, ClockSource.timesyncd]);
+    const readingClock = new SystemClock(bound(new VirtualClock()), () => true);
+    expect([readingClock.uncertaintyMs(), readingClock.source()]).toEqual([1_000, ClockSource.timesyncd]);
   });
 });
 

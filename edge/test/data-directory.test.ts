@@ -49,8 +49,8 @@ async function open(config: GatewayConfig) {
   const time = new VirtualClock({ startAtMs: Date.UTC(2026, 0, 1, 10, 0) });
   const committed: SignedMessage[] = [];
   const found = await setUp(config, {
-    clock: time.reading,
-    real: time,
+    readingClock: time.reading,
+    clock: time,
     verifier: provedVerifier(),
     counters: { add: () => {} },
     buses: openBuses(config, time),

@@ -174,7 +174,7 @@ describe('a point of two meters', () => {
       },
       inputs: { production: [], consumption: [] },
       fate: () => 'acknowledged',
-      real: run.time,
+      clock: run.time,
       logger: quietLog,
     });
     expect(bare.problems()).toEqual([

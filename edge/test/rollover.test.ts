@@ -91,7 +91,7 @@ async function play(
       {
         signer: ed25519Signer(new Uint8Array(32).fill(1)),
         spool,
-        clock: time.reading,
+        readingClock: time.reading,
         counters: { add: () => {} },
         store: (next) => disk.replace(STATE, Buffer.from(encodeState(next))),
         committed: ({ payload }) => payloads.push(decodePayload(payload)),
@@ -110,9 +110,9 @@ async function play(
       reader: { read: async () => sampleAt(time.reading.nowMs(), truth, rollover) },
       limits: LIMITS,
       plan: { pollMs: MINUTE, leadMs: 20_000 },
-      clock: time.reading,
-      real: time,
-      logger: { ...quietLog, info: (_, text) => void (/counted on/.test(text) && told++) },
+      readingClock: time.reading,
+      clock: time,
+      logger: { ...quietLog, info: (_, text) => void (/rolled over/.test(text) && told++) },
       counters: { add: () => {} },
     });
     const stop = new AbortController();

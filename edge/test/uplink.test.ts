@@ -84,7 +84,7 @@ async function setUp(autoPuback = true) {
         random: { bytes: (length) => new Uint8Array(length).fill(sessions.length), fraction: () => 0.999 },
       }),
     verifier,
-    real: time,
+    clock: time,
     log: quietLog,
     counters: { add: (name, _labels, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by) },
     outbox,

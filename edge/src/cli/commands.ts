@@ -13,7 +13,7 @@ import { readFrames } from '../adapters/frames/ring.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
 import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
-import { readingClock } from '../wiring/clocks.js';
+import { openReadingClock } from '../wiring/clocks.js';
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
 import { pointEnrolment, pointKeys } from '../wiring/points.js';
 import {
@@ -52,12 +52,12 @@ export async function init(config: GatewayConfig): Promise<void> {
  */
 export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   await takeDirectory(config);
-  const clock = readingClock(config, systemClock);
+  const readingClock = openReadingClock(config, systemClock);
   const buses = openBuses(config, systemClock);
   const counters = { add: () => {} };
   const { spool, meters, points } = await setUp(config, {
-    clock,
-    real: systemClock,
+    readingClock,
+    clock: systemClock,
     verifier: provedVerifier(),
     counters,
     buses,
@@ -65,11 +65,11 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   });
   const entries = [];
   for (const meter of meters) {
-    const message = meter.recovered.enrolment?.message ?? (await firstEnrolment(config, meter, clock.nowMs()));
+    const message = meter.recovered.enrolment?.message ?? (await firstEnrolment(config, meter, readingClock.nowMs()));
     entries.push(entryOf(meter, message));
   }
   for (const point of points) {
-    const window = windowOf(clock.nowMs());
+    const window = windowOf(readingClock.nowMs());
     const first = () => point.log.enrol((seq) => pointEnrolment(config, point, seq, window));
     entries.push(entryOf(point, point.recovered.enrolment?.message ?? (await first())));
   }

@@ -56,7 +56,7 @@ async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSi
     setting,
     meters,
     open: (at) => openLine(target, at),
-    real: systemClock,
+    clock: systemClock,
     firstId: randomInt(65_536),
     waitMs: Math.min(config.request_timeout_ms, 1_000),
     settings: bus.transport === 'serial' ? likelySettings() : [],

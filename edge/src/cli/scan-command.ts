@@ -41,7 +41,7 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
       profiles,
       models: loadSunspecModels(),
       open: (setting) => openLine(target, setting),
-      real: systemClock,
+      clock: systemClock,
       firstId: randomInt(65_536),
       ...(command.expect === undefined ? {} : { expect: command.expect }),
       signal,

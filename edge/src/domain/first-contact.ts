@@ -7,12 +7,12 @@ const OFFLINE_MS = 3_000;
 
 /** Waits for the first ack, for retained acks that do not come, or for a broker that does not answer [gateway §9.1]. */
 export class FirstContact {
-  readonly #real: Clock;
+  readonly #clock: Clock;
   readonly #acked = Promise.withResolvers<void>();
   readonly #subscribed = Promise.withResolvers<void>();
 
-  constructor(real: Clock) {
-    this.#real = real;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /** An ack came. */
@@ -28,9 +28,9 @@ export class FirstContact {
   async wait(signal: AbortSignal): Promise<void> {
     const isConnected = await Promise.race([
       this.#acked.promise.then(() => false),
-      sleep(this.#real, OFFLINE_MS, signal).then(() => false),
+      sleep(this.#clock, OFFLINE_MS, signal).then(() => false),
       this.#subscribed.promise.then(() => true),
     ]);
-    if (isConnected) await Promise.race([this.#acked.promise, sleep(this.#real, RETAINED_ACK_MS, signal)]);
+    if (isConnected) await Promise.race([this.#acked.promise, sleep(this.#clock, RETAINED_ACK_MS, signal)]);
   }
 }

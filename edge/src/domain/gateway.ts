@@ -41,8 +41,8 @@ export interface GatewayOptions {
   readonly lags: LagWatch;
   /** Keeps the newest acks over a restart; losing them costs a resend only. */
   readonly saveAcks: (text: string) => Promise<void>;
-  readonly clock: ReadingClock;
-  readonly real: Clock;
+  readonly readingClock: ReadingClock;
+  readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
   /** An ack that says nothing new. */
@@ -91,9 +91,9 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options;
-    const { clock, real, log } = options;
-    this.#contact = new FirstContact(real);
-    this.#clockNews = new ClockNews(clock, real, log);
+    const { readingClock, clock, log } = options;
+    this.#contact = new FirstContact(clock);
+    this.#clockNews = new ClockNews(readingClock, clock, log);
     this.#background = new Background(log);
   }
 
@@ -103,7 +103,7 @@ export class Gateway {
 
   /** For the uplink: a genuine ack. */
   onAck(oracle: PublicKeyText, ack: Ack): void {
-    const { acks, lags, real, onIgnoredAck } = this.#options;
+    const { acks, lags, clock, onIgnoredAck } = this.#options;
     const effect = acks.accept(oracle, ack);
     if (effect === AckEffect.older) {
       onIgnoredAck();
@@ -114,7 +114,7 @@ export class Gateway {
     this.#contact.acked();
     if (effect === AckEffect.same) return;
     this.#acksChanged = true;
-    if (effect === AckEffect.fallenBack) this.#outbox?.fallenBack(real.nowMs());
+    if (effect === AckEffect.fallenBack) this.#outbox?.fallenBack(clock.nowMs());
     this.#uplink?.poke();
     void this.#followAck();
   }
@@ -151,7 +151,7 @@ export class Gateway {
     this.#outbox = outbox;
     const work = [uplink.run(signal), this.#keep(signal)];
     await this.#contact.wait(signal);
-    if (this.#ackSeen && this.#options.oracles > 1) await sleep(this.#options.real, OTHER_ACKS_MS, signal);
+    if (this.#ackSeen && this.#options.oracles > 1) await sleep(this.#options.clock, OTHER_ACKS_MS, signal);
     if (!signal.aborted) {
       await this.#afterAcks.run(() => this.#takeAcks());
       await this.#startLogs(signal);
@@ -168,7 +168,7 @@ export class Gateway {
 
   /** Event 1 and what is missing; waits for a disk that does not take writes. */
   async #startLogs(signal: AbortSignal): Promise<void> {
-    const { real, acks, softwareHash, configHash, tornRecords, random } = this.#options;
+    const { clock, acks, softwareHash, configHash, tornRecords, random } = this.#options;
     const backOff = new BackOff(START_AGAIN, random);
     for (const { id, name, log, recovered } of this.#enrolled) {
       const what = `meter ${name} cannot start`;
@@ -179,7 +179,7 @@ export class Gateway {
           break;
         } catch (error) {
           this.#background.failed(what, error);
-          await sleep(real, backOff.next(), signal);
+          await sleep(clock, backOff.next(), signal);
         }
       }
     }
@@ -187,9 +187,9 @@ export class Gateway {
 
   /** Closing waits for the first ack, at most for `NO_ORACLE_MS`. */
   async #closeGate(signal: AbortSignal): Promise<void> {
-    const { real } = this.#options;
-    const until = real.monotonicMs() + NO_ORACLE_MS;
-    while (!this.#ackSeen && real.monotonicMs() < until && !signal.aborted) await sleep(real, GATE_LOOK_MS, signal);
+    const { clock } = this.#options;
+    const until = clock.monotonicMs() + NO_ORACLE_MS;
+    while (!this.#ackSeen && clock.monotonicMs() < until && !signal.aborted) await sleep(clock, GATE_LOOK_MS, signal);
     if (signal.aborted) return;
     if (!this.#ackSeen) await this.#event(EventCode.startedWithoutOracle);
     this.#mayClose = true;
@@ -230,15 +230,15 @@ export class Gateway {
       { event: 'older_image_restored', meter: name, highestSeen: seen.highestSeen.toString() },
       'Somebody restored an older image of the data directory',
     );
-    if (await log.continueAfterRestore(seen, windowOf(this.#options.clock.nowMs()))) return;
+    if (await log.continueAfterRestore(seen, windowOf(this.#options.readingClock.nowMs()))) return;
     this.#jumps.add(`an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: refused, ask your utility`);
   }
 
   /** Background work in real time: saves acks, looks after dead letters again, keeps the spool within its bytes. */
   async #keep(signal: AbortSignal): Promise<void> {
-    const { real, spool, spoolMaxBytes } = this.#options;
+    const { clock, spool, spoolMaxBytes } = this.#options;
     while (!signal.aborted) {
-      await sleep(real, SAVE_MS, signal);
+      await sleep(clock, SAVE_MS, signal);
       await this.#save();
       for (const change of this.#clockNews.changes()) await this.#event(change.code, change);
       await this.#followAck();

@@ -22,15 +22,17 @@ const TIME_RETRY_MS = 5_000;
 const BUILD_FILE = fileURLToPath(new URL('../build.json', import.meta.url));
 
 /** The clock that drives readings. Throws `OperatorError` when the simulated one has no usable file. */
-export function readingClock(config: GatewayConfig, real: Clock): SimulatedClockFile | SystemClock {
+export function openReadingClock(config: GatewayConfig, clock: Clock): SimulatedClockFile | SystemClock {
   return config.clock
-    ? new SimulatedClockFile(config.clock.simulated, real, nodeClockFile)
-    : new SystemClock(real, isKeptByTimesyncd);
+    ? new SimulatedClockFile(config.clock.simulated, clock, nodeClockFile)
+    : new SystemClock(clock, isKeptByTimesyncd);
 }
 
 /** True when the machine's clock is known to be right. A simulated clock says nothing about it: it is then trusted. */
-export function isClockRight(clock: ReadingClock): boolean {
-  return !(clock instanceof SystemClock) || (clock.uncertaintyMs() ?? Number.POSITIVE_INFINITY) <= RIGHT_MS;
+export function isClockRight(readingClock: ReadingClock): boolean {
+  return (
+    !(readingClock instanceof SystemClock) || (readingClock.uncertaintyMs() ?? Number.POSITIVE_INFINITY) <= RIGHT_MS
+  );
 }
 
 /** The time that certificates are judged by while the clock is unsure. Rejects with `OperatorError` or the disk's error. */
@@ -42,39 +44,39 @@ export async function openFloor(config: GatewayConfig): Promise<FloorTime> {
 /** Stores the time now and then while the clock is right, until aborted. */
 export async function keepFloor(
   floor: FloorTime,
-  { clock, real, log }: Pick<World, 'clock' | 'real' | 'log'>,
+  { readingClock, clock, log }: Pick<World, 'readingClock' | 'clock' | 'log'>,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    if (clock instanceof SystemClock && isClockRight(clock)) {
+    if (readingClock instanceof SystemClock && isClockRight(readingClock)) {
       await floor
-        .keep(real.nowMs())
+        .keep(clock.nowMs())
         .catch((error: Error) =>
           log.warn({ event: 'clock_floor_not_stored', err: error.message }, 'Failed to store the time'),
         );
     }
-    await sleep(real, FLOOR_EVERY_MS, signal);
+    await sleep(clock, FLOOR_EVERY_MS, signal);
   }
 }
 
 /** How certificates of others are judged. */
-export function peerJudge(floor: FloorTime, clock: ReadingClock): PeerJudge {
-  return judgeByFloor(() => (isClockRight(clock) ? null : floor.ms));
+export function peerJudge(floor: FloorTime, readingClock: ReadingClock): PeerJudge {
+  return judgeByFloor(() => (isClockRight(readingClock) ? null : floor.ms));
 }
 
 /** Keeps the system clock's uncertainty known, from whichever oracle answers, until aborted. */
 export async function keepTime(
   config: GatewayConfig,
-  { clock, real, random, verifier, log }: World,
+  { readingClock, clock, random, verifier, log }: World,
   judge: PeerJudge,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!(clock instanceof SystemClock)) return;
+  if (!(readingClock instanceof SystemClock)) return;
   const ask = async (oracle: GatewayConfig['oracles'][number]): Promise<boolean> => {
     const { key, url } = oracle;
     if (!url) return false;
     try {
-      clock.proved(await askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, real, random));
+      readingClock.proved(await askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, clock, random));
       return true;
     } catch (error) {
       log.warn(
@@ -87,6 +89,6 @@ export async function keepTime(
   while (!signal.aborted) {
     let isKnown = false;
     for (const oracle of config.oracles) isKnown ||= await ask(oracle);
-    await sleep(real, isKnown ? TIME_MS : TIME_RETRY_MS, signal);
+    await sleep(clock, isKnown ? TIME_MS : TIME_RETRY_MS, signal);
   }
 }

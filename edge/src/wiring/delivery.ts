@@ -42,7 +42,7 @@ export async function openDelivery(config: GatewayConfig, found: SetUp, world: W
     return { id: log.id, name, log, recovered };
   });
   const meters = logs.map(({ id }) => id);
-  const lags = new LagWatch(acks, meters, world.real);
+  const lags = new LagWatch(acks, meters, world.clock);
   const deadLetters = new DeadLetters({ ...world, logs, acks, spool, counters: world.metrics });
   const acknowledged = (meterId: MeterId) => acks.acknowledged(meterId);
   const excluded = (meterId: MeterId, seq: bigint) => deadLetters.excluded(meterId, seq);
@@ -74,7 +74,7 @@ export interface UplinkParts {
 export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
   const { found, world, judge, outbox, gateway, health } = parts;
   const { broker, name } = config;
-  const { real: clock, random, log } = world;
+  const { clock, random, log } = world;
   const own = { url: broker.url, broker: broker.name, dial: brokerDial(config, judge), signer: found.gateway };
   return new Uplink({
     ...world,

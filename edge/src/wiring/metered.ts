@@ -15,7 +15,7 @@ export interface AllMetered {
 }
 
 export function meteredOf(config: GatewayConfig, found: SetUp, { fate }: Delivery, world: World): AllMetered {
-  const points = found.points.map((point) => ({ found: point, point: pointOf(point, fate, world.real, world.log) }));
+  const points = found.points.map((point) => ({ found: point, point: pointOf(point, fate, world.clock, world.log) }));
   const meters = found.meters.map((meter) => meterOf(config, meter, world));
   return { all: [...meters, ...points.map(({ point }) => point)], feed: pointFeed(points) };
 }

@@ -25,21 +25,25 @@ export interface PageParts {
 /** What the gateway says of itself: `GET /api/v1/status`, and its page. */
 export function statusOf(config: GatewayConfig, parts: PageParts): Record<string, unknown> {
   const { found, world, gateway, metered, uplink, health } = parts;
-  const { clock, frames, real, verifier } = world;
+  const { readingClock, frames, clock, verifier } = world;
   const { problems, conditions } = health.report();
   return {
     name: config.name,
     version: VERSION,
     gateway: base58Encode(found.gateway.publicKey),
     broker: { url: config.broker.url, online: uplink.online },
-    clock: { now_ms: clock.nowMs(), uncertainty_ms: clock.uncertaintyMs(), simulated: config.clock !== undefined },
+    clock: {
+      now_ms: readingClock.nowMs(),
+      uncertainty_ms: readingClock.uncertaintyMs(),
+      simulated: config.clock !== undefined,
+    },
     verifier: verifier.name,
     spool: { depth: gateway.spoolDepth(), bytes: found.spool.bytes() },
     raw_frames: frames.dir,
     problems,
     conditions,
     meters: metered.map((meter) => meter.view()),
-    buses: [...world.buses.values()].map((bus) => busView(bus, real.monotonicMs())),
+    buses: [...world.buses.values()].map((bus) => busView(bus, clock.monotonicMs())),
   };
 }
 

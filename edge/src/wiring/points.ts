@@ -113,7 +113,7 @@ export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bi
 export function pointOf(
   found: SetUpPoint,
   fate: (meterId: MeterId, seq: bigint) => Fate,
-  real: Clock,
+  clock: Clock,
   logger: Logger,
 ): Point {
   const { config, log, recovered, inputs, meters } = found;
@@ -125,7 +125,7 @@ export function pointOf(
     inputs,
     meters: { production: named(meters.production), consumption: named(meters.consumption) },
     fate,
-    real,
+    clock,
     logger,
   });
 }

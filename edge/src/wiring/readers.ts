@@ -45,7 +45,7 @@ export function profileOf(meter: MeterConfig): MeterProfile {
 /** The buses of a configuration, by name. Nothing is opened before the first read. */
 export function openBuses(
   config: GatewayConfig,
-  real: Clock,
+  clock: Clock,
   more: {
     stats?: (bus: string) => BusStats;
     giveUp?: (reason: string) => void;
@@ -58,7 +58,7 @@ export function openBuses(
       const opened = busAt({
         name: bus.name,
         address: addressOf(bus),
-        real,
+        clock,
         random: systemRandom,
         log: more.log ?? silentLogger,
         requestMs: config.request_timeout_ms,
@@ -69,7 +69,7 @@ export function openBuses(
         ...(more.stats ? { stats: more.stats(bus.name) } : {}),
         ...(more.giveUp ? { giveUp: more.giveUp } : {}),
         onAnswer: ({ unit, fn, address }, frame) =>
-          more.keep?.({ timeMs: real.nowMs(), bus: bus.name, unit, function: fn, address, frame }),
+          more.keep?.({ timeMs: clock.nowMs(), bus: bus.name, unit, function: fn, address, frame }),
       });
       return [bus.name, opened];
     }),
@@ -120,7 +120,7 @@ export interface MeterLine {
 export function lineOf(
   config: GatewayConfig,
   meter: MeterConfig,
-  ports: { readonly buses: ReadonlyMap<string, Bus>; readonly clock: ReadingClock; readonly real: Clock },
+  ports: { readonly buses: ReadonlyMap<string, Bus>; readonly readingClock: ReadingClock; readonly clock: Clock },
 ): MeterLine {
   const bus = ports.buses.get(meter.bus);
   if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
@@ -129,8 +129,8 @@ export function lineOf(
   const line = config.buses.find(({ name }) => name === meter.bus);
   const cost = costOf(line, profile.limits.pauseMs);
   const periodMs = 1_000 * meter.poll_seconds;
-  const { clock, real } = ports;
-  const options = { bus, unit, needs: needsOf(meter), clock, real, periodMs, cost };
+  const { readingClock, clock } = ports;
+  const options = { bus, unit, needs: needsOf(meter), readingClock, clock, periodMs, cost };
   const profileName = `${profile.manufacturer} ${profile.models.join(', ')}`;
   if (profile.protocol === 'sunspec') {
     const reader = new SunspecReader({ ...options, profile, known: loadSunspecModels() });

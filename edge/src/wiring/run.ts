@@ -31,7 +31,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
       'The spool was damaged: the gateway declares the lost messages as gaps',
     );
   const floor = await openFloor(config);
-  const judge = peerJudge(floor, world.clock);
+  const judge = peerJudge(floor, world.readingClock);
   const delivery = await openDelivery(config, found, world);
   const metered = meteredOf(config, found, delivery, world);
   const gateway = gatewayOf(config, found, delivery, metered.all, world);
@@ -75,13 +75,17 @@ function gatewayOf(
   });
 }
 
-function healthOf(config: GatewayConfig, gateway: Gateway, { buses, certificate, frames, real }: World): GatewayHealth {
+function healthOf(
+  config: GatewayConfig,
+  gateway: Gateway,
+  { buses, certificate, frames, clock }: World,
+): GatewayHealth {
   return gatewayHealth({
     gateway,
-    buses: () => [...buses.values()].flatMap((bus) => busProblems(bus, real.monotonicMs())),
+    buses: () => [...buses.values()].flatMap((bus) => busProblems(bus, clock.monotonicMs())),
     certificate: () => certificate?.problem,
     frames,
-    diskSpace: diskSpace(config.data_dir, () => real.monotonicMs()),
-    now: () => real.nowMs(),
+    diskSpace: diskSpace(config.data_dir, () => clock.monotonicMs()),
+    now: () => clock.nowMs(),
   });
 }

@@ -78,8 +78,8 @@ export interface SetUp {
 }
 
 export interface SetUpPorts {
-  readonly clock: ReadingClock;
-  readonly real: Clock;
+  readonly readingClock: ReadingClock;
+  readonly clock: Clock;
   readonly verifier: Verifier;
   readonly counters: Counters;
   readonly buses: ReadonlyMap<string, Bus>;
@@ -98,7 +98,13 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   const planned = await planPoints(config, keys, keyed, stateDir, loadState);
   const scan = new RecoveryScan(inputsFrom(planned));
   const dir = join(config.data_dir, 'spool');
-  const { spool, damage } = await openSpool(nodeDisk, dir, ports.real, (message) => scan.visit(message), SEGMENT_BYTES);
+  const { spool, damage } = await openSpool(
+    nodeDisk,
+    dir,
+    ports.clock,
+    (message) => scan.visit(message),
+    SEGMENT_BYTES,
+  );
   const logOf = (of: { config: { name: string }; key: MeterKey }, state: MeterState, path: string, gapMs?: number) => {
     const recovered = scan.result(asMeterId(of.key.meterId));
     checkNetwork(recovered, config, of.config.name);
@@ -107,7 +113,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     const log = new MeterJournal(identity, state, recovered, {
       signer: of.key.signer,
       spool,
-      clock: ports.clock,
+      readingClock: ports.readingClock,
       counters: ports.counters,
       ...(gapMs === undefined ? {} : { gapMs }),
       store: (next) => nodeDisk.replace(path, Buffer.from(encodeState(next))),

@@ -8,7 +8,7 @@ import { FrameRing } from '../adapters/frames/ring.js';
 import { GatewayMetrics } from '../adapters/metrics.js';
 import type { Bus } from '../domain/bus/bus.js';
 import { BusStats } from '../domain/bus/stats.js';
-import { readingClock } from './clocks.js';
+import { openReadingClock } from './clocks.js';
 import type { GatewayConfig } from './config.js';
 import { openBuses } from './readers.js';
 import { serverCertificate } from './secure.js';
@@ -20,9 +20,9 @@ const GIVEN_UP = 75;
 
 /** What the running gateway has of the machine: clocks, chance, log, figures, frames, buses. */
 export interface World {
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly random: Random;
-  readonly clock: SimulatedClockFile | SystemClock;
+  readonly readingClock: SimulatedClockFile | SystemClock;
   readonly verifier: Verifier;
   readonly certificate: CertificateFiles | undefined;
   readonly log: Logger;
@@ -34,10 +34,10 @@ export interface World {
 /** Opens what the gateway needs of the machine; no line is opened before the first read. Throws `OperatorError`. */
 export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSignal): World {
   const verifier = provedVerifier();
-  const clock = readingClock(config, systemClock);
+  const readingClock = openReadingClock(config, systemClock);
   const certificate = serverCertificate(config, log, signal);
   const metrics = new GatewayMetrics();
-  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), real: systemClock, hourBytes: HOUR_BYTES });
+  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), clock: systemClock, hourBytes: HOUR_BYTES });
   const buses = openBuses(config, systemClock, {
     log,
     keep: (frame) => frames.keep(frame),
@@ -51,5 +51,5 @@ export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSigna
       process.exit(GIVEN_UP);
     },
   });
-  return { real: systemClock, random: systemRandom, clock, verifier, certificate, log, metrics, frames, buses };
+  return { clock: systemClock, random: systemRandom, readingClock, verifier, certificate, log, metrics, frames, buses };
 }

@@ -22,7 +22,7 @@ function setUp(open: (attempt: number) => Promise<Line>, isSerial = true) {
     name: 'bus',
     open: () => open(++attempts),
     makeClient,
-    real: time,
+    clock: time,
     random: { bytes: (n) => new Uint8Array(n), fraction: () => 0.99 },
     speed: isSerial ? serialSpeed(9_600, 'none', 1) : rawNetworkSpeed,
     shapes: true,

@@ -49,7 +49,7 @@ function setUp() {
     name: 'bus',
     open: async () => line,
     makeClient,
-    real: time,
+    clock: time,
     random: { bytes: (n) => new Uint8Array(n), fraction: () => 0.99 },
     speed: serialSpeed(9_600, 'none', 1),
     shapes: true,

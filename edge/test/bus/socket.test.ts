@@ -42,7 +42,7 @@ describe('a real socket', () => {
       restMs: 0,
       quarantine: new ReplyQuarantine(USUAL_RULES),
     };
-    const bus = busAt({ log: quietLog, name: 'bus', address, real: systemClock, random: systemRandom, ...options });
+    const bus = busAt({ log: quietLog, name: 'bus', address, clock: systemClock, random: systemRandom, ...options });
     cleanups.push(() => bus.close());
     return bus;
   };

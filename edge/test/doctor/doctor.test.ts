@@ -47,7 +47,7 @@ function setUp(
         setting: HERE,
         meters: units.map((unit) => ({ name: `meter-${unit}`, unit, profile: SDM630 })),
         open: line.open,
-        real: clock,
+        clock: clock,
         firstId: 1,
         waitMs: 500,
         settings: [HERE, serial(2_400), serial(19_200, 'even')],

@@ -27,7 +27,7 @@ test('the command prints what was kept on a real disk, of all meters or of one, 
   const ring = new FrameRing({
     disk: nodeDisk,
     dir: join(directory.path, 'frames'),
-    real: systemClock,
+    clock: systemClock,
     hourBytes: HOUR_BYTES,
   });
   for (const unit of [1, 2, 1]) {

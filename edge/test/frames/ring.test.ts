@@ -12,7 +12,7 @@ const HOUR_MS = 3_600_000;
 function setUp(hourBytes = HOUR_BYTES) {
   const time = new VirtualClock();
   const disk = new CrashDisk();
-  const ring = new FrameRing({ disk, dir: DIR, real: time, hourBytes });
+  const ring = new FrameRing({ disk, dir: DIR, clock: time, hourBytes });
   const frame = (unit: number, byte: number): KeptFrame => ({
     timeMs: time.nowMs(),
     bus: 'cellar',
@@ -132,7 +132,7 @@ describe('the ring of frames', () => {
     const whole = file.cache;
     for (let cut = 0; cut < whole.length; cut += 7) {
       file.cache = whole.slice(0, cut);
-      const next = new FrameRing({ disk, dir: DIR, real: time, hourBytes: HOUR_BYTES });
+      const next = new FrameRing({ disk, dir: DIR, clock: time, hourBytes: HOUR_BYTES });
       next.keep(frame(2, 9));
       await next.flush();
       const { frames: read, damaged } = await readFrames(disk, DIR);

@@ -124,7 +124,7 @@ async function readerOf(id: string, device: Device, { needs = BOTH, converter = 
     log: quietLog,
     name: 'bus',
     address: { transport: 'tcp', host: '127.0.0.1', port, converter },
-    real: systemClock,
+    clock: systemClock,
     random: systemRandom,
     requestMs: 250,
     connectMs: 1_000,
@@ -137,9 +137,9 @@ async function readerOf(id: string, device: Device, { needs = BOTH, converter = 
     () => new Promise<void>((resolve) => server.close(() => resolve())),
   );
   const cost = { charTimeUs: 1, turnaroundUs: 50_000, pauseUs: 0, transport: 'tcp' } as const;
-  const { reading: clock } = new VirtualClock();
+  const { reading: readingClock } = new VirtualClock();
   const own = { ...profile(id), limits: { ...profile(id).limits, timeoutMinMs: 50, quarantineMs: 0 } };
-  const options = { bus, unit: UNIT, needs, clock, real: systemClock, periodMs: 10_000, cost, known };
+  const options = { bus, unit: UNIT, needs, readingClock, clock: systemClock, periodMs: 10_000, cost, known };
   return new SunspecReader({ ...options, profile: own });
 }
 

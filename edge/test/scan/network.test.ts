@@ -23,7 +23,7 @@ async function scanAt(port: number, way: 'tcp' | 'rtu-over-tcp', more: Partial<S
     profiles: [...loadProfiles().values()],
     models: loadSunspecModels(),
     open: (setting) => openLine({ kind: 'network', host: '127.0.0.1', port }, setting),
-    real: systemClock,
+    clock: systemClock,
     firstId: 65_530,
     signal: new AbortController().signal,
     onFound: () => {},

@@ -74,7 +74,7 @@ async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?:
     for (const step of list) {
       const setting = SETTINGS[step.isEven ? 1 : 0];
       const opened = await line.open(setting);
-      const prober = new Prober({ line: opened, speed: speedOf(setting), framing, quarantine, stats, real: clock });
+      const prober = new Prober({ line: opened, speed: speedOf(setting), framing, quarantine, stats, clock: clock });
       late = step.late;
       const { unit, address, count } = step;
       const heard = await prober.ask({ unit, fn: 3, address, count }, WAIT_MS);

@@ -31,7 +31,7 @@ function setUp(meters: readonly LineMeter[], more: Partial<ScanOptions> = {}, st
     profiles,
     models,
     open: line.open,
-    real: clock,
+    clock: clock,
     firstId: 1,
     signal: new AbortController().signal,
     onFound: () => {},

@@ -51,7 +51,7 @@ export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run
     {
       signer,
       spool,
-      clock: time.reading,
+      readingClock: time.reading,
       counters: { add: () => {} },
       // The control: a reservation that is not stored.
       store: async (state) =>

@@ -95,7 +95,7 @@ async function openLogs(
     new MeterJournal({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {
       signer: ed25519Signer(new Uint8Array(32).fill(seed)),
       spool,
-      clock: time.reading,
+      readingClock: time.reading,
       counters: { add: () => {} },
       store: ({ point: at, ...next }) => {
         // The control: the production meter's register is not what it was.
@@ -141,7 +141,7 @@ export async function startRun(disk: CrashDisk, published: Published[], spoil = 
       consumption: scan.result(asMeterId(IDS.consumption)).inputs,
     },
     fate: (meter, seq) => fates.get(`${meter}/${seq}`) ?? fates.get('*') ?? 'acknowledged',
-    real: time,
+    clock: time,
     logger: quietLog,
   });
   const tornRecords = Math.ceil(damage.tornBytes / 187);

@@ -37,17 +37,17 @@ export class ScanLine {
     delayMs,
   });
   onOpen: (line: OpenLine) => void = () => {};
-  readonly #real: Clock;
+  readonly #clock: Clock;
   readonly #meters: readonly LineMeter[];
 
-  constructor(real: Clock, meters: readonly LineMeter[]) {
-    this.#real = real;
+  constructor(clock: Clock, meters: readonly LineMeter[]) {
+    this.#clock = clock;
     this.#meters = meters;
   }
 
   readonly open = async (setting: Setting): Promise<OpenLine> => {
     this.opened.push(setting);
-    const line: OpenLine = new OpenLine(this.#real, setting, (frame) => this.#asked(line, setting, frame));
+    const line: OpenLine = new OpenLine(this.#clock, setting, (frame) => this.#asked(line, setting, frame));
     if (this.keepsBytes) this.#last?.goesOnAs(line);
     this.#last = line;
     this.onOpen(line);
@@ -56,7 +56,7 @@ export class ScanLine {
 
   #asked(line: OpenLine, setting: Setting, frame: Uint8Array): void {
     const [unit = 0, fn = 0] = frame;
-    this.requests.push({ setting, frame, atMs: this.#real.monotonicMs() });
+    this.requests.push({ setting, frame, atMs: this.#clock.monotonicMs() });
     if (fn < 1 || fn > 4) this.writes++;
     if (!hasCrc(frame, 8) || this.intercept(frame, line)) return;
     const word = (at: number) => (frame[at] ?? 0) * 256 + (frame[at + 1] ?? 0);
@@ -79,14 +79,14 @@ export class ScanLine {
 export class OpenLine implements Line {
   readonly setting: Setting;
   isGone = false;
-  readonly #real: Clock;
+  readonly #clock: Clock;
   readonly #asked: (frame: Uint8Array) => void;
   #input: number[] = [];
   #isClosed = false;
   #next: OpenLine | null = null;
 
-  constructor(real: Clock, setting: Setting, asked: (frame: Uint8Array) => void) {
-    this.#real = real;
+  constructor(clock: Clock, setting: Setting, asked: (frame: Uint8Array) => void) {
+    this.#clock = clock;
     this.setting = setting;
     this.#asked = asked;
   }
@@ -97,7 +97,7 @@ export class OpenLine implements Line {
     const piece = Math.max(1, Math.floor(GATHER_MS / Math.max(charMs, 0.01)));
     for (let from = 0; from < bytes.length; from += piece) {
       const part = bytes.subarray(from, from + piece);
-      this.#real.after(delayMs + (from + part.length) * charMs, () => {
+      this.#clock.after(delayMs + (from + part.length) * charMs, () => {
         this.#arrive(part);
       });
     }

@@ -22,7 +22,7 @@ async function serve(port = 0) {
   const parts = {
     found: { gateway: { publicKey: new Uint8Array(32) }, spool: { bytes: () => 99 } },
     world: {
-      ...{ real: systemClock, clock: time.reading, log: quietLog, metrics, frames: { dir: '/frames' } },
+      ...{ clock: systemClock, readingClock: time.reading, log: quietLog, metrics, frames: { dir: '/frames' } },
       ...{ verifier: { name: 'libsodium' }, buses: new Map(), certificate: undefined },
     },
     gateway: { spoolDepth: () => 7 },

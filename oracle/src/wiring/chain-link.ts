@@ -22,7 +22,7 @@ export interface LinkDeps {
   readonly options: LinkOptions;
   /** Meters that the ledger has heard of, hex: a registry that lacks one of them is an older or another one. */
   readonly knownMeters: readonly MeterId[];
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -30,7 +30,7 @@ export interface LinkDeps {
 export type ChainLink = ReturnType<typeof connectChain>;
 
 /** Asks nothing yet: a node that is away is waited for. Throws when the attestor's key cannot be read. */
-export function connectChain({ options, knownMeters, realClock, logger }: LinkDeps) {
+export function connectChain({ options, knownMeters, clock, logger }: LinkDeps) {
   const { commitment, rpcUrl } = options;
   const attestor: Keypair = readKeypair(options.attestorKeyFile);
   const connection = new Connection(rpcUrl, { commitment, disableRetryOnRateLimit: true });
@@ -41,7 +41,7 @@ export function connectChain({ options, knownMeters, realClock, logger }: LinkDe
     attestor,
     connection,
     account,
-    registry: new RpcRegistry(connection, realClock, logger, knownMeters, attestor.publicKey),
+    registry: new RpcRegistry(connection, clock, logger, knownMeters, attestor.publicKey),
     node: new RpcNode(connection, commitment),
     zoneSet: zoneReader((key) => account('reading the zone', key)),
     latestBlockhash: () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment)),

@@ -40,8 +40,8 @@ export interface SettlementDeps {
   readonly database: Database;
   readonly statements: StatementStore;
   /** Drives readings, for close_to_mint_ms and grace. */
-  readonly clock: Pick<ReadingClock, 'realTimeOf'>;
-  readonly realClock: Clock;
+  readonly readingClock: Pick<ReadingClock, 'realTimeOf'>;
+  readonly clock: Clock;
   readonly randomness: Random;
   readonly logger: Logger;
   /** Null where this is the only attestor. */
@@ -63,7 +63,7 @@ export interface Chain {
 
 /** Settles over a link. With `deps.cosign` several oracles attest together. */
 export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
-  const { options, database, statements, realClock } = deps;
+  const { options, database, statements, clock } = deps;
   const { attestor, registry } = link;
   const moved = new MovedSlots(() => registry.asOf.slot);
   const rounds = options.roundMs === undefined ? {} : { roundMs: options.roundMs };
@@ -83,17 +83,16 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
     builder: builderOf(link, together?.cosigner),
     turns: together?.turns ?? null,
     store: new SqliteSettlementStore(database),
-    closedAtMs: (window) => deps.clock.realTimeOf(windowEndAtMs(window)),
+    closedAtMs: (window) => deps.readingClock.realTimeOf(windowEndAtMs(window)),
     disputes: watchDisputes({
       ...{ ...deps, ...link, commitment: link.options.commitment },
       // Rounds of their own: the settler's begin anew with each of its works.
-      turns:
-        deps.cosign && zoneSchedule(new LeaderSchedule(options.roundMs), attestor.publicKey, link.zoneSet, realClock),
+      turns: deps.cosign && zoneSchedule(new LeaderSchedule(options.roundMs), attestor.publicKey, link.zoneSet, clock),
     }),
     snapshot: snapshotOf(options.snapshotUrl),
     checkNetwork: () => link.checkNetwork(),
   });
-  const balance = new BalanceWatch(link.balance, realClock);
+  const balance = new BalanceWatch(link.balance, clock);
   void balance.look();
   registry.onFetched = () => driver.wake();
   registry.poll(REGISTRY_EVERY_MS);

@@ -30,7 +30,7 @@ export interface TogetherDeps {
   readonly statements: StatementStore;
   /** Already migrated with `chainMigrations`. */
   readonly database: Database;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly ask: AskPeer;
   /** Shared with this oracle's own settlers. */
@@ -47,9 +47,9 @@ export interface Together {
 }
 
 export function attestTogether(deps: TogetherDeps): Together {
-  const { cosign, node, attestor, zoneSet, realClock, logger } = deps;
-  const peers = new PeerTracker(cosign.peers, realClock, logger);
-  const guard = new CosignGuard(new SqliteCosignRecord(deps.database), realClock, (of) => node.blockhashState(of));
+  const { cosign, node, attestor, zoneSet, clock, logger } = deps;
+  const peers = new PeerTracker(cosign.peers, clock, logger);
+  const guard = new CosignGuard(new SqliteCosignRecord(deps.database), clock, (of) => node.blockhashState(of));
   const store = new SqliteSettlementStore(deps.database);
   const isCatchingUp = (zone: number, page: number) => store.isCatchingUp(zone, page);
   const shared = { ...deps, peers, guard, isCatchingUp };
@@ -61,7 +61,7 @@ export function attestTogether(deps: TogetherDeps): Together {
       identity: asPublicKeyText(signer.publicKey),
       ask: deps.ask,
     }),
-    turns: zoneSchedule(new LeaderSchedule(deps.roundMs), attestor.publicKey, zoneSet, realClock),
+    turns: zoneSchedule(new LeaderSchedule(deps.roundMs), attestor.publicKey, zoneSet, clock),
     peers,
     answer: (body) => desk.answer(body),
   };

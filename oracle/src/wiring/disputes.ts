@@ -28,7 +28,7 @@ export interface DisputesOnChainDeps {
   readonly statements: StatementStore;
   /** Already migrated with `disputeMigrations`. */
   readonly database: Database;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 

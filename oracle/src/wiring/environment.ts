@@ -27,8 +27,8 @@ export interface Environment {
   /** 8 bytes. */
   readonly networkId: Uint8Array;
   /** Drives readings and windows. */
-  readonly clock: ReadingClock;
-  readonly realClock: Clock;
+  readonly readingClock: ReadingClock;
+  readonly clock: Clock;
   readonly randomness: Random;
 }
 
@@ -41,10 +41,10 @@ export function openEnvironment(config: Config, directory: string, logger: Logge
       ? systemReadingClock(systemClock)
       : new SimulatedClockFile(path(simulated), systemClock, nodeClockFile, logger);
   return {
-    ...{ config, path, logger, randomness: systemRandom, realClock: systemClock },
+    ...{ config, path, logger, randomness: systemRandom, clock: systemClock },
     verifier: provedVerifier(),
     signer: sodiumSigner(readSeedFile(path(config.key_file), MAKE_KEY)),
     networkId: fromHex(config.network_id),
-    clock: reading,
+    readingClock: reading,
   };
 }

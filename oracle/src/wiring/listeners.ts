@@ -19,11 +19,11 @@ export interface Certificates {
 export function openCertificates(
   config: Pick<Config, 'page' | 'service'>,
   path: (name: string) => string,
-  realClock: Clock,
+  clock: Clock,
   logger: Logger,
 ): Certificates {
-  const page = serverCertificate(config.page.tls, path, realClock, logger);
-  const service = serverCertificate(config.service?.tls, path, realClock, logger);
+  const page = serverCertificate(config.page.tls, path, clock, logger);
+  const service = serverCertificate(config.service?.tls, path, clock, logger);
   const all = [page, service].filter((certificate) => certificate !== undefined);
   return {
     page,

@@ -38,8 +38,8 @@ export interface Oracle {
  */
 export async function startOracle(config: Config, directory: string, logger: Logger): Promise<Oracle> {
   const around = openEnvironment(config, directory, logger);
-  const { signer, verifier, realClock } = around;
-  const certificates = openCertificates(config, around.path, realClock, logger);
+  const { signer, verifier, clock } = around;
+  const certificates = openCertificates(config, around.path, clock, logger);
   const settling = await openSettling(around);
   const { database, registry } = settling;
   const parts = orClose(settling, () => openParts(around, settling));
@@ -96,17 +96,17 @@ function orClose<T>({ database }: Settling, work: () => T): T {
 
 /** The parts on the way of a message: broker, checks, ledger, acks, live values, settlement. None of them runs yet. */
 function openParts(around: Environment, { database, registry, settle }: Settling) {
-  const { config, path, signer, verifier, clock, realClock, randomness, logger } = around;
+  const { config, path, signer, verifier, readingClock, clock, randomness, logger } = around;
   const statements = new SqliteStatements(database.sqlite);
   const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
   const views = new SqliteViews(database.sqlite);
-  const series = openSeries(config, path, { ledger, database, realClock, randomness, logger });
+  const series = openSeries(config, path, { ledger, database, clock, randomness, logger });
   const metrics = new OracleMetrics();
   const { url, name: brokerName } = config.broker;
   const system = { clock: systemClock, random: systemRandom, log: logger };
   const uplink = new BrokerClient({ url, brokerName, dial: brokerDial(config, path), signer, ...system });
   const acks = new AckSender({
-    ...{ ledger, signer, realClock, logger },
+    ...{ ledger, signer, clock, logger },
     canTell: () => registry.asOf.fetchedAtMs > 0,
     publish: (gateway, message) => uplink.publishAck(gateway, message),
     onSent: (lagMs) => metrics.ackLag(lagMs),
@@ -116,8 +116,8 @@ function openParts(around: Environment, { database, registry, settle }: Settling
     publish: (value, meter) => uplink.publishLive(value, meter),
   });
   const threads = config.verify_threads ?? usualThreads();
-  const checks = openChecks({ threads, verifier, realClock, random: randomness, logger, spawn: spawnThread });
-  const backwards = new BackwardClock(() => clock.nowMs());
+  const checks = openChecks({ threads, verifier, clock, random: randomness, logger, spawn: spawnThread });
+  const backwards = new BackwardClock(() => readingClock.nowMs());
   const intake = new Intake({
     ...{ ...around, ledger, registry, checks },
     onStored: (told) => {
@@ -137,6 +137,6 @@ function openParts(around: Environment, { database, registry, settle }: Settling
   const chain = settle(statements, (from, messages) =>
     intake.exchange(from, messages, (meterId) => views.gatewayOf(meterId)),
   );
-  const gateways = new GatewayStatuses(realClock);
+  const gateways = new GatewayStatuses(clock);
   return { ledger, views, series, metrics, uplink, acks, checks, threads, backwards, intake, chain, gateways };
 }

@@ -49,7 +49,7 @@ function dialTo(to: Trusted, usualPort: number, timeoutMs: number, path: (name: 
 export function serverCertificate(
   tls: ListenerConfig['tls'],
   path: (name: string) => string,
-  realClock: Clock,
+  clock: Clock,
   logger: Logger,
 ): CertificateFiles | undefined {
   if (!tls) return undefined;
@@ -57,7 +57,7 @@ export function serverCertificate(
     certFile: path(tls.cert_file),
     keyFile: path(tls.key_file),
     minVersion: tls.min_version,
-    now: () => realClock.nowMs(),
+    now: () => clock.nowMs(),
     log: logger,
   });
   certificate.watch(CERTIFICATE_EVERY_MS);

@@ -29,7 +29,7 @@ export interface Series {
 export interface SeriesDeps {
   readonly ledger: Ledger;
   readonly database: Database;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly randomness: Random;
   readonly logger: Logger;
 }
@@ -67,7 +67,7 @@ export function openSeries(config: Config, path: (name: string) => string, deps:
  * The store in the data directory. A damaged one is moved aside and written anew from the ledger, which has all that it
  * held: nobody's energy waits for it.
  */
-function openEmbedded(file: string, { database, realClock, logger }: SeriesDeps) {
+function openEmbedded(file: string, { database, clock, logger }: SeriesDeps) {
   let opened: WatchedDatabase | undefined;
   const open = (path: string) => {
     opened = openChecked(path);
@@ -83,7 +83,7 @@ function openEmbedded(file: string, { database, realClock, logger }: SeriesDeps)
     if (!(error instanceof DatabaseDamaged)) throw error;
     // In this order: killed in between, it is done again.
     fillOutbox(database);
-    const [moved] = moveAside(file, stampOf(realClock.nowMs()));
+    const [moved] = moveAside(file, stampOf(clock.nowMs()));
     const found = `the time series was damaged and is written anew; the old file is ${moved ?? file}`;
     logger.error({ event: 'series_rejected', err: error.message }, found);
     return { series: new EmbeddedTimeSeries(file, open), damage, found };

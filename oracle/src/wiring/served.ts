@@ -34,14 +34,14 @@ export interface ServedParts {
 
 /** What the two listeners serve, and the metrics' values that are looked up. */
 export function serve(around: Environment, parts: ServedParts): { page: PageServed; service: ServiceServed } {
-  const { signer, realClock } = around;
+  const { signer, clock } = around;
   const { settlements } = parts.chain;
   parts.metrics.observe({
     isBrokerConnected: () => parts.uplink.isConnected,
     ledgerFailures: () => parts.intake.failures,
     chainPending: () => settlements.chainState().pending,
     series: () => parts.series.state(),
-    registryAgeMs: () => realClock.nowMs() - parts.registry.asOf.fetchedAtMs,
+    registryAgeMs: () => clock.nowMs() - parts.registry.asOf.fetchedAtMs,
     ...(parts.certificates.days ? { certificateDays: parts.certificates.days } : {}),
   });
   return {
@@ -53,28 +53,28 @@ export function serve(around: Environment, parts: ServedParts): { page: PageServ
     },
     service: {
       cosign: parts.chain.cosign,
-      time: (nonce) => signTime({ timeMs: realClock.nowMs(), nonce }, signer),
+      time: (nonce) => signTime({ timeMs: clock.nowMs(), nonce }, signer),
     },
   };
 }
 
-function healthOf({ config, path, realClock }: Environment, parts: ServedParts): PageServed['health'] {
+function healthOf({ config, path, clock }: Environment, parts: ServedParts): PageServed['health'] {
   const { certificates, views, backwards, uplink, intake, database, registry, series, chain } = parts;
   const health = oracleHealth({
     ...{ broker: uplink, intake, database, registry, settlements: chain.settlements, series, clock: backwards },
     certificate: () => certificates.problems(),
-    overQuota: () => views.overQuota(realClock.nowMs()),
-    diskSpace: diskSpace(path(config.data_dir), () => realClock.monotonicMs()),
-    now: () => realClock.nowMs(),
+    overQuota: () => views.overQuota(clock.nowMs()),
+    diskSpace: diskSpace(path(config.data_dir), () => clock.monotonicMs()),
+    now: () => clock.nowMs(),
   });
   return () => ({ ...health.report() });
 }
 
 function stateOf(around: Environment, parts: ServedParts): PageServed['state'] {
-  const { networkId, verifier, signer, clock, realClock, config } = around;
+  const { networkId, verifier, signer, readingClock, clock, config } = around;
   const { registry, views, gateways, series, chain, ledger } = parts;
   const deps = {
-    ...{ networkId, clock, realClock, registry, views, gateways, settlements: chain.settlements },
+    ...{ networkId, readingClock, clock, registry, views, gateways, settlements: chain.settlements },
     ledgerId: ledger.id,
     verifier: verifier.name,
     oracle: asPublicKeyText(signer.publicKey),

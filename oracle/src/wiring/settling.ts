@@ -72,12 +72,12 @@ function onChain(around: Environment, database: Database, chain: typeof import('
 }
 
 /** Meters come from a file that is read again now and then; nothing is settled. */
-function withoutChain({ config, path, realClock }: Environment, database: Database): Settling {
-  const registry = new MetersFile(path(config.meters_file ?? ''), realClock);
+function withoutChain({ config, path, clock }: Environment, database: Database): Settling {
+  const registry = new MetersFile(path(config.meters_file ?? ''), clock);
   let cancel = () => {};
   const again = () => {
     registry.refresh().catch(() => undefined);
-    cancel = realClock.after(METERS_FILE_EVERY_MS, again);
+    cancel = clock.after(METERS_FILE_EVERY_MS, again);
   };
   return {
     database,

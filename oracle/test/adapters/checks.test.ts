@@ -42,7 +42,7 @@ async function realThreads(threads: number) {
   const checks = new VerifyThreads({
     threads,
     verifier: here,
-    realClock: systemClock,
+    clock: systemClock,
     random: fixedRandom(),
     logger,
     spawn: (memories) => {
@@ -95,14 +95,14 @@ class ActedThread extends EventEmitter implements Thread {
 
 /** Threads that behave so, by a clock that the test moves. */
 function actedThreads(behaviour: Behaviour, threads = 2, isReady = true) {
-  const real = new VirtualClock({ startAtMs: 1_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const here = counting();
   const logger = testLogger();
   const started: ActedThread[] = [];
   const checks = new VerifyThreads({
     threads,
     verifier: here,
-    realClock: real,
+    clock: clock,
     random: fixedRandom(),
     logger,
     spawn: (memories) => {
@@ -115,7 +115,7 @@ function actedThreads(behaviour: Behaviour, threads = 2, isReady = true) {
     for (const thread of started) if (!thread.isTerminated) thread.emit('message', 'ready');
   };
   if (isReady) ready();
-  return { checks, real, here, logger, started, ready };
+  return { checks, clock, here, logger, started, ready };
 }
 
 const honest: Behaviour = (batch) => batch.answer((...question) => verifier.verify(...question));
@@ -191,12 +191,12 @@ describe('signature checks on threads', () => {
   });
 
   it('a thread that hangs is given up, what it had is checked here, and what it says later means nothing', async () => {
-    const { checks, real, here, logger, started, ready } = actedThreads(() => undefined, 1);
+    const { checks, clock, here, logger, started, ready } = actedThreads(() => undefined, 1);
     const known = knownJobs(100);
     const answers = wrongAnswers(checks, known, 10);
     await new Promise((resolve) => setImmediate(resolve));
     expect(here.count).toBe(0);
-    real.advanceNow(10_000);
+    clock.advanceNow(10_000);
     expect(await answers).toBe(0);
     expect(here.count).toBe(100);
     expect(started[0]?.isTerminated).toBe(true);
@@ -209,25 +209,25 @@ describe('signature checks on threads', () => {
     started[0]?.emit('message', 'answered');
     started[0]?.emit('message', 'ready');
     started[0]?.emit('exit', 1);
-    real.advanceNow(10_000);
+    clock.advanceNow(10_000);
     expect(await later).toBe(0);
     await checks.close();
-    expect(real.pending).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 
   it('a thread that never proves its verifier is asked nothing, and is given up', async () => {
-    const { checks, real, here, logger, started } = actedThreads(
+    const { checks, clock, here, logger, started } = actedThreads(
       (_batch, memory) => say(memory, () => Said.valid),
       1,
       false,
     );
     expect(await wrongAnswers(checks, knownJobs(100), 10)).toBe(0);
     expect(here.count).toBe(100);
-    real.advanceNow(31_000);
+    clock.advanceNow(31_000);
     expect(logger.lines).toHaveLength(1);
     expect(started).toHaveLength(2);
     await checks.close();
-    expect(real.pending).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 
   it('what waits is bounded: above it the asking thread works too', async () => {
@@ -268,7 +268,7 @@ describe('signature checks on threads', () => {
   it('without threads there are none; the usual number leaves a core to the main thread', () => {
     const deps = {
       verifier,
-      realClock: new VirtualClock(),
+      clock: new VirtualClock(),
       random: fixedRandom(),
       logger: testLogger(),
       spawn: spawnReal,

@@ -151,9 +151,9 @@ it('a damaged time series is moved aside and written anew from the ledger', asyn
   const { database, ledger } = testLedger(new FakeRegistry(meter), join(data, 'ledger.sqlite'));
   const log: string[] = [];
   const note = (_: object, message: string) => void log.push(message);
-  const realClock = { nowMs: () => 1_900_000_000_000, monotonicMs: () => 0, after: () => () => {} };
+  const clock = { nowMs: () => 1_900_000_000_000, monotonicMs: () => 0, after: () => () => {} };
   const deps = {
-    ...{ ledger, database, realClock, logger: { debug: note, info: note, warn: note, error: note } },
+    ...{ ledger, database, clock, logger: { debug: note, info: note, warn: note, error: note } },
     randomness: { bytes: (n: number) => new Uint8Array(n), fraction: () => 0.5 },
   };
   const config = { data_dir: data } as Config;

@@ -35,13 +35,13 @@ describe('meters file', () => {
   it('is read again, the last good content holds, and a bad one is refused at the start', async () => {
     const path = join(directory, 'meters.json');
     writeFileSync(path, '{"version":1,"meters":[]}');
-    const real = new VirtualClock({ startAtMs: 7 });
-    const meters = new MetersFile(path, real);
+    const clock = new VirtualClock({ startAtMs: 7 });
+    const meters = new MetersFile(path, clock);
     expect(meters.asOf).toEqual({ slot: 1, fetchedAtMs: 7 });
     writeFileSync(path, '{"version":1,"meters":[{}]}');
     await expect(meters.refresh()).rejects.toThrow();
     expect(meters.asOf.slot).toBe(1);
-    expect(() => new MetersFile(path, real)).toThrow(
+    expect(() => new MetersFile(path, clock)).toThrow(
       /meters.json: not a file of meters: [\s\S]*; correct meters_file$/,
     );
   });
@@ -54,13 +54,13 @@ describe('meters file', () => {
       ...{ import_baseline_wh: '0', export_baseline_wh: '0', export_limit_w: 1, import_limit_w: 1 },
       enrolment_window: 1,
     };
-    const real = new VirtualClock({ startAtMs: 7 });
+    const clock = new VirtualClock({ startAtMs: 7 });
     writeFileSync(path, JSON.stringify({ version: 1, meters: [meter] }));
-    expect(() => new MetersFile(path, real)).toThrow(
+    expect(() => new MetersFile(path, clock)).toThrow(
       /meters.json: not a file of meters: meter 0{32}: its owner is not a public key in base58; correct meters_file$/,
     );
     writeFileSync(path, JSON.stringify({ version: 1, meters: [{ ...meter, owner: key }] }));
-    expect(new MetersFile(path, real).meters().map(({ owner }) => owner)).toEqual([key]);
+    expect(new MetersFile(path, clock).meters().map(({ owner }) => owner)).toEqual([key]);
   });
 });
 

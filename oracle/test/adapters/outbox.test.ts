@@ -60,11 +60,11 @@ describe('the outbox while the registry is away', () => {
       close: async () => {},
     };
     const deps = { ledger, series, setAside: nowhere, random: fixedRandom(), logger: quietLog };
-    const projector = new Projector({ ...deps, realClock: new VirtualClock() });
+    const projector = new Projector({ ...deps, clock: new VirtualClock() });
     await projector.stop();
     expect(written).toHaveLength(0);
     registry.set(one);
-    await new Projector({ ...deps, realClock: new VirtualClock() }).stop();
+    await new Projector({ ...deps, clock: new VirtualClock() }).stop();
     expect(written).toHaveLength(10);
   });
 });
@@ -82,7 +82,7 @@ describe('acks while the registry is away', () => {
     const acks = new AckSender({
       ledger,
       signer: signerOf(9),
-      realClock: clock,
+      clock: clock,
       logger: quietLog,
       canTell: () => isReady,
       publish: (_, message) => {
@@ -107,7 +107,7 @@ describe('acks while the registry is away', () => {
     const acks = new AckSender({
       ledger,
       signer: signerOf(9),
-      realClock: new VirtualClock({ startAtMs: 1_000 }),
+      clock: new VirtualClock({ startAtMs: 1_000 }),
       logger: quietLog,
       canTell: () => false,
       publish: (_, message) => sent.push(message) > 0,

@@ -37,7 +37,7 @@ function world() {
   const logger = testLogger();
   const projector = new Projector({
     ...{ ledger: test.ledger, series, setAside, logger },
-    ...{ realClock: clock, random: fixedRandom() },
+    ...{ clock: clock, random: fixedRandom() },
   });
   const drain = async () => {
     projector.wake();
@@ -77,7 +77,7 @@ describe('a time that no store holds', () => {
     const settlements = {
       ...{ after: () => [], totalsOf: () => undefined, chainState: () => ({ ...IDLE }), chainHealth: () => null },
     };
-    const clock = { nowMs: () => NOW_MS };
+    const readingClock = { nowMs: () => NOW_MS };
     const state = describeState({
       ...{
         networkId: NETWORK,
@@ -87,7 +87,7 @@ describe('a time that no store holds', () => {
         attestor: '',
         utcOffsetMinutes: 0,
       },
-      ...{ clock, realClock: w.clock, registry: w.registry, settlements, views: w.views, series: () => null },
+      ...{ readingClock, clock: w.clock, registry: w.registry, settlements, views: w.views, series: () => null },
       gateways: new GatewayStatuses(w.clock),
     });
     const [meter] = state.meters.filter(({ meter_id }) => meter_id === one.meterId);
@@ -159,7 +159,7 @@ describe('a row that the store does not take', () => {
     };
     const projector = new Projector({
       ...{ ledger: { ...bad, outbox }, series, setAside: w.setAside },
-      ...{ realClock: w.clock, random: fixedRandom(), logger: w.logger },
+      ...{ clock: w.clock, random: fixedRandom(), logger: w.logger },
     });
     const run = async (ms: number) => {
       projector.wake();

@@ -148,7 +148,7 @@ export class DisputeOracle {
       statements: this.statements,
       meters: () => this.#registry().meters(),
       turns: null,
-      realClock: this.clock,
+      clock: this.clock,
       logger: { debug: note, info: note, warn: note, error: note },
       ...this.#change,
       ...change,

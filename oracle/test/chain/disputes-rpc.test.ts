@@ -53,7 +53,7 @@ it('a real node over RPC: a dispute is read, answered and seen to be answered', 
     latestBlockhash: () => connection.getLatestBlockhash('confirmed'),
     registry: new FakeRegistry(meter),
     statements: Object.assign(Object.create(harness.statements), statements),
-    realClock: systemClock,
+    clock: systemClock,
     logger: quietLog,
   });
   await reached('the answer', async () => {

@@ -74,8 +74,8 @@ it('the whole chain side: a dispute that was opened while it was off is answered
       ...{ networkId: fixture.networkId, rpcUrl: fixture.rpcUrl, attestorKeyFile: keyFile },
       ...{ graceMs: 0, commitment: 'confirmed' },
     },
-    ...{ database, statements, randomness: systemRandom, realClock: systemClock },
-    clock: { realTimeOf: () => Date.now() - 60_000 },
+    ...{ database, statements, randomness: systemRandom, clock: systemClock },
+    readingClock: { realTimeOf: () => Date.now() - 60_000 },
     logger: { debug: note, info: note, warn: note, error: note },
   });
   chain.start();

@@ -7,7 +7,7 @@ import { SettlementDriver } from '../../src/domain/settlement/driver.js';
 import { MovedSlots } from '../../src/domain/settlement/moved.js';
 import { planWindow } from '../../src/domain/settlement/plan.js';
 
-const realClock = {
+const clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(ms: number, callback: () => void) {
@@ -31,7 +31,7 @@ function drive(change: { readPage?: () => Promise<never>; step: () => Promise<nu
     } as never,
     disputes: { step: change.step, cases: () => [], failures: () => [], isQuiet: change.isQuiet ?? (() => true) },
     snapshot: async () => taken.push(1),
-    ...{ registry: new FakeRegistry(meterOf(0)), statements: new TestStatements(), realClock, logger: quietLog },
+    ...{ registry: new FakeRegistry(meterOf(0)), statements: new TestStatements(), clock, logger: quietLog },
     ...{
       randomness: { bytes: (n: number) => new Uint8Array(n), fraction: () => 0.5 },
       graceMs: 0,

@@ -24,7 +24,7 @@ function world(
     checkNetwork,
     randomness: { bytes: () => new Uint8Array(), fraction: () => 0.5 },
     logger: testLogger(),
-    realClock: clock,
+    clock: clock,
   } as unknown as DriverDeps;
   const original = PageSettler.prototype.step;
   PageSettler.prototype.step = async function (this: PageSettler) {

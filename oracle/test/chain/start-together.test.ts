@@ -35,14 +35,14 @@ async function startOne(fixture: ChainFixture, place: number, peers: readonly Pe
   const statements = new SqliteStatements(database.sqlite);
   const signer = IDENTITIES[place];
   if (!signer) throw new Error(`no oracle ${place}`);
-  const common = { clock: systemClock, realClock: systemClock, logger: quietLog };
+  const common = { readingClock: systemClock, clock: systemClock, logger: quietLog };
   const chain: StartedChain = startChain({
     ...{ ...common, database, statements, randomness: systemRandom },
     options: {
       ...{ networkId: fixture.networkId, rpcUrl: fixture.rpcUrl ?? '', attestorKeyFile: key },
       ...{ graceMs: 0, commitment: 'confirmed', roundMs: 1_000 },
     },
-    clock: { realTimeOf: () => Date.now() - 60_000 },
+    readingClock: { realTimeOf: () => Date.now() - 60_000 },
     cosign: {
       ...{ peers, threshold: 2, signer, verifier },
       exchange: (from, messages) => intake.exchange(from, messages, () => null),

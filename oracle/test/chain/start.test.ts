@@ -21,7 +21,7 @@ import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { chainMigrations } from '../../src/wiring/chain.js';
 import { type StartedChain, type StartOptions, startChain } from '../support/chain.js';
 
-const realClock: Clock = {
+const clock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(ms, callback) {
@@ -84,8 +84,8 @@ async function start(change: Partial<StartOptions> = {}): Promise<StartedChain> 
     },
     database,
     statements,
-    clock: { realTimeOf: () => closedAtMs },
-    realClock,
+    readingClock: { realTimeOf: () => closedAtMs },
+    clock,
     randomness: { bytes: (n) => new Uint8Array(n), fraction: () => 0.5 },
     logger: { debug: note, info: note, warn: note, error: note },
   });

@@ -98,7 +98,7 @@ export class OracleNode {
     const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
     const { networkId } = fixture;
     this.intake = new Intake({
-      ...{ ledger, registry, verifier, networkId, clock, realClock: clock, logger: quietLog },
+      ...{ ledger, registry, verifier, networkId, readingClock: clock, clock: clock, logger: quietLog },
       ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
     });
     const own = ATTESTORS[this.place] as Keypair;
@@ -106,7 +106,7 @@ export class OracleNode {
     const moved = new MovedSlots(() => registry.asOf.slot);
     this.together = attestTogether({
       ...{ networkId, attestor: own, node: fixture.node, latestBlockhash, registry, statements, database },
-      ...{ realClock: clock, logger: quietLog, ask: this.#all.ask, roundMs: 8_000, moved },
+      ...{ clock: clock, logger: quietLog, ask: this.#all.ask, roundMs: 8_000, moved },
       zoneSet: zoneReader((key) => fixture.account(key)),
       cosign: {
         peers: [0, 1, 2].filter((place) => place !== this.place).map((place) => this.#all.peerAt(place)),
@@ -123,7 +123,7 @@ export class OracleNode {
         store: this.store,
         statements,
         meters: () => registry.meters(),
-        realClock: clock,
+        clock: clock,
         graceMs: 3_000,
         logger: quietLog,
       },

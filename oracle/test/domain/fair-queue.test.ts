@@ -57,10 +57,10 @@ describe('intake between a flood and a neighbour', () => {
     const [one, two] = [meterOf(1), meterOf(2)];
     const registry = new FakeRegistry(one, two);
     const test = testLedger(registry);
-    const real = new VirtualClock({ startAtMs: 1_000_000 });
+    const clock = new VirtualClock({ startAtMs: 1_000_000 });
     const intake = new Intake({
-      ...{ ledger: test.ledger, registry, verifier, networkId: NETWORK, realClock: real, logger: testLogger() },
-      clock: { nowMs: () => NOW_MS },
+      ...{ ledger: test.ledger, registry, verifier, networkId: NETWORK, clock: clock, logger: testLogger() },
+      readingClock: { nowMs: () => NOW_MS },
       onStored: () => {},
       onVerified: () => {},
       onCommit: () => {},
@@ -75,8 +75,8 @@ describe('intake between a flood and a neighbour', () => {
     const enrolment = new LogBuilder(two, signerOf(2)).enrolment();
     send(quiet, two.meterId, enrolment.message);
     // One turn, and the commit after it.
-    real.advanceNow(0);
-    real.advanceNow(10);
+    clock.advanceNow(0);
+    clock.advanceNow(10);
     expect(test.verdictOf(enrolment)).toBe(0);
     intake.stop();
     expect(intake.queue.waiting).toBe(0);

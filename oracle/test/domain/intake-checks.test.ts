@@ -35,7 +35,7 @@ class HeldChecks implements SignatureChecks {
 function world() {
   const registry = new FakeRegistry(meter);
   const test = testLedger(registry);
-  const real = new VirtualClock({ startAtMs: 1_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const checks = new HeldChecks();
   /** Seqs in the order in which they were given to the ledger. */
   const taken: bigint[] = [];
@@ -52,8 +52,8 @@ function world() {
     verifier,
     checks,
     networkId: NETWORK,
-    clock: { nowMs: () => NOW_MS },
-    realClock: real,
+    readingClock: { nowMs: () => NOW_MS },
+    clock: clock,
     logger: testLogger(),
     onStored: () => stored++,
     onVerified: () => undefined,
@@ -63,7 +63,7 @@ function world() {
     const bytes = concatBytes(...messages.map(({ message }) => message));
     intake.receive({ gateway: GATEWAY, meter: meter.meterId, stream: 'backfill', bytes });
   };
-  return { ...test, registry, real, checks, taken, intake, send, stored: () => stored };
+  return { ...test, registry, clock, checks, taken, intake, send, stored: () => stored };
 }
 
 describe('intake with signatures checked elsewhere', () => {
@@ -72,11 +72,11 @@ describe('intake with signatures checked elsewhere', () => {
   it('stores and tells nothing before a signature is checked, however long that takes', () => {
     const w = world();
     w.send(...log());
-    w.real.advanceNow(60_000);
+    w.clock.advanceNow(60_000);
     expect([w.taken, w.stored(), w.mark(meter.meterId)]).toEqual([[], 0, undefined]);
     w.checks.finish();
     expect(w.stored()).toBe(0);
-    w.real.advanceNow(10);
+    w.clock.advanceNow(10);
     expect(w.stored()).toBe(1);
     expect(w.mark(meter.meterId)?.storedThrough).toBe(BigInt(log().length));
   });
@@ -88,9 +88,9 @@ describe('intake with signatures checked elsewhere', () => {
     for (const answer of w.checks.held.splice(0).reverse()) {
       expect(w.taken).toEqual([]);
       answer();
-      w.real.advanceNow(0);
+      w.clock.advanceNow(0);
     }
-    w.real.advanceNow(10);
+    w.clock.advanceNow(10);
     expect(w.taken).toEqual(messages.map((_, i) => BigInt(i + 1)));
   });
 
@@ -102,7 +102,7 @@ describe('intake with signatures checked elsewhere', () => {
     w.send(enrolment, stranger);
     w.registry.set(meterOf(1, { key: signerOf(9).publicKey }));
     w.checks.finish();
-    w.real.advanceNow(10);
+    w.clock.advanceNow(10);
     // What the old key signed was found valid when it was asked, and what the new one signed was not.
     expect(w.verdictOf(stranger)).toBe(0);
     expect(w.verdictOf(enrolment)).not.toBe(0);
@@ -115,7 +115,7 @@ describe('intake with signatures checked elsewhere', () => {
     const stranger = signPayload(enrolment.payload, signerOf(9));
     w.send(enrolment, stranger);
     w.checks.finish();
-    w.real.advanceNow(10);
+    w.clock.advanceNow(10);
     expect(w.verdictOf(enrolment)).toBe(0);
     expect(w.verdictOf(stranger)).not.toBe(0);
   });
@@ -138,13 +138,13 @@ describe('intake with signatures checked elsewhere', () => {
     }
     // One turn of the event loop; the rest waits in the queue, and what has no room there is let go.
     expect(most).toBe(500);
-    w.real.advanceNow(0);
+    w.clock.advanceNow(0);
     expect(w.intake.queue.waiting).toBeLessThanOrEqual(8_000);
     expect(w.intake.queue.refused).toBe(0);
     for (let i = 0; i < 15_000; i++) w.send(enrolment);
     expect(w.intake.queue.refused).toBeGreaterThan(0);
     // Nothing new is looked at while 4,000 are being checked.
-    for (let turn = 0; turn < 20; turn++) w.real.advanceNow(1);
+    for (let turn = 0; turn < 20; turn++) w.clock.advanceNow(1);
     expect(w.checks.held.length).toBeLessThanOrEqual(4_000);
   });
 });

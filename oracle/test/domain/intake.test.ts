@@ -19,7 +19,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
   const registry = new FakeRegistry(meter);
   const test = testLedger(registry);
   const ledger = around(test.ledger);
-  const real = new VirtualClock({ startAtMs: 1_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const logger = testLogger();
   const acks: { at: number; ack: Ack }[] = [];
   const verdicts: [VerdictCode, number][] = [];
@@ -27,11 +27,11 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
   const sender = new AckSender({
     ledger,
     signer: oracle,
-    realClock: real,
+    clock: clock,
     logger,
     canTell: () => true,
     publish: (_gateway, message) => {
-      acks.push({ at: real.nowMs(), ack: openAck(message, oracle.publicKey, verifier) });
+      acks.push({ at: clock.nowMs(), ack: openAck(message, oracle.publicKey, verifier) });
       return true;
     },
     onSent: () => undefined,
@@ -41,8 +41,8 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
     registry,
     verifier,
     networkId: NETWORK,
-    clock: { nowMs: () => NOW_MS },
-    realClock: real,
+    readingClock: { nowMs: () => NOW_MS },
+    clock: clock,
     logger,
     onStored: (gateways) => {
       for (const gateway of gateways) sender.mark(gateway);
@@ -65,7 +65,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
     ...test,
     ledger,
     registry,
-    real,
+    clock,
     logger,
     acks,
     verdicts,
@@ -83,7 +83,7 @@ describe('intake', () => {
     for (const message of new LogBuilder(meter, signerOf(1)).honest(2)) w.send(message);
     expect(w.commits()).toBe(0);
     expect(w.acks).toEqual([]);
-    w.real.advanceNow(5);
+    w.clock.advanceNow(5);
     expect(w.commits()).toBe(1);
     expect(w.acks).toHaveLength(1);
     expect(w.acks[0]?.ack.meters.get(meter.meterId)?.storedThrough).toBe(9n);
@@ -107,7 +107,7 @@ describe('intake', () => {
     const broken = b.message.slice();
     broken[100] = (broken[100] ?? 0) ^ 1;
     w.send(a, { message: broken }, b, c);
-    w.real.advanceNow(5);
+    w.clock.advanceNow(5);
     const counted = new Map<VerdictCode, number>();
     for (const [code, n] of w.verdicts) counted.set(code, (counted.get(code) ?? 0) + n);
     expect(Object.fromEntries(counted)).toEqual({ [Reason.malformed]: 3, [Reason.badSignature]: 1, 0: 3 });
@@ -119,9 +119,9 @@ describe('intake', () => {
     const log = new LogBuilder(meter, signerOf(1)).honest(10, 9);
     for (const message of log) {
       w.send(message);
-      w.real.advanceNow(20);
+      w.clock.advanceNow(20);
     }
-    w.real.advanceNow(250);
+    w.clock.advanceNow(250);
     for (const [i, { at }] of w.acks.entries()) expect(at - (w.acks[i - 1]?.at ?? 0)).toBeGreaterThanOrEqual(250);
     expect(w.acks.length).toBeGreaterThan(4);
     expect(w.acks.at(-1)?.ack.meters.get(meter.meterId)?.storedThrough).toBe(BigInt(log.length));
@@ -142,7 +142,7 @@ describe('intake', () => {
     const log = new LogBuilder(meter, signerOf(1)).honest(1);
     for (let i = 0; i < 3; i++) {
       w.send(...log);
-      w.real.advanceNow(300);
+      w.clock.advanceNow(300);
     }
     expect(w.acks).toEqual([]);
     expect(w.intake.failures).toBe(3);
@@ -150,7 +150,7 @@ describe('intake', () => {
     expect(w.logger.lines).toHaveLength(1);
     isBroken = false;
     w.send(...log);
-    w.real.advanceNow(300);
+    w.clock.advanceNow(300);
     expect(w.intake.failures).toBe(0);
     expect(w.acks.at(-1)?.ack.meters.get(meter.meterId)?.storedThrough).toBe(BigInt(log.length));
   });
@@ -177,7 +177,7 @@ describe('intake', () => {
     const forged = signPayload(new LogBuilder(meter, signerOf(1)).enrolment().payload, signerOf(99));
     w.registry.refresh = async () => {
       w.registry.refreshed++;
-      w.registry.asOf = { slot: 2, fetchedAtMs: w.real.nowMs() + 1 };
+      w.registry.asOf = { slot: 2, fetchedAtMs: w.clock.nowMs() + 1 };
     };
     w.send(forged);
     w.send(forged);
@@ -193,7 +193,7 @@ describe('intake', () => {
     w.send(...log.slice(0, 2));
     w.intake.stop();
     w.send(...log.slice(2));
-    w.real.advanceNow(1_000);
+    w.clock.advanceNow(1_000);
     expect(w.mark(meter.meterId)?.storedThrough).toBe(2n);
   });
 });
@@ -217,25 +217,25 @@ describe('projector', () => {
     const series = new Series();
     const projector = new Projector({
       ...{ ledger: w.ledger, series, setAside: { add() {}, count: () => 0 } },
-      ...{ realClock: w.real, random: fixedRandom(), logger: w.logger },
+      ...{ clock: w.clock, random: fixedRandom(), logger: w.logger },
     });
     series.failing = true;
     w.take(new LogBuilder(meter, signerOf(1)).honest(2));
     projector.wake();
     for (let i = 0; i < 3; i++) {
-      w.real.advanceNow(2_000);
+      w.clock.advanceNow(2_000);
       await settle();
     }
     expect(series.points).toEqual([]);
     expect(w.ledger.outbox(100).points).toHaveLength(6);
     expect(w.logger.lines).toHaveLength(1);
     series.failing = false;
-    w.real.advanceNow(30_000);
+    w.clock.advanceNow(30_000);
     await settle();
     expect(series.points.map((p) => p.seq)).toEqual([2n, 3n, 4n, 6n, 7n, 8n]);
     expect(w.ledger.outbox(100)).toEqual({ through: 0, points: [] });
     await projector.stop();
-    expect(w.real.pending).toBe(0);
+    expect(w.clock.pending).toBe(0);
   });
 });
 

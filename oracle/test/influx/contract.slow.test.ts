@@ -29,7 +29,7 @@ describe.skipIf(!influxd)('on a real server', () => {
         org,
         bucket,
         token: () => server.token(),
-        realClock: systemClock,
+        clock: systemClock,
         linesPerRequest: LINES_PER_REQUEST,
       });
     let current: TimeSeries = open();

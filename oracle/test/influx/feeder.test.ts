@@ -7,13 +7,13 @@ import type { SeriesRow } from '../../src/domain/ports.js';
 import { FakeSeries, MemoryRecord, memoryLogger, Readings } from './support.js';
 
 function feed(source = new Readings(25), record = new MemoryRecord(), series = new FakeSeries()) {
-  const realClock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
+  const clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
   const logger = memoryLogger();
   let fraction = 0.5;
   const randomness = { bytes: () => new Uint8Array(), fraction: () => fraction };
-  const feeder = new TimeSeriesFeeder({ source, record, series, realClock, randomness, logger, batch: 10 });
+  const feeder = new TimeSeriesFeeder({ source, record, series, clock, randomness, logger, batch: 10 });
   return {
-    ...{ source, record, series, realClock, logger, feeder },
+    ...{ source, record, series, clock, logger, feeder },
     setFraction(value: number) {
       fraction = value;
     },
@@ -21,7 +21,7 @@ function feed(source = new Readings(25), record = new MemoryRecord(), series = n
     async turn(): Promise<number> {
       const before = series.writes;
       const { failures, cursor } = feeder.state();
-      const wait = realClock.fireNext();
+      const wait = clock.fireNext();
       await until(
         'the turn ends',
         () =>
@@ -51,7 +51,7 @@ describe('following the ledger', () => {
     f.feeder.wake();
     await f.turn();
     expect([f.record.through, f.series.writes]).toEqual([30, 4]);
-    expect(f.realClock.nextDueAtMs).toBeNull();
+    expect(f.clock.nextDueAtMs).toBeNull();
   });
 
   it('moves the cursor only after an acknowledgement, and reads no further meanwhile', async () => {
@@ -102,13 +102,13 @@ describe('following the ledger', () => {
     const waits = [await f.turn()];
     for (let i = 0; i < 10; i++) {
       f.feeder.wake();
-      expect(f.realClock.pending).toBe(1);
+      expect(f.clock.pending).toBe(1);
       waits.push(await f.turn());
     }
     expect(waits).toEqual([200, 375, 750, 1_500, 3_000, 6_000, 12_000, 24_000, 45_000, 45_000, 45_000]);
     f.setFraction(0);
     await f.turn();
-    expect(f.realClock.nextDueAtMs).toBe(30_000);
+    expect(f.clock.nextDueAtMs).toBe(30_000);
   });
 
   it('waits as long as the server asks, within reason', async () => {
@@ -120,9 +120,9 @@ describe('following the ledger', () => {
     }
     f.feeder.wake();
     await f.turn();
-    expect(f.realClock.nextDueAtMs).toBe(90_000);
+    expect(f.clock.nextDueAtMs).toBe(90_000);
     await f.turn();
-    expect(f.realClock.nextDueAtMs).toBe(600_000);
+    expect(f.clock.nextDueAtMs).toBe(600_000);
   });
 
   it('says once what is wrong and once that it is over, and drops nothing for a wrong set-up', async () => {
@@ -134,7 +134,7 @@ describe('following the ledger', () => {
     }
     f.feeder.wake();
     for (let i = 0; i < 3; i++) await f.turn();
-    expect(f.realClock.nextDueAtMs).toBe(45_000);
+    expect(f.clock.nextDueAtMs).toBe(45_000);
     await f.turn();
     expect(f.logger.entries.map(({ level }) => level)).toEqual(['warn', 'info']);
     expect([f.record.through, f.record.refused]).toEqual([25, []]);
@@ -231,7 +231,7 @@ describe('stopping', () => {
     const f = feed();
     f.feeder.wake();
     await f.feeder.stop(2_000);
-    expect([f.record.through, f.realClock.nextDueAtMs]).toEqual([25, null]);
+    expect([f.record.through, f.clock.nextDueAtMs]).toEqual([25, null]);
   });
 
   it('does not wait for a server that does not answer, and records nothing that is acknowledged later', async () => {
@@ -244,10 +244,10 @@ describe('stopping', () => {
         acknowledge = resolve;
       });
     f.feeder.wake();
-    f.realClock.fireNext();
+    f.clock.fireNext();
     await until('the write begins', () => isAsked);
     const stopped = f.feeder.stop(2_000);
-    expect(f.realClock.fireNext()).toBe(2_000);
+    expect(f.clock.fireNext()).toBe(2_000);
     await stopped;
     acknowledge();
     await new Promise(setImmediate);

@@ -105,7 +105,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
         org,
         bucket,
         token: () => server.token(),
-        realClock: systemClock,
+        clock: systemClock,
         linesPerRequest: LINES_PER_REQUEST,
       });
       const armed: TimeSeries = {
@@ -127,7 +127,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
         source,
         record: new SqliteFeedRecord(database, bucket),
         series: around(armed),
-        realClock: systemClock,
+        clock: systemClock,
         randomness: { bytes: () => new Uint8Array(), fraction: () => 0 },
         logger: memoryLogger(),
         batch: BATCH,
@@ -218,13 +218,13 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
       org,
       bucket,
       token: () => server.token(),
-      realClock: systemClock,
+      clock: systemClock,
       linesPerRequest: LINES_PER_REQUEST,
     });
     const database = openDatabase(join(server.folder, 'short.sqlite'), influxMigrations);
     const record = new SqliteFeedRecord(database, bucket);
     const feeder = new TimeSeriesFeeder({
-      ...{ source, record, series, realClock: systemClock, logger: memoryLogger(), batch: 2_000 },
+      ...{ source, record, series, clock: systemClock, logger: memoryLogger(), batch: 2_000 },
       randomness: { bytes: () => new Uint8Array(), fraction: () => 0 },
     });
     feeder.wake();
@@ -251,7 +251,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
       org,
       bucket,
       token: () => token,
-      realClock: systemClock,
+      clock: systemClock,
       linesPerRequest: LINES_PER_REQUEST,
     });
     const points = new Readings(10).points;

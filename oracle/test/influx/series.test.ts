@@ -17,10 +17,10 @@ afterEach(async () => {
 
 async function seriesOn(
   answer: (request: Request, response: ServerResponse) => void,
-  realClock: Clock = new VirtualClock({ startAtMs: 1_800_000_000_000 }),
+  clock: Clock = new VirtualClock({ startAtMs: 1_800_000_000_000 }),
 ) {
   const server = await fakeServer(answer);
-  const options = { url: server.url, org: 'o', bucket: 'b', token: () => TOKEN, realClock, linesPerRequest: 64 };
+  const options = { url: server.url, org: 'o', bucket: 'b', token: () => TOKEN, clock, linesPerRequest: 64 };
   const series = new InfluxTimeSeries(options);
   stops.push(() => series.close(), server.stop);
   return { series, server };

@@ -51,7 +51,7 @@ describe('from the ledger to the server', () => {
         ...{
           ledger,
           record: new SqliteFeedRecord(database, 'one target'),
-          realClock: systemClock,
+          clock: systemClock,
           randomness: { ...systemRandom, fraction: () => 0 },
           logger,
         },

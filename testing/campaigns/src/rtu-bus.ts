@@ -1,14 +1,15 @@
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { makeClient } from '#edge/adapters/modbus/library.js';
-import { Bus, type BusOptions } from '#edge/domain/bus/bus.js';
+import { Bus } from '#edge/domain/bus/bus.js';
+import type { BusOptions } from '#edge/domain/bus/bus-options.js';
 import { RtuFraming } from '#edge/domain/bus/framing.js';
 
 /** The gateway's own bus on a simulated RTU line. `random` decides what the bus leaves to chance. */
 export function rtuBus({
   random,
   ...options
-}: Pick<BusOptions, 'quarantine' | 'open' | 'real' | 'speed' | 'requestMs' | 'minTimeoutMs' | 'restMs'> & {
+}: Pick<BusOptions, 'quarantine' | 'open' | 'clock' | 'speed' | 'requestMs' | 'minTimeoutMs' | 'restMs'> & {
   readonly random: Random;
 }): Bus {
   return new Bus({

@@ -181,7 +181,7 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
     },
     inputs: { production: [], consumption: [] },
     fate: () => 'acknowledged',
-    real: { after: () => () => {} } as unknown as Clock,
+    clock: { after: () => () => {} } as unknown as Clock,
     logger: quietLog,
   });
   const stop = new AbortController();

@@ -84,7 +84,7 @@ function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualClock): Op
   const log = new MeterJournal({ networkId: NETWORK, meterId: key.meterId }, FRESH_STATE, recovered, {
     signer: key.signer,
     spool,
-    clock: time.reading,
+    readingClock: time.reading,
     counters: { add: () => {} },
     gapMs: 180_000,
     store: (state) => nodeDisk.replace(join(dir, 'state', `${id}.json`), Buffer.from(encodeState(state))),
@@ -132,7 +132,7 @@ async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualCl
   await nodeDisk.replace(join(dir, 'state', 'acks.json'), Buffer.from(acks.encode()));
   const floor = await FloorTime.open(nodeDisk, join(dir, 'state', 'floor.json'), 0);
   await floor.keep(START_MS);
-  const frames = new FrameRing({ disk: nodeDisk, dir: join(dir, 'frames'), real: time, hourBytes: HOUR_BYTES });
+  const frames = new FrameRing({ disk: nodeDisk, dir: join(dir, 'frames'), clock: time, hourBytes: HOUR_BYTES });
   frames.keep({ timeMs: START_MS, bus: 'lan', unit: 1, function: 4, address: 72, frame: Uint8Array.of(1, 4, 0, 0) });
   await frames.flush();
 }

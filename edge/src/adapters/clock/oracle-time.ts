@@ -21,20 +21,20 @@ export interface OracleClock {
 export async function askOracleTime(
   oracle: OracleClock,
   verifier: Verifier,
-  real: Clock,
+  clock: Clock,
   random: Random,
 ): Promise<number> {
   const nonce = random.bytes(TIME_NONCE_BYTES);
   const url = new URL('/time', oracle.url);
   if (url.protocol === 'https:' && !oracle.dial) throw new Error(`${oracle.url}: nothing opens TLS connections here`);
   const socket = oracle.dial && (await oracle.dial());
-  const before = real.monotonicMs();
+  const before = clock.monotonicMs();
   const contentType = 'application/octet-stream';
   const signal = AbortSignal.timeout(DEADLINE_MS);
   const { status, body } = await post({ url, body: nonce, contentType, mostBytes: MAX_BYTES, signal, socket });
   if (status !== 200) throw new Error(`HTTP ${status}`);
-  const now = real.nowMs();
-  const tripMs = real.monotonicMs() - before;
+  const now = clock.nowMs();
+  const tripMs = clock.monotonicMs() - before;
   const said = openTime(body, oracle.key, nonce, verifier);
   // The answer was signed at some moment of the trip.
   return Math.ceil(Math.abs(now - tripMs / 2 - said) + tripMs / 2);

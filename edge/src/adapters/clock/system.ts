@@ -16,24 +16,24 @@ export const isKeptByTimesyncd = (): boolean => existsSync(TIMESYNCD_FLAG);
  * oracle (`proved`), widened by drift since; unknown until then [gateway §10.1].
  */
 export class SystemClock implements ReadingClock {
-  readonly #real: Clock;
+  readonly #clock: Clock;
   readonly #isKept: () => boolean;
   #proof: { atMs: number; offsetMs: number; uncertaintyMs: number } | null = null;
 
   /** `isKept`: whether a daemon keeps the system's clock right. */
-  constructor(real: Clock, isKept: () => boolean) {
-    this.#real = real;
+  constructor(clock: Clock, isKept: () => boolean) {
+    this.#clock = clock;
     this.#isKept = isKept;
   }
 
   nowMs(): number {
-    return this.#real.nowMs();
+    return this.#clock.nowMs();
   }
 
   uncertaintyMs(): number | null {
     if (this.#isKept()) return TIMESYNCD_UNCERTAINTY_MS;
     if (!this.#proof) return null;
-    const sinceMs = this.#real.monotonicMs() - this.#proof.atMs;
+    const sinceMs = this.#clock.monotonicMs() - this.#proof.atMs;
     // The answer was about the clock as it stood then: whoever stepped it since may have been wrong.
     const steppedMs = Math.abs(this.#offsetMs() - this.#proof.offsetMs);
     return Math.ceil(this.#proof.uncertaintyMs + sinceMs * DRIFT + steppedMs);
@@ -47,7 +47,7 @@ export class SystemClock implements ReadingClock {
   }
 
   realDelayUntil(timeMs: number): number {
-    return Math.max(0, timeMs - this.#real.nowMs());
+    return Math.max(0, timeMs - this.#clock.nowMs());
   }
 
   realTimeOf(timeMs: number): number {
@@ -56,11 +56,11 @@ export class SystemClock implements ReadingClock {
 
   /** An oracle's signed time differed from this clock by at most `uncertaintyMs`, the trip included. */
   proved(uncertaintyMs: number): void {
-    this.#proof = { atMs: this.#real.monotonicMs(), offsetMs: this.#offsetMs(), uncertaintyMs };
+    this.#proof = { atMs: this.#clock.monotonicMs(), offsetMs: this.#offsetMs(), uncertaintyMs };
   }
 
   /** Changes only when the clock is stepped or slewed. */
   #offsetMs(): number {
-    return this.#real.nowMs() - this.#real.monotonicMs();
+    return this.#clock.nowMs() - this.#clock.monotonicMs();
   }
 }

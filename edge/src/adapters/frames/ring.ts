@@ -6,7 +6,7 @@ import { framesOf, type KeptFrame, lineOf } from './line.js';
 export interface FrameRingOptions {
   readonly disk: Disk;
   readonly dir: string;
-  readonly real: Clock;
+  readonly clock: Clock;
   /** What one hour may take, bytes; more is left out and told. */
   readonly hourBytes: number;
 }
@@ -74,14 +74,14 @@ export class FrameRing {
     this.#newBytes += line.length;
     while (this.#waitingBytes > WAITING_BYTES) this.#waitingBytes -= this.#waiting.shift()?.line.length ?? 0;
     if (this.#newBytes >= FLUSH_BYTES) void this.flush();
-    else this.#cancelFlush ??= this.#options.real.after(FLUSH_MS, () => void this.flush());
+    else this.#cancelFlush ??= this.#options.clock.after(FLUSH_MS, () => void this.flush());
   }
 
   /** Keeps what a unit said last beyond the 24 hours. Never rejects. */
   mark(bus: string, unit: number): Promise<void> {
-    const { disk, dir, real } = this.#options;
+    const { disk, dir, clock } = this.#options;
     const lines = (this.#recent.get(unitKey(bus, unit)) ?? []).map(lineOf).join('');
-    const time = new Date(real.nowMs()).toISOString().replaceAll(':', '-');
+    const time = new Date(clock.nowMs()).toISOString().replaceAll(':', '-');
     return this.#do(async () => {
       const kept = join(dir, 'kept');
       await disk.makeDir(kept);
@@ -134,9 +134,9 @@ export class FrameRing {
 
   /** Another hour's file: what is older than the ring goes, and a line that was torn at its end is ended. */
   async #begin(hour: string): Promise<void> {
-    const { disk, dir, real } = this.#options;
+    const { disk, dir, clock } = this.#options;
     await disk.makeDir(dir);
-    const oldest = hourName(real.nowMs() - HOURS * HOUR_MS);
+    const oldest = hourName(clock.nowMs() - HOURS * HOUR_MS);
     const hours = (await disk.list(dir)).filter((name) => HOUR_FILE.test(name));
     for (const name of hours) if (name < oldest) await disk.remove(join(dir, name));
     // A clock that was wrong leaves hours that never come: no more files than hours, whatever their names.

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
-import { Bus, type BusOptions } from '../../domain/bus/bus.js';
+import { Bus } from '../../domain/bus/bus.js';
+import type { BusOptions } from '../../domain/bus/bus-options.js';
 import type { ReadRequest } from '../../domain/bus/frames.js';
 import { RtuFraming, TcpFraming } from '../../domain/bus/framing.js';
 import { rawNetworkSpeed, serialSpeed, tcpSpeed } from '../../domain/bus/line.js';
@@ -19,7 +20,7 @@ export type BusAddress =
 export interface OpenBusOptions {
   readonly name: string;
   readonly address: BusAddress;
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
   /** How long a unit is waited for before anything is known of it, real ms. */

@@ -16,8 +16,8 @@ export interface ReaderOptions {
   readonly profile: RegisterMap;
   /** What must come of each poll. A register that need not come, and that the map does not have, counts as 0. */
   readonly needs: Bills;
-  readonly clock: ReadingClock;
-  readonly real: Clock;
+  readonly readingClock: ReadingClock;
+  readonly clock: Clock;
   readonly periodMs: number;
   /** What a read costs on this line, turnaround as it is before it was measured. */
   readonly cost: LineCost;
@@ -65,9 +65,9 @@ export class ProfileReader implements LineReader {
   }
 
   async read(): Promise<MeterSample> {
-    const { clock, real } = this.#options;
+    const { readingClock, clock } = this.#options;
     this.#measure();
-    const endAtMs = real.monotonicMs() + this.#options.periodMs;
+    const endAtMs = clock.monotonicMs() + this.#options.periodMs;
     this.#mayRepeat = true;
     const blocks: Block[] = [];
     const frames: Uint8Array[] = [];
@@ -79,7 +79,8 @@ export class ProfileReader implements LineReader {
         const { address, data, frame } = await this.#ask(planned, endAtMs);
         blocks.push({ function: planned.request.function, address, data });
         frames.push(frame);
-        if (planned.request.billing) time = { timeMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() };
+        if (planned.request.billing)
+          time = { timeMs: readingClock.nowMs(), uncertaintyMs: readingClock.uncertaintyMs() };
       } catch (error) {
         if (!(error instanceof ReadError) || planned.request.billing) throw error;
         if (error.failure === ReadFailure.secondMaster) throw error;
@@ -109,7 +110,7 @@ export class ProfileReader implements LineReader {
 
   /** Asks for energy once more when it does not come in time; for other values so only where the poll's time allows it. */
   async #ask({ request, variants }: Planned, endAtMs: number) {
-    const { bus, unit, real } = this.#options;
+    const { bus, unit, clock } = this.#options;
     const read = () => bus.read(unit, request.function, variants, this.#readOptions);
     try {
       return await read();
@@ -117,7 +118,7 @@ export class ProfileReader implements LineReader {
       const isWorth = error instanceof ReadError && error.failure === ReadFailure.timeout;
       const health = bus.units.get(unit);
       if (!isWorth || !health || health.silenceBeganAtMs !== null) throw error;
-      const leftMs = endAtMs - real.monotonicMs() - (bus.polls.get(unit)?.lineMs ?? 0);
+      const leftMs = endAtMs - clock.monotonicMs() - (bus.polls.get(unit)?.lineMs ?? 0);
       if (!request.billing && (!this.#mayRepeat || leftMs < health.estimate.timeoutMs())) throw error;
       this.#mayRepeat = false;
       await this.#rest();
@@ -127,22 +128,22 @@ export class ProfileReader implements LineReader {
 
   /** The second half of the energy is waited for within the poll: without it the first half is worth nothing. */
   async #untilFree({ request, variants }: Planned, endAtMs: number): Promise<void> {
-    const { bus, unit, real } = this.#options;
+    const { bus, unit, clock } = this.#options;
     if (!bus.isShared) return;
     for (;;) {
-      const now = real.monotonicMs();
+      const now = clock.monotonicMs();
       const times = variants.map(({ count }) => bus.quarantine.freeAt(unit, request.function, 2 * count, now));
       const freeAtMs = Math.min(...times);
       if (freeAtMs <= now || freeAtMs >= endAtMs) return;
-      await sleep(real, Math.ceil(freeAtMs - now));
+      await sleep(clock, Math.ceil(freeAtMs - now));
     }
   }
 
   /** The rest that the meter needs between two requests. */
   async #rest(): Promise<void> {
-    const { real, profile } = this.#options;
+    const { clock, profile } = this.#options;
     const { pauseMs } = profile.limits;
-    if (pauseMs > 0) await sleep(real, pauseMs);
+    if (pauseMs > 0) await sleep(clock, pauseMs);
   }
 
   stepWh(nearWh: bigint): bigint {

@@ -140,7 +140,7 @@ export class SunspecReader implements LineReader {
           if (most === 1) return null;
           most = 1;
         } else if (error.failure === ReadFailure.resting && restedMs < MAX_REST_MS) {
-          await sleep(this.#options.real, LOOK_MS);
+          await sleep(this.#options.clock, LOOK_MS);
           restedMs += LOOK_MS;
         } else if (error.failure !== ReadFailure.timeout || ++failures === ATTEMPTS) throw error;
       }

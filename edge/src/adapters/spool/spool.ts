@@ -37,12 +37,12 @@ interface Waiting {
 export async function openSpool(
   disk: Disk,
   dir: string,
-  real: Clock,
+  clock: Clock,
   visit: (message: SignedMessage) => void,
   segmentBytes: number,
 ): Promise<{ spool: Spool; damage: SpoolDamage }> {
   await disk.makeDir(dir);
-  const spool = new SegmentSpool(disk, dir, real, segmentBytes);
+  const spool = new SegmentSpool(disk, dir, clock, segmentBytes);
   const names = (await disk.list(dir)).filter((name) => /^[rs]-\d{8}\.seg$/.test(name)).sort();
   const ordered = [...names.filter((name) => name[0] === 's'), ...names.filter((name) => name[0] === 'r')];
   let [damagedBytes, tornBytes] = [0, 0];
@@ -57,7 +57,7 @@ export async function openSpool(
 class SegmentSpool implements Spool {
   readonly #disk: Disk;
   readonly #dir: string;
-  readonly #real: Clock;
+  readonly #clock: Clock;
   readonly #segmentBytes: number;
   readonly #index = new IndexTable();
   readonly #segments: Segment[] = [];
@@ -68,10 +68,10 @@ class SegmentSpool implements Spool {
   #problem: string | null = null;
   #closed = false;
 
-  constructor(disk: Disk, dir: string, real: Clock, segmentBytes: number) {
+  constructor(disk: Disk, dir: string, clock: Clock, segmentBytes: number) {
     this.#disk = disk;
     this.#dir = dir;
-    this.#real = real;
+    this.#clock = clock;
     this.#segmentBytes = segmentBytes;
   }
 
@@ -127,7 +127,7 @@ class SegmentSpool implements Spool {
         await this.#abandon();
         this.#waiting.unshift(...batch);
         retryMs = nextDelayMs(retryMs, RETRIES);
-        await sleep(this.#real, retryMs);
+        await sleep(this.#clock, retryMs);
       }
     }
     // Here, not in a later microtask: an append in between would wait for a loop that has ended.

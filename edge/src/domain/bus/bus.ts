@@ -1,44 +1,15 @@
-import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import { ReadError, ReadFailure } from '../ports.js';
+import type { BusOptions } from './bus-options.js';
 import { Connection } from './connection.js';
 import { type ReadFunction, type ReadRequest, replyLength, requestLength } from './frames.js';
-import type { Framing } from './framing.js';
-import type { LineSpeed } from './line.js';
 import { type Answer, NoAnswer } from './port.js';
-import type { MakeClient, OpenLine, RegisterClient } from './ports.js';
+import type { RegisterClient } from './ports.js';
 import { BusQueue } from './queue.js';
 import { readErrorOf } from './read-error.js';
 import { QUARANTINE_TIMEOUTS, type ReplyQuarantine } from './reply-quarantine.js';
 import { SilentUnits } from './silent.js';
 import { BusStats } from './stats.js';
 import { UnitHealth } from './unit.js';
-
-export interface BusOptions {
-  readonly name: string;
-  readonly open: OpenLine;
-  readonly makeClient: MakeClient;
-  readonly real: Clock;
-  readonly log: Logger;
-  readonly random: Random;
-  readonly speed: LineSpeed;
-  /** Decides which shapes may be asked for. */
-  readonly quarantine: ReplyQuarantine;
-  readonly makeFraming: (quarantine: ReplyQuarantine) => Framing;
-  /** Whether answers are told apart by their shape only: serial lines, converters. */
-  readonly shapes: boolean;
-  /** Real milliseconds that a unit is waited for before anything is known of it. */
-  readonly requestMs: number;
-  readonly connectMs: number;
-  /** Least time-out, ms: no adapter or network is steadier than this. */
-  readonly minTimeoutMs: number;
-  /** How long a line is only listened to after it was first opened, ms; default: the longest quarantine at the start. */
-  readonly restMs?: number;
-  readonly stats?: BusStats;
-  /** Is given every answer that was accepted, as it stood on the line. */
-  readonly onAnswer?: (ask: ReadRequest, frame: Uint8Array) => void;
-  /** A port that worked cannot be opened any more: only a new process helps. */
-  readonly giveUp?: (reason: string) => void;
-}
 
 /** Registers that were read. */
 export interface Registers {
@@ -103,19 +74,19 @@ export class Bus {
     this.#options = options;
     this.stats = options.stats ?? new BusStats();
     this.quarantine = options.quarantine;
-    const { real, minTimeoutMs } = options;
+    const { clock, minTimeoutMs } = options;
     this.#connection = new Connection({
       ...options,
       stats: this.stats,
       framing: options.makeFraming(this.quarantine),
       onForeign: () => {
-        this.#secondMasterUntilMs = real.monotonicMs() + FOREIGN_MS;
+        this.#secondMasterUntilMs = clock.monotonicMs() + FOREIGN_MS;
       },
     });
     this.#minRestMs = options.quarantine.leastMs;
-    this.#queue = new BusQueue(real);
+    this.#queue = new BusQueue(clock);
     this.#silent = new SilentUnits({
-      real,
+      clock,
       queue: this.#queue,
       quarantine: this.quarantine,
       units: this.units,
@@ -160,7 +131,7 @@ export class Bus {
     options: ReadOptions,
   ): Promise<Registers> {
     const health = this.#unit(unit, options);
-    const now = this.#options.real.monotonicMs();
+    const now = this.#options.clock.monotonicMs();
     if (health.silenceBeganAtMs !== null) {
       const lineMs =
         (requestLength + replyLength(Math.max(...variants.map(({ count }) => count)))) * this.#options.speed.charMs;
@@ -177,9 +148,9 @@ export class Bus {
 
   async #read(health: UnitHealth, fn: ReadFunction, variants: readonly ReadVariant[]): Promise<Registers> {
     const { unit } = health;
-    const { real } = this.#options;
+    const { clock } = this.#options;
     await this.#connection.connect();
-    const now = real.monotonicMs();
+    const now = clock.monotonicMs();
     this.#checkRest(now);
     const choice = this.#choose(unit, fn, variants, now);
     const ask: ReadRequest = { unit, fn, ...choice };
@@ -204,17 +175,17 @@ export class Bus {
     if (!current || !port) throw new NoAnswer('gone', 'no connection');
     const { health, ask, timeoutMs } = current;
     const { unit, fn, count } = ask;
-    const { real, speed } = this.#options;
+    const { clock, speed } = this.#options;
     const bytes = 2 * count;
     if (frame.length !== 8 || frame[0] !== unit || frame[1] !== fn)
       throw new Error('not the request that was prepared');
     // The whole wait counts, that of a probe as if it were in full: characters take time, and lateness is measured from
     // the request on.
     const wholeMs = Math.max(timeoutMs, health.estimate.timeoutMs()) + (13 + bytes) * speed.charMs;
-    this.quarantine.onRequest(unit, fn, bytes, real.monotonicMs(), wholeMs);
+    this.quarantine.onRequest(unit, fn, bytes, clock.monotonicMs(), wholeMs);
     try {
       const answer = await port.exchange(ask, timeoutMs, health.estimate.turnaroundMs);
-      const now = real.monotonicMs();
+      const now = clock.monotonicMs();
       if (answer.isException) this.quarantine.onException(unit, fn, bytes, now);
       else this.quarantine.onReply(unit, fn, bytes, now);
       health.answered(answer.waitedMs, answer.isException);
@@ -228,7 +199,7 @@ export class Bus {
       if (!answer.isException) this.#options.onAnswer?.(ask, answer.frame);
       return answer.frame;
     } catch (error) {
-      const now = real.monotonicMs();
+      const now = clock.monotonicMs();
       this.quarantine.onTimeout(unit, fn, bytes, now);
       this.#options.log.debug(
         { event: 'bus_no_reply', bus: this.name, ...ask, err: error },

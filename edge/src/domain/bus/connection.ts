@@ -9,7 +9,7 @@ import type { BusStats } from './stats.js';
 export interface ConnectionOptions {
   readonly name: string;
   readonly open: OpenLine;
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly random: Random;
   readonly speed: LineSpeed;
   readonly framing: Framing;
@@ -64,19 +64,19 @@ export class Connection {
   /** Opens the line unless it is open. Rejects with `ReadError`. */
   async connect(): Promise<void> {
     if (this.#port) return;
-    const { name, open, real, connectMs } = this.#options;
+    const { name, open, clock, connectMs } = this.#options;
     if (this.#closed) throw new ReadError(ReadFailure.connection, `${name} is closed`);
-    if (real.monotonicMs() < this.#blockedUntilMs) {
+    if (clock.monotonicMs() < this.#blockedUntilMs) {
       throw new ReadError(ReadFailure.connection, `${name}: ${this.problem ?? 'not connected'}`);
     }
     // A port that is opened before it was closed says that it is locked.
-    await within(real, connectMs, this.#closing).catch(() => {
+    await within(clock, connectMs, this.#closing).catch(() => {
       this.#refused(new Error(NOT_CLOSED));
       throw new ReadError(ReadFailure.connection, `${name}: ${NOT_CLOSED}`);
     });
     const opening = open();
     try {
-      this.#opened(await within(real, connectMs, opening));
+      this.#opened(await within(clock, connectMs, opening));
     } catch (error) {
       // One that comes after all is not used.
       opening.then(
@@ -89,30 +89,30 @@ export class Connection {
   }
 
   #opened(line: Line): void {
-    const { real, speed, shapes, framing, stats, onForeign } = this.#options;
+    const { clock, speed, shapes, framing, stats, onForeign } = this.#options;
     stats.add('connects');
     this.#line = line;
-    this.#port = new Port({ line, speed, real, framing, stats, onForeign });
+    this.#port = new Port({ line, speed, clock, framing, stats, onForeign });
     this.problem = null;
     this.#worked = true;
     this.#lockedAtMs = null;
     this.#unheard = 0;
     this.#backoff.reset();
-    this.openedAtMs ??= real.monotonicMs();
+    this.openedAtMs ??= clock.monotonicMs();
     if (shapes) this.#look();
   }
 
   /** Listens between requests, so that another master does not stay unnoticed. */
   #look(): void {
-    this.#cancelLook = this.#options.real.after(IDLE_LOOK_MS, () => {
+    this.#cancelLook = this.#options.clock.after(IDLE_LOOK_MS, () => {
       this.#port?.listen();
       if (this.#port) this.#look();
     });
   }
 
   #refused(error: unknown): void {
-    const { name, real, stats, giveUp } = this.#options;
-    const now = real.monotonicMs();
+    const { name, clock, stats, giveUp } = this.#options;
+    const now = clock.monotonicMs();
     stats.add('connect_errors');
     this.problem = describe(error);
     this.#blockedUntilMs = now + this.#backoff.next();
@@ -154,9 +154,9 @@ export class Connection {
   }
 }
 
-function within<T>(real: Clock, delayMs: number, step: Promise<T>): Promise<T> {
+function within<T>(clock: Clock, delayMs: number, step: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = real.after(delayMs, () => reject(new Error('no connection in time')));
+    const cancel = clock.after(delayMs, () => reject(new Error('no connection in time')));
     step.then(resolve, reject).finally(cancel);
   });
 }

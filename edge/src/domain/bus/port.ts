@@ -30,7 +30,7 @@ export interface PortOptions {
   readonly line: Line;
   readonly speed: LineSpeed;
   readonly framing: Framing;
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly stats: BusStats;
   /** Another master was heard. */
   readonly onForeign: () => void;
@@ -64,7 +64,7 @@ export class Port {
     options.framing.reset();
     options.line.onArrival(() => {
       if (this.#arrived) this.#arrived();
-      else if (!this.#isBusy) this.#options.real.after(0, () => this.listen());
+      else if (!this.#isBusy) this.#options.clock.after(0, () => this.listen());
     });
   }
 
@@ -81,7 +81,7 @@ export class Port {
     try {
       const isNew = this.#take();
       this.#consume(null);
-      if (!isNew && this.#options.real.monotonicMs() >= this.#lastByteAtMs + this.#options.speed.silenceMs)
+      if (!isNew && this.#options.clock.monotonicMs() >= this.#lastByteAtMs + this.#options.speed.silenceMs)
         this.#endOfFrame();
     } catch (error) {
       if (!(error instanceof LineGone) && !(error instanceof NoAnswer)) throw error;
@@ -109,12 +109,12 @@ export class Port {
 
   /** Drains what is there, the operating system's buffer included, and waits for the line to be silent. */
   async #silence(): Promise<void> {
-    const { real, speed } = this.#options;
-    const endAtMs = real.monotonicMs() + NEVER_SILENT_MS;
+    const { clock, speed } = this.#options;
+    const endAtMs = clock.monotonicMs() + NEVER_SILENT_MS;
     for (;;) {
       this.#take();
       this.#consume(null);
-      const now = real.monotonicMs();
+      const now = clock.monotonicMs();
       const unfinished = this.#discarding || this.#input.length > 0;
       const silentMs = this.#lastByteAtMs + (unfinished ? speed.silenceMs : 3.5 * speed.charMs);
       if (now >= silentMs) break;
@@ -125,13 +125,13 @@ export class Port {
   }
 
   async #ask(ask: ReadRequest, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
-    const { line, speed, framing, real, stats } = this.#options;
+    const { line, speed, framing, clock, stats } = this.#options;
     const { charMs, silenceMs } = speed;
-    const bytes = framing.begin(ask, requestFrame(ask), real.monotonicMs());
+    const bytes = framing.begin(ask, requestFrame(ask), clock.monotonicMs());
     try {
       stats.add('requests');
       await line.write(bytes);
-      const sentAtMs = real.monotonicMs() + bytes.length * charMs;
+      const sentAtMs = clock.monotonicMs() + bytes.length * charMs;
       const length = replyLength(ask.count);
       const deadlineAtMs = sentAtMs + length * charMs + timeoutMs;
       // A little early: what is missing then is exact in time, and a look too many costs less than a late reading.
@@ -140,7 +140,7 @@ export class Port {
       for (;;) {
         this.#take();
         const answer = this.#consume(ask);
-        const now = real.monotonicMs();
+        const now = clock.monotonicMs();
         if (answer) return { ...answer, waitedMs: Math.max(0, now - sentAtMs - length * charMs) };
         const isUnfinished = this.#discarding || this.#input.length > 0;
         const silentMs = this.#lastByteAtMs + silenceMs;
@@ -159,7 +159,7 @@ export class Port {
         await this.#wait(untilMs - now);
       }
     } finally {
-      framing.end(ask, real.monotonicMs());
+      framing.end(ask, clock.monotonicMs());
     }
   }
 
@@ -167,7 +167,7 @@ export class Port {
   #take(): boolean {
     const bytes = this.#options.line.read();
     if (bytes.length === 0) return false;
-    this.#lastByteAtMs = this.#options.real.monotonicMs();
+    this.#lastByteAtMs = this.#options.clock.monotonicMs();
     this.#heard = true;
     if (this.#discarding) return true;
     if (this.#input.length === 0) this.#input = bytes;
@@ -182,8 +182,8 @@ export class Port {
 
   /** Takes frames from the input. The answer, if it is there; throws `NoAnswer` for what ends the request. */
   #consume(ask: ReadRequest | null): Pick<Answer, 'frame' | 'isException'> | null {
-    const { framing, real, stats, onForeign } = this.#options;
-    const now = real.monotonicMs();
+    const { framing, clock, stats, onForeign } = this.#options;
+    const now = clock.monotonicMs();
     while (this.#input.length > 0) {
       const found = framing.judge(this.#input, ask, now);
       switch (found.what) {
@@ -236,7 +236,7 @@ export class Port {
         this.#arrived = null;
         resolve();
       };
-      const cancel = this.#options.real.after(Math.max(0, delayMs), end);
+      const cancel = this.#options.clock.after(Math.max(0, delayMs), end);
       this.#arrived = end;
     });
   }

@@ -10,28 +10,28 @@ const FORCED_REST_MS = 1_000;
  * poll that is expected soon.
  */
 export class BusQueue {
-  readonly #real: Clock;
+  readonly #clock: Clock;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #forcedRestUntilMs = Number.NEGATIVE_INFINITY;
   /** When each unit is expected to poll next, monotonic ms. */
   readonly #expected = new Map<number, number>();
 
-  constructor(real: Clock) {
-    this.#real = real;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /** A poll of `unit`, which polls every `periodMs`. */
   run<T>(unit: number, periodMs: number, task: () => Promise<T>): Promise<T> {
-    this.#expected.set(unit, this.#real.monotonicMs() + periodMs);
+    this.#expected.set(unit, this.#clock.monotonicMs() + periodMs);
     return this.#push(task);
   }
 
   /** A task that may wait, and takes up to `lengthMs`. */
   async runInGap<T>(lengthMs: number, task: () => Promise<T>): Promise<T> {
-    const endAtMs = this.#real.monotonicMs() + MAX_WAIT_MS;
+    const endAtMs = this.#clock.monotonicMs() + MAX_WAIT_MS;
     for (;;) {
-      const now = this.#real.monotonicMs();
+      const now = this.#clock.monotonicMs();
       const gapMs = this.#waiting > 0 ? 0 : this.#nextExpected(now) - now;
       if (gapMs >= lengthMs) return this.#push(task);
       if (now >= Math.max(endAtMs, this.#forcedRestUntilMs)) {
@@ -40,7 +40,7 @@ export class BusQueue {
       }
       const untilMs = Math.max(endAtMs, this.#forcedRestUntilMs);
       await new Promise<void>((resolve) => {
-        this.#real.after(Math.min(untilMs - now, Math.max(5, gapMs + 1)), resolve);
+        this.#clock.after(Math.min(untilMs - now, Math.max(5, gapMs + 1)), resolve);
       });
     }
   }

@@ -8,7 +8,7 @@ const MIN_PROBE_MS = 500;
 const LOOK_MS = 1_000;
 
 export interface SilentUnitsOptions {
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly queue: BusQueue;
   readonly quarantine: ReplyQuarantine;
   /** All units of the bus. */
@@ -44,16 +44,16 @@ export class SilentUnits {
   }
 
   #wait(probe: Probe, leastMs: number): void {
-    const { real } = this.#options;
+    const { clock } = this.#options;
     const { health } = probe;
-    const dueAtMs = this.#isHeard(health) ? 0 : health.nextProbeAtMs - real.monotonicMs();
+    const dueAtMs = this.#isHeard(health) ? 0 : health.nextProbeAtMs - clock.monotonicMs();
     // A probe that could not be sent (no connection, all shapes held back) moves nothing: it is tried again later too.
     const delay = Math.max(leastMs, Math.min(LOOK_MS, dueAtMs));
     this.#probes.set(
       health.unit,
-      real.after(delay, () => {
+      clock.after(delay, () => {
         if (health.silenceBeganAtMs === null) this.#probes.delete(health.unit);
-        else if (this.#isHeard(health) || real.monotonicMs() >= health.nextProbeAtMs) this.#ask(probe);
+        else if (this.#isHeard(health) || clock.monotonicMs() >= health.nextProbeAtMs) this.#ask(probe);
         else this.#wait(probe, 0);
       }),
     );

@@ -26,7 +26,7 @@ export interface DeadLettersOptions {
   readonly logs: readonly KeyLog[];
   readonly acks: AckTracker;
   readonly spool: Spool;
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
   readonly counters: Counters;
@@ -61,18 +61,18 @@ export class DeadLetters {
 
   /** Declares what so many oracles refused that it can never be acknowledged. Rejects with the disk's error. */
   async declare({ id, name, log: meterLog }: Omit<KeyLog, 'recovered'>): Promise<void> {
-    const { acks, real, log, counters } = this.#options;
+    const { acks, clock, log, counters } = this.#options;
     const pace = this.#paces.get(id);
     const dead = this.#dead.get(id);
-    if (acks.refusals === 0 || !pace || !dead || real.monotonicMs() < pace.blockedUntilMs) return;
-    pace.blockedUntilMs = real.monotonicMs() + LOOK_MS;
+    if (acks.refusals === 0 || !pace || !dead || clock.monotonicMs() < pace.blockedUntilMs) return;
+    pace.blockedUntilMs = clock.monotonicMs() + LOOK_MS;
     const seqs = await this.#refused(id, dead);
     if (seqs.length === 0) {
       // Nothing of what was given up is still waited for: the next one is declared at once again.
       if (![...dead].some((seq) => seq > acks.acknowledged(id))) pace.backOff.reset();
       return;
     }
-    pace.blockedUntilMs = real.monotonicMs() + pace.backOff.next();
+    pace.blockedUntilMs = clock.monotonicMs() + pace.backOff.next();
     log.warn(
       { event: 'messages_refused', meter: name, messages: seqs.length },
       'The oracles refused messages: the gateway keeps them and declares a gap',

@@ -10,7 +10,7 @@ const HEARD_MS = 600_000;
 /** Knows which oracles are there, and what each of them lacks [gateway §11.4]. */
 export class LagWatch {
   readonly #acks: AckTracker;
-  readonly #real: Clock;
+  readonly #clock: Clock;
   /** When each oracle acknowledged something last, monotonic ms. */
   readonly #heard = new Map<PublicKeyText, number>();
   /** By meter: the highest seq that was ever acknowledged; and where what is gone was looked for last. */
@@ -18,21 +18,21 @@ export class LagWatch {
   readonly #lookedFrom = new Map<MeterId, bigint>();
 
   /** What `acks` holds now for `meters` is what was acknowledged in earlier runs. */
-  constructor(acks: AckTracker, meters: readonly MeterId[], real: Clock) {
+  constructor(acks: AckTracker, meters: readonly MeterId[], clock: Clock) {
     this.#acks = acks;
-    this.#real = real;
+    this.#clock = clock;
     for (const id of meters) this.#reached.set(id, acks.acknowledged(id));
   }
 
   /** This oracle acknowledged something just now. */
   heard(oracle: PublicKeyText): void {
-    this.#heard.set(oracle, this.#real.monotonicMs());
+    this.#heard.set(oracle, this.#clock.monotonicMs());
   }
 
   /** What an oracle lacks that is there now, although enough others have it; null when there is none. */
   lag(meterId: MeterId): Lag | null {
     const through = this.#acks.acknowledged(meterId);
-    const since = this.#real.monotonicMs() - HEARD_MS;
+    const since = this.#clock.monotonicMs() - HEARD_MS;
     let from = through;
     for (const [oracle, heardAtMs] of this.#heard) {
       const stored = this.#acks.storedBy(oracle, meterId);

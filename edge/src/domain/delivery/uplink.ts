@@ -29,7 +29,7 @@ export interface UplinkOptions {
   readonly oracles: readonly Uint8Array[];
   readonly openBroker: OpenBroker;
   readonly verifier: Verifier;
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly counters: Counters;
   readonly outbox: SendScheduler;
@@ -79,7 +79,7 @@ export class Uplink {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    if (this.#session !== null) this.#options.outbox.connected(this.#options.real.nowMs());
+    if (this.#session !== null) this.#options.outbox.connected(this.#options.clock.nowMs());
     this.poke();
   }
 
@@ -111,11 +111,11 @@ export class Uplink {
   }
 
   #connected(session: string): void {
-    const { counters, outbox, onSubscribed, real } = this.#options;
+    const { counters, outbox, onSubscribed, clock } = this.#options;
     this.#session = session;
     counters.add('connects');
     onSubscribed();
-    if (this.#released) outbox.connected(real.nowMs());
+    if (this.#released) outbox.connected(clock.nowMs());
     this.poke();
   }
 
@@ -126,15 +126,15 @@ export class Uplink {
   }
 
   #tick(): void {
-    const { outbox, real, counters } = this.#options;
+    const { outbox, clock, counters } = this.#options;
     if (this.#session === null) return;
-    if (outbox.checkProgress(real.nowMs())) counters.add('resends');
+    if (outbox.checkProgress(clock.nowMs())) counters.add('resends');
     this.poke();
   }
 
   async #every(delayMs: number, stop: AbortSignal, call: () => Promise<unknown>): Promise<void> {
     for (;;) {
-      await sleep(this.#options.real, delayMs, stop);
+      await sleep(this.#options.clock, delayMs, stop);
       if (stop.aborted) return;
       await call().catch(() => {});
     }

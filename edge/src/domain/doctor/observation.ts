@@ -66,7 +66,7 @@ export interface ExamineOptions {
   readonly setting: Setting;
   readonly meters: readonly ExaminedMeter[];
   readonly open: (setting: Setting) => Promise<Line>;
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly firstId: number;
   /** How long a meter is waited for, ms. */
   readonly waitMs: number;

@@ -129,8 +129,8 @@ class Examination {
     await this.#close();
     const line = await this.#options.open(setting);
     this.#line = line;
-    const [quarantine, stats, framing, real] = [this.#quarantine, this.#stats, this.#framing, this.#options.real];
-    return new Prober({ line, speed: speedOf(setting), framing, quarantine, stats, real });
+    const [quarantine, stats, framing, clock] = [this.#quarantine, this.#stats, this.#framing, this.#options.clock];
+    return new Prober({ line, speed: speedOf(setting), framing, quarantine, stats, clock });
   }
 
   async #close(): Promise<void> {
@@ -148,17 +148,17 @@ class Examination {
   }
 
   async #rounds(prober: Prober, seen: readonly Seen[]): Promise<void> {
-    const { real, signal } = this.#options;
-    const endAtMs = real.monotonicMs() + LOOK_MS + LOOK_EACH_MS * seen.length;
-    while (real.monotonicMs() < endAtMs) {
-      const startAtMs = real.monotonicMs();
+    const { clock, signal } = this.#options;
+    const endAtMs = clock.monotonicMs() + LOOK_MS + LOOK_EACH_MS * seen.length;
+    while (clock.monotonicMs() < endAtMs) {
+      const startAtMs = clock.monotonicMs();
       for (const one of seen) {
         if (signal.aborted || this.#isForeign() || this.#isEndless) return;
         if (one.answered > 0 || one.silent < MAX_SILENT) await this.#question(prober, one);
       }
       if (seen.every((one) => one.answered === 0 && one.silent >= MAX_SILENT)) break;
       // Heard at once: how late an answer is can be told only then.
-      await prober.listen(startAtMs + ROUND_MS - real.monotonicMs(), signal);
+      await prober.listen(startAtMs + ROUND_MS - clock.monotonicMs(), signal);
       this.#hear();
     }
     // The last ones that were not answered may be on their way.
@@ -169,8 +169,8 @@ class Examination {
   /** One of the reads that a poll consists of, of those whose shape is free; none when all are held back. */
   async #question(prober: Prober, one: Seen): Promise<void> {
     const { unit, profile } = one.meter;
-    const { real, waitMs } = this.#options;
-    const now = real.monotonicMs();
+    const { clock, waitMs } = this.#options;
+    const now = clock.monotonicMs();
     const ways = one.plan.map((request) => [request, ...variantsOf(request, profile, COST)]);
     const free = ways.map((list) => list.find(({ function: fn, count }) => prober.freeAt(unit, fn, count) <= now));
     const turn = free.map((_, i) => (one.next + i) % free.length).find((i) => free[i] !== undefined);
@@ -205,7 +205,7 @@ class Examination {
 
   #take(one: Seen, turn: number, block: Block): void {
     const { profile } = one.meter;
-    const atMs = this.#options.real.monotonicMs();
+    const atMs = this.#options.clock.monotonicMs();
     one.blocks.set(turn, block);
     const key = `${block.function} ${block.address} ${block.data.length}`;
     one.replies.set(key, [...(one.replies.get(key) ?? []), { atMs, text: toHex(block.data) }]);
@@ -237,7 +237,7 @@ class Examination {
   }
 
   async #answers(prober: Prober, unit: number): Promise<boolean> {
-    const now = this.#options.real.monotonicMs();
+    const now = this.#options.clock.monotonicMs();
     const at = (count: number) => Math.max(now, prober.freeAt(unit, 4, count));
     const count = LENGTHS.reduce((a, b) => (at(b) < at(a) ? b : a));
     const heard = await prober.ask({ unit, fn: 4, address: 0, count }, ELSEWHERE_MS);

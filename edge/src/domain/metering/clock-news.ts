@@ -7,22 +7,22 @@ const STEP_SHOWN_MS = 900_000;
 
 /** Tells what is known of the clock that drives readings: its changes, its last step, whether it is right enough. */
 export class ClockNews {
-  readonly #clock: ReadingClock;
-  readonly #real: Clock;
+  readonly #readingClock: ReadingClock;
+  readonly #clock: Clock;
   readonly #log: Logger;
   #watch: ClockWatch | null = null;
   /** The last step of the clock, and when it is no news any more (monotonic ms). */
   #step: { words: string; untilMs: number } | null = null;
 
-  constructor(clock: ReadingClock, real: Clock, log: Logger) {
+  constructor(readingClock: ReadingClock, clock: Clock, log: Logger) {
+    this.#readingClock = readingClock;
     this.#clock = clock;
-    this.#real = real;
     this.#log = log;
   }
 
   /** From now on changes are noticed. */
   begin(): void {
-    this.#watch = new ClockWatch(this.#clock, this.#real);
+    this.#watch = new ClockWatch(this.#readingClock, this.#clock);
   }
 
   /** What changed since the last look, for an event in each chain: readings depend on the clock [gateway §10.3]. */
@@ -39,12 +39,12 @@ export class ClockNews {
   #stepped(ms: bigint): void {
     const seconds = Number(ms < 0n ? -ms : ms) / 1_000;
     const words = `the clock was set ${ms < 0n ? 'back' : 'forward'} by ${seconds} s`;
-    this.#step = { words, untilMs: this.#real.monotonicMs() + STEP_SHOWN_MS };
+    this.#step = { words, untilMs: this.#clock.monotonicMs() + STEP_SHOWN_MS };
   }
 
   /** True while statements may be signed. */
   get isSynchronised(): boolean {
-    const uncertainty = this.#clock.uncertaintyMs();
+    const uncertainty = this.#readingClock.uncertaintyMs();
     return uncertainty !== null && uncertainty <= SYNCHRONISED_UNCERTAINTY_MS;
   }
 
@@ -52,16 +52,16 @@ export class ClockNews {
   get problem(): string | null {
     return this.isSynchronised
       ? null
-      : `the clock is not synchronised: no statement is signed (${uncertaintyText(this.#clock)})`;
+      : `the clock is not synchronised: no statement is signed (${uncertaintyText(this.#readingClock)})`;
   }
 
   /** The last step, while it is news. */
   get step(): string | null {
-    return this.#step && this.#real.monotonicMs() < this.#step.untilMs ? this.#step.words : null;
+    return this.#step && this.#clock.monotonicMs() < this.#step.untilMs ? this.#step.words : null;
   }
 }
 
-function uncertaintyText(clock: ReadingClock): string {
-  const uncertainty = clock.uncertaintyMs();
+function uncertaintyText(readingClock: ReadingClock): string {
+  const uncertainty = readingClock.uncertaintyMs();
   return uncertainty === null ? 'its error is unknown' : `it may be wrong by ${Math.ceil(uncertainty / 1000)} s`;
 }

@@ -22,25 +22,25 @@ export interface ClockChange {
  * running.
  */
 export class ClockWatch {
-  readonly #clock: ReadingClock;
-  readonly #real: Clock;
+  readonly #readingClock: ReadingClock;
+  readonly #clock: Clock;
   #offsetMs: number;
   #source: ClockSource;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: ReadingClock, real: Clock) {
+  constructor(readingClock: ReadingClock, clock: Clock) {
+    this.#readingClock = readingClock;
     this.#clock = clock;
-    this.#real = real;
     this.#offsetMs = this.#offset();
-    this.#source = clock.source();
+    this.#source = readingClock.source();
   }
 
   /** What changed since it was last told; empty within a minute after that. */
   look(): ClockChange[] {
-    const nowMs = this.#real.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#toldAt < TELL_MS) return [];
     const changes: ClockChange[] = [];
-    const source = this.#clock.source();
+    const source = this.#readingClock.source();
     const offset = this.#offset();
     const steppedMs = Math.round(offset - this.#offsetMs);
     if (source === ClockSource.simulated) this.#offsetMs = offset;
@@ -49,7 +49,7 @@ export class ClockWatch {
       this.#offsetMs = offset;
     }
     if (source !== this.#source) {
-      const uncertaintyMs = this.#clock.uncertaintyMs();
+      const uncertaintyMs = this.#readingClock.uncertaintyMs();
       const value = uncertaintyMs === null ? UNKNOWN : BigInt(Math.ceil(uncertaintyMs));
       changes.push({ code: EventCode.clockSourceChanged, value, detail: source });
       this.#source = source;
@@ -59,6 +59,6 @@ export class ClockWatch {
   }
 
   #offset(): number {
-    return this.#clock.nowMs() - this.#real.monotonicMs();
+    return this.#readingClock.nowMs() - this.#clock.monotonicMs();
   }
 }

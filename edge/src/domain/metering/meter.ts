@@ -45,8 +45,8 @@ export interface MeterOptions {
   readonly leastPeriod?: () => LeastPeriod | null;
   /** Keeps what the meter said last, for whoever looks into a discontinuity. Never rejects. */
   readonly keepFrames?: () => Promise<void>;
-  readonly clock: ReadingClock;
-  readonly real: Clock;
+  readonly readingClock: ReadingClock;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: Counters;
 }
@@ -84,7 +84,7 @@ export class Meter {
       known: () => options.log.state.serial,
       store: (serial) => options.log.identified(serial),
       configured: options.serial,
-      real: options.real,
+      clock: options.clock,
     });
     this.#lastGood = fall ? { timeMs: 0, ...fall } : options.recovered.lastGood;
   }
@@ -135,24 +135,24 @@ export class Meter {
 
   /** Polls and closes windows until aborted. `canClose`: clock and contact allow statements now. */
   async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
-    const { clock, real } = this.#options;
+    const { readingClock, clock } = this.#options;
     if (!this.enrolled) return;
-    let due = nextPollAtMs(clock.nowMs(), this.#lastReadingAtMs, this.#plan);
+    let due = nextPollAtMs(readingClock.nowMs(), this.#lastReadingAtMs, this.#plan);
     while (!signal.aborted) {
-      if (canClose()) await this.#close(clock.nowMs());
-      const now = clock.nowMs();
+      if (canClose()) await this.#close(readingClock.nowMs());
+      const now = readingClock.nowMs();
       // What is due stays due until it is polled; it only comes closer, when the clock was stepped back.
       due = Math.min(due, Math.max(now, nextPollAtMs(now, this.#lastReadingAtMs, this.#plan)));
       const [oldest] = this.log.windows.open;
       const end = oldest && canClose() ? windowEndAtMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
         // A window that is over and could not be closed (disk) is tried again at the next poll.
-        await sleepUntil(clock, real, end > now ? Math.min(due, end) : due, signal);
+        await sleepUntil(readingClock, clock, end > now ? Math.min(due, end) : due, signal);
         continue;
       }
       const good = this.#uncommitted < MAX_UNCOMMITTED && (await this.#poll());
-      if (!good) await sleep(real, RETRY_MS, signal);
-      due = nextPollAtMs(clock.nowMs(), this.#lastReadingAtMs, this.#plan);
+      if (!good) await sleep(clock, RETRY_MS, signal);
+      due = nextPollAtMs(readingClock.nowMs(), this.#lastReadingAtMs, this.#plan);
     }
   }
 

@@ -15,7 +15,7 @@ export interface NameplateOptions {
   readonly store: (serial: string) => Promise<void>;
   /** The serial number of the configuration. */
   readonly configured: string;
-  readonly real: Clock;
+  readonly clock: Clock;
 }
 
 /**
@@ -47,8 +47,8 @@ export class Nameplate {
    * with the disk's error.
    */
   async other(): Promise<string | null> {
-    const { read, known, store, real } = this.#options;
-    if (!read || real.monotonicMs() < this.#dueAtMs) return null;
+    const { read, known, store, clock } = this.#options;
+    if (!read || clock.monotonicMs() < this.#dueAtMs) return null;
     const serial = await this.#ask(read);
     if (serial === null) return null;
     const before = known();
@@ -61,16 +61,16 @@ export class Nameplate {
   }
 
   async #ask(read: () => Promise<string | null>): Promise<string | null> {
-    const { real } = this.#options;
+    const { clock } = this.#options;
     try {
       const serial = await read();
-      this.#dueAtMs = real.monotonicMs() + EVERY_MS;
+      this.#dueAtMs = clock.monotonicMs() + EVERY_MS;
       return serial;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       // A meter that refuses the register will do so again.
       const isRefused = error.failure === ReadFailure.exception;
-      this.#dueAtMs = real.monotonicMs() + (isRefused ? EVERY_MS : AGAIN_MS);
+      this.#dueAtMs = clock.monotonicMs() + (isRefused ? EVERY_MS : AGAIN_MS);
       return null;
     }
   }

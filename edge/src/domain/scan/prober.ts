@@ -70,7 +70,7 @@ export interface ProberOptions {
   /** One for the whole scan: an answer may come late at another setting too. */
   readonly quarantine: ReplyQuarantine;
   readonly stats: BusStats;
-  readonly real: Clock;
+  readonly clock: Clock;
 }
 
 const LOOK_MS = 20;
@@ -87,13 +87,13 @@ export class Prober {
 
   constructor(options: ProberOptions) {
     this.#options = options;
-    const { line, speed, framing, real, stats } = options;
-    this.#port = new Port({ line, speed, framing, real, stats, onForeign: () => {} });
+    const { line, speed, framing, clock, stats } = options;
+    this.#port = new Port({ line, speed, framing, clock, stats, onForeign: () => {} });
   }
 
   /** Whether this shape may be asked, or from when on; monotonic ms. */
   freeAt(unit: number, fn: ReadFunction, count: number): number {
-    return this.#options.quarantine.freeAt(unit, fn, 2 * count, this.#options.real.monotonicMs());
+    return this.#options.quarantine.freeAt(unit, fn, 2 * count, this.#options.clock.monotonicMs());
   }
 
   /**
@@ -101,39 +101,39 @@ export class Prober {
    * `LineGone`.
    */
   async ask(ask: ReadRequest, waitMs: number): Promise<Heard> {
-    const { quarantine, real, speed } = this.#options;
+    const { quarantine, clock, speed } = this.#options;
     const { unit, fn, count } = ask;
     const bytes = 2 * count;
     // Timers come a little early at times, and a shape is not sent a millisecond before it is free.
     for (;;) {
-      const heldMs = quarantine.freeAt(unit, fn, bytes, real.monotonicMs()) - real.monotonicMs();
+      const heldMs = quarantine.freeAt(unit, fn, bytes, clock.monotonicMs()) - clock.monotonicMs();
       if (heldMs <= 0) break;
-      await sleep(real, heldMs);
+      await sleep(clock, heldMs);
     }
-    const startAtMs = real.monotonicMs();
+    const startAtMs = clock.monotonicMs();
     quarantine.onRequest(unit, fn, bytes, startAtMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
     try {
       // The port adds the time of the answer's characters; here the first one counts, and what is begun is waited for.
       const answer = await this.#port.exchange(ask, waitMs - (5 + bytes) * speed.charMs, null);
       const { frame, isException, waitedMs } = answer;
-      const now = real.monotonicMs();
+      const now = clock.monotonicMs();
       if (isException) quarantine.onException(unit, fn, bytes, now);
       else quarantine.onReply(unit, fn, bytes, now);
       if (isException) return { what: 'exception', code: frame[2] ?? 0, waitedMs };
       return { what: 'answer', data: frame.slice(3, 3 + bytes), waitedMs };
     } catch (error) {
-      quarantine.onTimeout(unit, fn, bytes, real.monotonicMs());
+      quarantine.onTimeout(unit, fn, bytes, clock.monotonicMs());
       return heardOf(error);
     }
   }
 
   /** Only listens. Throws `LineGone` when the line is found gone by the next question, not here. */
   async listen(ms: number, signal: AbortSignal): Promise<void> {
-    const { real } = this.#options;
-    const endAtMs = real.monotonicMs() + ms;
-    while (real.monotonicMs() < endAtMs && !signal.aborted) {
+    const { clock } = this.#options;
+    const endAtMs = clock.monotonicMs() + ms;
+    while (clock.monotonicMs() < endAtMs && !signal.aborted) {
       this.#port.listen();
-      await sleep(real, Math.min(LOOK_MS, Math.max(1, endAtMs - real.monotonicMs())));
+      await sleep(clock, Math.min(LOOK_MS, Math.max(1, endAtMs - clock.monotonicMs())));
     }
     this.#port.listen();
   }

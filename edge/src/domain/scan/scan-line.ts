@@ -14,7 +14,7 @@ const REOPEN_MS = 500;
 export interface ScanLineOptions {
   /** Opens the line as it is set. */
   readonly open: (setting: Setting) => Promise<Line>;
-  readonly real: Clock;
+  readonly clock: Clock;
   /** From 0 to 65,535: where transaction ids begin. */
   readonly firstId: number;
   readonly stats: BusStats;
@@ -54,12 +54,12 @@ export class ScanLine {
     const current = this.current(setting);
     if (current) return current;
     await this.close();
-    const { real, stats } = this.#options;
+    const { clock, stats } = this.#options;
     const line = await this.#open(setting);
     const framing = this.framing(setting);
     // What was heard at another setting says nothing about this one.
     framing.take();
-    const prober = new Prober({ line, speed: speedOf(setting), framing, quarantine: this.#quarantine, stats, real });
+    const prober = new Prober({ line, speed: speedOf(setting), framing, quarantine: this.#quarantine, stats, clock });
     this.#opened = { setting, line, prober };
     return prober;
   }
@@ -74,7 +74,7 @@ export class ScanLine {
       } catch (error) {
         const isOurs = this.#hasOpened && /lock/i.test(String(error));
         if (!isOurs || tries > REOPENS) throw new ScanStopped(describe(error), { cause: error });
-        await sleep(this.#options.real, REOPEN_MS);
+        await sleep(this.#options.clock, REOPEN_MS);
       }
     }
   }

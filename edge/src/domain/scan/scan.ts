@@ -61,7 +61,7 @@ export class Scan {
     this.state = state;
     this.#stats = options.stats ?? new BusStats();
     this.#line = new ScanLine({ ...options, stats: this.#stats });
-    this.#startAtMs = options.real.monotonicMs() - state.elapsedMs;
+    this.#startAtMs = options.clock.monotonicMs() - state.elapsedMs;
   }
 
   /** Runs to the end of the plan, the expected number of units, or an abort. Throws `ScanStopped`. */
@@ -90,7 +90,7 @@ export class Scan {
   }
 
   #keep(): void {
-    this.state.elapsedMs = Math.round(this.#options.real.monotonicMs() - this.#startAtMs);
+    this.state.elapsedMs = Math.round(this.#options.clock.monotonicMs() - this.#startAtMs);
     this.#options.onState(this.state);
   }
 
@@ -187,20 +187,20 @@ export class Scan {
 
   /** Asks with whichever length is free, on a line that is opened again when it was lost. */
   async #ask(setting: Setting, unit: number, { fn, address, counts }: ProbeRequest, waitMs: number): Promise<Asked> {
-    const { real } = this.#options;
+    const { clock } = this.#options;
     for (let reopens = 0; ; reopens++) {
       try {
         const prober = await this.#line.prober(setting);
         const lengths = setting.transport === 'rtu-over-tcp' ? counts.filter((count) => count <= RAW_MOST) : counts;
         const places = lengths.map((count) => ({ count, atMs: prober.freeAt(unit, fn, count) }));
-        const now = real.monotonicMs();
+        const now = clock.monotonicMs();
         const best = places.reduce((a, b) => (Math.max(now, b.atMs) < Math.max(now, a.atMs) ? b : a));
         return { ...(await prober.ask({ unit, fn, address, count: best.count }, waitMs)), count: best.count };
       } catch (error) {
         if (!(error instanceof LineGone)) throw error;
         await this.#line.close();
         if (reopens >= REOPENS) throw new ScanStopped(`the line was lost again and again: ${error.message}`);
-        await sleep(real, REOPEN_MS);
+        await sleep(clock, REOPEN_MS);
       }
     }
   }
@@ -216,11 +216,11 @@ export class Scan {
   }
 
   async #meet(setting: Setting, unit: number, waitedMs: number, known: readonly Block[]): Promise<void> {
-    const { real, profiles, models } = this.#options;
+    const { clock, profiles, models } = this.#options;
     try {
-      const talk = new UnitProber(await this.#line.prober(setting), real, unit, waitedMs, behindMs(setting));
+      const talk = new UnitProber(await this.#line.prober(setting), clock, unit, waitedMs, behindMs(setting));
       const identity = await identify(talk, byLikelihood(profiles, setting), models, costOf(setting), known);
-      const found = { setting, unit, afterMs: Math.round(real.monotonicMs() - this.#startAtMs), ...identity };
+      const found = { setting, unit, afterMs: Math.round(clock.monotonicMs() - this.#startAtMs), ...identity };
       if (talk.damaged >= 2) this.#note(damagedText(unit, setting));
       this.state.found.push(found);
       this.#options.onFound(found);

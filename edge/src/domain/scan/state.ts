@@ -34,7 +34,7 @@ export interface ScanOptions {
   readonly models: SunspecModels;
   /** Opens the line as it is set. */
   readonly open: (setting: Setting) => Promise<Line>;
-  readonly real: Clock;
+  readonly clock: Clock;
   /** From 0 to 65,535: where transaction ids begin. */
   readonly firstId: number;
   /** The scan is over when so many units were found. */

@@ -39,7 +39,7 @@ const FRAME_CHARS = 13;
 /** Talks to a unit that has answered once, `waitedMs` after it was asked. */
 export class UnitProber implements UnitReader {
   readonly #prober: Prober;
-  readonly #real: Clock;
+  readonly #clock: Clock;
   readonly #unit: number;
   #slowestMs: number;
   readonly #charMs: number;
@@ -47,9 +47,9 @@ export class UnitProber implements UnitReader {
   damaged = 0;
 
   /** `charMs`: of a line behind a network address, whose converter waits for whole answers; 0 on a line of our own. */
-  constructor(prober: Prober, real: Clock, unit: number, waitedMs: number, charMs: number) {
+  constructor(prober: Prober, clock: Clock, unit: number, waitedMs: number, charMs: number) {
     this.#prober = prober;
-    this.#real = real;
+    this.#clock = clock;
     this.#unit = unit;
     this.#slowestMs = waitedMs;
     this.#charMs = charMs;
@@ -58,7 +58,7 @@ export class UnitProber implements UnitReader {
   pick(reads: readonly Read[]): number {
     let best = 0;
     let soonest = Number.POSITIVE_INFINITY;
-    const now = this.#real.monotonicMs();
+    const now = this.#clock.monotonicMs();
     for (const [i, read] of reads.entries()) {
       const atMs = Math.max(now, this.#soonest(read).atMs);
       if (atMs < soonest) [best, soonest] = [i, atMs];
@@ -67,7 +67,7 @@ export class UnitProber implements UnitReader {
   }
 
   restMs(read: Read): number {
-    return Math.max(0, this.#soonest(read).atMs - this.#real.monotonicMs());
+    return Math.max(0, this.#soonest(read).atMs - this.#clock.monotonicMs());
   }
 
   async read(read: Read): Promise<Reply> {
@@ -109,7 +109,7 @@ export class UnitProber implements UnitReader {
 
   #soonest({ fn, variants }: Read): { choice: ReadVariant; atMs: number } {
     let best: { choice: ReadVariant; atMs: number } | null = null;
-    const now = this.#real.monotonicMs();
+    const now = this.#clock.monotonicMs();
     for (const choice of variants) {
       const atMs = this.#prober.freeAt(this.#unit, fn, choice.count);
       if (!best || Math.max(atMs, now) < Math.max(best.atMs, now)) best = { choice, atMs };

@@ -27,7 +27,7 @@ export interface SeqRange {
 export interface ChainPorts {
   readonly signer: Signer;
   readonly spool: Spool;
-  readonly clock: ReadingClock;
+  readonly readingClock: ReadingClock;
   readonly counters: Counters;
   /** Stores the state durably before it resolves. */
   readonly store: (state: MeterState) => Promise<void>;
@@ -132,9 +132,14 @@ export class SignedChain {
 
   /** Signs an event; resolves when it is committed. */
   async event(code: number, fields: EventFields = {}): Promise<void> {
-    const { clock } = this.#ports;
+    const { readingClock } = this.#ports;
     const payload = await this.#withSeq((seq) =>
-      eventPayload(this.#place(seq), { nowMs: clock.nowMs(), uncertaintyMs: clock.uncertaintyMs() }, code, fields),
+      eventPayload(
+        this.#place(seq),
+        { nowMs: readingClock.nowMs(), uncertaintyMs: readingClock.uncertaintyMs() },
+        code,
+        fields,
+      ),
     );
     this.#prev = shortHash(payload);
     await this.#sign(payload);

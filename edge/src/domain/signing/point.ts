@@ -84,7 +84,7 @@ export interface PointOptions {
   readonly inputs: Readonly<Record<Side, readonly SeqInput[]>>;
   /** What the oracles made of a meter's message. */
   readonly fate: (meterId: MeterId, seq: bigint) => Fate;
-  readonly real: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -185,7 +185,7 @@ export class Point {
       } catch (error) {
         this.#problem = `not signed, because its state could not be stored: ${error instanceof Error ? error.message : error}`;
       }
-      await Promise.race([woken, sleep(this.#options.real, LOOK_MS, signal)]);
+      await Promise.race([woken, sleep(this.#options.clock, LOOK_MS, signal)]);
     }
   }
 

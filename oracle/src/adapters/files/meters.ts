@@ -44,14 +44,14 @@ type MeterRow = z.infer<typeof schema>['meters'][number];
  */
 export class MetersFile implements Registry {
   readonly #path: string;
-  readonly #real: Clock;
+  readonly #clock: Clock;
   #meters = new Map<MeterId, MeterRecord>();
   asOf = { slot: 0, fetchedAtMs: 0 };
 
   /** Throws when the file cannot be read or is not as expected. */
-  constructor(path: string, real: Clock) {
+  constructor(path: string, clock: Clock) {
     this.#path = path;
-    this.#real = real;
+    this.#clock = clock;
     try {
       this.#read();
     } catch (cause) {
@@ -74,7 +74,7 @@ export class MetersFile implements Registry {
   }
 
   #read(): void {
-    const fetchedAtMs = this.#real.nowMs();
+    const fetchedAtMs = this.#clock.nowMs();
     const { meters } = schema.parse(parseJson(readRegularFile(this.#path).toString('utf8')));
     this.#meters = new Map(meters.map((meter) => [asMeterId(meter.meter_id), recordOf(meter)]));
     this.asOf = { slot: this.asOf.slot + 1, fetchedAtMs };

@@ -20,7 +20,7 @@ export interface FeederDeps {
   readonly source: ReadingSource;
   readonly record: FeedRecord;
   readonly series: TimeSeries;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly randomness: Random;
   readonly logger: Logger;
   /** Points in memory at a time. */
@@ -82,7 +82,7 @@ export class TimeSeriesFeeder {
   /** Why the time series does not go on, plain words; null when all is well. */
   get stalled(): string | null {
     if (this.#stallBeganAtMs === null) return null;
-    const seconds = Math.round((this.#deps.realClock.nowMs() - this.#stallBeganAtMs) / 1_000);
+    const seconds = Math.round((this.#deps.clock.nowMs() - this.#stallBeganAtMs) / 1_000);
     return `the time series has not been written for ${seconds} s: ${this.#problem}`;
   }
 
@@ -100,7 +100,7 @@ export class TimeSeriesFeeder {
     const left = (this.#running ?? Promise.resolve()).then(() => (isWell ? this.#run() : undefined));
     let cancel = () => {};
     const grace = new Promise<void>((resolve) => {
-      cancel = this.#deps.realClock.after(graceMs, resolve);
+      cancel = this.#deps.clock.after(graceMs, resolve);
     });
     await Promise.race([left, grace]);
     cancel();
@@ -109,7 +109,7 @@ export class TimeSeriesFeeder {
   }
 
   #schedule(ms: number): void {
-    this.#timer = this.#deps.realClock.after(ms, () => {
+    this.#timer = this.#deps.clock.after(ms, () => {
       this.#timer = null;
       this.#running = this.#run().finally(() => {
         this.#running = null;
@@ -134,7 +134,7 @@ export class TimeSeriesFeeder {
         this.#deps.logger.warn({ event: 'series_write_failed', problem: message }, 'Cannot write the time series');
       this.#failures++;
       this.#isSetup = error instanceof SeriesSetupRefused;
-      this.#stallBeganAtMs ??= this.#deps.realClock.nowMs();
+      this.#stallBeganAtMs ??= this.#deps.clock.nowMs();
       this.#problem = message;
       if (!this.#isStopping) this.#schedule(this.#wait(error));
     }

@@ -28,7 +28,7 @@ export interface InfluxDeps {
   readonly ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
   /** How far the target ("url org bucket") has come, in the ledger's own file. */
   readonly record: FeedRecord;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly randomness: Random;
   readonly logger: Logger;
 }
@@ -42,16 +42,16 @@ export interface Influx {
 }
 
 /** Needs no server to start with: one that is away is waited for. Throws when the token file cannot be used. */
-export function openInflux({ options, ledger, record, realClock, randomness, logger }: InfluxDeps): Influx {
+export function openInflux({ options, ledger, record, clock, randomness, logger }: InfluxDeps): Influx {
   const { url, org, bucket } = options;
   const token = tokenFile(options.tokenFile);
   token();
-  const series = new InfluxTimeSeries({ url, org, bucket, token, realClock, linesPerRequest: LINES_PER_REQUEST });
+  const series = new InfluxTimeSeries({ url, org, bucket, token, clock, linesPerRequest: LINES_PER_REQUEST });
   const feeder = new TimeSeriesFeeder({
     source: outboxReadings(ledger),
     record,
     series,
-    realClock,
+    clock,
     randomness,
     logger,
     batch: BATCH,

@@ -11,7 +11,7 @@ export interface ServerOptions {
   readonly bucket: string;
   /** Asked before each request; never stored, never logged. */
   readonly token: () => string;
-  readonly realClock: Clock;
+  readonly clock: Clock;
 }
 
 /** What the server said to a write of some lines. Everything else it may say is an error. */
@@ -101,7 +101,7 @@ export class InfluxServer {
     if (this.#isClosed) throw new SeriesUnavailable('the time series is closed');
     const headers = { authorization: `Token ${this.#token()}` };
     const controller = new AbortController();
-    const cancel = this.#options.realClock.after(DEADLINE_MS, () => controller.abort());
+    const cancel = this.#options.clock.after(DEADLINE_MS, () => controller.abort());
     this.#inFlight.add(controller);
     try {
       const transportOptions = { agent: this.#agent, signal: controller.signal };
@@ -136,7 +136,7 @@ export class InfluxServer {
     const text = this.#safe(`the server answered ${statusCode}: ${message}`);
     const isPassing = statusCode === 408 || statusCode === 425 || statusCode === 429 || statusCode >= 500;
     if (!isPassing) return new SeriesSetupRefused(text);
-    return new SeriesUnavailable(text, retryAfterMs(headers?.['retry-after'], this.#options.realClock.nowMs()));
+    return new SeriesUnavailable(text, retryAfterMs(headers?.['retry-after'], this.#options.clock.nowMs()));
   }
 
   /** A server or a proxy may say back what it was sent. */

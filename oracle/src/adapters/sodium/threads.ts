@@ -28,7 +28,7 @@ export interface ThreadsDeps {
   readonly threads: number;
   /** Proven; checks in the asking thread what no thread answered. */
   readonly verifier: Verifier;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Spreads the times at which lost threads are started again. */
   readonly random: Pick<Random, 'fraction'>;
@@ -181,7 +181,7 @@ export class VerifyThreads implements SignatureChecks {
       else this.#check(item);
     }
     batch.fill(items.map(({ question }) => question));
-    seat.sent.push({ number, items, sentAtMs: this.#deps.realClock.monotonicMs() });
+    seat.sent.push({ number, items, sentAtMs: this.#deps.clock.monotonicMs() });
     seat.thread?.postMessage(number);
     this.#watch();
   }
@@ -208,10 +208,10 @@ export class VerifyThreads implements SignatureChecks {
 
   #watch(): void {
     if (this.#isClosed) return;
-    this.#cancelWatch ??= this.#deps.realClock.after(GIVE_UP_MS, () => {
+    this.#cancelWatch ??= this.#deps.clock.after(GIVE_UP_MS, () => {
       this.#cancelWatch = null;
       this.#collect();
-      const now = this.#deps.realClock.monotonicMs();
+      const now = this.#deps.clock.monotonicMs();
       for (const seat of this.#seats) {
         const oldest = seat.sent[0];
         if (oldest && now - oldest.sentAtMs >= GIVE_UP_MS) this.#lost(seat, new Error('no answer: given up'));
@@ -229,7 +229,7 @@ export class VerifyThreads implements SignatureChecks {
     seat.thread = thread;
     thread.unref();
     const isOurs = () => seat.thread === thread;
-    seat.cancel = this.#deps.realClock.after(START_MS, () => this.#lost(seat, new Error('never ready: given up')));
+    seat.cancel = this.#deps.clock.after(START_MS, () => this.#lost(seat, new Error('never ready: given up')));
     thread.on('message', (said: unknown) => {
       if (isOurs() && said === 'ready') {
         seat.isReady = true;
@@ -247,7 +247,7 @@ export class VerifyThreads implements SignatureChecks {
   }
 
   #lost(seat: Seat, error: unknown): void {
-    const { logger, realClock } = this.#deps;
+    const { logger, clock } = this.#deps;
     seat.cancel();
     this.#collect();
     this.#takeBack(seat);
@@ -259,7 +259,7 @@ export class VerifyThreads implements SignatureChecks {
       { event: 'verify_thread_lost', ...fields },
       'Lost a verifier thread: the main thread verified its jobs again',
     );
-    seat.cancel = realClock.after(wait, () => this.#start(seat));
+    seat.cancel = clock.after(wait, () => this.#start(seat));
     while (this.ready === 0 && this.#waiting.length > 0) this.#help();
   }
 

@@ -10,7 +10,7 @@ const SPACING_MS = 250;
 export interface AckDeps {
   readonly ledger: Ledger;
   readonly signer: Signer;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
   /**
    * False until the registry was read once. An ack of before would name no meters, and a gateway takes that for lower
@@ -48,9 +48,9 @@ export class AckSender {
   mark(gateway: Uint8Array): void {
     const name = asPublicKeyText(gateway);
     if (this.#isStopped || this.#due.has(name)) return;
-    const now = this.#deps.realClock.monotonicMs();
+    const now = this.#deps.clock.monotonicMs();
     const wait = Math.max(0, (this.#lastSent.get(name) ?? -SPACING_MS) + SPACING_MS - now);
-    const cancel = this.#deps.realClock.after(wait, () => this.#send(name));
+    const cancel = this.#deps.clock.after(wait, () => this.#send(name));
     this.#due.set(name, { gateway, since: now, cancel });
   }
 
@@ -79,20 +79,20 @@ export class AckSender {
     const due = this.#due.get(name);
     if (!due) return;
     this.#due.delete(name);
-    const { ledger, signer, realClock, logger, canTell, publish, onSent } = this.#deps;
+    const { ledger, signer, clock, logger, canTell, publish, onSent } = this.#deps;
     if (!canTell()) {
-      this.#lastSent.set(name, realClock.monotonicMs() + RETRY_MS - SPACING_MS);
+      this.#lastSent.set(name, clock.monotonicMs() + RETRY_MS - SPACING_MS);
       this.mark(due.gateway);
       return;
     }
-    this.#lastSent.set(name, realClock.monotonicMs());
+    this.#lastSent.set(name, clock.monotonicMs());
     try {
       const told = ledger.tell(due.gateway);
-      const timeMs = ledger.nextAckTime(realClock.nowMs());
+      const timeMs = ledger.nextAckTime(clock.nowMs());
       this.#failures = 0;
       const message = signAck({ ledgerId: ledger.id, timeMs, gateway: due.gateway, ...told }, signer);
       if (!publish(due.gateway, message)) return;
-      onSent(realClock.monotonicMs() - due.since);
+      onSent(clock.monotonicMs() - due.since);
       const shown = { gateway: name, meters: told.meters.size, refused: told.refused.length };
       logger.debug({ event: 'ack_sent', ...shown }, 'Sent an ack');
     } catch (error) {
@@ -101,7 +101,7 @@ export class AckSender {
           { event: 'ack_failed', err: error, gateway: name },
           'Cannot read the ledger: the oracle sends this gateway no ack',
         );
-      this.#lastSent.set(name, realClock.monotonicMs() + RETRY_MS - SPACING_MS);
+      this.#lastSent.set(name, clock.monotonicMs() + RETRY_MS - SPACING_MS);
       this.mark(due.gateway);
     }
   }

@@ -23,8 +23,8 @@ export interface IntakeDeps {
   readonly checks?: SignatureChecks;
   /** 8 bytes. */
   readonly networkId: Uint8Array;
-  readonly clock: Pick<ReadingClock, 'nowMs'>;
-  readonly realClock: Clock;
+  readonly readingClock: Pick<ReadingClock, 'nowMs'>;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** A commit is through: these gateways can be told how far. */
   readonly onStored: (gateways: ReadonlySet<Uint8Array>) => void;
@@ -85,7 +85,7 @@ export class Intake {
     // While it runs nothing else sets the timer.
     this.#cancelTick = null;
     this.reconsider();
-    this.#cancelTick = this.#deps.realClock.after(this.#isMore ? AGAIN_MS : RECONSIDER_MS, () => this.#tick());
+    this.#cancelTick = this.#deps.clock.after(this.#isMore ? AGAIN_MS : RECONSIDER_MS, () => this.#tick());
   }
 
   /** Messages that wait for their gateway's turn, and that were refused for want of room since the start. */
@@ -104,9 +104,14 @@ export class Intake {
   /** Takes one packet; it is looked at when its gateway's turn comes, and let go when there is no room. */
   receive(packet: Packet): void {
     if (this.#isStopped) return;
-    const { clock, realClock } = this.#deps;
+    const { readingClock, clock } = this.#deps;
     const gateway = this.#sameKey(packet.gateway);
-    const common = { gateway, topicMeter: packet.meter, arrivedAtMs: clock.nowMs(), receivedAtMs: realClock.nowMs() };
+    const common = {
+      gateway,
+      topicMeter: packet.meter,
+      arrivedAtMs: readingClock.nowMs(),
+      receivedAtMs: clock.nowMs(),
+    };
     this.#packets.receive(common, packet.bytes);
   }
 
@@ -117,7 +122,7 @@ export class Intake {
 
   #landed(mustAsk: boolean): void {
     if (mustAsk) this.#askRegistry();
-    if (this.#gathered.length > 0) this.#cancelFlush ??= this.#deps.realClock.after(GATHER_MS, () => this.#store());
+    if (this.#gathered.length > 0) this.#cancelFlush ??= this.#deps.clock.after(GATHER_MS, () => this.#store());
   }
 
   /**
@@ -130,10 +135,10 @@ export class Intake {
     gatewayOf: (meterId: MeterId) => Uint8Array | null,
   ): void {
     if (this.#isStopped) return;
-    const { clock, realClock, networkId, registry, verifier } = this.#deps;
+    const { readingClock, clock, networkId, registry, verifier } = this.#deps;
     // What a gateway brought before is stored first.
     this.flush();
-    const [arrivedAtMs, receivedAtMs] = [clock.nowMs(), realClock.nowMs()];
+    const [arrivedAtMs, receivedAtMs] = [readingClock.nowMs(), clock.nowMs()];
     for (const message of messages) {
       const admission = admit(message, receivedAtMs, networkId, registry, verifier);
       if ('rejected' in admission) continue;
@@ -162,15 +167,15 @@ export class Intake {
     const arrivals = this.#gathered;
     if (arrivals.length === 0) return;
     this.#gathered = [];
-    this.#commit(arrivals, () => this.#deps.ledger.take(arrivals, this.#deps.clock.nowMs()));
+    this.#commit(arrivals, () => this.#deps.ledger.take(arrivals, this.#deps.readingClock.nowMs()));
   }
 
   /** Looks again at what waits for time to pass or for the registry to say more. */
   reconsider(): void {
-    const { ledger, registry, clock } = this.#deps;
+    const { ledger, registry, readingClock } = this.#deps;
     this.#store();
     this.#isMore = false;
-    this.#commit([], () => ledger.reconsider(clock.nowMs()));
+    this.#commit([], () => ledger.reconsider(readingClock.nowMs()));
     const asOf = registry.asOf.fetchedAtMs;
     if (asOf === this.#registrySeen) return;
     this.#registrySeen = asOf;
@@ -180,7 +185,7 @@ export class Intake {
         .waiting(WAITING_LIMIT)
         .filter((waiting) => this.#mayBeDecided(waiting))
         .map((waiting) => this.#again(waiting));
-      if (arrivals.length > 0) this.#commit(arrivals, () => ledger.take(arrivals, clock.nowMs()));
+      if (arrivals.length > 0) this.#commit(arrivals, () => ledger.take(arrivals, readingClock.nowMs()));
     } catch (error) {
       this.#failed(error, 0);
     }
@@ -199,8 +204,8 @@ export class Intake {
   }
 
   #commit(arrivals: readonly ReceivedMessage[], work: () => CommitResult): void {
-    const { realClock, logger, onStored, onVerified, onCommit } = this.#deps;
-    const began = realClock.monotonicMs();
+    const { clock, logger, onStored, onVerified, onCommit } = this.#deps;
+    const began = clock.monotonicMs();
     let taken: CommitResult;
     try {
       taken = work();
@@ -211,7 +216,7 @@ export class Intake {
     if (taken.hasMore && !this.#isMore) this.#goOn();
     if (arrivals.length === 0 && taken.verdicts.size === 0) return;
     this.#failures = 0;
-    onCommit({ messages: arrivals.length, ms: realClock.monotonicMs() - began, verdicts: taken.verdicts });
+    onCommit({ messages: arrivals.length, ms: clock.monotonicMs() - began, verdicts: taken.verdicts });
     onStored(
       new Set([...arrivals.map((arrival) => arrival.gateway), ...taken.gateways.map((key) => this.#sameKey(key))]),
     );
@@ -226,7 +231,7 @@ export class Intake {
     this.#isMore = true;
     if (!this.#cancelTick || this.#isStopped) return;
     this.#cancelTick();
-    this.#cancelTick = this.#deps.realClock.after(AGAIN_MS, () => this.#tick());
+    this.#cancelTick = this.#deps.clock.after(AGAIN_MS, () => this.#tick());
   }
 
   #failed(error: unknown, messages: number): void {

@@ -18,7 +18,7 @@ export interface PacketChecksDeps {
   readonly checks?: SignatureChecks;
   /** 8 bytes. */
   readonly networkId: Uint8Array;
-  readonly realClock: Pick<Clock, 'after'>;
+  readonly clock: Pick<Clock, 'after'>;
   /** Takes the messages of one packet. */
   readonly judged: (arrivals: readonly ReceivedMessage[]) => void;
   /** Follows the packets that were judged together; `mustAsk`: a newer registry may decide one of them otherwise. */
@@ -83,7 +83,7 @@ export class PacketChecks {
     // While little comes nothing waits.
     if (this.#queue.size === 0 && this.#mayLook()) this.#look(arrived);
     else if (!this.#queue.add(common.gateway, arrived)) this.#refuse(size);
-    this.#cancelPump ??= this.#deps.realClock.after(0, () => this.#pump());
+    this.#cancelPump ??= this.#deps.clock.after(0, () => this.#pump());
   }
 
   #refuse(size: number): void {
@@ -102,7 +102,7 @@ export class PacketChecks {
     }
     // Where too much is being checked, the next answer goes on.
     if (this.#queue.size > 0 && this.#pendingMessages < MAX_FLYING)
-      this.#cancelPump ??= this.#deps.realClock.after(0, () => this.#pump());
+      this.#cancelPump ??= this.#deps.clock.after(0, () => this.#pump());
   }
 
   #mayLook(): boolean {
@@ -141,7 +141,7 @@ export class PacketChecks {
   /** Judges packets whose signatures are checked, by the registry as it is now, and gathers them. */
   #land(): void {
     if (this.#isStopped) return;
-    const { realClock } = this.#deps;
+    const { clock } = this.#deps;
     let mustAsk = false;
     for (let first = this.#pending[0]; first?.valid; first = this.#pending[0]) {
       this.#pending.shift();
@@ -151,7 +151,7 @@ export class PacketChecks {
       this.#deps.judged(arrivals);
     }
     this.#deps.landed(mustAsk);
-    if (this.#queue.size > 0) this.#cancelPump ??= realClock.after(0, () => this.#pump());
+    if (this.#queue.size > 0) this.#cancelPump ??= clock.after(0, () => this.#pump());
   }
 
   #judge({ common, items }: PendingPacket, valid: readonly boolean[]): ReceivedMessage[] {

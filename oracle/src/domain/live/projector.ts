@@ -14,7 +14,7 @@ export interface ProjectorDeps {
   readonly ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
   readonly series: TimeSeries;
   readonly setAside: SetAside;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly random: Pick<Random, 'fraction'>;
   readonly logger: Logger;
 }
@@ -43,7 +43,7 @@ export class Projector {
   /** Why the time series does not go on, plain words; null when all is well. */
   get problem(): string | null {
     if (this.#stallBeganAtMs === null) return null;
-    const seconds = Math.round((this.#deps.realClock.nowMs() - this.#stallBeganAtMs) / 1_000);
+    const seconds = Math.round((this.#deps.clock.nowMs() - this.#stallBeganAtMs) / 1_000);
     return `the time series has not been written for ${seconds} s: ${this.#reason}`;
   }
 
@@ -51,7 +51,7 @@ export class Projector {
   wake(): void {
     if (this.#isStopped || this.#timer || this.#running !== null) return;
     const wait = this.#failures === 0 ? GATHER_MS : this.#again.next();
-    this.#timer = this.#deps.realClock.after(wait, () => {
+    this.#timer = this.#deps.clock.after(wait, () => {
       this.#timer = null;
       this.#running = this.#drain().finally(() => {
         this.#running = null;
@@ -79,7 +79,7 @@ export class Projector {
       this.#isWell();
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
-      this.#stallBeganAtMs ??= this.#deps.realClock.nowMs();
+      this.#stallBeganAtMs ??= this.#deps.clock.nowMs();
       if (this.#failures++ === 0)
         this.#deps.logger.warn(
           { event: 'series_write_retry', err: error },

@@ -14,26 +14,26 @@ import { isSeriesTime } from './series-write.js';
 
 /** What gateways said of themselves last; kept in memory, because the broker retains it. */
 export class GatewayStatuses {
-  readonly #real: Clock;
+  readonly #clock: Clock;
   readonly #entries = new Map<PublicKeyText, { status: GatewayStatus | null; heardAtMs: number }>();
 
-  constructor(real: Clock) {
-    this.#real = real;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /** A status came; null when it was none. */
   status(gateway: Uint8Array, status: GatewayStatus | null): void {
-    this.#entries.set(asPublicKeyText(gateway), { status, heardAtMs: this.#real.nowMs() });
+    this.#entries.set(asPublicKeyText(gateway), { status, heardAtMs: this.#clock.nowMs() });
   }
 
   /** A message came. */
   heard(gateway: Uint8Array): void {
     const name = asPublicKeyText(gateway);
-    this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardAtMs: this.#real.nowMs() });
+    this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardAtMs: this.#clock.nowMs() });
   }
 
   list() {
-    const now = this.#real.nowMs();
+    const now = this.#clock.nowMs();
     return [...this.#entries].map(([gateway, { status, heardAtMs }]) => ({
       gateway,
       name: status?.name ?? '',
@@ -55,8 +55,8 @@ export interface StateDeps {
   readonly attestor: PublicKeyText | '';
   /** What people's clocks show beside UTC. */
   readonly utcOffsetMinutes: number;
-  readonly clock: Pick<ReadingClock, 'nowMs'>;
-  readonly realClock: Clock;
+  readonly readingClock: Pick<ReadingClock, 'nowMs'>;
+  readonly clock: Clock;
   readonly registry: Registry;
   readonly settlements: Settlements;
   readonly views: LedgerViews;
@@ -78,7 +78,7 @@ export interface SeriesState {
 
 /** The whole state for the API; 64-bit numbers are decimal strings [settlement §10]. Throws when the disk fails. */
 export function describeState(deps: StateDeps) {
-  const now = deps.clock.nowMs();
+  const now = deps.readingClock.nowMs();
   const meters = deps.registry.meters().map((record) => describeMeter(deps, record, now));
   const chain = deps.settlements.chainState();
   const sum = (pick: (meter: (typeof meters)[number]) => string) =>
@@ -86,7 +86,7 @@ export function describeState(deps: StateDeps) {
   return {
     network_id: toHex(deps.networkId),
     now_ms: now,
-    real_ms: deps.realClock.nowMs(),
+    real_ms: deps.clock.nowMs(),
     utc_offset_minutes: deps.utcOffsetMinutes,
     ledger_id: toHex(deps.ledgerId),
     verifier: deps.verifier,

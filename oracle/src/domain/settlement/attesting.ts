@@ -19,7 +19,7 @@ export interface AttestingDeps {
   readonly zone: number;
   readonly page: number;
   readonly builder: Pick<TransactionBuilder, 'attest'>;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -41,7 +41,7 @@ export class Attesting {
 
   /** What a pause has left to wait; null for none. */
   get pause(): Wait | null {
-    if (this.#deps.realClock.nowMs() >= this.#pausedUntilMs) return null;
+    if (this.#deps.clock.nowMs() >= this.#pausedUntilMs) return null;
     return { kind: 'wait', untilMs: this.#pausedUntilMs, why: this.#problem ?? 'pause' };
   }
 
@@ -85,15 +85,15 @@ export class Attesting {
   }
 
   #wait(ms: number, why: string): Wait {
-    return { kind: 'wait', untilMs: this.#deps.realClock.nowMs() + ms, why };
+    return { kind: 'wait', untilMs: this.#deps.clock.nowMs() + ms, why };
   }
 
   #pauseFor(why: string): Wait {
-    const { zone, page, realClock, logger } = this.#deps;
+    const { zone, page, clock, logger } = this.#deps;
     this.#pauseMs = nextDelayMs(this.#pauseMs, PAUSES);
     this.#problem = why;
     logger.warn({ event: 'settlement_paused', zone, page, why, pauseMs: this.#pauseMs }, 'Settlement of a page pauses');
-    this.#pausedUntilMs = realClock.nowMs() + this.#pauseMs;
+    this.#pausedUntilMs = clock.nowMs() + this.#pauseMs;
     return this.#wait(this.#pauseMs, why);
   }
 }

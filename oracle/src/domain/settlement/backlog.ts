@@ -20,7 +20,7 @@ const LAST_WINDOW = asWindow(MAX_U32);
 export interface BacklogDeps {
   readonly store: SettlementStore;
   readonly statements: StatementStore;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly closedAtMs: (window: Window) => number;
   readonly graceMs: number;
   readonly plan: PlanWindow;
@@ -57,7 +57,7 @@ export class Backlog {
 
   /** A slot that moved meanwhile is read and offered again, but not for ever. */
   left(window: Window | null, meter: MeterId, reason: SkipReason): void {
-    const { logger, store, realClock } = this.#deps;
+    const { logger, store, clock } = this.#deps;
     const before = this.#offers.get(meter);
     const count = before?.window === window ? before.count + 1 : 1;
     if (reason === 'moved' && count < MAX_OFFERS) {
@@ -67,7 +67,7 @@ export class Backlog {
     this.#offers.delete(meter);
     const why = SKIP_WORDS[reason];
     logger.warn({ event: 'statement_skipped', meter, window, reason: why }, 'The chain skipped a statement');
-    store.skip(meter, window ?? asWindow(0), why, realClock.nowMs());
+    store.skip(meter, window ?? asWindow(0), why, clock.nowMs());
   }
 
   #candidate(meter: SlottedMeter, window: Window): Candidate {
@@ -82,17 +82,17 @@ export class Backlog {
    * What is attested next, of the slots that `takesPart` names. Statements that cannot be built are passed over, once each.
    */
   plan(page: MeterPageRead, takesPart: (slot: number) => boolean = () => true): Plan {
-    const { store, realClock, closedAtMs, graceMs, plan: choose, logger } = this.#deps;
+    const { store, clock, closedAtMs, graceMs, plan: choose, logger } = this.#deps;
     for (;;) {
       const candidates = this.#meters()
         .filter(({ slot }) => takesPart(slot))
         .map((meter) => this.#candidate(meter, page.slots[meter.slot]?.window ?? LAST_WINDOW));
       const isCatchingUp = this.#isCatchingUp(currentWindow(candidates));
       const graceUntilMs = (window: Window) => (isCatchingUp ? 0 : closedAtMs(window) + graceMs);
-      const { plan, unusable } = choose(page.slots, candidates, realClock.nowMs(), graceUntilMs, isCatchingUp);
+      const { plan, unusable } = choose(page.slots, candidates, clock.nowMs(), graceUntilMs, isCatchingUp);
       if (unusable.length === 0) return plan;
       for (const { meterId, window, reason } of unusable) {
-        store.skip(meterId, window, reason, realClock.nowMs());
+        store.skip(meterId, window, reason, clock.nowMs());
         logger.warn({ event: 'statement_unattestable', meter: meterId, window, reason }, 'Cannot attest a statement');
       }
     }

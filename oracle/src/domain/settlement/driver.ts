@@ -17,7 +17,7 @@ export interface DriverDeps extends Omit<SettlerDeps, 'meters' | 'zoneWindow'> {
   /** Checks once that node and oracle belong to the same network; words for a mismatch, null when all is well. */
   readonly checkNetwork: () => Promise<string | null>;
   readonly logger: Logger;
-  readonly realClock: Clock;
+  readonly clock: Clock;
 }
 
 const IDLE_MS = 5_000;
@@ -138,15 +138,15 @@ export class SettlementDriver {
       if (this.#isWoken) for (const turn of this.#turns()) if (turn.attempts.failure === null) turn.untilMs = 0;
       this.#isWoken = false;
       const untilMs = await this.#round();
-      const isIdle = untilMs > this.#deps.realClock.nowMs();
+      const isIdle = untilMs > this.#deps.clock.nowMs();
       if (isIdle && !this.#isWoken && !this.#isStopping) await this.#sleepUntil(untilMs);
     }
   }
 
   async #sleepUntil(untilMs: number): Promise<void> {
-    const ms = Math.max(1, untilMs - this.#deps.realClock.nowMs());
+    const ms = Math.max(1, untilMs - this.#deps.clock.nowMs());
     await new Promise<void>((resolve) => {
-      const cancel = this.#deps.realClock.after(ms, resolve);
+      const cancel = this.#deps.clock.after(ms, resolve);
       this.#wake = () => {
         cancel();
         resolve();
@@ -157,10 +157,10 @@ export class SettlementDriver {
 
   /** One step of each settler that can do something; the real time of the next round. */
   async #round(): Promise<number> {
-    const { realClock } = this.#deps;
-    if (this.#setUpUntilMs > realClock.nowMs()) return this.#setUpUntilMs;
+    const { clock } = this.#deps;
+    if (this.#setUpUntilMs > clock.nowMs()) return this.#setUpUntilMs;
     try {
-      if (!(await this.#isOurNetwork())) return realClock.nowMs() + SET_UP_MS;
+      if (!(await this.#isOurNetwork())) return clock.nowMs() + SET_UP_MS;
       this.#setUp.succeeded();
     } catch (error) {
       this.#setUpUntilMs = this.#backOff(this.#setUp, error);
@@ -170,23 +170,23 @@ export class SettlementDriver {
     const disputesUntilMs = await this.#stepDisputes();
     let isMoving = false;
     for (const turn of this.#settlers.values()) {
-      if (this.#isStopping || turn.untilMs > realClock.nowMs()) continue;
-      if (this.#mustRest(turn)) turn.untilMs = realClock.nowMs() + REST_MS;
+      if (this.#isStopping || turn.untilMs > clock.nowMs()) continue;
+      if (this.#mustRest(turn)) turn.untilMs = clock.nowMs() + REST_MS;
       else if (await this.#advance(turn)) isMoving = true;
     }
     if (this.#snapshotDueAtMs !== null) {
-      const isSpaced = realClock.nowMs() - this.#lastSnapshotAtMs >= SNAPSHOT_AT_MOST_EVERY_MS;
+      const isSpaced = clock.nowMs() - this.#lastSnapshotAtMs >= SNAPSHOT_AT_MOST_EVERY_MS;
       if (isSpaced || !isMoving) await this.#takeSnapshot();
     }
-    if (isMoving) return realClock.nowMs();
+    if (isMoving) return clock.nowMs();
     // Others get their time between two looks, however soon the next one is asked for.
-    return Math.max(realClock.nowMs() + 1, Math.min(this.#summary(), disputesUntilMs));
+    return Math.max(clock.nowMs() + 1, Math.min(this.#summary(), disputesUntilMs));
   }
 
   /** One step for each page; the real time of the next one. What fails here does not hold up the settlers. */
   async #stepDisputes(): Promise<number> {
-    const { disputes, realClock, logger } = this.#deps;
-    let untilMs = realClock.nowMs() + IDLE_MS;
+    const { disputes, clock, logger } = this.#deps;
+    let untilMs = clock.nowMs() + IDLE_MS;
     if (!disputes) return untilMs;
     let failure: string | null = null;
     for (const { zone, page } of this.settlers()) {
@@ -212,7 +212,7 @@ export class SettlementDriver {
       return false;
     }
     turn.attempts.succeeded();
-    if (step.kind === 'settled') this.#snapshotDueAtMs ??= this.#deps.realClock.nowMs();
+    if (step.kind === 'settled') this.#snapshotDueAtMs ??= this.#deps.clock.nowMs();
     if (step.kind !== 'wait') return true;
     ({ untilMs: turn.untilMs, why: turn.why } = step);
     return false;
@@ -221,7 +221,7 @@ export class SettlementDriver {
   /** A snapshot was due for long: only what is in flight goes on. */
   #mustRest({ settler }: Turn): boolean {
     const due = this.#snapshotDueAtMs;
-    const isLate = due !== null && this.#deps.realClock.nowMs() - due >= SNAPSHOT_WITHIN_MS;
+    const isLate = due !== null && this.#deps.clock.nowMs() - due >= SNAPSHOT_WITHIN_MS;
     return isLate && this.#deps.snapshot !== null && settler.isQuiet;
   }
 
@@ -231,7 +231,7 @@ export class SettlementDriver {
       null,
     );
     this.#state = this.#failing ?? first?.why ?? 'waiting for meters';
-    const idleMs = this.#deps.realClock.nowMs() + IDLE_MS;
+    const idleMs = this.#deps.clock.nowMs() + IDLE_MS;
     return Math.min(idleMs, first?.untilMs ?? idleMs);
   }
 
@@ -242,9 +242,9 @@ export class SettlementDriver {
   }
 
   async #takeSnapshot(): Promise<void> {
-    const { snapshot, realClock, logger } = this.#deps;
+    const { snapshot, clock, logger } = this.#deps;
     if (!snapshot || !this.#isQuiet()) return;
-    this.#lastSnapshotAtMs = realClock.nowMs();
+    this.#lastSnapshotAtMs = clock.nowMs();
     try {
       this.lastSnapshotSlot = await snapshot();
       this.#snapshotFailure = null;
@@ -288,8 +288,8 @@ export class SettlementDriver {
   }
 
   #attempts(): Attempts {
-    const { realClock, randomness, logger } = this.#deps;
-    return new Attempts({ clock: { nowMs: () => realClock.nowMs() }, random: randomness, logger, what: 'settlement' });
+    const { clock, randomness, logger } = this.#deps;
+    return new Attempts({ clock: { nowMs: () => clock.nowMs() }, random: randomness, logger, what: 'settlement' });
   }
 
   /** The real time of the next try. */

@@ -19,7 +19,7 @@ export interface MintingDeps {
   readonly builder: Pick<TransactionBuilder, 'mintPage' | 'mintMeter'>;
   /** Newest window of all pages of the zone, as last read: the zone's budget rises with it. */
   readonly zoneWindow: () => Window;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -40,7 +40,7 @@ export class Minting {
 
   /** What is worth minting now; null for nothing. */
   next(read: PageRead): MintTask | null {
-    return this.#mints.next(this.#tasks(read), this.#mark(read), this.#deps.realClock.nowMs());
+    return this.#mints.next(this.#tasks(read), this.#mark(read), this.#deps.clock.nowMs());
   }
 
   /** When what waits is tried again without a change of the page; null when nothing waits. */
@@ -55,7 +55,7 @@ export class Minting {
     at: MeterPageRead,
     nonce: number,
   ): Promise<Next<NewIntent, { readonly kind: 'progress' }>> {
-    const { zone, page, builder, realClock } = this.#deps;
+    const { zone, page, builder, clock } = this.#deps;
     const { kind, meter } = task;
     const building = meter
       ? builder.mintMeter(zone, page, meter.meterId, meter.owner, nonce)
@@ -65,7 +65,7 @@ export class Minting {
       throw error;
     });
     if (signed instanceof TokenAccountMissing) {
-      this.#mints.leftDue(task, this.#mark(read), signed.message, realClock.nowMs());
+      this.#mints.leftDue(task, this.#mark(read), signed.message, clock.nowMs());
       return { step: { kind: 'progress' } };
     }
     this.#underWay = { task, mark: this.#mark(read) };
@@ -81,17 +81,16 @@ export class Minting {
     if (!task || mark === undefined) return;
     const meterId = task.meter?.meterId;
     const isLeft = this.#tasks(read).some((left) => left.kind === task.kind && left.meter?.meterId === meterId);
-    if (isLeft)
-      this.#mints.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.realClock.nowMs());
+    if (isLeft) this.#mints.leftDue(task, mark, 'the chain took less (budget, or a slot)', this.#deps.clock.nowMs());
     else this.#mints.done(task);
   }
 
   failed({ kind }: Intent, error: string): void {
-    const { zone, page, realClock, logger } = this.#deps;
+    const { zone, page, clock, logger } = this.#deps;
     const { task, mark } = this.#underWay ?? {};
     this.#underWay = null;
     logger.warn({ event: 'mint_failed', zone, page, why: error }, `${kind} failed: tried again later`);
-    if (task && mark !== undefined) this.#mints.leftDue(task, mark, `${kind} failed: ${error}`, realClock.nowMs());
+    if (task && mark !== undefined) this.#mints.leftDue(task, mark, `${kind} failed: ${error}`, clock.nowMs());
   }
 
   /** The page as far as it decides what can be minted. */

@@ -38,7 +38,7 @@ export interface SettlerDeps {
   readonly meters: () => readonly MeterRecord[];
   /** Shared by all who judge the same pages. */
   readonly moved: MovedSlots;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   /** Real time at which a window was, or will be, over on the reading clock. */
   readonly closedAtMs: (window: Window) => number;
   readonly graceMs: number;
@@ -82,7 +82,7 @@ export class PageSettler {
     this.page = page;
     this.#deps = deps;
     const meters = () => this.#meters();
-    const { node, store, realClock } = deps;
+    const { node, store, clock } = deps;
     const place = { zone, page, meters };
     this.#attesting = new Attesting({ ...deps, ...place });
     this.#backlog = new Backlog(zone, page, meters, deps);
@@ -96,7 +96,7 @@ export class PageSettler {
         add: (intent, nowMs) => store.add(intent, nowMs),
       },
       work: this.#work(),
-      clock: { nowMs: () => realClock.nowMs() },
+      clock: { nowMs: () => clock.nowMs() },
       pollMs: POLL_MS,
     });
   }
@@ -189,7 +189,7 @@ export class PageSettler {
   }
 
   #wait(ms: number, why: string): Wait {
-    return { kind: 'wait', untilMs: this.#deps.realClock.nowMs() + ms, why };
+    return { kind: 'wait', untilMs: this.#deps.clock.nowMs() + ms, why };
   }
 
   #meters(): SlottedMeter[] {
@@ -229,12 +229,12 @@ export class PageSettler {
   // ------------------------------------------------------------------ outcome of what was sent
 
   async #attested(intent: Intent, slot: number, event: AttestedEvent | null): Promise<Step> {
-    const { store, realClock } = this.#deps;
+    const { store, clock } = this.#deps;
     this.#attesting.landed();
     const result = event ?? eventFrom(intent, (await this.#read()).page);
     const taken = attestOutcome(intent, result);
     const { version, history } = result;
-    store.attested(intent, { slot, version, history, ...taken }, realClock.nowMs());
+    store.attested(intent, { slot, version, history, ...taken }, clock.nowMs());
     for (const { item, reason } of taken.skipped) this.#backlog.left(intent.window, item.meterId, reason);
     for (const { meterId } of taken.accepted) this.#backlog.taken(meterId);
     this.#hasAttested = true;
@@ -242,16 +242,16 @@ export class PageSettler {
   }
 
   async #minted(intent: Intent, slot: number): Promise<Step> {
-    const { store, realClock } = this.#deps;
-    store.minted(intent, slot, realClock.nowMs());
+    const { store, clock } = this.#deps;
+    store.minted(intent, slot, clock.nowMs());
     const read = await this.#read();
     this.#minting.landed(read);
     return this.#settle(read, intent.signature);
   }
 
   #failed(intent: Intent, slot: number, error: string): Step {
-    const { store, realClock } = this.#deps;
-    store.failed(intent, slot, error, realClock.nowMs());
+    const { store, clock } = this.#deps;
+    store.failed(intent, slot, error, clock.nowMs());
     if (intent.kind === 'attest') return this.#attesting.failed(error);
     this.#minting.failed(intent, error);
     return { kind: 'progress' };
@@ -259,18 +259,18 @@ export class PageSettler {
 
   /** Its blockhash is gone and the node does not know it: the page tells whether it landed. */
   async #lapsed(intent: Intent): Promise<Step> {
-    const { store, realClock, logger } = this.#deps;
+    const { store, clock, logger } = this.#deps;
     const { page, contextSlot } = await this.#read();
     if (hasLandedAs(intent, page)) return this.#attested(intent, contextSlot, null);
     const shown = { kind: intent.kind, signature: intent.signature };
     if (intent.kind === 'attest' && page && page.version > intent.version) {
-      store.superseded(intent, realClock.nowMs());
+      store.superseded(intent, clock.nowMs());
       logger.warn(
         { event: 'transaction_untraceable', ...shown },
         'The page advanced without a trace of this transaction',
       );
     } else {
-      store.expired(intent, realClock.nowMs());
+      store.expired(intent, clock.nowMs());
       logger.info(
         { event: 'transaction_expired', ...shown },
         'A transaction expired: the oracle rebuilds it if it is still needed',
@@ -281,7 +281,7 @@ export class PageSettler {
 
   /** Closes the windows whose energy is minted now; opens those again whose mint the chain has lost. */
   #settle(read: PageRead, signature: string | null): Step {
-    const { store, realClock, closedAtMs, logger } = this.#deps;
+    const { store, clock, closedAtMs, logger } = this.#deps;
     const minted = new Map<MeterId, Wh>();
     for (const meter of this.#meters()) {
       const slot = read.ledger?.slots[meter.slot];
@@ -290,7 +290,7 @@ export class PageSettler {
     const reopened = store.reopenUnminted(this.zone, this.page, minted);
     if (reopened > 0)
       logger.warn({ event: 'mints_reopened', reopened }, 'The chain lost mints: the oracle sends them again');
-    store.settle(this.zone, this.page, minted, signature, realClock.nowMs(), closedAtMs);
+    store.settle(this.zone, this.page, minted, signature, clock.nowMs(), closedAtMs);
     // Energy that cannot be minted now is minted later, and is no reason to go without a snapshot.
     const mustWait = this.#minting.next(read) !== null;
     if (!this.#hasAttested || mustWait) return { kind: 'progress' };

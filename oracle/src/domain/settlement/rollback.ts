@@ -13,7 +13,7 @@ export interface RollbackDeps {
   readonly page: number;
   readonly store: SettlementStore;
   readonly meters: () => readonly SlottedMeter[];
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -28,7 +28,7 @@ export class Rollback {
 
   /** Null when the page may be built on; else what the step came to. */
   reconcile(page: MeterPageRead): Wait | { readonly kind: 'progress' } | null {
-    const { store, realClock, zone, page: number, meters } = this.#deps;
+    const { store, clock, zone, page: number, meters } = this.#deps;
     const head = store.head(zone, number);
     const hasAll = () =>
       meters().every(({ slot, meterId }) => hasAttested(page.slots[slot], store.lastAttested(zone, number, meterId)));
@@ -39,7 +39,7 @@ export class Rollback {
       return null;
     }
     // A node that lags behind shows the same for a moment; whoever builds on it is refused by the page's version anyway.
-    const now = realClock.nowMs();
+    const now = clock.nowMs();
     this.#olderSeenAtMs ??= now;
     if (now - this.#olderSeenAtMs < PATIENCE_MS) {
       return { kind: 'wait', untilMs: now + LOOK_AGAIN_MS, why: 'the chain shows an older page' };

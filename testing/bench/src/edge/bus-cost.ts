@@ -33,7 +33,7 @@ function ours(path: string): Read {
     log: quietLog,
     name: 'line',
     address: { transport: 'serial', path, baud: BAUD, parity: 'none', stopBits: 1 },
-    real: systemClock,
+    clock: systemClock,
     random: systemRandom,
     requestMs: TIMEOUT_MS,
     connectMs: TIMEOUT_MS,

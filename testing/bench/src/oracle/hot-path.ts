@@ -71,7 +71,7 @@ export async function benchHotPath(
   const rate = (work: () => void) => rateOf(parts.length, work);
   const logger = { debug: () => {}, info: () => {}, warn: fail, error: fail };
   const checks = new VerifyThreads({
-    ...{ threads, verifier, realClock: systemClock, random: systemRandom, logger, spawn: spawnThread },
+    ...{ threads, verifier, clock: systemClock, random: systemRandom, logger, spawn: spawnThread },
   });
   while (checks.ready < threads) await turn();
   const measured: HotPathRound[] = [];
@@ -172,9 +172,9 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
     verifier,
     ...(checks ? { checks } : {}),
     networkId: NETWORK,
-    clock: { nowMs: () => nowMs },
+    readingClock: { nowMs: () => nowMs },
     // Commits when enough has gathered, never by time.
-    realClock: { ...systemClock, after: (ms, call) => (ms === 0 ? systemClock.after(0, call) : () => {}) },
+    clock: { ...systemClock, after: (ms, call) => (ms === 0 ? systemClock.after(0, call) : () => {}) },
     logger: { debug: () => {}, info: () => {}, warn: fail, error: fail },
     onStored: () => {},
     onVerified: () => {},

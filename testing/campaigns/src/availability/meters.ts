@@ -79,7 +79,7 @@ export class Fixture {
       ...{ random, speed, requestMs, minTimeoutMs },
       quarantine: new ReplyQuarantine(USUAL_RULES),
       open: async () => this.line,
-      real: this.clock,
+      clock: this.clock,
       restMs: 0,
     });
   }
@@ -99,7 +99,16 @@ export class Fixture {
       pauseUs: 0,
       transport: 'rtu',
     } as const;
-    return new ProfileReader({ bus, unit, profile, needs: profile.bills, clock: reading, real: clock, periodMs, cost });
+    return new ProfileReader({
+      bus,
+      unit,
+      profile,
+      needs: profile.bills,
+      readingClock: reading,
+      clock: clock,
+      periodMs,
+      cost,
+    });
   }
 
   /** Whether a sample holds what the meter said in its last answer. */

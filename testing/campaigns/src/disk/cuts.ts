@@ -55,7 +55,7 @@ class Run {
         this.broker.restart();
         this.figures.broker_kills++;
       }
-      await this.time.real.advance(random.int(100, STEP_MS));
+      await this.time.clock.advance(random.int(100, STEP_MS));
       await this.#heal(step % 2 === 0);
     }
     for (const { disk } of gateways) disk.fuse = Number.POSITIVE_INFINITY;
@@ -71,7 +71,7 @@ class Run {
       oracle.kill();
       this.figures.cuts_of_ledger++;
       // Down for a while: packets go nowhere.
-      if (random.chance(0.5)) await this.time.real.advance(random.int(0, 800));
+      if (random.chance(0.5)) await this.time.clock.advance(random.int(0, 800));
       oracle.start();
       if (oracle.integrity() !== 'ok') this.witness.faults.add(`the ledger is damaged: ${oracle.integrity()}`);
     }
@@ -85,7 +85,7 @@ class Run {
     for (;;) {
       gateway.kill();
       this.figures.cuts_of_gateways++;
-      await this.time.real.advance(this.random.int(0, 400));
+      await this.time.clock.advance(this.random.int(0, 400));
       gateway.disk.restart();
       // Recovery itself can be cut.
       if (this.random.chance(0.2)) gateway.disk.fuse = this.random.int(0, 3);
@@ -101,12 +101,12 @@ class Run {
 
   async #drain(): Promise<void> {
     for (let step = 0; step < DRAIN_STEPS; step++) {
-      await this.time.real.advance(1_000);
+      await this.time.clock.advance(1_000);
       for (const gateway of this.gateways) if (gateway.disk.isOff) await this.#restart(gateway);
       if (!this.oracle.isUp) await this.#heal(false);
       if (this.gateways.every(({ depth }) => depth !== null && depth <= 1)) break;
     }
-    await this.time.real.advance(2_000);
+    await this.time.clock.advance(2_000);
   }
 
   async judge(): Promise<Record<string, number>> {

@@ -42,8 +42,8 @@ export interface GatewayEnvironment {
 
 /** What every part of one life of the process works with. */
 interface Around {
-  readonly real: Clock;
-  readonly clock: SimulatedTime['reading'];
+  readonly clock: Clock;
+  readonly readingClock: SimulatedTime['reading'];
   readonly log: Logger;
   readonly counters: { add: () => undefined };
   readonly random: Pick<SystemRandom, 'bytes' | 'fraction'>;
@@ -95,9 +95,9 @@ export class SimulatedGateway {
   async start(): Promise<void> {
     const { witness, random } = this.#deps;
     const process = processTime(this.#deps.time);
-    const [real, clock] = [process.clock, this.#deps.time.reading];
+    const [clock, readingClock] = [process.clock, this.#deps.time.reading];
     const around: Around = {
-      ...{ real, clock, log: quietLog, counters: { add: () => undefined } },
+      ...{ clock, readingClock, log: quietLog, counters: { add: () => undefined } },
       random,
     };
     let committed = (_message: SignedMessage) => {};
@@ -106,10 +106,10 @@ export class SimulatedGateway {
     const acks = await this.#openAcks();
     const meter = new Meter({
       ...{ name: 'main', serial: '', profileName: 'simulated', log, recovered },
-      reader: this.#reader(real),
+      reader: this.#reader(clock),
       limits: { importLimitW: LIMIT_W, exportLimitW: LIMIT_W, stepWh: 2 },
       plan: { pollMs: POLL_MS, leadMs: 58_000 },
-      ...{ clock, real, logger: quietLog, counters: around.counters },
+      ...{ readingClock, clock, logger: quietLog, counters: around.counters },
     });
     const { gateway, outbox, uplink } = this.#wire(around, { meter, spool, acks, tornBytes });
     committed = (message) => {
@@ -123,18 +123,18 @@ export class SimulatedGateway {
   }
 
   /** Opens what the disk has: spool, state and log of the meter, which is enrolled when it never was. */
-  async #recover({ real, clock, counters }: Around, committed: (message: SignedMessage) => void) {
+  async #recover({ clock, readingClock, counters }: Around, committed: (message: SignedMessage) => void) {
     const { home, disk } = this;
     const id = asMeterId(home.record.meterId);
     const scan = new RecoveryScan();
     const visit = (message: SignedMessage) => scan.visit(message);
-    const { spool, damage } = await openSpool(disk, '/data/spool', real, visit, SEGMENT_BYTES);
+    const { spool, damage } = await openSpool(disk, '/data/spool', clock, visit, SEGMENT_BYTES);
     const recovered = scan.result(id);
     const saved = await disk.read(`/data/state/${id}.json`);
     const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
     const log = new MeterJournal({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
       signer: this.#deps.witness.watched(home.meter, payloadOfSigStructure),
-      ...{ spool, clock, counters, committed },
+      ...{ spool, readingClock, counters, committed },
       gapMs: 3 * POLL_MS,
       store: (next) => disk.replace(`/data/state/${id}.json`, Buffer.from(encodeState(next))),
     });
@@ -169,9 +169,9 @@ export class SimulatedGateway {
   #wire(around: Around, { meter, spool, acks, tornBytes }: Parts) {
     const { broker, oracle, verifier } = this.#deps;
     const { home, disk } = this;
-    const { real } = around;
+    const { clock } = around;
     const id = asMeterId(home.record.meterId);
-    const lags = new LagWatch(acks, [id], real);
+    const lags = new LagWatch(acks, [id], clock);
     const deadLetters = new DeadLetters({ logs: [meter], acks, spool, ...around });
     const gateway = new Gateway({
       ...around,
@@ -193,7 +193,7 @@ export class SimulatedGateway {
       ...{ gateway: home.gateway.publicKey, oracles: [oracle], verifier, outbox },
       openBroker: (task) =>
         new BrokerLink({
-          ...{ ...task, ...around, clock: real },
+          ...{ ...task, ...around, clock: clock },
           ...{ url: 'mqtt://broker', broker: 'broker', signer: home.gateway },
           open: (_url, options) => broker.open(home, options),
         }),
@@ -223,12 +223,12 @@ export class SimulatedGateway {
     } as const;
   }
 
-  #reader(real: Clock): MeterReader {
+  #reader(clock: Clock): MeterReader {
     const { time, startAtMs } = this.#deps;
     return {
       // A bus takes its time, and a loop that polls at once without it would never let the clock move.
       read: async () => {
-        await new Promise<void>((resolve) => real.after(20, resolve));
+        await new Promise<void>((resolve) => clock.after(20, resolve));
         const timeMs = Math.floor(time.reading.nowMs());
         return {
           timeMs,

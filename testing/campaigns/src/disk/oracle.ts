@@ -66,7 +66,7 @@ export class SimulatedOracle {
     const database: Database = { ...inner, transaction: (work) => this.#commit(inner, work) };
     const records = new Map(homes.map(({ record }) => [record.meterId, record]));
     const registry: Registry = {
-      asOf: { slot: 1, fetchedAtMs: time.real.nowMs() },
+      asOf: { slot: 1, fetchedAtMs: time.clock.nowMs() },
       meter: (id) => records.get(id),
       meters: () => [...records.values()],
       refresh: async () => undefined,
@@ -76,7 +76,7 @@ export class SimulatedOracle {
     const acks = new AckSender({
       ledger,
       signer,
-      realClock: process.clock,
+      clock: process.clock,
       logger: quietLog,
       canTell: () => true,
       publish: (gateway, message) => this.#publish(gateway, message),
@@ -87,8 +87,8 @@ export class SimulatedOracle {
       registry,
       verifier,
       networkId: NETWORK,
-      clock: time.reading,
-      realClock: process.clock,
+      readingClock: time.reading,
+      clock: process.clock,
       logger: quietLog,
       onStored: (gateways) => {
         if (!this.#isDead) for (const gateway of gateways) acks.mark(gateway);

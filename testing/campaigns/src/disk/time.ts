@@ -6,19 +6,19 @@ const SPEED = 200;
 
 /** One time for all processes of a run: real time, and the readings' time that runs ahead of it. */
 export interface SimulatedTime {
-  readonly real: VirtualClock;
+  readonly clock: VirtualClock;
   readonly reading: VirtualReadingClock;
 }
 
 export function simulatedTime(): SimulatedTime {
-  const real = new VirtualClock({ speed: SPEED });
-  const { reading } = real;
+  const clock = new VirtualClock({ speed: SPEED });
+  const { reading } = clock;
   reading.from = ClockSource.simulated;
-  return { real, reading };
+  return { clock, reading };
 }
 
 /** Time in whole milliseconds for one process; its timers die with it. Delays are rounded up, as no system is early. */
-export function processTime({ real }: SimulatedTime): { clock: Clock; end: () => void } {
-  const { clock, end } = real.process();
+export function processTime({ clock: all }: SimulatedTime): { clock: Clock; end: () => void } {
+  const { clock, end } = all.process();
   return { clock: { ...clock, after: (ms, task) => clock.after(Math.ceil(ms), task) }, end };
 }

@@ -45,7 +45,7 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
   const bus = rtuBus({
     ...{ quarantine, random, speed, requestMs },
     open: async () => line,
-    real: clock,
+    clock: clock,
     minTimeoutMs: 100,
   });
   const faults: string[] = [];

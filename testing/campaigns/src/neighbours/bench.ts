@@ -67,14 +67,14 @@ export class Bench {
   readonly setAside: SqliteSetAside;
   readonly #clock: VirtualClock;
 
-  constructor(clock: VirtualClock, random: Random, homes: readonly Home[], chain: ModelChain) {
-    this.#clock = clock;
+  constructor(virtual: VirtualClock, random: Random, homes: readonly Home[], chain: ModelChain) {
+    this.#clock = virtual;
     const note = (_fields: object, message: string) => void this.lines.push(message);
     const logger = { debug: () => undefined, info: () => undefined, warn: note, error: note };
-    const realClock: Clock = {
+    const clock: Clock = {
       nowMs: () => this.realMs,
       monotonicMs: () => this.realMs,
-      after: (ms, call) => clock.after(ms, call),
+      after: (ms, call) => virtual.after(ms, call),
     };
     const registry = registryOf(homes, () => this.realMs);
     this.database = openDatabase(':memory:', [...ledgerMigrations, ...chainMigrations]);
@@ -87,13 +87,13 @@ export class Bench {
       ledger: this.ledger,
       series: this.series,
       setAside: this.setAside,
-      realClock,
+      clock,
       random: { fraction: () => 0.999 },
       logger,
     });
     const reading = { nowMs: () => readingTimeOf(this.realMs) };
     this.intake = new Intake({
-      ...{ ledger: this.ledger, registry, verifier, networkId: NETWORK, clock: reading, realClock, logger },
+      ...{ ledger: this.ledger, registry, verifier, networkId: NETWORK, readingClock: reading, clock, logger },
       onStored: () => undefined,
       onVerified: () => this.projector.wake(),
       onCommit: () => undefined,
@@ -101,7 +101,7 @@ export class Bench {
     this.driver = new SettlementDriver({
       ...{ disputes: null, turns: null, moved: new MovedSlots(() => registry.asOf.slot) },
       ...{ node: chain, builder: chain, store: new SqliteSettlementStore(this.database), statements, registry },
-      ...{ realClock, randomness, logger, graceMs: 1_000, snapshot: async () => 1, checkNetwork: async () => null },
+      ...{ clock, randomness, logger, graceMs: 1_000, snapshot: async () => 1, checkNetwork: async () => null },
       closedAtMs: (window) => realTimeOf((window + 1) * 900_000),
       plan: (...args) => parts.plan(...args),
     });

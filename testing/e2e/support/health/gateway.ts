@@ -56,13 +56,13 @@ class Parts {
       problems: () => (parts.enrolled ? parts.meterProblems : ['meter house is not enrolled: run "enrol"']),
     } as unknown as Metered;
     const random = { bytes: (n: number) => new Uint8Array(n), fraction: () => 0.5 };
-    const around = { acks, spool, real: time, random, log: quietLog, counters: { add() {} } };
+    const around = { acks, spool, clock: time, random, log: quietLog, counters: { add() {} } };
     this.gateway = new Gateway({
       ...around,
       deadLetters: new DeadLetters({ logs: [meter], ...around }),
       lags: new LagWatch(acks, [METER], time),
       onIgnoredAck: () => {},
-      ...{ meters: [meter], oracles: 1, spool, spoolMaxBytes: 1e9, acks, clock: time.reading, real: time },
+      ...{ meters: [meter], oracles: 1, spool, spoolMaxBytes: 1e9, acks, readingClock: time.reading, clock: time },
       saveAcks: async (text) => disk.replace('/acks', Buffer.from(text)),
       ...{ softwareHash: new Uint8Array(16), configHash: new Uint8Array(16), tornRecords: 0 },
     });

@@ -50,7 +50,7 @@ class Parts {
     } as unknown as Ledger,
     series: { write: async () => Promise.reject(new Error('the series takes no writes')) } as never,
     setAside: { add: () => {}, count: () => 0 } as never,
-    realClock: { nowMs: () => this.now, monotonicMs: () => 0, after: () => () => {} },
+    clock: { nowMs: () => this.now, monotonicMs: () => 0, after: () => () => {} },
     random: fixedRandom(),
     logger: quietLog,
   });

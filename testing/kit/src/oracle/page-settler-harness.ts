@@ -102,7 +102,7 @@ export class SettlerHarness {
       meters: () => this.fixture.meters,
       moved: new MovedSlots(() => Number.MAX_SAFE_INTEGER),
       ...{ plan: planWindow, zoneWindow: () => asWindow(0), turns: null },
-      realClock: this.clock,
+      clock: this.clock,
       closedAtMs: () => this.clock.nowMs() - this.closedAgoMs,
       graceMs: 3_000,
       logger: { debug: note, info: note, warn: note, error: note },

@@ -43,13 +43,13 @@ const FRESH: PeerState = {
 /** What is known of the other attestors; shown in the state. */
 export class PeerTracker {
   readonly all: readonly Peer[];
-  readonly #realClock: Clock;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #standings = new Map<PublicKeyText, PeerState>();
 
-  constructor(all: readonly Peer[], realClock: Clock, logger: Logger) {
+  constructor(all: readonly Peer[], clock: Clock, logger: Logger) {
     this.all = all;
-    this.#realClock = realClock;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -63,7 +63,7 @@ export class PeerTracker {
 
   /** May it be asked now? */
   isTrusted({ oracle }: Peer): boolean {
-    return this.#of(oracle).untilMs <= this.#realClock.monotonicMs();
+    return this.#of(oracle).untilMs <= this.#clock.monotonicMs();
   }
 
   signs({ oracle }: Peer): void {
@@ -83,7 +83,7 @@ export class PeerTracker {
       ...before,
       state,
       isWell: false,
-      untilMs: this.#realClock.monotonicMs() + forMs,
+      untilMs: this.#clock.monotonicMs() + forMs,
     });
   }
 
@@ -95,7 +95,7 @@ export class PeerTracker {
     const before = this.#of(peer.oracle);
     if (before.accusation !== what)
       this.#logger.error({ event: 'peer_accused', oracle: peer.oracle, what }, 'A peer oracle signed a false claim');
-    const untilMs = this.#realClock.monotonicMs() + SILENT_MS;
+    const untilMs = this.#clock.monotonicMs() + SILENT_MS;
     this.#standings.set(peer.oracle, { state: 'not asked for now', isWell: false, untilMs, accusation: what });
   }
 
@@ -116,7 +116,7 @@ export interface PeerCosignerDeps {
   /** Base58 identity of this oracle. */
   readonly identity: PublicKeyText;
   readonly latestBlockhash: LatestBlockhash;
-  readonly realClock: Clock;
+  readonly clock: Clock;
 }
 
 /** The leader's side: chooses who signs with us, asks, and checks what comes back. */
@@ -209,11 +209,11 @@ export class PeerCosigners implements Cosigner {
   }
 
   #body(peer: Peer, { message, entries, window }: CosignRequest): Uint8Array {
-    const { networkId, realClock, cosign, statements } = this.#deps;
+    const { networkId, clock, cosign, statements } = this.#deps;
     const taken = entries.flatMap(({ meterId }) => statementAt(statements, meterId, window) ?? []);
     const messages = shownFor(statements, taken);
     const to = base58Decode(peer.oracle);
-    const timeMs = realClock.nowMs();
+    const timeMs = clock.nowMs();
     return signCosignRequest({ networkId, timeMs, to, transaction: message, statements: messages }, cosign.signer);
   }
 

@@ -55,7 +55,7 @@ export interface DeskDeps {
   readonly moved: MovedSlots;
   readonly isCatchingUp: (zone: number, page: number) => boolean;
   readonly verifier: Verifier;
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -114,12 +114,12 @@ export class CosignResponder {
   }
 
   #open(body: Uint8Array): { peer: Peer; request: CosignRequest } {
-    const { peers, verifier, identity, networkId, realClock } = this.#deps;
+    const { peers, verifier, identity, networkId, clock } = this.#deps;
     let why = 'no configured oracle signed this';
     for (const peer of peers.all) {
       try {
         const request = openCosignRequest(body, base58Decode(peer.oracle), verifier);
-        const age = realClock.nowMs() - request.timeMs;
+        const age = clock.nowMs() - request.timeMs;
         if (!equalBytes(request.to, identity)) throw new Refused('stranger', 'meant for another oracle');
         if (!equalBytes(request.networkId, networkId)) throw new Refused('stranger', 'of another network');
         if (Math.abs(age) > FRESH_MS) throw new Refused('stale', `dated ${age} ms before this clock`);

@@ -27,7 +27,7 @@ export function zoneSchedule(
   turns: LeaderSchedule,
   own: PublicKey,
   zoneSet: (zone: number) => Promise<ZoneSet>,
-  realClock: Clock,
+  clock: Clock,
 ): TurnKeeper {
   return {
     async wait(zone, page, what, turn) {
@@ -36,7 +36,7 @@ export function zoneSchedule(
       if (place < 0) throw new NodeUnavailable(`${own.toBase58()} is no attestor of zone ${zone}`);
       // Mints and attestations are counted apart: one that waits must not begin the other's rounds anew.
       const settler = `${zone}/${page}/${what.split(' ', 1)[0]}`;
-      return turns.wait(settler, what, turn, { place, count: attestors.length }, realClock.monotonicMs());
+      return turns.wait(settler, what, turn, { place, count: attestors.length }, clock.monotonicMs());
     },
   };
 }

@@ -9,14 +9,14 @@ import type { Commitment, CosignRecord, SignedBefore } from './ports.js';
  */
 export class CosignGuard {
   readonly #record: CosignRecord;
-  readonly #realClock: Clock;
+  readonly #clock: Clock;
   readonly #blockhashState: (use: BlockhashUse) => Promise<BlockhashState>;
   readonly #patience = new Map<number, Patience>();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(record: CosignRecord, realClock: Clock, blockhashState: (use: BlockhashUse) => Promise<BlockhashState>) {
+  constructor(record: CosignRecord, clock: Clock, blockhashState: (use: BlockhashUse) => Promise<BlockhashState>) {
     this.#record = record;
-    this.#realClock = realClock;
+    this.#clock = clock;
     this.#blockhashState = blockhashState;
   }
 
@@ -34,16 +34,16 @@ export class CosignGuard {
   async #commit(wanted: Commitment): Promise<boolean> {
     for (const other of this.#record.others(wanted)) {
       if (await this.#mayLand(other)) return false;
-      this.#record.lapsed(other.id, this.#realClock.nowMs());
+      this.#record.lapsed(other.id, this.#clock.nowMs());
       this.#patience.delete(other.id);
     }
-    this.#record.add(wanted, this.#realClock.nowMs());
+    this.#record.add(wanted, this.#clock.nowMs());
     return true;
   }
 
   async #mayLand(signed: SignedBefore): Promise<boolean> {
     const patience = this.#patience.get(signed.id) ?? new Patience();
     this.#patience.set(signed.id, patience);
-    return !patience.isGone(await this.#blockhashState(signed), this.#realClock.monotonicMs());
+    return !patience.isGone(await this.#blockhashState(signed), this.#clock.monotonicMs());
   }
 }

@@ -75,7 +75,7 @@ class PageWatch {
   constructor(zone: number, page: number, deps: DisputesDeps) {
     this.#deps = deps;
     this.look = new PageLook(zone, page, deps);
-    const { node, store, realClock } = deps;
+    const { node, store, clock } = deps;
     this.#sender = new Sender({
       node,
       store: {
@@ -90,7 +90,7 @@ class PageWatch {
         failed: (intent, _slot, error) => this.#end(intent, 'failed', error),
         lapsed: async (intent) => this.#end(intent, 'expired', null),
       },
-      clock: { nowMs: () => realClock.nowMs() },
+      clock: { nowMs: () => clock.nowMs() },
       pollMs: POLL_MS,
     });
   }
@@ -106,27 +106,27 @@ class PageWatch {
   }
 
   async #next(nonce: () => number): Promise<Next<NewDisputeIntent, Wait>> {
-    const { realClock } = this.#deps;
-    if (realClock.nowMs() < this.#nextCheckAtMs) return { step: this.#wait(this.#nextCheckAtMs) };
+    const { clock } = this.#deps;
+    if (clock.nowMs() < this.#nextCheckAtMs) return { step: this.#wait(this.#nextCheckAtMs) };
     const { acts, odd } = await this.look.look();
     for (const [key, { slot }] of this.#pauses) if (!odd.has(slot)) this.#pauses.delete(key);
-    const now = realClock.nowMs();
+    const now = clock.nowMs();
     const step = this.#wait(now + LOOK_EVERY_MS);
     const [act] = acts.filter((one) => now >= (this.#pauses.get(pauseKey(one))?.untilMs ?? 0));
     return act ? this.#build(act, nonce) : { step };
   }
 
   async #build(act: Act, nonce: () => number): Promise<Next<NewDisputeIntent, Wait>> {
-    const { turns, realClock } = this.#deps;
+    const { turns, clock } = this.#deps;
     const { zone, page, slot, kind, number, meterId } = act;
     // Anyone may send it, also an oracle that is no attestor of the zone any more and has no turn.
     const waitMs = (await turns?.wait(zone, page, `${kind} ${slot} ${number}`, number).catch(() => 0)) ?? 0;
-    if (waitMs > 0) return { step: this.#wait(realClock.nowMs() + waitMs) };
+    if (waitMs > 0) return { step: this.#wait(clock.nowMs() + waitMs) };
     const signed = await this.#sign(act, nonce()).catch((error: unknown) => this.look.skip(act, error));
     if (!signed) {
       // The next look takes another slot first.
       this.#pause(act);
-      return { step: this.#wait(realClock.nowMs() + POLL_MS) };
+      return { step: this.#wait(clock.nowMs() + POLL_MS) };
     }
     return { send: { kind, number, zone, page, slot, meterId, ...signed } };
   }
@@ -148,13 +148,13 @@ class PageWatch {
   #pause(of: Acted): void {
     const before = this.#pauses.get(pauseKey(of))?.ms ?? 0;
     const ms = nextDelayMs(before, PAUSES);
-    this.#pauses.set(pauseKey(of), { slot: of.slot, ms, untilMs: this.#deps.realClock.nowMs() + ms });
+    this.#pauses.set(pauseKey(of), { slot: of.slot, ms, untilMs: this.#deps.clock.nowMs() + ms });
   }
 
   /** Whatever came of it: the next look at the chain says what is still to be done. */
   #end(intent: DisputeIntent, end: DisputeEnd, error: string | null): Wait {
-    const { store, realClock, logger } = this.#deps;
-    store.end(intent, end, error, realClock.nowMs());
+    const { store, clock, logger } = this.#deps;
+    store.end(intent, end, error, clock.nowMs());
     const { kind, meterId, zone, page, slot, number, signature } = intent;
     const shown = { kind, meter: meterId, zone, page, slot, case: number, signature };
     // Another oracle may have been first: that is no fault.
@@ -162,7 +162,7 @@ class PageWatch {
       logger.info({ event: 'dispute_act_refused', ...shown, err: error }, 'The chain refused an act of a dispute');
     // What never arrived is built anew at once; what landed or failed was decided by the chain.
     if (end === 'expired') this.#pauses.delete(pauseKey(intent));
-    return this.#wait(realClock.nowMs());
+    return this.#wait(clock.nowMs());
   }
 }
 

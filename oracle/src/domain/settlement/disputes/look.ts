@@ -30,7 +30,7 @@ export interface LookDeps {
   readonly statements: Pick<StatementStore, 'saying' | 'signedBy'>;
   /** Of one page, those that have a slot. */
   readonly meters: (zone: number, page: number) => readonly MeterRecord[];
-  readonly realClock: Clock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -164,11 +164,11 @@ export class PageLook {
 
   /** Looks for an answer in the ledger; one that had none is asked again after a while. */
   #search({ slot }: Place, meter: MeterRecord, dispute: CaseRead): Answer | null {
-    const { statements, realClock } = this.#deps;
+    const { statements, clock } = this.#deps;
     const before = this.#searched.get(slot);
-    if (before?.number === dispute.number && realClock.nowMs() < before.untilMs) return null;
+    if (before?.number === dispute.number && clock.nowMs() < before.untilMs) return null;
     const answer = findAnswer(meter, dispute, statements);
-    if (!answer) this.#searched.set(slot, { number: dispute.number, untilMs: realClock.nowMs() + SEARCH_AGAIN_MS });
+    if (!answer) this.#searched.set(slot, { number: dispute.number, untilMs: clock.nowMs() + SEARCH_AGAIN_MS });
     return answer;
   }
 

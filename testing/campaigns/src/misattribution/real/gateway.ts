@@ -73,7 +73,7 @@ function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayRea
     log: quietLog,
     name: address.transport,
     address,
-    real: systemClock,
+    clock: systemClock,
     random: { bytes: (n) => random.bytes(n), fraction: () => random.fraction() },
     requestMs: REQUEST_MS,
     connectMs: CONNECT_MS,
