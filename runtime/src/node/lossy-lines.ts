@@ -8,13 +8,13 @@ const MAX_TRIES = 20;
 const PAUSE_MS = 5;
 
 const toStandardOutput: WriteBytes = (bytes) => writeSync(1, bytes);
-const pause = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+const waitBriefly = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
 
 /**
  * Lines to the standard output, written at once. What it does not take is lost: a disk that is full, or a reader that is
  * gone, must neither stop a service nor keep it from ending. Never throws.
  */
-export function lossyLines(write: WriteBytes = toStandardOutput, wait: () => void = pause) {
+export function lossyLines(write: WriteBytes = toStandardOutput, wait: () => void = waitBriefly) {
   let isTorn = false;
   return {
     write(line: string): void {

@@ -19,7 +19,7 @@ const path = (name: string) => join(folder, name);
 const seedOf = (name: string) => sha256(new TextEncoder().encode(name));
 const [hostile, neighbour, oracle] = ['hostile', 'neighbour', 'oracle'].map((name) => ed25519Signer(seedOf(name)));
 const services: { broker?: Running; oracle?: Running } = {};
-const clock = { now: () => Date.now(), pause: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) };
+const clock = { now: () => Date.now(), sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) };
 let parts: AttackParts;
 
 async function run(service: 'broker' | 'oracle'): Promise<void> {
@@ -57,7 +57,7 @@ beforeAll(async () => {
   await run('broker');
   await run('oracle');
   const at = (port: number) => `${host}:${port}`;
-  while ((await fetch(`http://${at(page)}/healthz`)).status !== 200) await clock.pause(20);
+  while ((await fetch(`http://${at(page)}/healthz`)).status !== 200) await clock.sleep(20);
   parts = {
     urls: { mqtt: `mqtt://${at(mqtt)}`, service: `http://${at(service)}`, page: `http://${at(page)}` },
     broker: 'b',
@@ -86,7 +86,7 @@ it.each([
   while (!isOver) {
     expect((await fetch(`${parts.urls.page}/healthz`)).status).toBe(200);
     expect((await fetch(`${parts.urls.service}/time`, { method: 'POST', body: new Uint8Array(16) })).status).toBe(200);
-    await clock.pause(200);
+    await clock.sleep(200);
   }
   // The attack did something, and broke nothing that must hold.
   const figures = await attacked;

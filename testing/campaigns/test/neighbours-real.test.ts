@@ -25,7 +25,7 @@ const NETWORK = '0102030405060708';
 const WINDOW_MS = 900_000;
 const seedOf = (name: string) => sha256(new TextEncoder().encode(name));
 const meterIdOf = (name: string) => seedOf(`meter of ${name}`).slice(0, 16);
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 describe('what a seed of the campaign is', () => {
   it('follows from its number, and all acts and attacks come up', () => {
@@ -62,7 +62,7 @@ describe('one home against the real broker and oracle', () => {
         broker: 'b',
         keys: { gateway: key(name), neighbour: key('neighbour').publicKey },
         deadline,
-        clock: { now: () => Date.now(), pause },
+        clock: { now: () => Date.now(), sleep },
         random: (bytes) => new Uint8Array(randomBytes(bytes)),
       },
       random: new Random(1, name),
@@ -113,7 +113,7 @@ describe('one home against the real broker and oracle', () => {
     urls = { mqtt: `mqtt://${host}:${mqtt}`, page: `http://${host}:${page}`, service: `http://${host}:${service}` };
     await run('broker');
     await run('oracle');
-    while ((await fetch(`${urls.page}/healthz`)).status !== 200) await pause(20);
+    while ((await fetch(`${urls.page}/healthz`)).status !== 200) await sleep(20);
   });
   afterAll(() => {
     for (const service of services) service.child.kill('SIGKILL');
@@ -128,7 +128,7 @@ describe('one home against the real broker and oracle', () => {
       for (; !isOver; said++) {
         neighbour.exportWh += 1n;
         await neighbour.send('reading', [neighbour.reading()]);
-        await pause(100);
+        await sleep(100);
       }
     })();
     for (const act of acts) {

@@ -8,7 +8,7 @@ import { findCargoMutants, rustMutants } from './rust/list.js';
 import { linesOf, productSources } from './sources.js';
 import { typescriptMutants } from './typescript.js';
 
-export interface Choice {
+export interface MutantChoice {
   /** Every mutant that was found, also those that rules leave out. */
   readonly all: readonly Mutant[];
   readonly chosen: readonly Mutant[];
@@ -33,7 +33,7 @@ function ofFile(root: string, file: string, tools: string, say: Say): Promise<Mu
 }
 
 /** Chooses the mutants that a command line asks for. Throws `OperatorError` for a source that cannot have any. */
-export async function choose(root: string, options: Options, tools: string, say: Say): Promise<Choice> {
+export async function choose(root: string, options: Options, tools: string, say: Say): Promise<MutantChoice> {
   if (options.file !== null) {
     const all = await ofFile(root, options.file, tools, say);
     return { all, chosen: all.filter(({ ignored }) => ignored === null), unlisted: 0 };

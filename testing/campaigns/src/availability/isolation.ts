@@ -87,7 +87,7 @@ async function look(
     const phaseMs = isGrid ? 0 : random.fraction() * periodMs;
     let maxMs: number | null = null;
     for (let dueAtMs = phaseMs; dueAtMs < LENGTH_MS; dueAtMs += periodMs) {
-      await fixture.pause(dueAtMs - clock.monotonicMs());
+      await fixture.sleep(dueAtMs - clock.monotonicMs());
       try {
         const { timeMs } = await reader.read();
         const isMeasured = maxMs !== null && maxMs > SETTLE_MS && timeMs < LENGTH_MS / 2;

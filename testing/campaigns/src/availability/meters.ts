@@ -118,7 +118,7 @@ export class Fixture {
     return serial > before && serial <= this.line.serial(unit) && Number(exportWh) === right.exportWh;
   }
 
-  pause(ms: number): Promise<void> {
+  sleep(ms: number): Promise<void> {
     return new Promise((resolve) => void this.clock.after(ms, resolve));
   }
 }

@@ -52,7 +52,7 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
   const run = async () => {
     let dueAtMs = clock.monotonicMs();
     for (let poll = 0; poll < polls; poll++) {
-      await fixture.pause(dueAtMs - clock.monotonicMs());
+      await fixture.sleep(dueAtMs - clock.monotonicMs());
       const plan = planFor({ pollMs: periodMs, leadMs: 0 }, isLengthened ? reader.leastPeriod() : null);
       if (plan.pollMs > periodMs) count('at a longer period');
       const nextMs = dueAtMs + plan.pollMs;

@@ -24,13 +24,13 @@ function argumentsOf(pid: number): string[] {
 
 /** Kills what has the folder in its command line until nothing has; those that end by themselves are given time first. */
 async function endAll(folder: string): Promise<void> {
-  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-  for (let waited = 0; waited < GRACE_MS && processesOf(folder).length > 0; waited += ROUND_MS) await pause(ROUND_MS);
+  const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  for (let waited = 0; waited < GRACE_MS && processesOf(folder).length > 0; waited += ROUND_MS) await sleep(ROUND_MS);
   for (let round = 0; round < ROUNDS; round++) {
     const left = processesOf(folder);
     if (left.length === 0) return;
     for (const pid of left) kill(pid);
-    await pause(ROUND_MS);
+    await sleep(ROUND_MS);
   }
 }
 

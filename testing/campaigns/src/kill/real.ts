@@ -8,7 +8,7 @@ import { ChainView, type MeterView, type SlotView } from './chain-view.js';
 import { compareMessages, judgeSlots, type Messages, readAcknowledged, readLedger, readSpool } from './evidence.js';
 import { profileOf } from './profile.js';
 import { type Kill, scheduleOf } from './schedule.js';
-import { claimPorts, pause, ROOT, System } from './system.js';
+import { claimPorts, ROOT, System, sleep } from './system.js';
 
 export const WINDOWS = 2;
 const SPEED = 200;
@@ -97,7 +97,7 @@ class Run {
     for (const [i, { afterMs, targets }] of kills.entries()) {
       while (Date.now() < zeroMs + afterMs && !system.hasEnded) {
         await this.#sample();
-        await pause(Math.min(SAMPLE_MS, Math.max(0, zeroMs + afterMs - Date.now())));
+        await sleep(Math.min(SAMPLE_MS, Math.max(0, zeroMs + afterMs - Date.now())));
       }
       if (system.hasEnded) return kills.slice(i);
       const names = targets.flatMap((target) => (target === 'everything' ? this.#everything(system) : [target]));

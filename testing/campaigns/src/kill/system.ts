@@ -41,7 +41,7 @@ function listen(port: number): Promise<Server | null> {
   });
 }
 
-export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** The guard beside this module: built here, or as it is written when a test runs on the sources. */
 const GUARD_SCRIPT = fileURLToPath(

@@ -66,10 +66,10 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
       return false;
     }
   };
-  const pause = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
+  const sleep = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
   const poll = async (): Promise<void> => {
     const periodMs = random.pick([3, 4, 10]) * requestMs;
-    await pause(REST_TIMEOUTS * requestMs);
+    await sleep(REST_TIMEOUTS * requestMs);
     for (let done = 0; done < reads; ) {
       const beganAtMs = clock.monotonicMs();
       for (const unit of units) {
@@ -80,7 +80,7 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
         if (random.chance(0.5)) await read(unit, VALUES, periodMs);
         done += (figures.reads ?? 0) + (figures['failed reads'] ?? 0) - before;
       }
-      await pause(Math.max(random.int(1, 50), beganAtMs + periodMs - clock.monotonicMs()));
+      await sleep(Math.max(random.int(1, 50), beganAtMs + periodMs - clock.monotonicMs()));
     }
   };
   // The bus is opened by the first read, which only begins the rest after a start.

@@ -105,7 +105,7 @@ export interface Candidate {
 }
 
 /** What there is to start from, best first; `words` say what was passed over. */
-export interface Choice {
+export interface SnapshotChoice {
   readonly candidates: readonly Candidate[];
   readonly words: readonly string[];
 }
@@ -131,7 +131,7 @@ export class Generations {
    * `folder`: named in advice. Throws `OperatorError` where a chain should be there and is not: an empty one is never begun
    * in its place.
    */
-  choose(network: string | null, folder: string): Choice {
+  choose(network: string | null, folder: string): SnapshotChoice {
     const words: string[] = [];
     const candidates: Candidate[] = [];
     for (const path of [this.#path, this.#previous]) {

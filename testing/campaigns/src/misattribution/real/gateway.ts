@@ -54,11 +54,11 @@ export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
   try {
     // The bus is opened by the first read, which only begins the rest after a start.
     await readOnce(bus, units[0] ?? 1, ENERGY, () => true);
-    await pause(Math.max(0, (bus.restUntilMs ?? 0) - performance.now()));
+    await sleep(Math.max(0, (bus.restUntilMs ?? 0) - performance.now()));
     for (let done = 0; done < reads && !isForeign; ) {
       const before = done;
       for (const unit of units) if (await read(unit, random.chance(0.5) ? ENERGY : VALUES)) done++;
-      await pause(done === before ? PAUSE_MS : random.int(0, 3));
+      await sleep(done === before ? PAUSE_MS : random.int(0, 3));
     }
   } finally {
     await bus.close();
@@ -106,4 +106,4 @@ async function readOnce(
   }
 }
 
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

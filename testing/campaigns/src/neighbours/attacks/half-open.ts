@@ -44,7 +44,7 @@ export const halfOpen: Attack = async ({ urls, clock, deadline }) => {
       held.push(socket);
     }
     while (held.length > HELD * places.length) held.shift()?.destroy();
-    await clock.pause(PAUSE_MS);
+    await clock.sleep(PAUSE_MS);
   }
   for (const socket of held) socket.destroy();
   return { opened, refused };

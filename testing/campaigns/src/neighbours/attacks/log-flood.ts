@@ -59,7 +59,7 @@ export const logFlood: Attack = async (parts) => {
   let refusals = 0;
   for (; clock.now() < deadline; refusals++) {
     await REFUSALS[refusals % REFUSALS.length]?.(parts);
-    await clock.pause(PAUSE_MS);
+    await clock.sleep(PAUSE_MS);
   }
   return { refusals };
 };

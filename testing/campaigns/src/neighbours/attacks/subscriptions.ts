@@ -52,11 +52,11 @@ export const subscriptions: Attack = async (parts) => {
     if (socket) {
       sessions++;
       ROUNDS[round % ROUNDS.length]?.(socket, parts, round);
-      await clock.pause(SESSION_MS);
+      await clock.sleep(SESSION_MS);
       socket.destroy();
       await ended(socket, SESSION_MS);
     } else refused++;
-    await clock.pause(PAUSE_MS);
+    await clock.sleep(PAUSE_MS);
   }
   return { sessions, refused };
 };

@@ -4,7 +4,7 @@ import type { Signer } from '@gridtokenx/protocol';
 export interface AttackClock {
   /** Milliseconds since 1970. */
   now(): number;
-  pause(ms: number): Promise<void>;
+  sleep(ms: number): Promise<void>;
 }
 
 /** What an attack is given: where the services are, and the key of the home that has turned hostile. */

@@ -28,7 +28,7 @@ export const tokenReplay: Attack = async (parts) => {
       if (again) figures.breaches++;
       again?.destroy();
       if (i === REPLAYS_PER_TOKEN >> 1) first?.destroy();
-      await clock.pause(PAUSE_MS);
+      await clock.sleep(PAUSE_MS);
     }
     first?.destroy();
   }

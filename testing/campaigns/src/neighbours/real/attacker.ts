@@ -8,7 +8,7 @@ import { sodiumSigner } from '@gridtokenx/runtime/node';
 import { Random } from '@gridtokenx/testing-kit/random';
 
 import { addFigures } from '../../campaign.js';
-import { pause } from '../../kill/system.js';
+import { sleep } from '../../kill/system.js';
 import type { AttackParts } from '../attacks/target.js';
 import { perform } from './acts/index.js';
 import type { HomeKeys } from './cast.js';
@@ -71,7 +71,7 @@ async function attack(orders: Orders): Promise<Record<string, number>> {
     broker: orders.broker,
     keys: { gateway, neighbour: fromHex(orders.neighbour) },
     deadline: 0,
-    clock: { now: () => Date.now(), pause },
+    clock: { now: () => Date.now(), sleep },
     random: (bytes: number) => new Uint8Array(randomBytes(bytes)),
   };
   const { seq, prev, importWh, exportWh, window } = orders.standing;

@@ -1,6 +1,6 @@
 import { Random } from '@gridtokenx/testing-kit/random';
 import { addFigures, type Campaign, type Outcome } from '../../campaign.js';
-import { pause } from '../../kill/system.js';
+import { sleep } from '../../kill/system.js';
 import { drawKind } from '../../kinds.js';
 import { CODE } from './code.js';
 import { realControls, sabotage } from './controls.js';
@@ -50,7 +50,7 @@ export async function runAttack(seed: number, attackMs = ATTACK_MS): Promise<Out
   watch.begin();
   const attacker = fixture.attack(home, { seed, acts: [name], actMs: attackMs });
   try {
-    const [done] = await Promise.all([attacker.done, pause(killAfterMs).then(() => fixture?.stack.kill(killed))]);
+    const [done] = await Promise.all([attacker.done, sleep(killAfterMs).then(() => fixture?.stack.kill(killed))]);
     addFigures(figures, done);
     const healedMs = await fixture.healed(watch, MAX_HEAL_MS);
     const faults = await unwell(fixture.stack.urls.page).catch((error: Error) => [`health: ${error.message}`]);

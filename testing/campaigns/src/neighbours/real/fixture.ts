@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
 import { until } from '@gridtokenx/testing-kit/until';
 import { ChainView } from '../../kill/chain-view.js';
-import { pause } from '../../kill/system.js';
+import { sleep } from '../../kill/system.js';
 import { Attacker, type Orders, publicKeyOf } from './attacker.js';
 import { deploymentOf, HOMES, keysOf, meterIdOf, NEIGHBOURS, profilesIn, SPEED } from './cast.js';
 import { Stack } from './stack.js';
@@ -47,7 +47,7 @@ export class Fixture {
       const watch = new Watch(stack, neighbours);
       await until('the neighbours are settled', async () => (await watch.state())?.behind === 0, SETTLED_MS);
       watch.begin();
-      await pause(WARM_UP_MS);
+      await sleep(WARM_UP_MS);
       await watch.stop();
       return new Fixture(stack, neighbours, watch);
     } catch (error) {
@@ -87,7 +87,7 @@ export class Fixture {
 
   /** Milliseconds until all neighbours are settled with everything minted; null when that takes longer than `patienceMs`. */
   async healed(watch: Watch, patienceMs: number): Promise<number | null> {
-    for (const began = Date.now(); Date.now() - began < patienceMs; await pause(LOOK_MS)) {
+    for (const began = Date.now(); Date.now() - began < patienceMs; await sleep(LOOK_MS)) {
       const state = await watch.state();
       if (state && state.behind <= 1 && state.isMinted) return Date.now() - began;
     }

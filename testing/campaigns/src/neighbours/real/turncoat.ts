@@ -191,7 +191,7 @@ export class Turncoat {
       this.#socket = await signIn(this.parts);
       // What the broker answers is not read by anyone, and does not stand in the way.
       this.#socket?.resume();
-      if (!this.#socket) await this.parts.clock.pause(SIGN_IN_PAUSE_MS);
+      if (!this.#socket) await this.parts.clock.sleep(SIGN_IN_PAUSE_MS);
     }
     return this.#socket;
   }

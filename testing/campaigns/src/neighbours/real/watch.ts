@@ -1,6 +1,6 @@
 import { expectedTotals, type Profile } from '@gridtokenx/simulators';
 import { ChainView, type MeterView, type SlotView } from '../../kill/chain-view.js';
-import { pause } from '../../kill/system.js';
+import { sleep } from '../../kill/system.js';
 import { INITIAL_WINDOW } from './cast.js';
 import { MAX_FOREIGN_SHARE, Share, waitedMs } from './share.js';
 import type { Stack } from './stack.js';
@@ -135,7 +135,7 @@ export class Watch {
     while (!this.#isStopping) {
       const began = Date.now();
       await look();
-      await pause(Math.max(10, ms - (Date.now() - began)));
+      await sleep(Math.max(10, ms - (Date.now() - began)));
     }
   }
 

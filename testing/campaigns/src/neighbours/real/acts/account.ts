@@ -63,7 +63,7 @@ export async function account(home: Turncoat, { rpc, secret, meterId, page }: Ow
       home.exportWh += 1n;
       await home.send('window', [home.statement()]);
     }
-    await home.parts.clock.pause(PAUSE_MS);
+    await home.parts.clock.sleep(PAUSE_MS);
   }
   return { closed };
 }

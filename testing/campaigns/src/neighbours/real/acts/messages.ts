@@ -23,7 +23,7 @@ const order: Act = async (home) => {
     const messages = times(SIGNED_AT_ONCE, () => home.reading());
     const shuffled = home.random.chance(0.5) ? home.random.shuffled(messages) : messages.reverse();
     await home.send('backfill', [...shuffled, ...shuffled.slice(0, SIGNED_AT_ONCE / 4)]);
-    await home.parts.clock.pause(PAUSE_MS);
+    await home.parts.clock.sleep(PAUSE_MS);
   }
 };
 
@@ -51,7 +51,7 @@ const time: Act = async (home) => {
     await home.send('window', [
       home.statement({ window: Math.floor(home.now() / WINDOW_MS) + home.random.int(1, 90) }),
     ]);
-    await home.parts.clock.pause(PAUSE_MS);
+    await home.parts.clock.sleep(PAUSE_MS);
   }
 };
 
@@ -69,7 +69,7 @@ const rate: Act = async (home) => {
 const small: Act = async (home) => {
   while (!home.isOver) {
     for (let i = 0; i < 100; i++) await home.send('reading', [home.reading()]);
-    await home.parts.clock.pause(1);
+    await home.parts.clock.sleep(1);
   }
 };
 
@@ -86,7 +86,7 @@ const size: Act = async (home) => {
       return message;
     });
     await home.send('backfill', forged);
-    await home.parts.clock.pause(PAUSE_MS);
+    await home.parts.clock.sleep(PAUSE_MS);
   }
 };
 
@@ -109,7 +109,7 @@ const backlog: Act = async (home) => {
   while (!home.isOver) {
     if (home.window < Math.floor(home.now() / WINDOW_MS) - 2) await home.send('window', [home.statement()]);
     await home.send('backfill', home.random.shuffled(messages).slice(0, 200));
-    await home.parts.clock.pause(10 * PAUSE_MS);
+    await home.parts.clock.sleep(10 * PAUSE_MS);
   }
 };
 
@@ -126,7 +126,7 @@ const gaps: Act = async (home) => {
     });
     await home.send(home.random.pick(['event', 'backfill']), home.random.shuffled(messages));
     await home.send('event', [home.gap(1n, 1, GapReason.restored)]);
-    await home.parts.clock.pause(PAUSE_MS);
+    await home.parts.clock.sleep(PAUSE_MS);
   }
 };
 
@@ -142,7 +142,7 @@ const equivocation: Act = async (home) => {
     );
     const late = times(10, (i) => home.statement({ window: home.window, exportWh: home.exportWh + BigInt(i) }));
     await home.send('backfill', home.random.shuffled([...messages, ...late]));
-    await home.parts.clock.pause(PAUSE_MS);
+    await home.parts.clock.sleep(PAUSE_MS);
   }
 };
 
@@ -155,7 +155,7 @@ const registers: Act = async (home) => {
       return home.random.chance(0.8) ? home.reading({ exportWh, importWh }) : home.statement({ exportWh, importWh });
     });
     await home.send('backfill', messages);
-    await home.parts.clock.pause(PAUSE_MS);
+    await home.parts.clock.sleep(PAUSE_MS);
   }
 };
 
@@ -166,7 +166,7 @@ const filters: Act = async (home) => {
     const names = times(FILTERS_PER_PACKET, (n) => `gtx/v1/${gateway}/ack/${i}-${n}`);
     await home.write(subscribePacket(names));
     home.sent++;
-    if (i % 50 === 0) await home.parts.clock.pause(1);
+    if (i % 50 === 0) await home.parts.clock.sleep(1);
   }
 };
 
