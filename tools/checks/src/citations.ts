@@ -44,6 +44,13 @@ export function commentsOf(file: string, text: string): string {
   return comments + blank(text.slice(at));
 }
 
+/** Returns the code of a source at its places: comments, strings and patterns as blanks. A document has none. */
+export function codeOf(file: string, text: string): string {
+  const ending = extname(file);
+  if (ending === '.md') return blank(text);
+  return text.replace(ending === '.rs' ? RUST : SCRIPT, blank);
+}
+
 /** Returns the numbers of a page's headings, in their order; what stands in a fenced block is none. */
 export function sectionsOf(page: string): string[] {
   return [...page.replace(FENCED, blank).matchAll(HEADING)].map((match) => match[1] ?? '');
