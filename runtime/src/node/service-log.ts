@@ -74,10 +74,12 @@ export function jsonLog(name: string, { level, details, destination, after }: Se
     });
   }
   const chosen = parseDetails(details);
+  // A service that is named itself shows all its details: "gateway home-1" for gateway=home-1.
+  const isChosen = chosen.some(({ field, value }) => name === `${field} ${value}`);
   const lines = pino({ name, level: chosen.length > 0 ? 'debug' : level }, destination);
   // A line that the sink drops must not use up the bound.
   const isWritten = (of: LogLevel, fields: LogFields) =>
     LEVELS.indexOf(of) >= LEVELS.indexOf(level) ||
-    (of === 'debug' && chosen.some(({ field, value }) => fields[field] === value));
+    (of === 'debug' && (isChosen || chosen.some(({ field, value }) => fields[field] === value)));
   return new BoundedLog(lines, after, { limits: LOG_LIMITS, isWritten });
 }

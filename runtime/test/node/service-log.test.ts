@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { jsonLog } from '../../src/node/index.js';
 
-function logged(level: string, details = '') {
+function logged(level: string, details = '', name = 'test') {
   const lines: string[] = [];
   const timers: (() => void)[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
-  const log = jsonLog('test', { level, details, destination, after: (_ms, task) => timers.push(task) });
+  const log = jsonLog(name, { level, details, destination, after: (_ms, task) => timers.push(task) });
   const parsed = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   return { log, parsed, timers };
 }
@@ -44,4 +44,13 @@ test('details of one meter, bus, gateway or oracle are written beside the level'
 
 test.each(['meter', 'meter=', 'zone=3', '=home-1'])('details that choose nothing are refused: %s', (details) => {
   expect(() => logged('info', details)).toThrow(`GTX_LOG_DEBUG: "${details}" chooses nothing; give bus=NAME`);
+});
+
+test('a gateway that is chosen shows all its details, and no other does', () => {
+  const shown = ['gateway home-1', 'gateway home-12'].map((name) => {
+    const { log, parsed } = logged('info', 'gateway=home-1', name);
+    log.debug({ event: 'a', bus: 'cellar' }, 'of a bus');
+    return parsed().length;
+  });
+  expect(shown).toEqual([1, 0]);
 });
