@@ -2,7 +2,7 @@ import type { Logger } from '@gridtokenx/runtime/core';
 
 export const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Work that nobody waits for. What fails is named until it succeeds. */
+/** Runs work that no caller awaits. Keeps the reason of a failure until the same work succeeds. */
 export class Background {
   readonly #log: Logger;
   readonly #failing = new Map<string, string>();
@@ -11,7 +11,7 @@ export class Background {
     this.#log = log;
   }
 
-  /** Why which work fails, in plain words. */
+  /** Lists each failing work with the reason of its last failure, in plain words. */
   get problems(): string[] {
     return [...this.#failing].map(([what, why]) => `${what}: ${why}`);
   }
@@ -35,7 +35,7 @@ export class Background {
     this.report(what, error);
   }
 
-  /** Logs what is not tried again. */
+  /** Logs a failure that nothing retries. */
   report(what: string, error: unknown): void {
     this.#log.error({ event: 'background_task_failed', what, err: textOf(error) }, 'A background task failed');
   }

@@ -1,11 +1,11 @@
 import { type Clock, sleep } from '@gridtokenx/runtime/core';
 
-/** With a connection: how long retained acks are waited for before the first message is signed. */
+/** Wait for retained acks on a connection before the first message is signed, ms. */
 const RETAINED_ACK_MS = 2_000;
-/** Without one: how long a connection is waited for. */
+/** Wait for a connection, ms. */
 const OFFLINE_MS = 3_000;
 
-/** Waits for the first ack, for retained acks that do not come, or for a broker that does not answer [gateway §9.1]. */
+/** Waits for the first ack; gives up when no retained ack arrives, or the broker does not answer [gateway §9.1]. */
 export class FirstContact {
   readonly #clock: Clock;
   readonly #acked = Promise.withResolvers<void>();
@@ -15,12 +15,12 @@ export class FirstContact {
     this.#clock = clock;
   }
 
-  /** An ack came. */
+  /** Records that an ack arrived. */
   acked(): void {
     this.#acked.resolve();
   }
 
-  /** The subscriptions are in force: retained acks come now, if there are any. */
+  /** Records that the subscriptions are in force: retained acks arrive now, if there are any. */
   subscribed(): void {
     this.#subscribed.resolve();
   }

@@ -19,16 +19,16 @@ import { ClockNews } from './metering/clock-news.js';
 import type { Meter } from './metering/meter.js';
 import type { Spool } from './ports.js';
 
-/** More than one oracle: the others' retained acks follow the first at once. */
+/** Wait with several oracles, ms: the others' retained acks follow the first at once. */
 const OTHER_ACKS_MS = 200;
-/** Without any ack: after this long event 11 is signed and windows are closed all the same. */
+/** Time without any ack after which event 11 is signed and windows are closed all the same, ms. */
 const NO_ORACLE_MS = 30_000;
 const GATE_LOOK_MS = 200;
 const SAVE_MS = 2_000;
-/** A disk that takes nothing at the start is tried again. */
+/** Back-off while a disk accepts no writes at the start, ms. */
 const START_AGAIN = { initialMs: 100, maxMs: 10_000 };
 
-/** What a gateway signs for: a meter, or a point that is derived from two. */
+/** A source of signed messages: a meter, or a point that is derived from two meters. */
 export type Metered = Pick<Meter, 'id' | 'name' | 'log' | 'recovered' | 'enrolled' | 'problems' | 'view' | 'run'>;
 
 export interface GatewayOptions {
@@ -39,41 +39,41 @@ export interface GatewayOptions {
   readonly acks: AckTracker;
   readonly deadLetters: DeadLetters;
   readonly lags: LagWatch;
-  /** Keeps the newest acks over a restart; losing them costs a resend only. */
+  /** Keeps the newest acks over a restart; their loss costs only a resend. */
   readonly saveAcks: (text: string) => Promise<void>;
   readonly readingClock: ReadingClock;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** An ack that says nothing new. */
+  /** Called for an ack that says nothing new. */
   readonly onIgnoredAck: () => void;
-  /** 16 bytes each. */
+  /** 16 bytes, like `configHash`. */
   readonly softwareHash: Uint8Array;
   readonly configHash: Uint8Array;
-  /** Records that may have been cut from the ends of segments at this start. */
+  /** Count of records that this start may have cut from the ends of segments. */
   readonly tornRecords: number;
 }
 
 /** Lists the faults of a gateway, by kind. */
 export interface GatewayFindings {
-  /** Meters and points that are not enrolled. */
+  /** Meters and points without an enrolment. */
   readonly enrolment: readonly string[];
   readonly meters: readonly string[];
-  /** An older image was restored, and the oracles' seqs are too far above ours. */
+  /** Meters whose seqs at the oracles are too far above ours, after an older image was restored. */
   readonly restored: readonly string[];
-  /** Meters that cannot start, and work in the background that fails. */
+  /** Meters that cannot start, and background work that fails. */
   readonly background: readonly string[];
   readonly spool: string | null;
   readonly broker: string | null;
-  /** Why no statement is signed. */
+  /** Says why no statement is signed; null when statements are signed. */
   readonly clock: string | null;
-  /** The clock was stepped. */
+  /** Describes the last step of the clock; null when there was none lately. */
   readonly step: string | null;
 }
 
 /**
- * The gateway as a whole. After a start: contact (or the lack of it), restored image, event 1 and gaps, then polls;
- * windows are closed once an ack was seen or event 11 is signed [gateway §9].
+ * Runs the whole gateway. After a start: contact (or the lack of it), restored image, event 1 and gaps, then polls.
+ * Windows are closed after the first ack, or after event 11 is signed [gateway §9].
  */
 export class Gateway {
   readonly #options: GatewayOptions;
@@ -101,7 +101,7 @@ export class Gateway {
     return this.#options.meters.filter(({ enrolled }) => enrolled);
   }
 
-  /** For the uplink: a genuine ack. */
+  /** Records a genuine ack; the uplink calls it. */
   onAck(oracle: PublicKeyText, ack: Ack): void {
     const { acks, lags, clock, onIgnoredAck } = this.#options;
     const effect = acks.accept(oracle, ack);
@@ -119,7 +119,7 @@ export class Gateway {
     void this.#followAck();
   }
 
-  /** For the uplink: retained acks come now, if there are any. */
+  /** Records that retained acks arrive now, if there are any; the uplink calls it. */
   onSubscribed(): void {
     this.#contact.subscribed();
   }
@@ -139,13 +139,13 @@ export class Gateway {
     };
   }
 
-  /** Records that no threshold of oracles has acknowledged. */
+  /** Counts the records that no threshold of oracles has acknowledged. */
   spoolDepth(): number {
     const { spool, acks, meters } = this.#options;
     return meters.reduce((sum, { id }) => sum + spool.count(id, acks.acknowledged(id) + 1n, spool.highest(id)), 0);
   }
 
-  /** Runs until aborted; what was committed by then is safe. */
+  /** Runs until aborted; everything committed before the abort is safe. */
   async run(uplink: Uplink, outbox: SendScheduler, signal: AbortSignal): Promise<void> {
     this.#uplink = uplink;
     this.#outbox = outbox;
@@ -166,7 +166,7 @@ export class Gateway {
     await this.#save();
   }
 
-  /** Event 1 and what is missing; waits for a disk that does not take writes. */
+  /** Signs event 1 and the gaps; retries while the disk accepts no writes. */
   async #startLogs(signal: AbortSignal): Promise<void> {
     const { clock, acks, softwareHash, configHash, tornRecords, random } = this.#options;
     const backOff = new BackOff(START_AGAIN, random);
@@ -185,7 +185,7 @@ export class Gateway {
     }
   }
 
-  /** Closing waits for the first ack, at most for `NO_ORACLE_MS`. */
+  /** Waits for the first ack before windows may be closed, at most for `NO_ORACLE_MS`. */
   async #closeGate(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const until = clock.monotonicMs() + NO_ORACLE_MS;
@@ -195,7 +195,7 @@ export class Gateway {
     this.#mayClose = true;
   }
 
-  /** The same event in the chain of each meter; a disk that does not take it is reported. */
+  /** Signs the same event in the chain of each meter; reports a disk that refuses it. */
   async #event(code: number, fields: { readonly value?: bigint; readonly detail?: number } = {}): Promise<void> {
     for (const { log } of this.#enrolled)
       await log.event(code, fields).catch((error) => this.#background.report(`event ${code}`, error));
@@ -212,7 +212,10 @@ export class Gateway {
     );
   }
 
-  /** What a new ack asks for: going on above seqs that were seen, and declaring what was refused for good. */
+  /**
+   * Reacts to a new ack: continues above seqs that oracles have seen, and declares messages that are lost or refused
+   * for good.
+   */
   async #takeAcks(): Promise<void> {
     const { meters, deadLetters, lags } = this.#options;
     for (const meter of meters) {
@@ -222,7 +225,10 @@ export class Gateway {
     }
   }
 
-  /** An oracle that has seen seqs of ours which we do not know shows that an older image was restored. */
+  /**
+   * Continues above the seqs that an oracle has seen. Seqs that this gateway does not know show that an older image was
+   * restored.
+   */
   async #continueAboveSeen({ id, name, log }: Metered): Promise<void> {
     const seen = this.#options.acks.highest(id);
     if (seen.highestSeen < log.nextSeq) return;
@@ -234,7 +240,7 @@ export class Gateway {
     this.#jumps.add(`an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: refused, ask your utility`);
   }
 
-  /** Background work in real time: saves acks, looks after dead letters again, keeps the spool within its bytes. */
+  /** Runs background work in real time: saves acks, declares dead letters, keeps the spool within its bytes. */
   async #keep(signal: AbortSignal): Promise<void> {
     const { clock, spool, spoolMaxBytes } = this.#options;
     while (!signal.aborted) {
@@ -249,7 +255,7 @@ export class Gateway {
     }
   }
 
-  /** Acknowledged, and not needed for the root of a window that is still open. */
+  /** Returns the seq through which records are acknowledged and no open window's root needs them. */
   #safeThrough(id: MeterId): bigint {
     const acknowledged = this.#options.acks.acknowledged(id);
     const covered = this.#options.meters.find((meter) => meter.id === id)?.log.statedThrough ?? 0n;

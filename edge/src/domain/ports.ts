@@ -1,58 +1,66 @@
 import type { MeterId } from '@gridtokenx/protocol';
 import type { SignedMessage } from './signed-message.js';
 
-/** What the gateway's domain asks of the world. Each port states how it fails; adapters implement one port each. */
+/**
+ * States the ports that the gateway's domain needs. Each port states how it fails; each adapter implements one port.
+ */
 
 /** A file that is only ever appended to. Rejects with the system's error (`code` ENOSPC, EIO, ...). */
 export interface AppendFile {
   append(bytes: Uint8Array): Promise<void>;
-  /** Resolves when everything appended so far survives a power cut. After a rejection nothing is known: start anew. */
+  /**
+   * Resolves when everything appended so far survives a power cut. After a rejection the file's end is unknown: open a
+   * new file.
+   */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The disk under spool and state. All methods reject with the system's error and never block the event loop. */
+/**
+ * Reads and writes the disk under spool and state. All methods reject with the system's error and never block the event
+ * loop.
+ */
 export interface Disk {
   /** Creates a directory and its parents; they survive a power cut when this resolves. */
   makeDir(path: string): Promise<void>;
-  /** Names in a directory, sorted; empty when there is none. */
+  /** Lists the names in a directory, sorted; empty when there is none. */
   list(path: string): Promise<string[]>;
-  /** A whole file, or null when there is none. */
+  /** Reads a whole file; null when there is none. */
   read(path: string): Promise<Uint8Array | null>;
-  /** `length` bytes from `offset`, or fewer at the file's end. */
+  /** Reads `length` bytes from `offset`, or fewer at the file's end. */
   readAt(path: string, offset: number, length: number): Promise<Uint8Array>;
   /** Opens at the end, creating the file; `syncDir` makes the new name survive. */
   openAppend(path: string): Promise<AppendFile>;
-  /** Cuts a file, durably. */
+  /** Truncates a file, durably. */
   truncate(path: string, length: number): Promise<void>;
-  /** Puts new content in place of the old, durably and as a whole: a reader or a crash sees one or the other. */
+  /** Replaces a file's content durably and atomically: a reader or a crash sees either the old or the new content. */
   replace(path: string, bytes: Uint8Array): Promise<void>;
   remove(path: string): Promise<void>;
   syncDir(path: string): Promise<void>;
 }
 
-/** One read of a meter's billing registers with what came beside it. */
+/** The billing registers of a meter from one read, with the values beside them. */
 export interface MeterSample {
-  /** Reading clock when the last byte of the reply with the energy registers arrived. */
+  /** Reading clock when the last byte of the reply with the energy registers arrived, ms. */
   readonly timeMs: number;
   readonly uncertaintyMs: number | null;
   readonly importWh: bigint;
   readonly exportWh: bigint;
   /** Watts, import positive; null where not available, as below. */
   readonly powerW: number | null;
-  /** 0.1 V. */
+  /** In 0.1 V. */
   readonly voltageDv: number | null;
-  /** 0.01 Hz. */
+  /** In 0.01 Hz. */
   readonly frequencyChz: number | null;
   /** The raw reply frames, in the order they came. */
   readonly raw: Uint8Array;
-  /** Wh at which each register begins at 0 again, where that is known. */
+  /** Wh at which each register rolls over to 0, where known; null where not. */
   readonly rolloverWh?: { readonly importWh: bigint | null; readonly exportWh: bigint | null };
 }
 
 /**
- * Reads one meter. Rejects with `ReadError`; after `timeout` or `connection` nothing that arrives later is used. The bus
- * below allows one request at a time, and may serve several readers.
+ * Reads one meter. Rejects with `ReadError`; after `timeout` or `connection`, no later arrival is used. The bus below
+ * allows one request at a time, and may serve several readers.
  */
 export interface MeterReader {
   read(): Promise<MeterSample>;
@@ -65,12 +73,12 @@ export const ReadFailure = {
   badReply: 4,
   /** Another master was heard on the line: nothing may be signed. */
   secondMaster: 5,
-  /** Nothing can be asked now without taking one register's value for another's. */
+  /** All reply shapes are in quarantine: a request now could mistake one register's value for another's. */
   resting: 6,
 } as const;
 export type ReadFailure = (typeof ReadFailure)[keyof typeof ReadFailure];
 
-/** A read that gave no value; the number is stable. All of them mean: read again at the next poll. */
+/** Reports a read without a value; the number is stable. For every number: read again at the next poll. */
 export class ReadError extends Error {
   override readonly name = 'ReadError';
   readonly failure: ReadFailure;
@@ -80,11 +88,14 @@ export class ReadError extends Error {
   }
 }
 
-/** The only queue: what was signed, until it was acknowledged.  */
+/** Keeps signed messages until they are acknowledged; the only queue. */
 export interface Spool {
-  /** Resolves when all of them survive a power cut; a failing disk is waited for, never rejected. */
+  /** Resolves when all messages survive a power cut. Waits while the disk fails, and never rejects. */
   append(messages: readonly SignedMessage[]): Promise<void>;
-  /** Up to `limit` committed messages of a meter with seq >= `from`, rising. Damaged ones are left out and counted. */
+  /**
+   * Returns up to `limit` committed messages of a meter with seq >= `from`, rising. Omits damaged records and counts
+   * them.
+   */
   read(meterId: MeterId, from: bigint, limit: number): Promise<SignedMessage[]>;
   /** Highest committed seq of a meter; 0 when there is none. */
   highest(meterId: MeterId): bigint;
@@ -97,12 +108,12 @@ export interface Spool {
   bytes(): number;
   /** Drops whole segments of readings, oldest first, while more than `maxBytes` are used and all in them is safe. */
   trim(maxBytes: number, safeThrough: (meterId: MeterId) => bigint): Promise<void>;
-  /** What is wrong with the disk, in plain words; null when nothing is. */
+  /** Describes the disk's fault in plain words; null when there is none. */
   problem(): string | null;
   close(): Promise<void>;
 }
 
-/** Counters of what happened, by stable names; what is shown as metrics. */
+/** Counts events by stable names; metrics show them. */
 export interface Counters {
   add(name: CounterName, labels?: Readonly<Record<string, string>>, by?: number): void;
 }

@@ -10,15 +10,15 @@ import {
   WireError,
 } from '@gridtokenx/protocol';
 
-/** Where every payload has these fields [wire §4.1]. */
+/** Offsets of fields that every payload has [wire §4.1]. */
 const KIND_AT = 3;
 const METER_AT = 12;
 const SEQ_AT = 28;
 
-/** The place of a message in the log of its key. */
+/** Identifies a message in the journal of its key. */
 export interface MessageHead {
   readonly meterId: MeterId;
-  /** A `Kind`, or one of a later version. */
+  /** A `Kind`, or a kind of a later version. */
   readonly kind: number;
   readonly seq: bigint;
 }
@@ -27,11 +27,11 @@ export interface MessageHead {
 export interface SignedMessage extends MessageHead {
   /** The 96 bytes under the signature. */
   readonly payload: Uint8Array;
-  /** The 171 bytes that travel. */
+  /** The 171 bytes that are sent. */
   readonly bytes: Uint8Array;
 }
 
-/** Reads the head of a 96-byte payload; nothing else in it is checked. */
+/** Reads the head of a 96-byte payload and checks nothing else. */
 export function headOf(payload: Uint8Array): MessageHead {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   return {
@@ -47,7 +47,7 @@ export function signMessage(payload: Uint8Array, signer: Signer): SignedMessage 
   return { ...headOf(payload), payload, bytes };
 }
 
-/** Takes bytes of this gateway's own disk for the message that they are; null when they are none. */
+/** Parses bytes of this gateway's own disk as a message; null when they are none. */
 export function readSigned(bytes: Uint8Array): SignedMessage | null {
   try {
     const { payload } = parseSign1(bytes);
@@ -58,7 +58,7 @@ export function readSigned(bytes: Uint8Array): SignedMessage | null {
   }
 }
 
-/** Decodes what a message says; null for a kind or a version that this software does not know. */
+/** Decodes a message's content; null for a kind or a version that this software does not know. */
 export function contentOf({ payload }: SignedMessage): Payload | null {
   try {
     return decodePayload(payload);

@@ -6,7 +6,7 @@ import type { MakeClient, OpenLine } from './ports.js';
 import type { ReplyQuarantine } from './reply-quarantine.js';
 import type { BusStats } from './stats.js';
 
-/** Holds what a bus needs of its line and of the world. */
+/** Holds what a bus needs of its line, and the injected clock and randomness. */
 export interface BusOptions {
   readonly name: string;
   readonly open: OpenLine;
@@ -15,21 +15,21 @@ export interface BusOptions {
   readonly log: Logger;
   readonly random: Random;
   readonly speed: LineSpeed;
-  /** Decides which shapes may be asked for. */
+  /** Decides which reply shapes may be requested. */
   readonly quarantine: ReplyQuarantine;
   readonly makeFraming: (quarantine: ReplyQuarantine) => Framing;
-  /** Whether answers are told apart by their shape only: serial lines, converters. */
+  /** True on serial lines and converters, where only the reply shape identifies a reply. */
   readonly shapes: boolean;
-  /** Real milliseconds that a unit is waited for before anything is known of it. */
+  /** Time-out of a unit before its first answers, real ms. */
   readonly requestMs: number;
   readonly connectMs: number;
-  /** Least time-out, ms: no adapter or network is steadier than this. */
+  /** Lower bound of the time-out, ms: no adapter or network has less jitter than this. */
   readonly minTimeoutMs: number;
-  /** How long a line is only listened to after it was first opened, ms; default: the longest quarantine at the start. */
+  /** Time in which a line only listens after it was first opened, ms. Default: the longest quarantine at the start. */
   readonly restMs?: number;
   readonly stats?: BusStats;
-  /** Is given every answer that was accepted, as it stood on the line. */
+  /** Receives each accepted reply, as it stood on the line. */
   readonly onAnswer?: (ask: ReadRequest, frame: Uint8Array) => void;
-  /** A port that worked cannot be opened any more: only a new process helps. */
+  /** Called when a port that worked cannot be opened any more: only a new process helps. */
   readonly giveUp?: (reason: string) => void;
 }

@@ -11,28 +11,28 @@ import { SilentUnits } from './silent.js';
 import { BusStats } from './stats.js';
 import { UnitHealth } from './unit.js';
 
-/** Registers that were read. */
+/** Holds registers that one request read. */
 export interface Registers {
   readonly address: number;
   readonly count: number;
   readonly data: Uint8Array;
-  /** The answer as it stood on the line (on TCP: as it would on a serial line). */
+  /** The reply as it stood on the line (on TCP: as it would on a serial line). */
   readonly frame: Uint8Array;
 }
 
-/** One way to read what is wanted; another has another length. */
+/** One way to read the wanted registers. Each variant has another length, so another reply shape. */
 export interface ReadVariant {
   readonly address: number;
   readonly count: number;
 }
 
-/** Floors that one unit's profile sets, ms. */
+/** Floors that a unit's profile sets, ms. */
 export interface UnitLimits {
   readonly timeoutMinMs: number;
   readonly quarantineMs: number;
 }
 
-/** What one poll of a unit takes from the line, ms: all of its requests, and the longest one. */
+/** Line time of one poll of a unit, ms: the sum over its requests, and the longest request. */
 export interface PollShare {
   readonly lineMs: number;
   readonly longestMs: number;
@@ -41,23 +41,23 @@ export interface PollShare {
 export interface ReadOptions {
   /** The unit's poll period, real ms: a time-out is at most a third of it. */
   readonly periodMs: number;
-  /** What the unit's profile says; the first read of a unit decides. */
+  /** Limits of the unit's profile; the first read of a unit decides. */
   readonly limits?: UnitLimits;
 }
 
-/** Nothing is signed until so long after another master was last heard. */
+/** Time without signing after another master was last heard, ms. */
 const FOREIGN_MS = 60_000;
 
 /**
- * The one owner of a bus: one request in flight, own deadlines, and never the value of one register given for another
- * [gateway §6]. Readers of several units share it.
+ * Owns a bus alone: one request in flight, own deadlines, and never the value of one register under the name of another
+ * [gateway §6]. Readers of several units share one `Bus`.
  */
 export class Bus {
   readonly name: string;
   readonly stats: BusStats;
   readonly quarantine: ReplyQuarantine;
   readonly units = new Map<number, UnitHealth>();
-  /** What each unit's polls take from the line; readers keep it. */
+  /** Line time of each unit's polls, by unit; the readers set it. */
   readonly polls = new Map<number, PollShare>();
   readonly #options: BusOptions;
   readonly #queue: BusQueue;
@@ -65,7 +65,7 @@ export class Bus {
   readonly #silent: SilentUnits;
   readonly #clients = new Map<number, RegisterClient>();
   #secondMasterUntilMs = Number.NEGATIVE_INFINITY;
-  /** The longest quarantine that a unit's profile asks for, ms. */
+  /** The longest quarantine that a unit's profile demands, ms. */
   #minRestMs = 0;
   #current: { health: UnitHealth; ask: ReadRequest; timeoutMs: number; answer: Answer | null } | null = null;
 
@@ -94,35 +94,38 @@ export class Bus {
     });
   }
 
-  /** Whether requests wait for one another and answers are told apart by their shape: serial lines, converters. */
+  /**
+   * Returns true on serial lines and converters: requests share one line there, and only the reply shape identifies a
+   * reply.
+   */
   get isShared(): boolean {
     return this.#options.shapes;
   }
 
-  /** Why there is no connection, in plain words; null while there is one. */
+  /** Says in plain words why there is no connection; null while there is one. */
   get problem(): string | null {
     return this.#connection.problem;
   }
 
-  /** When another master was heard: until then nothing that is read here may be signed. Monotonic ms. */
+  /** Instant until which no reading of this bus may be signed, because another master was heard. Monotonic ms. */
   get secondMasterUntilMs(): number {
     return this.#secondMasterUntilMs;
   }
 
-  /** Until when the bus only listens after a start, monotonic ms; null before it was opened. */
+  /** Returns the instant until which the bus only listens after a start, monotonic ms; null before it was opened. */
   get restUntilMs(): number | null {
     const { openedAtMs } = this.#connection;
     if (openedAtMs === null) return null;
     const { shapes, requestMs } = this.#options;
-    // What a process before this one asked may be answered to us.
+    // A meter may still answer requests that an earlier process sent.
     return shapes
       ? openedAtMs + (this.#options.restMs ?? Math.max(this.#minRestMs, QUARANTINE_TIMEOUTS * requestMs))
       : 0;
   }
 
   /**
-   * Reads registers by the first of `choices` whose shape is free. Rejects with `ReadError`; what arrives after that is
-   * never used.
+   * Reads registers by the first of `variants` whose shape is free. Rejects with `ReadError`; a reply that arrives
+   * after the rejection is never used.
    */
   async read(
     unit: number,
@@ -168,7 +171,7 @@ export class Bus {
     }
   }
 
-  /** What the library's port does: the request that `#read` prepared, and nothing else. */
+  /** Sends the request that `#read` prepared, and no other. The library calls this as its port. */
   async #exchange(frame: Uint8Array): Promise<Uint8Array> {
     const current = this.#current;
     const { port } = this.#connection;
@@ -179,8 +182,8 @@ export class Bus {
     const bytes = 2 * count;
     if (frame.length !== 8 || frame[0] !== unit || frame[1] !== fn)
       throw new Error('not the request that was prepared');
-    // The whole wait counts, that of a probe as if it were in full: characters take time, and lateness is measured from
-    // the request on.
+    // Counts the whole wait, and for a probe the full time-out: characters take time, and lateness counts from the
+    // request on.
     const wholeMs = Math.max(timeoutMs, health.estimate.timeoutMs()) + (13 + bytes) * speed.charMs;
     this.quarantine.onRequest(unit, fn, bytes, clock.monotonicMs(), wholeMs);
     try {
@@ -271,7 +274,7 @@ export class Bus {
     return health;
   }
 
-  /** Closes the line; readers get errors from then on. */
+  /** Closes the line; reads reject from then on. */
   close(): Promise<void> {
     this.#silent.close();
     return this.#connection.close();

@@ -13,28 +13,30 @@ export interface ConnectionOptions {
   readonly random: Random;
   readonly speed: LineSpeed;
   readonly framing: Framing;
-  /** Whether answers are told apart by their shape only: serial lines, converters. */
+  /** True on serial lines and converters, where only the reply shape identifies a reply. */
   readonly shapes: boolean;
   readonly connectMs: number;
   readonly stats: BusStats;
-  /** Another master was heard. */
+  /** Called when another master was heard. */
   readonly onForeign: () => void;
-  /** A port that worked cannot be opened any more: only a new process helps. */
+  /** Called when a port that worked cannot be opened any more: only a new process helps. */
   readonly giveUp?: (reason: string) => void;
 }
 
 const INITIAL_RETRY_MS = 200;
 const LAST_RETRY_MS = 5_000;
 const IDLE_LOOK_MS = 250;
-/** So many requests in a row during which nothing at all was heard: the connection may be half open. */
+/** Requests in a row without a received byte, after which the connection counts as half open. */
 const SILENT_REQUESTS = 3;
-/** A serial line is opened anew only after many more of them: that takes other meters' time. */
+/** The same for a serial line, which takes longer to open: other meters lose that time. */
 const SILENT_REQUESTS_SERIAL = 10 * SILENT_REQUESTS;
-/** A port that cannot be opened because it is locked, or was never closed, for so long, after it worked, is given up. */
+/** Time after which a port that worked is abandoned, ms, when it stays locked or its close never ends. */
 const LOCKED_MS = 60_000;
 const NOT_CLOSED = 'the port was lost and cannot be closed';
 
-/** The line of a bus: opened when it is needed, dropped when it cannot be trusted, opened again with back-off. */
+/**
+ * Opens the line of a bus when a read needs it, drops it when it cannot be trusted, and opens it again with back-off.
+ */
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #backoff: BackOff;
@@ -47,9 +49,9 @@ export class Connection {
   #lockedAtMs: number | null = null;
   #closed = false;
   #cancelLook = () => {};
-  /** When the line was first opened, monotonic ms. */
+  /** Instant at which the line was first opened, monotonic ms; null before. */
   openedAtMs: number | null = null;
-  /** Why there is no connection, in plain words; null while there is one. */
+  /** Says in plain words why there is no connection; null while there is one. */
   problem: string | null = null;
 
   constructor(options: ConnectionOptions) {
@@ -69,7 +71,7 @@ export class Connection {
     if (clock.monotonicMs() < this.#blockedUntilMs) {
       throw new ReadError(ReadFailure.connection, `${name}: ${this.problem ?? 'not connected'}`);
     }
-    // A port that is opened before it was closed says that it is locked.
+    // The system reports a port as locked until its close has ended.
     await within(clock, connectMs, this.#closing).catch(() => {
       this.#refused(new Error(NOT_CLOSED));
       throw new ReadError(ReadFailure.connection, `${name}: ${NOT_CLOSED}`);
@@ -78,7 +80,7 @@ export class Connection {
     try {
       this.#opened(await within(clock, connectMs, opening));
     } catch (error) {
-      // One that comes after all is not used.
+      // Closes a line that opens after the deadline.
       opening.then(
         (late) => late.close(),
         () => {},
@@ -102,7 +104,7 @@ export class Connection {
     if (shapes) this.#look();
   }
 
-  /** Listens between requests, so that another master does not stay unnoticed. */
+  /** Listens between requests, so that the bus detects another master. */
   #look(): void {
     this.#cancelLook = this.#options.clock.after(IDLE_LOOK_MS, () => {
       this.#port?.listen();
@@ -121,12 +123,12 @@ export class Connection {
     if (now - this.#lockedAtMs >= LOCKED_MS) giveUp?.(`${name} cannot be opened any more: ${this.problem}`);
   }
 
-  /** A request was answered. */
+  /** Resets the count of requests without a received byte. */
   answered(): void {
     this.#unheard = 0;
   }
 
-  /** A request failed: the line is dropped if that says that it can no longer be trusted. */
+  /** Drops the line after a failure that makes it untrustworthy. */
   failed(error: unknown): void {
     const reason = error instanceof NoAnswer ? error.reason : 'gone';
     this.#unheard = this.#port?.heard() ? 0 : this.#unheard + 1;
@@ -161,7 +163,7 @@ function within<T>(clock: Clock, delayMs: number, step: Promise<T>): Promise<T> 
   });
 }
 
-/** What went wrong when a line was opened or a request was sent, for the installer. */
+/** Describes to the installer why a line did not open or a request was not sent. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;

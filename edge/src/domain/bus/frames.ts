@@ -6,12 +6,12 @@ export type ReadFunction = 3 | 4;
 export interface ReadRequest {
   readonly unit: number;
   readonly fn: ReadFunction;
-  /** Of the first register, from 0. */
+  /** Address of the first register, from 0. */
   readonly address: number;
   readonly count: number;
 }
 
-/** The request on the line, 8 bytes. */
+/** Encodes the request as it stands on the line, 8 bytes. */
 export function requestFrame({ unit, fn, address, count }: ReadRequest): Uint8Array {
   return withCrc(Uint8Array.of(unit, fn, address >> 8, address & 0xff, count >> 8, count & 0xff));
 }
@@ -19,7 +19,7 @@ export function requestFrame({ unit, fn, address, count }: ReadRequest): Uint8Ar
 export const requestLength = 8;
 export const replyLength = (count: number): number => 5 + 2 * count;
 
-/** A whole frame with a right CRC. `length` bytes of the input belong to it. */
+/** A whole frame with a valid CRC, which occupies `length` bytes of the input. */
 export type Frame =
   | {
       readonly type: 'reply';
@@ -35,17 +35,17 @@ export type Frame =
       readonly code: number;
       readonly length: number;
     }
-  /** A request, or the answer to a write, which looks like one: of another master, or our own as an echo. */
+  /** A request, or the reply to a write, which has the same form: from another master, or the echo of our own. */
   | { readonly type: 'request'; readonly unit: number; readonly fn: number; readonly length: number };
 
 export type Found = Frame | 'incomplete' | 'garbage';
 
-/** What would be the answer at this moment; null between requests. */
+/** The reply that would be the answer now; null between requests. */
 export type Wanted = Pick<ReadRequest, 'unit' | 'fn' | 'count'> | null;
 
 /**
- * What stands at the start of the bytes, by length and CRC only: nothing is searched inside. What begins like the wanted
- * answer is that answer or garbage, because a shorter frame inside it could be chance.
+ * Identifies the frame at the start of the bytes, by length and CRC only; it does not search inside. Bytes that begin
+ * like the wanted reply are that reply or garbage, because a shorter frame inside could be chance.
  */
 export function frameAt(input: Uint8Array, wanted: Wanted): Found {
   if (input.length < 3) return 'incomplete';
@@ -67,17 +67,19 @@ export function frameAt(input: Uint8Array, wanted: Wanted): Found {
 
 const isReadCode = (code: number) => code >= 1 && code <= 4;
 
-/** Lengths that a frame with this start may have; of requests and answers of the functions that are in use. */
+/** Returns the lengths that a frame with this start may have, over requests and replies of the functions in use. */
 function possibleLengths(input: Uint8Array, code: number, third: number): number[] {
   if (code >= 0x80) return [5];
   if (isReadCode(code)) return [5 + third, requestLength];
   if (code === 5 || code === 6) return [requestLength];
   if (code === 15 || code === 16) return input.length < 7 ? [requestLength] : [requestLength, 9 + (input[6] as number)];
-  // A function that is not in use here: its length is not known, and the frame ends with the silence.
+  // The length of a function not in use here is unknown: its frame ends with the silence.
   return [Math.min(256, Math.max(5, input.length))];
 }
 
-/** Whether `input` begins with all of `frame`, or is its beginning. */
+/**
+ * Compares the start of `input` with `frame`: `all` when it begins with the whole frame, `part` when it is a beginning.
+ */
 export function startsLike(input: Uint8Array, frame: Uint8Array): 'all' | 'part' | 'no' {
   const length = Math.min(input.length, frame.length);
   for (let i = 0; i < length; i++) if (input[i] !== frame[i]) return 'no';

@@ -3,38 +3,38 @@ import { mbapAt, toMbap } from './mbap.js';
 import type { ReplyQuarantine } from './reply-quarantine.js';
 import type { BusCount } from './stats.js';
 
-/** What stands at the start of the input. `length` bytes of it are done with. */
+/** Verdict on the start of the input, and the `length` in bytes that it consumes. */
 export type Judgement =
   | { readonly what: 'more' }
-  /** The answer, or the exception, that is waited for: as a frame with its CRC. */
+  /** The awaited reply or exception, as a frame with its CRC. */
   | { readonly what: 'answer' | 'exception'; readonly frame: Uint8Array; readonly length: number }
-  /** Known, and of no use. */
+  /** A frame of known origin that is of no use. */
   | { readonly what: 'skip'; readonly count: BusCount; readonly length: number }
-  /** Somebody else speaks on this line. */
+  /** A frame of another master on this line. */
   | { readonly what: 'foreign'; readonly length: number }
   /** No frame: everything up to the next silence is worthless. */
   | { readonly what: 'damaged' }
-  /** The connection can no longer be trusted. */
+  /** The peer breaks the protocol, so the connection can no longer be trusted. */
   | { readonly what: 'violation'; readonly why: string };
 
-/** How frames stand on a line, and which of them is the answer to `ask` (null: nothing is waited for). */
+/** Encodes requests for a line, and finds the reply to `ask` in the input (null: no request is in flight). */
 export interface Framing {
-  /** Bytes of a request. */
+  /** Returns the bytes of a request. */
   begin(ask: ReadRequest, frame: Uint8Array, nowMs: number): Uint8Array;
   judge(input: Uint8Array, ask: ReadRequest | null, nowMs: number): Judgement;
-  /** The request is over, however it ended. */
+  /** Ends the request, however it ended. */
   end(ask: ReadRequest, nowMs: number): void;
-  /** A new connection begins with nothing in it. */
+  /** Clears the state of one connection; a new one begins with an empty input. */
   reset(): void;
 }
 
 const MORE: Judgement = { what: 'more' };
-/** Requests whose echo is known: one that comes late must not be taken for another master's. */
+/** Requests whose echo is recognised: a late echo must not count as another master's request. */
 const KNOWN_REQUESTS = 8;
 
 /**
- * RTU frames: unit, function and byte count are all that tells answers apart, so the reply quarantine must be kept
- * [gateway §6.4].
+ * Judges RTU frames. Unit, function and byte count alone identify a reply, so requests must respect the reply
+ * quarantine [gateway §6.4].
  */
 export class RtuFraming implements Framing {
   readonly #quarantine: ReplyQuarantine;
@@ -70,7 +70,7 @@ export class RtuFraming implements Framing {
         return { what: 'skip', count: known === 'late' ? 'late' : 'repeats', length };
       }
       case 'exception':
-        // It carries no shape: while another answer is outstanding nobody knows which request it belongs to.
+        // An exception carries no shape: while another reply is outstanding, its request is unknown.
         if (ask && unit === ask.unit && fn === ask.fn && this.#quarantine.outstanding(unit, nowMs, fn) === 0)
           return { what: 'exception', frame: input.slice(0, length), length };
         if ((ask?.unit === unit && ask.fn === fn) || this.#quarantine.wasAsked(unit, fn, nowMs))
@@ -87,18 +87,18 @@ export class RtuFraming implements Framing {
 
 const IDS = 65_536;
 
-/** Modbus TCP: answers carry the transaction id of their request [gateway §6.5]. */
+/** Judges Modbus TCP: replies carry the transaction id of their request [gateway §6.5]. */
 export class TcpFraming implements Framing {
   readonly #quarantine: ReplyQuarantine;
-  /** Ids in use or used lately, with the time until which they are not used again. */
+  /** Ids in use or used lately, with the instant until which they stay reserved, monotonic ms. */
   readonly #ids = new Map<number, number>();
   readonly #isConverter: boolean;
   #id: number;
   #current = -1;
 
   /**
-   * `isConverter`: serial meters are behind the address, so that exceptions prove nothing while answers are outstanding.
-   * `firstId`: where ids begin; after a restart they had better not begin where they did before.
+   * `isConverter`: serial meters are behind the address, so an exception proves nothing while replies are outstanding.
+   * `firstId`: the first id, which should differ after a restart.
    */
   constructor(quarantine: ReplyQuarantine, isConverter: boolean, firstId: number) {
     this.#quarantine = quarantine;
@@ -111,7 +111,7 @@ export class TcpFraming implements Framing {
       if (untilMs > nowMs) break;
       this.#ids.delete(id);
     }
-    // At a thousand requests a second ids come round in 65 s; the oldest are given up before a request is refused.
+    // At 1,000 requests a second, ids repeat after 65 s. The oldest ids are reused before a request is refused.
     do this.#id = (this.#id + 1) % IDS;
     while (this.#ids.has(this.#id) && this.#ids.size < IDS / 2);
     this.#current = this.#id;
@@ -142,12 +142,15 @@ export class TcpFraming implements Framing {
   }
 
   end(ask: ReadRequest, nowMs: number): void {
-    // Behind the others: the map stays sorted by the time as long as quarantines are alike.
+    // Appends, so the map stays sorted by time as long as quarantines are equal.
     this.#ids.set(this.#current, nowMs + this.#quarantine.quarantineMs(ask.unit));
     this.#current = -1;
   }
 
-  /** On a new connection nothing of the old one can come, but ids stay used: a converter keeps what it was asked. */
+  /**
+   * No reply of the old connection can arrive on the new one. Ids stay reserved, because a converter keeps its
+   * requests.
+   */
   reset(): void {
     this.#current = -1;
   }

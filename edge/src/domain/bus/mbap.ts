@@ -3,16 +3,16 @@ import { withCrc } from './crc.js';
 /** A Modbus TCP message: transaction id, and unit with PDU (Modbus messaging on TCP/IP 1.0b, section 3.1.3). */
 export interface MbapMessage {
   readonly transaction: number;
-  /** Unit and PDU with a CRC behind them, as the frame would stand on a serial line. */
+  /** Unit and PDU followed by a CRC, as the frame would stand on a serial line. */
   readonly frame: Uint8Array;
   readonly length: number;
 }
 
 const HEADER = 6;
-/** Unit and the largest PDU of 253 bytes. */
+/** Bytes of unit and the largest PDU (253). */
 const MOST = 254;
 
-/** Puts a serial frame into a Modbus TCP message. */
+/** Encodes a serial frame as a Modbus TCP message. */
 export function toMbap(transaction: number, frame: Uint8Array): Uint8Array {
   const length = frame.length - 2;
   const message = new Uint8Array(HEADER + length);
@@ -21,7 +21,9 @@ export function toMbap(transaction: number, frame: Uint8Array): Uint8Array {
   return message;
 }
 
-/** The message at the start of the bytes; `violation` = this peer's stream can no longer be trusted. */
+/**
+ * Decodes the message at the start of the bytes; `violation` means that this peer's stream can no longer be trusted.
+ */
 export function mbapAt(input: Uint8Array): MbapMessage | 'incomplete' | 'violation' {
   if (input.length < HEADER) return 'incomplete';
   const word = (at: number) => ((input[at] as number) << 8) | (input[at + 1] as number);

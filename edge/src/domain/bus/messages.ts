@@ -1,11 +1,11 @@
 import type { Bus } from './bus.js';
 import type { UnitHealth } from './unit.js';
 
-/** Below so many requests shares say nothing. */
+/** Requests below which shares say nothing. */
 const MIN_REQUESTS = 20;
 const MANY = 0.02;
 
-/** What a bus suffers from, in plain words with what to do; empty when it is well. `nowMs`: monotonic. */
+/** Lists a bus's problems in plain words with what to do; empty when it is well. `nowMs`: monotonic. */
 export function busProblems(bus: Bus, nowMs: number): string[] {
   const { name, stats } = bus;
   const list: string[] = [];
@@ -55,7 +55,7 @@ function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer:
   return list;
 }
 
-/** A bus for people and machines. Milliseconds. */
+/** Describes a bus for people and machines, in ms. */
 export function busView(bus: Bus, nowMs: number): Record<string, unknown> {
   return {
     name: bus.name,

@@ -5,10 +5,10 @@ import type { LineSpeed } from './line.js';
 import { type Line, LineGone } from './ports.js';
 import type { BusStats } from './stats.js';
 
-/** Why a request brought no answer. */
+/** Reason why a request brought no answer. */
 export type NoAnswerReason = 'timeout' | 'damaged' | 'foreign' | 'violation' | 'gone';
 
-/** A request that brought no answer; the answer may still come. */
+/** Reports a request without an answer; the answer may still come. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
   readonly reason: NoAnswerReason;
@@ -19,10 +19,10 @@ export class NoAnswer extends Error {
 }
 
 export interface Answer {
-  /** The answer or exception as it stands on a serial line, CRC included. */
+  /** The reply or exception as it stands on a serial line, CRC included. */
   readonly frame: Uint8Array;
   readonly isException: boolean;
-  /** From the request's last character to the answer's first, milliseconds; at least 0. */
+  /** Time from the request's last character to the reply's first, ms; at least 0. */
   readonly waitedMs: number;
 }
 
@@ -32,30 +32,30 @@ export interface PortOptions {
   readonly framing: Framing;
   readonly clock: Clock;
   readonly stats: BusStats;
-  /** Another master was heard. */
+  /** Called when another master was heard. */
   readonly onForeign: () => void;
 }
 
-/** Between looks at a line that cannot tell when something arrives; they grow to the last. Milliseconds. */
+/** Intervals between reads of a line that cannot report arrivals, ms; they grow from the first to the last. */
 const INITIAL_LOOK_MS = 2;
 const LAST_LOOK_MS = 10;
-/** A line that is never silent for so long carries noise only. */
+/** A line without a silence for this long carries only noise, ms. */
 const NEVER_SILENT_MS = 2_000;
 const FOREIGN = 'another master speaks on this line';
 
 /**
- * One open line: sends a request, and finds its answer among whatever else arrives. One request at a time; who calls
+ * Sends requests on one open line, one at a time, and finds each answer among everything else that arrives. The caller
  * keeps the reply quarantine.
  */
 export class Port {
   readonly #options: PortOptions;
   #input: Uint8Array = new Uint8Array(0);
   #lastByteAtMs = Number.NEGATIVE_INFINITY;
-  /** After a bad frame everything is dropped until the line is silent. */
+  /** Set after a bad frame: everything is dropped until the line is silent. */
   #discarding = false;
   #isBusy = false;
   #arrived: (() => void) | null = null;
-  /** Something has arrived on this line since `heard` was asked. */
+  /** Set by arriving bytes, cleared by `heard()`. */
   #heard = false;
   #isForeign = false;
 
@@ -68,14 +68,14 @@ export class Port {
     });
   }
 
-  /** Whether anything arrived since this was last asked. */
+  /** Returns true when bytes arrived since the last call. */
   heard(): boolean {
     const heard = this.#heard;
     this.#heard = false;
     return heard;
   }
 
-  /** Looks at what arrived while nothing was asked. What is wrong with the line is found at the next request. */
+  /** Reads what arrived between requests. Ignores faults of the line: the next request reports them. */
   listen(): void {
     if (this.#isBusy) return;
     try {
@@ -89,8 +89,8 @@ export class Port {
   }
 
   /**
-   * Asks and waits, `timeoutMs` from the request's last character on plus the time of the answer's characters.
-   * `expectedMs`: the unit's usual turnaround, if known. Rejects with `NoAnswer`.
+   * Sends a request and waits `timeoutMs` from its last character on, plus the time of the reply's characters.
+   * `expectedMs`: the unit's usual turnaround, or null. Rejects with `NoAnswer`.
    */
   async exchange(ask: ReadRequest, timeoutMs: number, expectedMs: number | null): Promise<Answer> {
     this.#isBusy = true;
@@ -107,7 +107,7 @@ export class Port {
     }
   }
 
-  /** Drains what is there, the operating system's buffer included, and waits for the line to be silent. */
+  /** Drains the line, the operating system's buffer included, and waits for silence. */
   async #silence(): Promise<void> {
     const { clock, speed } = this.#options;
     const endAtMs = clock.monotonicMs() + NEVER_SILENT_MS;
@@ -134,7 +134,7 @@ export class Port {
       const sentAtMs = clock.monotonicMs() + bytes.length * charMs;
       const length = replyLength(ask.count);
       const deadlineAtMs = sentAtMs + length * charMs + timeoutMs;
-      // A little early: what is missing then is exact in time, and a look too many costs less than a late reading.
+      // Reads a little early: the remaining time is then exact, and an extra read costs less than a late one.
       let lookMs = sentAtMs + 0.9 * (expectedMs ?? 0) + (expectedMs === null ? 5 : Math.max(0, length - 4)) * charMs;
       let step = INITIAL_LOOK_MS;
       for (;;) {
@@ -180,7 +180,10 @@ export class Port {
     return true;
   }
 
-  /** Takes frames from the input. The answer, if it is there; throws `NoAnswer` for what ends the request. */
+  /**
+   * Judges the frames in the input. Returns the answer, or null while there is none; throws `NoAnswer` when the request
+   * ends without one.
+   */
   #consume(ask: ReadRequest | null): Pick<Answer, 'frame' | 'isException'> | null {
     const { framing, clock, stats, onForeign } = this.#options;
     const now = clock.monotonicMs();
@@ -217,7 +220,7 @@ export class Port {
     return null;
   }
 
-  /** The line is silent: what was begun is not continued, and the next byte begins a frame. */
+  /** Ends the frame after a silence: drops an unfinished frame; the next byte begins a new one. */
   #endOfFrame(): void {
     if (this.#input.length > 0) this.#drop();
     this.#discarding = false;
@@ -228,7 +231,7 @@ export class Port {
     this.#input = new Uint8Array(0);
   }
 
-  /** Waits, or until something arrives. */
+  /** Waits for `delayMs`, or until something arrives. */
   #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       const end = () => {

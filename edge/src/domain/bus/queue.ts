@@ -1,33 +1,33 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 
-/** A probe of a silent unit waits for a gap at most this long, then it goes like all others. Milliseconds. */
+/** Longest wait of a silent unit's probe for a gap, ms; then it queues like a poll. */
 const MAX_WAIT_MS = 4_000;
-/** Probes that found no gap lie at least this far apart: several in a row would hold a poll up for long. Milliseconds. */
+/** Least time between probes that found no gap, ms: several in a row would delay a poll for long. */
 const FORCED_REST_MS = 1_000;
 
 /**
- * Order on a bus: one task at a time; polls in the order they came; probes of silent units only where they hold up no
- * poll that is expected soon.
+ * Orders the tasks of a bus, one at a time. Polls run in the order of their requests; probes of silent units run only
+ * where they delay no poll that is expected soon.
  */
 export class BusQueue {
   readonly #clock: Clock;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #forcedRestUntilMs = Number.NEGATIVE_INFINITY;
-  /** When each unit is expected to poll next, monotonic ms. */
+  /** Instant of each unit's next expected poll, monotonic ms. */
   readonly #expected = new Map<number, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A poll of `unit`, which polls every `periodMs`. */
+  /** Runs a poll of `unit`, which polls every `periodMs`. */
   run<T>(unit: number, periodMs: number, task: () => Promise<T>): Promise<T> {
     this.#expected.set(unit, this.#clock.monotonicMs() + periodMs);
     return this.#push(task);
   }
 
-  /** A task that may wait, and takes up to `lengthMs`. */
+  /** Runs a task of up to `lengthMs` in a gap between polls, or after `MAX_WAIT_MS`. */
   async runInGap<T>(lengthMs: number, task: () => Promise<T>): Promise<T> {
     const endAtMs = this.#clock.monotonicMs() + MAX_WAIT_MS;
     for (;;) {
@@ -45,7 +45,7 @@ export class BusQueue {
     }
   }
 
-  /** The next expected poll; what was expected and did not come is not waited for any longer. */
+  /** Returns the instant of the next expected poll. Forgets a poll that is over 1 s late. */
   #nextExpected(now: number): number {
     let next = Number.POSITIVE_INFINITY;
     for (const [unit, at] of this.#expected) {

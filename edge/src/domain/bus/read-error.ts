@@ -3,7 +3,7 @@ import { describe } from './connection.js';
 import { NoAnswer } from './port.js';
 import { ModbusException } from './ports.js';
 
-/** Says in plain words why a read of a unit on the named bus gave nothing. */
+/** Says in plain words why a read of a unit on the named bus failed. */
 export function readErrorOf(error: unknown, unit: number, bus: string): ReadError {
   if (error instanceof ReadError) return error;
   const because = { cause: error };

@@ -1,54 +1,53 @@
-/** Limits by which shapes come free again. Milliseconds. */
+/** Bounds of the quarantine after a time-out; the largest applies. */
 export interface ShapeRules {
-  /** After a time-out, at least this long (profile). */
+  /** Lower bound, ms (profile). */
   readonly quarantineMs: number;
-  /** ... at least so many of the largest time-out in use during the last hour ... */
+  /** Lower bound, in multiples of the largest time-out of the last hour. */
   readonly quarantineTimeouts: number;
 }
 
 export const QUARANTINE_TIMEOUTS = 12;
-/** Units add what their profiles ask for. */
+/** Rules without a bound in ms: units add those of their profiles. */
 export const USUAL_RULES: ShapeRules = { quarantineMs: 0, quarantineTimeouts: QUARANTINE_TIMEOUTS };
-/** ... and so many of the longest lateness that was seen. */
+/** Lower bound, in multiples of the longest lateness. */
 const LATENESS_FACTOR = 2;
-/** Lateness beyond this does not lengthen the quarantine any more; nothing that answers so late can be read at all. */
+/** Lateness lengthens the quarantine up to this bound, ms: nothing that answers later can be read at all. */
 const MAX_QUARANTINE_MS = 600_000;
 const HOUR_MS = 3_600_000;
-/** Uses are remembered this long, to tell a late answer from another master's. */
+/** Memory of a use, ms: it distinguishes a late answer from another master's. */
 const MEMORY_MS = 900_000;
 export const MAX_OUTSTANDING = 4;
 
 interface Use {
   readonly sentAtMs: number;
   readonly timeoutMs: number;
-  /** It ended without an answer, which may still come. */
+  /** True when the use ended without an answer, which may still come. */
   outstanding: boolean;
-  /** Not to be sent again before. */
+  /** Instant before which the shape is not sent again. */
   heldUntilMs: number;
   endedAtMs: number;
 }
 
 interface UnitHistory {
-  /** Least quarantine of this very unit (profile), ms. */
+  /** Lower bound of this unit's quarantine, ms (profile). */
   leastMs: number;
   readonly uses: Map<number, Use>;
-  /** Shape of the last request to this unit. */
+  /** Shape of the last request to this unit; -1 before the first. */
   last: number;
   latenessMs: number;
-  /** When an answer last came that nobody waited for any more. */
+  /** Instant of the last late answer. */
   lastLateAtMs: number;
   readonly timeouts: { atMs: number; timeoutMs: number }[];
-  /** Functions asked, with the time until which their answers are expected. */
+  /** Functions requested, with the instant until which an exception may answer them. */
   readonly functions: Map<number, number>;
 }
 
 const key = (fn: number, bytes: number) => fn * 256 + bytes;
 
 /**
- * Which reply shapes (function and byte count, for each unit) may be asked for. A shape is all that tells one RTU reply
- * from another, so none is sent again while an answer to its last use could still come [gateway §6.2].
- * All times are of one monotonic clock, in milliseconds. A new connection changes nothing: a converter or a meter may
- * still hold an answer.
+ * Decides which reply shapes (function and byte count, for each unit) may be requested. The shape alone identifies an
+ * RTU reply, so a shape rests while an answer to its last use could still come [gateway §6.2]. All times are of one
+ * monotonic clock, in ms. A new connection changes nothing: a converter or a meter may still hold an answer.
  */
 export class ReplyQuarantine {
   readonly #rules: ShapeRules;
@@ -58,24 +57,24 @@ export class ReplyQuarantine {
     this.#rules = rules;
   }
 
-  /** The least quarantine of every unit, ms. */
+  /** Returns the lower bound of every unit's quarantine, ms. */
   get leastMs(): number {
     return this.#rules.quarantineMs;
   }
 
-  /** The least quarantine of a unit, by its profile, ms. */
+  /** Sets the lower bound of a unit's quarantine, ms (profile). */
   limit(unit: number, leastMs: number): void {
     this.#history(unit).leastMs = leastMs;
   }
 
-  /** Whether this shape may be sent now. */
+  /** Returns true when this shape may be sent now. */
   mayUse(unit: number, fn: number, bytes: number, nowMs: number): boolean {
     return this.freeAt(unit, fn, bytes, nowMs) <= nowMs;
   }
 
   /**
-   * When this shape may be sent next. Never in two consecutive requests; a meter that has one shape only waits as long as
-   * after a time-out instead.
+   * Returns the instant from which this shape may be sent. A shape is never sent in two consecutive requests; a meter
+   * with a single shape waits as long as after a time-out.
    */
   freeAt(unit: number, fn: number, bytes: number, nowMs: number): number {
     const quarantine = this.#history(unit);
@@ -87,7 +86,7 @@ export class ReplyQuarantine {
     return Math.max(rest, use.heldUntilMs, again);
   }
 
-  /** Time-out in force of a request that is sent now. */
+  /** Records a request that is sent now, with its time-out. */
   onRequest(unit: number, fn: number, bytes: number, nowMs: number, timeoutMs: number): void {
     const quarantine = this.#history(unit);
     const shape = key(fn, bytes);
@@ -99,30 +98,30 @@ export class ReplyQuarantine {
       heldUntilMs: Number.POSITIVE_INFINITY,
       endedAtMs: nowMs,
     });
-    // The largest time-out of the last hour: rising ones push out smaller ones before them.
+    // Keeps the maximum of the last hour first: a larger time-out removes the smaller ones before it.
     while ((quarantine.timeouts.at(-1)?.timeoutMs ?? Number.POSITIVE_INFINITY) <= timeoutMs) quarantine.timeouts.pop();
     quarantine.timeouts.push({ atMs: nowMs, timeoutMs });
     while (quarantine.timeouts.length > 1 && (quarantine.timeouts[0] as { atMs: number }).atMs < nowMs - HOUR_MS)
       quarantine.timeouts.shift();
   }
 
-  /** The answer came in time. It may come once more. */
+  /** Records an answer in time. The meter may send it once more. */
   onReply(unit: number, fn: number, bytes: number, nowMs: number): void {
     const use = this.#history(unit).uses.get(key(fn, bytes));
     this.#end(unit, fn, bytes, nowMs, false, use?.timeoutMs ?? 0);
   }
 
-  /** An exception came, which says nothing about what it belongs to: the answer may still come. */
+  /** Records an exception, which does not identify its request: the answer may still come. */
   onException(unit: number, fn: number, bytes: number, nowMs: number): void {
     this.#end(unit, fn, bytes, nowMs, false, this.quarantineMs(unit));
   }
 
-  /** No answer that could be used. */
+  /** Records a request without a usable answer. */
   onTimeout(unit: number, fn: number, bytes: number, nowMs: number): void {
     this.#end(unit, fn, bytes, nowMs, true, this.quarantineMs(unit));
   }
 
-  /** How long a shape of this unit is kept back after a time-out. */
+  /** Returns the quarantine of this unit's shapes after a time-out, ms. */
   quarantineMs(unit: number): number {
     const quarantine = this.#history(unit);
     const late = Math.min(MAX_QUARANTINE_MS, LATENESS_FACTOR * quarantine.latenessMs);
@@ -130,7 +129,7 @@ export class ReplyQuarantine {
     return Math.max(quarantineMs, quarantine.leastMs, quarantineTimeouts * this.#largestTimeout(quarantine), late);
   }
 
-  /** Requests of a unit (and function) whose answers may still come. */
+  /** Counts the requests of a unit (and function) whose answers may still come. */
   outstanding(unit: number, nowMs: number, fn?: number): number {
     let count = 0;
     for (const [shape, use] of this.#history(unit).uses) {
@@ -140,8 +139,8 @@ export class ReplyQuarantine {
   }
 
   /**
-   * What an answer is that nobody waits for: `late` or `repeat` of one of ours, or `foreign`. A late one lengthens the
-   * quarantine, and frees nothing: it may come twice.
+   * Classifies a reply without a request in flight: `late` or `repeat` for one of ours, or `foreign`. A late reply
+   * lengthens the quarantine and frees no shape: it may come twice.
    */
   classifyUnsolicited(unit: number, fn: number, bytes: number, nowMs: number): 'late' | 'repeat' | 'foreign' {
     const quarantine = this.#units.get(unit);
@@ -157,18 +156,18 @@ export class ReplyQuarantine {
     return 'late';
   }
 
-  /** Whether this unit was asked with this function lately enough for an exception to be an answer to us. */
+  /** Returns true when an exception of this unit and function may still answer one of our requests. */
   wasAsked(unit: number, fn: number, nowMs: number): boolean {
     const until = this.#units.get(unit)?.functions.get(fn);
     return until !== undefined && until > nowMs;
   }
 
-  /** Longest time from a request to an answer that came too late, ms; 0 = none was seen. */
+  /** Returns the longest time from a request to its late answer, ms; 0 when no answer was late. */
   longestLatenessMs(unit: number): number {
     return this.#units.get(unit)?.latenessMs ?? 0;
   }
 
-  /** When a late answer of this unit was last heard, monotonic ms; before all times if none was. */
+  /** Returns the instant of this unit's last late answer, monotonic ms; -Infinity when no answer was late. */
   lastLateAtMs(unit: number): number {
     return this.#units.get(unit)?.lastLateAtMs ?? Number.NEGATIVE_INFINITY;
   }
@@ -183,7 +182,7 @@ export class ReplyQuarantine {
     quarantine.functions.set(fn, Math.max(quarantine.functions.get(fn) ?? 0, nowMs + this.quarantineMs(unit)));
   }
 
-  /** With too many answers outstanding the unit rests until one of them can no longer come. */
+  /** Returns the instant at which fewer than `MAX_OUTSTANDING` answers can still come; 0 when that is so now. */
   #restUntil(quarantine: UnitHistory, nowMs: number): number {
     const held: number[] = [];
     for (const { outstanding, heldUntilMs } of quarantine.uses.values())

@@ -3,7 +3,7 @@ import type { BusQueue } from './queue.js';
 import type { ReplyQuarantine } from './reply-quarantine.js';
 import type { UnitHealth } from './unit.js';
 
-/** Probes of one unit follow one another at most this fast, and are looked at this often, ms. */
+/** Least time between two probes of a unit, and longest time between two checks for a due probe, ms. */
 const MIN_PROBE_MS = 500;
 const LOOK_MS = 1_000;
 
@@ -23,9 +23,9 @@ interface Probe {
 }
 
 /**
- * Units that do not answer are asked from time to time, by themselves and when nobody else wants the bus. They are waited
- * for no longer than the slowest of those that answer: one that is slower still is heard too late, is then known to be
- * there, and is waited for in full [gateway §6.7].
+ * Probes unresponsive units in the background, only while the bus is idle. A probe waits no longer than the slowest
+ * responsive unit, so a dead unit cannot stall the bus. A slower unit is heard too late; its next probe then waits for
+ * the unit's own time-out [gateway §6.7].
  */
 export class SilentUnits {
   readonly #options: SilentUnitsOptions;
@@ -36,7 +36,9 @@ export class SilentUnits {
     this.#options = options;
   }
 
-  /** Asks a silent unit by `read`, which takes `lineMs` beside the wait, until it answers. Scheduled once for each unit. */
+  /**
+   * Probes a silent unit with `read`, which takes `lineMs` beside the wait, until it answers. Schedules each unit once.
+   */
   probe(health: UnitHealth, lineMs: number, read: () => Promise<unknown>): void {
     const { unit } = health;
     if (this.#probes.has(unit) || this.#closed) return;
@@ -47,7 +49,7 @@ export class SilentUnits {
     const { clock } = this.#options;
     const { health } = probe;
     const dueAtMs = this.#isHeard(health) ? 0 : health.nextProbeAtMs - clock.monotonicMs();
-    // A probe that could not be sent (no connection, all shapes held back) moves nothing: it is tried again later too.
+    // A probe that was not sent (no connection, all shapes in quarantine) changes no due time: try again later, too.
     const delay = Math.max(leastMs, Math.min(LOOK_MS, dueAtMs));
     this.#probes.set(
       health.unit,
@@ -70,7 +72,7 @@ export class SilentUnits {
       });
   }
 
-  /** How long a unit is waited for, silent or not, ms. */
+  /** Returns the time-out of a unit, silent or not, ms. */
   timeoutMs(health: UnitHealth): number {
     const own = health.estimate.timeoutMs();
     if (health.silenceBeganAtMs === null || this.#isHeard(health)) return own;
@@ -82,7 +84,7 @@ export class SilentUnits {
     return slowest === 0 ? own : Math.min(own, Math.max(this.#options.minTimeoutMs, slowest));
   }
 
-  /** Whether a silent unit has answered after all, too late, since it was asked last. */
+  /** Returns true when a silent unit answered, too late, after its last failed request. */
   #isHeard({ unit, lastFailedAtMs }: UnitHealth): boolean {
     return this.#options.quarantine.lastLateAtMs(unit) > lastFailedAtMs;
   }

@@ -1,4 +1,4 @@
-/** What happened on a bus, counted. Names are stable: they are shown as metrics. */
+/** Names the events that a bus counts. The names are stable: metrics show them. */
 export const BUS_COUNTS = [
   'requests',
   'answers',
@@ -16,7 +16,7 @@ export const BUS_COUNTS = [
 ] as const;
 export type BusCount = (typeof BUS_COUNTS)[number];
 
-/** Counts for a bus; told to whoever listens (metrics), and kept for plain words. */
+/** Counts the events of a bus, and reports each to a listener (metrics). */
 export class BusStats {
   readonly counts: Record<BusCount, number> = Object.fromEntries(BUS_COUNTS.map((name) => [name, 0])) as Record<
     BusCount,

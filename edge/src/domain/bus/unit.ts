@@ -1,15 +1,15 @@
 import { BackOff, type Random } from '@gridtokenx/runtime/core';
 import { type TimeoutBounds, TimeoutEstimate } from './timeouts.js';
 
-/** So many requests without an answer make a unit silent: it is asked rarely, at the cost of nobody else. */
+/** Requests in a row without an answer after which a unit is silent: it is then probed rarely, at no unit's cost. */
 const FAILURES_TO_SILENCE = 3;
 const INITIAL_PROBE_MS = 1_000;
-/** A unit that comes back is seen within 30 s. */
+/** Longest time between probes, ms: a unit that returns answers within 30 s. */
 const LAST_PROBE_MS = 20_000;
-/** Answers and failures that the lateness and damage in `status` are of. */
+/** Requests over which `recent` counts. */
 const RECENT = 500;
 
-/** How one unit of a bus is doing. Times are monotonic milliseconds. */
+/** Tracks the health of one unit of a bus. Times are monotonic ms. */
 export class UnitHealth {
   readonly unit: number;
   readonly estimate: TimeoutEstimate;
@@ -18,7 +18,7 @@ export class UnitHealth {
   #silenceBeganAtMs: number | null = null;
   #nextProbeAtMs = 0;
   #lastFailedAtMs = Number.NEGATIVE_INFINITY;
-  /** Everything since the start, and shares of the last few hundred requests. */
+  /** Counts over the last few hundred requests. */
   readonly recent = { requests: 0, timeouts: 0, damaged: 0, exceptions: 0 };
 
   constructor(unit: number, bounds: TimeoutBounds, random: Random) {
@@ -27,24 +27,24 @@ export class UnitHealth {
     this.#backoff = new BackOff({ initialMs: INITIAL_PROBE_MS, maxMs: LAST_PROBE_MS }, random);
   }
 
-  /** Since when the unit does not answer; null while it does. */
+  /** Returns the instant at which the unit fell silent; null while it answers. */
   get silenceBeganAtMs(): number | null {
     return this.#silenceBeganAtMs;
   }
 
-  /** When a silent unit is asked again. */
+  /** Returns the instant of the silent unit's next probe. */
   get nextProbeAtMs(): number {
     return this.#nextProbeAtMs;
   }
 
-  /** When a request last ended without an answer; before all times if none did. */
+  /** Returns the instant at which a request last ended without an answer; -Infinity when none did. */
   get lastFailedAtMs(): number {
     return this.#lastFailedAtMs;
   }
 
   answered(waitedMs: number, isException: boolean): void {
     this.#count(isException ? 'exceptions' : null);
-    // An exception is no measure of how long registers take.
+    // An exception says nothing about how long registers take.
     if (!isException) this.estimate.answered(waitedMs);
     this.#failures = 0;
     this.#silenceBeganAtMs = null;

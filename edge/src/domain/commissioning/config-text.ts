@@ -5,14 +5,14 @@ import { type Setting, settingText } from '../scan/settings.js';
 import type { Found } from '../scan/state.js';
 import type { Target } from './target.js';
 
-/** What a person says of a unit. */
+/** Holds a person's statements about a unit. */
 export interface Answers {
   readonly serial?: string;
   readonly model?: string;
   readonly profile?: string;
 }
 
-/** What holds for all meters of the site; what is missing is left to be filled in. */
+/** Holds values that all meters of the site share; the installer fills in the missing ones. */
 export interface Site {
   readonly owner?: string;
   readonly zone?: number;
@@ -25,15 +25,15 @@ export interface ConfigTextOptions {
   readonly found: readonly Found[];
   readonly answers: ReadonlyMap<number, Answers>;
   readonly site: Site;
-  /** The sections beside buses and meters, from another configuration; null: all are to be filled in. */
+  /** Sections beside buses and meters, from another configuration; null: the installer fills in all of them. */
   readonly base: Readonly<Record<string, unknown>> | null;
-  /** Whether the device behind an address has no units of its own. */
+  /** True when the device behind an address has no units of its own. */
   readonly answersToAll: boolean;
-  /** Why the gateway cannot bill by a fit; null when it can. */
+  /** Says why the gateway cannot bill by a fit; null when it can. */
   readonly refusal: (fit: Fit) => string | null;
 }
 
-/** A meter that goes into the configuration, with what nobody has said of it yet. */
+/** A meter of the configuration, with the values that are still unknown. */
 export interface Chosen {
   readonly found: Found;
   readonly fits: readonly Fit[];
@@ -42,8 +42,8 @@ export interface Chosen {
 const fillIn = (what: string) => `${TO_FILL_IN} ${what}`;
 
 /**
- * Units of one line that the gateway can read: those at the setting that most of them have, since a line has one. Which
- * others there are, and why they are left out, is in `left`.
+ * Chooses the units of one line that the gateway can read, at the setting that most of them have, since a line has one
+ * setting. `left` lists the other units and why each is omitted.
  */
 export function chooseMeters(
   found: readonly Found[],
@@ -82,21 +82,21 @@ function whyNot({ fits }: Found, refusal: (fit: Fit) => string | null): string {
 
 export const whereText = ({ unit, setting }: Found): string => `unit ${unit} at ${settingText(setting)}`;
 
-/** Manufacturer and model, or all that fit. */
+/** Returns manufacturer and model, or all that fit. */
 export function nameOf(fits: readonly Fit[]): string {
   const names = [...new Set(fits.map(({ manufacturer, model }) => `${manufacturer} ${model}`))];
   return names.join(' or ');
 }
 
-/** Which of the fits is meant: the only one, or the one that a person named. */
+/** Returns the only fit, or the fit that a person named; null when several fit. */
 export function fitOf({ fits }: Chosen, answers: Answers): Fit | null {
   if (answers.profile !== undefined) return fits.find(({ profile }) => profile === answers.profile) ?? null;
   const [only, ...others] = fits;
-  // A probe of numbers that any meter might show is no more than a guess.
+  // A probe of numbers that any meter might show proves nothing.
   return only && others.length === 0 && only.strength >= 1 ? only : null;
 }
 
-/** The text of a gateway's configuration. What nobody knows yet is marked, and `run` refuses it by name and line. */
+/** Writes the text of a gateway's configuration. Marks each unknown value, and `run` refuses it by name and line. */
 export function configText(options: ConfigTextOptions): string {
   const { target, found, answers, base, refusal } = options;
   const { setting, chosen, left } = chooseMeters(found, refusal);
@@ -123,7 +123,7 @@ function busOf(target: Target, setting: Setting, answersToAll: boolean): Record<
     return { name: 'line', transport: 'serial', path, baud, parity, stop_bits: stopBits };
   }
   const { host, port } = target.kind === 'network' ? target : { host: '', port: 0 };
-  // A converter's queue may mix answers up; one device without units behind it has none.
+  // A converter's queue may mix answers up; a single device without units behind it has no queue.
   const converter = setting.transport === 'tcp' && !answersToAll ? { converter: true } : {};
   return { name: 'line', transport: setting.transport, host, port, ...converter };
 }

@@ -1,14 +1,17 @@
-/** What is scanned. */
+/** Names the line to scan. */
 export type Target =
   | { readonly kind: 'serial'; readonly path: string }
   | { readonly kind: 'network'; readonly host: string; readonly port: number };
 
-/** A target that cannot be understood; the message says what was expected. */
+/** Reports a target that cannot be parsed; the message says what was expected. */
 export class TargetError extends Error {
   override readonly name = 'TargetError';
 }
 
-/** `/dev/...` and `COM3` are serial ports, `host:port` and `[::1]:502` are on the network. Throws `TargetError`. */
+/**
+ * Parses a target: `/dev/...` and `COM3` are serial ports, `host:port` and `[::1]:502` are on the network. Throws
+ * `TargetError`.
+ */
 export function parseTarget(text: string): Target {
   if (/^(\/|\.\.?\/)./.test(text) || /^COM\d+$/i.test(text)) return { kind: 'serial', path: text };
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/\s[\]]+)):(\d{1,5})$/.exec(text);

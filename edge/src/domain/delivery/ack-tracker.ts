@@ -10,20 +10,20 @@ import {
   toHex,
 } from '@gridtokenx/protocol';
 
-/** What is kept of an oracle's newest ack, over restarts too. */
+/** Holds an oracle's newest ack, and survives restarts. */
 export interface OracleMark {
   readonly timeMs: number;
   readonly ledgerId: string;
   readonly meters: ReadonlyMap<string, MeterWatermark>;
 }
 
-/** What an ack changed. `older`: its time is below that of an earlier one, so it says nothing. */
+/** Effect of an ack. `older`: its time is below that of an earlier ack, so it is ignored. */
 export const AckEffect = { older: 'older', same: 'same', newer: 'newer', fallenBack: 'fallen-back' } as const;
 export type AckEffect = (typeof AckEffect)[keyof typeof AckEffect];
 
 const NONE: MeterWatermark = { storedThrough: 0n, highestSeen: 0n, highestWindow: asWindow(0) };
 
-/** The newest ack of each configured oracle, and what follows from them together [wire §8]. */
+/** Tracks the newest ack of each configured oracle, and what follows from them together [wire §8]. */
 export class AckTracker {
   readonly #oracles: readonly PublicKeyText[];
   readonly #threshold: number;
@@ -38,7 +38,7 @@ export class AckTracker {
     this.#threshold = threshold;
   }
 
-  /** Takes an ack that was opened with its oracle's key and is meant for this gateway. */
+  /** Records an ack that the oracle's key verified and that names this gateway. */
   accept(oracle: PublicKeyText, ack: Ack): AckEffect {
     const before = this.#marks.get(oracle);
     if (before && ack.timeMs < before.timeMs) return AckEffect.older;
@@ -56,7 +56,7 @@ export class AckTracker {
   }
 
   #keepRefusals(oracle: PublicKeyText, ack: Ack): void {
-    // *Retry* is no refusal, whoever names it as one: the message comes again.
+    // A reason of class *retry* is no refusal, even in this list: the gateway sends the message again.
     const refused = ack.refused.filter(({ reason }) => reasonClass(reason) !== 'retry');
     const now = new Set(refused.map(({ hash }) => toHex(hash)));
     for (const [hash, oracles] of this.#refused) {
@@ -70,19 +70,19 @@ export class AckTracker {
     }
   }
 
-  /** Seq through which at least the threshold of oracles has stored everything. */
+  /** Returns the seq through which at least `threshold` oracles have stored every message. */
   acknowledged(meterId: MeterId): bigint {
     const stored = this.#oracles.map((oracle) => this.#mark(oracle, meterId).storedThrough);
     stored.sort((a, b) => (a < b ? 1 : -1));
     return stored[this.#threshold - 1] ?? 0n;
   }
 
-  /** Seq through which this one of the oracles has stored everything. */
+  /** Returns the seq through which this oracle has stored every message. */
   storedBy(oracle: PublicKeyText, meterId: MeterId): bigint {
     return this.#mark(oracle, meterId).storedThrough;
   }
 
-  /** The largest values over all oracles: what must never be signed again. */
+  /** Returns the largest values over all oracles: nothing up to them may be signed again. */
   highest(meterId: MeterId): MeterWatermark {
     const marks = this.#oracles.map((oracle) => this.#mark(oracle, meterId));
     const [first = NONE] = marks.toSorted((a, b) => (a.highestSeen < b.highestSeen ? 1 : -1));
@@ -93,7 +93,9 @@ export class AckTracker {
     };
   }
 
-  /** True when so many oracles refused these bytes that the threshold can no longer be reached [gateway §11.5]. */
+  /**
+   * Returns true when so many oracles refused these bytes that the threshold can no longer be reached [gateway §11.5].
+   */
   isDead(hash: string): boolean {
     const refusers = this.#refused.get(hash)?.size ?? 0;
     return refusers > 0 && this.#oracles.length - refusers < this.#threshold;
@@ -107,7 +109,7 @@ export class AckTracker {
     return this.#marks.get(oracle)?.meters.get(meterId) ?? NONE;
   }
 
-  /** Text that brings the book back after a restart. Refusals are not in it: they come again with the next ack. */
+  /** Encodes the acks for a restart. Omits refusals: the next ack repeats them. */
   encode(): string {
     const oracles = Array.from(this.#marks, ([oracle, { timeMs, ledgerId, meters }]) => ({
       oracle,
@@ -118,7 +120,7 @@ export class AckTracker {
     return `${JSON.stringify({ version: 1, oracles })}\n`;
   }
 
-  /** Reads that text. Anything wrong with it is passed over: the next ack says it all again. */
+  /** Restores acks from that text. Ignores malformed parts: the next ack repeats them. */
   restore(text: string): void {
     try {
       const value = JSON.parse(text) as { oracles: Record<string, unknown>[] };
@@ -141,5 +143,5 @@ export class AckTracker {
   }
 }
 
-/** Name of an oracle in acks and topics. */
+/** Returns an oracle's name in acks and topics. */
 export const oracleName = (key: Uint8Array): PublicKeyText => asPublicKeyText(key);

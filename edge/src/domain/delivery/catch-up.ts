@@ -3,7 +3,7 @@ import type { Spool } from '../ports.js';
 import type { Packet } from './packet.js';
 import { type Excluded, Patience, Resend } from './resend.js';
 
-/** What one oracle that is there lacks, although enough others have it: the seqs above `from` up to `through`. */
+/** Names the seqs above `from` up to `through` that a connected oracle lacks, although enough others have them. */
 export interface Lag {
   readonly from: bigint;
   readonly through: bigint;
@@ -15,8 +15,8 @@ interface Round {
 }
 
 /**
- * Sends again what an oracle lacks that lost its ledger, was restored from a backup or was away while the others went on
- * [gateway §11.4]. It goes out behind everything else: enough oracles have it, so nothing waits for it.
+ * Sends again what an oracle lacks that lost its ledger, was restored from a backup or was away [gateway §11.4]. These
+ * packets have the lowest priority: enough oracles have the messages, so nothing waits for them.
  */
 export class CatchUp {
   readonly #meters: readonly MeterId[];
@@ -35,13 +35,13 @@ export class CatchUp {
     });
   }
 
-  /** Another connection: what was on its way may be lost. */
+  /** Clears the state of a connection: packets in flight on the old one may be lost. */
   reset(): void {
     this.#rounds.clear();
     this.#resend.clear();
   }
 
-  /** Looks at what moved, now and then; what did not help is sent again. */
+  /** Compares the watermarks with the last check, and sends again where a round made no progress. */
   check(nowMs: number): void {
     for (const meterId of this.#meters) {
       const lag = this.#lag(meterId);
@@ -52,7 +52,7 @@ export class CatchUp {
       } else if (round && lag.from > round.from) {
         round.from = lag.from;
         round.patience.progressed(nowMs);
-        // What came after the target went out live; where it did not arrive either, it is the next stretch.
+        // Messages above the target were sent live. Those that did not arrive are the next stretch.
         if (this.#resend.isSent(meterId) && lag.from >= this.#resend.target(meterId))
           this.#resend.begin(meterId, lag.through);
       } else if (!round || lag.from < round.from) {
@@ -64,7 +64,7 @@ export class CatchUp {
     }
   }
 
-  /** The next packet, or null when there is nothing to send now. */
+  /** Returns the next packet, or null when there is nothing to send now. */
   async next(): Promise<Packet | null> {
     for (const meterId of [...this.#rounds.keys()]) {
       const packet = await this.#resend.take(meterId);

@@ -5,16 +5,16 @@ import type { MeterJournal } from '../signing/meter-journal.js';
 import type { RecoveredMeter } from '../signing/recovery.js';
 import type { AckTracker } from './ack-tracker.js';
 
-/** Dead letters are declared at most this often for one meter: a gap's own event may be refused too. */
+/** Back-off between declarations for one meter, ms: an oracle may refuse the gap's own event, too. */
 const DECLARE = { initialMs: 1_000, maxMs: 600_000 };
-/** Refusals are looked up in the spool at most this often. */
+/** Least time between two searches of the spool for refused messages, ms. */
 const LOOK_MS = 500;
-/** Records that are looked through at once. */
+/** Records that one search reads. */
 const MAX_LOOKED_AT = 4_000;
-/** A gap that is wider was not declared for refused messages one by one. */
+/** Width of a gap, in seqs, above which it was not declared for single refused messages. */
 const WIDEST_GAP = 100_000n;
 
-/** One key's log and what the spool said of it at the start. */
+/** A key's journal, and the state that the spool showed at the start. */
 export interface KeyLog {
   readonly id: MeterId;
   readonly name: string;
@@ -37,7 +37,10 @@ interface Pace {
   blockedUntilMs: number;
 }
 
-/** Messages that stay in the spool and are never sent: refused for good, or signed on a restored image [gateway §11.5]. */
+/**
+ * Tracks messages that stay in the spool and are never sent: refused for good, or signed on a restored image [gateway
+ * §11.5].
+ */
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
   readonly #logs = new Map<MeterId, MeterJournal>();
@@ -53,13 +56,15 @@ export class DeadLetters {
     }
   }
 
-  /** True for records that stay in the spool and are never sent. */
+  /** Returns true for a record that stays in the spool and is never sent. */
   excluded(meterId: MeterId, seq: bigint): boolean {
     if (this.#dead.get(meterId)?.has(seq)) return true;
     return this.#logs.get(meterId)?.state.discarded.some(({ first, last }) => seq >= first && seq <= last) ?? false;
   }
 
-  /** Declares what so many oracles refused that it can never be acknowledged. Rejects with the disk's error. */
+  /**
+   * Declares messages that so many oracles refused that they can never be acknowledged. Rejects with the disk's error.
+   */
   async declare({ id, name, log: meterLog }: Omit<KeyLog, 'recovered'>): Promise<void> {
     const { acks, clock, log, counters } = this.#options;
     const pace = this.#paces.get(id);
@@ -68,7 +73,7 @@ export class DeadLetters {
     pace.blockedUntilMs = clock.monotonicMs() + LOOK_MS;
     const seqs = await this.#refused(id, dead);
     if (seqs.length === 0) {
-      // Nothing of what was given up is still waited for: the next one is declared at once again.
+      // The oracles have passed every dead letter, so the next one is declared without delay.
       if (![...dead].some((seq) => seq > acks.acknowledged(id))) pace.backOff.reset();
       return;
     }
@@ -90,7 +95,7 @@ export class DeadLetters {
   }
 }
 
-/** Seqs that earlier runs declared as refused. */
+/** Returns the seqs that earlier runs declared as refused. */
 function refusedBefore({ declared }: RecoveredMeter): Set<bigint> {
   const dead = new Set<bigint>();
   for (const { reason, first, last } of declared) {

@@ -4,32 +4,35 @@ import type { MeterJournal } from '../signing/meter-journal.js';
 import type { AckTracker } from './ack-tracker.js';
 import type { Lag } from './catch-up.js';
 
-/** An oracle that acknowledged nothing for this long is taken to be away: nothing is sent again for it. */
+/** Time without an ack after which an oracle counts as away, ms: nothing is sent again for it. */
 const HEARD_MS = 600_000;
 
-/** Knows which oracles are there, and what each of them lacks [gateway §11.4]. */
+/** Tracks which oracles are present, and what each of them lacks [gateway §11.4]. */
 export class LagWatch {
   readonly #acks: AckTracker;
   readonly #clock: Clock;
-  /** When each oracle acknowledged something last, monotonic ms. */
+  /** Instant of each oracle's last ack, monotonic ms. */
   readonly #heard = new Map<PublicKeyText, number>();
-  /** By meter: the highest seq that was ever acknowledged; and where what is gone was looked for last. */
+  /**
+   * By meter: the highest seq that was ever acknowledged, and the seq from which the last check declared missing
+   * records.
+   */
   readonly #reached = new Map<MeterId, bigint>();
   readonly #lookedFrom = new Map<MeterId, bigint>();
 
-  /** What `acks` holds now for `meters` is what was acknowledged in earlier runs. */
+  /** Takes the watermarks that `acks` now holds for `meters` as those of earlier runs. */
   constructor(acks: AckTracker, meters: readonly MeterId[], clock: Clock) {
     this.#acks = acks;
     this.#clock = clock;
     for (const id of meters) this.#reached.set(id, acks.acknowledged(id));
   }
 
-  /** This oracle acknowledged something just now. */
+  /** Records an ack of this oracle. */
   heard(oracle: PublicKeyText): void {
     this.#heard.set(oracle, this.#clock.monotonicMs());
   }
 
-  /** What an oracle lacks that is there now, although enough others have it; null when there is none. */
+  /** Returns the messages that a present oracle lacks, although enough others have them; null when there are none. */
   lag(meterId: MeterId): Lag | null {
     const through = this.#acks.acknowledged(meterId);
     const since = this.#clock.monotonicMs() - HEARD_MS;
@@ -42,8 +45,8 @@ export class LagWatch {
   }
 
   /**
-   * What was acknowledged once may be gone from the spool: an oracle that lacks it again (a lost or restored ledger) is
-   * told that it will never come, and goes on above it [gateway §11.6]. Rejects with the disk's error.
+   * Declares acknowledged messages that the spool has trimmed and an oracle lacks again (its ledger was lost or
+   * restored). That oracle then continues above them [gateway §11.6]. Rejects with the disk's error.
    */
   async declareGone({ id, log }: { readonly id: MeterId; readonly log: MeterJournal }): Promise<void> {
     const acknowledged = this.#acks.acknowledged(id);

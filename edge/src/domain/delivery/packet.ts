@@ -5,7 +5,7 @@ import type { SignedMessage } from '../signed-message.js';
 export interface Packet {
   readonly meterId: MeterId;
   readonly live: boolean;
-  /** Kind of all messages in it while live. */
+  /** Kind of all its messages while live. */
   readonly kind: number;
   readonly messages: readonly SignedMessage[];
 }

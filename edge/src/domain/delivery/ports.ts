@@ -1,32 +1,34 @@
-/** What others learn of this gateway, retained; its will says that it is gone. */
+/** The retained status of this gateway; the broker publishes the offline text as its will. */
 export interface PublishedStatus {
   readonly topic: string;
-  /** `session`: a name that is made anew for each connection. */
+  /** Returns the status text. `session`: a name that is new for each connection. */
   readonly text: (isOnline: boolean, session: string) => string;
 }
 
-/** What a way to the broker is for, and whom it tells. None of the calls may throw. */
+/** Purpose of a broker connection, and its listeners. None of the calls may throw. */
 export interface BrokerTask {
-  /** Subscribed to at each connect, before anything is published. */
+  /** Topics to subscribe to at each connect, before anything is published. */
   readonly subscriptions: readonly string[];
   readonly status: PublishedStatus;
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
-  /** Signed in, subscribed, and the status is out. */
+  /** Called when signed in, subscribed, and the status is published. */
   readonly onConnected: (session: string) => void;
-  /** The session ended, or none came about. */
+  /** Called when the session ended, or did not begin. */
   readonly onDisconnected: (problem: string) => void;
 }
 
-/** The way to the broker: one session after the other, none of which keeps anything. */
+/** Connects to the broker: one session after another, without state between them. */
 export interface Broker {
   readonly isConnected: boolean;
-  /** Why there is no connection, in plain words; null while there is one, and once it was told to stop. */
+  /** Says in plain words why there is no connection; null while there is one, and after the stop. */
   readonly problem: string | null;
-  /** Connects, and connects again, until aborted. Never rejects. */
+  /** Connects, and reconnects, until aborted. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
-  /** QoS 1; resolves at the PUBACK, which means only that the broker has it. Rejects when that does not come. */
+  /**
+   * Publishes at QoS 1. Resolves at the PUBACK, which means only that the broker has the packet. Rejects without one.
+   */
   publish(topic: string, payload: Uint8Array | string, how?: { readonly retain?: boolean }): Promise<void>;
-  /** Gives the connection up; the next one is made after a back-off. */
+  /** Drops the connection; the next connection follows after a back-off. */
   drop(): void;
 }
 

@@ -3,17 +3,19 @@ import { nextDelayMs } from '@gridtokenx/runtime/core';
 import type { Spool } from '../ports.js';
 import type { Packet } from './packet.js';
 
-/** Messages on their way beyond a watermark when sent as backfill [gateway §11.2]. */
+/** Messages in flight beyond a watermark, sent as backfill [gateway §11.2]. */
 export const MAX_IN_FLIGHT = 4_000;
-/** While nobody seems to listen, only this many are sent from the watermark. */
+/** Messages sent from the watermark while no oracle seems to listen. */
 const PROBE = MAX_SEQUENCE;
-/** No progress for this long: send again from the watermark; doubled up to the last, real milliseconds. */
+/**
+ * Time without progress after which everything from the watermark is sent again, real ms; doubles up to the maximum.
+ */
 const STALLS = { initialMs: 10_000, maxMs: 160_000 };
 
-/** True for records that stay in the spool and are not sent: dead letters, those before a restore. */
+/** Returns true for records that stay in the spool and are not sent: dead letters, and those before a restore. */
 export type Excluded = (meterId: MeterId, seq: bigint) => boolean;
 
-/** How long progress is waited for before a stretch goes again; longer with each round that did not help. */
+/** Decides how long to wait for progress before a stretch is sent again; longer after each round without progress. */
 export class Patience {
   #stallMs = STALLS.initialMs;
   #stallBeganAtMs: number;
@@ -22,18 +24,18 @@ export class Patience {
     this.#stallBeganAtMs = nowMs;
   }
 
-  /** Something arrived, or nothing is waited for. */
+  /** Records progress, or that no answer is awaited. */
   progressed(nowMs: number): void {
     this.#stallBeganAtMs = nowMs;
     this.#stallMs = STALLS.initialMs;
   }
 
-  /** A round began anew for a reason of its own. */
+  /** Records a round that began for another reason. */
   restarted(nowMs: number): void {
     this.#stallBeganAtMs = nowMs;
   }
 
-  /** True when this round brought nothing for too long; then the next round begins. */
+  /** Returns true when this round made no progress for too long, and begins the next round. */
   isOver(nowMs: number): boolean {
     if (nowMs - this.#stallBeganAtMs < this.#stallMs) return false;
     this.#stallMs = nextDelayMs(this.#stallMs, STALLS);
@@ -41,7 +43,7 @@ export class Patience {
     return true;
   }
 
-  /** Most messages on their way: after two rounds without an answer only the start is tried again. */
+  /** Bounds the messages in flight: after two rounds without an answer, only the first few are tried again. */
   get mostInFlight(): number {
     return this.#stallMs > 2 * STALLS.initialMs ? PROBE : MAX_IN_FLIGHT;
   }
@@ -50,19 +52,22 @@ export class Patience {
 export interface ResendOptions {
   readonly spool: Spool;
   readonly excluded: Excluded;
-  /** Seq through which a meter's messages have arrived: nothing up to it is sent. */
+  /** Returns the seq through which a meter's messages have arrived: nothing up to it is sent. */
   readonly arrived: (meterId: MeterId) => bigint;
-  /** How many more messages of a meter may go on their way now. */
+  /** Returns how many more messages of a meter may be sent now. */
   readonly room: (meterId: MeterId) => number;
 }
 
-/** Seqs from `next` to `target` are still to be sent. */
+/** The seqs from `next` to `target` are still to be sent. */
 interface Stretch {
   next: bigint;
   target: bigint;
 }
 
-/** One stretch of each meter's spool beyond what arrived, sent as backfill, each record once until it begins anew. */
+/**
+ * Sends one stretch of each meter's spool beyond what arrived, as backfill: each record once, until the stretch begins
+ * again.
+ */
 export class Resend {
   readonly #options: ResendOptions;
   readonly #stretches = new Map<MeterId, Stretch>();
@@ -71,12 +76,12 @@ export class Resend {
     this.#options = options;
   }
 
-  /** Sends everything of a meter beyond what arrived, up to `target`. */
+  /** Begins to send everything of a meter beyond what arrived, up to `target`. */
   begin(meterId: MeterId, target: bigint): void {
     this.#stretches.set(meterId, { next: this.#options.arrived(meterId) + 1n, target });
   }
 
-  /** Takes one more seq into the meter's stretch, where there is one. */
+  /** Extends the meter's stretch, if it has one, by one seq. */
   widen(meterId: MeterId, seq: bigint): void {
     const stretch = this.#stretches.get(meterId);
     if (!stretch) return;
@@ -91,25 +96,25 @@ export class Resend {
     this.#stretches.clear();
   }
 
-  /** True when everything of the stretch went out. */
+  /** Returns true when the whole stretch was sent. */
   isSent(meterId: MeterId): boolean {
     const stretch = this.#stretches.get(meterId);
     return !stretch || stretch.next > stretch.target;
   }
 
-  /** Last seq of the meter's stretch; 0 where there is none. */
+  /** Returns the last seq of the meter's stretch; 0 without one. */
   target(meterId: MeterId): bigint {
     return this.#stretches.get(meterId)?.target ?? 0n;
   }
 
-  /** Messages of a meter that went out and have not arrived. */
+  /** Counts the messages of a meter that were sent and have not arrived. */
   inFlight(meterId: MeterId): number {
     const { spool, arrived } = this.#options;
     const stretch = this.#stretches.get(meterId);
     return stretch ? spool.count(meterId, arrived(meterId) + 1n, stretch.next - 1n) : 0;
   }
 
-  /** The next packet of a meter, or null when there is nothing to send now. */
+  /** Returns the next packet of a meter, or null when there is nothing to send now. */
   async take(meterId: MeterId): Promise<Packet | null> {
     const { spool, excluded, arrived, room } = this.#options;
     for (;;) {
@@ -121,7 +126,7 @@ export class Resend {
       if (most <= 0) return null;
       const from = stretch.next;
       const found = await spool.read(meterId, from, Math.min(MAX_SEQUENCE, most));
-      // Meanwhile an ack may have begun another stretch: then these are not the next ones.
+      // An ack may have begun another stretch during the read: then these records are not the next ones.
       if (this.#stretches.get(meterId) !== stretch || stretch.next !== from) continue;
       const due = found.filter(({ seq }) => seq <= stretch.target);
       const last = due.at(-1)?.seq;

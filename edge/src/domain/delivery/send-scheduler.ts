@@ -5,22 +5,22 @@ import { CatchUp, type Lag } from './catch-up.js';
 import type { Packet } from './packet.js';
 import { type Excluded, Patience, Resend } from './resend.js';
 
-/** More than this waiting to go out live comes from the spool instead. */
+/** Bound of the live queue; messages beyond it come from the spool instead. */
 const MAX_LIVE = 2_000;
 
 export interface SendSchedulerOptions {
   readonly spool: Spool;
   readonly meters: readonly MeterId[];
-  /** Seq through which enough oracles have stored a meter's messages. */
+  /** Returns the seq through which enough oracles have stored a meter's messages. */
   readonly acknowledged: (meterId: MeterId) => bigint;
   readonly excluded: Excluded;
-  /** What one oracle lacks that enough others have; null when there is none. */
+  /** Returns the messages that an oracle lacks although enough others have them; null when there are none. */
   readonly lag: (meterId: MeterId) => Lag | null;
 }
 
 /**
- * Decides what is sent next over one connection. Live has priority; every record is sent once live, and as backfill
- * what the watermark has not passed and this connection has not sent. Holds no message that is not in the spool.
+ * Decides what one connection sends next. Live has priority. Each record is sent once live; as backfill follows what
+ * the watermark has not passed and this connection has not sent. Holds no message that is not in the spool.
  */
 export class SendScheduler {
   readonly #options: SendSchedulerOptions;
@@ -38,7 +38,7 @@ export class SendScheduler {
     this.#catchUp = new CatchUp(spool, meters, lag, excluded);
   }
 
-  /** A committed message. While nothing is connected the spool alone keeps it. */
+  /** Queues a committed message for live sending. Without a connection the spool alone keeps it. */
   committed(message: SignedMessage): void {
     if (!this.#connected) return;
     this.#live.push(message);
@@ -46,7 +46,7 @@ export class SendScheduler {
     for (const { meterId, seq } of this.#live.splice(0)) this.#resend.widen(meterId, seq);
   }
 
-  /** A connection that may be used now: everything beyond the watermarks goes out as backfill. */
+  /** Begins a usable connection: everything beyond the watermarks is sent as backfill. */
   connected(nowMs: number): void {
     this.#connected = true;
     this.#live = [];
@@ -61,7 +61,7 @@ export class SendScheduler {
     this.#resend.clear();
   }
 
-  /** A new ledger, or a lower watermark: "send again from there". */
+  /** Sends again from the watermark after a new ledger or a lower watermark. */
   fallenBack(nowMs: number): void {
     if (!this.#connected) return;
     this.#patience.restarted(nowMs);
@@ -76,7 +76,7 @@ export class SendScheduler {
     }
   }
 
-  /** Looks at the watermarks; true when nothing moved for too long and everything beyond them is sent again. */
+  /** Checks the watermarks. Returns true when nothing moved for too long and everything beyond them is sent again. */
   checkProgress(nowMs: number): boolean {
     const { meters, acknowledged, spool } = this.#options;
     this.#catchUp.check(nowMs);
@@ -96,7 +96,7 @@ export class SendScheduler {
     return true;
   }
 
-  /** The next packet, or null when there is nothing to send now. */
+  /** Returns the next packet, or null when there is nothing to send now. */
   async next(): Promise<Packet | null> {
     if (!this.#connected) return null;
     const live = this.#takeLive();

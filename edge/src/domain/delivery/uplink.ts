@@ -25,7 +25,7 @@ const TICK_MS = 500;
 export interface UplinkOptions {
   /** The gateway's public key, 32 bytes. */
   readonly gateway: Uint8Array;
-  /** Configured oracles, 32 bytes each. */
+  /** Keys of the configured oracles, 32 bytes each. */
   readonly oracles: readonly Uint8Array[];
   readonly openBroker: OpenBroker;
   readonly verifier: Verifier;
@@ -33,16 +33,16 @@ export interface UplinkOptions {
   readonly log: Logger;
   readonly counters: Counters;
   readonly outbox: SendScheduler;
-  /** What others learn of this gateway while it is there, and after it has gone. */
+  /** Builds the status that the broker retains for this gateway, online and offline. */
   readonly status: (isOnline: boolean) => Omit<GatewayStatus, 'online' | 'session'>;
-  /** A genuine ack for this gateway by a configured oracle. */
+  /** Receives a genuine ack for this gateway by a configured oracle. */
   readonly onAck: (oracle: PublicKeyText, ack: Ack) => void;
-  /** The subscriptions are in force: retained acks come now, if there are any. */
+  /** Called when the subscriptions are in force: retained acks arrive now, if there are any. */
   readonly onSubscribed: () => void;
 }
 
 /**
- * The trip to the broker: a small number of packets on the way over whatever session there is. The spool is the only
+ * Publishes to the broker: a small number of packets in flight over the session of the moment. The spool is the only
  * queue; a PUBACK deletes nothing [gateway §11.1].
  */
 export class Uplink {
@@ -75,7 +75,7 @@ export class Uplink {
     return this.#broker.problem;
   }
 
-  /** From here on messages may be sent: it is known that no restored image would repeat a seq. */
+  /** Allows sending: from now on no restored image can repeat a seq. */
   release(): void {
     if (this.#released) return;
     this.#released = true;
@@ -83,13 +83,13 @@ export class Uplink {
     this.poke();
   }
 
-  /** Something was committed or acknowledged. */
+  /** Wakes the sender after a commit or an ack. */
   poke(): void {
     this.#poked = true;
     this.#wake();
   }
 
-  /** Connects, and connects again, until aborted. */
+  /** Connects, and reconnects, until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([
       this.#broker.run(signal),
@@ -140,7 +140,7 @@ export class Uplink {
     }
   }
 
-  /** Keeps up to `MAX_PACKETS` on the way while there is something to send. */
+  /** Keeps up to `MAX_PACKETS` in flight while there is something to send. */
   async #pump(stop: AbortSignal): Promise<void> {
     let onTheWay = 0;
     const over = () => {
@@ -156,14 +156,14 @@ export class Uplink {
         await this.#poking(stop);
         continue;
       }
-      // It was taken for a session that is gone: the next one begins at the watermark.
+      // The packet was for a session that has ended: the next session begins at the watermark.
       if (session !== this.#session) continue;
       onTheWay++;
       this.#send(packet, session).then(over, over);
     }
   }
 
-  /** Never rejects: what did not arrive is sent again. */
+  /** Publishes a packet. Never rejects: the scheduler sends again what did not arrive. */
   async #send(packet: Packet, session: string | null): Promise<void> {
     const { counters, log } = this.#options;
     const bytes = Buffer.concat(packet.messages.map((message) => message.bytes));
@@ -180,7 +180,7 @@ export class Uplink {
     }
   }
 
-  /** Waits until something was committed, acknowledged or answered since `#poked` was last cleared. */
+  /** Waits until a commit, an ack or an answer after `#poked` was last cleared. */
   #poking(stop: AbortSignal): Promise<void> {
     if (this.#poked || stop.aborted) return Promise.resolve();
     return new Promise((resolve) => {

@@ -2,7 +2,7 @@ import { ECHO_TEXT, foreignText, NEVER_SILENT_TEXT, NOISE_TEXT } from '../scan/m
 import { settingText } from '../scan/settings.js';
 import type { LineObservation, Reading, UnitObservation } from './observation.js';
 
-/** One thing that is wrong or worth knowing, with what to do. */
+/** A problem or a fact worth knowing, with what to do. */
 export interface Finding {
   /** `note`: harmless. */
   readonly level: 'problem' | 'note';
@@ -11,13 +11,13 @@ export interface Finding {
 }
 
 const MANY = 0.02;
-/** Everything the same for so long is no living meter, ms. */
+/** Time of identical replies after which a meter counts as frozen, ms. */
 const FROZEN_MS = 8_000;
-/** Energy that must have flown before a register that stands is suspicious: so many of its steps, and so many Wh. */
+/** Energy that must have flowed before a constant register is suspicious, in steps of the register. */
 const FROZEN_STEPS = 3;
 const HOUR_MS = 3_600_000;
 
-/** What a bus suffers from, the most important first; empty when it is well. Pure. */
+/** Lists a bus's problems, the most important first; empty when it is well. Pure. */
 export function diagnose(seen: LineObservation): Finding[] {
   const problem = (text: string): Finding => ({ level: 'problem', where: seen.name, text });
   if (seen.problem !== null) return [problem(seen.problem)];
@@ -84,11 +84,11 @@ function speakingTexts(seen: LineObservation, one: UnitObservation): string[] {
   if (damaged > MANY * asked) list.push(damagedText(seen, one, percent(damaged)));
   const isLate = latestMs > seen.waitMs;
   if (isLate) list.push(lateText(seen, latestMs));
-  // The first question is asked with a shorter wait than the gateway's.
+  // The first question waits a shorter time than the gateway does.
   else if (latestMs === 0 && silent > MANY * asked)
     list.push(`gives no answer to ${percent(silent)} of the requests: a loose wire, or a meter that is too busy`);
   if (exceptions.length > 0) list.push(exceptionText(one, percent(exceptions.length)));
-  // What a meter that hardly answers is, nobody can tell.
+  // Nobody can identify a meter that hardly answers.
   if (answered > 0 && exceptions.length === 0 && against !== null && against.length > 0 && damaged + silent === 0)
     list.push(
       `does not look like ${one.model}: ${against.join('; ')}. Is its profile the right one? \`scan\` finds it`,
@@ -156,7 +156,7 @@ function fall(readings: readonly Reading[], key: 'importWh' | 'exportWh'): { fro
 
 const hasPower = (readings: readonly Reading[]) => readings.some(({ powerW }) => powerW !== null && powerW !== 0);
 
-/** Whether power flowed in one direction for long enough that the energy registers should have moved. */
+/** Returns true when power flowed in one direction for so long that the energy registers should have moved. */
 function energyStands(readings: readonly Reading[]): boolean {
   let wh = 0;
   for (const [i, { powerW, atMs }] of readings.entries()) {

@@ -4,17 +4,17 @@ import type { Line } from '../bus/ports.js';
 import type { Spoken } from '../scan/prober.js';
 import type { Setting } from '../scan/settings.js';
 
-/** One reading of a meter's energy and what it shows beside it. */
+/** A reading of a meter's energy, with its power. */
 export interface Reading {
   readonly atMs: number;
   readonly importWh: bigint | null;
   readonly exportWh: bigint | null;
   readonly powerW: number | null;
-  /** The coarsest step of the energy registers, Wh. */
+  /** The coarsest step of the energy registers, Wh; null when unknown. */
   readonly stepWh: bigint | null;
 }
 
-/** What was seen of one meter. */
+/** Facts observed of one meter. */
 export interface UnitObservation {
   readonly unit: number;
   readonly meter: string;
@@ -25,33 +25,35 @@ export interface UnitObservation {
   readonly silent: number;
   /** Codes of the exceptions, in the order they came. */
   readonly exceptions: readonly number[];
-  /** From the request's end to the answer's begin, ms; the slowest that came in time. */
+  /** Time from the request's end to the answer's begin, ms; the slowest that came in time. */
   readonly slowestMs: number;
-  /** Longest time from a request to an answer that came too late, ms; 0 = none. */
+  /** Longest time from a request to its late answer, ms; 0 when no answer was late. */
   readonly latestMs: number;
-  /** In words, for each check of the profile's probe that does not hold; null: it was not read. */
+  /** States each check of the profile's probe that fails, in words; null: the probe was not read. */
   readonly against: readonly string[] | null;
   readonly readings: readonly Reading[];
-  /** Whether all answers to the same question were the same bytes, of several and over so long a time. */
+  /**
+   * Time over which all replies to the same request had the same bytes, ms; null when one differed, or too few came.
+   */
   readonly sameForMs: number | null;
-  /** Another setting at which this unit answers. */
+  /** Another setting at which this unit answers; null when none is known. */
   readonly elsewhere: Setting | null;
 }
 
-/** What was seen of one bus. */
+/** Facts observed of one bus. */
 export interface LineObservation {
   readonly name: string;
   readonly setting: Setting;
-  /** Why it cannot be opened, or was lost, in words; null when neither. */
+  /** Says in words why it cannot be opened, or was lost; null when neither. */
   readonly problem: string | null;
   readonly spoken: readonly Spoken[];
-  /** Bytes that are no frames, heard while nothing was asked. */
+  /** Bytes without a frame, heard while no request was in flight. */
   readonly noise: number;
   readonly isEndless: boolean;
   readonly echoes: number;
   readonly waitMs: number;
   readonly units: readonly UnitObservation[];
-  /** Units that answer and are not configured. Looked for only where a configured one is silent. */
+  /** Units that answer and are not configured. The doctor searches for them only where a configured unit is silent. */
   readonly strangers: readonly number[];
 }
 
@@ -68,9 +70,9 @@ export interface ExamineOptions {
   readonly open: (setting: Setting) => Promise<Line>;
   readonly clock: Clock;
   readonly firstId: number;
-  /** How long a meter is waited for, ms. */
+  /** Wait for a meter's answer, ms. */
   readonly waitMs: number;
-  /** Where silent units are looked for, in order. */
+  /** Settings at which to search for silent units, in order. */
   readonly settings: readonly Setting[];
   readonly signal: AbortSignal;
 }

@@ -16,22 +16,24 @@ import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
 import type { ExaminedMeter, ExamineOptions, LineObservation, Reading, UnitObservation } from './observation.js';
 
 const LISTEN_MS = 3_000;
-/** Each meter is asked one question a round. */
+/** Length of a round, ms: each meter gets one question in it. */
 const ROUND_MS = 400;
 const LOOK_MS = 15_000;
 const LOOK_EACH_MS = 1_000;
 /**
- * A meter that answers sooner than this is not waited for longer: after a longer wait a question may not be asked again for
- * twelve times as long.
+ * Wait for a meter that has answered every question, ms. A time-out puts the question into quarantine for 12 times the
+ * wait, so a short wait keeps it usable.
  */
 const USUAL_MS = 300;
-/** A meter that never answered is asked so often only. */
+/** Questions to a meter that never answered. */
 const MAX_SILENT = 3;
 const ELSEWHERE_MS = 150;
 const STRANGERS = Array.from({ length: 20 }, (_, i) => i + 1);
 const LENGTHS = [2, 4, 6, 8, 10];
 
-/** Looks at one bus for some seconds, by reads only, through the bus's own port. Never rejects for what the line does. */
+/**
+ * Observes one bus for some seconds, by reads only, through the bus's own port. Never rejects for faults of the line.
+ */
 export async function examine(options: ExamineOptions): Promise<LineObservation> {
   return new Examination(options).run();
 }
@@ -47,7 +49,7 @@ interface Seen {
   readonly readings: Reading[];
   readonly replies: Map<string, { atMs: number; text: string }[]>;
   readonly plan: readonly ReadRequest[];
-  /** Which read of the plan comes next. */
+  /** Index of the next read of the plan. */
   next: number;
   /** The newest answer to each read of the plan. */
   readonly blocks: Map<number, Block>;
@@ -157,16 +159,16 @@ class Examination {
         if (one.answered > 0 || one.silent < MAX_SILENT) await this.#question(prober, one);
       }
       if (seen.every((one) => one.answered === 0 && one.silent >= MAX_SILENT)) break;
-      // Heard at once: how late an answer is can be told only then.
+      // Listens at once: only then can the lateness of an answer be measured.
       await prober.listen(startAtMs + ROUND_MS - clock.monotonicMs(), signal);
       this.#hear();
     }
-    // The last ones that were not answered may be on their way.
+    // Answers to the last requests may be on their way.
     await prober.listen(this.#options.waitMs, signal);
     this.#hear();
   }
 
-  /** One of the reads that a poll consists of, of those whose shape is free; none when all are held back. */
+  /** Sends one of the reads of a poll whose shape is free; none while all are in quarantine. */
   async #question(prober: Prober, one: Seen): Promise<void> {
     const { unit, profile } = one.meter;
     const { clock, waitMs } = this.#options;
@@ -198,7 +200,7 @@ class Examination {
         one.silent++;
         break;
       case 'foreign':
-        // What was heard says so by itself.
+        // The line's counters record the other master.
         break;
     }
   }
@@ -214,7 +216,7 @@ class Examination {
     one.readings.push({ atMs, importWh, exportWh, powerW, stepWh });
   }
 
-  /** Units nobody configured. */
+  /** Returns the units that answer and are not configured. */
   async #strangers(prober: Prober): Promise<number[]> {
     const { meters, signal } = this.#options;
     const units: number[] = [];
@@ -269,7 +271,7 @@ class Examination {
 
 const FEWEST_SAME = 5;
 
-/** For how long everything that a meter said was the same; null when something moved, or too little was said. */
+/** Returns how long all replies of a meter were the same, ms; null when one differed, or too few came. */
 function sameFor({ replies }: Seen): number | null {
   const lists = [...replies.values()].filter((list) => list.length > 1);
   const count = lists.reduce((sum, list) => sum + list.length, 0);
@@ -278,8 +280,8 @@ function sameFor({ replies }: Seen): number | null {
   return Math.max(...times) - Math.min(...times);
 }
 
-/** What a poll reads, and what the probe needs. */
+/** Returns the registers that a poll and the probe need. */
 const wantedOf = (profile: ModbusProfile) => [...new Set([...polledRegisters(profile), ...probeRegisters(profile)])];
 
-/** Only an order of costs: what is read in one request. */
+/** Costs that matter only in relation to one another: they decide what one request reads. */
 const COST: LineCost = { charTimeUs: 1_042, turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' };

@@ -25,7 +25,9 @@ export class ClockNews {
     this.#watch = new ClockWatch(this.#readingClock, this.#clock);
   }
 
-  /** What changed since the last look, for an event in each chain: readings depend on the clock [gateway §10.3]. */
+  /**
+   * Returns the changes since the last call, for an event in each chain: readings depend on the clock [gateway §10.3].
+   */
   changes(): readonly ClockChange[] {
     const changes = this.#watch?.look() ?? [];
     for (const { code, value } of changes) {

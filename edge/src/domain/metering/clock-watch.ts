@@ -8,7 +8,7 @@ const TELL_MS = 60_000;
 /** Unknown, as in readings. */
 const UNKNOWN = 0xffff_ffffn;
 
-/** What an event says of the clock. */
+/** Content of an event about the clock. */
 export interface ClockChange {
   readonly code: number;
   /** Event 3: the step in ms, i64 in two's complement. Event 4: the uncertainty in ms, 0xFFFFFFFF = unknown. */
@@ -35,7 +35,7 @@ export class ClockWatch {
     this.#source = readingClock.source();
   }
 
-  /** What changed since it was last told; empty within a minute after that. */
+  /** Returns the changes since the last report; empty within a minute after one. */
   look(): ClockChange[] {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#toldAt < TELL_MS) return [];

@@ -1,12 +1,12 @@
 import { formatKwh } from '@gridtokenx/protocol';
 
-/** Registers are coarse and power is a moment's: less than this proves nothing. Wh. */
+/** Energy below which nothing is proved, Wh: registers are coarse, and power is an instantaneous value. */
 const MIN_WH = 50;
 const STEPS = 20;
-/** Power that was seen once says nothing about a longer time. */
+/** Longest time for which one power value counts, ms. */
 const LONGEST_MS = 300_000;
 
-/** What one reading shows of it. */
+/** The values of one reading that the watch compares. */
 export interface Shown {
   /** Reading clock, ms. */
   readonly timeMs: number;
@@ -17,20 +17,20 @@ export interface Shown {
 }
 
 /**
- * Notices energy registers that stand still while the meter shows power [gateway §7.4]. Neither direction is looked at
- * alone: a meter whose current flows the other way than its installer thought counts in the other register.
+ * Detects energy registers that stand still while the meter shows power [gateway §7.4]. Checks both directions
+ * together: a meter that is installed the wrong way round counts in the other register.
  */
 export class FrozenWatch {
   readonly #enoughWh: number;
   #last: Shown | null = null;
   #passedWh = 0;
 
-  /** `stepWh`: what the registers count in, Wh. */
+  /** `stepWh`: the step of the registers, Wh. */
   constructor(stepWh: number) {
     this.#enoughWh = Math.max(MIN_WH, STEPS * stepWh);
   }
 
-  /** Words for a person while they stand still; null when all is well, or nothing can be said. */
+  /** Says to a person that the registers stand still; null when all is well, or nothing can be said. */
   get problem(): string | null {
     if (!this.#last || this.#passedWh < this.#enoughWh) return null;
     const { importWh, exportWh } = this.#last;
@@ -38,7 +38,7 @@ export class FrozenWatch {
     return `its energy registers stand at ${at} while it showed power for ${Math.floor(this.#passedWh)} Wh: they are frozen, have it looked at`;
   }
 
-  /** Takes a reading; true when the registers are found to be frozen by it, once until they move. */
+  /** Records a reading. Returns true when it shows that the registers are frozen, once until they move. */
   take(shown: Shown): boolean {
     const last = this.#last;
     const wasFrozen = this.#passedWh >= this.#enoughWh;
@@ -49,7 +49,7 @@ export class FrozenWatch {
     }
     const ms = shown.timeMs - last.timeMs;
     const [before, now] = [last.powerW ?? 0, shown.powerW ?? 0];
-    // Between a power in and one out anything may have flowed, also nothing.
+    // Between a power in and a power out, any energy may have flowed, or none.
     const power = Math.sign(before) === Math.sign(now) ? Math.min(Math.abs(before), Math.abs(now)) : 0;
     if (ms > 0 && ms <= LONGEST_MS) this.#passedWh += (power * ms) / 3_600_000;
     return !wasFrozen && this.#passedWh >= this.#enoughWh;

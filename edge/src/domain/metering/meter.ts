@@ -19,31 +19,31 @@ import {
 } from './registers.js';
 import { nextPollAtMs, type PollPlan } from './schedule.js';
 
-/** `detail` of event 8, what the gateway found wrong with a meter. Stable numbers. */
+/** `detail` of event 8, the fault that the gateway found in a meter. Stable numbers. */
 const SelfTest = { frozenRegisters: 1 } as const;
 
-/** After a poll that failed close to a boundary, the next one follows this soon, in real milliseconds. */
+/** Delay of the next poll after a failed poll close to a boundary, real ms. */
 const RETRY_MS = 100;
-/** Readings that wait for a disk; with more, polls are left out until it takes writes again. */
+/** Bound of the readings that wait for a disk. Beyond it the meter is not polled until the disk accepts writes. */
 const MAX_UNCOMMITTED = 500;
 
 export interface MeterOptions {
   readonly name: string;
   readonly profileName: string;
-  /** As in the configuration; by default a point. */
+  /** Role in the configuration; default: a connection point. */
   readonly role?: string;
   readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly reader: MeterReader;
   /** See `Nameplate`; absent: the meter shows no serial number. */
   readonly readSerial?: (() => Promise<string | null>) | undefined;
-  /** Serial number of the configuration. */
+  /** The serial number in the configuration. */
   readonly serial: string;
   readonly limits: RegisterLimits;
   readonly plan: PollPlan;
-  /** The shortest period that the meter's line allows, ms; null where nothing limits it. */
+  /** Returns the shortest period that the meter's line allows; null without a limit. */
   readonly leastPeriod?: () => LeastPeriod | null;
-  /** Keeps what the meter said last, for whoever looks into a discontinuity. Never rejects. */
+  /** Keeps the meter's last frames for the inquiry into a discontinuity. Never rejects. */
   readonly keepFrames?: () => Promise<void>;
   readonly readingClock: ReadingClock;
   readonly clock: Clock;
@@ -51,13 +51,13 @@ export interface MeterOptions {
   readonly counters: Counters;
 }
 
-/** One meter: when it is read, whether its registers are believed, and when its windows are closed. */
+/** Runs one meter: decides when to read it, whether to believe its registers, and when to close its windows. */
 export class Meter {
   readonly name: string;
   readonly id: MeterId;
   readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
-  /** Without an enrolment nothing may be signed for a meter. */
+  /** False without an enrolment: then nothing may be signed for the meter. */
   readonly enrolled: boolean;
   readonly #options: MeterOptions;
   #lastGood: Registers | null;
@@ -103,7 +103,7 @@ export class Meter {
     return list;
   }
 
-  /** What a person wants to see of it; 64-bit numbers as text. */
+  /** Describes the meter for people; 64-bit numbers as text. */
   view(): Record<string, unknown> {
     const sample = this.#lastSample;
     const closed = this.#lastClosed;
@@ -133,7 +133,7 @@ export class Meter {
     };
   }
 
-  /** Polls and closes windows until aborted. `canClose`: clock and contact allow statements now. */
+  /** Polls and closes windows until aborted. `canClose`: returns true while clock and contact allow statements. */
   async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
     const { readingClock, clock } = this.#options;
     if (!this.enrolled) return;
@@ -141,12 +141,12 @@ export class Meter {
     while (!signal.aborted) {
       if (canClose()) await this.#close(readingClock.nowMs());
       const now = readingClock.nowMs();
-      // What is due stays due until it is polled; it only comes closer, when the clock was stepped back.
+      // A due poll stays due; a clock that is stepped back can only bring it closer.
       due = Math.min(due, Math.max(now, nextPollAtMs(now, this.#lastReadingAtMs, this.#plan)));
       const [oldest] = this.log.windows.open;
       const end = oldest && canClose() ? windowEndAtMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
-        // A window that is over and could not be closed (disk) is tried again at the next poll.
+        // The next poll tries again a window that is over and that the disk did not let close.
         await sleepUntil(readingClock, clock, end > now ? Math.min(due, end) : due, signal);
         continue;
       }
@@ -156,12 +156,12 @@ export class Meter {
     }
   }
 
-  /** The configured plan, or a slower one where the meter's line needs that. */
+  /** Returns the configured plan, or a slower plan where the meter's line needs it. */
   get #plan(): PollPlan {
     return planFor(this.#options.plan, this.#options.leastPeriod?.() ?? null);
   }
 
-  /** One poll; true when it gave a reading. */
+  /** Polls once; returns true when the poll gave a reading. */
   async #poll(): Promise<boolean> {
     const { counters } = this.#options;
     counters.add('polls', { meter: this.id });
@@ -191,12 +191,12 @@ export class Meter {
       this.#problem = error.message;
       this.#foreign(error);
       if (error.failure === ReadFailure.timeout || error.failure === ReadFailure.connection) this.#nameplate.silent();
-      // The grid goes on; close to a boundary the schedule asks again at once.
+      // The poll grid continues; close to a boundary the schedule polls again at once.
       return false;
     }
   }
 
-  /** A register that falls is read again; the last of three lower reads is returned as `lower`. */
+  /** Reads again while a register falls; returns the last of three lower reads as `lower`. */
   async #readJudged(): Promise<{ sample: MeterSample; verdict: RegisterVerdict }> {
     const { reader, limits } = this.#options;
     for (let lower = 1; ; lower++) {
@@ -208,7 +208,7 @@ export class Meter {
     }
   }
 
-  /** Tells a person once for each turn of a register: from then on what is signed is above what the meter shows. */
+  /** Reports each roll-over of a register once: from then on the signed value is above the meter's display. */
   #tellTurn(shown: MeterSample, sample: MeterSample): void {
     if (shown === sample) return;
     for (const key of ['importWh', 'exportWh'] as const) {
@@ -223,7 +223,7 @@ export class Meter {
     }
   }
 
-  /** Signs it; `broken`: why it does not go on from the last good one, null when it does. */
+  /** Signs a reading. `broken`: why its registers do not continue the last good ones; null when they do. */
   async #take(sample: MeterSample, broken: DiscontinuityReason | null): Promise<void> {
     const { logger } = this.#options;
     const good = broken === null;
@@ -245,7 +245,7 @@ export class Meter {
     this.#lastSample = sample;
     if (this.#frozen.take(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
     this.#uncommitted++;
-    // Not waited for: a slow card must not hold up the bus. Order is kept by the log.
+    // Not awaited: a slow card must not delay the bus. The journal keeps the order.
     this.log
       .reading(sample, good)
       .catch((error) => this.#disk(error))
@@ -254,7 +254,7 @@ export class Meter {
       });
   }
 
-  /** Another master on the line is an event, once for each time that it was away before. */
+  /** Signs an event when another master appears on the line, once for each appearance. */
   #foreign(error: ReadError): void {
     const isForeign = error.failure === ReadFailure.secondMaster;
     if (isForeign && !this.#isForeign) this.log.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));

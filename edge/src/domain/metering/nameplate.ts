@@ -1,17 +1,17 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 import { ReadError, ReadFailure } from '../ports.js';
 
-/** A meter that was never silent can hardly have been exchanged. */
+/** Time between checks while the meter answers, ms: a meter that was never silent can hardly have been exchanged. */
 const EVERY_MS = 3_600_000;
-/** A serial number that did not come is asked for again after this. */
+/** Delay of the next check when the serial number could not be read, ms. */
 const AGAIN_MS = 60_000;
 
 export interface NameplateOptions {
   /** Reads the serial number; null where the meter shows none. Rejects with `ReadError`. Absent: no register for it. */
   readonly read: (() => Promise<string | null>) | undefined;
-  /** What this key's meter said of itself first; null: it was never asked. */
+  /** Returns the serial number that this key's meter first showed; null: it was never read. */
   readonly known: () => string | null;
-  /** Stores that durably. */
+  /** Stores the first serial number durably. */
   readonly store: (serial: string) => Promise<void>;
   /** The serial number of the configuration. */
   readonly configured: string;
@@ -19,8 +19,8 @@ export interface NameplateOptions {
 }
 
 /**
- * Whether the meter that answers is still the one whose key signs. Its own first word is what counts: what is printed
- * on a nameplate may be written in another way. Asked at the start, after each silence (an exchange takes the meter off
+ * Checks that the answering meter is still the one whose key signs. The meter's own first serial number counts: the
+ * print on a nameplate may have another form. Checks at the start, after each silence (an exchange takes the meter off
  * the line) and once an hour.
  */
 export class Nameplate {
@@ -32,19 +32,19 @@ export class Nameplate {
     this.#options = options;
   }
 
-  /** Words for a person where the configuration names another number; null when all is well. */
+  /** Says to a person that the configuration names another serial number; null when all is well. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /** The meter did not answer. */
+  /** Records that the meter did not answer. */
   silent(): void {
     this.#dueAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /**
-   * The serial number of another meter, read twice; null where it is the same one, shows none or does not say. Rejects
-   * with the disk's error.
+   * Returns the serial number of another meter, read twice; null where the meter is the same or shows no number.
+   * Rejects with the disk's error.
    */
   async other(): Promise<string | null> {
     const { read, known, store, clock } = this.#options;
@@ -55,7 +55,7 @@ export class Nameplate {
     if (before === null) await store(serial);
     this.#compare(serial);
     if (before === null || before === serial) return null;
-    // One answer may be wrong in a way that its checksum does not show.
+    // A single answer may be wrong in a way that its checksum does not show.
     const again = await this.#ask(read);
     return again === serial ? serial : null;
   }
@@ -68,7 +68,7 @@ export class Nameplate {
       return serial;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
-      // A meter that refuses the register will do so again.
+      // A meter that refuses the register will refuse it again.
       const isRefused = error.failure === ReadFailure.exception;
       this.#dueAtMs = clock.monotonicMs() + (isRefused ? EVERY_MS : AGAIN_MS);
       return null;
@@ -84,7 +84,7 @@ export class Nameplate {
   }
 }
 
-/** Letters and digits without leading zeros: how a number is printed differs from how it is stored. */
+/** Returns letters and digits without leading zeros: the printed number differs from the stored one. */
 function normal(serial: string): string {
   return serial
     .toUpperCase()

@@ -1,22 +1,22 @@
 import type { PollPlan } from './schedule.js';
 
-/** The shortest poll period that a meter's line allows, real ms, and what it is due to. */
+/** The shortest poll period that a meter's line allows, real ms, and its cause. */
 export interface LeastPeriod {
   readonly ms: number;
-  /** `line`: what all requests take; `lengths`: the meter can be read by too few lengths. */
+  /** `line`: the time of all requests on the line; `lengths`: the meter can be read by too few lengths. */
   readonly because: 'line' | 'lengths';
 }
 
-/** Polls lie on a grid: a period is lengthened in steps, so that a time-out that moves a little moves nothing. */
+/** Steps in which a period is lengthened, ms: small changes of a time-out then move no poll. */
 const STEP_MS = 1_000;
 
-/** The configured plan, or one with a longer period where the line needs that [gateway §6.9]. */
+/** Returns the configured plan, or a plan with a longer period where the line needs it [gateway §6.9]. */
 export function planFor(plan: PollPlan, least: LeastPeriod | null): PollPlan {
   if (!least || least.ms <= plan.pollMs) return plan;
   return { ...plan, pollMs: STEP_MS * Math.ceil(least.ms / STEP_MS) };
 }
 
-/** Why a meter is polled less often than configured, and what helps; null when it is not. */
+/** Says why a meter is polled less often than configured, and what helps; null when it is not. */
 export function slowWords(plan: PollPlan, least: LeastPeriod | null): string | null {
   const { pollMs } = planFor(plan, least);
   if (!least || pollMs === plan.pollMs) return null;

@@ -8,7 +8,7 @@ export interface Registers {
   readonly exportWh: bigint;
 }
 
-/** What the connection allows, and the meter's own step (both from the configuration and the profile). */
+/** Limits of the connection and the meter's own step, from the configuration and the profile. */
 export interface RegisterLimits {
   readonly importLimitW: number;
   readonly exportLimitW: number;

@@ -2,14 +2,14 @@ import { windowEndAtMs, windowOf } from '@gridtokenx/protocol';
 
 export interface PollPlan {
   readonly pollMs: number;
-  /** The last poll of a window is placed this long before its end; at most 60 s. */
+  /** Lead of a window's last poll before its end, ms; at most 60 s. */
   readonly leadMs: number;
 }
 
 /**
- * When the next poll is due, in milliseconds of the reading clock: on the grid of `pollMs`, and once between
- * `leadMs` before each boundary and the boundary. A boundary poll that failed or came late is due at once, as long as
- * the window runs. `lastGoodAtMs` = time of the last good reading, null for none.
+ * Returns the instant of the next poll, in ms of the reading clock. Polls are on the grid of `pollMs`, and once between
+ * `leadMs` before each boundary and the boundary. A boundary poll that failed or was late is due at once, as long as
+ * the window runs. `lastGoodAtMs`: time of the last good reading, null for none.
  */
 export function nextPollAtMs(nowMs: number, lastGoodAtMs: number | null, plan: PollPlan): number {
   const end = windowEndAtMs(windowOf(nowMs));

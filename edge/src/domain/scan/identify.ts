@@ -19,7 +19,10 @@ export interface Fit {
   readonly profile: string;
   readonly manufacturer: string;
   readonly model: string;
-  /** What its probe says: 3 = the meter names its model, 2 = mains voltage and frequency, 1 = one of them, 0 = a number. */
+  /**
+   * Strength of its probe: 3 = the meter names its model, 2 = mains voltage and frequency, 1 = one of them, 0 = a
+   * number.
+   */
   readonly strength: 0 | 1 | 2 | 3;
   /** As the meter says it; null where none is readable. */
   readonly serial: string | null;
@@ -52,9 +55,10 @@ const ILLEGAL_FUNCTION = 1;
 const WORTH_MS = 500;
 
 /**
- * Which profile a unit fits: by its probe first, then by its energy registers. A profile is given up at its first register
- * that is refused or cannot be. Once voltage and frequency, or the model's own name, fit, only profiles that look at the
- * same registers are asked for: others would have to fit by chance. `known`: what was read already.
+ * Finds the profiles that a unit fits: by its probe first, then by its energy registers. Drops a profile at its first
+ * register that the unit refuses or whose value is impossible. Once voltage and frequency, or the model's own name,
+ * fit, only profiles with the same probe registers remain: others would have to fit by chance. `known`: blocks that
+ * were read already.
  */
 export async function identify(
   talk: UnitReader,
@@ -81,7 +85,7 @@ export async function identify(
   return { fits, silent: fits.length > 0 ? [] : [...notes.silent] };
 }
 
-/** Asks the unit for what any candidate needs next until all of them fit or are given up. */
+/** Reads from the unit what the candidates need next, until each candidate fits or is dropped. */
 async function narrow(notes: UnitNotes, profiles: readonly ModbusProfile[], cost: LineCost): Promise<Candidate[]> {
   let left = profiles.map((profile): Candidate => {
     const pending = readsOf(probeRegisters(profile), profile, cost);
@@ -205,7 +209,7 @@ function readsOf(registers: readonly Register[], map: RegisterMap, cost: LineCos
   });
 }
 
-/** What was read of one unit and what it refused; nothing is asked twice. */
+/** Records what one unit answered and refused, so that no question repeats. */
 class UnitNotes {
   readonly talk: UnitReader;
   readonly blocks: Block[];

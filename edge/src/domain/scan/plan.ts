@@ -18,7 +18,7 @@ export interface Stage {
   readonly waitMs: number;
 }
 
-/** What a profile says of a new meter, and a register that such a meter certainly has. */
+/** A profile's factory setting of a new meter, and a register that such a meter certainly has. */
 export interface Default {
   readonly setting: SerialSetting;
   readonly unit: number;
@@ -35,15 +35,15 @@ export const LAST_UNIT = 247;
 const INITIAL_UNITS = range(1, 10);
 const OTHER_UNITS = range(11, LAST_UNIT);
 
-/** What meters can be set to, the likely ones first (of profiles and of meters' menus). */
+/** Settings that meters can have, the likely ones first (from profiles and the meters' menus). */
 const SPEEDS = [9_600, 19_200, 38_400, 2_400, 115_200, 57_600, 4_800, 1_200] as const;
 /**
- * Two stop bits are not tried: a receiver looks at the first one only, so that such a meter is found with one (a sender's
- * second stop bit is silence).
+ * Two stop bits are not tried: a receiver looks at the first one only, so that such a meter is found with one (a
+ * sender's second stop bit is silence).
  */
 const PARITIES = ['none', 'even', 'odd'] as const;
 
-/** Where a meter is likely to be, it is waited for longer. A later answer than this is still heard: see `Scan`. */
+/** Waits for an answer, ms, longest where a meter is likely. `Scan` still hears a later answer. */
 const LIKELY_MS = 120;
 const OTHER_SETTING_MS = 80;
 const SWEEP_MS = 40;
@@ -56,16 +56,17 @@ function wait(ms: number, { baud, parity, stopBits }: SerialSetting): number {
 }
 
 /**
- * What is asked on a slow line may not be asked again for seconds, at no setting (see `ReplyQuarantine`): while the same ten
+ * A question on a slow line may not be repeated for seconds, at any setting (see `ReplyQuarantine`). While the same ten
  * units are asked at all settings in turn, slower lines come last. In the sweep of the others only the slowest does.
  */
 const SLOW_BAUD = 9_600;
 const SLOWEST_BAUD = 2_400;
 
 /**
- * The order in which a serial line is searched: default settings of the shipped profiles with units 1 to 10; other speeds
- * with these units, without parity; all other units at every speed, without parity where a profile has that; what answers holding
- * registers only, or nothing but its own; then every other parity. Each (setting, unit, question) comes once. Pure.
+ * The order in which a serial line is searched: default settings of the shipped profiles with units 1 to 10; other
+ * speeds with these units, without parity; all other units at every speed, without parity where a profile has that;
+ * what answers holding registers only, or nothing but its own; then every other parity. Each (setting, unit, question)
+ * comes once. Pure.
  */
 export function serialPlan(defaults: readonly Default[]): Stage[] {
   const ranked = rankedSettings(defaults);
@@ -132,7 +133,7 @@ function stage(setting: SerialSetting, units: readonly number[], question: Probe
   return { setting, units, question, waitMs: wait(waitMs, setting) };
 }
 
-/** Leaves out what an earlier stage asks already, and stages that are empty then. */
+/** Omits questions that an earlier stage asks already, and stages that are empty then. */
 function onceEach(stages: readonly Stage[]): Stage[] {
   const asked = new Set<string>();
   return stages.flatMap((one) => {

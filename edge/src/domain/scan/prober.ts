@@ -8,7 +8,7 @@ import { LineGone } from '../bus/ports.js';
 import type { ReplyQuarantine } from '../bus/reply-quarantine.js';
 import type { BusStats } from '../bus/stats.js';
 
-/** What a question brought. */
+/** Outcome of a question. */
 export type Heard =
   | { readonly what: 'answer'; readonly data: Uint8Array; readonly waitedMs: number }
   | { readonly what: 'exception'; readonly code: number; readonly waitedMs: number }
@@ -91,14 +91,14 @@ export class Prober {
     this.#port = new Port({ line, speed, framing, clock, stats, onForeign: () => {} });
   }
 
-  /** Whether this shape may be asked, or from when on; monotonic ms. */
+  /** Returns the instant from which this shape may be requested, monotonic ms; at most now when it may be sent now. */
   freeAt(unit: number, fn: ReadFunction, count: number): number {
     return this.#options.quarantine.freeAt(unit, fn, 2 * count, this.#options.clock.monotonicMs());
   }
 
   /**
-   * Asks a unit when the shape is free, and waits `waitMs` from the request's last character to the answer's first. Throws
-   * `LineGone`.
+   * Asks a unit when the shape is free, and waits `waitMs` from the request's last character to the answer's first.
+   * Throws `LineGone`.
    */
   async ask(ask: ReadRequest, waitMs: number): Promise<Heard> {
     const { quarantine, clock, speed } = this.#options;
@@ -113,7 +113,8 @@ export class Prober {
     const startAtMs = clock.monotonicMs();
     quarantine.onRequest(unit, fn, bytes, startAtMs, waitMs + (FRAME_CHARS + bytes) * speed.charMs);
     try {
-      // The port adds the time of the answer's characters; here the first one counts, and what is begun is waited for.
+      // The port adds the time of the answer's characters. Here the wait ends at the first character; the port waits
+      // for the rest.
       const answer = await this.#port.exchange(ask, waitMs - (5 + bytes) * speed.charMs, null);
       const { frame, isException, waitedMs } = answer;
       const now = clock.monotonicMs();

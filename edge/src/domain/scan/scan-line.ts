@@ -44,7 +44,7 @@ export class ScanLine {
     return setting.transport === 'tcp' ? this.#tcp : this.#rtu;
   }
 
-  /** What is open at this very setting; null where nothing is. */
+  /** Returns the prober that is open at this very setting; null where none is. */
   current(setting: Setting): Prober | null {
     return this.#opened && sameSetting(this.#opened.setting, setting) ? this.#opened.prober : null;
   }
@@ -57,7 +57,7 @@ export class ScanLine {
     const { clock, stats } = this.#options;
     const line = await this.#open(setting);
     const framing = this.framing(setting);
-    // What was heard at another setting says nothing about this one.
+    // Speakers at another setting prove nothing about this one.
     framing.take();
     const prober = new Prober({ line, speed: speedOf(setting), framing, quarantine: this.#quarantine, stats, clock });
     this.#opened = { setting, line, prober };

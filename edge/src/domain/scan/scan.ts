@@ -26,26 +26,27 @@ import { Disturbed, UnitProber } from './unit-prober.js';
 /** An answer to somebody who asked just before this scan may still come so long: 12 time-outs, as on the bus. */
 const LISTEN_MS = 3_000;
 const OTHER_LISTEN_MS = 1_200;
-/** After a stage, what is on its way at this setting is waited for. */
+/** Time to listen after a stage for late answers at its setting, ms. */
 const LINGER_MS = 200;
-/** A unit that made itself heard is waited for as long as the slowest meters take. */
+/** Waits for a unit that made itself heard, ms: as long as the slowest meters take. */
 const PATIENT_MS = [250, 500] as const;
 const MAX_ENDLESS = 3;
 const REOPENS = 5;
 const REOPEN_MS = 500;
-/** How long a device on a network is waited for. */
+/** Wait for a device on a network, ms. */
 const NETWORK_MS = 500;
 /**
- * Whoever takes a raw frame of ours for Modbus TCP reads our count as a length: with 2 registers it sees a function code
- * without data, which can do nothing. Longer ones could be read as a write.
+ * Whoever takes a raw frame of ours for Modbus TCP reads our count as a length: with 2 registers it sees a function
+ * code without data, which can do nothing. Longer ones could be read as a write.
  */
 const RAW_MOST = 2;
 /** A gateway says with these that nobody answers behind it (Modbus application protocol 1.1b3, section 7). */
 const NOBODY_BEHIND = [10, 11];
 
 /**
- * Searches a line by the stages of a plan with reads only, and identifies whatever answers. It goes through the bus's own
- * port: a late answer is known as late, at whatever setting it comes; it only says that its unit is worth another look.
+ * Searches a line by the stages of a plan with reads only, and identifies whatever answers. It goes through the bus's
+ * own port: a late answer is known as late, at whatever setting it comes; it only says that its unit is worth another
+ * look.
  */
 export class Scan {
   readonly state: ScanState;
@@ -119,7 +120,7 @@ export class Scan {
     this.#note(NOISE_TEXT);
   }
 
-  /** Whether bytes are heard that are no frames. Throws `ScanStopped` when another master is. */
+  /** Returns true when bytes without a frame are heard. Throws `ScanStopped` when another master is heard. */
   async #hears(setting: Setting, ms: number): Promise<boolean> {
     const prober = await this.#line.prober(setting);
     const before = this.#stats.counts.damaged;
@@ -157,7 +158,7 @@ export class Scan {
     return this.state.found.some((found) => found.unit === unit && sameSpeed(found.setting, setting));
   }
 
-  /** What else was heard during a question: units that are worth another look. */
+  /** Adds the units to ask again, after a question that others disturbed. */
   #hints(setting: Setting, heard: Heard, asked: readonly number[], waitMs: number, again: Set<number>): void {
     for (const { unit } of this.#line.framing(setting).take()) if (unit >= 1 && unit <= LAST_UNIT) again.add(unit);
     if (heard.what !== 'damaged' && heard.what !== 'foreign') return;
@@ -260,7 +261,9 @@ function byLikelihood(profiles: readonly MeterProfile[], setting: Setting): Mete
   return [...profiles].sort((a, b) => Number(isDefault(b)) - Number(isDefault(a)));
 }
 
-/** A converter hands over whole answers, of a line whose speed nobody knows here: one of 2,400 baud is reckoned with. */
+/**
+ * A converter hands over whole answers, of a line whose speed nobody knows here: one of 2,400 baud is reckoned with.
+ */
 function behindMs(setting: Setting): number {
   return setting.transport === 'serial' ? 0 : serialSpeed(2_400, 'none', 1).charMs;
 }

@@ -27,7 +27,7 @@ export function settingText(setting: Setting): string {
 
 export const sameSetting = (a: Setting, b: Setting): boolean => settingText(a) === settingText(b);
 
-/** Whether a meter that answers at one of the settings needs no second look at the other. */
+/** Returns true when a meter that answers at one of the settings needs no second question at the other. */
 export function sameSpeed(a: Setting, b: Setting): boolean {
   if (a.transport === 'serial' && b.transport === 'serial') return a.baud === b.baud;
   return a.transport !== 'serial' && b.transport !== 'serial';

@@ -22,7 +22,7 @@ export interface ScanState {
   unit: number;
   elapsedMs: number;
   readonly found: Found[];
-  /** What is wrong with the line, in plain words. */
+  /** Faults of the line, in plain words. */
   readonly notes: string[];
 }
 

@@ -36,8 +36,8 @@ export interface ChainPorts {
 }
 
 /**
- * One key's messages in the order of their seqs, each kind 1 or 3 with the hash of the one before [wire §4.1]. Order
- * inside: reserve the seq durably, sign, append to the spool, commit. Its calls must not overlap.
+ * Signs one key's messages in the order of their seqs, each kind 1 or 3 with the hash of its predecessor [wire §4.1].
+ * Order inside: reserve the seq durably, sign, append to the spool, commit. Calls must not overlap.
  */
 export class SignedChain {
   readonly id: MeterId;
@@ -50,7 +50,7 @@ export class SignedChain {
   readonly #toldBefore: RecoveredMeter['declared'];
   /** Gaps declared in this run. */
   readonly #declared: SeqRange[] = [];
-  /** Seqs that were taken and not signed, because storing failed: never used again, declared when storing works. */
+  /** Seqs that were assigned and not signed, because storing failed: never used again, declared when storing works. */
   #abandoned: bigint[] = [];
 
   constructor(identity: MeterIdentity, state: MeterState, recovered: RecoveredMeter, ports: ChainPorts) {
@@ -60,7 +60,7 @@ export class SignedChain {
     this.#state = state;
     this.#prev = recovered.prev;
     this.#toldBefore = recovered.declared;
-    // The spool may know of more than the state file: an older copy of that file must not lower anything.
+    // The spool may know more seqs than the state file: an older copy of that file must not lower any value.
     const used = larger(state.reservedThrough, recovered.highestSeq);
     this.#seqs = new SeqAllocator(used, (through) => this.store({ reservedThrough: through }));
   }
@@ -72,19 +72,19 @@ export class SignedChain {
     return this.#state;
   }
 
-  /** Stores a change of the state; it holds once that is durable. */
+  /** Stores a change of the state, which takes effect once it is durable. */
   async store(change: Partial<MeterState>): Promise<void> {
     const next = { ...this.#state, ...change };
     await this.#ports.store(next);
     this.#state = next;
   }
 
-  /** Goes on at `next`, after storing that. */
+  /** Stores `next`, then continues there. */
   continueAt(next: bigint): Promise<void> {
     return this.#seqs.continueAt(next);
   }
 
-  /** Seqs that the spool does not have and nobody was told of. */
+  /** Returns the seqs that the spool lacks and no gap declares. */
   untold(first: bigint, last: bigint): SeqRange[] {
     const told = [...this.#toldBefore, ...this.#state.discarded, ...this.#declared];
     return withoutDeclared(this.#ports.spool.missing(this.id, first, last), told);
@@ -94,7 +94,10 @@ export class SignedChain {
     return { identity: this.#identity, seq, prev: this.#prev, boots: this.#state.boots };
   }
 
-  /** Takes a seq for what `make` builds; one that comes to nothing is declared later, so that no hole stays open. */
+  /**
+   * Assigns a seq to the payload that `make` builds. Declares the seq later when `make` fails, so that no hole stays
+   * open.
+   */
   async #withSeq<T>(make: (seq: bigint) => T | Promise<T>): Promise<T> {
     const seq = await this.#seqs.take();
     try {
@@ -105,7 +108,7 @@ export class SignedChain {
     }
   }
 
-  /** Declares seqs that came to nothing. */
+  /** Declares seqs that were assigned and not signed. */
   async declareAbandoned(): Promise<void> {
     const seqs = this.#abandoned;
     this.#abandoned = [];
@@ -119,7 +122,7 @@ export class SignedChain {
     }
   }
 
-  /** Event 2, one for each 2^32 − 1 seqs. */
+  /** Signs event 2, once for each 2^32 − 1 seqs. */
   async declare(first: bigint, last: bigint, reason: number): Promise<void> {
     for (let at = first; at <= last; at += BigInt(MAX_U32)) {
       const count = last - at + 1n > BigInt(MAX_U32) ? MAX_U32 : Number(last - at + 1n);
@@ -145,7 +148,7 @@ export class SignedChain {
     await this.#sign(payload);
   }
 
-  /** Gives a reading its place; `sign` commits it. */
+  /** Builds a reading's payload with its seq; `sign` commits it. */
   async reading(sample: MeterSample, quality: number): Promise<{ payload: Uint8Array; sign: () => Promise<void> }> {
     await this.declareAbandoned();
     const payload = await this.#withSeq((seq) => readingPayload(this.#place(seq), sample, quality));
@@ -154,8 +157,8 @@ export class SignedChain {
   }
 
   /**
-   * Stores what `make` changes for a statement's payload before it is signed: from then on only these bytes may ever be a
-   * statement for its window. Resolves with what signs it.
+   * Stores the change that `make` returns for a statement before it is signed. From then on, only these bytes may be a
+   * statement for its window. Resolves with the function that signs it.
    */
   async statement(
     make: (head: MeterIdentity & { seq: bigint }) => { payload: Uint8Array; change: Partial<MeterState> },
@@ -168,7 +171,7 @@ export class SignedChain {
     return { seq: made.seq, sign: () => this.#sign(made.payload) };
   }
 
-  /** The enrolment: the first message of its key. */
+  /** Signs the enrolment, the first message of its key. */
   async enrol(make: (seq: bigint) => Payload): Promise<SignedMessage> {
     return this.signAndCommit(encodePayload(make(await this.#seqs.take())));
   }

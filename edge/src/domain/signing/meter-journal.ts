@@ -30,17 +30,17 @@ import type { MeterState } from './meter-state.js';
 import type { RecoveredMeter } from './recovery.js';
 import { type ClosedWindow, WindowTracker } from './windows.js';
 
-/** A jump of seq by more than this is no restored image but an error or an attack [gateway §9.4]. */
+/** Jump of seq above which the cause is no restored image but an error or an attack [gateway §9.4]. */
 const MAX_JUMP = 1n << 32n;
 
 export interface MeterJournalPorts extends ChainPorts {
-  /** A longer silence between readings is a gap in the window; milliseconds of the reading clock. */
+  /** Silence between readings above which the window has a gap, ms of the reading clock. */
   readonly gapMs?: number;
 }
 
 /**
- * One meter's key and everything it signs. Order inside: reserve the seq durably, sign, append to the spool, commit,
- * publish; nothing leaves before its commit. Calls may overlap, they are done one after the other.
+ * Signs everything of one meter's key. Order inside: reserve the seq durably, sign, append to the spool, commit,
+ * publish; nothing is published before its commit. Calls may overlap and run one after another.
  */
 export class MeterJournal {
   readonly id: MeterId;
@@ -50,10 +50,10 @@ export class MeterJournal {
   #merkle = new MerkleBuilder();
   #runFirstSeq: bigint;
   #statedThrough: bigint;
-  /** A statement that was stored to be signed and never reached the spool. */
+  /** A statement that was stored for signing and never reached the spool; null when there is none. */
   readonly #lost: Uint8Array | null;
 
-  /** Takes up where `recovered` and `state` left off. Nothing is signed before `start`. */
+  /** Continues from `recovered` and `state`. Nothing is signed before `start`. */
   constructor(identity: MeterIdentity, state: MeterState, recovered: RecoveredMeter, ports: MeterJournalPorts) {
     this.#chain = new SignedChain(identity, state, recovered, ports);
     this.id = this.#chain.id;
@@ -65,14 +65,14 @@ export class MeterJournal {
     );
     const { statement } = state;
     this.#lost = statement !== null && !ports.spool.has(this.id, headOf(statement).seq) ? statement : null;
-    // Readings up to here belong under a statement that is signed already, or to a time before a restored image.
+    // Readings up to here belong to a statement that is signed already, or to a time before a restored image.
     const floor = [this.#lost ? headOf(this.#lost).seq : 0n, ...state.discarded.map(({ last }) => last)];
     for (const open of recovered.openReadings) if (floor.every((seq) => open.reading.seq > seq)) this.#reopen(open);
-    // What was missed while nothing ran cannot be known.
+    // Readings that were missed while nothing ran cannot be known.
     this.windows.mark(Quality.gap);
   }
 
-  /** Counts in a reading of an earlier run that no statement covers yet. */
+  /** Counts a reading of an earlier run that no statement covers yet. */
   #reopen({ payload, reading }: RecoveredMeter['openReadings'][number]): void {
     this.#merkle.add(payload);
     const { importWh, exportWh, quality, timeUncertaintyMs: uncertaintyMs } = reading;
@@ -85,7 +85,7 @@ export class MeterJournal {
   get nextSeq(): bigint {
     return this.#chain.nextSeq;
   }
-  /** Readings up to this seq are under a statement; later ones are needed for the next one. */
+  /** Returns the seq through which statements cover the readings; the next statement needs later ones. */
   get statedThrough(): bigint {
     return this.#statedThrough;
   }
@@ -97,8 +97,9 @@ export class MeterJournal {
   }
 
   /**
-   * The first messages of a run: the statement that a crash left unsigned, event 1, event 12 where the configuration
-   * changed, and every seq that will never come as event 2. `storedThrough`: what oracles are known to have; `tornRecords`: how many may have been cut off.
+   * Signs the first messages of a run: the statement that a crash left unsigned, event 1, and event 12 where the
+   * configuration changed. Then signs event 2 for every seq that will never come. `storedThrough`: the seq through
+   * which oracles are known to have all. `tornRecords`: the number of records that the start may have truncated.
    */
   start(
     recovered: RecoveredMeter,
@@ -112,14 +113,17 @@ export class MeterJournal {
       await this.#configured(start.configHash);
       const from = start.storedThrough + 1n;
       const missing = this.#chain.untold(from, before);
-      // What may have been cut off could have been published, so the chain must not be checked across it.
+      // Truncated records could have been published, so the chain must not be checked across them.
       const tornThrough =
         start.tornRecords > 0 ? recovered.highestSeq + BigInt(start.tornRecords) : recovered.highestSeq;
       for (const range of missing) await this.#declareSplit(range, tornThrough);
     });
   }
 
-  /** Event 12 where the configuration is another one than at the start before. Signed again after a crash in between. */
+  /**
+   * Signs event 12 where the configuration differs from that of the previous start. Signs it again after a crash in
+   * between.
+   */
   async #configured(hash: Uint8Array): Promise<void> {
     const configHash = toHex(hash);
     const before = this.state.configHash;
@@ -135,7 +139,7 @@ export class MeterJournal {
     if (rest <= range.last) await this.#chain.declare(rest, range.last, GapReason.unused);
   }
 
-  /** Signs a reading; resolves when it is committed. `good` = its registers count for the window. */
+  /** Signs a reading; resolves when it is committed. `good`: its registers count for the window. */
   async reading(sample: MeterSample, good: boolean): Promise<void> {
     const committed = await this.#serial.run(async () => {
       const quality = clockQuality(sample.uncertaintyMs) | (good ? 0 : Quality.discontinuity);
@@ -154,8 +158,9 @@ export class MeterJournal {
   }
 
   /**
-   * Signs a statement for each window that is over at `nowMs`, oldest first; resolves with those closed when they are
-   * committed. The caller sees to it that the clock is synchronised and that no earlier reading is on its way.
+   * Signs a statement for each window that is over at `nowMs`, oldest first; resolves with the closed windows when
+   * their statements are committed. The caller ensures that the clock is synchronised and no earlier reading is in
+   * flight.
    */
   closeDue(nowMs: number): Promise<ClosedWindow[]> {
     return this.#serial.run(async () => {
@@ -173,8 +178,8 @@ export class MeterJournal {
   }
 
   /**
-   * Signs the statement of a derived point; what the next span is counted from is stored in the same write. False for a
-   * window that nothing is signed for any more: then nothing was done.
+   * Signs the statement of a derived point, and stores the start of the next span in the same write. Returns false,
+   * without an effect, for a window that is closed already.
    */
   closeSpan(statement: PointStatement, point: PointState): Promise<boolean> {
     return this.#serial.run(async () => {
@@ -196,12 +201,12 @@ export class MeterJournal {
     await sign();
   }
 
-  /** What the meter says its serial number is; stored when this resolves. */
+  /** Stores the serial number that the meter shows, durably when this resolves. */
   identified(serial: string): Promise<void> {
     return this.#serial.run(() => this.#chain.store({ serial }));
   }
 
-  /** The registers do not go on from the last good ones: event 5, and no more statements [gateway §7.4]. */
+  /** Signs event 5, because the registers do not continue the last good ones, and ends statements [gateway §7.4]. */
   discontinuity(
     lastGood: { importWh: bigint; exportWh: bigint },
     now: { exportWh: bigint },
@@ -214,7 +219,7 @@ export class MeterJournal {
     });
   }
 
-  /** Seqs from `first` to `last` that the spool no longer has, and nobody was told of: event 2 for each range. */
+  /** Signs event 2 for each range of seqs from `first` to `last` that the spool no longer has and no gap declares. */
   declareGone(first: bigint, last: bigint): Promise<void> {
     return this.#serial.run(async () => {
       for (const range of this.#chain.untold(first, last))
@@ -222,7 +227,7 @@ export class MeterJournal {
     });
   }
 
-  /** Seqs that so many oracles refused that they can never be acknowledged: event 2 for each range. */
+  /** Signs event 2 for each range of seqs that so many oracles refused that they can never be acknowledged. */
   declareRefused(ranges: readonly { first: bigint; last: bigint }[]): Promise<void> {
     return this.#serial.run(async () => {
       for (const { first, last } of ranges) await this.#chain.declare(first, last, GapReason.refused);
@@ -230,8 +235,9 @@ export class MeterJournal {
   }
 
   /**
-   * An oracle has seen seqs that this log never signed: an older image of the disk was restored [gateway §9.4].
-   * Goes on above them; what this run signed meanwhile is never published. False when the jump is refused.
+   * Continues above seqs that an oracle has seen and this journal never signed: an older image of the disk was restored
+   * [gateway §9.4]. Messages that this run signed meanwhile are never published. Returns false when the jump is
+   * refused.
    */
   continueAfterRestore(
     seen: { highestSeen: bigint; storedThrough: bigint; highestWindow: Window },
@@ -254,7 +260,7 @@ export class MeterJournal {
     });
   }
 
-  /** The enrolment of this meter: the first message of its key. Resolves with the message when it is committed. */
+  /** Signs this meter's enrolment, the first message of its key. Resolves with the message when it is committed. */
   enrol(make: (seq: bigint) => Payload): Promise<SignedMessage> {
     return this.#serial.run(() => this.#chain.enrol(make));
   }

@@ -21,7 +21,7 @@ export interface MeterIdentity {
   readonly meterId: Uint8Array;
 }
 
-/** Where a message of kind 1 or 3 stands: its seq, the hash of the one before it, the run it is of. */
+/** The place of a message of kind 1 or 3: its seq, its predecessor's hash, and the count of its run. */
 export interface Place {
   readonly identity: MeterIdentity;
   readonly seq: bigint;
@@ -29,7 +29,7 @@ export interface Place {
   readonly boots: number;
 }
 
-/** What an event says beside its code; the rest is zero. */
+/** Content of an event beside its code; the other fields are zero. */
 export interface EventFields {
   readonly detail?: number;
   readonly value?: bigint;
@@ -37,13 +37,13 @@ export interface EventFields {
   readonly quality?: number;
 }
 
-/** The bits that every message of this gateway has, and the one of a clock that is not known to be right. */
+/** Returns the quality bits that every message of this gateway has, and the bit of an unsynchronised clock. */
 export function clockQuality(uncertaintyMs: number | null): number {
   const synchronised = uncertaintyMs !== null && uncertaintyMs <= SYNCHRONISED_UNCERTAINTY_MS;
   return Quality.gatewaySigned | (synchronised ? 0 : Quality.unsynchronised);
 }
 
-/** The 96 bytes of a reading. */
+/** Encodes a reading, 96 bytes. */
 export function readingPayload({ identity, seq, prev, boots }: Place, sample: MeterSample, quality: number) {
   return encodePayload({
     kind: Kind.reading,
@@ -63,7 +63,7 @@ export function readingPayload({ identity, seq, prev, boots }: Place, sample: Me
   });
 }
 
-/** The 96 bytes of an event at a time of the reading clock. */
+/** Encodes an event at a time of the reading clock, 96 bytes. */
 export function eventPayload(
   { identity, seq, prev, boots }: Place,
   at: { readonly nowMs: number; readonly uncertaintyMs: number | null },
@@ -85,7 +85,7 @@ export function eventPayload(
   });
 }
 
-/** What the statement of a window says over the readings in `leaves`. */
+/** Builds the statement of a window over the readings in `leaves`. */
 export function statementOf(
   { window, importWh, exportWh, quality, uncertaintyMs }: ClosedWindow,
   leaves: MerkleBuilder,
@@ -102,7 +102,7 @@ export function statementOf(
   };
 }
 
-/** Event 5: the registers `now` do not go on from the last good ones. */
+/** Builds event 5: the registers `now` do not continue the last good ones. */
 export function discontinuityEvent(
   lastGood: { readonly importWh: bigint; readonly exportWh: bigint },
   now: { readonly exportWh: bigint },

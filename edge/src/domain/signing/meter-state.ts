@@ -9,24 +9,27 @@ import {
   type Window,
 } from '@gridtokenx/protocol';
 
-/** What must survive of one meter's key besides its messages; replaced as a whole, durably, before the effect. */
+/**
+ * Holds what one meter's key needs after a restart besides its messages. The file is replaced as a whole, durably,
+ * before the effect.
+ */
 export interface MeterState {
   /** Every seq up to this one may have been used. */
   readonly reservedThrough: bigint;
   readonly boots: number;
-  /** No statement for this window or an earlier one will be signed any more, except `statement` itself. */
+  /** Newest window that will get no statement any more, except `statement` itself. */
   readonly closedThrough: Window;
   /** Payload of the newest statement, stored before it was signed: after a crash the same bytes are signed again. */
   readonly statement: Uint8Array | null;
-  /** Registers before they fell, while the meter is in discontinuity. */
+  /** Registers before they fell, while the meter is in discontinuity; null otherwise. */
   readonly discontinuity: { readonly importWh: bigint; readonly exportWh: bigint } | null;
-  /** Seqs signed on a restored image before that was noticed: never published. */
+  /** Seqs signed on a restored image before that was detected: never published. */
   readonly discarded: readonly { readonly first: bigint; readonly last: bigint }[];
-  /** Hash of the configuration that event 1 or 12 was last signed under, hex; null: of before it was kept. */
+  /** Hash of the configuration at the last event 1 or 12, hex; null in states that older software wrote. */
   readonly configHash: string | null;
   /** The serial number that the meter itself showed first; null: none yet. */
   readonly serial: string | null;
-  /** Of a derived point: where it stood at its newest statement; null for a meter, and before the first one. */
+  /** State of a derived point at its newest statement; null for a meter, and before the first statement. */
   readonly point: PointState | null;
 }
 
@@ -42,7 +45,7 @@ export const FRESH_STATE: MeterState = {
   point: null,
 };
 
-/** The text of a state file [gateway §3.1]. */
+/** Encodes the text of a state file [gateway §3.1]. */
 export function encodeState(state: MeterState): string {
   const { discontinuity } = state;
   return `${JSON.stringify({
@@ -68,7 +71,9 @@ const pairText = ({ importWh, exportWh }: RegisterPair) => [importWh.toString(),
 
 const STATEMENT = new RegExp(`^[0-9a-f]{${2 * PAYLOAD_BYTES}}$`);
 
-/** Reads a state file back. Throws `RangeError`: without it a seq could be used twice, so nothing is signed then. */
+/**
+ * Decodes a state file. Throws `RangeError`: without the state a seq could be used twice, so nothing is signed then.
+ */
 export function decodeState(text: string): MeterState {
   const fail = (what: string): never => {
     throw new RangeError(

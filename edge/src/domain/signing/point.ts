@@ -20,30 +20,33 @@ import { type Clock, type Logger, sleep } from '@gridtokenx/runtime/core';
 import type { MeterJournal } from './meter-journal.js';
 import type { RecoveredMeter } from './recovery.js';
 
-/** Statements that wait for their counterpart; older ones are passed over, and the span grows. Thirty days of windows. */
+/**
+ * Bound of the statements that wait for their counterpart, 30 days of windows. Older ones are dropped, and the span
+ * grows.
+ */
 const MAX_WAITING = 2_880;
-/** A meter that is this many windows behind the other one is named. */
+/** Lag behind the other meter, in windows, above which the point names a meter. */
 const BEHIND_WINDOWS = 4;
-/** Nothing wakes a point when statements may be signed again, or the disk takes writes. */
+/** Interval of retries, ms: no event announces that statements may be signed again, or that the disk accepts writes. */
 const LOOK_MS = 500;
 
 export type Side = 'production' | 'consumption';
 const SIDES = ['production', 'consumption'] as const;
 
-/** A statement of one of the meters, with its seq. */
+/** A statement of one of the two meters, with its seq. */
 export type SeqInput = PointInput & Pick<Statement, 'seq'>;
 
-/** What became of a message: *acknowledged* by enough oracles, *refused* for good, or neither yet. */
+/** Fate of a message: *acknowledged* by enough oracles, *refused* for good, or *open*. */
 export const Fate = { acknowledged: 'acknowledged', refused: 'refused', open: 'open' } as const;
 export type Fate = (typeof Fate)[keyof typeof Fate];
 
-/** The good statements of both meters that have no counterpart yet. Pure. */
+/** Queues the good statements of both meters that have no counterpart yet. Pure. */
 export class PairQueue {
   readonly #waiting: Record<Side, SeqInput[]> = { production: [], consumption: [] };
   /** Newest window of each meter, whatever its quality. */
   readonly newest: Record<Side, Window | null> = { production: null, consumption: null };
 
-  /** A statement of one of the meters; its windows rise. */
+  /** Adds a statement of one of the meters; its windows rise. */
   add(side: Side, input: SeqInput): void {
     const newest = this.newest[side];
     if (newest !== null && input.window <= newest) return;
@@ -54,17 +57,17 @@ export class PairQueue {
     if (list.length > MAX_WAITING) list.shift();
   }
 
-  /** The oldest window that both have a good statement for; it stays until it is passed. */
+  /** Returns the oldest window with a good statement of both meters; it stays until `pass`. */
   next(): Readonly<Record<Side, SeqInput>> | null {
     for (const [p, c] of goodPairs(this.#waiting.production, this.#waiting.consumption))
       return { production: p, consumption: c };
     const { production, consumption } = this.newest;
-    // What both have gone beyond without a pair will never be one.
+    // Where both meters have newer windows, a window without a pair will never have one.
     if (production !== null && consumption !== null) this.pass(earliestWindow(production, consumption));
     return null;
   }
 
-  /** Nothing up to `window` is waited for any more. */
+  /** Drops every statement up to `window`. */
   pass(window: Window): void {
     for (const list of Object.values(this.#waiting)) while (list[0] && list[0].window <= window) list.shift();
   }
@@ -82,16 +85,16 @@ export interface PointOptions {
   readonly meters: Readonly<Record<Side, PointMeter>>;
   /** Statements of the meters that are in the spool and not derived from yet, windows rising. */
   readonly inputs: Readonly<Record<Side, readonly SeqInput[]>>;
-  /** What the oracles made of a meter's message. */
+  /** Returns the oracles' decision on a meter's message. */
   readonly fate: (meterId: MeterId, seq: bigint) => Fate;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /**
- * A connection point that is derived from the statements of a production and a consumption meter [wire §5],
- * [gateway §12]. It counts only what oracles have acknowledged, and stores where it stands with each statement that
- * it signs, so that a run after a crash derives the same again.
+ * Derives a connection point from the statements of a production and a consumption meter [wire §5], [gateway §12].
+ * Counts only statements that oracles have acknowledged. Stores its state with each statement that it signs, so that a
+ * run after a crash derives the same again.
  */
 export class Point {
   readonly name: string;
@@ -103,7 +106,7 @@ export class Point {
   readonly #pairs = new PairQueue();
   /** Null before the first statement. */
   #state: PointState | null;
-  /** Its own statements are there, and those that the last one was derived from are not. */
+  /** True when the spool has its own statements, but not those that the last one was derived from. */
   readonly #isLost: boolean;
   #last: { readonly statement: PointStatement; readonly surplusWh: bigint } | null = null;
   #problem: string | null = null;
@@ -122,7 +125,7 @@ export class Point {
     for (const side of SIDES) for (const input of options.inputs[side]) this.#pairs.add(side, input);
   }
 
-  /** A statement of one of its meters was committed. */
+  /** Records a committed statement of one of its meters. */
   take(side: Side, input: SeqInput): void {
     this.#pairs.add(side, input);
     this.#wake();
@@ -146,7 +149,7 @@ export class Point {
     return list;
   }
 
-  /** What a person wants to see of it; 64-bit numbers as text. */
+  /** Describes the point for people; 64-bit numbers as text. */
   view(): Record<string, unknown> {
     const { production, consumption } = this.#options.meters;
     const last = this.#last;
@@ -172,7 +175,7 @@ export class Point {
     };
   }
 
-  /** Closes spans until aborted. `canClose`: clock and contact allow statements now. */
+  /** Closes spans until aborted. `canClose`: returns true while clock and contact allow statements. */
   async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
     if (!this.enrolled || this.#isLost) return;
     while (!signal.aborted) {
@@ -189,14 +192,17 @@ export class Point {
     }
   }
 
-  /** Closes the oldest span that can be closed; false when there is none. Throws when its state cannot be stored. */
+  /**
+   * Closes the oldest span that can be closed; returns false when there is none. Throws when its state cannot be
+   * stored.
+   */
   async #closeNext(): Promise<boolean> {
     const pair = this.#pairs.next();
     if (!pair) return false;
     const { production, consumption } = pair;
     const { window } = production;
     const fates = SIDES.map((side) => this.#options.fate(this.#options.meters[side].id, pair[side].seq));
-    // Registers never fall, so what an oracle may yet refuse must not be in them: it would stay in them for good.
+    // Registers never fall, so a message that an oracle may yet refuse must not count: its energy would stay for good.
     if (fates.includes(Fate.refused)) {
       this.#pairs.pass(window);
       return true;
@@ -206,7 +212,7 @@ export class Point {
     const closed = isOver ? null : this.#derive(production, consumption);
     if (closed) {
       const statement = pointStatement(closed.state, closed.isNewBase, production, consumption);
-      // False after a restored image: this window may have been stated already, so the span goes on.
+      // False after a restored image: this window may have a statement already, so the span continues.
       if (await this.log.closeSpan(statement, closed.state)) this.#closed(closed, statement);
     }
     this.#pairs.pass(window);
@@ -239,8 +245,8 @@ export class Point {
 }
 
 /**
- * Where a point stands after a start: as stored, or, where its newest statement is newer than its state file, at that
- * statement and the two that it was derived from.
+ * Returns a point's state after a start: as stored, or derived. Where its newest statement is newer than its state
+ * file, derives it from that statement and the two that it was derived from.
  */
 function stateOf({ log, recovered, inputs }: PointOptions): { state: PointState | null; isLost: boolean } {
   const stored = log.state.point;

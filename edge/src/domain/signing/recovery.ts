@@ -13,10 +13,10 @@ import {
 import type { Registers } from '../metering/registers.js';
 import { contentOf, type SignedMessage } from '../signed-message.js';
 
-/** What the spool says about one meter. */
+/** Holds what the spool shows of one meter. */
 export interface RecoveredMeter {
   highestSeq: bigint;
-  /** Of the newest payload of kind 1 or 3; zero for none. */
+  /** Hash of the newest payload of kind 1 or 3; zero for none. */
   prev: Uint8Array;
   lastStatement: Statement | null;
   /** Statements that a derived point may still need, windows rising. */
@@ -25,7 +25,7 @@ export interface RecoveredMeter {
   readonly openReadings: { readonly payload: Uint8Array; readonly reading: Reading }[];
   lastGood: Registers | null;
   enrolment: { readonly message: SignedMessage; readonly payload: Enrolment } | null;
-  /** Seqs that were declared never to come. */
+  /** Seqs that a gap declares. */
   readonly declared: { readonly first: bigint; readonly last: bigint; readonly reason: number }[];
 }
 
@@ -33,19 +33,22 @@ interface Growing extends RecoveredMeter {
   prevSeq: bigint;
 }
 
-/** Gathers, record by record, what each meter needs to go on. Statements and events are to be shown before readings. */
+/**
+ * Gathers, record by record, what each meter needs to continue. The caller passes statements and events before
+ * readings.
+ */
 export class RecoveryScan {
   readonly #meters = new Map<MeterId, Growing>();
   readonly #inputsFrom: ReadonlyMap<MeterId, Window>;
 
-  /** `inputsFrom`: meters that a point is derived from, with the first window of which statements are kept. */
+  /** `inputsFrom`: the meters of a derived point, with the first window whose statements are kept. */
   constructor(inputsFrom: ReadonlyMap<MeterId, Window> = new Map()) {
     this.#inputsFrom = inputsFrom;
   }
 
   visit(message: SignedMessage): void {
     const payload = contentOf(message);
-    // A record whose CRC is right was written by this software; another version's kinds are left to it.
+    // A record with a valid CRC was written by this software. Kinds of another version are ignored.
     if (!payload) return;
     const bytes = message.payload;
     const meter = this.#meter(message.meterId);
@@ -60,7 +63,7 @@ export class RecoveryScan {
     else this.#reading(meter, payload, bytes);
   }
 
-  /** What was found of a meter; a meter without records starts from nothing. */
+  /** Returns what the spool shows of a meter; a meter without records starts from nothing. */
   result(meterId: MeterId): RecoveredMeter {
     const meter = this.#meter(meterId);
     meter.inputs.sort((a, b) => a.window - b.window);
@@ -115,7 +118,7 @@ function registersOf(from: { importWh: bigint; exportWh: bigint }): { importWh: 
   return { importWh: from.importWh, exportWh: from.exportWh };
 }
 
-/** Cuts `declared` out of `ranges`; all inclusive, results rising. */
+/** Removes `declared` from `ranges`; all inclusive, results rising. */
 export function withoutDeclared(
   ranges: readonly { first: bigint; last: bigint }[],
   declared: readonly { readonly first: bigint; readonly last: bigint }[],

@@ -1,8 +1,8 @@
-/** Seqs reserved at once: one durable write serves this many messages; the rest is declared as a gap after a stop. */
+/** Seqs that one durable write reserves; after a stop the unused rest is declared as a gap. */
 export const SEQ_BLOCK = 128n;
 
 /**
- * Hands out the seqs of one key. A seq is reserved durably before anything is signed with it, so that no crash and no
+ * Assigns the seqs of one key. Reserves a seq durably before anything is signed with it, so that no crash and no
  * restart can use it twice [gateway §3.2].
  */
 export class SeqAllocator {
@@ -10,19 +10,21 @@ export class SeqAllocator {
   #next: bigint;
   #through: bigint;
 
-  /** `reserve` resolves when `through` survives a power cut. Every seq up to `through` counts as used by earlier runs. */
+  /**
+   * `reserve` resolves when `through` survives a power cut. Every seq up to `through` counts as used by earlier runs.
+   */
   constructor(through: bigint, reserve: (through: bigint) => Promise<void>) {
     this.#reserve = reserve;
     this.#next = through + 1n;
     this.#through = through;
   }
 
-  /** The next seq that will be handed out. */
+  /** Returns the seq that the next `take` assigns. */
   get next(): bigint {
     return this.#next;
   }
 
-  /** A seq that was never handed out before. Rejects, without using it, when it could not be reserved. */
+  /** Returns a seq that was never assigned before. Rejects, without using it, when it could not be reserved. */
   async take(): Promise<bigint> {
     if (this.#next > this.#through) {
       const through = this.#next + SEQ_BLOCK - 1n;
@@ -32,7 +34,7 @@ export class SeqAllocator {
     return this.#next++;
   }
 
-  /** Goes on at `next`, which lies above everything handed out, after storing that. */
+  /** Stores `next`, which lies above every assigned seq, then continues there. */
   async continueAt(next: bigint): Promise<void> {
     if (next < this.#next) throw new RangeError(`seq ${next} was handed out already`);
     const through = next + SEQ_BLOCK - 1n;

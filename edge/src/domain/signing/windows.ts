@@ -8,7 +8,7 @@ import {
   windowOf,
 } from '@gridtokenx/protocol';
 
-/** What a statement needs to know of a reading. */
+/** The fields of a reading that a statement needs. */
 export interface WindowReading {
   readonly timeMs: number;
   readonly uncertaintyMs: number | null;
@@ -17,7 +17,7 @@ export interface WindowReading {
   readonly quality: number;
 }
 
-/** A window that has readings and no statement yet. */
+/** A window with readings and without a statement. */
 export interface OpenWindow {
   readonly window: Window;
   /** Last good registers in it. */
@@ -25,11 +25,11 @@ export interface OpenWindow {
   exportWh: bigint;
   lastTimeMs: number;
   quality: number;
-  /** Worst of its readings; null = one was unknown. */
+  /** Worst uncertainty of its readings, ms; null when one was unknown. */
   uncertaintyMs: number | null;
 }
 
-/** What a closed window's statement says, besides what the whole key adds. */
+/** Content of a closed window's statement, besides what the whole key adds. */
 export interface ClosedWindow {
   readonly window: Window;
   readonly importWh: bigint;
@@ -39,8 +39,9 @@ export interface ClosedWindow {
 }
 
 /**
- * The windows of one meter that wait for their statement, in rising order. Pure: no clock. Rules: [gateway §8]; a
- * window without any reading gets none, a statement's window is above every earlier one, registers are not interpolated.
+ * Tracks the windows of one meter that wait for their statement, in rising order. Pure: no clock. Rules [gateway §8]: a
+ * window without readings gets no statement; a statement's window is above every earlier one; registers are not
+ * interpolated.
  */
 export class WindowTracker {
   readonly #open: OpenWindow[] = [];
@@ -48,23 +49,23 @@ export class WindowTracker {
   #closedThrough: Window;
   #lastTimeMs: number | null = null;
 
-  /** `gapMs`: a longer silence between two readings marks the window of the second one with a gap. */
+  /** `gapMs`: silence between two readings above which the window of the second reading is marked with a gap. */
   constructor(closedThrough: Window, gapMs = Number.POSITIVE_INFINITY) {
     this.#closedThrough = closedThrough;
     this.#gapMs = gapMs;
   }
 
-  /** Windows up to this one have a statement, or will get none. */
+  /** Returns the window up to which every window has a statement, or will get none. */
   get closedThrough(): Window {
     return this.#closedThrough;
   }
 
-  /** Windows that wait, oldest first. */
+  /** Returns the windows that wait, oldest first. */
   get open(): readonly OpenWindow[] {
     return this.#open;
   }
 
-  /** Counts a reading in. After a clock was stepped back, readings stay in the newest window there is. */
+  /** Counts a reading. After a clock was stepped back, readings stay in the newest window. */
   add(reading: WindowReading): void {
     const newest = this.#open.at(-1);
     const window = latestWindow(
@@ -99,7 +100,7 @@ export class WindowTracker {
     if (newest) newest.quality |= quality;
   }
 
-  /** The oldest window that is over at `nowMs`, or null. It stays until `close`. */
+  /** Returns the oldest window that is over at `nowMs`, or null. It stays until `close`. */
   due(nowMs: number): ClosedWindow | null {
     const [oldest] = this.#open;
     if (!oldest || nowMs < windowEndAtMs(oldest.window)) return null;
@@ -113,13 +114,13 @@ export class WindowTracker {
     };
   }
 
-  /** Its statement is stored: no other will be signed for it or any earlier window. */
+  /** Closes a window whose statement is stored: no other statement will be signed for it or an earlier window. */
   close(window: Window): void {
     this.#closedThrough = latestWindow(this.#closedThrough, window);
     while (this.#open[0] && this.#open[0].window <= window) this.#open.shift();
   }
 
-  /** Drops what is open without a statement, and everything up to `window`. */
+  /** Drops open windows without a statement, and everything up to `window`. */
   dropThrough(window: Window): void {
     this.#open.length = 0;
     this.#closedThrough = latestWindow(this.#closedThrough, window);
