@@ -15,13 +15,13 @@ import type { World } from './world.js';
 const FLOOR_EVERY_MS = 60_000;
 /** From here on the clock is right enough to sign statements, and to judge certificates. */
 const RIGHT_MS = 60_000;
-/** An oracle is asked for the time this often, and sooner until one has answered; real milliseconds. */
+/** Interval of time requests to an oracle, and the shorter one until an oracle has answered, real ms. */
 const TIME_MS = 600_000;
 const TIME_RETRY_MS = 5_000;
-/** The build says in it when it was made, beside the folder of this file. */
+/** The build's time, which the build writes beside this file's folder. */
 const BUILD_FILE = fileURLToPath(new URL('../build.json', import.meta.url));
 
-/** The clock that drives readings. Throws `OperatorError` when the simulated one has no usable file. */
+/** Opens the clock that drives readings. Throws `OperatorError` when the simulated clock has no usable file. */
 export function openReadingClock(config: GatewayConfig, clock: Clock): SimulatedClockFile | SystemClock {
   return config.clock
     ? new SimulatedClockFile(config.clock.simulated, clock, nodeClockFile)

@@ -2,7 +2,7 @@ import type { SignedMessage } from '../domain/signed-message.js';
 
 type Listener = (message: SignedMessage) => void;
 
-/** Hands each committed message on, in seq order of one meter, to whoever has joined. */
+/** Forwards each committed message, in seq order of one meter, to all listeners. */
 export class Commits {
   readonly #listeners: Listener[] = [];
 

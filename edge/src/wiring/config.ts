@@ -22,10 +22,10 @@ const choice = <T extends Record<string, number>>(of: T) =>
   z.enum(Object.keys(of) as [string, ...string[]]).transform((text) => of[text] as T[keyof T]);
 
 const overTcp = { name, host: hostSchema, port };
-/** How long the line is only listened to after a start; by default as long as an answer to the process before may come. */
+/** Time in which the line only listens after a start; default: as long as an answer to an earlier process may come. */
 const rest = { rest_at_start_ms: z.int().min(0).max(600_000).optional() };
 const bus = z.discriminatedUnion('transport', [
-  /** `converter`: serial meters are behind the address, whose answers a queue may mix up. */
+  /** `converter`: serial meters are behind the address, and a queue may mix their answers up. */
   z.strictObject({ transport: z.literal('tcp'), ...overTcp, ...rest, converter: z.boolean().default(false) }),
   z.strictObject({ transport: z.literal('rtu-over-tcp'), ...overTcp, ...rest }),
   z.strictObject({
@@ -56,7 +56,7 @@ const meter = z.strictObject({
   import_limit_w: watts,
 });
 
-/** A connection point that is derived from two meters; owner and zone are theirs. */
+/** A connection point that is derived from two meters. Owner and zone are those of its meters. */
 const point = z.strictObject({ name, production: name, consumption: name, source: choice(Source).optional() });
 
 const schema = z.strictObject({
@@ -67,13 +67,13 @@ const schema = z.strictObject({
     url: brokerUrlSchema,
     name: z.string().min(1).max(200),
     ca_file: path.optional(),
-    /** The name in the broker's certificate, where it is not the one in `url`. */
+    /** The name in the broker's certificate, where it differs from the host of `url`. */
     server_name: z.string().min(1).max(253).optional(),
   }),
   oracles: z.array(z.strictObject({ key, url: httpUrl.optional(), ca_file: path.optional() })).min(1),
   ack_threshold: z.int().min(1).default(1),
   clock: z.strictObject({ simulated: z.string().min(1) }).optional(),
-  /** How long before each boundary its last poll is placed, seconds of the clock that drives readings. */
+  /** Lead of the last poll before each boundary, seconds of the clock that drives readings. */
   boundary_lead_seconds: z.number().min(1).max(60).default(5),
   spool_max_bytes: z
     .int()
@@ -97,12 +97,15 @@ export function loadGatewayConfig(file: string): GatewayConfig {
   return loadConfig(file, schema, crossFaults);
 }
 
-/** Checks the text of a configuration; `file` is only named. Throws `ConfigError` for the first fault, in file order. */
+/**
+ * Parses the text of a configuration; `file` is used in messages only. Throws `ConfigError` for the first fault, in
+ * file order.
+ */
 export function parseGatewayConfig(text: string, file: string): GatewayConfig {
   return parseConfig(text, file, schema, crossFaults);
 }
 
-/** What one key alone cannot show. */
+/** Finds faults between keys. */
 function crossFaults(config: GatewayConfig): Fault[] {
   const faults: Fault[] = [];
   const twice = (list: readonly { name: string }[], key: string) => {
@@ -140,7 +143,7 @@ function crossFaults(config: GatewayConfig): Fault[] {
   return faults;
 }
 
-/** What a derived point says of its meters. */
+/** Finds faults between a derived point and its meters. */
 function pointFaults({ points = [], meters }: GatewayConfig): Fault[] {
   const faults: Fault[] = [];
   for (const [i, point] of points.entries()) {

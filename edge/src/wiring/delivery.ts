@@ -17,18 +17,18 @@ import type { SetUp } from './setup.js';
 import { VERSION } from './version.js';
 import type { World } from './world.js';
 
-/** What is known of the way of messages, and what is sent next. */
+/** Tracks acknowledgements, and schedules what is sent next. */
 export interface Delivery {
   readonly acks: AckTracker;
   readonly deadLetters: DeadLetters;
   readonly lags: LagWatch;
   readonly outbox: SendScheduler;
   readonly saveAcks: (text: string) => Promise<void>;
-  /** What became of a message. */
+  /** Returns the oracles' decision on a message. */
   readonly fate: (meterId: MeterId, seq: bigint) => Fate;
 }
 
-/** Reads the newest acks and builds upon them. Rejects with the disk's error. */
+/** Reads the newest acks and builds the delivery from them. Rejects with the disk's error. */
 export async function openDelivery(config: GatewayConfig, found: SetUp, world: World): Promise<Delivery> {
   const { spool } = found;
   const acks = new AckTracker(
@@ -55,7 +55,7 @@ export async function openDelivery(config: GatewayConfig, found: SetUp, world: W
   return { acks, deadLetters, lags, outbox, saveAcks, fate };
 }
 
-/** Sends a committed message on; an enrolment travels as backfill, because it waits for the registry. */
+/** Queues a committed message for sending. An enrolment is sent as backfill, because it waits for the registry. */
 export const sendCommitted = (outbox: SendScheduler, uplink: Uplink) => (message: SignedMessage) => {
   if (message.kind !== Kind.enrolment) outbox.committed(message);
   uplink.poke();
@@ -70,7 +70,7 @@ export interface UplinkParts {
   readonly health: GatewayHealth;
 }
 
-/** The way to the broker, in the gateway's own name. */
+/** Builds the uplink to the broker, under the gateway's own name. */
 export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
   const { found, world, judge, outbox, gateway, health } = parts;
   const { broker, name } = config;

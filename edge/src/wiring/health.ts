@@ -1,7 +1,7 @@
 import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime/core';
 import type { GatewayFindings } from '../domain/gateway.js';
 
-/** The conditions of a gateway; docs/health.md has a row for each. */
+/** Names the conditions of a gateway; docs/health.md has a row for each. */
 export const GATEWAY_CONDITIONS = [
   'enrolment',
   'meters',
@@ -18,7 +18,7 @@ export const GATEWAY_CONDITIONS = [
 ] as const;
 export type GatewayCondition = (typeof GATEWAY_CONDITIONS)[number];
 
-/** Names the parts of the gateway that health looks at. */
+/** Names the parts of the gateway that health inspects. */
 export interface GatewayParts {
   readonly gateway: { findings(): GatewayFindings };
   readonly buses: () => readonly string[];
@@ -29,10 +29,10 @@ export interface GatewayParts {
   readonly now: () => number;
 }
 
-/** The health of a gateway. */
+/** Reports the health of a gateway. */
 export interface GatewayHealth {
   report(): HealthReport;
-  /** What others are told is wrong. A gateway that has gone has no connection to speak of. */
+  /** Lists the problems that the gateway publishes. An offline gateway's list omits its connection. */
   problems(isOnline: boolean): readonly string[];
 }
 

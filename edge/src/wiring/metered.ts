@@ -8,7 +8,9 @@ import { pointFeed, pointOf } from './points.js';
 import type { SetUp, SetUpMeter } from './setup.js';
 import type { World } from './world.js';
 
-/** All that the gateway signs for, and what hands committed statements to the points that derive from them. */
+/**
+ * Holds all meters and points, and the function that forwards committed statements to the points that derive from them.
+ */
 export interface AllMetered {
   readonly all: readonly Metered[];
   readonly feed: (message: SignedMessage) => void;
@@ -37,12 +39,12 @@ function meterOf(config: GatewayConfig, found: SetUpMeter, world: World): Meter 
     limits: {
       importLimitW: meter.import_limit_w,
       exportLimitW: meter.export_limit_w,
-      // Registers are floored: two readings may differ by a step more than the energy between them.
+      // Registers are rounded down: two readings may differ by one step more than the energy between them.
       get stepWh() {
         return 2 * Number(line.reader.stepWh(nearWh));
       },
     },
-    // Time-outs are real time and a simulated clock's periods are not: there nothing is compared.
+    // Time-outs are real time and a simulated clock's periods are not, so the two are not comparable.
     leastPeriod: () => (config.clock ? null : line.reader.leastPeriod()),
     keepFrames: () => frames.mark(meter.bus, meter.unit),
     plan: { pollMs: meter.poll_seconds * 1000, leadMs: config.boundary_lead_seconds * 1000 },

@@ -10,7 +10,7 @@ import type { SetUp } from './setup.js';
 import { VERSION } from './version.js';
 import type { World } from './world.js';
 
-/** The installer's phone, and a collector of metrics. */
+/** Connections for the installer's phone and a collector of metrics. */
 const LIMITS = { connections: 50, perAddress: 16 };
 
 export interface PageParts {
@@ -22,7 +22,7 @@ export interface PageParts {
   readonly health: GatewayHealth;
 }
 
-/** What the gateway says of itself: `GET /api/v1/status`, and its page. */
+/** Builds the gateway's status: `GET /api/v1/status`, and its page. */
 export function statusOf(config: GatewayConfig, parts: PageParts): Record<string, unknown> {
   const { found, world, gateway, metered, uplink, health } = parts;
   const { readingClock, frames, clock, verifier } = world;
@@ -47,7 +47,10 @@ export function statusOf(config: GatewayConfig, parts: PageParts): Record<string
   };
 }
 
-/** Shows gauges; serves page, status, health and metrics where there is an http section. Rejects with `OperatorError`. */
+/**
+ * Shows gauges; serves page, status, health and metrics where there is an http section, else returns null. Rejects with
+ * `OperatorError`.
+ */
 export async function servePage(config: GatewayConfig, parts: PageParts): Promise<RunningHttp | null> {
   const { found, world, gateway, uplink, health } = parts;
   const { certificate, metrics, log } = world;

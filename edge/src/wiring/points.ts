@@ -21,7 +21,7 @@ import { type Fate, Point, type Side } from '../domain/signing/point.js';
 import type { RecoveredMeter } from '../domain/signing/recovery.js';
 import type { GatewayConfig, MeterConfig, PointConfig } from './config.js';
 
-/** A derived point of the configuration: its key, its state, and the two meters it is derived from. */
+/** A derived point of the configuration, with its key, its state, and the two meters that it derives from. */
 export interface PlannedPoint {
   readonly config: PointConfig;
   readonly key: MeterKey;
@@ -30,7 +30,7 @@ export interface PlannedPoint {
   readonly meters: Readonly<Record<Side, { readonly id: MeterId; readonly config: MeterConfig }>>;
 }
 
-/** One with everything that was found on disk. */
+/** A planned point with everything that its disk holds. */
 export interface SetUpPoint extends PlannedPoint {
   readonly log: MeterJournal;
   readonly recovered: RecoveredMeter;
@@ -42,7 +42,9 @@ interface KeyedMeter {
   readonly key: MeterKey;
 }
 
-/** The points of a configuration with their keys, made when `create`; `load` reads a state file. Throws `KeyError`. */
+/**
+ * Plans the points of a configuration. Creates missing keys if `create`; `load` reads a state file. Throws `KeyError`.
+ */
 export async function planPoints(
   config: GatewayConfig,
   keys: KeyStore,
@@ -58,7 +60,7 @@ export async function planPoints(
   return planned;
 }
 
-/** The keys of all points. Throws `KeyError`. */
+/** Returns the keys of all points. Throws `KeyError`. */
 export async function pointKeys(
   { points = [] }: GatewayConfig,
   keys: KeyStore,
@@ -80,7 +82,7 @@ export async function pointKeys(
   return made;
 }
 
-/** Of each meter that a point is derived from: the first window of which the point may still need the statement. */
+/** Returns, for each meter that a point derives from, the first window whose statement the point may still need. */
 export function inputsFrom(points: readonly PlannedPoint[]): Map<MeterId, Window> {
   return new Map(
     points.flatMap(({ state, meters }) =>
@@ -89,7 +91,7 @@ export function inputsFrom(points: readonly PlannedPoint[]): Map<MeterId, Window
   );
 }
 
-/** The enrolment of a derived point. Its registers begin at zero, because it counts what it derives. */
+/** Builds the enrolment of a derived point. Its registers begin at zero, because it counts what it derives. */
 export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bigint, window: Window): Payload {
   const { owner, zone, source } = point.meters.production.config;
   return {
@@ -109,7 +111,7 @@ export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bi
   };
 }
 
-/** The running point. */
+/** Builds the point that runs. */
 export function pointOf(
   found: SetUpPoint,
   fate: (meterId: MeterId, seq: bigint) => Fate,
@@ -130,7 +132,7 @@ export function pointOf(
   });
 }
 
-/** Hands each committed statement to the points that derive from its meter. */
+/** Forwards each committed statement to the points that derive from its meter. */
 export function pointFeed(points: readonly { point: Point; found: SetUpPoint }[]) {
   return (message: SignedMessage): void => {
     if (message.kind !== Kind.statement) return;

@@ -18,16 +18,19 @@ import { sunspecBills } from '../profiles/sunspec.js';
 import type { BusConfig, GatewayConfig, MeterConfig } from './config.js';
 import { StartError } from './start-error.js';
 
-/** Least time-out of a line, ms: no adapter is steadier than this. Profiles ask for more. */
+/** Lower bound of a line's time-out, ms: no adapter has less jitter. Profiles may raise it. */
 const MIN_TIMEOUT_MS = 20;
 const CONNECT_MS = 3_000;
 
-/** What a meter must count. An inverter counts what it feeds: that is all that is asked of a production meter. */
+/**
+ * Returns the directions that a meter must count. An inverter counts only its feed-in, which is enough for a production
+ * meter.
+ */
 export function needsOf({ role }: Pick<MeterConfig, 'role'>): Bills {
   return { import: role !== Role.production, export: true };
 }
 
-/** The profile of a meter. Throws `StartError` for one whose readings could not be billed. */
+/** Loads the profile of a meter. Throws `StartError` for a profile whose readings could not be billed. */
 export function profileOf(meter: MeterConfig): MeterProfile {
   const profile = loadProfile(meter.profile);
   const bills = profile.protocol === 'modbus' ? profile.bills : sunspecBills(profile);
@@ -42,7 +45,7 @@ export function profileOf(meter: MeterConfig): MeterProfile {
   return profile;
 }
 
-/** The buses of a configuration, by name. Nothing is opened before the first read. */
+/** Builds the buses of a configuration, by name. Opens nothing before the first read. */
 export function openBuses(
   config: GatewayConfig,
   clock: Clock,
@@ -92,9 +95,9 @@ function addressOf(bus: BusConfig): BusAddress {
   }
 }
 
-/** Before anything was measured, a meter is taken to answer after this. */
+/** Assumed turnaround before the first measurement. */
 const TURNAROUND_US = 50_000;
-/** A character on a network costs next to nothing. */
+/** Nearly free: a character on a network. */
 const NETWORK_CHAR_US = 1;
 
 function costOf(bus: BusConfig | undefined, pauseMs: number): LineCost {
@@ -107,16 +110,16 @@ function costOf(bus: BusConfig | undefined, pauseMs: number): LineCost {
   };
 }
 
-/** How a meter is read. */
+/** Reads one meter on its line. */
 export interface MeterLine {
   readonly reader: LineReader;
   /** Reads the serial number; undefined where the meter's profile has no register for it. */
   readonly readSerial: (() => Promise<string | null>) | undefined;
-  /** Manufacturer and models, as its profile names them. */
+  /** Manufacturer and models of its profile. */
   readonly profileName: string;
 }
 
-/** The reader of a meter by its profile. Throws `StartError`. */
+/** Builds the reader of a meter from its profile. Throws `StartError`. */
 export function lineOf(
   config: GatewayConfig,
   meter: MeterConfig,

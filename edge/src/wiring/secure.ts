@@ -5,7 +5,7 @@ import type { GatewayConfig, OracleConfig } from './config.js';
 const CONNECT_MS = 10_000;
 const CERTIFICATE_EVERY_MS = 1_000;
 
-/** Opens connections to the broker where they are over TLS. */
+/** Opens TLS connections to the broker; undefined where its URL has no TLS. */
 export function brokerDial({ broker }: GatewayConfig, judge: PeerJudge): Dial | undefined {
   const url = new URL(broker.url);
   if (url.protocol !== 'mqtts:') return undefined;
@@ -13,7 +13,7 @@ export function brokerDial({ broker }: GatewayConfig, judge: PeerJudge): Dial | 
   return () => dialTls(target, CONNECT_MS, judge);
 }
 
-/** Opens connections to an oracle where they are over TLS. */
+/** Opens TLS connections to an oracle; undefined where its URL has no TLS. */
 export function oracleDial({ url: text, ca_file: caFile }: OracleConfig, judge: PeerJudge): Dial | undefined {
   if (!text?.startsWith('https:')) return undefined;
   const target = { ...addressOf(new URL(text), 443), caFile };
@@ -24,7 +24,7 @@ function addressOf({ hostname, port }: URL, usual: number) {
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? usual : Number(port) };
 }
 
-/** The certificate of the status page, watched for renewals until aborted. Throws `CertificateError`. */
+/** Loads the certificate of the status page and watches it for renewals until aborted. Throws `CertificateError`. */
 export function serverCertificate(
   config: GatewayConfig,
   log: Logger,

@@ -36,10 +36,10 @@ import { StartError } from './start-error.js';
 export { closeBuses, openBuses, profileOf } from './readers.js';
 export { StartError } from './start-error.js';
 
-/** A meter that was silent for longer than this many polls has left a gap. */
+/** Polls without an answer after which a meter's silence is a gap. */
 const GAP_POLLS = 3;
 
-/** Takes the data directory for this process. Throws `StartError` when another gateway works in it. */
+/** Locks the data directory for this process. Throws `StartError` when another gateway works in it. */
 export async function takeDirectory(config: GatewayConfig): Promise<void> {
   try {
     await nodeDisk.makeDir(config.data_dir);
@@ -55,12 +55,12 @@ export function keyStore(config: GatewayConfig): KeyStore {
   return new KeyStore(nodeDisk, join(config.data_dir, 'keys'), systemRandom);
 }
 
-/** Where the meters' answers of the last day are. */
+/** Returns the directory of the meters' raw replies of the last day. */
 export function framesDir(config: GatewayConfig): string {
   return join(config.data_dir, 'frames');
 }
 
-/** A meter of the configuration with everything that was found on disk. */
+/** A meter of the configuration with everything that its disk holds. */
 export interface SetUpMeter {
   readonly config: MeterConfig;
   readonly key: MeterKey;
@@ -139,7 +139,10 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
 
 export const plateOf = ({ manufacturer, model, serial }: MeterConfig) => ({ manufacturer, model, serial });
 
-/** A key is enrolled in one network: what it signs for another would be refused there, and use up its seqs here. */
+/**
+ * Throws for a key that was enrolled in another network: that network would refuse its messages, and its seqs would be
+ * used up.
+ */
 function checkNetwork({ enrolment }: RecoveredMeter, config: GatewayConfig, name: string): void {
   if (!enrolment) return;
   const enrolled = toHex(enrolment.payload.networkId);
@@ -149,7 +152,7 @@ function checkNetwork({ enrolment }: RecoveredMeter, config: GatewayConfig, name
   );
 }
 
-/** The spool keeps the enrolment for good. Signed by another key, it says that the key file is not the one of then. */
+/** Throws when another key signed the spool's enrolment, which is kept for good: the key file was replaced. */
 function checkKey({ enrolment }: RecoveredMeter, of: { config: { name: string }; key: MeterKey }, verifier: Verifier) {
   if (!enrolment) return;
   const { payload, signature } = parseSign1(enrolment.message.bytes);
@@ -168,7 +171,7 @@ async function loadState(path: string): Promise<MeterState> {
   }
 }
 
-/** First 16 bytes of SHA-256 over this program's files, in the order of their names. */
+/** Returns the first 16 bytes of SHA-256 over this program's files, in the order of their names. */
 export function softwareHash(): Uint8Array {
   const root = dirname(dirname(fileURLToPath(import.meta.url)));
   const hash = createHash('sha256');
@@ -177,7 +180,7 @@ export function softwareHash(): Uint8Array {
   return new Uint8Array(hash.digest().subarray(0, 16));
 }
 
-/** First 16 bytes of SHA-256 over the configuration as it was understood: order and comments do not count. */
+/** Returns the first 16 bytes of SHA-256 over the parsed configuration: order and comments do not count. */
 export function configHash(config: GatewayConfig): Uint8Array {
   return new Uint8Array(createHash('sha256').update(canonical(config)).digest().subarray(0, 16));
 }
@@ -190,7 +193,7 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
 }
 
-/** The identity of a gateway, its meters and its derived points, as `init` prints it. */
+/** Describes the identity of a gateway, its meters and its derived points, as `init` prints it. */
 export function identityOf(gateway: Signer, meters: readonly { config: { name: string }; key: MeterKey }[]) {
   return {
     gateway: base58Encode(gateway.publicKey),

@@ -1,6 +1,6 @@
 import { OperatorError } from '@gridtokenx/runtime/core';
 
-/** Why nothing can start: the operator can mend it, and the message says how. */
+/** Reports why nothing can start. The operator can mend it, and the message says how. */
 export class StartError extends OperatorError {
   override readonly name = 'StartError';
 

@@ -18,7 +18,7 @@ import { HOUR_BYTES } from './sizes.js';
 /** Exit code after which a supervisor starts the gateway again. */
 const GIVEN_UP = 75;
 
-/** What the running gateway has of the machine: clocks, chance, log, figures, frames, buses. */
+/** Holds the machine's services for the running gateway: clocks, randomness, log, metrics, frames, buses. */
 export interface World {
   readonly clock: Clock;
   readonly random: Random;
@@ -31,7 +31,7 @@ export interface World {
   readonly buses: ReadonlyMap<string, Bus>;
 }
 
-/** Opens what the gateway needs of the machine; no line is opened before the first read. Throws `OperatorError`. */
+/** Opens these services; opens no line before the first read. Throws `OperatorError`. */
 export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSignal): World {
   const verifier = provedVerifier();
   const readingClock = openReadingClock(config, systemClock);
@@ -42,7 +42,7 @@ export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSigna
     log,
     keep: (frame) => frames.keep(frame),
     stats: (bus) => new BusStats((what) => metrics.add('bus', { bus, what })),
-    // A port that will not open again is held by this very process: the supervisor starts another.
+    // This very process holds the port that will not open again: the supervisor starts another process.
     giveUp: (reason) => {
       log.error(
         { event: 'serial_port_lost', reason },
