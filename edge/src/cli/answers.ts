@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { type Answers, type Chosen, fitOf, nameOf, whereText } from '../domain/commissioning/config-text.js';
 
-/** Asks on the terminal for what no meter says: profile, model and serial number. An empty answer leaves it open. */
+/** Asks the person for what no meter shows: profile, model and serial number. An empty answer leaves it open. */
 export async function askAnswers(
   chosen: readonly Chosen[],
   given: ReadonlyMap<number, Answers>,

@@ -31,10 +31,12 @@ import {
 
 const ENROL_ATTEMPTS = 20;
 const ENROL_RETRY_MS = 500;
-/** A line that is told apart by shape rests after a start: 12 times the first time-out, which may be 30 s. */
+/**
+ * Longest rest of a shared line after a start, ms: 12 times the first time-out of up to 30 s, and a margin.
+ */
 const ENROL_REST_MS = 400_000;
 
-/** Makes the keys that are missing and prints the identity; the same again when everything is there. */
+/** Creates missing keys and prints the identity; prints the same again when every key exists. */
 export async function init(config: GatewayConfig): Promise<void> {
   await takeDirectory(config);
   const keys = keyStore(config);
@@ -47,7 +49,7 @@ export async function init(config: GatewayConfig): Promise<void> {
 }
 
 /**
- * Writes the enrolment of every meter to `out`. A meter that has none yet is read, and its enrolment is stored in the
+ * Writes the enrolment of every meter to `out`. Reads a meter without an enrolment and stores its enrolment in the
  * spool first, so that a second call gives the same bytes. Throws `StartError` when a meter does not answer.
  */
 export async function enrol(config: GatewayConfig, out: string): Promise<void> {
@@ -115,7 +117,7 @@ async function readPatiently(reader: MeterReader, name: string): Promise<MeterSa
       return await reader.read();
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
-      // A bus that only listens after a start was not asked.
+      // A bus that only listens after a start sent no request, so this was no attempt.
       if (error.failure !== ReadFailure.resting || systemClock.monotonicMs() > endAtMs) attempt++;
       if (attempt > ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
       await sleep(systemClock, ENROL_RETRY_MS);
@@ -140,7 +142,9 @@ function entryOf({ config, key }: { config: { name: string }; key: MeterKey }, m
   };
 }
 
-/** Prints the meters' answers of the last day and of each discontinuity, a line each; of one meter only if named. */
+/**
+ * Prints the meters' raw replies of the last day and of each discontinuity, a line each; of one meter only if named.
+ */
 export async function frames(config: GatewayConfig, name: string | undefined): Promise<void> {
   const meter = config.meters.find((one) => one.name === name);
   if (name !== undefined && !meter) {
@@ -154,14 +158,14 @@ export async function frames(config: GatewayConfig, name: string | undefined): P
   if (found.damaged > 0) console.error(`${found.damaged} damaged lines left out`);
 }
 
-/** Prints what the running gateway says about itself. Throws `StartError` when none answers. */
+/** Prints the status of the running gateway. Throws `StartError` when none answers. */
 export async function status(config: GatewayConfig): Promise<void> {
   const { http } = config;
   if (!http) throw new StartError('the configuration has no http section: there is nothing to ask');
   console.log(JSON.stringify(await askStatus(http), null, 2));
 }
 
-/** What a running gateway says of itself. Throws `StartError` when none answers. */
+/** Requests the status of the running gateway. Throws `StartError` when none answers. */
 export async function askStatus(http: NonNullable<GatewayConfig['http']>): Promise<unknown> {
   return JSON.parse(await ask(http));
 }
@@ -183,7 +187,8 @@ function ask({ host, port, tls }: NonNullable<GatewayConfig['http']>): Promise<s
       });
       response.on('end', () => resolve(text));
     };
-    // Not an authority but the very certificate decides: this also works when it has expired, which is to be shown.
+    // Checks the very certificate instead of an authority: this also works after its expiry, which the status should
+    // show.
     const request = own ? getTls({ ...where, rejectUnauthorized: false }, take) : get(where, take);
     request.on('timeout', () => request.destroy(new Error('no answer')));
     request.on('error', (error) => {

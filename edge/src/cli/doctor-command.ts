@@ -15,12 +15,12 @@ import { askStatus } from './commands.js';
 import { openLine } from './open-line.js';
 
 const LOCKED = /is locked/;
-/** Settings at which a silent unit is looked for. */
+/** Settings at which the doctor searches for a silent unit. */
 const MAX_SETTINGS = 16;
 
 /**
- * Says in plain words what is wrong with the buses of a configuration and what to do. A gateway that runs has the lines and
- * is asked; else every line is examined for some seconds, by reads only. True: all is well.
+ * Says in plain words what is wrong with the buses of a configuration and what to do. Asks a running gateway, which has
+ * the lines open; else examines every line for some seconds, by reads only. Returns true when all is well.
  */
 export async function doctor(config: GatewayConfig, only: string | undefined, signal: AbortSignal): Promise<boolean> {
   const buses = config.buses.filter(({ name }) => only === undefined || name === only);
@@ -44,7 +44,7 @@ async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSi
   const here = config.meters.filter((meter) => meter.bus === bus.name);
   const meters = here.flatMap((meter) => {
     const profile = profileOf(meter);
-    // Where a SunSpec device has its registers is only known when it was asked: `run` says how it is.
+    // Only the device itself lists a SunSpec device's registers: `run` reports its state.
     return profile.protocol === 'modbus' ? [{ name: meter.name, unit: meter.unit, profile }] : [];
   });
   for (const { name } of here)
@@ -84,7 +84,7 @@ function placeOf(bus: BusConfig): { target: Target; setting: Setting } {
   return { target: { kind: 'network', host, port }, setting: { transport } };
 }
 
-/** What a running gateway says of its buses and meters. */
+/** Prints the problems that a running gateway states. Returns true when there are none. */
 function sayRunning(status: unknown): boolean {
   const { problems } = status as { problems?: unknown };
   const list = Array.isArray(problems) ? problems.map(String) : [];
@@ -93,14 +93,14 @@ function sayRunning(status: unknown): boolean {
   return list.length === 0;
 }
 
-/** Which programs have a port open, as far as this user may see. */
+/** Names the programs that have a port open, as far as this user may see. */
 function usersText(path: string): string {
   try {
     const device = realpathSync(path);
     const names = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) && holds(pid, device) ? [nameOf(pid)] : []));
     return names.length > 0 ? `: ${[...new Set(names)].join(', ')}. Stop it first` : '';
   } catch {
-    // Not Linux, or the port is gone.
+    // This system is not Linux, or the port is gone.
     return '';
   }
 }

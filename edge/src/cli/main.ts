@@ -32,7 +32,7 @@ interface ConfigOption {
   readonly config: string;
 }
 
-/** Every command takes its configuration the same way. */
+/** Declares a command with the option `--config`. */
 function command(program: Command, name: string, description: string): Command {
   return program.command(name).description(description).requiredOption('--config <file>', 'YAML or JSON configuration');
 }
@@ -95,7 +95,7 @@ function scanCommand(program: Command): void {
     .option('--force', 'replace the file at --out')
     .option('--again', 'do not go on where the last scan stopped')
     .action(async (port: string, options: ScanOptions) => {
-      // Loaded here: the gateway that runs does not need it.
+      // Imported here: a running gateway does not need it.
       const { scan } = await import('./scan-command.js');
       const { scanCommandOf } = await import('./options.js');
       await scan(scanCommandOf(port, options), untilStopped());
@@ -111,7 +111,7 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** Aborted by the first Ctrl-C; the second one ends the process at once. */
+/** Returns a signal that the first Ctrl-C aborts; the second Ctrl-C ends the process at once. */
 function untilStopped(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());

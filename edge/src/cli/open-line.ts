@@ -6,7 +6,7 @@ import type { Setting } from '../domain/scan/settings.js';
 
 const CONNECT_MS = 3_000;
 
-/** Opens a port as it is set, or an address. Rejects with the system's error, or when it takes too long. */
+/** Opens a port at a setting, or an address. Rejects with the system's error, or when it takes too long. */
 export function openLine(target: Target, setting: Setting): Promise<Line> {
   const opening = openerOf(target, setting)();
   return new Promise((resolve, reject) => {
@@ -17,7 +17,7 @@ export function openLine(target: Target, setting: Setting): Promise<Line> {
     });
     opening
       .then((line) => {
-        // One that comes after all is not used.
+        // Closes a line that opens after the deadline.
         if (isOver) void line.close();
         else resolve(line);
       }, reject)

@@ -4,22 +4,22 @@ import { StartError } from '../wiring/setup.js';
 export interface ScanCommand {
   readonly port: string;
   readonly out: string;
-  /** A configuration whose other sections are taken over. */
+  /** A configuration whose other sections the new one adopts. */
   readonly base?: string;
-  /** How a network address is spoken to. */
+  /** Protocol of a network address. */
   readonly way: 'tcp' | 'rtu-over-tcp';
   readonly expect?: number;
   readonly answers: ReadonlyMap<number, Answers>;
   readonly site: Site;
-  /** Ask nothing. */
+  /** Asks the person nothing. */
   readonly yes: boolean;
-  /** Replace what is at `out`. */
+  /** Replaces the file at `out`. */
   readonly force: boolean;
-  /** Forget where an earlier scan of this port stopped. */
+  /** Discards the state of an earlier scan of this port. */
   readonly again: boolean;
 }
 
-/** What the command line says, as it says it. */
+/** The options as the command line states them. */
 export interface ScanOptions {
   readonly out: string;
   readonly base?: string;
@@ -37,7 +37,7 @@ export interface ScanOptions {
   readonly again?: boolean;
 }
 
-/** The command that options mean. Throws `StartError` for what cannot be understood. */
+/** Converts options into a command. Throws `StartError` for options that cannot be parsed. */
 export function scanCommandOf(port: string, options: ScanOptions): ScanCommand {
   const { out, base, expect, raw, owner, zone, exportLimitW, importLimitW } = options;
   const answers = new Map<number, Answers>();

@@ -3,9 +3,9 @@ import { planCost, type Stage } from '../domain/scan/plan.js';
 import { type Setting, settingText, speedOf } from '../domain/scan/settings.js';
 import type { Found, ScanState } from '../domain/scan/state.js';
 
-/** Where progress is shown. */
+/** Shows the progress of a scan. */
 export interface Progress {
-  /** A line that stays. */
+  /** Prints a line that stays. */
   line(text: string): void;
   at(setting: Setting, unit: number, state: ScanState): void;
   end(): void;
@@ -19,7 +19,7 @@ interface Screen {
 const charMsOf = (setting: Setting) => speedOf(setting).charMs;
 const WIDTH = 78;
 
-/** On a terminal one line that moves; elsewhere a line for each step. */
+/** Shows progress as one moving line on a terminal; elsewhere as a line for each step. */
 export function progressTo(screen: Screen, stages: readonly Stage[]): Progress {
   const isTerminal = screen.isTTY === true;
   let shown = -1;
@@ -54,7 +54,7 @@ function stageText(stage: Stage | undefined): string {
   return `asking at ${settingText(setting)}: unit${units.length === 1 ? ` ${first}` : `s ${first} to ${last}`}`;
 }
 
-/** How long the rest of the plan takes when nothing more answers. */
+/** Says how long the rest of the plan takes when nothing more answers. */
 export function leftText(stages: readonly Stage[], stage: number, done: number): string {
   const [current, ...later] = stages.slice(stage);
   const rest = current ? [{ ...current, units: current.units.slice(done) }, ...later] : [];
@@ -64,7 +64,7 @@ export function leftText(stages: readonly Stage[], stage: number, done: number):
 
 const kwh = (wh: string | null) => (wh === null ? 'not known' : `${(Number(wh) / 1_000).toFixed(3)} kWh`);
 
-/** What was found at a unit, for people. */
+/** Describes for people what the scan found at a unit. */
 export function foundText(found: Found): string {
   const { fits, silent, afterMs } = found;
   const where = `found after ${(afterMs / 1_000).toFixed(0)} s: ${whereText(found)}`;

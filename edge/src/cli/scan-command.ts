@@ -21,8 +21,8 @@ import type { ScanCommand } from './options.js';
 import { foundText, type Progress, progressTo } from './progress.js';
 
 /**
- * Searches a line for meters and writes a configuration for those it found. Throws `StartError` when it cannot begin or
- * has to stop; what was found until then is kept, and the next call goes on.
+ * Searches a line for meters and writes a configuration for them. Throws `StartError` when it cannot begin or has to
+ * stop. Keeps what it found until then, and the next call continues.
  */
 export async function scan(command: ScanCommand, signal: AbortSignal): Promise<void> {
   const target = targetOf(command.port);
@@ -69,14 +69,14 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
     await finish(command, target, base, state);
     return;
   }
-  // A configuration that is written now would be in the way of the one that is whole.
+  // A configuration written now would block the complete one later.
   if (count > 0)
     progress.line(`${count} found so far; with --expect ${count} the same command writes the configuration for them`);
   if (stopped !== null) throw new StartError(`${command.port}: ${stopped}`);
   progress.line('stopped: the same command goes on from here');
 }
 
-/** Says what was found, asks for what is missing, writes the configuration. */
+/** Prints what the scan found, asks for missing values, and writes the configuration. */
 async function finish(
   command: ScanCommand,
   target: Target,
@@ -109,7 +109,7 @@ function targetOf(port: string): Target {
   }
 }
 
-/** Why `run` would refuse a meter. */
+/** Says why `run` would refuse a meter; null when it would not. */
 function refusal({ profile, exportOnly }: Fit): string | null {
   try {
     profileOf({ name: '', profile, role: exportOnly ? Role.production : Role.point } as MeterConfig);
@@ -143,7 +143,7 @@ function resumed(store: StateFile, stages: readonly Stage[], progress: Progress)
   return state;
 }
 
-/** Where a scan stands, beside its result; of no use for another port or another plan. */
+/** Stores the state of a scan beside its result; it is of no use for another port or another plan. */
 class StateFile {
   readonly #path: string;
   readonly #port: string;
@@ -162,7 +162,7 @@ class StateFile {
       const isOurs = port === this.#port && plan === this.#plan && !finished;
       return isOurs && Array.isArray(state.found) && Number.isInteger(state.stage) ? state : null;
     } catch {
-      // None, or a damaged one: the scan begins anew.
+      // No state, or a damaged one: the scan begins anew.
       return null;
     }
   }
@@ -188,7 +188,7 @@ interface Stored {
   readonly state: ScanState;
 }
 
-/** A reader sees the old content or the new, never half. */
+/** Writes a file atomically: a reader sees the old content or the new, never half. */
 function writeWhole(path: string, text: string): void {
   try {
     writeFileSync(`${path}.new`, text);

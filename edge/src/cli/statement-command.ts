@@ -22,16 +22,16 @@ import { keyStore, plateOf, StartError } from '../wiring/setup.js';
 
 export interface StatementOptions {
   readonly window: number;
-  /** Name of a meter or a derived point; not needed where there is one. */
+  /** Name of a meter or a derived point; optional where there is only one. */
   readonly meter?: string;
   readonly out: string;
 }
 
-/** What `statement` writes and `submit-statement` reads [wire §10.3]. */
+/** The file that `statement` writes and `submit-statement` reads [wire §10.3]. */
 export interface StatementFile {
   readonly version: 1;
   readonly meter_id: string;
-  /** The key that signed, base58. */
+  /** Public key of the signer, base58. */
   readonly key: string;
   readonly window: Window;
   readonly import_wh: string;
@@ -41,8 +41,8 @@ export interface StatementFile {
 }
 
 /**
- * Writes the statement that the gateway signed for a window, as it stands in the spool. Signs nothing and changes
- * nothing, so it may run beside the gateway. Throws `StartError` where there is no such statement.
+ * Writes the statement that the gateway signed for a window, as the spool holds it. Signs and changes nothing, so it
+ * may run beside the gateway. Throws `StartError` where there is no such statement.
  */
 export async function writeStatement(config: GatewayConfig, options: StatementOptions): Promise<void> {
   const { name, key } = await chooseKey(config, options.meter);
@@ -77,7 +77,7 @@ async function chooseKey(config: GatewayConfig, wanted: string | undefined): Pro
     meters.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), false) });
   const points = await pointKeys(config, keys, meters, false);
   const all = [...points, ...meters].map((one) => ({ name: one.config.name, key: one.key }));
-  // Only the point has a slot on the chain, so it is what is meant where nothing is said.
+  // Only the point has a meter slot on the chain, so it is the default.
   const chosen =
     wanted === undefined ? all.slice(0, all.length === 1 || points.length === 1 ? 1 : 0) : named(all, wanted);
   const [one] = chosen;
@@ -98,7 +98,7 @@ interface Found {
   readonly statement: Statement;
 }
 
-/** Statements of a meter in a spool, which is only read: torn tails and damage stay as they are. */
+/** Finds the statements of a meter in a spool. Only reads: torn tails and damage stay as they are. */
 export async function findStatements(disk: Disk, dir: string, meterId: string): Promise<Found[]> {
   const found: Found[] = [];
   for (const name of (await disk.list(dir)).filter((one) => /^s-\d{8}\.seg$/.test(one))) {
