@@ -3,8 +3,8 @@ import { realpathSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 
 /**
- * Makes sure that one process at a time works in a data directory: two would hand out the same seqs. The lock is a
- * name in the kernel (Linux), so it is gone with its holder, however that died. Null when somebody holds it.
+ * Locks a data directory for one process: two processes would assign the same seqs. The lock is a name in the kernel
+ * (Linux), so it ends with its holder, however the holder died. Resolves with null when another process holds it.
  */
 export function lockDirectory(directory: string): Promise<Server | null> {
   const server = createServer((socket) => socket.destroy());

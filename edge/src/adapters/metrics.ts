@@ -26,11 +26,11 @@ export interface Gauges {
   readonly spool_bytes: () => number;
   readonly online: () => number;
   readonly problems: () => number;
-  /** Of the status page's certificate, where it has one. */
+  /** Days until the status page's certificate expires; absent without a certificate. */
   readonly certificate_expiry_days?: () => number;
 }
 
-/** Figures of the gateway for Prometheus; all names start with `gtx_gateway_`. */
+/** Exports the gateway's metrics for Prometheus; all names start with `gtx_gateway_`. */
 export class GatewayMetrics extends Metrics implements Counters {
   readonly #counters: ReadonlyMap<CounterName, ReturnType<typeof Metrics.prototype.counter<string>>>;
 
@@ -46,7 +46,7 @@ export class GatewayMetrics extends Metrics implements Counters {
     this.#counters.get(name)?.inc(labels, by);
   }
 
-  /** Values that are read when somebody looks. */
+  /** Registers gauges, which are read at each scrape. */
   watch(gauges: Gauges): void {
     for (const [name, read] of Object.entries(gauges) as [string, () => number][])
       this.gauge(name, name.replaceAll('_', ' '), read);

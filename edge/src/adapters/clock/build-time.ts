@@ -1,12 +1,13 @@
 import { OperatorError } from '@gridtokenx/runtime/core';
 import type { Disk } from '../../domain/ports.js';
 
-/** No software of this project is older; milliseconds since 1970. */
+/** Lower bound of build times, ms since 1970: no software of this project is older. */
 const EARLIEST_MS = Date.UTC(2026, 0, 1);
 
 /**
- * The moment at which this software was built, from the file that the build writes: the true time is not below it.
- * Rejects with `OperatorError` where the file says none: without it a certificate of long ago would be taken.
+ * Reads the time at which this software was built, from the file that the build writes: the true time is not below it.
+ * Rejects with `OperatorError` where the file states none: without it the gateway would accept a certificate of long
+ * ago.
  */
 export async function readBuildTime(disk: Pick<Disk, 'read'>, file: string): Promise<number> {
   const bytes = await disk.read(file);

@@ -1,6 +1,6 @@
 import type { Disk } from '../../domain/ports.js';
 
-/** A card is written this often for it, at most. */
+/** Least time between two writes to the card, ms. */
 const KEEP_MS = 3_600_000;
 
 /**

@@ -8,15 +8,15 @@ const MAX_BYTES = 4_096;
 
 export interface OracleClock {
   readonly url: string;
-  /** 32 bytes. */
+  /** The oracle's public key, 32 bytes. */
   readonly key: Uint8Array;
   /** Opens the connection where `url` is https. */
   readonly dial?: (() => Promise<Duplex>) | undefined;
 }
 
 /**
- * Asks an oracle for the time with a fresh nonce and returns by how many milliseconds, at most, this machine's clock
- * is wrong. Rejects when it cannot be reached, or answers with anything but its signature over this nonce.
+ * Asks an oracle for the time with a fresh nonce. Returns the upper bound of this machine's clock error, ms. Rejects
+ * when the oracle cannot be reached, or answers with anything but its signature over this nonce.
  */
 export async function askOracleTime(
   oracle: OracleClock,
@@ -36,6 +36,6 @@ export async function askOracleTime(
   const now = clock.nowMs();
   const tripMs = clock.monotonicMs() - before;
   const said = openTime(body, oracle.key, nonce, verifier);
-  // The answer was signed at some moment of the trip.
+  // The oracle signed the answer at some moment of the round trip.
   return Math.ceil(Math.abs(now - tripMs / 2 - said) + tripMs / 2);
 }

@@ -20,7 +20,7 @@ export class SystemClock implements ReadingClock {
   readonly #isKept: () => boolean;
   #proof: { atMs: number; offsetMs: number; uncertaintyMs: number } | null = null;
 
-  /** `isKept`: whether a daemon keeps the system's clock right. */
+  /** `isKept`: returns true while a daemon keeps the system's clock right. */
   constructor(clock: Clock, isKept: () => boolean) {
     this.#clock = clock;
     this.#isKept = isKept;

@@ -14,7 +14,10 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** The real disk. All calls run in the thread pool, so a slow card never holds up the event loop. */
+/**
+ * Implements the disk by Node's file system. All calls run in the thread pool, so a slow card never blocks the event
+ * loop.
+ */
 export const nodeDisk: Disk = {
   async makeDir(path) {
     await makeFolderLater(path, 0o700);

@@ -1,13 +1,13 @@
 import { crc32 } from 'node:zlib';
 
-/** A meter's answer as it stood on the line, with what was asked. */
+/** A meter's reply as it stood on the line, with its request. */
 export interface KeptFrame {
-  /** When its last byte was there: the machine's clock, milliseconds since 1970, UTC. */
+  /** Instant of its last byte: the machine's clock, ms since 1970, UTC. */
   readonly timeMs: number;
   readonly bus: string;
   readonly unit: number;
   readonly function: number;
-  /** Of the first register, from 0. */
+  /** Address of the first register, from 0. */
   readonly address: number;
   readonly frame: Uint8Array;
 }
@@ -16,14 +16,14 @@ const LINE = /^(\S+) ([A-Za-z0-9._-]+) (\d{1,3}) (\d{1,3})@(\d{1,5}) ([0-9a-f]+)
 
 const checkOf = (text: string) => crc32(text).toString(16).padStart(8, '0');
 
-/** A frame as one line of text: time, bus, unit, function@address, bytes, CRC-32 of all that [gateway §5.1]. */
+/** Encodes a frame as one line of text: time, bus, unit, function@address, bytes, CRC-32 of all that [gateway §5.1]. */
 export function lineOf({ timeMs, bus, unit, function: fn, address, frame }: KeptFrame): string {
   const hex = Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString('hex');
   const text = `${new Date(timeMs).toISOString()} ${bus} ${unit} ${fn}@${address} ${hex}`;
   return `${text} ${checkOf(text)}\n`;
 }
 
-/** The frames of a file's text, in its order; torn and damaged lines are counted and left out. */
+/** Parses the frames of a file's text, in its order; counts torn and damaged lines and omits them. */
 export function framesOf(text: string): { frames: KeptFrame[]; damaged: number } {
   const frames: KeptFrame[] = [];
   let damaged = 0;

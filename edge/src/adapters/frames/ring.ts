@@ -7,20 +7,20 @@ export interface FrameRingOptions {
   readonly disk: Disk;
   readonly dir: string;
   readonly clock: Clock;
-  /** What one hour may take, bytes; more is left out and told. */
+  /** Bound of one hour's frames, bytes; frames beyond it are dropped and reported. */
   readonly hourBytes: number;
 }
 
 const HOUR_MS = 3_600_000;
-/** Whole hours that are kept beside the one that runs. */
+/** Whole hours that are kept beside the current one. */
 const HOURS = 24;
-/** Frames are written together, so that a card is written to once in this time at most. */
+/** Interval of writes, ms: frames are written together to spare the card. */
 const FLUSH_MS = 60_000;
-/** ... or when so much has come. */
+/** Bytes that trigger an earlier write. */
 const FLUSH_BYTES = 256 * 1_024;
-/** What waits for a disk that takes nothing; the oldest is given up. */
+/** Bound of the frames that wait for a failing disk, bytes; the oldest are dropped. */
 const WAITING_BYTES = 1_024 * 1_024;
-/** Frames of a unit that go with a discontinuity, and how many discontinuities are kept. */
+/** Frames of a unit that are kept with a discontinuity, and the number of discontinuities that are kept. */
 const RECENT = 64;
 const MAX_KEPT = 256;
 const SUFFIX = '.frames';
@@ -30,18 +30,18 @@ const hourName = (timeMs: number) => `${new Date(timeMs).toISOString().slice(0, 
 const unitKey = (bus: string, unit: number) => `${bus}-${unit}`;
 
 /**
- * The answers of the last 24 hours as text, a file for each hour; what belongs to a discontinuity stays. Nothing here is
- * ever waited for by a poll, and a disk that fails costs frames, not readings. A process that is killed loses what came in
- * the last minute; a line that was torn costs itself [gateway §5.2].
+ * Keeps the replies of the last 24 hours as text, a file for each hour; replies of a discontinuity stay. No poll ever
+ * waits for this ring, and a disk that fails costs frames, not readings. A killed process loses the last minute; a torn
+ * line costs only itself [gateway §5.2].
  */
 export class FrameRing {
   readonly #options: FrameRingOptions;
   #waiting: { hour: string; line: string }[] = [];
   #waitingBytes = 0;
-  /** Bytes that came since the last try to write. */
+  /** Bytes that arrived since the last attempt to write. */
   #newBytes = 0;
   readonly #recent = new Map<string, KeptFrame[]>();
-  /** Bytes of the hour's file that is written, and what was left out of it. */
+  /** The current hour's file: its bytes, and the number of frames that were dropped. */
   #hour = { name: '', bytes: 0, leftOut: 0 };
   #cancelFlush: (() => void) | null = null;
   #work: Promise<void> = Promise.resolve();
@@ -55,7 +55,7 @@ export class FrameRing {
     return this.#options.dir;
   }
 
-  /** What is wrong, in plain words; null when nothing is. */
+  /** Describes the fault in plain words; null when there is none. */
   get problem(): string | null {
     if (this.#problem) return `raw frames are not kept: ${this.#problem}`;
     const { leftOut } = this.#hour;
@@ -77,7 +77,7 @@ export class FrameRing {
     else this.#cancelFlush ??= this.#options.clock.after(FLUSH_MS, () => void this.flush());
   }
 
-  /** Keeps what a unit said last beyond the 24 hours. Never rejects. */
+  /** Keeps a unit's last frames beyond the 24 hours. Never rejects. */
   mark(bus: string, unit: number): Promise<void> {
     const { disk, dir, clock } = this.#options;
     const lines = (this.#recent.get(unitKey(bus, unit)) ?? []).map(lineOf).join('');
@@ -91,7 +91,7 @@ export class FrameRing {
     });
   }
 
-  /** Writes what waits. Not synced: it is no record that anything depends on, and each sync wears a card. */
+  /** Writes the waiting frames. Does not sync: nothing depends on these frames, and each sync wears a card. */
   flush(): Promise<void> {
     this.#cancelFlush?.();
     this.#cancelFlush = null;
@@ -126,20 +126,20 @@ export class FrameRing {
         await file.close();
       }
     }
-    // What came while this was written stands behind it; what was given up meanwhile stood before it.
+    // Frames that arrived during the write follow the batch; frames that were dropped meanwhile preceded it.
     const done = new Set(batch);
     this.#waiting = this.#waiting.filter((one) => !done.has(one));
     this.#waitingBytes = this.#waiting.reduce((sum, { line }) => sum + line.length, 0);
   }
 
-  /** Another hour's file: what is older than the ring goes, and a line that was torn at its end is ended. */
+  /** Begins another hour's file: removes files older than the ring, and ends a line that was torn. */
   async #begin(hour: string): Promise<void> {
     const { disk, dir, clock } = this.#options;
     await disk.makeDir(dir);
     const oldest = hourName(clock.nowMs() - HOURS * HOUR_MS);
     const hours = (await disk.list(dir)).filter((name) => HOUR_FILE.test(name));
     for (const name of hours) if (name < oldest) await disk.remove(join(dir, name));
-    // A clock that was wrong leaves hours that never come: no more files than hours, whatever their names.
+    // A wrong clock leaves hours that never come, so the number of files is bounded, whatever their names.
     const rest = hours.filter((name) => name >= oldest && name !== hour);
     for (const name of rest.slice(0, Math.max(0, rest.length - HOURS))) await disk.remove(join(dir, name));
     const path = join(dir, hour);
@@ -158,7 +158,7 @@ export class FrameRing {
       },
       (error: unknown) => {
         this.#problem = error instanceof Error ? error.message : String(error);
-        // The next try reads anew what is on the disk.
+        // The next attempt reads the file's state from the disk again.
         this.#hour = { name: '', bytes: 0, leftOut: 0 };
       },
     );
@@ -166,7 +166,7 @@ export class FrameRing {
   }
 }
 
-/** All frames that are on a disk: of the last day, and of each discontinuity. Damaged lines are counted and left out. */
+/** Reads all frames on a disk: of the last day, and of each discontinuity. Counts damaged lines and omits them. */
 export async function readFrames(disk: Disk, dir: string): Promise<{ frames: KeptFrame[]; damaged: number }> {
   const frames: KeptFrame[] = [];
   let damaged = 0;

@@ -1,7 +1,7 @@
 type Json = Readonly<Record<string, unknown>>;
 type Row = readonly [label: string, value: unknown];
 
-/** Keys that hold a moment, in milliseconds since 1970; other keys that end in `_ms` hold a length of time. */
+/** Keys that hold an instant, ms since 1970; other keys that end in `_ms` hold a duration. */
 const MOMENTS = ['now_ms', 'time_ms', 'since_ms'];
 
 const html = (value: unknown) =>
@@ -13,7 +13,7 @@ function table(rows: readonly Row[]): string {
 
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
 
-/** Writes a moment to the second, UTC. */
+/** Formats an instant to the second, UTC. */
 const momentText = (ms: number) => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 function flat(value: Json, prefix = ''): Row[] {
@@ -26,7 +26,7 @@ function flat(value: Json, prefix = ''): Row[] {
   });
 }
 
-/** Names the entries of a list by what they call themselves, or by their place. */
+/** Labels the entries of a list by their names, or by their positions. */
 function listed(list: readonly unknown[], label: string): Row[] {
   const texts = list.filter((entry) => !isObject(entry));
   const rows = list.filter(isObject).flatMap((entry, i) => {
@@ -36,7 +36,7 @@ function listed(list: readonly unknown[], label: string): Row[] {
   return texts.length > 0 || list.length === 0 ? [[label, texts.join('; ') || 'none'], ...rows] : rows;
 }
 
-/** The gateway's page for the installer's phone: what it says of itself, with each meter under a head of its own. */
+/** Renders the gateway's status for the installer's phone, with a section for each meter. */
 export function statusPage(status: Json): string {
   const { meters, conditions, ...rest } = status;
   const list = Array.isArray(meters) ? meters.filter(isObject) : [];

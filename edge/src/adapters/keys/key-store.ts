@@ -4,7 +4,7 @@ import { OperatorError, type Random } from '@gridtokenx/runtime/core';
 import { refuseReadableByOthers, sodiumSigner } from '@gridtokenx/runtime/node';
 import type { Disk } from '../../domain/ports.js';
 
-/** A key that cannot be used; the message says what to do. */
+/** Reports a key that cannot be used; the message says what to do. */
 export class KeyError extends OperatorError {
   override readonly name = 'KeyError';
 
@@ -19,17 +19,17 @@ export interface Plate {
   readonly serial: string;
 }
 
-/** The key a gateway signs with for one meter, and the id made from its nameplate. */
+/** The key that a gateway signs with for one meter, and the id derived from the meter's nameplate. */
 export interface MeterKey {
   readonly signer: Signer;
   readonly meterId: Uint8Array;
-  /** Path of its file, for messages. */
+  /** Path of the key's file, for messages. */
   readonly file: string;
 }
 
 /**
- * Keys as files of mode 0600 below `dir` [gateway §2]. They are created here and never leave; a meter's salt lies
- * beside its key. Hardware keys come behind the same `Signer` port later.
+ * Keeps keys as files of mode 0600 below `dir` [gateway §2]. Keys are created here and never leave; a meter's salt is
+ * stored with its key. Hardware keys will implement the same `Signer` port later.
  */
 export class KeyStore {
   readonly #disk: Disk;
@@ -42,7 +42,7 @@ export class KeyStore {
     this.#random = random;
   }
 
-  /** The gateway's own key; made when `create` and there is none. Throws `KeyError`. */
+  /** Returns the gateway's own key; creates it if `create` and there is none. Throws `KeyError`. */
   async gateway(create: boolean): Promise<Signer> {
     const found = await this.#read('gateway.json');
     if (found) return this.#signerOf(found, 'gateway.json');
@@ -53,7 +53,10 @@ export class KeyStore {
     return signer;
   }
 
-  /** The key for one meter; made when `create` and there is none. Throws `KeyError`, also for another nameplate. */
+  /**
+   * Returns the key of one meter; creates it if `create` and there is none. Throws `KeyError`, also for another
+   * nameplate.
+   */
   async meter(name: string, plate: Plate, create: boolean): Promise<MeterKey> {
     const file = `meter-${name}.json`;
     let found = await this.#read(file);
@@ -76,8 +79,8 @@ export class KeyStore {
   }
 
   /**
-   * The key for a point that is derived from two meters; made when `create` and there is none. Throws `KeyError`, also
-   * when it was made for other meters.
+   * Returns the key of a point that is derived from two meters; creates it if `create` and there is none. Throws
+   * `KeyError`, also when the key was created for other meters.
    */
   async point(name: string, production: Uint8Array, consumption: Uint8Array, create: boolean): Promise<MeterKey> {
     const file = `point-${name}.json`;
@@ -107,7 +110,10 @@ export class KeyStore {
     return signer;
   }
 
-  /** Any digits make a seed and a salt: one that changed is noticed only by what was made from it. */
+  /**
+   * Compares a derived value with its record: any digits make a seed and a salt, so only derived values reveal a
+   * change.
+   */
   #check(recorded: unknown, made: Uint8Array, problem: string): void {
     // Files of earlier versions record neither.
     if (recorded === undefined || recorded === toHex(made)) return;

@@ -4,11 +4,11 @@ import type { ModbusRTU } from 'modbus-serial/ModbusRTU.js';
 import { type MakeClient, ModbusException } from '../../domain/bus/ports.js';
 
 /**
- * What modbus-serial takes for a port. It hands over each request as an RTU frame and gets whole answers that the bus has
+ * Serves modbus-serial as its port. Receives each request as an RTU frame and returns whole replies that the bus has
  * matched; framing, deadlines and matching are the bus's.
  */
 class LibraryPort extends EventEmitter {
-  /** The library looks an answer's transaction up by these; one request at a time needs one. */
+  /** The library finds a reply's transaction by these; one request at a time needs a single id. */
   _transactionIdRead = 1;
   _transactionIdWrite = 1;
   readonly isOpen = true;
@@ -27,7 +27,7 @@ class LibraryPort extends EventEmitter {
     done();
   }
   write(frame: Buffer): void {
-    // The library never learns of a failure: it has no time-out of its own, and the next request takes the place of this.
+    // The library never learns of a failure: it has no time-out of its own, and the next request replaces this one.
     this.#exchange(frame).then(
       (answer) => this.emit('data', Buffer.from(answer.buffer, answer.byteOffset, answer.length)),
       (error) => this.failed(error),
@@ -37,9 +37,9 @@ class LibraryPort extends EventEmitter {
 
 let library: (new (port: unknown) => ModbusRTU) | null = null;
 
-/** Clients by modbus-serial, which is loaded at the first use; each serves one unit of one bus. */
+/** Creates clients of modbus-serial, which is loaded at the first use; each serves one unit of one bus. */
 export const makeClient: MakeClient = (exchange) => {
-  // The package's types speak of a default export; the class is what the module itself is.
+  // The package's types state a default export; the module itself is the class.
   library ??= createRequire(import.meta.url)('modbus-serial') as new (port: unknown) => ModbusRTU;
   const port = new LibraryPort(exchange);
   const client = new library(port);

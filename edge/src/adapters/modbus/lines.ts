@@ -4,7 +4,7 @@ import { type Line, LineGone, type OpenLine } from '../../domain/bus/ports.js';
 
 const NOTHING = new Uint8Array(0);
 const KEEP_ALIVE_MS = 10_000;
-/** What a peer may send unasked before the connection is given up. */
+/** Bytes that a peer may send without a request before the gateway drops the connection. */
 const MAX_UNREAD = 65_536;
 
 class SocketLine implements Line {
@@ -34,7 +34,7 @@ class SocketLine implements Line {
 
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#gone) throw new LineGone(this.#gone);
-    // Not waited for: what cannot be sent shows as an answer that does not come.
+    // Not awaited: a failed write shows as a missing answer.
     this.#socket.write(bytes);
   }
 
@@ -72,7 +72,7 @@ export function socketLine(host: string, port: number): OpenLine {
     });
 }
 
-/** How a serial port is set. */
+/** Settings of a serial port. */
 export interface SerialSettings {
   readonly path: string;
   readonly baud: number;
@@ -80,18 +80,18 @@ export interface SerialSettings {
   readonly stopBits: 1 | 2;
 }
 
-/** The part of an opened port of serialport's bindings that is used. */
+/** The part of serialport's opened binding that is used here. */
 interface Opened {
   readonly fd: number | null;
   close(): Promise<void>;
 }
 
-/** More than the kernel holds for a line. */
+/** Size of the read buffer: more than the kernel holds for a line. */
 const ROOM_BYTES = 8_192;
 
 /**
- * A serial line. The library opens, sets and locks the port; bytes are read from its file when the bus looks, not when
- * they arrive: one event for each byte is what makes serial lines cost CPU time.
+ * Reads and writes a serial line. The library opens, sets and locks the port. Bytes are read from its file when the bus
+ * polls it, not when they arrive. An event for each byte is what makes serial lines cost CPU time.
  */
 class SerialLine implements Line {
   readonly #port: Opened;
@@ -117,7 +117,7 @@ class SerialLine implements Line {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return NOTHING;
       throw goneBy(error);
     }
-    // The end of a terminal's file: the adapter was unplugged.
+    // A terminal's file ends when the adapter is unplugged.
     if (length === 0) throw new LineGone('the port was unplugged');
     return Uint8Array.prototype.slice.call(this.#room, 0, length);
   }
@@ -129,7 +129,7 @@ class SerialLine implements Line {
     try {
       await this.#port.close();
     } catch {
-      // It is unplugged and the library cannot close it; an open file would keep its name taken.
+      // The library cannot close an unplugged port; an open file would keep the port's name in use.
       if (fd !== null) tryClose(fd);
     }
   }
@@ -150,11 +150,11 @@ function tryClose(fd: number): void {
   try {
     closeSync(fd);
   } catch {
-    // It was closed after all.
+    // The file was closed already.
   }
 }
 
-/** Opens a serial port through serialport, which is loaded at the first use: its binding, not its stream. */
+/** Opens a serial port through serialport's binding, not its stream. The package is loaded at the first use. */
 export function serialLine({ path, baud, parity, stopBits }: SerialSettings): OpenLine {
   return async () => {
     const { SerialPort } = await import('serialport');

@@ -11,7 +11,7 @@ import type { BusStats } from '../../domain/bus/stats.js';
 import { makeClient } from './library.js';
 import { type SerialSettings, serialLine, socketLine } from './lines.js';
 
-/** How a bus is reached; the serial settings are those of the meters. */
+/** Address of a bus; the serial settings are those of the meters. */
 export type BusAddress =
   | { readonly transport: 'tcp'; readonly host: string; readonly port: number; readonly converter: boolean }
   | { readonly transport: 'rtu-over-tcp'; readonly host: string; readonly port: number }
@@ -23,23 +23,23 @@ export interface OpenBusOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
-  /** How long a unit is waited for before anything is known of it, real ms. */
+  /** Time-out of a unit before its first answers, real ms. */
   readonly requestMs: number;
   readonly connectMs: number;
   readonly stats?: BusStats;
   readonly giveUp?: (reason: string) => void;
   readonly quarantine: ReplyQuarantine;
-  /** Floor of the time-out, ms. */
+  /** Lower bound of the time-out, ms. */
   readonly timeoutMinMs: number;
   readonly restMs?: number;
   readonly onAnswer?: (ask: ReadRequest, frame: Uint8Array) => void;
 }
 
-/** A connection of its own holds up no other meter: patience costs nothing there. */
+/** Lower bound for a meter with its own connection, ms: a long wait delays no other meter there. */
 const MIN_TCP_TIMEOUT_MS = 500;
 const TRANSACTION_IDS = 65_536;
 
-/** The bus at an address. Nothing is opened before the first read. */
+/** Builds the bus at an address. Opens nothing before the first read. */
 export function busAt({ address, timeoutMinMs, ...options }: OpenBusOptions): Bus {
   const isShared = address.transport !== 'tcp' || address.converter;
   const minTimeoutMs = isShared ? timeoutMinMs : Math.max(timeoutMinMs, MIN_TCP_TIMEOUT_MS);

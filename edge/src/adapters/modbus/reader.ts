@@ -14,45 +14,45 @@ export interface ReaderOptions {
   readonly unit: number;
   /** Registers of a parsed profile, or of a device that listed them itself. */
   readonly profile: RegisterMap;
-  /** What must come of each poll. A register that need not come, and that the map does not have, counts as 0. */
+  /** Directions that each poll must read. A register that the map lacks and that is not needed counts as 0. */
   readonly needs: Bills;
   readonly readingClock: ReadingClock;
   readonly clock: Clock;
   readonly periodMs: number;
-  /** What a read costs on this line, turnaround as it is before it was measured. */
+  /** Cost of a read on this line; its turnaround is the assumed one before the first measurement. */
   readonly cost: LineCost;
 }
 
-/** A reader that knows what its meter and its line can do. */
+/** A reader that states the step of its meter and the limits of its line. */
 export interface LineReader extends MeterReader {
-  /** Smallest step of the energy registers near a reading, Wh. */
+  /** Returns the smallest step of the energy registers near a reading, Wh. */
   stepWh(nearWh: bigint): bigint;
-  /** The shortest period at which the meter can be polled here, real ms; null where nothing limits it. */
+  /** Returns the shortest poll period of the meter on this line, real ms; null without a limit. */
   leastPeriod(): LeastPeriod | null;
 }
 
 interface Planned {
   readonly request: ReadRequest;
-  /** The request, and other lengths that can stand in for it. */
+  /** The request, and reads of other lengths that can replace it. */
   readonly variants: readonly ReadVariant[];
 }
 
-/** A plan is made anew when the measured turnaround is away from the planned one by more than this part of it. */
+/** Deviation of the measured turnaround from the planned one, as a part of it, above which the plan is made anew. */
 const TURNAROUND_DRIFT = 0.5;
 
 /**
- * Reads one meter by its profile: energy first, in one request where the meter allows it (import and export of one
- * instant), then the values beside it, which may fail without harm. What does not come is asked for once more, with
- * another length.
+ * Reads one meter by its profile. Reads energy first, in one request where the meter allows it (import and export of
+ * one instant). Then reads the values beside it, which may fail without harm. Repeats a failed read once, with another
+ * length.
  */
 export class ProfileReader implements LineReader {
   readonly #options: ReaderOptions;
   readonly #readOptions: ReadOptions;
   #turnaroundUs: number;
   #plan: readonly Planned[] = [];
-  /** One request of a poll may be repeated beside the energy's. */
+  /** True while the poll may still repeat one request beside those of the energy. */
   #mayRepeat = true;
-  /** Step of the last sample, where a scale factor of the meter's own decides it. */
+  /** Step of the last sample, where the meter's own scale factor decides it; null before. */
   #stepWh: bigint | null = null;
 
   constructor(options: ReaderOptions) {
@@ -108,7 +108,7 @@ export class ProfileReader implements LineReader {
     return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw, rolloverWh };
   }
 
-  /** Asks for energy once more when it does not come in time; for other values so only where the poll's time allows it. */
+  /** Reads with one repetition for energy; repeats other reads only where the poll's time allows it. */
   async #ask({ request, variants }: Planned, endAtMs: number) {
     const { bus, unit, clock } = this.#options;
     const read = () => bus.read(unit, request.function, variants, this.#readOptions);
@@ -126,7 +126,10 @@ export class ProfileReader implements LineReader {
     }
   }
 
-  /** The second half of the energy is waited for within the poll: without it the first half is worth nothing. */
+  /**
+   * Waits within the poll until the second half of the energy may be requested: without it the first half is worth
+   * nothing.
+   */
   async #untilFree({ request, variants }: Planned, endAtMs: number): Promise<void> {
     const { bus, unit, clock } = this.#options;
     if (!bus.isShared) return;
@@ -139,7 +142,7 @@ export class ProfileReader implements LineReader {
     }
   }
 
-  /** The rest that the meter needs between two requests. */
+  /** Waits for the rest that the meter needs between two requests. */
   async #rest(): Promise<void> {
     const { clock, profile } = this.#options;
     const { pauseMs } = profile.limits;
@@ -148,7 +151,7 @@ export class ProfileReader implements LineReader {
 
   stepWh(nearWh: bigint): bigint {
     const energy = this.#options.profile.registers.filter(({ key }) => key === 'import' || key === 'export');
-    // A scale factor is only known from a sample.
+    // Only a sample reveals a scale factor.
     const steps = energy.map((register) =>
       register.scaleFactor === null ? resolutionWh(register, nearWh) : (this.#stepWh ?? 1n),
     );
@@ -160,7 +163,7 @@ export class ProfileReader implements LineReader {
     const own = bus.polls.get(unit);
     const health = bus.units.get(unit);
     const energy = this.#plan.filter(({ request }) => request.billing);
-    // On a connection of its own a meter holds up nobody, and its answers carry a number.
+    // A meter with its own connection delays no other meter, and its replies carry a transaction id.
     if (!bus.isShared || !own || !health || energy.length === 0) return null;
     return leastPeriod({
       lineMs: [...bus.polls.values()].reduce((sum, { lineMs }) => sum + lineMs, 0),
@@ -171,7 +174,7 @@ export class ProfileReader implements LineReader {
     });
   }
 
-  /** Plans with the turnaround that this meter has. */
+  /** Plans again with the turnaround that this meter shows. */
   #measure(): void {
     const { bus, unit } = this.#options;
     const measured = bus.units.get(unit)?.estimate.turnaroundMs;
@@ -196,12 +199,14 @@ function largest(steps: readonly bigint[]): bigint {
   return most;
 }
 
-/** Lengths that hold all of a request beside its own: with two of them polls need no others, unless answers are late. */
+/**
+ * Lengths beside the request's own that hold all of it: with two of them polls need no others, unless answers are late.
+ */
 const WHOLE_VARIANTS = 3;
 
 /**
- * The requests of a poll with what can stand in for each: first what holds all of it, so that no poll misses a value only
- * because lengths take turns; then, for energy, what holds that alone.
+ * Plans the requests of a poll, with the variants of each. Variants that hold all of a request come first, so that
+ * rotating lengths cost no value. For energy, variants that hold only energy follow.
  */
 function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
   const billing = billingRegisters(profile).filter(({ key }) => key !== 'total');
@@ -216,8 +221,8 @@ function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
 }
 
 /**
- * Import and export that can each be asked for by one and the same length only: after each other the second would wait for
- * a whole quarantine (no shape twice in a row), after a read of another length for a time-out.
+ * Separates import and export when each has only one length, and it is the same. In sequence the second would wait for
+ * a whole quarantine (no shape twice in a row). After a read of another length it waits for a time-out.
  */
 function spread(plan: readonly Planned[]): Planned[] {
   const [first, second] = plan;

@@ -5,8 +5,8 @@ import type { RegisterMap } from '../../profiles/profile.js';
 import { decodeSample } from '../../profiles/sample.js';
 
 /**
- * Reads a meter's serial number by its profile; undefined where the profile has no register for it. The function
- * rejects with `ReadError`, and resolves with null where the meter shows none.
+ * Builds the function that reads a meter's serial number by its profile; undefined where the profile has no register
+ * for it. The function rejects with `ReadError`, and resolves with null where the meter shows none.
  */
 export function serialReader(
   bus: Bus,

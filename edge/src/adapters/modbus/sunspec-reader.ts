@@ -17,23 +17,23 @@ import { serialReader } from './serial-number.js';
 export interface SunspecReaderOptions extends Omit<ReaderOptions, 'profile'> {
   readonly profile: SunspecProfile;
   readonly known: SunspecModels;
-  /** What is said of the device once it was found: for the log. */
+  /** Called when the device's registers are found, for the log. */
   readonly found?: (model: number, registers: number) => void;
 }
 
-/** Reads of a header that may stand in for one another: what lies behind it is only read so that lengths differ. */
+/** Lengths by which a header can be read: the registers behind it are read only to vary the length. */
 const HEADER_REGISTERS = 2;
 const HEADER_LENGTHS = 7;
 const ADDRESSES = 65_536;
-/** A header that does not come is asked for again so often. */
+/** Reads of a header before the walk fails. */
 const ATTEMPTS = 3;
-/** Lengths that rest are waited for, looking this often; all in all at most this long for each header. Milliseconds. */
+/** Interval of checks for a free length, and longest wait for each header, ms. */
 const LOOK_MS = 250;
 const MAX_REST_MS = 60_000;
 
 /**
- * Reads a device that lists its own registers (SunSpec): the list is walked at the first read, and again after the device
- * did not show it. From then on it is a meter like any other, by the map of its models.
+ * Reads a device that lists its own registers (SunSpec). Walks the list at the first read, and again after the device
+ * refused its registers. Then reads it like any other meter, by the map of its models.
  */
 export class SunspecReader implements LineReader {
   readonly #options: SunspecReaderOptions;
@@ -53,14 +53,14 @@ export class SunspecReader implements LineReader {
     try {
       return await reader.read();
     } catch (error) {
-      // Other registers than before: the device was exchanged, or a new version of its software lists them elsewhere.
+      // The registers moved: the device was exchanged, or new firmware lists them elsewhere.
       const isElsewhere = error instanceof ReadError && error.failure === ReadFailure.exception;
       if (isElsewhere) this.#reader = null;
       throw error;
     }
   }
 
-  /** The serial number of the device's common model; null where it shows none. Rejects with `ReadError`. */
+  /** Reads the serial number of the device's common model; null where it shows none. Rejects with `ReadError`. */
   async serial(): Promise<string | null> {
     await this.#found();
     return (await this.#readSerial?.()) ?? null;
@@ -74,7 +74,7 @@ export class SunspecReader implements LineReader {
     return this.#reader?.leastPeriod() ?? null;
   }
 
-  /** The device's own reader. One walk at a time, whoever asks. */
+  /** Returns the device's reader. Concurrent callers share one walk. */
   async #found(): Promise<ProfileReader> {
     if (this.#reader) return this.#reader;
     this.#finding ??= this.#find().finally(() => {
@@ -122,8 +122,8 @@ export class SunspecReader implements LineReader {
   }
 
   /**
-   * One header, or the marker. Null for an exception to the very length that is wanted. The list's end may lie at the end of
-   * what the device has: where a longer read raises an exception, the header alone is asked for.
+   * Reads one header, or the marker. Returns null for an exception to the very length that is wanted. The list may end
+   * at the device's last register: where a longer read raises an exception, reads the header alone.
    */
   async #ask({ address, count }: SunspecRead): Promise<Uint8Array | null> {
     let most = this.#options.bus.isShared ? HEADER_LENGTHS : 1;

@@ -6,18 +6,18 @@ import type { MeterProfile } from '../../profiles/profile.js';
 import { parseSunspecModels, type SunspecModels } from '../../profiles/sunspec.js';
 
 const SUFFIX = '.yaml';
-/** The profiles that ship with the gateway. */
+/** Directory of the profiles that ship with the gateway. */
 export const shippedProfiles = fileURLToPath(new URL('../../../profiles', import.meta.url));
 
 /**
- * Every profile in a folder (`*.yaml`), by its id, sorted. An id is the name of its file. Throws `ProfileError`, or the
- * system's error where the folder cannot be read.
+ * Loads every profile in a folder (`*.yaml`), by its id, sorted. An id is the name of its file. Throws `ProfileError`,
+ * or the system's error where the folder cannot be read.
  */
 export function loadProfiles(directory: string = shippedProfiles): Map<string, MeterProfile> {
   return new Map(profileIds(directory).map((id) => [id, loadProfile(id, directory)]));
 }
 
-/** Ids of the profiles in a folder, in the order of their files; none of them is read. */
+/** Lists the ids of the profiles in a folder, in the order of their files; reads no profile. */
 export function profileIds(directory: string = shippedProfiles): string[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith(SUFFIX))
@@ -25,7 +25,7 @@ export function profileIds(directory: string = shippedProfiles): string[] {
     .map((name) => name.slice(0, -SUFFIX.length));
 }
 
-/** One profile. Throws `ProfileError`, or the system's error where there is no such file. */
+/** Loads one profile. Throws `ProfileError`, or the system's error where there is no such file. */
 export function loadProfile(id: string, directory: string = shippedProfiles): MeterProfile {
   const file = join(directory, `${id}${SUFFIX}`);
   const profile = parseProfile(readFileSync(file, 'utf8'), file);
@@ -33,7 +33,7 @@ export function loadProfile(id: string, directory: string = shippedProfiles): Me
   return profile;
 }
 
-/** Offsets and types of the SunSpec models that are known. */
+/** Loads offsets and types of the known SunSpec models. */
 export function loadSunspecModels(directory: string = shippedProfiles): SunspecModels {
   return parseSunspecModels(JSON.parse(readFileSync(join(directory, 'sunspec.json'), 'utf8')));
 }

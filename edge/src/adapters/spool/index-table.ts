@@ -28,7 +28,7 @@ export class IndexTable {
     return this.#meters.get(meter) ?? [];
   }
 
-  /** Adds a record; a second copy of a seq is left out (the first one is the one that was published). */
+  /** Adds a record; ignores a second copy of a seq (the first copy is the published one). */
   add(meter: MeterId, entry: Entry): void {
     const entries = this.#meters.get(meter) ?? [];
     this.#meters.set(meter, entries);

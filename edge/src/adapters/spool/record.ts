@@ -42,7 +42,7 @@ export function decodeRecord(segment: Uint8Array, offset: number): FoundRecord |
   return { offset, length, seq, bytes: segment.slice(offset + HEADER_BYTES, offset + length) };
 }
 
-/** What a segment holds. */
+/** Content of a scanned segment. */
 export interface ScannedSegment {
   readonly records: FoundRecord[];
   /** Bytes up to the end of the last whole record; what follows is a torn tail. */

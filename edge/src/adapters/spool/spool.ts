@@ -270,7 +270,7 @@ function runFrom(entries: readonly Entry[], at: number): Entry[] {
   return entries.slice(at, end);
 }
 
-/** What a person can do about a disk that does not take writes. */
+/** Says what a person can do about a disk that accepts no writes. */
 export function describeDiskError(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC') return 'the disk is full: free some space, nothing is lost meanwhile';

@@ -7,11 +7,12 @@ const MIN_RSA_BITS = 2048;
 const DATES = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 
 /**
- * Judges certificates by a moment that the true time is not below ("Time at start"). `floorMs` gives it in milliseconds
- * since 1970, or null while the clock is known to be right: then OpenSSL's verdict by the clock holds.
+ * Judges certificates by a moment that the true time is not below ("Time at start"). `floorMs` returns it in ms since
+ * 1970, or null while the clock is known to be right: then OpenSSL's verdict by the clock holds.
  *
- * OpenSSL names only the last of several faults, and a wrong date comes late: behind it an unknown authority may hide. So
- * its complaint about a date is set aside only when the path to a trusted authority holds by the checks made here.
+ * OpenSSL names only the last of several faults, and checks dates late: an unknown authority may hide behind a wrong
+ * date. So this function ignores a complaint about a date only when its own checks prove the path to a trusted
+ * authority.
  */
 export function judgeByFloor(floorMs: () => number | null): PeerJudge {
   return ({ chain, trusted, complaint }: Peer) => {
@@ -31,7 +32,10 @@ const UNTRUSTED_WORDS =
 
 const hasEnded = (certificate: X509Certificate, floorMs: number) => certificate.validToDate.getTime() < floorMs;
 
-/** True when `leaf` may serve, and an authority signed it, or signed one of `sent` that signed it; none has ended. */
+/**
+ * Returns true when `leaf` may serve, no certificate has expired, and an authority signed `leaf`, or signed a
+ * certificate of `sent` that signed `leaf`.
+ */
 function pathHolds(
   leaf: X509Certificate,
   sent: readonly X509Certificate[],
@@ -42,7 +46,7 @@ function pathHolds(
   const authorities = anchors.filter((anchor) => anchor.ca && !hasEnded(anchor, floorMs));
   const signedByAuthority = (one: X509Certificate) => authorities.some((anchor) => signed(one, anchor));
   if (signedByAuthority(leaf)) return true;
-  // One step between, no more: an authority below an authority below an authority would bring path lengths in.
+  // One intermediate certificate at most: a chain of authorities would bring path lengths in.
   return sent.some(
     (middle) =>
       middle.ca &&
@@ -54,7 +58,7 @@ function pathHolds(
   );
 }
 
-/** Names, key usage and key identifiers fit, and the signature is the issuer's. */
+/** Returns true when names, key usage and key identifiers fit, and the issuer made the signature. */
 function signed(one: X509Certificate, issuer: X509Certificate): boolean {
   try {
     return one.checkIssued(issuer) && one.verify(issuer.publicKey);
@@ -63,7 +67,7 @@ function signed(one: X509Certificate, issuer: X509Certificate): boolean {
   }
 }
 
-/** Purposes of the certificate allow a server; none named allows all. */
+/** Returns true when the certificate's purposes allow a server; a certificate without purposes allows all. */
 function mayServe({ keyUsage }: X509Certificate): boolean {
   return !keyUsage || keyUsage.includes(SERVER_AUTH) || keyUsage.includes(ANY_PURPOSE);
 }
