@@ -1,11 +1,13 @@
 import type { ReadLimits } from '../profiles/profile.js';
 import { BILLING_KEYS, type FunctionCode, type Register } from '../profiles/register.js';
 
-/** What a read costs on the line. All of it measured or known: character time from the speed, turnaround per slave. */
+/**
+ * Cost of a read on the line. All values are measured or known: character time from the speed, turnaround per slave.
+ */
 export interface LineCost {
-  /** One character (start, 8 data, parity, stop bits); on TCP the time of a byte. Microseconds. */
+  /** Time of one character (start, 8 data bits, parity, stop bits); on TCP the time of a byte. Microseconds. */
   readonly charTimeUs: number;
-  /** From the last character of the request to the first of the reply, as measured of this slave. Microseconds. */
+  /** Time from the request's last character to the reply's first, as measured of this slave. Microseconds. */
   readonly turnaroundUs: number;
   /** Rest that the slave needs between requests. Microseconds. */
   readonly pauseUs: number;
@@ -13,19 +15,19 @@ export interface LineCost {
   readonly transport: 'rtu' | 'tcp';
 }
 
-/** One request and what is read by it. */
+/** One request, and the registers that it reads. */
 export interface ReadRequest {
   readonly function: FunctionCode;
   readonly address: number;
   readonly count: number;
-  /** What lies whole in it, by address. */
+  /** Registers that lie whole in it, by address. */
   readonly registers: readonly Register[];
   /** True when energy registers are in it. */
   readonly billing: boolean;
   readonly costUs: number;
 }
 
-/** Characters beside the data: unit, function, address, count, CRC; unit, function, byte count, CRC. */
+/** Characters beside the data. Request: unit, function, address, count, CRC; reply: unit, function, byte count, CRC. */
 const RTU_REQUEST = 8;
 const RTU_REPLY = 5;
 /** The MBAP header (7) in place of unit and CRC. */
@@ -35,7 +37,10 @@ const TCP_REPLY = 9;
 const SILENCE_CHARS = 3.5;
 const SILENCE_LEAST_US = 1_750;
 
-/** Line time of a read of `count` registers, from the silence before it to its reply's last character. Microseconds. */
+/**
+ * Computes the line time of a read of `count` registers, from the silence before it to its reply's last character.
+ * Microseconds.
+ */
 export function readCostUs(count: number, cost: LineCost): number {
   const rtu = cost.transport === 'rtu';
   const chars = (rtu ? RTU_REQUEST + RTU_REPLY : TCP_REQUEST + TCP_REPLY) + 2 * count;
@@ -43,23 +48,25 @@ export function readCostUs(count: number, cost: LineCost): number {
   return chars * cost.charTimeUs + cost.turnaroundUs + cost.pauseUs + silence;
 }
 
-/** Line time of one character at a speed: start bit, 8 data bits, parity if any, stop bits. Microseconds. */
+/**
+ * Computes the line time of one character at a speed: start bit, 8 data bits, parity if any, stop bits. Microseconds.
+ */
 export function charTimeUs(baud: number, parity: 'none' | 'even' | 'odd', stopBits: 1 | 2): number {
   return ((1 + 8 + (parity === 'none' ? 0 : 1) + stopBits) * 1_000_000) / baud;
 }
 
-/** No request within the limits can hold a register that is wanted. A profile that was parsed has none such. */
+/** Reports that no request within the limits can hold a wanted register. A parsed profile never causes it. */
 export class PlanError extends Error {
   override readonly name = 'PlanError';
 }
 
 /**
- * The cheapest set of reads that covers `wanted`, billing requests first. Gaps are crossed where the limits allow it and
- * the line is the better for it; no value is split; the energy registers, with their scale factors, are read by one
- * request where the limits allow that at any price [gateway §6.10]. Throws `PlanError`.
+ * Finds the cheapest set of reads that covers `wanted`, billing requests first. A read crosses a gap where the limits
+ * allow it and the line time falls. No read splits a value. One request reads the energy registers with their scale
+ * factors where the limits allow that, at any price [gateway §6.10]. Throws `PlanError`.
  *
  * Requests that overlap can be shrunk until they do not, so the best plan cuts the registers, sorted by address, into
- * runs: a table over the runs' ends finds it.
+ * runs. A table over the runs' ends finds it.
  */
 export function planReads(wanted: readonly Register[], limits: ReadLimits, cost: LineCost): ReadRequest[] {
   const together = billingGroup(wanted, limits);
@@ -93,7 +100,7 @@ function planFunction(
       if (count > limits.maxRegisters || !mayRead(run[0]?.function ?? 3, address, count, limits, defined)) continue;
       const costUs = before.costUs + readCostUs(count, cost);
       const requests = before.requests + 1;
-      // At the same cost the fewer requests: each is one more chance to fail.
+      // At equal cost, fewer requests win: each request can fail.
       if (!choice || costUs < choice.costUs || (costUs === choice.costUs && requests < choice.requests)) {
         choice = { costUs, requests, from };
       }
@@ -111,9 +118,9 @@ function planFunction(
 }
 
 /**
- * The registers that one request must hold: all energy registers and their scale factors. Empty where the limits do not
- * allow it (two functions, too far apart, an unproved gap between); then each value still has its own factor by it if
- * that is possible, which `decodeSample` checks by the instant of the blocks it is given.
+ * Returns the registers that one request must hold: all energy registers and their scale factors. Empty where the
+ * limits do not allow it (two functions, too far apart, an unproved gap between). Then each value is still read with
+ * its own factor if possible; `decodeSample` checks that by the instants of its blocks.
  */
 function billingGroup(wanted: readonly Register[], limits: ReadLimits): ReadonlySet<Register> {
   const billing = distinct(wanted.filter(isBilling));
@@ -133,7 +140,7 @@ function distinct(registers: readonly Register[]): Register[] {
   return [...new Set(registers)];
 }
 
-/** Whether a run holds some of what belongs together and not all of it. */
+/** Returns true when a run holds a part of the group that belongs together. */
 function splits(run: readonly Register[], together: ReadonlySet<Register>): boolean {
   const held = run.filter((register) => together.has(register)).length;
   return held !== 0 && held !== together.size;
@@ -153,8 +160,9 @@ function requestOf(run: readonly Register[], cost: LineCost): ReadRequest {
 }
 
 /**
- * Whether `count` registers from `address` may be read at once: aligned, none of them forbidden, each of them part of a
- * register that the profile names or of a range that is proved to be readable, and neither end inside a value of it.
+ * Returns true when one read may cover `count` registers from `address`. The read is aligned and touches no forbidden
+ * register. Each register belongs to a register of the profile or to a range that is proved readable. Neither end is
+ * inside a value.
  */
 export function mayRead(
   code: FunctionCode,
@@ -182,7 +190,7 @@ export function mayRead(
   return proved >= end;
 }
 
-/** Whether a read that begins or ends at `border` splits a value: one that the profile names, or one of a range's own. */
+/** Returns true when a read that begins or ends at `border` splits a value of the profile or of a readable range. */
 function cutsValue(code: FunctionCode, border: number, limits: ReadLimits, defined: readonly Register[]): boolean {
   const inside = (first: number, end: number) => first < border && border < end;
   const named = defined.filter((register) => register.function === code);

@@ -2,20 +2,23 @@ import type { RegisterMap } from '../profiles/profile.js';
 import type { Register } from '../profiles/register.js';
 import { type LineCost, mayRead, type ReadRequest, readCostUs } from './plan.js';
 
-/** No bus needs more: a unit rests once 4 shapes are outstanding. */
+/** Bound of the variants of a request: a unit rests once 4 shapes are outstanding. */
 const MAX_VARIANTS = 8;
 
 export interface VariantOptions {
-  /** What each variant must hold; default: all that the request holds. The billing registers alone allow shorter ones. */
+  /**
+   * Registers that each variant must hold; default: all of the request. The billing registers alone allow shorter
+   * variants.
+   */
   readonly cover?: readonly Register[];
-  /** How many at most. */
+  /** Largest number of variants. */
   readonly most?: number;
 }
 
 /**
- * Reads of other lengths that can stand in for a request, cheapest first: no two of one length, none of the request's
- * own. A reply is known by unit, function and byte count alone, so after a time-out the same registers are asked for
- * with another byte count [gateway §6.2]. Empty where the meter proves no room around them.
+ * Finds reads of other lengths that can replace a request, cheapest first: no two of one length, none of the request's
+ * own. Unit, function and byte count alone identify a reply, so the read after a time-out needs another byte count
+ * [gateway §6.2]. Empty where the meter proves no room around the registers.
  */
 export function variantsOf(
   request: ReadRequest,
@@ -36,7 +39,10 @@ export function variantsOf(
   }
   return found;
 
-  /** Where a read of this length may begin, as near to the registers' own begin as possible; null = nowhere. */
+  /**
+   * Returns the address at which a read of this length may begin, as near to the registers' start as possible; null =
+   * nowhere.
+   */
   function placeOf(count: number): number | null {
     for (let address = start; address >= end - count && address >= 0; address--) {
       if (mayRead(code, address, count, limits, registers)) return address;

@@ -4,17 +4,17 @@ import { BILLING_KEYS, type Register, type RegisterKey } from '../profiles/regis
 const POLLED: readonly RegisterKey[] = [...BILLING_KEYS, 'power', 'power_export', 'voltage', 'frequency'];
 const IDENTITY: readonly RegisterKey[] = ['serial', 'firmware', 'model', 'manufacturer'];
 
-/** What a poll reads: energy, power, voltage and frequency, with their scale factors. */
+/** Returns the registers of a poll: energy, power, voltage and frequency, with their scale factors. */
 export function polledRegisters(map: RegisterMap): Register[] {
   return named(map, POLLED);
 }
 
-/** What a poll must bring to be one: the energy registers, with their scale factors. */
+/** Returns the registers without which a poll fails: energy, with scale factors. */
 export function billingRegisters(map: RegisterMap): Register[] {
   return named(map, BILLING_KEYS);
 }
 
-/** What is read once: serial number, firmware, model. */
+/** Returns the registers that are read once: serial number, firmware, model. */
 export function identityRegisters(map: RegisterMap): Register[] {
   return named(map, IDENTITY);
 }
