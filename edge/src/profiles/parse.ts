@@ -10,7 +10,7 @@ import {
   registerOf,
 } from './schema.js';
 
-/** A profile that cannot be used. The message is one line: `FILE:LINE: key: what was expected`. */
+/** Reports a profile that cannot be used. The message is one line: `FILE:LINE: key: what was expected`. */
 export class ProfileError extends Error {
   override readonly name = 'ProfileError';
   readonly file: string;
@@ -24,14 +24,14 @@ export class ProfileError extends Error {
   }
 }
 
-/** The profile that a file's text says; frozen. `file` is only named in errors. Throws `ProfileError`. */
+/** Parses a profile file's text; the result is frozen. `file` is used in errors only. Throws `ProfileError`. */
 export function parseProfile(text: string, file: string): MeterProfile {
   const located = parseLocated(text, profileSchema, crossFaults);
   if (!located.ok) throw new ProfileError(file, located.fault.line, located.fault.key, located.fault.message);
   return Object.freeze(located.value.protocol === 'modbus' ? modbusOf(located.value) : sunspecOf(located.value));
 }
 
-/** The registers of a text in the order of the file. */
+/** Returns the registers of a text in the order of the file. */
 function entries(text: ModbusText) {
   return Object.entries(text.registers) as [ProfileKey, NonNullable<ModbusText['registers'][ProfileKey]>][];
 }
@@ -51,13 +51,13 @@ function modbusFaults(text: ModbusText): Fault[] {
     const fault = registerFault(key, register);
     return fault ? [{ path: ['registers', key, ...pathOf(fault.key)], message: fault.message }] : [];
   });
-  // What follows counts on registers that are whole in themselves.
+  // The checks between registers rely on registers that are valid in themselves.
   return single.length > 0 ? single : [...placeFaults(text), ...rangeFaults(text), ...meaningFaults(text)];
 }
 
 const pathOf = (key: string): PropertyKey[] => key.split('.').map((step) => (/^\d+$/.test(step) ? Number(step) : step));
 
-/** Registers inside the limits, none over another. */
+/** Finds registers outside the limits, or over one another. */
 function placeFaults({ registers, limits }: ModbusText): Fault[] {
   const list = (Object.entries(registers) as [ProfileKey, ModbusText['registers'][ProfileKey]][]).flatMap(
     ([key, entry]) => (entry ? [registerOf(key, entry)] : []),
@@ -91,7 +91,7 @@ function rangeFaults({ limits }: ModbusText): Fault[] {
   );
 }
 
-/** A meter without any energy is none; a probe speaks of registers that are there, in ways that fit them. */
+/** Finds a meter without any energy, and probe checks whose register is missing or has another type. */
 function meaningFaults({ registers, probe }: ModbusText): Fault[] {
   const faults: Fault[] = [];
   const has = (key: ProfileKey) => registers[key] !== undefined;
@@ -141,7 +141,7 @@ function limitsOf({ limits }: ProfileText): Omit<ReadLimits, 'readable' | 'forbi
   };
 }
 
-/** The brand is given here and nowhere else: `parseProfile` is the one way to a profile. */
+/** Sets the brand, here and nowhere else: only `parseProfile` makes a profile. */
 function modbusOf(text: ModbusText): ModbusProfile {
   const registers = Object.freeze(entries(text).map(([key, entry]) => registerOf(key, entry)));
   const readable = text.limits.readable.map(({ function: code, first, last, step }) =>

@@ -5,19 +5,20 @@ import { type Block, type DecodedSample, decodeSample } from './sample.js';
 export interface ProbeResult {
   /** True when every check was read and holds. */
   readonly fits: boolean;
-  /** In words, for each check that does not hold. */
+  /** States each check that does not hold, in words. */
   readonly against: readonly string[];
 }
 
-/** The registers that a probe reads, for `planReads`. */
+/** Returns the registers that a probe reads, for `planReads`. */
 export function probeRegisters(profile: ModbusProfile): Register[] {
   const keys = new Set<RegisterKey>(profile.probe.map((check) => check.register));
   return profile.registers.filter((register) => keys.has(register.key));
 }
 
 /**
- * How much a fitting probe says: 3 = the meter names its model; 2 = voltage and frequency are what mains have; 1 = one of
- * them; 0 = other numbers only. `scan` tries the strong ones first and asks where only a weak one fits.
+ * Returns the strength of a fitting probe. 3 = the meter names its model; 2 = voltage and frequency are those of mains;
+ * 1 = one of them; 0 = other numbers only. `scan` tries the strong probes first, and asks the person where only a weak
+ * one fits.
  */
 export function probeStrength(profile: ModbusProfile): 0 | 1 | 2 | 3 {
   if (profile.probe.some((check) => 'values' in check)) return 3;
@@ -25,7 +26,7 @@ export function probeStrength(profile: ModbusProfile): 0 | 1 | 2 | 3 {
   return (Number(mains.has('voltage')) + Number(mains.has('frequency'))) as 0 | 1 | 2;
 }
 
-/** Whether what was read is a meter of this kind, as far as its probe can tell. */
+/** Judges by the probe's checks whether the blocks come from a meter of this profile. */
 export function judgeProbe(profile: ModbusProfile, blocks: readonly Block[]): ProbeResult {
   const sample = decodeSample(profile, blocks);
   const against = profile.probe.flatMap((check) => {
@@ -50,7 +51,7 @@ function judge(check: ProbeCheck, sample: DecodedSample): string | null {
   return fits ? null : `${check.register} is ${value}, not ${check.min} to ${check.max}`;
 }
 
-/** A value in the unit that profiles state: V, Hz, W, kWh, or as text. */
+/** Returns a value in the unit that profiles state: V, Hz, W, kWh, or as text. */
 function measured(key: RegisterKey, sample: DecodedSample): number | string | null {
   const part = (value: number | bigint | null, by: number) => (value === null ? null : Number(value) / by);
   switch (key) {

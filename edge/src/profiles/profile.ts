@@ -1,9 +1,9 @@
 import type { FunctionCode, Register, RegisterKey } from './register.js';
 
-/** A profile that went through `parseProfile`. */
+/** Brand of a profile that `parseProfile` checked. */
 declare const parsed: unique symbol;
 
-/** How sure a profile is, and against what it was tried. */
+/** States how sure a profile is, and what it was tried against. */
 export interface Confidence {
   /** `hardware`: read from a real meter; `simulator`: from a simulated one; `documents`: from documents only. */
   readonly level: 'hardware' | 'simulator' | 'documents';
@@ -17,30 +17,30 @@ export interface AddressRange {
   readonly last: number;
 }
 
-/** A range that may be read as a whole, or a part of it that cuts none of the values in it. */
+/** A range that may be read as a whole, or in parts that split no value of it. */
 export interface ReadableRange extends AddressRange {
   /** Registers of each value in it, from `first` on; default 1. No read begins or ends inside such a value. */
   readonly step?: number;
 }
 
-/** What a meter allows of a read. */
+/** Limits that a meter sets for a read. */
 export interface ReadLimits {
-  /** Registers in one request. */
+  /** Largest number of registers in one request. */
   readonly maxRegisters: number;
-  /** Address and length are multiples of this: a meter that answers half a float with an exception has 2. */
+  /** Divisor of address and length: 2 for a meter that answers half a float with an exception. */
   readonly align: 1 | 2;
   /** Ranges that may be read as a whole, gaps included. Between registers outside of them no gap is crossed. */
   readonly readable: readonly ReadableRange[];
   /** Ranges that raise exceptions or do harm: no request touches them. */
   readonly forbidden: readonly AddressRange[];
-  /** Milliseconds of rest that the meter needs between two requests. */
+  /** Rest that the meter needs between two requests, ms. */
   readonly pauseMs: number;
-  /** Floor of the time-out and of the quarantine, milliseconds. */
+  /** Lower bounds of the time-out and of the quarantine, ms. */
   readonly timeoutMinMs: number;
   readonly quarantineMs: number;
 }
 
-/** Serial settings a new meter has. `assumed`: no source says so; they are only where a search begins. */
+/** Serial settings of a new meter. `assumed`: no source states them; they only begin a search. */
 export interface SerialSettings {
   readonly baud: number;
   readonly parity: 'none' | 'even' | 'odd';
@@ -49,18 +49,18 @@ export interface SerialSettings {
   readonly assumed: boolean;
 }
 
-/** One thing that must hold of a meter of this kind. Numbers in V, Hz or W; `values` are raw numbers or text. */
+/** One check that must hold for a meter of this profile. Numbers in V, Hz or W; `values` are raw numbers or text. */
 export type ProbeCheck =
   | { readonly register: RegisterKey; readonly min: number; readonly max: number }
   | { readonly register: RegisterKey; readonly values: readonly string[] };
 
-/** What a register map gives planner and decoder, whatever it was made from. */
+/** The parts of a register map that planner and decoder need, whatever it was built from. */
 export interface RegisterMap {
   readonly registers: readonly Register[];
   readonly limits: ReadLimits;
 }
 
-/** What can be billed from a meter of this kind. A sum of both directions is neither. */
+/** Directions that a meter of this profile can bill. A sum of both directions is neither. */
 export interface Bills {
   readonly import: boolean;
   readonly export: boolean;
@@ -68,12 +68,12 @@ export interface Bills {
 
 interface Common {
   readonly [parsed]: true;
-  /** Name in configurations, and the file's name. */
+  /** Id in configurations, and the file's name. */
   readonly id: string;
   readonly manufacturer: string;
   /** Models with this very map. */
   readonly models: readonly string[];
-  /** What tells two maps of one model name apart; null where there is only one. */
+  /** Distinguishes two maps of one model name; null where there is only one. */
   readonly variant: string | null;
   readonly confidence: Confidence;
   readonly serial: SerialSettings;
@@ -87,18 +87,21 @@ export interface ModbusProfile extends Common, RegisterMap {
   readonly probe: readonly ProbeCheck[];
 }
 
-/** Registers that the meter itself lists (SunSpec): found by `sunspecWalk`, then a register map like any other. */
+/**
+ * Registers that the meter itself lists (SunSpec). `sunspecWalk` finds them; then they are a register map like any
+ * other.
+ */
 export interface SunspecProfile extends Common {
   readonly protocol: 'sunspec';
-  /** Where the marker may lie, in the order in which it is looked for. */
+  /** Addresses of the marker, in the order of the search. */
   readonly bases: readonly number[];
-  /** Models that give energy or power; the first one of these that the device has is used. */
+  /** Models that give energy or power, in order of preference. */
   readonly sunspecModels: readonly number[];
   readonly limits: Omit<ReadLimits, 'readable' | 'forbidden'>;
 }
 
 /**
  * A meter's profile. DLMS/COSEM would be one more member: `protocol: 'dlms'` with OBIS codes instead of registers, a
- * link (HDLC, wrapper, P1) instead of serial settings, and no plan, since such meters push or answer by name.
+ * link (HDLC, wrapper, P1) instead of serial settings. It would have no plan, since such meters push or answer by name.
  */
 export type MeterProfile = ModbusProfile | SunspecProfile;

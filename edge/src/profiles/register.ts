@@ -1,6 +1,6 @@
 import { fromFloat, ONE, powerOfTen, type Rational, times } from './rational.js';
 
-/** Registers of 16 bits that a value of each type takes; text states its own length. */
+/** Number of 16-bit registers of each type; text states its own length. */
 export const TYPE_REGISTERS = {
   u16: 1,
   i16: 1,
@@ -17,7 +17,7 @@ export const TYPE_REGISTERS = {
 export type NumberType = keyof typeof TYPE_REGISTERS;
 export type RegisterType = NumberType | 'text';
 
-/** What a value is; the keys of a profile's `registers`. `sf:N` is a scale factor of SunSpec at address N. */
+/** Meaning of a value; the keys of a profile's `registers`. `sf:N` is a scale factor of SunSpec at address N. */
 export type RegisterKey =
   | 'import'
   | 'export'
@@ -34,26 +34,26 @@ export type RegisterKey =
   | `dc_energy_${number}`
   | `sf:${number}`;
 
-/** The registers that money follows from. */
+/** Registers on which money depends. */
 export const BILLING_KEYS = ['import', 'export', 'total'] as const satisfies readonly RegisterKey[];
 
 export type FunctionCode = 3 | 4;
 
-/** Where a value lies in a meter and what it means. Immutable; made by `parseProfile` or from SunSpec models. */
+/** Address and meaning of a value in a meter. Immutable; built by `parseProfile` or from SunSpec models. */
 export interface Register {
   readonly key: RegisterKey;
   /** 3 = holding registers, 4 = input registers. */
   readonly function: FunctionCode;
-  /** As it stands in the request (from 0), not the 3xxxx or 4xxxx of documents. */
+  /** Address in the request (from 0), not the 3xxxx or 4xxxx of documents. */
   readonly address: number;
   /** Length in registers. */
   readonly length: number;
   readonly type: RegisterType;
   /** `big`: the high word comes first. */
   readonly words: 'big' | 'little';
-  /** `big`: the high byte of each word comes first, as Modbus has it. */
+  /** `big`: the high byte of each word comes first, as in Modbus. */
   readonly bytes: 'big' | 'little';
-  /** The raw number times this is Wh, W, V or Hz. */
+  /** Factor from the raw number to Wh, W, V or Hz. */
   readonly scale: Rational;
   /** A SunSpec scale factor that is read with the value: the exponent of a further power of ten. */
   readonly scaleFactor: `sf:${number}` | null;
@@ -61,15 +61,15 @@ export interface Register {
   readonly positive: 'import' | 'export';
   /** Bit patterns that mean "not available". */
   readonly notAvailable: readonly bigint[];
-  /** The raw number at which the counter is 0 again; null where no source says it. */
+  /** The raw number at which the counter rolls over to 0; null where no source states it. */
   readonly rollover: bigint | null;
-  /** Smallest step in Wh that the meter counts, where a source says so; else the step of the encoding alone holds. */
+  /** Smallest step that the meter counts, Wh, where a source states it; null: the step of the encoding alone. */
   readonly stepWh: bigint | null;
-  /** Where this was read. */
+  /** Document that states this register. */
   readonly source: string;
 }
 
-/** What a register says. `not-available` is the meter's own word for it. */
+/** Raw value of a register. `not-available` is the meter's own statement. */
 export type RawValue =
   | { readonly kind: 'number'; readonly value: Rational; readonly raw: bigint | null }
   | { readonly kind: 'text'; readonly value: string }
@@ -79,8 +79,8 @@ const NOT_AVAILABLE: RawValue = { kind: 'not-available' };
 const WIDEST_EXPONENT = 10;
 
 /**
- * The value of a register's own bytes, before its scale. NaN and the stated patterns are not available; an infinite
- * float has no meaning and counts as not available too. Throws `RangeError` for a wrong number of bytes.
+ * Decodes a register's bytes, before its scale. NaN and the stated patterns are not available. An infinite float has no
+ * meaning and counts as not available, too. Throws `RangeError` for a wrong number of bytes.
  */
 export function decodeRaw(register: Register, data: Uint8Array): RawValue {
   if (data.length !== 2 * register.length) {
@@ -106,12 +106,14 @@ export function decodeRaw(register: Register, data: Uint8Array): RawValue {
   }
 }
 
-/** A number in Wh, W, V or Hz: raw times scale, times the power of ten of the scale factor where there is one. */
+/**
+ * Returns a number in Wh, W, V or Hz: raw times scale, times the power of ten of the scale factor where there is one.
+ */
 export function scaled(register: Register, raw: Rational, exponent: number | null): Rational {
   return times(times(raw, register.scale), exponent === null ? ONE : powerOfTen(exponent));
 }
 
-/** The exponent that a SunSpec scale factor says; null where it is not implemented or outside -10..10. */
+/** Returns the exponent of a SunSpec scale factor; null where it is not implemented or outside -10..10. */
 export function exponentOf(factor: Register, data: Uint8Array): number | null {
   const value = decodeRaw(factor, data);
   if (value.kind !== 'number' || value.raw === null) return null;
@@ -127,7 +129,7 @@ function floatOf(value: number): RawValue {
   return Number.isFinite(value) ? { kind: 'number', value: fromFloat(value), raw: null } : NOT_AVAILABLE;
 }
 
-/** Bytes with the most significant one first. */
+/** Returns the bytes with the most significant first. */
 function inOrder(data: Uint8Array, words: 'big' | 'little', bytes: 'big' | 'little'): Uint8Array {
   const out = new Uint8Array(data.length);
   const count = data.length / 2;
@@ -146,7 +148,7 @@ function unsigned(bytes: Uint8Array): bigint {
   return value;
 }
 
-/** Printable ASCII up to the first NUL, without the blanks around it; nothing printable = not available. */
+/** Decodes printable ASCII up to the first NUL, trimmed; nothing printable = not available. */
 function textOf(bytes: Uint8Array): RawValue {
   const end = bytes.indexOf(0);
   const used = end < 0 ? bytes : bytes.subarray(0, end);

@@ -15,13 +15,13 @@ import {
 export interface Block {
   readonly function: FunctionCode;
   readonly address: number;
-  /** Two bytes a register, as they came. */
+  /** Two bytes a register, as received. */
   readonly data: Uint8Array;
 }
 
 /**
- * `not-read`: in no block as a whole. `not-available`: the meter says so. `out-of-range`: a number that this quantity
- * cannot have. A register of energy with a fault must not be signed; any other is left out.
+ * `not-read`: in no block as a whole. `not-available`: the meter states it. `out-of-range`: a number that this quantity
+ * cannot have. A faulty energy register must not be signed; any other faulty value is omitted.
  */
 export interface SampleFault {
   readonly key: RegisterKey;
@@ -30,17 +30,17 @@ export interface SampleFault {
   readonly text: string;
 }
 
-/** What the blocks of one poll say. Null: the profile has no such register, or it has a fault. */
+/** Values of one poll's blocks. Null: the profile has no such register, or it has a fault. */
 export interface DecodedSample {
   readonly importWh: bigint | null;
   readonly exportWh: bigint | null;
-  /** Both directions in one: cannot be billed as export, nor as import where anything is exported. */
+  /** Both directions in one sum. It cannot be billed as export, nor as import where anything is exported. */
   readonly totalWh: bigint | null;
   /** Watts, import positive. */
   readonly powerW: number | null;
-  /** 0.1 V. */
+  /** In 0.1 V. */
   readonly voltageDv: number | null;
-  /** 0.01 Hz. */
+  /** In 0.01 Hz. */
   readonly frequencyChz: number | null;
   readonly serial: string | null;
   readonly firmware: string | null;
@@ -60,7 +60,10 @@ const MAX_U16 = 0xfffe;
 
 type Outcome<T> = { readonly value: T } | { readonly what: SampleFault['what']; readonly text: string };
 
-/** Values of a register map from the blocks that were read. Throws `RangeError` for a block of half a register. */
+/**
+ * Decodes the values of a register map from the blocks that were read. Throws `RangeError` for a block of half a
+ * register.
+ */
 export function decodeSample(map: RegisterMap, blocks: readonly Block[]): DecodedSample {
   for (const block of blocks) {
     if (block.data.length % 2 !== 0) throw new RangeError(`a block of ${block.data.length} bytes`);
@@ -95,7 +98,7 @@ export function decodeSample(map: RegisterMap, blocks: readonly Block[]): Decode
   };
 }
 
-/** The fault for which a sample must not be used at all, in words; null when its energy is good. */
+/** Returns the fault that makes a sample unusable, in words; null when its energy is good. */
 export function billingFault(sample: DecodedSample): string | null {
   return sample.faults.find((fault) => fault.billing)?.text ?? null;
 }
@@ -123,7 +126,7 @@ function judgeRegister<T>(
   }
   if (register.scaleFactor === null) return judge({ register, raw, exponent: null });
   const factor = map.registers.find((one) => one.key === register.scaleFactor);
-  // Energy and its factor belong to one instant: a factor that changed in between would move the register tenfold.
+  // Energy and its factor must belong to one instant: a factor that changed in between would change the value tenfold.
   const where = isBilling(register.key) ? [block] : blocks;
   const beside = factor && where.find((one) => holds(one, factor));
   if (!factor || !beside) return { what: 'not-read', text: `the scale factor of ${register.key} was not read with it` };
@@ -162,7 +165,7 @@ function energyOf({ register, raw, exponent }: Found): Outcome<Energy> {
   return { value: { wh, stepWh, rolloverWh: rollover } };
 }
 
-/** A quantity in whole steps of 1/`parts` of its unit, between `low` and `high` steps. */
+/** Builds the decoder of a quantity in whole steps of 1/`parts` of its unit, between `low` and `high` steps. */
 function integer(unit: string, parts: number, low: number, high: number): (found: Found) => Outcome<number> {
   return ({ register, raw, exponent }) => {
     if (raw.kind !== 'number') return noNumber(register);
@@ -189,7 +192,7 @@ function textOf({ register, raw, exponent }: Found): Outcome<string> {
 
 const ZERO: Rational = { num: 0n, den: 1n };
 
-/** At most six digits after the point: for people, not for sums. */
+/** Formats at most six digits after the point: for people, not for sums. */
 function decimalText(value: Rational): string {
   const millionths = round(times(value, { num: 1_000_000n, den: 1n }));
   const sign = millionths < 0n ? '-' : '';
@@ -216,14 +219,15 @@ function largest(values: readonly bigint[]): bigint {
   return most;
 }
 
-/** Digits of the significand with the hidden one (IEEE 754). */
+/** Digits of the significand with the hidden bit (IEEE 754). */
 const SIGNIFICAND = { f32: 24, f64: 53 } as const;
-/** The smallest exponents of normal numbers: below them steps do not get finer. */
+/** The smallest exponents of normal numbers: below them steps do not become finer. */
 const MIN_EXPONENT = { f32: -126, f64: -1022 } as const;
 
 /**
- * The step in Wh that an energy register shows at a reading of `atWh`, at least 1: that of its encoding, or the meter's
- * own stated one where that is coarser. A float's step grows with its value. `exponent` is that of its scale factor.
+ * Returns the step in Wh of an energy register at a reading of `atWh`, at least 1. This is the step of its encoding, or
+ * the meter's stated step where that is coarser. A float's step grows with its value. `exponent`: that of its scale
+ * factor.
  */
 export function resolutionWh(register: Register, atWh: bigint, exponent: number | null = null): bigint {
   const unit = scaled(register, { num: 1n, den: 1n }, exponent);
@@ -232,13 +236,13 @@ export function resolutionWh(register: Register, atWh: bigint, exponent: number 
   return largest([ceil(step), register.stepWh ?? 1n, 1n]);
 }
 
-/** Distance from a value to the next float above it. */
+/** Returns the distance from a value to the next float above it. */
 function floatStep(type: 'f32' | 'f64', value: Rational): Rational {
   const power = Math.max(exponentBelow(value), MIN_EXPONENT[type]) - (SIGNIFICAND[type] - 1);
   return power >= 0 ? { num: 1n << BigInt(power), den: 1n } : { num: 1n, den: 1n << BigInt(-power) };
 }
 
-/** The largest e with 2^e <= value; the smallest exponent there is for 0. */
+/** Returns the largest e with 2^e <= value; the smallest exponent for 0. */
 function exponentBelow({ num, den }: Rational): number {
   if (num <= 0n) return MIN_EXPONENT.f64;
   let e = num.toString(2).length - den.toString(2).length;
@@ -249,7 +253,7 @@ function exponentBelow({ num, den }: Rational): number {
 
 const inverse = ({ num, den }: Rational): Rational => ({ num: den, den: num });
 
-/** From this reading on a float32 in kWh no longer shows every watt-hour [gateway §7.2]. */
+/** Reading from which a float32 in kWh no longer shows every watt-hour [gateway §7.2]. */
 export const FLOAT32_EXACT_WH = floor(times(parseDecimal('16384'), parseDecimal('1000')));
 
 /** Wh at which a counter begins at 0 again, rounded down so that nothing is ever counted twice; null = not known. */
@@ -265,7 +269,8 @@ export function unwrap(previousWh: bigint, readWh: bigint, rollover: bigint, mos
   if (rollover < 2n || readWh < 0n || readWh > rollover + 1n || previousWh < 0n || mostWh >= rollover) {
     throw new RangeError(`${readWh} after ${previousWh} of a counter to ${rollover}, at most ${mostWh} in between`);
   }
-  // A counter in parts of a Wh: its last reading is rounded up, its roll-over down, so they may lie 1 Wh past each other.
+  // A counter in parts of a Wh: its last reading is rounded up, its roll-over down, so they may lie 1 Wh past each
+  // other.
   const shown = readWh > rollover ? rollover : readWh;
   const turn = (shown - (previousWh % rollover) + rollover) % rollover;
   return turn <= mostWh ? previousWh + turn : null;

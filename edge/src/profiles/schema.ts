@@ -20,7 +20,7 @@ const REGISTER_KEYS = [
 ] as const satisfies readonly RegisterKey[];
 export type ProfileKey = (typeof REGISTER_KEYS)[number];
 
-/** What a unit makes of a scale, and which registers may carry it. */
+/** Factor of each unit, and the registers that may carry it. */
 const UNITS: Readonly<Record<string, { readonly factor: Rational; readonly of: readonly ProfileKey[] }>> = {
   Wh: { factor: ONE, of: BILLING_KEYS },
   kWh: { factor: parseDecimal('1000'), of: BILLING_KEYS },
@@ -42,7 +42,7 @@ const register = z.strictObject({
   function: code,
   address,
   type: z.enum([...(Object.keys(TYPE_REGISTERS) as (keyof typeof TYPE_REGISTERS)[]), 'text']),
-  /** Length of a text; numbers have the length of their type. */
+  /** Length of a text in registers; numbers have the length of their type. */
   registers: z.int().min(1).max(TEXT_MOST).optional(),
   words: z.enum(['big', 'little']).default('big'),
   bytes: z.enum(['big', 'little']).default('big'),
@@ -78,7 +78,7 @@ const serial = z.strictObject({
   parity: z.enum(['none', 'even', 'odd']),
   stop_bits: z.union([z.literal(1), z.literal(2)]),
   unit: z.int().min(1).max(247).default(1),
-  /** Where these settings are said to be a new meter's. */
+  /** Document that states these settings of a new meter. */
   source: words.optional(),
   /** True where no source says so. */
   assumed: z.boolean().default(false),
@@ -103,7 +103,7 @@ const common = {
   notes: z.array(z.string().min(1).max(400)).default([]),
 };
 
-/** The schema of a profile file. What two keys together must fulfil is in `parseProfile`. */
+/** The schema of a profile file. `parseProfile` checks the rules between two keys. */
 export const profileSchema = z.discriminatedUnion(
   'protocol',
   [
@@ -131,7 +131,7 @@ export const profileSchema = z.discriminatedUnion(
 export type ProfileText = z.output<typeof profileSchema>;
 export type ModbusText = Extract<ProfileText, { protocol: 'modbus' }>;
 
-/** What is wrong with one register in itself, as a key below it and words; null when nothing is. */
+/** Returns the fault of one register in itself, as a key below it and words; null when there is none. */
 export function registerFault(key: ProfileKey, text: RegisterText): { key: string; message: string } | null {
   const unit = UNITS[text.unit];
   if (!unit?.of.includes(key)) return { key: 'unit', message: `${key} cannot be in ${text.unit}` };
@@ -168,7 +168,7 @@ function lengthOf(text: RegisterText): number {
   return text.type === 'text' ? (text.registers ?? 0) : TYPE_REGISTERS[text.type];
 }
 
-/** The register that a text without faults says. */
+/** Builds the register of a text without faults. */
 export function registerOf(key: ProfileKey, text: RegisterText): Register {
   return Object.freeze({
     key,

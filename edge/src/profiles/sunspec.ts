@@ -27,7 +27,7 @@ const modelsFile = z.strictObject({
 type Point = z.output<typeof point>;
 type Points = Readonly<Record<string, Point>>;
 
-/** The models that `sunspec.json` holds: offsets and types of the points that are read. */
+/** Models of `sunspec.json`: offsets and types of the points that are read. */
 export type SunspecModels = z.output<typeof modelsFile>;
 
 /** Checks the content of `sunspec.json`. Throws zod's error: the file ships with the software. */
@@ -38,7 +38,7 @@ export function parseSunspecModels(json: unknown): SunspecModels {
 const COMMON = 1;
 const MPPT = 160;
 
-/** A point of a model as what it is for the gateway. */
+/** A point of a model, with its meaning for the gateway. */
 type Meaning = readonly [point: string, key: RegisterKey, positive?: 'import' | 'export'];
 const METER: readonly Meaning[] = [
   ['TotWhImp', 'import'],
@@ -47,7 +47,7 @@ const METER: readonly Meaning[] = [
   ['PhVphA', 'voltage'],
   ['Hz', 'frequency'],
 ];
-/** An inverter counts what it feeds: that is export of the point where it stands. */
+/** An inverter counts its feed-in, which is export of the point where it stands. */
 const INVERTER: readonly Meaning[] = [
   ['WH', 'export'],
   ['W', 'power', 'export'],
@@ -75,7 +75,10 @@ function meanings(model: number): readonly Meaning[] {
   return model === 701 ? DER : [];
 }
 
-/** What a meter of this profile can bill, whichever of the profile's models it has; model 160 counts no energy of its own. */
+/**
+ * Returns the directions that a meter of this profile can bill, whichever of the profile's models it has. Model 160
+ * counts no energy of its own.
+ */
 export function sunspecBills({ sunspecModels }: SunspecProfile): Bills {
   const models = sunspecModels.filter((model) => model !== MPPT);
   const all = (key: RegisterKey) =>
@@ -83,7 +86,9 @@ export function sunspecBills({ sunspecModels }: SunspecProfile): Bills {
   return { import: all('import'), export: all('export') };
 }
 
-/** Each type as ours, with the pattern that means "not implemented" (SunSpec Device Information Model, 4.3). */
+/**
+ * Our type of each SunSpec type, with the pattern that means "not implemented" (SunSpec Device Information Model, 4.3).
+ */
 const TYPES: Readonly<Record<Point[1], { readonly type: RegisterType; readonly none: readonly bigint[] }>> = {
   string: { type: 'text', none: [] },
   int16: { type: 'i16', none: [0x8000n] },
@@ -93,7 +98,7 @@ const TYPES: Readonly<Record<Point[1], { readonly type: RegisterType; readonly n
   uint64: { type: 'u64', none: [0xffff_ffff_ffff_ffffn] },
   acc32: { type: 'acc32', none: [0n] },
   acc64: { type: 'acc64', none: [0n] },
-  // Not a number is not implemented: `decodeRaw` knows it for every float.
+  // Every float uses NaN, which `decodeRaw` knows.
   float32: { type: 'f32', none: [] },
   sunssf: { type: 'sunssf', none: [0x8000n] },
 };
@@ -101,7 +106,7 @@ const TYPES: Readonly<Record<Point[1], { readonly type: RegisterType; readonly n
 /** One model in the list of a device. */
 export interface SunspecModel {
   readonly id: number;
-  /** Address of its ID register; its points' offsets count from here. */
+  /** Address of its ID register, from which its points' offsets count. */
   readonly address: number;
   /** Registers after ID and length. */
   readonly length: number;
@@ -113,12 +118,12 @@ export interface SunspecDevice {
   readonly models: readonly SunspecModel[];
 }
 
-/** A device that shows the marker, and then a list that cannot be true or does not answer. */
+/** Reports a device that shows the marker, and then a list that is impossible or does not answer. */
 export class SunspecError extends Error {
   override readonly name = 'SunspecError';
 }
 
-/** What `sunspecWalk` asks for: holding registers (function 3). */
+/** A read of holding registers (function 3) that `sunspecWalk` requests. */
 export interface SunspecRead {
   readonly address: number;
   readonly count: number;
@@ -129,8 +134,8 @@ const END_ID = 0xffff;
 const MAX_MODELS = 100;
 
 /**
- * Finds the list of models: yields reads, is given their data (null: an exception or no answer), returns the device, or
- * null when no base shows the marker. Only asks; the caller owns the bus. Throws `SunspecError`.
+ * Finds the list of models. Yields reads and receives their data (null: an exception or no answer). Returns the device,
+ * or null when no base shows the marker. The caller owns the bus. Throws `SunspecError`.
  */
 export function* sunspecWalk(
   bases: readonly number[],
@@ -160,7 +165,7 @@ function* walkModels(first: number): Generator<SunspecRead, SunspecModel[], Uint
   throw new SunspecError(`more than ${MAX_MODELS} models`);
 }
 
-/** A discovered device as a register map like that of any other meter. */
+/** The register map of a discovered device. */
 export interface SunspecMap extends RegisterMap {
   readonly bills: Bills;
   /** The model that gives energy and power. */
@@ -168,9 +173,9 @@ export interface SunspecMap extends RegisterMap {
 }
 
 /**
- * The registers of a device by its own list of models: identity (model 1), energy and power of the first of the
- * profile's models that is there, and the inputs of model 160 where the profile names it. A point that lies beyond the
- * length which the device states is left out. Null: none of the profile's models is there.
+ * Builds the register map of a device from its own list of models. It has identity (model 1), energy and power of the
+ * profile's first model that the device has. Adds the inputs of model 160 where the profile names it. Omits a point
+ * beyond the length that the device states. Null: the device has none of the profile's models.
  */
 export function sunspecMap(profile: SunspecProfile, device: SunspecDevice, known: SunspecModels): SunspecMap | null {
   const find = (id: number) => device.models.find((model) => model.id === id);
@@ -206,7 +211,9 @@ function pointsOf(model: SunspecModel, known: SunspecModels): Register[] {
   return withFactors(values, points, model);
 }
 
-/** Model 160: a module for each input. How many there are follows from the length, not from a register. */
+/**
+ * Returns the registers of model 160: a module for each input. The model's length, not a register, gives their number.
+ */
 function inputsOf(model: SunspecModel, known: SunspecModels): Register[] {
   const { size = 0, points = {}, repeating } = known.models[MPPT] ?? {};
   if (!repeating) return [];
@@ -228,10 +235,10 @@ function inputsOf(model: SunspecModel, known: SunspecModels): Register[] {
 
 interface Place {
   readonly points: Points;
-  /** Where scale factors lie when not among `points`. */
+  /** Points with the scale factors that are not among `points`. */
   readonly outer?: Points;
   readonly model: SunspecModel;
-  /** Address that offsets count from, and registers that are there. */
+  /** Address from which offsets count, and the number of registers that exist. */
   readonly at: number;
   readonly limit: number;
 }
@@ -261,7 +268,7 @@ function registerOf(
     scale: ONE,
     scaleFactor: factorAt === undefined ? null : `sf:${model.address + factorAt}`,
     positive,
-    // 0 of an accumulator means "not implemented", but a mandatory one is implemented: there it is a new meter's 0.
+    // A 0 in an accumulator means "not implemented". In a mandatory accumulator it is a new meter's 0.
     notAvailable: type.startsWith('acc') && mandatory ? [] : none,
     rollover: counter ? 1n << BigInt(16 * length) : null,
     stepWh: null,
@@ -269,7 +276,7 @@ function registerOf(
   };
 }
 
-/** The values with the scale factors that they name, each factor once. A factor beyond the model's end is left out. */
+/** Adds the scale factors that the values name, each factor once. Omits a factor beyond the model's end. */
 function withFactors(values: readonly Register[], points: Points, model: SunspecModel): Register[] {
   const named = new Set(values.flatMap((register) => (register.scaleFactor ? [register.scaleFactor] : [])));
   const factors = Object.entries(points).flatMap(([name, [offset, type]]) => {
