@@ -5,8 +5,8 @@ import { readSuspendedKeys } from '../adapters/sqlite/evidence.js';
 import { lowestContradiction } from '../domain/verdicts/evidence.js';
 
 /**
- * Writes the evidence against every suspended key of a meter to `folder`; returns the paths of the descriptions, none
- * when no key of the meter equivocated. Throws when the ledger is not there, is damaged, or the folder cannot be written.
+ * Writes the evidence against every suspended key of a meter to `folder`. Returns the paths of the descriptions; none
+ * when no key of the meter equivocated. Throws when the ledger is missing or damaged, or the folder cannot be written.
  */
 export function exportEvidence(ledger: string, meterId: MeterId, folder: string, verifier: Verifier): string[] {
   const paths: string[] = [];
@@ -15,7 +15,7 @@ export function exportEvidence(ledger: string, meterId: MeterId, folder: string,
     if (!evidence) continue;
     for (const { message } of evidence.messages) {
       const { payload, signature } = parseSign1(message);
-      // What goes out must hold without this oracle's word.
+      // Exported evidence must convince without this oracle's word, so the signatures are verified again.
       if (!verifier.verify(signature, sigStructure(payload), key))
         throw new OperatorError({
           code: 'damaged-file',

@@ -5,10 +5,10 @@ import { OperatorError } from '@gridtokenx/runtime/core';
 import { DatabaseDamaged, moveAside, openChecked, stampOf } from '../adapters/sqlite/damage.js';
 import type { Config } from '../wiring/config.js';
 
-/** Whoever listens answers at once on this machine. */
+/** A listener on this machine answers at once, in ms. */
 const LOOK_MS = 1_000;
 
-/** True when something listens where the oracle would serve. */
+/** Returns true when a process listens on the address of the oracle's page. */
 function isServing({ host, port }: Config['page']): Promise<boolean> {
   if (port === 0) return Promise.resolve(false);
   return new Promise((resolve) => {
@@ -24,8 +24,8 @@ function isServing({ host, port }: Config['page']): Promise<boolean> {
 }
 
 /**
- * Moves a damaged ledger aside, so that the next start begins a new one and gateways send again. Returns the new names;
- * throws with one line where the oracle runs, or the ledger holds.
+ * Moves a damaged ledger aside. The next start begins a new ledger, and gateways send their messages again. Returns the
+ * new names. Throws one line where the oracle runs or the ledger is intact.
  */
 export async function setAside(config: Config, path: (name: string) => string, nowMs: number): Promise<string[]> {
   const file = join(path(config.data_dir), 'ledger.sqlite');

@@ -20,16 +20,16 @@ export interface LinkOptions {
 
 export interface LinkDeps {
   readonly options: LinkOptions;
-  /** Meters that the ledger has heard of, hex: a registry that lacks one of them is an older or another one. */
+  /** Meters that the ledger knows, hex. A registry that lacks one of them is an older or a foreign registry. */
   readonly knownMeters: readonly MeterId[];
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** A node, and what is read from it: the registry first, because ledger and intake stand on it. */
+/** A node, and the parts that read from it: the registry first, because ledger and intake depend on it. */
 export type ChainLink = ReturnType<typeof connectChain>;
 
-/** Asks nothing yet: a node that is away is waited for. Throws when the attestor's key cannot be read. */
+/** Sends no request yet, so a node that is away delays nothing here. Throws when the attestor's key cannot be read. */
 export function connectChain({ options, knownMeters, clock, logger }: LinkDeps) {
   const { commitment, rpcUrl } = options;
   const attestor: Keypair = readKeypair(options.attestorKeyFile);
@@ -46,7 +46,7 @@ export function connectChain({ options, knownMeters, clock, logger }: LinkDeps) 
     zoneSet: zoneReader((key) => account('reading the zone', key)),
     latestBlockhash: () => ask('asking for a blockhash', connection.getLatestBlockhash(commitment)),
     balance: () => ask("reading the attestor's balance", connection.getBalance(attestor.publicKey, commitment)),
-    /** Words while the chain is another network, or none yet; null when it is ours. */
+    /** Returns a problem in words while the node serves another network or none yet; null when the network is ours. */
     async checkNetwork(): Promise<string | null> {
       const found = await account('reading the registry', pda.config());
       if (!found) return 'waiting for the registry to be initialised';

@@ -23,12 +23,12 @@ import { disputeMigrations, watchDisputes } from './disputes.js';
 
 export { connectChain };
 
-/** Tables of settlement and of disputes, in the ledger's file. */
+/** Tables of settlement and of disputes, stored in the ledger's file. */
 export const chainMigrations: readonly Migration[] = [...settlementMigrations, ...disputeMigrations];
 
 const REGISTRY_EVERY_MS = 3_000;
 
-/** What settlement is given beside its link to the chain. */
+/** Dependencies of settlement beside its link to the chain. */
 export interface SettlementDeps {
   readonly options: {
     readonly snapshotUrl?: string;
@@ -48,16 +48,19 @@ export interface SettlementDeps {
   readonly cosign: CosignDeps | null;
 }
 
-/** Settlement on a chain, and what the api shows of it. Resolving needs no node: a node that is away is waited for. */
+/**
+ * Settlement on a chain, and its state for the API. Starting it needs no node: settlement waits for a node that is
+ * away.
+ */
 export interface Chain {
   readonly settlements: Settlements;
-  /** Empty until the node has shown that it serves the right chain, and where there is none. */
+  /** Empty until the node has proved that it serves the right chain, and where there is no attestor. */
   readonly attestor: PublicKeyText | '';
-  /** Answers another oracle that asks for a signature; null where there are no others. Never rejects. */
+  /** Answers another oracle's request for a signature; null where there are no other oracles. Never rejects. */
   readonly cosign: ((body: Uint8Array) => Promise<CosignAnswer>) | null;
   /** Begins to send; called once the ledger serves. */
   start(): void;
-  /** Finishes what is in flight as far as it can, takes the last snapshot; never rejects. */
+  /** Finishes pending work as far as it can and stores the last snapshot; never rejects. */
   stop(): Promise<void>;
 }
 
@@ -86,7 +89,7 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
     closedAtMs: (window) => deps.readingClock.realTimeOf(windowEndAtMs(window)),
     disputes: watchDisputes({
       ...{ ...deps, ...link, commitment: link.options.commitment },
-      // Rounds of their own: the settler's begin anew with each of its works.
+      // Disputes have their own rounds: the settler restarts its rounds with each of its works.
       turns: deps.cosign && zoneSchedule(new LeaderSchedule(options.roundMs), attestor.publicKey, link.zoneSet, clock),
     }),
     snapshot: snapshotOf(options.snapshotUrl),

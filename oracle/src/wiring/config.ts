@@ -12,13 +12,15 @@ import { z } from 'zod';
 
 const connections = z.number().int().min(1).max(16_384);
 
-/** One address that is listened on, with a budget of its own: what fills one listener leaves the others alone. */
+/**
+ * An address to listen on, with its own connection budget: connections that fill one listener leave the others free.
+ */
 const listener = {
   port,
   tls: tls.optional(),
-  /** Connections at once. */
+  /** Maximum number of simultaneous connections. */
   connections: connections.default(256),
-  /** Of them from one address; more where many come through one proxy. */
+  /** Maximum of them from one address; raise it where many clients share a proxy. */
   connections_per_address: connections.default(32),
 };
 
@@ -32,14 +34,17 @@ const publicKey = z.string().refine((text) => {
 
 const schema = z
   .strictObject({
-    /** 8 bytes in hex: what is signed for another deployment is refused. */
+    /** 8 bytes in hex; the oracle refuses messages signed for another deployment. */
     network_id: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 digits of lower-case hex'),
     data_dir: z.string().min(1),
-    /** Threads that check signatures; 0: none beside the main one. Without it one for each core but one, at most 4. */
+    /**
+     * Threads that check signatures; 0: none beside the main thread. The default is one for each core but one, at most
+     * 4.
+     */
     verify_threads: z.number().int().min(0).max(64).optional(),
     /** 32 bytes in hex, mode 0600; made by `init`. */
     key_file: z.string().min(1),
-    /** The chain's node. Without it (and with meters_file) the oracle verifies and acknowledges, and settles nothing. */
+    /** The chain's node. Without it (and with meters_file) the oracle verifies and acknowledges but settles nothing. */
     rpc_url: z.url().optional(),
     /** Solana JSON array of 64 bytes. */
     attestor_key_file: z.string().min(1).optional(),
@@ -50,19 +55,19 @@ const schema = z
       name: z.string().min(1),
       /** PEM: the authorities trusted for mqtts://; read at each connect. */
       ca_file: z.string().min(1).optional(),
-      /** The name in the broker's certificate, where it is not the one in `url`. */
+      /** The name in the broker's certificate, where it differs from the name in `url`. */
       server_name: z.string().min(1).max(253).optional(),
     }),
     http: z.undefined('is two listeners now: page (page, API, metrics) and service (time, co-signing)').optional(),
-    /** For gateways and other oracles: signed time, co-signing. Without it neither is served. */
+    /** Serves gateways and other oracles: signed time and co-signing. Without it the oracle serves neither. */
     service: z.strictObject({ host: hostSchema, ...listener }).optional(),
-    /** For people and collectors: status page, API, health, metrics. */
+    /** Serves people and collectors: status page, API, health, metrics. */
     page: z.strictObject({ host: hostSchema.default('127.0.0.1'), ...listener }),
     clock: z
       .strictObject({
         /** File of the simulated clock that drives readings and windows. */
         simulated: z.string().min(1).optional(),
-        /** For people only: the status page shows times shifted by this. */
+        /** Shifts the times on the status page, for people only. */
         utc_offset_minutes: z.number().int().min(-840).max(840).default(0),
       })
       .optional(),
@@ -72,11 +77,11 @@ const schema = z
         url: z.url({ protocol: /^https?$/ }).refine(hasNoPassword, 'no user or password here: give token_file'),
         org: z.string().min(1),
         bucket: z.string().min(1),
-        /** Mode 0600; read again when it changes. */
+        /** Mode 0600; read again when the file changes. */
         token_file: z.string().min(1),
       })
       .optional(),
-    /** The other attestors of the zones; each signs only what it would write itself. */
+    /** The other attestors of the zones; each signs only what it would attest itself. */
     peers: z
       .array(
         z.strictObject({
@@ -85,22 +90,22 @@ const schema = z
           url: z.url({ protocol: /^https?$/ }).refine(hasNoPassword, 'no user or password here: requests are signed'),
           /** PEM: the authorities trusted for https://; read at each connect. */
           ca_file: z.string().min(1).optional(),
-          /** The name in its certificate, where it is not the one in `url`. */
+          /** The name in its certificate, where it differs from the name in `url`. */
           server_name: z.string().min(1).max(253).optional(),
         }),
       )
       .min(1)
       .max(6)
       .optional(),
-    /** Signatures wanted at least, ours included; the zone's own threshold on chain holds too. */
+    /** Minimum number of signatures, ours included; the zone's own threshold on chain holds too. */
     threshold: z.number().int().min(1).max(7).optional(),
     chain: z.strictObject({ snapshot_url: z.url().optional() }).optional(),
     attest: z
       .strictObject({
-        /** Real ms after a window's end before it is attested without the homes that are missing. */
+        /** Real ms after a window's end before the oracle attests without the missing homes. */
         grace_ms: z.number().int().min(0).max(3_600_000).default(3_000),
         commitment: z.enum(['confirmed', 'finalized']).default('confirmed'),
-        /** Real ms after which another attestor leads, when a page did not move. */
+        /** Real ms after which another attestor leads, when a page has not moved. */
         round_ms: z.number().int().min(500).max(600_000).optional(),
       })
       .optional(),

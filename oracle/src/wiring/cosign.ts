@@ -38,7 +38,7 @@ export interface TogetherDeps {
   readonly roundMs?: number;
 }
 
-/** Both sides of co-signing, which share what they know of the peers and what they have signed. */
+/** Both sides of co-signing, which share the state of the peers and of the signatures given. */
 export interface Together {
   readonly cosigner: Cosigner;
   readonly turns: TurnKeeper;

@@ -22,7 +22,7 @@ export interface DisputesOnChainDeps {
   readonly node: ChainNode;
   readonly latestBlockhash: LatestBlockhash;
   readonly attestor: Keypair;
-  /** Of disputes alone; null where there is one attestor. */
+  /** Turns of disputes alone; null with a single attestor. */
   readonly turns: TurnKeeper | null;
   readonly registry: Registry;
   readonly statements: StatementStore;
@@ -32,7 +32,7 @@ export interface DisputesOnChainDeps {
   readonly logger: Logger;
 }
 
-/** The watching over disputes, on a node over RPC. */
+/** Watches for disputes on a node over RPC. */
 export function watchDisputes(deps: DisputesOnChainDeps): Disputes {
   const { connection, commitment, registry } = deps;
   const node: DisputeNode = {

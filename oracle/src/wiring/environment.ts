@@ -13,10 +13,10 @@ import {
 } from '@gridtokenx/runtime/node';
 import type { Config } from './config.js';
 
-/** What makes a missing key file. */
+/** Names the command that makes a missing key file. */
 export const MAKE_KEY = 'make it with "init --config FILE"';
 
-/** What every part of the oracle stands on: who it is, and the time. */
+/** Identity, time and paths that every part of the oracle uses. */
 export interface Environment {
   readonly config: Config;
   /** Resolves a path of the configuration. */

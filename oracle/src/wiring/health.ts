@@ -2,9 +2,9 @@ import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime';
 import type { Settlements } from '../domain/live/ports.js';
 import type { Registry } from '../domain/ports.js';
 
-/** A registry is asked every 3 s; what it said longer ago is old. Real milliseconds. */
+/** A registry is read every 3 s; an older state counts as outdated. Real milliseconds. */
 export const MAX_REGISTRY_AGE_MS = 60_000;
-/** Enough for 20,000 signatures: some days of a page of 256 homes. Lamports. */
+/** Covers 20,000 signatures: some days of a page of 256 homes. Lamports. */
 export const MIN_BALANCE_LAMPORTS = 100_000_000;
 
 /** The conditions of an oracle; docs/health.md has a row for each. */
@@ -42,14 +42,14 @@ export interface OracleParts {
   readonly settlements: Pick<Settlements, 'chainHealth'>;
   readonly series: { problem(): string | null };
   readonly clock: { look(): string | null };
-  /** Meters that send more than their share, in words. */
+  /** Meters that send more than their quota, in words. */
   readonly overQuota: () => Finding;
   readonly diskSpace: () => string | null;
-  /** Real time, ms. */
+  /** Returns real time, ms. */
   readonly now: () => number;
 }
 
-/** The health of an oracle. */
+/** Builds the health report of an oracle. */
 export function oracleHealth(parts: OracleParts): { report(): HealthReport } {
   const { broker, intake, database, registry, settlements, now } = parts;
   const chain = () => settlements.chainHealth();
@@ -83,7 +83,7 @@ export function oracleHealth(parts: OracleParts): { report(): HealthReport } {
 
 function registryAge({ asOf, problem }: Pick<Registry, 'asOf' | 'problem'>, now: number): Finding {
   const ageMs = now - asOf.fetchedAtMs;
-  // One that forgot meters is kept at its last whole state, and named by itself.
+  // A registry that forgot meters stays at its last whole state; another condition names it.
   if (asOf.fetchedAtMs === 0 || problem || ageMs <= MAX_REGISTRY_AGE_MS) return null;
   return `the registry was last read ${Math.round(ageMs / 1_000)} s ago`;
 }

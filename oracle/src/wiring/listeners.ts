@@ -8,9 +8,9 @@ import { serverCertificate } from './secure.js';
 export interface Certificates {
   readonly page: CertificateFiles | undefined;
   readonly service: CertificateFiles | undefined;
-  /** Days until the first of them expires; undefined where there is none. */
+  /** Returns days until the first of them expires; undefined without a certificate. */
   readonly days: (() => number) | undefined;
-  /** In plain words; empty when all is well. */
+  /** Returns problems in plain words; empty without any. */
   problems(): string[];
   stop(): void;
 }
@@ -43,7 +43,7 @@ export interface Listeners {
   close(): Promise<void>;
 }
 
-/** Listens for people and collectors, and where it is configured for gateways and oracles. Rejects with `OperatorError`. */
+/** Listens for people and collectors and, where configured, for gateways and oracles. Rejects with `OperatorError`. */
 export async function openListeners(
   config: Pick<Config, 'page' | 'service'>,
   certificates: Certificates,

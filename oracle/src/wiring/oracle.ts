@@ -22,19 +22,19 @@ import { serve } from './served.js';
 import { openSettling, type Settling } from './settling.js';
 
 export interface Oracle {
-  /** Where the page is served. */
+  /** Port of the page. */
   readonly port: number;
-  /** Where time and co-signing are served; null where they are not. */
+  /** Port of time and co-signing; null where they are not served. */
   readonly servicePort: number | null;
   /** Base58. */
   readonly publicKey: string;
-  /** Stores what came, tells what is stored, finishes on chain, closes everything. */
+  /** Stores received messages, acknowledges them, finishes on chain and closes everything. */
   stop(): Promise<void>;
 }
 
 /**
  * Wires adapters to the domain and starts; paths in `config` are relative to `directory`. Rejects with an `Error` that
- * says what is missing or taken; nothing runs then.
+ * names what is missing or in use; then nothing runs.
  */
 export async function startOracle(config: Config, directory: string, logger: Logger): Promise<Oracle> {
   const around = openEnvironment(config, directory, logger);
@@ -60,7 +60,7 @@ export async function startOracle(config: Config, directory: string, logger: Log
     },
     onStatus: (gateway, status) => {
       gateways.status(gateway, status);
-      // A gateway that connects waits for an ack before it closes a window, the first one included.
+      // A gateway that connects waits for an ack before it closes a window, the first window included.
       if (status?.online) acks.mark(gateway);
     },
     onConnect: () => acks.markAll(),
@@ -84,7 +84,7 @@ export async function startOracle(config: Config, directory: string, logger: Log
   return { port, servicePort, publicKey, stop };
 }
 
-/** What `work` returns; the ledger is not left open when it throws. */
+/** Returns the result of `work`, and closes the ledger when `work` throws. */
 function orClose<T>({ database }: Settling, work: () => T): T {
   try {
     return work();
@@ -94,7 +94,7 @@ function orClose<T>({ database }: Settling, work: () => T): T {
   }
 }
 
-/** The parts on the way of a message: broker, checks, ledger, acks, live values, settlement. None of them runs yet. */
+/** Opens the parts on a message's way: broker, checks, ledger, acks, live values, settlement. Starts none of them. */
 function openParts(around: Environment, { database, registry, settle }: Settling) {
   const { config, path, signer, verifier, readingClock, clock, randomness, logger } = around;
   const statements = new SqliteStatements(database.sqlite);

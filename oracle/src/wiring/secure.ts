@@ -6,18 +6,18 @@ import type { Peer } from '../adapters/chain/cosign/peer.js';
 import type { Config, ListenerConfig } from './config.js';
 
 const CONNECT_MS = 10_000;
-/** A co-signature is worth nothing once the blockhash is old: less patience than with the broker. */
+/** Shorter than for the broker, in ms: a co-signature is worthless once its blockhash expired. */
 const PEER_CONNECT_MS = 3_000;
 const CERTIFICATE_EVERY_MS = 1_000;
 const MQTTS_PORT = 8883;
 const HTTPS_PORT = 443;
 
-/** Opens connections to the broker where they are over TLS; `path` resolves the paths of the configuration. */
+/** Opens connections to the broker where they use TLS; `path` resolves the paths of the configuration. */
 export function brokerDial({ broker }: Config, path: (name: string) => string): (() => Promise<Duplex>) | undefined {
   return new URL(broker.url).protocol === 'mqtts:' ? dialTo(broker, MQTTS_PORT, CONNECT_MS, path) : undefined;
 }
 
-/** The other oracles of the zone, with what opens connections to those that are asked over TLS. */
+/** Returns the other oracles of the zone, with a dialer for those reached over TLS. */
 export function securePeers(peers: NonNullable<Config['peers']>, path: (name: string) => string): Peer[] {
   return peers.map((peer) => {
     const { url } = peer;
@@ -45,7 +45,7 @@ function dialTo(to: Trusted, usualPort: number, timeoutMs: number, path: (name: 
   return () => dialTls(target, timeoutMs);
 }
 
-/** The certificate that a listener shows, watched for renewals. Throws `CertificateError`. */
+/** Returns the certificate that a listener presents, watched for renewals. Throws `CertificateError`. */
 export function serverCertificate(
   tls: ListenerConfig['tls'],
   path: (name: string) => string,

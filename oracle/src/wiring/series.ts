@@ -12,17 +12,17 @@ import type { Ledger } from '../domain/intake/ports.js';
 import { Projector } from '../domain/live/projector.js';
 import type { Config } from './config.js';
 
-/** The time series and what follows the ledger for it. */
+/** The time series, and the part that follows the ledger for it. */
 export interface Series {
-  /** There may be new readings. */
+  /** Announces that there may be new readings. */
   wake(): void;
-  /** How far the server has come; null for the embedded store, which is as far as the ledger within a second. */
+  /** Returns the server's progress; null for the embedded store, which follows the ledger within a second. */
   state(): FeedState | null;
-  /** Why it does not go on, plain words; null when all is well. */
+  /** Returns why the series does not progress, in plain words; null without a problem. */
   problem(): string | null;
-  /** Readings that the embedded store did not take, ever. Throws when the disk fails. */
+  /** Returns the number of readings that the embedded store ever refused. Throws when the disk fails. */
   setAside(): number;
-  /** Before the database is closed. */
+  /** Call it before the database is closed. */
   stop(): Promise<void>;
 }
 
@@ -34,7 +34,10 @@ export interface SeriesDeps {
   readonly logger: Logger;
 }
 
-/** InfluxDB where the configuration names one, else the store in the data directory. Throws for a token file that is none. */
+/**
+ * Opens InfluxDB where the configuration names a server, else the store in the data directory. Throws for an unusable
+ * token file.
+ */
 export function openSeries(config: Config, path: (name: string) => string, deps: SeriesDeps): Series {
   if (config.influx) {
     const { url, org, bucket, token_file } = config.influx;
@@ -64,8 +67,8 @@ export function openSeries(config: Config, path: (name: string) => string, deps:
 }
 
 /**
- * The store in the data directory. A damaged one is moved aside and written anew from the ledger, which has all that it
- * held: nobody's energy waits for it.
+ * Opens the store in the data directory. A damaged store is moved aside and written anew from the ledger, which holds
+ * all its readings: settlement never waits for it.
  */
 function openEmbedded(file: string, { database, clock, logger }: SeriesDeps) {
   let opened: WatchedDatabase | undefined;
@@ -81,7 +84,7 @@ function openEmbedded(file: string, { database, clock, logger }: SeriesDeps) {
     return { series: new EmbeddedTimeSeries(file, open), damage, found: null };
   } catch (error) {
     if (!(error instanceof DatabaseDamaged)) throw error;
-    // In this order: killed in between, it is done again.
+    // In this order: a kill in between repeats both steps.
     fillOutbox(database);
     const [moved] = moveAside(file, stampOf(clock.nowMs()));
     const found = `the time series was damaged and is written anew; the old file is ${moved ?? file}`;

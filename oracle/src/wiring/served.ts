@@ -16,7 +16,7 @@ import { oracleHealth } from './health.js';
 import type { Certificates } from './listeners.js';
 import type { Series } from './series.js';
 
-/** The parts of an oracle that runs, as far as others are shown something of them. */
+/** Parts of a running oracle that the listeners show. */
 export interface ServedParts {
   readonly certificates: Certificates;
   readonly database: Database;
@@ -32,7 +32,7 @@ export interface ServedParts {
   readonly chain: Chain;
 }
 
-/** What the two listeners serve, and the metrics' values that are looked up. */
+/** Builds the content of both listeners, and the values that each metrics request reads. */
 export function serve(around: Environment, parts: ServedParts): { page: PageServed; service: ServiceServed } {
   const { signer, clock } = around;
   const { settlements } = parts.chain;

@@ -14,20 +14,20 @@ import { securePeers } from './secure.js';
 const METERS_FILE_EVERY_MS = 2_000;
 const GRACE_MS = 3_000;
 
-/** Verifies and stores messages that another oracle (32 bytes) showed; returns after the commit. */
+/** Verifies and stores messages that another oracle (32 bytes) sent; returns after the commit. */
 export type Exchange = (from: Uint8Array, messages: readonly Uint8Array[]) => void;
 
-/** Where meters are enrolled, and what settles their statements once the ledger stands. */
+/** The source of enrolled meters, and the settlement of their statements once the ledger is open. */
 export interface Settling {
   readonly database: Database;
   readonly registry: Registry;
   settle(statements: StatementStore, exchange: Exchange): Chain;
 }
 
-/** Opens the ledger's file and the registry: of a chain, or a file of meters where there is none. */
+/** Opens the ledger's file and the registry: the chain's registry, or a file of meters where there is no chain. */
 export async function openSettling(around: Environment): Promise<Settling> {
   const { config } = around;
-  // Loaded only where there is a chain: web3.js is large.
+  // Loaded only with a chain, because web3.js is large.
   const chain = config.rpc_url === undefined ? null : await import('./chain.js');
   const database = openLedgerFile(around, chain?.chainMigrations ?? []);
   try {
@@ -71,7 +71,7 @@ function onChain(around: Environment, database: Database, chain: typeof import('
   };
 }
 
-/** Meters come from a file that is read again now and then; nothing is settled. */
+/** Reads meters from a file, which is read again at intervals; settles nothing. */
 function withoutChain({ config, path, clock }: Environment, database: Database): Settling {
   const registry = new MetersFile(path(config.meters_file ?? ''), clock);
   let cancel = () => {};

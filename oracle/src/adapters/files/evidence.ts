@@ -4,7 +4,7 @@ import { base58Encode, type MeterId, sha256, toHex } from '@gridtokenx/protocol'
 import { makeFolder } from '@gridtokenx/runtime/node';
 import type { Evidence } from '../../domain/verdicts/evidence.js';
 
-/** The contradiction of one key, ready to be handed to others. */
+/** A contradiction of one key, in the form that is exported to others. */
 export interface KeyEvidence extends Evidence {
   readonly meterId: MeterId;
   readonly key: Uint8Array;
@@ -12,8 +12,9 @@ export interface KeyEvidence extends Evidence {
 }
 
 /**
- * Writes two COSE_Sign1 messages of 171 bytes (`NAME-1.cose`, `NAME-2.cose`) and `NAME.json`, which says whose they are
- * and why they contradict each other [wire §10.4]. Returns the path of the JSON file. Throws when the disk does.
+ * Writes two COSE_Sign1 messages of 171 bytes (`NAME-1.cose`, `NAME-2.cose`) and `NAME.json`. The JSON file names their
+ * meter and key and states the contradiction [wire §10.4]. Returns the path of the JSON file. Throws when the disk
+ * fails.
  */
 export function writeEvidence(folder: string, evidence: KeyEvidence): string {
   const { meterId, key, suspendedFrom, place, messages } = evidence;

@@ -39,8 +39,8 @@ const schema = z.strictObject({
 type MeterRow = z.infer<typeof schema>['meters'][number];
 
 /**
- * Enrolled meters from a JSON file: for an oracle that verifies and acknowledges without a chain [wire §10.6]. Read
- * again at each refresh; the last good content holds when it cannot be read.
+ * Reads enrolled meters from a JSON file, for an oracle that verifies and acknowledges without a chain [wire §10.6].
+ * Each refresh reads the file again. While the file cannot be read, its last good content stays in force.
  */
 export class MetersFile implements Registry {
   readonly #path: string;
@@ -48,7 +48,7 @@ export class MetersFile implements Registry {
   #meters = new Map<MeterId, MeterRecord>();
   asOf = { slot: 0, fetchedAtMs: 0 };
 
-  /** Throws when the file cannot be read or is not as expected. */
+  /** Throws when the file cannot be read or its content is invalid. */
   constructor(path: string, clock: Clock) {
     this.#path = path;
     this.#clock = clock;

@@ -1,14 +1,14 @@
 import { Metrics } from '@gridtokenx/runtime/node';
 
-/** Values that are read when somebody asks for the metrics. */
+/** Reads values at the moment of a metrics request. */
 export interface Observed {
   readonly isBrokerConnected: () => boolean;
   readonly ledgerFailures: () => number;
   readonly chainPending: () => number;
   readonly registryAgeMs: () => number;
-  /** How the time series server is followed; null without one. */
+  /** Returns the progress of the feed to the time series server; null without a server. */
   readonly series: () => { readonly written: number; readonly refused: number; readonly failures: number } | null;
-  /** Of the server's certificate, where it has one. */
+  /** Returns days until the server's certificate expires; absent without a certificate. */
   readonly certificateDays?: () => number;
 }
 
@@ -48,7 +48,7 @@ export class OracleMetrics {
     this.#ackLag.observe(ms / 1_000);
   }
 
-  /** Shows what is looked up when somebody asks. Call it once. */
+  /** Registers values that each metrics request reads. Call it once. */
   observe(observed: Observed): void {
     const gauge = (name: string, help: string, read: () => number) => this.#metrics.gauge(name, help, read);
     gauge('broker_connected', '1 while connected to the broker', () => (observed.isBrokerConnected() ? 1 : 0));

@@ -16,7 +16,7 @@ import {
 } from '@gridtokenx/runtime/node';
 import type { CosignAnswer } from '../../domain/settlement/cosigning/ports.js';
 
-/** What the page's listener shows; every function may throw, which is answered with 503. */
+/** Serves the page's listener. Every function may throw; the listener then answers 503. */
 export interface PageServed {
   readonly state: () => unknown;
   readonly settlements: (after: number, limit: number) => unknown;
@@ -24,15 +24,15 @@ export interface PageServed {
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
 }
 
-/** What gateways and other oracles are served; every function may throw, which is answered with 503. */
+/** Serves gateways and other oracles. Every function may throw; the listener then answers 503. */
 export interface ServiceServed {
-  /** Signed time for a nonce of 16 bytes. */
+  /** Returns signed time for a nonce of 16 bytes. */
   readonly time: (nonce: Uint8Array) => Uint8Array;
-  /** Answers another oracle; null where there is none. */
+  /** Answers another oracle's co-signing request; null where there are no other oracles. */
   readonly cosign: ((body: Uint8Array) => Promise<CosignAnswer>) | null;
 }
 
-/** Where a listener listens, and how many connections it takes. */
+/** Address of a listener, and the number of connections that it accepts. */
 export interface Listener {
   readonly host: string;
   readonly port: number;
@@ -41,12 +41,15 @@ export interface Listener {
 }
 
 const NONCE_BYTES = 16;
-/** As much as any control message may have. */
+/** Equals the size limit of a control message. */
 const MAX_COSIGN_BYTES = 65_536;
 const MAX_SETTLEMENTS = 1_000;
 const MAX_CONNECTIONS = 256;
 const MAX_CONNECTIONS_PER_ADDRESS = 32;
-/** A signature takes 50 µs: one address that asks without end takes 1 % of a core. A gateway asks every ten minutes. */
+/**
+ * Requests of one address. A signature takes 50 µs, so an address that sends without pause uses 1 % of a core. A
+ * gateway sends a request every ten minutes.
+ */
 const SERVICE_RATE: RequestRate = { perSecond: 200, burst: 400, isExempt: isLoopback };
 const page = readFileSync(new URL('./page/index.html', import.meta.url), 'utf8');
 const script = /<script>([\s\S]*?)<\/script>/.exec(page)?.[1] ?? '';
@@ -56,7 +59,7 @@ const PAGE_HEADERS = {
   'referrer-policy': 'no-referrer',
 };
 
-/** Serves status page, API, health and metrics. Rejects with `OperatorError` when the address cannot be used. */
+/** Serves status page, API, health and metrics. Rejects with `OperatorError` when it cannot listen on the address. */
 export function servePage(
   at: Listener,
   { state, settlements, health, metrics }: PageServed,
@@ -77,7 +80,7 @@ export function servePage(
   return serveHttp({ ...at, key: 'page', log, limits: limitsOf(at), certificate, routes, health, metrics });
 }
 
-/** Serves signed time and co-signing. Rejects with `OperatorError` when the address cannot be used. */
+/** Serves signed time and co-signing. Rejects with `OperatorError` when it cannot listen on the address. */
 export function serveService(
   at: Listener,
   { time, cosign }: ServiceServed,

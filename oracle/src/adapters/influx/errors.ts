@@ -1,9 +1,9 @@
 import type { RefusedPoint } from '../../domain/live/ports.js';
 
-/** The server is away or busy, or the outcome is unknown: write the same points again, later. */
+/** Reports a server that is away or busy, or an unknown outcome: write the same points again later. */
 export class SeriesUnavailable extends Error {
   override readonly name = 'SeriesUnavailable';
-  /** The server asked to be left alone this long, ms; 0 when it did not say. */
+  /** Delay that the server requested before the next request, in ms; 0 when it requested none. */
   readonly retryAfterMs: number;
 
   constructor(message: string, retryAfterMs = 0) {
@@ -13,14 +13,17 @@ export class SeriesUnavailable extends Error {
 }
 
 /**
- * Token, organisation or bucket are not what the server knows: a person has to put that right. Nothing is dropped
- * meanwhile; the same points are written again, rarely.
+ * Reports a token, organisation or bucket that the server does not know: a person has to correct the set-up. The feeder
+ * drops nothing meanwhile and writes the same points again at long intervals.
  */
 export class SeriesSetupRefused extends Error {
   override readonly name = 'SeriesSetupRefused';
 }
 
-/** All other points of the call are stored durably; these ones never will be: drop them, by name. */
+/**
+ * Names points that the server will never store; all other points of the call are stored durably. Drop these points by
+ * name.
+ */
 export class PointsRefused extends Error {
   override readonly name = 'PointsRefused';
   readonly refused: readonly RefusedPoint[];

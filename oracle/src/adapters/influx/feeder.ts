@@ -7,12 +7,12 @@ import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.j
 
 export interface FeedState {
   readonly cursor: number;
-  /** Since the start of this process. */
+  /** Points written since the start of this process. */
   readonly written: number;
   readonly refused: number;
-  /** Failures in a row; 0 when all is well. */
+  /** Consecutive failures; 0 when the last write succeeded. */
   readonly failures: number;
-  /** Plain words; null when all is well. */
+  /** The problem in plain words; null without one. */
   readonly problem: string | null;
 }
 
@@ -23,23 +23,29 @@ export interface FeederDeps {
   readonly clock: Clock;
   readonly randomness: Random;
   readonly logger: Logger;
-  /** Points in memory at a time. */
+  /** Maximum number of points in memory. */
   readonly batch: number;
 }
 
 const GATHER_MS = 200;
-/** Doubles with every failure, spread: many oracles do not come back in the same moment. */
+/**
+ * The delay doubles with every failure and is spread at random, so that many oracles do not reconnect at the same
+ * moment.
+ */
 const AGAIN = { initialMs: 500, maxMs: 60_000 };
-/** A person mends the set-up: asking often would not make that faster. */
+/** A person corrects the set-up, so frequent retries would not help. */
 const AFTER_MENDING = { initialMs: AGAIN.maxMs, maxMs: AGAIN.maxMs };
 const LONGEST_ASKED_MS = 600_000;
-/** A batch that failed so often in a row is split: one row may make the server fail, where others would be stored. */
+/**
+ * Splits a batch after so many consecutive failures: one row may make the server fail while it would store the others.
+ */
 const SPLIT_AFTER = 3;
 
 /**
- * Follows the ledger's verified readings and writes them to a time series: at least once, and a point written twice is
- * the same point. The cursor moves only after the write was acknowledged; while the server is away nothing piles up
- * here, because the next batch is not read before this one is stored. Refused points are kept by name and passed over.
+ * Follows the ledger's verified readings and writes them to a time series at least once. A repeated write stores the
+ * same point. The cursor moves only after the server acknowledged the write. While the server is away nothing
+ * accumulates here: the feeder reads the next batch only after this batch is stored. Refused points are recorded by
+ * name and skipped.
  */
 export class TimeSeriesFeeder {
   readonly #deps: FeederDeps;
@@ -50,14 +56,14 @@ export class TimeSeriesFeeder {
   #written = 0;
   #refused = 0;
   #failures = 0;
-  /** Whether the last failure was one that a person has to mend. */
+  /** True when the last failure was a set-up that a person has to correct. */
   #isSetup = false;
-  /** A bad row was found before: the next one is not waited for so long. */
+  /** True after the feeder found a bad row: it then splits batches without waiting for failures. */
   #hasSplit = false;
   #good: SeriesRow | null = null;
   #stallBeganAtMs: number | null = null;
   #problem: string | null = null;
-  /** Everything that an earlier process may have written without recording it is recorded by now. */
+  /** True once the record covers everything that an earlier process may have written. */
   #isCaughtUp = false;
   #timer: (() => void) | null = null;
   #running: Promise<void> | null = null;
@@ -73,13 +79,13 @@ export class TimeSeriesFeeder {
     this.#tags = new Map(deps.record.tags());
   }
 
-  /** There may be something new. Never shortens the wait after a failure. */
+  /** Announces that there may be new readings. Never shortens the delay after a failure. */
   wake(): void {
     if (this.#isStopping || this.#timer || this.#running !== null) return;
     this.#schedule(GATHER_MS);
   }
 
-  /** Why the time series does not go on, plain words; null when all is well. */
+  /** Returns why the feed does not progress, in plain words; null without a problem. */
   get stalled(): string | null {
     if (this.#stallBeganAtMs === null) return null;
     const seconds = Math.round((this.#deps.clock.nowMs() - this.#stallBeganAtMs) / 1_000);
@@ -91,7 +97,9 @@ export class TimeSeriesFeeder {
     return { cursor: this.#cursor, written: this.#written, refused: this.#refused, failures, problem };
   }
 
-  /** Writes what is left if that takes no longer than `graceMs` (real); what is not written comes after the next start. */
+  /**
+   * Writes the remaining points within `graceMs` (real time). The next start writes those that are not written by then.
+   */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     this.#timer?.();
@@ -104,7 +112,8 @@ export class TimeSeriesFeeder {
     });
     await Promise.race([left, grace]);
     cancel();
-    // An acknowledgement from now on is not recorded: the ledger is being closed. It is written again then.
+    // From here on the feeder records no acknowledgement, because the ledger is closing. The next start writes those
+    // points again.
     this.#isClosed = true;
   }
 
@@ -187,7 +196,10 @@ export class TimeSeriesFeeder {
     return refused;
   }
 
-  /** Splits a batch once a single point shows that the server takes something: one request while it is away. */
+  /**
+   * Splits a batch only after a single point has shown that the server accepts writes. So the feeder sends one request
+   * while the server is away.
+   */
   async #split(
     write: (part: readonly SeriesRow[]) => Promise<void>,
     points: readonly SeriesRow[],
@@ -200,10 +212,10 @@ export class TimeSeriesFeeder {
   }
 
   /**
-   * Points with the tags that their meter is filed under. A point overwrites only one with the same tags: were a meter
-   * to change its zone between a write that was not recorded and its repetition, the point would be there twice. So
-   * new tags are recorded before they are used, and changed ones wait until nothing may have been written under the
-   * old ones and not recorded.
+   * Returns points with the tags that are recorded for their meter. A point overwrites only a point with the same tags.
+   * If a meter changed its zone between an unrecorded write and its repetition, the point would exist twice. So the
+   * feeder records new tags before it uses them. Changed tags wait until no unrecorded write can have used the old
+   * tags.
    */
   #filed(points: readonly SeriesRow[]): SeriesRow[] {
     const changed = new Map<MeterId, MeterTags>();
@@ -220,7 +232,7 @@ export class TimeSeriesFeeder {
     return points.map((point) => ({ ...point, ...this.#tags.get(point.meterId) }));
   }
 
-  /** Real ms to the next attempt: as long as the server asks, within reason. */
+  /** Returns real ms to the next attempt: the delay that the server requested, within bounds. */
   #wait(error: unknown): number {
     const wait = (error instanceof SeriesSetupRefused ? this.#afterMending : this.#again).next();
     const asked = error instanceof SeriesUnavailable ? Math.min(error.retryAfterMs, LONGEST_ASKED_MS) : 0;

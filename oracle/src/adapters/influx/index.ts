@@ -12,9 +12,9 @@ export { InfluxTimeSeries } from './series.js';
 
 /** Largest number of lines in one request. */
 export const LINES_PER_REQUEST = 5_000;
-/** Points in memory at a time. */
+/** Maximum number of points in memory. */
 const BATCH = 2_000;
-/** What is left is written within this when the oracle stops, real ms. */
+/** Bounds the writing of remaining points when the oracle stops, in real ms. */
 const GRACE_MS = 2_000;
 
 export interface InfluxDeps {
@@ -22,26 +22,26 @@ export interface InfluxDeps {
     readonly url: string;
     readonly org: string;
     readonly bucket: string;
-    /** Mode 0600; read again when it changes. */
+    /** Mode 0600; read again when the file changes. */
     readonly tokenFile: string;
   };
   readonly ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>;
-  /** How far the target ("url org bucket") has come, in the ledger's own file. */
+  /** Progress of the target ("url org bucket"), stored in the ledger's own file. */
   readonly record: FeedRecord;
   readonly clock: Clock;
   readonly randomness: Random;
   readonly logger: Logger;
 }
 
-/** The time series on a server, and what follows the ledger for it. */
+/** The time series on a server, and the feeder that follows the ledger for it. */
 export interface Influx {
   readonly series: TimeSeries;
   readonly feeder: TimeSeriesFeeder;
-  /** Before the database is closed. */
+  /** Call it before the database is closed. */
   stop(): Promise<void>;
 }
 
-/** Needs no server to start with: one that is away is waited for. Throws when the token file cannot be used. */
+/** Starts without a server and connects once the server is there. Throws when the token file cannot be used. */
 export function openInflux({ options, ledger, record, clock, randomness, logger }: InfluxDeps): Influx {
   const { url, org, bucket } = options;
   const token = tokenFile(options.tokenFile);

@@ -4,7 +4,10 @@ import { MAX_SERIES_MS } from '../../domain/live/series-write.js';
 import type { SeriesRow } from '../../domain/ports.js';
 
 export const MEASUREMENT = 'reading';
-/** The fields of `reading`, all integers. Hashes, signatures, seq and wallets are never tags: tags must stay few. */
+/**
+ * Names the fields of `reading`, all integers. Hashes, signatures, seq and wallets are never tags, because every tag
+ * value adds a series.
+ */
 export const FIELDS = [
   'import_wh',
   'export_wh',
@@ -16,7 +19,7 @@ export const FIELDS = [
   'sig_ok',
 ] as const;
 
-/** Zones do not know their feeders yet. */
+/** Zones do not state their feeders yet. */
 const FEEDER = 'unassigned';
 const LARGEST = 2n ** 64n - 1n;
 /** The server's times are nanoseconds in 64 bits. */
@@ -25,16 +28,16 @@ export const LAST_MS = MAX_SERIES_MS;
 const roles = Object.entries(Role);
 const sources = Object.entries(Source);
 
-/** A point that cannot be written as a line. */
+/** Reports a point that cannot be written as a line. */
 export class Unwritable extends Error {
   override readonly name = 'Unwritable';
 }
 
 /**
- * A point in line protocol, time in milliseconds, tags in the order that the server sorts them in. What a meter does
- * not measure is left out. The server's integers are signed: a register or seq of 2^63 or more, which no meter reaches,
- * is written as its two's complement, so that what is read back is what was written. Throws `Unwritable` for what fits
- * nowhere.
+ * Returns a point in line protocol, with its time in milliseconds and its tags in the server's sort order. Omits fields
+ * that the meter does not measure. The server's integers are signed: a register or seq of 2^63 or more, which no meter
+ * reaches, is written as its two's complement, and `pointOf` restores it. Throws `Unwritable` for a point that no line
+ * can hold.
  */
 export function lineOf(point: SeriesRow): string {
   const { meterId, role, source, zone, timeMs } = point;
@@ -53,7 +56,7 @@ export function lineOf(point: SeriesRow): string {
   return `${MEASUREMENT},${tags} ${fields.join(',')} ${timeMs}`;
 }
 
-/** One row of an answer, all fields of a time in columns, as texts. Throws when a column is missing. */
+/** Builds a point from a row of an answer, whose columns are texts. Throws when a column is missing. */
 export function pointOf(row: (column: string) => string | undefined): SeriesRow {
   const must = (column: string): string => {
     const text = row(column);
@@ -90,7 +93,7 @@ function integer(name: (typeof FIELDS)[number], value: bigint | number): string 
   return `${name}=${BigInt.asIntN(64, value)}i`;
 }
 
-/** The name of a number; the number itself where it has no name yet. */
+/** Returns the name of a number, or the number itself where it has no name yet. */
 function nameOf(names: readonly (readonly [string, number])[], value: number): string {
   return names.find(([, number]) => number === value)?.[0] ?? String(value);
 }

@@ -2,8 +2,8 @@ import type { Ledger } from '../../domain/intake/ports.js';
 import type { ReadingSource } from '../../domain/live/ports.js';
 
 /**
- * The ledger's outbox as a source with one follower: what the follower has recorded is cleared when it asks for more,
- * so a crash between the two repeats the clearing, never the loss.
+ * Offers the ledger's outbox as a source with one follower. A request for more readings first clears those that the
+ * follower has recorded. So a crash between recording and clearing repeats the clearing and loses nothing.
  */
 export function outboxReadings(ledger: Pick<Ledger, 'outbox' | 'clearOutbox'>): ReadingSource {
   let cleared = 0;

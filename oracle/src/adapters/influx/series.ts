@@ -17,10 +17,10 @@ interface Line {
 }
 
 /**
- * The time series on an InfluxDB 2 server. A line counts as stored only in a request that was answered with 204:
- * answers to a partly refused one come before all the good lines are written, so these are written again without the
- * bad ones, which are found by halving. `write` rejects with `PointsRefused` (the rest is stored), `SeriesUnavailable`
- * or `SeriesSetupRefused` (write all of it again); `range` with the last two.
+ * Stores the time series on an InfluxDB 2 server. A line counts as stored only when the server answered its request
+ * with 204. The server answers a partly refused request before it has written all good lines. So `write` finds the bad
+ * lines by halving and writes the good lines again without them. `write` rejects with `PointsRefused` (all other points
+ * are stored), `SeriesUnavailable` or `SeriesSetupRefused` (write all points again). `range` rejects with the last two.
  */
 export class InfluxTimeSeries implements TimeSeries {
   readonly #server: InfluxServer;
@@ -84,7 +84,7 @@ export class InfluxTimeSeries implements TimeSeries {
   }
 }
 
-/** Times that the server cannot name hold no points either. */
+/** A time outside the server's range holds no points, so it is clamped. */
 function time(ms: number): string {
   return fluxDateTime(new Date(Math.max(-LAST_MS, Math.min(LAST_MS, ms))).toISOString()).toString();
 }

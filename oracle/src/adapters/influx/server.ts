@@ -9,29 +9,29 @@ export interface ServerOptions {
   readonly url: string;
   readonly org: string;
   readonly bucket: string;
-  /** Asked before each request; never stored, never logged. */
+  /** Called before each request; the result is never stored and never logged. */
   readonly token: () => string;
   readonly clock: Clock;
 }
 
-/** What the server said to a write of some lines. Everything else it may say is an error. */
+/** The server's answer to a write of lines. Every other answer is an error. */
 export type WriteAnswer =
   | { readonly kind: 'stored' }
-  /** At least `dropped` of the lines are not stored, others may or may not be. */
+  /** At least `dropped` of the lines are not stored; others may or may not be stored. */
   | { readonly kind: 'refused'; readonly dropped: number; readonly reason: string }
   | { readonly kind: 'too large' };
 
 export type Row = (column: string) => string | undefined;
 
-/** A request is given up after so many real ms, however much of an answer trickles in. */
+/** Cancels a request after so many real ms, even while an answer still arrives. */
 const DEADLINE_MS = 30_000;
 const LONGEST_REASON = 300;
 const GZIP_FROM_BYTES = 1_400;
 
 /**
- * One request at a time to an InfluxDB 2 server. The client's `WriteApi` is not used: it takes 201 (some lines stored)
- * for success, reads Retry-After as milliseconds, and leaves a request that timed out running; its transport does as
- * it is told. Only 204 counts as stored.
+ * Sends one request at a time to an InfluxDB 2 server. The client's `WriteApi` is not used: it counts 201 (some lines
+ * stored) as success, reads Retry-After as milliseconds, and does not cancel a request that timed out. The client's
+ * transport has none of these faults. Only 204 counts as stored.
  */
 export class InfluxServer {
   readonly #options: ServerOptions;
@@ -74,7 +74,9 @@ export class InfluxServer {
     throw new SeriesUnavailable(`the server answered ${status} to a write, where only 204 says "stored"`);
   }
 
-  /** Rows of a Flux query, in the order of the answer; throws `SeriesUnavailable` or `SeriesSetupRefused`. */
+  /**
+   * Returns the rows of a Flux query, in the order of the answer. Throws `SeriesUnavailable` or `SeriesSetupRefused`.
+   */
   async query<T>(flux: string, take: (row: Row) => T): Promise<T[]> {
     try {
       return await this.#ask((influx, headers) =>
@@ -90,7 +92,7 @@ export class InfluxServer {
     }
   }
 
-  /** Gives up what is in flight; its outcome is unknown. */
+  /** Cancels the request in flight; its outcome is unknown. */
   close(): void {
     this.#isClosed = true;
     for (const request of this.#inFlight) request.abort();
@@ -125,7 +127,7 @@ export class InfluxServer {
     }
   }
 
-  /** Errors of the client carry headers and bodies that end in logs; only words go on. */
+  /** The client's errors carry headers and bodies, which would reach the log. Only their words are kept. */
   #explained(error: unknown): Error {
     if (error instanceof SeriesUnavailable || error instanceof SeriesSetupRefused) return error;
     if (!(error instanceof HttpError)) {
@@ -139,29 +141,32 @@ export class InfluxServer {
     return new SeriesUnavailable(text, retryAfterMs(headers?.['retry-after'], this.#options.clock.nowMs()));
   }
 
-  /** A server or a proxy may say back what it was sent. */
+  /** A server or a proxy may repeat the request in its error, so the token is masked. */
   #safe(text: string): string {
     let token = '';
     try {
       token = this.#options.token();
     } catch {
-      // Without a token there is none to hide.
+      // Without a token there is nothing to mask.
     }
     return (token === '' ? text : text.replaceAll(token, '***')).slice(0, LONGEST_REASON);
   }
 }
 
-/** What an error says of the lines themselves; null when it is about something else. */
+/** Returns the error's answer about the lines themselves; null when the error has another cause. */
 function aboutTheLines({ statusCode, message }: HttpError): WriteAnswer | null {
   if (statusCode === 413) return { kind: 'too large' };
-  // 422: a type conflict, or older than the bucket keeps. 400 to a line that does not parse stores nothing at all; any
-  // other 400 is about the request, and must not make every line a bad one.
+  // 422: a type conflict, or a point older than the bucket's retention. A 400 for a line that does not parse stores
+  // nothing at all. Any other 400 is about the request, and must not mark every line as bad.
   const isRefused = statusCode === 422 || (statusCode === 400 && /unable to parse|partial write/i.test(message));
   if (!isRefused) return null;
   return { kind: 'refused', dropped: Number(/\bdropped=(\d+)/.exec(message)?.[1] ?? 0), reason: message };
 }
 
-/** Seconds or a date, as HTTP has it, in ms from now; 0 when there is none that can be read. */
+/**
+ * Reads a Retry-After header, in seconds or as an HTTP date. Returns ms from now; 0 when the header is missing or
+ * unreadable.
+ */
 export function retryAfterMs(header: string | readonly string[] | undefined, nowMs: number): number {
   const text = typeof header === 'string' ? header.trim() : (header?.[0] ?? '');
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;

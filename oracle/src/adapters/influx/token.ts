@@ -3,12 +3,12 @@ import { OperatorError } from '@gridtokenx/runtime/core';
 import { isReadableByOthers, readableByOthers, readRegularFile } from '@gridtokenx/runtime/node';
 
 const WHAT = 'InfluxDB token';
-/** A token has some hundred bytes at most, and goes into a header of each request. */
+/** A token has a few hundred bytes at most, and each request sends it in a header. */
 const MAX_BYTES = 4_096;
 
 /**
- * The token in a file, read again when the file changed, so that a new token needs no restart. Throws `OperatorError`,
- * never with the token in it.
+ * Returns the token of a file and reads the file again after a change, so that a new token needs no restart. Throws
+ * `OperatorError`, which never contains the token.
  */
 export function tokenFile(path: string): () => string {
   let version = '';
@@ -26,7 +26,7 @@ export function tokenFile(path: string): () => string {
       const problem = `the ${WHAT} cannot be used: ${(cause as Error).message}`;
       throw new OperatorError({ code: 'token-file', file: path, problem, advice: 'correct token_file' }, { cause });
     }
-    // Anything else could not be sent in a header, and would come back in the error that says so.
+    // A header cannot carry any other character, and the error about it would contain the token.
     if (!/^[\x21-\x7e]+$/.test(token)) {
       const problem = `not an ${WHAT} (one line, no spaces)`;
       throw new OperatorError({ code: 'token-file', file: path, problem, advice: 'write it again' });

@@ -14,9 +14,9 @@ import type { Packet } from '../../domain/intake/intake.js';
 
 export interface BrokerClientOptions {
   readonly url: string;
-  /** The broker's name, as its tokens are made for. */
+  /** The broker's name, which its sign-in tokens state. */
   readonly brokerName: string;
-  /** Opens a connection whose other side has proved its name, where `url` is mqtts://. */
+  /** Opens a connection to a peer that has proved its name, where `url` is mqtts://. */
   readonly dial?: Dial | undefined;
   readonly signer: Signer;
   readonly clock: Clock;
@@ -24,17 +24,17 @@ export interface BrokerClientOptions {
   readonly log: Pick<Logger, 'info' | 'warn'>;
 }
 
-/** Called with what comes; none may throw. */
+/** Handlers of received messages; none may throw. */
 export interface BrokerClientHandlers {
   readonly onPacket: (packet: Packet) => void;
-  /** Null for a text that is no status. */
+  /** `status` is null for a text that is no status. */
   readonly onStatus: (gateway: Uint8Array, status: GatewayStatus | null) => void;
-  /** Subscribed again; a broker may have lost what it retained. */
+  /** Called after each new subscription: a broker may have lost its retained messages. */
   readonly onConnect: () => void;
 }
 
 /**
- * The oracle's connection to the broker. Nothing is queued here: what a broker forgets, gateways send again, and acks are
+ * The oracle's connection to the broker. It queues nothing: gateways send again whatever a broker forgets, and acks are
  * retained.
  */
 export class BrokerClient {
@@ -51,12 +51,12 @@ export class BrokerClient {
     return this.#link?.isConnected ?? false;
   }
 
-  /** Why there is no connection, in plain words; null while there is one. */
+  /** Returns why there is no connection, in plain words; null while connected. */
   get problem(): string | null {
     return this.#link ? this.#link.problem : 'not connected to the broker yet';
   }
 
-  /** Connects, and connects again, until it is stopped. Throws an `Error` for a url that nothing dials. */
+  /** Connects, and reconnects until `stop`. Throws an `Error` for a url with an unknown scheme. */
   start({ onPacket, onStatus, onConnect }: BrokerClientHandlers): void {
     const { url, brokerName, dial, signer, clock, random, log } = this.#options;
     this.#link = new BrokerLink({
@@ -81,26 +81,29 @@ export class BrokerClient {
     this.#running = this.#link.run(this.#stop.signal);
   }
 
-  /** Says that it goes and closes; resolves when the connection is closed. */
+  /** Publishes the offline status and closes; resolves when the connection is closed. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
   }
 
-  /** Publishes an ack, retained; false when there is no connection. */
+  /** Publishes an ack, retained; returns false without a connection. */
   publishAck(gateway: Uint8Array, message: Uint8Array): boolean {
     const topic = formatTopic({ kind: 'ack', gateway, oracle: this.#options.signer.publicKey });
     return this.#publish(topic, message, { qos: 1, retain: true });
   }
 
-  /** The projection of a verified reading for dashboards; lost without a connection, as any live value is. */
+  /**
+   * Publishes the projection of a verified reading for dashboards. Without a connection it is lost, like any live
+   * value.
+   */
   publishLive(live: LiveReading, meter: Uint8Array): void {
     this.#publish(formatTopic({ kind: 'live', zone: live.zone, meter }), JSON.stringify(live), { qos: 0 });
   }
 
   #publish(topic: string, payload: Uint8Array | string, how: { qos: 0 | 1; retain?: boolean }): boolean {
     if (!this.#link?.isConnected) return false;
-    // After the next connection all acks are sent again.
+    // The oracle sends all acks again after the next connection.
     this.#link.publish(topic, payload, how).catch(() => {});
     return true;
   }

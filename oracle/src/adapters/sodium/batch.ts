@@ -1,12 +1,12 @@
 import { sigStructure } from '@gridtokenx/protocol';
 import type { VerifyJob } from '../../domain/intake/ports.js';
 
-/** Jobs in one batch at most. */
+/** Maximum number of jobs in one batch. */
 export const BATCH_QUESTIONS = 64;
-/** Longest message that fits a place; what is longer is checked where it was asked. */
+/** Longest message that fits a place, in bytes. The requesting thread checks longer messages itself. */
 export const LONGEST_MESSAGE = 128;
 
-/** What a thread says of a question. 0: nothing yet, and so never an answer. */
+/** A thread's answer to a job. 0 means no answer yet, so neither value is 0. */
 export const Said = { valid: 1, invalid: 2 } as const;
 
 const KEY_AT = 0;
@@ -23,15 +23,16 @@ const USUAL_MESSAGE = sigStructure(new Uint8Array(96)).length;
 interface Place {
   readonly key: Buffer;
   readonly signature: Buffer;
-  /** As long as what is signed of a payload: the view that is nearly always used. */
+  /** View of the usual message length: nearly every job uses it. */
   readonly usual: Buffer;
   readonly longest: Buffer;
 }
 
 /**
- * Jobs packed into memory that two threads share: whether it is answered, how many, a length and an answer for each,
- * then places of 256 bytes (key 32, signature 64, message). One side fills it, the other answers it; it changes hands by
- * a message to the thread and by `isAnswered`, so they never write at once. Views are made once, not for each question.
+ * Packs jobs into memory that two threads share: the state flag, the count, a length and an answer for each job, then
+ * places of 256 bytes (key 32, signature 64, message). One side fills the batch and the other side answers it. A
+ * message to the thread and `isAnswered` transfer the batch, so both sides never write at once. Views are created once,
+ * not for each job.
  */
 export class Batch {
   readonly memory: SharedArrayBuffer;
@@ -64,12 +65,12 @@ export class Batch {
     return Atomics.load(this.#head, ANSWERED_AT) === 1;
   }
 
-  /** What was said of a question: one of `Said`, or anything else where nothing was. */
+  /** Returns the answer to a job: one of `Said`, or any other number without an answer. */
   said(index: number): number {
     return this.#said[index] ?? 0;
   }
 
-  /** Puts questions that fit in, and takes all answers out. */
+  /** Stores jobs that fit in, and clears all answers. */
   fill(questions: readonly VerifyJob[]): void {
     this.#said.fill(0);
     for (const [i, { signature, message, key }] of questions.entries()) {
@@ -84,7 +85,7 @@ export class Batch {
     Atomics.store(this.#head, ANSWERED_AT, 0);
   }
 
-  /** Answers all questions by `verify`. */
+  /** Answers all jobs by `verify`. */
   answer(verify: (signature: Uint8Array, message: Uint8Array, key: Uint8Array) => boolean): void {
     const count = this.#head[COUNT_AT] ?? 0;
     for (let i = 0; i < count; i++) {

@@ -1,7 +1,7 @@
 import type { Verifier } from '@gridtokenx/protocol';
 import type { SignatureChecks } from '../../domain/intake/ports.js';
 
-/** Answers at once, in the thread that asks. */
+/** Answers at once, in the calling thread. */
 export function inThread(verifier: Verifier): SignatureChecks {
   return {
     threads: 0,

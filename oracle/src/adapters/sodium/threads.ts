@@ -6,19 +6,25 @@ import type { SignatureChecks, VerifyJob } from '../../domain/intake/ports.js';
 import { BATCH_QUESTIONS, Batch, Said } from './batch.js';
 import { inThread } from './in-thread.js';
 
-/** A thread works on the first of its batches while others wait for it: it is not idle while a commit syncs. */
+/** A thread works on its first batch while others wait for it, so it is not idle while a commit syncs. */
 const BATCHES = 4;
-/** Jobs that wait for a thread; above that the asking thread works too, which is what holds senders back. */
+/** Jobs that wait for a thread. Above this number the calling thread checks too, which slows senders down. */
 const WAITING_LIMIT = 512;
-/** A batch takes some milliseconds; a thread that has not answered one after this time is given up. */
+/** Replaces a thread that has not answered a batch within this time, in ms. A batch takes some milliseconds. */
 const GIVE_UP_MS = 5_000;
-/** A thread is up in a fraction of a second; one that has not proved its verifier after this time is given up. */
+/**
+ * Replaces a thread that has not proved its verifier within this time, in ms. A thread starts in a fraction of a
+ * second.
+ */
 const START_MS = 30_000;
-/** A thread keeps next to nothing: without a bound its heap grows to several times that before it is collected, in MiB. */
+/**
+ * A thread retains almost nothing. Without a bound, in MiB, its heap would grow to several times this size before a
+ * collection.
+ */
 const LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 } as const;
 const AGAIN = { initialMs: 1_000, maxMs: 60_000 };
 
-/** The part of a `Worker` that is used. */
+/** Subset of `Worker` that this module uses. */
 export interface Thread extends Pick<Worker, 'postMessage' | 'terminate' | 'unref'> {
   on(event: 'message' | 'error' | 'exit', listener: (what: unknown) => void): unknown;
 }
@@ -26,17 +32,17 @@ export interface Thread extends Pick<Worker, 'postMessage' | 'terminate' | 'unre
 export interface ThreadsDeps {
   /** Number of threads, at least 1. */
   readonly threads: number;
-  /** Proven; checks in the asking thread what no thread answered. */
+  /** A proven verifier; checks in the calling thread every job that no thread answered. */
   readonly verifier: Verifier;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Spreads the times at which lost threads are started again. */
+  /** Spreads the restarts of lost threads. */
   readonly random: Pick<Random, 'fraction'>;
   /** Starts a thread that shares these batches. */
   readonly spawn: (memories: readonly SharedArrayBuffer[]) => Thread;
 }
 
-/** Jobs that were asked together. */
+/** Jobs of one call of `ask`. */
 interface Asked {
   readonly questions: readonly VerifyJob[];
   readonly valid: boolean[];
@@ -52,12 +58,12 @@ interface Item {
 
 interface Sent {
   readonly number: number;
-  /** Emptied when they were answered elsewhere before the thread did. */
+  /** Emptied when the calling thread answered the jobs first. */
   items: readonly Item[];
   readonly sentAtMs: number;
 }
 
-/** One place for a thread; another thread takes it when one is gone. */
+/** A place for one thread; a new thread takes it after the previous thread ended. */
 interface Seat {
   readonly number: number;
   thread: Thread | null;
@@ -66,14 +72,14 @@ interface Seat {
   free: number[];
   sent: Sent[];
   readonly again: BackOff;
-  /** Of the one timer that a seat has: until its thread is ready, or until another one starts. */
+  /** Cancels the seat's only timer: until its thread is ready, or until the next thread starts. */
   cancel: () => void;
 }
 
 /**
- * Checks signatures on threads. An answer counts only where a thread said it of that very question: what a thread that
- * ended, hung or skipped leaves open is checked again here, so a lost thread costs time and never a verdict. Without a
- * thread that is ready everything is checked here.
+ * Checks signatures on threads. An answer counts only when a thread gave it for that very job. The calling thread
+ * checks again every job that an ended, hung or faulty thread left open. So a lost thread costs time and never a
+ * verdict. While no thread is ready, the calling thread checks everything.
  */
 export class VerifyThreads implements SignatureChecks {
   readonly threads: number;
@@ -99,7 +105,7 @@ export class VerifyThreads implements SignatureChecks {
     for (const seat of this.#seats) this.#start(seat);
   }
 
-  /** Threads that may be asked now. */
+  /** Number of threads that accept jobs now. */
   get ready(): number {
     return this.#seats.filter(({ isReady }) => isReady).length;
   }
@@ -116,7 +122,7 @@ export class VerifyThreads implements SignatureChecks {
   }
 
   finish(): void {
-    // Whoever is answered may ask again, which hands out more.
+    // A callback may add jobs, and the next pass assigns them.
     while (this.#waiting.length > 0 || this.#seats.some(({ sent }) => sent.some(({ items }) => items.length > 0))) {
       this.#collect();
       for (const seat of this.#seats) this.#takeBack(seat);
@@ -134,14 +140,14 @@ export class VerifyThreads implements SignatureChecks {
     await Promise.all(threads.map((thread) => thread?.terminate()));
   }
 
-  /** Takes what threads have answered, without waiting for their messages, and gives them more. */
+  /** Collects the threads' answers without waiting for their messages, and assigns more jobs. */
   #collect(): void {
     for (const seat of this.#seats) {
       for (let first = seat.sent[0]; first && seat.batches[first.number]?.isAnswered; first = seat.sent[0]) {
         seat.sent.shift();
         seat.again.reset();
         this.#hear(first.items, seat.batches[first.number]);
-        // Only now: whoever is answered may ask again, and a free batch is filled.
+        // Only now: a callback may add jobs, which fill a free batch.
         seat.free.push(first.number);
       }
     }
@@ -156,13 +162,13 @@ export class VerifyThreads implements SignatureChecks {
     }
   }
 
-  /** Hands batches out, the least busy thread first: a single message does not wait for others. */
+  /** Assigns batches, the least busy thread first, so that a single message does not wait behind others. */
   #hand(): void {
     for (let taken = 0; taken < BATCHES; taken++) {
       for (const seat of this.#seats) {
         if (this.#waiting.length === 0) return;
         if (!seat.isReady || seat.sent.length > taken || seat.free.length === 0) continue;
-        // Behind a batch that a thread is busy with only full ones wait: the next ones fill up meanwhile.
+        // Behind the batch in work only full batches wait: new jobs collect meanwhile.
         if (taken > 0 && this.#waiting.length < BATCH_QUESTIONS) return;
         this.#send(seat);
       }
@@ -186,7 +192,7 @@ export class VerifyThreads implements SignatureChecks {
     this.#watch();
   }
 
-  /** Checks the longest waiting questions here. */
+  /** Checks the longest waiting jobs in this thread. */
   #help(): void {
     for (const item of this.#waiting.splice(0, BATCH_QUESTIONS / 2)) this.#check(item);
     this.#collect();
@@ -197,7 +203,7 @@ export class VerifyThreads implements SignatureChecks {
     settle(item, this.#deps.verifier.verify(signature, message, key));
   }
 
-  /** What the thread has is checked here; its late answers mean nothing. */
+  /** Checks the thread's open jobs in this thread; its late answers count for nothing. */
   #takeBack(seat: Seat): void {
     for (const sent of seat.sent) {
       const { items } = sent;
@@ -221,7 +227,7 @@ export class VerifyThreads implements SignatureChecks {
   }
 
   #start(seat: Seat): void {
-    // New memory each time: a thread that was given up and still runs must not write into its successor's batches.
+    // New memory each time: an abandoned thread that still runs must not write into its successor's batches.
     seat.batches = Array.from({ length: BATCHES }, () => new Batch());
     seat.free = seat.batches.map((_, number) => number);
     const memories = seat.batches.map(({ memory }) => memory);
@@ -278,17 +284,17 @@ function settle({ asked, index }: Item, isValid: boolean): void {
   if (--asked.left === 0) asked.answered(asked.valid);
 }
 
-/** One for each core but one; the main thread keeps up with no more than four. */
+/** Returns one thread for each core but one, at most four: the main thread supplies no more than four. */
 export function usualThreads(): number {
   return Math.min(4, Math.max(1, availableParallelism() - 1));
 }
 
-/** Checks on threads, or here where there are to be none. `verifier` is a proven one. */
+/** Opens checks on threads, or in this thread where `threads` is 0. `verifier` is proven. */
 export function openChecks(deps: ThreadsDeps): SignatureChecks {
   return deps.threads === 0 ? inThread(deps.verifier) : new VerifyThreads(deps);
 }
 
-/** Starts a worker thread of the operating system. */
+/** Starts an operating system thread. */
 export function spawnThread(memories: readonly SharedArrayBuffer[]): Thread {
   return new Worker(new URL('./worker.js', import.meta.url), { workerData: { memories }, resourceLimits: LIMITS });
 }

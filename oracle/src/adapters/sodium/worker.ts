@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { Batch } from './batch.js';
 
-/** A thread that checks signatures. It says that it is ready only after its own verifier judged every golden case right. */
+/** Checks signatures on a thread. It reports ready only after its own verifier judged every golden case correctly. */
 const port = parentPort;
 if (!port) throw new Error('this is the start of a thread, not a command');
 const verifier = provedVerifier();

@@ -2,9 +2,9 @@ import { asPublicKeyText, type PublicKeyText, type Signer, signAck } from '@grid
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Ledger } from './ports.js';
 
-/** After a storage failure the ack is tried again, not lost. */
+/** Delay before the next attempt after a storage failure, in ms: the ack is not lost. */
 const RETRY_MS = 1_000;
-/** At most one ack for a gateway in this time: 4 a second. */
+/** Minimum time between two acks for a gateway, in ms: at most 4 acks a second. */
 const SPACING_MS = 250;
 
 export interface AckDeps {
@@ -13,11 +13,11 @@ export interface AckDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   /**
-   * False until the registry was read once. An ack of before would name no meters, and a gateway takes that for lower
-   * watermarks; the one that the broker retains still holds.
+   * Returns false until the registry was read once. An earlier ack would name no meters, and a gateway would read that
+   * as lower watermarks. The ack that the broker retains still holds.
    */
   readonly canTell: () => boolean;
-  /** Publishes retained; false when there is no connection (all are sent again after the next one). */
+  /** Publishes retained. Returns false without a connection; the next connection sends all acks again. */
   readonly publish: (gateway: Uint8Array, message: Uint8Array) => boolean;
   /** Real ms from the commit to the ack. */
   readonly onSent: (lagMs: number) => void;
@@ -30,8 +30,8 @@ interface Due {
 }
 
 /**
- * Signs and sends acks (this is where an ack is made) [wire §8.2]. An ack says what the ledger holds when it is signed,
- * so sending one too many is harmless and several reasons to send become one.
+ * Signs and sends acks; no other code makes an ack [wire §8.2]. An ack states the ledger's content at the time of
+ * signing. So an extra ack is harmless, and several reasons to send share one ack.
  */
 export class AckSender {
   readonly #deps: AckDeps;
@@ -44,7 +44,7 @@ export class AckSender {
     this.#deps = deps;
   }
 
-  /** Something about the gateway was committed, or it asked: it is told soon. */
+  /** Schedules an ack for a gateway: a commit concerned it, or it requested one. */
   mark(gateway: Uint8Array): void {
     const name = asPublicKeyText(gateway);
     if (this.#isStopped || this.#due.has(name)) return;
@@ -54,7 +54,7 @@ export class AckSender {
     this.#due.set(name, { gateway, since: now, cancel });
   }
 
-  /** After a new connection: a broker may have lost what it retained. */
+  /** Schedules all acks after a new connection: a broker may have lost its retained messages. */
   markAll(): void {
     try {
       for (const gateway of this.#deps.ledger.gateways()) this.mark(gateway);
@@ -66,7 +66,7 @@ export class AckSender {
     }
   }
 
-  /** Sends what is due and nothing more. */
+  /** Sends acks that are due, and none afterwards. */
   stop(): void {
     this.#isStopped = true;
     for (const [name, { cancel }] of [...this.#due]) {

@@ -15,21 +15,21 @@ import type { MeterRecord, Registry } from '../ports.js';
 import { refusedFor, type Verdict } from '../verdicts/verdict.js';
 import type { VerifyJob } from './ports.js';
 
-/** A message whose signature is that of a key registered for its meter. Order and registers are judged later. */
+/** A message with a valid signature of a key that is registered for its meter. Order and registers are judged later. */
 export interface Admitted {
   readonly meter: MeterRecord;
-  /** The key that signed, 32 bytes: with the meter it names the stream. */
+  /** The key that signed, 32 bytes: meter and key name the stream. */
   readonly key: Uint8Array;
   readonly payload: Payload;
   /** The 96 signed bytes. */
   readonly signed: Uint8Array;
   /** The 171 bytes. */
   readonly message: Uint8Array;
-  /** First 16 bytes of SHA-256 of the message: its name in acks. */
+  /** First 16 bytes of SHA-256 of the message: names the message in acks. */
   readonly hash: Uint8Array;
 }
 
-/** A message that belongs to no stream. `meterId` and `seq` are what it claims, where it could be read. */
+/** A message that belongs to no stream. `meterId` and `seq` are its claims, where they could be read. */
 export interface Rejected {
   readonly verdict: Verdict;
   readonly hash: Uint8Array;
@@ -40,10 +40,10 @@ export interface Rejected {
 
 export type Admission = { readonly admitted: Admitted } | { readonly rejected: Rejected };
 
-/** At most so many keys of other meters are tried to tell a mixed-up key from a forged signature. */
+/** Maximum number of other meters' keys that are tried, to distinguish a mixed-up key from a forged signature. */
 const MIXED_UP_KEYS = 8;
 
-/** A message whose frame and payload are what they should be. */
+/** A message with a valid frame and a valid payload. */
 export interface Parsed {
   readonly message: Uint8Array;
   readonly hash: Uint8Array;
@@ -54,7 +54,7 @@ export interface Parsed {
   readonly meterId: MeterId;
 }
 
-/** Takes a message apart; what depends on nothing but its bytes is refused here (frame, version, values). */
+/** Parses a message. Refuses everything that depends on the bytes alone: frame, version, values. */
 export function parse(message: Uint8Array): { readonly parsed: Parsed } | { readonly rejected: Rejected } {
   const hash = shortHash(message);
   try {
@@ -69,8 +69,8 @@ export function parse(message: Uint8Array): { readonly parsed: Parsed } | { read
 }
 
 /**
- * The question that the verdict most likely depends on: did the key in force sign it? Null where no signature will be
- * looked at as far as is known now. It is only a question: `decide` says what its answer means.
+ * Returns the job that the verdict most likely depends on: the signature by the key in force. Null where, by present
+ * knowledge, no signature needs a check. `decide` interprets the answer.
  */
 export function questionOf(parsed: Parsed, networkId: Uint8Array, registry: Registry): VerifyJob | null {
   if (!equalBytes(parsed.payload.networkId, networkId)) return null;
@@ -79,8 +79,8 @@ export function questionOf(parsed: Parsed, networkId: Uint8Array, registry: Regi
 }
 
 /**
- * What is known of a message's signature: the answer to its question, which counts for that key only, so that the
- * registry may have changed since it was asked. All else is checked now.
+ * Returns `isSignedBy(key)`. Reuses the answer for the job's key; any other key is verified here, synchronously. So the
+ * registry may change between job and answer.
  */
 export function signedBy(
   parsed: Parsed,
@@ -94,9 +94,9 @@ export function signedBy(
 }
 
 /**
- * Judges one message by itself: frame, version, network, meter, and the signature (this is where the oracle verifies
- * signatures). `arrivedAtMs` is the real time of arrival: what depends on the registry is settled only against a state
- * that was asked for after it [wire §9.2]. The topic is an address, not evidence: it is not looked at.
+ * Judges one message by itself: frame, version, network, meter and signature. No other code of the oracle verifies
+ * signatures. `arrivedAtMs` is the real time of arrival: a verdict that depends on the registry is settled only by a
+ * state requested after the arrival [wire §9.2]. The topic is an address, not evidence, and is ignored.
  */
 export function admit(
   message: Uint8Array,
@@ -110,7 +110,7 @@ export function admit(
   return decide(result.parsed, arrivedAtMs, networkId, registry, signedBy(result.parsed, verifier, null));
 }
 
-/** Judges a parsed message by the registry as it is now; see `admit`. */
+/** Judges a parsed message by the current registry; see `admit`. */
 export function decide(
   parsed: Parsed,
   arrivedAtMs: number,
@@ -127,9 +127,10 @@ export function decide(
   if (!meter) return reject(refusedFor(Reason.unknownMeter));
   const admitted = (key: Uint8Array): Admission => ({ admitted: { meter, key, payload, signed, message, hash } });
   if (isSignedBy(meter.key)) return admitted(meter.key);
-  // What a rotated key says of later windows is judged in its stream: it may have come before the rotation was known.
+  // The stream judges what a rotated key says of later windows: such a message may have arrived before the oracle knew
+  // the rotation.
   if (meter.previousKey && isSignedBy(meter.previousKey)) return admitted(meter.previousKey);
-  // A rotation that this registry state does not show yet would look the same, so the verdict waits for a newer state.
+  // A rotation that this registry state does not show yet looks the same, so the verdict waits for a newer state.
   if (registry.asOf.fetchedAtMs <= arrivedAtMs) return reject(refusedFor(Reason.wrongKey, false));
   const others = registry.meters().filter((other) => other.owner === meter.owner && other.meterId !== meterId);
   const isMixedUp = others.slice(0, MIXED_UP_KEYS).some((other) => isSignedBy(other.key));

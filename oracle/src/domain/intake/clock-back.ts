@@ -1,7 +1,7 @@
-/** A clock that is set a little is no matter; readings and windows are judged to the minute. */
+/** Ignores smaller corrections of a clock: readings and windows are judged to the minute. */
 const MIN_STEP_MS = 1_000;
 
-/** Notices that a clock went back: until it has caught up, what it says has been said before. */
+/** Notices that a clock went back. Until it catches up, it repeats times that it has already shown. */
 export class BackwardClock {
   readonly #now: () => number;
   #latestSeenAtMs = Number.NEGATIVE_INFINITY;
@@ -10,7 +10,7 @@ export class BackwardClock {
     this.#now = now;
   }
 
-  /** Looks at the clock; in words what is wrong with it, null when nothing. */
+  /** Reads the clock; returns the problem in words, null without one. */
   look(): string | null {
     const now = this.#now();
     const backMs = this.#latestSeenAtMs - now;

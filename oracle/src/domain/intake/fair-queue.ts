@@ -1,27 +1,27 @@
-/** Messages of one gateway that wait to be looked at: twice what a gateway has in flight (4,000 backfill readings). */
+/** Bounds the waiting messages of one gateway: twice what a gateway has in flight (4,000 backfill readings). */
 export const MAX_QUEUED_OF_ONE = 8_000;
-/** Messages that wait in all: 11 MB at 171 bytes. */
+/** Bounds all waiting messages: 11 MB at 171 bytes. */
 export const MAX_QUEUED = 64_000;
 
-/** Something that waits, as large as the number of messages in it. */
+/** A queue entry; `size` is its number of messages. */
 export interface Queued {
   readonly size: number;
 }
 
 /**
- * Packets of each gateway in order, and the gateways in turn: one alone may use all the time there is, several share it. Both
- * lengths are bounded; what does not fit is not taken, and the gateway sends it again.
+ * Keeps the packets of each gateway in order, and serves the gateways in turn: a single gateway may use all the time,
+ * several share it. Both lengths are bounded. The queue refuses a packet without room, and the gateway sends it again.
  */
 export class FairQueue<Gateway, Item extends Queued> {
   readonly #waiting = new Map<Gateway, { items: Item[]; at: number; size: number }>();
   #size = 0;
 
-  /** Messages that wait. */
+  /** Number of waiting messages. */
   get size(): number {
     return this.#size;
   }
 
-  /** False when there is no room: for this gateway, or in all and none waits with more. */
+  /** Returns false without room: for this gateway, or in the whole queue while no other gateway has more waiting. */
   add(gateway: Gateway, item: Item): boolean {
     const own = this.#waiting.get(gateway);
     if ((own?.size ?? 0) + item.size > MAX_QUEUED_OF_ONE) return false;
@@ -34,7 +34,7 @@ export class FairQueue<Gateway, Item extends Queued> {
     return true;
   }
 
-  /** The next one, of the gateway whose turn it is. */
+  /** Removes and returns the next entry of the gateway whose turn it is. */
   next(): Item | undefined {
     const first = this.#waiting.entries().next().value;
     if (!first) return undefined;
@@ -45,7 +45,7 @@ export class FairQueue<Gateway, Item extends Queued> {
     own.size -= item.size;
     this.#size -= item.size;
     if (own.at < own.items.length) {
-      // The part that was taken is let go now and then, not each time.
+      // Releases the consumed part now and then, not each time.
       if (own.at > 64 && own.at * 2 > own.items.length) {
         own.items.splice(0, own.at);
         own.at = 0;
@@ -55,7 +55,7 @@ export class FairQueue<Gateway, Item extends Queued> {
     return item;
   }
 
-  /** Drops the newest of whoever waits with most, if that is more than `size`. */
+  /** Drops the newest entry of the gateway with the most waiting messages, if these are more than `size`. */
   #makeRoom(size: number): boolean {
     let longest: { items: Item[]; at: number; size: number } | null = null;
     for (const own of this.#waiting.values()) if (!longest || own.size > longest.size) longest = own;

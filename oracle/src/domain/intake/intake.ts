@@ -19,32 +19,32 @@ export interface IntakeDeps {
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly verifier: Verifier;
-  /** Where signatures of packets are checked; absent: here, by `verifier`. */
+  /** Checks signatures of packets; absent: `verifier` checks in this thread. */
   readonly checks?: SignatureChecks;
   /** 8 bytes. */
   readonly networkId: Uint8Array;
   readonly readingClock: Pick<ReadingClock, 'nowMs'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** A commit is through: these gateways can be told how far. */
+  /** Called after a commit: the oracle can acknowledge to these gateways. */
   readonly onStored: (gateways: ReadonlySet<Uint8Array>) => void;
-  /** The registry was read again: what waited for a meter may be able to go on. */
+  /** Called after a read of the registry: messages that waited for a meter may continue. */
   readonly onRegistry?: () => void;
   readonly onVerified: (verified: readonly { meter: MeterRecord; reading: Reading }[]) => void;
   readonly onCommit: (outcome: { messages: number; ms: number; verdicts: ReadonlyMap<VerdictCode, number> }) => void;
 }
 
-/** A commit gathers what comes within this time, or this many messages. */
+/** A commit gathers the messages of this time, in ms, or this many messages. */
 const GATHER_MS = 5;
 const GATHER_MESSAGES = 500;
-/** Messages that wait for time or for the registry are looked at this often. */
+/** Interval at which waiting messages are judged again, in ms: they wait for time or for the registry. */
 const RECONSIDER_MS = 1_000;
 const WAITING_LIMIT = 500;
-/** What is to be judged again and was not reached goes on after this pause: a fifth of the time at most. */
+/** Pause before messages that remain to be judged again, in ms: re-judging uses a fifth of the time at most. */
 const AGAIN_MS = 100;
 /**
- * Takes packets, verifies each message, and stores them in groups. Gateways are told only what a commit has made
- * durable. A failing disk makes the group a *storage failure*: nothing is acknowledged and gateways send again.
+ * Takes packets, verifies each message, and stores messages in groups. Gateways receive acks only for durable commits.
+ * A failing disk makes the group a *storage failure*: nothing is acknowledged and gateways send again.
  */
 export class Intake {
   readonly #deps: IntakeDeps;
@@ -57,7 +57,7 @@ export class Intake {
   #failures = 0;
   #isStopped = false;
   #isAsking = false;
-  /** More is to be judged again. */
+  /** True while more messages remain to be judged again. */
   #isMore = false;
 
   constructor(deps: IntakeDeps) {
@@ -66,12 +66,12 @@ export class Intake {
       ...deps,
       judged: (arrivals) => this.#gather(arrivals),
       landed: (mustAsk) => this.#landed(mustAsk),
-      // Not acknowledged: it comes again.
+      // No ack, so the gateway sends it again.
       refused: (size) => deps.onCommit({ messages: 0, ms: 0, verdicts: new Map([[Reason.overQuota, size]]) }),
     });
   }
 
-  /** Number of commits that failed since the last one that did not; 0 when the ledger is well. */
+  /** Number of failed commits since the last successful commit; 0 when the ledger works. */
   get failures(): number {
     return this.#failures;
   }
@@ -82,18 +82,18 @@ export class Intake {
 
   #tick(): void {
     if (this.#isStopped) return;
-    // While it runs nothing else sets the timer.
+    // While this callback runs, nothing else sets the timer.
     this.#cancelTick = null;
     this.reconsider();
     this.#cancelTick = this.#deps.clock.after(this.#isMore ? AGAIN_MS : RECONSIDER_MS, () => this.#tick());
   }
 
-  /** Messages that wait for their gateway's turn, and that were refused for want of room since the start. */
+  /** Number of messages that wait for their gateway's turn, and number refused for lack of room since the start. */
   get queue(): { readonly waiting: number; readonly refused: number } {
     return this.#packets.queue;
   }
 
-  /** Stores what came and takes nothing more. */
+  /** Stores received messages and takes no more. */
   stop(): void {
     this.flush();
     this.#isStopped = true;
@@ -101,7 +101,7 @@ export class Intake {
     this.#packets.stop();
   }
 
-  /** Takes one packet; it is looked at when its gateway's turn comes, and let go when there is no room. */
+  /** Takes one packet. The intake judges it at its gateway's turn, or drops it when there is no room. */
   receive(packet: Packet): void {
     if (this.#isStopped) return;
     const { readingClock, clock } = this.#deps;
@@ -126,8 +126,9 @@ export class Intake {
   }
 
   /**
-   * Takes statements that another oracle showed, which is where they came from if no gateway has brought its meter yet.
-   * Each is verified like one that arrives; what would be rejected is not kept, because nobody waits for its verdict.
+   * Takes statements that another oracle sent; that oracle counts as their source if no gateway has brought the meter
+   * yet. Each statement is verified like a received message. Rejected statements are not stored, because nobody waits
+   * for their verdict.
    */
   exchange(
     from: Uint8Array,
@@ -136,7 +137,7 @@ export class Intake {
   ): void {
     if (this.#isStopped) return;
     const { readingClock, clock, networkId, registry, verifier } = this.#deps;
-    // What a gateway brought before is stored first.
+    // Messages that a gateway brought before are stored first.
     this.flush();
     const [arrivedAtMs, receivedAtMs] = [readingClock.nowMs(), clock.nowMs()];
     for (const message of messages) {
@@ -149,18 +150,18 @@ export class Intake {
     this.#store();
   }
 
-  /** Looks at everything that came, however much it is. */
+  /** Judges everything received, without a bound. */
   drain(): void {
     this.#packets.drain();
   }
 
-  /** Looks at all that came, and stores it. */
+  /** Judges everything received, and stores it. */
   flush(): void {
     this.drain();
     this.#store();
   }
 
-  /** Commits what was gathered, and then tells. */
+  /** Commits the gathered messages, then announces the commit. */
   #store(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = null;
@@ -170,7 +171,7 @@ export class Intake {
     this.#commit(arrivals, () => this.#deps.ledger.take(arrivals, this.#deps.readingClock.nowMs()));
   }
 
-  /** Looks again at what waits for time to pass or for the registry to say more. */
+  /** Judges again the messages that wait for time or for the registry. */
   reconsider(): void {
     const { ledger, registry, readingClock } = this.#deps;
     this.#store();
@@ -226,7 +227,7 @@ export class Intake {
     if (taken.verified.length > 0) onVerified(taken.verified);
   }
 
-  /** There is more to be judged again than fits a commit: soon, and not at once. */
+  /** More messages remain than fit a commit: continue after a pause. */
   #goOn(): void {
     this.#isMore = true;
     if (!this.#cancelTick || this.#isStopped) return;
@@ -236,7 +237,7 @@ export class Intake {
 
   #failed(error: unknown, messages: number): void {
     const { logger, onCommit } = this.#deps;
-    // One line for a failure that lasts, not one for each group.
+    // One line for a lasting failure, not one for each group.
     if (this.#failures++ === 0)
       logger.error(
         { event: 'ledger_write_failed', err: error },
@@ -245,7 +246,7 @@ export class Intake {
     onCommit({ messages, ms: 0, verdicts: new Map([[Reason.storageFailure, messages]]) });
   }
 
-  /** One question at a time, however many messages wait for its answer. */
+  /** One request at a time, however many messages wait for its answer. */
   #askRegistry(): void {
     if (this.#isAsking) return;
     this.#isAsking = true;
@@ -254,13 +255,13 @@ export class Intake {
       this.#isAsking = false;
       if (!this.#isStopped && registry.asOf.fetchedAtMs !== this.#registrySeen) this.reconsider();
     };
-    // The node is away: what is known stays in force, and the message waits.
+    // The node is away: the known state stays in force, and the message waits.
     registry.refresh().then(answered, () => {
       this.#isAsking = false;
     });
   }
 
-  /** One object for each gateway, so that sets of gateways are sets. */
+  /** Returns one object for each gateway, so that sets of gateways compare by identity. */
   #sameKey(key: Uint8Array): Uint8Array {
     const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
     const known = this.#keys.get(name);

@@ -1,19 +1,19 @@
 import type { MeterId } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 
-/** How many forgotten meters are named; the others are counted. */
+/** Number of forgotten meters that are named; the others are only counted. */
 const MAX_NAMED = 3;
 
 /**
- * Remembers which meters the registry has shown. A record is never deleted on chain, so a registry that lacks one has come
- * back older or empty. Then the last record stays in force.
+ * Remembers the meters that the registry has shown. The chain never deletes a record, so a registry that lacks one is
+ * older or empty. Then the last record stays in force.
  */
 export class MeterMemory {
   readonly #known: Set<MeterId>;
   #meters: ReadonlyMap<MeterId, MeterRecord> = new Map();
   #forgotten: readonly MeterId[] = [];
 
-  /** `known`: meters that an earlier run had, hex. */
+  /** `known`: meters that an earlier run knew, hex. */
   constructor(known: Iterable<MeterId> = []) {
     this.#known = new Set(known);
   }
@@ -21,12 +21,12 @@ export class MeterMemory {
   get meters(): ReadonlyMap<MeterId, MeterRecord> {
     return this.#meters;
   }
-  /** Meters that the registry lacks and had. */
+  /** Meters that the registry once showed and now lacks. */
   get forgotten(): readonly MeterId[] {
     return this.#forgotten;
   }
 
-  /** What is wrong, in words; null when the registry has all that it ever had. */
+  /** Returns the problem in words; null when the registry shows every meter that it ever showed. */
   get problem(): string | null {
     const count = this.#forgotten.length;
     if (count === 0) return null;
@@ -35,7 +35,7 @@ export class MeterMemory {
     return `the registry forgot ${count} of ${this.#known.size} meters (${named}${more}): is the chain an older or another one?`;
   }
 
-  /** Takes a whole state of the registry. */
+  /** Takes a complete state of the registry. */
   take(records: readonly MeterRecord[]): void {
     const meters = new Map(records.map((record) => [record.meterId, record]));
     this.#forgotten = [...this.#known].filter((id) => !meters.has(id));

@@ -6,24 +6,24 @@ import { decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
 import { FairQueue, type Queued } from './fair-queue.js';
 import type { ReceivedMessage, SignatureChecks, VerifyJob } from './ports.js';
 
-/** Messages whose signatures are being checked; at this number nothing new is looked at. */
+/** Messages whose signatures are being checked; at this number no new packet is opened. */
 const MAX_FLYING = 4_000;
-/** Messages that are looked at in one turn of the event loop: others are answered between two turns. */
+/** Messages opened in one turn of the event loop: other work runs between two turns. */
 const TURN_MESSAGES = 500;
 
 export interface PacketChecksDeps {
   readonly registry: Registry;
   readonly verifier: Verifier;
-  /** Where signatures are checked; absent: here, by `verifier`. */
+  /** Checks signatures; absent: `verifier` checks in this thread. */
   readonly checks?: SignatureChecks;
   /** 8 bytes. */
   readonly networkId: Uint8Array;
   readonly clock: Pick<Clock, 'after'>;
-  /** Takes the messages of one packet. */
+  /** Takes the judged messages of one packet. */
   readonly judged: (arrivals: readonly ReceivedMessage[]) => void;
-  /** Follows the packets that were judged together; `mustAsk`: a newer registry may decide one of them otherwise. */
+  /** Called after packets that were judged together. `mustAsk`: a newer registry may change a verdict among them. */
   readonly landed: (mustAsk: boolean) => void;
-  /** There was no room for so many messages. */
+  /** Called when there was no room for so many messages. */
   readonly refused: (messages: number) => void;
 }
 
@@ -33,7 +33,7 @@ interface Arrived extends Queued {
   readonly bytes: Uint8Array;
 }
 
-/** A packet whose signatures are being checked. Those of a gateway are judged in the order in which they came. */
+/** A packet whose signatures are being checked. Packets of one gateway are judged in their order of arrival. */
 interface PendingPacket {
   readonly common: Omit<ReceivedMessage, 'admission'>;
   readonly items: readonly PendingMessage[];
@@ -41,13 +41,13 @@ interface PendingPacket {
   valid: readonly boolean[] | null;
 }
 
-/** One message of it; `asked` is the place of its question, or -1. */
+/** One message of a packet; `asked` is the index of its job, or -1. */
 type PendingMessage =
   | { readonly parsed: Parsed; readonly question: VerifyJob | null; readonly asked: number }
   | { readonly admission: ReceivedMessage['admission'] };
 
 /**
- * Gives each gateway its turn, has signatures checked, and judges packets. Those of one gateway keep their order,
+ * Gives each gateway its turn, requests signature checks, and judges packets. Packets of one gateway keep their order,
  * however long a check takes.
  */
 export class PacketChecks {
@@ -55,7 +55,7 @@ export class PacketChecks {
   readonly #queue = new FairQueue<Uint8Array, Arrived>();
   readonly #pending: PendingPacket[] = [];
   #pendingMessages = 0;
-  /** In this turn of the event loop. */
+  /** Messages opened in this turn of the event loop. */
   #looked = 0;
   #cancelPump: (() => void) | null = null;
   #refused = 0;
@@ -65,22 +65,22 @@ export class PacketChecks {
     this.#deps = deps;
   }
 
-  /** Messages that wait for their gateway's turn, and that were refused for want of room since the start. */
+  /** Number of messages that wait for their gateway's turn, and number refused for lack of room since the start. */
   get queue(): { readonly waiting: number; readonly refused: number } {
     return { waiting: this.#queue.size, refused: this.#refused };
   }
 
-  /** Judges nothing more. */
+  /** Stops judging. */
   stop(): void {
     this.#isStopped = true;
     this.#cancelPump?.();
   }
 
-  /** Takes one packet; it is looked at when its gateway's turn comes, and let go when there is no room. */
+  /** Takes one packet. The packet is opened at its gateway's turn, or dropped when there is no room. */
   receive(common: Omit<ReceivedMessage, 'admission'>, bytes: Uint8Array): void {
     const size = Math.max(1, Math.ceil(bytes.length / SIGN1_BYTES));
     const arrived = { common, bytes, size };
-    // While little comes nothing waits.
+    // Under low load no packet waits.
     if (this.#queue.size === 0 && this.#mayLook()) this.#look(arrived);
     else if (!this.#queue.add(common.gateway, arrived)) this.#refuse(size);
     this.#cancelPump ??= this.#deps.clock.after(0, () => this.#pump());
@@ -91,7 +91,7 @@ export class PacketChecks {
     this.#deps.refused(size);
   }
 
-  /** Looks at packets of the gateways in turn; goes on after others had their time. */
+  /** Opens packets of the gateways in turn; continues after other work of the event loop. */
   #pump(): void {
     this.#cancelPump = null;
     this.#looked = 0;
@@ -100,7 +100,7 @@ export class PacketChecks {
       if (!arrived) return;
       this.#look(arrived);
     }
-    // Where too much is being checked, the next answer goes on.
+    // While too many checks are pending, the next answer continues.
     if (this.#queue.size > 0 && this.#pendingMessages < MAX_FLYING)
       this.#cancelPump ??= this.#deps.clock.after(0, () => this.#pump());
   }
@@ -109,13 +109,13 @@ export class PacketChecks {
     return this.#looked < TURN_MESSAGES && this.#pendingMessages < MAX_FLYING;
   }
 
-  /** Looks at everything that came, however much it is. */
+  /** Opens everything received, without a bound. */
   drain(): void {
     for (let arrived = this.#queue.next(); arrived; arrived = this.#queue.next()) this.#look(arrived);
     this.#deps.checks?.finish();
   }
 
-  /** Has the signatures of a packet checked. A length that is not n x 171 is one malformed message. */
+  /** Requests the signature checks of a packet. A length that is no multiple of 171 makes one malformed message. */
   #look({ common, bytes, size }: Arrived): void {
     const { networkId, registry, checks } = this.#deps;
     const questions: VerifyJob[] = [];
@@ -138,7 +138,7 @@ export class PacketChecks {
     else answered([]);
   }
 
-  /** Judges packets whose signatures are checked, by the registry as it is now, and gathers them. */
+  /** Judges packets whose signatures are checked, by the current registry, and gathers them. */
   #land(): void {
     if (this.#isStopped) return;
     const { clock } = this.#deps;

@@ -21,32 +21,38 @@ import type { WindowRegisters } from '../verdicts/limits.js';
 import { refusedFor, type Verdict } from '../verdicts/verdict.js';
 
 /**
- * What the ledger knows of one meter's statement for a window. *open*: it may still come or be accepted. *never*: what
- * came is refused or not good, or the meter has gone on to a later window without it.
+ * The ledger's knowledge of one meter's statement for a window. *open*: the statement may still arrive or be accepted.
+ * *never*: the statement is refused or not good, or the meter has moved to a later window without it.
  */
 export type Witnessed = { readonly input: PointInput; readonly isComplete: boolean } | 'open' | 'never';
 
-/** The two meters of a derived point, as their verified chains show them. `isComplete`: all before it is there or declared. */
+/**
+ * The two meters of a derived point, as their verified chains show them. `isComplete`: every earlier message is stored
+ * or declared.
+ */
 export interface PointWitness {
   production(window: Window): Witnessed;
   consumption(window: Window): Witnessed;
-  /** Windows from `from` to `through`, both included, for which both meters have a good statement; rising. */
+  /**
+   * Yields windows from `from` to `through`, both included, for which both meters have a good statement, in rising
+   * order.
+   */
   pairs(from: Window, through: Window): Iterable<readonly [PointInput, PointInput]>;
-  /** For one scan, during which the chains of the meters stay as they are. */
+  /** Valid for one scan, during which the chains of the meters do not change. */
   readonly folds: Folds;
 }
 
 /**
- * The verdict on a statement of a derived point from what its two meters say; null when it is right [wire §9.9].
- * `basis` is the last accepted statement below, or the enrolment.
+ * Returns the verdict on a statement of a derived point from the statements of its two meters; null when it is right
+ * [wire §9.9]. `basis` is the last accepted statement below, or the enrolment.
  *
- * Since `basis` the point must have moved by exactly the surplus of its meters, and have exported no more than with every
- * span closed that could be. For two windows in a row that is equality. A gateway may have closed fewer spans than the
- * ledger could (a statement that came late goes into the next span, a restored image forgets some): then both registers
- * rose by less, which is never more export than the true one.
+ * Since `basis` the point must have moved by exactly the surplus of its meters. Its export must not exceed that of
+ * closing every possible span. For two consecutive windows this means equality. A gateway may have closed fewer spans
+ * than the ledger could: a late statement joins the next span, and a restored image forgets some. Then both registers
+ * rose by less, which is never more export than the true amount.
  *
- * *predecessor pending*, not settled, while a statement that it is derived from may still come; *derivation mismatch* when
- * none can. It depends on what is there and not on the order in which it came.
+ * *predecessor pending*, not settled, while a statement that it derives from may still arrive; *derivation mismatch*
+ * when none can. The verdict depends on the stored messages and not on their order of arrival.
  */
 export function judgePoint(
   witness: PointWitness | undefined,
@@ -79,15 +85,15 @@ export function judgePoint(
 }
 
 /**
- * The point with every span closed that could be, from a basis to a window; the first pair is where the span from the
- * basis begins. Statements that are not accepted leave the basis as it is, so the next fold goes on from the last one:
- * however many a gateway sends, a scan looks at each window once.
+ * Folds the point with every possible span closed, from a basis to a window; the first pair begins the span from the
+ * basis. Statements that are not accepted leave the basis unchanged, so the next fold continues from the last fold.
+ * However many statements a gateway sends, a scan visits each window once.
  */
 export class Folds {
   #basis: WindowRegisters | null = null;
   #last: { state: PointState; isNewBase: boolean } | null = null;
 
-  /** Calls go up by window as long as the basis is the same. */
+  /** Folds to a window. Calls must rise by window while the basis is the same. */
   to(basis: WindowRegisters, window: Window, { pairs }: Pick<PointWitness, 'pairs'>) {
     const isSame =
       this.#basis?.window === basis.window &&
@@ -113,8 +119,8 @@ export interface Parents {
 }
 
 /**
- * Which registered points are derived, and from which meters. A point's id is the hash of theirs, so whoever registers it
- * cannot name others; looked for among the meters of one owner in one zone.
+ * Knows which registered points are derived, and from which meters. A point's id is the hash of its meters, so a
+ * registration cannot name others. The index searches the meters of one owner in one zone.
  */
 export class SiteIndex {
   readonly #ids = new Map<string, MeterId>();

@@ -5,8 +5,9 @@ import { type Item, MAX_AT_SEQ, MAX_CONTRADICTIONS, type Place, type StoredStrea
 import { suspended } from './single.js';
 
 /**
- * Marks messages of `fresh` and stored ones that contradict each other; the lowest seq from which the key is suspended by
- * that, or null. Surplus contradictions are removed from `fresh`. Looks at a bounded number of stored messages for each.
+ * Marks messages of `fresh` and stored messages that contradict each other. Returns the lowest seq from which they
+ * suspend the key, or null. Removes surplus contradictions from `fresh`. Reads a bounded number of stored messages for
+ * each.
  */
 export function markContradictions(
   store: StreamStore,
@@ -27,7 +28,7 @@ export function markContradictions(
     const others = places.flatMap((place) => inBatch.get(place) ?? []);
     const isCrowded = (place: string, there: number, most = MAX_CONTRADICTIONS) =>
       there + (inBatch.get(place)?.length ?? 0) >= most;
-    // Only where every place of it is taken by others that contradict each other: so dropping it changes nothing.
+    // Drops it only where contradicting messages already fill every place: then the drop changes nothing.
     const isEvidence = window === null || isCrowded(`w${window}`, atWindow.length);
     const isFull = isCrowded(`s${payload.seq}`, atSeq.length, MAX_AT_SEQ);
     if (isFull || (isCrowded(`s${payload.seq}`, atSeq.length) && isEvidence)) {
@@ -47,7 +48,7 @@ export function markContradictions(
   return from;
 }
 
-/** Of several at one place all were marked before but the first. */
+/** Of several messages at one place, all but the first were marked before. */
 function markStored(
   store: StreamStore,
   stream: StoredStream,

@@ -1,15 +1,15 @@
 import { Kind, type Payload, type WindowOrNone } from '@gridtokenx/protocol';
 
 /**
- * What has changed where a scan begins again: verdicts of messages that were there (their time has come), messages that are
- * new, or what nobody knows any more.
+ * Kind of change at which a scan begins again: verdicts of stored messages (their time has come), new messages, or an
+ * unknown change.
  */
 export type Change = 'verdicts' | 'messages' | 'unknown';
 
 /**
- * Tells when a scan that began again at a change has come to where nothing differs any more: what is above it was judged
- * from the same state before. So a late message costs the way to the next statement and the next good registers, not the
- * rest of the stream.
+ * Detects when a scan that began at a change reaches a point above which nothing differs: the messages above were
+ * judged from the same state before. So a late message costs the way to the next statement and the next good registers,
+ * not the rest of the stream.
  */
 export class Convergence {
   readonly #change: Change;
@@ -25,19 +25,19 @@ export class Convergence {
   /** `newWindow`: highest window behind the start. */
   constructor(change: Change, newWindow: WindowOrNone) {
     this.#change = change;
-    // A scan begins below the change; where it only goes on, nobody knows how it stood there before.
+    // A scan begins below the change. Where it only continues, its former state is unknown.
     const isSame = change !== 'unknown';
     this.#link = this.#run = this.#reading = this.#since = this.#statement = this.#window = isSame;
     this.#newWindow = newWindow;
   }
 
-  /** A message that is new, or that lies where something has changed. */
+  /** Notes a message that is new, or that lies where something has changed. */
   changed(payload: Payload): void {
     const { kind } = payload;
     if (this.#change === 'unknown') {
       this.#reading = this.#since = this.#statement = this.#window = false;
     }
-    // Links, roots and windows follow from which messages are there, whatever their verdicts.
+    // Links, roots and windows follow from which messages are stored, whatever their verdicts.
     if (this.#change !== 'verdicts') this.#link = this.#run = false;
     if (kind === Kind.reading) this.#reading = this.#since = false;
     if (kind !== Kind.statement) return;
@@ -47,7 +47,10 @@ export class Convergence {
     if (payload.window > this.#newWindow) this.#newWindow = payload.window;
   }
 
-  /** A message above the change; whether later registers were, and are now, compared with its own. */
+  /**
+   * Notes a message above the change. The flags state if later registers were, and are now, compared with its
+   * registers.
+   */
   passed(payload: Payload, wasBasis: boolean, isBasis: boolean): void {
     const isSame = wasBasis && isBasis;
     const isOther = wasBasis !== isBasis;
@@ -72,8 +75,8 @@ export class Convergence {
   }
 
   /**
-   * True when a scan of before would stand here in the same state, as far as it matters to what lies above: roots, windows and
-   * the last statement matter to statements only.
+   * Returns true when the earlier scan had the same state here, as far as it matters above. Roots, windows and the last
+   * statement matter to statements only.
    */
   isReached(hasStatementAbove: boolean): boolean {
     if (!this.#link || !this.#reading) return false;

@@ -4,15 +4,15 @@ import type { StoredMessage } from './ports.js';
 import type { VerdictCode } from './verdict.js';
 
 /**
- * Meters whose statements may have changed what derived points are judged by, with the lowest window that changed; null
- * where only what waits for the meter may be decided.
+ * Meters whose statements may have changed the basis of derived points, with the lowest changed window. Null where only
+ * statements that wait for the meter may be decided.
  */
 export type ChangedInputs = Map<MeterId, Window | null>;
 
-/** What a commit changed beside rows: told to others after it. */
+/** Collects what a commit changed beside rows, for others to act on after the commit. */
 export interface Effects {
   statementsChanged: boolean;
-  /** Meters that points may be derived from, with the lowest window whose statement counts otherwise than before. */
+  /** Meters that points may derive from, with the lowest window whose statement now counts differently. */
   readonly inputs: ChangedInputs;
   /** Messages by new verdict. */
   readonly verdicts: Map<VerdictCode, number>;
@@ -20,12 +20,12 @@ export interface Effects {
   readonly verified: { readonly id: number; readonly meter: MeterRecord; readonly row: StoredMessage }[];
 }
 
-/** The effects of a commit that has changed nothing yet. */
+/** Returns the effects of a commit that has changed nothing yet. */
 export function noEffects(): Effects {
   return { statementsChanged: false, inputs: new Map(), verified: [], verdicts: new Map() };
 }
 
-/** Notes that something came of a meter that points may be derived from; `window`: the lowest that changed, null: none. */
+/** Notes a change of a meter that points may derive from. `window`: the lowest changed window; null: none. */
 export function noteInput(inputs: ChangedInputs, meterId: MeterId, window: Window | null): void {
   const before = inputs.get(meterId) ?? null;
   const isLower = before === null || (window !== null && window < before);
@@ -37,7 +37,7 @@ export function add(verdicts: Map<VerdictCode, number>, code: VerdictCode, n: nu
   verdicts.set(code, (verdicts.get(code) ?? 0) + n);
 }
 
-/** Messages under all verdicts. */
+/** Returns the number of messages under all verdicts. */
 export function total(verdicts: ReadonlyMap<VerdictCode, number>): number {
   let sum = 0;
   for (const n of verdicts.values()) sum += n;
@@ -52,7 +52,7 @@ export interface Present {
   readonly registryFetchedAtMs: number;
 }
 
-/** Rows that may be judged again in one transaction; shared by all that is judged in it. */
+/** Rows that one transaction may judge again; every judgement in it shares the budget. */
 export interface Budget {
   left: number;
 }

@@ -12,28 +12,28 @@ export interface Entry {
   readonly signed: Uint8Array;
   /** Time of first arrival on the clock that drives readings, ms. */
   readonly arrivedAtMs: number;
-  /** True when the registry state in use was asked for after the arrival. */
+  /** True when the registry state in use was requested after the arrival. */
   readonly registryIsNewer: boolean;
-  /** True for each of several messages that contradict each other. */
+  /** True for each message that contradicts another. */
   readonly contradicted: boolean;
 }
 
-/** What the judgement of a stream depends on beside its messages. */
+/** Inputs of a stream's judgement beside its messages. */
 export interface ScanContext {
   readonly meter: MeterRecord;
-  /** Of the key that the stream belongs to. */
+  /** Terms of the stream's key. */
   readonly terms: KeyTerms;
   readonly gaps: Gaps;
   /** Lowest equivocating seq, or null. */
   readonly suspendedFrom: bigint | null;
   /** Now, on the clock that drives readings. */
   readonly nowMs: number;
-  /** What its statements are judged by where it is a point derived from two meters. */
+  /** Judges the statements of a point that derives from two meters; undefined for any other meter. */
   readonly point?: PointWitness | undefined;
 }
 
 export interface Judgement {
   readonly verdict: Verdict;
-  /** True when later registers are compared with this message's. */
+  /** True when later registers are compared with this message's registers. */
   readonly isBasis: boolean;
 }

@@ -1,6 +1,6 @@
 import { Kind, type Payload, type Window } from '@gridtokenx/protocol';
 
-/** A stored message that contradicts another one of the same key. */
+/** A stored message that contradicts another message of the same key. */
 export interface Contradicting {
   readonly payload: Payload;
   /** The 171 bytes. */
@@ -9,10 +9,10 @@ export interface Contradicting {
   readonly receivedAtMs: number;
 }
 
-/** What both messages claim: a seq, or a window, is used once only. */
+/** The seq or the window that both messages claim: each is used once only. */
 export type Place = { readonly seq: bigint } | { readonly window: Window };
 
-/** Two messages that no honest key signs, and why. */
+/** Two messages that no honest key signs, and their contradiction. */
 export interface Evidence {
   readonly place: Place;
   readonly messages: readonly [Contradicting, Contradicting];
@@ -22,7 +22,7 @@ function windowOf({ payload }: Contradicting): Window | null {
   return payload.kind === Kind.statement ? payload.window : null;
 }
 
-/** Null when two messages of one key may stand side by side [wire §9.3]. */
+/** Returns null when both messages of one key are compatible [wire §9.3]. */
 export function contradiction(a: Contradicting, b: Contradicting): Place | null {
   if (a.payload.seq === b.payload.seq) return { seq: a.payload.seq };
   const window = windowOf(a);
@@ -30,8 +30,8 @@ export function contradiction(a: Contradicting, b: Contradicting): Place | null 
 }
 
 /**
- * The contradiction from which a key is suspended: the lowest seq that takes part in one, with the lowest of those that
- * contradict it. `messages`: of one key, in any order. Null when none contradicts another.
+ * Returns the contradiction from which a key is suspended: the lowest contradicted seq, with the lowest message that
+ * contradicts it. `messages`: of one key, in any order. Null when none contradicts another.
  */
 export function lowestContradiction(messages: readonly Contradicting[]): Evidence | null {
   const rising = [...messages].sort((a, b) => (a.payload.seq < b.payload.seq ? -1 : 1));

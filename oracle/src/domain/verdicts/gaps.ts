@@ -1,17 +1,17 @@
 import { EventCode, GapReason, Kind, type Payload } from '@gridtokenx/protocol';
 import { IntervalSet } from './intervals.js';
 
-/** Seqs that a key declared as never coming, both ends inclusive. */
+/** Seqs that a key declared as never sent, both ends inclusive. */
 export interface DeclaredGap {
   readonly first: bigint;
   readonly last: bigint;
-  /** See `GapReason`; an unknown reason counts as a gap of its own kind. */
+  /** See `GapReason`; an unknown reason counts as its own kind of gap. */
   readonly reason: number;
 }
 
 /**
- * The gap that an event declares, or null for everything else [wire §9.5]. Only seqs below the event's own can be
- * declared: a message cannot say that a later one will not come.
+ * Returns the gap that an event declares, or null for every other payload [wire §9.5]. An event declares only seqs
+ * below its own: a message cannot know that a later seq will not arrive.
  */
 export function declaredGap(payload: Payload): DeclaredGap | null {
   if (payload.kind !== Kind.event || payload.code !== EventCode.gap || payload.detail === 0) return null;
@@ -21,7 +21,7 @@ export function declaredGap(payload: Payload): DeclaredGap | null {
   return last < first ? null : { first, last, reason: payload.data[0] ?? 0 };
 }
 
-/** All gaps of one key: what is known about a seq that is not there. */
+/** Holds all gaps of one key: the knowledge about missing seqs. */
 export class Gaps {
   readonly #unused = new IntervalSet();
   readonly #any = new IntervalSet();
@@ -35,19 +35,19 @@ export class Gaps {
     if (gap.reason === GapReason.unused) this.#unused.add(gap.first, gap.last);
   }
 
-  /** True when the seq is declared, for whatever reason. */
+  /** Returns true when the seq is declared, for any reason. */
   has(seq: bigint): boolean {
     return this.#any.has(seq);
   }
 
-  /** Last seq of the declared run that holds `seq`, or null. */
+  /** Returns the last seq of the declared run that holds `seq`, or null. */
   endOf(seq: bigint): bigint | null {
     return this.#any.endOf(seq);
   }
 
   /**
-   * What lies in a run of missing seqs. *nothing*: none of them was ever used (gap 1). *lost*: the highest one that may
-   * have been used is declared lost. *open*: that one may still come.
+   * Classifies a run of missing seqs. *nothing*: none of them was ever used (gap 1). *lost*: the highest that may have
+   * been used is declared lost. *open*: that seq may still arrive.
    */
   between(first: bigint, last: bigint): 'nothing' | 'lost' | 'open' {
     const top = this.#unused.highestMissing(first, last);

@@ -1,9 +1,9 @@
-/** A set of u64 numbers kept as sorted, disjoint, non-touching intervals: a gap of 2^32 seqs costs two numbers. */
+/** Stores a set of u64 numbers as sorted, disjoint, non-touching intervals: a gap of 2^32 seqs costs two numbers. */
 export class IntervalSet {
   readonly #first: bigint[] = [];
   readonly #last: bigint[] = [];
 
-  /** Adds `first` to `last`, both inclusive; nothing when `last` < `first`. */
+  /** Adds `first` to `last`, both inclusive; does nothing when `last` < `first`. */
   add(first: bigint, last: bigint): void {
     if (last < first) return;
     let at = this.#indexAtOrAfter(first - 1n);
@@ -23,21 +23,21 @@ export class IntervalSet {
     return this.endOf(value) !== null;
   }
 
-  /** Last number of the interval that holds `value`, or null when none does. */
+  /** Returns the last number of the interval that holds `value`, or null when none does. */
   endOf(value: bigint): bigint | null {
     const at = this.#indexAtOrAfter(value);
     const start = this.#first[at];
     return start !== undefined && start <= value ? (this.#last[at] ?? null) : null;
   }
 
-  /** True when every number from `first` to `last` is in the set; true for an empty range. */
+  /** Returns true when every number from `first` to `last` is in the set; true for an empty range. */
   covers(first: bigint, last: bigint): boolean {
     if (last < first) return true;
     const end = this.endOf(first);
     return end !== null && end >= last;
   }
 
-  /** The highest number from `first` to `last` that is not in the set, or null when all are. */
+  /** Returns the highest number from `first` to `last` that is not in the set, or null when all are. */
   highestMissing(first: bigint, last: bigint): bigint | null {
     let top = last;
     for (;;) {
@@ -49,7 +49,7 @@ export class IntervalSet {
     }
   }
 
-  /** Index of the first interval that ends at or after `value`. */
+  /** Returns the index of the first interval that ends at or after `value`. */
   #indexAtOrAfter(value: bigint): number {
     let low = 0;
     let high = this.#last.length;

@@ -6,7 +6,7 @@ import { declaredGap, Gaps } from './gaps.js';
 import { termsOf } from './rotation.js';
 import { firstStart, StreamScan } from './scan.js';
 
-/** A message of a set, with its name. */
+/** A message of a set, with its hash. */
 export type SetEntry = Omit<Entry, 'contradicted'> & { readonly hash: Uint8Array };
 
 export interface SetResult {
@@ -19,8 +19,8 @@ export interface SetResult {
 }
 
 /**
- * The verdicts of a whole set of messages of one stream (the meter's key in force, or `key`), from nothing: [wire §9]
- * written for clarity. The ledger reaches the same result step by step; a property test holds the two together.
+ * Judges a complete set of messages of one stream (the meter's key in force, or `key`) from nothing: [wire §9] written
+ * for clarity. The ledger reaches the same result step by step; a property test compares both.
  */
 export function judgeSet(
   messages: Iterable<SetEntry>,
@@ -61,7 +61,10 @@ export function judgeSet(
   return { judgements, suspendedFrom, storedThrough: scan.storedThrough(context), highestSeen, highestWindow };
 }
 
-/** Hashes of messages that share a seq, and of statements that share a window: other bytes for the same place. */
+/**
+ * Returns hashes of messages that share a seq, and of statements that share a window: different bytes for the same
+ * place.
+ */
 function contradictions(entries: readonly (readonly [string, SetEntry])[]): Set<string> {
   const places = new Map<string, string[]>();
   for (const [hash, { payload }] of entries) {

@@ -28,18 +28,18 @@ export interface WindowRegisters extends Registers {
 
 /** How far ahead of the oracle's clock a message may lie before it waits [wire §9.7]. */
 export const FUTURE_TOLERANCE_MS = 60_000;
-/** Beyond this it is final: such a key can sign no more windows. */
+/** Beyond this the verdict is final: such a key can sign no more windows. */
 export const FAR_FUTURE_MS = 24 * 3_600_000;
 
-/** True when a register is below what it was: cumulative registers never fall. */
+/** Returns true when a register is lower than before: cumulative registers never fall. */
 export function fell(before: Registers, now: Registers): boolean {
   return now.importWh < before.importWh || now.exportWh < before.exportWh;
 }
 
 /**
- * Most watt-hours that a connection of `limitW` can have carried in `spanMs`: limit x time with the 10 % that the
- * chain's caps also grant, and one step of the register [wire §9.6]. The extra watt-hour is the rounding of two
- * registers.
+ * Returns the maximum energy, in Wh, that a connection of `limitW` can carry in `spanMs`: limit x time with the 10 %
+ * that the chain's caps also grant, and one step of the register [wire §9.6]. The extra watt-hour covers the rounding
+ * of two registers.
  */
 export function largestRise(limitW: number, spanMs: number, stepWh: number): bigint {
   return (BigInt(limitW) * BigInt(Math.ceil(spanMs)) * 11n) / 36_000_000n + BigInt(stepWh) + 1n;
@@ -54,9 +54,9 @@ function above(meter: MeterRecord, before: Registers, now: Registers, spanMs: nu
 }
 
 /**
- * True when a reading's registers rose faster than the connection allows. The span is widened by both uncertainties and
- * by the 60 s to which the format places a register in time. Not judged where either time is unknown or the clock went
- * back: the statement of the window is judged by window numbers, which strictly rise.
+ * Returns true when a reading's registers rose faster than the connection allows. The span is widened by both
+ * uncertainties and by the 60 s to which the format places a register in time. Returns false where either time is
+ * unknown or the clock went back: then the window's statement is judged by window numbers, which strictly rise.
  */
 export function readingAboveLimit(meter: MeterRecord, before: TimedRegisters, now: TimedRegisters): boolean {
   if (before.timeMs === null || now.timeMs === null || now.timeMs < before.timeMs) return false;
@@ -65,15 +65,15 @@ export function readingAboveLimit(meter: MeterRecord, before: TimedRegisters, no
 }
 
 /**
- * True when a statement's registers rose faster than the connection allows since the one before. One window is added,
- * as in the chain's caps: the register before was taken somewhere in its window.
+ * Returns true when a statement's registers rose faster than the connection allows since the previous statement. Adds
+ * one window, like the chain's caps: the earlier register was read somewhere in its window.
  */
 export function statementAboveLimit(meter: MeterRecord, before: WindowRegisters, now: WindowRegisters): boolean {
   const windows = Math.max(0, now.window - before.window) + 1;
   return above(meter, before, now, windows * WINDOW_MS);
 }
 
-/** Where a meter's registers stood when it was enrolled, as the first value to compare with. */
+/** Returns a meter's registers at enrolment, as the first basis of comparison. */
 export function enrolled(meter: MeterRecord): { reading: TimedRegisters; statement: WindowRegisters } {
   const registers = { importWh: meter.importBaselineWh, exportWh: meter.exportBaselineWh };
   return {
@@ -82,14 +82,17 @@ export function enrolled(meter: MeterRecord): { reading: TimedRegisters; stateme
   };
 }
 
-/** Where an instant stands to the oracle's clock; `arrivedAtMs` and `nowMs` are of the clock that drives readings. */
+/** Compares an instant with the oracle's clock; `arrivedAtMs` and `nowMs` are of the clock that drives readings. */
 export function futureOf(timeMs: number, arrivedAtMs: number, nowMs: number): 'past' | 'ahead' | 'far' {
-  // Far is judged at arrival and stays: what was signed a day ahead does not become true by waiting.
+  // *far* is judged at arrival and stays: a time signed a day ahead does not become true by waiting.
   if (timeMs > arrivedAtMs + FAR_FUTURE_MS) return 'far';
   return timeMs > nowMs + FUTURE_TOLERANCE_MS ? 'ahead' : 'past';
 }
 
-/** When a message that lies ahead is to be judged again, on the clock that drives readings; null for one without a time. */
+/**
+ * Returns when a message that lies ahead is due to be judged again, on the clock that drives readings; null for a
+ * message without a time.
+ */
 export function dueAtMs(payload: Payload): number | null {
   switch (payload.kind) {
     case Kind.reading:

@@ -9,10 +9,12 @@ import type { DeclaredGap, Gaps } from './gaps.js';
 import type { ScanStart } from './scan.js';
 import type { VerdictCode } from './verdict.js';
 
-/** Where a message is counted: at its meter, at the gateway that brought what no key has signed, or '' at nobody. */
+/**
+ * Names the counter of a message: its meter, the gateway that brought a message no key has signed, or '' for nobody.
+ */
 export type CountPlace = MeterId | `gateway ${PublicKeyText}` | '';
 
-/** A meter and one of its keys, as they are stored. */
+/** A meter and one of its keys, as stored. */
 export interface StoredStream {
   readonly id: number;
   /** Hex. */
@@ -23,16 +25,16 @@ export interface StoredStream {
   storedThrough: bigint;
   highestSeen: bigint;
   highestWindow: Window;
-  /** Last window of its key that it was judged with; null: the key is in force. */
+  /** Last window of the key at its last judgement; null: the key is in force. */
   lastWindow: WindowOrNone | null;
-  /** From here on everything is to be judged again; null: nothing is. */
+  /** Everything from this seq on is to be judged again; null: nothing. */
   dirtyFrom: bigint | null;
-  /** Up to here something has changed; above it, judging may stop where nothing differs any more. */
+  /** Something changed up to this seq; above it, judging may stop where nothing differs. */
   dirtyThrough: bigint;
   quota: Bucket | null;
 }
 
-/** A message with its verdict, as it is stored. */
+/** A message with its verdict, as stored. */
 export interface StoredMessage {
   readonly id: number;
   /** The 171 bytes. */
@@ -44,7 +46,7 @@ export interface StoredMessage {
   readonly settled: boolean;
   readonly basis: boolean;
   readonly contradicted: boolean;
-  /** Of a statement: the highest window of all up to it. */
+  /** For a statement: the highest window of all statements up to it. */
   readonly topWindow: WindowOrNone | null;
   /** On the clock that drives readings, ms. */
   readonly arrivedAtMs: number;
@@ -81,29 +83,31 @@ export interface Item extends Incoming {
   contradicted: boolean;
 }
 
-/** How many rows are read at a time. */
+/** Number of rows per read. */
 export type PageSize = 'few' | 'many';
 
-/** Several contradicting messages for one place are kept as evidence; further ones are counted and dropped. */
+/**
+ * Maximum number of contradicting messages kept as evidence for one place; further messages are counted and dropped.
+ */
 export const MAX_CONTRADICTIONS = 4;
-/** Messages of one seq that are kept at all, whatever windows they state. */
+/** Maximum number of messages kept for one seq, whatever windows they state. */
 export const MAX_AT_SEQ = 64;
-/** Places that are marked in one commit. */
+/** Maximum number of places marked in one commit. */
 export const MAX_PLACES = 256;
-/** Streams that share what is judged again in one commit. */
+/** Maximum number of streams that share one commit's re-judging. */
 export const MAX_DIRTY = 16;
 
-/** The streams and messages of a ledger. All inside of one transaction; every method throws when the disk fails. */
+/** The streams and messages of a ledger. All methods run inside a transaction; each throws when the disk fails. */
 export interface StreamStore {
-  /** The stream of a meter and key, made when it is new. */
+  /** Returns the stream of a meter and key; creates it when it is new. */
   stream(meter: MeterId, key: Uint8Array): StoredStream;
   findStream(meter: MeterId, key: Uint8Array): StoredStream | undefined;
   streamById(id: number): StoredStream | undefined;
   save(stream: StoredStream): void;
   has(stream: StoredStream, seq: bigint, hash: Uint8Array): boolean;
-  /** Stored messages with this seq, at most `MAX_AT_SEQ`. */
+  /** Returns stored messages with this seq, at most `MAX_AT_SEQ`. */
   atSeq(stream: StoredStream, seq: bigint): Place[];
-  /** Stored statements for this window, at most `MAX_CONTRADICTIONS`. */
+  /** Returns stored statements for this window, at most `MAX_CONTRADICTIONS`. */
   atWindow(stream: StoredStream, window: Window): Place[];
   byId(id: number): StoredMessage | undefined;
   contradict(id: number): void;
@@ -115,7 +119,7 @@ export interface StreamStore {
     topWindow: WindowOrNone | null,
     effects: Effects,
   ): void;
-  /** Writes a verdict that changed; nothing when it did not. */
+  /** Writes a changed verdict; does nothing when it is unchanged. */
   rejudge(
     stream: StoredStream,
     row: StoredMessage,
@@ -124,42 +128,44 @@ export interface StreamStore {
     meter: MeterRecord,
     effects: Effects,
   ): void;
-  /** Adds to a counter; `kind` 0 counts what belongs to no stream, and duplicates. */
+  /** Adds to a counter; `kind` 0 counts duplicates and messages of no stream. */
   count(place: CountPlace, kind: number, verdict: VerdictCode, change: number): void;
   /**
-   * The messages with the next seqs above `after`, in order: few or many, and all that share the last one's seq. Empty only
-   * when there are none.
+   * Returns the messages with the next seqs above `after`, in order: few or many, and all that share the last seq.
+   * Empty only when there are none.
    */
   page(stream: StoredStream, after: bigint, size: PageSize): StoredMessage[];
   gaps(stream: StoredStream): Gaps;
   addGap(stream: StoredStream, eventSeq: bigint, gap: DeclaredGap): void;
-  /** Forgets gaps declared by events from `seq` on; returns the lowest seq that one of them declared. */
+  /** Forgets gaps declared by events from `seq` on; returns the lowest seq that such an event declared, or null. */
   dropGaps(stream: StoredStream, seq: bigint): bigint | null;
-  /** Seq of the highest statement; 0 for none. */
+  /** Returns the seq of the highest statement; 0 for none. */
   lastStatement(stream: StoredStream): bigint;
-  /** How many messages of a stream wait for their time. */
+  /** Returns how many messages of a stream wait for their time. */
   dueOf(stream: StoredStream): number;
-  /** Places of messages whose time has come, at most `MAX_PLACES`. */
+  /** Returns places of messages whose time has come, at most `MAX_PLACES`. */
   due(nowMs: number): Marked[];
-  /** Places of messages that came before a registry state that was asked for at `registryFetchedAtMs`, by stream. */
+  /**
+   * Returns places of messages that arrived before the registry state requested at `registryFetchedAtMs`, by stream.
+   */
   forRegistry(registryFetchedAtMs: number): Marked[];
-  /** Streams that are to be judged again, in turn: those above `after`, at most `MAX_DIRTY`. */
+  /** Returns streams that are to be judged again, in turn: those above `after`, at most `MAX_DIRTY`. */
   dirty(after: number): number[];
   /**
-   * Where to begin to judge again so that all from `seq` on is judged: after the nearest lower statement, or right below
-   * where that one lies further back than any scan looks.
+   * Returns the start of a scan that judges everything from `seq` on: after the nearest lower statement, or right below
+   * where that statement lies further back than `MAX_RUN`.
    */
   startBelow(stream: StoredStream, seq: bigint, meter: MeterRecord, gaps: Gaps): ScanStart;
-  /** Gateways that have spoken for a meter, 32 bytes each. */
+  /** Returns gateways that have sent messages of a meter, 32 bytes each. */
   gatewaysOf(meter: MeterId): Uint8Array[];
 }
 
-/** Which meters points are derived from, and what is stored of those. Throws when the disk fails. */
+/** Knows which meters points derive from, and the stored messages of those. Throws when the disk fails. */
 export interface DerivedPoints {
-  /** Points that are derived from a meter. */
+  /** Returns points that derive from a meter. */
   pointsOf(meter: MeterId): readonly MeterId[];
-  /** Lowest seq of a point's statement that is judged by what changed from `window` on; null: none. */
+  /** Returns the lowest seq of a point's statement that a change from `window` on affects; null: none. */
   affectedFrom(stream: StoredStream, window: Window | null): bigint | null;
-  /** What a point's statements are judged by; undefined for a meter that is no derived point. */
+  /** Returns the witness that judges a point's statements; undefined for a meter that is no derived point. */
   witnessOf(meter: MeterRecord): PointWitness | undefined;
 }

@@ -12,21 +12,22 @@ import {
 import { termsOf } from './rotation.js';
 import type { Streams } from './streams.js';
 
-/** Stored messages that are judged again in one commit: some 20 ms, so that nobody waits longer for any stream. */
+/** Stored messages judged again in one commit: some 20 ms, so that no stream delays the others longer. */
 export const STEPS_AT_A_TIME = 1_000;
 
 /**
- * Decides which stored messages are judged again: what waited for time or for the registry, what a rotation or the meters of a
- * point concern. A bounded part in one commit; the rest is marked in the streams. All inside of a transaction.
+ * Selects which stored messages are judged again: those that waited for time or for the registry, and those that a
+ * rotation or the meters of a point concern. Judges a bounded number in one commit and marks the rest in their streams.
+ * All methods run inside a transaction.
  */
 export class Rejudging {
   readonly #store: StreamStore;
   readonly #streams: Streams;
   readonly #points: DerivedPoints;
   readonly #registry: Registry;
-  /** State of the registry up to which rotations, and what waited for it, were looked at. */
+  /** Registry state up to which rotations and waiting messages are processed. */
   #registrySeen = '';
-  /** Stream that was judged again last: the next ones follow. */
+  /** Stream that was judged again last; the next streams follow it. */
   #sweptLast = -1;
 
   constructor(store: StreamStore, streams: Streams, points: DerivedPoints, registry: Registry) {
@@ -37,8 +38,8 @@ export class Rejudging {
   }
 
   /**
-   * Marks what time or the registry may decide otherwise now, and judges marked messages as far as the budget goes. Returns the
-   * gateways that are to be told, and what to call after the commit.
+   * Marks messages whose verdict time or the registry may change now, and judges marked messages within the budget.
+   * Returns the gateways to acknowledge to, and a callback to run after the commit.
    */
   reconsider(nowMs: number, effects: Effects, budget: Budget): { gateways: Uint8Array[]; committed: () => void } {
     const { slot, fetchedAtMs } = this.#registry.asOf;
@@ -56,7 +57,7 @@ export class Rejudging {
     return { gateways, committed };
   }
 
-  /** Marks what waited to be judged again; false when there may be more. */
+  /** Marks waiting messages to be judged again; returns false when there may be more. */
   #markPlaces(places: readonly { stream: number; first: bigint; last: bigint }[]): boolean {
     for (const { stream: id, first, last } of places) {
       const stream = this.#store.streamById(id);
@@ -65,7 +66,7 @@ export class Rejudging {
     return places.length < MAX_PLACES;
   }
 
-  /** Judges what is marked, stream after stream in turn, as far as the budget goes; the gateways that are to be told. */
+  /** Judges marked messages, stream after stream in turn, within the budget. Returns the gateways to acknowledge to. */
   #sweepDirty(nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
     const gateways: Uint8Array[] = [];
     const ids = [...this.#store.dirty(this.#sweptLast), ...this.#store.dirty(-1)];
@@ -87,7 +88,7 @@ export class Rejudging {
     return gateways;
   }
 
-  /** Judges what is marked of a stream; true when a verdict changed. */
+  /** Judges the marked part of a stream; returns true when a verdict changed. */
   #sweep(stream: StoredStream, meter: MeterRecord, nowMs: number, effects: Effects, budget: Budget): boolean {
     const present: Present = { nowMs, registryFetchedAtMs: this.#registry.asOf.fetchedAtMs };
     const before = total(effects.verdicts);
@@ -95,7 +96,7 @@ export class Rejudging {
     return total(effects.verdicts) !== before;
   }
 
-  /** Streams of rotated keys that were judged before the rotation was known. */
+  /** Yields streams of rotated keys that were judged before the oracle knew the rotation. */
   *#rotated(): Generator<StoredStream> {
     for (const meter of this.#registry.meters()) {
       const stream = meter.previousKey && this.#store.findStream(meter.meterId, meter.previousKey);
@@ -103,7 +104,7 @@ export class Rejudging {
     }
   }
 
-  /** A late or a declared message, and every statement, may decide what waited for a meter. */
+  /** Notes inputs of points: a late or a declared message, and every statement, may decide what waits for the meter. */
   noteInputs(incoming: readonly Incoming[], effects: Effects): void {
     const admitted = incoming[0]?.admitted;
     if (!admitted || admitted.meter.role === Role.point) return;
@@ -112,15 +113,16 @@ export class Rejudging {
     const stored = this.#store.findStream(meter.meterId, key)?.storedThrough ?? 0n;
     const seqs = new Set(payloads.map(({ seq }) => seq));
     const lowest = [...seqs].reduce((least, seq) => (seq < least ? seq : least), stored + 1n);
-    // Readings on top of all change nothing for a point. One that fills a hole completes the statements above it.
+    // Readings above all others change nothing for a point. A reading that fills a hole completes the statements above
+    // it.
     const isOnTop = stored - lowest < BigInt(seqs.size);
     const isPlain = isOnTop && payloads.every(({ kind }) => kind === Kind.reading);
     if (!isPlain) noteInput(effects.inputs, meter.meterId, null);
   }
 
   /**
-   * Judges again the statements of derived points that what changed may decide; `fresh`: points that were not known before.
-   * Returns the gateways that are to be told.
+   * Judges again the statements of derived points that the changes may decide; `fresh`: newly known points. Returns the
+   * gateways to acknowledge to.
    */
   followInputs(fresh: readonly MeterId[], nowMs: number, effects: Effects, budget: Budget): Uint8Array[] {
     const from = new Map<MeterId, Window | null>(fresh.map((point) => [point, asWindow(0)]));

@@ -28,46 +28,48 @@ import {
 import { judgeEnrolment, judgeKey, judgeTime, suspended } from './single.js';
 import { isAccepted, refusedFor, VERIFIED, type Verdict } from './verdict.js';
 
-/** The nearest lower payload of kind 1 or 3: its hash, none at all, one declared lost, or one that may still come. */
+/**
+ * State of the nearest lower payload of kind 1 or 3: its hash, no such payload, declared lost, or still able to arrive.
+ */
 export type Link = { readonly hash: Uint8Array } | 'first' | 'lost' | 'open';
 
-/** Where a scan begins: at the start of a stream, or right after a statement. */
+/** Start of a scan: the start of a stream, or right after a statement. */
 export interface ScanStart {
-  /** Everything up to this seq is behind; 0 at the start. */
+  /** The scan has passed everything up to this seq; 0 at the start. */
   readonly after: bigint;
   readonly link: Link;
   readonly reading: TimedRegisters;
   readonly statement: WindowRegisters;
-  /** Highest window of all statements behind, `NO_WINDOW` for none. */
+  /** Highest window of all passed statements, `NO_WINDOW` for none. */
   readonly highestWindow: WindowOrNone;
   /** Messages since the last statement, where the scan begins among them; only above `MAX_RUN`. */
   readonly run?: number;
-  /** All seqs up to this one are accepted or declared. */
+  /** All seqs up to this seq are accepted or declared. */
   readonly storedThrough: bigint;
 }
 
 /**
- * Between two statements the root is recomputed over at most so many messages (twice a window at one reading a second); after
- * more, the statement's root is *not reproducible*. So a scan never has to begin further back than this.
+ * Bounds the messages over which the root between two statements is recomputed (twice a window at one reading a
+ * second). Beyond it the statement's root is *not reproducible*. So no scan has to begin further back.
  */
 export const MAX_RUN = 2_048;
 
 const NO_PREV = new Uint8Array(16);
 const LEAVES_MANY = 65_535;
 
-/** The start of a stream, from what was registered at enrolment. */
+/** Returns the start of a stream, from the registers at enrolment. */
 export function firstStart(meter: MeterRecord): ScanStart {
   return { after: 0n, link: 'first', ...enrolled(meter), highestWindow: NO_WINDOW, storedThrough: 0n };
 }
 
-/** What becomes of a link when the seqs from `first` to `last` are missing. */
+/** Returns the state of a link across the missing seqs `first` to `last`. */
 export function linkAcross(link: Link, gaps: Gaps, first: bigint, last: bigint): Link {
   if (last < first) return link;
   const found = gaps.between(first, last);
   return found === 'nothing' ? link : found;
 }
 
-/** The highest seq that can be called stored when `stored` can: declared gaps are passed over. */
+/** Returns the highest seq that counts as stored when `stored` does: skips declared gaps. */
 export function passGaps(stored: bigint, gaps: Gaps): bigint {
   let at = stored;
   for (let end = gaps.endOf(at + 1n); end !== null; end = gaps.endOf(at + 1n)) at = end;
@@ -76,8 +78,8 @@ export function passGaps(stored: bigint, gaps: Gaps): bigint {
 
 /**
  * Judges the messages of one stream in the order of their seqs. A verdict depends only on messages below, on declared
- * gaps, on the lowest equivocating seq and on the registry, never on the order of arrival: so a late message is judged
- * by beginning again below it, and any permutation of a log gives the same verdicts [wire §9.3].
+ * gaps, on the lowest equivocating seq and on the registry, never on the order of arrival. So a late message is judged
+ * by a new scan that begins below it. Any permutation of the messages gives the same verdicts [wire §9.3].
  */
 export class StreamScan {
   #at: bigint;
@@ -86,7 +88,7 @@ export class StreamScan {
   #statement: WindowRegisters;
   #highestWindow: WindowOrNone;
   #storedThrough: bigint;
-  /** Readings since the last statement, and whether all seqs between are there. */
+  /** Readings since the last statement. `#isComplete` is true while no seq between them is missing. */
   #leaves = new MerkleBuilder();
   #isComplete = true;
   #readingSinceStatement = false;
@@ -118,14 +120,14 @@ export class StreamScan {
     return this.#at;
   }
 
-  /** The watermark after what was judged; a declared gap above it is passed. */
+  /** Returns the watermark after the judged messages; includes a declared gap above it. */
   storedThrough(context: ScanContext): bigint {
     const passed = passGaps(this.#storedThrough, context.gaps);
     const end = context.suspendedFrom;
     return end !== null && passed >= end ? end - 1n : passed;
   }
 
-  /** Judges the next message; seqs must not fall, and rise strictly below the suspension. */
+  /** Judges the next message. Seqs must not fall; below the suspension they must strictly rise. */
   step(entry: Entry, context: ScanContext): Judgement {
     const { seq } = entry.payload;
     if (context.suspendedFrom !== null && seq >= context.suspendedFrom) {
@@ -180,7 +182,7 @@ export class StreamScan {
     const refuse = (verdict: Verdict): Judgement => ({ verdict, isBasis: false });
     if (time) return refuse(time);
     if (chain?.code === Reason.chainBroken) return refuse(chain);
-    // A register that is known not to go on from the last good one claims no rise and is no basis for one.
+    // A register that is known not to continue from the last good register claims no rise and is no basis of a rise.
     if ((reading.quality & Quality.discontinuity) !== 0) return refuse(chain ?? VERIFIED);
     const registers = {
       importWh: reading.importWh,
@@ -204,7 +206,9 @@ export class StreamScan {
     return { verdict: time ?? chain ?? VERIFIED, isBasis: false };
   }
 
-  /** Null when `prev` is right or cannot be checked. The message becomes the predecessor of the next one. */
+  /**
+   * Returns null when `prev` is right or cannot be checked. The message becomes the predecessor of the next message.
+   */
   #judgeLink(prev: Uint8Array, signed: Uint8Array): Verdict | null {
     const link = this.#link;
     this.#link = { hash: shortHash(signed) };
@@ -239,7 +243,9 @@ export class StreamScan {
     return { verdict: note ?? VERIFIED, isBasis: true };
   }
 
-  /** Null when the root is that of the readings since the last statement, which then begin again [wire §9.8]. */
+  /**
+   * Returns null when the root is that of the readings since the last statement, which then begin again [wire §9.8].
+   */
   #judgeRoot(statement: Statement): Verdict | null {
     const leaves = this.#leaves;
     const isComplete = this.#isComplete;

@@ -5,18 +5,24 @@ import { futureOf } from './limits.js';
 import { claimedWindow, type KeyTerms } from './rotation.js';
 import { refusedFor, VERIFIED, type Verdict } from './verdict.js';
 
-/** The judgement of everything from the lowest equivocating seq on, whenever it arrived [wire §9.4]. */
+/** Returns the judgement of everything from the lowest equivocating seq on, whenever it arrived [wire §9.4]. */
 export function suspended(contradicted: boolean): Judgement {
   return { verdict: refusedFor(contradicted ? Reason.equivocation : Reason.keySuspended), isBasis: false };
 }
 
-/** Null unless a rotated key speaks for a window after its last one, whenever that was said and whenever it came. */
+/**
+ * Returns null unless a rotated key signs a window after its last window, whenever it signed and whenever the message
+ * arrived.
+ */
 export function judgeKey({ payload, registryIsNewer }: Entry, { terms }: ScanContext): Verdict | null {
   if (terms.lastWindow === null || claimedWindow(payload) <= terms.lastWindow) return null;
   return refusedFor(Reason.wrongKey, registryIsNewer);
 }
 
-/** Null when the time is neither ahead of the oracle's clock nor before the enrolment; unknown times never are. */
+/**
+ * Returns null when the time is neither ahead of the oracle's clock nor before the enrolment; an unknown time is
+ * neither.
+ */
 export function judgeTime(
   timeMs: number | null,
   uncertaintyMs: number,
@@ -33,7 +39,10 @@ export function judgeTime(
   return null;
 }
 
-/** An enrolment that arrives must say what was registered: it is the same message, or another one is in force. */
+/**
+ * An enrolment message must state the registered values: either it is the same message, or another enrolment is in
+ * force.
+ */
 export function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord, terms: KeyTerms): Verdict {
   const isSame =
     asPublicKeyText(enrolment.owner) === meter.owner &&

@@ -16,18 +16,18 @@ import { entryOf, Sweep, topOf } from './sweep.js';
 interface Cached {
   readonly stream: StoredStream;
   gaps: Gaps;
-  /** Has judged everything below the suspension that is stored; null: begin again from the rows. */
+  /** Has judged every stored message below the suspension; null: begin again from the rows. */
   scan: StreamScan | null;
-  /** Of what is marked in the stream. */
+  /** Kind of change in the marked part of the stream. */
   change: Change;
 }
 
 const CACHED_STREAMS = 4096;
 
 /**
- * Keeps the verdicts of every stream equal to those of the whole set of its messages. In order and without gaps it
- * costs one step a message; otherwise it begins again after the nearest statement below what is new, and goes on to where
- * nothing differs any more. What a budget does not reach is marked in the stream and judged later.
+ * Keeps the verdicts of every stream equal to those of the complete set of its messages. Messages in order and without
+ * gaps cost one step each. Otherwise judging begins again after the nearest statement below the new message, and
+ * continues until nothing differs. Whatever exceeds a budget is marked in the stream and judged later.
  */
 export class Streams {
   readonly #store: StreamStore;
@@ -39,12 +39,12 @@ export class Streams {
     this.#points = points;
   }
 
-  /** To be called when a transaction was rolled back: what is in memory no longer follows from what is stored. */
+  /** Discards the state in memory after a rollback: it no longer follows from the stored rows. */
   forget(): void {
     this.#cache.clear();
   }
 
-  /** Takes the messages of one stream; returns how many were already stored. Inside a transaction. */
+  /** Takes the messages of one stream; returns how many were already stored. Runs inside a transaction. */
   absorb(incoming: readonly Incoming[], present: Present, effects: Effects, budget: Budget): number {
     const first = incoming[0];
     if (!first) return 0;
@@ -73,8 +73,8 @@ export class Streams {
   }
 
   /**
-   * Marks a stream to be judged again: from `first` on, and at least up to `last` (null: all of it), because a message there
-   * waited for time or for the registry, or what it is judged by has changed. Inside a transaction.
+   * Marks a stream to be judged again from `first` on, and at least up to `last` (null: all of it). A message there
+   * waited for time or for the registry, or its inputs changed. Runs inside a transaction.
    */
   mark(stream: StoredStream, first: bigint, last: bigint | null): void {
     const cached = this.#open(stream.meter, stream.key);
@@ -82,11 +82,11 @@ export class Streams {
     this.#store.save(cached.stream);
   }
 
-  /** Judges what is marked of a stream as far as the budget goes. Inside a transaction. */
+  /** Judges the marked part of a stream within the budget. Runs inside a transaction. */
   sweep(stream: StoredStream, meter: MeterRecord, present: Present, effects: Effects, budget: Budget): void {
     const cached = this.#open(stream.meter, stream.key);
     if (!termsOf(meter, stream.key)) {
-      // A key that is known no longer: its verdicts stay.
+      // The registry no longer knows the key: its verdicts stay.
       cached.stream.dirtyFrom = null;
       this.#store.save(cached.stream);
       return;
@@ -95,7 +95,7 @@ export class Streams {
     this.#store.save(cached.stream);
   }
 
-  /** The declared gaps of a stream; not to be changed. */
+  /** Returns the declared gaps of a stream; the caller must not change them. */
   gapsOf(stream: StoredStream): Gaps {
     return this.#open(stream.meter, stream.key).gaps;
   }
@@ -112,7 +112,7 @@ export class Streams {
     return cached;
   }
 
-  /** What is neither stored nor twice in the batch, by seq. */
+  /** Returns messages that are neither stored nor repeated in the batch, by seq. */
   #fresh(stream: StoredStream, incoming: readonly Incoming[]): Item[] {
     const seen = new Set<string>();
     const fresh: Item[] = [];
@@ -126,7 +126,10 @@ export class Streams {
     return fresh.sort((a, b) => (a.admitted.payload.seq < b.admitted.payload.seq ? -1 : 1));
   }
 
-  /** What the key's allowance covers; the rest is counted, not stored, and comes again. */
+  /**
+   * Returns the messages that the key's allowance covers. The rest is counted but not stored, and the gateway sends it
+   * again.
+   */
   #withinQuota(stream: StoredStream, items: readonly Item[], { nowMs }: Present, effects: Effects): Item[] {
     const bucket = refilled(stream.quota, nowMs);
     let { left } = bucket;
@@ -154,7 +157,7 @@ export class Streams {
     const { stream } = cached;
     const before = stream.suspendedFrom;
     stream.suspendedFrom = from;
-    // Gaps that are declared no longer may lie below it.
+    // Gaps that are no longer declared may lie below it.
     if (meter.role !== Role.point) noteInput(effects.inputs, meter.meterId, asWindow(0));
     if (stream.storedThrough >= from) stream.storedThrough = from - 1n;
     const lowest = this.#store.dropGaps(stream, from);
@@ -180,7 +183,7 @@ export class Streams {
     return { meter, terms, gaps, suspendedFrom: stream.suspendedFrom, nowMs, point: this.#points.witnessOf(meter) };
   }
 
-  /** Judges new messages (by seq, not stored yet) and what is marked. */
+  /** Judges new messages (by seq, not stored yet) and the marked part. */
   #judge(
     cached: Cached,
     items: readonly Item[],
@@ -201,7 +204,7 @@ export class Streams {
       if (gap.last > through) through = gap.last;
     }
     const context = this.#context(cached, meter, present.nowMs);
-    // A rotation that became known since concerns everything that the old key said.
+    // A newly known rotation concerns everything that the old key signed.
     if (context.terms.lastWindow !== stream.lastWindow) this.#dirty(cached, 1n, stream.highestSeen, 'unknown');
     stream.lastWindow = context.terms.lastWindow;
     const { scan } = cached;

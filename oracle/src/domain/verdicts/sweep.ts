@@ -20,8 +20,8 @@ export interface SweepOf {
 }
 
 /**
- * Judges a stream again from `dirtyFrom` on, new messages among it, as far as the budget goes: to where nothing differs any
- * more, or to a seq from which it goes on later. What is new and was not reached is stored as *predecessor pending*.
+ * Judges a stream again from `dirtyFrom` on, with its new messages, within the budget. Stops where nothing differs any
+ * more, or at a seq from which it continues later. New messages beyond the budget are stored as *predecessor pending*.
  */
 export class Sweep {
   readonly #store: StreamStore;
@@ -39,7 +39,7 @@ export class Sweep {
     this.#budget = budget;
   }
 
-  /** The scan, where it has judged all that is stored below the suspension; else null. */
+  /** Returns the scan when it judged everything stored below the suspension; else null. */
   run(): StreamScan | null {
     const { stream } = this.#of;
     const { suspendedFrom, dirtyFrom } = stream;
@@ -56,7 +56,9 @@ export class Sweep {
     return scan;
   }
 
-  /** A scan when the end was reached, 'same' where nothing differs above, 'later' when the budget is used up. */
+  /**
+   * Returns a scan at the end of the stream, 'same' where nothing differs above, 'later' when the budget is used up.
+   */
   #judge(from: bigint): StreamScan | 'same' | 'later' {
     const { stream, meter, gaps, context, items, change } = this.#of;
     const before = stream.storedThrough;
@@ -66,7 +68,8 @@ export class Sweep {
     const convergence = new Convergence(change, start.highestWindow);
     const finish = (isWhole: boolean) => {
       const found = scan.storedThrough(context);
-      // What lies above was acknowledged before and is stored: a lower watermark would make gateways send all of it again.
+      // Messages above were acknowledged before and are stored: a lower watermark would make gateways send all of them
+      // again.
       stream.storedThrough = !isWhole && scan.isAdvancing && before > found ? before : found;
     };
     for (const row of this.#rows(start.after, stream.suspendedFrom)) {
@@ -94,7 +97,7 @@ export class Sweep {
   }
 
   *#rows(after: bigint, before: bigint | null): Generator<StoredMessage> {
-    // Most scans end soon; a long one reads more at a time.
+    // Most scans end soon; a long scan reads more rows at a time.
     for (let at = after, size: PageSize = 'few'; ; size = 'many') {
       const page = this.#store.page(this.#of.stream, at, size);
       if (page.length === 0) return;
@@ -106,7 +109,7 @@ export class Sweep {
     }
   }
 
-  /** New messages below `seq`, or all that are left. They are few: a batch. */
+  /** Yields new messages below `seq`, or all that remain. They are few: one batch. */
   #itemsBelow(seq: bigint | null, scan: StreamScan, convergence: Convergence): void {
     const { stream, items, context } = this.#of;
     for (let item = items[this.#at]; item; item = items[this.#at]) {
@@ -135,7 +138,7 @@ export class Sweep {
     }
   }
 
-  /** Rows that are suspended and were not; true when all are. */
+  /** Suspends rows that were not suspended; returns true when all are. */
   #suspendRows(from: bigint): boolean {
     const { stream, meter } = this.#of;
     const begin = stream.dirtyFrom !== null && stream.dirtyFrom > from ? stream.dirtyFrom : from;
@@ -143,7 +146,7 @@ export class Sweep {
     for (const row of this.#rows(begin - 1n, null)) {
       const { seq } = row.payload;
       if (seq > stream.dirtyThrough) return true;
-      // Messages of one seq are judged together: it goes on between two seqs.
+      // Messages of one seq are judged together, so a sweep pauses only between two seqs.
       if (this.#budget.left-- <= 0 && seq !== last) {
         stream.dirtyFrom = seq;
         return false;
@@ -155,7 +158,7 @@ export class Sweep {
   }
 }
 
-/** Of a statement: what the next scan begins with. */
+/** Returns a statement's highest window, with which the next scan begins. */
 export function topOf(payload: Payload, scan: StreamScan): WindowOrNone | null {
   return payload.kind === Kind.statement ? scan.highestWindow : null;
 }
