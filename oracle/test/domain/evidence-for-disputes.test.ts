@@ -8,7 +8,7 @@ import { capWh, isOutOfStep } from '../../src/domain/settlement/disputes/sync.js
 import type { SignedStatement, StatementStore } from '../../src/domain/settlement/statements.js';
 
 const [PRESENT, PREVIOUS] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
-/** Rotated at window 50: the present key is good from 51 on, the previous one through 50. Carried 7, baseline 1,000. */
+/** Rotated at window 50: the present key is good from 51 on, the previous key through 50. Carried 7, baseline 1,000. */
 const meter = meterOf(1, {
   ...{
     signer: 'device',
@@ -30,7 +30,7 @@ const dispute = (slotWindow: number, total: bigint): CaseRead => ({
   },
 });
 
-/** What each key said: window and export register. */
+/** Stores statements by key, window and export register. */
 function store(said: readonly [Uint8Array, number, bigint][]): StatementStore & { asked: number[] } {
   const of = (key: Uint8Array): SignedStatement[] =>
     said

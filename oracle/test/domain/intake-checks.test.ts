@@ -18,7 +18,7 @@ import { testLogger } from '../support/time.js';
 
 const meter = meterOf(1);
 
-/** Checks that answer when the test says so, in the order that it says. */
+/** Answers checks when the test says so, in the test's order. */
 class HeldChecks implements SignatureChecks {
   readonly threads = 1;
   readonly held: (() => void)[] = [];
@@ -37,7 +37,7 @@ function world() {
   const test = testLedger(registry);
   const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const checks = new HeldChecks();
-  /** Seqs in the order in which they were given to the ledger. */
+  /** Seqs in the order in which the ledger took them. */
   const taken: bigint[] = [];
   let stored = 0;
   const ledger = test.ledger;
@@ -103,7 +103,7 @@ describe('intake with signatures checked elsewhere', () => {
     w.registry.set(meterOf(1, { key: signerOf(9).publicKey }));
     w.checks.finish();
     w.clock.advanceNow(10);
-    // What the old key signed was found valid when it was asked, and what the new one signed was not.
+    // The checks found the old key's signature valid and the new key's signature invalid.
     expect(w.verdictOf(stranger)).toBe(0);
     expect(w.verdictOf(enrolment)).not.toBe(0);
   });
@@ -136,14 +136,14 @@ describe('intake with signatures checked elsewhere', () => {
       w.send(enrolment);
       most = Math.max(most, w.checks.held.length);
     }
-    // One turn of the event loop; the rest waits in the queue, and what has no room there is let go.
+    // One turn of the event loop; the rest waits in the queue, and messages without room are dropped.
     expect(most).toBe(500);
     w.clock.advanceNow(0);
     expect(w.intake.queue.waiting).toBeLessThanOrEqual(8_000);
     expect(w.intake.queue.refused).toBe(0);
     for (let i = 0; i < 15_000; i++) w.send(enrolment);
     expect(w.intake.queue.refused).toBeGreaterThan(0);
-    // Nothing new is looked at while 4,000 are being checked.
+    // The intake opens no packet while 4,000 checks are pending.
     for (let turn = 0; turn < 20; turn++) w.clock.advanceNow(1);
     expect(w.checks.held.length).toBeLessThanOrEqual(4_000);
   });

@@ -239,7 +239,7 @@ describe('projector', () => {
   });
 });
 
-/** The methods of a class instance as own properties, to put one around. */
+/** Returns the methods of a class instance as own properties, so that a test can wrap one. */
 function bind(ledger: Ledger): Ledger {
   return {
     id: ledger.id,

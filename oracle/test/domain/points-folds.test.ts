@@ -15,7 +15,7 @@ describe('statements that are refused one after the other', () => {
   it('are judged by looking at each window of the meters once', () => {
     const { builder, test } = site();
     test.take([...builder.enrolments, ...builder.window(0, 0, 0).all]);
-    // A seq that never comes keeps all of it pending.
+    // A seq that never arrives keeps all of it pending.
     builder.production.seq += 1n;
     const state = builder.state;
     const windows = Array.from({ length: 60 }, (_, i) => {
@@ -40,7 +40,7 @@ describe('statements that are refused one after the other', () => {
   });
 });
 
-/** Windows that folds look at. */
+/** Counts the windows that folds visit. */
 function countWindows(): { seen: number[]; restore: () => void } {
   const seen: number[] = [];
   const original = Folds.prototype.to;

@@ -162,7 +162,7 @@ describe('a statement of a derived point', () => {
     test.take(first);
     const [p1, c1] = [builder.meter('production', 1, 600), builder.meter('consumption', 1, 0)];
     const [p2, c2] = [builder.meter('production', 2, 0), builder.meter('consumption', 2, 500)];
-    // One span over both windows: 100 exported. Closed one by one it is 600 and 500, which is the most there can be.
+    // One span over both windows: 100 exported. Closed one by one the spans export 600 and 500, which is the maximum.
     const before = builder.state;
     const [one] = builder.derive(p2[1], c2[1]);
     builder.point.seq -= 1n;
@@ -183,7 +183,7 @@ describe('a statement of a derived point', () => {
     test.take([...builder.enrolments, ...start.all]);
     const [lost] = builder.derive(...reset(builder, 1));
     if (!lost) throw new Error('no statement');
-    // The oracle refuses registers that fell, and so the point's statement stays out either way.
+    // The oracle refuses registers that fell, so the point omits the statement either way.
     expect((lost.payload as Statement).quality & Quality.discontinuity).toBe(Quality.discontinuity);
     test.take([lost]);
     expect(test.verdictOf(lost)).toBe(VERIFIED);
@@ -250,7 +250,7 @@ describe('the registry', () => {
       sites.update([production, { ...consumption, ...other }, point]);
       expect(sites.derived.size).toBe(0);
     }
-    // The order of the two matters: a consumption meter is no production meter.
+    // The order of both meters matters: a consumption meter is no production meter.
     sites.update([{ ...production, role: 2 }, { ...consumption, role: 1 }, point]);
     expect(sites.derived.size).toBe(0);
   });

@@ -18,7 +18,7 @@ function builder(of: MeterRecord = meter): LogBuilder {
   return new LogBuilder(of, signerOf(1));
 }
 
-/** Verdict codes in the order of the log. */
+/** Returns verdict codes in the order of the messages. */
 function codes(log: readonly Signed[], nowMs = NOW, arrivedAtMs = nowMs, of: MeterRecord = meter): number[] {
   const result = judgeSet(
     log.map((m) => ({ ...m, arrivedAtMs, registryIsNewer: true })),
@@ -165,7 +165,7 @@ describe('statements', () => {
     const b = builder();
     const log = [b.enrolment(), b.reading(), b.reading(), b.statement()];
     expect(codes(log.filter((_, i) => i !== 2))).toEqual([0, 0, Reason.rootNotReproducible]);
-    // And a false root comes to light when the readings do.
+    // A false root is detected once the readings are there.
     const c = builder();
     const bad = [c.enrolment(), c.reading(), c.reading(), c.statement({ readingsRoot: new Uint8Array(32) })];
     expect(codes(bad.filter((_, i) => i !== 2))).toEqual([0, 0, Reason.rootNotReproducible]);

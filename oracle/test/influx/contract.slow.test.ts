@@ -37,7 +37,7 @@ describe.skipIf(!influxd)('on a real server', () => {
       series: current,
       async reopen() {
         await current.close();
-        // Not only the client: the server too comes back from its files.
+        // Not only the client restarts: the server too recovers from its files.
         await server.kill();
         await server.start();
         current = open();

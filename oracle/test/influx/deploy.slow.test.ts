@@ -13,7 +13,7 @@ const folder = new URL('../../../deploy/influx/', import.meta.url).pathname;
 const flux = (name: string) => readFileSync(join(folder, name), 'utf8');
 const QUARTER_MS = 900_000;
 const DAY_MS = 86_400_000;
-/** Midnight three days ago in Thailand: inside what gtx-raw keeps. */
+/** Midnight three days ago in Thailand: within the retention of gtx-raw. */
 const firstDayMs = Math.floor((Date.now() + 7 * 3_600_000) / DAY_MS) * DAY_MS - 7 * 3_600_000 - 3 * DAY_MS;
 const soonAfter = new Date(firstDayMs + DAY_MS + 3 * 3_600_000);
 
@@ -92,7 +92,7 @@ describe.skipIf(!influxd)('set-up, tasks and reports on a real server', () => {
   });
 
   describe('from readings to intervals, days and reports', () => {
-    /** Every minute of a day, without 09:10 to 12:40 (meter 0); the others begin later. */
+    /** Every minute of a day, without 09:10 to 12:40 (meter 0); the other meters begin later. */
     const points: SeriesRow[] = [];
     for (let n = 0; n < 3 * 1_440; n++) {
       const point = readingOf(n, 3);
@@ -102,14 +102,14 @@ describe.skipIf(!influxd)('set-up, tasks and reports on a real server', () => {
       if (minute < meter * 100) continue;
       points.push({ ...point, timeMs: firstDayMs + minute * 60_000 + 1_234 });
     }
-    // They arrive later than everything else.
+    // These points arrive after all others.
     const late = points.splice(2_000, 40);
 
     const run = (name: string) => server.rows(flux(`tasks/${name}.flux`), soonAfter);
     const report = (name: string, now: Date) =>
       server.rows(flux(`queries/${name}.flux`), now, server.token('regulator-erc'));
 
-    /** Last - first by quarter-hours, as `meter time` to Wh exported. */
+    /** Computes last - first by quarter-hours, as `meter time` to Wh exported. */
     function model(readings: readonly SeriesRow[]): Map<string, bigint> {
       const deltas = new Map<string, bigint>();
       const standing = new Map<string, bigint>();
@@ -131,7 +131,7 @@ describe.skipIf(!influxd)('set-up, tasks and reports on a real server', () => {
       await server.write('gtx-raw', points.map(lineOf));
       await run('quarter-hours-late');
       expect(await intervals('export_delta_wh')).toEqual(model(points));
-      // The control: what the late ones change is seen.
+      // The control: the comparison notices the late points.
       expect(model([...points, ...late])).not.toEqual(model(points));
       await server.write('gtx-raw', late.map(lineOf));
       for (let again = 0; again < 2; again++) {
@@ -175,7 +175,7 @@ describe.skipIf(!influxd)('set-up, tasks and reports on a real server', () => {
 
       const complete = await report('completeness', soonAfter);
       expect(complete.map((row) => [row.meter?.slice(0, 2), row._value]).sort()).toEqual([
-        // Meter 0 has no reading in 13 intervals; the others begin in the 7th and in the 14th.
+        // Meter 0 has no reading in 13 intervals; the other meters begin in the 7th and in the 14th.
         ['00', '83'],
         ['01', '90'],
         ['02', '83'],

@@ -17,7 +17,7 @@ function feed(source = new Readings(25), record = new MemoryRecord(), series = n
     setFraction(value: number) {
       fraction = value;
     },
-    /** Fires the next timer and waits for what it began; tells how long the wait was. */
+    /** Fires the next timer and waits for the work that it began; returns the timer's delay. */
     async turn(): Promise<number> {
       const before = series.writes;
       const { failures, cursor } = feeder.state();
@@ -196,13 +196,13 @@ describe('a meter whose tags change', () => {
     first.feeder.wake();
     await first.turn();
     expect(first.series.stored.size).toBe(10);
-    // The process is killed; the registry shows another zone when it is back.
+    // The process is killed; after the restart the registry shows another zone.
     moved(first.source);
     const second = feed(first.source, record, first.series);
     second.feeder.wake();
     await second.turn();
     expect(first.series.stored.size).toBe(25);
-    // What comes after everything is recorded has the new zone.
+    // Points after everything is recorded have the new zone.
     const at = second.source.points.length;
     second.source.add(3);
     moved(second.source);

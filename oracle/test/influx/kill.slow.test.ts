@@ -36,7 +36,7 @@ function sumsOf(points: readonly SeriesRow[]) {
   });
 }
 
-/** Compares every stored row with the reading it came from, whatever its tags are. */
+/** Compares every stored row with its reading, whatever its tags are. */
 async function audit(server: RealServer, bucket: string, expected: readonly SeriesRow[]): Promise<Audit> {
   const rows = await server.rows(`from(bucket: "${bucket}") |> range(start: 0)
     |> filter(fn: (r) => r._measurement == "reading" and (r._field == "import_wh" or r._field == "export_wh"))
@@ -75,8 +75,8 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
   afterAll(() => server.remove());
 
   /**
-   * Feeds all readings while the server, and every second time the feeding process, is killed during a write. `around`
-   * stands between feeder and server.
+   * Feeds all readings while the test kills the server, and every second time also the feeding process, during a write.
+   * `around` wraps the series for the feeder.
    */
   async function feedUnderFire(around: (series: TimeSeries) => TimeSeries) {
     const bucket = `kill-${++runs}`;
@@ -138,7 +138,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
 
     async function strike(): Promise<void> {
       const round = kills.server++;
-      // A few turns of the event loop later, another number each time: somewhere in the request.
+      // Kills after a few turns of the event loop, another number each time: somewhere within the request.
       for (let turn = 0; turn < (delays[round] ?? 0); turn++) await new Promise(setImmediate);
       await server.kill();
       if (round % 2 === 1) {
@@ -154,7 +154,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
 
     await until('everything is fed', () => process.feeder.state().cursor === READINGS, 50_000);
     await restart;
-    // What was sent and never waited for may still be on its way.
+    // A request that was sent without waiting may still be on its way.
     await server.kill();
     await server.start();
     await process.feeder.stop(2_000);
@@ -209,7 +209,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     const nowMs = Math.floor(Date.now() / 60_000) * 60_000;
     const source = new Readings(200);
     source.points.forEach((point, i) => {
-      // Every seventh one is older than the bucket keeps.
+      // Every seventh point is older than the bucket's retention.
       if (i % 7 !== 0) source.points[i] = { ...point, timeMs: nowMs - (200 - i) * 1_000 };
     });
     const { url, org } = server;

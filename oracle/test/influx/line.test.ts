@@ -9,7 +9,7 @@ const golden =
   'reading,feeder=unassigned,meter=00000000000000000000000000000000,role=point,source=solar,zone=1 ' +
   'import_wh=5000i,export_wh=1000i,power_w=-240i,voltage=2301i,frequency=5000i,seq=1i,quality=64i,sig_ok=1i 1700000000000';
 
-/** What the server makes of a line, as the columns of its answer. */
+/** Returns the columns of the server's answer for a line. */
 function columnsOf(line: string): (column: string) => string | undefined {
   const [head = '', fields = '', time = ''] = line.split(' ');
   const columns = new Map<string, string>();

@@ -29,7 +29,7 @@ async function seriesOn(
 const batch = (count: number, changes: (n: number) => Partial<SeriesRow> = () => ({})) =>
   Array.from({ length: count }, (_, n) => ({ ...readingOf(n), ...changes(n) }));
 
-/** Stores good lines and refuses those of zone 66, as the server does; some good ones only after it has answered. */
+/** Stores good lines and refuses those of zone 66, as the server does; stores some good lines only after the answer. */
 function partlyRefusing(tellsHowMany: boolean) {
   const stored = new Set<string>();
   const answer = ({ lines }: Request, response: ServerResponse) => {
@@ -160,7 +160,7 @@ describe('writing', () => {
       const error = await failure(series.write(batch(1)));
       const said = `${error.stack} ${JSON.stringify(error, (_, value) => (typeof value === 'bigint' ? String(value) : value))}`;
       expect(said).not.toContain(TOKEN);
-      // The server's words are in there: the check above is not about an empty text.
+      // The server's words are in the text: the check above did not pass on an empty text.
       expect(said).toContain('who is Token ***');
     }
   });

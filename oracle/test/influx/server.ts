@@ -10,7 +10,7 @@ import { expect, test } from 'vitest';
 const VERSION = 'v2.7.12';
 const BUILD = 'deploy/influx/build-influxd.sh';
 
-/** Where the build script puts the server; null when it was not built on this machine. */
+/** Path of the server that the build script makes; null when it was not built on this machine. */
 export const influxd: string | null = (() => {
   const prefix = process.env.GTX_INFLUXD_PREFIX ?? join(homedir(), '.cache/gridtokenx', `influxd-${VERSION}`);
   const path = join(prefix, 'bin', 'influxd');
@@ -22,7 +22,7 @@ export const influxd: string | null = (() => {
   }
 })();
 
-/** In CI a missing server is a failure; elsewhere it is a skip that says what to do. */
+/** Fails in CI when the server is missing; elsewhere skips and states how to build it. */
 export function announceServer(): void {
   if (influxd) return;
   const what = `no InfluxDB server here: run ${BUILD} (about 5 minutes), then the tests with a real server run too`;
@@ -36,7 +36,7 @@ export function announceServer(): void {
   }
 }
 
-/** A real server on a loopback port with a data folder of its own; it may be killed and started again. */
+/** A real server on a loopback port with its own data folder; a test may kill it and start it again. */
 export class RealServer {
   readonly folder = mkdtempSync(join(tmpdir(), 'gtx-influxd-'));
   readonly org = 'gtx';
@@ -59,7 +59,7 @@ export class RealServer {
       { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, GOMAXPROCS: '2' } },
     );
     this.#child = child;
-    // A test process that ends early leaves no server behind.
+    // A test process that ends early must leave no server running.
     const endToo = () => child.kill('SIGKILL');
     process.once('exit', endToo);
     child.once('exit', () => process.off('exit', endToo));
@@ -88,7 +88,7 @@ export class RealServer {
     return readFileSync(join(this.folder, 'tokens', `${name}.token`), 'utf8').trim();
   }
 
-  /** Runs the set-up that a person runs; rejects when its exit code is not 0. */
+  /** Runs the set-up command of an operator; rejects when its exit code is not 0. */
   async setUp(...more: string[]): Promise<string> {
     const script = new URL('../../../deploy/influx/setup.mjs', import.meta.url).pathname;
     const where = ['--url', this.url, '--org', this.org, '--dir', join(this.folder, 'tokens')];
@@ -112,7 +112,7 @@ export class RealServer {
     });
   }
 
-  /** A bucket that keeps everything (the readings of tests lie in the past). */
+  /** Makes a bucket without retention, because the readings of tests lie in the past. */
   async makeBucket(name: string): Promise<void> {
     const orgs = (await (await this.ask('GET', 'orgs')).json()) as { orgs: { id: string }[] };
     const made = await this.ask('POST', 'buckets', { orgID: orgs.orgs[0]?.id, name, retentionRules: [] });
@@ -128,7 +128,7 @@ export class RealServer {
     expect(response.status, await response.text()).toBe(204);
   }
 
-  /** Rows of a Flux query, by column name; `now` is what the query takes for the present. */
+  /** Returns the rows of a Flux query by column name; `now` sets the query's present. */
   async rows(query: string, now?: Date, token?: string): Promise<Record<string, string>[]> {
     const body = { query, type: 'flux', dialect: { annotations: [] }, ...(now ? { now: now.toISOString() } : {}) };
     const response = await this.ask('POST', `query?org=${this.org}`, body, token);
@@ -138,7 +138,10 @@ export class RealServer {
   }
 }
 
-/** Tables of an answer in CSV without annotations: each begins with a line of names; no value here has a comma. */
+/**
+ * Parses the tables of a CSV answer without annotations. Each table begins with a line of names; no value here has a
+ * comma.
+ */
 function parseTables(text: string): Record<string, string>[] {
   const rows: Record<string, string>[] = [];
   let names: string[] | null = null;

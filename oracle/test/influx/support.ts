@@ -8,7 +8,7 @@ import type { SeriesRow } from '../../src/domain/ports.js';
 
 export const INITIAL_MS = 1_700_000_000_000;
 
-/** Reading number `n` of a few meters: every one differs, and the registers only rise. */
+/** Returns reading number `n` of a few meters: all differ, and the registers only rise. */
 export function readingOf(n: number, meters = 20): SeriesRow {
   const meter = n % meters;
   const round = Math.floor(n / meters);
@@ -32,7 +32,7 @@ export function readingOf(n: number, meters = 20): SeriesRow {
 /** A ledger's verified readings in memory; positions begin at 1. */
 export class Readings implements ReadingSource {
   readonly points: SeriesRow[] = [];
-  /** Largest number of points handed out at a time. */
+  /** Largest number of points returned at a time. */
   largest = 0;
   isBroken = false;
 
@@ -52,7 +52,7 @@ export class Readings implements ReadingSource {
   }
 }
 
-/** What a process that is killed leaves behind is what was recorded here. */
+/** Keeps only recorded state: all that survives the kill of a process. */
 export class MemoryRecord implements FeedRecord {
   through = 0;
   readonly refused: { point: SeriesRow; reason: string }[] = [];
@@ -89,13 +89,13 @@ export function memoryLogger(): Logger & { readonly entries: Entry[] } {
   return { entries, debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
 }
 
-/** A time series that fails or refuses as a test tells it; stores by meter, time and tags, as the server does. */
+/** A time series that fails or refuses as a test demands; stores by meter, time and tags, as the server does. */
 export class FakeSeries implements TimeSeries {
   readonly stored = new Map<string, SeriesRow>();
-  /** What the next writes do, first one first; nothing left: they store. */
+  /** Actions of the next writes, first to last; a write without an action stores. */
   readonly next: (() => void)[] = [];
   writes = 0;
-  /** Stores, and fails after that: the acknowledgement is lost. */
+  /** Stores, then fails: the acknowledgement is lost. */
   async write(points: readonly SeriesRow[]): Promise<void> {
     this.writes++;
     for (const p of points) this.stored.set(`${p.meterId} ${p.timeMs} ${p.zone} ${p.role} ${p.source}`, p);
@@ -112,7 +112,7 @@ export interface Request {
   readonly headers: IncomingMessage['headers'];
 }
 
-/** An HTTP server in place of InfluxDB; `answer` decides what each write gets. */
+/** An HTTP server in place of InfluxDB; `answer` decides the answer to each write. */
 export async function fakeServer(answer: (request: Request, response: ServerResponse) => void) {
   const requests: Request[] = [];
   const server = createServer((request, response) => {
@@ -140,7 +140,7 @@ export async function fakeServer(answer: (request: Request, response: ServerResp
   };
 }
 
-/** Ends a response as the server words its errors. */
+/** Ends a response with an error in the server's words. */
 export function say(
   response: ServerResponse,
   status: number,

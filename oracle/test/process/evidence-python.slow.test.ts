@@ -23,7 +23,7 @@ assert len(payloads) == 2 and payloads[0] != payloads[1]
 print(" ".join(p.hex() for p in payloads))
 `;
 
-/** Python of a venv with the library, or what is missing. */
+/** Returns the Python of a venv with the library, or the name of what is missing. */
 function pythonWithCose(): { python: string } | { missing: string } {
   const venv = at('venv');
   const run = (command: string, ...args: string[]) => spawnSync(command, args, { encoding: 'utf8', timeout: 150_000 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   buildAll();
 });
 
-/** Seqs that are in the ledger's file. */
+/** Returns the seqs in the ledger's file. */
 function storedSeqs(file: string): bigint[] {
   const sqlite = new DatabaseSync(file, { readOnly: true });
   const rows = sqlite.prepare('SELECT seq FROM messages ORDER BY seq').all();
@@ -26,8 +26,8 @@ function storedSeqs(file: string): bigint[] {
 }
 
 /**
- * Sends a log, kills the oracle as soon as an ack tells of at least `after` messages, and returns how many seqs were
- * acknowledged but are not in the file.
+ * Sends messages and kills the oracle as soon as an ack covers at least `after` of them. Returns how many acknowledged
+ * seqs are missing in the file.
  */
 async function lostByKill(
   script: string,

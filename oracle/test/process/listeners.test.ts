@@ -11,7 +11,7 @@ import { TestGateway } from '../support/gateway.js';
 import { oracleFolder, startBroker } from '../support/process.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-/** More than any listener takes. */
+/** More connections than any listener accepts. */
 const FLOOD = 400;
 const meter = meterOf(1);
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
   broker = await startBroker();
   folder = oracleFolder([meter], broker.url);
   gateway = await TestGateway.connect(broker.url);
-  // As a deployment is started by somebody who never thought of it.
+  // The default umask of a deployment whose operator never set one.
   process.umask(0o022);
   oracle = await startProcess(MAIN, ['run', '--config', folder.file]);
   await gateway.oracleOnline(1);
@@ -40,7 +40,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-/** Opens connections that say `text` and never finish. */
+/** Opens connections that send `text` and never finish. */
 async function flood(port: number, text: string): Promise<void> {
   for (let i = 0; i < FLOOD; i++) {
     const socket = connect(port, '127.0.0.1');
@@ -68,7 +68,7 @@ function ask(port: number, path: string, body?: Uint8Array): Promise<number> {
   });
 }
 
-// That it is not deadlines which make room is shown on the server itself, whose deadlines a test can move.
+// A test of the server itself, whose deadlines a test can move, shows that deadlines are not what makes room.
 it.each([
   ['nothing', ''],
   ['headers without an end', 'POST /time HTTP/1.1\r\nhost: x\r\n'],
@@ -91,7 +91,7 @@ it('answers a flood of whole questions from this machine, and writes nothing abo
   const statuses = new Set<number>();
   for (let i = 0; i < 700; i++) statuses.add(await ask(oracle.servicePort, '/time', new Uint8Array(16)));
   for (let i = 0; i < 200; i++) await ask(oracle.servicePort, '/cosign', new Uint8Array(100)).catch(() => undefined);
-  // Behind a proxy everybody has this address: rates are for the others.
+  // Behind a proxy every client has this address, so request rates do not apply to it.
   expect([...statuses]).toEqual([200]);
   expect(await ask(oracle.port, '/healthz')).toBe(200);
   expect(oracle.output().length - before).toBeLessThan(5_000);
@@ -105,7 +105,7 @@ it('keeps its files to itself, those of SQLite included, and takes old ones back
   expect(names()).toEqual(expect.arrayContaining(['ledger.sqlite', 'ledger.sqlite-shm', 'ledger.sqlite-wal']));
   expect(names().filter((name) => name.endsWith('-wal')).length).toBeGreaterThan(1);
   expect(readableByOthers(data)).toEqual([]);
-  // As an earlier version left them, with what a kill leaves beside them.
+  // The folder as an earlier version and a kill left it.
   await oracle.kill('SIGKILL');
   for (const name of names()) chmodSync(join(data, name), 0o644);
   expect(readableByOthers(data)).not.toEqual([]);

@@ -12,7 +12,7 @@ import { ORACLE_KEY, oracleFolder, startBroker } from '../support/process.js';
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const meter = meterOf(1);
 
-/** Runs to the end; what it wrote and its exit code. */
+/** Runs to the end; returns its output and its exit code. */
 async function runToEnd(args: readonly string[]): Promise<{ code: number | null; output: string }> {
   const { execFile } = await import('node:child_process');
   return new Promise((resolve) => {
@@ -108,7 +108,7 @@ describe('the oracle as a service', () => {
       expect((await fetch(`${service}/time`, { method: 'POST', body })).status).toBe(400);
     }
     expect((await fetch(`${service}/time`)).status).toBe(405);
-    // Each listener serves its own and nothing of the other's.
+    // Each listener serves its own paths and none of the other listener's.
     expect((await fetch(`${base}/time`, { method: 'POST', body: nonce })).status).toBe(404);
     for (const path of ['/', '/healthz', '/metrics', '/api/v1/state']) {
       expect((await fetch(`${service}${path}`)).status).toBe(404);
@@ -127,7 +127,7 @@ describe('the oracle as a service', () => {
     expect(html).not.toMatch(/(src|href)="(https?:)?\/\//);
     expect(html).toContain('/api/v1/state');
     expect((await fetch(`${base}/nothing`)).status).toBe(404);
-    // An address without a name before the path was answered with 503, and a stack in the log.
+    // A path that begins with an empty host name once gave 503 and a stack trace in the log.
     for (const path of ['//', '///', '//x:y/']) expect((await fetch(`${base}${path}`)).status, path).toBe(404);
     expect((await fetch(`${base}/api/v1/state`, { method: 'POST' })).status).toBe(405);
     expect((await fetch(`${base}/api/v1/settlements?after=x`)).status).toBe(400);

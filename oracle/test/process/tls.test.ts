@@ -31,7 +31,7 @@ let config: ReturnType<typeof oracleFolder>;
 let port = 0;
 const served: string[] = [];
 
-/** What the broker shows from the next connection on. */
+/** Sets the certificate that the broker presents from the next connection on. */
 const show = (own: Certificate) => broker.setSecureContext(material(own));
 const material = (own: Certificate) => ({ cert: readFileSync(own.cert), key: readFileSync(own.key) });
 

@@ -1,7 +1,7 @@
 import { type Chain, connectChain, type SettlementDeps, startSettlement } from '../../src/wiring/chain.js';
 import type { ChainLink, LinkOptions } from '../../src/wiring/chain-link.js';
 
-/** A link to a chain and the settlement over it, as the oracle's wiring makes them. */
+/** A link to a chain and its settlement, built as the oracle's wiring builds them. */
 export type StartedChain = Chain & { readonly registry: ChainLink['registry'] };
 
 export type StartOptions = LinkOptions & SettlementDeps['options'];

@@ -7,7 +7,7 @@ import { afterAll, beforeAll } from 'vitest';
 
 export const meter = meterOf(1);
 
-/** Path of a name in a folder that the test file has for itself. */
+/** Returns the path of a name in a folder of the test file's own. */
 export type PathOf = (...names: string[]) => string;
 
 /** Makes a folder for a test file, and removes it after its last test. */
@@ -29,7 +29,7 @@ export function ledgerWith(path: string, messages: readonly Signed[]): string {
   return path;
 }
 
-/** An honest window, then another reading for the second seq. */
+/** Returns an honest window, then a second reading for the second seq. */
 export function equivocal(): { log: Signed[]; pair: Signed[] } {
   const builder = new LogBuilder(meter, signerOf(1));
   const log = builder.honest(1, 2);

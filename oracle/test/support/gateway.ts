@@ -4,7 +4,7 @@ import type { Signed } from '@gridtokenx/testing-kit/signed-log';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Condition, ORACLE_KEY } from './process.js';
 
-/** A gateway as a test needs it: sends packets and remembers acks. */
+/** A test gateway: sends packets and remembers acks. */
 export class TestGateway {
   readonly acks: Ack[] = [];
   readonly other: { topic: string; payload: string }[] = [];
@@ -56,7 +56,7 @@ export class TestGateway {
     return this.acks.at(-1)?.meters.get(meterId)?.storedThrough ?? 0n;
   }
 
-  /** Waits until an oracle is subscribed: before that a broker drops what is sent. */
+  /** Waits until an oracle has subscribed: a broker drops earlier messages. */
   oracleOnline(count: number): Promise<true> {
     const online = () =>
       this.other.filter((m) => m.topic.includes('/oracle/') && m.payload === '{"online":true}').length;

@@ -11,7 +11,7 @@ import type { MeterRecord } from '../../src/domain/ports.js';
 export const ORACLE_SEED = new Uint8Array(32).fill(42);
 export const ORACLE_KEY = sodiumSigner(ORACLE_SEED).publicKey;
 
-/** A real broker without sign-in; the broker of the project has tests of its own. */
+/** Starts a real broker without sign-in; the project's broker has its own tests. */
 export async function startBroker(onPort = 0): Promise<{ port: number; url: string; stop: () => Promise<void> }> {
   const aedes = await Aedes.createBroker();
   const server: Server = createServer((socket) => aedes.handle(socket));
@@ -28,7 +28,7 @@ export async function startBroker(onPort = 0): Promise<{ port: number; url: stri
   };
 }
 
-/** A folder with the configuration of an oracle that has these meters and no chain. */
+/** Makes a folder with the configuration of an oracle that has these meters and no chain. */
 export function oracleFolder(meters: readonly MeterRecord[], brokerUrl: string, changes: object = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'gtx-oracle-'));
   mkdirSync(join(directory, 'data'));
@@ -72,7 +72,7 @@ function fileEntry(meter: MeterRecord) {
   };
 }
 
-/** Resolves with the first value that is not null of what `look` says after each `poke`; rejects after `ms`. */
+/** Resolves with the first result of `look` after a `poke` that is not null; rejects after `ms`. */
 export class Condition {
   readonly #waiting = new Set<() => void>();
 

@@ -24,7 +24,9 @@ import type { MeterRecord } from '../../src/domain/ports.js';
 
 const bytes = (id: string) => Uint8Array.from(Buffer.from(id, 'hex'));
 
-/** A site's meters as the registry shows them: production, consumption, and the point that is derived from both. */
+/**
+ * Returns a site's meters as the registry shows them: production, consumption, and the point that derives from both.
+ */
 export function siteRecords(changes: Partial<MeterRecord> = {}): {
   production: MeterRecord;
   consumption: MeterRecord;
@@ -45,7 +47,7 @@ export function siteRecords(changes: Partial<MeterRecord> = {}): {
 
 export type Side = 'production' | 'consumption';
 
-/** Says what an honest gateway of such a site would say; a test bends single messages. */
+/** Builds the messages of an honest gateway of such a site; a test changes single messages. */
 export class SiteBuilder {
   readonly records: ReturnType<typeof siteRecords>;
   readonly production: LogBuilder;
@@ -53,7 +55,7 @@ export class SiteBuilder {
   readonly point: LogBuilder;
   /** The first messages of the three keys. */
   readonly enrolments: readonly Signed[];
-  /** Where the gateway's point stands. */
+  /** State of the gateway's point. */
   state: PointState | null = null;
 
   constructor(changes: Partial<MeterRecord> = {}) {
@@ -68,7 +70,7 @@ export class SiteBuilder {
     ];
   }
 
-  /** A reading and the statement of window `i` of one meter. */
+  /** Builds a reading and the statement of window `i` of one meter. */
   meter(side: Side, i: number, riseWh: number, changes: Partial<ToEncode<Statement>> = {}): Signed[] {
     const log = this[side];
     log.timeMs = windowStartAtMs(asWindow(INITIAL_WINDOW + i));
@@ -76,7 +78,7 @@ export class SiteBuilder {
     return [log.reading({}, rise), log.statement(changes)];
   }
 
-  /** What the gateway's next span would be, closed at these statements; null where one is not good. */
+  /** Returns the gateway's next span, closed at these statements; null where one of them is not good. */
   span(
     production: Signed | undefined,
     consumption: Signed | undefined,
@@ -91,7 +93,7 @@ export class SiteBuilder {
     return { ...closed, inputs };
   }
 
-  /** The point's statement at the end of these two; nothing where one of them is not good. */
+  /** Builds the point's statement at the end of these two; undefined where one of them is not good. */
   derive(
     production: Signed | undefined,
     consumption: Signed | undefined,
@@ -103,7 +105,7 @@ export class SiteBuilder {
     return [this.point.statement({ ...pointStatement(span.state, span.isNewBase, ...span.inputs), ...changes })];
   }
 
-  /** Window `i` with both meters there: four messages of the meters and one of the point. */
+  /** Builds window `i` with both meters: four messages of the meters and one of the point. */
   window(
     i: number,
     produced: number,
