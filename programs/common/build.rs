@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::Path};
 
-/// The text value of `name` in a flat JSON object of strings.
+/// Returns the text value of `name` in a flat JSON object of strings.
 fn value<'a>(json: &'a str, name: &str) -> &'a str {
     let quoted = format!("\"{name}\"");
     let after = &json[json.find(&quoted).unwrap_or_else(|| panic!("no {name} in the program ids")) + quoted.len()..];

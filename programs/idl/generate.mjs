@@ -1,6 +1,7 @@
-// Writes registry.json, oracle.json and energy_token.json (Anchor IDL 0.1.0) from spec.mjs, ids.json and the Rust sources, and the
-// TypeScript accounts, instructions and errors in ../clients/src/generated from these IDLs.
-// `node generate.mjs --check` writes nothing and exits 1 when a committed file differs, is missing or is not wanted.
+// Writes registry.json, oracle.json and energy_token.json (Anchor IDL 0.1.0) from spec.mjs, ids.json and the Rust sources. From
+// these IDLs it writes the TypeScript accounts, instructions and errors in ../clients/src/generated.
+// `node generate.mjs --check` writes nothing. It exits 1 when a committed file differs from its sources, is missing or is
+// stray.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -16,7 +17,7 @@ const discriminator = (name) => [...createHash('sha256').update(name).digest().s
 
 const SIZES = { u8: 1, bool: 1, u16: 2, u32: 4, u64: 8, pubkey: 32 };
 
-/** Bytes of a fixed-size type; undefined where the size varies. */
+/** Returns the bytes of a fixed-size type; undefined where the size varies. */
 function sizeOf(type, types) {
   if (typeof type === 'string') return SIZES[type];
   if (Array.isArray(type)) return sizeOf(type[0], types) * type[1];
@@ -71,13 +72,13 @@ export function buildIdl(program) {
   };
 }
 
-/** Size of an account in bytes with its discriminator. */
+/** Returns the size of an account in bytes, with its discriminator. */
 export function accountSize(program, name) {
   const { accounts, types = {} } = program;
   return 8 + accounts[name].reduce((sum, [, type]) => sum + sizeOf(type, types), 0);
 }
 
-/** Every generated file with its text, by absolute path. */
+/** Returns every generated file with its text, by absolute path. */
 export function generatedFiles() {
   const files = new Map();
   const idls = Object.entries(programs).map(([file, program]) => ({ file, key: program.id, idl: buildIdl(program) }));
@@ -86,7 +87,7 @@ export function generatedFiles() {
   return files;
 }
 
-/** What differs between the files and their sources, one file a line. */
+/** Returns the differences between the files and their sources, one file a line. */
 export function differences(files = generatedFiles()) {
   const found = [];
   for (const [path, text] of files) {

@@ -1,4 +1,5 @@
-// What the IDL takes from the Rust sources: the table of errors, and what layout fields mean where the specification says no more.
+// Reads the parts of the IDL that the Rust sources state: the errors, and the meaning of layout fields that the specification
+// omits.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 const common = join(dirname(fileURLToPath(import.meta.url)), '../common/src');
 const read = (file) => readFileSync(join(common, file), 'utf8');
 
-/** Errors as the Rust table has them: one list for all programs. */
+/** Returns the errors of the Rust table: one list for all programs. */
 export function errors() {
   const rows = read('errors.rs').matchAll(/^ {4}(\w+) = (\d+), "([^"]+)";$/gm);
   return [...rows].map(([, name, code, msg]) => ({ code: Number(code), name, msg }));
 }
 
-/** Doc comments of the layouts by struct and field. */
+/** Returns the doc comments of the layouts by struct and field. */
 export function layoutDocs() {
   const docs = {};
   for (const file of ['registry', 'oracle', 'energy']) {

@@ -1,5 +1,5 @@
-// What the programs look like from outside, written once. `generate.mjs` makes the IDL files of it; tests hold it against
-// the programs themselves. Accounts have explicit padding, so packed and repr(C) are one layout.
+// Describes the programs' interfaces, once. `generate.mjs` writes the IDL files from it; tests compare it with the programs
+// themselves. Accounts have explicit padding, so packed and repr(C) are one layout.
 import * as registryLayouts from './spec/registry-layouts.mjs';
 import { instructions as registryInstructions } from './spec/registry-instructions.mjs';
 import * as oracleLayouts from './spec/oracle-layouts.mjs';

@@ -1,4 +1,5 @@
-// Writes the TypeScript clients of the IDLs: one file for each account, each instruction and the errors. Returned as [path, text].
+// Writes the TypeScript clients of the IDLs: one file for each account, each instruction and the errors. Returned as [path,
+// text].
 
 const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 const pascal = (name) => camel(`_${name}`);
@@ -12,7 +13,7 @@ const TYPES = { u8: 'number', u16: 'number', u32: 'number', u64: 'bigint', bool:
 const READERS = { u8: 'u8', u16: 'u16', u32: 'u32', u64: 'u64', bool: 'bool', pubkey: 'key' };
 const SIZES = { u8: 1, bool: 1, u16: 2, u32: 4, u64: 8, pubkey: 32 };
 
-/** The TypeScript type of an IDL type. */
+/** Returns the TypeScript type of an IDL type. */
 function typeOf(type) {
   if (typeof type === 'string') return TYPES[type];
   if (type.defined) return type.defined.name;
@@ -21,7 +22,7 @@ function typeOf(type) {
   return `readonly ${typeOf(inner)}[]`;
 }
 
-/** The expression that reads a field from a Reader `r`. */
+/** Returns the expression that reads a field from a Reader `r`. */
 function reading(type) {
   if (typeof type === 'string') return `r.${READERS[type]}()`;
   if (type.defined) return `read${type.defined.name}(r)`;
@@ -31,7 +32,7 @@ function reading(type) {
   return inner === 'pubkey' ? `r.keys(${count})` : `Array.from({ length: ${count} }, () => ${reading(inner)})`;
 }
 
-/** Bytes of a type of fixed size. */
+/** Returns the bytes of a type of fixed size. */
 function sizeOf(type, structs) {
   if (typeof type === 'string') return SIZES[type];
   if (type.defined) return structs.get(type.defined.name).type.fields.reduce((sum, field) => sum + sizeOf(field.type, structs), 0);
@@ -40,7 +41,7 @@ function sizeOf(type, structs) {
 
 const uses = (name, body) => new RegExp(`\\b${name}\\b`).test(body);
 
-/** The interface of a struct and the function that reads its fields; padding and reserved bytes are left out. */
+/** Writes the interface of a struct and the function that reads its fields. It omits padding and reserved bytes. */
 function struct({ name, type: { fields } }, structs) {
   const kept = fields.filter((field) => !isSpare(field.name));
   const shape = kept.map((field) => `${comment(field.docs, '  ')}  readonly ${camel(field.name)}: ${typeOf(field.type)};\n`).join('');
@@ -54,7 +55,7 @@ function struct({ name, type: { fields } }, structs) {
   return { shape, steps: steps.join(''), result: `  return {\n${names}  };\n` };
 }
 
-/** A struct that stands inside accounts: its interface and its reader. */
+/** Writes a struct that accounts contain: its interface and its reader. */
 function innerFile(file, entry, structs) {
   const { shape, steps, result } = struct(entry, structs);
   const body = `export interface ${entry.name} {\n${shape}}\n\n/** Reads the fields in order. */\nexport function read${entry.name}(r: Reader): ${entry.name} {\n${steps}${result}}\n`;
@@ -62,7 +63,7 @@ function innerFile(file, entry, structs) {
   return `${header(file)}${keys}import type { Reader } from '../../bytes.js';\n\n${body}`;
 }
 
-/** An account: its size, its interface and its decoder. */
+/** Writes an account: its size, its interface and its decoder. */
 function accountFile({ file, key, idl }, { name, discriminator }, structs) {
   const entry = structs.get(name);
   const { shape, steps, result } = struct(entry, structs);
@@ -89,13 +90,13 @@ ${inners}
 ${body}`;
 }
 
-/** What the docs of an account say before its own words. */
+/** Returns the words that precede an account's own docs. */
 function roles(account) {
   const words = [account.signer && 'Signs.', account.writable && 'Writable.'].filter(Boolean);
   return [...words, ...(account.docs ?? [])];
 }
 
-/** The meta of an account in an instruction. */
+/** Returns the meta of an account in an instruction. */
 function meta(account, key) {
   const kind = account.signer ? (account.writable ? 'writableSigner' : 'signer') : account.writable ? 'writable' : 'readonly';
   if (account.address) return `readonly(${account.name.toUpperCase()})`;
@@ -104,7 +105,7 @@ function meta(account, key) {
   return `${value} ? ${kind}(${value}) : readonly(programIds.${key})`;
 }
 
-/** The call that writes an argument. */
+/** Returns the call that writes an argument. */
 function writing({ name, type }) {
   const value = `args.${camel(name)}`;
   if (type === 'pubkey') return `.key(${value})`;
@@ -114,7 +115,7 @@ function writing({ name, type }) {
   return `.${type}(${value})`;
 }
 
-/** An instruction: its accounts, its arguments and its builder. */
+/** Writes an instruction: its accounts, its arguments and its builder. */
 function instructionFile({ file, key }, item) {
   const [name, type] = [camel(item.name), pascal(item.name)];
   const open = item.accounts.filter((account) => !account.address);
@@ -176,7 +177,10 @@ ${[
 ].join('\n')}`;
 }
 
-/** Every file of the clients, by its path under `generated`. `idls`: file name, key in programIds, and IDL of each program. */
+/**
+ * Returns every file of the clients, by its path under `generated`. `idls`: file name, key in programIds, and IDL of each
+ * program.
+ */
 export function typescript(idls) {
   const files = new Map();
   for (const program of idls) {

@@ -19,7 +19,7 @@ const mostSigners = (name: string) => WITH_SIGNERS[name as keyof typeof WITH_SIG
 const stranger = (): AccountMeta => ({ pubkey: Keypair.generate().publicKey, isSigner: false, isWritable: false });
 const strangers = (count: number) => Array.from({ length: count }, stranger);
 
-/** The error of an instruction with these accounts, none of which signs. */
+/** Returns the error of an instruction with these accounts, none of which signs. */
 function refusal(built: TransactionInstruction, keys: AccountMeta[]): string {
   const { programId, data } = built;
   const unsigned = keys.map((meta) => ({ ...meta, isSigner: false }));
@@ -54,7 +54,7 @@ test('one account in two roles, of which one changes it, is refused by its own e
   const point = pda.point(zone, world.meter('0').commitment);
   const status = { utility: world.utility.publicKey, zone, meterId: id, point, page: 0, status: 'suspended' } as const;
   const ledger = pda.ledgerPage(zone, 0);
-  /** The instruction, with the account in the place of another. */
+  /** Returns the instruction with `pubkey` at another account's place. */
   const twice = ({ programId, keys, data }: TransactionInstruction, place: PublicKey, pubkey: PublicKey) =>
     new TransactionInstruction({
       programId,

@@ -18,7 +18,7 @@ beforeEach(() => {
 
 const slot = (index = 0) => slotAt(world, index);
 
-/** Attests one rise of the export of a slot; the flags and whether it was taken. */
+/** Attests one rise of a slot's export. Returns the flags, and true if the slot accepted the rise. */
 function raise(window: number, exportRise: bigint, importRise = 0n, index = 0): { taken: boolean; extra: boolean } {
   const before = slot(index);
   const total = { exportWh: before.exportWh + exportRise, importWh: before.importWh + importRise };
@@ -111,7 +111,7 @@ describe('what is skipped', () => {
     world.attest({ window, items: world.items(window, totals(10n)) });
     expect([slot(0).window, slot(4).window]).toEqual([window, window]);
     expect([slot(0).flags, slot(4).flags]).toEqual([SlotFlag.active, SlotFlag.active]);
-    // Cleared by attest_page: on a read with other moves these two are no longer skipped, the third one is.
+    // Cleared by attest_page: on a read with other moves these two are no longer skipped, and the third is.
     const stale = { ...world.meterPage(), moves: 0 };
     const three = new Map([0, 1, 4].map((index) => [index, { exportWh: 20n, importWh: 0n }]));
     world.attest({ window: window + 1, items: world.items(window + 1, three), read: stale });
@@ -225,7 +225,7 @@ describe('what aborts', () => {
     instruction.data.writeUInt32LE(3, instruction.data.length - 6);
     expect(send(instruction)).toBe('MalformedInstruction');
     expect(slot().window).toBe(ENROLLED);
-    // Longer forms than needed are legal, and nine groups are the longest.
+    // Longer forms than needed are legal; nine groups are the longest.
     expect(send(with_([0x85, 0, ...nine.map((group, index) => (index === 0 ? 0x87 : group))]))).toBe('accepted');
     expect(slot()).toMatchObject({ exportWh: 5n, importWh: 7n });
   });
@@ -233,7 +233,7 @@ describe('what aborts', () => {
   test('every wrong account, every malformed form', () => {
     const instruction = build();
     for (const variant of [...hostileVariants(world.chain, instruction), ...malformedVariants(instruction)]) {
-      // Attestors are a list of any length: one account less is another matter, above.
+      // Attestors are a list of any length, so one account fewer is another error, tested above.
       expect(problem(variant, world.chain.send([variant.instruction], world.attestors))).toBe('');
     }
     expect(send(instruction)).toBe('accepted');

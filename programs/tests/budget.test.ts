@@ -6,7 +6,7 @@ import type { TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
 import energyToken from '../idl/energy_token.json' with { type: 'json' };
 
-// What a zone may mint. The attacks are an audit's: each made energy before it was closed.
+// Bounds of a zone's minting. The attacks are an audit's: each made energy before its defect was closed.
 
 const ENROLLED = windowAt(START);
 const WINDOW_WH = windowWh(ZONE_CAPACITY_W);

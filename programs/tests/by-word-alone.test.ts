@@ -17,7 +17,7 @@ import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testi
 import type { TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
 
-// Attacks of an audit, and their siblings. Each made energy, or convicted an honest party, before it was closed.
+// Attacks of an audit, and their siblings. Before their defects were closed, each made energy or convicted an honest party.
 
 const ENROLLED = windowAt(START);
 let world: World;
@@ -105,7 +105,7 @@ describe('energy once, whoever reactivates or replaces', () => {
     expect(send(replace(world, device, fresh, { window: windowAt(world.chain.time) }))).toBe('accepted');
     const record = world.chain.get(pda.meter(world.zone, fresh.id), decodeMeter);
     expect(record).toMatchObject({ carriedExportWh: 500n, carriedImportWh: 7n });
-    // The slot still names its attestors until it is synced: the new device's word is no evidence against them.
+    // The slot names its attestors until somebody syncs it: the new device's statement is no evidence against them.
     world.chain.time += 1_800;
     const below = said(51, -1n);
     expect(send(dispute(world, fresh, 0, below))).toBe('MeterNotActive');

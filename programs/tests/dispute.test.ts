@@ -93,7 +93,7 @@ describe('dispute', () => {
     world.attest({ window, items: world.items(window, new Map([[1, { exportWh: 9n, importWh: 9n }]])) });
     expect(open(said(6, 8n), world.meter('1'), 1)).toBe('NotDeviceSigned');
     expect(isDisputed()).toBe(false);
-    // Either register is enough, and so is one below the baseline.
+    // One lower register is enough, and so is one below the baseline.
     const copy = world.fork();
     expect(refusal(copy, dispute(copy, device, 0, said(6, 600n, { importWh: 6n })))).toBe('accepted');
     expect(open(said(6, -1n))).toBe('accepted');

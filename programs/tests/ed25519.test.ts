@@ -33,7 +33,7 @@ interface Offsets {
   messageIn: number;
 }
 
-/** Data of the precompile: count, one block of offsets per signature, then whatever they point at. */
+/** Builds data of the precompile: count, one block of offsets per signature, then the bytes that the offsets name. */
 function precompile(blocks: readonly Offsets[], body: Uint8Array, count = blocks.length): TransactionInstruction {
   const data = Buffer.alloc(2 + 14 * blocks.length);
   data[0] = count;
@@ -50,7 +50,7 @@ function precompile(blocks: readonly Offsets[], body: Uint8Array, count = blocks
   });
 }
 
-/** Key, signature, message, one after the other from `start`. */
+/** Joins key, signature and message, from `start` on. */
 function bodyOf(key = meter.key, text = message): Uint8Array {
   return Uint8Array.of(...key.publicKey.toBytes(), ...sign(key, text), ...text);
 }
@@ -94,8 +94,8 @@ test('two signatures in one instruction are refused, and none', () => {
 });
 
 test('no index may point into another instruction', () => {
-  // Instruction 0 holds an attacker's own valid signature; instruction 1 holds the victim's key and message at the expected places
-  // but lets the precompile verify parts of instruction 0 instead.
+  // Instruction 0 holds an attacker's own valid signature. Instruction 1 holds the victim's key and message at the expected
+  // places, but lets the precompile verify parts of instruction 0 instead.
   const attacker = keyOf('attacker');
   const honest = precompile([at(16, 115)], bodyOf(attacker));
   const victim = Uint8Array.of(...meter.key.publicKey.toBytes(), ...new Uint8Array(64), ...message);
@@ -104,7 +104,7 @@ test('no index may point into another instruction', () => {
     'SignatureMalformed',
   );
   for (const field of ['signatureIn', 'keyIn', 'messageIn'] as const) {
-    // All parts are true copies, so the precompile agrees; still only one instruction may hold them.
+    // All parts are true copies, so the precompile accepts them. Still only one instruction may hold them.
     const twin = precompile([at(16, 115)], bodyOf());
     expect(refusal([twin, precompile([{ ...at(16, 115), [field]: 0 }], bodyOf()), register]), field).toBe(
       'SignatureMalformed',
@@ -138,8 +138,8 @@ test('another message is not an enrolment', () => {
 });
 
 test('a key of small order is refused', () => {
-  // With A and R the neutral element and S = 0 the equation holds for every message; the precompile is strict, and the program's own
-  // list of such keys is tested in the crate of the wire format.
+  // With A and R the neutral element and S = 0 the equation holds for every message. The precompile is strict. The crate of the
+  // wire format tests the program's own list of such keys.
   const neutral = Uint8Array.of(1, ...new Uint8Array(31));
   const body = Uint8Array.of(...neutral, ...neutral, ...new Uint8Array(32), ...message);
   expect(refusal([precompile([at(16, 115)], body), register])).not.toBe('accepted');

@@ -17,7 +17,7 @@ import * as energyToken from '../clients/src/generated/instructions/energy-token
 import * as oracle from '../clients/src/generated/instructions/oracle/index.js';
 import * as registry from '../clients/src/generated/instructions/registry/index.js';
 
-// A writer made from the IDL alone lays out random values; the generated clients must give back the same.
+// A writer built from the IDL alone encodes random values. The generated clients must return the same values.
 
 type Type = string | { array: [Type, number] } | { vec: Type } | { defined: { name: string } };
 interface Field {
@@ -43,7 +43,7 @@ const camel = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => le
 const isSpare = ({ name }: Field) => /^(reserved|padding)\d*$/.test(name);
 const INTEGERS: Readonly<Record<string, number>> = { u8: 1, u16: 2, u32: 4, u64: 8 };
 
-/** A value of an IDL type, with its limits more often than chance, and the bytes that it has. */
+/** A value of an IDL type, drawn from its limits more often than by chance, and its bytes. */
 interface Laid {
   readonly value: unknown;
   readonly bytes: readonly number[];
@@ -85,7 +85,7 @@ function laid(type: Type, source: Source): fc.Arbitrary<Laid> {
   return inner === 'u8' ? bytesOf(count).map((value) => ({ value, bytes: [...value] })) : several(count, inner, source);
 }
 
-/** The fields in order; spare ones are random as well, and are not among the values. */
+/** Draws the fields in order. Spare fields are random as well, and are not among the values. */
 function fields(list: readonly Field[], source: Source): fc.Arbitrary<Laid> {
   return fc.tuple(...list.map(({ type }) => laid(type, source))).map((items) => ({
     value: Object.fromEntries(
@@ -158,7 +158,7 @@ describe.each(everyInstruction)('instruction %s', (_, key, source, item, builder
     fc.assert(
       fc.property(keys, fields(item.args, source), (found, { value, bytes }) => {
         const given = Object.fromEntries(named.map(({ name }, at) => [camel(name), found[at]]));
-        // A builder without arguments has its further accounts in their place.
+        // A builder without arguments takes its further accounts in their place.
         const built = item.args.length > 0 ? build(given, value as object) : build(given, []);
         expect([...built.data.subarray(8)]).toEqual(bytes);
         expect(built.programId).toEqual(programIds[key]);
@@ -198,7 +198,7 @@ test.each(withNumbers)(
 );
 
 describe('a byte that no name or count belongs to is refused, not read as another', () => {
-  /** Zeros, with the type's discriminator and one other byte. */
+  /** Builds zeros with the type's discriminator and one other byte. */
   function withByte(type: 'Config' | 'Meter' | 'Zone', at: number, value: number) {
     const data = new Uint8Array(accountSizes[type]);
     data.set(accountDiscriminator(type));

@@ -4,9 +4,12 @@ import { keyOf, START, World, windowAt } from '@gridtokenx/testing-kit/chain/wor
 import { Keypair, type PublicKey, SystemProgram, type TransactionInstruction } from '@solana/web3.js';
 import { beforeEach, describe, expect, test } from 'vitest';
 
-/** What the runtime keeps an account without data for, in lamports: no stranger can leave less at an address. */
+/**
+ * The rent of an account without data, in lamports. The runtime keeps no account with less, so no stranger can leave less at an
+ * address.
+ */
 const LEAST = 890_880;
-/** More than any account here needs. */
+/** Lamports above the rent of any account here. */
 const MUCH = 10 ** 9;
 
 let world: World;
@@ -16,7 +19,7 @@ beforeEach(() => {
   world.chain.time = START + 9_000;
 });
 
-/** A wallet of its own, with `lamports`. */
+/** Returns a new wallet with `lamports`. */
 function stranger(lamports: number): Keypair {
   const key = Keypair.generate();
   world.chain.must([SystemProgram.transfer({ fromPubkey: world.payer, toPubkey: key.publicKey, lamports })]);

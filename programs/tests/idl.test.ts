@@ -26,7 +26,7 @@ interface LayoutType {
 }
 
 const idls = { registry: idl.registry, oracle: idl.oracle, energy_token: idl.energyToken } as const;
-/** Only the coder and the account lists are used, so a provider is not needed. */
+/** The test uses only the coder and the account lists, so it needs no provider. */
 const programOf = (source: object) => new Program(source as Idl, { connection: {} } as never);
 
 let world: World;

@@ -92,7 +92,7 @@ describe('rotate_key', () => {
   test('what the slot stands on stays evidence: the old key speaks up to the slot, whatever window the message names', () => {
     expect(send(submit(world, device, said(9, 500n)))).toBe('accepted');
     expect(turn({ message: { window: ENROLLED + 3 } })).toBe('accepted');
-    // What attestors have under way may still land: the old key speaks through the window after the running one.
+    // Attestations under way may still land: the old key speaks through the window after the running one.
     expect(record()).toMatchObject({ previousKeyLastWindow: ENROLLED + 21, firstValidWindow: ENROLLED + 22 });
   });
 

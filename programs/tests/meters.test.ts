@@ -141,7 +141,7 @@ describe('register_meter', () => {
 
   test('every wrong account is refused', () => {
     const meter = world.meter('a');
-    // An owner who is not the installer's user and a point that exists, so that each account can be mistaken for another.
+    // An owner who is not the installer's user, and an existing point: so a test can put each account in another's place.
     world.chain.must(
       world.register({ ...world.meter('b'), commitment: meter.commitment }, { message: { role: 2 } }),
       world.staff,
@@ -276,7 +276,7 @@ describe('confirm_meter', () => {
     world.chain.must(other.register({ ...meter, key: keyOf('squatter') }), world.staff);
     expect(refusal([world.registerUser(wallet.publicKey, UserRole.owner)], [world.utility])).toBe('accepted');
     expect(refusal(world.register(meter), world.staff)).toBe('accepted');
-    // A user of another zone is no owner here.
+    // A user of another zone cannot be an owner here.
     const foreign = world.meter('b', keyOf('foreign'));
     world.chain.must([other.registerUser(foreign.owner.publicKey, UserRole.owner)], [world.utility]);
     expect(refusal(world.register(foreign), world.staff)).toBe('AccountOwnerMismatch');

@@ -58,7 +58,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('dispute' as const), slot, on: fc.boolean() }) },
 );
 
-/** The chain that every run starts from: one fork of it costs less than setting it up. */
+/** The chain from which every run starts. A fork costs less than a setup. */
 const origin = new World().setUp();
 const meters: TestMeter[] = origin.addMeters(METERS);
 origin.chain.must([instructions.createOwnerTokenAccount({ payer: origin.payer, owner: origin.owner.publicKey })]);
@@ -147,7 +147,7 @@ class Pair {
     this.model.at(index).disputed = on;
   }
 
-  /** The chain is what the model says, and invariants 1 and 2 hold on the chain by themselves. */
+  /** Checks that the chain equals the model, and that invariants 1 and 2 hold on the chain alone. */
   check(): void {
     const { world, model } = this;
     const page = world.meterPage();
@@ -181,7 +181,7 @@ class Pair {
     }
   }
 
-  /** Everything that must never fall (invariant 3). */
+  /** Returns every value that must never fall (invariant 3). */
   levels(): bigint[] {
     const page = this.world.meterPage();
     const ledger = this.world.ledgerPage();

@@ -8,7 +8,7 @@ const ENROLLED = windowAt(START);
 let world: World;
 let device: TestMeter;
 
-/** Anyone brings what the device signed. */
+/** Submits the device's signed statement. Anyone may send it. */
 const meter = (step: number, exportWh: bigint, importWh: bigint) =>
   world.chain.must(submit(world, device, { window: ENROLLED + step, exportWh, importWh }));
 

@@ -162,7 +162,7 @@ describe('submit_statement', () => {
   });
 });
 
-/** The precompile's instruction over other bytes of the same length, by the meter's key. */
+/** Builds the precompile's instruction over other bytes of the same length, signed by the meter's key. */
 function resigned(meter: TestMeter, data: Buffer) {
   const message = data.subarray(data.length - 115);
   return Ed25519Program.createInstructionWithPublicKey({
@@ -173,7 +173,7 @@ function resigned(meter: TestMeter, data: Buffer) {
 }
 
 describe('races of submit_statement against attest_page', () => {
-  /** What the device signed, by step: totals that only rise. */
+  /** The device's signed totals by step. They only rise. */
   const truth = [0n, 100n, 250n, 400n, 900n];
   const honest = (step: number) => said(step, truth[step] ?? 0n, { importWh: BigInt(step) });
   type Action = { readonly kind: 'submit' | 'attest' | 'attest on an old read'; readonly step: number };
@@ -186,12 +186,12 @@ describe('races of submit_statement against attest_page', () => {
     }
     const read = action.kind === 'attest' ? world.meterPage() : old;
     const total = { exportWh: what.exportWh, importWh: what.importWh };
-    if ((read.slots[0]?.exportWh ?? 0n) > total.exportWh) return; // a sender never builds that
+    if ((read.slots[0]?.exportWh ?? 0n) > total.exportWh) return; // a sender never builds such a rise
     const items = world.items(what.window, new Map([[0, total]]));
     world.attest({ window: what.window, items, read });
   }
 
-  /** The slot says what one signed statement says, for exactly its window. */
+  /** Checks that the slot has the totals of one signed statement, for exactly its window. */
   function check(): void {
     const slot = slotAt(world, 0);
     const signedTotal = honest(slot.window - ENROLLED);
@@ -254,7 +254,7 @@ describe('races of submit_statement against attest_page', () => {
     const items = world.items(ENROLLED + 2, new Map([[0, { exportWh: 100n, importWh: 7n }]]));
     world.attest({ window: ENROLLED + 2, items, read: old });
     expect(slotAt(world, 0)).toMatchObject({ exportWh: 200n, window: ENROLLED + 1 });
-    // With the right moves the low bits of 100 after 200 mean 228: the rule of moved slots is what stood in between.
+    // With the right moves, the low bits of 100 after 200 mean 228. The rule of moved slots prevented that.
     world.attest({ window: ENROLLED + 2, items, read: { ...old, moves: old.moves + 1, version: old.version + 1n } });
     expect(slotAt(world, 0)).toMatchObject({ exportWh: 228n, window: ENROLLED + 2 });
   });

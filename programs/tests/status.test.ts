@@ -34,7 +34,7 @@ describe('set_status and sync_slot', () => {
     expect(resume(said(6, 500n))).toBe('SlotNotFrozen');
     expect(to('suspended')).toBe('accepted');
     expect(to('suspended')).toBe('InvalidStatus');
-    expect(resume(said(6, 500n))).toBe('SlotNotFrozen'); // the slot does not know yet
+    expect(resume(said(6, 500n))).toBe('SlotNotFrozen'); // nobody has synced the slot yet
     const before = world.meterPage();
     expect(send([sync(world, device)])).toBe('accepted');
     expect(world.meterPage().moves).toBe(before.moves);
@@ -124,7 +124,7 @@ describe('set_status and sync_slot', () => {
     world.chain.must(world.register(late, { message: { window: windowAt(world.chain.time) } }), world.staff);
     expect(to('suspended', late)).toBe('accepted');
     expect(send([instructions.activateSlot({ meterId: late.id, zone: world.zone, page: 0 })])).toBe('MeterNotActive');
-    expect(to('active', late)).toBe('accepted'); // nothing was ever counted, so nothing is named
+    expect(to('active', late)).toBe('accepted'); // the slot never counted energy, so the reactivation names no totals
     expect(send([instructions.activateSlot({ meterId: late.id, zone: world.zone, page: 0 })])).toBe('accepted');
   });
 
@@ -201,7 +201,7 @@ describe('replace_meter', () => {
   test('refused: not suspended, the same key, another owner, no point, another epoch, too soon', () => {
     expect(exchange()).toBe('SlotNotFrozen');
     expect(to('suspended')).toBe('accepted');
-    expect(exchange()).toBe('SlotNotFrozen'); // the slot does not know yet
+    expect(exchange()).toBe('SlotNotFrozen'); // nobody has synced the slot yet
     expect(send([sync(world, device)])).toBe('accepted');
     expect(exchange({ keyEpoch: 1 })).toBe('KeyEpochMismatch');
     expect(exchange({ window: ENROLLED + 5 })).toBe('AlreadyCounted'); // read while the old meter still counted

@@ -31,7 +31,7 @@ interface Node {
   stop(): void;
 }
 
-/** The embedded node, or undefined where its package has no build. */
+/** Returns the embedded node; undefined where its package has no build. */
 function start(): Node | undefined {
   try {
     const { Surfnet } = createRequire(import.meta.url)('@solana/surfpool-linux-x64-gnu') as {
@@ -55,7 +55,7 @@ class Client {
     this.payer = Keypair.fromSecretKey(Uint8Array.from(node.payerSecretKey));
   }
 
-  /** Sends and waits until the signature has a status; the name of our error, or 'done'. */
+  /** Sends, and waits until the signature has a status. Returns the name of the program's error, or 'done'. */
   async send(list: TransactionInstruction[], signers: Keypair[] = []): Promise<string> {
     const { blockhash } = await this.connection.getLatestBlockhash();
     const message = new TransactionMessage({
@@ -111,7 +111,7 @@ test('the whole way over real RPC on the embedded node, and the audit agrees', a
       salt: new Uint8Array(16).fill(9),
       development: true,
     });
-    // A fresh deployment there has the system program as its upgrade authority, which nobody can sign for.
+    // There a fresh deployment has the system program as its upgrade authority, for which nobody can sign.
     expect(await client.send([initialize], [authority])).toBe('NotUpgradeAuthority');
     await client.rpc(node.rpcUrl, 'surfnet_setProgramAuthority', [
       programIds.registry.toBase58(),

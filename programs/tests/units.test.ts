@@ -85,7 +85,7 @@ function measure(): Units {
   };
 }
 
-/** A device-signed statement by anyone, and what follows a dispute. */
+/** Measures a device-signed statement by anyone, and the instructions of a dispute. */
 function measureTrust(): Units {
   const world = new World().setUp();
   const [meter] = world.addMeters(1, { message: { deviceSigned: true } });

@@ -27,7 +27,7 @@ beforeEach(() => {
 
 const { attest, open, reply, found, isDisputed } = disputeActs(() => ({ world, device }));
 
-/** The utility accepts the verdict on slot 0 and goes on from a statement. */
+/** Accepts the verdict on slot 0 as the utility, which continues the slot from a statement. */
 const accept = (what: Said) => refusal(world, reactivate(world, device, what, 0));
 
 describe('after a verdict', () => {
@@ -40,7 +40,7 @@ describe('after a verdict', () => {
     expect(accept(said(6, 500n))).toBe('DisputeOpen');
     expect(reply(said(5, 500n))).toBe('accepted');
     expect(refusal(world, [conclude(world, device, 0)])).toBe('DisputeNotAccepted');
-    // A convicted device goes on where its own word stands, and not below: that energy is counted already.
+    // A convicted device continues from its own statement, and not below the slot: that energy is counted already.
     expect(accept(said(6, 499n))).toBe('TotalsFell');
     expect(refusal(world, reactivate(world, device, said(8, 520n)))).toBe('AccountOwnerMismatch');
     expect(accept(said(8, 520n))).toBe('accepted');
@@ -105,7 +105,7 @@ describe('after a verdict', () => {
   test('rotation, replacement and closing are refused while disputed', () => {
     expect(refusal(world, rotate(world, device, { key: keyOf('next') }))).toBe('SlotDisputed');
     expect(refusal(world, [setStatus(world, device, 'closed')])).toBe('SlotDisputed');
-    // A suspension on the way is possible, and does not free it.
+    // A suspension in between is possible, and does not free the slot.
     expect(refusal(world, [setStatus(world, device, 'suspended')])).toBe('accepted');
     expect(refusal(world, [sync(world, device)])).toBe('accepted');
     expect(isDisputed()).toBe(true);
@@ -122,10 +122,10 @@ describe('after a verdict', () => {
     world.chain.time += 900 * 4;
     expect(open(said(52, 599n))).toBe('UnauthorizedMeter'); // after the old key's last window
     expect(open(said(51, 599n, { key: next }))).toBe('BeforeFirstWindow');
-    // Two keys that say two things are no device that contradicts itself: recovery would let a thief convict it.
+    // Statements of two keys are no contradiction of one device: otherwise a thief could convict it after a recovery.
     expect(open(said(52, 599n, { key: next }))).toBe('UnauthorizedMeter');
     expect(open(said(13, 599n))).toBe('accepted');
-    expect(reply(said(10, 600n))).toBe('accepted'); // by the old key, for its own window
+    expect(reply(said(10, 600n))).toBe('accepted'); // signed by the old key, for its own window
     expect(refusal(world, submit(world, device, said(11, 700n)))).toBe('SlotDisputed');
   });
 

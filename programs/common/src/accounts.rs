@@ -1,6 +1,6 @@
-//! The accounts of an instruction, each proven once. The type of a field says what is proven of its account, and with the same types
-//! the programs' host test holds every instruction against the IDL. The types are passed by value: a pointer to a field would force the
-//! whole list into memory, which costs compute units.
+//! Proves each account of an instruction once. A field's type states what is proven of its account. The host test compares
+//! these types of every instruction with the IDL. The types are passed by value: a pointer to a field would force the whole
+//! list into memory, which costs compute units.
 
 use core::{
     marker::PhantomData,
@@ -31,7 +31,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Returns what the proof of a field proves.
+    /// Returns the properties that the proof `P` of a field establishes.
     pub const fn of<'a, P: Proof<'a>>(name: &'static str) -> Self {
         Self { name, signer: P::SIGNER, writable: P::WRITABLE, optional: P::OPTIONAL, address: P::ADDRESS }
     }
@@ -40,7 +40,7 @@ impl Meta {
 /// An instruction by its name, with its accounts in order.
 pub type Described = (&'static str, &'static [Meta]);
 
-/// An account that is what its type says.
+/// Proof of an account's properties by its type.
 pub trait Proof<'a>: Sized {
     const SIGNER: bool = false;
     const WRITABLE: bool = false;
@@ -50,15 +50,16 @@ pub trait Proof<'a>: Sized {
     fn prove(view: &'a mut AccountView) -> Result<Self, ProgramError>;
 }
 
-/// Returns the error of a list that is too short or too long.
+/// Returns *MissingAccount* for a list that is too short, *UnexpectedAccount* for one that is too long.
 #[cold]
 #[inline(never)]
 pub fn wrong_count(found: usize, wanted: usize) -> ProgramError {
     if found < wanted { GtxError::MissingAccount.into() } else { GtxError::UnexpectedAccount.into() }
 }
 
-/// Declares `struct Accounts<'a>` with `prove`, which takes exactly these accounts and proves each by its type. `load`, written by
-/// hand, adds how they belong together. With `.., name: MOST` at the end up to MOST further accounts follow, which `load` proves.
+/// Declares `struct Accounts<'a>` with `prove`. It takes exactly these accounts and proves each by its type. Each instruction
+/// writes `load`, which proves how the accounts belong together. After `.., name: MOST`, up to MOST further accounts follow,
+/// which `load` proves.
 #[macro_export]
 macro_rules! accounts {
     ($(#[$doc:meta])* struct Accounts<$life:lifetime> {
@@ -76,7 +77,7 @@ macro_rules! accounts {
             pub const METAS: &'static [$crate::accounts::Meta] =
                 &[$($crate::accounts::Meta::of::<$type>(stringify!($field))),*];
 
-            /// The most accounts that `prove` takes.
+            /// Bounds the accounts that `prove` takes.
             pub const MOST: usize = Self::METAS.len() $(.saturating_add($most))?;
 
             #[inline(always)]
@@ -94,7 +95,7 @@ macro_rules! accounts {
     };
 }
 
-/// The account as a `T`, read-only: its owner, size and discriminator are a `T`'s.
+/// Proves a read-only `T`: owner, size and discriminator.
 impl<'a, T: Account> Proof<'a> for Ref<'a, T> {
     #[inline(always)]
     fn prove(view: &'a mut AccountView) -> Result<Self, ProgramError> {
@@ -102,7 +103,7 @@ impl<'a, T: Account> Proof<'a> for Ref<'a, T> {
     }
 }
 
-/// The account as a `T`, to be changed.
+/// Proves a writable `T`: owner, size and discriminator.
 impl<'a, T: Account> Proof<'a> for RefMut<'a, T> {
     const WRITABLE: bool = true;
 
@@ -112,7 +113,7 @@ impl<'a, T: Account> Proof<'a> for RefMut<'a, T> {
     }
 }
 
-/// A `T` to be changed whose address matters, too.
+/// A writable `T` together with its address.
 pub struct Located<'a, T: Account> {
     pub address: [u8; 32],
     pub account: RefMut<'a, T>,
@@ -168,7 +169,7 @@ views! {
     Signer { SIGNER: bool = true } checks::signer;
     /// An account that has signed and pays.
     Payer { SIGNER: bool = true, WRITABLE: bool = true } checks::payer;
-    /// An account that `load` recognises by its address, or that the program which is called checks.
+    /// An account that the type does not prove: `load` compares its address, or the called program checks it.
     Unchecked { } |_| Ok(());
     /// The system program.
     SystemProgram { ADDRESS: Option<Address> = Some(ids::SYSTEM) } |view| checks::key(view, &ids::SYSTEM);
@@ -180,7 +181,7 @@ views! {
     InstructionsSysvar { ADDRESS: Option<Address> = Some(INSTRUCTIONS_ID) } |view| checks::key(view, &INSTRUCTIONS_ID);
 }
 
-/// An account that may be changed. `load` or the creation proves its address.
+/// A writable account. `load`, or the account's creation, proves its address.
 pub struct Writable<'a>(&'a mut AccountView);
 
 impl<'a> Proof<'a> for Writable<'a> {
@@ -209,8 +210,8 @@ impl DerefMut for Writable<'_> {
     }
 }
 
-/// A `T` that is not always needed. Where it is not, the program's own address stands for it, as Anchor does it. The instruction's
-/// data and the other accounts tell which: so it is proven where it is asked for.
+/// A `T` that some calls omit. In its place they pass the program's own address, as Anchor does. The instruction's data and the
+/// other accounts decide whether the account must be there, so the instruction proves it where it needs it.
 pub struct Optional<'a, T: Account>(&'a AccountView, PhantomData<T>);
 
 impl<T: Account> Clone for Optional<'_, T> {
@@ -232,7 +233,7 @@ impl<'a, T: Account> Proof<'a> for Optional<'a, T> {
 }
 
 impl<'a, T: Account> Optional<'a, T> {
-    /// Returns the account as a `T`. AccountOwnerMismatch when it is absent, and for another program's; AccountTypeMismatch.
+    /// Returns the account as a `T`. AccountOwnerMismatch when it is absent or another program's; AccountTypeMismatch.
     #[inline(always)]
     pub fn load(self) -> Result<Ref<'a, T>, ProgramError> {
         checks::load(self.0)
@@ -243,14 +244,14 @@ impl<'a, T: Account> Optional<'a, T> {
         self.0.address() == program
     }
 
-    /// AccountKeyMismatch unless it is absent.
+    /// Succeeds when the account is absent, else AccountKeyMismatch.
     #[inline(always)]
     pub fn check_absent(self, program: &Address) -> Result<(), ProgramError> {
         checks::key(self.0, program)
     }
 }
 
-/// A signer that is not always needed, see `Optional`.
+/// A signer that some calls omit, see `Optional`.
 #[derive(Clone, Copy)]
 pub struct OptionalSigner<'a>(&'a AccountView);
 
@@ -265,14 +266,14 @@ impl<'a> Proof<'a> for OptionalSigner<'a> {
 }
 
 impl<'a> OptionalSigner<'a> {
-    /// Returns its key. AccountNotSigner.
+    /// Returns the signer's key. AccountNotSigner.
     #[inline(always)]
     pub fn key(self) -> Result<&'a [u8; 32], ProgramError> {
         checks::signer(self.0)?;
         Ok(self.0.address().as_array())
     }
 
-    /// AccountKeyMismatch unless it is absent.
+    /// Succeeds when the account is absent, else AccountKeyMismatch.
     #[inline(always)]
     pub fn check_absent(self, program: &Address) -> Result<(), ProgramError> {
         checks::key(self.0, program)

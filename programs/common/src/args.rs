@@ -1,14 +1,14 @@
-//! Instruction arguments, in order, to the last byte.
+//! Reads instruction arguments in order. Every byte must be read.
 
 use pinocchio::error::ProgramError;
 
 use crate::{GtxError, Wh, Window};
 
-/// What is left of an instruction's data after its discriminator.
+/// The bytes of an instruction's data that are not yet read. The discriminator precedes them.
 pub struct Args<'a>(pub &'a [u8]);
 
 impl<'a> Args<'a> {
-    /// The next `N` bytes; MalformedInstruction when there are fewer.
+    /// Returns the next `N` bytes. MalformedInstruction when fewer remain.
     #[inline(always)]
     pub fn bytes<const N: usize>(&mut self) -> Result<&'a [u8; N], ProgramError> {
         let (part, rest) = self.0.split_first_chunk::<N>().ok_or(ProgramError::from(GtxError::MalformedInstruction))?;
@@ -22,7 +22,7 @@ impl<'a> Args<'a> {
         Ok(*value)
     }
 
-    /// 0 or 1; anything else is malformed.
+    /// Reads 0 or 1. MalformedInstruction for any other byte.
     #[inline(always)]
     pub fn bool(&mut self) -> Result<bool, ProgramError> {
         match self.u8()? {
@@ -57,7 +57,7 @@ impl<'a> Args<'a> {
         self.u32().map(Window::new)
     }
 
-    /// Nothing may be left.
+    /// Checks that no bytes remain. MalformedInstruction.
     #[inline(always)]
     pub fn end(self) -> Result<(), ProgramError> {
         if self.0.is_empty() { Ok(()) } else { Err(GtxError::MalformedInstruction.into()) }

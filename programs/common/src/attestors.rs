@@ -1,4 +1,4 @@
-//! The attestors of a zone among the signers of a transaction.
+//! Finds the attestors of a zone among the signers of a transaction.
 
 use pinocchio::{AccountView, error::ProgramError};
 
@@ -8,8 +8,8 @@ use crate::{
     layout::registry::Zone,
 };
 
-/// Returns the bitmap of the zone's attestors among `signers`, each counted once: at least the zone's threshold. AccountNotSigner,
-/// UnknownAttestor, ThresholdNotMet.
+/// Returns the bitmap of the zone's attestors among `signers`, each counted once. They are at least the zone's threshold.
+/// AccountNotSigner, UnknownAttestor, ThresholdNotMet.
 pub fn quorum(zone: &Zone, signers: &[AccountView]) -> Result<u8, ProgramError> {
     let set = zone.attestors.get(..usize::from(zone.attestor_count)).unwrap_or(&[]);
     let mut bitmap = 0u8;

@@ -1,30 +1,30 @@
-//! The bounds of energy: what a meter can carry in a window, and what a zone can [chain §7.3].
+//! The bounds of energy: for a meter in one window, and for a zone [chain §7.3].
 
 use pinocchio::error::ProgramError;
 
 use crate::{GtxError, Wh};
 
-/// The coarsest register (Wh) of a meter that may be confirmed: 1 kWh. The step adds to the cap, so it must not be a way around it.
+/// Bounds the register step of a confirmed meter, in Wh: 1 kWh. The step adds to the cap, so a large step would evade the cap.
 pub const MAX_REGISTER_STEP_WH: u32 = 1_000;
-/// Tariff classes of a utility: 0 to 15.
+/// Bounds the tariff class of a utility: 0 to 15.
 pub const MAX_TARIFF_CLASS: u16 = 15;
-/// 10 GW: more than any zone has. One zone alone cannot use up the supply that all zones share.
+/// Bounds a zone's capacity, in W: 10 GW, more than any zone has. No single zone can exhaust the supply that all zones share.
 pub const MAX_CAPACITY_W: u64 = 10_000_000_000;
 
-/// Returns ⌈W · 0.25 h · 1.1⌉ in Wh: a window at full power and a tenth.
+/// Returns ⌈W · 0.25 h · 1.1⌉ in Wh: one window at full power, and a tenth more.
 #[inline(always)]
 pub const fn window_wh(watts: u64) -> Wh {
     Wh::new(watts.saturating_mul(11).div_ceil(40))
 }
 
-/// Returns the highest rise of a register in a window, in Wh. LimitOutOfRange when it does not fit a slot.
+/// Returns the highest rise of a register in one window, in Wh. LimitOutOfRange when it does not fit a slot.
 pub fn slot_cap(limit_w: u32, register_step_wh: u32) -> Result<u32, ProgramError> {
     let wh = window_wh(limit_w as u64).saturating_add(Wh::new(register_step_wh as u64));
     u32::try_from(wh.get()).map_err(|_| GtxError::LimitOutOfRange.into())
 }
 
-/// Returns the power (W) that a meter takes of its zone's capacity: its export limit, and what the step of its register adds to the cap
-/// of every window.
+/// Returns the power (W) that a meter reserves of its zone's capacity: its export limit, and its register step's part of every
+/// window's cap.
 pub const fn reserved_w(limit_w: u32, register_step_wh: u32) -> u64 {
     (limit_w as u64).saturating_add((register_step_wh as u64).saturating_mul(40).div_ceil(11))
 }

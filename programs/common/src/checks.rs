@@ -15,7 +15,7 @@ pub trait Account: Pod {
     const OWNER: Address;
 }
 
-/// Whether two keys are equal, in four comparisons and no system call.
+/// Returns true for equal keys. Four comparisons cost less than a system call.
 #[inline(always)]
 pub fn same_key(a: &[u8; 32], b: &[u8; 32]) -> bool {
     let (a, b): (&[[u8; 8]; 4], &[[u8; 8]; 4]) = (bytemuck::cast_ref(a), bytemuck::cast_ref(b));
@@ -32,7 +32,7 @@ pub fn writable(view: &AccountView) -> Result<(), ProgramError> {
     if view.is_writable() { Ok(()) } else { Err(GtxError::AccountNotWritable.into()) }
 }
 
-/// A signer that pays: also writable.
+/// Checks for a signer that pays, so the account must also be writable.
 #[inline(always)]
 pub fn payer(view: &AccountView) -> Result<(), ProgramError> {
     signer(view)?;
@@ -44,14 +44,14 @@ pub fn key(view: &AccountView, address: &Address) -> Result<(), ProgramError> {
     if view.address() == address { Ok(()) } else { Err(GtxError::AccountKeyMismatch.into()) }
 }
 
-/// The owner is the program of `T`. Compared as `same_key` does it, which is cheaper than the runtime's call.
+/// Checks that the program of `T` owns the account. The comparison is `same_key`'s, which is cheaper than the runtime's call.
 #[inline(always)]
 fn owned<T: Account>(view: &AccountView) -> Result<(), ProgramError> {
     let is_owned = same_key(view.owner().as_array(), T::OWNER.as_array());
     if is_owned { Ok(()) } else { Err(GtxError::AccountOwnerMismatch.into()) }
 }
 
-/// The data has the size and the discriminator of `T`.
+/// Checks that the data has the size and the discriminator of `T`.
 #[inline(always)]
 fn typed<T: Account>(data: &[u8]) -> Result<(), ProgramError> {
     let found = data.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
@@ -59,14 +59,15 @@ fn typed<T: Account>(data: &[u8]) -> Result<(), ProgramError> {
     if is_typed { Ok(()) } else { Err(GtxError::AccountTypeMismatch.into()) }
 }
 
-/// The error of an account that is in use already: it was given in two roles, one of which changes it. The only one that a borrow has.
+/// Returns the error of an account that is already borrowed: the instruction got it in two roles, and one of them is writable.
+/// A borrow has no other error.
 #[cold]
 #[inline(always)]
 fn in_use(_: ProgramError) -> ProgramError {
     GtxError::AccountsNotDistinct.into()
 }
 
-/// The account as a `T`, read-only.
+/// Returns the account as a read-only `T`.
 #[inline(always)]
 pub fn load<T: Account>(view: &AccountView) -> Result<Ref<'_, T>, ProgramError> {
     owned::<T>(view)?;
@@ -75,7 +76,7 @@ pub fn load<T: Account>(view: &AccountView) -> Result<Ref<'_, T>, ProgramError> 
     Ok(Ref::map(data, |bytes| bytemuck::from_bytes(bytes)))
 }
 
-/// The account as a `T`, to be changed; it must be writable.
+/// Returns the account as a writable `T`. AccountNotWritable.
 #[inline(always)]
 pub fn load_mut<T: Account>(view: &mut AccountView) -> Result<RefMut<'_, T>, ProgramError> {
     writable(view)?;

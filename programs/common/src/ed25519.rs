@@ -1,4 +1,4 @@
-//! What the Ed25519 precompile verified, read from the instructions sysvar [chain §7.1].
+//! Reads the result of the Ed25519 precompile from the instructions sysvar [chain §7.1].
 
 use pinocchio::{account::Ref, error::ProgramError, sysvars::instructions::Instructions};
 
@@ -15,15 +15,15 @@ pub struct Verified<const N: usize> {
     pub message: [u8; N],
 }
 
-/// What the instruction just before the current one verified. It must be the precompile's, with exactly one signature, all three
-/// instruction indexes naming itself and all offsets inside its own data behind the header: otherwise the precompile has verified
-/// something else than what is read here.
+/// Returns the key and message that the instruction just before the current one verified. It must be the precompile's, with
+/// exactly one signature. All three instruction indexes must name that instruction itself, and all offsets must lie in its own
+/// data behind the header. Otherwise the precompile would have verified other bytes than those read here.
 #[inline(always)]
 pub fn previous<const N: usize>(instructions: &Instructions<Ref<'_, [u8]>>) -> Result<Verified<N>, ProgramError> {
     before(instructions, 1)
 }
 
-/// The same for the instruction `steps` before the current one.
+/// Returns the key and message that the instruction `steps` before the current one verified.
 #[inline(never)]
 pub fn before<const N: usize>(
     instructions: &Instructions<Ref<'_, [u8]>>,
@@ -38,7 +38,7 @@ pub fn before<const N: usize>(
     parse(instruction.get_instruction_data(), own).map_err(Into::into)
 }
 
-/// Reads the precompile's instruction data; `own` is its index in the transaction.
+/// Reads the precompile's instruction data. `own` is its index in the transaction.
 fn parse<const N: usize>(data: &[u8], own: u16) -> Result<Verified<N>, GtxError> {
     let header = data.first_chunk::<HEADER_BYTES>().ok_or(GtxError::SignatureMalformed)?;
     let [count, _, fields @ ..] = header;

@@ -1,11 +1,11 @@
-//! The one numbered table of errors, shared by all programs [numbers §11]. A number is never reused and a name never changes its number.
-//! The first thirteen are names that GridTokenX clients already know; some of them are raised only by later instructions.
+//! The numbered table of errors that all programs share [numbers §11]. A number is never reused, and a name never changes its
+//! number. GridTokenX clients already know the first thirteen names. Only later instructions raise some of them.
 
 use pinocchio::error::ProgramError;
 
 macro_rules! errors {
     ($($name:ident = $code:literal, $message:literal;)*) => {
-        /// Why an instruction was refused. `as u32` is the number that a client sees.
+        /// The reason why a program refused an instruction. `as u32` is the number that a client reads.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(u32)]
         pub enum GtxError { $($name = $code),* }
@@ -15,7 +15,8 @@ macro_rules! errors {
             pub const ALL: &'static [GtxError] = &[$(GtxError::$name),*];
         }
 
-        /// The log line of an error in Anchor's form, which `AnchorError.parse` of its TypeScript client reads.
+        /// Returns the log line of an error in Anchor's form, which `AnchorError.parse` of its TypeScript client reads. None
+        /// for another program's error.
         pub fn log_line(code: u32) -> Option<&'static str> {
             match code {
                 $($code => Some(concat!(
@@ -107,7 +108,7 @@ impl From<GtxError> for ProgramError {
     }
 }
 
-/// Writes the error's log line, if the error is one of ours; returns the error unchanged.
+/// Writes the error's log line if the error is in the table. Returns the error unchanged.
 #[cold]
 #[inline(never)]
 pub fn logged(error: ProgramError) -> ProgramError {

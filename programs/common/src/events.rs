@@ -1,16 +1,17 @@
-//! Events: "Program data:" logs, Anchor's discriminator and the Borsh fields, which for fixed sizes are a packed struct.
+//! Events: "Program data:" logs of Anchor's discriminator and the Borsh fields. With fixed sizes the fields are a packed
+//! struct.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::{BaseUnits, Wh, Window, discriminator, sys};
 
-/// Writes the log entry of an event made by `event!`.
+/// Writes the log entry of an event that `event!` declared.
 #[inline(always)]
 pub fn emit(event: &impl Pod) {
     sys::log_data(bytemuck::bytes_of(event));
 }
 
-/// A packed struct with a constructor that sets the discriminator: `Name::emit(field, ...)` writes the log entry.
+/// Declares a packed struct whose constructor sets the discriminator. `Name::emit(field, ...)` writes the log entry.
 macro_rules! event {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
@@ -60,7 +61,7 @@ event!(MeterConfirmed {
 event!(PageCreated { zone: u16, page: u32 });
 event!(SlotActivated { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, window: Window, moves: u32 });
 event!(
-    /// The one event of an attest_page: `skipped` has the slots that were set in the bitmap and not accepted.
+    /// The one event of an attest_page. `skipped` has the slots of the bitmap that did not accept their totals.
     PageAttested {
         zone: u16,
         page: u32,
@@ -94,11 +95,11 @@ event!(LedgerPageCreated { zone: u16, page: u32 });
 event!(DestinationSet { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, destination: u8 });
 event!(BudgetCreated { zone: u16 });
 event!(
-    /// `skipped` has the slots whose energy does not fit the zone's budget now. It stays due.
+    /// `skipped` has the slots whose energy does not fit the zone's budget now. Their energy stays due.
     PageMinted { zone: u16, page: u32, slots: u16, minted_wh: Wh, amount: BaseUnits, skipped: [u8; 32] }
 );
 event!(
-    /// The energy of the slot does not fit the zone's budget now. It stays due.
+    /// The slot's energy does not fit the zone's budget now. It stays due.
     MintSkipped { meter_id: [u8; 16], zone: u16, page: u32, slot: u16, due_wh: Wh }
 );
 event!(MeterMinted {

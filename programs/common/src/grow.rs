@@ -1,5 +1,5 @@
-//! Creating an account that is larger than the 10,240 bytes that one instruction may add: the same instruction is sent as often as the
-//! account needs steps. Before the last step it has no discriminator and another size, so that nothing takes it for its type.
+//! Creates an account larger than the 10,240 bytes that one instruction may add. The client sends the same instruction once for
+//! each step. Before the last step the account has no discriminator and another size, so no proof accepts it as its type.
 
 use pinocchio::{
     AccountView, Address, Resize,
@@ -11,7 +11,7 @@ use pinocchio_system::instructions::Transfer;
 
 use crate::{GtxError, accounts::Payer, checks, ids, pda};
 
-/// How often the creating instruction is sent for an account of `full` bytes.
+/// Returns how often a client must send the creating instruction for an account of `full` bytes.
 pub const fn steps(full: usize) -> usize {
     full.div_ceil(MAX_PERMITTED_DATA_INCREASE)
 }
@@ -25,9 +25,9 @@ pub const fn next_size(present: usize, full: usize) -> Option<usize> {
     Some(if next < full { next } else { full })
 }
 
-/// Makes the next step: creates the account, or makes it larger and adds the rent. Returns the bump after the last step: then the
-/// account has `full` zero bytes and waits for its discriminator. AccountNotWritable, AccountKeyMismatch for another address,
-/// AccountAlreadyInitialized for an account that has all its steps.
+/// Performs the next step: creates the account, or extends it and adds the rent. Returns the bump after the last step, else
+/// None. The account then has `full` zero bytes and needs its discriminator. AccountNotWritable, AccountKeyMismatch for another
+/// address, AccountAlreadyInitialized for an account that has all its steps.
 pub fn step(
     view: &mut AccountView,
     payer: Payer,
@@ -46,7 +46,7 @@ pub fn step(
     Ok((next == full).then_some(bump))
 }
 
-/// Makes a started account of this program `next` bytes long.
+/// Extends a started account of this program to `next` bytes.
 fn extend(view: &mut AccountView, payer: Payer, program: &Address, next: usize) -> Result<(), ProgramError> {
     checks::writable(view)?;
     if !view.owned_by(program) {

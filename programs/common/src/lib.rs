@@ -1,5 +1,5 @@
-//! What the on-chain programs share. Layouts are the contract between them: a program reads another's accounts, never writes
-//! them.
+//! Code that the on-chain programs share. Layouts are the contract between them: a program reads another program's accounts and
+//! never writes them.
 #![no_std]
 
 #[cfg(test)]
@@ -25,13 +25,13 @@ pub mod time;
 pub use errors::{GtxError, logged};
 pub use quantities::{BaseUnits, Wh, Window};
 
-/// The most accounts that an instruction of a program has, unless the program says more (at most 64).
+/// Bounds the accounts of an instruction, unless the program states another bound (at most 64).
 pub const MAX_ACCOUNTS: usize = 16;
 
-/// The parts of a program that every one of them has: entry point, panic handler, no allocator, error log in Anchor's form.
-/// `$process` is `fn(&Address, &mut [AccountView], &[u8]) -> ProgramResult`. With `accounts = N` an instruction may have N accounts. The
-/// entry point leaves out those beyond its own limit, so it looks for one more: a list that is too long is seen as such. No instruction
-/// may be longer than that, or its own end is left out: `instructions!` says in `crate::LONGEST` how long they are.
+/// Declares the parts that every program has: entry point, panic handler, no allocator, error log in Anchor's form. `$process`
+/// is `fn(&Address, &mut [AccountView], &[u8]) -> ProgramResult`. With `accounts = N` an instruction may have N accounts. The
+/// entry point drops accounts beyond its own limit. Its limit is therefore N + 1, so that `prove` sees a list that is too long.
+/// No instruction may have more than N accounts: `crate::LONGEST`, from `instructions!`, states the longest.
 #[macro_export]
 #[allow(clippy::crate_in_macro_def)] // LONGEST is the program's own
 macro_rules! program {
@@ -57,8 +57,8 @@ macro_rules! program {
     };
 }
 
-/// The instructions of a program, each in the file of its name: discriminators, `process`, and `INSTRUCTIONS` for the comparison with
-/// the IDL. What is called most stands first.
+/// Declares the instructions of a program, each in the file of its name: discriminators, `process`, and `INSTRUCTIONS` for the
+/// comparison with the IDL. The most frequent instruction comes first.
 #[macro_export]
 macro_rules! instructions {
     ($($tag:ident => $name:ident,)*) => {
@@ -67,10 +67,10 @@ macro_rules! instructions {
         /// Every instruction with its accounts.
         pub const INSTRUCTIONS: &[$crate::accounts::Described] = &[$((stringify!($name), $name::Accounts::METAS)),*];
 
-        /// The accounts of the instruction that has the most.
+        /// The number of accounts of the longest instruction.
         pub const LONGEST: usize = $crate::most(&[$($name::Accounts::MOST),*]);
 
-        /// Proves the accounts of an instruction and sends it to its file, by the 8-byte discriminator.
+        /// Proves the accounts of an instruction and calls its file, which the 8-byte discriminator names.
         pub fn process(
             program: &pinocchio::Address,
             accounts: &mut [pinocchio::AccountView],
@@ -80,7 +80,7 @@ macro_rules! instructions {
             let (tag, args) = data.split_first_chunk::<8>().ok_or_else(unknown)?;
             match u64::from_le_bytes(*tag) {
                 $($tag => {
-                    /// A stack frame of its own, and registers for this instruction alone.
+                    /// Runs the instruction in its own stack frame, with the registers for this instruction alone.
                     #[inline(never)]
                     fn run(
                         program: &pinocchio::Address,
@@ -97,7 +97,7 @@ macro_rules! instructions {
     };
 }
 
-/// The largest of the numbers; 0 of none.
+/// Returns the largest of the numbers; 0 for an empty list.
 pub const fn most(numbers: &[usize]) -> usize {
     match numbers {
         [] => 0,
@@ -108,7 +108,7 @@ pub const fn most(numbers: &[usize]) -> usize {
     }
 }
 
-/// First 8 bytes of SHA-256(`namespace` ‖ `name`), Anchor's discriminator, as a little-endian number that `match` takes.
+/// Returns the first 8 bytes of SHA-256(`namespace` ‖ `name`), Anchor's discriminator, as a little-endian number for `match`.
 pub const fn discriminator(namespace: &str, name: &str) -> u64 {
     let hash = sha2_const_stable::Sha256::new().update(namespace.as_bytes()).update(name.as_bytes()).finalize();
     u64::from_le_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])

@@ -1,4 +1,4 @@
-//! Creating the programs' accounts. An account that a program made is recognised afterwards by owner, type and the keys in it.
+//! Creates the programs' accounts. Later instructions recognise such an account by owner, type and the keys in it.
 
 use bytemuck::Pod;
 use pinocchio::{
@@ -15,10 +15,10 @@ use crate::{
     ids,
 };
 
-/// The most seeds an address here has, without the bump.
+/// Bounds the seeds of an address, without the bump.
 const MAX_SEEDS: usize = 3;
 
-/// Checks that `view` has the address that `seeds` give under `program`; returns the bump.
+/// Checks that `view` has the address that `seeds` give under `program`. Returns the bump.
 #[inline(never)]
 pub fn check(view: &AccountView, program: &Address, seeds: &[&[u8]]) -> Result<u8, ProgramError> {
     let (address, bump) =
@@ -27,8 +27,8 @@ pub fn check(view: &AccountView, program: &Address, seeds: &[&[u8]]) -> Result<u
     Ok(bump)
 }
 
-/// Creates `view` with `space` zero bytes, rent paid by `payer`, owned by `program`; returns the bump. Lamports that somebody sent
-/// to the address beforehand do not hinder it.
+/// Creates `view` with `space` zero bytes, owned by `program`. `payer` pays the rent. Returns the bump. Lamports that somebody
+/// sent to the address beforehand do not hinder the creation.
 #[inline(never)]
 pub fn create(
     view: &mut AccountView,
@@ -40,7 +40,7 @@ pub fn create(
     create_for(view, payer, program, program, seeds, space)
 }
 
-/// The same for an account that another program `owner` will fill.
+/// Creates `view` for another program `owner`, which will fill it. Returns the bump.
 #[inline(never)]
 pub fn create_for(
     view: &mut AccountView,
@@ -68,7 +68,7 @@ pub fn create_for(
     Ok(bump)
 }
 
-/// Writes a new account's content; its discriminator must be in `value`.
+/// Writes a new account's content. `value` must contain the discriminator.
 pub fn fill<T: Account + Pod>(view: &mut AccountView, value: &T) -> Result<(), ProgramError> {
     let mut data = view.try_borrow_mut()?;
     let target = data.get_mut(..size_of::<T>()).ok_or(ProgramError::from(GtxError::AccountTypeMismatch))?;
@@ -76,7 +76,7 @@ pub fn fill<T: Account + Pod>(view: &mut AccountView, value: &T) -> Result<(), P
     Ok(())
 }
 
-/// Writes the discriminator of a new, zeroed account whose content is too large to be copied; it can be loaded from then on.
+/// Writes the discriminator of a new, zeroed account that is too large to be copied. From then on it can be loaded.
 pub fn fill_head(view: &mut AccountView, discriminator: u64) -> Result<(), ProgramError> {
     let mut data = view.try_borrow_mut()?;
     let head = data.first_chunk_mut::<8>().ok_or(ProgramError::from(GtxError::AccountTypeMismatch))?;

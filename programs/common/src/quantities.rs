@@ -1,4 +1,5 @@
-//! Quantities as types, so that energy, tokens and time are never mixed. Each has the bytes of its number and costs nothing.
+//! Quantities as types, so that the compiler refuses to mix energy, tokens and time. Each has the bytes of its number and costs
+//! nothing.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -30,13 +31,13 @@ macro_rules! amount {
                 self.0 == 0
             }
 
-            /// None above 64 bits.
+            /// Returns None above 64 bits.
             #[inline(always)]
             pub fn checked_add(self, other: Self) -> Option<Self> {
                 self.0.checked_add(other.0).map(Self)
             }
 
-            /// None below zero.
+            /// Returns None below zero.
             #[inline(always)]
             pub fn checked_sub(self, other: Self) -> Option<Self> {
                 self.0.checked_sub(other.0).map(Self)
@@ -86,7 +87,7 @@ impl BaseUnits {
 pub struct Window(u32);
 
 impl Window {
-    /// Window 0; in accounts it says that there is none.
+    /// Window 0. In accounts it means "no window".
     pub const UNSET: Self = Self(0);
 
     #[inline(always)]
@@ -110,19 +111,19 @@ impl Window {
         self.0.checked_add(1).map(Self)
     }
 
-    /// Returns the window before this one; of window 0 itself.
+    /// Returns the window before this one. Window 0 returns itself.
     #[inline(always)]
     pub const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 
-    /// Returns the window `windows` later, at most the last number.
+    /// Returns the window `windows` later, limited to the last number.
     #[inline(always)]
     pub const fn plus(self, windows: u32) -> Self {
         Self(self.0.saturating_add(windows))
     }
 
-    /// Returns how many windows this one is after `earlier`; 0 when it is not after it.
+    /// Returns how many windows this one is after `earlier`; 0 when it is not later.
     #[inline(always)]
     pub const fn since(self, earlier: Self) -> u32 {
         self.0.saturating_sub(earlier.0)

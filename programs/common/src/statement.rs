@@ -1,4 +1,4 @@
-//! A window statement that the Ed25519 precompile verified just before [wire §4.3], and what it says of a slot.
+//! A window statement that the Ed25519 precompile verified just before [wire §4.3], and its meaning for a slot.
 
 use gtx_wire::{
     frame::{self, SIGNED_BYTES},
@@ -26,8 +26,8 @@ pub struct Signed {
     pub import_wh: Wh,
 }
 
-/// What the precompile verified: a statement for this network and meter, of a quality that may be attested. Its key is for the caller
-/// to judge.
+/// Returns the statement that the precompile verified: for this network and meter, of a quality that may be attested. The
+/// caller judges its key.
 #[inline(always)]
 pub fn signed(sysvar: InstructionsSysvar, config: &Config, meter: &Meter) -> Result<Signed, ProgramError> {
     let verified = ed25519::previous::<SIGNED_BYTES>(&Instructions::try_from(sysvar.view())?)?;
@@ -58,7 +58,7 @@ pub fn signed(sysvar: InstructionsSysvar, config: &Config, meter: &Meter) -> Res
 }
 
 impl Signed {
-    /// Whether the meter's present key signed it, for a window from its first valid one on. UnauthorizedMeter for another key.
+    /// Checks that the meter's present key signed, for a window from its first valid one on. UnauthorizedMeter for another key.
     #[inline(always)]
     pub fn by_present_key(&self, meter: &Meter) -> Result<(), ProgramError> {
         if !same_key(&self.key, &meter.device_key) {
@@ -70,7 +70,7 @@ impl Signed {
         Ok(())
     }
 
-    /// Whether it is evidence: the device's own word, by the present key, or by the previous one up to its last window.
+    /// Checks that the statement is evidence: signed by the device's present key, or by the previous key up to its last window.
     pub fn is_evidence(&self, meter: &Meter) -> Result<(), ProgramError> {
         if meter.signer_level != 1 {
             return Err(GtxError::NotDeviceSigned.into());
@@ -88,8 +88,8 @@ impl Signed {
         Ok(())
     }
 
-    /// Whether the key is the one that spoke for the slot's window. Only it can contradict the slot: statements of two keys are no
-    /// contradiction of one device. UnauthorizedMeter.
+    /// Checks that the key is the one that spoke for the slot's window. Only that key can contradict the slot: statements of
+    /// two keys are no contradiction of one device. UnauthorizedMeter.
     pub fn speaks_for(&self, meter: &Meter, slot_window: Window) -> Result<(), ProgramError> {
         let had_key = !same_key(&meter.previous_key, &[0; 32]);
         let key = if had_key && slot_window <= meter.previous_key_last_window {
@@ -100,7 +100,7 @@ impl Signed {
         if same_key(&self.key, key) { Ok(()) } else { Err(GtxError::UnauthorizedMeter.into()) }
     }
 
-    /// The totals (export, import) that the registers give: carried + raw - baseline. None below the baseline.
+    /// Returns the totals (export, import) that the registers give: carried + raw - baseline. None below the baseline.
     #[inline(always)]
     pub fn totals(&self, meter: &Meter) -> Option<(Wh, Wh)> {
         let export = self.export_wh.checked_sub(meter.baseline_export_wh)?.checked_add(meter.carried_export_wh)?;

@@ -1,8 +1,8 @@
-//! System calls. The one place where the shared crate is unsafe; each call passes slices, whose {pointer, length} layout is
-//! what the runtime reads.
+//! System calls: the only unsafe code of the shared crate. Each call passes slices, whose {pointer, length} layout the runtime
+//! reads.
 #![allow(unsafe_code)]
 
-/// SHA-256 over the concatenation of `parts`.
+/// Returns SHA-256 over the concatenation of `parts`.
 #[inline(always)]
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     #[cfg(target_os = "solana")]
@@ -28,7 +28,7 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     }
 }
 
-/// One log line.
+/// Writes one log line.
 pub fn log(line: &str) {
     #[cfg(target_os = "solana")]
     // SAFETY: a valid string and its length.
@@ -39,7 +39,7 @@ pub fn log(line: &str) {
     let _ = line;
 }
 
-/// One "Program data:" log entry.
+/// Writes one "Program data:" log entry.
 pub fn log_data(bytes: &[u8]) {
     #[cfg(target_os = "solana")]
     // SAFETY: one valid slice.

@@ -7,18 +7,18 @@ use pinocchio::{
 };
 
 pub const WINDOW_SECONDS: u64 = 900;
-/// How far a window's boundary may lie ahead of the chain's clock.
+/// Bounds how far a window's boundary may lie ahead of the chain's clock, in s.
 pub const TOLERANCE_SECONDS: u64 = 60;
-/// One day: how old an enrolment may be, and how long an attestor set stays.
+/// One day, in windows: bounds an enrolment's age and the time for an answer, and delays an announced attestor set.
 pub const DAY_WINDOWS: u32 = 96;
 
-/// Unix seconds by the chain's clock; a clock before 1970 counts as 0.
+/// Returns Unix seconds by the chain's clock. A clock before 1970 counts as 0.
 #[inline(always)]
 pub fn now() -> Result<u64, ProgramError> {
     Ok(u64::try_from(Clock::get()?.unix_timestamp).unwrap_or(0))
 }
 
-/// The window that `seconds` lies in.
+/// Returns the window that contains `seconds`.
 #[inline(always)]
 pub fn window_at(seconds: u64) -> Window {
     Window::new(u32::try_from(seconds / WINDOW_SECONDS).unwrap_or(u32::MAX))
@@ -30,13 +30,13 @@ fn begin(window: u64) -> u64 {
     window.saturating_mul(WINDOW_SECONDS)
 }
 
-/// Whether `window` is over at `now`, with the tolerance.
+/// Returns true if `window` is over at `now`, with the tolerance.
 #[inline(always)]
 pub fn is_over(window: Window, now: u64) -> bool {
     begin(u64::from(window.get()).saturating_add(1)) <= now.saturating_add(TOLERANCE_SECONDS)
 }
 
-/// Whether `window` has begun at `now`, with the tolerance.
+/// Returns true if `window` has begun at `now`, with the tolerance.
 #[inline(always)]
 pub fn has_begun(window: Window, now: u64) -> bool {
     begin(u64::from(window.get())) <= now.saturating_add(TOLERANCE_SECONDS)

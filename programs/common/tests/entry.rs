@@ -1,5 +1,5 @@
-//! The entry point's input on random bytes of the loader's format, for a program of 16 accounts, of 40 and of 64. A second reader, made
-//! of slices alone, says how it has to be read.
+//! Compares the entry point with a second reader on random bytes of the loader's format, for programs of 16, 40 and 64
+//! accounts. The second reader uses slices alone.
 #![allow(unsafe_code)] // the entry point takes a pointer
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used)] // a test that panics fails
 
@@ -25,7 +25,7 @@ impl Random {
     }
 }
 
-/// What the second reader finds of an account. `place` is where its head stands in the input.
+/// An account as the second reader finds it. `place` is the offset of its head in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     place: usize,
@@ -38,7 +38,7 @@ struct Found {
     data: Vec<u8>,
 }
 
-/// Input in words, so that it is aligned as the runtime has it.
+/// Input in words, aligned as in the runtime.
 struct Input {
     words: Vec<u64>,
     len: usize,
@@ -47,7 +47,7 @@ struct Input {
 const DATA_SIZES: [usize; 10] = [0, 1, 7, 8, 9, 96, 120, 360, 8_288, 14_400];
 
 impl Input {
-    /// `count` accounts, about every third the same as an earlier one, and instruction data of any length.
+    /// Builds `count` accounts and instruction data of any length. About every third account repeats an earlier one.
     fn random(random: &mut Random, count: usize) -> Self {
         let mut bytes = (count as u64).to_le_bytes().to_vec();
         for index in 0..count {
@@ -135,7 +135,7 @@ fn seen(view: &AccountView, start: *const u8) -> Found {
     }
 }
 
-/// Compares both readers for an entry point that takes `MOST` accounts and looks for one more.
+/// Compares both readers for an entry point that takes `MOST` accounts and reads one more.
 fn compare<const LIMIT: usize>(random: &mut Random, count: usize) {
     let mut input = Input::random(random, count);
     let bytes = input.bytes().to_vec();

@@ -1,4 +1,5 @@
-//! Every instruction of every program takes the accounts that its IDL states: names, order, signer, writable, optional, address.
+//! Every instruction of every program takes the accounts that its IDL states: names, order, signer, writable, optional,
+//! address.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)] // a test that panics fails
 
 use gtx_common::accounts::{Described, Meta};
@@ -8,7 +9,7 @@ fn idl(file: &str) -> Value {
     serde_json::from_str(file).unwrap()
 }
 
-/// What the IDL says of an account.
+/// An account as the IDL states it.
 struct Stated {
     name: String,
     signer: bool,
@@ -36,7 +37,7 @@ fn agree(meta: &Meta, stated: &Stated) -> bool {
         && meta.address.as_ref().map(ToString::to_string) == stated.address
 }
 
-/// Returns what differs between a program and its IDL, one instruction a line.
+/// Returns the differences between a program and its IDL, one instruction a line.
 fn differences(program: &[Described], idl: &Value) -> Vec<String> {
     let instructions = idl["instructions"].as_array().unwrap();
     let mut found = Vec::new();

@@ -63,7 +63,7 @@ impl Made {
     }
 }
 
-/// The error of a proof; None when it holds.
+/// Returns the error of a proof; None when the proof holds.
 fn refusal<P: for<'a> Prove<'a>>(mut made: Made) -> Option<ProgramError> {
     P::try_on(&mut made.view())
 }

@@ -1,5 +1,5 @@
-//! How much a zone may mint [chain §7.11]. What its lines can carry bounds it, whoever signs: minted ≤ ⌈capacity · 0.25 h · 1.1⌉ × windows
-//! since the first mint. Windows follow the pages, never the clock, so that waiting earns nothing.
+//! Bounds a zone's minting [chain §7.11]. The capacity of its lines bounds it, whoever signs: minted ≤ ⌈capacity · 0.25 h ·
+//! 1.1⌉ × windows since the first mint. Windows follow the pages, never the clock, so that waiting earns nothing.
 
 use gtx_common::{
     BaseUnits, GtxError, Wh, Window, caps,
@@ -7,17 +7,17 @@ use gtx_common::{
 };
 use pinocchio::{AccountView, ProgramResult, error::ProgramError};
 
-/// Where the supply stands in a mint account of Token-2022.
+/// The offset of the supply in a mint account of Token-2022.
 const SUPPLY_AT: usize = 36;
 
-/// What may be minted now, and the budget's windows if anything is.
+/// The energy that may be minted now, and the budget's new windows if any is minted.
 pub struct Room {
     pub wh: Wh,
     from_window: Window,
     newest_window: Window,
 }
 
-/// GXT in existence. AccountTypeMismatch for an account that is too short to be a mint.
+/// Returns the supply of GXT. AccountTypeMismatch for an account that is too short to be a mint.
 fn supply(mint: &AccountView) -> Result<BaseUnits, ProgramError> {
     let data = mint.try_borrow()?;
     let bytes = data.get(SUPPLY_AT..).and_then(|rest| rest.first_chunk::<8>());
@@ -33,7 +33,7 @@ pub fn check_zone(budget: &Budget, zone: &Zone, page: &MeterPage) -> ProgramResu
 }
 
 impl Room {
-    /// What the zone's budget and the token's supply leave. Budget, zone and page are of one zone.
+    /// Returns the room that the zone's budget and the token's supply leave. Budget, zone and page are of one zone.
     pub fn of(budget: &Budget, zone: &Zone, page: &MeterPage, mint: &AccountView) -> Result<Self, ProgramError> {
         let is_first = budget.newest_window.is_unset();
         let from_window = if is_first { page.highest_window.before() } else { budget.from_window };
@@ -45,7 +45,7 @@ impl Room {
         Ok(Self { wh, from_window, newest_window })
     }
 
-    /// Writes down that `wh`, at most `self.wh`, are minted.
+    /// Records that `wh`, at most `self.wh`, are minted.
     pub fn spend(&self, budget: &mut Budget, wh: Wh) {
         budget.minted_wh = budget.minted_wh.saturating_add(wh);
         budget.from_window = self.from_window;

@@ -1,4 +1,4 @@
-//! create_budget: the account that bounds a zone's minting. Anyone pays; nothing in it can be chosen.
+//! create_budget: creates the account that bounds a zone's minting. Anyone may pay: the payer can choose nothing in it.
 
 use bytemuck::Zeroable;
 use gtx_common::{

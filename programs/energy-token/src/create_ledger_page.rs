@@ -1,5 +1,5 @@
-//! create_ledger_page: a ledger page is larger than what one instruction may add to an account, so it is made in two steps; only the
-//! second one makes it a LedgerPage. Anyone pays.
+//! create_ledger_page: creates a ledger page in two steps, because it is larger than one instruction may add to an account.
+//! Only the second step makes it a LedgerPage. Anyone may pay.
 
 use gtx_common::{
     GtxError,

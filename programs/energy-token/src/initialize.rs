@@ -1,4 +1,4 @@
-//! initialize: the mint and the pool vault. Nothing in it can be chosen, so anyone may be first.
+//! initialize: creates the mint and the pool vault. Anyone may send it: the sender can choose nothing in them.
 
 use bytemuck::Zeroable;
 use gtx_common::{
@@ -51,7 +51,7 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// The mint account, with the rent of the metadata that Token-2022 will add to it.
+/// Creates the mint account, with the rent of the metadata that Token-2022 will add to it.
 #[inline(never)]
 fn create_mint(mint: &mut AccountView, payer: Payer, program_id: &Address) -> Result<u8, ProgramError> {
     let bump = pda::create_for(mint, payer, program_id, &ids::TOKEN_2022, &[b"mint"], token::MINT_BYTES)?;

@@ -1,5 +1,5 @@
-//! Energy token: GXT, one for a metered kilowatt-hour of export. Every slot has a cursor of what was minted; it follows the export
-//! and never passes it, so that a kilowatt-hour becomes a token once.
+//! Energy token: one GXT for one metered kilowatt-hour of export. Every slot has a cursor of minted export. It follows the
+//! export and never passes it, so that a kilowatt-hour becomes a token once.
 #![cfg_attr(target_os = "solana", no_std)]
 
 #[cfg(target_arch = "bpf")]

@@ -1,5 +1,5 @@
-//! mint_meter: what one wallet slot exported and is not minted yet becomes tokens in its owner's associated account. Anyone.
-//! A pool slot or a disputed one is skipped, as mint_page skips what is not its own; so is energy beyond the zone's budget.
+//! mint_meter: mints one wallet slot's unminted export into its owner's associated account. Anyone may send it. It skips a pool
+//! slot and a disputed one, as mint_page skips a wallet slot. It also skips energy beyond the zone's budget.
 
 use gtx_common::{
     GtxError, Wh,
@@ -43,7 +43,7 @@ gtx_common::accounts! {
         mint: Writable<'a>,
         /// The owner's associated token account.
         owner_token: Writable<'a>,
-        /// The PDA that signs for the mint: its signature proves it in the token program.
+        /// The PDA that signs for the mint. Its signature proves it in the token program.
         mint_authority: Unchecked<'a>,
         token_program: Token2022<'a>,
     }
@@ -65,7 +65,7 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// What is due to a wallet slot; nothing for a pool slot and a disputed one.
+/// Returns the energy due to a wallet slot; 0 Wh for a pool slot and a disputed one.
 fn due(meters: &MeterPage, ledger: &LedgerPage, slot: u16) -> Result<Wh, ProgramError> {
     let missing = || ProgramError::from(GtxError::MeterHasNoSlot);
     let meter = meters.slots.get(usize::from(slot)).ok_or_else(missing)?;

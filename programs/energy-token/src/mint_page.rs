@@ -1,6 +1,6 @@
-//! mint_page: what the pool slots of a page exported and is not minted yet becomes tokens in the pool vault, by one mint_to. Anyone.
-//! The cursor of each slot is raised to its export, so sending it again moves nothing. A slot whose energy does not fit the zone's
-//! budget is skipped and reported, and never fails its page.
+//! mint_page: mints the unminted export of a page's pool slots into the pool vault, by one mint_to. Anyone may send it. It
+//! raises the cursor of each slot to its export, so a second call moves nothing. It skips and reports a slot whose energy does
+//! not fit the zone's budget: such a slot never fails its page.
 
 use gtx_common::{
     BaseUnits, GtxError, Wh,
@@ -42,7 +42,7 @@ gtx_common::accounts! {
         mint: Writable<'a>,
         /// The pool vault.
         vault: Writable<'a>,
-        /// The PDA that signs for the mint: its signature proves it in the token program.
+        /// The PDA that signs for the mint. Its signature proves it in the token program.
         mint_authority: Unchecked<'a>,
         token_program: Token2022<'a>,
     }
@@ -66,7 +66,7 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// What a page's slots took.
+/// The sum of one page's raised cursors.
 struct Advance {
     moved: u16,
     wh: Wh,
@@ -83,8 +83,8 @@ fn mark(bitmap: &mut [u8; SLOTS / 8], index: u16) {
     }
 }
 
-/// Raises the cursors of the pool slots, each by all that is due or not at all, by `room` together at most. Not inlined: so
-/// the loop's values fit the machine's registers.
+/// Raises the cursors of the pool slots, each by all that is due or not at all, together by at most `room`. Not inlined, so
+/// that the loop's values fit the machine's registers.
 #[inline(never)]
 fn advance(meters: &[MeterSlot; SLOTS], ledger: &mut [LedgerSlot; SLOTS], room: Wh) -> Advance {
     let (mut moved, mut left, mut skipped) = (0u16, room.get(), [0; SLOTS / 8]);

@@ -1,4 +1,4 @@
-//! Where a meter's energy and its tokens are counted.
+//! Finds the slot in which a meter's energy and its tokens are counted.
 
 use gtx_common::{
     GtxError,

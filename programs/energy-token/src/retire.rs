@@ -1,4 +1,4 @@
-//! retire: the owner burns tokens for energy that the same meter took from the grid. What is retired never passes the import.
+//! retire: the owner burns tokens for energy that the same meter imported. The retired energy never passes the import.
 
 use gtx_common::{
     GtxError, Wh,

@@ -1,4 +1,4 @@
-//! set_destination: the owner says where new energy of the slot goes from now on, the pool or the own wallet.
+//! set_destination: the owner chooses where tokens for the slot's new energy go: the pool, or the owner's wallet.
 
 use gtx_common::{
     GtxError,

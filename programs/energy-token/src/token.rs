@@ -71,7 +71,7 @@ pub fn initialize_metadata(mint: &AccountView, authority: &AccountView, bump: u8
     )
 }
 
-/// The associated token account of `wallet`.
+/// Returns the associated token account of `wallet`.
 pub fn associated(wallet: &Address, mint: &Address) -> Result<Address, ProgramError> {
     Address::try_find_program_address(
         &[wallet.as_array(), ids::TOKEN_2022.as_array(), mint.as_array()],
@@ -81,7 +81,7 @@ pub fn associated(wallet: &Address, mint: &Address) -> Result<Address, ProgramEr
     .ok_or(GtxError::AccountKeyMismatch.into())
 }
 
-/// Creates the vault as the associated account of its authority (idempotent: somebody may have been faster).
+/// Creates the vault as the associated account of its authority. The call is idempotent: somebody may have created it before.
 pub fn create_vault(
     payer: &AccountView,
     vault: &AccountView,
@@ -128,7 +128,7 @@ pub fn mint_to(
     )
 }
 
-/// Burns `amount` of `source`, signed by its owner.
+/// Burns `amount` from `source`. Its owner signs.
 pub fn burn(source: &AccountView, mint: &AccountView, owner: &AccountView, amount: BaseUnits) -> ProgramResult {
     let mut data = [8u8, 0, 0, 0, 0, 0, 0, 0, 0];
     data[1..].copy_from_slice(&amount.get().to_le_bytes());

@@ -30,7 +30,7 @@ export const accounts = {
     ['utility', key],
     ['attestors', [key, 7]],
     ['previous_attestors', [key, 7]],
-    ['confirmed_export_w', 'u64', 'What the meters that hold a slot can export together: limits and register steps.'],
+    ['confirmed_export_w', 'u64', 'Export power of all meters that hold a slot: limits and register steps.'],
     ['announced_window', 'u32', 'Window (chain clock) of the announcement.'],
     ['announced_count', 'u8', '0: no set is announced.'],
     ['announced_threshold', 'u8'],

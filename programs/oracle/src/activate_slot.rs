@@ -1,4 +1,5 @@
-//! activate_slot: copies a confirmed meter into its slot. Anyone; on a slot that was activated before it writes nothing.
+//! activate_slot: copies a confirmed meter into its slot. Anyone may send it. It writes nothing to a slot that was activated
+//! before.
 
 use gtx_common::{
     GtxError, Wh,
@@ -39,7 +40,7 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// Returns the first state of a slot: no energy. A meter's energy begins at its enrolment, so nothing is carried into it.
+/// Returns the first state of a slot: no energy. A meter's energy begins at its enrolment, so the slot carries none into it.
 fn first_state(meter: &Meter) -> Result<MeterSlot, ProgramError> {
     if !meter.carried_export_wh.is_zero() || !meter.carried_import_wh.is_zero() {
         return Err(GtxError::CarriedTotals.into());
@@ -72,7 +73,7 @@ pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramRe
         return Err(GtxError::SlotClosed.into());
     }
     if slot.is_assigned() {
-        return Ok(()); // once is enough: its totals are not the record's any more
+        return Ok(()); // once is enough: since then its totals are not the record's
     }
     if meter.status != STATUS_ACTIVE {
         return Err(GtxError::MeterNotActive.into());

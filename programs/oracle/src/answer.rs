@@ -1,5 +1,7 @@
-//! answer: anyone shows that the meter did sign what the slot says: a statement for a window up to the slot's, with totals at least
-//! as high. Then the device has signed two contradicting things, and is convicted. Only within 96 windows of the dispute.
+//! answer: anyone shows that the meter did sign the slot's totals. The statement is for a window up to the slot's, with totals
+//! at least as high. The device has then signed two contradicting statements, and is convicted. Only within 96 windows of the
+//! dispute.
+//! dispute.
 
 use gtx_common::{
     GtxError,
@@ -38,7 +40,7 @@ gtx_common::accounts! {
 }
 
 impl<'a> Accounts<'a> {
-    /// AccountKeyMismatch for another slot's case, and as `place::check`.
+    /// AccountKeyMismatch for another slot's case, and the errors of `place::check`.
     #[inline(always)]
     pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
         let accounts = Self::prove(accounts)?;
@@ -56,7 +58,7 @@ pub fn check_case(dispute: &Dispute, meter: &Meter) -> ProgramResult {
     Ok(())
 }
 
-/// Whether the time for an answer is over.
+/// Returns true once the time for an answer is over.
 pub fn is_overdue(dispute: &Dispute, now: u64) -> bool {
     time::window_at(now) >= dispute.opened_window.plus(time::DAY_WINDOWS)
 }
@@ -64,7 +66,7 @@ pub fn is_overdue(dispute: &Dispute, now: u64) -> bool {
 fn check_answer(signed: &Signed, dispute: &Dispute, meter: &Meter) -> ProgramResult {
     signed.is_evidence(meter)?;
     if !same_key(&signed.key, &dispute.key) {
-        return Err(GtxError::UnauthorizedMeter.into()); // a device is convicted by one key that said two things
+        return Err(GtxError::UnauthorizedMeter.into()); // only one key that signed two contradicting statements convicts a device
     }
     let covers = signed
         .totals(meter)

@@ -1,5 +1,6 @@
-//! attest_page: the zone's attestors raise the totals of many slots at once. Absolute totals, sent by their low bits: a replay
-//! moves nothing and a lost step heals at the next one [chain §7.4]. What a slot does not allow is skipped; malformed data aborts.
+//! attest_page: the zone's attestors raise the totals of many slots at once. It carries the low bits of absolute totals: a
+//! replay moves nothing, and the next step heals a lost one [chain §7.4]. It skips totals that a slot does not allow; malformed
+//! data aborts.
 
 use gtx_common::{
     GtxError, Window,
@@ -33,7 +34,7 @@ gtx_common::accounts! {
         /// Its zone, which names the attestors.
         zone: Ref<'a, Zone>,
         ..,
-        /// Attestors of the zone that have signed. How many must sign is in the zone, so their number is not fixed.
+        /// Attestors of the zone that have signed. The zone states how many must sign, so their number is not fixed.
         signers: MAX_ATTESTORS,
     }
 }
@@ -85,7 +86,7 @@ pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramRe
     }
     let attestors = attestors::quorum(&zone, signers)?;
 
-    // Built on an older read: what moved since is left for the next one.
+    // Built on an older read: slots that moved since then stay for the next attestation.
     let moved = if page.moves == attestation.moves { 0 } else { MOVED };
     let [epoch, ..] = zone.epoch.to_le_bytes();
     let rule = Rule {

@@ -1,5 +1,6 @@
-//! conclude_dispute: anyone moves a case on. Unanswered for 96 windows, it convicts the attestors that the slot names. With a verdict,
-//! and once the utility has answered it in the registry (set_status), the slot is free again: only this clears DISPUTED.
+//! conclude_dispute: anyone advances a case. After 96 windows without an answer it convicts the attestors that the slot names.
+//! With a verdict, and once the utility has accepted it in the registry (set_status), it frees the slot. Nothing else clears
+//! DISPUTED.
 
 use gtx_common::{
     GtxError,
@@ -36,7 +37,7 @@ gtx_common::accounts! {
 }
 
 impl<'a> Accounts<'a> {
-    /// AccountKeyMismatch for another slot's case, and as `place::check`.
+    /// AccountKeyMismatch for another slot's case, and the errors of `place::check`.
     #[inline(always)]
     pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
         let accounts = Self::prove(accounts)?;
@@ -73,7 +74,7 @@ pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramRe
     if meter.accepted_dispute != dispute.number {
         return Err(GtxError::DisputeNotAccepted.into());
     }
-    // The record may be suspended meanwhile: the slot must not move before anyone syncs it.
+    // The utility may have suspended the record meanwhile: the slot must not move before anyone syncs it.
     slot.flags = slot.flags & !(DISPUTED | ACTIVE | SUSPENDED) | place::status_flag(meter.status)?;
     place::restart(slot, &meter);
     let written = *slot;

@@ -1,4 +1,4 @@
-//! create_page: an empty page of a zone. Anyone pays.
+//! create_page: creates an empty page of a zone. Anyone may pay.
 
 use gtx_common::{
     accounts::{Payer, SystemProgram, Writable},

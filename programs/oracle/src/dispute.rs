@@ -1,6 +1,6 @@
-//! dispute: a device's own statement contradicts its slot (later window, lower total). Either the device or the attestors lied; the
-//! slot is frozen until somebody answers or a day has passed. A slot that a submitted statement moved names no attestors: there the
-//! device has contradicted itself [chain §7.7]. A slot that nobody signed for cannot be contradicted.
+//! dispute: a device's own statement contradicts its slot (later window, lower total). Either the device or the attestors lied.
+//! The slot is frozen until somebody answers or a day has passed. A slot that a submitted statement moved names no attestors:
+//! there the device has contradicted itself [chain §7.7]. Nobody can contradict a slot that nobody signed.
 
 use gtx_common::{
     GtxError, Window,
@@ -52,13 +52,13 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// Seed of a slot's case: zone, page and slot.
+/// Returns the seed of a slot's case: zone, page and slot.
 pub fn seed(zone: u16, page: u32, slot: u16) -> [u8; 8] {
     let ([a, b], [c, d, e, f], [g, h]) = (zone.to_le_bytes(), page.to_le_bytes(), slot.to_le_bytes());
     [a, b, c, d, e, f, g, h]
 }
 
-/// Checks that the slot can stand trial: it lives, and the registry's record is the one that its totals were written under.
+/// Checks that the slot can be disputed: it lives, and its totals were written under the registry's present record.
 fn check_state(slot: &MeterSlot, meter: &Meter) -> ProgramResult {
     if slot.flags & CLOSED != 0 {
         return Err(GtxError::SlotClosed.into());
@@ -66,14 +66,15 @@ fn check_state(slot: &MeterSlot, meter: &Meter) -> ProgramResult {
     if slot.flags & DISPUTED != 0 {
         return Err(GtxError::SlotDisputed.into());
     }
-    // A record that was suspended, reactivated or replaced since has another baseline than the slot's signers saw: sync_slot first.
+    // A record that was suspended, reactivated or replaced since has another baseline than the slot's signers saw: sync_slot
+    // first.
     if slot.flags & (ACTIVE | SUSPENDED) != place::status_flag(meter.status)? {
         return Err(GtxError::MeterNotActive.into());
     }
     Ok(())
 }
 
-/// Later and lower, in either register, than what somebody signed for.
+/// Checks that the statement is later than the signed totals and, in either register, lower.
 fn check_contradiction(signed: &Signed, slot: &MeterSlot, meter: &Meter, now: u64) -> ProgramResult {
     if !time::is_over(signed.window, now) {
         return Err(GtxError::WindowInFuture.into());
@@ -85,7 +86,7 @@ fn check_contradiction(signed: &Signed, slot: &MeterSlot, meter: &Meter, now: u6
     Ok(())
 }
 
-/// The case's account, made when the slot has none yet; its number so far.
+/// Returns the case's account and its number so far. Creates the account for a slot without one.
 fn open_account(
     dispute: &mut AccountView,
     payer: Payer,
@@ -103,7 +104,7 @@ fn open_account(
     Ok((found.number, found.bump))
 }
 
-/// Writes a new case over the slot's earlier one, whose evidence stays in the chain's past.
+/// Writes a new case over the slot's earlier one. The chain's past keeps the earlier evidence.
 #[inline(never)]
 fn record(dispute: &mut AccountView, head: Head, slot: &MeterSlot, meter: &Meter, signed: &Signed) -> ProgramResult {
     let mut case = checks::load_mut::<Dispute>(dispute)?;

@@ -1,4 +1,4 @@
-//! Oracle: what was metered. One page holds the totals of 256 meters; no tokens.
+//! Oracle: metered energy. One page holds the totals of 256 meters; no tokens.
 #![cfg_attr(target_os = "solana", no_std)]
 
 #[cfg(target_arch = "bpf")]

@@ -1,4 +1,4 @@
-//! A meter's slot on its page, and what the record's status means for it.
+//! A meter's slot on its page, and the meaning of the record's status for it.
 
 use gtx_common::{
     GtxError,
@@ -24,13 +24,13 @@ pub fn check(page: &MeterPage, meter: &Meter) -> ProgramResult {
     Ok(())
 }
 
-/// The slot of `meter` on `page`, which `check` has proven to be its page.
+/// Returns the slot of `meter` on `page`. `check` has proven the page.
 #[inline(always)]
 pub fn slot_of<'a>(page: &'a mut MeterPage, meter: &Meter) -> Result<&'a mut MeterSlot, ProgramError> {
     page.slots.get_mut(usize::from(meter.slot)).ok_or(GtxError::MeterHasNoSlot.into())
 }
 
-/// `moves` of the page, one more.
+/// Returns the page's `moves` plus one.
 #[inline(always)]
 pub fn next_moves(page: &MeterPage) -> Result<u32, ProgramError> {
     page.moves.checked_add(1).ok_or(GtxError::ArithmeticOverflow.into())
@@ -46,8 +46,9 @@ pub fn status_flag(status: u8) -> Result<u16, ProgramError> {
     }
 }
 
-/// Frees a slot whose record may have another baseline now [chain §7.8]. Its totals stay. Nobody's signature stands behind them any more,
-/// because an earlier statement under the new baseline would mean something else. Energy counts from the record's first valid window on.
+/// Frees a slot whose record may have another baseline now [chain §7.8]. Its totals stay, but no signature stands behind them
+/// any more: an earlier statement under the new baseline would have another meaning. Energy counts from the record's first
+/// valid window.
 pub fn restart(slot: &mut MeterSlot, meter: &Meter) {
     slot.flags = slot.flags & !SUBMITTED | MOVED;
     (slot.attestors, slot.epoch) = (0, 0);

@@ -1,13 +1,13 @@
-//! The rule of a rise: what an attestation or a statement may add to a slot. The hot path of attest_page: a `HotSlot` holds a slot's
-//! numbers without their types, so that they stay in registers.
+//! The rule of a rise: it bounds the energy that an attestation or a statement may add to a slot. This is the hot path of
+//! attest_page: a `HotSlot` holds a slot's numbers without their types, so that they stay in registers.
 
 use bytemuck::{Pod, Zeroable};
 use gtx_common::layout::oracle::{ACTIVE, EXTRA, MOVED, MeterSlot, SUBMITTED};
 
-/// Windows passed count at most 30 days.
+/// Bounds the windows that count as passed: 30 days.
 const MAX_WINDOWS: u64 = 2_880;
 
-/// A `MeterSlot` with its last three fields as one number, so that they are read and written at once.
+/// A `MeterSlot` with its last three fields as one number, so that one access reads or writes them.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct HotSlot {
@@ -21,39 +21,39 @@ pub struct HotSlot {
 }
 const _: () = assert!(size_of::<HotSlot>() == size_of::<MeterSlot>());
 
-/// What all slots of one attestation share.
+/// The values that all slots of one attestation share.
 pub struct Rule {
     pub window: u64,
-    /// ACTIVE and the flags that exclude a slot: of these it must have ACTIVE only.
+    /// ACTIVE and the flags that exclude a slot. An admitted slot has only ACTIVE of them.
     pub relevant: u32,
-    /// Attestors and epoch, in their place of `HotSlot::tail`.
+    /// Attestors and epoch, at their bits of `HotSlot::tail`.
     pub tail: u32,
 }
 
-/// Whether both rises are at most cap × windows. A cap of 32 bits times at most 2,881 stays far inside 64.
+/// Returns true if both rises are at most cap × windows. A cap of 32 bits times at most 2,881 stays far inside 64 bits.
 #[inline(always)]
 pub fn within_caps(slot: &HotSlot, windows: u64, export_rise: u64, import_rise: u64) -> bool {
     export_rise <= u64::from(slot.export_cap_wh).wrapping_mul(windows)
         && import_rise <= u64::from(slot.import_cap_wh).wrapping_mul(windows)
 }
 
-/// What became of an attested slot: its bytes of totals (at most 18), with SKIPPED added when the slot stayed as it was; or one of
-/// the other two.
+/// Outcome of an attested slot: the bytes of its totals (at most 18), plus SKIPPED when the slot stayed unchanged; or LONG or
+/// MALFORMED.
 pub const SKIPPED: u64 = 32;
 pub const LONG: u64 = 64;
 pub const MALFORMED: u64 = 128;
 
 impl Rule {
-    /// Whether the slot can take anything of this window.
+    /// Returns true if the slot can accept totals of this window.
     #[inline(always)]
     pub fn admits(&self, slot: &HotSlot) -> bool {
         slot.tail & self.relevant == u32::from(ACTIVE) && self.window > u64::from(slot.window)
     }
 
-    /// Writes the slot: `used`, or MALFORMED when a total would reach 2^63 Wh.
+    /// Writes the slot and returns `used`. Returns MALFORMED when a total would reach 2^63 Wh.
     #[inline(always)]
     pub fn write(&self, slot: &mut HotSlot, export_rise: u64, import_rise: u64, extra: u16, used: u64) -> u64 {
-        // A total below 2^63 and a rise below 2^63 do not wrap, so the top bit tells.
+        // A total below 2^63 plus a rise below 2^63 does not wrap, so the top bit shows an overflow.
         let (export_wh, import_wh) =
             (slot.export_wh.wrapping_add(export_rise), slot.import_wh.wrapping_add(import_rise));
         if (export_wh | import_wh) >> 63 != 0 {
@@ -66,8 +66,8 @@ impl Rule {
         used
     }
 
-    /// Lets the slot take the rises, if it allows them: the whole rule [chain §7.3]. Up to cap × windows passed is plain; up to one
-    /// window's cap more is extra, and not twice in a row.
+    /// Raises the slot if the rule allows it [chain §7.3]. A rise up to cap × windows passed is plain. A rise up to one
+    /// window's cap more is extra, and not allowed twice in a row.
     #[inline(never)]
     pub fn apply(&self, slot: &mut HotSlot, export_rise: u64, import_rise: u64, used: u64) -> u64 {
         if !self.admits(slot) {

@@ -1,5 +1,5 @@
-//! submit_statement: anyone raises one slot with a statement that its meter signed: the way out when attestors are absent or
-//! dishonest. Device-signed at once; gateway-signed only when the slot is a day behind [chain §7.6].
+//! submit_statement: anyone raises one slot with a statement that its meter signed. This serves when attestors are absent or
+//! dishonest. A device-signed statement counts at once, a gateway-signed one only when the slot is a day behind [chain §7.6].
 
 use gtx_common::{
     GtxError, Wh, Window,
@@ -49,7 +49,7 @@ impl<'a> Accounts<'a> {
 
 const DEVICE_SIGNED: u8 = 1;
 
-/// Whether the slot takes statements by anyone.
+/// Checks that the slot accepts statements by anyone.
 #[inline(always)]
 fn check_open(flags: u16, meter: &Meter) -> ProgramResult {
     if flags & CLOSED != 0 {
@@ -64,7 +64,7 @@ fn check_open(flags: u16, meter: &Meter) -> ProgramResult {
     Ok(())
 }
 
-/// Whether the statement's window may come now, onto a slot that stands at `slot_window`.
+/// Checks that the slot, which stands at `slot_window`, may accept the statement's window now.
 #[inline(always)]
 fn check_window(window: Window, slot_window: Window, meter: &Meter, now: u64) -> ProgramResult {
     if window <= slot_window {
@@ -89,7 +89,7 @@ fn raise(slot: &mut HotSlot, current: (Wh, Wh), signed: &Signed, meter: &Meter) 
         (None, _) | (_, None) => return Err(GtxError::TotalsFell.into()),
         _ => return Err(GtxError::ExcessiveAmount.into()),
     };
-    // Signed by none of the attestors, and moved for a sender that has not seen it.
+    // No attestor signed it, and it is MOVED for a sender that has not read it.
     let rule = Rule {
         window: u64::from(signed.window.get()),
         relevant: u32::from(ACTIVE | DISPUTED | CLOSED),

@@ -1,5 +1,5 @@
-//! sync_slot: copies limits and status of the Meter record into its slot. Anyone; nothing to change writes nothing. Whatever the
-//! record says, a dispute stays.
+//! sync_slot: copies limits and status of the Meter record into its slot. Anyone may send it. Without a change it writes
+//! nothing. A dispute stays, for any record.
 
 use gtx_common::{
     GtxError,
@@ -64,8 +64,8 @@ pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramRe
     written.export_cap_wh = slot_cap(meter.export_limit_w, meter.register_step_wh)?;
     written.import_cap_wh = slot_cap(meter.import_limit_w, meter.register_step_wh)?;
     written.flags = slot.flags & !(ACTIVE | SUSPENDED) | status_flag(meter.status)?;
-    // Active again means another baseline for the same registers: what was built before it must not land.
-    // A disputed slot stands as its case found it: conclude_dispute restarts it.
+    // A reactivated record has another baseline for the same registers, so totals built before must not land. A disputed slot
+    // stays as its case found it: conclude_dispute restarts it.
     let restarted = written.flags & !slot.flags & ACTIVE != 0 && slot.flags & DISPUTED == 0;
     if restarted {
         place::restart(&mut written, &meter);

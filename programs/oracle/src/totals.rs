@@ -5,16 +5,16 @@ use gtx_common::layout::oracle::{MeterSlot, SLOTS};
 use crate::rule::{HotSlot, LONG, MALFORMED, Rule, SKIPPED, within_caps};
 
 pub const BITMAP_BYTES: usize = SLOTS / 8;
-/// Groups of a LEB128 number; 9 · 7 = 63 bits.
+/// Bounds a LEB128 number, in bits: 9 groups of 7.
 const MAX_BITS: u32 = 63;
 
-/// The smallest rise of `current` that gives it `bits` low bits equal to `value`'s [chain §7.2].
+/// Returns the smallest rise of `current` that gives it `bits` low bits equal to `value`'s [chain §7.2].
 #[inline(always)]
 fn rise(value: u64, current: u64, bits: u32) -> u64 {
     value.wrapping_sub(current) & (1u64 << bits).wrapping_sub(1)
 }
 
-/// Takes one number of any length: its rise over `current`. None when it is cut off or longer than 9 groups.
+/// Reads one number of any length and returns its rise over `current`. None when it is truncated or longer than 9 groups.
 #[inline(never)]
 fn take(totals: &mut &[u8], current: u64) -> Option<u64> {
     let (mut value, mut bits) = (0u64, 0u32);
@@ -32,7 +32,7 @@ fn take(totals: &mut &[u8], current: u64) -> Option<u64> {
     }
 }
 
-/// The next four bytes as a number, zeros where there are fewer.
+/// Returns the next four bytes as a number, with zeros for missing bytes.
 #[inline(always)]
 fn peek(totals: &[u8]) -> u64 {
     match totals.first_chunk::<4>() {
@@ -48,9 +48,9 @@ fn peek_end(totals: &[u8]) -> u64 {
 }
 
 impl Rule {
-    /// One attested slot whose numbers begin `word`, when they have one or two groups each, as nearly all have; else LONG, and
-    /// `attest_long` says the same of every number. Rises within one window's caps, as nearly all are, need no more of the rule.
-    /// Not inlined: so its values fit the machine's registers.
+    /// Attests one slot whose numbers begin `word`, if each has one or two groups, as nearly all have. Returns LONG for longer
+    /// numbers; `attest_long` handles every length. Rises within one window's caps, as nearly all are, need no more of the
+    /// rule. Not inlined, so that its values fit the machine's registers.
     #[inline(never)]
     fn attest(&self, slot: &mut HotSlot, word: u64) -> u64 {
         let one = |word: u64, current: u64| rise(word, current, 7);
@@ -81,7 +81,8 @@ impl Rule {
         }
     }
 
-    /// What `attest` did not settle: the bytes used, and whether the slot was skipped. None when the totals are malformed.
+    /// Settles an outcome that `attest` left open. Returns the bytes used, and true for a skipped slot. None for malformed
+    /// totals.
     #[cold]
     #[inline(never)]
     fn settle(&self, outcome: u64, slot: &mut HotSlot, totals: &[u8]) -> Option<(usize, bool)> {
@@ -89,12 +90,12 @@ impl Rule {
         (outcome != MALFORMED).then_some(((outcome & !SKIPPED) as usize, outcome & SKIPPED != 0))
     }
 
-    /// Eight slots, of which `set` are attested (ALL: every one): the bitmap of the skipped.
+    /// Attests the slots `set` of eight slots (ALL: every slot). Returns the bitmap of the skipped slots.
     #[inline(never)]
     fn group<const ALL: bool>(&self, slots: &mut [HotSlot; 8], set: u8, totals: &mut &[u8]) -> Option<u8> {
         let mut rest = *totals;
         let mut skipped = 0;
-        // Written out, so that places and masks are constants and the rest of the totals stays in registers.
+        // Unrolled, so that places and masks are constants and the rest of the totals stays in registers.
         macro_rules! step {
             ($($slot:ident $mask:literal)*) => {$(
                 if ALL || set & $mask != 0 {
@@ -116,8 +117,8 @@ impl Rule {
     }
 }
 
-/// Goes through the set slots; returns the bitmap of those that did not take their rise. None when the totals are malformed, are not
-/// used up, or leave their range.
+/// Attests the set slots and returns the bitmap of the skipped. None when the totals are malformed, longer than the slots need,
+/// or out of range.
 #[inline(always)]
 pub fn apply(
     slots: &mut [MeterSlot; SLOTS],

@@ -1,5 +1,5 @@
-//! announce_attestors: names the next set of oracles that speak for a zone [chain §7.9]. It comes into force 96 windows later, so that the
-//! zone can see a stolen authority and cancel. A zone's first set is in force at once: there is nobody yet whom it could displace.
+//! announce_attestors: names the next set of oracles that speak for a zone [chain §7.9]. It comes into force 96 windows later,
+//! so that the zone can notice a stolen authority and cancel. A zone's first set is in force at once: it displaces nobody.
 
 use gtx_common::{
     GtxError, Window,
@@ -46,7 +46,7 @@ struct Set {
     keys: [[u8; 32]; MAX_ATTESTORS],
 }
 
-/// InvalidAttestorSet for anything that is no `Set`, or whose threshold is below `min_threshold`.
+/// Reads a set. InvalidAttestorSet for one that is no `Set`, or whose threshold is below `min_threshold`.
 fn parse(data: &[u8], min_threshold: u8) -> Result<Set, ProgramError> {
     let mut args = Args(data);
     let threshold = args.u8()?;
@@ -90,7 +90,7 @@ pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramRe
     Ok(())
 }
 
-/// Puts the announced set in force. The set before it stays on record.
+/// Puts the announced set in force. The previous set stays on record.
 pub fn install(zone: &mut Zone, window: Window) -> ProgramResult {
     zone.previous_attestors = zone.attestors;
     zone.previous_count = zone.attestor_count;
@@ -105,7 +105,7 @@ pub fn install(zone: &mut Zone, window: Window) -> ProgramResult {
     Ok(())
 }
 
-/// Forgets the announcement.
+/// Deletes the announcement.
 pub fn clear(zone: &mut Zone) {
     zone.announced_attestors = [[0; 32]; MAX_ATTESTORS];
     zone.announced_count = 0;

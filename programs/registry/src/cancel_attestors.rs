@@ -1,4 +1,5 @@
-//! cancel_attestors: takes an announced set back before it is in force. The zone's utility, or the set in force by its threshold.
+//! cancel_attestors: revokes an announced set before it is in force. The zone's utility signs, or a threshold of the set in
+//! force.
 
 use gtx_common::{
     GtxError,
@@ -18,7 +19,8 @@ gtx_common::accounts! {
         /// The zone with the announcement.
         zone: RefMut<'a, Zone>,
         ..,
-        /// Zone.utility alone, or attestors of the set in force. How many must sign is in the zone, so their number is not fixed.
+        /// Zone.utility alone, or attestors of the set in force. The zone states how many must sign, so their number is not
+        /// fixed.
         signers: MAX_ATTESTORS,
     }
 }

@@ -1,5 +1,5 @@
-//! confirm_meter: the zone's utility lets a registered meter speak. It names the key and the enrolment that it looked at, sets the
-//! limits, and assigns the slot. Until then a record of an installer moves nothing.
+//! confirm_meter: the zone's utility confirms a registered meter. It names the key and the enrolment that it checked, sets the
+//! limits, and assigns the slot. Before that, an installer's record moves nothing.
 
 use gtx_common::{
     GtxError, Window,
@@ -48,7 +48,7 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// Returns page and slot: the zone's next ones.
+/// Returns page and slot: the next free ones of the zone.
 fn assign(zone: &mut Zone) -> Result<(u32, u16), ProgramError> {
     let overflow = ProgramError::from(GtxError::ArithmeticOverflow);
     let number = zone.meter_count;
@@ -59,8 +59,8 @@ fn assign(zone: &mut Zone) -> Result<(u32, u16), ProgramError> {
     Ok((page, u16::try_from(slot).map_err(|_| overflow)?))
 }
 
-/// Makes the meter the point's live one. PointTaken when another is. AlreadyCounted when its registers were read before the energy of
-/// the point's last meter ended: the same energy would count twice.
+/// Makes the meter the point's live one. PointTaken when the point has another. AlreadyCounted when the meter's registers were
+/// read before the energy of the point's last meter ended: the same energy would count twice.
 fn take_point(point: &mut Point, meter: &Meter) -> ProgramResult {
     if point.meter_id != [0; 16] {
         return Err(GtxError::PointTaken.into());
@@ -84,7 +84,7 @@ pub fn process(_program: &Address, accounts: Accounts, data: &[u8]) -> ProgramRe
     if meter.status != STATUS_PENDING {
         return Err(GtxError::MeterNotPending.into());
     }
-    // The record may have been registered anew since the utility read it.
+    // An installer may have registered the record anew since the utility read it.
     if !same_key(&device_key, &meter.device_key) || enrolment != meter.enrolment {
         return Err(GtxError::UnauthorizedMeter.into());
     }

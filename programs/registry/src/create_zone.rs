@@ -1,4 +1,4 @@
-//! create_zone: a zone without attestors; nothing can be attested in it before announce_attestors.
+//! create_zone: creates a zone without attestors. Nothing can be attested in it before announce_attestors.
 
 use bytemuck::Zeroable;
 use gtx_common::{

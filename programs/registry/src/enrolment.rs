@@ -1,4 +1,4 @@
-//! The enrolment message that a device signed [wire §4.5], and what holds for it wherever it brings a key in.
+//! The enrolment message that a device signed [wire §4.5], and the checks for each instruction that enrols a key.
 
 use gtx_common::{
     GtxError, Wh, Window,
@@ -31,8 +31,8 @@ pub struct Signed {
     pub hash: [u8; 16],
 }
 
-/// Returns what the precompile verified just before: an enrolment. Its key is proven to be the device's own. SignatureMissing,
-/// SignatureMalformed, SignatureMessageMismatch, MalformedMessage.
+/// Returns the enrolment that the precompile verified just before. The signature proves that the device holds its key.
+/// SignatureMissing, SignatureMalformed, SignatureMessageMismatch, MalformedMessage.
 #[inline(never)]
 pub fn signed(sysvar: InstructionsSysvar) -> Result<Signed, ProgramError> {
     let verified = ed25519::previous::<SIGNED_BYTES>(&Instructions::try_from(sysvar.view())?)?;
@@ -57,8 +57,8 @@ pub fn signed(sysvar: InstructionsSysvar) -> Result<Signed, ProgramError> {
     })
 }
 
-/// Checks what holds for every enrolment: a sound key, this network, this zone, registers that can be counted on, and a window that has
-/// begun and is at most 96 windows past.
+/// Checks the rules of every enrolment: a sound key, this network, this zone, and registers in range. The window has begun and
+/// is at most 96 windows past.
 pub fn check_message(signed: &Signed, config: &Config, zone: &Zone) -> ProgramResult {
     if keys::is_small_order(&signed.device_key) {
         return Err(GtxError::SmallOrderKey.into());
@@ -70,7 +70,7 @@ pub fn check_message(signed: &Signed, config: &Config, zone: &Zone) -> ProgramRe
         return Err(GtxError::ZoneMismatch.into());
     }
     if (signed.import_wh.get() | signed.export_wh.get()) >> 63 != 0 {
-        return Err(GtxError::MalformedMessage.into()); // every later total is counted from these
+        return Err(GtxError::MalformedMessage.into()); // every later total continues from these
     }
     let (now, window) = (time::now()?, signed.window);
     let too_old = config.development != 1 && window.plus(time::DAY_WINDOWS) < time::window_at(now);

@@ -1,5 +1,5 @@
-//! What rotate_key, replace_meter and set_status ask first: the utility's signature, the slot as the oracle program has it, and how
-//! long ago the key was changed.
+//! The checks with which rotate_key, replace_meter and set_status begin. They read the utility's signature, the slot in the
+//! oracle program, and the time since the last change of the key.
 
 use gtx_common::{
     GtxError,
@@ -24,7 +24,7 @@ pub fn check_utility(utility: Signer, zone: &Zone, meter: &Meter) -> ProgramResu
     Ok(())
 }
 
-/// The meter's slot; None for a meter that has none, whose page account is absent.
+/// Returns the meter's slot; None for a meter without one, whose page account is absent.
 pub fn slot_of(
     page: Optional<MeterPage>,
     meter: &Meter,
@@ -37,7 +37,7 @@ pub fn slot_of(
     slot_on(&*page.load()?, meter).map(Some)
 }
 
-/// The meter's slot on its page. AccountKeyMismatch for another page.
+/// Returns the meter's slot on its page. AccountKeyMismatch for another page.
 pub fn slot_on(page: &MeterPage, meter: &Meter) -> Result<MeterSlot, ProgramError> {
     if page.zone != meter.zone || page.page != meter.page {
         return Err(GtxError::AccountKeyMismatch.into());
@@ -45,8 +45,8 @@ pub fn slot_on(page: &MeterPage, meter: &Meter) -> Result<MeterSlot, ProgramErro
     page.slots.get(usize::from(meter.slot)).copied().ok_or(GtxError::MeterHasNoSlot.into())
 }
 
-/// What a change of key, a replacement and closing have in common: not under dispute, and not within 96 windows of the last change of
-/// the key, so that nobody slips away from a dispute.
+/// Checks the common condition of a rotation, a replacement and a closing: no dispute, and 96 windows since the last change of
+/// the key. Otherwise a meter could evade a dispute.
 pub fn check_settled(slot: Option<&MeterSlot>, meter: &Meter, now: u64) -> ProgramResult {
     if slot.is_some_and(|slot| slot.flags & DISPUTED != 0) {
         return Err(GtxError::SlotDisputed.into());

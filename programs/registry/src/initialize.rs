@@ -1,4 +1,4 @@
-//! initialize: creates Config, once, by the program's upgrade authority and nobody who happens to be first.
+//! initialize: creates Config once. Only the program's upgrade authority may, so that nobody can be first by chance.
 
 use bytemuck::Zeroable;
 use gtx_common::{
@@ -46,7 +46,8 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// The upgrade authority of this program, from its account and its ProgramData account. NotUpgradeAuthority when there is none.
+/// Returns the upgrade authority of this program, from its account and its ProgramData account. NotUpgradeAuthority when there
+/// is none.
 fn upgrade_authority(
     program_id: &Address,
     program: &AccountView,

@@ -1,4 +1,4 @@
-//! install_attestors: puts an announced set in force, 96 windows after its announcement. Anyone.
+//! install_attestors: puts an announced set in force, 96 windows after its announcement. Anyone may send it.
 
 use gtx_common::{GtxError, args::Args, layout::registry::Zone, time};
 use pinocchio::{AccountView, Address, ProgramResult, account::RefMut, error::ProgramError};

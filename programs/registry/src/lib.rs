@@ -1,4 +1,5 @@
-//! Registry: who may speak. Zones, attestors, users, connection points, meters and their keys; no energy, no money.
+//! Registry: the parties that may speak. Zones, attestors, users, connection points, meters and their keys; no energy, no
+//! money.
 #![cfg_attr(target_os = "solana", no_std)]
 
 #[cfg(target_arch = "bpf")]

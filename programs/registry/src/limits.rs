@@ -1,4 +1,4 @@
-//! What the utility says of a meter, and the sum of it that a zone can carry [chain §7.10].
+//! The limits that the utility confirms for a meter, and their sum, which the zone's capacity bounds [chain §7.10].
 
 use gtx_common::{
     GtxError,
@@ -8,8 +8,8 @@ use gtx_common::{
 };
 use pinocchio::{ProgramResult, error::ProgramError};
 
-/// The utility's word about a meter: limits in W, the step of its registers in Wh, the tariff class, and whether it accepts that the
-/// device signs for itself.
+/// Values that the utility confirms for a meter: limits in W, register step in Wh, tariff class. `device_signed` is true if it
+/// accepts a device's own signature.
 pub struct Limits {
     pub export_w: u32,
     pub import_w: u32,
@@ -19,7 +19,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Reads the limits. LimitOutOfRange for what a slot, a tariff or a zone could not hold later.
+    /// Reads the limits. LimitOutOfRange for values that a slot, a tariff or a zone could not hold later.
     pub fn parse(args: &mut Args) -> Result<Self, ProgramError> {
         let limits = Self {
             export_w: args.u32()?,
@@ -50,7 +50,7 @@ impl Limits {
     }
 }
 
-/// Takes the meter's part of the zone's capacity. CapacityExceeded when it is not there.
+/// Reserves the meter's part of the zone's capacity. CapacityExceeded when too little is free.
 pub fn take_capacity(zone: &mut Zone, meter: &Meter) -> ProgramResult {
     let sum = zone.confirmed_export_w.saturating_add(reserved_w(meter.export_limit_w, meter.register_step_wh));
     if sum > zone.capacity_w {
@@ -60,7 +60,7 @@ pub fn take_capacity(zone: &mut Zone, meter: &Meter) -> ProgramResult {
     Ok(())
 }
 
-/// Gives the meter's part back to the zone.
+/// Returns the meter's part to the zone.
 pub fn give_capacity_back(zone: &mut Zone, meter: &Meter) {
     let reserved = reserved_w(meter.export_limit_w, meter.register_step_wh);
     zone.confirmed_export_w = zone.confirmed_export_w.saturating_sub(reserved);

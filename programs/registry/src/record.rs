@@ -14,8 +14,8 @@ use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
 
 use crate::enrolment::Signed;
 
-/// Creates the record, or finds one that was never confirmed. Such a record may be written anew by the installer who wrote it or by
-/// the utility, and by every installer once the utility has refused it. Returns the bump.
+/// Creates the record, or finds one that the utility never confirmed. The installer who wrote such a record, or the utility,
+/// may write it anew. After the utility refused it, every installer may. Returns the bump.
 pub fn find(
     meter: &mut AccountView,
     payer: Payer,
@@ -39,7 +39,7 @@ pub fn find(
     Ok(found.bump)
 }
 
-/// The zone is part of the address: no other zone can take a meter's id away.
+/// Returns the address's seeds. The zone is one of them, so that no other zone can take a meter's id.
 fn seeds<'a>(zone: &'a [u8; 2], meter_id: &'a [u8; 16]) -> [&'a [u8]; 3] {
     [b"meter", zone, meter_id]
 }
@@ -86,7 +86,7 @@ impl Record<'_> {
         )
     }
 
-    /// Writes the event.
+    /// Emits the event.
     pub fn announce(&self, page: u32, slot: u16) {
         let Signed { device_key, meter_id, enrolment, .. } = self.signed;
         MeterRegistered::emit(

@@ -1,6 +1,6 @@
-//! register_meter: a meter enters with a message that its own key signed [wire §4.5], brought by the zone's installer
-//! or utility. The signature is verified by the Ed25519 precompile in the instruction just before this one. The record waits for the
-//! utility: it has no slot and no limits before confirm_meter. While it was never confirmed it can be registered anew.
+//! register_meter: records a meter from a message that its own key signed [wire §4.5]. The zone's installer or utility sends
+//! it. The Ed25519 precompile verifies the signature in the instruction just before. The record has no slot and no limits
+//! before confirm_meter. Until then it can be registered anew.
 
 use bytemuck::Zeroable;
 use gtx_common::{
@@ -31,13 +31,13 @@ gtx_common::accounts! {
         config: Ref<'a, Config>,
         /// The zone that the meter belongs to.
         zone: Ref<'a, Zone>,
-        /// The authority as a user of the zone; not needed for the utility itself.
+        /// The authority as a user of the zone; the utility itself omits it.
         authority_user: Optional<'a, User>,
         /// The owner that the message names, as a user of the zone.
         owner_user: Ref<'a, User>,
         /// The connection point, which is created when it is new.
         point: Writable<'a>,
-        /// The record, which is created unless one waits that was never confirmed.
+        /// The record. The instruction creates it, unless an unconfirmed record exists.
         meter: Writable<'a>,
         instructions: InstructionsSysvar<'a>,
         system_program: SystemProgram<'a>,
@@ -54,7 +54,7 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// The utility itself, or an active installer or operator of the zone.
+/// Checks that the signer is the utility itself, or an active installer or operator of the zone.
 fn check_authority(authority: Signer, user: Optional<User>, zone: &Zone) -> ProgramResult {
     let signer = authority.address().as_array();
     if same_key(&zone.utility, signer) {
@@ -76,7 +76,7 @@ fn check_authority(authority: Signer, user: Optional<User>, zone: &Zone) -> Prog
     }
 }
 
-/// The owner is a registered user of this zone, and the key is the meter's first one.
+/// Checks that the owner is a registered user of this zone, and that the key is the meter's first one.
 fn check_new(user: &User, enrolment: &Enrolment, zone: &Zone) -> ProgramResult {
     if enrolment.key_epoch != 0 {
         return Err(GtxError::KeyEpochMismatch.into());
@@ -90,7 +90,7 @@ fn check_new(user: &User, enrolment: &Enrolment, zone: &Zone) -> ProgramResult {
     if user.status == STATUS_ACTIVE { Ok(()) } else { Err(GtxError::UserNotActive.into()) }
 }
 
-/// Creates the point when it is new. Only confirm_meter gives it a live meter, so nobody can take it by registering.
+/// Creates the point when it is new. Only confirm_meter gives it a live meter, so no registration can occupy it.
 fn find_point(
     point: &mut AccountView,
     payer: Payer,

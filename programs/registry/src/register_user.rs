@@ -1,4 +1,5 @@
-//! register_user: a wallet gets a role in a zone. The identity record stays off chain; here is only a commitment to it.
+//! register_user: gives a wallet a role in a zone. The identity record stays off chain; the account holds only a commitment to
+//! it.
 
 use bytemuck::Zeroable;
 use gtx_common::{
@@ -28,7 +29,7 @@ gtx_common::accounts! {
 }
 
 impl<'a> Accounts<'a> {
-    /// InvalidAuthority for a signer that is neither.
+    /// InvalidAuthority for any other signer.
     #[inline(always)]
     pub fn load(_program: &Address, accounts: &'a mut [AccountView]) -> Result<Self, ProgramError> {
         let accounts = Self::prove(accounts)?;
@@ -57,7 +58,7 @@ pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> Program
     }
 
     let Accounts { payer, zone, mut user, .. } = accounts;
-    // The zone is part of the address: no other zone can take a wallet away.
+    // The zone is part of the address, so that no other zone can take a wallet.
     let seeds: [&[u8]; 3] = [b"user", &zone.zone.to_le_bytes(), &wallet];
     let bump = pda::create(&mut user, payer, program_id, &seeds, size_of::<User>())?;
     pda::fill(

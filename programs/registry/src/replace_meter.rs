@@ -1,6 +1,6 @@
-//! replace_meter: another device at the same connection point takes over the slot of a suspended meter [chain §7.8]. It is a new record
-//! that carries the slot's totals exactly; the old record keeps no slot. Energy up to the old meter's last register enters before, as its
-//! own statement under the cap.
+//! replace_meter: another device at the same connection point adopts the slot of a suspended meter [chain §7.8]. Its new record
+//! carries the slot's totals exactly; the old record keeps no slot. Energy up to the old meter's last register must enter
+//! before, by the old meter's own statement under the cap.
 
 use gtx_common::{
     GtxError, Window,
@@ -40,7 +40,7 @@ gtx_common::accounts! {
         meter_page: Ref<'a, MeterPage>,
         /// The suspended meter.
         old_meter: RefMut<'a, Meter>,
-        /// The record of the new device, which is created unless one waits that was never confirmed.
+        /// The record of the new device. The instruction creates it, unless an unconfirmed record exists.
         meter: Writable<'a>,
         /// The old meter's connection point.
         point: Located<'a, Point>,
@@ -70,7 +70,7 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// Returns the slot, when it stands still.
+/// Returns the slot if it is suspended. SlotNotFrozen.
 fn suspended(slot: MeterSlot) -> Result<MeterSlot, ProgramError> {
     if slot.flags & SUSPENDED == 0 {
         return Err(GtxError::SlotNotFrozen.into());
@@ -78,7 +78,7 @@ fn suspended(slot: MeterSlot) -> Result<MeterSlot, ProgramError> {
     Ok(slot)
 }
 
-/// The message is by another device for the same owner's connection point.
+/// Checks that another device signed the message, for the same owner's connection point.
 fn check_message(signed: &Signed, old: &Meter) -> ProgramResult {
     if !same_key(&signed.enrolment.owner, &old.owner) {
         return Err(GtxError::UnauthorizedMeter.into());
@@ -95,7 +95,7 @@ fn check_message(signed: &Signed, old: &Meter) -> ProgramResult {
     Ok(())
 }
 
-/// The new record goes on where the slot stands: its totals exactly, in windows after it.
+/// Continues the new record from the slot: its exact totals, and the windows after it.
 fn go_on(new: &mut Meter, old: &Meter, slot: &MeterSlot, now: u64) -> ProgramResult {
     let last = new.enrolment_window; // after the slot's window, see process
     new.carried_import_wh = slot.import_wh;
@@ -110,7 +110,7 @@ fn go_on(new: &mut Meter, old: &Meter, slot: &MeterSlot, now: u64) -> ProgramRes
     Ok(())
 }
 
-/// The point's live meter is the old one; the new one takes its place.
+/// Replaces the old meter by the new one as the point's live meter.
 fn pass_point(point: &mut Point, old: &Meter, meter_id: [u8; 16]) -> ProgramResult {
     if point.meter_id != old.meter_id {
         return Err(GtxError::PointTaken.into());
@@ -138,7 +138,7 @@ pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> Program
     }
     give_capacity_back(&mut zone, &old);
 
-    // A record that somebody registered under this id and the utility never confirmed is no hindrance.
+    // An unconfirmed record that somebody registered under this id is no hindrance.
     let utility_key = utility.address().as_array();
     let bump = record::find(&mut meter, payer, program_id, &signed.meter_id, utility_key, &zone)?;
     let record = Record { signed: &signed, zone: old.zone, bump };

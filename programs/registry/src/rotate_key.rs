@@ -1,8 +1,9 @@
-//! rotate_key: another key speaks for a meter [chain §7.8]. The new key proves itself with an enrolment message; the utility signs, and the
-//! old key has signed the same message (its verification stands before the new key's), or, when it is lost, the authority of the registry
-//! signs too. The old key stays good for disputes and backfill up to the message's window, the slot's, or the one after the running one,
-//! whichever is latest: what the slot stands on, or may come to stand on by an attestation under way, stays evidence. The record keeps
-//! one previous key, so a further rotation waits until the slot has moved.
+//! rotate_key: gives a meter another key [chain §7.8]. The new key proves itself with an enrolment message, and the utility
+//! signs. The old key has signed the same message too; its verification stands before the new key's. For a lost key the
+//! registry's authority signs instead. The old key stays good for disputes and backfill up to the latest of three windows.
+//! These are the message's, the slot's, and the one after the running one. So the statement behind the slot stays evidence,
+//! also one of an attestation under way. The record keeps one previous key, so a further rotation waits until the slot has
+//! moved.
 
 use gtx_common::{
     GtxError, Window,
@@ -58,13 +59,13 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// The message continues this meter's record.
+/// Checks that the message continues this meter's record.
 fn check_message(signed: &Signed, meter: &Meter) -> ProgramResult {
     let enrolment = &signed.enrolment;
     if signed.meter_id != meter.meter_id || !same_key(&enrolment.owner, &meter.owner) {
         return Err(GtxError::UnauthorizedMeter.into());
     }
-    // The level stays as the utility confirmed it. A device may say that it signs itself where the utility has not accepted that.
+    // The level stays as the utility confirmed it. A device may claim to sign for itself where the utility has not accepted it.
     if enrolment.role != meter.role || u8::from(enrolment.device_signed) < meter.signer_level {
         return Err(GtxError::MalformedMessage.into());
     }
@@ -80,7 +81,7 @@ fn check_message(signed: &Signed, meter: &Meter) -> ProgramResult {
     Ok(())
 }
 
-/// The old key signed the same message. SignatureMissing, UnauthorizedMeter, SignatureMessageMismatch.
+/// Checks that the old key signed the same message. SignatureMissing, UnauthorizedMeter, SignatureMessageMismatch.
 #[inline(never)]
 fn check_old_key(sysvar: InstructionsSysvar, meter: &Meter) -> ProgramResult {
     let instructions = Instructions::try_from(sysvar.view())?;
@@ -94,7 +95,7 @@ fn check_old_key(sysvar: InstructionsSysvar, meter: &Meter) -> ProgramResult {
     Ok(())
 }
 
-/// Only one previous key is on record: it must not be the one whose statement the slot stands on.
+/// Checks that the previous key did not sign the slot's statement: the record keeps only one previous key.
 fn check_moved(slot: Option<&MeterSlot>, meter: &Meter) -> ProgramResult {
     let stands = slot.is_some_and(|slot| slot.is_signed_for(meter) && slot.window <= meter.previous_key_last_window);
     if stands && !same_key(&meter.previous_key, &[0; 32]) {
@@ -103,7 +104,7 @@ fn check_moved(slot: Option<&MeterSlot>, meter: &Meter) -> ProgramResult {
     Ok(())
 }
 
-/// Without the old key the registry's authority signs as well.
+/// Checks that the registry's authority signs where the old key did not.
 fn check_recovery(authority: OptionalSigner, config: &Config) -> ProgramResult {
     if same_key(&config.authority, authority.key()?) { Ok(()) } else { Err(GtxError::InvalidAuthority.into()) }
 }
@@ -134,8 +135,8 @@ pub fn process(program_id: &Address, accounts: Accounts, data: &[u8]) -> Program
         check_old_key(instructions, &meter)?;
     }
 
-    // What attestors may still bring under way was signed by the old key: it stays evidence through the window that follows. A
-    // development chain's windows lie in the past of its clock, and only the slot's count there.
+    // The old key signed the statements of attestations under way, so they stay evidence through the following window. A
+    // development chain's windows lie in the past of its clock, and only the slot's window counts there.
     let running = if config.development == 1 { Window::UNSET } else { time::window_at(now).plus(1) };
     let last_window = signed.window.max(slot.map_or(Window::UNSET, |slot| slot.window)).max(running);
     meter.previous_key = meter.device_key;

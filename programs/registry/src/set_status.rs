@@ -1,7 +1,7 @@
-//! set_status: the utility suspends, closes or reactivates a meter [chain §7.8]. sync_slot of the oracle program copies it into the slot.
-//! By the utility's word alone no total moves: whoever reactivates shows a statement that the meter's present key signed, verified just
-//! before. The slot's totals stay, and what the registers show beyond them moves into the baseline. That is also how a dispute ends; a
-//! suspended meter's dispute ends without a statement.
+//! set_status: the utility suspends, closes or reactivates a meter [chain §7.8]. sync_slot of the oracle program copies the
+//! status into the slot. The utility's signature alone moves no total: a reactivation shows a statement by the meter's present
+//! key, verified just before. The slot's totals stay, and energy beyond them in the registers moves into the baseline. A
+//! dispute ends the same way; for a suspended meter it ends without a statement.
 
 use gtx_common::{
     GtxError, Wh, Window,
@@ -37,7 +37,7 @@ gtx_common::accounts! {
         point: Located<'a, Point>,
         /// The page of its slot; absent for a meter without one.
         meter_page: Optional<'a, MeterPage>,
-        /// The slot's case, whose verdict is accepted; else absent.
+        /// The slot's case, whose verdict the utility accepts; else absent.
         dispute: Optional<'a, Dispute>,
         config: Ref<'a, Config>,
         instructions: InstructionsSysvar<'a>,
@@ -63,7 +63,7 @@ struct Case {
     verdict: u8,
 }
 
-/// The case of a disputed slot, which must have its verdict; None without a dispute. DisputeOpen, AccountKeyMismatch.
+/// Returns the case of a disputed slot, which must have its verdict; None without a dispute. DisputeOpen, AccountKeyMismatch.
 fn decided(
     dispute: Optional<Dispute>,
     slot: Option<&MeterSlot>,
@@ -84,8 +84,8 @@ fn decided(
     Ok(Some(Case { number: dispute.number, verdict: dispute.verdict }))
 }
 
-/// One register goes on from the slot's total. Below it only convicted attestors may have put the slot: then the register has to climb
-/// back, because that energy is counted already. TotalsFell.
+/// Continues one register from the slot's total. Only convicted attestors may have raised the slot above the register. The
+/// register must then climb back, because that energy is counted already. TotalsFell.
 fn go_on(total: Wh, carried: &mut Wh, baseline: &mut Wh, raw: Wh, attestors_convicted: bool) -> ProgramResult {
     let shown = raw.checked_sub(*baseline).and_then(|rise| carried.checked_add(rise));
     match shown {
@@ -117,7 +117,7 @@ fn reactivate(meter: &mut Meter, slot: &MeterSlot, signed: &Signed, case: Option
     Ok(())
 }
 
-/// The connection point has no live meter any more, and the zone has its capacity again.
+/// Frees the connection point and returns the zone's capacity.
 fn leave(point: &mut Point, zone: &mut Zone, meter: &Meter, slot: Option<&MeterSlot>) -> ProgramResult {
     // A slot that still moves would count energy of a point that has another meter by then.
     if slot.is_some_and(|slot| slot.flags & ACTIVE != 0) {
@@ -140,7 +140,7 @@ struct Evidence<'a> {
     instructions: InstructionsSysvar<'a>,
 }
 
-/// Makes the meter active. A slot that was never active has no totals, so nothing is named; the same holds for a meter without a slot.
+/// Makes the meter active. It names no totals for a slot that was never active, nor for a meter without a slot.
 fn activate(
     meter: &mut Meter,
     slot: Option<&MeterSlot>,
@@ -152,7 +152,7 @@ fn activate(
     let Some(slot) = slot.filter(|slot| slot.is_assigned()) else {
         return if meter.status == STATUS_SUSPENDED { Ok(()) } else { Err(GtxError::SlotNotFrozen.into()) };
     };
-    // A slot that still moves could pass the totals that it goes on from.
+    // A slot that still moves could pass the totals from which it continues.
     if case.is_none() && slot.flags & SUSPENDED == 0 {
         return Err(GtxError::SlotNotFrozen.into());
     }
@@ -168,7 +168,7 @@ fn accept(meter: &mut Meter, case: Option<&Case>) {
     }
 }
 
-/// Suspends the meter. With the case of a decided dispute it also accepts the verdict: nothing is named, nothing moves.
+/// Suspends the meter. With the case of a decided dispute it also accepts the verdict: no totals are named, and nothing moves.
 fn suspend(meter: &mut Meter, slot: Option<&MeterSlot>, evidence: &Evidence, program_id: &Address) -> ProgramResult {
     if !evidence.dispute.is_absent(program_id) {
         let case = decided(evidence.dispute, slot, meter, program_id)?;

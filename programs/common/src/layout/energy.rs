@@ -35,11 +35,11 @@ pub const TO_WALLET: u32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct LedgerSlot {
-    /// Export that tokens were minted for; follows the slot's export and never falls.
+    /// Export for which tokens were minted, in Wh. It follows the slot's export and never falls.
     pub minted_wh: Wh,
     /// The part of `minted_wh` that went to the pool.
     pub pooled_wh: Wh,
-    /// Import that the owner burned tokens for.
+    /// Import for which the owner burned tokens, in Wh.
     pub retired_wh: Wh,
     /// Energy that the owner sold back; kept for sell_back.
     pub sold_back_wh: Wh,
@@ -75,14 +75,14 @@ account!(LedgerPage, ENERGY_TOKEN, 14400);
 
 pub const LEDGER_FORMAT: u8 = 1;
 
-/// ["budget", zone]: bounds what a zone can ever mint by its capacity
+/// ["budget", zone]: bounds by a zone's capacity how much the zone can ever mint
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct Budget {
     pub discriminator: u64,
     /// Minted in the zone so far, in Wh; never falls.
     pub minted_wh: Wh,
-    /// One window before the highest of the first page that was minted.
+    /// One window before the highest window of the first page that was minted.
     pub from_window: Window,
     /// The highest window of all pages minted so far; 0 before the first mint.
     pub newest_window: Window,

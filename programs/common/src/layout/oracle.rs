@@ -12,12 +12,12 @@ pub const ACTIVE: u16 = 1;
 pub const DISPUTED: u16 = 2;
 /// The last accepted rise was above cap × windows passed.
 pub const EXTRA: u16 = 4;
-/// Total or window changed by something else than attest_page.
+/// An instruction other than attest_page changed total or window.
 pub const MOVED: u16 = 8;
 pub const CLOSED: u16 = 16;
-/// Suspended by the utility: active no more, but its totals stay.
+/// Suspended by the utility: no longer active, but the totals stay.
 pub const SUSPENDED: u16 = 32;
-/// The totals are those of a statement that anyone submitted. Without this flag and without attestors nobody has signed them.
+/// The totals are those of a submitted statement. A slot without this flag and without attestors has totals that nobody signed.
 pub const SUBMITTED: u16 = 64;
 
 #[repr(C)]
@@ -29,13 +29,13 @@ pub struct MeterSlot {
     pub import_wh: Wh,
     /// The window of the totals.
     pub window: Window,
-    /// The most that the export may rise in a window.
+    /// Bounds the rise of the export in one window, in Wh.
     pub export_cap_wh: u32,
-    /// The most that the import may rise in a window.
+    /// Bounds the rise of the import in one window, in Wh.
     pub import_cap_wh: u32,
     /// Bits: ACTIVE, DISPUTED, EXTRA, MOVED, CLOSED, SUSPENDED, SUBMITTED.
     pub flags: u16,
-    /// Bitmap of the attestors that signed the last accepted attest_page; 0 when anyone moved the slot.
+    /// Bitmap of the attestors that signed the last accepted attest_page; 0 when another instruction moved the slot.
     pub attestors: u8,
     /// Low 8 bits of the attestor-set epoch.
     pub epoch: u8,
@@ -70,12 +70,12 @@ pub struct MeterPage {
 account!(MeterPage, ORACLE, 8288);
 
 impl MeterSlot {
-    /// Whether activate_slot has ever written this slot.
+    /// Returns true after activate_slot has written this slot.
     pub fn is_assigned(&self) -> bool {
         self.flags & (ACTIVE | SUSPENDED | CLOSED | DISPUTED) != 0
     }
 
-    /// Whether somebody's signature stands behind the totals as the record counts them: attestors', or the meter's own.
+    /// Returns true if a signature stands behind the totals as the record counts them: the attestors', or the meter's own.
     pub fn is_signed_for(&self, meter: &Meter) -> bool {
         (self.attestors != 0 || self.flags & SUBMITTED != 0) && self.window > meter.baseline_window
     }
@@ -86,7 +86,7 @@ pub const PAGE_FORMAT: u8 = 1;
 pub const OPEN: u8 = 0;
 /// The device contradicted itself.
 pub const DEVICE_CONVICTED: u8 = 1;
-/// Nobody showed a statement that carries what the attestors signed.
+/// Nobody submitted a statement that carries the totals that the attestors signed.
 pub const ATTESTORS_CONVICTED: u8 = 2;
 
 /// ["dispute", zone ‖ page ‖ slot]: the slot's latest case and its evidence
@@ -98,7 +98,7 @@ pub struct Dispute {
     pub slot_export_wh: Wh,
     /// The slot's import when the dispute was opened.
     pub slot_import_wh: Wh,
-    /// From 1; one more for every dispute of the slot.
+    /// Number of the slot's disputes, from 1.
     pub number: u32,
     /// The window (chain clock) of the opening.
     pub opened_window: Window,
@@ -110,7 +110,7 @@ pub struct Dispute {
     pub zone: u16,
     /// Number of the slot on its page.
     pub slot: u16,
-    /// Bitmap of the attestors that the slot names; 0 when anyone moved it.
+    /// Bitmap of the attestors that the slot names; 0 when another instruction moved it.
     pub attestors: u8,
     /// Low 8 bits of the attestor-set epoch.
     pub epoch: u8,
@@ -120,13 +120,13 @@ pub struct Dispute {
     pub bump: u8,
     /// The meter that held the slot.
     pub meter_id: [u8; 16],
-    /// Who opened the dispute.
+    /// The account that opened the dispute.
     pub opener: [u8; 32],
     /// The device key that signed the contradiction.
     pub key: [u8; 32],
     /// The contradicting statement.
     pub payload: [u8; 96],
-    /// The statement that answered; zero when none did.
+    /// The statement that answered; zero while there is none.
     pub answer: [u8; 96],
     pub reserved: [u8; 32],
 }

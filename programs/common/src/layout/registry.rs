@@ -10,11 +10,11 @@ use crate::{Wh, Window};
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub struct Config {
     pub discriminator: u64,
-    /// Who administers the registry.
+    /// The account that administers the registry.
     pub authority: [u8; 32],
     /// Kept for propose_authority; zero.
     pub pending_authority: [u8; 32],
-    /// Random; goes into `network_id`.
+    /// Random bytes, part of `network_id`.
     pub salt: [u8; 16],
     /// First 8 bytes of SHA-256(genesis hash, oracle program id, salt).
     pub network_id: [u8; 8],
@@ -45,7 +45,7 @@ pub struct Zone {
     pub threshold: u8,
     /// Keys in `previous_attestors`.
     pub previous_count: u8,
-    /// The threshold of the set before.
+    /// Threshold of the previous set.
     pub previous_threshold: u8,
     pub padding: u8,
     /// Count of attestor sets that were put in force.
@@ -65,11 +65,11 @@ pub struct Zone {
     pub utility: [u8; 32],
     /// The set in force; the order gives the bits of a signer bitmap.
     pub attestors: [[u8; 32]; MAX_ATTESTORS],
-    /// The set before.
+    /// The previous set.
     pub previous_attestors: [[u8; 32]; MAX_ATTESTORS],
-    /// What the meters that hold a slot can export together, in W: limits and register steps. Never above `capacity_w`.
+    /// Export power of all meters that hold a slot, in W: limits and register steps. At most `capacity_w`.
     pub confirmed_export_w: u64,
-    /// The window (chain clock) of the announcement; it means nothing while `announced_count` is 0.
+    /// The window (chain clock) of the announcement; without meaning while `announced_count` is 0.
     pub announced_window: Window,
     /// 0: no set is announced.
     pub announced_count: u8,
@@ -91,7 +91,7 @@ pub const STATUS_SUSPENDED: u8 = 2;
 pub const STATUS_CLOSED: u8 = 3;
 /// Of a meter: another record has its slot.
 pub const STATUS_REPLACED: u8 = 4;
-/// Of a meter: an installer has registered it, the utility has not confirmed it. It has no slot and no limits.
+/// Of a meter: an installer has registered it, and the utility has not confirmed it. It has no slot and no limits.
 pub const STATUS_PENDING: u8 = 5;
 
 /// ["user", zone, wallet]
@@ -101,7 +101,7 @@ pub struct User {
     pub discriminator: u64,
     /// The wallet that has the role.
     pub wallet: [u8; 32],
-    /// Commitment to the identity record that is kept off chain.
+    /// Commitment to the identity record, which stays off chain.
     pub commitment: [u8; 32],
     /// The window (chain clock) of the registration.
     pub registered_window: Window,
@@ -131,7 +131,7 @@ pub struct Point {
     /// Bump of this address.
     pub bump: u8,
     pub padding: u8,
-    /// Energy up to this window's end is counted, by meters that left the point. The next one begins after it.
+    /// Energy up to this window's end is counted, by meters that left the point. The next meter's energy begins after it.
     pub counted_window: Window,
     pub reserved: [u8; 32],
 }
@@ -152,11 +152,11 @@ pub struct Meter {
     pub owner: [u8; 32],
     /// The key that speaks for the meter.
     pub device_key: [u8; 32],
-    /// The key before; zero when there was none.
+    /// The previous key; zero when there was none.
     pub previous_key: [u8; 32],
     /// Address of the connection point.
     pub point: [u8; 32],
-    /// Who registered the record.
+    /// The account that registered the record.
     pub installer: [u8; 32],
     /// Number of the page in its zone; NO_PAGE without a slot.
     pub page: u32,
@@ -180,13 +180,13 @@ pub struct Meter {
     pub previous_key_last_window: Window,
     /// The window (chain clock) of the last change of the key; 0 while there was none.
     pub last_rotation_window: Window,
-    /// The import register where counting begins.
+    /// Import register at which counting begins, in Wh.
     pub baseline_import_wh: Wh,
-    /// The export register where counting begins.
+    /// Export register at which counting begins, in Wh.
     pub baseline_export_wh: Wh,
-    /// The total where counting begins.
+    /// Import total at which counting begins, in Wh.
     pub carried_import_wh: Wh,
-    /// The total where counting begins.
+    /// Export total at which counting begins, in Wh.
     pub carried_export_wh: Wh,
     /// 0 to 15.
     pub tariff_class: u16,
@@ -202,21 +202,21 @@ pub struct Meter {
     pub status: u8,
     /// Bump of this address.
     pub bump: u8,
-    /// The meter that took the slot over; zero when none did.
+    /// The meter that adopted the slot; zero when there is none.
     pub successor: [u8; 16],
-    /// The meter whose slot this one took over; zero when none.
+    /// The meter whose slot this meter adopted; zero when there is none.
     pub predecessor: [u8; 16],
-    /// Number of the last dispute for which the utility named the accepted totals.
+    /// Number of the last dispute whose verdict the utility accepted.
     pub accepted_dispute: u32,
     /// The window (chain clock) in which the utility confirmed the record; 0 while it never did.
     pub confirmed_window: Window,
-    /// Totals of windows up to this one were counted under another baseline; 0 when the baseline is the enrolment's. No statement for
-    /// such a window says anything about the slot.
+    /// Totals of windows up to this window were counted under another baseline; 0 when the baseline is the enrolment's. A
+    /// statement for such a window is no evidence about the slot.
     pub baseline_window: Window,
     /// Kept for the number of the device's maker; 0 until makers are registered.
     pub maker: u16,
     pub padding: [u8; 2],
-    /// First 16 bytes of SHA-256 of the enrolment's payload, for the utility to name what it confirms.
+    /// First 16 bytes of SHA-256 of the enrolment's payload. With them the utility names the enrolment that it confirms.
     pub enrolment: [u8; 16],
     pub reserved: [u8; 32],
 }

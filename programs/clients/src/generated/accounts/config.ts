@@ -7,11 +7,11 @@ import { programIds } from '../../ids.js';
 export const CONFIG_BYTES = 200;
 
 export interface Config {
-  /** Byte 8. Who administers the registry. */
+  /** Byte 8. The account that administers the registry. */
   readonly authority: PublicKey;
   /** Byte 40. Kept for propose_authority; zero. */
   readonly pendingAuthority: PublicKey;
-  /** Byte 72. Random; goes into `network_id`. */
+  /** Byte 72. Random bytes, part of `network_id`. */
   readonly salt: Uint8Array;
   /** Byte 88. First 8 bytes of SHA-256(genesis hash, oracle program id, salt). */
   readonly networkId: Uint8Array;

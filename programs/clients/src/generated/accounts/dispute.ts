@@ -33,7 +33,7 @@ export interface Dispute {
   readonly bump: number;
   /** Byte 48. The meter that held the slot. */
   readonly meterId: Uint8Array;
-  /** Byte 64. Who opened the dispute. */
+  /** Byte 64. The account that opened the dispute. */
   readonly opener: PublicKey;
   /** Byte 96. The device key that signed the contradiction. */
   readonly key: PublicKey;

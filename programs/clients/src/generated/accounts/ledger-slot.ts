@@ -2,11 +2,11 @@
 import type { Reader } from '../../bytes.js';
 
 export interface LedgerSlot {
-  /** Byte 0. Export that tokens were minted for; follows the slot's export and never falls. */
+  /** Byte 0. Export for which tokens were minted, in Wh. It follows the slot's export and never falls. */
   readonly mintedWh: bigint;
   /** Byte 8. The part of `minted_wh` that went to the pool. */
   readonly pooledWh: bigint;
-  /** Byte 16. Import that the owner burned tokens for. */
+  /** Byte 16. Import for which the owner burned tokens, in Wh. */
   readonly retiredWh: bigint;
   /** Byte 24. Energy that the owner sold back; kept for sell_back. */
   readonly soldBackWh: bigint;

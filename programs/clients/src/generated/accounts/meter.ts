@@ -13,11 +13,11 @@ export interface Meter {
   readonly owner: PublicKey;
   /** Byte 56. The key that speaks for the meter. */
   readonly deviceKey: PublicKey;
-  /** Byte 88. The key before; zero when there was none. */
+  /** Byte 88. The previous key; zero when there was none. */
   readonly previousKey: PublicKey;
   /** Byte 120. Address of its Point account. */
   readonly point: PublicKey;
-  /** Byte 152. Who registered the record. */
+  /** Byte 152. The account that registered the record. */
   readonly installer: PublicKey;
   /** Byte 184. 4294967295 when it has no slot. */
   readonly page: number;
@@ -41,11 +41,11 @@ export interface Meter {
   readonly previousKeyLastWindow: number;
   /** Byte 220. The window (chain clock) of the last change of the key; 0 while there was none. */
   readonly lastRotationWindow: number;
-  /** Byte 224. The import register where counting begins. */
+  /** Byte 224. Import register at which counting begins, in Wh. */
   readonly baselineImportWh: bigint;
-  /** Byte 232. The export register where counting begins. */
+  /** Byte 232. Export register at which counting begins, in Wh. */
   readonly baselineExportWh: bigint;
-  /** Byte 240. The total where counting begins. */
+  /** Byte 240. Import total at which counting begins, in Wh. */
   readonly carriedImportWh: bigint;
   /** Byte 248. Total = carried + raw - baseline. */
   readonly carriedExportWh: bigint;

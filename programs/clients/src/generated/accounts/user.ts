@@ -9,7 +9,7 @@ export const USER_BYTES = 120;
 export interface User {
   /** Byte 8. The wallet that has the role. */
   readonly wallet: PublicKey;
-  /** Byte 40. Commitment to the identity record that is kept off chain. */
+  /** Byte 40. Commitment to the identity record, which stays off chain. */
   readonly commitment: Uint8Array;
   /** Byte 72. Window (chain clock) of the registration. */
   readonly registeredWindow: number;

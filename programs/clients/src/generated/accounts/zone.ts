@@ -17,7 +17,7 @@ export interface Zone {
   readonly threshold: number;
   /** Byte 13. Keys in `previous_attestors`. */
   readonly previousCount: number;
-  /** Byte 14. The threshold of the set before. */
+  /** Byte 14. Threshold of the previous set. */
   readonly previousThreshold: number;
   /** Byte 16. Attestor-set epoch; a slot keeps its low 8 bits. */
   readonly epoch: number;
@@ -35,9 +35,9 @@ export interface Zone {
   readonly utility: PublicKey;
   /** Byte 80. The set in force; the order gives the bits of a signer bitmap. */
   readonly attestors: readonly PublicKey[];
-  /** Byte 304. The set before. */
+  /** Byte 304. The previous set. */
   readonly previousAttestors: readonly PublicKey[];
-  /** Byte 528. What the meters that hold a slot can export together: limits and register steps. */
+  /** Byte 528. Export power of all meters that hold a slot: limits and register steps. */
   readonly confirmedExportW: bigint;
   /** Byte 536. Window (chain clock) of the announcement. */
   readonly announcedWindow: number;
