@@ -7,13 +7,17 @@ import {
   asWh,
   asWindow,
   asWindowOrNone,
+  base58Decode,
   base58Encode,
   baseUnitsOf,
   earliestWindow,
+  fromHex,
   latestWindow,
   MAX_U32,
   MAX_U64,
   NO_WINDOW,
+  publicKeyFromBase58,
+  toHex,
   windowBefore,
 } from '../src/index.js';
 
@@ -66,5 +70,47 @@ describe('names', () => {
     for (const bad of ['', '0', text.slice(1), ` ${text}`, new Uint8Array(31)]) {
       expect(() => asPublicKeyText(bad)).toThrow('public key');
     }
+  });
+});
+
+describe('bytes as text', () => {
+  it('hexadecimal is read in either case, and nothing else is', () => {
+    expect([fromHex('00fFA9'), fromHex('')].map(toHex)).toEqual(['00ffa9', '']);
+    for (const text of ['0', '0g', ' 00', '00 ', '0x00', '00\n']) {
+      expect(() => fromHex(text)).toThrow(new RangeError(`not hexadecimal: "${text}"`));
+    }
+  });
+
+  it('base58 is read or refused with the text, cut at 64 characters, and the cause', () => {
+    expect(base58Decode(base58Encode(fromHex('0000ff')))).toEqual(fromHex('0000ff'));
+    const caught = (text: string) => {
+      try {
+        return base58Decode(text);
+      } catch (error) {
+        return error;
+      }
+    };
+    const error = caught(`0${'l'.repeat(99)}`);
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error).toMatchObject({ message: `not base58: "0${'l'.repeat(63)}"`, cause: expect.any(Error) });
+  });
+
+  it('a public key has 32 bytes in 32 to 44 characters', () => {
+    const keys = [new Uint8Array(32), new Uint8Array(32).fill(255)];
+    expect(keys.map(base58Encode).map(({ length }) => length)).toEqual([32, 44]);
+    expect(keys.map((key) => publicKeyFromBase58(base58Encode(key)))).toEqual(keys);
+    for (const text of ['', '1'.repeat(31), '1'.repeat(45), '1'.repeat(99)]) {
+      expect(() => publicKeyFromBase58(text)).toThrow(
+        new RangeError(`not a base58 public key: "${text.slice(0, 64)}"`),
+      );
+    }
+    for (const [text, bytes] of [
+      ['1'.repeat(33), 33],
+      ['z'.repeat(32), 24],
+      ['z'.repeat(44), 33],
+    ] as const) {
+      expect(() => publicKeyFromBase58(text)).toThrow(`"${text}" has ${bytes} bytes, expected 32`);
+    }
+    expect(() => publicKeyFromBase58('0'.repeat(32))).toThrow('not base58: "000');
   });
 });

@@ -1,14 +1,20 @@
 import { encode } from 'cborg';
 import { describe, expect, it } from 'vitest';
 import {
+  asSafe,
+  asUint,
   asWindow,
+  CborFields,
   type CborValue,
+  CommandResult,
   controlSigStructure,
   decodePayload,
   ed25519Signer,
   encodeSign1,
   fromHex,
   openAck,
+  openCommand,
+  openCommandAnswer,
   openControl,
   openToken,
   Purpose,
@@ -16,9 +22,12 @@ import {
   Reason,
   SIGN1_BYTES,
   signAck,
+  signCommand,
+  signCommandAnswer,
   signControl,
   signToken,
   sigStructure,
+  WireError,
 } from '../src/index.js';
 import { LAYOUT, layOut } from './golden/layout.js';
 import { PLAIN } from './golden/payloads.js';
@@ -156,4 +165,68 @@ it('a token is good from not-before to expiry, with the leeway at both ends', ()
   expect(open(1500, { expiry: 1000 + 86_400 })).toBe(null);
   expect(open(1500, { expiry: 1001 + 86_400 })).toBe(Reason.malformed);
   expect(open(1000, { expiry: 1000 })).toBe(Reason.malformed);
+});
+
+describe('numbers and texts of a content', () => {
+  const U64 = 1n << 64n;
+  const SAFE = Number.MAX_SAFE_INTEGER;
+
+  it('an unsigned number ends at 2^64 - 1, in whichever type it comes', () => {
+    expect([0, SAFE, 0n, U64 - 1n].map((value) => asUint('x', value))).toEqual([0n, BigInt(SAFE), 0n, U64 - 1n]);
+    const bad: CborValue[] = [-1, 0.5, SAFE + 1, -1n, U64, '1', null, true, [1], new Uint8Array(1), new Map()];
+    for (const value of [...bad, undefined]) {
+      expect(() => asUint('x', value), String(value)).toThrow(
+        new WireError(Reason.malformed, 'x: expected an unsigned number'),
+      );
+    }
+  });
+
+  it('a safe number ends at 2^53 - 1', () => {
+    expect([0, SAFE, BigInt(SAFE)].map((value) => asSafe('x', value))).toEqual([0, SAFE, SAFE]);
+    const wide = new WireError(Reason.malformed, 'x: expected a number up to 2^53 - 1');
+    for (const value of [BigInt(SAFE) + 1n, U64 - 1n]) expect(() => asSafe('x', value)).toThrow(wide);
+    expect(() => asSafe('x', -1)).toThrow('x: expected an unsigned number');
+  });
+
+  it('bytes and texts may have their greatest length and no more, and the key is named', () => {
+    const of = (value: CborValue) => new CborFields('note', new Map([[4, value]]), [4]);
+    expect(of('12').text(4, 2)).toBe('12');
+    expect(of(Uint8Array.of(1, 2)).bytesUpTo(4, 2)).toEqual(Uint8Array.of(1, 2));
+    expect(of(Uint8Array.of(1, 2)).bytes(4, 2)).toEqual(Uint8Array.of(1, 2));
+    expect([of('').has(4), of('').has(5)]).toEqual([true, false]);
+    expect(() => of('123').text(4, 2)).toThrow('note key 4: expected text up to 2');
+    expect(() => of(1).text(4, 2)).toThrow('note key 4: expected text up to 2');
+    for (const value of [new Uint8Array(3), '12']) {
+      expect(() => of(value).bytesUpTo(4, 2)).toThrow('note key 4: expected up to 2 bytes');
+      expect(() => of(value).bytes(4, 2)).toThrow('note key 4: expected 2 bytes');
+    }
+    expect(() => of(new Uint8Array(1)).bytes(4, 2)).toThrow('note key 4: expected 2 bytes');
+    expect(() => of(1).list(4)).toThrow('note key 4: expected a list');
+    expect(() => of([1]).map(4)).toThrow('note key 4: expected a map');
+    expect(() => new CborFields('note', [1], [4])).toThrow('note: expected a map');
+    for (const key of [5, '4', new Uint8Array([4])]) {
+      expect(() => new CborFields('note', new Map([[key, 1]]), [4])).toThrow('note: unknown key');
+    }
+  });
+
+  it('a command is no answer, an answer no command, and a result above 3 is none', () => {
+    const nonce = new Uint8Array(16);
+    const command = { number: U64 - 1n, expiry: 9, nonce, gateway: other.publicKey, name: 'n', args: new Map() };
+    const answer = { number: U64 - 1n, nonce, timeMs: 5, result: CommandResult.unknown, text: 't' };
+    const [order, reply] = [signCommand(command, signer), signCommandAnswer(answer, signer)];
+    expect(openCommand(order, signer.publicKey, verifier)).toEqual(command);
+    expect(openCommandAnswer(reply, signer.publicKey, verifier)).toEqual(answer);
+    const above = signCommandAnswer({ ...answer, result: 4 as never }, signer);
+    expect(() => openCommandAnswer(above, signer.publicKey, verifier)).toThrow('command answer: result 4');
+    const swapped = (kind: number, keys: number[]) =>
+      signControl(
+        Purpose.command,
+        new Map<number, CborValue>([[0, kind], ...keys.map((key) => [key, 1] as const)]),
+        signer,
+      );
+    expect(() => openCommand(swapped(1, [1]), signer.publicKey, verifier)).toThrow('an answer, expected an order');
+    expect(() => openCommandAnswer(swapped(0, [1]), signer.publicKey, verifier)).toThrow(
+      'an order, expected an answer',
+    );
+  });
 });

@@ -16,6 +16,7 @@ import {
   parseTopic,
   pointId,
   proveVerifier,
+  sodiumVerifier,
   subscriptions,
   toHex,
   type VerifyVector,
@@ -156,13 +157,50 @@ describe('the signature check', () => {
     expect([s, m, k].map((b) => b.toString('hex'))).toEqual([c.signature, c.message, c.publicKey]);
   });
 
+  it('refuses small order and wrong lengths by itself, whatever libsodium was built to accept', () => {
+    const asked: string[][] = [];
+    const credulous = sodiumVerifier({
+      crypto_sign_verify_detached: (...given) => {
+        asked.push(given.map(toHex));
+        return true;
+      },
+    });
+    const judge = (c: VerifyVector) =>
+      credulous.verify(fromHex(c.signature), fromHex(c.message), fromHex(c.publicKey)) ? [c.name] : [];
+    const small = verifyVectors.filter((c) => /small.order|^identity/.test(c.name));
+    for (const part of ['key of small order', 'R of small order', 'as key', 'as R']) {
+      expect(
+        small.some(({ name }) => name.includes(part)),
+        part,
+      ).toBe(true);
+    }
+    expect(small.flatMap(judge)).toEqual([]);
+    const [good] = verifyVectors.filter((c) => c.valid);
+    if (!good) throw new Error('no good case');
+    const [s, m, k] = [good.signature, good.message, good.publicKey];
+    for (const [signature, publicKey] of [
+      [s.slice(2), k],
+      [`${s}00`, k],
+      [s, k.slice(2)],
+      [s, `${k}00`],
+    ] as const) {
+      expect(judge({ ...good, signature, publicKey })).toEqual([]);
+    }
+    expect(asked).toEqual([]);
+    expect(judge(good)).toEqual([good.name]);
+    expect(asked).toEqual([[s, m, k]]);
+  });
+
   it('is proved at start: a laxer and a stricter one are refused by name', () => {
     expect(() => proveVerifier(verifier, verifyVectors)).not.toThrow();
     const raw = { name: 'always', verify: () => true };
-    expect(() => proveVerifier(raw, verifyVectors)).toThrow('always');
-    expect(() => proveVerifier({ name: 'never', verify: () => false }, verifyVectors)).toThrow('never');
-    const one = verifyVectors.filter((v: VerifyVector) => v.valid);
-    expect(() => proveVerifier(verifier, one)).toThrow();
+    expect(() => proveVerifier(raw, verifyVectors)).toThrow(/^the always signature check judges ".+" as valid$/);
+    const never = { name: 'never', verify: () => false };
+    expect(() => proveVerifier(never, verifyVectors)).toThrow(/^the never signature check judges ".+" as invalid$/);
+    for (const kind of [true, false]) {
+      const one = verifyVectors.filter((v: VerifyVector) => v.valid === kind);
+      expect(() => proveVerifier(verifier, one)).toThrow('need valid and invalid ones');
+    }
     for (const name of ['torsion in the key, k mod 8 = 4', 'torsion 3 of 8 in R', 'R of small order, 0 of 8']) {
       const wrong = {
         name: 'wrong',

@@ -103,6 +103,19 @@ describe('docs/specs/wire-format.md', () => {
     }
   });
 
+  it('a status without what may be missing has an empty version and nothing else; what has another type is left away', () => {
+    const least = { online: false, session: 's', version: '' };
+    const parse = (more: object) => parseGatewayStatus(JSON.stringify({ online: false, session: 's', ...more }));
+    expect(parse({})).toEqual(least);
+    expect(parse({ version: 1, name: 2, spoolDepth: '3', clockSynchronised: 4, problems: 5, more: 6 })).toEqual(least);
+    for (const spoolDepth of [-1, 0.5, 2 ** 53]) expect(parse({ spoolDepth })).toEqual(least);
+    expect(parse({ spoolDepth: 0, problems: ['a', 1, null] })).toEqual({ ...least, spoolDepth: 0, problems: ['a'] });
+    expect([parse({ online: 1 }), parse({ session: 1 })]).toEqual([null, null]);
+    for (const text of ['', 'null', '1', '[', '"x"']) expect(parseGatewayStatus(text), text).toBeNull();
+    const padded = (length: number) => JSON.stringify(least).padEnd(length);
+    expect([parseGatewayStatus(padded(8_192)), parseGatewayStatus(padded(8_193))]).toEqual([least, null]);
+  });
+
   it('section 10.1 has the keys of the simulated clock, each of which is needed', () => {
     const keys = tableOf(page, '10.1').flatMap(([key]) =>
       [...(key ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name),
