@@ -28,7 +28,7 @@ export function post({ url, body, contentType, mostBytes, signal, socket }: Post
       port: url.port || 80,
       path: url.pathname,
       method: 'POST',
-      headers: { host: url.host, 'content-type': contentType, 'content-length': body.length },
+      headers: { host: url.host, 'content-type': contentType },
       signal,
       ...(socket ? { createConnection: () => socket } : { agent: false as const }),
     });
@@ -38,8 +38,10 @@ export function post({ url, body, contentType, mostBytes, signal, socket }: Post
       let length = 0;
       response.on('data', (part: Buffer) => {
         length += part.length;
-        if (length > mostBytes) sent.destroy(new Error(`an answer of more than ${mostBytes} bytes`));
-        else parts.push(part);
+        parts.push(part);
+        if (length <= mostBytes) return;
+        end(() => reject(new Error(`an answer of more than ${mostBytes} bytes`)));
+        sent.destroy();
       });
       response.on('error', (error) => end(() => reject(error)));
       response.on('end', () =>
