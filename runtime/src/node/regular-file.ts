@@ -59,8 +59,6 @@ function named<T>(path: string, read: () => T): T {
 }
 
 /** The system names no path once a file is open. */
-function withPath(error: unknown, path: string): unknown {
-  const { code, path: given } = error as { code?: unknown; path?: unknown };
-  if (error instanceof Error && typeof code === 'string' && given === undefined) Object.assign(error, { path });
-  return error;
+function withPath(error: unknown, path: string): Error {
+  return Object.assign(error as Error, { path });
 }

@@ -137,6 +137,62 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     expect(await metrics.text()).toMatch(/^gtx_broker_certificate_expiry_days -0\.99/m);
   });
 
+  it('are told by the millisecond: two weeks, a day, three days, the end', () => {
+    const untilMs = Math.floor(Date.now() / 1_000) * 1_000 + 20 * DAY_MS;
+    let now = untilMs - 14 * DAY_MS;
+    const pair = room.issue({ until: new Date(untilMs) });
+    const { files, warnings } = openFiles(pair, () => now);
+    const remindersAt = (ms: number) => {
+      now = ms;
+      files.look();
+      return warnings.length;
+    };
+    const firstMs = now + 1;
+    expect([warnings.length, remindersAt(firstMs), remindersAt(firstMs + DAY_MS - 1)]).toEqual([0, 1, 1]);
+    expect(warnings[0]).toMatchObject({ event: 'certificate_expiring', file: pair.cert, days: 13 });
+    expect(remindersAt(firstMs + DAY_MS)).toBe(2);
+    const problemAt = (ms: number) => {
+      now = ms;
+      return files.problem;
+    };
+    const advice = 'renew it, and it is taken without a restart';
+    expect(problemAt(untilMs - 3 * DAY_MS)).toBeNull();
+    expect(problemAt(untilMs - 3 * DAY_MS + 1)).toBe(`${pair.cert} expires in 2 days: ${advice}`);
+    expect(problemAt(untilMs)).toBe(`${pair.cert} expires in 0 days: ${advice}`);
+    expect(problemAt(untilMs + 1)).toBe(`${pair.cert} has expired: ${advice}`);
+  });
+
+  it('are taken from the first moment of their time on, and not at its end', () => {
+    let now = Math.floor(Date.now() / 1_000) * 1_000;
+    const pair = room.issue();
+    const { files, results } = openFiles(pair, () => now);
+    const [fromMs, untilMs] = [now + DAY_MS, now + 5 * DAY_MS];
+    renew(room.issue({ from: new Date(fromMs), until: new Date(untilMs) }), pair);
+    looked(files);
+    const problemAt = (ms: number) => {
+      now = ms;
+      files.look();
+      return files.refused;
+    };
+    expect(problemAt(fromMs - 1)).toBe(
+      `${pair.cert}: is valid from ${new Date(fromMs).toISOString()}, which is still to come`,
+    );
+    expect([problemAt(fromMs), results]).toEqual([null, ['refused', 'taken']]);
+    renew(room.issue({ until: new Date(untilMs) }), pair);
+    now = untilMs;
+    looked(files);
+    expect(files.refused).toBe(`${pair.cert}: has expired on ${new Date(untilMs).toISOString()}; renew it`);
+  });
+
+  it('remind at once of a renewed certificate that expires soon as well', () => {
+    const pair = room.issue({ until: new Date(Date.now() + 5 * DAY_MS) });
+    const { files, warnings } = openFiles(pair);
+    expect(warnings).toHaveLength(1);
+    renew(room.issue({ until: new Date(Date.now() + 7 * DAY_MS) }), pair);
+    looked(files);
+    expect(warnings.map((line) => (line as { days?: number }).days)).toEqual([4, 6]);
+  });
+
   it('are judged by their shortest certificate', () => {
     const pair = room.issue();
     appendFileSync(pair.cert, readFileSync(room.issue({ until: new Date(Date.now() + 3 * DAY_MS) }).cert));

@@ -7,7 +7,6 @@ export interface HttpAnswer {
 
 /** A request that cannot be answered as it is; the message is for whoever asks. Throw it in a route. */
 export class HttpProblem extends Error {
-  override readonly name = 'HttpProblem';
   readonly status: number;
 
   /** `status`: from 400 to 499. */

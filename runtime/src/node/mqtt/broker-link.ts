@@ -69,7 +69,7 @@ export class BrokerLink {
   #state: LinkState = 'connecting';
   #problem: string | null = 'not connected to the broker yet';
   #session: MqttSession | null = null;
-  #told = '';
+  #told: string | null = null;
 
   /** Throws an `Error` for a url that needs `dial` and has none. */
   constructor(options: BrokerLinkOptions) {
@@ -157,7 +157,7 @@ export class BrokerLink {
       this.#session = session;
       this.#state = 'connected';
       this.#problem = null;
-      this.#told = '';
+      this.#told = null;
       log.info({ event: 'broker_connected', broker: url, session: name }, 'Connected to the broker');
       onConnected?.(name);
       const sinceMs = clock.monotonicMs();
