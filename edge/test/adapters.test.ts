@@ -172,7 +172,7 @@ describe('clocks', () => {
   test('the system clock is unknown until it was proved, and drifts from there', () => {
     const time = new VirtualClock();
     const readingClock = new SystemClock(time, () => false);
-    // On a machine with timesyncd its flag speaks first.
+    // On a machine with timesyncd its flag has precedence.
     if (readingClock.uncertaintyMs() !== null) return expect(readingClock.uncertaintyMs()).toBe(1_000);
     readingClock.proved(200);
     expect(readingClock.uncertaintyMs()).toBe(200);

@@ -18,7 +18,7 @@ const random = { bytes: () => new Uint8Array(8), fraction: () => 0 };
 const reply = (unit: number, fn: number, data: readonly number[]) =>
   withCrc(Uint8Array.of(unit, fn, data.length, ...data));
 
-/** A serial line on which the test answers by hand. */
+/** A serial line on which the test answers explicitly. */
 class HandLine implements Line {
   readonly requests: Uint8Array[] = [];
   isGone = false;

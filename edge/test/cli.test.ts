@@ -35,7 +35,7 @@ describe('the gateway ends with', () => {
 
   test('2 and one line for a data directory that cannot be made', async () => {
     writeFileSync(join(dir, 'file'), '');
-    // Below /proc Node's own way to make folders never ends.
+    // Below /proc Node's own way to create folders never ends.
     for (const data of [join(dir, 'file', 'data'), '/proc/gridtokenx/data']) {
       const { code, output } = await command(GATEWAY, ['init', '--config', configured({ data_dir: data })]);
       expect([code, output.trim().split('\n').length]).toEqual([2, 1]);

@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
 import { parseGatewayConfig } from '../src/wiring/config.js';
 
-/** The sample of the README is the good case: what a user copies must run. */
+/** The README's sample is the valid case: what a user copies must run. */
 const readme = readFileSync(fileURLToPath(new URL('../README.md', import.meta.url)), 'utf8');
 const SAMPLE = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
 

@@ -30,7 +30,7 @@ function filesOf(folder: string): Record<string, string> {
   return Object.fromEntries(files.map((name) => [name, readFileSync(join(folder, name)).toString('hex')]));
 }
 
-/** Copies the committed directory; git keeps no mode of a file that holds a key. */
+/** Copies the committed directory, and sets the mode of key files, which git does not keep. */
 function copyOfCommitted(): GatewayConfig {
   cpSync(COMMITTED, data, { recursive: true });
   for (const name of readdirSync(join(data, 'keys'))) chmodSync(join(data, 'keys', name), 0o600);

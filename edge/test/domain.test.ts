@@ -218,7 +218,7 @@ describe('acks', () => {
     const quarantine = new AckTracker(oracles, 2);
     const hash = new Uint8Array(16).fill(5);
     const refused = [{ hash, reason: Reason.registerFell }];
-    // What comes again is no refusal, even where an oracle names it.
+    // A message that the gateway sends again is not refused, even where an oracle lists it.
     for (const oracle of [A, B]) {
       quarantine.accept(oracle, ack(0, 0n, { refused: [{ hash, reason: Reason.overQuota }] }));
     }

@@ -45,7 +45,7 @@ describe('frozen registers', () => {
           for (const [minute, power] of powers.entries()) {
             const floor = (wh: number) => Math.floor(wh / step) * step;
             expect(watch.take(shown(minute, floor(imported), power, floor(exported)))).toBe(false);
-            // Until the next reading the lower of two powers flowed at least, as a meter would count it.
+            // Until the next reading at least the lower of two powers flows, as a meter would count it.
             const next = powers[minute + 1] ?? power;
             if (Math.sign(next) !== Math.sign(power)) continue;
             const wh = Math.min(Math.abs(power), Math.abs(next)) / 60;

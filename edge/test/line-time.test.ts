@@ -33,7 +33,7 @@ describe('line time of the shipped profiles', () => {
   });
 
   test('the document shows these figures', () => {
-    // Other tables of the page are not about time.
+    // Other tables of the page state no time.
     const [, section = ''] = document.split('## Line time');
     const rows = section.split('\n').filter((line) => line.startsWith('| '));
     expect(rows).toEqual(meterTable(times));

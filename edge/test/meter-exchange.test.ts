@@ -29,7 +29,7 @@ describe('the meter that answers', () => {
     isSilent = false;
     await run.time.advance(3 * MINUTE);
     expect(asked).toBe(3);
-    // Written in another way than on the nameplate, which is no fault.
+    // Another notation than on the nameplate is no fault.
     expect(run.meter.problems()).toEqual([]);
     expect(events(run)).toEqual([]);
     await run.end();

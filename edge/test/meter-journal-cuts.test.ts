@@ -6,7 +6,7 @@ import { decodeState } from '../src/domain/signing/meter-state.js';
 import { METER_HEX } from './support/messages.js';
 import { gapsOf, ofKind, openRun, type Run, START, STATE, sample, startRun } from './support/meter-run.js';
 
-/** What all runs together published: seq -> contents. */
+/** Returns the seqs that the runs published with more than one content. */
 function reused(runs: readonly Run[]): bigint[] {
   const contents = new Map<bigint, Set<string>>();
   for (const { payload, message } of runs.flatMap(({ published }) => published)) {
@@ -17,7 +17,7 @@ function reused(runs: readonly Run[]): bigint[] {
   return Array.from(contents).flatMap(([seq, known]) => (known.size > 1 ? [seq] : []));
 }
 
-/** Runs with a power cut each; returns them and what the last one finds. */
+/** Runs with a power cut each; returns all runs, the last one without a cut. */
 async function crashes(fuses: readonly number[], keep: number, reserve: boolean): Promise<Run[]> {
   const disk = new CrashDisk();
   const runs: Run[] = [];
@@ -45,7 +45,7 @@ async function crashes(fuses: readonly number[], keep: number, reserve: boolean)
   return runs;
 }
 
-/** Resolves once the power is gone: the spool waits for its disk for ever then. */
+/** Resolves once the power is gone: then the spool waits for its disk for ever. */
 async function stalled(disk: CrashDisk): Promise<void> {
   for (let i = 0; i < 50 && !disk.isOff; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
@@ -70,7 +70,7 @@ describe('power cuts', () => {
           const [record] = (await last?.spool.read(METER_HEX, payload.seq, 1)) ?? [];
           expect(record?.bytes, `seq ${payload.seq}`).toEqual(message);
         }
-        // Every seq below the newest is there or declared.
+        // Every seq below the newest is in the spool or declared.
         const all = await last?.spool.read(METER_HEX, 1n, 10_000);
         const known = new Set(all?.map(({ seq }) => seq));
         for (const { payload: bytes } of all ?? []) {
@@ -110,7 +110,7 @@ describe('power cuts', () => {
     const disk = new CrashDisk();
     const first = await startRun(disk);
     await first.log.reading(sample(START + 899_000, 1), true);
-    // The state is stored with one operation; the power goes at the next one.
+    // The state is stored with one operation; the power fails at the next.
     disk.fuse = 1;
     void first.log.closeDue(START + 900_000);
     await stalled(disk);

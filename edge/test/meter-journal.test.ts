@@ -40,7 +40,7 @@ describe('one run', () => {
       window: windowOf(START),
       importWh: 114n,
       exportWh: 228n,
-      // Five of these readings are of the next window already: the root follows seqs, not times.
+      // Five of these readings belong to the next window already: the root follows seqs, not times.
       readingCount: 20,
       quality: Quality.gatewaySigned,
       timeUncertaintyMs: 10,
@@ -178,7 +178,7 @@ describe('a restored image', () => {
     ]);
     expect(gapsOf(run).at(-1)).toEqual([141n, Number(highestSeen - 140n), GapReason.restored]);
     expect(run.log.state.discarded).toEqual([{ first: 129n, last: highestSeen }]);
-    // No statement for a window that oracles may have one for already.
+    // No statement for a window that oracles may have a statement for already.
     expect(await run.log.closeDue(windowEndAtMs(addWindows(windowOf(START), 3)))).toEqual([]);
     const [closed] = await run.log.closeDue(windowEndAtMs(addWindows(windowOf(START), 4)));
     expect(closed?.window).toBe(windowOf(START) + 4);

@@ -33,7 +33,7 @@ const allowed = (run: readonly Register[], limits: ReadLimits, all: readonly Reg
   return count <= limits.maxRegisters && mayRead(run[0]?.function ?? 3, address, count, limits, all);
 };
 
-/** Every way to share out things among groups, whatever their order. */
+/** Yields every partition of things into groups, whatever their order. */
 function* partitions<T>(items: readonly T[]): Generator<T[][]> {
   const [first, ...rest] = items;
   if (first === undefined) {
@@ -46,7 +46,7 @@ function* partitions<T>(items: readonly T[]): Generator<T[][]> {
   }
 }
 
-/** The cheapest cost by trying everything, written without a look at the planner; null where nothing is allowed. */
+/** Finds the lowest cost by trying everything, independent of the planner; null where nothing is allowed. */
 function exhaustive(wanted: readonly Register[], limits: ReadLimits, cost: LineCost): number | null {
   const billing = wanted.filter(isBilling);
   const together =
@@ -64,7 +64,7 @@ function exhaustive(wanted: readonly Register[], limits: ReadLimits, cost: LineC
   return least;
 }
 
-/** What most gateways do: join each register to the run before it whenever that is cheaper by itself. */
+/** Plans as most gateways do: joins each register to the run before it whenever that alone is cheaper. */
 function greedy(wanted: readonly Register[], limits: ReadLimits, cost: LineCost): number {
   const runs: Register[][] = [];
   for (const one of wanted.toSorted((a, b) => a.function - b.function || a.address - b.address)) {
@@ -79,7 +79,7 @@ function greedy(wanted: readonly Register[], limits: ReadLimits, cost: LineCost)
 
 const KEYS: readonly RegisterKey[] = ['import', 'export', 'power', 'voltage', 'frequency', 'serial', 'firmware'];
 
-/** Small maps: up to 7 registers that do not overlap, gaps of every size, limits that bite, holes and unproved gaps. */
+/** Small maps: up to 7 registers that do not overlap, gaps of every size, tight limits, holes and unproved gaps. */
 const maps = fc
   .record({
     registers: fc.array(

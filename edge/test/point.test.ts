@@ -138,7 +138,7 @@ describe('a point of two meters', () => {
     await run.time.advance(1_000);
     expect(run.point.problems()).toEqual([]);
     expect(lines(published)).toEqual([[0, 0, 0, GOOD]]);
-    // The seq that came to nothing is declared before the next message, so that no hole stays open.
+    // The seq that was assigned and not signed is declared before the next message, so that no hole stays open.
     const seqs = published.filter(({ meter }) => meter === toHex(POINT)).map(({ payload }) => payload);
     const gap = seqs.find(
       (payload) => payload.kind === Kind.event && payload.code === EventCode.gap && payload.detail === 1,
@@ -190,7 +190,7 @@ describe('a point of two meters', () => {
 });
 
 describe('power cuts', () => {
-  /** Resolves with what `work` does, or rejects when the power goes: a spool waits for its disk for ever. */
+  /** Resolves with the result of `work`, or rejects when the power fails: a spool waits for its disk for ever. */
   async function powered<T>(disk: CrashDisk, work: Promise<T>): Promise<T> {
     let isDone = false;
     const done = work.finally(() => {
@@ -203,7 +203,10 @@ describe('power cuts', () => {
     return done;
   }
 
-  /** Windows played over runs that are cut at any moment of the disk's work; what was published over all of them. */
+  /**
+   * Plays windows over runs that are cut at any moment of the disk's work; returns the messages published over all
+   * runs.
+   */
   async function play(cuts: readonly number[], keep: number, spoil = false): Promise<Published[]> {
     const disk = new CrashDisk();
     const published: Published[] = [];
@@ -220,7 +223,7 @@ describe('power cuts', () => {
           await powered(disk, run.time.advance(0));
         }
         if (cut === null) {
-          // What was committed as the power went was never handed on, and is sent from the spool.
+          // A message that was committed as the power failed was never published; the gateway sends it from the spool.
           for (const { payload, bytes: message } of await run.spool.read(asMeterId(POINT), 1n, 10_000))
             published.push({ meter: toHex(POINT), payload: decodePayload(payload), message });
           await run.stop();
@@ -228,7 +231,7 @@ describe('power cuts', () => {
       } catch (error) {
         if (!disk.isOff) throw error;
       }
-      // Where the power is still on it goes now, between two windows.
+      // Where the power is still on, it fails now, between two windows.
       disk.fuse = -1;
       await settle();
       disk.restart(keepsTail((unsynced) => Math.floor(unsynced * keep)));
@@ -245,7 +248,9 @@ describe('power cuts', () => {
     return { produced, consumed };
   };
 
-  /** What is wrong with what was published: a seq or a window said twice, registers that the meters did not say. */
+  /**
+   * Lists the faults of the published messages: a seq or a window with two contents, registers that no meter stated.
+   */
   function faults(published: readonly Published[]): string[] {
     const found: string[] = [];
     const said = new Map<string, string>();

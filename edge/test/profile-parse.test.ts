@@ -26,7 +26,7 @@ probe:
   - { register: serial, values: ["A1", 17] }
 `;
 
-/** What the parser says of the good file with one thing changed in it. */
+/** Returns the parser's message for the valid file with one change. */
 function faultOf(from: string | RegExp, to: string): string {
   const text = GOOD.replace(from, to);
   if (text === GOOD) throw new Error(`nothing to change: ${from}`);

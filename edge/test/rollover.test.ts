@@ -69,7 +69,7 @@ describe('a register that begins at 0 again', () => {
   });
 });
 
-/** A gateway's meter over several runs on one disk; the meter shows `truth` as its counter does. */
+/** Plays a gateway's meter over several runs on one disk; the meter shows `truth` as its counter does. */
 async function play(
   minutes: readonly number[],
   truth: (minute: number) => bigint,
@@ -156,7 +156,7 @@ const events = (payloads: readonly Payload[], code: number) =>
   payloads.filter((payload) => payload.kind === Kind.event && payload.code === code);
 
 describe('a gateway', () => {
-  /** 48 kW all the time: a turn takes twelve and a half minutes. */
+  /** 48 kW without a pause: a turn takes 12.5 minutes. */
   const truth = (minute: number) => 9_000n + BigInt(Math.floor(minute * 800));
 
   test('signs registers that never fall, over turns of the counter and starts of its own', async () => {
@@ -170,7 +170,7 @@ describe('a gateway', () => {
           expect(quality & Quality.discontinuity).toBe(0);
         }
         expect(events(payloads, EventCode.registerDiscontinuity)).toEqual([]);
-        // After the first reading; the one before it is the enrolment, which has no time.
+        // Counts after the first reading; before it is the enrolment, which has no time.
         const turns = (wh: bigint) => Number(wh / TURN);
         expect(told).toBe(turns(signed.at(-1)?.exportWh ?? 0n) - turns(signed[0]?.exportWh ?? 0n));
       }),

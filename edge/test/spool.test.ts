@@ -137,7 +137,7 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
   });
 });
 
-/** Appends in batches until the power goes; returns what had been acknowledged as committed. */
+/** Appends in batches until the power fails; returns the seqs that had been acknowledged as committed. */
 async function writeUntilCut(
   disk: CrashDisk,
   batches: readonly number[],

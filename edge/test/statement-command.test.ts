@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-/** A spool on a real disk with statements for these windows. */
+/** Writes a spool on a real disk with statements for these windows. */
 async function spoolOf(windows: readonly number[], quality = 64) {
   const [meter] = config.meters;
   if (!meter) throw new Error('no meter');
@@ -51,7 +51,7 @@ async function spoolOf(windows: readonly number[], quality = 64) {
   return key;
 }
 
-/** Every file below the data directory with its bytes: what a command that only reads leaves alone. */
+/** Reads every file below the data directory, to show that a command changed none. */
 function everything(): Record<string, string> {
   const files = readdirSync(directory.path, { recursive: true, encoding: 'utf8' })
     .map((name) => join(directory.path, name))

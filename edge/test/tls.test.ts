@@ -46,7 +46,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const issue = (change: Partial<CertificateRequest> = {}, by = authority): Certificate =>
   by.issue({ file: `server-${count++}`, names: ['localhost', '127.0.0.1'], ...change });
 
-/** A server that counts what it is sent. */
+/** A server that counts the bytes it receives. */
 class Peer {
   readonly server: Server;
   bytes = 0;
@@ -87,7 +87,10 @@ afterEach(() => {
   peers = [];
 });
 
-/** `accepted`, or why it was refused; through the MQTT adapter, which must send nothing when refused. */
+/**
+ * Returns `accepted`, or the reason of the refusal. Connects through the MQTT adapter, which must send nothing when it
+ * refuses.
+ */
 async function outcome(peer: Peer, change: Partial<DialTarget> = {}, judge?: PeerJudge): Promise<string> {
   const dial = () => dialTls({ ...peer.target, ...change }, 5_000, judge);
   try {
@@ -240,7 +243,7 @@ describe.skipIf(!mayRun)('while the clock is unsure', () => {
         return before(peer);
       };
       expect(await outcome(foreign, {}, listening)).toMatch(refused);
-      // The reason for all this: OpenSSL itself names the date alone.
+      // Shows why the judge exists: OpenSSL itself names the date alone.
       expect(complaints[0]).toMatch(/^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/);
       const client = await serve(issue({ ...dates, usage: 'clientAuth' }));
       expect(await outcome(client, {}, before)).toMatch(refused);
@@ -289,7 +292,7 @@ describe('the floor', () => {
     expect((await open(0)).ms).toBe(9_000_000);
     await floor.keep(9_000_000 + 3_600_000);
     expect((await open(0)).ms).toBe(12_600_000);
-    // A clock that is known to be right corrects a stored time that was not.
+    // A clock that is known to be right corrects a wrong stored time.
     await floor.keep(6_000_000);
     expect((await open(0)).ms).toBe(6_000_000);
     for (const damage of ['', '{', '{"version":1,"time_ms":"x"}', '{"version":2,"time_ms":9}']) {

@@ -202,7 +202,7 @@ describe('a session', () => {
     run.state.autoPuback = true;
     await run.time.advance(16_000);
     expect(run.sessions[0]?.aborted).toBe(true);
-    // Everything beyond the watermark goes again over the next session: a PUBACK deletes nothing.
+    // The next session sends everything beyond the watermark again: a PUBACK deletes nothing.
     const again = run.sessions[1]?.published.filter(({ topic }) => topic === topicOf('backfill')) ?? [];
     expect(again[0]?.payload).toEqual(
       Buffer.concat(Array.from({ length: 20 }, (_, i) => message(BigInt(i + 1)).bytes)),

@@ -11,7 +11,7 @@ import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarant
 
 const CHOICES = Array.from({ length: 8 }, (_, i) => ({ address: 0, count: 4 + i }));
 
-/** A bus whose line is opened by `open`, and on which nobody ever answers. */
+/** Builds a bus whose line `open` opens, and on which no unit ever answers. */
 function setUp(open: (attempt: number) => Promise<Line>, isSerial = true) {
   const time = new VirtualClock();
   let attempts = 0;

@@ -13,7 +13,10 @@ import { limitsOf, registerAt } from '../support/registers.js';
 
 const PERIOD_MS = 2_000;
 
-/** A meter whose register at address n reads n; `answers` says whether it answers the request at hand. */
+/**
+ * Builds a reader of a meter whose register at address n reads n. `answers` returns true when the meter answers the
+ * request with that number.
+ */
 function setUp(last: number, answers: (request: number) => boolean = () => true) {
   const time = new VirtualClock();
   const asked: { address: number; count: number }[] = [];

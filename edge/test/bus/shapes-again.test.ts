@@ -10,7 +10,7 @@ describe('a shape that is used again', () => {
     shapes.onTimeout(1, 4, 8, 100);
     expect(shapes.freeAt(1, 4, 8, 100)).toBe(1_300);
     shapes.onRequest(1, 4, 8, 1_300, 100);
-    // While its answer is waited for it is never free.
+    // The shape is never free while its request is in flight.
     expect(shapes.freeAt(1, 4, 8, 1_350)).toBe(Number.POSITIVE_INFINITY);
     shapes.onTimeout(1, 4, 8, 1_400);
     expect(shapes.freeAt(1, 4, 8, 1_400)).toBe(2_600);

@@ -56,7 +56,7 @@ describe('shapes', () => {
     shapes.onReply(1, 4, 12, 60);
     expect(shapes.mayUse(1, 4, 8, 119)).toBe(false);
     expect(shapes.mayUse(1, 4, 8, 120)).toBe(true);
-    // Alone it waits as long as after a time-out.
+    // A meter's only shape waits as long as after a time-out.
     expect(shapes.freeAt(1, 4, 12, 60)).toBe(60 + 1_200);
     expect(shapes.mayUse(2, 4, 8, 0)).toBe(true);
   });

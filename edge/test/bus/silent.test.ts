@@ -86,10 +86,10 @@ test('a silent unit is waited for no longer than those that answer, and a slow o
   expect(health?.silenceBeganAtMs).not.toBeNull();
   expect(health?.estimate.timeoutMs()).toBe(1_000);
   expect(bus.units.get(2)?.estimate.timeoutMs()).toBe(100);
-  // Nobody wants the line between the polls: what follows a probe is nothing until its wait is over.
+  // The line is idle between the polls, so a probe keeps it until its wait is over.
   const probes = line.asked.filter(({ unit, atMs }) => unit === 1 && atMs > 60_000);
   expect(probes.length).toBeGreaterThan(2);
-  // Slower than anything that answers here.
+  // Slower than the time-out of the unit that answers.
   line.delayMs.set(1, 700);
   const sinceMs = time.monotonicMs();
   let seenMs: number | null = null;

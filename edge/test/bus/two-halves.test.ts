@@ -17,7 +17,7 @@ const SETTING: SerialSetting = { transport: 'serial', baud: 9_600, parity: 'none
 const PERIOD_MS = 60_000;
 
 describe('a meter whose import and export are two reads of one length', () => {
-  // The first two have no other length for either; the third has.
+  // The first two profiles have no other length for either half; the third has.
   test.each([
     ['carlo-gavazzi-em24-rs485', 1_234_600n],
     ['dzg-dvh4013', 1_234_560n],

@@ -19,7 +19,7 @@ const serial = (baud: number, parity: SerialSetting['parity'] = 'none'): SerialS
 const HERE = serial(9_600);
 const SDM630 = loadProfile('eastron-sdm630') as ModbusProfile;
 
-/** A house that draws 6 kW: its voltage moves, and its register. */
+/** A house that draws 6 kW: its voltage and its register change. */
 function living(clock: VirtualClock, change: (atMs: number) => Record<string, number> = () => ({})): FakeMeter {
   return (fn, address, count) => {
     const atMs = clock.monotonicMs();

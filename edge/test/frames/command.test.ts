@@ -47,7 +47,7 @@ test('the command prints what was kept on a real disk, of all meters or of one, 
   await frames(config, 'flat');
   const one = framesOf(printed).frames.map(({ unit }) => unit);
   vi.restoreAllMocks();
-  // What is kept for a discontinuity as well is printed once. Frames of one millisecond have no order.
+  // Prints a frame once although a discontinuity keeps it as well. Frames of one millisecond have no order.
   expect(all.sort()).toEqual(expect.arrayContaining([1, 2]));
   expect(one).toEqual([2]);
   await expect(frames(config, 'barn')).rejects.toThrow('there is no meter "barn": the configuration has house, flat');

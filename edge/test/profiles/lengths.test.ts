@@ -12,7 +12,7 @@ import { limitsOf, registerAt } from '../support/registers.js';
 const document = readFileSync(new URL('../../../docs/meters.md', import.meta.url), 'utf8');
 const profiles = [...loadProfiles().values()].filter((profile) => profile.protocol === 'modbus');
 
-/** The requests that carry energy, each with the lengths that can stand in for it. */
+/** Returns the requests that carry energy, each with the lengths that can replace it. */
 function billing(profile: ModbusProfile) {
   const energy = billingRegisters(profile);
   return planReads(polledRegisters(profile), profile.limits, REFERENCE_LINE)

@@ -9,7 +9,7 @@ import type { ModbusProfile } from '../../src/profiles/profile.js';
 import { compare, parseDecimal, times } from '../../src/profiles/rational.js';
 import { bytes } from './support.js';
 
-/** A register as the facts give it. */
+/** A register of the facts. */
 interface Fact {
   readonly addr: number;
   readonly type?: string;
@@ -31,7 +31,7 @@ const facts = JSON.parse(readFileSync(new URL('register-facts.json', import.meta
   sunspec: Readonly<Record<string, Readonly<Record<string, { off: number; type: string; sf_off?: number }>>>>;
 };
 
-/** Which profiles each model of the facts has become. */
+/** Names the profiles of each model of the facts. */
 const PROFILES: Readonly<Record<string, readonly string[]>> = {
   'Eastron SDM630': ['eastron-sdm630'],
   'Eastron SDM120': ['eastron-sdm120'],
@@ -54,7 +54,7 @@ const PROFILES: Readonly<Record<string, readonly string[]>> = {
   'Orno OR-WE-525/526': ['orno-or-we-525'],
   'Orno OR-WE-516/517 (3-phase)': ['orno-or-we-516'],
 };
-/** Left out on purpose; the profile's notes say why. */
+/** Omitted on purpose; the profile's notes say why. */
 const LEFT_OUT = new Set(['eastron-sdm120 firmware']);
 
 const profiles = loadProfiles();
@@ -73,13 +73,13 @@ function typeOf(fact: Fact): { type: string; length?: number } {
   return { type: `${{ int: 'i', uint: 'u', float: 'f' }[number?.[1] ?? '']}${number?.[2]}` };
 }
 
-/** How many Wh, W or raw steps one step of the register is, by the facts. */
+/** Returns the size of one step of the register in Wh, W or raw steps, by the facts. */
 function scaleOf(fact: Fact) {
   const kilo = /^kWh/.test(fact.unit ?? '') ? '1000' : '1';
   return times(parseDecimal(String(fact.scale ?? 1)), parseDecimal(kilo));
 }
 
-/** What the profile says otherwise than the facts, in words. */
+/** Lists the differences between a profile and the facts, in words. */
 function differences(profile: ModbusProfile, meter: MeterFacts): string[] {
   const names = {
     import: 'import',
@@ -126,7 +126,7 @@ describe('the shipped profiles', () => {
   it('would be caught when they did not', () => {
     const meter = facts.meters.find((one) => one.model === 'Carlo Gavazzi EM24 (RS-485)');
     if (!meter) throw new Error('no EM24');
-    // Two maps of one name: the profile of one is wrong for the other.
+    // Two maps of one name: each map's profile is wrong for the other's meters.
     expect(differences(modbus('carlo-gavazzi-em24-e1'), meter)).toContain('import at 52, not 66');
     expect(differences(modbus('abb-b2x'), { ...meter, fc: 3 })).toEqual(
       expect.arrayContaining(['import is u64, not i32', 'import has another scale']),

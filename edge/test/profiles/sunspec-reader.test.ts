@@ -27,7 +27,7 @@ const profile = (id: string) => loadProfiles().get(id) as SunspecProfile;
 const UNIT = 3;
 const BOTH: Bills = { import: true, export: true };
 
-/** What the device stands at, in the points' own units. */
+/** Readings of the device, in the points' own units. */
 const VALUES: Readonly<Record<string, number>> = {
   TotWhImp: 700_000,
   TotWhExp: 123_450,
@@ -109,7 +109,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A reader of the device over a real connection to modbus-serial's server. */
+/** Reads the device over a real connection to modbus-serial's server. */
 async function readerOf(id: string, device: Device, { needs = BOTH, converter = false } = {}) {
   const port = await freePort();
   const vector: Vector = {
@@ -223,7 +223,7 @@ describe('a SunSpec device over a real connection', () => {
     };
     const reader = await readerOf('sunspec-meter', device, { converter: true });
     expect(await reader.read()).toMatchObject(GOOD);
-    // The header at the end of its registers is the one that is asked for again, alone and late.
+    // The reader repeats only the header at the end of the device's registers, alone and late.
     const twice = counts.flatMap((count, i) => (i > 0 && counts[i - 1] === count ? [count] : []));
     expect(twice).toEqual([]);
   });

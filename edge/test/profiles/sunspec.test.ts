@@ -35,7 +35,7 @@ class Device {
   put(address: number, words: readonly number[]): void {
     for (const [i, word] of words.entries()) this.words.set(address + i, word);
   }
-  /** Null where the meter would answer with an exception. */
+  /** Returns null where the meter would answer with an exception. */
   read(address: number, count: number): Uint8Array | null {
     this.reads.push(`${address}+${count}`);
     const words = Array.from({ length: count }, (_, i) => this.words.get(address + i));
@@ -58,7 +58,7 @@ function mapOf(id: string, device: Device): SunspecMap {
   return map;
 }
 
-/** What the device says to the planner's reads. */
+/** Decodes the device's answers to the planner's reads. */
 function sampleOf(map: SunspecMap, device: Device, registers = polledRegisters(map)) {
   const blocks = planReads(registers, map.limits, COST).map(
     ({ function: code, address, count }): Block => ({
@@ -70,7 +70,7 @@ function sampleOf(map: SunspecMap, device: Device, registers = polledRegisters(m
   return decodeSample(map, blocks);
 }
 
-/** What is wrong with what was read; that a poll leaves the identity out is no fault of it. */
+/** Lists the faults of the decoded values, except those of the identity, which a poll does not read. */
 const faultsOf = (map: SunspecMap, device: Device) =>
   sampleOf(map, device).faults.filter(({ what }) => what !== 'not-read');
 
@@ -204,7 +204,7 @@ describe('a meter', () => {
     const device = new Device(40_000, [[203, 40, METER_203]]);
     const map = mapOf('sunspec-meter', device);
     expect(map.bills).toEqual({ import: false, export: true });
-    // Its scale factor lies beyond the end too: the value is not to be had, and nothing is read out there.
+    // Its scale factor is beyond the end, too: the value is unavailable, and nothing is read there.
     expect(billingFault(sampleOf(map, device))).toMatch(/scale factor/);
     for (const { address, count } of planReads(polledRegisters(map), map.limits, COST)) {
       expect(address + count).toBeLessThanOrEqual(40_002 + 42);

@@ -36,7 +36,7 @@ async function scanAt(port: number, way: 'tcp' | 'rtu-over-tcp', more: Partial<S
   return { notes, found: found.map(({ unit, fits }) => `${unit} ${fits.map(({ profile }) => profile)}`) };
 }
 
-/** A Modbus TCP device that answers as `answer` says: data, an exception's code, or nothing. */
+/** Starts a Modbus TCP device that answers as `answer` says: data, an exception's code, or nothing. */
 async function device(
   answer: (unit: number, fn: number, address: number, count: number) => Uint8Array | number | null,
 ) {

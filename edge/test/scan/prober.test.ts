@@ -14,10 +14,10 @@ const serial = (parity: SerialSetting['parity']): SerialSetting => ({
   parity,
   stopBits: 1,
 });
-/** A line that is opened anew with another parity hears what is still on its way, as a pty does. */
+/** A line that is reopened with another parity receives what is still in flight, as a pty does. */
 const SETTINGS = [serial('none'), serial('even')] as const;
 const WAIT_MS = 100;
-/** The whole wait of the longest question, which the quarantine counts in. */
+/** The whole wait of the longest question, from which the quarantine is computed. */
 const LONGEST_MS = WAIT_MS + (13 + 20) * speedOf(SETTINGS[1]).charMs;
 
 interface Step {
@@ -25,7 +25,7 @@ interface Step {
   readonly count: number;
   readonly address: number;
   readonly isEven: boolean;
-  /** Part of the longest lateness by which its answer comes late; null: in time. */
+  /** Lateness of its answer, as a part of the longest lateness; null: in time. */
   readonly late: number | null;
 }
 const stepsOf = (units: number, ...counts: readonly number[]) =>
@@ -40,7 +40,7 @@ const stepsOf = (units: number, ...counts: readonly number[]) =>
     { minLength: 20, maxLength: 60 },
   );
 
-/** The control: a quarantine of a length of its own. */
+/** The control: a quarantine of a fixed length. */
 class ShortQuarantine extends ReplyQuarantine {
   readonly #insteadMs: number;
   constructor(insteadMs: number) {
@@ -52,10 +52,10 @@ class ShortQuarantine extends ReplyQuarantine {
   }
 }
 
-/** Asks on a line whose answers come up to `latestMs` late; how many answers were not those of their questions. */
+/** Asks on a line whose answers come up to `latestMs` late. Counts the answers that belong to another question. */
 async function wrongAnswers(list: readonly Step[], latestMs: number, insteadMs?: number) {
   const clock = new VirtualClock({ startAtMs: 0 });
-  // Every register holds its own address, so that an answer shows what it belongs to.
+  // Every register holds its own address, so that an answer shows its question.
   const meter = (_fn: number, address: number, count: number) =>
     Uint8Array.from({ length: 2 * count }, (_, i) =>
       i % 2 === 0 ? (address + (i >> 1)) >> 8 : (address + (i >> 1)) & 0xff,

@@ -11,7 +11,9 @@ import { loadGatewayConfig } from '../../src/wiring/config.js';
 import { ScanBench, SITE } from '../support/scan-bench.js';
 
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-/** The gateway as a process; it has to end well. The bus lives in this one, so it is waited for. */
+/**
+ * Runs the gateway as a process, which must exit with 0. The bus lives in this process, so the call is asynchronous.
+ */
 const gateway = (...args: readonly string[]) =>
   new Promise<void>((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], { stdio: 'ignore' });
@@ -39,7 +41,7 @@ test('five unknown meters on a real pty, and a configuration that runs', { timeo
     ['abb-b2x', 'orno-or-we-516', 'chint-dtsu666-a', 'dzg-dvh4013', 'orno-or-we-525'].sort(),
   );
   expect(bus.line.writes).toBe(0);
-  // The two of one speed are in it, the others are named.
+  // The two meters of one speed are in it; the output names the others.
   const config = loadGatewayConfig(out);
   expect(config.meters.map(({ unit, serial }) => [unit, serial])).toEqual([
     [3, '4710'],

@@ -194,7 +194,7 @@ describe('a scan', () => {
     const { run, notes } = setUp(meters, { expect: 1 });
     const { found } = await run();
     expect(found.map(({ unit }) => unit)).toEqual([5]);
-    // Both are known only when the stage is over.
+    // Both meters are known only when the stage is over.
     const whole = setUp(meters.slice(0, 2), { stages: stages.slice(0, 1) });
     await whole.run();
     expect(whole.notes).toEqual([expect.stringMatching(/unit 4 at 9600 8N1.*two meters with this unit number/)]);
@@ -228,7 +228,7 @@ describe('a scan', () => {
     const second = setUp(five, { expect: 2 }, state);
     const { found } = await second.run();
     expect(found.map(({ unit }) => unit)).toEqual([1, 7]);
-    // Nothing that was asked before is asked again.
+    // The second run repeats no question of the first.
     expect(second.line.opened[0]).toEqual(serial(9_600, 'even'));
     expect(second.line.requests.some(({ frame }) => frame[0] === 1 && frame[1] === 3)).toBe(false);
   });

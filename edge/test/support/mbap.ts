@@ -1,4 +1,4 @@
-/** Modbus TCP messages of whole packets, as a server sees them. */
+/** Decodes Modbus TCP messages of whole packets, as a server does. */
 export function fromMbap(bytes: Buffer): { transaction: number; unit: number; pdu: Buffer }[] {
   const messages = [];
   for (let at = 0; at + 7 <= bytes.length; ) {

@@ -6,7 +6,7 @@ export const METER = sha256(text.encode('a meter')).slice(0, 16);
 export const METER_HEX = asMeterId(METER);
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
-/** A message with a signature that nobody checks; the content differs for each seq and salt. */
+/** Builds a message with a signature that nobody checks; the content differs for each seq and salt. */
 export function message(
   seq: bigint,
   kind: 'reading' | 'statement' = 'reading',

@@ -45,7 +45,7 @@ const readerOf = (time: VirtualClock, read: (nowMs: number) => Registers) => ({
   },
 });
 
-/** A meter that is polled every minute by virtual time; `read` gives the registers or throws. */
+/** Polls a meter every minute of virtual time; `read` returns the registers or throws. */
 export async function setUp(
   read: (nowMs: number) => Registers,
   speed = 1,

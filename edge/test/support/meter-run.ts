@@ -16,7 +16,7 @@ export const START = Date.UTC(2026, 0, 1, 9, 0);
 export interface Run {
   readonly log: MeterJournal;
   readonly spool: Spool;
-  /** Everything that was handed on to be published in this run. */
+  /** Everything that this run forwarded for publication. */
   readonly published: { payload: Payload; bytes: Uint8Array; message: Uint8Array }[];
   readonly time: VirtualClock;
   readonly begin: () => Promise<void>;
@@ -26,11 +26,11 @@ interface RunOptions {
   readonly storedThrough?: bigint;
   readonly reserve?: boolean;
   readonly at?: number;
-  /** Every byte of the configuration's hash. */
+  /** Value of every byte of the configuration's hash. */
   readonly configuration?: number;
 }
 
-/** One run of a gateway's meter on a disk, up to and including event 1 and the gaps. */
+/** Starts a run of a gateway's meter on a disk, up to and including event 1 and the gaps. */
 export async function startRun(disk: CrashDisk, options: RunOptions = {}): Promise<Run> {
   const run = await openRun(disk, options);
   await run.begin();

@@ -31,7 +31,7 @@ export const IDS = { production: idOf('pv'), consumption: idOf('house') };
 export const POINT = pointId(IDS.production, IDS.consumption);
 const HASHES = { softwareHash: new Uint8Array(16), configHash: new Uint8Array(16) };
 
-/** What a window's statement of one of the two meters gives to the point. */
+/** Builds the statement that one of the two meters passes to the point. */
 export const inputOf = (window: number, importWh: number, exportWh: number) => ({
   seq: BigInt(window),
   window: asWindow(window),
@@ -74,7 +74,9 @@ const sampleOf = (side: Side, timeMs: number, importWh: number, exportWh: number
   raw: new Uint8Array(1),
 });
 
-/** The logs of both meters and of the point, as the disk has them; `feed` gets each committed statement of a meter. */
+/**
+ * Opens the journals of both meters and of the point from the disk; `feed` gets each committed statement of a meter.
+ */
 async function openLogs(
   disk: CrashDisk,
   time: VirtualClock,
@@ -98,7 +100,7 @@ async function openLogs(
       readingClock: time.reading,
       counters: { add: () => {} },
       store: ({ point: at, ...next }) => {
-        // The control: the production meter's register is not what it was.
+        // The control: the production meter's stored register is reset.
         const kept = at && spoil ? { ...at, production: { importWh: 0n, exportWh: 0n } } : at;
         return disk.replace(pathOf(id), Buffer.from(encodeState({ ...next, point: kept })));
       },
@@ -118,7 +120,7 @@ async function openLogs(
   return { spool, damage, scan, logs, log, recovered };
 }
 
-/** One run of a gateway with two meters and their point on a disk; what was published is kept by the caller. */
+/** Starts a run of a gateway with two meters and their point on a disk; adds its messages to `published`. */
 export async function startRun(disk: CrashDisk, published: Published[], spoil = false) {
   const time = new VirtualClock({ startAtMs: START });
   let point: Point | null = null;
@@ -163,7 +165,7 @@ export async function startRun(disk: CrashDisk, published: Published[], spoil = 
     gate: (open: boolean) => {
       mayClose = open;
     },
-    /** The poll before a boundary, and the statement after it. */
+    /** Takes the poll before a boundary, and the statement after it. */
     async state(side: Side, window: number, importWh: number, exportWh: number, leadMs = 5_000) {
       const end = (window + 1) * WINDOW_MS;
       const sample = sampleOf(side, end - leadMs, importWh, exportWh);

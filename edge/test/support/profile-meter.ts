@@ -2,13 +2,13 @@ import { loadProfile } from '../../src/adapters/profiles/files.js';
 import type { ModbusProfile } from '../../src/profiles/profile.js';
 import type { Register, RegisterKey } from '../../src/profiles/register.js';
 
-/** Data of the registers, or an exception's code, or null: no answer. */
+/** Data of the registers, an exception's code, or null for no answer. */
 export type MeterAnswer = Uint8Array | number | null;
 export type FakeMeter = (fn: number, address: number, count: number) => MeterAnswer;
 
 type Values = Partial<Record<RegisterKey, number | string>>;
 
-/** In Wh, W, V and Hz; a text where the register is one. */
+/** Values in Wh, W, V and Hz; text for text registers. */
 export const VALUES: Values = {
   import: 1_234_560,
   export: 654_320,
@@ -22,11 +22,11 @@ export const VALUES: Values = {
 
 export interface MeterOptions {
   readonly values?: Values;
-  /** What is said to a read of what does not exist; default: exception 2. */
+  /** Answer to a read of registers that do not exist; default: exception 2. */
   readonly refuse?: MeterAnswer;
 }
 
-/** A meter with the register map of a shipped profile: it refuses all other registers. */
+/** Builds a meter with the register map of a shipped profile: it refuses all other registers. */
 export function profileMeter(id: string, { values = {}, refuse = 2 }: MeterOptions = {}): FakeMeter {
   const profile = loadProfile(id) as ModbusProfile;
   const cells = new Map<string, number>();

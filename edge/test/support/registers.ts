@@ -2,7 +2,7 @@ import type { ReadLimits } from '../../src/profiles/profile.js';
 import { ONE } from '../../src/profiles/rational.js';
 import { type Register, type RegisterKey, type RegisterType, TYPE_REGISTERS } from '../../src/profiles/register.js';
 
-/** A register for tests: a u16 holding register unless `over` says otherwise. */
+/** Builds a register for tests: a u16 holding register unless `over` says otherwise. */
 export function registerAt(key: RegisterKey, address: number, over: Partial<Register> = {}): Register {
   const type: RegisterType = over.type ?? 'u16';
   return {
@@ -24,7 +24,7 @@ export function registerAt(key: RegisterKey, address: number, over: Partial<Regi
   };
 }
 
-/** Limits for tests: every register from 0 to 999 of both functions may be read, 125 at once. */
+/** Builds limits for tests: every register from 0 to 999 of both functions may be read, 125 at once. */
 export function limitsOf(over: Partial<ReadLimits> = {}): ReadLimits {
   return {
     maxRegisters: 125,
@@ -41,7 +41,7 @@ export function limitsOf(over: Partial<ReadLimits> = {}): ReadLimits {
   };
 }
 
-/** The bytes of an integer as a meter with this order sends them: written the other way round from the decoder. */
+/** Encodes an integer as a meter with this order sends it: written independently of the decoder. */
 export function sentBytes(raw: bigint, length: number, words: 'big' | 'little', order: 'big' | 'little'): Uint8Array {
   const list: number[][] = [];
   let rest = BigInt.asUintN(16 * length, raw);

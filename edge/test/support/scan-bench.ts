@@ -5,13 +5,13 @@ import { type PtyBus, startPtyBus } from '@gridtokenx/simulators';
 import { afterEach, beforeEach, vi } from 'vitest';
 
 export const OWNER = '9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin';
-/** What an installer says of a site. */
+/** Options of an installer for a site. */
 export const SITE = {
   ...{ owner: OWNER, zone: 1, exportLimitW: 10_000, importLimitW: 20_000, yes: true },
   ...{ model: [] as string[], profile: [] as string[] },
 };
 
-/** A pty with simulated meters, a folder, and what the commands print; each test of a file has its own. */
+/** A pty with simulated meters, a folder, and the commands' output; each test of a file has its own. */
 export class ScanBench {
   folder = '';
   bus: PtyBus | null = null;
@@ -47,7 +47,7 @@ export class ScanBench {
     return join(this.folder, name);
   }
 
-  /** Writes what a site's configuration begins with; returns its path. */
+  /** Writes the configuration from which a site begins; returns its path. */
   base(): string {
     const file = this.path('site.yaml');
     const text = `network_id: "0011223344556677"\ndata_dir: ${this.path('data')}\nname: home-1\nbroker: { url: "mqtt://127.0.0.1:1", name: dev }\noracles: [{ key: "${OWNER}" }]\n`;

@@ -5,7 +5,7 @@ import { type Line, LineGone } from '../../src/domain/bus/ports.js';
 import { type Setting, settingText, speedOf } from '../../src/domain/scan/settings.js';
 import type { FakeMeter } from './profile-meter.js';
 
-/** Adapters hand over what they gathered for so long. */
+/** Time for which adapters gather bytes before they deliver them, ms. */
 const GATHER_MS = 12;
 
 export interface LineMeter {
@@ -16,19 +16,19 @@ export interface LineMeter {
 }
 
 /**
- * A line on a virtual clock with meters of different settings on it; parity is told apart, since it is injected. Only a
- * meter that is set like the line hears a request. What several say at once is mixed.
+ * A line on a virtual clock with meters of different settings. The injected setting includes the parity. Only a meter
+ * with the line's setting hears a request. Simultaneous answers are mixed.
  */
 export class ScanLine {
   readonly requests: { setting: Setting; frame: Uint8Array; atMs: number }[] = [];
   readonly opened: Setting[] = [];
   writes = 0;
-  /** What is on its way when the line is opened anew arrives there, at whatever setting. */
+  /** True: bytes in flight while the line is reopened arrive at the new setting, whatever it is. */
   keepsBytes = false;
   #last: OpenLine | null = null;
   /** Called for each request before any meter answers; true: no meter hears it. */
   intercept: (frame: Uint8Array, line: OpenLine) => boolean = () => false;
-  /** Bends an answer: other bytes, another time. */
+  /** Changes an answer's bytes or its time. */
   bend: (answer: Uint8Array, delayMs: number, unit: number) => { answer: Uint8Array; delayMs: number } = (
     answer,
     delayMs,
@@ -91,7 +91,7 @@ export class OpenLine implements Line {
     this.#asked = asked;
   }
 
-  /** Puts bytes on the line, one character after the other. */
+  /** Puts bytes on the line, one character after another. */
   say(bytes: Uint8Array, delayMs: number): void {
     const { charMs } = speedOf(this.setting);
     const piece = Math.max(1, Math.floor(GATHER_MS / Math.max(charMs, 0.01)));
