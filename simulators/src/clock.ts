@@ -1,12 +1,12 @@
 import { positionAt, type SimulatedClock, simulatedNow } from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
 
-/** Where the profile stands: milliseconds played, and whether it moves. Never falls, whoever restarts. */
+/** Position in the profile: milliseconds played, and true while it moves. Never falls, also over restarts. */
 export interface ProfilePosition {
   now(): { positionMs: number; moving: boolean };
 }
 
-/** The position that a simulated clock gives, for example the one in the launcher's file. */
+/** Derives the position from a simulated clock, for example the one in the launcher's file. */
 export function profilePosition(simulated: { current(): SimulatedClock }, real: Pick<Clock, 'nowMs'>): ProfilePosition {
   return {
     now() {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 
-/** The three default homes: 28 days each, made from real data; its origin is told in data/README.md. */
+/** The three default homes: 28 days each, derived from real data; data/README.md states the origin. */
 export const defaultProfilesPath = fileURLToPath(new URL('../data/default-profiles.csv', import.meta.url));
 
 /** A real home for a whole year in half-hours: `time,consumption_wh,production_wh`, see data/README.md. */

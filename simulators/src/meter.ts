@@ -10,17 +10,17 @@ export const MAX_INITIAL_WH = 16_000_000n;
 export interface SimulatedMeterOptions {
   /** One of `MODELS`, or the id of a profile. */
   readonly model: string;
-  /** u32, as on the nameplate. */
+  /** Serial number, u32, as on the nameplate. */
   readonly serial: number;
   readonly initialImportWh: bigint;
   readonly initialExportWh: bigint;
   readonly profile: Profile;
   readonly position: ProfilePosition;
-  /** What the registers show of what the meter counted; default: that. */
+  /** Derives the shown values from the counted ones; default: shows the counted values. */
   readonly shown?: (values: () => MeterValues) => () => MeterValues;
 }
 
-/** A meter in front of a home: its registers are a pure function of how far the profile was played. */
+/** Simulates a meter in front of a home: its registers are a pure function of the profile's position. */
 export class SimulatedMeter {
   readonly unit: ModbusUnit;
   readonly #options: SimulatedMeterOptions;
@@ -37,7 +37,7 @@ export class SimulatedMeter {
     this.unit = isBuiltIn(model) ? meterUnit(model, serial, values) : loadMeterMap(model).unit(serial, values);
   }
 
-  /** What the meter shows now. */
+  /** Returns the meter's present values. */
   values(): MeterValues {
     const { profile, position, initialImportWh, initialExportWh } = this.#options;
     const { positionMs, moving } = position.now();
@@ -47,7 +47,7 @@ export class SimulatedMeter {
       importWh: initialImportWh + energy.importWh,
       exportWh: initialExportWh + energy.exportWh,
       powerW,
-      // A house far out on the feeder: the voltage rises with what it feeds in, by 1 V a kilowatt.
+      // A house at the end of the feeder: the voltage rises by 1 V for each kilowatt of feed-in.
       voltageV: 230 - powerW / 1000,
       frequencyHz: 50,
     };

@@ -13,7 +13,7 @@ import { ModbusServer } from './modbus-server.js';
 import { loadProfiles, type Profile } from './profile.js';
 import { loadMeterMap } from './profile-map.js';
 
-/** A meter of the configuration, ready to be put on its line. */
+/** A meter of the configuration, ready for its line. */
 export interface BuiltMeter {
   readonly home: string;
   readonly config: MeterConfig;
@@ -22,7 +22,7 @@ export interface BuiltMeter {
   readonly upsets: MeterUpsets;
 }
 
-/** Something that listens. */
+/** A line that listens. */
 export interface OpenedLine {
   close(): Promise<void>;
 }
@@ -30,7 +30,10 @@ export interface OpenedLine {
 const PROMPT_MS = [0, 0] as const;
 const SERIAL_MS = [20, 20] as const;
 
-/** The meters of a configuration. Throws `OperatorError`, or the system's error for a profile that cannot be read. */
+/**
+ * Builds the meters of a configuration. Throws `OperatorError`, or the system's error for a profile that cannot be
+ * read.
+ */
 export function buildMeters(config: MetersConfig): BuiltMeter[] {
   const position = profilePosition(new SimulatedClockFile(config.clock, systemClock, nodeClockFile), systemClock);
   const profiles = loadProfiles(config.profiles);
@@ -111,7 +114,7 @@ function upsetPlan(faults: FaultsConfig | undefined): UpsetPlan {
   };
 }
 
-/** Puts the meters on their lines. Rejects with `OperatorError`; what was opened before ends with the process. */
+/** Puts the meters on their lines. Rejects with `OperatorError`; lines that are open by then end with the process. */
 export async function openLines(config: MetersConfig, meters: readonly BuiltMeter[]): Promise<OpenedLine[]> {
   const lines: OpenedLine[] = [];
   for (const group of Map.groupBy(meters, (built) => lineOf(built.config)).values()) {

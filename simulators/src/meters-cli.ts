@@ -12,7 +12,7 @@ import { type BuiltMeter, buildMeters, openLines } from './meters-build.js';
 import { loadMetersConfig, type MetersConfig } from './meters-config.js';
 import { faultsRoute } from './meters-faults.js';
 
-/** The launcher, tests and campaigns ask. */
+/** Connections for the launcher, tests and campaigns. */
 const CONNECTIONS = { connections: 64, perAddress: 64 } as const;
 
 function healthOf(meters: readonly BuiltMeter[]): HealthView {
@@ -34,7 +34,7 @@ async function servePage(
   return serveHttp({ ...http, ...{ key: 'http.port', log, limits: CONNECTIONS, health, routes } });
 }
 
-/** Serves the meters of a configuration until told to stop. Rejects with `OperatorError`. */
+/** Serves the meters of a configuration until it is stopped. Rejects with `OperatorError`. */
 async function runMeters(path: string): Promise<void> {
   const config = loadMetersConfig(path);
   const log = serviceLog('meters');

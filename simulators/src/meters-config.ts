@@ -14,7 +14,7 @@ const range = z.tuple([ms, ms], { error: 'expected two times in ms, from and to'
 const unit = z.int().min(1).max(247);
 const parity = z.enum(['none', 'even', 'odd']);
 
-/** Faults of one meter; probabilities are of an answer, times are real milliseconds. */
+/** Faults of one meter. Probabilities are of an answer, 0 to 1; times are real ms. */
 const faultsSchema = z.strictObject({
   /** The same seed gives the same faults. */
   seed: z.int().min(1).default(1),
@@ -41,9 +41,9 @@ const common = {
   serial: z.int().min(1).max(0xffff_ffff),
   initial_import_wh: wh,
   initial_export_wh: wh,
-  /** From and to. */
+  /** Range, ms. */
   turnaround_ms: range.optional(),
-  /** How its port is set; without it as the profile says of a new meter. Over TCP it is what paces a meter. */
+  /** Settings of its port; default: those of the profile's new meter. Over TCP they pace a meter. */
   line: z.strictObject({ baud: z.int().min(300).max(1_000_000), parity, stop_bits: z.literal([1, 2]) }).optional(),
   faults: faultsSchema.optional(),
 };
@@ -72,10 +72,10 @@ const meterSchema = z.discriminatedUnion(
 const ptySchema = z.strictObject({
   /** Path of the link that leads to the device. */
   link: z.string().min(1),
-  /** What comes within so many ms is handed over together. */
+  /** Interval in which bytes are gathered and delivered together, ms. */
   gather_ms: ms.default(0),
   echo: z.boolean().default(false),
-  /** What the master is taken to have set: a pty cannot show it. */
+  /** Parity that the master is assumed to have set: a pty cannot show it. */
   master_parity: parity.optional(),
   second_master: z
     .strictObject({
@@ -110,11 +110,11 @@ export function loadMetersConfig(path: string): MetersConfig {
 export const lineOf = (config: MeterConfig): string =>
   config.transport === 'pty' ? `pty ${config.pty}` : `${config.host}:${config.port}`;
 
-/** Names how a meter's line speaks. */
+/** Names the protocol of a meter's line. */
 export const kindOf = (config: MeterConfig): string =>
   config.transport === 'tcp' && config.converter ? 'converter' : config.transport;
 
-/** What one key alone cannot show. */
+/** Finds faults between keys. */
 function crossFaults({ meters, ptys }: MetersConfig): Fault[] {
   return meters.flatMap((meter, i) => [
     ...initialFaults(meter, i),

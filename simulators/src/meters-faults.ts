@@ -7,15 +7,15 @@ const MAX_BYTES = 4_096;
 const MAX_TIMES = 10_000;
 const ms = z.number().min(0).max(3_600_000);
 
-/** What can be asked of a running meter. */
+/** Requests to a running meter. */
 const askedSchema = z.union(
   [
     z.strictObject({
       home: z.string(),
       fault: z.enum(ANSWER_FAULTS),
-      /** Of a late answer or a copy: its begin, from the request on. */
+      /** Begin of a late answer or a copy, from the request on, ms. */
       at_ms: ms.optional(),
-      /** So many answers from the next one on. */
+      /** Number of answers with this fault, from the next answer on. */
       times: z.int().min(1).max(MAX_TIMES).default(1),
     }),
     z.strictObject({ home: z.string(), restart_ms: ms, loses_wh: z.int().min(0).max(1_000_000).default(0) }),
@@ -24,7 +24,7 @@ const askedSchema = z.union(
   { error: `expected home, with fault (${ANSWER_FAULTS.join(', ')}), restart_ms or frozen` },
 );
 
-/** Applies a request for a fault; returns what is wrong with it in words, null when it was done. */
+/** Applies a request for a fault. Returns the fault of the request in words; null when it was applied. */
 export function applyFault(meters: readonly BuiltMeter[], text: string): string | null {
   let value: unknown;
   try {
@@ -44,7 +44,7 @@ export function applyFault(meters: readonly BuiltMeter[], text: string): string 
   return null;
 }
 
-/** Answers `POST /faults`: 204, or 400 with what is wrong. */
+/** Answers `POST /faults`: 204, or 400 with the reason. */
 export function faultsRoute(meters: readonly BuiltMeter[]): HttpRoute {
   return {
     methods: ['POST'],

@@ -2,13 +2,13 @@
 export const ModbusException = { illegalFunction: 1, illegalAddress: 2, illegalValue: 3 } as const;
 export type ModbusException = (typeof ModbusException)[keyof typeof ModbusException];
 
-/** What answers a request: the registers of one unit. */
+/** The registers of one unit, which answer requests. */
 export interface ModbusUnit {
-  /** `count` registers from `address` on (function 3 or 4), or the exception to answer with. */
+  /** Returns `count` registers from `address` on (function 3 or 4), or the exception to answer with. */
   read(functionCode: 3 | 4, address: number, count: number): Uint16Array | ModbusException;
 }
 
-/** CRC-16/MODBUS: polynomial 0xA001 reflected, start 0xFFFF; sent low byte first. */
+/** Computes CRC-16/MODBUS: polynomial 0xA001 reflected, start 0xFFFF; sent low byte first. */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0xffff;
   for (const byte of bytes) {
@@ -18,7 +18,7 @@ export function crc16(bytes: Uint8Array): number {
   return crc;
 }
 
-/** A PDU with unit and CRC: an RTU frame. */
+/** Encodes an RTU frame: unit, PDU and CRC. */
 export function rtuFrame(unit: number, pdu: Uint8Array): Uint8Array {
   const frame = new Uint8Array(pdu.length + 3);
   frame[0] = unit;
@@ -29,7 +29,7 @@ export function rtuFrame(unit: number, pdu: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** The PDU that answers a request's PDU. */
+/** Returns the PDU that answers a request's PDU. */
 export function answerPdu(unit: ModbusUnit, pdu: Uint8Array): Uint8Array {
   const functionCode = pdu[0] ?? 0;
   const refuse = (exception: ModbusException) => Uint8Array.of(functionCode | 0x80, exception);
@@ -48,18 +48,18 @@ export function answerPdu(unit: ModbusUnit, pdu: Uint8Array): Uint8Array {
   return reply;
 }
 
-/** A request cut out of a stream, and how to wrap its answer. */
+/** A request that a framer found in a stream, and how to wrap its answer. */
 export interface Request {
   readonly unit: number;
   readonly pdu: Uint8Array;
-  /** As the request was wrapped; for its own unit where no other is named. */
+  /** Wraps an answer as the request was wrapped; default unit: the request's. */
   readonly wrap: (pdu: Uint8Array, unit?: number) => Uint8Array;
 }
 
-/** Cuts requests out of a byte stream that may be split anywhere. Null asks to close the connection. */
+/** Finds requests in a byte stream that may be split anywhere. Null demands that the connection closes. */
 export interface Framer {
   push(bytes: Uint8Array): Request[] | null;
-  /** The line was silent: what is left is one frame or noise. */
+  /** Ends a frame after a silence: the remaining bytes are one frame or noise. */
   silence(): Request[];
 }
 
@@ -70,7 +70,7 @@ function join(a: Uint8Array, b: Uint8Array): Uint8Array {
   return joined;
 }
 
-/** Modbus TCP: the MBAP header (transaction, protocol 0, length, unit) before each PDU. */
+/** Frames Modbus TCP: the MBAP header (transaction, protocol 0, length, unit) before each PDU. */
 export function mbapFramer(): Framer {
   let rest: Uint8Array = new Uint8Array(0);
   return {
@@ -102,7 +102,7 @@ function mbapFrame(head: Uint8Array, unit: number, pdu: Uint8Array): Uint8Array 
   return frame;
 }
 
-/** RTU frames: length by function code, CRC at the end; what does not fit waits for silence and is dropped. */
+/** Frames RTU: length by function code, CRC at the end. Drops, after a silence, bytes that are no frame. */
 export function rtuFramer(): Framer {
   let rest: Uint8Array = new Uint8Array(0);
   const take = (length: number): Request | null => {

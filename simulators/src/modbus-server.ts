@@ -6,15 +6,15 @@ import { type Chance, seededChance } from './line/chance.js';
 import { type LineMeter, MeterLine, type SecondMaster } from './line/meter-line.js';
 import { type Framer, type ModbusUnit, mbapFramer, type Request, rtuFramer } from './modbus-frames.js';
 
-/** How a meter is reached: Modbus TCP, or RTU frames over a TCP connection as serial converters carry them. */
+/** Transport of a meter: Modbus TCP, or RTU frames over a TCP connection as serial converters carry them. */
 export type MeterTransport = 'tcp' | 'rtu-over-tcp';
 
-/** After this much silence what was received of an RTU frame is all there is; real milliseconds. */
+/** Silence that ends an RTU frame, real ms. */
 const SILENCE_MS = 20;
 const MAX_CONNECTIONS = 32;
 
 export interface ModbusServerOptions {
-  /** Modbus TCP: a converter that gives whatever comes from its line the transaction of the newest open request. */
+  /** Modbus TCP: a converter that sends every frame of its line under the transaction of the newest open request. */
   readonly converter?: boolean;
   /** RTU frames: every request comes back. */
   readonly echo?: boolean;
@@ -26,18 +26,18 @@ export interface ModbusServerOptions {
 }
 
 /**
- * One listening address with its meters. A request to a unit that is not there gets no answer, as on a line. Raw RTU
- * answers go to the newest connection, whoever asked: what a converter holds outlives a connection.
+ * Serves meters at one listening address. A request to an absent unit gets no answer, as on a line. Raw RTU answers go
+ * to the newest connection, whoever asked: a converter's frames outlive a connection.
  */
 export class ModbusServer {
   readonly transport: MeterTransport;
-  /** What was asked and answered. */
+  /** Counts of requests and answers. */
   readonly line: MeterLine;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #newest: Request | null = null;
 
-  /** `meters`: on a line, or just registers by unit, which answer at once. */
+  /** `meters`: meters on a line, or only registers by unit, which answer at once. */
   constructor(
     transport: MeterTransport,
     meters: readonly LineMeter[] | ReadonlyMap<number, ModbusUnit>,
@@ -47,7 +47,7 @@ export class ModbusServer {
     this.line = new MeterLine({
       meters: 'get' in meters ? [...meters].map(([unit, registers]) => promptMeter(unit, registers)) : meters,
       carrier: this.#carrier(options.converter ?? false),
-      // A converter's port is set for its meters.
+      // A converter's port has its meters' settings.
       master: () => ({ baud: null, parity: null }),
       time: options.time ?? systemClock,
       chance: options.chance ?? seededChance(1),
@@ -61,7 +61,7 @@ export class ModbusServer {
       this.line.startSecondMaster({ say: (bytes) => this.#toNewest(bytes), end: () => {} });
   }
 
-  /** Requests answered since the start, exceptions included. */
+  /** Counts the requests answered since the start, exceptions included. */
   get answered(): number {
     return this.line.answered;
   }
@@ -83,7 +83,7 @@ export class ModbusServer {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
-  /** Ends every connection; what is on the line stays. */
+  /** Ends every connection; frames on the line stay. */
   dropConnections(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -132,7 +132,7 @@ export class ModbusServer {
       answer(requests);
       silence = setTimeout(() => answer(framer.silence()), SILENCE_MS);
     });
-    // A reset by the client is the client's business; 'close' follows.
+    // A reset by the client is no fault of the server; 'close' follows.
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       clearTimeout(silence);
@@ -141,7 +141,7 @@ export class ModbusServer {
   }
 }
 
-/** A meter that answers at once, at any speed, without faults. */
+/** Builds a meter that answers at once, at any speed, without faults. */
 const promptMeter = (unit: number, registers: ModbusUnit): LineMeter => ({
   unit,
   registers,

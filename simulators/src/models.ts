@@ -1,6 +1,6 @@
 import { ModbusException, type ModbusUnit } from './modbus-frames.js';
 
-/** What a meter shows at one instant. */
+/** Values of a meter at one instant. */
 export interface MeterValues {
   readonly importWh: bigint;
   readonly exportWh: bigint;
@@ -13,7 +13,7 @@ export interface MeterValues {
 export const MODELS = ['eastron-sdm630', 'eastron-sdm120'] as const;
 export type MeterModel = (typeof MODELS)[number];
 
-/** Whether a model's register map is written out here; others are made from their profile. */
+/** Returns true for a model whose register map is in this file; other maps are built from their profiles. */
 export const isBuiltIn = (model: string): model is MeterModel => (MODELS as readonly string[]).includes(model);
 
 /** Float32 input registers (two words, high word first) of each model: address -> value. */
@@ -25,8 +25,8 @@ const exportKwh = (v: MeterValues) => Number(v.exportWh) / 1000;
 const frequency = (v: MeterValues) => v.frequencyHz;
 
 /**
- * Addresses from the registers' public sources (shared data: register-facts). What is not listed inside `words` reads 0,
- * as on the real meters; beyond it is an illegal address.
+ * Addresses from the registers' public sources (shared data: register-facts). An unlisted address inside `words` reads
+ * 0, as on the real meters; an address beyond is illegal.
  */
 const LAYOUTS: Record<MeterModel, { layout: Layout; words: number; mostPerRead: number }> = {
   'eastron-sdm630': {
@@ -65,7 +65,7 @@ const LAYOUTS: Record<MeterModel, { layout: Layout; words: number; mostPerRead: 
 /** Holding registers with the serial number (u32, high word first). */
 const SERIAL_ADDRESS = 64_512;
 
-/** The register map of a model over live values: what a Modbus master can read from it. */
+/** Builds the register map of a model over live values, as a Modbus master reads it. */
 export function meterUnit(model: MeterModel, serial: number, values: () => MeterValues): ModbusUnit {
   const { layout, words, mostPerRead } = LAYOUTS[model];
   return {

@@ -8,10 +8,10 @@ import type { LineSettings } from './line/meter-line.js';
 import { ModbusException, type ModbusUnit } from './modbus-frames.js';
 import type { MeterValues } from './models.js';
 
-/** Profiles of real meters' register maps, as data: what a simulated meter can answer as. */
+/** Directory of the profiles of real meters' register maps, by which a simulated meter can answer. */
 export const meterProfilesPath = fileURLToPath(new URL('../../edge/profiles', import.meta.url));
 
-/** A profile that a simulated meter cannot answer as: `FILE:LINE: key: what is wrong; what to do`. */
+/** Reports a profile that a simulated meter cannot answer by: `FILE:LINE: key: what is wrong; what to do`. */
 export class MeterMapError extends OperatorError {
   override readonly name = 'MeterMapError';
 }
@@ -44,13 +44,13 @@ const registerSchema = z.object({
   positive: z.enum(['import', 'export']).default('import'),
 });
 const rangeSchema = z.object({ function: z.int(), first: z.int(), last: z.int() });
-/** Looked at first: another protocol has other keys, and what it lacks of these would be named in its place. */
+/** Parsed first: another protocol has other keys, and its missing keys would hide the real fault. */
 const protocolSchema = z.object({
   protocol: z.literal('modbus', {
     error: 'only profiles with registers of their own (protocol modbus) can be simulated',
   }),
 });
-/** The part of a profile file that a meter is made of; the gateway checks all of it. */
+/** The part of a profile file that a simulated meter needs; the gateway checks all of it. */
 const mapSchema = z.object({
   serial: z.object({
     baud: z.int(),
@@ -72,13 +72,13 @@ type RegisterText = z.output<typeof registerSchema>;
 /** A meter's register map. */
 export interface MeterMap {
   readonly profile: string;
-  /** Of a new meter. */
+  /** Settings of a new meter. */
   readonly settings: LineSettings;
-  /** The registers of one such meter. `serial` is put where the map has a place for it. */
+  /** Builds the registers of one such meter. Stores `serial` where the map has a place for it. */
   unit(serial: number, values: () => MeterValues): ModbusUnit;
 }
 
-/** Ids of the profiles that a simulated meter can answer as. */
+/** Lists the ids of the profiles that a simulated meter can answer by. */
 export function meterMapIds(directory: string = meterProfilesPath): string[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith('.yaml') && !name.startsWith('sunspec-'))
@@ -86,7 +86,7 @@ export function meterMapIds(directory: string = meterProfilesPath): string[] {
     .sort();
 }
 
-/** The map of a profile by its id. Throws `MeterMapError`. */
+/** Loads the map of a profile by its id. Throws `MeterMapError`. */
 export function loadMeterMap(profile: string, directory: string = meterProfilesPath): MeterMap {
   const file = join(directory, `${profile}.yaml`);
   const { serial, limits, registers, probe } = readMap(file);
@@ -143,7 +143,7 @@ interface Asked {
   readonly count: number;
 }
 
-/** Only what the profile says can be read, as it says that it can. */
+/** Returns true for a read that the profile allows. */
 function mayRead(limits: Limits, entries: readonly Entry[], { fn, address, count }: Asked): boolean {
   const { max_registers: most, align, readable, forbidden } = limits;
   if (count > most || address % align !== 0 || count % align !== 0) return false;
@@ -165,11 +165,11 @@ type Content = bigint | number | string;
 interface Identity {
   readonly serial: number;
   readonly model: string | number | undefined;
-  /** Each direction has a register of its own. */
+  /** True when each direction has its own power register. */
   readonly hasPowerOut: boolean;
 }
 
-/** Wh, W, V, Hz, or what stands on the nameplate. */
+/** Returns the content of a register: Wh, W, V, Hz, or text of the nameplate. */
 function contentOf(key: Key, register: RegisterText, values: MeterValues, identity: Identity): Content {
   const power = register.positive === 'export' ? -values.powerW : values.powerW;
   switch (key) {
@@ -181,7 +181,7 @@ function contentOf(key: Key, register: RegisterText, values: MeterValues, identi
       return values.importWh + values.exportWh;
     case 'power':
       if (identity.hasPowerOut) return Math.max(0, power);
-      // A register without a sign shows how much flows, whichever way.
+      // An unsigned register shows the amount of the flow, in either direction.
       return register.type.startsWith('u') ? Math.abs(power) : power;
     case 'power_export':
       return Math.max(0, -values.powerW);
@@ -198,7 +198,7 @@ function contentOf(key: Key, register: RegisterText, values: MeterValues, identi
   }
 }
 
-/** The words of a register: the quantity through its unit and scale, in its type and order. */
+/** Encodes the words of a register: the quantity through its unit and scale, in its type and order. */
 function encode(key: Key, register: RegisterText, length: number, content: Content): number[] {
   const bytes = new Uint8Array(2 * length);
   const view = new DataView(bytes.buffer);
@@ -208,7 +208,7 @@ function encode(key: Key, register: RegisterText, length: number, content: Conte
   } else {
     const factor = Number(scale) * (unit.startsWith('k') ? 1_000 : 1);
     const raw = Number(content) / factor;
-    // A counter shows what it has counted in full; other values are the nearest.
+    // A counter shows only whole counted steps; other values are rounded to the nearest.
     const whole = () =>
       BigInt(Math.trunc(key === 'import' || key === 'export' || key === 'total' ? raw + 1e-9 : Math.round(raw)));
     if (type === 'f32') view.setFloat32(0, raw);

@@ -8,7 +8,7 @@ export const PROFILE_HEADER = 'home,time,consumption_wh,production_wh';
 /** One home's consumption and gross production, in equal intervals without gaps. */
 export interface Profile {
   readonly home: string;
-  /** Start of the first interval, milliseconds since 1970, UTC; always a quarter of an hour. */
+  /** Start of the first interval, ms since 1970, UTC; always a quarter of an hour. */
   readonly startAtMs: number;
   readonly intervalMs: number;
   readonly intervals: number;
@@ -25,7 +25,7 @@ export interface Energy {
   readonly exportWh: bigint;
 }
 
-/** A line of a profile that cannot be used. Its message is one line: `FILE:LINE: column: what is wrong; what to do`. */
+/** Reports an unusable line of a profile. The message is one line: `FILE:LINE: column: what is wrong; what to do`. */
 export class ProfileError extends OperatorError {
   override readonly name = 'ProfileError';
 
@@ -35,7 +35,7 @@ export class ProfileError extends OperatorError {
 }
 
 const MICRO = 1_000_000n;
-/** A home that moves a megawatt-hour in one interval is a wrong unit, and would overflow nothing but patience. */
+/** Bound of an interval's energy, Wh: a home that moves more than a megawatt-hour has a wrong unit. */
 const MAX_INTERVAL_WH = 1_000_000n;
 
 interface Row {
@@ -51,8 +51,8 @@ export function loadProfiles(path: string): Profile[] {
 }
 
 /**
- * Reads the text of a profile: homes in the order of their first row, rows of one home in rising time. Consumption and
- * production are netted within each row (never across rows). Throws `ProfileError` for the first line that is wrong.
+ * Parses the text of a profile: homes in the order of their first row, rows of one home in rising time. Nets
+ * consumption and production within each row (never across rows). Throws `ProfileError` for the first wrong line.
  */
 export function parseProfiles(text: string, file = 'profile'): Profile[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
@@ -95,7 +95,10 @@ function parseRow(line: string, file: string, number: number): { home: string; r
   return { home, row };
 }
 
-/** Milliseconds since 1970; a time without an offset is UTC. Null for what is no time, 30 February included. */
+/**
+ * Parses a time to ms since 1970; a time without an offset is UTC. Returns null for an impossible time, 30 February
+ * included.
+ */
 function parseTime(text: string): number | null {
   if (/^\d{1,11}$/.test(text)) return Number(text) * 1000;
   const match = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.0{1,9})?)?(Z|([+-])(\d\d):?(\d\d))?$/i.exec(
@@ -106,7 +109,7 @@ function parseTime(text: string): number | null {
   const parts = [year, month, day, hour, minute, second] as [number, number, number, number, number, number];
   const ms = Date.UTC(parts[0], parts[1] - 1, parts[2], parts[3], parts[4], parts[5]);
   const back = new Date(ms);
-  // Date.UTC rolls 30 February over into March; what does not come back as written was no date.
+  // Date.UTC rolls 30 February over into March, so an impossible date differs from its text.
   if (back.getUTCMonth() + 1 !== parts[1] || back.getUTCDate() !== parts[2] || back.getUTCHours() !== parts[3])
     return null;
   if (back.getUTCMinutes() !== parts[4] || back.getUTCSeconds() !== parts[5]) return null;
@@ -116,7 +119,7 @@ function parseTime(text: string): number | null {
   return ms - offsetMinutes * 60_000;
 }
 
-/** Millionths of a watt-hour, or what is wrong with the text. */
+/** Parses an energy in millionths of a watt-hour; returns the fault in words for any other text. */
 function parseMicroWh(text: string): bigint | string {
   const match = /^\+?(\d{1,12})(?:\.(\d{0,6})0*)?$/.exec(text);
   if (!match) {
@@ -166,12 +169,14 @@ function checkInterval(intervalMs: number, home: string, row: Row, file: string)
   }
 }
 
-/** Milliseconds of a profile. */
+/** Returns the length of a profile, ms. */
 export function durationMs(profile: Profile): number {
   return profile.intervals * profile.intervalMs;
 }
 
-/** Σ over whole intervals plus the share of the one that runs, in 1/`intervalMs` of a millionth of a watt-hour: exact. */
+/**
+ * Sums whole intervals and the share of the current interval, exactly, in 1/`intervalMs` of a millionth of a watt-hour.
+ */
 function scaled(cumulative: BigInt64Array, profile: Profile, positionMs: number): bigint {
   const at = Math.min(Math.max(0, Math.floor(positionMs)), durationMs(profile));
   const index = Math.min(Math.floor(at / profile.intervalMs), profile.intervals - 1);
@@ -181,8 +186,8 @@ function scaled(cumulative: BigInt64Array, profile: Profile, positionMs: number)
 }
 
 /**
- * Energy since the profile's start after `positionMs` milliseconds of it were played; power is constant within an
- * interval. A pure function of the position, which never falls: before the start it is 0, after the end it stays.
+ * Returns the energy since the profile's start at `positionMs`; power is constant within an interval. A pure function
+ * of the position that never falls: before the start it is 0, after the end it is constant.
  */
 export function energyAt(profile: Profile, positionMs: number): Energy {
   const unit = MICRO * BigInt(profile.intervalMs);
@@ -192,7 +197,7 @@ export function energyAt(profile: Profile, positionMs: number): Energy {
   };
 }
 
-/** What the registers must have risen by after the first `windows` quarters of an hour of the profile. */
+/** Returns the rise of the registers after the profile's first `windows` quarters of an hour. */
 export function expectedTotals(profile: Profile, windows: number): Energy {
   if (!Number.isInteger(windows) || windows < 0 || windows > profile.windows) {
     throw new RangeError(`home "${profile.home}" has ${profile.windows} windows, asked for ${windows}`);
@@ -200,7 +205,10 @@ export function expectedTotals(profile: Profile, windows: number): Energy {
   return energyAt(profile, windows * WINDOW_MS);
 }
 
-/** Watts while the profile plays at this position, import positive; 0 before its start and from its end on. */
+/**
+ * Returns the power in W while the profile plays at this position, import positive; 0 before its start and from its end
+ * on.
+ */
 export function powerAt(profile: Profile, positionMs: number): number {
   if (positionMs < 0 || positionMs >= durationMs(profile)) return 0;
   const index = Math.floor(positionMs / profile.intervalMs);
@@ -209,7 +217,10 @@ export function powerAt(profile: Profile, positionMs: number): number {
   return Number(net) / 1e6 / (profile.intervalMs / 3_600_000);
 }
 
-/** Windows that every home has, and a sentence for the user where homes differ (the longer ones are cut). */
+/**
+ * Returns the windows that every home has, and a notice to the user where homes differ (longer ones are cut); else
+ * null.
+ */
 export function commonWindows(profiles: readonly Profile[]): { windows: number; notice: string | null } {
   const counts = profiles.map((profile) => profile.windows);
   const windows = Math.min(...counts);

@@ -77,7 +77,7 @@ async function configFile(
   return { path, http };
 }
 
-/** A meter of the configuration, on a bus instead. */
+/** Moves a meter of the configuration to a bus. */
 const onBus = (meter: object = {}) => {
   const { host: _, port: __, ...rest } = meter as Record<string, unknown>;
   return { ...rest, transport: 'pty', pty: 'bus' };
@@ -146,7 +146,7 @@ describe('the process of the simulated meters', () => {
     const { path } = await configFile();
     const { child, ready } = start(path);
     await ready;
-    // Not 'close': that event does not come any more once the channel was closed from this side.
+    // Not 'close': after this side closed the channel, that event does not come any more.
     const exited = once(child, 'exit');
     child.disconnect();
     expect((await exited)[0]).toBe(0);

@@ -53,7 +53,7 @@ describe.runIf(process.platform === 'linux')('a pty whose master is ours', () =>
       });
       expect(echoed).toEqual(all);
       expect(pty.baud()).toBe(baud);
-      // The client goes and comes again: the bus is still there.
+      // The client closes and reopens the device: the bus is still there.
       await close(port);
     }
   });

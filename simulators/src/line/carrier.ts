@@ -2,16 +2,16 @@ import { type Request, rtuFrame } from '../modbus-frames.js';
 import type { Chance } from './chance.js';
 import { type Delivery, damaged, truncated } from './faults.js';
 
-/** Bytes for the master, and whether the connection ends behind them. */
+/** Bytes for the master; `ends` is true when the connection ends after them. */
 export interface Carried {
   readonly bytes: Uint8Array;
   readonly ends: boolean;
 }
 
-/** Puts what meters say on what leads to the master. Null: nothing of it arrives. */
+/** Encodes the meters' answers for the connection to the master. Null: nothing of the delivery arrives. */
 export type Carrier = (delivery: Delivery, chance: Chance) => Carried | null;
 
-/** RTU frames on a line, or raw over a network. */
+/** Carries RTU frames on a line, or raw over a network. */
 export const rtuCarrier: Carrier = ({ parts, damage }, chance) => {
   const frames = parts.map(({ unit, pdu }) => rtuFrame(unit, pdu));
   const last = frames.at(-1);
@@ -20,8 +20,9 @@ export const rtuCarrier: Carrier = ({ parts, damage }, chance) => {
 };
 
 /**
- * Modbus TCP of a meter of its own: an answer carries the transaction of its request, however late. TCP lets no damage
- * through, so a corrupted answer does not come, and a truncated one is a connection that ends in the middle of it.
+ * Carries Modbus TCP of a meter with its own connection: an answer has the transaction of its request, however late.
+ * TCP lets no damage through, so a corrupted answer does not arrive. A truncated answer is a connection that ends in
+ * the middle of it.
  */
 export const tcpCarrier: Carrier = ({ parts, damage }, chance) => {
   if (damage === 'corrupt') return null;
@@ -30,9 +31,9 @@ export const tcpCarrier: Carrier = ({ parts, damage }, chance) => {
 };
 
 /**
- * A converter with serial meters behind it that puts whatever comes from the line under the transaction of the newest
- * request that has no answer yet: a late answer gets another's transaction. It drops what is damaged, and what comes when
- * nothing is asked. `newest`: that request.
+ * Carries for a converter with serial meters behind it. It sends whatever the line brings under the transaction of the
+ * newest open request: a late answer gets another's transaction. It drops damaged frames, and frames without an open
+ * request. `newest`: that request.
  */
 export const converterCarrier =
   (newest: () => Request | null, settle: () => void): Carrier =>

@@ -1,7 +1,7 @@
 import type { Request } from '../modbus-frames.js';
 import { type Chance, whole } from './chance.js';
 
-/** What can be wrong with an answer. */
+/** Faults of an answer. */
 export const ANSWER_FAULTS = [
   'late',
   'drop',
@@ -15,18 +15,18 @@ export const ANSWER_FAULTS = [
 ] as const;
 export type AnswerFault = (typeof ANSWER_FAULTS)[number];
 
-/** Probability of each fault for an answer; what is not there never happens. */
+/** Probability of each fault for an answer, 0 to 1; an absent fault never occurs. */
 export type FaultRates = Readonly<Partial<Record<AnswerFault, number>>>;
 
-/** When disturbed answers come, in milliseconds from the request's last character on. */
+/** Times of disturbed answers, in ms from the request's last character. */
 export interface FaultTimes {
   /** Begin of a late answer. */
   lateMs(chance: Chance): number;
   /** Latest begin of the copy of an answer that begins at `sentAtMs`. */
   copyUntilMs(sentAtMs: number, isLate: boolean): number;
-  /** Latest begin of a late answer; without it a machine that stands still may make it later. */
+  /** Latest begin of a late answer; without it a machine that stands still may delay it further. */
   lateUntilMs?(): number;
-  /** An answer waits so long to be glued to the meter's next one; then it is forgotten. */
+  /** Time for which an answer waits to be glued to the meter's next answer, ms; then it is dropped. */
   glueMs(): number;
 }
 
@@ -34,23 +34,23 @@ export interface FaultTimes {
 export interface Said {
   readonly unit: number;
   readonly pdu: Uint8Array;
-  /** As the request was wrapped that it answers: on Modbus TCP with its transaction. */
+  /** Wraps a PDU as the request was wrapped: on Modbus TCP with its transaction. */
   readonly wrap: Request['wrap'];
 }
 
-/** Something that a line carries to the master. */
+/** Frames that a line carries to the master. */
 export interface Delivery {
-  /** Begin, in milliseconds from the request's last character on. */
+  /** Begin, in ms from the request's last character. */
   readonly atMs: number;
-  /** Not put on the line at all when the machine comes to it later than this; null = any time. */
+  /** Instant after which the machine no longer puts it on the line; null = no limit. */
   readonly latestMs: number | null;
-  /** Without silence between them; what was held back comes first. */
+  /** Frames without silence between them; a delayed frame comes first. */
   readonly parts: readonly Said[];
-  /** What happens to the last of the parts on its way. */
+  /** Damage of the last part on its way; null = none. */
   readonly damage: 'corrupt' | 'truncate' | null;
 }
 
-/** Faults that were made, by name, and `withheld`: deliveries that the machine came to too late. */
+/** Counts of faults by name, and of `withheld`: deliveries that the machine reached too late. */
 export type FaultCounts = Partial<Record<AnswerFault | 'withheld', number>>;
 
 export interface AnswerFaultsOptions {
@@ -62,8 +62,8 @@ export interface AnswerFaultsOptions {
 const HIGHEST_EXCEPTION = 6;
 
 /**
- * Decides what becomes of a meter's answers: by chance, and at once where it was asked for (`next`). Pure but for its
- * chance and its memory of what waits to be glued.
+ * Decides the faults of a meter's answers: by chance, and at once after `next`. Pure but for its randomness and its
+ * memory of the answer that waits to be glued.
  */
 export class AnswerFaults {
   readonly counts: FaultCounts = {};
@@ -75,18 +75,18 @@ export class AnswerFaults {
     this.#options = options;
   }
 
-  /** Lets a fault befall the next answer. `atMs`: when a late answer or the copy begins, from the request on. */
+  /** Schedules a fault for the next answer. `atMs`: begin of a late answer or a copy, from the request on. */
   next(fault: AnswerFault, atMs: number | null = null): void {
     this.#wanted.push({ fault, atMs });
   }
 
-  /** Whether the request comes back as an echo before it is answered. */
+  /** Returns true when the request comes back as an echo before its answer. */
   echoes(): boolean {
     return this.#befalls('echo') !== null;
   }
 
   /**
-   * What the line carries in place of `said`, which would begin at `sentAtMs` after the request and take `lengthMs`.
+   * Returns the deliveries that replace `said`, which would begin at `sentAtMs` after the request and take `lengthMs`.
    * `nowMs`: monotonic.
    */
   deliveries(
@@ -106,14 +106,14 @@ export class AnswerFaults {
     const atMs = late ? (late.atMs ?? times.lateMs(chance)) : sentAtMs;
     const damage = this.#befalls('corrupt') ? 'corrupt' : this.#befalls('truncate') ? 'truncate' : null;
     const whose = this.#befalls('wrongUnit') ? { ...said, unit: (said.unit % 247) + 1 } : said;
-    // What is glued to a late answer would be later than any late one.
+    // A frame glued to a late answer would be later than any late answer.
     const parts = late || !glued ? [whose] : [glued, whose];
     const untilMs = late && late.atMs === null ? (times.lateUntilMs?.() ?? null) : null;
     const result: Delivery[] = [{ atMs, latestMs: untilMs, parts, damage }];
     const copy = this.#befalls('copy');
     if (copy) {
       const latestMs = Math.max(atMs, times.copyUntilMs(atMs, late !== null));
-      // Not into the answer itself, where there is time for both.
+      // Does not begin inside the answer itself, where there is time for both.
       const initialMs = Math.min(atMs + lengthMs, latestMs);
       const copyMs = copy.atMs ?? initialMs + chance.fraction() * (latestMs - initialMs);
       result.push({ atMs: copyMs, latestMs: copy.atMs === null ? latestMs : null, parts: [said], damage: null });
@@ -131,13 +131,13 @@ export class AnswerFaults {
   }
 }
 
-/** One to three flipped bits, or one burst of at most 16: what a CRC-16 always finds. The frame stays as it is. */
+/** Flips one to three bits, or one burst of at most 16 bits, which a CRC-16 always detects. Returns a copy. */
 export function damaged(frame: Uint8Array, chance: Chance): Uint8Array {
   if (chance.fraction() < 0.5) return flipped(frame, whole(chance, 1, 3), chance);
   return burst(frame, whole(chance, 2, 16), chance);
 }
 
-/** A copy with so many different bits flipped (at most all there are). */
+/** Returns a copy with `count` different bits flipped (at most all bits). */
 export function flipped(frame: Uint8Array, count: number, chance: Chance): Uint8Array {
   const bytes = Uint8Array.from(frame);
   const bits = new Set<number>();
@@ -146,7 +146,7 @@ export function flipped(frame: Uint8Array, count: number, chance: Chance): Uint8
   return bytes;
 }
 
-/** A copy with one burst of `length` bits: the first and the last of it are wrong, those between by chance. */
+/** Returns a copy with one burst of `length` bits: the first and the last bit are wrong, those between by chance. */
 export function burst(frame: Uint8Array, length: number, chance: Chance): Uint8Array {
   const bytes = Uint8Array.from(frame);
   const long = Math.min(length, 8 * bytes.length);
@@ -155,7 +155,7 @@ export function burst(frame: Uint8Array, length: number, chance: Chance): Uint8A
   return bytes;
 }
 
-/** The beginning of a frame: at least one byte, never all. */
+/** Returns the beginning of a frame: at least one byte, never all. */
 export const truncated = (frame: Uint8Array, chance: Chance): Uint8Array =>
   frame.subarray(0, whole(chance, 1, frame.length - 1));
 

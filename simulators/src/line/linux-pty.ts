@@ -11,7 +11,7 @@ const TCGETS2 = 0x802c542a;
 const TCSETS2 = 0x402c542b;
 const { O_RDWR, O_NOCTTY } = constants;
 const O_CLOEXEC = 0o2000000;
-/** Bytes that a client may leave unread before what comes after is lost, as in a UART that nobody empties. */
+/** Bytes that a client may leave unread before later bytes are lost, as in a UART that nobody empties. */
 const MAX_UNREAD = 65_536;
 
 interface Libc {
@@ -24,7 +24,7 @@ interface Libc {
 
 let loaded: Libc | null = null;
 
-/** The C library by koffi, loaded at the first use. */
+/** Loads the C library by koffi at the first use. */
 function libc(): Libc {
   if (loaded) return loaded;
   if (process.platform !== 'linux') throw new PtyError('simulated meters on a pty need Linux', 'put them on TCP');
@@ -51,8 +51,8 @@ function check(result: number, what: string): number {
 }
 
 /**
- * A new pseudo-terminal in raw mode, whose master this process owns. One file of the client's end stays open here: a
- * master without any gives EIO, and a client that closes and opens it again would end the bus. Throws `PtyError`.
+ * Opens a new pseudo-terminal in raw mode, whose master this process owns. Keeps one file of the client's end open: a
+ * master without any gives EIO, and a client that reopens it would end the bus. Throws `PtyError`.
  */
 export function openLinuxPty(): PtyMaster {
   const { posix_openpt, grantpt, unlockpt, ptsname, ioctl } = libc();
@@ -65,7 +65,7 @@ export function openLinuxPty(): PtyMaster {
   const settings = Buffer.alloc(TERMIOS.size);
   const read = () => check(ioctl(fd, TCGETS2, settings), 'reading the terminal settings');
   read();
-  // Bytes pass as they are before a client sets anything.
+  // Bytes pass unchanged before a client sets anything.
   for (const flags of [TERMIOS.iflag, TERMIOS.oflag, TERMIOS.lflag]) settings.writeUInt32LE(0, flags);
   settings[TERMIOS.cc + VMIN] = 1;
   settings[TERMIOS.cc + VTIME] = 0;

@@ -6,14 +6,14 @@ import type { AnswerFaults, Delivery } from './faults.js';
 
 export type Parity = 'none' | 'even' | 'odd';
 
-/** How a meter's port is set. */
+/** Settings of a meter's port. */
 export interface LineSettings {
   readonly baud: number;
   readonly parity: Parity;
   readonly stopBits: 1 | 2;
 }
 
-/** How the master's port is set, as far as it can be seen; null = it cannot, and then it fits. */
+/** Settings of the master's port as far as they are visible; null = invisible, and then they match. */
 export interface MasterSettings {
   readonly baud: number | null;
   readonly parity: Parity | null;
@@ -23,16 +23,16 @@ export interface MasterSettings {
 export interface LineMeter {
   readonly unit: number;
   readonly registers: ModbusUnit;
-  /** Null: on a network, where nothing is paced. */
+  /** Settings of its port; null on a network, where nothing is paced. */
   readonly settings: LineSettings | null;
-  /** From the request's last character to the answer's first, ms. */
+  /** Returns the time from the request's last character to the answer's first, ms. */
   readonly turnaroundMs: () => number;
   readonly faults: AnswerFaults | null;
-  /** Whether it is silent now. */
+  /** Returns true while the meter is silent. */
   readonly isDown: () => boolean;
 }
 
-/** Who else asks the meters on this line: the same read, again and again. */
+/** Another master on this line: it sends the same read, again and again. */
 export interface SecondMaster {
   readonly everyMs: number;
   readonly unit: number;
@@ -47,36 +47,38 @@ export interface MeterLineOptions {
   readonly master: () => MasterSettings;
   readonly time: Pick<Clock, 'monotonicMs' | 'after'>;
   readonly chance: Chance;
-  /** Characters that come within so many ms are handed over together, as serial adapters do; 0 = each at its time. */
+  /**
+   * Interval in which characters are gathered and delivered together, as serial adapters do, ms; 0 = each at its time.
+   */
   readonly gatherMs?: number;
-  /** Every request comes back to the master, as over an adapter that hears itself. */
+  /** Every request comes back to the master, as from an adapter that receives its own characters. */
   readonly echo?: boolean;
   readonly secondMaster?: SecondMaster;
 }
 
-/** Where an answer goes: bytes, and the end of the connection where a fault asks for it. */
+/** Receiver of an answer: its bytes, and the end of the connection where a fault demands it. */
 export interface Reply {
   readonly say: (bytes: Uint8Array) => void;
   readonly end: () => void;
 }
 
-/** Function codes that change something in a meter (Modbus application protocol 1.1b3, section 6). */
+/** Function codes that change a meter's state (Modbus application protocol 1.1b3, section 6). */
 const WRITE_CODES: ReadonlySet<number> = new Set([5, 6, 15, 16, 21, 22, 23]);
 
-/** Milliseconds for a character: start bit, 8 data bits, parity, stop bits. */
+/** Returns the time of a character, ms: start bit, 8 data bits, parity, stop bits. */
 export const characterMs = ({ baud, parity, stopBits }: LineSettings): number =>
   ((9 + (parity === 'none' ? 0 : 1) + stopBits) * 1_000) / baud;
 
 /**
- * Meters on one line: who hears a request answers it, at the pace of its own settings and with its own faults. Nothing
- * keeps two of them from speaking at once; then both are garbage, as on a real line.
+ * Simulates meters on one line. Each meter that hears a request answers at the pace of its own settings and with its
+ * own faults. Two may speak at once; then both answers are garbage, as on a real line.
  */
 export class MeterLine {
-  /** Requests by function code, whoever was meant, as they were heard at a speed that a meter has. */
+  /** Counts of requests by function code, to any unit, at a speed that a meter has. */
   readonly requests = new Map<number, number>();
-  /** Requests that no meter could hear, because none is set as the master is. */
+  /** Count of requests that no meter heard, because none has the master's settings. */
   unheard = 0;
-  /** Answers that meters began to give; what faults made of them is in theirs. */
+  /** Count of answers that meters began; their faults count separately. */
   answered = 0;
   readonly #options: MeterLineOptions;
   readonly #cancels = new Set<() => void>();
@@ -86,14 +88,14 @@ export class MeterLine {
     this.#options = options;
   }
 
-  /** Requests that would change something in a meter. */
+  /** Counts the requests that would change a meter's state. */
   get writes(): number {
     let sum = 0;
     for (const [code, count] of this.requests) if (WRITE_CODES.has(code)) sum += count;
     return sum;
   }
 
-  /** A request whose last byte was just handed over; its characters still take their time on the line. */
+  /** Takes a request whose last byte was just delivered; its characters still take their time on the line. */
   ask(request: Request, reply: Reply): void {
     const { meters, echo } = this.#options;
     if (echo) reply.say(rtuFrame(request.unit, request.pdu));
@@ -108,7 +110,7 @@ export class MeterLine {
       if (meter.unit === request.unit && !meter.isDown()) this.#answer(meter, request, reply);
   }
 
-  /** Lets the second master begin, which speaks to `reply` and to the meters. */
+  /** Starts the second master, which sends to `reply` and to the meters. */
   startSecondMaster(reply: Reply): void {
     const second = this.#options.secondMaster;
     if (!second) return;
@@ -124,7 +126,7 @@ export class MeterLine {
     this.#after(everyMs, speak);
   }
 
-  /** Nothing more is said. */
+  /** Ends all answers. */
   close(): void {
     this.#isClosed = true;
     for (const cancel of this.#cancels) cancel();
@@ -168,7 +170,10 @@ export class MeterLine {
     });
   }
 
-  /** Characters one after the other. A master that is set otherwise gets others, and another number of them. */
+  /**
+   * Sends characters one after another. A master with other settings receives other characters, and another number of
+   * them.
+   */
   #say(frame: Uint8Array, settings: LineSettings | null, reply: Reply): void {
     if (!settings) {
       reply.say(frame);
@@ -209,7 +214,9 @@ export class MeterLine {
   }
 }
 
-/** What a port makes of characters at another speed: about as many as fit into their time, of no meaning. */
+/**
+ * Returns the characters that a port at another speed receives: about as many as fit into their time, without meaning.
+ */
 function garbled(frame: Uint8Array, ratio: number, chance: Chance): Uint8Array {
   const length = Math.max(1, Math.round(frame.length * ratio));
   return Uint8Array.from({ length: Math.min(length, 4_096) }, () => whole(chance, 0, 255));

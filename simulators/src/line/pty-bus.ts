@@ -10,12 +10,14 @@ import { type OpenPty, PtyError } from './pty.js';
 
 export interface PtyBusOptions {
   readonly meters: readonly LineMeter[];
-  /** A link with this path leads to the device while the bus is there; a link that is there already is replaced. */
+  /** Path of a link to the device while the bus is there; replaces an existing link. */
   readonly link?: string;
-  /** Parity that the master is taken to have set: a pty cannot show it, so it is said here. Null: whatever fits. */
+  /**
+   * Returns the parity that the master is assumed to have set, since a pty cannot show it. Null: any parity matches.
+   */
   readonly masterParity?: () => Parity | null;
   readonly gatherMs?: number;
-  /** The adapter hears itself: every request comes back. */
+  /** True: the adapter receives its own characters, so every request comes back. */
   readonly echo?: boolean;
   readonly secondMaster?: SecondMaster;
   /** For tests; default: a real pseudo-terminal, the machine's clock. */
@@ -24,22 +26,25 @@ export interface PtyBusOptions {
   readonly chance?: Chance;
 }
 
-/** A serial bus with simulated meters, at a device that any Modbus master can open. */
+/** A serial bus with simulated meters, on a device that any Modbus master can open. */
 export interface PtyBus {
-  /** The device, or the link that leads to it. */
+  /** The device, or the link to it. */
   readonly path: string;
-  /** What was asked, and how often: `requests`, `writes`, `unheard`, `answered`. */
+  /** Counts of `requests`, `writes`, `unheard` and `answered`. */
   readonly line: MeterLine;
-  /** Speed that the master has set now. */
+  /** Returns the speed that the master has set now, baud. */
   masterBaud(): number;
-  /** Unplugs the bus; the link goes too. */
+  /** Unplugs the bus and removes the link. */
   close(): Promise<void>;
 }
 
-/** After so much silence what was received of a frame is all there is; ms. */
+/** Silence that ends a frame, ms. */
 const SILENCE_MS = 20;
 
-/** Meters on one pseudo-terminal: each answers at its own speed only. Throws `PtyError` where there is none to be had. */
+/**
+ * Starts meters on one pseudo-terminal: each answers at its own speed only. Throws `PtyError` where the system has no
+ * pseudo-terminal.
+ */
 export function startPtyBus(options: PtyBusOptions): PtyBus {
   const { meters, link, masterParity = () => null, time = systemClock, chance = seededChance(1) } = options;
   if (link !== undefined) removeLink(link);
@@ -60,7 +65,7 @@ export function startPtyBus(options: PtyBusOptions): PtyBus {
   let cancel = () => {};
   pty.onBytes((bytes) => {
     cancel();
-    // What came at another speed is no part of this frame.
+    // Bytes received at another speed are no part of this frame.
     if (pty.baud() !== baud) framer = rtuFramer();
     baud = pty.baud();
     for (const request of framer.push(bytes) ?? []) line.ask(request, reply);
@@ -83,7 +88,7 @@ export function startPtyBus(options: PtyBusOptions): PtyBus {
   };
 }
 
-/** Takes a link away; nothing else is touched. */
+/** Removes a link, and nothing else. */
 function removeLink(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;

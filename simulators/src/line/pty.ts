@@ -4,19 +4,19 @@ import { OperatorError } from '@gridtokenx/runtime/core';
 export interface PtyMaster {
   /** Device of the client's end. */
   readonly path: string;
-  /** Bytes to the client. What it does not read stays in the kernel, beyond some kilobytes here. */
+  /** Sends bytes to the client. Unread bytes stay in the kernel, beyond some kilobytes here. */
   write(bytes: Uint8Array): void;
-  /** Calls with what the client sends; one listener. */
+  /** Calls `call` with the client's bytes; one listener. */
   onBytes(call: (bytes: Uint8Array) => void): void;
-  /** Baud that is set on the client's end now; 38,400 before anyone set one. Parity cannot be seen: Linux drops it. */
+  /** Returns the baud rate of the client's end; 38,400 before anyone set one. Parity is invisible: Linux drops it. */
   baud(): number;
-  /** Ends the terminal: a client that has it open sees it unplugged. */
+  /** Ends the terminal: a client that has it open sees an unplugged device. */
   close(): Promise<void>;
 }
 
 export type OpenPty = () => PtyMaster;
 
-/** No pseudo-terminal can be had here: why, and what to do. */
+/** Reports that this system offers no pseudo-terminal: why, and what to do. */
 export class PtyError extends OperatorError {
   override readonly name = 'PtyError';
 

@@ -7,18 +7,18 @@ import { AnswerFaults, type FaultRates, type FaultTimes } from './faults.js';
 import type { LineMeter, LineSettings } from './meter-line.js';
 import { MeterUpsets, type UpsetPlan } from './upsets.js';
 
-/** A meter to be simulated. */
+/** Describes a meter to simulate. */
 export interface MeterSpec {
-  /** Profile that it answers as, by its id. */
+  /** Id of the profile that it answers by. */
   readonly profile: string;
   readonly unit: number;
-  /** u32, as on the nameplate; default 10000000 + unit. */
+  /** Serial number, u32, as on the nameplate; default 10000000 + unit. */
   readonly serial?: number;
-  /** What is not said is as the profile says of a new meter. */
+  /** Settings that differ from the profile's new meter. */
   readonly settings?: Partial<LineSettings>;
-  /** What it shows; default: a house that stands still at 230 V and 50 Hz. */
+  /** Values that it shows; default: a house with constant registers at 230 V and 50 Hz. */
   readonly values?: () => MeterValues;
-  /** Milliseconds to the answer's first character, or from and to; default 20. */
+  /** Time to the answer's first character, ms, or its range; default 20. */
   readonly turnaroundMs?: number | readonly [number, number];
   readonly rates?: FaultRates;
   readonly times?: Partial<TimeRanges>;
@@ -27,18 +27,18 @@ export interface MeterSpec {
   readonly time?: Pick<Clock, 'monotonicMs' | 'after'>;
 }
 
-/** Milliseconds of faults. */
+/** Ranges of the faults' times, ms. */
 export interface TimeRanges {
-  /** A late answer begins between these, from the request on. */
+  /** Begin of a late answer, from the request on. */
   readonly late: readonly [number, number];
-  /** The copy of an answer begins within this, from the answer's begin on. */
+  /** Latest begin of an answer's copy, from the answer's begin on. */
   readonly copyWithin: number;
 }
 
 const TIMES: TimeRanges = { late: [300, 2_000], copyWithin: 300 };
 const DEFAULT_TURNAROUND_MS = 20;
 
-/** A simulated meter on a line, with what lets it fail at once. */
+/** A simulated meter on a line whose faults can be requested at once. */
 export interface SimulatedLineMeter extends LineMeter {
   readonly settings: LineSettings;
   /** `faults.next('late', 800)`: the next answer begins 800 ms after its request. */
@@ -49,7 +49,7 @@ export interface SimulatedLineMeter extends LineMeter {
 
 const STANDING: MeterValues = { importWh: 1_234_567n, exportWh: 345_678n, powerW: 0, voltageV: 230, frequencyHz: 50 };
 
-/** Faults at times that a person states. */
+/** Converts time ranges that a person states into the times of faults. */
 export function faultTimes({ late, copyWithin }: TimeRanges): FaultTimes {
   return {
     lateMs: (chance) => late[0] + chance.fraction() * (late[1] - late[0]),
@@ -58,7 +58,9 @@ export function faultTimes({ late, copyWithin }: TimeRanges): FaultTimes {
   };
 }
 
-/** A meter that answers as a profile says. Throws `MeterMapError` for a profile that is not there or cannot be simulated. */
+/**
+ * Builds a meter that answers by a profile. Throws `MeterMapError` for a profile that is absent or cannot be simulated.
+ */
 export function simulateMeter(spec: MeterSpec): SimulatedLineMeter {
   const {
     unit,

@@ -1,17 +1,17 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 import type { MeterValues } from '../models.js';
 
-/** What goes wrong inside a meter, on a plan. Times are real milliseconds from the meter's start. */
+/** Plan of the faults inside a meter. Times are real ms from the meter's start. */
 export interface UpsetPlan {
-  /** It restarts again and again: silent for `downMs`, and it has forgotten the last `losesWh` of each register. */
+  /** Restarts in intervals: the meter is silent for `downMs` and loses the last `losesWh` of each register. */
   readonly restart?: { readonly everyMs: number; readonly downMs: number; readonly losesWh: bigint };
-  /** From then on its registers stand still. */
+  /** Time from which its registers stand still. */
   readonly frozenAfterMs?: number;
-  /** Registers begin at 0 again at this reading. */
+  /** Reading at which the registers roll over to 0. */
   readonly rolloverWh?: bigint;
 }
 
-/** A meter's values with what is wrong inside it, planned or asked for at once. */
+/** Applies faults inside a meter to its values, planned or requested at once. */
 export class MeterUpsets {
   readonly #values: () => MeterValues;
   readonly #plan: UpsetPlan;
@@ -29,18 +29,18 @@ export class MeterUpsets {
     this.#beganAtMs = time.monotonicMs();
   }
 
-  /** It is silent for `downMs`, and its registers are lower by `losesWh` from then on. */
+  /** Silences the meter for `downMs`, and lowers its registers by `losesWh` from then on. */
   restart(downMs: number, losesWh = 0n): void {
     this.#downUntilMs = this.#time.monotonicMs() + downMs;
     this.#lostWh += losesWh;
   }
 
-  /** Registers stand still, or go on. */
+  /** Stops the registers, or lets them continue. */
   freeze(isFrozen: boolean): void {
     this.#frozen = isFrozen ? this.values() : null;
   }
 
-  /** Whether it answers nothing now. */
+  /** Returns true while the meter answers nothing. */
   isDown(): boolean {
     const now = this.#time.monotonicMs();
     const { restart } = this.#plan;
@@ -55,7 +55,7 @@ export class MeterUpsets {
     return now < this.#downUntilMs;
   }
 
-  /** What the registers show. */
+  /** Returns the values that the registers show. */
   values(): MeterValues {
     if (this.#frozen) return this.#frozen;
     this.isDown();

@@ -1,7 +1,7 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 import { type PtyMaster, rtuFrame } from '../../src/index.js';
 
-/** A pty without a kernel: what the meters say is kept with its time. */
+/** A pty without a kernel: it keeps the meters' bytes with their times. */
 export class FakePty implements PtyMaster {
   readonly path = 'fake';
   speed = 9_600;
@@ -25,16 +25,16 @@ export class FakePty implements PtyMaster {
   async close(): Promise<void> {
     this.isClosed = true;
   }
-  /** The client sends. */
+  /** Sends bytes as the client. */
   send(bytes: Uint8Array): void {
     this.#listener(bytes);
   }
-  /** Everything that was heard since this was last asked. */
+  /** Returns everything heard since the last call. */
   take(): number[] {
     return this.heard.splice(0).flatMap(({ bytes }) => bytes);
   }
 }
 
-/** A read request as an RTU frame. */
+/** Builds a read request as an RTU frame. */
 export const readRequest = (unit: number, fn: number, address: number, count: number): Uint8Array =>
   rtuFrame(unit, Uint8Array.of(fn, address >> 8, address & 0xff, count >> 8, count & 0xff));
