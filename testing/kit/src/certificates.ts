@@ -5,14 +5,14 @@ import { CertificateFiles } from '@gridtokenx/runtime/node';
 import { afterAll, beforeAll } from 'vitest';
 import { Authority, type Certificate, type CertificateRequest, hasOpenssl } from '../../../deploy/tls/certificates.js';
 
-/** Certificates are made by the command "openssl"; in CI its absence is a failure. */
+/** The command "openssl" makes certificates; in CI its absence is a failure. */
 export const mayMakeCertificates = hasOpenssl() || process.env.CI === 'true';
 if (!mayMakeCertificates) console.warn('skipped: tests of TLS need the command "openssl"');
 
 export interface CertificateRoom {
   readonly folder: string;
   readonly authority: Authority;
-  /** A new pair for this machine. */
+  /** Issues a new pair for this machine. */
   issue(change?: Partial<CertificateRequest>): Certificate;
 }
 
@@ -46,7 +46,7 @@ export interface OpenedFiles {
   readonly results: string[];
 }
 
-/** The files of a pair, with what they tell. */
+/** Opens the files of a pair; returns them with their log lines. */
 export function openFiles(pair: Certificate, now: () => number = Date.now): OpenedFiles {
   const warnings: OpenedFiles['warnings'] = [];
   const results: string[] = [];
@@ -56,7 +56,7 @@ export function openFiles(pair: Certificate, now: () => number = Date.now): Open
   return { files: new CertificateFiles({ ...own, now, log, onRenewal }), warnings, results };
 }
 
-/** A change is taken at the second look that finds it. */
+/** Checks the files twice: a change is adopted at the second check that finds it. */
 export function looked(files: CertificateFiles): void {
   for (let i = 0; i < 2; i++) files.look();
 }

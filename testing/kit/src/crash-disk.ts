@@ -3,30 +3,32 @@ import type { Random } from './random.js';
 
 const SECTOR = 512;
 
-/** The gateway's process is gone: nothing it awaits from the disk comes back, as after a power cut. */
+/** The gateway's process has ended: nothing that it awaits from the disk resolves, as after a power cut. */
 export class PowerCut extends Error {
   override readonly name = 'PowerCut';
   readonly code = 'EPOWER';
 }
 
 export interface FileState {
-  /** What reads show: the page cache. */
+  /** Content that reads show: the page cache. */
   cache: Uint8Array;
-  /** What is on the platter for sure. */
+  /** Content that is certainly on the platter. */
   platter: Uint8Array;
-  /** Its name is on the platter too. */
+  /** True when its name is on the platter too. */
   linked: boolean;
 }
 
-/** What a power cut leaves of what was not synced. */
+/** Decides what a power cut leaves of unsynced data. */
 export interface Fate {
-  /** Bytes that reach the cache of an append in whose middle the power goes. */
+  /** Returns the bytes that reach the cache of an append during which the power fails. */
   taken(length: number): number;
-  /** A `replace` or `truncate` in whose middle the power goes is done: each is durable and whole. */
+  /**
+   * Returns true when a `replace` or `truncate` during which the power fails takes effect: each is durable and whole.
+   */
   isDone(): boolean;
-  /** A new name whose directory was not synced is there. */
+  /** Returns true when a new name survives although its directory was not synced. */
   keepsName(): boolean;
-  /** A file's content when the power is back. */
+  /** Returns a file's content after the power returns. */
   survivor(file: FileState): Uint8Array;
 }
 
@@ -37,7 +39,7 @@ const grown = (bytes: Uint8Array, length: number) => {
 };
 const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
 
-/** Keeps the first `keep(unsynced)` bytes of what was appended and not synced; with `hasGarbage`, the last one damaged. */
+/** Keeps the first `keep(unsynced)` bytes of the unsynced appends; with `hasGarbage`, the last byte is damaged. */
 export function keepsTail(keep: (unsynced: number) => number, hasGarbage = false): Fate {
   return {
     taken: (length) => length,
@@ -54,12 +56,12 @@ export function keepsTail(keep: (unsynced: number) => number, hasGarbage = false
 }
 
 /**
- * Keeps or drops what was not synced sector by sector (512 bytes), each by itself: that drops, tears and reorders. A sector
- * that was dropped below one that was kept reads as it was before, or as zeros where the file had not reached.
+ * Keeps or drops unsynced data sector by sector (512 bytes), each by itself: that drops, tears and reorders. A sector
+ * dropped below a kept sector reads as before, or as zeros where the file had not reached.
  */
 export class SectorFate implements Fate {
   readonly #random: Random;
-  /** Sectors that cuts have dropped, and those kept although nobody synced them. */
+  /** Sectors that cuts have dropped, and unsynced sectors that were kept. */
   dropped = 0;
   kept = 0;
 
@@ -94,37 +96,37 @@ export class SectorFate implements Fate {
       result.set(cache.subarray(at, end), at);
       length = Math.max(length, end);
     }
-    // The length is a write of its own: it may have come although the sectors did not.
+    // The length is a separate write: it may survive although the sectors did not.
     if (cache.length > length && this.#random.chance(0.3)) length = this.#random.int(length, cache.length);
     return result.slice(0, length);
   }
 }
 
 /**
- * A disk with a page cache. At a power cut, a fate decides what is left of what was written and not synced; a new name is
- * gone unless its directory was synced, or by luck. `replace` and `truncate` promise to be durable and whole: cut in the
- * middle they leave the old content or the new.
+ * A disk with a page cache. At a power cut, a fate decides what survives of unsynced data. A new name is lost unless
+ * its directory was synced, or by luck. `replace` and `truncate` promise to be durable and whole: a cut during one
+ * leaves the old content or the new.
  */
 export class CrashDisk implements Disk {
   readonly files = new Map<string, FileState>();
   readonly #fate: Fate;
-  /** Counts down with every change; the power goes in the middle of the one at 0. */
+  /** Counts down with every change; the power fails during the change at 0. */
   fuse = Number.POSITIVE_INFINITY;
   isOff = false;
-  /** Control: a sync that only says that it synced. */
+  /** Control: a sync that only claims to have synced. */
   isLying = false;
   /** Changes fail with this code while it is set. */
   failing: string | null = null;
-  /** Changes until now. */
+  /** Number of changes until now. */
   changes = 0;
-  /** Files that were removed: the spool's segments, when all in them is safe elsewhere. */
+  /** Number of removed files: the spool's segments, once everything in them is safe elsewhere. */
   removed = 0;
 
   constructor(fate: Fate = keepsTail(() => 0)) {
     this.#fate = fate;
   }
 
-  /** One change; true when the power goes in the middle of it. */
+  /** Counts one change; returns true when the power fails during it. */
   #step(): boolean {
     if (this.isOff) throw new PowerCut('the power is off');
     if (this.failing) throw Object.assign(new Error(`${this.failing}: made by the test`), { code: this.failing });
@@ -136,7 +138,7 @@ export class CrashDisk implements Disk {
     throw new PowerCut('the power went');
   }
 
-  /** The power is gone and comes back: memory holds what the platter kept. */
+  /** Cuts the power and returns it: memory holds what the platter kept. */
   restart(fate = this.#fate): void {
     this.isOff = false;
     this.fuse = Number.POSITIVE_INFINITY;
@@ -151,7 +153,7 @@ export class CrashDisk implements Disk {
     }
   }
 
-  /** The whole content, for restoring an older image. */
+  /** Returns the whole content, for restoring an older image. */
   image(): Map<string, Uint8Array> {
     return new Map(Array.from(this.files, ([path, file]) => [path, file.cache.slice()]));
   }
@@ -192,7 +194,7 @@ export class CrashDisk implements Disk {
         if (isCutNow) this.#off();
       },
       sync: async () => {
-        // Cut before the sync is through: what is on the platter is anybody's guess.
+        // The power fails before the sync ends: the fate decides what is on the platter.
         if (this.#step()) this.#off();
         if (!this.isLying) found.platter = found.cache.slice();
       },

@@ -22,7 +22,7 @@ import {
 } from '@gridtokenx/protocol';
 import { connect, type MqttClient } from 'mqtt';
 
-/** What was seen on the wire of one meter, in the order it came. */
+/** Messages seen on the wire of one meter, in their order of arrival. */
 export interface Seen {
   readonly payload: Payload;
   readonly payloadBytes: Uint8Array;
@@ -30,7 +30,7 @@ export interface Seen {
   readonly stream: string;
 }
 
-/** An oracle for tests: stores what it sees in memory and acks it [wire §8]. It verifies nothing. */
+/** An oracle for tests: stores messages in memory and acks them [wire §8]. It verifies nothing. */
 export class TestOracle {
   readonly signer;
   readonly name;
@@ -44,7 +44,7 @@ export class TestOracle {
   #timeMs = Date.now();
   #stored = new Map<string, Map<bigint, Seen>>();
 
-  /** `place`: which one of several. */
+  /** `place`: the index among several oracles. */
   constructor(gateway: Uint8Array, place = 0) {
     this.signer = ed25519Signer(new Uint8Array(32).fill(77 + place));
     this.name = base58Encode(this.signer.publicKey);
@@ -53,7 +53,7 @@ export class TestOracle {
 
   async connect(url: string, broker: string): Promise<void> {
     const now = Math.floor(Date.now() / 1000);
-    // A token is good once.
+    // A token is valid once.
     const nonce = crypto.getRandomValues(new Uint8Array(16));
     const token = { broker, clientId: this.name, notBefore: now - 60, expiry: now + 3600, nonce };
     const client = connect(url, {
@@ -73,7 +73,7 @@ export class TestOracle {
     return this.#client ? this.#client.endAsync(true) : Promise.resolve();
   }
 
-  /** Everything that was stored is lost. */
+  /** Loses everything that was stored. */
   loseLedger(): void {
     this.ledgerId = this.ledgerId.map((byte) => byte + 1);
     this.#stored = new Map();
@@ -144,7 +144,7 @@ export class TestOracle {
   }
 }
 
-/** Seqs that were seen with two different contents: what must never happen. */
+/** Returns seqs that were seen with two different contents, which must never happen. */
 export function reusedSeqs(seen: readonly Seen[]): string[] {
   const first = new Map<string, string>();
   const reused = new Set<string>();
@@ -157,7 +157,7 @@ export function reusedSeqs(seen: readonly Seen[]): string[] {
   return [...reused];
 }
 
-/** The 32 bytes of a gateway's name. */
+/** Returns the 32 bytes of a gateway's name. */
 export function gatewayKey(name: string): Uint8Array {
   return publicKeyFromBase58(name);
 }

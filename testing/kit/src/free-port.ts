@@ -2,17 +2,17 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Below the range from which the kernel gives ports to outgoing connections and to `listen(0)`: a port from here stays
- * free while a service is down between a kill and its next start, whatever the other tests connect to meanwhile.
+ * Lies below the range from which the kernel assigns ports to outgoing connections and to `listen(0)`. So a port from
+ * here stays free while a service is down between a kill and its next start, whatever other tests connect to meanwhile.
  */
 const FIRST = 20_000;
 const COUNT = 12_000;
-/** Test files run in processes of their own with neighbouring numbers: each gets a stretch of this many ports. */
+/** Test files run in separate processes with neighbouring numbers: each has a range of this many ports. */
 const STRETCH = 37;
 
 let next = (process.pid * STRETCH) % COUNT;
 
-/** A TCP port on the loopback that nothing listens on now, and that this process was not given before. */
+/** Returns a loopback TCP port on which nothing listens now and which this process was not given before. */
 export async function freePort(): Promise<number> {
   for (let tried = 0; tried < COUNT; tried++) {
     const port = FIRST + next;

@@ -36,7 +36,7 @@ export const GATEWAY_V1 = fileURLToPath(new URL('../fixtures/gateway-v1/', impor
 const NETWORK = fromHex('0102030405060708');
 const START_MS = Date.UTC(2026, 0, 1, 9, 0);
 const INITIAL_WINDOW = windowOf(START_MS);
-/** Names the oracle of the configuration. */
+/** The oracle that the configuration names. */
 const ORACLE = asPublicKeyText(Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0)));
 const OWNER = new Uint8Array(32).fill(1);
 const HASHES = { softwareHash: new Uint8Array(16).fill(2), configHash: new Uint8Array(16).fill(3) };
@@ -93,7 +93,7 @@ function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualClock): Op
   return { key, log, start: () => log.start(recovered, { ...HASHES, storedThrough: 0n, tornRecords: 0 }) };
 }
 
-/** Reads both meters once a minute; returns what their statements said. */
+/** Reads both meters once a minute; returns the content of their statements. */
 async function readMeters(meters: readonly OpenLog[], time: VirtualClock): Promise<ClosedWindow[][]> {
   const closed: ClosedWindow[][] = meters.map(() => []);
   for (let minute = 0; minute < 34; minute++) {
@@ -120,7 +120,7 @@ async function derivePoint({ log }: OpenLog, [produced = [], consumed = []]: rea
   }
 }
 
-/** Writes what a gateway keeps beside keys, spool and meters' states. */
+/** Writes the gateway's other files, beside keys, spool and meters' states. */
 async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualClock): Promise<void> {
   const marks = meters.map(({ log }): [string, MeterWatermark] => [
     log.id,
@@ -139,8 +139,8 @@ async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualCl
 
 /**
  * Makes a data directory in the empty folder `dir` from fixed seeds: two meters and the point derived from them, two
- * closed windows, an open one, a clock event, refused messages, a discontinuity and an ack. The folder
- * fixtures/gateway-v1/data was made by this function with the code of its first commit.
+ * closed windows, an open window, a clock event, refused messages, a discontinuity and an ack. This function, with the
+ * code of its first commit, made the folder fixtures/gateway-v1/data.
  */
 export async function makeGatewayDirectory(dir: string): Promise<void> {
   const keys = new KeyStore(nodeDisk, join(dir, 'keys'), new Random(1, 'gateway-v1'));

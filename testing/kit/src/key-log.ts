@@ -30,7 +30,7 @@ export interface Signed {
   readonly hash: Uint8Array;
 }
 
-/** The message of a payload, signed by whoever. */
+/** Returns the message of a payload, signed by any signer. */
 export function sign(payload: PayloadToEncode, signer: Signer): Signed {
   const signed = encodePayload(payload);
   const message = encodeSign1(signed, signer.sign(sigStructure(signed)));
@@ -38,14 +38,14 @@ export function sign(payload: PayloadToEncode, signer: Signer): Signed {
   return { payload: payload as Payload, signed, message, hash: shortHash(message) };
 }
 
-/** Where a meter stands; it goes on over a rotation of its key. */
+/** State of a meter; it continues over a rotation of its key. */
 export interface MeterState {
   timeMs: number;
   importWh: bigint;
   exportWh: bigint;
 }
 
-/** What a gateway signs for one meter with one key, message by message; `changes` bend a single one. */
+/** Builds a gateway's messages for one meter with one key; `changes` alter a single message. */
 export class KeyLog {
   readonly record: MeterRecord;
   readonly signer: Signer;
@@ -53,7 +53,7 @@ export class KeyLog {
   readonly #networkId: Uint8Array;
   seq = 0n;
   prev: Uint8Array = new Uint8Array(16);
-  /** Of the readings since the last statement. */
+  /** Leaves of the readings since the last statement. */
   leaves = new MerkleBuilder();
   /** Quality bits of the readings since the last statement. */
   quality = 0;
@@ -92,7 +92,7 @@ export class KeyLog {
     return sign(payload, this.signer);
   }
 
-  /** The meter as it stands now. */
+  /** Signs a reading of the meter's present state. */
   reading(changes: Partial<Reading> = {}): Signed {
     const payload: Reading = {
       kind: Kind.reading,
@@ -136,14 +136,14 @@ export class KeyLog {
     return made;
   }
 
-  /** Declares `count` seqs from `first` on. */
+  /** Declares `count` seqs from `first` on as a gap. */
   gap(first: bigint, count: number, reason: number): Signed {
     const data = new Uint8Array(16);
     data[0] = reason;
     return this.event(EventCode.gap, { value: first, detail: count, data });
   }
 
-  /** Closes a window: the registers as they stand, and the root of the readings since the last statement. */
+  /** Closes a window: signs the present registers and the root of the readings since the last statement. */
   statement(window: number, changes: Partial<ToEncode<Statement>> = {}): Signed {
     this.state.timeMs = Math.max(this.state.timeMs, windowEndAtMs(asWindow(window)));
     const payload: ToEncode<Statement> = {
@@ -164,7 +164,7 @@ export class KeyLog {
   }
 }
 
-/** The name of a message in verdicts and differences. */
+/** Returns the name of a message in verdicts and differences. */
 export function nameOf(hash: Uint8Array): string {
   return toHex(hash);
 }

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const READY_MS = 60_000;
 let built = false;
 
-/** Processes run what `npm run build` makes. */
+/** Builds: processes run the output of `npm run build`. */
 export function build(): void {
   if (!built) execFileSync(process.execPath, [join(root, 'tools/build.mjs')], { stdio: 'inherit' });
   built = true;
@@ -23,29 +23,29 @@ export interface Ended {
   readonly signal: string | null;
 }
 
-/** What a service says when it serves; a guard says the process that it runs. */
+/** The message of a service that serves; a guard adds the process that it runs. */
 interface Ready {
   readonly port?: number;
   readonly servicePort?: number;
   readonly pid?: number;
 }
 
-/** How a script is run, when it is not as every script is. */
+/** Options of a script's process where they differ from the defaults. */
 interface ForkOptions {
   /** Options of Node itself. */
   readonly execArgv?: readonly string[];
-  /** The Node to run it on; the test's own when left out. */
+  /** The Node that runs it; the test's own by default. */
   readonly execPath?: string;
 }
 
-/** A process of ours, whether it serves yet or not. */
+/** A process of this project, serving or not. */
 export interface Forked {
   readonly child: ChildProcess;
-  /** Null when it ends without having served. */
+  /** Null when the process ends without having served. */
   readonly ready: Promise<Ready | null>;
-  /** What it wrote so far. It may be ready, and answer, before its log is written: poll for lines. */
+  /** Returns its output so far. It may be ready, and answer, before its log is written: poll for lines. */
   readonly output: () => string;
-  /** Its whole lines so far. */
+  /** Its complete lines so far. */
   readonly lines: readonly string[];
   /** Resolves with the next line that matches; rejects when the process ends without one. */
   line(pattern: RegExp): Promise<string>;
@@ -55,13 +55,13 @@ export interface Forked {
 
 /** A service that serves. */
 export interface Running extends Forked {
-  /** Where it serves its page; `NaN` where it does not say. */
+  /** Port of its page; `NaN` where the service states none. */
   readonly port: number;
-  /** Where the oracle serves time and co-signing. */
+  /** Port of the oracle's time and co-signing. */
   readonly servicePort: number;
 }
 
-/** Collects what a process writes, as text and by lines. */
+/** Collects a process's output, as text and by lines. */
 function collect(child: ChildProcess, exited: Promise<Ended>): Pick<Forked, 'output' | 'lines' | 'line'> {
   let output = '';
   const lines: string[] = [];
@@ -89,16 +89,16 @@ function collect(child: ChildProcess, exited: Promise<Ended>): Pick<Forked, 'out
   return { output: () => output, lines, line };
 }
 
-/** Starts a script in the project's folder; a relative path is below it. */
+/** Starts a script in the project's folder; resolves a relative path from there. */
 export function forkProcess(script: string, args: readonly string[], options: ForkOptions = {}): Forked {
-  // Not the test runner's own options: the process must run as a user's does.
+  // Without the test runner's own options: the process must run as a user's does.
   const { NODE_OPTIONS: _, ...env } = process.env;
   const { execArgv = [], execPath = process.execPath } = options;
   const child = fork(resolvePath(root, script), [...args], {
     ...{ cwd: root, env, execPath, execArgv: [...execArgv] },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
-  // What it wrote last may still be on its way at `exit`; `close` does not come after a disconnect.
+  // At `exit`, the last output may still be on its way; `close` is not emitted after a disconnect.
   const written = Promise.all(
     [child.stdout, child.stderr].map((stream) => new Promise<void>((done) => stream?.once('close', () => done()))),
   );
@@ -116,7 +116,9 @@ export function forkProcess(script: string, args: readonly string[], options: Fo
   return { child, ready, ...collect(child, exited), exited, kill };
 }
 
-/** Starts a service and waits until it serves. Rejects with its output when it ends before, or takes a minute. */
+/**
+ * Starts a service and waits until it serves. Rejects with its output when it ends before, or needs more than a minute.
+ */
 export async function startProcess(script: string, args: readonly string[]): Promise<Running> {
   const forked = forkProcess(script, args);
   const timer = setTimeout(() => forked.child.kill('SIGKILL'), READY_MS);

@@ -1,6 +1,6 @@
 import type { LogFields, Logger, LogLevel } from '@gridtokenx/runtime/core';
 
-/** Shows the lines of quiet logs from this level on, for whoever searches for a fault in one test. */
+/** Shows the lines of quiet logs from this level on, to debug a single test. */
 const SHOWN_FROM = process.env.GTX_TEST_LOG;
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];

@@ -1,6 +1,6 @@
 import { SeededRandom } from '@gridtokenx/runtime/core';
 
-/** State that a seed and a name begin with. */
+/** Returns the initial state of a seed and a name. */
 function mixed(seed: number, name: string): number {
   let state = seed >>> 0;
   for (const char of `${Math.floor(seed / 2 ** 32)}/${name}`) state = Math.imul(state ^ char.charCodeAt(0), 0x01000193);
@@ -9,7 +9,7 @@ function mixed(seed: number, name: string): number {
 
 /** Numbers that follow from a seed alone, so that a failing seed fails again on every machine. */
 export class Random extends SeededRandom {
-  /** `seed`: any integer; the same seed and name give the same numbers, other names others. */
+  /** `seed`: any integer. The same seed and name give the same numbers; another name gives others. */
   constructor(seed: number, name = '') {
     super(mixed(seed, name));
     // The first numbers of neighbouring seeds are alike.
@@ -20,12 +20,12 @@ export class Random extends SeededRandom {
     return this.fraction() < probability;
   }
 
-  /** One of `items`; throws when there is none. */
+  /** Returns one of `items`; throws when there is none. */
   pick<T>(items: readonly T[]): T {
     return at(items, this.int(0, items.length - 1));
   }
 
-  /** The items in another order; the array stays as it is. */
+  /** Returns the items in another order; the array stays unchanged. */
   shuffled<T>(items: readonly T[]): T[] {
     const result = [...items];
     for (let i = result.length - 1; i > 0; i--) {
@@ -37,9 +37,8 @@ export class Random extends SeededRandom {
 }
 
 /**
- * Numbers that follow from a seed of 64 bits alone (SplitMix64, Steele, Lea and Flood 2014). For the chain campaign: its
- * seeds must go on meaning the same instructions, so that a seed once told as failing can be played again. Others take
- * `Random`.
+ * Numbers that follow from a seed of 64 bits alone (SplitMix64, Steele, Lea and Flood 2014). The chain campaign uses
+ * it: a seed must keep its instructions, so that a seed reported as failing can be replayed. Other code uses `Random`.
  */
 export class Random64 {
   #state: bigint;
@@ -48,7 +47,7 @@ export class Random64 {
     this.#state = BigInt.asUintN(64, seed);
   }
 
-  /** 64 bits. */
+  /** Returns 64 bits. */
   next(): bigint {
     this.#state = BigInt.asUintN(64, this.#state + 0x9e37_79b9_7f4a_7c15n);
     let z = this.#state;
@@ -57,17 +56,17 @@ export class Random64 {
     return z ^ (z >> 31n);
   }
 
-  /** From 0 to below `count`. */
+  /** Returns a number from 0 to below `count`. */
   below(count: number): number {
     return Number(this.next() % BigInt(count));
   }
 
-  /** From `least` to `most`. */
+  /** Returns a number from `least` to `most`. */
   between(least: number, most: number): number {
     return least + this.below(most - least + 1);
   }
 
-  /** True once in `count`. */
+  /** Returns true once in `count`. */
   oneIn(count: number): boolean {
     return this.below(count) === 0;
   }
@@ -78,7 +77,7 @@ export class Random64 {
     return found;
   }
 
-  /** One of the values, as often as its weight says. */
+  /** Returns one of the values, as often as its weight says. */
   weighted<T>(choices: readonly (readonly [number, T])[]): T {
     let at = this.below(choices.reduce((sum, [weight]) => sum + weight, 0));
     for (const [weight, value] of choices) {
@@ -89,7 +88,7 @@ export class Random64 {
   }
 }
 
-/** The item at an index that must be there. */
+/** Returns the item at an index; throws where there is none. */
 export function at<T>(items: readonly T[], index: number): T {
   if (index < 0 || index >= items.length) throw new RangeError(`no item ${index} of ${items.length}`);
   return items[index] as T;

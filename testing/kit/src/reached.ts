@@ -1,4 +1,4 @@
-/** Polls a condition that gives no event, with a deadline in real ms. Rejects when it is not reached. */
+/** Polls a condition that emits no event. Rejects when it does not hold within a deadline in real ms. */
 export async function reached(what: string, condition: () => Promise<boolean> | boolean, ms = 20_000): Promise<void> {
   const deadline = performance.now() + ms;
   while (!(await condition())) {

@@ -7,31 +7,31 @@ import {
   type SignedTransaction,
 } from '@gridtokenx/chain-sender';
 
-/** A transaction of the model chain: adds one to the count of its order, whenever it lands. */
+/** A transaction of the model chain: adds one to the count of its order each time it lands. */
 export interface ModelTransaction extends SignedTransaction {
   readonly order: number;
 }
 
-/** Blocks for which a blockhash is good. */
+/** Number of blocks for which a blockhash is valid. */
 const VALID_BLOCKS = 150;
 
 /**
- * A chain and its node in memory, with the rules that a sender must live with: a signature counts once, and only while its
- * blockhash is good; what is handed over may be lost or land later; the node may be away, and may forget signatures.
+ * A chain and its node in memory, with the rules that a sender meets. A signature counts once, and only while its
+ * blockhash is valid. A sent transaction may be lost or land later. The node may be away, and may forget signatures.
  */
 export class ModelSendNode implements SendNode<null> {
   #height = 1_000;
   readonly #seen = new Map<string, { raw: Uint8Array; status: 'waiting' | 'landed' | 'failed'; slot: number }>();
   #forgotten = new Set<string>();
   readonly #hashes = new Map<string, number>();
-  /** Effects by order: exactly once is 1. */
+  /** Effects by order; 1 means exactly once. */
   readonly effects = new Map<number, number>();
-  /** Bytes that were handed over, in order. */
+  /** Bytes that senders sent, in order. */
   readonly sent: Uint8Array[] = [];
   isAway = false;
-  /** What is handed over never arrives. */
+  /** True while sent transactions never arrive. */
   isLosing = false;
-  /** What lands does nothing. */
+  /** True while transactions land without an effect. */
   isFailing = false;
 
   /** Signs a transaction for an order under the newest blockhash. */
@@ -43,20 +43,23 @@ export class ModelSendNode implements SendNode<null> {
     return { order, raw, signature, blockhash, lastValidHeight: this.#height + VALID_BLOCKS };
   }
 
-  /** Blocks pass; what waits lands in the first of them. */
+  /** Lets blocks pass; pending transactions land in the first of them. */
   pass(blocks: number): void {
     this.#height++;
     for (const [signature, one] of this.#seen) if (one.status === 'waiting') this.#land(signature, one);
     this.#height += blocks - 1;
   }
 
-  /** All blockhashes of before are good no more; what waits does not land. */
+  /** Expires all earlier blockhashes; pending transactions do not land. */
   expire(): void {
     for (const [signature, one] of this.#seen) if (one.status === 'waiting') this.#seen.delete(signature);
     this.#height += VALID_BLOCKS + 1;
   }
 
-  /** As a node that was restarted: it knows no signature and no blockhash of before. What landed stays landed. */
+  /**
+   * Simulates a restarted node: it knows no earlier signature and no earlier blockhash. Landed transactions stay
+   * landed.
+   */
   forget(): void {
     this.#forgotten = new Set(this.#seen.keys());
     this.#hashes.clear();

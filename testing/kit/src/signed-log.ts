@@ -33,7 +33,7 @@ export function meterIdOf(number: number): MeterId {
   return asMeterId(new Uint8Array(16).fill(number));
 }
 
-/** An enrolled meter: 10 kW both ways, registers at 5,000 and 1,000 Wh. */
+/** Returns an enrolled meter: 10 kW both ways, registers at 5,000 and 1,000 Wh. */
 export function meterOf(number: number, changes: Partial<MeterRecord> = {}): MeterRecord {
   return {
     meterId: meterIdOf(number),
@@ -60,7 +60,7 @@ export function meterOf(number: number, changes: Partial<MeterRecord> = {}): Met
   };
 }
 
-/** A registry whose content a test decides; newer than every message unless told otherwise. */
+/** A registry whose content a test decides; newer than every message by default. */
 export class FakeRegistry implements Registry {
   asOf = { slot: 1, fetchedAtMs: Number.MAX_SAFE_INTEGER };
   refreshed = 0;
@@ -85,7 +85,7 @@ export class FakeRegistry implements Registry {
   }
 }
 
-/** Says what an honest gateway would say for one meter, a minute after the other; a test bends single messages by `changes`. */
+/** Builds an honest gateway's messages for one meter, a minute apart; a test alters single messages by `changes`. */
 export class LogBuilder {
   readonly meter: MeterRecord;
   readonly signer: Signer;
@@ -143,7 +143,7 @@ export class LogBuilder {
     return this.#log.enrolment(new Uint8Array(32).fill(200), changes);
   }
 
-  /** A minute later the registers have risen. */
+  /** Signs a reading one minute later, with higher registers. */
   reading(changes: Partial<Reading> = {}, rise: { importWh?: bigint; exportWh?: bigint } = { exportWh: 20n }): Signed {
     this.timeMs += 60_000;
     this.importWh += rise.importWh ?? 0n;
@@ -155,20 +155,20 @@ export class LogBuilder {
     return this.#log.event(EventCode.started, changes);
   }
 
-  /** Leaves `count` seqs out and declares them. */
+  /** Skips `count` seqs and declares them. */
   gap(count: number, reason: number): Signed {
     const first = this.seq + 1n;
     this.seq += BigInt(count);
     return this.#log.gap(first, count, reason);
   }
 
-  /** The statement of the window that holds the last reading; time goes to its end. */
+  /** Signs the statement of the window that holds the last reading; time advances to its end. */
   statement(changes: Partial<ToEncode<Statement>> = {}): Signed {
-    // Only a gateway adds up what its readings say of their quality.
+    // Only a gateway combines the quality of its readings.
     return this.#log.statement(windowOf(this.timeMs), { quality: Quality.gatewaySigned, ...changes });
   }
 
-  /** Enrolment, then `windows` windows of `readings` readings each. */
+  /** Builds the enrolment, then `windows` windows of `readings` readings each. */
   honest(windows: number, readings = 3): Signed[] {
     const log = [this.enrolment()];
     for (let w = 0; w < windows; w++) {

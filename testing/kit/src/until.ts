@@ -1,4 +1,6 @@
-/** Resolves when `condition` holds; rejects with its name after `deadlineMs`. Asks again and again: it spans processes. */
+/**
+ * Polls until `condition` holds; rejects with its name after `deadlineMs`. Polls because the condition spans processes.
+ */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,

@@ -1,14 +1,17 @@
 import { type Clock, ClockSource, type ReadingClock } from '@gridtokenx/runtime/core';
 
-/** Tasks at one instant after which a test is told that time does not pass: something sets a timer of 0 ms for ever. */
+/**
+ * Number of tasks at one instant after which the clock reports that time does not pass: something sets timers of 0 ms
+ * without end.
+ */
 const MAX_AT_ONE_INSTANT = 100_000;
 
 export interface VirtualClockOptions {
-  /** What `nowMs` shows at first; `monotonicMs` begins at 0. Milliseconds since 1970. */
+  /** Initial value of `nowMs`, in milliseconds since 1970; `monotonicMs` begins at 0. */
   readonly startAtMs?: number;
-  /** How many times faster the reading clock over it runs. */
+  /** Factor by which the reading clock runs faster. */
   readonly speed?: number;
-  /** Tasks that one call may run before it throws. */
+  /** Maximum number of tasks in one call before it throws. */
   readonly mostTasks?: number;
 }
 
@@ -19,23 +22,23 @@ interface Timer {
   isOff: boolean;
 }
 
-/** What one simulated process sees of time. Its timers die with it. */
+/** The time of one simulated process. Its timers end with it. */
 export interface ProcessTime {
   readonly clock: Clock;
-  /** Takes its timers back; from then on it gets no more. */
+  /** Cancels its timers; from then on it sets no more. */
   end(): void;
 }
 
 /**
  * Real time that moves only when a test says so. Timers run in order of their time, then of their setting. The
- * asynchronous calls give promises their turn after each timer; `advanceNow` and `fireNext` run timers only.
+ * asynchronous calls let promises settle after each timer; `advanceNow` and `fireNext` run timers only.
  */
 export class VirtualClock implements Clock {
   readonly startAtMs: number;
-  /** Drives readings; begins at `startAtMs`, runs `speed` times faster, and does not see steps of the machine's clock. */
+  /** Dates readings: begins at `startAtMs`, runs `speed` times faster, and ignores steps of the machine's clock. */
   readonly reading: VirtualReadingClock;
   readonly #mostTasks: number;
-  /** Sorted, the next one last. */
+  /** Sorted, the next timer last. */
   readonly #timers: Timer[] = [];
   #elapsedMs = 0;
   #steppedMs = 0;
@@ -59,7 +62,7 @@ export class VirtualClock implements Clock {
     return this.#set(ms, task, null);
   }
 
-  /** Timers that are set. */
+  /** Number of timers that are set. */
   get pending(): number {
     return this.#pending;
   }
@@ -69,7 +72,7 @@ export class VirtualClock implements Clock {
     return next ? Math.max(0, next.atMs - this.#elapsedMs) : null;
   }
 
-  /** Lets `ms` pass, timer by timer; promises that a timer settles have their turn before the next one. */
+  /** Lets `ms` pass, timer by timer; promises that a timer settles run before the next timer. */
   async advance(ms: number): Promise<void> {
     await this.#moving(async () => {
       const endAtMs = this.#elapsedMs + ms;
@@ -85,7 +88,7 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /** Lets time pass until `done` settles, and settles as it does. Rejects when no timer is left before that. */
+  /** Lets time pass until `done` settles, and settles as `done` does. Rejects when no timer remains before that. */
   async run<T>(done: Promise<T>): Promise<T> {
     let isOver = false;
     const end = () => {
@@ -106,7 +109,7 @@ export class VirtualClock implements Clock {
     return done;
   }
 
-  /** Lets `ms` pass and runs what is due, in this very call: promises have no turn. */
+  /** Lets `ms` pass and runs due timers within this call: promises do not run. */
   advanceNow(ms: number): void {
     const endAtMs = this.#elapsedMs + ms;
     const guard = this.#guard();
@@ -117,7 +120,7 @@ export class VirtualClock implements Clock {
     this.#elapsedMs = endAtMs;
   }
 
-  /** Goes to the next timer and runs it; the milliseconds that passed. Throws when none is set. */
+  /** Advances to the next timer and runs it; returns the milliseconds that passed. Throws when none is set. */
   fireNext(): number {
     const waitMs = this.nextDueAtMs;
     const next = this.#take(Number.POSITIVE_INFINITY);
@@ -126,7 +129,7 @@ export class VirtualClock implements Clock {
     return waitMs;
   }
 
-  /** Lets `ms` pass while the machine stands still: what is due runs late, with the next call that moves time. */
+  /** Lets `ms` pass while the machine stands still: due timers run late, with the next call that moves time. */
   stall(ms: number): void {
     this.#elapsedMs += ms;
   }
@@ -134,20 +137,20 @@ export class VirtualClock implements Clock {
   step(ms: number): void {
     this.#steppedMs += ms;
   }
-  /** Takes all timers back, as a crash does. */
+  /** Cancels all timers, as a crash does. */
   forget(): void {
     this.#timers.length = 0;
     this.#pending = 0;
   }
 
-  /** Time for one process of several. */
+  /** Returns the time of one process of several. */
   process(): ProcessTime {
     const owner = { isEnded: false };
     return {
       clock: {
         nowMs: () => this.nowMs(),
         monotonicMs: () => this.monotonicMs(),
-        // The dead wait for nothing: a timer set by what was left of one would bring it back to life.
+        // A dead process sets no timer: a timer set by its remains would revive it.
         after: (ms, task) => (owner.isEnded ? () => {} : this.#set(ms, task, owner)),
       },
       end: () => {
@@ -157,7 +160,7 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** Gives every promise that can settle without time and I/O its turn. */
+  /** Lets every promise run that can settle without time and I/O. */
   settle(): Promise<void> {
     return settle();
   }
@@ -166,7 +169,7 @@ export class VirtualClock implements Clock {
     if (Number.isNaN(ms)) throw new RangeError('a timer of NaN milliseconds');
     const timer: Timer = { atMs: this.#elapsedMs + Math.max(0, ms), task, owner, isOff: false };
     let place = this.#timers.length;
-    // Behind all that are due no later: of two at one instant the first one set comes first.
+    // Behind all timers due no later: of two at one instant the first one set runs first.
     while (place > 0 && (this.#timers[place - 1] as Timer).atMs <= timer.atMs) place--;
     this.#timers.splice(place, 0, timer);
     this.#pending++;
@@ -184,7 +187,7 @@ export class VirtualClock implements Clock {
     return this.#timers.at(-1);
   }
 
-  /** The next timer that is due by `endAtMs`, with time moved to it. */
+  /** Removes and returns the next timer due by `endAtMs`, and moves time to it. */
   #take(endAtMs: number): Timer | undefined {
     const next = this.#peek();
     if (!next || next.atMs > endAtMs) return undefined;
@@ -218,12 +221,12 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** A reading clock over a virtual one. It runs `speed` times faster; a test may set what is wrong with it. */
+/** A reading clock over a virtual clock. It runs `speed` times faster; a test may set its faults. */
 export class VirtualReadingClock implements ReadingClock {
   readonly #clock: VirtualClock;
   readonly #speed: number;
   readonly #startAtMs: number;
-  /** Added to what it shows: a step. */
+  /** A step, in ms, added to the time that it shows. */
   stepMs = 0;
   uncertainty: number | null = 10;
   from: ClockSource = ClockSource.oracle;
@@ -254,7 +257,7 @@ export class VirtualReadingClock implements ReadingClock {
   }
 }
 
-/** Gives every promise that can settle without time and I/O its turn. */
+/** Lets every promise run that can settle without time and I/O. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Randomness that a test sets: bytes of one value, and one fraction. */

@@ -14,7 +14,7 @@ import {
 } from './telemetry.js';
 import { keyOf, START, type TestMeter, World, windowAt } from './world.js';
 
-/** A world and the device-signed meter in its slot 0; a meter that its gateway signs for stands in slot 1. */
+/** A world, the device-signed meter in its slot 0, and a gateway-signed meter in slot 1. */
 export interface DeviceWorld {
   readonly world: World;
   readonly device: TestMeter;
@@ -29,7 +29,7 @@ export function deviceWorld(windows: number): DeviceWorld {
   return { world, device };
 }
 
-/** Lists what is done to a meter's record, in the world of the moment. Each act returns `accepted` or the refusal. */
+/** Lists acts on a meter's record, in the world of the moment. Each act returns `accepted` or the refusal. */
 export function recordActs(here: () => DeviceWorld) {
   const next = keyOf('next');
   const send = (list: readonly TransactionInstruction[], signers?: readonly Keypair[]) =>
@@ -41,7 +41,7 @@ export function recordActs(here: () => DeviceWorld) {
     turn: (rotation: Partial<Rotation> = {}) => send(rotate(here().world, here().device, { key: next, ...rotation })),
     to: (status: Parameters<typeof setStatus>[2], meter = here().device) =>
       send([setStatus(here().world, meter, status)]),
-    /** Suspends the meter, brings that to its slot, and closes it; returns the three answers. */
+    /** Suspends the meter, applies that to its slot, and closes it; returns the three answers. */
     close: () => {
       const { world, device } = here();
       return [[setStatus(world, device, 'suspended')], [sync(world, device)], [setStatus(world, device, 'closed')]].map(
@@ -52,7 +52,7 @@ export function recordActs(here: () => DeviceWorld) {
   };
 }
 
-/** Lists what is done in a dispute about slot 0, in the world of the moment. */
+/** Lists acts in a dispute about slot 0, in the world of the moment. */
 export function disputeActs(here: () => DeviceWorld) {
   const enrolled = windowAt(START);
   return {

@@ -2,7 +2,7 @@ import { auditChain } from '@gridtokenx/audit/main';
 import type { PublicKey } from '@solana/web3.js';
 import type { World } from './world.js';
 
-/** Returns the findings, one a line, on the node at `url` with one account changed; puts the account back. */
+/** Returns the findings, one a line, on the node at `url` with one account changed; restores the account. */
 export async function findingsAfter(
   world: World,
   url: string,

@@ -4,7 +4,7 @@ import type { World } from './world.js';
 
 export type ProgramName = 'registry' | 'oracle' | 'energy_token';
 
-/** Builds one instruction; where the state of a world does not matter. */
+/** Builds one instruction, for uses where the world's state does not matter. */
 export type Every = readonly [ProgramName, string, () => TransactionInstruction];
 
 function ofRegistry(world: () => World): Every[] {
@@ -126,7 +126,7 @@ function ofEnergyToken(world: () => World): Every[] {
   ];
 }
 
-/** Every instruction of every program, in the order of the IDL. `world` gives the addresses when one is built. */
+/** Returns every instruction of every program, in the order of the IDL. `world` gives the addresses of each build. */
 export function everyInstruction(world: () => World): Every[] {
   return [...ofRegistry(world), ...ofOracle(world), ...ofEnergyToken(world)];
 }

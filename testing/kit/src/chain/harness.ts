@@ -21,32 +21,32 @@ import {
 import type * as Internal from 'litesvm/dist/internal.js';
 import sign from './sign.js';
 
-// litesvm's own index speaks the types of another client library; its internal module takes and gives bytes.
+// litesvm's own index uses the types of another client library; its internal module uses bytes.
 const internal = createRequire(import.meta.url)('litesvm/dist/internal.js') as typeof Internal;
 const artifacts = join(dirname(fileURLToPath(import.meta.url)), '../../../../programs/artifacts');
 
-/** The `.so` files that are in the repository. */
+/** The `.so` files of the repository. */
 export const programFiles = [
   { id: programIds.registry, path: join(artifacts, 'registry.so') },
   { id: programIds.oracle, path: join(artifacts, 'oracle.so') },
   { id: programIds.energyToken, path: join(artifacts, 'energy_token.so') },
 ] as const;
 
-/** What became of a transaction. */
+/** The outcome of a transaction. */
 export interface Outcome {
   readonly ok: boolean;
   readonly logs: readonly string[];
   /** Compute units of the whole transaction. */
   readonly units: number;
-  /** One of the programs' own errors. */
+  /** An error that one of the programs defines. */
   readonly error: ChainError | undefined;
-  /** Any error in words; empty when there is none. */
+  /** Any error in words; empty without one. */
   readonly message: string;
-  /** Bytes of the transaction. */
+  /** The transaction's size in bytes. */
   readonly size: number;
 }
 
-/** A chain in this process with the three programs, a payer and a clock that the test sets. */
+/** Runs a chain in this process with the three programs, a payer and a clock that the test sets. */
 export class Chain {
   readonly svm: InstanceType<typeof Internal.LiteSvm>;
   readonly payer: Keypair;
@@ -63,7 +63,10 @@ export class Chain {
     for (const { id, path } of programFiles) this.#deploy(id, readFileSync(path));
   }
 
-  /** As the upgradeable loader has it: the program's account names a ProgramData account, which names the upgrade authority. */
+  /**
+   * Deploys as the upgradeable loader does: the program's account names a ProgramData account, which names the upgrade
+   * authority.
+   */
   #deploy(id: PublicKey, code: Uint8Array): void {
     this.svm.addProgramWithLoader(id.toBytes(), code, UPGRADEABLE_LOADER_ID.toBytes());
     const data = pda.programData(id);
@@ -97,22 +100,22 @@ export class Chain {
     return decode(found);
   }
 
-  /** Writes an account as it is given: what an attacker with another program, or a broken node, would show. */
+  /** Writes any account: what an attacker with another program, or a broken node, would show. */
   put(key: PublicKey, account: RawAccount): void {
     const lamports = this.svm.minimumBalanceForRentExemption(BigInt(account.data.length));
     const value = new internal.Account(lamports, account.data, account.owner.toBytes(), false, 0n);
     this.svm.setAccount(key.toBytes(), value);
   }
 
-  /** A copy of the whole chain at this moment. */
+  /** Returns a copy of the whole chain at this moment. */
   fork(): Chain {
     const copy = internal.LiteSvm.fromBytes(this.svm.toBytes());
     return new Chain(copy, { payer: this.payer, upgradeAuthority: this.upgradeAuthority });
   }
 
   /**
-   * Sends one v0 transaction with the instructions as they are; each one is new, however often the same was sent before. Of
-   * `signers` those sign whose signature the instructions ask for.
+   * Sends one v0 transaction with the instructions unchanged. Each transaction is new, however often the same
+   * instructions were sent before. Only those of `signers` sign whose signature the instructions require.
    */
   send(instructions: readonly TransactionInstruction[], signers: readonly Keypair[] = [], payer = this.payer): Outcome {
     this.svm.expireBlockhash();
@@ -143,7 +146,7 @@ export class Chain {
     };
   }
 
-  /** The same, and throws with the logs when it fails. */
+  /** Sends like `send`, and throws with the logs when the transaction fails. */
   must(instructions: readonly TransactionInstruction[], signers: readonly Keypair[] = []): Outcome {
     const outcome = this.send(instructions, signers);
     if (!outcome.ok) throw new Error(`${outcome.message}\n${outcome.logs.join('\n')}`);
@@ -151,7 +154,7 @@ export class Chain {
   }
 }
 
-/** Compute units that `program` consumed in the outcome's last call of it. */
+/** Returns the compute units that `program` consumed in the outcome's last call of it. */
 export function unitsOf(outcome: Outcome, program: PublicKey): number {
   const pattern = new RegExp(`^Program ${program.toBase58()} consumed (\\d+) of`);
   for (const line of [...outcome.logs].reverse()) {

@@ -5,7 +5,7 @@ import type { Chain, Outcome } from './harness.js';
 export interface Variant {
   readonly name: string;
   readonly instruction: TransactionInstruction;
-  /** Errors of the programs that it may end with; empty when any failure will do. */
+  /** Errors of the programs that are acceptable; empty when any failure is. */
   readonly errors: readonly string[];
 }
 
@@ -18,10 +18,12 @@ function replaced(
   return new TransactionInstruction({ programId: instruction.programId, keys, data: instruction.data });
 }
 
-/** What an account of a foreign program is refused with: its owner, its address, or what it could not sign or create. */
+/**
+ * Acceptable errors for an account of a foreign program: its owner, its address, or what it could not sign or create.
+ */
 const OTHERS = ['AccountOwnerMismatch', 'AccountKeyMismatch', 'AccountNotSigner', 'AccountAlreadyInitialized'];
 
-/** What is wrong about how a variant ended, in words; empty when it failed as it must. */
+/** Returns the problem with a variant's outcome, in words; empty when it failed as it must. */
 export function problem({ name, errors }: Variant, { ok, error, message }: Outcome): string {
   if (ok) return `${name}: accepted`;
   if (errors.length === 0 || errors.includes(error?.name ?? '')) return '';
@@ -29,15 +31,19 @@ export function problem({ name, errors }: Variant, { ok, error, message }: Outco
 }
 
 /**
- * Every way to give an instruction a wrong account: each one unsigned, read-only, missing, copied to an account of another program,
- * replaced by each of the others, each list cut short and one account longer. All of them must fail. Accounts of the fee payer stay signed and writable
- * whatever an instruction says, so these two are left out for it.
+ * Returns every way to give an instruction a wrong account: each account unsigned, read-only, missing, copied to an
+ * account of another program, replaced by each other account, each list truncated and extended by one. All must fail.
+ * Accounts of the fee payer stay signed and writable whatever an instruction says, so the fee payer has no such
+ * variants.
  */
 export function hostileVariants(chain: Chain, instruction: TransactionInstruction): Variant[] {
   return [...hostileChoices(chain, instruction).map((make) => make()), longer(instruction)];
 }
 
-/** One account more than the instruction takes; behind attest_page and cancel_attestors it would have to be an attestor's. */
+/**
+ * Adds one account more than the instruction takes; behind attest_page and cancel_attestors it would have to be an
+ * attestor's.
+ */
 function longer({ programId, keys, data }: TransactionInstruction): Variant {
   const stranger = { pubkey: Keypair.generate().publicKey, isSigner: false, isWritable: false };
   return {
@@ -47,7 +53,7 @@ function longer({ programId, keys, data }: TransactionInstruction): Variant {
   };
 }
 
-/** The same, each made only when it is wanted. */
+/** Returns the same variants, each built only on demand. */
 export function hostileChoices(chain: Chain, instruction: TransactionInstruction): (() => Variant)[] {
   const variants: (() => Variant)[] = [];
   const add = (name: string, make: () => TransactionInstruction, ...errors: string[]) =>
@@ -74,21 +80,21 @@ export function hostileChoices(chain: Chain, instruction: TransactionInstruction
     add(
       `only ${index} accounts`,
       () => new TransactionInstruction({ programId, data, keys: instruction.keys.slice(0, index) }),
-      // A list of any length stands behind the fixed accounts of attest_page.
+      // attest_page accepts a list of any length behind its fixed accounts.
       ...['MissingAccount', 'ThresholdNotMet'],
     );
   }
   return variants;
 }
 
-/** The account's bytes under another address and another owner program. */
+/** Copies the account's bytes to another address with another owner program. */
 function copyOf(chain: Chain, { data }: RawAccount): PublicKey {
   const copy = Keypair.generate().publicKey;
   chain.put(copy, { owner: Keypair.generate().publicKey, data });
   return copy;
 }
 
-/** The same instruction with its data cut, extended, and with an unknown discriminator. */
+/** Returns the same instruction with its data truncated, extended, and with an unknown discriminator. */
 export function malformedVariants({ programId, keys, data }: TransactionInstruction): Variant[] {
   const build = (name: string, bytes: Uint8Array, error: string) => ({
     name,

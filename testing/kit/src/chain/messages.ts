@@ -2,12 +2,12 @@ import { encodePayload, encodeSign1, sigStructure } from '@gridtokenx/protocol';
 import type { Keypair } from '@solana/web3.js';
 import sign from './sign.js';
 
-/** The message that `key` signed over a payload. */
+/** Returns the message that `key` signed over a payload. */
 export function signed(key: Keypair, payload: Uint8Array): Uint8Array {
   return encodeSign1(payload, sign(key, sigStructure(payload)));
 }
 
-/** A statement payload; the chain sees only its place in the root. */
+/** Returns a statement payload; the chain sees only its place in the root. */
 export function statement(slot: number, window: number, total: { exportWh: bigint; importWh: bigint }): Uint8Array {
   return encodePayload({
     kind: 2,

@@ -1,17 +1,18 @@
 /**
- * A reference model of attest_page and the mints, written from the rules and not from the programs: numbers without bounds, no
- * encoding, no accounts. The property test holds it against the chain; `rules` lets a control break one rule at a time.
+ * A reference model of attest_page and the mints, written from the rules and not from the programs: numbers without
+ * bounds, no encoding, no accounts. The property test compares the model with the chain; `rules` lets a control break
+ * one rule at a time.
  */
 export interface Rules {
-  /** A replay of the same version is refused. */
+  /** Refuses a replay of the same version. */
   readonly version: boolean;
-  /** A rise above the caps is skipped. */
+  /** Skips a rise above the caps. */
   readonly caps: boolean;
-  /** Only newer windows are taken. */
+  /** Accepts only newer windows. */
   readonly newer: boolean;
-  /** The mint leaves the cursor at the export. */
+  /** The mint moves the cursor to the export. */
   readonly cursor: boolean;
-  /** Extra is not taken twice in a row. */
+  /** Refuses extra twice in a row. */
   readonly extra: boolean;
 }
 
@@ -64,7 +65,7 @@ export class Model {
     return slot;
   }
 
-  /** False when the chain refuses the whole instruction. */
+  /** Returns false when the chain refuses the whole instruction. */
   attest(version: bigint, window: number, rises: ReadonlyMap<number, { exportWh: bigint; importWh: bigint }>): boolean {
     if (this.#rules.version && version !== this.version) return false;
     this.version += 1n;

@@ -12,7 +12,9 @@ interface Filter {
   readonly memcmp?: { readonly offset: number; readonly bytes: string };
 }
 
-/** The few read-only RPC methods that a check needs, over a chain in this process, on a free port of 127.0.0.1. */
+/**
+ * Serves the few read-only RPC methods that a check needs, over a chain in this process, on a free port of 127.0.0.1.
+ */
 export class ReadOnlyRpc {
   readonly #chain: Chain;
   readonly #genesisHash: string;
@@ -33,7 +35,7 @@ export class ReadOnlyRpc {
     });
   }
 
-  /** The URL it listens on. */
+  /** Starts listening; returns the URL. */
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;

@@ -1,11 +1,14 @@
 import { createPrivateKey, sign as ed25519Sign, type KeyObject } from 'node:crypto';
 import type { Keypair } from '@solana/web3.js';
 
-/** What stands before the 32 bytes of an Ed25519 seed in PKCS #8. */
+/** PKCS #8 header before the 32 bytes of an Ed25519 seed. */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 const keys = new WeakMap<Keypair, KeyObject>();
 
-/** Signature of a web3.js key pair, whose secret key starts with the seed. The runtime's own signer: campaigns sign by the 100,000. */
+/**
+ * Signs with a web3.js key pair, whose secret key begins with the seed. Uses Node's own signer, because campaigns sign
+ * 100,000 times.
+ */
 export default function sign(key: Keypair, message: Uint8Array): Uint8Array {
   let found = keys.get(key);
   if (!found) {

@@ -7,18 +7,18 @@ import { START, signed, type TestMeter, type World, windowAt } from './world.js'
 /** Registers at commissioning, as `World.enrolment` states them. */
 export const BASELINE = { exportWh: 2_000n, importWh: 1_000n } as const;
 
-/** What a statement says; totals in Wh since enrolment, the registers follow from them. */
+/** Content of a statement: totals in Wh since enrolment, from which the registers follow. */
 export interface Said {
   readonly window: number;
   readonly exportWh: bigint;
   readonly importWh: bigint;
-  /** The key that signs; the meter's own when it is not given. */
+  /** The key that signs; the meter's own by default. */
   readonly key?: Keypair;
   /** Changes the payload before it is signed. */
   readonly change?: Partial<ToEncode<Statement>>;
 }
 
-/** A statement `step` windows after the first one of a world, with 7 Wh of import. */
+/** Returns a statement `step` windows after the first window of a world, with 7 Wh of import. */
 export const said = (step: number, exportWh: bigint, rest: Partial<Said> = {}): Said => ({
   window: windowAt(START) + step,
   exportWh,
@@ -26,7 +26,7 @@ export const said = (step: number, exportWh: bigint, rest: Partial<Said> = {}): 
   ...rest,
 });
 
-/** The 96 bytes of a statement of `meter`. */
+/** Returns the 96 bytes of a statement of `meter`. */
 export function statementPayload(world: World, meter: TestMeter, said: Said): Uint8Array {
   return encodePayload({
     kind: 2,
@@ -44,7 +44,7 @@ export function statementPayload(world: World, meter: TestMeter, said: Said): Ui
   });
 }
 
-/** The precompile's verification of what a meter says. */
+/** Returns the precompile's verification of a meter's statement. */
 export function verification(world: World, meter: TestMeter, said: Said): TransactionInstruction {
   const key = said.key ?? meter.key;
   return instructions.signedMessageVerification(
@@ -77,7 +77,9 @@ export const conclude = (world: World, meter: TestMeter, slot: number): Transact
 
 export type Status = Parameters<typeof instructions.setStatus>[0]['status'];
 
-/** Signed by the utility; `slot` when the slot is disputed, `page` null for a meter without a slot. */
+/**
+ * Builds set_status, signed by the utility; `slot` when the slot is disputed, `page` null for a meter without a slot.
+ */
 export function setStatus(
   world: World,
   meter: TestMeter,
@@ -97,7 +99,7 @@ export function setStatus(
   });
 }
 
-/** The verification of what the meter says, and its reactivation on the strength of it. */
+/** Builds the verification of a meter's statement, and the reactivation that relies on it. */
 export const reactivate = (world: World, meter: TestMeter, said: Said, slot?: number): TransactionInstruction[] => [
   verification(world, meter, said),
   setStatus(world, meter, 'active', slot),
@@ -110,7 +112,10 @@ export interface Rotation {
   readonly message?: Parameters<World['enrolment']>[1];
 }
 
-/** The verifications by the old key (not in recovery) and the new one, and rotate_key. Signed by the utility, and the authority. */
+/**
+ * Builds the verifications by the old key (not in recovery) and the new key, and rotate_key. Signed by the utility, and
+ * the authority.
+ */
 export function rotate(world: World, meter: TestMeter, rotation: Rotation): TransactionInstruction[] {
   const record = world.chain.get(pda.meter(world.zone, meter.id), decodeMeter);
   const message = world.enrolment(meter, {
@@ -134,7 +139,7 @@ export function rotate(world: World, meter: TestMeter, rotation: Rotation): Tran
   ];
 }
 
-/** The verification by the new meter's key and replace_meter. Signed by the utility. */
+/** Builds the verification by the new meter's key and replace_meter. Signed by the utility. */
 export function replace(
   world: World,
   old: TestMeter,
@@ -163,14 +168,14 @@ export function replace(
   ];
 }
 
-/** A slot of page 0. */
+/** Returns a slot of page 0. */
 export function slotAt(world: World, index: number): MeterSlot {
   const slot = world.chain.get(pda.meterPage(world.zone, 0), decodeMeterPage).slots[index];
   if (!slot) throw new RangeError(`slot ${index}`);
   return slot;
 }
 
-/** 'accepted', the name of the programs' error, or the failure in words. */
+/** Returns 'accepted', the name of the programs' error, or the failure in words. */
 export function refusal(
   world: World,
   list: readonly TransactionInstruction[],
@@ -180,7 +185,7 @@ export function refusal(
   return outcome.ok ? 'accepted' : (outcome.error?.name ?? outcome.message);
 }
 
-/** Sets bits of a slot's flags, past the instructions that do: what the programs make of them is then the question. */
+/** Sets bits of a slot's flags without an instruction, so that a test sees how the programs handle them. */
 export function setFlags(world: World, index: number, bits: number, page = 0): void {
   const address = pda.meterPage(world.zone, page);
   const account = world.chain.account(address);
@@ -191,7 +196,10 @@ export function setFlags(world: World, index: number, bits: number, page = 0): v
   world.chain.put(address, { owner: account.owner, data });
 }
 
-/** Every account of the last instruction wrong in every way, and every malformed form: what was not refused as it must. */
+/**
+ * Tries every account of the last instruction wrong in every way, and every malformed form. Returns each variant that
+ * was not refused as it must be.
+ */
 export function hostileProblems(
   world: World,
   list: readonly TransactionInstruction[],

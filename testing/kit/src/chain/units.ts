@@ -1,10 +1,10 @@
 /** Compute units by name, measured or committed. */
 export type Units = Readonly<Record<string, number>>;
 
-/** A figure may rise by this much before it counts as a regression. */
+/** Maximum rise of a figure before it counts as a regression, as a fraction. */
 export const TOLERANCE = 0.02;
 
-/** What got more expensive than the committed figures allow, or is new or gone, in words. */
+/** Returns, in words, figures that exceed the committed figures, and figures that are new or missing. */
 export function regressions(measured: Units, committed: Units): string[] {
   const found: string[] = [];
   for (const name of new Set([...Object.keys(measured), ...Object.keys(committed)])) {

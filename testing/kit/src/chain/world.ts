@@ -18,7 +18,7 @@ export { signed, statement } from './messages.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-/** A key pair that is the same in every run. */
+/** Returns a key pair that is the same in every run. */
 export const keyOf = (name: string): Keypair => Keypair.fromSeed(sha256(text(`test/${name}`)));
 
 /** W: room for more than 256 meters of 5 kW. */
@@ -42,7 +42,7 @@ export interface MeterOptions {
   readonly registerStepWh?: number;
   /** Changes the enrolment message before it is signed. */
   readonly message?: Partial<ToEncode<Enrolment>>;
-  /** What the utility looked at, when it is not what the message says. */
+  /** The enrolment that the utility inspected, when it differs from the message. */
   readonly enrolment?: Uint8Array;
   /** Leaves the record for the utility to confirm. */
   readonly pending?: boolean;
@@ -83,7 +83,7 @@ export class World {
     return this.chain.payer.publicKey;
   }
 
-  /** The same world on another chain, to try something that must not leave a trace. */
+  /** Returns the same world on another chain, for a trial that must leave no trace. */
   on(chain: Chain): World {
     return new World(
       { zone: this.zone, threshold: this.threshold, development: this.#development, attestors: this.attestors.length },
@@ -139,7 +139,7 @@ export class World {
     });
   }
 
-  /** Registry, token, zone, attestors, users. */
+  /** Creates registry, token, zone, attestors and users. */
   setUp(): this {
     const { chain } = this;
     chain.time = START;
@@ -185,12 +185,12 @@ export class World {
     });
   }
 
-  /** Those who bring a meter in and confirm it. */
+  /** Keys that register a meter and confirm it. */
   get staff(): readonly Keypair[] {
     return [this.installer, this.utility];
   }
 
-  /** The utility's word about a meter: of the record as it is, unless the options say what the utility looked at. */
+  /** Builds the utility's confirmation of a meter: of its record, unless the options name another enrolment. */
   confirm(meter: TestMeter, options: MeterOptions = {}): TransactionInstruction {
     const record = this.chain.account(pda.meter(this.zone, meter.id));
     const found = record ? decodeMeter(record).enrolment : new Uint8Array(16);
@@ -209,7 +209,7 @@ export class World {
     });
   }
 
-  /** The Ed25519 verification, the registration behind it, and the utility's confirmation unless it is left out. */
+  /** Builds the Ed25519 verification, the registration behind it and, unless `pending`, the utility's confirmation. */
   register(meter: TestMeter, options: MeterOptions = {}): TransactionInstruction[] {
     const payload = this.enrolment(meter, options.message);
     return [
@@ -255,7 +255,7 @@ export class World {
     return this.chain.get(pda.ledgerPage(this.zone, page), decodeLedgerPage);
   }
 
-  /** Items for `totals` by slot: each with a statement payload for `window`. */
+  /** Returns items for `totals` by slot: each with a statement payload for `window`. */
   items(window: number, totals: ReadonlyMap<number, { exportWh: bigint; importWh: bigint }>): AttestItem[] {
     return [...totals].map(([slot, total]) => ({ slot, ...total, payload: statement(slot, window, total) }));
   }
@@ -284,13 +284,13 @@ export class World {
     return this.chain.send([instructions.mintPage({ zone: this.zone, page })]);
   }
 
-  /** Base units in a token account; 0 when it does not exist. */
+  /** Returns base units in a token account; 0 when it does not exist. */
   balance(account: PublicKey): bigint {
     const data = this.chain.account(account)?.data;
     return data ? new DataView(data.buffer, data.byteOffset).getBigUint64(64, true) : 0n;
   }
 
-  /** Base units of GXT in existence. */
+  /** Returns base units of GXT in existence. */
   supply(): bigint {
     const data = this.chain.account(pda.mint())?.data;
     return data ? new DataView(data.buffer, data.byteOffset).getBigUint64(36, true) : 0n;

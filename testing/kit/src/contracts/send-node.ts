@@ -5,16 +5,16 @@ import { reached } from '../reached.js';
 /** A node, and what the suite needs to drive its chain. */
 export interface SendNodeFixture {
   readonly node: SendNode<unknown>;
-  /** A signed transaction that lands; another one for each nonce. */
+  /** Builds a signed transaction that lands; a different one for each nonce. */
   build(nonce: number): Promise<SignedTransaction>;
-  /** Blocks pass. */
+  /** Lets blocks pass. */
   pass(): Promise<void>;
-  /** Blockhashes known until now can be used no more. */
+  /** Expires all blockhashes known until now. */
   expire(): Promise<void>;
   close(): void;
 }
 
-/** What a sender relies on, of any node. */
+/** Tests everything that a sender relies on, with any node. */
 export function sendNodeContract(name: string, make: () => Promise<SendNodeFixture>): void {
   describe(`a node to send to: ${name}`, () => {
     let fixture: SendNodeFixture;

@@ -6,23 +6,23 @@ import { signerOf } from '../signed-log.js';
 
 const verifier = provedVerifier();
 
-/** A question with the answer that it must have. */
+/** A job with the answer that it must have. */
 export interface KnownJob {
   readonly question: VerifyJob;
   readonly isValid: boolean;
 }
 
-/** What the verifier says, question by question, in the thread of the test. */
+/** Returns the verifier's answer to each job, in the thread of the test. */
 function expectedOf(questions: readonly VerifyJob[]): boolean[] {
   return questions.map(({ signature, message, key }) => verifier.verify(signature, message, key));
 }
 
-/** `count` questions over several keys, every third one with a bit turned in key, signature or message. */
+/** Returns `count` jobs over several keys; every third has a flipped bit in key, signature or message. */
 export function knownJobs(count: number): KnownJob[] {
   return mixed(count).map((question, i) => ({ question, isValid: i % 3 !== 0 }));
 }
 
-/** The golden cases, and keys, signatures and messages of lengths that are not theirs. */
+/** Returns the golden cases, and keys, signatures and messages of wrong lengths. */
 export function hostileJobs(): KnownJob[] {
   const golden = verifyVectors.map(({ signature, message, publicKey, valid }) => ({
     question: { signature: fromHex(signature), message: fromHex(message), key: fromHex(publicKey) },
@@ -39,7 +39,7 @@ export function hostileJobs(): KnownJob[] {
   return [...golden, ...bent.map((question) => ({ question, isValid: false })), { question: good, isValid: true }];
 }
 
-/** Asks in groups of `size`, all at once, and resolves with the number of answers that are not what they must be. */
+/** Requests groups of `size` jobs, all at once. Resolves with the number of wrong answers. */
 export async function wrongAnswers(checks: SignatureChecks, known: readonly KnownJob[], size: number): Promise<number> {
   const groups: KnownJob[][] = [];
   for (let at = 0; at < known.length; at += size) groups.push(known.slice(at, at + size));
@@ -55,7 +55,7 @@ export async function wrongAnswers(checks: SignatureChecks, known: readonly Know
   return wrong.reduce((sum, n) => sum + n, 0);
 }
 
-/** `count` questions, the first of three valid ones with a bit turned in it somewhere; `salt` makes other messages. */
+/** Returns `count` jobs; of every three valid jobs the first has a bit flipped. `salt` makes other messages. */
 function mixed(count: number, salt = 0, length = 115): VerifyJob[] {
   return Array.from({ length: count }, (_, i) => {
     const signer = signerOf((i % 5) + 1);
@@ -70,7 +70,7 @@ function mixed(count: number, salt = 0, length = 115): VerifyJob[] {
   });
 }
 
-/** Asks and resolves with the answers; rejects when they do not come within `ms`. */
+/** Resolves with the answers; rejects when they do not arrive within `ms`. */
 function answersOf(checks: SignatureChecks, questions: readonly VerifyJob[], ms = 20_000): Promise<boolean[]> {
   return new Promise((resolve, reject) => {
     const deadline = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
@@ -81,7 +81,7 @@ function answersOf(checks: SignatureChecks, questions: readonly VerifyJob[], ms 
   });
 }
 
-/** Answers of groups that are asked at once, and how often each was answered. */
+/** Returns the answers of groups that are requested at once, and how often each was answered. */
 async function askedAtOnce(checks: SignatureChecks, groups: readonly (readonly VerifyJob[])[]) {
   const calls = groups.map(() => 0);
   const answers = await Promise.all(
@@ -97,7 +97,7 @@ async function askedAtOnce(checks: SignatureChecks, groups: readonly (readonly V
   return { answers, calls };
 }
 
-/** What every implementation of `SignatureChecks` keeps; `make` resolves when it is at work. */
+/** Tests the contract of every implementation of `SignatureChecks`; `make` resolves when it is ready. */
 export function signatureChecksContract(name: string, make: () => Promise<SignatureChecks>): void {
   describe(`signature checks: ${name}`, () => {
     let checks: SignatureChecks;

@@ -29,7 +29,7 @@ export function point(changes: Partial<SeriesRow> = {}): SeriesRow {
   };
 }
 
-/** What every implementation of the `TimeSeries` port keeps; run it with the means to make one. */
+/** Tests the contract of every implementation of the `TimeSeries` port; `make` creates one. */
 export function timeSeriesContract(name: string, make: () => Promise<SeriesUnderTest>): void {
   describe(`time series: ${name}`, () => {
     let under: SeriesUnderTest;

@@ -8,13 +8,13 @@ const text = (value: string) => new TextEncoder().encode(value);
 export const keyOf = (name: string): Keypair => Keypair.fromSeed(sha256(text(`settlement test/${name}`)));
 
 export const ZONE = 3;
-/** The window in which all test meters are enrolled: long over, as simulated time is. */
+/** The window in which all test meters are enrolled: long past, as simulated time is. */
 export const ENROLLED = 1_400_000;
 export const BASELINE = { importWh: 1_000_000n, exportWh: 500_000n };
 export const attestor = keyOf('attestor');
 export const owner = keyOf('owner');
 
-/** What set-up needs of a chain, in process or over RPC. */
+/** The operations on a chain that set-up needs, in process or over RPC. */
 export interface SetUpChain {
   /** Upgrade authority of the programs, has SOL, pays. */
   readonly authority: Keypair;
@@ -29,12 +29,12 @@ async function get<T>(chain: SetUpChain, key: PublicKey, decode: (account: RawAc
   return decode(found);
 }
 
-/** Who attests a zone, and what it carries. */
+/** Attestors of a zone, and its capacity. */
 export interface ZoneOptions {
   readonly attestors: readonly PublicKey[];
   readonly threshold: number;
   readonly capacityW: bigint;
-  /** Meters that sign for themselves: only they can dispute. */
+  /** True for meters that sign for themselves: only they can dispute. */
   readonly deviceSigned?: boolean;
 }
 
@@ -42,10 +42,10 @@ export const ALONE: ZoneOptions = { attestors: [attestor.publicKey], threshold: 
 
 const meterIdOf = (i: number) => sha256(text(`meter ${i}`)).slice(0, 16);
 
-/** Signs for test meter `i`. */
+/** Returns the signer of test meter `i`. */
 export const meterSigner = (i: number): Signer => ed25519Signer(sha256(text(`meter key ${i}`)));
 
-/** The enrolment that test meter `i` signs. */
+/** Returns the enrolment that test meter `i` signs. */
 const enrolmentOf = (i: number, networkId: Uint8Array, options: ZoneOptions): Uint8Array =>
   encodePayload({
     kind: 4,
@@ -62,7 +62,10 @@ const enrolmentOf = (i: number, networkId: Uint8Array, options: ZoneOptions): Ui
     window: ENROLLED,
   });
 
-/** One zone with one attestor unless told otherwise, and `meters` registered meters on page 0; those in `toWallet` mint to the owner's wallet. */
+/**
+ * Creates one zone, with one attestor by default, and `meters` registered meters on page 0; those in `toWallet` mint to
+ * the owner's wallet.
+ */
 export async function deploy(
   chain: SetUpChain,
   meters: number,
@@ -107,7 +110,7 @@ export async function deploy(
       point: pda.point(ZONE, pointCommitment),
       deviceKey: new PublicKey(signer.publicKey),
       enrolment: sha256(payload).slice(0, 16),
-      // A register of 1 Wh takes 4 W of the capacity beside the limit.
+      // A register of 1 Wh reserves 4 W of the capacity beside the limit.
       exportLimitW: Math.min(4_000, Math.floor(Number(options.capacityW) / meters) - 4),
       importLimitW: 8_000,
       registerStepWh: 1,
@@ -130,7 +133,7 @@ export async function deploy(
   return { meters: records, networkId };
 }
 
-/** Base units held by a Token-2022 account or in existence of a mint (amount at 64, supply at 36). */
+/** Returns base units held by a Token-2022 account or in existence of a mint (amount at 64, supply at 36). */
 export function amountAt(account: RawAccount | null, offset: 36 | 64): bigint {
   return account ? new DataView(account.data.buffer, account.data.byteOffset).getBigUint64(offset, true) : 0n;
 }

@@ -20,10 +20,10 @@ import { Chain, programFiles } from '../chain/harness.js';
 import { reached } from '../reached.js';
 import { addresses, amountAt, attestor, deploy, type SetUpChain, ZONE, type ZoneOptions } from './deployment.js';
 
-/** Accounts as they were at one moment. */
+/** Accounts at one moment. */
 export type Saved = ReadonlyMap<string, RawAccount | null>;
 
-/** A chain that settlement runs on, with what a test wants to do to it. */
+/** A chain that settlement runs on, with the operations that a test needs. */
 export interface ChainFixture {
   readonly name: string;
   readonly node: ChainNode;
@@ -31,10 +31,10 @@ export interface ChainFixture {
   readonly meters: readonly MeterRecord[];
   readonly networkId: Uint8Array;
   readonly rpcUrl: string | null;
-  /** Sends whatever anybody may want to send; its authority is the zone's utility too. */
+  /** Sends any party's transactions; its authority is the zone's utility too. */
   readonly operator: SetUpChain;
   account(key: PublicKey): Promise<RawAccount | null>;
-  /** Blockhashes known until now can be used no more. */
+  /** Expires all blockhashes known until now. */
   expireBlockhashes(): Promise<void>;
   save(): Promise<Saved>;
   restore(saved: Saved): Promise<void>;
@@ -62,7 +62,7 @@ export class LiteNode implements ChainNode {
     this.chain.svm.expireBlockhash();
     this.#height += 151;
   }
-  /** As a node that was restarted: it knows no signature of before. */
+  /** Simulates a restarted node: it knows no earlier signature. */
   forget(): void {
     this.#outcomes = new Map();
   }
@@ -103,7 +103,7 @@ export class LiteNode implements ChainNode {
   }
 }
 
-/** Whether an account is there, for a builder. */
+/** Returns true when an account exists, for a builder. */
 export const existsOn =
   (account: (key: PublicKey) => Promise<RawAccount | null>) =>
   async (key: PublicKey): Promise<boolean> =>
@@ -164,7 +164,7 @@ interface SurfnetBinding {
   stop(): void;
 }
 
-/** Asks a node for one of its own methods; rejects with the error that it names. */
+/** Calls one of a node's own methods; rejects with the error that the node names. */
 async function rpcCall(url: string, method: string, params: unknown[]): Promise<unknown> {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
   const headers = { 'content-type': 'application/json' };
@@ -187,7 +187,7 @@ export async function surfpoolFixture(
     slotTimeMs: 20,
     blockProductionMode: 'clock',
   }) as SurfnetBinding;
-  // Its queue of events is bounded, and it stands still once that is full.
+  // The node's queue of events is bounded, and the node stops once the queue is full.
   const draining = setInterval(() => surfnet.drainEvents(), 200);
   const connection = new Connection(surfnet.rpcUrl, { commitment: 'confirmed', disableRetryOnRateLimit: true });
   const call = (method: string, params: unknown[]) => rpcCall(surfnet.rpcUrl, method, params);
@@ -251,7 +251,7 @@ export async function surfpoolFixture(
 
 export { reached };
 
-/** What is on chain, in the figures that must be exact. */
+/** Returns the chain's figures that must be exact. */
 export async function figures(fixture: ChainFixture): Promise<{
   slots: { exportWh: bigint; importWh: bigint; window: number; mintedWh: bigint }[];
   supply: bigint;

@@ -15,7 +15,7 @@ export const verifier = provedVerifier();
 export const GATEWAY = new Uint8Array(32).fill(77);
 export const NOW_MS = START_MS + 86_400_000;
 
-/** A ledger in memory (or in a file), fed by hand. */
+/** A ledger in memory (or in a file), filled by hand. */
 export function testLedger(registry: FakeRegistry, path = ':memory:', steps = STEPS_AT_A_TIME, opened?: Database) {
   const database = opened ?? openDatabase(path, ledgerMigrations);
   const statements = new SqliteStatements(database.sqlite);
@@ -34,7 +34,7 @@ export function testLedger(registry: FakeRegistry, path = ':memory:', steps = ST
       messages.map(({ message }) => arrival(message, nowMs)),
       nowMs,
     );
-  /** Verdict by message hash, in hex. */
+  /** Returns the verdicts by message hash, in hex. */
   const verdicts = () =>
     new Map(
       database.sqlite
@@ -45,7 +45,7 @@ export function testLedger(registry: FakeRegistry, path = ':memory:', steps = ST
   const verdictOf = (message: { hash: Uint8Array }) => verdicts().get(toHex(message.hash));
   const mark = (meterId: MeterId) => ledger.tell(GATEWAY).meters.get(meterId);
   const views = new SqliteViews(database.sqlite);
-  /** True while something is to be judged again. */
+  /** Returns true while something remains to be judged again. */
   const isDirty = () =>
     database.sqlite.prepare('SELECT 1 FROM streams WHERE dirty_from IS NOT NULL').get() !== undefined;
   return { isDirty, database, ledger, statements, views, arrival, take, verdicts, verdictOf, mark };

@@ -15,7 +15,7 @@ import { VirtualClock } from '../virtual-clock.js';
 import { BASELINE, ENROLLED, ZONE } from './deployment.js';
 import { type ChainFixture, reached } from './fixtures.js';
 
-/** Statements by meter that a test writes as totals since enrolment. */
+/** Statements by meter, which a test writes as totals since enrolment. */
 export class TestStatements implements StatementStore {
   readonly #byMeter = new Map<string, AttestableStatement[]>();
   readonly #listeners = new Set<() => void>();
@@ -68,7 +68,7 @@ export class TestStatements implements StatementStore {
   }
 }
 
-/** A settler on a fixture, which can be killed and started again on the same file. */
+/** A settler on a fixture; a test can kill it and start it again on the same file. */
 export class SettlerHarness {
   readonly clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
   readonly statements = new TestStatements();
@@ -76,7 +76,7 @@ export class SettlerHarness {
   readonly log: string[] = [];
   readonly #dir = mkdtempSync(join(tmpdir(), 'settlement-'));
   readonly #change: (deps: SettlerDeps) => Partial<SettlerDeps>;
-  /** Windows are taken to be over this long before now, so that grace never holds a test up, unless it wants that. */
+  /** Ends windows this long before now, so that grace never delays a test unless the test wants that. */
   closedAgoMs = 10_000;
   database!: Database;
   store!: SqliteSettlementStore;
@@ -88,7 +88,7 @@ export class SettlerHarness {
     this.start();
   }
 
-  /** Opens file and settler anew: all that a process has after kill -9 and a restart. */
+  /** Opens file and settler anew: a process has nothing else after kill -9 and a restart. */
   start(change: (deps: SettlerDeps) => Partial<SettlerDeps> = () => ({})): void {
     this.database?.sqlite.close();
     this.database = openDatabase(join(this.#dir, 'ledger.sqlite'), chainMigrations);
@@ -110,7 +110,7 @@ export class SettlerHarness {
     this.settler = new PageSettler(ZONE, 0, { ...deps, ...this.#change(deps), ...change(deps) });
   }
 
-  /** Steps until the settler is idle; time moves on as the settler asks. */
+  /** Steps until the settler is idle; time advances by the delays that the settler requests. */
   async untilIdle(): Promise<Step[]> {
     const steps: Step[] = [];
     await reached('the settler is idle', async () => {
@@ -131,7 +131,7 @@ export class SettlerHarness {
       .map(({ kind, status }) => ({ kind: String(kind), status: String(status) }));
   }
 
-  /** attest_page transactions in force, with the page's history around each. */
+  /** Returns attest_page transactions in force, with the page's history around each. */
   archive(): { version: bigint; before: Uint8Array; after: Uint8Array; foretold: Uint8Array }[] {
     const statement = this.database.sqlite.prepare(
       `SELECT version_after, history, history_after, expected_history FROM chain_intents
@@ -167,5 +167,5 @@ export class SettlerHarness {
   }
 }
 
-/** Window `n` after the enrolment. */
+/** Returns window `n` after the enrolment. */
 export const W = (n: number): number => ENROLLED + n;
