@@ -32,9 +32,9 @@ interface Round {
 }
 
 /**
- * Signed messages a second from gateways to their acks: publishers, our broker and an oracle as processes of their own,
- * a new ledger each time, commits synced. The time ends when each gateway was told, by a signed ack, that everything of
- * each of its meters is stored.
+ * Measures signed messages a second from gateways to their acks: publishers, our broker and an oracle as separate
+ * processes, a new ledger each time, commits synced. The time ends when a signed ack has told each gateway that
+ * everything of each of its meters is stored.
  */
 export async function benchAck(folder: string): Promise<BenchRow[]> {
   const brokerFolder = join(folder, 'broker');
@@ -128,7 +128,7 @@ async function oracleConfig(folder: string, brokerPort: number, network: string,
 interface Gateway {
   readonly client: LoadClient;
   readonly oracleIsThere: Promise<void>;
-  /** Resolves with the ack that says that the last message of every meter is stored. */
+  /** Resolves with the ack that states that the last message of every meter is stored. */
   readonly allStored: Promise<void>;
   send(): Promise<void>;
 }
@@ -143,7 +143,7 @@ async function gatewayOf(port: number, number: number, logs: readonly MeterJourn
   const stored = Promise.withResolvers<void>();
   const isStored = (bytes: Buffer) => {
     const { meters, refused, timeMs } = openAck(new Uint8Array(bytes), oracleKey, verifier);
-    // What is retained of the round before names a ledger that is gone.
+    // An ack that the broker retained from the previous round names a ledger that is gone.
     if (timeMs < sentAtMs) return false;
     if (refused.length > 0) stored.reject(new Error(`refused with reason ${refused[0]?.reason}`));
     return logs.every((log) => meters.get(log.record.meterId)?.storedThrough === BigInt(log.messages.length));
@@ -174,7 +174,7 @@ async function gatewayOf(port: number, number: number, logs: readonly MeterJourn
   };
 }
 
-/** The first of each list, then the second of each, and so on. */
+/** Yields the first of each list, then the second of each, and so on. */
 function* inTurn<T>(lists: readonly (readonly T[])[]): Generator<T> {
   const longest = Math.max(...lists.map((list) => list.length));
   for (let at = 0; at < longest; at++) {

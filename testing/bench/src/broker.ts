@@ -22,8 +22,8 @@ const LOADS = [
 ];
 
 /**
- * Packets a second through a broker: `PUBLISHERS` gateways publish with QoS 1, one oracle is subscribed to all with
- * QoS 1. The time ends when the oracle has every packet and every publisher its last PUBACK.
+ * Measures packets a second through a broker: `PUBLISHERS` gateways publish with QoS 1, one oracle is subscribed to all
+ * with QoS 1. The time ends when the oracle has every packet and every publisher its last PUBACK.
  */
 async function throughput(port: number, messages: number, packets: number): Promise<number> {
   let missing = packets * PUBLISHERS;
@@ -55,7 +55,7 @@ function* repeat<T>(value: T, times: number): Generator<T> {
   for (let i = 0; i < times; i++) yield value;
 }
 
-/** Ours and Mosquitto under the same load, in turn. Throws when Mosquitto is not there. */
+/** Measures our broker and Mosquitto under the same load, in turn. Throws when Mosquitto is missing. */
 export async function benchBroker(folder: string): Promise<BenchRow[]> {
   const command = findMosquitto();
   if (!command) throw new Error(MOSQUITTO_MISSING);
@@ -81,7 +81,7 @@ export async function benchBroker(folder: string): Promise<BenchRow[]> {
 
 type Measurement = Awaited<ReturnType<typeof measure>>;
 
-/** Packets a second, and what a packet costs the broker in microseconds of CPU. */
+/** Measures packets a second, and the broker's CPU time for each packet in microseconds. */
 async function measure({ port, process }: RunningBroker, { messages, packets }: (typeof LOADS)[number]) {
   const before = process.cpuMs();
   const rate = await throughput(port, messages, packets);

@@ -18,12 +18,12 @@ export interface RunningBroker {
   readonly process: Measured;
 }
 
-/** The seed of a key that only a bench uses. */
+/** Returns the seed of a key that only a bench uses. */
 export function seedOf(number: number): Uint8Array {
   return new Uint8Array(32).fill(100 + number);
 }
 
-/** Our broker as it is run, with limits that a load does not meet. `gateways` and `oracles` may sign in. */
+/** Starts our broker as in production, with limits that a load does not meet. `gateways` and `oracles` may sign in. */
 export async function startOurs(
   folder: string,
   gateways: readonly Signer[],
@@ -51,13 +51,13 @@ export async function startOurs(
   return { port, process };
 }
 
-/** The path of Debian's Mosquitto, which is not on everybody's PATH; null when there is none. */
+/** Returns the path of Debian's Mosquitto, which is not on everybody's PATH; null when there is none. */
 export function findMosquitto(): string | null {
   const places = ['mosquitto', '/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto'];
   return places.find((place) => spawnSync(place, ['-h'], { stdio: 'ignore' }).error === undefined) ?? null;
 }
 
-/** Mosquitto without sign-in, its own limits out of the way. */
+/** Starts Mosquitto without sign-in, with its own limits raised. */
 export async function startMosquitto(command: string, folder: string): Promise<RunningBroker> {
   const port = await freePort();
   const lines = [
@@ -84,7 +84,7 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-/** A client that signs in as a gateway or an oracle does. */
+/** Signs in as a gateway or an oracle does. */
 export function signIn(
   port: number,
   seed: Uint8Array,
@@ -93,7 +93,7 @@ export function signIn(
   const signer = ed25519Signer(seed);
   const clientId = base58Encode(signer.publicKey);
   const now = Math.floor(Date.now() / 1000);
-  // A token is good once.
+  // A token is valid once.
   const nonce = crypto.getRandomValues(new Uint8Array(16));
   const token = { broker: BROKER_NAME, clientId, notBefore: now - 60, expiry: now + 3_600, nonce };
   const password = signToken(token, signer);

@@ -8,10 +8,10 @@ import { type BenchRow, figure, median } from './table.js';
 const run = promisify(execFile);
 const ROUNDS = 5;
 const READS = 50;
-/** A reader that takes longer than this does not end by itself. */
+/** Stops a reader that takes longer than this: it would not end by itself. */
 const MAX_MS = 120_000;
 
-/** What a reader's process says of itself: CPU milliseconds for each read, and how many came. */
+/** The report of a reader's process: CPU milliseconds for each read, and the number of answers. */
 interface Cost {
   readonly cpuMs: number;
   readonly good: number;
@@ -20,7 +20,10 @@ interface Cost {
 
 type Reader = (path: string) => Promise<Cost>;
 
-/** CPU time of a read of 80 registers at a paced 9,600 baud: the gateway's bus, plain modbus-serial and libmodbus in turn. */
+/**
+ * Measures the CPU time of a read of 80 registers at a paced 9,600 baud: the gateway's bus, plain modbus-serial and
+ * libmodbus in turn.
+ */
 export async function benchBusCost(folder: string): Promise<BenchRow[]> {
   const meter = fork(fileURLToPath(new URL('./bus-cost/meter.js', import.meta.url)), { execArgv: [] });
   try {
@@ -59,7 +62,7 @@ function rowsOf(costs: ReadonlyMap<string, readonly Cost[]>): BenchRow[] {
   });
 }
 
-/** A reader in a process of its own. Applications are not imported: it is run from where the build put it. */
+/** Starts a reader in its own process. Benches import no application, so this runs the built file. */
 function nodeReader(which: 'ours' | 'plain'): Reader {
   const script = join(projectRoot, 'testing/bench/dist/edge/bus-cost.js');
   return (path) =>
@@ -71,7 +74,7 @@ function nodeReader(which: 'ours' | 'plain'): Reader {
     });
 }
 
-/** A reader by libmodbus, built here; null where there is no compiler or no libmodbus-dev. */
+/** Builds a reader with libmodbus; null where there is no compiler or no libmodbus-dev. */
 async function buildLibmodbus(folder: string): Promise<Reader | null> {
   const program = join(folder, 'libmodbus');
   const source = fileURLToPath(new URL('./bus-cost/libmodbus.c', import.meta.url));

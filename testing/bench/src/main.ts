@@ -14,7 +14,7 @@ import { type BenchRow, tableOf } from './table.js';
 
 interface Section {
   readonly title: string;
-  /** `folder` is on the project's disk and is removed afterwards. */
+  /** `folder` is on the project's disk; the caller removes it afterwards. */
   readonly run: (folder: string) => Promise<readonly BenchRow[]>;
 }
 
@@ -67,13 +67,13 @@ async function main(names: readonly string[]): Promise<void> {
   for (const [name, { title, run }] of Object.entries(SECTIONS)) {
     if (names.length > 0 && !names.includes(name)) continue;
     console.log(`\n${name} - ${title}`);
-    // Not in the system's temporary folder: that may be memory, where a sync costs nothing.
+    // Not in the system's temporary folder: that folder may be memory, where a sync costs nothing.
     mkdirSync(join(projectRoot, '.gridtokenx'), { recursive: true });
     const folder = mkdtempSync(join(projectRoot, '.gridtokenx', 'bench-'));
     try {
       for (const line of tableOf(await run(folder))) console.log(line);
     } catch (error) {
-      // The other benches are still worth their time.
+      // The other benches still run.
       console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
       process.exitCode = 1;
     } finally {

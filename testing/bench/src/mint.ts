@@ -5,18 +5,18 @@ import { projectRoot } from '@gridtokenx/devnet/root';
 import { peakMbOf } from './processes.js';
 import type { BenchRow } from './table.js';
 
-/** The first windows of the default homes' morning export nothing, and what exports nothing is not minted. */
+/** The default homes export nothing in the first windows of their morning, and nothing is minted then. */
 const WINDOWS = 8;
 const SPEED = 60;
 const LOOK_EVERY_MS = 500;
-/** A range of its own, so that a running system is not in the way. */
+/** A separate range, so that a running system does not conflict. */
 const PORTS = 27_800;
 
 interface Report {
   readonly close_to_mint_ms: { readonly p50: number | null; readonly p95: number | null; readonly max: number | null };
 }
 
-/** A real run of the whole system on embedded defaults: window close to mint, and the memory of each process. */
+/** Runs the whole system on embedded defaults: measures window close to mint, and the memory of each process. */
 export async function benchMint(folder: string): Promise<BenchRow[]> {
   const report = join(folder, 'report.json');
   const main = join(projectRoot, 'tools/devnet/dist/start/main.js');
@@ -44,7 +44,7 @@ export async function benchMint(folder: string): Promise<BenchRow[]> {
   ];
 }
 
-/** Notes the largest memory of a process and all below it, by what it runs. */
+/** Records the largest memory of a process and all its descendants, by the part that each runs. */
 function lookAt(top: number, peaks: Map<string, number>): void {
   const children = new Map<number, number[]>();
   for (const entry of readdirSync('/proc')) {
@@ -69,7 +69,10 @@ function parentOf(pid: number): number | null {
   }
 }
 
-/** `edge run`, `oracle run`: the part of the project that a process runs; null for what runs none, and for one that began. */
+/**
+ * Returns the part of the project that a process runs (`edge run`, `oracle run`); null for other processes and for one
+ * that just began.
+ */
 function nameOf(pid: number): string | null {
   let words: string[];
   try {

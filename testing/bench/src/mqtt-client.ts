@@ -9,13 +9,14 @@ export interface MqttOptions {
   readonly clientId: string;
   readonly userName: string;
   readonly password: Uint8Array;
-  /** Called with each message that comes; acknowledged already. */
+  /** Called with each received message, which is already acknowledged. */
   readonly onMessage?: (topic: string, payload: Buffer) => void;
 }
 
 /**
- * As little of an MQTT 3.1.1 client as a load needs (section 3 of the standard): on two cores a full client would take
- * the time that is to be measured in the broker. QoS 1, a window of unacknowledged packets, clean session.
+ * Implements only as much of an MQTT 3.1.1 client as a load needs (section 3 of the standard). On two cores a full
+ * client would use the CPU time that the bench measures in the broker. QoS 1, a window of unacknowledged packets, clean
+ * session.
  */
 export class LoadClient {
   readonly #socket: Socket;
@@ -148,7 +149,7 @@ function packet(first: number, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(head), body]);
 }
 
-/** Where the first packet's body begins and ends; null while its length is not there yet. */
+/** Returns where the first packet's body begins and ends; null while its length is incomplete. */
 function headOf(bytes: Buffer): { start: number; end: number } | null {
   let length = 0;
   for (let i = 1; i < 5; i++) {

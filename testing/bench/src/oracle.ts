@@ -5,8 +5,8 @@ const ROUNDS = 9;
 const MESSAGES = 8_000;
 
 /**
- * The oracle's own code against bare libsodium on the same messages, in this process and in turn. `directory` should
- * lie on a disk: the ledger's commits are synced there.
+ * Compares the oracle's own code with bare libsodium on the same messages, in this process and in turn. `directory`
+ * should be on a disk: the ledger's commits are synced there.
  */
 export async function benchOracle(directory: string): Promise<BenchRow[]> {
   const threads = usualThreads();

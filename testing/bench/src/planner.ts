@@ -1,7 +1,10 @@
 import { profileLineTimes, savedPart } from './edge/line-time.js';
 import { type BenchRow, figure } from './table.js';
 
-/** Line time of one poll by each shipped profile, beside one read for each block without a gap. Computed, not timed. */
+/**
+ * Computes the line time of one poll by each shipped profile, beside one read for each block without a gap. Nothing is
+ * timed.
+ */
 export async function benchPlanner(): Promise<BenchRow[]> {
   const times = profileLineTimes();
   const rows = times.map(

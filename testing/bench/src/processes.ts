@@ -9,11 +9,14 @@ const STOP_MS = 15_000;
 /** A process under measurement. */
 export interface Measured {
   readonly pid: number;
-  /** Largest resident memory so far in MB (VmHWM); null where the system does not tell. */
+  /** Returns the largest resident memory so far in MB (VmHWM); null where the system does not report it. */
   peakMb(): number | null;
-  /** CPU time so far in milliseconds, all threads, user and system; null where the system does not tell. */
+  /**
+   * Returns the CPU time so far in milliseconds, all threads, user and system; null where the system does not report
+   * it.
+   */
   cpuMs(): number | null;
-  /** SIGTERM, and SIGKILL when it takes too long; resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL when the process takes too long; resolves after its end. */
   stop(): Promise<void>;
 }
 
@@ -33,7 +36,10 @@ function measured(child: ChildProcess): Measured {
   };
 }
 
-/** Largest resident memory so far of a process in MB; null where the system does not tell, or it is gone. */
+/**
+ * Returns the largest resident memory so far of a process in MB; null where the system does not report it, or the
+ * process has ended.
+ */
 export function peakMbOf(pid: number): number | null {
   try {
     const match = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -43,14 +49,17 @@ export function peakMbOf(pid: number): number | null {
   }
 }
 
-/** Linux counts CPU time in hundredths of a second, whatever the kernel's own tick is (proc(5), USER_HZ). */
+/** Linux reports CPU time in hundredths of a second, whatever the kernel's own tick is (proc(5), USER_HZ). */
 const TICK_MS = 10;
 
-/** CPU time of a process so far in milliseconds; null where the system does not tell, or it is gone. */
+/**
+ * Returns the CPU time of a process so far in milliseconds; null where the system does not report it, or the process
+ * has ended.
+ */
 export function cpuMsOf(pid: number): number | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the name in brackets and may hold anything; user and system time are fields 14 and 15.
+    // The second field is the name in brackets and may hold any character; user and system time are fields 14 and 15.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
   } catch {
@@ -58,13 +67,13 @@ export function cpuMsOf(pid: number): number | null {
   }
 }
 
-/** Starts a service of ours and waits until it says that it is ready. Rejects with its last words. */
+/** Starts one of our services and waits until it reports ready. Rejects with its last output. */
 export async function startService(script: string, args: readonly string[]): Promise<Measured> {
   const { child } = await startProcess(script, args);
   return measured(child);
 }
 
-/** Starts any other server and waits until its port answers. Rejects with its last words. */
+/** Starts any other server and waits until its port answers. Rejects with its last output. */
 export async function startServer(command: string, args: readonly string[], isUp: () => Promise<boolean>) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const words = lastWords(child);

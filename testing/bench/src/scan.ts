@@ -5,7 +5,7 @@ import { projectRoot } from '@gridtokenx/devnet/root';
 import { simulateMeter, startPtyBus } from '@gridtokenx/simulators';
 import type { BenchRow } from './table.js';
 
-/** Five meters that nobody told the gateway of: speeds, units and makers all different. */
+/** Five meters that the gateway does not know: speeds, units and makers all differ. */
 const METERS = [
   { profile: 'carlo-gavazzi-em24-rs485', unit: 3, settings: { baud: 9_600 }, turnaroundMs: [20, 60] },
   { profile: 'dzg-dvh4013', unit: 17, settings: { baud: 2_400 }, turnaroundMs: [20, 40] },
@@ -16,8 +16,8 @@ const METERS = [
 const LIMIT_MS = 400_000;
 
 /**
- * The command `scan` as a process of its own, on a pseudo-terminal with five meters whose master the simulators own: what
- * speed it sets is read from the kernel, and what it asks is counted there. Parity cannot be seen on a pty.
+ * Runs the command `scan` in its own process, on a pseudo-terminal with five meters whose master end the simulators
+ * hold. The bench reads the line speed from the kernel and counts the requests there. A pty does not show parity.
  */
 export async function benchScan(folder: string): Promise<BenchRow[]> {
   const meters = METERS.map((meter) => simulateMeter(meter));

@@ -1,4 +1,4 @@
-/** One figure of a bench beside what there is to beat and the goal. */
+/** One figure of a bench, beside the figure to beat and the goal. */
 export interface BenchRow {
   readonly name: string;
   readonly value: number;
@@ -7,7 +7,7 @@ export interface BenchRow {
   readonly goal: string;
 }
 
-/** Whether a figure reaches a goal of the form "<= 80" or ">= 200"; null where the goal has no number. */
+/** Returns true when a figure reaches a goal of the form "<= 80" or ">= 200"; null where the goal has no number. */
 export function reaches(value: number, goal: string): boolean | null {
   const match = /^(<=|>=)\s*([\d,.]+)/.exec(goal);
   if (!match) return null;
@@ -15,13 +15,13 @@ export function reaches(value: number, goal: string): boolean | null {
   return match[1] === '<=' ? value <= bound : value >= bound;
 }
 
-/** A figure as people read it: ratios to the hundredth, what is above 1,000 in whole numbers. */
+/** Formats a figure for people: ratios to the hundredth, figures above 1,000 in whole numbers. */
 export function figure(value: number): string {
   const digits = Math.abs(value) >= 1_000 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return Number(value.toFixed(digits)).toLocaleString('en-GB', { maximumFractionDigits: digits });
 }
 
-/** The rows as text, one line each under a line of headings. */
+/** Returns the rows as text, one line each under a line of headings. */
 export function tableOf(rows: readonly BenchRow[]): string[] {
   const cells = rows.map((row) => {
     const met = reaches(row.value, row.goal);
@@ -38,7 +38,10 @@ export function tableOf(rows: readonly BenchRow[]): string[] {
   );
 }
 
-/** The middle value; of an even number, the mean of the two middle ones. Throws `RangeError` for none. */
+/**
+ * Returns the middle value; for an even number of values, the mean of the two middle ones. Throws `RangeError` for
+ * none.
+ */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -47,7 +50,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? high) + high) / 2;
 }
 
-/** The median of what was measured in pairs, and how far the pairs lie apart: "0.91 (0.89 to 0.93)". */
+/** Returns the median of paired measurements and their range: "0.91 (0.89 to 0.93)". */
 export function ratioText(ratios: readonly number[]): string {
   return `${figure(Math.min(...ratios))} to ${figure(Math.max(...ratios))} over ${ratios.length} pairs`;
 }

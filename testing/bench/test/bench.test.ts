@@ -29,7 +29,7 @@ describe('the load client', () => {
   let server: Server | null = null;
   afterEach(() => server?.close());
 
-  /** A broker that plays back what a test gives for each packet type, a byte at a time. */
+  /** A broker that replays a test's answer to each packet type, a byte at a time. */
   async function brokerThat(answer: (type: number, packet: Buffer) => Buffer | null): Promise<number> {
     const running = createServer((socket) => {
       socket.setNoDelay(true);
@@ -47,7 +47,7 @@ describe('the load client', () => {
     for (const byte of bytes ?? []) socket.write(Buffer.of(byte));
   }
 
-  /** Packets of less than 128 bytes that lie whole in a chunk: all that these tests send. */
+  /** Yields packets of less than 128 bytes that lie whole in a chunk: these tests send no others. */
   function* packetsIn(chunk: Buffer): Generator<Buffer> {
     for (let at = 0; at < chunk.length; ) {
       const end = at + 2 + (chunk[at + 1] ?? 0);
@@ -66,7 +66,7 @@ describe('the load client', () => {
       if (type !== 3) return null;
       held.push(Buffer.of(0x40, 2, packet[5] ?? 0, packet[6] ?? 0));
       most = Math.max(most, held.length);
-      // Answered in twos: the client must go on with what its window allows.
+      // Answered in pairs: the client must continue with the packets that its window allows.
       return held.length === 2 ? Buffer.concat(held.splice(0)) : null;
     });
     const client = await LoadClient.connect(options(port));
@@ -85,7 +85,7 @@ describe('the load client', () => {
       if (type === 1) return Buffer.of(0x20, 2, 0, 0);
       if (type === 8) return Buffer.concat([Buffer.of(0x90, 3, 0, 1, 1), message]);
       if (type === 4) acknowledged = packet[3] ?? 0;
-      // The answer to a publish comes after the PUBACK for ours, so the test knows that it was seen.
+      // The answer to a publish follows the PUBACK for ours, so the test knows that the client received it.
       return type === 3 ? Buffer.of(0x40, 2, 0, 1) : null;
     });
     const got = Promise.withResolvers<string>();

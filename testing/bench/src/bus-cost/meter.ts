@@ -1,9 +1,9 @@
 import { openLinuxPty, rtuFrame } from '@gridtokenx/simulators';
 
 /**
- * A meter on a pty at 9,600 baud, as a process of its own: every request is answered after 20 ms, and each character takes
- * its time. It tells its parent the device's path. It only waits, between two characters too, so it is exact to some
- * hundredths of a millisecond.
+ * Simulates a meter on a pty at 9,600 baud in its own process. It answers every request after 20 ms, and paces each
+ * character. It sends the device's path to its parent. It does nothing else between two characters, so it is exact to
+ * some hundredths of a millisecond.
  */
 const CHAR_MS = 10_000 / 9_600;
 const TURNAROUND_MS = 20;

@@ -8,9 +8,9 @@ import { busAt } from '#edge/adapters/modbus/open.js';
 
 import { ReplyQuarantine, USUAL_RULES } from '#edge/domain/bus/reply-quarantine.js';
 
-/** CPU time of reads of at least 80 registers over a serial line at 9,600 baud, this whole process. */
+/** CPU time of reads of at least 80 registers over a serial line at 9,600 baud, for this whole process. */
 export interface BusCost {
-  /** Milliseconds for each read that was asked, user and system. */
+  /** Milliseconds for each requested read, user and system. */
   readonly cpuMs: number;
   readonly good: number;
   readonly failed: number;
@@ -19,10 +19,10 @@ export interface BusCost {
 const BAUD = 9_600;
 const UNIT = 1;
 const REGISTERS = 80;
-/** Reads before the count begins: the code is compiled, and the time-out known. */
+/** Reads before the count begins: until then code compiles and the time-out settles. */
 const WARM_UP = 12;
 const TIMEOUT_MS = 1_000;
-/** A line that is read without a pause needs many lengths: each rests for a time-out after its answer. */
+/** Reading a line without a pause needs many lengths: each rests for a time-out after its answer. */
 const LENGTHS = 12;
 
 type Read = () => Promise<unknown>;
@@ -77,5 +77,5 @@ async function main([which, path = '', reads]: readonly string[]): Promise<void>
   process.exit();
 }
 
-// A process of its own for each: nothing but the reads is in its CPU time.
+// Each variant has its own process, so that its CPU time covers nothing but the reads.
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));

@@ -4,7 +4,7 @@ import { polledRegisters } from '#edge/planner/wanted.js';
 import type { ModbusProfile, RegisterMap } from '#edge/profiles/profile.js';
 import type { Register } from '#edge/profiles/register.js';
 
-/** Reads of one poll, and the time for which they hold the line. */
+/** Reads of one poll, and the time for which they occupy the line. */
 export interface LineTime {
   readonly reads: number;
   readonly us: number;
@@ -12,12 +12,12 @@ export interface LineTime {
 
 export interface ProfileLineTime {
   readonly profile: ModbusProfile;
-  /** One read for each block without a gap, as a driver without a plan does it. */
+  /** One read for each block without a gap, like a driver without a plan. */
   readonly blocks: LineTime;
   readonly planned: LineTime;
 }
 
-/** 9,600 baud 8N1, a slave that begins to answer after 50 ms. */
+/** 9,600 baud 8N1, and a slave that begins its answer after 50 ms. */
 export const REFERENCE_LINE: LineCost = {
   charTimeUs: charTimeUs(9_600, 'none', 1),
   turnaroundUs: 50_000,
@@ -25,7 +25,9 @@ export const REFERENCE_LINE: LineCost = {
   transport: 'rtu',
 };
 
-/** Line time of one poll (energy, power, voltage, frequency) by each shipped Modbus profile. Microseconds. */
+/**
+ * Returns the line time of one poll (energy, power, voltage, frequency) by each shipped Modbus profile. Microseconds.
+ */
 export function profileLineTimes(line: LineCost = REFERENCE_LINE): ProfileLineTime[] {
   return [...loadProfiles().values()]
     .filter((profile) => profile.protocol === 'modbus')
@@ -40,13 +42,13 @@ export function profileLineTimes(line: LineCost = REFERENCE_LINE): ProfileLineTi
     });
 }
 
-/** The part of the line time that planning saves over all of them, 0 to 1. */
+/** Returns the share of the line time that planning saves over all of them, 0 to 1. */
 export function savedPart(times: readonly ProfileLineTime[]): number {
   const sum = (what: 'blocks' | 'planned') => times.reduce((all, time) => all + time[what].us, 0);
   return 1 - sum('planned') / sum('blocks');
 }
 
-/** Registers that touch are one block, as long as a request holds them. */
+/** Groups adjacent registers into blocks, up to the size of a request. */
 function gapFreeBlocks(map: RegisterMap, cost: LineCost): LineTime {
   const sorted = polledRegisters(map).sort((a, b) => a.function - b.function || a.address - b.address);
   const blocks: { code: number; first: number; end: number }[] = [];
@@ -63,10 +65,13 @@ function touches(block: { code: number; end: number }, register: Register): bool
   return block.code === register.function && block.end === register.address;
 }
 
-/** The table of `docs/meters.md`: how sure each profile is, what it bills, and its line time. Rows of Markdown. */
+/**
+ * Returns the table of `docs/meters.md`: the confidence in each profile, its billing registers, and its line time. Rows
+ * of Markdown.
+ */
 export function meterTable(times: readonly ProfileLineTime[] = profileLineTimes()): string[] {
   const ms = (us: number) => String(Math.round(us / 1_000));
-  // Without the sign of a zero that is only almost one.
+  // Drops the sign of a rounded zero.
   const percent = (part: number) => `${(Math.round(1_000 * part) / 10 + 0).toFixed(1)} %`;
   const rows = times.map(({ profile, blocks, planned }) => [
     `\`${profile.id}\``,

@@ -15,27 +15,27 @@ import type { Registry } from '#oracle/domain/ports.js';
 import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
 import { INITIAL_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
 
-/** Messages a second of the clock, and of the thread's CPU time: the latter holds still where others use the cores. */
+/** Messages a second of the clock, and of the thread's CPU time. The latter stays stable while others use the cores. */
 export interface Rate {
   readonly wall: number;
   readonly cpu: number;
 }
 
-/** What was measured on the same messages, in this order. */
+/** Results on the same messages, in this order. */
 export interface HotPathRound {
-  /** libsodium's bare check of a signature, everything else prepared before. */
+  /** libsodium's bare check of a signature, with everything else prepared before. */
   readonly bare: Rate;
-  /** Packets split, parsed, looked up, hashed and verified, up to what the ledger takes. */
+  /** Packets split, parsed, matched to their meter, hashed and verified, up to the input of the ledger. */
   readonly admitted: Rate;
-  /** The same and judged, and committed to a ledger on disk with synchronous FULL; all of it in one thread. */
+  /** The same, judged and committed to a ledger on disk with synchronous FULL; all in one thread. */
   readonly stored: Rate;
-  /** The same with signatures checked on `threads` threads beside the main one, by the clock only. */
+  /** The same with signatures checked on `threads` threads beside the main thread, by the clock only. */
   readonly threaded: number;
 }
 
 const METERS = 20;
 const IN_PACKET = 20;
-/** One gateway may have more waiting; what comes faster than it is stored would be let go. */
+/** Bounds the waiting messages of one gateway: the intake would drop more. */
 const IN_QUEUE = 4_000;
 
 interface BarePart {
@@ -44,14 +44,14 @@ interface BarePart {
   readonly key: Buffer;
 }
 
-/** Bytes that a socket gives at once: between two of them the event loop turns, as in the oracle. */
+/** Bytes that a socket delivers at once: the event loop turns between two of them, as in the oracle. */
 const SOCKET_BYTES = 65_536;
 
 /**
- * Measures the oracle's own code in this process against bare libsodium in one thread, `rounds` times in turn, on `count`
- * signed messages in packets of 20, with `threads` threads for the last figure (default: those of the oracle's
- * configuration). `directory` is where the ledgers are made (and removed again). Rejects when a message that must be
- * verified is not: a fast wrong path is no figure.
+ * Compares the oracle's own code in this process with bare libsodium in one thread, `rounds` times in turn, on `count`
+ * signed messages in packets of 20. The last figure uses `threads` threads (default: the oracle's configuration).
+ * Ledgers are made in `directory` and removed again. Rejects when a message that must be verified is not: a fast wrong
+ * path is no figure.
  */
 export async function benchHotPath(
   directory: string,
@@ -95,7 +95,7 @@ export async function benchHotPath(
   return measured;
 }
 
-/** Messages a second of libsodium's bare check by the clock, over `count` messages once. */
+/** Returns messages a second of libsodium's bare check by the clock, over `count` messages once. */
 export function benchBare(count: number): number {
   const { parts } = prepared(count);
   return rateOf(parts.length, () => verifyBare(parts)).wall;
@@ -159,7 +159,7 @@ interface SentPacket {
   readonly bytes: Uint8Array;
 }
 
-/** A new ledger each time; opening it is not part of the figure. */
+/** Opens a new ledger each time; opening is not part of the figure. */
 function openIntake(directory: string, registry: Registry, checks?: SignatureChecks) {
   const folder = mkdtempSync(join(directory, 'gtx-bench-ledger-'));
   const database = openDatabase(join(folder, 'ledger.sqlite'), ledgerMigrations);
@@ -205,7 +205,7 @@ function openIntake(directory: string, registry: Registry, checks?: SignatureChe
       checks?.finish();
       intake.flush();
     },
-    /** Throws unless all `sent` messages were verified and are stored. */
+    /** Throws unless all `sent` messages are verified and stored. */
     close(sent: number): void {
       const stored = database.sqlite.prepare('SELECT count(*) AS n FROM messages WHERE verdict = 0').get()?.n;
       database.sqlite.close();

@@ -7,7 +7,7 @@ export { INITIAL_WINDOW, NETWORK };
 
 const READINGS = 15;
 
-/** What an honest gateway says of a meter: windows of readings a minute apart, each with its statement. */
+/** Returns an honest gateway's messages of a meter: windows of readings a minute apart, each with its statement. */
 function logOf(record: MeterRecord, signer: Signer, count: number): Uint8Array[] {
   const state = { timeMs: 0, importWh: record.importBaselineWh, exportWh: record.exportBaselineWh };
   const log = new KeyLog(record, signer, NETWORK, state);
@@ -23,13 +23,16 @@ function logOf(record: MeterRecord, signer: Signer, count: number): Uint8Array[]
   return messages.slice(0, count);
 }
 
-/** One meter's whole log, signed, and what the registry has of it. */
+/** All signed messages of one meter, and its registry record. */
 export interface MeterJournal {
   readonly record: MeterRecord;
   readonly messages: readonly Uint8Array[];
 }
 
-/** `meters` logs of `each` messages: readings a minute apart and a statement for each window, nothing missing. */
+/**
+ * Returns `meters` journals of `each` messages: readings a minute apart and a statement for each window, nothing
+ * missing.
+ */
 export function signedLogs(meters: number, each: number): MeterJournal[] {
   return Array.from({ length: meters }, (_, i) => {
     const record = meterOf(i + 1);
@@ -37,14 +40,14 @@ export function signedLogs(meters: number, each: number): MeterJournal[] {
   });
 }
 
-/** A log in packets of `size` messages, as the backfill of a gateway. */
+/** Splits a journal into packets of `size` messages, like a gateway's backfill. */
 export function packetsOf({ messages }: MeterJournal, size: number): Uint8Array[] {
   const packets: Uint8Array[] = [];
   for (let at = 0; at < messages.length; at += size) packets.push(concatBytes(...messages.slice(at, at + size)));
   return packets;
 }
 
-/** The entries of an oracle's meters file. */
+/** Returns the entries of an oracle's meters file. */
 export function metersFile(logs: readonly MeterJournal[]): string {
   const meters = logs.map(({ record }) => ({
     meter_id: record.meterId,

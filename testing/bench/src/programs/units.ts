@@ -13,7 +13,7 @@ import { submit } from '@gridtokenx/testing-kit/chain/telemetry';
 import { START, statement, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import type { BenchRow } from '../table.js';
 
-/** One figure of the chain; `toBeat` is what the public programs measured, as their authors give it. */
+/** One figure of the chain; `toBeat` is the figure that the authors of the public programs publish. */
 interface UnitsRow extends BenchRow {
   readonly met: boolean;
 }
@@ -50,7 +50,10 @@ export function readProfile(path: string): Profile {
   return profile;
 }
 
-/** Net export and import in Wh of a quarter hour for home number `home`: each home is the same house on another day of the year. */
+/**
+ * Returns net export and import in Wh of a quarter hour for home number `home`: each home is the same house on another
+ * day of the year.
+ */
 function quarter(profile: Profile, home: number, hour: number, index: number): { exportWh: bigint; importWh: bigint } {
   const [first] = profile.keys(); // midnight where the house stands
   if (first === undefined) throw new Error('the profile is empty');
@@ -68,7 +71,7 @@ interface Measured {
   readonly mintUnitsPerMeter: number;
 }
 
-/** Attests two windows of 256 homes, 2 of 3 attestors, v0, and measures the second; then mints the page. */
+/** Attests two windows of 256 homes, 2 of 3 attestors, v0, and measures the second window; then mints the page. */
 function measure(profile: Profile, hour: number): Measured {
   const world = new World().setUp();
   world.addMeters(METERS, { exportLimitW: 5_000, importLimitW: 10_000 });
@@ -113,7 +116,7 @@ function measure(profile: Profile, hour: number): Measured {
   };
 }
 
-/** Compute units of a device-signed statement by anyone, and of a retirement. */
+/** Measures compute units of a device-signed statement sent by anyone, and of a retirement. */
 function measureOwner(): { submit: number; retire: number } {
   const world = new World().setUp();
   const [meter] = world.addMeters(1, { message: { deviceSigned: true } });
@@ -136,7 +139,10 @@ function measureOwner(): { submit: number; retire: number } {
 
 const rounded = (value: number) => Math.round(value * 10) / 10;
 
-/** Meters per transaction, units per attested meter and per minted meter, on real data at noon and in the evening. */
+/**
+ * Measures meters per transaction, units per attested meter and per minted meter, on real data at noon and in the
+ * evening.
+ */
 export async function benchChain(csvPath: string): Promise<UnitsRow[]> {
   const profile = readProfile(csvPath);
   const rows: UnitsRow[] = [];
