@@ -12,11 +12,11 @@ import {
 } from '@gridtokenx/testing-kit/processes';
 
 const BROKER = 'test-broker';
-/** Simulated seconds per second in these tests: a window takes 7.5 s. */
+/** Simulated seconds per real second in these tests: a window takes 7.5 s. */
 export const SPEED = 180;
 const WINDOW_MS = 900_000;
 
-/** One home with a simulated meter, a broker and a test oracle, all as processes of their own but the oracle. */
+/** One home with a simulated meter, a broker and a test oracle; all but the oracle are separate processes. */
 export class Home {
   readonly directory = temporaryDirectory();
   readonly dir = this.directory.path;
@@ -27,19 +27,19 @@ export class Home {
   broker: Running | null = null;
   meters: Running | null = null;
   oracles: readonly TestOracle[] = [];
-  /** The first of them. */
+  /** The first oracle; null before set-up. */
   oracle: TestOracle | null = null;
   identity: { gateway: string; meters: { name: string; meter_id: string; key: string }[] } | null = null;
   url = '';
   httpPort = 0;
-  /** Where the profile starts in simulated time. */
+  /** Start of the profile in simulated time, ms. */
   startAtMs = 0;
 
   get meterId(): string {
     return this.identity?.meters[0]?.meter_id ?? '';
   }
 
-  /** `oracles`: how many; one of them is enough for an ack. */
+  /** `oracles`: the number of oracles; a single one suffices for an ack. */
   async setUp(transport: 'tcp' | 'rtu-over-tcp' = 'tcp', oracles = 1): Promise<void> {
     const meterPort = await freePort();
     const [brokerPort, brokerHttp] = [await freePort(), await freePort()];
@@ -123,7 +123,10 @@ export class Home {
     return this.gateway;
   }
 
-  /** Simulated time runs; when `playing`, the profile plays from the next window on, for `windows` of them. */
+  /**
+   * Lets simulated time run; when `playing`, the profile plays from the next window on, for `windows` windows (null:
+   * all).
+   */
   writeClock(playing: boolean, windows: number | null = null): void {
     const now = Date.now();
     const sim = playing ? this.simNow(now) : Date.UTC(2024, 5, 1, 8, 0, 0);

@@ -30,8 +30,8 @@ interface Entry {
 }
 
 /**
- * A site with a production and a consumption meter: simulated meters, broker, gateway and oracle as processes of their
- * own. A second oracle in the test listens and says nothing.
+ * A site with a production and a consumption meter: simulated meters, broker, gateway and oracle as separate processes.
+ * A second oracle in the test listens and sends nothing.
  */
 export class Site {
   readonly directory = temporaryDirectory();
@@ -84,7 +84,7 @@ export class Site {
   }
 
   #metersConfig(): string {
-    // Sun in every other window, more than the house uses; both meters show their own half.
+    // Production in every other window, above the house's consumption; both meters show their own half.
     const rows = Array.from({ length: 200 }, (_, i) => [
       `pv,${i * 900},0,${i % 2 === 0 ? 900 : 30}`,
       `house,${i * 900},${i % 3 === 0 ? 500 : 200},0`,
@@ -138,7 +138,7 @@ export class Site {
     });
   }
 
-  /** Enrols all three, and registers them with the oracle as the utility would. */
+  /** Enrols all three meters, and registers them with the oracle as the utility would. */
   async #enrol(): Promise<Entry[]> {
     const out = join(this.dir, 'enrolment.json');
     await this.#run('edge/dist/main.js', ['enrol', '--config', this.#config, '--out', out]);
@@ -161,7 +161,7 @@ export class Site {
     return entries;
   }
 
-  /** Simulated time runs on; the profile plays from the next window on. */
+  /** Lets simulated time run; the profile plays from the next window on. */
   play(): void {
     const sim = this.#anchor.sim + (Date.now() - this.#anchor.real) * SPEED;
     this.#writeClock(Math.ceil((sim + 1) / WINDOW_MS) * WINDOW_MS);
@@ -206,7 +206,7 @@ export class Site {
     }>;
   }
 
-  /** Statements of a meter in the oracle's ledger: number by verdict. */
+  /** Returns the number of a meter's statements in the oracle's ledger, by verdict. */
   verdicts(name: string): Record<number, number> {
     const ledger = new DatabaseSync(join(this.dir, 'oracle-data', 'ledger.sqlite'), { readOnly: true });
     try {

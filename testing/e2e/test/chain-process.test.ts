@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The chain's process, as the start runs it. */
+/** Runs the chain's process as the start does. */
 async function chain(config: ChainConfig) {
   const file = join(folder, 'config.json');
   writeFileSync(file, JSON.stringify(config));
@@ -106,7 +106,7 @@ it.each([
 
 describe('a folder that lost a part of itself', () => {
   const data = () => join(folder, 'data');
-  /** As a deployment leaves it, but for the chain's snapshot, which is written as an empty one of no network. */
+  /** Writes the files of a deployment; the chain's snapshot is an empty one of no network. */
   function whole(): void {
     for (const name of ['oracle', 'chain', 'keys']) mkdirSync(join(data(), name), { recursive: true });
     const clock = { version: 1, speed: 1, anchorSimMs: 0, anchorRealMs: 0, reservedThroughMs: 0, segments: [] };

@@ -32,8 +32,8 @@ import type { RecoveredMeter } from '#edge/domain/signing/recovery.js';
 import { Folds, judgePoint, type PointWitness, type Witnessed } from '#oracle/domain/points/points.js';
 
 /**
- * A year of the real home (simulators/data/README.md), as three meters see it: production and consumption each by
- * itself, and one at the boundary, which nets both in every interval.
+ * A year of the real home (simulators/data/README.md) as three meters measure it: production alone, consumption alone,
+ * and a meter at the boundary, which nets both in every interval.
  */
 const rows = readFileSync(yearPath, 'utf8').trimEnd().split(/\r?\n/).slice(1);
 const year = (name: string, line: (time: string, consumption: string, production: string) => string): Profile => {
@@ -50,7 +50,7 @@ const consumption = year('consumption', (time, used) => `${time},${used},0`);
 const boundary = year('boundary', (time, used, made) => `${time},${used},${made}`);
 const WINDOWS = boundary.windows;
 
-/** The statement at the end of each window, as if none were missing. */
+/** Returns the statement at the end of each window, as if none were missing. */
 function statementsOf(profile: Profile): PointInput[] {
   return Array.from({ length: WINDOWS + 1 }, (_, window) => ({
     window: asWindow(window),
@@ -63,8 +63,8 @@ const allProduced = statementsOf(production);
 const allConsumed = statementsOf(consumption);
 
 /**
- * What is left of a meter's statements: some windows without any, some with a reading that is too old, and now and then
- * hours or days of nothing. Both ends are there, so that the whole year is counted.
+ * Removes some of a meter's statements, makes some readings too old, and now and then drops hours or days. Keeps both
+ * ends, so that the whole year counts.
  */
 function withHoles(list: readonly PointInput[], random: Random, share: number): PointInput[] {
   const left: PointInput[] = [];
@@ -92,7 +92,10 @@ const derived: Rule = (produced, consumed) => {
   return { importWh: state?.importWh ?? 0n, exportWh: state?.exportWh ?? 0n, spans };
 };
 
-/** What it replaces: every window closed by itself, with the last good registers of each meter, and max(0, surplus). */
+/**
+ * The former rule: closes every window by itself with the last good registers of each meter, and exports max(0,
+ * surplus).
+ */
 const naive: Rule = (produced, consumed) => {
   const at = (list: readonly PointInput[]) =>
     new Map(list.filter((one) => isAttestable(one.quality)).map((one) => [one.window, one]));
@@ -110,12 +113,12 @@ const naive: Rule = (produced, consumed) => {
 
 const truth = expectedTotals(boundary, WINDOWS);
 
-/** Runs in which a rule exports more than the home did, of `runs`. */
+/** Returns the runs, out of `runs`, in which a rule exports more than the home did. */
 function tooMuch(rule: Rule, runs: number): { seed: number; exportWh: bigint }[] {
   const found: { seed: number; exportWh: bigint }[] = [];
   for (let seed = 1; seed <= runs; seed++) {
     const random = new Random(seed);
-    // From a gateway that loses a window now and then to one whose meters are hardly ever there together.
+    // Ranges from a gateway that loses a window now and then to a gateway whose meters are hardly ever read together.
     const share = [0.001, 0.02, 0.2, 0.5, 0.8][seed % 5] ?? 0;
     const missing = seed % 3;
     const made = missing === 1 ? allProduced : withHoles(allProduced, random, share);
@@ -123,7 +126,7 @@ function tooMuch(rule: Rule, runs: number): { seed: number; exportWh: bigint }[]
     const { exportWh, importWh } = rule(made, used);
     if (exportWh > truth.exportWh) found.push({ seed, exportWh });
     else if (rule === derived) {
-      // What was not exported was used in the home: the net of the year is exact, however little was seen.
+      // Energy that was not exported was used in the home: the net of the year is exact, however few windows were seen.
       expect(exportWh - importWh, `seed ${seed}`).toBe(truth.exportWh - truth.importWh);
     }
   }
@@ -146,7 +149,7 @@ describe('the derived connection point over a year of the real home', () => {
   it('control: windows closed one by one with max(0, surplus) export more, and the same check finds it', () => {
     expect(naive(allProduced, allConsumed).exportWh).toBe(truth.exportWh);
     expect(tooMuch(naive, 15).length).toBeGreaterThan(10);
-    // The worst of it: the meters are never there together (docs/decisions/0010-connection-point.md).
+    // The worst case: the meters are never read together (docs/decisions/0010-connection-point.md).
     const alternately = (rest: number) => (one: PointInput) =>
       one.window === 0 || one.window === WINDOWS || one.window % 2 === rest;
     const [made, used] = [allProduced.filter(alternately(0)), allConsumed.filter(alternately(1))];
@@ -157,7 +160,7 @@ describe('the derived connection point over a year of the real home', () => {
   });
 });
 
-/** The gateway's own point over these statements; what it would sign. */
+/** Returns the point statements that the gateway would sign over these statements. */
 async function gatewaySays(made: readonly PointInput[], used: readonly PointInput[]): Promise<Statement[]> {
   const said: Statement[] = [];
   const log = {
@@ -200,7 +203,7 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
   return said;
 }
 
-/** Windows that an oracle with these chains does not take as right. */
+/** Returns the windows that an oracle with these chains refuses. */
 function oracleRefuses(said: readonly Statement[], made: readonly PointInput[], used: readonly PointInput[]): number[] {
   const at = (list: readonly PointInput[]) => {
     const good = new Map(list.filter(({ quality }) => isAttestable(quality)).map((one) => [one.window, one]));
@@ -239,7 +242,8 @@ describe('gateway and oracle over the same year', () => {
     expect(said.length).toBe(spans);
     expect(said.at(-1)).toMatchObject(expected);
     expect(oracleRefuses(said, made, used)).toEqual([]);
-    // Control: a gateway that adds one watt-hour a day is caught on the first of them, and never gets it in again.
+    // Control: the oracle refuses the first window of a gateway that adds one watt-hour a day, and never accepts it
+    // later.
     const lying = said.map((one, i) => ({ ...one, exportWh: one.exportWh + BigInt(Math.floor(i / 96)) }));
     const caught = oracleRefuses(lying, made, used);
     expect(caught.length).toBe(Math.max(0, said.length - 96));

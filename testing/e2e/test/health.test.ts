@@ -13,7 +13,7 @@ import { oracleStages } from '../support/health/oracle.js';
 import { brokerStages, chainStages, startStages } from '../support/health/others.js';
 import type { Stage } from '../support/health/stage.js';
 
-/** Fewer rows than the issue asks for would be a table that lost some. */
+/** Fewer rows mean that the table lost some. */
 const MIN_ROWS = 20;
 
 const conditions: Readonly<Record<string, readonly string[]>> = {
@@ -51,7 +51,7 @@ describe('what health must know', () => {
     const staged = await stage();
     try {
       const wrong = () => staged.report().conditions.flatMap((one) => (one.problem === null ? [] : [one.name]));
-      // The control: before, nothing is wrong.
+      // The control: nothing is wrong before.
       expect(staged.report()).toMatchObject({ ok: true, problems: [] });
       expect(staged.report().conditions.map((one) => one.name)).toEqual(conditions[service]);
       await staged.spoil();

@@ -19,9 +19,9 @@ import { readFrames } from '#edge/adapters/frames/ring.js';
 import { Home } from '../support/home.js';
 
 /**
- * One start for all tests of this file: two homes that play their profile at the same time, each with meters, a broker and a
- * gateway of its own. Tests go on from what the one before left. None asks for an amount of what came before it: each waits
- * for messages after its own beginning, and puts its oracle right again.
+ * Starts two homes once for all tests of this file. Both play their profile at the same time, each with its own meters,
+ * broker and gateway. Each test continues from the state that the previous test left. No test counts earlier messages:
+ * each waits for messages after its own beginning, and restores its oracle.
  */
 const [tcp, rtu] = [new Home(), new Home()];
 const homes = [
@@ -48,7 +48,7 @@ afterAll(() => Promise.all(homes.map(([, home]) => home.tearDown())));
 const seen = (home: Home) => home.oracle?.seen ?? [];
 const depth = async (home: Home) => ((await home.status()).spool as { depth: number }).depth;
 
-/** Statements by seq: what was sent again counts once. */
+/** Returns statements by seq: a statement that was sent again counts once. */
 const statements = (home: Home) => {
   const all = seen(home).flatMap(({ payload }) => (payload.kind === Kind.statement ? [payload] : []));
   return [...new Map(all.map((statement) => [statement.seq, statement])).values()];
@@ -66,7 +66,7 @@ describe.each(homes)('a home over %s', (_, home) => {
   });
 
   test('is read, signed, published and acknowledged', async () => {
-    // Two windows of the profile, and a closing one for what falls between the last poll and the boundary.
+    // Two windows of the profile, and a closing window for the energy between the last poll and the boundary.
     const closing = windowOf(home.startAtMs) + 2;
     await until('the closing window', () => statements(home).some(({ window }) => window >= closing), 60_000);
     const [profile] = loadProfiles(home.profilesPath);
@@ -77,7 +77,7 @@ describe.each(homes)('a home over %s', (_, home) => {
     expect(expected.exportWh).toBeGreaterThan(100n);
     const windows = statements(home).map(({ window }) => window);
     expect(windows).toEqual([...new Set(windows)].sort((x, y) => x - y));
-    // On a busy machine a poll may miss one boundary; not every one.
+    // On a busy machine a poll may miss a boundary, but not every boundary.
     expect(statements(home).some(({ quality }) => quality === Quality.gatewaySigned)).toBe(true);
     expect(reusedSeqs(seen(home))).toEqual([]);
     await until('all acknowledged', async () => (await depth(home)) <= 2);
@@ -133,7 +133,7 @@ describe.each(homes)('a gateway over %s that is stopped', (_, home) => {
     expect((await home.gateway?.kill('SIGTERM'))?.code).toBe(0);
     const { frames, damaged } = await readFrames(nodeDisk, join(home.dir, 'data', 'frames'));
     expect(damaged).toBe(0);
-    // They hold what was signed last.
+    // The frames contain the last signed messages.
     expect(frames.length).toBeGreaterThan(10);
     expect(frames.every(({ frame, unit }) => frame[0] === unit)).toBe(true);
     await until('the status says offline', () => home.oracle?.statuses.at(-1)?.online === false);

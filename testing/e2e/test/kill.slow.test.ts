@@ -90,7 +90,7 @@ describe('kill -9', () => {
   });
 });
 
-/** Runs, keeps a copy of the data directory, runs on, puts the older copy back, runs again. */
+/** Runs, copies the data directory, runs on, restores the older copy, runs again. */
 async function withRestoredImage(oracleSpeaks: boolean): Promise<void> {
   await started();
   await until('readings', () => readings() >= 5);
@@ -104,7 +104,7 @@ async function withRestoredImage(oracleSpeaks: boolean): Promise<void> {
   rmSync(data(), { recursive: true });
   cpSync(copy, data(), { recursive: true });
   if (!oracleSpeaks && home.oracle) {
-    // The control: an oracle whose acks say that it never saw anything.
+    // The control: an oracle whose acks state that it never saw anything.
     home.oracle.acking = false;
     home.oracle.ack({ meters: new Map() });
   }

@@ -18,7 +18,7 @@ let site: Site;
 beforeAll(build);
 afterEach(() => site?.tearDown());
 
-/** Statements of a meter that were published, by window; what was sent again counts once. */
+/** Returns a meter's published statements by window; a statement that was sent again counts once. */
 const statements = (name: string): Statement[] => {
   const own = site.listener.seen.flatMap(({ payload }) =>
     payload.kind === Kind.statement && toHex(payload.meterId) === site.idOf(name) ? [payload] : [],
@@ -71,7 +71,7 @@ describe('a site with two meters, its gateway killed with -9 again and again', (
       state = state ? closeSpan(state, p, c).state : openPoint({ importWh: 0n, exportWh: 0n }, p, c);
       expected.push([p.window, state.importWh, state.exportWh]);
     }
-    // Windows that closed as the gateway was stopped may not be derived yet: everything else is there, as it must be.
+    // Windows that closed during the stop may not be derived yet; all others must be there.
     const shown = derived.map(({ window, importWh, exportWh }) => [window, importWh, exportWh]);
     expect(shown).toEqual(expected.slice(0, shown.length));
     expect(expected.length - shown.length).toBeLessThanOrEqual(1);

@@ -19,7 +19,7 @@ const values: MeterValues = {
 };
 const SERIAL = 10_000_042;
 
-/** What the simulated meter says to the reads that the gateway plans for these registers. */
+/** Returns the simulated meter's answers to the reads that the gateway plans for these registers. */
 function blocks(id: string, registers: readonly Register[], profile: ModbusProfile): Block[] {
   const unit = loadMeterMap(id).unit(SERIAL, () => values);
   const cost = { charTimeUs: 1_000, turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' } as const;
@@ -46,7 +46,7 @@ describe.each(meterMapIds())('a simulated %s', (id) => {
     if (has('export')) near(sample.exportWh, values.exportWh, step);
     if (has('total')) near(sample.totalWh, values.importWh + values.exportWh, step);
     const power = profile.registers.find(({ key }) => key === 'power');
-    // Without a sign the meter shows how much flows, whichever way.
+    // Without a sign the meter shows the amount of power, whatever its direction.
     const isNet = has('power_export') || !power?.type.startsWith('u');
     if (power) near(sample.powerW, isNet ? values.powerW : -values.powerW, 10);
     if (has('voltage')) near(sample.voltageDv, 2_325, 10);

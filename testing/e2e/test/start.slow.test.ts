@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gtx-e2e-'));
 const data = join(folder, 'data');
 const reportPath = join(folder, 'r.json');
 const profiles = loadProfiles(defaultProfilesPath);
-// Below the ephemeral ports, and not the same for two runs at once.
+// Below the ephemeral ports, and different for two simultaneous runs.
 const BASE = 20_000 + (process.pid % 20) * 500;
 const started: Forked[] = [];
 
@@ -33,14 +33,14 @@ function start(more: string[]): Forked {
 
 const readReport = () => JSON.parse(readFileSync(reportPath, 'utf8')) as Report;
 
-// The whole path with real parts, and every process killed once. The steps build on each other.
+// Runs the whole path with real parts, and kills every process once. The steps build on each other.
 describe('npm start, from the register to the token', { timeout: 400_000 }, () => {
   it('ends exact although each process is killed once on the way', async () => {
     const run = start(['--windows', '5', '--exit']);
     await run.line(/Ctrl-C stops cleanly/);
     const names = Object.keys(processesOf(data)).sort();
     expect(names).toEqual(['broker', 'chain', 'gateway-1', 'gateway-2', 'gateway-3', 'meters', 'oracle']);
-    // Two at each settled line, so that the kills fall at different points of the way.
+    // Kills two processes at each settled line, so that the kills hit different points of the path.
     for (const name of names) {
       const pid = processesOf(data)[name];
       expect(pid, name).toBeTypeOf('number');
@@ -62,7 +62,7 @@ describe('npm start, from the register to the token', { timeout: 400_000 }, () =
     const audit = await auditChain(report.rpc);
     expect(audit.findings).toEqual([]);
     expect(audit.ok).toBe(true);
-    // Ledger, time series, spools, snapshot, keys, logs: nothing is anybody else's.
+    // Ledger, time series, spools, snapshot, keys, logs: all are private.
     expect(readableByOthers(data)).toEqual([]);
     expect(run.output()).toMatch(/for trials only: any program on this machine/);
     const page = await fetch(`http://127.0.0.1:${BASE}/`);

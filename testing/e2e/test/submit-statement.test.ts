@@ -148,7 +148,7 @@ describe('the command on a real node', () => {
     expect((await figures(fixture)).slots).toMatchObject([{ exportWh: 150n, importWh: 250n, window: W(2) }]);
     expect(await run(...call, two)).toBe(0);
     expect(said[0]).toContain('the chain has it already');
-    // A rise above the cap is the chain's to judge.
+    // The chain judges a rise above the cap.
     const tooMuch = file('much.json', {
       window: W(3),
       exportWh: BASELINE.exportWh + 1_000_000n,

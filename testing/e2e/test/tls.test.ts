@@ -39,7 +39,7 @@ async function start(main: string, config: string): Promise<Running> {
   return service;
 }
 
-/** A gateway whose meter does not answer: the way to the broker is what is looked at. */
+/** Configures a gateway whose meter does not answer: these tests concern its connection to the broker. */
 function gatewayConfig(brokerPort: number, httpPort: number, page: Certificate): string {
   return writeJson(path('gateway.json'), {
     network_id: '0011223344556677',
@@ -99,7 +99,7 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
       until(`the status says ${what}`, async () => (await status()).problems.some((text) => what.test(text)));
     await says(/^no connection to the broker: the certificate is not signed by an authority in .*trusted\.pem/);
     expect(gateway.output()).toMatch(/certificate is not signed by an authority/);
-    // The command trusts the very certificate of its configuration, whoever signed it and whatever its names.
+    // The command trusts the very certificate of its configuration, whatever its issuer and names.
     const told = await command(MAIN, ['status', '--config', config]);
     expect(told.code, told.output).toBe(0);
     expect((JSON.parse(told.output) as Awaited<ReturnType<typeof status>>).broker.online).toBe(false);
@@ -111,7 +111,7 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
     await until('online', async () => (await status()).broker.online);
     expect((await status()).problems.filter((text) => /broker/.test(text))).toEqual([]);
 
-    // A renewal of the broker's certificate leaves the session alone.
+    // A renewal of the broker's certificate keeps the session.
     const connects = async () => /gtx_gateway_connects_total (\d+)/.exec(await look('/metrics'))?.[1];
     expect(await connects()).toBe('1');
     const renewed = authority.issue({ file: 'again', names: ['127.0.0.1'] });
@@ -120,7 +120,8 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
     expect((await status()).broker.online).toBe(true);
     expect(await connects()).toBe('1');
 
-    // One that has expired is no renewal; a broker that starts with it serves it, and the gateway says what is wrong.
+    // An expired certificate is no renewal. A broker that starts with one serves it, and the gateway reports the
+    // problem.
     renew(authority.issue({ file: 'old', names: ['127.0.0.1'], ...days(-20, -10) }), served);
     await until('refused', () =>
       /Cannot load the renewed certificate: the old one stays in force/.test(broker.output()),
@@ -137,7 +138,7 @@ describe.skipIf(!mayRun)('a gateway and a broker over TLS', () => {
     for (const { output } of [broker, late, gateway]) expect(output()).not.toMatch(/PRIVATE KEY/);
     expect((await gateway.kill('SIGTERM')).code).toBe(0);
 
-    // A key that others may read is no key.
+    // A key that others may read is refused.
     chmodSync(page.key, 0o644);
     const open = await command(MAIN, ['run', '--config', config]);
     expect(open.code).toBe(2);

@@ -15,7 +15,7 @@ const cases = (file: string) => JSON.parse(readFileSync(join(folder, `${file}.js
 const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'));
 const verifier = provedVerifier();
 
-/** The chain that every test starts from: a copy of it costs less than setting it up. */
+/** The chain that every test starts from: copying it costs less than setting it up. */
 const origin = new World().setUp();
 const [meter] = origin.addMeters(1, { message: { deviceSigned: true } }) as [TestMeter];
 origin.chain.time = START + 900 * 5;
@@ -26,7 +26,7 @@ beforeEach(() => {
   world = origin.fork();
 });
 
-/** The precompile alone, over any bytes. */
+/** Runs the precompile alone, over any bytes. */
 const precompile = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): TransactionInstruction =>
   Ed25519Program.createInstructionWithPublicKey({ publicKey, message, signature });
 
@@ -47,7 +47,7 @@ describe('signatures: libsodium, the chain and the vectors say the same (Rust: p
 
 describe('messages: whatever the precompile verified, the programs take only a payload of their kind', () => {
   const register = () => world.register(world.meter('new'), { message: { window: windowAt(world.chain.time) } })[1];
-  /** What all three users of a signed message say to bytes that the meter's key did sign. */
+  /** Returns the answers of all three users of a signed message to bytes that the meter's key signed. */
   function outcomes(bytes: Uint8Array): string[] {
     const at = { meterId: meter.id, zone: world.zone, page: 0 };
     const verify = precompile(meter.key.publicKey.toBytes(), bytes, sign(meter.key, bytes));
@@ -63,7 +63,8 @@ describe('messages: whatever the precompile verified, the programs take only a p
   const all: { name: string; what: string; bytes: string }[] = cases('malformed');
   const malformed = all.filter(({ what }) => what === 'payload').map(({ name, bytes }) => [name, bytes] as const);
   test.each(malformed)('malformed payload: %s', (_, bytes) => {
-    // The signed prefix in front, as a device would sign it; lengths other than 96 have their length in the prefix's place.
+    // Begins with the signed prefix, as a device would sign it; for lengths other than 96 the prefix states that
+    // length.
     const prefix = sigStructure(new Uint8Array(96)).slice(0, 19);
     const whole = Uint8Array.of(...prefix, ...hex(bytes));
     const found = outcomes(whole);
@@ -75,7 +76,7 @@ describe('messages: whatever the precompile verified, the programs take only a p
     for (const entry of cases('payloads') as { name: string; bytes: string; fields: { kind: string } }[]) {
       const found = outcomes(sigStructure(hex(entry.bytes)));
       const { kind } = entry.fields;
-      // The vectors are of another network and meter; a statement gets as far as that.
+      // The vectors name another network and meter; a statement is refused at that check.
       const statement = kind === '2' ? ['WrongNetwork'] : ['MalformedMessage'];
       expect(statement, `${entry.name}: submit`).toContain(found[0]);
       expect(statement, `${entry.name}: dispute`).toContain(found[1]);

@@ -17,7 +17,7 @@ import { everLater, type Stage, type Staged } from './stage.js';
 const METER = asMeterId('00112233445566778899aabbccddeeff');
 const ORACLE = asPublicKeyText(new Uint8Array(32));
 
-/** A real gateway with one meter that says what a stage wants, on a disk and a clock that a stage spoils. */
+/** A real gateway with one meter that answers as a stage demands, on a disk and a clock that a stage spoils. */
 class Parts {
   readonly time = new VirtualClock();
   readonly disk = new CrashDisk();
@@ -83,7 +83,7 @@ class Parts {
   }
   spool!: Awaited<ReturnType<typeof openSpool>>['spool'];
 
-  /** The newest ack of an oracle that has seen so much of the meter. */
+  /** Publishes the newest ack of an oracle that has seen the meter up to a seq. */
   ack(highestSeen: bigint): void {
     const mark = { storedThrough: 0n, highestSeen, highestWindow: 0 };
     const ack = {
@@ -114,7 +114,7 @@ function stage(words: RegExp, spoil: (parts: Parts) => void | Promise<void>, als
   };
 }
 
-/** Like `stage`, spoiled before the gateway has started. */
+/** Works like `stage`, but spoils the gateway before it has started. */
 function stageFromStart(words: RegExp, spoil: (parts: Parts) => void): Stage {
   return async () => {
     const parts = new Parts();

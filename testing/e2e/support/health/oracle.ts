@@ -20,7 +20,7 @@ import { everLater, type Stage, type Staged } from './stage.js';
 const PEER = asPublicKeyText(new Uint8Array(32).fill(2));
 const NOW = 1_900_000_000_000;
 
-/** An oracle's parts, all well; a stage changes what it needs. */
+/** An oracle's parts in good health; a stage breaks some of them. */
 class Parts {
   now = NOW;
   free = 1e12;
@@ -119,7 +119,7 @@ const disputed = (state: CaseView['state'], windowsLeft: number): CaseView => ({
   ...{ state, windowsLeft },
 });
 
-/** A file that SQLite has open and another program overwrites. */
+/** Damages a file that SQLite has open: another program overwrites it. */
 function damage(parts: Parts): void {
   const { sqlite } = parts.database;
   const file = join(parts.folder, 'ledger.sqlite');
@@ -129,7 +129,7 @@ function damage(parts: Parts): void {
     sqlite.prepare('SELECT * FROM messages').all();
     sqlite.prepare('SELECT * FROM outbox').all();
   } catch {
-    // That is what is staged.
+    // The stage expects this error.
   }
 }
 

@@ -51,7 +51,7 @@ export const brokerStages: Readonly<Record<BrokerCondition, Stage>> = {
   certificate: broker(/has expired/, ({ expire }) => expire()),
 };
 
-/** A chain of a network: its registry's Config account. */
+/** Returns a chain of a network: its registry's Config account. */
 export function chainOf(network: number): Snapshot {
   const data = Buffer.alloc(accountSizes.Config);
   data.set(accountDiscriminator('Config'));
@@ -109,7 +109,7 @@ function chain(words: RegExp, spoil: (parts: ChainStage) => Promise<unknown> | u
 export const chainStages: Readonly<Record<ChainCondition, Stage>> = {
   restored: chain(/cut off/, (parts) => {
     parts.problems.push('snapshot.json is cut off or changed');
-    // Until the next one is written.
+    // Until the next snapshot is written.
     parts.keeper.snapshot = async () => 0;
   }),
   invariants: chain(/supply is 7, minted is 6/, (parts) => parts.findings.push('supply is 7, minted is 6')),
@@ -132,7 +132,7 @@ export const startStages: Readonly<Record<StartCondition, Stage>> = {
     const folder = folderOf();
     const script = join(folder, 'child.mjs');
     const flag = join(folder, 'ended');
-    // The first run is ready and ends when it is told to; those after it never are ready.
+    // The first run is ready and ends on demand; later runs are never ready.
     writeFileSync(
       script,
       `import { existsSync, watch, writeFileSync } from 'node:fs';
