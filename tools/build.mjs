@@ -13,7 +13,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-// Not by name: an older Node has no such export, and would die with a stack before it could say so.
+// Not imported by name: an older Node has no such export, and would end with a stack trace before the check of its
+// version.
 import * as nodeModule from 'node:module';
 
 import { dirname, join } from 'node:path';
@@ -58,7 +59,7 @@ function build(source, target, kept) {
   }
 }
 
-/** A source that is gone must not go on running. */
+/** Removes built files whose source is gone, so that they do not run. */
 function prune(target, kept) {
   if (!existsSync(target)) return;
   for (const entry of readdirSync(target, { withFileTypes: true })) {
@@ -68,12 +69,13 @@ function prune(target, kept) {
   }
 }
 
-/** The sources that a gateway consists of; the newest of them says when its software was built. */
+/** The sources that a gateway consists of; the newest of them determines the build time of its software. */
 const GATEWAY = ['edge', 'protocol', 'runtime'];
 
 /**
- * The moment that this software is not older than, milliseconds since 1970: SOURCE_DATE_EPOCH, or when the newest source was
- * committed, or else what the package says. Never the time of a file, which a copy or a touch moves.
+ * Returns the moment that this software is not older than, milliseconds since 1970: SOURCE_DATE_EPOCH, or the commit
+ * time of the newest source, or else the time in the package. Never uses a file's time, which a copy or a touch
+ * changes.
  */
 function builtAtMs() {
   const given = process.env.SOURCE_DATE_EPOCH;
@@ -87,7 +89,9 @@ function builtAtMs() {
   return Date.parse(JSON.parse(readFileSync(join(root, 'edge/package.json'), 'utf8')).released);
 }
 
-/** Writes into the gateway when it was built: it judges certificates by that while its clock is unsure [gateway §10.2]. */
+/**
+ * Writes the build time into the gateway, which judges certificates by it while its clock is unsure [gateway §10.2].
+ */
 function stamp(target, kept) {
   const path = join(target, 'build.json');
   kept.add(path);

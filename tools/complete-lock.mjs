@@ -1,7 +1,7 @@
-// Adds to package-lock.json the optional platform packages that the registry at hand did not serve when the lock was
-// made. `npm ci` refuses a lock in which any is missing, even for platforms that it would never install. What is added is
-// pinned by version; its hash is checked by nobody until a lock is made where the registry has it.
-//   node tools/complete-lock.mjs          after npm install; prints what it added
+// Adds to package-lock.json the optional platform packages that the registry did not serve when the lock was made.
+// `npm ci` refuses a lock in which any is missing, even for platforms that it would never install. Added packages are
+// pinned by version. Nobody checks their hash until a lock is made where the registry has them.
+// node tools/complete-lock.mjs after npm install; prints what it added
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ const systems = {
 };
 const processors = ['arm64', 'x64', 'arm', 'ia32', 'ppc64', 'riscv64', 's390x', 'loong64', 'wasm32'];
 
-/** Platform fields by the naming that all of these packages follow: NAME-SYSTEM-PROCESSOR[-LIBC]. */
+/** Returns the platform fields by the naming that all these packages follow: NAME-SYSTEM-PROCESSOR[-LIBC]. */
 function platform(name) {
   const parts = name.split('/').at(-1).split(/[-_]/);
   const os = parts.find((part) => systems[part]);

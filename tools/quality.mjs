@@ -10,7 +10,7 @@ import { stop } from './script.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const biome = [join(root, 'node_modules/.bin/biome')];
 const tsc = [process.execPath, join(root, 'node_modules/typescript/bin/tsc')];
-/** Each task is a list of commands; all of them run, also when one fails. */
+/** Each task is a list of commands; all of them run, even after one fails. */
 const tasks = {
   lint: [
     [...biome, 'check', '--error-on-warnings', root],
@@ -31,7 +31,7 @@ const tasks = {
 const [name, ...extra] = process.argv.slice(2);
 if (!name || !Object.hasOwn(tasks, name)) stop(`usage: npm run ${Object.keys(tasks).join('|')}`);
 if (extra.length > 0) stop(`npm run ${name}: unknown argument "${extra[0]}"; it takes none`);
-/** What a script answers when a tool that it needs is not installed. */
+/** Exit code of a script when a tool that it needs is not installed. */
 const MISSING = 3;
 const codes = tasks[name].map(([command, ...args]) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status);
 if (codes.includes(MISSING))

@@ -1,6 +1,6 @@
-// The first thing that runs, on whatever Node (20 or newer) is there: installs the pinned dependencies when the lock file
-// is newer than what is installed, strips the types, and hands over to the pinned Node 24 of node_modules.
-//   node tools/run.mjs start|test|bench|check|quality|campaign|mutants|build [arguments]
+// Runs first, on any Node from version 20 on: installs the pinned dependencies when the lock file is newer than the
+// installed packages, strips the types, and starts the pinned Node 24 of node_modules.
+// node tools/run.mjs start|test|bench|check|quality|campaign|mutants|build [arguments]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -23,7 +23,10 @@ const commands = {
   build: null,
 };
 
-/** npm's own script path, so that the same npm is used that started us; else the one on the PATH. */
+/**
+ * Runs npm by its own script path, so that the same npm is used that started this script; else runs the npm on the
+ * PATH.
+ */
 function npm(args) {
   const path = process.env.npm_execpath;
   const [command, first] = path ? [process.execPath, [path]] : ['npm', []];
@@ -47,7 +50,7 @@ function install() {
   console.log(`Dependencies installed in ${((Date.now() - started) / 1000).toFixed(0)} s.`);
 }
 
-/** The pinned Node 24: everything runs on the binary that the lock file names by hash. */
+/** Returns the pinned Node 24: everything runs on the binary that the lock file names by hash. */
 function pinnedNode() {
   const name = `node-${process.platform}-${process.arch}`;
   const binary = join(root, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
@@ -76,7 +79,7 @@ function main() {
     stdio: 'inherit',
     env: { ...process.env, GTX_ROOT: root },
   });
-  // A Ctrl-C may reach the child through the terminal too; it takes two signals in one second as one.
+  // A Ctrl-C may reach the child through the terminal too; the child counts two signals in one second as one.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }

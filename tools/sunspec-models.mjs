@@ -14,7 +14,9 @@ const POINTS = new Set([
 ]);
 const REPEATED_POINTS = new Set(['DCW', 'DCWH']);
 
-/** Points with their offset in registers from the group's begin; scale factors that they name are kept too. */
+/**
+ * Returns points with their offset in registers from the group's start; also keeps the scale factors that they name.
+ */
 function compact(points, wanted) {
   const all = {};
   let offset = 0;
@@ -33,7 +35,7 @@ function modelOf(directory, id) {
   const [repeated, ...more] = group.groups ?? [];
   if (more.length > 0) throw new Error(`model ${id} has more than one repeating group`);
   const inner = repeated ? compact(repeated.points, REPEATED_POINTS) : null;
-  // A repeating group may take its scale factors from the fixed part.
+  // A repeating group may use scale factors of the fixed part.
   const factors = inner ? Object.values(inner.points).map(([, , factor]) => factor) : [];
   const { size, points } = compact(group.points, new Set([...POINTS, ...factors]));
   return { label: group.label, size, points, ...(inner ? { repeating: { name: repeated.name, ...inner } } : {}) };

@@ -50,7 +50,7 @@ function missing(name, what) {
 
 const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
-/** Prints where the time went, the slowest file first. Times are of files that may have run side by side. */
+/** Prints where the time went, the slowest file first. Files may have run side by side. */
 function printSlowest(results) {
   const files = results
     .map(({ name, startTime, endTime }) => ({ name: relative(root, name), seconds: (endTime - startTime) / 1000 }))
@@ -73,12 +73,12 @@ function vitest(filters, set) {
   totals.passed += result?.numPassedTests ?? 0;
   totals.failed += result?.numFailedTests ?? 0;
   totals.skipped += result?.numPendingTests ?? 0;
-  // A file that cannot be loaded has no tests to count, and must not pass for that.
+  // A file that cannot be loaded has no tests to count, and must not count as passed.
   if (status !== 0 && !result?.numFailedTests) totals.failed++;
   if (status !== 0) failures.push('vitest, see above');
 }
 
-/** Host tests of Rust crates, with rustup's or the distribution's cargo and a target folder of their own. */
+/** Runs the host tests of Rust crates, with rustup's or the distribution's cargo and a separate target folder. */
 function cargoTests(name, folder) {
   if (!has('cargo', '--version')) return missing(name, 'cargo is not there: install Rust 1.88 or newer');
   const started = Date.now();
@@ -126,7 +126,7 @@ function* testFiles(folder = '') {
   }
 }
 
-/** Ends with one line where vitest would show a stack, or find nothing and call that a failure. */
+/** Ends with one line where vitest would show a stack, or would find nothing and count that as a failure. */
 function checkFilters(given) {
   const files = given.length > 0 ? [...testFiles()] : [];
   for (const [i, filter] of given.entries()) {

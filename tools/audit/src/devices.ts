@@ -4,7 +4,10 @@ import type { Snapshot } from './read.js';
 const ACTIVE = 1n;
 const SUSPENDED = 2n;
 
-/** One device is one meter: where two zones have it in force with one key, each of its statements would be minted twice. */
+/**
+ * Finds devices that are more than one meter: where two zones have a device in force with one key, each of its
+ * statements would be minted twice.
+ */
 export function auditDevices({ accounts }: Snapshot): string[] {
   const zones = new Map<string, bigint>();
   const findings: string[] = [];

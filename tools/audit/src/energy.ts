@@ -6,29 +6,32 @@ const NO_METER = '0'.repeat(32);
 const [ACTIVE, CLOSED, PENDING] = [1n, 3n, 5n];
 const SLOT_ACTIVE = 1n;
 
-/** Wh in a window at full power and a tenth: ⌈W · 0.25 h · 1.1⌉. */
+/** Returns the Wh of a window at full power and a tenth: ⌈W · 0.25 h · 1.1⌉. */
 const windowWh = (watts: bigint): bigint => (watts * 11n + 39n) / 40n;
 
-/** W that a meter takes of its zone's capacity: its limit, and what its register's step adds to the cap of each window. */
+/**
+ * Returns the W that a meter reserves of its zone's capacity: its limit, and its register's step added to the cap of
+ * each window.
+ */
 const reservedW = (record: Fields): bigint =>
   num(record, 'export_limit_w') + (num(record, 'register_step_wh') * 40n + 10n) / 11n;
 
-/** A connection point's energy: its slot, the record that holds it, and the records before that one. */
+/** A connection point's energy: its slot, the record that holds it, and the earlier records. */
 interface Holder {
   readonly place: string;
   readonly slot: Fields;
   readonly record: Fields;
-  /** The first record of the slot, whose enrolment its energy is counted from. */
+  /** The first record of the slot; its energy counts from this record's enrolment. */
   readonly first: Fields;
-  /** Wh per window: the highest caps that any of the records had. */
+  /** Wh per window: the highest cap that any of the records had. */
   readonly exportCap: bigint;
   readonly importCap: bigint;
 }
 
 /**
- * Compares what was metered and minted with what can have been: each slot with its enrolment and its cap in the windows since, each
- * zone with its capacity. Only a quorum of attestors, or a meter's own key, can put energy on chain; this finds either where it
- * exceeds what the lines carry, and every other way that energy could have come from.
+ * Compares metered and minted energy with its maximum: each slot with its enrolment and its cap in the windows since,
+ * each zone with its capacity. Only a quorum of attestors, or a meter's own key, can put energy on chain. This check
+ * finds either where it exceeds the capacity of the lines, and finds energy from any other source.
  */
 export function auditEnergy(chain: Snapshot): string[] {
   const findings: string[] = [];
@@ -55,7 +58,7 @@ export function auditEnergy(chain: Snapshot): string[] {
 
 type Expect = (holds: boolean, text: string) => void;
 
-/** A record that waits has nothing; a record that was never restarted carries nothing. */
+/** A pending record has no energy; a record that was never restarted carries none. */
 function checkRecord(record: Fields, expect: Expect): void {
   const id = str(record, 'meter_id');
   const carried = num(record, 'carried_export_wh') + num(record, 'carried_import_wh');
@@ -95,7 +98,9 @@ function findHolders(meters: readonly Fields[], pages: ReadonlyMap<string, Decod
   });
 }
 
-/** A slot holds at most its cap in each window since the enrolment, and one window's cap of jitter at the boundaries. */
+/**
+ * A slot holds at most its cap in each window since the enrolment, and one window's cap of jitter at the boundaries.
+ */
 function checkHolder({ place, slot, record, first, exportCap, importCap }: Holder, expect: Expect): void {
   const enrolled = num(first, 'enrolment_window');
   const window = num(slot, 'window');

@@ -2,7 +2,7 @@ import type { Decoded, Fields } from './read.js';
 
 const DISPUTED = 2n;
 
-/** A number of an account, by its name in the IDL. Throws TypeError when it is none. */
+/** Returns a number of an account, by its name in the IDL. Throws TypeError when the field is no number. */
 export const num = (fields: Fields, name: string): bigint => {
   const value = fields[name];
   if (typeof value !== 'bigint') throw new TypeError(`${name} is not a number`);
@@ -20,14 +20,14 @@ export const isDisputed = (slot: Fields) => (num(slot, 'flags') & DISPUTED) !== 
 export const hex = (text: string) => Buffer.from(text, 'hex');
 export const small = (fields: Fields, name: string) => Number(num(fields, name));
 
-/** The largest of the numbers and `least`. */
+/** Returns the largest of the numbers and `least`. */
 export function largest(values: readonly bigint[], least: bigint): bigint {
   let found = least;
   for (const value of values) if (value > found) found = value;
   return found;
 }
 
-/** The smallest of the numbers and `most`. */
+/** Returns the smallest of the numbers and `most`. */
 export function smallest(values: readonly bigint[], most: bigint): bigint {
   let found = most;
   for (const value of values) if (value < found) found = value;

@@ -8,20 +8,21 @@ import { readChain } from './read.js';
 import { Audit, type Figures, fallen, type Levels } from './rules.js';
 
 /**
- * A check by somebody who trusts nobody here: it takes the committed IDLs and an RPC URL, none of the project's other code, reads
- * every account of the programs and of the token, and recomputes supply, pages and cursors, and compares what was metered and minted with what the lines can carry. It confirms invariants 1 and 2
+ * The result of an audit by a party that trusts nobody here. The audit uses the committed IDLs and an RPC URL, and none
+ * of the project's other code. It reads every account of the programs and of the token, and recomputes supply, pages
+ * and cursors. It compares metered and minted energy with the capacity of the lines. It confirms invariants 1 and 2
  * [chain §9] for one moment, and 3 (nothing falls) against an earlier result.
  */
 export interface AuditResult {
   readonly ok: boolean;
-  /** What is wrong, in words; empty when all is well. */
+  /** The problems in words; empty without any. */
   readonly findings: readonly string[];
   readonly figures: Figures;
-  /** For the next run's comparison. */
+  /** Numbers that the next run compares. */
   readonly levels: Levels;
 }
 
-/** Runs the check. Throws when the node does not answer or the chain never stands still for two reads. */
+/** Runs the check. Throws when the node does not answer or the chain changes between every two reads. */
 export async function auditChain(rpcUrl: string, previous?: AuditResult): Promise<AuditResult> {
   const chain = await readChain(rpcUrl);
   const audit = new Audit(chain);
@@ -38,7 +39,7 @@ export async function auditChain(rpcUrl: string, previous?: AuditResult): Promis
   return { ok: findings.length === 0, findings, figures, levels };
 }
 
-/** How the command ends. The numbers are those of all programs here; nothing of ours is imported. */
+/** Exit codes of the command. The numbers are those of all programs here; the audit imports none of their code. */
 const ExitCode = { done: 0, operator: 2, findings: 3 } as const;
 
 interface Given {
@@ -65,7 +66,7 @@ function optionsOf(argv: readonly string[]): Given {
     .opts<Given>();
 }
 
-/** Refuses what no node has: the words of an error would show a password in the address. */
+/** Refuses an address that no node has: the words of an error would show a password in the address. */
 function checkRpc(rpc: string): void {
   const url = URL.canParse(rpc) ? new URL(rpc) : null;
   if (!url || !/^https?:$/.test(url.protocol) || url.hostname === '') {
@@ -74,10 +75,10 @@ function checkRpc(rpc: string): void {
   if (url.username !== '' || url.password !== '') throw new Error('--rpc must not hold a user name or a password');
 }
 
-/** A result has some hundred bytes for each meter. */
+/** A result has a few hundred bytes for each meter. */
 const MAX_PREVIOUS_BYTES = 268_435_456;
 
-/** An earlier result. Throws for a pipe or a device, which may never end, and for what is no result. */
+/** Reads an earlier result. Throws for a pipe or a device, which may never end, and for a file that is no result. */
 function readPrevious(file: string): AuditResult {
   const text = textOf(file);
   try {
@@ -90,7 +91,7 @@ function readPrevious(file: string): AuditResult {
 }
 
 function textOf(file: string): string {
-  // Opening a pipe that nobody writes would wait without end. Windows has none.
+  // Opening a pipe without a writer would wait without end. Windows has no such pipes.
   const opened = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const found = fstatSync(opened);
@@ -102,7 +103,7 @@ function textOf(file: string): string {
   }
 }
 
-/** Refuses a place for the result before the check, which may take long. Throws for all that cannot become a file. */
+/** Checks the result's path before the audit, which may take long. Throws for everything that cannot become a file. */
 function checkOut(file: string): void {
   const found = statSync(file, { throwIfNoEntry: false });
   if (found && !found.isFile()) throw new Error(`--out ${file} is no regular file`);
@@ -126,14 +127,14 @@ async function audit({ rpc, previous, out }: Given): Promise<number> {
   return result.ok ? ExitCode.done : ExitCode.findings;
 }
 
-/** Resolves a path from the folder that the person stands in: npm runs scripts in the package's. */
+/** Resolves a path from the user's folder: npm runs scripts in the package's folder. */
 const pathOf = (path: string): string => resolve(process.env.INIT_CWD ?? process.cwd(), path);
 
 async function main(argv: readonly string[]): Promise<number> {
   try {
     return await audit(optionsOf(argv));
   } catch (error) {
-    // Help that was asked for is printed by then.
+    // Requested help is printed by then.
     if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done;
     const advice = error instanceof CommanderError ? '; "npm run audit -- --help" lists what there is' : '';
     console.error(`npm run audit: ${wordsOf(error)}${advice}`);
@@ -141,7 +142,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Runs the command; half of an answer must not be taken for the whole, so an output that fails is told as well. */
+/** Runs the command. Reports an output that fails as well, because a partial answer must not look complete. */
 async function runToEnd(): Promise<number> {
   let failure: Error | null = null;
   process.stdout.on('error', (error) => {

@@ -4,7 +4,7 @@ import oracle from '../../../programs/idl/oracle.json' with { type: 'json' };
 import registry from '../../../programs/idl/registry.json' with { type: 'json' };
 import ids from '../../../programs/ids.json' with { type: 'json' };
 
-/** What anyone knows: the committed IDLs, with the programs' addresses, and the standard programs of the chain. */
+/** Public inputs: the committed IDLs with the programs' addresses, and the standard programs of the chain. */
 const idls = { registry, oracle, energyToken } as const;
 type ProgramName = keyof typeof idls;
 
@@ -23,7 +23,7 @@ export const addresses = {
   token2022: TOKEN_2022,
 } as const;
 
-/** An account as the chain has it. */
+/** An account as stored on chain. */
 export interface Raw {
   readonly address: string;
   readonly owner: string;
@@ -41,21 +41,21 @@ export interface Fields {
   readonly [field: string]: Value;
 }
 
-/** Everything that the check looks at, read in one go. */
+/** Everything that the check uses, read together. */
 export interface Snapshot {
   readonly genesisHash: string;
   readonly slot: number;
   readonly accounts: { readonly [program in ProgramName]: readonly Decoded[] };
-  /** What no IDL explains. */
+  /** Accounts that no IDL explains. */
   readonly unknown: readonly string[];
   readonly mint: Raw | undefined;
   readonly tokenAccounts: readonly Raw[];
   readonly tradingAccounts: number;
-  /** Accounts that belong to one of the programs and that it has not made; see `isMade`. */
+  /** Number of accounts that belong to one of the programs and that it has not made; see `isMade`. */
   readonly foreignAccounts: number;
 }
 
-/** A PDA in base58. Text seeds are UTF-8, numbers little-endian in as many bytes as given. */
+/** Returns a PDA in base58. Text seeds are UTF-8, numbers little-endian in as many bytes as given. */
 export function derive(program: web3.PublicKey, ...seeds: (string | Buffer | readonly [number, 2 | 4])[]): string {
   const parts = seeds.map((seed) => {
     if (typeof seed === 'string') return Buffer.from(seed);
@@ -68,13 +68,13 @@ export function derive(program: web3.PublicKey, ...seeds: (string | Buffer | rea
   return web3.PublicKey.findProgramAddressSync(parts, program)[0].toBase58();
 }
 
-/** Associated Token-2022 account of `owner`. */
+/** Returns the associated Token-2022 account of `owner`. */
 export function associated(owner: string, mint: string): string {
   const keys = [new web3.PublicKey(owner), TOKEN_2022, new web3.PublicKey(mint)].map((key) => key.toBuffer());
   return derive(ASSOCIATED_TOKEN, ...keys);
 }
 
-/** Anchor's BN, PublicKey, arrays and structs as plain values. */
+/** Converts Anchor's BN, PublicKey, arrays and structs to plain values. */
 function plain(value: unknown): Value {
   if (typeof value === 'number') return BigInt(value);
   if (typeof value === 'boolean' || typeof value === 'string' || typeof value === 'bigint') return value;
@@ -92,14 +92,14 @@ function plain(value: unknown): Value {
 }
 
 /**
- * True when its program has written the account: anyone can give an account to a program, and only the program can write in
- * it. Half of a ledger page has no discriminator either.
+ * Returns true when its program has written the account. Anyone can give an account to a program, and only the program
+ * can write to it. Half of a ledger page has no discriminator either.
  */
 function isMade({ data }: Raw): boolean {
   return data.subarray(0, DISCRIMINATOR_BYTES).some((byte) => byte !== 0);
 }
 
-/** The account by the IDL of its program; undefined when its discriminator is in none of it. */
+/** Decodes the account by the IDL of its program; undefined when no type of the IDL has its discriminator. */
 function decode(program: ProgramName, raw: Raw): Decoded | undefined {
   const idl = idls[program];
   const found = idl.accounts.find(({ discriminator }) =>
@@ -125,7 +125,7 @@ async function programAccounts(
     .sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
-/** One read of everything. */
+/** Reads everything once. */
 async function readOnce(connection: web3.Connection): Promise<Snapshot> {
   const mintKey = new web3.PublicKey(derive(addresses.energyToken, 'mint'));
   const unknown: string[] = [];
@@ -176,8 +176,8 @@ const fingerprint = ({ slot: _, ...rest }: Snapshot) =>
   JSON.stringify(rest, (_key, value) => (typeof value === 'bigint' ? `${value}` : value));
 
 /**
- * The chain at one moment: the reads are many, so they are repeated until two in a row agree. Throws when the chain does not stand
- * still for that long, or does not answer.
+ * Reads the chain at one moment: repeats its many reads until two consecutive rounds agree. Throws when no two of
+ * `attempts` rounds agree, or the node does not answer.
  */
 export async function readChain(rpcUrl: string, attempts = 20): Promise<Snapshot> {
   const connection = new web3.Connection(rpcUrl, 'confirmed');

@@ -8,7 +8,7 @@ const NO_SLOT = 0xffffn;
 const ACTIVE = 1n;
 const REPLACED = 4n;
 
-/** Sums that a person can compare; decimal text, because they do not fit a JSON number. */
+/** Sums that a person can compare, as decimal text: they do not fit a JSON number. */
 export interface Figures {
   readonly network_id: string;
   /** False on a restored development chain: network_id was derived from the genesis hash of its first start. */
@@ -20,24 +20,24 @@ export interface Figures {
   readonly import_wh: string;
   readonly minted_wh: string;
   readonly pooled_wh: string;
-  /** Burned by owners for what they imported. */
+  /** Burned by owners for imported energy. */
   readonly retired_wh: string;
   /** Slots that a dispute freezes. */
   readonly disputed: number;
   readonly supply_base_units: string;
   readonly vault_base_units: string;
-  /** Sent to the vault by somebody, beyond what was pooled. */
+  /** Transferred to the vault by anyone, beyond the pooled amount. */
   readonly gifts_base_units: string;
   /** Burned by holders themselves. */
   readonly burned_base_units: string;
-  /** Accounts that strangers gave to the programs, and ledger pages of which only the first half is there. */
+  /** Accounts that strangers gave to the programs, and ledger pages of which only the first half exists. */
   readonly foreign_accounts: number;
 }
 
 /** Every number that must never fall, by name; decimal text. */
 export type Levels = Readonly<Record<string, string>>;
 
-/** Looks at a snapshot rule by rule and keeps what is wrong, in words. */
+/** Checks a snapshot rule by rule and collects the problems in words. */
 export class Audit {
   readonly findings: string[] = [];
   readonly #chain: Snapshot;
@@ -55,7 +55,7 @@ export class Audit {
     if (!holds) this.findings.push(text);
   }
 
-  /** Config, zones and meters: addresses are what their contents say, network_id is derived, slots belong to one meter each. */
+  /** Checks Config, zones and meters: addresses follow from contents, network_id is derived, a slot has one meter. */
   registry(): void {
     const { registry } = this.#chain.accounts;
     const configs = named(registry, 'Config');
@@ -63,7 +63,7 @@ export class Audit {
     for (const { value, address } of configs) {
       this.#expect(address === derive(addresses.registry, 'config'), 'Config has another address');
       const genesis = Buffer.from(utils.bytes.bs58.decode(this.#chain.genesisHash));
-      // An embedded development node makes a new genesis hash at every start, and its accounts are restored from a snapshot.
+      // An embedded development node makes a new genesis hash at every start and restores its accounts from a snapshot.
       const matches = str(value, 'genesis_hash') === genesis.toString('hex');
       const development = num(value, 'development') === 1n;
       this.#expect(matches || development, 'Config was made for another chain: its genesis hash differs');
@@ -123,7 +123,7 @@ export class Audit {
     this.#expect(named !== undefined, `meter ${id} was replaced by ${successor}, which does not say so`);
   }
 
-  /** Cases: each at its address, with what it froze; a disputed slot has one, and it stands as the case found it. */
+  /** Checks cases: each is at its address; a disputed slot has a case, and is as the case found it. */
   disputes(): void {
     const cases = new Map<string, Fields>();
     for (const { value, address } of named(this.#chain.accounts.oracle, 'Dispute')) {
@@ -157,7 +157,10 @@ export class Audit {
     this.#expect(same, `slot ${place} is disputed, and has moved since`);
   }
 
-  /** Pages and cursors: every page at its address, minted ≤ export, retired ≤ import, pooled and certified ≤ minted (invariant 2). */
+  /**
+   * Checks pages and cursors: every page is at its address, minted ≤ export, retired ≤ import, pooled and certified ≤
+   * minted (invariant 2).
+   */
   pages(): void {
     for (const [key, { address, value }] of this.#pages) {
       const at = derive(addresses.oracle, 'page', [small(value, 'zone'), 2], [small(value, 'page'), 4]);
@@ -183,7 +186,7 @@ export class Audit {
     this.#expect(num(slot, 'import_closed_wh') <= imported, `slot ${place}: the market closed above the import`);
   }
 
-  /** Mint, supply and vault (invariant 1). */
+  /** Checks mint, supply and vault (invariant 1). */
   token(): Figures {
     const { mint, tokenAccounts, accounts, genesisHash, slot } = this.#chain;
     const supply = this.#mint(mint);
@@ -224,7 +227,7 @@ export class Audit {
     return [...pages.values()].flatMap(slotsOf).reduce((total, slot) => total + num(slot, field), 0n);
   }
 
-  /** Mint authority is the program's PDA, 6 decimals, no freeze authority, no extension but the metadata; returns the supply. */
+  /** Checks the mint: the program is its authority, 6 decimals, only metadata extensions. Returns the supply. */
   #mint(mint: Raw | undefined): bigint {
     if (!mint || mint.owner !== addresses.token2022.toBase58() || mint.data.length < 166) {
       this.findings.push('there is no Token-2022 mint at the address of GXT');
@@ -243,7 +246,7 @@ export class Audit {
     return data.readBigUInt64LE(36);
   }
 
-  /** The pool's vault is the one that the token's configuration names, owned by the trading program's PDA; its balance. */
+  /** Checks that the configured vault is the pool's and the trading program's PDA owns it. Returns its balance. */
   #vault(tokenAccounts: readonly Raw[], balances: ReadonlyMap<string, bigint>, list: readonly Decoded[]): bigint {
     const authority = derive(addresses.trading, 'vault_authority');
     const vault = associated(authority, derive(addresses.energyToken, 'mint'));
@@ -258,7 +261,7 @@ export class Audit {
     return balances.get(vault) ?? 0n;
   }
 
-  /** Everything that must never fall (invariant 3). */
+  /** Returns every number that must never fall (invariant 3). */
   levels(): Levels {
     const levels: Record<string, string> = {};
     for (const [key, page] of this.#pages) {
@@ -287,7 +290,7 @@ export class Audit {
   }
 }
 
-/** What fell between two moments. */
+/** Returns the numbers that fell between two moments. */
 export function fallen(before: Levels, now: Levels): string[] {
   return Object.entries(before).flatMap(([name, value]) => {
     const next = BigInt(now[name] ?? 0n);

@@ -8,7 +8,8 @@ import type { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { auditChain } from '../src/main.js';
 
-// Energy that no line can have carried: an audit made 10^12 GXT, and this check said "Everything agrees".
+// Tests for energy that no line can have carried: an auditor once made 10^12 GXT, and this check said "Everything
+// agrees".
 
 const ENROLLED = windowAt(START);
 /** ⌈5,000 W · 0.25 h · 1.1⌉ and a step of 1 Wh. */

@@ -51,7 +51,7 @@ test('half of a ledger page is a figure and no finding', async () => {
   world.chain.must([instructions.createLedgerPage({ payer: world.payer, zone: world.zone, page: 5 })]);
   const { findings, figures } = await auditChain(url);
   expect([findings, figures.foreign_accounts]).toEqual([[], 1]);
-  // Control: a page that only claims to be one is read, and found.
+  // Control: an account that only claims to be a page is read, and found.
   const data = new Uint8Array(14_400);
   data.set(accountDiscriminator('LedgerPage'));
   world.chain.put(Keypair.generate().publicKey, { owner: programIds.energyToken, data });

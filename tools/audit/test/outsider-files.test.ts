@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** The line that the command ends with; no node is asked before its files are known to be good. */
+/** Returns the last line of the command, which contacts no node before its files are valid. */
 async function lineOf(...options: string[]): Promise<string> {
   const { code, output } = await command('tools/audit/dist/main.js', ['--rpc', 'http://127.0.0.1:9', ...options]);
   expect(code).toBe(2);
@@ -38,7 +38,7 @@ test('a place that cannot take the result is refused before the check', async ()
   expect(await lineOf('--out', at('pipe'))).toBe(`--out ${at('pipe')} is no regular file`);
   expect(await lineOf('--out', at('folder'))).toBe(`--out ${at('folder')} is no regular file`);
   expect(await lineOf('--out', at('none/result'))).toBe(`--out ${at('none/result')}: there is no such folder`);
-  // The control: with a good place it is the node that is missed.
+  // The control: with a valid path the node is missing.
   expect(await lineOf('--out', at('result'))).toMatch(/^no node answers/);
 });
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
 import { type ImportUse, importsOf, sourcesIn } from './imports.js';
 
-/** Sources whose folders still import each other, each with the reason why that stands for now. */
+/** Lists sources whose folders still import each other, each with the reason for the exception. */
 export const KNOWN_CIRCLES: Readonly<Record<string, string>> = {
   'edge/src': 'the doctor asks the planner, and the planner takes the shortest period from metering',
 };
@@ -21,7 +21,9 @@ export interface Circle {
   readonly imports: readonly ImportUse[];
 }
 
-/** Tells the direct child folder of `src` that a path lies in; null for a file of `src` itself, and for other paths. */
+/**
+ * Returns the direct child folder of `src` that a path lies in; null for a file of `src` itself, and for other paths.
+ */
 function folderOf(src: string, path: string): string | null {
   if (!path.startsWith(`${src}/`)) return null;
   const [folder, ...rest] = path.slice(src.length + 1).split('/');
@@ -41,7 +43,7 @@ function stepsOf(src: string, uses: readonly ImportUse[]): Map<string, Step[]> {
   return steps;
 }
 
-/** Finds the shortest way from the end of `first` back to its begin; null where there is none. */
+/** Finds the shortest way from the end of `first` back to its start; null where there is none. */
 function backTo(first: Step, steps: ReadonlyMap<string, readonly Step[]>): Step[] | null {
   const queue: Step[][] = [[first]];
   const seen = new Set([first.to]);
@@ -72,8 +74,8 @@ export function circlesOf(src: string, uses: readonly ImportUse[]): Circle[] {
 }
 
 /**
- * Lists circles of folders in the sources of all workspaces, and entries of `known` that are mended. Empty when there is
- * none.
+ * Lists circles of folders in the sources of all workspaces, and entries of `known` without a circle. Empty when there
+ * is none.
  */
 export function checkCircles(root: string, workspaces: readonly string[], known = KNOWN_CIRCLES): string[] {
   return workspaces.flatMap((workspace) => {
@@ -86,7 +88,7 @@ export function checkCircles(root: string, workspaces: readonly string[], known 
   });
 }
 
-/** Puts circles into words; those of a known place are none, and a known place without a circle is one. */
+/** Puts circles into words. A circle of a known source is no finding; a known source without a circle is a finding. */
 export function judgeCircles(src: string, circles: readonly Circle[], isKnown: boolean): string[] {
   if (isKnown) return circles.length > 0 ? [] : [`${src}: has no circle any more: take it from KNOWN_CIRCLES`];
   return circles.map(({ folders, imports }) => {

@@ -10,11 +10,11 @@ const SHORT: Readonly<Record<string, string>> = { 'wire-format': 'wire' };
 const SKIPPED = ['node_modules', 'dist', 'target', '.git', '.gridtokenx', '.campaigns'];
 const CHECKED = ['.ts', '.rs', '.mjs', '.md'];
 
-/** Matches a citation, also one that a comment breaks over two lines. */
+/** Matches a citation, also across a line break of a comment. */
 const CITATION = /\[([a-z][a-z-]*)\s+(?:(?:\*|\/\/[/!]?)\s+)?§([^\]]*)\]/g;
 const HEADING = /^#{2,4} (\d+(?:\.\d+)*) \S/gm;
 const FENCED = /^(```|~~~).*?^\1/gms;
-// Strings and patterns come first, so that what looks like a comment inside one is none.
+// Strings and patterns come first, so that their contents never match as comments.
 const QUOTED = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/;
 const PATTERN = /(?<=[(,=:[!&|?{;>]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\//;
 const COMMENT = /(\/\*[\s\S]*?\*\/|\/\/[^\n]*)/;
@@ -24,10 +24,10 @@ const RUST = new RegExp(`"(?:\\\\.|[^"\\\\])*"|${COMMENT.source}`, 'g');
 /** Matches a path with a slash, or the bare name of a document. */
 const PATH = /(?<![\w@#:/.{}$%-])((?:\.\.?\/)*(?:[\w.-]+\/)+[\w.-]*|[a-z][a-z0-9-]*\.md)\b\/?/g;
 const SOURCE = /\.(?:ts|rs|mjs|md|py|sh)$/;
-/** Matches what a build makes, and names that stand for another. */
+/** Matches paths that a build makes, and placeholders. */
 const NOT_THERE = /(?:^|\/)(?:node_modules|dist|target|\.campaigns|[A-Z]{2,})(?:[/.]|$)/;
 
-/** Replaces text by blanks, so that the places of the rest stay. */
+/** Replaces text by blanks, so that the rest keeps its places. */
 const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
 
 /** Returns the comments of a source at their places, everything else as blanks. A document is returned whole. */
@@ -51,14 +51,14 @@ export function codeOf(file: string, text: string): string {
   return text.replace(ending === '.rs' ? RUST : SCRIPT, blank);
 }
 
-/** Returns the numbers of a page's headings, in their order; what stands in a fenced block is none. */
+/** Returns the numbers of a page's headings, in their order; ignores fenced blocks. */
 export function sectionsOf(page: string): string[] {
   return [...page.replace(FENCED, blank).matchAll(HEADING)].map((match) => match[1] ?? '');
 }
 
 const lineAt = (text: string, index: number): number => text.slice(0, index).split('\n').length;
 
-/** Finds citations that name no page, or no section of it. `comments`: see `commentsOf`. */
+/** Finds citations that name no page, or no section of their page. `comments`: see `commentsOf`. */
 export function judgeCitations(file: string, comments: string, specs: Specs): string[] {
   return [...comments.matchAll(CITATION)].flatMap((match) => {
     const [, name = '', section = ''] = match;
@@ -70,13 +70,13 @@ export function judgeCitations(file: string, comments: string, specs: Specs): st
   });
 }
 
-/** Returns the paths that a text writes: below a folder of the project, or of a source or document. */
+/** Returns the paths in a text that lie below a folder of the project, or belong to a source or document. */
 export function pathsIn(comments: string, folders: readonly string[]): { path: string; index: number }[] {
   return [...comments.matchAll(PATH)].flatMap((match) => {
     const path = (match[1] ?? '').replace(/[./]+$/, '');
     const [first = ''] = path.replace(/^(?:\.\.?\/)+/, '').split('/');
     const isOurs = folders.includes(first) && path.includes('/');
-    // What goes on with a pattern names no one file.
+    // A path that continues with a pattern names no single file.
     const isPattern = /^[*{<$]/.test(comments.slice(match.index + match[0].length, match.index + match[0].length + 1));
     if (isPattern || NOT_THERE.test(path) || !(isOurs || SOURCE.test(path))) return [];
     return [{ path, index: match.index }];
@@ -84,7 +84,7 @@ export function pathsIn(comments: string, folders: readonly string[]): { path: s
 }
 
 /**
- * Finds paths that are not there. A path may be written from the project's folder, from the file's own, or from any folder
+ * Finds paths that do not exist. A path may start from the project's folder, from the file's own, or from any folder
  * between them. `exists` answers for paths from the project's folder.
  */
 export function judgePaths(
@@ -115,7 +115,7 @@ export function readSpecs(root: string): Specs {
   );
 }
 
-/** Finds numbers that two headings of one specification have. */
+/** Finds numbers that two headings of one specification share. */
 function judgeNumbers(root: string): string[] {
   return readdirSync(join(root, FOLDER)).flatMap((name) => {
     const numbers = sectionsOf(readFileSync(join(root, FOLDER, name), 'utf8'));
@@ -134,7 +134,7 @@ export function* filesOf(root: string, folder = ''): Generator<string> {
   }
 }
 
-/** Finds citations that do not resolve and paths that are not there, in all comments and documents of a project. */
+/** Finds citations that do not resolve and paths that do not exist, in all comments and documents of a project. */
 export function checkCitations(root: string): string[] {
   const specs = readSpecs(root);
   const entries = readdirSync(root, { withFileTypes: true });

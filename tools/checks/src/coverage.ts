@@ -5,7 +5,7 @@ const PAGE = 'docs/coverage.md';
 const DECISIONS = 'docs/decisions/0013-scope.md';
 const PARTS_HEADING = 'Later parts';
 const COLUMNS = ['section', 'demand', 'state', 'where'] as const;
-/** Catches a page that lost most of its rows: the requirements hold more demands than these. */
+/** Catches a page that lost most of its rows: the requirements have more demands than this. */
 const MIN_ROWS = 400;
 
 /** Answers for the tree: `isFile` takes a path relative to the project's folder. */
@@ -49,7 +49,7 @@ function cellsOf(line: string): string[] {
   return inner.split('|').map((cell) => cell.trim());
 }
 
-/** Reads all table rows with the heading above them. Headers and rules are left out when they are the expected ones. */
+/** Reads all table rows with the heading above them. Skips headers and rules that are the expected ones. */
 function rowsOf(page: string): Row[] {
   const rows: Row[] = [];
   let heading = '';

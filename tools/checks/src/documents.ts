@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-/** Markdown files of the project, relative to `root`. */
+/** Yields the project's Markdown files, relative to `root`. */
 function* documents(root: string, folder = root): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (['node_modules', 'dist', 'target', '.git', '.gridtokenx', '.campaigns'].includes(entry.name)) continue;
@@ -11,28 +11,28 @@ function* documents(root: string, folder = root): Generator<string> {
   }
 }
 
-/** Relative links of a Markdown text, without their fragment. */
+/** Returns the relative links of a Markdown text, without their fragment. */
 export function linksOf(text: string): string[] {
   return [...text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)]
     .map((match) => match[1] ?? '')
     .filter((link) => !/^[a-z]+:/.test(link));
 }
 
-/** npm scripts that a text tells people to run. */
+/** Returns the npm scripts that a text names. */
 export function scriptsOf(text: string): string[] {
   const named = [...text.matchAll(/\bnpm run ([a-z][a-z-]*)/g)].map((match) => match[1] ?? '');
   const short = [...text.matchAll(/\bnpm (start|test)\b/g)].map((match) => match[1] ?? '');
   return [...named, ...short];
 }
 
-/** Paths in back-ticks that look like files of this project (`edge/src/main.ts`). */
+/** Returns paths in back-ticks that look like files of this project (`edge/src/main.ts`). */
 export function pathsOf(text: string): string[] {
   const roots = 'protocol|runtime|edge|firmware|broker|oracle|programs|simulators|testing|deploy|docs|tools';
   const pattern = new RegExp(`\`((?:${roots})/[A-Za-z0-9_./-]+)\``, 'g');
   return [...text.matchAll(pattern)].map((match) => match[1] ?? '');
 }
 
-/** Findings of one document; `exists` answers for paths relative to the project's folder. */
+/** Returns the findings of one document; `exists` answers for paths relative to the project's folder. */
 export function judgeDocument(
   file: string,
   text: string,
@@ -47,7 +47,7 @@ export function judgeDocument(
     if (!scripts.includes(script)) findings.push(`${file}: npm script "${script}", which package.json does not have`);
   }
   for (const path of pathsOf(text)) {
-    // A folder's own document may name its files from where it stands.
+    // A folder's own document may name its files relative to the folder.
     const there = exists(path) || exists(join(dirname(file), path));
     if (!path.includes('/dist/') && !path.includes('/target/') && !there) {
       findings.push(`${file}: names ${path}, which is not there`);
@@ -56,7 +56,7 @@ export function judgeDocument(
   return findings;
 }
 
-/** Findings of all documents: links, npm scripts and file names that are not there. */
+/** Returns the findings of all documents: missing links, npm scripts and files. */
 export function checkDocuments(root: string): string[] {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
@@ -68,7 +68,7 @@ export function checkDocuments(root: string): string[] {
   );
 }
 
-/** Dependencies of any package that `docs/dependencies.md` does not list. */
+/** Returns dependencies of any package that `docs/dependencies.md` does not list. */
 export function checkDependencies(root: string, packages: readonly string[]): string[] {
   const table = readFileSync(join(root, 'docs/dependencies.md'), 'utf8');
   const findings: string[] = [];

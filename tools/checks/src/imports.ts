@@ -39,14 +39,14 @@ const TESTS_OF: Readonly<Record<string, readonly string[]>> = { oracle: ['devnet
 /** Folders outside a workspace whose files a test and the kit may import: certificates for trials, the broker's harness. */
 const TEST_HELPERS: readonly string[] = ['deploy/tls/', 'broker/test/'];
 
-/** The part of the runtime that every domain may import, and that imports nothing itself. */
+/** The part of the runtime that every domain may import, and that imports nothing. */
 const CORE = 'runtime/src/core/';
-/** Files without I/O: domains, and the ports that they name. */
+/** Matches files without I/O: domains, and the ports that they name. */
 const PURE = /\/src\/(?:domain\/|ports(?:\/|\.ts$))/;
 
-/** Libraries behind the runtime: who stands on it has no second logger, parser, command line or binding. */
+/** Libraries that the runtime wraps: a service on the runtime has no second logger, parser, command line or binding. */
 const BEHIND_THE_RUNTIME: readonly string[] = ['commander', 'mqtt', 'pino', 'prom-client', 'sodium-native', 'yaml'];
-/** Services that stand on the runtime alone. */
+/** Services that use these libraries only through the runtime. */
 const STANDS_ON_RUNTIME: readonly string[] = ['broker', 'oracle'];
 
 /** One import in a source file. Paths are relative to the project's folder, with `/`. */
@@ -63,14 +63,14 @@ export function importsOf(text: string): string[] {
   return [...code.matchAll(SPECIFIER)].map((match) => match[1] ?? '');
 }
 
-/** Names the workspace that a file belongs to, and whether it is a test; null for a file outside of all. */
+/** Returns the workspace that a file belongs to, and `isTest`; null for a file outside of all workspaces. */
 function ownerOf(file: string): { owner: string; isTest: boolean } | null {
   if (file.startsWith('programs/tests/')) return { owner: 'programs/clients', isTest: true };
   const owner = Object.keys(ALLOWED).find((folder) => file.startsWith(`${folder}/`));
   return owner ? { owner, isTest: !file.startsWith(`${owner}/src/`) } : null;
 }
 
-/** Says in one line what is wrong with an import; null when it is allowed. */
+/** Returns the problem with an import in one line; null when the import is allowed. */
 export function judgeImport({ file, specifier }: ImportUse): string | null {
   const place = ownerOf(file);
   if (!place) return null;
@@ -101,16 +101,16 @@ function judgePackage(owner: string, isTest: boolean, file: string, specifier: s
   return allowed.includes(name) ? null : `${owner} may not import ${specifier}`;
 }
 
-/** Keeps everything but the wire format and the pure floor out of the domain. */
+/** Refuses imports of the domain other than the wire format and the runtime's core. */
 function judgeDomain(file: string, specifier: string): string | null {
   if (!/^(edge|broker|oracle)\/src\/domain\//.test(file)) return null;
   return specifier.startsWith('node:') ? `the domain may not import ${specifier}: put it behind a port` : null;
 }
 
-/** Tells the path that a relative import means. */
+/** Returns the path that a relative import names. */
 const pathOf = (file: string, specifier: string) => posix.join(posix.dirname(file), specifier);
 
-/** Keeps adapters from each other, and the domain from adapters, configuration and mains. */
+/** Refuses imports between adapters, and imports of adapters, configuration and mains by the domain. */
 function judgeRooms(owner: string, isTest: boolean, file: string, specifier: string): string | null {
   const path = pathOf(file, specifier);
   const isOwn = path.startsWith(`${owner}/`) || (file.startsWith('programs/') && path.startsWith('programs/'));
@@ -130,7 +130,7 @@ function judgeRooms(owner: string, isTest: boolean, file: string, specifier: str
   return null;
 }
 
-/** Lists the TypeScript sources below a folder; none where it is not there. */
+/** Lists the TypeScript sources below a folder; none where the folder is missing. */
 export function* sourcesIn(folder: string): Generator<string> {
   if (!existsSync(folder)) return;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -141,7 +141,7 @@ export function* sourcesIn(folder: string): Generator<string> {
   }
 }
 
-/** Lists findings `file: what` of sources and tests; empty when all imports point the right way. */
+/** Lists findings `file: what` of sources and tests; empty when all imports follow the rules. */
 export function checkImports(root: string): string[] {
   const findings: string[] = [];
   for (const folder of [...Object.keys(ALLOWED), 'programs/tests']) {

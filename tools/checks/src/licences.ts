@@ -6,10 +6,10 @@ const ALLOWED: readonly string[] = [...['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'B
 
 interface Exception {
   readonly name: RegExp;
-  /** The licence as the lock file has it; null where the package names none there. */
+  /** The licence in the lock file; null where the lock file names none. */
   readonly licence: string | null;
   readonly why: string;
-  /** Workspaces whose dependencies may not hold it, since they ship it to others' machines. */
+  /** Workspaces whose dependencies may not include it, because they ship it to other people's machines. */
   readonly notIn: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export interface LockEntry {
 
 export type Lock = Readonly<Record<string, LockEntry>>;
 
-/** Tells if a licence expression (`MIT OR X`, `A AND B`, brackets around it) needs no exception. */
+/** Returns true when a licence expression (`MIT OR X`, `A AND B`, brackets around it) needs no exception. */
 export function isAllowed(licence: string): boolean {
   const plain = licence.replace(/^\((.*)\)$/, '$1');
   if (plain.includes(' OR ')) return plain.split(' OR ').some(isAllowed);
@@ -69,7 +69,10 @@ export function isAllowed(licence: string): boolean {
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
 
-/** Finds where a package's dependency stands: in its own folder, or in one above. Null when it is not installed. */
+/**
+ * Finds a package's dependency in the lock file: in the package's own folder, or in a folder above. Null when it is not
+ * installed.
+ */
 function placeOf(lock: Lock, from: string, name: string): string | null {
   for (let base = from; ; base = base.slice(0, Math.max(0, base.lastIndexOf('/')))) {
     const path = base === '' ? `node_modules/${name}` : `${base}/node_modules/${name}`;
@@ -79,7 +82,7 @@ function placeOf(lock: Lock, from: string, name: string): string | null {
   }
 }
 
-/** Lists every package that a workspace brings with it. */
+/** Lists every package that a workspace installs. */
 export function closureOf(lock: Lock, workspace: string): ReadonlySet<string> {
   const seen = new Set<string>();
   const queue = [workspace];
@@ -95,7 +98,7 @@ export function closureOf(lock: Lock, workspace: string): ReadonlySet<string> {
   return seen;
 }
 
-/** Lists findings of a lock file: licences that are not allowed, and packages where they may not be. */
+/** Lists findings of a lock file: licences that are not allowed, and packages in workspaces that exclude them. */
 export function judgeLicences(lock: Lock): string[] {
   const findings: string[] = [];
   const kept = new Map<string, Exception>();

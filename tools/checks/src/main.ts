@@ -30,7 +30,7 @@ function check(): void {
   console.log(
     findings.length === 0 ? 'Imports point one way; documents name what is there.' : `${findings.length} findings`,
   );
-  // What it finds is a defect of the project, not of whoever runs it.
+  // A finding is a defect of the project, not an error of the user.
   if (findings.length > 0) process.exitCode = ExitCode.defect;
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { codeOf, commentsOf, filesOf } from './citations.js';
 
-/** Finds of the rules for sentences (docs/style.md); `longSentences` is reported and fails nothing. */
+/** Findings of the rules for sentences (docs/style.md); `longSentences` is reported and fails nothing. */
 export interface Prose {
   readonly findings: readonly string[];
   readonly longSentences: number;
@@ -53,7 +53,7 @@ function commentBlocks(comments: string): Passage[] {
   return blocks.map(({ text, line }) => ({ text: text.join(' ').trim(), line }));
 }
 
-/** Splits a document into paragraphs, list entries and table cells. Code blocks and headings are left out of them. */
+/** Splits a document into paragraphs, list entries and table cells. Ignores code blocks and headings. */
 function paragraphs(page: string): Passage[] {
   const found: { text: string; line: number }[] = [];
   let open = false;

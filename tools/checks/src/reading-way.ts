@@ -5,10 +5,10 @@ const PAGE = 'docs/architecture.md';
 const HEADING = '### File by file';
 const ITEM = /^\d+\. (.*)$/gm;
 const PATH_FIRST = /^`([\w./-]+)` \S/;
-/** From a register to the mint there are more files than these: a list that lost its items must not pass. */
+/** A reading passes more files than this from register to mint: a list that lost its items must not pass. */
 const MIN_FILES = 10;
 
-/** Finds what is wrong with the list of a reading's way: an item without a file, one that is not there, one named twice. */
+/** Finds problems of the list of a reading's path: an item without a file, with a missing file, or repeated. */
 export function judgeReadingWay(page: string, exists: (path: string) => boolean): string[] {
   const [, after] = page.split(`\n${HEADING}\n`);
   if (after === undefined) return [`${PAGE}: has no "${HEADING}"`];

@@ -14,7 +14,7 @@ afterEach(() => {
   for (const folder of temporary.splice(0)) rmSync(folder, { recursive: true });
 });
 
-/** Makes a project of these files. */
+/** Creates a project from these files. */
 function project(files: Readonly<Record<string, string>>): string {
   const root = mkdtempSync(join(tmpdir(), 'gtx-citations-'));
   temporary.push(root);

@@ -8,7 +8,7 @@ import { projectRoot } from '../src/root.js';
 const GONE = join(projectRoot, 'no/such/file');
 const NOWHERE = 'http://127.0.0.1:9';
 
-/** Command lines that the person who types them can mend. A command without a file has no case for a missing one. */
+/** Command lines whose error the user can correct. A command without a file argument has no case for a missing file. */
 const SCRIPTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   start: [['--nonsense'], ['--profiles', GONE], ['--windows', '0']],
   test: [['--nonsense'], [GONE]],
@@ -41,7 +41,7 @@ const PROGRAMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'deploy/influx/setup.mjs': [['--nonsense'], []],
   'deploy/tls/certificates.ts': [['--nonsense', 'name'], []],
 };
-/** Mains that a script of package.json runs: what they do is in the first table. */
+/** Mains that a script of package.json runs: the first table covers them. */
 const RUN_BY_SCRIPTS = [
   'tools/devnet/dist/start/main.js',
   'tools/submit/dist/main.js',
@@ -51,7 +51,7 @@ const RUN_BY_SCRIPTS = [
   'testing/campaigns/dist/main.js',
   'tools/mutants/dist/main.js',
 ];
-/** Programs that run on whatever Node a machine has. */
+/** Programs that run on any installed Node. */
 const SERVICES = [
   'broker/dist/main.js',
   'edge/dist/main.js',
@@ -119,7 +119,7 @@ describe('what the person who types can mend ends with 2 and one line', { timeou
   }
 });
 
-/** Lists what a person can start: mains as they are when they are built, and scripts. */
+/** Lists the programs that a person can start: built mains, and scripts. */
 function programsIn(root: string, folder = ''): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     if (['node_modules', 'dist', 'target', 'test', 'programs', '.git', '.gridtokenx'].includes(entry.name)) return [];
@@ -131,7 +131,7 @@ function programsIn(root: string, folder = ''): string[] {
   });
 }
 
-/** A Node on the PATH that cannot load the services; null where every one can. */
+/** Returns a Node on the PATH that cannot load the services; null where every one can. */
 function olderNode(): string | null {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const binary = join(folder, 'node');
@@ -145,7 +145,7 @@ function olderNode(): string | null {
   return null;
 }
 
-/** Lets this Node say that it is an older one. */
+/** Makes this Node report an older version. */
 const PRETEND = `data:text/javascript,${encodeURIComponent(
   "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })",
 )}`;

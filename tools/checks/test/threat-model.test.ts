@@ -5,12 +5,12 @@ import { expect, test } from 'vitest';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 
-/** Tests that the page names: a file in back-ticks, a colon, a title in quotes. */
+/** Returns the tests that the page names: a file in back-ticks, a colon, a title in quotes. */
 export function namedTests(page: string): { file: string; title: string }[] {
   return [...page.matchAll(/`([^`]+\.test\.ts)`: "([^"]+)"/g)].map(([, file = '', title = '']) => ({ file, title }));
 }
 
-/** Named tests that are not there: the file is missing, or has no test with this title. */
+/** Returns named tests that do not exist: the file is missing, or has no test with this title. */
 function missing(tests: readonly { file: string; title: string }[]): string[] {
   return tests.flatMap(({ file, title }) => {
     const path = join(root, file);

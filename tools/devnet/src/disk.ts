@@ -2,8 +2,8 @@ import { OperatorError } from '@gridtokenx/runtime/core';
 import { operatorErrorOf } from '@gridtokenx/runtime/node';
 
 /**
- * The error of a disk as the person who runs us can mend it, with `folder` where the system names no path; null for
- * every other error.
+ * Returns a disk's error that the operator can correct, with `folder` where the system names no path; null for every
+ * other error.
  */
 export function diskError(error: unknown, folder: string): OperatorError | null {
   const known = operatorErrorOf(error);
@@ -15,7 +15,10 @@ export function diskError(error: unknown, folder: string): OperatorError | null 
   );
 }
 
-/** What an error of the disk below `folder` means to a person, and what to do; other errors keep their own words. */
+/**
+ * Returns the meaning of an error of the disk below `folder` for an operator, and the remedy; other errors keep their
+ * own words.
+ */
 export function diskProblem(error: unknown, folder: string): string {
   return (diskError(error, folder) ?? (error as Error)).message;
 }

@@ -5,7 +5,10 @@ import { OperatorError } from '@gridtokenx/runtime/core';
 import { makeFolder, operatorErrorOf, parsePlain, readRegularFile, replacePrivateFile } from '@gridtokenx/runtime/node';
 import { stringify } from 'yaml';
 
-/** The JSON in a file, or null where there is none. Throws `OperatorError` with the path where it cannot be read. */
+/**
+ * Returns the JSON in a file, or null where there is no file. Throws `OperatorError` with the path where it cannot be
+ * read.
+ */
 export function readJson<T>(path: string): T | null {
   if (!existsSync(path)) return null;
   const text = readRegularFile(path).toString('utf8');
@@ -20,17 +23,20 @@ export function readJson<T>(path: string): T | null {
   }
 }
 
-/** Writes a value as JSON, durably and for its owner alone: it tells of homes. Makes the folder when it is missing. */
+/**
+ * Writes a value as JSON, durably and for its owner alone, because it describes homes. Makes the folder when it is
+ * missing.
+ */
 export function writeJson(path: string, value: unknown): void {
   replacePrivateFile(path, Buffer.from(`${JSON.stringify(value, null, 1)}\n`));
 }
 
-/** Writes a configuration as YAML, as `writeJson` does. */
+/** Writes a configuration as YAML, like `writeJson`. */
 export function writeYaml(path: string, value: unknown): void {
   replacePrivateFile(path, Buffer.from(stringify(value)));
 }
 
-/** One text of a map in YAML; null where the file is not there, holds no map, or has no such text. */
+/** Returns one text of a map in YAML; null where the file is missing, holds no map, or has no such text. */
 export function textIn(path: string, key: string): string | null {
   if (!existsSync(path)) return null;
   const parsed = parsePlain(readRegularFile(path).toString('utf8'));
@@ -39,8 +45,8 @@ export function textIn(path: string, key: string): string | null {
 }
 
 /**
- * Makes sure that a report can be written later, after a run of hours: makes its folder, and a file in it for a moment.
- * Throws `OperatorError`.
+ * Checks that a report can be written after a run of hours: makes its folder, and a temporary file in it. Throws
+ * `OperatorError`.
  */
 export function checkReportPlace(path: string): void {
   const refuse = (problem: string, cause?: unknown) =>

@@ -7,13 +7,13 @@ import { z } from 'zod';
 import { readJson } from './files.js';
 import type { Report } from './start/report.js';
 
-/** Least export of every default home for the demonstration to show anything. */
+/** Minimum export of every default home for a meaningful demonstration. */
 const MIN_EXPORT_WH = 100n;
 
 /**
- * Holds a report against the profile it was made from: energies equal the floor of the profile's sums, exactly; minted
- * base units = 1,000 x exported Wh; supply = the sum. `lively` also asks that every home exported more than 100 Wh and
- * imported. Findings in words; empty when all is exact.
+ * Compares a report with its profile: energies equal the floor of the profile's sums, exactly; minted base units =
+ * 1,000 x exported Wh; supply = the sum. `lively` also requires that every home exported more than 100 Wh and imported.
+ * Returns findings in words; empty when all figures are exact.
  */
 export function checkReport(report: Report, profiles: readonly Profile[], options: { lively: boolean }): string[] {
   const findings: string[] = [];
@@ -51,7 +51,7 @@ export function checkReport(report: Report, profiles: readonly Profile[], option
   return findings;
 }
 
-/** The figures that are held against the profile; the rest of a report is for people. */
+/** The figures that are compared with the profile; the rest of a report is for people. */
 const wholeNumber = z.string().regex(/^-?\d{1,40}$/, 'expected a whole number as text');
 const reportSchema = z.object({
   windows: z.int().min(0),
@@ -67,7 +67,7 @@ const reportSchema = z.object({
   totals: z.object({ export_wh: wholeNumber, supply_base_units: wholeNumber }),
 });
 
-/** Reads a report. Throws `OperatorError` for a file that is missing or none. */
+/** Reads a report. Throws `OperatorError` for a file that is missing or no report. */
 export function readReport(file: string): Report {
   const report = readJson<Report>(file);
   const parsed = reportSchema.safeParse(report);
@@ -79,7 +79,7 @@ export function readReport(file: string): Report {
 }
 
 function verify(path: string, profiles: string | undefined): void {
-  // npm runs scripts in the package's folder; paths on the command line mean the folder the person stands in.
+  // npm runs scripts in the package's folder; paths on the command line start from the user's folder.
   const from = process.env.INIT_CWD ?? process.cwd();
   const report = readReport(resolve(from, path));
   const played = loadProfiles(profiles === undefined ? defaultProfilesPath : resolve(from, profiles));

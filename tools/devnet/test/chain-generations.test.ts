@@ -21,7 +21,7 @@ import { Keeper } from '../src/chain/keeper.js';
 import type { Snapshot } from '../src/chain/snapshot.js';
 
 const NETWORK = '0011223344556677';
-/** What the system adds to an error of a disk that is full. */
+/** Fields of the system's error when a disk is full. */
 const FULL = { code: 'ENOSPC', errno: -28, syscall: 'write' } as const;
 let folder: string;
 let path: string;
@@ -48,7 +48,7 @@ function snapshotAt(slot: number, network = NETWORK): Snapshot {
 
 const slots = (network: string | null = NETWORK) =>
   new Generations(path).choose(network, folder).candidates.map(({ snapshot }) => snapshot.slot);
-/** Two generations on disk, slots 1 and 2. */
+/** Writes two generations to disk, slots 1 and 2. */
 function two(): void {
   const generations = new Generations(path);
   generations.write(snapshotAt(1));
@@ -127,7 +127,7 @@ describe('two generations', () => {
   ])('%s: made by an earlier version, nothing touched', (_, text) => {
     if (text !== null) writeFileSync(path, text);
     else {
-      // As a version with other accounts would have written it, checksum included.
+      // Written as by a version with other accounts, checksum included.
       const [head = '', body = ''] = encodeSnapshot(snapshotAt(1)).split('\n');
       const layout = 'an older layout';
       const sha256 = createHash('sha256').update(`${layout}\n${body}`).digest('hex');
@@ -157,7 +157,7 @@ describe('writing', () => {
     expect(() => generations.write(snapshotAt(3))).toThrow('no space left');
     const left = slots();
     expect(left[0]).toBe(2);
-    // Where only the last step failed, the older name points at the present one already: one that holds.
+    // Where only the last step failed, the older name already points at the present snapshot, which is valid.
     expect(left.every((slot) => slot === 2 || slot === 1)).toBe(true);
   });
 

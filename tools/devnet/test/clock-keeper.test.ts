@@ -19,7 +19,7 @@ class World implements ClockStore {
     const full = { profileStartsAtMs: START, profileWindows: 100, windows: 8, speed: 60, ...plan };
     return ClockKeeper.open(this, full, { nowMs: () => this.real });
   }
-  /** What another process shows from the file alone. */
+  /** Returns the time that another process shows from the file alone. */
   shown() {
     const clock = parseSimulatedClock(this.text ?? '');
     const now = simulatedNow(clock, this.real);
@@ -128,7 +128,7 @@ describe('the owner of simulated time', () => {
             expect(seen.position).toBeGreaterThanOrEqual(highest.position);
             highest = seen;
           }
-          // Killed: the file stays as it is and others go on showing time up to the reservation.
+          // Killed: the file stays unchanged and others continue to show time up to the reservation.
           if (!kill) keeper.stop();
           world.real += pause;
           const after = world.shown();

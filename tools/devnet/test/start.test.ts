@@ -37,7 +37,7 @@ function csv(name: string, rows: string[]): string {
   return path;
 }
 
-/** Options as the command line gives them, or the line with exit code 2 that says what is wrong. */
+/** Parses a command line; returns the options, or the line with exit code 2 that states the error. */
 async function parsed(argv: readonly string[]): Promise<StartOptions | string> {
   let found: StartOptions | null = null;
   let line = '';

@@ -4,14 +4,14 @@ import type { Near } from './graph.js';
 import { runTests } from './vitest/run.js';
 
 const LIMIT_MS = 30 * 60_000;
-/** Longer than a test has otherwise: the instrumented code is slower, and the machine may be busy. */
+/** Longer than a test's usual limit: the instrumented code is slower, and the machine may be busy. */
 const TEST_LIMIT_MS = 3 * 60_000;
 
-/** What one test file does without a mutant. */
+/** Result of one test file without a mutant. */
 export interface Measured {
-  /** null: it fails, so it judges no mutant. */
+  /** null: the file fails, so it judges no mutant. */
   readonly seconds: number | null;
-  /** The identities of the mutants that it reaches in its own process. */
+  /** The identities of the mutants that the file reaches in its own process. */
   readonly reached: readonly string[];
 }
 
@@ -57,7 +57,7 @@ export class Baseline {
     this.#keep = keep;
   }
 
-  /** Returns what the files do; measures those that are not known, after whoever came before. */
+  /** Returns the results of the files. Measures unknown files, one call after the other. */
   async of(files: readonly string[]): Promise<Table> {
     const turn = this.#last.then(async () => {
       const missing = files.filter((file) => this.#table[file] === undefined);
@@ -71,15 +71,15 @@ export class Baseline {
   }
 }
 
-/** Test files with the time that they take together. */
+/** Test files and the time that they take together. */
 export interface Judges {
   readonly files: readonly string[];
   readonly seconds: number;
 }
 
 /**
- * Chooses test files that judge a mutant, those first that are near and fast. `id`: only files that reach it; null: all that
- * pass. Leaves out what would take longer than `capSeconds` together, but never all.
+ * Chooses test files that judge a mutant, near and fast files first. `id`: only files that reach it; null: all that
+ * pass. Omits files that would exceed `capSeconds` together, but never all.
  */
 export function judgesOf(id: string | null, near: readonly Near[], table: Table, capSeconds: number): Judges {
   const timed = near

@@ -9,10 +9,10 @@ import { linesOf, productSources } from './sources.js';
 import { typescriptMutants } from './typescript.js';
 
 export interface MutantChoice {
-  /** Every mutant that was found, also those that rules leave out. */
+  /** Every mutant found, including those that rules exclude. */
   readonly all: readonly Mutant[];
   readonly chosen: readonly Mutant[];
-  /** Mutants of Rust that should have been drawn, and could not be listed. */
+  /** Mutants of Rust that belong to the draw but could not be listed. */
   readonly unlisted: number;
 }
 
@@ -32,7 +32,7 @@ function ofFile(root: string, file: string, tools: string, say: Say): Promise<Mu
   return rustMutants(root, [file], binary);
 }
 
-/** Chooses the mutants that a command line asks for. Throws `OperatorError` for a source that cannot have any. */
+/** Chooses the mutants that a command line requests. Throws `OperatorError` for a source that cannot have any. */
 export async function choose(root: string, options: Options, tools: string, say: Say): Promise<MutantChoice> {
   if (options.file !== null) {
     const all = await ofFile(root, options.file, tools, say);

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
-/** Lists the files that git keeps or would keep. Throws where git does not answer. */
+/** Lists the files that git tracks or would track. Throws when git fails. */
 export function ownFiles(root: string): string[] {
   const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const { status, stdout, stderr } = spawnSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 1e8 });
@@ -31,13 +31,13 @@ export function hashOf(root: string, files: readonly string[]): string {
   return hash.digest('hex');
 }
 
-/** Links the installed packages, but our own to the copy. */
+/** Links the installed packages; links our own packages to the copy. */
 function linkModules(root: string, copy: string): void {
   const [from, to] = [join(root, 'node_modules'), join(copy, 'node_modules')];
   mkdirSync(join(to, '@gridtokenx'), { recursive: true });
   for (const name of readdirSync(from)) {
-    // A cache of the test runner must not be shared with the tree. Without the stamp, a command that a test starts
-    // would install everything anew, and take the links away.
+    // The tree and the copy must not share a cache of the test runner. Without the stamp, a command that a test starts
+    // would reinstall everything, and remove the links.
     if (name === '@gridtokenx' || (name.startsWith('.') && !['.bin', '.gridtokenx-lock'].includes(name))) continue;
     symlinkSync(join(from, name), join(to, name));
   }
@@ -46,13 +46,13 @@ function linkModules(root: string, copy: string): void {
     if (!lstatSync(link).isSymbolicLink()) continue;
     const target = resolve(dirname(link), readlinkSync(link)).slice(root.length + 1);
     symlinkSync(join(copy, target), join(to, '@gridtokenx', name));
-    // A workspace may have versions of its own beside those of the root.
+    // A workspace may have its own versions beside those of the root.
     const own = join(root, target, 'node_modules');
     if (existsSync(own)) symlinkSync(own, join(copy, target, 'node_modules'));
   }
 }
 
-/** Copies the project's own files to a new folder; what was there goes. The tree itself is never changed. */
+/** Copies the project's own files to a new folder; deletes earlier content there. Never changes the tree itself. */
 export function makeCopy(root: string, files: readonly string[], copy: string): void {
   rmSync(copy, { recursive: true, force: true });
   for (const file of files) {
@@ -62,7 +62,7 @@ export function makeCopy(root: string, files: readonly string[], copy: string): 
   linkModules(root, copy);
 }
 
-/** Strips the types in a copy, since tests start services from there. Throws when that fails. */
+/** Strips the types in a copy, because tests start services from the built files. Throws when that fails. */
 export function buildCopy(copy: string): void {
   const { status, stderr } = spawnSync(process.execPath, [join(copy, 'tools/build.mjs')], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`the copy cannot be built: ${stderr}`);

@@ -19,7 +19,7 @@ interface Workspace {
 
 const CONDITION = 'gridtokenx-source';
 const SKIPPED = ['node_modules', 'dist', 'target'];
-/** Its tests hold sources as text, whose imports are not theirs. */
+/** The tests of this folder hold sources as text, whose imports are not their own. */
 const OWN = 'tools/mutants';
 const COMMENTS = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 /** Matches the paths by which tests and services start scripts and threads. */
@@ -43,7 +43,7 @@ function matched(pattern: string, target: string, wanted: string): string | null
   return target.replaceAll('*', wanted.slice(before.length, wanted.length - after.length));
 }
 
-/** Finds the source that a table of package.json means by a name; null when it means none. */
+/** Finds the source that a table of package.json assigns to a name; null when it assigns none. */
 function entryOf(table: Package['exports'], wanted: string): string | null {
   for (const [pattern, value] of Object.entries(table ?? {})) {
     const target = typeof value === 'string' ? value : value[CONDITION];
@@ -53,7 +53,7 @@ function entryOf(table: Package['exports'], wanted: string): string | null {
   return null;
 }
 
-/** Resolves what an import means. */
+/** Resolves imports to sources. */
 class Resolver {
   readonly #workspaces: readonly Workspace[];
   readonly #isThere: (file: string) => boolean;
@@ -72,7 +72,7 @@ class Resolver {
     return entry ? posix.join(workspace.folder, entry) : null;
   }
 
-  /** Returns the source of an import; null for a package of others. */
+  /** Returns the source of an import; null for a third-party package. */
   importOf(file: string, specifier: string): string | null {
     if (specifier.startsWith('.')) return this.#source(posix.join(posix.dirname(file), specifier));
     if (specifier.startsWith('@gridtokenx/')) return this.#package(specifier);
@@ -131,7 +131,7 @@ export interface Near {
   readonly distance: number;
 }
 
-/** Lists the test files that reach a source through imports, nearest first, then by path. Slow files are left out. */
+/** Lists the test files that reach a source through imports, nearest first, then by path. Omits slow files. */
 export function testsOf(graph: Graph, source: string): Near[] {
   const importers = new Map<string, string[]>();
   for (const [file, imported] of graph) {

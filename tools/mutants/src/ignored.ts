@@ -1,5 +1,5 @@
-// The rules that leave mutants out. Each names a text that no test should hold, because nothing acts on it and a person who
-// reads it loses nothing by other words. Words of errors are not left out: an operator acts on them.
+// The rules that exclude mutants. Each names a text that no test should assert, because nothing acts on it and a person
+// loses nothing by other words. Words of errors are not excluded: an operator acts on them.
 
 /** The part of the instrumenter's path that the rules read. */
 export interface NodePath {
@@ -27,10 +27,10 @@ const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 const LOGGER = /^#?(log|logger)$/i;
 const HELP = ['description', 'option', 'requiredOption', 'argument', 'addHelpText'];
 
-/** Returns the name that a call is made by: `info` of `this.log.info(…)`. */
+/** Returns the name of a called method: `info` of `this.log.info(…)`. */
 const methodOf = (call: Node): string | undefined => call.callee?.property?.name;
 
-/** Returns the last name of what a method is called on: `log` of `this.log.info(…)`. */
+/** Returns the last name of a method's receiver: `log` of `this.log.info(…)`. */
 function receiverOf(call: Node): string {
   const object = call.callee?.object;
   return object?.name ?? object?.property?.name ?? '';
@@ -59,7 +59,7 @@ export const RULES: readonly Rule[] = [
   },
 ];
 
-/** Tells the reason for which no test has to notice a change at a place; undefined when one has to. */
+/** Returns the reason why no test has to notice a change at a place; undefined when a test has to. */
 export function shouldIgnore({ node, parent }: NodePath): string | undefined {
   return parent ? RULES.find(({ applies }) => applies(node, parent))?.reason : undefined;
 }

@@ -3,12 +3,12 @@ import type { Near } from './graph.js';
 import type { Mutant, Outcome } from './mutant.js';
 import { runTests } from './vitest/run.js';
 
-/** Seconds that a run may take beside its tests. */
+/** Seconds that a run may take in addition to its tests. */
 const START_S = 15;
-/** How much slower than without a mutant tests may be before they count as hanging. */
+/** Factor by which tests may be slower than without a mutant before they count as hanging. */
 const SLOWER = 3;
 const MIN_TEST_MS = 10_000;
-/** Test files that are tried before the next ones are looked at: most mutants need no more. */
+/** Number of test files per attempt: most mutants need no more. */
 const BATCH = 6;
 
 export interface Bench {
@@ -19,9 +19,9 @@ export interface Bench {
 
 type Verdict = Pick<Outcome, 'status' | 'by'>;
 
-/** Runs test files on one mutant. null: none of them noticed. */
+/** Runs test files on one mutant. null: none of them noticed the mutant. */
 async function tryFiles(copy: string, id: string, { files, seconds }: Judges): Promise<Verdict | null> {
-  // No file takes longer than all of them.
+  // No single file takes longer than all of them.
   const testTimeoutMs = Math.max(MIN_TEST_MS, SLOWER * seconds * 1000);
   const task = { files, workers: 1, bail: true, testTimeoutMs, coverage: null };
   const run = await runTests(copy, task, id, (START_S + SLOWER * (seconds + files.length)) * 1000);
@@ -44,13 +44,13 @@ async function verdictOf({ copy, baseline, capSeconds }: Bench, id: string, near
     left -= judges.seconds;
   }
   if (left < capSeconds) return { status: 'survived', by: '' };
-  // A process that a test starts may reach it unseen.
+  // A process that a test starts may reach the mutant unnoticed.
   const judges = judgesOf(null, near, await baseline.of([]), capSeconds);
   if (judges.files.length === 0) return { status: 'no coverage', by: 'no test file imports it' };
   return (await tryFiles(copy, id, judges)) ?? { status: 'no coverage', by: '' };
 }
 
-/** Judges one mutant of a TypeScript source. `id` switches it on; `near`: the test files that import its source. */
+/** Judges one mutant of a TypeScript source. `id` activates it; `near`: the test files that import its source. */
 export async function judge(bench: Bench, mutant: Mutant, id: string, near: readonly Near[]): Promise<Outcome> {
   const started = Date.now();
   const verdict = await verdictOf(bench, id, near);

@@ -1,5 +1,5 @@
-// npm run mutants -- FILE | --sample N --seed S: see docs/testing.md.
-// Exit code 0: enough mutants were noticed; 1: too few, or some could not run; 2: the command line is wrong.
+// npm run mutants -- FILE | --sample N --seed S: see docs/testing.md. Exit code 0: enough mutants were noticed; 1: too
+// few, or some could not run; 2: the command line is wrong.
 import { join, resolve } from 'node:path';
 import { runCli } from '@gridtokenx/runtime/node/cli/run-cli';
 import { choose } from './choose.js';
@@ -12,7 +12,7 @@ import { partKilled, tableOf } from './table.js';
 const root = resolve(process.env.GTX_ROOT ?? join(import.meta.dirname, '../../..'));
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-/** Names the folder of what belongs to one command. */
+/** Returns the folder name of one command's files. */
 const nameOf = ({ file, sample, seed }: Options) =>
   file === null ? `sample-${sample}-seed-${seed}` : file.replaceAll('/', '-');
 

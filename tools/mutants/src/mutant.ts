@@ -10,7 +10,7 @@ export interface Mutant {
   readonly mutator: string;
   readonly original: string;
   readonly replacement: string;
-  /** The rule that leaves it out; null for a mutant that counts. */
+  /** The rule that excludes it; null for a mutant that counts. */
   readonly ignored: string | null;
 }
 
@@ -25,14 +25,14 @@ export type Status = 'killed' | 'timeout' | 'survived' | 'no coverage' | 'unbuil
 export interface Outcome {
   readonly mutant: Mutant;
   readonly status: Status;
-  /** The test file that noticed, or why nothing ran; empty otherwise. */
+  /** The test file that noticed, or the reason why nothing ran; empty otherwise. */
   readonly by: string;
   readonly seconds: number;
 }
 
 type Parts = Omit<Mutant, 'key' | 'original'>;
 
-/** Builds a mutant of a source whose text is given. */
+/** Builds a mutant of a source with a given text. */
 export function mutantOf(text: string, parts: Parts): Mutant {
   const { file, start, end, mutator, replacement } = parts;
   return {

@@ -2,22 +2,22 @@ import { OperatorError } from '@gridtokenx/runtime/core';
 import { type Command, InvalidArgumentError } from '@gridtokenx/runtime/node/cli/run-cli';
 
 export interface Options {
-  /** One source, all of its mutants; null: a sample. */
+  /** One source, with all its mutants; null: a sample. */
   readonly file: string | null;
   readonly sample: number | null;
   readonly seed: number;
-  /** Percent that must be noticed for exit code 0. */
+  /** Percentage that tests must notice for exit code 0. */
   readonly least: number;
   readonly report: string | null;
   readonly workers: number;
-  /** Seconds of tests for one mutant, as measured without one. */
+  /** Seconds of tests for one mutant, as measured without a mutant. */
   readonly seconds: number;
   readonly fresh: boolean;
-  /** Draws and prints, runs nothing. */
+  /** Draws and prints; runs nothing. */
   readonly list: boolean;
 }
 
-/** The options as they were given; which of them are there says what is to be done. */
+/** The options as given; the set of given options decides the task. */
 export type GivenOptions = Omit<Options, 'file' | 'sample' | 'report'> & Partial<Pick<Options, 'sample' | 'report'>>;
 
 function whole(text: string): number {
@@ -47,7 +47,7 @@ export function addOptions(command: Command): Command {
     .allowExcessArguments(false);
 }
 
-/** What is to be done. Throws `OperatorError` where the command line does not say it. */
+/** Returns the task. Throws `OperatorError` where the command line does not state one. */
 export function optionsOf(file: string | undefined, given: GivenOptions): Options {
   const { sample = null, report = null, ...rest } = given;
   if ((file === undefined) === (sample === null)) {

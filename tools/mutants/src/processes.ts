@@ -2,29 +2,29 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 
 const children = new Set<ChildProcess>();
 
-/** Ends a process with everything that it started. */
+/** Ends a process and all its descendants. */
 export function endGroup(child: ChildProcess): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // It has ended already.
+    // The process has ended already.
   }
 }
 
-/** Ends every process that was started here: before this one ends. */
+/** Ends every process that this module started: call it before this process ends. */
 export function endAll(): void {
   for (const child of children) endGroup(child);
 }
 
 export interface Ended {
-  /** null: it was ended by a signal, or could not be started. */
+  /** null: a signal ended the process, or it could not start. */
   readonly code: number | null;
   readonly isOutOfTime: boolean;
   readonly seconds: number;
 }
 
-/** Starts a process in a group of its own, and ends the group after `limitMs` at the latest. */
+/** Starts a process in its own group, and ends the group after `limitMs` at the latest. */
 export function start(
   command: string,
   args: readonly string[],
@@ -46,7 +46,7 @@ export function start(
       resolve({ code, isOutOfTime, seconds: (Date.now() - started) / 1000 });
     };
     child.on('error', () => finish(null));
-    // What it started may hold its output open.
+    // Descendants may hold the process's output open.
     child.on('exit', () => endGroup(child));
     child.on('close', finish);
   });

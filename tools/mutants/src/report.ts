@@ -3,14 +3,14 @@ import type { Mutant, Outcome } from './mutant.js';
 import type { Options } from './options.js';
 import { countsOf, partKilled } from './table.js';
 
-/** Counts the mutants that each rule leaves out. */
+/** Counts the mutants that each rule excludes. */
 export function ignoredOf(mutants: readonly Mutant[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { ignored } of mutants) if (ignored !== null) counts[ignored] = (counts[ignored] ?? 0) + 1;
   return counts;
 }
 
-/** Writes what a run found. */
+/** Writes the findings of a run. */
 export function writeReport(
   path: string,
   options: Options,

@@ -11,21 +11,21 @@ import { State } from './state.js';
 import { lineOf } from './table.js';
 import { byFile, instrument } from './typescript.js';
 
-/** Test files that judge one source at most. */
+/** Maximum number of test files that judge one source. */
 const NEAREST = 36;
-/** Notices every change of an instruction's cost, so it says nothing about behaviour. */
+/** Notices every change of an instruction's cost, so it is no evidence about behaviour. */
 const COUNTS_UNITS = 'programs/tests/units.test.ts';
 
 export interface Place {
   readonly root: string;
-  /** Ignored by git; what a stopped run found, copies and tools are below it. */
+  /** Ignored by git; holds the results of a stopped run, copies and tools. */
   readonly folder: string;
   readonly say: (line: string) => void;
 }
 
 type Judge = () => Promise<Outcome>;
 
-/** Prepares the copy in which mutants of TypeScript sources are switched on. */
+/** Prepares the copy in which mutants of TypeScript sources are activated. */
 async function typescriptJudges(
   { root, folder, say }: Place,
   options: Options,
@@ -77,7 +77,7 @@ async function prepareRust({ root, folder, say }: Place, own: readonly string[],
   return { ...bench, tests };
 }
 
-/** Prepares Rust's copy when its first mutant is judged, so that the others need not wait. */
+/** Prepares Rust's copy when its first mutant is judged, so that other mutants need not wait. */
 function rustJudges(
   place: Place,
   mutants: readonly Mutant[],
@@ -92,17 +92,17 @@ function rustJudges(
   return new Map(mutants.map((mutant) => [mutant.key, () => judgeOne(mutant)]));
 }
 
-/** Judges mutants and returns an outcome for each; what a stopped run of the same command found is not judged again. */
+/** Judges mutants and returns an outcome for each; reuses outcomes of a stopped run of the same command. */
 export async function runMutants(place: Place, options: Options, mutants: readonly Mutant[]): Promise<Outcome[]> {
   const own = ownFiles(place.root);
-  // What documents say changes no outcome.
+  // The text of documents changes no outcome.
   const judging = own.filter((file) => !file.endsWith('.md'));
   const state = new State(place.folder, hashOf(place.root, judging), options.fresh);
   const known = state.outcomes();
   const open = mutants.filter(({ key }) => !known.has(key));
   if (known.size > 0) place.say(`${known.size} mutants were judged before, ${open.length} are left`);
   const of = (language: Mutant['language']) => open.filter((mutant) => mutant.language === language);
-  // All of them are switched in, so that a run that goes on has the same code.
+  // All mutants are built in, so that a continued run has the same code.
   const wanted = of('typescript').length > 0 ? mutants.filter(({ language }) => language === 'typescript') : [];
   const judges = new Map([
     ...(await typescriptJudges(place, options, wanted, own, state)),
@@ -122,7 +122,7 @@ export async function runMutants(place: Place, options: Options, mutants: readon
       place.say(`${String(done).padStart(3)}/${open.length} ${minutes.padStart(5)} min  ${lineOf(outcome)}`);
     }
   };
-  // Rust has one copy to change, so one worker; it helps with the rest when its own are done.
+  // Rust has one copy to change, so it has one worker; that worker helps with the rest when its own mutants are done.
   const workers = Array.from({ length: options.workers }, (_, i) =>
     work(() => (i === 0 ? queues.rust.shift() : undefined) ?? queues.typescript.shift()),
   );

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Folders whose sources reach a household, an oracle or the chain. Simulators and tools do not. */
+/** Folders whose sources run at a household, at an oracle or on chain. Simulators and tools do not. */
 const TYPESCRIPT = ['protocol/src', 'runtime/src', 'edge/src', 'broker/src', 'oracle/src', 'programs/clients/src'];
 const OPTIONAL = ['programs/sender/src'];
 const RUST = ['protocol/rust', 'programs'];

@@ -2,12 +2,12 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileS
 import { dirname, join } from 'node:path';
 import type { Outcome } from './mutant.js';
 
-/** Keeps what is known of a run, so that the same command goes on after a stop. */
+/** Keeps the results of a run, so that the same command continues after a stop. */
 export class State {
   readonly #file: string;
   readonly #folder: string;
 
-  /** Forgets what belongs to another tree, whose hash differs, and everything when `fresh`. */
+  /** Forgets the results of another tree, whose hash differs, and everything when `fresh`. */
   constructor(folder: string, tree: string, fresh: boolean) {
     this.#folder = folder;
     this.#file = join(folder, 'outcomes.jsonl');
@@ -20,7 +20,7 @@ export class State {
     }
   }
 
-  /** Returns the outcomes so far by the mutant's key. A last line that was cut off does not count. */
+  /** Returns the outcomes so far by the mutant's key. Ignores an incomplete last line. */
   outcomes(): Map<string, Outcome> {
     const found = new Map<string, Outcome>();
     for (const line of readFileSync(this.#file, 'utf8').split('\n').slice(1, -1)) {
@@ -34,7 +34,7 @@ export class State {
     appendFileSync(this.#file, `${JSON.stringify(outcome)}\n`);
   }
 
-  /** Returns a value that was kept under a name; null when there is none. */
+  /** Returns the value kept under a name; null when there is none. */
   read<T>(name: string): T | null {
     const path = join(this.#folder, `${name}.json`);
     return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;

@@ -15,8 +15,8 @@ export function countsOf(outcomes: readonly Outcome[]): Record<Status, number> {
 }
 
 /**
- * Returns the part that a test noticed, in percent: killed and timeouts among all that were built and run. null when none
- * was.
+ * Returns the percentage that tests noticed: killed and timeouts among all mutants that were built and run. null when
+ * there was none.
  */
 export function partKilled(outcomes: readonly Outcome[]): number | null {
   const { killed, timeout, survived, 'no coverage': missed } = countsOf(outcomes);
@@ -24,14 +24,14 @@ export function partKilled(outcomes: readonly Outcome[]): number | null {
   return all === 0 ? null : (100 * (killed + timeout)) / all;
 }
 
-/** Writes one outcome in a line: status, place, mutator and change. */
+/** Formats one outcome as a line: status, place, mutator and change. */
 export function lineOf({ mutant, status, by }: Outcome): string {
   const place = `${mutant.file}:${mutant.start.line}`;
   const change = `${oneLine(mutant.original)} → ${oneLine(mutant.replacement)}`;
   return `${status.padEnd(11)}  ${place.padEnd(48)}  ${mutant.mutator.padEnd(21)}  ${change}${by ? `  (${by})` : ''}`;
 }
 
-/** Writes all outcomes, those that no test noticed last, and a summary. */
+/** Formats all outcomes, unnoticed mutants last, and a summary. */
 export function tableOf(outcomes: readonly Outcome[]): string {
   const order: readonly Status[] = ['killed', 'timeout', 'unbuildable', 'not run', 'no coverage', 'survived'];
   const sorted = order.flatMap((status) =>

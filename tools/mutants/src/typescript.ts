@@ -50,7 +50,7 @@ export async function typescriptMutants(root: string, files: readonly string[]):
 export interface Instrumented {
   /** Maps each source to its text with every wanted mutant behind a switch. */
   readonly texts: ReadonlyMap<string, string>;
-  /** Maps a mutant's key to the identity that switches it on. */
+  /** Maps a mutant's key to the identity that activates it. */
   readonly ids: ReadonlyMap<string, string>;
 }
 
@@ -69,8 +69,8 @@ const rangesOf = (mutants: readonly Mutant[]) =>
   }));
 
 /**
- * Puts the wanted mutants behind a switch: the environment's `__STRYKER_ACTIVE_MUTANT__`. Only their places change, so that
- * the rest stays as fast as it is. `read` returns a source's text. Throws when a wanted mutant is not there.
+ * Puts the wanted mutants behind a switch: the environment's `__STRYKER_ACTIVE_MUTANT__`. Changes only their places, so
+ * that the rest stays fast. `read` returns a source's text. Throws when a wanted mutant is missing.
  */
 export async function instrument(wanted: readonly Mutant[], read: (file: string) => string): Promise<Instrumented> {
   const groups = [...byFile(wanted)];

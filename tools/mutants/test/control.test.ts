@@ -20,7 +20,7 @@ const files: Record<string, string> = {
   'package.json': JSON.stringify({ type: 'module', workspaces: ['edge'] }),
   'edge/package.json': JSON.stringify({ name: '@gridtokenx/edge', type: 'module' }),
   'edge/src/small.ts': source,
-  // A weak test on purpose: it does not look at the bound itself.
+  // A weak test on purpose: it does not test the bound itself.
   'edge/test/small.test.ts': [
     "import { expect, it } from 'vitest';",
     "import { isSmall } from '../src/small.js';",

@@ -15,7 +15,7 @@ describe('drawing mutants', () => {
   it('draws the same for a seed, in whatever order the mutants are found', () => {
     expect(keys(draw(all, 20, 1))).toEqual(keys(draw([...all].reverse(), 20, 1)));
     expect(keys(draw(all, 20, 1))).toHaveLength(20);
-    // Holds the draw over versions and machines: figures in the documents name a seed.
+    // Keeps the draw stable over versions and machines: figures in the documents name a seed.
     expect(keys(draw(all, 2, 1))).toEqual([
       'edge/src/1.ts 36:1-36:2 StringLiteral ""',
       'edge/src/3.ts 115:1-115:2 StringLiteral ""',

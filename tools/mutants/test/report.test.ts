@@ -71,7 +71,7 @@ describe('the test files that judge a mutant', () => {
   });
 });
 
-/** The options of a command line, or the line with exit code 2 that says what is wrong. */
+/** Parses a command line; returns the options, or the line with exit code 2 that states the error. */
 async function parsed(argv: readonly string[]): Promise<Options | string> {
   let found: Options | null = null;
   let line = '';

@@ -4,15 +4,15 @@ import { isSignedBy, type StatementIn } from './statement-file.js';
 
 /** A gateway-signed statement waits until the slot is so many windows behind [chain §7.6]. */
 const GATEWAY_SIGNED_WAIT_WINDOWS = 96;
-/** How far a window's end may lie ahead of the chain's clock [chain §2.5]. */
+/** Maximum time by which a window's end may lie ahead of the chain's clock, in ms [chain §2.5]. */
 const TOLERANCE_MS = 60_000;
 
-/** What the chain shows of a statement's meter, all of one moment. */
+/** The chain's state of a statement's meter, all of one moment. */
 export interface Seen {
   readonly config: Config | null;
   readonly meter: Meter | null;
   readonly page: MeterPage | null;
-  /** Of the chain's clock. */
+  /** Time of the chain's clock, ms. */
   readonly nowMs: number;
 }
 
@@ -20,7 +20,10 @@ export type Judged = { readonly refused: string } | { readonly done: string } | 
 
 const at = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
-/** Says why the chain would refuse a statement, in words with advice; or that it has it already; or where it goes. */
+/**
+ * Returns why the chain would refuse a statement, in words with advice; or that the chain already has it; or its
+ * destination.
+ */
 export function judge(given: StatementIn, { config, meter, page, nowMs }: Seen): Judged {
   const { statement } = given;
   if (!config) return { refused: 'the chain has no registry: is this the right RPC URL?' };

@@ -21,19 +21,22 @@ import { type Connection, type Keypair, type PublicKey, SYSVAR_CLOCK_PUBKEY, Sys
 import { judge, type Seen } from './judge.js';
 import { isSignedBy, readPayer, readStatement, type StatementIn } from './statement-file.js';
 
-/** Most files of one call: a month of windows. */
+/** Maximum number of files of one call: a month of windows. */
 const MAX_FILES = 2_880;
-/** Where the clock sysvar has its Unix time. */
+/** Offset of the clock sysvar's Unix time, in bytes. */
 const UNIX_SECONDS_AT = 32;
-/** Where a Meter account has its meter_id: behind the discriminator. */
+/** Offset of a Meter account's meter_id, behind the discriminator, in bytes. */
 const METER_ID_AT = 8;
 
-/** Refusals of the chain that the tool cannot foresee, with what to do. */
+/** Refusals of the chain that the tool cannot foresee, each with a remedy. */
 const ADVICE: Readonly<Record<string, string>> = {
   ExcessiveAmount: 'the rise is above what the limits of the meter allow: send the statements between, oldest first',
 };
 
-/** The statement names no zone: of the records with its meter_id, the one whose key signed it, else the first. */
+/**
+ * Finds the statement's record: the statement names no zone. Of the records with its meter_id, returns the record whose
+ * key signed the statement, else the first.
+ */
 async function findRecord(connection: Connection, given: StatementIn): Promise<Meter | null> {
   const found = await connection.getProgramAccounts(programIds.registry, {
     commitment: 'confirmed',
@@ -63,7 +66,7 @@ async function look(connection: Connection, given: StatementIn): Promise<Seen> {
   };
 }
 
-/** Sends one statement; what became of it in words. Rejects with `OperatorError` and why it is refused. */
+/** Sends one statement; returns the outcome in words. Rejects with `OperatorError` and the reason of a refusal. */
 async function submit(connection: Connection, payer: Keypair, given: StatementIn): Promise<string> {
   const seen = await look(connection, given).catch((error: unknown) => {
     throw error instanceof OperatorError
@@ -91,7 +94,7 @@ async function submit(connection: Connection, payer: Keypair, given: StatementIn
   }
 }
 
-/** Why a statement is not sent, or the chain does not take it; the words say what to do. */
+/** Returns the error for a statement that is not sent or that the chain refuses; the words state the remedy. */
 const refusal = (problem: string, file?: string) => new OperatorError({ code: 'refused', file, problem, advice: '' });
 
 /** `sendAndConfirm` puts the program's error into words. */
@@ -121,7 +124,7 @@ interface Given {
   readonly payer: string;
 }
 
-/** Resolves paths from the folder that the person stands in: npm runs scripts in the package's. */
+/** Resolves paths from the user's folder: npm runs scripts in the package's folder. */
 const pathOf = (path: string): string => resolve(process.env.INIT_CWD ?? process.cwd(), path);
 
 function checkOptions({ rpc }: Given, files: readonly string[]): void {
@@ -132,7 +135,10 @@ function checkOptions({ rpc }: Given, files: readonly string[]): void {
   if (files.length > MAX_FILES) throw fault('files', 'too many', `give at most ${MAX_FILES} at once`);
 }
 
-/** Sends every statement, oldest window first. True when the chain has all of them. Rejects with `OperatorError`. */
+/**
+ * Sends every statement, oldest window first. Returns true when the chain has all of them. Rejects with
+ * `OperatorError`.
+ */
 async function submitFiles(given: Given, names: readonly string[], say: Say, complain: Say): Promise<boolean> {
   checkOptions(given, names);
   const payer = readPayer(pathOf(given.payer));
@@ -156,7 +162,7 @@ async function submitFiles(given: Given, names: readonly string[], say: Say, com
 
 type Say = (line: string) => void;
 
-/** Runs the command; the exit code: 0 when the chain has every statement, 2 when one is refused. */
+/** Runs the command; returns the exit code: 0 when the chain has every statement, 2 when the chain refuses one. */
 export async function submitStatements(argv: readonly string[], say: Say, complain: Say): Promise<number> {
   let wanted: number | null = null;
   let code: number = ExitCode.done;

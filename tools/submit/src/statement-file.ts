@@ -4,7 +4,7 @@ import { OperatorError } from '@gridtokenx/runtime/core';
 import { readRegularFile } from '@gridtokenx/runtime/node';
 import { Keypair } from '@solana/web3.js';
 
-/** A statement file has 600 bytes; what is larger is something else. Bytes. */
+/** Bounds the file's size, in bytes. A statement file has 600 bytes; a larger file is something else. */
 const MAX_FILE_BYTES = 65_536;
 
 /** A signed window statement from a file. */
@@ -44,7 +44,10 @@ export function readStatement(file: string): StatementIn {
   }
 }
 
-/** The payer's key pair from a Solana JSON array of 64 bytes. Throws `OperatorError`, which never shows what is in the file. */
+/**
+ * Reads the payer's key pair from a Solana JSON array of 64 bytes. Throws `OperatorError`, which never shows the file's
+ * content.
+ */
 export function readPayer(file: string): Keypair {
   const text = readText(file);
   try {
@@ -55,10 +58,10 @@ export function readPayer(file: string): Keypair {
   }
 }
 
-/** DER of an Ed25519 public key, in front of its 32 bytes (RFC 8410). */
+/** DER of an Ed25519 public key, before its 32 bytes (RFC 8410). */
 const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
 
-/** True when `key` signed the statement. */
+/** Returns true when `key` signed the statement. */
 export function isSignedBy({ message }: StatementIn, key: Uint8Array): boolean {
   const { payload, signature } = parseSign1(message);
   const publicKey = createPublicKey({ key: Buffer.concat([SPKI_HEAD, key]), format: 'der', type: 'spki' });

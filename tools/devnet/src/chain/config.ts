@@ -9,7 +9,7 @@ const schema = z.strictObject({
   snapshotPath: z.string().min(1),
   /** The network that the data directory was made for, hex; null or absent for a new one. */
   networkId: z.string().nullish(),
-  /** What to delete to begin anew; named in advice. */
+  /** Folder to delete for a new start; named in advice. */
   folder: z.string().min(1).optional(),
   /** Base58 key that may upgrade the programs, and therefore initialise them. */
   authority: z.string().min(1),

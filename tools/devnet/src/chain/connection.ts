@@ -1,9 +1,12 @@
 import { Connection } from '@solana/web3.js';
 
-/** A node that has not answered by then is away; real milliseconds. */
+/** A node without an answer within this time counts as away; real milliseconds. */
 const RPC_TIMEOUT_MS = 10_000;
 
-/** A connection to a node whose requests end in time. `wsEndpoint`: where its subscriptions are, if not above the RPC. */
+/**
+ * Opens a connection to a node, whose requests time out. `wsEndpoint`: the address of its subscriptions, if not above
+ * the RPC.
+ */
 export function connectTo(url: string, wsEndpoint?: string): Connection {
   return new Connection(url, {
     commitment: 'confirmed',

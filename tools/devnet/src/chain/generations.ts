@@ -11,7 +11,7 @@ import type { Snapshot } from './snapshot.js';
 /** 1: one JSON object without a checksum. 2: a header with a checksum on the first line, the accounts below. */
 const FORMAT = 2;
 
-/** Names and fields of all accounts, without their descriptions: data of another layout cannot be read. */
+/** Hash over names and fields of all accounts, without their descriptions: data of another layout cannot be read. */
 const LAYOUT = createHash('sha256')
   .update(
     JSON.stringify([accountSizes, Object.values(idl).map(({ accounts, types }) => [accounts, types])], (key, value) =>
@@ -26,20 +26,20 @@ interface Header {
   readonly sha256: string;
 }
 
-/** What a snapshot's file holds. */
+/** Content of a snapshot's file. */
 export type Generation =
   | { readonly kind: 'none' }
   | { readonly kind: 'good'; readonly snapshot: Snapshot; readonly networkId: string | null }
   | { readonly kind: 'damaged'; readonly why: string }
-  /** Made by a version that writes another format or has another account layout. */
+  /** Made by a version with another format or another account layout. */
   | { readonly kind: 'other version' };
 
-/** The file operations that a snapshot needs; a test puts failing ones in their place. */
+/** The file operations that a snapshot needs; a test substitutes failing ones. */
 export interface SnapshotFiles {
   read(path: string): string | null;
-  /** Durable when it returns; nothing is left behind when it throws. */
+  /** Durable when it returns; leaves no file when it throws. */
   write(path: string, text: string): void;
-  /** Gives a file a second name, in place of what has that name. */
+  /** Gives a file a second name, and replaces any file of that name. */
   copyName(from: string, to: string): void;
   rename(from: string, to: string): void;
 }
@@ -62,14 +62,14 @@ export const diskFiles: SnapshotFiles = {
 const digest = (layout: string, body: string): string =>
   createHash('sha256').update(`${layout}\n${body}`).digest('hex');
 
-/** The text of a snapshot's file. */
+/** Returns the text of a snapshot's file. */
 export function encodeSnapshot({ slot, takenAtMs, accounts }: Snapshot): string {
   const body = JSON.stringify({ slot, takenAtMs, accounts });
   const header: Header = { format: FORMAT, layout: LAYOUT, sha256: digest(LAYOUT, body) };
   return `${JSON.stringify(header)}\n${body}\n`;
 }
 
-/** Reads a snapshot's file back; never throws for what is in it. */
+/** Decodes a snapshot's file; never throws for its content. */
 export function decodeSnapshot(text: string | null): Generation {
   if (text === null) return { kind: 'none' };
   if (text === '') return { kind: 'damaged', why: 'is empty' };
@@ -89,7 +89,7 @@ export function decodeSnapshot(text: string | null): Generation {
   return { kind: 'good', snapshot, networkId: networkOf(snapshot) };
 }
 
-/** The network that a snapshot's registry was initialised for, hex; null where there is no registry yet. */
+/** Returns the network that a snapshot's registry was initialised for, hex; null where there is no registry yet. */
 export function networkOf({ accounts }: Snapshot): string | null {
   const address = pda.config().toBase58();
   const found = accounts.find(({ pubkey }) => pubkey === address)?.account;
@@ -98,23 +98,23 @@ export function networkOf({ accounts }: Snapshot): string | null {
   return toHex(decodeConfig({ owner: new PublicKey(found.owner), data }).networkId);
 }
 
-/** A snapshot that may be put back, and where it was. */
+/** A snapshot that a start may restore, and its origin. */
 export interface Candidate {
   readonly path: string;
   readonly snapshot: Snapshot;
 }
 
-/** What there is to start from, best first; `words` say what was passed over. */
+/** Snapshots to start from, best first; `words` name the skipped ones. */
 export interface SnapshotChoice {
   readonly candidates: readonly Candidate[];
   readonly words: readonly string[];
 }
 
-/** The two newest snapshots of a chain: one that does not hold never takes the place of one that does. */
+/** Keeps the two newest snapshots of a chain: an invalid snapshot never replaces a valid one. */
 export class Generations {
   readonly #path: string;
   readonly #files: SnapshotFiles;
-  /** Where the present file is known to hold; only then it is kept as the one before. */
+  /** True when the present file is known to be valid; only then it is kept as the previous snapshot. */
   #isCurrentGood = false;
 
   constructor(path: string, files: SnapshotFiles = diskFiles) {
@@ -127,9 +127,9 @@ export class Generations {
   }
 
   /**
-   * What a start may put back. `network`: the one that the data directory was made for, hex; null for a new one.
-   * `folder`: named in advice. Throws `OperatorError` where a chain should be there and is not: an empty one is never begun
-   * in its place.
+   * Returns the snapshots that a start may restore. `network`: the network of the data directory, hex; null for a new
+   * directory. `folder`: named in advice. Throws `OperatorError` where a chain should exist and does not: an empty
+   * chain never replaces it.
    */
   choose(network: string | null, folder: string): SnapshotChoice {
     const words: string[] = [];
@@ -150,12 +150,15 @@ export class Generations {
     throw lost(words.length > 0 ? words.join('; ') : missing(this.#path, network, folder), folder);
   }
 
-  /** The snapshot that was put back holds: the next one may be written over it. */
+  /** Notes that the restored snapshot is valid: the next snapshot may replace it. */
   started(from: Candidate): void {
     this.#isCurrentGood = from.path === this.#path;
   }
 
-  /** Replaces the present snapshot; the one before stays until the next. Throws the disk's error: then nothing changed. */
+  /**
+   * Replaces the present snapshot; the previous one stays until the next. Throws the disk's error: then nothing
+   * changed.
+   */
   write(snapshot: Snapshot): void {
     const temporary = `${this.#path}.tmp`;
     this.#files.write(temporary, encodeSnapshot(snapshot));
@@ -174,7 +177,7 @@ function earlierVersion(file: string, folder: string): OperatorError {
   return new OperatorError({ code: 'earlier-version', file, problem: 'made by an earlier version', advice });
 }
 
-/** No snapshot can be put back: one line, with the ways out. */
+/** Returns the error for a chain without a usable snapshot: one line, with the possible remedies. */
 export function lost(problem: string, folder: string): OperatorError {
   const advice = `bring it back from a backup, or delete ${folder} to begin a new chain`;
   return new OperatorError({ code: 'chain-lost', problem, advice });

@@ -8,13 +8,13 @@ export type ChainCondition = (typeof CHAIN_CONDITIONS)[number];
 /** Names the parts of the chain's process that health looks at. */
 export interface ChainParts {
   readonly keeper: { findings(): KeeperFindings };
-  /** Why the node does not answer, in words; null when it does. */
+  /** Returns why the node does not answer, in words; null when it does. */
   readonly node: () => string | null;
-  /** Real time, ms. */
+  /** Returns real time, ms. */
   readonly now: () => number;
 }
 
-/** The health of the embedded chain. */
+/** Builds the health report of the embedded chain. */
 export function chainHealth({ keeper, node, now }: ChainParts): { report(): HealthReport } {
   const checks: Record<ChainCondition, () => Finding> = {
     restored: () => keeper.findings().restored,

@@ -6,31 +6,31 @@ import type { Snapshot } from './snapshot.js';
 
 export interface KeeperDeps {
   readonly generations: Pick<Generations, 'write' | 'started'>;
-  /** The data directory's, hex; null for a new one. */
+  /** The data directory's network, hex; null for a new directory. */
   readonly networkId: string | null;
   /** Named in words about the disk. */
   readonly folder: string;
-  /** What the start found wrong: shown until a snapshot has been written. */
+  /** Problems found at the start: shown until a snapshot has been written. */
   readonly problems: readonly string[];
   readonly take: () => Promise<Snapshot>;
-  /** The audit of the chain as it is; with an earlier result nothing may have fallen since. */
+  /** Audits the present chain; with an earlier result no number may have fallen since. */
   readonly check: (before: AuditResult | undefined) => Promise<AuditResult>;
 }
 
-/** What is wrong, by kind; null or empty where nothing is. */
+/** Problems by kind; null or empty without any. */
 export interface KeeperFindings {
-  /** What the start passed over. */
+  /** Snapshots that the start skipped, with the reasons. */
   readonly restored: readonly string[];
-  /** The audit does not hold: supply, pages or cursors do not agree, or something fell. */
+  /** Set when the audit fails: supply, pages or cursors do not agree, or a number fell. */
   readonly invariants: string | null;
   readonly network: string | null;
-  /** Why no snapshot is kept otherwise. */
+  /** Any other reason why no snapshot is kept. */
   readonly snapshot: string | null;
 }
 
 type FailureKind = Exclude<keyof KeeperFindings, 'restored'>;
 
-/** The chain must not take the place of its last snapshot. */
+/** Reports a chain that must not replace its last snapshot. */
 class NotKept extends Error {
   override readonly name = 'NotKept';
   readonly kind: FailureKind;
@@ -40,7 +40,7 @@ class NotKept extends Error {
   }
 }
 
-/** Writes snapshots of a chain, none of which breaks an invariant or has less than the one before. */
+/** Writes snapshots of a chain. No snapshot breaks an invariant or has less than the previous one. */
 export class Keeper {
   readonly #deps: KeeperDeps;
   #networkId: string | null;
@@ -48,7 +48,7 @@ export class Keeper {
   readonly #queue = new Mutex();
   #failure: { kind: FailureKind; words: string } | null = null;
   #found: readonly string[];
-  /** Of the last snapshot. */
+  /** Slot of the last snapshot; null before it. */
   slot: number | null = null;
 
   constructor(deps: KeeperDeps) {
@@ -57,14 +57,14 @@ export class Keeper {
     this.#found = deps.problems;
   }
 
-  /** The chain goes on from this snapshot, which holds. */
+  /** Notes that the chain continues from this valid snapshot. */
   started(from: Candidate, check: AuditResult): void {
     this.#deps.generations.started(from);
     this.#networkId ??= networkOf(from.snapshot);
     this.#last = check;
   }
 
-  /** In plain words; empty when all is well. */
+  /** Returns problems in plain words; empty without any. */
   problems(): string[] {
     return [...this.#found, ...(this.#failure === null ? [] : [this.#failure.words])];
   }
@@ -79,7 +79,7 @@ export class Keeper {
     };
   }
 
-  /** Takes a snapshot and keeps it; callers that come while one is taken get the next one. Rejects with words. */
+  /** Takes a snapshot and keeps it; callers during a snapshot get the next one. Rejects with words. */
   snapshot(): Promise<number> {
     return this.#queue.run(() => this.#take());
   }
@@ -102,7 +102,7 @@ export class Keeper {
     }
   }
 
-  /** Throws when the chain must not take the place of the last snapshot. */
+  /** Throws when the chain must not replace the last snapshot. */
   async #hold(snapshot: Snapshot): Promise<void> {
     const network = networkOf(snapshot);
     if (this.#networkId !== null && network !== this.#networkId) {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import { rpc } from './rpc.js';
 
-/** What is used of the embedded SVM node's binding. */
+/** The used part of the embedded SVM node's binding. */
 interface SurfnetBinding {
   readonly rpcUrl: string;
   readonly wsUrl: string;
@@ -11,7 +11,7 @@ interface SurfnetBinding {
   stop(): void;
 }
 
-/** A running embedded node with real JSON-RPC and WebSocket on ports of its own choosing. */
+/** A running embedded node with real JSON-RPC and WebSocket on ports that it chooses itself. */
 export interface EmbeddedNode {
   readonly rpcUrl: string;
   readonly rpcPort: number;
@@ -27,7 +27,7 @@ export interface ProgramFile {
 
 /** Length of a slot. A signature is final 31 slots after its own. */
 const SLOT_MS = 100;
-/** The node reports every slot to a queue of bounded length and stands still for good once that is full. */
+/** The node reports every slot to a queue of bounded length and stops for good once the queue is full. */
 const DRAIN_MS = 1_000;
 
 function loadBinding(): { startWithConfig(config: Record<string, unknown>): SurfnetBinding } {

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server } from 'node:net';
 import { listenError } from '@gridtokenx/runtime/node';
 
-/** Where to listen, and which key of the configuration says so. */
+/** Address to listen on, and the key of the configuration that states it. */
 export interface ProxyAddress {
   readonly host: string;
   readonly port: number;
@@ -9,9 +9,9 @@ export interface ProxyAddress {
 }
 
 /**
- * Serves an address by passing every connection on to `targetPort` on the loopback interface. The embedded node chooses
- * its own ports at every start; people, wallets and the other processes need ones that stay. Rejects with `OperatorError`
- * when the address cannot be used.
+ * Serves an address by forwarding every connection to `targetPort` on the loopback interface. The embedded node chooses
+ * new ports at every start; people, wallets and the other processes need fixed ports. Rejects with `OperatorError` when
+ * it cannot listen on the address.
  */
 export function startProxy(address: ProxyAddress, targetPort: number): Promise<Server> {
   const server = createServer((client) => {

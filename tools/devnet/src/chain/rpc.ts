@@ -1,4 +1,4 @@
-/** One account as the RPC's base64 encoding gives it. */
+/** One account in the RPC's base64 encoding. */
 export interface RpcAccount {
   readonly pubkey: string;
   readonly account: { data: [string, 'base64']; executable: boolean; lamports: number; owner: string };
@@ -10,10 +10,10 @@ export interface WithSlot<T> {
   readonly value: T;
 }
 
-/** A node on this machine that is alive answers in milliseconds. */
+/** A live node on this machine answers in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** Minimal JSON-RPC caller: the snapshot needs slots beside values, which web3.js hides for program accounts. */
+/** Calls JSON-RPC directly: the snapshot needs slots beside values, which web3.js hides for program accounts. */
 export async function rpc<T>(url: string, method: string, params: unknown[]): Promise<T> {
   const response = await fetch(url, {
     method: 'POST',

@@ -39,12 +39,12 @@ function scopeOf(config: ChainConfig): SnapshotScope {
 
 const WATCH_MS = 5_000;
 const WATCH_FAILURES = 3;
-/** The launcher, the oracle and a person with a browser ask; nobody else reaches the loopback interface. */
+/** The launcher, the oracle and a person with a browser connect; nobody else reaches the loopback interface. */
 const CONNECTIONS = { connections: 64, perAddress: 64 } as const;
 
 /**
- * Ends the process when its node no longer answers: the launcher starts it again from the last snapshot. Returns what
- * says why it does not answer; null when it does.
+ * Ends the process when its node no longer answers: the launcher starts it again from the last snapshot. Returns a
+ * function that states why the node does not answer; null when it does.
  */
 function watch(url: string, log: Pick<Logger, 'warn' | 'error'>): () => string | null {
   let failures = 0;
@@ -67,13 +67,13 @@ function watch(url: string, log: Pick<Logger, 'warn' | 'error'>): () => string |
   return () => (failures === 0 ? null : `the node did not answer ${failures} times`);
 }
 
-/** What was found wrong with snapshots at the start. */
+/** A started node, and the problems found with snapshots at the start. */
 interface Started {
   readonly node: EmbeddedNode;
   readonly keeper: Keeper;
 }
 
-/** A node with the newest snapshot that holds, or an empty one where no chain was. Throws `OperatorError`. */
+/** Starts a node with the newest valid snapshot, or an empty node where no chain existed. Throws `OperatorError`. */
 async function startFrom(config: ChainConfig, log: Pick<Logger, 'info'>): Promise<Started> {
   const folder = config.folder ?? dirname(config.snapshotPath);
   const generations = new Generations(config.snapshotPath);
@@ -111,7 +111,7 @@ async function startFrom(config: ChainConfig, log: Pick<Logger, 'info'>): Promis
   return { node, keeper: keeperOn(node) };
 }
 
-/** Serves health and `POST /snapshot` until told to stop. */
+/** Serves health and `POST /snapshot` until a stop signal. */
 async function serveControl(config: ChainConfig, { node, keeper }: Started, log: Logger): Promise<RunningHttp> {
   const health = chainHealth({ keeper, node: watch(node.rpcUrl, log), now: () => systemClock.nowMs() });
   const snapshot = () =>
@@ -130,7 +130,7 @@ async function serveControl(config: ChainConfig, { node, keeper }: Started, log:
   });
 }
 
-/** Runs the embedded chain of a configuration until told to stop. Rejects with `OperatorError`. */
+/** Runs the embedded chain of a configuration until a stop signal. Rejects with `OperatorError`. */
 export async function runChain(path: string): Promise<void> {
   const config = readChainConfig(path);
   const log = serviceLog('chain');

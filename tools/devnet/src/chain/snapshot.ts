@@ -4,17 +4,17 @@ import { type RpcAccount, rpc, type WithSlot } from './rpc.js';
 
 export const TOKEN_2022 = 'TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb';
 const SYSTEM = '11111111111111111111111111111111';
-/** How often a snapshot is taken again when slots moved on between its parts. */
+/** Maximum number of attempts when slots advance between a snapshot's parts. */
 const ATTEMPTS = 50;
 
-/** State of the chain at one slot: what a restart of the embedded node needs to go on. */
+/** State of the chain at one slot: everything that the embedded node needs to continue after a restart. */
 export interface Snapshot {
   readonly slot: number;
   readonly takenAtMs: number;
   readonly accounts: readonly RpcAccount[];
 }
 
-/** What belongs into a snapshot. */
+/** The accounts that belong to a snapshot. */
 export interface SnapshotScope {
   /** Every account that these programs own. */
   readonly programs: readonly string[];
@@ -55,17 +55,14 @@ async function collectOnce(url: string, scope: SnapshotScope): Promise<Snapshot 
   return { slot, takenAtMs: systemClock.nowMs(), accounts: [...found, ...wanted] };
 }
 
-/** Wallets (system accounts) that hold token accounts among `accounts`: bytes 32 to 64 of a token account. */
+/** Returns wallets (system accounts) that hold token accounts among `accounts`: bytes 32 to 64 of a token account. */
 function tokenOwners(accounts: readonly RpcAccount[]): string[] {
   return accounts
     .filter(({ account }) => account.owner === TOKEN_2022)
     .map(({ account }) => base58Encode(Buffer.from(account.data[0], 'base64').subarray(32, 64)));
 }
 
-/**
- * Reads everything in `scope` at one slot; taken again when a slot passed between the parts. Throws when that does not
- * succeed in 50 attempts.
- */
+/** Reads everything in `scope` at one slot; repeats when a slot passed between the parts. Throws after 50 attempts. */
 export async function takeSnapshot(url: string, scope: SnapshotScope): Promise<Snapshot> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const snapshot = await collectOnce(url, scope);
@@ -74,7 +71,7 @@ export async function takeSnapshot(url: string, scope: SnapshotScope): Promise<S
   throw new Error(`no snapshot of one slot in ${ATTEMPTS} attempts: is the machine overloaded?`);
 }
 
-/** Puts a snapshot's accounts back. System accounts keep only their SOL. */
+/** Restores a snapshot's accounts. System accounts keep only their SOL. */
 export async function restoreSnapshot(url: string, snapshot: Snapshot): Promise<void> {
   for (const { pubkey, account } of snapshot.accounts) {
     const data = account.owner === SYSTEM ? '' : Buffer.from(account.data[0], 'base64').toString('hex');

@@ -25,7 +25,7 @@ const BROKER = join(projectRoot, 'broker/dist/main.js');
 const ORACLE = join(projectRoot, 'oracle/dist/main.js');
 const METERS = join(projectRoot, 'simulators/dist/meters-main.js');
 
-/** What bringing up needs beside the site. */
+/** Dependencies of the bring-up beside the site. */
 export interface BringUp {
   readonly connection: Connection;
   readonly supervisor: { start(spec: ProcessSpec): Promise<void> };
@@ -39,8 +39,8 @@ const runs = (name: string, script: string, config: string): ProcessSpec => ({
 });
 
 /**
- * Brings everything up, one service after the other, and enrols the homes; simulated time still stands when it resolves.
- * Rejects with `OperatorError` naming what did not start.
+ * Starts all services, one after the other, and enrols the homes. Simulated time has not started when it resolves.
+ * Rejects with `OperatorError` naming the service that did not start.
  */
 export async function bringUp(site: Site, deps: BringUp): Promise<ReportedHome[]> {
   const { paths, ports, plan, homes } = site;
@@ -52,7 +52,7 @@ export async function bringUp(site: Site, deps: BringUp): Promise<ReportedHome[]
   const deployment = new Deployment(deps.connection, parties);
   await deployment.fund([...Object.values(parties), ...owners].map((key: Keypair) => key.publicKey));
   const networkId = toHex(await deployment.initialise());
-  // Before anything is signed for this network: a chain that came back without it would be another network for good.
+  // Before anything is signed for this network: a chain that restarted without it would be another network for good.
   await takeSnapshot(site);
   writeOracleConfig(site, networkId);
   const made = await runOnce(ORACLE, ['init', '--config', paths.oracleConfig]);

@@ -3,7 +3,7 @@ import { BASE_UNITS_PER_WH, fromHex } from '@gridtokenx/protocol';
 import type { Connection, PublicKey } from '@solana/web3.js';
 import { ZONE } from './deployment.js';
 
-/** What the chain holds for one meter since its enrolment. */
+/** A meter's totals on chain since its enrolment. */
 export interface ChainTotals {
   readonly window: number;
   readonly importWh: bigint;
@@ -11,7 +11,7 @@ export interface ChainTotals {
   readonly mintedBaseUnits: bigint;
 }
 
-/** Reads meters' totals from the pages; every page is read once. Throws where a meter has no slot. */
+/** Reads meters' totals from the pages; reads every page once. Throws where a meter has no slot. */
 export async function chainTotals(
   connection: Connection,
   meterIds: readonly string[],
@@ -44,7 +44,7 @@ export async function chainTotals(
   return totals;
 }
 
-/** Supply of the energy token in base units. */
+/** Returns the supply of the energy token in base units. */
 export async function supply(connection: Connection): Promise<bigint> {
   return BigInt((await connection.getTokenSupply(pda.mint(), 'confirmed')).value.amount);
 }

@@ -12,10 +12,10 @@ import { checkReportPlace } from '../files.js';
 import { addOptions, type GivenOptions, type StartOptions, startOptions } from './options.js';
 import { play } from './play.js';
 
-/** Every process may take 15 s to stop, one group after the other; then it is killed. Real milliseconds. */
+/** Every process has 15 s to stop, one group after the other; then it is killed. Real milliseconds. */
 const STOP_MS = 90_000;
 
-/** Ends like a service, and when the terminal is closed as well. */
+/** Ends like a service, and also when the terminal closes. */
 const io: StopIo = {
   on: (event, listener) => {
     process.on(event, listener);
@@ -35,7 +35,7 @@ async function run(options: StartOptions): Promise<void> {
   if (options.report) checkReportPlace(options.report);
   try {
     const isDone = await play(options, { clock: systemClock, stop: stopSignal(STOP_MS, io), say });
-    // Stopped before everything was settled: nothing is wrong with the program, and a script must not go on.
+    // Stopped before everything was settled: the program has no fault, but a script must not continue.
     if (!isDone) process.exitCode = ExitCode.unwell;
   } catch (error) {
     throw diskError(error, options.data) ?? error;

@@ -4,16 +4,16 @@ import { tooManyWindows } from './plan.js';
 
 /** Real time for which simulated time is reserved ahead: longer than a pause of the keeper, short enough to lose. */
 export const RESERVE_AHEAD_MS = 3_000;
-/** Simulated time before the profile in which meters stand still and are enrolled. */
+/** Simulated time before the profile, in which meters stand still and are enrolled. */
 const LEAD_MS = 120_000;
 
-/** What the keeper needs of the world. `save` returns only when the text is durable. */
+/** The keeper's storage. `save` returns only when the text is durable. */
 export interface ClockStore {
   load(): string | null;
   save(text: string): void;
 }
 
-/** What is to be played. Times in milliseconds, `windows` null = the whole profile. */
+/** The profile windows to play. Times in milliseconds; `windows` null: the whole profile. */
 export interface PlayPlan {
   readonly profileStartsAtMs: number;
   readonly profileWindows: number;
@@ -22,18 +22,18 @@ export interface PlayPlan {
 }
 
 /**
- * Owner of simulated time. Time is reserved ahead durably before any process may show it: after a stop that was not
- * clean it goes on at the reserved end, and the profile up to there counts as played, so that no register ever falls;
- * after a clean stop it goes on exactly where it stopped. Profile windows always lie on clock windows.
+ * Owns simulated time. The keeper reserves time ahead durably before any process may show it. After an unclean stop,
+ * time continues at the reserved end, and the profile up to there counts as played, so that no register ever falls.
+ * After a clean stop, time continues exactly where it stopped. Profile windows always coincide with clock windows.
  */
 export class ClockKeeper {
   readonly #store: ClockStore;
   readonly #real: Pick<Clock, 'nowMs'>;
   #clock: SimulatedClock;
-  /** Simulated time does not pass the closing window's end while a number of windows is settled. */
+  /** True while simulated time stops at the closing window's end, because a number of windows is to be settled. */
   readonly #holds: boolean;
   #closingEndsAtMs: number;
-  /** Number of the first window at zero power: when it is on chain, so is the profile's last watt-hour. */
+  /** Number of the first window at zero power: once it is on chain, so is the profile's last watt-hour. */
   readonly closingWindow: number;
   readonly targetWindows: number;
 
@@ -53,8 +53,8 @@ export class ClockKeeper {
   }
 
   /**
-   * Loads or makes the clock, standing still. Throws `OperatorError` where the plan asks for fewer windows than were
-   * already played, or more than the profile has.
+   * Loads or makes the clock, stopped. Throws `OperatorError` where the plan has fewer windows than were already
+   * played, or more than the profile.
    */
   static open(store: ClockStore, plan: PlayPlan, real: Pick<Clock, 'nowMs'>): ClockKeeper {
     const windows = plan.windows ?? plan.profileWindows;
@@ -89,7 +89,7 @@ export class ClockKeeper {
   now(): number {
     return simulatedNow(this.#clock, this.#real.nowMs());
   }
-  /** True when the closing window is over (and, with a number of windows asked for, simulated time stands). */
+  /** True when the closing window is over (and, with a number of windows requested, simulated time has stopped). */
   get closed(): boolean {
     return this.now() >= this.#closingEndsAtMs;
   }
@@ -100,7 +100,7 @@ export class ClockKeeper {
     this.reserve();
   }
 
-  /** Reserves ahead, durably; called more often than `RESERVE_AHEAD_MS`. */
+  /** Reserves ahead, durably; called more often than every `RESERVE_AHEAD_MS`. */
   reserve(): void {
     const limit = this.#holds ? this.#closingEndsAtMs : Number.POSITIVE_INFINITY;
     const ahead = { ...this.#clock, reservedThroughMs: limit };
@@ -108,7 +108,7 @@ export class ClockKeeper {
     this.#save({ ...this.#clock, reservedThroughMs: through });
   }
 
-  /** One more closing window, for a home whose closing statement could not be attested. */
+  /** Adds one more closing window, for a home whose closing statement could not be attested. */
   extendClosing(): void {
     this.#closingEndsAtMs += WINDOW_MS;
     if (!this.#holds) return;
@@ -117,7 +117,7 @@ export class ClockKeeper {
     this.reserve();
   }
 
-  /** Stops time where it is; call it after every process that shows time has ended. */
+  /** Stops time at the present; call it after every process that shows time has ended. */
   stop(): void {
     this.#save({ ...this.#clock, reservedThroughMs: this.now() });
   }
@@ -128,7 +128,7 @@ export class ClockKeeper {
   }
 }
 
-/** Segments with the new end: the running one is lengthened, after a finished one another begins. */
+/** Returns segments with the new end: lengthens the running segment, or begins another after a finished one. */
 function extend(before: SimulatedClock, atMs: number, endAtMs: number) {
   const played = positionAt(before, atMs);
   const last = before.segments.at(-1);

@@ -6,18 +6,21 @@ import { Generations } from '../chain/generations.js';
 import { textIn } from '../files.js';
 import { type Paths, pathsIn } from './layout.js';
 
-/** The network that a data folder was made for, hex: its oracle's configuration names it. Null for a new folder. */
+/**
+ * Returns the network that a data folder was made for, hex, which its oracle's configuration names. Null for a new
+ * folder.
+ */
 export function networkIn({ oracleConfig }: Pick<Paths, 'oracleConfig'>): string | null {
   const id = textIn(oracleConfig, 'network_id');
   return id !== null && /^[0-9a-f]{16}$/.test(id) ? id : null;
 }
 
-/** Files without which an existing deployment cannot go on; made anew, they would be others. */
+/** Files without which an existing deployment cannot continue: new ones would be different. */
 const KEYS = ['authority', 'utility', 'installer', 'attestor'] as const;
 
 /**
- * Throws `OperatorError` for a data folder whose chain, clock or keys are lost or damaged, or which another version made. An
- * empty one is never begun in its place. Touches nothing.
+ * Throws `OperatorError` for a data folder whose chain, clock or keys are lost or damaged, or which another version
+ * made. An empty folder never replaces it. Changes nothing.
  */
 export function checkDataIn(data: string): void {
   const paths = pathsIn(data);
@@ -39,7 +42,7 @@ export function checkDataIn(data: string): void {
   }
 }
 
-/** True when another process with this id runs. */
+/** Returns true when another process with this id runs. */
 export function isAlive(pid: number): boolean {
   if (pid === process.pid) return false;
   try {

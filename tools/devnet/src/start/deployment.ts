@@ -25,7 +25,7 @@ const TIMEOUT_MS = 30_000;
 /** float32 kWh below 16,384 kWh is exact to the watt-hour [gateway §7.2]. */
 const REGISTER_STEP_WH = 1;
 
-/** A ledger page after its first creation step: an account grows by so many bytes in one instruction at most. */
+/** Size of a ledger page after its first creation step: an instruction grows an account by at most so many bytes. */
 const HALF_LEDGER_PAGE_BYTES = 10_240;
 
 function hasDiscriminator(data: Uint8Array): boolean {
@@ -40,7 +40,7 @@ export interface Parties {
   readonly attestor: Keypair;
 }
 
-/** What `enrol` of a gateway wrote for one meter. */
+/** Output of a gateway's `enrol` for one meter. */
 export interface EnrolledMeter {
   readonly name: string;
   readonly meter_id: string;
@@ -50,7 +50,7 @@ export interface EnrolledMeter {
   readonly zone: number;
 }
 
-/** Set-up of a development chain. Every step looks first whether it was done, so the whole can be repeated. */
+/** Sets up a development chain. Every step first checks its own effect, so the whole can be repeated. */
 export class Deployment {
   readonly #connection: Connection;
   readonly #parties: Parties;
@@ -60,7 +60,7 @@ export class Deployment {
     this.#parties = parties;
   }
 
-  /** An account as its program made it; null while the address only holds lamports, or half of a ledger page. */
+  /** Returns an account that its program made; null while the address only holds lamports, or half of a ledger page. */
   async #account(address: PublicKey) {
     const found = await this.#raw(address);
     return found && !found.owner.equals(SystemProgram.programId) && hasDiscriminator(found.data) ? found : null;
@@ -72,7 +72,7 @@ export class Deployment {
     return sendAndConfirm(this.#connection, this.#parties.authority, signers, list);
   }
 
-  /** Development SOL for every wallet that has none. */
+  /** Funds every wallet that has no SOL with development SOL. */
   async fund(wallets: readonly PublicKey[]): Promise<void> {
     for (const wallet of wallets) {
       if ((await this.#connection.getBalance(wallet, 'confirmed')) > 0) continue;
@@ -93,7 +93,7 @@ export class Deployment {
     throw new Error(`the chain does not show ${what}`);
   }
 
-  /** Config, token, zone with its attestor. Returns network_id (8 bytes). */
+  /** Creates Config, token, zone with its attestor. Returns network_id (8 bytes). */
   async initialise(): Promise<Uint8Array> {
     const { authority, utility, attestor } = this.#parties;
     if (!(await this.#account(pda.config()))) {
@@ -159,7 +159,10 @@ export class Deployment {
     );
   }
 
-  /** Registers the meter with the device's own proof, confirms it as the utility does, makes its page, activates its slot. */
+  /**
+   * Registers the meter with the device's own proof, confirms it as the utility does, creates its page, activates its
+   * slot.
+   */
   async enrol(
     meter: EnrolledMeter,
     owner: Keypair,
@@ -233,7 +236,7 @@ export class Deployment {
     await this.#send([], [instructions.activateSlot({ meterId, zone: ZONE, page })]);
   }
 
-  /** Makes a ledger page, in two steps; anyone may have made the first one already. */
+  /** Creates a ledger page, in two steps; anyone may have taken the first step already. */
   async #createLedgerPage(page: number): Promise<void> {
     const address = pda.ledgerPage(ZONE, page);
     if (await this.#account(address)) return;
@@ -242,21 +245,21 @@ export class Deployment {
     await this.#send([], isHalf ? [step] : [step, step]);
   }
 
-  /** Page and slot of a registered meter. */
+  /** Returns page and slot of a registered meter. */
   async slotOf(meterId: Uint8Array): Promise<{ page: number; slot: number }> {
     const account = await this.#account(pda.meter(ZONE, meterId));
     if (!account) throw new Error('the meter is not registered');
     return decodeMeter(account);
   }
 
-  /** The owner has minted tokens sent to the own wallet instead of the pool. */
+  /** Sends the owner's minted tokens to the own wallet instead of the pool. */
   async mintToWallet(meter: EnrolledMeter, owner: Keypair): Promise<void> {
     const meterId = fromHex(meter.meter_id);
     const { page } = await this.slotOf(meterId);
     await this.#send(
       [owner],
       [
-        // The owner pays: whoever closes the account gets its rent.
+        // The owner pays, because the account that closes receives the rent.
         instructions.createOwnerTokenAccount({ payer: owner.publicKey, owner: owner.publicKey }),
         instructions.setDestination({ owner: owner.publicKey, meterId, zone: ZONE, page, destination: 'wallet' }),
       ],

@@ -7,15 +7,15 @@ export type StartCondition = (typeof START_CONDITIONS)[number];
 /** Names the parts of the start that health looks at. */
 export interface StartParts {
   readonly supervisor: { problems(): readonly string[] };
-  /** What the services say of themselves. */
+  /** Problems that the services report themselves. */
   readonly services: { problems(): readonly string[] };
-  /** Why simulated time stands still, in words; null when it does not. */
+  /** Returns why simulated time stands still, in words; null when it runs. */
   readonly clock: () => string | null;
-  /** Real time, ms. */
+  /** Returns real time, ms. */
   readonly now: () => number;
 }
 
-/** The health of a start; it stands in running.json beside the process ids. */
+/** Builds the health report of a start, which running.json holds beside the process ids. */
 export function startHealth({ supervisor, services, clock, now }: StartParts): { report(): HealthReport } {
   const checks: Record<StartCondition, () => Finding> = {
     processes: () => supervisor.problems(),

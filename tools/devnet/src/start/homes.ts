@@ -10,10 +10,10 @@ import { BROKER_NAME, HOST, type Paths, type Ports } from './layout.js';
 import { runOnce } from './supervisor.js';
 
 const GATEWAY = join(projectRoot, 'edge/dist/main.js');
-/** A home of this kind is connected at 100 A, three phases: nothing it can do is above this. */
+/** A home of this kind is connected at 100 A, three phases: its power never exceeds this limit. */
 const LIMIT_W = 69_000;
 
-/** One home of a start: its profile's name is also its folder's. */
+/** One home of a start; its profile's name is also its folder's name. */
 export interface Home {
   readonly name: string;
   /** 1, 2, 3 ... as people read it in the lines of the log. */
@@ -27,11 +27,13 @@ export interface Home {
   /** Registers at the first start: an old meter's, and below 16,000 kWh. */
   readonly initialImportWh: number;
   readonly initialExportWh: number;
-  /** Where minted tokens go: every third owner keeps them in the own wallet, the others leave them in the pool. */
+  /**
+   * Destination of minted tokens: every third owner keeps them in the own wallet, the others leave them in the pool.
+   */
   readonly destination: 'pool' | 'wallet';
 }
 
-/** The homes of a profile, always the same ones for the same profile. */
+/** Returns the homes of a profile; the same profile always gives the same homes. */
 export function homesOf(profiles: readonly Profile[], ports: Ports): Home[] {
   return profiles.map((profile, i) => ({
     name: profile.home,
@@ -48,7 +50,7 @@ export function homesOf(profiles: readonly Profile[], ports: Ports): Home[] {
   }));
 }
 
-/** What a gateway's configuration needs from the rest of the system. */
+/** Values of a gateway's configuration from the rest of the system. */
 export interface GatewayContext {
   readonly paths: Paths;
   readonly ports: Ports;
@@ -71,7 +73,7 @@ export function writeGatewayConfig(home: Home, owner: string, context: GatewayCo
     clock: { simulated: paths.clock },
     boundary_lead_seconds: Math.round(boundaryLeadMs(context.speed) / 1000),
     http: { host: HOST, port: home.httpPort },
-    // The simulated meters are started anew with everything else: no answer to an earlier process can come.
+    // The simulated meters restart with everything else: no answer to an earlier process can arrive.
     buses: [{ name: 'bus-1', transport: home.transport, host: HOST, port: home.meterPort, rest_at_start_ms: 0 }],
     meters: [
       {
@@ -95,7 +97,9 @@ export function writeGatewayConfig(home: Home, owner: string, context: GatewayCo
   return path;
 }
 
-/** A poll each minute, but not more than two in a real second: a fast clock must not become a load test. */
+/**
+ * Returns the poll period: a minute, but at most two polls in a real second: a fast clock must not become a load test.
+ */
 export function pollSeconds(speed: number): number {
   return Math.min(450, Math.max(60, Math.ceil(speed / 2)));
 }
@@ -103,7 +107,7 @@ export function pollSeconds(speed: number): number {
 /** Limits of the connection, for the registry. */
 export const connectionLimits = { exportLimitW: LIMIT_W, importLimitW: LIMIT_W } as const;
 
-/** Configuration of the process that plays all meters. */
+/** Writes the configuration of the process that plays all meters. */
 export function writeMetersConfig(homes: readonly Home[], profiles: string, paths: Paths, ports: Ports): void {
   writeJson(paths.metersConfig, {
     clock: paths.clock,
@@ -126,7 +130,7 @@ export function writeMetersConfig(homes: readonly Home[], profiles: string, path
 const LOCKED_ATTEMPTS = 15;
 const LOCKED_PAUSE_MS = 1_000;
 
-/** Makes the gateway's keys if they are not there and returns its public key in base58. */
+/** Makes the gateway's keys if they are missing and returns its public key in base58. */
 export async function initGateway(config: string): Promise<string> {
   const identity = JSON.parse(await runGateway(['init', '--config', config])) as { gateway: string };
   return identity.gateway;
@@ -141,8 +145,8 @@ export async function enrolGateway(config: string, out: string): Promise<Enrolle
 }
 
 /**
- * A command of the gateway. One that a killed launcher left behind may still hold the data folder: it comes to its end
- * by itself, and is waited for.
+ * Runs a command of the gateway. A command that a killed launcher left may still hold the data folder: this waits until
+ * it ends by itself.
  */
 async function runGateway(args: readonly string[]): Promise<string> {
   for (let attempt = 1; ; attempt++) {

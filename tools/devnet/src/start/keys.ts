@@ -6,8 +6,8 @@ import type { Paths } from './layout.js';
 const WORDS = { what: 'key', missing: 'bring it back from a backup' } as const;
 
 /**
- * The key pair of a party of the demonstration (Solana's JSON array of 64 bytes, for its owner alone), made on first use.
- * In the field each party holds its own; here one person plays them all. Throws `OperatorError`.
+ * Returns the key pair of a party of the demonstration (Solana's JSON array of 64 bytes, for its owner alone), made on
+ * first use. In the field each party holds its own key; here one person plays all parties. Throws `OperatorError`.
  */
 export function partyKey(paths: Paths, name: string): Keypair {
   const file = paths.key(name);
@@ -16,7 +16,7 @@ export function partyKey(paths: Paths, name: string): Keypair {
   try {
     return Keypair.fromSecretKey(Uint8Array.from(JSON.parse(text) as number[]));
   } catch {
-    // The library's reason may quote what it read: not repeated.
+    // The library's reason may quote the file, so it is not repeated.
     const problem = 'is not a key file (64 numbers in JSON)';
     throw new OperatorError({ code: 'damaged-file', file, problem, advice: 'bring it back from a backup' });
   }

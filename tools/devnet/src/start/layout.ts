@@ -5,15 +5,15 @@ import { OperatorError } from '@gridtokenx/runtime/core';
 export const HOST = '127.0.0.1';
 /** Tokens for the broker are made for this name. */
 export const BROKER_NAME = 'gridtokenx-development';
-/** Most homes that one start runs: what the port range has room for. */
+/** Maximum number of homes in one start, limited by the port range. */
 export const MAX_HOMES = 200;
 
-/** All ports, from one base: the same ones at every start. */
+/** Returns all ports, from one base: the same ports at every start. */
 export function portsFrom(base: number) {
   return {
     page: base,
     rpc: base + 1,
-    // web3.js looks for the WebSocket one above the RPC.
+    // web3.js expects the WebSocket one above the RPC.
     webSocket: base + 2,
     mqtt: base + 3,
     brokerHttp: base + 4,
@@ -26,7 +26,7 @@ export function portsFrom(base: number) {
 }
 export type Ports = ReturnType<typeof portsFrom>;
 
-/** Files and folders below `--data`. */
+/** Returns files and folders below `--data`. */
 export function pathsIn(data: string) {
   return {
     data,
@@ -50,7 +50,7 @@ export function pathsIn(data: string) {
 }
 export type Paths = ReturnType<typeof pathsIn>;
 
-/** Rejects with `OperatorError` naming the first port that something else listens on. */
+/** Rejects with `OperatorError` naming the first port on which another process listens. */
 export async function checkPorts(ports: Ports, homes: number): Promise<void> {
   const wanted: [string, number][] = [
     ['the status page', ports.page],

@@ -1,15 +1,15 @@
 import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A process's log and the one before it take at most twice this, and what is written between two looks. */
+/** Bounds a process's log: the log and its predecessor have at most twice this, and the output between two checks. */
 export const MAX_LOG_BYTES = 4 * 1_048_576;
-/** The supervisor looks at the sizes this often. */
+/** Interval of the supervisor's checks of log sizes. */
 export const LOG_LOOK_MS = 2_000;
 
 /**
- * Moves what a log holds to `PATH.1` when it is longer than `maxBytes`, in place of what was there. The file stays the
- * same, because the process that writes it goes on appending to it: a line written at that very moment may be lost.
- * Returns whether it was moved.
+ * Moves a log's content to `PATH.1` when it is longer than `maxBytes`, and replaces the content there. The file stays
+ * the same, because the process that writes it continues to append: a line written at that very moment may be lost.
+ * Returns true when it moved the content.
  */
 export function rotate(path: string, maxBytes = MAX_LOG_BYTES): boolean {
   const file = openSync(path, 'r+');
@@ -23,14 +23,14 @@ export function rotate(path: string, maxBytes = MAX_LOG_BYTES): boolean {
   }
 }
 
-/** Looks at every log in a folder. A log that cannot be moved is left for the next look: the disk may be full. */
+/** Checks every log in a folder. A log that cannot be moved waits for the next check: the disk may be full. */
 export function rotateAll(folder: string, maxBytes = MAX_LOG_BYTES): void {
   for (const name of readdirSync(folder)) {
     if (!name.endsWith('.log')) continue;
     try {
       rotate(join(folder, name), maxBytes);
     } catch {
-      // Said nowhere: the log is where it would be said, and the next look comes soon.
+      // Not logged: the log itself failed, and the next check follows soon.
     }
   }
 }

@@ -3,18 +3,18 @@ import type { OracleApi, SettlementRow } from './oracle-api.js';
 
 const two = (value: number) => String(value).padStart(2, '0');
 
-/** "09:15" of a window's start, UTC shifted by the profile's own offset so that it reads like its clock. */
+/** Returns "09:15" of a window's start: UTC shifted by the profile's own offset. */
 export function windowLabel(window: number, offsetMinutes: number): string {
   const at = new Date(windowStartAtMs(asWindow(window)) + offsetMinutes * 60_000);
   return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
 }
 
-/** GXT of base units, as people read it: 412000n -> "0.412". */
+/** Formats base units as GXT for people: 412000n -> "0.412". */
 export function formatGxt(baseUnits: bigint): string {
   return formatKwh(baseUnits / 1000n);
 }
 
-/** One settled window of one home in plain words. */
+/** Formats one settled window of one home in plain words. */
 export function settlementLine(home: string, row: SettlementRow, offsetMinutes: number): string {
   const label = windowLabel(row.window, offsetMinutes);
   const exported = BigInt(row.export_wh);
@@ -29,7 +29,7 @@ export function settlementLine(home: string, row: SettlementRow, offsetMinutes: 
   return `${home}: window ${label} closed, ${energy}, ${tokens}`;
 }
 
-/** Follows the oracle's settlements and says each one, once, in order. */
+/** Follows the oracle's settlements and prints each one once, in order. */
 export class Narrator {
   readonly #api: OracleApi;
   readonly #names: ReadonlyMap<string, string>;
@@ -51,7 +51,7 @@ export class Narrator {
     this.#after = after;
   }
 
-  /** Passes over what earlier starts have said already. */
+  /** Skips settlements that earlier starts have printed already. */
   async skipOld(): Promise<void> {
     for (let rows = await this.#api.settlementsAfter(this.#after); rows.length > 0; ) {
       this.#after = rows.at(-1)?.id ?? this.#after;
@@ -59,7 +59,9 @@ export class Narrator {
     }
   }
 
-  /** Says what is new; returns how many lines. An oracle that is away is not an error: the lines come later. */
+  /**
+   * Prints new settlements; returns the number of lines. An oracle that is away is no error: the lines follow later.
+   */
   async follow(): Promise<number> {
     let rows: SettlementRow[];
     try {

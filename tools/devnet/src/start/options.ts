@@ -49,7 +49,7 @@ function service(text: string): string {
   return text;
 }
 
-/** What the command line says, before paths are resolved. */
+/** Values of the command line, before paths are resolved. */
 export interface GivenOptions {
   readonly profiles?: string;
   readonly windows?: number;
@@ -75,7 +75,7 @@ export function addOptions(command: Command): Command {
     .allowExcessArguments(false);
 }
 
-/** Resolves paths from the folder that the person stands in: npm runs scripts in the package's. */
+/** Resolves paths from the user's folder: npm runs scripts in the package's folder. */
 export function startOptions(given: GivenOptions, from = process.env.INIT_CWD ?? process.cwd()): StartOptions {
   const { profiles, windows, speed, report, exit, data, ports, inspect } = given;
   return {

@@ -1,4 +1,4 @@
-/** What the oracle's API says of one meter; see oracle/README.md. 64-bit numbers are decimal strings. */
+/** The state of one meter in the oracle's API; see oracle/README.md. 64-bit numbers are decimal strings. */
 export interface MeterState {
   readonly meter_id: string;
   readonly gateway: string | null;
@@ -34,7 +34,7 @@ export interface SettlementRow {
   readonly undone: boolean;
 }
 
-/** Reads the oracle's HTTP API; throws when it cannot be reached. */
+/** Reads the oracle's HTTP API; throws when the oracle does not answer. */
 export class OracleApi {
   readonly #url: string;
   constructor(url: string) {

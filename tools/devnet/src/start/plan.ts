@@ -6,7 +6,7 @@ import { defaultProfilesPath, highestSpeed, loadProfiles, type Profile } from '@
 import { MAX_HOMES } from './layout.js';
 import type { StartOptions } from './options.js';
 
-/** What a start plays, checked. */
+/** The checked plan of a start. */
 export interface Plan {
   readonly profilesPath: string;
   readonly profiles: readonly Profile[];
@@ -15,14 +15,14 @@ export interface Plan {
   readonly startAtMs: number;
   /** Windows that every home has. */
   readonly windows: number;
-  /** The profile's own offset from UTC, for the lines people read. */
+  /** The profile's own offset from UTC, for lines that people read. */
   readonly offsetMinutes: number;
 }
 
 const fault = (key: string, problem: string, advice: string) =>
   new OperatorError({ code: 'option', key, problem, advice });
 
-/** Reads and checks the profile and the options. Throws `OperatorError` for everything the person can mend. */
+/** Reads and checks the profile and the options. Throws `OperatorError` for everything that the user can correct. */
 export function makePlan(options: StartOptions, chainNowMs: number): Plan {
   if (options.speed > highestSpeed()) {
     const problem = `${options.speed} is too fast: no poll could be placed within 60 simulated seconds of each window's end`;
@@ -43,7 +43,7 @@ export function makePlan(options: StartOptions, chainNowMs: number): Plan {
   };
 }
 
-/** The first home, whose times all others have. */
+/** Returns the first home, whose times all other homes share. */
 function checkHomes(profiles: readonly Profile[], file: string): Profile {
   const [first] = profiles;
   if (!first) throw new OperatorError({ code: 'no-home', file, problem: 'no home', advice: 'add its rows' });
@@ -80,7 +80,7 @@ function checkWindows(options: StartOptions, profile: Profile, chainNowMs: numbe
   throw fault('--windows', problem, 'give fewer, or a profile of the past');
 }
 
-/** The error for more windows than a profile has. */
+/** Returns the error for more windows than a profile has. */
 export function tooManyWindows(asked: number, windows: number): OperatorError {
   return fault(
     '--windows',
@@ -89,7 +89,7 @@ export function tooManyWindows(asked: number, windows: number): OperatorError {
   );
 }
 
-/** Rejects what is wrong in the file with `ProfileError`, which is an `OperatorError`. */
+/** Loads the file. Throws `ProfileError`, an `OperatorError`, for a faulty file. */
 function load(file: string): { profiles: Profile[]; text: string } {
   try {
     return { profiles: loadProfiles(file), text: readRegularFile(file).toString('utf8') };
@@ -102,7 +102,7 @@ function load(file: string): { profiles: Profile[]; text: string } {
   }
 }
 
-/** Minutes from UTC that the first row's time is written with. */
+/** Returns the offset from UTC of the first row's time, in minutes. */
 function offsetOf(text: string): number {
   const match = /T[0-9:.]+([+-])(\d\d):?(\d\d)/.exec(text.slice(0, 400));
   if (!match) return 0;

@@ -10,15 +10,15 @@ import { Session } from './session.js';
 import { addresses } from './site.js';
 
 const TICK_MS = 500;
-/** The services are asked this often how they are. */
+/** Interval of the services' health checks, in ms. */
 const HEALTH_EVERY_MS = 10_000;
-/** Real time that a closing statement may take before one more closing window is given. */
+/** Real time that a closing statement may take before one more closing window is added, in ms. */
 const CLOSING_PATIENCE_MS = 15_000;
 
-/** The world of a start. */
+/** Clock, output and stop signal of a start. */
 export interface Around {
   readonly clock: Clock;
-  /** Aborts when everything is to stop. */
+  /** Aborts when everything has to stop. */
   readonly stop: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -32,21 +32,25 @@ async function totalsOf({ connection, reported }: Session) {
   return [...totals.values()];
 }
 
-/** Homes whose closing window is on chain with everything minted. Throws when the chain is away. */
+/**
+ * Returns the number of homes whose closing window is on chain with everything minted. Throws when the chain is away.
+ */
 async function settledHomes(session: Session): Promise<number> {
   return (await totalsOf(session)).filter(
     (at) => at.window >= session.simulated.closingWindow && at.mintedBaseUnits === at.exportWh * BASE_UNITS_PER_WH,
   ).length;
 }
 
-/** Profile windows that every home has settled on chain, out of those asked for. Throws when the chain is away. */
+/**
+ * Returns the number of requested profile windows that every home has settled on chain. Throws when the chain is away.
+ */
 async function settledWindows(session: Session): Promise<number> {
   const lowest = Math.min(...(await totalsOf(session)).map((at) => at.window));
   const { closingWindow, targetWindows } = session.simulated;
   return Math.min(targetWindows, Math.max(0, targetWindows - (closingWindow - 1 - lowest)));
 }
 
-/** Waits until the oracle has nothing to tell any more: it writes its last row a moment after the chain shows it. */
+/** Waits until the oracle has nothing more to report: it writes its last row a moment after the chain shows it. */
 async function untilQuiet(narrator: Narrator, { clock }: Around): Promise<void> {
   for (let quiet = 0; quiet < 2; ) {
     await sleep(clock, TICK_MS);
@@ -54,7 +58,7 @@ async function untilQuiet(narrator: Narrator, { clock }: Around): Promise<void> 
   }
 }
 
-/** Runs until the windows are settled; resolves with false when it is told to stop before. */
+/** Runs until the windows are settled; resolves with false when a stop signal arrives before. */
 async function settle(session: Session, narrator: Narrator, around: Around): Promise<boolean> {
   const { clock, stop, say } = around;
   const { simulated } = session;
@@ -82,13 +86,13 @@ async function settle(session: Session, narrator: Narrator, around: Around): Pro
         closedAtMs = null;
       }
     } catch {
-      // The chain is away: its process is being started again, and the next round looks anew.
+      // The chain is away: its process restarts, and the next round checks again.
     }
   }
   return false;
 }
 
-/** Goes on telling until it is told to stop. */
+/** Continues to print settlements until the stop signal. */
 async function keepRunning(narrator: Narrator, { clock, stop }: Around): Promise<void> {
   while (!stop.aborted) {
     await sleep(clock, TICK_MS, stop);
@@ -96,7 +100,7 @@ async function keepRunning(narrator: Narrator, { clock, stop }: Around): Promise
   }
 }
 
-/** Does something every so often until it is told to stop. */
+/** Repeats a task at an interval until the stop signal. */
 function every(ms: number, { clock, stop }: Around, task: () => void): void {
   const cancel = clock.after(ms, () => {
     task();
@@ -135,14 +139,17 @@ function announce({ site, simulated }: Session, options: StartOptions, say: Arou
   say(`${addresses(site).join('\n')}\nCtrl-C stops cleanly; the next start goes on where this one stopped.\n`);
 }
 
-/** Settles what was asked for, and goes on unless `--exit` says otherwise. False when it was to exit and did not settle. */
+/**
+ * Settles the requested windows, and continues unless `--exit` is set. Returns false when it had to exit and did not
+ * settle.
+ */
 async function playOn(session: Session, options: StartOptions, around: Around): Promise<boolean> {
   const { say } = around;
   const names = new Map(session.reported.map((home, i) => [home.meterId, `home ${i + 1}`]));
   const narrator = new Narrator(session.api, names, session.site.plan.offsetMinutes, say);
   await narrator.skipOld();
   session.simulated.start();
-  // Beside the loops below: they wait for others, and time may not.
+  // Runs beside the loops below: they wait for others, and time may not.
   every(TICK_MS, around, () => session.keepTime());
   every(HEALTH_EVERY_MS, around, () => void session.services.look());
   announce(session, options, say);
@@ -155,8 +162,8 @@ async function playOn(session: Session, options: StartOptions, around: Around): 
 }
 
 /**
- * True once everything is up; false when it came to nothing because a stop was told: a Ctrl-C also ends the processes that
- * bring it up. Every other error is passed on.
+ * Returns true once everything runs; false when a stop signal ended the bring-up: a Ctrl-C also ends the processes that
+ * it starts. Rethrows every other error.
  */
 export async function isBroughtUp(session: { bringUp(): Promise<void> }, { stop }: Pick<Around, 'stop'>) {
   try {
@@ -169,7 +176,7 @@ export async function isBroughtUp(session: { bringUp(): Promise<void> }, { stop 
 }
 
 /**
- * Runs one start from its bring-up to its stop. False when it was to exit and did not settle. Rejects with
+ * Runs one start from its bring-up to its stop. Returns false when it had to exit and did not settle. Rejects with
  * `OperatorError`, or with the disk's error.
  */
 export async function play(options: StartOptions, around: Around): Promise<boolean> {

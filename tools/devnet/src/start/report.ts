@@ -19,7 +19,7 @@ export interface ReportHome {
   readonly transactions: readonly string[];
 }
 
-/** What `--report` writes. No figure of energy is a floating-point number. */
+/** The content of a `--report` file. No figure of energy is a floating-point number. */
 export interface Report {
   readonly rpc: string;
   readonly mqtt: string;
@@ -40,7 +40,7 @@ export interface ReportedHome {
   readonly owner: string;
 }
 
-/** Nearest-rank percentile of `values` (0 < p <= 100); null when there are none. */
+/** Returns the nearest-rank percentile of `values` (0 < p <= 100); null when there are none. */
 export function percentile(values: readonly number[], p: number): number | null {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? null;

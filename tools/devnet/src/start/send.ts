@@ -13,8 +13,8 @@ const POLL_MS = 50;
 const TIMEOUT_MS = 30_000;
 
 /**
- * Sends one set-up transaction and waits until it is confirmed. Set-up steps look first whether their effect is there,
- * so sending one again after an unknown outcome is safe. Throws with the program's own error.
+ * Sends one set-up transaction and waits until it is confirmed. Set-up steps first check their own effect, so a second
+ * send after an unknown outcome is safe. Throws with the program's own error.
  */
 export async function sendAndConfirm(
   connection: Connection,
@@ -28,7 +28,7 @@ export async function sendAndConfirm(
   transaction.add(ComputeBudgetProgram.setComputeUnitLimit({ units: 600_000 }), ...instructions);
   transaction.sign(payer, ...signers.filter((key) => !key.publicKey.equals(payer.publicKey)));
   const signature = await connection.sendRawTransaction(transaction.serialize(), { skipPreflight: true });
-  // confirmTransaction can miss the notification of a fast node, so statuses are polled.
+  // confirmTransaction can miss the notification of a fast node, so this polls statuses.
   for (const started = clock.monotonicMs(); clock.monotonicMs() - started < TIMEOUT_MS; ) {
     const status = (await connection.getSignatureStatuses([signature])).value[0];
     if (status?.err) throw await failure(connection, signature, status.err);

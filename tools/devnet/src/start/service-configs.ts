@@ -6,7 +6,7 @@ import type { Parties } from './deployment.js';
 import { BROKER_NAME, HOST } from './layout.js';
 import type { Site } from './site.js';
 
-/** Writes the chain's settings: its wallets are those of the parties and owners. */
+/** Writes the chain's settings; its wallets are those of the parties and owners. */
 export function writeChainConfig(site: Site, parties: Parties, owners: readonly Keypair[]): void {
   const { paths, ports, options } = site;
   const config: ChainConfig = {
@@ -39,7 +39,7 @@ export function writeOracleConfig({ paths, ports, plan, rpcUrl, mqttUrl, chainUr
   });
 }
 
-/** Writes the broker's configuration, and who may sign in: the oracle and the homes' gateways, keys in base58. */
+/** Writes the broker's configuration, and its list of clients: the oracle and the homes' gateways, keys in base58. */
 export function writeBroker({ paths, ports, homes }: Site, oracleKey: string, gateways: readonly string[]): void {
   writeYaml(paths.brokerConfig, {
     name: BROKER_NAME,

@@ -1,16 +1,16 @@
 import type { HealthReport } from '@gridtokenx/runtime/core';
 import { systemClock } from '@gridtokenx/runtime/node';
 
-/** A service that may say what is wrong with it. */
+/** A service whose health a start follows. */
 export interface WatchedService {
   readonly name: string;
-  /** Of its health. */
+  /** Address of its health. */
   readonly url: string;
 }
 
-/** What lasts shorter than this is not told: a start, a reconnect. Real milliseconds. */
+/** Ignores problems shorter than this: a start, a reconnect. Real milliseconds. */
 export const TELL_AFTER_MS = 30_000;
-/** A service on this machine that is well answers in milliseconds. */
+/** A healthy service on this machine answers in milliseconds. */
 const TIMEOUT_MS = 5_000;
 
 interface Known {
@@ -19,13 +19,13 @@ interface Known {
   isTold: boolean;
 }
 
-/** Asks a service for its health. Rejects when it does not answer. */
+/** Requests a service's health. Rejects when the service does not answer. */
 export async function askHealth(url: string): Promise<HealthReport> {
   const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   return (await response.json()) as HealthReport;
 }
 
-/** Tells what the services say of themselves: each condition once when it lasts, and once when it is over. */
+/** Reports the problems of the services: each condition once when it lasts, and once when it is over. */
 export class ServiceWatch {
   readonly #services: readonly WatchedService[];
   readonly #ask: (url: string) => Promise<HealthReport>;
@@ -45,12 +45,12 @@ export class ServiceWatch {
     this.#now = now;
   }
 
-  /** What lasts, in words. */
+  /** Returns the lasting problems in words. */
   problems(): string[] {
     return [...this.#known].filter(([, { isTold }]) => isTold).map(([name, { words }]) => `${name}: ${words}`);
   }
 
-  /** Asks every service once. Never rejects. */
+  /** Requests the health of every service once. Never rejects. */
   async look(): Promise<void> {
     const found = await Promise.all(this.#services.map((service) => this.#find(service)));
     const wrong = new Map(found.flat());

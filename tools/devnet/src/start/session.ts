@@ -18,13 +18,13 @@ import { ServiceWatch } from './service-watch.js';
 import { healthPages, type Site, siteOf } from './site.js';
 import { INSPECTOR_PORT, Supervisor } from './supervisor.js';
 
-/** What a session needs of the world. */
+/** Dependencies of a session. */
 export interface SessionDeps {
   readonly clock: Clock;
   readonly say: (line: string) => void;
 }
 
-/** Everything that runs for one `npm start`. */
+/** All processes of one `npm start`. */
 export class Session {
   readonly site: Site;
   readonly supervisor: Supervisor;
@@ -72,7 +72,7 @@ export class Session {
     );
   }
 
-  /** Checks ports and data folder. Rejects with `OperatorError`; nothing was started then. */
+  /** Checks ports and data folder. Rejects with `OperatorError`; then nothing was started. */
   static async open(options: StartOptions, plan: Plan, deps: SessionDeps): Promise<Session> {
     try {
       makeFolder(options.data);
@@ -86,21 +86,21 @@ export class Session {
     return new Session(siteOf(options, plan), deps);
   }
 
-  /** The homes that were enrolled; empty before `bringUp`. */
+  /** The enrolled homes; empty before `bringUp`. */
   get reported(): readonly ReportedHome[] {
     return this.#reported;
   }
 
-  /** Brings everything up and enrols the homes; simulated time still stands when it resolves. */
+  /** Starts everything and enrols the homes; simulated time has not started when it resolves. */
   async bringUp(): Promise<void> {
     this.#reported = await bringUp(this.site, {
       ...{ connection: this.connection, supervisor: this.supervisor, say: this.#say },
     });
-    // For people and for tests that kill: which process is which.
+    // Names each process by its id, for people and for tests that kill.
     this.writePids();
   }
 
-  /** Reserves simulated time ahead, and says which processes run. */
+  /** Reserves simulated time ahead, and writes the running processes. */
   keepTime(): void {
     try {
       this.simulated.reserve();
@@ -108,14 +108,14 @@ export class Session {
       if (this.#diskProblem) this.#say('The disk takes writes again; simulated time goes on.');
       this.#diskProblem = null;
     } catch (error) {
-      // Time that is not reserved durably is not shown to anyone, so it stands still until there is room.
+      // Nobody may see time that is not reserved durably, so time stands still until the disk has room.
       const problem = diskProblem(error, this.site.options.data);
       if (problem !== this.#diskProblem) this.#say(`${problem}. Simulated time stands still meanwhile.`);
       this.#diskProblem = problem;
     }
   }
 
-  /** Process ids beside the lock, by name, and what is wrong. */
+  /** Writes process ids by name, and problems, beside the lock. */
   writePids(): void {
     const health = this.#health.report();
     writeJson(this.site.paths.lock, { pid: process.pid, processes: this.supervisor.pids(), health });
@@ -130,7 +130,7 @@ export class Session {
     try {
       this.simulated.stop();
     } catch (error) {
-      // The last reservation stands: the next start goes on at its end.
+      // The last reservation holds: the next start continues at its end.
       this.#say(diskProblem(error, this.site.options.data));
     }
     await this.supervisor.stop(['broker']);
@@ -139,7 +139,7 @@ export class Session {
   }
 }
 
-/** One process per data folder, one profile per data folder. Throws `OperatorError`. */
+/** Claims the data folder for one process and one profile. Throws `OperatorError`. */
 function claimData({ options, paths, plan }: Site): void {
   const running = readJson<{ pid: number }>(paths.lock);
   if (running && isAlive(running.pid)) {

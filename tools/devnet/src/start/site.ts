@@ -6,7 +6,7 @@ import type { Plan } from './plan.js';
 import type { WatchedService } from './service-watch.js';
 import { INSPECTOR_PORT } from './supervisor.js';
 
-/** Where everything of one start is: fixed before anything runs. */
+/** Addresses and paths of one start, fixed before anything runs. */
 export interface Site {
   readonly options: StartOptions;
   readonly plan: Plan;
@@ -34,7 +34,7 @@ export function siteOf(options: StartOptions, plan: Plan): Site {
   };
 }
 
-/** Where each service says how it is. */
+/** Returns the health address of each service. */
 export function healthPages({ ports, homes }: Site): WatchedService[] {
   const { page, brokerHttp, chainHttp, gatewayHttp } = ports;
   const at = (name: string, port: number) => ({ name, url: `http://${HOST}:${port}/healthz` });
@@ -42,7 +42,7 @@ export function healthPages({ ports, homes }: Site): WatchedService[] {
   return [at('chain', chainHttp), at('broker', brokerHttp), at('oracle', page), ...gateways];
 }
 
-/** What a person can open or point a tool at. */
+/** Returns the addresses that a person can open or give to a tool. */
 export function addresses({ options, ports, pageUrl, rpcUrl, webSocketUrl, mqttUrl }: Site): string[] {
   return [
     `  status page  ${pageUrl}/`,

@@ -14,9 +14,9 @@ export interface ProcessSpec {
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
-/** Until a process that ended is started again; real milliseconds. */
+/** Delay before an ended process restarts; real milliseconds. */
 const BACK_OFF = { initialMs: 200, maxMs: 5_000 } as const;
-/** A process that ran this long begins with the first pause again. */
+/** A process that ran this long restarts with the initial delay again. */
 const STEADY_MS = 30_000;
 
 interface Child {
@@ -25,7 +25,7 @@ interface Child {
   readonly backOff: BackOff;
   wanted: boolean;
   startedAtMs: number;
-  /** Why it was started again, as it was said last: the same is not said twice. */
+  /** The last reported reason of a restart, so that the same reason is not repeated. */
   said: string;
 }
 
@@ -35,10 +35,13 @@ export interface Inspected {
   readonly port: number;
 }
 
-/** Where Node's debuggers look first. Only this machine reaches it. */
+/** The default port of Node's debuggers. Only this machine reaches it. */
 export const INSPECTOR_PORT = 9_229;
 
-/** Starts processes, starts them again when they die, stops them in order. Their output goes to files in `logs`, of bounded size. */
+/**
+ * Starts processes, restarts them when they die, stops them in order. Their output goes to files in `logs`, of bounded
+ * size.
+ */
 export class Supervisor {
   readonly #logs: string;
   readonly #say: (line: string) => void;
@@ -60,21 +63,21 @@ export class Supervisor {
     setInterval(() => rotateAll(logs), LOG_LOOK_MS).unref();
   }
 
-  /** Processes that ended and are not back, in words. */
+  /** Returns processes that ended and have not restarted, in words. */
   problems(): string[] {
     return [...this.#children.values()]
       .filter(({ wanted, said }) => wanted && said !== '')
       .map(({ said }) => said.replace(/; starting it again\.$/, ', and is not back'));
   }
 
-  /** Process ids by name, for people and for tests that kill. */
+  /** Returns process ids by name, for people and for tests that kill. */
   pids(): Record<string, number> {
     const pids: Record<string, number> = {};
     for (const [name, child] of this.#children) if (child.process?.pid) pids[name] = child.process.pid;
     return pids;
   }
 
-  /** Starts a process and waits until it says that it is ready. Rejects with `OperatorError` and its last words otherwise. */
+  /** Starts a process and waits until it reports ready. Rejects with `OperatorError` and its last words otherwise. */
   async start(spec: ProcessSpec): Promise<void> {
     const child: Child = {
       spec,
@@ -96,7 +99,7 @@ export class Supervisor {
     await within(this.#clock, READY_TIMEOUT_MS, ready, late);
   }
 
-  /** One line: a stack of several stands in the process's log, which is named. */
+  /** One line: the process's log, which the line names, has the stack trace. */
   #failed({ name }: ProcessSpec, how: string): OperatorError {
     const problem = `${name} did not start (${how}): ${this.#lastWords(name)}`;
     return new OperatorError({ code: 'not-started', problem, advice: `its log is ${this.#logOf(name)}` });
@@ -114,8 +117,8 @@ export class Supervisor {
     const { spec } = child;
     rotateAll(this.#logs);
     const log = openSync(this.#logOf(spec.name), 'a');
-    // A group of its own: a Ctrl-C in the terminal must reach us alone, so that we stop the others in order. When we
-    // die, their channel to us closes and they stop by themselves.
+    // A separate process group: a Ctrl-C in the terminal must reach us alone, so that we stop the others in order. When
+    // this process dies, their channel to it closes and they stop by themselves.
     const started = fork(spec.script, [...spec.args], {
       execPath: process.execPath,
       execArgv: this.#inspected?.name === spec.name ? [`--inspect=127.0.0.1:${this.#inspected.port}`] : [],
@@ -146,7 +149,7 @@ export class Supervisor {
 
   #again(child: Child, how: string): void {
     if (this.#clock.monotonicMs() - child.startedAtMs > STEADY_MS) child.backOff.reset();
-    // What a person can mend ends with 2, and its last line says how.
+    // Exit code 2 marks an error that the operator can correct, and the process's last line says how.
     const why = how === `exit code ${ExitCode.operator}` ? `: ${this.#lastWords(child.spec.name)}` : '';
     const words = `${child.spec.name} ended (${how})${why}; starting it again.`;
     if (words !== child.said) this.#say(words);
@@ -156,7 +159,7 @@ export class Supervisor {
     });
   }
 
-  /** Stops the named processes together and waits; a process that does not end is killed. */
+  /** Stops the named processes together and waits; kills a process that does not end. */
   async stop(names: readonly string[]): Promise<void> {
     await Promise.all(
       names.map(async (name) => {
@@ -182,7 +185,10 @@ export class Supervisor {
   }
 }
 
-/** Runs a command of one of the services to its end and returns what it printed. Rejects with `OperatorError` and its error text. */
+/**
+ * Runs a command of one of the services to its end and returns its output. Rejects with `OperatorError` and its error
+ * text.
+ */
 export function runOnce(script: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });

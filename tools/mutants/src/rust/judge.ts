@@ -6,18 +6,18 @@ import { runTests } from '../vitest/run.js';
 import { WORKSPACES } from './list.js';
 
 const HOST_LIMIT_MS = 5 * 60_000;
-/** What `programs/toolchain/build.sh` answers when a tool is missing. */
+/** Exit code of `programs/toolchain/build.sh` when a tool is missing. */
 const MISSING = 3;
 
-/** Runs a command to its end, and ends it after the limit. */
+/** Runs a command to its end, and ends the command after the limit. */
 function run(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<Ended> {
   return start(command, args, HOST_LIMIT_MS, { cwd, stdio: 'ignore', env: { ...process.env, ...env } }).ended;
 }
 
 export interface RustBench {
-  /** A copy of the tree that nobody else uses. */
+  /** A copy of the tree that no other worker uses. */
   readonly copy: string;
-  /** Where cargo builds, kept between runs. */
+  /** Cargo's build folder, kept between runs. */
   readonly target: string;
   /** Tests of the built programs, fastest first, with their seconds. */
   readonly tests: readonly { readonly file: string; readonly seconds: number }[];
@@ -25,7 +25,7 @@ export interface RustBench {
 
 type Verdict = Pick<Outcome, 'status' | 'by'>;
 
-/** Runs the tests of both workspaces on the host. null: they noticed nothing. */
+/** Runs the tests of both workspaces on the host. null: no test noticed the mutant. */
 async function judgeOnHost({ copy, target }: RustBench, mutant: Mutant): Promise<Verdict | null> {
   const env = { CARGO_TARGET_DIR: join(target, 'host'), RUSTC: undefined };
   for (const workspace of WORKSPACES.filter((each) => mutant.file.startsWith(`${each}/`))) {

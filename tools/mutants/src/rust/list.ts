@@ -15,7 +15,7 @@ interface Listed {
   readonly span: { readonly start: Mutant['start']; readonly end: Mutant['end'] };
 }
 
-/** Finds cargo-mutants below `tools`, or installs it there. Returns null where there is no cargo. */
+/** Finds cargo-mutants below `tools`, or installs it there. Returns null where cargo is missing. */
 export function findCargoMutants(tools: string, say: (line: string) => void): string | null {
   const binary = join(tools, 'bin', 'cargo-mutants');
   const versionOf = () => spawnSync(binary, ['mutants', '--version'], { encoding: 'utf8' }).stdout ?? '';
@@ -27,7 +27,7 @@ export function findCargoMutants(tools: string, say: (line: string) => void): st
   return status === 0 ? binary : null;
 }
 
-/** Lists the mutants of wanted Rust sources. Throws when cargo-mutants fails. */
+/** Lists the mutants of the given Rust sources. Throws when cargo-mutants fails. */
 export function rustMutants(root: string, files: readonly string[], binary: string): Mutant[] {
   return WORKSPACES.flatMap((workspace) => {
     const args = ['mutants', '--list', '--json', '--dir', join(root, workspace), '--workspace'];

@@ -1,4 +1,5 @@
-// The process that runs test files of a copy, in its working folder. It ends with its parent, however that ends.
+// Runs test files of a copy in its working folder, as a separate process. Ends with its parent, however the parent
+// ends.
 import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startVitest, type TestModule, type TestSequencerConstructor } from 'vitest/node';
@@ -15,7 +16,7 @@ const nameOf = (moduleId: string): string =>
     .split(sep)
     .join('/');
 
-/** Keeps the order that the task gives, and drops what only resembles its names. */
+/** Keeps the task's order, and drops files whose names only resemble the task's. */
 const InOrder: TestSequencerConstructor = class {
   shard = <T>(files: T[]): T[] => files;
   sort = <T extends { moduleId: string }>(files: T[]): T[] =>

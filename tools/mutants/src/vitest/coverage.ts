@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { TASK, type Task } from './messages.js';
 
-/** The object in which the instrumenter's code counts. */
+/** The instrumented code's counters. */
 interface Counts {
   readonly mutantCoverage?: { readonly static: Readonly<Record<string, number>> };
 }

@@ -1,4 +1,4 @@
-/** How one test file went. `pending`: another failed before it ran. */
+/** The result of one test file. `pending`: another file failed before it ran. */
 export interface FileResult {
   /** Relative to the copy's folder, with `/`. */
   readonly file: string;
@@ -13,7 +13,7 @@ export interface RunResult {
   readonly strayErrors: number;
 }
 
-/** Gives a child its task, in its environment. */
+/** Name of the environment variable that carries a child's task. */
 export const TASK = 'GTX_MUTANTS_TASK';
 
 export interface Task {
@@ -22,8 +22,8 @@ export interface Task {
   readonly workers: number;
   /** Stops at the first failure. */
   readonly bail: boolean;
-  /** null: as each test says. */
+  /** null: each test's own limit. */
   readonly testTimeoutMs: number | null;
-  /** Where each file writes which mutants it reached; null: nowhere. */
+  /** Folder in which each file writes the mutants that it reached; null: none. */
   readonly coverage: string | null;
 }

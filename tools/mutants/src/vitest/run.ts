@@ -2,24 +2,24 @@ import { fileURLToPath } from 'node:url';
 import { type Ended, start } from '../processes.js';
 import { type RunResult, TASK, type Task } from './messages.js';
 
-/** Characters of a run's output that are kept for the words of an error. */
+/** Number of output characters kept for the words of an error. */
 const KEPT = 4000;
 
 export interface Run extends Ended {
-  /** null: it ran out of time, or died without an answer. */
+  /** null: the run timed out, or died without an answer. */
   readonly result: RunResult | null;
-  /** The last that it wrote. */
+  /** The end of its output. */
   readonly output: string;
 }
 
-/** Runs test files in a copy, with one mutant switched on, or none. A run that dies without an answer is tried once more. */
+/** Runs test files in a copy, with one mutant activated, or none. Repeats a run once that dies without an answer. */
 export async function runTests(copy: string, task: Task, mutant: string | null, limitMs: number): Promise<Run> {
   const run = await runOnce(copy, task, mutant, limitMs);
   return run.result || run.isOutOfTime ? run : runOnce(copy, task, mutant, limitMs);
 }
 
 async function runOnce(copy: string, task: Task, mutant: string | null, limitMs: number): Promise<Run> {
-  // From the sources and from what is built: Node starts what is built.
+  // The same path from sources and built files: Node starts the built file.
   const script = fileURLToPath(new URL('../../dist/vitest/child.js', import.meta.url));
   const { child, ended } = start(process.execPath, [script], limitMs, {
     cwd: copy,
