@@ -1,6 +1,6 @@
-/** What a seed came to. */
+/** The outcome of a seed. */
 export interface Outcome {
-  /** What is wrong, in words; empty when all holds. */
+  /** Faults in words; empty when all checks pass. */
   readonly faults: readonly string[];
   /** Counts that are summed over all seeds. */
   readonly figures: Readonly<Record<string, number>>;
@@ -8,15 +8,15 @@ export interface Outcome {
 
 /** A fault switched on by hand. A campaign that does not notice it proves nothing. */
 export interface Control {
-  /** Which rule is broken. */
+  /** Names the broken rule. */
   readonly about: string;
-  /** The campaign must notice within so many seeds. */
+  /** The campaign must notice within this number of seeds. */
   readonly seeds: number;
   /** Breaks the rule in this process; returns what repairs it. */
   readonly install: () => () => void;
 }
 
-/** A seeded attempt to break an application. Modules are looked up by name in `catalogue.ts`. */
+/** A seeded attempt to break an application. `catalogue.ts` finds modules by name. */
 export interface Campaign {
   readonly name: string;
   readonly about: string;
@@ -24,18 +24,21 @@ export interface Campaign {
   readonly seeds: number;
   /** A seed that takes longer than this is a fault. */
   readonly secondsPerSeed: number;
-  /** After so many seeds a process is replaced by a new one; without it one process runs as many as there are. */
+  /** Replaces a process after so many seeds; absent: a process has no limit. */
   readonly seedsPerProcess?: number;
-  /** Seeds at once, where fewer than one for each core: those that measure times need the machine for themselves. */
+  /**
+   * Number of simultaneous seeds, where fewer than one for each core: seeds that measure times need the machine for
+   * themselves.
+   */
   readonly workers?: number;
-  /** What the seeds depend on: files, and folders of built code, below the project's folder. */
+  /** Inputs of the seeds: files, and folders of built code, below the project's folder. */
   readonly code: readonly string[];
   readonly controls: Readonly<Record<string, Control>>;
   /** Runs one seed; the same seed does the same. Rejects only when the campaign itself is broken. */
   run(seed: number): Promise<Outcome>;
-  /** Ends what seeds of this process have left for later ones; called before the process ends. */
+  /** Ends the state that seeds of this process keep for later seeds; called before the process ends. */
   end?(): Promise<void>;
-  /** Faults of the whole: what `seeds` seeds must have reached and did not. */
+  /** Returns faults of the whole run: events that `seeds` seeds must have reached and did not. */
   review(figures: Readonly<Record<string, number>>, seeds: number): string[];
 }
 

@@ -1,6 +1,6 @@
 import type { Campaign } from './campaign.js';
 
-/** All campaigns, loaded only when they are run. */
+/** All campaigns, each loaded only when it is run. */
 const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
   attacks: async () => (await import('./neighbours/real/attacks.js')).attacksCampaign,
   availability: async () => (await import('./availability/index.js')).availabilityCampaign,
@@ -14,7 +14,7 @@ const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
 
 export const campaignNames: readonly string[] = Object.keys(CATALOGUE);
 
-/** A campaign by its name; rejects for an unknown one. */
+/** Returns a campaign by its name; rejects for an unknown name. */
 export function loadCampaign(name: string): Promise<Campaign> {
   const load = Object.hasOwn(CATALOGUE, name) ? CATALOGUE[name] : undefined;
   if (!load) return Promise.reject(new Error(`no campaign "${name}": there is ${campaignNames.join(', ')}`));

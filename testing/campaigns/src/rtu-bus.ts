@@ -5,7 +5,7 @@ import { Bus } from '#edge/domain/bus/bus.js';
 import type { BusOptions } from '#edge/domain/bus/bus-options.js';
 import { RtuFraming } from '#edge/domain/bus/framing.js';
 
-/** The gateway's own bus on a simulated RTU line. `random` decides what the bus leaves to chance. */
+/** Returns the gateway's own bus on a simulated RTU line. `random` makes the bus's random choices. */
 export function rtuBus({
   random,
   ...options

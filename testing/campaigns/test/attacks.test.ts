@@ -12,7 +12,7 @@ import type { AttackParts } from '../src/neighbours/attacks/target.js';
 import { tokenReplay } from '../src/neighbours/attacks/token-replay.js';
 import { signIn } from '../src/neighbours/attacks/wire.js';
 
-/** How long each attack lasts here; a campaign goes on for minutes. */
+/** Duration of each attack here, in ms; a campaign attacks for minutes. */
 const ATTACK_MS = 2_000;
 const folder = mkdtempSync(join(tmpdir(), 'gtx-attacks-'));
 const path = (name: string) => join(folder, name);
@@ -25,7 +25,7 @@ let parts: AttackParts;
 async function run(service: 'broker' | 'oracle'): Promise<void> {
   services[service] = await startProcess(`${service}/dist/main.js`, ['run', '--config', path(`${service}.json`)]);
 }
-/** Characters that each service has logged. */
+/** Returns the number of characters that each service has logged. */
 const logged = () => [services.broker, services.oracle].map((service) => service?.output().length ?? 0);
 
 beforeAll(async () => {
@@ -88,7 +88,7 @@ it.each([
     expect((await fetch(`${parts.urls.service}/time`, { method: 'POST', body: new Uint8Array(16) })).status).toBe(200);
     await clock.sleep(200);
   }
-  // The attack did something, and broke nothing that must hold.
+  // The attack had an effect, and broke no rule.
   const figures = await attacked;
   expect(figures[tried]).toBeGreaterThan(0);
   expect(figures.breaches ?? 0).toBe(0);

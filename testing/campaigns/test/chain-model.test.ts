@@ -19,12 +19,12 @@ test('short form: chain and model agree, common instructions come up, and a run 
   expect(figures['hostile accounts']).toBeGreaterThan(50);
   expect(figures.instructions).toBeGreaterThanOrEqual(2 * ONE);
   expect(done).toEqual([1, 2]);
-  // It played the second episode, not the first one again, and plays it alike each time.
+  // It played the second episode, not the first again, and plays it alike each time.
   expect(second.figures).toEqual(chainEpisode(SEED, 1).figures);
   expect(second.figures).not.toEqual(first.figures);
 }, 120_000);
 
-/** The episodes of this seed that come soonest to what the control needs; all others are tried after them. */
+/** Episodes of this seed that notice the control soonest; the test tries all others after them. */
 const EARLY: Readonly<Record<string, number>> = {
   pending: 1,
   quorum: 2,

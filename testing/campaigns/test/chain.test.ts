@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { chainCampaign } from '../src/chain/index.js';
 
-// Seeds and a control for each rule are under test beside the programs; here: that the campaign hands on what they find.
+// The programs' tests cover seeds and a control for each rule; this file tests that the campaign reports their
+// findings.
 
 it('a seed of the campaign is an episode, which a control breaks until it is repaired', {
   timeout: 60_000,

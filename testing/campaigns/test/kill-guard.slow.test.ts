@@ -19,7 +19,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A launcher with a child that heeds no signal and no closed channel, both with the data folder in their arguments. */
+/** A launcher with a child that ignores signals and a closed channel; both have the data folder in their arguments. */
 function launcher(): string {
   const [path, child] = [join(folder, 'launcher.mjs'), join(folder, 'child.mjs')];
   writeFileSync(
@@ -36,7 +36,7 @@ function launcher(): string {
   return path;
 }
 
-/** A worker that has a start under way; `how` is the code that starts it. Resolves when its processes are there. */
+/** Starts a worker that runs a start; `how` is the code that starts it. Resolves when its processes run. */
 async function startWorker(how: (script: string, data: string) => string, processes: number): Promise<string> {
   const data = join(folder, 'data');
   const path = join(folder, 'worker.mjs');

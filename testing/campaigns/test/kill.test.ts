@@ -17,7 +17,7 @@ import { scheduleOf } from '../src/kill/schedule.js';
 
 const SEEDS = [1];
 
-/** What must be wrong, in words, when a rule is off. */
+/** Expected words of the fault when a rule is off. */
 const NOTICED: Readonly<Record<string, RegExp>> = {
   'ack-rule': /lost: .* nobody acknowledged it, and the spool does not have it/,
   'drop-rule': /never acknowledged: /,
@@ -27,7 +27,7 @@ const NOTICED: Readonly<Record<string, RegExp>> = {
   'page-version': /what was built on a newer page: .* its statement says otherwise/,
 };
 
-/** Where the control is noticed: searching from the first seed on would take longer. */
+/** First seeds that notice each control: a search from seed 1 on would take longer. */
 const NOTICED_FROM: Readonly<Record<string, number>> = {
   'ack-rule': 18,
   'drop-rule': 16,
@@ -60,7 +60,7 @@ describe('a rule that is off', () => {
   });
 });
 
-// Behind the controls: a repair that repairs nothing is noticed here.
+// Runs after the controls: a repair without effect is noticed here.
 describe('power cuts at any write of gateways and ledger', () => {
   it('lose nothing that was acknowledged, sign no seq twice, and drop no segment too early', async () => {
     for (const seed of SEEDS) {
@@ -136,7 +136,7 @@ describe('what a run of real processes is held against', () => {
 });
 
 describe('a statement whose root cannot be reproduced', () => {
-  /** Faults of a ledger in which one reading before the statement never came, for this declared reason. */
+  /** Returns the faults of a ledger that lacks one reading before the statement, for this declared reason. */
   function faultsWith(reason: number): readonly string[] {
     const folder = mkdtempSync(join(tmpdir(), 'gtx-evidence-'));
     try {
@@ -145,7 +145,7 @@ describe('a statement whose root cannot be reproduced', () => {
       const { database, take } = testLedger(new FakeRegistry(meterOf(1)), path);
       for (const { sql } of chainMigrations) database.sqlite.exec(sql);
       const first = [log.enrolment(), log.reading()];
-      // Signed by the gateway, and never heard of again.
+      // Signed by the gateway, and never received.
       const { leaves } = log;
       log.reading();
       log.leaves = leaves;

@@ -3,7 +3,7 @@ import { addFigures, type Outcome } from '../src/campaign.js';
 import { ledgerCampaign } from '../src/ledger/index.js';
 
 const { controls, review, run } = ledgerCampaign;
-/** As many as reach all that the first test asks for, and half as many again. */
+/** As many seeds as reach everything that the first test expects, and half as many again. */
 const SEEDS = 12;
 
 async function firstFault(seeds: number): Promise<Outcome | null> {
@@ -22,7 +22,7 @@ describe('campaign ledger, short', { timeout: 240_000 }, () => {
       expect(outcome.faults, `seed ${seed}`).toEqual([]);
       addFigures(figures, outcome.figures);
     }
-    // Enough happened for the comparison to mean something.
+    // Enough happened for a meaningful comparison.
     expect(figures.gateways).toBe(SEEDS * 20);
     const share = (figures['hostile messages'] ?? 0) / (figures.messages ?? 1);
     expect(share).toBeGreaterThan(0.04);

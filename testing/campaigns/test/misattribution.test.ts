@@ -48,7 +48,7 @@ describe.runIf(process.platform === 'linux')('reads on real lines', { timeout: 1
   it('do so when answers come later than the quarantine is long', async () => {
     const lines = Array.from({ length: 12 }, () => 'rtu-over-tcp' as const);
     let wrong = 0;
-    // More answers are late, so that a short run meets one.
+    // More answers are late, so that a short run has at least one.
     const rates = { ...REAL_RATES, late: 0.15 };
     for (let seed = 1; seed <= 5 && wrong === 0; seed++)
       wrong += (await playReal(seed, { lines, reads: 120, rates, isShort: true })).faults.length;

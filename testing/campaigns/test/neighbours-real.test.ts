@@ -19,7 +19,7 @@ import { SABOTAGES, sabotaged } from '../src/neighbours/real/sabotages.js';
 import { Turncoat } from '../src/neighbours/real/turncoat.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-/** How long each act lasts here; the campaign goes on for longer, beside a chain and real gateways. */
+/** Duration of each act here, in ms; the campaign runs each longer, beside a chain and real gateways. */
 const ACT_MS = 400;
 const NETWORK = '0102030405060708';
 const WINDOW_MS = 900_000;
@@ -132,7 +132,7 @@ describe('one home against the real broker and oracle', () => {
       }
     })();
     for (const act of acts) {
-      // A machine that is busy may sign nothing in so short a time.
+      // A busy machine may sign nothing in so short a time.
       for (const ms of [ACT_MS, 20 * ACT_MS]) {
         const hostile = home(act, Date.now() + ms);
         await MESSAGE_ACTS[act](hostile);

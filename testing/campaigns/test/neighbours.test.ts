@@ -6,7 +6,7 @@ import { Begins } from '../src/neighbours/begins.js';
 import { neighboursCampaign } from '../src/neighbours/index.js';
 
 const { controls, review, run } = neighboursCampaign;
-/** A seed that notices each control: searching for one would take longer. */
+/** A seed that notices each control: a search would take longer. */
 const NOTICED_BY: Readonly<Record<string, number>> = {
   'oldest-first': 50,
   'mints-again': 1,
@@ -15,7 +15,7 @@ const NOTICED_BY: Readonly<Record<string, number>> = {
   'no-quota': 70,
   'no-split': 2,
 };
-/** Each of them must be without a fault when no rule is off. */
+/** Each of these seeds must have no fault while every rule is on. */
 const SEEDS = Object.values(NOTICED_BY);
 
 describe('campaign neighbours, short', { timeout: 120_000 }, () => {
@@ -30,7 +30,7 @@ describe('campaign neighbours, short', { timeout: 120_000 }, () => {
     }
   });
 
-  // Behind the controls: a repair that repairs nothing is noticed here.
+  // Runs after the controls: a repair without effect is noticed here.
   it('keeps nine homes well whatever the tenth does', async () => {
     const figures: Record<string, number> = {};
     for (const seed of SEEDS) {
@@ -68,7 +68,7 @@ describe('steps that late and waiting messages make necessary', () => {
     } as Payload;
   };
   const statement = (seq: number) => ({ ...event(seq, 0), kind: Kind.statement, window: 0 }) as unknown as Payload;
-  /** When nothing waits any more. */
+  /** A time at which nothing waits any more. */
   const LATE_MS = 2_000_000;
   const sameClock = (readingMs: number) => readingMs;
 

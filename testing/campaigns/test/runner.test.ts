@@ -161,7 +161,7 @@ describe('the catalogue', () => {
     }
   });
 
-  /** Sources that a source imports, itself among them: what `src` becomes `dist` of. */
+  /** Returns the sources that a source imports, including itself, with `dist` mapped back to `src`. */
   function importsOf(path: string, seen = new Set<string>()): Set<string> {
     if (seen.has(path)) return seen;
     seen.add(path);
@@ -192,7 +192,7 @@ describe('the catalogue', () => {
     return name.endsWith('.json') ? path : path.replace(/\.js$/, '.ts');
   }
 
-  /** What a campaign starts or loads by its place, beside its own modules. */
+  /** Programs that a campaign starts or loads by path, beside its own modules. */
   const programs: Record<string, string[]> = {
     chain: ['testing/campaigns/src/chain/campaign.ts'],
     kill: [
@@ -218,12 +218,12 @@ describe('the catalogue', () => {
   );
   programs['neighbours-real'] = real;
   programs.attacks = real;
-  /** Where a campaign begins, when not in a folder of its name. */
+  /** Source where a campaign begins, when it is not in a folder of its name. */
   const places: Record<string, string> = {
     'neighbours-real': 'neighbours/real/index.ts',
     attacks: 'neighbours/real/attacks.ts',
   };
-  // The frame around all seeds is not what they depend on.
+  // The frame around all seeds, which they do not depend on.
   const frame = ['testing/campaigns/dist/campaign.js'];
 
   it.each(campaignNames)('vouches for all the code that the seeds of "%s" run', async (name) => {

@@ -6,14 +6,17 @@ import { playPolls } from './polls.js';
 
 const POLLS = 1_500;
 const MIN_SHARE = 0.95;
-/** What most meters allow. */
+/** Numbers of lengths that most meters allow. */
 const LENGTHS = [4, 8] as const;
-/** With so few the gateway makes the period longer. */
+/** With so few lengths the gateway lengthens the period. */
 const FEW_LENGTHS = [1, 3] as const;
 const SCENES = ['polls of 1', 'polls of 3', 'few lengths, polls of 1', 'few lengths, polls of 3'] as const;
 let hasOneLength = false;
 
-/** Seeds through the gateway's readers, planner and bus: polls that come in time, and dead meters that hold up no other. */
+/**
+ * Plays seeds through the gateway's readers, planner and bus: polls that finish in time, and dead meters that delay no
+ * others.
+ */
 export const availabilityCampaign: Campaign = {
   name: 'availability',
   about: 'late and dropped answers cost few polls, and dead meters cost the others nothing',
@@ -55,7 +58,7 @@ export const availabilityCampaign: Campaign = {
     const faults: string[] = [];
     for (const what of SCENES) {
       const share = (figures[`${what}: good`] ?? 0) / (figures[`${what}: all`] ?? 0);
-      // Also when nothing was polled.
+      // Also fails when nothing was polled.
       if (!(share >= MIN_SHARE)) faults.push(`${what}: ${(100 * share).toFixed(2)} % came in time`);
     }
     return [...faults, ...['late', 'dropped', 'isolation: revivals'].filter((name) => !figures[name])];

@@ -4,13 +4,13 @@ import { Fixture, profileOf } from './meters.js';
 
 const HEALTHY = 24;
 const DEAD = 8;
-/** Nothing is late or dropped here: what is seen is the dead units' doing. */
+/** No answer is late or dropped here, so only the dead units can have an effect. */
 const NO_FAULTS = { late: 0, lateTimeouts: 0, drop: 0 };
 const PERIODS_MS = [5_000, 10_000, 30_000] as const;
-/** The shortest time-out that a profile has unless it says otherwise, and the gateway's first one, ms. */
+/** The shortest time-out of a profile by default, and the gateway's initial time-out, ms. */
 const MIN_TIMEOUT_MS = 200;
 const REQUEST_MS = 1_000;
-/** The meters' start and their first polls are not looked at, ms. */
+/** Excludes the meters' start and their first polls from the figures, ms. */
 const SETTLE_MS = 60_000;
 const LENGTH_MS = 1_200_000;
 const WATCH_MS = 50;
@@ -20,21 +20,21 @@ const MAX_REVIVAL_MS = 30_000;
 interface Look {
   /** 99th percentile of the times between a healthy meter's readings, ms. */
   readonly p99Ms: number;
-  /** From when a meter has power again to when the bus knows it, ms. */
+  /** Times from a meter's power-up to its detection by the bus, ms. */
   readonly revivalsMs: readonly number[];
 }
 
 interface Scene {
   readonly periodMs: number;
-  /** Whether meters poll at the same moments, as they do on one grid, or each at its own. */
+  /** True when all meters poll at the same moments, as on one grid; false when each has its own moments. */
   readonly isGrid: boolean;
   readonly withDead: boolean;
 }
 
 /**
- * 32 meters on one line at 9,600 baud, 8 of them without power, beside the same line with the 24 healthy ones only. Dead ones
- * come back one by one in the second half, in which revivals are measured; periods are measured in the first. Returns what
- * is wrong.
+ * Plays 32 meters on one line at 9,600 baud, 8 of them without power, beside the same line with the 24 healthy meters
+ * only. Dead meters return one by one in the second half, which measures revivals; the first half measures periods.
+ * Returns the faults.
  */
 export async function playIsolation(
   random: Random,

@@ -7,16 +7,18 @@ import type { FaultRates } from '../misattribution/faults.js';
 export interface MeterLineOptions {
   readonly clock: VirtualClock;
   readonly random: Random;
-  /** Late and dropped answers; the other faults are the misattribution campaign's. */
+  /** Late and dropped answers; the misattribution campaign plays the other faults. */
   readonly rates: Pick<FaultRates, 'late' | 'lateTimeouts' | 'drop'>;
   /** Milliseconds for a character. */
   readonly charMs: number;
-  /** Time-out in force for a unit, the answer's characters included, ms: lateness is stated in it. */
+  /**
+   * Returns the time-out in force for a unit, in ms, the answer's characters included: lateness is stated in time-outs.
+   */
   readonly timeoutMs: (unit: number, count: number) => number;
   readonly figures: Record<string, number>;
 }
 
-/** Energy of a meter at its `serial`th answer: no two answers of a meter are alike. Wh. */
+/** Returns the energy of a meter at its `serial`th answer, in Wh: no two answers of a meter are alike. */
 export const energyWh = (unit: number, serial: number) => ({
   importWh: unit * 1_000_000 + serial,
   exportWh: unit * 1_000_000 + 500_000_000 + serial,
@@ -27,8 +29,8 @@ const TURNAROUND_MS = [8, 30] as const;
 const NOTHING = new Uint8Array(0);
 
 /**
- * A serial line of meters on a virtual clock. Each meter holds its energy in registers 0 to 3 (32 bits each, Wh); all other
- * registers are 0. Answers that lie over one another on the line are mixed, as on a real one.
+ * A serial line of meters on a virtual clock. Each meter holds its energy in registers 0 to 3 (32 bits each, Wh); all
+ * other registers are 0. Simultaneous answers mix on the line, as on a real line.
  */
 export class MeterLine implements Line {
   readonly #options: MeterLineOptions;
@@ -41,7 +43,7 @@ export class MeterLine implements Line {
     this.#options = options;
   }
 
-  /** How often a meter was asked: its energy follows from that. */
+  /** Returns the number of requests to a meter: its energy follows from that number. */
   serial(unit: number): number {
     return this.#serials.get(unit) ?? 0;
   }
@@ -72,7 +74,7 @@ export class MeterLine implements Line {
     this.#say(withCrc(Uint8Array.of(unit, fn, data.length, ...data)), delayMs);
   }
 
-  /** Puts an answer on the line in two halves, as an adapter hands bytes over. */
+  /** Puts an answer on the line in two halves, as an adapter delivers bytes. */
   #say(bytes: Uint8Array, delayMs: number): void {
     const { random, charMs, clock } = this.#options;
     const middle = random.int(1, bytes.length - 1);
@@ -91,7 +93,7 @@ export class MeterLine implements Line {
     return bytes;
   }
 
-  /** A serial line tells nothing: it is looked at by the clock. */
+  /** A serial line announces nothing: the bus polls it by the clock. */
   onArrival(): void {}
 
   async close(): Promise<void> {}

@@ -13,12 +13,12 @@ import type { FaultRates } from '../misattribution/faults.js';
 import { rtuBus } from '../rtu-bus.js';
 import { energyWh, MeterLine } from './line.js';
 
-/** Before anything was measured, a meter is taken to answer after this. */
+/** Assumed turnaround of a meter before the first measurement, in µs. */
 const TURNAROUND_US = 50_000;
 
 /**
- * A meter's profile: energy in registers 0 to 3 and, in polls of three requests, power and voltage too far away to be read
- * with it. `lengths`: how many reads of different lengths bring the energy.
+ * Returns a meter's profile: energy in registers 0 to 3 and, in polls of three requests, power and voltage too far away
+ * for the same read. `lengths`: number of different read lengths that return the energy.
  */
 export function profileOf(requests: 1 | 3, lengths: number): ModbusProfile {
   const others =
@@ -55,7 +55,7 @@ export interface RigOptions {
   readonly random: Random;
   readonly rates: Pick<FaultRates, 'late' | 'lateTimeouts' | 'drop'>;
   readonly baud: number;
-  /** Time-out before anything was measured, and least time-out, ms. */
+  /** Time-out before the first measurement, and minimum time-out, ms. */
   readonly requestMs: number;
   readonly minTimeoutMs: number;
   readonly figures: Record<string, number>;
@@ -111,7 +111,7 @@ export class Fixture {
     });
   }
 
-  /** Whether a sample holds what the meter said in its last answer. */
+  /** Returns true when a sample is an answer that the meter gave after its `before`th. */
   isTrue(unit: number, { importWh, exportWh }: MeterSample, before: number): boolean {
     const serial = Number(importWh) - energyWh(unit, 0).importWh;
     const right = energyWh(unit, serial);

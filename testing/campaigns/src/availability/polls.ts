@@ -7,11 +7,11 @@ import { Fixture, profileOf } from './meters.js';
 export interface PollOptions {
   readonly random: Random;
   readonly requests: 1 | 3;
-  /** Lengths by which the energy can be read. */
+  /** Number of lengths by which the energy can be read. */
   readonly lengths: number;
-  /** Whether the period becomes longer where the line needs that, as it does in the gateway. */
+  /** True when the period lengthens where the line needs that, as in the gateway. */
   readonly isLengthened: boolean;
-  /** What the figures are named by. */
+  /** Prefix of the figures' names. */
   readonly name: string;
   readonly polls: number;
   readonly figures: Record<string, number>;
@@ -22,13 +22,15 @@ const PERIODS_MS = [600, 1_000, 2_000, 10_000] as const;
 /** The shortest time-out that a profile allows, ms. */
 const SHORT_TIMEOUT_MS = 20;
 const MIN_SHARE = 0.95;
-/** One length allows no second request within a poll: 96 % is all there is, and chance moves one seed by one or two. */
+/**
+ * With one length a poll allows no second request: 96 % is the maximum, and chance moves a seed by one or two per cent.
+ */
 const FEW = 3;
 const MIN_SHARE_FEW = 0.93;
 
 /**
- * One meter on a line with 2 % late and 2 % dropped answers, polled every `periodMs`, of which a time-out is at most a third.
- * A poll is good when its energy came before the next one was due. Returns what is wrong.
+ * Plays one meter on a line with 2 % late and 2 % dropped answers, polled every `periodMs`; a time-out is at most a
+ * third of that. A poll is good when its energy arrived before the next poll was due. Returns the faults.
  */
 export async function playPolls(options: PollOptions): Promise<string[]> {
   const { random, requests, lengths, isLengthened, polls, name, figures } = options;
@@ -69,7 +71,7 @@ export async function playPolls(options: PollOptions): Promise<string[]> {
         if (!(error instanceof ReadError)) throw error;
         count(`failure ${error.failure}`);
       }
-      // A poll that took longer than its period takes the place of those that it missed.
+      // A poll that takes longer than its period replaces the polls that it missed.
       dueAtMs = nextMs;
       while (dueAtMs < clock.monotonicMs() && poll + 1 < polls) {
         poll++;

@@ -3,7 +3,7 @@ import type { PublicKey } from '@solana/web3.js';
 import { nameOf, zoneOf } from './model.js';
 import { commitmentOf, HOME, idOf, NEXT, named, OWNERS } from './names.js';
 
-/** Addresses are functions of seeds; each is derived once in a process. */
+/** Addresses are functions of seeds; a process derives each address once. */
 const found = new Map<string, PublicKey>();
 
 function once(name: string, derive: () => PublicKey): PublicKey {
@@ -28,18 +28,18 @@ export const tokenAddresses = (): ReadonlyMap<string, PublicKey> =>
     ),
   ]);
 
-/** Of a connection point, by zone and name: `7/3`. */
+/** Address of a connection point, by zone and name: `7/3`. */
 export const pointAddress = (ref: string): PublicKey =>
   once(`point ${ref}`, () => pda.point(zoneOf(ref), commitmentOf(nameOf(ref))));
 
 export const recordAddress = (ref: string): PublicKey =>
   once(`meter ${ref}`, () => pda.meter(zoneOf(ref), idOf(nameOf(ref))));
 
-/** Of a user, by zone and wallet. */
+/** Address of a user, by zone and wallet. */
 export const userAddress = (ref: string): PublicKey =>
   once(`user ${ref}`, () => pda.user(zoneOf(ref), named(nameOf(ref)).publicKey));
 
-/** Of a slot's case, by zone, page and slot. */
+/** Returns the address of a slot's case, by zone, page and slot. */
 export function caseAddress(ref: string): PublicKey {
   const [zone, page, slot] = ref.split('/').map(Number);
   return once(`case ${ref}`, () => pda.dispute(zone ?? 0, page ?? 0, slot ?? 0));
@@ -53,7 +53,7 @@ function pair(of: (zone: number) => PublicKey): void {
   others.set(next.toBase58(), home);
 }
 
-/** What stands for the same thing in the other zone; undefined for what has no zone. */
+/** Returns the address of the same object in the other zone; undefined for an object without a zone. */
 export function counterpart(address: PublicKey): PublicKey | undefined {
   if (others.size === 0) {
     pair(zoneAddress);

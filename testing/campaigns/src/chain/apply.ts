@@ -41,7 +41,7 @@ const RULES_OF: { readonly [K in Op['kind']]: (model: Model, op: Of<K>) => Outco
   retire,
 };
 
-/** What the rules make of an op; the model is then in the state after it. */
+/** Returns the outcome of an op by the rules; the model is then in the state after it. */
 export function apply(model: Model, op: Op): Outcome {
   const rule = RULES_OF[op.kind] as (model: Model, op: Op) => Outcome;
   return rule(model, op);

@@ -1,15 +1,15 @@
 import { type Keypair, TransactionInstruction } from '@solana/web3.js';
 
-/** What an op is on the chain: its instructions, of which the last one is the programs', and who signs. */
+/** An op on the chain: its instructions, of which the last belongs to the programs, and its signers. */
 export interface Sending {
   readonly instructions: readonly TransactionInstruction[];
   readonly signers: readonly Keypair[];
 }
 
-/** Instructions by their accounts: addresses are derived once in a process, which is most of the work. */
+/** Instructions by their accounts: a process derives addresses once, which is most of the work. */
 const cache = new Map<string, TransactionInstruction>();
 
-/** The instruction of this name, built once; `data` replaces its arguments. */
+/** Returns the instruction of this name, built once; `data` replaces its arguments. */
 export function once(name: string, build: () => TransactionInstruction, data?: Uint8Array): TransactionInstruction {
   const found = cache.get(name) ?? build();
   cache.set(name, found);

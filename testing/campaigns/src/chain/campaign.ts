@@ -8,28 +8,34 @@ import { SABOTAGES } from './sabotage.js';
 export { RULES as chainRules } from './model-state.js';
 export { SABOTAGES as chainSabotages } from './sabotage.js';
 
-/** Instructions of one episode: each starts from the same chain, with a seed of its own. */
+/** Instructions of one episode: each episode starts from the same chain, with its own seed. */
 export const EPISODE_INSTRUCTIONS = 500;
 
 export interface ChainCampaignArgs {
   /** The same seed and number of instructions do the same. */
   readonly seed: number;
   readonly instructions: number;
-  /** Goes on at this episode: what an earlier call's progress said was done. */
+  /** Continues at this episode: an earlier call's progress reported the episodes before as done. */
   readonly from?: number;
-  /** Takes one rule out of the model, or changes the chain behind its programs' backs: a control, that must end with a fault. */
+  /**
+   * Removes one rule from the model, or changes the chain behind its programs' backs: a control, which must end with a
+   * fault.
+   */
   readonly broken?: Broken;
   readonly progress?: (done: { episodes: number; of: number; instructions: number }) => void;
 }
 
 export interface ChainCampaignResult {
-  /** Differences between chain and model, or broken invariants; empty when all holds. An episode ends with its first one. */
+  /**
+   * Differences between chain and model, or broken invariants; empty when all checks pass. An episode ends with its
+   * first fault.
+   */
   readonly faults: readonly string[];
   /** Counts by name, `instructions` among them. */
   readonly figures: Readonly<Record<string, number>>;
 }
 
-/** What a run of so many instructions must have reached to mean anything. */
+/** Events that a run must reach, per thousand instructions, to prove anything. */
 const REACHED: readonly (readonly [name: string, perThousand: number])[] = [
   ['attest accepted', 50],
   ['submit accepted', 20],
@@ -59,7 +65,7 @@ const REACHED: readonly (readonly [name: string, perThousand: number])[] = [
   ['sent twice', 20],
 ];
 
-/** What the figures must show and do not, in words. */
+/** Returns the events that the figures must show and do not, in words. */
 export function reviewFigures(figures: Readonly<Record<string, number>>): string[] {
   const thousands = (figures.instructions ?? 0) / 1_000;
   return REACHED.flatMap(([name, perThousand]) => {
@@ -70,7 +76,7 @@ export function reviewFigures(figures: Readonly<Record<string, number>>): string
 
 const SPREAD = 1_000_003n;
 
-/** One episode by its number. */
+/** Plays one episode by its number. */
 export function chainEpisode(seed: number, episode: number, broken?: Broken) {
   return playEpisode(BigInt(seed) * SPREAD + BigInt(episode), EPISODE_INSTRUCTIONS, broken);
 }
@@ -78,15 +84,19 @@ export function chainEpisode(seed: number, episode: number, broken?: Broken) {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** A chain is 60 MB outside JavaScript's heap: its collector sees no reason to run, and frees it only between two turns. */
+/**
+ * Frees chains between two turns of the event loop. A chain is 60 MB outside JavaScript's heap, so the collector sees
+ * no reason to run.
+ */
 export async function releaseChains(): Promise<void> {
   collectGarbage();
   await setImmediate();
 }
 
 /**
- * Random instructions (valid, replayed, reordered, with hostile accounts, by whoever is not entitled) on the built programs against a
- * reference model: after each one accounts, history and balances are what the model says, and the invariants hold.
+ * Plays random instructions (valid, replayed, reordered, with hostile accounts, by signers without the right) on the
+ * built programs against a reference model. After each instruction accounts, history and balances equal the model's,
+ * and the invariants hold.
  */
 export async function chainCampaign(args: ChainCampaignArgs): Promise<ChainCampaignResult> {
   const of = Math.ceil(args.instructions / EPISODE_INSTRUCTIONS);

@@ -16,7 +16,7 @@ export function flagsOf(slot: ModelSlot): number {
   return bits.reduce((flags, set, index) => flags | (set ? 1 << index : 0), 0);
 }
 
-/** The 32 bytes of a slot as the programs fold them into the page's history. */
+/** Returns the 32 bytes of a slot that the programs fold into the page's history. */
 export function slotBytes(slot: ModelSlot): Uint8Array {
   const out = Buffer.alloc(32);
   out.writeBigUInt64LE(slot.exportWh, 0);
@@ -30,7 +30,7 @@ export function slotBytes(slot: ModelSlot): Uint8Array {
   return out;
 }
 
-/** What differs, in words; the first thing is enough. */
+/** A difference in words; the first one suffices. */
 type Difference = string | undefined;
 
 const differ = (what: string, chain: unknown, model: unknown): Difference => {
@@ -53,7 +53,7 @@ const sameCursor = (a: Cursor, b: ModelSlot) =>
 
 const NO_CURSOR: Cursor = { mintedWh: 0n, pooledWh: 0n, retiredWh: 0n, toWallet: false };
 
-/** Holds the chain's accounts against the model. */
+/** Compares the chain's accounts with the model. */
 export class Comparison {
   readonly #chain: Snapshot;
   readonly #model: Model;
@@ -64,7 +64,7 @@ export class Comparison {
     this.#model = model;
   }
 
-  /** Everything that the model knows; zones and records as far as they changed on one of the two sides. */
+  /** Compares everything that the model knows; zones and records only where they changed on one of the two sides. */
   first(histories: ReadonlyMap<string, Uint8Array>): Difference {
     return this.#pages(histories) ?? this.#money() ?? this.#zones() ?? this.#recordsAndCases();
   }

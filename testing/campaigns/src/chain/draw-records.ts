@@ -12,7 +12,7 @@ const NEW_METERS: Readonly<Record<number, readonly string[]>> = {
 };
 const SPARES = 4;
 
-/** The key that the meter could as well have been registered with. */
+/** Returns the other key with which the meter could have been registered. */
 const otherKey = ({ ref, key }: ModelMeter) => (key === `key ${ref}` ? `key ${ref} b` : `key ${ref}`);
 
 /** Draws instructions that write meters' records. */
@@ -27,7 +27,7 @@ export class RecordDraw {
     this.#statements = statements;
   }
 
-  /** Mostly who may; one time in ten anybody. */
+  /** Draws mostly someone with the right; one time in ten anybody. */
   by(right: string): string {
     return this.#random.oneIn(10) ? this.#random.pick(PEOPLE) : right;
   }
@@ -56,7 +56,7 @@ export class RecordDraw {
     };
   }
 
-  /** `zone` and `name` say which meter; drawn when they are left out. */
+  /** `zone` and `name` name the meter; drawn when they are undefined. */
   register(zone?: number, name?: string): Op {
     const random = this.#random;
     const where = zone ?? random.pick([HOME, HOME, HOME, NEXT]);
@@ -136,7 +136,7 @@ export class RecordDraw {
       [1, 2],
     ]);
     const message = this.#message(meter.zone, meter.name, key, meter.owner);
-    // A window before the slot's must not take away what the slot stands on.
+    // A window before the slot's must not remove the basis of the slot.
     const stands = this.#model.slotOf(meter)?.window ?? 0;
     const early = Math.max(meter.firstValid - 1, this.#model.now - 96, stands - random.between(1, 3));
     return {
@@ -156,7 +156,7 @@ export class RecordDraw {
     };
   }
 
-  /** Mostly with what the status needs. */
+  /** Draws mostly the parts that the status needs. */
   status(meter: ModelMeter, status: Of<'status'>['status']): Op {
     const random = this.#random;
     const disputed = this.#model.slotOf(meter)?.disputed ?? false;
@@ -172,7 +172,7 @@ export class RecordDraw {
     };
   }
 
-  /** One time in four: a window up to which the point's energy is counted already. */
+  /** Returns, one time in four, a window up to which the point's energy is counted already. */
   #early(counted: number | undefined): { window?: number } {
     const isRecent = counted !== undefined && counted > 0 && this.#model.now - counted < 96;
     return isRecent && this.#random.oneIn(4) ? { window: counted - this.#random.below(2) } : {};

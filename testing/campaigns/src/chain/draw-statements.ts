@@ -6,7 +6,7 @@ import type { Op, Said } from './ops.js';
 
 const add = (a: Pair, b: Pair): Pair => ({ exportWh: a.exportWh + b.exportWh, importWh: a.importWh + b.importWh });
 export const noLess = (value: bigint) => (value < 0n ? 0n : value);
-/** Caps of a slot that nobody has, for statements about it. */
+/** Caps of a slot without a meter, for statements about it. */
 const SOME_CAPS = { exportCap: 1_376n, importCap: 2_751n };
 
 /** Draws totals, statements and attestations. */
@@ -19,7 +19,7 @@ export class StatementDraw {
     this.#random = random;
   }
 
-  /** Within the caps, at their edges, and far above. */
+  /** Draws a rise within the caps, at their edges, or far above. */
   #rise(cap: bigint, windows: number): bigint {
     const random = this.#random;
     const passed = BigInt(Math.max(1, windows));
@@ -56,7 +56,7 @@ export class StatementDraw {
     ]);
   }
 
-  /** What honest attestors send of one slot: its newest window, under the cap. */
+  /** Draws an honest attestation of one slot: its newest window, under the cap. */
   plain(page: ModelPage, index: number): Op {
     const [model, random] = [this.#model, this.#random];
     const slot = page.slots.get(index);
@@ -93,7 +93,7 @@ export class StatementDraw {
     };
   }
 
-  /** Mostly enough attestors of the set in force; or too few, or those of another set or zone. */
+  /** Draws mostly enough attestors of the set in force; else too few, or those of another set or zone. */
   signers(model: Model, zone: number): readonly string[] {
     const random = this.#random;
     const { inForce, announced } = model.zones.get(zone) ?? {
@@ -111,7 +111,7 @@ export class StatementDraw {
     ]);
   }
 
-  /** A statement whose registers mean `total` for this meter. */
+  /** Returns a statement whose registers give `total` for this meter. */
   said(meter: ModelMeter, window: number, total: Pair): Said {
     const random = this.#random;
     const names = [...this.#model.meters.values()].map(({ name }) => name);
@@ -183,7 +183,7 @@ export class StatementDraw {
     return { ...said, key: meter.previousKey, window: Math.min(meter.previousLast, said.window) };
   }
 
-  /** What a reactivation needs: the registers in a window that is over, from the slot's on. */
+  /** Returns the statement that a reactivation needs: the registers in a closed window, from the slot's window on. */
   standing(meter: ModelMeter): Said {
     const random = this.#random;
     const slot = this.#model.slotOf(meter);

@@ -7,7 +7,7 @@ import type { Op } from './ops.js';
 
 const CANDIDATES = ['attestor 0', 'attestor 1', 'attestor 2', 'attestor 3', 'attestor 4'];
 
-/** Draws instructions about zones, attestor sets, users, and what is made once. */
+/** Draws instructions about zones, attestor sets, users, and accounts that are made once. */
 export class ZoneDraw {
   readonly #model: Model;
   readonly #random: Random64;
@@ -70,7 +70,7 @@ export class ZoneDraw {
     };
   }
 
-  /** What exists already, mostly, and now and then a third zone or page. */
+  /** Draws mostly existing zones and pages, and now and then a third one. */
   made(): Op {
     const random = this.#random;
     const zone = random.pick([HOME, NEXT, NEW]);

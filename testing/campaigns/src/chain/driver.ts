@@ -25,7 +25,7 @@ export class Driver {
     this.#records = new RecordDriver(chain.payer.publicKey, networkId);
   }
 
-  /** The model says where a meter's slot is, or would be. */
+  /** Builds an op's instructions; the model states where a meter's slot is, or would be. */
   sending(op: Instruction, model: Model): Sending {
     if (isZoneOp(op)) return this.#zone(op);
     if (op.kind === 'attest') return this.#attest(op);

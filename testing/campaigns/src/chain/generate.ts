@@ -10,7 +10,7 @@ import { drawScene, type Step } from './scenes.js';
 
 const WINDOW = 900;
 
-/** Draws the next op: mostly what makes sense in the model's state, often at a rule's edge, sometimes nonsense. */
+/** Draws the next op: mostly meaningful in the model's state, often at a rule's edge, sometimes nonsense. */
 export class Generator {
   readonly model: Model;
   readonly random: Random64;
@@ -93,7 +93,7 @@ export class Generator {
     return { kind: 'clock', seconds: windows * WINDOW + random.pick([0, 0, 0, 1, -1]) };
   }
 
-  /** What leads out of suspension and dispute. */
+  /** Draws an op that ends a suspension or a dispute. */
   repair(meter: ModelMeter): Op {
     const { random, statements, records } = this;
     const { ref } = meter;
@@ -118,7 +118,7 @@ export class Generator {
     return { kind: 'submit', meter: meter.ref, said: this.statements.rising(meter) };
   }
 
-  /** A meter whose slot takes energy, if there is one. */
+  /** Returns a meter whose slot accepts energy, if there is one. */
   #open(other: ModelMeter): ModelMeter {
     const found = [...this.model.meters.values()].filter((meter) => {
       const slot = this.model.slotOf(meter);
@@ -127,7 +127,7 @@ export class Generator {
     return found.length > 0 ? this.random.pick(found) : other;
   }
 
-  /** A meter whose owner has tokens to come, if there is one. */
+  /** Returns a meter whose owner has tokens to come, if there is one. */
   #due(other: ModelMeter): ModelMeter {
     const found = [...this.model.meters.values()].filter((meter) => {
       const slot = this.model.slotOf(meter);
@@ -136,7 +136,7 @@ export class Generator {
     return found.length > 0 && !this.random.oneIn(4) ? this.random.pick(found) : other;
   }
 
-  /** Of a meter that has imported and whose owner holds tokens, if there is one. */
+  /** Retires for a meter that has imported and whose owner holds tokens, if there is one. */
   #retire(other: ModelMeter): Op {
     const able = [...this.model.meters.values()].filter((meter) => {
       const slot = this.model.slotOf(meter);
@@ -160,7 +160,7 @@ export class Generator {
     ]);
   }
 
-  /** A meter that has a slot on a page, mostly of the first zone. */
+  /** Returns a meter that has a slot on a page, mostly of the first zone. */
   withSlot(): ModelMeter {
     const found = [...this.model.meters.values()].filter((meter) => meter.place && meter.status === 'active');
     const home = found.filter(({ zone }) => zone === HOME);
@@ -168,7 +168,7 @@ export class Generator {
     return this.random.pick(home.length > 0 && !this.random.oneIn(4) ? home : found.length > 0 ? found : all);
   }
 
-  /** One whose device signs, and whose slot is free; else any. */
+  /** Returns a meter whose device signs and whose slot is free; else any meter. */
   withDevice(): ModelMeter {
     const found = [...this.model.meters.values()].filter((meter) => {
       const slot = this.model.slotOf(meter);

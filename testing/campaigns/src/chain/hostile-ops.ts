@@ -7,7 +7,7 @@ import { type Model, zoneOf } from './model.js';
 import { utilityOf } from './names.js';
 import type { Instruction } from './ops.js';
 
-/** Some of the accounts that have a zone, but not all of them, are the other zone's. */
+/** Replaces some of the accounts that have a zone, but not all, by the other zone's. */
 function mixedZones(random: Random64, instruction: TransactionInstruction): Variant | undefined {
   const places = instruction.keys.flatMap(({ pubkey }, index) => (counterpart(pubkey) ? [index] : []));
   if (places.length < 2) return undefined;
@@ -21,11 +21,14 @@ function mixedZones(random: Random64, instruction: TransactionInstruction): Vari
   return { name, instruction: new TransactionInstruction({ programId, keys, data }), errors: [] };
 }
 
-/** Variants that need not be refused, by the beginning of their names: mostly accounts at which the program does not look in this op. */
+/**
+ * Returns variants that need not be refused, by the beginning of their names: mostly accounts that the program does not
+ * read in this op.
+ */
 function unread(op: Instruction, model: Model): readonly string[] {
   if (op.kind === 'register') {
     const byUtility = op.by === utilityOf(zoneOf(op.meter));
-    // Whoever signs may pay, which shows where nothing is left to pay: a record that is written anew.
+    // Any signer may pay. That shows where nothing remains to pay: a record that is written anew.
     return ['account 1 is account 0', ...(byUtility ? ['account 4 '] : [])];
   }
   if (op.kind === 'replace') return ['account 1 is account 0'];
@@ -33,7 +36,7 @@ function unread(op: Instruction, model: Model): readonly string[] {
   return [];
 }
 
-/** Whether a signer fewer could still be enough, so that a spoilt account need not end in a refusal. */
+/** Returns true when one signer fewer could still suffice, so that a spoilt account need not end in a refusal. */
 function hasSpareSigner(op: Instruction, model: Model): boolean {
   if (op.kind !== 'attest' && op.kind !== 'cancel') return false;
   const threshold = model.zones.get(op.zone)?.inForce.threshold ?? 0;
@@ -41,7 +44,10 @@ function hasSpareSigner(op: Instruction, model: Model): boolean {
   return op.signers.length > Math.max(1, threshold) || withUtility;
 }
 
-/** The op's last instruction with one account wrong, or with accounts of two zones; undefined when no such thing must be refused. */
+/**
+ * Returns the op's last instruction with one account wrong, or with accounts of two zones; undefined when no such
+ * variant must be refused.
+ */
 export function hostileVariant(
   random: Random64,
   chain: Chain,

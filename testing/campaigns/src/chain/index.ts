@@ -2,10 +2,10 @@ import type { Campaign, Control, Outcome } from '../campaign.js';
 import * as programs from './campaign.js';
 import type { Broken } from './play.js';
 
-/** Seeds after which even what is rare must have been reached. */
+/** Seeds after which a run must have reached even rare events. */
 const SEEDS_FOR_ALL = 60;
 
-/** The rule that is out of the model at the moment, or how the chain is changed; undefined in an honest run. */
+/** The rule that the model lacks at the moment, or the change of the chain; undefined in an honest run. */
 let broken: Broken | undefined;
 
 function controlOf(name: Broken, about: string): Control {
@@ -21,26 +21,29 @@ function controlOf(name: Broken, about: string): Control {
   };
 }
 
-/** The model lacks a rule: the chain, which keeps it, must then differ. Or the chain is changed, and an invariant must notice. */
+/**
+ * Either the model lacks a rule: the chain, which keeps it, must then differ. Or the chain is changed, and an invariant
+ * must notice.
+ */
 const controls = Object.fromEntries([
   ...programs.chainRules.map((rule) => [rule, controlOf(rule, `the model does not know the rule "${rule}"`)] as const),
   ...programs.chainSabotages.map((name) => [name, controlOf(name, `the chain is changed: "${name}"`)] as const),
 ]);
 
-/** One seed is one episode of 500 instructions on a chain of its own. */
+/** Plays one episode of 500 instructions on its own chain. */
 async function run(seed: number): Promise<Outcome> {
   const { fault, figures } = programs.chainEpisode(0, seed, broken);
   await programs.releaseChains();
   return { faults: fault === undefined ? [] : [fault], figures };
 }
 
-/** Random instructions on the built programs against a reference model; 240 seeds are 120,000 instructions. */
+/** Plays random instructions on the built programs against a reference model; 240 seeds are 120,000 instructions. */
 export const chainCampaign: Campaign = {
   name: 'chain',
   about: 'random instructions (valid, replayed, reordered, hostile) on the built programs against a reference model',
   seeds: 240,
   secondsPerSeed: 60,
-  // A chain lives outside JavaScript's heap, where nobody promises that all of it comes back.
+  // A chain lives outside JavaScript's heap, and nothing guarantees that all its memory is freed.
   seedsPerProcess: 20,
   code: [
     'programs/artifacts',
@@ -54,6 +57,6 @@ export const chainCampaign: Campaign = {
   ],
   controls,
   run,
-  // A few seeds need not reach the rare ones.
+  // A few seeds need not reach rare events.
   review: (figures, seeds) => (seeds < SEEDS_FOR_ALL ? [] : programs.reviewFigures(figures)),
 };

@@ -13,13 +13,13 @@ interface AttestorsInForce {
   readonly threshold: number;
 }
 
-/** Who speaks for a slot by a statement. */
+/** The party whose statements move a slot's energy. */
 interface Speaker {
   readonly key: string;
   readonly slot: string;
 }
 
-/** The same for the same object: accounts are read anew only when they changed. */
+/** Returns the same value for the same object: accounts are decoded anew only when they changed. */
 function remembered<K extends object, V>(make: (from: K) => V): (from: K) => V {
   const known = new WeakMap<K, V>();
   return (from) => {
@@ -42,7 +42,7 @@ const speakerOf = remembered(
   }),
 );
 
-/** What the chain said before an op: who could move energy then, and where everything stood. */
+/** The chain's state before an op: who could move energy then, and every total. */
 interface Before {
   readonly slots: ReadonlyMap<string, ChainSlot>;
   readonly cursors: ReadonlyMap<string, Cursor>;
@@ -55,8 +55,8 @@ const under = <T>(ref: string, values: ReadonlyMap<number, T> | undefined) =>
   [...(values ?? [])].map(([index, value]) => [`${ref}/${index}`, value] as const);
 
 /**
- * What must hold on the chain after every op, whatever the model says: judged from the chain's own accounts alone. A fault is told in
- * words that begin with "invariant".
+ * The conditions that must hold on the chain after every op, whatever the model says. They are judged from the chain's
+ * own accounts alone. A fault's words begin with "invariant".
  */
 export class Invariants {
   readonly #chain: Snapshot;
@@ -80,7 +80,7 @@ export class Invariants {
     };
   }
 
-  /** Everything that never falls. */
+  /** Returns every number that never falls. */
   #levels(): Map<string, bigint> {
     const levels = new Map<string, bigint>();
     for (const [ref, { value }] of this.#chain.pages) {
@@ -107,7 +107,7 @@ export class Invariants {
     return levels;
   }
 
-  /** The first thing that does not hold after `op`, which was accepted or not. */
+  /** Returns the first invariant that does not hold after `op`, accepted or refused. */
   judge(op: Op, accepted: boolean): string | undefined {
     const now = this.#read();
     const fault =
@@ -146,7 +146,7 @@ export class Invariants {
     return undefined;
   }
 
-  /** What a zone has minted is what its budget says, and within what its lines could carry. */
+  /** Checks that a zone's minted energy equals its budget's, and that its lines could carry it. */
   #budgets({ cursors }: Before): string | undefined {
     for (const [number, { value: budget }] of this.#chain.budgets) {
       let minted = 0n;
@@ -160,7 +160,7 @@ export class Invariants {
     return undefined;
   }
 
-  /** The export limits of those who hold a slot, together, are what the zone says, and within its capacity. */
+  /** Checks that the export limits of all slot holders add up to the zone's figure, and lie within its capacity. */
   #capacity(): string | undefined {
     for (const [number, { value: zone }] of this.#chain.zones) {
       if (!zone) continue;
@@ -177,7 +177,10 @@ export class Invariants {
     return undefined;
   }
 
-  /** Only a quorum of attestors or the meter's own key moves energy, and only a mint moves what is minted. */
+  /**
+   * Checks that only a quorum of attestors or the meter's own key moves energy, and that only a mint moves minted
+   * totals.
+   */
   #mover(op: Op, accepted: boolean, now: Before): string | undefined {
     for (const [ref, slot] of now.slots) {
       const old = this.#before.slots.get(ref) ?? EMPTY_SLOT;
@@ -196,7 +199,7 @@ export class Invariants {
     return undefined;
   }
 
-  /** Who moved a slot's energy without the right to; undefined when it was rightful. */
+  /** Returns who moved a slot's energy without the right; undefined when the move was rightful. */
   #energy(op: Op, ref: string, old: ChainSlot, slot: ChainSlot): string | undefined {
     const windows = BigInt(Math.min(Math.max(slot.window - old.window, 1), MAX_WINDOWS) + 1);
     const isAboveCap =

@@ -40,7 +40,7 @@ export function enrolmentPayload(networkId: Uint8Array, message: Enrolled): Uint
   });
 }
 
-/** The Ed25519 verification of a payload by a key. */
+/** Builds the Ed25519 verification of a payload by a key. */
 export function verification(key: string, payload: Uint8Array): TransactionInstruction {
   const pair = named(key);
   return instructions.signedMessageVerification(pair.publicKey.toBytes(), signed(pair, payload));

@@ -6,7 +6,9 @@ const OPEN = 0;
 const DEVICE_CONVICTED = 1;
 const ATTESTORS_CONVICTED = 2;
 
-/** The device's own word: by the present key, or by the previous one up to its last window. */
+/**
+ * Returns true for a statement of the device itself: by the present key, or by the previous key up to its last window.
+ */
 function isEvidence(model: Model, meter: ModelMeter, said: Said): boolean {
   if (!meter.deviceSigned || !model.valid(meter, said)) return false;
   const isOld = meter.baselineWindow !== 0 && said.window <= meter.baselineWindow;

@@ -7,14 +7,14 @@ const MAX_TARIFF_CLASS = 15;
 const INSTALLER = 2;
 const TOP = 1n << 63n;
 
-/** Network, zone, registers and window of an enrolment message are in order. */
+/** Returns true when network, zone, registers and window of an enrolment message are valid. */
 function goodMessage(model: Model, zone: ModelZone, message: Enrolled): boolean {
   if (!message.network || message.zone !== zone.number) return false;
   if (message.raw.exportWh >= TOP || message.raw.importWh >= TOP) return false;
   return message.window + DAY >= model.now && model.begun(message.window);
 }
 
-/** A record as its enrolment states it: pending, without limits and slot. */
+/** Returns a record as its enrolment states it: pending, without limits and slot. */
 function recordOf(message: Enrolled, zone: number, installer: string, point: string): ModelMeter {
   return {
     message,
@@ -69,11 +69,13 @@ function goodLimits(model: Model, { step, tariffClass }: Limits): boolean {
   return !model.on('limits') || (step <= MAX_STEP_WH && tariffClass <= MAX_TARIFF_CLASS);
 }
 
-/** W that limits take of a zone's capacity: the export limit, and what a register's step adds to each window. */
+/**
+ * Returns the W that limits reserve of a zone's capacity: the export limit, and a register's step added to each window.
+ */
 const reserved = (limits: Limits | undefined): bigint =>
   limits ? BigInt(limits.exportW) + (BigInt(limits.step) * 40n + 10n) / 11n : 0n;
 
-/** The zone's capacity with what `freed` took given back takes `limits`. */
+/** Reserves `limits` of the zone's capacity after the return of `freed`; returns false when they do not fit. */
 function takeCapacity(model: Model, zone: ModelZone, limits: Limits, freed?: Limits): boolean {
   const sum = zone.confirmedW - reserved(freed) + reserved(limits);
   if (sum > zone.capacityW && model.on('capacity')) return false;
@@ -85,7 +87,7 @@ export function giveCapacityBack(model: Model, zone: ModelZone, meter: ModelMete
   if (meter.role === 0 && model.on('capacityBack')) zone.confirmedW -= reserved(meter.limits);
 }
 
-/** Two enrolments with one payload; the key that signed is not in it. */
+/** Returns true for two enrolments with one payload; the signing key is not part of it. */
 function sameEnrolment(one: Enrolled, other: Enrolled): boolean {
   const { key: _one, raw, ...rest } = one;
   const { key: _other, raw: otherRaw, ...otherRest } = other;
@@ -119,7 +121,7 @@ export function confirm(model: Model, op: Of<'confirm'>): Outcome {
   return 'unchanged';
 }
 
-/** The message continues this meter's record under another key. */
+/** Returns true when the message continues this meter's record under another key. */
 function continues(meter: ModelMeter, message: Enrolled): boolean {
   if (message.about !== meter.name || message.owner !== meter.owner || message.role !== meter.role) return false;
   if (meter.deviceSigned && !message.deviceSigned) return false;

@@ -5,8 +5,9 @@ import type { Of, Said } from './ops.js';
 const MAX_WINDOWS = 2_880;
 
 /**
- * What a rise means to the chain, of which the attestation carries as many groups of 7 bits as `known`, the rise over its read, needs:
- * the smallest one with the same low bits. The same as the rise when the slot is as it was read.
+ * Returns the rise that the chain reads. The attestation carries as many groups of 7 bits as `known`, the rise over its
+ * read, needs. The chain takes the smallest rise with the same low bits, which is the true rise when the slot is as it
+ * was read.
  */
 function lowBits(rise: bigint, known: bigint): bigint {
   let bits = 7;
@@ -14,7 +15,7 @@ function lowBits(rise: bigint, known: bigint): bigint {
   return BigInt.asUintN(bits, rise);
 }
 
-/** Whether the caps allow the rise; 'extra' when only with one window more. */
+/** Returns true when the caps allow the rise; 'extra' when only with one window more. */
 function allowed(model: Model, slot: ModelSlot, window: number, rise: Pair): 'plain' | 'extra' | undefined {
   const passed = BigInt(Math.max(1, Math.min(window - slot.window, MAX_WINDOWS)));
   const within = (windows: bigint) =>

@@ -1,6 +1,6 @@
 import type { Enrolled } from './ops.js';
 
-/** The rules that a control may take out of the model, one at a time; the campaign must then find a difference. */
+/** The rules that a control may remove from the model, one at a time; the campaign must then find a difference. */
 export const RULES = [
   'version',
   'moved',
@@ -97,7 +97,7 @@ export interface ModelMeter {
   /** 0: a connection point, which has a slot. */
   readonly role: number;
   readonly enrolled: number;
-  /** Claimed by the device; from the confirmation on: accepted by the utility. */
+  /** Claimed by the device; after the confirmation: accepted by the utility. */
   deviceSigned: boolean;
   key: string;
   previousKey: string | undefined;
@@ -109,7 +109,7 @@ export interface ModelMeter {
   baseline: Pair;
   carried: Pair;
   status: MeterStatus;
-  /** Where its slot is. */
+  /** Page and slot of the record; undefined without a slot. */
   place: { readonly page: number; readonly slot: number } | undefined;
   limits: Limits | undefined;
   confirmed: number;
@@ -180,13 +180,13 @@ export interface ModelCase {
   opened: number;
   window: number;
   total: Pair;
-  /** The key that contradicted: only it can answer. */
+  /** The key that contradicted; only this key can answer. */
   key: string;
   attestors: number;
   verdict: number;
 }
 
-/** What an accepted instruction adds to a page's history. */
+/** The entry that an accepted instruction adds to a page's history. */
 export interface Change {
   readonly page: PageRef;
   readonly signers: number;
@@ -195,7 +195,7 @@ export interface Change {
   readonly slot?: ModelSlot;
 }
 
-/** 'refused', or what became of the page. */
+/** 'refused', 'unchanged', or the change of the page. */
 export type Outcome = 'refused' | 'unchanged' | Change;
 
 /** ⌈W · 0.25 h · 1.1⌉. */

@@ -8,14 +8,17 @@ const ATTESTORS_CONVICTED = 2;
 
 const isAssigned = (slot: ModelSlot) => slot.active || slot.suspended || slot.closed || slot.disputed;
 
-/** The case that an op brings: 'wrong' when it brings none that it needs, or one that nobody asked for. */
+/** Returns the case that an op brings: 'wrong' when a required case is missing, or an unneeded case is present. */
 function decided(model: Model, meter: ModelMeter, withCase: boolean): ModelCase | 'none' | 'wrong' {
   if (!model.slotOf(meter)?.disputed) return withCase ? 'wrong' : 'none';
   const found = withCase ? model.caseOf(meter) : undefined;
   return found && found.verdict !== OPEN ? found : 'wrong';
 }
 
-/** Registers that go on from the slot's totals; undefined when they are below, and nobody was convicted for that. */
+/**
+ * Returns registers that continue from the slot's totals; undefined when they are below and nobody was convicted for
+ * that.
+ */
 function goOn(model: Model, meter: ModelMeter, slot: ModelSlot, raw: Pair, convicted: boolean): boolean {
   const [baseline, carried] = [{ ...meter.baseline }, { ...meter.carried }];
   for (const side of ['exportWh', 'importWh'] as const) {

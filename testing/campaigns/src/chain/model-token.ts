@@ -4,7 +4,7 @@ import type { Of } from './ops.js';
 
 const BASE_UNITS_PER_WH = 1_000n;
 
-/** What a zone may mint now, by the windows of its pages. */
+/** The energy that a zone may mint now, by the windows of its pages. */
 interface Room {
   wh: bigint;
   readonly from: number;
@@ -26,7 +26,7 @@ function dueOf(model: Model, slot: ModelSlot): bigint {
   return (slot.disputed && model.on('frozen')) || due < 0n ? 0n : due;
 }
 
-/** Raises the cursor and the budget by all that is due, when that fits; returns base units. */
+/** Raises the cursor and the budget by everything due, when that fits; returns base units. */
 function mint(model: Model, slot: ModelSlot, budget: ModelBudget, room: Room): bigint {
   const due = dueOf(model, slot);
   if (due === 0n || due > room.wh) return 0n;

@@ -21,8 +21,8 @@ export const zoneOf = (ref: string): number => Number(ref.split('/')[0]);
 export const nameOf = (ref: string): string => ref.split('/')[1] ?? '';
 
 /**
- * The state of the reference model of the chain, written from its rules: unbounded numbers, no accounts, no encodings. The rules
- * themselves are in the other files of this folder that are named after it.
+ * The state of the reference model of the chain, written from its rules: unbounded numbers, no accounts, no encodings.
+ * The other files of this folder that are named after it hold the rules themselves.
  */
 export class Model {
   readonly zones = new Map<number, ModelZone>();
@@ -30,11 +30,11 @@ export class Model {
   readonly users = new Map<string, number>();
   /** The live meter of a connection point, by zone and point. */
   readonly live = new Map<string, string>();
-  /** The last window that a connection point's meters of before have counted. */
+  /** The last window that earlier meters of a connection point have counted. */
   readonly counted = new Map<string, number>();
   readonly meters = new Map<string, ModelMeter>();
   readonly pages = new Map<PageRef, ModelPage>();
-  /** Steps of create_ledger_page that are done; 2 make a ledger page. */
+  /** Finished steps of create_ledger_page; 2 make a ledger page. */
   readonly ledgers = new Map<PageRef, number>();
   /** Slots that were assigned to a meter, by zone, page and slot, whether their page exists or not. */
   readonly assigned = new Map<string, ModelSlot>();
@@ -51,7 +51,7 @@ export class Model {
     this.#off = off;
   }
 
-  /** Whether the model knows this rule. */
+  /** Returns true when the model has this rule. */
   on(rule: Rule): boolean {
     return rule !== this.#off;
   }
@@ -80,7 +80,7 @@ export class Model {
     return this.ledgers.get(pageRef(zone, page)) === 2;
   }
 
-  /** Page and slot of a meter whose page exists. */
+  /** Returns page and slot of a meter whose page exists. */
   at(meter: ModelMeter | undefined): { page: ModelPage; slot: ModelSlot; ref: string } | undefined {
     if (!meter?.place) return undefined;
     const page = this.page(meter.zone, meter.place.page);
@@ -97,13 +97,16 @@ export class Model {
     return at && this.cases.get(at.ref);
   }
 
-  /** The slot that a confirmed meter will have, on its page when that exists. */
+  /** Assigns the slot that a confirmed meter will have, on its page when that exists. */
   assign(zone: number, page: number, slot: number, fresh: ModelSlot): void {
     this.assigned.set(`${zone}/${page}/${slot}`, fresh);
     this.page(zone, page)?.slots.set(slot, fresh);
   }
 
-  /** Bitmap of the zone's attestors among the signers; undefined when one is none, or they are too few. */
+  /**
+   * Returns the bitmap of the zone's attestors among the signers; undefined when a signer is no attestor, or they are
+   * too few.
+   */
   quorum(zone: ModelZone, signers: readonly string[]): number | undefined {
     let bitmap = 0;
     for (const signer of signers) {
@@ -115,7 +118,7 @@ export class Model {
     return zone.inForce.threshold > 0 && popcount(bitmap) >= least ? bitmap : undefined;
   }
 
-  /** The statement is about this meter and network, and of a quality that counts. */
+  /** Returns true when the statement is about this meter and network, and its quality counts. */
   valid(meter: ModelMeter, said: Said): boolean {
     const quality = !this.on('quality') || (said.quality & BAD_QUALITY) === 0;
     return said.network && said.about === meter.name && quality;
@@ -126,7 +129,7 @@ export class Model {
     return !this.on('firstWindow') || said.window >= meter.firstValid;
   }
 
-  /** The totals that the registers give. */
+  /** Returns the totals that the registers give. */
   totals(meter: ModelMeter, raw: Pair): Pair | undefined {
     const exported = raw.exportWh - meter.baseline.exportWh;
     const imported = raw.importWh - meter.baseline.importWh;
@@ -134,19 +137,19 @@ export class Model {
     return { exportWh: meter.carried.exportWh + exported, importWh: meter.carried.importWh + imported };
   }
 
-  /** Not under dispute, and no change of the key within 96 windows. */
+  /** Returns true without a dispute, and without a change of the key within 96 windows. */
   settled(meter: ModelMeter): boolean {
     if (this.slotOf(meter)?.disputed) return false;
     return !this.on('rotationTime') || meter.rotated === 0 || this.now >= meter.rotated + DAY;
   }
 
-  /** Somebody's signature stands behind the slot as the record counts it. */
+  /** Returns true when a signature covers the slot as the record counts it. */
   signedFor(slot: ModelSlot, meter: ModelMeter): boolean {
     if (!this.on('signedFor')) return true;
     return (slot.attestors !== 0 || slot.submitted) && slot.window > meter.baselineWindow;
   }
 
-  /** A slot that goes on under another baseline: nobody's signature stands behind it any more. */
+  /** Continues a slot under another baseline: no signature covers it any more. */
   restart(slot: ModelSlot, meter: ModelMeter): void {
     Object.assign(slot, { moved: true });
     if (!this.on('restart')) return;

@@ -5,7 +5,7 @@ import type { Keypair } from '@solana/web3.js';
 const text = (value: string) => new TextEncoder().encode(value);
 const keys = new Map<string, Keypair>();
 
-/** The key pair of a name, made once. */
+/** Returns the key pair of a name, made once. */
 export function named(name: string): Keypair {
   const found = keys.get(name) ?? keyOf(name);
   keys.set(name, found);
@@ -13,7 +13,7 @@ export function named(name: string): Keypair {
 }
 
 const addresses = new Map<string, string>();
-/** The address of a name in base58, encoded once. */
+/** Returns the address of a name in base58, encoded once. */
 export function addressOf(name: string): string {
   const found = addresses.get(name) ?? named(name).publicKey.toBase58();
   addresses.set(name, found);
@@ -27,13 +27,13 @@ function digest(name: string): Uint8Array {
   return found;
 }
 
-/** meter_id of a name; the same in every zone. */
+/** Returns the meter_id of a name; the same in every zone. */
 export const idOf = (name: string): Uint8Array => digest(`meter/${name}`).subarray(0, 16);
-/** Commitment of a connection point; the same in every zone. */
+/** Returns the commitment of a connection point; the same in every zone. */
 export const commitmentOf = (name: string): Uint8Array => digest(`point/${name}`);
 
 export const HOME = 7;
-/** The zone whose people attack the first one, and the other way round. */
+/** A second zone: its people attack the first zone, and the first zone's people attack it. */
 export const NEXT = 8;
 /** A zone that an episode may create. */
 export const NEW = 9;
@@ -47,7 +47,7 @@ export const ATTESTORS: Readonly<Record<number, readonly string[]>> = {
   [NEW]: ['attestor 8', 'attestor 9'],
 };
 
-/** Whoever may sign in another's place. */
+/** People who may sign in another's place. */
 export const PEOPLE: readonly string[] = [
   utilityOf(HOME),
   utilityOf(NEXT),

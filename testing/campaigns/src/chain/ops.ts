@@ -1,11 +1,11 @@
 import type { Limits, MeterRef, Pair } from './model-state.js';
 
-/** A statement as it was signed; registers are raw. */
+/** A signed statement; registers are raw. */
 export interface Said {
   readonly window: number;
   readonly raw: Pair;
   readonly quality: number;
-  /** Names this network, or another one. */
+  /** True when it names this network; false for another network. */
   readonly network: boolean;
   /** The name of the meter whose id the payload has. */
   readonly about: string;
@@ -57,7 +57,7 @@ export type ZoneOp =
 export type RecordOp =
   | {
       readonly kind: 'register';
-      /** The message names the meter's id, and the zone is this one's. */
+      /** Gives the zone; the message names the meter's id. */
       readonly meter: MeterRef;
       readonly by: string;
       readonly point: string;
@@ -68,7 +68,7 @@ export type RecordOp =
       readonly meter: MeterRef;
       readonly by: string;
       readonly key: string;
-      /** The enrolment that the utility looked at. */
+      /** The enrolment that the utility inspected. */
       readonly message: Enrolled;
       readonly point: string;
       readonly limits: Limits;
@@ -79,9 +79,9 @@ export type RecordOp =
       readonly by: string;
       readonly status: 'active' | 'suspended' | 'closed';
       readonly point: string;
-      /** What is verified in the instruction before, if anything. */
+      /** The statement that the previous instruction verifies, if any. */
       readonly said: Said | undefined;
-      /** The slot's case is among the accounts. */
+      /** True when the slot's case is among the accounts. */
       readonly withCase: boolean;
     }
   | {
@@ -89,7 +89,7 @@ export type RecordOp =
       readonly meter: MeterRef;
       readonly by: string;
       readonly oldKey: string;
-      /** Who signs in the place of the old key. */
+      /** The signer in the place of the old key; undefined without recovery. */
       readonly recovery: string | undefined;
       readonly message: Enrolled;
     }
@@ -112,9 +112,9 @@ export type SlotOp =
       readonly version: bigint;
       readonly moves: number;
       readonly window: number;
-      /** By name. */
+      /** Names of the signers. */
       readonly signers: readonly string[];
-      /** New totals, and the totals that they were encoded against. */
+      /** New totals, and the totals against which they were encoded. */
       readonly items: readonly { readonly slot: number; readonly total: Pair; readonly read: Pair }[];
     }
   | { readonly kind: SaidKind; readonly meter: MeterRef; readonly said: Said }
@@ -123,8 +123,8 @@ export type SlotOp =
   | { readonly kind: 'retire'; readonly meter: MeterRef; readonly by: string; readonly wh: bigint };
 
 /**
- * One instruction of the campaign with all its arguments, so that it can be sent again, later, or in another order. Keys and people
- * are named.
+ * One instruction of the campaign with all its arguments, so that the campaign can send it again, later, or in another
+ * order. Names stand for keys and people.
  */
 export type Instruction = ZoneOp | RecordOp | SlotOp;
 export type Op = { readonly kind: 'clock'; readonly seconds: number } | Instruction;

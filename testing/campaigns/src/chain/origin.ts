@@ -10,12 +10,12 @@ import { newZone } from './model-zones.js';
 import { ATTESTORS, HOME, installerOf, NEXT, named, OWNERS, utilityOf } from './names.js';
 import type { Enrolled, Instruction } from './ops.js';
 
-/** Where an episode begins: enough windows after the enrolments for a lump that the first budget does not hold. */
+/** Start of an episode: enough windows after the enrolments for a rise that the first budget does not hold. */
 export const BEGIN = START + 900 * 12;
 /** W: eight meters of 5 kW, and room for one more. */
 const HOME_CAPACITY_W = 45_000n;
 const NEXT_CAPACITY_W = 12_000n;
-/** Meters that the first zone has had before: five of the eight go to its first page, the rest to its second. */
+/** Meters that the first zone has had before: five of the eight belong to its first page, the rest to its second. */
 const EARLIER_METERS = 251;
 const METERS = 8;
 const NEXT_METERS = 2;
@@ -28,7 +28,7 @@ const isDeviceSigned = (index: number) => index % 4 !== 3;
 export interface Origin {
   readonly chain: Chain;
   readonly networkId: Uint8Array;
-  /** The ops that brought it there, which bring a model there too. */
+  /** The ops that led there; they lead a model there too. */
   readonly ops: readonly Instruction[];
 }
 
@@ -60,7 +60,7 @@ function meterOps(zone: number, index: number): Instruction[] {
   ];
 }
 
-/** People, pages and meters, as the campaign's own ops. */
+/** Creates people, pages and meters by the campaign's own ops. */
 function setUpOps(): Instruction[] {
   const ops: Instruction[] = [];
   for (const zone of [HOME, NEXT]) {
@@ -82,7 +82,7 @@ function setUpOps(): Instruction[] {
   return ops;
 }
 
-/** Config, the mint, both zones; the first one has had meters before. */
+/** Creates Config, the mint and both zones; the first zone has had meters before. */
 function deploy(chain: Chain): void {
   chain.time = START;
   const payer = chain.payer.publicKey;
@@ -117,7 +117,7 @@ const CAPACITIES = [
   [NEXT, NEXT_CAPACITY_W],
 ] as const;
 
-/** A model of the chain as it begins: the same ops, by the rules. */
+/** Returns a model of the chain's start: the same ops, by the rules. */
 export function modelOf(origin: Origin, off: Rule | undefined): Model {
   const model = new Model(START, off);
   for (const [zone, capacityW] of CAPACITIES) model.zones.set(zone, newZone(zone, utilityOf(zone), capacityW));
@@ -130,7 +130,7 @@ export function modelOf(origin: Origin, off: Rule | undefined): Model {
 
 let made: Origin | undefined;
 
-/** The chain that every episode starts from; made once in a process. */
+/** Returns the chain that every episode starts from; made once in a process. */
 export function origin(): Origin {
   if (made) return made;
   const chain = new Chain();

@@ -16,9 +16,9 @@ import { modelOf, origin } from './origin.js';
 import { SABOTAGES, type Sabotage, sabotage } from './sabotage.js';
 import { Snapshot } from './snapshot.js';
 
-/** What an episode came to. */
+/** The result of an episode. */
 export interface Episode {
-  /** Why it failed, in words; undefined when chain and model agreed to the end. */
+  /** The reason of its failure, in words; undefined when chain and model agreed to the end. */
   readonly fault: string | undefined;
   readonly figures: Readonly<Record<string, number>>;
 }
@@ -26,17 +26,17 @@ export interface Episode {
 /** A rule that the model lacks, or a way in which the chain is changed behind the programs' backs. */
 export type Broken = Rule | Sabotage;
 
-/** A difference between the chain and the model, or a broken invariant. */
+/** Reports a difference between the chain and the model, or a broken invariant. */
 class Difference extends Error {
   override readonly name = 'Difference';
 }
 
 const MAX_RECENT = 60;
-/** What anyone may send, and what therefore must change nothing the second time. */
+/** Ops that anyone may send, so a second send must change nothing. */
 const ANYONES: ReadonlySet<Op['kind']> = new Set(['attest', 'submit', 'mintPage', 'mintMeter', 'sync', 'activate']);
 const isSabotage = (broken: Broken | undefined): broken is Sabotage => SABOTAGES.some((kind) => kind === broken);
 
-/** One chain and one model that get the same ops. */
+/** Runs the same ops on one chain and one model. */
 class Play {
   readonly #chain: Chain;
   readonly #model: Model;
@@ -75,7 +75,7 @@ class Play {
     this.figures[name] = (this.figures[name] ?? 0) + 1;
   }
 
-  /** The next op: new, one from before again, or one that was held back. */
+  /** Returns the next op: a new op, an earlier op again, or a delayed op. */
   #next(): Op {
     const random = this.#random;
     if (this.#later.length > 0 && random.oneIn(12)) {
@@ -105,7 +105,7 @@ class Play {
     if (accepted && ANYONES.has(op.kind) && this.#random.oneIn(3)) this.#again(op);
   }
 
-  /** Whatever the op could make or change is looked at from now on. */
+  /** Watches every account that the op could make or change from now on. */
   #watch(op: Instruction): void {
     const snapshot = this.#snapshot;
     if (op.kind === 'user') snapshot.watchUser(`${op.zone}/${op.wallet}`, userAddress(`${op.zone}/${op.wallet}`));
@@ -120,7 +120,7 @@ class Play {
     snapshot.watchCase(ref, caseAddress(ref));
   }
 
-  /** The op on both; returns whether it was accepted. */
+  /** Runs the op on both; returns true when they accepted it. */
   #both(op: Instruction): boolean {
     const sending = this.#driver.sending(op, this.#model);
     const expected = apply(this.#model, op);
@@ -153,7 +153,7 @@ class Play {
     if (left.some((slot) => !slot.disputed && slot.exportWh > slot.mintedWh)) this.count('beyond the budget');
   }
 
-  /** The page's history after an accepted instruction. */
+  /** Folds an accepted instruction into the page's history. */
   #fold(op: Instruction, sending: Sending, expected: Outcome): void {
     if (typeof expected === 'string') return;
     const data = sending.instructions.at(-1)?.data ?? new Uint8Array(8);
@@ -168,14 +168,14 @@ class Play {
     this.#histories.set(expected.page, next);
   }
 
-  /** Sent twice, what anyone may send changes nothing the second time (invariant 5). */
+  /** Sends an op of `ANYONES` twice: the second send changes nothing (invariant 5). */
   #again(op: Instruction): void {
     this.#both(op);
     this.count('sent twice');
     if (this.#snapshot.changed.size > 0) throw new Difference(`invariant 5: the second time counted\n${show(op)}`);
   }
 
-  /** The op with accounts that are wrong: refused, and nothing has changed. */
+  /** Sends the op with wrong accounts: the chain refuses it, and nothing has changed. */
   #hostile(op: Instruction): void {
     const { instructions: list, signers } = this.#driver.sending(op, this.#model);
     const last = list.at(-1);
@@ -185,7 +185,7 @@ class Play {
     this.sent++;
     this.count('hostile accounts');
     if (variant.name.endsWith('of the other zone')) this.count("other zone's accounts");
-    // A mint that has nothing to mint never comes to look at the mint's authority.
+    // A mint without due energy returns before it checks the mint's authority.
     const maySucceed = op.kind === 'mintPage' || op.kind === 'mintMeter';
     if (this.#snapshot.refresh() || (outcome.ok && !maySucceed)) {
       throw new Difference(`${variant.name}: ${outcome.ok ? 'accepted' : 'changed something'}\n${show(op)}`);

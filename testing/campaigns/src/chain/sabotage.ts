@@ -5,7 +5,7 @@ import type { Model } from './model.js';
 import { HOME } from './names.js';
 import type { Instruction } from './ops.js';
 
-/** Ways to change the chain behind the programs' backs, as a wrong program would: each must be noticed by an invariant. */
+/** Ways to change the chain behind the programs' backs, as a wrong program would: an invariant must notice each. */
 export const SABOTAGES = [
   'energyByStatus',
   'energyByRefused',

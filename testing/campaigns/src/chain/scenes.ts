@@ -5,10 +5,10 @@ import type { Op } from './ops.js';
 
 const WINDOW = 900;
 
-/** A step is drawn when its turn comes, so that it fits what happened before. */
+/** Draws a step at its turn, so that it fits the earlier events. */
 export type Step = () => Op;
 
-/** The steps that each scene is made of. */
+/** Builds the steps of each scene. */
 class Scenes {
   readonly #draw: Generator;
 
@@ -16,7 +16,7 @@ class Scenes {
     this.#draw = draw;
   }
 
-  /** The record as it is by then, or the one that took its place. */
+  /** Returns the present record, or the record that replaced it. */
   #now(meter: ModelMeter): ModelMeter {
     const { meters } = this.#draw.model;
     const found = meters.get(meter.ref) ?? meter;
@@ -74,7 +74,7 @@ class Scenes {
     });
   }
 
-  /** Two rotations a day apart, and in half of them nothing moves between. */
+  /** Returns two rotations a day apart; in half of the draws nothing moves between. */
   twoRotations(meter: ModelMeter): Step[] {
     const between = this.#draw.random.oneIn(2) ? [this.#attest(meter)] : [];
     return [
@@ -98,7 +98,7 @@ class Scenes {
     return [this.#status(meter, 'suspended'), this.#plain('sync', meter), ...back, ...after];
   }
 
-  /** What the previous key signed under an old baseline, shown for a slot of the new one. */
+  /** Shows a message that the previous key signed under an old baseline, for a slot of the new baseline. */
   oldEvidence(meter: ModelMeter): Step[] {
     const gone = [this.#rotate(meter), this.#status(meter, 'suspended'), this.#plain('sync', meter), this.#wait(2)];
     const back = [
@@ -117,7 +117,7 @@ class Scenes {
     return [...out, this.#plain('sync', meter), this.#wait(2), this.#dispute(meter), this.#submit(meter)];
   }
 
-  /** A contradiction that nobody answers, or that somebody does. */
+  /** Plays a contradiction that nobody answers, or that somebody does. */
   trial(meter: ModelMeter): Step[] {
     const begin = [this.#attest(meter), this.#wait(2), this.#dispute(meter), this.#dispute(meter)];
     const late = [this.#wait(96), this.#answer(meter), this.#answer(meter)];
@@ -182,7 +182,7 @@ class Scenes {
   }
 }
 
-/** Steps of a scene that is chosen at random. */
+/** Returns the steps of a scene that is chosen at random. */
 export function drawScene(draw: Generator): Step[] {
   const { random } = draw;
   const scenes = new Scenes(draw);

@@ -17,7 +17,7 @@ import { budgetAddress, ledgerAddress, pageAddress, tokenAddresses, zoneAddress 
 import { pageRef } from './model.js';
 import { HOME, NEW, NEXT } from './names.js';
 
-/** A slot as its page has it. */
+/** A slot as stored on its page. */
 export interface ChainSlot {
   readonly exportWh: bigint;
   readonly importWh: bigint;
@@ -29,7 +29,7 @@ export interface ChainSlot {
   readonly epoch: number;
 }
 
-/** A slot that nothing was written to. */
+/** A slot without any write. */
 export const EMPTY_SLOT: ChainSlot = {
   exportWh: 0n,
   importWh: 0n,
@@ -50,7 +50,7 @@ export interface ChainPage {
   readonly slots: ReadonlyMap<number, ChainSlot>;
 }
 
-/** A cursor as its ledger page has it. */
+/** A cursor as stored on its ledger page. */
 export interface Cursor {
   readonly mintedWh: bigint;
   readonly pooledWh: bigint;
@@ -63,7 +63,7 @@ const CURSOR_BYTES = 56;
 const PAGE_BYTES = 8_288;
 const LEDGER_BYTES = 14_400;
 
-/** The numbers of the blocks of `size` bytes from `start` on that are not all zero. */
+/** Returns the numbers of the blocks of `size` bytes from `start` on that are not all zero. */
 function used(data: Buffer, start: number, size: number): number[] {
   const found: number[] = [];
   const empty = Buffer.alloc(size);
@@ -112,7 +112,7 @@ function ledgerOf(data: Buffer): ReadonlyMap<number, Cursor> {
   return new Map(cursors);
 }
 
-/** One account that is watched: its bytes, and what they mean, read anew only when they changed. */
+/** One watched account: its bytes, and their decoded value, decoded anew only after a change. */
 class Watched<T> {
   readonly address: PublicKey;
   readonly #key: Uint8Array;
@@ -126,7 +126,7 @@ class Watched<T> {
     this.#read = read;
   }
 
-  /** Returns whether the bytes are others than before. */
+  /** Returns true when the bytes have changed. */
   refresh(chain: Chain): boolean {
     const found = Buffer.from(chain.svm.getAccount(this.#key)?.data() ?? []);
     if (found.equals(this.bytes)) return false;
@@ -151,7 +151,7 @@ export class Snapshot {
   readonly users = new Map<string, Watched<true>>();
   /** Balances in base units, and the supply under the name `supply`. */
   readonly tokens = new Map<string, Watched<bigint>>();
-  /** What the last refresh found changed. */
+  /** Objects that the last refresh found changed. */
   readonly changed = new Set<object>();
 
   constructor(chain: Chain) {
@@ -201,7 +201,7 @@ export class Snapshot {
     return [...groups, ...others].flatMap((group) => [...group.values()]);
   }
 
-  /** Reads everything again; returns whether anything changed. */
+  /** Reads everything again; returns true when anything changed. */
   refresh(): boolean {
     this.changed.clear();
     for (const watched of this.#all()) if (watched.refresh(this.#chain)) this.changed.add(watched);
@@ -212,7 +212,7 @@ export class Snapshot {
     return this.tokens.get('supply')?.value ?? 0n;
   }
 
-  /** By name: the pool, or an owner. */
+  /** Returns balances by name: the pool, or an owner. */
   balances(): ReadonlyMap<string, bigint> {
     return new Map(
       [...this.tokens].filter(([name]) => name !== 'supply').map(([name, { value }]) => [name, value ?? 0n]),

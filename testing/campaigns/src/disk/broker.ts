@@ -12,17 +12,17 @@ interface Session {
 }
 
 /**
- * A broker without disk: it answers every publish, keeps retained acks in memory, and hands packets to an oracle only if
- * one is there. A PUBACK therefore promises nothing.
+ * A broker without disk: it answers every publish, keeps retained acks in memory, and forwards packets to an oracle
+ * only if one is connected. So a PUBACK promises nothing.
  */
 export class MemoryBroker {
   readonly #witness: Witness;
   readonly #oracle: Uint8Array;
   readonly #sessions = new Set<Session>();
   #retained = new Map<string, Uint8Array>();
-  /** The oracle's subscription; null while it is away. */
+  /** The oracle's subscription; null while the oracle is away. */
   receive: Receive | null = null;
-  /** Packets that were answered and went nowhere. */
+  /** Number of packets that were answered and not delivered. */
   dropped = 0;
 
   constructor(witness: Witness, oracle: Uint8Array) {
@@ -30,7 +30,7 @@ export class MemoryBroker {
     this.#oracle = oracle;
   }
 
-  /** Killed: sessions and memory are gone, and it is there again. */
+  /** Kills and restarts the broker: sessions and memory are lost. */
   restart(): void {
     this.#retained = new Map();
     this.endSessions('the broker went away');

@@ -14,7 +14,7 @@ const HOMES = 2;
 /** Real milliseconds in one life without a cut: two windows. */
 const STEP_MS = 1_500;
 const STEPS = 14;
-/** In the end everything must be acknowledged within this. */
+/** Bounds the steps within which everything must be acknowledged in the end. */
 const DRAIN_STEPS = 80;
 
 let proven: Verifier | null = null;
@@ -64,13 +64,13 @@ class Run {
     await this.#drain();
   }
 
-  /** What lost its power comes back; `everyone`: what did not is cut as well, sometimes. */
+  /** Restarts the parts that lost their power; `everyone`: sometimes also cuts the others. */
   async #heal(everyone: boolean): Promise<void> {
     const { random, oracle } = this;
     if (!oracle.isUp || (everyone && random.chance(0.2))) {
       oracle.kill();
       this.figures.cuts_of_ledger++;
-      // Down for a while: packets go nowhere.
+      // Down for a while: packets are lost.
       if (random.chance(0.5)) await this.time.clock.advance(random.int(0, 800));
       oracle.start();
       if (oracle.integrity() !== 'ok') this.witness.faults.add(`the ledger is damaged: ${oracle.integrity()}`);
@@ -87,7 +87,7 @@ class Run {
       this.figures.cuts_of_gateways++;
       await this.time.clock.advance(this.random.int(0, 400));
       gateway.disk.restart();
-      // Recovery itself can be cut.
+      // A cut can hit recovery itself.
       if (this.random.chance(0.2)) gateway.disk.fuse = this.random.int(0, 3);
       try {
         await gateway.start();
@@ -111,13 +111,13 @@ class Run {
 
   async judge(): Promise<Record<string, number>> {
     const { faults } = this.witness;
-    // A statement is stored before it is signed; readings under it that a cut took are gone from its root.
+    // A statement is stored before it is signed; its root lacks readings below it that a cut destroyed.
     const figures = { messages: 0, statements: 0, records: 0, rootless: 0 };
     for (const { home, spool } of this.gateways) {
       const id = asMeterId(home.record.meterId);
       const stored = this.oracle.messages(id);
       const through = this.witness.acknowledged.get(id) ?? 0n;
-      // What is not acknowledged in the end was signed in the last moment, and only that.
+      // Messages without an ack in the end were signed in the last moment, and only those.
       const highest = spool?.highest(id) ?? 0n;
       if (highest > through + 8n) faults.add(`never acknowledged: ${id} from ${through + 1n} to ${highest}`);
       for (const { seq, bytes } of (await spool?.read(id, 1n, 1_000_000)) ?? []) {
@@ -139,7 +139,7 @@ class Run {
   }
 }
 
-/** One seed of power cuts at any write of gateways and ledger, on a virtual clock. */
+/** Plays one seed of power cuts at any write of gateways and ledger, on a virtual clock. */
 export async function runCuts(seed: number): Promise<Outcome> {
   const run = new Run(seed);
   try {

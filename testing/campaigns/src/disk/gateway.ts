@@ -24,7 +24,7 @@ import { CredulousAckBook, hastySpool } from './too-early.js';
 import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type Witness } from './world.js';
 
 const POLL_MS = 60_000;
-/** Six records to a segment, and room for a few of them: so that the spool drops some in each run. */
+/** Six records to a segment, and room for a few segments, so that the spool drops some in each run. */
 const SEGMENT_BYTES = 1_100;
 const SPOOL_BYTES = 4_000;
 /** One record of the spool: a message of 171 bytes in its frame. */
@@ -40,7 +40,7 @@ export interface GatewayEnvironment {
   readonly random: Random;
 }
 
-/** What every part of one life of the process works with. */
+/** Shared parts of one life of the process. */
 interface Around {
   readonly clock: Clock;
   readonly readingClock: SimulatedTime['reading'];
@@ -55,10 +55,13 @@ interface Parts {
   readonly tornBytes: number;
 }
 
-/** One gateway with its disk: the real domain and spool, wired as the program wires them, on a disk that can be cut. */
+/**
+ * One gateway with its disk: the real domain and spool, wired as the program wires them, on a disk whose power a test
+ * can cut.
+ */
 export class SimulatedGateway {
   readonly home: Home;
-  /** Of its disk. */
+  /** The fate of its disk. */
   readonly fate: SectorFate;
   readonly disk: CrashDisk;
   readonly #deps: GatewayEnvironment;
@@ -75,7 +78,7 @@ export class SimulatedGateway {
   get spool(): Spool | null {
     return this.#life?.spool ?? null;
   }
-  /** Records that nobody has acknowledged; null while it is down. */
+  /** Number of records without an ack; null while the gateway is down. */
   get depth(): number | null {
     const life = this.#life;
     if (!life) return null;
@@ -83,7 +86,7 @@ export class SimulatedGateway {
     return life.spool.count(id, life.acks.acknowledged(id) + 1n, life.spool.highest(id));
   }
 
-  /** The process is gone, with or without the power. */
+  /** Ends the process, with or without the power. */
   kill(): void {
     this.#life?.end();
     this.#life = null;
@@ -91,7 +94,7 @@ export class SimulatedGateway {
     this.#deps.broker.endSessions('the gateway went away', this.home);
   }
 
-  /** The same command again. Rejects with the disk's `PowerCut` when the power goes meanwhile. */
+  /** Runs the same command again. Rejects with the disk's `PowerCut` when the power fails meanwhile. */
   async start(): Promise<void> {
     const { witness, random } = this.#deps;
     const process = processTime(this.#deps.time);
@@ -122,7 +125,7 @@ export class SimulatedGateway {
     });
   }
 
-  /** Opens what the disk has: spool, state and log of the meter, which is enrolled when it never was. */
+  /** Opens the disk's content: spool, state and journal of the meter, which is enrolled when it never was. */
   async #recover({ clock, readingClock, counters }: Around, committed: (message: SignedMessage) => void) {
     const { home, disk } = this;
     const id = asMeterId(home.record.meterId);
@@ -146,7 +149,7 @@ export class SimulatedGateway {
     return { log, opened: spool, recovered: scan.result(id), tornBytes: damage.tornBytes };
   }
 
-  /** The spool that the gateway works with; a control lets it drop what the broker answered. */
+  /** Returns the gateway's spool; a control makes it drop messages that the broker answered. */
   #spoolOf(opened: Spool, log: MeterJournal): Spool {
     if (rules.dropAfterAck) return opened;
     return hastySpool(opened, (meterId) => smaller(this.#answered(meterId), log.statedThrough));
@@ -156,7 +159,7 @@ export class SimulatedGateway {
     return this.#deps.witness.answered.get(meterId) ?? 0n;
   }
 
-  /** Opens the ack tracker; a control lets what the broker answered count as acknowledged. */
+  /** Opens the ack tracker; a control makes the broker's answers count as acks. */
   async #openAcks(): Promise<AckTracker> {
     const oracles = [oracleName(this.#deps.oracle)];
     const acks = rules.ack ? new AckTracker(oracles, 1) : new CredulousAckBook(oracles, 1, (id) => this.#answered(id));
@@ -226,7 +229,7 @@ export class SimulatedGateway {
   #reader(clock: Clock): MeterReader {
     const { time, startAtMs } = this.#deps;
     return {
-      // A bus takes its time, and a loop that polls at once without it would never let the clock move.
+      // A bus takes its time; without that, a loop that polls at once would never let the clock move.
       read: async () => {
         await new Promise<void>((resolve) => clock.after(20, resolve));
         const timeMs = Math.floor(time.reading.nowMs());
@@ -243,7 +246,7 @@ export class SimulatedGateway {
     };
   }
 
-  /** What a cut must have left: every message that went out and was not acknowledged, byte for byte. */
+  /** Checks that a cut left every message that was published and not acknowledged, byte for byte. */
   async judgeSpool(): Promise<void> {
     const { witness } = this.#deps;
     const id = asMeterId(this.home.record.meterId);

@@ -27,7 +27,7 @@ export interface OracleEnvironment {
   readonly random: Random;
 }
 
-/** The oracle's own intake, ledger and acks on real SQLite files, whose power can be cut inside any commit. */
+/** The oracle's own intake, ledger and acks on real SQLite files; a test can cut their power inside any commit. */
 export class SimulatedOracle {
   readonly #deps: OracleEnvironment;
   readonly #dir = mkdtempSync(join(tmpdir(), 'gtx-cut-'));
@@ -37,7 +37,7 @@ export class SimulatedOracle {
   #before: Files = { main: new Uint8Array(0), wal: new Uint8Array(0) };
   #isDead = true;
   ledger: SqliteLedger | null = null;
-  /** Counts down with every commit; the power goes inside the one at 0. */
+  /** Counts down with every commit; the power fails inside the commit at 0. */
   fuse = Number.POSITIVE_INFINITY;
   /** Control: nothing is synced from the next start on. */
   isLying = false;
@@ -55,12 +55,12 @@ export class SimulatedOracle {
     return join(this.#dir, `ledger-${this.#number}.sqlite`);
   }
 
-  /** The same command again, on what the last cut left. */
+  /** Runs the same command again, on the files that the last cut left. */
   start(): void {
     const { time, broker, witness, homes, signer, verifier } = this.#deps;
     const process = processTime(time);
     const inner = openDatabase(this.#path, ledgerMigrations);
-    // A checkpoint inside the commit is what tears the main file; in small ledgers it would never come.
+    // A checkpoint inside the commit is what tears the main file; small ledgers would never reach one.
     inner.sqlite.exec('PRAGMA wal_autocheckpoint = 40');
     this.#before = readFiles(this.#path);
     const database: Database = { ...inner, transaction: (work) => this.#commit(inner, work) };
@@ -117,14 +117,14 @@ export class SimulatedOracle {
     return result;
   }
 
-  /** The process is gone in the middle of whatever it does: nothing it says from here on is heard. */
+  /** Ends the process in the middle of its work: its later output is ignored. */
   #dies(): void {
     this.#isDead = true;
     this.#end();
     this.#deps.broker.receive = null;
   }
 
-  /** Power cut, inside the commit where `fuse` met one, else between two. */
+  /** Cuts the power, inside the commit where `fuse` hit one, else between two commits. */
   kill(): void {
     if (!this.#database) return;
     if (!this.#isDead) this.#dies();
@@ -150,7 +150,7 @@ export class SimulatedOracle {
     return true;
   }
 
-  /** Everything that was acknowledged is still there, byte for byte. */
+  /** Checks that everything acknowledged is still stored, byte for byte. */
   #judge(meterId: string, through: bigint): void {
     const stored = this.messages(meterId);
     for (const { seq, name, content } of this.#deps.witness.publishedOf(meterId)) {
@@ -159,7 +159,7 @@ export class SimulatedOracle {
     }
   }
 
-  /** What the ledger holds of a meter, by seq. */
+  /** Returns the ledger's messages of a meter, by seq. */
   messages(meterId: string): Map<bigint, { content: string; verdict: number; kind: number }> {
     const rows = this.#database?.sqlite
       .prepare(

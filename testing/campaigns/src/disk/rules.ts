@@ -2,9 +2,9 @@
 export const rules = {
   gatewaySync: true,
   ledgerSync: true,
-  /** Stored is what an oracle's signed ack covers, not what the broker answered. */
+  /** An oracle's signed ack means stored, and the broker's answer does not. */
   ack: true,
-  /** The same for dropping from the spool alone: what is left is sent again until the ack. */
+  /** The same for dropping from the spool alone: the gateway sends the remaining messages again until the ack. */
   dropAfterAck: true,
   /** The program compares the page's version with the transaction's. */
   pageVersion: true,

@@ -3,7 +3,7 @@ import type { Random } from '@gridtokenx/testing-kit/random';
 
 const SECTOR = 512;
 
-/** A SQLite database in WAL mode as its files hold it; the shared-memory index is rebuilt at each open. */
+/** The files of a SQLite database in WAL mode; each open rebuilds the shared-memory index. */
 export interface Files {
   readonly main: Uint8Array;
   readonly wal: Uint8Array;
@@ -22,9 +22,10 @@ export function writeFiles(path: string, { main, wal }: Files): void {
 }
 
 /**
- * Files after a power cut between two known moments, by the order in which SQLite syncs (WAL, synchronous FULL): a
- * commit writes the log, syncs it, and may then copy the log into the main file. So either the log is torn and the main
- * file is as before, or the log is whole and the main file is torn. `isUnsynced`: nothing was synced at all, then both.
+ * Returns the files after a power cut between two known moments, by the order in which SQLite syncs (WAL, synchronous
+ * FULL). A commit writes the log, syncs it, and may then copy the log into the main file. So either the log is torn and
+ * the main file is as before, or the log is whole and the main file is torn. `isUnsynced`: nothing was synced at all,
+ * and both are torn.
  */
 export function cutBetween(before: Files, after: Files, random: Random, isUnsynced = false): Files {
   const isMainWritten = Buffer.compare(before.main, after.main) !== 0;
@@ -36,8 +37,8 @@ export function cutBetween(before: Files, after: Files, random: Random, isUnsync
 const LOG_HEADER = 32;
 
 /**
- * A log that begins anew gets its header first, which SQLite syncs before the frames behind it (walFrames: an old header
- * with some new frames would bring back a part of the old log over a newer main file).
+ * Tears a log. A log that begins anew first gets its header, which SQLite syncs before the frames behind it
+ * (walFrames). An old header with some new frames would restore a part of the old log over a newer main file.
  */
 function tornLog(before: Uint8Array, after: Uint8Array, random: Random): Uint8Array {
   const header = after.subarray(0, LOG_HEADER);
@@ -49,7 +50,7 @@ function tornLog(before: Uint8Array, after: Uint8Array, random: Random): Uint8Ar
   return torn(begun, after, random);
 }
 
-/** Each changed sector by itself is the old one or the new one; the length is anything in between. */
+/** Makes each changed sector by itself the old or the new one; the length is anything in between. */
 function torn(before: Uint8Array, after: Uint8Array, random: Random): Uint8Array {
   const longest = Math.max(before.length, after.length);
   const result = new Uint8Array(longest);

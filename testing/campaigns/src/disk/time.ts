@@ -4,7 +4,7 @@ import { VirtualClock, type VirtualReadingClock } from '@gridtokenx/testing-kit/
 /** Simulated seconds per second, as in the demonstration. */
 const SPEED = 200;
 
-/** One time for all processes of a run: real time, and the readings' time that runs ahead of it. */
+/** One time for all processes of a run: real time, and the faster time of readings. */
 export interface SimulatedTime {
   readonly clock: VirtualClock;
   readonly reading: VirtualReadingClock;
@@ -17,7 +17,10 @@ export function simulatedTime(): SimulatedTime {
   return { clock, reading };
 }
 
-/** Time in whole milliseconds for one process; its timers die with it. Delays are rounded up, as no system is early. */
+/**
+ * Returns the time of one process in whole milliseconds; its timers end with it. Delays are rounded up, because no
+ * system is early.
+ */
 export function processTime({ clock: all }: SimulatedTime): { clock: Clock; end: () => void } {
   const { clock, end } = all.process();
   return { clock: { ...clock, after: (ms, task) => clock.after(Math.ceil(ms), task) }, end };

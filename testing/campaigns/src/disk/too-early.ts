@@ -2,10 +2,10 @@ import type { MeterId } from '@gridtokenx/protocol';
 import { AckTracker } from '#edge/domain/delivery/ack-tracker.js';
 import type { Spool } from '#edge/domain/ports.js';
 
-/** Seq through which a meter's messages count as stored, by a rule that is wrong. */
+/** Returns the seq through which a meter's messages count as stored, by a wrong rule. */
 export type Through = (meterId: MeterId) => bigint;
 
-/** An ack tracker for a control: takes the word of `through` for what is acknowledged, in place of signed acks. */
+/** An ack tracker for a control: counts messages through `through` as acknowledged, in place of signed acks. */
 export class CredulousAckBook extends AckTracker {
   readonly #through: Through;
 
@@ -19,7 +19,7 @@ export class CredulousAckBook extends AckTracker {
   }
 }
 
-/** Wraps a spool for a control: it drops what `through` says, in place of what the gateway says. */
+/** Wraps a spool for a control: it drops messages through `through`, in place of the gateway's choice. */
 export const hastySpool = (spool: Spool, through: Through): Spool => ({
   append: (messages) => spool.append(messages),
   read: (meterId, from, limit) => spool.read(meterId, from, limit),

@@ -18,7 +18,7 @@ export const NETWORK = Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1);
 export const LIMIT_W = 20_000;
 const BASELINE = { importWh: 4_000_000n, exportWh: 1_000_000n };
 
-/** A meter's registers: a pure function of the clock, rising at 6 kW and 2 kW. */
+/** Returns a meter's registers: a pure function of the clock, rising at 6 kW and 2 kW. */
 export function registersAt(timeMs: number, startAtMs: number): { importWh: bigint; exportWh: bigint } {
   const hours = (timeMs - startAtMs) / 3_600_000;
   return {
@@ -27,7 +27,7 @@ export function registersAt(timeMs: number, startAtMs: number): { importWh: bigi
   };
 }
 
-/** One home: the keys of gateway and meter, and what the chain says of the meter. */
+/** One home: the keys of gateway and meter, and the meter's record on chain. */
 export interface Home {
   readonly gateway: Signer;
   readonly gatewayName: string;
@@ -68,19 +68,19 @@ export function makeHome(index: number, startAtMs: number): Home {
 
 export const placeOf = (payload: Payload) => `${toHex(payload.meterId)}/${payload.seq}`;
 
-/** What everybody said, and what must hold of it whatever was cut. */
+/** Records all messages, and checks the rules that must hold whatever was cut. */
 export class Witness {
-  /** Signed payloads by place: one seq, one content, even for what never left the gateway. */
+  /** Signed payloads by place: one seq, one content, even for messages that never left the gateway. */
   readonly #signed = new Map<string, string>();
   /** Messages that reached the broker, by place. */
   readonly published = new Map<string, string>();
-  /** By meter: everything up to here was acknowledged to its gateway. */
+  /** By meter: the seq through which everything was acknowledged to its gateway. */
   readonly acknowledged = new Map<string, bigint>();
-  /** By meter: highest seq that the broker answered, which promises nothing. */
+  /** By meter: the highest seq that the broker answered, which promises nothing. */
   readonly answered = new Map<string, bigint>();
   readonly faults = new Set<string>();
 
-  /** The meter's key, watched. */
+  /** Returns the meter's key, whose signatures are recorded. */
   watched(signer: Signer, payloadOf: (signed: Uint8Array) => Uint8Array): Signer {
     return {
       publicKey: signer.publicKey,
@@ -106,7 +106,7 @@ export class Witness {
     places.set(name, content);
   }
 
-  /** Places of a meter that were published, with their seq and content. */
+  /** Yields a meter's published places, with their seq and content. */
   *publishedOf(meterId: string): Generator<{ seq: bigint; name: string; content: string }> {
     for (const [name, content] of this.published) {
       const [meter = '', seq = '0'] = name.split('/');
@@ -115,5 +115,5 @@ export class Witness {
   }
 }
 
-/** Not a copy of the wire format: whoever signs is given a COSE Sig_structure, whose last 96 bytes are the payload. */
+/** Not a copy of the wire format: a signer receives a COSE Sig_structure, whose last 96 bytes are the payload. */
 export const payloadOfSigStructure = (bytes: Uint8Array) => bytes.slice(bytes.length - 96);

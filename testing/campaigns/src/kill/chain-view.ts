@@ -2,7 +2,7 @@ import { decodeLedgerPage, decodeMeter, decodeMeterPage, pda } from '@gridtokenx
 import { fromHex } from '@gridtokenx/protocol';
 import { Connection } from '@solana/web3.js';
 
-/** A slot as the chain showed it at some moment; energies since enrolment. */
+/** A slot on chain at one moment; energies since enrolment. */
 export interface SlotView {
   readonly meterId: string;
   readonly window: number;
@@ -11,7 +11,7 @@ export interface SlotView {
   readonly mintedWh: bigint;
 }
 
-/** What turns raw registers into totals: total = carried + raw - baseline. */
+/** Converts raw registers into totals: total = carried + raw - baseline. */
 export interface MeterView {
   readonly meterId: string;
   readonly zone: number;
@@ -25,7 +25,7 @@ export interface MeterView {
 /** The zone of `npm start`. */
 const ZONE = 1;
 
-/** Reads a chain over RPC. Everything rejects while the node is away. */
+/** Reads a chain over RPC. All methods reject while the node is away. */
 export class ChainView {
   readonly #connection: Connection;
   constructor(url: string) {
@@ -46,7 +46,7 @@ export class ChainView {
     });
   }
 
-  /** All meters' slots, from pages that were read at one slot of the chain. */
+  /** Reads all meters' slots, from pages at one slot of the chain. */
   async slots(meters: readonly MeterView[]): Promise<SlotView[]> {
     const [first] = meters;
     if (!first) return [];

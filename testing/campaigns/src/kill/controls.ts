@@ -9,7 +9,7 @@ const flip = (name: keyof typeof rules) => () => {
   };
 };
 
-/** Seqs handed out from memory, as an allocator without a durable reservation would. */
+/** Assigns seqs from memory, like an allocator without a durable reservation. */
 function withoutReservation(): () => void {
   const before = SeqAllocator.prototype.take;
   const next = new WeakMap<SeqAllocator, bigint>();

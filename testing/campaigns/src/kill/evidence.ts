@@ -5,7 +5,7 @@ import { decodePayload, GapReason, Kind, parseSign1, Reason, toHex } from '@grid
 import { scanSegment } from '#edge/adapters/spool/record.js';
 import type { MeterView, SlotView } from './chain-view.js';
 
-/** A message by its key's place: what must never have two contents. */
+/** Messages by their key's place, which must never have two contents. */
 export type Messages = Map<string, string>;
 
 export interface Stored {
@@ -24,9 +24,10 @@ function place(messages: Messages, bytes: Uint8Array, faults: string[], where: s
 }
 
 /**
- * Statements, by `stream/window`, between which and the one before them the gateway declared a damaged tail. A kill in
- * the middle of an append leaves half a record: nobody was told of it, the gateway cannot know that, and the statement is
- * accepted with the note that its root cannot be reproduced [wire §9.8]. Any other such note is a fault.
+ * Returns statements, by `stream/window`, where the gateway declared a damaged tail since the previous statement. A
+ * kill during an append leaves half a record. Nobody received that record, and the gateway cannot know that, so the
+ * oracle accepts the statement with the note that its root cannot be reproduced [wire §9.8]. Any other such note is a
+ * fault.
  */
 function windowsAcrossTornTails(sqlite: DatabaseSync): Set<string> {
   const rows = sqlite
@@ -39,7 +40,7 @@ function windowsAcrossTornTails(sqlite: DatabaseSync): Set<string> {
   return new Set(rows.map(({ stream, window }) => `${stream}/${window}`));
 }
 
-/** Everything in the ledger's file, and what in it may not be: refusals, holes, messages that are not verified. */
+/** Reads everything in the ledger's file, and its faults: refusals, holes, messages that are not verified. */
 export function readLedger(path: string): Stored {
   const sqlite = new DatabaseSync(path);
   const faults: string[] = [];
@@ -77,7 +78,7 @@ export function readLedger(path: string): Stored {
   return { messages, statements, faults };
 }
 
-/** All messages of a gateway's spool. */
+/** Reads all messages of a gateway's spool. */
 export function readSpool(dir: string): { messages: Messages; faults: string[] } {
   const messages: Messages = new Map();
   const faults: string[] = [];
@@ -87,7 +88,9 @@ export function readSpool(dir: string): { messages: Messages; faults: string[] }
   return { messages, faults };
 }
 
-/** What a gateway has stored as acknowledged, by meter: the file beside its spool. Empty where there is none. */
+/**
+ * Reads what a gateway has stored as acknowledged, by meter, from the file beside its spool. Empty where there is none.
+ */
 export function readAcknowledged(path: string): Map<string, bigint> {
   if (!existsSync(path)) return new Map();
   const file = JSON.parse(readFileSync(path, 'utf8')) as { oracles: { meters: [string, string, string, number][] }[] };
@@ -95,8 +98,8 @@ export function readAcknowledged(path: string): Map<string, bigint> {
 }
 
 /**
- * Both ways: nothing the gateway kept is missing at the oracle, nothing the oracle has is unknown to its gateway. What a
- * gateway signed after its last ack is on its way when everything is stopped: it is in the spool, and so not lost.
+ * Compares both ways: the oracle has every message that the gateway kept, and the gateway knows every message that the
+ * oracle has. Messages signed after the last ack are on their way at the stop: they are in the spool, and so not lost.
  */
 export function compareMessages(ledger: Messages, spools: Messages, acknowledged?: Map<string, bigint>): string[] {
   const faults: string[] = [];
@@ -115,7 +118,10 @@ export function compareMessages(ledger: Messages, spools: Messages, acknowledged
   return faults;
 }
 
-/** Each slot that was ever seen shows a verified statement of exactly its window, and at most its export is minted. */
+/**
+ * Checks that each slot ever seen shows a verified statement of exactly its window, and that at most its export is
+ * minted.
+ */
 export function judgeSlots(seen: readonly SlotView[], meters: readonly MeterView[], stored: Stored): string[] {
   const faults = new Set<string>();
   const byId = new Map(meters.map((meter) => [meter.meterId, meter]));

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** A start's processes end by themselves when their launcher is gone; those that have not by then are killed. */
+/** A start's processes end by themselves after their launcher; the guard kills those that have not ended by then. */
 const GRACE_MS = 2_000;
 const ROUND_MS = 200;
 const ROUNDS = 50;
 
-/** Processes with the folder's path in their command line, this one left out. */
+/** Returns processes with the folder's path in their command line, except this process. */
 export function processesOf(folder: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -22,7 +22,7 @@ function argumentsOf(pid: number): string[] {
   }
 }
 
-/** Kills what has the folder in its command line until nothing has; those that end by themselves are given time first. */
+/** Kills processes that name the folder until none is left; first gives them time to end by themselves. */
 async function endAll(folder: string): Promise<void> {
   const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
   for (let waited = 0; waited < GRACE_MS && processesOf(folder).length > 0; waited += ROUND_MS) await sleep(ROUND_MS);
@@ -38,17 +38,17 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // The process has ended by itself.
   }
 }
 
 /**
- * Runs one start of the whole system and ends it when whoever asked for it is gone: `guard.js DATA SCRIPT ARGS...`. Says
- * `{pid}` of the start over the channel to its parent and ends with the start's code. A worker can be killed at any moment,
- * even while it is stuck; its channel closes all the same, and no process that names the data folder outlives it.
+ * Runs one start of the whole system and ends it when its parent is gone: `guard.js DATA SCRIPT ARGS...`. Sends `{pid}`
+ * of the start over the channel to its parent and ends with the start's code. A worker can be killed at any moment,
+ * even while it hangs. Its channel closes all the same, and no process that names the data folder outlives it.
  */
 function main(folder: string, script: string, args: readonly string[]): void {
-  // A Ctrl-C reaches the start through the terminal too; the guard is there until it has ended.
+  // A Ctrl-C reaches the start through the terminal too; the guard stays until the start has ended.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   const start = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   let isOrphan = false;

@@ -3,13 +3,13 @@ import { base58Encode } from '@gridtokenx/protocol';
 import { VersionedTransaction } from '@solana/web3.js';
 import type { ChainNode, Outcome, PageRead } from '#oracle/domain/settlement/ports.js';
 
-/** A node that lands what is sent at once, unless it is held back. */
+/** A node that lands transactions at once, unless a test delays it. */
 export class HeldNode implements ChainNode {
   readonly #node: ChainNode;
-  /** Transactions that are under way. */
+  /** Transactions in flight. */
   readonly held: Uint8Array[] = [];
   isHolding = false;
-  /** Transactions that the page's version kept out. */
+  /** Number of transactions that the page's version refused. */
   stale = 0;
 
   constructor(node: ChainNode) {
@@ -21,7 +21,7 @@ export class HeldNode implements ChainNode {
     else await this.land(raw);
   }
 
-  /** Hands a transaction to the bank, which takes each one once. */
+  /** Sends a transaction to the bank, which accepts each once. */
   async land(raw: Uint8Array): Promise<void> {
     const signature = base58Encode(VersionedTransaction.deserialize(raw).signatures[0] ?? new Uint8Array());
     if ((await this.#node.outcome(signature)).kind !== 'unknown') return;

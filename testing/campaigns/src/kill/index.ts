@@ -8,10 +8,12 @@ import { runReal } from './real.js';
 const CUTS_PER_SEED = 5;
 let isControl = false;
 
-/** Seeds from which on everything must have been reached. */
+/** Number of seeds from which on everything must have been reached. */
 const SEEDS_FOR_ALL = 5;
 
-/** What a seed plays in this process, on virtual clocks: power cuts, and a chain that comes back older. */
+/**
+ * Plays a seed's part in this process, on virtual clocks: power cuts, and a chain that is restored to an older state.
+ */
 export async function runInProcess(seed: number): Promise<Outcome> {
   const faults: string[] = [];
   const figures: Record<string, number> = {};
@@ -25,7 +27,7 @@ export async function runInProcess(seed: number): Promise<Outcome> {
   return { faults: [...faults, ...older.faults.map((fault) => `older chain: ${fault}`)], figures };
 }
 
-/** One seed: what runs in this process, then a system of real processes. */
+/** Plays one seed: the part in this process, then a system of real processes. */
 export async function runKillSeed(seed: number): Promise<Outcome> {
   const inside = await runInProcess(seed);
   // A rule that is off in this process is on in others.
@@ -55,7 +57,7 @@ export const killCampaign: Campaign = {
   about: 'kill -9 of every process at any moment, power cuts at any write: nothing lost, minted twice or signed twice',
   seeds: 100,
   secondsPerSeed: 400,
-  // Each seed starts programs anew: whatever they load by then must still be the code that is under test.
+  // Each seed starts programs anew: their code at that time must still be the code under test.
   seedsPerProcess: 1,
   code: [
     ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators', 'programs/clients', 'programs/sender'].map(

@@ -10,7 +10,7 @@ import type { SlotView } from './chain-view.js';
 import { judgeSlots } from './evidence.js';
 import { HeldNode } from './held-node.js';
 
-/** Where a meter page keeps its version: behind the discriminator of 8 bytes. */
+/** Offset of a meter page's version, behind the discriminator of 8 bytes. */
 const VERSION_AT = 8;
 /** A settler that has sent nothing by then never will. */
 const MAX_STEPS = 400;
@@ -20,13 +20,13 @@ interface Totals {
   readonly exportWh: bigint;
 }
 
-/** The oracle's settlement of one page on the built programs, and a chain that comes back older. */
+/** The oracle's settlement of one page on the built programs, and a chain that is restored to an older state. */
 class OlderChain {
   readonly #random: Random;
   readonly #fixture: Awaited<ReturnType<typeof liteFixture>>;
   readonly #node: HeldNode;
   readonly #harness: SettlerHarness;
-  /** Totals since enrolment by `meter/window`, and each meter's last ones. */
+  /** Totals since enrolment by `meter/window`, and each meter's last totals. */
   readonly #stated = new Map<string, Totals>();
   readonly #last = new Map<string, Totals>();
   #window = ENROLLED;
@@ -43,7 +43,7 @@ class OlderChain {
     return new OlderChain(random, await liteFixture(random.int(2, 5)));
   }
 
-  /** The next window: some or all meters state higher registers, within what their limits allow. */
+  /** Adds the next window: some or all meters state higher registers, within their limits. */
   #state(): void {
     this.#window++;
     for (const [i, meter] of this.#fixture.meters.entries()) {
@@ -52,7 +52,7 @@ class OlderChain {
     }
   }
 
-  /** One more statement of a meter, so many Wh above its last one. */
+  /** Adds one more statement of a meter, so many Wh above its last statement. */
   #rise({ meterId, ...meter }: MeterRecord, exportWh: bigint, importWh: bigint): void {
     const last = this.#last.get(meterId) ?? { importWh: 0n, exportWh: 0n };
     const totals = { importWh: last.importWh + importWh, exportWh: last.exportWh + exportWh };
@@ -87,7 +87,7 @@ class OlderChain {
     await this.#harness.untilIdle();
   }
 
-  /** Control: the program compares versions and is shown the one that it is asked for, so it has nothing to refuse. */
+  /** Control: shows the program the version that it expects, so the program has nothing to refuse. */
   #show(version: bigint): void {
     const { chain } = this.#fixture.lite;
     const key = pda.meterPage(ZONE, 0);
@@ -119,13 +119,13 @@ class OlderChain {
     const stored = { messages: new Map(), statements: this.#stated, faults: [] };
     const views = this.#fixture.meters.map(({ meterId, slot, enrolmentWindow }) => ({
       ...{ meterId, zone: ZONE, page: 0, slot: slot ?? -1, enrolmentWindow },
-      // What is stated here are totals since enrolment.
+      // The totals here count from the enrolment.
       ...{ importOffset: 0n, exportOffset: 0n },
     }));
     return judgeSlots(this.#slots(), views, stored).map((fault) => `${when}: ${fault}`);
   }
 
-  /** Every meter's last statement is on the page, and exactly its export is minted. */
+  /** Checks that every meter's last statement is on the page, and exactly its export is minted. */
   #judgeEnd(): string[] {
     const faults = this.#judge('settled again');
     for (const { meterId, window, exportWh, mintedWh } of this.#slots()) {
@@ -147,8 +147,9 @@ class OlderChain {
 }
 
 /**
- * One seed: windows are settled, the chain is restored from an earlier snapshot while a transaction that was built on the
- * newer page is under way and still valid, then it lands. It must change nothing, and settlement must heal.
+ * Plays one seed: windows are settled, then the chain is restored from an earlier snapshot. A transaction built on the
+ * newer page is in flight and still valid, and lands after the restore. It must change nothing, and settlement must
+ * recover.
  */
 export async function runOlderChain(seed: number): Promise<Outcome> {
   const play = await OlderChain.make(seed);

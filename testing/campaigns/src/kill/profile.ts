@@ -1,14 +1,14 @@
 import { Random } from '@gridtokenx/testing-kit/random';
 
-/** A moment of the past at which a window begins; the embedded chain refuses windows of its future. */
+/** A past moment at which a window begins; the embedded chain refuses windows of its future. */
 const START_SECONDS = 1_700_000_100;
 const WINDOW_SECONDS = 900;
-/** The third home keeps its tokens in a wallet and is read by RTU over TCP; the others use the pool and Modbus TCP. */
+/** The third home keeps its tokens in a wallet and uses RTU over TCP; the others use the pool and Modbus TCP. */
 export const HOMES = 3;
 
 /**
- * A profile of `windows` quarter hours in which every home exports and imports: a window that mints nothing would
- * show nothing about minting twice.
+ * Returns a profile of `windows` quarter hours in which every home exports and imports: a window that mints nothing
+ * would prove nothing about double mints.
  */
 export function profileOf(seed: number, windows: number): string {
   const random = new Random(seed, 'profile');

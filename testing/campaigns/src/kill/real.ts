@@ -12,7 +12,7 @@ import { claimPorts, ROOT, System, sleep } from './system.js';
 
 export const WINDOWS = 2;
 const SPEED = 200;
-/** Two minutes before the profile, its windows and the closing one. */
+/** Two minutes before the profile, its windows and the closing window. */
 const LENGTH_MS = (120_000 + (WINDOWS + 1) * 900_000) / SPEED;
 /** A start that neither settles nor ends by then hangs. */
 const PATIENCE_MS = 150_000;
@@ -25,7 +25,7 @@ interface Tally {
   samples: number;
 }
 
-/** One seed: a whole system of real processes, killed at seeded moments until its windows are settled. */
+/** Plays one seed: a whole system of real processes, killed at seeded moments until its windows are settled. */
 class Run {
   readonly #seed: number;
   readonly #folder: string;
@@ -92,7 +92,7 @@ class Run {
     return !system.hasEnded;
   }
 
-  /** Kills what is due; returns the kills that the end of this start left over. */
+  /** Performs due kills; returns the kills that remain when this start ends. */
   async #killOnTime(system: System, kills: readonly Kill[], zeroMs: number): Promise<readonly Kill[]> {
     for (const [i, { afterMs, targets }] of kills.entries()) {
       while (Date.now() < zeroMs + afterMs && !system.hasEnded) {
@@ -115,7 +115,7 @@ class Run {
     return ['launcher', ...Object.keys(system.processes())];
   }
 
-  /** What the chain shows just now; false when it is away. */
+  /** Samples the chain; returns false when the chain is away. */
   async #sample(): Promise<boolean> {
     try {
       if (this.#meters.length === 0) {
@@ -127,7 +127,7 @@ class Run {
       this.tally.samples++;
       return true;
     } catch {
-      // Being killed, or not enrolled yet: the next sample looks again.
+      // The node is being killed, or has no meters yet: the next sample tries again.
       return false;
     }
   }
@@ -165,7 +165,10 @@ class Run {
     return faults;
   }
 
-  /** The last kill may have come after the report: the chain is back, and what its snapshot lacked is on it again. */
+  /**
+   * The last kill may follow the report: the chain has restarted, and everything that its snapshot lacked is on it
+   * again.
+   */
   async #settled(): Promise<void> {
     await until(
       'the chain is back with everything settled',
@@ -182,7 +185,7 @@ class Run {
     );
   }
 
-  /** Everything that a gateway signed has been acknowledged. */
+  /** Waits until everything that a gateway signed has been acknowledged. */
   async #drained(home: number): Promise<void> {
     await until(
       `gateway ${home + 1} has everything acknowledged`,
@@ -198,7 +201,7 @@ class Run {
     );
   }
 
-  /** One of the project's checks as a process of its own: its findings. */
+  /** Runs one of the project's checks as a separate process; returns its findings. */
   #tool(script: string, args: readonly string[]): Promise<string[]> {
     return new Promise((resolve) => {
       const child = spawn(process.execPath, [join(ROOT, 'tools', script), ...args]);
@@ -213,7 +216,7 @@ class Run {
     });
   }
 
-  /** Nothing of this run may outlive it. */
+  /** Ends everything of this run, so that nothing outlives it. */
   async cleanUp(): Promise<void> {
     const system = this.#system;
     if (!system) return;
@@ -226,7 +229,7 @@ class Run {
   }
 }
 
-/** Plays one seed with real processes. The folder stays where a fault was found. */
+/** Plays one seed with real processes. Keeps the folder after a fault. */
 export async function runReal(seed: number): Promise<Outcome> {
   const range = await claimPorts();
   const folder = mkdtempSync(join(tmpdir(), `gtx-kill-${seed}-`));

@@ -1,19 +1,19 @@
 import { Random } from '@gridtokenx/testing-kit/random';
 import { HOMES } from './profile.js';
 
-/** The launcher alone, or it and all its children in one moment. */
+/** A process by name, the launcher alone, or the launcher and all its children at one moment. */
 export type Target = string | 'launcher' | 'everything';
 
-/** Real milliseconds after the launcher began (or after simulated time began to run), and what is killed then. */
+/** Real milliseconds after the launcher began (or after simulated time began to run), and the target. */
 export interface Kill {
   readonly afterMs: number;
   readonly targets: readonly Target[];
 }
 
 export interface Schedule {
-  /** While the system is brought up: chain, enrolment, first sign-in. */
+  /** Kills during the bring-up: chain, enrolment, first sign-in. */
   readonly bringUp: readonly Kill[];
-  /** While windows are played and settled. */
+  /** Kills while windows are played and settled. */
   readonly running: readonly Kill[];
 }
 
@@ -25,7 +25,7 @@ const SERVICES = [
   ...Array.from({ length: HOMES }, (_, i) => `gateway-${i + 1}`),
 ];
 
-/** `lengthMs`: how long the windows run in real time; kills fall into it and a little behind it. */
+/** `lengthMs`: how long the windows run in real time; kills fall into that time or shortly after it. */
 export function scheduleOf(seed: number, lengthMs: number): Schedule {
   const random = new Random(seed, 'kills');
   const bringUp: Kill[] = random.chance(0.15) ? [{ afterMs: random.int(0, 6_000), targets: ['everything'] }] : [];

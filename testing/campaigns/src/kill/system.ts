@@ -7,23 +7,23 @@ import { until } from '@gridtokenx/testing-kit/until';
 
 /** The project's folder, from `testing/campaigns/{src,dist}/kill`. */
 export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
-/** Below the ephemeral ports; one range is a range of its own, so that several runs can go on at once. */
+/** Below the ephemeral ports; each range serves one run, so that several runs can run at once. */
 const BASE_PORT = 30_000;
 const RANGES = 10;
 const RANGE_PORTS = 20;
-/** Not used by the start itself. */
+/** Offset of a port that the start itself does not use. */
 const GUARD = 9;
 
-/** Ranges of ports, side by side: each has room for one start. */
+/** Adjacent ranges of ports: each has room for one start. */
 export interface PortRanges {
   readonly first: number;
   readonly count: number;
-  /** Ports of one. */
+  /** Number of ports in one range. */
   readonly size: number;
 }
 const KILL_PORT_RANGES: PortRanges = { first: BASE_PORT, count: RANGES, size: RANGE_PORTS };
 
-/** Takes a free range of ports for as long as the guard is open. Throws when all are taken. */
+/** Claims a free range of ports for as long as the guard is open. Throws when all are claimed. */
 export async function claimPorts(ranges = KILL_PORT_RANGES): Promise<{ ports: number; release: () => Promise<void> }> {
   for (let range = 0; range < ranges.count; range++) {
     const ports = ranges.first + range * ranges.size;
@@ -43,12 +43,12 @@ function listen(port: number): Promise<Server | null> {
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** The guard beside this module: built here, or as it is written when a test runs on the sources. */
+/** The guard beside this module: the built file, or the source when a test runs on the sources. */
 const GUARD_SCRIPT = fileURLToPath(
   new URL(`./guard${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
 );
 
-/** Starts `script` under a guard, which ends all that names the folder `data` when this process is gone. */
+/** Starts `script` under a guard, which ends all processes that name the folder `data` when this process is gone. */
 export async function guarded(data: string, script: string, args: readonly string[]) {
   const guard = forkProcess(GUARD_SCRIPT, [data, script, ...args]);
   const launcher = (await guard.ready)?.pid;
@@ -56,7 +56,7 @@ export async function guarded(data: string, script: string, args: readonly strin
   return { guard, launcher };
 }
 
-/** One start of the whole system, as a person would start it, watched by its lines. */
+/** One start of the whole system, as a person would start it, followed by its lines. */
 export class System {
   readonly lines: readonly string[];
   readonly ended: Promise<number | null>;
@@ -85,7 +85,7 @@ export class System {
     return this.lines.some((line) => pattern.test(line));
   }
 
-  /** Process ids by name, as the start keeps them in its data folder. */
+  /** Returns process ids by name, which the start keeps in its data folder. */
   processes(): Record<string, number> {
     const path = join(this.#data, 'running.json');
     if (!existsSync(path)) return {};
@@ -96,11 +96,11 @@ export class System {
     }
   }
 
-  /** Kill -9 of one process; false when it is not there just now. */
+  /** Kills one process with -9; returns false when it is not running. */
   kill(name: string): boolean {
     const pid = name === 'launcher' ? (this.hasEnded ? undefined : this.#launcher) : this.processes()[name];
     if (pid === undefined || !isAlive(pid)) return false;
-    // The list is written twice a second: a number in it may have become somebody else's.
+    // The list is written twice a second: a process id in it may now belong to another process.
     if (name !== 'launcher' && !commandOf(pid).includes(this.#data)) return false;
     process.kill(pid, 'SIGKILL');
     return true;

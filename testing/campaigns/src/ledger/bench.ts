@@ -13,7 +13,7 @@ import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
 import { verdictName } from '#oracle/domain/verdicts/verdict.js';
 import { NETWORK } from './world.js';
 
-/** Something that is on its way to the ledger: what was sent, and by whom. */
+/** A packet on its way to the ledger, with its sender. */
 export interface Packet<Item> {
   readonly gateway: Uint8Array;
   readonly meter: MeterId;
@@ -22,8 +22,8 @@ export interface Packet<Item> {
 }
 
 /**
- * The oracle's own intake, ledger and database on clocks and a registry that the campaign turns. It can be killed and
- * started again, and its disk can fail; `onLost` is told what was taken and never committed.
+ * The oracle's own intake, ledger and database on clocks and a registry that the campaign controls. The campaign can
+ * kill and restart it, and make its disk fail. `onLost` receives the packets that were taken and never committed.
  */
 export class Bench<Item> {
   #path: string;
@@ -61,12 +61,12 @@ export class Bench<Item> {
     this.#intake = this.#openIntake();
   }
 
-  /** For a control: which signatures are believed. */
+  /** For a control: selects which signatures count as valid. */
   verifierOf(verifier: Verifier): Verifier {
     return verifier;
   }
 
-  /** What was taken and never committed goes back to those who sent it. */
+  /** Returns packets that were taken and never committed to their senders. */
   lost(packets: readonly Packet<Item>[]): void {
     this.#onLost(packets);
   }
@@ -128,7 +128,7 @@ export class Bench<Item> {
     this.#intake.reconsider();
   }
 
-  /** Kill -9: what was gathered is gone, memory is gone; the same command starts it again. */
+  /** Kills with -9: gathered packets and memory are lost; the same command starts it again. */
   restart(): void {
     const lost = this.#uncommitted;
     this.#uncommitted = [];
@@ -140,7 +140,7 @@ export class Bench<Item> {
     this.lost(lost);
   }
 
-  /** Goes on with what the files held at the kill: closing would write the log into the database. */
+  /** Continues with the files as they were at the kill: closing would write the log into the database. */
   #reopen(): void {
     const old = this.#path;
     this.#path = `${old}+`;
@@ -161,7 +161,7 @@ function removeFiles(path: string): void {
   for (const end of ['', '-wal', '-shm']) rmSync(`${path}${end}`, { force: true });
 }
 
-/** A verdict's name for faults and figures. */
+/** Returns a verdict's name for faults and figures. */
 export function nameOfVerdict(code: number): string {
   return verdictName(code as 0 | Reason);
 }

@@ -7,16 +7,16 @@ import { LaggingRegistry } from './registry.js';
 import { type Summary, summarise } from './summary.js';
 import { type Item, START_MS, type World } from './world.js';
 
-/** How one delivery went, beside what it came to. */
+/** Course of one delivery, beside its result. */
 export interface Delivered {
   readonly summary: Summary;
   readonly figures: Readonly<Record<string, number>>;
 }
 
-/** What a delivery needs beside the world. */
+/** Dependencies of a delivery beside the world. */
 export interface Means {
   readonly verifier: Verifier;
-  /** A new file for the ledger, or ':memory:'. */
+  /** Returns a new file for the ledger, or ':memory:'. */
   readonly path: () => string;
 }
 
@@ -24,14 +24,13 @@ const ORDERS = ['shuffled', 'merged', 'reversed', 'jittered', 'late half'] as co
 type Order = (typeof ORDERS)[number];
 const IN_A_PACKET = 20;
 
-/** Lets promises that are already settled run on. */
+/** Runs callbacks of promises that are already settled. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 4; i++) await Promise.resolve();
 }
 
 /**
- * The reference: everything once, in order, with the registry as it is at the end, the clock as it is at the end,
- * without a kill.
+ * Delivers the reference: everything once, in order, with registry and clock as they are at the end, without a kill.
  */
 export async function deliverInOrder(world: World, { verifier, path }: Means): Promise<Summary> {
   const clock = new VirtualClock({ startAtMs: 1_000_000 });
@@ -54,7 +53,7 @@ export async function deliverInOrder(world: World, { verifier, path }: Means): P
   }
 }
 
-/** One random way of delivering the same: order, duplicates, packets, lag of the registry, kills, full disks. */
+/** Delivers the same in one random way: order, duplicates, packets, lag of the registry, kills, full disks. */
 export async function deliverSomehow(world: World, attempt: number, means: Means): Promise<Delivered> {
   const random = new Random(world.seed, `delivery ${attempt}`);
   const clock = new VirtualClock({ startAtMs: 1_000_000 });
@@ -64,10 +63,10 @@ export async function deliverSomehow(world: World, attempt: number, means: Means
   const count = (name: string, n = 1) => addFigures(figures, { [name]: n });
   const onLost = (lost: readonly Packet<Item>[]) => {
     count('deliveries lost and sent again', lost.length);
-    // The gateway was told nothing, so it sends again, sooner or later.
+    // The gateway received no ack, so it sends again, sooner or later.
     for (const packet of lost) queue.splice(random.int(0, queue.length), 0, packet);
   };
-  // At times the clock stands at the day's start and nearly all of it comes from the future.
+  // At times the clock stands at the day's start and nearly all messages come from the future.
   const initialMs = random.chance(0.2) ? START_MS : random.int(START_MS, world.finalAtMs);
   const bench = new Bench<Item>({
     path: means.path(),
@@ -122,7 +121,7 @@ export async function deliverSomehow(world: World, attempt: number, means: Means
   }
 }
 
-/** Asks the registry, and the answer comes. */
+/** Requests the registry's state, and lets the answer arrive. */
 async function refresh(registry: LaggingRegistry, clock: VirtualClock, bench: Bench<Item>): Promise<void> {
   registry.answer(false);
   await settle();
@@ -133,7 +132,7 @@ async function refresh(registry: LaggingRegistry, clock: VirtualClock, bench: Be
   bench.reconsider();
 }
 
-/** Time passes, the registry is up to date, and nothing is left that waits for either. */
+/** Lets time pass and the registry catch up until nothing waits for either. */
 async function finish(world: World, registry: LaggingRegistry, clock: VirtualClock, bench: Bench<Item>): Promise<void> {
   bench.readingMs = world.finalAtMs;
   registry.advanceTo(world.facts.length);
@@ -148,13 +147,13 @@ function factOf(packet: Packet<Item>): number {
   return Math.max(0, ...packet.items.map((item) => (item.fact === null ? 0 : item.fact + 1)));
 }
 
-/** The items in the order of a delivery, some of them twice, and how much of the chain is there by then. */
+/** Returns the items in the order of a delivery, some of them twice, and the number of facts on chain at each. */
 function sequence(world: World, random: Random, order: Order): { items: Item[]; factsBy: (done: number) => number } {
   const twice = random.pick([0, 0.05, 0.3]);
   const all = world.items.flatMap((item) => (random.chance(twice) ? [item, item] : [item]));
   const facts = world.facts.map(() => random.fraction() * 0.9).sort((a, b) => a - b);
   const items = arranged(all, random, order);
-  // What needs a fact comes after it: it moves behind the place where the fact is made.
+  // An item that needs a fact must follow it: moves behind the place of the fact.
   const ready: Item[] = [];
   const held: { place: number; item: Item }[] = [];
   items.forEach((item, index) => {
@@ -188,7 +187,7 @@ function arranged(items: readonly Item[], random: Random, order: Order): Item[] 
   }
 }
 
-/** Each meter's items in their order, the meters mixed at random. */
+/** Keeps each meter's items in order, and mixes the meters at random. */
 function merged(items: readonly Item[], random: Random): Item[] {
   const queues = new Map<number, Item[]>();
   for (const item of items) queues.set(item.meter, [...(queues.get(item.meter) ?? []), item]);
@@ -201,7 +200,7 @@ function merged(items: readonly Item[], random: Random): Item[] {
   });
 }
 
-/** Neighbours of one gateway and meter in packets of at most 200, as they come. */
+/** Groups neighbours of one gateway and meter into packets of at most 200. */
 function* packets(world: World, items: readonly Item[], size: () => number): Generator<Packet<Item>> {
   let group: Item[] = [];
   let wanted = size();

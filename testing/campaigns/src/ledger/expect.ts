@@ -2,12 +2,12 @@ import { nameOfVerdict } from './bench.js';
 import type { Summary } from './summary.js';
 import type { World } from './world.js';
 
-/** So many differences of a seed are told; the rest is counted. */
+/** Number of a seed's differences that are reported; the rest is only counted. */
 const TOLD = 4;
 
 const LONGEST = 160;
 
-/** Differences between two of the same, in words. */
+/** Returns the differences between two maps, in words. */
 export function differences(
   what: string,
   expected: ReadonlyMap<string, unknown>,
@@ -23,7 +23,7 @@ export function differences(
   return wrong.length > TOLD ? [...wrong.slice(0, TOLD), `${what}: ${wrong.length - TOLD} more differences`] : wrong;
 }
 
-/** Where two texts part, a little before. */
+/** Returns the index a little before the point where two texts diverge. */
 function firstDifference(a: string, b: string): number {
   let index = 0;
   while (index < a.length && a[index] === b[index]) index++;
@@ -36,7 +36,7 @@ function say(value: unknown, from = 0): string {
   return value >= 1_000 ? `${nameOfVerdict(value - 1_000)} (open)` : nameOfVerdict(value);
 }
 
-/** Where one ledger came to something else than another. */
+/** Returns the differences between two ledgers. */
 export function compare(expected: Summary, found: Summary): string[] {
   return [
     ...differences('verdict', expected.verdicts, found.verdicts),
@@ -48,8 +48,8 @@ export function compare(expected: Summary, found: Summary): string[] {
 }
 
 /**
- * Where a ledger is not what the world makes it: hostile messages with a verdict that is never right for them, honest
- * ones refused, honest meters without their whole energy. Two ledgers that are wrong alike would pass a comparison.
+ * Returns where a ledger contradicts the world: hostile messages with a verdict that is never right for them, refused
+ * honest messages, honest meters without their whole energy. Two ledgers with the same error would pass a comparison.
  */
 export function judgeSummary(world: World, { verdicts, marks, attestable }: Summary): string[] {
   const faults: string[] = [];
@@ -73,7 +73,7 @@ export function judgeSummary(world: World, { verdicts, marks, attestable }: Summ
   return faults.length > TOLD ? [...faults.slice(0, TOLD), `${faults.length - TOLD} more of the kind`] : faults;
 }
 
-/** What may be attested of each honest meter: the registers that the meter itself had, by window. */
+/** Returns the attestable registers of each honest meter by window: the registers that the meter itself had. */
 function honestTotals(world: World): Map<string, string> {
   const totals = new Map<string, string[]>();
   for (const { meter, windows } of world.truths) {

@@ -15,18 +15,18 @@ import { type KeyLog, nameOf, type Signed, sign } from '@gridtokenx/testing-kit/
 import { at, type Random } from '@gridtokenx/testing-kit/random';
 import { DAY_MS, INITIAL_WINDOW, type Item, itemOf, type Meter, NETWORK, START_MS, signerOf } from './world.js';
 
-/** What a hostile party has at hand. */
+/** Means of a hostile party. */
 export interface Scene {
   readonly random: Random;
   readonly meter: Meter;
   readonly meters: readonly Meter[];
   readonly log: KeyLog;
-  /** Window that is open, and the last one of the day. */
+  /** The open window, and the last window of the day. */
   readonly window: number;
   readonly finalAtMs: number;
-  /** Index of the fact before which this log's key is not on chain. */
+  /** Index of the fact before which this log's key is not on chain; null: the key is known from the start. */
   readonly fact: number | null;
-  /** What this log said so far. */
+  /** Messages of this log so far. */
   readonly said: readonly Item[];
   /** By meter: the fact that enrols it, null when it is known from the start. */
   readonly enrolledBy: ReadonlyMap<number, number>;
@@ -34,14 +34,14 @@ export interface Scene {
 
 type Trick = (scene: Scene) => Item[];
 
-/** A key that someone holds can lose its stream; then these are the verdicts, whatever was wrong beside. */
+/** Verdicts when the holder of a key loses its stream, whatever else was wrong. */
 const LOST = [Reason.equivocation, Reason.keySuspended, Reason.wrongKey];
 
 function own(scene: Scene, kind: string, signed: Signed, allowed: readonly number[] | null): Item {
   return itemOf(scene.meter, scene.log, signed, kind, allowed && [...allowed, ...LOST], scene.fact);
 }
 
-/** Whoever signed it: nobody's stream. */
+/** Makes an item that belongs to nobody's stream, whoever signed it. */
 function foreign(
   scene: Scene,
   kind: string,
@@ -64,14 +64,14 @@ function foreign(
   };
 }
 
-/** Something this key signed before, to be bent or signed again by others. */
+/** Returns a payload that this key signed before, for others to alter or sign again. */
 function payloadOf(scene: Scene): Signed['payload'] {
   const signed = scene.said.at(-1)?.signed;
   if (!signed) throw new Error('a key says its enrolment first');
   return signed.payload;
 }
 
-/** A statement of a window that has not come, while the meter's own time stands still. */
+/** Builds a statement of a future window, while the meter's own time stands still. */
 function statementAhead(log: KeyLog, window: number): Signed {
   const { timeMs } = log.state;
   const signed = log.statement(window);
@@ -79,7 +79,7 @@ function statementAhead(log: KeyLog, window: number): Signed {
   return signed;
 }
 
-/** Tricks of one who holds the meter's key: the stream is theirs, and so is the damage. */
+/** Tricks of a party that holds the meter's key: the stream is theirs, and so is the damage. */
 export const READING_TRICKS: Readonly<Record<string, Trick>> = {
   'equivocating reading': (scene) => {
     const { log } = scene;
@@ -154,7 +154,7 @@ export const READING_TRICKS: Readonly<Record<string, Trick>> = {
   },
 };
 
-/** The same, in the place of an honest statement at the end of a window. */
+/** Tricks of the same party that replace an honest statement at the end of a window. */
 export const STATEMENT_TRICKS: Readonly<Record<string, Trick>> = {
   'equivocating statement': (scene) => {
     const { log, window } = scene;
@@ -211,7 +211,7 @@ export const STATEMENT_TRICKS: Readonly<Record<string, Trick>> = {
   ],
 };
 
-/** Tricks of those who hold no key of this meter: they must not leave a trace in its stream. */
+/** Tricks of parties without a key of this meter: they must leave no trace in its stream. */
 export const OUTSIDE: Readonly<Record<string, Trick>> = {
   'forged signature': (scene) => {
     const payload = { ...payloadOf(scene), seq: scene.log.seq + BigInt(scene.random.int(0, 2)) };
@@ -220,7 +220,7 @@ export const OUTSIDE: Readonly<Record<string, Trick>> = {
   },
   'bent message': (scene) => {
     const bytes = sign(payloadOf(scene), scene.log.signer).message.slice();
-    // Registers, times and signature: what follows the header, and not the bytes between payload and signature.
+    // Registers, times and signature: bytes behind the header, without those between payload and signature.
     const where = scene.random.pick([9 + 44, 9 + 52, 107 + 1, 107 + 33, 107 + 63]);
     bytes[where] = at([...bytes], where) ^ (1 << scene.random.int(0, 7));
     return [foreign(scene, 'bent message', bytes, [Reason.badSignature])];
@@ -233,7 +233,7 @@ export const OUTSIDE: Readonly<Record<string, Trick>> = {
     if (others.length === 0) return [];
     const other = random.pick(others);
     const { message } = sign(payloadOf(scene), other.signer);
-    // Both the other meter and this key must be on chain; the later one is, when the later fact is.
+    // Both the other meter and this key must be on chain: that is so once the later fact is.
     const fact = Math.max(
       scene.fact ?? -1,
       scene.enrolledBy.get(other.index) ?? -1,

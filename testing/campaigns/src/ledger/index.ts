@@ -14,14 +14,14 @@ import { makeWorld } from './play.js';
 import { judgeWorld, type Summary } from './summary.js';
 import type { World } from './world.js';
 
-/** One seed in so many, drawn, keeps its ledger in files, and kills leave it what the files hold. */
+/** One in so many seeds keeps its ledger in files; after a kill it has only what the files hold. */
 const IN_FILES = 20;
-/** Seeds from which on even what is rare must have been reached. */
+/** Number of seeds from which on even rare events must have been reached. */
 const SEEDS_FOR_ALL = 500;
 
 let proven: Verifier | null = null;
 
-/** The real signature check; one message checked twice in a seed is checked once. */
+/** The real signature check; checks a message only once in a seed. */
 function rememberingVerifier(): Verifier {
   proven ??= provedVerifier();
   const verifier = proven;
@@ -39,7 +39,7 @@ function rememberingVerifier(): Verifier {
   };
 }
 
-/** Runs one seed: the reference, one other delivery, the definition, and what the world makes certain. */
+/** Runs one seed: the reference, one other delivery, the definition, and the certain facts of the world. */
 export async function runLedgerSeed(seed: number): Promise<Outcome> {
   const world = makeWorld(seed);
   const isInFiles = new Random(seed, 'ledger/files').chance(1 / IN_FILES);
@@ -86,7 +86,7 @@ function figuresOf(world: World, reference: Summary): Record<string, number> {
 const VERDICTS = [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21];
 
 function review(figures: Readonly<Record<string, number>>, seeds: number): string[] {
-  // A few seeds need not reach the rare ones.
+  // A few seeds need not reach rare events.
   if (seeds < SEEDS_FOR_ALL) return [];
   const wanted = [
     ...VERDICTS.map((code) => `verdict: ${nameOfVerdict(code)}`),

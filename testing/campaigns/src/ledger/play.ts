@@ -24,7 +24,7 @@ import {
 /** Keys of rotations, beside those of the meters. */
 const NEW_KEYS = 500;
 
-/** One key of a meter at work. */
+/** One active key of a meter. */
 interface Hand {
   readonly meter: Meter;
   readonly log: KeyLog;
@@ -33,7 +33,7 @@ interface Hand {
   readonly windows: WindowTruth[];
 }
 
-/** Everything that is said in one seed. */
+/** All messages of one seed. */
 class Play {
   readonly random: Random;
   readonly shape: Shape;
@@ -91,7 +91,7 @@ class Play {
     this.#close(hand);
   }
 
-  /** The utility approves another key. A dishonest meter's old key may have outlived its last window. */
+  /** The utility approves another key. A dishonest meter's old key may continue after its last window. */
   #rotate(old: Hand, window: number, state: MeterState): Hand {
     const { meter } = old;
     this.#close(old);
@@ -105,7 +105,7 @@ class Play {
     this.records.set(record.meterId, record);
     this.facts.push({ meter: meter.index, record });
     const hand = this.#hand(meter, record, NEW_KEYS + meter.index, state, this.facts.length - 1);
-    // Both keys state the last window of the old one.
+    // Both keys state the last window of the old key.
     if (!meter.isHonest && this.random.chance(0.5)) this.#say(hand, hand.log.statement(window - 1));
     return hand;
   }
@@ -144,7 +144,7 @@ class Play {
     else state.importWh += BigInt(this.random.int(0, most));
   }
 
-  /** One honest reading; returns the quality bits that keep its window from being attested. */
+  /** Takes one honest reading; returns the quality bits that exclude its window from attestation. */
   #readOnce(hand: Hand): number {
     const { random } = this;
     if (random.chance(0.02)) {
@@ -161,7 +161,7 @@ class Play {
     return 0;
   }
 
-  /** What happens to an honest gateway: killed, restored from an older image, a damaged record, a thinned backlog. */
+  /** Troubles an honest gateway: a kill, a restored older image, a damaged record, a thinned backlog. */
   #stumble(hand: Hand): void {
     const { log } = hand;
     const { random } = this;
@@ -182,7 +182,7 @@ class Play {
         break;
       }
       case 2: {
-        // Thinned, and the readings come after all: a declared gap never cancels what comes.
+        // Thinned, and the readings arrive after all: a declared gap never cancels a message that arrives.
         const first = log.seq + 1n;
         const isGone = random.chance(0.5);
         if (isGone) log.seq += BigInt(count);
@@ -206,13 +206,13 @@ class Play {
   }
 }
 
-/** Everything that the parties of one seed say, and what the honest part of it must come to. */
+/** Builds the messages of all parties of one seed, and the required result of the honest ones. */
 export function makeWorld(seed: number): World {
   const play = new Play(seed);
   for (const meter of play.meters) play.playMeter(meter);
   const { shape, meters, facts, truths, records, finalAtMs, random } = play;
   const isHonest = (item: Item) => meters[item.meter]?.isHonest ?? false;
-  // Lost on the way for good: only where nothing is promised about what it leaves behind.
+  // Lost for good: only messages whose loss leaves no promise broken.
   const items = play.items.filter((item) => isHonest(item) || item.allowed !== null || !random.chance(0.02));
   const gateways = Array.from({ length: shape.gateways }, (_, index) => gatewayKey(index));
   return { seed, shape, gateways, meters, facts, items, truths, registry: records, finalAtMs };

@@ -3,8 +3,8 @@ import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 import type { Fact, Meter } from './world.js';
 
 /**
- * The chain's registry and the oracle's cache of it, which lags: an answer shows what was on chain when the question was
- * sent, and comes, or fails, when the campaign says so.
+ * The chain's registry and the oracle's lagging cache of it. An answer shows the chain's state when the request was
+ * sent. The campaign decides when it arrives or fails.
  */
 export class LaggingRegistry implements Registry {
   readonly #clock: Clock;
@@ -15,7 +15,7 @@ export class LaggingRegistry implements Registry {
   #question: { seen: ReadonlyMap<string, MeterRecord>; sentAtMs: number } | null = null;
   #promise: Promise<void> = Promise.resolve();
   #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
-  /** Facts that are on chain. */
+  /** Number of facts on chain. */
   onChain = 0;
   answers = 0;
 
@@ -42,12 +42,12 @@ export class LaggingRegistry implements Registry {
     this.#promise = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // A question that only the campaign asked has nobody who hears that it failed.
+    // If only the campaign sent the request, nobody handles its failure.
     this.#promise.catch(() => undefined);
     return this.#promise;
   }
 
-  /** Facts up to `count` are on chain. */
+  /** Puts facts up to `count` on chain. */
   advanceTo(count: number): void {
     for (; this.onChain < count; this.onChain++) {
       const fact = this.#facts[this.onChain];
@@ -59,7 +59,7 @@ export class LaggingRegistry implements Registry {
     return this.#question !== null;
   }
 
-  /** The node answers, or cannot be reached. Nothing when nobody asked. */
+  /** Lets the node answer, or fail. Does nothing without a request. */
   answer(isReached: boolean): void {
     const { seen, sentAtMs } = this.#question ?? {};
     const settle = this.#settle;
@@ -76,7 +76,7 @@ export class LaggingRegistry implements Registry {
     settle?.resolve();
   }
 
-  /** The oracle died: its question is nobody's any more, and the next one knows nothing before its first answer. */
+  /** The oracle died: drops its request; the next process knows nothing before its first answer. */
   forget(): void {
     this.#question = null;
     this.#settle = null;

@@ -4,7 +4,7 @@ import { judgeSet, type SetEntry } from '#oracle/domain/verdicts/judge-set.js';
 import { type Bench, nameOfVerdict } from './bench.js';
 import { type Item, streamName, type World } from './world.js';
 
-/** What a ledger came to: all that must not depend on how the messages arrived. Values are plain text. */
+/** The result of a ledger: everything that must not depend on the messages' order of arrival. Values are plain text. */
 export interface Summary {
   /** By stream (or by gateway, for what belongs to none) and message. */
   readonly verdicts: ReadonlyMap<string, number>;
@@ -12,14 +12,14 @@ export interface Summary {
   /** Statements that may be attested, by meter: window, registers and payload of each. */
   readonly attestable: ReadonlyMap<string, string>;
   readonly counts: ReadonlyMap<string, string>;
-  /** What each gateway is told. */
+  /** Content of each gateway's ack. */
   readonly told: ReadonlyMap<string, string>;
 }
 
 const hex = (value: unknown) => toHex(value as Uint8Array);
 const number = (value: unknown) => BigInt(`0x${hex(value)}`);
 
-/** Reads everything from the ledger's tables and from what it shows to others. */
+/** Reads everything from the ledger's tables and from its public views. */
 export function summarise(world: World, bench: Bench<Item>): Summary {
   const { sqlite } = bench;
   const rows = (text: string) => sqlite.prepare(text).all();
@@ -29,7 +29,8 @@ export function summarise(world: World, bench: Bench<Item>): Summary {
     'SELECT s.meter, s.key, m.hash, m.verdict, m.settled FROM messages m JOIN streams s ON s.id = m.stream',
   )) {
     const name = `${streamName(String(row.meter), row.key as Uint8Array)} ${hex(row.hash)}`;
-    // More than a few contradictions for one place are counted, and which are kept is nobody's business.
+    // A place has more contradictions than are kept: the surplus is only counted, and the choice of the kept ones is
+    // free.
     if (surplus.has(hex(row.hash)) && row.verdict === 8) continue;
     verdicts.set(name, Number(row.verdict) + (row.settled === 1 ? 0 : 1_000));
   }
@@ -68,7 +69,9 @@ function attestableOf(world: World, { statements }: Bench<Item>): Map<string, st
   return found;
 }
 
-/** Counters of messages that belong to a stream; duplicates and refusals of no stream depend on what was sent twice. */
+/**
+ * Returns counters of messages that belong to a stream; duplicates and refusals of no stream depend on repeated sends.
+ */
 function countsOf(world: World, { views }: Bench<Item>): Map<string, string> {
   const surplus = surplusOf(world);
   const crowded = new Set(world.items.filter((item) => surplus.has(item.name)).map((item) => item.meter));
@@ -90,7 +93,7 @@ function toldOf(world: World, { ledger }: Bench<Item>): Map<string, string> {
     const { meters, refused } = ledger.tell(gateway);
     const marks = [...meters].map(([id, m]) => `${id}=${m.storedThrough}/${m.highestSeen}/${m.highestWindow}`).sort();
     const names = refused.map((r) => `${toHex(r.hash)}:${nameOfVerdict(r.reason)}`).sort();
-    // A full list is the first of more, and which ones those are depends on what came first.
+    // A full list holds only the first refusals of more, by their order of arrival.
     const hasCrowd = world.items.some((item) => item.gateway === index && crowded.has(item.meter));
     const isWhole = refused.length < MAX_REFUSED && !hasCrowd;
     found.set(`gateway ${index}`, `${marks.join(' ')} refused ${isWhole ? names.join(' ') : 'many'}`);
@@ -99,10 +102,10 @@ function toldOf(world: World, { ledger }: Bench<Item>): Map<string, string> {
 }
 
 const surplusCache = new WeakMap<World, ReadonlySet<string>>();
-/** So many contradicting messages for one place are kept. */
+/** Number of contradicting messages kept for one place. */
 const KEPT = 4;
 
-/** Messages that share a seq, or a window, with so many others that the ledger need not keep them. */
+/** Returns messages that share a seq, or a window, with so many others that the ledger need not keep them. */
 export function surplusOf(world: World): ReadonlySet<string> {
   const known = surplusCache.get(world);
   if (known) return known;
@@ -123,7 +126,7 @@ function placesOf({ payload }: Signed): string[] {
   return payload.kind === Kind.statement ? [`seq ${payload.seq}`, `window ${payload.window}`] : [`seq ${payload.seq}`];
 }
 
-/** The verdicts of every stream by the definition, from the whole set at once; the second way to the same result. */
+/** Judges every stream by the definition, from the whole set at once; the second way to the same result. */
 export function judgeWorld(world: World): { verdicts: Map<string, number>; marks: Map<string, string> } {
   const streams = new Map<string, Map<string, SetEntry>>();
   for (const { stream, signed, name } of world.items) {

@@ -10,22 +10,22 @@ export const INITIAL_WINDOW = asWindow(1_900_000);
 export const START_MS = windowStartAtMs(INITIAL_WINDOW);
 export const DAY_MS = 86_400_000;
 
-/** Something that one gateway puts into a packet. */
+/** A message that one gateway puts into a packet. */
 export interface Item {
-  /** Hex of the short hash: the name in verdicts. */
+  /** Hex of the short hash: names the message in verdicts. */
   readonly name: string;
   readonly bytes: Uint8Array;
-  /** No message of 171 bytes: a packet of its own. */
+  /** True for bytes that are no message of 171 bytes: a separate packet. */
   readonly isRaw: boolean;
   /** Index of the gateway that sends it, and of the meter in the topic. */
   readonly gateway: number;
   readonly meter: number;
   /** Index of the fact that is on chain before anyone sends this, or null. */
   readonly fact: number | null;
-  /** Whose stream it belongs to (`streamName`), null for what no registered key signed for this meter. */
+  /** Name of its stream (`streamName`); null for a message that no registered key signed for this meter. */
   readonly stream: string | null;
   readonly signed: Signed | null;
-  /** Verdicts that are right for it whatever else is there; null: only the comparison says. */
+  /** Verdicts that are right for it whatever else is stored; null: only the comparison decides. */
   readonly allowed: readonly number[] | null;
   /** 'honest', or the kind of hostility. */
   readonly kind: string;
@@ -42,17 +42,17 @@ export interface Meter {
   readonly gateway: number;
   readonly owner: Uint8Array;
   readonly signer: Signer;
-  /** As enrolled. */
+  /** Its record at enrolment. */
   readonly record: MeterRecord;
-  /** Enrolled when the oracle starts; otherwise a fact does it. */
+  /** True when it is enrolled before the oracle starts; otherwise a fact enrols it. */
   readonly isKnown: boolean;
-  /** Nothing that would spoil its own stream may come from it. */
+  /** True when it never spoils its own stream. */
   readonly isHonest: boolean;
   /** Window in which its key is rotated, or null. */
   readonly rotatesAt: number | null;
 }
 
-/** What an honest meter's stream must come to. */
+/** Required result of an honest meter's stream. */
 export interface Truth {
   readonly meter: number;
   readonly stream: string;
@@ -73,16 +73,16 @@ export interface World {
   readonly gateways: readonly Uint8Array[];
   readonly meters: readonly Meter[];
   readonly facts: readonly Fact[];
-  /** Meter by meter, each in the order in which it was said: the reference. */
+  /** Meter by meter, each in the order of signing: the reference. */
   readonly items: readonly Item[];
   readonly truths: readonly Truth[];
   /** Records in force at the end, by meter id. */
   readonly registry: ReadonlyMap<string, MeterRecord>;
-  /** The clock that drives readings at the end. */
+  /** Final time of the clock that drives readings, ms. */
   readonly finalAtMs: number;
 }
 
-/** Size of a seed. Every one has 20 gateways; most days are short, so that thousands of orders can be tried. */
+/** Size of a seed. Each seed has 20 gateways; most days are short, so that a run can try thousands of orders. */
 export interface Shape {
   readonly gateways: number;
   readonly windows: number;
@@ -92,10 +92,13 @@ export interface Shape {
 }
 
 export const GATEWAYS = 20;
-/** Owners have at most so many meters: the oracle tries as many other keys of an owner. */
+/** Maximum number of meters of an owner: the oracle tries as many other keys of an owner. */
 const OWNERS = 5;
 
-/** One seed in 200 is a whole day of 96 windows, one in 25 is long; one in 20 has far more hostile messages. */
+/**
+ * Returns a whole day of 96 windows for one seed in 200, a long seed for one in 25, and far more hostile messages for
+ * one in 20.
+ */
 export function shapeOf(seed: number): Shape {
   const random = new Random(seed, 'shape');
   const hostile = random.chance(0.05) ? 0.25 : 0.05;
@@ -106,7 +109,7 @@ export function shapeOf(seed: number): Shape {
 
 const signers = new Map<number, Signer>();
 
-/** The same keys in every seed: making one costs as much as signing. */
+/** Returns the same keys in every seed: making a key costs as much as signing. */
 export function signerOf(number: number): Signer {
   const seed = new Uint8Array(32);
   new DataView(seed.buffer).setUint32(0, number + 1);
@@ -123,7 +126,7 @@ export function streamName(meterId: string, key: Uint8Array): string {
   return `${meterId}/${toHex(key)}`;
 }
 
-/** The meters of a seed: one behind each gateway, two behind some. */
+/** Returns the meters of a seed: one behind each gateway, two behind some. */
 export function makeMeters(shape: Shape, random: Random): Meter[] {
   const meters: Meter[] = [];
   for (let gateway = 0; gateway < shape.gateways; gateway++) {
@@ -171,7 +174,7 @@ function makeMeter(index: number, gateway: number, shape: Shape, random: Random)
   };
 }
 
-/** A message of a meter's own log. */
+/** Returns a message of a meter's own log. */
 export function itemOf(
   meter: Meter,
   log: KeyLog,

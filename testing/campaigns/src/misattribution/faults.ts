@@ -1,18 +1,18 @@
-/** What can happen to an answer, each with its probability. */
+/** Faults of an answer, each with its probability. */
 export interface FaultRates {
-  /** Comes up to `lateTimeouts` time-outs after its request. */
+  /** Arrives up to `lateTimeouts` time-outs after its request. */
   readonly late: number;
   readonly lateTimeouts: number;
   readonly drop: number;
-  /** Comes again: a good one within one time-out of it, a late one within `lateTimeouts` of its request. */
+  /** Arrives again: a good answer within one time-out of it, a late answer within `lateTimeouts` of its request. */
   readonly copy: number;
-  /** Copies of good answers come within so many time-outs of the answer; default 1, which is what the rule promises. */
+  /** Copies of good answers arrive within so many time-outs of the answer; default 1, which the rule promises. */
   readonly copyTimeouts?: number;
   readonly truncate: number;
   /** The next answer follows without silence. */
   readonly glue: number;
   readonly corrupt: number;
-  /** The meter refuses. */
+  /** The meter answers with an exception. */
   readonly exception: number;
 }
 
@@ -27,10 +27,10 @@ export const ALL_FAULTS: FaultRates = {
   exception: 0.01,
 };
 
-/** Copies of good answers come as late as late ones: beyond what shapes can tell. */
+/** Copies of good answers arrive as late as late answers: reply shapes cannot distinguish them. */
 export const LATER_COPIES: FaultRates = { ...ALL_FAULTS, copyTimeouts: 10 };
 
-/** Late and dropped only, as availability is stated for. */
+/** Late and dropped answers only, for which the availability figures hold. */
 export const LATE_AND_DROPPED: FaultRates = {
   late: 0.02,
   lateTimeouts: 10,

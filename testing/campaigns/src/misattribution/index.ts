@@ -10,21 +10,21 @@ import { play } from './play.js';
 import type { RealLine } from './real/lines.js';
 import { playReal, REAL_RATES } from './real/play.js';
 
-/** Which control is on. */
+/** The control that is on; null without one. */
 let control: 'injected' | 'real' | null = null;
 
 const READS = 3_000;
-/** Buses of a seed on real lines, side by side. */
+/** Number of buses of a seed on real lines, side by side. */
 const BUSES: Readonly<Record<RealLine, number>> = { pty: 6, 'rtu-over-tcp': 4, converter: 3, tcp: 3 };
 const READS_OF_BUS = 160;
-/** Reads on real lines after which every fault and every line must have been there: three seeds. */
+/** Reads on real lines after which every fault and every line must have occurred: three seeds. */
 const MIN_REAL_READS = 7_000;
 const NOISY_FRAMES = 400_000;
 const LIBRARY_LINES = ['pty', 'rtu-over-tcp', 'tcp'] as const;
 const PEER_READS = 2_000;
 const TELEGRAF_SECONDS = 60;
 
-/** A kind of seeds; `seeds` of it are among those of a full run. */
+/** A kind of seeds; a full run has `seeds` of them. */
 interface Scenario {
   readonly name: string;
   readonly seeds: number;
@@ -53,10 +53,10 @@ const PARTS: readonly Scenario[] = [
 ];
 const SEEDS = PARTS.reduce((sum, { seeds }) => sum + seeds, 0);
 
-/** The part that a seed plays: drawn from it. */
+/** Returns the scenario that a seed plays, drawn from it. */
 export const partOf = (seed: number): Scenario => drawKind(seed, PARTS, 'misattribution');
 
-/** What a peer is given, drawn from the seed. */
+/** Draws a peer's set-up from the seed. */
 function setUpOf(seed: number) {
   const random = new Random(seed, 'misattribution/peer');
   return { random, kind: random.pick(LIBRARY_LINES) };
@@ -67,7 +67,7 @@ function playLines(seed: number, isShort: boolean): Promise<Outcome> {
   return playReal(seed, { lines, reads: READS_OF_BUS, rates: REAL_RATES, isShort });
 }
 
-/** A row of its own: what the rule does not promise is counted and is no fault. */
+/** A separate row: what the rule does not promise is counted and is no fault. */
 async function playLaterCopies(seed: number): Promise<Outcome> {
   const { figures } = await play(seed, { reads: READS, rates: LATER_COPIES, isShort: false });
   const of = (name: string) => figures[name] ?? 0;
@@ -94,7 +94,10 @@ const REAL = [
   ...Object.keys(BUSES).map((kind) => `${kind}: good`),
 ];
 
-/** Late, dropped, copied, truncated, glued and damaged answers on the gateway's bus: no register's value for another's. */
+/**
+ * Plays late, dropped, copied, truncated, glued and damaged answers on the gateway's bus: the bus must never return one
+ * register's value for another's.
+ */
 export const misattributionCampaign: Campaign = {
   name: 'misattribution',
   about: 'reads through the port class on a disturbed line: never the value of one register for another',
@@ -131,7 +134,7 @@ export const misattributionCampaign: Campaign = {
   },
   review: (figures, seeds) => {
     const isWhole = seeds >= SEEDS;
-    // A few seeds need not have both kinds of lines, nor reach what is rare on one.
+    // A few seeds need not have both kinds of lines, nor reach the rare events of one.
     const wanted = [
       ...(isWhole || (figures.reads ?? 0) >= 10 * READS ? INJECTED : []),
       ...(isWhole || (figures['real: reads'] ?? 0) >= MIN_REAL_READS ? REAL : []),

@@ -5,22 +5,22 @@ import { withCrc } from '#edge/domain/bus/crc.js';
 import type { Line } from '#edge/domain/bus/ports.js';
 import type { FaultRates } from './faults.js';
 
-/** How a line of simulated meters is disturbed. */
+/** Disturbances of a line of simulated meters. */
 export interface LineOptions {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly rates: FaultRates;
   /** Milliseconds for a character. */
   readonly charMs: number;
-  /** The whole wait that is in force for the request at hand, ms: faults are stated in it. */
+  /** Returns the whole wait in force for the present request, ms: faults are stated in it. */
   readonly timeoutMs: () => number;
   readonly figures: Record<string, number>;
 }
 
-/** An answer that waits to be glued to the next one. */
+/** An answer that waits to be glued to the next answer. */
 interface Glued {
   readonly frame: Uint8Array;
-  /** Until when it may be heard behind that one; monotonic ms. */
+  /** End of the time in which it may be heard behind that answer; monotonic ms. */
   readonly untilMs: number;
 }
 
@@ -29,7 +29,7 @@ const GATHER_MS = 16;
 
 /**
  * A line on a virtual clock with meters on it. Every register of every answer has a value that no other register and no
- * other answer has nearby, so that a value that belongs elsewhere cannot pass for the right one.
+ * other answer has nearby, so a value from elsewhere never equals the right value.
  */
 export class FaultyLine implements Line {
   readonly #options: LineOptions;
@@ -38,7 +38,7 @@ export class FaultyLine implements Line {
   #serial = 0;
   #glued: Glued | null = null;
   #freeAtMs = 0;
-  /** The data that the last request's answer must have. */
+  /** The data that the last request's answer must contain. */
   truth: Uint8Array = new Uint8Array(0);
 
   constructor(options: LineOptions) {
@@ -58,7 +58,8 @@ export class FaultyLine implements Line {
     const frame = withCrc(Uint8Array.of(unit, fn, data.length, ...data));
     const { random, rates, charMs } = this.#options;
     const sentAtMs = request.length * charMs;
-    // To the very next answer or to none: later it would be the copy of a good answer that nothing can tell.
+    // Glued to the very next answer or to none: later it would be a copy of a good answer, which nothing can
+    // distinguish.
     const glued = this.#glued;
     this.#glued = null;
     if (random.chance(rates.exception)) {
@@ -94,14 +95,14 @@ export class FaultyLine implements Line {
     if (glued && !isLate) {
       this.#count('glued');
       const endAtMs = clock.monotonicMs() + delayMs + (frame.length + glued.frame.length) * charMs;
-      // Behind the answer it is heard when the next request may be on its way: there it is a copy like any other.
+      // Behind the answer it is heard when the next request may be on its way: there it counts as a copy.
       frame = endAtMs <= glued.untilMs && random.chance(0.5) ? join(frame, glued.frame) : join(glued.frame, frame);
     }
     this.#say(frame, delayMs);
     if (random.chance(rates.copy)) {
       this.#count('copied');
       const initialMs = delayMs + frame.length * charMs;
-      // Of a good one: heard to its end within so many time-outs of the good one's end.
+      // Copies a good answer: heard to its end within so many time-outs of the good answer's end.
       const maxMs = isLate ? wait * rates.lateTimeouts : delayMs + wait * (rates.copyTimeouts ?? 1);
       this.#say(whole, initialMs + random.fraction() * Math.max(0, maxMs - initialMs));
     }
@@ -110,8 +111,8 @@ export class FaultyLine implements Line {
   }
 
   /**
-   * Puts bytes on the line, in pieces as an adapter hands them over: it holds none back for longer than 16 ms. Nothing is
-   * said into another answer: what that gives is noise, of which there is a row of its own.
+   * Puts bytes on the line, in pieces as an adapter delivers them: it delays none for longer than 16 ms. Nothing
+   * overlaps another answer: that would be noise, which has its own row.
    */
   #say(bytes: Uint8Array, delayMs: number): void {
     const { random, charMs, clock } = this.#options;
@@ -146,7 +147,7 @@ export class FaultyLine implements Line {
     return bytes;
   }
 
-  /** A serial line tells nothing: it is looked at by the clock. */
+  /** A serial line announces nothing: the bus polls it by the clock. */
   onArrival(): void {}
 
   async close(): Promise<void> {}

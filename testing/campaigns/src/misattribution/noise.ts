@@ -18,14 +18,16 @@ const NOISE: Readonly<Record<string, (frame: Uint8Array, random: Random) => Uint
 };
 const HEADER = 3;
 const REGISTERS = 20;
-/** So many noises are tried on one answer. */
+/** Number of noises tried on one answer. */
 const SAME = 64;
-/** What a CRC of 16 bits lets through of frames that are noise behind a right beginning. */
+/** Share of noisy frames with a right beginning that a CRC of 16 bits accepts. */
 const RESIDUE = 2 ** -16;
-/** A count this many standard deviations above the expected one is a fault. */
+/** A count this many standard deviations above the expected count is a fault. */
 const MAX_SIGMAS = 6;
 
-/** Heavier noise than a CRC-16 always finds, judged by the port's own framing: what passes must be 2^-16 of it. */
+/**
+ * Plays heavier noise than a CRC-16 always finds, judged by the port's own framing: it must accept 2^-16 of the frames.
+ */
 export function playNoise(seed: number, frames: number): Outcome {
   const random = new Random(seed, 'misattribution/noise');
   const faults: string[] = [];
@@ -39,7 +41,7 @@ export function playNoise(seed: number, frames: number): Outcome {
     for (let i = 0; i < frames; i++) {
       if (i % SAME === 0) frame = withCrc(Uint8Array.of(1, 4, 2 * REGISTERS, ...random.bytes(2 * REGISTERS)));
       const noisy = disturb(frame, random);
-      // Where unit, function or length are wrong, nobody looks at the CRC as that of the answer.
+      // Where unit, function or length are wrong, nothing reads the CRC as that of the answer.
       if (noisy.subarray(0, HEADER).some((byte, at) => byte !== frame[at])) continue;
       judged++;
       if (framing.judge(noisy, ask, 0).what === 'answer') passed++;

@@ -12,14 +12,14 @@ import { WatchedQuarantine } from './watched-quarantine.js';
 export interface PlayOptions {
   readonly reads: number;
   readonly rates: FaultRates;
-  /** Half of the longest lateness instead of the rule: the campaign's control. */
+  /** Uses half of the longest lateness instead of the rule: the campaign's control. */
   readonly isShort: boolean;
 }
 
 const BAUDS = [2_400, 9_600, 19_200, 38_400] as const;
-/** A bus listens this long after a start. */
+/** Time-outs for which a bus listens after a start. */
 const REST_TIMEOUTS = 13;
-/** Ways to read the same registers: energy, and what is beside it. */
+/** Ways to read the same registers: energy, and its neighbours. */
 const ENERGY: readonly ReadVariant[] = [4, 6, 8, 10, 12, 14].map((count) => ({ address: 72, count }));
 const VALUES: readonly ReadVariant[] = [40, 42, 44].map((count) => ({ address: 0, count }));
 
@@ -83,7 +83,7 @@ export async function play(seed: number, { reads, rates, isShort }: PlayOptions)
       await sleep(Math.max(random.int(1, 50), beganAtMs + periodMs - clock.monotonicMs()));
     }
   };
-  // The bus is opened by the first read, which only begins the rest after a start.
+  // The first read opens the bus, and only begins the rest after a start.
   await clock.run(read(1, ENERGY, 3 * requestMs).then(poll));
   for (const [name, value] of Object.entries(bus.stats.counts)) count(`bus: ${name}`, value);
   count('simulated hours', Math.round(clock.monotonicMs() / 3_600_000));

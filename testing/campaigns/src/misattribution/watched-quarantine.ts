@@ -1,13 +1,13 @@
 import { ReplyQuarantine, USUAL_RULES } from '#edge/domain/bus/reply-quarantine.js';
 
 export interface WatchedBookOptions {
-  /** Told of each request: the whole wait that is in force for it, ms. */
+  /** Called for each request with the whole wait in force for it, ms. */
   readonly onWait: (waitMs: number) => void;
-  /** Takes the place of the quarantine's rule, ms: for controls, which break it on purpose; null otherwise. */
+  /** Replaces the quarantine's rule, ms: for controls, which break it on purpose; null otherwise. */
   readonly insteadMs: (() => number) | null;
 }
 
-/** The gateway's own reply quarantine, which tells of each wait; a control shortens its quarantine. */
+/** The gateway's own reply quarantine, which reports each wait; a control shortens its quarantine. */
 export class WatchedQuarantine extends ReplyQuarantine {
   readonly #watch: WatchedBookOptions;
 

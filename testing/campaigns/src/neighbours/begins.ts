@@ -2,7 +2,7 @@ import { Kind, type Payload } from '@gridtokenx/protocol';
 import { dueAtMs } from '#oracle/domain/verdicts/limits.js';
 import { MAX_RUN } from '#oracle/domain/verdicts/scan.js';
 
-/** What waits is looked at again so often, real ms: all that is due by then is one scan. */
+/** Interval after which waiting messages are judged again, real ms: one scan covers all due by then. */
 const LOOK_MS = 1_000;
 
 interface Range {
@@ -11,19 +11,21 @@ interface Range {
 }
 
 /**
- * Counts the steps that one key makes necessary beyond its messages. A message that comes below others, or whose time comes,
- * is judged from the last statement below it on, at most `MAX_RUN` messages further down (docs/architecture.md, "What one home
- * can cost the oracle"). A scan that goes on above it is not counted: nothing differs there.
+ * Counts the steps that one key makes necessary beyond its messages. A message that arrives below others, or whose time
+ * comes, is judged from the last statement below it on, at most `MAX_RUN` messages further down (docs/architecture.md,
+ * "What one home can cost the oracle"). A scan that continues above it does not count: nothing differs there.
  */
 export class Begins {
   /** By seq: true for statements. */
   readonly #sent = new Map<bigint, boolean>();
   readonly #late: Range[] = [];
-  /** By the number of the look. */
+  /** Ranges by the number of the interval in which they are due. */
   readonly #due = new Map<number, Range>();
   #highest = 0n;
 
-  /** Takes what a key sends in one packet; `realMsOf` says when the clock that drives readings reaches an instant. */
+  /**
+   * Takes a key's messages of one packet; `realMsOf` returns when the clock that drives readings reaches an instant.
+   */
   note(packet: readonly Payload[], nowMs: number, realMsOf: (readingMs: number) => number): void {
     let late: Range | null = null;
     for (const payload of packet) {
@@ -40,7 +42,7 @@ export class Begins {
     for (const { seq } of packet) if (seq > this.#highest) this.#highest = seq;
   }
 
-  /** Steps for all that was late, and all whose time came by `endAtMs`. */
+  /** Returns the steps for all late messages, and all whose time came by `endAtMs`. */
   steps(endAtMs: number): number {
     const seqs = [...this.#sent.keys()].sort((a, b) => (a < b ? -1 : 1));
     const due = [...this.#due].flatMap(([look, range]) => (look * LOOK_MS <= endAtMs + LOOK_MS ? [range] : []));

@@ -22,7 +22,7 @@ import type { ModelChain } from './chain.js';
 import { POISON_W } from './hostile.js';
 import { type Home, NETWORK, REAL_START_MS, readingTimeOf, realTimeOf, registryOf, verifier } from './world.js';
 
-/** Scan steps of this process; whoever reads it takes differences. */
+/** Counts the scan steps of this process; a reader takes differences. */
 export const work = { steps: 0 };
 const step = StreamScan.prototype.step;
 StreamScan.prototype.step = function (this: StreamScan, ...args) {
@@ -52,7 +52,7 @@ export class MemorySeries implements TimeSeries {
   async close(): Promise<void> {}
 }
 
-/** Parts that a control puts another in the place of. */
+/** Parts that a control replaces. */
 export const parts = { plan: planWindow, makeSeries: () => new MemorySeries() };
 
 /** The oracle's own intake, ledger, settlement and projector, in memory, on the event clock. */
@@ -125,7 +125,7 @@ export class Bench {
     this.database.sqlite.close();
   }
 
-  /** Leaves so many messages of a home's allowance. */
+  /** Reduces a home's allowance to so many messages. */
   allow({ record }: Home, messages: number): void {
     this.database.sqlite
       .prepare(
@@ -135,13 +135,13 @@ export class Bench {
       .run(record.meterId, record.key, messages, readingTimeOf(this.realMs));
   }
 
-  /** Messages of a home's key that are stored. */
+  /** Returns the number of stored messages of a home's key. */
   stored({ record }: Home): number {
     const all = 'SELECT count(*) AS n FROM messages m JOIN streams s ON s.id = m.stream WHERE s.meter = ?';
     return Number(this.database.sqlite.prepare(all).get(record.meterId)?.n);
   }
 
-  /** Windows of a home that were attested, with the energy of each, in the order in which they were. */
+  /** Returns the attested windows of a home with their energy, in the order of attestation. */
   attested(home: Home): { window: number; exportWh: number }[] {
     return this.database.sqlite
       .prepare('SELECT window, export_wh FROM chain_attested WHERE meter = ? AND undone = 0 ORDER BY id')

@@ -16,7 +16,7 @@ import {
 } from '#oracle/domain/settlement/ports.js';
 import { type Home, INITIAL_WINDOW, ZONE } from './world.js';
 
-/** What the odd home does to mints: nothing, its slot is passed over, its wallet fails, or it fails the whole page. */
+/** The odd home's effect on mints: none, the mint skips its slot, its wallet fails, or it fails the whole page. */
 export type MintTrouble = 'none' | 'left' | 'wallet fails' | 'page fails';
 
 interface Page {
@@ -43,7 +43,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
   readonly #pages: Page[];
   readonly #outcomes = new Map<string, Outcome>();
   #slot = 100;
-  /** Transactions that landed. */
+  /** Number of transactions that landed. */
   landed = 0;
 
   constructor(

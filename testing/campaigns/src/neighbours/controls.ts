@@ -6,7 +6,7 @@ import { Convergence } from '#oracle/domain/verdicts/convergence.js';
 import type { Control } from '../campaign.js';
 import { MemorySeries, parts } from './bench.js';
 
-/** Puts another method, or getter, in the place of one; returns what puts the old one back. */
+/** Replaces a method, or getter; returns a function that restores it. */
 function replace<T extends object, K extends keyof T>(target: T, name: K, make: (old: T[K]) => T[K]): () => void {
   const old = Object.getOwnPropertyDescriptor(target, name);
   if (!old) throw new Error(`no ${String(name)} to replace`);
@@ -15,7 +15,7 @@ function replace<T extends object, K extends keyof T>(target: T, name: K, make: 
   return () => Object.defineProperty(target, name, old);
 }
 
-/** The oldest window first, whatever is current, one window at a time. */
+/** Plans the oldest window first, whatever is current, one window at a time. */
 const oldestFirst: typeof planWindow = (slots, candidates, ...rest) => {
   const first = Math.min(...candidates.map(({ oldest }) => oldest?.window ?? Number.POSITIVE_INFINITY));
   const due = candidates.map((one) =>
@@ -26,7 +26,7 @@ const oldestFirst: typeof planWindow = (slots, candidates, ...rest) => {
   return planWindow(slots, due, ...rest);
 };
 
-/** A store where a batch that failed is tried as it is, and nothing else before it. */
+/** A store that retries a failed batch unchanged, and nothing else before it. */
 class UnsplitSeries extends MemorySeries {
   #isStuck = false;
   override async write(points: readonly SeriesRow[]): Promise<void> {
@@ -38,7 +38,7 @@ class UnsplitSeries extends MemorySeries {
   }
 }
 
-/** Each takes one of the fixes out; the campaign must notice. */
+/** Each control removes one of the fixes; the campaign must notice. */
 export const neighboursControls: Readonly<Record<string, Control>> = {
   'oldest-first': {
     about: 'a page attests the oldest window first, whatever is current, and never several as one lump',

@@ -12,7 +12,7 @@ import { KeyLog, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { type Home, NETWORK, readingTimeOf, signerOf, WINDOW_REAL_MS } from './world.js';
 
-/** What the odd home has at hand: its key, its gateway's name, and time. */
+/** Means of the odd home: its key, its gateway's name, and time. */
 export interface Scene {
   readonly random: Random;
   readonly home: Home;
@@ -30,7 +30,7 @@ export interface Scene {
 
 type Trick = (scene: Scene) => void;
 
-/** The reading clock now, and the window that it is in. */
+/** Returns the present time of the reading clock. */
 const here = (scene: Scene) => readingTimeOf(scene.nowMs());
 const windowNow = (scene: Scene) => windowOf(here(scene));
 
@@ -38,13 +38,13 @@ function toNow({ log, ...scene }: Scene): void {
   log.state.timeMs = Math.max(log.state.timeMs, Math.floor(readingTimeOf(scene.nowMs())));
 }
 
-/** Readings as fast as they can be signed, the registers where they are. */
+/** Signs readings as fast as possible, with unchanged registers. */
 function burst(scene: Scene, count: number): Signed[] {
   toNow(scene);
   return Array.from({ length: count }, () => scene.log.reading());
 }
 
-/** One reading and the statement of each of the last windows, with a small rise. */
+/** Signs one reading and the statement of each of the last windows, with a small rise. */
 function backlog(scene: Scene, windows: number): Signed[] {
   const { log, random } = scene;
   const last = windowNow(scene) - 1;
@@ -57,7 +57,7 @@ function backlog(scene: Scene, windows: number): Signed[] {
   return messages;
 }
 
-/** A copy of this log's key at work: what it signs contradicts what the log says. */
+/** Returns a copy of this log's key in use: its messages contradict the log's. */
 function twin({ log, home }: Scene, seq: bigint): KeyLog {
   const other = new KeyLog(home.record, home.signer, NETWORK, { ...log.state });
   other.seq = seq;
@@ -66,7 +66,7 @@ function twin({ log, home }: Scene, seq: bigint): KeyLog {
 
 const TIMES = [2n ** 63n - 1n, -(2n ** 63n), -1n, 2n ** 53n, 8_640_000_000_000_001n];
 
-/** Anything that a key lets its home do, one after another. */
+/** Everything that a key permits its home, trick by trick. */
 export const TRICKS: Readonly<Record<string, Trick>> = {
   'back after a while': (scene) => scene.send(backlog(scene, scene.random.int(2, 250))),
   'backlog upside down': (scene) => scene.send(backlog(scene, scene.random.int(2, 100)).reverse()),
@@ -189,5 +189,5 @@ export const TRICKS: Readonly<Record<string, Trick>> = {
   },
 };
 
-/** A power that the campaign's time series refuses: any row that a store does not take, for whatever reason. */
+/** A power that the campaign's time series refuses: stands for any row that a store rejects. */
 export const POISON_W = 1_234_567;

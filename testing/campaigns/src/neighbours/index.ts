@@ -14,7 +14,7 @@ function review(figures: Readonly<Record<string, number>>, seeds: number): strin
 }
 
 /**
- * One home of ten does anything that its key lets it do. This half is the event simulation: the oracle's own domain and
+ * One home of ten does anything that its key permits. This half is the event simulation: the oracle's own domain and
  * ledger with a model chain. The half on real processes belongs in `real/`.
  */
 export const neighboursCampaign: Campaign = {

@@ -20,26 +20,26 @@ import {
   WINDOW_REAL_MS,
 } from './world.js';
 
-/** Windows that the neighbours may be behind at any time. */
+/** Maximum number of windows that the neighbours may be behind. */
 const MAX_BEHIND = 2;
-/** Scan steps that one event may take: what a turn looks at, and one commit's budget with where its scans begin. */
+/** Maximum scan steps of one event: the messages of a turn, and one commit's budget with the starts of its scans. */
 const MAX_STEPS_OF_EVENT = 12_000;
 /**
- * Scan steps for each message that came, on average over a seed, beside those of a seed with few messages, and beside those
- * that lead from a statement to each message that was late or had to wait.
+ * Maximum scan steps for each received message, on average over a seed. Excludes those of a seed with few messages, and
+ * the steps from a statement to each late or waiting message.
  */
 const MAX_STEPS_OF_MESSAGE = 20;
 const MAX_STEPS_OF_SEED = 12_000;
 const MAX_LINES_OF_WINDOW = 40;
-/** Transactions that landed, for each window and late window. */
+/** Maximum number of landed transactions for each window and late window. */
 const MAX_TRANSACTIONS_OF_WINDOW = 30;
-/** What is left of the odd home's allowance at the beginning: little, so that a seed can use it up. */
+/** Initial allowance of the odd home: small, so that a seed can use it up. */
 const ALLOWANCE = 1_200;
 const PACKET = 200;
 /** After the last window, real ms. */
 const END_MS = 12_000;
 
-/** One seed: nine honest homes, and one that does anything. */
+/** One seed: nine honest homes, and one home that does anything. */
 class Play {
   readonly clock = new VirtualClock({ startAtMs: 0 });
   readonly random: Random;
@@ -50,7 +50,7 @@ class Play {
   readonly trouble: MintTrouble;
   readonly faults: string[] = [];
   readonly figures: Record<string, number> = {};
-  /** By home: what it exported in each window. */
+  /** By home: the energy that it exported in each window. */
   readonly #truth = new Map<number, number[]>();
   readonly #readings = new Map<number, number>();
   readonly #begins = new Begins();
@@ -127,7 +127,7 @@ class Play {
     this.#readings.set(home.index, (this.#readings.get(home.index) ?? 0) + 1);
   }
 
-  /** The odd one: an unlucky or hostile home does several things, each at some time. */
+  /** The odd home: an unlucky or hostile home does several things, each at some time. */
   playOdd(home: Home): void {
     const { random, clock } = this;
     const behind = random.chance(0.4) ? random.int(1, 500) : 0;
@@ -159,7 +159,7 @@ class Play {
     }
   }
 
-  /** Right before each window ends and all is in: how far the neighbours are. */
+  /** Checks the neighbours' progress right before each window ends, when all messages are in. */
   watch(): void {
     for (let i = 1; i <= this.windows; i++) {
       for (const part of [0.35, 0.65, 0.98]) {
@@ -178,7 +178,7 @@ class Play {
     }
   }
 
-  /** Steps of single events are watched from one event to the next. */
+  /** Checks the steps of each event by their difference between two events. */
   async run(): Promise<void> {
     const { bench, clock } = this;
     bench.start();
@@ -224,7 +224,10 @@ class Play {
     if (stored > most) faults.push(`${stored} messages of one key are stored, its allowance is ${most}`);
   }
 
-  /** Each window once, in order, with exactly its energy; all of it minted, all readings in the time series. */
+  /**
+   * Checks a neighbour: each window once, in order, with exactly its energy; all minted, all readings in the time
+   * series.
+   */
   #judgeNeighbour(home: Home): void {
     const { bench, faults } = this;
     const truth = this.#truth.get(home.index) ?? [];

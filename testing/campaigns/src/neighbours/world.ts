@@ -4,11 +4,11 @@ import { meterOf } from '@gridtokenx/testing-kit/signed-log';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-/** The first window that is played; everyone was enrolled long before. */
+/** The first window that is played; all homes were enrolled long before. */
 export const INITIAL_WINDOW = asWindow(1_900_000);
 export const ENROLLED = INITIAL_WINDOW - 600;
 export const START_MS = windowStartAtMs(INITIAL_WINDOW);
-/** The clock that drives readings runs so many times faster than real time: a window takes 15 s. */
+/** Factor by which the clock that drives readings is faster than real time: a window takes 15 s. */
 export const SPEED = 60;
 export const WINDOW_REAL_MS = 900_000 / SPEED;
 export const HOMES = 10;
@@ -18,7 +18,7 @@ export const ZONE = 1;
 /** Real time at the beginning. */
 export const REAL_START_MS = 1_800_000_000_000;
 
-/** Real time at which the clock that drives readings reaches an instant. */
+/** Returns the real time at which the clock that drives readings reaches an instant. */
 export function realTimeOf(readingMs: number): number {
   return REAL_START_MS + (readingMs - START_MS) / SPEED;
 }
@@ -27,8 +27,8 @@ export function readingTimeOf(realMs: number): number {
 }
 
 /**
- * Keys whose signatures are hashes: the campaign is about order, time and amount, and thousands of seeds are to be run. A
- * signature of another key, or over other bytes, is as invalid as a forged one.
+ * Keys whose signatures are hashes: the campaign tests order, time and amount, and runs thousands of seeds. A signature
+ * of another key, or over other bytes, is as invalid as a forged one.
  */
 const secrets = new Map<string, Uint8Array>();
 function hashed(secret: Uint8Array, message: Uint8Array): Uint8Array {
@@ -55,7 +55,7 @@ export interface Home {
   readonly record: MeterRecord;
 }
 
-/** Ten homes of one zone; `pages`: how many pages they share. */
+/** Makes ten homes of one zone; `pages`: the number of pages that they share. */
 export function makeHomes(pages: number): Home[] {
   return Array.from({ length: HOMES }, (_, index) => {
     const signer = signerOf(index);
@@ -72,13 +72,13 @@ export function makeHomes(pages: number): Home[] {
   });
 }
 
-/** A registry that is always there and never changes. */
+/** Returns a registry that is always reachable and never changes. */
 export function registryOf(homes: readonly Home[], nowMs: () => number): Registry {
   const records = homes.map(({ record }) => record);
   const byId = new Map(records.map((record) => [record.meterId, record]));
   return {
     get asOf() {
-      // Read again every 3 s, as the oracle does; newer than everything that came before.
+      // Read again every 3 s, as the oracle does; newer than all earlier messages.
       return { slot: 1, fetchedAtMs: Math.ceil((nowMs() + 1) / 3_000) * 3_000 };
     },
     meter: (id) => byId.get(id),

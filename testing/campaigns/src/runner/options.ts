@@ -3,14 +3,14 @@ import { campaignNames } from '../catalogue.js';
 
 export interface Options {
   readonly name: string;
-  /** null: as many as the campaign wants. */
+  /** null: as many seeds as the campaign wants. */
   readonly seeds: number | null;
   /** The first seed; the others follow it. */
   readonly seed: number;
   readonly control: string | null;
   readonly minutes: number;
   readonly workers: number | null;
-  /** Forget what passed before. */
+  /** Forgets seeds that passed before. */
   readonly fresh: boolean;
 }
 
@@ -20,13 +20,15 @@ const wholeFrom = (least: number, most: number) => (text: string) => {
     throw new InvalidArgumentError(`must be a whole number from ${least} to ${most}`);
   return value;
 };
-/** More would fill the memory with their numbers before the first one began. */
+/** More numbers would fill the memory before the first seed began. */
 const MAX_SEEDS = 10_000_000;
 const MAX_SEED = 2 ** 40;
 const MAX_MINUTES = 100_000;
 const MAX_WORKERS = 256;
 
-/** Reads the command line (without program names); a wrong one is explained and ends the process with code 2. */
+/**
+ * Reads the command line (without program names); a wrong command line ends the process with code 2 and an explanation.
+ */
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command('npm run campaign --')
     .description('Runs a seeded campaign; stopped, it goes on with the same command')

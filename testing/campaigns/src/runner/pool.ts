@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Outcome } from '../campaign.js';
 
-/** A seed that was run; a broken or hanging campaign is a fault of the seed. */
+/** A finished seed; a broken or hanging campaign is a fault of the seed. */
 export interface Finished {
   readonly seed: number;
   readonly outcome: Outcome;
@@ -13,21 +13,21 @@ export interface PoolOptions {
   readonly args: readonly string[];
   readonly workers: number;
   readonly secondsPerSeed: number;
-  /** A process is replaced after so many seeds. */
+  /** Replaces a process after so many seeds. */
   readonly seedsPerProcess?: number | undefined;
-  /** Seeds in the order in which they are given out. */
+  /** Seeds in the order of their assignment. */
   readonly seeds: Iterator<number>;
   readonly onFinished: (finished: Finished) => void;
-  /** A process has loaded its code and has no seed yet. */
+  /** Called when a process has loaded its code and has no seed yet. */
   readonly onLoaded?: () => void;
 }
 
 type Message = { type: 'ready' } | { seed: number; outcome: Outcome } | { seed: number; error: string };
 
-/** A process that does not end by itself after this is killed. */
+/** Kills a process that does not end by itself within this time, in ms. */
 const GRACE_MS = 5_000;
 
-/** Runs seeds in processes of their own. A process that dies or hangs fails its seed, and another takes its place. */
+/** Runs seeds in separate processes. A process that dies or hangs fails its seed, and another process replaces it. */
 export class Pool {
   readonly #options: PoolOptions;
   readonly #running = new Set<ChildProcess>();
@@ -37,12 +37,12 @@ export class Pool {
     this.#options = options;
   }
 
-  /** Resolves when all seeds are run, or after `stop`. */
+  /** Resolves after all seeds, or after `stop`. */
   async run(): Promise<void> {
     await Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()));
   }
 
-  /** Gives out no more seeds; those under way are given up. */
+  /** Assigns no more seeds and cancels those in work. */
   stop(): void {
     this.#isStopping = true;
     for (const child of this.#running) giveUp(child);
@@ -58,7 +58,7 @@ export class Pool {
     for (let seed = this.#next(); seed !== null; ) seed = await this.#inOneProcess(seed);
   }
 
-  /** Runs seeds from `first` on until none is left or the process is at its end; resolves to the next seed, or null. */
+  /** Runs seeds from `first` on until none is left or the process ends; resolves to the next seed, or null. */
   #inOneProcess(first: number): Promise<number | null> {
     const { program, args, secondsPerSeed, seedsPerProcess = Number.POSITIVE_INFINITY, onFinished } = this.#options;
     return new Promise((resolve) => {
@@ -105,7 +105,7 @@ export class Pool {
   }
 }
 
-/** Asks a process to end, so that it can take what it started with it, and makes sure of it a while later. */
+/** Asks a process to end, so that it can end its own children, and kills it a while later. */
 function giveUp(child: ChildProcess): void {
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);

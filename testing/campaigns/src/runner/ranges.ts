@@ -1,8 +1,8 @@
-/** Seeds that are done, as sorted, disjoint, non-touching ranges: ten thousand seeds are two numbers. */
+/** Stores finished seeds as sorted, disjoint, non-touching ranges: ten thousand seeds are two numbers. */
 export class SeedRanges {
   readonly #ranges: [number, number][];
 
-  /** `ranges`: as `toJSON` gave them. */
+  /** `ranges`: the output of `toJSON`. */
   constructor(ranges: readonly (readonly [number, number])[] = []) {
     this.#ranges = ranges.map(([first, last]) => [first, last]);
   }

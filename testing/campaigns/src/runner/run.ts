@@ -8,19 +8,22 @@ import { type Finished, Pool } from './pool.js';
 import { CampaignState, fingerprint } from './state.js';
 
 export interface Environment {
-  /** The project's folder; `.campaigns` lies in it. */
+  /** The project's folder, which contains `.campaigns`. */
   readonly root: string;
   readonly say: (line: string) => void;
   /** Calls back when the user wants to stop. */
   readonly onStop: (stop: () => void) => void;
 }
 
-/** So many failing seeds are told; then it is enough. */
+/** Number of failing seeds after which a run stops. */
 const TOLD_SEEDS = 10;
 const PROGRESS_MS = 5_000;
 const WORKER = join(dirname(fileURLToPath(import.meta.url)), 'worker.js');
 
-/** Fingerprint of what a campaign's seeds depend on, the dependencies' versions among it. Throws where a part is missing. */
+/**
+ * Returns the fingerprint of the code that a campaign's seeds depend on, including the dependencies' versions. Throws
+ * where a part is missing.
+ */
 export function codeOf(root: string, campaign: Campaign): string {
   return fingerprint(root, ['package-lock.json', ...campaign.code]);
 }
@@ -124,7 +127,7 @@ function conclude(
   return failed.length === 0 && missing.length === 0 && !stopped && left === 0 ? 0 : 1;
 }
 
-/** Runs seeds with a rule broken; exit code 0 when the campaign notices, 1 when it does not. */
+/** Runs seeds with a broken rule; returns exit code 0 when the campaign notices, 1 when it does not. */
 export async function runControl(campaign: Campaign, options: Options, around: Environment): Promise<number> {
   const { say } = around;
   const name = options.control ?? '';

@@ -6,14 +6,14 @@ import { SeedRanges } from './ranges.js';
 
 interface StateFile {
   readonly version: 1;
-  /** Of the code that the seeds were run with: seeds of other code prove nothing about this one. */
+  /** Fingerprint of the code that ran the seeds: seeds of other code prove nothing about this code. */
   readonly code: string;
   readonly passed: readonly (readonly [number, number])[];
   readonly figures: Readonly<Record<string, number>>;
   readonly busyMs: number;
 }
 
-/** Seeds that passed, and what they came to: a campaign that was stopped goes on behind them. */
+/** Seeds that passed, and their figures: a stopped campaign continues behind them. */
 export class CampaignState {
   readonly #path: string;
   readonly #code: string;
@@ -21,10 +21,10 @@ export class CampaignState {
   readonly figures: Record<string, number>;
   /** Wall-clock time of all runs together. */
   busyMs: number;
-  /** Seeds of other code were there and are forgotten. */
+  /** True when seeds of other code existed and were discarded. */
   readonly isRenewed: boolean;
 
-  /** Reads the file at `path`; one of other code, or none that can be read, counts as none. */
+  /** Reads the file at `path`; treats a file of other code, or an unreadable file, as missing. */
   constructor(path: string, code: string) {
     this.#path = path;
     this.#code = code;
@@ -42,7 +42,7 @@ export class CampaignState {
     addFigures(this.figures, figures);
   }
 
-  /** Writes the file; it is whole at any moment. */
+  /** Writes the file; the file is whole at any moment. */
   save(): void {
     const { passed, figures, busyMs } = this;
     const file: StateFile = { version: 1, code: this.#code, passed: passed.toJSON(), figures, busyMs };
@@ -61,12 +61,12 @@ function readState(path: string): StateFile | null {
   }
 }
 
-/** What is code: built JavaScript, what it reads as JSON or YAML, programs of the chain, scripts of other people's meters. */
+/** Matches code: built JavaScript, its JSON or YAML data, programs of the chain, scripts of third-party meters. */
 const CODE = /\.(js|json|yaml|so|sh|py)$/;
 
 /**
- * Fingerprint of the code at `paths` below `root`, each a file or a folder: 16 digits of SHA-256 over names and contents.
- * Throws for a path that is not there, and for a folder without code: one that is left out unnoticed vouches for nothing.
+ * Returns the fingerprint of the code at `paths` below `root`, each a file or a folder: 16 digits of SHA-256 over names
+ * and contents. Throws for a missing path, and for a folder without code: an omitted folder would prove nothing.
  */
 export function fingerprint(root: string, paths: readonly string[]): string {
   const hash = createHash('sha256');

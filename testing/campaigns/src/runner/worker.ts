@@ -1,8 +1,8 @@
 import { loadCampaign } from '../catalogue.js';
 
 /**
- * A process that runs seeds: `worker.js CAMPAIGN [CONTROL]`. Takes `{seed}` and answers `{seed, outcome}`, or
- * `{seed, error}` when the campaign itself is broken; `{type: 'ready'}` first. Ends when its parent is gone.
+ * Runs seeds in a process: `worker.js CAMPAIGN [CONTROL]`. Sends `{type: 'ready'}` first. Takes `{seed}` and answers
+ * `{seed, outcome}`, or `{seed, error}` when the campaign itself is broken. Ends when its parent is gone.
  */
 async function main(): Promise<void> {
   const [name = '', controlName] = process.argv.slice(2);

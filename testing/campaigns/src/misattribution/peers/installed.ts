@@ -8,10 +8,13 @@ const told = new Set<Peer>();
 
 /** Folder of the scripts, from `src` and from `dist`. */
 export const peersFolder = fileURLToPath(new URL('../../../peers/', import.meta.url));
-/** A build that takes longer is given up; the next run goes on with what it has downloaded. */
+/** Stops a build that takes longer; the next run continues with its downloads. */
 const MAX_BUILD_MS = 15 * 60_000;
 
-/** Path of the peer's program; null, and once a line on stderr, where it is not there and cannot be had. */
+/**
+ * Returns the path of the peer's program. Returns null, and prints one line on stderr once, where the program is
+ * missing and cannot be built.
+ */
 export function peerProgram(peer: Peer, env: NodeJS.ProcessEnv = process.env): string | null {
   const { status, stdout, stderr } = spawnSync('sh', [`${peersFolder}${peer}.sh`], {
     encoding: 'utf8',

@@ -10,11 +10,11 @@ import { COPY_TIMEOUTS, LATE_TIMEOUTS, REAL_RATES } from '../real/play.js';
 
 const Library = createRequire(import.meta.url)('modbus-serial') as new () => ModbusRTU;
 
-/** How the library is used on a line. */
+/** Kind of line on which the library is used. */
 export type LibraryLine = 'pty' | 'rtu-over-tcp' | 'tcp';
 
 const SETTINGS = { baud: 115_200, parity: 'none', stopBits: 1 } as const;
-/** Values of two registers, read one after the other as agents do. */
+/** Addresses of values of two registers, read one after the other as agents do. */
 const ADDRESSES = [72, 74, 52, 0, 70] as const;
 const REGISTERS = 2;
 const FRAME_CHARS = 13 + 2 * REGISTERS;
@@ -27,7 +27,9 @@ export interface LibraryOptions {
   readonly reads: number;
 }
 
-/** The same meters with the same faults, read by modbus-serial as it is: how many values are another register's. */
+/**
+ * Reads the same meters with the same faults by unchanged modbus-serial: counts values that belong to another register.
+ */
 export async function playLibrary(seed: number, { kind, meters: count, reads }: LibraryOptions): Promise<Outcome> {
   const random = new Random(seed, `misattribution/modbus-serial/${kind}`);
   const units = Array.from({ length: count }, (_, i) => i + 1);
@@ -63,7 +65,7 @@ export async function playLibrary(seed: number, { kind, meters: count, reads }: 
   }
   const row = `modbus-serial, ${kind}, ${count} meter${count > 1 ? 's' : ''}`;
   const figures = Object.fromEntries(Object.entries(counts).map(([name, value]) => [`${row}: ${name}`, value]));
-  // A comparison is no fault of ours; one that compared nothing is.
+  // A comparison is no fault of ours; a comparison without any value is.
   return { faults: counts.good === 0 ? [`${row}: nothing was read`] : [], figures };
 }
 

@@ -13,7 +13,10 @@ const BAUD = 115_200;
 const HOST = '127.0.0.1';
 const UNITS = [1, 2, 3] as const;
 
-/** Meters that were not written here, on Modbus TCP or on a pty by socat: the gateway must take none of their values for another. */
+/**
+ * Reads third-party meters, on Modbus TCP or on a pty by socat: the gateway must not mistake any of their values for
+ * another's.
+ */
 export async function playPymodbus(kind: 'tcp' | 'pty', seed: number, reads: number): Promise<Outcome> {
   const python = peerProgram('pymodbus');
   const row = `pymodbus, ${kind}`;
@@ -49,7 +52,7 @@ export async function playPymodbus(kind: 'tcp' | 'pty', seed: number, reads: num
 }
 
 interface Meters {
-  /** Ends them; what they made of their answers. */
+  /** Ends the meters; returns their counts of answers by kind. */
   stop(): Promise<Record<string, number>>;
 }
 

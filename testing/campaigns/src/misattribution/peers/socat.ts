@@ -14,11 +14,11 @@ const MAX_LIFE_S = '600';
 const MIN_LOOK_MS = 20;
 const MAX_WAIT_MS = 5_000;
 
-/** Two ptys that socat joins. Rejects when they are not there within 5 s. */
+/** Opens two ptys that socat joins. Rejects when they do not exist within 5 s. */
 export async function socatLine(): Promise<SocatLine> {
   const folder = mkdtempSync(join(tmpdir(), 'gtx-socat-'));
   const [near, far] = [join(folder, 'near'), join(folder, 'far')];
-  // It ends by itself even when this process is gone.
+  // socat ends by itself even when this process is gone.
   const ends = [near, far].map((link) => `pty,raw,echo=0,link=${link}`);
   const child = spawn('timeout', [MAX_LIFE_S, 'socat', ...ends], { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => {

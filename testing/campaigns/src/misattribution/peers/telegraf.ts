@@ -13,11 +13,14 @@ import { COPY_TIMEOUTS, LATE_TIMEOUTS, REAL_RATES } from '../real/play.js';
 import { peerProgram } from './installed.js';
 
 const SETTINGS = { baud: 115_200, parity: 'none', stopBits: 1 } as const;
-/** Registers that are read one by one, as its own configuration does where there are gaps between them. */
+/** Registers that Telegraf reads one by one, as its own configuration does where gaps separate them. */
 const ADDRESSES = [0, 12, 52, 70, 72, 74] as const;
 const UNIT = 1;
 
-/** One meter with the same faults, read by Telegraf for `seconds`: how many values that it gives out are another register's. */
+/**
+ * Reads one meter with the same faults by Telegraf for `seconds`: counts published values that belong to another
+ * register.
+ */
 export async function playTelegraf(
   kind: 'pty' | 'rtu-over-tcp' | 'tcp',
   seed: number,
@@ -42,7 +45,7 @@ export async function playTelegraf(
   const count = (what: string) => {
     figures[`${row}: ${what}`] = (figures[`${row}: ${what}`] ?? 0) + 1;
   };
-  // It ends by itself even when this process is gone.
+  // Telegraf ends by itself even when this process is gone.
   const child = spawn('timeout', ['-k', '5', String(seconds), program, '--config', config, '--quiet'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -60,7 +63,7 @@ export async function playTelegraf(
   return { faults: figures[`${row}: good`] ? [] : [`${row}: nothing was read`], figures };
 }
 
-/** Fields `rADDRESS` of a line of its JSON output. */
+/** Returns the fields `rADDRESS` of a line of its JSON output. */
 function fieldsOf(text: string): [string, number][] {
   try {
     const { fields } = JSON.parse(text) as { fields?: Record<string, number> };

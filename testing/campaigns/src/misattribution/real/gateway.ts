@@ -8,12 +8,12 @@ import { ReadError, ReadFailure } from '#edge/domain/ports.js';
 import type { Outcome } from '../../campaign.js';
 import { WatchedQuarantine } from '../watched-quarantine.js';
 
-/** Time-out before and at the least, ms: short, so that a hundred thousand reads take minutes. */
+/** Initial and minimum time-out, ms: short, so that a hundred thousand reads take minutes. */
 export const REQUEST_MS = 40;
 const PERIOD_MS = 10 * REQUEST_MS;
 const CONNECT_MS = 2_000;
 const PAUSE_MS = 10;
-/** Two kinds of values by the same lengths, so that one can be taken for the other. */
+/** Two kinds of values with the same lengths, so that one could be mistaken for the other. */
 const COUNTS = [4, 6, 8, 10, 12, 14] as const;
 const ENERGY: readonly ReadVariant[] = COUNTS.map((count) => ({ address: 72, count }));
 const VALUES: readonly ReadVariant[] = COUNTS.map((count) => ({ address: 0, count }));
@@ -24,24 +24,24 @@ export interface GatewayReads {
   readonly address: BusAddress;
   readonly random: Random;
   readonly units: readonly number[];
-  /** Reads until the end, good and failed ones. */
+  /** Number of reads until the end, good and failed. */
   readonly reads: number;
-  /** Whether these are the data of the registers from `first` on. */
+  /** Returns true when these are the data of the registers from `first` on. */
   readonly isRight: (unit: number, first: number, data: Uint8Array) => boolean;
-  /** Told of each request: the whole wait that is in force for it, ms. */
+  /** Called for each request with the whole wait in force for it, ms. */
   readonly onWait: (waitMs: number) => void;
-  /** Takes the place of the quarantine's rule: for controls. */
+  /** Replaces the quarantine's rule: for controls; null otherwise. */
   readonly quarantineInsteadMs: (() => number) | null;
 }
 
-/** Reads a line through the gateway's own adapters, as fast as it lets itself be read; any wrong value is a fault. */
+/** Reads a line through the gateway's own adapters, as fast as they allow; any wrong value is a fault. */
 export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
   const { row, random, units, reads, isRight } = options;
   const figures: Record<string, number> = { [`${row}: wrong`]: 0 };
   const faults: string[] = [];
   const bus = gatewayBus(options);
   let isForeign = false;
-  /** Whether something was sent. */
+  /** Returns true when a request was sent. */
   const read = async (unit: number, variants: readonly ReadVariant[]): Promise<boolean> => {
     const first = variants[0]?.address ?? 0;
     const what = await readOnce(bus, unit, variants, (data) => isRight(unit, first, data));
@@ -52,7 +52,7 @@ export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
     return true;
   };
   try {
-    // The bus is opened by the first read, which only begins the rest after a start.
+    // The first read opens the bus, and only begins the rest after a start.
     await readOnce(bus, units[0] ?? 1, ENERGY, () => true);
     await sleep(Math.max(0, (bus.restUntilMs ?? 0) - performance.now()));
     for (let done = 0; done < reads && !isForeign; ) {
@@ -67,7 +67,7 @@ export async function readAsGateway(options: GatewayReads): Promise<Outcome> {
   return { faults, figures };
 }
 
-/** The gateway's own bus for an address, as its configuration makes it. */
+/** Returns the gateway's own bus for an address, as its configuration makes it. */
 function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayReads): Bus {
   return busAt({
     log: quietLog,
@@ -83,8 +83,8 @@ function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayRea
 }
 
 /**
- * `resting`: nothing was sent. `foreign`: noise that is a frame of nobody's by chance counts as another master, and the bus
- * rests for a minute; its line ends then.
+ * `resting`: nothing was sent. `foreign`: noise that forms a valid frame by chance counts as another master, and the
+ * bus rests for a minute; the test of its line ends then.
  */
 type Read = 'good' | 'wrong' | 'failed' | 'resting' | 'foreign';
 

@@ -13,10 +13,10 @@ export interface OpenLine {
 }
 
 const HOST = '127.0.0.1';
-/** Characters are handed over in pieces, as an adapter does. */
+/** Delivers characters in pieces of this time, in ms, as an adapter does. */
 const GATHER_MS = 2;
 
-/** Puts meters on a line; on a pty all have the settings of the first. */
+/** Puts meters on a line; on a pty all have the settings of the first meter. */
 export async function openLine(kind: RealLine, meters: readonly LineMeter[]): Promise<OpenLine> {
   if (kind === 'pty') {
     const settings = meters[0]?.settings;

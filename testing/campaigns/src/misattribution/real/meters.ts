@@ -8,12 +8,12 @@ import {
 import type { Random } from '@gridtokenx/testing-kit/random';
 
 /**
- * Registers of meters on one line, each with a value in every answer that no other register and no other answer has
- * nearby: a value that belongs elsewhere cannot pass for the right one.
+ * Registers of meters on one line. Each has a value in every answer that no other register and no other answer has
+ * nearby, so a value from elsewhere never equals the right value.
  */
 export class TellTaleRegisters {
   #serial = 0;
-  /** The data that the newest request's answer must have. */
+  /** The data that the newest request's answer must contain. */
   truth: Uint8Array = new Uint8Array(0);
 
   unit(unit: number): ModbusUnit {
@@ -32,29 +32,29 @@ export class TellTaleRegisters {
     };
   }
 
-  /** Whether these are the registers that were asked for last. */
+  /** Returns true when these are the registers of the last request. */
   isTruth(data: Uint8Array): boolean {
     return data.length === this.truth.length && data.every((byte, i) => byte === this.truth[i]);
   }
 }
 
-/** How answers are disturbed, in terms of the time-out that is in force. */
+/** Disturbances of answers, in terms of the time-out in force. */
 export interface Disturbance {
   readonly random: Random;
   readonly rates: FaultRates;
-  /** The whole wait that is in force for the request at hand, ms from the request on. */
+  /** Returns the whole wait in force for the present request, ms from the request on. */
   readonly waitMs: () => number;
-  /** Late answers begin within so many of them. */
+  /** Late answers begin within so many waits. */
   readonly lateTimeouts: number;
-  /** Copies of good answers begin within so many of them after the answer. */
+  /** Copies of good answers begin within so many waits after the answer. */
   readonly copyTimeouts: number;
 }
 
-/** So much of the time in which a copy may come is left free: what is written later is read later still. Milliseconds. */
+/** Leaves this part of the time for copies free, in ms: a later write is read later still. */
 const SLACK_MS = 8;
 const TURNAROUND_MS = [1, 4] as const;
 
-/** A meter with tell-tale registers whose answers are disturbed. */
+/** Returns a meter with tell-tale registers whose answers are disturbed. */
 export function disturbedMeter(
   unit: number,
   registers: ModbusUnit,
@@ -81,10 +81,10 @@ export function disturbedMeter(
   };
 }
 
-/** What register `address` of a meter holds for good, where a meter cannot say what it said last. */
+/** Returns the constant value of register `address`, for meters that cannot state their last answer. */
 export const constantWord = (unit: number, address: number): number => (address * 40_503 + unit * 257) & 0xffff;
 
-/** Whether these are the registers from `first` on: of constants, another register's is seen, an older one's is not. */
+/** Returns true for the registers from `first` on. Constants reveal another register's value, but not an older one. */
 export const isConstant = (unit: number, first: number, data: Uint8Array): boolean =>
   data.length > 0 &&
   data.every(
@@ -92,7 +92,7 @@ export const isConstant = (unit: number, first: number, data: Uint8Array): boole
       byte === (i % 2 === 0 ? constantWord(unit, first + i / 2) >> 8 : constantWord(unit, first + (i - 1) / 2) & 0xff),
   );
 
-/** A meter's registers that never change. */
+/** Returns registers of a meter that never change. */
 export const constantRegisters = (unit: number): ModbusUnit => ({
   read: (_fn, address, count) => Uint16Array.from({ length: count }, (_, i) => constantWord(unit, address + i)),
 });

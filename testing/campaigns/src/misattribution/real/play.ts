@@ -9,14 +9,14 @@ import { disturbedMeter, TellTaleRegisters } from './meters.js';
 export interface RealOptions {
   /** Buses that run side by side. */
   readonly lines: readonly RealLine[];
-  /** Reads of each, good and failed ones. */
+  /** Number of reads of each bus, good and failed. */
   readonly reads: number;
   readonly rates: FaultRates;
-  /** Half of the longest lateness instead of the rule: the campaign's control. */
+  /** Uses half of the longest lateness instead of the rule: the campaign's control. */
   readonly isShort: boolean;
 }
 
-/** As on the injected line. */
+/** The same rates as on the injected line. */
 export const REAL_RATES: FaultRates = {
   late: ALL_FAULTS.late,
   drop: ALL_FAULTS.drop,
@@ -27,7 +27,7 @@ export const REAL_RATES: FaultRates = {
   exception: ALL_FAULTS.exception,
 };
 
-/** Late answers begin within so many time-outs of their request, copies of good ones within one of the answer. */
+/** Late answers begin within so many time-outs of their request, copies of good answers within one of the answer. */
 export const LATE_TIMEOUTS = 10;
 export const COPY_TIMEOUTS = 1;
 const BAUDS = [57_600, 115_200] as const;
@@ -80,7 +80,7 @@ async function playLine(kind: RealLine, random: Random, { reads, rates, isShort 
   }
 }
 
-/** Faults that a meter's line made, beside those of the injected line. */
+/** Returns faults that a meter's line made, in addition to those of the injected line. */
 function faultFigures(faults: AnswerFaults): Record<string, number> {
   return Object.fromEntries(Object.entries(faults.counts).map(([name, value]) => [`real: ${name}`, value]));
 }

@@ -2,12 +2,12 @@ import type { Socket } from 'node:net';
 import type { Attack } from './target.js';
 import { dial } from './wire.js';
 
-/** More than any listener takes, held at once. */
+/** More connections than any listener accepts, held at once. */
 const HELD = 600;
 const BURST = 50;
 const PAUSE_MS = 50;
 
-/** Beginnings that are never finished. */
+/** Beginnings of requests that are never finished. */
 const BEGINNINGS = {
   http: [
     '',
@@ -16,11 +16,11 @@ const BEGINNINGS = {
     'POST /time HTTP/1.1\r\nhost: x\r\ncontent-length: 16\r\n\r\n',
     'GET /api/v1/state HTTP/1.1\r\nhost: x\r\n\r\n',
   ],
-  // Nothing, the head of a CONNECT, the head of a TLS handshake.
+  // No bytes, the head of a CONNECT, the head of a TLS handshake.
   mqtt: ['', '\x10\x20', '\x16\x03\x01\x02\x00'],
 } as const;
 
-/** Opens connections that never finish what they began, to every listener, and opens them again when they are closed. */
+/** Opens connections to every listener that never finish their request, and reopens them when they are closed. */
 export const halfOpen: Attack = async ({ urls, clock, deadline }) => {
   const held: Socket[] = [];
   let opened = 0;

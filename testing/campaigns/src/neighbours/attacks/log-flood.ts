@@ -3,7 +3,7 @@ import type { Attack, AttackParts } from './target.js';
 import { connectPacket, dial, ended, nameOf, packet, publishPacket, signIn, subscribePacket } from './wire.js';
 
 const PAUSE_MS = 5;
-/** What is neither answered nor ended by then is not waited for. */
+/** Stops waiting for an answer or an end after this time, in ms. */
 const PATIENCE_MS = 300;
 
 type Refusal = (parts: AttackParts) => Promise<void>;
@@ -28,7 +28,7 @@ async function home(parts: AttackParts, bytes: Uint8Array): Promise<void> {
 
 const http = (request: string) => `${request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
 
-/** Each of these is refused, and would be a line of its own in an unbounded log. */
+/** Each of these is refused, and would write its own line in an unbounded log. */
 const REFUSALS: readonly Refusal[] = [
   (parts) => stranger(parts.urls.mqtt, connectPacket(nameOf(parts), nameOf(parts), parts.random(180))),
   (parts) => {
@@ -53,7 +53,7 @@ const REFUSALS: readonly Refusal[] = [
   (parts) => home(parts, publishPacket(`gtx/v1/${nameOf(parts)}/${'00'.repeat(16)}/reading`, parts.random(171))),
 ];
 
-/** Is refused in as many ways as there are, as often as it can be. */
+/** Provokes refusals of every kind, as often as it can. */
 export const logFlood: Attack = async (parts) => {
   const { clock, deadline } = parts;
   let refusals = 0;

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Attack, AttackParts } from './target.js';
 import { ended, nameOf, publishPacket, signIn, subscribePacket, unsubscribePacket } from './wire.js';
 
-/** What fits into a packet that a broker takes, and far more. */
+/** Filters that fit into a packet that a broker accepts, and far more. */
 const FILTERS_PER_PACKET = 30;
 const FILTERS_TOO_MANY = 900;
 const PACKETS_PER_SESSION = 400;
@@ -11,7 +11,7 @@ const PAUSE_MS = 100;
 
 type Round = (socket: Socket, parts: AttackParts, round: number) => unknown;
 
-/** Filters that nobody else names, within what a gateway may read. */
+/** Returns filters that nobody else uses, within the topics that a gateway may read. */
 function distinct(parts: AttackParts, round: number, count = FILTERS_PER_PACKET): string[] {
   return Array.from({ length: count }, (_, i) => `gtx/v1/${nameOf(parts)}/ack/${round}-${i}`);
 }
@@ -33,7 +33,7 @@ const ROUNDS: readonly Round[] = [
       socket.write(unsubscribePacket([...own(parts), ...distinct(parts, round)]));
     }
   },
-  // A reader that does not read, under everything that it may have delivered to itself.
+  // A reader that does not read, although the broker may deliver everything to it.
   (socket, parts) => {
     const status = `gtx/v1/${nameOf(parts)}/status`;
     socket.write(subscribePacket([status]));
@@ -42,7 +42,10 @@ const ROUNDS: readonly Round[] = [
   },
 ];
 
-/** Fills the broker's tables: distinct filters, the same ones thousands of times, churn, sessions, a reader that sleeps. */
+/**
+ * Fills the broker's tables: distinct filters, the same filters thousands of times, churn, sessions, a reader that does
+ * not read.
+ */
 export const subscriptions: Attack = async (parts) => {
   const { clock, deadline } = parts;
   let sessions = 0;

@@ -2,12 +2,12 @@ import type { Attack } from './target.js';
 import { nameOf, signIn, tokenOf } from './wire.js';
 
 const PAUSE_MS = 20;
-/** More than the broker remembers of one key. */
+/** More tokens than the broker remembers of one key. */
 const KEPT = 600;
-/** Sign-ins of one key are bounded by the minute: one new token for so many old ones. */
+/** Old tokens for each new token: the broker bounds the sign-ins of a key by the minute. */
 const REPLAYS_PER_TOKEN = 50;
 
-/** Signs in with tokens that were used before, while new ones push the old ones out of the broker's memory. */
+/** Signs in with used tokens, while new tokens push the old ones from the broker's memory. */
 export const tokenReplay: Attack = async (parts) => {
   const { clock, deadline, random } = parts;
   const used: Uint8Array[] = [];
@@ -21,7 +21,7 @@ export const tokenReplay: Attack = async (parts) => {
       if (used.length > KEPT) used.shift();
     }
     for (let i = 0; i < REPLAYS_PER_TOKEN && used.length > 0 && clock.now() < deadline; i++) {
-      // The one just used, or any: the session it made may be there or gone.
+      // The token just used, or any: its session may still be open or closed.
       const [pick = 0] = random(1);
       const again = await signIn(parts, i % 2 === 0 ? used.at(-1) : used[pick % used.length]);
       figures.replays++;

@@ -5,10 +5,10 @@ import type { AttackParts } from './target.js';
 
 const TOKEN_SECONDS = 3_600;
 const TOKEN_EARLY_SECONDS = 60;
-/** A peer that says nothing for so long has refused. */
+/** A peer that sends nothing for this time, in ms, has refused. */
 const PATIENCE_MS = 5_000;
 
-/** A connection whose errors are the attack's business and end nothing. */
+/** Opens a connection whose errors the attack ignores; null when it fails. */
 export async function dial(url: string): Promise<Socket | null> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -27,7 +27,7 @@ export async function ended(socket: Socket, ms: number): Promise<boolean> {
   return socket.destroyed;
 }
 
-/** The bytes that come next; null when the connection ends, or nothing comes in time. */
+/** Returns the next bytes; null when the connection ends, or none arrive in time. */
 export async function answer(socket: Socket): Promise<Buffer | null> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const [bytes] = await Promise.race([
@@ -37,7 +37,7 @@ export async function answer(socket: Socket): Promise<Buffer | null> {
   return bytes as Buffer | null;
 }
 
-/** A password as a gateway makes it for one connect. */
+/** Makes a password as a gateway does, valid for one connect. */
 export function tokenOf({ broker, keys, clock, random }: AttackParts, clientId: string): Uint8Array {
   const now = Math.floor(clock.now() / 1000);
   const times = { notBefore: now - TOKEN_EARLY_SECONDS, expiry: now + TOKEN_SECONDS };
@@ -46,7 +46,7 @@ export function tokenOf({ broker, keys, clock, random }: AttackParts, clientId: 
 
 export const nameOf = ({ keys }: AttackParts) => base58Encode(keys.gateway.publicKey);
 
-/** A session of the hostile gateway; null when the broker lets it not in. */
+/** Opens a session of the hostile gateway; null when the broker refuses it. */
 export async function signIn(parts: AttackParts, password?: Uint8Array, suffix = ''): Promise<Socket | null> {
   const name = nameOf(parts);
   const clientId = `${name}${suffix}`;
@@ -59,7 +59,7 @@ export async function signIn(parts: AttackParts, password?: Uint8Array, suffix =
   return null;
 }
 
-/** CONNECT of MQTT 3.1.1 (section 3.1): clean session, user name and password, no keep-alive. */
+/** Builds a CONNECT of MQTT 3.1.1 (section 3.1): clean session, user name and password, no keep-alive. */
 export function connectPacket(clientId: string, userName: string, password: Uint8Array): Buffer {
   const head = [text('MQTT'), Buffer.of(4, 0xc2, 0, 0)];
   return packet(0x10, Buffer.concat([...head, text(clientId), text(userName), text(password)]));
@@ -73,7 +73,7 @@ export function unsubscribePacket(filters: readonly string[]): Buffer {
   return packet(0xa2, Buffer.concat([Buffer.of(0, 2), ...filters.map(text)]));
 }
 
-/** PUBLISH with QoS 1. */
+/** Builds a PUBLISH with QoS 1. */
 export function publishPacket(topic: string, payload: Uint8Array, retain = false): Buffer {
   return packet(retain ? 0x33 : 0x32, Buffer.concat([text(topic), Buffer.of(0, 1), payload]));
 }

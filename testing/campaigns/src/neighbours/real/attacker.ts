@@ -14,7 +14,7 @@ import { perform } from './acts/index.js';
 import type { HomeKeys } from './cast.js';
 import { Turncoat } from './turncoat.js';
 
-/** What the attacking process is told. */
+/** Orders for the attacking process. */
 export interface Orders {
   readonly seed: number;
   readonly keys: HomeKeys;
@@ -26,24 +26,24 @@ export interface Orders {
   readonly page: number;
   readonly clockFile: string;
   readonly standing: { seq: string; prev: string; importWh: string; exportWh: string; window: number };
-  /** What is done one after the other, and for how long each. */
+  /** Acts to perform one after another, and the duration of each. */
   readonly acts: readonly string[];
   readonly actMs: number;
 }
 
 type Answer = { figures: Record<string, number>; cpuMs: number } | { error: string };
 
-/** A process of its own, so that what it signs costs the one that measures no time. */
+/** A separate process, so that its signing does not slow the process that measures time. */
 export class Attacker {
   readonly #child: ChildProcess;
   readonly done: Promise<Record<string, number>>;
-  /** CPU time that it took, when it is done. */
+  /** CPU time that it used, once it has ended, ms. */
   cpuMs = 0;
 
   constructor(orders: Orders) {
     const child = fork(fileURLToPath(import.meta.url), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child = child;
-    // In the field the attacker computes on a machine of its own: here it takes what the services leave.
+    // In the field the attacker has its own machine: here it gets the CPU time that the services leave.
     if (child.pid !== undefined) setPriority(child.pid, Math.min(constants.priority.PRIORITY_LOW, getPriority() + 10));
     this.done = new Promise((resolve, reject) => {
       child.once('message', (answer: Answer) => {
@@ -78,7 +78,7 @@ async function attack(orders: Orders): Promise<Record<string, number>> {
   const home = new Turncoat({
     parts,
     random: new Random(orders.seed, 'turncoat'),
-    // Reserved time only stands in the way of those who show it.
+    // Reserved time would only delay processes that show it.
     now: () => simulatedNow({ ...clock, reservedThroughMs: Number.POSITIVE_INFINITY }, Date.now()),
     meterSeed: fromHex(orders.keys.meterSeed),
     networkId: fromHex(orders.networkId),
@@ -95,12 +95,12 @@ async function attack(orders: Orders): Promise<Record<string, number>> {
   return figures;
 }
 
-/** The key of a gateway in hex, from its seed. */
+/** Returns the key of a gateway in hex, from its seed. */
 export function publicKeyOf(seed: string): string {
   return toHex(sodiumSigner(fromHex(seed)).publicKey);
 }
 
-/** Answers, and ends when the answer is on its way. */
+/** Sends an answer, and ends once the answer is on its way. */
 function say(answer: Answer, code: number): void {
   process.send?.(answer, undefined, undefined, () => process.exit(code));
 }

@@ -8,20 +8,23 @@ import { Fixture } from './fixture.js';
 import { judge, MAX_HEAL_MS } from './judge.js';
 import { MEASURED, percentile } from './watch.js';
 
-/** Attacks of the kinds that once stopped the others, by what the home does. */
+/** Kinds of attacks that once stopped other homes, by the hostile home's act. */
 export const ATTACKS = ['backlog', 'time', 'rate', 'subscriptions', 'halfOpen', 'logFlood', 'tokenReplay'] as const;
 const KINDS = ATTACKS.map((name) => ({ name, seeds: 1 }));
 const ATTACK_MS = 180_000;
-/** A window is nine seconds: a killed service takes some to be back. */
+/** A window is nine seconds: a killed service needs some to restart. */
 const ATTACK_SPEED = 100;
-/** A killed service is back after some seconds; what came meanwhile is attested window by window. */
+/**
+ * Maximum number of windows behind: a killed service restarts after some seconds, and settlement then attests window by
+ * window.
+ */
 const MAX_BEHIND = 6;
-/** What must be well again when the neighbours are. */
+/** Conditions that must be well again when the neighbours are. */
 const CONDITIONS = ['ledger writes', 'ledger file', 'registry', 'node', 'settler', 'page behind', 'time series'];
 
 let fixture: Fixture | null = null;
 
-/** Which attack a seed is, what is killed meanwhile, and when. */
+/** Returns a seed's attack, its kill and the time of the kill. */
 export function attackOf(seed: number, attackMs = ATTACK_MS) {
   const random = new Random(seed, 'attack');
   const name: string = sabotage()?.acts[0] ?? drawKind(seed, KINDS, 'attacks').name;
@@ -29,7 +32,7 @@ export function attackOf(seed: number, attackMs = ATTACK_MS) {
   return { name, killed, killAfterMs: random.int(Math.floor(attackMs * 0.4), Math.floor(attackMs * 0.6)) };
 }
 
-/** Conditions of the oracle's health that are wrong and must not be. */
+/** Returns conditions of the oracle's health that are wrong and must not be. */
 async function unwell(page: string): Promise<string[]> {
   const response = await fetch(`${page}/healthz`, { signal: AbortSignal.timeout(5_000) });
   const { conditions } = (await response.json()) as { conditions: { name: string; problem: string | null }[] };
@@ -38,7 +41,9 @@ async function unwell(page: string): Promise<string[]> {
   );
 }
 
-/** One attack, with a kill -9 in its middle: bounded while it lasts, and healed soon after its end. */
+/**
+ * Plays one attack, with a kill -9 in its middle: its effects are bounded while it lasts, and gone soon after its end.
+ */
 export async function runAttack(seed: number, attackMs = ATTACK_MS): Promise<Outcome> {
   const { name, killed, killAfterMs } = attackOf(seed, attackMs);
   if (fixture?.stack.hasEnded || fixture?.nextTurncoat() === null) await endFixture();
@@ -59,7 +64,7 @@ export async function runAttack(seed: number, attackMs = ATTACK_MS): Promise<Out
     const disk = fixture.stack.bytesIn('oracle') - diskBefore;
     const bounds = { behind: MAX_BEHIND, isApiJudged: false };
     faults.push(...judge(fixture, watch, { sent: figures.messages ?? 0, diskBytes: disk }, bounds));
-    // A broker that is started again knows no tokens: what was used before is good once more, within its hour.
+    // A restarted broker knows no tokens: used tokens are valid once more, within their hour.
     if (figures.breaches && killed !== 'broker') faults.push(`${figures.breaches} used tokens let somebody in`);
     if (healedMs === null) faults.push(`not healed ${MAX_HEAL_MS / 1_000} s after the attack`);
     const told = underName(name, figures);
@@ -89,7 +94,7 @@ export async function runAttack(seed: number, attackMs = ATTACK_MS): Promise<Out
   }
 }
 
-/** The attack's own counts under its name: each seed is another attack, and sums of all say nothing. */
+/** Puts the attack's own counts under its name: each seed is another attack, so sums over all mean nothing. */
 function underName(name: string, figures: Readonly<Record<string, number>>): Record<string, number> {
   const own = Object.entries(figures).filter(([key]) => !key.startsWith('act '));
   return Object.fromEntries(own.map(([key, value]) => [`${name}: ${key}`, value]));

@@ -1,4 +1,4 @@
-/** What seeds on real processes depend on. */
+/** The code that seeds on real processes depend on. */
 export const CODE: readonly string[] = [
   ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators', 'programs/clients', 'programs/sender'].map(
     (name) => `${name}/dist`,

@@ -3,10 +3,10 @@ import { SABOTAGES, type Sabotage } from './sabotages.js';
 
 let current: Sabotage | null = null;
 
-/** The limit that is taken away just now. */
+/** Returns the limit that is removed at the moment; null without one. */
 export const sabotage = (): Sabotage | null => current;
 
-/** Services that are started from now on load the hook, and with it the sabotage. */
+/** Makes services that start from now on load the hook, and with it the sabotage. */
 function install(name: string): () => void {
   const hook = new URL('./hook.js', import.meta.url).href;
   process.env.NODE_OPTIONS = `--import=${hook}`;

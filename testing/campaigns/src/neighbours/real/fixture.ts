@@ -9,12 +9,12 @@ import { Stack } from './stack.js';
 import { standingOf } from './standing.js';
 import { MEASURED, type Neighbour, percentile, Watch } from './watch.js';
 
-/** The same honest load as during an attack, for so long, before anything is measured. */
+/** Duration of the honest load before any measurement, in ms: the same load as during an attack. */
 const WARM_UP_MS = 10_000;
 const SETTLED_MS = 60_000;
 const LOOK_MS = 200;
 
-/** A running stack whose neighbours are settled, with what its services need while nobody attacks. */
+/** A running stack whose neighbours are settled, with the resources that its services use without an attack. */
 export class Fixture {
   readonly stack: Stack;
   readonly neighbours: readonly Neighbour[];
@@ -56,7 +56,7 @@ export class Fixture {
     }
   }
 
-  /** A home that has not turned hostile yet; null when none is left. */
+  /** Returns a home that has not turned hostile yet; null when none is left. */
   nextTurncoat(): number | null {
     for (let home = NEIGHBOURS + 1; home <= HOMES; home++) if (!this.stack.spent.has(home)) return home;
     return null;
@@ -67,7 +67,7 @@ export class Fixture {
     return new Watch(this.stack, this.neighbours, mayLump);
   }
 
-  /** Lets a home turn hostile. */
+  /** Makes a home turn hostile. */
   attack(home: number, plan: Pick<Orders, 'seed' | 'acts' | 'actMs'>): Attacker {
     const { stack } = this;
     stack.spent.add(home);
@@ -85,7 +85,10 @@ export class Fixture {
     });
   }
 
-  /** Milliseconds until all neighbours are settled with everything minted; null when that takes longer than `patienceMs`. */
+  /**
+   * Returns milliseconds until all neighbours are settled with everything minted; null when that takes longer than
+   * `patienceMs`.
+   */
   async healed(watch: Watch, patienceMs: number): Promise<number | null> {
     for (const began = Date.now(); Date.now() - began < patienceMs; await sleep(LOOK_MS)) {
       const state = await watch.state();
@@ -94,7 +97,7 @@ export class Fixture {
     return null;
   }
 
-  /** How much of twice its memory before the attack each process took, in per cent. */
+  /** Checks each process's memory against `factor` times its memory before the attack. */
   memoryFaults(watch: Watch, factor: number): string[] {
     return MEASURED.flatMap((name) => {
       const [seen, before] = [watch.memory[name] ?? 0, this.baseline[name] ?? 0];

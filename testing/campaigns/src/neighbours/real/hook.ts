@@ -1,7 +1,7 @@
 import { registerHooks } from 'node:module';
 import { SABOTAGES, sabotaged } from './sabotages.js';
 
-/** Loaded before a service by NODE_OPTIONS: takes away the limit that GTX_SABOTAGE names. */
+/** Loaded before a service by NODE_OPTIONS: removes the limit that GTX_SABOTAGE names. */
 const { changes = [] } = SABOTAGES[process.env.GTX_SABOTAGE ?? ''] ?? {};
 registerHooks({
   load(url, context, nextLoad) {

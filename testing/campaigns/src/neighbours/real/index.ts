@@ -14,7 +14,7 @@ const SEEDS_FOR_ALL = 40;
 
 let fixture: Fixture | null = null;
 
-/** What the home of a seed does, in order. */
+/** Returns the acts of a seed's home, in order. */
 export function planOf(seed: number): { acts: string[]; actMs: number } {
   const { acts: forced, attackMs = ATTACK_MS } = sabotage() ?? {};
   const drawn = new Random(seed, 'acts').shuffled(ACTS).slice(0, ACTS_PER_SEED);
@@ -34,7 +34,7 @@ async function rigFor(seed: number): Promise<{ fixture: Fixture; home: number }>
   return { fixture, home };
 }
 
-/** One seed: one home of ten turns hostile under the eyes of the campaign. */
+/** Plays one seed: one home of ten turns hostile while the campaign watches. */
 export async function runSeed(seed: number): Promise<Outcome> {
   const { fixture: running, home } = await rigFor(seed);
   const plan = planOf(seed);
@@ -55,7 +55,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
     addFigures(figures, figuresOf(watch));
     addFigures(figures, { 'healed after, sum of ms': healedMs ?? MAX_HEAL_MS });
     if (faults.length > 0) {
-      // What a fault leaves behind is nobody else's start, and is kept to be looked at.
+      // After a fault the stack serves no other seed, and its folder is kept for analysis.
       faults.push(`acts: ${plan.acts.join(', ')}; home ${home}; kept in ${running.stack.folder}`);
       await running.stack.end(true);
       fixture = null;
@@ -72,9 +72,9 @@ export const neighboursRealCampaign: Campaign = {
   about: 'one home of ten does whatever its keys let it do, on real processes: the other nine notice nothing',
   seeds: 60,
   secondsPerSeed: 400,
-  // As many as one start has homes to turn hostile; the next start loads the code that is under test then.
+  // As many seeds as one start has homes to turn hostile; the next start loads the code under test at that time.
   seedsPerProcess: 5,
-  // Times and memory are measured: one system at a time.
+  // The campaign measures times and memory: one system at a time.
   workers: 1,
   code: CODE,
   controls: realControls,

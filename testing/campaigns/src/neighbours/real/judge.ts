@@ -3,32 +3,35 @@ import type { Fixture } from './fixture.js';
 import { MAX_FOREIGN_SHARE } from './share.js';
 import { percentile, type Watch } from './watch.js';
 
-/** Closed windows that a neighbour may be without on chain. */
+/** Maximum number of closed windows that a neighbour may lack on chain. */
 export const MAX_BEHIND = 2;
 export const MAX_API_P95_MS = 250;
 export const MAX_MEMORY_FACTOR = 2;
 export const MAX_LOG_BYTES_PER_MINUTE = 1_000_000;
 /** A stored message: 171 bytes, its row, its places in indexes, and a good reading's point in the time series. */
 export const MAX_BYTES_PER_MESSAGE = 1_024;
-/** The neighbours' own messages, and logs of SQLite that are written in place of others. */
+/** The neighbours' own messages, and logs of SQLite that are overwritten in place, in bytes. */
 const SLACK_BYTES = 64 * 1_048_576;
-/** A start that is given less of the machine than this shows nothing. */
+/** A start with a smaller share of the machine proves nothing. */
 const MIN_OWN_SHARE = 0.25;
 export const MAX_HEAL_MS = 10_000;
 
 export interface Bounds {
   readonly behind: number;
-  /** False where services were killed meanwhile: what is not there does not answer. */
+  /** False where services were killed meanwhile: a killed service does not answer. */
   readonly isApiJudged: boolean;
 }
 
-/** With a part of the machine in others' hands all work takes so much longer, and windows come as fast as before. */
+/**
+ * Returns how many windows neighbours may be behind. While other processes use part of the machine, all work takes
+ * longer, and windows come as fast as before.
+ */
 export function mayBeBehind(windows: number, foreign: number): number {
   if (foreign <= MAX_FOREIGN_SHARE) return windows;
   return Math.ceil(windows / Math.max(MIN_OWN_SHARE, 1 - foreign));
 }
 
-/** What was wrong beside the healing, in words. */
+/** Returns the faults beside the healing, in words. */
 export function judge(
   fixture: Fixture,
   watch: Watch,
@@ -57,7 +60,7 @@ export function judge(
   return faults;
 }
 
-/** Figures of a watch; those that are highest of all are named by how high they are. */
+/** Returns the figures of a watch; maxima are named by their height. */
 export function figuresOf(watch: Watch): Record<string, number> {
   const isShared = watch.foreign > MAX_FOREIGN_SHARE;
   return {

@@ -1,4 +1,4 @@
-/** A place in a built module, and what stands there instead. */
+/** A place in a built module, and its replacement. */
 export interface Change {
   /** Below the project's folder. */
   readonly module: string;
@@ -6,7 +6,7 @@ export interface Change {
   readonly to: string;
 }
 
-/** A limit that is taken away from the services, and the misuse that it stands against. */
+/** A limit that is removed from the services, and the misuse that the limit prevents. */
 export interface Sabotage {
   readonly about: string;
   readonly acts: readonly string[];
@@ -20,7 +20,7 @@ const acl = 'broker/dist/domain/acl.js';
 const plan = 'oracle/dist/domain/settlement/plan.js';
 const http = (from: string, to: string): Change => ({ module: 'runtime/dist/node/http-server.js', from, to });
 
-/** The services themselves stay as they are: a hook changes a module while it is loaded. */
+/** The services themselves stay unchanged: a hook changes a module while it is loaded. */
 export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   subscriptions: {
     about: 'a gateway subscribes to whatever it likes, as often as it likes',
@@ -84,7 +84,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   },
 };
 
-/** The text of a module with a sabotage in it; throws where the place is not there any more. */
+/** Returns the text of a module with a sabotage in it; throws where the place no longer exists. */
 export function sabotaged(text: string, changes: readonly Change[]): string {
   return changes.reduce((changed, { module, from, to }) => {
     if (!changed.includes(from)) throw new Error(`${module} has no "${from}"`);

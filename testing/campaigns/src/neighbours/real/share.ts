@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-/** With more than this share of the machine in others' hands, times say more about them than about an attack. */
+/** When other processes use more than this share of the machine, times say more about them than about an attack. */
 export const MAX_FOREIGN_SHARE = 0.1;
-/** Linux counts CPU time for its readers in hundredths of a second. */
+/** Linux reports CPU time in hundredths of a second. */
 const TICK_MS = 10;
 
-/** Milliseconds that a process has waited for a CPU with its main thread, ready to run (/proc/PID/schedstat). */
+/**
+ * Returns milliseconds for which a process's main thread was ready to run and waited for a CPU (/proc/PID/schedstat).
+ */
 export function waitedMs(pid: number): number {
   try {
     return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6;
@@ -23,7 +25,7 @@ function usedMs(pid: number): number {
   }
 }
 
-/** Busy and whole CPU time of the machine, in milliseconds of one core. */
+/** Returns busy and whole CPU time of the machine, in milliseconds of one core. */
 function machineMs(): { busy: number; whole: number } {
   const times = (/^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? '').split(' ').map(Number);
   const whole = times.slice(0, 8).reduce((sum, ticks) => sum + ticks, 0);
@@ -31,7 +33,7 @@ function machineMs(): { busy: number; whole: number } {
   return { busy: (whole - idle) * TICK_MS, whole: whole * TICK_MS };
 }
 
-/** Tells which part of the machine others took since it was made. */
+/** Measures the part of the machine that other processes use from this object's creation on. */
 export class Share {
   readonly #ours: ReadonlyMap<number, number>;
   readonly #machine = machineMs();
@@ -41,7 +43,7 @@ export class Share {
     this.#ours = new Map(pids.map((pid) => [pid, usedMs(pid)]));
   }
 
-  /** From 0 to 1; `more` is CPU time of ours by processes that came later, in milliseconds. */
+  /** Returns a share from 0 to 1; `more` is CPU time of our later processes, in milliseconds. */
   foreign(more: number): number {
     const now = machineMs();
     let ours = more;

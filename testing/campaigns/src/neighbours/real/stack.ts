@@ -24,7 +24,7 @@ export class Stack {
     this.#release = release;
   }
 
-  /** Starts everything; the homes that will turn hostile are stopped before they say anything. */
+  /** Starts everything; freezes the homes that will turn hostile before they send anything. */
   static async start(name: string, speed = SPEED): Promise<Stack> {
     const range = await claimPorts(PORT_RANGES);
     const folder = mkdtempSync(join(tmpdir(), `gtx-${name}-`));
@@ -36,7 +36,7 @@ export class Stack {
       stack.#system = system;
       await until('the start', () => system.hasEnded || system.said(/Ctrl-C stops cleanly/), PATIENCE_MS);
       if (system.hasEnded) throw new Error(`the start ended:\n${system.lines.slice(-8).join('\n')}`);
-      // A frozen process is what its home's broken gateway is: there, and silent.
+      // A frozen process equals its home's broken gateway: present, and silent.
       for (let home = NEIGHBOURS + 1; home <= HOMES; home++) process.kill(stack.pid(`gateway-${home}`), 'SIGSTOP');
       return stack;
     } catch (error) {
@@ -59,35 +59,35 @@ export class Stack {
     return { page: at('http', 0), rpc: at('http', 1), mqtt: at('mqtt', 3), service: at('http', 7) };
   }
 
-  /** Process id by name; throws when there is none just now. */
+  /** Returns a process id by name; throws when the process is not running. */
   pid(name: string): number {
     const pid = this.#system?.processes()[name];
     if (pid === undefined) throw new Error(`${name} does not run`);
     return pid;
   }
 
-  /** Process ids: of one by its name, or of all. */
+  /** Returns process ids: of one process by its name, or of all. */
   pids(name?: string): number[] {
     const processes = this.#system?.processes() ?? {};
     return Object.keys(processes).flatMap((key) => (name === undefined || key === name ? (processes[key] ?? []) : []));
   }
 
-  /** Kills a process with -9; false when it is not there just now. */
+  /** Kills a process with -9; returns false when it is not running. */
   kill(name: string): boolean {
     return this.#system?.kill(name) ?? false;
   }
 
-  /** Simulated time just now. */
+  /** Returns the present simulated time, ms. */
   now(): number {
     return simulatedNow(parseSimulatedClock(readFileSync(join(this.data, 'clock.json'), 'utf8')), Date.now());
   }
 
-  /** The newest window that is over. */
+  /** Returns the newest closed window. */
   closedWindow(): number {
     return Math.floor(this.now() / WINDOW_MS) - 1;
   }
 
-  /** Resident memory of a process in bytes; null when it is not there just now. */
+  /** Returns the resident memory of a process in bytes; null when it is not running. */
   memory(name: string): number | null {
     try {
       const status = readFileSync(`/proc/${this.pid(name)}/status`, 'utf8');
@@ -97,14 +97,14 @@ export class Stack {
     }
   }
 
-  /** Bytes of all files directly in a folder of the data. */
+  /** Returns the bytes of all files directly in a folder of the data. */
   bytesIn(name: string): number {
     const folder = join(this.data, name);
     const sizes = readdirSync(folder).map((file) => statSync(join(folder, file), { throwIfNoEntry: false }));
     return sizes.reduce((sum, stat) => sum + (stat?.isFile() ? stat.size : 0), 0);
   }
 
-  /** Ends everything. `keep`: its folder stays. */
+  /** Ends everything. `keep`: keeps its folder. */
   async end(keep = false): Promise<void> {
     const system = this.#system;
     if (system) {

@@ -3,7 +3,7 @@ import { decodePayload, fromHex, Kind, parseSign1, shortHash, toHex } from '@gri
 import { readSpool } from '../../kill/evidence.js';
 import type { Orders } from './attacker.js';
 
-/** Where a home's key stands, from what its gateway has signed and keeps. */
+/** Returns the state of a home's key, from its gateway's signed and stored messages. */
 export function standingOf(data: string, home: number): Orders['standing'] {
   const { messages } = readSpool(join(data, `homes/home-${home}/data/spool`));
   const payloads = [...messages.values()].map((hex) => parseSign1(fromHex(hex)).payload);

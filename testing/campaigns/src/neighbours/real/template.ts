@@ -18,7 +18,7 @@ import { clockAfterAbsence, profileText } from './cast.js';
 const TEMPLATES = join(ROOT, '.campaigns/neighbours-homes');
 const ENROLLING = 'enrolling-';
 const PATIENCE_MS = 240_000;
-/** What the data folder of a fresh start depends on. */
+/** The code that the data folder of a fresh start depends on. */
 const CODE = [
   ...['protocol', 'runtime', 'edge', 'broker', 'oracle', 'simulators'].map((name) => `${name}/dist`),
   'tools/devnet/dist',
@@ -28,7 +28,7 @@ const CODE = [
 
 /**
  * Copies a data folder in which all homes are enrolled into `folder`, with its profile. Enrolment takes most of a first
- * start; it is done once for each state of the code, and kept beside the campaigns' other state.
+ * start. So it runs once for each state of the code, and its result is kept beside the campaigns' other state.
  */
 export async function copyTemplate(folder: string, ports: number): Promise<void> {
   const template = join(TEMPLATES, fingerprint(ROOT, CODE));
@@ -40,7 +40,7 @@ export async function copyTemplate(folder: string, ports: number): Promise<void>
 
 async function makeTemplate(template: string, ports: number): Promise<void> {
   mkdirSync(TEMPLATES, { recursive: true });
-  // Those of other code are of no use any more; another process may be enrolling just now.
+  // Folders of other code are useless; another process may be enrolling at this moment.
   for (const name of readdirSync(TEMPLATES))
     if (!name.startsWith(ENROLLING)) rmSync(join(TEMPLATES, name), { recursive: true, force: true });
   const folder = mkdtempSync(join(TEMPLATES, ENROLLING));

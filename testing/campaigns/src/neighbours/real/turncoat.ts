@@ -23,11 +23,11 @@ import type { AttackParts } from '../attacks/target.js';
 import { publishPacket, signIn } from '../attacks/wire.js';
 
 const SIGN_IN_PAUSE_MS = 200;
-/** A broker that does not read for so long has had enough: the connection is made anew. */
+/** A broker that does not read for this time, in ms, is overloaded: the home reconnects. */
 const DRAIN_MS = 2_000;
 const EMPTY_ROOT = fromHex('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
 
-/** Where the home's key stands: what it signed last. */
+/** State of the home's key: its last signed messages. */
 export interface NeighbourState {
   readonly seq: bigint;
   readonly prev: Uint8Array;
@@ -36,11 +36,11 @@ export interface NeighbourState {
   readonly window: number;
 }
 
-/** A home that has turned hostile: it holds its keys and signs what it likes. */
+/** A home that has turned hostile: it holds its keys and signs anything. */
 export class Turncoat {
   readonly parts: AttackParts;
   readonly random: Random;
-  /** Time of readings. */
+  /** Returns the time of readings. */
   readonly now: () => number;
   readonly #meter: Signer;
   readonly #networkId: Uint8Array;
@@ -51,7 +51,7 @@ export class Turncoat {
   importWh: bigint;
   exportWh: bigint;
   window: number;
-  /** Messages that were handed to the network. */
+  /** Number of messages written to the network. */
   sent = 0;
 
   constructor(args: {
@@ -85,7 +85,7 @@ export class Turncoat {
     return encodeSign1(payload, this.#meter.sign(sigStructure(payload)));
   }
 
-  /** The next reading as an honest gateway would sign it, with whatever is to be otherwise. */
+  /** Returns the next reading as an honest gateway would sign it, with the given changes. */
   reading(otherwise: Partial<Reading> = {}): Uint8Array {
     const payload = encodePayload({
       kind: Kind.reading,
@@ -112,7 +112,7 @@ export class Turncoat {
     return this.#sign(payload);
   }
 
-  /** The next statement, for the window after the last one; its readings are none unless said otherwise. */
+  /** Returns the next statement, for the window after the last one; it covers no readings by default. */
   statement(otherwise: Partial<ToEncode<Statement>> = {}): Uint8Array {
     if (otherwise.window === undefined) this.window++;
     if (otherwise.seq === undefined) this.seq++;
@@ -134,7 +134,7 @@ export class Turncoat {
     );
   }
 
-  /** An event that declares `count` seqs from `first` on as never coming. */
+  /** Returns an event that declares `count` seqs from `first` on as never sent. */
   gap(first: bigint, count: number, reason: number): Uint8Array {
     const data = new Uint8Array(16);
     data[0] = reason;
@@ -160,7 +160,7 @@ export class Turncoat {
     return formatTopic({ kind: 'stream', gateway: this.parts.keys.gateway.publicKey, meter: this.#meterId, stream });
   }
 
-  /** Publishes messages in packets as large as they may be, as fast as the broker reads. */
+  /** Publishes messages in packets of the maximum size, as fast as the broker reads. */
   async send(stream: Stream, messages: readonly Uint8Array[]): Promise<void> {
     for (let i = 0; i < messages.length && !this.isOver; i += MAX_SEQUENCE) {
       const some = messages.slice(i, i + MAX_SEQUENCE);
@@ -169,12 +169,12 @@ export class Turncoat {
     }
   }
 
-  /** Publishes whatever bytes there are. */
+  /** Publishes any bytes. */
   async publish(topic: string, bytes: Uint8Array): Promise<void> {
     await this.write(publishPacket(topic, bytes));
   }
 
-  /** Writes a packet in the home's session, and waits until the broker has read most of what came before. */
+  /** Writes a packet in the home's session, and waits until the broker has read most of the earlier packets. */
   async write(packet: Uint8Array): Promise<void> {
     const socket = await this.#connected();
     if (!socket) return;
@@ -189,7 +189,7 @@ export class Turncoat {
     while (!this.#socket || this.#socket.destroyed) {
       if (this.isOver) return null;
       this.#socket = await signIn(this.parts);
-      // What the broker answers is not read by anyone, and does not stand in the way.
+      // Discards the broker's answers, so that they do not block the connection.
       this.#socket?.resume();
       if (!this.#socket) await this.parts.clock.sleep(SIGN_IN_PAUSE_MS);
     }

@@ -10,7 +10,7 @@ const API_EVERY_MS = 100;
 const PROCESS_EVERY_MS = 250;
 const API_TIMEOUT_MS = 5_000;
 
-/** One rise of one meter on chain, as the oracle's API tells it. */
+/** One rise of one meter on chain, from the oracle's API. */
 interface Row {
   readonly id: number;
   readonly meter_id: string;
@@ -20,13 +20,13 @@ interface Row {
   readonly undone: boolean;
 }
 
-/** An answer: how long it took, and how long of that the oracle waited for a CPU. */
+/** The duration of an answer, and the part of it in which the oracle waited for a CPU. */
 interface Took {
   readonly ms: number;
   readonly waited: number;
 }
 
-/** A neighbour: its meter, its place on chain, and what it must show. */
+/** A neighbour: its meter, its place on chain, and its required energy. */
 export interface Neighbour {
   readonly home: number;
   readonly view: MeterView;
@@ -35,13 +35,13 @@ export interface Neighbour {
 
 export const MEASURED = ['broker', 'oracle'] as const;
 
-/** Nearest-rank percentile; 0 when there is no value. */
+/** Returns the nearest-rank percentile; 0 when there is no value. */
 export function percentile(values: readonly number[], p: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? 0;
 }
 
-/** What is seen of a running stack from outside, from `begin` to `stop`. */
+/** Observes a running stack from outside, from `begin` to `stop`. */
 export class Watch {
   readonly #stack: Stack;
   readonly #neighbours: readonly Neighbour[];
@@ -53,7 +53,7 @@ export class Watch {
   readonly #logsAtFirst: number;
   #after = 0;
   #isStopping = false;
-  /** Most closed windows that a neighbour was without on chain, and who. */
+  /** Maximum number of closed windows that a neighbour lacked on chain, and its name. */
   behind = 0;
   slowest = '';
   chainSamples = 0;
@@ -67,7 +67,7 @@ export class Watch {
   #logs = 0;
   #logsSeen: number;
 
-  /** `mayLump`: a rise may cover several windows, because a service is killed meanwhile and statements come late. */
+  /** `mayLump`: a rise may cover several windows, because a service is killed meanwhile and statements arrive late. */
   constructor(stack: Stack, neighbours: readonly Neighbour[], mayLump = false) {
     this.#mayLump = mayLump;
     this.#stack = stack;
@@ -80,12 +80,12 @@ export class Watch {
 
   /** CPU time of attackers, in milliseconds. */
   attackersMs = 0;
-  /** Part of the machine that others took, from 0 to 1. */
+  /** Part of the machine that other processes used, from 0 to 1. */
   foreign = 0;
 
   /**
-   * Milliseconds that answers took; one that failed counts as the time-out. Where others take part of the machine, without
-   * the time in which the oracle waited for a CPU: no attack makes that longer, they do.
+   * Returns the durations of answers in milliseconds; a failed answer counts as the time-out. While other processes use
+   * part of the machine, excludes the time in which the oracle waited for a CPU: they lengthen it, no attack does.
    */
   took(kind: 'API' | 'time'): number[] {
     const isShared = this.foreign > MAX_FOREIGN_SHARE;
@@ -112,17 +112,19 @@ export class Watch {
     this.foreign = this.#share.foreign(this.attackersMs);
   }
 
-  /** What was wrong with the rises, in words. */
+  /** Returns the faults of the rises, in words. */
   get faults(): string[] {
     return [...this.#wrong];
   }
 
-  /** Bytes of all logs a minute; a shorter time counts as one. */
+  /** Returns the bytes of all logs a minute; a shorter time counts as one minute. */
   get logBytesPerMinute(): number {
     return this.#logs / Math.max(1, (Date.now() - this.#beganAtMs) / 60_000);
   }
 
-  /** Windows behind just now, and whether all that is due is minted; null while the chain is away. */
+  /**
+   * Returns the present number of windows behind, and true when everything due is minted; null while the chain is away.
+   */
   async state(): Promise<{ behind: number; isMinted: boolean } | null> {
     const closed = this.#stack.closedWindow();
     const slots = await this.#slots();
@@ -158,7 +160,7 @@ export class Watch {
     }
   }
 
-  /** Every rise on chain since the last look: by one window, to exactly what the profile says. */
+  /** Checks every rise on chain since the last check: by one window, to exactly the profile's energy. */
   async #lookAtRises(): Promise<void> {
     for (;;) {
       const rows = await this.#rows();
@@ -223,13 +225,13 @@ export class Watch {
       this.memory[name] = Math.max(this.memory[name] ?? 0, this.#stack.memory(name) ?? 0);
     }
     const bytes = this.#stack.bytesIn('logs');
-    // What a rotation takes away was written all the same.
+    // Bytes that a rotation removes were written all the same.
     this.#logs += Math.max(0, bytes - this.#logsSeen);
     this.#logsSeen = bytes;
   }
 }
 
-/** How long an answer took, on a connection of its own; the time-out when none came. */
+/** Returns the duration of an answer, on its own connection; the time-out when none arrived. */
 async function timed(url: string, init: RequestInit): Promise<number> {
   const began = performance.now();
   try {

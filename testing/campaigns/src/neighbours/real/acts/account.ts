@@ -6,10 +6,10 @@ import type { Turncoat } from '../turncoat.js';
 
 const PAUSE_MS = 250;
 const ZONE = 1;
-/** Where an account of Token-2022 has its amount. */
+/** Offset of the amount in an account of Token-2022. */
 const AMOUNT_AT = 64;
 
-/** What the owner of a home needs to do as it likes with the home's token account. */
+/** The owner's means to misuse the home's token account. */
 export interface Owner {
   readonly rpc: string;
   /** 64 bytes. */
@@ -18,7 +18,10 @@ export interface Owner {
   readonly page: number;
 }
 
-/** The owner closes its token account after each mint and makes it again, while the home states a little more each window. */
+/**
+ * The owner closes its token account after each mint and creates it again, while the home states slightly more each
+ * window.
+ */
 export async function account(home: Turncoat, { rpc, secret, meterId, page }: Owner): Promise<{ closed: number }> {
   const connection = new Connection(rpc, 'confirmed');
   const owner = Keypair.fromSecretKey(Uint8Array.from(secret));

@@ -9,16 +9,16 @@ import { MESSAGE_ACTS } from './messages.js';
 
 const WIRE_ACTS = { subscriptions, halfOpen, logFlood, tokenReplay } as const;
 
-/** One refusal after the other waits for answers: so many at once fill a log that has no bound. */
+/** Number of simultaneous floods: each refusal waits for its answer, and so many fill a log without a bound. */
 const FLOODS = 16;
 
-/** Everything that a home does with its keys, by name. */
+/** All acts of a home with its keys, by name. */
 export const ACTS = [...Object.keys(MESSAGE_ACTS), ...Object.keys(WIRE_ACTS), 'account'] as const;
 
-/** Acts that use up the sign-ins of a key: they come last, so that the others are not locked out by them. */
+/** Acts that use up the sign-ins of a key: they run last, so that they do not lock the others out. */
 export const LAST_ACTS: readonly string[] = ['filters', 'logFlood', 'subscriptions', 'tokenReplay'];
 
-/** Does one thing until the turncoat's deadline; counts of what came of it. */
+/** Performs one act until the turncoat's deadline; returns its counts. */
 export async function perform(name: string, home: Turncoat, owner: Owner): Promise<Record<string, number>> {
   const before = home.sent;
   const figures: Record<string, number> = {};

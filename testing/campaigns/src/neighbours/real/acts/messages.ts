@@ -9,15 +9,15 @@ export type Act = (home: Turncoat) => Promise<void>;
 const PAUSE_MS = 20;
 const HOUR_MS = 3_600_000n;
 const SIGNED_AT_ONCE = 1_000;
-/** One reading in a minute for a week. */
+/** One reading a minute for a week. */
 const WEEK_OF_READINGS = 10_080;
-/** As many as fit into a packet that a broker takes. */
+/** As many filters as fit into a packet that a broker accepts. */
 const FILTERS_PER_PACKET = 30;
 const MAX_I64 = 2n ** 63n - 1n;
 
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
-/** Readings in every order but the one in which they were signed, and twice. */
+/** Sends readings in every order but their signing order, and twice. */
 const order: Act = async (home) => {
   while (!home.isOver) {
     const messages = times(SIGNED_AT_ONCE, () => home.reading());
@@ -27,7 +27,7 @@ const order: Act = async (home) => {
   }
 };
 
-/** Times that are ahead, before everything, or beyond what a store holds; some with an unknown uncertainty. */
+/** Sends times that are ahead, before everything, or beyond a store's range; some with an unknown uncertainty. */
 const time: Act = async (home) => {
   const now = () => BigInt(Math.floor(home.now()));
   const dated = [
@@ -47,7 +47,7 @@ const time: Act = async (home) => {
       return home.reading({ timeMs: home.random.pick(dated)(), timeUncertaintyMs });
     });
     await home.send(home.random.pick(['reading', 'backfill']), messages);
-    // What every second would be judged again.
+    // Messages that the oracle would judge again every second.
     await home.send('window', [
       home.statement({ window: Math.floor(home.now() / WINDOW_MS) + home.random.int(1, 90) }),
     ]);
@@ -55,7 +55,7 @@ const time: Act = async (home) => {
   }
 };
 
-/** Good readings, as many as the broker takes. */
+/** Sends good readings, as many as the broker accepts. */
 const rate: Act = async (home) => {
   while (!home.isOver) {
     await home.send(
@@ -65,7 +65,7 @@ const rate: Act = async (home) => {
   }
 };
 
-/** Packets of one reading each, as many as the broker takes. */
+/** Sends packets of one reading each, as many as the broker accepts. */
 const small: Act = async (home) => {
   while (!home.isOver) {
     for (let i = 0; i < 100; i++) await home.send('reading', [home.reading()]);
@@ -73,7 +73,10 @@ const small: Act = async (home) => {
   }
 };
 
-/** Packets of every size: empty, torn, the largest, one above it; filled with what is no message, or signed by nobody. */
+/**
+ * Sends packets of every size: empty, torn, the largest, one byte above it; filled with bytes that are no message, or
+ * that nobody signed.
+ */
 const size: Act = async (home) => {
   const { random } = home.parts;
   const sizes = [0, 1, 170, 171, 172, 171 * 200, 171 * 200 + 1, 171 * 201, 65_000, 65_400, 70_000, 262_144];
@@ -90,7 +93,7 @@ const size: Act = async (home) => {
   }
 };
 
-/** A week that comes at once: every window's statement, and the readings between them, oldest or newest first. */
+/** Sends a week at once: every window's statement, and the readings between them, oldest or newest first. */
 const backlog: Act = async (home) => {
   const newest = Math.floor(home.now() / WINDOW_MS) - 1;
   const count = Math.max(1, newest - home.window);
@@ -105,7 +108,7 @@ const backlog: Act = async (home) => {
     messages.push(home.statement());
   }
   await home.send('backfill', home.random.chance(0.3) ? messages.reverse() : messages);
-  // Afterwards one late statement after the other, as they become due.
+  // Afterwards one late statement after another, as they become due.
   while (!home.isOver) {
     if (home.window < Math.floor(home.now() / WINDOW_MS) - 2) await home.send('window', [home.statement()]);
     await home.send('backfill', home.random.shuffled(messages).slice(0, 200));
@@ -113,7 +116,7 @@ const backlog: Act = async (home) => {
   }
 };
 
-/** Seqs that are left out, far and near, and declared as gone: the same ones again, too many, those that are there. */
+/** Skips seqs, far and near, and declares them as gone: the same seqs again, too many, stored ones. */
 const gaps: Act = async (home) => {
   while (!home.isOver) {
     const messages = times(100, () => {
@@ -130,7 +133,7 @@ const gaps: Act = async (home) => {
   }
 };
 
-/** Two messages for one seq, two statements for one window, the same place again and again. */
+/** Signs two messages for one seq, two statements for one window, the same place again and again. */
 const equivocation: Act = async (home) => {
   while (!home.isOver) {
     const places = times(40, () => {
@@ -146,7 +149,7 @@ const equivocation: Act = async (home) => {
   }
 };
 
-/** Registers that fall, leap beyond every limit, or are the largest that there are. */
+/** Signs registers that fall, leap beyond every limit, or are the largest possible. */
 const registers: Act = async (home) => {
   while (!home.isOver) {
     const messages = times(100, () => {
@@ -159,7 +162,7 @@ const registers: Act = async (home) => {
   }
 };
 
-/** Filters that nobody else names, in one session for as long as the broker bears it. */
+/** Adds filters that nobody else uses to one session, for as long as the broker allows. */
 const filters: Act = async (home) => {
   const gateway = base58Encode(home.parts.keys.gateway.publicKey);
   for (let i = 0; !home.isOver; i++) {
