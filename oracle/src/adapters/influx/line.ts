@@ -35,9 +35,9 @@ export class Unwritable extends Error {
 
 /**
  * Returns a point in line protocol, with its time in milliseconds and its tags in the server's sort order. Omits fields
- * that the meter does not measure. The server's integers are signed: a register or seq of 2^63 or more, which no meter
- * reaches, is written as its two's complement, and `pointOf` restores it. Throws `Unwritable` for a point that no line
- * can hold.
+ * that the meter does not measure. The server's integers are signed. So a register or seq of 2^63 or more, which no
+ * meter reaches, is written as its two's complement; `pointOf` restores it. Throws `Unwritable` for a point that no
+ * line can hold.
  */
 export function lineOf(point: SeriesRow): string {
   const { meterId, role, source, zone, timeMs } = point;

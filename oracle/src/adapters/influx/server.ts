@@ -29,9 +29,9 @@ const LONGEST_REASON = 300;
 const GZIP_FROM_BYTES = 1_400;
 
 /**
- * Sends one request at a time to an InfluxDB 2 server. The client's `WriteApi` is not used: it counts 201 (some lines
- * stored) as success, reads Retry-After as milliseconds, and does not cancel a request that timed out. The client's
- * transport has none of these faults. Only 204 counts as stored.
+ * Sends one request at a time to an InfluxDB 2 server. Only 204 counts as stored. The client's `WriteApi` is not used:
+ * it counts 201 (some lines stored) as success and reads Retry-After as milliseconds. It also does not cancel a request
+ * that timed out. The client's transport has none of these faults.
  */
 export class InfluxServer {
   readonly #options: ServerOptions;

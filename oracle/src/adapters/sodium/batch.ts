@@ -29,10 +29,10 @@ interface Place {
 }
 
 /**
- * Packs jobs into memory that two threads share: the state flag, the count, a length and an answer for each job, then
- * places of 256 bytes (key 32, signature 64, message). One side fills the batch and the other side answers it. A
- * message to the thread and `isAnswered` transfer the batch, so both sides never write at once. Views are created once,
- * not for each job.
+ * Packs jobs into memory that two threads share. The memory holds the state flag, the count, and a length and an answer
+ * for each job. Places of 256 bytes follow (key 32, signature 64, message). One side fills the batch and the other side
+ * answers it. A message to the thread and `isAnswered` transfer the batch, so both sides never write at once. Views are
+ * created once, not for each job.
  */
 export class Batch {
   readonly memory: SharedArrayBuffer;

@@ -95,8 +95,8 @@ export function signedBy(
 
 /**
  * Judges one message by itself: frame, version, network, meter and signature. No other code of the oracle verifies
- * signatures. `arrivedAtMs` is the real time of arrival: a verdict that depends on the registry is settled only by a
- * state requested after the arrival [wire §9.2]. The topic is an address, not evidence, and is ignored.
+ * signatures. `arrivedAtMs` is the real time of arrival. Only a registry state requested after the arrival settles a
+ * verdict that depends on the registry [wire §9.2]. The topic is an address, not evidence, and is ignored.
  */
 export function admit(
   message: Uint8Array,

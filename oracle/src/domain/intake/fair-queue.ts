@@ -9,7 +9,7 @@ export interface Queued {
 }
 
 /**
- * Keeps the packets of each gateway in order, and serves the gateways in turn: a single gateway may use all the time,
+ * Keeps the packets of each gateway in order, and serves the gateways in turn. A single gateway may use all the time;
  * several share it. Both lengths are bounded. The queue refuses a packet without room, and the gateway sends it again.
  */
 export class FairQueue<Gateway, Item extends Queued> {

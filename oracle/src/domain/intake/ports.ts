@@ -63,9 +63,9 @@ export interface Ledger {
   /** Returns a real time above all that it ever returned; durable before it returns. */
   nextAckTime(realNowMs: number): number;
   /**
-   * Returns readings whose verification changed and that the time series does not show yet, oldest first, with the
-   * number that clears them (0 when there are none). Readings of meters that the registry does not show wait separately
-   * and delay no others.
+   * Returns readings whose verification changed and that the time series does not show yet, oldest first. `through`
+   * clears them; 0 when there are none. Readings of meters that the registry does not show wait separately and delay no
+   * others.
    */
   outbox(limit: number): { readonly through: number; readonly points: readonly SeriesRow[] };
   clearOutbox(through: number): void;

@@ -7,9 +7,9 @@ import { Kind, type Payload, type WindowOrNone } from '@gridtokenx/protocol';
 export type Change = 'verdicts' | 'messages' | 'unknown';
 
 /**
- * Detects when a scan that began at a change reaches a point above which nothing differs: the messages above were
- * judged from the same state before. So a late message costs the way to the next statement and the next good registers,
- * not the rest of the stream.
+ * Detects when a scan that began at a change reaches a point above which nothing differs. The messages above that point
+ * were judged from the same state before. So a late message costs the way to the next statement and the next good
+ * registers, not the rest of the stream.
  */
 export class Convergence {
   readonly #change: Change;

@@ -37,9 +37,9 @@ export function fell(before: Registers, now: Registers): boolean {
 }
 
 /**
- * Returns the maximum energy, in Wh, that a connection of `limitW` can carry in `spanMs`: limit x time with the 10 %
- * that the chain's caps also grant, and one step of the register [wire §9.6]. The extra watt-hour covers the rounding
- * of two registers.
+ * Returns the maximum energy, in Wh, that a connection of `limitW` can carry in `spanMs`. It is limit x time with the
+ * 10 % that the chain's caps also grant, and one step of the register [wire §9.6]. The extra watt-hour covers the
+ * rounding of two registers.
  */
 export function largestRise(limitW: number, spanMs: number, stepWh: number): bigint {
   return (BigInt(limitW) * BigInt(Math.ceil(spanMs)) * 11n) / 36_000_000n + BigInt(stepWh) + 1n;
@@ -90,7 +90,7 @@ export function futureOf(timeMs: number, arrivedAtMs: number, nowMs: number): 'p
 }
 
 /**
- * Returns when a message that lies ahead is due to be judged again, on the clock that drives readings; null for a
+ * Returns when a message that lies ahead is due to be judged again, on the clock that drives readings. Null for a
  * message without a time.
  */
 export function dueAtMs(payload: Payload): number | null {

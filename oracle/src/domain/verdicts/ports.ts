@@ -152,8 +152,8 @@ export interface StreamStore {
   /** Returns streams that are to be judged again, in turn: those above `after`, at most `MAX_DIRTY`. */
   dirty(after: number): number[];
   /**
-   * Returns the start of a scan that judges everything from `seq` on: after the nearest lower statement, or right below
-   * where that statement lies further back than `MAX_RUN`.
+   * Returns the start of a scan that judges everything from `seq` on. The start is after the nearest lower statement,
+   * or right below `seq` where that statement lies further back than `MAX_RUN`.
    */
   startBelow(stream: StoredStream, seq: bigint, meter: MeterRecord, gaps: Gaps): ScanStart;
   /** Returns gateways that have sent messages of a meter, 32 bytes each. */

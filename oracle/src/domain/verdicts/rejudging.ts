@@ -16,9 +16,9 @@ import type { Streams } from './streams.js';
 export const STEPS_AT_A_TIME = 1_000;
 
 /**
- * Selects which stored messages are judged again: those that waited for time or for the registry, and those that a
- * rotation or the meters of a point concern. Judges a bounded number in one commit and marks the rest in their streams.
- * All methods run inside a transaction.
+ * Selects the stored messages that are judged again. They waited for time or for the registry, or a rotation or the
+ * meters of a point concern them. Judges a bounded number in one commit and marks the rest in their streams. All
+ * methods run inside a transaction.
  */
 export class Rejudging {
   readonly #store: StreamStore;

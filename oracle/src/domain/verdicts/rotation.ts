@@ -10,8 +10,8 @@ export interface KeyTerms {
 }
 
 /**
- * Returns the terms of a key, or null for a key that is neither in force nor its predecessor: the registry states
- * nothing about it.
+ * Returns the terms of a key. Null for a key that is neither in force nor its predecessor: the registry states nothing
+ * about it.
  */
 export function termsOf(meter: MeterRecord, key: Uint8Array): KeyTerms | null {
   if (equalBytes(meter.key, key)) return { epoch: meter.keyEpoch, lastWindow: null };

@@ -78,8 +78,8 @@ export function passGaps(stored: bigint, gaps: Gaps): bigint {
 
 /**
  * Judges the messages of one stream in the order of their seqs. A verdict depends only on messages below, on declared
- * gaps, on the lowest equivocating seq and on the registry, never on the order of arrival. So a late message is judged
- * by a new scan that begins below it. Any permutation of the messages gives the same verdicts [wire §9.3].
+ * gaps, on the lowest equivocating seq and on the registry. It never depends on the order of arrival. So a late message
+ * is judged by a new scan that begins below it. Any permutation of the messages gives the same verdicts [wire §9.3].
  */
 export class StreamScan {
   #at: bigint;
