@@ -32,9 +32,9 @@ interface Round {
 }
 
 /**
- * Measures signed messages a second from gateways to their acks: publishers, our broker and an oracle as separate
- * processes, a new ledger each time, commits synced. The time ends when a signed ack has told each gateway that
- * everything of each of its meters is stored.
+ * Measures signed messages a second from gateways to their acks. Publishers, our broker and an oracle are separate
+ * processes; each round has a new ledger and syncs its commits. The time ends when a signed ack has told each gateway
+ * that all messages of its meters are stored.
  */
 export async function benchAck(folder: string): Promise<BenchRow[]> {
   const brokerFolder = join(folder, 'broker');

@@ -21,8 +21,8 @@ interface Cost {
 type Reader = (path: string) => Promise<Cost>;
 
 /**
- * Measures the CPU time of a read of 80 registers at a paced 9,600 baud: the gateway's bus, plain modbus-serial and
- * libmodbus in turn.
+ * Measures the CPU time of a read of 80 registers at a paced 9,600 baud. Compares the gateway's bus, plain
+ * modbus-serial and libmodbus in turn.
  */
 export async function benchBusCost(folder: string): Promise<BenchRow[]> {
   const meter = fork(fileURLToPath(new URL('./bus-cost/meter.js', import.meta.url)), { execArgv: [] });

@@ -37,7 +37,7 @@ function measured(child: ChildProcess): Measured {
 }
 
 /**
- * Returns the largest resident memory so far of a process in MB; null where the system does not report it, or the
+ * Returns the largest resident memory so far of a process in MB. Null where the system does not report it, or the
  * process has ended.
  */
 export function peakMbOf(pid: number): number | null {

@@ -9,7 +9,7 @@ version=3.16.0
 prefix=${1:-${GTX_PEERS_PREFIX:-$HOME/.cache/gridtokenx/peers}}
 python=$prefix/pymodbus-$version/bin/python
 mkdir -p "$prefix"
-# Of two callers the second waits, and then finds what the first has made.
+# The second of two callers waits, and then finds the first caller's result.
 exec 9>"$prefix/lock"
 flock 9
 if ! "$python" -c 'import pymodbus, serial' 2>/dev/null; then

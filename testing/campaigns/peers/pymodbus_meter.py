@@ -2,8 +2,8 @@
 
     pymodbus_meter.py '{"port": "/dev/pts/5", "baud": 115200, "seed": 1, ...}'
 
-What is delayed is the finished frame and not the handler: pymodbus stamps the answer of a delayed handler with the newer
-request's transaction. Prints "ready ADDRESS", and what it made of the answers, as JSON, when its input ends.
+Delays the finished frame and not the handler: pymodbus stamps the answer of a delayed handler with the newer request's
+transaction. Prints "ready ADDRESS" and, when its input ends, its counts of answers by kind as JSON.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ UNITS = (1, 2, 3)
 
 
 def word(unit, address):
-    """What a register holds for good; the reader knows the same rule."""
+    """Returns a register's constant value; the reader knows the same rule."""
     return (address * 40503 + unit * 257) & 0xFFFF
 
 

@@ -4,13 +4,13 @@
 #   telegraf.sh [PREFIX]
 #
 # PREFIX defaults to $GTX_PEERS_PREFIX, or ~/.cache/gridtokenx/peers. The last line of stdout is the path of the program.
-# One that is there is only named. Nothing is written outside PREFIX but Go's own caches.
+# An existing program is only named. The script writes nothing outside PREFIX but Go's own caches.
 set -eu
 version=v1.37.2
 prefix=${1:-${GTX_PEERS_PREFIX:-$HOME/.cache/gridtokenx/peers}}
 program=$prefix/telegraf-$version/telegraf
 mkdir -p "$prefix"
-# Of two callers the second waits, and then finds what the first has made.
+# The second of two callers waits, and then finds the first caller's result.
 exec 9>"$prefix/lock"
 flock 9
 if [ ! -x "$program" ]; then

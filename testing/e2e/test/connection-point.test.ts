@@ -33,7 +33,7 @@ import { Folds, judgePoint, type PointWitness, type Witnessed } from '#oracle/do
 
 /**
  * A year of the real home (simulators/data/README.md) as three meters measure it: production alone, consumption alone,
- * and a meter at the boundary, which nets both in every interval.
+ * and both at the boundary. The last meter nets both in every interval.
  */
 const rows = readFileSync(yearPath, 'utf8').trimEnd().split(/\r?\n/).slice(1);
 const year = (name: string, line: (time: string, consumption: string, production: string) => string): Profile => {

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Lies below the range from which the kernel assigns ports to outgoing connections and to `listen(0)`. So a port from
- * here stays free while a service is down between a kill and its next start, whatever other tests connect to meanwhile.
+ * Lies below the range from which the kernel assigns ports to outgoing connections and to `listen(0)`. So no other test
+ * takes a port from here while a service is down between a kill and its next start.
  */
 const FIRST = 20_000;
 const COUNT = 12_000;

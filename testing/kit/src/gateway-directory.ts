@@ -138,9 +138,9 @@ async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualCl
 }
 
 /**
- * Makes a data directory in the empty folder `dir` from fixed seeds: two meters and the point derived from them, two
- * closed windows, an open window, a clock event, refused messages, a discontinuity and an ack. This function, with the
- * code of its first commit, made the folder fixtures/gateway-v1/data.
+ * Makes a data directory in the empty folder `dir` from fixed seeds: two meters and the point derived from them. It has
+ * two closed windows, an open window, a clock event, refused messages, a discontinuity and an ack. This function, with
+ * the code of its first commit, made the folder fixtures/gateway-v1/data.
  */
 export async function makeGatewayDirectory(dir: string): Promise<void> {
   const keys = new KeyStore(nodeDisk, join(dir, 'keys'), new Random(1, 'gateway-v1'));

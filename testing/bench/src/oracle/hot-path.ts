@@ -48,10 +48,10 @@ interface BarePart {
 const SOCKET_BYTES = 65_536;
 
 /**
- * Compares the oracle's own code in this process with bare libsodium in one thread, `rounds` times in turn, on `count`
- * signed messages in packets of 20. The last figure uses `threads` threads (default: the oracle's configuration).
- * Ledgers are made in `directory` and removed again. Rejects when a message that must be verified is not: a fast wrong
- * path is no figure.
+ * Compares the oracle's own code in this process with bare libsodium in one thread, `rounds` times in turn. Uses
+ * `count` signed messages in packets of 20. The last figure uses `threads` threads (default: the oracle's
+ * configuration). Makes ledgers in `directory` and removes them. Rejects when a message that must be verified is not: a
+ * fast wrong path is no figure.
  */
 export async function benchHotPath(
   directory: string,

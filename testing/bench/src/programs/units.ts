@@ -51,7 +51,7 @@ export function readProfile(path: string): Profile {
 }
 
 /**
- * Returns net export and import in Wh of a quarter hour for home number `home`: each home is the same house on another
+ * Returns net export and import in Wh of a quarter hour for home number `home`. Each home is the same house on another
  * day of the year.
  */
 function quarter(profile: Profile, home: number, hour: number, index: number): { exportWh: bigint; importWh: bigint } {

@@ -32,9 +32,9 @@ interface Scene {
 }
 
 /**
- * Plays 32 meters on one line at 9,600 baud, 8 of them without power, beside the same line with the 24 healthy meters
- * only. Dead meters return one by one in the second half, which measures revivals; the first half measures periods.
- * Returns the faults.
+ * Plays 32 meters on one line at 9,600 baud, 8 of them without power. Beside it plays the same line with the 24 healthy
+ * meters only. Dead meters return one by one in the second half, which measures revivals; the first half measures
+ * periods. Returns the faults.
  */
 export async function playIsolation(
   random: Random,

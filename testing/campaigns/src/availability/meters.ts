@@ -17,8 +17,8 @@ import { energyWh, MeterLine } from './line.js';
 const TURNAROUND_US = 50_000;
 
 /**
- * Returns a meter's profile: energy in registers 0 to 3 and, in polls of three requests, power and voltage too far away
- * for the same read. `lengths`: number of different read lengths that return the energy.
+ * Returns a meter's profile: energy in registers 0 to 3. In polls of three requests it adds power and voltage, too far
+ * away for the same read. `lengths`: number of different read lengths that return the energy.
  */
 export function profileOf(requests: 1 | 3, lengths: number): ModbusProfile {
   const others =

@@ -29,8 +29,8 @@ const FEW = 3;
 const MIN_SHARE_FEW = 0.93;
 
 /**
- * Plays one meter on a line with 2 % late and 2 % dropped answers, polled every `periodMs`; a time-out is at most a
- * third of that. A poll is good when its energy arrived before the next poll was due. Returns the faults.
+ * Plays one meter on a line with 2 % late and 2 % dropped answers, polled every `periodMs`. A time-out is at most a
+ * third of `periodMs`. A poll is good when its energy arrived before the next poll was due. Returns the faults.
  */
 export async function playPolls(options: PollOptions): Promise<string[]> {
   const { random, requests, lengths, isLengthened, polls, name, figures } = options;

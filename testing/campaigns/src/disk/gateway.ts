@@ -56,8 +56,7 @@ interface Parts {
 }
 
 /**
- * One gateway with its disk: the real domain and spool, wired as the program wires them, on a disk whose power a test
- * can cut.
+ * One gateway with its disk. Wires the real domain and spool as the program does, on a disk whose power a test can cut.
  */
 export class SimulatedGateway {
   readonly home: Home;

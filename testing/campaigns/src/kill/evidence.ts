@@ -25,7 +25,7 @@ function place(messages: Messages, bytes: Uint8Array, faults: string[], where: s
 
 /**
  * Returns statements, by `stream/window`, where the gateway declared a damaged tail since the previous statement. A
- * kill during an append leaves half a record. Nobody received that record, and the gateway cannot know that, so the
+ * kill during an append leaves half a record. Nobody received that record, and the gateway cannot know that. So the
  * oracle accepts the statement with the note that its root cannot be reproduced [wire §9.8]. Any other such note is a
  * fault.
  */

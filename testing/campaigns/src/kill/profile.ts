@@ -7,7 +7,7 @@ const WINDOW_SECONDS = 900;
 export const HOMES = 3;
 
 /**
- * Returns a profile of `windows` quarter hours in which every home exports and imports: a window that mints nothing
+ * Returns a profile of `windows` quarter hours in which every home exports and imports. A window that mints nothing
  * would prove nothing about double mints.
  */
 export function profileOf(seed: number, windows: number): string {

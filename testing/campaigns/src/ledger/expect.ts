@@ -48,8 +48,8 @@ export function compare(expected: Summary, found: Summary): string[] {
 }
 
 /**
- * Returns where a ledger contradicts the world: hostile messages with a verdict that is never right for them, refused
- * honest messages, honest meters without their whole energy. Two ledgers with the same error would pass a comparison.
+ * Returns where a ledger contradicts the world: a hostile message with an impossible verdict, a refused honest message,
+ * an honest meter without its whole energy. Two ledgers with the same error would pass a comparison.
  */
 export function judgeSummary(world: World, { verdicts, marks, attestable }: Summary): string[] {
   const faults: string[] = [];

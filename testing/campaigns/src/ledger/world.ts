@@ -96,8 +96,8 @@ export const GATEWAYS = 20;
 const OWNERS = 5;
 
 /**
- * Returns a whole day of 96 windows for one seed in 200, a long seed for one in 25, and far more hostile messages for
- * one in 20.
+ * Returns the shape of a seed. One seed in 200 is a whole day of 96 windows, and one in 25 is long. One in 20 has far
+ * more hostile messages.
  */
 export function shapeOf(seed: number): Shape {
   const random = new Random(seed, 'shape');

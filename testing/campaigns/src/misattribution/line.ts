@@ -28,8 +28,8 @@ const TURNAROUND_MS = [8, 30] as const;
 const GATHER_MS = 16;
 
 /**
- * A line on a virtual clock with meters on it. Every register of every answer has a value that no other register and no
- * other answer has nearby, so a value from elsewhere never equals the right value.
+ * A line on a virtual clock with meters on it. No other register and no other answer nearby has a register's value. So
+ * a value from elsewhere never equals the right value.
  */
 export class FaultyLine implements Line {
   readonly #options: LineOptions;

@@ -11,9 +11,10 @@ interface Range {
 }
 
 /**
- * Counts the steps that one key makes necessary beyond its messages. A message that arrives below others, or whose time
- * comes, is judged from the last statement below it on, at most `MAX_RUN` messages further down (docs/architecture.md,
- * "What one home can cost the oracle"). A scan that continues above it does not count: nothing differs there.
+ * Counts the steps that one key makes necessary beyond its messages. A message is judged from the last statement below
+ * it on when it arrives below others, or when its time comes. That takes at most `MAX_RUN` messages further down
+ * (docs/architecture.md, "What one home can cost the oracle"). A scan that continues above it does not count: nothing
+ * differs there.
  */
 export class Begins {
   /** By seq: true for statements. */

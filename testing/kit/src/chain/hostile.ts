@@ -31,9 +31,9 @@ export function problem({ name, errors }: Variant, { ok, error, message }: Outco
 }
 
 /**
- * Returns every way to give an instruction a wrong account: each account unsigned, read-only, missing, copied to an
- * account of another program, replaced by each other account, each list truncated and extended by one. All must fail.
- * Accounts of the fee payer stay signed and writable whatever an instruction says, so the fee payer has no such
+ * Returns every way to give an instruction a wrong account. Each account is unsigned, read-only, missing, copied to an
+ * account of another program, or replaced by each other account. Each list is truncated, and extended by one. All must
+ * fail. Accounts of the fee payer stay signed and writable whatever an instruction says, so the fee payer has no such
  * variants.
  */
 export function hostileVariants(chain: Chain, instruction: TransactionInstruction): Variant[] {

@@ -1,7 +1,7 @@
 /**
- * A reference model of attest_page and the mints, written from the rules and not from the programs: numbers without
- * bounds, no encoding, no accounts. The property test compares the model with the chain; `rules` lets a control break
- * one rule at a time.
+ * A reference model of attest_page and the mints, written from the rules and not from the programs. It has numbers
+ * without bounds, no encoding, no accounts. The property test compares the model with the chain; `rules` lets a control
+ * break one rule at a time.
  */
 export interface Rules {
   /** Refuses a replay of the same version. */

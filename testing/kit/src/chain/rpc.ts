@@ -13,7 +13,8 @@ interface Filter {
 }
 
 /**
- * Serves the few read-only RPC methods that a check needs, over a chain in this process, on a free port of 127.0.0.1.
+ * Serves the few read-only RPC methods that a check needs. Reads a chain in this process and listens on a free port of
+ * 127.0.0.1.
  */
 export class ReadOnlyRpc {
   readonly #chain: Chain;

@@ -83,8 +83,8 @@ function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayRea
 }
 
 /**
- * `resting`: nothing was sent. `foreign`: noise that forms a valid frame by chance counts as another master, and the
- * bus rests for a minute; the test of its line ends then.
+ * `resting`: nothing was sent. `foreign`: noise that forms a valid frame by chance counts as another master. Then the
+ * bus rests for a minute, and the test of its line ends.
  */
 type Read = 'good' | 'wrong' | 'failed' | 'resting' | 'foreign';
 

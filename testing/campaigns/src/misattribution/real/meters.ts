@@ -8,8 +8,8 @@ import {
 import type { Random } from '@gridtokenx/testing-kit/random';
 
 /**
- * Registers of meters on one line. Each has a value in every answer that no other register and no other answer has
- * nearby, so a value from elsewhere never equals the right value.
+ * Registers of meters on one line. No other register and no other answer nearby has a register's value. So a value from
+ * elsewhere never equals the right value.
  */
 export class TellTaleRegisters {
   #serial = 0;

@@ -85,7 +85,8 @@ export class Watch {
 
   /**
    * Returns the durations of answers in milliseconds; a failed answer counts as the time-out. While other processes use
-   * part of the machine, excludes the time in which the oracle waited for a CPU: they lengthen it, no attack does.
+   * part of the machine, excludes the time in which the oracle waited for a CPU. Those processes lengthen that time; no
+   * attack does.
    */
   took(kind: 'API' | 'time'): number[] {
     const isShared = this.foreign > MAX_FOREIGN_SHARE;
