@@ -73,8 +73,8 @@ function prune(target, kept) {
 const GATEWAY = ['edge', 'protocol', 'runtime'];
 
 /**
- * Returns the moment that this software is not older than, milliseconds since 1970: SOURCE_DATE_EPOCH, or the commit
- * time of the newest source, or else the time in the package. Never uses a file's time, which a copy or a touch
+ * Returns the moment that this software is not older than, in milliseconds since 1970. It is SOURCE_DATE_EPOCH, or the
+ * commit time of the newest source, or else the time in the package. Never uses a file's time, which a copy or a touch
  * changes.
  */
 function builtAtMs() {

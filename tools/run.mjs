@@ -24,7 +24,7 @@ const commands = {
 };
 
 /**
- * Runs npm by its own script path, so that the same npm is used that started this script; else runs the npm on the
+ * Runs npm by its own script path, so that the same npm is used that started this script. Else runs the npm on the
  * PATH.
  */
 function npm(args) {

@@ -5,7 +5,7 @@ const ACTIVE = 1n;
 const SUSPENDED = 2n;
 
 /**
- * Finds devices that are more than one meter: where two zones have a device in force with one key, each of its
+ * Finds devices that are more than one meter. Where two zones have a device in force with one key, each of its
  * statements would be minted twice.
  */
 export function auditDevices({ accounts }: Snapshot): string[] {

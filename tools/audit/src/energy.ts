@@ -31,7 +31,7 @@ interface Holder {
 /**
  * Compares metered and minted energy with its maximum: each slot with its enrolment and its cap in the windows since,
  * each zone with its capacity. Only a quorum of attestors, or a meter's own key, can put energy on chain. This check
- * finds either where it exceeds the capacity of the lines, and finds energy from any other source.
+ * finds where they exceed the capacity of the lines, and energy from any other source.
  */
 export function auditEnergy(chain: Snapshot): string[] {
   const findings: string[] = [];

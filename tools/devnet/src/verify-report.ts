@@ -11,7 +11,7 @@ import type { Report } from './start/report.js';
 const MIN_EXPORT_WH = 100n;
 
 /**
- * Compares a report with its profile: energies equal the floor of the profile's sums, exactly; minted base units =
+ * Compares a report with its profile. Energies equal the floor of the profile's sums, exactly; minted base units =
  * 1,000 x exported Wh; supply = the sum. `lively` also requires that every home exported more than 100 Wh and imported.
  * Returns findings in words; empty when all figures are exact.
  */

@@ -4,7 +4,7 @@ import type { Mutant } from './mutant.js';
 const rank = (seed: number, key: string): string => createHash('sha256').update(`${seed}\n${key}`).digest('hex');
 
 /**
- * Draws `count` mutants, or all when there are fewer. The seed ranks each mutant by itself, so the draw does not depend
+ * Draws `count` mutants, or all when there are fewer. The seed ranks each mutant by itself. So the draw does not depend
  * on the order of the list, and a change of one source moves no mutant of another.
  */
 export function draw(mutants: readonly Mutant[], count: number, seed: number): Mutant[] {

@@ -23,8 +23,8 @@ export interface PlayPlan {
 
 /**
  * Owns simulated time. The keeper reserves time ahead durably before any process may show it. After an unclean stop,
- * time continues at the reserved end, and the profile up to there counts as played, so that no register ever falls.
- * After a clean stop, time continues exactly where it stopped. Profile windows always coincide with clock windows.
+ * time continues at the reserved end. The profile up to there counts as played, so that no register ever falls. After a
+ * clean stop, time continues exactly where it stopped. Profile windows always coincide with clock windows.
  */
 export class ClockKeeper {
   readonly #store: ClockStore;
