@@ -5,9 +5,9 @@ import type { Signer, Verifier } from './keys.js';
 import { isReason, Reason, WireError } from './reasons.js';
 import { asWindow, MAX_U32, type Window } from './units.js';
 
-/** How far an oracle has stored one meter's messages. 0 = none yet. */
+/** An oracle's progress in one meter's messages. 0 = no message yet. */
 export interface MeterWatermark {
-  /** Every seq up to this one is stored after a commit, or declared as a gap. */
+  /** Every seq up to this one is either stored and committed, or declared as a gap. */
   readonly storedThrough: bigint;
   /** The highest seq of a verified message. */
   readonly highestSeen: bigint;
@@ -15,11 +15,11 @@ export interface MeterWatermark {
   readonly highestWindow: Window;
 }
 
-/** What an oracle says it has stored for one gateway. */
+/** An oracle's statement of its stored messages for one gateway. */
 export interface Ack {
-  /** 16 bytes: a new one means that the ledger was lost or restored. */
+  /** 16 bytes. A new value means that the ledger was lost or restored. */
   readonly ledgerId: Uint8Array;
-  /** Real milliseconds; an ack counts only above the last one of its oracle. */
+  /** Real time in ms. An ack counts only when it is later than the last ack of its oracle. */
   readonly timeMs: number;
   /** The gateway's public key, 32 bytes. */
   readonly gateway: Uint8Array;
@@ -32,7 +32,7 @@ export interface Ack {
 export const MAX_REFUSED = 200;
 const KEYS = [1, 2, 3, 4, 5];
 
-/** The signed ack message [wire §7.3]. Throws `RangeError` for more than 200 refusals. */
+/** Returns the signed ack message [wire §7.3]. Throws `RangeError` for more than 200 refusals. */
 export function signAck(ack: Ack, signer: Signer): Uint8Array {
   if (ack.refused.length > MAX_REFUSED) throw new RangeError(`${ack.refused.length} refusals, at most ${MAX_REFUSED}`);
   const meters: CborMap = new Map();

@@ -1,4 +1,4 @@
 declare const brand: unique symbol;
 
-/** A value that one parse function has checked. The brand lives in the types only; at run time it is the value itself. */
+/** A value that one parse function has checked. The brand exists in the types only; at run time there is only the value. */
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name };

@@ -1,7 +1,7 @@
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import { base58 } from '@scure/base';
 
-/** SHA-256 of the concatenation of `parts`: 32 bytes of its own for each call. */
+/** Returns SHA-256 of the concatenation of `parts`: 32 new bytes at each call. */
 export type Sha256 = (parts: readonly Uint8Array[]) => Uint8Array;
 
 const portableSha256: Sha256 = (parts) => {
@@ -11,17 +11,17 @@ const portableSha256: Sha256 = (parts) => {
 };
 let inUse = portableSha256;
 
-/** SHA-256 of the concatenation of `parts`; 32 bytes. */
+/** Returns SHA-256 of the concatenation of `parts`, 32 bytes. */
 export function sha256(...parts: Uint8Array[]): Uint8Array {
   return inUse(parts);
 }
 
-/** Lengths around the ends of SHA-256's blocks, and those of a node, a payload, a message and a packet. */
+/** Lengths around the ends of SHA-256's blocks, and the lengths of a node, a payload, a message and a packet. */
 const PROVED_LENGTHS = [0, 1, 55, 56, 63, 64, 65, 97, 119, 120, 128, 171, 3_420, 65_536];
 
 /**
- * Puts a native SHA-256 in the place of the portable one: services hash every message several times. It is proved
- * against the portable one first; throws an `Error` when they differ, and nothing has changed then.
+ * Replaces the portable SHA-256 by a native one: services hash every message several times. Compares both first. Throws an
+ * `Error` when they differ, and then changes nothing.
  */
 export function useSha256(native: Sha256): void {
   for (const length of PROVED_LENGTHS) {
@@ -50,14 +50,14 @@ export function concatBytes(...parts: Uint8Array[]): Uint8Array {
 }
 
 /**
- * A copy of part of `bytes` as a plain `Uint8Array`. Used instead of `slice`, which in Node's `Buffer` does not copy: what
- * comes from a socket is a Buffer, and a decoded field must not change with the packet it came in, nor the reverse.
+ * Copies part of `bytes` into a plain `Uint8Array`. `slice` of Node's `Buffer` does not copy, and a socket delivers Buffers. A
+ * decoded field must not change with its packet, nor the packet with the field.
  */
 export function copyBytes(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
   return new Uint8Array(bytes.subarray(start, end));
 }
 
-/** True when both have the same length and the same bytes. Not constant-time: for public values only. */
+/** Returns true when both have the same length and bytes. Not constant-time: for public values only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
@@ -66,14 +66,14 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 const HEX: string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
-/** Lower-case hexadecimal text. */
+/** Returns lower-case hexadecimal text. */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += HEX[byte];
   return text;
 }
 
-/** Bytes of hexadecimal text of either case; throws `RangeError` on anything else. */
+/** Returns the bytes of hexadecimal text of either case. Throws `RangeError` for anything else. */
 export function fromHex(text: string): Uint8Array {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) throw new RangeError(`not hexadecimal: "${text}"`);
   const bytes = new Uint8Array(text.length / 2);
@@ -81,12 +81,12 @@ export function fromHex(text: string): Uint8Array {
   return bytes;
 }
 
-/** Base58 in Bitcoin's alphabet, as Solana writes public keys. */
+/** Returns base58 text in Bitcoin's alphabet, as Solana writes public keys. */
 export function base58Encode(bytes: Uint8Array): string {
   return base58.encode(bytes);
 }
 
-/** Bytes of base58 text; throws `RangeError` when a character is not of the alphabet. */
+/** Returns the bytes of base58 text. Throws `RangeError` for a character outside the alphabet. */
 export function base58Decode(text: string): Uint8Array {
   try {
     return base58.decode(text);
@@ -95,7 +95,7 @@ export function base58Decode(text: string): Uint8Array {
   }
 }
 
-/** The 32 bytes of a base58 public key; throws `RangeError` when it is not one, or is written in two ways. */
+/** Returns the 32 bytes of a base58 public key. Throws `RangeError` for other text, and for a key in another spelling. */
 export function publicKeyFromBase58(text: string): Uint8Array {
   if (text.length < 32 || text.length > 44) throw new RangeError(`not a base58 public key: "${text.slice(0, 64)}"`);
   const key = base58Decode(text);

@@ -2,20 +2,20 @@ import { decode, encode } from 'cborg';
 import { equalBytes } from './bytes.js';
 import { Reason, WireError } from './reasons.js';
 
-/** What the CBOR contents of control messages are made of. */
+/** Values of the CBOR contents of control messages. */
 export type CborValue = number | bigint | string | boolean | null | Uint8Array | CborValue[] | CborMap;
 export interface CborMap extends Map<number | string | Uint8Array, CborValue> {}
 
 /**
- * Deterministic CBOR (RFC 8949, section 4.2.1: shortest forms, definite lengths, keys in bytewise order) [wire §7.1].
+ * Encodes deterministic CBOR (RFC 8949, section 4.2.1: shortest forms, definite lengths, keys in bytewise order) [wire §7.1].
  */
 export function encodeCbor(value: CborValue): Uint8Array {
   return encode(value);
 }
 
 /**
- * Reads one deterministically encoded CBOR item that fills `bytes` exactly. Throws `WireError` *malformed* otherwise;
- * refusing every second encoding of the same content keeps a signed message from having two forms.
+ * Reads one deterministically encoded CBOR item that fills `bytes` exactly. Throws `WireError` *malformed* otherwise. One
+ * content has only one encoding, so a signed message cannot have two forms.
  */
 export function decodeCbor(bytes: Uint8Array): CborValue {
   let value: CborValue;
@@ -40,7 +40,7 @@ function bad(what: string, expected: string): WireError {
   return new WireError(Reason.malformed, `${what}: expected ${expected}`);
 }
 
-/** A map with small integer keys: unknown and missing keys are refused by name. */
+/** Reads a map with small integer keys. Throws `WireError` that names an unknown or missing key. */
 export class CborFields {
   readonly #what: string;
   readonly #map: Map<unknown, CborValue>;
@@ -79,7 +79,7 @@ export class CborFields {
   uint(key: number): bigint {
     return asUint(this.#name(key), this.#map.get(key));
   }
-  /** An unsigned number up to 2^53 - 1: a time in milliseconds or seconds, a count. */
+  /** Reads an unsigned number up to 2^53 - 1: a time in milliseconds or seconds, a count. */
   safe(key: number): number {
     return asSafe(this.#name(key), this.#map.get(key));
   }
@@ -95,14 +95,14 @@ export class CborFields {
   }
 }
 
-/** An unsigned 64-bit number, whichever of the two types the decoder chose. */
+/** Reads an unsigned 64-bit number, whichever of the two types the decoder chose. */
 export function asUint(what: string, value: CborValue | undefined): bigint {
   if (typeof value === 'bigint' && value >= 0n && value < 1n << 64n) return value;
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
   throw bad(what, 'an unsigned number');
 }
 
-/** An unsigned number up to 2^53 - 1. */
+/** Reads an unsigned number up to 2^53 - 1. */
 export function asSafe(what: string, value: CborValue | undefined): number {
   const wide = asUint(what, value);
   if (wide > BigInt(Number.MAX_SAFE_INTEGER)) throw bad(what, 'a number up to 2^53 - 1');

@@ -7,11 +7,11 @@ import { Reason, WireError } from './reasons.js';
 export interface Command {
   /** Rises with each command of an operator. */
   readonly number: bigint;
-  /** Real unix seconds after which the command is not obeyed. */
+  /** Real unix seconds after which the gateway refuses the command. */
   readonly expiry: number;
   /** 16 random bytes. */
   readonly nonce: Uint8Array;
-  /** The gateway it is for, 32 bytes: worthless elsewhere. */
+  /** Key of the addressed gateway, 32 bytes. The command is worthless elsewhere. */
   readonly gateway: Uint8Array;
   readonly name: string;
   /** Arguments by name. */
@@ -30,11 +30,11 @@ export interface CommandAnswer {
   readonly text: string;
 }
 
-// Key 0 tells an order from an answer: both are signed for the same purpose.
+// Key 0 distinguishes an order from an answer: both are signed for the same purpose.
 const ORDER = 0;
 const ANSWER = 1;
 
-/** The signed command message [wire §7.4]. */
+/** Returns the signed command message [wire §7.4]. */
 export function signCommand(command: Command, signer: Signer): Uint8Array {
   const content = new Map<number, CborValue>([
     [0, ORDER],
@@ -63,7 +63,7 @@ export function openCommand(message: Uint8Array, operator: Uint8Array, verifier:
   };
 }
 
-/** The gateway's signed answer to a command [wire §7.5]. */
+/** Returns the gateway's signed answer to a command [wire §7.5]. */
 export function signCommandAnswer(answer: CommandAnswer, signer: Signer): Uint8Array {
   const content = new Map<number, CborValue>([
     [0, ANSWER],

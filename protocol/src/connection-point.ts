@@ -4,19 +4,18 @@ import { isAttestable, Quality } from './quality.js';
 import type { Window } from './units.js';
 
 /**
- * The connection point of a site that has a production and a consumption meter instead of one at its boundary (wire
- * format: Two meters instead of one). Gateway and oracle compute it with this code; a firmware does not, so there is no
- * second implementation of it [wire §5]. Whole watt-hours, no rounding anywhere.
+ * Computes the connection point of a site with a production and a consumption meter, but none at its boundary [wire §5].
+ * Gateway and oracle use this code. A firmware does not, so it has no second implementation. Whole watt-hours, no rounding.
  *
  * Signs. Both meters count as every meter of the wire format does: *import* is energy towards what the meter feeds,
- * *export* is energy away from it. So
+ * *export* is energy away from it:
  *
  *     production  = rise of the production meter's export  - rise of its import  (what inverters draw at night)
  *     consumption = rise of the consumption meter's import - rise of its export  (what flows back out of the house)
  *     surplus     = production - consumption, over one span
  *
- * A positive surplus was exported through the connection point, a negative one imported. A span has one surplus with one
- * sign: whoever takes max(0, surplus) over spans whose ends the two meters do not share counts energy that never was.
+ * A positive surplus is export through the connection point, a negative surplus is import. A span has one surplus with one
+ * sign. With max(0, surplus) over spans whose ends the two meters do not share, a reader counts energy that never was.
  */
 
 /** Both registers of a meter, Wh; cumulative. */
@@ -25,31 +24,34 @@ export interface RegisterPair {
   readonly exportWh: bigint;
 }
 
-/** What a statement of one of the two meters brings into the derivation. */
+/** The fields of one meter's statement that the derivation uses. */
 export type PointInput = RegisterPair & Pick<Statement, 'window' | 'quality' | 'timeUncertaintyMs'>;
 
-/** Where a derived point stands: its own registers at the end of `window`, and those that the next span is counted from. */
+/**
+ * State of a derived point: its own registers at the end of `window`, and the meters' registers from which the next span
+ * counts.
+ */
 export interface PointState extends RegisterPair {
   readonly window: Window;
   readonly production: RegisterPair;
   readonly consumption: RegisterPair;
 }
 
-/** A span that was closed. */
+/** A closed span. */
 export interface ClosedSpan {
   readonly state: PointState;
   /** Production - consumption, Wh; 0 for a new base. */
   readonly surplusWh: bigint;
-  /** A register of one of the meters fell: nothing is known of the span, and the next one begins here. */
+  /** True when a register of one of the meters fell: the span's energy is unknown, and the next span begins here. */
   readonly isNewBase: boolean;
 }
 
-/** What the statement of a derived point says, beside whose it is and its seq. */
+/** Fields of a derived point's statement, without its meter and seq. */
 export type PointStatement = Omit<Statement, 'networkId' | 'meterId' | 'seq'>;
 
 const registersOf = ({ importWh, exportWh }: RegisterPair): RegisterPair => ({ importWh, exportWh });
 
-/** Production - consumption between two pairs of registers, Wh; null where a register fell: it was no rise. */
+/** Returns production - consumption between two register pairs, Wh; null where a register fell. */
 export function surplusWh(
   from: { readonly production: RegisterPair; readonly consumption: RegisterPair },
   to: { readonly production: RegisterPair; readonly consumption: RegisterPair },
@@ -62,7 +64,7 @@ export function surplusWh(
   return produced - drawn - (consumed - returned);
 }
 
-/** A point whose first span begins at the end of a window for which both meters have a good statement. */
+/** Returns a point whose first span begins at the end of a window for which both meters have a good statement. */
 export function openPoint(enrolled: RegisterPair, production: PointInput, consumption: PointInput): PointState {
   return {
     window: sameWindow(production, consumption),
@@ -73,9 +75,9 @@ export function openPoint(enrolled: RegisterPair, production: PointInput, consum
 }
 
 /**
- * Closes the span from `base` to the window of both inputs, of which each must be good (`isAttestable`). RegisterPair of
- * the point never fall. After a register of a meter fell the point's own stay as they are and the next span is counted
- * from here: nothing is invented. Throws `RangeError` for inputs of two windows, or of one that is not later.
+ * Closes the span from `base` to the window of both inputs, which must both be good (`isAttestable`). The point's registers
+ * never fall. After a fall of a meter's register the point's registers stay unchanged, and the next span begins here: no energy
+ * is invented. Throws `RangeError` for inputs of two windows, or of a window that is not later.
  */
 export function closeSpan(base: PointState, production: PointInput, consumption: PointInput): ClosedSpan {
   const next = openPoint(base, production, consumption);
@@ -88,8 +90,8 @@ export function closeSpan(base: PointState, production: PointInput, consumption:
 }
 
 /**
- * The statement for the window that `state` stands at. It has no readings of its own. Its quality is that of both inputs
- * together, with the bits of a derived figure and, for a new base, of a discontinuity; its time is the worse of the two.
+ * Returns the statement for the window of `state`. It has no readings of its own. Its quality joins that of both inputs, with
+ * the bits of a derived figure and, for a new base, of a discontinuity. Its time uncertainty is the worse of the two.
  */
 export function pointStatement(
   state: PointState,
@@ -111,8 +113,8 @@ export function pointStatement(
 }
 
 /**
- * The windows at which a span may be closed: those for which both meters have a good statement. Both lists rise by
- * window; what has no counterpart is passed over, and its energy comes with the next pair.
+ * Returns the windows that may close a span: both meters have a good statement for them. Both lists rise by window. A statement
+ * without a counterpart closes no span; the next pair covers its energy.
  */
 export function* goodPairs<P extends PointInput, C extends PointInput>(
   production: Iterable<P>,

@@ -4,8 +4,8 @@ import type { Signer, Verifier } from './keys.js';
 import { Reason, WireError } from './reasons.js';
 
 /**
- * What is signed beside payloads: each purpose has its own external_aad [numbers §7], so that a token can never be
- * taken for an ack, nor either for a payload (whose external_aad is empty).
+ * Purposes of signatures beside payloads. Each has its own external_aad [numbers §7], so no reader can mistake a token for an
+ * ack, nor either for a payload, whose external_aad is empty.
  */
 export const Purpose = {
   signIn: 'gtx/mqtt/1',
@@ -17,16 +17,19 @@ export const Purpose = {
 export type Purpose = (typeof Purpose)[keyof typeof Purpose];
 
 const PROTECTED = Uint8Array.of(0xa1, 0x01, 0x27);
-/** Largest control message that is looked at [wire §7.1]; nothing else that travels is longer. */
+/**
+ * Bounds a control message in bytes [wire §7.1]. Readers refuse a longer one unread; no other message of the protocol is
+ * longer.
+ */
 export const MAX_CONTROL_BYTES = 65_536;
 const text = new TextEncoder();
 
-/** Sig_structure (RFC 9052, section 4.4) with the purpose as external_aad. */
+/** Returns the Sig_structure (RFC 9052, section 4.4) with the purpose as external_aad. */
 export function controlSigStructure(purpose: Purpose, content: Uint8Array): Uint8Array {
   return encodeCbor(['Signature1', PROTECTED, text.encode(purpose), content]);
 }
 
-/** A COSE_Sign1 (tag 18) over deterministic CBOR for one purpose. */
+/** Returns a COSE_Sign1 (tag 18) over deterministic CBOR for one purpose. */
 export function signControl(purpose: Purpose, content: CborValue, signer: Signer): Uint8Array {
   const payload = encodeCbor(content);
   const body = encodeCbor([PROTECTED, new Map(), payload, signer.sign(controlSigStructure(purpose, payload))]);
@@ -37,9 +40,8 @@ export function signControl(purpose: Purpose, content: CborValue, signer: Signer
 }
 
 /**
- * The content of a control message of `purpose` that `publicKey` signed [wire §7.1]. Throws `WireError`: *malformed*
- * for a frame or content that is not as specified, *bad signature* where the signature is not that key's for that
- * purpose.
+ * Returns the content of a control message of `purpose` that `publicKey` signed [wire §7.1]. Throws `WireError`: *malformed*
+ * for a frame or content outside the specification, *bad signature* for a signature by another key or for another purpose.
  */
 export function openControl(
   purpose: Purpose,

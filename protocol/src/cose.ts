@@ -4,7 +4,7 @@ import { Reason, WireError } from './reasons.js';
 
 /** Length of a whole signed message in bytes: tag, array head, protected header, empty map, payload, signature. */
 export const SIGN1_BYTES = 171;
-/** Most messages in one MQTT packet. */
+/** Bounds the messages of one MQTT packet. */
 export const MAX_SEQUENCE = 200;
 
 // COSE_Sign1 (RFC 9052, section 4.2), tag 18: D2 | 84 | 43 A1 01 27 | A0 | 58 60 payload | 58 40 signature
@@ -21,19 +21,19 @@ export const SIG_PREFIX = concatBytes(
   Uint8Array.of(0x43, 0xa1, 0x01, 0x27, 0x40, 0x58, 0x60),
 );
 
-/** A COSE_Sign1 message of 171 bytes, taken apart. Nothing is verified yet. */
+/** A COSE_Sign1 message of 171 bytes in its parts. Nothing is verified yet. */
 export interface Sign1 {
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
 }
 
-/** The 115 bytes that are signed for a 96-byte payload [wire §3.2]. */
+/** Returns the 115 bytes to sign for a 96-byte payload [wire §3.2]. */
 export function sigStructure(payload: Uint8Array): Uint8Array {
   if (payload.length !== PAYLOAD_BYTES) throw new RangeError(`payload of ${payload.length} bytes, expected 96`);
   return concatBytes(SIG_PREFIX, payload);
 }
 
-/** The 171-byte message of a payload and its signature. */
+/** Returns the 171-byte message of a payload and its signature. */
 export function encodeSign1(payload: Uint8Array, signature: Uint8Array): Uint8Array {
   if (payload.length !== PAYLOAD_BYTES) throw new RangeError(`payload of ${payload.length} bytes, expected 96`);
   if (signature.length !== 64) throw new RangeError(`signature of ${signature.length} bytes, expected 64`);
@@ -46,8 +46,8 @@ function has(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
 }
 
 /**
- * Takes a 171-byte message apart [wire §3.1]. Throws `WireError` *malformed* for any other length or frame: there is
- * one encoding of a message, so two readers can never see two messages in the same bytes.
+ * Splits a 171-byte message into its parts [wire §3.1]. Throws `WireError` *malformed* for any other length or frame. A message
+ * has one encoding, so two readers can never read two messages in the same bytes.
  */
 export function parseSign1(message: Uint8Array): Sign1 {
   if (message.length !== SIGN1_BYTES) {
@@ -60,9 +60,8 @@ export function parseSign1(message: Uint8Array): Sign1 {
 }
 
 /**
- * Cuts a CBOR sequence (RFC 8742) of n messages, 1 <= n <= 200, into its items [wire §3.3]. Throws `WireError`
- * *malformed* for any length that is not n x 171: then the whole packet is malformed. The items are judged one by one
- * by the caller.
+ * Splits a CBOR sequence (RFC 8742) of n messages, 1 <= n <= 200, into its items [wire §3.3]. Throws `WireError` *malformed*
+ * for any length that is not n x 171: then the whole packet is malformed. The caller judges the items one by one.
  */
 export function splitSequence(packet: Uint8Array): Uint8Array[] {
   const count = packet.length / SIGN1_BYTES;

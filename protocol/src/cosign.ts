@@ -4,28 +4,29 @@ import { SIGN1_BYTES } from './cose.js';
 import type { Signer, Verifier } from './keys.js';
 import { Reason, WireError } from './reasons.js';
 
-/** A page has 256 slots, so a transaction rests on at most as many statements. */
+/** Bounds the statements behind a transaction: a page has 256 slots. */
 export const MAX_COSIGN_STATEMENTS = 256;
-/** Largest message of a transaction that the network carries. */
+/** Bounds the message of a transaction, in bytes: the network carries no longer one. */
 const MAX_TRANSACTION_BYTES = 1_232;
 
-/** One oracle asks another to sign an attest_page transaction with it. */
+/** A request of one oracle that another sign an attest_page transaction too. */
 export interface CosignRequest {
   /** 8 bytes. */
   readonly networkId: Uint8Array;
   /** Real time, milliseconds. */
   readonly timeMs: number;
-  /** Identity key of the oracle that is asked, 32 bytes: a request to one is worth nothing to another. */
+  /** Identity key of the addressed oracle, 32 bytes. The request is worthless to any other oracle. */
   readonly to: Uint8Array;
-  /** The bytes that a signature is asked for. */
+  /** The bytes to sign. */
   readonly transaction: Uint8Array;
-  /** The 171-byte messages of the statements that the totals come from, in slot order, after those that these rest on. */
+  /**
+   * The 171-byte messages of the statements behind the totals, in slot order. Earlier statements on which these rest come
+   * first.
+   */
   readonly statements: readonly Uint8Array[];
 }
 
-/**
- * Signs a request with the asking oracle's identity key [wire §7.6]. Throws `RangeError` for more than 256 statements.
- */
+/** Signs a request with the requesting oracle's identity key [wire §7.6]. Throws `RangeError` for more than 256 statements. */
 export function signCosignRequest(request: CosignRequest, signer: Signer): Uint8Array {
   const { statements } = request;
   if (statements.length > MAX_COSIGN_STATEMENTS) throw new RangeError(`${statements.length} statements, at most 256`);
@@ -44,7 +45,7 @@ export function signCosignRequest(request: CosignRequest, signer: Signer): Uint8
   return signControl(Purpose.cosign, content, signer);
 }
 
-/** A request that `oracle` signed. Throws `WireError`. */
+/** Opens a request signed by `oracle`. Throws `WireError`. */
 export function openCosignRequest(message: Uint8Array, oracle: Uint8Array, verifier: Verifier): CosignRequest {
   const fields = new CborFields('cosign', openControl(Purpose.cosign, message, oracle, verifier), [1, 2, 3, 4, 5]);
   const joined = fields.bytesUpTo(5, MAX_COSIGN_STATEMENTS * SIGN1_BYTES);

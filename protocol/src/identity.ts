@@ -17,7 +17,7 @@ function part(value: string): Uint8Array {
   return text.encode(clean);
 }
 
-/** What is printed on the meter, and the salt made at commissioning (16 random bytes, kept by gateway and utility). */
+/** The texts printed on the meter, and the salt of its commissioning (16 random bytes, kept by gateway and utility). */
 export interface Nameplate {
   readonly salt: Uint8Array;
   readonly manufacturer: string;
@@ -26,8 +26,8 @@ export interface Nameplate {
 }
 
 /**
- * meter_id, 16 bytes: SHA-256("gridtokenx/meter/1" | 0 | salt | manufacturer | 0 | model | 0 | serial), cut. Texts are
- * trimmed and in NFC [wire §2.3]. Without the salt the id says nothing about the serial number.
+ * Returns the meter_id, 16 bytes: SHA-256("gridtokenx/meter/1" | 0 | salt | manufacturer | 0 | model | 0 | serial), truncated.
+ * Texts are trimmed and in NFC [wire §2.3]. Without the salt the id reveals nothing about the serial number.
  */
 export function meterId(plate: Nameplate): Uint8Array {
   if (plate.salt.length !== 16) throw new RangeError(`salt of ${plate.salt.length} bytes, expected 16`);
@@ -35,13 +35,13 @@ export function meterId(plate: Nameplate): Uint8Array {
   return sha256(text.encode('gridtokenx/meter/1'), ZERO, plate.salt, names).slice(0, 16);
 }
 
-/** Id of a connection point derived from two meters, 16 bytes [wire §2.4]. */
+/** Returns the id of a connection point derived from two meters, 16 bytes [wire §2.4]. */
 export function pointId(productionId: Uint8Array, consumptionId: Uint8Array): Uint8Array {
   if (productionId.length !== 16 || consumptionId.length !== 16) throw new RangeError('a meter_id has 16 bytes');
   return sha256(text.encode('gridtokenx/point/1'), ZERO, productionId, consumptionId).slice(0, 16);
 }
 
-/** network_id, 8 bytes: SHA-256(genesis hash 32 | oracle program id 32 | salt 16), cut [wire §2.5]. */
+/** Returns the network_id, 8 bytes: SHA-256(genesis hash 32 | oracle program id 32 | salt 16), truncated [wire §2.5]. */
 export function networkId(genesisHash: Uint8Array, oracleProgram: Uint8Array, salt: Uint8Array): Uint8Array {
   if (genesisHash.length !== 32 || oracleProgram.length !== 32 || salt.length !== 16) {
     throw new RangeError('network_id is made of 32, 32 and 16 bytes');
@@ -49,7 +49,7 @@ export function networkId(genesisHash: Uint8Array, oracleProgram: Uint8Array, sa
   return sha256(genesisHash, oracleProgram, salt).slice(0, 8);
 }
 
-/** First 16 bytes of SHA-256: how `prev` names a payload and `refused` a message [wire §3.4]. */
+/** Returns the first 16 bytes of SHA-256: `prev` names a payload and `refused` a message by it [wire §3.4]. */
 export function shortHash(bytes: Uint8Array): Uint8Array {
   return sha256(bytes).slice(0, 16);
 }

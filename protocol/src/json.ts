@@ -1,6 +1,6 @@
 /**
- * The value in a text of JSON. Throws `RangeError` that tells nothing of the text: the engine's own words quote ten
- * characters of it, which may belong to a secret when the wrong file was named.
+ * Parses JSON. Throws `RangeError` without any of the text: the engine's message quotes ten characters, which may belong to a
+ * secret when an operator named the wrong file.
  */
 export function parseJson(text: string): unknown {
   try {

@@ -8,15 +8,15 @@ ed.hashes.sha512 = (message: Uint8Array) => sha512(message);
 export interface Signer {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
-  /** Ed25519 signature (64 bytes) over `message`. */
+  /** Returns an Ed25519 signature (64 bytes) over `message`. */
   sign(message: Uint8Array): Uint8Array;
 }
 
 /** Checks Ed25519 signatures; cofactorless and strict [wire §2.2]. */
 export interface Verifier {
-  /** Which implementation is in use: shown to people. */
+  /** Names the implementation, for people. */
   readonly name: string;
-  /** False for every input that is not a strictly valid signature; never throws. */
+  /** Returns false for every input that is not a strictly valid signature. Never throws. */
   verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
 }
 
@@ -29,8 +29,8 @@ export function ed25519Signer(seed: Uint8Array): Signer {
 }
 
 /**
- * True when the key may be enrolled: a canonical encoding of a point without a torsion component and not the identity.
- * A key with a torsion component makes signatures on which verifiers disagree.
+ * Returns true when the key may be enrolled: a canonical encoding of a point without a torsion component, and not the identity.
+ * Verifiers disagree on signatures of a key with a torsion component.
  */
 export function isTorsionFreeKey(publicKey: Uint8Array): boolean {
   if (publicKey.length !== 32) return false;
@@ -42,7 +42,7 @@ export function isTorsionFreeKey(publicKey: Uint8Array): boolean {
   }
 }
 
-/** The part of libsodium's binding that is used. `sodium-native` has this shape; the application passes it in. */
+/** The used part of libsodium's binding. `sodium-native` has this shape; the application passes it. */
 export interface SodiumVerify {
   crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
 }
@@ -64,7 +64,7 @@ function isSmallOrderEncoding(encoded: Uint8Array): boolean {
   return SMALL_ORDER_Y.some((bad) => equalBytes(bad, y));
 }
 
-/** Strict verification by libsodium, with small-order A and R refused here too, so that no build option matters. */
+/** Verifies strictly with libsodium. Refuses small-order A and R here too, so that no build option matters. */
 export function sodiumVerifier(sodium: SodiumVerify): Verifier {
   return {
     name: 'libsodium',
@@ -85,7 +85,7 @@ export interface VerifyVector {
   readonly valid: boolean;
 }
 
-/** Runs every golden case and throws an `Error` that names the first one judged wrongly. Services call it at start. */
+/** Runs every golden case. Throws an `Error` that names the first wrong verdict. Services call it at start. */
 export function proveVerifier(verifier: Verifier, vectors: readonly VerifyVector[]): void {
   if (!vectors.some((v) => v.valid) || !vectors.some((v) => !v.valid)) {
     throw new Error('the golden cases of the signature check need valid and invalid ones');

@@ -4,7 +4,7 @@ const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
 
 /**
- * Root of an RFC 6962 (section 2.1) Merkle tree over `leaves` in order; 32 bytes. Leaf = SHA-256(00 | data), node =
+ * Returns the root of an RFC 6962 (section 2.1) Merkle tree over `leaves` in order, 32 bytes. Leaf = SHA-256(00 | data), node =
  * SHA-256(01 | left | right), the empty tree = SHA-256 of nothing [wire §4.9].
  */
 export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
@@ -13,7 +13,7 @@ export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
   return builder.root();
 }
 
-/** Builds the same root leaf by leaf with O(log n) memory: a gateway never holds a window's readings for it. */
+/** Builds the same root leaf by leaf with O(log n) memory, so that a gateway need not hold a window's readings. */
 export class MerkleBuilder {
   readonly #stack: { hash: Uint8Array; size: number }[] = [];
   #count = 0;

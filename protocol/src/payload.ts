@@ -19,11 +19,11 @@ const MAGIC_0 = 0x47;
 const MAGIC_1 = 0x58;
 
 export type Payload = Reading | Statement | MeterEvent | Enrolment;
-/** What the encoder takes: every `Payload`, and one whose window is not checked yet. */
+/** The input of the encoder: every `Payload`, and one whose window is not checked yet. */
 export type PayloadToEncode = Reading | ToEncode<Statement> | MeterEvent | ToEncode<Enrolment>;
 
 /**
- * The 96 bytes of a payload, little-endian [wire §4]. Throws `RangeError` naming the field that does not fit its type.
+ * Returns the 96 bytes of a payload, little-endian [wire §4]. Throws `RangeError` naming the field that does not fit its type.
  */
 export function encodePayload(payload: PayloadToEncode): Uint8Array {
   const fields = new Fields(new Uint8Array(PAYLOAD_BYTES));
@@ -53,8 +53,8 @@ export function encodePayload(payload: PayloadToEncode): Uint8Array {
 }
 
 /**
- * The payload in 96 bytes [wire §4]. Throws `WireError`: *malformed* for a wrong length, magic or a value outside its
- * range, *unknown version* for another version or kind. What it returns encodes to the same bytes again.
+ * Returns the payload in 96 bytes [wire §4]. Throws `WireError`: *malformed* for a wrong length, magic or a value outside its
+ * range, *unknown version* for another version or kind. Its result encodes to the same bytes again.
  */
 export function decodePayload(bytes: Uint8Array): Payload {
   if (bytes.length !== PAYLOAD_BYTES) {

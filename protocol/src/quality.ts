@@ -16,12 +16,10 @@ export const Quality = {
   derived: 1 << 8,
 } as const;
 
-/**
- * Statements with one of these bits are stored and shown, never attested, and are no evidence in a dispute [wire §4.6].
- */
+/** Bits of statements that are stored and shown but never attested, and that are no evidence in a dispute [wire §4.6]. */
 export const NEVER_ATTESTED = Quality.stale | Quality.unsynchronised | Quality.discontinuity;
 
-/** True when a statement of this quality may be attested. */
+/** Returns true if a statement of this quality may be attested. */
 export function isAttestable(quality: number): boolean {
   return (quality & NEVER_ATTESTED) === 0;
 }

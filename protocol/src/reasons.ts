@@ -1,8 +1,8 @@
 /**
- * Why a message was refused, or not yet taken [numbers §2]. Numbers are stable and never reused: they are stored in
- * ledgers and sent in acks. *retry*: not acknowledged, the gateway keeps it and sends it again. *final*: the verdict
- * stands; a message that was not verified is named in `refused`. *final-registry*: final only against registry state
- * that was finalised after the message arrived.
+ * Reasons why an oracle refuses or delays a message [numbers §2]. Numbers are stable and never reused: ledgers store them and
+ * acks carry them. *retry*: not acknowledged; the gateway keeps the message and sends it again. *final*: the verdict stands,
+ * and `refused` names a message that was not verified. *final-registry*: final only against registry state that was finalised
+ * after the message arrived.
  */
 export const Reason = {
   malformed: 1,
@@ -59,27 +59,27 @@ const TABLE: Record<Reason, { name: string; class: ReasonClass }> = {
   23: { name: 'over quota', class: 'retry' },
 };
 
-/** Plain-English name of a reason: what people and metrics labels see. */
+/** Returns the plain-English name of a reason, for people and for metrics labels. */
 export function reasonName(reason: Reason): string {
   return TABLE[reason].name;
 }
 
-/** What follows from a reason; see the table's header. */
+/** Returns the class of a reason; see the table's header. */
 export function reasonClass(reason: Reason): ReasonClass {
   return TABLE[reason].class;
 }
 
-/** True for the number of a known reason. */
+/** Returns true for the number of a known reason. */
 export function isReason(value: number): value is Reason {
   return Object.hasOwn(TABLE, value);
 }
 
-/** All reasons with their numbers, names and classes, in order: for the vectors and the documentation check. */
+/** Returns all reasons with their numbers, names and classes, in order: for the vectors and the documentation check. */
 export function allReasons(): { number: Reason; name: string; class: ReasonClass }[] {
   return Object.entries(TABLE).map(([number, entry]) => ({ number: Number(number) as Reason, ...entry }));
 }
 
-/** A message that cannot be taken, with the reason it is stored under. The caller records a verdict; it never retries. */
+/** A message that the oracle refuses, with the reason of its verdict. The caller records the verdict and never retries. */
 export class WireError extends Error {
   override readonly name = 'WireError';
   readonly reason: Reason;

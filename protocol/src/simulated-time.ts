@@ -2,19 +2,19 @@ import { parseJson } from './json.js';
 import { WINDOW_MS } from './units.js';
 
 /**
- * One clock for simulators, gateways and oracle [wire §10.1]. It drives readings and windows only; sign-in, time-outs,
- * back-off and the chain use real time. The launcher writes it to a file and moves `reservedThroughMs` ahead durably,
- * so that no process ever shows simulated time that a restart could show again (as seq is reserved before it is used).
- * All times are milliseconds since 1970; `speed` is simulated seconds per real second.
+ * The reading clock that simulators, gateways and oracle share [wire §10.1]. It drives readings and windows only; sign-in,
+ * time-outs, back-off and the chain use real time. The launcher writes it to a file and raises `reservedThroughMs` durably. So
+ * no process shows simulated time that a restart could show again (as seq is reserved before its use). All times are
+ * milliseconds since 1970; `speed` is simulated seconds per real second.
  */
 export interface SimulatedClock {
   readonly version: 1;
   readonly speed: number;
   readonly anchorSimMs: number;
   readonly anchorRealMs: number;
-  /** Simulated time stands still here until more is reserved. */
+  /** Bound at which simulated time stops until the launcher reserves more. */
   readonly reservedThroughMs: number;
-  /** When the profile is played; in order, not overlapping. Between them every simulated meter has zero power. */
+  /** Spans in which the profile is played, in order, not overlapping. Between them every simulated meter has zero power. */
   readonly segments: readonly SimulatedSegment[];
 }
 
@@ -26,8 +26,8 @@ export interface SimulatedSegment {
 }
 
 /**
- * Simulated time at a real instant. It never runs ahead of real time: where it would, it goes on at speed 1, which is
- * what `min` with the real clock says.
+ * Returns simulated time at a real instant. It never runs ahead of real time: there it continues at speed 1, which `min` with
+ * the real clock gives.
  */
 export function simulatedNow(clock: SimulatedClock, realNowMs: number): number {
   const elapsed = Math.max(0, realNowMs - clock.anchorRealMs);
@@ -35,13 +35,13 @@ export function simulatedNow(clock: SimulatedClock, realNowMs: number): number {
   return Math.min(running, Math.max(realNowMs, clock.anchorSimMs), clock.reservedThroughMs);
 }
 
-/** Real instant at which simulated time reaches `simMs` while it runs and nothing holds it. */
+/** Returns the real instant at which simulated time reaches `simMs`, if it runs until then. */
 export function realTimeOf(clock: SimulatedClock, simMs: number): number {
   const running = clock.anchorRealMs + (simMs - clock.anchorSimMs) / clock.speed;
   return Math.ceil(Math.max(running, simMs));
 }
 
-/** Milliseconds of the profile that have been played at a simulated instant. Never falls as time goes on. */
+/** Returns the milliseconds of the profile that were played until a simulated instant. Never falls as time passes. */
 export function positionAt(clock: SimulatedClock, simMs: number): number {
   let position = 0;
   for (const segment of clock.segments) {
@@ -67,7 +67,7 @@ function finite(record: Record<string, unknown>, key: string): number {
   return value;
 }
 
-/** Checks what was read from the clock's file; throws `RangeError` that names the key. */
+/** Checks the content of the clock's file. Throws `RangeError` that names the key. */
 export function parseSimulatedClock(text: string): SimulatedClock {
   const record = objectOf(parseJson(text), 'the content');
   if (record.version !== 1) fail(`version ${String(record.version)}, expected 1`);

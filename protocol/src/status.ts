@@ -1,14 +1,14 @@
 /** Retained JSON on `gtx/v1/{gateway}/status`; the last will is the same with `online: false`. */
 export interface GatewayStatus {
   readonly online: boolean;
-  /** Random text of the connection, so that a gateway knows its own stale will. */
+  /** Random text of the connection, by which a gateway recognises its own stale will. */
   readonly session: string;
   readonly version: string;
   readonly name?: string;
   /** Records in the spool that no oracle has acknowledged. */
   readonly spoolDepth?: number;
   readonly clockSynchronised?: boolean;
-  /** What is wrong, in plain words; empty when all is well. */
+  /** Conditions in plain words; empty when all is well. */
   readonly problems?: readonly string[];
 }
 
@@ -21,7 +21,7 @@ export interface LiveReading {
   readonly gateway: string;
   readonly zone: number;
   readonly seq: string;
-  /** When the meter was read, milliseconds since 1970 of the clock that drives readings. */
+  /** The instant of the read, milliseconds since 1970 of the reading clock. */
   readonly timeMs: number;
   readonly importWh: string;
   readonly exportWh: string;
@@ -34,7 +34,7 @@ export interface LiveReading {
   readonly signer: 'gateway' | 'device';
 }
 
-/** Checks the JSON of a status message; null where it is none [wire §6.5]. Text fields are cut, never trusted. */
+/** Checks the JSON of a status message; null when it is none [wire §6.5]. Text fields are truncated, never trusted. */
 export function parseGatewayStatus(text: string): GatewayStatus | null {
   if (text.length > 8192) return null;
   let value: unknown;

@@ -8,7 +8,7 @@ import { Reason, WireError } from './reasons.js';
 export const TIME_NONCE_BYTES = 16;
 
 /**
- * The oracle's answer to `POST /time` with a 16-byte nonce as body [wire §7.7]. `timeMs` in milliseconds since 1970,
+ * Returns the oracle's answer to `POST /time` with a 16-byte nonce as body [wire §7.7]. `timeMs` in milliseconds since 1970,
  * UTC.
  */
 export function signTime(answer: { timeMs: number; nonce: Uint8Array }, signer: Signer): Uint8Array {
@@ -19,7 +19,7 @@ export function signTime(answer: { timeMs: number; nonce: Uint8Array }, signer: 
   return signControl(Purpose.time, content, signer);
 }
 
-/** The time an oracle signed for exactly this nonce, in milliseconds. Throws `WireError` otherwise. */
+/** Returns the time that an oracle signed for exactly this nonce, in milliseconds. Throws `WireError` otherwise. */
 export function openTime(message: Uint8Array, oracle: Uint8Array, nonce: Uint8Array, verifier: Verifier): number {
   const fields = new CborFields('time', openControl(Purpose.time, message, oracle, verifier), [1, 2]);
   if (!equalBytes(fields.bytes(2, TIME_NONCE_BYTES), nonce)) {

@@ -3,7 +3,7 @@ import { openControl, Purpose, signControl } from './control.js';
 import type { Signer, Verifier } from './keys.js';
 import { Reason, WireError } from './reasons.js';
 
-/** A sign-in token: the MQTT password, made anew for each connect. Times in unix seconds of the real clock. */
+/** A sign-in token: the MQTT password, new for each connect. Times in unix seconds of the real clock. */
 export interface SignInToken {
   readonly broker: string;
   readonly clientId: string;
@@ -14,10 +14,10 @@ export interface SignInToken {
 }
 
 const KEYS = [1, 2, 3, 4, 5];
-/** A token may not live longer than a day: the broker ends the session at its expiry. */
+/** Bounds a token's life, in s: a day. The broker ends the session at its expiry. */
 export const MAX_TOKEN_SECONDS = 86_400;
 
-/** The password for one connect [wire §7.2]. */
+/** Returns the password for one connect [wire §7.2]. */
 export function signToken(token: SignInToken, signer: Signer): Uint8Array {
   const content = new Map<number, CborValue>([
     [1, token.broker],
@@ -30,8 +30,8 @@ export function signToken(token: SignInToken, signer: Signer): Uint8Array {
 }
 
 /**
- * Opens a token signed by `publicKey` and checks broker, client and validity at `nowSeconds` (real unix time, with
- * `leewaySeconds` for clocks that differ). Throws `WireError` with what is wrong.
+ * Opens a token signed by `publicKey`. Checks broker, client and validity at `nowSeconds` (real unix time), with
+ * `leewaySeconds` for clocks that differ. Throws `WireError` that names the defect.
  */
 export function openToken(
   message: Uint8Array,

@@ -5,16 +5,18 @@ import { MAX_CONTROL_BYTES } from './control.js';
 export const TOPIC_ROOT = 'gtx/v1';
 
 const MAX_TOPIC_CHARACTERS = 160;
-/** Fixed header with the longest length, length of the topic, packet identifier (MQTT 3.1.1, sections 2.2 and 3.3). */
+/**
+ * The longest fixed header, the topic's length field and the packet identifier, in bytes (MQTT 3.1.1, sections 2.2 and 3.3).
+ */
 const PUBLISH_OVERHEAD_BYTES = 5 + 2 + 2;
-/** Largest MQTT packet of the protocol [wire §6]: a reader closes the connection at a longer one. */
+/** Bounds an MQTT packet of the protocol, in bytes [wire §6]. A reader closes the connection at a longer one. */
 export const MAX_PACKET_BYTES = PUBLISH_OVERHEAD_BYTES + MAX_TOPIC_CHARACTERS + MAX_CONTROL_BYTES;
 
 /** Streams of signed messages from a meter. */
 export const STREAMS = ['reading', 'window', 'event', 'backfill'] as const;
 export type Stream = (typeof STREAMS)[number];
 
-/** What a topic names. Keys are 32 bytes, meters 16. */
+/** The parts of a topic. Keys are 32 bytes, meters 16. */
 export type Topic =
   | { readonly kind: 'stream'; readonly gateway: Uint8Array; readonly meter: Uint8Array; readonly stream: Stream }
   | { readonly kind: 'gateway-status'; readonly gateway: Uint8Array }
@@ -24,7 +26,7 @@ export type Topic =
   | { readonly kind: 'oracle-status'; readonly oracle: Uint8Array }
   | { readonly kind: 'live'; readonly zone: number; readonly meter: Uint8Array };
 
-/** The text of a topic [wire §6.1]. */
+/** Returns the text of a topic [wire §6.1]. */
 export function formatTopic(topic: Topic): string {
   switch (topic.kind) {
     case 'stream':
@@ -57,7 +59,7 @@ function meter(text: string | undefined): Uint8Array | null {
   return text !== undefined && /^[0-9a-f]{32}$/.test(text) ? fromHex(text) : null;
 }
 
-/** The topic in a text, or null for every text that is not exactly one of the protocol's (wildcards included). */
+/** Returns the topic in a text; null for every text that is not exactly one of the protocol's (wildcards included). */
 export function parseTopic(text: string): Topic | null {
   if (text.length > MAX_TOPIC_CHARACTERS || !text.startsWith(`${TOPIC_ROOT}/`)) return null;
   const [first, ...rest] = text.slice(TOPIC_ROOT.length + 1).split('/');
@@ -90,12 +92,12 @@ function parseOfGateway(gateway: Uint8Array, rest: string[]): Topic | null {
   return id && stream ? { kind: 'stream', gateway, meter: id, stream } : null;
 }
 
-/** The stream a payload's kind is published on while live; an enrolment travels as backfill. */
+/** Returns the stream on which a live payload is published. An enrolment travels as backfill. */
 export function liveStream(kind: number): Stream {
   return kind === 1 ? 'reading' : kind === 2 ? 'window' : kind === 3 ? 'event' : 'backfill';
 }
 
-/** Subscriptions of each party; the broker allows these and no others [wire §6.3]. */
+/** Returns the subscriptions of each party. The broker allows no others [wire §6.3]. */
 export const subscriptions = {
   gateway: (gateway: Uint8Array): string[] => {
     const name = base58Encode(gateway);

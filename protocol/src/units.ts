@@ -10,7 +10,7 @@ export type Wh = Brand<bigint, 'Wh'>;
 export type BaseUnits = Brand<bigint, 'BaseUnits'>;
 /** Number of a quarter of an hour: unix seconds / 900, rounded down; fits u32. */
 export type Window = Brand<number, 'Window'>;
-/** Lies below every window: the highest of no windows, or the last of a key that may speak for none. */
+/** A number below every window: the highest of no windows, or the last window of a key that may speak for none. */
 export const NO_WINDOW = -1;
 /** A window, or `NO_WINDOW`. */
 export type WindowOrNone = Window | typeof NO_WINDOW;
@@ -29,42 +29,42 @@ export const MAX_U64 = (1n << 64n) - 1n;
 export const MAX_U32 = 0xffff_ffff;
 export const MAX_U16 = 0xffff;
 
-/** Number of the window that holds the instant: floor(unix seconds / 900). `timeMs` in milliseconds since 1970. */
+/** Returns the window that contains the instant: floor(unix seconds / 900). `timeMs` in milliseconds since 1970. */
 export function windowOf(timeMs: number): Window {
   return Math.floor(timeMs / WINDOW_MS) as Window;
 }
 
-/** The window `count` quarters of an hour later, or earlier for a count below 0. Throws `RangeError` outside of u32. */
+/** Returns the window `count` quarters of an hour later, or earlier for a count below 0. Throws `RangeError` outside of u32. */
 export function addWindows(window: Window, count: number): Window {
   return asWindow(window + count);
 }
 
-/** The window `count` quarters of an hour earlier; `NO_WINDOW` where there is none. */
+/** Returns the window `count` quarters of an hour earlier; `NO_WINDOW` when there is none. */
 export function windowBefore(window: Window, count: number): WindowOrNone {
   return window < count ? NO_WINDOW : addWindows(window, -count);
 }
 
-/** The latest of windows. */
+/** Returns the latest of windows. */
 export function latestWindow(first: Window, ...others: readonly WindowOrNone[]): Window {
   return Math.max(first, ...others) as Window;
 }
 
-/** The earliest of windows. */
+/** Returns the earliest of windows. */
 export function earliestWindow(first: Window, ...others: readonly Window[]): Window {
   return Math.min(first, ...others) as Window;
 }
 
-/** First millisecond of the window. */
+/** Returns the first millisecond of the window. */
 export function windowStartAtMs(window: Window): number {
   return window * WINDOW_MS;
 }
 
-/** First millisecond after the window. */
+/** Returns the first millisecond after the window. */
 export function windowEndAtMs(window: Window): number {
   return (window + 1) * WINDOW_MS;
 }
 
-/** Watt-hours as kWh text with three decimals, exact: 412n -> "0.412". */
+/** Returns watt-hours as kWh text with three decimals, exact: 412n -> "0.412". */
 export function formatKwh(wh: bigint): string {
   const sign = wh < 0n ? '-' : '';
   const magnitude = wh < 0n ? -wh : wh;
@@ -81,18 +81,18 @@ export function asBaseUnits(value: bigint): BaseUnits {
   return u64('base units', value) as BaseUnits;
 }
 
-/** Checks the number of a window. Throws `RangeError` for what is no whole number of u32. */
+/** Checks the number of a window. Throws `RangeError` for anything but a whole number of u32. */
 export function asWindow(value: number): Window {
   if (!Number.isInteger(value) || value < 0 || value > MAX_U32) throw new RangeError(`window ${value} is not in u32`);
   return value as Window;
 }
 
-/** Checks the number of a window, or takes `NO_WINDOW`. Throws `RangeError` for anything else. */
+/** Checks the number of a window; accepts `NO_WINDOW`. Throws `RangeError` for anything else. */
 export function asWindowOrNone(value: number): WindowOrNone {
   return value === NO_WINDOW ? NO_WINDOW : asWindow(value);
 }
 
-/** Base units that are minted for watt-hours. Throws `RangeError` where they do not fit u64. */
+/** Returns the base units that are minted for watt-hours. Throws `RangeError` when they do not fit u64. */
 export function baseUnitsOf(wh: Wh): BaseUnits {
   return asBaseUnits(wh * BASE_UNITS_PER_WH);
 }

@@ -26,7 +26,7 @@ interface Derived {
   readonly surplusWh: bigint;
 }
 
-/** All statements of a point from the statements of its meters. */
+/** Returns all statements of a point, from the statements of its meters. */
 function derive(enrolled: RegisterPair, production: PointInput[], consumption: PointInput[]): Derived[] {
   const made: Derived[] = [];
   let state: PointState | null = null;
@@ -80,7 +80,7 @@ describe('golden points', () => {
   });
 });
 
-/** A window of a site: what each register rises by, and what each meter's statement for it is worth. */
+/** One window of a site: the rise of each register, and the quality of each meter's statement. */
 const quality = fc.oneof(
   { weight: 6, arbitrary: fc.constant<number | null>(Quality.gatewaySigned) },
   { weight: 1, arbitrary: fc.constant(null) },
@@ -98,7 +98,7 @@ const oneWindow = fc.record({
 const site = fc.array(oneWindow, { minLength: 1, maxLength: 60 });
 type Window = typeof oneWindow extends fc.Arbitrary<infer T> ? T : never;
 
-/** The statements of both meters; `complete`: as if none were missing. */
+/** Returns the statements of both meters; `complete` adds the missing ones. */
 function statementsOf(windows: readonly Window[], complete = false) {
   const [production, consumption]: [PointInput[], PointInput[]] = [[], []];
   const p = { importWh: 40n, exportWh: 1_000n };
@@ -108,7 +108,7 @@ function statementsOf(windows: readonly Window[], complete = false) {
     p.importWh += one.drawn;
     c.importWh += one.consumed;
     c.exportWh += one.returned;
-    // The first is always there: before it nothing is counted.
+    // The first statement always exists: nothing counts before it.
     const of = (kind: number | null) => (complete || i === 0 ? Quality.gatewaySigned : kind);
     const [pq, cq] = [of(one.production), of(one.consumption)];
     if (pq !== null) production.push({ window: asWindow(500 + i), ...p, quality: pq, timeUncertaintyMs: 50 });
@@ -145,7 +145,7 @@ describe('a derived point', () => {
   });
 
   it('control: max(0, surplus) of each meter by itself exports more', () => {
-    // Energy of a meter is booked in the window in which its statement comes: what the rule forbids.
+    // Books a meter's energy in the window of its own statement, as the rule forbids.
     const naive = (windows: readonly Window[]) => {
       const { production, consumption } = statementsOf(windows);
       let exported = START.exportWh;
@@ -184,7 +184,7 @@ describe('a derived point', () => {
         const fell = b.pi < a.pi || b.pe < a.pe || b.ci < a.ci || b.ce < a.ce;
         expect(second.isNewBase).toBe(fell);
         if (fell) expect([second.state.importWh, second.state.exportWh]).toEqual([START.importWh, START.exportWh]);
-        // Whatever came before, a span is counted from the registers at its own beginning.
+        // A span counts from the registers at its own beginning, whatever preceded it.
         const third = closeSpan(second.state, ...at(3, c));
         const fresh = closeSpan(openPoint(second.state, ...at(2, b)), ...at(3, c));
         expect(third).toEqual(fresh);

@@ -70,7 +70,7 @@ describe('purposes', () => {
         signer,
       );
     for (let n = 0; n < 5; n++) expect(reasonOf(() => parseSign1(ack(n)))).toBe(Reason.malformed);
-    // A content of exactly 96 bytes has the frame of a payload; then the signature is over other bytes.
+    // A content of exactly 96 bytes has the frame of a payload. Then the signature covers other bytes.
     const padded = signControl(Purpose.ack, new Uint8Array(94), signer);
     expect(padded.length).toBe(SIGN1_BYTES);
     const { payload, signature } = parseSign1(padded);

@@ -28,7 +28,7 @@ const json = (path: string): any => JSON.parse(readFileSync(join(root, path), 'u
 const listed = (section: string): Record<string, number> =>
   Object.fromEntries(tableOf(page, section).map(([number, name]) => [name, Number(number)]));
 
-/** Reads which number a section gives out next; null for "none". */
+/** Reads the number that a section assigns next; null for "none". */
 function nextFree(section: string): number | null {
   const said = /\*\*Next free: (\d+|none)\.\*\*/.exec(sectionOf(page, section))?.[1];
   if (said === undefined) throw new Error(`section ${section} does not say what is free`);

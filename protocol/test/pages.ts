@@ -42,7 +42,7 @@ export function sourcesBelow(folder: string, ending: string): string[] {
     .map((name) => readFileSync(join(root, folder, name), 'utf8'));
 }
 
-/** Finds `const NAME = { word: 1, ... } as const` in the sources of an application, wherever it stands. */
+/** Finds `const NAME = { word: 1, ... } as const` in the sources of an application. */
 export function constantOf(folder: string, name: string): Record<string, number> {
   const pattern = new RegExp(`const ${name} = \\{([^}]*)\\} as const`);
   const found = sourcesBelow(folder, '.ts').flatMap((text) => pattern.exec(text)?.[1] ?? []);

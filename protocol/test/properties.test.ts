@@ -26,7 +26,7 @@ it('the streaming Merkle builder equals the recursive definition', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 70 }), (leaves) => {
       expect(toHex(merkleRoot(leaves))).toBe(toHex(naiveRoot(leaves)));
-      // The root can be asked for at any time and does not disturb what follows.
+      // A caller can read the root at any time without changing later roots.
       const builder = new MerkleBuilder();
       for (const [i, leaf] of leaves.entries()) {
         builder.add(leaf);

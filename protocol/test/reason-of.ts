@@ -1,6 +1,6 @@
 import { type Reason, WireError } from '../src/index.js';
 
-/** The reason under which `work` refuses, null when it does not; any other error is thrown on. */
+/** Returns the reason under which `work` refuses; null when it does not. Rethrows any other error. */
 export function reasonOf(work: () => unknown): Reason | null {
   try {
     work();

@@ -34,7 +34,7 @@ describe('a native SHA-256', () => {
   });
 });
 
-/** Always the same array: a hash that is kept would change with the next one. */
+/** Returns the same array each time, so that a kept hash would change with the next one. */
 function sharing(): (parts: readonly Uint8Array[]) => Uint8Array {
   const room = new Uint8Array(32);
   return (parts) => {

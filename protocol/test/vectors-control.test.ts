@@ -150,7 +150,7 @@ describe('the signature check', () => {
     const check = (wrap: (hex: string) => Uint8Array) =>
       verifier.verify(wrap(c.signature), wrap(c.message), wrap(c.publicKey));
     expect(check(fromHex)).toBe(c.valid);
-    // What comes from a socket is a Buffer, whose slice does not copy.
+    // A socket delivers a Buffer, whose slice does not copy.
     const [s, m, k] = [c.signature, c.message, c.publicKey].map((hex) => Buffer.from(hex, 'hex'));
     if (!s || !m || !k) throw new Error('unreachable');
     for (let again = 0; again < 2; again++) expect(verifier.verify(s, m, k)).toBe(c.valid);

@@ -29,7 +29,7 @@ describe('committed files', () => {
   });
 });
 
-/** A decoded payload written with the names and raw codes of the tables. */
+/** Writes a decoded payload with the names and raw codes of the tables. */
 function rawFields(p: Payload): Record<string, string> {
   const common = {
     magic: '4758',

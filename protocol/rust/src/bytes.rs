@@ -1,6 +1,6 @@
-//! Reading and writing at constant offsets; a slip outside the array does not compile.
+//! Reads and writes at constant offsets. An offset outside the array does not compile.
 
-/// `N` bytes at `AT` of a payload.
+/// Returns `N` bytes at `AT` of a payload.
 #[inline(always)]
 pub(crate) fn get<const AT: usize, const N: usize>(bytes: &[u8; 96]) -> [u8; N] {
     const { assert!(AT + N <= 96) };
@@ -12,7 +12,7 @@ pub(crate) fn get<const AT: usize, const N: usize>(bytes: &[u8; 96]) -> [u8; N] 
     out
 }
 
-/// Puts `value` at `AT`.
+/// Writes `value` at `AT`.
 #[inline(always)]
 pub(crate) fn put<const AT: usize, const N: usize>(bytes: &mut [u8; 96], value: [u8; N]) {
     const { assert!(AT + N <= 96) };

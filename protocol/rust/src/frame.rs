@@ -1,4 +1,4 @@
-//! The signed frame: COSE_Sign1 (RFC 9052) with everything fixed but payload and signature [wire §3].
+//! The signed frame: a COSE_Sign1 (RFC 9052) in which only payload and signature vary [wire §3].
 
 use crate::{WireError, payload::PAYLOAD_BYTES};
 
@@ -6,7 +6,7 @@ use crate::{WireError, payload::PAYLOAD_BYTES};
 pub const SIGN1_BYTES: usize = 171;
 /// Bytes that are signed.
 pub const SIGNED_BYTES: usize = 115;
-/// What stands before the payload in the signed bytes: array of 4, "Signature1", protected header, empty external_aad, 96 bytes.
+/// The signed bytes before the payload: array of 4, "Signature1", protected header, empty external_aad, 96 bytes.
 pub const SIG_PREFIX: [u8; 19] =
     [0x84, 0x6A, b'S', b'i', b'g', b'n', b'a', b't', b'u', b'r', b'e', b'1', 0x43, 0xA1, 0x01, 0x27, 0x40, 0x58, 0x60];
 /// Tag 18, array of 4, protected header {1: -8}, empty unprotected header, 96 bytes.
@@ -14,7 +14,7 @@ const HEAD: [u8; 9] = [0xD2, 0x84, 0x43, 0xA1, 0x01, 0x27, 0xA0, 0x58, 0x60];
 /// A byte string of 64.
 const MIDDLE: [u8; 2] = [0x58, 0x40];
 
-/// A message taken apart; nothing is verified.
+/// A message in its parts. Nothing is verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sign1<'a> {
     /// 96 bytes.
@@ -23,7 +23,7 @@ pub struct Sign1<'a> {
     pub signature: &'a [u8; 64],
 }
 
-/// Takes a message apart. Malformed for anything but the one layout.
+/// Splits a message into its parts. Malformed for anything but the one layout.
 pub fn parse(message: &[u8]) -> Result<Sign1<'_>, WireError> {
     let (head, rest) = message.split_first_chunk::<9>().ok_or(WireError::Malformed)?;
     let (payload, rest) = rest.split_first_chunk::<PAYLOAD_BYTES>().ok_or(WireError::Malformed)?;
@@ -35,11 +35,11 @@ pub fn parse(message: &[u8]) -> Result<Sign1<'_>, WireError> {
     Ok(Sign1 { payload, signature })
 }
 
-/// Most messages in one packet.
+/// Bounds the messages of one packet.
 pub const MAX_SEQUENCE: usize = 200;
 
-/// The messages of a packet (CBOR sequence of n messages, 1 ≤ n ≤ 200). Malformed as a whole for any other length; each message is
-/// judged by itself.
+/// Splits a packet (CBOR sequence of n messages, 1 ≤ n ≤ 200) into its messages. Malformed as a whole for any other length. The
+/// caller judges each message by itself.
 pub fn split(packet: &[u8]) -> Result<&[[u8; SIGN1_BYTES]], WireError> {
     let (messages, rest) = packet.as_chunks::<SIGN1_BYTES>();
     if messages.is_empty() || messages.len() > MAX_SEQUENCE || !rest.is_empty() {
@@ -48,7 +48,7 @@ pub fn split(packet: &[u8]) -> Result<&[[u8; SIGN1_BYTES]], WireError> {
     Ok(messages)
 }
 
-/// Puts a message together.
+/// Builds a message from its parts.
 pub fn encode(payload: &[u8; PAYLOAD_BYTES], signature: &[u8; 64]) -> [u8; SIGN1_BYTES] {
     let mut out = [0; SIGN1_BYTES];
     let parts = HEAD.iter().chain(payload).chain(&MIDDLE).chain(signature);
@@ -58,7 +58,7 @@ pub fn encode(payload: &[u8; PAYLOAD_BYTES], signature: &[u8; 64]) -> [u8; SIGN1
     out
 }
 
-/// The 115 bytes that are signed.
+/// Returns the 115 bytes to sign.
 pub fn signed_bytes(payload: &[u8; PAYLOAD_BYTES]) -> [u8; SIGNED_BYTES] {
     let mut out = [0; SIGNED_BYTES];
     for (target, byte) in out.iter_mut().zip(SIG_PREFIX.iter().chain(payload)) {
@@ -67,7 +67,7 @@ pub fn signed_bytes(payload: &[u8; PAYLOAD_BYTES]) -> [u8; SIGNED_BYTES] {
     out
 }
 
-/// The payload in signed bytes. Malformed when they do not start with the prefix.
+/// Returns the payload in signed bytes. Malformed when they do not start with the prefix.
 pub fn payload_of(signed: &[u8; SIGNED_BYTES]) -> Result<&[u8; PAYLOAD_BYTES], WireError> {
     let (prefix, payload) = signed.split_first_chunk::<19>().ok_or(WireError::Malformed)?;
     if *prefix != SIG_PREFIX {

@@ -1,4 +1,4 @@
-//! Names that say nothing without their salt [wire §2].
+//! Identities that reveal nothing without their salt [wire §2].
 
 use crate::Sha256;
 
@@ -10,7 +10,7 @@ fn first<const N: usize>(hash: [u8; 32]) -> [u8; N] {
     out
 }
 
-/// meter_id: of a salt and what stands on the nameplate (UTF-8, NFC, trimmed: the caller's to ensure).
+/// Returns the meter_id of a salt and the nameplate's texts. The caller passes UTF-8 in NFC, trimmed.
 pub fn meter_id(sha: &impl Sha256, salt: &[u8; 16], manufacturer: &str, model: &str, serial: &str) -> [u8; 16] {
     first(sha.hash(&[
         b"gridtokenx/meter/1\0",
@@ -23,12 +23,12 @@ pub fn meter_id(sha: &impl Sha256, salt: &[u8; 16], manufacturer: &str, model: &
     ]))
 }
 
-/// The meter_id of a connection point that is derived from a production and a consumption meter.
+/// Returns the meter_id of a connection point that is derived from a production and a consumption meter.
 pub fn point_id(sha: &impl Sha256, production: &[u8; 16], consumption: &[u8; 16]) -> [u8; 16] {
     first(sha.hash(&[b"gridtokenx/point/1\0", production, consumption]))
 }
 
-/// network_id: what is signed for one deployment is worthless in another.
+/// Returns the network_id. It binds a signature to one deployment: elsewhere the signature is worthless.
 pub fn network_id(sha: &impl Sha256, genesis_hash: &[u8; 32], oracle_program: &[u8; 32], salt: &[u8; 16]) -> [u8; 8] {
     first(sha.hash(&[genesis_hash, oracle_program, salt]))
 }

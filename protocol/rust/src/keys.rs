@@ -32,7 +32,7 @@ const fn with_ends(low: u8, middle: u8, high: u8) -> [u8; 32] {
     out
 }
 
-/// Whether a key is a point of small order, in whatever encoding: such a key "verifies" signatures that nobody made.
+/// Returns true for a point of small order in any encoding. Such a key "verifies" signatures that nobody made.
 pub fn is_small_order(key: &[u8; 32]) -> bool {
     let mut y = *key;
     if let Some(last) = y.last_mut() {

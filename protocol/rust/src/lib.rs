@@ -1,5 +1,5 @@
-//! The wire format: what a meter says, byte by byte. Fixed layouts, integers only, little-endian, UTC. No allocation, no I/O; a
-//! hash comes in through [`Sha256`], so that a program on chain uses the runtime's and a device its peripheral.
+//! The wire format: a meter's messages, byte by byte. Fixed layouts, integers only, little-endian, UTC. No allocation, no I/O.
+//! The caller passes a hash as [`Sha256`]: the runtime's in a program on chain, the peripheral's in a device.
 #![no_std]
 
 #[cfg(test)]
@@ -13,19 +13,19 @@ pub mod merkle;
 pub mod payload;
 pub mod quality;
 
-/// Why bytes are not a message of this format. The numbers of verdicts are the oracle's; these say only what a codec sees.
+/// The error of a codec: the bytes are no message of this format. The numbers of verdicts are the oracle's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WireError {
-    /// Not the layout: length, magic, fixed bytes, or a field outside its range.
+    /// Another layout: wrong length, magic or fixed bytes, or a field outside its range.
     Malformed,
-    /// Another version than 1.
+    /// A version other than 1.
     UnknownVersion,
     /// A kind that this reader does not know.
     UnknownKind,
 }
 
 impl WireError {
-    /// The number of the verdict's reason, see [`reason`].
+    /// Returns the number of the verdict's reason, see [`reason`].
     pub const fn reason(self) -> u16 {
         match self {
             Self::Malformed => 1,
@@ -34,9 +34,9 @@ impl WireError {
     }
 }
 
-/// SHA-256, by whoever has it.
+/// SHA-256, as the caller's platform provides it.
 pub trait Sha256 {
-    /// The hash of the concatenation of `parts`.
+    /// Returns the hash of the concatenation of `parts`.
     fn hash(&self, parts: &[&[u8]]) -> [u8; 32];
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Sha256;
 
-/// The root over leaves given one by one: leaf = SHA-256(00 ‖ data), node = SHA-256(01 ‖ left ‖ right), empty = SHA-256 of nothing.
-/// Holds one hash per set bit of the count; `DEPTH` 32 is enough for 2^32 − 1 leaves.
+/// Computes the root over leaves that arrive one by one: leaf = SHA-256(00 ‖ data), node = SHA-256(01 ‖ left ‖ right), empty =
+/// SHA-256 of nothing. Holds one hash per set bit of the count; `DEPTH` 32 is enough for 2^32 − 1 leaves.
 pub struct Builder<'a, S: Sha256, const DEPTH: usize = 32> {
     sha: &'a S,
     stack: [[u8; 32]; DEPTH],
@@ -11,7 +11,7 @@ pub struct Builder<'a, S: Sha256, const DEPTH: usize = 32> {
 }
 
 impl<'a, S: Sha256, const DEPTH: usize> Builder<'a, S, DEPTH> {
-    /// An empty tree.
+    /// Returns an empty tree.
     pub fn new(sha: &'a S) -> Self {
         Self { sha, stack: [[0; 32]; DEPTH], count: 0 }
     }
@@ -20,10 +20,10 @@ impl<'a, S: Sha256, const DEPTH: usize> Builder<'a, S, DEPTH> {
         self.sha.hash(&[&[1], left, right])
     }
 
-    /// Adds the next leaf; false, and nothing changes, when `DEPTH` does not hold another.
+    /// Adds the next leaf. Returns false, and changes nothing, when `DEPTH` is too small for another.
     pub fn push(&mut self, leaf: &[u8]) -> bool {
         let mut hash = self.sha.hash(&[&[0], leaf]);
-        // As many joins as the count has trailing ones: a binary counter of perfect subtrees.
+        // Joins as often as the count has trailing ones: a binary counter of perfect subtrees.
         let level = self.count.trailing_ones() as usize;
         if level >= DEPTH {
             return false;
@@ -40,7 +40,7 @@ impl<'a, S: Sha256, const DEPTH: usize> Builder<'a, S, DEPTH> {
         true
     }
 
-    /// The root over what was added; more can be added afterwards.
+    /// Returns the root over the added leaves. The caller may add more afterwards.
     pub fn root(&self) -> [u8; 32] {
         let mut root: Option<[u8; 32]> = None;
         for (level, subtree) in self.stack.iter().enumerate() {

@@ -28,18 +28,18 @@ pub const U16_UNKNOWN: u16 = u16::MAX;
 /// Time uncertainty that is not known.
 pub const UNCERTAINTY_UNKNOWN: u32 = u32::MAX;
 
-/// What every payload starts with.
+/// The fields with which every payload starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// First 8 bytes of SHA-256(genesis hash, oracle program, salt).
     pub network_id: [u8; 8],
     /// Names the meter without its serial number.
     pub meter_id: [u8; 16],
-    /// From 1 for each key, one more for every payload of any kind.
+    /// From 1 for each key, and one higher for every payload of any kind.
     pub seq: u64,
 }
 
-/// What a payload says.
+/// The fields of a payload by its kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Body {
     /// Kind 1.
@@ -83,7 +83,7 @@ pub fn parse_header(bytes: &[u8; PAYLOAD_BYTES]) -> Result<(Header, u8), WireErr
 }
 
 impl Payload {
-    /// Reads any payload. Malformed, UnknownVersion, UnknownKind. Unknown quality bits are kept.
+    /// Reads any payload and keeps unknown quality bits. Malformed, UnknownVersion, UnknownKind.
     pub fn parse(bytes: &[u8; PAYLOAD_BYTES]) -> Result<Self, WireError> {
         let (header, kind) = parse_header(bytes)?;
         let body = match kind {
@@ -96,7 +96,7 @@ impl Payload {
         Ok(Self { header, body })
     }
 
-    /// The 96 bytes. Malformed when a field is outside its range.
+    /// Returns the 96 bytes. Malformed when a field is outside its range.
     pub fn encode(&self) -> Result<[u8; PAYLOAD_BYTES], WireError> {
         if self.header.seq == 0 {
             return Err(WireError::Malformed);

@@ -17,10 +17,10 @@ pub const GATEWAY_SIGNED: u16 = 1 << 6;
 /// Derived from two meters.
 pub const DERIVED: u16 = 1 << 8;
 
-/// Statements with one of these are stored and shown, never attested.
+/// A statement with one of these bits is stored and shown, never attested.
 pub const NEVER_ATTESTED: u16 = STALE | UNSYNCHRONISED | DISCONTINUITY;
 
-/// Whether a statement of this quality may be attested.
+/// Returns true if a statement of this quality may be attested.
 pub const fn is_attestable(quality: u16) -> bool {
     quality & NEVER_ATTESTED == 0
 }

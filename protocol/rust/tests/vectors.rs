@@ -245,7 +245,7 @@ fn keys_of_small_order() {
     assert!(small >= 12 && large >= 12, "{small} {large}");
 }
 
-/// What the chain's Ed25519 precompile calls: strict, cofactorless.
+/// Verifies as the chain's Ed25519 precompile does: strict, cofactorless.
 fn verifies(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let signature = ed25519_dalek::Signature::from_bytes(signature);
     ed25519_dalek::VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())

@@ -19,7 +19,7 @@ export const EventCode = {
   command: 14,
 } as const;
 
-/** First byte of event 2's data: why the seqs will never come [numbers §4.1]. */
+/** First byte of event 2's data: the reason why the seqs will never arrive [numbers §4.1]. */
 export const GapReason = { unused: 1, thinned: 2, damaged: 3, restored: 4, refused: 5 } as const;
 
 export interface MeterEvent extends PayloadHeader {

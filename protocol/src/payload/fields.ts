@@ -1,7 +1,7 @@
 import { copyBytes } from '../bytes.js';
 import { MAX_U16, MAX_U32, MAX_U64 } from '../units.js';
 
-/** Reads and writes the fields of one payload at their places. */
+/** Reads and writes the fields of one payload at their offsets. */
 export class Fields {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -35,10 +35,10 @@ export function fixed(name: string, value: Uint8Array, length: number): Uint8Arr
   if (value.length !== length) throw new RangeError(`${name} has ${value.length} bytes, expected ${length}`);
   return value;
 }
-/** Optional values have one "not available" code; a real value must not be taken for it. */
+/** Checks an optional value, whose "not available" code no real value may equal. `min` and `max` exclude the code. */
 export function optional(name: string, value: number | null, min: number, max: number, code: number): number {
   return value === null ? code : int(name, value, min, max);
 }
 
-/** Reads an optional value: null where its code stands. */
+/** Returns an optional value; null for its "not available" code. */
 export const orNull = (value: number, code: number): number | null => (value === code ? null : value);

@@ -4,10 +4,10 @@ import type { Window } from '../units.js';
 export const Kind = { reading: 1, statement: 2, event: 3, enrolment: 4 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
-/** A payload as it is given to the encoder, which checks that the number of its window fits u32. */
+/** A payload before encoding. The encoder checks that the number of its window fits u32. */
 export type ToEncode<P extends { readonly window: Window }> = Omit<P, 'window'> & { readonly window: number };
 
-/** Fields that every payload starts with. */
+/** Fields with which every payload starts. */
 export interface PayloadHeader {
   /** 8 bytes; see `networkId`. */
   readonly networkId: Uint8Array;

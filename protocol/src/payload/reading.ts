@@ -4,7 +4,7 @@ import { Kind, type PayloadHeader } from './header.js';
 
 export interface Reading extends PayloadHeader {
   readonly kind: typeof Kind.reading;
-  /** When the reply's last byte arrived: milliseconds since 1970, UTC. */
+  /** The arrival of the reply's last byte: milliseconds since 1970, UTC. */
   readonly timeMs: bigint;
   readonly importWh: bigint;
   readonly exportWh: bigint;

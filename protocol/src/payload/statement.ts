@@ -10,9 +10,9 @@ export interface Statement extends PayloadHeader {
   readonly exportWh: bigint;
   /** Leaves under `readingsRoot`; 65,535 = that many or more. */
   readonly readingCount: number;
-  /** OR over the window. */
+  /** OR of the quality bits in the window. */
   readonly quality: number;
-  /** The worst in the window; null = unknown. */
+  /** The greatest uncertainty in the window, in ms; null = unknown. */
   readonly timeUncertaintyMs: number | null;
   /** RFC 6962 root over the payloads of the readings since this meter's previous statement, in seq order. */
   readonly readingsRoot: Uint8Array;

@@ -3,7 +3,7 @@ import { malformedCases, messageCases, payloadCases } from './payloads.js';
 import { pointCases } from './points.js';
 import { identityCases, merkleCases, sequenceCases, topicCases } from './structures.js';
 
-/** Every file of vectors but verify.json, by name: what is committed must be exactly this. */
+/** Returns every file of vectors but verify.json, by name. The committed files must equal them. */
 export function goldenFiles(): Record<string, object> {
   return {
     'payloads.json': {
@@ -27,7 +27,7 @@ export function goldenFiles(): Record<string, object> {
   };
 }
 
-/** The committed text of a file of vectors. */
+/** Returns the committed text of a file of vectors. */
 export function fileText(content: object): string {
   return `${JSON.stringify(content, null, 1)}\n`;
 }

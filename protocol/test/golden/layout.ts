@@ -1,6 +1,6 @@
 /**
- * The payload tables [wire §4], written down a second time as data. The golden bytes are laid out from
- * these tables and not by the codec, so that an error in one of the two shows.
+ * The payload tables [wire §4], written a second time as data. These tables, not the codec, encode the golden bytes, so that an
+ * error in one of the two shows.
  */
 export type FieldType = 'u8' | 'u16' | 'u32' | 'u64' | 'i32' | 'i64' | `bytes${number}`;
 
@@ -71,7 +71,7 @@ export const LAYOUT: Readonly<Record<'1' | '2' | '3' | '4', readonly Field[]>> =
   ],
 };
 
-/** Lowest and highest value of a number type. */
+/** Returns lowest and highest value of a number type. */
 export function boundsOf(type: FieldType): readonly [bigint, bigint] | null {
   const width = /^([ui])(\d+)$/.exec(type);
   if (!width) return null;
@@ -79,12 +79,12 @@ export function boundsOf(type: FieldType): readonly [bigint, bigint] | null {
   return width[1] === 'u' ? [0n, (1n << bits) - 1n] : [-(1n << (bits - 1n)), (1n << (bits - 1n)) - 1n];
 }
 
-/** Bytes of a fixed-width field type. */
+/** Returns the bytes of a fixed-width field type. */
 export function widthOf(type: FieldType): number {
   return type.startsWith('bytes') ? Number(type.slice(5)) : Number(type.slice(1)) / 8;
 }
 
-/** 96 bytes laid out from the table, little-endian, as hexadecimal text. */
+/** Returns 96 bytes encoded from the table, little-endian, as hexadecimal text. */
 export function layOut(fields: readonly Field[], values: FieldValues): string {
   const bytes: string[] = Array.from({ length: 96 }, () => '00');
   for (const { name, at, type } of fields) {

@@ -84,7 +84,7 @@ function valuesOf(field: Field): readonly string[] {
   return ['00'.repeat(width), 'ff'.repeat(width)];
 }
 
-/** Every kind plain, then with each field at each of its bounds. */
+/** Returns every kind plain, then with each field at each of its bounds. */
 export function payloadCases(): PayloadCase[] {
   const cases: PayloadCase[] = [];
   for (const kind of ['1', '2', '3', '4'] as const) {
@@ -139,7 +139,7 @@ export interface MalformedCase {
   readonly reason: number;
 }
 
-/** Bytes that no reader takes, with the number of the reason. */
+/** Bytes that every reader refuses, with the number of the reason. */
 export function malformedCases(): MalformedCase[] {
   const cases: MalformedCase[] = [];
   const plain = (kind: '1' | '2' | '3' | '4', change: FieldValues = {}) =>

@@ -120,9 +120,9 @@ const CASES: readonly object[] = [
 ];
 
 /**
- * Derived connection points, worked out by hand from the rule [wire §5.1] and not by the code. A line of a meter is
- * [window, import_wh, export_wh, quality, uncertainty_ms]; a line of the point has the same columns and the surplus of
- * its span. Quality 64 = signed by the gateway, 320 = that and derived.
+ * Derived connection points, computed by hand from the rule [wire §5.1] and not by the code. A line of a meter is [window,
+ * import_wh, export_wh, quality, uncertainty_ms]. A line of the point has the same columns and the surplus of its span. Quality
+ * 64 = signed by the gateway, 320 = signed by the gateway and derived.
  */
 export function pointCases(): object[] {
   return [...CASES];

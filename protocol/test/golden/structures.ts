@@ -40,7 +40,7 @@ export function naiveRoot(leaves: readonly Uint8Array[]): Uint8Array {
 
 export function merkleCases(): object[] {
   return Array.from({ length: 18 }, (_, count) => {
-    // The empty leaf, one byte, and payload-sized ones: a tree does not care what its leaves are.
+    // The empty leaf, one byte, and payload-sized leaves: a tree accepts any bytes.
     const leaves = Array.from({ length: count }, (_, i) => {
       const length = [96, 0, 1, 96, 32][i % 5] ?? 96;
       const blocks = [0, 1, 2].map((block) => sha256(text.encode(`leaf ${i} ${block}`)));

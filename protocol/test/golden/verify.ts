@@ -40,7 +40,7 @@ function challenge(r: Uint8Array, key: Uint8Array, m: Uint8Array): bigint {
   return littleEndian(sha512(concatBytes(r, key, m))) % L;
 }
 
-/** The same point (or a small multiple's encoding) written with y + p, where that fits 255 bits; else null. */
+/** Returns the same point (or a small multiple's encoding) written with y + p, when that fits 255 bits; else null. */
 function nonCanonical(point: EdPoint): Uint8Array | null {
   const encoded = point.toBytes();
   const sign = (encoded[31] ?? 0) & 0x80;
@@ -52,7 +52,7 @@ function nonCanonical(point: EdPoint): Uint8Array | null {
   return out;
 }
 
-/** Cases beside those that are in the file from the start; every one is built so that a laxer check would accept it. */
+/** Cases beside those of the first file. A laxer check would accept each. */
 export function extraVerifyCases(): VerifyVector[] {
   const cases: VerifyVector[] = [];
   const add = (name: string, key: Uint8Array, m: Uint8Array, r: Uint8Array, s: Uint8Array, valid: boolean) =>
@@ -107,8 +107,8 @@ function smallOrder(add: Add): void {
         add(`key of small order, ${i} of 8${how}`, key, message(n), R, bytes32(nonce(n)), false);
         break;
       }
-      // R of small order and S = k a: S B - k A is the identity, so the equation holds where R is it or its torsion is
-      // multiplied away.
+      // R of small order and S = k a: S B - k A is the identity. So the equation holds when R is the identity, or when its
+      // torsion is multiplied away.
       const k = challenge(key, A.toBytes(), message(i));
       add(`R of small order, ${i} of 8${how}`, A.toBytes(), message(i), key, bytes32((k * a) % L), false);
     }

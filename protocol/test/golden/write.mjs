@@ -1,9 +1,9 @@
-// Writes the vectors that are not there yet: node protocol/test/golden/write.mjs [--replace NAME]
-// A byte that changes in an existing file is a change of the wire format: it needs --replace and a change of docs/specs/wire-format.md.
+// Writes the missing vectors: node protocol/test/golden/write.mjs [--replace NAME]. A changed byte in an existing file changes
+// the wire format. It needs --replace and a change of docs/specs/wire-format.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
-// Sources import their neighbours as .js, which is what they are when they are stripped; here they run as they are.
+// Sources import their neighbours as .js, their names after stripping. Here they run unstripped.
 registerHooks({
   resolve(specifier, context, next) {
     const own = specifier.startsWith('.') && /\.ts$|write\.mjs$/.test(context.parentURL ?? '');

@@ -6,7 +6,7 @@ use crate::{
     bytes::{get, put},
 };
 
-/// Kind 4: proof that the device holds the key that is enrolled.
+/// Kind 4: proof that the device holds the enrolled key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Enrolment {
     /// Owner's wallet.
@@ -21,7 +21,7 @@ pub struct Enrolment {
     pub source: u8,
     /// 0 point, 1 production, 2 consumption.
     pub role: u8,
-    /// The device's own firmware signs, not a gateway.
+    /// True when the device's own firmware signs, false when a gateway signs.
     pub device_signed: bool,
     /// Epoch of the key.
     pub key_epoch: u32,
@@ -30,7 +30,7 @@ pub struct Enrolment {
 }
 
 impl Enrolment {
-    /// Malformed when source, role or an unused bit is outside its range.
+    /// Reads the fields. Malformed when source, role or an unused bit is outside its range.
     pub fn parse(b: &[u8; PAYLOAD_BYTES]) -> Result<Self, WireError> {
         let [source, bits] = get::<86, 2>(b);
         let role = bits & 3;

@@ -3,22 +3,22 @@
 use super::PAYLOAD_BYTES;
 use crate::bytes::{get, put};
 
-/// Kind 3: something happened.
+/// Kind 3: an event of a meter or its gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Event {
     /// Unix milliseconds.
     pub time_ms: i64,
-    /// What happened.
+    /// The event's code [numbers §4].
     pub code: u16,
     /// See [`crate::quality`].
     pub quality: u16,
     /// Boot counter.
     pub boot_count: u32,
-    /// By code.
+    /// Its meaning depends on the code.
     pub detail: u32,
-    /// By code.
+    /// Its meaning depends on the code.
     pub value: u64,
-    /// By code.
+    /// Its meaning depends on the code.
     pub data: [u8; 16],
     /// As in a reading.
     pub prev: [u8; 16],

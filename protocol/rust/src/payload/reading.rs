@@ -6,7 +6,7 @@ use crate::bytes::{get, put};
 /// Kind 1: one read of the registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reading {
-    /// When the reply's last byte arrived, unix milliseconds.
+    /// The arrival of the reply's last byte, unix milliseconds.
     pub time_ms: i64,
     /// Wh.
     pub import_wh: u64,

@@ -14,16 +14,16 @@ pub struct Statement {
     pub export_wh: u64,
     /// Leaves under `readings_root`; 65,535 = that many or more.
     pub reading_count: u16,
-    /// OR over the window.
+    /// OR of the quality bits in the window.
     pub quality: u16,
-    /// The worst in the window, milliseconds.
+    /// The greatest uncertainty in the window, milliseconds.
     pub time_uncertainty_ms: u32,
     /// RFC 6962 root over the payloads of the readings since the previous statement.
     pub readings_root: [u8; 32],
 }
 
 impl Statement {
-    /// Reads the fields; every value is legal, unknown quality bits are kept.
+    /// Reads the fields. Every value is legal; unknown quality bits are kept.
     #[inline(always)]
     pub fn parse(b: &[u8; PAYLOAD_BYTES]) -> Self {
         Self {
