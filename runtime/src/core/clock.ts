@@ -1,14 +1,14 @@
 /** Real time: time-outs, back-off, sign-in, acknowledgements. It never follows simulated time. */
 export interface Clock {
-  /** Milliseconds since 1970, UTC. It may step when somebody sets the machine's clock. */
+  /** Milliseconds since 1970, UTC. The value steps when somebody sets the machine's clock. */
   nowMs(): number;
-  /** Milliseconds that never step or fall; their zero means nothing. */
+  /** Milliseconds that never step or fall; their zero has no meaning. */
   monotonicMs(): number;
   /** Calls `task` once after `ms` (below 0 counts as 0). Call the result to cancel; a second call does nothing. */
   after(ms: number, task: () => void): () => void;
 }
 
-/** Names where a reading clock's time comes from. Stable numbers: `detail` of the clock events of the wire format. */
+/** Sources of a reading clock's time. Stable numbers: `detail` of the clock events of the wire format. */
 export const ClockSource = { none: 0, timesyncd: 1, oracle: 2, simulated: 3 } as const;
 export type ClockSource = (typeof ClockSource)[keyof typeof ClockSource];
 
@@ -19,10 +19,10 @@ export type ClockSource = (typeof ClockSource)[keyof typeof ClockSource];
 export interface ReadingClock {
   nowMs(): number;
   source(): ClockSource;
-  /** How wrong `nowMs` may be, in milliseconds; null where nobody knows. */
+  /** Bounds the error of `nowMs`, in milliseconds; null when unknown. */
   uncertaintyMs(): number | null;
-  /** Real milliseconds until this clock is expected to show `readingMs`; at least 0, and a guess where the clock stands. */
+  /** Real milliseconds until this clock should show `readingMs`; at least 0, and an estimate while the clock does not run. */
   realDelayUntil(readingMs: number): number;
-  /** Real milliseconds since 1970 at which this clock shows, or showed, `readingMs` while nothing holds it. */
+  /** Real milliseconds since 1970 at which this clock shows, or showed, `readingMs` if it runs until then. */
   realTimeOf(readingMs: number): number;
 }

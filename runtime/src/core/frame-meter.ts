@@ -1,23 +1,23 @@
-/** Bytes that a packet may have, fixed header included. */
+/** Bounds the bytes of a packet, fixed header included. */
 export interface FrameLimits {
   /** PUBLISH. */
   readonly publish: number;
-  /** The first packet: it comes from a stranger. */
+  /** The first packet, which a stranger sends. */
   readonly first: number;
-  /** All others: each filter that SUBSCRIBE and UNSUBSCRIBE name is work. */
+  /** All other packets: each filter that SUBSCRIBE and UNSUBSCRIBE name costs work. */
   readonly control: number;
 }
 
 const PUBLISH = 3;
 
 /**
- * Follows the packet boundaries in a stream of MQTT bytes without keeping any of them: counts packets, and notices one
- * that announces more than the limit before its body is taken in (MQTT 3.1.1, section 2.2.3 Remaining Length).
+ * Follows the packet boundaries in a stream of MQTT bytes and keeps none of the bytes. Counts packets. Notices a packet that
+ * announces more than the limit before its body is read (MQTT 3.1.1, section 2.2.3 Remaining Length).
  */
 export class FrameMeter {
   readonly #limits: FrameLimits;
   #isFirst = true;
-  /** Of the packet that is being followed. */
+  /** Limit of the present packet. */
   #limit = 0;
   #state: 'header' | 'length' | 'body' = 'header';
   #length = 0;
@@ -29,7 +29,7 @@ export class FrameMeter {
     this.#limits = limits;
   }
 
-  /** Takes the next bytes. Returns how many packets began in them, or null for an oversize or malformed length. */
+  /** Reads the next bytes. Returns how many packets began in them, or null for an oversize or malformed length. */
   feed(bytes: Uint8Array): number | null {
     let packets = 0;
     let at = 0;

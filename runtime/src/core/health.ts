@@ -1,4 +1,4 @@
-/** What one condition finds: words for each thing that is wrong; null or nothing when all is well. */
+/** Result of one condition: plain words for each problem; null or nothing when all is well. */
 export type Finding = string | readonly string[] | null | undefined;
 
 /** A condition as a health page shows it. */
@@ -6,7 +6,7 @@ export interface Condition {
   readonly name: string;
   /** Plain words; null when all is well. */
   readonly problem: string | null;
-  /** Real time since which it has been wrong without a break, as far as it was looked at. */
+  /** Real time since which the problem has lasted without a break, as far as the checks saw it. */
   readonly since_ms: number | null;
 }
 
@@ -16,9 +16,9 @@ export interface HealthReport {
   readonly conditions: readonly Condition[];
 }
 
-/** Things of one condition that are named; the others are counted. */
+/** Bounds the named problems of one condition; further ones are counted. */
 const MAX_NAMED = 5;
-/** A problem is a line for a person. Characters. */
+/** Bounds a problem, in characters: it is a line for a person. */
 const MAX_PROBLEM_LENGTH = 300;
 
 function wordsOf(check: () => Finding): string[] {
@@ -35,8 +35,8 @@ function wordsOf(check: () => Finding): string[] {
 }
 
 /**
- * The named conditions of a service, all of which docs/health.md lists. `Name` makes a condition without a check an error
- * of the types. `now`: real milliseconds.
+ * The named conditions of a service, all of which docs/health.md lists. `Name` makes a condition without a check an error of
+ * the types. `now`: real milliseconds.
  */
 export class Health<Name extends string> {
   readonly #checks: readonly [Name, () => Finding][];
@@ -48,7 +48,7 @@ export class Health<Name extends string> {
     this.#now = now;
   }
 
-  /** Looks at every condition. Never throws. */
+  /** Checks every condition. Never throws. */
   report(): HealthReport {
     const problems: string[] = [];
     const conditions = this.#checks.map(([name, check]): Condition => {

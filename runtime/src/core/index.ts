@@ -1,4 +1,4 @@
-/** The floor that every domain may stand on: time, randomness, logs, errors. Pure: no I/O, no `node:*`, no imports. */
+/** The base of every domain: time, randomness, logs, errors. Pure: no I/O, no `node:*`, no imports. */
 export * from './back-off.js';
 export * from './clock.js';
 export * from './frame-meter.js';

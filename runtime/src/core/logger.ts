@@ -1,13 +1,13 @@
 /** Fields of one log line. */
 export interface LogFields {
-  /** Names what happened in snake_case, for ever: people and machines search for it. */
+  /** Names the event in snake_case, for ever: people and machines search for it. */
   readonly event: string;
   readonly [field: string]: unknown;
 }
 
 /** Writes structured log lines in pino's call shape. Never put a secret in `fields`. No method throws. */
 export interface Logger {
-  /** Shows details to whoever searches for a fault; not written by default. */
+  /** Writes details for fault finding. Not written by default. */
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;

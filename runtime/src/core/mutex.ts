@@ -1,4 +1,4 @@
-/** Runs tasks one at a time, in the order they were given. A task that fails does not hold up the next. */
+/** Runs tasks one at a time, in the order of the calls. A task that fails does not stop the next. */
 export class Mutex {
   #tail: Promise<unknown> = Promise.resolve();
   #size = 0;
@@ -8,7 +8,7 @@ export class Mutex {
     return this.#size;
   }
 
-  /** Settles as `task` does, once every task before it has settled. */
+  /** Settles as `task` does, after every earlier task has settled. */
   run<T>(task: () => Promise<T>): Promise<T> {
     this.#size++;
     const result = this.#tail.then(task);

@@ -1,9 +1,9 @@
-/** The oldest Node that has all that is used: what Node trusts by itself, and the stripping of types. */
+/** The oldest Node with all used features: Node's own trusted authorities, and the stripping of types. */
 export const OLDEST_NODE = '22.15';
 
 /**
- * Why `program` cannot run on this Node, in one line that says what to do; null where it can. `version` as in
- * `process.versions.node`. An entry file asks this before it imports anything else: older versions cannot even load the rest.
+ * Returns why `program` cannot run on this Node, with advice, in one line; null when it can. `version` as in
+ * `process.versions.node`. An entry file calls this before it imports anything else: older versions cannot even load the rest.
  */
 export function whyNodeIsTooOld(program: string, version: string): string | null {
   const [major = 0, minor = 0] = version.split('.').map(Number);

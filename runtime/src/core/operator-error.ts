@@ -1,22 +1,22 @@
-/** What an operator needs to mend something. Texts are plain words without a secret in them. */
+/** The facts that an operator needs to repair a fault. Texts are plain words without a secret. */
 export interface OperatorFault {
   /** Stable word in kebab case, for programs: `port-taken`, `unknown-key`. */
   readonly code: string;
   /** File that holds the fault. */
   readonly file?: string | undefined;
-  /** Its line, from 1 on; means nothing without `file`. */
+  /** The fault's line, from 1 on; without meaning when there is no `file`. */
   readonly line?: number | undefined;
   /** Key of a configuration, or option of a command line. */
   readonly key?: string | undefined;
-  /** What is wrong. */
+  /** The fault in plain words. */
   readonly problem: string;
-  /** What to do. Empty where `problem` says it already. */
+  /** The repair. Empty when `problem` already states it. */
   readonly advice: string;
 }
 
 /**
- * Something that the person who runs the program can mend; everything else is a defect of ours. Its message is one line:
- * `FILE:LINE: key: what is wrong; what to do`, each part where there is one. A program ends with 2 for it.
+ * A fault that the operator can repair; every other error is a defect of the program. Its message is one line: `FILE:LINE: key:
+ * problem; advice`, each part when it exists. A program exits with 2 for it.
  */
 export class OperatorError extends Error {
   override readonly name: string = 'OperatorError';
@@ -41,7 +41,7 @@ export class OperatorError extends Error {
 function lineOf({ file, line, key, problem, advice }: OperatorFault): string {
   const place = file === undefined ? undefined : line === undefined ? file : `${file}:${line}`;
   const says = advice === '' ? problem : `${problem}; ${advice}`;
-  // A name or a text from a file may hold a line feed: whoever reads the log by lines sees one fault.
+  // A name or a text from a file may hold a line feed. A reader by lines must see one fault.
   return [place, key, says]
     .filter((part) => part !== undefined && part !== '')
     .join(': ')

@@ -1,2 +1,2 @@
-/** What begins like this in a configuration is a place for a value, not a value. */
+/** Begins a value of a configuration that the operator must still fill in. */
 export const TO_FILL_IN = 'TO BE FILLED IN:';

@@ -1,8 +1,8 @@
-/** Randomness of the system, or of a seed in tests. */
+/** Randomness of the system, or from a seed in tests. */
 export interface Random {
-  /** `length` bytes, fit for keys and nonces. */
+  /** Returns `length` bytes, fit for keys and nonces. */
   bytes(length: number): Uint8Array;
-  /** From 0 (included) to 1 (excluded); for jitter only. */
+  /** Returns a number from 0 (included) to 1 (excluded); for jitter only. */
   fraction(): number;
 }
 
@@ -23,12 +23,12 @@ export class SeededRandom implements Random {
     return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
   }
 
-  /** An integer from `low` to `high`, both inclusive. */
+  /** Returns an integer from `low` to `high`, both inclusive. */
   int(low: number, high: number): number {
     return low + Math.floor(this.fraction() * (high - low + 1));
   }
 
-  /** Bytes for trials: whoever knows the seed knows them. */
+  /** Returns bytes for trials: anybody who knows the seed knows them. */
   bytes(length: number): Uint8Array {
     return Uint8Array.from({ length }, () => this.int(0, 255));
   }

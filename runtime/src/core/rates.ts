@@ -1,17 +1,17 @@
 /** A rate for each of many names, in a table of bounded size. */
 export interface RateLimits {
   readonly perSecond: number;
-  /** How many may come at once after a rest. */
+  /** Bounds how many may arrive at once after a rest. */
   readonly burst: number;
-  /** Names that are remembered; the one not heard of for longest is forgotten. */
+  /** Bounds the remembered names. The table forgets the name with the oldest activity. */
   readonly names: number;
 }
 
-/** Says who comes too often. A name that is forgotten begins with a full burst. */
+/** Detects names that exceed their rate. A forgotten name begins with a full burst. */
 export class Rates {
   readonly #limits: RateLimits;
   readonly #monotonicMs: () => number;
-  /** The one heard of last comes last. */
+  /** In order of activity, the newest last. */
   readonly #levels = new Map<string, { level: number; atMs: number }>();
 
   constructor(limits: RateLimits, monotonicMs: () => number) {
@@ -23,7 +23,7 @@ export class Rates {
     return this.#levels.size;
   }
 
-  /** Spends `count` of what `name` may do; false when that is more than it has left, and nothing is spent then. */
+  /** Spends `count` of the rate of `name`. Returns false, and spends nothing, when less is left. */
   take(name: string, count = 1): boolean {
     const { perSecond, burst, names } = this.#limits;
     const now = this.#monotonicMs();

@@ -1,9 +1,11 @@
 import type { Clock, ReadingClock } from './clock.js';
 
-/** A reading clock may be stepped, or reserved further, at any moment: look again at least this often, real milliseconds. */
+/**
+ * Bounds the time between two checks of a reading clock, in real ms: it may step, or its reservation may grow, at any moment.
+ */
 const LOOK_MS = 250;
 
-/** Resolves after `ms` of real time, or as soon as `signal` aborts. Never rejects: look at the signal afterwards. */
+/** Resolves after `ms` of real time, or as soon as `signal` aborts. Never rejects: check the signal afterwards. */
 export function sleep(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
@@ -17,7 +19,7 @@ export function sleep(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSig
   });
 }
 
-/** Resolves when the reading clock shows `readingMs`, never a moment before, or as soon as `signal` aborts. */
+/** Resolves when the reading clock shows `readingMs`, never earlier, or as soon as `signal` aborts. */
 export async function sleepUntil(
   reading: Pick<ReadingClock, 'nowMs' | 'realDelayUntil'>,
   clock: Pick<Clock, 'after'>,
@@ -30,10 +32,7 @@ export async function sleepUntil(
   }
 }
 
-/**
- * Settles as `step` does, or rejects with `late()` after `ms` of real time. It does not stop the step: `late` does what is
- * needed for that.
- */
+/** Settles as `step` does, or rejects with `late()` after `ms` of real time. It does not stop the step: `late` must do so. */
 export function within<T>(clock: Pick<Clock, 'after'>, ms: number, step: Promise<T>, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(late()));

@@ -1,22 +1,22 @@
 import type { LogFields, Logger, LogLevel } from '../core/logger.js';
 
-/** What bounds the lines of one process. */
+/** Bounds the log lines of one process. */
 export interface LogLimits {
-  /** After this time held-back lines are summed up and counting begins anew. */
+  /** After this time the log writes the sums of suppressed lines, and counting begins anew. Real ms. */
   readonly periodMs: number;
-  /** Lines of one reason in a period; the others are counted. */
+  /** Bounds the lines of one reason in a period; further lines are counted. */
   readonly linesPerReason: number;
-  /** Reasons that are told apart in a period; all further ones count as one. */
+  /** Bounds the distinct reasons in a period; all further reasons count as one. */
   readonly reasons: number;
-  /** A line with more characters than this is cut. */
+  /** Bounds the characters of a line; a longer line is truncated. */
   readonly lineChars: number;
   /** Characters of all lines in a period. */
   readonly charsPerPeriod: number;
 }
 
 /**
- * Twenty lines show what happens, the count shows how much. Broker and oracle together stay below 1 MB a minute whatever
- * others send: 256 KiB of lines each, and at most 129 short lines that sum up.
+ * Twenty lines show the event, the count shows its frequency. Broker and oracle together stay below 1 MB a minute, whatever
+ * others send: 256 KiB of lines each, and at most 129 short lines with sums.
  */
 export const LOG_LIMITS: LogLimits = {
   periodMs: 60_000,
@@ -28,16 +28,16 @@ export const LOG_LIMITS: LogLimits = {
 
 export interface BoundedLogOptions {
   readonly limits: LogLimits;
-  /** Tells which lines the sink writes: what it drops is not counted. */
+  /** Returns true for lines that the sink writes. Lines that the sink drops are not counted. */
   readonly isWritten: (level: LogLevel, fields: LogFields) => boolean;
 }
 
-/** One text of a field: more is of no use to a reader, and strangers choose some of them. */
+/** Bounds one text of a field, in characters. A longer text serves no reader, and strangers choose some of them. */
 const MAX_TEXT_CHARS = 500;
-/** A stack trace that still names the place. */
+/** Bounds a stack trace, in characters: enough to name the place. */
 const MAX_STACK_CHARS = 1_500;
 const MAX_LIST_ENTRIES = 20;
-/** What the log's own frame around the fields takes: time, level, process, host, message. */
+/** Characters of the log's own frame around the fields: time, level, process, host, message. */
 const FRAME_CHARS = 200;
 const MAX_MESSAGE_CHARS = 300;
 const OTHER_EVENTS = { event: 'further_events', message: 'Lines of further events' };
@@ -53,10 +53,10 @@ interface Count {
 }
 
 /**
- * Forwards lines to pino, or to the list of a test. Bounds them by event, and by the stable word in `fields.reason` where
- * there is one. Counts the lines above the bound and writes the count once a period ("and 4,312 more"), so that nobody
- * fills a disk by causing refusals. Details (`debug`) have the bound of all characters alone: somebody asked for them.
- * Its own memory is bounded as well.
+ * Forwards lines to pino, or to the list of a test. Bounds them by event, and by the stable word in `fields.reason` if present.
+ * Counts the lines above the bound and writes the count once a period ("and 4,312 more"), so that nobody fills a disk by
+ * causing refusals. Details (`debug`) have only the bound of all characters, because an operator requested them. The log's own
+ * memory is bounded too.
  */
 export class BoundedLog implements Logger {
   readonly #sink: Logger;
@@ -66,9 +66,7 @@ export class BoundedLog implements Logger {
   readonly #counts = new Map<string, Count>();
   #chars = 0;
 
-  /**
-   * `after` runs a task once after so many real milliseconds; it must not keep the process alive.
-   */
+  /** `after` runs a task once after so many real milliseconds. It must not keep the process alive. */
   constructor(
     sink: Logger,
     after: (ms: number, task: () => void) => unknown,
@@ -98,7 +96,7 @@ export class BoundedLog implements Logger {
     return this.#counts.size;
   }
 
-  /** Tells what was held back, and begins a new period. */
+  /** Writes the sums of suppressed lines, and begins a new period. */
   flush(): void {
     const counts = [...this.#counts.values()];
     this.#counts.clear();
@@ -148,7 +146,7 @@ export class BoundedLog implements Logger {
   }
 }
 
-/** Fields as JSON with texts and lists cut; never throws. */
+/** Returns fields as JSON with texts and lists truncated. Never throws. */
 function asText(fields: LogFields): string {
   try {
     return JSON.stringify(fields, shorten);
@@ -162,7 +160,7 @@ function shorten(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value);
   if (value instanceof Error) {
     const { name, message, stack = '', cause } = value;
-    // Without a "message" of its own: pino would take it for an error again, of the type Object.
+    // Has no "message": pino would treat it as an error again, of the type Object.
     return { error: `${name}: ${message}`, code: (value as NodeJS.ErrnoException).code, at: stackLines(stack), cause };
   }
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;

@@ -8,7 +8,7 @@ import { isReadableByOthers, readableByOthers } from './private-files.js';
 import { readRegularFile } from './regular-file.js';
 
 export interface CertificateOptions {
-  /** PEM: the server's certificate first, then what is between it and the authority. */
+  /** PEM: the server's certificate first, then the intermediate certificates. */
   readonly certFile: string;
   /** PEM, not encrypted, readable by its owner alone. */
   readonly keyFile: string;
@@ -16,11 +16,11 @@ export interface CertificateOptions {
   /** Real time, milliseconds since 1970. */
   readonly now: () => number;
   readonly log: Pick<Logger, 'info' | 'warn'>;
-  /** A new pair was looked at. */
+  /** Called after each check of a new pair. */
   readonly onRenewal?: (result: 'taken' | 'refused') => void;
 }
 
-/** A pair that cannot be served: the file, why, and what to do. */
+/** A pair that cannot be served: the file, the reason and the repair. */
 export class CertificateError extends OperatorError {
   override readonly name = 'CertificateError';
 
@@ -30,15 +30,15 @@ export class CertificateError extends OperatorError {
 }
 
 const DAY_MS = 86_400_000;
-/** From here on the log reminds once a day. */
+/** The log reminds once a day when this many days remain. */
 const WARN_DAYS = 14;
-/** From here on it is a problem that a health page shows. */
+/** Health reports a problem when this many days remain. */
 const URGENT_DAYS = 3;
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 interface Pair {
   readonly material: TlsMaterial;
-  /** The first and the last moment at which every certificate of the file is valid; milliseconds since 1970. */
+  /** The first and the last instant at which every certificate of the file is valid; milliseconds since 1970. */
   readonly fromAtMs: number;
   readonly untilMs: number;
 }
@@ -67,7 +67,7 @@ function privateKeyIn(pem: string, file: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    // The reason of the library may quote what it read: not repeated.
+    // The library's reason may quote the file's content, so the message omits it.
     throw new CertificateError(file, 'holds no private key in PEM without a passphrase');
   }
 }
@@ -97,9 +97,9 @@ function loadPair({ certFile, keyFile, minVersion }: CertificateOptions): Pair {
 }
 
 /**
- * The certificate that a server shows, from two files that a renewal may replace at any moment. A new pair that can be
- * served is handed to the listeners, which give it to new connections; a pair that cannot leaves the old one in force,
- * and is named in the log once, with the reason.
+ * The certificate of a server, from two files that a renewal may replace at any moment. Listeners get a new pair that can be
+ * served, and use it for new connections. A pair that cannot be served leaves the old pair in force; the log names it once,
+ * with the reason.
  */
 export class CertificateFiles implements ServerCertificate {
   readonly #options: CertificateOptions;
@@ -111,7 +111,7 @@ export class CertificateFiles implements ServerCertificate {
   #remindedAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
 
-  /** Reads both files; throws `CertificateError`. A certificate that has expired is served, and said to be expired. */
+  /** Reads both files. Throws `CertificateError`. Serves an expired certificate, and reports it. */
   constructor(options: CertificateOptions) {
     this.#options = options;
     this.#seen = this.#stamp();
@@ -120,22 +120,22 @@ export class CertificateFiles implements ServerCertificate {
     this.#remind();
   }
 
-  /** What is served now. */
+  /** The material in use. */
   get material(): TlsMaterial {
     return this.#pair.material;
   }
 
-  /** Days until the first certificate of the file expires; negative when one has. */
+  /** Days until the first certificate of the file expires; negative after that. */
   get expiryDays(): number {
     return (this.#pair.untilMs - this.#options.now()) / DAY_MS;
   }
 
-  /** Why the files are not what is served; null when they are. */
+  /** Reason why the server does not serve the files' present content; null when it does. */
   get refused(): string | null {
     return this.#problem;
   }
 
-  /** In plain words, for a health page; null when all is well. */
+  /** The problem in plain words, for a health page; null when all is well. */
   get problem(): string | null {
     if (this.#problem) return `the renewed certificate is not used: ${this.#problem}`;
     const days = Math.floor(this.expiryDays);
@@ -148,7 +148,7 @@ export class CertificateFiles implements ServerCertificate {
     this.#listeners.push(listener);
   }
 
-  /** Looks at the files every `everyMs` real milliseconds until `stop`. */
+  /** Checks the files every `everyMs` real milliseconds until `stop`. */
   watch(everyMs: number): void {
     this.#timer = setInterval(() => this.look(), everyMs);
     this.#timer.unref();
@@ -158,7 +158,7 @@ export class CertificateFiles implements ServerCertificate {
     if (this.#timer) clearInterval(this.#timer);
   }
 
-  /** Takes a new pair if there is one that has lain still since the look before: it is two files, written one by one. */
+  /** Loads a new pair once both files were unchanged for two consecutive checks: certificate and key are written separately. */
   look(): void {
     this.#remind();
     const stamp = this.#stamp();
@@ -189,7 +189,7 @@ export class CertificateFiles implements ServerCertificate {
     this.#remind();
   }
 
-  /** False for a pair whose time has not come: it is looked at again. Throws for one whose time is over. */
+  /** Returns false for a pair that is not yet valid; the next check reads it again. Throws for an expired pair. */
   #isUsable({ fromAtMs, untilMs }: Pair): boolean {
     const { certFile, now } = this.#options;
     if (untilMs <= now()) {
@@ -220,7 +220,7 @@ export class CertificateFiles implements ServerCertificate {
     );
   }
 
-  /** Another text whenever one of the files may be another one, or has other rights. */
+  /** Returns a text that changes whenever one of the files, or its rights, may have changed. */
   #stamp(): string {
     return [this.#options.certFile, this.#options.keyFile]
       .map((file) => {

@@ -5,19 +5,19 @@ import type { Logger } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
 import { readRegularFile } from './regular-file.js';
 
-/** The file is looked at this often at most, in real milliseconds. */
+/** Bounds how often the clock reads the file, in real milliseconds. */
 const LOOK_MS = 200;
-/** Two processes may have read the file at different moments. */
+/** Two processes may have read the file at different instants. */
 const UNCERTAINTY_MS = 1_000;
 
-/** How the clock's file is looked at. Both throw the system's error. */
+/** Reads the clock's file. Both methods throw the system's error. */
 export interface ClockFileAccess {
-  /** Another text whenever the file may be another one. */
+  /** Returns a text that changes whenever the file may have changed. */
   stamp(path: string): string;
   read(path: string): string;
 }
 
-/** Looks at the file itself. */
+/** Reads the file on disk. */
 export const nodeClockFile: ClockFileAccess = {
   stamp: (path) => {
     const { mtimeMs, ino, size } = statSync(path);
@@ -27,8 +27,8 @@ export const nodeClockFile: ClockFileAccess = {
 };
 
 /**
- * The simulated clock in the file that the launcher writes, looked at again every 200 ms of real time. While it cannot be
- * read the last good content holds: it may be half a file, or none for a moment.
+ * The simulated clock in the file that the launcher writes, read again every 200 ms of real time. While the file cannot be
+ * read, the last good content holds: for a moment there may be half a file, or none.
  */
 export class SimulatedClockFile implements ReadingClock {
   readonly #path: string;
@@ -60,7 +60,7 @@ export class SimulatedClockFile implements ReadingClock {
     this.#checkedAtMs = clock.monotonicMs();
   }
 
-  /** The clock as last read. */
+  /** Returns the clock as last read. */
   current(): SimulatedClock {
     const now = this.#clock.monotonicMs();
     if (now - this.#checkedAtMs < LOOK_MS) return this.#content;
@@ -94,13 +94,13 @@ export class SimulatedClockFile implements ReadingClock {
   }
   realDelayUntil(readingMs: number): number {
     const clock = this.current();
-    // Held by the reservation: it moves when the launcher writes the file again.
+    // The reservation stops the clock; it continues when the launcher writes the file again.
     if (readingMs > clock.reservedThroughMs) return LOOK_MS;
     return Math.max(0, realTimeOf(clock, readingMs) - this.#clock.nowMs());
   }
 }
 
-/** Readings by the machine's own time, of which nothing is known. */
+/** Returns a reading clock of the machine's own time, with unknown uncertainty. */
 export function systemReadingClock(clock: Pick<Clock, 'nowMs'>): ReadingClock {
   return {
     nowMs: () => clock.nowMs(),

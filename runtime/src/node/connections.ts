@@ -1,18 +1,18 @@
-/** What the table needs of a socket. */
+/** The parts of a socket that the table needs. */
 export interface HeldSocket {
   readonly remoteAddress?: string | undefined;
   destroy(): unknown;
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** How many connections there may be at once. */
+/** Bounds the simultaneous connections. */
 export interface ConnectionLimits {
   readonly connections: number;
   /** From one address: an IPv4 address, or the first 64 bits of an IPv6 address. */
   readonly perAddress: number;
 }
 
-/** Why a connection had to go. */
+/** The bound that closed a connection. */
 export type TurnedAway = 'address' | 'total';
 
 interface Entry<S> {
@@ -22,9 +22,9 @@ interface Entry<S> {
 }
 
 /**
- * Counts the connections of a server, in all and for each address. Where a new one does not fit, the oldest that only
- * waits has to go: whoever opens sockets and never finishes what it began drives out its own, and a newcomer that asks at
- * once is answered. Where none only waits, the newcomer is closed.
+ * Counts the connections of a server, in all and for each address. A new connection that does not fit replaces the oldest idle
+ * one. A client that opens sockets and never finishes a request thus loses its own, and a newcomer with a request gets an
+ * answer. The table closes the newcomer when no connection is idle.
  */
 export class ConnectionTable<S extends HeldSocket> {
   readonly #limits: ConnectionLimits;
@@ -48,8 +48,8 @@ export class ConnectionTable<S extends HeldSocket> {
   }
 
   /**
-   * Takes a connection in, and forgets it when it closes. `mayEnd` tells whether it only waits. False when there was no
-   * room: it is destroyed then.
+   * Adds a connection, and removes it when it closes. `mayEnd` returns true while it is idle. Returns false after it destroyed
+   * the connection because there was no room.
    */
   add(socket: S, mayEnd: () => boolean): boolean {
     const address = addressOf(socket.remoteAddress);
@@ -70,7 +70,7 @@ export class ConnectionTable<S extends HeldSocket> {
     return true;
   }
 
-  /** Counts a connection no longer, for one that something else bounds from here on. */
+  /** Removes a connection from the count, when something else bounds it from now on. */
   release(socket: S): void {
     const entry = this.#entries.get(socket);
     if (!entry) return;
@@ -92,12 +92,12 @@ export class ConnectionTable<S extends HeldSocket> {
   }
 }
 
-/** True for this machine's own address: behind a proxy everybody comes from there. */
+/** Returns true for this machine's own address: behind a proxy all clients have it. */
 export function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === addressOf('::1');
 }
 
-/** The part of an address that one party has for itself: an IPv6 site holds 2^64 addresses. */
+/** Returns the part of an address that one party controls: an IPv6 site holds 2^64 addresses. */
 export function addressOf(remote: string | undefined): string {
   if (remote === undefined) return '';
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remote);

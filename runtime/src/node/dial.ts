@@ -6,23 +6,23 @@ import { readRegularFileLater } from './regular-file.js';
 export interface DialTarget {
   readonly host: string;
   readonly port: number;
-  /** The name that the certificate must have, where it is not `host`. */
+  /** The name that the certificate must have, when it is not `host`. */
   readonly serverName?: string | undefined;
-  /** PEM: the authorities that are trusted. Without it, those that Node knows. Read at each connect. */
+  /** PEM: the trusted authorities, read at each connect. Without it, Node's own. */
   readonly caFile?: string | undefined;
 }
 
-/** What the other side showed, before anything is believed. */
+/** Certificates of the peer, before any trust. */
 export interface Peer {
-  /** The server's certificate first, then what it sent with it. */
+  /** The server's certificate first, then the certificates that it sent with it. */
   readonly chain: readonly X509Certificate[];
   /** Trusted authorities, PEM. */
   readonly trusted: readonly string[];
-  /** OpenSSL's complaint; null when it has none. Of several faults only one is named. */
+  /** OpenSSL's complaint; null when there is none. OpenSSL names only one of several faults. */
   readonly complaint: string | null;
 }
 
-/** Another opinion than OpenSSL's: words = refused, null = accepted whatever the complaint, undefined = none. */
+/** Overrules OpenSSL: words = refused, null = accepted despite the complaint, undefined = no opinion. */
 export type PeerJudge = (peer: Peer) => string | null | undefined;
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
@@ -37,8 +37,8 @@ const UNTRUSTED = new Set([
 ]);
 
 /**
- * Opens a TLS 1.3 connection and judges the certificate and its name; nothing is sent before. Rejects with an `Error`
- * that says in plain words what is wrong and what to do.
+ * Opens a TLS 1.3 connection and judges the certificate and its name before it sends anything. Rejects with an `Error` that
+ * states problem and repair in plain words.
  */
 export async function dialTls(target: DialTarget, timeoutMs: number, judge?: PeerJudge): Promise<TLSSocket> {
   const trusted = await authorities(target.caFile);
@@ -79,7 +79,7 @@ function handshake(target: DialTarget, trusted: string[], timeoutMs: number): Pr
       ca: trusted,
       minVersion: 'TLSv1.3',
       ...(isIP(name) ? {} : { servername: name }),
-      // Judged below, where the certificate can still be looked at and its fault be told in full.
+      // Judged below, where the code can still read the certificate and describe its fault in full.
       rejectUnauthorized: false,
     });
     const timer = setTimeout(() => end(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
@@ -91,7 +91,7 @@ function handshake(target: DialTarget, trusted: string[], timeoutMs: number): Pr
     socket.once('error', end);
     socket.once('secureConnect', () => {
       clearTimeout(timer);
-      // Whoever takes the socket learns of its end by 'close'; until then nobody listens.
+      // The caller learns of the socket's end by 'close'; until then nobody listens.
       socket.off('error', end).on('error', () => {});
       resolve(socket);
     });
@@ -100,7 +100,7 @@ function handshake(target: DialTarget, trusted: string[], timeoutMs: number): Pr
 
 function problemOf(socket: TLSSocket, target: DialTarget, trusted: string[], judge?: PeerJudge): string | null {
   const chain = chainOf(socket);
-  // In truth a code; the types say an error.
+  // A code in fact; the types declare an error.
   const error: unknown = socket.authorizationError;
   const complaint = socket.authorized ? null : String((error as { code?: unknown } | null)?.code ?? error);
   const isNameFault = complaint === 'ERR_TLS_CERT_ALTNAME_INVALID';
@@ -108,7 +108,7 @@ function problemOf(socket: TLSSocket, target: DialTarget, trusted: string[], jud
   if (!leaf) return 'the other side showed no certificate';
   const opinion = judge?.({ chain, trusted, complaint: isNameFault ? null : complaint });
   if (typeof opinion === 'string') return opinion;
-  // Asked again whatever was said: OpenSSL's complaints keep Node from asking.
+  // Checked again in any case: a complaint of OpenSSL stops Node's own check.
   const nameFault = checkServerIdentity(nameOf(target), leaf.toLegacyObject() as PeerCertificate);
   if (opinion === undefined && complaint !== null && !isNameFault) return complaintWords(complaint, leaf, target);
   return nameFault ? nameWords(leaf, target) : null;
@@ -148,7 +148,7 @@ function complaintWords(code: string, leaf: X509Certificate, { caFile }: DialTar
   return `the certificate is refused (${code})`;
 }
 
-/** Words for a certificate whose time is over. */
+/** Returns words for an expired certificate. */
 export function expiredWords(leaf: X509Certificate): string {
   const until = leaf.validToDate.toISOString();
   return `the certificate, or one that it rests on, has expired (it ends ${until}): have it renewed where it is served`;

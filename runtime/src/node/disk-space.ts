@@ -1,11 +1,11 @@
 import { statfsSync } from 'node:fs';
 
-/** Below this a service says so: hours of readings of many meters, and room for SQLite to work. Bytes. */
+/** The free bytes below which a service reports a problem: hours of many meters' readings, and room for SQLite. */
 export const MIN_FREE_BYTES = 256 * 1024 * 1024;
-/** The disk is asked this often at most, in real milliseconds. */
+/** Bounds how often the service queries the disk, in real milliseconds. */
 const LOOK_EVERY_MS = 10_000;
 
-/** Says when a folder's disk is nearly full, in words; null otherwise. `free`: free bytes; throws the disk's error. */
+/** Returns a function that reports a nearly full disk in words; null otherwise. `free`: free bytes; throws the disk's error. */
 export function diskSpace(
   folder: string,
   monotonicMs: () => number,

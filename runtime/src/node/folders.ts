@@ -2,11 +2,11 @@ import { mkdirSync, statSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** A folder above is missing, or is there and takes no other, as /proc does: Node's own `recursive` never ends then. */
+/** The parent is missing, or accepts no folder, as /proc: there Node's own `recursive` never ends. */
 const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
 const isThere = (error: unknown) => (error as NodeJS.ErrnoException).code === 'EEXIST';
 
-/** Makes a folder, and those above it that are missing; one that is there stays as it is. Throws the system's error. */
+/** Makes a folder and its missing parents. An existing folder stays unchanged. Throws the system's error. */
 export function makeFolder(path: string, mode = 0o777): void {
   const make = () => {
     try {
@@ -24,7 +24,7 @@ export function makeFolder(path: string, mode = 0o777): void {
   }
 }
 
-/** The same in the thread pool, for a slow disk. Rejects as `makeFolder` throws. */
+/** Makes the folder in the thread pool, for a slow disk. Rejects as `makeFolder` throws. */
 export async function makeFolderLater(path: string, mode = 0o777): Promise<void> {
   const make = async () => {
     try {

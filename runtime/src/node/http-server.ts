@@ -8,15 +8,15 @@ import { addressOf, type ConnectionLimits, ConnectionTable } from './connections
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** How long each step of an exchange may take, in real milliseconds. */
+/** Bounds each step of an exchange, in real milliseconds. */
 export interface HttpTimes {
-  /** The server looks this often for exchanges that take too long. */
+  /** Interval of the check for late exchanges. */
   readonly checkMs: number;
   /** From the connection, or from the last answer, to the end of the headers. */
   readonly headersMs: number;
   /** To the end of the request's body. */
   readonly requestMs: number;
-  /** From there until the answer is taken by the other side. */
+  /** From there until the client has read the answer. */
   readonly answerMs: number;
   readonly keepAliveMs: number;
   readonly handshakeMs: number;
@@ -31,18 +31,18 @@ export const HTTP_TIMES: HttpTimes = {
   handshakeMs: 5_000,
 };
 
-/** Requests that one address may make. */
+/** Bounds the requests of one address. */
 export interface RequestRate {
   readonly perSecond: number;
   readonly burst: number;
-  /** Addresses that many may share. */
+  /** Returns true for addresses that many clients may share. */
   readonly isExempt?: (address: string) => boolean;
 }
 
 export interface BoundedServer {
   readonly handle: HttpHandler;
   readonly limits: ConnectionLimits;
-  /** Without it requests are bounded by connections alone: for listeners that only trusted programs reach. */
+  /** Without it only the connections bound the requests: for listeners that only trusted programs reach. */
   readonly rate?: RequestRate | undefined;
   readonly times: HttpTimes;
   /** Without it the server speaks plain HTTP. */
@@ -52,9 +52,9 @@ export interface BoundedServer {
 /** A browser sends 2 kB. */
 const MAX_HEADER_BYTES = 8_192;
 const MAX_HEADERS = 64;
-/** Then the connection is closed, and its place is free for others. */
+/** After this many the server closes the connection, and its place is free. */
 const MAX_REQUESTS_PER_CONNECTION = 1_000;
-/** Addresses whose rates are remembered, 100 bytes each. */
+/** Bounds the addresses with remembered rates, 100 bytes each. */
 const MAX_ADDRESSES = 4_096;
 
 interface Exchange {
@@ -63,9 +63,9 @@ interface Exchange {
 }
 
 /**
- * An HTTP server that strangers cannot fill: handshakes, headers, bodies and answers have deadlines that are looked at
- * each second, connections are bounded in all and for each address, and the oldest that only waits makes room for a new
- * one. The caller lets it listen.
+ * An HTTP server that strangers cannot fill. Handshakes, headers, bodies and answers have deadlines, checked each second.
+ * Connections are bounded in all and for each address; the oldest idle one makes room for a new one. The caller makes the
+ * server listen.
  */
 export function boundedHttpServer(options: BoundedServer): Server {
   const { handle, limits, certificate, rate, times } = options;
@@ -74,7 +74,7 @@ export function boundedHttpServer(options: BoundedServer): Server {
   const onRequest: HttpHandler = (request, response) => {
     const name = nameOf(request.socket);
     if (exchanges.has(name)) exchanges.set(name, { request, response });
-    // From here, and not from the request's end: a body has its own deadline, which is sooner.
+    // Counted from here, not from the request's end: a body has its own, earlier deadline.
     const timer = setTimeout(() => request.socket.destroy(), times.requestMs + times.answerMs);
     response.once('close', () => clearTimeout(timer));
     const address = addressOf(request.socket.remoteAddress);
@@ -93,12 +93,12 @@ export function boundedHttpServer(options: BoundedServer): Server {
     : createServer(settings, onRequest);
   if (certificate && 'setSecureContext' in server) {
     certificate.onRenewed((material) => server.setSecureContext(material));
-    // After a handshake that took too long the socket would stay open.
+    // After a late handshake the socket would stay open.
     server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());
   }
   server.maxHeadersCount = MAX_HEADERS;
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
-  // A destroyed socket counts for Node until its next turn; the table counts exactly.
+  // Node counts a destroyed socket until its next turn; the table counts exactly.
   server.maxConnections = 2 * limits.connections;
   const table = new ConnectionTable<Socket>(limits);
   server.on('connection', (socket: Socket) => {
@@ -110,17 +110,17 @@ export function boundedHttpServer(options: BoundedServer): Server {
   return server;
 }
 
-/** Over TLS the request names another socket than the connection; its ends are the same. */
+/** Returns both ends of the connection. Over TLS the request has another socket than the connection, with the same ends. */
 function nameOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-/** True unless a whole request is there and its answer is still to be written. */
+/** Returns true unless a whole request has arrived and its answer is not yet written. */
 function isWaiting(exchange: Exchange | null | undefined): boolean {
   return !exchange?.request.complete || exchange.response.writableEnded;
 }
 
-/** Lets a server listen. Rejects with the socket's error (`EADDRINUSE`, `EACCES`, ...). */
+/** Makes a server listen. Rejects with the socket's error (`EADDRINUSE`, `EACCES`, ...). */
 export function listening(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -1,4 +1,4 @@
-/** The floor for adapters and mains on Node. Domains never import it. */
+/** The base of adapters and mains on Node. Domains never import it. */
 export * from './bounded-log.js';
 export * from './certificate.js';
 export * from './cli/run-cli.js';

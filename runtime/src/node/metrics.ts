@@ -1,16 +1,16 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { CertificateFiles } from './certificate.js';
 
-/** Every metric of every service begins with this. */
+/** Begins every metric of every service. */
 export const METRIC_PREFIX = 'gtx_';
 
 const SERVICE = /^[a-z][a-z0-9]*$/;
 const NAME = /^[a-z][a-z0-9_]*$/;
 
 /**
- * The figures of one service for Prometheus, in a registry of their own: `gtx_SERVICE_NAME`. Give names without that
- * beginning; units stand at the end (`_seconds`, `_bytes`), and counters end in `_total` by themselves. Every method
- * throws an `Error` for a name that is taken or is none: it is a defect of ours.
+ * The metrics of one service for Prometheus, in a registry of their own: `gtx_SERVICE_NAME`. Pass names without that prefix.
+ * Units stand at the end (`_seconds`, `_bytes`); the class adds `_total` to counters. Every method throws an `Error` for a name
+ * that is malformed or already registered: a defect of the program.
  */
 export class Metrics {
   readonly registry = new Registry();
@@ -25,7 +25,7 @@ export class Metrics {
     return new Counter<L>({ name: this.#name(`${name}_total`), help, labelNames, registers: [this.registry] });
   }
 
-  /** A value that is set; with `read` one that is looked up whenever somebody asks. */
+  /** Registers a value that the caller sets, or that `read` returns at each scrape. */
   gauge(name: string, help: string, read?: () => number): Gauge {
     const collect = read && {
       collect(this: Gauge) {
@@ -40,7 +40,7 @@ export class Metrics {
     return new Histogram({ name: this.#name(name), help, buckets: [...buckets], registers: [this.registry] });
   }
 
-  /** Memory, processor and event loop of this process, under the service's own prefix. */
+  /** Registers memory, processor and event loop of this process, under the service's own prefix. */
   process(): void {
     collectDefaultMetrics({ register: this.registry, prefix: this.#name('') });
   }
@@ -49,7 +49,7 @@ export class Metrics {
     return this.registry.contentType;
   }
 
-  /** The text format of Prometheus. Rejects when a value that is looked up throws. */
+  /** Returns the text format of Prometheus. Rejects when a `read` throws. */
   text(): Promise<string> {
     return this.registry.metrics();
   }
@@ -60,7 +60,7 @@ export class Metrics {
   }
 }
 
-/** Figures of a server's certificate: `renewal` counts the pairs that were looked at, `watch` shows one from then on. */
+/** Registers metrics of a server's certificate: `renewal` counts the checked pairs, `watch` adds a certificate. */
 export function certificateMetrics(metrics: Metrics) {
   const renewals = metrics.counter('certificate_renewals', 'New certificates found, taken or refused', ['result']);
   return {

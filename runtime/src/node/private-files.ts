@@ -17,17 +17,17 @@ import { OperatorError } from '../core/operator-error.js';
 import { makeFolder } from './folders.js';
 import { noRegularFile, READ_ONLY } from './regular-file.js';
 
-/** Rights that new files and folders never get: a household's minutes are nobody's business on a shared machine. */
+/** Rights that new files and folders never get: a household's minutes are private on a shared machine. */
 const PRIVATE_UMASK = 0o077;
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 
-/** The system calls that a private file is read and made with; each throws the system's error. */
+/** The system calls that read and make a private file. Each throws the system's error. */
 export interface FileCalls {
   open(path: string, flags: 'r' | 'w', mode?: number): number;
   mode(file: number): number;
   read(file: number): Uint8Array;
-  /** Bytes that were taken: a disk that is nearly full takes a part. */
+  /** Returns how many bytes the disk accepted: a nearly full disk accepts a part. */
   write(file: number, bytes: Uint8Array, offset: number): number;
   sync(file: number): void;
   close(file: number): void;
@@ -38,7 +38,7 @@ export interface FileCalls {
 }
 
 const nodeCalls: FileCalls = {
-  // A pipe that nobody writes would be waited for without end.
+  // Opening a pipe without a writer would block for ever.
   open: (path, flags, mode) => openSync(path, flags === 'r' ? READ_ONLY : flags, mode),
   mode: (file) => fstatSync(file).mode,
   read: (file) => readFileSync(file),
@@ -52,28 +52,28 @@ const nodeCalls: FileCalls = {
 };
 
 /**
- * Makes every file and folder that this process creates from now on readable by its owner alone, those of libraries
- * included. Call it first, and in the main thread: worker threads have no umask of their own.
+ * Makes every new file and folder of this process readable by its owner alone, those of libraries included. Call it first, and
+ * in the main thread: worker threads have no umask of their own.
  */
 export function privateFiles(): void {
   process.umask(PRIVATE_UMASK);
 }
 
 /**
- * Takes a file that is there from everyone but its owner. SQLite gives -wal and -shm the rights of the database itself,
- * whatever the umask: call this before it opens one that an earlier version may have made.
+ * Revokes the rights of everyone but the owner on an existing file. SQLite gives -wal and -shm the rights of the database
+ * itself, whatever the umask. Call this before it opens a database that an earlier version may have made.
  */
 export function makePrivate(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found && isReadableByOthers(found.mode)) chmodSync(path, PRIVATE_FILE);
 }
 
-/** True for the mode of a file that anybody but its owner may read, write or run. Windows has no such modes. */
+/** Returns true for the mode of a file that others than its owner may read, write or run. Windows has no such modes. */
 export function isReadableByOthers(mode: number, platform: string = process.platform): boolean {
   return platform !== 'win32' && (mode & PRIVATE_UMASK) !== 0;
 }
 
-/** The error for a secret in a file that others may read. `what` names it: `key`, `token`. */
+/** Returns the error for a secret in a file that others may read. `what` names it: `key`, `token`. */
 export function readableByOthers(file: string, mode: number, what = 'key'): OperatorError {
   const shown = (mode & 0o777).toString(8).padStart(4, '0');
   const problem = `others may read this ${what} (mode ${shown})`;
@@ -81,21 +81,21 @@ export function readableByOthers(file: string, mode: number, what = 'key'): Oper
   return new OperatorError({ code: 'readable-by-others', file, problem, advice });
 }
 
-/** Throws `OperatorError` where others may read a secret, and the system's error where there is no such file. */
+/** Throws `OperatorError` when others may read a secret, and the system's error when there is no such file. */
 export function refuseReadableByOthers(file: string, what?: string): void {
   const { mode } = statSync(file);
   if (isReadableByOthers(mode)) throw readableByOthers(file, mode, what);
 }
 
-/** What a missing secret is called, and what makes it. */
+/** The name of a secret, and the command that makes it. */
 export interface SecretWords {
   /** `key`, `token`. */
   readonly what: string;
-  /** What to do when it is missing. */
+  /** Advice for a missing secret. */
   readonly missing: string;
 }
 
-/** The bytes of a secret in a file. Throws `OperatorError` when it is missing, cannot be read, or others may read it. */
+/** Returns the bytes of a secret in a file. Throws `OperatorError` when it is missing or unreadable, or others may read it. */
 export function readPrivateFile(path: string, words: SecretWords, calls: FileCalls = nodeCalls): Uint8Array {
   let file: number;
   try {
@@ -104,7 +104,7 @@ export function readPrivateFile(path: string, words: SecretWords, calls: FileCal
     throw unreadable(path, words, cause);
   }
   try {
-    // Of the file that is open: another one may come to its name meanwhile.
+    // The mode of the open file: another file may get its name meanwhile.
     const mode = calls.mode(file);
     if (!isFileOrFolder(mode)) throw noRegularFile(path);
     if (isReadableByOthers(mode)) throw readableByOthers(path, mode, words.what);
@@ -116,7 +116,7 @@ export function readPrivateFile(path: string, words: SecretWords, calls: FileCal
   }
 }
 
-/** False for a pipe, a device and a socket: they may never end. A mode without a type is one of a file. */
+/** Returns false for a pipe, a device and a socket: they may never end. A mode without a type is a file's. */
 function isFileOrFolder(mode: number): boolean {
   const type = mode & constants.S_IFMT;
   return type === 0 || type === constants.S_IFREG || type === constants.S_IFDIR;
@@ -131,7 +131,7 @@ function unreadable(file: string, { what, missing }: SecretWords, cause: unknown
   return new OperatorError({ file, ...fault }, { cause });
 }
 
-/** Puts bytes into a new file of mode 0600 and syncs them. Throws the system's error, and leaves nothing behind then. */
+/** Writes bytes into a new file of mode 0600 and syncs them. Throws the system's error, and then leaves no file. */
 function writeTemporary(path: string, bytes: Uint8Array, calls: FileCalls): string {
   const temporary = `${path}.${process.pid}.new`;
   const file = calls.open(temporary, 'w', PRIVATE_FILE);
@@ -149,7 +149,7 @@ function writeTemporary(path: string, bytes: Uint8Array, calls: FileCalls): stri
   return temporary;
 }
 
-/** Makes the names in a folder survive a power cut. Throws the system's error. */
+/** Syncs the names in a folder, so that they survive a power cut. Throws the system's error. */
 export function syncFolder(path: string, calls: FileCalls = nodeCalls): void {
   const folder = calls.open(path, 'r');
   try {
@@ -160,8 +160,8 @@ export function syncFolder(path: string, calls: FileCalls = nodeCalls): void {
 }
 
 /**
- * Puts a file of mode 0600 in the place of the one that is there, or of none. It survives a power cut, and a reader or a
- * crash sees the old content or the new. Throws the system's error, and leaves nothing behind then.
+ * Replaces a file, or makes a new one, with mode 0600. It survives a power cut, and a reader or a crash sees the old content or
+ * the new. Throws the system's error, and then leaves no temporary file.
  */
 export function replacePrivateFile(path: string, bytes: Uint8Array, calls: FileCalls = nodeCalls): void {
   calls.makeFolder(dirname(path));
@@ -176,14 +176,14 @@ export function replacePrivateFile(path: string, bytes: Uint8Array, calls: FileC
 }
 
 /**
- * Makes a file of mode 0600 that survives a power cut, unless one is there; false then, and the first one made stays,
- * whoever else starts at the same moment. Throws the system's error, and leaves nothing behind.
+ * Makes a file of mode 0600 that survives a power cut. Returns false when one exists: of several processes that start together,
+ * the first wins. Throws the system's error, and then leaves no temporary file.
  */
 export function createPrivateFile(path: string, bytes: Uint8Array, calls: FileCalls = nodeCalls): boolean {
   calls.makeFolder(dirname(path));
   const temporary = writeTemporary(path, bytes, calls);
   try {
-    // A link fails where a file is there already.
+    // A link fails if the name exists.
     calls.link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -9,7 +9,7 @@ import {
   verifyVectors,
 } from '@gridtokenx/protocol';
 
-/** The part of the binding that is used; it ships no types. */
+/** The used part of the binding, which ships no types. */
 export interface Sodium extends SodiumVerify {
   crypto_sign_seed_keypair(publicKey: Buffer, secretKey: Buffer, seed: Buffer): void;
   crypto_sign_detached(signature: Buffer, message: Buffer, secretKey: Buffer): void;
@@ -18,7 +18,7 @@ export interface Sodium extends SodiumVerify {
 
 let loaded: Sodium | null = null;
 
-/** The binding, loaded at its first use: commands without a key do not pay for it. */
+/** Returns the binding, loaded at its first use: commands without a key need not load it. */
 function sodium(): Sodium {
   loaded ??= createRequire(import.meta.url)('sodium-native') as Sodium;
   return loaded;
@@ -27,16 +27,16 @@ function sodium(): Sodium {
 const SEED_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const DIGEST_BYTES = 32;
-/** Longer inputs are rare and get room of their own. */
+/** Longer inputs are rare and get buffers of their own. */
 const INPUT_ROOM_BYTES = 4_096;
 
-// The binding asks typed arrays for their buffer. A short one lives inside the JavaScript heap and is moved out of it for
-// that, which costs more than to copy it here; one thread and no await between, so one copy at a time is enough.
+// The binding reads the buffer of a typed array. A short array lives inside the JavaScript heap, and Node would move it out, which
+// costs more than a copy here. There is one thread and no await in between, so one buffer of each kind is enough.
 const signatureRoom = Buffer.alloc(SIGNATURE_BYTES);
 const digestRoom = Buffer.alloc(DIGEST_BYTES);
 const inputRoom = Buffer.alloc(INPUT_ROOM_BYTES);
 
-/** libsodium's SHA-256; the protocol's own takes more than twice the time for a message. */
+/** Hashes with libsodium. The protocol's own SHA-256 needs more than twice the time for a message. */
 export function sodiumSha256(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -51,9 +51,9 @@ export function sodiumSha256(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * libsodium as the signature check, proved on every golden case before it is used; from then on the protocol hashes with
- * libsodium too, which is proved in the same way. Throws an `Error` when the binding is missing or judges one wrongly:
- * nothing that it says can be trusted then.
+ * Returns libsodium as the signature check, after a proof on every golden case. From then on the protocol also hashes with
+ * libsodium, which is proved in the same way. Throws an `Error` when the binding is missing or gives one wrong verdict: then
+ * none can be trusted.
  */
 export function provedVerifier(binding: () => Sodium = sodium): Verifier {
   const native = binding();
@@ -69,8 +69,8 @@ export function provedVerifier(binding: () => Sodium = sodium): Verifier {
 }
 
 /**
- * Signs with a 32-byte RFC 8032 seed by libsodium: the same bytes as the protocol's own signer in a tenth of the time, and
- * without the garbage of its big integers. Throws `RangeError` for another length.
+ * Returns a signer over libsodium for a 32-byte RFC 8032 seed. It gives the bytes of the protocol's own signer in a tenth of
+ * the time, without the garbage of big integers. Throws `RangeError` for another length.
  */
 export function sodiumSigner(seed: Uint8Array): Signer {
   if (seed.length !== SEED_BYTES) throw new RangeError(`Ed25519 seed of ${seed.length} bytes, expected ${SEED_BYTES}`);

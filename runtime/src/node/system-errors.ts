@@ -1,6 +1,6 @@
 import { OperatorError, type OperatorFault } from '../core/operator-error.js';
 
-/** An error of the system, as Node gives it out: it names the call that failed. */
+/** An error of the system in Node's form: it names the failed call. */
 interface SystemError extends Error {
   readonly code: string;
   readonly syscall: string;
@@ -10,7 +10,7 @@ interface SystemError extends Error {
   readonly hostname?: string;
 }
 
-/** Node's own errors have a `code` as well (`ERR_...`); only those of the system name a call. */
+/** Returns true for an error of the system, which names a call. Node's own errors have a `code` as well (`ERR_...`). */
 function isSystemError(error: unknown): error is SystemError {
   if (!(error instanceof Error)) return false;
   const { code, syscall } = error as Partial<NodeJS.ErrnoException>;
@@ -19,7 +19,7 @@ function isSystemError(error: unknown): error is SystemError {
 
 type Words = Pick<OperatorFault, 'problem' | 'advice'>;
 
-/** What the disk says, where the person who runs the program can mend it. */
+/** Errors of the disk that the operator can repair. */
 const DISK: Readonly<Record<string, Words>> = {
   ENOSPC: { problem: 'the disk is full', advice: 'make room' },
   EDQUOT: { problem: 'the disk quota is used up', advice: 'make room' },
@@ -28,7 +28,7 @@ const DISK: Readonly<Record<string, Words>> = {
   EPERM: { problem: 'permission is denied', advice: 'change its owner or mode' },
   EIO: { problem: 'the disk fails', advice: 'replace it' },
 };
-/** The same for a file that somebody named. */
+/** Errors of a file that somebody named. */
 const PATH: Readonly<Record<string, Words>> = {
   ENOENT: { problem: 'is not there', advice: 'correct the path' },
   ENOTDIR: { problem: 'a part of the path is a file', advice: 'correct the path' },
@@ -39,8 +39,8 @@ const PATH: Readonly<Record<string, Words>> = {
 };
 
 /**
- * What an error of the system means to the person who runs the program, and what to do; null for every other error, which
- * is a defect of ours. A short list: what is not on it ends with a stack, and a person can tell us.
+ * Returns the operator's view of a system error, with advice; null for every other error, which is a defect of the program. The
+ * list is short: an unlisted error ends with a stack, which a person can report.
  */
 export function operatorErrorOf(error: unknown): OperatorError | null {
   if (error instanceof OperatorError) return error;
@@ -54,7 +54,7 @@ export function operatorErrorOf(error: unknown): OperatorError | null {
     const words = { problem: `the host ${hostname} is not known`, advice: 'correct its name, or look at the network' };
     return new OperatorError({ code: 'unknown-host', ...words }, { cause: error });
   }
-  // A file that may not be there yet is our own business; a folder in whose place a file lies is not.
+  // An existing file is a defect of the program; only a file in a folder's place is the operator's to repair.
   if (code === 'EEXIST' && syscall !== 'mkdir') return null;
   const words = DISK[code] ?? (path === undefined ? undefined : PATH[code]);
   if (!words) return null;
@@ -67,8 +67,8 @@ interface ListenAddress {
 }
 
 /**
- * The error for an address that cannot be listened on; `key` names it in the configuration. Every other error comes back
- * as it is.
+ * Returns the error for an address that cannot be used; `key` names it in the configuration. Returns every other error
+ * unchanged.
  */
 export function listenError(error: unknown, key: string, address: ListenAddress): unknown {
   if (!isSystemError(error)) return error;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import type { Random } from '../core/random.js';
 
-/** Longest delay that Node's timers take, 24.8 days; a longer one would run at once. */
+/** Bounds the delay of Node's timers, 24.8 days. A longer one would run at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** The machine's own time. A timer keeps the process alive until it has run or is cancelled. */
@@ -12,7 +12,7 @@ export const systemClock: Clock = {
   after: (ms, task) => afterReal(ms, task, (timer) => timer),
 };
 
-/** Runs `task` once after `ms` of real time, unless the process ends before: for what nobody waits for. */
+/** Runs `task` once after `ms` of real time, unless the process ends earlier: for tasks without a waiter. */
 export function afterIdle(ms: number, task: () => void): () => void {
   return afterReal(ms, task, (timer) => timer.unref());
 }

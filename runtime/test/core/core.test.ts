@@ -18,7 +18,7 @@ let clock: VirtualClock;
 beforeEach(() => {
   clock = new VirtualClock();
 });
-/** What a promise has come to so far. */
+/** Follows a promise: `state` is its present outcome. */
 function watched(promise: Promise<unknown>): { state: string } {
   const seen = { state: 'open' };
   promise.then(

@@ -14,7 +14,7 @@ const START_MS = 1_800_000_000_000;
 let clock: VirtualClock;
 let did: string[];
 let sessions: FakeSession[];
-/** What the next attempts to connect come to; a session without more. */
+/** Outcomes of the next attempts to connect; without one, a session begins. */
 let outcomes: (Error | 'hangs')[];
 let stop: AbortController;
 

@@ -57,7 +57,7 @@ async function start(): Promise<string> {
   return `http://127.0.0.1:${running.port}`;
 }
 
-/** What the server says to bytes that no ordinary client would send. */
+/** Sends bytes that no ordinary client would send. Returns the server's answer. */
 async function raw(text: string): Promise<{ status: number; body: string }> {
   const socket = connect(running?.port ?? 0, '127.0.0.1');
   await once(socket, 'connect');

@@ -47,7 +47,7 @@ function publish(payloadBytes: number, qos: 0 | 1 | 2 = 0): Buffer {
 test('a packet that announces more than the bound ends the session before its body has come', async () => {
   const session = await open(CONNACK);
   const closed = once(peers[0] as Socket, 'close');
-  // Byte by byte, as a broker does that wants to be waited for.
+  // Byte by byte, like a broker that wants the client to wait.
   for (const byte of LONGEST_HEADER) peers[0]?.write(Uint8Array.of(byte));
   expect(await session.ended).toBe(TOO_LONG);
   await closed;

@@ -5,14 +5,14 @@ import { operatorErrorOf } from '../system-errors.js';
 
 export { Command, InvalidArgumentError } from 'commander';
 
-/** How a program ends. Stable numbers: supervisors and scripts read them. */
+/** Exit codes of a program. Stable numbers: supervisors and scripts read them. */
 export const ExitCode = {
   done: 0,
-  /** A defect of ours: a stack is on the error output. */
+  /** A defect of the program: the error output has a stack. */
   defect: 1,
-  /** The operator can mend it: one line says what is wrong and what to do. */
+  /** The operator can repair it: one line states problem and repair. */
   operator: 2,
-  /** A check that was asked for found something wrong: `doctor`, `verify-report`. */
+  /** A check found a problem: `doctor`, `verify-report`. */
   unwell: 3,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -21,26 +21,26 @@ export interface CliProgram {
   readonly name: string;
   readonly description: string;
   readonly version?: string;
-  /** Adds commands and options. An action may throw; it may set `process.exitCode` for an end that is no error. */
+  /** Adds commands and options. An action may throw. It may set `process.exitCode` for an end that is no error. */
   readonly commands: (program: Command) => void;
 }
 
-/** The world of a command line. */
+/** The environment of a command line. */
 export interface CliIo {
-  /** What stands behind the program's name. */
+  /** The arguments after the program's name. */
   readonly argv: readonly string[];
   out(text: string): void;
   err(text: string): void;
-  /** What an action has asked for. */
+  /** Returns the exit code that an action has set. */
   exitCode(): number | string | null | undefined;
   exit(code: number): void;
-  /** Resolves, when all was written, with the first error of the standard output; null when it took everything. */
+  /** Resolves, when all is written, with the first error of the standard output; null when there is none. */
   outFailure?(): Promise<Error | null>;
 }
 
 /**
- * Watches the standard output from now on; the result is for `CliIo.outFailure`. Without a listener the first failed
- * `process.stdout.write` would end the process with a stack, and one of `console.log` would not be noticed at all.
+ * Watches the standard output from now on. The result is for `CliIo.outFailure`. Without a listener a failed
+ * `process.stdout.write` would end the process with a stack, and nobody would notice a failed `console.log`.
  */
 export function watchOutput(output: NodeJS.WritableStream = process.stdout): () => Promise<Error | null> {
   let failure: Error | null = null;
@@ -60,15 +60,15 @@ const processIo = (): CliIo => ({
 });
 
 /**
- * Runs a program's command line to its end, and ends the process as `ExitCode` says. An error is the operator's when it is
- * an `OperatorError`, comes from the command line, or is one of a short list of the system's; a `code` alone says nothing.
+ * Runs a program's command line to its end, and ends the process with an `ExitCode`. Three kinds of error are the operator's:
+ * an `OperatorError`, one of the command line, and a short list of the system's. A `code` alone proves nothing.
  */
 export async function runCli(program: CliProgram, io: CliIo = processIo()): Promise<void> {
   const { name, description, version, commands } = program;
   const command = new Command(name)
     .description(description)
     .exitOverride()
-    // The error is told below, in one line; help goes out as it is.
+    // The error appears below, in one line; help passes unchanged.
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text), outputError: () => {} });
   if (version !== undefined) command.version(version);
   commands(command);
@@ -81,7 +81,7 @@ export async function runCli(program: CliProgram, io: CliIo = processIo()): Prom
   io.exit(await written(Number(io.exitCode() ?? ExitCode.done), io));
 }
 
-/** The code to end with: who reads half of an answer must not take it for the whole. */
+/** Returns the exit code: a reader of half an answer must not mistake it for the whole. */
 async function written(code: number, io: CliIo): Promise<number> {
   const failure = (await io.outFailure?.()) ?? null;
   if (failure === null) return code;
@@ -93,11 +93,11 @@ async function written(code: number, io: CliIo): Promise<number> {
   return code === ExitCode.done ? ExitCode.operator : code;
 }
 
-/** Says what went wrong; the code to end with. */
+/** Writes the error for a person. Returns the exit code. */
 function tell(error: unknown, name: string, io: CliIo): ExitCode {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return ExitCode.done;
-    // Help that was printed for want of a command says all.
+    // The help that a missing command prints says all.
     if (error.code !== 'commander.help') io.err(`${usageLine(error, name)}\n`);
     return ExitCode.operator;
   }
@@ -108,6 +108,6 @@ function tell(error: unknown, name: string, io: CliIo): ExitCode {
 
 function usageLine({ message }: CommanderError, name: string): string {
   const what = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-  // A script of npm takes its options behind two dashes, which are no part of its name.
+  // A script of npm gets its options behind two dashes, which are no part of its name.
   return `${name.replace(/ --$/, '')}: ${what}; "${name} --help" lists what there is`;
 }

@@ -4,20 +4,20 @@ import type { Logger } from '../../core/logger.js';
 import { afterIdle, systemClock } from '../system.js';
 import { ExitCode } from './run-cli.js';
 
-/** A clean stop takes at most this long, in real milliseconds. */
+/** Bounds a clean stop, in real milliseconds. */
 const STOP_MS = 10_000;
-/** A Ctrl-C may come through the terminal and from npm: two signals so close are one. Real milliseconds. */
+/** A Ctrl-C may arrive both through the terminal and from npm: two signals within this time are one. Real milliseconds. */
 const TOGETHER_MS = 1_000;
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 type StopEvent = (typeof SIGNALS)[number] | 'disconnect';
 
-/** The process as far as stopping needs it. */
+/** The parts of the process that stopping needs. */
 export interface StopIo {
   on(event: StopEvent, listener: () => void): void;
   err(text: string): void;
   exit(code: number): void;
-  /** Tells the parent, where there is one. */
+  /** Sends to the parent process, if there is one. */
   send(message: object): void;
   readonly clock: Pick<Clock, 'monotonicMs' | 'after'>;
 }
@@ -27,14 +27,14 @@ const processIo: StopIo = {
   err: (text) => void process.stderr.write(text),
   exit: (code) => process.exit(code),
   send: (message) => void process.send?.(message),
-  // A stop that is over does not wait for its bound.
+  // A finished stop does not wait for its bound.
   clock: { monotonicMs: () => systemClock.monotonicMs(), after: afterIdle },
 };
 
 /**
- * Aborts at the first SIGTERM or SIGINT, or when the parent is gone: nobody is left to stop this process then. Its reason
- * is the cause as a word. A second signal ends the process at once, and so does a stop that takes more than `boundMs`: what
- * is committed is safe, and a disk or a bus that never answers must not keep a stopped process alive.
+ * Aborts at the first SIGTERM or SIGINT, or when the parent is gone: then nobody else could stop this process. Its reason is
+ * the cause as a word. A second signal ends the process at once, and so does a stop that exceeds `boundMs`. Committed data is
+ * safe, and a disk or a bus that never answers must not keep a stopped process alive.
  */
 export function stopSignal(boundMs = STOP_MS, io: StopIo = processIo): AbortSignal {
   const stop = new AbortController();
@@ -59,17 +59,17 @@ export function stopSignal(boundMs = STOP_MS, io: StopIo = processIo): AbortSign
   return stop.signal;
 }
 
-/** A service that runs. */
+/** A running service. */
 export interface RunningService {
-  /** What the parent is told beside `type: 'ready'`. */
+  /** Fields of the message to the parent, beside `type: 'ready'`. */
   readonly ready?: Readonly<Record<string, unknown>>;
-  /** Stops cleanly; a rejection is a defect of ours. */
+  /** Stops cleanly. A rejection is a defect of the program. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a service, tells the parent that it is ready, and stops it when it is told to. Resolves when it has stopped;
- * rejects as `start` and `stop` do.
+ * Starts a service, reports to the parent that it is ready, and stops it at the signal. Resolves when it has stopped; rejects
+ * as `start` and `stop` do.
  */
 export async function runService(
   name: string,

@@ -3,12 +3,12 @@ import { OperatorError } from '../../core/operator-error.js';
 import { readRegularFile } from '../regular-file.js';
 import { type Fault, MAX_CHARS, NO_UTF8, parseLocated } from './located.js';
 
-/** A configuration that cannot be used. Its message is one line: `FILE:LINE: key: what is wrong; what to do`. */
+/** A configuration with a fault. Its message is one line: `FILE:LINE: key: problem; advice`. */
 export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError';
 }
 
-/** Reads a file as text. Throws the system's error, or one that says what the file is. */
+/** Reads a file as text. Throws the system's error, or an error that states the file's type. */
 export type ReadText = (path: string) => string;
 
 /** A character takes at most four bytes. */
@@ -16,7 +16,7 @@ const MAX_BYTES = 4 * MAX_CHARS;
 
 const readText: ReadText = (path) => new TextDecoder('utf-8', { fatal: true }).decode(readRegularFile(path, MAX_BYTES));
 
-/** What to do about a file that cannot be read, by the code of the error. */
+/** Advice for a file that cannot be read, by the code of the error. */
 const ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'correct its path',
   ENOTDIR: 'correct its path',
@@ -27,8 +27,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads and checks a configuration in YAML or JSON. Paths in it are the caller's to resolve. `cross` finds what one key
- * alone cannot show. Throws `ConfigError` for the first thing that is wrong, in file order.
+ * Reads and checks a configuration in YAML or JSON. The caller resolves paths in it. `cross` finds faults that involve several
+ * keys. Throws `ConfigError` for the first fault, in file order.
  */
 export function loadConfig<S extends z.ZodType>(
   file: string,
@@ -38,7 +38,7 @@ export function loadConfig<S extends z.ZodType>(
   return loadConfigBy(readText, file, schema, cross);
 }
 
-/** The same, with the text from `read`. */
+/** Reads and checks a configuration as `loadConfig` does, with the text from `read`. */
 export function loadConfigBy<S extends z.ZodType>(
   read: ReadText,
   file: string,
@@ -61,7 +61,7 @@ export function loadConfigBy<S extends z.ZodType>(
   return parseConfig(text, file, schema, cross);
 }
 
-/** Checks the text of a configuration; `file` is only named. Throws `ConfigError`. */
+/** Checks the text of a configuration. `file` only appears in messages. Throws `ConfigError`. */
 export function parseConfig<S extends z.ZodType>(
   text: string,
   file: string,
@@ -76,14 +76,14 @@ export function parseConfig<S extends z.ZodType>(
 
 /** A TCP port; 0 lets the system choose. */
 export const portSchema = z.int().min(0).max(65_535);
-/** True for a URL without a user and without a password: it stands in lines of the log. */
+/** Returns true for a URL without a user and without a password: log lines show it. */
 export function hasNoPassword(url: string): boolean {
-  // A text that is no URL has a fault of its own.
+  // Another check reports a text that is no URL.
   if (!URL.canParse(url)) return true;
   const { username, password } = new URL(url);
   return username === '' && password === '';
 }
-/** Where the broker is. Sign-in is by key, so a password in it would only be shown to others. */
+/** The broker's address. Sign-in is by key, so a password in it would only be exposed. */
 export const brokerUrlSchema = z
   .url({
     protocol: /^mqtts?$/,
@@ -91,15 +91,15 @@ export const brokerUrlSchema = z
     error: 'expected a URL such as mqtt://127.0.0.1:18803',
   })
   .refine(hasNoPassword, 'no user or password here: sign-in is by key');
-/** What a TLS server shows: PEM files, looked at again while it runs. */
+/** PEM files of a TLS server, checked for renewal while it runs. */
 export const tlsSchema = z.strictObject({
   cert_file: z.string().min(1),
   key_file: z.string().min(1),
   min_version: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
 });
-/** A host name or an address. The system takes no blank or control character in it, and says so with a stack. */
+/** A host name or an address. The system refuses a blank or control character in it, with a stack. */
 export const hostSchema = z.string().regex(/^[^\s\p{C}]+$/u, 'expected a host name or an address');
-/** An address that is listened on. */
+/** An address to listen on. */
 export const addressSchema = z.strictObject({ host: hostSchema, port: portSchema });
 
 /** Addresses that only this machine reaches. */

@@ -2,7 +2,7 @@ import { isMap, isPair, isSeq, LineCounter, parseDocument, type YAMLError, type 
 import { z } from 'zod';
 import { TO_FILL_IN } from '../../core/placeholder.js';
 
-/** Where in a document something is wrong, what was expected there, and what to do where that is not plain. */
+/** The place of a fault in a document, the expectation there, and advice unless it is plain. */
 export interface Fault {
   readonly path: readonly PropertyKey[];
   readonly message: string;
@@ -26,17 +26,17 @@ export type Located<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: LocatedFault };
 
-/** A configuration of thousands of meters is smaller; characters. */
+/** Bounds a configuration, in characters: thousands of meters need less. */
 export const MAX_CHARS = 4_194_304;
-/** UTF-16 is what an editor may write; without its mark it reads as text full of zero bytes. */
+/** An editor may write UTF-16; without its mark it reads as text full of zero bytes. */
 export const NO_UTF8 = { code: 'encoding', problem: 'is no text in UTF-8', advice: 'save it as UTF-8' } as const;
 const UNKNOWN = 'unknown-key';
 const WHOLE_FILE = 'file';
 
 /**
- * Reads YAML or JSON by a schema and says of the first fault, in file order, where it is. A misspelt key comes before all
- * others: it is also a missing one, and the misspelling is what helps. `cross` finds what one key alone cannot show; it
- * runs only on what the schema accepted. Never throws for a text.
+ * Reads YAML or JSON by a schema. Reports the first fault, in file order, with its place. A misspelt key precedes all others:
+ * it is also a missing key, and the misspelling helps more. `cross` finds faults that involve several keys; it runs only on a
+ * document that the schema accepted. Never throws for a text.
  */
 export function parseLocated<S extends z.ZodType>(
   text: string,
@@ -57,7 +57,7 @@ export function parseLocated<S extends z.ZodType>(
     const advice = 'write the values out in place of the aliases';
     return failed('aliases', 1, 'syntax', 'its aliases grow without bound, hold themselves, or name no anchor', advice);
   }
-  // First, since a place for a value has no form that a schema would accept.
+  // This check is first, since a placeholder has no form that a schema would accept.
   const places = toBeFilledIn(plain.value);
   const parsed = schema.safeParse(plain.value);
   const found = parsed.success ? cross(parsed.data) : parsed.error.issues.map(faultOf);
@@ -66,12 +66,12 @@ export function parseLocated<S extends z.ZodType>(
   return parsed.success ? { ok: true, value: parsed.data } : failed('invalid', 1, WHOLE_FILE, 'is not valid', '');
 }
 
-/** A document as it is, where only its syntax counts and it must be a map. */
+/** Reads any document that is a map. Only its syntax is checked. */
 export function parsePlain(text: string): Located<Record<string, unknown>> {
   return parseLocated(text, z.record(z.string(), z.unknown()));
 }
 
-/** Every value of a document that is still to be filled in, by its path. */
+/** Returns every placeholder of a document, by its path. */
 export function toBeFilledIn(value: unknown, path: readonly PropertyKey[] = []): Fault[] {
   if (typeof value === 'string') {
     if (!value.startsWith(TO_FILL_IN)) return [];
@@ -87,7 +87,7 @@ export function toBeFilledIn(value: unknown, path: readonly PropertyKey[] = []):
 const failed = (code: string, line: number, key: string, message: string, advice: string) =>
   ({ ok: false, fault: { code, line, key, message, advice } }) as const;
 
-/** A fault of the text itself. The library names columns and shows the line; one line is enough here. */
+/** Returns a fault of the text itself in one line. The library's own message has columns and the line's text. */
 function syntaxFault(error: YAMLError, text: string, lines: LineCounter): LocatedFault {
   const [offset] = error.pos;
   const { line } = lines.linePos(offset);
@@ -103,7 +103,7 @@ function syntaxFault(error: YAMLError, text: string, lines: LineCounter): Locate
   return { code: 'syntax', line, key: 'syntax', message, advice: 'correct the line, or the one before it' };
 }
 
-/** Aliases that grow without bound are refused by the library with an exception: here it is a fault like any other. */
+/** Returns the plain values. The library throws for aliases that grow without bound; here that is a fault like any other. */
 function plainOf(document: ReturnType<typeof parseDocument>) {
   try {
     const value: unknown = document.toJS();
@@ -113,7 +113,7 @@ function plainOf(document: ReturnType<typeof parseDocument>) {
   }
 }
 
-/** True for a value that an alias put into itself: whoever walks through it would not come to an end. */
+/** Returns true for a value that contains itself through an alias: a walk through it would never end. */
 function holdsItself(value: unknown, around: ReadonlySet<unknown> = new Set()): boolean {
   if (value === null || typeof value !== 'object') return false;
   if (around.has(value)) return true;
@@ -142,7 +142,7 @@ function firstOf(faults: readonly Fault[], root: unknown, lines: LineCounter): L
   return { code, line: first.line, key, message, advice };
 }
 
-/** Line of the key at `path`, or of the nearest thing around it that is there. */
+/** Returns the line of the key at `path`, or of the nearest existing value around it. */
 function lineOf(root: unknown, path: readonly PropertyKey[], lines: LineCounter): number {
   let node: unknown = root;
   let line = 1;

@@ -16,27 +16,30 @@ export interface HttpRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
-  /** Who asks: an IPv4 address, or the first 64 bits of an IPv6 address. */
+  /** The client: an IPv4 address, or the first 64 bits of an IPv6 address. */
   readonly address: string;
-  /** The body. Rejects with `HttpProblem` 413 when it is longer. */
+  /** Returns the body. Rejects with `HttpProblem` 413 when it is longer. */
   body(mostBytes: number): Promise<Uint8Array>;
 }
 
-/** Answers one path. Throw `HttpProblem` for what the asker can mend; any other error is answered with 503 and logged. */
+/**
+ * Answers one path. Throw `HttpProblem` for a fault that the client can repair. Any other error is answered with 503 and
+ * logged.
+ */
 export interface HttpRoute {
   /** Without it GET and HEAD. */
   readonly methods?: readonly HttpMethod[];
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 
-/** What `/healthz` shows: 200 when `ok`, else 503. */
+/** The content of `/healthz`: 200 when `ok`, else 503. */
 export type HealthView = Pick<HealthReport, 'ok' | 'problems'> & Readonly<Record<string, unknown>>;
 
 export interface HttpService extends Omit<BoundedServer, 'handle' | 'times'> {
   readonly host: string;
   /** 0: the system chooses. */
   readonly port: number;
-  /** Key of the configuration that says where to listen; named in errors. */
+  /** Configuration key of the address; errors name it. */
   readonly key: string;
   readonly log: Pick<Logger, 'warn'>;
   /** By exact path: `/api/v1/status`. No pattern, no decoding, no trailing slash. */
@@ -48,19 +51,19 @@ export interface HttpService extends Omit<BoundedServer, 'handle' | 'times'> {
 }
 
 export interface RunningHttp {
-  /** The port that is listened on. */
+  /** The port of the listener. */
   readonly port: number;
-  /** Ends all connections and stops to listen; resolves when it has. */
+  /** Ends all connections and stops listening; resolves when that is done. */
   close(): Promise<void>;
 }
 
 const MAX_SHOWN_PATH = 100;
-/** Begins a URL that names another server, as for a proxy: the path in it is asked for here. */
+/** Begins a URL that names another server, as for a proxy: this server answers its path. */
 const ABSOLUTE = /^https?:\/\//i;
 
 /**
- * The one HTTP server of a service, bounded against strangers. Paths match exactly; everything that goes wrong is one line
- * of JSON. Rejects with `OperatorError` when the address cannot be used.
+ * The one HTTP server of a service, bounded against strangers. Paths match exactly. Every failure is answered with one line of
+ * JSON. Rejects with `OperatorError` when the address cannot be used.
  */
 export async function serveHttp(service: HttpService): Promise<RunningHttp> {
   const routes = new Map(Object.entries({ ...builtIn(service), ...service.routes }));
@@ -110,7 +113,7 @@ async function exchange(
   try {
     send(response, await answerOf(request, routes));
   } catch (error) {
-    // Whoever goes away in the middle needs no answer, and is nothing to tell.
+    // A client that disconnects needs no answer and no log line.
     if (request.destroyed && !request.complete) return;
     log.warn(
       { event: 'http_request_failed', err: error, path: request.url?.slice(0, MAX_SHOWN_PATH) },
@@ -143,12 +146,12 @@ async function answerOf(request: IncomingMessage, routes: Routes): Promise<HttpA
     });
   } catch (error) {
     if (!(error instanceof HttpProblem)) throw error;
-    // What is left of a body is not taken in.
+    // The server reads no more of the body.
     return errorAnswer(error.status, error.message, request.complete ? {} : { connection: 'close' });
   }
 }
 
-/** Path and query of a request's target; null for what names no place here. Never throws, whatever stands there. */
+/** Returns path and query of a request's target; null for any other target. Never throws. */
 function targetOf(target: string): { path: string; query: URLSearchParams } | null {
   let place = target;
   if (ABSOLUTE.test(target)) {
@@ -175,6 +178,6 @@ async function bodyOf(request: IncomingMessage, mostBytes: number): Promise<Uint
 
 function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  // Of an answer to HEAD the library sends the headers alone.
+  // For HEAD the library sends the headers alone.
   response.writeHead(status, { ...headers, 'content-length': bytes.length }).end(bytes);
 }

@@ -6,10 +6,10 @@ import type { Random } from '../../core/random.js';
 import { sleep, within } from '../../core/sleep.js';
 import type { Dial, MqttSession, SessionOptions } from './session.js';
 
-/** What others learn of this end, retained; its will says that it is gone. */
+/** The retained status of this end. Its will states that the end is gone. */
 export interface PublishedStatus {
   readonly topic: string;
-  /** `session`: a name that is made anew for each connection. */
+  /** `session`: a new name for each connection. */
   readonly text: (isOnline: boolean, session: string) => string;
 }
 
@@ -18,20 +18,20 @@ export interface BrokerLinkOptions {
   readonly url: string;
   /** The broker's name: tokens are made for it. */
   readonly broker: string;
-  /** Opens a connection whose other side has proved its name; rejects with plain words. */
+  /** Opens a connection whose peer has proved its name. Rejects with plain words. */
   readonly dial?: Dial | undefined;
   readonly signer: Signer;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Pick<Logger, 'info' | 'warn'>;
-  /** Subscribed to at each connect, before anything is published. */
+  /** Filters of each connect, subscribed before anything is published. */
   readonly subscriptions: readonly string[];
   readonly status?: PublishedStatus;
   /** Called for each message; must not throw. */
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
-  /** Subscribed, and the status is out. The broker may have lost what it retained. */
+  /** The link is subscribed and the status is published. The broker may have lost its retained messages. */
   readonly onConnected?: (session: string) => void;
-  /** The session ended, or none came about: `problem` says why in plain words. */
+  /** The session ended, or none began. `problem` is the reason in plain words. */
   readonly onDisconnected?: (problem: string) => void;
   /** Opens one session. */
   readonly open: (url: string, options: SessionOptions, dial?: Dial) => Promise<MqttSession>;
@@ -43,28 +43,28 @@ export interface PublishHow {
   readonly retain?: boolean;
 }
 
-/** `stopped`: it was told to stop, and nothing is wrong. */
+/** `stopped`: the caller stopped it, and nothing is wrong. */
 export type LinkState = 'connecting' | 'connected' | 'waiting' | 'stopped';
 
 const TOKEN_SECONDS = 3_600;
-/** The broker's clock may be a little behind ours. */
+/** The broker's clock may be a little behind this machine's. */
 const TOKEN_EARLY_SECONDS = 60;
 const NONCE_BYTES = 16;
 const SESSION_NAME_BYTES = 8;
-/** A broker that does not answer in time is as good as gone. */
+/** A broker that does not answer in time counts as gone. */
 const STEP_MS = 15_000;
 const FAREWELL_MS = 1_000;
-/** A session that ends sooner counts as a failed attempt: a broker may let in and close at once, again and again. */
+/** A session that ends sooner counts as a failed attempt: a broker may accept and close at once, again and again. */
 const STEADY_MS = 30_000;
 const BACK_OFF = { initialMs: 250, maxMs: 30_000 };
 
 /**
- * The way to the broker that gateway and oracle share: one clean session after the other, each with a token of its own,
- * with back-off and jitter between. Nothing is queued here: what the broker forgets is sent again by whoever keeps it.
+ * The link to the broker that gateway and oracle share: clean sessions one after another, each with its own token, with
+ * back-off and jitter between. It queues nothing: the keeper of a message sends it again if the broker forgets it.
  */
 export class BrokerLink {
   readonly #options: BrokerLinkOptions;
-  /** Our key in base58: user name and client id. */
+  /** This end's key in base58: user name and client id. */
   readonly name: string;
   #state: LinkState = 'connecting';
   #problem: string | null = 'not connected to the broker yet';
@@ -86,12 +86,12 @@ export class BrokerLink {
   get isConnected(): boolean {
     return this.#state === 'connected';
   }
-  /** Why there is no connection, in plain words; null while there is one, and once it was told to stop. */
+  /** Reason of a missing connection, in plain words; null while connected, and after a stop. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /** Connects, and connects again, until aborted; then says that it goes, and resolves. Call it once. Never rejects. */
+  /** Connects, and reconnects, until aborted. Then it publishes its farewell and resolves. Call it once. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, onDisconnected, log, url } = this.#options;
     const backOff = new BackOff(BACK_OFF, random);
@@ -104,7 +104,7 @@ export class BrokerLink {
       this.#problem = problem;
       this.#state = 'waiting';
       const waitMs = backOff.next();
-      // Once for each reason: it may be another one after something was mended.
+      // Once for each reason: after a repair another reason may appear.
       if (problem !== this.#told)
         log.warn(
           { event: 'broker_connect_failed', broker: url, waitMs, problem },
@@ -119,8 +119,8 @@ export class BrokerLink {
   }
 
   /**
-   * Resolves when the broker has the message (QoS 1), which means no more than that. Rejects without a session, when it
-   * ends before, and when the broker gives no answer: the connection is dropped then.
+   * Resolves when the broker has the message (QoS 1), which proves no more than that. Rejects without a session, when the
+   * session ends earlier, and when the broker does not answer: then it drops the connection.
    */
   publish(topic: string, payload: Uint8Array | string, { qos = 1, retain = false }: PublishHow = {}): Promise<void> {
     const session = this.#session;
@@ -128,12 +128,12 @@ export class BrokerLink {
     return this.#step(session, session.publish(topic, payload, { qos, retain }));
   }
 
-  /** Drops the connection, as when it is known to be no good; the next one is made after the back-off. */
+  /** Drops a connection that is known to be broken. The next begins after the back-off. */
   drop(): void {
     this.#session?.abort();
   }
 
-  /** One session; resolves with words for its end. */
+  /** Runs one session. Resolves with the reason of its end, in words. */
   async #serve(signal: AbortSignal, backOff: BackOff): Promise<string> {
     const { url, dial, status, clock, random, log, onMessage, onConnected, open } = this.#options;
     const name = base58Encode(random.bytes(SESSION_NAME_BYTES));
@@ -148,7 +148,7 @@ export class BrokerLink {
     try {
       session = await Promise.race([opening, stopped]);
       if (!session) {
-        // Nobody waits for it any more.
+        // The caller no longer waits for it.
         opening.then((late) => late.abort()).catch(() => {});
         return 'stopped';
       }
@@ -174,14 +174,14 @@ export class BrokerLink {
     }
   }
 
-  /** Subscribes, and says that this end is here. */
+  /** Subscribes, and publishes the status of this end. */
   async #greet(session: MqttSession, name: string): Promise<void> {
     const { subscriptions, status } = this.#options;
     await this.#step(session, session.subscribe(subscriptions));
     if (status) await this.#step(session, session.publish(status.topic, status.text(true, name), RETAINED));
   }
 
-  /** Says that this end goes, so that nobody waits for its will. */
+  /** Publishes that this end leaves, so that nobody waits for its will. */
   async #farewell(session: MqttSession, name: string): Promise<string> {
     const { status, clock } = this.#options;
     const late = () => new Error('late');
@@ -206,7 +206,7 @@ export class BrokerLink {
     return signToken(token, signer);
   }
 
-  /** Its own deadline for every step: without it a broker that hangs would be waited for without end. */
+  /** Bounds every step: otherwise a broker that hangs would block the link for ever. */
   #step<T>(session: MqttSession, step: Promise<T>): Promise<T> {
     return within(this.#options.clock, STEP_MS, step, () => {
       session.abort();

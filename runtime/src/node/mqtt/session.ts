@@ -2,27 +2,27 @@ import type { Duplex } from 'node:stream';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { FrameMeter } from '../../core/frame-meter.js';
 
-/** Opens a connection whose other side has proved its name; rejects with plain words. */
+/** Opens a connection whose peer has proved its name. Rejects with plain words. */
 export type Dial = () => Promise<Duplex>;
 
 export interface SessionOptions {
   readonly clientId: string;
   readonly username: string;
   readonly password: Uint8Array;
-  /** Retained, QoS 1; the broker publishes it when the session ends without a farewell. */
+  /** Retained, QoS 1. The broker publishes it when the session ends without a farewell. */
   readonly will?: { readonly topic: string; readonly payload: string } | undefined;
-  /** A longer packet ends the session before its body is taken in. Bytes, fixed header included. */
+  /** Bounds a packet in bytes, fixed header included. A longer one ends the session before its body is read. */
   readonly mostPacketBytes: number;
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
 }
 
 /** A connection to the broker, after a successful sign-in. */
 export interface MqttSession {
-  /** QoS 1. Rejects when the broker refuses one, or the session ends before. */
+  /** Subscribes with QoS 1. Rejects when the broker refuses a filter, or the session ends earlier. */
   subscribe(topics: readonly string[]): Promise<void>;
-  /** Resolves at the PUBACK with QoS 1, when it is written with QoS 0. Rejects when the session ends before. */
+  /** Resolves at the PUBACK with QoS 1, after the write with QoS 0. Rejects when the session ends earlier. */
   publish(topic: string, payload: Uint8Array | string, how: { qos: 0 | 1; retain: boolean }): Promise<void>;
-  /** Resolves with the reason when the session has ended, for whatever cause. Never rejects. */
+  /** Resolves with the reason when the session has ended, for any cause. Never rejects. */
   readonly ended: Promise<string>;
   /** Sends DISCONNECT: the will is not published. */
   close(): Promise<void>;
@@ -33,13 +33,13 @@ export interface MqttSession {
 const CONNECT_MS = 10_000;
 const KEEPALIVE_SECONDS = 15;
 const QOS_2 = 2;
-/** SUBACK says so of a filter that is refused (MQTT 3.1.1, section 3.9.3). */
+/** SUBACK code of a refused filter (MQTT 3.1.1, section 3.9.3). */
 const REFUSED = 0x80;
 
 /**
- * One session over mqtt.js, MQTT 3.1.1. The library's own queue, reconnect and store are kept out of use: when the session
- * ends it is thrown away. The library is loaded at the first connect. With `dial` it runs over the connection that this
- * opens, and `url` only names the broker: no token is made known before the broker is. Rejects with the reason.
+ * Opens one session over mqtt.js, MQTT 3.1.1. It uses none of the library's queue, reconnect and store: after the session the
+ * client is discarded. The library is loaded at the first connect. With `dial` it runs over that connection, and `url` only
+ * names the broker: no token is sent before the broker has proved its name. Rejects with the reason.
  */
 export async function openSession(url: string, options: SessionOptions, dial?: Dial): Promise<MqttSession> {
   const { connect, MqttClient: Client } = (await import('mqtt')).default;
@@ -70,19 +70,19 @@ function settingsOf({ clientId, username, password, will }: SessionOptions): ICl
 }
 
 /**
- * Ends the session at a packet that is longer than any of the protocol, and at QoS 2, of which the library keeps every
- * message [wire §6]: MQTT 3.1.1 lets a broker send 256 MB in one packet, and the library would wait for its end.
+ * Ends the session at a packet that is longer than any of the protocol. MQTT 3.1.1 lets a broker send 256 MB in one packet, and
+ * the library would wait for its end. Also ends it at QoS 2, of which the library keeps every message [wire §6].
  */
 function boundIncoming(client: MqttClient, mostBytes: number): { readonly isBroken: boolean } {
   const { stream } = client;
   const bound = { isBroken: false };
   const refuse = (problem: string) => {
     bound.isBroken = true;
-    // The library passes an error of the stream on only when it has a code.
+    // The library forwards an error of the stream only when it has a code.
     if (!stream.destroyed) stream.destroy(Object.assign(new Error(problem), { code: 'EPROTO' }));
   };
   const meter = new FrameMeter({ publish: mostBytes, first: mostBytes, control: mostBytes });
-  // Called before the library's own listener: the bytes that announce the packet are the last that it gets.
+  // Runs before the library's own listener, which gets no bytes after those that announce the packet.
   stream.prependListener('data', (bytes: Uint8Array) => {
     if (meter.feed(bytes) === null) refuse(`the broker sent a packet of more than ${mostBytes} bytes`);
   });
@@ -92,7 +92,7 @@ function boundIncoming(client: MqttClient, mostBytes: number): { readonly isBrok
   return bound;
 }
 
-/** The library says "Unspecified error", and not of which filter. */
+/** Names the refused filter: the library says only "Unspecified error". */
 function subscribeError(error: Error, topics: readonly string[], granted: readonly unknown[]): Error {
   const refused = topics[granted.indexOf(REFUSED)];
   return refused === undefined ? error : new Error(`the broker refused the subscription ${refused}`, { cause: error });
@@ -101,7 +101,7 @@ function subscribeError(error: Error, topics: readonly string[], granted: readon
 async function signedIn(client: MqttClient): Promise<MqttSession> {
   let reason = 'closed by the broker';
   let isEnded = false;
-  // The library forgets what waits when its connection ends: those promises would never settle without this.
+  // The library forgets its waiting calls when the connection ends: without this those promises would never settle.
   const waiting = new Set<(error: Error) => void>();
   const ended = new Promise<string>((resolve) => {
     client.on('error', (error) => {
