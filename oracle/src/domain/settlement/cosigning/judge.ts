@@ -153,7 +153,7 @@ function leftOut(given: Judged): AttestableStatement[] {
   const missing: AttestableStatement[] = [];
   for (const meter of [...meters].sort((a, b) => a.slot - b.slot)) {
     const before = read.slots[meter.slot];
-    if (!before || taken.has(meter.slot) || !isOpen(before) || window <= before.window) continue;
+    if (!before || taken.has(meter.slot) || !isOpen(before)) continue;
     // The other oracle may have read the registry before the slot moved.
     if ((given.standing?.(meter.slot) ?? 'known') !== 'known') continue;
     const statement = statementAt(statements, meter.meterId, window);
