@@ -27,7 +27,7 @@ const HTTP_LIMITS = { connections: 64, perAddress: 16 };
 export async function runBroker(path: string): Promise<void> {
   const config = readConfig(path);
   const log = serviceLog('broker');
-  await runService('broker', log, () => start(config, dirname(path), log));
+  await runService('broker', log, () => startBroker(config, dirname(path), log));
 }
 
 /** The server's certificate; undefined where the broker speaks plain MQTT. Throws `CertificateError`. */
@@ -46,7 +46,8 @@ function openCertificate({ tls }: BrokerConfig, folder: string, log: Logger, met
   return certificate;
 }
 
-async function start(config: BrokerConfig, folder: string, log: Logger): Promise<RunningService> {
+/** Starts to serve; resolves when both ports are open. Rejects with `OperatorError` for what the operator can mend. */
+export async function startBroker(config: BrokerConfig, folder: string, log: Logger): Promise<RunningService> {
   const verifier = provedVerifier();
   const keys = new KeysFile(resolve(folder, config.keysFile), log);
   const metrics = new Metrics('broker');
