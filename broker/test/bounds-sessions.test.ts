@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import { base58Encode, formatTopic } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
 import { BoundedLog, LOG_LIMITS } from '@gridtokenx/runtime/node';
@@ -123,7 +124,7 @@ describe('slow readers', () => {
     });
     const stuck = await connect(broker.fixture, optionsFor(gateway));
     await stuck.subscribeAsync(GATEWAY_FILTERS[0] ?? '', { qos: 1 });
-    (stuck.stream as unknown as { pause(): void }).pause();
+    (stuck.stream as unknown as Readable).pause();
     const sender = await connect(broker.fixture, optionsFor(oracle));
     sender.stream.setMaxListeners(0);
     const topic = formatTopic({ kind: 'ack', gateway: gateway.publicKey, oracle: oracle.publicKey });

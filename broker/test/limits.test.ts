@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { until } from '@gridtokenx/testing-kit/until';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -68,7 +69,7 @@ describe('limits', () => {
     const stuck = await connect(fixture, optionsFor(oracle));
     await stuck.subscribeAsync('gtx/v1/+/+/reading', { qos: 0 });
     const ended = closed(stuck);
-    (stuck.stream as unknown as { pause(): void }).pause();
+    (stuck.stream as unknown as Readable).pause();
     const sender = await connect(fixture, optionsFor(gateway));
     const body = Buffer.alloc(34_200);
     // More than the buffers of both ends hold: without the rule these would wait for ever, or pile up.
