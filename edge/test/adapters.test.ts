@@ -113,7 +113,7 @@ test('a changed digit in a key file is no other key', async () => {
     const text = readFileSync(path, 'utf8');
     const flip = (_: string, head: string, digit: string) => `${head}${digit === '0' ? '1' : '0'}`;
     writeFileSync(path, text.replace(new RegExp(`("${part}":")([0-9a-f])`), flip));
-    const line = `${path}: its ${part} is not the one of its ${made}: restore it from a backup of the data directory`;
+    const line = `${path}: its ${part} does not match its ${made}: restore it from a backup of the data directory`;
     await expect(read()).rejects.toThrow(line);
     // A file of an earlier version has no such record.
     writeFileSync(path, text.replace(new RegExp(`,"${made}":"[0-9a-f]*"`), ''));

@@ -173,7 +173,7 @@ describe('a bus', () => {
     for (let i = 0; i < 20; i++) expect((await read()).error?.failure).toBe(ReadFailure.timeout);
     expect(line().requests.length - asked).toBeLessThan(8);
     expect((await read(CHOICES, 2)).good).not.toBeNull();
-    expect(busProblems(bus, time.monotonicMs())[0]).toContain('others on this line answer');
+    expect(busProblems(bus, time.monotonicMs())[0]).toContain('other units on this line answer');
     line().answer = (request) => line().say(reply(request[0] as number, 4, words(request[5] as number, 3)));
     await time.advance(30_000);
     expect(bus.units.get(1)?.silenceBeganAtMs).toBeNull();

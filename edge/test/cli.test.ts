@@ -39,7 +39,7 @@ describe('the gateway ends with', () => {
     for (const data of [join(dir, 'file', 'data'), '/proc/gridtokenx/data']) {
       const { code, output } = await command(GATEWAY, ['init', '--config', configured({ data_dir: data })]);
       expect([code, output.trim().split('\n').length]).toEqual([2, 1]);
-      expect(output).toContain(`data_dir ${data} cannot be made`);
+      expect(output).toContain(`data_dir ${data} cannot be created`);
     }
   });
 

@@ -159,7 +159,7 @@ describe('the configuration', () => {
       [good.replace('{ name: home', '{ unit: 3, name: home'), `${at('unit')}unknown key`],
       [
         meters.replace('zone: 1', 'zone: 2') + more,
-        `${at('consumption')}meters "pv" and "house" have not the same zone: a point has one`,
+        `${at('consumption')}meters "pv" and "house" differ in zone: a point has one`,
       ],
     ];
     for (const [text, expected] of cases) expect(error(text).split('; ')[0]).toBe(expected);

@@ -73,9 +73,7 @@ test.each(['pv', 'house', 'home'])('a changed digit in the key of %s is noticed 
   const config = copyOfCommitted();
   const path = join(data, 'keys', `${name === 'home' ? 'point' : 'meter'}-${name}.json`);
   writeFileSync(path, withOtherDigit(readFileSync(path, 'utf8'), 'seed'));
-  await expect(open(config)).rejects.toThrow(
-    `the key in ${path} is not the one that enrolled ${name}: restore the file`,
-  );
+  await expect(open(config)).rejects.toThrow(`the key in ${path} did not enrol ${name}: restore the file`);
 });
 
 test('a directory of format 1 opens with its identities and all of its messages', async () => {

@@ -73,7 +73,7 @@ describe('the meter that answers', () => {
     const run = await setUp(rising, 1, async () => '99');
     await run.time.advance(20 * MINUTE);
     expect(run.meter.problems()).toEqual([
-      'meter main: it says that its serial number is 99, the configuration says 0042-A: correct the one that is wrong',
+      'meter main: the meter shows serial number 99, the configuration has 0042-A: correct the wrong one',
     ]);
     expect(run.of(Kind.statement)).toHaveLength(1);
     await run.end();

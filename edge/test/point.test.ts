@@ -132,7 +132,7 @@ describe('a point of two meters', () => {
     run.point.take('consumption', inputOf(FIRST, 0, 7));
     await settle();
     expect(run.point.problems()).toEqual([
-      expect.stringMatching(/^point home: not signed, because its state could not be stored: ENOSPC/),
+      expect.stringMatching(/^point home: the gateway signed nothing, because it could not store the state: ENOSPC/),
     ]);
     disk.failing = null;
     await run.time.advance(1_000);
@@ -178,7 +178,7 @@ describe('a point of two meters', () => {
       logger: quietLog,
     });
     expect(bare.problems()).toEqual([
-      'point home: what its last statement was derived from is gone from the disk: enrol it under a new name',
+      'point home: the disk no longer has the statements behind its last one: enrol the point under a new name',
     ]);
     const count = published.length;
     bare.take('production', inputOf(FIRST + 3, 0, 60));

@@ -77,15 +77,15 @@ test('a torn tail stays as it is: the gateway may be writing it', async () => {
   const before = everything();
   await writeStatement(config, { window: 10, out });
   await expect(writeStatement(config, { window: 11, out })).rejects.toThrow(
-    'not signed yet, the newest is of window 10',
+    'the newest signed statement is of window 10',
   );
   expect(everything()).toEqual(before);
 });
 
 test.each([
-  [13, 'there is no statement of meter house for window 13: it is not signed yet, the newest is of window 12'],
-  [9, 'there is no statement of meter house for window 9: it is not in the spool any more, the oldest is of window 10'],
-  [11, 'none was signed for it, or its record is damaged (windows 10 to 12 are there in part)'],
+  [13, 'there is no statement of meter house for window 13: the newest signed statement is of window 12'],
+  [9, 'there is no statement of meter house for window 9: the spool no longer has it, the oldest is of window 10'],
+  [11, 'the gateway signed none, or its record is damaged (the spool has only some of the windows 10 to 12)'],
 ])('window %i is named as missing', async (window, words) => {
   await spoolOf([10, 12]);
   await expect(writeStatement(config, { window, out })).rejects.toThrow(words);

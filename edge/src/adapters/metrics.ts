@@ -3,19 +3,19 @@ import type { CounterName, Counters } from '../domain/ports.js';
 
 const HELP: Record<CounterName, { help: string; labels: string[] }> = {
   polls: { help: 'Polls of a meter', labels: ['meter'] },
-  poll_errors: { help: 'Polls that gave no value that is used', labels: ['meter', 'reason'] },
+  poll_errors: { help: 'Polls without a usable value', labels: ['meter', 'reason'] },
   readings: { help: 'Readings signed and committed', labels: ['meter'] },
   statements: { help: 'Window statements signed and committed', labels: ['meter'] },
   events: { help: 'Events signed and committed', labels: ['meter'] },
-  publishes: { help: 'Packets that the broker took', labels: ['stream'] },
+  publishes: { help: 'Packets that the broker acknowledged', labels: ['stream'] },
   messages_sent: { help: 'Messages in these packets', labels: [] },
   acks: { help: 'Genuine acks of configured oracles', labels: [] },
   acks_ignored: { help: 'Acks that do not count', labels: [] },
   connects: { help: 'Sessions with the broker', labels: [] },
   connect_errors: { help: 'Attempts to connect that failed', labels: [] },
-  resends: { help: 'Times that everything beyond the watermark was sent again', labels: [] },
+  resends: { help: 'Resends of everything beyond the watermark', labels: [] },
   bus: {
-    help: 'What happened on a bus: requests, answers, timeouts, late, damaged and so on',
+    help: 'Events on a bus: requests, answers, timeouts, late, damaged and so on',
     labels: ['bus', 'what'],
   },
   dead_letters: { help: 'Messages that the oracles refused for good', labels: ['meter'] },

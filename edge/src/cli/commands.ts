@@ -155,13 +155,13 @@ export async function frames(config: GatewayConfig, name: string | undefined): P
   for (const frame of found.frames) {
     if (!meter || (frame.bus === meter.bus && frame.unit === meter.unit)) process.stdout.write(lineOf(frame));
   }
-  if (found.damaged > 0) console.error(`${found.damaged} damaged lines left out`);
+  if (found.damaged > 0) console.error(`omitted ${found.damaged} damaged lines`);
 }
 
 /** Prints the status of the running gateway. Throws `StartError` when none answers. */
 export async function status(config: GatewayConfig): Promise<void> {
   const { http } = config;
-  if (!http) throw new StartError('the configuration has no http section: there is nothing to ask');
+  if (!http) throw new StartError('the configuration has no http section, which the gateway needs to show its status');
   console.log(JSON.stringify(await askStatus(http), null, 2));
 }
 
@@ -177,7 +177,7 @@ function ask({ host, port, tls }: NonNullable<GatewayConfig['http']>): Promise<s
     const take = (response: IncomingMessage) => {
       const shown = own && (response.socket as TLSSocket).getPeerX509Certificate()?.fingerprint256;
       if (own && shown !== own.fingerprint256) {
-        request.destroy(new Error(`what answers shows another certificate than ${tls?.cert_file}`));
+        request.destroy(new Error(`the answering server shows another certificate than ${tls?.cert_file}`));
         return;
       }
       let text = '';
@@ -201,6 +201,6 @@ function ownCertificate(file: string): X509Certificate {
   try {
     return new X509Certificate(readRegularFile(file));
   } catch (error) {
-    throw new StartError(`${file}: no certificate to be read: ${(error as Error).message}`);
+    throw new StartError(`${file}: cannot read a certificate: ${(error as Error).message}`);
   }
 }

@@ -25,7 +25,9 @@ const MAX_SETTINGS = 16;
 export async function doctor(config: GatewayConfig, only: string | undefined, signal: AbortSignal): Promise<boolean> {
   const buses = config.buses.filter(({ name }) => only === undefined || name === only);
   if (buses.length === 0)
-    throw new StartError(`there is no bus "${only}": ${config.buses.map(({ name }) => name).join(', ')}`);
+    throw new StartError(
+      `there is no bus "${only}": the configuration has ${config.buses.map(({ name }) => name).join(', ')}`,
+    );
   const running = config.http ? await askStatus(config.http).catch(() => null) : null;
   if (running !== null) return sayRunning(running);
   let isWell = true;
@@ -49,8 +51,8 @@ async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSi
   });
   for (const { name } of here)
     if (!meters.some((meter) => meter.name === name))
-      console.log(`note: ${name} is a SunSpec device and is not looked at`);
-  console.error(`${bus.name} (${settingText(setting)}): looking at ${meters.length} meters, by reads only`);
+      console.log(`note: doctor does not examine ${name}, a SunSpec device`);
+  console.error(`${bus.name} (${settingText(setting)}): examining ${meters.length} meters, by reads only`);
   const observation = await examine({
     name: bus.name,
     setting,
@@ -88,7 +90,7 @@ function placeOf(bus: BusConfig): { target: Target; setting: Setting } {
 function sayRunning(status: unknown): boolean {
   const { problems } = status as { problems?: unknown };
   const list = Array.isArray(problems) ? problems.map(String) : [];
-  console.log(list.length === 0 ? 'the gateway runs, and all is well' : 'the gateway runs, and says:');
+  console.log(list.length === 0 ? 'the gateway runs, and all is well' : 'the gateway runs, and states:');
   for (const text of list) console.log(text);
   return list.length === 0;
 }

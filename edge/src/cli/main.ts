@@ -38,7 +38,7 @@ function command(program: Command, name: string, description: string): Command {
 }
 
 function gatewayCommands(program: Command): void {
-  command(program, 'init', 'make the keys that are missing and print the identity').action(({ config }: ConfigOption) =>
+  command(program, 'init', 'create missing keys and print the identity').action(({ config }: ConfigOption) =>
     init(loadGatewayConfig(config)),
   );
   command(program, 'enrol', 'read every meter once and write its signed enrolment')
@@ -47,16 +47,16 @@ function gatewayCommands(program: Command): void {
   command(program, 'run', 'read, sign, spool and publish until stopped').action(({ config }: ConfigOption) =>
     runUntilStopped(loadGatewayConfig(config)),
   );
-  command(program, 'status', 'what the running gateway says about itself').action(({ config }: ConfigOption) =>
+  command(program, 'status', 'print the status of the running gateway').action(({ config }: ConfigOption) =>
     status(loadGatewayConfig(config)),
   );
-  command(program, 'frames', "the meters' answers of the last day, as they stood on the line")
-    .option('--meter <name>', 'of one meter only')
+  command(program, 'frames', "print the meters' raw replies of the last day")
+    .option('--meter <name>', 'only this meter')
     .action(({ config, meter }: ConfigOption & { meter?: string }) => frames(loadGatewayConfig(config), meter));
 }
 
 function statementCommand(program: Command): void {
-  command(program, 'statement', 'write the statement that was signed for a window, for submit-statement; signs nothing')
+  command(program, 'statement', 'write the signed statement of a window, for submit-statement; signs nothing')
     .requiredOption('--window <n>', 'number of the window', wholeNumber)
     .requiredOption('--out <file>', 'JSON file for submit-statement')
     .option('--meter <name>', 'meter or point, where the configuration has several')
@@ -67,7 +67,7 @@ function statementCommand(program: Command): void {
 }
 
 function doctorCommand(program: Command): void {
-  command(program, 'doctor', 'look at the buses, by reads only, and say what is wrong and what to do')
+  command(program, 'doctor', 'examine the buses, by reads only, and say what is wrong and what to do')
     .option('--bus <name>', 'only this bus')
     .action(async ({ config, bus }: ConfigOption & { bus?: string }) => {
       const { doctor } = await import('./doctor-command.js');
@@ -80,20 +80,20 @@ function scanCommand(program: Command): void {
   program
     .command('scan <port>')
     .description('find the meters on a serial port or at host:port by reading only, and write a configuration')
-    .option('--out <file>', 'where the configuration is written', 'gateway.yaml')
-    .option('--base <file>', 'a configuration whose other sections are taken over')
-    .option('--expect <n>', 'stop when so many units were found', wholeNumber)
+    .option('--out <file>', 'file for the configuration', 'gateway.yaml')
+    .option('--base <file>', 'configuration whose other sections the new one adopts')
+    .option('--expect <n>', 'stop after so many units', wholeNumber)
     .option('--raw', 'host:port is a converter that carries raw RTU frames; without this it speaks Modbus TCP')
     .option('--serial <unit=number>', 'serial number on a nameplate (repeat for each meter)', many, [])
     .option('--model <unit=name>', 'model on a nameplate', many, [])
-    .option('--profile <unit=id>', 'profile of a unit that several fit', many, [])
+    .option('--profile <unit=id>', 'profile of a unit that several profiles fit', many, [])
     .option('--owner <key>', "the owner's wallet")
     .option('--zone <n>', 'zone of the site', wholeNumber)
     .option('--export-limit-w <w>', 'the most that the connection can feed in', wholeNumber)
     .option('--import-limit-w <w>', 'the most that the connection can draw', wholeNumber)
-    .option('--yes', 'ask nothing: what is not known is marked, and run refuses it')
+    .option('--yes', 'ask nothing: mark unknown values, which run refuses')
     .option('--force', 'replace the file at --out')
-    .option('--again', 'do not go on where the last scan stopped')
+    .option('--again', 'start anew instead of continuing the last scan')
     .action(async (port: string, options: ScanOptions) => {
       // Imported here: a running gateway does not need it.
       const { scan } = await import('./scan-command.js');

@@ -73,7 +73,7 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
   if (count > 0)
     progress.line(`${count} found so far; with --expect ${count} the same command writes the configuration for them`);
   if (stopped !== null) throw new StartError(`${command.port}: ${stopped}`);
-  progress.line('stopped: the same command goes on from here');
+  progress.line('stopped: the same command continues from here');
 }
 
 /** Prints what the scan found, asks for missing values, and writes the configuration. */
@@ -96,7 +96,7 @@ async function finish(
   writeWhole(command.out, text);
   const open = [...text.matchAll(/^.*TO BE FILLED IN:.*$/gm)].filter(([line]) => !line.startsWith('#')).length;
   console.log(
-    `${command.out}: ${chosen.length} meter${chosen.length === 1 ? '' : 's'}${open > 0 ? `; ${open} values are to be filled in before it runs` : ''}`,
+    `${command.out}: ${chosen.length} meter${chosen.length === 1 ? '' : 's'}${open > 0 ? `; fill in ${open} values before the gateway runs` : ''}`,
   );
 }
 
@@ -137,7 +137,7 @@ function resumed(store: StateFile, stages: readonly Stage[], progress: Progress)
   const state = store.read();
   if (!state) return newState();
   progress.line(
-    `going on where the last scan of this port stopped: ${state.stage} of ${stages.length} steps, ${state.found.length} found (--again starts anew)`,
+    `continuing where the last scan of this port stopped: ${state.stage} of ${stages.length} steps, ${state.found.length} found (--again starts anew)`,
   );
   for (const found of state.found) progress.line(foundText(found));
   return state;

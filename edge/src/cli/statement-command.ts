@@ -66,7 +66,7 @@ export async function writeStatement(config: GatewayConfig, options: StatementOp
   };
   writeFileSync(options.out, `${JSON.stringify(file, null, 2)}\n`);
   if (!isAttestable(statement.quality)) {
-    console.error('note: its quality is stale, unsynchronised or after a discontinuity: no chain takes it');
+    console.error('note: its quality is stale, unsynchronised or after a discontinuity: no chain accepts it');
   }
 }
 
@@ -117,7 +117,7 @@ function missing(name: string, window: number, found: readonly Found[]): string 
   if (found.length === 0) return `${what}: the spool has none of this meter`;
   const windows = found.map(({ statement }) => statement.window);
   const [oldest, newest] = [Math.min(...windows), Math.max(...windows)];
-  if (window > newest) return `${what}: it is not signed yet, the newest is of window ${newest}`;
-  if (window < oldest) return `${what}: it is not in the spool any more, the oldest is of window ${oldest}`;
-  return `${what}: none was signed for it, or its record is damaged (windows ${oldest} to ${newest} are there in part)`;
+  if (window > newest) return `${what}: the newest signed statement is of window ${newest}`;
+  if (window < oldest) return `${what}: the spool no longer has it, the oldest is of window ${oldest}`;
+  return `${what}: the gateway signed none, or its record is damaged (the spool has only some of the windows ${oldest} to ${newest})`;
 }

@@ -237,7 +237,9 @@ export class Gateway {
       'Somebody restored an older image of the data directory',
     );
     if (await log.continueAfterRestore(seen, windowOf(this.#options.readingClock.nowMs()))) return;
-    this.#jumps.add(`an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: refused, ask your utility`);
+    this.#jumps.add(
+      `an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: the gateway refuses to continue there, ask your utility`,
+    );
   }
 
   /** Runs background work in real time: saves acks, declares dead letters, keeps the spool within its bytes. */

@@ -164,7 +164,7 @@ function pointFaults({ points = [], meters }: GatewayConfig): Fault[] {
     for (const key of ['owner', 'zone'] as const) {
       if (String(production[key]) === String(consumption[key])) continue;
       const both = `"${production.name}" and "${consumption.name}"`;
-      fault('consumption', `meters ${both} have not the same ${key}: a point has one`);
+      fault('consumption', `meters ${both} differ in ${key}: a point has one`);
     }
   }
   return faults;

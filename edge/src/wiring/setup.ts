@@ -44,7 +44,7 @@ export async function takeDirectory(config: GatewayConfig): Promise<void> {
   try {
     await nodeDisk.makeDir(config.data_dir);
   } catch (error) {
-    throw new StartError(`data_dir ${config.data_dir} cannot be made: ${(error as Error).message}`);
+    throw new StartError(`data_dir ${config.data_dir} cannot be created: ${(error as Error).message}`);
   }
   if (!(await lockDirectory(config.data_dir))) {
     throw new StartError(`another gateway process works in ${config.data_dir}: stop it first`);
@@ -157,7 +157,7 @@ function checkKey({ enrolment }: RecoveredMeter, of: { config: { name: string };
   if (!enrolment) return;
   const { payload, signature } = parseSign1(enrolment.message.bytes);
   if (verifier.verify(signature, sigStructure(payload), of.key.signer.publicKey)) return;
-  const what = `the key in ${of.key.file} is not the one that enrolled ${of.config.name}`;
+  const what = `the key in ${of.key.file} did not enrol ${of.config.name}`;
   throw new StartError(`${what}: restore the file from a backup of the data directory`);
 }
 

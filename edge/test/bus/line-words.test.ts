@@ -7,11 +7,11 @@ test.each([
   ['ECONNREFUSED', /^connection refused: is the meter on/],
   ['ENOENT', /^there is no such serial port/],
   ['EACCES', /group dialout$/],
-  ['ENOTFOUND', /^the host has no address/],
-  ['EAI_AGAIN', /^the host has no address/],
-  ['EHOSTUNREACH', /^the host cannot be reached: is it on, and in this network\?$/],
-  ['ENETUNREACH', /^the host cannot be reached: is it on, and in this network\?$/],
-  ['ETIMEDOUT', /^the host cannot be reached: is it on, and in this network\?$/],
+  ['ENOTFOUND', /^the host name has no address/],
+  ['EAI_AGAIN', /^the host name has no address/],
+  ['EHOSTUNREACH', /^this machine cannot reach the host: is the host on, and in this network\?$/],
+  ['ENETUNREACH', /^this machine cannot reach the host: is the host on, and in this network\?$/],
+  ['ETIMEDOUT', /^this machine cannot reach the host: is the host on, and in this network\?$/],
 ])('%s is told to the installer in words of its own', (code, words) => {
   expect(describeFault(fault(code))).toMatch(words);
 });

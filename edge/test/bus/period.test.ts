@@ -62,9 +62,9 @@ describe('a poll plan', () => {
   it('is lengthened to whole seconds, and says so with what to do', () => {
     expect(planFor(plan, { ms: 2_001, because: 'line' })).toEqual({ pollMs: 3_000, leadMs: 5_000 });
     expect(slowWords(plan, { ms: 2_001, because: 'line' })).toBe(
-      'is polled every 3 s, not every 2 s: its line needs that for all requests, one time-out and one request again. Set poll_seconds to 3, or give it a faster line or fewer meters',
+      'is polled every 3 s, not every 2 s: its line needs that time for all requests, one time-out and one repeated request. Set poll_seconds to 3, or use a faster line or fewer meters',
     );
-    expect(slowWords(plan, { ms: 2_001, because: 'lengths' })).toContain('too few ways');
+    expect(slowWords(plan, { ms: 2_001, because: 'lengths' })).toContain('too few request lengths');
   });
 });
 

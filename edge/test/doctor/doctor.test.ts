@@ -112,7 +112,7 @@ describe('the doctor of a bus', () => {
       };
       poll();
     };
-    expect(await look()).toEqual([expect.stringMatching(/another device polls .*unit 1.*Take it off/)]);
+    expect(await look()).toEqual([expect.stringMatching(/another device polls .*unit 1.*Take the device off/)]);
     expect(line.requests).toEqual([]);
   });
 
@@ -160,7 +160,7 @@ describe('the doctor of a bus', () => {
   test('names damage of all, and of some answers', async () => {
     const all = setUp((clock) => [at(1, living(clock))], [1]);
     all.line.bend = (answer, delayMs) => ({ answer: answer.map((byte) => byte ^ 0x10), delayMs });
-    expect(await all.look()).toEqual([expect.stringMatching(/only damaged answers/)]);
+    expect(await all.look()).toEqual([expect.stringMatching(/all of its answers are damaged/)]);
     const some = setUp((clock) => [at(1, living(clock))], [1]);
     let count = 0;
     some.line.bend = (answer, delayMs) => ({
@@ -168,14 +168,14 @@ describe('the doctor of a bus', () => {
       delayMs,
     });
     expect(await some.look()).toEqual([
-      expect.stringMatching(/25 % of the answers are damaged: look at the end resistors/),
+      expect.stringMatching(/25 % of its answers are damaged: check the end resistors/),
     ]);
   });
 
   test('names a meter that answers after the time-out, and how late', async () => {
     const { look } = setUp((clock) => [at(1, living(clock), HERE, 1_200)], [1]);
     expect(await look()).toEqual([
-      expect.stringMatching(/answers after up to 1[0-9]{3} ms, later than .*500 ms.*request_timeout_ms/),
+      expect.stringMatching(/answers after up to 1[0-9]{3} ms, but the gateway waits only 500 ms .*request_timeout_ms/),
     ]);
   });
 

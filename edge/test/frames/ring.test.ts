@@ -186,7 +186,7 @@ describe('the ring of frames', () => {
       if (i % 50 === 0) await ring.flush();
     }
     await ring.flush();
-    expect(ring.problem).toContain('of this hour are not kept');
+    expect(ring.problem).toContain('raw frames of this hour');
     const bytes = [...disk.files.values()].reduce((sum, file) => sum + file.cache.length, 0);
     expect(bytes).toBeLessThanOrEqual(10_000);
     await time.advance(HOUR_MS);

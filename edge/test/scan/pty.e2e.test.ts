@@ -37,7 +37,7 @@ test('a scan that was stopped writes nothing, goes on from there, and writes wha
   bench.onFound = () => {};
   bench.said.length = 0;
   await scan(scanCommandOf(bus.path, { ...options, expect: 2 }), new AbortController().signal);
-  expect(bench.said[0]).toMatch(/going on where the last scan of this port stopped: .* 1 found/);
+  expect(bench.said[0]).toMatch(/continuing where the last scan of this port stopped: .* 1 found/);
   expect(loadGatewayConfig(out).meters.map(({ unit, model }) => [unit, model])).toEqual([
     [2, 'OR-WE-516'],
     [5, 'OR-WE-517'],

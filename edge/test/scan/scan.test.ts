@@ -152,7 +152,9 @@ describe('a scan', () => {
       };
       poll();
     };
-    await expect(run()).rejects.toThrow(/another device polls meters on this line \(unit 9 at 9600 8N1\).*Take it off/);
+    await expect(run()).rejects.toThrow(
+      /another device polls meters on this line \(unit 9 at 9600 8N1\).*Take the device off/,
+    );
     expect(line.requests).toEqual([]);
   });
 

@@ -57,9 +57,11 @@ export class FrameRing {
 
   /** Describes the fault in plain words; null when there is none. */
   get problem(): string | null {
-    if (this.#problem) return `raw frames are not kept: ${this.#problem}`;
+    if (this.#problem) return `the gateway cannot store raw frames: ${this.#problem}`;
     const { leftOut } = this.#hour;
-    return leftOut > 0 ? `${leftOut} raw frames of this hour are not kept: there are more than fit` : null;
+    return leftOut > 0
+      ? `the gateway dropped ${leftOut} raw frames of this hour: they exceed the limit of an hour`
+      : null;
   }
 
   keep(frame: KeptFrame): void {

@@ -69,12 +69,12 @@ export class KeyStore {
     for (const part of ['manufacturer', 'model', 'serial'] as const) {
       if (found[part] !== plate[part]) {
         const what = `the key of meter ${name} was made for ${part} "${String(found[part])}", the configuration says "${plate[part]}"`;
-        throw new KeyError(`${what}: a key is used for one meter; give an exchanged meter a new name`);
+        throw new KeyError(`${what}: one key serves one meter; give an exchanged meter a new name`);
       }
     }
     const salt = hex(found.salt, 16, file);
     const id = meterId({ salt, ...plate });
-    this.#check(found.meter_id, id, `${this.#dir}/${file}: its salt is not the one of its meter_id`);
+    this.#check(found.meter_id, id, `${this.#dir}/${file}: its salt does not match its meter_id`);
     return { signer: this.#signerOf(found, file), meterId: id, file: `${this.#dir}/${file}` };
   }
 
@@ -93,7 +93,7 @@ export class KeyStore {
     }
     if (found.point !== toHex(id)) {
       const what = `the key of point ${name} was made for other meters than the configuration names`;
-      throw new KeyError(`${what}: a key is used for one point; give the new one a new name`);
+      throw new KeyError(`${what}: one key serves one point; give the new point a new name`);
     }
     return { signer: this.#signerOf(found, file), meterId: id, file: `${this.#dir}/${file}` };
   }
@@ -106,7 +106,7 @@ export class KeyStore {
   #signerOf(found: Record<string, unknown>, file: string): Signer {
     const signer = sodiumSigner(hex(found.seed, 32, file));
     if (!isTorsionFreeKey(signer.publicKey)) throw new KeyError(`${file} holds no usable key`);
-    this.#check(found.public_key, signer.publicKey, `${this.#dir}/${file}: its seed is not the one of its public_key`);
+    this.#check(found.public_key, signer.publicKey, `${this.#dir}/${file}: its seed does not match its public_key`);
     return signer;
   }
 

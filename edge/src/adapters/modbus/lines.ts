@@ -19,11 +19,11 @@ class SocketLine implements Line {
     socket.on('data', (bytes: Buffer) => {
       this.#chunks.push(bytes);
       this.#unread += bytes.length;
-      if (this.#unread > MAX_UNREAD) this.#end('it sends without end');
+      if (this.#unread > MAX_UNREAD) this.#end('the peer sends without end');
       this.#arrived();
     });
     socket.on('error', (error) => this.#end(error.message));
-    socket.on('close', () => this.#end('the other side closed the connection'));
+    socket.on('close', () => this.#end('the peer closed the connection'));
   }
 
   #end(reason: string): void {
@@ -103,7 +103,7 @@ class SerialLine implements Line {
 
   async write(bytes: Uint8Array): Promise<void> {
     try {
-      if (writeSync(this.#fd(), bytes) < bytes.length) throw new LineGone('the port takes no more bytes');
+      if (writeSync(this.#fd(), bytes) < bytes.length) throw new LineGone('the port accepts no more bytes');
     } catch (error) {
       throw goneBy(error);
     }

@@ -28,7 +28,7 @@ export function judgeByFloor(floorMs: () => number | null): PeerJudge {
 }
 
 const UNTRUSTED_WORDS =
-  "the certificate is not signed by a trusted authority in a way that can be checked while this machine's clock is unsure";
+  "the gateway cannot prove that a trusted authority signed the certificate while this machine's clock is unsure";
 
 const hasEnded = (certificate: X509Certificate, floorMs: number) => certificate.validToDate.getTime() < floorMs;
 

@@ -143,7 +143,7 @@ export class Bus {
       const since = Math.round((now - health.silenceBeganAtMs) / 1000);
       throw new ReadError(
         ReadFailure.timeout,
-        `unit ${unit} on ${this.name} has not answered for ${since} s; it is asked again in ${seconds} s`,
+        `unit ${unit} on ${this.name} has not answered for ${since} s; the next probe is in ${seconds} s`,
       );
     }
     return this.#queue.run(unit, options.periodMs, () => this.#read(health, fn, variants));
@@ -246,7 +246,7 @@ export class Bus {
       const seconds = Math.ceil((this.#secondMasterUntilMs - now) / 1000);
       throw new ReadError(
         ReadFailure.secondMaster,
-        `another device polls the meters on ${this.name}: nothing is read for ${seconds} s. Take it off the line, or give the gateway a line of its own`,
+        `another device polls the meters on ${this.name}: the gateway reads nothing for ${seconds} s. Take the device off the line, or give the gateway a line of its own`,
       );
     }
   }

@@ -170,11 +170,11 @@ export function describe(error: unknown): string {
   if (code === 'ECONNREFUSED') return 'connection refused: is the meter on, and are host and port right?';
   if (code === 'ENOENT' || /No such file/.test(error.message)) return 'there is no such serial port: is it plugged in?';
   if (code === 'EACCES' || /Permission denied/.test(error.message))
-    return 'the serial port may not be used: add the user to the group dialout';
+    return 'this user may not open the serial port: add the user to the group dialout';
   if (/cannot lock port/i.test(error.message)) return 'the serial port is locked: another program uses it';
   if (/Inappropriate ioctl|not a (tty|typewriter)/i.test(error.message)) return 'this is no serial port';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host has no address: is its name right?';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name has no address: is the name right?';
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'ETIMEDOUT')
-    return 'the host cannot be reached: is it on, and in this network?';
+    return 'this machine cannot reach the host: is the host on, and in this network?';
   return error.message || String(code ?? error.name);
 }

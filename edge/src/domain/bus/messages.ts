@@ -12,7 +12,7 @@ export function busProblems(bus: Bus, nowMs: number): string[] {
   if (bus.problem) list.push(`${name}: ${bus.problem}`);
   if (bus.secondMasterUntilMs > nowMs)
     list.push(
-      `${name}: another device (often an inverter) polls the meters on this line; nothing is signed while it does. Take it off the line, or give the gateway a line of its own`,
+      `${name}: another device (often an inverter) polls the meters on this line; the gateway signs nothing meanwhile. Take the device off the line, or give the gateway a line of its own`,
     );
   const units = [...bus.units.values()];
   const heard = units.filter(({ silenceBeganAtMs }) => silenceBeganAtMs === null);
@@ -21,7 +21,7 @@ export function busProblems(bus: Bus, nowMs: number): string[] {
     stats.counts.answers === 0 &&
     stats.counts.damaged > stats.counts.timeouts
   )
-    list.push(`${name}: nothing but noise is heard: are speed and parity those of the meters?`);
+    list.push(`${name}: the gateway hears only noise: are speed and parity those of the meters?`);
   for (const unit of units) list.push(...unitProblems(bus, unit, nowMs, heard.length > 0));
   return list;
 }
@@ -32,7 +32,7 @@ function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer:
   if (silenceBeganAtMs !== null) {
     const seconds = Math.round((nowMs - silenceBeganAtMs) / 1_000);
     const advice = othersAnswer
-      ? 'others on this line answer: is its unit number right, and is it on?'
+      ? 'other units on this line answer: is its unit number right, and is it on?'
       : 'no unit on this line answers: are the two wires swapped, or is the line cut?';
     return [`${where}: silent for ${seconds} s; ${advice}`];
   }
@@ -41,11 +41,11 @@ function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer:
   const percent = (count: number) => `${(100 * share(count)).toFixed(0)} %`;
   if (recent.requests >= MIN_REQUESTS && share(recent.damaged) > MANY)
     list.push(
-      `${where}: ${percent(recent.damaged)} of its answers are damaged: look at the line's end resistors, its shield, and for two meters with one unit number`,
+      `${where}: ${percent(recent.damaged)} of its answers are damaged: check the line's end resistors and its shield, and look for two meters with one unit number`,
     );
   if (recent.requests >= MIN_REQUESTS && share(recent.exceptions) > MANY)
     list.push(
-      `${where}: ${percent(recent.exceptions)} of its answers are exceptions: it refuses what its profile asks for. Is it this model and variant? \`doctor\` says which`,
+      `${where}: ${percent(recent.exceptions)} of its answers are exceptions: the meter refuses registers of its profile. Is it this model and variant? \`doctor\` names the exceptions`,
     );
   const lateMs = bus.quarantine.longestLatenessMs(unit);
   if (recent.requests >= MIN_REQUESTS && share(recent.timeouts) > MANY)

@@ -64,7 +64,7 @@ export function chooseMeters(
   for (const { found: one, fits } of usable) {
     if (settingText(one.setting) !== most)
       left.push(
-        `${whereText(one)}: ${nameOf(fits)}. A line has one speed: set this meter to ${most} at its menu, then scan again`,
+        `${whereText(one)}: ${nameOf(fits)}. A line has one speed: set this meter to ${most} in its menu, then scan again`,
       );
   }
   return {
@@ -76,7 +76,7 @@ export function chooseMeters(
 
 function whyNot({ fits }: Found, refusal: (fit: Fit) => string | null): string {
   const [first] = fits;
-  if (!first) return 'it answers, but no profile fits: write one (docs/meters.md), or take another meter';
+  if (!first) return 'it answers, but no profile fits: write a profile (docs/meters.md), or use another meter';
   return `${nameOf(fits)}: ${first.unfit ?? refusal(first)}`;
 }
 
@@ -113,7 +113,7 @@ export function configText(options: ConfigTextOptions): string {
   const buses = setting ? [busOf(target, setting, options.answersToAll)] : [];
   const notes = left.map((text) => `# Not in this configuration: ${text}.\n`).join('');
   const kept = stringify({ ...rest, buses, meters }, { lineWidth: 0 });
-  return `# Written by gridtokenx-gateway scan. Values that begin with "${TO_FILL_IN}" must be filled in before it runs.\n${notes}${kept}`;
+  return `# Written by gridtokenx-gateway scan. Fill in the values that begin with "${TO_FILL_IN}" before the gateway runs.\n${notes}${kept}`;
 }
 
 function busOf(target: Target, setting: Setting, answersToAll: boolean): Record<string, unknown> {

@@ -30,7 +30,7 @@ export function diagnose(seen: LineObservation): Finding[] {
   if (one)
     list.push(
       problem(
-        `unit ${one.unit} spoke without being asked: a meter that answers under another number, or another device that polls`,
+        `unit ${one.unit} answered without a request: a meter that answers under another number, or another device that polls`,
       ),
     );
   if (isAllSilent(seen)) list.push(problem(silentLine(seen)));
@@ -49,9 +49,9 @@ function isAllSilent({ units, strangers }: LineObservation): boolean {
 function silentLine({ setting, units }: LineObservation): string {
   const who = units.map(({ unit }) => unit).join(', ');
   if (setting.transport === 'tcp')
-    return `the connection stands, but unit ${who} does not answer: is the unit number right? If this is a converter for raw RTU frames, write transport: rtu-over-tcp`;
+    return `the connection is open, but unit ${who} does not answer: is the unit number right? If this is a converter for raw RTU frames, write transport: rtu-over-tcp`;
   const speeds = setting.transport === 'serial' ? `neither at ${settingText(setting)} nor at another usual speed` : '';
-  return `nothing answers (unit ${who}) ${speeds}: swap the wires A and B; is the line whole, is the meter on, is its Modbus port of the RS-485 kind and enabled? \`gridtokenx-gateway scan\` looks for other units`.replace(
+  return `nothing answers (unit ${who}) ${speeds}: swap the wires A and B; is the line whole, is the meter on, is its Modbus port of the RS-485 kind and enabled? \`gridtokenx-gateway scan\` searches for other units`.replace(
     ') :',
     '):',
   );
@@ -75,7 +75,7 @@ function silentText(seen: LineObservation, { elsewhere, latestMs, unit }: UnitOb
 }
 
 const lateText = ({ waitMs }: LineObservation, latestMs: number) =>
-  `answers after up to ${Math.round(latestMs)} ms, later than it is waited for (${waitMs} ms): such answers are never used. Set request_timeout_ms to more, and look at its answer delay at its menu`;
+  `answers after up to ${Math.round(latestMs)} ms, but the gateway waits only ${waitMs} ms and never uses a later answer. Raise request_timeout_ms, and check the answer delay in the meter's menu`;
 
 function speakingTexts(seen: LineObservation, one: UnitObservation): string[] {
   const { asked, answered, damaged, silent, exceptions, latestMs, against } = one;
@@ -91,7 +91,7 @@ function speakingTexts(seen: LineObservation, one: UnitObservation): string[] {
   // Nobody can identify a meter that hardly answers.
   if (answered > 0 && exceptions.length === 0 && against !== null && against.length > 0 && damaged + silent === 0)
     list.push(
-      `does not look like ${one.model}: ${against.join('; ')}. Is its profile the right one? \`scan\` finds it`,
+      `does not look like ${one.model}: ${against.join('; ')}. Is its profile right? \`scan\` finds the right one`,
     );
   else list.push(...registerTexts(one));
   return list;
@@ -100,20 +100,20 @@ function speakingTexts(seen: LineObservation, one: UnitObservation): string[] {
 function damagedText({ units }: LineObservation, one: UnitObservation, percent: string): string {
   const others = units.filter((unit) => unit !== one && unit.answered > 0 && unit.damaged === 0);
   if (one.answered === 0 && units.every((unit) => unit.answered === 0))
-    return 'only damaged answers are heard: another speed or parity, noise, or two meters with this unit number';
+    return 'all of its answers are damaged: another speed or parity, noise, or two meters with this unit number';
   if (others.length > 0)
-    return `${percent} of its answers are damaged, while unit ${others.map(({ unit }) => unit).join(', ')} is well: two meters with this unit number? Disconnect one and look again`;
-  return `${percent} of the answers are damaged: look at the end resistors, the shield, and the wires A and B`;
+    return `${percent} of its answers are damaged, while unit ${others.map(({ unit }) => unit).join(', ')} is well: two meters with this unit number? Disconnect one meter and try again`;
+  return `${percent} of its answers are damaged: check the end resistors, the shield, and the wires A and B`;
 }
 
 const EXCEPTIONS: Readonly<Record<number, string>> = {
-  1: 'it does not know the function',
-  2: 'it does not have these registers: another model or variant than the profile says?',
-  3: 'it refuses so many registers at once',
-  4: 'it has failed inside: switch it off and on',
-  6: 'it is busy',
-  10: 'the converter has no way to it',
-  11: 'nobody answers behind the converter: unit number, wires, speed on the converter',
+  1: 'the meter does not know the function',
+  2: 'the meter does not have these registers: is it another model or variant than its profile?',
+  3: 'the meter refuses so many registers at once',
+  4: 'the meter has an internal fault: switch it off and on',
+  6: 'the meter is busy',
+  10: 'the converter has no path to the meter',
+  11: "no meter answers behind the converter: check unit number, wires and the converter's speed",
 };
 
 function exceptionText({ exceptions }: UnitObservation, percent: string): string {
@@ -128,7 +128,7 @@ function registerTexts({ readings, sameForMs }: UnitObservation): string[] {
     const falls = fall(readings, key);
     if (falls)
       list.push(
-        `its ${key === 'importWh' ? 'import' : 'export'} register fell from ${falls.from} to ${falls.to} Wh: it was exchanged or reset (replace-meter), or two meters answer under one number`,
+        `its ${key === 'importWh' ? 'import' : 'export'} register fell from ${falls.from} to ${falls.to} Wh: somebody exchanged or reset the meter (see "replace-meter"), or two meters answer under one number`,
       );
   }
   if (list.length > 0) return list;

@@ -35,7 +35,7 @@ export class FrozenWatch {
     if (!this.#last || this.#passedWh < this.#enoughWh) return null;
     const { importWh, exportWh } = this.#last;
     const at = `${formatKwh(importWh)}/${formatKwh(exportWh)} kWh`;
-    return `its energy registers stand at ${at} while it showed power for ${Math.floor(this.#passedWh)} Wh: they are frozen, have it looked at`;
+    return `its energy registers stand at ${at} while it showed power for ${Math.floor(this.#passedWh)} Wh: the registers are frozen, have the meter checked`;
   }
 
   /** Records a reading. Returns true when it shows that the registers are frozen, once until they move. */

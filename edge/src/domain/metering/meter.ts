@@ -98,7 +98,7 @@ export class Meter {
     if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
     if (this.log.inDiscontinuity)
       list.push(
-        `meter ${this.name}: its registers fell, or another meter answers: if it was exchanged, run "replace-meter"`,
+        `meter ${this.name}: its registers fell, or another meter answers: if somebody exchanged the meter, run "replace-meter"`,
       );
     return list;
   }
@@ -178,7 +178,7 @@ export class Meter {
       }
       if (verdict === 'above-limit') {
         counters.add('poll_errors', { meter: this.id, reason: 'above limit' });
-        this.#problem = `registers rose faster than the connection allows (${text(this.#lastGood)} to ${text(sample)}): not used`;
+        this.#problem = `registers rose faster than the connection allows (${text(this.#lastGood)} to ${text(sample)}): the gateway does not use them`;
         return false;
       }
       this.#problem = null;
@@ -290,7 +290,7 @@ export class Meter {
   }
 
   #disk(error: unknown): void {
-    this.#problem = `not signed, because its state could not be stored: ${error instanceof Error ? error.message : error}`;
+    this.#problem = `the gateway signed nothing, because it could not store the state: ${error instanceof Error ? error.message : error}`;
   }
 }
 

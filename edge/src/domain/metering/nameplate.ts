@@ -80,7 +80,7 @@ export class Nameplate {
     const isSame = normal(serial) === normal(configured);
     this.#problem = isSame
       ? null
-      : `it says that its serial number is ${serial}, the configuration says ${configured}: correct the one that is wrong`;
+      : `the meter shows serial number ${serial}, the configuration has ${configured}: correct the wrong one`;
   }
 }
 

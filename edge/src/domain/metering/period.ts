@@ -23,6 +23,6 @@ export function slowWords(plan: PollPlan, least: LeastPeriod | null): string | n
   const seconds = pollMs / 1_000;
   const words = `is polled every ${seconds} s, not every ${plan.pollMs / 1_000} s`;
   return least.because === 'lengths'
-    ? `${words}: its registers can be read in too few ways, so after each late answer it has to rest. Set poll_seconds to ${seconds}`
-    : `${words}: its line needs that for all requests, one time-out and one request again. Set poll_seconds to ${seconds}, or give it a faster line or fewer meters`;
+    ? `${words}: too few request lengths can read its registers, so it rests after each late answer. Set poll_seconds to ${seconds}`
+    : `${words}: its line needs that time for all requests, one time-out and one repeated request. Set poll_seconds to ${seconds}, or use a faster line or fewer meters`;
 }

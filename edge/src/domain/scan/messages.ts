@@ -11,27 +11,27 @@ const list = (units: readonly number[]) => [...new Set(units)].sort((a, b) => a 
 export function foreignText(spoken: readonly Spoken[], setting: Setting): string {
   const units = spoken.filter(({ how }) => how === 'foreign').map(({ unit }) => unit);
   const who = units.length > 0 ? ` (unit ${list(units)} at ${settingText(setting)})` : '';
-  return `another device polls meters on this line${who}: often an inverter or another gateway. Answers to it cannot be told from answers to this scan. Take it off the line, then scan again: the scan goes on where it stopped`;
+  return `another device polls meters on this line${who}, often an inverter or another gateway. Nothing distinguishes answers to that device from answers to the gateway. Take the device off the line, then try again: a scan continues where it stopped`;
 }
 
 export const NOISE_TEXT =
-  'something is heard on the line that is no Modbus at any common speed: noise, two devices that talk at once, or a line that is not RS-485. Look at the wires A and B, the end resistors and the shield';
+  'the line carries bytes that are no Modbus at any common speed: noise, two devices that send at once, or a line that is not RS-485. Check the wires A and B, the end resistors and the shield';
 
 export const NEVER_SILENT_TEXT =
-  'the line is never silent: nothing can be asked on it. Look at the wires A and B (swapped ones read as noise on some adapters), the end resistors, and for a device that sends all the time';
+  'the line is never silent, so the gateway cannot send a request. Check the wires A and B (swapped wires read as noise on some adapters) and the end resistors, and look for a device that sends all the time';
 
 export const ECHO_TEXT =
-  'the adapter hears itself (echo): every request comes back. This is skipped and does no harm; many adapters have a switch for it';
+  'the adapter hears itself (echo): every request comes back. The gateway skips the echo, which does no harm; many adapters have a switch for it';
 
 export function damagedText(unit: number, setting: Setting): string {
-  return `unit ${unit} at ${settingText(setting)}: answers come damaged: two meters with this unit number, a bad line, or another parity. Disconnect one meter after the other and scan again`;
+  return `unit ${unit} at ${settingText(setting)}: its answers are damaged: two meters with this unit number, a bad line, or another parity. Disconnect one meter after another and scan again`;
 }
 
 export const EVERY_UNIT_TEXT =
   'the device answers to every unit number: it is one device, taken as the first unit that was asked';
 
 export const NOTHING_TEXT =
-  'no meter was found. Are the wires A and B swapped (try the other way round), is the meter on, is its Modbus port enabled and of the RS-485 kind?';
+  'the scan found no meter. Are the wires A and B swapped (try the other way round), is the meter on, is its Modbus port enabled and of the RS-485 kind?';
 
 export const NOTHING_THERE_TEXT =
-  'nothing at this address answers as a meter. Is it a converter that carries raw RTU frames? Then give --raw. Are speed and parity of its serial side those of the meters?';
+  'no device at this address answers as a meter. Is it a converter that carries raw RTU frames? Then add --raw. Are speed and parity of its serial side those of the meters?';

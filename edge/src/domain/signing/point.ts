@@ -135,7 +135,7 @@ export class Point {
     const of = `point ${this.name}`;
     if (!this.enrolled) return [`${of} is not enrolled: run "enrol"`];
     if (this.#isLost)
-      return [`${of}: what its last statement was derived from is gone from the disk: enrol it under a new name`];
+      return [`${of}: the disk no longer has the statements behind its last one: enrol the point under a new name`];
     const list = this.#problem ? [`${of}: ${this.#problem}`] : [];
     const { production, consumption } = this.#pairs.newest;
     if (production !== null && consumption !== null && Math.abs(production - consumption) >= BEHIND_WINDOWS) {
@@ -186,7 +186,7 @@ export class Point {
         while (!signal.aborted && canClose() && (await this.#closeNext()));
         this.#problem = null;
       } catch (error) {
-        this.#problem = `not signed, because its state could not be stored: ${error instanceof Error ? error.message : error}`;
+        this.#problem = `the gateway signed nothing, because it could not store the state: ${error instanceof Error ? error.message : error}`;
       }
       await Promise.race([woken, sleep(this.#options.clock, LOOK_MS, signal)]);
     }

@@ -36,7 +36,7 @@ export class SeqAllocator {
 
   /** Stores `next`, which lies above every assigned seq, then continues there. */
   async continueAt(next: bigint): Promise<void> {
-    if (next < this.#next) throw new RangeError(`seq ${next} was handed out already`);
+    if (next < this.#next) throw new RangeError(`seq ${next} is assigned already`);
     const through = next + SEQ_BLOCK - 1n;
     await this.#reserve(through);
     this.#next = next;
