@@ -49,5 +49,5 @@ export async function setAside(config: Config, path: (name: string) => string, n
     if (error instanceof DatabaseDamaged) return moveAside(file, stampOf(nowMs));
     throw error;
   }
-  throw new OperatorError({ code: 'nothing-to-do', problem: `${file} holds`, advice: 'nothing is moved' });
+  throw new OperatorError({ code: 'nothing-to-do', problem: `${file} is intact`, advice: 'there is nothing to move' });
 }

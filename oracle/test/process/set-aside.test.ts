@@ -44,7 +44,7 @@ it('a damaged ledger: refused with one line, moved aside by the command, and gat
   await first.kill('SIGKILL');
   expect(await command('set-aside', ...config)).toMatchObject({
     code: 2,
-    output: `${folder.ledger} holds; nothing is moved`,
+    output: `${folder.ledger} is intact; there is nothing to move`,
   });
   writeFileSync(folder.ledger, Buffer.alloc(8_192, 1));
 

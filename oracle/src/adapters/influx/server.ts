@@ -110,7 +110,9 @@ export class InfluxServer {
       return await request(new InfluxDB({ url: this.#options.url, timeout: DEADLINE_MS, transportOptions }), headers);
     } catch (error) {
       if (controller.signal.aborted) {
-        throw new SeriesUnavailable(this.#isClosed ? 'given up: closing' : `no answer within ${DEADLINE_MS} ms`);
+        throw new SeriesUnavailable(
+          this.#isClosed ? 'cancelled: the time series closes' : `no answer within ${DEADLINE_MS} ms`,
+        );
       }
       throw error;
     } finally {

@@ -220,7 +220,8 @@ export class VerifyThreads implements SignatureChecks {
       const now = this.#deps.clock.monotonicMs();
       for (const seat of this.#seats) {
         const oldest = seat.sent[0];
-        if (oldest && now - oldest.sentAtMs >= GIVE_UP_MS) this.#lost(seat, new Error('no answer: given up'));
+        if (oldest && now - oldest.sentAtMs >= GIVE_UP_MS)
+          this.#lost(seat, new Error(`no answer within ${GIVE_UP_MS} ms`));
       }
       if (this.#seats.some(({ sent }) => sent.length > 0)) this.#watch();
     });
@@ -235,7 +236,9 @@ export class VerifyThreads implements SignatureChecks {
     seat.thread = thread;
     thread.unref();
     const isOurs = () => seat.thread === thread;
-    seat.cancel = this.#deps.clock.after(START_MS, () => this.#lost(seat, new Error('never ready: given up')));
+    seat.cancel = this.#deps.clock.after(START_MS, () =>
+      this.#lost(seat, new Error(`not ready within ${START_MS} ms`)),
+    );
     thread.on('message', (said: unknown) => {
       if (isOurs() && said === 'ready') {
         seat.isReady = true;

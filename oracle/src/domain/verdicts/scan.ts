@@ -134,7 +134,7 @@ export class StreamScan {
       this.#at = seq;
       return suspended(entry.contradicted);
     }
-    if (seq <= this.#at) throw new RangeError(`seq ${seq} after ${this.#at}: a scan goes up`);
+    if (seq <= this.#at) throw new RangeError(`seq ${seq} after ${this.#at}: the seqs of a scan must rise`);
     this.#passMissing(seq, context.gaps);
     if (entry.payload.kind !== Kind.statement && ++this.#run > MAX_RUN) this.#isComplete = false;
     const judgement = this.#judge(entry, context);

@@ -179,7 +179,7 @@ export class Streams {
 
   #context({ stream, gaps }: Cached, meter: MeterRecord, nowMs: number): ScanContext {
     const terms = termsOf(meter, stream.key);
-    if (!terms) throw new RangeError(`a key that meter ${stream.meter} does not have is judged`);
+    if (!terms) throw new RangeError(`meter ${stream.meter} does not have the key of this stream`);
     return { meter, terms, gaps, suspendedFrom: stream.suspendedFrom, nowMs, point: this.#points.witnessOf(meter) };
   }
 
