@@ -35,5 +35,5 @@ if (extra.length > 0) stop(`npm run ${name}: unknown argument "${extra[0]}"; it 
 const MISSING = 3;
 const codes = tasks[name].map(([command, ...args]) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status);
 if (codes.includes(MISSING))
-  console.error('Rust was not looked at: sh programs/toolchain/setup.sh installs what is missing.');
+  console.error('Rust was not checked: sh programs/toolchain/setup.sh installs the missing tools.');
 process.exit(codes.every((code) => code === 0 || code === MISSING) ? 0 : 1);

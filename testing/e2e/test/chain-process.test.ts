@@ -57,8 +57,8 @@ it('a lost snapshot is refused, a damaged one falls back to the one before, and 
   const second = await chain({ ...config, networkId });
   expect(second.isReady, second.output()).toBe(true);
   expect((await second.health()).problems).toEqual([
-    `${snapshotPath} is cut off or changed`,
-    `the chain goes on from ${snapshotPath}.previous`,
+    `${snapshotPath} is truncated or changed`,
+    `the chain continues from ${snapshotPath}.previous`,
   ]);
   expect((await second.snapshot()).status).toBe(200);
   expect(await second.health()).toMatchObject({ ok: true, problems: [] });
@@ -69,14 +69,14 @@ it('a lost snapshot is refused, a damaged one falls back to the one before, and 
   expect(third.isReady).toBe(false);
   expect(await third.ended).toBe(2);
   expect(third.output().trim()).toBe(
-    `${snapshotPath} is not there, and ${folder} was made for network ${networkId}; bring it back from a backup, ` +
+    `${snapshotPath} is not there, and ${folder} was made for network ${networkId}; restore it from a backup, ` +
       `or delete ${folder} to begin a new chain`,
   );
   expect(readdirSync(join(folder, 'chain'))).toEqual([]);
 }, 60_000);
 
 it.each([
-  ['whose chain is lost', null, /was made for network 0011223344556677; bring it back from a backup, or delete/],
+  ['whose chain is lost', null, /was made for network 0011223344556677; restore it from a backup, or delete/],
   [
     'of an earlier version',
     '{"format":1,"slot":1,"takenAtMs":1,"accounts":[]}',
@@ -143,7 +143,7 @@ describe('a folder that lost a part of itself', () => {
     whole();
     writeFileSync(join(data(), 'clock.json'), text);
     expect(() => checkDataIn(data())).toThrow(
-      /clock\.json: is cut off or changed; bring it back from a backup, or delete/,
+      /clock\.json: is truncated or changed; restore it from a backup, or delete/,
     );
   });
 });

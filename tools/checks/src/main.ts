@@ -36,6 +36,6 @@ function check(): void {
 
 await runCli({
   name: 'npm run check --',
-  description: 'Holds imports, documents, licences and dependencies against their rules; exit code 1 for findings',
+  description: 'Checks imports, documents, licences and dependencies; exit code 1 for findings',
   commands: (program) => void program.action(check),
 });

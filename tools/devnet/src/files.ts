@@ -17,7 +17,7 @@ export function readJson<T>(path: string): T | null {
   } catch (cause) {
     const problem = (cause as Error).message;
     throw new OperatorError(
-      { code: 'damaged-file', file: path, problem, advice: 'bring it back from a backup' },
+      { code: 'damaged-file', file: path, problem, advice: 'restore it from a backup' },
       { cause },
     );
   }

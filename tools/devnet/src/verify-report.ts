@@ -75,7 +75,7 @@ export function readReport(file: string): Report {
   const issue = parsed.error?.issues[0];
   const where = issue && issue.path.length > 0 ? ` (${issue.path.join('.')}: ${issue.message})` : '';
   const problem = report === null ? 'is not there' : `is no report${where}`;
-  throw new OperatorError({ code: 'no-report', file, problem, advice: 'give what --report of npm start wrote' });
+  throw new OperatorError({ code: 'no-report', file, problem, advice: 'give the file that npm start --report wrote' });
 }
 
 function verify(path: string, profiles: string | undefined): void {
@@ -92,11 +92,11 @@ function verify(path: string, profiles: string | undefined): void {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await runCli({
     name: 'npm run verify-report --',
-    description: 'Holds a report against the profile it was made from; exit code 3 when a figure is not exact',
+    description: 'Compares a report with its profile; exit code 3 when a figure is not exact',
     commands: (program) => {
       program
-        .argument('<report>', 'what --report of npm start wrote')
-        .argument('[profiles]', 'the CSV that it was made from (default: shipped real data)')
+        .argument('<report>', 'the file that npm start --report wrote')
+        .argument('[profiles]', 'the CSV of its profile (default: shipped real data)')
         .action(verify);
     },
   });

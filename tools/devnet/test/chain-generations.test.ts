@@ -91,7 +91,7 @@ describe('two generations', () => {
     damage(path);
     damage(`${path}.previous`);
     const before = readdirSync(dirname(path));
-    expect(() => slots()).toThrow(/; bring it back from a backup, or delete .* to begin a new chain$/);
+    expect(() => slots()).toThrow(/; restore it from a backup, or delete .* to begin a new chain$/);
     try {
       slots();
     } catch (error) {

@@ -83,7 +83,7 @@ describe('the place of the report', () => {
 it('tells nothing of what a damaged file holds', () => {
   const path = join(folder, 'key.json');
   writeFileSync(path, '5ec4e7 5ec4e7');
-  const message = `${path}: is not JSON; bring it back from a backup`;
+  const message = `${path}: is not JSON; restore it from a backup`;
   expect(() => readJson(path)).toThrow(expect.objectContaining({ message }));
 });
 

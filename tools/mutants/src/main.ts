@@ -19,7 +19,7 @@ const nameOf = ({ file, sample, seed }: Options) =>
 async function main(options: Options): Promise<number> {
   const campaigns = join(root, '.campaigns');
   const { all, chosen, unlisted } = await choose(root, options, join(campaigns, 'tools'), say);
-  for (const [reason, count] of Object.entries(ignoredOf(all))) say(`${count} left out: ${reason}`);
+  for (const [reason, count] of Object.entries(ignoredOf(all))) say(`${count} excluded: ${reason}`);
   if (options.list) {
     for (const { key } of chosen) say(key);
     return 0;
@@ -41,13 +41,13 @@ async function main(options: Options): Promise<number> {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     endAll();
-    say('stopped: the same command goes on from here');
+    say('stopped: the same command continues from here');
     process.exit(1);
   });
 }
 await runCli({
   name: 'npm run mutants --',
-  description: 'Changes the sources one place at a time; tells which changes no test notices',
+  description: 'Changes the sources one place at a time; reports changes that no test notices',
   commands: (program) =>
     void addOptions(program).action(async (file: string | undefined, given: GivenOptions) => {
       process.exitCode = await main(optionsOf(file, given));

@@ -37,12 +37,12 @@ export function addOptions(command: Command): Command {
   return command
     .argument('[file]', 'one source, all of its mutants')
     .option('--sample <n>', 'draws n mutants over all sources of the product', whole)
-    .option('--seed <s>', 'of the draw', whole, 1)
-    .option('--least <percent>', 'that must be noticed for exit code 0', percent, 85)
+    .option('--seed <s>', 'seed of the draw', whole, 1)
+    .option('--least <percent>', 'percentage that tests must notice for exit code 0', percent, 85)
     .option('--report <file>', 'writes a JSON report')
     .option('--workers <n>', 'mutants that are judged at the same time', whole, 2)
-    .option('--seconds <n>', 'tests for one mutant, as long as they take without one', whole, 40)
-    .option('--fresh', 'forget what a stopped run found', false)
+    .option('--seconds <n>', 'seconds of tests for one mutant, as measured without a mutant', whole, 40)
+    .option('--fresh', 'forget the results of a stopped run', false)
     .option('--list', 'print the mutants, run nothing', false)
     .allowExcessArguments(false);
 }

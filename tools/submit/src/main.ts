@@ -169,13 +169,13 @@ export async function submitStatements(argv: readonly string[], say: Say, compla
   const program = {
     name: 'npm run submit-statement --',
     description:
-      'Sends statements that a meter or its gateway signed, where attestors are silent. Anyone may; a gateway-signed one ' +
-      'is taken when its slot is 96 windows behind.',
+      'Sends statements that a meter or its gateway signed, where attestors are silent. Anyone may send them; the chain ' +
+      'accepts a gateway-signed statement when its slot is 96 windows behind.',
     commands: (command: Command) => {
       command
         .requiredOption('--rpc <url>', 'RPC URL of the node')
         .requiredOption('--payer <file>', 'Solana key file that pays the fees')
-        .argument('<files...>', 'what "gridtokenx-gateway statement" wrote')
+        .argument('<files...>', 'files that "gridtokenx-gateway statement" wrote')
         .action(async (files: string[], given: Given) => {
           if (!(await submitFiles(given, files, say, complain))) wanted = ExitCode.operator;
         });

@@ -107,8 +107,8 @@ function chain(words: RegExp, spoil: (parts: ChainStage) => Promise<unknown> | u
 }
 
 export const chainStages: Readonly<Record<ChainCondition, Stage>> = {
-  restored: chain(/cut off/, (parts) => {
-    parts.problems.push('snapshot.json is cut off or changed');
+  restored: chain(/truncated/, (parts) => {
+    parts.problems.push('snapshot.json is truncated or changed');
     // Until the next snapshot is written.
     parts.keeper.snapshot = async () => 0;
   }),

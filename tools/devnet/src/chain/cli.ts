@@ -6,7 +6,7 @@ export function main(): Promise<void> {
   privateFiles();
   return runCli({
     name: 'gridtokenx-chain',
-    description: 'An embedded SVM node with the programs deployed, that survives restarts',
+    description: 'Runs an embedded SVM node with the programs; its state survives restarts',
     commands: (program) => {
       program
         .requiredOption('--config <file>', 'JSON, as the launcher writes it')

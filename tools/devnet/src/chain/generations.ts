@@ -81,9 +81,9 @@ export function decodeSnapshot(text: string | null): Generation {
   try {
     header = JSON.parse(head) as Header;
   } catch {
-    return { kind: 'damaged', why: 'is cut off or changed' };
+    return { kind: 'damaged', why: 'is truncated or changed' };
   }
-  if (digest(header.layout, body) !== header.sha256) return { kind: 'damaged', why: 'is cut off or changed' };
+  if (digest(header.layout, body) !== header.sha256) return { kind: 'damaged', why: 'is truncated or changed' };
   if (header.format !== FORMAT || header.layout !== LAYOUT) return { kind: 'other version' };
   const snapshot = JSON.parse(body) as Snapshot;
   return { kind: 'good', snapshot, networkId: networkOf(snapshot) };
@@ -179,6 +179,6 @@ function earlierVersion(file: string, folder: string): OperatorError {
 
 /** Returns the error for a chain without a usable snapshot: one line, with the possible remedies. */
 export function lost(problem: string, folder: string): OperatorError {
-  const advice = `bring it back from a backup, or delete ${folder} to begin a new chain`;
+  const advice = `restore it from a backup, or delete ${folder} to begin a new chain`;
   return new OperatorError({ code: 'chain-lost', problem, advice });
 }

@@ -96,7 +96,7 @@ async function startFrom(config: ChainConfig, log: Pick<Logger, 'info'>): Promis
         { event: 'chain_restored', path: candidate.path, accounts: accounts.length, takenAtMs },
         'Restored the chain from a snapshot',
       );
-      if (problems.length > 0) problems.push(`the chain goes on from ${candidate.path}`);
+      if (problems.length > 0) problems.push(`the chain continues from ${candidate.path}`);
       const keeper = keeperOn(node);
       keeper.started(candidate, check);
       return { node, keeper };

@@ -26,12 +26,12 @@ export function checkDataIn(data: string): void {
   const paths = pathsIn(data);
   const network = networkIn(paths);
   new Generations(paths.snapshot).choose(network, data);
-  const advice = `bring it back from a backup, or delete ${data} to begin anew`;
+  const advice = `restore it from a backup, or delete ${data} to begin anew`;
   if (existsSync(paths.clock)) {
     try {
       parseSimulatedClock(readRegularFile(paths.clock).toString('utf8'));
     } catch {
-      throw new OperatorError({ code: 'damaged-file', file: paths.clock, problem: 'is cut off or changed', advice });
+      throw new OperatorError({ code: 'damaged-file', file: paths.clock, problem: 'is truncated or changed', advice });
     }
   }
   if (network === null) return;

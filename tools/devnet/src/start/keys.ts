@@ -3,7 +3,7 @@ import { createPrivateFile, readPrivateFile } from '@gridtokenx/runtime/node';
 import { Keypair } from '@solana/web3.js';
 import type { Paths } from './layout.js';
 
-const WORDS = { what: 'key', missing: 'bring it back from a backup' } as const;
+const WORDS = { what: 'key', missing: 'restore it from a backup' } as const;
 
 /**
  * Returns the key pair of a party of the demonstration (Solana's JSON array of 64 bytes, for its owner alone), made on
@@ -18,6 +18,6 @@ export function partyKey(paths: Paths, name: string): Keypair {
   } catch {
     // The library's reason may quote the file, so it is not repeated.
     const problem = 'is not a key file (64 numbers in JSON)';
-    throw new OperatorError({ code: 'damaged-file', file, problem, advice: 'bring it back from a backup' });
+    throw new OperatorError({ code: 'damaged-file', file, problem, advice: 'restore it from a backup' });
   }
 }

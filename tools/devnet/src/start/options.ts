@@ -69,8 +69,8 @@ export function addOptions(command: Command): Command {
     .option('--speed <x>', 'simulated seconds per second, 1 = real time', factor, DEFAULT_SPEED)
     .option('--report <file>', 'write a JSON report once the windows are settled')
     .option('--exit', 'stop after the report; exit code 0 only if everything settled', false)
-    .option('--data <dir>', 'where everything durable is kept', resolve(projectRoot, '.gridtokenx'))
-    .option('--ports <base>', 'first of the ports that are used', port, DEFAULT_PORTS)
+    .option('--data <dir>', 'folder of all durable data', resolve(projectRoot, '.gridtokenx'))
+    .option('--ports <base>', 'first port of the used range', port, DEFAULT_PORTS)
     .option('--inspect <name>', 'let a debugger attach to this process on port 9229: oracle, gateway-1 ...', service)
     .allowExcessArguments(false);
 }
