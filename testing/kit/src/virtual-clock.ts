@@ -100,7 +100,7 @@ export class VirtualClock implements Clock {
       await this.settle();
       while (!isOver) {
         const next = this.#take(Number.POSITIVE_INFINITY);
-        if (!next) throw new Error('nothing is left to happen, and what is waited for has not');
+        if (!next) throw new Error('no timer is left, and the awaited promise has not settled');
         guard();
         next.task();
         await this.settle();
@@ -211,7 +211,7 @@ export class VirtualClock implements Clock {
 
   async #moving(move: () => Promise<void>): Promise<void> {
     // Two movers at once would run timers out of order.
-    if (this.#isMoving) throw new Error('time is being moved already: await the call before');
+    if (this.#isMoving) throw new Error('another call moves time already: await that call first');
     this.#isMoving = true;
     try {
       await move();

@@ -57,7 +57,7 @@ test('a loop in which no time passes ends with an error', async () => {
 
 test('two movers at once are refused', async () => {
   const first = clock.advance(1);
-  await expect(clock.advance(1)).rejects.toThrow('being moved already');
+  await expect(clock.advance(1)).rejects.toThrow('moves time already');
   await first;
 });
 
@@ -65,7 +65,7 @@ test('run goes on until the promise settles, and says when nothing is left', asy
   const done = new Promise<string>((resolve) => clock.after(500, () => resolve('done')));
   expect(await clock.run(done)).toBe('done');
   expect(clock.monotonicMs()).toBe(500);
-  await expect(clock.run(new Promise(() => {}))).rejects.toThrow('nothing is left to happen');
+  await expect(clock.run(new Promise(() => {}))).rejects.toThrow('no timer is left');
   await expect(clock.run(Promise.reject(new Error('its own')))).rejects.toThrow('its own');
 });
 

@@ -34,7 +34,7 @@ export const availabilityCampaign: Campaign = {
   ],
   controls: {
     'one-length': {
-      about: 'the energy can be read by one length only, and the period stays as it is',
+      about: 'one length only reads the energy, and the period does not lengthen',
       seeds: 3,
       install: () => {
         hasOneLength = true;
@@ -44,7 +44,7 @@ export const availabilityCampaign: Campaign = {
       },
     },
     'never-silent': {
-      about: 'a meter that does not answer is asked at every poll',
+      about: 'the gateway reads an unresponsive meter at every poll',
       seeds: 3,
       install: () => {
         const rule = Object.getOwnPropertyDescriptor(UnitHealth.prototype, 'silenceBeganAtMs') as PropertyDescriptor;

@@ -18,7 +18,7 @@ function replace<T extends object>(target: T, name: keyof T, make: (old: any) =>
 /** Rules that are switched off one at a time; the campaign must notice each. */
 export const ledgerControls: Readonly<Record<string, Control>> = {
   'late-suspension': {
-    about: 'a suspension counts for later arrivals only: what came before keeps its verdict',
+    about: 'a suspension counts for later arrivals only: earlier messages keep their verdict',
     seeds: 100,
     install: () =>
       replace(
@@ -31,17 +31,17 @@ export const ledgerControls: Readonly<Record<string, Control>> = {
       ),
   },
   'first-stands': {
-    about: 'of two contradicting messages the one that came first is no equivocation',
+    about: 'of two contradicting messages the first is no equivocation',
     seeds: 100,
     install: () => replace(Store.prototype, 'contradict', () => () => undefined),
   },
   'gaps-forgotten': {
-    about: 'declared gaps live in memory only and are gone with a kill',
+    about: 'declared gaps live in memory only and are lost by a kill',
     seeds: 300,
     install: () => replace(Store.prototype, 'addGap', () => () => undefined),
   },
   'registry-believed': {
-    about: 'an old state of the registry is taken for a new one',
+    about: 'an old state of the registry counts as a new state',
     seeds: 100,
     install: () =>
       replace(
@@ -55,13 +55,13 @@ export const ledgerControls: Readonly<Record<string, Control>> = {
       ),
   },
   'time-ignored': {
-    about: 'what came from the future is never looked at again',
+    about: 'messages from the future are never judged again',
     seeds: 100,
     install: () =>
       replace(SqliteLedger.prototype, 'reconsider', () => () => ({ verified: [], gateways: [], verdicts: new Map() })),
   },
   'lost-with-the-kill': {
-    about: 'what was taken and not committed counts as stored: nobody sends it again',
+    about: 'uncommitted messages count as stored: nobody sends them again',
     seeds: 100,
     install: () => replace(Bench.prototype, 'lost', () => () => undefined),
   },

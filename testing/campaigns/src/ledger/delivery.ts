@@ -112,7 +112,7 @@ export async function deliverSomehow(world: World, attempt: number, means: Means
     }
     bench.failsNext = false;
     bench.flush();
-    if (queue.length > 0) throw new Error('messages are left over');
+    if (queue.length > 0) throw new Error('messages remain undelivered');
     await finish(world, registry, clock, bench);
     count('answers of the registry', registry.answers);
     return { summary: summarise(world, bench), figures };

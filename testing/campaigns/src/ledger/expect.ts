@@ -43,7 +43,7 @@ export function compare(expected: Summary, found: Summary): string[] {
     ...differences('watermark', expected.marks, found.marks),
     ...differences('attestable statements', expected.attestable, found.attestable),
     ...differences('counts', expected.counts, found.counts),
-    ...differences('what is told', expected.told, found.told),
+    ...differences('ack', expected.told, found.told),
   ];
 }
 

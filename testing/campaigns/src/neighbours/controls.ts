@@ -51,12 +51,12 @@ export const neighboursControls: Readonly<Record<string, Control>> = {
     },
   },
   'mints-again': {
-    about: 'a mint that failed or left energy due is tried again at once',
+    about: 'the settler retries at once a mint that failed or left energy due',
     seeds: 200,
     install: () => replace(MintTracker.prototype, 'next', () => (tasks) => tasks[0] ?? null),
   },
   'every-second': {
-    about: 'what waits for its time is judged again every second, and the rest of its stream with it',
+    about: 'the oracle judges again every second the messages that wait for their time, and the rest of their streams',
     seeds: 400,
     install: () => {
       const back = [
@@ -74,7 +74,7 @@ export const neighboursControls: Readonly<Record<string, Control>> = {
     },
   },
   'whole-streams': {
-    about: 'a late message has the rest of its stream judged again',
+    about: 'for a late message the oracle judges the rest of its stream again',
     seeds: 400,
     install: () => replace(Convergence.prototype, 'isReached', () => () => false),
   },
@@ -93,7 +93,7 @@ export const neighboursControls: Readonly<Record<string, Control>> = {
       ),
   },
   'no-split': {
-    about: 'a batch that the time series refuses is tried again as it is',
+    about: 'the feeder retries a refused batch unchanged',
     seeds: 400,
     install: () => {
       const before = parts.makeSeries;

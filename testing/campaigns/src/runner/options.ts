@@ -35,7 +35,7 @@ export function parseOptions(args: readonly string[]): Options {
     .argument('<name>', campaignNames.join(', '))
     .option('--seeds <n>', 'number of seeds (default: the campaign decides)', wholeFrom(1, MAX_SEEDS))
     .option('--seed <s>', 'first seed', wholeFrom(0, MAX_SEED), 1)
-    .option('--control <name>', 'break a rule on purpose; exit code 0 when that is noticed')
+    .option('--control <name>', 'break a rule on purpose; exit code 0 when the campaign notices')
     .option('--minutes <m>', 'stop after this time', wholeFrom(1, MAX_MINUTES), 30)
     .option('--workers <n>', 'processes (default: one for each core)', wholeFrom(1, MAX_WORKERS))
     .option('--fresh', 'forget the seeds that passed before', false)

@@ -122,7 +122,7 @@ function conclude(
   const minutes = (state.busyMs / 60_000).toFixed(1);
   say(`${campaign.name}: ${state.passed.count} seeds passed in ${minutes} min, ${failed.length} failed`);
   if (left > 0) say(`not finished: ${left} seeds`);
-  if (stopped) say(`${stopped}: the same command goes on where this one ended`);
+  if (stopped) say(`${stopped}: the same command continues from here`);
   if (failed.length > 0) say(`failed: ${failed.map(({ seed }) => seed).join(', ')}`);
   return failed.length === 0 && missing.length === 0 && !stopped && left === 0 ? 0 : 1;
 }

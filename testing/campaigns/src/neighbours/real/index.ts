@@ -69,7 +69,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
 
 export const neighboursRealCampaign: Campaign = {
   name: 'neighbours-real',
-  about: 'one home of ten does whatever its keys let it do, on real processes: the other nine notice nothing',
+  about: 'one home of ten does anything that its keys permit, on real processes: the other nine notice nothing',
   seeds: 60,
   secondsPerSeed: 400,
   // As many seeds as one start has homes to turn hostile; the next start loads the code under test at that time.

@@ -23,7 +23,7 @@ const http = (from: string, to: string): Change => ({ module: 'runtime/dist/node
 /** The services themselves stay unchanged: a hook changes a module while it is loaded. */
 export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   subscriptions: {
-    about: 'a gateway subscribes to whatever it likes, as often as it likes',
+    about: 'a gateway subscribes to any topic, without a limit',
     acts: ['filters'],
     attackMs: 60_000,
     changes: [
@@ -48,7 +48,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
     ],
   },
   'log-lines': {
-    about: 'every refusal is a line of its own',
+    about: 'every refusal writes its own log line',
     acts: ['logFlood'],
     attackMs: 60_000,
     changes: [
@@ -60,7 +60,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
     ],
   },
   'half-open': {
-    about: 'connections that never finish what they began keep their places for an hour',
+    about: 'unfinished connections keep their places for an hour',
     acts: ['halfOpen'],
     attackMs: 12_000,
     changes: [
@@ -71,7 +71,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
     ],
   },
   'used-tokens': {
-    about: 'a token lets in as often as it is shown',
+    about: 'a token is valid more than once',
     acts: ['tokenReplay'],
     attackMs: 12_000,
     changes: [
