@@ -48,7 +48,7 @@ export interface PointWitness {
  *
  * Since `basis` the point must have moved by exactly the surplus of its meters. Its export must not exceed that of
  * closing every possible span. For two consecutive windows this means equality. A gateway may have closed fewer spans
- * than the ledger could: a late statement joins the next span, and a restored image forgets some. Then both registers
+ * than the ledger could. A late statement joins the next span, and a restored image forgets some. Then both registers
  * rose by less, which is never more export than the true amount.
  *
  * *predecessor pending*, not settled, while a statement that it derives from may still arrive; *derivation mismatch*
