@@ -15,18 +15,18 @@ import type { Limits } from './ports.js';
 const count = z.int().min(1);
 
 const schema = z.strictObject({
-  /** Tokens are made for this name. */
+  /** The audience of sign-in tokens. */
   name: z.string().min(1).max(200),
   host: hostSchema,
   port: portSchema,
   keysFile: z.string().min(1),
   tls: tlsSchema.optional(),
-  /** Plain MQTT on an address that others reach: for a network that is trusted as a whole, or behind a TLS proxy. */
+  /** Allows plain MQTT on an address that others reach: for a network that is trusted as a whole, or behind a TLS proxy. */
   allow_plaintext: z.boolean().default(false),
   http: addressSchema,
   limits: z
     .strictObject({
-      // A longer packet would end the session of whoever reads it.
+      // A longer packet would end the session of its reader.
       packetBytes: z.int().min(1024).max(MAX_PACKET_BYTES),
       messagesPerSecond: count,
       messageBurst: count,
@@ -59,7 +59,7 @@ const schema = z.strictObject({
 
 export type BrokerConfig = Omit<z.output<typeof schema>, 'limits'> & { readonly limits: Limits };
 
-/** A full backfill packet is 34 kB; a gateway that catches up after a week away needs some dozens a second. */
+/** A full backfill packet is 34 kB. A gateway that catches up after a week needs some dozens a second. */
 export const DEFAULT_LIMITS: Limits = {
   packetBytes: 65_536,
   messagesPerSecond: 1_000,
@@ -106,7 +106,7 @@ export function parseBrokerConfig(text: string, path: string): BrokerConfig {
   return withDefaults(parseConfig(text, path, schema, crossFaults));
 }
 
-/** What one key alone cannot show. */
+/** Finds faults that involve several keys. */
 function crossFaults({ tls, allow_plaintext, host }: z.output<typeof schema>): Fault[] {
   if (tls || allow_plaintext || isLoopbackHost(host)) return [];
   const advice = 'give tls, or say allow_plaintext: true';

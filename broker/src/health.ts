@@ -4,7 +4,7 @@ import { type Finding, Health, type HealthReport } from '@gridtokenx/runtime/cor
 export const BROKER_CONDITIONS = ['listener', 'keys file', 'certificate'] as const;
 export type BrokerCondition = (typeof BROKER_CONDITIONS)[number];
 
-/** Names the parts of the broker that health looks at. */
+/** Names the parts of the broker that health checks. */
 export interface BrokerParts {
   readonly server: { readonly listening: boolean };
   readonly keys: { readonly problem: string | null };

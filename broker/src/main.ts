@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Imports nothing else before it knows that this Node can load the rest: an older one would die with a stack.
+// Imports nothing else before it knows that this Node can load the rest: an older Node would end with a stack.
 import { whyNodeIsTooOld } from '@gridtokenx/runtime/core';
 
 const tooOld = whyNodeIsTooOld('gridtokenx-broker', process.versions.node);

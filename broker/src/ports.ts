@@ -1,10 +1,10 @@
 import type { Verifier } from '@gridtokenx/protocol';
 import type { Clock, Logger, ServerCertificate } from '@gridtokenx/runtime/core';
 
-/** What a key may do; see `domain/acl.ts`. */
+/** The role of a key; `domain/acl.ts` states its rights. */
 export type KeyRole = 'gateway' | 'oracle' | 'operator';
 
-/** One key that provisioning has written down. */
+/** One key of the provisioning's list. */
 export interface KeyRecord {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
@@ -13,9 +13,9 @@ export interface KeyRecord {
   readonly name: string;
 }
 
-/** Who may sign in. Reading never fails: an implementation that cannot read keeps its last good content. */
+/** The keys that may sign in. Reading never fails: an implementation that cannot read keeps its last good content. */
 export interface KeyDirectory {
-  /** The record of a key in base58, or undefined where the key is unknown. */
+  /** Returns the record of a key in base58; undefined for an unknown key. */
   find(key: string): KeyRecord | undefined;
   /** Calls `listener` after each change of content. */
   onChange(listener: () => void): void;
@@ -32,13 +32,13 @@ export interface BrokerMetrics {
 }
 
 /**
- * Every table that a client can fill has its number here, so that memory and share of each client stay bounded. Bytes,
- * seconds and counts, as the names say.
+ * The bounds of every table that a client can fill, so that memory and share of each client stay bounded. Bytes, seconds and
+ * counts, as the names say.
  */
 export interface Limits {
-  /** Largest MQTT packet in bytes, fixed header included. */
+  /** Bounds an MQTT packet in bytes, fixed header included. */
   readonly packetBytes: number;
-  /** Largest packet that is no PUBLISH and no CONNECT: each filter in it is work. */
+  /** Bounds a packet that is no PUBLISH and no CONNECT, in bytes: each filter in it costs work. */
   readonly controlBytes: number;
   /** MQTT packets per second of one key, and how many it may send at once after a rest. */
   readonly messagesPerSecond: number;
@@ -46,53 +46,53 @@ export interface Limits {
   /** Bytes per second of one key, and how many it may send at once after a rest. */
   readonly bytesPerSecond: number;
   readonly byteBurst: number;
-  /** Messages of one client that are being distributed at once. */
+  /** Bounds the messages of one client that are being distributed at once. */
   readonly inFlight: number;
   /** Sessions of all keys. */
   readonly connections: number;
-  /** A subscriber that takes nothing for this long is disconnected, so that it cannot hold up the others. */
+  /** A subscriber that reads nothing for this long is disconnected, so that it cannot delay the others. */
   readonly drainSeconds: number;
   /** A connection that has not signed in after this time is closed. */
   readonly connectSeconds: number;
-  /** Bytes that are taken from a connection before it has signed in. */
+  /** Bounds the bytes that the broker reads from a connection before sign-in. */
   readonly connectBytes: number;
   /** Connections that have not signed in, in all and from one address: the oldest makes room for the next. */
   readonly pendingConnections: number;
   readonly pendingPerAddress: number;
-  /** Sessions of an oracle or operator at once; the oldest makes room. A gateway has one. */
+  /** Bounds the simultaneous sessions of an oracle or operator; the oldest makes room. A gateway has one. */
   readonly sessionsPerKey: number;
-  /** Sign-ins of one key in a minute, and at once after a rest. */
+  /** Bounds the sign-ins of one key in a minute, and at once after a rest. */
   readonly signInsPerMinute: number;
-  /** Filters that one session is subscribed to. */
+  /** Bounds the filters of one session. */
   readonly subscriptions: number;
-  /** Filters that one key names in SUBSCRIBE packets in a minute, and at once after a rest. */
+  /** Bounds the filters that one key names in SUBSCRIBE packets in a minute, and at once after a rest. */
   readonly filtersPerMinute: number;
-  /** Refused filters after which a session is ended. */
+  /** After this many refused filters the session ends. */
   readonly refusedFilters: number;
-  /** Sign-in tokens that are remembered until they end, of one key and in all. */
+  /** Bounds the remembered sign-in tokens, of one key and in all. */
   readonly tokensPerKey: number;
   readonly tokens: number;
-  /** Bytes of a gateway's or oracle's status, retained or left as a will. */
+  /** Bounds a gateway's or oracle's status in bytes, retained or left as a will. */
   readonly statusBytes: number;
-  /** Retained messages and the bytes of their topics and payloads. */
+  /** Bounds the retained messages, and the bytes of their topics and payloads. */
   readonly retained: number;
   readonly retainedBytes: number;
-  /** Bytes waiting for a gateway or operator that reads slowly: above it the session ends, and publishers never wait. */
+  /** Bounds the bytes that wait for a slow gateway or operator: above it the session ends, and publishers never wait. */
   readonly outgoingBytes: number;
-  /** The same for an oracle, for which publishers wait up to `drainSeconds`. */
+  /** Bounds the bytes that wait for an oracle, for which publishers wait up to `drainSeconds`. */
   readonly oracleOutgoingBytes: number;
 }
 
-/** The broker as the rest of the application sees it: any MQTT 3.1.1 server with our rules in it. */
+/** The broker as the rest of the application uses it: any MQTT 3.1.1 server with these rules. */
 export interface BrokerServer {
   /** Starts to listen. Rejects with the socket's error (`EADDRINUSE`, `EACCES`, ...). */
   listen(host: string, port: number): Promise<{ port: number }>;
-  /** Ends all sessions and stops to listen. */
+  /** Ends all sessions and stops listening. */
   close(): Promise<void>;
   readonly listening: boolean;
 }
 
-/** All that a broker implementation is given. */
+/** The dependencies of a broker implementation. */
 export interface BrokerParts {
   readonly name: string;
   readonly keys: KeyDirectory;

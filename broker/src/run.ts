@@ -20,7 +20,7 @@ import { brokerHealth } from './health.js';
 
 const KEYS_EVERY_MS = 250;
 const CERTIFICATE_EVERY_MS = 1_000;
-/** Two collectors of metrics and a person need a handful. */
+/** Bounds the connections for health and metrics: two collectors and a person need a handful. */
 const HTTP_LIMITS = { connections: 64, perAddress: 16 };
 
 /** Serves by the configuration at `path` until stopped. Rejects with `OperatorError` for what the operator can mend. */
@@ -30,7 +30,7 @@ export async function runBroker(path: string): Promise<void> {
   await runService('broker', log, () => startBroker(config, dirname(path), log));
 }
 
-/** The server's certificate; undefined where the broker speaks plain MQTT. Throws `CertificateError`. */
+/** Returns the server's certificate; undefined when the broker speaks plain MQTT. Throws `CertificateError`. */
 function openCertificate({ tls }: BrokerConfig, folder: string, log: Logger, metrics: Metrics) {
   if (!tls) return undefined;
   const figures = certificateMetrics(metrics);

@@ -35,7 +35,7 @@ function topicsFor(own: Uint8Array): Record<string, Topic> {
   };
 }
 
-// What is allowed, and nothing else: plain, retained, plain will, retained will.
+// The allowed manners of each role, and no others: plain, retained, plain will, retained will.
 const ALLOWED: Record<KeyRole, Record<string, [boolean, boolean, boolean, boolean]>> = {
   gateway: {
     'own reading': [true, false, false, false],

@@ -56,7 +56,7 @@ function start(config: string, more: readonly string[] = [], options: Parameters
   return running;
 }
 
-/** How a broker that cannot start ended, and all it wrote. */
+/** Returns exit code and output of a broker that cannot start. */
 async function result({ exited, output }: Forked): Promise<{ code: number | null; errors: string }> {
   const { code } = await exited;
   return { code, errors: output() };

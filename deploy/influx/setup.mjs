@@ -1,8 +1,8 @@
-// Makes what the oracle and the regulators need on an InfluxDB 2 server: buckets with their retention, tasks, and one
-// token for each reader. Running it again changes nothing, except that tasks follow their files.
+// Makes the objects of an InfluxDB 2 server that the oracle and the regulators need: buckets with their retention, tasks, and
+// one token for each reader. A second run changes nothing, except that tasks follow their files.
 //   node deploy/influx/setup.mjs --url http://HOST:8086 --org ORG --dir DIR [--regulator NAME]... [--revoke NAME]...
-// DIR takes the tokens, one file each, readable by their owner only: operator.token (made on a fresh server, otherwise
-// put there by you), oracle.token, regulator-NAME.token. No token is ever printed.
+// DIR receives the tokens, one file each, readable by their owner only: operator.token, oracle.token, regulator-NAME.token. The
+// script makes operator.token on a fresh server; otherwise the operator puts it there. The script prints no token.
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -46,14 +46,14 @@ async function ask(server, method, path, body) {
   throw new Stop(`${method} ${path}: the server answered ${response.status}: ${text.slice(0, 300)}`);
 }
 
-/** The all-access token: of a fresh server it is made here, and kept before the server gets it. */
+/** Returns the all-access token. For a fresh server it makes the token, and stores it before the server gets it. */
 async function operator(server, org, dir) {
   const path = join(dir, 'operator.token');
   const { allowed } = await ask(server, 'GET', 'setup');
   if (allowed) {
     if (!existsSync(path)) writeToken(path, randomBytes(32).toString('base64url'));
     const password = randomBytes(24).toString('base64url');
-    // The password is thrown away: everything is done with tokens, and `influxd recovery` makes another one.
+    // Nobody keeps the password: the tokens do everything, and `influxd recovery` sets another password.
     const body = { username: 'operator', password, org, bucket: 'gtx-raw', token: readToken(path) };
     await ask(server, 'POST', 'setup', body);
   }
@@ -86,7 +86,7 @@ async function tasks(server, orgID) {
   }
 }
 
-/** A server does not tell a token again, so one without its file is replaced. */
+/** Returns a token. A server never shows a token again, so a token without its file is replaced. */
 async function token(server, orgID, description, path, permissions) {
   if (existsSync(path)) return 'kept';
   await revoke(server, orgID, description);
@@ -104,7 +104,7 @@ async function revoke(server, orgID, description) {
 
 const USAGE = 'usage: setup.mjs --url URL --org ORG --dir DIR [--regulator NAME]... [--revoke NAME]...';
 
-/** What the command line says. Throws `Stop` for what it cannot say. */
+/** Returns the options of the command line. Throws `Stop` for a wrong one. */
 function options() {
   try {
     return parseArgs({

@@ -41,7 +41,7 @@ export interface CertificateRequest {
 
 const DAY_MS = 86_400_000;
 
-/** True where certificates can be made. */
+/** Returns true where openssl can make certificates. */
 export function hasOpenssl(): boolean {
   return spawnSync('openssl', ['version'], { stdio: 'ignore' }).status === 0;
 }
@@ -70,7 +70,7 @@ function extensionsOf({ names, usage, isAuthority, extensions = '' }: Certificat
   return `basicConstraints = critical,CA:FALSE\n${purpose}${subject ? `subjectAltName = ${subject}\n` : ''}${extensions}`;
 }
 
-/** An authority in a folder; what is there already is used again. */
+/** An authority in a folder. It reuses an existing one. */
 export class Authority implements Certificate {
   readonly #folder: string;
   readonly cert: string;
@@ -127,7 +127,7 @@ export class Authority implements Certificate {
   }
 }
 
-/** Puts a pair in place of another, as a renewal does: each file whole, one after the other. */
+/** Replaces a pair as a renewal does: each file whole, one after the other. */
 export function renew(from: Certificate, to: Certificate): void {
   for (const part of ['key', 'cert'] as const) {
     copyFileSync(from[part], `${to[part]}.renewed`);

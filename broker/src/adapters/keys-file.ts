@@ -17,7 +17,7 @@ const schema = z.strictObject({
   ),
 });
 
-/** The records of a keys file by base58 key [wire §10.5]. Throws an `Error` that says what is wrong. */
+/** Returns the records of a keys file by base58 key [wire §10.5]. Throws an `Error` that names the fault. */
 export function parseKeys(text: string): Map<string, KeyRecord> {
   const parsed = schema.safeParse(parseJson(text));
   if (!parsed.success) {
@@ -46,8 +46,8 @@ function unusable(file: string, cause: unknown): OperatorError {
 }
 
 /**
- * The keys file that provisioning writes. It is read again when it changes; content that cannot be read or parsed leaves
- * the last good one in force, and the log says so once.
+ * The keys file that provisioning writes. The broker reads it again when it changes. Content that cannot be read or parsed
+ * leaves the last good content in force, and the log says so once.
  */
 export class KeysFile implements KeyDirectory {
   readonly #path: string;
@@ -56,7 +56,7 @@ export class KeysFile implements KeyDirectory {
   #records: Map<string, KeyRecord>;
   #stamp = '';
   #complaint = '';
-  /** The file could not be looked at; what is in force was whole. */
+  /** The last check could not reach the file; the content in force is complete. */
   #isAway = false;
   #timer: NodeJS.Timeout | null = null;
 
@@ -72,7 +72,7 @@ export class KeysFile implements KeyDirectory {
     }
   }
 
-  /** Why the file as it is now is not in force, in words; null when it is. */
+  /** Reason why the file's present content is not in force, in words; null when it is. */
   get problem(): string | null {
     return this.#complaint === '' ? null : `keys file not read, the last one stays: ${this.#complaint}`;
   }
@@ -89,7 +89,7 @@ export class KeysFile implements KeyDirectory {
     this.#listeners.push(listener);
   }
 
-  /** Looks for changes every `everyMs` real milliseconds until `stop`. */
+  /** Checks for changes every `everyMs` real milliseconds until `stop`. */
   watch(everyMs: number): void {
     this.#timer = setInterval(() => this.refresh(), everyMs);
     this.#timer.unref();
@@ -99,18 +99,18 @@ export class KeysFile implements KeyDirectory {
     if (this.#timer) clearInterval(this.#timer);
   }
 
-  /** Reads the file again if it is another one than before. */
+  /** Reads the file again if it may have changed. */
   refresh(): void {
     try {
       const stamp = this.#stat();
       if (stamp === this.#stamp) {
-        // It was away for a moment, and is the one that is in force.
+        // The file was absent for a moment, and is the one in force.
         if (this.#isAway) [this.#complaint, this.#isAway] = ['', false];
         return;
       }
       this.#isAway = false;
       const text = readRegularFile(this.#path).toString('utf8');
-      // Read as it is: it is looked at again when it changes.
+      // The content is judged: the next read follows the next change.
       this.#stamp = stamp;
       this.#records = parseKeys(text);
       this.#complaint = '';

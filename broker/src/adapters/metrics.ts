@@ -1,7 +1,7 @@
 import type { Metrics } from '@gridtokenx/runtime/node';
 import type { BrokerMetrics } from '../ports.js';
 
-/** Figures of the broker among those of the process. */
+/** Adds the metrics of the broker to those of the process. */
 export function brokerMetrics(metrics: Metrics): BrokerMetrics {
   const clients = metrics.gauge('clients', 'Sessions signed in');
   const published = metrics.counter('published', 'Messages taken from clients');

@@ -1,17 +1,17 @@
 import { equalBytes, parseTopic, subscriptions, TOPIC_ROOT } from '@gridtokenx/protocol';
 import type { KeyRole } from '../ports.js';
 
-/** As long as a topic of the protocol may be. */
+/** Bounds a filter, in characters: the longest topic of the protocol. */
 const MAX_FILTER_CHARS = 160;
 
-/** Who is asking: taken from the verified sign-in, never from the packet. */
+/** The client of a request, from the verified sign-in, never from the packet. */
 export interface Principal {
   readonly role: KeyRole;
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
 }
 
-/** How a message is published. A will is published by the broker in the name of the client that left it. */
+/** The manner of a publish. The broker publishes a will in the name of the client that left it. */
 export interface PublishManner {
   readonly retain: boolean;
   readonly will: boolean;
@@ -19,9 +19,9 @@ export interface PublishManner {
 }
 
 /**
- * True when `who` may publish on `topicText` in this manner [wire §6.2]. A gateway publishes under its
- * own name only, and retains and leaves a will on its own status only; an oracle writes acks in its own name, the live
- * projection and its own status; an operator sends commands, which are never retained. QoS 2 is not spoken.
+ * Returns true when `who` may publish on `topicText` in this manner [wire §6.2]. A gateway publishes under its own name only.
+ * It retains and leaves a will on its own status only. An oracle writes acks in its own name, the live projection and its own
+ * status. An operator sends commands, which are never retained. QoS 2 is not supported.
  */
 export function mayPublish(who: Principal, topicText: string, manner: PublishManner): boolean {
   const topic = parseTopic(topicText);
@@ -46,9 +46,9 @@ export function mayPublish(who: Principal, topicText: string, manner: PublishMan
 }
 
 /**
- * Filters that a role may subscribe to. Beside the protocol's list, a gateway may read its own status, because it must
- * notice its own stale will, and everyone may read which oracles are online, because a gateway sends only the newest
- * while none is.
+ * Returns the filters that a role may subscribe to. Beside the protocol's list, a gateway may read its own status, because it
+ * must notice its own stale will. Everyone may read which oracles are online, because without one a gateway sends only the
+ * newest messages.
  */
 export function allowedFilters(who: Principal): string[] {
   const oracles = `${TOPIC_ROOT}/oracle/+/status`;
@@ -66,8 +66,8 @@ export function allowedFilters(who: Principal): string[] {
 }
 
 /**
- * True when `who` may subscribe to `filter`: one of its list, word for word. An operator may also name less than its list
- * does, such as the live values of one zone. Whatever else could be spelt would be another entry in the broker's tables.
+ * Returns true when `who` may subscribe to `filter`: one of its list, word for word. An operator may also name less than its
+ * list, such as the live values of one zone. Any other spelling would be another entry in the broker's tables.
  */
 export function maySubscribe(who: Principal, filter: string): boolean {
   const allowed = allowedFilters(who);

@@ -1,6 +1,6 @@
 import { toHex } from '@gridtokenx/protocol';
 
-/** Bounds the memory of tokens. */
+/** Bounds the number of remembered tokens. */
 export interface TokenLimits {
   /** Tokens of one key. */
   readonly perKey: number;
@@ -8,11 +8,11 @@ export interface TokenLimits {
   readonly total: number;
 }
 
-/** A token that was verified. Times in seconds since 1970. */
+/** A verified token. Times in seconds since 1970. */
 export interface SeenToken {
   readonly nonce: Uint8Array;
   readonly notBefore: number;
-  /** From here on it is refused whatever is remembered, leeway included. */
+  /** From this second on it is refused in any case, leeway included. */
   readonly endsAt: number;
 }
 
@@ -23,9 +23,9 @@ interface Memory {
 }
 
 /**
- * Remembers the tokens that let somebody in, so that each is good once. A key that fills its share loses its oldest, and
- * from then on tokens of that age are refused unseen: who makes a new token for each connect is never locked out, and no
- * token is ever good twice. All is forgotten with the process.
+ * Remembers the accepted tokens, so that each is good once. A key that fills its share loses its oldest token. From then on the
+ * broker refuses tokens of that age unseen. So a client with a new token for each connect is never locked out, and no token is
+ * ever good twice. The process forgets all at its end.
  */
 export class SeenTokens {
   readonly #limits: TokenLimits;
@@ -36,17 +36,17 @@ export class SeenTokens {
     this.#limits = limits;
   }
 
-  /** Tokens that are remembered. */
+  /** Number of remembered tokens. */
   get size(): number {
     return this.#size;
   }
 
-  /** Keys that something is remembered of. */
+  /** Number of keys with remembered tokens. */
   get keys(): number {
     return this.#keys.size;
   }
 
-  /** Remembers the token; false when it was used before, or is too old to tell. */
+  /** Remembers the token. Returns false when it was used before, or is older than the memory. */
   use(key: string, token: SeenToken, nowSeconds: number): boolean {
     const memory = this.#keys.get(key) ?? { tokens: new Map(), floor: Number.NEGATIVE_INFINITY };
     this.#forgetExpired(memory, nowSeconds);
@@ -80,7 +80,7 @@ export class SeenTokens {
     memory.floor = Math.max(memory.floor, oldest);
   }
 
-  /** Drops what is over, and where that is not enough the oldest of the key that has most. */
+  /** Drops expired tokens, and if that is not enough the oldest of the key with the most. */
   #makeRoom(nowSeconds: number): void {
     let fullest: Memory | null = null;
     for (const [key, memory] of this.#keys) {

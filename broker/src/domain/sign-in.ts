@@ -2,7 +2,7 @@ import { openToken, publicKeyFromBase58, type Verifier, WireError } from '@gridt
 import type { KeyDirectory, KeyRecord } from '../ports.js';
 import type { SeenTokens } from './seen-tokens.js';
 
-/** Clocks of gateways and brokers may differ by this much. */
+/** Bounds the difference between the clocks of gateways and brokers, in s. */
 export const LEEWAY_SECONDS = 60;
 
 /** CONNACK return codes of MQTT 3.1.1 (section 3.2.2.3). */
@@ -14,7 +14,7 @@ export const ReturnCode = {
 } as const;
 export type ReturnCode = (typeof ReturnCode)[keyof typeof ReturnCode];
 
-/** What a CONNECT packet says about who is connecting; all of it untrusted. */
+/** The facts that a CONNECT packet states about the client; all of it untrusted. */
 export interface SignInRequest {
   readonly clientId: string;
   readonly userName: string | undefined;
@@ -32,11 +32,10 @@ export type SignInAnswer =
     };
 
 /**
- * Decides on a sign-in [wire §6.4]. The user name is the public key in base58, the password a token that
- * this key signed for this broker and client id. A client id is the key itself, or the key, a slash and anything: so
- * nobody can take over the session of another. The answer is the same whether a key is unknown or its token is wrong in
- * content; only log and metrics tell which. A token is good once: the one that is accepted is remembered in `seen`. Never
- * throws.
+ * Decides on a sign-in [wire §6.4]. The user name is the public key in base58. The password is a token that this key signed for
+ * this broker and client id. A client id is the key itself, or the key, a slash and anything: so nobody can end the session of
+ * another. The answer is the same for an unknown key and for a token with wrong content; only log and metrics distinguish them.
+ * A token is good once: `seen` remembers an accepted one. Never throws.
  */
 export function decideSignIn(
   request: SignInRequest,
@@ -64,7 +63,7 @@ export function decideSignIn(
       nowSeconds,
       leewaySeconds: LEEWAY_SECONDS,
     });
-    // A token that is only still good by the leeway ends with the leeway.
+    // A token that is valid only by the leeway ends with the leeway.
     const expiresAtMs = token.expiry * 1000;
     const endsAtMs = expiresAtMs > parts.nowMs ? expiresAtMs : expiresAtMs + LEEWAY_SECONDS * 1000;
     const { nonce, notBefore } = token;

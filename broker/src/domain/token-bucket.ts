@@ -1,6 +1,6 @@
 /**
- * A rate with a burst. Spending is never refused: it may go into debt, and `waitMs` says how long until the debt is
- * paid. So a packet that has already arrived is handled, and the next one waits.
+ * A rate with a burst. Spending is never refused: the level may become a debt, and `waitMs` returns the time until it is paid.
+ * So the broker handles a packet that has arrived, and the next one waits.
  */
 export class TokenBucket {
   readonly #perMs: number;
@@ -21,7 +21,7 @@ export class TokenBucket {
     this.#level -= count;
   }
 
-  /** Milliseconds until the level is above zero again; 0 = now. */
+  /** Returns the milliseconds until the level is above zero again; 0 = now. */
   waitMs(nowMs: number): number {
     this.#refill(nowMs);
     return this.#level > 0 ? 0 : Math.ceil((1 - this.#level) / this.#perMs);

@@ -5,12 +5,12 @@ import type { BrokerParts } from '../../ports.js';
 import type { RetainedTopics } from './retained.js';
 import type { Session, Sessions } from './sessions.js';
 
-/** Decisions that one session remembers; a gateway uses a few topics for all its messages. */
+/** Bounds the remembered decisions of one session. A gateway uses a few topics for all its messages. */
 const REMEMBERED_TOPICS = 512;
 
 type SessionOf = (client: Client) => Session | null | undefined;
 
-/** Applies the rules of the domain to every packet, and bounds what packets leave in the broker's tables. */
+/** Applies the rules of the domain to every packet, and bounds the entries that packets leave in the broker's tables. */
 export class Access {
   readonly #parts: BrokerParts;
   readonly #sessions: Sessions;
@@ -33,7 +33,7 @@ export class Access {
     const { topic, qos } = packet;
     const plain = packet.retain !== true && qos <= 1;
     if (!(plain && session.allowed.has(topic))) {
-      // aedes asks again for the will when it publishes it: the manner was checked at sign-in, retain decides here.
+      // aedes checks the will again when it publishes it: sign-in checked the manner, retain decides here.
       if (!mayPublish(session.record, topic, { retain: packet.retain === true, will: false, qos })) {
         this.#refusePublish(session, packet, 'publish outside the allowed topics: connection closed');
         done(new Error('publish not allowed'));
@@ -59,7 +59,7 @@ export class Access {
     );
   }
 
-  /** False for a message that is passed on and not kept: an ack to nobody who is known, or one more than there is room for. */
+  /** Returns false for a message to forward but not retain: an ack for an unlisted gateway, or one message above the bounds. */
   #mayRetain({ topic, payload }: PublishPacket): boolean {
     if (payload.length > 0 && !this.#isOfKnown(topic)) return false;
     if (this.#retained.put(topic, payload.length)) return true;
@@ -76,7 +76,7 @@ export class Access {
     return parseTopic(text)?.kind === 'oracle-status' || this.#parts.keys.find(name) !== undefined;
   }
 
-  /** Has `drop` forget what is retained of gateways that are no longer listed. */
+  /** Calls `drop` for the retained topics of gateways that are no longer listed. */
   forgetRetained(drop: (topic: string) => void): void {
     for (const topic of [...this.#retained.topics()]) {
       if (this.#isOfKnown(topic)) continue;
@@ -91,7 +91,7 @@ export class Access {
     done: (error: Error | null, subscription?: Subscription | null) => void,
   ): void {
     const session = this.#sessionOf(client);
-    // Null is answered with 0x80 in SUBACK.
+    // For null, SUBACK answers 0x80.
     done(null, session && this.#maySubscribe(session, subscription.topic) ? subscription : null);
   }
 
@@ -108,7 +108,7 @@ export class Access {
       return true;
     }
     metrics.refused(hasRoom ? 'subscribe_not_allowed' : 'too_many_subscriptions');
-    // One packet may name thousands: the first is shown, and a session that goes on is ended.
+    // One packet may name thousands of filters: the log shows the first, and a session that continues is ended.
     if (session.refusedFilters++ === 0) {
       log.warn(
         { event: 'subscription_refused', key: session.key, filter: filter.slice(0, 160), hasRoom },

@@ -3,34 +3,34 @@ import { FrameMeter } from '@gridtokenx/runtime/core';
 import type { TokenBucket } from '../../domain/token-bucket.js';
 import type { BrokerParts } from '../../ports.js';
 
-/** What one key may spend; shared by all its connections, so that reconnecting does not refill it. */
+/** The allowance of one key. All its connections share it, so that reconnecting does not refill it. */
 export interface Allowance {
   readonly messages: TokenBucket;
   readonly bytes: TokenBucket;
 }
 
-/** How a session's outgoing bytes are bounded. */
+/** Bounds a session's outgoing bytes. */
 export interface Outlet {
-  /** Bytes that may wait for the reader. */
+  /** Bounds the bytes that wait for the reader. */
   readonly bytes: number;
-  /** True: publishers wait for this reader. False: they never do, and a slow reader loses its session. */
+  /** True: publishers wait for this reader. False: they never wait, and a slow reader loses its session. */
   readonly holdsPublishers: boolean;
 }
 
-/** Tells that a client has gone too far. */
+/** Reports a client that exceeded a bound. */
 export interface GateEvents {
-  /** A packet above the limit, or more than a sign-in needs. */
+  /** A packet above the limit, or more bytes than a sign-in needs. */
   readonly oversize: () => void;
-  /** More is waiting for this reader than may wait. */
+  /** More bytes wait for this reader than its bound allows. */
   readonly slowReader: () => void;
 }
 
 /**
- * Stands between a socket and the broker that reads it. The broker takes bytes with `socket.read(null)`; while the
- * client's allowance is spent or too many of its messages are in flight this returns nothing, so the kernel's buffers
- * fill and the sender waits: nothing is dropped and memory stays bounded. A packet that announces more than the limit
- * ends the connection before its body is taken in. Before sign-in only as much is taken as a sign-in needs. What waits for
- * a reader is bounded in bytes.
+ * Stands between a socket and the broker that reads it. The broker reads bytes with `socket.read(null)`. This returns nothing
+ * while the client's allowance is spent or too many of its messages are in flight. So the kernel's buffers fill and the sender
+ * waits: nothing is dropped and memory stays bounded. A packet that announces more than the limit ends the connection before
+ * its body is read. Before sign-in the gate reads only as much as a sign-in needs. It also bounds the bytes that wait for a
+ * reader.
  */
 export class SocketGate {
   readonly #socket: Socket;
@@ -53,7 +53,7 @@ export class SocketGate {
     this.#meter = new FrameMeter({ publish: packetBytes, first: connectBytes, control: controlBytes });
     this.#read = socket.read.bind(socket);
     socket.read = (size?: number) => {
-      // Node itself calls read(0) to look for more; only the broker's own reads take bytes.
+      // Node itself calls read(0) to poll for more; only the broker's own reads take bytes.
       if (size === 0) return this.#read(0);
       return this.#mayRead() ? this.#take() : null;
     };
@@ -61,7 +61,7 @@ export class SocketGate {
     socket.once('close', () => this.#cancelled.wake?.());
   }
 
-  /** From now on the client spends from its key's allowance, and its outgoing bytes are bounded as its role wants. */
+  /** From now on the client spends from its key's allowance, and its role bounds its outgoing bytes. */
   signedIn(allowance: Allowance, outlet: Outlet): void {
     this.#allowance = allowance;
     this.#outlet = outlet;
@@ -80,7 +80,7 @@ export class SocketGate {
 
   #mayRead(): boolean {
     if (this.#cancelled.wake) return false;
-    // The broker reads again when one of the messages is done, so no wake-up is needed here.
+    // The broker reads again when one of the messages is finished, so no wake-up is needed here.
     if (this.inFlight >= this.#parts.limits.inFlight) return false;
     const now = this.#parts.clock.monotonicMs();
     const allowance = this.#allowance;
@@ -109,7 +109,7 @@ export class SocketGate {
     return bytes;
   }
 
-  /** Keeps a stranger's bytes until its sign-in is judged: no more than that needs. The rest waits in the kernel. */
+  /** Keeps a stranger's bytes until its sign-in is judged, and no more than a sign-in needs. The rest waits in the kernel. */
   #readSignIn(): Buffer | null {
     const size = Math.min(this.#socket.readableLength, this.#beforeSignIn);
     const bytes = size === 0 ? null : this.#read(size);

@@ -1,6 +1,6 @@
 import type { Limits } from '../../ports.js';
 
-/** Counts what the broker retains, by topic, so that it stays within its numbers. */
+/** Counts the retained messages by topic, so that they stay within their bounds. */
 export class RetainedTopics {
   readonly #limits: Pick<Limits, 'retained' | 'retainedBytes'>;
   readonly #bytes = new Map<string, number>();
@@ -22,7 +22,7 @@ export class RetainedTopics {
     return this.#bytes.keys();
   }
 
-  /** Notes that a message is retained in place of the one before; false when there is no room for it. */
+  /** Records a retained message in place of the earlier one. Returns false when there is no room. */
   put(topic: string, payloadBytes: number): boolean {
     const before = this.#bytes.get(topic) ?? 0;
     if (payloadBytes === 0) {

@@ -12,7 +12,7 @@ import { SocketGate } from './gate.js';
 import { RetainedTopics } from './retained.js';
 import { type Session, Sessions } from './sessions.js';
 
-/** What is known of a connection before sign-in. */
+/** The known facts of a connection before sign-in. */
 interface Connection {
   readonly name: string;
   readonly gate: SocketGate;
@@ -27,15 +27,15 @@ function signInError(returnCode: number, message: string): AuthenticateError {
 }
 
 /**
- * The MQTT 3.1.1 broker on aedes. aedes accepts everyone and everything by default and acknowledges before anything is
- * stored, so sign-in and access rules are set here for every packet, sessions are always clean, and nothing is queued
- * for a client that is away: what must not be lost is kept by the gateways until an oracle has acknowledged it.
+ * The MQTT 3.1.1 broker on aedes. By default aedes accepts everyone and everything, and acknowledges before anything is stored.
+ * So this class applies sign-in and access rules to every packet, keeps sessions clean, and queues nothing for an absent
+ * client: gateways keep their messages until an oracle has acknowledged them.
  */
 export class AedesServer implements BrokerServer {
   readonly #parts: BrokerParts;
   readonly #aedes: Aedes;
   readonly #server: Server;
-  /** By the address of the other end: over TLS the broker has another socket than the listener. */
+  /** By the address of the peer: over TLS the broker has another socket than the listener. */
   readonly #sockets = new Map<string, Socket>();
   readonly #pending: ConnectionTable<Socket>;
   readonly #connections = new WeakMap<Client, Connection>();
@@ -63,8 +63,8 @@ export class AedesServer implements BrokerServer {
     this.#server = parts.certificate
       ? this.#tlsServer(parts.certificate)
       : createServer((socket) => this.#accept(socket));
-    // Connections count from the first packet of TCP, so that handshakes that are never finished are bounded as well.
-    // The tables below end what is above their numbers; a socket that was ended counts for Node until its next turn.
+    // Connections count from the first packet of TCP, so that unfinished handshakes are bounded as well. The tables below end
+    // the excess; a closed socket counts for Node until its next turn.
     this.#server.maxConnections = limits.connections + 2 * limits.pendingConnections;
     this.#server.on('drop', () => parts.metrics.refused('too_many_connections'));
     this.#server.on('connection', (socket) => this.#arrived(socket));
@@ -83,7 +83,7 @@ export class AedesServer implements BrokerServer {
 
   /** Entries of every table that a client can fill, for tests of their bounds. */
   get sizes(): Record<string, number> {
-    // aedes names its clients in a property that its types leave out.
+    // aedes names its clients in a property that its types omit.
     const { clients } = this.#aedes as unknown as { clients: Record<string, { subscriptions: object }> };
     const filters = Object.values(clients).map(({ subscriptions }) => Object.keys(subscriptions).length);
     return {
@@ -122,12 +122,12 @@ export class AedesServer implements BrokerServer {
     if (this.#server.listening) await closed;
   }
 
-  /** aedes with sign-in and access rules on every packet. */
+  /** Returns aedes with sign-in and access rules on every packet. */
   #brokerOn(access: Access): Aedes {
     const { limits } = this.#parts;
     return new Aedes({
       id: this.#parts.name,
-      // Above this, messages queue in the emitter at a high price; the gates bound what can be in flight below it.
+      // Above this, messages queue in the emitter at a high cost. The gates bound the messages in flight below it.
       concurrency: Math.max(1000, limits.inFlight * limits.connections),
       connectTimeout: limits.connectSeconds * 1000,
       drainTimeout: limits.drainSeconds * 1000,
@@ -138,7 +138,7 @@ export class AedesServer implements BrokerServer {
           connection.clientId = packet.clientId ?? '';
           connection.will = packet.will;
         }
-        // Memory for clients that are away is not offered: every session is clean, and CONNACK says so.
+        // The broker stores nothing for absent clients: every session is clean, and CONNACK says so.
         packet.clean = true;
         done(null, connection !== undefined);
       },
@@ -156,7 +156,7 @@ export class AedesServer implements BrokerServer {
     });
   }
 
-  /** The same server behind TLS. Who fails the handshake never reaches aedes. */
+  /** Returns the same server behind TLS. A client that fails the handshake never reaches aedes. */
   #tlsServer(certificate: ServerCertificate): Server {
     const { limits, metrics, log } = this.#parts;
     const options = { ...certificate.material, handshakeTimeout: limits.connectSeconds * 1000, noDelay: true };
@@ -167,7 +167,7 @@ export class AedesServer implements BrokerServer {
         { event: 'tls_handshake_failed', from: socket.remoteAddress, err: error.code ?? error.message },
         'TLS handshake failed',
       );
-      // After a handshake that took too long the socket would stay open.
+      // After a late handshake the socket would stay open.
       socket.destroy();
     });
     certificate.onRenewed((material) => server.setSecureContext(material));
@@ -178,7 +178,7 @@ export class AedesServer implements BrokerServer {
     const name = nameOf(socket);
     this.#sockets.set(name, socket);
     socket.once('close', () => this.#sockets.delete(name));
-    // Whoever has not signed in is not known yet: all of them may have to go.
+    // A client before sign-in is a stranger: any of them may be closed.
     this.#pending.add(socket, () => true);
   }
 
@@ -246,10 +246,10 @@ export class AedesServer implements BrokerServer {
   }
 
   #logEnd(client: Client, error: Error & { errorCode?: number }): void {
-    // Refused sign-ins and publishes have been logged with their reason already.
+    // Refused sign-ins and publishes are logged with their reason already.
     if (error.errorCode !== undefined || error.message === 'publish not allowed') return;
     const connection = this.#connections.get(client);
-    // Every write that was waiting reports the same end.
+    // Every waiting write reports the same end.
     if (!connection || connection.isEnded) return;
     connection.isEnded = true;
     const { session } = connection;

@@ -10,25 +10,25 @@ export interface Session {
   readonly record: KeyRecord;
   readonly gate: SocketGate;
   readonly cancelExpiry: () => void;
-  /** Topics that were allowed for a plain publish: parsing keys out of a topic costs more than the rest of the way. */
+  /** Topics that were allowed for a plain publish: parsing keys in a topic costs more than all other steps. */
   readonly allowed: Set<string>;
-  /** Filters that it is subscribed to. */
+  /** Filters of its subscriptions. */
   readonly filters: Set<string>;
   refusedFilters: number;
   isEnded: boolean;
 }
 
-/** A sign-in that was accepted. */
+/** An accepted sign-in. */
 export interface SignedIn {
   readonly key: string;
   readonly record: KeyRecord;
   readonly endsAtMs: number;
 }
 
-/** Keys whose rates are remembered; only listed keys get this far. */
+/** Bounds the keys with remembered rates; only listed keys reach this table. */
 const MAX_RATED_KEYS = 16_384;
 
-/** Who is signed in, and what each key may still spend. */
+/** The sessions that are signed in, and the remaining allowance of each key. */
 export class Sessions {
   readonly #parts: BrokerParts;
   readonly #sessions = new Map<string, Set<Session>>();
@@ -54,18 +54,18 @@ export class Sessions {
     return { sessions: this.#count, keys: this.#sessions.size, allowances: this.#allowances.size, rates };
   }
 
-  /** True when there is no room for one more session of this key, not even in place of one of its own. */
+  /** Returns true when there is no room for one more session of this key, not even in place of one of its own. */
   isFull({ key, record }: SignedIn): boolean {
     if (this.#count < this.#parts.limits.connections) return false;
     return (this.#sessions.get(key)?.size ?? 0) < this.#mostOf(record);
   }
 
-  /** False when the key has signed in too often. */
+  /** Returns false when the key has signed in too often. */
   maySignIn(key: string): boolean {
     return this.#signIns.take(key);
   }
 
-  /** False when the key has named too many filters. */
+  /** Returns false when the key has named too many filters. */
   mayNameFilter(key: string): boolean {
     return this.#filters.take(key);
   }
@@ -93,7 +93,7 @@ export class Sessions {
     return session;
   }
 
-  /** Ends sessions of keys that are revoked, gone or of another role. */
+  /** Ends the sessions of keys that are revoked, removed or in another role. */
   endWithdrawn(): void {
     const { keys } = this.#parts;
     for (const key of [...this.#allowances.keys()]) if (!keys.find(key)) this.#allowances.delete(key);
@@ -125,7 +125,9 @@ export class Sessions {
     this.#parts.metrics.clients(-1);
   }
 
-  /** A gateway is one device: its newer session replaces the older one, whatever suffix the client id has. */
+  /**
+   * Returns the bound of a key's sessions. A gateway is one device: its newer session replaces the older, for any client id.
+   */
   #mostOf({ role }: KeyRecord): number {
     return role === 'gateway' ? 1 : this.#parts.limits.sessionsPerKey;
   }
@@ -144,7 +146,7 @@ export class Sessions {
     return allowance;
   }
 
-  /** Only an oracle may hold up publishers: what it has not taken would have to be sent again. */
+  /** Only an oracle may delay publishers: messages that it misses must be sent again. */
   #outletOf({ role }: KeyRecord): Outlet {
     const { outgoingBytes, oracleOutgoingBytes } = this.#parts.limits;
     return role === 'oracle'
