@@ -1,4 +1,5 @@
 import { buildAttestPage } from '@gridtokenx/chain-client';
+import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import { asWindow, base58Decode, ed25519Signer, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
 import { keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
@@ -10,7 +11,7 @@ import {
   type TransactionInstruction,
   TransactionMessage,
 } from '@solana/web3.js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { statementAt } from '../../src/domain/settlement/cosigning/judge.js';
 import { totalsOf } from '../../src/domain/settlement/plan.js';
 import type { AttestEntry } from '../../src/domain/settlement/ports.js';
@@ -33,6 +34,9 @@ interface Bent {
   readonly request: object;
   readonly as: number | null;
 }
+
+/** The words of the last refusal. */
+let detail = '';
 
 /** What oracle 0 would ask oracle 1 for window 1, bent where a test wants it; the code of the answer. */
 async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
@@ -73,8 +77,10 @@ async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
   };
   const signer = bent.as === null ? ed25519Signer(new Uint8Array(32).fill(99)) : IDENTITIES[bent.as ?? 0];
   const { status, body } = await of.node(1).together.answer(signCosignRequest(request, signer as never));
-  const { signature, refused } = body as { signature?: string; refused?: string };
-  expect(status === 200).toBe(signature !== undefined);
+  const { signature, refused, ...rest } = body as { signature?: string; refused?: string; detail?: string };
+  detail = rest.detail ?? '';
+  const expected = { stranger: 403, malformed: 400, unavailable: 503 }[refused ?? ''] ?? 409;
+  expect(status).toBe(signature === undefined ? expected : 200);
   if (!signature) return refused ?? '';
   const isGood = verifier.verify(base58Decode(signature), message, publicKeyFromBase58(attestors[1]?.toBase58() ?? ''));
   return isGood ? 'signed' : 'a bad signature';
@@ -105,28 +111,63 @@ describe('a co-signer', () => {
     toPubkey: stranger,
     lamports: 1_000,
   });
+  const here = `page ${ZONE}/0, window ${W(1)}: not what is written here`;
   const cases: [string, string, Partial<Bent>][] = [
-    ['a key that is no peer', 'stranger', { as: null }],
-    ['a request to another oracle', 'stranger', { request: { to: new Uint8Array(32) } }],
-    ['a request for another network', 'stranger', { request: { networkId: new Uint8Array(8) } }],
-    ['a request of long ago', 'stale', { request: { timeMs: 1 } }],
-    ['bytes that are no message', 'transaction', { bytes: (message) => message.slice(0, 50) }],
-    ['a byte too many', 'transaction', { bytes: (message) => Uint8Array.of(...message, 0) }],
-    ['a transfer beside it', 'transaction', { around: (list) => [...list, transfer] }],
-    ['a transfer instead', 'transaction', { around: ([first]) => [first as TransactionInstruction, transfer] }],
+    ['a key that is no peer', 'stranger: bad signature: not signed for gtx/cosign/1 by the expected key', { as: null }],
+    ['a request to another oracle', 'stranger: meant for another oracle', { request: { to: new Uint8Array(32) } }],
+    ['a request for another network', 'stranger: of another network', { request: { networkId: new Uint8Array(8) } }],
+    ['a request of long ago', `stale: dated ${1_800_000_000_000 - 1} ms before this clock`, { request: { timeMs: 1 } }],
+    [
+      'bytes that are no message',
+      'transaction: no v0 message: Reached end of buffer unexpectedly',
+      { bytes: (message) => message.slice(0, 50) },
+    ],
+    ['a byte too many', `transaction: ${here}`, { bytes: (message) => Uint8Array.of(...message, 0) }],
+    ['a transfer beside it', 'transaction: not two instructions', { around: (list) => [...list, transfer] }],
+    [
+      'a transfer instead',
+      'transaction: the second instruction is no attest_page',
+      { around: ([first]) => [first as TransactionInstruction, transfer] },
+    ],
     [
       'a price for compute units',
-      'transaction',
+      'transaction: the first instruction is no compute-unit limit',
       { around: ([, attest]) => [ComputeBudgetProgram.setComputeUnitPrice({ microLamports: 9 }), attest as never] },
     ],
-    ['no compute-unit limit', 'transaction', { around: ([, attest]) => [attest as never, attest as never] }],
-    ['that it pays itself', 'transaction', { payer: attestors[1] as PublicKey }],
-    ['one signature where two are needed', 'attestors', { signers: [attestors[1] as PublicKey] }],
-    ['one that is no attestor of the zone', 'attestors', { signers: [...attestors.slice(0, 2), stranger] }],
-    ['the others without it', 'attestors', { signers: [attestors[0] as PublicKey, attestors[2] as PublicKey] }],
+    [
+      'no compute-unit limit',
+      'transaction: the first instruction is no compute-unit limit',
+      { around: ([, attest]) => [attest as never, attest as never] },
+    ],
+    [
+      'that it pays itself',
+      'transaction: not paid and signed by the oracle that asks',
+      { payer: attestors[1] as PublicKey },
+    ],
+    ['one signature where two are needed', 'attestors: 1 of 2', { signers: [attestors[1] as PublicKey] }],
+    [
+      'one that is no attestor of the zone',
+      "attestors: not distinct attestors of the zone's set",
+      { signers: [...attestors.slice(0, 2), stranger] },
+    ],
+    [
+      'an attestor that is named twice',
+      "attestors: not distinct attestors of the zone's set",
+      { signers: [attestors[0], attestors[1], attestors[1]] as PublicKey[] },
+    ],
+    [
+      'that the one that asks pays and signs nothing',
+      'transaction: not paid and signed by the oracle that asks',
+      { signers: attestors.slice(1) },
+    ],
+    [
+      'the others without it',
+      'attestors: not ours',
+      { signers: [attestors[0] as PublicKey, attestors[2] as PublicKey] },
+    ],
     [
       'other accounts',
-      'transaction',
+      `transaction: ${here}`,
       {
         attest: (instruction) => {
           const [page, , ...rest] = instruction.keys;
@@ -137,7 +178,7 @@ describe('a co-signer', () => {
     ],
     [
       'another page',
-      'unknown page',
+      `unknown page: ${stranger.toBase58()}`,
       {
         attest: (instruction) => {
           instruction.keys[0] = { pubkey: stranger, isSigner: false, isWritable: true };
@@ -145,30 +186,46 @@ describe('a co-signer', () => {
         },
       },
     ],
-    ['another version', 'page differs', { attest: mapData((data) => data.writeBigUInt64LE(7n, 8)) }],
-    ['other moves', 'page differs', { attest: mapData((data) => data.writeUInt32LE(77, 16)) }],
-    ['a window without statements', 'no statement', { attest: mapData((data) => data.writeUInt32LE(W(2), 20)) }],
+    [
+      'another version',
+      'page differs: built on version 7, moves 3; version 0, moves 3 here',
+      { attest: mapData((data) => data.writeBigUInt64LE(7n, 8)) },
+    ],
+    [
+      'other moves',
+      'page differs: built on version 0, moves 77; version 0, moves 3 here',
+      { attest: mapData((data) => data.writeUInt32LE(77, 16)) },
+    ],
+    [
+      'a window without statements',
+      `no statement: slot 0, window ${W(2)}: no statement that may be attested`,
+      { attest: mapData((data) => data.writeUInt32LE(W(2), 20)) },
+    ],
     [
       'a slot without a meter',
-      'no statement',
+      `no statement: slot 255, window ${W(1)}: no statement that may be attested`,
       { attest: mapData((data) => data.writeUInt8((data[87] ?? 0) | 0x80, 87)) },
     ],
-    ['a home passed over', 'left out', { meters: [0, 2] }],
-    ['another root', 'root', { attest: mapData((data) => data.writeUInt8((data[24] ?? 0) ^ 1, 24)) }],
+    ['a home passed over', `left out: 1 statements for window ${W(1)} are passed over`, { meters: [0, 2] }],
+    ['another root', `root: ${here}`, { attest: mapData((data) => data.writeUInt8((data[24] ?? 0) ^ 1, 24)) }],
     [
       'a watt-hour more',
-      'totals',
+      `totals: ${here}`,
       { entries: (list) => list.map((entry) => ({ ...entry, exportWh: entry.exportWh + 1n })) },
     ],
     [
       'a watt-hour less',
-      'totals',
+      `totals: ${here}`,
       { entries: (list) => list.map((entry) => ({ ...entry, importWh: entry.importWh - 1n })) },
     ],
-    ['an unknown blockhash', 'blockhash', { blockhash: '11111111111111111111111111111111' }],
+    [
+      'an unknown blockhash',
+      'blockhash: 11111111111111111111111111111111 is unfamiliar here',
+      { blockhash: '11111111111111111111111111111111' },
+    ],
   ];
-  it.each(cases)('refuses %s', async (_what, code, bent) => {
-    expect(await asked(bent)).toBe(code);
+  it.each(cases)('refuses %s', async (_what, words, bent) => {
+    expect(`${await asked(bent)}: ${detail}`).toBe(words);
     // And is not kept from signing the right thing by it.
     expect(await asked()).toBe('signed');
   });
@@ -178,7 +235,26 @@ describe('a co-signer', () => {
     await asked({ attest: mapData((data) => data.writeBigUInt64LE(7n, 8)) });
     expect(three.node(1).stateOf(0)).toBe('not asked yet');
     await asked({ entries: (list) => list.map((entry) => ({ ...entry, exportWh: entry.exportWh + 1n })) });
-    expect(three.node(1).stateOf(0)).toMatch(/FALSE: proposed .* totals/);
+    expect(three.node(1).stateOf(0)).toBe(`not asked for now; FALSE: proposed what is refused here: totals: ${here}`);
+  });
+
+  it('looks at a request of up to a minute before or after its own clock', async () => {
+    const at = (ms: number) => asked({ request: { timeMs: three.clock.nowMs() + ms } });
+    const answers = [await at(60_000), await at(-60_000), await at(60_001), await at(-60_001)];
+    expect(answers).toEqual(['signed', 'signed', 'stale', 'stale']);
+  });
+
+  it('says that it cannot tell where its node is away, and no more of another fault', async () => {
+    const { node } = three.fixture;
+    const readPage = node.readPage.bind(node);
+    const state = vi.spyOn(node, 'blockhashState').mockRejectedValueOnce(new NodeUnavailable('away'));
+    expect(`${await asked()}: ${detail}`).toBe('unavailable: away');
+    state.mockRejectedValueOnce(new Error('a secret'));
+    expect(`${await asked()}: ${detail}`).toBe('unavailable: see the log');
+    const absent = { contextSlot: 1, page: null, ledger: null };
+    const read = vi.spyOn(node, 'readPage').mockImplementationOnce(readPage).mockResolvedValueOnce(absent);
+    expect(`${await asked()}: ${detail}`).toBe('page differs: the page does not exist here');
+    for (const spy of [state, read]) spy.mockRestore();
   });
 
   it('refuses what the lines of the zone cannot carry, though every meter signed it', async () => {
@@ -189,6 +265,8 @@ describe('a co-signer', () => {
       for (const node of small.nodes) node.hear(statement);
     }
     expect(await asked({}, small)).toBe('implausible');
+    expect(detail).toBe("the zone's net energy of 300 Wh a window is above 250 Wh, its capacity of 900 W");
+    expect(small.node(1).stateOf(0)).toBe(`proposed what is refused here: implausible: ${detail}`);
     small.close();
   });
 
@@ -197,13 +275,12 @@ describe('a co-signer', () => {
     // Since then the ledgers know a statement more, which would make another attest_page.
     const late = three.fixture.meters[2];
     const forget = 'DELETE FROM messages WHERE stream = (SELECT id FROM streams WHERE meter = ?)';
-    for (const place of [0, 1]) three.node(place).database.sqlite.prepare('DELETE FROM outbox').run();
-    for (const place of [0, 1])
-      three
-        .node(place)
-        .database.sqlite.prepare(forget)
-        .run(late?.meterId ?? '');
+    for (const { database } of three.nodes.slice(0, 2)) {
+      database.sqlite.prepare('DELETE FROM outbox').run();
+      database.sqlite.prepare(forget).run(late?.meterId ?? '');
+    }
     expect(await asked({ meters: [0, 1] })).toBe('held');
+    expect(detail).toBe('another attest_page for version 0 may still land');
     three.node(1).start();
     expect(await asked({ meters: [0, 1] })).toBe('held');
     three.lite.expire();

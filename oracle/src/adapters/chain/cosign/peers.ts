@@ -256,12 +256,11 @@ function fields(body: unknown): {
   };
 }
 
-/** 64 bytes, or null where there is none; what cannot be read is no valid signature of anybody. */
+/** Returns the bytes of the text, or null where there is no text; zeros for a text that is not base58 verify nowhere. */
 function signatureOf(value: unknown): Uint8Array | null {
   if (typeof value !== 'string') return null;
   try {
-    const bytes = base58Decode(value);
-    return bytes.length === 64 ? bytes : new Uint8Array(64);
+    return base58Decode(value);
   } catch {
     return new Uint8Array(64);
   }

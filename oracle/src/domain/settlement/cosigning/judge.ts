@@ -142,7 +142,7 @@ function owedBefore(given: Judged, meter: SlottedMeter, before: SlotRead): Attes
     const slot = read.slots[one.slot];
     return slot && isOpen(slot) ? (statements.newest(one.meterId)?.window ?? 0) : 0;
   });
-  return Math.max(window, ...newest) - earlier.window <= MAX_LAG_WINDOWS ? earlier : undefined;
+  return Math.max(...newest) - earlier.window <= MAX_LAG_WINDOWS ? earlier : undefined;
 }
 
 /** Statements for the window that the chain would take now and that the proposal leaves out without a reason. */
