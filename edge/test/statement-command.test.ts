@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodePayload, encodePayload, fromHex, parseSign1, toHex } from '@gridtokenx/protocol';
+import { decodePayload, encodePayload, fromHex, parseSign1, Quality, toHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { build, command, temporaryDirectory } from '@gridtokenx/testing-kit/processes';
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
@@ -98,6 +98,35 @@ test('says what is missing: no statements, no such meter, no keys', async () => 
   await expect(writeStatement(config, { window: 1, out, meter: 'barn' })).rejects.toThrow(
     'there is no meter "barn": the configuration has house',
   );
+});
+
+test('asks which meter is meant where there are two, and takes the one that is named', async () => {
+  await spoolOf([10]);
+  const barn = { name: 'barn', manufacturer: 'Eastron', model: 'SDM630', serial: '4712' };
+  const two = { ...config, meters: [...config.meters, barn] } as unknown as GatewayConfig;
+  await keyStore(two).meter(barn.name, plateOf(barn as never), true);
+  await expect(writeStatement(two, { window: 10, out })).rejects.toThrow(
+    'give --meter: the configuration has house, barn',
+  );
+  await expect(writeStatement(two, { window: 10, out, meter: 'garage' })).rejects.toThrow(
+    'there is no meter "garage": the configuration has house, barn',
+  );
+  await expect(writeStatement(two, { window: 10, out, meter: 'barn' })).rejects.toThrow(
+    'there is no statement of meter barn for window 10: the spool has none of this meter',
+  );
+  await writeStatement(two, { window: 10, out, meter: 'house' });
+  expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject({ window: 10, import_wh: '1010', export_wh: '2010' });
+});
+
+test.each([
+  [64, 0],
+  [Quality.stale, 1],
+])('says of a statement of quality %i whether a chain takes it', async (quality, notes) => {
+  const note = vi.spyOn(console, 'error').mockImplementation(() => {});
+  await spoolOf([10], quality);
+  await writeStatement(config, { window: 10, out });
+  expect(note).toHaveBeenCalledTimes(notes);
+  note.mockRestore();
 });
 
 test.each([

@@ -112,3 +112,26 @@ test('what is heard late is never used, and the shape of a probe is held as long
   expect(bus.quarantine.quarantineMs(1)).toBeGreaterThanOrEqual(12_000);
   expect(probed).toBeDefined();
 });
+
+test('a read of a silent unit says since when, and when it is asked again', async () => {
+  const { line, bus, pollFor, time } = setUp();
+  line.delayMs.set(2, 40);
+  line.delayMs.set(1, null);
+  await pollFor(60_000);
+  const health = bus.units.get(1);
+  const words = async () =>
+    String(await bus.read(1, 3, CHOICES, { periodMs: PERIOD_MS }).catch((error: unknown) => error));
+  const untilProbeMs = (health?.nextProbeAtMs ?? 0) - time.monotonicMs();
+  expect(untilProbeMs).toBeGreaterThan(1_000);
+  const sinceS = () => Math.round((time.monotonicMs() - (health?.silenceBeganAtMs ?? 0)) / 1_000);
+  expect(sinceS()).toBeGreaterThan(10);
+  expect(await words()).toBe(
+    `ReadError: unit 1 on bus has not answered for ${sinceS()} s; it is asked again in ${Math.ceil(untilProbeMs / 1_000)} s`,
+  );
+  await time.advance(untilProbeMs - 10);
+  // Others that do not answer keep the line for longer than the probe was due.
+  for (const unit of [3, 4, 5, 6]) bus.read(unit, 3, CHOICES, { periodMs: PERIOD_MS }).catch(() => {});
+  await time.advance(3_500);
+  expect(time.monotonicMs()).toBeGreaterThan((health?.nextProbeAtMs ?? 0) + 2_000);
+  expect(await words()).toMatch(/; it is asked again in 0 s$/);
+});

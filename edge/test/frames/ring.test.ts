@@ -122,6 +122,36 @@ describe('the ring of frames', () => {
     expect((await readFrames(disk, DIR)).damaged).toBe(0);
   });
 
+  it('keeps the hour that runs and the latest 24 others when a clock was ahead', async () => {
+    const { time, disk, ring, frame, files } = setUp();
+    const remove = disk.remove.bind(disk);
+    // As a real disk does, which CrashDisk does not.
+    disk.remove = (path) => (disk.files.has(path) ? remove(path) : Promise.reject(new Error('ENOENT')));
+    const kept = frame(1, 1);
+    const name = (hours: number) =>
+      `${DIR}/${new Date(time.nowMs() + hours * HOUR_MS).toISOString().slice(0, 13)}.frames`;
+    ring.keep(kept);
+    await ring.flush();
+    const ahead = Array.from({ length: 25 }, (_, i) => name(i + 1));
+    for (const path of [name(-25), name(-24), ...ahead.slice(1)]) await disk.replace(path, Buffer.from('\n'));
+    const next = () => new FrameRing({ disk, dir: DIR, clock: time, hourBytes: HOUR_BYTES });
+    const begin = async () => {
+      const again = next();
+      again.keep(frame(2, 2));
+      await again.flush();
+      expect(again.problem).toBeNull();
+    };
+    // 24 hours ago is a part of the ring, and the first to go when there are more hours than it has.
+    await begin();
+    expect(files()).toEqual([name(0), ...ahead.slice(1)]);
+    await begin();
+    expect(files()).toEqual([name(0), ...ahead.slice(1)]);
+    await disk.replace(ahead[0] ?? '', Buffer.from('\n'));
+    await begin();
+    expect(files()).toEqual([name(0), ...ahead.slice(1)]);
+    expect((await readFrames(disk, DIR)).frames).toContainEqual(kept);
+  });
+
   it('goes on after a kill at any moment: a torn end costs one line', async () => {
     const { time, disk, ring, frame } = setUp();
     for (let i = 0; i < 5; i++) ring.keep(frame(1, i));

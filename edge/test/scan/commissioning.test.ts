@@ -136,6 +136,18 @@ describe('the command line of a scan', () => {
       expect(() => scanCommandOf('/dev/x', { ...given, serial: [bad] })).toThrow(/expected UNIT=VALUE/);
   });
 
+  test('holds what was given, and no key of what was not', () => {
+    expect(scanCommandOf('/dev/x', given)).toStrictEqual({
+      ...{ port: '/dev/x', out: 'o', way: 'tcp', answers: new Map(), site: {} },
+      ...{ yes: false, force: false, again: false },
+    });
+    const site = { owner: 'o', zone: 0, exportLimitW: 0, importLimitW: 0 };
+    const more = { base: 'b', expect: 0, yes: true, force: true, again: true };
+    expect(scanCommandOf('/dev/x', { ...given, ...site, ...more, raw: true })).toStrictEqual({
+      ...{ port: '/dev/x', out: 'o', way: 'rtu-over-tcp', answers: new Map(), site, ...more },
+    });
+  });
+
   test('takes serial ports and network addresses', () => {
     expect(parseTarget('/dev/ttyUSB0')).toEqual({ kind: 'serial', path: '/dev/ttyUSB0' });
     expect(parseTarget('192.168.1.20:502')).toEqual({ kind: 'network', host: '192.168.1.20', port: 502 });
