@@ -94,8 +94,8 @@ export function signedBy(
 }
 
 /**
- * Judges one message by itself: frame, version, network, meter and signature. No other code of the oracle verifies
- * signatures. `arrivedAtMs` is the real time of arrival. Only a registry state requested after the arrival settles a
+ * Judges one message by itself: frame, version, network, meter and signature. The oracle verifies signatures of
+ * messages here. `arrivedAtMs` is the real time of arrival. Only a registry state requested after the arrival settles a
  * verdict that depends on the registry [wire §9.2]. The topic is an address, not evidence, and is ignored.
  */
 export function admit(
