@@ -11,7 +11,7 @@ import {
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
-import { BATCH_QUESTIONS, Batch, Said } from '../../src/adapters/sodium/batch.js';
+import { BATCH_JOBS, Batch, Said } from '../../src/adapters/sodium/batch.js';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { openChecks, type Thread, usualThreads, VerifyThreads } from '../../src/adapters/sodium/threads.js';
 import type { SignatureChecks } from '../../src/domain/intake/ports.js';
@@ -118,11 +118,11 @@ function actedThreads(behaviour: Behaviour, threads = 2, isReady = true) {
   return { checks, clock, here, logger, started, ready };
 }
 
-const honest: Behaviour = (batch) => batch.answer((...question) => verifier.verify(...question));
+const honest: Behaviour = (batch) => batch.answer((...job) => verifier.verify(...job));
 /** Writes each answer by itself and says that the batch is answered, as the memory is laid out. */
 function say(memory: SharedArrayBuffer, said: (at: number) => number): void {
-  const bytes = new Uint8Array(memory, 8 + BATCH_QUESTIONS, BATCH_QUESTIONS);
-  for (let at = 0; at < BATCH_QUESTIONS; at++) bytes[at] = said(at);
+  const bytes = new Uint8Array(memory, 8 + BATCH_JOBS, BATCH_JOBS);
+  for (let at = 0; at < BATCH_JOBS; at++) bytes[at] = said(at);
   Atomics.store(new Int32Array(memory, 0, 1), 0, 1);
 }
 
@@ -145,8 +145,8 @@ describe('control: the contract finds', () => {
   it('answers in the place of a neighbour', async () => {
     const shifted: SignatureChecks = {
       ...inThread(verifier),
-      ask: (questions, answered) =>
-        inThread(verifier).ask(questions, (valid) => answered([...valid.slice(1), ...valid.slice(0, 1)])),
+      ask: (jobs, answered) =>
+        inThread(verifier).ask(jobs, (valid) => answered([...valid.slice(1), ...valid.slice(0, 1)])),
     };
     expect(await wrongAnswers(shifted, knownJobs(100), 20)).toBeGreaterThan(0);
   });
@@ -233,9 +233,9 @@ describe('signature checks on threads', () => {
   it('what waits is bounded: above it the asking thread works too', async () => {
     const { checks, here } = actedThreads(() => undefined, 2);
     let answers = 0;
-    for (const { question } of knownJobs(3_000)) checks.ask([question], () => answers++);
-    // Two threads hold at most four batches each, and 512 questions wait.
-    expect(answers).toBeGreaterThanOrEqual(3_000 - 2 * 4 * BATCH_QUESTIONS - 512);
+    for (const { job } of knownJobs(3_000)) checks.ask([job], () => answers++);
+    // Two threads hold at most four batches each, and 512 jobs wait.
+    expect(answers).toBeGreaterThanOrEqual(3_000 - 2 * 4 * BATCH_JOBS - 512);
     expect(here.count).toBe(answers);
     checks.finish();
     expect(answers).toBe(3_000);
@@ -281,7 +281,7 @@ describe('signature checks on threads', () => {
 
 /** Answers the first half of the places, right, and says that all are answered. */
 function halfAnswered(batch: Batch, memory: SharedArrayBuffer): void {
-  batch.answer((...question) => verifier.verify(...question));
-  const bytes = new Uint8Array(memory, 8 + BATCH_QUESTIONS, BATCH_QUESTIONS);
-  bytes.fill(0, BATCH_QUESTIONS / 4);
+  batch.answer((...job) => verifier.verify(...job));
+  const bytes = new Uint8Array(memory, 8 + BATCH_JOBS, BATCH_JOBS);
+  bytes.fill(0, BATCH_JOBS / 4);
 }

@@ -23,8 +23,8 @@ class HeldChecks implements SignatureChecks {
   readonly threads = 1;
   readonly held: (() => void)[] = [];
 
-  ask(questions: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void {
-    this.held.push(() => inThread(verifier).ask(questions, answered));
+  ask(jobs: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void {
+    this.held.push(() => inThread(verifier).ask(jobs, answered));
   }
   finish(): void {
     for (const answer of this.held.splice(0)) answer();

@@ -2,7 +2,7 @@ import { sigStructure } from '@gridtokenx/protocol';
 import type { VerifyJob } from '../../domain/intake/ports.js';
 
 /** Maximum number of jobs in one batch. */
-export const BATCH_QUESTIONS = 64;
+export const BATCH_JOBS = 64;
 /** Longest message that fits a place, in bytes. The requesting thread checks longer messages itself. */
 export const LONGEST_MESSAGE = 128;
 
@@ -16,7 +16,7 @@ const PLACE_BYTES = 256;
 const ANSWERED_AT = 0;
 const COUNT_AT = 1;
 const LENGTHS_AT = 8;
-const SAID_AT = LENGTHS_AT + BATCH_QUESTIONS;
+const SAID_AT = LENGTHS_AT + BATCH_JOBS;
 const PLACES_AT = 256;
 const USUAL_MESSAGE = sigStructure(new Uint8Array(96)).length;
 
@@ -41,12 +41,12 @@ export class Batch {
   readonly #said: Uint8Array;
   readonly #places: readonly Place[];
 
-  constructor(memory = new SharedArrayBuffer(PLACES_AT + BATCH_QUESTIONS * PLACE_BYTES)) {
+  constructor(memory = new SharedArrayBuffer(PLACES_AT + BATCH_JOBS * PLACE_BYTES)) {
     this.memory = memory;
     this.#head = new Int32Array(memory, 0, 2);
-    this.#lengths = new Uint8Array(memory, LENGTHS_AT, BATCH_QUESTIONS);
-    this.#said = new Uint8Array(memory, SAID_AT, BATCH_QUESTIONS);
-    this.#places = Array.from({ length: BATCH_QUESTIONS }, (_, i) => {
+    this.#lengths = new Uint8Array(memory, LENGTHS_AT, BATCH_JOBS);
+    this.#said = new Uint8Array(memory, SAID_AT, BATCH_JOBS);
+    this.#places = Array.from({ length: BATCH_JOBS }, (_, i) => {
       const view = (at: number, length: number) => Buffer.from(memory, PLACES_AT + i * PLACE_BYTES + at, length);
       return {
         key: view(KEY_AT, 32),
@@ -71,17 +71,17 @@ export class Batch {
   }
 
   /** Stores jobs that fit in, and clears all answers. */
-  fill(questions: readonly VerifyJob[]): void {
+  fill(jobs: readonly VerifyJob[]): void {
     this.#said.fill(0);
-    for (const [i, { signature, message, key }] of questions.entries()) {
+    for (const [i, { signature, message, key }] of jobs.entries()) {
       const place = this.#places[i];
-      if (!place) throw new RangeError(`${questions.length} questions for ${BATCH_QUESTIONS} places`);
+      if (!place) throw new RangeError(`${jobs.length} jobs for ${BATCH_JOBS} places`);
       place.key.set(key);
       place.signature.set(signature);
       place.longest.set(message);
       this.#lengths[i] = message.length;
     }
-    this.#head[COUNT_AT] = questions.length;
+    this.#head[COUNT_AT] = jobs.length;
     Atomics.store(this.#head, ANSWERED_AT, 0);
   }
 

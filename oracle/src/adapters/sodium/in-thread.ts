@@ -5,8 +5,8 @@ import type { SignatureChecks } from '../../domain/intake/ports.js';
 export function inThread(verifier: Verifier): SignatureChecks {
   return {
     threads: 0,
-    ask(questions, answered) {
-      answered(questions.map(({ signature, message, key }) => verifier.verify(signature, message, key)));
+    ask(jobs, answered) {
+      answered(jobs.map(({ signature, message, key }) => verifier.verify(signature, message, key)));
     },
     finish: () => undefined,
     close: async () => undefined,

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Verifier } from '@gridtokenx/protocol';
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { SignatureChecks, VerifyJob } from '../../domain/intake/ports.js';
-import { BATCH_QUESTIONS, Batch, Said } from './batch.js';
+import { BATCH_JOBS, Batch, Said } from './batch.js';
 import { inThread } from './in-thread.js';
 
 /** A thread works on its first batch while others wait for it, so it is not idle while a commit syncs. */
@@ -44,7 +44,7 @@ export interface ThreadsDeps {
 
 /** Jobs of one call of `ask`. */
 interface Asked {
-  readonly questions: readonly VerifyJob[];
+  readonly jobs: readonly VerifyJob[];
   readonly valid: boolean[];
   left: number;
   readonly answered: (valid: readonly boolean[]) => void;
@@ -53,7 +53,7 @@ interface Asked {
 interface Item {
   readonly asked: Asked;
   readonly index: number;
-  readonly question: VerifyJob;
+  readonly job: VerifyJob;
 }
 
 interface Sent {
@@ -110,13 +110,13 @@ export class VerifyThreads implements SignatureChecks {
     return this.#seats.filter(({ isReady }) => isReady).length;
   }
 
-  ask(questions: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void {
-    const asked: Asked = { questions, valid: [], left: questions.length, answered };
-    if (questions.length === 0) {
+  ask(jobs: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void {
+    const asked: Asked = { jobs, valid: [], left: jobs.length, answered };
+    if (jobs.length === 0) {
       answered([]);
       return;
     }
-    for (const [index, question] of questions.entries()) this.#waiting.push({ asked, index, question });
+    for (const [index, job] of jobs.entries()) this.#waiting.push({ asked, index, job });
     this.#collect();
     while (this.#waiting.length > (this.ready === 0 ? 0 : WAITING_LIMIT)) this.#help();
   }
@@ -169,7 +169,7 @@ export class VerifyThreads implements SignatureChecks {
         if (this.#waiting.length === 0) return;
         if (!seat.isReady || seat.sent.length > taken || seat.free.length === 0) continue;
         // Behind the batch in work only full batches wait: new jobs collect meanwhile.
-        if (taken > 0 && this.#waiting.length < BATCH_QUESTIONS) return;
+        if (taken > 0 && this.#waiting.length < BATCH_JOBS) return;
         this.#send(seat);
       }
     }
@@ -180,13 +180,13 @@ export class VerifyThreads implements SignatureChecks {
     const batch = number === undefined ? undefined : seat.batches[number];
     if (number === undefined || !batch) return;
     const items: Item[] = [];
-    while (items.length < BATCH_QUESTIONS) {
+    while (items.length < BATCH_JOBS) {
       const item = this.#waiting.shift();
       if (!item) break;
-      if (Batch.fits(item.question)) items.push(item);
+      if (Batch.fits(item.job)) items.push(item);
       else this.#check(item);
     }
-    batch.fill(items.map(({ question }) => question));
+    batch.fill(items.map(({ job }) => job));
     seat.sent.push({ number, items, sentAtMs: this.#deps.clock.monotonicMs() });
     seat.thread?.postMessage(number);
     this.#watch();
@@ -194,12 +194,12 @@ export class VerifyThreads implements SignatureChecks {
 
   /** Checks the longest waiting jobs in this thread. */
   #help(): void {
-    for (const item of this.#waiting.splice(0, BATCH_QUESTIONS / 2)) this.#check(item);
+    for (const item of this.#waiting.splice(0, BATCH_JOBS / 2)) this.#check(item);
     this.#collect();
   }
 
   #check(item: Item): void {
-    const { signature, message, key } = item.question;
+    const { signature, message, key } = item.job;
     settle(item, this.#deps.verifier.verify(signature, message, key));
   }
 

@@ -72,7 +72,7 @@ export function parse(message: Uint8Array): { readonly parsed: Parsed } | { read
  * Returns the job that the verdict most likely depends on: the signature by the key in force. Null where, by present
  * knowledge, no signature needs a check. `decide` interprets the answer.
  */
-export function questionOf(parsed: Parsed, networkId: Uint8Array, registry: Registry): VerifyJob | null {
+export function verifyJobOf(parsed: Parsed, networkId: Uint8Array, registry: Registry): VerifyJob | null {
   if (!equalBytes(parsed.payload.networkId, networkId)) return null;
   const meter = registry.meter(parsed.meterId);
   return meter ? { signature: parsed.signature, message: sigStructure(parsed.signed), key: meter.key } : null;

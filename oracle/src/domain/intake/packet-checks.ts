@@ -2,7 +2,7 @@ import { Reason, SIGN1_BYTES, shortHash, splitSequence, type Verifier, WireError
 import type { Clock } from '@gridtokenx/runtime/core';
 import type { Registry } from '../ports.js';
 import { refusedFor } from '../verdicts/verdict.js';
-import { decide, type Parsed, parse, questionOf, signedBy } from './admit.js';
+import { decide, type Parsed, parse, signedBy, verifyJobOf } from './admit.js';
 import { FairQueue, type Queued } from './fair-queue.js';
 import type { ReceivedMessage, SignatureChecks, VerifyJob } from './ports.js';
 
@@ -43,7 +43,7 @@ interface PendingPacket {
 
 /** One message of a packet; `asked` is the index of its job, or -1. */
 type PendingMessage =
-  | { readonly parsed: Parsed; readonly question: VerifyJob | null; readonly asked: number }
+  | { readonly parsed: Parsed; readonly job: VerifyJob | null; readonly asked: number }
   | { readonly admission: ReceivedMessage['admission'] };
 
 /**
@@ -118,13 +118,13 @@ export class PacketChecks {
   /** Requests the signature checks of a packet. A length that is no multiple of 171 makes one malformed message. */
   #look({ common, bytes, size }: Arrived): void {
     const { networkId, registry, checks } = this.#deps;
-    const questions: VerifyJob[] = [];
+    const jobs: VerifyJob[] = [];
     const items = split(bytes).map((message): PendingMessage => {
       if (message === null) return { admission: malformed(bytes) };
       const result = parse(message);
       if ('rejected' in result) return { admission: result };
-      const question = checks ? questionOf(result.parsed, networkId, registry) : null;
-      return { parsed: result.parsed, question, asked: question ? questions.push(question) - 1 : -1 };
+      const job = checks ? verifyJobOf(result.parsed, networkId, registry) : null;
+      return { parsed: result.parsed, job, asked: job ? jobs.push(job) - 1 : -1 };
     });
     const flight: PendingPacket = { common, items, size, valid: null };
     this.#pending.push(flight);
@@ -134,7 +134,7 @@ export class PacketChecks {
       flight.valid = valid;
       this.#land();
     };
-    if (checks) checks.ask(questions, answered);
+    if (checks) checks.ask(jobs, answered);
     else answered([]);
   }
 
@@ -159,7 +159,7 @@ export class PacketChecks {
     return items.map((item) => {
       if ('admission' in item) return { ...common, admission: item.admission };
       const isValid = valid[item.asked];
-      const asked = item.question && isValid !== undefined ? { key: item.question.key, isValid } : null;
+      const asked = item.job && isValid !== undefined ? { key: item.job.key, isValid } : null;
       const isSignedBy = signedBy(item.parsed, verifier, asked);
       return { ...common, admission: decide(item.parsed, common.receivedAtMs, networkId, registry, isSignedBy) };
     });

@@ -87,7 +87,7 @@ export interface SignatureChecks {
    * calls are answered in any order. When too many jobs wait, the call checks some itself, which takes time. Never
    * throws.
    */
-  ask(questions: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void;
+  ask(jobs: readonly VerifyJob[], answered: (valid: readonly boolean[]) => void): void;
   /** Returns when all jobs are answered. Must not be called from within a callback. */
   finish(): void;
   /** Answers all jobs, and ends the threads. */

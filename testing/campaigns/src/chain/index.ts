@@ -51,6 +51,7 @@ export const chainCampaign: Campaign = {
     'programs/ids.json',
     'programs/clients/dist',
     'testing/kit/dist',
+    'runtime/dist',
     'protocol/dist',
     'protocol/vectors',
     'testing/campaigns/dist/chain',

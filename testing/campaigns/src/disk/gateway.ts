@@ -20,7 +20,7 @@ import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { MemoryBroker } from './broker.js';
 import { rules } from './rules.js';
 import { processTime, type SimulatedTime } from './time.js';
-import { CredulousAckBook, hastySpool } from './too-early.js';
+import { CredulousAckTracker, hastySpool } from './too-early.js';
 import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type Witness } from './world.js';
 
 const POLL_MS = 60_000;
@@ -161,7 +161,9 @@ export class SimulatedGateway {
   /** Opens the ack tracker; a control makes the broker's answers count as acks. */
   async #openAcks(): Promise<AckTracker> {
     const oracles = [oracleName(this.#deps.oracle)];
-    const acks = rules.ack ? new AckTracker(oracles, 1) : new CredulousAckBook(oracles, 1, (id) => this.#answered(id));
+    const acks = rules.ack
+      ? new AckTracker(oracles, 1)
+      : new CredulousAckTracker(oracles, 1, (id) => this.#answered(id));
     const stored = await this.disk.read('/data/state/acks.json');
     if (stored) acks.restore(Buffer.from(stored).toString('utf8'));
     return acks;

@@ -6,7 +6,7 @@ import type { Spool } from '#edge/domain/ports.js';
 export type Through = (meterId: MeterId) => bigint;
 
 /** An ack tracker for a control: counts messages through `through` as acknowledged, in place of signed acks. */
-export class CredulousAckBook extends AckTracker {
+export class CredulousAckTracker extends AckTracker {
   readonly #through: Through;
 
   constructor(oracles: ConstructorParameters<typeof AckTracker>[0], threshold: number, through: Through) {

@@ -8,35 +8,35 @@ const verifier = provedVerifier();
 
 /** A job with the answer that it must have. */
 export interface KnownJob {
-  readonly question: VerifyJob;
+  readonly job: VerifyJob;
   readonly isValid: boolean;
 }
 
 /** Returns the verifier's answer to each job, in the thread of the test. */
-function expectedOf(questions: readonly VerifyJob[]): boolean[] {
-  return questions.map(({ signature, message, key }) => verifier.verify(signature, message, key));
+function expectedOf(jobs: readonly VerifyJob[]): boolean[] {
+  return jobs.map(({ signature, message, key }) => verifier.verify(signature, message, key));
 }
 
 /** Returns `count` jobs over several keys; every third has a flipped bit in key, signature or message. */
 export function knownJobs(count: number): KnownJob[] {
-  return mixed(count).map((question, i) => ({ question, isValid: i % 3 !== 0 }));
+  return mixed(count).map((job, i) => ({ job, isValid: i % 3 !== 0 }));
 }
 
 /** Returns the golden cases, and keys, signatures and messages of wrong lengths. */
 export function hostileJobs(): KnownJob[] {
   const golden = verifyVectors.map(({ signature, message, publicKey, valid }) => ({
-    question: { signature: fromHex(signature), message: fromHex(message), key: fromHex(publicKey) },
+    job: { signature: fromHex(signature), message: fromHex(message), key: fromHex(publicKey) },
     isValid: valid,
   }));
   const [good] = mixed(2).slice(1);
-  if (!good) throw new Error('no question');
+  if (!good) throw new Error('no job');
   const bent = [
     ...[0, 1, 63, 65, 128].map((length) => ({ ...good, signature: new Uint8Array(length).fill(1) })),
     ...[0, 31, 33, 64].map((length) => ({ ...good, key: new Uint8Array(length).fill(1) })),
     { ...good, message: Uint8Array.of(...good.message, 0) },
     { ...good, message: good.message.subarray(0, 114) },
   ];
-  return [...golden, ...bent.map((question) => ({ question, isValid: false })), { question: good, isValid: true }];
+  return [...golden, ...bent.map((job) => ({ job, isValid: false })), { job: good, isValid: true }];
 }
 
 /** Requests groups of `size` jobs, all at once. Resolves with the number of wrong answers. */
@@ -47,7 +47,7 @@ export async function wrongAnswers(checks: SignatureChecks, known: readonly Know
     groups.map(async (group) => {
       const answers = await answersOf(
         checks,
-        group.map(({ question }) => question),
+        group.map(({ job }) => job),
       );
       return group.filter(({ isValid }, i) => answers[i] !== isValid).length;
     }),
@@ -60,21 +60,21 @@ function mixed(count: number, salt = 0, length = 115): VerifyJob[] {
   return Array.from({ length: count }, (_, i) => {
     const signer = signerOf((i % 5) + 1);
     const message = new Uint8Array(length).map((_, at) => (at * 7 + i + salt * 13) & 0xff);
-    const question = { signature: signer.sign(message), message, key: signer.publicKey.slice() };
+    const job = { signature: signer.sign(message), message, key: signer.publicKey.slice() };
     if (i % 3 === 0) {
-      const part = [question.signature, question.message, question.key][(i / 3) % 3] ?? message;
+      const part = [job.signature, job.message, job.key][(i / 3) % 3] ?? message;
       const at = (i * 11 + salt) % Math.max(1, part.length);
       part[at] = (part[at] ?? 0) ^ (1 << (i % 8));
     }
-    return question;
+    return job;
   });
 }
 
 /** Resolves with the answers; rejects when they do not arrive within `ms`. */
-function answersOf(checks: SignatureChecks, questions: readonly VerifyJob[], ms = 20_000): Promise<boolean[]> {
+function answersOf(checks: SignatureChecks, jobs: readonly VerifyJob[], ms = 20_000): Promise<boolean[]> {
   return new Promise((resolve, reject) => {
     const deadline = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-    checks.ask(questions, (valid) => {
+    checks.ask(jobs, (valid) => {
       clearTimeout(deadline);
       resolve([...valid]);
     });
@@ -112,24 +112,24 @@ export function signatureChecksContract(name: string, make: () => Promise<Signat
       expect(await wrongAnswers(checks, hostile, 20)).toBe(0);
     });
 
-    it('answers each question of a mixed lot for itself, more of them than fit anywhere at once', async () => {
-      const questions = mixed(1_500);
-      const answers = await answersOf(checks, questions);
-      expect(answers).toEqual(expectedOf(questions));
+    it('answers each job of a mixed lot for itself, more of them than fit anywhere at once', async () => {
+      const jobs = mixed(1_500);
+      const answers = await answersOf(checks, jobs);
+      expect(answers).toEqual(expectedOf(jobs));
       expect(answers.filter((isValid) => isValid)).toHaveLength(1_000);
     });
 
     it('takes messages of any length, and refuses keys and signatures that have not theirs', async () => {
       const messages = [0, 1, 96, 114, 115, 116, 127, 128, 129, 4_097].flatMap((length) => mixed(3, 1, length));
       const [good] = mixed(3).slice(1);
-      if (!good) throw new Error('no question');
+      if (!good) throw new Error('no job');
       const bent = [0, 1, 63, 65, 128].map((n) => ({ ...good, signature: new Uint8Array(n).fill(1) }));
       const keys = [0, 31, 33, 64].map((n) => ({ ...good, key: new Uint8Array(n).fill(1) }));
       const longer = { ...good, message: Uint8Array.of(...good.message, 0) };
       const shorter = { ...good, message: good.message.subarray(0, 114) };
-      const questions = [...messages, ...bent, longer, ...keys, shorter, good];
-      const answers = await answersOf(checks, questions);
-      expect(answers).toEqual(expectedOf(questions));
+      const jobs = [...messages, ...bent, longer, ...keys, shorter, good];
+      const answers = await answersOf(checks, jobs);
+      expect(answers).toEqual(expectedOf(jobs));
       expect(answers.slice(-12)).toEqual([...Array.from({ length: 11 }, () => false), true]);
     });
 
@@ -142,18 +142,18 @@ export function signatureChecksContract(name: string, make: () => Promise<Signat
     });
 
     it('has answered everything when `finish` returns, and what is asked by those who are answered', () => {
-      const questions = mixed(200);
+      const jobs = mixed(200);
       let first: readonly boolean[] = [];
       let second: readonly boolean[] = [];
-      checks.ask(questions, (valid) => {
+      checks.ask(jobs, (valid) => {
         first = valid;
-        checks.ask(questions.slice(0, 9), (again) => {
+        checks.ask(jobs.slice(0, 9), (again) => {
           second = again;
         });
       });
       checks.finish();
-      expect([...first]).toEqual(expectedOf(questions));
-      expect([...second]).toEqual(expectedOf(questions.slice(0, 9)));
+      expect([...first]).toEqual(expectedOf(jobs));
+      expect([...second]).toEqual(expectedOf(jobs.slice(0, 9)));
     });
 
     it('answers what was asked before it closed, and what is asked afterwards', async () => {
