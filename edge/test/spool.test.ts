@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
-import { decodeRecord, encodeRecord, scanSegment } from '../src/adapters/spool/record.js';
+import { decodeRecord, encodeRecord, scanSegment, tornRecordsIn } from '../src/adapters/spool/record.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Disk } from '../src/domain/ports.js';
 import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
@@ -30,6 +30,11 @@ const open = async (disk: Disk, dir = DIR) => {
 const kindOf = (seq: bigint) => (seq % 5n === 0n ? 'statement' : 'reading');
 
 describe('a record', () => {
+  test('that is torn counts as one, however little is left of it', () => {
+    const whole = encodeRecord(1n, new Uint8Array(171)).length;
+    expect([0, 1, whole, whole + 1, 3 * whole].map(tornRecordsIn)).toEqual([0, 1, 1, 2, 3]);
+  });
+
   test('has these bytes', () => {
     expect(toHex(encodeRecord(0x0102n, Uint8Array.of(0xaa, 0xbb)))).toBe('475302006f925ff80201000000000000aabb');
   });

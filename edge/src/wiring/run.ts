@@ -1,6 +1,6 @@
 import { base58Encode } from '@gridtokenx/protocol';
 import { diskSpace, serviceLog } from '@gridtokenx/runtime/node';
-import { HEADER_BYTES } from '../adapters/spool/record.js';
+import { tornRecordsIn } from '../adapters/spool/record.js';
 import { busProblems } from '../domain/bus/messages.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
 import { keepFloor, keepTime, openFloor, peerJudge } from './clocks.js';
@@ -12,8 +12,6 @@ import { meteredOf } from './metered.js';
 import { servePage } from './page.js';
 import { closeBuses, configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
 import { openWorld, type World } from './world.js';
-
-const RECORD_BYTES = HEADER_BYTES + 171;
 
 /** Wires the adapters to the domain and runs until aborted. Rejects with `OperatorError` when it cannot start. */
 export async function run(config: GatewayConfig, signal: AbortSignal, ready: () => void): Promise<void> {
@@ -71,7 +69,7 @@ function gatewayOf(
     onIgnoredAck: () => world.metrics.add('acks_ignored'),
     softwareHash: softwareHash(),
     configHash: configHash(config),
-    tornRecords: Math.ceil(damage.tornBytes / RECORD_BYTES),
+    tornRecords: tornRecordsIn(damage.tornBytes),
   });
 }
 

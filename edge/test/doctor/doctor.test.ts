@@ -229,6 +229,17 @@ describe('the doctor of a bus', () => {
     expect(await look()).toEqual([expect.stringMatching(/does not look like Eastron SDM630: frequency is 412/)]);
   });
 
+  test('says nothing of the model where it was stopped before all was read', async () => {
+    const stop = new AbortController();
+    const { line, look } = setUp((clock) => [at(1, living(clock))], [1], { signal: stop.signal });
+    line.intercept = () => {
+      stop.abort();
+      return false;
+    };
+    expect(await look()).toEqual([]);
+    expect(line.requests).toHaveLength(1);
+  });
+
   test('says when the port is unplugged while it looks', async () => {
     const { clock, line, look } = setUp((time) => [at(1, living(time))], [1]);
     line.onOpen = (open) =>

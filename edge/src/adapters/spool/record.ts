@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { SIGN1_BYTES } from '@gridtokenx/protocol';
 
 /**
  * One record of a segment file, little-endian: magic "GS" u16, length u16 of the bytes, CRC-32 over what follows, seq
@@ -69,4 +70,9 @@ export function scanSegment(segment: Uint8Array): ScannedSegment {
     validLength = at;
   }
   return { records, validLength, damagedBytes, tornBytes: segment.length - validLength };
+}
+
+/** Returns the number of records that a torn tail of `bytes` holds in part or as a whole: all messages have one length. */
+export function tornRecordsIn(bytes: number): number {
+  return Math.ceil(bytes / (HEADER_BYTES + SIGN1_BYTES));
 }

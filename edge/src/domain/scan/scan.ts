@@ -160,7 +160,7 @@ export class Scan {
 
   /** Adds the units to ask again, after a question that others disturbed. */
   #hints(setting: Setting, heard: Heard, asked: readonly number[], waitMs: number, again: Set<number>): void {
-    for (const { unit } of this.#line.framing(setting).take()) if (unit >= 1 && unit <= LAST_UNIT) again.add(unit);
+    this.#addHeard(setting, again);
     if (heard.what !== 'damaged' && heard.what !== 'foreign') return;
     // Half an answer that began while the next question was sent: of any unit that was asked just before.
     const back = 1 + Math.ceil(PATIENT_MS[1] / waitMs);
@@ -171,7 +171,12 @@ export class Scan {
     const prober = this.#line.current(setting);
     if (!prober) return;
     await prober.listen(LINGER_MS, this.#options.signal);
-    this.#hints(setting, { what: 'silence' }, [], 1, again);
+    this.#addHeard(setting, again);
+  }
+
+  /** Adds the units that spoke without being asked. */
+  #addHeard(setting: Setting, again: Set<number>): void {
+    for (const { unit } of this.#line.framing(setting).take()) if (unit >= 1 && unit <= LAST_UNIT) again.add(unit);
   }
 
   async #lookAgain(setting: Setting, unit: number): Promise<void> {
