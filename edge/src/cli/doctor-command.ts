@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { systemClock } from '@gridtokenx/runtime/node';
 
 import { loadProfiles } from '../adapters/profiles/files.js';
 import type { Target } from '../domain/commissioning/target.js';
 import { diagnose, type Finding } from '../domain/doctor/diagnose.js';
+import type { ExaminedMeter } from '../domain/doctor/observation.js';
 import { examine } from '../domain/doctor/observe.js';
 import { defaultsOf } from '../domain/scan/defaults.js';
 import { serialPlan } from '../domain/scan/plan.js';
@@ -13,6 +13,7 @@ import type { BusConfig, GatewayConfig } from '../wiring/config.js';
 import { profileOf, StartError } from '../wiring/setup.js';
 import { askStatus } from './commands.js';
 import { openLine } from './open-line.js';
+import { portUsers } from './port-users.js';
 
 const LOCKED = /is locked/;
 /** Settings at which the doctor searches for a silent unit. */
@@ -42,34 +43,41 @@ export async function doctor(config: GatewayConfig, only: string | undefined, si
 }
 
 async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSignal): Promise<Finding[]> {
-  const { target, setting } = placeOf(bus);
-  const here = config.meters.filter((meter) => meter.bus === bus.name);
-  const meters = here.flatMap((meter) => {
-    const profile = profileOf(meter);
-    // Only the device itself lists a SunSpec device's registers: `run` reports its state.
-    return profile.protocol === 'modbus' ? [{ name: meter.name, unit: meter.unit, profile }] : [];
-  });
-  for (const { name } of here)
-    if (!meters.some((meter) => meter.name === name))
-      console.log(`note: doctor does not examine ${name}, a SunSpec device`);
+  const { target, skipped, ...examined } = examinationOf(config, bus);
+  for (const name of skipped) console.log(`note: doctor does not examine ${name}, a SunSpec device`);
+  const { setting, meters } = examined;
   console.error(`${bus.name} (${settingText(setting)}): examining ${meters.length} meters, by reads only`);
   const observation = await examine({
-    name: bus.name,
-    setting,
-    meters,
+    ...examined,
     open: (at) => openLine(target, at),
     clock: systemClock,
     firstId: randomInt(65_536),
-    waitMs: Math.min(config.request_timeout_ms, 1_000),
-    settings: bus.transport === 'serial' ? likelySettings() : [],
     signal,
   });
   const findings = diagnose(observation);
-  return findings.map((finding) =>
-    bus.transport === 'serial' && LOCKED.test(finding.text)
-      ? { ...finding, text: `${finding.text}${usersText(bus.path)}` }
-      : finding,
-  );
+  return bus.transport === 'serial' ? findings.map((one) => withUsers(one, () => portUsers(bus.path))) : findings;
+}
+
+/** Composes what `examine` needs to know of a bus; `skipped` are the meters that it cannot examine. */
+export function examinationOf(config: GatewayConfig, bus: BusConfig) {
+  const here = config.meters.filter((meter) => meter.bus === bus.name);
+  const meters: ExaminedMeter[] = [];
+  const skipped: string[] = [];
+  for (const meter of here) {
+    const profile = profileOf(meter);
+    if (profile.protocol === 'modbus') meters.push({ name: meter.name, unit: meter.unit, profile });
+    // Only the device itself lists a SunSpec device's registers: `run` reports its state.
+    else skipped.push(meter.name);
+  }
+  const waitMs = Math.min(config.request_timeout_ms, 1_000);
+  const settings = bus.transport === 'serial' ? likelySettings() : [];
+  return { ...placeOf(bus), name: bus.name, meters, skipped, waitMs, settings };
+}
+
+/** Adds to the finding of a locked port the names of the programs that have it open. */
+export function withUsers(finding: Finding, users: () => readonly string[]): Finding {
+  const names = LOCKED.test(finding.text) ? users() : [];
+  return names.length > 0 ? { ...finding, text: `${finding.text}: ${names.join(', ')}. Stop it first` } : finding;
 }
 
 function likelySettings(): Setting[] {
@@ -93,32 +101,4 @@ function sayRunning(status: unknown): boolean {
   console.log(list.length === 0 ? 'the gateway runs, and all is well' : 'the gateway runs, and states:');
   for (const text of list) console.log(text);
   return list.length === 0;
-}
-
-/** Names the programs that have a port open, as far as this user may see. */
-function usersText(path: string): string {
-  try {
-    const device = realpathSync(path);
-    const names = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) && holds(pid, device) ? [nameOf(pid)] : []));
-    return names.length > 0 ? `: ${[...new Set(names)].join(', ')}. Stop it first` : '';
-  } catch {
-    // This system is not Linux, or the port is gone.
-    return '';
-  }
-}
-
-function holds(pid: string, device: string): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === device);
-  } catch {
-    return false;
-  }
-}
-
-function nameOf(pid: string): string {
-  try {
-    return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (process ${pid})`;
-  } catch {
-    return `process ${pid}`;
-  }
 }

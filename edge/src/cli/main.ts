@@ -112,9 +112,9 @@ function wholeNumber(text: string): number {
 }
 
 /** Returns a signal that the first Ctrl-C aborts; the second Ctrl-C ends the process at once. */
-function untilStopped(): AbortSignal {
+export function untilStopped(events: Pick<NodeJS.EventEmitter, 'once'> = process): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) events.once(signal, () => stop.abort());
   return stop.signal;
 }
 
