@@ -89,6 +89,11 @@ describe('the encoding', () => {
     expect(build([item]).keys).toHaveLength(5);
   });
 
+  test('the compute-unit limit of attest_page rises with its meters', () => {
+    const units = (meters: number) => attestComputeBudget(meters).data.readUInt32LE(1);
+    expect([1, 3, 256].map(units)).toEqual([10_120, 10_360, 40_720]);
+  });
+
   test('planAttest fills transactions and never goes above 1,232 bytes', () => {
     const read = world.meterPage();
     const window = ENROLLED + 1;

@@ -18,7 +18,7 @@ import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkInBackground } from '../../src/adapters/sqlite/background-check.js';
-import { DatabaseDamaged, openChecked } from '../../src/adapters/sqlite/damage.js';
+import { DatabaseDamaged, moveAside, openChecked, stampOf } from '../../src/adapters/sqlite/damage.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import type { Config } from '../../src/wiring/config.js';
@@ -144,6 +144,18 @@ describe('a ledger whose file was changed', () => {
     expect(() => database.transaction(() => {})).toThrow(DatabaseDamaged);
     database.sqlite.close();
   });
+});
+
+it('a file is moved aside with those beside it, and never over another', () => {
+  writeFileSync(`${path}-wal`, 'log');
+  const stamp = stampOf(1_900_000_000_999);
+  expect(stamp).toBe('damaged-2030-03-17T174640Z');
+  expect(moveAside(path, stamp)).toEqual([`${path}.${stamp}`, `${path}.${stamp}-wal`]);
+  expect(readFileSync(`${path}.${stamp}-wal`, 'utf8')).toBe('log');
+  expect(moveAside(path, stamp)).toEqual([]);
+  copyFileSync(whole, path);
+  expect(() => moveAside(path, stamp)).toThrow(`${path}.${stamp}: is there already; wait a second and try again`);
+  expect(statSync(path).size).toBe(statSync(whole).size);
 });
 
 it('a damaged time series is moved aside and written anew from the ledger', async () => {

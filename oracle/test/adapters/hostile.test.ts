@@ -10,6 +10,7 @@ import {
   signPayload,
 } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
+import { MAX_CONTRADICTIONS } from '../../src/domain/verdicts/ports.js';
 
 const meter = meterOf(1);
 
@@ -187,6 +188,20 @@ describe('evidence', () => {
     expect(counted?.n).toBe(20);
   });
 
+  it('keeps no more of a flood that comes in one packet', () => {
+    const { take, database, log, views } = world();
+    take([log.enrolment()]);
+    const flood = Array.from({ length: 20 }, (_, i) => {
+      log.seq = 1n;
+      return log.reading({ powerW: i });
+    });
+    take(flood);
+    const rows = database.sqlite.prepare('SELECT verdict FROM messages WHERE kind = 1').all();
+    expect(rows).toHaveLength(MAX_CONTRADICTIONS);
+    expect(rows.every((row) => row.verdict === Reason.equivocation)).toBe(true);
+    expect(views.meter(meter).counts.find((c) => c.verdict === Reason.equivocation)?.n).toBe(20);
+  });
+
   it('marks both of two messages that state one seq in the same packet', () => {
     const { take, verdictOf, log } = world();
     take([log.enrolment()]);
@@ -231,5 +246,32 @@ describe('evidence', () => {
     expect(encodePayload(decodePayload(first.signed))).toEqual(first.signed);
     expect(sigStructure(first.signed)).toHaveLength(115);
     expect(meterIdOf(1)).toBe(meter.meterId);
+  });
+});
+
+describe('the gateway of a meter', () => {
+  it('is the one that brought something new last, noted once a minute, whoever repeats it', () => {
+    const { ledger, arrival, database, log, views } = world();
+    const other = new Uint8Array(32).fill(78);
+    const bring = (gateway: Uint8Array, receivedAtMs: number, { message } = log.reading()) =>
+      ledger.take([{ ...arrival(message, NOW_MS, receivedAtMs), gateway }], NOW_MS);
+    const seen = () => {
+      const rows = database.sqlite.prepare('SELECT last_ms FROM gateway_meters ORDER BY gateway').all();
+      return rows.map(({ last_ms }) => Number(last_ms));
+    };
+    const first = log.enrolment();
+    const { verified } = bring(GATEWAY, 1_000, first);
+    expect(verified).toEqual([]);
+    bring(other, 5_000, first);
+    expect(seen()).toEqual([1_000, 0]);
+    bring(GATEWAY, 60_999);
+    expect(seen()).toEqual([1_000, 0]);
+    const reading = log.reading();
+    expect(bring(GATEWAY, 61_000, reading).verified).toEqual([{ meter, reading: reading.payload }]);
+    expect(seen()).toEqual([61_000, 0]);
+    bring(other, 900_000, first);
+    expect(views.gatewayOf(meter.meterId)).toEqual(GATEWAY);
+    bring(other, 900_001);
+    expect([seen(), views.gatewayOf(meter.meterId)]).toEqual([[61_000, 900_001], other]);
   });
 });

@@ -179,6 +179,37 @@ describe('a row that the store does not take', () => {
     expect([projector.problem, w.setAside.count()]).toEqual([null, 2]);
   });
 
+  it('is tried again ever more rarely by the projector, which says so once', async () => {
+    const w = world();
+    const triedAtMs: number[] = [];
+    const write = () => {
+      triedAtMs.push(w.clock.monotonicMs());
+      return Promise.reject(new Error('away'));
+    };
+    const logged: object[] = [];
+    const note = (fields: object) => void logged.push(fields);
+    const projector = new Projector({
+      ...{
+        ledger: w.ledger,
+        series: Object.assign(Object.create(w.series), { write }),
+        setAside: w.setAside,
+        clock: w.clock,
+      },
+      ...{ random: fixedRandom(), logger: { debug: note, info: note, warn: note, error: note } },
+    });
+    w.take(new LogBuilder(one, signerOf(1)).honest(1, 5));
+    projector.wake();
+    for (let n = 0; n < 600; n++) {
+      w.clock.advanceNow(100);
+      await settle();
+    }
+    // All writes of one attempt fall into one tenth of a second.
+    const attempts = new Set(triedAtMs.map((ms) => Math.ceil(ms / 100) * 100));
+    expect([...attempts]).toEqual([200, 600, 1_400, 3_000, 6_200, 12_600, 25_400, 50_900]);
+    expect(logged).toMatchObject([{ event: 'series_write_retry' }]);
+    await projector.stop();
+  });
+
   it('control: without the split the same batch is tried for ever', async () => {
     const w = world();
     await expect(w.series.write([point(1), point(2, BAD)])).rejects.toThrow();

@@ -126,6 +126,16 @@ describe('over HTTP', () => {
     expect(got).toHaveLength(1);
   });
 
+  it('tells the time for a nonce of 16 bytes, and says so for any other', async () => {
+    const url = `${await open(null)}/time`;
+    const post = (bytes: number) => fetch(url, { method: 'POST', body: new Uint8Array(bytes) });
+    expect((await post(16)).status).toBe(200);
+    for (const bytes of [0, 15, 17]) {
+      const response = await post(bytes);
+      expect([response.status, await response.json()]).toEqual([400, { error: 'the body is a nonce of 16 bytes' }]);
+    }
+  });
+
   it('is not there for an oracle that attests alone, and a peer that is away is an error', async () => {
     const url = await open(null);
     expect((await fetch(`${url}/cosign`, { method: 'POST', body: 'x' })).status).toBe(404);

@@ -2,6 +2,7 @@ import { asMeterId, asPublicKeyText, asWh, asWindow } from '@gridtokenx/protocol
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attestedEvent } from '../../src/adapters/chain/events.js';
+import { Backlog } from '../../src/domain/settlement/backlog.js';
 import { compareWithArchive } from '../../src/domain/settlement/lineage.js';
 import {
   type Candidate,
@@ -257,4 +258,41 @@ it('finds no event in other log lines', () => {
     'Program data: !',
   ];
   expect(attestedEvent(noise)).toBe(null);
+});
+
+describe('a backlog', () => {
+  it('skips what cannot be attested, once each and with the reason, and plans what comes after it', () => {
+    const { meterId } = meter(0);
+    const at = (window: number, wh: bigint) => candidate(0, window, wh).oldest;
+    const all = [at(11, 0n), at(12, 50n), at(13, 200n)].filter((one) => one !== undefined);
+    let skipped = asWindow(0);
+    const skips: unknown[] = [];
+    const logged: object[] = [];
+    const note = (fields: object) => void logged.push(fields);
+    const backlog = new Backlog(1, 0, () => [meter(0)], {
+      store: {
+        skippedThrough: () => skipped,
+        skip: (of: string, window: number, reason: string, nowMs: number) => {
+          skips.push([of, window, reason, nowMs]);
+          skipped = asWindow(window);
+        },
+        isCatchingUp: () => false,
+      } as never,
+      statements: {
+        attestable: (_: string, after: number, limit: number) =>
+          all.filter((one) => one.window > after).slice(0, limit),
+        newest: () => all.at(-1),
+      } as never,
+      ...{ clock: { nowMs: () => 7, monotonicMs: () => 0, after: () => () => {} }, closedAtMs: () => 0, graceMs: 0 },
+      ...{ plan: planWindow, logger: { debug: note, info: note, warn: note, error: note } },
+    });
+    const page = { slots: [open] } as never;
+    const reason = "register below the chain's total";
+    expect(backlog.plan(page)).toMatchObject({ kind: 'attest', window: 13, entries: [{ slot: 0, exportWh: 200n }] });
+    expect(skips).toEqual([11, 12].map((window) => [meterId, window, reason, 7]));
+    const event = 'statement_unattestable';
+    expect(logged).toEqual([11, 12].map((window) => ({ event, meter: meterId, window, reason })));
+    expect(backlog.plan(page, () => false)).toEqual({ kind: 'nothing' });
+    expect(skips).toHaveLength(2);
+  });
 });

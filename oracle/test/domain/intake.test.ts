@@ -78,6 +78,22 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
 }
 
 describe('intake', () => {
+  it('writes nothing for a newer registry while nothing waits for it', () => {
+    let takes = 0;
+    const w = world((ledger) =>
+      Object.assign(Object.create(ledger), {
+        reconsider: ledger.reconsider.bind(ledger),
+        waiting: ledger.waiting.bind(ledger),
+        take: (...given: Parameters<Ledger['take']>) => {
+          takes++;
+          return ledger.take(...given);
+        },
+      }),
+    );
+    w.intake.reconsider();
+    expect([takes, w.commits()]).toEqual([0, 0]);
+  });
+
   it('gathers packets into one commit, and tells once after it', () => {
     const w = world();
     for (const message of new LogBuilder(meter, signerOf(1)).honest(2)) w.send(message);
