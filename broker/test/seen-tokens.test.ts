@@ -82,4 +82,14 @@ describe('SeenTokens', () => {
     expect(seen.size).toBe(200);
     expect(seen.keys).toBe(200);
   });
+
+  it("refuses a dropped token also after others took all of its key's room, until it ends", () => {
+    const seen = new SeenTokens({ perKey: 9, total: 2 });
+    const first = token(1_000);
+    for (const key of ['a', 'b', 'c', 'd']) expect(seen.use(key, key === 'a' ? first : token(1_001), 1_001)).toBe(true);
+    expect(seen.use('a', first, 1_002)).toBe(false);
+    // The memory of a floor ends with the last token that it stands for.
+    for (const key of ['e', 'f', 'g']) seen.use(key, token(5_000), first.endsAt + 1);
+    expect(seen.keys).toBeLessThanOrEqual(4);
+  });
 });

@@ -20,6 +20,8 @@ interface Memory {
   readonly tokens: Map<string, { notBefore: number; endsAt: number }>;
   /** Tokens that begin no later than this are refused: some of them were forgotten. */
   floor: number;
+  /** From this second on all forgotten tokens are expired, so the floor has no more use. Seconds since 1970. */
+  floorEndsAt: number;
 }
 
 /**
@@ -48,7 +50,11 @@ export class SeenTokens {
 
   /** Remembers the token. Returns false when it was used before, or is older than the memory. */
   use(key: string, token: SeenToken, nowSeconds: number): boolean {
-    const memory = this.#keys.get(key) ?? { tokens: new Map(), floor: Number.NEGATIVE_INFINITY };
+    const memory = this.#keys.get(key) ?? {
+      tokens: new Map(),
+      floor: Number.NEGATIVE_INFINITY,
+      floorEndsAt: Number.NEGATIVE_INFINITY,
+    };
     this.#forgetExpired(memory, nowSeconds);
     const nonce = toHex(token.nonce);
     if (memory.tokens.has(nonce) || token.notBefore <= memory.floor) return false;
@@ -72,8 +78,9 @@ export class SeenTokens {
   /** Drops the tokens that begin first; two may begin in the same second. */
   #forgetOldest(memory: Memory): void {
     const oldest = Math.min(...[...memory.tokens.values()].map(({ notBefore }) => notBefore));
-    for (const [nonce, { notBefore }] of memory.tokens) {
+    for (const [nonce, { notBefore, endsAt }] of memory.tokens) {
       if (notBefore > oldest) continue;
+      memory.floorEndsAt = Math.max(memory.floorEndsAt, endsAt);
       memory.tokens.delete(nonce);
       this.#size--;
     }
@@ -85,8 +92,9 @@ export class SeenTokens {
     let fullest: Memory | null = null;
     for (const [key, memory] of this.#keys) {
       this.#forgetExpired(memory, nowSeconds);
-      if (memory.tokens.size === 0) this.#keys.delete(key);
-      else if (!fullest || memory.tokens.size > fullest.tokens.size) fullest = memory;
+      // A key whose tokens were dropped before they expired keeps its floor: else such a token would be good again.
+      if (memory.tokens.size === 0 && memory.floorEndsAt <= nowSeconds) this.#keys.delete(key);
+      else if (memory.tokens.size > 0 && (!fullest || memory.tokens.size > fullest.tokens.size)) fullest = memory;
     }
     if (this.#size >= this.#limits.total && fullest) this.#forgetOldest(fullest);
   }
