@@ -1,4 +1,13 @@
-import { decodePayload, EventCode, ed25519Signer, Kind, type Payload, Quality, windowOf } from '@gridtokenx/protocol';
+import {
+  decodePayload,
+  EventCode,
+  ed25519Signer,
+  Kind,
+  type Payload,
+  type PayloadToEncode,
+  Quality,
+  windowOf,
+} from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -134,7 +143,7 @@ function sampleAt(timeMs: number, truth: (minute: number) => bigint, rollover: b
   return { timeMs, uncertaintyMs: 5, importWh: 7n, exportWh: wh % TURN, ...none, raw: new Uint8Array(2), rolloverWh };
 }
 
-const enrolment = (seq: bigint, exportWh: bigint): Payload => ({
+const enrolment = (seq: bigint, exportWh: bigint): PayloadToEncode => ({
   kind: Kind.enrolment,
   networkId: NETWORK,
   meterId: METER,

@@ -32,6 +32,11 @@ function reading(type) {
   return inner === 'pubkey' ? `r.keys(${count})` : `Array.from({ length: ${count} }, () => ${reading(inner)})`;
 }
 
+const isWh = ({ name, type }) => type === 'u64' && name.endsWith('_wh');
+/** Returns the type of an account's field: energies are watt-hours, not numbers. */
+const fieldType = (field) => (isWh(field) ? 'Wh' : typeOf(field.type));
+const fieldReading = (field) => (isWh(field) ? 'r.wh()' : reading(field.type));
+
 /** Returns the bytes of a type of fixed size. */
 function sizeOf(type, structs) {
   if (typeof type === 'string') return SIZES[type];
@@ -40,14 +45,22 @@ function sizeOf(type, structs) {
 }
 
 const uses = (name, body) => new RegExp(`\\b${name}\\b`).test(body);
+/** Writes the imports of the types that the fields of an account have. */
+const imports = (body) =>
+  [
+    body.includes(': Wh;') && `import type { Wh } from '@gridtokenx/protocol';\n`,
+    uses('PublicKey', body) && `import type { PublicKey } from '@solana/web3.js';\n`,
+  ]
+    .filter(Boolean)
+    .join('');
 
 /** Writes the interface of a struct and the function that reads its fields. It omits padding and reserved bytes. */
 function struct({ name, type: { fields } }, structs) {
   const kept = fields.filter((field) => !isSpare(field.name));
-  const shape = kept.map((field) => `${comment(field.docs, '  ')}  readonly ${camel(field.name)}: ${typeOf(field.type)};\n`).join('');
+  const shape = kept.map((field) => `${comment(field.docs, '  ')}  readonly ${camel(field.name)}: ${fieldType(field)};\n`).join('');
   const last = fields.findLastIndex((field) => !isSpare(field.name));
   const steps = fields.slice(0, last + 1).map((field) =>
-    isSpare(field.name) ? `  r.skip(${sizeOf(field.type, structs)});\n` : `  const ${camel(field.name)} = ${reading(field.type)};\n`,
+    isSpare(field.name) ? `  r.skip(${sizeOf(field.type, structs)});\n` : `  const ${camel(field.name)} = ${fieldReading(field)};\n`,
   );
   const rest = fields.slice(last + 1).reduce((sum, field) => sum + sizeOf(field.type, structs), 0);
   if (rest > 0) steps.push(`  r.skip(${rest});\n`);
@@ -59,8 +72,7 @@ function struct({ name, type: { fields } }, structs) {
 function innerFile(file, entry, structs) {
   const { shape, steps, result } = struct(entry, structs);
   const body = `export interface ${entry.name} {\n${shape}}\n\n/** Reads the fields in order. */\nexport function read${entry.name}(r: Reader): ${entry.name} {\n${steps}${result}}\n`;
-  const keys = uses('PublicKey', body) ? `import type { PublicKey } from '@solana/web3.js';\n` : '';
-  return `${header(file)}${keys}import type { Reader } from '../../bytes.js';\n\n${body}`;
+  return `${header(file)}${imports(body)}import type { Reader } from '../../bytes.js';\n\n${body}`;
 }
 
 /** Writes an account: its size, its interface and its decoder. */
@@ -82,9 +94,8 @@ export function decode${name}(account: RawAccount): ${name} {
   const r = openAccount(account, kind);
 ${steps}${result}}
 `;
-  const keys = uses('PublicKey', body) ? `import type { PublicKey } from '@solana/web3.js';\n` : '';
   const inners = inner.map((item) => `import { type ${item}, read${item} } from './${kebab(item)}.js';\n`).join('');
-  return `${header(file)}${keys}import { openAccount, type RawAccount } from '../../account.js';
+  return `${header(file)}${imports(body)}import { openAccount, type RawAccount } from '../../account.js';
 import { programIds } from '../../ids.js';
 ${inners}
 ${body}`;

@@ -1,4 +1,5 @@
 import { foldHistory, instructionDiscriminator, instructions, Verdict } from '@gridtokenx/chain-client';
+import { asWh } from '@gridtokenx/protocol';
 import { deviceWorld, disputeActs } from '@gridtokenx/testing-kit/chain/acts';
 import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
 import {
@@ -65,7 +66,7 @@ describe('dispute', () => {
     expect(world.supply()).toBe(0n);
     const owner = world.owner.publicKey;
     world.chain.must([instructions.createOwnerTokenAccount({ payer: world.payer, owner })]);
-    const retire = instructions.retire({ owner, meterId: device.id, zone: world.zone, page: 0, wh: 1n });
+    const retire = instructions.retire({ owner, meterId: device.id, zone: world.zone, page: 0, wh: asWh(1n) });
     expect(refusal(world, [retire], [world.owner])).toBe('SlotDisputed');
   });
 

@@ -1,4 +1,5 @@
 import { decodeLedgerPage, instructions, pda, programIds, UserRole } from '@gridtokenx/chain-client';
+import { asWh } from '@gridtokenx/protocol';
 import { dispute, said } from '@gridtokenx/testing-kit/chain/telemetry';
 import { keyOf, START, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { Keypair, type PublicKey, SystemProgram, type TransactionInstruction } from '@solana/web3.js';
@@ -144,7 +145,7 @@ describe('a ledger page between its two steps', () => {
     for (const instruction of [
       instructions.mintPage({ zone: 7, page: 1 }),
       instructions.mintMeter(place),
-      instructions.retire({ ...place, wh: 1n }),
+      instructions.retire({ ...place, wh: asWh(1n) }),
       instructions.setDestination({ ...place, destination: 'wallet' }),
     ]) {
       expect(refusal([instruction], [owner])).toBe('AccountTypeMismatch');

@@ -1,4 +1,5 @@
 import { instructions, pda } from '@gridtokenx/chain-client';
+import { asWh } from '@gridtokenx/protocol';
 import { hostileVariants, malformedVariants, problem } from '@gridtokenx/testing-kit/chain/hostile';
 import { refusal, submit } from '@gridtokenx/testing-kit/chain/telemetry';
 import { keyOf, START, type TestMeter, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
@@ -14,7 +15,7 @@ const meter = (step: number, exportWh: bigint, importWh: bigint) =>
 
 describe('retire', () => {
   const retire = (wh: bigint, owner = world.owner) =>
-    instructions.retire({ owner: owner.publicKey, meterId: device.id, zone: world.zone, page: 0, wh });
+    instructions.retire({ owner: owner.publicKey, meterId: device.id, zone: world.zone, page: 0, wh: asWh(wh) });
   const spend = (wh: bigint, owner = world.owner) => refusal(world, [retire(wh, owner)], [owner]);
 
   beforeEach(() => {

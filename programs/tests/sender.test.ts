@@ -9,7 +9,7 @@ import {
   pda,
   planAttest,
 } from '@gridtokenx/chain-client';
-import { merkleRoot } from '@gridtokenx/protocol';
+import { asWh, merkleRoot } from '@gridtokenx/protocol';
 import { START, statement, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import { beforeEach, describe, expect, test } from 'vitest';
 
@@ -59,18 +59,17 @@ describe('the history', () => {
 
 describe('the encoding', () => {
   test('takes the fewest groups whose reach is above the rise', () => {
-    const hex = (current: bigint, next: bigint) => Buffer.from(encodeTotal(current, next)).toString('hex');
+    const hex = (current: bigint, next: bigint) => Buffer.from(encodeTotal(asWh(current), asWh(next))).toString('hex');
     expect(hex(0n, 0n)).toBe('00');
     expect(hex(1_000n, 1_127n)).toBe('67');
     expect(hex(1_000n, 1_128n)).toBe('e808');
     expect(hex(0n, 16_383n)).toBe('ff7f');
     expect(hex(0n, 16_384n)).toBe('808001');
     expect(hex(0n, (1n << 63n) - 1n)).toBe('ffffffffffffffff7f');
-    expect(() => encodeTotal(0n, 1n << 63n)).toThrow(/9 groups/);
-    expect(() => encodeTotal(1n, 0n)).toThrow(/never falls/);
-    expect(encodeTotals({ exportWh: 0n, importWh: 0n }, { exportWh: 300n, importWh: 1n })).toEqual(
-      Uint8Array.of(0xac, 2, 1),
-    );
+    expect(() => hex(0n, 1n << 63n)).toThrow(/9 groups/);
+    expect(() => hex(1n, 0n)).toThrow(/never falls/);
+    const zero = { exportWh: asWh(0n), importWh: asWh(0n) };
+    expect(encodeTotals(zero, { exportWh: asWh(300n), importWh: asWh(1n) })).toEqual(Uint8Array.of(0xac, 2, 1));
   });
 
   test('buildAttestPage refuses what nobody would co-sign', () => {
@@ -97,7 +96,7 @@ describe('the encoding', () => {
   test('planAttest fills transactions and never goes above 1,232 bytes', () => {
     const read = world.meterPage();
     const window = ENROLLED + 1;
-    const totals = { exportWh: 300n, importWh: 200n };
+    const totals = { exportWh: asWh(300n), importWh: asWh(200n) };
     const items = Array.from({ length: 256 }, (_, index) => ({
       slot: 255 - index,
       ...totals,

@@ -10,7 +10,7 @@ import {
   programIds,
   type RawAccount,
 } from '@gridtokenx/chain-client';
-import { base58Decode, encodePayload, sha256 } from '@gridtokenx/protocol';
+import { asWh, base58Decode, encodePayload, sha256 } from '@gridtokenx/protocol';
 import { programFiles } from '@gridtokenx/testing-kit/chain/harness';
 import { signed, statement, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
 import {
@@ -185,7 +185,7 @@ test('the whole way over real RPC on the embedded node, and the audit agrees', a
     expect(await client.send(pageInstructions)).toBe('done');
     expect(await client.send([instructions.activateSlot({ meterId: meter.id, zone, page: 0 })])).toBe('done');
 
-    const total = { exportWh: 412n, importWh: 5n };
+    const total = { exportWh: asWh(412n), importWh: asWh(5n) };
     const window = now - 95;
     const items = [{ slot: 0, ...total, payload: statement(0, window, total) }];
     const read = await client.get(pda.meterPage(zone, 0), decodeMeterPage);

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { instructions, programIds } from '@gridtokenx/chain-client';
+import { asWh } from '@gridtokenx/protocol';
 import { unitsOf } from '@gridtokenx/testing-kit/chain/harness';
 import {
   answer,
@@ -69,7 +70,7 @@ function measure(): Units {
   attest(world, window + 3, 1);
   const mintMeter = instructions.mintMeter({ meterId, owner: owner.publicKey, zone, page: 0 });
   const mintedToWallet = unitsOf(world.chain.must([mintMeter]), programIds.energyToken);
-  const retire = instructions.retire({ owner: owner.publicKey, meterId, zone, page: 0, wh: 1n });
+  const retire = instructions.retire({ owner: owner.publicKey, meterId, zone, page: 0, wh: asWh(1n) });
   return {
     register_meter: registered,
     confirm_meter: confirmed,

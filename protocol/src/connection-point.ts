@@ -18,7 +18,7 @@ import type { Window } from './units.js';
  * sign. With max(0, surplus) over spans whose ends the two meters do not share, a reader counts energy that never was.
  */
 
-/** Both registers of a meter, Wh; cumulative. */
+/** Both registers of a meter, cumulative Wh. The registers of a point are sums: the encoder checks that they fit u64. */
 export interface RegisterPair {
   readonly importWh: bigint;
   readonly exportWh: bigint;
@@ -47,7 +47,7 @@ export interface ClosedSpan {
 }
 
 /** Fields of a derived point's statement, without its meter and seq. */
-export type PointStatement = Omit<Statement, 'networkId' | 'meterId' | 'seq'>;
+export type PointStatement = Omit<Statement, 'networkId' | 'meterId' | 'seq' | keyof RegisterPair> & RegisterPair;
 
 const registersOf = ({ importWh, exportWh }: RegisterPair): RegisterPair => ({ importWh, exportWh });
 

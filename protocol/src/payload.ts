@@ -19,8 +19,8 @@ const MAGIC_0 = 0x47;
 const MAGIC_1 = 0x58;
 
 export type Payload = Reading | Statement | MeterEvent | Enrolment;
-/** The input of the encoder: every `Payload`, and one whose window is not checked yet. */
-export type PayloadToEncode = Reading | ToEncode<Statement> | MeterEvent | ToEncode<Enrolment>;
+/** A `Payload`, or a payload whose window and registers the encoder has still to check. */
+export type PayloadToEncode = ToEncode<Reading> | ToEncode<Statement> | MeterEvent | ToEncode<Enrolment>;
 
 /**
  * Returns the 96 bytes of a payload, little-endian [wire §4]. Throws `RangeError` naming the field that does not fit its type.

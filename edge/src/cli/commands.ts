@@ -3,7 +3,16 @@ import { writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { get as getTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import { base58Encode, fromHex, Kind, type Payload, toHex, type Window, windowOf } from '@gridtokenx/protocol';
+import {
+  base58Encode,
+  type Enrolment,
+  fromHex,
+  Kind,
+  type ToEncode,
+  toHex,
+  type Window,
+  windowOf,
+} from '@gridtokenx/protocol';
 import { sleep } from '@gridtokenx/runtime/core';
 import { provedVerifier, readRegularFile, systemClock } from '@gridtokenx/runtime/node';
 
@@ -92,7 +101,7 @@ function enrolmentOf(
   seq: bigint,
   sample: MeterSample,
   window: Window,
-): Payload {
+): ToEncode<Enrolment> {
   return {
     kind: Kind.enrolment,
     networkId: fromHex(config.network_id),

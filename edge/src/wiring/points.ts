@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import {
   asMeterId,
   asWindow,
+  type Enrolment,
   fromHex,
   Kind,
   type MeterId,
-  type Payload,
   Role,
   type Statement,
+  type ToEncode,
   toHex,
   type Window,
 } from '@gridtokenx/protocol';
@@ -92,7 +93,12 @@ export function inputsFrom(points: readonly PlannedPoint[]): Map<MeterId, Window
 }
 
 /** Builds the enrolment of a derived point. Its registers begin at zero, because it counts what it derives. */
-export function pointEnrolment(config: GatewayConfig, point: SetUpPoint, seq: bigint, window: Window): Payload {
+export function pointEnrolment(
+  config: GatewayConfig,
+  point: SetUpPoint,
+  seq: bigint,
+  window: Window,
+): ToEncode<Enrolment> {
   const { owner, zone, source } = point.meters.production.config;
   return {
     kind: Kind.enrolment,

@@ -1,4 +1,13 @@
-import { decodePayload, ed25519Signer, Kind, type Payload, Role, Source, windowOf } from '@gridtokenx/protocol';
+import {
+  decodePayload,
+  ed25519Signer,
+  Kind,
+  type Payload,
+  type PayloadToEncode,
+  Role,
+  Source,
+  windowOf,
+} from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -20,7 +29,7 @@ export interface Registers {
   powerW?: number;
 }
 
-const enrolmentOf = (seq: bigint): Payload => ({
+const enrolmentOf = (seq: bigint): PayloadToEncode => ({
   kind: Kind.enrolment,
   networkId: NETWORK,
   meterId: METER,

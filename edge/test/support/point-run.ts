@@ -5,6 +5,7 @@ import {
   ed25519Signer,
   Kind,
   type Payload,
+  type PayloadToEncode,
   pointId,
   Quality,
   type Statement,
@@ -47,7 +48,7 @@ export interface Published {
   readonly message: Uint8Array;
 }
 
-const enrolmentOf = (seq: bigint): Payload => ({
+const enrolmentOf = (seq: bigint): PayloadToEncode => ({
   kind: Kind.enrolment,
   networkId: NETWORK,
   meterId: POINT,

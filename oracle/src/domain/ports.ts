@@ -1,5 +1,5 @@
 /** What more than one room of the domain knows of the world. Adapters implement it, `wiring` puts both together. */
-import type { MeterId, PublicKeyText, Role, Window } from '@gridtokenx/protocol';
+import type { MeterId, PublicKeyText, Role, Wh, Window } from '@gridtokenx/protocol';
 
 /** One enrolled meter as the registry program holds it. Registers in watt-hours. */
 export interface MeterRecord {
@@ -19,10 +19,10 @@ export interface MeterRecord {
   readonly page: number | null;
   readonly slot: number | null;
   /** Raw registers at enrolment: total = carried + raw - baseline. */
-  readonly importBaselineWh: bigint;
-  readonly exportBaselineWh: bigint;
-  readonly importCarriedWh: bigint;
-  readonly exportCarriedWh: bigint;
+  readonly importBaselineWh: Wh;
+  readonly exportBaselineWh: Wh;
+  readonly importCarriedWh: Wh;
+  readonly exportCarriedWh: Wh;
   readonly exportLimitW: number;
   readonly importLimitW: number;
   /** The enrolment message's window: registers were read in it, nothing before it is taken. */
@@ -60,8 +60,8 @@ export interface SeriesRow {
   readonly zone: number;
   readonly role: Role;
   readonly source: number;
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
+  readonly importWh: Wh;
+  readonly exportWh: Wh;
   readonly powerW: number | null;
   /** 0.1 V. */
   readonly voltageDv: number | null;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asPublicKeyText, Role } from '@gridtokenx/protocol';
+import { asPublicKeyText, asWh, Role } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -49,7 +49,7 @@ function world() {
 }
 
 function point(seq: number, change: Partial<SeriesRow> = {}): SeriesRow {
-  const rest = { zone: 1, role: Role.point, source: 1, importWh: 1n, exportWh: 1n, powerW: 1, quality: 64 };
+  const rest = { zone: 1, role: Role.point, source: 1, importWh: asWh(1n), exportWh: asWh(1n), powerW: 1, quality: 64 };
   const none = { voltageDv: null, frequencyChz: null, isVerified: true };
   return { timeMs: NOW_MS + seq, meterId: one.meterId, seq: BigInt(seq), ...rest, ...none, ...change };
 }

@@ -19,8 +19,8 @@ const open: SlotRead = {
 const meter = (slot: number): SlottedMeter => ({
   ...{ meterId: asMeterId(slot.toString(16).padStart(32, '0')), owner: asPublicKeyText(new Uint8Array(32)) },
   ...{ key: new Uint8Array(32), signer: 'gateway', role: 0, zone: 1, page: 0, slot, keyEpoch: 0, status: 'active' },
-  ...{ importBaselineWh: BASELINE.importWh, exportBaselineWh: BASELINE.exportWh, importCarriedWh: 0n },
-  ...{ exportCarriedWh: 0n, exportLimitW: 40, importLimitW: 40, registerStepWh: 1 },
+  ...{ importBaselineWh: BASELINE.importWh, exportBaselineWh: BASELINE.exportWh, importCarriedWh: asWh(0n) },
+  ...{ exportCarriedWh: asWh(0n), exportLimitW: 40, importLimitW: 40, registerStepWh: 1 },
   ...{ enrolmentWindow: asWindow(1), firstWindow: asWindow(2) },
 });
 
@@ -174,7 +174,8 @@ describe('slots that a proposal passes over', () => {
 
 describe('the net rise of a zone', () => {
   const entry = (exportWh: bigint, importWh: bigint, before: Partial<SlotRead> = {}): AttestEntry => ({
-    ...{ meterId: meter(0).meterId, slot: 0, exportWh, importWh, before: { ...open, ...before } },
+    ...{ meterId: meter(0).meterId, slot: 0, exportWh: asWh(exportWh), importWh: asWh(importWh) },
+    before: { ...open, ...before },
     payload: new Uint8Array(96),
   });
   const rise = (of: AttestEntry, window = 11) => netRises([of], [], statements, asWindow(window));
@@ -239,7 +240,7 @@ describe('the bytes of a proposal', () => {
   const entryAt = (slot: number, exportWh = 110n): AttestEntry => {
     put(0, 11, exportWh);
     const payload = statements.attestable(meter(0).meterId, 10).at(-1)?.payload ?? new Uint8Array();
-    return { meterId: meter(slot).meterId, slot, exportWh: 110n, importWh: 120n, before: open, payload };
+    return { meterId: meter(slot).meterId, slot, exportWh: asWh(110n), importWh: asWh(120n), before: open, payload };
   };
   const attest = (items: AttestEntry[]) =>
     buildAttestPage({ zone: 1, page: 0, read, window: 11, items, attestors: [payer, other] });
@@ -249,7 +250,7 @@ describe('the bytes of a proposal', () => {
     const of = proposal([entryAt(0)]);
     expect(difference(of, read, [entryAt(0)])).toBeNull();
     expect(difference(of, read, [entryAt(0, 111n)])).toBe('root');
-    for (const change of [{ exportWh: 111n }, { importWh: 121n }, { exportWh: 99n }]) {
+    for (const change of [{ exportWh: asWh(111n) }, { importWh: asWh(121n) }, { exportWh: asWh(99n) }]) {
       expect(difference(of, read, [{ ...entryAt(0), ...change }])).toBe('totals');
     }
     expect(difference(of, read, [])).toBe('totals');
@@ -261,8 +262,8 @@ describe('the bytes of a proposal', () => {
   it('have room for another slot up to the last byte', () => {
     const fits = (bytes: number, slot = 0) =>
       fitsInto({ ...proposal([entryAt(0)]), bytes: new Uint8Array(bytes) }, read)(slot, {
-        exportWh: 110n,
-        importWh: 120n,
+        exportWh: asWh(110n),
+        importWh: asWh(120n),
       });
     // 1,232 bytes: a count, two signatures, the message, two totals of a byte each, and a byte of their length.
     expect([fits(1_100), fits(1_101), fits(1_100, 2)]).toEqual([true, false, false]);

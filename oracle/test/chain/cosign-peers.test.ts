@@ -97,7 +97,7 @@ function request(signers: readonly Keypair[] = [own, second]) {
   const [statement] = statements.attestable(meter.meterId, 10);
   if (!statement) throw new Error('no statement');
   const { meterId } = meter;
-  const items = [{ meterId, slot: 0, exportWh: 10n, importWh: 20n, before, payload: statement.payload }];
+  const items = [{ meterId, slot: 0, exportWh: asWh(10n), importWh: asWh(20n), before, payload: statement.payload }];
   const attestors = signers.map(({ publicKey }) => publicKey);
   const attest = buildAttestPage({ zone: ZONE, page: 0, read, window: WINDOW, items, attestors });
   const message = new TransactionMessage({

@@ -1,6 +1,13 @@
 import { buildAttestPage } from '@gridtokenx/chain-client';
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
-import { asWindow, base58Decode, ed25519Signer, publicKeyFromBase58, signCosignRequest } from '@gridtokenx/protocol';
+import {
+  asWh,
+  asWindow,
+  base58Decode,
+  ed25519Signer,
+  publicKeyFromBase58,
+  signCosignRequest,
+} from '@gridtokenx/protocol';
 import { keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
@@ -13,7 +20,7 @@ import {
 } from '@solana/web3.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { statementAt } from '../../src/domain/settlement/cosigning/judge.js';
-import { totalsOf } from '../../src/domain/settlement/plan.js';
+import { entryOf, type SlottedMeter } from '../../src/domain/settlement/plan.js';
 import type { AttestEntry } from '../../src/domain/settlement/ports.js';
 import { Three } from './together.js';
 import { ATTESTORS, IDENTITIES, rigOfThree, statementOf } from './together-zone.js';
@@ -35,6 +42,11 @@ interface Bent {
   readonly as: number | null;
 }
 
+/** Moves the totals of every entry by so many Wh. */
+const shifted = (out: bigint, inward: bigint): Partial<Bent> => ({
+  entries: (list) =>
+    list.map((one) => ({ ...one, exportWh: asWh(one.exportWh + out), importWh: asWh(one.importWh + inward) })),
+});
 /** The words of the last refusal. */
 let detail = '';
 
@@ -50,8 +62,7 @@ async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
     const statement = meter && statementAt(leader.statements, meter.meterId, asWindow(W(1)));
     const before = read.slots[meter?.slot ?? -1];
     if (!meter || !statement || !before) return [];
-    const { meterId, slot } = meter;
-    return [{ meterId, slot: slot ?? -1, ...totalsOf(meter, statement), before, payload: statement.payload }];
+    return [entryOf(meter as SlottedMeter, before, statement)];
   });
   const items = bent.entries?.(honest) ?? honest;
   const signers = bent.signers ?? attestors.slice(0, 2);
@@ -208,21 +219,9 @@ describe('a co-signer', () => {
     ],
     ['a home passed over', `left out: 1 statements for window ${W(1)} are passed over`, { meters: [0, 2] }],
     ['another root', `root: ${here}`, { attest: mapData((data) => data.writeUInt8((data[24] ?? 0) ^ 1, 24)) }],
-    [
-      'a watt-hour more',
-      `totals: ${here}`,
-      { entries: (list) => list.map((entry) => ({ ...entry, exportWh: entry.exportWh + 1n })) },
-    ],
-    [
-      'a watt-hour less',
-      `totals: ${here}`,
-      { entries: (list) => list.map((entry) => ({ ...entry, importWh: entry.importWh - 1n })) },
-    ],
-    [
-      'an unknown blockhash',
-      'blockhash: 11111111111111111111111111111111 is unfamiliar here',
-      { blockhash: '11111111111111111111111111111111' },
-    ],
+    ['a watt-hour more', `totals: ${here}`, shifted(1n, 0n)],
+    ['a watt-hour less', `totals: ${here}`, shifted(0n, -1n)],
+    ['an unknown blockhash', `blockhash: ${'1'.repeat(32)} is unfamiliar here`, { blockhash: '1'.repeat(32) }],
   ];
   it.each(cases)('refuses %s', async (_what, words, bent) => {
     expect(`${await asked(bent)}: ${detail}`).toBe(words);
@@ -234,7 +233,7 @@ describe('a co-signer', () => {
     await asked({ meters: [0, 2] });
     await asked({ attest: mapData((data) => data.writeBigUInt64LE(7n, 8)) });
     expect(three.node(1).stateOf(0)).toBe('not asked yet');
-    await asked({ entries: (list) => list.map((entry) => ({ ...entry, exportWh: entry.exportWh + 1n })) });
+    await asked(shifted(1n, 0n));
     expect(three.node(1).stateOf(0)).toBe(`not asked for now; FALSE: proposed what is refused here: totals: ${here}`);
   });
 

@@ -1,5 +1,5 @@
 import { SlotFlag, Verdict } from '@gridtokenx/chain-client';
-import { asMeterId, asWindow, toHex } from '@gridtokenx/protocol';
+import { asMeterId, asWh, asWindow, toHex } from '@gridtokenx/protocol';
 import { attestor, keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { type SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -200,7 +200,7 @@ describe('a dispute on a page', () => {
     const page = { slots: meters.map(() => ({ ...slot, flags: SlotFlag.active | SlotFlag.disputed })) };
     const dispute = {
       ...{ number: 1, verdict: Verdict.open, openedWindow: asWindow(10), slotWindow: asWindow(5) },
-      ...{ slotExportWh: 1n, slotImportWh: 1n },
+      ...{ slotExportWh: asWh(1n), slotImportWh: asWh(1n) },
     };
     const node = oracle();
     node.start({

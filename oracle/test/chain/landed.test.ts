@@ -10,8 +10,8 @@ const before: SlotRead = {
 const items = [0, 1].map((slot) => ({
   meterId: asMeterId(`${slot}`.repeat(32)),
   slot,
-  exportWh: 150n,
-  importWh: 20n,
+  exportWh: asWh(150n),
+  importWh: asWh(20n),
   before,
 }));
 const intent = {

@@ -53,8 +53,8 @@ it('control: homes that each stay within their limits and together exceed the li
     ...{
       meterId: asMeterId(`${slot}`.padStart(32, '0')),
       slot,
-      exportWh: 0n,
-      importWh: 2_000n,
+      exportWh: asWh(0n),
+      importWh: asWh(2_000n),
       payload: new Uint8Array(),
     },
     before: {

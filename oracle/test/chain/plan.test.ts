@@ -1,4 +1,4 @@
-import { asMeterId, asPublicKeyText, asWh, asWindow } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, asWh, asWindow, MAX_U64 } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attestedEvent } from '../../src/adapters/chain/events.js';
@@ -35,10 +35,10 @@ function meter(slot: number): SlottedMeter {
     zone: 1,
     page: 0,
     slot,
-    importBaselineWh: 1_000n,
-    exportBaselineWh: 2_000n,
-    importCarriedWh: 5n,
-    exportCarriedWh: 7n,
+    importBaselineWh: asWh(1_000n),
+    exportBaselineWh: asWh(2_000n),
+    importCarriedWh: asWh(5n),
+    exportCarriedWh: asWh(7n),
     exportLimitW: 1,
     importLimitW: 1,
     enrolmentWindow: asWindow(1),
@@ -51,7 +51,7 @@ function meter(slot: number): SlottedMeter {
 
 /** With statements for a first and a last window. */
 function candidate(slot: number, first: number | null, wh = 200n, last = first): Candidate {
-  const [importWh, exportWh] = [wh + 995n, wh + 1_993n];
+  const [importWh, exportWh] = [asWh(wh + 995n), asWh(wh + 1_993n)];
   const rest = { payload: new Uint8Array(96), message: new Uint8Array(171), receivedAtMs: 0 };
   const at = (window: number | null) =>
     window === null
@@ -113,13 +113,16 @@ describe('planWindow', () => {
 
   it('names statements that cannot be built, and goes on with the others', () => {
     const low = candidate(1, 12, 99n);
-    const below = candidate(2, 12, -1_000n);
+    const below = candidate(2, 12, -900n);
     const early = candidate(3, 1, 200n);
-    const got = plan([open, open, open, { ...open, window: asWindow(0) }], [candidate(0, 12), low, below, early]);
+    const [slots, wide] = [[open, open, open, { ...open, window: asWindow(0) }, open], candidate(4, 12)];
+    const above = { ...wide, meter: { ...wide.meter, exportCarriedWh: asWh(MAX_U64) } };
+    const got = plan(slots, [candidate(0, 12), low, below, early, above]);
     expect(got.unusable.map(({ reason }) => reason)).toEqual([
       "register below the chain's total",
       'register below its baseline',
       'before the first valid window',
+      'total above 64 bits',
     ]);
     expect(got.plan).toMatchObject({ kind: 'attest', window: 12 });
   });

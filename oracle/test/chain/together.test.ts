@@ -1,5 +1,5 @@
 import { MAX_TRANSACTION_BYTES } from '@gridtokenx/chain-client';
-import { asMeterId } from '@gridtokenx/protocol';
+import { asMeterId, asWh } from '@gridtokenx/protocol';
 import { figures } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
 import { VersionedTransaction } from '@solana/web3.js';
@@ -27,7 +27,7 @@ function lying(builder: TransactionBuilder): TransactionBuilder {
       builder.attest(
         read,
         window,
-        entries.map((entry) => ({ ...entry, exportWh: entry.exportWh + 500n })),
+        entries.map((entry) => ({ ...entry, exportWh: asWh(entry.exportWh + 500n) })),
         nonce,
       ),
   };

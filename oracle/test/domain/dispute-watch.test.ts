@@ -46,7 +46,7 @@ function watch(): Disputes {
     ...{ chainSeconds, acceptedCase, meter: meters[slot] ?? null },
     dispute: {
       ...{ number, verdict, openedWindow: asWindow(OPENED), slotWindow: asWindow(10) },
-      ...{ slotExportWh: 5n, slotImportWh: 5n },
+      ...{ slotExportWh: asWh(5n), slotImportWh: asWh(5n) },
     },
   });
   const node: DisputeNode = {
@@ -83,7 +83,7 @@ function watch(): Disputes {
       signedBy: () => [],
       saying: (_meter, _key, { window, importWh, exportWh }) => {
         searches++;
-        return hasAnswer ? { window, importWh, exportWh, message } : undefined;
+        return hasAnswer ? { window, importWh: asWh(importWh), exportWh: asWh(exportWh), message } : undefined;
       },
     },
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },

@@ -17,7 +17,12 @@ const meter = meterOf(1, {
     previousKeyLastWindow: asWindow(50),
     firstWindow: asWindow(51),
   },
-  ...{ exportBaselineWh: 1_000n, exportCarriedWh: 7n, importBaselineWh: 0n, importCarriedWh: 0n },
+  ...{
+    exportBaselineWh: asWh(1_000n),
+    exportCarriedWh: asWh(7n),
+    importBaselineWh: asWh(0n),
+    importCarriedWh: asWh(0n),
+  },
 });
 const dispute = (slotWindow: number, total: bigint): CaseRead => ({
   ...{
@@ -25,8 +30,8 @@ const dispute = (slotWindow: number, total: bigint): CaseRead => ({
     verdict: 0,
     openedWindow: asWindow(1),
     slotWindow: asWindow(slotWindow),
-    slotExportWh: total,
-    slotImportWh: 0n,
+    slotExportWh: asWh(total),
+    slotImportWh: asWh(0n),
   },
 });
 
@@ -37,8 +42,8 @@ function store(said: readonly [Uint8Array, number, bigint][]): StatementStore & 
       .filter(([by]) => by === key)
       .map(([, window, exportWh]) => ({
         window: asWindow(window),
-        exportWh,
-        importWh: 0n,
+        exportWh: asWh(exportWh),
+        importWh: asWh(0n),
         message: Uint8Array.of(window),
       }))
       .sort((a, b) => b.window - a.window);

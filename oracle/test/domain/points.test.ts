@@ -7,6 +7,7 @@ import {
   Quality,
   Reason,
   type Statement,
+  type ToEncode,
 } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
@@ -52,7 +53,8 @@ describe('a statement of a derived point', () => {
     expect(test.mark(pointOf)?.storedThrough).toBe(4n);
   });
 
-  it.each<[string, Partial<Statement> | ((right: Statement) => Partial<Statement>)]>([
+  type Bent = Partial<ToEncode<Statement>>;
+  it.each<[string, Bent | ((right: Statement) => Bent)]>([
     ['one watt-hour more export', (right) => ({ exportWh: right.exportWh + 1n })],
     ['more of both, the net as it was', (right) => ({ exportWh: right.exportWh + 5n, importWh: right.importWh + 5n })],
     ['one watt-hour less export', (right) => ({ exportWh: right.exportWh - 1n })],

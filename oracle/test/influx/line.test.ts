@@ -1,4 +1,4 @@
-import { asMeterId, type MeterId } from '@gridtokenx/protocol';
+import { asMeterId, asWh, type MeterId, type Wh } from '@gridtokenx/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lineOf, pointOf, Unwritable } from '../../src/adapters/influx/line.js';
@@ -28,8 +28,8 @@ const points: fc.Arbitrary<SeriesRow> = fc.record({
   zone: fc.integer({ min: 0, max: 65_535 }),
   role: fc.constantFrom(0, 1, 2),
   source: fc.integer({ min: 0, max: 255 }),
-  importWh: u64,
-  exportWh: u64,
+  importWh: u64.map(asWh),
+  exportWh: u64.map(asWh),
   powerW: fc.option(fc.integer({ min: -(2 ** 31) + 1, max: 2 ** 31 - 1 })),
   voltageDv: fc.option(fc.integer({ min: 0, max: 65_534 })),
   frequencyChz: fc.option(fc.integer({ min: 0, max: 65_534 })),
@@ -67,8 +67,8 @@ describe('line protocol of a reading', () => {
   });
 
   it.each<[string, Partial<SeriesRow>]>([
-    ['a register beyond 64 bits', { importWh: 2n ** 64n }],
-    ['a negative register', { exportWh: -1n }],
+    ['a register beyond 64 bits', { importWh: (2n ** 64n) as Wh }],
+    ['a negative register', { exportWh: -1n as Wh }],
     ['a fraction', { powerW: 0.5 }],
     ['no number', { voltageDv: Number.NaN }],
     ['a time after the year 2262', { timeMs: 9_223_372_036_855 }],

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { gunzipSync } from 'node:zlib';
-import { asMeterId, type MeterId } from '@gridtokenx/protocol';
+import { asMeterId, asWh, type MeterId } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
 import type { FeedRecord, MeterTags, ReadingSource, TimeSeries } from '../../src/domain/live/ports.js';
 import type { SeriesRow } from '../../src/domain/ports.js';
@@ -18,8 +18,8 @@ export function readingOf(n: number, meters = 20): SeriesRow {
     zone: 1 + (meter % 3),
     role: 0,
     source: 1,
-    importWh: BigInt(5_000 + round * 7 + meter),
-    exportWh: BigInt(1_000 + round * 11 + meter),
+    importWh: asWh(BigInt(5_000 + round * 7 + meter)),
+    exportWh: asWh(BigInt(1_000 + round * 11 + meter)),
     powerW: -240,
     voltageDv: 2_301,
     frequencyChz: 5_000,

@@ -1,5 +1,6 @@
 import {
   asMeterId,
+  asWh,
   asWindow,
   type ClosedSpan,
   closeSpan,
@@ -39,8 +40,8 @@ export function siteRecords(changes: Partial<MeterRecord> = {}): {
     point: meterOf(3, {
       ...changes,
       meterId: asMeterId(pointId(bytes(meterIdOf(1)), bytes(meterIdOf(2)))),
-      importBaselineWh: 0n,
-      exportBaselineWh: 0n,
+      importBaselineWh: asWh(0n),
+      exportBaselineWh: asWh(0n),
     }),
   };
 }

@@ -1,4 +1,5 @@
 // What the IDL cannot say of the accounts: lists with a count, numbers that are names, bits that are flags. The rest is generated.
+import { asWh, type Wh } from '@gridtokenx/protocol';
 import type { PublicKey } from '@solana/web3.js';
 import { atMost, type RawAccount } from './account.js';
 import * as layouts from './generated/accounts/index.js';
@@ -132,7 +133,7 @@ export function decodeLedgerPage(account: RawAccount): LedgerPage {
 }
 
 /** Wh in a window at full power and a tenth: ⌈W · 0.25 h · 1.1⌉. */
-export const windowWh = (watts: bigint): bigint => (watts * 11n + 39n) / 40n;
+export const windowWh = (watts: bigint): Wh => asWh((watts * 11n + 39n) / 40n);
 
 /** W that a meter takes of its zone's capacity: its limit, and what its register's step adds to each window. */
 export const reservedW = (limitW: number, registerStepWh: number): bigint =>

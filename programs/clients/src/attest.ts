@@ -1,4 +1,4 @@
-import { decodePayload, merkleRoot } from '@gridtokenx/protocol';
+import { decodePayload, merkleRoot, type Wh } from '@gridtokenx/protocol';
 import { ComputeBudgetProgram, type PublicKey, type TransactionInstruction, TransactionMessage } from '@solana/web3.js';
 import type { MeterPage } from './accounts.js';
 import { SLOTS_PER_PAGE } from './ids.js';
@@ -10,8 +10,8 @@ export const MAX_TRANSACTION_BYTES = 1_232;
 /** One meter in an attest_page: its new totals and the 96-byte statement payload that they come from. */
 export interface AttestItem {
   readonly slot: number;
-  readonly exportWh: bigint;
-  readonly importWh: bigint;
+  readonly exportWh: Wh;
+  readonly importWh: Wh;
   readonly payload: Uint8Array;
 }
 
@@ -29,7 +29,7 @@ export interface AttestArgs {
  * The low bits of `next` in LEB128 groups of 7, as few as tell it from `current`: the smallest k with next - current <
  * 2^(7k) [chain §7.2]. A RangeError when the total fell or rose by 2^63 or more.
  */
-export function encodeTotal(current: bigint, next: bigint): Uint8Array {
+export function encodeTotal(current: Wh, next: Wh): Uint8Array {
   const rise = next - current;
   if (rise < 0n) throw new RangeError(`a total never falls: ${current} to ${next}`);
   let groups = 1;
@@ -42,8 +42,8 @@ export function encodeTotal(current: bigint, next: bigint): Uint8Array {
 }
 
 interface Totals {
-  readonly exportWh: bigint;
-  readonly importWh: bigint;
+  readonly exportWh: Wh;
+  readonly importWh: Wh;
 }
 
 /** Both totals of a slot, export first, as attest_page carries them. */

@@ -1,3 +1,4 @@
+import { asWh, type Wh } from '@gridtokenx/protocol';
 import { PublicKey } from '@solana/web3.js';
 
 /** Little-endian writer of instruction data; throws a RangeError where a number does not fit its field. */
@@ -79,6 +80,10 @@ export class Reader {
   }
   u64(): bigint {
     return this.#view.getBigUint64(this.#step(8), true);
+  }
+  /** A u64 of watt-hours. */
+  wh(): Wh {
+    return asWh(this.u64());
   }
   bytes(size: number): Uint8Array {
     const at = this.#step(size);

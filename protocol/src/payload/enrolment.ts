@@ -1,5 +1,5 @@
 import { Reason, WireError } from '../reasons.js';
-import type { Window } from '../units.js';
+import type { Wh, Window } from '../units.js';
 import { type Fields, fixed, int, u16, u32, u64 } from './fields.js';
 import { Kind, type PayloadHeader, type ToEncode } from './header.js';
 
@@ -13,8 +13,8 @@ export interface Enrolment extends PayloadHeader {
   /** The owner's wallet, 32 bytes. */
   readonly owner: Uint8Array;
   /** Registers at commissioning. */
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
+  readonly importWh: Wh;
+  readonly exportWh: Wh;
   readonly zone: number;
   readonly source: Source;
   readonly role: Role;
@@ -46,8 +46,8 @@ export function readEnrolment(fields: Fields, header: PayloadHeader): Enrolment 
     kind: Kind.enrolment,
     ...header,
     owner: fields.slice(36, 32),
-    importWh: view.getBigUint64(68, true),
-    exportWh: view.getBigUint64(76, true),
+    importWh: view.getBigUint64(68, true) as Wh,
+    exportWh: view.getBigUint64(76, true) as Wh,
     zone: view.getUint16(84, true),
     source: source as Source,
     role: (flags & 3) as Role,

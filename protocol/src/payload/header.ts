@@ -1,11 +1,13 @@
-import type { Window } from '../units.js';
+import type { Wh, Window } from '../units.js';
 
 /** Names the four kinds of payload [wire §4]; the number is the payload's fourth byte. */
 export const Kind = { reading: 1, statement: 2, event: 3, enrolment: 4 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
-/** A payload before encoding. The encoder checks that the number of its window fits u32. */
-export type ToEncode<P extends { readonly window: Window }> = Omit<P, 'window'> & { readonly window: number };
+/** Takes off the brand: the encoder checks that a window fits u32 and that a register fits u64. */
+type Unchecked<T> = T extends Window ? number : T extends Wh ? bigint : T;
+/** A payload before the encoder has checked its window and its registers. */
+export type ToEncode<P> = { readonly [K in keyof P]: Unchecked<P[K]> };
 
 /** Fields with which every payload starts. */
 export interface PayloadHeader {

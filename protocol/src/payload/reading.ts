@@ -1,13 +1,13 @@
-import { MAX_U16, MAX_U32 } from '../units.js';
+import { MAX_U16, MAX_U32, type Wh } from '../units.js';
 import { type Fields, fixed, i64, optional, orNull, u16, u64 } from './fields.js';
-import { Kind, type PayloadHeader } from './header.js';
+import { Kind, type PayloadHeader, type ToEncode } from './header.js';
 
 export interface Reading extends PayloadHeader {
   readonly kind: typeof Kind.reading;
   /** The arrival of the reply's last byte: milliseconds since 1970, UTC. */
   readonly timeMs: bigint;
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
+  readonly importWh: Wh;
+  readonly exportWh: Wh;
   /** Watts, import positive; null where the meter has none. */
   readonly powerW: number | null;
   /** Phase L1 in 0.1 V; null where the meter has none. */
@@ -29,7 +29,7 @@ export interface Reading extends PayloadHeader {
 const POWER_NA = -0x8000_0000;
 
 /** Writes the fields behind the header; throws `RangeError` for one that does not fit. */
-export function writeReading({ bytes, view }: Fields, p: Reading): void {
+export function writeReading({ bytes, view }: Fields, p: ToEncode<Reading>): void {
   view.setBigInt64(36, i64('timeMs', p.timeMs), true);
   view.setBigUint64(44, u64('importWh', p.importWh), true);
   view.setBigUint64(52, u64('exportWh', p.exportWh), true);
@@ -50,8 +50,8 @@ export function readReading(fields: Fields, header: PayloadHeader): Reading {
     kind: Kind.reading,
     ...header,
     timeMs: view.getBigInt64(36, true),
-    importWh: view.getBigUint64(44, true),
-    exportWh: view.getBigUint64(52, true),
+    importWh: view.getBigUint64(44, true) as Wh,
+    exportWh: view.getBigUint64(52, true) as Wh,
     powerW: orNull(view.getInt32(60, true), POWER_NA),
     voltageDv: orNull(view.getUint16(64, true), MAX_U16),
     frequencyChz: orNull(view.getUint16(66, true), MAX_U16),

@@ -1,4 +1,4 @@
-import { MAX_U32, type Window } from '../units.js';
+import { MAX_U32, type Wh, type Window } from '../units.js';
 import { type Fields, fixed, optional, orNull, u16, u32, u64 } from './fields.js';
 import { Kind, type PayloadHeader, type ToEncode } from './header.js';
 
@@ -6,8 +6,8 @@ export interface Statement extends PayloadHeader {
   readonly kind: typeof Kind.statement;
   readonly window: Window;
   /** The last good register at or before the window's end. */
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
+  readonly importWh: Wh;
+  readonly exportWh: Wh;
   /** Leaves under `readingsRoot`; 65,535 = that many or more. */
   readonly readingCount: number;
   /** OR of the quality bits in the window. */
@@ -36,8 +36,8 @@ export function readStatement(fields: Fields, header: PayloadHeader): Statement 
     kind: Kind.statement,
     ...header,
     window: view.getUint32(36, true) as Window,
-    importWh: view.getBigUint64(40, true),
-    exportWh: view.getBigUint64(48, true),
+    importWh: view.getBigUint64(40, true) as Wh,
+    exportWh: view.getBigUint64(48, true) as Wh,
     readingCount: view.getUint16(56, true),
     quality: view.getUint16(58, true),
     timeUncertaintyMs: orNull(view.getUint32(60, true), MAX_U32),

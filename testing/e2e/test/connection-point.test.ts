@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import {
   asMeterId,
+  asWh,
   asWindow,
   closeSpan,
   goodPairs,
@@ -169,7 +170,13 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
     nextSeq: 1n,
     closeSpan: async (statement: PointStatement) => {
       const header = { networkId: new Uint8Array(8), meterId: new Uint8Array(16), seq: BigInt(said.length + 1) };
-      said.push({ ...header, ...statement, window: asWindow(statement.window) });
+      said.push({
+        ...header,
+        ...statement,
+        window: asWindow(statement.window),
+        importWh: asWh(statement.importWh),
+        exportWh: asWh(statement.exportWh),
+      });
       return true;
     },
   };
@@ -244,7 +251,7 @@ describe('gateway and oracle over the same year', () => {
     expect(oracleRefuses(said, made, used)).toEqual([]);
     // Control: the oracle refuses the first window of a gateway that adds one watt-hour a day, and never accepts it
     // later.
-    const lying = said.map((one, i) => ({ ...one, exportWh: one.exportWh + BigInt(Math.floor(i / 96)) }));
+    const lying = said.map((one, i) => ({ ...one, exportWh: asWh(one.exportWh + BigInt(Math.floor(i / 96))) }));
     const caught = oracleRefuses(lying, made, used);
     expect(caught.length).toBe(Math.max(0, said.length - 96));
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, type Meter, type MeterPage, type MeterSlot, NO_SLOT, SlotFlag } from '@gridtokenx/chain-client';
 import {
+  asWh,
   decodePayload,
   encodePayload,
   encodeSign1,
@@ -50,13 +51,13 @@ function signed(
 describe('what the chain would refuse is said before it is sent', () => {
   const meterId = '00112233445566778899aabbccddeeff';
   const slot: MeterSlot = {
-    ...{ exportWh: 50n, importWh: 50n, window: W(0), exportCapWh: 1_000, importCapWh: 1_000 },
+    ...{ exportWh: asWh(50n), importWh: asWh(50n), window: W(0), exportCapWh: 1_000, importCapWh: 1_000 },
     ...{ flags: SlotFlag.active, attestors: 1, epoch: 1 },
   };
   const meter = {
     ...{ deviceKey: new PublicKey(meterSigner(0).publicKey), slot: 0, page: 0, zone: 1, status: 1 },
-    ...{ firstValidWindow: W(0), signerLevel: 'gateway', carriedExportWh: 0n, carriedImportWh: 0n },
-    ...{ baselineExportWh: BASELINE.exportWh, baselineImportWh: BASELINE.importWh },
+    ...{ firstValidWindow: W(0), signerLevel: 'gateway', carriedExportWh: asWh(0n), carriedImportWh: asWh(0n) },
+    ...{ baselineExportWh: asWh(BASELINE.exportWh), baselineImportWh: asWh(BASELINE.importWh) },
   } as unknown as Meter;
   const given = (changes: Partial<ToEncode<Statement>> = {}, by = meterSigner(0), network = NETWORK): StatementIn => {
     const message = signed(meterId, network, changes, by);
@@ -100,8 +101,8 @@ describe('what the chain would refuse is said before it is sent', () => {
     [`a newer one, of window ${W(2)}`, given(), seen({ slot: { window: W(2) } })],
     ['is not over by the chain', given({ window: W(97) }), seen()],
     ['below its baseline', given({ exportWh: 1n }), seen()],
-    ['below the slot', given(), seen({ slot: { exportWh: 101n } })],
-    ['has it already', given(), seen({ slot: { window: W(1), exportWh: 100n, importWh: 200n } })],
+    ['below the slot', given(), seen({ slot: { exportWh: asWh(101n) } })],
+    ['has it already', given(), seen({ slot: { window: W(1), exportWh: asWh(100n), importWh: asWh(200n) } })],
   ])('%s', (words, one, at) => expect(refusal(one, at)).toContain(words));
 });
 

@@ -9,7 +9,7 @@ import {
   Kind,
   type MeterWatermark,
   openPoint,
-  type Payload,
+  type PayloadToEncode,
   pointStatement,
   Role,
   Source,
@@ -56,7 +56,7 @@ const sample = (timeMs: number, importWh: bigint, exportWh: bigint): MeterSample
   raw: Uint8Array.of(1, 4, 8, ...Buffer.from(formatKwh(importWh))),
 });
 
-const enrolmentOf = (key: MeterKey, seq: bigint, role: Role, source: Source): Payload => ({
+const enrolmentOf = (key: MeterKey, seq: bigint, role: Role, source: Source): PayloadToEncode => ({
   kind: Kind.enrolment,
   networkId: NETWORK,
   meterId: key.meterId,

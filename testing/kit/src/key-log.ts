@@ -93,8 +93,8 @@ export class KeyLog {
   }
 
   /** Signs a reading of the meter's present state. */
-  reading(changes: Partial<Reading> = {}): Signed {
-    const payload: Reading = {
+  reading(changes: Partial<ToEncode<Reading>> = {}): Signed {
+    const payload: ToEncode<Reading> = {
       kind: Kind.reading,
       ...this.header(),
       timeMs: BigInt(this.state.timeMs),

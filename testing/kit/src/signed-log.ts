@@ -1,6 +1,7 @@
 import {
   asMeterId,
   asPublicKeyText,
+  asWh,
   asWindow,
   type Enrolment,
   EventCode,
@@ -44,10 +45,10 @@ export function meterOf(number: number, changes: Partial<MeterRecord> = {}): Met
     zone: 1,
     page: 0,
     slot: number,
-    importBaselineWh: 5_000n,
-    exportBaselineWh: 1_000n,
-    importCarriedWh: 0n,
-    exportCarriedWh: 0n,
+    importBaselineWh: asWh(5_000n),
+    exportBaselineWh: asWh(1_000n),
+    importCarriedWh: asWh(0n),
+    exportCarriedWh: asWh(0n),
     exportLimitW: 10_000,
     importLimitW: 10_000,
     enrolmentWindow: INITIAL_WINDOW,
@@ -144,7 +145,10 @@ export class LogBuilder {
   }
 
   /** Signs a reading one minute later, with higher registers. */
-  reading(changes: Partial<Reading> = {}, rise: { importWh?: bigint; exportWh?: bigint } = { exportWh: 20n }): Signed {
+  reading(
+    changes: Partial<ToEncode<Reading>> = {},
+    rise: { importWh?: bigint; exportWh?: bigint } = { exportWh: 20n },
+  ): Signed {
     this.timeMs += 60_000;
     this.importWh += rise.importWh ?? 0n;
     this.exportWh += rise.exportWh ?? 0n;

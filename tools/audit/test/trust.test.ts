@@ -1,5 +1,5 @@
 import { instructions, pda } from '@gridtokenx/chain-client';
-import { base58Encode, sha256 } from '@gridtokenx/protocol';
+import { asWh, base58Encode, sha256 } from '@gridtokenx/protocol';
 import { findingsAfter } from '@gridtokenx/testing-kit/chain/audit';
 import { ReadOnlyRpc } from '@gridtokenx/testing-kit/chain/rpc';
 import { dispute, replace, setStatus, submit, sync } from '@gridtokenx/testing-kit/chain/telemetry';
@@ -29,7 +29,7 @@ beforeAll(async () => {
   chain.must([instructions.setDestination({ ...at, destination: 'wallet' })], [world.owner]);
   chain.must(submit(world, first, { window: ENROLLED + 5, exportWh: 500n, importWh: 300n }));
   chain.must([instructions.mintMeter(at)]);
-  chain.must([instructions.retire({ ...at, wh: 200n })], [world.owner]);
+  chain.must([instructions.retire({ ...at, wh: asWh(200n) })], [world.owner]);
   chain.must(dispute(world, first, 0, { window: ENROLLED + 6, exportWh: 400n, importWh: 300n }));
   chain.must([setStatus(world, second, 'suspended'), sync(world, second)], [utility]);
   const fresh = world.meter('fresh');

@@ -6,7 +6,7 @@ import {
   Kind,
   MAX_U32,
   type MeterId,
-  type Payload,
+  type PayloadToEncode,
   type Signer,
   shortHash,
 } from '@gridtokenx/protocol';
@@ -172,7 +172,7 @@ export class SignedChain {
   }
 
   /** Signs the enrolment, the first message of its key. */
-  async enrol(make: (seq: bigint) => Payload): Promise<SignedMessage> {
+  async enrol(make: (seq: bigint) => PayloadToEncode): Promise<SignedMessage> {
     return this.signAndCommit(encodePayload(make(await this.#seqs.take())));
   }
 

@@ -5,7 +5,7 @@ import {
   latestWindow,
   MerkleBuilder,
   type MeterId,
-  type Payload,
+  type PayloadToEncode,
   type PointState,
   type PointStatement,
   Quality,
@@ -261,7 +261,7 @@ export class MeterJournal {
   }
 
   /** Signs this meter's enrolment, the first message of its key. Resolves with the message when it is committed. */
-  enrol(make: (seq: bigint) => Payload): Promise<SignedMessage> {
+  enrol(make: (seq: bigint) => PayloadToEncode): Promise<SignedMessage> {
     return this.#serial.run(() => this.#chain.enrol(make));
   }
 }

@@ -4,8 +4,8 @@ import {
   Kind,
   MAX_U16,
   type MerkleBuilder,
+  type PointStatement,
   Quality,
-  type Statement,
   SYNCHRONISED_UNCERTAINTY_MS,
   sha256,
 } from '@gridtokenx/protocol';
@@ -89,7 +89,7 @@ export function eventPayload(
 export function statementOf(
   { window, importWh, exportWh, quality, uncertaintyMs }: ClosedWindow,
   leaves: MerkleBuilder,
-): Omit<Statement, 'networkId' | 'meterId' | 'seq'> {
+): PointStatement {
   return {
     kind: Kind.statement,
     window,

@@ -1,11 +1,9 @@
 import { decodeLedgerPage, decodeMeterPage, type MeterSlot, type RawAccount } from '@gridtokenx/chain-client';
-import { asWh, asWindow } from '@gridtokenx/protocol';
+import { asWindow } from '@gridtokenx/protocol';
 import type { MeterPageRead, PageRead, SlotRead } from '../../domain/settlement/ports.js';
 
 const toSlot = (slot: MeterSlot): SlotRead => ({
   ...slot,
-  exportWh: asWh(slot.exportWh),
-  importWh: asWh(slot.importWh),
   window: asWindow(slot.window),
 });
 
@@ -18,5 +16,5 @@ export function readMeterPage(account: RawAccount): MeterPageRead {
 /** A ledger page's account as settlement reads it. Throws `AccountFormatError`. */
 export function readLedgerPage(account: RawAccount): NonNullable<PageRead['ledger']> {
   const { slots } = decodeLedgerPage(account);
-  return { slots: slots.map((slot) => ({ ...slot, mintedWh: asWh(slot.mintedWh) })) };
+  return { slots };
 }

@@ -1,4 +1,4 @@
-import { asMeterId, Role, Source } from '@gridtokenx/protocol';
+import { asMeterId, asWh, Role, Source } from '@gridtokenx/protocol';
 import { escape as escaped } from '@influxdata/influxdb-client';
 import { MAX_SERIES_MS } from '../../domain/live/series-write.js';
 import type { SeriesRow } from '../../domain/ports.js';
@@ -73,8 +73,8 @@ export function pointOf(row: (column: string) => string | undefined): SeriesRow 
     zone: Number(must('zone')),
     role: numberOf(roles, must('role')) as SeriesRow['role'],
     source: numberOf(sources, must('source')),
-    importWh: BigInt.asUintN(64, BigInt(must('import_wh'))),
-    exportWh: BigInt.asUintN(64, BigInt(must('export_wh'))),
+    importWh: asWh(BigInt.asUintN(64, BigInt(must('import_wh')))),
+    exportWh: asWh(BigInt.asUintN(64, BigInt(must('export_wh')))),
     powerW: maybe('power_w'),
     voltageDv: maybe('voltage'),
     frequencyChz: maybe('frequency'),

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { asWindow } from '@gridtokenx/protocol';
+import { asWh, asWindow } from '@gridtokenx/protocol';
 import type { Intent, IntentItem } from '../../domain/settlement/ports.js';
 
 export type Row = Record<string, SQLInputValue>;
@@ -11,7 +11,7 @@ export function itemsToText(items: readonly IntentItem[]): string {
   return JSON.stringify(items, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
 }
 function itemsFromText(text: string): IntentItem[] {
-  return JSON.parse(text, (key, value) => (bigints.has(key) ? BigInt(value) : value)) as IntentItem[];
+  return JSON.parse(text, (key, value) => (bigints.has(key) ? asWh(BigInt(value)) : value)) as IntentItem[];
 }
 
 /** A stored transaction with its items. */

@@ -1,6 +1,7 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import {
   asMeterId,
+  asWh,
   asWindow,
   BASE_UNITS_PER_WH,
   type MeterId,
@@ -142,8 +143,7 @@ export class SqliteSettlementStore implements SettlementStore {
       page,
     );
     if (!row) return undefined;
-    const [exportWh, importWh] = [row.export_total as bigint, row.import_total as bigint];
-    return { window: asWindow(Number(row.window)), exportWh, importWh };
+    return totalsOf(row);
   }
 
   observed(zone: number, page: number, head: ArchiveHead): void {
@@ -168,13 +168,7 @@ export class SqliteSettlementStore implements SettlementStore {
       'SELECT meter, window, export_total, import_total FROM chain_attested WHERE intent = ?',
       intent,
     );
-    return rows.every((row) =>
-      covers(asMeterId(String(row.meter)), {
-        window: asWindow(Number(row.window)),
-        exportWh: row.export_total as bigint,
-        importWh: row.import_total as bigint,
-      }),
-    );
+    return rows.every((row) => covers(asMeterId(String(row.meter)), totalsOf(row)));
   }
 
   undoAfter(
@@ -285,4 +279,12 @@ export class SqliteSettlementStore implements SettlementStore {
     }
     return reopened;
   }
+}
+
+function totalsOf({ window, export_total, import_total }: Row): AttestedTotals {
+  return {
+    window: asWindow(Number(window)),
+    exportWh: asWh(export_total as bigint),
+    importWh: asWh(import_total as bigint),
+  };
 }

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { asMeterId, type MeterId, type Role } from '@gridtokenx/protocol';
+import { asMeterId, asWh, type MeterId, type Role } from '@gridtokenx/protocol';
 import { makeFolder, makePrivate } from '@gridtokenx/runtime/node';
 import type { TimeSeries } from '../../domain/live/ports.js';
 import type { SeriesRow } from '../../domain/ports.js';
@@ -77,8 +77,8 @@ export class EmbeddedTimeSeries implements TimeSeries {
       zone: Number(row.zone),
       role: Number(row.role) as Role,
       source: Number(row.source),
-      importWh: BigInt(String(row.import_wh)),
-      exportWh: BigInt(String(row.export_wh)),
+      importWh: asWh(BigInt(String(row.import_wh))),
+      exportWh: asWh(BigInt(String(row.export_wh))),
       powerW: row.power_w as number | null,
       voltageDv: row.voltage_dv as number | null,
       frequencyChz: row.frequency_chz as number | null,

@@ -1,4 +1,12 @@
-import { latestWindow, type MeterId, NO_WINDOW, type Window, type WindowOrNone } from '@gridtokenx/protocol';
+import {
+  asWh,
+  latestWindow,
+  MAX_U64,
+  type MeterId,
+  NO_WINDOW,
+  type Window,
+  type WindowOrNone,
+} from '@gridtokenx/protocol';
 import type { MeterRecord } from '../ports.js';
 import { type AttestEntry, type PageRead, SlotFlag, type SlotRead } from './ports.js';
 import type { AttestableStatement } from './statements.js';
@@ -39,7 +47,10 @@ export interface Unusable {
   readonly reason: string;
 }
 
-/** Total since enrolment: carried + raw - baseline [chain §7.1]. May be negative for a register below its baseline. */
+/**
+ * Computes the totals since enrolment: carried + raw - baseline [chain §7.1]. A register below its baseline gives a
+ * negative total, so the totals are no `Wh` yet.
+ */
 export function totalsOf(
   meter: MeterRecord,
   statement: { readonly importWh: bigint; readonly exportWh: bigint },
@@ -48,6 +59,13 @@ export function totalsOf(
     importWh: meter.importCarriedWh + statement.importWh - meter.importBaselineWh,
     exportWh: meter.exportCarriedWh + statement.exportWh - meter.exportBaselineWh,
   };
+}
+
+/** Makes the entry of a statement that is not `unusable`. Throws `RangeError` for totals outside of u64. */
+export function entryOf(meter: SlottedMeter, before: SlotRead, statement: AttestableStatement): AttestEntry {
+  const { importWh, exportWh } = totalsOf(meter, statement);
+  const { meterId, slot } = meter;
+  return { meterId, slot, importWh: asWh(importWh), exportWh: asWh(exportWh), before, payload: statement.payload };
 }
 
 /** True when the slot takes part in attestations. */
@@ -60,6 +78,7 @@ export function unusable(meter: SlottedMeter, slot: SlotRead, statement: Attesta
   const totals = totalsOf(meter, statement);
   if (statement.window < meter.firstWindow) return 'before the first valid window';
   if (totals.importWh < 0n || totals.exportWh < 0n) return 'register below its baseline';
+  if (totals.importWh > MAX_U64 || totals.exportWh > MAX_U64) return 'total above 64 bits';
   if (totals.importWh < slot.importWh || totals.exportWh < slot.exportWh) return "register below the chain's total";
   return null;
 }
@@ -107,9 +126,8 @@ export function planWindow(
     const reason = unusable(meter, slot, next);
     if (reason) refused.push({ meterId: meter.meterId, window: next.window, reason });
     else {
-      const entry = { meterId: meter.meterId, slot: meter.slot, ...totalsOf(meter, next), before: slot };
       const same = ready.get(next.window) ?? [];
-      same.push({ ...entry, payload: next.payload });
+      same.push(entryOf(meter, slot, next));
       ready.set(next.window, same);
     }
   }

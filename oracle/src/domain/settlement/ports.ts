@@ -93,12 +93,16 @@ export interface ChainNode extends SendNode<AttestedEvent> {
 
 export type IntentKind = 'attest' | 'mint_page' | 'mint_meter';
 
+/** Both totals of a slot, Wh since enrolment. */
+export interface Totals {
+  readonly exportWh: Wh;
+  readonly importWh: Wh;
+}
+
 /** One meter in an intent, with the slot as it was read. */
-export interface IntentItem {
+export interface IntentItem extends Totals {
   readonly meterId: MeterId;
   readonly slot: number;
-  readonly exportWh: bigint;
-  readonly importWh: bigint;
   readonly before: SlotRead;
 }
 
@@ -181,10 +185,8 @@ export interface ArchiveHead {
 }
 
 /** What a slot showed after the last attest_page on it; Wh since enrolment. */
-export interface AttestedTotals {
+export interface AttestedTotals extends Totals {
   readonly window: Window;
-  readonly exportWh: bigint;
-  readonly importWh: bigint;
 }
 
 /** Durable memory of settlement. Synchronous; a method that returns has committed. May throw when the disk fails. */

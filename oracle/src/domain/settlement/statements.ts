@@ -1,11 +1,11 @@
-import type { MeterId, Window, WindowOrNone } from '@gridtokenx/protocol';
+import type { MeterId, Wh, Window, WindowOrNone } from '@gridtokenx/protocol';
 
 /** A verified statement of a quality that may be attested. Raw registers in Wh. */
 export interface AttestableStatement {
   readonly meterId: MeterId;
   readonly window: Window;
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
+  readonly importWh: Wh;
+  readonly exportWh: Wh;
   /** The 96 signed bytes. */
   readonly payload: Uint8Array;
   /** The 171-byte message. */
@@ -17,8 +17,8 @@ export interface AttestableStatement {
 /** A statement of a quality that may be attested, whatever its verdict: what a key said. Raw registers in Wh. */
 export interface SignedStatement {
   readonly window: Window;
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
+  readonly importWh: Wh;
+  readonly exportWh: Wh;
   /** The 171-byte message. */
   readonly message: Uint8Array;
 }

@@ -1,3 +1,4 @@
+import type { Wh } from '@gridtokenx/protocol';
 import { type PublicKey, SystemProgram, TransactionInstruction } from '@solana/web3.js';
 import * as generated from '../generated/instructions/energy-token/index.js';
 import { ASSOCIATED_TOKEN_ID, TOKEN_2022_ID } from '../ids.js';
@@ -74,7 +75,7 @@ export function mintMeter(args: Owned): TransactionInstruction {
 }
 
 /** The owner burns tokens for `wh` watt-hours that the meter imported. */
-export function retire(args: Owned & { wh: bigint }): TransactionInstruction {
+export function retire(args: Owned & { wh: Wh }): TransactionInstruction {
   const meter = pda.meter(args.zone, args.meterId);
   const ownerToken = pda.ownerTokenAccount(args.owner);
   return generated.retire({ ...pages(args), owner: args.owner, meter, ownerToken }, { wh: args.wh });

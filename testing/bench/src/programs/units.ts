@@ -8,6 +8,7 @@ import {
   planAttest,
   programIds,
 } from '@gridtokenx/chain-client';
+import { asWh } from '@gridtokenx/protocol';
 import { unitsOf } from '@gridtokenx/testing-kit/chain/harness';
 import { submit } from '@gridtokenx/testing-kit/chain/telemetry';
 import { START, statement, World, windowAt } from '@gridtokenx/testing-kit/chain/world';
@@ -85,7 +86,10 @@ function measure(profile: Profile, hour: number): Measured {
     const before = world.meterPage();
     const items: AttestItem[] = before.slots.map((slot, index) => {
       const rise = quarter(profile, index, hour, step);
-      const total = { exportWh: slot.exportWh + rise.exportWh, importWh: slot.importWh + rise.importWh };
+      const total = {
+        exportWh: asWh(slot.exportWh + rise.exportWh),
+        importWh: asWh(slot.importWh + rise.importWh),
+      };
       return { slot: index, ...total, payload: statement(index, window, total) };
     });
     const groups = planAttest({ zone: world.zone, page: 0, read: before, window, items, attestors });
@@ -129,7 +133,7 @@ function measureOwner(): { submit: number; retire: number } {
   const said = { window: windowAt(START) + 5, exportWh: 700n, importWh: 300n };
   const submitted = world.chain.must(submit(world, meter, said));
   world.chain.must([instructions.mintMeter(at)]);
-  const retired = world.chain.must([instructions.retire({ ...at, wh: 300n })], [world.owner]);
+  const retired = world.chain.must([instructions.retire({ ...at, wh: asWh(300n) })], [world.owner]);
   if (world.supply() !== 400_000n) throw new Error(`supply ${world.supply()}`);
   return {
     submit: unitsOf(submitted, programIds.oracle),

@@ -1,4 +1,5 @@
 import { buildAttestPage, decodeMeterPage, instructions } from '@gridtokenx/chain-client';
+import { asWh } from '@gridtokenx/protocol';
 import { type Chain, computeLimit, type Outcome as Sent } from '@gridtokenx/testing-kit/chain/harness';
 import { statement } from '@gridtokenx/testing-kit/chain/world';
 import type { Keypair, TransactionInstruction } from '@solana/web3.js';
@@ -6,12 +7,15 @@ import { once, type Sending } from './built.js';
 import { RecordDriver } from './driver-records.js';
 import { statementPayload, verification } from './messages.js';
 import { type Model, nameOf, zoneOf } from './model.js';
+import type { Pair } from './model-state.js';
 import { idOf, named, utilityOf } from './names.js';
 import type { Instruction, Of, RecordOp, SlotOp, ZoneOp } from './ops.js';
 
 const isZoneOp = (op: Instruction): op is ZoneOp => !('meter' in op) && op.kind !== 'attest';
 const isRecordOp = (op: Instruction): op is RecordOp =>
   ['register', 'confirm', 'status', 'rotate', 'replace'].includes(op.kind);
+
+const whOf = ({ exportWh, importWh }: Pair) => ({ exportWh: asWh(exportWh), importWh: asWh(importWh) });
 
 /** Turns ops into instructions. */
 export class Driver {
@@ -131,10 +135,14 @@ export class Driver {
     const slots = [...page.slots];
     for (const { slot, read } of op.items) {
       const now = slots[slot];
-      if (now) slots[slot] = { ...now, ...read };
+      if (now) slots[slot] = { ...now, ...whOf(read) };
     }
     const signers = op.signers.map((name) => this.#person(name));
-    const items = op.items.map(({ slot, total }) => ({ slot, ...total, payload: statement(slot, op.window, total) }));
+    const items = op.items.map(({ slot, total }) => ({
+      slot,
+      ...whOf(total),
+      payload: statement(slot, op.window, total),
+    }));
     const read = { ...page, version: op.version, moves: op.moves, slots };
     const attestors = signers.map((key) => key.publicKey);
     const built = buildAttestPage({ zone, page: number, read, window: op.window, items, attestors });
@@ -179,7 +187,7 @@ export class Driver {
         const by = this.#person(op.by);
         const data = Buffer.alloc(8);
         data.writeBigUInt64LE(op.wh);
-        return one(op.by, () => instructions.retire({ ...at, owner: by.publicKey, wh: 1n }), [by], data);
+        return one(op.by, () => instructions.retire({ ...at, owner: by.publicKey, wh: asWh(1n) }), [by], data);
       }
     }
   }

@@ -1,4 +1,4 @@
-import { asMeterId, asPublicKeyText, asWindow, type Signer, toHex, windowStartAtMs } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, asWh, asWindow, type Signer, toHex, windowStartAtMs } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { KeyLog, Signed } from '@gridtokenx/testing-kit/key-log';
 import { nameOf } from '@gridtokenx/testing-kit/key-log';
@@ -149,10 +149,10 @@ function makeMeter(index: number, gateway: number, shape: Shape, random: Random)
     zone: 1 + (index % 3),
     page: 0,
     slot: index,
-    importBaselineWh: BigInt(random.int(1_000, 9_000_000)),
-    exportBaselineWh: BigInt(random.int(1_000, 9_000_000)),
-    importCarriedWh: 0n,
-    exportCarriedWh: 0n,
+    importBaselineWh: asWh(BigInt(random.int(1_000, 9_000_000))),
+    exportBaselineWh: asWh(BigInt(random.int(1_000, 9_000_000))),
+    importCarriedWh: asWh(0n),
+    exportCarriedWh: asWh(0n),
     exportLimitW: 10_000,
     importLimitW: 10_000,
     enrolmentWindow: asWindow(enrolmentWindow),

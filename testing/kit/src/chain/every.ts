@@ -1,4 +1,5 @@
 import { instructions, pda } from '@gridtokenx/chain-client';
+import { asWh } from '@gridtokenx/protocol';
 import type { TransactionInstruction } from '@solana/web3.js';
 import type { World } from './world.js';
 
@@ -122,7 +123,11 @@ function ofEnergyToken(world: () => World): Every[] {
       'mint_meter',
       () => instructions.mintMeter({ meterId: new Uint8Array(16), owner: key(2), zone: 7, page: 1 }),
     ],
-    ['energy_token', 'retire', () => instructions.retire({ owner: key(2), meterId: id(1), zone: 7, page: 1, wh: 5n })],
+    [
+      'energy_token',
+      'retire',
+      () => instructions.retire({ owner: key(2), meterId: id(1), zone: 7, page: 1, wh: asWh(5n) }),
+    ],
   ];
 }
 

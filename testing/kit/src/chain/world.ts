@@ -12,7 +12,7 @@ import {
 import { type Enrolment, encodePayload, sha256, type ToEncode } from '@gridtokenx/protocol';
 import { Keypair, type PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { Chain, computeLimit, type Outcome } from './harness.js';
-import { signed, statement } from './messages.js';
+import { attestItem, signed } from './messages.js';
 
 export { signed, statement } from './messages.js';
 
@@ -257,7 +257,7 @@ export class World {
 
   /** Returns items for `totals` by slot: each with a statement payload for `window`. */
   items(window: number, totals: ReadonlyMap<number, { exportWh: bigint; importWh: bigint }>): AttestItem[] {
-    return [...totals].map(([slot, total]) => ({ slot, ...total, payload: statement(slot, window, total) }));
+    return [...totals].map(([slot, total]) => attestItem(slot, window, total));
   }
 
   attest(args: {

@@ -1,4 +1,4 @@
-import { asMeterId } from '@gridtokenx/protocol';
+import { asMeterId, asWh } from '@gridtokenx/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TimeSeries } from '#oracle/domain/live/ports.js';
 import type { SeriesRow } from '#oracle/domain/ports.js';
@@ -17,8 +17,8 @@ export function point(changes: Partial<SeriesRow> = {}): SeriesRow {
     zone: 3,
     role: 0,
     source: 1,
-    importWh: 5_000n,
-    exportWh: 1_000n,
+    importWh: asWh(5_000n),
+    exportWh: asWh(1_000n),
     powerW: -1_250,
     voltageDv: 2_301,
     frequencyChz: 4_998,
@@ -28,6 +28,8 @@ export function point(changes: Partial<SeriesRow> = {}): SeriesRow {
     ...changes,
   };
 }
+
+const none = { importWh: asWh(0n), exportWh: asWh(0n) };
 
 /** Tests the contract of every implementation of the `TimeSeries` port; `make` creates one. */
 export function timeSeriesContract(name: string, make: () => Promise<SeriesUnderTest>): void {
@@ -40,12 +42,12 @@ export function timeSeriesContract(name: string, make: () => Promise<SeriesUnder
     const all = (series: TimeSeries, meterId = point().meterId) => series.range(meterId, 0, 9_999_999_999_999, 1_000);
 
     it('gives back what was written, all fields at their bounds', async () => {
-      const top = (1n << 64n) - 1n;
+      const top = asWh((1n << 64n) - 1n);
       const points = [
         point(),
         point({ timeMs: 1_700_000_000_001, powerW: null, voltageDv: null, frequencyChz: null }),
         point({ timeMs: 1_700_000_000_002, importWh: top, exportWh: top, seq: top, quality: 65_535, zone: 65_535 }),
-        point({ timeMs: 1_700_000_000_003, importWh: 0n, exportWh: 0n, powerW: -2_147_483_647, role: 2, source: 5 }),
+        point({ timeMs: 1_700_000_000_003, ...none, powerW: -2_147_483_647, role: 2, source: 5 }),
       ];
       await under.series.write(points);
       expect(await all(under.series)).toEqual(points);

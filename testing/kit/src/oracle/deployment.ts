@@ -1,5 +1,13 @@
 import { decodeConfig, decodeMeter, instructions, pda, type RawAccount, UserRole } from '@gridtokenx/chain-client';
-import { ed25519Signer, encodePayload, encodeSign1, type Signer, sha256, sigStructure } from '@gridtokenx/protocol';
+import {
+  asWh,
+  ed25519Signer,
+  encodePayload,
+  encodeSign1,
+  type Signer,
+  sha256,
+  sigStructure,
+} from '@gridtokenx/protocol';
 import { Keypair, PublicKey, type TransactionInstruction } from '@solana/web3.js';
 import { toRecord } from '#oracle/adapters/chain/registry.js';
 import type { MeterRecord } from '#oracle/domain/ports.js';
@@ -10,7 +18,7 @@ export const keyOf = (name: string): Keypair => Keypair.fromSeed(sha256(text(`se
 export const ZONE = 3;
 /** The window in which all test meters are enrolled: long past, as simulated time is. */
 export const ENROLLED = 1_400_000;
-export const BASELINE = { importWh: 1_000_000n, exportWh: 500_000n };
+export const BASELINE = { importWh: asWh(1_000_000n), exportWh: asWh(500_000n) };
 export const attestor = keyOf('attestor');
 export const owner = keyOf('owner');
 

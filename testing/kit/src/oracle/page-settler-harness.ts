@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asWindow, encodePayload, fromHex } from '@gridtokenx/protocol';
+import { asWh, asWindow, encodePayload, fromHex } from '@gridtokenx/protocol';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
@@ -21,7 +21,7 @@ export class TestStatements implements StatementStore {
   readonly #listeners = new Set<() => void>();
 
   put(meter: MeterRecord, window: number, exportWh: bigint, importWh: bigint): void {
-    const raw = { exportWh: BASELINE.exportWh + exportWh, importWh: BASELINE.importWh + importWh };
+    const raw = { exportWh: asWh(BASELINE.exportWh + exportWh), importWh: asWh(BASELINE.importWh + importWh) };
     const payload = encodePayload({
       kind: 2,
       networkId: new Uint8Array(8),

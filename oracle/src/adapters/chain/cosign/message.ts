@@ -8,7 +8,7 @@ import {
 } from '@gridtokenx/chain-client';
 import { asWindow, equalBytes, type Window } from '@gridtokenx/protocol';
 import { ComputeBudgetProgram, MessageV0, type PublicKey, TransactionMessage } from '@solana/web3.js';
-import type { AttestEntry, MeterPageRead } from '../../../domain/settlement/ports.js';
+import type { AttestEntry, MeterPageRead, Totals } from '../../../domain/settlement/ports.js';
 
 /** A transaction message that is compute budget and one attest_page, and nothing else. */
 export interface Proposal {
@@ -118,7 +118,7 @@ export function difference(
 /** True when a slot's totals would still have fitted the proposal's transaction. */
 export function fitsInto(proposal: Proposal, read: MeterPageRead) {
   const used = 1 + 64 * proposal.attestors.length + proposal.bytes.length;
-  return (slot: number, totals: { exportWh: bigint; importWh: bigint }): boolean => {
+  return (slot: number, totals: Totals): boolean => {
     const before = read.slots[slot];
     // The length of the data may take a byte more.
     return before !== undefined && used + encodeTotals(before, totals).length + 1 <= MAX_TRANSACTION_BYTES;

@@ -2,8 +2,8 @@ import { MAX_COSIGN_STATEMENTS, type MeterId, type Window, windowBefore } from '
 import type { MeterRecord } from '../../ports.js';
 import { capWh } from '../disputes/sync.js';
 import type { MoveState } from '../moved.js';
-import { isOpen, MAX_LAG_WINDOWS, type SlottedMeter, totalsOf, unusable, wouldTake } from '../plan.js';
-import type { AttestEntry, MeterPageRead, SlotRead } from '../ports.js';
+import { entryOf, isOpen, MAX_LAG_WINDOWS, type SlottedMeter, totalsOf, unusable, wouldTake } from '../plan.js';
+import type { AttestEntry, MeterPageRead, SlotRead, Totals } from '../ports.js';
 import type { AttestableStatement, StatementStore } from '../statements.js';
 
 /** Why a co-signer does not sign [numbers §13]. Part of the answer, so a name keeps its meaning. */
@@ -81,7 +81,7 @@ export interface Judged {
   /** True while this oracle's own settler catches up after a rollback: then slots jump to their newest statement. */
   readonly isCatchingUp?: boolean;
   /** Did the totals of this slot still fit the transaction? */
-  readonly fits: (slot: number, totals: { exportWh: bigint; importWh: bigint }) => boolean;
+  readonly fits: (slot: number, totals: Totals) => boolean;
 }
 
 /**
@@ -110,13 +110,7 @@ export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refuse
     }
     const reason = isOpen(before) ? unusable(meter, before, statement) : 'slot not open';
     if (reason) return { refused: { code: 'no statement', detail: `slot ${slot}, window ${window}: ${reason}` } };
-    entries.push({
-      meterId: meter.meterId,
-      slot,
-      ...totalsOf(meter, statement),
-      before,
-      payload: statement.payload,
-    });
+    entries.push(entryOf(meter, before, statement));
   }
   const missing = leftOut(given);
   if (missing.length === 0) return { entries };
@@ -159,11 +153,12 @@ function leftOut(given: Judged): AttestableStatement[] {
     const statement = statementAt(statements, meter.meterId, window);
     // With a later statement its energy comes with that one: so a page catches up after a rollback.
     if (!statement || (statements.newest(meter.meterId)?.window ?? window) > window) continue;
-    const totals = totalsOf(meter, statement);
-    if (unusable(meter, before, statement) || !wouldTake(before, window, totals)) continue;
+    if (unusable(meter, before, statement)) continue;
+    const entry = entryOf(meter, before, statement);
+    if (!wouldTake(before, window, entry)) continue;
     if (owedBefore(given, meter, before)) continue;
     // A full transaction is split in slot order: what comes after it is for the next one.
-    if (meter.slot > highest && !fits(meter.slot, totals)) break;
+    if (meter.slot > highest && !fits(meter.slot, entry)) break;
     missing.push(statement);
   }
   return missing;

@@ -1,5 +1,5 @@
 import { NodeUnavailable, type SendNode, type SignedTransaction, type Stored } from '@gridtokenx/chain-sender';
-import type { MeterId, Window } from '@gridtokenx/protocol';
+import type { MeterId, Wh, Window } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import type { AttestedEvent, PageRead } from '../ports.js';
 
@@ -15,8 +15,8 @@ export interface CaseRead {
   readonly openedWindow: Window;
   /** The slot as the dispute found it. */
   readonly slotWindow: Window;
-  readonly slotExportWh: bigint;
-  readonly slotImportWh: bigint;
+  readonly slotExportWh: Wh;
+  readonly slotImportWh: Wh;
 }
 
 /** A slot's meter and case, and the chain's clock, all of one moment. */

@@ -86,7 +86,7 @@ export class Turncoat {
   }
 
   /** Returns the next reading as an honest gateway would sign it, with the given changes. */
-  reading(otherwise: Partial<Reading> = {}): Uint8Array {
+  reading(otherwise: Partial<ToEncode<Reading>> = {}): Uint8Array {
     const payload = encodePayload({
       kind: Kind.reading,
       networkId: this.#networkId,
