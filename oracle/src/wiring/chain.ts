@@ -14,6 +14,7 @@ import { LeaderSchedule } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import { SettlementDriver } from '../domain/settlement/driver.js';
 import { MovedSlots } from '../domain/settlement/moved.js';
+import { PageSettler } from '../domain/settlement/page-settler.js';
 import { planWindow } from '../domain/settlement/plan.js';
 import type { StatementStore } from '../domain/settlement/statements.js';
 import { SettlementViews } from '../domain/settlement/views.js';
@@ -92,6 +93,7 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
       // Disputes have their own rounds: the settler restarts its rounds with each of its works.
       turns: deps.cosign && zoneSchedule(new LeaderSchedule(options.roundMs), attestor.publicKey, link.zoneSet, clock),
     }),
+    settlerOf: (...of) => new PageSettler(...of),
     snapshot: snapshotOf(options.snapshotUrl),
     checkNetwork: () => link.checkNetwork(),
   });

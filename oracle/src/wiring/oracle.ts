@@ -11,7 +11,7 @@ import { BackwardClock } from '../domain/intake/clock-back.js';
 import { Intake } from '../domain/intake/intake.js';
 import { LiveValues } from '../domain/live/live-values.js';
 import { GatewayStatuses } from '../domain/live/state.js';
-import { STEPS_AT_A_TIME } from '../domain/verdicts/rejudging.js';
+import { JUDGING } from '../domain/verdicts/judging.js';
 import { verdictName } from '../domain/verdicts/verdict.js';
 import type { Config } from './config.js';
 import { type Environment, openEnvironment } from './environment.js';
@@ -98,7 +98,7 @@ function orClose<T>({ database }: Settling, work: () => T): T {
 function openParts(around: Environment, { database, registry, settle }: Settling) {
   const { config, path, signer, verifier, readingClock, clock, randomness, logger } = around;
   const statements = new SqliteStatements(database.sqlite);
-  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
+  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), JUDGING);
   const views = new SqliteViews(database.sqlite);
   const series = openSeries(config, path, { ledger, database, clock, randomness, logger });
   const metrics = new OracleMetrics();

@@ -2,6 +2,7 @@ import { asMeterId, asWindow, EventCode, GapReason, MAX_REFUSED, Reason } from '
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { describe, expect, it } from 'vitest';
+import { JUDGING } from '../../src/domain/verdicts/judging.js';
 
 const meter = meterOf(1);
 
@@ -77,7 +78,7 @@ describe('time of acks', () => {
     const first = [5_000_000, 5_000_000, 4_000_000].map((now) => test.ledger.nextAckTime(now));
     expect(first).toEqual([5_000_000, 5_000_001, 5_000_002]);
     const Ledger = test.ledger.constructor as new (...args: unknown[]) => typeof test.ledger;
-    const again = new Ledger(test.database, registry, { bytes: () => new Uint8Array(16) }, () => undefined);
+    const again = new Ledger(test.database, registry, { bytes: () => new Uint8Array(16) }, () => undefined, JUDGING);
     expect(again.id).toEqual(test.ledger.id);
     expect(again.nextAckTime(4_000_000)).toBeGreaterThan(5_000_002);
   });
@@ -93,7 +94,7 @@ describe('statements for settlement', () => {
     for (const quality of [64, 65, 64, 66, 72, 68]) sent.push(log.reading(), log.statement({ quality }));
     test.take(sent);
     expect(told).toBe(1);
-    const windows = (after: number, limit?: number) =>
+    const windows = (after: number, limit = 1_000) =>
       test.statements.attestable(meter.meterId, asWindow(after), limit).map((s) => s.window - meter.enrolmentWindow);
     expect(windows(0)).toEqual([0, 2, 5]);
     expect(windows(meter.enrolmentWindow)).toEqual([2, 5]);

@@ -11,7 +11,7 @@ import {
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MAX_WAITING, RESERVED_MESSAGES } from '../../src/domain/intake/quota.js';
 import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
-import { MAX_RUN, StreamScan } from '../../src/domain/verdicts/scan.js';
+import { MAX_RUN, type ScanStart, StreamScan } from '../../src/domain/verdicts/scan.js';
 
 // Whatever one home sends, the work for a message and for a second is bounded.
 const [one, two] = [meterOf(1), meterOf(2)];
@@ -27,14 +27,21 @@ function quickly(log: LogBuilder): Signed {
 
 function world() {
   const registry = new FakeRegistry(one, two);
-  const test = testLedger(registry);
+  let steps = 0;
+  class CountedScan extends StreamScan {
+    override step(...of: Parameters<StreamScan['step']>) {
+      steps++;
+      return super.step(...of);
+    }
+  }
+  const judging = { scanFrom: (start: ScanStart) => new CountedScan(start) };
+  const test = testLedger(registry, ':memory:', judging);
   const log = new LogBuilder(one, signerOf(1));
-  const steps = vi.spyOn(StreamScan.prototype, 'step');
   /** Scan steps that `work` takes. */
   const costOf = (work: () => void) => {
-    const before = steps.mock.calls.length;
+    const before = steps;
     work();
-    return steps.mock.calls.length - before;
+    return steps - before;
   };
   const settle = (nowMs = NOW_MS) => {
     let most = 0;
@@ -56,7 +63,7 @@ function world() {
     const found = test.verdicts();
     for (const [hash, { verdict }] of judgements) expect(found.get(hash)).toBe(verdict.code);
   };
-  return { ...test, registry, log, costOf, settle, inBatches, verdictsAre };
+  return { ...test, judging, registry, log, costOf, settle, inBatches, verdictsAre };
 }
 afterEach(() => vi.restoreAllMocks());
 
@@ -141,7 +148,7 @@ describe('an equivocation', () => {
     const messages = w.log.honest(90, 14);
     while (messages.length < 3_000) messages.push(quickly(w.log));
     w.inBatches(messages);
-    expect(w.statements.attestable(one.meterId, asWindow(0))).toHaveLength(90);
+    expect(w.statements.attestable(one.meterId, asWindow(0), 1_000)).toHaveLength(90);
     w.log.seq = 1n;
     const other = w.log.reading({ powerW: 7 });
     let updates = 0;
@@ -155,7 +162,7 @@ describe('an equivocation', () => {
     };
     w.take([other]);
     expect(updates).toBeLessThanOrEqual(1_010);
-    expect(w.statements.attestable(one.meterId, asWindow(0))).toEqual([]);
+    expect(w.statements.attestable(one.meterId, asWindow(0), 1_000)).toEqual([]);
     expect(w.statements.newest(one.meterId)).toBeUndefined();
     while (w.isDirty()) expect(cost()).toBeLessThanOrEqual(1_010);
     w.verdictsAre([...messages, other]);
@@ -204,7 +211,7 @@ describe('the allowance of a key', () => {
 
 /** The same file with nothing in memory, as after a restart. */
 function testLedgerOn(w: ReturnType<typeof world>) {
-  const fresh = testLedger(w.registry, ':memory:', undefined, w.database);
+  const fresh = testLedger(w.registry, ':memory:', w.judging, w.database);
   return fresh;
 }
 

@@ -92,7 +92,7 @@ function differences(
   plan: { order: number[]; isSorted: boolean; withheld: number[]; cuts: number[]; budget?: number },
 ): string[] {
   const meter = meterOf(1);
-  const test = testLedger(new FakeRegistry(meter), ':memory:', plan.budget);
+  const test = testLedger(new FakeRegistry(meter), ':memory:', plan.budget ? { stepsAtATime: plan.budget } : {});
   const sent = deliver(log, plan);
   for (let at = 0, cut = 0; at < sent.length; cut++) {
     const size = plan.cuts[cut % plan.cuts.length] ?? 1;

@@ -26,7 +26,7 @@ function ledgers(windows: number) {
 describe('what is shown to an oracle that is asked to sign for a derived point', () => {
   it('lets one that has missed hours of both meters judge it', () => {
     const { site, full, behind, last } = ledgers(20);
-    const taken = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 19));
+    const taken = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 19), 1_000);
     expect(taken).toHaveLength(1);
     const shown = shownFor(full.statements, taken);
     // Both meters, all windows there are, and the point's own.
@@ -39,7 +39,7 @@ describe('what is shown to an oracle that is asked to sign for a derived point',
 
   it('control: the statement with those of its own window is not enough', () => {
     const { site, full, behind, last } = ledgers(20);
-    const taken = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 19));
+    const taken = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 19), 1_000);
     const inputs = full.statements.inputs(site.records.point.meterId, asWindow(INITIAL_WINDOW + 20), 1);
     expect(inputs).toHaveLength(2);
     behind.take([...inputs, ...taken]);
@@ -48,9 +48,9 @@ describe('what is shown to an oracle that is asked to sign for a derived point',
 
   it('fits in a request, and is nothing more for other meters', () => {
     const { site, plain, full } = ledgers(6);
-    const own = full.statements.attestable(plain.meterId, asWindow(0));
+    const own = full.statements.attestable(plain.meterId, asWindow(0), 1_000);
     expect(shownFor(full.statements, own)).toEqual(own.map(({ message }) => message));
-    const [point] = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 5));
+    const [point] = full.statements.attestable(site.records.point.meterId, asWindow(INITIAL_WINDOW + 5), 1_000);
     if (!point) throw new Error('no statement');
     expect(shownFor(full.statements, [point], 7)).toHaveLength(7);
     expect(shownFor(full.statements, [point], 6)).toHaveLength(5);

@@ -187,7 +187,7 @@ function differences(log: readonly Signed[], plan: Scenario): string[] {
   );
   // What may be attested never exports more than the two meters allow, all good statements together.
   const { point } = siteRecords();
-  for (const one of test.statements.attestable(point.meterId, asWindow(0))) {
+  for (const one of test.statements.attestable(point.meterId, asWindow(0), 1_000)) {
     const verdict = test
       .verdicts()
       .get(toHex(sent.find(({ signed }) => Buffer.compare(signed, one.payload) === 0)?.hash ?? new Uint8Array()));

@@ -86,7 +86,7 @@ describe('a rotation of the key', () => {
     ].map((sent) => {
       const test = testLedger(new FakeRegistry(record));
       test.take(sent);
-      return test.statements.attestable(meter.meterId, asWindow(0)).map((s) => [s.window, s.exportWh]);
+      return test.statements.attestable(meter.meterId, asWindow(0), 1_000).map((s) => [s.window, s.exportWh]);
     });
     expect(standing[0]).toEqual(standing[1]);
     expect(standing[0]).toHaveLength(3);

@@ -239,7 +239,7 @@ describe('the bytes of a proposal', () => {
   const units = (limit: number) => ComputeBudgetProgram.setComputeUnitLimit({ units: limit });
   const entryAt = (slot: number, exportWh = 110n): AttestEntry => {
     put(0, 11, exportWh);
-    const payload = statements.attestable(meter(0).meterId, 10).at(-1)?.payload ?? new Uint8Array();
+    const payload = statements.attestable(meter(0).meterId, 10, 1_000).at(-1)?.payload ?? new Uint8Array();
     return { meterId: meter(slot).meterId, slot, exportWh: asWh(110n), importWh: asWh(120n), before: open, payload };
   };
   const attest = (items: AttestEntry[]) =>

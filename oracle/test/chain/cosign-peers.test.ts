@@ -94,7 +94,7 @@ beforeEach(() => {
 });
 
 function request(signers: readonly Keypair[] = [own, second]) {
-  const [statement] = statements.attestable(meter.meterId, 10);
+  const [statement] = statements.attestable(meter.meterId, 10, 1_000);
   if (!statement) throw new Error('no statement');
   const { meterId } = meter;
   const items = [{ meterId, slot: 0, exportWh: asWh(10n), importWh: asWh(20n), before, payload: statement.payload }];

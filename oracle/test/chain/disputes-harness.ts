@@ -21,7 +21,7 @@ import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { admit } from '../../src/domain/intake/admit.js';
 import { Disputes, type DisputesDeps, LOOK_EVERY_MS } from '../../src/domain/settlement/disputes/disputes.js';
 import type { DisputeNode } from '../../src/domain/settlement/disputes/ports.js';
-import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
+import { JUDGING } from '../../src/domain/verdicts/judging.js';
 
 export type LiteFixture = Awaited<ReturnType<typeof liteFixture>>;
 
@@ -139,7 +139,7 @@ export class DisputeOracle {
     this.database = openDatabase(join(this.#dir, 'ledger.sqlite'), [...ledgerMigrations, ...disputeMigrations]);
     this.statements = new SqliteStatements(this.database.sqlite);
     const randomness = { bytes: (n: number) => new Uint8Array(n).fill(7), fraction: () => 0.5 };
-    this.#ledger = new SqliteLedger(this.database, this.#registry(), randomness, () => {}, STEPS_AT_A_TIME);
+    this.#ledger = new SqliteLedger(this.database, this.#registry(), randomness, () => {}, JUDGING);
     const note = (_fields: object, message: string) => void this.log.push(message);
     this.disputes = new Disputes({
       node: disputeNode(this.fixture.lite),

@@ -17,7 +17,7 @@ import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { admit } from '../../src/domain/intake/admit.js';
-import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
+import { JUDGING } from '../../src/domain/verdicts/judging.js';
 import { chainMigrations } from '../../src/wiring/chain.js';
 import { startChain } from '../support/chain.js';
 import { said } from './disputes-harness.js';
@@ -51,7 +51,7 @@ it('the whole chain side: a dispute that was opened while it was off is answered
   const database = openDatabase(join(folder, 'ledger.sqlite'), [...ledgerMigrations, ...chainMigrations]);
   const statements = new SqliteStatements(database.sqlite);
   const registry = new FakeRegistry(...fixture.meters);
-  const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed(), STEPS_AT_A_TIME);
+  const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed(), JUDGING);
   const nowMs = (W(90) + 1) * 900_000;
   const hear = (message: Uint8Array) =>
     ledger.take(

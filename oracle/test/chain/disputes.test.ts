@@ -176,7 +176,7 @@ describe('a dispute on a page', () => {
     const node = oracle(said(fixture, 0, 1, 100n));
     node.database.sqlite.exec('UPDATE messages SET verdict = 8');
     // The control: settlement itself would not touch such a statement any more.
-    expect(node.statements.attestable(asMeterId(fixture.meters[0]?.meterId ?? ''), asWindow(0))).toEqual([]);
+    expect(node.statements.attestable(asMeterId(fixture.meters[0]?.meterId ?? ''), asWindow(0), 1_000)).toEqual([]);
     dispute(fixture, 0, lie());
     await node.look();
     expect(caseOf(fixture, 0).verdict).toBe(Verdict.deviceConvicted);

@@ -5,6 +5,7 @@ import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
 import { afterEach, expect, it } from 'vitest';
 import { SettlementDriver } from '../../src/domain/settlement/driver.js';
 import { MovedSlots } from '../../src/domain/settlement/moved.js';
+import { PageSettler } from '../../src/domain/settlement/page-settler.js';
 import { planWindow } from '../../src/domain/settlement/plan.js';
 
 const clock = {
@@ -38,6 +39,7 @@ function drive(change: { readPage?: () => Promise<never>; step: () => Promise<nu
       closedAtMs: () => 0,
     },
     ...{ moved: new MovedSlots(() => 0), plan: planWindow, turns: null },
+    settlerOf: (...of) => new PageSettler(...of),
     checkNetwork: async () => null,
   });
   driver.start();

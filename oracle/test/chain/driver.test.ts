@@ -16,6 +16,12 @@ function world(
   const clock = new VirtualClock({ startAtMs: 1_000_000 });
   const steps: number[] = [];
   let snapshots = 0;
+  class Scripted extends PageSettler {
+    override async step(): Promise<Step> {
+      steps.push(this.page);
+      return step(this.page);
+    }
+  }
   const deps = {
     registry: new FakeRegistry(meterOf(1, { page: 0 }), meterOf(2, { page: 1 })),
     statements: { onStored: () => () => {}, attestable: () => [], newest: () => undefined },
@@ -25,12 +31,8 @@ function world(
     randomness: { bytes: () => new Uint8Array(), fraction: () => 0.5 },
     logger: testLogger(),
     clock: clock,
+    settlerOf: (...of: ConstructorParameters<typeof PageSettler>) => new Scripted(...of),
   } as unknown as DriverDeps;
-  const original = PageSettler.prototype.step;
-  PageSettler.prototype.step = async function (this: PageSettler) {
-    steps.push(this.page);
-    return step(this.page);
-  };
   const driver = new SettlementDriver(deps);
   const run = async (ms: number) => {
     for (let at = 0; at < ms; at += 10) {
@@ -38,10 +40,7 @@ function world(
       await settle();
     }
   };
-  const end = async () => {
-    await driver.stop();
-    PageSettler.prototype.step = original;
-  };
+  const end = () => driver.stop();
   return { driver, clock, steps, run, end, snapshots: () => snapshots };
 }
 
@@ -79,20 +78,15 @@ describe('pages in turn', () => {
   it('a snapshot that is due for long begins nothing new until nothing is in flight', async () => {
     let inFlight = true;
     const w = world(
-      (page) =>
-        page === 0
-          ? { kind: 'settled' }
-          : { kind: 'wait', untilMs: w.clock.nowMs() + 25, why: 'waiting for the transaction' },
+      (page) => {
+        if (page === 1) return { kind: 'wait', untilMs: w.clock.nowMs() + 25, why: 'waiting for the transaction' };
+        w.clock.advanceNow(1);
+        return { kind: 'settled' };
+      },
       (page) => page === 1 && inFlight,
     );
     const steps = () => w.steps.filter((page) => page === 0).length;
     // Page 0 settles without end: a step each time the other has to be waited for.
-    const step = PageSettler.prototype.step;
-    PageSettler.prototype.step = async function (this: PageSettler) {
-      const result = await step.call(this);
-      if (result.kind === 'settled') w.clock.advanceNow(1);
-      return result;
-    };
     w.driver.start();
     await w.run(100);
     expect(w.snapshots()).toBe(0);
@@ -104,7 +98,6 @@ describe('pages in turn', () => {
     inFlight = false;
     await w.run(100);
     expect(w.snapshots()).toBeGreaterThan(0);
-    PageSettler.prototype.step = step;
     await w.end();
   });
 });

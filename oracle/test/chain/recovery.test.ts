@@ -49,7 +49,9 @@ describe('a ledger that came back older, or not at all', () => {
   const view = (of: TestLedger) => ({
     verdicts: [...of.verdicts()].sort(),
     mark: of.mark(meter.meterId),
-    statements: of.statements.attestable(meter.meterId, asWindow(0)).map(({ window, exportWh }) => [window, exportWh]),
+    statements: of.statements
+      .attestable(meter.meterId, asWindow(0), 1_000)
+      .map(({ window, exportWh }) => [window, exportWh]),
   });
 
   it.each([

@@ -11,12 +11,13 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { afterEach, expect, it } from 'vitest';
 import type { Peer } from '../../src/adapters/chain/cosign/peer.js';
 import { serveService } from '../../src/adapters/http/server.js';
+import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
 import { ledgerMigrations } from '../../src/adapters/sqlite/schema.js';
 import { SqliteStatements } from '../../src/adapters/sqlite/views.js';
 import { Intake } from '../../src/domain/intake/intake.js';
-import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
+import { JUDGING } from '../../src/domain/verdicts/judging.js';
 import { chainMigrations } from '../../src/wiring/chain.js';
 import { type StartedChain, startChain } from '../support/chain.js';
 import { ATTESTORS, IDENTITIES, statementOf } from './together-zone.js';
@@ -49,10 +50,10 @@ async function startOne(fixture: ChainFixture, place: number, peers: readonly Pe
     },
   });
   const { registry } = chain;
-  const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed(), STEPS_AT_A_TIME);
+  const ledger = new SqliteLedger(database, registry, systemRandom, () => statements.changed(), JUDGING);
   const intake = new Intake({
-    ...{ ...common, ledger, registry, verifier, networkId: fixture.networkId },
-    ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
+    ...{ ...common, ledger, registry, verifier, checks: inThread(verifier), networkId: fixture.networkId },
+    ...{ onStored: () => {}, onRegistry: () => {}, onVerified: () => {}, onCommit: () => {} },
   });
   const served = { time: () => new Uint8Array(), cosign: chain.cosign };
   const server = await serveService({ host: '127.0.0.1', port }, served, quietLog);

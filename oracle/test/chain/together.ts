@@ -12,6 +12,7 @@ import type { Keypair } from '@solana/web3.js';
 import { AttestorBuilder } from '../../src/adapters/chain/builder.js';
 import type { Peer } from '../../src/adapters/chain/cosign/peer.js';
 import type { AskPeer } from '../../src/adapters/chain/cosign/peers.js';
+import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import type { Database } from '../../src/adapters/sqlite/database.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { SqliteLedger } from '../../src/adapters/sqlite/ledger.js';
@@ -25,7 +26,7 @@ import { MovedSlots } from '../../src/domain/settlement/moved.js';
 import { PageSettler, type SettlerDeps } from '../../src/domain/settlement/page-settler.js';
 import { planWindow } from '../../src/domain/settlement/plan.js';
 import type { ChainNode, TransactionBuilder } from '../../src/domain/settlement/ports.js';
-import { STEPS_AT_A_TIME } from '../../src/domain/verdicts/rejudging.js';
+import { JUDGING } from '../../src/domain/verdicts/judging.js';
 import { attestTogether, type Together, zoneReader } from '../../src/wiring/cosign.js';
 import { ATTESTORS, IDENTITIES, type LiteFixture, statementOf } from './together-zone.js';
 
@@ -95,11 +96,17 @@ export class OracleNode {
       bytes: (n: number) => new Uint8Array(n).fill(16 * this.place + this.#starts++),
       fraction: () => 0.5,
     };
-    const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
+    const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), JUDGING);
     const { networkId } = fixture;
     this.intake = new Intake({
       ...{ ledger, registry, verifier, networkId, readingClock: clock, clock: clock, logger: quietLog },
-      ...{ onStored: () => {}, onVerified: () => {}, onCommit: () => {} },
+      ...{
+        checks: inThread(verifier),
+        onStored: () => {},
+        onRegistry: () => {},
+        onVerified: () => {},
+        onCommit: () => {},
+      },
     });
     const own = ATTESTORS[this.place] as Keypair;
     const latestBlockhash = async () => fixture.lite.latestBlockhash();

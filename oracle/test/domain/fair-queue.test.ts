@@ -3,6 +3,7 @@ import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/led
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
+import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { FairQueue, MAX_QUEUED, MAX_QUEUED_OF_ONE } from '../../src/domain/intake/fair-queue.js';
 import { Intake } from '../../src/domain/intake/intake.js';
 import { testLogger } from '../support/time.js';
@@ -61,7 +62,9 @@ describe('intake between a flood and a neighbour', () => {
     const intake = new Intake({
       ...{ ledger: test.ledger, registry, verifier, networkId: NETWORK, clock: clock, logger: testLogger() },
       readingClock: { nowMs: () => NOW_MS },
+      checks: inThread(verifier),
       onStored: () => {},
+      onRegistry: () => {},
       onVerified: () => {},
       onCommit: () => {},
     });

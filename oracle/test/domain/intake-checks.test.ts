@@ -56,6 +56,7 @@ function world() {
     clock: clock,
     logger: testLogger(),
     onStored: () => stored++,
+    onRegistry: () => undefined,
     onVerified: () => undefined,
     onCommit: () => undefined,
   });

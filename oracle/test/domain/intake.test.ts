@@ -3,6 +3,7 @@ import { GATEWAY, NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/o
 import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf, signPayload } from '@gridtokenx/testing-kit/signed-log';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
+import { inThread } from '../../src/adapters/sodium/in-thread.js';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
 import { Intake } from '../../src/domain/intake/intake.js';
 import type { Ledger } from '../../src/domain/intake/ports.js';
@@ -40,6 +41,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
     ledger,
     registry,
     verifier,
+    checks: inThread(verifier),
     networkId: NETWORK,
     readingClock: { nowMs: () => NOW_MS },
     clock: clock,
@@ -47,6 +49,7 @@ function world(around: (ledger: Ledger) => Ledger = (ledger) => ledger) {
     onStored: (gateways) => {
       for (const gateway of gateways) sender.mark(gateway);
     },
+    onRegistry: () => undefined,
     onVerified: () => undefined,
     onCommit: (outcome) => {
       commits++;

@@ -1,19 +1,21 @@
-import { asWindow } from '@gridtokenx/protocol';
+import type { Window } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Folds } from '../../src/domain/points/points.js';
 import { SiteBuilder } from '../support/site.js';
 
 function site() {
   const builder = new SiteBuilder();
   const registry = new FakeRegistry(...Object.values(builder.records));
-  return { builder, registry, test: testLedger(registry) };
+  const seen: number[] = [];
+  const test = testLedger(registry, ':memory:', { newFolds: () => new NotedFolds(seen) });
+  return { builder, registry, test, seen };
 }
 
 describe('statements that are refused one after the other', () => {
   it('are judged by looking at each window of the meters once', () => {
-    const { builder, test } = site();
+    const { builder, test, seen } = site();
     test.take([...builder.enrolments, ...builder.window(0, 0, 0).all]);
     // A seq that never arrives keeps all of it pending.
     builder.production.seq += 1n;
@@ -25,33 +27,31 @@ describe('statements that are refused one after the other', () => {
     });
     builder.state = state;
     const prepare = test.database.sqlite.prepare('SELECT count(*) AS n FROM messages WHERE kind = 2 AND verdict = 9');
-    const { seen, restore } = countWindows();
-    try {
-      test.take(windows.flat());
-      expect(Number(prepare.get()?.n)).toBe(60);
-      seen.length = 0;
-      test.take(builder.meter('production', 61, 0));
-      expect(Number(prepare.get()?.n)).toBe(60);
-      expect(seen.length).toBe(61);
-      expect(new Set(seen).size).toBe(61);
-    } finally {
-      restore();
-    }
+    test.take(windows.flat());
+    expect(Number(prepare.get()?.n)).toBe(60);
+    seen.length = 0;
+    test.take(builder.meter('production', 61, 0));
+    expect(Number(prepare.get()?.n)).toBe(60);
+    expect(seen.length).toBe(61);
+    expect(new Set(seen).size).toBe(61);
   });
 });
 
-/** Counts the windows that folds visit. */
-function countWindows(): { seen: number[]; restore: () => void } {
-  const seen: number[] = [];
-  const original = Folds.prototype.to;
-  const spy = vi.spyOn(Folds.prototype, 'to').mockImplementation(function (this: Folds, basis, window, witness) {
-    const pairs = function* (from: number, through: number) {
-      for (const pair of witness.pairs(asWindow(from), asWindow(through))) {
+/** Notes the windows that its folds visit. */
+class NotedFolds extends Folds {
+  readonly #seen: number[];
+  constructor(seen: number[]) {
+    super();
+    this.#seen = seen;
+  }
+  override to(...[basis, window, witness]: Parameters<Folds['to']>) {
+    const seen = this.#seen;
+    const pairs = function* (from: Window, through: Window) {
+      for (const pair of witness.pairs(from, through)) {
         seen.push(pair[0].window);
         yield pair;
       }
     };
-    return original.call(this, basis, window, { pairs });
-  });
-  return { seen, restore: () => spy.mockRestore() };
+    return super.to(basis, window, { pairs });
+  }
 }

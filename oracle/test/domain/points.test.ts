@@ -43,7 +43,7 @@ describe('a statement of a derived point', () => {
     const pointOf = builder.records.point.meterId;
     expect(
       test.statements
-        .attestable(pointOf, asWindow(0))
+        .attestable(pointOf, asWindow(0), 1_000)
         .map(({ window, importWh, exportWh }) => [window - INITIAL_WINDOW, importWh, exportWh]),
     ).toEqual([
       [0, 0n, 0n],
@@ -85,7 +85,7 @@ describe('a statement of a derived point', () => {
     const { refused } = test.ledger.tell(new Uint8Array(32).fill(77));
     expect(refused).toEqual([{ hash: wrong.hash, reason: MISMATCH }]);
     expect(test.verdictOf(next.point)).toBe(VERIFIED);
-    expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW)).toMatchObject([
+    expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW, 1_000)).toMatchObject([
       { window: INITIAL_WINDOW + 2, exportWh: 500n, importWh: 0n },
     ]);
   });
@@ -98,7 +98,7 @@ describe('a statement of a derived point', () => {
     test.take([...builder.enrolments, ...first.all, ...second.all.slice(0, 2), second.point]);
     expect(test.verdictOf(second.point)).toBe(PENDING);
     const pointOf = builder.records.point.meterId;
-    expect(test.statements.attestable(pointOf, INITIAL_WINDOW)).toEqual([]);
+    expect(test.statements.attestable(pointOf, INITIAL_WINDOW, 1_000)).toEqual([]);
     expect(test.mark(pointOf)?.storedThrough).toBe(2n);
     expect(test.ledger.tell(new Uint8Array(32).fill(77)).refused).toEqual([]);
     let changed = 0;
@@ -109,7 +109,7 @@ describe('a statement of a derived point', () => {
     expect(test.verdictOf(second.point)).toBe(VERIFIED);
     expect(changed).toBeGreaterThan(0);
     expect(test.mark(pointOf)?.storedThrough).toBe(3n);
-    expect(test.statements.attestable(pointOf, INITIAL_WINDOW)).toHaveLength(1);
+    expect(test.statements.attestable(pointOf, INITIAL_WINDOW, 1_000)).toHaveLength(1);
   });
 
   it('is refused when its meter went on without that window, or its statement there is refused or not good', () => {
@@ -140,7 +140,7 @@ describe('a statement of a derived point', () => {
       expect(test.verdictOf(point), kind).toBe(PENDING);
       test.take([...production, ...consumption]);
       expect(test.verdictOf(point), kind).toBe(MISMATCH);
-      expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW)).toEqual([]);
+      expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW, 1_000)).toEqual([]);
     }
   });
 
@@ -189,7 +189,7 @@ describe('a statement of a derived point', () => {
     expect((lost.payload as Statement).quality & Quality.discontinuity).toBe(Quality.discontinuity);
     test.take([lost]);
     expect(test.verdictOf(lost)).toBe(VERIFIED);
-    expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW)).toEqual([]);
+    expect(test.statements.attestable(builder.records.point.meterId, INITIAL_WINDOW, 1_000)).toEqual([]);
   });
 });
 
@@ -238,7 +238,7 @@ describe('the registry', () => {
     const statement = log.statement({ quality: 320 });
     test.take([statement]);
     expect(test.verdictOf(statement)).toBe(PENDING);
-    expect(test.statements.attestable(meter.meterId, asWindow(0))).toEqual([]);
+    expect(test.statements.attestable(meter.meterId, asWindow(0), 1_000)).toEqual([]);
   });
 
   it('knows a point by the hash of its meters, of one owner and zone only', () => {

@@ -5,6 +5,7 @@ import type { AckContent, CommitResult, Ledger, ReceivedMessage, Waiting } from 
 import { isSeriesTime } from '../../domain/live/series-write.js';
 import type { MeterRecord, Registry, SeriesRow } from '../../domain/ports.js';
 import { add, type Budget, type Effects, noEffects } from '../../domain/verdicts/effects.js';
+import type { Judging } from '../../domain/verdicts/judging.js';
 import type { Incoming, StoredMessage } from '../../domain/verdicts/ports.js';
 import { Rejudging } from '../../domain/verdicts/rejudging.js';
 import { termsOf } from '../../domain/verdicts/rotation.js';
@@ -30,7 +31,6 @@ interface StreamGroup {
 
 /**
  * The ledger on SQLite. `onStatements` is called after a commit that changed which statements are accepted.
- * `stepsAtATime` bounds how many entries one commit judges again.
  */
 export class SqliteLedger implements Ledger {
   readonly id: Uint8Array;
@@ -50,22 +50,16 @@ export class SqliteLedger implements Ledger {
   #ackTime = 0;
   #ackReserved = 0;
 
-  constructor(
-    database: Database,
-    registry: Registry,
-    randomness: Random,
-    onStatements: () => void,
-    stepsAtATime: number,
-  ) {
-    this.#stepsAtATime = stepsAtATime;
+  constructor(database: Database, registry: Registry, randomness: Random, onStatements: () => void, judging: Judging) {
+    this.#stepsAtATime = judging.stepsAtATime;
     this.#database = database;
     this.#registry = registry;
     this.#onStatements = onStatements;
     this.#store = new Store(database.sqlite);
     this.#rejects = new Rejects(database.sqlite, registry, this.#store);
     this.#waiting = new OutboxWaiting(database, registry);
-    this.#points = new Points(database.sqlite, registry);
-    this.#streams = new Streams(this.#store, this.#points);
+    this.#points = new Points(database.sqlite, registry, judging);
+    this.#streams = new Streams(this.#store, this.#points, judging);
     this.#rejudging = new Rejudging(this.#store, this.#streams, this.#points, registry);
     this.#sql = statements(database);
     this.id = this.#loadId(randomness);

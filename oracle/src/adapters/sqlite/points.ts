@@ -9,8 +9,9 @@ import {
   type Window,
   type WindowOrNone,
 } from '@gridtokenx/protocol';
-import { Folds, type PointWitness, SiteIndex, type Witnessed } from '../../domain/points/points.js';
+import { type PointWitness, SiteIndex, type Witnessed } from '../../domain/points/points.js';
 import type { MeterRecord, Registry } from '../../domain/ports.js';
+import type { Judging } from '../../domain/verdicts/judging.js';
 import type { DerivedPoints, StoredStream } from '../../domain/verdicts/ports.js';
 import { isAccepted } from '../../domain/verdicts/verdict.js';
 import { ACCEPTED, PENDING, STATEMENT } from './codes.js';
@@ -23,12 +24,14 @@ type Raw = Record<string, unknown>;
  * say. Every method may throw when the disk fails; after a rollback `forget` is called.
  */
 export class Points implements DerivedPoints {
+  readonly #newFolds: Judging['newFolds'];
   readonly #registry: Registry;
   readonly #sites = new SiteIndex();
   readonly #sql;
   #state = '';
 
-  constructor(sqlite: DatabaseSync, registry: Registry) {
+  constructor(sqlite: DatabaseSync, registry: Registry, { newFolds }: Pick<Judging, 'newFolds'>) {
+    this.#newFolds = newFolds;
     this.#registry = registry;
     const statements = `SELECT m.*, s.stored_through FROM streams s JOIN messages m ON m.stream = s.id AND m.kind = ${STATEMENT} WHERE s.meter = ?`;
     this.#sql = {
@@ -89,7 +92,7 @@ export class Points implements DerivedPoints {
     if (!parents) return undefined;
     const { production, consumption } = parents;
     return {
-      folds: new Folds(),
+      folds: this.#newFolds(),
       production: (window) => this.#witnessed(production, window),
       consumption: (window) => this.#witnessed(consumption, window),
       pairs: (from, through) =>

@@ -26,7 +26,6 @@ type Raw = Record<string, SQLOutputValue>;
 const REGISTERS_AT = 1 + 9 + 40;
 const REGISTERS_BYTES = 16;
 
-const DEFAULT_LIMIT = 1_000;
 /** Above all seqs. */
 const LAST_SEQ = new Uint8Array(9).fill(255);
 
@@ -65,7 +64,7 @@ export class SqliteStatements implements StatementStore {
     this.#saying = sqlite.prepare(`${ofStream} AND window = ? AND ${registers} = ?`);
   }
 
-  attestable(meterId: MeterId, afterWindow: WindowOrNone, limit = DEFAULT_LIMIT): AttestableStatement[] {
+  attestable(meterId: MeterId, afterWindow: WindowOrNone, limit: number): AttestableStatement[] {
     const streams = this.#streams.all(meterId);
     const found = streams.flatMap((stream) => this.#ofStream(meterId, stream, afterWindow, limit));
     if (streams.length > 1) found.sort((a, b) => a.window - b.window || Buffer.compare(a.hash, b.hash));

@@ -19,8 +19,8 @@ export interface IntakeDeps {
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly verifier: Verifier;
-  /** Checks signatures of packets; absent: `verifier` checks in this thread. */
-  readonly checks?: SignatureChecks;
+  /** Checks signatures of packets. */
+  readonly checks: SignatureChecks;
   /** 8 bytes. */
   readonly networkId: Uint8Array;
   readonly readingClock: Pick<ReadingClock, 'nowMs'>;
@@ -29,7 +29,7 @@ export interface IntakeDeps {
   /** Called after a commit: the oracle can acknowledge to these gateways. */
   readonly onStored: (gateways: ReadonlySet<Uint8Array>) => void;
   /** Called after a read of the registry: messages that waited for a meter may continue. */
-  readonly onRegistry?: () => void;
+  readonly onRegistry: () => void;
   readonly onVerified: (verified: readonly { meter: MeterRecord; reading: Reading }[]) => void;
   readonly onCommit: (outcome: { messages: number; ms: number; verdicts: ReadonlyMap<VerdictCode, number> }) => void;
 }
@@ -180,7 +180,7 @@ export class Intake {
     const asOf = registry.asOf.fetchedAtMs;
     if (asOf === this.#registrySeen) return;
     this.#registrySeen = asOf;
-    this.#deps.onRegistry?.();
+    this.#deps.onRegistry();
     try {
       const arrivals = ledger
         .waiting(WAITING_LIMIT)

@@ -14,8 +14,7 @@ const TURN_MESSAGES = 500;
 export interface PacketChecksDeps {
   readonly registry: Registry;
   readonly verifier: Verifier;
-  /** Checks signatures; absent: `verifier` checks in this thread. */
-  readonly checks?: SignatureChecks;
+  readonly checks: SignatureChecks;
   /** 8 bytes. */
   readonly networkId: Uint8Array;
   readonly clock: Pick<Clock, 'after'>;
@@ -112,7 +111,7 @@ export class PacketChecks {
   /** Opens everything received, without a bound. */
   drain(): void {
     for (let arrived = this.#queue.next(); arrived; arrived = this.#queue.next()) this.#look(arrived);
-    this.#deps.checks?.finish();
+    this.#deps.checks.finish();
   }
 
   /** Requests the signature checks of a packet. A length that is no multiple of 171 makes one malformed message. */
@@ -123,7 +122,7 @@ export class PacketChecks {
       if (message === null) return { admission: malformed(bytes) };
       const result = parse(message);
       if ('rejected' in result) return { admission: result };
-      const job = checks ? verifyJobOf(result.parsed, networkId, registry) : null;
+      const job = verifyJobOf(result.parsed, networkId, registry);
       return { parsed: result.parsed, job, asked: job ? jobs.push(job) - 1 : -1 };
     });
     const flight: PendingPacket = { common, items, size, valid: null };
@@ -134,8 +133,7 @@ export class PacketChecks {
       flight.valid = valid;
       this.#land();
     };
-    if (checks) checks.ask(jobs, answered);
-    else answered([]);
+    checks.ask(jobs, answered);
   }
 
   /** Judges packets whose signatures are checked, by the current registry, and gathers them. */

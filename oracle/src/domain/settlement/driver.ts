@@ -3,7 +3,7 @@ import { asWindow, latestWindow, NO_WINDOW } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import type { MeterRecord, Registry } from '../ports.js';
 import type { Disputes } from './disputes/disputes.js';
-import { PageSettler, type SettlerDeps, type Step } from './page-settler.js';
+import type { PageSettler, SettlerDeps, Step } from './page-settler.js';
 import type { StatementStore } from './statements.js';
 
 export interface DriverDeps extends Omit<SettlerDeps, 'meters' | 'zoneWindow'> {
@@ -16,6 +16,8 @@ export interface DriverDeps extends Omit<SettlerDeps, 'meters' | 'zoneWindow'> {
   readonly snapshot: (() => Promise<number>) | null;
   /** Checks once that node and oracle belong to the same network; words for a mismatch, null when all is well. */
   readonly checkNetwork: () => Promise<string | null>;
+  /** Makes the settler of a page. */
+  readonly settlerOf: (zone: number, page: number, deps: SettlerDeps) => PageSettler;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -282,7 +284,7 @@ export class SettlementDriver {
       const ofZone = () => this.settlers().filter((settler) => settler.zone === zone);
       const zoneWindow = () =>
         latestWindow(asWindow(0), ...ofZone().map(({ last }) => last?.page?.highestWindow ?? NO_WINDOW));
-      const settler = new PageSettler(zone, page, { ...this.#deps, meters, zoneWindow });
+      const settler = this.#deps.settlerOf(zone, page, { ...this.#deps, meters, zoneWindow });
       this.#settlers.set(key, { settler, untilMs: 0, why: 'not read yet', attempts: this.#attempts() });
     }
   }

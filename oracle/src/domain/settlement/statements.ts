@@ -25,8 +25,8 @@ export interface SignedStatement {
 
 /** The ledger's statements, as settlement sees them. Reading may throw when the disk fails. */
 export interface StatementStore {
-  /** Verified, attestable, windows strictly above `afterWindow`, rising; at most `limit` (default 1,000). */
-  attestable(meterId: MeterId, afterWindow: WindowOrNone, limit?: number): AttestableStatement[];
+  /** Verified, attestable, windows strictly above `afterWindow`, rising; at most `limit`. */
+  attestable(meterId: MeterId, afterWindow: WindowOrNone, limit: number): AttestableStatement[];
   newest(meterId: MeterId): AttestableStatement | undefined;
   /**
    * Of a derived point: the statements of its two meters up to `window`, newest first, from at most `windows` windows.

@@ -12,9 +12,6 @@ import {
 import { termsOf } from './rotation.js';
 import type { Streams } from './streams.js';
 
-/** Stored messages judged again in one commit: some 20 ms, so that no stream delays the others longer. */
-export const STEPS_AT_A_TIME = 1_000;
-
 /**
  * Selects the stored messages that are judged again. They waited for time or for the registry, or a rotation or the
  * meters of a point concern them. Judges a bounded number in one commit and marks the rest in their streams. All

@@ -6,6 +6,7 @@ import type { Change } from './convergence.js';
 import { add, type Budget, type Effects, noteInput, type Present } from './effects.js';
 import type { ScanContext } from './entry.js';
 import { declaredGap, type Gaps } from './gaps.js';
+import type { Judging } from './judging.js';
 import { dueAtMs } from './limits.js';
 import type { DerivedPoints, Incoming, Item, StoredStream, StreamStore } from './ports.js';
 import { termsOf } from './rotation.js';
@@ -32,11 +33,13 @@ const CACHED_STREAMS = 4096;
 export class Streams {
   readonly #store: StreamStore;
   readonly #points: Pick<DerivedPoints, 'witnessOf'>;
+  readonly #scanFrom: Judging['scanFrom'];
   readonly #cache = new Map<string, Cached>();
 
-  constructor(store: StreamStore, points: Pick<DerivedPoints, 'witnessOf'>) {
+  constructor(store: StreamStore, points: Pick<DerivedPoints, 'witnessOf'>, { scanFrom }: Pick<Judging, 'scanFrom'>) {
     this.#store = store;
     this.#points = points;
+    this.#scanFrom = scanFrom;
   }
 
   /** Discards the state in memory after a rollback: it no longer follows from the stored rows. */
@@ -218,7 +221,8 @@ export class Streams {
     }
     if (lowest !== null) this.#dirty(cached, lowest, through, 'messages');
     if (stream.dirtyFrom === null) return;
-    const of = { stream, gaps: cached.gaps, meter, context, items, change: cached.change };
+    const { gaps, change } = cached;
+    const of = { stream, gaps, meter, context, items, change, scanFrom: this.#scanFrom };
     cached.scan = new Sweep(this.#store, of, present, effects, budget).run();
     cached.change = 'unknown';
   }

@@ -4,6 +4,7 @@ import { type Change, Convergence } from './convergence.js';
 import type { Budget, Effects, Present } from './effects.js';
 import type { Entry, Judgement, ScanContext } from './entry.js';
 import type { Gaps } from './gaps.js';
+import type { Judging } from './judging.js';
 import type { Item, PageSize, StoredMessage, StoredStream, StreamStore } from './ports.js';
 import { StreamScan } from './scan.js';
 import { suspended } from './single.js';
@@ -17,6 +18,7 @@ export interface SweepOf {
   /** Messages below the suspension that are not stored yet, by seq. */
   readonly items: readonly Item[];
   readonly change: Change;
+  readonly scanFrom: Judging['scanFrom'];
 }
 
 /**
@@ -60,10 +62,10 @@ export class Sweep {
    * Returns a scan at the end of the stream, 'same' where nothing differs above, 'later' when the budget is used up.
    */
   #judge(from: bigint): StreamScan | 'same' | 'later' {
-    const { stream, meter, gaps, context, items, change } = this.#of;
+    const { stream, meter, gaps, context, items, change, scanFrom } = this.#of;
     const before = stream.storedThrough;
     const start = this.#store.startBelow(stream, from, meter, gaps);
-    const scan = new StreamScan(start);
+    const scan = scanFrom(start);
     const lastStatement = this.#store.lastStatement(stream);
     const convergence = new Convergence(change, start.highestWindow);
     const finish = (isWhole: boolean) => {

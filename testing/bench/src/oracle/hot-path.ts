@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type MeterId, parseSign1, sigStructure, splitSequence, windowStartAtMs } from '@gridtokenx/protocol';
 import { systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
+import { inThread } from '#oracle/adapters/sodium/in-thread.js';
 import { spawnThread, usualThreads, VerifyThreads } from '#oracle/adapters/sodium/threads.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
@@ -12,7 +13,7 @@ import { admit } from '#oracle/domain/intake/admit.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { SignatureChecks } from '#oracle/domain/intake/ports.js';
 import type { Registry } from '#oracle/domain/ports.js';
-import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
+import { JUDGING } from '#oracle/domain/verdicts/judging.js';
 import { INITIAL_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
 
 /** Messages a second of the clock, and of the thread's CPU time. The latter stays stable while others use the cores. */
@@ -160,23 +161,24 @@ interface SentPacket {
 }
 
 /** Opens a new ledger each time; opening is not part of the figure. */
-function openIntake(directory: string, registry: Registry, checks?: SignatureChecks) {
+function openIntake(directory: string, registry: Registry, checks: SignatureChecks = inThread(verifier)) {
   const folder = mkdtempSync(join(directory, 'gtx-bench-ledger-'));
   const database = openDatabase(join(folder, 'ledger.sqlite'), ledgerMigrations);
   const randomness = { bytes: (length: number) => new Uint8Array(length).fill(1), fraction: () => 0.5 };
   let verified = 0;
   const nowMs = windowStartAtMs(INITIAL_WINDOW) + 365 * 86_400_000;
   const intake = new Intake({
-    ledger: new SqliteLedger(database, registry, randomness, () => {}, STEPS_AT_A_TIME),
+    ledger: new SqliteLedger(database, registry, randomness, () => {}, JUDGING),
     registry,
     verifier,
-    ...(checks ? { checks } : {}),
+    checks,
     networkId: NETWORK,
     readingClock: { nowMs: () => nowMs },
     // Commits when enough has gathered, never by time.
     clock: { ...systemClock, after: (ms, call) => (ms === 0 ? systemClock.after(0, call) : () => {}) },
     logger: { debug: () => {}, info: () => {}, warn: fail, error: fail },
     onStored: () => {},
+    onRegistry: () => {},
     onVerified: () => {},
     onCommit: ({ verdicts }) => {
       verified += verdicts.get(0) ?? 0;

@@ -15,7 +15,7 @@ import { Meter } from '#edge/domain/metering/meter.js';
 import type { MeterReader, Spool } from '#edge/domain/ports.js';
 import type { SignedMessage } from '#edge/domain/signed-message.js';
 import { MeterJournal } from '#edge/domain/signing/meter-journal.js';
-import { decodeState, encodeState, FRESH_STATE } from '#edge/domain/signing/meter-state.js';
+import { decodeState, encodeState, FRESH_STATE, type MeterState } from '#edge/domain/signing/meter-state.js';
 import { RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { MemoryBroker } from './broker.js';
 import { rules } from './rules.js';
@@ -138,7 +138,7 @@ export class SimulatedGateway {
       signer: this.#deps.witness.watched(home.meter, payloadOfSigStructure),
       ...{ spool, readingClock, counters, committed },
       gapMs: 3 * POLL_MS,
-      store: (next) => disk.replace(`/data/state/${id}.json`, Buffer.from(encodeState(next))),
+      store: (next) => disk.replace(`/data/state/${id}.json`, Buffer.from(encodeState(asReserved(next)))),
     });
     if (!recovered.enrolment) {
       if (this.#isEnrolled) throw new Error(`lost: the enrolment of ${id}, the first message of its key`);
@@ -262,4 +262,6 @@ export class SimulatedGateway {
   }
 }
 
+/** Returns the state as it is stored; a control stores no reservation, so seqs come from memory alone. */
+const asReserved = (next: MeterState): MeterState => (rules.seqReservation ? next : { ...next, reservedThrough: 0n });
 const smaller = (a: bigint, b: bigint) => [a, b].reduce((least, one) => (one < least ? one : least));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { asMeterId, openAck, type Signer, toHex, type Verifier } from '@gridtokenx/protocol';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
+import { inThread } from '#oracle/adapters/sodium/in-thread.js';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
@@ -11,7 +12,7 @@ import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { AckSender } from '#oracle/domain/intake/ack-sender.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { Registry } from '#oracle/domain/ports.js';
-import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
+import { JUDGING } from '#oracle/domain/verdicts/judging.js';
 import type { MemoryBroker } from './broker.js';
 import { cutBetween, type Files, readFiles, writeFiles } from './sqlite-files.js';
 import { processTime, type SimulatedTime } from './time.js';
@@ -72,7 +73,7 @@ export class SimulatedOracle {
       refresh: async () => undefined,
     };
     const randomness = { bytes: (n: number) => new Uint8Array(n).fill(5), fraction: () => 0.5 };
-    const ledger = new SqliteLedger(database, registry, randomness, () => undefined, STEPS_AT_A_TIME);
+    const ledger = new SqliteLedger(database, registry, randomness, () => undefined, JUDGING);
     const acks = new AckSender({
       ledger,
       signer,
@@ -86,6 +87,7 @@ export class SimulatedOracle {
       ledger,
       registry,
       verifier,
+      checks: inThread(verifier),
       networkId: NETWORK,
       readingClock: time.reading,
       clock: process.clock,
@@ -93,6 +95,7 @@ export class SimulatedOracle {
       onStored: (gateways) => {
         if (!this.#isDead) for (const gateway of gateways) acks.mark(gateway);
       },
+      onRegistry: () => undefined,
       onVerified: () => undefined,
       onCommit: () => undefined,
     });

@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { type MeterId, Reason, type Verifier } from '@gridtokenx/protocol';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
+import { inThread } from '#oracle/adapters/sodium/in-thread.js';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
@@ -9,7 +10,7 @@ import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js';
 import { Intake } from '#oracle/domain/intake/intake.js';
 import type { Registry } from '#oracle/domain/ports.js';
-import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
+import { JUDGING } from '#oracle/domain/verdicts/judging.js';
 import { verdictName } from '#oracle/domain/verdicts/verdict.js';
 import { NETWORK } from './world.js';
 
@@ -89,7 +90,7 @@ export class Bench<Item> {
     };
     const statements = new SqliteStatements(sqlite);
     const randomness = { bytes: (length: number) => new Uint8Array(length).fill(5), fraction: () => 0.5 };
-    const ledger = new SqliteLedger(database, this.#registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
+    const ledger = new SqliteLedger(database, this.#registry, randomness, () => statements.changed(), JUDGING);
     return { ledger, statements, views: new SqliteViews(sqlite) };
   }
 
@@ -98,11 +99,13 @@ export class Bench<Item> {
       ledger: this.ledger,
       registry: this.#registry,
       verifier: this.#verifier,
+      checks: inThread(this.#verifier),
       networkId: NETWORK,
       readingClock: { nowMs: () => this.readingMs },
       clock: this.#clock,
       logger: quietLog,
       onStored: () => undefined,
+      onRegistry: () => undefined,
       onVerified: () => undefined,
       onCommit: ({ verdicts }) => {
         const taken = this.#uncommitted;

@@ -58,7 +58,7 @@ export function summarise(world: World, bench: Bench<Item>): Summary {
 function attestableOf(world: World, { statements }: Bench<Item>): Map<string, string> {
   const found = new Map<string, string>();
   for (const { record } of world.meters) {
-    const all = statements.attestable(record.meterId, asWindow(0));
+    const all = statements.attestable(record.meterId, asWindow(0), 1_000);
     const text = all.map((s) => `${s.window}:${s.importWh}:${s.exportWh}:${toHex(s.payload).slice(-32)}`).join(' ');
     const newest = statements.newest(record.meterId);
     found.set(

@@ -1,6 +1,7 @@
 import type { Clock } from '@gridtokenx/runtime/core';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import type { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
+import { inThread } from '#oracle/adapters/sodium/in-thread.js';
 import type { Database } from '#oracle/adapters/sqlite/database.js';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { SqliteLedger } from '#oracle/adapters/sqlite/ledger.js';
@@ -15,8 +16,9 @@ import { Projector } from '#oracle/domain/live/projector.js';
 import type { SeriesRow } from '#oracle/domain/ports.js';
 import { SettlementDriver } from '#oracle/domain/settlement/driver.js';
 import { MovedSlots } from '#oracle/domain/settlement/moved.js';
+import { PageSettler } from '#oracle/domain/settlement/page-settler.js';
 import { planWindow } from '#oracle/domain/settlement/plan.js';
-import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
+import { JUDGING } from '#oracle/domain/verdicts/judging.js';
 import { StreamScan } from '#oracle/domain/verdicts/scan.js';
 import type { ModelChain } from './chain.js';
 import { POISON_W } from './hostile.js';
@@ -24,11 +26,12 @@ import { type Home, NETWORK, REAL_START_MS, readingTimeOf, realTimeOf, registryO
 
 /** Counts the scan steps of this process; a reader takes differences. */
 export const work = { steps: 0 };
-const step = StreamScan.prototype.step;
-StreamScan.prototype.step = function (this: StreamScan, ...args) {
-  work.steps++;
-  return step.apply(this, args);
-};
+class CountedScan extends StreamScan {
+  override step(...of: Parameters<StreamScan['step']>) {
+    work.steps++;
+    return super.step(...of);
+  }
+}
 
 /** The time series in memory; a poisoned row fails its whole batch, as a constraint would. */
 export class MemorySeries implements TimeSeries {
@@ -81,7 +84,10 @@ export class Bench {
     const { sqlite } = this.database;
     const statements = new SqliteStatements(sqlite);
     const randomness = { bytes: (n: number) => new Uint8Array(n).fill(5), fraction: () => random.fraction() };
-    this.ledger = new SqliteLedger(this.database, registry, randomness, () => statements.changed(), STEPS_AT_A_TIME);
+    this.ledger = new SqliteLedger(this.database, registry, randomness, () => statements.changed(), {
+      ...JUDGING,
+      scanFrom: (start) => new CountedScan(start),
+    });
     this.setAside = new SqliteSetAside(this.database);
     this.projector = new Projector({
       ledger: this.ledger,
@@ -94,7 +100,9 @@ export class Bench {
     const reading = { nowMs: () => readingTimeOf(this.realMs) };
     this.intake = new Intake({
       ...{ ledger: this.ledger, registry, verifier, networkId: NETWORK, readingClock: reading, clock, logger },
+      checks: inThread(verifier),
       onStored: () => undefined,
+      onRegistry: () => undefined,
       onVerified: () => this.projector.wake(),
       onCommit: () => undefined,
     });
@@ -104,6 +112,7 @@ export class Bench {
       ...{ clock, randomness, logger, graceMs: 1_000, snapshot: async () => 1, checkNetwork: async () => null },
       closedAtMs: (window) => realTimeOf((window + 1) * 900_000),
       plan: (...args) => parts.plan(...args),
+      settlerOf: (...of) => new PageSettler(...of),
     });
   }
 

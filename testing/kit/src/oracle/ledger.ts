@@ -7,7 +7,7 @@ import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';
 import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js';
 import { admit } from '#oracle/domain/intake/admit.js';
 import type { ReceivedMessage } from '#oracle/domain/intake/ports.js';
-import { STEPS_AT_A_TIME } from '#oracle/domain/verdicts/rejudging.js';
+import { JUDGING, type Judging } from '#oracle/domain/verdicts/judging.js';
 import type { FakeRegistry } from '../signed-log.js';
 import { NETWORK, START_MS } from '../signed-log.js';
 
@@ -15,13 +15,21 @@ export const verifier = provedVerifier();
 export const GATEWAY = new Uint8Array(32).fill(77);
 export const NOW_MS = START_MS + 86_400_000;
 
-/** A ledger in memory (or in a file), filled by hand. */
-export function testLedger(registry: FakeRegistry, path = ':memory:', steps = STEPS_AT_A_TIME, opened?: Database) {
+/** A ledger in memory (or in a file), filled by hand. `judging` replaces parts of the rules by which it judges. */
+export function testLedger(
+  registry: FakeRegistry,
+  path = ':memory:',
+  judging: Partial<Judging> = {},
+  opened?: Database,
+) {
   const database = opened ?? openDatabase(path, ledgerMigrations);
   const statements = new SqliteStatements(database.sqlite);
   let byte = 0;
   const randomness = { bytes: (length: number) => new Uint8Array(length).fill(++byte), fraction: () => 0.5 };
-  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), steps);
+  const ledger = new SqliteLedger(database, registry, randomness, () => statements.changed(), {
+    ...JUDGING,
+    ...judging,
+  });
   const arrival = (message: Uint8Array, arrivedAtMs = NOW_MS, receivedAtMs = 1_000): ReceivedMessage => ({
     gateway: GATEWAY,
     topicMeter: null,

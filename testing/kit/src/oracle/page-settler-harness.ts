@@ -47,7 +47,7 @@ export class TestStatements implements StatementStore {
     this.#byMeter.set(meter.meterId, list);
     for (const listener of this.#listeners) listener();
   }
-  attestable(meterId: string, afterWindow: number, limit = 1_000): AttestableStatement[] {
+  attestable(meterId: string, afterWindow: number, limit: number): AttestableStatement[] {
     return (this.#byMeter.get(meterId) ?? []).filter((one) => one.window > afterWindow).slice(0, limit);
   }
   newest(meterId: string): AttestableStatement | undefined {

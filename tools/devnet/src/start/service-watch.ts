@@ -1,5 +1,4 @@
 import type { HealthReport } from '@gridtokenx/runtime/core';
-import { systemClock } from '@gridtokenx/runtime/node';
 
 /** A service whose health a start follows. */
 export interface WatchedService {
@@ -36,8 +35,8 @@ export class ServiceWatch {
   constructor(
     services: readonly WatchedService[],
     say: (line: string) => void,
-    ask: (url: string) => Promise<HealthReport> = askHealth,
-    now: () => number = () => systemClock.monotonicMs(),
+    ask: (url: string) => Promise<HealthReport>,
+    now: () => number,
   ) {
     this.#services = services;
     this.#say = say;

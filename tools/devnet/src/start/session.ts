@@ -14,7 +14,7 @@ import type { StartOptions } from './options.js';
 import { OracleApi } from './oracle-api.js';
 import type { Plan } from './plan.js';
 import type { ReportedHome } from './report.js';
-import { ServiceWatch } from './service-watch.js';
+import { askHealth, ServiceWatch } from './service-watch.js';
 import { healthPages, type Site, siteOf } from './site.js';
 import { INSPECTOR_PORT, Supervisor } from './supervisor.js';
 
@@ -49,7 +49,7 @@ export class Session {
       options.inspect === null ? null : { name: options.inspect, port: INSPECTOR_PORT },
     );
     const now = () => clock.nowMs();
-    this.services = new ServiceWatch(healthPages(site), say);
+    this.services = new ServiceWatch(healthPages(site), say, askHealth, () => clock.monotonicMs());
     this.#health = startHealth({
       ...{ supervisor: this.supervisor, services: this.services, now },
       clock: () => this.#diskProblem,
