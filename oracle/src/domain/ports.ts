@@ -1,4 +1,4 @@
-/** What more than one room of the domain knows of the world. Adapters implement it, `wiring` puts both together. */
+/** Declares ports that several rooms of the domain share. Adapters implement them; `wiring` connects both. */
 import type { MeterId, PublicKeyText, Role, Wh, Window } from '@gridtokenx/protocol';
 
 /** One enrolled meter as the registry program holds it. Registers in watt-hours. */
@@ -41,7 +41,7 @@ export interface MeterRecord {
 export interface Registry {
   /** `fetchedAtMs`: real time at which the request for this finalised state was *sent*; 0 before the first answer. */
   readonly asOf: { readonly slot: number; readonly fetchedAtMs: number };
-  /** What is wrong with it, in plain words; null or absent when nothing is. */
+  /** States the registry's problem in plain words; null or absent for none. */
   readonly problem?: string | null;
   meter(meterId: MeterId): MeterRecord | undefined;
   meters(): readonly MeterRecord[];

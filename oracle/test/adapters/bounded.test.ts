@@ -13,7 +13,7 @@ import { MAX_WAITING, RESERVED_MESSAGES } from '../../src/domain/intake/quota.js
 import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
 import { MAX_RUN, type ScanStart, StreamScan } from '../../src/domain/verdicts/scan.js';
 
-// Whatever one home sends, the work for a message and for a second is bounded.
+// The work for a message and for a second is bounded, no matter how much one home sends.
 const [one, two] = [meterOf(1), meterOf(2)];
 const HOUR = 3_600_000;
 /** Rows of one commit that are judged again, and those that a scan begins with. */

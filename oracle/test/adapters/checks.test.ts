@@ -119,7 +119,7 @@ function actedThreads(behaviour: Behaviour, threads = 2, isReady = true) {
 }
 
 const honest: Behaviour = (batch) => batch.answer((...job) => verifier.verify(...job));
-/** Writes each answer by itself and says that the batch is answered, as the memory is laid out. */
+/** Writes each answer and marks the batch as answered, in the layout of the shared memory. */
 function say(memory: SharedArrayBuffer, said: (at: number) => number): void {
   const bytes = new Uint8Array(memory, 8 + BATCH_JOBS, BATCH_JOBS);
   for (let at = 0; at < BATCH_JOBS; at++) bytes[at] = said(at);

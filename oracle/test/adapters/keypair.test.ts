@@ -17,7 +17,7 @@ test('the attestor key is read, and an error shows nothing of it', () => {
     write(text);
     expect(readKeypair(file).publicKey.equals(pair.publicKey)).toBe(true);
     const refusal = `${file}: attestor key: not a key pair as a JSON array of 64 bytes; ${advice}`;
-    // Base58, as wallets export it, a list that was cut off, a slip of a key, and the halves of two pairs.
+    // Base58, as wallets export it, a truncated list, a slip of a key, and the halves of two pairs.
     const mixed = JSON.stringify([...pair.secretKey.slice(0, 32), ...Keypair.generate().secretKey.slice(32)]);
     for (const wrong of ['5SecretSecretSecret', text.slice(0, -9), text.replace(',', ',x'), mixed, '[1]', 'null', '']) {
       write(wrong);

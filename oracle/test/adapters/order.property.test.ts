@@ -8,7 +8,7 @@ import { Convergence } from '../../src/domain/verdicts/convergence.js';
 import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
 import type { ScanStart } from '../../src/domain/verdicts/scan.js';
 
-/** What a gateway, honest or not, does next; each makes one or two messages. */
+/** Lists the next acts of a gateway, honest or not; each makes one or two messages. */
 const STEPS = {
   reading: (log) => [log.reading()],
   readingUnknownTime: (log) => [log.reading({ timeUncertaintyMs: null })],
@@ -140,7 +140,7 @@ function reached(): number[] {
 }
 
 const ALL = SAMPLES.map((_, at) => at);
-/** Whether the ledger differs in a scenario: in the one of this number, which is known to show the fault, or in any. */
+/** Returns true when the ledger differs in a scenario: in the known one that shows the fault, or in any. */
 const isFound = (known: number) =>
   [known, ...ALL].some((at) => {
     const { steps, ...plan } = SAMPLES[at] as (typeof SAMPLES)[number];

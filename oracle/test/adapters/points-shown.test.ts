@@ -14,7 +14,7 @@ function ledgers(windows: number) {
   const registry = () => new FakeRegistry(...Object.values(site.records), plain);
   const [full, behind] = [testLedger(registry()), testLedger(registry())];
   const first = [...site.enrolments, ...site.window(0, 100, 100).all];
-  // Sun in every other window: the point's registers rise in turn, so no span can be left out unnoticed.
+  // Sun in every other window: the point's registers rise in turn, so a test notices a span that is missing.
   const rest = Array.from({ length: windows }, (_, i) => site.window(i + 1, i % 2 === 0 ? 400 : 0, 150));
   full.take([...first, ...rest.flatMap(({ all }) => all), log.reading(), log.statement()]);
   behind.take(first);

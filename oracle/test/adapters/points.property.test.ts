@@ -19,7 +19,7 @@ import { judgeSet, type SetResult } from '../../src/domain/verdicts/judge-set.js
 import { isAccepted } from '../../src/domain/verdicts/verdict.js';
 import { type Side, SiteBuilder, siteRecords } from '../support/site.js';
 
-/** What one of the meters does in a window. */
+/** Lists the acts of one meter in a window. */
 const METER = {
   good: (site, side, i, rise) => site.meter(side, i, rise),
   none: (site, side, _, rise) => {
@@ -45,7 +45,7 @@ const METER = {
   },
 } satisfies Record<string, (site: SiteBuilder, side: Side, i: number, rise: number) => Signed[]>;
 
-/** What the gateway says of the point then. `p`, `c`: the statements of the window, where there are some. */
+/** Lists the gateway's statements of the point. `p`, `c`: the meters' statements of the window, where there are some. */
 const POINT = {
   honest: (site, p, c) => site.derive(p, c),
   skips: () => [],
@@ -117,7 +117,7 @@ function deliver(log: readonly Signed[], { order, isSorted, withheld }: Scenario
   return keyed.sort((a, b) => a.key - b.key).map(({ message }) => message);
 }
 
-/** What a meter's whole set says of a window, written down from the rule. */
+/** Derives the evidence of a meter's whole set for a window, from the rule. */
 function witnessed(result: SetResult, statements: readonly Signed[], window: number): Witnessed {
   const verdictOf = ({ hash }: Signed) => result.judgements.get(toHex(hash))?.verdict;
   const of = (message: Signed) => message.payload as Statement;
@@ -185,7 +185,7 @@ function differences(log: readonly Signed[], plan: Scenario): string[] {
   const wrong = [...judgeSite(sent)].flatMap(([hash, code]) =>
     found.get(hash) === code ? [] : [`${hash}: ${found.get(hash)} instead of ${code}`],
   );
-  // What may be attested never exports more than the two meters allow, all good statements together.
+  // Attestable statements never export more than the two meters allow, all good statements together.
   const { point } = siteRecords();
   for (const one of test.statements.attestable(point.meterId, asWindow(0), 1_000)) {
     const verdict = test

@@ -52,7 +52,7 @@ let statements: TestStatements;
 let tracker: PeerTracker;
 /** By place: what a peer answers. */
 let answers: Map<number, (body: Uint8Array) => unknown>;
-/** What was committed to before our own signature. */
+/** Lists the commitments before our own signature. */
 let commits: object[];
 let mayCommit: boolean;
 let exchanged: string[][];

@@ -50,7 +50,7 @@ const shifted = (out: bigint, inward: bigint): Partial<Bent> => ({
 /** The words of the last refusal. */
 let detail = '';
 
-/** What oracle 0 would ask oracle 1 for window 1, bent where a test wants it; the code of the answer. */
+/** Sends oracle 0's request for window 1 to oracle 1, bent where a test wants it; returns the code of the answer. */
 async function asked(bent: Partial<Bent> = {}, of = three): Promise<string> {
   const { fixture, clock } = of;
   const { page: read } = await fixture.node.readPage(ZONE, 0);

@@ -29,7 +29,7 @@ export type LiteFixture = Awaited<ReturnType<typeof liteFixture>>;
 export const deviceFixture = (meters: number): Promise<LiteFixture> =>
   liteFixture(meters, [], { ...ALONE, deviceSigned: true });
 
-/** What device `i` says of a window; totals since enrolment, Wh. `serial` tells apart what it says twice. */
+/** Signs a statement of device `i`; totals since enrolment, Wh. `serial` distinguishes two statements of one window. */
 export function said(
   fixture: Pick<LiteFixture, 'meters' | 'networkId'>,
   i: number,

@@ -86,7 +86,7 @@ describe('pages in turn', () => {
       (page) => page === 1 && inFlight,
     );
     const steps = () => w.steps.filter((page) => page === 0).length;
-    // Page 0 settles without end: a step each time the other has to be waited for.
+    // Page 0 settles without end: one step each time page 1 has to wait.
     w.driver.start();
     await w.run(100);
     expect(w.snapshots()).toBe(0);

@@ -232,7 +232,7 @@ describe.each(fixtures)('settlement on %s', (_name, make) => {
     const archive = harness.archive();
     expect(archive.map(({ version }) => version)).toEqual([1n, 2n, 3n]);
     for (const [i, entry] of archive.entries()) {
-      // What was foretold before sending is what the program wrote, and each builds on the one before.
+      // The program wrote the state that was foretold before sending, and each state builds on the one before.
       expect(toHex(entry.after)).toBe(toHex(entry.foretold));
       if (i > 0) expect(toHex(entry.before)).toBe(toHex(archive[i - 1]?.after ?? new Uint8Array()));
     }

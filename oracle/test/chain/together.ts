@@ -40,7 +40,7 @@ export class OracleNode {
   registrySlot = Number.MAX_SAFE_INTEGER;
   registry!: FakeRegistry;
   #starts = 0;
-  /** What it answers instead. */
+  /** Bends its answer; null for an honest one. */
   bend: ((body: Uint8Array) => CosignAnswer) | null = null;
   bendBuilder: (builder: TransactionBuilder) => TransactionBuilder = (builder) => builder;
   bendNode: (node: ChainNode) => ChainNode = (node) => node;
@@ -158,7 +158,7 @@ export class OracleNode {
       .map(({ kind, status }) => `${kind} ${status}`);
   }
 
-  /** What it says of another. */
+  /** Returns its state of the peer at `place`. */
   stateOf(place: number): string {
     const { oracle } = this.#all.peerAt(place);
     return this.together.peers.view().find((one) => one.oracle === oracle)?.state ?? '';
@@ -176,7 +176,7 @@ export class Three {
   readonly clock = new VirtualClock({ startAtMs: 1_800_000_000_000 });
   readonly nodes: OracleNode[];
   readonly answers: { to: number; status: number; refused: string }[] = [];
-  /** What every slot must show in the end, Wh. */
+  /** Totals that every slot must show in the end, Wh. */
   readonly truth = new Map<number, bigint>();
 
   constructor(fixture: LiteFixture) {

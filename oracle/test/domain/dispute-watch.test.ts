@@ -28,7 +28,7 @@ let flags: number[];
 let chainSeconds: number;
 let acceptedCase: number;
 let verdict: number;
-/** What was built, in order. */
+/** Lists the built transactions in order. */
 let built: string[];
 let broken: string;
 let turns: TurnKeeper | null;

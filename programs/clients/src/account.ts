@@ -7,7 +7,7 @@ export interface RawAccount {
   readonly data: Uint8Array;
 }
 
-/** The account is not what it was taken for: another owner, type or size. Drop the read, do not retry it. */
+/** Reports an account of another owner, type or size than expected. Drop the read, do not retry it. */
 export class AccountFormatError extends Error {
   override readonly name = 'AccountFormatError';
 }

@@ -1,4 +1,4 @@
-// What the IDL cannot say of the accounts: lists with a count, numbers that are names, bits that are flags. The rest is generated.
+// Adds what the IDL cannot express: lists with a count, numbers that are names, bits that are flags. The rest is generated.
 import { asWh, type Wh } from '@gridtokenx/protocol';
 import type { PublicKey } from '@solana/web3.js';
 import { atMost, type RawAccount } from './account.js';

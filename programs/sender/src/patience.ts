@@ -19,7 +19,7 @@ export class Patience {
     return nowMs - this.#unfamiliarSeenAtMs >= PATIENCE_MS;
   }
 
-  /** Another transaction is looked at from now on. */
+  /** Begins anew for another transaction. */
   reset(): void {
     this.#unfamiliarSeenAtMs = null;
   }

@@ -1,4 +1,4 @@
-/** What the sender knows of the chain, of its store and of what is sent. */
+/** Declares the sender's view of the chain, of its store and of its work. */
 
 /** A signed transaction, ready to be stored and then sent. */
 export interface SignedTransaction {
@@ -17,7 +17,7 @@ export interface Stored extends SignedTransaction {
   readonly createdAtMs: number;
 }
 
-/** What the node says about a signature. `unknown` is a state to resolve, never a reason to send anew. */
+/** States the node's knowledge of a signature. `unknown` is a state to resolve, never a reason to send anew. */
 export type Outcome<Event> =
   | { readonly kind: 'unknown' }
   /** Taken, and not confirmed yet. */
@@ -61,8 +61,8 @@ export interface SettlerStore<New extends SignedTransaction, Kept extends New & 
 export type Next<New, Step> = { readonly send: New } | { readonly step: Step };
 
 /**
- * What is sent on a settler, and what its outcomes mean. Each outcome is to be stored before its method returns: then the intent is
- * open no more, and the next one is built from a fresh read. After a crash in between the same outcome is told again.
+ * Builds transactions and interprets their outcomes. Each method stores its outcome before it returns: then the intent is
+ * closed, and the next one is built from a fresh read. After a crash in between the sender reports the same outcome again.
  */
 export interface Work<New extends SignedTransaction, Kept extends New & Stored, Event, Step> {
   /** Builds what is due from a fresh read of the chain. Two transactions with different nonces have different signatures. */

@@ -15,11 +15,11 @@ export interface SenderDeps<New extends SignedTransaction, Kept extends New & St
   readonly store: SettlerStore<New, Kept>;
   readonly work: Work<New, Kept, Event, Step>;
   readonly clock: Pick<Clock, 'nowMs'>;
-  /** An open intent is asked for this often, real ms. */
+  /** Queries the outcome of an open intent this often, real ms. */
   readonly pollMs: number;
 }
 
-/** The same bytes are handed over again this often while their outcome is unknown. */
+/** Sends the same bytes again this often, real ms, while their outcome is unknown. */
 export const RESEND_MS = 500;
 
 /**

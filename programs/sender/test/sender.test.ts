@@ -98,7 +98,7 @@ class World {
   }
 }
 
-/** What may happen between two steps. */
+/** Lists events that may happen between two steps. */
 type Event = { readonly kind: string; readonly apply: (world: World) => void };
 const event = (kind: string, apply: (world: World) => void): Event => ({ kind, apply });
 const events: fc.Arbitrary<Event> = fc.oneof(

@@ -8,6 +8,7 @@ import { checkDependencies, checkDocuments } from './documents.js';
 import { checkGenerated } from './generated.js';
 import { checkImports } from './imports.js';
 import { checkLicences } from './licences.js';
+import { checkProse } from './prose.js';
 import { checkReadingWay } from './reading-way.js';
 import { projectRoot } from './root.js';
 
@@ -15,6 +16,7 @@ function check(): void {
   const { workspaces } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
     workspaces: string[];
   };
+  const prose = checkProse(projectRoot);
   const findings = [
     ...checkImports(projectRoot),
     ...checkCircles(projectRoot, workspaces),
@@ -22,6 +24,7 @@ function check(): void {
     ...checkCitations(projectRoot),
     ...checkCoverage(projectRoot),
     ...checkReadingWay(projectRoot),
+    ...prose.findings,
     ...checkGenerated(projectRoot),
     ...checkLicences(projectRoot),
     ...checkDependencies(projectRoot, ['', ...workspaces]),

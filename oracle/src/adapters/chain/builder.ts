@@ -20,7 +20,7 @@ import {
 import type { AttestEntry, MeterPageRead, TransactionBuilder } from '../../domain/settlement/ports.js';
 import { InsufficientSignatures, TokenAccountMissing } from '../../domain/settlement/ports.js';
 
-/** What co-signers are shown beside the bytes: each writes its signature only under what it would have sent itself. */
+/** Shows co-signers the sources of a transaction. Each signs only bytes that it would have sent itself. */
 export interface CosignRequest {
   readonly message: Uint8Array;
   readonly zone: number;
@@ -48,7 +48,7 @@ const MINT_PAGE_UNITS = 120_000;
 const MINT_METER_UNITS = 120_000;
 /**
  * Above what attest_page takes, so that a page never fails for units: after an outage a meter's two totals are long, and it
- * takes about 240. No price is paid for units, so a high limit costs nothing.
+ * takes about 240. Units have no price, so a high limit costs nothing.
  */
 const ATTEST_UNITS = 30_000;
 const ATTEST_UNITS_PER_METER = 320;

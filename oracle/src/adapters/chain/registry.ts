@@ -63,7 +63,7 @@ export function toRecord(meter: Meter): MeterRecord {
 /** Zones change rarely, and matter only while two of them have one meter_id. */
 const ZONES_AT_MOST_EVERY_MS = 30_000;
 
-/** What decides between records of several zones. */
+/** Decides between records of several zones. */
 interface Preference {
   /** Zones whose attestors in force include ours. */
   readonly ours: ReadonlySet<number>;

@@ -18,12 +18,12 @@ import type { Store } from './store.js';
 
 type Refusal = AckContent['refused'][number];
 
-/** Rows looked at for refusals; those whose gap was declared are passed over. */
+/** Bounds the rows that are read for refusals; skips rows whose gap the meter declared. */
 const LOOKED_AT = 2 * MAX_REFUSED;
 
 /**
- * What one gateway is to be told: how far each of its meters is stored, and which messages are refused for good and
- * not yet declared as a gap [wire §8.3]. Refusals of its own streams come first: those hold up a watermark.
+ * Collects what one gateway's ack states: how far each meter is stored, and which messages are refused for good and not
+ * yet declared as a gap [wire §8.3]. Refusals of its own streams come first: those hold up a watermark.
  */
 export function tellGateway(
   sqlite: DatabaseSync,
@@ -49,7 +49,7 @@ export function tellGateway(
       highestWindow: stream?.highestWindow ?? asWindow(0),
     });
     if (stream) known.set(record.meterId, stream);
-    // What the key before said is refused in its own stream; its seqs are none of the new key's.
+    // The previous key's messages are refused in its own stream; the new key does not share its seqs.
     const before = record.previousKey && store.findStream(record.meterId, record.previousKey);
     if (before) refused.push(...refusedOf(sqlite, streams, before));
   }

@@ -1,7 +1,7 @@
 import type { Commitment, CosignRecord, SignedBefore } from '../../domain/settlement/cosigning/ports.js';
 import type { Database } from './database.js';
 
-/** What this attestor has signed, in the ledger's file; every method is one commit (synchronous FULL). */
+/** Records this attestor's signatures in the ledger's file; every method is one commit (synchronous FULL). */
 export class SqliteCosignRecord implements CosignRecord {
   readonly #sqlite: Database['sqlite'];
 

@@ -24,7 +24,7 @@ export class DatabaseDamaged extends OperatorError {
 
 const codeOf = (error: unknown): number => ((error as { errcode?: number }).errcode ?? 0) & 0xff;
 
-/** What an error of SQLite says about the file, in words; null when it says nothing about it. */
+/** Returns in words how an error of SQLite says that the file is damaged; null when it says nothing about the file. */
 export function damageIn(error: unknown): string | null {
   const code = codeOf(error);
   if (code === CORRUPT || code === NOT_A_DATABASE) return `is damaged (${(error as Error).message})`;
@@ -32,7 +32,7 @@ export function damageIn(error: unknown): string | null {
   return null;
 }
 
-/** What stands behind a file's name in a message. */
+/** Returns the advice that follows a damaged file's name in a message. */
 export function wayOut(path: string): string {
   return `${path}: move it aside with "gridtokenx-oracle set-aside --config FILE" while the oracle is stopped, then start it`;
 }
@@ -60,7 +60,7 @@ export class WatchedDatabase extends DatabaseSync {
     this.#path = path;
   }
 
-  /** What was ever found wrong with the file, in words; null when nothing. */
+  /** Names the first damage found in the file; null for none. */
   get damage(): string | null {
     return this.#damage;
   }
@@ -72,7 +72,7 @@ export class WatchedDatabase extends DatabaseSync {
   }
 
   override exec(sql: string): void {
-    // What is under way must be ended, whatever became of the file.
+    // An open transaction must end even in a damaged file.
     if (sql === 'ROLLBACK') super.exec(sql);
     else this.#guard(() => super.exec(sql));
   }
@@ -176,7 +176,7 @@ function sample(database: DatabaseSync): string | null {
   return null;
 }
 
-/** What a file that is moved aside is named by: UTC to the second. */
+/** Returns the suffix of a file that is moved aside: UTC to the second. */
 export function stampOf(ms: number): string {
   return `damaged-${new Date(ms).toISOString().slice(0, 19).replaceAll(':', '')}Z`;
 }

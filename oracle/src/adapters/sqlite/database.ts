@@ -17,7 +17,7 @@ export interface Database {
   readonly sqlite: DatabaseSync;
   /** Commits what `work` did, or rolls all of it back and throws what `work` threw. Not nestable. */
   transaction<T>(work: () => T): T;
-  /** What was ever found wrong with the file since it was opened, in words; null when nothing. */
+  /** Names the first damage found in the file since it was opened; null for none. */
   damage(): string | null;
 }
 

@@ -9,7 +9,7 @@ import type {
 } from '../../domain/settlement/disputes/ports.js';
 import type { Database, Migration } from './database.js';
 
-/** What was sent for disputes and out-of-step slots, in the ledger's file. Nothing is deleted. */
+/** Stores transactions for disputes and out-of-step slots in the ledger's file. Deletes nothing. */
 export const disputeMigrations: readonly Migration[] = [
   {
     name: 'disputes-1',

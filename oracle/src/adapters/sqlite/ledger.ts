@@ -115,7 +115,7 @@ export class SqliteLedger implements Ledger {
     });
   }
 
-  /** The registry may know more by now than when the message was looked at: a batch is judged by one state of it. */
+  /** Judges a batch by one state of the registry, which may be newer than the one at admission. */
   #asRegistered(admitted: Admitted): Admitted {
     const meter = this.#registry.meter(admitted.meter.meterId);
     return meter && meter !== admitted.meter && termsOf(meter, admitted.key) ? { ...admitted, meter } : admitted;
@@ -215,7 +215,7 @@ export class SqliteLedger implements Ledger {
       let through = 0;
       for (const raw of this.#sql.outbox.all(limit)) {
         const meter = this.#registry.meter(asMeterId(String(raw.meter)));
-        // What is passed over here is cleared: a meter that is not shown now may be shown again.
+        // Rows of a meter without a record are cleared, too: the registry may show the meter again later.
         if (meter) points.push(pointOf(messageRow(raw), meter));
         else unknown.push({ message: Number(raw.id), meter: asMeterId(String(raw.meter)) });
         through = Number(raw.number);

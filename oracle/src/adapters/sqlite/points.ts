@@ -86,7 +86,7 @@ export class Points implements DerivedPoints {
     return found.reduce<bigint | null>((least, seq) => (least === null || seq < least ? seq : least), null);
   }
 
-  /** What a point's statements are judged by; undefined for a meter that is no derived point. */
+  /** Returns the evidence for a derived point's statements; undefined for a meter that is no derived point. */
   witnessOf({ meterId }: MeterRecord): PointWitness | undefined {
     const parents = this.#sites.derived.get(meterId);
     if (!parents) return undefined;

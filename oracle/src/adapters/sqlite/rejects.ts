@@ -26,11 +26,11 @@ export class Rejects {
   readonly #registry: Registry;
   readonly #store: Store;
   readonly #sql;
-  /** Whether a gateway may have some; absent: not looked at yet. */
+  /** True for a gateway that may have rejects; absent: not read yet. */
   readonly #gateways = new Map<number, boolean>();
   /** How many a gateway brought since its last pruning. */
   readonly #sincePrune = new Map<number, number>();
-  /** What a gateway may still bring; in memory: a restart fills it up. */
+  /** Counts the messages that a gateway may still bring; in memory, so a restart fills it up. */
   readonly #buckets = new Map<number, Bucket>();
 
   constructor(sqlite: DatabaseSync, registry: Registry, store: Store) {
@@ -120,7 +120,7 @@ export class Rejects {
     this.#store.count(before.counted as CountPlace, 0, Number(before.reason) as Reason, -1);
   }
 
-  /** What a newer registry state may decide otherwise, oldest first. */
+  /** Returns rejects that a newer registry state may decide otherwise, oldest first. */
   // Of unknown meters only those that are known now: the others may stay unknown for good.
   waiting(limit: number): Waiting[] {
     const rows = this.#sql.waitingRejects.all(limit);

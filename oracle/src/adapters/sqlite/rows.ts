@@ -30,7 +30,7 @@ export function streamRow(raw: Raw): StoredStream {
   };
 }
 
-/** What was stored was decoded before, so decoding it again cannot fail unless the file is damaged. */
+/** Decodes a stored message. The message was decoded before it was stored, so only damage makes this throw. */
 export function messageRow(raw: Raw): StoredMessage {
   const message = raw.bytes as Uint8Array;
   const signed = parseSign1(message).payload;

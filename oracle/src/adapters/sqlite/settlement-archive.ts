@@ -6,7 +6,7 @@ import type { Database } from './database.js';
 
 type Row = Record<string, SQLInputValue>;
 
-/** What was settled, as people read it, from the ledger's file. Every method throws when the disk fails. */
+/** Reads settlements for people from the ledger's file. Every method throws when the disk fails. */
 export class SqliteSettlementArchive implements SettlementArchive {
   readonly #sqlite: Database['sqlite'];
 

@@ -92,7 +92,7 @@ export const chainMigrations: readonly Migration[] = [
     `,
   },
   {
-    // What this attestor has put its signature under, whoever sends it; stored before the signature is given.
+    // Records each proposal that this attestor signed, whoever sends it; stored before the signature leaves.
     name: 'chain-3',
     sql: `
       CREATE TABLE chain_cosigned (

@@ -245,7 +245,7 @@ export class Store implements StreamStore {
     return Number(this.#sql.dueOf.get(stream.id)?.n);
   }
 
-  /** Places of messages that came before a registry state that was asked for at `registryFetchedAtMs`, by stream. */
+  /** Returns, by stream, places of messages that arrived before the registry state requested at `registryFetchedAtMs`. */
   forRegistry(registryFetchedAtMs: number): Marked[] {
     return this.#sql.forRegistry.all(registryFetchedAtMs).map((row) => ({
       stream: Number(row.stream),

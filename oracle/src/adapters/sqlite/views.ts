@@ -172,7 +172,7 @@ function attestable(meterId: MeterId, raw: Raw): Hashed | null {
   return { meterId, window, importWh, exportWh, payload: signed, message, receivedAtMs, hash: raw.hash as Uint8Array };
 }
 
-/** What people are shown of the ledger. */
+/** Reads the ledger for people. */
 export class SqliteViews implements LedgerViews {
   readonly #sql;
 

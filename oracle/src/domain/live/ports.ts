@@ -2,7 +2,7 @@ import type { BaseUnits, MeterId, PublicKeyText, Reading, Statement, Wh, Window 
 import type { MeterRecord, SeriesRow } from '../ports.js';
 import type { VerdictCode } from '../verdicts/verdict.js';
 
-/** What is stored of one meter, for people. */
+/** Shows people the stored messages of one meter. */
 export interface MeterView {
   /** The gateway that last brought something new, 32 bytes. */
   readonly gateway: Uint8Array | null;
@@ -22,7 +22,7 @@ export interface LedgerViews {
   ofGateway(gateway: Uint8Array): MeterView['counts'];
 }
 
-/** What is on chain for one meter, since enrolment. */
+/** Holds one meter's totals on chain since enrolment. */
 export interface ChainTotals {
   readonly window: Window;
   readonly importWh: Wh;
@@ -56,7 +56,7 @@ export interface PeerView {
   readonly state: string;
   /** It signs, or was not asked yet. */
   readonly isWell: boolean;
-  /** What it said that no honest oracle says; null for nothing. */
+  /** Quotes a claim of this peer that no honest oracle makes; null for none. */
   readonly accusation: string | null;
 }
 
@@ -68,13 +68,13 @@ export interface ChainState {
   readonly lastSnapshotSlot: number | null;
   /** Why nothing has moved for long, plain words; null or absent when all is well. */
   readonly stalled?: string | null;
-  /** What was skipped or went wrong lately, plain words. */
+  /** Lists recent skips and failures in plain words. */
   readonly problems?: readonly string[];
   /** The other attestors. */
   readonly peers?: readonly PeerView[];
 }
 
-/** What health must know of the chain side; plain words, nothing where all is well. */
+/** Reports the chain side's problems to health in plain words; empty or null where all is well. */
 export interface ChainHealth {
   /** Nothing can be sent at all: the node is away, or the network another one. */
   readonly node: string | null;

@@ -5,7 +5,7 @@ import type { SetAside, TimeSeries } from './ports.js';
 import { writeAround } from './series-write.js';
 
 const BATCH = 1_000;
-/** After failures more is looked at, for a row that the store takes. */
+/** After failures the projector reads more rows, to find one that the store accepts. */
 const MAX_BATCH = 16_000;
 const GATHER_MS = 200;
 const AGAIN = { initialMs: 400, maxMs: 30_000 };
@@ -21,8 +21,8 @@ export interface ProjectorDeps {
 
 /**
  * Carries verified readings from the ledger's outbox to the time series. The outbox is cleared after the write, and a
- * point written twice is the same point: so nothing is lost or doubled while either side is away. A row that the store does
- * not take is set aside with the reason, and holds up no other.
+ * row written twice is the same row: so nothing is lost or doubled while either side is away. Quarantines a row that the
+ * store rejects, with the reason; such a row delays no other.
  */
 export class Projector {
   readonly #deps: ProjectorDeps;

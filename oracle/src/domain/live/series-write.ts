@@ -6,12 +6,12 @@ import type { RefusedPoint, TimeSeries } from './ports.js';
  */
 export const MAX_SERIES_MS = 9_223_372_036_853;
 
-/** True when a reading's time can be that of a point. Also what a date can be made of. */
+/** Returns true when a reading's time is within the range of the time series, and of a date. */
 export function isSeriesTime(timeMs: number): boolean {
   return Number.isSafeInteger(timeMs) && timeMs >= 0 && timeMs <= MAX_SERIES_MS;
 }
 
-/** What came of a batch: all of it is stored but the refused points. */
+/** Reports a batch: the store has all rows but the refused ones. */
 export interface Written {
   readonly refused: readonly RefusedPoint[];
   /** A point that the store took; asked again to tell a bad row from a store that takes nothing. */

@@ -12,7 +12,7 @@ import { isAccepted, verdictName } from '../verdicts/verdict.js';
 import type { LedgerViews, MeterView, Settlement, Settlements } from './ports.js';
 import { isSeriesTime } from './series-write.js';
 
-/** What gateways said of themselves last; kept in memory, because the broker retains it. */
+/** Remembers each gateway's last status, in memory: the broker retains it. */
 export class GatewayStatuses {
   readonly #clock: Clock;
   readonly #entries = new Map<PublicKeyText, { status: GatewayStatus | null; heardAtMs: number }>();
@@ -53,7 +53,7 @@ export interface StateDeps {
   readonly oracle: PublicKeyText;
   /** Empty until the chain has answered, and where there is none. */
   readonly attestor: PublicKeyText | '';
-  /** What people's clocks show beside UTC. */
+  /** Offset of local time from UTC, minutes. */
   readonly utcOffsetMinutes: number;
   readonly readingClock: Pick<ReadingClock, 'nowMs'>;
   readonly clock: Clock;
@@ -119,7 +119,7 @@ export function describeState(deps: StateDeps) {
 function describeMeter(deps: StateDeps, record: MeterRecord, now: number) {
   const view = deps.views.meter(record);
   const { reading, statement } = view;
-  // A reading whose clock is not known may say a time that no date can be made of.
+  // A reading from an unknown clock may state a time outside the range of a date.
   const timeMs = reading && isSeriesTime(Number(reading.timeMs)) ? Number(reading.timeMs) : null;
   const totals = deps.settlements.totalsOf(record.meterId);
   return {

@@ -39,7 +39,7 @@ export class Attesting {
     return this.#problem;
   }
 
-  /** What a pause has left to wait; null for none. */
+  /** Returns the rest of a pause; null for none. */
   get pause(): Wait | null {
     if (this.#deps.clock.nowMs() >= this.#pausedUntilMs) return null;
     return { kind: 'wait', untilMs: this.#pausedUntilMs, why: this.#problem ?? 'pause' };

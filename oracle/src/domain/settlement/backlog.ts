@@ -12,7 +12,7 @@ import {
 import type { MeterPageRead, SettlementStore } from './ports.js';
 import type { StatementStore } from './statements.js';
 
-/** A slot that the chain leaves for no reason known here is offered so often; then its statement is passed over. */
+/** Bounds the offers of a slot that the chain skips for no known reason; after them the backlog skips its statement. */
 const MAX_OFFERS = 3;
 /** No statement lies above it: stands for a slot that the page does not have. */
 const LAST_WINDOW = asWindow(MAX_U32);
@@ -27,7 +27,7 @@ export interface BacklogDeps {
   readonly logger: Logger;
 }
 
-/** What of a page's statements is not on chain, and what is attested next. */
+/** Finds a page's statements that are not on chain, and plans the next attestation. */
 export class Backlog {
   readonly #zone: number;
   readonly #page: number;
@@ -79,7 +79,7 @@ export class Backlog {
   }
 
   /**
-   * What is attested next, of the slots that `takesPart` names. Statements that cannot be built are passed over, once each.
+   * Plans the next attestation of the slots that `takesPart` names. Skips each statement that cannot be built, once.
    */
   plan(page: MeterPageRead, takesPart: (slot: number) => boolean = () => true): Plan {
     const { store, clock, closedAtMs, graceMs, plan: choose, logger } = this.#deps;

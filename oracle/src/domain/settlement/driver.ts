@@ -181,7 +181,7 @@ export class SettlementDriver {
       if (isSpaced || !isMoving) await this.#takeSnapshot();
     }
     if (isMoving) return clock.nowMs();
-    // Others get their time between two looks, however soon the next one is asked for.
+    // Other work gets its time between two rounds, however soon the next round is due.
     return Math.max(clock.nowMs() + 1, Math.min(this.#summary(), disputesUntilMs));
   }
 

@@ -6,7 +6,7 @@ import type { PageSettler } from './page-settler.js';
 import { isOpen } from './plan.js';
 import type { StatementStore } from './statements.js';
 
-/** What the driver tells about itself; null where all is well. */
+/** Reports the driver's problems; null where all is well. */
 export interface DriverView {
   readonly state: string;
   readonly lastSnapshotSlot: number | null;
@@ -17,13 +17,13 @@ export interface DriverView {
   disputes(): { readonly cases: readonly CaseView[]; readonly failure: string | null };
 }
 
-/** What a page's settler tells about itself. */
+/** Selects the part of a page settler that health reads. */
 export type SettlerView = Pick<
   PageSettler,
   'zone' | 'page' | 'last' | 'problem' | 'problems' | 'mintProblems' | 'pending'
 >;
 
-/** A slot that is further behind its newest statement is named; up to seven windows are caught up one by one. */
+/** Names a slot that is further behind its newest statement; the settler catches up to seven windows one by one. */
 export const MAX_WINDOWS_BEHIND = 8;
 
 /** The chain side as health names it. */

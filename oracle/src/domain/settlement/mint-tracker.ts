@@ -2,8 +2,8 @@ import { nextDelayMs } from '@gridtokenx/runtime/core';
 import type { SlottedMeter } from './plan.js';
 
 /**
- * Pauses after mints that failed or left energy due. What cannot be minted now is asked for every 10 minutes at least, in
- * case only the chain knows what has changed.
+ * Pauses after mints that failed or left energy due. A mint that failed is tried again every 10 minutes at least,
+ * in case only the chain knows what has changed.
  */
 const PAUSES = { initialMs: 1_000, maxMs: 600_000 };
 /** A page that changes all the time starts a failing mint again at most this often. */
@@ -71,7 +71,7 @@ export class MintTracker {
     return last.mark !== mark && nowMs >= last.triedAtMs + SHORTEST_RETRY_MS;
   }
 
-  /** What is due no longer was minted by somebody else, or cannot be. */
+  /** Forgets tasks that are due no longer: somebody else minted them, or nobody can. */
   #forgetOthers(tasks: readonly MintTask[]): void {
     const names = new Set(tasks.map(nameOf));
     for (const name of this.#attempts.keys()) if (!names.has(name)) this.#attempts.delete(name);

@@ -23,7 +23,7 @@ export interface MintingDeps {
   readonly logger: Logger;
 }
 
-/** What of a page is minted next, and what became of it. */
+/** Chooses a page's next mint, and tracks its outcome. */
 export class Minting {
   readonly #deps: MintingDeps;
   readonly #mints = new MintTracker();
@@ -38,7 +38,7 @@ export class Minting {
     return this.#mints.problems();
   }
 
-  /** What is worth minting now; null for nothing. */
+  /** Returns the mint that is worth sending now; null for none. */
   next(read: PageRead): MintTask | null {
     return this.#mints.next(this.#tasks(read), this.#mark(read), this.#deps.clock.nowMs());
   }

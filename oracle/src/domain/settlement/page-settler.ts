@@ -22,7 +22,7 @@ import type {
 import { Rollback } from './rollback.js';
 import type { StatementStore } from './statements.js';
 
-/** What one step came to. */
+/** Reports the outcome of one step. */
 export type Step =
   | { readonly kind: 'progress' }
   /** A window of this page has been attested and minted: a snapshot may follow. */

@@ -14,7 +14,7 @@ import type { AttestableStatement } from './statements.js';
 /** A meter that has a slot. */
 export type SlottedMeter = MeterRecord & { readonly page: number; readonly slot: number };
 
-/** What the planner is told about one meter beside its slot. */
+/** Describes one meter to the planner, beside its slot. */
 export interface Candidate {
   readonly meter: SlottedMeter;
   /** Its oldest and its newest statement above the slot; both undefined when there is none. */
@@ -30,7 +30,7 @@ export type Plan =
       /** False for windows that others are past: mints go before them. */
       readonly isCurrent: boolean;
     }
-  /** Statements are there, but others are waited for until a real time. */
+  /** Statements are there; the planner waits for others until a real time. */
   | { readonly kind: 'wait'; readonly untilMs: number }
   | { readonly kind: 'nothing' };
 
@@ -168,7 +168,7 @@ export interface MintPlan {
   readonly wallets: readonly SlottedMeter[];
 }
 
-/** What is to be minted; disputed slots are left alone [settlement §2.3]. */
+/** Plans the next mint; disputed slots are left alone [settlement §2.3]. */
 export function planMint(read: PageRead, meters: readonly SlottedMeter[]): MintPlan {
   const due = (slot: number) => {
     const [meter, ledger] = [read.page?.slots[slot], read.ledger?.slots[slot]];

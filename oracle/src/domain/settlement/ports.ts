@@ -9,8 +9,8 @@ import type { MeterId, PublicKeyText, Wh, Window, WindowOrNone } from '@gridtoke
 import type { ChainTotals, Settlement } from '../live/ports.js';
 import type { SkipReason } from './plan.js';
 /**
- * What settlement knows of the chain, of its own store and of those who sign with it. The domain decides what is sent and
- * when; how a transaction is built and carried is behind these interfaces.
+ * Declares settlement's view of the chain, of its own store and of its co-signers. The domain decides what is sent and
+ * when; these interfaces hide how a transaction is built and carried.
  */
 
 /** Bits of a slot's flags (oracle program). */
@@ -42,7 +42,7 @@ export interface MeterPageRead {
   readonly slots: readonly SlotRead[];
 }
 
-/** What energy-token keeps for a slot. */
+/** Holds the energy-token program's record of a slot. */
 export interface LedgerSlotRead {
   readonly mintedWh: Wh;
   readonly destination: 'pool' | 'wallet';
@@ -64,7 +64,7 @@ export interface AttestedEvent {
   readonly skipped: ReadonlySet<number>;
 }
 
-/** What the node says about a signature. */
+/** States the node's knowledge of a signature. */
 export type Outcome = SendOutcome<AttestedEvent>;
 
 /** Too few attestors sign with us now: wait, or let another lead. The message says who and why. */
@@ -106,7 +106,7 @@ export interface IntentItem extends Totals {
   readonly before: SlotRead;
 }
 
-/** What is about to be done; stored before it is done. */
+/** Describes a transaction that is about to be sent; stored first. */
 export interface NewIntent extends SignedTransaction {
   readonly kind: IntentKind;
   readonly zone: number;
@@ -168,7 +168,7 @@ export interface TurnKeeper {
   wait(zone: number, page: number, what: string, turn: number): Promise<number>;
 }
 
-/** What an attest_page that landed did. */
+/** Reports the effect of an attest_page that landed. */
 export interface AttestResult {
   readonly slot: number;
   readonly version: bigint;
@@ -184,7 +184,7 @@ export interface ArchiveHead {
   readonly history: Uint8Array;
 }
 
-/** What a slot showed after the last attest_page on it; Wh since enrolment. */
+/** Holds a slot's totals after its last attest_page; Wh since enrolment. */
 export interface AttestedTotals extends Totals {
   readonly window: Window;
 }
@@ -253,11 +253,11 @@ export interface Skip {
   readonly reason: string;
 }
 
-/** What was settled, as people read it. Throws when the disk fails. */
+/** Reads settlements for people. Throws when the disk fails. */
 export interface SettlementArchive {
   /** Settlements with ids above `id`, rising. */
   after(id: number, limit: number): Settlement[];
-  /** What the meter's slot showed when it was attested last; undefined for a meter that never was. */
+  /** Returns the slot's totals at its last attestation; undefined for a meter that was never attested. */
   lastTotals(meterId: MeterId): Omit<ChainTotals, 'transactions'> | undefined;
   /** Signatures of the newest transactions that moved the meter, newest last. */
   transactions(meterId: MeterId, limit: number): string[];

@@ -33,7 +33,7 @@ export interface StatementStore {
    * Nothing for any other meter.
    */
   inputs(meterId: MeterId, window: Window, windows: number): AttestableStatement[];
-  /** What `key` said of windows up to `window`, newest first, at most `limit`; verified or not. */
+  /** Returns statements of `key` for windows up to `window`, newest first, at most `limit`; verified or not. */
   signedBy(meterId: MeterId, key: Uint8Array, window: Window, limit: number): SignedStatement[];
   /** A statement by `key` that says exactly this; verified or not. */
   saying(

@@ -91,8 +91,8 @@ function deserialize(bytes: Uint8Array): MessageV0 {
 }
 
 /**
- * Compares a proposal with the transaction that `entries` on `read` make, byte by byte; only payer, blockhash, compute-unit
- * limit and the order of the attestors are taken over. What differs, or null.
+ * Compares a proposal, byte by byte, with the transaction that `entries` on `read` make. Accepts the proposal's payer,
+ * blockhash, compute-unit limit and order of attestors. Returns the first difference in words, or null.
  */
 export function difference(
   proposal: Proposal,

@@ -23,7 +23,7 @@ export interface CosignDeps {
   readonly verifier: Verifier;
   /**
    * Verifies and stores messages that another oracle (32 bytes) showed, like any that arrive; returns after the commit.
-   * What cannot be stored is left out.
+   * Skips what the ledger cannot store.
    */
   readonly exchange: (from: Uint8Array, messages: readonly Uint8Array[]) => void;
 }

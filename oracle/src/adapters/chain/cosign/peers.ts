@@ -32,7 +32,7 @@ interface PeerState {
   /** It signs, or was not asked yet. */
   isWell: boolean;
   untilMs: number;
-  /** What it said that no honest oracle says; stays for a person to look at. */
+  /** Quotes a claim of this peer that no honest oracle makes; stays for a person to read. */
   accusation: string | null;
 }
 
@@ -40,7 +40,7 @@ const FRESH: PeerState = {
   ...{ state: 'not asked yet', isWell: true, untilMs: Number.NEGATIVE_INFINITY, accusation: null },
 };
 
-/** What is known of the other attestors; shown in the state. */
+/** Tracks how the other attestors answer; the state shows it. */
 export class PeerTracker {
   readonly all: readonly Peer[];
   readonly #clock: Clock;
@@ -236,7 +236,7 @@ export class PeerCosigners implements Cosigner {
 
 const MAX_SHOWN = 256;
 
-/** What can be used of an answer, whatever it is. */
+/** Picks the known fields of an answer; an answer of another form has none. */
 function fields(body: unknown): {
   signature: Uint8Array | null;
   refused: string;

@@ -35,7 +35,7 @@ import type { Peer } from './peer.js';
 import type { PeerTracker } from './peers.js';
 import type { ZoneSet } from './zone.js';
 
-/** A request is looked at within this time of its date: replays later are refused, clocks may differ so much. */
+/** Refuses requests whose date is further away: bounds replays, and the difference between two clocks. Real ms. */
 const FRESH_MS = 60_000;
 
 export interface DeskDeps {
@@ -67,7 +67,7 @@ class Refused extends Error {
   }
 }
 
-/** What no honest oracle proposes, whatever it has or lacks. */
+/** Lists refusals of proposals that no honest oracle makes. */
 const FALSE: ReadonlySet<RefusalCode> = new Set(['malformed', 'transaction', 'attestors', 'root', 'totals']);
 const STATUS: Partial<Record<RefusalCode, number>> = { stranger: 403, malformed: 400, unavailable: 503 };
 

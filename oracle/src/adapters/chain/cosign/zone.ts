@@ -5,7 +5,7 @@ import type { PublicKey } from '@solana/web3.js';
 import type { LeaderSchedule } from '../../../domain/settlement/cosigning/judge.js';
 import type { TurnKeeper } from '../../../domain/settlement/ports.js';
 
-/** What the registry says of a zone's attestors. */
+/** Holds the registry's attestors of a zone. */
 export interface ZoneSet {
   readonly attestors: readonly PublicKey[];
   readonly threshold: number;

@@ -85,8 +85,8 @@ export interface Judged {
 }
 
 /**
- * What this oracle would write itself for the slots of a proposal: from its own ledger and its own read of the page
- * [settlement §8.3]. The caller compares bytes. May throw when the disk fails.
+ * Returns the entries that this oracle would write for the slots of a proposal: from its own ledger and its own read of
+ * the page [settlement §8.3]. The caller compares bytes. May throw when the disk fails.
  */
 export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refused: Refusal } {
   const { read, meters, statements, window, slots } = given;
@@ -118,7 +118,7 @@ export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refuse
   return { refused: { code: 'left out', detail, statements: shownFor(statements, missing) } };
 }
 
-/** Statements of a slot that are looked at for one that the chain would take; more are not worth the reading. */
+/** Bounds the statements of a slot that are searched for one that the chain would take. */
 const MAX_LOOKED_AT = 2 * MAX_LAG_WINDOWS;
 
 /**
@@ -236,7 +236,7 @@ export function netRises(
 
 /** How long one attestor of the zone leads before the next may. */
 export const ROUND_MS = 8_000;
-/** Others' work is looked for this often. */
+/** Reads this often whether another leader did the work, real ms. */
 const LOOK_AGAIN_MS = 500;
 
 /**

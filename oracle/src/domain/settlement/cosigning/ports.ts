@@ -1,6 +1,6 @@
 import type { PublicKeyText } from '@gridtokenx/protocol';
 
-/** What `POST /cosign` is answered with, as JSON: a signature, or why not. */
+/** Answers `POST /cosign` as JSON: a signature, or the refusal. */
 export interface CosignAnswer {
   readonly status: number;
   readonly body: unknown;

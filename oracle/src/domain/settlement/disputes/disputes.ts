@@ -13,10 +13,10 @@ import type {
   NewDisputeIntent,
 } from './ports.js';
 
-/** A page is looked at this often. The time for an answer is a day, so a missed look costs nothing. */
+/** Reads a page this often, real ms. A dispute leaves a day for the answer, so a missed read costs nothing. */
 export const LOOK_EVERY_MS = 10_000;
 const POLL_MS = 50;
-/** What was sent and did not help is not tried again sooner, and ever more rarely: each try costs a fee. */
+/** Delays the next try of an act that did not help, longer each time: each try costs a fee. */
 const PAUSES = { initialMs: 10_000, maxMs: 600_000 };
 
 export interface DisputesDeps extends LookDeps {
@@ -151,7 +151,7 @@ class PageWatch {
     this.#pauses.set(pauseKey(of), { slot: of.slot, ms, untilMs: this.#deps.clock.nowMs() + ms });
   }
 
-  /** Whatever came of it: the next look at the chain says what is still to be done. */
+  /** Ends an intent. The next read of the chain shows what remains to be done. */
   #end(intent: DisputeIntent, end: DisputeEnd, error: string | null): Wait {
     const { store, clock, logger } = this.#deps;
     store.end(intent, end, error, clock.nowMs());
@@ -160,7 +160,7 @@ class PageWatch {
     // Another oracle may have been first: that is no fault.
     if (end === 'failed')
       logger.info({ event: 'dispute_act_refused', ...shown, err: error }, 'The chain refused an act of a dispute');
-    // What never arrived is built anew at once; what landed or failed was decided by the chain.
+    // An expired act is rebuilt at once; the chain decided one that landed or failed.
     if (end === 'expired') this.#pauses.delete(pauseKey(intent));
     return this.#wait(clock.nowMs());
   }

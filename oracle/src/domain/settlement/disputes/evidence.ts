@@ -5,7 +5,7 @@ import type { SignedStatement, StatementStore } from '../statements.js';
 import type { CaseRead } from './ports.js';
 
 /**
- * Statements of one key that are looked at for one case, beside those that say exactly what the slot says: a month of
+ * Bounds the statements of one key that one case reads, beside those that state exactly the slot's totals: a month of
  * windows. Bounds what a device that signs without end can cost.
  */
 export const MAX_STATEMENTS_LOOKED_AT = 2_880;

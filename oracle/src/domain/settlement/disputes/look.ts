@@ -20,7 +20,7 @@ import { isOutOfStep } from './sync.js';
 /** How long a case may be answered, in windows of the chain's clock (oracle program: DAY_WINDOWS). */
 export const ANSWER_WINDOWS = 96;
 const WINDOW_SECONDS = 900;
-/** Slots of a page that are looked at closely at a time; of more, the others come with the next look. */
+/** Bounds the slots of a page whose cases one look reads; the next look reads the others. */
 export const MAX_SLOTS_AT_A_LOOK = 16;
 /** A ledger that had no answer is searched again so often: the statement may have come meanwhile. */
 const SEARCH_AGAIN_MS = 60_000;
@@ -51,7 +51,7 @@ interface OddSlot {
   readonly isDisputed: boolean;
 }
 
-/** What is known of a page's odd slots, and what is to be done for them; as small as the page. */
+/** Remembers a page's odd slots and the acts that are due for them; its memory is bounded by the page. */
 export class PageLook {
   readonly #zone: number;
   readonly #page: number;
@@ -172,7 +172,7 @@ export class PageLook {
     return answer;
   }
 
-  /** As many as are looked at together, beginning where the last look ended. */
+  /** Returns the slots of one look, beginning where the last look ended. */
   #inTurn(all: readonly OddSlot[]): OddSlot[] {
     const rising = [...all].sort((a, b) => a.place.slot - b.place.slot);
     const later = rising.filter(({ place }) => place.slot >= this.#from);

@@ -3,7 +3,7 @@ import type { MeterId, Wh, Window } from '@gridtokenx/protocol';
 import type { MeterRecord } from '../../ports.js';
 import type { AttestedEvent, PageRead } from '../ports.js';
 
-/** What the chain decided of a case (oracle program). */
+/** Lists the verdicts of the oracle program on a case. */
 export const CaseVerdict = { open: 0, deviceConvicted: 1, attestorsConvicted: 2 } as const;
 
 /** A slot's latest case. Totals are Wh since enrolment. */
@@ -35,7 +35,7 @@ export class CaseUnreadable extends NodeUnavailable {
   override readonly name = 'CaseUnreadable';
 }
 
-/** What of the chain disputes need. Every method may throw `NodeUnavailable` and nothing else. */
+/** Reads and writes the chain for disputes. Every method may throw `NodeUnavailable` and nothing else. */
 export interface DisputeNode extends SendNode<AttestedEvent> {
   readPage(zone: number, page: number): Promise<PageRead>;
   readCase(zone: number, page: number, slot: number, meterId: MeterId): Promise<SlotCase>;
