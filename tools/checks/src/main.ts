@@ -34,6 +34,7 @@ function check(): void {
     findings.length === 0 ? 'Imports point one way; documents name what is there.' : `${findings.length} findings`,
   );
   // A finding is a defect of the project, not an error of the user.
+  console.log(`${prose.longSentences} sentences of comments and documents have more than 25 words.`);
   if (findings.length > 0) process.exitCode = ExitCode.defect;
 }
 
