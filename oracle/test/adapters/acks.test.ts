@@ -1,6 +1,6 @@
 import { asMeterId, asWindow, EventCode, GapReason, MAX_REFUSED, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import { JUDGING } from '../../src/domain/verdicts/judging.js';
 
@@ -14,7 +14,7 @@ describe('what a gateway is told', () => {
 
   it('watermarks pass declared gaps, and highest_seen is above a hole', () => {
     const { take, mark } = testLedger(new FakeRegistry(meter));
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     const [enrolment, one] = [log.enrolment(), log.reading()];
     const hole = log.reading();
     const [gap, statement] = [log.gap(5, GapReason.thinned), log.statement()];
@@ -26,7 +26,7 @@ describe('what a gateway is told', () => {
 
   it('refused messages are named until their gap arrives', () => {
     const { ledger, take } = testLedger(new FakeRegistry(meter));
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     const bad = [log.enrolment(), log.reading({ exportWh: 0n })];
     take(bad);
     expect(ledger.tell(GATEWAY).refused).toEqual([{ hash: bad[1]?.hash, reason: Reason.registerFell }]);
@@ -38,7 +38,7 @@ describe('what a gateway is told', () => {
 
   it('names at most 200, those that hold up a watermark first', () => {
     const { ledger, take } = testLedger(new FakeRegistry(meter));
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     for (let i = 0; i < 250; i++) take([{ message: new Uint8Array(171).fill(i % 256, i % 171) }]);
     const bad = [log.enrolment(), ...Array.from({ length: 150 }, () => log.reading({ exportWh: 0n }))];
     take(bad);
@@ -50,7 +50,7 @@ describe('what a gateway is told', () => {
 
   it('duplicates change nothing, and are counted', () => {
     const { take, views, mark } = testLedger(new FakeRegistry(meter));
-    const sent = new LogBuilder(meter, signerOf(1)).honest(1);
+    const sent = new JournalBuilder(meter, signerOf(1)).honest(1);
     take(sent);
     const before = mark(meter.meterId);
     const taken = take(sent);
@@ -61,7 +61,7 @@ describe('what a gateway is told', () => {
 
   it('a suspension lowers the watermark, so that the gateway notices', () => {
     const { take, mark } = testLedger(new FakeRegistry(meter));
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     const sent = [log.enrolment(), log.reading(), log.reading(), log.reading()];
     take(sent);
     expect(mark(meter.meterId)?.storedThrough).toBe(4n);
@@ -89,7 +89,7 @@ describe('statements for settlement', () => {
     const test = testLedger(new FakeRegistry(meter));
     let told = 0;
     test.statements.onStored(() => told++);
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     const sent = [log.enrolment()];
     for (const quality of [64, 65, 64, 66, 72, 68]) sent.push(log.reading(), log.statement({ quality }));
     test.take(sent);

@@ -2,12 +2,12 @@ import { asWindow, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
-  LogBuilder,
+  JournalBuilder,
   meterOf,
   type Signed,
   signerOf,
   signPayload,
-} from '@gridtokenx/testing-kit/signed-log';
+} from '@gridtokenx/testing-kit/signed-journal';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MAX_WAITING, RESERVED_MESSAGES } from '../../src/domain/intake/quota.js';
 import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
@@ -20,7 +20,7 @@ const HOUR = 3_600_000;
 const MAX_STEPS = 1_000 + MAX_RUN;
 
 /** A reading a second after the one before, with the same registers. */
-function quickly(log: LogBuilder): Signed {
+function quickly(log: JournalBuilder): Signed {
   log.timeMs -= 59_000;
   return log.reading({}, {});
 }
@@ -36,7 +36,7 @@ function world() {
   }
   const judging = { scanFrom: (start: ScanStart) => new CountedScan(start) };
   const test = testLedger(registry, ':memory:', judging);
-  const log = new LogBuilder(one, signerOf(1));
+  const log = new JournalBuilder(one, signerOf(1));
   /** Scan steps that `work` takes. */
   const costOf = (work: () => void) => {
     const before = steps;

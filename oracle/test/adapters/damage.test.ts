@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkInBackground } from '../../src/adapters/sqlite/background-check.js';
 import { DatabaseDamaged, moveAside, openChecked, stampOf } from '../../src/adapters/sqlite/damage.js';
@@ -34,7 +34,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'damage-'));
   whole = join(folder, 'whole.sqlite');
   const made = testLedger(new FakeRegistry(meter), whole);
-  made.take(new LogBuilder(meter, signerOf(1)).honest(40, 15));
+  made.take(new JournalBuilder(meter, signerOf(1)).honest(40, 15));
   stored = messagesIn(made.database.sqlite);
   made.database.sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   made.database.sqlite.close();
@@ -171,7 +171,7 @@ it('a damaged time series is moved aside and written anew from the ledger', asyn
   const config = { data_dir: data } as Config;
   const { arrival } = testLedger(new FakeRegistry(meter));
   ledger.take(
-    new LogBuilder(meter, signerOf(1)).honest(3).map(({ message }) => arrival(message)),
+    new JournalBuilder(meter, signerOf(1)).honest(3).map(({ message }) => arrival(message)),
     arrival(new Uint8Array(1)).arrivedAtMs,
   );
   const first = openSeries(config, (name) => name, deps);

@@ -2,13 +2,13 @@ import { decodePayload, encodePayload, Reason, signAck, signToken, sigStructure,
 import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
-  LogBuilder,
+  JournalBuilder,
   meterIdOf,
   meterOf,
   type Signed,
   signerOf,
   signPayload,
-} from '@gridtokenx/testing-kit/signed-log';
+} from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import { MAX_CONTRADICTIONS } from '../../src/domain/verdicts/ports.js';
 
@@ -16,7 +16,7 @@ const meter = meterOf(1);
 
 function world() {
   const registry = new FakeRegistry(meter, meterOf(2));
-  return { registry, ...testLedger(registry), log: new LogBuilder(meter, signerOf(1)) };
+  return { registry, ...testLedger(registry), log: new JournalBuilder(meter, signerOf(1)) };
 }
 
 function changed(message: Signed, at: number, to: number): { message: Uint8Array } {
@@ -106,7 +106,7 @@ describe('messages of no stream', () => {
     });
     const registry = new FakeRegistry(rotated);
     const { take, verdictOf } = testLedger(registry);
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     const inside = log.reading();
     const outside = log.reading({ timeMs: BigInt((meter.enrolmentWindow + 1) * 900_000) });
     take([inside, outside]);
@@ -132,7 +132,7 @@ describe('verdicts that depend on the registry', () => {
   it('an unknown meter that is enrolled later is taken, and the reject is withdrawn', () => {
     const registry = new FakeRegistry();
     const { ledger, take, views, mark } = testLedger(registry);
-    const good = new LogBuilder(meter, signerOf(1)).enrolment();
+    const good = new JournalBuilder(meter, signerOf(1)).enrolment();
     take([good]);
     expect(views.unattributed()).toEqual([{ kind: 0, verdict: Reason.unknownMeter, n: 1 }]);
     registry.set(meter);
@@ -226,7 +226,7 @@ describe('evidence', () => {
 
   it('u64 seqs of a hostile key are stored and sorted like any other', () => {
     const { take, mark, verdictOf } = world();
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     const enrolment = log.enrolment();
     log.seq = (1n << 64n) - 2n;
     const last = log.reading();

@@ -1,6 +1,6 @@
 import { EventCode, GapReason, Reason } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { expect, it } from 'vitest';
 
 const meter = meterOf(1);
@@ -8,7 +8,7 @@ const meter = meterOf(1);
 it('a message is judged by the record of the commit, not by that of its admission', () => {
   const registry = new FakeRegistry(meter);
   const test = testLedger(registry);
-  const log = new LogBuilder(meter, signerOf(1));
+  const log = new JournalBuilder(meter, signerOf(1));
   const [enrolment, plain] = [log.enrolment(), log.reading({}, { exportWh: 100n })];
   test.take([enrolment]);
   const admitted = test.arrival(plain.message);
@@ -21,7 +21,7 @@ it('a message is judged by the record of the commit, not by that of its admissio
 it('a message of a key that the newer record does not have is judged by the record of its admission', () => {
   const registry = new FakeRegistry(meter);
   const test = testLedger(registry);
-  const log = new LogBuilder(meter, signerOf(1));
+  const log = new JournalBuilder(meter, signerOf(1));
   test.take([log.enrolment()]);
   const reading = log.reading();
   const admitted = test.arrival(reading.message);
@@ -32,7 +32,7 @@ it('a message of a key that the newer record does not have is judged by the reco
 
 it('what was acknowledged stays acknowledged when a lower part of the stream is judged again', () => {
   const test = testLedger(new FakeRegistry(meter));
-  const log = new LogBuilder(meter, signerOf(1));
+  const log = new JournalBuilder(meter, signerOf(1));
   const window = () => [log.reading(), log.reading(), log.statement()];
   const first = [log.enrolment(), ...window()];
   // A window without readings, whose statement is declared lost and comes after all.

@@ -1,6 +1,6 @@
 import { EventCode, GapReason, Kind, Reason } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Store } from '../../src/adapters/sqlite/store.js';
@@ -44,7 +44,7 @@ const STEPS = {
     const { payload } = first;
     return [first, log.statement(payload.kind === Kind.statement ? { window: payload.window, readingCount: 9 } : {})];
   },
-} satisfies Record<string, (log: LogBuilder) => Signed[]>;
+} satisfies Record<string, (log: JournalBuilder) => Signed[]>;
 
 type Step = keyof typeof STEPS;
 const stepOf = (weights: Partial<Record<Step, number>>, otherwise: number) =>
@@ -73,7 +73,7 @@ const scenario = fc.record({
 });
 
 function write(steps: readonly Step[]): Signed[] {
-  const log = new LogBuilder(meterOf(1), signerOf(1));
+  const log = new JournalBuilder(meterOf(1), signerOf(1));
   return [log.enrolment(), ...steps.flatMap((name) => STEPS[name](log))];
 }
 

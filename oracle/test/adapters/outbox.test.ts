@@ -1,6 +1,6 @@
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { AckSender } from '../../src/domain/intake/ack-sender.js';
@@ -14,8 +14,8 @@ describe('the outbox while the registry is away', () => {
   it('stops before the first verified reading whose meter is not known yet', () => {
     const registry = new FakeRegistry(one, two);
     const { ledger, take } = testLedger(registry);
-    take(new LogBuilder(one, signerOf(1)).honest(1, 2));
-    take(new LogBuilder(two, signerOf(2)).honest(1, 3));
+    take(new JournalBuilder(one, signerOf(1)).honest(1, 2));
+    take(new JournalBuilder(two, signerOf(2)).honest(1, 3));
     registry.remove(two.meterId);
     const page = ledger.outbox(100);
     expect(page.points.map((point) => point.meterId)).toEqual([one.meterId, one.meterId]);
@@ -28,7 +28,7 @@ describe('the outbox while the registry is away', () => {
   it('has a reading again when its verdict is revised, and says that it is verified no longer', () => {
     const registry = new FakeRegistry(one, two);
     const { ledger, take } = testLedger(registry);
-    const log = new LogBuilder(one, signerOf(1));
+    const log = new JournalBuilder(one, signerOf(1));
     const honest = log.honest(1, 4);
     take(honest);
     const first = ledger.outbox(100);
@@ -51,7 +51,7 @@ describe('the outbox while the registry is away', () => {
   it('after a restart every pending reading reaches the series once the registry is there', async () => {
     const registry = new FakeRegistry(one);
     const { ledger, take } = testLedger(registry);
-    take(new LogBuilder(one, signerOf(1)).honest(2, 5));
+    take(new JournalBuilder(one, signerOf(1)).honest(2, 5));
     registry.remove(one.meterId);
     const written: SeriesRow[] = [];
     const series = {
@@ -73,7 +73,7 @@ describe('acks while the registry is away', () => {
   it('says nothing rather than no meters, and everything once it is there', () => {
     const registry = new FakeRegistry(one);
     const { ledger, take } = testLedger(registry);
-    const log = new LogBuilder(one, signerOf(1)).honest(1);
+    const log = new JournalBuilder(one, signerOf(1)).honest(1);
     take(log);
     registry.remove(one.meterId);
     const clock = new VirtualClock({ startAtMs: 1_000 });

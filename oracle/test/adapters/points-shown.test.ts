@@ -1,7 +1,13 @@
 import { asWindow, Reason } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { TestStatements } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { FakeRegistry, INITIAL_WINDOW, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import {
+  FakeRegistry,
+  INITIAL_WINDOW,
+  JournalBuilder,
+  meterOf,
+  signerOf,
+} from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import { shownFor } from '../../src/domain/settlement/cosigning/judge.js';
 import { SiteBuilder } from '../support/site.js';
@@ -10,7 +16,7 @@ import { SiteBuilder } from '../support/site.js';
 function ledgers(windows: number) {
   const site = new SiteBuilder();
   const plain = meterOf(9, { slot: 9 });
-  const log = new LogBuilder(plain, signerOf(9));
+  const log = new JournalBuilder(plain, signerOf(9));
   const registry = () => new FakeRegistry(...Object.values(site.records), plain);
   const [full, behind] = [testLedger(registry()), testLedger(registry())];
   const first = [...site.enrolments, ...site.window(0, 100, 100).all];

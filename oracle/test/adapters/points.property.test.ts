@@ -10,7 +10,7 @@ import {
   toHex,
 } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, type Signed } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, type Signed } from '@gridtokenx/testing-kit/signed-journal';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Points } from '../../src/adapters/sqlite/points.js';

@@ -3,11 +3,11 @@ import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledg
 import {
   FakeRegistry,
   INITIAL_WINDOW,
-  LogBuilder,
+  JournalBuilder,
   meterOf,
   type Signed,
   signerOf,
-} from '@gridtokenx/testing-kit/signed-log';
+} from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
 
@@ -22,7 +22,7 @@ const rotatedAfter = (window: number): MeterRecord => ({
 
 /** The old key's log: the enrolment, and one window after another. */
 function oldLog(): Signed[] {
-  return new LogBuilder(meter, signerOf(1)).honest(3, 1);
+  return new JournalBuilder(meter, signerOf(1)).honest(3, 1);
 }
 
 /** Verdicts of `log` when the rotation is known before message number `at` is taken. */
@@ -58,8 +58,8 @@ describe('a rotation of the key', () => {
     test.take(log.filter((message) => message !== reading));
     test.take([reading]);
     expect(test.verdictOf(enrolment)).toBe(0);
-    const fresh = new LogBuilder({ ...meter, keyEpoch: 1 }, signerOf(3)).enrolment();
-    const stale = new LogBuilder(meter, signerOf(3));
+    const fresh = new JournalBuilder({ ...meter, keyEpoch: 1 }, signerOf(3)).enrolment();
+    const stale = new JournalBuilder(meter, signerOf(3));
     stale.seq = 1n;
     const wrong = stale.enrolment();
     test.take([fresh, wrong]);
@@ -78,7 +78,7 @@ describe('a rotation of the key', () => {
   it('with a window that both keys state, the same statement stands in either order', () => {
     const record = rotatedAfter(INITIAL_WINDOW + 10);
     const old = oldLog();
-    const log = new LogBuilder({ ...meter, keyEpoch: 1 }, signerOf(3));
+    const log = new JournalBuilder({ ...meter, keyEpoch: 1 }, signerOf(3));
     const young = [log.enrolment(), log.reading({}, { exportWh: 33n }), log.statement()];
     const standing = [
       [...old, ...young],
@@ -95,7 +95,7 @@ describe('a rotation of the key', () => {
 
 describe('more contradictions than are kept', () => {
   it('suspend from the lowest seq in any order', () => {
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     const sent = [log.enrolment()];
     for (let i = 0; i < 7; i++) sent.push(log.statement({ window: INITIAL_WINDOW, readingCount: i }));
     const expected = testLedger(new FakeRegistry(meter));
@@ -109,7 +109,7 @@ describe('more contradictions than are kept', () => {
 
   it('of one seq are counted, and only four are kept', () => {
     const test = testLedger(new FakeRegistry(meter));
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     test.take([log.enrolment()]);
     for (let i = 0; i < 9; i++) {
       log.seq = 1n;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asPublicKeyText, asWh, Role } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openChecked } from '../../src/adapters/sqlite/damage.js';
@@ -57,9 +57,9 @@ function point(seq: number, change: Partial<SeriesRow> = {}): SeriesRow {
 describe('a time that no store holds', () => {
   it('is verified where the clock is not known, is no point, and holds up nobody', async () => {
     const w = world();
-    const log = new LogBuilder(one, signerOf(1));
+    const log = new JournalBuilder(one, signerOf(1));
     const strange = TIMES.map((timeMs) => log.reading({ timeMs, timeUncertaintyMs: null }));
-    const honest = new LogBuilder(two, signerOf(2)).honest(1, 3);
+    const honest = new JournalBuilder(two, signerOf(2)).honest(1, 3);
     w.take(strange);
     w.take(honest);
     for (const message of strange) expect(w.verdictOf(message)).toBe(0);
@@ -72,7 +72,7 @@ describe('a time that no store holds', () => {
 
   it('is shown as no time in the state, whose figures can all become dates', () => {
     const w = world();
-    const log = new LogBuilder(one, signerOf(1));
+    const log = new JournalBuilder(one, signerOf(1));
     w.take([log.reading({ timeMs: TIMES[0] as bigint, timeUncertaintyMs: null })]);
     const settlements = {
       ...{ after: () => [], totalsOf: () => undefined, chainState: () => ({ ...IDLE }), chainHealth: () => null },
@@ -97,10 +97,10 @@ describe('a time that no store holds', () => {
 
   it('that lies in the outbox of an earlier version is passed over', async () => {
     const w = world();
-    const log = new LogBuilder(one, signerOf(1));
+    const log = new JournalBuilder(one, signerOf(1));
     w.take([log.reading({ timeMs: TIMES[0] as bigint, timeUncertaintyMs: null })]);
     w.database.sqlite.exec('INSERT INTO outbox (message) SELECT id FROM messages');
-    w.take(new LogBuilder(two, signerOf(2)).honest(1, 3));
+    w.take(new JournalBuilder(two, signerOf(2)).honest(1, 3));
     await w.drain();
     expect(await w.series.range(two.meterId, 0, MAX_SERIES_MS, 100)).toHaveLength(3);
     expect(w.projector.problem).toBeNull();
@@ -166,11 +166,11 @@ describe('a row that the store does not take', () => {
       w.clock.advanceNow(ms);
       for (let i = 0; i < 5; i++) await settle();
     };
-    w.take(new LogBuilder(two, signerOf(2)).honest(1, 5));
+    w.take(new JournalBuilder(two, signerOf(2)).honest(1, 5));
     await run(1_000);
     expect([projector.problem, w.setAside.count()]).toEqual([null, 1]);
     isAway = true;
-    w.take(new LogBuilder(one, signerOf(1)).honest(1, 5));
+    w.take(new JournalBuilder(one, signerOf(1)).honest(1, 5));
     await run(1_000);
     w.clock.advanceNow(60_000);
     expect(projector.problem).toMatch(/^the time series has not been written for \d+ s: the disk is full$/);
@@ -197,7 +197,7 @@ describe('a row that the store does not take', () => {
       },
       ...{ random: fixedRandom(), logger: { debug: note, info: note, warn: note, error: note } },
     });
-    w.take(new LogBuilder(one, signerOf(1)).honest(1, 5));
+    w.take(new JournalBuilder(one, signerOf(1)).honest(1, 5));
     projector.wake();
     for (let n = 0; n < 600; n++) {
       w.clock.advanceNow(100);

@@ -1,5 +1,5 @@
 import { asWindow } from '@gridtokenx/protocol';
-import { meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { expect, it } from 'vitest';
 import { BalanceWatch } from '../../src/adapters/chain/balance.js';
 import { healthOf, MAX_WINDOWS_BEHIND, type SettlerView } from '../../src/domain/settlement/health.js';

@@ -11,7 +11,7 @@ import {
 import { BASELINE, keyOf, ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { TestStatements } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { ComputeBudgetProgram, type Keypair, TransactionMessage } from '@solana/web3.js';
 import { beforeEach, describe, expect, it } from 'vitest';

@@ -7,7 +7,7 @@ import { ALONE, attestor, BASELINE, meterSigner, ZONE } from '@gridtokenx/testin
 import { type LiteNode, liteFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-journal';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { AttestorDisputeBuilder } from '../../src/adapters/chain/dispute-builder.js';
 import { toSlotCase } from '../../src/adapters/chain/dispute-case.js';

@@ -8,7 +8,7 @@ import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/orac
 import { reached, surfpoolFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-journal';
 import { Connection, Transaction, type TransactionInstruction } from '@solana/web3.js';
 import { expect, it } from 'vitest';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';

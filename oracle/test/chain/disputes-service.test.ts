@@ -9,7 +9,7 @@ import { ALONE, attestor, meterSigner, ZONE } from '@gridtokenx/testing-kit/orac
 import { reached, surfpoolFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { SettlerHarness, W } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-journal';
 import { Connection, Transaction } from '@solana/web3.js';
 import { expect, it } from 'vitest';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';

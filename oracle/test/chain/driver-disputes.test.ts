@@ -1,7 +1,7 @@
 import { reached } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { TestStatements } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { afterEach, expect, it } from 'vitest';
 import { SettlementDriver } from '../../src/domain/settlement/driver.js';
 import { MovedSlots } from '../../src/domain/settlement/moved.js';

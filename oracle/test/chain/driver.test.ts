@@ -1,5 +1,5 @@
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
-import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { type DriverDeps, SettlementDriver } from '../../src/domain/settlement/driver.js';

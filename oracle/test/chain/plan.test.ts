@@ -21,8 +21,7 @@ const open: SlotRead = {
   exportCapWh: 50,
   importCapWh: 50,
   flags: SlotFlag.active,
-  attestors: 1,
-  epoch: 1,
+  ...{ attestors: 1, epoch: 1 },
 };
 
 function meter(slot: number): SlottedMeter {

@@ -12,7 +12,7 @@ import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { liteFixture } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { SettlerHarness } from '@gridtokenx/testing-kit/oracle/page-settler-harness';
-import { FakeRegistry, INITIAL_WINDOW, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, INITIAL_WINDOW, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { PublicKey } from '@solana/web3.js';
 import { describe, expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';

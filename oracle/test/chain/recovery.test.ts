@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asWindow, toHex } from '@gridtokenx/protocol';
 import { figures } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { GATEWAY, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Three } from './together.js';
 import { rigOfThree, statementOf } from './together-zone.js';
@@ -59,7 +59,7 @@ describe('a ledger that came back older, or not at all', () => {
     ['lost', false],
   ])('%s: what gateways send again heals it, verdict for verdict', (_, hasBackup) => {
     const open = (name: string) => testLedger(new FakeRegistry(meter), join(folder, name));
-    const log = new LogBuilder(meter, signerOf(1)).honest(6, 4);
+    const log = new JournalBuilder(meter, signerOf(1)).honest(6, 4);
     const never = open('never-lost');
     never.take(log);
     const gateway = new KeepingGateway();

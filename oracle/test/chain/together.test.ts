@@ -1,7 +1,7 @@
 import { MAX_TRANSACTION_BYTES } from '@gridtokenx/chain-client';
 import { asMeterId, asWh } from '@gridtokenx/protocol';
 import { figures } from '@gridtokenx/testing-kit/oracle/fixtures';
-import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-journal';
 import { VersionedTransaction } from '@solana/web3.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SqliteSettlementArchive } from '../../src/adapters/sqlite/settlement-archive.js';

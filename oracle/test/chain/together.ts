@@ -6,7 +6,7 @@ import { ZONE } from '@gridtokenx/testing-kit/oracle/deployment';
 import { existsOn, figures, type LiteNode, reached } from '@gridtokenx/testing-kit/oracle/fixtures';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-journal';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import type { Keypair } from '@solana/web3.js';
 import { AttestorBuilder } from '../../src/adapters/chain/builder.js';

@@ -1,5 +1,5 @@
 import { asMeterId, asWh, asWindow } from '@gridtokenx/protocol';
-import { meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Disputes } from '../../src/domain/settlement/disputes/disputes.js';

@@ -1,5 +1,5 @@
 import { asWh, asWindow } from '@gridtokenx/protocol';
-import { meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import { findAnswer, MAX_STATEMENTS_LOOKED_AT } from '../../src/domain/settlement/disputes/evidence.js';

@@ -1,6 +1,6 @@
 import { concatBytes, type MeterId } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
@@ -69,13 +69,13 @@ describe('intake between a flood and a neighbour', () => {
       onCommit: () => {},
     });
     const [flood, quiet] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
-    const log = new LogBuilder(one, signerOf(1));
+    const log = new JournalBuilder(one, signerOf(1));
     const packet = concatBytes(...Array.from({ length: 200 }, () => log.reading({}, {}).message));
     const send = (gateway: Uint8Array, meter: MeterId, bytes: Uint8Array) =>
       intake.receive({ gateway, meter, stream: 'live' as never, bytes });
     for (let i = 0; i < 100; i++) send(flood, one.meterId, packet);
     expect(intake.queue.refused).toBeGreaterThan(0);
-    const enrolment = new LogBuilder(two, signerOf(2)).enrolment();
+    const enrolment = new JournalBuilder(two, signerOf(2)).enrolment();
     send(quiet, two.meterId, enrolment.message);
     // One turn, and the commit after it.
     clock.advanceNow(0);

@@ -2,13 +2,13 @@ import { concatBytes } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
-  LogBuilder,
+  JournalBuilder,
   meterOf,
   NETWORK,
   type Signed,
   signerOf,
   signPayload,
-} from '@gridtokenx/testing-kit/signed-log';
+} from '@gridtokenx/testing-kit/signed-journal';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
@@ -68,7 +68,7 @@ function world() {
 }
 
 describe('intake with signatures checked elsewhere', () => {
-  const log = () => new LogBuilder(meter, signerOf(1)).honest(1);
+  const log = () => new JournalBuilder(meter, signerOf(1)).honest(1);
 
   it('stores and tells nothing before a signature is checked, however long that takes', () => {
     const w = world();

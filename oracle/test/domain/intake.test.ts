@@ -1,6 +1,13 @@
 import { type Ack, concatBytes, openAck, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, NETWORK, signerOf, signPayload } from '@gridtokenx/testing-kit/signed-log';
+import {
+  FakeRegistry,
+  JournalBuilder,
+  meterOf,
+  NETWORK,
+  signerOf,
+  signPayload,
+} from '@gridtokenx/testing-kit/signed-journal';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
 import { inThread } from '../../src/adapters/sodium/in-thread.js';
@@ -99,7 +106,7 @@ describe('intake', () => {
 
   it('gathers packets into one commit, and tells once after it', () => {
     const w = world();
-    for (const message of new LogBuilder(meter, signerOf(1)).honest(2)) w.send(message);
+    for (const message of new JournalBuilder(meter, signerOf(1)).honest(2)) w.send(message);
     expect(w.commits()).toBe(0);
     expect(w.acks).toEqual([]);
     w.clock.advanceNow(5);
@@ -110,7 +117,7 @@ describe('intake', () => {
 
   it('commits at once when enough has gathered', () => {
     const w = world();
-    const log = new LogBuilder(meter, signerOf(1)).honest(40, 13);
+    const log = new JournalBuilder(meter, signerOf(1)).honest(40, 13);
     for (let at = 0; at < 600; at += 200)
       w.intake.receive(w.packet(concatBytes(...log.slice(at, at + 200).map((m) => m.message))));
     expect(w.commits()).toBe(1);
@@ -118,7 +125,7 @@ describe('intake', () => {
 
   it('a packet of a wrong length is one malformed message; in a good one items are judged one by one', () => {
     const w = world();
-    const [a, b, c] = new LogBuilder(meter, signerOf(1)).honest(1);
+    const [a, b, c] = new JournalBuilder(meter, signerOf(1)).honest(1);
     if (!a || !b || !c) throw new Error('no log');
     w.intake.receive(w.packet(concatBytes(a.message, b.message).subarray(0, 341)));
     w.intake.receive(w.packet(new Uint8Array(0)));
@@ -135,7 +142,7 @@ describe('intake', () => {
 
   it('acknowledges at most four times a second, and always the last state', () => {
     const w = world();
-    const log = new LogBuilder(meter, signerOf(1)).honest(10, 9);
+    const log = new JournalBuilder(meter, signerOf(1)).honest(10, 9);
     for (const message of log) {
       w.send(message);
       w.clock.advanceNow(20);
@@ -158,7 +165,7 @@ describe('intake', () => {
         return ledger.take(arrivals, now);
       },
     }));
-    const log = new LogBuilder(meter, signerOf(1)).honest(1);
+    const log = new JournalBuilder(meter, signerOf(1)).honest(1);
     for (let i = 0; i < 3; i++) {
       w.send(...log);
       w.clock.advanceNow(300);
@@ -176,7 +183,7 @@ describe('intake', () => {
 
   it('a rolled back commit leaves nothing behind in memory', () => {
     const w = world();
-    const log = new LogBuilder(meter, signerOf(1)).honest(3);
+    const log = new JournalBuilder(meter, signerOf(1)).honest(3);
     w.take(log.slice(0, 4));
     w.database.sqlite.exec(
       "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN SELECT raise(ABORT, 'disk is full'); END",
@@ -193,7 +200,7 @@ describe('intake', () => {
   it('asks the registry about what it does not know, and decides with the answer', async () => {
     const w = world();
     w.registry.asOf = { slot: 1, fetchedAtMs: 1 };
-    const forged = signPayload(new LogBuilder(meter, signerOf(1)).enrolment().payload, signerOf(99));
+    const forged = signPayload(new JournalBuilder(meter, signerOf(1)).enrolment().payload, signerOf(99));
     w.registry.refresh = async () => {
       w.registry.refreshed++;
       w.registry.asOf = { slot: 2, fetchedAtMs: w.clock.nowMs() + 1 };
@@ -208,7 +215,7 @@ describe('intake', () => {
 
   it('stores what was gathered when it stops, and takes nothing afterwards', () => {
     const w = world();
-    const log = new LogBuilder(meter, signerOf(1)).honest(1);
+    const log = new JournalBuilder(meter, signerOf(1)).honest(1);
     w.send(...log.slice(0, 2));
     w.intake.stop();
     w.send(...log.slice(2));
@@ -239,7 +246,7 @@ describe('projector', () => {
       ...{ clock: w.clock, random: fixedRandom(), logger: w.logger },
     });
     series.failing = true;
-    w.take(new LogBuilder(meter, signerOf(1)).honest(2));
+    w.take(new JournalBuilder(meter, signerOf(1)).honest(2));
     projector.wake();
     for (let i = 0; i < 3; i++) {
       w.clock.advanceNow(2_000);

@@ -1,4 +1,4 @@
-import { meterIdOf, meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { meterIdOf, meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import { MeterMemory } from '../../src/domain/intake/meter-memory.js';
 

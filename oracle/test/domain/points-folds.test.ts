@@ -1,6 +1,6 @@
 import type { Window } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry } from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import { Folds } from '../../src/domain/points/points.js';
 import { SiteBuilder } from '../support/site.js';

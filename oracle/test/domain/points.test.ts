@@ -13,12 +13,12 @@ import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
   INITIAL_WINDOW,
-  LogBuilder,
+  JournalBuilder,
   meterIdOf,
   meterOf,
   type Signed,
   signerOf,
-} from '@gridtokenx/testing-kit/signed-log';
+} from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import { SiteIndex } from '../../src/domain/points/points.js';
 import { SiteBuilder, siteRecords } from '../support/site.js';
@@ -234,7 +234,7 @@ describe('the registry', () => {
   it('a plain meter with the mark of a derived one is never attested', () => {
     const meter = meterOf(9);
     const test = testLedger(new FakeRegistry(meter));
-    const log = new LogBuilder(meter, signerOf(9));
+    const log = new JournalBuilder(meter, signerOf(9));
     const statement = log.statement({ quality: 320 });
     test.take([statement]);
     expect(test.verdictOf(statement)).toBe(PENDING);

@@ -1,12 +1,12 @@
 import { asWindow, EventCode, GapReason, Quality, Reason, windowEndAtMs } from '@gridtokenx/protocol';
 import {
   INITIAL_WINDOW,
-  LogBuilder,
+  JournalBuilder,
   meterOf,
   type Signed,
   START_MS,
   signerOf,
-} from '@gridtokenx/testing-kit/signed-log';
+} from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import type { MeterRecord } from '../../src/domain/ports.js';
 import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
@@ -14,8 +14,8 @@ import { judgeSet } from '../../src/domain/verdicts/judge-set.js';
 const meter = meterOf(1);
 const NOW = START_MS + 86_400_000;
 
-function builder(of: MeterRecord = meter): LogBuilder {
-  return new LogBuilder(of, signerOf(1));
+function builder(of: MeterRecord = meter): JournalBuilder {
+  return new JournalBuilder(of, signerOf(1));
 }
 
 /** Returns verdict codes in the order of the messages. */

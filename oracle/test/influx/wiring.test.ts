@@ -6,7 +6,7 @@ import { asMeterId } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { systemRandom } from '@gridtokenx/runtime/node/system';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { until } from '@gridtokenx/testing-kit/until';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openInflux } from '../../src/adapters/influx/index.js';
@@ -34,7 +34,7 @@ describe('from the ledger to the server', () => {
     const meter = meterOf(1);
     const path = join(folder, 'ledger.sqlite');
     const { ledger, take, database: ledgerFile } = testLedger(new FakeRegistry(meter), path);
-    const log = new LogBuilder(meter, signerOf(1));
+    const log = new JournalBuilder(meter, signerOf(1));
     take(log.honest(3, 5));
     let failures = 2;
     const stored = new Set<string>();

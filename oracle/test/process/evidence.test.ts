@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asMeterId, toHex } from '@gridtokenx/protocol';
 import { NOW_MS, testLedger, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import { exportEvidence } from '../../src/cli/export-evidence.js';
 import { contradiction, lowestContradiction } from '../../src/domain/verdicts/evidence.js';
@@ -25,7 +25,7 @@ describe('evidence of an equivocation', () => {
   });
 
   it('of two statements for one window names the window', () => {
-    const builder = new LogBuilder(meter, signerOf(1));
+    const builder = new JournalBuilder(meter, signerOf(1));
     const log = [builder.enrolment(), builder.reading(), builder.statement()];
     const { payload } = log[2] as Signed;
     const window = 'window' in payload ? payload.window : 0;
@@ -40,7 +40,7 @@ describe('evidence of an equivocation', () => {
   });
 
   it('is none for an honest key, another meter, and without a ledger says so', () => {
-    const ledger = ledgerWith(at('honest', 'ledger.sqlite'), new LogBuilder(meter, signerOf(1)).honest(2));
+    const ledger = ledgerWith(at('honest', 'ledger.sqlite'), new JournalBuilder(meter, signerOf(1)).honest(2));
     expect(exportEvidence(ledger, meter.meterId, at('none'), verifier)).toEqual([]);
     expect(exportEvidence(ledger, asMeterId('ff'.repeat(16)), at('none'), verifier)).toEqual([]);
     expect(() => exportEvidence(at('gone.sqlite'), meter.meterId, at(), verifier)).toThrow('no ledger');

@@ -2,7 +2,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startProcess } from '@gridtokenx/testing-kit/processes';
-import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { until } from '@gridtokenx/testing-kit/until';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fakeServer, say } from '../influx/support.js';
@@ -43,7 +43,7 @@ describe('the oracle with a time series server', () => {
     const oracle = await startProcess(MAIN, ['run', '--config', folder.file]);
     try {
       await gateway.oracleOnline(1);
-      const log = new LogBuilder(meter, signerOf(1)).honest(2, 4);
+      const log = new JournalBuilder(meter, signerOf(1)).honest(2, 4);
       gateway.send(meter.meterId, log);
       await until('all readings arrive', () => lines.size === 8);
       const live = () => gateway.other.some(({ topic }) => topic.includes(`/live/1/${meter.meterId}`));

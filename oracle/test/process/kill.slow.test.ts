@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { type Running, startProcess } from '@gridtokenx/testing-kit/processes';
-import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { blobSeq } from '../../src/adapters/sqlite/rows.js';
 import { TestGateway } from '../support/gateway.js';
@@ -32,7 +32,7 @@ function storedSeqs(file: string): bigint[] {
 async function lostByKill(
   script: string,
   after: bigint,
-  goOn?: (parts: { gateway: TestGateway; file: string; log: ReturnType<LogBuilder['honest']> }) => Promise<void>,
+  goOn?: (parts: { gateway: TestGateway; file: string; log: ReturnType<JournalBuilder['honest']> }) => Promise<void>,
 ): Promise<number> {
   const broker = await startBroker();
   const folder = oracleFolder([meter], broker.url);
@@ -41,7 +41,7 @@ async function lostByKill(
   try {
     oracle = await startProcess(script, ['run', '--config', folder.file]);
     await gateway.oracleOnline(1);
-    const log = new LogBuilder(meter, signerOf(1)).honest(60, 9);
+    const log = new JournalBuilder(meter, signerOf(1)).honest(60, 9);
     gateway.send(meter.meterId, log.slice(0, 400));
     await gateway.changed.until('an ack', () => (gateway.storedThrough(meter.meterId) >= after ? true : null));
     gateway.send(meter.meterId, log.slice(400));

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Running, startProcess } from '@gridtokenx/testing-kit/processes';
 import { readableByOthers } from '@gridtokenx/testing-kit/readable-by-others';
-import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.js';
 import { oracleFolder, startBroker } from '../support/process.js';
@@ -98,7 +98,7 @@ it('answers a flood of whole questions from this machine, and writes nothing abo
 });
 
 it('keeps its files to itself, those of SQLite included, and takes old ones back from others', async () => {
-  gateway.send(meter.meterId, new LogBuilder(meter, signerOf(1)).honest(1));
+  gateway.send(meter.meterId, new JournalBuilder(meter, signerOf(1)).honest(1));
   await gateway.changed.until('an ack of all', () => gateway.acks.at(-1)?.meters.size ?? null);
   const data = dirname(folder.ledger);
   const names = () => readdirSync(data).sort();

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { concatBytes, openTime, publicKeyFromBase58 } from '@gridtokenx/protocol';
 import { GATEWAY, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { type Running, startProcess } from '@gridtokenx/testing-kit/processes';
-import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.js';
 import { ORACLE_KEY, oracleFolder, startBroker } from '../support/process.js';
@@ -28,7 +28,7 @@ let gateway: TestGateway;
 let oracle: Running;
 let base = '';
 let service = '';
-const log = new LogBuilder(meter, signerOf(1)).honest(2);
+const log = new JournalBuilder(meter, signerOf(1)).honest(2);
 
 beforeAll(async () => {
   const { buildAll } = await import(new URL('../../../tools/build.mjs', import.meta.url).href);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { toHex } from '@gridtokenx/protocol';
 import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { startProcess } from '@gridtokenx/testing-kit/processes';
-import { LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.js';
 import { oracleFolder, startBroker } from '../support/process.js';
@@ -29,7 +29,7 @@ it('a damaged ledger: refused with one line, moved aside by the command, and gat
   const folder = oracleFolder([meter], broker.url, { page });
   const config = ['--config', folder.file];
   const gateway = await TestGateway.connect(broker.url);
-  const log = new LogBuilder(meter, signerOf(1)).honest(2);
+  const log = new JournalBuilder(meter, signerOf(1)).honest(2);
   const all = BigInt(log.length);
   const run = async (times: number) => {
     const oracle = await startProcess(MAIN, ['run', ...config]);

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { openTime } from '@gridtokenx/protocol';
 import { verifier } from '@gridtokenx/testing-kit/oracle/ledger';
 import { type Running, startProcess } from '@gridtokenx/testing-kit/processes';
-import { meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { until } from '@gridtokenx/testing-kit/until';
 import { Aedes } from 'aedes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { FakeRegistry, LogBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, type Signed, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { afterAll, beforeAll } from 'vitest';
 
 export const meter = meterOf(1);
@@ -31,7 +31,7 @@ export function ledgerWith(path: string, messages: readonly Signed[]): string {
 
 /** Returns an honest window, then a second reading for the second seq. */
 export function equivocal(): { log: Signed[]; pair: Signed[] } {
-  const builder = new LogBuilder(meter, signerOf(1));
+  const builder = new JournalBuilder(meter, signerOf(1));
   const log = builder.honest(1, 2);
   builder.seq = 1n;
   const other = builder.reading({ powerW: 7 });

@@ -1,6 +1,6 @@
 import { type Ack, concatBytes, formatTopic, fromHex, openAck } from '@gridtokenx/protocol';
 import { GATEWAY, verifier } from '@gridtokenx/testing-kit/oracle/ledger';
-import type { Signed } from '@gridtokenx/testing-kit/signed-log';
+import type { Signed } from '@gridtokenx/testing-kit/signed-journal';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Condition, ORACLE_KEY } from './process.js';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { base58Encode, publicKeyFromBase58, toHex } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
-import { NETWORK } from '@gridtokenx/testing-kit/signed-log';
+import { NETWORK } from '@gridtokenx/testing-kit/signed-journal';
 import { Aedes } from 'aedes';
 import type { MeterRecord } from '../../src/domain/ports.js';
 

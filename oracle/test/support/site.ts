@@ -15,12 +15,12 @@ import {
 } from '@gridtokenx/protocol';
 import {
   INITIAL_WINDOW,
-  LogBuilder,
+  JournalBuilder,
   meterIdOf,
   meterOf,
   type Signed,
   signerOf,
-} from '@gridtokenx/testing-kit/signed-log';
+} from '@gridtokenx/testing-kit/signed-journal';
 import type { MeterRecord } from '../../src/domain/ports.js';
 
 const bytes = (id: string) => Uint8Array.from(Buffer.from(id, 'hex'));
@@ -51,9 +51,9 @@ export type Side = 'production' | 'consumption';
 /** Builds the messages of an honest gateway of such a site; a test changes single messages. */
 export class SiteBuilder {
   readonly records: ReturnType<typeof siteRecords>;
-  readonly production: LogBuilder;
-  readonly consumption: LogBuilder;
-  readonly point: LogBuilder;
+  readonly production: JournalBuilder;
+  readonly consumption: JournalBuilder;
+  readonly point: JournalBuilder;
   /** The first messages of the three keys. */
   readonly enrolments: readonly Signed[];
   /** State of the gateway's point. */
@@ -61,9 +61,9 @@ export class SiteBuilder {
 
   constructor(changes: Partial<MeterRecord> = {}) {
     this.records = siteRecords(changes);
-    this.production = new LogBuilder(this.records.production, signerOf(1));
-    this.consumption = new LogBuilder(this.records.consumption, signerOf(2));
-    this.point = new LogBuilder(this.records.point, signerOf(3));
+    this.production = new JournalBuilder(this.records.production, signerOf(1));
+    this.consumption = new JournalBuilder(this.records.consumption, signerOf(2));
+    this.point = new JournalBuilder(this.records.point, signerOf(3));
     this.enrolments = [
       this.production.enrolment(),
       this.consumption.enrolment(),

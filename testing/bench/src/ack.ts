@@ -21,7 +21,7 @@ const LOADS = [
 ];
 const DEADLINE_MS = 120_000;
 
-type MeterJournal = ReturnType<typeof bench.signedLogs>[number];
+type MeterJournal = ReturnType<typeof bench.signedJournals>[number];
 
 interface Round {
   readonly rate: number;
@@ -45,7 +45,7 @@ export async function benchAck(folder: string): Promise<BenchRow[]> {
   let oracleMb = 0;
   try {
     for (const { name, size, each } of LOADS) {
-      const logs = bench.signedLogs(METERS, each);
+      const logs = bench.signedJournals(METERS, each);
       const rounds: Round[] = [];
       for (let i = 0; i < ROUNDS; i++) {
         const bare = benchBare(2_000);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { GapReason } from '@gridtokenx/protocol';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import { Random } from '@gridtokenx/testing-kit/random';
-import { FakeRegistry, LogBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, JournalBuilder, meterOf, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import { describe, expect, it } from 'vitest';
 import { chainMigrations } from '#oracle/adapters/sqlite/settlement-schema.js';
 import { runCuts } from '../src/disk/cuts.js';
@@ -141,7 +141,7 @@ describe('a statement whose root cannot be reproduced', () => {
     const folder = mkdtempSync(join(tmpdir(), 'gtx-evidence-'));
     try {
       const path = join(folder, 'ledger.sqlite');
-      const log = new LogBuilder(meterOf(1), signerOf(1));
+      const log = new JournalBuilder(meterOf(1), signerOf(1));
       const { database, take } = testLedger(new FakeRegistry(meterOf(1)), path);
       for (const { sql } of chainMigrations) database.sqlite.exec(sql);
       const first = [log.enrolment(), log.reading()];

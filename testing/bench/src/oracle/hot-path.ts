@@ -14,7 +14,7 @@ import { Intake } from '#oracle/domain/intake/intake.js';
 import type { SignatureChecks } from '#oracle/domain/intake/ports.js';
 import type { Registry } from '#oracle/domain/ports.js';
 import { JUDGING } from '#oracle/domain/verdicts/judging.js';
-import { INITIAL_WINDOW, NETWORK, packetsOf, signedLogs } from './logs.js';
+import { INITIAL_WINDOW, NETWORK, packetsOf, signedJournals } from './logs.js';
 
 /** Messages a second of the clock, and of the thread's CPU time. The latter stays stable while others use the cores. */
 export interface Rate {
@@ -103,7 +103,7 @@ export function benchBare(count: number): number {
 }
 
 function prepared(count: number) {
-  const logs = signedLogs(METERS, Math.ceil(count / METERS));
+  const logs = signedJournals(METERS, Math.ceil(count / METERS));
   const cut = logs.map((log) => packetsOf(log, IN_PACKET));
   const packets: SentPacket[] = [];
   const parts: BarePart[] = [];

@@ -1,6 +1,6 @@
 import { asWindow, base58Encode, concatBytes, type Signer, windowStartAtMs } from '@gridtokenx/protocol';
 import { KeyLog, type MeterState } from '@gridtokenx/testing-kit/key-log';
-import { INITIAL_WINDOW, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-log';
+import { INITIAL_WINDOW, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 
 export { INITIAL_WINDOW, NETWORK };
@@ -33,7 +33,7 @@ export interface MeterJournal {
  * Returns `meters` journals of `each` messages: readings a minute apart and a statement for each window, nothing
  * missing.
  */
-export function signedLogs(meters: number, each: number): MeterJournal[] {
+export function signedJournals(meters: number, each: number): MeterJournal[] {
   return Array.from({ length: meters }, (_, i) => {
     const record = meterOf(i + 1);
     return { record, messages: logOf(record, signerOf(i + 1), each) };

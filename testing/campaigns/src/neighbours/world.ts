@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { asPublicKeyText, asWindow, type Signer, toHex, type Verifier, windowStartAtMs } from '@gridtokenx/protocol';
-import { meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
 
 export const NETWORK = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);

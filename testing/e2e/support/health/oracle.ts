@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
 import { diskSpace } from '@gridtokenx/runtime';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
-import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-log';
+import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { fixedRandom } from '@gridtokenx/testing-kit/virtual-clock';
 import { openDatabase } from '#oracle/adapters/sqlite/database.js';
 import { ledgerMigrations } from '#oracle/adapters/sqlite/schema.js';

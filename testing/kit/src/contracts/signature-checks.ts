@@ -2,7 +2,7 @@ import { fromHex, verifyVectors } from '@gridtokenx/protocol';
 import { provedVerifier } from '@gridtokenx/runtime/node/sodium';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SignatureChecks, VerifyJob } from '#oracle/domain/intake/ports.js';
-import { signerOf } from '../signed-log.js';
+import { signerOf } from '../signed-journal.js';
 
 const verifier = provedVerifier();
 

@@ -8,8 +8,8 @@ import { SqliteStatements, SqliteViews } from '#oracle/adapters/sqlite/views.js'
 import { admit } from '#oracle/domain/intake/admit.js';
 import type { ReceivedMessage } from '#oracle/domain/intake/ports.js';
 import { JUDGING, type Judging } from '#oracle/domain/verdicts/judging.js';
-import type { FakeRegistry } from '../signed-log.js';
-import { NETWORK, START_MS } from '../signed-log.js';
+import type { FakeRegistry } from '../signed-journal.js';
+import { NETWORK, START_MS } from '../signed-journal.js';
 
 export const verifier = provedVerifier();
 export const GATEWAY = new Uint8Array(32).fill(77);

@@ -87,7 +87,7 @@ export class FakeRegistry implements Registry {
 }
 
 /** Builds an honest gateway's messages for one meter, a minute apart; a test alters single messages by `changes`. */
-export class LogBuilder {
+export class JournalBuilder {
   readonly meter: MeterRecord;
   readonly signer: Signer;
   readonly #log: KeyLog;
