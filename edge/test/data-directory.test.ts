@@ -79,7 +79,7 @@ test.each(['pv', 'house', 'home'])('a changed digit in the key of %s is noticed 
 test('a directory of format 1 opens with its identities and all of its messages', async () => {
   const { all, spool, damage } = await open(copyOfCommitted());
   expect(damage).toMatchObject({ damagedBytes: 0, tornBytes: 0 });
-  const found = all.map(({ config, key, log }) => [config.name, log.id, toHex(key.signer.publicKey)]);
+  const found = all.map(({ config, key, journal }) => [config.name, journal.id, toHex(key.signer.publicKey)]);
   expect(found).toMatchInlineSnapshot(`
     [
       [
@@ -99,16 +99,19 @@ test('a directory of format 1 opens with its identities and all of its messages'
       ],
     ]
   `);
-  const kept = all.map(({ log }) => [spool.highest(log.id), spool.count(log.id, 1n, spool.highest(log.id))]);
+  const kept = all.map(({ journal }) => [
+    spool.highest(journal.id),
+    spool.count(journal.id, 1n, spool.highest(journal.id)),
+  ]);
   expect(kept).toEqual([
     [39n, 39],
     [40n, 40],
     [4n, 4],
   ]);
-  for (const { log, recovered } of all) {
+  for (const { journal, recovered } of all) {
     expect(recovered.enrolment).not.toBeNull();
-    expect(log.windows.closedThrough).toBe(1_963_621);
-    expect(log.nextSeq).toBe(129n);
+    expect(journal.windows.closedThrough).toBe(1_963_621);
+    expect(journal.nextSeq).toBe(129n);
   }
   await spool.close();
 });
@@ -119,8 +122,10 @@ test('no seq is used twice and nothing is lost over two runs on a directory of f
   const before = filesOf(COMMITTED);
   for (const run of [1, 2]) {
     const { all, meters, spool, committed } = await open(config);
-    for (const { log, recovered } of all) await log.start(recovered, { ...HASHES, storedThrough: 20n, tornRecords: 0 });
-    for (const { log } of meters) await log.reading(sample(Date.UTC(2026, 0, 1, 10, run), 1_700), !log.inDiscontinuity);
+    for (const { journal, recovered } of all)
+      await journal.start(recovered, { ...HASHES, storedThrough: 20n, tornRecords: 0 });
+    for (const { journal } of meters)
+      await journal.reading(sample(Date.UTC(2026, 0, 1, 10, run), 1_700), !journal.inDiscontinuity);
     await spool.close();
     for (const { meterId, seq } of committed) {
       expect(used).not.toContain(`${meterId}/${seq}`);

@@ -11,9 +11,9 @@ describe('after a restored image', () => {
   const seenAt = async (ahead: bigint) => {
     const run = await startRun(new CrashDisk());
     const before = run.published.length;
-    const highestSeen = run.log.nextSeq + ahead;
+    const highestSeen = run.journal.nextSeq + ahead;
     const seen = { highestSeen, storedThrough: 0n, highestWindow: asWindow(0) };
-    const isTaken = await run.log.continueAfterRestore(seen, windowOf(START));
+    const isTaken = await run.journal.continueAfterRestore(seen, windowOf(START));
     const signed = run.published.slice(before).map(({ payload }) => payload);
     return { isTaken, highestSeen, signed };
   };
@@ -38,13 +38,13 @@ describe('after a restored image', () => {
 test('where no window is over nothing is planned: no seq is taken, nothing is stored, no statement is signed', async () => {
   const disk = new CrashDisk();
   const run = await startRun(disk);
-  await run.log.reading(sample(START + 10_000, 100), true);
-  const [next, stored, signed] = [run.log.nextSeq, await disk.read(STATE), run.published.length];
-  expect(await run.log.closeDue(windowEndAtMs(windowOf(START)) - 1)).toEqual([]);
-  expect([run.log.nextSeq, await disk.read(STATE), run.published.length]).toEqual([next, stored, signed]);
-  expect(run.log.windows.closedThrough).toBe(0);
+  await run.journal.reading(sample(START + 10_000, 100), true);
+  const [next, stored, signed] = [run.journal.nextSeq, await disk.read(STATE), run.published.length];
+  expect(await run.journal.closeDue(windowEndAtMs(windowOf(START)) - 1)).toEqual([]);
+  expect([run.journal.nextSeq, await disk.read(STATE), run.published.length]).toEqual([next, stored, signed]);
+  expect(run.journal.windows.closedThrough).toBe(0);
   expect(new WindowTracker(asWindow(7)).due(Number.MAX_SAFE_INTEGER)).toBeNull();
-  expect(await run.log.closeDue(windowEndAtMs(windowOf(START)))).toMatchObject([{ window: windowOf(START) }]);
+  expect(await run.journal.closeDue(windowEndAtMs(windowOf(START)))).toMatchObject([{ window: windowOf(START) }]);
 });
 
 test('a segment is trimmed when its highest seq is the safe one, and not when the safe one is one below', async () => {

@@ -31,7 +31,7 @@ async function crashes(fuses: readonly number[], keep: number, reserve: boolean)
       await Promise.race([run.begin(), stalled(disk)]);
       for (let i = 0; i < 12; i++) {
         const left = Promise.race([
-          run.log.reading(sample(at + i * 60_000, ++wh), true).then(() => run.log.closeDue(at + i * 60_000)),
+          run.journal.reading(sample(at + i * 60_000, ++wh), true).then(() => run.journal.closeDue(at + i * 60_000)),
           stalled(disk),
         ]);
         await left;
@@ -89,12 +89,12 @@ describe('power cuts', () => {
   async function afterDamage(reserve: boolean): Promise<bigint[]> {
     const disk = new CrashDisk();
     const first = await startRun(disk, { reserve });
-    for (let i = 0; i < 6; i++) await first.log.reading(sample(START + i * 1000, i), true);
+    for (let i = 0; i < 6; i++) await first.journal.reading(sample(START + i * 1000, i), true);
     const segment = disk.files.get('/spool/r-00000001.seg');
     if (!segment) throw new Error('no segment');
     segment.cache = segment.cache.slice(0, 3 * 187 + 20);
     const second = await startRun(disk, { reserve });
-    for (let i = 0; i < 6; i++) await second.log.reading(sample(START + 60_000 + i, 50 + i), true);
+    for (let i = 0; i < 6; i++) await second.journal.reading(sample(START + 60_000 + i, 50 + i), true);
     return reused([first, second]);
   }
 
@@ -109,17 +109,17 @@ describe('power cuts', () => {
   test('a statement that was stored and not signed is signed with the same bytes after the crash', async () => {
     const disk = new CrashDisk();
     const first = await startRun(disk);
-    await first.log.reading(sample(START + 899_000, 1), true);
+    await first.journal.reading(sample(START + 899_000, 1), true);
     // The state is stored with one operation; the power fails at the next.
     disk.fuse = 1;
-    void first.log.closeDue(START + 900_000);
+    void first.journal.closeDue(START + 900_000);
     await stalled(disk);
     disk.restart(keepsTail(() => 0));
     const stored = decodeState(Buffer.from((await disk.read(STATE)) ?? []).toString()).statement;
     expect(stored).not.toBeNull();
     const second = await startRun(disk);
     expect(second.published[0]?.bytes).toEqual(stored);
-    expect(await second.log.closeDue(START + 9_000_000)).toEqual([]);
+    expect(await second.journal.closeDue(START + 9_000_000)).toEqual([]);
     const third = await startRun(disk);
     expect(ofKind(third, Kind.statement)).toEqual([]);
   });
@@ -129,15 +129,15 @@ describe('a state that cannot be stored', () => {
   test('gives no statement; its seq is declared, and the window is closed later with other bytes', async () => {
     const disk = new CrashDisk();
     const run = await startRun(disk);
-    await run.log.reading(sample(START + 890_000, 1), true);
+    await run.journal.reading(sample(START + 890_000, 1), true);
     const store = disk.replace;
     disk.replace = async () => {
       throw Object.assign(new Error('full'), { code: 'ENOSPC' });
     };
-    await expect(run.log.closeDue(START + 900_000)).rejects.toThrow('full');
+    await expect(run.journal.closeDue(START + 900_000)).rejects.toThrow('full');
     disk.replace = store;
-    await run.log.reading(sample(START + 901_000, 2), true);
-    expect((await run.log.closeDue(START + 900_000)).map(({ window }) => window)).toEqual([windowOf(START)]);
+    await run.journal.reading(sample(START + 901_000, 2), true);
+    expect((await run.journal.closeDue(START + 900_000)).map(({ window }) => window)).toEqual([windowOf(START)]);
     expect(gapsOf(run)).toEqual([[3n, 1, GapReason.unused]]);
     expect(run.published.map(({ payload }) => payload.seq)).toEqual([1n, 2n, 4n, 5n, 6n]);
     expect(reused([run])).toEqual([]);

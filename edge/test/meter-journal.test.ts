@@ -20,9 +20,9 @@ import { gapsOf, ofKind, START, sample, startRun } from './support/meter-run.js'
 describe('one run', () => {
   test('chains events and readings, leaves statements out of the chain, and signs what it says', async () => {
     const run = await startRun(new CrashDisk());
-    for (let i = 0; i < 20; i++) await run.log.reading(sample(START + i * 60_000, 100 + i), true);
-    expect((await run.log.closeDue(START + 20 * 60_000)).map(({ window }) => window)).toEqual([windowOf(START)]);
-    await run.log.reading(sample(START + 20 * 60_000, 130), true);
+    for (let i = 0; i < 20; i++) await run.journal.reading(sample(START + i * 60_000, 100 + i), true);
+    expect((await run.journal.closeDue(START + 20 * 60_000)).map(({ window }) => window)).toEqual([windowOf(START)]);
+    await run.journal.reading(sample(START + 20 * 60_000, 130), true);
     expect(run.published.map(({ payload }) => payload.seq)).toEqual(
       Array.from({ length: 23 }, (_, i) => BigInt(i + 1)),
     );
@@ -50,9 +50,9 @@ describe('one run', () => {
 
   test('a window without a reading near its end is stale, one without any gets no statement', async () => {
     const run = await startRun(new CrashDisk());
-    await run.log.reading(sample(START + 10_000, 100), true);
-    await run.log.reading(sample(START + 3 * 900_000 - 60_000, 200), true);
-    const closed = await run.log.closeDue(START + 3 * 900_000);
+    await run.journal.reading(sample(START + 10_000, 100), true);
+    await run.journal.reading(sample(START + 3 * 900_000 - 60_000, 200), true);
+    const closed = await run.journal.closeDue(START + 3 * 900_000);
     expect(closed.map(({ window, quality }) => [window - windowOf(START), quality & Quality.stale])).toEqual([
       [0, Quality.stale],
       [2, 0],
@@ -61,40 +61,40 @@ describe('one run', () => {
 
   test('an unknown clock marks readings and the window', async () => {
     const run = await startRun(new CrashDisk());
-    await run.log.reading({ ...sample(START, 1), uncertaintyMs: null }, true);
+    await run.journal.reading({ ...sample(START, 1), uncertaintyMs: null }, true);
     expect(ofKind(run, Kind.reading)[0]).toMatchObject({
       quality: Quality.gatewaySigned | Quality.unsynchronised,
       timeUncertaintyMs: null,
     });
-    const [closed] = await run.log.closeDue(START + 900_000);
+    const [closed] = await run.journal.closeDue(START + 900_000);
     expect(closed).toMatchObject({ uncertaintyMs: null });
     expect((closed?.quality ?? 0) & Quality.unsynchronised).toBe(Quality.unsynchronised);
   });
 
   test('a clock that was set back keeps readings in the newest window, and windows rise', async () => {
     const run = await startRun(new CrashDisk());
-    await run.log.reading(sample(START + 899_000, 1), true);
-    await run.log.closeDue(START + 900_000);
-    await run.log.reading(sample(START - 3_600_000, 2), true);
-    expect(await run.log.closeDue(START + 900_000)).toEqual([]);
-    const [closed] = await run.log.closeDue(windowEndAtMs(addWindows(windowOf(START), 1)));
+    await run.journal.reading(sample(START + 899_000, 1), true);
+    await run.journal.closeDue(START + 900_000);
+    await run.journal.reading(sample(START - 3_600_000, 2), true);
+    expect(await run.journal.closeDue(START + 900_000)).toEqual([]);
+    const [closed] = await run.journal.closeDue(windowEndAtMs(addWindows(windowOf(START), 1)));
     expect(closed?.window).toBe(windowOf(START) + 1);
   });
 
   test('after a discontinuity readings go on with bit 3 and statements stop, over a restart too', async () => {
     const disk = new CrashDisk();
     const run = await startRun(disk);
-    await run.log.reading(sample(START, 500), true);
-    await run.log.discontinuity({ importWh: 500n, exportWh: 1000n }, { exportWh: 7n }, DiscontinuityReason.fell);
-    await run.log.reading(sample(START + 880_000, 3), false);
+    await run.journal.reading(sample(START, 500), true);
+    await run.journal.discontinuity({ importWh: 500n, exportWh: 1000n }, { exportWh: 7n }, DiscontinuityReason.fell);
+    await run.journal.reading(sample(START + 880_000, 3), false);
     const event = ofKind(run, Kind.event).at(-1) as MeterEvent;
     expect([event.code, event.value]).toEqual([EventCode.registerDiscontinuity, 1000n]);
     expect(new DataView(event.data.buffer, event.data.byteOffset).getBigUint64(0, true)).toBe(500n);
     expect((ofKind(run, Kind.reading).at(-1) as Reading).quality & Quality.discontinuity).toBe(Quality.discontinuity);
-    expect(await run.log.closeDue(START + 900_000)).toEqual([]);
+    expect(await run.journal.closeDue(START + 900_000)).toEqual([]);
     const next = await startRun(disk);
-    expect(next.log.inDiscontinuity).toBe(true);
-    expect(await next.log.closeDue(START + 900_000)).toEqual([]);
+    expect(next.journal.inDiscontinuity).toBe(true);
+    expect(await next.journal.closeDue(START + 900_000)).toEqual([]);
   });
 });
 
@@ -114,10 +114,10 @@ describe('after a stop', () => {
   test('the open window goes on with bit 2, over the readings of both runs', async () => {
     const disk = new CrashDisk();
     const first = await startRun(disk);
-    await first.log.reading(sample(START + 60_000, 10), true);
+    await first.journal.reading(sample(START + 60_000, 10), true);
     const second = await startRun(disk);
-    await second.log.reading(sample(START + 890_000, 20), true);
-    const [closed] = await second.log.closeDue(START + 900_000);
+    await second.journal.reading(sample(START + 890_000, 20), true);
+    const [closed] = await second.journal.closeDue(START + 900_000);
     expect(closed).toMatchObject({ importWh: 20n, quality: Quality.gatewaySigned | Quality.gap });
     const [statement] = ofKind(second, Kind.statement);
     const readings = [...first.published, ...second.published].filter(({ payload }) => payload.kind === Kind.reading);
@@ -127,9 +127,9 @@ describe('after a stop', () => {
   test('a window that is over is closed from the spool', async () => {
     const disk = new CrashDisk();
     const first = await startRun(disk);
-    await first.log.reading(sample(START + 860_000, 10), true);
+    await first.journal.reading(sample(START + 860_000, 10), true);
     const second = await startRun(disk, { at: START + 5 * 900_000 });
-    const [closed] = await second.log.closeDue(second.time.reading.nowMs());
+    const [closed] = await second.journal.closeDue(second.time.reading.nowMs());
     expect(closed).toMatchObject({
       window: windowOf(START),
       importWh: 10n,
@@ -140,7 +140,7 @@ describe('after a stop', () => {
   test('a record that was damaged is declared as damaged, what oracles have is not', async () => {
     const disk = new CrashDisk();
     const first = await startRun(disk);
-    for (let i = 0; i < 5; i++) await first.log.reading(sample(START + i * 1000, i), true);
+    for (let i = 0; i < 5; i++) await first.journal.reading(sample(START + i * 1000, i), true);
     const segment = disk.files.get('/spool/r-00000001.seg');
     if (!segment) throw new Error('no segment');
     segment.cache[187 + 50] = (segment.cache[187 + 50] ?? 0) ^ 1;
@@ -159,33 +159,36 @@ describe('a restored image', () => {
   test('goes on above what oracles have seen, and never publishes what it signed before it knew', async () => {
     const disk = new CrashDisk();
     const first = await startRun(disk);
-    await first.log.reading(sample(START, 1), true);
+    await first.journal.reading(sample(START, 1), true);
     const image = disk.image();
     const lost = await startRun(disk, { at: START + 60_000 });
-    for (let i = 0; i < 300; i++) await lost.log.reading(sample(START + 60_000 + i, 2 + i), true);
-    const highestSeen = lost.log.nextSeq - 1n;
+    for (let i = 0; i < 300; i++) await lost.journal.reading(sample(START + 60_000 + i, 2 + i), true);
+    const highestSeen = lost.journal.nextSeq - 1n;
 
     const restored = CrashDisk.fromImage(image);
     const run = await startRun(restored, { at: START + 900_000 });
     const windowNow = windowOf(START + 900_000);
     const seen = { highestSeen, storedThrough: 140n, highestWindow: addWindows(windowOf(START), 3) };
-    expect(await run.log.continueAfterRestore(seen, windowNow)).toBe(true);
-    await run.log.reading(sample(START + 901_000, 400), true);
+    expect(await run.journal.continueAfterRestore(seen, windowNow)).toBe(true);
+    await run.journal.reading(sample(START + 901_000, 400), true);
     const events = ofKind(run, Kind.event);
     expect(events.map(({ code, seq }) => [code, seq > highestSeen]).slice(-2)).toEqual([
       [EventCode.continuedAfterRestore, true],
       [EventCode.gap, true],
     ]);
     expect(gapsOf(run).at(-1)).toEqual([141n, Number(highestSeen - 140n), GapReason.restored]);
-    expect(run.log.state.discarded).toEqual([{ first: 129n, last: highestSeen }]);
+    expect(run.journal.state.discarded).toEqual([{ first: 129n, last: highestSeen }]);
     // No statement for a window that oracles may have a statement for already.
-    expect(await run.log.closeDue(windowEndAtMs(addWindows(windowOf(START), 3)))).toEqual([]);
-    const [closed] = await run.log.closeDue(windowEndAtMs(addWindows(windowOf(START), 4)));
+    expect(await run.journal.closeDue(windowEndAtMs(addWindows(windowOf(START), 3)))).toEqual([]);
+    const [closed] = await run.journal.closeDue(windowEndAtMs(addWindows(windowOf(START), 4)));
     expect(closed?.window).toBe(windowOf(START) + 4);
     // Above our own seqs nothing happens, and a jump beyond 2^32 is refused.
-    expect(await run.log.continueAfterRestore({ ...seen, highestSeen: 5n }, windowNow)).toBe(true);
+    expect(await run.journal.continueAfterRestore({ ...seen, highestSeen: 5n }, windowNow)).toBe(true);
     expect(
-      await run.log.continueAfterRestore({ ...seen, highestSeen: run.log.nextSeq + (1n << 32n) + 1n }, windowNow),
+      await run.journal.continueAfterRestore(
+        { ...seen, highestSeen: run.journal.nextSeq + (1n << 32n) + 1n },
+        windowNow,
+      ),
     ).toBe(false);
   });
 });
@@ -194,17 +197,17 @@ describe('what is gone from the spool', () => {
   test('is declared once for whoever lacks it, and neither what is there nor what was told before', async () => {
     const disk = new CrashDisk();
     const first = await startRun(disk);
-    for (let i = 0; i < 3; i++) await first.log.reading(sample(START + i * 60_000, 100 + i), true);
+    for (let i = 0; i < 3; i++) await first.journal.reading(sample(START + i * 60_000, 100 + i), true);
     await first.spool.close();
     const run = await startRun(disk);
     const before = gapsOf(run);
     const through = run.spool.highest(METER_HEX);
-    await run.log.declareGone(1n, through);
+    await run.journal.declareGone(1n, through);
     expect(gapsOf(run)).toEqual(before);
     const missing = run.spool.missing.bind(run.spool);
     run.spool.missing = (meter, from, last) => [{ first: 1n, last: 2n }, ...missing(meter, from, last)];
-    await run.log.declareGone(1n, through);
-    await run.log.declareGone(1n, through);
+    await run.journal.declareGone(1n, through);
+    await run.journal.declareGone(1n, through);
     expect(gapsOf(run)).toEqual([...before, [1n, 2, GapReason.thinned]]);
     await run.spool.close();
   });

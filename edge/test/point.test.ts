@@ -92,8 +92,8 @@ describe('a point of two meters', () => {
     await run.time.advance(0);
     expect(lines(published)).toEqual([[0, 0, 0, GOOD]]);
     // Another run signed window 1 and 2 of this point already: an older image was restored.
-    const seen = { highestSeen: run.log.nextSeq + 5n, storedThrough: 2n, highestWindow: asWindow(FIRST + 2) };
-    expect(await run.log.continueAfterRestore(seen, asWindow(FIRST + 1))).toBe(true);
+    const seen = { highestSeen: run.journal.nextSeq + 5n, storedThrough: 2n, highestWindow: asWindow(FIRST + 2) };
+    expect(await run.journal.continueAfterRestore(seen, asWindow(FIRST + 1))).toBe(true);
     run.gate(true);
     await both(2, 300);
     await both(3, 600);
@@ -163,14 +163,14 @@ describe('a point of two meters', () => {
     await run.state('consumption', FIRST + 2, 30, 0);
     await run.time.advance(0);
     expect(lines(published).at(-1)).toEqual([2, 20, 40, GOOD]);
-    const { log, recovered } = run.point;
+    const { journal, recovered } = run.point;
     const bare = new Point({
       name: 'home',
-      log: Object.create(log, { state: { value: { ...log.state, point: null } } }),
+      journal: Object.create(journal, { state: { value: { ...journal.state, point: null } } }),
       recovered: { ...recovered, lastStatement: statementsOf(published).at(-1) ?? null },
       meters: {
-        production: { id: run.logs.production.id, name: 'pv' },
-        consumption: { id: run.logs.consumption.id, name: 'house' },
+        production: { id: run.journals.production.id, name: 'pv' },
+        consumption: { id: run.journals.consumption.id, name: 'house' },
       },
       inputs: { production: [], consumption: [] },
       fate: () => 'acknowledged',

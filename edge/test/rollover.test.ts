@@ -93,7 +93,7 @@ async function play(
     const { spool } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
     const state = await disk.read(STATE);
     const recovered = scan.result(METER_HEX);
-    const log = new MeterJournal(
+    const journal = new MeterJournal(
       { networkId: NETWORK, meterId: METER },
       state ? decodeState(Buffer.from(state).toString()) : FRESH_STATE,
       recovered,
@@ -106,15 +106,15 @@ async function play(
         committed: ({ payload }) => payloads.push(decodePayload(payload)),
       },
     );
-    if (!recovered.enrolment) scan.visit(await log.enrol((seq) => enrolment(seq, truth(0))));
+    if (!recovered.enrolment) scan.visit(await journal.enrol((seq) => enrolment(seq, truth(0))));
     const found = scan.result(METER_HEX);
     const hash = new Uint8Array(16);
-    await log.start(found, { softwareHash: hash, configHash: hash, storedThrough: 0n, tornRecords: 0 });
+    await journal.start(found, { softwareHash: hash, configHash: hash, storedThrough: 0n, tornRecords: 0 });
     const meter = new Meter({
       name: 'main',
       profileName: 'test',
       serial: '1',
-      log,
+      journal,
       recovered: found,
       reader: { read: async () => sampleAt(time.reading.nowMs(), truth, rollover) },
       limits: LIMITS,

@@ -81,7 +81,7 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   }
   for (const point of points) {
     const window = windowOf(readingClock.nowMs());
-    const first = () => point.log.enrol((seq) => pointEnrolment(config, point, seq, window));
+    const first = () => point.journal.enrol((seq) => pointEnrolment(config, point, seq, window));
     entries.push(entryOf(point, point.recovered.enrolment?.message ?? (await first())));
   }
   writeFileSync(out, `${JSON.stringify(entries, null, 2)}\n`);
@@ -89,9 +89,9 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   await closeBuses(buses);
 }
 
-async function firstEnrolment(config: GatewayConfig, { config: meter, key, log, line }: SetUpMeter, nowMs: number) {
+async function firstEnrolment(config: GatewayConfig, { config: meter, key, journal, line }: SetUpMeter, nowMs: number) {
   const sample = await readPatiently(line.reader, meter.name);
-  return log.enrol((seq) => enrolmentOf(config, meter, key.meterId, seq, sample, windowOf(nowMs)));
+  return journal.enrol((seq) => enrolmentOf(config, meter, key.meterId, seq, sample, windowOf(nowMs)));
 }
 
 function enrolmentOf(

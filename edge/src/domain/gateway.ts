@@ -29,7 +29,7 @@ const SAVE_MS = 2_000;
 const START_AGAIN = { initialMs: 100, maxMs: 10_000 };
 
 /** A source of signed messages: a meter, or a point that is derived from two meters. */
-export type Metered = Pick<Meter, 'id' | 'name' | 'log' | 'recovered' | 'enrolled' | 'problems' | 'view' | 'run'>;
+export type Metered = Pick<Meter, 'id' | 'name' | 'journal' | 'recovered' | 'enrolled' | 'problems' | 'view' | 'run'>;
 
 export interface GatewayOptions {
   readonly meters: readonly Metered[];
@@ -170,11 +170,16 @@ export class Gateway {
   async #startLogs(signal: AbortSignal): Promise<void> {
     const { clock, acks, softwareHash, configHash, tornRecords, random } = this.#options;
     const backOff = new BackOff(START_AGAIN, random);
-    for (const { id, name, log, recovered } of this.#enrolled) {
+    for (const { id, name, journal, recovered } of this.#enrolled) {
       const what = `meter ${name} cannot start`;
       while (!signal.aborted) {
         try {
-          await log.start(recovered, { softwareHash, configHash, storedThrough: acks.acknowledged(id), tornRecords });
+          await journal.start(recovered, {
+            softwareHash,
+            configHash,
+            storedThrough: acks.acknowledged(id),
+            tornRecords,
+          });
           this.#background.succeeded(what);
           break;
         } catch (error) {
@@ -197,8 +202,8 @@ export class Gateway {
 
   /** Signs the same event in the chain of each meter; reports a disk that refuses it. */
   async #event(code: number, fields: { readonly value?: bigint; readonly detail?: number } = {}): Promise<void> {
-    for (const { log } of this.#enrolled)
-      await log.event(code, fields).catch((error) => this.#background.report(`event ${code}`, error));
+    for (const { journal } of this.#enrolled)
+      await journal.event(code, fields).catch((error) => this.#background.report(`event ${code}`, error));
   }
 
   #canClose(): boolean {
@@ -229,14 +234,14 @@ export class Gateway {
    * Continues above the seqs that an oracle has seen. Seqs that this gateway does not know show that an older image was
    * restored.
    */
-  async #continueAboveSeen({ id, name, log }: Metered): Promise<void> {
+  async #continueAboveSeen({ id, name, journal }: Metered): Promise<void> {
     const seen = this.#options.acks.highest(id);
-    if (seen.highestSeen < log.nextSeq) return;
+    if (seen.highestSeen < journal.nextSeq) return;
     this.#options.log.warn(
       { event: 'older_image_restored', meter: name, highestSeen: seen.highestSeen.toString() },
       'Somebody restored an older image of the data directory',
     );
-    if (await log.continueAfterRestore(seen, windowOf(this.#options.readingClock.nowMs()))) return;
+    if (await journal.continueAfterRestore(seen, windowOf(this.#options.readingClock.nowMs()))) return;
     this.#jumps.add(
       `an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: the gateway refuses to continue there, ask your utility`,
     );
@@ -260,7 +265,7 @@ export class Gateway {
   /** Returns the seq through which records are acknowledged and no open window's root needs them. */
   #safeThrough(id: MeterId): bigint {
     const acknowledged = this.#options.acks.acknowledged(id);
-    const covered = this.#options.meters.find((meter) => meter.id === id)?.log.statedThrough ?? 0n;
+    const covered = this.#options.meters.find((meter) => meter.id === id)?.journal.statedThrough ?? 0n;
     return acknowledged < covered ? acknowledged : covered;
   }
 

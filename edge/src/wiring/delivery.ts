@@ -38,12 +38,12 @@ export async function openDelivery(config: GatewayConfig, found: SetUp, world: W
   const path = join(config.data_dir, 'state', 'acks.json');
   const saved = await nodeDisk.read(path);
   if (saved) acks.restore(Buffer.from(saved).toString('utf8'));
-  const logs = [...found.meters, ...found.points].map(({ config: { name }, log, recovered }) => {
-    return { id: log.id, name, log, recovered };
+  const journals = [...found.meters, ...found.points].map(({ config: { name }, journal, recovered }) => {
+    return { id: journal.id, name, journal, recovered };
   });
-  const meters = logs.map(({ id }) => id);
+  const meters = journals.map(({ id }) => id);
   const lags = new LagWatch(acks, meters, world.clock);
-  const deadLetters = new DeadLetters({ ...world, logs, acks, spool, counters: world.metrics });
+  const deadLetters = new DeadLetters({ ...world, journals, acks, spool, counters: world.metrics });
   const acknowledged = (meterId: MeterId) => acks.acknowledged(meterId);
   const excluded = (meterId: MeterId, seq: bigint) => deadLetters.excluded(meterId, seq);
   const outbox = new SendScheduler({ spool, meters, acknowledged, excluded, lag: (meterId) => lags.lag(meterId) });

@@ -23,7 +23,7 @@ export function meteredOf(config: GatewayConfig, found: SetUp, { fate }: Deliver
 }
 
 function meterOf(config: GatewayConfig, found: SetUpMeter, world: World): Meter {
-  const { config: meter, line, log, recovered } = found;
+  const { config: meter, line, journal, recovered } = found;
   const { metrics: counters, frames } = world;
   const nearWh = recovered.lastGood?.importWh ?? 0n;
   return new Meter({
@@ -31,7 +31,7 @@ function meterOf(config: GatewayConfig, found: SetUpMeter, world: World): Meter 
     name: meter.name,
     role: (Object.keys(Role) as (keyof typeof Role)[]).find((name) => Role[name] === meter.role) ?? 'point',
     profileName: line.profileName,
-    log,
+    journal,
     recovered,
     reader: line.reader,
     readSerial: line.readSerial,

@@ -33,7 +33,7 @@ export interface PlannedPoint {
 
 /** A planned point with everything that its disk holds. */
 export interface SetUpPoint extends PlannedPoint {
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly inputs: Readonly<Record<Side, readonly Statement[]>>;
 }
@@ -124,11 +124,11 @@ export function pointOf(
   clock: Clock,
   logger: Logger,
 ): Point {
-  const { config, log, recovered, inputs, meters } = found;
+  const { config, journal, recovered, inputs, meters } = found;
   const named = ({ id, config: { name } }: { id: MeterId; config: MeterConfig }) => ({ id, name });
   return new Point({
     name: config.name,
-    log,
+    journal,
     recovered,
     inputs,
     meters: { production: named(meters.production), consumption: named(meters.consumption) },

@@ -64,7 +64,7 @@ export function framesDir(config: GatewayConfig): string {
 export interface SetUpMeter {
   readonly config: MeterConfig;
   readonly key: MeterKey;
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly line: MeterLine;
 }
@@ -105,12 +105,17 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     (message) => scan.visit(message),
     SEGMENT_BYTES,
   );
-  const logOf = (of: { config: { name: string }; key: MeterKey }, state: MeterState, path: string, gapMs?: number) => {
+  const journalOf = (
+    of: { config: { name: string }; key: MeterKey },
+    state: MeterState,
+    path: string,
+    gapMs?: number,
+  ) => {
     const recovered = scan.result(asMeterId(of.key.meterId));
     checkNetwork(recovered, config, of.config.name);
     checkKey(recovered, of, ports.verifier);
     const identity = { networkId: fromHex(config.network_id), meterId: of.key.meterId };
-    const log = new MeterJournal(identity, state, recovered, {
+    const journal = new MeterJournal(identity, state, recovered, {
       signer: of.key.signer,
       spool,
       readingClock: ports.readingClock,
@@ -119,20 +124,25 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
       store: (next) => nodeDisk.replace(path, Buffer.from(encodeState(next))),
       committed: ports.committed,
     });
-    return { log, recovered };
+    return { journal, recovered };
   };
   const meters: SetUpMeter[] = [];
   for (const one of keyed) {
     const { config: meter, key } = one;
     const statePath = join(stateDir, `${toHex(key.meterId)}.json`);
-    const { log, recovered } = logOf(one, await loadState(statePath), statePath, GAP_POLLS * meter.poll_seconds * 1000);
+    const { journal, recovered } = journalOf(
+      one,
+      await loadState(statePath),
+      statePath,
+      GAP_POLLS * meter.poll_seconds * 1000,
+    );
     const line = lineOf(config, meter, ports);
-    meters.push({ config: meter, key, log, recovered, line });
+    meters.push({ config: meter, key, journal, recovered, line });
   }
   const points = planned.map((point): SetUpPoint => {
     const inputs = (side: Side) => scan.result(point.meters[side].id).inputs;
     const found = { production: inputs('production'), consumption: inputs('consumption') };
-    return { ...point, ...logOf(point, point.state, point.statePath), inputs: found };
+    return { ...point, ...journalOf(point, point.state, point.statePath), inputs: found };
   });
   return { gateway, spool, damage, meters, points };
 }

@@ -68,7 +68,7 @@ export async function setUp(
   const counters = { add: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1) };
   const scan = new RecoveryScan();
   const recovered = scan.result(METER_HEX);
-  const log = new MeterJournal({ networkId: NETWORK, meterId: METER }, FRESH_STATE, recovered, {
+  const journal = new MeterJournal({ networkId: NETWORK, meterId: METER }, FRESH_STATE, recovered, {
     signer: ed25519Signer(new Uint8Array(32).fill(1)),
     spool,
     readingClock: time.reading,
@@ -76,11 +76,11 @@ export async function setUp(
     store: async () => {},
     committed: ({ payload }) => messages.push(decodePayload(payload)),
   });
-  scan.visit(await log.enrol(enrolmentOf));
+  scan.visit(await journal.enrol(enrolmentOf));
   const meter = new Meter({
     name: 'main',
     profileName: 'test',
-    log,
+    journal,
     recovered: scan.result(METER_HEX),
     reader: readerOf(time, read),
     readSerial,

@@ -14,7 +14,7 @@ export const STATE = '/state/meter.json';
 export const START = Date.UTC(2026, 0, 1, 9, 0);
 
 export interface Run {
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly spool: Spool;
   /** Everything that this run forwarded for publication. */
   readonly published: { payload: Payload; bytes: Uint8Array; message: Uint8Array }[];
@@ -44,7 +44,7 @@ export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run
   const text = await disk.read(STATE);
   const recovered = scan.result(METER_HEX);
   const published: Run['published'] = [];
-  const log = new MeterJournal(
+  const journal = new MeterJournal(
     { networkId: NETWORK, meterId: METER },
     text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE,
     recovered,
@@ -68,7 +68,7 @@ export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run
   const configHash = new Uint8Array(16).fill(options.configuration ?? 0);
   const hashes = { softwareHash: new Uint8Array(16), configHash };
   const start = { ...hashes, storedThrough: options.storedThrough ?? 0n, tornRecords };
-  return { log, spool, published, time, begin: () => log.start(recovered, start) };
+  return { journal, spool, published, time, begin: () => journal.start(recovered, start) };
 }
 
 export const sample = (timeMs: number, wh: number): MeterSample => ({

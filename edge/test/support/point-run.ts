@@ -78,7 +78,7 @@ const sampleOf = (side: Side, timeMs: number, importWh: number, exportWh: number
 /**
  * Opens the journals of both meters and of the point from the disk; `feed` gets each committed statement of a meter.
  */
-async function openLogs(
+async function openJournals(
   disk: CrashDisk,
   time: VirtualClock,
   published: Published[],
@@ -94,7 +94,7 @@ async function openLogs(
   const from = pointState.point?.window ?? asWindow(0);
   const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [asMeterId(id), from])));
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
-  const logOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
+  const journalOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
     new MeterJournal({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {
       signer: ed25519Signer(new Uint8Array(32).fill(seed)),
       spool,
@@ -112,13 +112,13 @@ async function openLogs(
           if (kind === Kind.statement && meter === toHex(IDS[side])) feed(side, payload as Statement);
       },
     });
-  const logs = {
-    production: await logOf(IDS.production, 1, await load(IDS.production)),
-    consumption: await logOf(IDS.consumption, 2, await load(IDS.consumption)),
+  const journals = {
+    production: await journalOf(IDS.production, 1, await load(IDS.production)),
+    consumption: await journalOf(IDS.consumption, 2, await load(IDS.consumption)),
   };
-  const log = await logOf(POINT, 3, pointState);
+  const journal = await journalOf(POINT, 3, pointState);
   const recovered = scan.result(asMeterId(POINT));
-  return { spool, damage, scan, logs, log, recovered };
+  return { spool, damage, scan, journals, journal, recovered };
 }
 
 /** Starts a run of a gateway with two meters and their point on a disk; adds its messages to `published`. */
@@ -126,17 +126,17 @@ export async function startRun(disk: CrashDisk, published: Published[], spoil = 
   const time = new VirtualClock({ startAtMs: START });
   let point: Point | null = null;
   const fates = new Map<string, Fate>();
-  const opened = await openLogs(disk, time, published, spoil, (side, statement) => point?.take(side, statement));
-  const { spool, damage, scan, logs, log, recovered } = opened;
+  const opened = await openJournals(disk, time, published, spoil, (side, statement) => point?.take(side, statement));
+  const { spool, damage, scan, journals, journal, recovered } = opened;
   if (!recovered.enrolment) {
-    await log.enrol(enrolmentOf);
+    await journal.enrol(enrolmentOf);
     await spool.close();
     return startRun(disk, published, spoil);
   }
   const named = (side: Side) => ({ id: asMeterId(IDS[side]), name: side === 'production' ? 'pv' : 'house' });
   point = new Point({
     name: 'home',
-    log,
+    journal,
     recovered,
     meters: { production: named('production'), consumption: named('consumption') },
     inputs: {
@@ -149,16 +149,16 @@ export async function startRun(disk: CrashDisk, published: Published[], spoil = 
   });
   const tornRecords = Math.ceil(damage.tornBytes / 187);
   for (const [id, one] of [
-    ...Object.entries(IDS).map(([side, id]) => [id, logs[side as Side]] as const),
-    [POINT, log] as const,
+    ...Object.entries(IDS).map(([side, id]) => [id, journals[side as Side]] as const),
+    [POINT, journal] as const,
   ])
     await one.start(scan.result(asMeterId(id)), { ...HASHES, storedThrough: 0n, tornRecords });
   const stop = new AbortController();
   let mayClose = true;
   const running = point.run(() => mayClose, stop.signal);
   return {
-    logs,
-    log,
+    journals,
+    journal,
     point,
     fates,
     time,
@@ -170,8 +170,8 @@ export async function startRun(disk: CrashDisk, published: Published[], spoil = 
     async state(side: Side, window: number, importWh: number, exportWh: number, leadMs = 5_000) {
       const end = (window + 1) * WINDOW_MS;
       const sample = sampleOf(side, end - leadMs, importWh, exportWh);
-      await logs[side].reading(sample, true);
-      await logs[side].closeDue(end);
+      await journals[side].reading(sample, true);
+      await journals[side].closeDue(end);
     },
     async stop() {
       stop.abort();

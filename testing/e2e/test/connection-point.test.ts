@@ -183,7 +183,7 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
   const enrolment = { message: new Uint8Array(), payload: { importWh: 0n, exportWh: 0n, window: 0 } };
   const point = new Point({
     name: 'home',
-    log: log as unknown as MeterJournal,
+    journal: log as unknown as MeterJournal,
     recovered: { enrolment, lastStatement: null } as unknown as RecoveredMeter,
     meters: {
       production: { id: asMeterId('aa'.repeat(16)), name: 'pv' },

@@ -74,14 +74,14 @@ const enrolmentOf = (key: MeterKey, seq: bigint, role: Role, source: Source): Pa
 
 interface OpenLog {
   readonly key: MeterKey;
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly start: () => Promise<void>;
 }
 
 function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualClock): OpenLog {
   const id = asMeterId(key.meterId);
   const recovered = new RecoveryScan().result(id);
-  const log = new MeterJournal({ networkId: NETWORK, meterId: key.meterId }, FRESH_STATE, recovered, {
+  const journal = new MeterJournal({ networkId: NETWORK, meterId: key.meterId }, FRESH_STATE, recovered, {
     signer: key.signer,
     spool,
     readingClock: time.reading,
@@ -90,7 +90,7 @@ function logOf(dir: string, key: MeterKey, spool: Spool, time: VirtualClock): Op
     store: (state) => nodeDisk.replace(join(dir, 'state', `${id}.json`), Buffer.from(encodeState(state))),
     committed: () => {},
   });
-  return { key, log, start: () => log.start(recovered, { ...HASHES, storedThrough: 0n, tornRecords: 0 }) };
+  return { key, journal, start: () => journal.start(recovered, { ...HASHES, storedThrough: 0n, tornRecords: 0 }) };
 }
 
 /** Reads both meters once a minute; returns the content of their statements. */
@@ -98,10 +98,10 @@ async function readMeters(meters: readonly OpenLog[], time: VirtualClock): Promi
   const closed: ClosedWindow[][] = meters.map(() => []);
   for (let minute = 0; minute < 34; minute++) {
     const wh = BigInt(20 * minute);
-    for (const [i, { log }] of meters.entries()) {
+    for (const [i, { journal }] of meters.entries()) {
       const at = START_MS + 60_000 * minute;
-      await log.reading(sample(at + 55_000, 1_000n + (i ? wh : 0n), 2_000n + (i ? 0n : wh)), true);
-      closed[i]?.push(...(await log.closeDue(at + 60_000)));
+      await journal.reading(sample(at + 55_000, 1_000n + (i ? wh : 0n), 2_000n + (i ? 0n : wh)), true);
+      closed[i]?.push(...(await journal.closeDue(at + 60_000)));
     }
     await time.advance(60_000);
   }
@@ -109,22 +109,25 @@ async function readMeters(meters: readonly OpenLog[], time: VirtualClock): Promi
 }
 
 /** Signs the point's statement for each window that both meters closed. */
-async function derivePoint({ log }: OpenLog, [produced = [], consumed = []]: readonly ClosedWindow[][]): Promise<void> {
+async function derivePoint(
+  { journal }: OpenLog,
+  [produced = [], consumed = []]: readonly ClosedWindow[][],
+): Promise<void> {
   for (const [i, production] of produced.entries()) {
     const consumption = consumed[i];
     if (!consumption) throw new Error('a statement has no counterpart');
     const inputOf = ({ uncertaintyMs, ...closed }: ClosedWindow) => ({ ...closed, timeUncertaintyMs: uncertaintyMs });
     const [p, c] = [inputOf(production), inputOf(consumption)];
     const state = openPoint({ importWh: BigInt(100 * i), exportWh: BigInt(300 * i) }, p, c);
-    await log.closeSpan(pointStatement(state, false, p, c), state);
+    await journal.closeSpan(pointStatement(state, false, p, c), state);
   }
 }
 
 /** Writes the gateway's other files, beside keys, spool and meters' states. */
 async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualClock): Promise<void> {
-  const marks = meters.map(({ log }): [string, MeterWatermark] => [
-    log.id,
-    { storedThrough: 20n, highestSeen: log.nextSeq - 1n, highestWindow: INITIAL_WINDOW },
+  const marks = meters.map(({ journal }): [string, MeterWatermark] => [
+    journal.id,
+    { storedThrough: 20n, highestSeen: journal.nextSeq - 1n, highestWindow: INITIAL_WINDOW },
   ]);
   const acks = new AckTracker([ORACLE], 1);
   const ledgerId = new Uint8Array(16).fill(4);
@@ -154,19 +157,19 @@ export async function makeGatewayDirectory(dir: string): Promise<void> {
   const time = new VirtualClock({ startAtMs: START_MS });
   const { spool } = await openSpool(nodeDisk, join(dir, 'spool'), time, () => {}, SEGMENT_BYTES);
   const meters = keyed.map((key) => logOf(dir, key, spool, time));
-  for (const [i, { log, key, start }] of meters.entries()) {
+  for (const [i, { journal, key, start }] of meters.entries()) {
     const { role, source, serial } = METERS[i] ?? METERS[0];
-    await log.enrol((seq) => enrolmentOf(key, seq, role, source));
+    await journal.enrol((seq) => enrolmentOf(key, seq, role, source));
     await start();
-    await log.identified(serial);
+    await journal.identified(serial);
   }
   const point = logOf(dir, home, spool, time);
-  await point.log.enrol((seq) => enrolmentOf(home, seq, Role.point, Source.solar));
+  await point.journal.enrol((seq) => enrolmentOf(home, seq, Role.point, Source.solar));
   await point.start();
   await derivePoint(point, await readMeters(meters, time));
-  await meters[0]?.log.event(EventCode.clockStepped, { value: 90_000n });
-  await meters[1]?.log.declareRefused([{ first: 4n, last: 5n }]);
-  await meters[1]?.log.discontinuity({ importWh: 1_660n, exportWh: 2_000n }, { exportWh: 0n }, 1);
+  await meters[0]?.journal.event(EventCode.clockStepped, { value: 90_000n });
+  await meters[1]?.journal.declareRefused([{ first: 4n, last: 5n }]);
+  await meters[1]?.journal.discontinuity({ importWh: 1_660n, exportWh: 2_000n }, { exportWh: 0n }, 1);
   await keepRest(dir, meters, time);
   await spool.close();
 }

@@ -46,7 +46,7 @@ export interface MeterState {
 }
 
 /** Builds a gateway's messages for one meter with one key; `changes` alter a single message. */
-export class KeyLog {
+export class KeyJournal {
   readonly record: MeterRecord;
   readonly signer: Signer;
   readonly state: MeterState;

@@ -18,7 +18,7 @@ import {
 } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
 import type { MeterRecord, Registry } from '#oracle/domain/ports.js';
-import { KeyLog, type Signed, sign } from './key-log.js';
+import { KeyJournal, type Signed, sign } from './key-log.js';
 
 export { type Signed, sign as signPayload } from './key-log.js';
 
@@ -90,13 +90,13 @@ export class FakeRegistry implements Registry {
 export class JournalBuilder {
   readonly meter: MeterRecord;
   readonly signer: Signer;
-  readonly #log: KeyLog;
+  readonly #log: KeyJournal;
 
   constructor(meter: MeterRecord, signer: Signer) {
     this.meter = meter;
     this.signer = signer;
     const { importBaselineWh: importWh, exportBaselineWh: exportWh } = meter;
-    this.#log = new KeyLog(meter, signer, NETWORK, { timeMs: START_MS, importWh, exportWh });
+    this.#log = new KeyJournal(meter, signer, NETWORK, { timeMs: START_MS, importWh, exportWh });
   }
 
   get seq(): bigint {
@@ -129,10 +129,10 @@ export class JournalBuilder {
   set prev(prev: Uint8Array) {
     this.#log.prev = prev;
   }
-  get leaves(): KeyLog['leaves'] {
+  get leaves(): KeyJournal['leaves'] {
     return this.#log.leaves;
   }
-  set leaves(leaves: KeyLog['leaves']) {
+  set leaves(leaves: KeyJournal['leaves']) {
     this.#log.leaves = leaves;
   }
 

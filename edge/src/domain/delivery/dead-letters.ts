@@ -15,15 +15,15 @@ const MAX_LOOKED_AT = 4_000;
 const WIDEST_GAP = 100_000n;
 
 /** A key's journal, and the state that the spool showed at the start. */
-export interface KeyLog {
+export interface KeyJournal {
   readonly id: MeterId;
   readonly name: string;
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
 }
 
 export interface DeadLettersOptions {
-  readonly logs: readonly KeyLog[];
+  readonly journals: readonly KeyJournal[];
   readonly acks: AckTracker;
   readonly spool: Spool;
   readonly clock: Clock;
@@ -43,14 +43,14 @@ interface Pace {
  */
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
-  readonly #logs = new Map<MeterId, MeterJournal>();
+  readonly #journals = new Map<MeterId, MeterJournal>();
   readonly #dead = new Map<MeterId, Set<bigint>>();
   readonly #paces = new Map<MeterId, Pace>();
 
   constructor(options: DeadLettersOptions) {
     this.#options = options;
-    for (const { id, log, recovered } of options.logs) {
-      this.#logs.set(id, log);
+    for (const { id, journal, recovered } of options.journals) {
+      this.#journals.set(id, journal);
       this.#dead.set(id, refusedBefore(recovered));
       this.#paces.set(id, { backOff: new BackOff(DECLARE, options.random), blockedUntilMs: 0 });
     }
@@ -59,13 +59,13 @@ export class DeadLetters {
   /** Returns true for a record that stays in the spool and is never sent. */
   excluded(meterId: MeterId, seq: bigint): boolean {
     if (this.#dead.get(meterId)?.has(seq)) return true;
-    return this.#logs.get(meterId)?.state.discarded.some(({ first, last }) => seq >= first && seq <= last) ?? false;
+    return this.#journals.get(meterId)?.state.discarded.some(({ first, last }) => seq >= first && seq <= last) ?? false;
   }
 
   /**
    * Declares messages that so many oracles refused that they can never be acknowledged. Rejects with the disk's error.
    */
-  async declare({ id, name, log: meterLog }: Omit<KeyLog, 'recovered'>): Promise<void> {
+  async declare({ id, name, journal: meterLog }: Omit<KeyJournal, 'recovered'>): Promise<void> {
     const { acks, clock, log, counters } = this.#options;
     const pace = this.#paces.get(id);
     const dead = this.#dead.get(id);

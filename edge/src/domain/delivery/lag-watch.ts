@@ -48,7 +48,7 @@ export class LagWatch {
    * Declares acknowledged messages that the spool has trimmed and an oracle lacks again (its ledger was lost or
    * restored). That oracle then continues above them [gateway §11.6]. Rejects with the disk's error.
    */
-  async declareGone({ id, log }: { readonly id: MeterId; readonly log: MeterJournal }): Promise<void> {
+  async declareGone({ id, journal }: { readonly id: MeterId; readonly journal: MeterJournal }): Promise<void> {
     const acknowledged = this.#acks.acknowledged(id);
     const before = this.#reached.get(id) ?? 0n;
     const reached = acknowledged > before ? acknowledged : before;
@@ -56,7 +56,7 @@ export class LagWatch {
     const from = this.lag(id)?.from ?? acknowledged;
     if (from >= reached) this.#lookedFrom.delete(id);
     else if (this.#lookedFrom.get(id) !== from) {
-      await log.declareGone(from + 1n, reached);
+      await journal.declareGone(from + 1n, reached);
       this.#lookedFrom.set(id, from);
     }
   }

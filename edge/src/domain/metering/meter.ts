@@ -32,7 +32,7 @@ export interface MeterOptions {
   readonly profileName: string;
   /** Role in the configuration; default: a connection point. */
   readonly role?: string;
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly reader: MeterReader;
   /** See `Nameplate`; absent: the meter shows no serial number. */
@@ -55,7 +55,7 @@ export interface MeterOptions {
 export class Meter {
   readonly name: string;
   readonly id: MeterId;
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
   /** False without an enrolment: then nothing may be signed for the meter. */
   readonly enrolled: boolean;
@@ -73,16 +73,16 @@ export class Meter {
   constructor(options: MeterOptions) {
     this.#options = options;
     this.name = options.name;
-    this.log = options.log;
-    this.id = options.log.id;
+    this.journal = options.journal;
+    this.id = options.journal.id;
     this.recovered = options.recovered;
     this.enrolled = options.recovered.enrolment !== null;
-    const fall = options.log.state.discontinuity;
+    const fall = options.journal.state.discontinuity;
     this.#frozen = new FrozenWatch(options.limits.stepWh);
     this.#nameplate = new Nameplate({
       read: options.readSerial,
-      known: () => options.log.state.serial,
-      store: (serial) => options.log.identified(serial),
+      known: () => options.journal.state.serial,
+      store: (serial) => options.journal.identified(serial),
       configured: options.serial,
       clock: options.clock,
     });
@@ -96,7 +96,7 @@ export class Meter {
     const slow = slowWords(this.#options.plan, this.#options.leastPeriod?.() ?? null);
     if (slow) list.push(`meter ${this.name}: ${slow}`);
     if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
-    if (this.log.inDiscontinuity)
+    if (this.journal.inDiscontinuity)
       list.push(
         `meter ${this.name}: its registers fell, or another meter answers: if somebody exchanged the meter, run "replace-meter"`,
       );
@@ -114,7 +114,7 @@ export class Meter {
       profile: this.#options.profileName,
       enrolled: this.enrolled,
       signer: 'gateway',
-      next_seq: this.log.nextSeq.toString(),
+      next_seq: this.journal.nextSeq.toString(),
       reading: sample && {
         time_ms: sample.timeMs,
         import_wh: sample.importWh.toString(),
@@ -128,7 +128,7 @@ export class Meter {
         export_wh: closed.exportWh.toString(),
         quality: closed.quality,
       },
-      open_windows: this.log.windows.open.map(({ window }) => window),
+      open_windows: this.journal.windows.open.map(({ window }) => window),
       problems: this.problems(),
     };
   }
@@ -143,7 +143,7 @@ export class Meter {
       const now = readingClock.nowMs();
       // A due poll stays due; a clock that is stepped back can only bring it closer.
       due = Math.min(due, Math.max(now, nextPollAtMs(now, this.#lastReadingAtMs, this.#plan)));
-      const [oldest] = this.log.windows.open;
+      const [oldest] = this.journal.windows.open;
       const end = oldest && canClose() ? windowEndAtMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
         // The next poll tries again a window that is over and that the disk did not let close.
@@ -167,7 +167,7 @@ export class Meter {
     counters.add('polls', { meter: this.id });
     try {
       const { sample, verdict } = await this.#readJudged();
-      const other = this.log.inDiscontinuity ? null : await this.#nameplate.other();
+      const other = this.journal.inDiscontinuity ? null : await this.#nameplate.other();
       if (other !== null) {
         this.#options.logger.error(
           { event: 'foreign_meter_answered', meter: this.name, serial: other },
@@ -201,10 +201,10 @@ export class Meter {
     const { reader, limits } = this.#options;
     for (let lower = 1; ; lower++) {
       const shown = await reader.read();
-      const sample = this.log.inDiscontinuity ? shown : unrolled(this.#lastGood, shown, limits);
+      const sample = this.journal.inDiscontinuity ? shown : unrolled(this.#lastGood, shown, limits);
       this.#tellTurn(shown, sample);
-      const verdict = this.log.inDiscontinuity ? 'lower' : judgeRegisters(this.#lastGood, sample, limits);
-      if (verdict !== 'lower' || lower === LOWER_READS || this.log.inDiscontinuity) return { sample, verdict };
+      const verdict = this.journal.inDiscontinuity ? 'lower' : judgeRegisters(this.#lastGood, sample, limits);
+      if (verdict !== 'lower' || lower === LOWER_READS || this.journal.inDiscontinuity) return { sample, verdict };
     }
   }
 
@@ -227,14 +227,14 @@ export class Meter {
   async #take(sample: MeterSample, broken: DiscontinuityReason | null): Promise<void> {
     const { logger } = this.#options;
     const good = broken === null;
-    if (broken !== null && !this.log.inDiscontinuity) {
+    if (broken !== null && !this.journal.inDiscontinuity) {
       const lastGood = this.#lastGood ?? sample;
       logger.error(
         { event: 'statements_stopped', meter: this.name, from: text(lastGood), to: text(sample), reason: broken },
         'Stopped signing statements',
       );
       void this.#options.keepFrames?.();
-      await this.log.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
+      await this.journal.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
     }
     if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };
     logger.debug(
@@ -246,7 +246,7 @@ export class Meter {
     if (this.#frozen.take(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
     this.#uncommitted++;
     // Not awaited: a slow card must not delay the bus. The journal keeps the order.
-    this.log
+    this.journal
       .reading(sample, good)
       .catch((error) => this.#disk(error))
       .finally(() => {
@@ -257,19 +257,19 @@ export class Meter {
   /** Signs an event when another master appears on the line, once for each appearance. */
   #foreign(error: ReadError): void {
     const isForeign = error.failure === ReadFailure.secondMaster;
-    if (isForeign && !this.#isForeign) this.log.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));
+    if (isForeign && !this.#isForeign) this.journal.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));
     this.#isForeign = isForeign;
   }
 
   #selfTestFailed(which: number): void {
     const { counters } = this.#options;
     counters.add('poll_errors', { meter: this.id, reason: 'frozen registers' });
-    this.log.event(EventCode.selfTestFailed, { detail: which }).catch((disk) => this.#disk(disk));
+    this.journal.event(EventCode.selfTestFailed, { detail: which }).catch((disk) => this.#disk(disk));
   }
 
   async #close(nowMs: number): Promise<void> {
     try {
-      for (const closed of await this.log.closeDue(nowMs)) {
+      for (const closed of await this.journal.closeDue(nowMs)) {
         this.#lastClosed = closed;
         const { window, importWh, exportWh, quality } = closed;
         this.#options.logger.info(

@@ -80,7 +80,7 @@ export interface PointMeter {
 
 export interface PointOptions {
   readonly name: string;
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly meters: Readonly<Record<Side, PointMeter>>;
   /** Statements of the meters that are in the spool and not derived from yet, windows rising. */
@@ -99,7 +99,7 @@ export interface PointOptions {
 export class Point {
   readonly name: string;
   readonly id: MeterId;
-  readonly log: MeterJournal;
+  readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly enrolled: boolean;
   readonly #options: PointOptions;
@@ -115,8 +115,8 @@ export class Point {
   constructor(options: PointOptions) {
     this.#options = options;
     this.name = options.name;
-    this.log = options.log;
-    this.id = options.log.id;
+    this.journal = options.journal;
+    this.id = options.journal.id;
     this.recovered = options.recovered;
     this.enrolled = options.recovered.enrolment !== null;
     const { state, isLost } = stateOf(options);
@@ -161,7 +161,7 @@ export class Point {
       derived_from: { production: production.id, consumption: consumption.id },
       enrolled: this.enrolled,
       signer: 'gateway',
-      next_seq: this.log.nextSeq.toString(),
+      next_seq: this.journal.nextSeq.toString(),
       reading: null,
       statement: last && {
         window: last.statement.window,
@@ -213,7 +213,7 @@ export class Point {
     if (closed) {
       const statement = pointStatement(closed.state, closed.isNewBase, production, consumption);
       // False after a restored image: this window may have a statement already, so the span continues.
-      if (await this.log.closeSpan(statement, closed.state)) this.#closed(closed, statement);
+      if (await this.journal.closeSpan(statement, closed.state)) this.#closed(closed, statement);
     }
     this.#pairs.pass(window);
     return true;
@@ -248,8 +248,8 @@ export class Point {
  * Returns a point's state after a start: as stored, or derived. Where its newest statement is newer than its state
  * file, derives it from that statement and the two that it was derived from.
  */
-function stateOf({ log, recovered, inputs }: PointOptions): { state: PointState | null; isLost: boolean } {
-  const stored = log.state.point;
+function stateOf({ journal, recovered, inputs }: PointOptions): { state: PointState | null; isLost: boolean } {
+  const stored = journal.state.point;
   const stated = recovered.lastStatement;
   if (!stated || (stored && stored.window >= stated.window)) return { state: stored, isLost: false };
   const [production, consumption] = [inputs.production, inputs.consumption].map((list) =>

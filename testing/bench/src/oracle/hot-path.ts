@@ -104,7 +104,7 @@ export function benchBare(count: number): number {
 
 function prepared(count: number) {
   const logs = signedJournals(METERS, Math.ceil(count / METERS));
-  const cut = logs.map((log) => packetsOf(log, IN_PACKET));
+  const cut = logs.map((journal) => packetsOf(journal, IN_PACKET));
   const packets: SentPacket[] = [];
   const parts: BarePart[] = [];
   for (let at = 0; at < (cut[0]?.length ?? 0); at++) {

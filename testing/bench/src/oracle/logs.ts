@@ -1,5 +1,5 @@
 import { asWindow, base58Encode, concatBytes, type Signer, windowStartAtMs } from '@gridtokenx/protocol';
-import { KeyLog, type MeterState } from '@gridtokenx/testing-kit/key-log';
+import { KeyJournal, type MeterState } from '@gridtokenx/testing-kit/key-log';
 import { INITIAL_WINDOW, meterOf, NETWORK, signerOf } from '@gridtokenx/testing-kit/signed-journal';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 
@@ -10,7 +10,7 @@ const READINGS = 15;
 /** Returns an honest gateway's messages of a meter: windows of readings a minute apart, each with its statement. */
 function logOf(record: MeterRecord, signer: Signer, count: number): Uint8Array[] {
   const state: MeterState = { timeMs: 0, importWh: record.importBaselineWh, exportWh: record.exportBaselineWh };
-  const log = new KeyLog(record, signer, NETWORK, state);
+  const log = new KeyJournal(record, signer, NETWORK, state);
   const messages: Uint8Array[] = [];
   for (let window = INITIAL_WINDOW; messages.length < count; window++) {
     for (let minute = 1; minute <= READINGS; minute++) {

@@ -103,11 +103,11 @@ export class SimulatedGateway {
       random,
     };
     let committed = (_message: SignedMessage) => {};
-    const { log, opened, recovered, tornBytes } = await this.#recover(around, (message) => committed(message));
-    const spool = this.#spoolOf(opened, log);
+    const { journal, opened, recovered, tornBytes } = await this.#recover(around, (message) => committed(message));
+    const spool = this.#spoolOf(opened, journal);
     const acks = await this.#openAcks();
     const meter = new Meter({
-      ...{ name: 'main', serial: '', profileName: 'simulated', log, recovered },
+      ...{ name: 'main', serial: '', profileName: 'simulated', journal, recovered },
       reader: this.#reader(clock),
       limits: { importLimitW: LIMIT_W, exportLimitW: LIMIT_W, stepWh: 2 },
       plan: { pollMs: POLL_MS, leadMs: 58_000 },
@@ -134,7 +134,7 @@ export class SimulatedGateway {
     const recovered = scan.result(id);
     const saved = await disk.read(`/data/state/${id}.json`);
     const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
-    const log = new MeterJournal({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
+    const journal = new MeterJournal({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
       signer: this.#deps.witness.watched(home.meter, payloadOfSigStructure),
       ...{ spool, readingClock, counters, committed },
       gapMs: 3 * POLL_MS,
@@ -143,15 +143,15 @@ export class SimulatedGateway {
     if (!recovered.enrolment) {
       if (this.#isEnrolled) throw new Error(`lost: the enrolment of ${id}, the first message of its key`);
       this.#isEnrolled = true;
-      scan.visit(await log.enrol((seq) => this.#enrolment(seq)));
+      scan.visit(await journal.enrol((seq) => this.#enrolment(seq)));
     }
-    return { log, opened: spool, recovered: scan.result(id), tornBytes: damage.tornBytes };
+    return { journal, opened: spool, recovered: scan.result(id), tornBytes: damage.tornBytes };
   }
 
   /** Returns the gateway's spool; a control makes it drop messages that the broker answered. */
-  #spoolOf(opened: Spool, log: MeterJournal): Spool {
+  #spoolOf(opened: Spool, journal: MeterJournal): Spool {
     if (rules.dropAfterAck) return opened;
-    return hastySpool(opened, (meterId) => smaller(this.#answered(meterId), log.statedThrough));
+    return hastySpool(opened, (meterId) => smaller(this.#answered(meterId), journal.statedThrough));
   }
 
   #answered(meterId: MeterId): bigint {
@@ -176,7 +176,7 @@ export class SimulatedGateway {
     const { clock } = around;
     const id = asMeterId(home.record.meterId);
     const lags = new LagWatch(acks, [id], clock);
-    const deadLetters = new DeadLetters({ logs: [meter], acks, spool, ...around });
+    const deadLetters = new DeadLetters({ journals: [meter], acks, spool, ...around });
     const gateway = new Gateway({
       ...around,
       ...{ meters: [meter], deadLetters, lags, oracles: 1, spool, spoolMaxBytes: SPOOL_BYTES, acks },

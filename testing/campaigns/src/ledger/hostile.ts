@@ -11,7 +11,7 @@ import {
   signToken,
   WINDOW_MS,
 } from '@gridtokenx/protocol';
-import { type KeyLog, nameOf, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
+import { type KeyJournal, nameOf, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
 import { at, type Random } from '@gridtokenx/testing-kit/random';
 import { DAY_MS, INITIAL_WINDOW, type Item, itemOf, type Meter, NETWORK, START_MS, signerOf } from './world.js';
 
@@ -20,7 +20,7 @@ export interface Scene {
   readonly random: Random;
   readonly meter: Meter;
   readonly meters: readonly Meter[];
-  readonly log: KeyLog;
+  readonly log: KeyJournal;
   /** The open window, and the last window of the day. */
   readonly window: number;
   readonly finalAtMs: number;
@@ -72,7 +72,7 @@ function payloadOf(scene: Scene): Signed['payload'] {
 }
 
 /** Builds a statement of a future window, while the meter's own time stands still. */
-function statementAhead(log: KeyLog, window: number): Signed {
+function statementAhead(log: KeyJournal, window: number): Signed {
   const { timeMs } = log.state;
   const signed = log.statement(window);
   log.state.timeMs = timeMs;

@@ -1,5 +1,5 @@
 import { asWindow, EventCode, GapReason, Quality, windowEndAtMs, windowStartAtMs } from '@gridtokenx/protocol';
-import { KeyLog, type MeterState } from '@gridtokenx/testing-kit/key-log';
+import { KeyJournal, type MeterState } from '@gridtokenx/testing-kit/key-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
 import { OUTSIDE, READING_TRICKS, type Scene, STATEMENT_TRICKS } from './hostile.js';
@@ -27,7 +27,7 @@ const NEW_KEYS = 500;
 /** One active key of a meter. */
 interface Hand {
   readonly meter: Meter;
-  readonly log: KeyLog;
+  readonly log: KeyJournal;
   readonly said: Item[];
   readonly fact: number | null;
   readonly windows: WindowTruth[];
@@ -60,12 +60,12 @@ class Play {
 
   #hand(meter: Meter, record: MeterRecord, key: number | null, state: MeterState, fact: number | null): Hand {
     const signer = key === null ? meter.signer : signerOf(key);
-    const hand: Hand = { meter, log: new KeyLog(record, signer, NETWORK, state), said: [], fact, windows: [] };
+    const hand: Hand = { meter, log: new KeyJournal(record, signer, NETWORK, state), said: [], fact, windows: [] };
     this.#say(hand, hand.log.enrolment(meter.owner));
     return hand;
   }
 
-  #say(hand: Hand, signed: ReturnType<KeyLog['reading']>): void {
+  #say(hand: Hand, signed: ReturnType<KeyJournal['reading']>): void {
     const allowed = hand.meter.isHonest ? [0, 17] : null;
     this.#add(hand, itemOf(hand.meter, hand.log, signed, 'honest', allowed, hand.fact));
   }

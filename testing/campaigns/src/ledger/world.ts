@@ -1,6 +1,6 @@
 import { asMeterId, asPublicKeyText, asWh, asWindow, type Signer, toHex, windowStartAtMs } from '@gridtokenx/protocol';
 import { sodiumSigner } from '@gridtokenx/runtime/node/sodium';
-import type { KeyLog, Signed } from '@gridtokenx/testing-kit/key-log';
+import type { KeyJournal, Signed } from '@gridtokenx/testing-kit/key-log';
 import { nameOf } from '@gridtokenx/testing-kit/key-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import type { MeterRecord } from '#oracle/domain/ports.js';
@@ -177,7 +177,7 @@ function makeMeter(index: number, gateway: number, shape: Shape, random: Random)
 /** Returns a message of a meter's own log. */
 export function itemOf(
   meter: Meter,
-  log: KeyLog,
+  log: KeyJournal,
   signed: Signed,
   kind: string,
   allowed: readonly number[] | null,

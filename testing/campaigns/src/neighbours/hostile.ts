@@ -8,7 +8,7 @@ import {
   windowOf,
   windowStartAtMs,
 } from '@gridtokenx/protocol';
-import { KeyLog, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
+import { KeyJournal, type Signed, sign } from '@gridtokenx/testing-kit/key-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { type Home, NETWORK, readingTimeOf, signerOf, WINDOW_REAL_MS } from './world.js';
 
@@ -17,7 +17,7 @@ export interface Scene {
   readonly random: Random;
   readonly home: Home;
   readonly neighbours: readonly Home[];
-  readonly log: KeyLog;
+  readonly log: KeyJournal;
   /** Real time now, and at the end. */
   readonly nowMs: () => number;
   readonly endAtMs: number;
@@ -58,8 +58,8 @@ function backlog(scene: Scene, windows: number): Signed[] {
 }
 
 /** Returns a copy of this log's key in use: its messages contradict the log's. */
-function twin({ log, home }: Scene, seq: bigint): KeyLog {
-  const other = new KeyLog(home.record, home.signer, NETWORK, { ...log.state });
+function twin({ log, home }: Scene, seq: bigint): KeyJournal {
+  const other = new KeyJournal(home.record, home.signer, NETWORK, { ...log.state });
   other.seq = seq;
   return other;
 }
@@ -174,7 +174,7 @@ export const TRICKS: Readonly<Record<string, Trick>> = {
   'in the name of others': (scene) => {
     const stranger = signerOf(99);
     for (const { record } of scene.neighbours) {
-      const other = new KeyLog(record, stranger, NETWORK, { ...scene.log.state });
+      const other = new KeyJournal(record, stranger, NETWORK, { ...scene.log.state });
       const forged = Array.from({ length: 30 }, () => sign(other.reading().payload, stranger));
       for (const { message } of forged) scene.sendRaw(message, record.meterId);
     }

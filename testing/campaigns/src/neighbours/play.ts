@@ -1,5 +1,5 @@
 import { asWindow, concatBytes, type MeterId, windowEndAtMs, windowStartAtMs } from '@gridtokenx/protocol';
-import { KeyLog, type Signed } from '@gridtokenx/testing-kit/key-log';
+import { KeyJournal, type Signed } from '@gridtokenx/testing-kit/key-log';
 import { at, Random } from '@gridtokenx/testing-kit/random';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { MESSAGES_PER_DAY } from '#oracle/domain/intake/quota.js';
@@ -102,7 +102,7 @@ class Play {
       importWh: importBaselineWh,
       exportWh: exportBaselineWh,
     };
-    const log = new KeyLog(home.record, home.signer, NETWORK, state);
+    const log = new KeyJournal(home.record, home.signer, NETWORK, state);
     const atReading = (ms: number, call: () => void) =>
       clock.after(Math.max(0, realTimeOf(ms) - this.bench.realMs), call);
     for (let window = INITIAL_WINDOW; window < INITIAL_WINDOW + this.windows; window++) {
@@ -120,7 +120,7 @@ class Play {
     }
   }
 
-  #readOnce(home: Home, log: KeyLog, timeMs: number): void {
+  #readOnce(home: Home, log: KeyJournal, timeMs: number): void {
     log.state.timeMs = timeMs;
     log.state.exportWh += BigInt(this.random.int(0, 700));
     this.send(home, [log.reading()]);
@@ -135,7 +135,7 @@ class Play {
     const { importBaselineWh, exportBaselineWh } = home.record;
     const start = INITIAL_WINDOW - behind;
     const state = { timeMs: windowStartAtMs(asWindow(start)), importWh: importBaselineWh, exportWh: exportBaselineWh };
-    const log = new KeyLog(home.record, home.signer, NETWORK, state);
+    const log = new KeyJournal(home.record, home.signer, NETWORK, state);
     const scene: Scene = {
       ...{ random, home, log },
       neighbours: this.homes.filter((other) => other !== home),

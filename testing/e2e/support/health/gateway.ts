@@ -59,7 +59,7 @@ class Parts {
     const around = { acks, spool, clock: time, random, log: quietLog, counters: { add() {} } };
     this.gateway = new Gateway({
       ...around,
-      deadLetters: new DeadLetters({ logs: [meter], ...around }),
+      deadLetters: new DeadLetters({ journals: [meter], ...around }),
       lags: new LagWatch(acks, [METER], time),
       onIgnoredAck: () => {},
       ...{ meters: [meter], oracles: 1, spool, spoolMaxBytes: 1e9, acks, readingClock: time.reading, clock: time },
