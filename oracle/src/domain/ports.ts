@@ -40,7 +40,7 @@ export interface MeterRecord {
 /** The registry's finalised state, cached. Reading never throws and never waits. */
 export interface Registry {
   /** `fetchedAtMs`: real time at which the request for this finalised state was *sent*; 0 before the first answer. */
-  readonly asOf: { readonly slot: number; readonly fetchedAtMs: number };
+  readonly asOf: { readonly chainSlot: number; readonly fetchedAtMs: number };
   /** States the registry's problem in plain words; null or absent for none. */
   readonly problem?: string | null;
   meter(meterId: MeterId): MeterRecord | undefined;

@@ -69,7 +69,7 @@ export interface Chain {
 export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
   const { options, database, statements, clock } = deps;
   const { attestor, registry } = link;
-  const moved = new MovedSlots(() => registry.asOf.slot);
+  const moved = new MovedSlots(() => registry.asOf.chainSlot);
   const rounds = options.roundMs === undefined ? {} : { roundMs: options.roundMs };
   const together = deps.cosign
     ? attestTogether({

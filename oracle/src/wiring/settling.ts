@@ -86,7 +86,7 @@ function withoutChain({ config, path, clock }: Environment, database: Database):
       settlements: {
         after: () => [],
         totalsOf: () => undefined,
-        chainState: () => ({ pending: 0, sender: 'no chain: verifying only', lastSnapshotSlot: null }),
+        chainState: () => ({ pending: 0, sender: 'no chain: verifying only', lastSnapshotChainSlot: null }),
         chainHealth: () => null,
       },
       ...{ attestor: '', cosign: null, start: again, stop: async () => cancel() },

@@ -37,10 +37,10 @@ describe('meters file', () => {
     writeFileSync(path, '{"version":1,"meters":[]}');
     const clock = new VirtualClock({ startAtMs: 7 });
     const meters = new MetersFile(path, clock);
-    expect(meters.asOf).toEqual({ slot: 1, fetchedAtMs: 7 });
+    expect(meters.asOf).toEqual({ chainSlot: 1, fetchedAtMs: 7 });
     writeFileSync(path, '{"version":1,"meters":[{}]}');
     await expect(meters.refresh()).rejects.toThrow();
-    expect(meters.asOf.slot).toBe(1);
+    expect(meters.asOf.chainSlot).toBe(1);
     expect(() => new MetersFile(path, clock)).toThrow(
       /meters.json: not a file of meters: [\s\S]*; correct meters_file$/,
     );

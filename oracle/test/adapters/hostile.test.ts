@@ -118,12 +118,12 @@ describe('messages of no stream', () => {
 describe('verdicts that depend on the registry', () => {
   it('a forged signature is settled only against a state that was asked for after it came', () => {
     const { registry, ledger, arrival, log } = world();
-    registry.asOf = { slot: 1, fetchedAtMs: 500 };
+    registry.asOf = { chainSlot: 1, fetchedAtMs: 500 };
     const forged = signPayload(log.enrolment().payload, signerOf(99));
     ledger.take([arrival(forged.message, NOW_MS, 1_000)], NOW_MS);
     expect(ledger.tell(GATEWAY).refused).toEqual([]);
     expect(ledger.waiting(10).map((w) => w.reason)).toEqual([Reason.wrongKey]);
-    registry.asOf = { slot: 2, fetchedAtMs: 1_001 };
+    registry.asOf = { chainSlot: 2, fetchedAtMs: 1_001 };
     ledger.take([arrival(forged.message, NOW_MS, 1_000)], NOW_MS);
     expect(ledger.waiting(10)).toEqual([]);
     expect(ledger.tell(GATEWAY).refused.map((r) => r.reason)).toEqual([Reason.badSignature]);
@@ -144,13 +144,13 @@ describe('verdicts that depend on the registry', () => {
 
   it('before enrolment waits for a newer state', () => {
     const { registry, ledger, take, verdictOf, log } = world();
-    registry.asOf = { slot: 1, fetchedAtMs: 500 };
+    registry.asOf = { chainSlot: 1, fetchedAtMs: 500 };
     const enrolment = log.enrolment();
     const early = log.reading({ timeMs: 1_000n });
     take([enrolment, early]);
     expect(verdictOf(early)).toBe(Reason.beforeEnrolment);
     expect(ledger.tell(GATEWAY).refused).toEqual([]);
-    registry.asOf = { slot: 2, fetchedAtMs: 5_000 };
+    registry.asOf = { chainSlot: 2, fetchedAtMs: 5_000 };
     ledger.reconsider(NOW_MS);
     expect(ledger.tell(GATEWAY).refused.map((r) => r.reason)).toEqual([Reason.beforeEnrolment]);
   });

@@ -31,11 +31,11 @@ function verdictsWhenKnownAt(log: readonly Signed[], at: number, record: MeterRe
   const test = testLedger(registry);
   log.forEach((message, index) => {
     if (index === at) registry.set(record);
-    registry.asOf = { slot: index + 1, fetchedAtMs: 2_000 };
+    registry.asOf = { chainSlot: index + 1, fetchedAtMs: 2_000 };
     test.take([message]);
   });
   registry.set(record);
-  registry.asOf = { slot: 100, fetchedAtMs: 2_000 };
+  registry.asOf = { chainSlot: 100, fetchedAtMs: 2_000 };
   test.ledger.reconsider(NOW_MS);
   return log.map((message) => test.verdictOf(message));
 }

@@ -217,4 +217,4 @@ describe('a row that the store does not take', () => {
   });
 });
 
-const IDLE = { pending: 0, sender: 'idle', lastSnapshotSlot: null };
+const IDLE = { pending: 0, sender: 'idle', lastSnapshotChainSlot: null };

@@ -38,7 +38,7 @@ it('a low balance is said before it ends, one that is enough is not', () => {
   const named = (lamports: number | null) => {
     const parts = {
       ...{ broker: { isConnected: true, problem: null }, intake: { failures: 0 }, database: {} },
-      registry: { asOf: { slot: 1, fetchedAtMs: 1 }, problem: null },
+      registry: { asOf: { chainSlot: 1, fetchedAtMs: 1 }, problem: null },
       ...{ certificate: () => null, series: { problem: () => null }, clock: { look: () => null } },
       settlements: { chainHealth: () => ({ balanceLamports: lamports }) },
       ...{ overQuota: () => null, diskSpace: () => null, now: () => 1 },
@@ -55,7 +55,7 @@ it('a page behind its statements is named, one that was not read yet is not', ()
     const slots = [asWindow(90), asWindow(90 - windows)].map((window) => ({ flags: 1, window }));
     const settler = { zone: 1, page: 0, last: { page: { slots } }, problem: null, mintProblems: () => [], ...change };
     const driver = {
-      ...{ state: 'idle', lastSnapshotSlot: null, failure: null, snapshotFailure: null, stalled: null },
+      ...{ state: 'idle', lastSnapshotChainSlot: null, failure: null, snapshotFailure: null, stalled: null },
       settlers: () => [settler as unknown as SettlerView],
       disputes: () => ({ cases: [], failure: null }),
     };

@@ -250,7 +250,7 @@ describe('a co-signer', () => {
     expect(`${await asked()}: ${detail}`).toBe('unavailable: away');
     state.mockRejectedValueOnce(new Error('a secret'));
     expect(`${await asked()}: ${detail}`).toBe('unavailable: see the log');
-    const absent = { contextSlot: 1, page: null, ledger: null };
+    const absent = { chainSlot: 1, page: null, ledger: null };
     const read = vi.spyOn(node, 'readPage').mockImplementationOnce(readPage).mockResolvedValueOnce(absent);
     expect(`${await asked()}: ${detail}`).toBe('page differs: the page does not exist here');
     for (const spy of [state, read]) spy.mockRestore();

@@ -214,7 +214,7 @@ describe('a dispute on a page', () => {
       }),
       node: {
         ...disputeNode(fixture.lite),
-        readPage: async () => ({ contextSlot: 1, page: page as never, ledger: null }),
+        readPage: async () => ({ chainSlot: 1, page: page as never, ledger: null }),
         readCase: async (_zone, _page, at) => {
           looked.push(at);
           return { chainSeconds: 9_000, meter: meters[at] ?? null, acceptedCase: 0, dispute };

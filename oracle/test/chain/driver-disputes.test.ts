@@ -22,7 +22,7 @@ afterEach(() => driver?.stop());
 function drive(change: { readPage?: () => Promise<never>; step: () => Promise<number>; isQuiet?: () => boolean }) {
   const taken: number[] = [];
   const page = { version: 0n, moves: 0, history: new Uint8Array(32), highestWindow: 0, slots: [] };
-  const read = async () => ({ contextSlot: 1, page, ledger: null }) as never;
+  const read = async () => ({ chainSlot: 1, page, ledger: null }) as never;
   driver = new SettlementDriver({
     node: { readPage: change.readPage ?? read } as never,
     builder: {} as never,

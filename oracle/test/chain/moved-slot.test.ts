@@ -16,7 +16,7 @@ afterEach(() => {
   for (const one of open.splice(0)) one.close();
 });
 
-const contextSlot = async (fixture: LiteFixture) => (await fixture.node.readPage(ZONE, 0)).contextSlot;
+const chainSlot = async (fixture: LiteFixture) => (await fixture.node.readPage(ZONE, 0)).chainSlot;
 
 /** Suspends meter 0 and takes it back with what its device says of window 3, so that its baseline is another. */
 async function reactivate(fixture: LiteFixture): Promise<void> {
@@ -43,10 +43,10 @@ async function steps(harness: SettlerHarness, count: number): Promise<void> {
 it('a slot that moved waits for a record as new as the move; the others of its page go on', async () => {
   const fixture = await deviceFixture(2);
   let records: readonly MeterRecord[] = fixture.meters;
-  let registrySlot = Number.MAX_SAFE_INTEGER;
+  let registryChainSlot = Number.MAX_SAFE_INTEGER;
   const harness = new SettlerHarness(fixture, () => ({
     meters: () => records,
-    moved: new MovedSlots(() => registrySlot),
+    moved: new MovedSlots(() => registryChainSlot),
   }));
   open.push(harness);
   const [first, second] = fixture.meters as [MeterRecord, MeterRecord];
@@ -55,14 +55,14 @@ it('a slot that moved waits for a record as new as the move; the others of its p
   await reactivate(fixture);
   for (const meter of [first, second]) harness.statements.put(meter, W(4), 400n, 800n);
   // The registry was read before, as it is for the seconds until finality and its next poll.
-  registrySlot = (await contextSlot(fixture)) - 1;
+  registryChainSlot = (await chainSlot(fixture)) - 1;
   await steps(harness, 40);
   expect(slotOf(fixture, 0)).toMatchObject({ exportWh: 100n, window: W(3) });
   expect(slotOf(fixture, 1)).toMatchObject({ exportWh: 400n, window: W(4) });
   expect(harness.store.skippedThrough(first.meterId)).toBeLessThan(W(4));
 
   records = fixture.meters.map(({ meterId }) => recordOf(fixture, meterId));
-  registrySlot = await contextSlot(fixture);
+  registryChainSlot = await chainSlot(fixture);
   await harness.untilIdle();
   // 100 carried, and what the device counted after the 300 of its proof.
   expect(slotOf(fixture, 0)).toMatchObject({ exportWh: 200n, window: W(4) });
@@ -70,8 +70,8 @@ it('a slot that moved waits for a record as new as the move; the others of its p
 
 it('a slot that moves again waits again', async () => {
   const fixture = await deviceFixture(1);
-  let registrySlot = await contextSlot(fixture);
-  const harness = new SettlerHarness(fixture, () => ({ moved: new MovedSlots(() => registrySlot) }));
+  let registryChainSlot = await chainSlot(fixture);
+  const harness = new SettlerHarness(fixture, () => ({ moved: new MovedSlots(() => registryChainSlot) }));
   open.push(harness);
   const [meter] = fixture.meters as [MeterRecord];
   // Control: activated, and read at the same slot as the registry.
@@ -79,7 +79,7 @@ it('a slot that moves again waits again', async () => {
   await harness.untilIdle();
   expect(slotOf(fixture, 0)?.exportWh).toBe(100n);
   await reactivate(fixture);
-  registrySlot = (await contextSlot(fixture)) - 1;
+  registryChainSlot = (await chainSlot(fixture)) - 1;
   harness.statements.put(meter, W(4), 400n, 800n);
   await steps(harness, 10);
   expect(slotOf(fixture, 0)?.exportWh).toBe(100n);
@@ -95,12 +95,12 @@ describe('together with other oracles', () => {
   }
   const readAt = (all: Three, place: number, slot: number) => {
     const { registry } = all.node(place);
-    registry.asOf = { ...registry.asOf, slot };
+    registry.asOf = { ...registry.asOf, chainSlot };
   };
 
   it('none signs for a moved slot while its own record is older, and each does afterwards', async () => {
     const { all, fixture } = await three();
-    const now = await contextSlot(fixture);
+    const now = await chainSlot(fixture);
     for (const place of [1, 2]) readAt(all, place, now - 1);
     all.window(1, () => 100n);
     const end = all.clock.nowMs() + 20_000;
@@ -120,7 +120,7 @@ describe('together with other oracles', () => {
     const { message } = statementOf(fixture, 1, 2, 200n);
     const proof = instructions.signedMessageVerification(meterSigner(1).publicKey, message);
     chain.must([proof, instructions.submitStatement({ meterId, zone: ZONE, page: 0 })]);
-    const now = await contextSlot(fixture);
+    const now = await chainSlot(fixture);
     readAt(all, 0, now - 1);
     for (const place of [1, 2]) readAt(all, place, now);
     all.window(3, () => 300n);

@@ -203,7 +203,7 @@ describe('compareWithArchive', () => {
 
 describe('planMint', () => {
   const read = (slots: SlotRead[], ledger: [bigint, 'pool' | 'wallet'][]): PageRead => ({
-    contextSlot: 1,
+    chainSlot: 1,
     page: { slots } as unknown as MeterPageRead,
     ledger: { slots: ledger.map(([mintedWh, destination]) => ({ mintedWh: asWh(mintedWh), destination })) },
   });

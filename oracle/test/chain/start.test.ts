@@ -124,7 +124,7 @@ describe('startSettlement on a real node', () => {
     const totals = settlements.totalsOf(asMeterId(fixture.meters[0]?.meterId ?? ''));
     expect(totals).toMatchObject({ window: W(2), exportWh: 150n, importWh: 150n, mintedBaseUnits: 150_000n });
     expect(new Set(totals?.transactions).size).toBe(4);
-    await reached('a snapshot', () => snapshots.taken > 0 && settlements.chainState().lastSnapshotSlot !== null);
+    await reached('a snapshot', () => snapshots.taken > 0 && settlements.chainState().lastSnapshotChainSlot !== null);
   });
 
   it('a failed snapshot is said and tried after the next window; a clean stop takes one', async () => {

@@ -89,7 +89,7 @@ describe('three oracles with ledgers of their own, two of which must sign', () =
     const shown = [0, 2].flatMap((place) => {
       const { database, together } = three.node(place);
       const driver = {
-        ...{ state: 'idle', lastSnapshotSlot: null, failure: null, snapshotFailure: null, stalled: null },
+        ...{ state: 'idle', lastSnapshotChainSlot: null, failure: null, snapshotFailure: null, stalled: null },
         ...{ settlers: () => [], disputes: () => ({ cases: [], failure: null }) },
       };
       const views = new SettlementViews({

@@ -37,7 +37,7 @@ export class OracleNode {
   readonly directory = mkdtempSync(join(tmpdir(), 'together-'));
   readonly #all: Three;
   isSilent = false;
-  registrySlot = Number.MAX_SAFE_INTEGER;
+  registryChainSlot = Number.MAX_SAFE_INTEGER;
   registry!: FakeRegistry;
   #starts = 0;
   /** Bends its answer; null for an honest one. */
@@ -85,7 +85,7 @@ export class OracleNode {
     const { fixture, clock } = this.#all;
     const registry = new FakeRegistry(...fixture.meters);
     // As new as any read of a page, unless a test wants that otherwise.
-    registry.asOf = { ...registry.asOf, slot: this.registrySlot };
+    registry.asOf = { ...registry.asOf, chainSlot: this.registryChainSlot };
     this.registry = registry;
     this.database = openDatabase(this.#file, [...ledgerMigrations, ...chainMigrations]);
     const { database } = this;
@@ -110,7 +110,7 @@ export class OracleNode {
     });
     const own = ATTESTORS[this.place] as Keypair;
     const latestBlockhash = async () => fixture.lite.latestBlockhash();
-    const moved = new MovedSlots(() => registry.asOf.slot);
+    const moved = new MovedSlots(() => registry.asOf.chainSlot);
     this.together = attestTogether({
       ...{ networkId, attestor: own, node: fixture.node, latestBlockhash, registry, statements, database },
       ...{ clock: clock, logger: quietLog, ask: this.#all.ask, roundMs: 8_000, moved },

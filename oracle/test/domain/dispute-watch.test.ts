@@ -53,7 +53,7 @@ function watch(): Disputes {
     readPage: async () => {
       looks++;
       const slots = flags.map((of) => ({ ...disputed, flags: of }));
-      return { contextSlot: 1, page: { slots } as never, ledger: null };
+      return { chainSlot: 1, page: { slots } as never, ledger: null };
     },
     readCase: async (_zone, _page, slot) => found(slot),
     send: async () => {},

@@ -199,11 +199,11 @@ describe('intake', () => {
 
   it('asks the registry about what it does not know, and decides with the answer', async () => {
     const w = world();
-    w.registry.asOf = { slot: 1, fetchedAtMs: 1 };
+    w.registry.asOf = { chainSlot: 1, fetchedAtMs: 1 };
     const forged = signPayload(new JournalBuilder(meter, signerOf(1)).enrolment().payload, signerOf(99));
     w.registry.refresh = async () => {
       w.registry.refreshed++;
-      w.registry.asOf = { slot: 2, fetchedAtMs: w.clock.nowMs() + 1 };
+      w.registry.asOf = { chainSlot: 2, fetchedAtMs: w.clock.nowMs() + 1 };
     };
     w.send(forged);
     w.send(forged);

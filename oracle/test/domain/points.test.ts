@@ -210,7 +210,7 @@ describe('the registry', () => {
     expect([test.verdictOf(first.point), test.verdictOf(second.point)]).toEqual([PENDING, PENDING]);
     registry.set(builder.records.production);
     registry.set(builder.records.consumption);
-    registry.asOf = { slot: 2, fetchedAtMs: registry.asOf.fetchedAtMs };
+    registry.asOf = { chainSlot: 2, fetchedAtMs: registry.asOf.fetchedAtMs };
     test.ledger.reconsider(Date.now());
     test.take([...first.all, ...second.all]);
     expect([test.verdictOf(first.point), test.verdictOf(second.point)]).toEqual([VERIFIED, VERIFIED]);
@@ -225,7 +225,7 @@ describe('the registry', () => {
     expect(test.verdictOf(plain)).toBe(VERIFIED);
     registry.set(builder.records.production);
     registry.set(builder.records.consumption);
-    registry.asOf = { slot: 2, fetchedAtMs: registry.asOf.fetchedAtMs };
+    registry.asOf = { chainSlot: 2, fetchedAtMs: registry.asOf.fetchedAtMs };
     const { gateways } = test.ledger.reconsider(Date.now());
     expect(test.verdictOf(plain)).toBe(PENDING);
     expect(gateways).toHaveLength(1);

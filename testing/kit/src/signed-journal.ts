@@ -63,7 +63,7 @@ export function meterOf(number: number, changes: Partial<MeterRecord> = {}): Met
 
 /** A registry whose content a test decides; newer than every message by default. */
 export class FakeRegistry implements Registry {
-  asOf = { slot: 1, fetchedAtMs: Number.MAX_SAFE_INTEGER };
+  asOf = { chainSlot: 1, fetchedAtMs: Number.MAX_SAFE_INTEGER };
   refreshed = 0;
   readonly #meters = new Map<string, MeterRecord>();
   constructor(...meters: MeterRecord[]) {

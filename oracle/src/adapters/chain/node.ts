@@ -36,7 +36,7 @@ export class RpcNode extends RpcSendNode<AttestedEvent> implements ChainNode {
       }
     };
     return {
-      contextSlot: context.slot,
+      chainSlot: context.slot,
       page: decode(value[0], readMeterPage),
       ledger: decode(value[1], readLedgerPage),
     };

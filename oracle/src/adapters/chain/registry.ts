@@ -112,7 +112,7 @@ export class RpcRegistry implements Registry {
   /** Called after each answer. */
   onFetched: () => void = () => {};
   readonly #memory: MeterMemory;
-  #asOf = { slot: 0, fetchedAtMs: 0 };
+  #asOf = { chainSlot: 0, fetchedAtMs: 0 };
   #underWay: Promise<void> | null = null;
   #answeredAtMs = Number.NEGATIVE_INFINITY;
   #isPolling = false;
@@ -137,7 +137,7 @@ export class RpcRegistry implements Registry {
     this.#logger = logger;
   }
 
-  get asOf(): { slot: number; fetchedAtMs: number } {
+  get asOf(): { chainSlot: number; fetchedAtMs: number } {
     return this.#asOf;
   }
   meter(meterId: MeterId): MeterRecord | undefined {
@@ -248,7 +248,7 @@ export class RpcRegistry implements Registry {
       if (problem) this.#logger.error({ event: 'registry_incomplete', forgotten: forgotten.length }, problem);
       else this.#logger.info({ event: 'registry_complete' }, 'The registry shows every known meter again');
     }
-    if (problem === null) this.#asOf = { slot, fetchedAtMs };
-    else if (this.#asOf.fetchedAtMs === 0) this.#asOf = { slot, fetchedAtMs: READ_BUT_NOT_TRUSTED_MS };
+    if (problem === null) this.#asOf = { chainSlot: slot, fetchedAtMs };
+    else if (this.#asOf.fetchedAtMs === 0) this.#asOf = { chainSlot: slot, fetchedAtMs: READ_BUT_NOT_TRUSTED_MS };
   }
 }

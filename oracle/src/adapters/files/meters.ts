@@ -47,7 +47,7 @@ export class MetersFile implements Registry {
   readonly #path: string;
   readonly #clock: Clock;
   #meters = new Map<MeterId, MeterRecord>();
-  asOf = { slot: 0, fetchedAtMs: 0 };
+  asOf = { chainSlot: 0, fetchedAtMs: 0 };
 
   /** Throws when the file cannot be read or its content is invalid. */
   constructor(path: string, clock: Clock) {
@@ -78,7 +78,7 @@ export class MetersFile implements Registry {
     const fetchedAtMs = this.#clock.nowMs();
     const { meters } = schema.parse(parseJson(readRegularFile(this.#path).toString('utf8')));
     this.#meters = new Map(meters.map((meter) => [asMeterId(meter.meter_id), recordOf(meter)]));
-    this.asOf = { slot: this.asOf.slot + 1, fetchedAtMs };
+    this.asOf = { chainSlot: this.asOf.chainSlot + 1, fetchedAtMs };
   }
 }
 

@@ -55,8 +55,8 @@ export class Points implements DerivedPoints {
 
   /** Looks at the registry where it changed; the points that were not known to be derived. Inside a transaction. */
   sync(): MeterId[] {
-    const { slot, fetchedAtMs } = this.#registry.asOf;
-    const state = `${slot}/${fetchedAtMs}`;
+    const { chainSlot, fetchedAtMs } = this.#registry.asOf;
+    const state = `${chainSlot}/${fetchedAtMs}`;
     if (state === this.#state) return [];
     this.#sites.update(this.#registry.meters());
     const fresh: MeterId[] = [];

@@ -65,7 +65,7 @@ export interface ChainState {
   readonly pending: number;
   /** "idle", "waiting for the node: ...": plain words. */
   readonly sender: string;
-  readonly lastSnapshotSlot: number | null;
+  readonly lastSnapshotChainSlot: number | null;
   /** Why nothing has moved for long, plain words; null or absent when all is well. */
   readonly stalled?: string | null;
   /** Lists recent skips and failures in plain words. */

@@ -100,7 +100,7 @@ export function describeState(deps: StateDeps) {
     chain: {
       pending: chain.pending,
       sender: chain.sender,
-      last_snapshot_slot: chain.lastSnapshotSlot,
+      last_snapshot_slot: chain.lastSnapshotChainSlot,
       problems: chain.problems ?? [],
       peers: (chain.peers ?? []).map(({ oracle, attestor, state }) => ({ oracle, attestor, state })),
     },

@@ -60,7 +60,7 @@ export class SettlementDriver {
   #state = 'not started';
   #disputeFailure: string | null = null;
   #snapshotFailure: string | null = null;
-  lastSnapshotSlot: number | null = null;
+  lastSnapshotChainSlot: number | null = null;
 
   constructor(deps: DriverDeps) {
     this.#deps = deps;
@@ -248,7 +248,7 @@ export class SettlementDriver {
     if (!snapshot || !this.#isQuiet()) return;
     this.#lastSnapshotAtMs = clock.nowMs();
     try {
-      this.lastSnapshotSlot = await snapshot();
+      this.lastSnapshotChainSlot = await snapshot();
       this.#snapshotFailure = null;
     } catch (error) {
       this.#snapshotFailure = error instanceof Error ? error.message : String(error);

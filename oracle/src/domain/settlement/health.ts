@@ -9,7 +9,7 @@ import type { StatementStore } from './statements.js';
 /** Reports the driver's problems; null where all is well. */
 export interface DriverView {
   readonly state: string;
-  readonly lastSnapshotSlot: number | null;
+  readonly lastSnapshotChainSlot: number | null;
   readonly failure: string | null;
   readonly snapshotFailure: string | null;
   readonly stalled: string | null;

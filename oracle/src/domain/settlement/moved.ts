@@ -4,7 +4,7 @@ import { SlotFlag, type SlotRead } from './ports.js';
  * Another oracle may have read the registry so many slots of the chain earlier than this one: a minute, finality and the
  * registry's poll included.
  */
-const MAX_BEHIND_SLOTS = 150;
+const MAX_BEHIND_CHAIN_SLOTS = 150;
 
 /**
  * How a slot that something else than attest_page moved stands to the registry as it was read last. `unexplained`: the record
@@ -17,19 +17,19 @@ export type MoveState = 'unexplained' | 'explained' | 'known';
  * so totals under a record from before the move could contradict what the device says next.
  */
 export class MovedSlots {
-  readonly #registrySlot: () => number;
+  readonly #registryChainSlot: () => number;
   /** By page and slot; at most one entry for each slot of our pages. */
-  readonly #seen = new Map<string, { readonly state: string; readonly contextSlot: number }>();
+  readonly #seen = new Map<string, { readonly state: string; readonly chainSlot: number }>();
 
-  /** `registrySlot`: slot of the chain at which the registry was read last. */
-  constructor(registrySlot: () => number) {
-    this.#registrySlot = registrySlot;
+  /** `registryChainSlot`: slot of the chain at which the registry was read last. */
+  constructor(registryChainSlot: () => number) {
+    this.#registryChainSlot = registryChainSlot;
   }
 
-  /** Notes the slots of a page as they were read at `contextSlot`, and says how each stands. */
+  /** Notes the slots of a page as they were read at `chainSlot`, and says how each stands. */
   look(
     page: { readonly zone: number; readonly page: number; readonly slots: readonly SlotRead[] },
-    contextSlot: number,
+    chainSlot: number,
   ): (slot: number) => MoveState {
     for (const [index, slot] of page.slots.entries()) {
       const key = `${page.zone}/${page.page}/${index}`;
@@ -40,17 +40,17 @@ export class MovedSlots {
       const state = Object.values(slot).join('/');
       const before = this.#seen.get(key);
       // A chain that came back older shows the same state at a lower slot.
-      const since = before?.state === state ? Math.min(before.contextSlot, contextSlot) : contextSlot;
-      this.#seen.set(key, { state, contextSlot: since });
+      const since = before?.state === state ? Math.min(before.chainSlot, chainSlot) : chainSlot;
+      this.#seen.set(key, { state, chainSlot: since });
     }
     return (slot) => this.#standing(`${page.zone}/${page.page}/${slot}`);
   }
 
   #standing(key: string): MoveState {
-    const since = this.#seen.get(key)?.contextSlot;
+    const since = this.#seen.get(key)?.chainSlot;
     if (since === undefined) return 'known';
-    const behind = this.#registrySlot() - since;
+    const behind = this.#registryChainSlot() - since;
     if (behind < 0) return 'unexplained';
-    return behind < MAX_BEHIND_SLOTS ? 'explained' : 'known';
+    return behind < MAX_BEHIND_CHAIN_SLOTS ? 'explained' : 'known';
   }
 }

@@ -157,7 +157,7 @@ export class PageSettler {
     const older = this.#rollback.reconcile(page);
     if (older) return { step: older };
     if (this.#settle(read, null).kind === 'settled') return { step: { kind: 'settled' } };
-    const standing = moved.look(page, read.contextSlot);
+    const standing = moved.look(page, read.chainSlot);
     const plan = this.#backlog.plan(page, (slot) => standing(slot) !== 'unexplained');
     const waits: Wait[] = [];
     const isCurrent = plan.kind === 'attest' && plan.isCurrent;
@@ -260,8 +260,8 @@ export class PageSettler {
   /** Its blockhash is gone and the node does not know it: the page tells whether it landed. */
   async #lapsed(intent: Intent): Promise<Step> {
     const { store, clock, logger } = this.#deps;
-    const { page, contextSlot } = await this.#read();
-    if (hasLandedAs(intent, page)) return this.#attested(intent, contextSlot, null);
+    const { page, chainSlot } = await this.#read();
+    if (hasLandedAs(intent, page)) return this.#attested(intent, chainSlot, null);
     const shown = { kind: intent.kind, signature: intent.signature };
     if (intent.kind === 'attest' && page && page.version > intent.version) {
       store.superseded(intent, clock.nowMs());

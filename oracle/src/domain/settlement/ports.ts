@@ -50,7 +50,7 @@ export interface LedgerSlotRead {
 
 /** Both accounts of a page at one slot of the chain; null where the account does not exist. */
 export interface PageRead {
-  readonly contextSlot: number;
+  readonly chainSlot: number;
   readonly page: MeterPageRead | null;
   readonly ledger: { readonly slots: readonly LedgerSlotRead[] } | null;
 }

@@ -75,7 +75,7 @@ export class SettlementViews implements Settlements {
     return {
       pending: settlers.reduce((sum, settler) => sum + settler.pending(), 0),
       sender: driver.state,
-      lastSnapshotSlot: driver.lastSnapshotSlot,
+      lastSnapshotChainSlot: driver.lastSnapshotChainSlot,
       stalled: driver.stalled,
       problems: problems.slice(0, SHOWN_PROBLEMS),
       peers,

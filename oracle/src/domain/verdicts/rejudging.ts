@@ -39,8 +39,8 @@ export class Rejudging {
    * Returns the gateways to acknowledge to, and a callback to run after the commit.
    */
   reconsider(nowMs: number, effects: Effects, budget: Budget): { gateways: Uint8Array[]; committed: () => void } {
-    const { slot, fetchedAtMs } = this.#registry.asOf;
-    const state = `${slot}/${fetchedAtMs}`;
+    const { chainSlot, fetchedAtMs } = this.#registry.asOf;
+    const state = `${chainSlot}/${fetchedAtMs}`;
     let isRegistryDone = true;
     if (state !== this.#registrySeen) {
       for (const stream of this.#rotated()) this.#streams.mark(stream, 1n, null);

@@ -64,7 +64,7 @@ export async function benchHotPath(
   const records = logs.map(({ record }) => record);
   const byId = new Map(records.map((record) => [record.meterId, record]));
   const registry: Registry = {
-    asOf: { slot: 1, fetchedAtMs: Number.MAX_SAFE_INTEGER },
+    asOf: { chainSlot: 1, fetchedAtMs: Number.MAX_SAFE_INTEGER },
     meter: (id) => byId.get(id),
     meters: () => records,
     refresh: async () => {},

@@ -67,7 +67,7 @@ export class SimulatedOracle {
     const database: Database = { ...inner, transaction: (work) => this.#commit(inner, work) };
     const records = new Map(homes.map(({ record }) => [record.meterId, record]));
     const registry: Registry = {
-      asOf: { slot: 1, fetchedAtMs: time.clock.nowMs() },
+      asOf: { chainSlot: 1, fetchedAtMs: time.clock.nowMs() },
       meter: (id) => records.get(id),
       meters: () => [...records.values()],
       refresh: async () => undefined,

@@ -47,7 +47,7 @@ export const ledgerControls: Readonly<Record<string, Control>> = {
       replace(
         LaggingRegistry.prototype,
         'asOf',
-        (old: () => { slot: number; fetchedAtMs: number }) =>
+        (old: () => { chainSlot: number; fetchedAtMs: number }) =>
           function (this: LaggingRegistry) {
             const asOf = old.call(this);
             return { ...asOf, fetchedAtMs: asOf.fetchedAtMs + 1_000_000_000 };

@@ -11,7 +11,7 @@ export class LaggingRegistry implements Registry {
   readonly #facts: readonly Fact[];
   #chain = new Map<string, MeterRecord>();
   #cache: ReadonlyMap<string, MeterRecord>;
-  #asOf = { slot: 1, fetchedAtMs: 1 };
+  #asOf = { chainSlot: 1, fetchedAtMs: 1 };
   #question: { seen: ReadonlyMap<string, MeterRecord>; sentAtMs: number } | null = null;
   #promise: Promise<void> = Promise.resolve();
   #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
@@ -26,7 +26,7 @@ export class LaggingRegistry implements Registry {
     this.#cache = new Map(this.#chain);
   }
 
-  get asOf(): { readonly slot: number; readonly fetchedAtMs: number } {
+  get asOf(): { readonly chainSlot: number; readonly fetchedAtMs: number } {
     return this.#asOf;
   }
   meter(meterId: string): MeterRecord | undefined {
@@ -71,7 +71,7 @@ export class LaggingRegistry implements Registry {
       return;
     }
     this.#cache = seen;
-    this.#asOf = { slot: this.#asOf.slot + 1, fetchedAtMs: sentAtMs };
+    this.#asOf = { chainSlot: this.#asOf.chainSlot + 1, fetchedAtMs: sentAtMs };
     this.answers++;
     settle?.resolve();
   }
@@ -81,6 +81,6 @@ export class LaggingRegistry implements Registry {
     this.#question = null;
     this.#settle = null;
     this.#cache = new Map();
-    this.#asOf = { slot: 0, fetchedAtMs: 0 };
+    this.#asOf = { chainSlot: 0, fetchedAtMs: 0 };
   }
 }

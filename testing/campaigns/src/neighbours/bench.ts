@@ -107,7 +107,7 @@ export class Bench {
       onCommit: () => undefined,
     });
     this.driver = new SettlementDriver({
-      ...{ disputes: null, turns: null, moved: new MovedSlots(() => registry.asOf.slot) },
+      ...{ disputes: null, turns: null, moved: new MovedSlots(() => registry.asOf.chainSlot) },
       ...{ node: chain, builder: chain, store: new SqliteSettlementStore(this.database), statements, registry },
       ...{ clock, randomness, logger, graceMs: 1_000, snapshot: async () => 1, checkNetwork: async () => null },
       closedAtMs: (window) => realTimeOf((window + 1) * 900_000),

@@ -93,7 +93,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
   async readPage(zone: number, page: number): Promise<PageRead> {
     if (this.#random.chance(0.005)) throw new NodeUnavailable('the node does not answer');
     const on = this.#pages[page];
-    if (!on || zone !== ZONE) return { contextSlot: this.#slot, page: null, ledger: null };
+    if (!on || zone !== ZONE) return { chainSlot: this.#slot, page: null, ledger: null };
     const { version, history, highestWindow, slots, minted } = on;
     const rest = { lastRoot: history, bump: 1, format: 1, moves: 0, page, zone };
     const read: MeterPageRead = {
@@ -106,7 +106,7 @@ export class ModelChain implements ChainNode, TransactionBuilder {
     const isOdd = (slot: number) => page === this.#odd.record.page && slot === this.#odd.record.slot;
     const destination = (slot: number) => (isOdd(slot) && this.#trouble === 'wallet fails' ? 'wallet' : 'pool');
     const ledger = { slots: minted.map((mintedWh, slot) => ({ mintedWh, destination: destination(slot) }) as const) };
-    return { contextSlot: this.#slot, page: read, ledger };
+    return { chainSlot: this.#slot, page: read, ledger };
   }
 
   async send(raw: Uint8Array): Promise<void> {

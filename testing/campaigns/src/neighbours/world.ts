@@ -79,7 +79,7 @@ export function registryOf(homes: readonly Home[], nowMs: () => number): Registr
   return {
     get asOf() {
       // Read again every 3 s, as the oracle does; newer than all earlier messages.
-      return { slot: 1, fetchedAtMs: Math.ceil((nowMs() + 1) / 3_000) * 3_000 };
+      return { chainSlot: 1, fetchedAtMs: Math.ceil((nowMs() + 1) / 3_000) * 3_000 };
     },
     meter: (id) => byId.get(id),
     meters: () => records,

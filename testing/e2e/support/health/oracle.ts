@@ -56,7 +56,7 @@ class Parts {
   });
 
   constructor() {
-    this.registry.asOf = { slot: 1, fetchedAtMs: NOW };
+    this.registry.asOf = { chainSlot: 1, fetchedAtMs: NOW };
     this.memory.take([meterOf(0)]);
   }
 
@@ -67,7 +67,7 @@ class Parts {
     };
     const driver = {
       state: 'idle',
-      lastSnapshotSlot: null,
+      lastSnapshotChainSlot: null,
       failure: this.failure,
       snapshotFailure: this.snapshotFailure,
       stalled: null,

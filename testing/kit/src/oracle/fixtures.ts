@@ -72,7 +72,7 @@ export class LiteNode implements ChainNode {
       return found ? decode(found) : null;
     };
     return {
-      contextSlot: this.#height,
+      chainSlot: this.#height,
       page: read(pda.meterPage(zone, page), readMeterPage),
       ledger: read(pda.ledgerPage(zone, page), readLedgerPage),
     };

@@ -140,10 +140,10 @@ export class CosignResponder {
     this.#checkAttestors(peer, proposal, set);
     // First what the other has and this ledger may not have; it is verified like whatever arrives.
     exchange(base58Decode(peer.oracle), request.statements);
-    const { page: read, contextSlot } = await this.#deps.node.readPage(zone, page);
+    const { page: read, chainSlot } = await this.#deps.node.readPage(zone, page);
     if (!read) throw new Refused('page differs', 'the page does not exist here');
     // Records and the slot at which they were read belong together: no await comes between.
-    const standing = this.#deps.moved.look(read, contextSlot);
+    const standing = this.#deps.moved.look(read, chainSlot);
     const meters = this.#metersOf(zone, page);
     const entries = this.#entries(proposal, read, meters, standing);
     const unlike = difference(proposal, read, entries);
