@@ -93,7 +93,7 @@ describe('together with other oracles', () => {
     open.push(all);
     return { all, fixture };
   }
-  const readAt = (all: Three, place: number, slot: number) => {
+  const readAt = (all: Three, place: number, chainSlot: number) => {
     const { registry } = all.node(place);
     registry.asOf = { ...registry.asOf, chainSlot };
   };

@@ -1,7 +1,7 @@
 import { until } from '@gridtokenx/testing-kit/until';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, it } from 'vitest';
-import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
+import { RowsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
 import type { SeriesRow } from '../../src/domain/ports.js';
 import { FakeSeries, MemoryRecord, memoryLogger, Readings } from './support.js';
@@ -144,7 +144,7 @@ describe('following the ledger', () => {
     const f = feed();
     const bad = f.source.points[3] as SeriesRow;
     f.series.next.push(() => {
-      throw new PointsRefused([{ point: bad, reason: 'older than the bucket keeps' }]);
+      throw new RowsRefused([{ point: bad, reason: 'older than the bucket keeps' }]);
     });
     f.feeder.wake();
     await f.turn();

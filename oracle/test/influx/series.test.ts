@@ -3,7 +3,7 @@ import type { Clock } from '@gridtokenx/runtime/core';
 import { until } from '@gridtokenx/testing-kit/until';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
+import { RowsRefused, SeriesSetupRefused, SeriesUnavailable } from '../../src/adapters/influx/errors.js';
 import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { retryAfterMs } from '../../src/adapters/influx/server.js';
 import type { SeriesRow } from '../../src/domain/ports.js';
@@ -89,9 +89,9 @@ describe('writing', () => {
       const bad = [0, 13, 14, 63, 64, 149];
       const points = batch(150, (n) => (bad.includes(n) ? { zone: 66 } : {}));
       const error = await failure(series.write(points));
-      expect(error).toBeInstanceOf(PointsRefused);
+      expect(error).toBeInstanceOf(RowsRefused);
       expect(
-        (error as PointsRefused).refused.map(({ point }) => points.indexOf(point as (typeof points)[number])),
+        (error as RowsRefused).refused.map(({ point }) => points.indexOf(point as (typeof points)[number])),
       ).toEqual(bad);
       expect(stored.size).toBe(150 - bad.length);
     },
@@ -100,7 +100,7 @@ describe('writing', () => {
   it('needs one request to know that all lines are refused', async () => {
     const { series, server } = await seriesOn(partlyRefusing(true).answer);
     const error = await failure(series.write(batch(64, () => ({ zone: 66 }))));
-    expect((error as PointsRefused).refused).toHaveLength(64);
+    expect((error as RowsRefused).refused).toHaveLength(64);
     expect(server.requests).toHaveLength(1);
   });
 
@@ -109,13 +109,13 @@ describe('writing', () => {
     await series.write(batch(64));
     expect(server.requests.map(({ lines }) => lines.length)).toEqual([64, 32, 16, 16, 32, 16, 16]);
     const { series: tiny } = await seriesOn((_, response) => say(response, 413));
-    expect(((await failure(tiny.write(batch(1)))) as PointsRefused).refused[0]?.reason).toMatch(/larger/);
+    expect(((await failure(tiny.write(batch(1)))) as RowsRefused).refused[0]?.reason).toMatch(/larger/);
   });
 
   it('keeps refusing a point that is no line, and stores the others', async () => {
     const { series, server } = await seriesOn((_, response) => say(response, 204));
     const error = await failure(series.write(batch(3, (n) => (n === 1 ? { powerW: 0.5 } : {}))));
-    expect((error as PointsRefused).refused.map(({ point }) => point.powerW)).toEqual([0.5]);
+    expect((error as RowsRefused).refused.map(({ point }) => point.powerW)).toEqual([0.5]);
     expect(server.requests[0]?.lines).toHaveLength(2);
   });
 

@@ -1,4 +1,4 @@
-import type { RefusedPoint } from '../../domain/live/ports.js';
+import type { RefusedRow } from '../../domain/live/ports.js';
 
 /** Reports a server that is away or busy, or an unknown outcome: write the same points again later. */
 export class SeriesUnavailable extends Error {
@@ -24,11 +24,11 @@ export class SeriesSetupRefused extends Error {
  * Names points that the server will never store; all other points of the call are stored durably. Drop these points by
  * name.
  */
-export class PointsRefused extends Error {
+export class RowsRefused extends Error {
   override readonly name = 'PointsRefused';
-  readonly refused: readonly RefusedPoint[];
+  readonly refused: readonly RefusedRow[];
 
-  constructor(refused: readonly RefusedPoint[]) {
+  constructor(refused: readonly RefusedRow[]) {
     super(`${refused.length} points refused, the first one: ${refused[0]?.reason ?? 'without a reason'}`);
     this.refused = refused;
   }

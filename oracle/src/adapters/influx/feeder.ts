@@ -1,9 +1,9 @@
 import type { MeterId } from '@gridtokenx/protocol';
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
-import type { FeedRecord, MeterTags, ReadingSource, RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
+import type { FeedRecord, MeterTags, ReadingSource, RefusedRow, TimeSeries } from '../../domain/live/ports.js';
 import { writeAround } from '../../domain/live/series-write.js';
 import type { SeriesRow } from '../../domain/ports.js';
-import { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
+import { RowsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 
 export interface FeedState {
   readonly cursor: number;
@@ -167,7 +167,7 @@ export class TimeSeriesFeeder {
       this.#again.reset();
       this.#stallBeganAtMs = null;
       if (refused.length > 0) {
-        const { reason, point } = refused[0] as RefusedPoint;
+        const { reason, point } = refused[0] as RefusedRow;
         const first = { meter: point.meterId, time_ms: point.timeMs, reason };
         this.#deps.logger.warn(
           { event: 'series_rows_refused', refused: refused.length, first },
@@ -177,14 +177,14 @@ export class TimeSeriesFeeder {
     }
   }
 
-  async #store(points: readonly SeriesRow[]): Promise<readonly RefusedPoint[]> {
+  async #store(points: readonly SeriesRow[]): Promise<readonly RefusedRow[]> {
     if (points.length === 0) return [];
-    const refused: RefusedPoint[] = [];
+    const refused: RefusedRow[] = [];
     const write = async (part: readonly SeriesRow[]): Promise<void> => {
       try {
         await this.#deps.series.write(part);
       } catch (error) {
-        if (!(error instanceof PointsRefused)) throw error;
+        if (!(error instanceof RowsRefused)) throw error;
         refused.push(...error.refused);
       }
     };
@@ -203,7 +203,7 @@ export class TimeSeriesFeeder {
   async #split(
     write: (part: readonly SeriesRow[]) => Promise<void>,
     points: readonly SeriesRow[],
-  ): Promise<readonly RefusedPoint[]> {
+  ): Promise<readonly RefusedRow[]> {
     const probe = this.#good ?? points[this.#failures % points.length] ?? null;
     if (probe) await write([probe]);
     const { refused } = await writeAround({ write }, points, probe);

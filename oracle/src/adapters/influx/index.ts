@@ -6,7 +6,7 @@ import { outboxReadings } from './outbox.js';
 import { InfluxTimeSeries } from './series.js';
 import { tokenFile } from './token.js';
 
-export { PointsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
+export { RowsRefused, SeriesSetupRefused, SeriesUnavailable } from './errors.js';
 export { type FeedState, TimeSeriesFeeder } from './feeder.js';
 export { InfluxTimeSeries } from './series.js';
 

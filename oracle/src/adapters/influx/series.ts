@@ -1,8 +1,8 @@
 import type { MeterId } from '@gridtokenx/protocol';
 import { fluxDateTime, fluxString } from '@influxdata/influxdb-client';
-import type { RefusedPoint, TimeSeries } from '../../domain/live/ports.js';
+import type { RefusedRow, TimeSeries } from '../../domain/live/ports.js';
 import type { SeriesRow } from '../../domain/ports.js';
-import { PointsRefused } from './errors.js';
+import { RowsRefused } from './errors.js';
 import { FIELDS, LAST_MS, lineOf, MEASUREMENT, pointOf, Unwritable } from './line.js';
 import { InfluxServer, type ServerOptions } from './server.js';
 
@@ -34,7 +34,7 @@ export class InfluxTimeSeries implements TimeSeries {
   }
 
   async write(points: readonly SeriesRow[]): Promise<void> {
-    const refused: RefusedPoint[] = [];
+    const refused: RefusedRow[] = [];
     const lines: Line[] = [];
     for (const point of points) {
       try {
@@ -47,10 +47,10 @@ export class InfluxTimeSeries implements TimeSeries {
     for (let at = 0; at < lines.length; at += this.#linesPerRequest) {
       await this.#put(lines.slice(at, at + this.#linesPerRequest), refused);
     }
-    if (refused.length > 0) throw new PointsRefused(refused);
+    if (refused.length > 0) throw new RowsRefused(refused);
   }
 
-  async #put(lines: readonly Line[], refused: RefusedPoint[]): Promise<void> {
+  async #put(lines: readonly Line[], refused: RefusedRow[]): Promise<void> {
     if (lines.length === 0) return;
     const answer = await this.#server.write(lines.map(({ text }) => text).join('\n'));
     if (answer.kind === 'stored') return;

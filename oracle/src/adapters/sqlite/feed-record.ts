@@ -1,5 +1,5 @@
 import { asMeterId, type MeterId, type Role } from '@gridtokenx/protocol';
-import type { FeedRecord, MeterTags, RefusedPoint } from '../../domain/live/ports.js';
+import type { FeedRecord, MeterTags, RefusedRow } from '../../domain/live/ports.js';
 import type { Database, Migration } from './database.js';
 
 /**
@@ -62,7 +62,7 @@ export class SqliteFeedRecord implements FeedRecord {
     return Number(this.#sql.cursor.get(this.#feed)?.cursor);
   }
 
-  advance(through: number, refused: readonly RefusedPoint[]): void {
+  advance(through: number, refused: readonly RefusedRow[]): void {
     this.#database.transaction(() => {
       for (const { point, reason } of refused) {
         // A time may be the reason: what SQLite's integers do not hold is kept as the nearest that they do.

@@ -1,4 +1,4 @@
-import type { RefusedPoint, SetAside } from '../../domain/live/ports.js';
+import type { RefusedRow, SetAside } from '../../domain/live/ports.js';
 import type { Database } from './database.js';
 
 /** Entries that are kept; the readings themselves stay in the ledger, and the counter goes on. */
@@ -19,7 +19,7 @@ export class SqliteSetAside implements SetAside {
     };
   }
 
-  add(refused: readonly RefusedPoint[]): void {
+  add(refused: readonly RefusedRow[]): void {
     this.#database.transaction(() => {
       for (const { point, reason } of refused) {
         this.#sql.add.run(point.meterId, String(point.seq), String(point.timeMs), reason);

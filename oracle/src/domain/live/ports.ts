@@ -119,13 +119,13 @@ export interface TimeSeries {
 /** Where points are kept that the time series does not take; both methods throw when the disk fails. */
 export interface SetAside {
   /** Durable when it returns; the same point again is one entry. */
-  add(refused: readonly RefusedPoint[]): void;
+  add(refused: readonly RefusedRow[]): void;
   /** All that ever were. */
   count(): number;
 }
 
 /** A point that the time series will never take, and why, in words. */
-export interface RefusedPoint {
+export interface RefusedRow {
   readonly point: SeriesRow;
   readonly reason: string;
 }
@@ -147,7 +147,7 @@ export interface FeedRecord {
   /** Position through which every reading is stored or refused; 0 at first. */
   cursor(): number;
   /** Sets the cursor and keeps the refused points, in one commit; durable when it returns. */
-  advance(through: number, refused: readonly RefusedPoint[]): void;
+  advance(through: number, refused: readonly RefusedRow[]): void;
   tags(): ReadonlyMap<MeterId, MeterTags>;
   /** Durable when it returns. */
   fileUnder(meters: ReadonlyMap<MeterId, MeterTags>): void;

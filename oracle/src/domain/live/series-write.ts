@@ -1,5 +1,5 @@
 import type { SeriesRow } from '../ports.js';
-import type { RefusedPoint, TimeSeries } from './ports.js';
+import type { RefusedRow, TimeSeries } from './ports.js';
 /**
  * Times that a time series can hold: from 1970 to 2262, when 64 bits of nanoseconds end (InfluxDB). A reading whose clock is
  * not known may say any time; outside of this it is no point.
@@ -13,7 +13,7 @@ export function isSeriesTime(timeMs: number): boolean {
 
 /** Reports a batch: the store has all rows but the refused ones. */
 export interface Written {
-  readonly refused: readonly RefusedPoint[];
+  readonly refused: readonly RefusedRow[];
   /** A point that the store took; asked again to tell a bad row from a store that takes nothing. */
   readonly good: SeriesRow | null;
 }
