@@ -8,7 +8,7 @@ import { Bus } from '../../src/domain/bus/bus.js';
 import { RtuFraming } from '../../src/domain/bus/framing.js';
 import { serialSpeed } from '../../src/domain/bus/line.js';
 import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
-import { planFor, slowWords } from '../../src/domain/metering/period.js';
+import { planFor, slowPollMessage } from '../../src/domain/metering/period.js';
 import { leastPeriod } from '../../src/planner/period.js';
 import { charTimeUs } from '../../src/planner/plan.js';
 import { limitsOf, registerAt } from '../support/registers.js';
@@ -56,15 +56,15 @@ describe('a poll plan', () => {
   it('stays as configured where the line allows it', () => {
     expect(planFor(plan, null)).toBe(plan);
     expect(planFor(plan, { ms: 2_000, because: 'line' })).toBe(plan);
-    expect(slowWords(plan, { ms: 1_999, because: 'lengths' })).toBeNull();
+    expect(slowPollMessage(plan, { ms: 1_999, because: 'lengths' })).toBeNull();
   });
 
   it('is lengthened to whole seconds, and says so with what to do', () => {
     expect(planFor(plan, { ms: 2_001, because: 'line' })).toEqual({ pollMs: 3_000, leadMs: 5_000 });
-    expect(slowWords(plan, { ms: 2_001, because: 'line' })).toBe(
+    expect(slowPollMessage(plan, { ms: 2_001, because: 'line' })).toBe(
       'is polled every 3 s, not every 2 s: its line needs that time for all requests, one time-out and one repeated request. Set poll_seconds to 3, or use a faster line or fewer meters',
     );
-    expect(slowWords(plan, { ms: 2_001, because: 'lengths' })).toContain('too few request lengths');
+    expect(slowPollMessage(plan, { ms: 2_001, because: 'lengths' })).toContain('too few request lengths');
   });
 });
 

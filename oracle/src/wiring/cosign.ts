@@ -14,7 +14,7 @@ import { CosignGuard } from '../domain/settlement/cosigning/guard.js';
 import { LeaderSchedule } from '../domain/settlement/cosigning/judge.js';
 import type { CosignAnswer } from '../domain/settlement/cosigning/ports.js';
 import type { MovedSlots } from '../domain/settlement/moved.js';
-import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
+import type { ChainNode, LeaderTurn } from '../domain/settlement/ports.js';
 import type { StatementStore } from '../domain/settlement/statements.js';
 
 export { type ZoneSet, zoneReader, zoneSchedule } from '../adapters/chain/cosign/zone.js';
@@ -41,7 +41,7 @@ export interface TogetherDeps {
 /** Both sides of co-signing, which share the state of the peers and of the signatures given. */
 export interface Together {
   readonly cosigner: Cosigner;
-  readonly turns: TurnKeeper;
+  readonly turns: LeaderTurn;
   readonly peers: PeerTracker;
   answer(body: Uint8Array): Promise<CosignAnswer>;
 }

@@ -11,7 +11,7 @@ import { SqliteDisputeStore } from '../adapters/sqlite/dispute-store.js';
 import type { Registry } from '../domain/ports.js';
 import { Disputes } from '../domain/settlement/disputes/disputes.js';
 import type { DisputeNode } from '../domain/settlement/disputes/ports.js';
-import type { ChainNode, TurnKeeper } from '../domain/settlement/ports.js';
+import type { ChainNode, LeaderTurn } from '../domain/settlement/ports.js';
 import type { StatementStore } from '../domain/settlement/statements.js';
 
 export { disputeMigrations } from '../adapters/sqlite/dispute-store.js';
@@ -23,7 +23,7 @@ export interface DisputesOnChainDeps {
   readonly latestBlockhash: LatestBlockhash;
   readonly attestor: Keypair;
   /** Turns of disputes alone; null with a single attestor. */
-  readonly turns: TurnKeeper | null;
+  readonly turns: LeaderTurn | null;
   readonly registry: Registry;
   readonly statements: StatementStore;
   /** Already migrated with `disputeMigrations`. */

@@ -9,7 +9,7 @@ import { SqliteCosignRecord } from '../../src/adapters/sqlite/cosign-record.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { chainMigrations } from '../../src/adapters/sqlite/settlement-schema.js';
 import { CosignGuard } from '../../src/domain/settlement/cosigning/guard.js';
-import { implausible, LeaderSchedule } from '../../src/domain/settlement/cosigning/judge.js';
+import { capacityViolation, LeaderSchedule } from '../../src/domain/settlement/cosigning/judge.js';
 
 const KEY = asPublicKeyText(new Uint8Array(32));
 
@@ -91,7 +91,7 @@ describe('the capacity of a zone', () => {
     ['nothing', 0n, [], 0n, true],
   ] as [string, bigint, [bigint, number][], bigint, boolean][])('%s', (_, capacityW, rises, step, isPlausible) => {
     const given = rises.map(([netWh, windows]) => ({ netWh, windows }));
-    expect(implausible(capacityW, given, step) === null).toBe(isPlausible);
+    expect(capacityViolation(capacityW, given, step) === null).toBe(isPlausible);
   });
 });
 

@@ -6,7 +6,7 @@ import { TestStatements, W } from '@gridtokenx/testing-kit/oracle/page-settler-h
 import { expect, it } from 'vitest';
 import { toRecord } from '../../src/adapters/chain/registry.js';
 import type { MeterRecord } from '../../src/domain/ports.js';
-import { implausible, netRises } from '../../src/domain/settlement/cosigning/judge.js';
+import { capacityViolation, netRises } from '../../src/domain/settlement/cosigning/judge.js';
 import type { AttestEntry } from '../../src/domain/settlement/ports.js';
 import { Three } from './together.js';
 import { rigOfThree, statementOf } from './together-zone.js';
@@ -63,6 +63,6 @@ it('control: homes that each stay within their limits and together exceed the li
     },
   });
   const rises = netRises([0, 1, 2].map(entry), [], new TestStatements(), asWindow(W(1)));
-  expect(implausible(16_000n, rises, 3n)).toMatch(/above/);
-  expect(implausible(16_000n, rises.slice(1), 3n)).toBeNull();
+  expect(capacityViolation(16_000n, rises, 3n)).toMatch(/above/);
+  expect(capacityViolation(16_000n, rises.slice(1), 3n)).toBeNull();
 });

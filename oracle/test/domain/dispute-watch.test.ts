@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Disputes } from '../../src/domain/settlement/disputes/disputes.js';
 import type { DisputeIntent, DisputeNode, DisputeStore, SlotCase } from '../../src/domain/settlement/disputes/ports.js';
 import { capWh } from '../../src/domain/settlement/disputes/sync.js';
-import { SlotFlag, type SlotRead, type TurnKeeper } from '../../src/domain/settlement/ports.js';
+import { type LeaderTurn, SlotFlag, type SlotRead } from '../../src/domain/settlement/ports.js';
 
 const KEY = new Uint8Array(32).fill(1);
 const OPENED = 1_000;
@@ -31,7 +31,7 @@ let verdict: number;
 /** Lists the built transactions in order. */
 let built: string[];
 let broken: string;
-let turns: TurnKeeper | null;
+let turns: LeaderTurn | null;
 let intents: DisputeIntent[];
 
 beforeEach(() => {

@@ -8,7 +8,7 @@ import type { ClosedWindow } from '../signing/windows.js';
 
 import { FrozenWatch } from './frozen.js';
 import { Nameplate } from './nameplate.js';
-import { type LeastPeriod, planFor, slowWords } from './period.js';
+import { type LeastPeriod, planFor, slowPollMessage } from './period.js';
 import {
   judgeRegisters,
   LOWER_READS,
@@ -93,7 +93,7 @@ export class Meter {
     if (!this.enrolled) return [`meter ${this.name} is not enrolled: run "enrol"`];
     const list = this.#problem ? [`meter ${this.name}: ${this.#problem}`] : [];
     if (this.#frozen.problem) list.push(`meter ${this.name}: ${this.#frozen.problem}`);
-    const slow = slowWords(this.#options.plan, this.#options.leastPeriod?.() ?? null);
+    const slow = slowPollMessage(this.#options.plan, this.#options.leastPeriod?.() ?? null);
     if (slow) list.push(`meter ${this.name}: ${slow}`);
     if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
     if (this.journal.inDiscontinuity)

@@ -17,7 +17,7 @@ export function planFor(plan: PollPlan, least: LeastPeriod | null): PollPlan {
 }
 
 /** Says why a meter is polled less often than configured, and what helps; null when it is not. */
-export function slowWords(plan: PollPlan, least: LeastPeriod | null): string | null {
+export function slowPollMessage(plan: PollPlan, least: LeastPeriod | null): string | null {
   const { pollMs } = planFor(plan, least);
   if (!least || pollMs === plan.pollMs) return null;
   const seconds = pollMs / 1_000;

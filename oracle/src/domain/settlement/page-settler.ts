@@ -12,12 +12,12 @@ import type {
   AttestedEvent,
   ChainNode,
   Intent,
+  LeaderTurn,
   MeterPageRead,
   NewIntent,
   PageRead,
   SettlementStore,
   TransactionBuilder,
-  TurnKeeper,
 } from './ports.js';
 import { Rollback } from './rollback.js';
 import type { StatementStore } from './statements.js';
@@ -47,7 +47,7 @@ export interface SettlerDeps {
   /** Newest window of all pages of the zone, as last read: the zone's budget rises with it. */
   readonly zoneWindow: () => Window;
   /** Null where there is one attestor: then it is always our turn. */
-  readonly turns: TurnKeeper | null;
+  readonly turns: LeaderTurn | null;
   readonly logger: Logger;
 }
 

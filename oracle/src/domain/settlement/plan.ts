@@ -74,7 +74,7 @@ export function isOpen(slot: SlotRead): boolean {
 }
 
 /** Why a statement cannot be attested on this slot, or null. The chain's own rules (caps) are left to the chain. */
-export function unusable(meter: SlottedMeter, slot: SlotRead, statement: AttestableStatement): string | null {
+export function rejectionReason(meter: SlottedMeter, slot: SlotRead, statement: AttestableStatement): string | null {
   const totals = totalsOf(meter, statement);
   if (statement.window < meter.firstWindow) return 'before the first valid window';
   if (totals.importWh < 0n || totals.exportWh < 0n) return 'register below its baseline';
@@ -123,7 +123,7 @@ export function planWindow(
       silent.push(slot.window);
       continue;
     }
-    const reason = unusable(meter, slot, next);
+    const reason = rejectionReason(meter, slot, next);
     if (reason) refused.push({ meterId: meter.meterId, window: next.window, reason });
     else {
       const same = ready.get(next.window) ?? [];

@@ -160,7 +160,7 @@ export interface TransactionBuilder {
 }
 
 /** Whose turn it is to send for a page, among several attestors. */
-export interface TurnKeeper {
+export interface LeaderTurn {
   /**
    * 0 when it is ours, else ms until it is worth asking again. `what` names the work; `turn` is its window, or the number
    * of its case. Throws `NodeUnavailable`.

@@ -18,7 +18,7 @@ import type { Registry } from '../../../domain/ports.js';
 import type { CosignGuard } from '../../../domain/settlement/cosigning/guard.js';
 import {
   attestableOf,
-  implausible,
+  capacityViolation,
   judgeSlots,
   netRises,
   type Refusal,
@@ -222,7 +222,7 @@ export class CosignResponder {
     const others = attestableOf(read.zone, registry.meters(), read);
     const rises = netRises(entries, others, statements, window);
     const steps = others.reduce((sum, meter) => sum + BigInt(meter.registerStepWh), 0n);
-    const why = implausible(set.capacityW, rises, steps);
+    const why = capacityViolation(set.capacityW, rises, steps);
     if (why) throw new Refused('implausible', why);
   }
 

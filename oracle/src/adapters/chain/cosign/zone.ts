@@ -3,7 +3,7 @@ import { NodeUnavailable } from '@gridtokenx/chain-sender';
 import type { Clock } from '@gridtokenx/runtime/core';
 import type { PublicKey } from '@solana/web3.js';
 import type { LeaderSchedule } from '../../../domain/settlement/cosigning/judge.js';
-import type { TurnKeeper } from '../../../domain/settlement/ports.js';
+import type { LeaderTurn } from '../../../domain/settlement/ports.js';
 
 /** Holds the registry's attestors of a zone. */
 export interface ZoneSet {
@@ -28,7 +28,7 @@ export function zoneSchedule(
   own: PublicKey,
   zoneSet: (zone: number) => Promise<ZoneSet>,
   clock: Clock,
-): TurnKeeper {
+): LeaderTurn {
   return {
     async wait(zone, page, what, turn) {
       const { attestors } = await zoneSet(zone);

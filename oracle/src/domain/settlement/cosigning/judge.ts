@@ -2,7 +2,7 @@ import { MAX_COSIGN_STATEMENTS, type MeterId, type Window, windowBefore } from '
 import type { MeterRecord } from '../../ports.js';
 import { capWh } from '../disputes/sync.js';
 import type { MoveState } from '../moved.js';
-import { entryOf, isOpen, MAX_LAG_WINDOWS, type SlottedMeter, totalsOf, unusable, wouldTake } from '../plan.js';
+import { entryOf, isOpen, MAX_LAG_WINDOWS, rejectionReason, type SlottedMeter, totalsOf, wouldTake } from '../plan.js';
 import type { AttestEntry, MeterPageRead, SlotRead, Totals } from '../ports.js';
 import type { AttestableStatement, StatementStore } from '../statements.js';
 
@@ -108,7 +108,7 @@ export function judgeSlots(given: Judged): { entries: AttestEntry[] } | { refuse
       const detail = `slot ${slot}: the statement for window ${earlier.window} comes before that for ${window}`;
       return { refused: { code: 'left out', detail, statements: shownFor(statements, [earlier]) } };
     }
-    const reason = isOpen(before) ? unusable(meter, before, statement) : 'slot not open';
+    const reason = isOpen(before) ? rejectionReason(meter, before, statement) : 'slot not open';
     if (reason) return { refused: { code: 'no statement', detail: `slot ${slot}, window ${window}: ${reason}` } };
     entries.push(entryOf(meter, before, statement));
   }
@@ -130,7 +130,7 @@ function owedBefore(given: Judged, meter: SlottedMeter, before: SlotRead): Attes
   if (isCatchingUp) return undefined;
   const earlier = statements
     .attestable(meter.meterId, before.window, MAX_LOOKED_AT)
-    .find((one) => !unusable(meter, before, one) && wouldTake(before, one.window, totalsOf(meter, one)));
+    .find((one) => !rejectionReason(meter, before, one) && wouldTake(before, one.window, totalsOf(meter, one)));
   if (!earlier || earlier.window >= window) return undefined;
   const newest = meters.map((one) => {
     const slot = read.slots[one.slot];
@@ -153,7 +153,7 @@ function leftOut(given: Judged): AttestableStatement[] {
     const statement = statementAt(statements, meter.meterId, window);
     // With a later statement its energy comes with that one: so a page catches up after a rollback.
     if (!statement || (statements.newest(meter.meterId)?.window ?? window) > window) continue;
-    if (unusable(meter, before, statement)) continue;
+    if (rejectionReason(meter, before, statement)) continue;
     const entry = entryOf(meter, before, statement);
     if (!wouldTake(before, window, entry)) continue;
     if (owedBefore(given, meter, before)) continue;
@@ -178,7 +178,7 @@ const MICRO = 1_000_000n;
  * Is the average power of a zone more than its lines carry? In words, or null. `capacityW` both ways, one tenth of
  * tolerance as in the caps; `stepWh` is what the resolution of the registers may add.
  */
-export function implausible(capacityW: bigint, rises: readonly NetRise[], stepWh: bigint): string | null {
+export function capacityViolation(capacityW: bigint, rises: readonly NetRise[], stepWh: bigint): string | null {
   let micro = 0n;
   for (const { netWh, windows } of rises) micro += (netWh * MICRO) / BigInt(Math.max(1, windows));
   const size = micro < 0n ? -micro : micro;

@@ -1,6 +1,6 @@
 import { type Next, Sender, type Wait } from '@gridtokenx/chain-sender';
 import { nextDelayMs } from '@gridtokenx/runtime/core';
-import type { AttestedEvent, TurnKeeper } from '../ports.js';
+import type { AttestedEvent, LeaderTurn } from '../ports.js';
 import { type Act, type LookDeps, PageLook } from './look.js';
 import type {
   CaseView,
@@ -24,7 +24,7 @@ export interface DisputesDeps extends LookDeps {
   readonly builder: DisputeBuilder;
   readonly store: DisputeStore;
   /** Of disputes alone: the settler's counts other work. Null where there is one attestor. */
-  readonly turns: TurnKeeper | null;
+  readonly turns: LeaderTurn | null;
 }
 
 /**
