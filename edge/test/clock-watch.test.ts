@@ -16,15 +16,15 @@ describe('events of the clock', () => {
     const time = new VirtualClock();
     time.reading.stepMs = 7_200_000;
     const watch = new ClockWatch(time.reading, time);
-    expect(watch.look()).toEqual([]);
+    expect(watch.check()).toEqual([]);
     await time.advance(10_000);
-    expect(watch.look()).toEqual([]);
+    expect(watch.check()).toEqual([]);
     time.reading.stepMs -= 3_600_000;
-    expect(watch.look()).toEqual([stepped(-3_600_000)]);
+    expect(watch.check()).toEqual([stepped(-3_600_000)]);
     await time.advance(120_000);
-    expect(watch.look()).toEqual([]);
+    expect(watch.check()).toEqual([]);
     time.reading.stepMs += 5_000;
-    expect(watch.look()).toEqual([stepped(5_000)]);
+    expect(watch.check()).toEqual([stepped(5_000)]);
   });
 
   test('slewing is no step', async () => {
@@ -33,7 +33,7 @@ describe('events of the clock', () => {
     for (let second = 0; second < 100; second++) {
       await time.advance(1_000);
       time.reading.stepMs += 0.5;
-      expect(watch.look()).toEqual([]);
+      expect(watch.check()).toEqual([]);
     }
   });
 
@@ -44,7 +44,7 @@ describe('events of the clock', () => {
     for (let second = 0; second < 180; second++) {
       await time.advance(1_000);
       time.reading.stepMs += 2_000;
-      told.push(...watch.look().map(({ value }) => value));
+      told.push(...watch.check().map(({ value }) => value));
     }
     expect(told).toEqual([2_000n, 120_000n, 120_000n]);
   });
@@ -54,11 +54,11 @@ describe('events of the clock', () => {
     const watch = new ClockWatch(time.reading, time);
     time.reading.from = ClockSource.none;
     time.reading.uncertainty = null;
-    expect(watch.look()).toEqual([{ code: EventCode.clockSourceChanged, value: 0xffff_ffffn, detail: 0 }]);
+    expect(watch.check()).toEqual([{ code: EventCode.clockSourceChanged, value: 0xffff_ffffn, detail: 0 }]);
     await time.advance(60_000);
     time.reading.from = ClockSource.timesyncd;
     time.reading.uncertainty = 999.2;
-    expect(watch.look()).toEqual([{ code: EventCode.clockSourceChanged, value: 1_000n, detail: 1 }]);
+    expect(watch.check()).toEqual([{ code: EventCode.clockSourceChanged, value: 1_000n, detail: 1 }]);
   });
 
   test('a simulated clock runs as it likes', async () => {
@@ -67,7 +67,7 @@ describe('events of the clock', () => {
     const watch = new ClockWatch(time.reading, time);
     await time.advance(10_000);
     time.reading.stepMs += 86_400_000;
-    expect(watch.look()).toEqual([]);
+    expect(watch.check()).toEqual([]);
   });
 });
 

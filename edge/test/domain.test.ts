@@ -31,15 +31,15 @@ describe('seqs', () => {
       if (failing) throw new Error('disk');
       reserved.push(through);
     });
-    for (let i = 0n; i < SEQ_BLOCK; i++) expect(await seqs.take()).toBe(11n + i);
+    for (let i = 0n; i < SEQ_BLOCK; i++) expect(await seqs.reserve()).toBe(11n + i);
     expect(reserved).toEqual([10n + SEQ_BLOCK]);
     failing = true;
-    await expect(seqs.take()).rejects.toThrow('disk');
+    await expect(seqs.reserve()).rejects.toThrow('disk');
     failing = false;
-    expect(await seqs.take()).toBe(11n + SEQ_BLOCK);
+    expect(await seqs.reserve()).toBe(11n + SEQ_BLOCK);
     await expect(seqs.continueAt(5n)).rejects.toThrow(RangeError);
     await seqs.continueAt(5000n);
-    expect([await seqs.take(), reserved.at(-1)]).toEqual([5000n, 4999n + SEQ_BLOCK]);
+    expect([await seqs.reserve(), reserved.at(-1)]).toEqual([5000n, 4999n + SEQ_BLOCK]);
   });
 });
 

@@ -110,8 +110,8 @@ describe('a point of two meters', () => {
     const disk = new CrashDisk();
     const run = await startRun(disk, published);
     for (const [i, produced] of [1_000, 1_500, 20, 90].entries()) {
-      run.point.take('production', inputOf(FIRST + i, 0, produced));
-      run.point.take('consumption', inputOf(FIRST + i, 0, 0));
+      run.point.add('production', inputOf(FIRST + i, 0, produced));
+      run.point.add('consumption', inputOf(FIRST + i, 0, 0));
       await settle();
     }
     expect(lines(published)).toEqual([
@@ -128,8 +128,8 @@ describe('a point of two meters', () => {
     const disk = new CrashDisk();
     const run = await startRun(disk, published);
     disk.failing = 'ENOSPC';
-    run.point.take('production', inputOf(FIRST, 0, 7));
-    run.point.take('consumption', inputOf(FIRST, 0, 7));
+    run.point.add('production', inputOf(FIRST, 0, 7));
+    run.point.add('consumption', inputOf(FIRST, 0, 7));
     await settle();
     expect(run.point.problems()).toEqual([
       expect.stringMatching(/^point home: the gateway signed nothing, because it could not store the state: ENOSPC/),
@@ -181,8 +181,8 @@ describe('a point of two meters', () => {
       'point home: the disk no longer has the statements behind its last one: enrol the point under a new name',
     ]);
     const count = published.length;
-    bare.take('production', inputOf(FIRST + 3, 0, 60));
-    bare.take('consumption', inputOf(FIRST + 3, 30, 0));
+    bare.add('production', inputOf(FIRST + 3, 0, 60));
+    bare.add('consumption', inputOf(FIRST + 3, 30, 0));
     await bare.run(() => true, new AbortController().signal);
     expect(published.length).toBe(count);
     await run.stop();

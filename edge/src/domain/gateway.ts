@@ -149,11 +149,11 @@ export class Gateway {
   async run(uplink: Uplink, outbox: SendScheduler, signal: AbortSignal): Promise<void> {
     this.#uplink = uplink;
     this.#outbox = outbox;
-    const work = [uplink.run(signal), this.#keep(signal)];
+    const work = [uplink.run(signal), this.#maintain(signal)];
     await this.#contact.wait(signal);
     if (this.#ackSeen && this.#options.oracles > 1) await sleep(this.#options.clock, OTHER_ACKS_MS, signal);
     if (!signal.aborted) {
-      await this.#afterAcks.run(() => this.#takeAcks());
+      await this.#afterAcks.run(() => this.#processAcks());
       await this.#startLogs(signal);
       this.#clockNews.begin();
       uplink.release();
@@ -213,7 +213,7 @@ export class Gateway {
   #followAck(): Promise<void> {
     return this.#background.attempt(
       'after an ack',
-      this.#afterAcks.run(() => this.#takeAcks()),
+      this.#afterAcks.run(() => this.#processAcks()),
     );
   }
 
@@ -221,7 +221,7 @@ export class Gateway {
    * Reacts to a new ack: continues above seqs that oracles have seen, and declares messages that are lost or refused
    * for good.
    */
-  async #takeAcks(): Promise<void> {
+  async #processAcks(): Promise<void> {
     const { meters, deadLetters, lags } = this.#options;
     for (const meter of meters) {
       if (meter.enrolled) await this.#continueAboveSeen(meter);
@@ -248,7 +248,7 @@ export class Gateway {
   }
 
   /** Runs background work in real time: saves acks, declares dead letters, keeps the spool within its bytes. */
-  async #keep(signal: AbortSignal): Promise<void> {
+  async #maintain(signal: AbortSignal): Promise<void> {
     const { clock, spool, spoolMaxBytes } = this.#options;
     while (!signal.aborted) {
       await sleep(clock, SAVE_MS, signal);

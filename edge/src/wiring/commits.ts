@@ -10,7 +10,7 @@ export class Commits {
     this.#listeners.push(listener);
   }
 
-  tell(message: SignedMessage): void {
+  notify(message: SignedMessage): void {
     for (const listener of this.#listeners) listener(message);
   }
 }

@@ -146,6 +146,6 @@ export function pointFeed(points: readonly { point: Point; found: SetUpPoint }[]
     if (statement?.kind !== Kind.statement) return;
     for (const { point, found } of points)
       for (const side of ['production', 'consumption'] as const)
-        if (found.meters[side].id === message.meterId) point.take(side, statement);
+        if (found.meters[side].id === message.meterId) point.add(side, statement);
   };
 }

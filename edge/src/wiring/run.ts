@@ -20,7 +20,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   await takeDirectory(config);
   const world = openWorld(config, log, signal);
   const commits = new Commits();
-  const committed = commits.tell.bind(commits);
+  const committed = commits.notify.bind(commits);
   const found = await setUp(config, { ...world, counters: world.metrics, committed });
   const { spool, damage } = found;
   if (damage.damagedBytes > 0 || damage.tornBytes > 0)

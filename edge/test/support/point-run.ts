@@ -126,7 +126,7 @@ export async function startRun(disk: CrashDisk, published: Published[], spoil = 
   const time = new VirtualClock({ startAtMs: START });
   let point: Point | null = null;
   const fates = new Map<string, Fate>();
-  const opened = await openJournals(disk, time, published, spoil, (side, statement) => point?.take(side, statement));
+  const opened = await openJournals(disk, time, published, spoil, (side, statement) => point?.add(side, statement));
   const { spool, damage, scan, journals, journal, recovered } = opened;
   if (!recovered.enrolment) {
     await journal.enrol(enrolmentOf);

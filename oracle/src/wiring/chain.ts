@@ -98,7 +98,7 @@ export function startSettlement(link: ChainLink, deps: SettlementDeps): Chain {
     checkNetwork: () => link.checkNetwork(),
   });
   const balance = new BalanceWatch(link.balance, clock);
-  void balance.look();
+  void balance.refresh();
   registry.onFetched = () => driver.wake();
   registry.poll(REGISTRY_EVERY_MS);
   return {

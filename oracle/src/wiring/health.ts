@@ -41,7 +41,7 @@ export interface OracleParts {
   readonly certificate: () => Finding;
   readonly settlements: Pick<Settlements, 'chainHealth'>;
   readonly series: { problem(): string | null };
-  readonly clock: { look(): string | null };
+  readonly clock: { check(): string | null };
   /** Meters that send more than their quota, in words. */
   readonly overQuota: () => Finding;
   readonly diskSpace: () => string | null;
@@ -74,7 +74,7 @@ export function oracleHealth(parts: OracleParts): { report(): HealthReport } {
     'dispute watch': () => chain()?.watching && `disputes are not watched: ${chain()?.watching}`,
     'chain snapshot': () => chain()?.snapshot && `the chain takes no snapshot: ${chain()?.snapshot}`,
     'time series': () => parts.series.problem(),
-    clock: () => parts.clock.look(),
+    clock: () => parts.clock.check(),
     quota: parts.overQuota,
     'disk space': parts.diskSpace,
   };

@@ -129,7 +129,7 @@ function openParts(around: Environment, { database, registry, settle }: Settling
       series.wake();
     },
     onCommit: ({ messages, ms, verdicts }) => {
-      backwards.look();
+      backwards.check();
       if (messages > 0 && ms > 0) metrics.commit(ms);
       for (const [code, n] of verdicts) metrics.count(verdictName(code), n);
     },

@@ -23,14 +23,14 @@ it("reads the attestor's balance again and again, and keeps the last one while t
   }, clock);
   const seen: (number | null)[] = [watch.lamports];
   for (let n = 0; n < 3; n++) {
-    await watch.look();
+    await watch.refresh();
     seen.push(watch.lamports);
   }
   expect(seen).toEqual([null, 5e9, 5e9, MIN_BALANCE_LAMPORTS - 1]);
   expect(timers).toHaveLength(3);
   watch.stop();
   answers.push(1);
-  await watch.look();
+  await watch.refresh();
   expect(timers).toHaveLength(3);
 });
 

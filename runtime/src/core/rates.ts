@@ -24,7 +24,7 @@ export class Rates {
   }
 
   /** Spends `count` of the rate of `name`. Returns false, and spends nothing, when less is left. */
-  take(name: string, count = 1): boolean {
+  allow(name: string, count = 1): boolean {
     const { perSecond, burst, names } = this.#limits;
     const now = this.#monotonicMs();
     const before = this.#levels.get(name);

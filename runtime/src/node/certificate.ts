@@ -150,7 +150,7 @@ export class CertificateFiles implements ServerCertificate {
 
   /** Checks the files every `everyMs` real milliseconds until `stop`. */
   watch(everyMs: number): void {
-    this.#timer = setInterval(() => this.look(), everyMs);
+    this.#timer = setInterval(() => this.checkFiles(), everyMs);
     this.#timer.unref();
   }
 
@@ -159,7 +159,7 @@ export class CertificateFiles implements ServerCertificate {
   }
 
   /** Loads a new pair once both files were unchanged for two consecutive checks: certificate and key are written separately. */
-  look(): void {
+  checkFiles(): void {
     this.#remind();
     const stamp = this.#stamp();
     const isStill = stamp === this.#seen;

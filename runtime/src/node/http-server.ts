@@ -78,7 +78,7 @@ export function boundedHttpServer(options: BoundedServer): Server {
     const timer = setTimeout(() => request.socket.destroy(), times.requestMs + times.answerMs);
     response.once('close', () => clearTimeout(timer));
     const address = addressOf(request.socket.remoteAddress);
-    if (!rates || rate?.isExempt?.(address) || rates.take(address)) handle(request, response);
+    if (!rates || rate?.isExempt?.(address) || rates.allow(address)) handle(request, response);
     else response.writeHead(429, { connection: 'close', 'retry-after': '1' }).end();
   };
   const settings = {

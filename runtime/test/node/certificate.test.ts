@@ -59,10 +59,10 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     looked(files);
     expect(taken).toEqual([]);
     renew(next, pair);
-    files.look();
+    files.checkFiles();
     expect(taken).toEqual([]);
-    files.look();
-    files.look();
+    files.checkFiles();
+    files.checkFiles();
     expect(taken).toEqual([readFileSync(next.cert, 'utf8')]);
     expect(files.material.key).toBe(readFileSync(next.key, 'utf8'));
     expect([results, warnings]).toEqual([['taken'], []]);
@@ -75,7 +75,7 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     let renewals = 0;
     files.onRenewed(() => renewals++);
     const refused = (what: RegExp) => {
-      for (let i = 0; i < 5; i++) files.look();
+      for (let i = 0; i < 5; i++) files.checkFiles();
       expect(files.material).toBe(before);
       expect(warnings.at(-1)?.err).toMatch(what);
       expect(files.refused).toMatch(what);
@@ -104,11 +104,11 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     const { files, warnings } = openFiles(pair, () => now);
     const next = room.issue({ from: new Date(now + DAY_MS), until: new Date(now + 50 * DAY_MS) });
     renew(next, pair);
-    for (let i = 0; i < 4; i++) files.look();
+    for (let i = 0; i < 4; i++) files.checkFiles();
     expect(files.material.cert).not.toBe(readFileSync(next.cert, 'utf8'));
     expect(warnings.map(({ err }) => err)).toEqual([expect.stringMatching(/is valid from .*still to come/)]);
     now += DAY_MS + 1_000;
-    files.look();
+    files.checkFiles();
     expect(files.material.cert).toBe(readFileSync(next.cert, 'utf8'));
     expect(files.refused).toBeNull();
   });
@@ -122,11 +122,11 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     certificateMetrics(metrics).watch(files);
     expect(await metrics.text()).toMatch(/^gtx_broker_certificate_expiry_days 15\.0/m);
     expect(await metrics.text()).toMatch(/^gtx_broker_certificate_refused 0$/m);
-    files.look();
+    files.checkFiles();
     expect([warnings.length, files.problem]).toEqual([0, null]);
     for (const hours of [48, 49, 60, 73]) {
       now = start + hours * 3_600_000;
-      files.look();
+      files.checkFiles();
     }
     expect(warnings.length).toBe(2);
     expect(files.problem).toBeNull();
@@ -144,7 +144,7 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     const { files, warnings } = openFiles(pair, () => now);
     const remindersAt = (ms: number) => {
       now = ms;
-      files.look();
+      files.checkFiles();
       return warnings.length;
     };
     const firstMs = now + 1;
@@ -171,7 +171,7 @@ describe.skipIf(!mayMakeCertificates)('certificate files', () => {
     looked(files);
     const problemAt = (ms: number) => {
       now = ms;
-      files.look();
+      files.checkFiles();
       return files.refused;
     };
     expect(problemAt(fromMs - 1)).toBe(

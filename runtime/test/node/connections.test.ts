@@ -70,9 +70,9 @@ test('an IPv6 site counts as one address', () => {
 test('rates refill with time, and their table is bounded', () => {
   let now = 0;
   const rates = new Rates({ perSecond: 2, burst: 3, names: 100 }, () => now);
-  expect([1, 2, 3, 4].map(() => rates.take('a'))).toEqual([true, true, true, false]);
+  expect([1, 2, 3, 4].map(() => rates.allow('a'))).toEqual([true, true, true, false]);
   now += 500;
-  expect([rates.take('a'), rates.take('a'), rates.take('b')]).toEqual([true, false, true]);
-  for (let i = 0; i < 10_000; i++) rates.take(`name ${i}`);
+  expect([rates.allow('a'), rates.allow('a'), rates.allow('b')]).toEqual([true, false, true]);
+  for (let i = 0; i < 10_000; i++) rates.allow(`name ${i}`);
   expect(rates.size).toBe(100);
 });

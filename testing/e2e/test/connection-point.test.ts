@@ -200,9 +200,9 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
   let [p, c] = [0, 0];
   for (let window = 0; window <= WINDOWS; window++) {
     for (; made[p] && (made[p]?.window ?? 0) <= window; p++)
-      point.take('production', { ...(made[p] as PointInput), seq: 1n });
+      point.add('production', { ...(made[p] as PointInput), seq: 1n });
     for (; used[c] && (used[c]?.window ?? 0) <= window; c++)
-      point.take('consumption', { ...(used[c] as PointInput), seq: 1n });
+      point.add('consumption', { ...(used[c] as PointInput), seq: 1n });
     if (window % 500 === 0 || window === WINDOWS) await turn();
   }
   stop.abort();

@@ -58,5 +58,5 @@ export function openFiles(pair: Certificate, now: () => number = Date.now): Open
 
 /** Checks the files twice: a change is adopted at the second check that finds it. */
 export function looked(files: CertificateFiles): void {
-  for (let i = 0; i < 2; i++) files.look();
+  for (let i = 0; i < 2; i++) files.checkFiles();
 }

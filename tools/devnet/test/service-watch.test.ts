@@ -25,7 +25,7 @@ it('tells what lasts once, what is over once, and nothing of what passes', async
   );
   const after = async (seconds: number) => {
     ms += seconds * 1_000;
-    await watch.look();
+    await watch.poll();
   };
   await after(0);
   answers = { mint: 'refused', settler: 'pauses' };

@@ -62,12 +62,12 @@ export class Sessions {
 
   /** Returns false when the key has signed in too often. */
   maySignIn(key: string): boolean {
-    return this.#signIns.take(key);
+    return this.#signIns.allow(key);
   }
 
   /** Returns false when the key has named too many filters. */
   mayNameFilter(key: string): boolean {
-    return this.#filters.take(key);
+    return this.#filters.allow(key);
   }
 
   begin(client: Client, gate: SocketGate, { key, record, endsAtMs }: SignedIn): Session {

@@ -114,7 +114,7 @@ class SegmentSpool implements Spool {
   async #run(): Promise<void> {
     let retryMs = 0;
     while (this.#waiting.length > 0 && !this.#closed) {
-      const batch = this.#take();
+      const batch = this.#nextBatch();
       try {
         const entries = await this.#commit(batch.flatMap(({ items }) => items));
         for (const { meter, entry } of entries) this.#index.add(meter, entry);
@@ -134,7 +134,7 @@ class SegmentSpool implements Spool {
     this.#running = null;
   }
 
-  #take(): Waiting[] {
+  #nextBatch(): Waiting[] {
     let [count, end] = [0, 0];
     for (const { items } of this.#waiting) {
       if (end > 0 && count + items.length > MAX_PER_COMMIT) break;

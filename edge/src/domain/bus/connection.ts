@@ -101,14 +101,14 @@ export class Connection {
     this.#unheard = 0;
     this.#backoff.reset();
     this.openedAtMs ??= clock.monotonicMs();
-    if (shapes) this.#look();
+    if (shapes) this.#listen();
   }
 
   /** Listens between requests, so that the bus detects another master. */
-  #look(): void {
+  #listen(): void {
     this.#cancelLook = this.#options.clock.after(IDLE_LOOK_MS, () => {
       this.#port?.listen();
-      if (this.#port) this.#look();
+      if (this.#port) this.#listen();
     });
   }
 

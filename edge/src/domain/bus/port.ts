@@ -79,7 +79,7 @@ export class Port {
   listen(): void {
     if (this.#isBusy) return;
     try {
-      const isNew = this.#take();
+      const isNew = this.#drain();
       this.#consume(null);
       if (!isNew && this.#options.clock.monotonicMs() >= this.#lastByteAtMs + this.#options.speed.silenceMs)
         this.#endOfFrame();
@@ -112,7 +112,7 @@ export class Port {
     const { clock, speed } = this.#options;
     const endAtMs = clock.monotonicMs() + NEVER_SILENT_MS;
     for (;;) {
-      this.#take();
+      this.#drain();
       this.#consume(null);
       const now = clock.monotonicMs();
       const unfinished = this.#discarding || this.#input.length > 0;
@@ -138,7 +138,7 @@ export class Port {
       let lookMs = sentAtMs + 0.9 * (expectedMs ?? 0) + (expectedMs === null ? 5 : Math.max(0, length - 4)) * charMs;
       let step = INITIAL_LOOK_MS;
       for (;;) {
-        this.#take();
+        this.#drain();
         const answer = this.#consume(ask);
         const now = clock.monotonicMs();
         if (answer) return { ...answer, waitedMs: Math.max(0, now - sentAtMs - length * charMs) };
@@ -164,7 +164,7 @@ export class Port {
   }
 
   /** Reads the line into the input; false when nothing was there. */
-  #take(): boolean {
+  #drain(): boolean {
     const bytes = this.#options.line.read();
     if (bytes.length === 0) return false;
     this.#lastByteAtMs = this.#options.clock.monotonicMs();

@@ -67,7 +67,7 @@ export class CatchUp {
   /** Returns the next packet, or null when there is nothing to send now. */
   async next(): Promise<Packet | null> {
     for (const meterId of [...this.#rounds.keys()]) {
-      const packet = await this.#resend.take(meterId);
+      const packet = await this.#resend.next(meterId);
       if (packet) return packet;
     }
     return null;

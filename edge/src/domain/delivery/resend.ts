@@ -115,7 +115,7 @@ export class Resend {
   }
 
   /** Returns the next packet of a meter, or null when there is nothing to send now. */
-  async take(meterId: MeterId): Promise<Packet | null> {
+  async next(meterId: MeterId): Promise<Packet | null> {
     const { spool, excluded, arrived, room } = this.#options;
     for (;;) {
       const stretch = this.#stretches.get(meterId);

@@ -99,16 +99,16 @@ export class SendScheduler {
   /** Returns the next packet, or null when there is nothing to send now. */
   async next(): Promise<Packet | null> {
     if (!this.#connected) return null;
-    const live = this.#takeLive();
+    const live = this.#nextLive();
     if (live) return live;
     for (const meterId of this.#options.meters) {
-      const packet = await this.#resend.take(meterId);
+      const packet = await this.#resend.next(meterId);
       if (packet) return packet;
     }
     return this.#catchUp.next();
   }
 
-  #takeLive(): Packet | null {
+  #nextLive(): Packet | null {
     const [first] = this.#live;
     if (!first) return null;
     const { meterId, kind } = first;
@@ -116,7 +116,7 @@ export class SendScheduler {
     const taken = new Set(own);
     this.#live = this.#live.filter((message) => !taken.has(message));
     const messages = own.filter(({ seq }) => !this.#options.excluded(meterId, seq));
-    return messages.length > 0 ? { meterId, live: true, kind, messages } : this.#takeLive();
+    return messages.length > 0 ? { meterId, live: true, kind, messages } : this.#nextLive();
   }
 
   #room(): number {

@@ -94,7 +94,7 @@ export class Uplink {
     await Promise.all([
       this.#broker.run(signal),
       this.#pump(signal),
-      this.#every(STATUS_MS, signal, () => this.#tellStatus()),
+      this.#every(STATUS_MS, signal, () => this.#publishStatus()),
       this.#every(TICK_MS, signal, async () => this.#tick()),
     ]);
     this.#options.outbox.disconnected();
@@ -104,7 +104,7 @@ export class Uplink {
     return JSON.stringify({ online: isOnline, session, ...this.#options.status(isOnline) });
   }
 
-  async #tellStatus(): Promise<void> {
+  async #publishStatus(): Promise<void> {
     const session = this.#session;
     if (session !== null)
       await this.#broker.publish(this.#statusTopic, this.#statusText(true, session), { retain: true });

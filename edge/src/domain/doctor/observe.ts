@@ -142,7 +142,7 @@ class Examination {
   }
 
   #hear(): void {
-    this.#spoken.push(...this.#framing.take());
+    this.#spoken.push(...this.#framing.drain());
   }
 
   #isForeign(): boolean {
@@ -187,7 +187,7 @@ class Examination {
       case 'answer':
         one.answered++;
         one.slowestMs = Math.max(one.slowestMs, heard.waitedMs);
-        this.#take(one, turn, { function: fn, address, data: heard.data });
+        this.#record(one, turn, { function: fn, address, data: heard.data });
         break;
       case 'exception':
         one.exceptions.push(heard.code);
@@ -205,7 +205,7 @@ class Examination {
     }
   }
 
-  #take(one: Seen, turn: number, block: Block): void {
+  #record(one: Seen, turn: number, block: Block): void {
     const { profile } = one.meter;
     const atMs = this.#options.clock.monotonicMs();
     one.blocks.set(turn, block);

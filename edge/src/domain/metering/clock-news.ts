@@ -29,7 +29,7 @@ export class ClockNews {
    * Returns the changes since the last call, for an event in each chain: readings depend on the clock [gateway §10.3].
    */
   changes(): readonly ClockChange[] {
-    const changes = this.#watch?.look() ?? [];
+    const changes = this.#watch?.check() ?? [];
     for (const { code, value } of changes) {
       const signed = BigInt.asIntN(64, value);
       this.#log.warn({ event: 'clock_changed', code, value: signed.toString() }, 'The clock changed');

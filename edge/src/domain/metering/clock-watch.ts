@@ -36,7 +36,7 @@ export class ClockWatch {
   }
 
   /** Returns the changes since the last report; empty within a minute after one. */
-  look(): ClockChange[] {
+  check(): ClockChange[] {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#toldAt < TELL_MS) return [];
     const changes: ClockChange[] = [];

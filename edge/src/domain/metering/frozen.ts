@@ -39,7 +39,7 @@ export class FrozenWatch {
   }
 
   /** Records a reading. Returns true when it shows that the registers are frozen, once until they move. */
-  take(shown: Shown): boolean {
+  add(shown: Shown): boolean {
     const last = this.#last;
     const wasFrozen = this.#passedWh >= this.#enoughWh;
     this.#last = shown;

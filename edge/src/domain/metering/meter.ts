@@ -173,7 +173,7 @@ export class Meter {
           { event: 'foreign_meter_answered', meter: this.name, serial: other },
           'Another meter answers: no more statements are signed',
         );
-        await this.#take(sample, DiscontinuityReason.anotherMeter);
+        await this.#sign(sample, DiscontinuityReason.anotherMeter);
         return true;
       }
       if (verdict === 'above-limit') {
@@ -183,7 +183,7 @@ export class Meter {
       }
       this.#problem = null;
       this.#isForeign = false;
-      await this.#take(sample, verdict === 'good' ? null : DiscontinuityReason.fell);
+      await this.#sign(sample, verdict === 'good' ? null : DiscontinuityReason.fell);
       return true;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
@@ -202,14 +202,14 @@ export class Meter {
     for (let lower = 1; ; lower++) {
       const shown = await reader.read();
       const sample = this.journal.inDiscontinuity ? shown : unrolled(this.#lastGood, shown, limits);
-      this.#tellTurn(shown, sample);
+      this.#reportRollover(shown, sample);
       const verdict = this.journal.inDiscontinuity ? 'lower' : judgeRegisters(this.#lastGood, sample, limits);
       if (verdict !== 'lower' || lower === LOWER_READS || this.journal.inDiscontinuity) return { sample, verdict };
     }
   }
 
   /** Reports each roll-over of a register once: from then on the signed value is above the meter's display. */
-  #tellTurn(shown: MeterSample, sample: MeterSample): void {
+  #reportRollover(shown: MeterSample, sample: MeterSample): void {
     if (shown === sample) return;
     for (const key of ['importWh', 'exportWh'] as const) {
       const rollover = sample.rolloverWh?.[key];
@@ -224,7 +224,7 @@ export class Meter {
   }
 
   /** Signs a reading. `broken`: why its registers do not continue the last good ones; null when they do. */
-  async #take(sample: MeterSample, broken: DiscontinuityReason | null): Promise<void> {
+  async #sign(sample: MeterSample, broken: DiscontinuityReason | null): Promise<void> {
     const { logger } = this.#options;
     const good = broken === null;
     if (broken !== null && !this.journal.inDiscontinuity) {
@@ -243,7 +243,7 @@ export class Meter {
     );
     this.#lastReadingAtMs = sample.timeMs;
     this.#lastSample = sample;
-    if (this.#frozen.take(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
+    if (this.#frozen.add(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
     this.#uncommitted++;
     // Not awaited: a slow card must not delay the bus. The journal keeps the order.
     this.journal

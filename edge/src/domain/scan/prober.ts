@@ -56,7 +56,7 @@ export class RecordingFramer implements Framing {
   }
 
   /** Who spoke since this was last asked. */
-  take(): Spoken[] {
+  drain(): Spoken[] {
     const spoken = this.#spoken;
     this.#spoken = [];
     return spoken;

@@ -58,7 +58,7 @@ export class ScanLine {
     const line = await this.#open(setting);
     const framing = this.framing(setting);
     // Speakers at another setting prove nothing about this one.
-    framing.take();
+    framing.drain();
     const prober = new Prober({ line, speed: speedOf(setting), framing, quarantine: this.#quarantine, stats, clock });
     this.#opened = { setting, line, prober };
     return prober;

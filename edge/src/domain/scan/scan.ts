@@ -130,7 +130,7 @@ export class Scan {
   }
 
   #checkForeign(setting: Setting, enough: number): void {
-    const spoken = this.#line.framing(setting).take();
+    const spoken = this.#line.framing(setting).drain();
     if (spoken.filter(({ how }) => how === 'foreign').length >= enough)
       throw new ScanStopped(foreignText(spoken, setting));
   }
@@ -143,14 +143,14 @@ export class Scan {
       if (this.#isKnown(setting, unit)) continue;
       const heard = await this.#ask(setting, unit, question, waitMs);
       asked.push(unit);
-      await this.#take(setting, unit, question, heard);
+      await this.#record(setting, unit, question, heard);
       this.#hints(setting, heard, asked, waitMs, again);
       this.#options.onProgress(setting, unit, this.state);
     }
     if (this.#isOver() && !this.#answersToAll) return;
     await this.#linger(setting, again);
     for (const unit of again) {
-      if (!this.#isOver() && !this.#isKnown(setting, unit)) await this.#lookAgain(setting, unit);
+      if (!this.#isOver() && !this.#isKnown(setting, unit)) await this.#probeAgain(setting, unit);
     }
   }
 
@@ -176,15 +176,15 @@ export class Scan {
 
   /** Adds the units that spoke without being asked. */
   #addHeard(setting: Setting, again: Set<number>): void {
-    for (const { unit } of this.#line.framing(setting).take()) if (unit >= 1 && unit <= LAST_UNIT) again.add(unit);
+    for (const { unit } of this.#line.framing(setting).drain()) if (unit >= 1 && unit <= LAST_UNIT) again.add(unit);
   }
 
-  async #lookAgain(setting: Setting, unit: number): Promise<void> {
+  async #probeAgain(setting: Setting, unit: number): Promise<void> {
     let damaged = 0;
     for (const [i, waitMs] of PATIENT_MS.entries()) {
       const question = i % 2 === 0 ? INPUT : HOLDING;
       const heard = await this.#ask(setting, unit, question, waitMs);
-      await this.#take(setting, unit, question, heard);
+      await this.#record(setting, unit, question, heard);
       if (this.#isKnown(setting, unit)) return;
       if (heard.what === 'damaged') damaged++;
     }
@@ -211,7 +211,7 @@ export class Scan {
     }
   }
 
-  async #take(setting: Setting, unit: number, { fn, address }: ProbeRequest, heard: Asked): Promise<void> {
+  async #record(setting: Setting, unit: number, { fn, address }: ProbeRequest, heard: Asked): Promise<void> {
     this.#endless = heard.what === 'damaged' && heard.isEndless ? this.#endless + 1 : 0;
     if (this.#endless >= MAX_ENDLESS) throw new ScanStopped(NEVER_SILENT_TEXT);
     if (heard.what === 'foreign') await this.#disturbed(setting);

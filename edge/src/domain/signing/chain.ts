@@ -99,7 +99,7 @@ export class SignedChain {
    * open.
    */
   async #withSeq<T>(make: (seq: bigint) => T | Promise<T>): Promise<T> {
-    const seq = await this.#seqs.take();
+    const seq = await this.#seqs.reserve();
     try {
       return await make(seq);
     } catch (error) {
@@ -173,7 +173,7 @@ export class SignedChain {
 
   /** Signs the enrolment, the first message of its key. */
   async enrol(make: (seq: bigint) => PayloadToEncode): Promise<SignedMessage> {
-    return this.signAndCommit(encodePayload(make(await this.#seqs.take())));
+    return this.signAndCommit(encodePayload(make(await this.#seqs.reserve())));
   }
 
   async signAndCommit(payload: Uint8Array): Promise<SignedMessage> {

@@ -126,7 +126,7 @@ export class Point {
   }
 
   /** Records a committed statement of one of its meters. */
-  take(side: Side, input: SeqInput): void {
+  add(side: Side, input: SeqInput): void {
     this.#pairs.add(side, input);
     this.#wake();
   }

@@ -25,7 +25,7 @@ export class SeqAllocator {
   }
 
   /** Returns a seq that was never assigned before. Rejects, without using it, when it could not be reserved. */
-  async take(): Promise<bigint> {
+  async reserve(): Promise<bigint> {
     if (this.#next > this.#through) {
       const through = this.#next + SEQ_BLOCK - 1n;
       await this.#reserve(through);

@@ -18,13 +18,13 @@ export class BalanceWatch {
     this.#clock = clock;
   }
 
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     try {
       this.lamports = await this.#read();
     } catch {
       // Asked again, see above.
     }
-    if (!this.#isStopped) this.#cancel = this.#clock.after(EVERY_MS, () => void this.look());
+    if (!this.#isStopped) this.#cancel = this.#clock.after(EVERY_MS, () => void this.refresh());
   }
 
   stop(): void {

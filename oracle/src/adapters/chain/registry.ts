@@ -200,7 +200,7 @@ export class RpcRegistry implements Registry {
       const ours = isShared ? await this.#zonesOfOurs() : new Set<number>();
       const preference = { ours, known: (id: MeterId) => this.#memory.meters.get(id) };
       const records = [...byId].map(([id, meters]) => speaker(id, meters, preference));
-      this.#take(records, context.slot, fetchedAtMs);
+      this.#apply(records, context.slot, fetchedAtMs);
       this.#answeredAtMs = this.#clock.monotonicMs();
       this.#failure = null;
       this.onFetched();
@@ -239,9 +239,9 @@ export class RpcRegistry implements Registry {
     return ours;
   }
 
-  #take(records: MeterRecord[], slot: number, fetchedAtMs: number): void {
+  #apply(records: MeterRecord[], slot: number, fetchedAtMs: number): void {
     const before = this.problem;
-    this.#memory.take(records);
+    this.#memory.update(records);
     const { problem } = this;
     if (problem !== before) {
       const { forgotten } = this.#memory;

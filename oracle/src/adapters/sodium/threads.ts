@@ -125,7 +125,7 @@ export class VerifyThreads implements SignatureChecks {
     // A callback may add jobs, and the next pass assigns them.
     while (this.#waiting.length > 0 || this.#seats.some(({ sent }) => sent.some(({ items }) => items.length > 0))) {
       this.#collect();
-      for (const seat of this.#seats) this.#takeBack(seat);
+      for (const seat of this.#seats) this.#reclaim(seat);
       for (const item of this.#waiting.splice(0)) this.#check(item);
     }
   }
@@ -204,7 +204,7 @@ export class VerifyThreads implements SignatureChecks {
   }
 
   /** Checks the thread's open jobs in this thread; its late answers count for nothing. */
-  #takeBack(seat: Seat): void {
+  #reclaim(seat: Seat): void {
     for (const sent of seat.sent) {
       const { items } = sent;
       sent.items = [];
@@ -259,7 +259,7 @@ export class VerifyThreads implements SignatureChecks {
     const { logger, clock } = this.#deps;
     seat.cancel();
     this.#collect();
-    this.#takeBack(seat);
+    this.#reclaim(seat);
     this.#empty(seat)?.terminate();
     if (this.#isClosed) return;
     const wait = seat.again.next();

@@ -11,7 +11,7 @@ export class BackwardClock {
   }
 
   /** Reads the clock; returns the problem in words, null without one. */
-  look(): string | null {
+  check(): string | null {
     const now = this.#now();
     const backMs = this.#latestSeenAtMs - now;
     if (backMs < MIN_STEP_MS) {

@@ -36,7 +36,7 @@ export class MeterMemory {
   }
 
   /** Takes a complete state of the registry. */
-  take(records: readonly MeterRecord[]): void {
+  update(records: readonly MeterRecord[]): void {
     const meters = new Map(records.map((record) => [record.meterId, record]));
     this.#forgotten = [...this.#known].filter((id) => !meters.has(id));
     for (const id of this.#forgotten) {

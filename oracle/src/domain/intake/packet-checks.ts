@@ -80,7 +80,7 @@ export class PacketChecks {
     const size = Math.max(1, Math.ceil(bytes.length / SIGN1_BYTES));
     const arrived = { common, bytes, size };
     // Under low load no packet waits.
-    if (this.#queue.size === 0 && this.#mayLook()) this.#look(arrived);
+    if (this.#queue.size === 0 && this.#mayLook()) this.#dispatch(arrived);
     else if (!this.#queue.add(common.gateway, arrived)) this.#refuse(size);
     this.#cancelPump ??= this.#deps.clock.after(0, () => this.#pump());
   }
@@ -97,7 +97,7 @@ export class PacketChecks {
     while (this.#mayLook()) {
       const arrived = this.#queue.next();
       if (!arrived) return;
-      this.#look(arrived);
+      this.#dispatch(arrived);
     }
     // While too many checks are pending, the next answer continues.
     if (this.#queue.size > 0 && this.#pendingMessages < MAX_FLYING)
@@ -110,12 +110,12 @@ export class PacketChecks {
 
   /** Opens everything received, without a bound. */
   drain(): void {
-    for (let arrived = this.#queue.next(); arrived; arrived = this.#queue.next()) this.#look(arrived);
+    for (let arrived = this.#queue.next(); arrived; arrived = this.#queue.next()) this.#dispatch(arrived);
     this.#deps.checks.finish();
   }
 
   /** Requests the signature checks of a packet. A length that is no multiple of 171 makes one malformed message. */
-  #look({ common, bytes, size }: Arrived): void {
+  #dispatch({ common, bytes, size }: Arrived): void {
     const { networkId, registry, checks } = this.#deps;
     const jobs: VerifyJob[] = [];
     const items = split(bytes).map((message): PendingMessage => {

@@ -40,7 +40,7 @@ export class Attesting {
   }
 
   /** Returns the rest of a pause; null for none. */
-  get pause(): Wait | null {
+  get remainingPause(): Wait | null {
     if (this.#deps.clock.nowMs() >= this.#pausedUntilMs) return null;
     return { kind: 'wait', untilMs: this.#pausedUntilMs, why: this.#problem ?? 'pause' };
   }

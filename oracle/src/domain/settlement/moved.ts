@@ -27,7 +27,7 @@ export class MovedSlots {
   }
 
   /** Notes the slots of a page as they were read at `chainSlot`, and says how each stands. */
-  look(
+  observe(
     page: { readonly zone: number; readonly page: number; readonly slots: readonly SlotRead[] },
     chainSlot: number,
   ): (slot: number) => MoveState {

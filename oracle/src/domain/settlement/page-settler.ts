@@ -157,7 +157,7 @@ export class PageSettler {
     const older = this.#rollback.reconcile(page);
     if (older) return { step: older };
     if (this.#settle(read, null).kind === 'settled') return { step: { kind: 'settled' } };
-    const standing = moved.look(page, read.chainSlot);
+    const standing = moved.observe(page, read.chainSlot);
     const plan = this.#backlog.plan(page, (slot) => standing(slot) !== 'unexplained');
     const waits: Wait[] = [];
     const isCurrent = plan.kind === 'attest' && plan.isCurrent;
@@ -198,8 +198,8 @@ export class PageSettler {
   }
 
   async #attest(page: MeterPageRead, plan: AttestPlan, nonce: () => number): Promise<Move> {
-    const { pause } = this.#attesting;
-    if (pause) return { step: pause };
+    const { remainingPause } = this.#attesting;
+    if (remainingPause) return { step: remainingPause };
     const what = plan.isCurrent ? String(plan.window) : 'late';
     const turn = plan.isCurrent ? plan.window : page.highestWindow;
     const notOurs = await this.#notOurTurn(`attest ${page.version} ${what}`, turn);

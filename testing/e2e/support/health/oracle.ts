@@ -57,7 +57,7 @@ class Parts {
 
   constructor() {
     this.registry.asOf = { chainSlot: 1, fetchedAtMs: NOW };
-    this.memory.take([meterOf(0)]);
+    this.memory.update([meterOf(0)]);
   }
 
   report() {
@@ -141,7 +141,7 @@ export const oracleStages: Readonly<Record<OracleCondition, Stage>> = {
     parts.failures = 1;
   }),
   'ledger file': stage(/is damaged.*set-aside/, damage),
-  registry: stage(/forgot 1 of 1 meters/, (parts) => parts.memory.take([])),
+  registry: stage(/forgot 1 of 1 meters/, (parts) => parts.memory.update([])),
   'registry age': stage(/last read 61 s ago/, (parts) => {
     parts.now = NOW + 61_000;
   }),

@@ -175,9 +175,9 @@ export const startStages: Readonly<Record<StartCondition, Stage>> = {
       ...{ report: () => health.report(), words: /oracle, mint: refused/ },
       async spoil() {
         problem = 'refused';
-        await services.look();
+        await services.poll();
         ms += TELL_AFTER_MS;
-        await services.look();
+        await services.poll();
       },
     };
   },

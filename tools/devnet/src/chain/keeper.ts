@@ -81,10 +81,10 @@ export class Keeper {
 
   /** Takes a snapshot and keeps it; callers during a snapshot get the next one. Rejects with words. */
   snapshot(): Promise<number> {
-    return this.#queue.run(() => this.#take());
+    return this.#queue.run(() => this.#takeSnapshot());
   }
 
-  async #take(): Promise<number> {
+  async #takeSnapshot(): Promise<number> {
     try {
       const snapshot = await this.#deps.take();
       await this.#hold(snapshot);

@@ -151,7 +151,7 @@ async function playOn(session: Session, options: StartOptions, around: Around): 
   session.simulated.start();
   // Runs beside the loops below: they wait for others, and time may not.
   every(TICK_MS, around, () => session.keepTime());
-  every(HEALTH_EVERY_MS, around, () => void session.services.look());
+  every(HEALTH_EVERY_MS, around, () => void session.services.poll());
   announce(session, options, say);
   const isSettled = await settle(session, narrator, around);
   if (isSettled) say(`All ${session.simulated.targetWindows} windows are settled and minted.`);

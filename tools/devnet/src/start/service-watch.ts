@@ -50,7 +50,7 @@ export class ServiceWatch {
   }
 
   /** Requests the health of every service once. Never rejects. */
-  async look(): Promise<void> {
+  async poll(): Promise<void> {
     const found = await Promise.all(this.#services.map((service) => this.#find(service)));
     const wrong = new Map(found.flat());
     for (const [name, known] of this.#known) {

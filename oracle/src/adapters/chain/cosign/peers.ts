@@ -196,7 +196,7 @@ export class PeerCosigners implements Cosigner {
     }
     const { signature, refused, detail, statements } = fields(answer.body);
     if (signature === null) {
-      if (refused === 'left out' && statements.length > 0 && this.#takeOver(peer, request, statements)) return 'grew';
+      if (refused === 'left out' && statements.length > 0 && this.#adopt(peer, request, statements)) return 'grew';
       peers.problem(peer, `refuses: ${refused}: ${detail}`);
       return null;
     }
@@ -218,7 +218,7 @@ export class PeerCosigners implements Cosigner {
   }
 
   /** Stores what the peer has and we may not have; true when there is more to attest now. */
-  #takeOver(peer: Peer, { window, entries }: CosignRequest, messages: readonly Uint8Array[]): boolean {
+  #adopt(peer: Peer, { window, entries }: CosignRequest, messages: readonly Uint8Array[]): boolean {
     const { cosign, statements } = this.#deps;
     let isNew = false;
     const stop = statements.onStored(() => {

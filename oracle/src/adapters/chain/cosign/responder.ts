@@ -143,7 +143,7 @@ export class CosignResponder {
     const { page: read, chainSlot } = await this.#deps.node.readPage(zone, page);
     if (!read) throw new Refused('page differs', 'the page does not exist here');
     // Records and the slot at which they were read belong together: no await comes between.
-    const standing = this.#deps.moved.look(read, chainSlot);
+    const standing = this.#deps.moved.observe(read, chainSlot);
     const meters = this.#metersOf(zone, page);
     const entries = this.#entries(proposal, read, meters, standing);
     const unlike = difference(proposal, read, entries);

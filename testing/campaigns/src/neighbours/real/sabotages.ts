@@ -43,7 +43,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
     acts: ['backlog'],
     attackMs: 15_000,
     changes: [
-      { module: plan, from: 'of [current, ...late.filter((one) => one !== current)]', to: 'of late' },
+      { module: plan, from: ': [current, ...late.filter((one) => one !== current)]', to: ': late' },
       { module: plan, from: 'MAX_LAG_WINDOWS = 7', to: `MAX_LAG_WINDOWS = ${ENDLESS}` },
     ],
   },
