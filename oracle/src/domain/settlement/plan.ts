@@ -61,7 +61,7 @@ export function totalsOf(
   };
 }
 
-/** Makes the entry of a statement that is not `unusable`. Throws `RangeError` for totals outside of u64. */
+/** Makes the entry of a statement that has no `rejectionReason`. Throws `RangeError` for totals outside of u64. */
 export function entryOf(meter: SlottedMeter, before: SlotRead, statement: AttestableStatement): AttestEntry {
   const { importWh, exportWh } = totalsOf(meter, statement);
   const { meterId, slot } = meter;
