@@ -126,12 +126,12 @@ test('a read of a silent unit says since when, and when it is asked again', asyn
   const sinceS = () => Math.round((time.monotonicMs() - (health?.silenceBeganAtMs ?? 0)) / 1_000);
   expect(sinceS()).toBeGreaterThan(10);
   expect(await words()).toBe(
-    `ReadError: unit 1 on bus has not answered for ${sinceS()} s; it is asked again in ${Math.ceil(untilProbeMs / 1_000)} s`,
+    `ReadError: unit 1 on bus has not answered for ${sinceS()} s; the next probe is in ${Math.ceil(untilProbeMs / 1_000)} s`,
   );
   await time.advance(untilProbeMs - 10);
   // Others that do not answer keep the line for longer than the probe was due.
   for (const unit of [3, 4, 5, 6]) bus.read(unit, 3, CHOICES, { periodMs: PERIOD_MS }).catch(() => {});
   await time.advance(3_500);
   expect(time.monotonicMs()).toBeGreaterThan((health?.nextProbeAtMs ?? 0) + 2_000);
-  expect(await words()).toMatch(/; it is asked again in 0 s$/);
+  expect(await words()).toMatch(/; the next probe is in 0 s$/);
 });

@@ -39,7 +39,7 @@ class Parts {
     const { time, disk, acks } = this;
     const { spool } = await openSpool(disk, '/spool', time, () => {}, SEGMENT_BYTES);
     const parts = this;
-    const log = {
+    const journal = {
       ...{ state: { discarded: [] }, nextSeq: 1n, statedThrough: 0n },
       start: async () => {
         if (parts.startFailure) throw new Error(parts.startFailure);
@@ -49,7 +49,7 @@ class Parts {
       event: async () => {},
     };
     const meter = {
-      ...{ id: METER, name: 'house', log, recovered: { declared: [] }, view: () => ({}), run: async () => {} },
+      ...{ id: METER, name: 'house', journal, recovered: { declared: [] }, view: () => ({}), run: async () => {} },
       get enrolled() {
         return parts.enrolled;
       },
