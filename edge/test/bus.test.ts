@@ -122,7 +122,7 @@ describe('a bus', () => {
     expect((await read(CHOICES, 3)).error).toMatchObject({ failure: ReadFailure.exception });
   });
 
-  test("takes an answer of a unit that was never asked for another master's", async () => {
+  test("takes an answer of a unit that was never asked for a second master's", async () => {
     const { read, line } = setUp();
     await read();
     line().answer = () => line().say(reply(7, 4, words(4, 1)));
@@ -141,7 +141,7 @@ describe('a bus', () => {
     expect(bus.stats.counts.damaged).toBe(1);
   });
 
-  test('reads nothing for a minute after another master was heard', async () => {
+  test('reads nothing for a minute after a second master was heard', async () => {
     const { read, line, answerWith, bus, time } = setUp();
     await read();
     answerWith((count) => [reply(1, 4, words(count, 7))]);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyError, KeyStore } from '../src/adapters/keys/key-store.js';
 
-import { PairQueue } from '../src/domain/signing/point.js';
+import { PairQueue } from '../src/domain/signing/connection-point.js';
 import { IDS, idOf, inputOf, POINT } from './support/point-run.js';
 
 describe('what waits', () => {

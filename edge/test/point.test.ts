@@ -5,7 +5,7 @@ import { settle } from '@gridtokenx/testing-kit/virtual-clock';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { Point } from '../src/domain/signing/point.js';
+import { ConnectionPoint } from '../src/domain/signing/connection-point.js';
 import {
   FIRST,
   GOOD,
@@ -164,7 +164,7 @@ describe('a point of two meters', () => {
     await run.time.advance(0);
     expect(lines(published).at(-1)).toEqual([2, 20, 40, GOOD]);
     const { journal, recovered } = run.point;
-    const bare = new Point({
+    const bare = new ConnectionPoint({
       name: 'home',
       journal: Object.create(journal, { state: { value: { ...journal.state, point: null } } }),
       recovered: { ...recovered, lastStatement: statementsOf(published).at(-1) ?? null },

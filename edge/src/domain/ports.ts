@@ -71,7 +71,7 @@ export const ReadFailure = {
   timeout: 2,
   exception: 3,
   badReply: 4,
-  /** Another master was heard on the line: nothing may be signed. */
+  /** A second master was heard on the line: nothing may be signed. */
   secondMaster: 5,
   /** All reply shapes are in quarantine: a request now could mistake one register's value for another's. */
   resting: 6,

@@ -9,7 +9,7 @@ import { SendScheduler } from '../domain/delivery/send-scheduler.js';
 import { Uplink } from '../domain/delivery/uplink.js';
 import type { Gateway } from '../domain/gateway.js';
 import type { SignedMessage } from '../domain/signed-message.js';
-import { Fate } from '../domain/signing/point.js';
+import { Fate } from '../domain/signing/connection-point.js';
 import type { GatewayConfig } from './config.js';
 import type { GatewayHealth } from './health.js';
 import { brokerDial } from './secure.js';

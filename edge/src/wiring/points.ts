@@ -16,9 +16,9 @@ import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { KeyStore, MeterKey } from '../adapters/keys/key-store.js';
 
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
+import { ConnectionPoint, type Fate, type Side } from '../domain/signing/connection-point.js';
 import type { MeterJournal } from '../domain/signing/meter-journal.js';
 import type { MeterState } from '../domain/signing/meter-state.js';
-import { type Fate, Point, type Side } from '../domain/signing/point.js';
 import type { RecoveredMeter } from '../domain/signing/recovery.js';
 import type { GatewayConfig, MeterConfig, PointConfig } from './config.js';
 
@@ -123,10 +123,10 @@ export function pointOf(
   fate: (meterId: MeterId, seq: bigint) => Fate,
   clock: Clock,
   logger: Logger,
-): Point {
+): ConnectionPoint {
   const { config, journal, recovered, inputs, meters } = found;
   const named = ({ id, config: { name } }: { id: MeterId; config: MeterConfig }) => ({ id, name });
-  return new Point({
+  return new ConnectionPoint({
     name: config.name,
     journal,
     recovered,
@@ -139,7 +139,7 @@ export function pointOf(
 }
 
 /** Forwards each committed statement to the points that derive from its meter. */
-export function pointFeed(points: readonly { point: Point; found: SetUpPoint }[]) {
+export function pointFeed(points: readonly { point: ConnectionPoint; found: SetUpPoint }[]) {
   return (message: SignedMessage): void => {
     if (message.kind !== Kind.statement) return;
     const statement = contentOf(message);

@@ -103,7 +103,7 @@ describe('the doctor of a bus', () => {
     ]);
   });
 
-  test('names another master, and asks nothing then', async () => {
+  test('names a second master, and asks nothing then', async () => {
     const { clock, line, look } = setUp((time) => [at(1, living(time))], [1]);
     line.onOpen = (open) => {
       const poll = () => {

@@ -8,7 +8,7 @@ import { ScanBench, SITE } from '../support/scan-bench.js';
 
 const bench = new ScanBench();
 
-test('a scan names another master on a real pty', {
+test('a scan names a second master on a real pty', {
   timeout: 60_000,
 }, async () => {
   const meter = simulateMeter({ profile: 'eastron-sdm630', unit: 1, settings: { baud: 9_600 } });

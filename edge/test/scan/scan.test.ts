@@ -142,7 +142,7 @@ describe('a scan', () => {
     expect(found[0]?.afterMs).toBeLessThan(90_000);
   });
 
-  test('names another master before it asks anything', async () => {
+  test('names a second master before it asks anything', async () => {
     const { clock, run, line } = setUp(five);
     line.onOpen = (open) => {
       const poll = () => {
@@ -158,7 +158,7 @@ describe('a scan', () => {
     expect(line.requests).toEqual([]);
   });
 
-  test('finds the speed of another master that is heard as noise only', async () => {
+  test('finds the speed of a second master that is heard as noise only', async () => {
     const { clock, run, line } = setUp([]);
     line.onOpen = (open) => {
       const isIts = open.setting.transport === 'serial' && open.setting.baud === 19_200;

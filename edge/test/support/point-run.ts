@@ -17,9 +17,9 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import type { MeterSample } from '../../src/domain/ports.js';
+import { ConnectionPoint, type Fate, type Side } from '../../src/domain/signing/connection-point.js';
 import { MeterJournal } from '../../src/domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
-import { type Fate, Point, type Side } from '../../src/domain/signing/point.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
 import { SEGMENT_BYTES } from '../../src/wiring/sizes.js';
 import { NETWORK } from './messages.js';
@@ -124,7 +124,7 @@ async function openJournals(
 /** Starts a run of a gateway with two meters and their point on a disk; adds its messages to `published`. */
 export async function startRun(disk: CrashDisk, published: Published[], spoil = false) {
   const time = new VirtualClock({ startAtMs: START });
-  let point: Point | null = null;
+  let point: ConnectionPoint | null = null;
   const fates = new Map<string, Fate>();
   const opened = await openJournals(disk, time, published, spoil, (side, statement) => point?.add(side, statement));
   const { spool, damage, scan, journals, journal, recovered } = opened;
@@ -134,7 +134,7 @@ export async function startRun(disk: CrashDisk, published: Published[], spoil = 
     return startRun(disk, published, spoil);
   }
   const named = (side: Side) => ({ id: asMeterId(IDS[side]), name: side === 'production' ? 'pv' : 'house' });
-  point = new Point({
+  point = new ConnectionPoint({
     name: 'home',
     journal,
     recovered,

@@ -32,7 +32,7 @@ export interface LineMeter {
   readonly isDown: () => boolean;
 }
 
-/** Another master on this line: it sends the same read, again and again. */
+/** A second master on this line: it sends the same read, again and again. */
 export interface SecondMaster {
   readonly everyMs: number;
   readonly unit: number;

@@ -26,9 +26,8 @@ import {
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { Random } from '@gridtokenx/testing-kit/random';
 import { describe, expect, it } from 'vitest';
-
+import { ConnectionPoint } from '#edge/domain/signing/connection-point.js';
 import type { MeterJournal } from '#edge/domain/signing/meter-journal.js';
-import { Point } from '#edge/domain/signing/point.js';
 import type { RecoveredMeter } from '#edge/domain/signing/recovery.js';
 import { Folds, judgePoint, type PointWitness, type Witnessed } from '#oracle/domain/points/points.js';
 
@@ -181,7 +180,7 @@ async function gatewaySays(made: readonly PointInput[], used: readonly PointInpu
     },
   };
   const enrolment = { message: new Uint8Array(), payload: { importWh: 0n, exportWh: 0n, window: 0 } };
-  const point = new Point({
+  const point = new ConnectionPoint({
     name: 'home',
     journal: log as unknown as MeterJournal,
     recovered: { enrolment, lastStatement: null } as unknown as RecoveredMeter,

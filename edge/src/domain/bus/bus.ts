@@ -45,8 +45,8 @@ export interface ReadOptions {
   readonly limits?: UnitLimits;
 }
 
-/** Time without signing after another master was last heard, ms. */
-const FOREIGN_MS = 60_000;
+/** Time without signing after a second master was last heard, ms. */
+const SECOND_MASTER_MS = 60_000;
 
 /**
  * Owns a bus alone: one request in flight, own deadlines, and never the value of one register under the name of another
@@ -79,8 +79,8 @@ export class Bus {
       ...options,
       stats: this.stats,
       framing: options.makeFraming(this.quarantine),
-      onForeign: () => {
-        this.#secondMasterUntilMs = clock.monotonicMs() + FOREIGN_MS;
+      onSecondMaster: () => {
+        this.#secondMasterUntilMs = clock.monotonicMs() + SECOND_MASTER_MS;
       },
     });
     this.#minRestMs = options.quarantine.leastMs;
@@ -107,7 +107,7 @@ export class Bus {
     return this.#connection.problem;
   }
 
-  /** Instant until which no reading of this bus may be signed, because another master was heard. Monotonic ms. */
+  /** Instant until which no reading of this bus may be signed, because a second master was heard. Monotonic ms. */
   get secondMasterUntilMs(): number {
     return this.#secondMasterUntilMs;
   }

@@ -17,8 +17,8 @@ export interface ConnectionOptions {
   readonly shapes: boolean;
   readonly connectMs: number;
   readonly stats: BusStats;
-  /** Called when another master was heard. */
-  readonly onForeign: () => void;
+  /** Called when a second master was heard. */
+  readonly onSecondMaster: () => void;
   /** Called when a port that worked cannot be opened any more: only a new process helps. */
   readonly giveUp?: (reason: string) => void;
 }
@@ -91,10 +91,10 @@ export class Connection {
   }
 
   #opened(line: Line): void {
-    const { clock, speed, shapes, framing, stats, onForeign } = this.#options;
+    const { clock, speed, shapes, framing, stats, onSecondMaster } = this.#options;
     stats.add('connects');
     this.#line = line;
-    this.#port = new Port({ line, speed, clock, framing, stats, onForeign });
+    this.#port = new Port({ line, speed, clock, framing, stats, onSecondMaster });
     this.problem = null;
     this.#worked = true;
     this.#lockedAtMs = null;
@@ -104,7 +104,7 @@ export class Connection {
     if (shapes) this.#listen();
   }
 
-  /** Listens between requests, so that the bus detects another master. */
+  /** Listens between requests, so that the bus detects a second master. */
   #listen(): void {
     this.#cancelLook = this.#options.clock.after(IDLE_LOOK_MS, () => {
       this.#port?.listen();

@@ -35,7 +35,7 @@ export type Frame =
       readonly code: number;
       readonly length: number;
     }
-  /** A request, or the reply to a write, which has the same form: from another master, or the echo of our own. */
+  /** A request, or the reply to a write, which has the same form: from a second master, or the echo of our own. */
   | { readonly type: 'request'; readonly unit: number; readonly fn: number; readonly length: number };
 
 export type Found = Frame | 'incomplete' | 'garbage';

@@ -10,7 +10,7 @@ export type Judgement =
   | { readonly what: 'answer' | 'exception'; readonly frame: Uint8Array; readonly length: number }
   /** A frame of known origin that is of no use. */
   | { readonly what: 'skip'; readonly count: BusCount; readonly length: number }
-  /** A frame of another master on this line. */
+  /** A frame of a second master on this line. */
   | { readonly what: 'foreign'; readonly length: number }
   /** No frame: everything up to the next silence is worthless. */
   | { readonly what: 'damaged' }
@@ -29,7 +29,7 @@ export interface Framing {
 }
 
 const MORE: Judgement = { what: 'more' };
-/** Requests whose echo is recognised: a late echo must not count as another master's request. */
+/** Requests whose echo is recognised: a late echo must not count as a second master's request. */
 const KNOWN_REQUESTS = 8;
 
 /**

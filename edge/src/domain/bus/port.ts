@@ -32,8 +32,8 @@ export interface PortOptions {
   readonly framing: Framing;
   readonly clock: Clock;
   readonly stats: BusStats;
-  /** Called when another master was heard. */
-  readonly onForeign: () => void;
+  /** Called when a second master was heard. */
+  readonly onSecondMaster: () => void;
 }
 
 /** Intervals between reads of a line that cannot report arrivals, ms; they grow from the first to the last. */
@@ -41,7 +41,7 @@ const INITIAL_LOOK_MS = 2;
 const LAST_LOOK_MS = 10;
 /** A line without a silence for this long carries only noise, ms. */
 const NEVER_SILENT_MS = 2_000;
-const FOREIGN = 'another master speaks on this line';
+const SECOND_MASTER = 'a second master speaks on this line';
 
 /**
  * Sends requests on one open line, one at a time, and finds each answer among everything else that arrives. The caller
@@ -97,7 +97,7 @@ export class Port {
     this.#isForeign = false;
     try {
       await this.#silence();
-      if (this.#isForeign) throw new NoAnswer('foreign', FOREIGN);
+      if (this.#isForeign) throw new NoAnswer('foreign', SECOND_MASTER);
       return await this.#ask(ask, timeoutMs, expectedMs);
     } catch (error) {
       if (error instanceof LineGone) throw new NoAnswer('gone', error.message);
@@ -185,7 +185,7 @@ export class Port {
    * ends without one.
    */
   #consume(ask: ReadRequest | null): Pick<Answer, 'frame' | 'isException'> | null {
-    const { framing, clock, stats, onForeign } = this.#options;
+    const { framing, clock, stats, onSecondMaster } = this.#options;
     const now = clock.monotonicMs();
     while (this.#input.length > 0) {
       const found = framing.judge(this.#input, ask, now);
@@ -203,8 +203,8 @@ export class Port {
           stats.add('foreign');
           this.#input = this.#input.subarray(found.length);
           this.#isForeign = true;
-          onForeign();
-          if (ask) throw new NoAnswer('foreign', FOREIGN);
+          onSecondMaster();
+          if (ask) throw new NoAnswer('foreign', SECOND_MASTER);
           break;
         case 'skip':
           stats.add(found.count);

@@ -14,7 +14,7 @@ const LATENESS_FACTOR = 2;
 /** Lateness lengthens the quarantine up to this bound, ms: nothing that answers later can be read at all. */
 const MAX_QUARANTINE_MS = 600_000;
 const HOUR_MS = 3_600_000;
-/** Memory of a use, ms: it distinguishes a late answer from another master's. */
+/** Memory of a use, ms: it distinguishes a late answer from a second master's. */
 const MEMORY_MS = 900_000;
 export const MAX_OUTSTANDING = 4;
 

@@ -66,7 +66,7 @@ export class Meter {
   #lastClosed: ClosedWindow | null = null;
   #problem: string | null = null;
   #uncommitted = 0;
-  #isForeign = false;
+  #hasSecondMaster = false;
   readonly #nameplate: Nameplate;
   readonly #frozen: FrozenWatch;
 
@@ -182,14 +182,14 @@ export class Meter {
         return false;
       }
       this.#problem = null;
-      this.#isForeign = false;
+      this.#hasSecondMaster = false;
       await this.#sign(sample, verdict === 'good' ? null : DiscontinuityReason.fell);
       return true;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       counters.add('poll_errors', { meter: this.id, reason: `read ${error.failure}` });
       this.#problem = error.message;
-      this.#foreign(error);
+      this.#reportSecondMaster(error);
       if (error.failure === ReadFailure.timeout || error.failure === ReadFailure.connection) this.#nameplate.silent();
       // The poll grid continues; close to a boundary the schedule polls again at once.
       return false;
@@ -254,11 +254,12 @@ export class Meter {
       });
   }
 
-  /** Signs an event when another master appears on the line, once for each appearance. */
-  #foreign(error: ReadError): void {
+  /** Signs an event when a second master appears on the line, once for each appearance. */
+  #reportSecondMaster(error: ReadError): void {
     const isForeign = error.failure === ReadFailure.secondMaster;
-    if (isForeign && !this.#isForeign) this.journal.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));
-    this.#isForeign = isForeign;
+    if (isForeign && !this.#hasSecondMaster)
+      this.journal.event(EventCode.secondMaster).catch((disk) => this.#disk(disk));
+    this.#hasSecondMaster = isForeign;
   }
 
   #selfTestFailed(which: number): void {

@@ -88,7 +88,7 @@ export class Prober {
   constructor(options: ProberOptions) {
     this.#options = options;
     const { line, speed, framing, clock, stats } = options;
-    this.#port = new Port({ line, speed, framing, clock, stats, onForeign: () => {} });
+    this.#port = new Port({ line, speed, framing, clock, stats, onSecondMaster: () => {} });
   }
 
   /** Returns the instant from which this shape may be requested, monotonic ms; at most now when it may be sent now. */

@@ -101,7 +101,7 @@ export class Scan {
     this.#options.onNote(text);
   }
 
-  /** Another master, or noise, is better found before anything is asked. */
+  /** A second master, or noise, is better found before anything is asked. */
   async #listenFirst(): Promise<void> {
     const { stages, signal } = this.#options;
     const first = stages[this.state.stage]?.setting;
@@ -120,7 +120,7 @@ export class Scan {
     this.#note(NOISE_TEXT);
   }
 
-  /** Returns true when bytes without a frame are heard. Throws `ScanStopped` when another master is heard. */
+  /** Returns true when bytes without a frame are heard. Throws `ScanStopped` when a second master is heard. */
   async #hears(setting: Setting, ms: number): Promise<boolean> {
     const prober = await this.#line.prober(setting);
     const before = this.#stats.counts.damaged;
@@ -250,7 +250,7 @@ export class Scan {
     if (this.#answersToAll) this.#note(EVERY_UNIT_TEXT);
   }
 
-  /** One strange frame may be a meter that answers under another number; two are another master. */
+  /** One strange frame may be a meter that answers under another number; two are a second master. */
   async #disturbed(setting: Setting): Promise<void> {
     const prober = await this.#line.prober(setting);
     await prober.listen(LISTEN_MS, this.#options.signal);

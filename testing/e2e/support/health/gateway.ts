@@ -158,7 +158,7 @@ export const gatewayStages: Readonly<Record<GatewayCondition, Stage>> = {
     parts.time.reading.stepMs = -7_200_000;
     await parts.time.advance(5_000);
   }),
-  buses: stage(/another master/, (parts) => void parts.buses.push('bus cellar: another master')),
+  buses: stage(/a second master/, (parts) => void parts.buses.push('bus cellar: a second master')),
   certificate: stage(/has expired/, (parts) => {
     parts.certificate = 'cert.pem has expired';
   }),

@@ -83,7 +83,7 @@ function gatewayBus({ address, random, onWait, quarantineInsteadMs }: GatewayRea
 }
 
 /**
- * `resting`: nothing was sent. `foreign`: noise that forms a valid frame by chance counts as another master. Then the
+ * `resting`: nothing was sent. `foreign`: noise that forms a valid frame by chance counts as a second master. Then the
  * bus rests for a minute, and the test of its line ends.
  */
 type Read = 'good' | 'wrong' | 'failed' | 'resting' | 'foreign';

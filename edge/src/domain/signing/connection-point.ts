@@ -78,7 +78,7 @@ export interface PointMeter {
   readonly name: string;
 }
 
-export interface PointOptions {
+export interface ConnectionPointOptions {
   readonly name: string;
   readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
@@ -96,13 +96,13 @@ export interface PointOptions {
  * Counts only statements that oracles have acknowledged. Stores its state with each statement that it signs, so that a
  * run after a crash derives the same again.
  */
-export class Point {
+export class ConnectionPoint {
   readonly name: string;
   readonly id: MeterId;
   readonly journal: MeterJournal;
   readonly recovered: RecoveredMeter;
   readonly enrolled: boolean;
-  readonly #options: PointOptions;
+  readonly #options: ConnectionPointOptions;
   readonly #pairs = new PairQueue();
   /** Null before the first statement. */
   #state: PointState | null;
@@ -112,7 +112,7 @@ export class Point {
   #problem: string | null = null;
   #wake: () => void = () => {};
 
-  constructor(options: PointOptions) {
+  constructor(options: ConnectionPointOptions) {
     this.#options = options;
     this.name = options.name;
     this.journal = options.journal;
@@ -248,7 +248,10 @@ export class Point {
  * Returns a point's state after a start: as stored, or derived. Where its newest statement is newer than its state
  * file, derives it from that statement and the two that it was derived from.
  */
-function stateOf({ journal, recovered, inputs }: PointOptions): { state: PointState | null; isLost: boolean } {
+function stateOf({ journal, recovered, inputs }: ConnectionPointOptions): {
+  state: PointState | null;
+  isLost: boolean;
+} {
   const stored = journal.state.point;
   const stated = recovered.lastStatement;
   if (!stated || (stored && stored.window >= stated.window)) return { state: stored, isLost: false };
