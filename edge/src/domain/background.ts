@@ -1,6 +1,4 @@
-import type { Logger } from '@gridtokenx/runtime/core';
-
-export const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+import { errorText, type Logger } from '@gridtokenx/runtime/core';
 
 /** Runs work that no caller awaits. Keeps the reason of a failure until the same work succeeds. */
 export class Background {
@@ -31,12 +29,12 @@ export class Background {
   }
 
   failed(what: string, error: unknown): void {
-    this.#failing.set(what, textOf(error));
+    this.#failing.set(what, errorText(error));
     this.report(what, error);
   }
 
   /** Logs a failure that nothing retries. */
   report(what: string, error: unknown): void {
-    this.#log.error({ event: 'background_task_failed', what, err: textOf(error) }, 'A background task failed');
+    this.#log.error({ event: 'background_task_failed', what, err: errorText(error) }, 'A background task failed');
   }
 }

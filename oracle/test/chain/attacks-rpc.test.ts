@@ -1,6 +1,7 @@
 import { auditChain } from '@gridtokenx/audit/main';
 import { decodeBudget, decodeMeterPage, instructions, parseChainError, pda, UserRole } from '@gridtokenx/chain-client';
 import { encodePayload, encodeSign1, fromHex, type Signer, sha256, sigStructure } from '@gridtokenx/protocol';
+import { errorText } from '@gridtokenx/runtime/core';
 import {
   addresses,
   amountAt,
@@ -46,7 +47,7 @@ describe('a real node under attack', () => {
       );
       return 'done';
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       return parseChainError(JSON.parse(text))?.name ?? text;
     }
   }

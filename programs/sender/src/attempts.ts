@@ -1,4 +1,4 @@
-import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
+import { BackOff, type Clock, errorText, type Logger, type Random } from '@gridtokenx/runtime/core';
 import { NodeUnavailable } from './ports.js';
 
 const AGAIN = { initialMs: 200, maxMs: 10_000 };
@@ -50,7 +50,7 @@ export class Attempts {
     this.#failuresBeganAtMs ??= clock.nowMs();
     const backoffMs = this.#backOff.next();
     const isNode = error instanceof NodeUnavailable;
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     this.#why = isNode ? `waiting for the node: ${detail}` : `${what} failed: ${detail}`;
     if (isFirst || isNode !== this.#isNode) logger.warn({ event: 'send_failed', err: detail, backoffMs }, this.#why);
     this.#isNode = isNode;

@@ -1,3 +1,5 @@
+import { errorText } from './error-text.js';
+
 /** Result of one condition: plain words for each problem; null or nothing when all is well. */
 export type Finding = string | readonly string[] | null | undefined;
 
@@ -26,7 +28,7 @@ function wordsOf(check: () => Finding): string[] {
   try {
     found = check();
   } catch (error) {
-    found = `it cannot be told: ${error instanceof Error ? error.message : String(error)}`;
+    found = `it cannot be told: ${errorText(error)}`;
   }
   if (found === null || found === undefined) return [];
   const list = typeof found === 'string' ? [found] : [...found];

@@ -1,6 +1,7 @@
 /** The base of every domain: time, randomness, logs, errors. Pure: no I/O, no `node:*`, no imports. */
 export * from './back-off.js';
 export * from './clock.js';
+export * from './error-text.js';
 export * from './frame-meter.js';
 export * from './health.js';
 export * from './logger.js';

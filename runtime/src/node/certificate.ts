@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { errorText } from '../core/error-text.js';
 import type { Logger } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
 import type { ServerCertificate, TlsMaterial, TlsVersion } from '../core/tls.js';
@@ -176,7 +177,7 @@ export class CertificateFiles implements ServerCertificate {
       this.#pair = pair;
     } catch (error) {
       this.#judged = stamp;
-      this.#refuse(error instanceof Error ? error.message : String(error));
+      this.#refuse(errorText(error));
       return;
     }
     for (const listener of this.#listeners) listener(this.#pair.material);

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { parseSimulatedClock, realTimeOf, type SimulatedClock, simulatedNow } from '@gridtokenx/protocol';
 import { type Clock, ClockSource, type ReadingClock } from '../core/clock.js';
+import { errorText } from '../core/error-text.js';
 import type { Logger } from '../core/logger.js';
 import { OperatorError } from '../core/operator-error.js';
 import { readRegularFile } from './regular-file.js';
@@ -50,7 +51,7 @@ export class SimulatedClockFile implements ReadingClock {
       this.#stamp = access.stamp(path);
       this.#content = parseSimulatedClock(access.read(path));
     } catch (cause) {
-      const why = (cause as NodeJS.ErrnoException).code ?? (cause instanceof Error ? cause.message : String(cause));
+      const why = (cause as NodeJS.ErrnoException).code ?? errorText(cause);
       const problem = `the simulated clock cannot be read (${why})`;
       throw new OperatorError(
         { code: 'clock-file', file: path, problem, advice: 'correct clock.simulated' },

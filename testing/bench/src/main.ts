@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '@gridtokenx/devnet/root';
+import { errorText } from '@gridtokenx/runtime/core';
 import { benchAck } from './ack.js';
 import { benchBroker } from './broker.js';
 import { benchBusCost } from './bus-cost.js';
@@ -74,7 +75,7 @@ async function main(names: readonly string[]): Promise<void> {
       for (const line of tableOf(await run(folder))) console.log(line);
     } catch (error) {
       // The other benches still run.
-      console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      console.error(`${name}: ${errorText(error)}`);
       process.exitCode = 1;
     } finally {
       rmSync(folder, { recursive: true, force: true });

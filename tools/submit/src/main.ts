@@ -15,7 +15,7 @@ import {
 import { connectTo } from '@gridtokenx/devnet/chain/connection';
 import { sendAndConfirm } from '@gridtokenx/devnet/start/send';
 import { base58Encode, fromHex } from '@gridtokenx/protocol';
-import { OperatorError } from '@gridtokenx/runtime/core';
+import { errorText, OperatorError } from '@gridtokenx/runtime/core';
 import { type Command, ExitCode, runCli, watchOutput } from '@gridtokenx/runtime/node';
 import { type Connection, type Keypair, type PublicKey, SYSVAR_CLOCK_PUBKEY, SystemProgram } from '@solana/web3.js';
 import { judge, type Seen } from './judge.js';
@@ -103,8 +103,7 @@ function nameIn(error: unknown): { name: string; message: string } | null {
   return match?.[1] ? { name: match[1], message: match[2] ?? '' } : null;
 }
 
-const firstLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+const firstLine = (error: unknown): string => errorText(error).split('\n')[0] ?? '';
 
 async function checkPayer(connection: Connection, payer: PublicKey, url: string): Promise<void> {
   let lamports: number;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Clock } from '@gridtokenx/runtime/core';
+import { type Clock, errorText } from '@gridtokenx/runtime/core';
 import type { Disk } from '../../domain/ports.js';
 import { framesOf, type KeptFrame, lineOf } from './line.js';
 
@@ -159,7 +159,7 @@ export class FrameRing {
         this.#problem = null;
       },
       (error: unknown) => {
-        this.#problem = error instanceof Error ? error.message : String(error);
+        this.#problem = errorText(error);
         // The next attempt reads the file's state from the disk again.
         this.#hour = { name: '', bytes: 0, leftOut: 0 };
       },

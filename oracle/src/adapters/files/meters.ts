@@ -9,7 +9,7 @@ import {
   publicKeyFromBase58,
   type Role,
 } from '@gridtokenx/protocol';
-import { type Clock, OperatorError } from '@gridtokenx/runtime/core';
+import { type Clock, errorText, OperatorError } from '@gridtokenx/runtime/core';
 import { readRegularFile } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
 import type { MeterRecord, Registry } from '../../domain/ports.js';
@@ -56,7 +56,7 @@ export class MetersFile implements Registry {
     try {
       this.#read();
     } catch (cause) {
-      const problem = `not a file of meters: ${cause instanceof Error ? cause.message : String(cause)}`;
+      const problem = `not a file of meters: ${errorText(cause)}`;
       const advice = 'correct meters_file';
       throw new OperatorError({ code: 'meters-file', file: path, problem, advice }, { cause });
     }

@@ -1,4 +1,4 @@
-import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
+import { BackOff, type Clock, errorText, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { Ledger } from '../intake/ports.js';
 import type { SeriesRow } from '../ports.js';
 import type { SetAside, TimeSeries } from './ports.js';
@@ -78,7 +78,7 @@ export class Projector {
       }
       this.#isWell();
     } catch (error) {
-      this.#reason = error instanceof Error ? error.message : String(error);
+      this.#reason = errorText(error);
       this.#stallBeganAtMs ??= this.#deps.clock.nowMs();
       if (this.#failures++ === 0)
         this.#deps.logger.warn(

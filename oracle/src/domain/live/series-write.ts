@@ -1,3 +1,4 @@
+import { errorText } from '@gridtokenx/runtime/core';
 import type { SeriesRow } from '../ports.js';
 import type { RefusedRow, TimeSeries } from './ports.js';
 /**
@@ -62,5 +63,5 @@ export async function writeAround(
 const LONGEST_REASON = 300;
 
 function wordsOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, LONGEST_REASON);
+  return errorText(error).slice(0, LONGEST_REASON);
 }

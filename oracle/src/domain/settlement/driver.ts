@@ -1,6 +1,6 @@
 import { Attempts } from '@gridtokenx/chain-sender';
 import { asWindow, latestWindow, NO_WINDOW } from '@gridtokenx/protocol';
-import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
+import { errorText, type Random } from '@gridtokenx/runtime/core';
 import type { MeterRecord, Registry } from '../ports.js';
 import type { Disputes } from './disputes/disputes.js';
 import type { PageSettler, SettlerDeps, Step } from './page-settler.js';
@@ -18,8 +18,6 @@ export interface DriverDeps extends Omit<SettlerDeps, 'meters' | 'zoneWindow'> {
   readonly checkNetwork: () => Promise<string | null>;
   /** Makes the settler of a page. */
   readonly settlerOf: (zone: number, page: number, deps: SettlerDeps) => PageSettler;
-  readonly logger: Logger;
-  readonly clock: Clock;
 }
 
 const IDLE_MS = 5_000;
@@ -195,7 +193,7 @@ export class SettlementDriver {
       try {
         untilMs = Math.min(untilMs, await disputes.step(zone, page));
       } catch (error) {
-        failure = error instanceof Error ? error.message : String(error);
+        failure = errorText(error);
       }
     }
     if (failure !== null && failure !== this.#disputeFailure)
@@ -251,11 +249,9 @@ export class SettlementDriver {
       this.lastSnapshotChainSlot = await snapshot();
       this.#snapshotFailure = null;
     } catch (error) {
-      this.#snapshotFailure = error instanceof Error ? error.message : String(error);
-      logger.warn(
-        { event: 'snapshot_failed', err: String(error) },
-        'The chain took no snapshot: trying again after the next window',
-      );
+      this.#snapshotFailure = errorText(error);
+      const fields = { event: 'snapshot_failed', err: String(error) };
+      logger.warn(fields, 'The chain took no snapshot: trying again after the next window');
     }
     this.#snapshotDueAtMs = null;
   }
@@ -291,7 +287,7 @@ export class SettlementDriver {
 
   #attempts(): Attempts {
     const { clock, randomness, logger } = this.#deps;
-    return new Attempts({ clock: { nowMs: () => clock.nowMs() }, random: randomness, logger, what: 'settlement' });
+    return new Attempts({ clock, random: randomness, logger, what: 'settlement' });
   }
 
   /** The real time of the next try. */

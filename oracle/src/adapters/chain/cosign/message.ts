@@ -7,6 +7,7 @@ import {
   programIds,
 } from '@gridtokenx/chain-client';
 import { asWindow, equalBytes, type Window } from '@gridtokenx/protocol';
+import { errorText } from '@gridtokenx/runtime/core';
 import { ComputeBudgetProgram, MessageV0, type PublicKey, TransactionMessage } from '@solana/web3.js';
 import type { AttestEntry, MeterPageRead, Totals } from '../../../domain/settlement/ports.js';
 
@@ -86,7 +87,7 @@ function deserialize(bytes: Uint8Array): MessageV0 {
   try {
     return MessageV0.deserialize(bytes);
   } catch (cause) {
-    throw new RangeError(`no v0 message: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new RangeError(`no v0 message: ${errorText(cause)}`, { cause });
   }
 }
 

@@ -6,7 +6,7 @@ import {
   publicKeyFromBase58,
   signCosignRequest,
 } from '@gridtokenx/protocol';
-import type { Clock, Logger } from '@gridtokenx/runtime/core';
+import { type Clock, errorText, type Logger } from '@gridtokenx/runtime/core';
 import { type Keypair, PublicKey } from '@solana/web3.js';
 import type { PeerView } from '../../../domain/live/ports.js';
 import type { CosignGuard } from '../../../domain/settlement/cosigning/guard.js';
@@ -191,7 +191,7 @@ export class PeerCosigners implements Cosigner {
     try {
       answer = await ask(peer, this.#body(peer, request));
     } catch (error) {
-      peers.problem(peer, `silent: ${error instanceof Error ? error.message : String(error)}`, SILENT_MS);
+      peers.problem(peer, `silent: ${errorText(error)}`, SILENT_MS);
       return null;
     }
     const { signature, refused, detail, statements } = fields(answer.body);

@@ -12,7 +12,7 @@ import {
   type Window,
   WireError,
 } from '@gridtokenx/protocol';
-import type { Clock, Logger } from '@gridtokenx/runtime/core';
+import { type Clock, errorText, type Logger } from '@gridtokenx/runtime/core';
 import { type Keypair, PublicKey } from '@solana/web3.js';
 import type { Registry } from '../../../domain/ports.js';
 import type { CosignGuard } from '../../../domain/settlement/cosigning/guard.js';
@@ -101,7 +101,7 @@ export class CosignResponder {
 
   #refusalOf(error: unknown): Refusal {
     if (error instanceof Refused) return error.refusal;
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     if (error instanceof NodeUnavailable) return { code: 'unavailable', detail };
     this.#deps.logger.error({ event: 'cosign_request_failed', err: error }, 'Failed to judge a co-sign request');
     return { code: 'unavailable', detail: 'see the log' };

@@ -1,5 +1,5 @@
 import { NodeUnavailable } from '@gridtokenx/chain-sender';
-import type { Clock, Logger } from '@gridtokenx/runtime/core';
+import { type Clock, errorText, type Logger } from '@gridtokenx/runtime/core';
 import type { MeterRecord } from '../../ports.js';
 import { SlotFlag, type SlotRead } from '../ports.js';
 import type { StatementStore } from '../statements.js';
@@ -132,7 +132,7 @@ export class PageLook {
   /** Names a slot that fails and leaves it to the next look. A node that is away is no slot's fault, and is thrown on. */
   skip({ zone, page, slot, meterId }: Place, error: unknown): void {
     if (error instanceof NodeUnavailable && !(error instanceof CaseUnreadable)) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     const what = `meter ${meterId}, slot ${zone}/${page}/${slot}: ${detail}`;
     if (this.#failures.get(slot) !== what) {
       this.#deps.logger.error(
