@@ -13,7 +13,8 @@ const CHECKED = ['.ts', '.rs', '.mjs', '.md'];
 /** Matches a citation, also across a line break of a comment. */
 const CITATION = /\[([a-z][a-z-]*)\s+(?:(?:\*|\/\/[/!]?)\s+)?§([^\]]*)\]/g;
 const HEADING = /^#{2,4} (\d+(?:\.\d+)*) \S/gm;
-const FENCED = /^(```|~~~).*?^\1/gms;
+/** Matches a fenced block of a document, indented or not. */
+export const FENCED = /^ *(```|~~~).*?^ *\1/gms;
 // Strings and patterns come first, so that their contents never match as comments.
 const QUOTED = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/;
 const PATTERN = /(?<=[(,=:[!&|?{;>]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\//;
@@ -28,7 +29,7 @@ const SOURCE = /\.(?:ts|rs|mjs|md|py|sh)$/;
 const NOT_THERE = /(?:^|\/)(?:node_modules|dist|target|\.campaigns|[A-Z]{2,})(?:[/.]|$)/;
 
 /** Replaces text by blanks, so that the rest keeps its places. */
-const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
+export const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
 
 /** Returns the comments of a source at their places, everything else as blanks. A document is returned whole. */
 export function commentsOf(file: string, text: string): string {

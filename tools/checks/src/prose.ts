@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { codeOf, commentsOf, filesOf } from './citations.js';
+import { blank, codeOf, commentsOf, FENCED, filesOf } from './citations.js';
 
 /** Findings of the rules for sentences (docs/style.md); `longSentences` is reported and fails nothing. */
 export interface Prose {
@@ -26,9 +26,6 @@ const MAX_WORDS = 25;
 const OPENING = /^(?:What|Whether|Whatever)\b/;
 /** A generated file repeats its source's words; the style page and the glossary show what to avoid. */
 const EXEMPT = /\/generated\/|^docs\/(?:style|glossary)\.md$/;
-const FENCED = /^ *(```|~~~).*?^ *\1/gms;
-
-const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
 
 /** Returns the first cells of a document's table below the heading `heading`, without back-ticks. */
 export function firstCells(page: string, heading: string): string[] {
