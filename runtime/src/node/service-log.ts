@@ -77,9 +77,9 @@ export function jsonLog(name: string, { level, details, destination, after }: Se
   // A service that is named itself shows all its details: "gateway home-1" for gateway=home-1.
   const isChosen = chosen.some(({ field, value }) => name === `${field} ${value}`);
   const lines = pino({ name, level: chosen.length > 0 ? 'debug' : level }, destination);
+  const written = new Set(LEVELS.slice(LEVELS.indexOf(level)));
   // A line that the sink drops must not use up the bound.
   const isWritten = (of: LogLevel, fields: LogFields) =>
-    LEVELS.indexOf(of) >= LEVELS.indexOf(level) ||
-    (of === 'debug' && (isChosen || chosen.some(({ field, value }) => fields[field] === value)));
+    written.has(of) || (of === 'debug' && (isChosen || chosen.some(({ field, value }) => fields[field] === value)));
   return new BoundedLog(lines, after, { limits: LOG_LIMITS, isWritten });
 }

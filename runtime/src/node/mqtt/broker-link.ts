@@ -160,9 +160,9 @@ export class BrokerLink {
       this.#told = null;
       log.info({ event: 'broker_connected', broker: url, session: name }, 'Connected to the broker');
       onConnected?.(name);
-      const sinceMs = clock.monotonicMs();
+      const connectedAtMs = clock.monotonicMs();
       const reason = await Promise.race([session.ended, stopped]);
-      if (clock.monotonicMs() - sinceMs >= STEADY_MS) backOff.reset();
+      if (clock.monotonicMs() - connectedAtMs >= STEADY_MS) backOff.reset();
       if (reason === null) return await this.#farewell(session, name);
       return `the connection to the broker ended: ${reason}`;
     } catch (error) {
