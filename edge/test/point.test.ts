@@ -4,7 +4,6 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { settle } from '@gridtokenx/testing-kit/virtual-clock';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-
 import { ConnectionPoint } from '../src/domain/signing/connection-point.js';
 import {
   FIRST,
@@ -248,9 +247,7 @@ describe('power cuts', () => {
     return { produced, consumed };
   };
 
-  /**
-   * Lists the faults of the published messages: a seq or a window with two contents, registers that no meter stated.
-   */
+  /** Lists faults of the published messages: a seq or a window with two contents, registers that no meter stated. */
   function faults(published: readonly Published[]): string[] {
     const found: string[] = [];
     const said = new Map<string, string>();

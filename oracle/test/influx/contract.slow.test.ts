@@ -1,12 +1,10 @@
 // Slow: needs a real InfluxDB server. Budget: 20 s.
 
-import { systemClock } from '@gridtokenx/runtime/node';
 import { timeSeriesContract } from '@gridtokenx/testing-kit/contracts/time-series';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { LINES_PER_REQUEST } from '../../src/adapters/influx/index.js';
-import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
 import { announceServer, influxd, RealServer } from './server.js';
+import { seriesIn } from './support.js';
 
 announceServer();
 
@@ -22,16 +20,7 @@ describe.skipIf(!influxd)('on a real server', () => {
   timeSeriesContract('InfluxDB', async () => {
     const bucket = `contract-${++buckets}`;
     await server.makeBucket(bucket);
-    const { url, org } = server;
-    const open = () =>
-      new InfluxTimeSeries({
-        url,
-        org,
-        bucket,
-        token: () => server.token(),
-        clock: systemClock,
-        linesPerRequest: LINES_PER_REQUEST,
-      });
+    const open = () => seriesIn(server, bucket);
     let current: TimeSeries = open();
     return {
       series: current,

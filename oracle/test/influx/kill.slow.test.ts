@@ -7,14 +7,12 @@ import { until } from '@gridtokenx/testing-kit/until';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TimeSeriesFeeder } from '../../src/adapters/influx/feeder.js';
-import { LINES_PER_REQUEST } from '../../src/adapters/influx/index.js';
-import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import { openDatabase } from '../../src/adapters/sqlite/database.js';
 import { influxMigrations, SqliteFeedRecord } from '../../src/adapters/sqlite/feed-record.js';
 import type { TimeSeries } from '../../src/domain/live/ports.js';
 import type { SeriesRow } from '../../src/domain/ports.js';
 import { announceServer, influxd, RealServer } from './server.js';
-import { memoryLogger, Readings } from './support.js';
+import { memoryLogger, Readings, seriesIn } from './support.js';
 
 announceServer();
 
@@ -99,15 +97,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
 
     function begin() {
       const database = openDatabase(path, influxMigrations);
-      const { url, org } = server;
-      const inner = new InfluxTimeSeries({
-        url,
-        org,
-        bucket,
-        token: () => server.token(),
-        clock: systemClock,
-        linesPerRequest: LINES_PER_REQUEST,
-      });
+      const inner = seriesIn(server, bucket);
       const armed: TimeSeries = {
         async write(points) {
           const work = inner.write(points);
@@ -212,15 +202,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
       // Every seventh point is older than the bucket's retention.
       if (i % 7 !== 0) source.points[i] = { ...point, timeMs: nowMs - (200 - i) * 1_000 };
     });
-    const { url, org } = server;
-    const series = new InfluxTimeSeries({
-      url,
-      org,
-      bucket,
-      token: () => server.token(),
-      clock: systemClock,
-      linesPerRequest: LINES_PER_REQUEST,
-    });
+    const series = seriesIn(server, bucket);
     const database = openDatabase(join(server.folder, 'short.sqlite'), influxMigrations);
     const record = new SqliteFeedRecord(database, bucket);
     const feeder = new TimeSeriesFeeder({
@@ -245,15 +227,7 @@ describe.skipIf(!influxd)('a real server that is killed in mid-write', () => {
     const bucket = 'gtx-later';
     await server.makeBucket(bucket);
     let token = 'not-the-token';
-    const { url, org } = server;
-    const series = new InfluxTimeSeries({
-      url,
-      org,
-      bucket,
-      token: () => token,
-      clock: systemClock,
-      linesPerRequest: LINES_PER_REQUEST,
-    });
+    const series = seriesIn(server, bucket, () => token);
     const points = new Readings(10).points;
     await expect(series.write(points)).rejects.toMatchObject({ name: 'SeriesSetupRefused' });
     await expect(series.range(asMeterId(points[0]?.meterId ?? ''), 0, 2e12, 1)).rejects.toMatchObject({

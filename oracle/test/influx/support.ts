@@ -3,8 +3,18 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { gunzipSync } from 'node:zlib';
 import { asMeterId, asWh, type MeterId } from '@gridtokenx/protocol';
 import type { Logger } from '@gridtokenx/runtime/core';
+import { systemClock } from '@gridtokenx/runtime/node';
+import { LINES_PER_REQUEST } from '../../src/adapters/influx/index.js';
+import { InfluxTimeSeries } from '../../src/adapters/influx/series.js';
 import type { FeedRecord, MeterTags, ReadingSource, TimeSeries } from '../../src/domain/live/ports.js';
 import type { SeriesRow } from '../../src/domain/ports.js';
+import type { RealServer } from './server.js';
+
+/** Opens a bucket of a real server as a time series, with the server's own token unless a test gives another. */
+export function seriesIn(server: RealServer, bucket: string, token = () => server.token()): InfluxTimeSeries {
+  const { url, org } = server;
+  return new InfluxTimeSeries({ url, org, bucket, token, clock: systemClock, linesPerRequest: LINES_PER_REQUEST });
+}
 
 export const INITIAL_MS = 1_700_000_000_000;
 

@@ -263,11 +263,8 @@ export class VerifyThreads implements SignatureChecks {
     this.#empty(seat)?.terminate();
     if (this.#isClosed) return;
     const wait = seat.again.next();
-    const fields = { err: error, thread: seat.number, again_ms: wait };
-    logger.warn(
-      { event: 'verify_thread_lost', ...fields },
-      'Lost a verifier thread: the main thread verified its jobs again',
-    );
+    const fields = { event: 'verify_thread_lost', err: error, thread: seat.number, again_ms: wait };
+    logger.warn(fields, 'Lost a verifier thread: the main thread verified its jobs again');
     seat.cancel = clock.after(wait, () => this.#start(seat));
     while (this.ready === 0 && this.#waiting.length > 0) this.#help();
   }
