@@ -18,6 +18,11 @@ export type ClockSource = (typeof ClockSource)[keyof typeof ClockSource];
  */
 export interface ReadingClock {
   nowMs(): number;
+  /**
+   * Milliseconds at the speed of this clock, which no setting of the clock changes; their zero has no meaning. Differences
+   * within one run bound what a connection can have carried.
+   */
+  steadyMs(): number;
   source(): ClockSource;
   /** Bounds the error of `nowMs`, in milliseconds; null when unknown. */
   uncertaintyMs(): number | null;

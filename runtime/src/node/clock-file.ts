@@ -84,6 +84,10 @@ export class SimulatedClockFile implements ReadingClock {
   nowMs(): number {
     return simulatedNow(this.current(), this.#clock.nowMs());
   }
+  /** The simulated clock is set by nobody, so it is its own steady time. */
+  steadyMs(): number {
+    return this.nowMs();
+  }
   source(): ClockSource {
     return ClockSource.simulated;
   }
@@ -102,9 +106,10 @@ export class SimulatedClockFile implements ReadingClock {
 }
 
 /** Returns a reading clock of the machine's own time, with unknown uncertainty. */
-export function systemReadingClock(clock: Pick<Clock, 'nowMs'>): ReadingClock {
+export function systemReadingClock(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): ReadingClock {
   return {
     nowMs: () => clock.nowMs(),
+    steadyMs: () => clock.monotonicMs(),
     source: () => ClockSource.none,
     uncertaintyMs: () => null,
     realTimeOf: (readingMs) => readingMs,

@@ -106,6 +106,7 @@ test('readings by the machine own time', () => {
     null,
     0,
   ]);
+  expect(reading.steadyMs()).toBe(clock.monotonicMs());
   expect([reading.realDelayUntil(START_MS + 7), reading.realDelayUntil(5)]).toEqual([7, 0]);
 });
 

@@ -243,6 +243,9 @@ export class VirtualReadingClock implements ReadingClock {
   nowMs(): number {
     return this.#startAtMs + this.#clock.monotonicMs() * this.#speed + this.stepMs;
   }
+  steadyMs(): number {
+    return this.#clock.monotonicMs() * this.#speed;
+  }
   source(): ClockSource {
     return this.from;
   }

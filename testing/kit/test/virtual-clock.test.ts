@@ -114,6 +114,7 @@ describe('the reading clock', () => {
     expect([reading.realTimeOf(5_200), reading.realTimeOf(5_000)]).toEqual([1_020, 1_000]);
     reading.stepMs = 50;
     expect(reading.nowMs()).toBe(5_150);
+    expect(reading.steadyMs()).toBe(100);
     reading.uncertainty = null;
     expect([reading.uncertaintyMs(), reading.source()]).toEqual([null, 2]);
   });

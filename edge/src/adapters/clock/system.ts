@@ -30,6 +30,10 @@ export class SystemClock implements ReadingClock {
     return this.#clock.nowMs();
   }
 
+  steadyMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
   uncertaintyMs(): number | null {
     if (this.#isKept()) return TIMESYNCD_UNCERTAINTY_MS;
     if (!this.#proof) return null;

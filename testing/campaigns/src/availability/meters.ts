@@ -88,6 +88,7 @@ export class Fixture {
     const { clock, bus } = this;
     const reading = {
       nowMs: () => clock.nowMs(),
+      steadyMs: () => clock.monotonicMs(),
       source: () => ClockSource.simulated,
       uncertaintyMs: () => 1,
       realDelayUntil: (timeMs: number) => Math.max(0, timeMs - clock.nowMs()),
