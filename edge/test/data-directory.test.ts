@@ -66,6 +66,18 @@ test('today makes the same directory from the same seeds, byte for byte, but for
     const { public_key: _key, meter_id: _id, ...then } = JSON.parse(readFileSync(path, 'utf8'));
     writeFileSync(path, `${JSON.stringify(then)}\n`);
   }
+  // Keys that state files have since: they are absent in format 1 as it landed.
+  for (const name of readdirSync(join(data, 'state')).filter((one) => /^[0-9a-f]{32}\.json$/.test(one))) {
+    const path = join(data, 'state', name);
+    const {
+      discontinuity_reason: _reason,
+      doubt: _doubt,
+      offsets: _offsets,
+      accepted: _accepted,
+      ...then
+    } = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, `${JSON.stringify(then)}\n`);
+  }
   expect(filesOf(data)).toEqual(filesOf(COMMITTED));
 });
 
@@ -125,7 +137,7 @@ test('no seq is used twice and nothing is lost over two runs on a directory of f
     for (const { journal, recovered } of all)
       await journal.start(recovered, { ...HASHES, storedThrough: 20n, tornRecords: 0 });
     for (const { journal } of meters)
-      await journal.reading(sample(Date.UTC(2026, 0, 1, 10, run), 1_700), !journal.inDiscontinuity);
+      await journal.reading(sample(Date.UTC(2026, 0, 1, 10, run), 1_700), !journal.registers.inDiscontinuity);
     await spool.close();
     for (const { meterId, seq } of committed) {
       expect(used).not.toContain(`${meterId}/${seq}`);

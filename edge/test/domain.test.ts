@@ -15,7 +15,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AckTracker } from '../src/domain/delivery/ack-tracker.js';
 
-import { judgeRegisters } from '../src/domain/metering/registers.js';
 import { nextPollAtMs } from '../src/domain/metering/schedule.js';
 import { withoutDeclared } from '../src/domain/signing/recovery.js';
 import { SEQ_BLOCK, SeqAllocator } from '../src/domain/signing/seq.js';
@@ -107,29 +106,6 @@ describe('when a meter is polled', () => {
     await time.advance(2_000);
     expect(doneAt).toBeGreaterThanOrEqual(target);
     expect(doneAt).toBeLessThan(target + 60 * 260);
-  });
-});
-
-describe('registers', () => {
-  const limits = { importLimitW: 10_000, exportLimitW: 5_000, stepWh: 2 };
-  const at = (minutes: number, importWh: number, exportWh: number) => ({
-    timeMs: minutes * 60_000,
-    importWh: BigInt(importWh),
-    exportWh: BigInt(exportWh),
-  });
-  test.each([
-    ['the first reading', null, at(0, 5, 5), 'good'],
-    ['equal', at(0, 5, 5), at(1, 5, 5), 'good'],
-    ['import fell', at(0, 5, 5), at(1, 4, 6), 'lower'],
-    ['export fell', at(0, 5, 5), at(1, 6, 4), 'lower'],
-    ['import at its limit: 10 kW x 1.1 for 6 minutes, and 2 Wh', at(0, 0, 0), at(6, 1102, 0), 'good'],
-    ['import above it', at(0, 0, 0), at(6, 1103, 0), 'above-limit'],
-    ['export at its limit', at(0, 0, 0), at(6, 0, 552), 'good'],
-    ['export above it', at(0, 0, 0), at(6, 0, 553), 'above-limit'],
-    ['time went back', at(9, 0, 0), at(1, 2, 2), 'good'],
-    ['time went back, energy did not', at(9, 0, 0), at(1, 3, 0), 'above-limit'],
-  ] as const)('%s', (_name, last, now, verdict) => {
-    expect(judgeRegisters(last, now, limits)).toBe(verdict);
   });
 });
 

@@ -13,7 +13,7 @@ import {
 } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { describe, expect, test } from 'vitest';
-import { DiscontinuityReason } from '../src/domain/signing/meter-payloads.js';
+import { DiscontinuityReason } from '../src/domain/signing/discontinuity.js';
 import { METER_HEX } from './support/messages.js';
 import { gapsOf, ofKind, START, sample, startRun } from './support/meter-run.js';
 
@@ -85,7 +85,11 @@ describe('one run', () => {
     const disk = new CrashDisk();
     const run = await startRun(disk);
     await run.journal.reading(sample(START, 500), true);
-    await run.journal.discontinuity({ importWh: 500n, exportWh: 1000n }, { exportWh: 7n }, DiscontinuityReason.fell);
+    await run.journal.registers.break(
+      DiscontinuityReason.fell,
+      { importWh: 500n, exportWh: 1000n },
+      { importWh: 3n, exportWh: 7n },
+    );
     await run.journal.reading(sample(START + 880_000, 3), false);
     const event = ofKind(run, Kind.event).at(-1) as MeterEvent;
     expect([event.code, event.value]).toEqual([EventCode.registerDiscontinuity, 1000n]);
@@ -93,7 +97,7 @@ describe('one run', () => {
     expect((ofKind(run, Kind.reading).at(-1) as Reading).quality & Quality.discontinuity).toBe(Quality.discontinuity);
     expect(await run.journal.closeDue(START + 900_000)).toEqual([]);
     const next = await startRun(disk);
-    expect(next.journal.inDiscontinuity).toBe(true);
+    expect(next.journal.registers.inDiscontinuity).toBe(true);
     expect(await next.journal.closeDue(START + 900_000)).toEqual([]);
   });
 });

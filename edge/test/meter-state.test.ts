@@ -1,5 +1,6 @@
 import { asWindow } from '@gridtokenx/protocol';
 import { describe, expect, test } from 'vitest';
+import { DiscontinuityReason } from '../src/domain/signing/discontinuity.js';
 import { decodeState, encodeState, FRESH_STATE } from '../src/domain/signing/meter-state.js';
 
 describe('the state file', () => {
@@ -10,6 +11,17 @@ describe('the state file', () => {
       closedThrough: asWindow(1_900_000),
       statement: new Uint8Array(96).fill(7),
       discontinuity: { importWh: 1n, exportWh: 2n },
+      discontinuityReason: DiscontinuityReason.anotherMeter,
+      doubt: DiscontinuityReason.doubtRose,
+      offsets: { importWh: -5n, exportWh: 1n << 60n },
+      accepted: [
+        {
+          timeMs: 5,
+          reason: 'the display was read',
+          raw: { importWh: 1n, exportWh: 0n },
+          signed: { importWh: 9n, exportWh: 2n },
+        },
+      ],
       discarded: [{ first: 1n, last: 9n }],
       configHash: 'ab'.repeat(16),
       serial: 'X-17',
@@ -22,7 +34,10 @@ describe('the state file', () => {
       },
     };
     const older = encodeState(FRESH_STATE).replace(/,"config_hash":null,"serial":null,"point":null/, '');
+    const oldest = older.replace(/"discontinuity_reason.*"accepted":\[\],/, '');
     expect(older).not.toContain('config_hash');
+    expect(oldest).not.toContain('offsets');
+    expect(decodeState(oldest)).toEqual(FRESH_STATE);
     for (const bad of [
       '"x"',
       '{}',
@@ -45,6 +60,12 @@ describe('the state file', () => {
       'null',
       text.replace(/"statement":".."?/, '"statement":"zz'),
       text.replace('"version":1', '"version":2'),
+      text.replace('"discontinuity_reason":2', '"discontinuity_reason":99'),
+      text.replace('"doubt":4', '"doubt":"4"'),
+      text.replace('["-5"', '["-"'),
+      text.replace(/"accepted":\[\{/, '"accepted":[null,{'),
+      text.replace('"time_ms":5', '"time_ms":"5"'),
+      text.replace('"reason":"', '"raison":"'),
       text.replace(/"boots":3/, '"boots":-3'),
       text.replace(/"closed_through":\d+/, '"closed_through":4294967296'),
     ]) {

@@ -103,28 +103,6 @@ describe('a meter', () => {
     expect(kept).toBe(1);
     await end();
   });
-
-  test('that reads lower once is read again; one that stays lower is in discontinuity', async () => {
-    let glitches = 0;
-    let fallen = false;
-    const run = await setUp((nowMs) => {
-      if (fallen) return { importWh: 3, exportWh: 4 };
-      return nowMs === START + 2 * MINUTE && glitches++ < 2
-        ? { importWh: 1, exportWh: 0 }
-        : { importWh: 50, exportWh: 60 };
-    });
-    await run.time.advance(3 * MINUTE);
-    expect(run.of(Kind.reading).map(({ importWh, quality }) => [importWh, quality])).toEqual(Array(3).fill([50n, 64]));
-    fallen = true;
-    await run.time.advance(13 * MINUTE);
-    const [event] = run.of(Kind.event);
-    expect(event).toMatchObject({ code: EventCode.registerDiscontinuity, value: 60n });
-    expect(run.of(Kind.event)).toHaveLength(1);
-    expect(run.of(Kind.reading).at(-1)).toMatchObject({ importWh: 3n, quality: 64 | Quality.discontinuity });
-    expect(run.of(Kind.statement)).toEqual([]);
-    expect(run.meter.problems()[0]).toContain('replace-meter');
-    await run.end();
-  });
 });
 
 test('registers that stand still under power are an event and a line, and are signed as the meter gives them', async () => {

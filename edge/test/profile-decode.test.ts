@@ -21,18 +21,18 @@ describe('decodeRaw', () => {
     ['u32', 'little', 'big', '00020001', 65_538n],
     ['u32', 'big', 'little', '01000200', 65_538n],
     ['u32', 'little', 'little', '02000100', 65_538n],
-    ['u32', 'big', 'big', 'ffffffff', 4_294_967_295n],
+    ['u32', 'big', 'big', 'fffffffe', 4_294_967_294n],
     ['i32', 'little', 'big', 'fffeffff', -2n],
     ['i32', 'big', 'big', '80000000', -2_147_483_648n],
     ['u64', 'big', 'big', '0001000200030004', 0x1000200030004n],
     ['u64', 'little', 'big', '0004000300020001', 0x1000200030004n],
-    ['u64', 'big', 'big', 'ffffffffffffffff', 2n ** 64n - 1n],
+    ['u64', 'big', 'big', 'fffffffffffffffe', 2n ** 64n - 2n],
     ['i64', 'big', 'big', '8000000000000000', -(2n ** 63n)],
     ['acc32', 'big', 'big', '00000000', 0n],
     ['acc64', 'big', 'big', '0000000100000000', 2n ** 32n],
     ['sunssf', 'big', 'big', 'fffd', -3n],
   ])('%s, words %s, bytes %s: %s is %d', (type, words, order, hex, raw) => {
-    const value = decodeRaw(registerAt('import', 0, { type, words, bytes: order }), bytes(hex));
+    const value = decodeRaw(registerAt('power', 0, { type, words, bytes: order }), bytes(hex));
     expect(value).toMatchObject({ kind: 'number', raw });
   });
 
@@ -44,13 +44,38 @@ describe('decodeRaw', () => {
         fc.constantFrom('big', 'little' as const),
         fc.bigInt(-(2n ** 63n), 2n ** 64n - 1n),
         (type, words, order, any) => {
-          const register = registerAt('import', 0, { type, words, bytes: order });
+          const register = registerAt('power', 0, { type, words, bytes: order });
           const bits = 16 * register.length;
           const raw = type.startsWith('i') ? BigInt.asIntN(bits, any) : BigInt.asUintN(bits, any);
-          expect(decodeRaw(register, sentBytes(raw, register.length, words, order))).toMatchObject({ raw });
+          const isNoValue = !type.startsWith('i') && raw === (1n << BigInt(bits)) - 1n;
+          const expected = isNoValue ? { kind: 'not-available' } : { raw };
+          expect(decodeRaw(register, sentBytes(raw, register.length, words, order))).toMatchObject(expected);
         },
       ),
     );
+  });
+
+  test.each<[RegisterType, string]>([
+    ['u16', 'ffff'],
+    ['u32', 'ffffffff'],
+    ['u64', 'ffffffffffffffff'],
+    ['acc32', 'ffffffff'],
+    ['i32', 'ffffffff'],
+    ['i32', '7fffffff'],
+    ['i32', '80000000'],
+    ['i64', '7fffffffffffffff'],
+    ['f32', 'ffffffff'],
+    ['f32', '7fc00000'],
+    ['f32', '7f800000'],
+    ['f64', 'fff0000000000000'],
+  ])('energy in %s that reads %s is no value', (type, hex) => {
+    const register = registerAt('import', 0, { type });
+    expect(decodeRaw(register, Buffer.from(hex, 'hex'))).toEqual({ kind: 'not-available' });
+  });
+
+  test('power of -1 W in a signed register is a value, although it is all ones', () => {
+    const register = registerAt('power', 0, { type: 'i16' });
+    expect(decodeRaw(register, Buffer.from('ffff', 'hex'))).toMatchObject({ raw: -1n });
   });
 
   test.each<[RegisterType, string, number]>([

@@ -4,6 +4,7 @@ import type { CounterName, Counters } from '../domain/ports.js';
 const HELP: Record<CounterName, { help: string; labels: string[] }> = {
   polls: { help: 'Polls of a meter', labels: ['meter'] },
   poll_errors: { help: 'Polls without a usable value', labels: ['meter', 'reason'] },
+  doubts: { help: 'Times at which the registers did not go on from the last good ones', labels: ['meter'] },
   readings: { help: 'Readings signed and committed', labels: ['meter'] },
   statements: { help: 'Window statements signed and committed', labels: ['meter'] },
   events: { help: 'Events signed and committed', labels: ['meter'] },

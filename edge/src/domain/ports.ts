@@ -44,6 +44,8 @@ export interface MeterSample {
   /** Reading clock when the last byte of the reply with the energy registers arrived, ms. */
   readonly timeMs: number;
   readonly uncertaintyMs: number | null;
+  /** Steady time at the same moment, ms: it bounds what the connection can have carried since another sample. */
+  readonly steadyMs: number;
   readonly importWh: bigint;
   readonly exportWh: bigint;
   /** Watts, import positive; null where not available, as below. */
@@ -54,6 +56,10 @@ export interface MeterSample {
   readonly frequencyChz: number | null;
   /** The raw reply frames, in the order they came. */
   readonly raw: Uint8Array;
+  /** The coarsest step of both registers at these values, Wh, at least 1. */
+  readonly resolutionWh: bigint;
+  /** States each check of the profile's probe that fails, in words; a value that was not read fails none. */
+  readonly against: readonly string[];
   /** Wh at which each register rolls over to 0, where known; null where not. */
   readonly rolloverWh?: { readonly importWh: bigint | null; readonly exportWh: bigint | null };
 }
@@ -75,6 +81,8 @@ export const ReadFailure = {
   secondMaster: 5,
   /** All reply shapes are in quarantine: a request now could mistake one register's value for another's. */
   resting: 6,
+  /** An energy register holds a pattern or a number that is no energy. */
+  noValue: 7,
 } as const;
 export type ReadFailure = (typeof ReadFailure)[keyof typeof ReadFailure];
 
@@ -119,6 +127,7 @@ export interface Counters {
 }
 export type CounterName =
   | 'polls'
+  | 'doubts'
   | 'poll_errors'
   | 'readings'
   | 'statements'

@@ -36,6 +36,22 @@ export function judgeProbe(profile: ModbusProfile, blocks: readonly Block[]): Pr
   return { fits: against.length === 0, against };
 }
 
+/** Checks of a meter that states its own registers: mains where it shows them; 0 shows none. */
+export const MAINS_CHECKS: readonly ProbeCheck[] = [
+  { register: 'voltage', min: 80, max: 420 },
+  { register: 'frequency', min: 45, max: 65 },
+];
+
+/** Returns the checks that a sample's values fail, in words. A value that is absent, or a mains value of 0, fails none. */
+export function failedChecks(checks: readonly ProbeCheck[], sample: DecodedSample): string[] {
+  return checks.flatMap((check) => {
+    const value = measured(check.register, sample);
+    const isMissing = value === null || (checks === MAINS_CHECKS && value === 0);
+    const text = isMissing ? null : judge(check, sample);
+    return text === null ? [] : [text];
+  });
+}
+
 function judge(check: ProbeCheck, sample: DecodedSample): string | null {
   const value = measured(check.register, sample);
   if (value === null) {

@@ -89,7 +89,7 @@ export function decodeRaw(register: Register, data: Uint8Array): RawValue {
   const ordered = inOrder(data, register.words, register.bytes);
   if (register.type === 'text') return textOf(ordered);
   const pattern = unsigned(ordered);
-  if (register.notAvailable.includes(pattern)) return NOT_AVAILABLE;
+  if (register.notAvailable.includes(pattern) || isNoValue(register, pattern)) return NOT_AVAILABLE;
   const view = new DataView(ordered.buffer, ordered.byteOffset, ordered.byteLength);
   switch (register.type) {
     case 'f32':
@@ -104,6 +104,20 @@ export function decodeRaw(register: Register, data: Uint8Array): RawValue {
     default:
       return integerOf(pattern);
   }
+}
+
+/**
+ * Returns true for a pattern that no register uses as a value. All ones are no value of an unsigned number, and of
+ * energy in any type. The extremes of a signed number are no energy.
+ */
+function isNoValue({ key, type, length }: Register, pattern: bigint): boolean {
+  const bits = BigInt(16 * length);
+  const ones = (1n << bits) - 1n;
+  const isSigned = type.startsWith('i') || type === 'sunssf';
+  const isEnergy = (BILLING_KEYS as readonly RegisterKey[]).includes(key);
+  if (type === 'f32' || type === 'f64' || type === 'text') return false;
+  if (!isSigned) return pattern === ones;
+  return isEnergy && (pattern === ones || pattern === ones >> 1n || pattern === 1n << (bits - 1n));
 }
 
 /**

@@ -98,9 +98,14 @@ export function decodeSample(map: RegisterMap, blocks: readonly Block[]): Decode
   };
 }
 
+/** Returns the fault that makes a sample unusable; null when its energy is good. */
+export function faultOfEnergy(sample: DecodedSample): SampleFault | null {
+  return sample.faults.find((fault) => fault.billing) ?? null;
+}
+
 /** Returns the fault that makes a sample unusable, in words; null when its energy is good. */
 export function billingFault(sample: DecodedSample): string | null {
-  return sample.faults.find((fault) => fault.billing)?.text ?? null;
+  return faultOfEnergy(sample)?.text ?? null;
 }
 
 interface Found {

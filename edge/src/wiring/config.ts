@@ -75,6 +75,8 @@ const schema = z.strictObject({
   clock: z.strictObject({ simulated: z.string().min(1) }).optional(),
   /** Lead of the last poll before each boundary, seconds of the clock that drives readings. */
   boundary_lead_seconds: z.number().min(1).max(60).default(5),
+  /** Windows for which a fall of a register lasts before it is a discontinuity. */
+  fall_windows: z.int().min(1).max(96).default(2),
   spool_max_bytes: z
     .int()
     .min(1 << 20)

@@ -35,6 +35,8 @@ function meterOf(config: GatewayConfig, found: SetUpMeter, world: World): Meter 
     recovered,
     reader: line.reader,
     readSerial: line.readSerial,
+    readProbe: line.readProbe,
+    fallWindows: config.fall_windows,
     serial: meter.serial,
     limits: {
       importLimitW: meter.import_limit_w,

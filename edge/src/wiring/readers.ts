@@ -4,7 +4,7 @@ import { systemRandom } from '@gridtokenx/runtime/node';
 import type { KeptFrame } from '../adapters/frames/line.js';
 import { type BusAddress, busAt } from '../adapters/modbus/open.js';
 import { type LineReader, ProfileReader } from '../adapters/modbus/reader.js';
-import { serialReader } from '../adapters/modbus/serial-number.js';
+import { probeReader, serialReader } from '../adapters/modbus/serial-number.js';
 import { SunspecReader } from '../adapters/modbus/sunspec-reader.js';
 import { loadProfile, loadSunspecModels } from '../adapters/profiles/files.js';
 
@@ -13,6 +13,7 @@ import { ReplyQuarantine, USUAL_RULES } from '../domain/bus/reply-quarantine.js'
 import type { BusStats } from '../domain/bus/stats.js';
 
 import { charTimeUs, type LineCost } from '../planner/plan.js';
+import { polledRegisters } from '../planner/wanted.js';
 import type { Bills, MeterProfile } from '../profiles/profile.js';
 import { sunspecBills } from '../profiles/sunspec.js';
 import type { BusConfig, GatewayConfig, MeterConfig } from './config.js';
@@ -115,6 +116,10 @@ export interface MeterLine {
   readonly reader: LineReader;
   /** Reads the serial number; undefined where the meter's profile has no register for it. */
   readonly readSerial: (() => Promise<string | null>) | undefined;
+  /** Reads the probe's registers that no poll reads; undefined where there are none. */
+  readonly readProbe: (() => Promise<readonly string[]>) | undefined;
+  /** Resolves with the checks of the profile's probe that fail; undefined for a device that lists its own registers. */
+  readonly checkProbe: (() => Promise<readonly string[]>) | undefined;
   /** Manufacturer and models of its profile. */
   readonly profileName: string;
 }
@@ -137,8 +142,13 @@ export function lineOf(
   const profileName = `${profile.manufacturer} ${profile.models.join(', ')}`;
   if (profile.protocol === 'sunspec') {
     const reader = new SunspecReader({ ...options, profile, known: loadSunspecModels() });
-    return { reader, readSerial: () => reader.serial(), profileName };
+    return { reader, readSerial: () => reader.serial(), readProbe: undefined, checkProbe: undefined, profileName };
   }
-  const reader = new ProfileReader({ ...options, profile });
-  return { reader, readSerial: serialReader(bus, unit, profile, cost, periodMs), profileName };
+  const polled = new Set(polledRegisters(profile).map(({ key }) => key));
+  const probe = profile.probe.filter(({ register }) => polled.has(register));
+  const reader = new ProfileReader({ ...options, profile, probe });
+  const readSerial = serialReader(bus, unit, profile, cost, periodMs);
+  const checkProbe = probeReader(bus, unit, profile, cost, periodMs);
+  const readProbe = probe.length < profile.probe.length ? checkProbe : undefined;
+  return { reader, readSerial, readProbe, checkProbe, profileName };
 }

@@ -50,7 +50,17 @@ const readerOf = (time: VirtualClock, read: (nowMs: number) => Registers) => ({
     const timeMs = time.reading.nowMs();
     const { importWh, exportWh, powerW = 0 } = read(timeMs);
     const values = { powerW, voltageDv: null, frequencyChz: null, raw: new Uint8Array(9) };
-    return { timeMs, uncertaintyMs: 5, importWh: BigInt(importWh), exportWh: BigInt(exportWh), ...values };
+    const steadyMs = time.reading.steadyMs();
+    return {
+      steadyMs,
+      resolutionWh: 1n,
+      against: [],
+      timeMs,
+      uncertaintyMs: 5,
+      importWh: BigInt(importWh),
+      exportWh: BigInt(exportWh),
+      ...values,
+    };
   },
 });
 

@@ -74,6 +74,9 @@ export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run
 export const sample = (timeMs: number, wh: number): MeterSample => ({
   timeMs,
   uncertaintyMs: 10,
+  steadyMs: timeMs,
+  resolutionWh: 1n,
+  against: [],
   importWh: BigInt(wh),
   exportWh: BigInt(2 * wh),
   powerW: -5,

@@ -66,6 +66,9 @@ const enrolmentOf = (seq: bigint): PayloadToEncode => ({
 
 const sampleOf = (side: Side, timeMs: number, importWh: number, exportWh: number): MeterSample => ({
   timeMs,
+  steadyMs: timeMs,
+  resolutionWh: 1n,
+  against: [],
   uncertaintyMs: side === 'production' ? 10 : 30,
   importWh: BigInt(importWh),
   exportWh: BigInt(exportWh),

@@ -48,6 +48,9 @@ const METERS = [
 const sample = (timeMs: number, importWh: bigint, exportWh: bigint): MeterSample => ({
   timeMs,
   uncertaintyMs: 10,
+  steadyMs: timeMs,
+  resolutionWh: 1n,
+  against: [],
   importWh,
   exportWh,
   powerW: -500,
@@ -169,7 +172,7 @@ export async function makeGatewayDirectory(dir: string): Promise<void> {
   await derivePoint(point, await readMeters(meters, time));
   await meters[0]?.journal.event(EventCode.clockStepped, { value: 90_000n });
   await meters[1]?.journal.declareRefused([{ first: 4n, last: 5n }]);
-  await meters[1]?.journal.discontinuity({ importWh: 1_660n, exportWh: 2_000n }, { exportWh: 0n }, 1);
+  await meters[1]?.journal.registers.break(1, { importWh: 1_660n, exportWh: 2_000n }, { importWh: 0n, exportWh: 0n });
   await keepRest(dir, meters, time);
   await spool.close();
 }

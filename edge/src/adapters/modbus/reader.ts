@@ -6,14 +6,17 @@ import { leastPeriod } from '../../planner/period.js';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
 import { variantsOf } from '../../planner/variants.js';
 import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
-import type { Bills, RegisterMap } from '../../profiles/profile.js';
-import { type Block, billingFault, decodeSample, resolutionWh } from '../../profiles/sample.js';
+import { failedChecks } from '../../profiles/probe.js';
+import type { Bills, ProbeCheck, RegisterMap } from '../../profiles/profile.js';
+import { type Block, faultOfEnergy, decodeSample, resolutionWh } from '../../profiles/sample.js';
 
 export interface ReaderOptions {
   readonly bus: Bus;
   readonly unit: number;
   /** Registers of a parsed profile, or of a device that listed them itself. */
   readonly profile: RegisterMap;
+  /** Checks that the values of each sample must hold; default: none. */
+  readonly probe?: readonly ProbeCheck[];
   /** Directions that each poll must read. A register that the map lacks and that is not needed counts as 0. */
   readonly needs: Bills;
   readonly readingClock: ReadingClock;
@@ -30,6 +33,8 @@ export interface LineReader extends MeterReader {
   /** Returns the shortest poll period of the meter on this line, real ms; null without a limit. */
   leastPeriod(): LeastPeriod | null;
 }
+
+type SampleTime = Pick<MeterSample, 'timeMs' | 'uncertaintyMs' | 'steadyMs'>;
 
 interface Planned {
   readonly request: ReadRequest;
@@ -71,7 +76,7 @@ export class ProfileReader implements LineReader {
     this.#mayRepeat = true;
     const blocks: Block[] = [];
     const frames: Uint8Array[] = [];
-    let time: { timeMs: number; uncertaintyMs: number | null } | null = null;
+    let time: SampleTime | null = null;
     for (const [i, planned] of this.#plan.entries()) {
       if (i > 0) await this.#rest();
       if (i > 0 && planned.request.billing) await this.#untilFree(planned, endAtMs);
@@ -80,7 +85,11 @@ export class ProfileReader implements LineReader {
         blocks.push({ function: planned.request.function, address, data });
         frames.push(frame);
         if (planned.request.billing)
-          time = { timeMs: readingClock.nowMs(), uncertaintyMs: readingClock.uncertaintyMs() };
+          time = {
+            timeMs: readingClock.nowMs(),
+            uncertaintyMs: readingClock.uncertaintyMs(),
+            steadyMs: readingClock.steadyMs(),
+          };
       } catch (error) {
         if (!(error instanceof ReadError) || planned.request.billing) throw error;
         if (error.failure === ReadFailure.secondMaster) throw error;
@@ -89,23 +98,22 @@ export class ProfileReader implements LineReader {
     return this.#sampleOf(blocks, time, frames);
   }
 
-  #sampleOf(
-    blocks: readonly Block[],
-    time: { timeMs: number; uncertaintyMs: number | null } | null,
-    frames: readonly Uint8Array[],
-  ): MeterSample {
+  #sampleOf(blocks: readonly Block[], time: SampleTime | null, frames: readonly Uint8Array[]): MeterSample {
     const { profile, needs } = this.#options;
     const sample = decodeSample(profile, blocks);
-    const fault = billingFault(sample);
+    const fault = faultOfEnergy(sample);
     const has = (key: 'import' | 'export') => profile.registers.some((register) => register.key === key);
     const importWh = !needs.import && !has('import') ? 0n : sample.importWh;
     const exportWh = !needs.export && !has('export') ? 0n : sample.exportWh;
+    if (fault !== null && fault.what !== 'not-read') throw new ReadError(ReadFailure.noValue, fault.text);
     if (!time || fault !== null || importWh === null || exportWh === null)
-      throw new ReadError(ReadFailure.badReply, fault ?? 'the meter gives no energy');
+      throw new ReadError(ReadFailure.badReply, fault?.text ?? 'the meter gives no energy');
     this.#stepWh = sample.resolutionWh;
+    const resolutionWh = sample.resolutionWh ?? 1n;
+    const against = failedChecks(this.#options.probe ?? [], sample);
     const { powerW, voltageDv, frequencyChz, rolloverWh } = sample;
     const raw = Buffer.concat(frames);
-    return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw, rolloverWh };
+    return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw, rolloverWh, resolutionWh, against };
   }
 
   /** Reads with one repetition for energy; repeats other reads only where the poll's time allows it. */

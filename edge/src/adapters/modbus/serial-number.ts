@@ -1,8 +1,9 @@
 import type { Bus } from '../../domain/bus/bus.js';
 import { type LineCost, planReads } from '../../planner/plan.js';
 import { variantsOf } from '../../planner/variants.js';
-import type { RegisterMap } from '../../profiles/profile.js';
-import { decodeSample } from '../../profiles/sample.js';
+import { judgeProbe, probeRegisters } from '../../profiles/probe.js';
+import type { ModbusProfile, RegisterMap } from '../../profiles/profile.js';
+import { type Block, decodeSample } from '../../profiles/sample.js';
 
 /**
  * Builds the function that reads a meter's serial number by its profile; undefined where the profile has no register
@@ -22,5 +23,31 @@ export function serialReader(
   return async () => {
     const { address, data } = await bus.read(unit, request.function, variants, { periodMs });
     return decodeSample(profile, [{ function: request.function, address, data }]).serial;
+  };
+}
+
+/**
+ * Builds the function that reads all registers of a profile's probe. It resolves with the checks that fail, in words;
+ * it rejects with `ReadError`.
+ */
+export function probeReader(
+  bus: Bus,
+  unit: number,
+  profile: ModbusProfile,
+  cost: LineCost,
+  periodMs: number,
+): () => Promise<readonly string[]> {
+  const registers = probeRegisters(profile);
+  const requests = planReads(registers, profile.limits, cost).map((request) => {
+    const cover = registers.filter((register) => request.registers.includes(register));
+    return { request, variants: [request, ...variantsOf(request, profile, cost, { cover })] };
+  });
+  return async () => {
+    const blocks: Block[] = [];
+    for (const { request, variants } of requests) {
+      const { address, data } = await bus.read(unit, request.function, variants, { periodMs });
+      blocks.push({ function: request.function, address, data });
+    }
+    return judgeProbe(profile, blocks).against;
   };
 }

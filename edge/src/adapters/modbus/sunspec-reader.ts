@@ -2,6 +2,7 @@ import { sleep } from '@gridtokenx/runtime/core';
 import type { ReadOptions, ReadVariant } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
 import { type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
+import { MAINS_CHECKS } from '../../profiles/probe.js';
 import type { Bills, SunspecProfile } from '../../profiles/profile.js';
 import {
   SunspecError,
@@ -92,7 +93,7 @@ export class SunspecReader implements LineReader {
         ReadFailure.badReply,
         `its SunSpec model ${map.model} has no register for ${missing}, so it cannot be billed`,
       );
-    const reader = new ProfileReader({ ...this.#options, profile: map });
+    const reader = new ProfileReader({ ...this.#options, profile: map, probe: MAINS_CHECKS });
     this.#readSerial = serialReader(bus, unit, map, cost, periodMs) ?? null;
     this.#reader = reader;
     found?.(map.model, map.registers.length);

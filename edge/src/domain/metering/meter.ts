@@ -1,22 +1,19 @@
-import { EventCode, formatKwh, type MeterId, windowEndAtMs } from '@gridtokenx/protocol';
+import { EventCode, type MeterId, windowEndAtMs } from '@gridtokenx/protocol';
 import { type Clock, type Logger, type ReadingClock, sleep, sleepUntil } from '@gridtokenx/runtime/core';
 import { type Counters, type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
+import { DiscontinuityReason } from '../signing/discontinuity.js';
 import type { MeterJournal } from '../signing/meter-journal.js';
-import { DiscontinuityReason } from '../signing/meter-payloads.js';
 import type { RecoveredMeter } from '../signing/recovery.js';
 import type { ClosedWindow } from '../signing/windows.js';
 
+import { DoubtLog, doubtOf, registersProblem } from './doubt-log.js';
 import { FrozenWatch } from './frozen.js';
+import { meterView } from './meter-view.js';
 import { Nameplate } from './nameplate.js';
 import { type LeastPeriod, planFor, slowPollMessage } from './period.js';
-import {
-  judgeRegisters,
-  LOWER_READS,
-  type RegisterLimits,
-  type Registers,
-  type RegisterVerdict,
-  unrolled,
-} from './registers.js';
+import { pairText, RegisterJudge } from './register-judge.js';
+import { RegisterReads } from './register-reads.js';
+import type { RegisterLimits } from './registers.js';
 import { nextPollAtMs, type PollPlan } from './schedule.js';
 
 /** `detail` of event 8, the fault that the gateway found in a meter. Stable numbers. */
@@ -37,6 +34,10 @@ export interface MeterOptions {
   readonly reader: MeterReader;
   /** See `Nameplate`; absent: the meter shows no serial number. */
   readonly readSerial?: (() => Promise<string | null>) | undefined;
+  /** Reads the probe's registers that no poll reads; see `RegisterReads`. */
+  readonly readProbe?: (() => Promise<readonly string[]>) | undefined;
+  /** Windows for which a fall lasts before it is a discontinuity; default 2. */
+  readonly fallWindows?: number | undefined;
   /** The serial number in the configuration. */
   readonly serial: string;
   readonly limits: RegisterLimits;
@@ -60,7 +61,6 @@ export class Meter {
   /** False without an enrolment: then nothing may be signed for the meter. */
   readonly enrolled: boolean;
   readonly #options: MeterOptions;
-  #lastGood: Registers | null;
   #lastReadingAtMs: number | null = null;
   #lastSample: MeterSample | null = null;
   #lastClosed: ClosedWindow | null = null;
@@ -69,6 +69,9 @@ export class Meter {
   #hasSecondMaster = false;
   readonly #nameplate: Nameplate;
   readonly #frozen: FrozenWatch;
+  readonly #judge: RegisterJudge;
+  readonly #reads: RegisterReads;
+  readonly #doubts: DoubtLog;
 
   constructor(options: MeterOptions) {
     this.#options = options;
@@ -77,8 +80,8 @@ export class Meter {
     this.id = options.journal.id;
     this.recovered = options.recovered;
     this.enrolled = options.recovered.enrolment !== null;
-    const fall = options.journal.state.discontinuity;
-    this.#frozen = new FrozenWatch(options.limits.stepWh);
+    const { journal, limits, logger, counters, clock } = options;
+    this.#frozen = new FrozenWatch(limits.stepWh);
     this.#nameplate = new Nameplate({
       read: options.readSerial,
       known: () => options.journal.state.serial,
@@ -86,7 +89,20 @@ export class Meter {
       configured: options.serial,
       clock: options.clock,
     });
-    this.#lastGood = fall ? { timeMs: 0, ...fall } : options.recovered.lastGood;
+    this.#judge = new RegisterJudge({
+      limits,
+      last: options.recovered.lastGood,
+      isBroken: journal.registers.inDiscontinuity,
+      doubt: doubtOf(journal.state.doubt),
+      pollMs: options.plan.pollMs,
+      fallWindows: options.fallWindows,
+    });
+    if (journal.state.discontinuityReason === DiscontinuityReason.anotherMeter) this.#judge.foreign(true);
+    const offsets = () => journal.state.offsets;
+    this.#reads = new RegisterReads({ ...options, judge: this.#judge, offsets, identify: () => this.#identify() });
+    const failed = (error: unknown) => this.#disk(error);
+    const { name, keepFrames } = options;
+    this.#doubts = new DoubtLog({ name, journal, judge: this.#judge, keepFrames, failed, clock, logger, counters });
   }
 
   problems(): string[] {
@@ -96,41 +112,15 @@ export class Meter {
     const slow = slowPollMessage(this.#options.plan, this.#options.leastPeriod?.() ?? null);
     if (slow) list.push(`meter ${this.name}: ${slow}`);
     if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
-    if (this.journal.inDiscontinuity)
-      list.push(
-        `meter ${this.name}: its registers fell, or another meter answers: if somebody exchanged the meter, run "replace-meter"`,
-      );
+    const stuck = registersProblem(this.#judge);
+    if (stuck) list.push(`meter ${this.name}: ${stuck}`);
     return list;
   }
 
   /** Describes the meter for people; 64-bit numbers as text. */
   view(): Record<string, unknown> {
-    const sample = this.#lastSample;
-    const closed = this.#lastClosed;
-    return {
-      name: this.name,
-      meter_id: this.id,
-      role: this.#options.role ?? 'point',
-      profile: this.#options.profileName,
-      enrolled: this.enrolled,
-      signer: 'gateway',
-      next_seq: this.journal.nextSeq.toString(),
-      reading: sample && {
-        time_ms: sample.timeMs,
-        import_wh: sample.importWh.toString(),
-        export_wh: sample.exportWh.toString(),
-        power_w: sample.powerW,
-        raw_bytes: sample.raw.length,
-      },
-      statement: closed && {
-        window: closed.window,
-        import_wh: closed.importWh.toString(),
-        export_wh: closed.exportWh.toString(),
-        quality: closed.quality,
-      },
-      open_windows: this.journal.windows.open.map(({ window }) => window),
-      problems: this.problems(),
-    };
+    const { role = 'point', profileName } = this.#options;
+    return meterView(this, { role, profileName, sample: this.#lastSample, closed: this.#lastClosed });
   }
 
   /** Polls and closes windows until aborted. `canClose`: returns true while clock and contact allow statements. */
@@ -139,7 +129,7 @@ export class Meter {
     if (!this.enrolled) return;
     let due = nextPollAtMs(readingClock.nowMs(), this.#lastReadingAtMs, this.#plan);
     while (!signal.aborted) {
-      if (canClose()) await this.#close(readingClock.nowMs());
+      if (canClose() && this.#judge.doubt === null) await this.#close(readingClock.nowMs());
       const now = readingClock.nowMs();
       // A due poll stays due; a clock that is stepped back can only bring it closer.
       due = Math.min(due, Math.max(now, nextPollAtMs(now, this.#lastReadingAtMs, this.#plan)));
@@ -166,77 +156,45 @@ export class Meter {
     const { counters } = this.#options;
     counters.add('polls', { meter: this.id });
     try {
-      const { sample, verdict } = await this.#readJudged();
-      const other = this.journal.inDiscontinuity ? null : await this.#nameplate.other();
-      if (other !== null) {
-        this.#options.logger.error(
-          { event: 'foreign_meter_answered', meter: this.name, serial: other },
-          'Another meter answers: no more statements are signed',
-        );
-        await this.#sign(sample, DiscontinuityReason.anotherMeter);
-        return true;
-      }
-      if (verdict === 'above-limit') {
-        counters.add('poll_errors', { meter: this.id, reason: 'above limit' });
-        this.#problem = `registers rose faster than the connection allows (${text(this.#lastGood)} to ${text(sample)}): the gateway does not use them`;
-        return false;
-      }
-      this.#problem = null;
+      const { sample, verdict } = await this.#reads.next();
       this.#hasSecondMaster = false;
-      await this.#sign(sample, verdict === 'good' ? null : DiscontinuityReason.fell);
-      return true;
+      this.#doubts.follow(sample);
+      this.#problem = null;
+      if (sample && verdict.kind === 'broken') return this.#sign(sample, false);
+      if (sample && verdict.kind === 'good') {
+        const { importWh, exportWh } = verdict;
+        return this.#sign({ ...sample, importWh, exportWh }, true);
+      }
+      counters.add('poll_errors', { meter: this.id, reason: this.#judge.doubt?.reason ?? verdict.kind });
+      return false;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       counters.add('poll_errors', { meter: this.id, reason: `read ${error.failure}` });
       this.#problem = error.message;
       this.#reportSecondMaster(error);
-      if (error.failure === ReadFailure.timeout || error.failure === ReadFailure.connection) this.#nameplate.silent();
+      if (error.failure === ReadFailure.timeout || error.failure === ReadFailure.connection) {
+        this.#nameplate.silent();
+        this.#judge.silent();
+      }
       // The poll grid continues; close to a boundary the schedule polls again at once.
       return false;
     }
   }
 
-  /** Reads again while a register falls; returns the last of three lower reads as `lower`. */
-  async #readJudged(): Promise<{ sample: MeterSample; verdict: RegisterVerdict }> {
-    const { reader, limits } = this.#options;
-    for (let lower = 1; ; lower++) {
-      const shown = await reader.read();
-      const sample = this.journal.inDiscontinuity ? shown : unrolled(this.#lastGood, shown, limits);
-      this.#reportRollover(shown, sample);
-      const verdict = this.journal.inDiscontinuity ? 'lower' : judgeRegisters(this.#lastGood, sample, limits);
-      if (verdict !== 'lower' || lower === LOWER_READS || this.journal.inDiscontinuity) return { sample, verdict };
-    }
+  /** Checks that the meter that answers is the one whose key signs. */
+  async #identify(): Promise<void> {
+    const judge = this.#judge;
+    const other = await this.#nameplate.other();
+    if (other !== null && !judge.isForeign) {
+      const fields = { event: 'foreign_meter_answered', meter: this.name, serial: other };
+      this.#options.logger.error(fields, 'Another meter answers: no more statements are signed');
+      judge.foreign(true);
+    } else if (judge.isForeign && this.#nameplate.isSame) judge.foreign(false);
   }
 
-  /** Reports each roll-over of a register once: from then on the signed value is above the meter's display. */
-  #reportRollover(shown: MeterSample, sample: MeterSample): void {
-    if (shown === sample) return;
-    for (const key of ['importWh', 'exportWh'] as const) {
-      const rollover = sample.rolloverWh?.[key];
-      const turns = (wh: bigint) => (rollover ? wh / rollover : 0n);
-      if (turns(sample[key]) === turns(this.#lastGood?.[key] ?? sample[key])) continue;
-      const counted = { meter: this.name, register: key, shows: `${shown[key]}`, counted: `${sample[key]}` };
-      this.#options.logger.info(
-        { event: 'register_rolled_over', ...counted },
-        'A register rolled over: the count continues',
-      );
-    }
-  }
-
-  /** Signs a reading. `broken`: why its registers do not continue the last good ones; null when they do. */
-  async #sign(sample: MeterSample, broken: DiscontinuityReason | null): Promise<void> {
+  /** Signs a reading; returns true. `good`: its registers go on from the last good ones. */
+  #sign(sample: MeterSample, good: boolean): true {
     const { logger } = this.#options;
-    const good = broken === null;
-    if (broken !== null && !this.journal.inDiscontinuity) {
-      const lastGood = this.#lastGood ?? sample;
-      logger.error(
-        { event: 'statements_stopped', meter: this.name, from: text(lastGood), to: text(sample), reason: broken },
-        'Stopped signing statements',
-      );
-      void this.#options.keepFrames?.();
-      await this.journal.discontinuity(lastGood, sample, broken).catch((error) => this.#disk(error));
-    }
-    if (good) this.#lastGood = { timeMs: sample.timeMs, importWh: sample.importWh, exportWh: sample.exportWh };
     logger.debug(
       { event: 'register_read', meter: this.name, import_wh: sample.importWh, export_wh: sample.exportWh, good },
       'Read the registers',
@@ -252,6 +210,28 @@ export class Meter {
       .finally(() => {
         this.#uncommitted--;
       });
+    return true;
+  }
+
+  /**
+   * Accepts registers that do not go on, because a person says so; the meter counts on from its last good registers.
+   * Returns words where nothing was accepted, null when it is stored. Rejects with the disk's error.
+   */
+  async accept(reason: string): Promise<string | null> {
+    const accepted = this.#judge.accept();
+    if (typeof accepted === 'string') return accepted;
+    const { change, counted } = accepted;
+    const signed = this.#judge.last ?? counted;
+    const { offsets } = this.journal.state;
+    const raw = { importWh: counted.importWh - offsets.importWh, exportWh: counted.exportWh - offsets.exportWh };
+    const timeMs = this.#options.readingClock.nowMs();
+    const { shown: serial } = this.#nameplate;
+    await this.journal.registers.accept({ change, raw, signed }, { timeMs, reason, serial });
+    this.#options.logger.warn(
+      { event: 'registers_accepted', meter: this.name, raw: pairText(raw), signed: pairText(signed), reason },
+      'A person accepted the registers: the count goes on from the last good ones',
+    );
+    return null;
   }
 
   /** Signs an event when a second master appears on the line, once for each appearance. */
@@ -294,6 +274,3 @@ export class Meter {
     this.#problem = `the gateway signed nothing, because it could not store the state: ${error instanceof Error ? error.message : error}`;
   }
 }
-
-const text = (registers: { importWh: bigint; exportWh: bigint } | null) =>
-  registers ? `${formatKwh(registers.importWh)}/${formatKwh(registers.exportWh)} kWh` : 'none';

@@ -27,6 +27,8 @@ export class Nameplate {
   readonly #options: NameplateOptions;
   #dueAtMs = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
+  /** The serial number that the meter showed last; null before. */
+  #shown: string | null = null;
 
   constructor(options: NameplateOptions) {
     this.#options = options;
@@ -35,6 +37,16 @@ export class Nameplate {
   /** Says to a person that the configuration names another serial number; null when all is well. */
   get problem(): string | null {
     return this.#problem;
+  }
+
+  /** Returns the serial number that the meter showed last; null: it showed none in this run. */
+  get shown(): string | null {
+    return this.#shown;
+  }
+
+  /** Returns true when the meter's last serial number is the one that it showed first. */
+  get isSame(): boolean {
+    return this.#shown !== null && this.#shown === this.#options.known();
   }
 
   /** Records that the meter did not answer. */
@@ -65,6 +77,7 @@ export class Nameplate {
     try {
       const serial = await read();
       this.#dueAtMs = clock.monotonicMs() + EVERY_MS;
+      if (serial !== null) this.#shown = serial;
       return serial;
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;

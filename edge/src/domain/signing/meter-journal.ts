@@ -18,16 +18,10 @@ import { Mutex } from '@gridtokenx/runtime/core';
 import type { MeterSample } from '../ports.js';
 import { headOf, type SignedMessage } from '../signed-message.js';
 import { type ChainPorts, SignedChain } from './chain.js';
-import {
-  clockQuality,
-  type DiscontinuityReason,
-  discontinuityEvent,
-  type EventFields,
-  type MeterIdentity,
-  statementOf,
-} from './meter-payloads.js';
+import { clockQuality, type EventFields, type MeterIdentity, statementOf } from './meter-payloads.js';
 import type { MeterState } from './meter-state.js';
 import type { RecoveredMeter } from './recovery.js';
+import { RegisterJournal } from './register-journal.js';
 import { type ClosedWindow, WindowTracker } from './windows.js';
 
 /** Jump of seq above which the cause is no restored image but an error or an attack [gateway §9.4]. */
@@ -45,6 +39,8 @@ export interface MeterJournalPorts extends ChainPorts {
 export class MeterJournal {
   readonly id: MeterId;
   readonly windows: WindowTracker;
+  /** Records how the meter's registers stand. */
+  readonly registers: RegisterJournal;
   readonly #chain: SignedChain;
   readonly #serial = new Mutex();
   #merkle = new MerkleBuilder();
@@ -63,6 +59,7 @@ export class MeterJournal {
       latestWindow(state.closedThrough, recovered.lastStatement?.window ?? state.closedThrough),
       ports.gapMs,
     );
+    this.registers = new RegisterJournal({ chain: this.#chain, windows: this.windows, serial: this.#serial });
     const { statement } = state;
     this.#lost = statement !== null && !ports.spool.has(this.id, headOf(statement).seq) ? statement : null;
     // Readings up to here belong to a statement that is signed already, or to a time before a restored image.
@@ -91,9 +88,6 @@ export class MeterJournal {
   }
   get state(): MeterState {
     return this.#chain.state;
-  }
-  get inDiscontinuity(): boolean {
-    return this.state.discontinuity !== null;
   }
 
   /**
@@ -165,12 +159,17 @@ export class MeterJournal {
   closeDue(nowMs: number): Promise<ClosedWindow[]> {
     return this.#serial.run(async () => {
       const closed: ClosedWindow[] = [];
-      for (let due = this.windows.due(nowMs); due && !this.inDiscontinuity; due = this.windows.due(nowMs)) {
+      for (let due = this.windows.due(nowMs); due && this.#canClose; due = this.windows.due(nowMs)) {
         await this.#statement(due);
         closed.push(due);
       }
       return closed;
     });
+  }
+
+  /** False while the registers do not go on from the last good ones. */
+  get #canClose(): boolean {
+    return !this.registers.inDiscontinuity && !this.registers.inDoubt;
   }
 
   #statement(window: ClosedWindow): Promise<void> {
@@ -204,19 +203,6 @@ export class MeterJournal {
   /** Stores the serial number that the meter shows, durably when this resolves. */
   identified(serial: string): Promise<void> {
     return this.#serial.run(() => this.#chain.store({ serial }));
-  }
-
-  /** Signs event 5, because the registers do not continue the last good ones, and ends statements [gateway §7.4]. */
-  discontinuity(
-    lastGood: { importWh: bigint; exportWh: bigint },
-    now: { exportWh: bigint },
-    reason: DiscontinuityReason,
-  ): Promise<void> {
-    return this.#serial.run(async () => {
-      await this.#chain.store({ discontinuity: { importWh: lastGood.importWh, exportWh: lastGood.exportWh } });
-      this.windows.dropThrough(this.windows.closedThrough);
-      await this.#chain.event(...discontinuityEvent(lastGood, now, reason));
-    });
   }
 
   /** Signs event 2 for each range of seqs from `first` to `last` that the spool no longer has and no gap declares. */

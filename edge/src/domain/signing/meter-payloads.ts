@@ -1,5 +1,4 @@
 import {
-  EventCode,
   encodePayload,
   Kind,
   MAX_U16,
@@ -11,10 +10,6 @@ import {
 } from '@gridtokenx/protocol';
 import type { MeterSample } from '../ports.js';
 import type { ClosedWindow } from './windows.js';
-
-/** `detail` of event 5: the registers fell, or another meter answers. Stable numbers. */
-export const DiscontinuityReason = { fell: 1, anotherMeter: 2 } as const;
-export type DiscontinuityReason = (typeof DiscontinuityReason)[keyof typeof DiscontinuityReason];
 
 export interface MeterIdentity {
   readonly networkId: Uint8Array;
@@ -100,18 +95,4 @@ export function statementOf(
     timeUncertaintyMs: uncertaintyMs,
     readingsRoot: leaves.root(),
   };
-}
-
-/** Builds event 5: the registers `now` do not continue the last good ones. */
-export function discontinuityEvent(
-  lastGood: { readonly importWh: bigint; readonly exportWh: bigint },
-  now: { readonly exportWh: bigint },
-  reason: DiscontinuityReason,
-): readonly [code: number, fields: EventFields] {
-  const data = new Uint8Array(16);
-  const view = new DataView(data.buffer);
-  view.setBigUint64(0, lastGood.importWh, true);
-  view.setBigUint64(8, now.exportWh, true);
-  const quality = Quality.discontinuity;
-  return [EventCode.registerDiscontinuity, { value: lastGood.exportWh, detail: reason, data, quality }];
 }

@@ -6,11 +6,13 @@ import {
   type MeterId,
   Quality,
   type Reading,
+  type RegisterPair,
   type Statement,
   shortHash,
   type Window,
+  windowStartAtMs,
 } from '@gridtokenx/protocol';
-import type { Registers } from '../metering/registers.js';
+import { knownTimeMs, type TimedRegisters } from '../metering/registers.js';
 import { contentOf, type SignedMessage } from '../signed-message.js';
 
 /** Holds what the spool shows of one meter. */
@@ -23,7 +25,8 @@ export interface RecoveredMeter {
   readonly inputs: Statement[];
   /** Payloads of readings after that statement, in seq order. */
   readonly openReadings: { readonly payload: Uint8Array; readonly reading: Reading }[];
-  lastGood: Registers | null;
+  /** The highest registers that were signed as good; null for none. */
+  lastGood: TimedRegisters | null;
   enrolment: { readonly message: SignedMessage; readonly payload: Enrolment } | null;
   /** Seqs that a gap declares. */
   readonly declared: { readonly first: bigint; readonly last: bigint; readonly reason: number }[];
@@ -69,8 +72,8 @@ export class RecoveryScan {
     meter.inputs.sort((a, b) => a.window - b.window);
     meter.openReadings.sort((a, b) => (a.reading.seq < b.reading.seq ? -1 : 1));
     const { lastStatement, enrolment } = meter;
-    if (!meter.lastGood && lastStatement) meter.lastGood = { timeMs: 0, ...registersOf(lastStatement) };
-    if (!meter.lastGood && enrolment) meter.lastGood = { timeMs: 0, ...registersOf(enrolment.payload) };
+    if (lastStatement) rememberGood(meter, ofWindow(lastStatement, lastStatement.timeUncertaintyMs));
+    if (enrolment) rememberGood(meter, ofWindow(enrolment.payload, 0));
     return meter;
   }
 
@@ -107,11 +110,27 @@ export class RecoveryScan {
 
   #reading(meter: Growing, reading: Reading, payload: Uint8Array): void {
     const good = (reading.quality & Quality.discontinuity) === 0;
-    const time = Number(reading.timeMs);
-    if (good && (!meter.lastGood || time >= meter.lastGood.timeMs))
-      meter.lastGood = { timeMs: time, ...registersOf(reading) };
+    const uncertaintyMs = reading.timeUncertaintyMs;
+    const timeMs = knownTimeMs({ timeMs: Number(reading.timeMs), uncertaintyMs });
+    const moment = { timeMs, uncertaintyMs: uncertaintyMs ?? 0, steadyMs: null };
+    if (good) rememberGood(meter, { ...registersOf(reading), ...moment });
     if (reading.seq > (meter.lastStatement?.seq ?? 0n)) meter.openReadings.push({ payload, reading });
   }
+}
+
+/** Keeps the higher registers: signed registers never fall, so they are the later ones. */
+function rememberGood(meter: Growing, found: TimedRegisters): void {
+  const { lastGood } = meter;
+  if (lastGood && found.importWh + found.exportWh < lastGood.importWh + lastGood.exportWh) return;
+  const isLater = !lastGood?.timeMs || (found.timeMs !== null && found.timeMs >= lastGood.timeMs);
+  const isHigher = !lastGood || found.importWh > lastGood.importWh || found.exportWh > lastGood.exportWh;
+  if (isHigher || isLater) meter.lastGood = found;
+}
+
+/** Registers of a statement or an enrolment, which are not older than the begin of its window. */
+function ofWindow(from: RegisterPair & { readonly window: Window }, uncertaintyMs: number | null): TimedRegisters {
+  const timeMs = uncertaintyMs === null ? null : windowStartAtMs(from.window);
+  return { ...registersOf(from), timeMs, uncertaintyMs: uncertaintyMs ?? 0, steadyMs: null };
 }
 
 function registersOf(from: { importWh: bigint; exportWh: bigint }): { importWh: bigint; exportWh: bigint } {

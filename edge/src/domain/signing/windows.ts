@@ -48,6 +48,8 @@ export class WindowTracker {
   readonly #gapMs: number;
   #closedThrough: Window;
   #lastTimeMs: number | null = null;
+  /** Quality of the window of the next reading. */
+  #nextQuality = 0;
 
   /** `gapMs`: silence between two readings above which the window of the second reading is marked with a gap. */
   constructor(closedThrough: Window, gapMs = Number.POSITIVE_INFINITY) {
@@ -74,7 +76,8 @@ export class WindowTracker {
       newest?.window ?? this.#closedThrough,
     );
     const silentMs = this.#lastTimeMs === null ? 0 : reading.timeMs - this.#lastTimeMs;
-    const quality = reading.quality | (silentMs > this.#gapMs ? Quality.gap : 0);
+    const quality = reading.quality | this.#nextQuality | (silentMs > this.#gapMs ? Quality.gap : 0);
+    this.#nextQuality = 0;
     this.#lastTimeMs = reading.timeMs;
     if (newest?.window !== window) {
       this.#open.push({
@@ -98,6 +101,11 @@ export class WindowTracker {
   mark(quality: number): void {
     const newest = this.#open.at(-1);
     if (newest) newest.quality |= quality;
+  }
+
+  /** Marks the window of the next reading. */
+  markNext(quality: number): void {
+    this.#nextQuality |= quality;
   }
 
   /** Returns the oldest window that is over at `nowMs`, or null. It stays until `close`. */

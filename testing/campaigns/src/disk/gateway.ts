@@ -236,7 +236,9 @@ export class SimulatedGateway {
         const timeMs = Math.floor(time.reading.nowMs());
         return {
           timeMs,
+          steadyMs: time.reading.steadyMs(),
           uncertaintyMs: 10,
+          ...{ resolutionWh: 1n, against: [] },
           ...registersAt(timeMs, startAtMs),
           powerW: -4_000,
           voltageDv: 2_300,
