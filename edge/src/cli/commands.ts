@@ -13,14 +13,13 @@ import {
   type Window,
   windowOf,
 } from '@gridtokenx/protocol';
-import { sleep } from '@gridtokenx/runtime/core';
 import { provedVerifier, readRegularFile, systemClock } from '@gridtokenx/runtime/node';
 
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
 import { readFrames } from '../adapters/frames/ring.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
-import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../domain/ports.js';
+import type { MeterSample } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
 import { openReadingClock } from '../wiring/clocks.js';
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
@@ -37,13 +36,7 @@ import {
   setUp,
   takeDirectory,
 } from '../wiring/setup.js';
-
-const ENROL_ATTEMPTS = 20;
-const ENROL_RETRY_MS = 500;
-/**
- * Longest rest of a shared line after a start, ms: 12 times the first time-out of up to 30 s, and a margin.
- */
-const ENROL_REST_MS = 400_000;
+import { askPerson, believedSample } from './first-enrolment.js';
 
 /** Creates missing keys and prints the identity; prints the same again when every key exists. */
 export async function init(config: GatewayConfig): Promise<void> {
@@ -61,7 +54,7 @@ export async function init(config: GatewayConfig): Promise<void> {
  * Writes the enrolment of every meter to `out`. Reads a meter without an enrolment and stores its enrolment in the
  * spool first, so that a second call gives the same bytes. Throws `StartError` when a meter does not answer.
  */
-export async function enrol(config: GatewayConfig, out: string): Promise<void> {
+export async function enrol(config: GatewayConfig, out: string, newMeters: readonly string[] = []): Promise<void> {
   await takeDirectory(config);
   const readingClock = openReadingClock(config, systemClock);
   const buses = openBuses(config, systemClock);
@@ -74,11 +67,16 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
     buses,
     committed: () => {},
   });
-  const entries = [];
-  for (const meter of meters) {
-    const message = meter.recovered.enrolment?.message ?? (await firstEnrolment(config, meter, readingClock.nowMs()));
-    entries.push(entryOf(meter, message));
-  }
+  const ask = askPerson();
+  const messages = await allOrFirstError(
+    meters.map(async (meter) => {
+      const sampleOf = () => believedSample(meter, newMeters, ask);
+      return (
+        meter.recovered.enrolment?.message ?? firstEnrolment(config, meter, await sampleOf(), readingClock.nowMs())
+      );
+    }),
+  );
+  const entries = meters.map((meter, i) => entryOf(meter, messages[i] as SignedMessage));
   for (const point of points) {
     const window = windowOf(readingClock.nowMs());
     const first = () => point.journal.enrol((seq) => pointEnrolment(config, point, seq, window));
@@ -89,8 +87,18 @@ export async function enrol(config: GatewayConfig, out: string): Promise<void> {
   await closeBuses(buses);
 }
 
-async function firstEnrolment(config: GatewayConfig, { config: meter, key, journal, line }: SetUpMeter, nowMs: number) {
-  const sample = await readPatiently(line.reader, meter.name);
+/** Waits until every promise settles, so that no meter is left half enrolled; then throws the first error. */
+async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
+function firstEnrolment(
+  config: GatewayConfig,
+  { config: meter, key, journal }: SetUpMeter,
+  sample: MeterSample,
+  nowMs: number,
+) {
   return journal.enrol((seq) => enrolmentOf(config, meter, key.meterId, seq, sample, windowOf(nowMs)));
 }
 
@@ -117,21 +125,6 @@ function enrolmentOf(
     keyEpoch: 0,
     window,
   };
-}
-
-async function readPatiently(reader: MeterReader, name: string): Promise<MeterSample> {
-  const endAtMs = systemClock.monotonicMs() + ENROL_REST_MS;
-  for (let attempt = 1; ; ) {
-    try {
-      return await reader.read();
-    } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      // A bus that only listens after a start sent no request, so this was no attempt.
-      if (error.failure !== ReadFailure.resting || systemClock.monotonicMs() > endAtMs) attempt++;
-      if (attempt > ENROL_ATTEMPTS) throw new StartError(`meter ${name} cannot be read: ${error.message}`);
-      await sleep(systemClock, ENROL_RETRY_MS);
-    }
-  }
 }
 
 function entryOf({ config, key }: { config: { name: string }; key: MeterKey }, message: SignedMessage) {

@@ -22,6 +22,7 @@ export function main(): Promise<void> {
     commands: (program) => {
       gatewayCommands(program);
       statementCommand(program);
+      acceptCommand(program);
       doctorCommand(program);
       scanCommand(program);
     },
@@ -43,7 +44,10 @@ function gatewayCommands(program: Command): void {
   );
   command(program, 'enrol', 'read every meter once and write its signed enrolment')
     .requiredOption('--out <file>', 'JSON file for the utility')
-    .action(({ config, out }: ConfigOption & { out: string }) => enrol(loadGatewayConfig(config), out));
+    .option('--new-meter <name>', 'its counters may stand at 0 while power flows (repeat for each meter)', many, [])
+    .action(({ config, out, newMeter }: ConfigOption & { out: string; newMeter: string[] }) =>
+      enrol(loadGatewayConfig(config), out, newMeter),
+    );
   command(program, 'run', 'read, sign, spool and publish until stopped').action(({ config }: ConfigOption) =>
     runUntilStopped(loadGatewayConfig(config)),
   );
@@ -63,6 +67,16 @@ function statementCommand(program: Command): void {
     .action(async (options: ConfigOption & { window: number; out: string; meter?: string }) => {
       const { writeStatement } = await import('./statement-command.js');
       await writeStatement(loadGatewayConfig(options.config), options);
+    });
+}
+
+function acceptCommand(program: Command): void {
+  command(program, 'accept-register', 'end the doubt of a meter whose registers fell or jumped for good')
+    .requiredOption('--meter <name>', 'meter of the configuration')
+    .requiredOption('--reason <text>', 'why the registers changed; it is stored and shown')
+    .action(async (options: ConfigOption & { meter: string; reason: string }) => {
+      const { acceptRegister } = await import('./accept-command.js');
+      console.log(await acceptRegister(loadGatewayConfig(options.config), options));
     });
 }
 

@@ -16,6 +16,7 @@ import type { MeterKey } from '../adapters/keys/key-store.js';
 import { scanSegment } from '../adapters/spool/record.js';
 import type { Disk } from '../domain/ports.js';
 import { contentOf, readSigned, type SignedMessage } from '../domain/signed-message.js';
+import { decodeState } from '../domain/signing/meter-state.js';
 import type { GatewayConfig } from '../wiring/config.js';
 import { pointKeys } from '../wiring/points.js';
 import { keyStore, plateOf, StartError } from '../wiring/setup.js';
@@ -36,6 +37,8 @@ export interface StatementFile {
   readonly window: Window;
   readonly import_wh: string;
   readonly export_wh: string;
+  /** Wh by which signed registers are above the meter's own; absent where they are equal. */
+  readonly offsets?: readonly [importWh: string, exportWh: string];
   /** The 171 signed bytes, hex. */
   readonly message: string;
 }
@@ -62,11 +65,23 @@ export async function writeStatement(config: GatewayConfig, options: StatementOp
     window: statement.window,
     import_wh: String(statement.importWh),
     export_wh: String(statement.exportWh),
+    ...(await offsetsOf(config, toHex(key.meterId))),
     message: toHex(message.bytes),
   };
   writeFileSync(options.out, `${JSON.stringify(file, null, 2)}\n`);
   if (!isAttestable(statement.quality)) {
     console.error('note: its quality is stale, unsynchronised or after a discontinuity: no chain accepts it');
+  }
+}
+
+/** Reads the offsets that a person accepted; nothing where there are none, or where the state cannot be read. */
+async function offsetsOf(config: GatewayConfig, meterId: string): Promise<Pick<StatementFile, 'offsets'>> {
+  try {
+    const bytes = await nodeDisk.read(join(config.data_dir, 'state', `${meterId}.json`));
+    const { importWh, exportWh } = decodeState(Buffer.from(bytes ?? '').toString('utf8')).offsets;
+    return importWh === 0n && exportWh === 0n ? {} : { offsets: [`${importWh}`, `${exportWh}`] };
+  } catch {
+    return {};
   }
 }
 

@@ -13,13 +13,14 @@ import type { World } from './world.js';
  */
 export interface AllMetered {
   readonly all: readonly Metered[];
+  readonly meters: readonly Meter[];
   readonly feed: (message: SignedMessage) => void;
 }
 
 export function meteredOf(config: GatewayConfig, found: SetUp, { fate }: Delivery, world: World): AllMetered {
   const points = found.points.map((point) => ({ found: point, point: pointOf(point, fate, world.clock, world.log) }));
   const meters = found.meters.map((meter) => meterOf(config, meter, world));
-  return { all: [...meters, ...points.map(({ point }) => point)], feed: pointFeed(points) };
+  return { all: [...meters, ...points.map(({ point }) => point)], meters, feed: pointFeed(points) };
 }
 
 function meterOf(config: GatewayConfig, found: SetUpMeter, world: World): Meter {

@@ -1,8 +1,11 @@
+import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
 import { diskSpace, serviceLog } from '@gridtokenx/runtime/node';
+import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { tornRecordsIn } from '../adapters/spool/record.js';
 import { busProblems } from '../domain/bus/messages.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
+import { answerAccepts } from './accepts.js';
 import { keepFloor, keepTime, openFloor, peerJudge } from './clocks.js';
 import { Commits } from './commits.js';
 import type { GatewayConfig } from './config.js';
@@ -45,6 +48,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     gateway.run(uplink, delivery.outbox, signal),
     keepTime(config, world, judge, signal),
     keepFloor(floor, world, signal),
+    answerAccepts(metered.meters, { disk: nodeDisk, dir: join(config.data_dir, 'state'), ...world }, signal),
   ]);
   await server?.close();
   await closeBuses(world.buses);

@@ -8,7 +8,7 @@ import { variantsOf } from '../../planner/variants.js';
 import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
 import { failedChecks } from '../../profiles/probe.js';
 import type { Bills, ProbeCheck, RegisterMap } from '../../profiles/profile.js';
-import { type Block, faultOfEnergy, decodeSample, resolutionWh } from '../../profiles/sample.js';
+import { type Block, decodeSample, faultOfEnergy, resolutionWh } from '../../profiles/sample.js';
 
 export interface ReaderOptions {
   readonly bus: Bus;

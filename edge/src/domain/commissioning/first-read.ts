@@ -1,0 +1,92 @@
+import { formatKwh } from '@gridtokenx/protocol';
+import { type Clock, sleep } from '@gridtokenx/runtime/core';
+import { REGISTER_KEYS, type RegisterLimits } from '../metering/registers.js';
+import { SampleRun } from '../metering/sample-run.js';
+import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
+
+/** Samples that go on from one another before an enrolment is signed, and real time between two of them, ms. */
+const SAMPLES = 3;
+const SPREAD_MS = 1_000;
+/** Reads without a usable value, and failed probes, after which a person must act. */
+const MAX_FAILURES = 20;
+const MAX_PROBE_FAILURES = 3;
+const RETRY_MS = 500;
+/** Longest rest of a shared line after a start, ms: 12 times the first time-out of up to 30 s, and a margin. */
+const REST_MS = 400_000;
+/** Power above which counters at 0 need a person's word, W. */
+const POWER_W = 50;
+
+export interface FirstReadOptions {
+  readonly reader: MeterReader;
+  /** Resolves with the failed checks of the profile's probe; undefined where the meter lists its own registers. */
+  readonly checkProbe: (() => Promise<readonly string[]>) | undefined;
+  readonly limits: RegisterLimits;
+  readonly clock: Clock;
+  /** Called for each read, for progress: what is known so far. */
+  readonly progress: (words: string) => void;
+}
+
+/** The outcome of a first read. `question`: a person must confirm it; null when nothing is odd. */
+export interface FirstRead {
+  readonly sample: MeterSample;
+  readonly question: string | null;
+}
+
+/** Reports a meter whose first registers cannot be believed. */
+export class FirstReadError extends Error {
+  override readonly name = 'FirstReadError';
+}
+
+/**
+ * Reads a meter until three samples go on from one another and its probe holds: the enrolment's registers bound all
+ * later ones [gateway §7.2]. Throws `FirstReadError` when the meter does not become readable.
+ */
+export async function firstRead(options: FirstReadOptions): Promise<FirstRead> {
+  const { clock, progress } = options;
+  const endAtMs = clock.monotonicMs() + REST_MS;
+  let [failures, oddProbes] = [0, 0];
+  let run: SampleRun | null = null;
+  for (;;) {
+    try {
+      const sample = await options.reader.read();
+      const against = (await options.checkProbe?.()) ?? sample.against;
+      if (against.length > 0) {
+        if (++oddProbes === MAX_PROBE_FAILURES)
+          throw new FirstReadError(
+            `does not look like its profile: ${against.join('; ')}. Is the profile right? "scan" finds the right one`,
+          );
+        run = null;
+      } else {
+        run = follow(run, sample, options.limits);
+        progress(`${formatKwh(sample.importWh)}/${formatKwh(sample.exportWh)} kWh, read ${run.samples} of ${SAMPLES}`);
+        if (run.samples >= SAMPLES) return { sample, question: questionOf(sample) };
+      }
+      await sleep(clock, SPREAD_MS);
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      progress(error.message);
+      // A bus that only listens after a start sent no request, so this was no attempt.
+      if (error.failure !== ReadFailure.resting || clock.monotonicMs() > endAtMs) failures++;
+      if (error.failure === ReadFailure.noValue) run = null;
+      if (failures === MAX_FAILURES) throw new FirstReadError(`cannot be read: ${error.message}`);
+      await sleep(clock, RETRY_MS);
+    }
+  }
+}
+
+function follow(run: SampleRun | null, sample: MeterSample, limits: RegisterLimits): SampleRun {
+  const judged = { ...sample, contradiction: null };
+  const stepWh = 2n * sample.resolutionWh;
+  if (!run?.goesOn(judged, limits, stepWh)) return new SampleRun(judged, 0);
+  run.add(judged);
+  return run;
+}
+
+/** Returns what a person must confirm: counters at exactly 0 while power flows may be counters elsewhere. */
+function questionOf(sample: MeterSample): string | null {
+  const isZero = REGISTER_KEYS.every((key) => sample[key] === 0n);
+  const power = Math.abs(sample.powerW ?? 0);
+  return isZero && power >= POWER_W
+    ? `its counters stand at 0.000/0.000 kWh while it shows ${power} W: a new meter, or one that counts at other registers`
+    : null;
+}
