@@ -29,13 +29,13 @@ export interface Registers {
   powerW?: number;
 }
 
-const enrolmentOf = (seq: bigint): PayloadToEncode => ({
+const enrolmentOf = (seq: bigint, importWh: bigint): PayloadToEncode => ({
   kind: Kind.enrolment,
   networkId: NETWORK,
   meterId: METER,
   seq,
   owner: new Uint8Array(32),
-  importWh: 0n,
+  importWh,
   exportWh: 0n,
   zone: 1,
   source: Source.solar,
@@ -69,7 +69,7 @@ export async function setUp(
   read: (nowMs: number) => Registers,
   speed = 1,
   readSerial?: () => Promise<string | null>,
-  more: Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> = {},
+  { enrolledWh = 0n, ...more }: Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> & { enrolledWh?: bigint } = {},
 ) {
   const time = new VirtualClock({ startAtMs: START, speed });
   const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {}, SEGMENT_BYTES);
@@ -86,7 +86,7 @@ export async function setUp(
     store: async () => {},
     committed: ({ payload }) => messages.push(decodePayload(payload)),
   });
-  scan.visit(await journal.enrol(enrolmentOf));
+  scan.visit(await journal.enrol((seq) => enrolmentOf(seq, enrolledWh)));
   const meter = new Meter({
     name: 'main',
     profileName: 'test',

@@ -5,6 +5,7 @@ const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
   attacks: async () => (await import('./neighbours/real/attacks.js')).attacksCampaign,
   availability: async () => (await import('./availability/index.js')).availabilityCampaign,
   chain: async () => (await import('./chain/index.js')).chainCampaign,
+  glitches: async () => (await import('./glitches/index.js')).glitchesCampaign,
   kill: async () => (await import('./kill/index.js')).killCampaign,
   ledger: async () => (await import('./ledger/index.js')).ledgerCampaign,
   neighbours: async () => (await import('./neighbours/index.js')).neighboursCampaign,

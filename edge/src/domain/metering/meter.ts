@@ -11,7 +11,7 @@ import { FrozenWatch } from './frozen.js';
 import { meterView } from './meter-view.js';
 import { Nameplate } from './nameplate.js';
 import { type LeastPeriod, planFor, slowPollMessage } from './period.js';
-import { pairText, RegisterJudge } from './register-judge.js';
+import { pairText, RegisterJudge, type RegisterJudgeOptions } from './register-judge.js';
 import { RegisterReads } from './register-reads.js';
 import type { RegisterLimits } from './registers.js';
 import { nextPollAtMs, type PollPlan } from './schedule.js';
@@ -38,6 +38,8 @@ export interface MeterOptions {
   readonly readProbe?: (() => Promise<readonly string[]>) | undefined;
   /** Windows for which a fall lasts before it is a discontinuity; default 2. */
   readonly fallWindows?: number | undefined;
+  /** Builds the judge of its registers; default: `RegisterJudge`. */
+  readonly makeJudge?: (options: RegisterJudgeOptions) => RegisterJudge;
   /** The serial number in the configuration. */
   readonly serial: string;
   readonly limits: RegisterLimits;
@@ -89,7 +91,8 @@ export class Meter {
       configured: options.serial,
       clock: options.clock,
     });
-    this.#judge = new RegisterJudge({
+    const makeJudge = options.makeJudge ?? ((of: RegisterJudgeOptions) => new RegisterJudge(of));
+    this.#judge = makeJudge({
       limits,
       last: options.recovered.lastGood,
       isBroken: journal.registers.inDiscontinuity,

@@ -140,9 +140,12 @@ export class RegisterJudge {
     if (REGISTER_KEYS.some((key) => this.#isBelow(sample, last, key))) return this.#fell(sample, last);
     if (ms !== null && !this.#isWithin(sample, ms)) return this.#rose(sample, last, ms);
     const nearMs = Math.max(NEAR_MS, NEAR_POLLS * this.#options.pollMs);
-    const isNear = ms !== null && this.#isWithin(sample, Math.min(ms, nearMs));
-    if (isNear && !this.#goesOnFromJump(sample)) return this.#good(sample, ms);
-    return this.#isConfirmed(sample) ? this.#good(sample, ms) : { kind: 'unproven' };
+    const isNear = this.#isWithin(sample, Math.min(ms ?? nearMs, nearMs));
+    const isJump = this.#goesOnFromJump(sample);
+    if (isNear && ms !== null && !isJump) return this.#good(sample, ms);
+    // Without a known time there is no bound, so a far value must last as long as a fall would.
+    const mustLast = isJump || (ms === null && !isNear);
+    return this.#isConfirmed(sample, mustLast) ? this.#good(sample, ms) : { kind: 'unproven' };
   }
 
   /**
@@ -253,9 +256,9 @@ export class RegisterJudge {
   }
 
   /** Returns true for a value that a later one confirmed: the sample goes on from an earlier one in its run. */
-  #isConfirmed(sample: JudgedSample): boolean {
+  #isConfirmed(sample: JudgedSample, mustLast: boolean): boolean {
     const run = this.#follow(sample);
-    if (this.#goesOnFromJump(sample)) return run.lastedMs >= this.#lastingMs && run.polls >= FALL_POLLS;
+    if (mustLast) return run.lastedMs >= this.#lastingMs && run.polls >= FALL_POLLS;
     return run.samples >= 2 && run.lastedMs >= CONFIRM_MS;
   }
 
