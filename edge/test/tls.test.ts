@@ -19,7 +19,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Authority, type Certificate, type CertificateRequest, hasOpenssl } from '../../deploy/tls/certificates.js';
 import { askOracleTime } from '../src/adapters/clock/oracle-time.js';
 
-import { judgeByFloor } from '../src/adapters/tls/floor-judge.js';
+import { ANY_TIME, judgeByTime } from '../src/adapters/tls/floor-judge.js';
 
 const mayRun = hasOpenssl() || process.env.CI === 'true';
 if (!mayRun) console.warn('skipped: tests of TLS need the command "openssl"');
@@ -196,9 +196,9 @@ describe.skipIf(!mayRun)("an oracle's time over TLS", () => {
 
   test('is asked once the oracle has shown its certificate', async () => {
     const peer = await timeServer(pair());
-    const wrongBy = await ask(peer, authority.cert);
-    expect(wrongBy).toBeGreaterThan(89_000);
-    expect(wrongBy).toBeLessThan(100_000);
+    const { steadyAtMs, timeMs, errorMs } = await ask(peer, authority.cert);
+    const behindMs = Date.now() - (timeMs + systemClock.monotonicMs() - steadyAtMs);
+    expect(Math.abs(behindMs - 90_000)).toBeLessThanOrEqual(errorMs + 2);
     const before = peer.bytes;
     await expect(ask(peer, stranger.cert)).rejects.toThrow(/not signed by/);
     expect(peer.bytes).toBe(before);
@@ -212,8 +212,9 @@ describe.skipIf(!mayRun)("an oracle's time over TLS", () => {
 });
 
 describe.skipIf(!mayRun)('while the clock is unsure', () => {
-  const unsure = (floorMs: number) => judgeByFloor(() => floorMs);
-  const sure = judgeByFloor(() => null);
+  const within = (earliestMs: number, latestMs: number) => judgeByTime(() => ({ earliestMs, latestMs }));
+  const unsure = (floorMs: number) => within(floorMs, Number.POSITIVE_INFINITY);
+  const sure = judgeByTime(() => null);
   const before = unsure(past.from.getTime());
 
   test('a date that the floor does not contradict is no fault', async () => {
@@ -223,6 +224,18 @@ describe.skipIf(!mayRun)('while the clock is unsure', () => {
       expect(await outcome(peer, {}, sure)).toMatch(/has expired|valid later only/);
     }
     expect(await outcome(await serve(issue()), {}, before)).toBe('accepted');
+  });
+
+  test('a known time judges both ends of a certificate, and an oracle is asked without them', async () => {
+    const day = within(now - DAY_MS, now + DAY_MS);
+    expect(await outcome(await serve(issue(past)), {}, day)).toMatch(/has expired/);
+    expect(await outcome(await serve(issue(future)), {}, day)).toMatch(/valid later only/);
+    expect(await outcome(await serve(issue(future)), {}, within(future.from.getTime(), future.until.getTime()))).toBe(
+      'accepted',
+    );
+    const anyTime = judgeByTime(() => ANY_TIME);
+    for (const dates of [past, future]) expect(await outcome(await serve(issue(dates)), {}, anyTime)).toBe('accepted');
+    expect(await outcome(await serve(issue(past, stranger)), {}, anyTime)).not.toBe('accepted');
   });
 
   test('what ended before the floor has expired, whatever the clock says', async () => {

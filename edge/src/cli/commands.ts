@@ -3,17 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { get as getTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import {
-  base58Encode,
-  type Enrolment,
-  fromHex,
-  Kind,
-  type ToEncode,
-  toHex,
-  type Window,
-  windowOf,
-} from '@gridtokenx/protocol';
-import { provedVerifier, readRegularFile, systemClock } from '@gridtokenx/runtime/node';
+import { base58Encode, type Enrolment, fromHex, Kind, type ToEncode, toHex, type Window } from '@gridtokenx/protocol';
+import { silentLogger } from '@gridtokenx/runtime/core';
+import { provedVerifier, readRegularFile, systemClock, systemRandom } from '@gridtokenx/runtime/node';
 
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
@@ -21,7 +13,7 @@ import { readFrames } from '../adapters/frames/ring.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
 import type { MeterSample } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
-import { openReadingClock } from '../wiring/clocks.js';
+import { enrolmentWindow, openEnrolmentClock, untilKnown } from '../wiring/clocks.js';
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
 import { pointEnrolment, pointKeys } from '../wiring/points.js';
 import {
@@ -52,33 +44,31 @@ export async function init(config: GatewayConfig): Promise<void> {
 
 /**
  * Writes the enrolment of every meter to `out`. Reads a meter without an enrolment and stores its enrolment in the
- * spool first, so that a second call gives the same bytes. Throws `StartError` when a meter does not answer.
+ * spool first, so that a second call gives the same bytes. Throws `StartError` when a meter does not answer, and when
+ * the time of a new enrolment is not known.
  */
 export async function enrol(config: GatewayConfig, out: string, newMeters: readonly string[] = []): Promise<void> {
   await takeDirectory(config);
-  const readingClock = openReadingClock(config, systemClock);
+  const readingClock = await openEnrolmentClock(config, systemClock);
   const buses = openBuses(config, systemClock);
   const counters = { add: () => {} };
-  const { spool, meters, points } = await setUp(config, {
-    readingClock,
-    clock: systemClock,
-    verifier: provedVerifier(),
-    counters,
-    buses,
-    committed: () => {},
-  });
+  const verifier = provedVerifier();
+  const ports = { readingClock, clock: systemClock, verifier, counters, buses, committed: () => {} };
+  const { spool, meters, points } = await setUp(config, ports);
+  if ([...meters, ...points].some(({ recovered }) => recovered.enrolment === null))
+    await untilKnown(readingClock, config, { clock: systemClock, random: systemRandom, verifier, log: silentLogger });
   const ask = askPerson();
   const messages = await allOrFirstError(
     meters.map(async (meter) => {
-      const sampleOf = () => believedSample(meter, newMeters, ask);
-      return (
-        meter.recovered.enrolment?.message ?? firstEnrolment(config, meter, await sampleOf(), readingClock.nowMs())
-      );
+      const known = meter.recovered.enrolment?.message;
+      if (known) return known;
+      const sample = await believedSample(meter, newMeters, ask);
+      return firstEnrolment(config, meter, sample, enrolmentWindow(readingClock));
     }),
   );
   const entries = meters.map((meter, i) => entryOf(meter, messages[i] as SignedMessage));
   for (const point of points) {
-    const window = windowOf(readingClock.nowMs());
+    const window = enrolmentWindow(readingClock);
     const first = () => point.journal.enrol((seq) => pointEnrolment(config, point, seq, window));
     entries.push(entryOf(point, point.recovered.enrolment?.message ?? (await first())));
   }
@@ -97,9 +87,9 @@ function firstEnrolment(
   config: GatewayConfig,
   { config: meter, key, journal }: SetUpMeter,
   sample: MeterSample,
-  nowMs: number,
+  window: Window,
 ) {
-  return journal.enrol((seq) => enrolmentOf(config, meter, key.meterId, seq, sample, windowOf(nowMs)));
+  return journal.enrol((seq) => enrolmentOf(config, meter, key.meterId, seq, sample, window));
 }
 
 function enrolmentOf(

@@ -45,6 +45,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Names clock sources that contradict each other; null while none do. */
+  readonly clockProblem?: () => string | null;
   /** Called for an ack that says nothing new. */
   readonly onIgnoredAck: () => void;
   /** 16 bytes, like `configHash`. */
@@ -65,8 +67,8 @@ export interface GatewayFindings {
   readonly background: readonly string[];
   readonly spool: string | null;
   readonly broker: string | null;
-  /** Says why no statement is signed; null when statements are signed. */
-  readonly clock: string | null;
+  /** Says why no statement is signed, and which sources contradict each other; empty when statements are signed. */
+  readonly clock: readonly string[];
   /** Describes the last step of the clock; null when there was none lately. */
   readonly step: string | null;
 }
@@ -114,7 +116,7 @@ export class Gateway {
     this.#contact.acked();
     if (effect === AckEffect.same) return;
     this.#acksChanged = true;
-    if (effect === AckEffect.fallenBack) this.#outbox?.fallenBack(clock.nowMs());
+    if (effect === AckEffect.fallenBack) this.#outbox?.fallenBack(clock.monotonicMs());
     this.#uplink?.poke();
     void this.#followAck();
   }
@@ -122,6 +124,11 @@ export class Gateway {
   /** Records that retained acks arrive now, if there are any; the uplink calls it. */
   onSubscribed(): void {
     this.#contact.subscribed();
+  }
+
+  /** True while statements may be signed by the clock. */
+  get isSynchronised(): boolean {
+    return this.#clockNews.isSynchronised;
   }
 
   /** Lists the faults by kind, in plain words; empty lists when all is well. */
@@ -134,7 +141,7 @@ export class Gateway {
       background: this.#background.problems,
       spool: spool.problem(),
       broker: this.#uplink?.problem ?? null,
-      clock: this.#clockNews.problem,
+      clock: [this.#options.clockProblem?.(), this.#clockNews.problem].filter((words) => typeof words === 'string'),
       step: this.#clockNews.step,
     };
   }

@@ -1,94 +1,157 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Clock, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
+import { SYNCHRONISED_UNCERTAINTY_MS, type Window, windowOf } from '@gridtokenx/protocol';
+import { type Clock, type Logger, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
 import { nodeClockFile, type PeerJudge, SimulatedClockFile } from '@gridtokenx/runtime/node';
 import { readBuildTime } from '../adapters/clock/build-time.js';
+import { chronySource } from '../adapters/clock/chrony.js';
 import { FloorTime } from '../adapters/clock/floor.js';
-import { askOracleTime } from '../adapters/clock/oracle-time.js';
-import { isKeptByTimesyncd, SystemClock } from '../adapters/clock/system.js';
+import { askOracles, askOracleTime } from '../adapters/clock/oracle-time.js';
+import { runProgram } from '../adapters/clock/run-program.js';
+import { timesyncdReport, timesyncdTouchedAtMs } from '../adapters/clock/timesyncd.js';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
-import { judgeByFloor } from '../adapters/tls/floor-judge.js';
+import { ANY_TIME, judgeByTime } from '../adapters/tls/floor-judge.js';
+import { DisciplinedClock, type DisciplineOptions } from '../domain/time/disciplined-clock.js';
+import { TimeKeeper, type TimeSources } from '../domain/time/time-keeper.js';
+import { sourceProblem } from '../domain/time/words.js';
 import type { GatewayConfig } from './config.js';
 import { oracleDial } from './secure.js';
+import { StartError } from './start-error.js';
 import type { World } from './world.js';
 
 const FLOOR_EVERY_MS = 60_000;
-/** From here on the clock is right enough to sign statements, and to judge certificates. */
-const RIGHT_MS = 60_000;
-/** Interval of time requests to an oracle, and the shorter one until an oracle has answered, real ms. */
-const TIME_MS = 600_000;
-const TIME_RETRY_MS = 5_000;
+/** `enrol` waits for a known time: rounds, and the wait between two, real ms. */
+const KNOWN_ROUNDS = 10;
+const KNOWN_RETRY_MS = 2_000;
+/** A person waits for `enrol`: NTP is believed alone as soon as the oracles failed in a few rounds, real ms. */
+const ENROL_GRACE_MS = 4_000;
 /** The build's time, which the build writes beside this file's folder. */
 const BUILD_FILE = fileURLToPath(new URL('../build.json', import.meta.url));
 
+/** The clock that drives readings, simulated or disciplined. */
+export type GatewayClock = SimulatedClockFile | DisciplinedClock;
+
 /** Opens the clock that drives readings. Throws `OperatorError` when the simulated clock has no usable file. */
-export function openReadingClock(config: GatewayConfig, clock: Clock): SimulatedClockFile | SystemClock {
-  return config.clock
-    ? new SimulatedClockFile(config.clock.simulated, clock, nodeClockFile)
-    : new SystemClock(clock, isKeptByTimesyncd);
+export function openReadingClock(
+  config: GatewayConfig,
+  clock: Clock,
+  floor: Pick<FloorTime, 'ms'>,
+  more: Pick<DisciplineOptions, 'graceMs'> = {},
+): GatewayClock {
+  if (config.clock) return new SimulatedClockFile(config.clock.simulated, clock, nodeClockFile);
+  return new DisciplinedClock(clock, { floorMs: () => floor.ms, hasOracles: hasOracles(config), ...more });
 }
 
-/** True when the machine's clock is known to be right. A simulated clock says nothing about it: it is then trusted. */
-export function isClockRight(readingClock: ReadingClock): boolean {
-  return (
-    !(readingClock instanceof SystemClock) || (readingClock.uncertaintyMs() ?? Number.POSITIVE_INFINITY) <= RIGHT_MS
-  );
-}
+const hasOracles = ({ oracles }: GatewayConfig) => oracles.some(({ url }) => url !== undefined);
 
-/** The time that certificates are judged by while the clock is unsure. Rejects with `OperatorError` or the disk's error. */
+/** A moment that the true time is not below. Rejects with `OperatorError` or the disk's error. */
 export async function openFloor(config: GatewayConfig): Promise<FloorTime> {
   const builtAtMs = await readBuildTime(nodeDisk, BUILD_FILE);
   return FloorTime.open(nodeDisk, join(config.data_dir, 'state', 'floor.json'), builtAtMs);
 }
 
-/** Stores the time now and then while the clock is right, until aborted. */
+/** The machine's time as sign-in tokens and this machine's certificates need it: corrected without setting its clock. */
+export function correctedClock(readingClock: ReadingClock, clock: Clock): Clock {
+  if (!(readingClock instanceof DisciplinedClock)) return clock;
+  return { ...clock, nowMs: () => readingClock.bestMs };
+}
+
+/** Stores the time now and then while it is known, until aborted. */
 export async function keepFloor(
   floor: FloorTime,
   { readingClock, clock, log }: Pick<World, 'readingClock' | 'clock' | 'log'>,
   signal: AbortSignal,
 ): Promise<void> {
+  if (!(readingClock instanceof DisciplinedClock)) return;
   while (!signal.aborted) {
-    if (readingClock instanceof SystemClock && isClockRight(readingClock)) {
-      await floor
-        .keep(clock.nowMs())
-        .catch((error: Error) =>
-          log.warn({ event: 'clock_floor_not_stored', err: error.message }, 'Failed to store the time'),
-        );
-    }
+    await floor.raise(readingClock.earliestMs).catch(notStored(log));
     await sleep(clock, FLOOR_EVERY_MS, signal);
   }
 }
 
-/** How certificates of others are judged. */
-export function peerJudge(floor: FloorTime, readingClock: ReadingClock): PeerJudge {
-  return judgeByFloor(() => (isClockRight(readingClock) ? null : floor.ms));
+const notStored = (log: Logger) => (error: Error) =>
+  log.warn({ event: 'clock_floor_not_stored', err: error.message }, 'Failed to store the time');
+
+/**
+ * Judges certificates of others. A simulated clock drives readings only: the machine's clock then counts as right, as it
+ * does where the known time is within 60 s of it.
+ */
+export function peerJudge(floor: Pick<FloorTime, 'ms'>, readingClock: ReadingClock, clock: Clock): PeerJudge {
+  return judgeByTime(() => {
+    if (!(readingClock instanceof DisciplinedClock)) return null;
+    const { earliestMs } = readingClock;
+    if (earliestMs === null) return { earliestMs: floor.ms, latestMs: Number.POSITIVE_INFINITY };
+    const nowMs = readingClock.nowMs();
+    if (Math.abs(nowMs - clock.nowMs()) <= SYNCHRONISED_UNCERTAINTY_MS) return null;
+    return { earliestMs, latestMs: nowMs + (nowMs - earliestMs) };
+  });
 }
 
-/** Keeps the system clock's uncertainty known, from whichever oracle answers, until aborted. */
+/** The sources of a gateway's time. Certificates of the oracles are judged without their dates. */
+export function timeSources(
+  config: GatewayConfig,
+  { clock, random, verifier, log }: Pick<World, 'clock' | 'random' | 'verifier' | 'log'>,
+): TimeSources {
+  const chrony = chronySource(runProgram, existsSync);
+  const asked = config.oracles.flatMap((oracle) => (oracle.url === undefined ? [] : [{ ...oracle, url: oracle.url }]));
+  const judge = judgeByTime(() => ANY_TIME);
+  const asks = asked.map((oracle) => {
+    const { key, url } = oracle;
+    return () => askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, clock, random);
+  });
+  const failed = (which: number, { message: err }: Error) => {
+    const fields = { event: 'signed_time_unavailable', url: asked[which]?.url, err };
+    log.warn(fields, 'An oracle gave no signed time');
+  };
+  return {
+    ntp: async () => (await chrony()) ?? timesyncdReport(timesyncdTouchedAtMs(), clock.nowMs()),
+    oracles: asks.length === 0 ? null : () => askOracles(asks, clock, failed),
+  };
+}
+
+/** Keeps the disciplined clock right until aborted. `onCorrected`: called when the time was corrected. */
 export async function keepTime(
   config: GatewayConfig,
-  { readingClock, clock, random, verifier, log }: World,
-  judge: PeerJudge,
+  floor: FloorTime,
+  world: World,
+  onCorrected: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!(readingClock instanceof SystemClock)) return;
-  const ask = async (oracle: GatewayConfig['oracles'][number]): Promise<boolean> => {
-    const { key, url } = oracle;
-    if (!url) return false;
-    try {
-      readingClock.proved(await askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, clock, random));
-      return true;
-    } catch (error) {
-      log.warn(
-        { event: 'signed_time_unavailable', url, err: (error as Error).message },
-        'An oracle gave no signed time',
-      );
-      return false;
-    }
-  };
-  while (!signal.aborted) {
-    let isKnown = false;
-    for (const oracle of config.oracles) isKnown ||= await ask(oracle);
-    await sleep(clock, isKnown ? TIME_MS : TIME_RETRY_MS, signal);
+  const { readingClock: disciplined, clock, random, log } = world;
+  if (!(disciplined instanceof DisciplinedClock)) return;
+  const keeper = new TimeKeeper({
+    ...{ ...timeSources(config, world), disciplined, clock, random, onCorrected },
+    onSigned: ({ timeMs, errorMs }) => void floor.lower(timeMs + errorMs).catch(notStored(log)),
+  });
+  await keeper.run(signal);
+}
+
+/** Opens the clock of `enrol`, which a person waits for. Rejects as `openFloor` and `openReadingClock` do. */
+export async function openEnrolmentClock(config: GatewayConfig, clock: Clock): Promise<GatewayClock> {
+  return openReadingClock(config, clock, await openFloor(config), { graceMs: ENROL_GRACE_MS });
+}
+
+/** Waits until the time is known. Rejects with `StartError`: a window is never chosen by a guess. */
+export async function untilKnown(
+  readingClock: GatewayClock,
+  config: GatewayConfig,
+  world: Pick<World, 'clock' | 'random' | 'verifier' | 'log'>,
+): Promise<void> {
+  if (!(readingClock instanceof DisciplinedClock)) return;
+  const keeper = new TimeKeeper({ ...timeSources(config, world), ...world, disciplined: readingClock });
+  for (let round = 1; round <= KNOWN_ROUNDS; round++) {
+    await keeper.askOnce();
+    if (readingClock.isKnown) return;
+    await sleep(world.clock, KNOWN_RETRY_MS);
   }
+  const why = sourceProblem(readingClock) ?? 'no source answered';
+  const advice = 'start chrony or systemd-timesyncd, or give the url of an oracle';
+  throw new StartError(`an enrolment needs the time, which is not known (${why}): ${advice}`);
+}
+
+/** Returns the window of the earliest moment that the present can be, so that no reading is before its enrolment. */
+export function enrolmentWindow(readingClock: GatewayClock): Window {
+  const earliestMs = readingClock instanceof DisciplinedClock ? readingClock.earliestMs : null;
+  return windowOf(earliestMs ?? readingClock.nowMs());
 }

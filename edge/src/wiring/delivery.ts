@@ -74,7 +74,7 @@ export interface UplinkParts {
 export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
   const { found, world, judge, outbox, gateway, health } = parts;
   const { broker, name } = config;
-  const { clock, random, log } = world;
+  const { correctedClock: clock, random, log } = world;
   const own = { url: broker.url, broker: broker.name, dial: brokerDial(config, judge), signer: found.gateway };
   return new Uplink({
     ...world,
@@ -87,7 +87,7 @@ export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
       version: VERSION,
       name,
       spoolDepth: gateway.spoolDepth(),
-      clockSynchronised: gateway.findings().clock === null,
+      clockSynchronised: gateway.isSynchronised,
       problems: health.problems(isOnline).map((text) => text.slice(0, 200)),
     }),
     onAck: (oracle, ack) => gateway.onAck(oracle, ack),

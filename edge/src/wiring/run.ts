@@ -5,6 +5,8 @@ import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { tornRecordsIn } from '../adapters/spool/record.js';
 import { busProblems } from '../domain/bus/messages.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
+import { DisciplinedClock } from '../domain/time/disciplined-clock.js';
+import { sourceProblem } from '../domain/time/words.js';
 import { answerAccepts } from './accepts.js';
 import { keepFloor, keepTime, openFloor, peerJudge } from './clocks.js';
 import { Commits } from './commits.js';
@@ -21,7 +23,8 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const log = serviceLog(`gateway ${config.name}`);
   signal.addEventListener('abort', () => log.flush(), { once: true });
   await takeDirectory(config);
-  const world = openWorld(config, log, signal);
+  const floor = await openFloor(config);
+  const world = openWorld(config, floor, log, signal);
   const commits = new Commits();
   const committed = commits.notify.bind(commits);
   const found = await setUp(config, { ...world, counters: world.metrics, committed });
@@ -31,8 +34,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
       { event: 'spool_damaged', ...damage },
       'The spool was damaged: the gateway declares the lost messages as gaps',
     );
-  const floor = await openFloor(config);
-  const judge = peerJudge(floor, world.readingClock);
+  const judge = peerJudge(floor, world.readingClock, world.clock);
   const delivery = await openDelivery(config, found, world);
   const metered = meteredOf(config, found, delivery, world);
   const gateway = gatewayOf(config, found, delivery, metered.all, world);
@@ -46,7 +48,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   ready();
   await Promise.all([
     gateway.run(uplink, delivery.outbox, signal),
-    keepTime(config, world, judge, signal),
+    keepTime(config, floor, world, () => uplink.retryNow(), signal),
     keepFloor(floor, world, signal),
     answerAccepts(metered.meters, { disk: nodeDisk, dir: join(config.data_dir, 'state'), ...world }, signal),
   ]);
@@ -63,6 +65,7 @@ function gatewayOf(
   meters: readonly Metered[],
   world: World,
 ): Gateway {
+  const { readingClock } = world;
   return new Gateway({
     ...world,
     ...delivery,
@@ -71,6 +74,7 @@ function gatewayOf(
     spool,
     spoolMaxBytes: config.spool_max_bytes,
     onIgnoredAck: () => world.metrics.add('acks_ignored'),
+    clockProblem: () => (readingClock instanceof DisciplinedClock ? sourceProblem(readingClock) : null),
     softwareHash: softwareHash(),
     configHash: configHash(config),
     tornRecords: tornRecordsIn(damage.tornBytes),

@@ -1,5 +1,5 @@
 import type { Logger } from '@gridtokenx/runtime/core';
-import { CertificateFiles, type Dial, dialTls, type PeerJudge, systemClock } from '@gridtokenx/runtime/node';
+import { CertificateFiles, type Dial, dialTls, type PeerJudge } from '@gridtokenx/runtime/node';
 import type { GatewayConfig, OracleConfig } from './config.js';
 
 const CONNECT_MS = 10_000;
@@ -27,13 +27,14 @@ function addressOf({ hostname, port }: URL, usual: number) {
 /** Loads the certificate of the status page and watches it for renewals until aborted. Throws `CertificateError`. */
 export function serverCertificate(
   config: GatewayConfig,
+  now: () => number,
   log: Logger,
   signal: AbortSignal,
 ): CertificateFiles | undefined {
   const tls = config.http?.tls;
   if (!tls) return undefined;
   const own = { certFile: tls.cert_file, keyFile: tls.key_file, minVersion: tls.min_version };
-  const certificate = new CertificateFiles({ ...own, now: systemClock.nowMs, log });
+  const certificate = new CertificateFiles({ ...own, now, log });
   certificate.watch(CERTIFICATE_EVERY_MS);
   signal.addEventListener('abort', () => certificate.stop(), { once: true });
   return certificate;

@@ -1,14 +1,13 @@
 import type { Verifier } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
-import type { SimulatedClockFile } from '@gridtokenx/runtime/node';
 import { type CertificateFiles, provedVerifier, systemClock, systemRandom } from '@gridtokenx/runtime/node';
-import type { SystemClock } from '../adapters/clock/system.js';
+import type { FloorTime } from '../adapters/clock/floor.js';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { FrameRing } from '../adapters/frames/ring.js';
 import { GatewayMetrics } from '../adapters/metrics.js';
 import type { Bus } from '../domain/bus/bus.js';
 import { BusStats } from '../domain/bus/stats.js';
-import { openReadingClock } from './clocks.js';
+import { correctedClock, type GatewayClock, openReadingClock } from './clocks.js';
 import type { GatewayConfig } from './config.js';
 import { openBuses } from './readers.js';
 import { serverCertificate } from './secure.js';
@@ -22,7 +21,9 @@ const GIVEN_UP = 75;
 export interface World {
   readonly clock: Clock;
   readonly random: Random;
-  readonly readingClock: SimulatedClockFile | SystemClock;
+  readonly readingClock: GatewayClock;
+  /** The machine's clock, corrected: for sign-in tokens and this machine's certificates. */
+  readonly correctedClock: Clock;
   readonly verifier: Verifier;
   readonly certificate: CertificateFiles | undefined;
   readonly log: Logger;
@@ -32,10 +33,11 @@ export interface World {
 }
 
 /** Opens these services; opens no line before the first read. Throws `OperatorError`. */
-export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSignal): World {
+export function openWorld(config: GatewayConfig, floor: FloorTime, log: Logger, signal: AbortSignal): World {
   const verifier = provedVerifier();
-  const readingClock = openReadingClock(config, systemClock);
-  const certificate = serverCertificate(config, log, signal);
+  const readingClock = openReadingClock(config, systemClock, floor);
+  const corrected = correctedClock(readingClock, systemClock);
+  const certificate = serverCertificate(config, corrected.nowMs, log, signal);
   const metrics = new GatewayMetrics();
   const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), clock: systemClock, hourBytes: HOUR_BYTES });
   const buses = openBuses(config, systemClock, {
@@ -51,5 +53,8 @@ export function openWorld(config: GatewayConfig, log: Logger, signal: AbortSigna
       process.exit(GIVEN_UP);
     },
   });
-  return { clock: systemClock, random: systemRandom, readingClock, verifier, certificate, log, metrics, frames, buses };
+  return {
+    ...{ clock: systemClock, correctedClock: corrected, random: systemRandom, readingClock },
+    ...{ verifier, certificate, log, metrics, frames, buses },
+  };
 }

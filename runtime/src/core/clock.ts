@@ -9,7 +9,7 @@ export interface Clock {
 }
 
 /** Sources of a reading clock's time. Stable numbers: `detail` of the clock events of the wire format. */
-export const ClockSource = { none: 0, timesyncd: 1, oracle: 2, simulated: 3 } as const;
+export const ClockSource = { none: 0, timesyncd: 1, oracle: 2, simulated: 3, chrony: 4 } as const;
 export type ClockSource = (typeof ClockSource)[keyof typeof ClockSource];
 
 /**

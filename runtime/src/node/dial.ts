@@ -141,10 +141,7 @@ function complaintWords(code: string, leaf: X509Certificate, { caFile }: DialTar
     return `the certificate is not signed by ${by} (${code})`;
   }
   if (code === 'CERT_HAS_EXPIRED') return expiredWords(leaf);
-  if (code === 'CERT_NOT_YET_VALID') {
-    const from = leaf.validFromDate.toISOString();
-    return `the certificate, or one that it rests on, is valid later only (it begins ${from}): is this machine's clock right?`;
-  }
+  if (code === 'CERT_NOT_YET_VALID') return earlyWords(leaf);
   return `the certificate is refused (${code})`;
 }
 
@@ -152,6 +149,12 @@ function complaintWords(code: string, leaf: X509Certificate, { caFile }: DialTar
 export function expiredWords(leaf: X509Certificate): string {
   const until = leaf.validToDate.toISOString();
   return `the certificate, or one that it rests on, has expired (it ends ${until}): have it renewed where it is served`;
+}
+
+/** Returns words for a certificate that is not yet valid. */
+export function earlyWords(leaf: X509Certificate): string {
+  const from = leaf.validFromDate.toISOString();
+  return `the certificate, or one that it rests on, is valid later only (it begins ${from}): is this machine's clock right?`;
 }
 
 function connectWords(error: Error, { host, port }: DialTarget): string {

@@ -137,7 +137,7 @@ async function keepRest(dir: string, meters: readonly OpenLog[], time: VirtualCl
   acks.accept(ORACLE, { gateway: new Uint8Array(32), ledgerId, timeMs: START_MS, meters: new Map(marks), refused: [] });
   await nodeDisk.replace(join(dir, 'state', 'acks.json'), Buffer.from(acks.encode()));
   const floor = await FloorTime.open(nodeDisk, join(dir, 'state', 'floor.json'), 0);
-  await floor.keep(START_MS);
+  await floor.raise(START_MS);
   const frames = new FrameRing({ disk: nodeDisk, dir: join(dir, 'frames'), clock: time, hourBytes: HOUR_BYTES });
   frames.keep({ timeMs: START_MS, bus: 'lan', unit: 1, function: 4, address: 72, frame: Uint8Array.of(1, 4, 0, 0) });
   await frames.flush();

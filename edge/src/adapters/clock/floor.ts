@@ -5,7 +5,7 @@ const KEEP_MS = 3_600_000;
 
 /**
  * A moment that the true time is not below: the later of the software's build and the last time that was stored while
- * the clock was right [gateway §10.2]. Milliseconds since 1970.
+ * the time was known [gateway §10.2]. Milliseconds since 1970.
  */
 export class FloorTime {
   readonly #disk: Disk;
@@ -37,13 +37,22 @@ export class FloorTime {
     return Math.max(this.#builtAtMs, this.#storedAtMs);
   }
 
-  /** Stores a time that is known to be right, now and then; also one below what is stored, which was wrong then. */
-  async keep(nowMs: number): Promise<void> {
-    if (Math.abs(nowMs - this.#storedAtMs) < KEEP_MS) return;
-    await this.#disk.replace(
-      this.#path,
-      Buffer.from(`${JSON.stringify({ version: 1, time_ms: Math.floor(nowMs) })}\n`),
-    );
-    this.#storedAtMs = nowMs;
+  /**
+   * Stores a time that the present is certainly not before, at most once an hour. Null: the time is not known, and nothing
+   * rises. A lower time than the stored one changes nothing.
+   */
+  async raise(earliestMs: number | null): Promise<void> {
+    if (earliestMs !== null && earliestMs - this.#storedAtMs >= KEEP_MS) await this.#store(earliestMs);
+  }
+
+  /** Stores the time of an oracle's nonce-bound answer where the stored time is above it: that one was wrong. */
+  async lower(latestMs: number): Promise<void> {
+    if (this.#storedAtMs > latestMs) await this.#store(latestMs);
+  }
+
+  async #store(timeMs: number): Promise<void> {
+    const text = `${JSON.stringify({ version: 1, time_ms: Math.floor(timeMs) })}\n`;
+    await this.#disk.replace(this.#path, Buffer.from(text));
+    this.#storedAtMs = Math.floor(timeMs);
   }
 }

@@ -1,10 +1,15 @@
 import type { Duplex } from 'node:stream';
-import { openTime, TIME_NONCE_BYTES, type Verifier } from '@gridtokenx/protocol';
-import type { Clock, Random } from '@gridtokenx/runtime/core';
+import { asWindow, MAX_U32, openTime, TIME_NONCE_BYTES, type Verifier, windowEndAtMs } from '@gridtokenx/protocol';
+import { type Clock, type Random, sleep } from '@gridtokenx/runtime/core';
 import { post } from '@gridtokenx/runtime/node';
+import { type Anchor, medianOf } from '../../domain/time/anchor.js';
 
 const DEADLINE_MS = 5_000;
 const MAX_BYTES = 4_096;
+/** No window has a later time. */
+const LATEST_MS = windowEndAtMs(asWindow(MAX_U32));
+/** Wait for the other oracles after the first answer, ms. */
+const OTHERS_MS = 1_000;
 
 export interface OracleClock {
   readonly url: string;
@@ -14,16 +19,19 @@ export interface OracleClock {
   readonly dial?: (() => Promise<Duplex>) | undefined;
 }
 
+/** The signed time has whole milliseconds, and so has a shown one. */
+const ROUNDING_MS = 1;
+
 /**
- * Asks an oracle for the time with a fresh nonce. Returns the upper bound of this machine's clock error, ms. Rejects
- * when the oracle cannot be reached, or answers with anything but its signature over this nonce.
+ * Asks an oracle for the time with a fresh nonce. Returns its statement: the oracle signed it at some moment of the
+ * round trip. Rejects when the oracle cannot be reached, or answers with anything but its signature over this nonce.
  */
 export async function askOracleTime(
   oracle: OracleClock,
   verifier: Verifier,
-  clock: Clock,
+  clock: Pick<Clock, 'monotonicMs'>,
   random: Random,
-): Promise<number> {
+): Promise<Anchor> {
   const nonce = random.bytes(TIME_NONCE_BYTES);
   const url = new URL('/time', oracle.url);
   if (url.protocol === 'https:' && !oracle.dial) throw new Error(`${oracle.url}: nothing opens TLS connections here`);
@@ -33,9 +41,36 @@ export async function askOracleTime(
   const signal = AbortSignal.timeout(DEADLINE_MS);
   const { status, body } = await post({ url, body: nonce, contentType, mostBytes: MAX_BYTES, signal, socket });
   if (status !== 200) throw new Error(`HTTP ${status}`);
-  const now = clock.nowMs();
-  const tripMs = clock.monotonicMs() - before;
-  const said = openTime(body, oracle.key, nonce, verifier);
-  // The oracle signed the answer at some moment of the round trip.
-  return Math.ceil(Math.abs(now - tripMs / 2 - said) + tripMs / 2);
+  const halfMs = (clock.monotonicMs() - before) / 2;
+  const timeMs = openTime(body, oracle.key, nonce, verifier);
+  if (timeMs > LATEST_MS) throw new RangeError('a time after the last window');
+  return { steadyAtMs: before + halfMs, timeMs, errorMs: halfMs + ROUNDING_MS };
+}
+
+/**
+ * Asks all oracles at once. Resolves with the median of those that answered, when all have, or a second after the first
+ * answer: a dead oracle delays no sign-in. Null without an answer. Never rejects; `failed` learns of each failure.
+ */
+export async function askOracles(
+  asks: readonly (() => Promise<Anchor>)[],
+  clock: Pick<Clock, 'monotonicMs' | 'after'>,
+  failed: (which: number, error: Error) => void,
+): Promise<Anchor | null> {
+  const answers: Anchor[] = [];
+  let heard = () => {};
+  const first = new Promise<void>((resolve) => {
+    heard = resolve;
+  });
+  const all = Promise.all(
+    asks.map(async (ask, which) => {
+      try {
+        answers.push(await ask());
+        heard();
+      } catch (error) {
+        failed(which, error as Error);
+      }
+    }),
+  );
+  await Promise.race([all, first.then(() => sleep(clock, OTHERS_MS))]);
+  return medianOf(answers, clock.monotonicMs());
 }

@@ -28,6 +28,8 @@ export interface Broker {
    * Publishes at QoS 1. Resolves at the PUBACK, which means only that the broker has the packet. Rejects without one.
    */
   publish(topic: string, payload: Uint8Array | string, how?: { readonly retain?: boolean }): Promise<void>;
+  /** Tries again at once where there is no connection: the corrected clock makes another token. */
+  retryNow(): void;
   /** Drops the connection; the next connection follows after a back-off. */
   drop(): void;
 }

@@ -79,8 +79,13 @@ export class Uplink {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    if (this.#session !== null) this.#options.outbox.connected(this.#options.clock.nowMs());
+    if (this.#session !== null) this.#options.outbox.connected(this.#options.clock.monotonicMs());
     this.poke();
+  }
+
+  /** Signs in again at once where there is no session: the clock was corrected. */
+  retryNow(): void {
+    this.#broker.retryNow();
   }
 
   /** Wakes the sender after a commit or an ack. */
@@ -115,7 +120,7 @@ export class Uplink {
     this.#session = session;
     counters.add('connects');
     onSubscribed();
-    if (this.#released) outbox.connected(clock.nowMs());
+    if (this.#released) outbox.connected(clock.monotonicMs());
     this.poke();
   }
 
@@ -128,7 +133,7 @@ export class Uplink {
   #tick(): void {
     const { outbox, clock, counters } = this.#options;
     if (this.#session === null) return;
-    if (outbox.checkProgress(clock.nowMs())) counters.add('resends');
+    if (outbox.checkProgress(clock.monotonicMs())) counters.add('resends');
     this.poke();
   }
 

@@ -1,9 +1,9 @@
 import { EventCode } from '@gridtokenx/protocol';
 import { type Clock, ClockSource, type ReadingClock } from '@gridtokenx/runtime/core';
 
-/** Slewing moves a clock by half a millisecond a second at most: what moves by this much was stepped. */
+/** A new answer of a source corrects the drift since the one before by far less: what moves by this much is a step. */
 const STEP_MS = 1_000;
-/** A clock that is stepped all the time fills no chain of readings with events: it is told in sums. */
+/** A clock that steps all the time fills no chain of readings with events: it is told in sums. */
 const TELL_MS = 60_000;
 /** Unknown, as in readings. */
 const UNKNOWN = 0xffff_ffffn;
@@ -17,7 +17,8 @@ export interface ClockChange {
 }
 
 /**
- * Notices that the clock was stepped (event 3) or gets its time from elsewhere (event 4) [gateway §10.3]. What there is
+ * Notices that the reading clock was corrected by a step (event 3), or gets its time from elsewhere (event 4)
+ * [gateway §10.3]. Steps of the machine's clock do not move it. What there is
  * at the first look is no change. A simulated clock runs at its own speed, so its steps cannot be told from its
  * running.
  */
@@ -43,11 +44,10 @@ export class ClockWatch {
     const source = this.#readingClock.source();
     const offset = this.#offset();
     const steppedMs = Math.round(offset - this.#offsetMs);
-    if (source === ClockSource.simulated) this.#offsetMs = offset;
-    else if (Math.abs(steppedMs) >= STEP_MS) {
+    // Corrections of drift add up over hours, and are no step.
+    this.#offsetMs = offset;
+    if (source !== ClockSource.simulated && Math.abs(steppedMs) >= STEP_MS)
       changes.push({ code: EventCode.clockStepped, value: BigInt.asUintN(64, BigInt(steppedMs)), detail: source });
-      this.#offsetMs = offset;
-    }
     if (source !== this.#source) {
       const uncertaintyMs = this.#readingClock.uncertaintyMs();
       const value = uncertaintyMs === null ? UNKNOWN : BigInt(Math.ceil(uncertaintyMs));

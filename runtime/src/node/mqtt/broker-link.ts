@@ -70,6 +70,8 @@ export class BrokerLink {
   #problem: string | null = 'not connected to the broker yet';
   #session: MqttSession | null = null;
   #told: string | null = null;
+  /** Ends the wait before the next attempt. */
+  #retry = new AbortController();
 
   /** Throws an `Error` for a url that needs `dial` and has none. */
   constructor(options: BrokerLinkOptions) {
@@ -112,7 +114,11 @@ export class BrokerLink {
         );
       this.#told = problem;
       onDisconnected?.(problem);
-      await sleep(clock, waitMs, signal);
+      await sleep(clock, waitMs, AbortSignal.any([signal, this.#retry.signal]));
+      if (this.#retry.signal.aborted) {
+        this.#retry = new AbortController();
+        backOff.reset();
+      }
     }
     this.#state = 'stopped';
     this.#problem = null;
@@ -126,6 +132,11 @@ export class BrokerLink {
     const session = this.#session;
     if (!session) return Promise.reject(new Error(this.#problem ?? 'stopped'));
     return this.#step(session, session.publish(topic, payload, { qos, retain }));
+  }
+
+  /** Tries again at once where there is no session, also after an attempt that is under way: its token may be outdated. */
+  retryNow(): void {
+    if (!this.isConnected) this.#retry.abort();
   }
 
   /** Drops a connection that is known to be broken. The next begins after the back-off. */
