@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { ClockWatch } from '../src/domain/metering/clock-watch.js';
 
 const stepped = (ms: number, detail: number = ClockSource.oracle) => ({
+  before: detail,
   code: EventCode.clockStepped,
   value: BigInt.asUintN(64, BigInt(ms)),
   detail,
@@ -53,11 +54,11 @@ describe('events of the clock', () => {
     const watch = new ClockWatch(time.reading, time);
     time.reading.from = ClockSource.none;
     time.reading.uncertainty = null;
-    expect(watch.check()).toEqual([{ code: EventCode.clockSourceChanged, value: 0xffff_ffffn, detail: 0 }]);
+    expect(watch.check()).toEqual([{ code: EventCode.clockSourceChanged, value: 0xffff_ffffn, detail: 0, before: 2 }]);
     await time.advance(60_000);
     time.reading.from = ClockSource.timesyncd;
     time.reading.uncertainty = 999.2;
-    expect(watch.check()).toEqual([{ code: EventCode.clockSourceChanged, value: 1_000n, detail: 1 }]);
+    expect(watch.check()).toEqual([{ code: EventCode.clockSourceChanged, value: 1_000n, detail: 1, before: 0 }]);
   });
 
   test('a simulated clock runs as it likes', async () => {

@@ -112,7 +112,7 @@ describe('when a meter is polled', () => {
 describe('windows', () => {
   test('a reading at the boundary belongs to the next window', () => {
     const quarantine = new WindowTracker(asWindow(0));
-    const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
+    const reading = { steadyMs: null, uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
     quarantine.add({ ...reading, timeMs: 900_000 * 10 - 1 });
     quarantine.add({ ...reading, timeMs: 900_000 * 10, importWh: 9n });
     expect(quarantine.open.map(({ window, importWh }) => [window, importWh])).toEqual([
@@ -125,7 +125,7 @@ describe('windows', () => {
 
   test('a silence of more than three polls is a gap in the window it ends in', () => {
     const quarantine = new WindowTracker(asWindow(0), 180_000);
-    const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
+    const reading = { steadyMs: null, uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 64 };
     for (const timeMs of [9_000_000, 9_180_000, 9_840_000, 9_900_000]) quarantine.add({ ...reading, timeMs });
     expect(quarantine.open.map(({ window, quality }) => [window, quality])).toEqual([
       [10, 64 | Quality.gap],
@@ -134,7 +134,7 @@ describe('windows', () => {
   });
 
   test('near the end means at most 60 s before it', () => {
-    const reading = { uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 0 };
+    const reading = { steadyMs: null, uncertaintyMs: 1, importWh: 1n, exportWh: 1n, quality: 0 };
     for (const [before, quality] of [
       [60_000, 0],
       [60_001, 1],

@@ -1,4 +1,4 @@
-import { asWindow, EventCode, Kind, pointStatement, windowEndAtMs, windowOf } from '@gridtokenx/protocol';
+import { asWindow, EventCode, Kind, pointStatement, Quality, windowEndAtMs, windowOf } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
@@ -65,8 +65,11 @@ test('a segment is trimmed when its highest seq is the safe one, and not when th
 describe('how wrong a time may be', () => {
   const uncertaintyOf = (...all: (number | null)[]) => {
     const quarantine = new WindowTracker(asWindow(0));
-    for (const [i, uncertaintyMs] of all.entries())
-      quarantine.add({ timeMs: START + i, uncertaintyMs, importWh: 1n, exportWh: 1n, quality: 0 });
+    for (const [i, uncertaintyMs] of all.entries()) {
+      const quality = uncertaintyMs === null ? Quality.unsynchronised : 0;
+      quarantine.add({ timeMs: START + i, steadyMs: i, uncertaintyMs, importWh: 1n, exportWh: 1n, quality });
+    }
+    quarantine.date({ timeMs: START + 9, steadyMs: 9 });
     return quarantine.due(windowEndAtMs(windowOf(START)))?.uncertaintyMs;
   };
 

@@ -1,5 +1,6 @@
 import {
   addWindows,
+  asWindow,
   EventCode,
   GapReason,
   Kind,
@@ -59,16 +60,46 @@ describe('one run', () => {
     ]);
   });
 
-  test('an unknown clock marks readings and the window', async () => {
+  test('an unknown clock marks readings, and the window that they are given afterwards', async () => {
     const run = await startRun(new CrashDisk());
-    await run.journal.reading({ ...sample(START, 1), uncertaintyMs: null }, true);
+    await run.journal.reading({ ...sample(START, 1), steadyMs: 0, uncertaintyMs: null }, true);
+    expect(run.journal.windows.open).toEqual([]);
     expect(ofKind(run, Kind.reading)[0]).toMatchObject({
       quality: Quality.gatewaySigned | Quality.unsynchronised,
       timeUncertaintyMs: null,
     });
+    await run.time.advance(900_000);
     const [closed] = await run.journal.closeDue(START + 900_000);
-    expect(closed).toMatchObject({ uncertaintyMs: null });
+    expect(closed).toMatchObject({ window: windowOf(START), uncertaintyMs: null });
     expect((closed?.quality ?? 0) & Quality.unsynchronised).toBe(Quality.unsynchronised);
+  });
+
+  test('readings of an earlier run whose time was unknown choose no window', async () => {
+    const disk = new CrashDisk();
+    const run = await startRun(disk);
+    await run.journal.reading({ ...sample(START + 86_400_000, 1), uncertaintyMs: null }, true);
+    await run.journal.reading(sample(START + 1, 2), true);
+    const again = await startRun(disk);
+    expect(again.journal.windows.open.map(({ window }) => window)).toEqual([windowOf(START)]);
+    expect(again.journal.windows.undated).toBe(0);
+  });
+
+  test('a restored image that was noticed at an unknown time closes the window of that moment once it is known', async () => {
+    const run = await startRun(new CrashDisk());
+    const { reading } = run.time;
+    reading.uncertainty = null;
+    reading.stepMs = -86_400_000;
+    const seen = { highestSeen: 50n, storedThrough: 50n, highestWindow: asWindow(7) };
+    expect(await run.journal.continueAfterRestore(seen, null)).toBe(true);
+    expect([run.journal.nextSeq > 50n, run.journal.windows.closedThrough]).toEqual([true, 7]);
+    await run.time.advance(900_000);
+    reading.uncertainty = 10;
+    reading.stepMs = 0;
+    await run.journal.reading({ ...sample(START + 900_000, 5), steadyMs: 900_000 }, true);
+    expect(await run.journal.closeDue(START + 900_000)).toEqual([]);
+    expect(run.journal.state.closedThrough).toBe(windowOf(START));
+    const [closed] = await run.journal.closeDue(START + 1_800_000);
+    expect(closed?.window).toBe(windowOf(START) + 1);
   });
 
   test('a clock that was set back keeps readings in the newest window, and windows rise', async () => {

@@ -248,7 +248,8 @@ export class Gateway {
       { event: 'older_image_restored', meter: name, highestSeen: seen.highestSeen.toString() },
       'Somebody restored an older image of the data directory',
     );
-    if (await journal.continueAfterRestore(seen, windowOf(this.#options.readingClock.nowMs()))) return;
+    const windowNow = this.isSynchronised ? windowOf(this.#options.readingClock.nowMs()) : null;
+    if (await journal.continueAfterRestore(seen, windowNow)) return;
     this.#jumps.add(
       `an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: the gateway refuses to continue there, ask your utility`,
     );

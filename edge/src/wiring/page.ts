@@ -4,6 +4,7 @@ import { statusPage } from '../adapters/http/page.js';
 import { busView } from '../domain/bus/messages.js';
 import type { Uplink } from '../domain/delivery/uplink.js';
 import type { Gateway, Metered } from '../domain/gateway.js';
+import { sourceName } from '../domain/time/words.js';
 import type { GatewayConfig } from './config.js';
 import type { GatewayHealth } from './health.js';
 import type { SetUp } from './setup.js';
@@ -36,6 +37,8 @@ export function statusOf(config: GatewayConfig, parts: PageParts): Record<string
       now_ms: readingClock.nowMs(),
       uncertainty_ms: readingClock.uncertaintyMs(),
       simulated: config.clock !== undefined,
+      source: sourceName(readingClock.source()),
+      machine_ahead_ms: config.clock === undefined ? clock.nowMs() - readingClock.nowMs() : null,
     },
     verifier: verifier.name,
     spool: { depth: gateway.spoolDepth(), bytes: found.spool.bytes() },

@@ -1,5 +1,5 @@
 import { EventCode, SYNCHRONISED_UNCERTAINTY_MS } from '@gridtokenx/protocol';
-import type { Clock, Logger, ReadingClock } from '@gridtokenx/runtime/core';
+import { type Clock, ClockSource, type Logger, type ReadingClock } from '@gridtokenx/runtime/core';
 import { type ClockChange, ClockWatch } from './clock-watch.js';
 
 /** A step of the clock is news for this long: a quarter of an hour, as long as a window. */
@@ -30,17 +30,18 @@ export class ClockNews {
    */
   changes(): readonly ClockChange[] {
     const changes = this.#watch?.check() ?? [];
-    for (const { code, value } of changes) {
+    for (const { code, value, before } of changes) {
       const signed = BigInt.asIntN(64, value);
       this.#log.warn({ event: 'clock_changed', code, value: signed.toString() }, 'The clock changed');
-      if (code === EventCode.clockStepped) this.#stepped(signed);
+      // The first source of a machine without a clock corrects it by years, as it must.
+      if (code === EventCode.clockStepped && before !== ClockSource.none) this.#stepped(signed);
     }
     return changes;
   }
 
   #stepped(ms: bigint): void {
     const seconds = Number(ms < 0n ? -ms : ms) / 1_000;
-    const words = `the clock was set ${ms < 0n ? 'back' : 'forward'} by ${seconds} s`;
+    const words = `the time was corrected ${ms < 0n ? 'back' : 'forward'} by ${seconds} s`;
     this.#step = { words, untilMs: this.#clock.monotonicMs() + STEP_SHOWN_MS };
   }
 

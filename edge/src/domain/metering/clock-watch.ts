@@ -14,6 +14,8 @@ export interface ClockChange {
   /** Event 3: the step in ms, i64 in two's complement. Event 4: the uncertainty in ms, 0xFFFFFFFF = unknown. */
   readonly value: bigint;
   readonly detail: ClockSource;
+  /** The source before. */
+  readonly before: ClockSource;
 }
 
 /**
@@ -42,16 +44,17 @@ export class ClockWatch {
     if (nowMs - this.#toldAt < TELL_MS) return [];
     const changes: ClockChange[] = [];
     const source = this.#readingClock.source();
+    const sources = { detail: source, before: this.#source };
     const offset = this.#offset();
     const steppedMs = Math.round(offset - this.#offsetMs);
     // Corrections of drift add up over hours, and are no step.
     this.#offsetMs = offset;
     if (source !== ClockSource.simulated && Math.abs(steppedMs) >= STEP_MS)
-      changes.push({ code: EventCode.clockStepped, value: BigInt.asUintN(64, BigInt(steppedMs)), detail: source });
+      changes.push({ ...sources, code: EventCode.clockStepped, value: BigInt.asUintN(64, BigInt(steppedMs)) });
     if (source !== this.#source) {
       const uncertaintyMs = this.#readingClock.uncertaintyMs();
       const value = uncertaintyMs === null ? UNKNOWN : BigInt(Math.ceil(uncertaintyMs));
-      changes.push({ code: EventCode.clockSourceChanged, value, detail: source });
+      changes.push({ ...sources, code: EventCode.clockSourceChanged, value });
       this.#source = source;
     }
     if (changes.length > 0) this.#toldAt = nowMs;

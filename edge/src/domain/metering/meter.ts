@@ -63,7 +63,8 @@ export class Meter {
   /** False without an enrolment: then nothing may be signed for the meter. */
   readonly enrolled: boolean;
   readonly #options: MeterOptions;
-  #lastReadingAtMs: number | null = null;
+  /** Steady time of the last reading: the time that readings carry may be corrected since. */
+  #lastReadSteadyMs: number | null = null;
   #lastSample: MeterSample | null = null;
   #lastClosed: ClosedWindow | null = null;
   #problem: string | null = null;
@@ -130,12 +131,12 @@ export class Meter {
   async run(canClose: () => boolean, signal: AbortSignal): Promise<void> {
     const { readingClock, clock } = this.#options;
     if (!this.enrolled) return;
-    let due = nextPollAtMs(readingClock.nowMs(), this.#lastReadingAtMs, this.#plan);
+    let due = this.#nextPoll(readingClock.nowMs());
     while (!signal.aborted) {
       if (canClose() && this.#judge.doubt === null) await this.#close(readingClock.nowMs());
       const now = readingClock.nowMs();
       // A due poll stays due; a clock that is stepped back can only bring it closer.
-      due = Math.min(due, Math.max(now, nextPollAtMs(now, this.#lastReadingAtMs, this.#plan)));
+      due = Math.min(due, Math.max(now, this.#nextPoll(now)));
       const [oldest] = this.journal.windows.open;
       const end = oldest && canClose() ? windowEndAtMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
@@ -145,13 +146,19 @@ export class Meter {
       }
       const good = this.#uncommitted < MAX_UNCOMMITTED && (await this.#poll());
       if (!good) await sleep(clock, RETRY_MS, signal);
-      due = nextPollAtMs(readingClock.nowMs(), this.#lastReadingAtMs, this.#plan);
+      due = this.#nextPoll(readingClock.nowMs());
     }
   }
 
   /** Returns the configured plan, or a slower plan where the meter's line needs it. */
   get #plan(): PollPlan {
     return planFor(this.#options.plan, this.#options.leastPeriod?.() ?? null);
+  }
+
+  #nextPoll(nowMs: number): number {
+    const last = this.#lastReadSteadyMs;
+    const agoMs = last === null ? null : this.#options.readingClock.steadyMs() - last;
+    return nextPollAtMs(nowMs, agoMs === null ? null : nowMs - agoMs, this.#plan);
   }
 
   /** Polls once; returns true when the poll gave a reading. */
@@ -202,7 +209,7 @@ export class Meter {
       { event: 'register_read', meter: this.name, import_wh: sample.importWh, export_wh: sample.exportWh, good },
       'Read the registers',
     );
-    this.#lastReadingAtMs = sample.timeMs;
+    this.#lastReadSteadyMs = sample.steadyMs;
     this.#lastSample = sample;
     if (this.#frozen.add(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
     this.#uncommitted++;

@@ -13,12 +13,12 @@ import {
   type Window,
   windowOf,
 } from '@gridtokenx/protocol';
-import { Mutex } from '@gridtokenx/runtime/core';
+import { Mutex, type ReadingClock } from '@gridtokenx/runtime/core';
 
 import type { MeterSample } from '../ports.js';
 import { headOf, type SignedMessage } from '../signed-message.js';
 import { type ChainPorts, SignedChain } from './chain.js';
-import { clockQuality, type EventFields, type MeterIdentity, statementOf } from './meter-payloads.js';
+import { clockQuality, type EventFields, isSynchronised, type MeterIdentity, statementOf } from './meter-payloads.js';
 import type { MeterState } from './meter-state.js';
 import type { RecoveredMeter } from './recovery.js';
 import { RegisterJournal } from './register-journal.js';
@@ -48,11 +48,15 @@ export class MeterJournal {
   #statedThrough: bigint;
   /** A statement that was stored for signing and never reached the spool; null when there is none. */
   readonly #lost: Uint8Array | null;
+  readonly #readingClock: ReadingClock;
+  /** Steady time at which a restored image was noticed while the time was unknown, ms; null otherwise. */
+  #restoredAtMs: number | null = null;
 
   /** Continues from `recovered` and `state`. Nothing is signed before `start`. */
   constructor(identity: MeterIdentity, state: MeterState, recovered: RecoveredMeter, ports: MeterJournalPorts) {
     this.#chain = new SignedChain(identity, state, recovered, ports);
     this.id = this.#chain.id;
+    this.#readingClock = ports.readingClock;
     this.#runFirstSeq = this.#chain.nextSeq;
     this.#statedThrough = recovered.lastStatement?.seq ?? 0n;
     this.windows = new WindowTracker(
@@ -76,7 +80,7 @@ export class MeterJournal {
     const timeMs = Number(reading.timeMs);
     const counts = (quality & Quality.discontinuity) === 0;
     if (!counts || windowOf(timeMs) <= this.windows.closedThrough) return;
-    this.windows.add({ timeMs, importWh, exportWh, quality, uncertaintyMs });
+    this.windows.add({ timeMs, steadyMs: null, importWh, exportWh, quality, uncertaintyMs });
   }
 
   get nextSeq(): bigint {
@@ -139,8 +143,8 @@ export class MeterJournal {
       const quality = clockQuality(sample.uncertaintyMs) | (good ? 0 : Quality.discontinuity);
       const { payload, sign } = await this.#chain.reading(sample, quality);
       this.#merkle.add(payload);
-      const { timeMs, uncertaintyMs, importWh, exportWh } = sample;
-      if (good) this.windows.add({ timeMs, uncertaintyMs, importWh, exportWh, quality });
+      const { timeMs, steadyMs, uncertaintyMs, importWh, exportWh } = sample;
+      if (good) this.windows.add({ timeMs, steadyMs, uncertaintyMs, importWh, exportWh, quality });
       return { done: sign() };
     });
     await committed.done;
@@ -159,6 +163,8 @@ export class MeterJournal {
   closeDue(nowMs: number): Promise<ClosedWindow[]> {
     return this.#serial.run(async () => {
       const closed: ClosedWindow[] = [];
+      await this.#closeRestored();
+      this.windows.date({ timeMs: nowMs, steadyMs: this.#readingClock.steadyMs() });
       for (let due = this.windows.due(nowMs); due && this.#canClose; due = this.windows.due(nowMs)) {
         await this.#statement(due);
         closed.push(due);
@@ -182,7 +188,7 @@ export class MeterJournal {
    */
   closeSpan(statement: PointStatement, point: PointState): Promise<boolean> {
     return this.#serial.run(async () => {
-      if (statement.window <= this.windows.closedThrough) return false;
+      if (!(await this.#closeRestored()) || statement.window <= this.windows.closedThrough) return false;
       await this.#chain.declareAbandoned();
       await this.#signStatement(statement, { point });
       return true;
@@ -222,18 +228,19 @@ export class MeterJournal {
 
   /**
    * Continues above seqs that an oracle has seen and this journal never signed: an older image of the disk was restored
-   * [gateway §9.4]. Messages that this run signed meanwhile are never published. Returns false when the jump is
-   * refused.
+   * [gateway §9.4]. Messages that this run signed meanwhile are never published. `windowNow`: null while the time is
+   * unknown; that window is closed once it is known. Returns false when the jump is refused.
    */
   continueAfterRestore(
     seen: { highestSeen: bigint; storedThrough: bigint; highestWindow: Window },
-    windowNow: Window,
+    windowNow: Window | null,
   ): Promise<boolean> {
     return this.#serial.run(async () => {
       if (seen.highestSeen < this.nextSeq) return true;
       if (seen.highestSeen - this.nextSeq > MAX_JUMP) return false;
       await this.#chain.continueAt(seen.highestSeen + 1n);
-      const through = latestWindow(seen.highestWindow, windowNow);
+      const through = latestWindow(seen.highestWindow, windowNow ?? seen.highestWindow);
+      if (windowNow === null) this.#restoredAtMs = this.#readingClock.steadyMs();
       const discarded = [...this.state.discarded, { first: this.#runFirstSeq, last: seen.highestSeen }];
       const closedThrough = latestWindow(this.state.closedThrough, through);
       await this.#chain.store({ discarded, closedThrough, statement: null });
@@ -244,6 +251,19 @@ export class MeterJournal {
       this.#runFirstSeq = seen.highestSeen + 1n;
       return true;
     });
+  }
+
+  /** Closes the window in which a restored image was noticed. Returns false while the time of that is unknown. */
+  async #closeRestored(): Promise<boolean> {
+    const atMs = this.#restoredAtMs;
+    if (atMs === null) return true;
+    const clock = this.#readingClock;
+    if (!isSynchronised(clock.uncertaintyMs())) return false;
+    const through = windowOf(clock.nowMs() - (clock.steadyMs() - atMs));
+    await this.#chain.store({ closedThrough: latestWindow(this.state.closedThrough, through) });
+    this.windows.close(through);
+    this.#restoredAtMs = null;
+    return true;
   }
 
   /** Signs this meter's enrolment, the first message of its key. Resolves with the message when it is committed. */

@@ -34,8 +34,12 @@ export interface EventFields {
 
 /** Returns the quality bits that every message of this gateway has, and the bit of an unsynchronised clock. */
 export function clockQuality(uncertaintyMs: number | null): number {
-  const synchronised = uncertaintyMs !== null && uncertaintyMs <= SYNCHRONISED_UNCERTAINTY_MS;
-  return Quality.gatewaySigned | (synchronised ? 0 : Quality.unsynchronised);
+  return Quality.gatewaySigned | (isSynchronised(uncertaintyMs) ? 0 : Quality.unsynchronised);
+}
+
+/** Returns true for a time that is known within 60 s; null is unknown. */
+export function isSynchronised(uncertaintyMs: number | null): boolean {
+  return uncertaintyMs !== null && uncertaintyMs <= SYNCHRONISED_UNCERTAINTY_MS;
 }
 
 /** Encodes a reading, 96 bytes. */

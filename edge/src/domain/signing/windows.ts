@@ -7,10 +7,13 @@ import {
   windowEndAtMs,
   windowOf,
 } from '@gridtokenx/protocol';
+import { type Instant, UndatedReadings } from './undated.js';
 
 /** The fields of a reading that a statement needs. */
 export interface WindowReading {
   readonly timeMs: number;
+  /** Steady time of this run, ms; null for a reading of an earlier run. */
+  readonly steadyMs: number | null;
   readonly uncertaintyMs: number | null;
   readonly importWh: bigint;
   readonly exportWh: bigint;
@@ -41,10 +44,11 @@ export interface ClosedWindow {
 /**
  * Tracks the windows of one meter that wait for their statement, in rising order. Pure: no clock. Rules [gateway §8]: a
  * window without readings gets no statement; a statement's window is above every earlier one; registers are not
- * interpolated.
+ * interpolated; only a known time chooses a window, so the other readings wait for one.
  */
 export class WindowTracker {
   readonly #open: OpenWindow[] = [];
+  readonly #undated = new UndatedReadings();
   readonly #gapMs: number;
   #closedThrough: Window;
   #lastTimeMs: number | null = null;
@@ -67,8 +71,31 @@ export class WindowTracker {
     return this.#open;
   }
 
-  /** Counts a reading. After a clock was stepped back, readings stay in the newest window. */
+  /** Returns the number of readings that wait for a known time. */
+  get undated(): number {
+    return this.#undated.count;
+  }
+
+  /** Counts a reading; one of an unknown time waits, and is dropped where an earlier run signed it. */
   add(reading: WindowReading): void {
+    const { timeMs, steadyMs } = reading;
+    if (this.#undated.isUndated(reading)) {
+      if (steadyMs !== null) this.#undated.add({ ...reading, steadyMs });
+      return;
+    }
+    if (steadyMs !== null) this.date({ timeMs, steadyMs });
+    this.#count(reading);
+  }
+
+  /** Gives the readings that wait the windows of their times; a window that is closed takes none of them. */
+  date(now: Instant): void {
+    for (const reading of this.#undated.dated(now))
+      if (windowOf(reading.timeMs) > this.#closedThrough) this.#count({ ...reading, uncertaintyMs: null });
+  }
+
+  /** Counts a dated reading. After the time was corrected back by less than a window, it stays in the newest window. */
+  #count(reading: Omit<WindowReading, 'steadyMs'>): void {
+    this.#comeBack(windowOf(reading.timeMs));
     const newest = this.#open.at(-1);
     const window = latestWindow(
       addWindows(this.#closedThrough, 1),
@@ -95,6 +122,28 @@ export class WindowTracker {
     newest.lastTimeMs = reading.timeMs;
     newest.quality |= quality;
     newest.uncertaintyMs = worse(newest.uncertaintyMs, reading.uncertaintyMs);
+  }
+
+  /**
+   * Gathers the open windows beyond the next one in the present: a time that counted as known was wrong by more than a
+   * window. No statement was signed for them, and theirs is never attested.
+   */
+  #comeBack(present: Window): void {
+    const open = this.#open;
+    const next = addWindows(latestWindow(present, this.#closedThrough), 1);
+    if ((open.at(-1)?.window ?? next) <= next) return;
+    let quality = Quality.unsynchronised as number;
+    let newest: OpenWindow | undefined;
+    while ((open.at(-1)?.window ?? present) > present) {
+      const one = open.pop() as OpenWindow;
+      newest ??= one;
+      quality |= one.quality;
+    }
+    if (!newest) return;
+    const before = open.at(-1)?.window === present ? open.pop() : undefined;
+    const window = latestWindow(present, addWindows(this.#closedThrough, 1));
+    open.push({ ...newest, window, quality: quality | (before?.quality ?? 0), uncertaintyMs: null });
+    this.#lastTimeMs = null;
   }
 
   /** Marks the newest window, for example with the gap of a restart. */
@@ -128,9 +177,10 @@ export class WindowTracker {
     while (this.#open[0] && this.#open[0].window <= window) this.#open.shift();
   }
 
-  /** Drops open windows without a statement, and everything up to `window`. */
+  /** Drops open windows without a statement, readings that wait, and everything up to `window`. */
   dropThrough(window: Window): void {
     this.#open.length = 0;
+    this.#undated.clear();
     this.#closedThrough = latestWindow(this.#closedThrough, window);
   }
 }

@@ -6,6 +6,11 @@ const NAMES: Readonly<Record<NtpSource, string>> = {
   [ClockSource.chrony]: 'chrony',
 };
 
+/** Returns the name of a source, as `status` shows it [numbers §4.2]. */
+export function sourceName(source: ClockSource): string {
+  return Object.entries(ClockSource).find(([, number]) => number === source)?.[0] ?? 'none';
+}
+
 const text = (timeMs: number) => new Date(Math.floor(timeMs)).toISOString().slice(0, 19).replace('T', ' ');
 
 /** Names the clock's sources that contradict each other, with their times; null while none do. */

@@ -154,7 +154,7 @@ export const gatewayStages: Readonly<Record<GatewayCondition, Stage>> = {
   clock: stage(/not synchronised/, (parts) => {
     parts.time.reading.uncertainty = null;
   }),
-  'clock step': stage(/the clock was set back by 7200 s/, async (parts) => {
+  'clock step': stage(/the time was corrected back by 7200 s/, async (parts) => {
     parts.time.reading.stepMs = -7_200_000;
     await parts.time.advance(5_000);
   }),
