@@ -23,6 +23,7 @@ export function main(): Promise<void> {
       gatewayCommands(program);
       statementCommand(program);
       acceptCommand(program);
+      toolCommands(program);
       doctorCommand(program);
       scanCommand(program);
     },
@@ -77,6 +78,24 @@ function acceptCommand(program: Command): void {
     .action(async (options: ConfigOption & { meter: string; reason: string }) => {
       const { acceptRegister } = await import('./accept-command.js');
       console.log(await acceptRegister(loadGatewayConfig(options.config), options));
+    });
+}
+
+function toolCommands(program: Command): void {
+  command(program, 'spool', 'print the content of the spool; changes nothing')
+    .option('--verify', 'check every signature, too')
+    .action(async ({ config, verify }: ConfigOption & { verify?: boolean }) => {
+      const { inspectSpool } = await import('./spool-command.js');
+      if (!(await inspectSpool(loadGatewayConfig(config), verify ?? false))) process.exitCode = ExitCode.unwell;
+    });
+  command(program, 'export', 'write the signed messages of a period, for "npm run audit -- --export FILE"')
+    .requiredOption('--from <time>', 'begin in UTC, such as 2026-11-01T00:00Z')
+    .requiredOption('--until <time>', 'end in UTC, excluded')
+    .requiredOption('--out <file>', 'file for the messages')
+    .option('--meter <name>', 'meter or point, where the configuration has several')
+    .action(async (options: ConfigOption & { from: string; until: string; out: string; meter?: string }) => {
+      const { exportMessages } = await import('./export-command.js');
+      console.log(await exportMessages(loadGatewayConfig(options.config), options));
     });
 }
 

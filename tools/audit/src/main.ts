@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { auditDevices } from './devices.js';
 import { auditEnergy } from './energy.js';
+import { auditExport } from './exported.js';
 import { readChain } from './read.js';
 import { Audit, type Figures, fallen, type Levels } from './rules.js';
 
@@ -43,7 +44,9 @@ export async function auditChain(rpcUrl: string, previous?: AuditResult): Promis
 const ExitCode = { done: 0, operator: 2, findings: 3 } as const;
 
 interface Given {
-  readonly rpc: string;
+  readonly rpc?: string;
+  readonly export?: string;
+  readonly key?: string;
   readonly previous?: string;
   readonly out?: string;
 }
@@ -56,7 +59,9 @@ function optionsOf(argv: readonly string[]): Given {
     .description(
       'Recomputes supply, pages and cursors from the chain alone; exit 0 when all agree, 3 when not, 2 when it cannot tell',
     )
-    .requiredOption('--rpc <url>', 'RPC URL of the node')
+    .option('--rpc <url>', 'RPC URL of the node')
+    .option('--export <file>', "check a gateway's export instead: signatures, seqs, registers, roots")
+    .option('--key <base58>', 'with --export: the key that the registry holds for the meter')
     .option('--previous <file>', 'an earlier result: nothing may have fallen since')
     .option('--out <file>', 'write the result, for --previous of a later run')
     .allowExcessArguments(false)
@@ -112,7 +117,13 @@ function checkOut(file: string): void {
   }
 }
 
-async function audit({ rpc, previous, out }: Given): Promise<number> {
+async function audit({ rpc, previous, out, export: exported, key }: Given): Promise<number> {
+  if (exported !== undefined) {
+    if (rpc ?? previous ?? out) throw new Error('--export is checked alone, or with --key');
+    return checkExport(pathOf(exported), key ?? null);
+  }
+  if (key !== undefined) throw new Error('--key means nothing without --export');
+  if (rpc === undefined) throw new Error('give --rpc, the address of a node, or --export, a file of a gateway');
   checkRpc(rpc);
   const earlier = previous ? readPrevious(pathOf(previous)) : undefined;
   if (out) checkOut(pathOf(out));
@@ -125,6 +136,16 @@ async function audit({ rpc, previous, out }: Given): Promise<number> {
   console.log(result.ok ? 'Everything agrees.' : `${result.findings.length} findings.`);
   if (out) writeFileSync(pathOf(out), `${JSON.stringify(result)}\n`);
   return result.ok ? ExitCode.done : ExitCode.findings;
+}
+
+async function checkExport(file: string, expectedKey: string | null): Promise<number> {
+  const { figures, findings, key, meterId } = await auditExport(file, expectedKey);
+  console.log(`${'meter'.padEnd(20)} ${meterId}`);
+  console.log(`${'key'.padEnd(20)} ${key}`);
+  for (const [name, value] of Object.entries(figures)) console.log(`${name.padEnd(20)} ${value}`);
+  for (const finding of findings) console.error(finding);
+  console.log(findings.length === 0 ? 'Everything agrees.' : `${findings.length} findings.`);
+  return findings.length === 0 ? ExitCode.done : ExitCode.findings;
 }
 
 /** Resolves a path from the user's folder: npm runs scripts in the package's folder. */
