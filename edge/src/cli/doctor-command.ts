@@ -12,6 +12,7 @@ import { type Setting, settingText } from '../domain/scan/settings.js';
 import type { BusConfig, GatewayConfig } from '../wiring/config.js';
 import { profileOf, StartError } from '../wiring/setup.js';
 import { askStatus } from './commands.js';
+import { readSunspec } from './doctor-sunspec.js';
 import { openLine } from './open-line.js';
 import { portUsers } from './port-users.js';
 
@@ -44,9 +45,11 @@ export async function doctor(config: GatewayConfig, only: string | undefined, si
 
 async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSignal): Promise<Finding[]> {
   const { target, skipped, ...examined } = examinationOf(config, bus);
-  for (const name of skipped) console.log(`note: doctor does not examine ${name}, a SunSpec device`);
   const { setting, meters } = examined;
-  console.error(`${bus.name} (${settingText(setting)}): examining ${meters.length} meters, by reads only`);
+  const count = meters.length + skipped.length;
+  console.error(`${bus.name} (${settingText(setting)}): examining ${count} meters, by reads only`);
+  // On a connection of its own nobody else is heard, so there is nothing to observe.
+  if (meters.length === 0 && bus.transport === 'tcp') return readSunspec(config, bus, skipped, signal);
   const observation = await examine({
     ...examined,
     open: (at) => openLine(target, at),
@@ -55,10 +58,11 @@ async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSi
     signal,
   });
   const findings = diagnose(observation);
+  if (observation.problem === null) findings.push(...(await readSunspec(config, bus, skipped, signal)));
   return bus.transport === 'serial' ? findings.map((one) => withUsers(one, () => portUsers(bus.path))) : findings;
 }
 
-/** Composes what `examine` needs to know of a bus; `skipped` are the meters that it cannot examine. */
+/** Composes what `examine` needs to know of a bus; `skipped` are the SunSpec devices, which it cannot examine. */
 export function examinationOf(config: GatewayConfig, bus: BusConfig) {
   const here = config.meters.filter((meter) => meter.bus === bus.name);
   const meters: ExaminedMeter[] = [];
@@ -66,7 +70,7 @@ export function examinationOf(config: GatewayConfig, bus: BusConfig) {
   for (const meter of here) {
     const profile = profileOf(meter);
     if (profile.protocol === 'modbus') meters.push({ name: meter.name, unit: meter.unit, profile });
-    // Only the device itself lists a SunSpec device's registers: `run` reports its state.
+    // Only the device itself lists a SunSpec device's registers: the doctor reads it as `run` does.
     else skipped.push(meter.name);
   }
   const waitMs = Math.min(config.request_timeout_ms, 1_000);
@@ -96,9 +100,18 @@ function placeOf(bus: BusConfig): { target: Target; setting: Setting } {
 
 /** Prints the problems that a running gateway states. Returns true when there are none. */
 function sayRunning(status: unknown): boolean {
-  const { problems } = status as { problems?: unknown };
+  const { problems, meters } = status as { problems?: unknown; meters?: unknown };
   const list = Array.isArray(problems) ? problems.map(String) : [];
+  for (const text of notesOf(meters)) console.log(`note: ${text}`);
   console.log(list.length === 0 ? 'the gateway runs, and all is well' : 'the gateway runs, and states:');
   for (const text of list) console.log(text);
   return list.length === 0;
+}
+
+/** Returns the notes of a running gateway's meters, each with the meter's name. */
+function notesOf(meters: unknown): string[] {
+  if (!Array.isArray(meters)) return [];
+  return (meters as { name?: unknown; notes?: unknown }[]).flatMap(({ name, notes }) =>
+    Array.isArray(notes) ? notes.map((text) => `meter ${name}: ${text}`) : [],
+  );
 }

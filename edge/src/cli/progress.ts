@@ -2,6 +2,7 @@ import { nameOf, whereText } from '../domain/commissioning/config-text.js';
 import { planCost, type Stage } from '../domain/scan/plan.js';
 import { type Setting, settingText, speedOf } from '../domain/scan/settings.js';
 import type { Found, ScanState } from '../domain/scan/state.js';
+import { oddListText } from '../profiles/sunspec-walk.js';
 
 /** Shows the progress of a scan. */
 export interface Progress {
@@ -78,5 +79,6 @@ export function foundText(found: Found): string {
   if (others.length > 0)
     return `${where}: ${fits.length} profiles fit (${fits.map(({ profile }) => profile).join(', ')}): the nameplate says which; ${values}`;
   const weak = first.strength === 0 ? ' (a weak probe: compare with the nameplate)' : '';
-  return `${where}: ${nameOf(fits)}${weak}, profile ${first.profile}; ${values}`;
+  const odd = first.oddities ? `; ${oddListText(first.oddities)}` : '';
+  return `${where}: ${nameOf(fits)}${weak}, profile ${first.profile}; ${values}${odd}`;
 }

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { AddressRange, Bills, RegisterMap, SunspecProfile } from './profile.js';
 import { ONE } from './rational.js';
 import { type Register, type RegisterKey, type RegisterType, TYPE_REGISTERS } from './register.js';
+import { COMMON, MPPT, meanings } from './sunspec-meanings.js';
+import type { SunspecDevice, SunspecModel } from './sunspec-walk.js';
 
 const point = z.tuple([
   z.int().min(0).max(65_535),
@@ -35,46 +37,6 @@ export function parseSunspecModels(json: unknown): SunspecModels {
   return modelsFile.parse(json);
 }
 
-const COMMON = 1;
-const MPPT = 160;
-
-/** A point of a model, with its meaning for the gateway. */
-type Meaning = readonly [point: string, key: RegisterKey, positive?: 'import' | 'export'];
-const METER: readonly Meaning[] = [
-  ['TotWhImp', 'import'],
-  ['TotWhExp', 'export'],
-  ['W', 'power'],
-  ['PhVphA', 'voltage'],
-  ['Hz', 'frequency'],
-];
-/** An inverter counts its feed-in, which is export of the point where it stands. */
-const INVERTER: readonly Meaning[] = [
-  ['WH', 'export'],
-  ['W', 'power', 'export'],
-  ['PhVphA', 'voltage'],
-  ['Hz', 'frequency'],
-];
-const DER: readonly Meaning[] = [
-  ['TotWhAbs', 'import'],
-  ['TotWhInj', 'export'],
-  ['W', 'power', 'export'],
-  ['VL1', 'voltage'],
-  ['Hz', 'frequency'],
-];
-const IDENTITY: readonly Meaning[] = [
-  ['Mn', 'manufacturer'],
-  ['Md', 'model'],
-  ['Vr', 'firmware'],
-  ['SN', 'serial'],
-];
-
-function meanings(model: number): readonly Meaning[] {
-  if (model === COMMON) return IDENTITY;
-  if (model >= 101 && model <= 113) return INVERTER;
-  if (model >= 201 && model <= 214) return METER;
-  return model === 701 ? DER : [];
-}
-
 /**
  * Returns the directions that a meter of this profile can bill, whichever of the profile's models it has. Model 160
  * counts no energy of its own.
@@ -102,68 +64,6 @@ const TYPES: Readonly<Record<Point[1], { readonly type: RegisterType; readonly n
   float32: { type: 'f32', none: [] },
   sunssf: { type: 'sunssf', none: [0x8000n] },
 };
-
-/** One model in the list of a device. */
-export interface SunspecModel {
-  readonly id: number;
-  /** Address of its ID register, from which its points' offsets count. */
-  readonly address: number;
-  /** Registers after ID and length. */
-  readonly length: number;
-}
-
-export interface SunspecDevice {
-  /** Address of the marker. */
-  readonly base: number;
-  readonly models: readonly SunspecModel[];
-}
-
-/** Reports a device that shows the marker, and then a list that is impossible or does not answer. */
-export class SunspecError extends Error {
-  override readonly name = 'SunspecError';
-}
-
-/** A read of holding registers (function 3) that `sunspecWalk` requests. */
-export interface SunspecRead {
-  readonly address: number;
-  readonly count: number;
-}
-
-const MARKER = [0x53, 0x75, 0x6e, 0x53];
-const END_ID = 0xffff;
-const MAX_MODELS = 100;
-
-/**
- * Finds the list of models. Yields reads and receives their data (null: an exception or no answer). Returns the device,
- * or null when no base shows the marker. The caller owns the bus. Throws `SunspecError`.
- */
-export function* sunspecWalk(
-  bases: readonly number[],
-): Generator<SunspecRead, SunspecDevice | null, Uint8Array | null> {
-  for (const base of bases) {
-    const marker = yield { address: base, count: 2 };
-    if (marker?.length !== 4 || !MARKER.every((byte, i) => marker[i] === byte)) continue;
-    return { base, models: yield* walkModels(base + 2) };
-  }
-  return null;
-}
-
-function* walkModels(first: number): Generator<SunspecRead, SunspecModel[], Uint8Array | null> {
-  const models: SunspecModel[] = [];
-  let address = first;
-  while (models.length <= MAX_MODELS) {
-    if (address > 65_534) throw new SunspecError(`the list of models runs beyond the last register (${address})`);
-    const head = yield { address, count: 2 };
-    if (head?.length !== 4) throw new SunspecError(`no model header at ${address}`);
-    const view = new DataView(head.buffer, head.byteOffset, 4);
-    const [id, length] = [view.getUint16(0), view.getUint16(2)];
-    if (id === END_ID) return models;
-    if (length === 0) throw new SunspecError(`model ${id} at ${address} has no length`);
-    models.push({ id, address, length });
-    address += 2 + length;
-  }
-  throw new SunspecError(`more than ${MAX_MODELS} models`);
-}
 
 /** The register map of a discovered device. */
 export interface SunspecMap extends RegisterMap {

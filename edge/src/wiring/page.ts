@@ -45,9 +45,15 @@ export function statusOf(config: GatewayConfig, parts: PageParts): Record<string
     raw_frames: frames.dir,
     problems,
     conditions,
-    meters: metered.map((meter) => meter.view()),
+    meters: metered.map((meter) => ({ ...meter.view(), ...lineView(found, meter.name) })),
     buses: [...world.buses.values()].map((bus) => busView(bus, clock.monotonicMs())),
   };
+}
+
+/** Describes what the line of a meter adds to its status; nothing for a derived point. */
+function lineView({ meters }: SetUp, name: string): Record<string, unknown> {
+  const line = meters.find(({ config }) => config.name === name)?.line;
+  return line ? { notes: line.reader.notes() } : {};
 }
 
 /**

@@ -1,9 +1,9 @@
 import { Role } from '@gridtokenx/protocol';
-import { type Clock, type Logger, type ReadingClock, silentLogger } from '@gridtokenx/runtime/core';
+import { type Clock, type Logger, silentLogger } from '@gridtokenx/runtime/core';
 import { systemRandom } from '@gridtokenx/runtime/node';
 import type { KeptFrame } from '../adapters/frames/line.js';
 import { type BusAddress, busAt } from '../adapters/modbus/open.js';
-import { type LineReader, ProfileReader } from '../adapters/modbus/reader.js';
+import { type LineReader, ProfileReader, type ReaderOptions } from '../adapters/modbus/reader.js';
 import { probeReader, serialReader } from '../adapters/modbus/serial-number.js';
 import { SunspecReader } from '../adapters/modbus/sunspec-reader.js';
 import { loadProfile, loadSunspecModels } from '../adapters/profiles/files.js';
@@ -128,7 +128,7 @@ export interface MeterLine {
 export function lineOf(
   config: GatewayConfig,
   meter: MeterConfig,
-  ports: { readonly buses: ReadonlyMap<string, Bus>; readonly readingClock: ReadingClock; readonly clock: Clock },
+  ports: Pick<ReaderOptions, 'readingClock' | 'clock'> & { readonly buses: ReadonlyMap<string, Bus> },
 ): MeterLine {
   const bus = ports.buses.get(meter.bus);
   if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);

@@ -12,6 +12,7 @@ import { loadProfiles, loadSunspecModels } from '../../src/adapters/profiles/fil
 import { ReplyQuarantine, USUAL_RULES } from '../../src/domain/bus/reply-quarantine.js';
 import { ReadFailure } from '../../src/domain/ports.js';
 import type { Bills, SunspecProfile } from '../../src/profiles/profile.js';
+import { SunspecDevice as Device } from '../support/sunspec-device.js';
 
 interface Server {
   on(event: string, call: () => void): void;
@@ -26,83 +27,6 @@ const known = loadSunspecModels();
 const profile = (id: string) => loadProfiles().get(id) as SunspecProfile;
 const UNIT = 3;
 const BOTH: Bills = { import: true, export: true };
-
-/** Readings of the device, in the points' own units. */
-const VALUES: Readonly<Record<string, number>> = {
-  TotWhImp: 700_000,
-  TotWhExp: 123_450,
-  TotWhAbs: 700_000,
-  TotWhInj: 123_450,
-  WH: 123_450,
-  W: -1_500,
-  PhVphA: 230.1,
-  VL1: 230.1,
-  Hz: 50,
-};
-const EXPONENTS: Readonly<Record<string, number>> = { PhVphA: -1, VL1: -1, Hz: -2, W: 0 };
-const ENERGY_EXPONENT = 1;
-
-/** A device with these models behind the common one, generated from the models' own points. */
-class Device {
-  readonly words = new Map<number, number>();
-  /** Address of each model. */
-  readonly at = new Map<number, number>();
-  readonly base: number;
-  requests = 0;
-  constructor(models: readonly number[], base = 40_000) {
-    this.base = base;
-    this.put(base, [0x5375, 0x6e53]);
-    let address = base + 2;
-    for (const id of [1, ...models]) {
-      const size = (known.models[id]?.size ?? 0) + (known.models[id]?.repeating?.size ?? 0);
-      this.at.set(id, address);
-      this.put(address, [id, size - 2, ...Array<number>(size - 2).fill(0)]);
-      for (const name of Object.keys(known.models[id]?.points ?? {})) this.set(id, name, VALUES[name]);
-      address += size;
-    }
-    this.put(address, [0xffff, 0]);
-    this.text(1, 'Mn', 'Maker');
-    this.text(1, 'SN', 'SN-0042');
-  }
-  put(address: number, words: readonly number[]): void {
-    for (const [i, word] of words.entries()) this.words.set(address + i, word & 0xffff);
-  }
-  point(id: number, name: string) {
-    const found = known.models[id]?.points[name];
-    if (!found) throw new Error(`model ${id} has no ${name}`);
-    return { at: (this.at.get(id) ?? 0) + found[0], type: found[1], factor: found[2], size: found[4] };
-  }
-  text(id: number, name: string, value: string): void {
-    const { at, size } = this.point(id, name);
-    const bytes = Buffer.alloc(2 * size);
-    bytes.write(value);
-    this.put(
-      at,
-      Array.from({ length: size }, (_, i) => bytes.readUInt16BE(2 * i)),
-    );
-  }
-  /** Sets a point, and the scale factor that it names. */
-  set(id: number, name: string, value: number | undefined, exponent = EXPONENTS[name] ?? ENERGY_EXPONENT): void {
-    if (value === undefined) return;
-    const { at, type, factor, size } = this.point(id, name);
-    const float = new DataView(new ArrayBuffer(4));
-    float.setFloat32(0, value);
-    const raw = type === 'float32' ? BigInt(float.getUint32(0)) : BigInt(Math.round(value / 10 ** exponent));
-    this.put(
-      at,
-      Array.from({ length: size }, (_, i) => Number((raw >> BigInt(16 * (size - 1 - i))) & 0xffffn)),
-    );
-    if (factor !== null && type !== 'float32') this.put(this.point(id, factor).at, [exponent]);
-  }
-  read(address: number, count: number): number[] {
-    this.requests++;
-    return Array.from({ length: count }, (_, i) => {
-      const word = this.words.get(address + i);
-      if (word === undefined) throw Object.assign(new Error('no such register'), { modbusErrorCode: 2 });
-      return word;
-    });
-  }
-}
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -235,9 +159,10 @@ describe('a SunSpec device over a real connection', () => {
     await expect(none.read()).rejects.toThrow('shows no SunSpec marker at 40000, 50000, 0');
     const other = await readerOf('sunspec-meter', new Device([103]));
     await expect(other.read()).rejects.toThrow('has SunSpec models 1, 103, and none of those that sunspec-meter reads');
-    const endless = new Device([203]);
-    endless.put((endless.at.get(203) ?? 0) + 1, [0]);
-    const wrong = await readerOf('sunspec-meter', endless);
-    await expect(wrong.read()).rejects.toThrow('has no length');
+    const short = new Device([203]);
+    short.put((short.at.get(203) ?? 0) + 1, [0]);
+    short.words.delete((short.at.get(203) ?? 0) + 107);
+    const wrong = await readerOf('sunspec-meter', short);
+    await expect(wrong.read()).rejects.toThrow('model 203 at 40070 states length 0');
   });
 });

@@ -4,7 +4,8 @@ import { charTimeUs, planReads } from '../../src/planner/plan.js';
 import { identityRegisters, polledRegisters } from '../../src/planner/wanted.js';
 import type { SunspecProfile } from '../../src/profiles/profile.js';
 import { type Block, billingFault, decodeSample } from '../../src/profiles/sample.js';
-import { SunspecError, type SunspecMap, sunspecMap, sunspecWalk } from '../../src/profiles/sunspec.js';
+import { type SunspecMap, sunspecMap } from '../../src/profiles/sunspec.js';
+import { ListedDevice as Device, discover, type ModelValues as Values } from '../support/sunspec-list.js';
 
 const known = loadSunspecModels();
 const profiles = loadProfiles();
@@ -14,42 +15,6 @@ const profile = (id: string): SunspecProfile => {
   return found;
 };
 const COST = { charTimeUs: charTimeUs(9_600, 'none', 1), turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' } as const;
-type Values = Readonly<Record<number, readonly number[]>>;
-
-/** Registers of a device: the marker, its models in a row, the end. Values by model and offset from its ID. */
-class Device {
-  readonly words = new Map<number, number>();
-  readonly reads: string[] = [];
-  readonly starts: number[] = [];
-  constructor(base: number, models: readonly (readonly [id: number, length: number, values?: Values])[]) {
-    this.put(base, [0x5375, 0x6e53]);
-    let address = base + 2;
-    for (const [id, length, values = {}] of models) {
-      this.starts.push(address);
-      this.put(address, [id, length, ...Array<number>(length).fill(0)]);
-      for (const [offset, words] of Object.entries(values)) this.put(address + Number(offset), words);
-      address += 2 + length;
-    }
-    this.put(address, [0xffff, 0]);
-  }
-  put(address: number, words: readonly number[]): void {
-    for (const [i, word] of words.entries()) this.words.set(address + i, word);
-  }
-  /** Returns null where the meter would answer with an exception. */
-  read(address: number, count: number): Uint8Array | null {
-    this.reads.push(`${address}+${count}`);
-    const words = Array.from({ length: count }, (_, i) => this.words.get(address + i));
-    if (words.some((word) => word === undefined)) return null;
-    return Uint8Array.from(words.flatMap((word = 0) => [(word >> 8) & 0xff, word & 0xff]));
-  }
-}
-
-function discover(device: Device, bases: readonly number[] = [40_000, 50_000, 0]) {
-  const walk = sunspecWalk(bases);
-  let step = walk.next();
-  while (!step.done) step = walk.next(device.read(step.value.address, step.value.count));
-  return step.value;
-}
 
 function mapOf(id: string, device: Device): SunspecMap {
   const found = discover(device);
@@ -92,57 +57,6 @@ const METER_203: Values = {
   46: [1, 4_464],
   54: [1],
 };
-
-describe('the walk', () => {
-  it('finds the list at any base, asking for the marker and then header by header', () => {
-    for (const base of [40_000, 50_000, 0]) {
-      const device = new Device(base, [
-        [1, 66],
-        [203, 105],
-      ]);
-      expect(discover(device)).toEqual({
-        base,
-        models: [
-          { id: 1, address: base + 2, length: 66 },
-          { id: 203, address: base + 70, length: 105 },
-        ],
-      });
-    }
-    const device = new Device(40_000, [[1, 66]]);
-    discover(device);
-    expect(device.reads).toEqual(['40000+2', '40002+2', '40070+2']);
-  });
-
-  it('finds nothing where nothing is', () => {
-    const silent = new Device(60_000, []);
-    expect(discover(silent)).toBeNull();
-    expect(silent.reads).toEqual(['40000+2', '50000+2', '0+2']);
-    const other = new Device(60_000, []);
-    other.put(40_000, [0x5375, 0x6e54]);
-    expect(discover(other)).toBeNull();
-  });
-
-  it('refuses a list that cannot be true', () => {
-    const broken = new Device(40_000, [[1, 66]]);
-    broken.words.delete(40_070);
-    expect(() => discover(broken)).toThrow(SunspecError);
-    const empty = new Device(40_000, [[1, 66]]);
-    empty.put(40_003, [0]);
-    expect(() => discover(empty)).toThrow(/has no length/);
-    const long = new Device(40_000, [[1, 66]]);
-    long.put(40_003, [0xfff0]);
-    expect(() => discover(long)).toThrow(/beyond the last register/);
-    const endless = new Device(
-      0,
-      Array.from({ length: 150 }, () => [64_001, 1] as const),
-    );
-    expect(() => discover(endless, [0])).toThrow(/more than 100 models/);
-    const walk = sunspecWalk([0]);
-    walk.next();
-    walk.next(Uint8Array.of(0x53, 0x75, 0x6e, 0x53));
-    expect(() => walk.next(Uint8Array.of(0, 1))).toThrow(SunspecError);
-  });
-});
 
 describe('a meter', () => {
   it('of model 203 is read like any other', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadProfile, loadSunspecModels } from '../../src/adapters/profiles/files.js';
+import { foundText } from '../../src/cli/progress.js';
 import { identify } from '../../src/domain/scan/identify.js';
 import type { UnitReader } from '../../src/domain/scan/unit-prober.js';
 import type { MeterProfile, ModbusProfile, ProbeCheck } from '../../src/profiles/profile.js';
@@ -129,4 +130,15 @@ test.each([
   expect((await identityOf(sunspecWords(name), [profile])).fits).toMatchObject([
     { profile: 'sunspec-inverter', model, strength: 3 },
   ]);
+});
+
+test('a SunSpec device with an odd list fits, and scan says what is odd', async () => {
+  const profile = loadProfile('sunspec-inverter') as MeterProfile;
+  const words = sunspecWords('SE5K');
+  delete words['3 40123'];
+  words['3 40122'] = 0;
+  const { fits, silent } = await identityOf(words, [profile]);
+  expect(fits).toMatchObject([{ oddities: [expect.stringMatching(/only register 40122 follows, which is 0$/)] }]);
+  const setting = { transport: 'tcp' } as const;
+  expect(foundText({ setting, unit: 1, afterMs: 0, fits, silent })).toMatch(/; its SunSpec list is odd: model 103 at/);
 });

@@ -20,13 +20,19 @@ async function serve(port = 0) {
   const report = () => ({ ok: state.problems.length === 0, problems: state.problems, conditions: [] });
   const health: GatewayHealth = { report, problems: () => state.problems };
   const parts = {
-    found: { gateway: { publicKey: new Uint8Array(32) }, spool: { bytes: () => 99 } },
+    found: {
+      ...{ gateway: { publicKey: new Uint8Array(32) }, spool: { bytes: () => 99 } },
+      meters: [{ config: { name: '<script>' }, line: { reader: { notes: () => ['its SunSpec list is odd'] } } }],
+    },
     world: {
       ...{ clock: systemClock, readingClock: time.reading, log: quietLog, metrics, frames: { dir: '/frames' } },
       ...{ verifier: { name: 'libsodium' }, buses: new Map(), certificate: undefined },
     },
     gateway: { spoolDepth: () => 7 },
-    metered: [{ view: () => ({ name: '<script>', problems: [] }) }],
+    metered: [
+      { name: '<script>', view: () => ({ name: '<script>', problems: [] }) },
+      { name: 'point', view: () => ({ name: 'point', problems: [] }) },
+    ],
     uplink: { online: true },
     health,
   } as unknown as PageParts;
@@ -52,7 +58,10 @@ describe('the status server', () => {
     const figures = (await get('/metrics')).text;
     expect(figures).toContain('gtx_gateway_readings_total{meter="aa"} 3');
     expect(figures).toContain('gtx_gateway_spool_depth 7');
-    expect(JSON.parse((await get('/api/v1/status')).text)).toMatchObject({ spool: { depth: 7, bytes: 99 } });
+    expect(JSON.parse((await get('/api/v1/status')).text)).toMatchObject({
+      spool: { depth: 7, bytes: 99 },
+      meters: [{ name: '<script>', notes: ['its SunSpec list is odd'] }, { name: 'point' }],
+    });
     const page = (await get('/')).text;
     expect(page).toContain('&lt;script&gt;');
     expect(page).not.toContain('<script>');

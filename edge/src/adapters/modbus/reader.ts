@@ -19,7 +19,7 @@ export interface ReaderOptions {
   readonly probe?: readonly ProbeCheck[];
   /** Directions that each poll must read. A register that the map lacks and that is not needed counts as 0. */
   readonly needs: Bills;
-  readonly readingClock: ReadingClock;
+  readonly readingClock: Pick<ReadingClock, 'nowMs' | 'steadyMs' | 'uncertaintyMs'>;
   readonly clock: Clock;
   readonly periodMs: number;
   /** Cost of a read on this line; its turnaround is the assumed one before the first measurement. */
@@ -32,6 +32,8 @@ export interface LineReader extends MeterReader {
   stepWh(nearWh: bigint): bigint;
   /** Returns the shortest poll period of the meter on this line, real ms; null without a limit. */
   leastPeriod(): LeastPeriod | null;
+  /** Says what is odd about the meter and does no harm; empty for most. */
+  notes(): readonly string[];
 }
 
 type SampleTime = Pick<MeterSample, 'timeMs' | 'uncertaintyMs' | 'steadyMs'>;
@@ -164,6 +166,10 @@ export class ProfileReader implements LineReader {
       register.scaleFactor === null ? resolutionWh(register, nearWh) : (this.#stepWh ?? 1n),
     );
     return largest(steps);
+  }
+
+  notes(): readonly string[] {
+    return [];
   }
 
   leastPeriod(): LeastPeriod | null {

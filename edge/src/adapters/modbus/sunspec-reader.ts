@@ -4,14 +4,8 @@ import type { LeastPeriod } from '../../domain/metering/period.js';
 import { type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
 import { MAINS_CHECKS } from '../../profiles/probe.js';
 import type { Bills, SunspecProfile } from '../../profiles/profile.js';
-import {
-  SunspecError,
-  type SunspecMap,
-  type SunspecModels,
-  type SunspecRead,
-  sunspecMap,
-  sunspecWalk,
-} from '../../profiles/sunspec.js';
+import { type SunspecMap, type SunspecModels, sunspecMap } from '../../profiles/sunspec.js';
+import { oddListText, SunspecError, type SunspecRead, sunspecWalk } from '../../profiles/sunspec-walk.js';
 import { type LineReader, ProfileReader, type ReaderOptions } from './reader.js';
 import { serialReader } from './serial-number.js';
 
@@ -23,11 +17,10 @@ export interface SunspecReaderOptions extends Omit<ReaderOptions, 'profile'> {
 }
 
 /** Lengths by which a header can be read: the registers behind it are read only to vary the length. */
-const HEADER_REGISTERS = 2;
 const HEADER_LENGTHS = 7;
 const ADDRESSES = 65_536;
-/** Reads of a header before the walk fails. */
-const ATTEMPTS = 3;
+/** Reads of a header without an answer, after which the gateway reads the marker again. */
+const ATTEMPTS = 2;
 /** Interval of checks for a free length, and longest wait for each header, ms. */
 const LOOK_MS = 250;
 const MAX_REST_MS = 60_000;
@@ -42,6 +35,7 @@ export class SunspecReader implements LineReader {
   #reader: ProfileReader | null = null;
   #readSerial: (() => Promise<string | null>) | null = null;
   #finding: Promise<ProfileReader> | null = null;
+  #oddities: readonly string[] = [];
 
   constructor(options: SunspecReaderOptions) {
     this.#options = options;
@@ -69,6 +63,10 @@ export class SunspecReader implements LineReader {
 
   stepWh(nearWh: bigint): bigint {
     return this.#reader?.stepWh(nearWh) ?? 1n;
+  }
+
+  notes(): string[] {
+    return this.#oddities.length > 0 ? [oddListText(this.#oddities)] : [];
   }
 
   leastPeriod(): LeastPeriod | null {
@@ -103,11 +101,17 @@ export class SunspecReader implements LineReader {
   async #walk(): Promise<SunspecMap> {
     const { profile, known } = this.#options;
     try {
-      const walk = sunspecWalk(profile.bases);
+      const walk = sunspecWalk(profile.bases, known);
       let step = walk.next();
-      while (!step.done) step = walk.next(await this.#ask(step.value));
+      let marker: SunspecRead | null = null;
+      while (!step.done) {
+        const data: Uint8Array | null = await this.#ask(step.value, marker);
+        if (profile.bases.includes(step.value.address)) marker = step.value;
+        step = walk.next(data);
+      }
       if (!step.value)
         throw new ReadError(ReadFailure.badReply, `shows no SunSpec marker at ${profile.bases.join(', ')}`);
+      this.#oddities = step.value.oddities;
       const map = sunspecMap(profile, step.value, known);
       if (map) return map;
       const there = step.value.models.map(({ id }) => id).join(', ');
@@ -123,10 +127,25 @@ export class SunspecReader implements LineReader {
   }
 
   /**
-   * Reads one header, or the marker. Returns null for an exception to the very length that is wanted. The list may end
-   * at the device's last register: where a longer read raises an exception, reads the header alone.
+   * Reads a part of the list. Returns null for an exception to the very length that is wanted, and where the device
+   * answers for its `marker` and not here. Rejects with `ReadError`.
    */
-  async #ask({ address, count }: SunspecRead): Promise<Uint8Array | null> {
+  async #ask(read: SunspecRead, marker: SunspecRead | null): Promise<Uint8Array | null> {
+    try {
+      return await this.#header(read);
+    } catch (error) {
+      const isSilent = error instanceof ReadError && error.failure === ReadFailure.timeout;
+      if (!isSilent || !marker || marker.address === read.address) throw error;
+      if (!(await this.#header(marker))) throw error;
+      return null;
+    }
+  }
+
+  /**
+   * Reads one header, or the marker; null = exception. The list may end at the device's last register: where a longer
+   * read raises an exception, reads the header alone.
+   */
+  async #header({ address, count }: SunspecRead): Promise<Uint8Array | null> {
     let most = this.#options.bus.isShared ? HEADER_LENGTHS : 1;
     let failures = 0;
     for (let restedMs = 0; ; ) {
@@ -134,7 +153,7 @@ export class SunspecReader implements LineReader {
       const variants: ReadVariant[] = lengths.map((n) => ({ address, count: n }));
       try {
         const { data } = await this.#options.bus.read(this.#options.unit, 3, variants, this.#readOptions);
-        return data.subarray(0, 2 * HEADER_REGISTERS);
+        return data.subarray(0, 2 * count);
       } catch (error) {
         if (!(error instanceof ReadError)) throw error;
         if (error.failure === ReadFailure.exception) {

@@ -5,13 +5,8 @@ import { judgeProbe, probeRegisters, probeStrength } from '../../profiles/probe.
 import type { MeterProfile, ModbusProfile, RegisterMap, SunspecProfile } from '../../profiles/profile.js';
 import type { Register } from '../../profiles/register.js';
 import { type Block, billingFault, decodeSample } from '../../profiles/sample.js';
-import {
-  type SunspecDevice,
-  SunspecError,
-  type SunspecModels,
-  sunspecMap,
-  sunspecWalk,
-} from '../../profiles/sunspec.js';
+import { type SunspecModels, sunspecMap } from '../../profiles/sunspec.js';
+import { type SunspecDevice, SunspecError, type SunspecRead, sunspecWalk } from '../../profiles/sunspec-walk.js';
 import type { Read, Reply, UnitReader } from './unit-prober.js';
 
 /** A profile that a meter fits, with what was read by it. */
@@ -32,6 +27,8 @@ export interface Fit {
   readonly exportOnly: boolean;
   /** Why it cannot be billed; null when it can. */
   readonly unfit: string | null;
+  /** Deviations of its SunSpec list, in words; absent for a proper list. */
+  readonly oddities?: readonly string[];
 }
 
 export interface Identity {
@@ -184,9 +181,9 @@ async function findSunspec(
   const bases = [...new Set(profiles.flatMap((profile) => profile.bases))];
   let device: SunspecDevice | null = null;
   try {
-    const walk = sunspecWalk(bases);
+    const walk = sunspecWalk(bases, models);
     let step = walk.next();
-    while (!step.done) step = walk.next(await notes.header(step.value.address, bases.includes(step.value.address)));
+    while (!step.done) step = walk.next(await notes.header(step.value, bases.includes(step.value.address)));
     device = step.value;
   } catch (error) {
     if (!(error instanceof SunspecError)) throw error;
@@ -195,7 +192,7 @@ async function findSunspec(
   for (const profile of profiles) {
     const map = sunspecMap(profile, device, models);
     const fit = map && (await weigh(notes, profile, map, 3, cost));
-    if (fit) return [fit];
+    if (fit) return [device.oddities.length > 0 ? { ...fit, oddities: device.oddities } : fit];
   }
   return [];
 }
@@ -277,17 +274,17 @@ class UnitNotes {
   }
 
   /**
-   * Two registers of a SunSpec list, also by a longer read, which does not have to wait: behind the marker stands the
+   * Registers of a SunSpec list, also by a longer read, which does not have to wait: behind the marker stands the
    * first model's header; before any other header stands what was read already.
    */
-  async header(address: number, isMarker: boolean): Promise<Uint8Array | null> {
+  async header({ address, count }: SunspecRead, isMarker: boolean): Promise<Uint8Array | null> {
     const more = [0, 1, 2];
-    const variants = more.map((by) => ({ address: isMarker ? address : address - by, count: 2 + by }));
+    const variants = more.map((by) => ({ address: isMarker ? address : address - by, count: count + by }));
     if (this.refused({ fn: 3, variants })) return null;
     const reply = await this.ask({ fn: 3, variants }, 'sunspec');
     if (reply.what !== 'data') return null;
     const from = 2 * (address - reply.address);
-    return reply.data.subarray(from, from + 4);
+    return reply.data.subarray(from, from + 2 * count);
   }
 }
 
