@@ -80,5 +80,6 @@ export function foundText(found: Found): string {
     return `${where}: ${fits.length} profiles fit (${fits.map(({ profile }) => profile).join(', ')}): the nameplate says which; ${values}`;
   const weak = first.strength === 0 ? ' (a weak probe: compare with the nameplate)' : '';
   const odd = first.oddities ? `; ${oddListText(first.oddities)}` : '';
-  return `${where}: ${nameOf(fits)}${weak}, profile ${first.profile}; ${values}${odd}`;
+  const limit = first.maxRegisters === undefined ? '' : `; it answers at most ${first.maxRegisters} registers at once`;
+  return `${where}: ${nameOf(fits)}${weak}, profile ${first.profile}; ${values}${limit}${odd}`;
 }

@@ -140,7 +140,8 @@ function judgeRegister<T>(
   return judge({ register, raw, exponent });
 }
 
-function holds(block: Block, { function: code, address, length }: Register): boolean {
+/** Returns true when a block holds the whole register. */
+export function holds(block: Block, { function: code, address, length }: Register): boolean {
   const end = block.address + block.data.length / 2;
   return block.function === code && block.address <= address && address + length <= end;
 }

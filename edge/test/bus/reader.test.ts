@@ -22,7 +22,7 @@ const PERIOD_MS = 2_000;
 function setUp(
   last: number,
   answers: (request: number, address: number) => boolean = () => true,
-  { periodMs = PERIOD_MS, more = [] as Register[], scale = ONE } = {},
+  { periodMs = PERIOD_MS, more = [] as Register[], scale = ONE, most = 125 } = {},
 ) {
   const time = new VirtualClock();
   const asked: { address: number; count: number }[] = [];
@@ -37,6 +37,12 @@ function setUp(
         const address = 256 * high + low;
         asked.push({ address, count });
         if (!answers(asked.length, address)) return;
+        if (count > most) {
+          time.after(60, () => {
+            input = withCrc(Uint8Array.of(unit, fn + 0x80, 2));
+          });
+          return;
+        }
         const data = Array.from({ length: count }, (_, i) => [(address + i) >> 8, (address + i) & 0xff]).flat();
         time.after(60, () => {
           input = withCrc(Uint8Array.of(unit, fn, data.length, ...data));
@@ -140,4 +146,15 @@ test('of the other values one is asked for once more in a poll, and only within 
 test('a step is that of the register, before any sample as well', async () => {
   const { reader } = setUp(40, () => true, { scale: { num: 10n, den: 1n } });
   expect(reader.stepWh(0n)).toBe(10n);
+});
+
+test('a meter on a serial line that refuses long reads is read in its first poll, and loses no poll while it is learnt', async () => {
+  const more = [registerAt('power', 20), registerAt('voltage', 2)];
+  for (const most of [3, 7, 12]) {
+    const { poll, asked } = setUp(40, () => true, { more, most, periodMs: 20_000 });
+    for (let polls = 0; polls < 12; polls++) expect((await poll()).good).toMatchObject({ importWh: 4n, exportWh: 5n });
+    const before = asked.length;
+    await poll();
+    expect(asked.slice(before).every(({ count }) => count <= most)).toBe(true);
+  }
 });

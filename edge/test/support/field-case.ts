@@ -70,8 +70,8 @@ export class FieldCase {
     const [meter] = config.meters;
     const bus = buses.get('lan');
     if (!meter || !bus) throw new Error('the configuration has one meter on one bus');
-    const { reader } = lineOf(config, meter, { buses, readingClock, clock: systemClock });
-    return { config, bus, reader };
+    const { reader, checkProbe } = lineOf(config, meter, { buses, readingClock, clock: systemClock });
+    return { config, bus, reader, checkProbe };
   }
 
   /** Runs the command `doctor`; returns its lines. */

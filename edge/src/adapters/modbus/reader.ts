@@ -1,14 +1,15 @@
 import { type Clock, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
-import type { Bus, ReadOptions, ReadVariant } from '../../domain/bus/bus.js';
+import type { Bus, ReadOptions } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
 import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
 import { leastPeriod } from '../../planner/period.js';
-import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
-import { variantsOf } from '../../planner/variants.js';
-import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
+import type { LineCost } from '../../planner/plan.js';
 import { failedChecks } from '../../profiles/probe.js';
 import type { Bills, ProbeCheck, RegisterMap } from '../../profiles/profile.js';
-import { type Block, decodeSample, faultOfEnergy, resolutionWh } from '../../profiles/sample.js';
+import type { Register } from '../../profiles/register.js';
+import { type Block, decodeSample, faultOfEnergy, holds, resolutionWh } from '../../profiles/sample.js';
+import { type Planned, planOf } from './poll-plan.js';
+import { ReadLimiter } from './read-limiter.js';
 
 export interface ReaderOptions {
   readonly bus: Bus;
@@ -38,14 +39,11 @@ export interface LineReader extends MeterReader {
 
 type SampleTime = Pick<MeterSample, 'timeMs' | 'uncertaintyMs' | 'steadyMs'>;
 
-interface Planned {
-  readonly request: ReadRequest;
-  /** The request, and reads of other lengths that can replace it. */
-  readonly variants: readonly ReadVariant[];
-}
-
 /** Deviation of the measured turnaround from the planned one, as a part of it, above which the plan is made anew. */
 const TURNAROUND_DRIFT = 0.5;
+
+/** Refusals after which a poll plans no further shorter reads: halving 125 registers takes 7. */
+const MAX_REFUSALS = 10;
 
 /**
  * Reads one meter by its profile. Reads energy first, in one request where the meter allows it (import and export of
@@ -61,9 +59,11 @@ export class ProfileReader implements LineReader {
   #mayRepeat = true;
   /** Step of the last sample, where the meter's own scale factor decides it; null before. */
   #stepWh: bigint | null = null;
+  readonly #limiter: ReadLimiter;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#limiter = new ReadLimiter(options);
     const { periodMs, profile } = options;
     const { quarantineMs, timeoutMinMs } = profile.limits;
     this.#readOptions = { periodMs, limits: { quarantineMs, timeoutMinMs } };
@@ -79,9 +79,12 @@ export class ProfileReader implements LineReader {
     const blocks: Block[] = [];
     const frames: Uint8Array[] = [];
     let time: SampleTime | null = null;
-    for (const [i, planned] of this.#plan.entries()) {
-      if (i > 0) await this.#rest();
-      if (i > 0 && planned.request.billing) await this.#untilFree(planned, endAtMs);
+    let left = [...this.#plan];
+    for (let isFirst = true, refusals = 0; left.length > 0; isFirst = false) {
+      const [planned, ...others] = left as [Planned, ...Planned[]];
+      left = others;
+      if (!isFirst) await this.#rest();
+      if (!isFirst && planned.request.billing) await this.#untilFree(planned, endAtMs);
       try {
         const { address, data, frame } = await this.#ask(planned, endAtMs);
         blocks.push({ function: planned.request.function, address, data });
@@ -93,10 +96,14 @@ export class ProfileReader implements LineReader {
             steadyMs: readingClock.steadyMs(),
           };
       } catch (error) {
-        if (!(error instanceof ReadError) || planned.request.billing) throw error;
-        if (error.failure === ReadFailure.secondMaster) throw error;
+        if (!(error instanceof ReadError)) throw error;
+        if (refusals++ < MAX_REFUSALS && this.#limiter.refused(error, planned.request)) {
+          this.#replan();
+          left = this.#plan.filter(({ request }) => request.registers.some((one) => !isHeld(blocks, one)));
+        } else if (planned.request.billing || error.failure === ReadFailure.secondMaster) throw error;
       }
     }
+    if (await this.#limiter.probe(this.#readOptions)) this.#replan();
     return this.#sampleOf(blocks, time, frames);
   }
 
@@ -169,7 +176,7 @@ export class ProfileReader implements LineReader {
   }
 
   notes(): readonly string[] {
-    return [];
+    return this.#limiter.notes();
   }
 
   leastPeriod(): LeastPeriod | null {
@@ -191,6 +198,7 @@ export class ProfileReader implements LineReader {
   /** Plans again with the turnaround that this meter shows. */
   #measure(): void {
     const { bus, unit } = this.#options;
+    if (this.#limiter.hasChanged()) this.#replan();
     const measured = bus.units.get(unit)?.estimate.turnaroundMs;
     if (measured === undefined || measured === null) return;
     const turnaroundUs = Math.max(1, 1_000 * measured);
@@ -200,52 +208,17 @@ export class ProfileReader implements LineReader {
   }
 
   #replan(): void {
-    const { bus, unit, profile, cost } = this.#options;
-    this.#plan = planOf(profile, { ...cost, turnaroundUs: this.#turnaroundUs });
+    const { bus, unit, cost } = this.#options;
+    this.#plan = planOf(this.#limiter.map(), { ...cost, turnaroundUs: this.#turnaroundUs });
     const costsMs = this.#plan.map(({ request }) => request.costUs / 1_000);
     bus.polls.set(unit, { lineMs: costsMs.reduce((sum, ms) => sum + ms, 0), longestMs: Math.max(0, ...costsMs) });
   }
 }
 
+const isHeld = (blocks: readonly Block[], register: Register) => blocks.some((block) => holds(block, register));
+
 function largest(steps: readonly bigint[]): bigint {
   let most = 1n;
   for (const step of steps) if (step > most) most = step;
   return most;
-}
-
-/**
- * Lengths beside the request's own that hold all of it: with two of them polls need no others, unless answers are late.
- */
-const WHOLE_VARIANTS = 3;
-
-/**
- * Plans the requests of a poll, with the variants of each. Variants that hold all of a request come first, so that
- * rotating lengths cost no value. For energy, variants that hold only energy follow.
- */
-function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
-  const billing = billingRegisters(profile).filter(({ key }) => key !== 'total');
-  const plan = planReads(polledRegisters(profile), profile.limits, cost).map((request) => {
-    const whole = variantsOf(request, profile, cost, request.billing ? { most: WHOLE_VARIANTS } : {});
-    const cover = billing.filter((register) => request.registers.includes(register));
-    const energy = request.billing ? variantsOf(request, profile, cost, { cover }) : [];
-    const others = [...whole, ...energy.filter(({ count }) => !whole.some((other) => other.count === count))];
-    return { request, variants: [request, ...others].map(({ address, count }) => ({ address, count })) };
-  });
-  return spread(plan);
-}
-
-/**
- * Separates import and export when each has only one length, and it is the same. In sequence the second would wait for
- * a whole quarantine (no shape twice in a row). After a read of another length it waits for a time-out.
- */
-function spread(plan: readonly Planned[]): Planned[] {
-  const [first, second] = plan;
-  const shapeOf = (request: ReadRequest, count: number) => `${request.function} ${count}`;
-  const shapes = ({ request, variants }: Planned) => variants.map(({ count }) => shapeOf(request, count));
-  if (!first || !second?.request.billing) return [...plan];
-  const all = new Set([...shapes(first), ...shapes(second)]);
-  if (all.size > 1) return [...plan];
-  const between = plan.findIndex((one) => !one.request.billing && shapes(one).some((shape) => !all.has(shape)));
-  if (between < 0) return [...plan];
-  return [first, plan[between] as Planned, ...plan.filter((one, i) => i > 0 && i !== between && one !== first)];
 }

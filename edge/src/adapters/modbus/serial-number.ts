@@ -1,8 +1,11 @@
 import type { Bus } from '../../domain/bus/bus.js';
+import { REFUSES_READ } from '../../domain/bus/exceptions.js';
+import { RefusedRead } from '../../domain/bus/read-error.js';
 import { type LineCost, planReads } from '../../planner/plan.js';
 import { variantsOf } from '../../planner/variants.js';
 import { judgeProbe, probeRegisters } from '../../profiles/probe.js';
 import type { ModbusProfile, RegisterMap } from '../../profiles/profile.js';
+import type { Register } from '../../profiles/register.js';
 import { type Block, decodeSample } from '../../profiles/sample.js';
 
 /**
@@ -27,7 +30,7 @@ export function serialReader(
 }
 
 /**
- * Builds the function that reads all registers of a profile's probe. It resolves with the checks that fail, in words;
+ * Builds the function that reads all registers of a profile's probe, one by one where the meter refuses several at once. It resolves with the checks that fail, in words;
  * it rejects with `ReadError`.
  */
 export function probeReader(
@@ -37,16 +40,28 @@ export function probeReader(
   cost: LineCost,
   periodMs: number,
 ): () => Promise<readonly string[]> {
+  const planned = (registers: readonly Register[]) =>
+    planReads(registers, profile.limits, cost).map((request) => {
+      const cover = registers.filter((register) => request.registers.includes(register));
+      return { request, variants: [request, ...variantsOf(request, profile, cost, { cover })] };
+    });
   const registers = probeRegisters(profile);
-  const requests = planReads(registers, profile.limits, cost).map((request) => {
-    const cover = registers.filter((register) => request.registers.includes(register));
-    return { request, variants: [request, ...variantsOf(request, profile, cost, { cover })] };
-  });
+  const requests = planned(registers);
   return async () => {
     const blocks: Block[] = [];
-    for (const { request, variants } of requests) {
-      const { address, data } = await bus.read(unit, request.function, variants, { periodMs });
-      blocks.push({ function: request.function, address, data });
+    const left = [...requests];
+    for (let next = left.shift(); next; next = left.shift()) {
+      const { request, variants } = next;
+      const held = registers.filter((register) => request.registers.includes(register));
+      try {
+        const { address, data } = await bus.read(unit, request.function, variants, { periodMs });
+        blocks.push({ function: request.function, address, data });
+      } catch (error) {
+        const isTooLong = error instanceof RefusedRead && REFUSES_READ.includes(error.code) && held.length > 1;
+        if (!isTooLong) throw error;
+        bus.explained(unit);
+        left.push(...held.flatMap((register) => planned([register])));
+      }
     }
     return judgeProbe(profile, blocks).against;
   };

@@ -6,6 +6,7 @@ import { type Answer, NoAnswer } from './port.js';
 import type { RegisterClient } from './ports.js';
 import { BusQueue } from './queue.js';
 import { readErrorOf } from './read-error.js';
+import { ReadLength } from './read-length.js';
 import { QUARANTINE_TIMEOUTS, type ReplyQuarantine } from './reply-quarantine.js';
 import { SilentUnits } from './silent.js';
 import { BusStats } from './stats.js';
@@ -102,6 +103,16 @@ export class Bus {
     return this.#options.shapes;
   }
 
+  /** Returns the lengths that a unit answers and refuses; empty before its first read. */
+  lengths(unit: number): ReadLength {
+    return this.units.get(unit)?.lengths ?? new ReadLength();
+  }
+
+  /** Records that the last exception of a unit was about the length of a read, and no fault. */
+  explained(unit: number): void {
+    this.units.get(unit)?.explained();
+  }
+
   /** Says in plain words why there is no connection; null while there is one. */
   get problem(): string | null {
     return this.#connection.problem;
@@ -165,7 +176,7 @@ export class Bus {
       if (data.length !== 2 * ask.count) throw new ReadError(ReadFailure.badReply, `${data.length} bytes of data`);
       return { ...choice, data, frame };
     } catch (error) {
-      throw readErrorOf(error, unit, this.name);
+      throw readErrorOf(error, ask, this.name);
     } finally {
       this.#current = null;
     }
@@ -199,7 +210,10 @@ export class Bus {
         { event: 'bus_reply', bus: this.name, ...ask, waitedMs, isException },
         'Received a reply',
       );
-      if (!answer.isException) this.#options.onAnswer?.(ask, answer.frame);
+      if (!answer.isException) {
+        health.lengths.answered(count);
+        this.#options.onAnswer?.(ask, answer.frame);
+      }
       return answer.frame;
     } catch (error) {
       const now = clock.monotonicMs();

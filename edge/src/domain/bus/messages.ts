@@ -69,6 +69,7 @@ export function busView(bus: Bus, nowMs: number): Record<string, unknown> {
       longest_lateness_ms: Math.round(bus.quarantine.longestLatenessMs(health.unit)),
       quarantine_ms: Math.round(bus.quarantine.quarantineMs(health.unit)),
       held_shapes: bus.quarantine.outstanding(health.unit, nowMs),
+      max_registers: health.lengths.learnt,
     })),
   };
 }

@@ -1,4 +1,5 @@
 import { BackOff, type Random } from '@gridtokenx/runtime/core';
+import { ReadLength } from './read-length.js';
 import { type TimeoutBounds, TimeoutEstimate } from './timeouts.js';
 
 /** Requests in a row without an answer after which a unit is silent: it is then probed rarely, at no unit's cost. */
@@ -13,6 +14,7 @@ const RECENT = 500;
 export class UnitHealth {
   readonly unit: number;
   readonly estimate: TimeoutEstimate;
+  readonly lengths = new ReadLength();
   readonly #backoff: BackOff;
   #failures = 0;
   #silenceBeganAtMs: number | null = null;
@@ -49,6 +51,11 @@ export class UnitHealth {
     this.#failures = 0;
     this.#silenceBeganAtMs = null;
     this.#backoff.reset();
+  }
+
+  /** Removes an exception from the recent ones: the gateway asked for more than the unit answers, and learnt. */
+  explained(): void {
+    this.recent.exceptions = Math.max(0, this.recent.exceptions - 1);
   }
 
   failed(nowMs: number, isDamaged: boolean): void {

@@ -1,3 +1,4 @@
+import { EXCEPTION_TEXTS } from '../bus/exceptions.js';
 import { ECHO_TEXT, foreignText, NEVER_SILENT_TEXT, NOISE_TEXT } from '../scan/messages.js';
 import { settingText } from '../scan/settings.js';
 import type { LineObservation, Reading, UnitObservation } from './observation.js';
@@ -60,7 +61,15 @@ function silentLine({ setting, units }: LineObservation): string {
 function unitFindings(seen: LineObservation, one: UnitObservation): Finding[] {
   const where = `${seen.name}, unit ${one.unit} (${one.meter})`;
   const texts = hears(one) ? speakingTexts(seen, one) : [silentText(seen, one)];
-  return texts.map((text) => ({ level: 'problem', where, text }));
+  const { lengths } = one;
+  const isShort = lengths !== null && lengths.above > 0;
+  const notes = isShort
+    ? [`refuses ${lengths.below} registers at once and answers ${lengths.above}: the gateway sends shorter reads`]
+    : [];
+  return [
+    ...texts.map((text): Finding => ({ level: 'problem', where, text })),
+    ...notes.map((text): Finding => ({ level: 'note', where, text })),
+  ];
 }
 
 function silentText(seen: LineObservation, { elsewhere, latestMs, unit }: UnitObservation): string {
@@ -106,19 +115,9 @@ function damagedText({ units }: LineObservation, one: UnitObservation, percent: 
   return `${percent} of its answers are damaged: check the end resistors, the shield, and the wires A and B`;
 }
 
-const EXCEPTIONS: Readonly<Record<number, string>> = {
-  1: 'the meter does not know the function',
-  2: 'the meter does not have these registers: is it another model or variant than its profile?',
-  3: 'the meter refuses so many registers at once',
-  4: 'the meter has an internal fault: switch it off and on',
-  6: 'the meter is busy',
-  10: 'the converter has no path to the meter',
-  11: "no meter answers behind the converter: check unit number, wires and the converter's speed",
-};
-
 function exceptionText({ exceptions }: UnitObservation, percent: string): string {
   const codes = [...new Set(exceptions)];
-  const why = codes.map((code) => `exception ${code}${EXCEPTIONS[code] ? `, ${EXCEPTIONS[code]}` : ''}`);
+  const why = codes.map((code) => `exception ${code}${EXCEPTION_TEXTS[code] ? `, ${EXCEPTION_TEXTS[code]}` : ''}`);
   return `answers ${percent} of the requests with an exception (${why.join('; ')})`;
 }
 

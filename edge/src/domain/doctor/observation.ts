@@ -32,6 +32,8 @@ export interface UnitObservation {
   /** States each check of the profile's probe that fails, in words; null: the probe was not read. */
   readonly against: readonly string[] | null;
   readonly readings: readonly Reading[];
+  /** The longest read that it answered and the shortest that it refused, in registers; null where it refused none. */
+  readonly lengths: { readonly above: number; readonly below: number } | null;
   /**
    * Time over which all replies to the same request had the same bytes, ms; null when one differed, or too few came.
    */

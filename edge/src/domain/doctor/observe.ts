@@ -1,19 +1,21 @@
 import { toHex } from '@gridtokenx/protocol';
-import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
+import { leastLength } from '../../planner/lengths.js';
+import { planReads } from '../../planner/plan.js';
 import { variantsOf } from '../../planner/variants.js';
-import { polledRegisters } from '../../planner/wanted.js';
-import { judgeProbe, probeRegisters } from '../../profiles/probe.js';
-import type { ModbusProfile } from '../../profiles/profile.js';
+import { judgeProbe } from '../../profiles/probe.js';
 import { type Block, decodeSample } from '../../profiles/sample.js';
 import { describe } from '../bus/connection.js';
+import { REFUSES_READ } from '../bus/exceptions.js';
 import { type Framing, RtuFraming, TcpFraming } from '../bus/framing.js';
 import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
+import { ReadLength } from '../bus/read-length.js';
 import { ReplyQuarantine, USUAL_RULES } from '../bus/reply-quarantine.js';
 import { BusStats } from '../bus/stats.js';
 import { Prober, RecordingFramer, type Spoken } from '../scan/prober.js';
 import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
-import type { ExaminedMeter, ExamineOptions, LineObservation, Reading, UnitObservation } from './observation.js';
+import type { ExamineOptions, LineObservation, UnitObservation } from './observation.js';
+import { COST, longest, type Seen, sameFor, shorten, wantedOf } from './seen.js';
 
 const LISTEN_MS = 3_000;
 /** Length of a round, ms: each meter gets one question in it. */
@@ -36,24 +38,6 @@ const LENGTHS = [2, 4, 6, 8, 10];
  */
 export async function examine(options: ExamineOptions): Promise<LineObservation> {
   return new Examination(options).run();
-}
-
-interface Seen {
-  readonly meter: ExaminedMeter;
-  asked: number;
-  answered: number;
-  damaged: number;
-  silent: number;
-  slowestMs: number;
-  readonly exceptions: number[];
-  readonly readings: Reading[];
-  readonly replies: Map<string, { atMs: number; text: string }[]>;
-  readonly plan: readonly ReadRequest[];
-  /** Index of the next read of the plan. */
-  next: number;
-  /** The newest answer to each read of the plan. */
-  readonly blocks: Map<number, Block>;
-  elsewhere: Setting | null;
 }
 
 class Examination {
@@ -88,6 +72,7 @@ class Examination {
         readings: [],
         replies: new Map(),
         plan: planReads(wantedOf(meter.profile), meter.profile.limits, COST),
+        lengths: new ReadLength(),
         next: 0,
         blocks: new Map(),
         elsewhere: null,
@@ -173,7 +158,8 @@ class Examination {
     const { unit, profile } = one.meter;
     const { clock, waitMs } = this.#options;
     const now = clock.monotonicMs();
-    const ways = one.plan.map((request) => [request, ...variantsOf(request, profile, COST)]);
+    const map = { ...profile, limits: { ...profile.limits, maxRegisters: longest(one) } };
+    const ways = one.plan.map((request) => [request, ...variantsOf(request, map, COST)]);
     const free = ways.map((list) => list.find(({ function: fn, count }) => prober.freeAt(unit, fn, count) <= now));
     const turn = free.map((_, i) => (one.next + i) % free.length).find((i) => free[i] !== undefined);
     const request = turn === undefined ? undefined : free[turn];
@@ -186,11 +172,13 @@ class Examination {
     switch (heard.what) {
       case 'answer':
         one.answered++;
+        one.lengths.answered(count);
         one.slowestMs = Math.max(one.slowestMs, heard.waitedMs);
         this.#record(one, turn, { function: fn, address, data: heard.data });
         break;
       case 'exception':
-        one.exceptions.push(heard.code);
+        if (REFUSES_READ.includes(heard.code) && count > leastLength(wantedOf(profile))) shorten(one, count);
+        else one.exceptions.push(heard.code);
         break;
       case 'damaged':
         one.damaged++;
@@ -248,7 +236,8 @@ class Examination {
   }
 
   #unit(seen: Seen): UnitObservation {
-    const { meter, asked, answered, damaged, silent, slowestMs, exceptions, readings, elsewhere, blocks } = seen;
+    const { meter, asked, answered, damaged, silent, slowestMs, exceptions, readings, elsewhere, blocks, lengths } =
+      seen;
     const { profile, unit, name } = meter;
     return {
       unit,
@@ -263,25 +252,9 @@ class Examination {
       latestMs: this.#quarantine.longestLatenessMs(unit),
       against: blocks.size === seen.plan.length ? judgeProbe(profile, [...blocks.values()]).against : null,
       readings,
+      lengths: lengths.open,
       sameForMs: sameFor(seen),
       elsewhere,
     };
   }
 }
-
-const FEWEST_SAME = 5;
-
-/** Returns how long all replies of a meter were the same, ms; null when one differed, or too few came. */
-function sameFor({ replies }: Seen): number | null {
-  const lists = [...replies.values()].filter((list) => list.length > 1);
-  const count = lists.reduce((sum, list) => sum + list.length, 0);
-  if (count < FEWEST_SAME || lists.some((list) => list.some(({ text }) => text !== list[0]?.text))) return null;
-  const times = lists.flat().map(({ atMs }) => atMs);
-  return Math.max(...times) - Math.min(...times);
-}
-
-/** Returns the registers that a poll and the probe need. */
-const wantedOf = (profile: ModbusProfile) => [...new Set([...polledRegisters(profile), ...probeRegisters(profile)])];
-
-/** Costs that matter only in relation to one another: they decide what one request reads. */
-const COST: LineCost = { charTimeUs: 1_042, turnaroundUs: 50_000, pauseUs: 0, transport: 'rtu' };

@@ -1,3 +1,4 @@
+import { middleLength, withFactor } from '../../planner/lengths.js';
 import { type LineCost, planReads } from '../../planner/plan.js';
 import { variantsOf } from '../../planner/variants.js';
 import { identityRegisters, polledRegisters } from '../../planner/wanted.js';
@@ -6,8 +7,9 @@ import type { MeterProfile, ModbusProfile, RegisterMap, SunspecProfile } from '.
 import type { Register } from '../../profiles/register.js';
 import { type Block, billingFault, decodeSample } from '../../profiles/sample.js';
 import { type SunspecModels, sunspecMap } from '../../profiles/sunspec.js';
-import { type SunspecDevice, SunspecError, type SunspecRead, sunspecWalk } from '../../profiles/sunspec-walk.js';
-import type { Read, Reply, UnitReader } from './unit-prober.js';
+import { type SunspecDevice, SunspecError, sunspecWalk } from '../../profiles/sunspec-walk.js';
+import { UnitNotes } from './unit-notes.js';
+import type { Read, UnitReader } from './unit-prober.js';
 
 /** A profile that a meter fits, with what was read by it. */
 export interface Fit {
@@ -27,6 +29,8 @@ export interface Fit {
   readonly exportOnly: boolean;
   /** Why it cannot be billed; null when it can. */
   readonly unfit: string | null;
+  /** The longest read that it answers, in registers, where it refused a longer one. */
+  readonly maxRegisters?: number;
   /** Deviations of its SunSpec list, in words; absent for a proper list. */
   readonly oddities?: readonly string[];
 }
@@ -43,13 +47,14 @@ interface Candidate {
   readonly strength: 0 | 1 | 2 | 3;
   /** Reads that are still to be asked. */
   pending: PlannedRead[];
+  /** The unit refused a long read, so this profile's values are asked one by one, after other profiles. */
+  isShortened: boolean;
 }
 type PlannedRead = Read & { readonly registers: readonly Register[] };
 
 const MAX_LENGTHS = 6;
-const ILLEGAL_FUNCTION = 1;
-/** A rest that is longer than this is worth another question. */
-const WORTH_MS = 500;
+/** Reads that find the longest read which a unit answers: halving 125 lengths takes 7. */
+const MAX_LENGTH_READS = 7;
 
 /**
  * Finds the profiles that a unit fits: by its probe first, then by its energy registers. Drops a profile at its first
@@ -86,39 +91,42 @@ export async function identify(
 async function narrow(notes: UnitNotes, profiles: readonly ModbusProfile[], cost: LineCost): Promise<Candidate[]> {
   let left = profiles.map((profile): Candidate => {
     const pending = readsOf(probeRegisters(profile), profile, cost);
-    return { profile, strength: probeStrength(profile), pending };
+    return { profile, strength: probeStrength(profile), pending, isShortened: false };
   });
   for (;;) {
-    for (const candidate of left) splitSilent(notes, candidate, cost);
+    for (const candidate of left) splitLong(notes, candidate, cost);
     left = left.filter((candidate) => !isGivenUp(notes, candidate));
-    for (const candidate of left)
-      candidate.pending = candidate.pending.filter((read) => !notes.holds(candidate.profile, read.registers));
+    for (const candidate of left) candidate.pending = candidate.pending.filter((read) => !notes.holds(read.registers));
     const strong = left.filter(({ pending, strength }) => pending.length === 0 && strength >= 2);
     if (strong.length > 0) left = left.filter((one) => strong.some((other) => looksAtTheSame(one, other)));
     const open = left.filter(({ pending }) => pending.length > 0);
     if (open.length === 0) return left;
     // A weak probe proves little; it is worth a question only when all strong ones are settled.
     const strongOpen = open.filter(({ strength }) => strength >= 2);
-    const asking = strongOpen.length > 0 ? strongOpen : open;
+    const likely = strongOpen.length > 0 ? strongOpen : open;
+    const whole = likely.filter(({ isShortened }) => !isShortened);
+    const asking = whole.length > 0 ? whole : likely;
     const reads = asking.map(({ pending }) => pending[0] as PlannedRead);
     const chosen = notes.talk.pick(reads);
     await notes.ask(reads[chosen] as PlannedRead, (asking[chosen] as Candidate).profile.id);
   }
 }
 
-/** A long read may stay without an answer where a short one does not: that says nothing against a profile yet. */
-function splitSilent(notes: UnitNotes, candidate: Candidate, cost: LineCost): void {
+/** A long read may stay without an answer, or be refused, where a short one is not: that says nothing yet. */
+function splitLong(notes: UnitNotes, candidate: Candidate, cost: LineCost): void {
   const { profile, pending } = candidate;
-  if (!pending.some((read) => read.registers.length > 1 && notes.wasSilent(read))) return;
+  const isLong = (read: PlannedRead) => read.registers.length > 1 && (notes.wasSilent(read) || notes.wasTooLong(read));
+  if (!pending.some(isLong)) return;
+  candidate.isShortened ||= pending.some((read) => isLong(read) && notes.wasTooLong(read));
   candidate.pending = pending.flatMap((read) =>
-    notes.wasSilent(read) ? read.registers.flatMap((register) => readsOf([register], profile, cost)) : [read],
+    isLong(read) ? read.registers.flatMap((register) => readsOf([register], profile, cost)) : [read],
   );
 }
 
 function isGivenUp(notes: UnitNotes, { profile, pending }: Candidate): boolean {
   if (pending.some((read) => notes.refused(read))) return true;
   const read = profile.probe.filter(({ register }) =>
-    profile.registers.every((one) => one.key !== register || notes.holds(profile, [one])),
+    profile.registers.every((one) => one.key !== register || notes.holds([one])),
   );
   return read.length > 0 && !judgeProbe({ ...profile, probe: read }, notes.blocks).fits;
 }
@@ -140,15 +148,12 @@ async function weigh(
   strength: 0 | 1 | 2 | 3,
   cost: LineCost,
 ): Promise<Fit | null> {
-  for (const read of readsOf(polledRegisters(map), map, cost)) {
-    if (!notes.holds(map, read.registers)) await notes.askSoon(read, profile.id);
-  }
+  await readAll(notes, polledRegisters(map), map, cost, profile.id);
   const sample = decodeSample(map, notes.blocks);
   const isRead = sample.faults.every(({ billing, what }) => !billing || what === 'not-available');
   if (!isRead) return null;
-  for (const read of readsOf(identityRegisters(map), map, cost)) {
-    if (!notes.holds(map, read.registers)) await notes.askSoon(read, profile.id);
-  }
+  await readAll(notes, identityRegisters(map), map, cost, profile.id);
+  const maxRegisters = await longestRead(notes, map, cost, profile.id);
   const { serial, model, manufacturer, importWh, exportWh } = decodeSample(map, notes.blocks);
   const named = profile.models.find((name) => name === model);
   return {
@@ -162,7 +167,45 @@ async function weigh(
     exportWh: exportWh?.toString() ?? null,
     exportOnly: map.bills.export && !map.bills.import,
     unfit: unfitness(map.bills, billingFault(sample)),
+    ...(maxRegisters === null ? {} : { maxRegisters }),
   };
+}
+
+/** Reads registers; where the unit refuses several at once, value by value. */
+async function readAll(
+  notes: UnitNotes,
+  registers: readonly Register[],
+  map: RegisterMap,
+  cost: LineCost,
+  profile: string,
+): Promise<void> {
+  const ask = async (read: PlannedRead) => {
+    if (!notes.holds(read.registers)) await notes.askSoon(read, profile);
+  };
+  for (const read of readsOf(registers, map, cost)) {
+    await ask(read);
+    if (read.registers.length === 1 || !notes.wasTooLong(read)) continue;
+    for (const register of read.registers.filter(({ type }) => type !== 'sunssf'))
+      for (const part of readsOf(withFactor(register, registers), map, cost)) await ask(part);
+  }
+}
+
+/** Returns the longest read that the unit answers, where it refused a longer one; null where it refused none. */
+async function longestRead(
+  notes: UnitNotes,
+  map: RegisterMap,
+  cost: LineCost,
+  profile: string,
+): Promise<number | null> {
+  const lengths = notes.lengths();
+  for (let reads = 0; reads < MAX_LENGTH_READS; reads++) {
+    const next = lengths.open && middleLength(map, lengths.open, cost);
+    if (!next) break;
+    const { what } = await notes.askSoon({ fn: next.fn, variants: [next] }, profile);
+    if (what === 'data') lengths.answered(next.count);
+    else lengths.refused(next.count);
+  }
+  return lengths.learnt;
 }
 
 function unfitness(bills: { readonly import: boolean; readonly export: boolean }, fault: string | null): string | null {
@@ -204,90 +247,4 @@ function readsOf(registers: readonly Register[], map: RegisterMap, cost: LineCos
     const held = request.registers.filter((register) => registers.includes(register));
     return { fn: request.function, variants, registers: held };
   });
-}
-
-/** Records what one unit answered and refused, so that no question repeats. */
-class UnitNotes {
-  readonly talk: UnitReader;
-  readonly blocks: Block[];
-  readonly silent = new Set<string>();
-  /** Reads that brought data, as they were asked. */
-  readonly #answered: Read[] = [];
-  readonly #refused = new Set<string>();
-  readonly #silentReads = new Set<string>();
-  readonly #refusedFunctions = new Set<number>();
-
-  constructor(talk: UnitReader, known: readonly Block[]) {
-    this.talk = talk;
-    this.blocks = [...known];
-  }
-
-  holds(_map: RegisterMap, registers: readonly Register[]): boolean {
-    return registers.every(({ function: code, address, length }) =>
-      this.blocks.some(
-        (block) =>
-          block.function === code &&
-          block.address <= address &&
-          address + length <= block.address + block.data.length / 2,
-      ),
-    );
-  }
-
-  refused(read: Read): boolean {
-    return this.#refusedFunctions.has(read.fn) || this.#refused.has(keyOf(read));
-  }
-
-  wasSilent(read: Read): boolean {
-    return this.#silentReads.has(keyOf(read));
-  }
-
-  async ask(read: Read, profile: string): Promise<Reply> {
-    if (this.refused(read)) return { what: 'silence' };
-    const reply = await this.talk.read(read);
-    if (reply.what === 'data') {
-      this.blocks.push({ function: read.fn, address: reply.address, data: reply.data });
-      this.#answered.push({ fn: read.fn, variants: [{ address: reply.address, count: reply.data.length / 2 }] });
-      return reply;
-    }
-    this.#refused.add(keyOf(read));
-    if (reply.what === 'silence') {
-      this.silent.add(profile);
-      this.#silentReads.add(keyOf(read));
-    } else if (reply.code === ILLEGAL_FUNCTION) this.#refusedFunctions.add(read.fn);
-    return reply;
-  }
-
-  /**
-   * Asks for what the unit has. A length that was the last one asked rests for a whole quarantine; after another read,
-   * which is known to be answered, for a time-out only.
-   */
-  async askSoon(read: Read, profile: string): Promise<Reply> {
-    if (this.talk.restMs(read) > WORTH_MS) {
-      const lengths = new Set(read.variants.map(({ count }) => `${read.fn} ${count}`));
-      const other = this.#answered.find(
-        ({ fn, variants: [choice] }) =>
-          !lengths.has(`${fn} ${choice?.count}`) && this.talk.restMs({ fn, variants: choice ? [choice] : [] }) === 0,
-      );
-      if (other) await this.talk.read(other);
-    }
-    return this.ask(read, profile);
-  }
-
-  /**
-   * Registers of a SunSpec list, also by a longer read, which does not have to wait: behind the marker stands the
-   * first model's header; before any other header stands what was read already.
-   */
-  async header({ address, count }: SunspecRead, isMarker: boolean): Promise<Uint8Array | null> {
-    const more = [0, 1, 2];
-    const variants = more.map((by) => ({ address: isMarker ? address : address - by, count: count + by }));
-    if (this.refused({ fn: 3, variants })) return null;
-    const reply = await this.ask({ fn: 3, variants }, 'sunspec');
-    if (reply.what !== 'data') return null;
-    const from = 2 * (address - reply.address);
-    return reply.data.subarray(from, from + 2 * count);
-  }
-}
-
-function keyOf({ fn, variants: [first] }: Read): string {
-  return `${fn} ${first?.address} ${first?.count}`;
 }
