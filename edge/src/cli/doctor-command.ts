@@ -10,6 +10,7 @@ import { defaultsOf } from '../domain/scan/defaults.js';
 import { serialPlan } from '../domain/scan/plan.js';
 import { type Setting, settingText } from '../domain/scan/settings.js';
 import type { BusConfig, GatewayConfig } from '../wiring/config.js';
+import { anyUnitsOf } from '../wiring/readers.js';
 import { profileOf, StartError } from '../wiring/setup.js';
 import { askStatus } from './commands.js';
 import { readSunspec } from './doctor-sunspec.js';
@@ -75,7 +76,7 @@ export function examinationOf(config: GatewayConfig, bus: BusConfig) {
   }
   const waitMs = Math.min(config.request_timeout_ms, 1_000);
   const settings = bus.transport === 'serial' ? likelySettings() : [];
-  return { ...placeOf(bus), name: bus.name, meters, skipped, waitMs, settings };
+  return { ...placeOf(bus), name: bus.name, meters, skipped, waitMs, settings, anyUnits: anyUnitsOf(config, bus) };
 }
 
 /** Adds to the finding of a locked port the names of the programs that have it open. */

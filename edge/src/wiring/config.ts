@@ -39,6 +39,10 @@ const bus = z.discriminatedUnion('transport', [
   }),
 ]);
 
+/** Units of meters on a line; the two that only Modbus TCP has beside them. */
+const LAST_LINE_UNIT = 247;
+const TCP_UNITS = [0, 255];
+
 const meter = z.strictObject({
   name,
   manufacturer: z.string().min(1).max(64),
@@ -46,7 +50,10 @@ const meter = z.strictObject({
   serial: z.union([z.string().min(1).max(64), z.int().nonnegative().transform(String)]),
   profile: z.enum(profileIds() as [string, ...string[]]),
   bus: name,
-  unit: z.int().min(1).max(247),
+  /** 1 to 247; 0 and 255 on transport tcp only. */
+  unit: z.int().min(0).max(255),
+  /** The device answers under another unit than the one that was asked. */
+  any_unit: z.boolean().optional(),
   poll_seconds: z.int().min(1).max(900).default(60),
   owner: key,
   zone: z.int().min(0).max(65_535),
@@ -126,7 +133,7 @@ function crossFaults(config: GatewayConfig): Fault[] {
     if (same < i)
       faults.push({ path: ['meters', i, 'unit'], message: `unit ${meter.unit} on "${meter.bus}" is used twice` });
   }
-  faults.push(...pointFaults(config));
+  faults.push(...unitFaults(config), ...pointFaults(config));
   const { broker, oracles } = config;
   for (const key of ['ca_file', 'server_name'] as const) {
     if (broker[key] !== undefined && !broker.url.startsWith('mqtts:'))
@@ -143,6 +150,28 @@ function crossFaults(config: GatewayConfig): Fault[] {
     faults.push({ path: ['ack_threshold'], message: `${config.ack_threshold} of ${config.oracles.length} oracles` });
   }
   return faults;
+}
+
+/** Finds units that a line cannot have, and `any_unit` where only the unit identifies a meter. */
+function unitFaults({ meters, buses }: GatewayConfig): Fault[] {
+  return meters.flatMap((meter, i): Fault[] => {
+    const bus = buses.find(({ name }) => name === meter.bus);
+    if (!bus) return [];
+    const faults: Fault[] = [];
+    const { unit, any_unit: anyUnit } = meter;
+    const isLine = unit >= 1 && unit <= LAST_LINE_UNIT;
+    if (!isLine && (bus.transport !== 'tcp' || !TCP_UNITS.includes(unit)))
+      faults.push({
+        path: ['meters', i, 'unit'],
+        message: `expected 1 to ${LAST_LINE_UNIT}, or 0 or 255 on a bus with transport: tcp`,
+      });
+    if (anyUnit && (bus.transport !== 'tcp' || bus.converter))
+      faults.push({
+        path: ['meters', i, 'any_unit'],
+        message: `"${bus.name}" is no direct TCP device: only the unit distinguishes its meters`,
+      });
+    return faults;
+  });
 }
 
 /** Finds faults between a derived point and its meters. */

@@ -69,6 +69,7 @@ export function openBuses(
         connectMs: CONNECT_MS,
         quarantine: new ReplyQuarantine(USUAL_RULES),
         timeoutMinMs: MIN_TIMEOUT_MS,
+        anyUnits: anyUnitsOf(config, bus),
         ...(bus.rest_at_start_ms === undefined ? {} : { restMs: bus.rest_at_start_ms }),
         ...(more.stats ? { stats: more.stats(bus.name) } : {}),
         ...(more.giveUp ? { giveUp: more.giveUp } : {}),
@@ -78,6 +79,11 @@ export function openBuses(
       return [bus.name, opened];
     }),
   );
+}
+
+/** Returns the units of a bus that answer under another unit. */
+export function anyUnitsOf({ meters }: GatewayConfig, { name }: BusConfig): ReadonlySet<number> {
+  return new Set(meters.filter((meter) => meter.bus === name && meter.any_unit).map(({ unit }) => unit));
 }
 
 /** Closes every line; resolves when all of them may be opened again. */

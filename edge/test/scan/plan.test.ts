@@ -75,6 +75,8 @@ describe('the order of a scan', () => {
   test('on a network is units 1 to 10, then the others', () => {
     const stages = networkPlan('tcp');
     expect(stages[0]).toMatchObject({ units: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], question: INPUT });
-    expect(new Set(stages.flatMap(({ units }) => units)).size).toBe(247);
+    expect(new Set(stages.flatMap(({ units }) => units)).size).toBe(249);
+    expect(stages.filter(({ isLastResort }) => isLastResort).flatMap(({ units }) => units)).toEqual([255, 0, 255, 0]);
+    expect(new Set(networkPlan('rtu-over-tcp').flatMap(({ units }) => units)).size).toBe(247);
   });
 });

@@ -32,6 +32,8 @@ export interface OpenBusOptions {
   /** Lower bound of the time-out, ms. */
   readonly timeoutMinMs: number;
   readonly restMs?: number;
+  /** Units of a direct TCP device that answer under another unit. */
+  readonly anyUnits?: ReadonlySet<number>;
   readonly onAnswer?: (ask: ReadRequest, frame: Uint8Array) => void;
 }
 
@@ -56,7 +58,8 @@ export function busAt({ address, timeoutMinMs, ...options }: OpenBusOptions): Bu
         open: socketLine(host, port),
         speed: tcpSpeed,
         shapes: converter,
-        makeFraming: (quarantine) => new TcpFraming(quarantine, converter, randomInt(TRANSACTION_IDS)),
+        makeFraming: (quarantine) =>
+          new TcpFraming(quarantine, converter, randomInt(TRANSACTION_IDS), options.anyUnits),
       });
     }
     case 'rtu-over-tcp':

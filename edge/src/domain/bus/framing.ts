@@ -1,3 +1,4 @@
+import { withCrc } from './crc.js';
 import { frameAt, type ReadRequest, replyLength, startsLike } from './frames.js';
 import { mbapAt, toMbap } from './mbap.js';
 import type { ReplyQuarantine } from './reply-quarantine.js';
@@ -87,22 +88,41 @@ export class RtuFraming implements Framing {
 
 const IDS = 65_536;
 
+const foreignAnswer = (transaction: number) =>
+  `an answer to request ${transaction}, which was not sent: set the converter to transparent mode, and write transport: rtu-over-tcp`;
+const foreignUnit = (unit: number, asked: number) =>
+  `unit ${unit} answers for unit ${asked}: where the device answers so to every request, write any_unit: true for its meter`;
+
+/** Returns the frame as the unit that was asked would have sent it. */
+function underUnit(frame: Uint8Array, unit: number): Uint8Array {
+  const body = frame.slice(0, -2);
+  body[0] = unit;
+  return withCrc(body);
+}
+
 /** Judges Modbus TCP: replies carry the transaction id of their request [gateway §6.5]. */
 export class TcpFraming implements Framing {
   readonly #quarantine: ReplyQuarantine;
   /** Ids in use or used lately, with the instant until which they stay reserved, monotonic ms. */
   readonly #ids = new Map<number, number>();
   readonly #isConverter: boolean;
+  readonly #anyUnits: ReadonlySet<number>;
   #id: number;
   #current = -1;
 
   /**
    * `isConverter`: serial meters are behind the address, so an exception proves nothing while replies are outstanding.
-   * `firstId`: the first id, which should differ after a restart.
+   * `firstId`: the first id, which should differ after a restart. `anyUnits`: units that answer under another unit.
    */
-  constructor(quarantine: ReplyQuarantine, isConverter: boolean, firstId: number) {
+  constructor(
+    quarantine: ReplyQuarantine,
+    isConverter: boolean,
+    firstId: number,
+    anyUnits: ReadonlySet<number> = new Set(),
+  ) {
     this.#quarantine = quarantine;
     this.#isConverter = isConverter;
+    this.#anyUnits = anyUnits;
     this.#id = firstId % IDS;
   }
 
@@ -122,15 +142,17 @@ export class TcpFraming implements Framing {
     const message = mbapAt(input);
     if (message === 'incomplete') return MORE;
     if (message === 'violation') return { what: 'violation', why: 'a header that is no Modbus TCP' };
-    const { transaction, frame, length } = message;
+    const { transaction, length } = message;
     if (transaction !== this.#current || !ask) {
       const used = this.#ids.get(transaction);
-      if (used === undefined)
-        return { what: 'violation', why: `an answer to request ${transaction}, which was not sent` };
+      if (used === undefined) return { what: 'violation', why: foreignAnswer(transaction) };
       return { what: 'skip', count: 'late', length };
     }
+    const isOther = message.frame[0] !== ask.unit;
+    if (isOther && !this.#anyUnits.has(ask.unit))
+      return { what: 'violation', why: foreignUnit(message.frame[0] ?? 0, ask.unit) };
+    const frame = isOther ? underUnit(message.frame, ask.unit) : message.frame;
     const [unit, code, third] = frame as unknown as [number, number, number];
-    if (unit !== ask.unit) return { what: 'violation', why: `unit ${unit} answers for unit ${ask.unit}` };
     if (code === ask.fn + 0x80 && frame.length === 5) {
       if (this.#isConverter && this.#quarantine.outstanding(unit, nowMs, ask.fn) > 0)
         return { what: 'skip', count: 'late', length };

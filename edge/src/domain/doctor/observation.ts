@@ -72,6 +72,8 @@ export interface ExamineOptions {
   readonly open: (setting: Setting) => Promise<Line>;
   readonly clock: Clock;
   readonly firstId: number;
+  /** Units that answer under another unit. */
+  readonly anyUnits?: ReadonlySet<number>;
   /** Wait for a meter's answer, ms. */
   readonly waitMs: number;
   /** Settings at which to search for silent units, in order. */

@@ -53,7 +53,7 @@ class Examination {
     this.#options = options;
     const isTcp = options.setting.transport === 'tcp';
     const framing: Framing = isTcp
-      ? new TcpFraming(this.#quarantine, true, options.firstId)
+      ? new TcpFraming(this.#quarantine, true, options.firstId, options.anyUnits)
       : new RtuFraming(this.#quarantine);
     this.#framing = new RecordingFramer(framing, isTcp ? 6 : 0);
   }

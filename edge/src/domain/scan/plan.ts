@@ -16,6 +16,8 @@ export interface Stage {
   readonly question: ProbeRequest;
   /** From the request's last character to the answer's first, milliseconds. */
   readonly waitMs: number;
+  /** True for a sweep that is worth its time only while no unit was found. */
+  readonly isLastResort?: boolean;
 }
 
 /** A profile's factory setting of a new meter, and a register that such a meter certainly has. */
@@ -34,6 +36,8 @@ export const HOLDING: ProbeRequest = { fn: 3, address: 0, counts: [2, 4, 6, 8, 1
 export const LAST_UNIT = 247;
 const INITIAL_UNITS = range(1, 10);
 const OTHER_UNITS = range(11, LAST_UNIT);
+/** Units of direct TCP devices; a converter would answer them for another unit's meter. */
+const TCP_UNITS = [255, 0];
 
 /** Settings that meters can have, the likely ones first (from profiles and the meters' menus). */
 const SPEEDS = [9_600, 19_200, 38_400, 2_400, 115_200, 57_600, 4_800, 1_200] as const;
@@ -107,7 +111,7 @@ function likelyParity(baud: number, ranked: readonly SerialSetting[]): SerialSet
   return named.find(({ parity }) => parity === 'none') ?? named[0] ?? none;
 }
 
-/** On a network: units 1 to 10 first; a converter has units like a line, and waits for its meters itself. */
+/** On a network: units 1 to 10 first; a converter has units like a line, and waits for its meters itself. Units 255 and 0 last. */
 export function networkPlan(transport: 'tcp' | 'rtu-over-tcp'): Stage[] {
   const stage = (units: readonly number[], question: ProbeRequest, waitMs: number): Stage => ({
     setting: { transport },
@@ -115,7 +119,13 @@ export function networkPlan(transport: 'tcp' | 'rtu-over-tcp'): Stage[] {
     question,
     waitMs,
   });
-  return [stage(INITIAL_UNITS, INPUT, 500), stage(INITIAL_UNITS, HOLDING, 500), stage(OTHER_UNITS, INPUT, 250)];
+  const direct = [INPUT, HOLDING].map((question) => ({ ...stage(TCP_UNITS, question, 500), isLastResort: true }));
+  return [
+    stage(INITIAL_UNITS, INPUT, 500),
+    stage(INITIAL_UNITS, HOLDING, 500),
+    stage(OTHER_UNITS, INPUT, 250),
+    ...(transport === 'tcp' ? direct : []),
+  ];
 }
 
 /** The settings that profiles name, the most frequent first; one that a source states counts as three that do not. */

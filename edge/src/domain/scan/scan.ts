@@ -71,7 +71,8 @@ export class Scan {
     try {
       await this.#listenFirst();
       while (this.state.stage < stages.length && !this.#isOver()) {
-        await this.#sweep(stages[this.state.stage] as Stage);
+        const stage = stages[this.state.stage] as Stage;
+        if (!stage.isLastResort || this.state.found.length === 0) await this.#sweep(stage);
         if (signal.aborted) break;
         this.state.stage++;
         this.state.unit = 0;
