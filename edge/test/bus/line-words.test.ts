@@ -5,6 +5,7 @@ const fault = (code: string) => Object.assign(new Error(`connect ${code} 10.0.0.
 
 test.each([
   ['ECONNREFUSED', /^connection refused: is the meter on/],
+  ['ECONNRESET', /another program may hold its only connection/],
   ['ENOENT', /^there is no such serial port/],
   ['EACCES', /group dialout$/],
   ['ENOTFOUND', /^the host name has no address/],

@@ -17,7 +17,7 @@ describe('what status says of a bus', () => {
     }) as unknown as Bus;
   const asked = (isException: boolean) => {
     const health = new UnitHealth(4, { initialMs: 500, minMs: 50, maxMs: 1_000 }, random);
-    for (let i = 0; i < 40; i++) health.answered(20, isException && i % 4 === 0);
+    for (let i = 0; i < 40; i++) health.answered(20, isException && i % 4 === 0 ? 2 : null);
     return health;
   };
   test('names a meter that refuses', () => {

@@ -1,50 +1,19 @@
 import { ReadError, ReadFailure } from '../ports.js';
 import type { BusOptions } from './bus-options.js';
-import { Connection } from './connection.js';
+import { CLOSES_AT_ONCE, Connection } from './connection.js';
 import { type ReadFunction, type ReadRequest, replyLength, requestLength } from './frames.js';
 import { type Answer, NoAnswer } from './port.js';
 import type { RegisterClient } from './ports.js';
 import { BusQueue } from './queue.js';
 import { readErrorOf } from './read-error.js';
 import { ReadLength } from './read-length.js';
+import type { PollShare, ReadOptions, ReadVariant, Registers } from './reads.js';
 import { QUARANTINE_TIMEOUTS, type ReplyQuarantine } from './reply-quarantine.js';
 import { SilentUnits } from './silent.js';
 import { BusStats } from './stats.js';
 import { UnitHealth } from './unit.js';
 
-/** Holds registers that one request read. */
-export interface Registers {
-  readonly address: number;
-  readonly count: number;
-  readonly data: Uint8Array;
-  /** The reply as it stood on the line (on TCP: as it would on a serial line). */
-  readonly frame: Uint8Array;
-}
-
-/** One way to read the wanted registers. Each variant has another length, so another reply shape. */
-export interface ReadVariant {
-  readonly address: number;
-  readonly count: number;
-}
-
-/** Floors that a unit's profile sets, ms. */
-export interface UnitLimits {
-  readonly timeoutMinMs: number;
-  readonly quarantineMs: number;
-}
-
-/** Line time of one poll of a unit, ms: the sum over its requests, and the longest request. */
-export interface PollShare {
-  readonly lineMs: number;
-  readonly longestMs: number;
-}
-
-export interface ReadOptions {
-  /** The unit's poll period, real ms: a time-out is at most a third of it. */
-  readonly periodMs: number;
-  /** Limits of the unit's profile; the first read of a unit decides. */
-  readonly limits?: UnitLimits;
-}
+export type { PollShare, ReadOptions, ReadVariant, Registers, UnitLimits } from './reads.js';
 
 /** Time without signing after a second master was last heard, ms. */
 const SECOND_MASTER_MS = 60_000;
@@ -68,6 +37,8 @@ export class Bus {
   #secondMasterUntilMs = Number.NEGATIVE_INFINITY;
   /** The longest quarantine that a unit's profile demands, ms. */
   #minRestMs = 0;
+  /** Idle time of the connection that ended before the last request, ms; null when the request failed otherwise. */
+  #endedIdleMs: number | null = null;
   #current: { health: UnitHealth; ask: ReadRequest; timeoutMs: number; answer: Answer | null } | null = null;
 
   constructor(options: BusOptions) {
@@ -111,6 +82,16 @@ export class Bus {
   /** Records that the last exception of a unit was about the length of a read, and no fault. */
   explained(unit: number): void {
     this.units.get(unit)?.explained();
+  }
+
+  /** Returns true where requests travel over a network, to a device or to a converter. */
+  get isNetwork(): boolean {
+    return this.#options.speed.charMs === 0;
+  }
+
+  /** Returns the idle time after which the peer drops a connection, ms; null while none was dropped. */
+  get idleLimitMs(): number | null {
+    return this.#connection.idle.limitMs;
   }
 
   /** Says in plain words why there is no connection; null while there is one. */
@@ -160,7 +141,20 @@ export class Bus {
     return this.#queue.run(unit, options.periodMs, () => this.#read(health, fn, variants));
   }
 
+  /** Reads once; again on a new connection when the first had ended while it was idle. */
   async #read(health: UnitHealth, fn: ReadFunction, variants: readonly ReadVariant[]): Promise<Registers> {
+    this.#endedIdleMs = null;
+    try {
+      return await this.#once(health, fn, variants);
+    } catch (error) {
+      if (this.#endedIdleMs === null) throw error;
+      const read = await this.#once(health, fn, variants);
+      this.#connection.idle.lost(this.#endedIdleMs);
+      return read;
+    }
+  }
+
+  async #once(health: UnitHealth, fn: ReadFunction, variants: readonly ReadVariant[]): Promise<Registers> {
     const { unit } = health;
     const { clock } = this.#options;
     await this.#connection.connect();
@@ -197,12 +191,13 @@ export class Bus {
     // request on.
     const wholeMs = Math.max(timeoutMs, health.estimate.timeoutMs()) + (13 + bytes) * speed.charMs;
     this.quarantine.onRequest(unit, fn, bytes, clock.monotonicMs(), wholeMs);
+    this.#connection.requested();
     try {
       const answer = await port.exchange(ask, timeoutMs, health.estimate.turnaroundMs);
       const now = clock.monotonicMs();
       if (answer.isException) this.quarantine.onException(unit, fn, bytes, now);
       else this.quarantine.onReply(unit, fn, bytes, now);
-      health.answered(answer.waitedMs, answer.isException);
+      health.answered(answer.waitedMs, answer.isException ? (answer.frame[2] ?? 0) : null);
       this.#connection.answered();
       current.answer = answer;
       const { waitedMs, isException } = answer;
@@ -222,8 +217,10 @@ export class Bus {
         { event: 'bus_no_reply', bus: this.name, ...ask, err: error },
         'Received no usable reply',
       );
-      this.#failed(error, health, now);
-      throw error;
+      const closesAtOnce = this.#connection.closesAtOnce(error);
+      this.#endedIdleMs = this.#connection.endedWhileIdle(error, health.isWell);
+      if (this.#endedIdleMs === null) this.#failed(error, health, now);
+      throw closesAtOnce ? new NoAnswer('gone', CLOSES_AT_ONCE) : error;
     }
   }
 

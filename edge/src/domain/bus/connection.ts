@@ -1,6 +1,7 @@
 import { BackOff, type Clock, type Random } from '@gridtokenx/runtime/core';
 import { ReadError, ReadFailure } from '../ports.js';
 import type { Framing } from './framing.js';
+import { IdleTime } from './idle-time.js';
 import type { LineSpeed } from './line.js';
 import { NoAnswer, Port } from './port.js';
 import type { Line, OpenLine } from './ports.js';
@@ -26,6 +27,13 @@ export interface ConnectionOptions {
 const INITIAL_RETRY_MS = 200;
 const LAST_RETRY_MS = 5_000;
 const IDLE_LOOK_MS = 250;
+/** Age of a connection up to which its end is the answer to its opening, ms. */
+const AT_ONCE_MS = 3_000;
+/** Says what a peer that does so means, and what to do. */
+export const CLOSES_AT_ONCE =
+  'the device accepts the connection and closes it at once: another program may hold its only connection. Stop that program, or let only one of the two read the device';
+/** Idle time from which on silence may be the connection's, ms. */
+const MIN_IDLE_MS = 2_000;
 /** Requests in a row without a received byte, after which the connection counts as half open. */
 const SILENT_REQUESTS = 3;
 /** The same for a serial line, which takes longer to open: other meters lose that time. */
@@ -49,6 +57,14 @@ export class Connection {
   #lockedAtMs: number | null = null;
   #closed = false;
   #cancelLook = () => {};
+  /** Instant of the last answer on this connection, or of its opening, monotonic ms. */
+  #usedAtMs = 0;
+  /** True once a byte came on this connection. */
+  #isHeard = false;
+  /** Instant of the request in flight, and the idle time before it, ms. */
+  #requestedAtMs = 0;
+  #idleMs = 0;
+  readonly idle = new IdleTime();
   /** Instant at which the line was first opened, monotonic ms; null before. */
   openedAtMs: number | null = null;
   /** Says in plain words why there is no connection; null while there is one. */
@@ -65,6 +81,9 @@ export class Connection {
 
   /** Opens the line unless it is open. Rejects with `ReadError`. */
   async connect(): Promise<void> {
+    const isOld =
+      this.#isNetwork && this.#isHeard && this.idle.isOver(this.#options.clock.monotonicMs() - this.#usedAtMs);
+    if (this.#port && isOld) this.#drop();
     if (this.#port) return;
     const { name, open, clock, connectMs } = this.#options;
     if (this.#closed) throw new ReadError(ReadFailure.connection, `${name} is closed`);
@@ -94,7 +113,9 @@ export class Connection {
     const { clock, speed, shapes, framing, stats, onSecondMaster } = this.#options;
     stats.add('connects');
     this.#line = line;
-    this.#port = new Port({ line, speed, clock, framing, stats, onSecondMaster });
+    this.#port = new Port({ line, speed, clock, framing, stats, onSecondMaster, onGone: () => this.#goneWhileIdle() });
+    this.#usedAtMs = clock.monotonicMs();
+    this.#isHeard = false;
     this.problem = null;
     this.#worked = true;
     this.#lockedAtMs = null;
@@ -123,9 +144,50 @@ export class Connection {
     if (now - this.#lockedAtMs >= LOCKED_MS) giveUp?.(`${name} cannot be opened any more: ${this.problem}`);
   }
 
+  get #isNetwork(): boolean {
+    return this.#options.speed.charMs === 0;
+  }
+
+  /** Begins a request: the time since the last answer is idle time. */
+  requested(): void {
+    this.#requestedAtMs = this.#options.clock.monotonicMs();
+    this.#idleMs = this.#requestedAtMs - this.#usedAtMs;
+  }
+
   /** Resets the count of requests without a received byte. */
   answered(): void {
+    if (this.#isHeard) this.idle.survived(this.#idleMs);
     this.#unheard = 0;
+    this.#isHeard = true;
+    this.#usedAtMs = this.#options.clock.monotonicMs();
+  }
+
+  /**
+   * Returns the idle time of a connection that ended while it was idle, ms, and drops the connection; null for any other
+   * failure. `wasWell`: the unit answered its last request, so its silence may be the connection's.
+   */
+  endedWhileIdle(error: unknown, wasWell: boolean): number | null {
+    if (!this.#isNetwork || !this.#isHeard || !(error instanceof NoAnswer)) return null;
+    const isHeardNow = this.#port !== null && this.#port.lastByteAtMs >= this.#requestedAtMs;
+    const isSilent = error.reason === 'timeout' && wasWell && this.#idleMs >= MIN_IDLE_MS && !isHeardNow;
+    if (error.reason !== 'gone' && !isSilent) return null;
+    if (error.reason === 'gone') this.idle.lost(this.#idleMs);
+    this.#drop();
+    return this.#idleMs;
+  }
+
+  /** Returns true when the peer closes each connection before it sends a byte. */
+  closesAtOnce(error: unknown): boolean {
+    const isGone = error instanceof NoAnswer && error.reason === 'gone';
+    const ageMs = this.#options.clock.monotonicMs() - this.#usedAtMs;
+    return this.#isNetwork && !this.#isHeard && isGone && ageMs <= AT_ONCE_MS;
+  }
+
+  /** The peer closed an idle connection: the next request opens another. */
+  #goneWhileIdle(): void {
+    if (!this.#isNetwork) return;
+    if (this.#isHeard) this.idle.lost(this.#options.clock.monotonicMs() - this.#usedAtMs);
+    this.#drop();
   }
 
   /** Drops the line after a failure that makes it untrustworthy. */
@@ -167,6 +229,7 @@ function within<T>(clock: Clock, delayMs: number, step: Promise<T>): Promise<T> 
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ECONNRESET') return CLOSES_AT_ONCE;
   if (code === 'ECONNREFUSED') return 'connection refused: is the meter on, and are host and port right?';
   if (code === 'ENOENT' || /No such file/.test(error.message)) return 'there is no such serial port: is it plugged in?';
   if (code === 'EACCES' || /Permission denied/.test(error.message))

@@ -33,7 +33,9 @@ function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer:
     const seconds = Math.round((nowMs - silenceBeganAtMs) / 1_000);
     const advice = othersAnswer
       ? 'other units on this line answer: is its unit number right, and is it on?'
-      : 'no unit on this line answers: are the two wires swapped, or is the line cut?';
+      : bus.isNetwork
+        ? 'the connection is open, but no unit answers: is the unit number right, and is the device on?'
+        : 'no unit on this line answers: are the two wires swapped, or is the line cut?';
     return [`${where}: silent for ${seconds} s; ${advice}`];
   }
   const list: string[] = [];
@@ -41,11 +43,15 @@ function unitProblems(bus: Bus, health: UnitHealth, nowMs: number, othersAnswer:
   const percent = (count: number) => `${(100 * share(count)).toFixed(0)} %`;
   if (recent.requests >= MIN_REQUESTS && share(recent.damaged) > MANY)
     list.push(
-      `${where}: ${percent(recent.damaged)} of its answers are damaged: check the line's end resistors and its shield, and look for two meters with one unit number`,
+      `${where}: ${percent(recent.damaged)} of its answers are damaged: ${bus.isNetwork ? 'look' : "check the line's end resistors and its shield, and look"} for two meters with one unit number`,
     );
   if (recent.requests >= MIN_REQUESTS && share(recent.exceptions) > MANY)
     list.push(
       `${where}: ${percent(recent.exceptions)} of its answers are exceptions: the meter refuses registers of its profile. Is it this model and variant? \`doctor\` names the exceptions`,
+    );
+  if (recent.requests >= MIN_REQUESTS && share(recent.behind) > MANY)
+    list.push(
+      `${where}: for ${percent(recent.behind)} of the requests the converter got no answer from the meter (exceptions 10 and 11): check the unit number, and speed and line behind the converter`,
     );
   const lateMs = bus.quarantine.longestLatenessMs(unit);
   if (recent.requests >= MIN_REQUESTS && share(recent.timeouts) > MANY)
@@ -60,6 +66,7 @@ export function busView(bus: Bus, nowMs: number): Record<string, unknown> {
   return {
     name: bus.name,
     counts: bus.stats.counts,
+    idle_limit_ms: bus.idleLimitMs === null ? null : Math.round(bus.idleLimitMs),
     problems: busProblems(bus, nowMs),
     units: [...bus.units.values()].map((health) => ({
       unit: health.unit,

@@ -34,6 +34,8 @@ export interface PortOptions {
   readonly stats: BusStats;
   /** Called when a second master was heard. */
   readonly onSecondMaster: () => void;
+  /** Called when the line is found gone while no request is in flight. */
+  readonly onGone?: () => void;
 }
 
 /** Intervals between reads of a line that cannot report arrivals, ms; they grow from the first to the last. */
@@ -68,6 +70,11 @@ export class Port {
     });
   }
 
+  /** Returns the instant of the last byte on this line, monotonic ms; -Infinity before the first. */
+  get lastByteAtMs(): number {
+    return this.#lastByteAtMs;
+  }
+
   /** Returns true when bytes arrived since the last call. */
   heard(): boolean {
     const heard = this.#heard;
@@ -75,7 +82,7 @@ export class Port {
     return heard;
   }
 
-  /** Reads what arrived between requests. Ignores faults of the line: the next request reports them. */
+  /** Reads what arrived between requests. A fault of the line is for `onGone`; the next request reports it, too. */
   listen(): void {
     if (this.#isBusy) return;
     try {
@@ -84,7 +91,8 @@ export class Port {
       if (!isNew && this.#options.clock.monotonicMs() >= this.#lastByteAtMs + this.#options.speed.silenceMs)
         this.#endOfFrame();
     } catch (error) {
-      if (!(error instanceof LineGone) && !(error instanceof NoAnswer)) throw error;
+      if (error instanceof LineGone) this.#options.onGone?.();
+      else if (!(error instanceof NoAnswer)) throw error;
     }
   }
 

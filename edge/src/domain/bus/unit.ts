@@ -1,4 +1,5 @@
 import { BackOff, type Random } from '@gridtokenx/runtime/core';
+import { BEHIND_CONVERTER } from './exceptions.js';
 import { ReadLength } from './read-length.js';
 import { type TimeoutBounds, TimeoutEstimate } from './timeouts.js';
 
@@ -20,13 +21,18 @@ export class UnitHealth {
   #silenceBeganAtMs: number | null = null;
   #nextProbeAtMs = 0;
   #lastFailedAtMs = Number.NEGATIVE_INFINITY;
-  /** Counts over the last few hundred requests. */
-  readonly recent = { requests: 0, timeouts: 0, damaged: 0, exceptions: 0 };
+  /** Counts over the last few hundred requests; `behind`: exceptions by which a converter says that nobody answered. */
+  readonly recent = { requests: 0, timeouts: 0, damaged: 0, exceptions: 0, behind: 0 };
 
   constructor(unit: number, bounds: TimeoutBounds, random: Random) {
     this.unit = unit;
     this.estimate = new TimeoutEstimate(bounds);
     this.#backoff = new BackOff({ initialMs: INITIAL_PROBE_MS, maxMs: LAST_PROBE_MS }, random);
+  }
+
+  /** Returns true when the unit answered its last request. */
+  get isWell(): boolean {
+    return this.#failures === 0;
   }
 
   /** Returns the instant at which the unit fell silent; null while it answers. */
@@ -44,8 +50,11 @@ export class UnitHealth {
     return this.#lastFailedAtMs;
   }
 
-  answered(waitedMs: number, isException: boolean): void {
-    this.#count(isException ? 'exceptions' : null);
+  /** Records an answer; `code`: the exception's code, null for data. */
+  answered(waitedMs: number, code: number | null): void {
+    const isException = code !== null;
+    const isBehind = isException && BEHIND_CONVERTER.includes(code);
+    this.#count(isBehind ? 'behind' : isException ? 'exceptions' : null);
     // An exception says nothing about how long registers take.
     if (!isException) this.estimate.answered(waitedMs);
     this.#failures = 0;
@@ -68,7 +77,7 @@ export class UnitHealth {
     this.#nextProbeAtMs = nowMs + this.#backoff.next();
   }
 
-  #count(what: 'timeouts' | 'damaged' | 'exceptions' | null): void {
+  #count(what: 'timeouts' | 'damaged' | 'exceptions' | 'behind' | null): void {
     const { recent } = this;
     if (recent.requests >= RECENT) {
       for (const name of Object.keys(recent) as (keyof typeof recent)[]) recent[name] = Math.floor(recent[name] / 2);

@@ -80,6 +80,8 @@ function silentText(seen: LineObservation, { elsewhere, latestMs, unit }: UnitOb
   if (latestMs > 0) return lateText(seen, latestMs);
   if (seen.strangers.length > 0)
     return `is silent, while unit ${seen.strangers.join(', ')} answers, which is not configured: is ${unit} the right number?`;
+  if (seen.setting.transport === 'tcp')
+    return 'is silent, while others at this address answer: is it on, is its unit number right?';
   return 'is silent, while others on this line answer: is it on, is its unit number right, is it wired?';
 }
 
@@ -95,7 +97,9 @@ function speakingTexts(seen: LineObservation, one: UnitObservation): string[] {
   if (isLate) list.push(lateText(seen, latestMs));
   // The first question waits a shorter time than the gateway does.
   else if (latestMs === 0 && silent > MANY * asked)
-    list.push(`gives no answer to ${percent(silent)} of the requests: a loose wire, or a meter that is too busy`);
+    list.push(
+      `gives no answer to ${percent(silent)} of the requests: ${seen.setting.transport === 'tcp' ? 'a bad network' : 'a loose wire'}, or a meter that is too busy`,
+    );
   if (exceptions.length > 0) list.push(exceptionText(one, percent(exceptions.length)));
   // Nobody can identify a meter that hardly answers.
   if (answered > 0 && exceptions.length === 0 && against !== null && against.length > 0 && damaged + silent === 0)

@@ -4,9 +4,10 @@ import { planReads } from '../../planner/plan.js';
 import { variantsOf } from '../../planner/variants.js';
 import { judgeProbe } from '../../profiles/probe.js';
 import { type Block, decodeSample } from '../../profiles/sample.js';
-import { describe } from '../bus/connection.js';
+import { CLOSES_AT_ONCE, describe } from '../bus/connection.js';
 import { REFUSES_READ } from '../bus/exceptions.js';
 import { type Framing, RtuFraming, TcpFraming } from '../bus/framing.js';
+import { NoAnswer } from '../bus/port.js';
 import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
 import { ReadLength } from '../bus/read-length.js';
@@ -93,7 +94,14 @@ class Examination {
         await this.#elsewhere(lost);
       }
     } catch (error) {
-      problem = error instanceof LineGone ? `the line was lost: ${error.message}` : describe(error);
+      const isUnheard =
+        setting.transport !== 'serial' && seen.every((one) => one.answered + one.exceptions.length === 0);
+      const isClosed =
+        isUnheard &&
+        error instanceof LineGone &&
+        !(error.cause instanceof NoAnswer && error.cause.reason === 'violation');
+      if (isClosed) problem = CLOSES_AT_ONCE;
+      else problem = error instanceof LineGone ? `the line was lost: ${error.message}` : describe(error);
     } finally {
       await this.#close();
     }

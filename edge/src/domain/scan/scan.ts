@@ -2,7 +2,9 @@ import { sleep } from '@gridtokenx/runtime/core';
 import type { LineCost } from '../../planner/plan.js';
 import type { MeterProfile } from '../../profiles/profile.js';
 import type { Block } from '../../profiles/sample.js';
+import { CLOSES_AT_ONCE } from '../bus/connection.js';
 import { serialSpeed } from '../bus/line.js';
+import { NoAnswer } from '../bus/port.js';
 import { LineGone } from '../bus/ports.js';
 import { BusStats } from '../bus/stats.js';
 
@@ -206,10 +208,17 @@ export class Scan {
       } catch (error) {
         if (!(error instanceof LineGone)) throw error;
         await this.#line.close();
-        if (reopens >= REOPENS) throw new ScanStopped(`the line was lost again and again: ${error.message}`);
+        if (reopens >= REOPENS) throw new ScanStopped(this.#lostText(setting, error));
         await sleep(clock, REOPEN_MS);
       }
     }
+  }
+
+  /** Says why the line is lost again and again. */
+  #lostText(setting: Setting, { message, cause }: LineGone): string {
+    const isClosed = setting.transport !== 'serial' && cause instanceof NoAnswer && cause.reason === 'gone';
+    const isUnheard = this.#stats.counts.answers + this.#stats.counts.exceptions === 0;
+    return isClosed && isUnheard ? CLOSES_AT_ONCE : `the line was lost again and again: ${message}`;
   }
 
   async #record(setting: Setting, unit: number, { fn, address }: ProbeRequest, heard: Asked): Promise<void> {
