@@ -16,7 +16,6 @@ import { describe, expect, test } from 'vitest';
 import { AckTracker } from '../src/domain/delivery/ack-tracker.js';
 
 import { nextPollAtMs } from '../src/domain/metering/schedule.js';
-import { withoutDeclared } from '../src/domain/signing/recovery.js';
 import { SEQ_BLOCK, SeqAllocator } from '../src/domain/signing/seq.js';
 import { WindowTracker } from '../src/domain/signing/windows.js';
 
@@ -226,13 +225,4 @@ describe('acks', () => {
       expect(damaged.acknowledged(METER_HEX)).toBe(0n);
     }
   });
-});
-
-test('declared gaps are cut out of what is missing', () => {
-  const gap = (first: number, last: number) => ({ first: BigInt(first), last: BigInt(last) });
-  expect(withoutDeclared([gap(1, 10), gap(20, 30)], [gap(3, 4), gap(8, 22), gap(30, 40)])).toEqual([
-    gap(1, 2),
-    gap(5, 7),
-    gap(23, 29),
-  ]);
 });

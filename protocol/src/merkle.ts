@@ -13,10 +13,33 @@ export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
   return builder.root();
 }
 
+/** A whole subtree: its hash of 32 bytes, and its number of leaves, a power of two. */
+export interface MerkleSubtree {
+  readonly hash: Uint8Array;
+  readonly size: number;
+}
+
 /** Builds the same root leaf by leaf with O(log n) memory, so that a gateway need not hold a window's readings. */
 export class MerkleBuilder {
-  readonly #stack: { hash: Uint8Array; size: number }[] = [];
-  #count = 0;
+  readonly #stack: MerkleSubtree[];
+  #count: number;
+
+  /** Continues from the `subtrees` of another builder. Throws `RangeError` for subtrees that no builder has. */
+  constructor(subtrees: readonly MerkleSubtree[] = []) {
+    let above = Number.POSITIVE_INFINITY;
+    for (const { hash, size } of subtrees) {
+      const isPower = Number.isSafeInteger(size) && size > 0 && Number.isInteger(Math.log2(size));
+      if (hash.length !== 32 || !isPower || size >= above) throw new RangeError(`a subtree of ${size} leaves`);
+      above = size;
+    }
+    this.#stack = [...subtrees];
+    this.#count = subtrees.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Returns the subtrees from left to right, from which another builder can continue. */
+  get subtrees(): readonly MerkleSubtree[] {
+    return this.#stack;
+  }
 
   get count(): number {
     return this.#count;

@@ -6,6 +6,7 @@ import {
   asMeterId,
   base58Encode,
   fromHex,
+  type MeterId,
   parseSign1,
   type Signer,
   sigStructure,
@@ -26,7 +27,7 @@ import type { SignedMessage } from '../domain/signed-message.js';
 import type { Side } from '../domain/signing/connection-point.js';
 import { MeterJournal } from '../domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
-import { type RecoveredMeter, RecoveryScan } from '../domain/signing/recovery.js';
+import { openFloor, type RecoveredMeter, RecoveryScan } from '../domain/signing/recovery.js';
 import type { GatewayConfig, MeterConfig } from './config.js';
 import { inputsFrom, planPoints, type SetUpPoint } from './points.js';
 import { lineOf, type MeterLine } from './readers.js';
@@ -96,7 +97,15 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   for (const meter of config.meters)
     keyed.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), false) });
   const planned = await planPoints(config, keys, keyed, stateDir, loadState);
-  const scan = new RecoveryScan(inputsFrom(planned));
+  const states = new Map<MeterId, MeterState>(planned.map(({ key, state }) => [asMeterId(key.meterId), state]));
+  const pathOf = ({ meterId }: MeterKey) => join(stateDir, `${toHex(meterId)}.json`);
+  for (const { key } of keyed) states.set(asMeterId(key.meterId), await loadState(pathOf(key)));
+  const stateOf = ({ meterId }: MeterKey) => states.get(asMeterId(meterId)) ?? FRESH_STATE;
+  const needed = inputsFrom(planned);
+  const scan = new RecoveryScan({
+    inputsFrom: (id) => needed.get(id),
+    floor: (id) => openFloor(states.get(id) ?? FRESH_STATE),
+  });
   const dir = join(config.data_dir, 'spool');
   const { spool, damage } = await openSpool(
     nodeDisk,
@@ -129,13 +138,8 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   const meters: SetUpMeter[] = [];
   for (const one of keyed) {
     const { config: meter, key } = one;
-    const statePath = join(stateDir, `${toHex(key.meterId)}.json`);
-    const { journal, recovered } = journalOf(
-      one,
-      await loadState(statePath),
-      statePath,
-      GAP_POLLS * meter.poll_seconds * 1000,
-    );
+    const gapMs = GAP_POLLS * meter.poll_seconds * 1000;
+    const { journal, recovered } = journalOf(one, stateOf(key), pathOf(key), gapMs);
     const line = lineOf(config, meter, ports);
     meters.push({ config: meter, key, journal, recovered, line });
   }

@@ -5,7 +5,7 @@ import { openSpool } from '../../src/adapters/spool/spool.js';
 import type { MeterSample, Spool } from '../../src/domain/ports.js';
 import { MeterJournal } from '../../src/domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE } from '../../src/domain/signing/meter-state.js';
-import { RecoveryScan } from '../../src/domain/signing/recovery.js';
+import { openFloor, RecoveryScan } from '../../src/domain/signing/recovery.js';
 import { SEGMENT_BYTES } from '../../src/wiring/sizes.js';
 import { METER, METER_HEX, NETWORK } from './messages.js';
 
@@ -39,31 +39,27 @@ export async function startRun(disk: CrashDisk, options: RunOptions = {}): Promi
 
 export async function openRun(disk: CrashDisk, options: RunOptions): Promise<Run> {
   const time = new VirtualClock({ startAtMs: options.at ?? START });
-  const scan = new RecoveryScan();
-  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
   const text = await disk.read(STATE);
+  const state = text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE;
+  const scan = new RecoveryScan({ floor: () => openFloor(state) });
+  const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
   const recovered = scan.result(METER_HEX);
   const published: Run['published'] = [];
-  const journal = new MeterJournal(
-    { networkId: NETWORK, meterId: METER },
-    text ? decodeState(Buffer.from(text).toString()) : FRESH_STATE,
-    recovered,
-    {
-      signer,
-      spool,
-      readingClock: time.reading,
-      counters: { add: () => {} },
-      // The control: a reservation that is not stored.
-      store: async (state) =>
-        disk.replace(
-          STATE,
-          Buffer.from(encodeState(options.reserve === false ? { ...state, reservedThrough: 0n } : state)),
-        ),
-      committed: (message) => {
-        published.push({ payload: decodePayload(message.payload), bytes: message.payload, message: message.bytes });
-      },
+  const journal = new MeterJournal({ networkId: NETWORK, meterId: METER }, state, recovered, {
+    signer,
+    spool,
+    readingClock: time.reading,
+    counters: { add: () => {} },
+    // The control: a reservation that is not stored.
+    store: async (state) =>
+      disk.replace(
+        STATE,
+        Buffer.from(encodeState(options.reserve === false ? { ...state, reservedThrough: 0n } : state)),
+      ),
+    committed: (message) => {
+      published.push({ payload: decodePayload(message.payload), bytes: message.payload, message: message.bytes });
     },
-  );
+  });
   const tornRecords = Math.ceil(damage.tornBytes / 187);
   const configHash = new Uint8Array(16).fill(options.configuration ?? 0);
   const hashes = { softwareHash: new Uint8Array(16), configHash };

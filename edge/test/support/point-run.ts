@@ -95,7 +95,8 @@ async function openJournals(
   };
   const pointState = await load(POINT);
   const from = pointState.point?.window ?? asWindow(0);
-  const scan = new RecoveryScan(new Map(Object.values(IDS).map((id) => [asMeterId(id), from])));
+  const sides = Object.values(IDS).map((id) => asMeterId(id));
+  const scan = new RecoveryScan({ inputsFrom: (id) => (sides.includes(id) ? from : undefined) });
   const { spool, damage } = await openSpool(disk, '/spool', time, (message) => scan.visit(message), SEGMENT_BYTES);
   const journalOf = async (id: Uint8Array, seed: number, state: typeof FRESH_STATE) =>
     new MeterJournal({ networkId: NETWORK, meterId: id }, state, scan.result(asMeterId(id)), {

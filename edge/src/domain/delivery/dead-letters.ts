@@ -1,6 +1,7 @@
-import { GapReason, type MeterId, shortHash, toHex } from '@gridtokenx/protocol';
+import { type MeterId, shortHash, toHex } from '@gridtokenx/protocol';
 import { BackOff, type Clock, type Logger, type Random } from '@gridtokenx/runtime/core';
 import type { Counters, Spool } from '../ports.js';
+import { SeqRuns } from '../seq-runs.js';
 import type { MeterJournal } from '../signing/meter-journal.js';
 import type { RecoveredMeter } from '../signing/recovery.js';
 import type { AckTracker } from './ack-tracker.js';
@@ -11,8 +12,6 @@ const DECLARE = { initialMs: 1_000, maxMs: 600_000 };
 const LOOK_MS = 500;
 /** Records that one search reads. */
 const MAX_LOOKED_AT = 4_000;
-/** Width of a gap, in seqs, above which it was not declared for single refused messages. */
-const WIDEST_GAP = 100_000n;
 
 /** A key's journal, and the state that the spool showed at the start. */
 export interface KeyJournal {
@@ -44,21 +43,21 @@ interface Pace {
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
   readonly #journals = new Map<MeterId, MeterJournal>();
-  readonly #dead = new Map<MeterId, Set<bigint>>();
+  readonly #dead = new Map<MeterId, SeqRuns>();
   readonly #paces = new Map<MeterId, Pace>();
 
   constructor(options: DeadLettersOptions) {
     this.#options = options;
     for (const { id, journal, recovered } of options.journals) {
       this.#journals.set(id, journal);
-      this.#dead.set(id, refusedBefore(recovered));
+      this.#dead.set(id, SeqRuns.of(recovered.refused));
       this.#paces.set(id, { backOff: new BackOff(DECLARE, options.random), blockedUntilMs: 0 });
     }
   }
 
   /** Returns true for a record that stays in the spool and is never sent. */
   excluded(meterId: MeterId, seq: bigint): boolean {
-    if (this.#dead.get(meterId)?.has(seq)) return true;
+    if (this.#dead.get(meterId)?.has(Number(seq))) return true;
     return this.#journals.get(meterId)?.state.discarded.some(({ first, last }) => seq >= first && seq <= last) ?? false;
   }
 
@@ -74,7 +73,7 @@ export class DeadLetters {
     const seqs = await this.#refused(id, dead);
     if (seqs.length === 0) {
       // The oracles have passed every dead letter, so the next one is declared without delay.
-      if (![...dead].some((seq) => seq > acks.acknowledged(id))) pace.backOff.reset();
+      if (dead.highest <= acks.acknowledged(id)) pace.backOff.reset();
       return;
     }
     pace.blockedUntilMs = clock.monotonicMs() + pace.backOff.next();
@@ -82,27 +81,17 @@ export class DeadLetters {
       { event: 'messages_refused', meter: name, messages: seqs.length },
       'The oracles refused messages: the gateway keeps them and declares a gap',
     );
-    for (const seq of seqs) dead.add(seq);
+    for (const seq of seqs) dead.add(Number(seq));
     counters.add('dead_letters', { meter: id }, seqs.length);
     await meterLog.declareRefused(rangesOf(seqs));
   }
 
-  async #refused(id: MeterId, dead: ReadonlySet<bigint>): Promise<bigint[]> {
+  async #refused(id: MeterId, dead: SeqRuns): Promise<bigint[]> {
     const { acks, spool } = this.#options;
     const messages = await spool.read(id, acks.acknowledged(id) + 1n, MAX_LOOKED_AT);
-    const refused = messages.filter(({ seq, bytes }) => !dead.has(seq) && acks.isDead(toHex(shortHash(bytes))));
+    const refused = messages.filter(({ seq, bytes }) => !dead.has(Number(seq)) && acks.isDead(toHex(shortHash(bytes))));
     return refused.map(({ seq }) => seq);
   }
-}
-
-/** Returns the seqs that earlier runs declared as refused. */
-function refusedBefore({ declared }: RecoveredMeter): Set<bigint> {
-  const dead = new Set<bigint>();
-  for (const { reason, first, last } of declared) {
-    if (reason !== GapReason.refused || last - first > WIDEST_GAP) continue;
-    for (let seq = first; seq <= last; seq++) dead.add(seq);
-  }
-  return dead;
 }
 
 function rangesOf(seqs: readonly bigint[]): { first: bigint; last: bigint }[] {

@@ -12,10 +12,11 @@ import {
 } from '@gridtokenx/protocol';
 import type { ReadingClock } from '@gridtokenx/runtime/core';
 import type { Counters, MeterSample, Spool } from '../ports.js';
+import { SeqRuns } from '../seq-runs.js';
 import { type SignedMessage, signMessage } from '../signed-message.js';
 import { type EventFields, eventPayload, type MeterIdentity, type Place, readingPayload } from './meter-payloads.js';
 import type { MeterState } from './meter-state.js';
-import { type RecoveredMeter, withoutDeclared } from './recovery.js';
+import type { RecoveredMeter } from './recovery.js';
 import { SeqAllocator } from './seq.js';
 
 /** Seqs from `first` to `last`, both included. */
@@ -46,10 +47,8 @@ export class SignedChain {
   readonly #seqs: SeqAllocator;
   #state: MeterState;
   #prev: Uint8Array;
-  /** Gaps declared in earlier runs. */
-  readonly #toldBefore: RecoveredMeter['declared'];
-  /** Gaps declared in this run. */
-  readonly #declared: SeqRange[] = [];
+  /** Seqs that gaps declare, of this run and earlier ones. */
+  readonly #told: SeqRuns;
   /** Seqs that were assigned and not signed, because storing failed: never used again, declared when storing works. */
   #abandoned: bigint[] = [];
 
@@ -59,7 +58,7 @@ export class SignedChain {
     this.#ports = ports;
     this.#state = state;
     this.#prev = recovered.prev;
-    this.#toldBefore = recovered.declared;
+    this.#told = SeqRuns.of(recovered.declared);
     // The spool may know more seqs than the state file: an older copy of that file must not lower any value.
     const used = larger(state.reservedThrough, recovered.highestSeq);
     this.#seqs = new SeqAllocator(used, (through) => this.store({ reservedThrough: through }));
@@ -86,8 +85,11 @@ export class SignedChain {
 
   /** Returns the seqs that the spool lacks and no gap declares. */
   untold(first: bigint, last: bigint): SeqRange[] {
-    const told = [...this.#toldBefore, ...this.#state.discarded, ...this.#declared];
-    return withoutDeclared(this.#ports.spool.missing(this.id, first, last), told);
+    const told = SeqRuns.of(this.#told.within(Number(first), Number(last)));
+    for (const range of this.#state.discarded) told.addRun(Number(range.first), Number(range.last));
+    const missing = this.#ports.spool.missing(this.id, first, last);
+    const untold = missing.flatMap((range) => told.missing(Number(range.first), Number(range.last)));
+    return untold.map((range) => ({ first: BigInt(range.first), last: BigInt(range.last) }));
   }
 
   #place(seq: bigint): Place {
@@ -129,7 +131,7 @@ export class SignedChain {
       const data = new Uint8Array(16);
       data[0] = reason;
       await this.event(EventCode.gap, { value: at, detail: count, data });
-      this.#declared.push({ first: at, last: at + BigInt(count) - 1n });
+      this.#told.addRun(Number(at), Number(at) + count - 1);
     }
   }
 

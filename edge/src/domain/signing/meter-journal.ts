@@ -20,7 +20,8 @@ import { headOf, type SignedMessage } from '../signed-message.js';
 import { type ChainPorts, SignedChain } from './chain.js';
 import { clockQuality, type EventFields, isSynchronised, type MeterIdentity, statementOf } from './meter-payloads.js';
 import type { MeterState } from './meter-state.js';
-import type { RecoveredMeter } from './recovery.js';
+import type { CondensedReading } from './open-span.js';
+import { openFloor, type RecoveredMeter } from './recovery.js';
 import { RegisterJournal } from './register-journal.js';
 import { type ClosedWindow, WindowTracker } from './windows.js';
 
@@ -66,21 +67,20 @@ export class MeterJournal {
     this.registers = new RegisterJournal({ chain: this.#chain, windows: this.windows, serial: this.#serial });
     const { statement } = state;
     this.#lost = statement !== null && !ports.spool.has(this.id, headOf(statement).seq) ? statement : null;
-    // Readings up to here belong to a statement that is signed already, or to a time before a restored image.
-    const floor = [this.#lost ? headOf(this.#lost).seq : 0n, ...state.discarded.map(({ last }) => last)];
-    for (const open of recovered.openReadings) if (floor.every((seq) => open.reading.seq > seq)) this.#reopen(open);
+    // Readings up to the floor belong to a statement that is signed already, or to a time before a restored image.
+    if (recovered.open.through > Number(openFloor(state))) {
+      this.#merkle = new MerkleBuilder(recovered.open.merkle.subtrees);
+      for (const open of recovered.open.readings) this.#reopen(open);
+    }
     // Readings that were missed while nothing ran cannot be known.
     this.windows.mark(Quality.gap);
   }
 
   /** Counts a reading of an earlier run that no statement covers yet. */
-  #reopen({ payload, reading }: RecoveredMeter['openReadings'][number]): void {
-    this.#merkle.add(payload);
-    const { importWh, exportWh, quality, timeUncertaintyMs: uncertaintyMs } = reading;
-    const timeMs = Number(reading.timeMs);
-    const counts = (quality & Quality.discontinuity) === 0;
-    if (!counts || windowOf(timeMs) <= this.windows.closedThrough) return;
-    this.windows.add({ timeMs, steadyMs: null, importWh, exportWh, quality, uncertaintyMs });
+  #reopen(reading: CondensedReading): void {
+    const counts = (reading.quality & Quality.discontinuity) === 0;
+    if (!counts || windowOf(reading.timeMs) <= this.windows.closedThrough) return;
+    this.windows.add({ ...reading, steadyMs: null });
   }
 
   get nextSeq(): bigint {
@@ -212,10 +212,9 @@ export class MeterJournal {
   }
 
   /** Signs event 2 for each range of seqs from `first` to `last` that the spool no longer has and no gap declares. */
-  declareGone(first: bigint, last: bigint): Promise<void> {
+  declareGone(first: bigint, last: bigint, reason: number = GapReason.thinned): Promise<void> {
     return this.#serial.run(async () => {
-      for (const range of this.#chain.untold(first, last))
-        await this.#chain.declare(range.first, range.last, GapReason.thinned);
+      for (const range of this.#chain.untold(first, last)) await this.#chain.declare(range.first, range.last, reason);
     });
   }
 

@@ -1,6 +1,7 @@
 import {
   type Enrolment,
   EventCode,
+  GapReason,
   Kind,
   type MeterEvent,
   type MeterId,
@@ -13,40 +14,82 @@ import {
   windowStartAtMs,
 } from '@gridtokenx/protocol';
 import { knownTimeMs, type TimedRegisters } from '../metering/registers.js';
-import { contentOf, type SignedMessage } from '../signed-message.js';
+import { SeqRuns } from '../seq-runs.js';
+import { contentOf, headOf, type SignedMessage } from '../signed-message.js';
+import type { MeterState } from './meter-state.js';
+import { OpenSpan } from './open-span.js';
+import { decodeSnapshot, encodeSnapshot } from './recovery-snapshot.js';
 
-/** Holds what the spool shows of one meter. */
-export interface RecoveredMeter {
-  highestSeq: bigint;
-  /** Hash of the newest payload of kind 1 or 3; zero for none. */
-  prev: Uint8Array;
-  lastStatement: Statement | null;
-  /** Statements that a derived point may still need, windows rising. */
-  readonly inputs: Statement[];
-  /** Payloads of readings after that statement, in seq order. */
-  readonly openReadings: { readonly payload: Uint8Array; readonly reading: Reading }[];
-  /** The highest registers that were signed as good; null for none. */
-  lastGood: TimedRegisters | null;
-  enrolment: { readonly message: SignedMessage; readonly payload: Enrolment } | null;
-  /** Seqs that a gap declares. */
-  readonly declared: { readonly first: bigint; readonly last: bigint; readonly reason: number }[];
+/** Statements of a meter that a derived point may need, at most: 30 days of windows. */
+const MAX_INPUTS = 2_880;
+/** Width of a gap, in seqs, above which it was not declared for single refused messages. */
+const WIDEST_REFUSED = 100_000;
+
+/** A statement with the payload that holds it. */
+export interface FoundStatement {
+  readonly payload: Uint8Array;
+  readonly statement: Statement;
 }
 
-interface Growing extends RecoveredMeter {
+/** Holds what the spool shows of one meter. Its size does not depend on the number of records. */
+export interface RecoveredMeter {
+  readonly highestSeq: bigint;
+  /** Hash of the newest payload of kind 1 or 3; zero for none. */
+  readonly prev: Uint8Array;
+  readonly lastStatement: Statement | null;
+  /** Statements that a derived point may still need, windows rising. */
+  readonly inputs: readonly Statement[];
+  /** The readings after that statement. */
+  readonly open: OpenSpan;
+  /** The highest registers that were signed as good; null for none. */
+  readonly lastGood: TimedRegisters | null;
+  readonly enrolment: { readonly message: SignedMessage; readonly payload: Enrolment } | null;
+  /** Seqs that a gap declares, and those that a gap declares as refused. */
+  readonly declared: SeqRuns;
+  readonly refused: SeqRuns;
+}
+
+/** The state of the scan of one meter. */
+export interface MeterScan {
+  highestSeq: bigint;
+  prev: Uint8Array;
   prevSeq: bigint;
+  last: FoundStatement | null;
+  /** Readings up to this seq belong to a statement, or to a time before a restored image. */
+  floor: number;
+  inputs: FoundStatement[];
+  open: OpenSpan;
+  lastGood: TimedRegisters | null;
+  enrolment: RecoveredMeter['enrolment'];
+  readonly declared: SeqRuns;
+  readonly refused: SeqRuns;
+}
+
+export interface RecoveryOptions {
+  /** Returns the first window whose statements a derived point may need; undefined without a point. */
+  readonly inputsFrom?: (meterId: MeterId) => Window | undefined;
+  /** Returns the seq up to which readings are certainly not open, by the meter's state file. */
+  readonly floor?: (meterId: MeterId) => bigint;
+}
+
+/** Returns the seq up to which no reading is open, by a state file. */
+export function openFloor({ statement, discarded }: MeterState): bigint {
+  let floor = statement === null ? 0n : headOf(statement).seq;
+  for (const { last } of discarded) if (last > floor) floor = last;
+  return floor;
 }
 
 /**
- * Gathers, record by record, what each meter needs to continue. The caller passes statements and events before
- * readings.
+ * Gathers, record by record, what each meter needs to continue. At a start, statements and events come before readings;
+ * within one stream seqs of a meter rise. During the run each committed message comes in its turn, so that a snapshot
+ * spares the next start the records so far.
  */
 export class RecoveryScan {
-  readonly #meters = new Map<MeterId, Growing>();
-  readonly #inputsFrom: ReadonlyMap<MeterId, Window>;
+  #meters = new Map<MeterId, MeterScan>();
+  readonly #options: RecoveryOptions;
 
-  /** `inputsFrom`: the meters of a derived point, with the first window whose statements are kept. */
-  constructor(inputsFrom: ReadonlyMap<MeterId, Window> = new Map()) {
-    this.#inputsFrom = inputsFrom;
+  constructor(options: RecoveryOptions = {}) {
+    this.#options = options;
   }
 
   visit(message: SignedMessage): void {
@@ -60,66 +103,104 @@ export class RecoveryScan {
       meter.prevSeq = payload.seq;
       meter.prev = shortHash(bytes);
     }
-    if (payload.kind === Kind.statement) this.#statement(meter, message.meterId, payload);
+    if (payload.kind === Kind.statement)
+      this.#statement(meter, message.meterId, { payload: bytes, statement: payload });
     else if (payload.kind === Kind.event) this.#event(meter, payload);
     else if (payload.kind === Kind.enrolment) meter.enrolment ??= { message, payload };
     else this.#reading(meter, payload, bytes);
   }
 
-  /** Returns what the spool shows of a meter; a meter without records starts from nothing. */
-  result(meterId: MeterId): RecoveredMeter {
-    const meter = this.#meter(meterId);
-    meter.inputs.sort((a, b) => a.window - b.window);
-    meter.openReadings.sort((a, b) => (a.reading.seq < b.reading.seq ? -1 : 1));
-    const { lastStatement, enrolment } = meter;
-    if (lastStatement) rememberGood(meter, ofWindow(lastStatement, lastStatement.timeUncertaintyMs));
-    if (enrolment) rememberGood(meter, ofWindow(enrolment.payload, 0));
-    return meter;
+  /** Returns everything so far as text, of which `restore` makes the same. */
+  snapshot(): string {
+    return encodeSnapshot(this.#meters);
   }
 
-  #meter(id: MeterId): Growing {
+  /**
+   * Continues from a snapshot. Returns false, without an effect, where it is none, or where a state file says that some
+   * of its open readings are not open: then all records are visited again.
+   */
+  restore(text: string): boolean {
+    const meters = decodeSnapshot(text);
+    if (!meters) return false;
+    for (const [id, meter] of meters) {
+      const floor = Number(this.#options.floor?.(id) ?? 0n);
+      if (floor <= meter.floor) continue;
+      if (floor < meter.open.through && meter.open.merkle.count > 0) return false;
+      meter.floor = floor;
+      meter.open = new OpenSpan();
+    }
+    this.#meters = meters;
+    return true;
+  }
+
+  /** Returns what the spool shows of a meter; a meter without records starts from nothing. */
+  result(meterId: MeterId): RecoveredMeter {
+    const { last, inputs, enrolment, lastGood, ...meter } = this.#meter(meterId);
+    const from = this.#options.inputsFrom?.(meterId);
+    const needed = inputs.filter(({ statement }) => from !== undefined && statement.window >= from);
+    const good = { lastGood };
+    if (last) rememberGood(good, ofWindow(last.statement, last.statement.timeUncertaintyMs));
+    if (enrolment) rememberGood(good, ofWindow(enrolment.payload, 0));
+    return {
+      ...meter,
+      enrolment,
+      inputs: needed.map(({ statement }) => statement).sort((a, b) => a.window - b.window),
+      lastStatement: last?.statement ?? null,
+      ...good,
+    };
+  }
+
+  #meter(id: MeterId): MeterScan {
     let meter = this.#meters.get(id);
     if (!meter) {
-      meter = {
-        highestSeq: 0n,
-        prev: new Uint8Array(16),
-        prevSeq: 0n,
-        lastStatement: null,
-        inputs: [],
-        openReadings: [],
-        lastGood: null,
-        enrolment: null,
-        declared: [],
-      };
+      meter = freshScan(Number(this.#options.floor?.(id) ?? 0n));
       this.#meters.set(id, meter);
     }
     return meter;
   }
 
-  #statement(meter: Growing, id: MeterId, payload: Statement): void {
-    const from = this.#inputsFrom.get(id);
-    if (from !== undefined && payload.window >= from) meter.inputs.push(payload);
-    if (!meter.lastStatement || payload.window > meter.lastStatement.window) meter.lastStatement = payload;
+  #statement(meter: MeterScan, id: MeterId, found: FoundStatement): void {
+    const { window, seq } = found.statement;
+    const from = this.#options.inputsFrom?.(id);
+    if (from !== undefined && window >= from) {
+      meter.inputs = meter.inputs.filter(({ statement }) => statement.window >= from);
+      meter.inputs.push(found);
+      if (meter.inputs.length > MAX_INPUTS) meter.inputs.shift();
+    }
+    if (meter.last && window <= meter.last.statement.window) return;
+    meter.last = found;
+    if (Number(seq) <= meter.floor) return;
+    meter.floor = Number(seq);
+    meter.open = new OpenSpan();
   }
 
-  #event(meter: Growing, event: MeterEvent): void {
+  #event(meter: MeterScan, event: MeterEvent): void {
     if (event.code !== EventCode.gap || event.detail === 0) return;
-    const last = event.value + BigInt(event.detail) - 1n;
-    meter.declared.push({ first: event.value, last, reason: event.data[0] ?? 0 });
+    const first = Number(event.value);
+    const last = first + event.detail - 1;
+    meter.declared.addRun(first, last);
+    if (event.data[0] === GapReason.refused && last - first <= WIDEST_REFUSED) meter.refused.addRun(first, last);
   }
 
-  #reading(meter: Growing, reading: Reading, payload: Uint8Array): void {
+  #reading(meter: MeterScan, reading: Reading, payload: Uint8Array): void {
     const good = (reading.quality & Quality.discontinuity) === 0;
     const uncertaintyMs = reading.timeUncertaintyMs;
     const timeMs = knownTimeMs({ timeMs: Number(reading.timeMs), uncertaintyMs });
     const moment = { timeMs, uncertaintyMs: uncertaintyMs ?? 0, steadyMs: null };
     if (good) rememberGood(meter, { ...registersOf(reading), ...moment });
-    if (reading.seq > (meter.lastStatement?.seq ?? 0n)) meter.openReadings.push({ payload, reading });
+    if (Number(reading.seq) > meter.floor) meter.open.add(reading, payload);
   }
 }
 
+export function freshScan(floor: number): MeterScan {
+  return {
+    ...{ highestSeq: 0n, prev: new Uint8Array(16), prevSeq: 0n, last: null, floor, inputs: [], open: new OpenSpan() },
+    ...{ lastGood: null, enrolment: null, declared: new SeqRuns(), refused: new SeqRuns() },
+  };
+}
+
 /** Keeps the higher registers: signed registers never fall, so they are the later ones. */
-function rememberGood(meter: Growing, found: TimedRegisters): void {
+function rememberGood(meter: { lastGood: TimedRegisters | null }, found: TimedRegisters): void {
   const { lastGood } = meter;
   if (lastGood && found.importWh + found.exportWh < lastGood.importWh + lastGood.exportWh) return;
   const isLater = !lastGood?.timeMs || (found.timeMs !== null && found.timeMs >= lastGood.timeMs);
@@ -135,22 +216,4 @@ function ofWindow(from: RegisterPair & { readonly window: Window }, uncertaintyM
 
 function registersOf(from: { importWh: bigint; exportWh: bigint }): { importWh: bigint; exportWh: bigint } {
   return { importWh: from.importWh, exportWh: from.exportWh };
-}
-
-/** Removes `declared` from `ranges`; all inclusive, results rising. */
-export function withoutDeclared(
-  ranges: readonly { first: bigint; last: bigint }[],
-  declared: readonly { readonly first: bigint; readonly last: bigint }[],
-): { first: bigint; last: bigint }[] {
-  let left = ranges.map(({ first, last }) => ({ first, last }));
-  for (const gap of declared) {
-    left = left.flatMap(({ first, last }) => {
-      if (gap.last < first || gap.first > last) return [{ first, last }];
-      const parts: { first: bigint; last: bigint }[] = [];
-      if (gap.first > first) parts.push({ first, last: gap.first - 1n });
-      if (gap.last < last) parts.push({ first: gap.last + 1n, last });
-      return parts;
-    });
-  }
-  return left.sort((a, b) => (a.first < b.first ? -1 : 1));
 }

@@ -18,6 +18,8 @@ export interface WindowReading {
   readonly importWh: bigint;
   readonly exportWh: bigint;
   readonly quality: number;
+  /** Longest silence before it, ms, where it stands for several readings; absent: since the reading before it. */
+  readonly silentMs?: number;
 }
 
 /** A window with readings and without a statement. */
@@ -102,7 +104,8 @@ export class WindowTracker {
       windowOf(reading.timeMs),
       newest?.window ?? this.#closedThrough,
     );
-    const silentMs = this.#lastTimeMs === null ? 0 : reading.timeMs - this.#lastTimeMs;
+    const sinceMs = this.#lastTimeMs === null ? 0 : reading.timeMs - this.#lastTimeMs;
+    const silentMs = reading.silentMs ?? sinceMs;
     const quality = reading.quality | this.#nextQuality | (silentMs > this.#gapMs ? Quality.gap : 0);
     this.#nextQuality = 0;
     this.#lastTimeMs = reading.timeMs;
