@@ -7,6 +7,7 @@ import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
+import { VERSION_RECORD } from '../src/adapters/spool/segment.js';
 import { findStatements } from '../src/cli/statement-command.js';
 import type { SignedMessage } from '../src/domain/signed-message.js';
 import { type GatewayConfig, parseGatewayConfig } from '../src/wiring/config.js';
@@ -35,7 +36,7 @@ function copyOfCommitted(): GatewayConfig {
   cpSync(COMMITTED, data, { recursive: true });
   for (const name of readdirSync(join(data, 'keys'))) chmodSync(join(data, 'keys', name), 0o600);
   const config = parseGatewayConfig(readFileSync(join(GATEWAY_V1, 'config.yaml'), 'utf8'), 'config.yaml');
-  return { ...config, data_dir: data };
+  return { ...config, data_dir: data, commit_ms: 0 };
 }
 
 /** Changes the last digit of a value in a key file. */
@@ -59,7 +60,7 @@ async function open(config: GatewayConfig) {
   return { ...found, committed, all: [...found.meters, ...found.points] };
 }
 
-test('today makes the same directory from the same seeds, byte for byte, but for what checks a key', async () => {
+test('today makes the same directory from the same seeds, byte for byte, but for what checks a key and states a version', async () => {
   await makeGatewayDirectory(data);
   for (const name of readdirSync(join(data, 'keys'))) {
     const path = join(data, 'keys', name);
@@ -78,6 +79,15 @@ test('today makes the same directory from the same seeds, byte for byte, but for
     } = JSON.parse(readFileSync(path, 'utf8'));
     writeFileSync(path, `${JSON.stringify(then)}\n`);
   }
+  for (const name of readdirSync(join(data, 'spool'))) {
+    const path = join(data, 'spool', name);
+    const [version, rest] = [VERSION_RECORD.length, readFileSync(path)];
+    expect(new Uint8Array(rest.subarray(0, version))).toEqual(VERSION_RECORD);
+    writeFileSync(path, rest.subarray(version));
+  }
+  const acks = join(data, 'state', 'acks.json');
+  const { hash: _hash, ...then } = JSON.parse(readFileSync(acks, 'utf8'));
+  writeFileSync(acks, `${JSON.stringify({ ...then, version: 1 })}\n`);
   expect(filesOf(data)).toEqual(filesOf(COMMITTED));
 });
 

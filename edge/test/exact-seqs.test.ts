@@ -2,6 +2,7 @@ import { asWindow, EventCode, Kind, pointStatement, Quality, windowEndAtMs, wind
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
+import { bytesOf } from '../src/adapters/spool/segment.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { WindowTracker } from '../src/domain/signing/windows.js';
 import { METER_HEX, message } from './support/messages.js';
@@ -52,10 +53,12 @@ test('a segment is trimmed when its highest seq is the safe one, and not when th
     [9n, false],
     [10n, true],
   ] as const) {
-    // Ten records to a segment; the newest two segments always stay.
-    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualClock(), () => {}, 10 * 187);
+    // Ten records to a segment, and room for all but one byte.
+    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualClock(), () => {}, bytesOf(10));
     for (let seq = 1n; seq <= 40n; seq++) await spool.append([message(seq)]);
-    await spool.trim(0, () => safe);
+    await spool.relieve();
+    await spool.trim(spool.bytes(), () => safe);
+    await spool.relieve();
     expect([safe, !spool.has(METER_HEX, 10n), !spool.has(METER_HEX, 1n)]).toEqual([safe, dropped, dropped]);
     expect(spool.missing(METER_HEX, 11n, 40n)).toEqual([]);
     await spool.close();

@@ -119,27 +119,6 @@ describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) =>
     ]);
     await again.spool.close();
   });
-
-  test('drops old readings only when they are safe and space is needed', async () => {
-    const { disk, dir } = place();
-    const { spool } = await openSpool(disk, dir, systemClock, () => {}, SEGMENT_BYTES);
-    for (let at = 1n; at <= 25_000n; at += 1000n) {
-      await spool.append(Array.from({ length: 1000 }, (_, i) => message(at + BigInt(i), kindOf(at + BigInt(i)))));
-    }
-    const before = spool.bytes();
-    expect(before).toBe(25_000 * 187);
-    await spool.trim(before, () => 25_000n);
-    await spool.trim(0, () => 0n);
-    expect(spool.bytes()).toBe(before);
-    await spool.trim(0, () => 8_000n);
-    expect(spool.bytes()).toBeLessThan(before);
-    expect(spool.has(METER_HEX, 1n)).toBe(false);
-    expect(spool.has(METER_HEX, 5n)).toBe(true);
-    expect(spool.missing(METER_HEX, 8_001n, 25_000n)).toEqual([]);
-    await spool.trim(0, () => 25_000n);
-    expect(spool.has(METER_HEX, 24_999n)).toBe(true);
-    await spool.close();
-  });
 });
 
 /** Appends in batches until the power fails; returns the seqs that had been acknowledged as committed. */

@@ -12,6 +12,7 @@ import { Background } from './background.js';
 import { AckEffect, type AckTracker } from './delivery/ack-tracker.js';
 import type { DeadLetters } from './delivery/dead-letters.js';
 import type { LagWatch } from './delivery/lag-watch.js';
+import { LostRecords } from './delivery/lost-records.js';
 import type { SendScheduler } from './delivery/send-scheduler.js';
 import type { Uplink } from './delivery/uplink.js';
 import { FirstContact } from './first-contact.js';
@@ -21,10 +22,14 @@ import type { Spool } from './ports.js';
 
 /** Wait with several oracles, ms: the others' retained acks follow the first at once. */
 const OTHER_ACKS_MS = 200;
+/** Interval of reading one segment of the spool again, ms: 1 MiB a minute. */
+const SCRUB_MS = 60_000;
 /** Time without any ack after which event 11 is signed and windows are closed all the same, ms. */
 const NO_ORACLE_MS = 30_000;
 const GATE_LOOK_MS = 200;
-const SAVE_MS = 2_000;
+const MAINTAIN_MS = 2_000;
+/** Interval of writing the newest acks, ms: their loss costs a resend, and each write wears the card. */
+const SAVE_MS = 60_000;
 /** Back-off while a disk accepts no writes at the start, ms. */
 const START_AGAIN = { initialMs: 100, maxMs: 10_000 };
 
@@ -88,6 +93,10 @@ export class Gateway {
   #ackSeen = false;
   #mayClose = false;
   #acksChanged = false;
+  #savedAtMs = Number.NEGATIVE_INFINITY;
+  /** True once event 1 of each meter is signed. */
+  #isStarted = false;
+  readonly #lost: LostRecords;
   /** Meters whose seqs an oracle has seen far above ours. */
   readonly #jumps = new Set<string>();
 
@@ -97,6 +106,7 @@ export class Gateway {
     this.#contact = new FirstContact(clock);
     this.#clockNews = new ClockNews(readingClock, clock, log);
     this.#background = new Background(log);
+    this.#lost = new LostRecords(options);
   }
 
   get #enrolled(): readonly Metered[] {
@@ -162,6 +172,7 @@ export class Gateway {
     if (!signal.aborted) {
       await this.#afterAcks.run(() => this.#processAcks());
       await this.#startLogs(signal);
+      this.#isStarted = true;
       this.#clockNews.begin();
       uplink.release();
       work.push(
@@ -255,18 +266,24 @@ export class Gateway {
     );
   }
 
-  /** Runs background work in real time: saves acks, declares dead letters, keeps the spool within its bytes. */
+  /** Runs background work in real time: saves acks, declares what is gone, keeps the spool within its bytes. */
   async #maintain(signal: AbortSignal): Promise<void> {
     const { clock, spool, spoolMaxBytes } = this.#options;
+    let scrubbedAtMs = clock.monotonicMs();
     while (!signal.aborted) {
-      await sleep(clock, SAVE_MS, signal);
-      await this.#save();
+      await sleep(clock, MAINTAIN_MS, signal);
+      if (clock.monotonicMs() - this.#savedAtMs >= SAVE_MS) await this.#save();
       for (const change of this.#clockNews.changes()) await this.#event(change.code, change);
       await this.#followAck();
       await this.#background.attempt(
         'trim',
         spool.trim(spoolMaxBytes, (meterId) => this.#safeThrough(meterId)),
       );
+      if (clock.monotonicMs() - scrubbedAtMs >= SCRUB_MS) {
+        await spool.scrub();
+        scrubbedAtMs = clock.monotonicMs();
+      }
+      if (this.#isStarted) await this.#background.attempt('declaring lost records', this.#lost.declare(this.#enrolled));
     }
   }
 
@@ -280,6 +297,7 @@ export class Gateway {
   async #save(): Promise<void> {
     if (!this.#acksChanged) return;
     this.#acksChanged = false;
+    this.#savedAtMs = this.#options.clock.monotonicMs();
     await this.#background.attempt('saving acks', this.#options.saveAcks(this.#options.acks.encode()));
   }
 }

@@ -27,6 +27,8 @@ export interface Disk {
   list(path: string): Promise<string[]>;
   /** Reads a whole file; null when there is none. */
   read(path: string): Promise<Uint8Array | null>;
+  /** Returns the bytes of a file; null when there is none. */
+  size(path: string): Promise<number | null>;
   /** Reads `length` bytes from `offset`, or fewer at the file's end. */
   readAt(path: string, offset: number, length: number): Promise<Uint8Array>;
   /** Opens at the end, creating the file; `syncDir` makes the new name survive. */
@@ -35,6 +37,8 @@ export interface Disk {
   truncate(path: string, length: number): Promise<void>;
   /** Replaces a file's content durably and atomically: a reader or a crash sees either the old or the new content. */
   replace(path: string, bytes: Uint8Array): Promise<void>;
+  /** Replaces a file's content atomically for readers; a power cut may leave the old content, or none. */
+  replaceUnsynced(path: string, bytes: Uint8Array): Promise<void>;
   remove(path: string): Promise<void>;
   syncDir(path: string): Promise<void>;
 }
@@ -96,6 +100,32 @@ export class ReadError extends Error {
   }
 }
 
+/** Gathers what a start needs from the spool's records. */
+export interface RecoveryPort {
+  visit(message: SignedMessage): void;
+  /**
+   * Returns everything that the visited records showed, as text. Where it is there, each committed message is visited too.
+   */
+  snapshot?(): string;
+  /** Continues from such a text. Returns false, without an effect, where that is impossible. */
+  restore?(text: string): boolean;
+}
+
+export interface SpoolDamage {
+  /** Bytes between whole records, over the segments that were read. */
+  readonly damagedBytes: number;
+  /** Bytes that were cut from the ends of segments. */
+  readonly tornBytes: number;
+}
+
+/** Seqs of records that the spool had and has no more, with a gap reason. */
+export interface LostSeqs {
+  readonly meterId: MeterId;
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly reason: number;
+}
+
 /** Keeps signed messages until they are acknowledged; the only queue. */
 export interface Spool {
   /** Resolves when all messages survive a power cut. Waits while the disk fails, and never rejects. */
@@ -114,8 +144,19 @@ export interface Spool {
   missing(meterId: MeterId, from: bigint, through: bigint): { first: bigint; last: bigint }[];
   /** Bytes on disk. */
   bytes(): number;
-  /** Drops whole segments of readings, oldest first, while more than `maxBytes` are used and all in them is safe. */
+  /**
+   * Keeps within `maxBytes`: drops readings that are safe, then the oldest readings, in whole segments. Rejects with the
+   * disk's error.
+   */
   trim(maxBytes: number, safeThrough: (meterId: MeterId) => bigint): Promise<void>;
+  /** Reads a part of the spool again and finds what was damaged since. Never rejects. */
+  scrub(): Promise<void>;
+  /** Returns the seqs that were lost since the last call: a gap must declare those that no oracle has. */
+  takeLost(): LostSeqs[];
+  /** Frees bytes of a full disk for states. Returns true where another attempt may succeed. Never rejects. */
+  relieve(): Promise<boolean>;
+  /** Bytes and syncs of commits since the start. */
+  written(): { readonly bytes: number; readonly syncs: number };
   /** Describes the disk's fault in plain words; null when there is none. */
   problem(): string | null;
   close(): Promise<void>;

@@ -84,10 +84,13 @@ const schema = z.strictObject({
   boundary_lead_seconds: z.number().min(1).max(60).default(5),
   /** Windows for which a fall of a register lasts before it is a discontinuity. */
   fall_windows: z.int().min(1).max(96).default(2),
+  /** Bound of spool and raw frames together; default: 64 MiB, or 7 days at the configured rate where that is more. */
   spool_max_bytes: z
     .int()
     .min(1 << 20)
-    .default(64 << 20),
+    .optional(),
+  /** Least time between two commits, ms: what arrives in between is written together, which spares a card. */
+  commit_ms: z.int().min(0).max(10_000).default(200),
   request_timeout_ms: z.int().min(20).max(30_000).default(1_000),
   http: z.strictObject({ host: hostSchema, port, tls: tlsSchema.optional() }).optional(),
   buses: z.array(bus).min(1),

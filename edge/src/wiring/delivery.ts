@@ -51,7 +51,7 @@ export async function openDelivery(config: GatewayConfig, found: SetUp, world: W
     if (acknowledged(meterId) < seq) return Fate.open;
     return excluded(meterId, seq) ? Fate.refused : Fate.acknowledged;
   };
-  const saveAcks = (text: string) => nodeDisk.replace(path, Buffer.from(text));
+  const saveAcks = (text: string) => nodeDisk.replaceUnsynced(path, Buffer.from(text));
   return { acks, deadLetters, lags, outbox, saveAcks, fate };
 }
 

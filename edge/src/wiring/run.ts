@@ -16,6 +16,7 @@ import { type GatewayHealth, gatewayHealth } from './health.js';
 import { meteredOf } from './metered.js';
 import { servePage } from './page.js';
 import { closeBuses, configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
+import { diskBudget } from './sizes.js';
 import { openWorld, type World } from './world.js';
 
 /** Wires the adapters to the domain and runs until aborted. Rejects with `OperatorError` when it cannot start. */
@@ -72,7 +73,7 @@ function gatewayOf(
     meters,
     oracles: config.oracles.length,
     spool,
-    spoolMaxBytes: config.spool_max_bytes,
+    spoolMaxBytes: diskBudget(config).spoolBytes,
     onIgnoredAck: () => world.metrics.add('acks_ignored'),
     clockProblem: () => (readingClock instanceof DisciplinedClock ? sourceProblem(readingClock) : null),
     softwareHash: softwareHash(),

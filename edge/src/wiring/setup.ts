@@ -20,9 +20,9 @@ import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { KeyStore, type MeterKey } from '../adapters/keys/key-store.js';
 import { lockDirectory } from '../adapters/lock.js';
 
-import { openSpool, type SpoolDamage } from '../adapters/spool/spool.js';
+import { openSpool } from '../adapters/spool/spool.js';
 import type { Bus } from '../domain/bus/bus.js';
-import type { Counters, Spool } from '../domain/ports.js';
+import type { Counters, Spool, SpoolDamage } from '../domain/ports.js';
 import type { SignedMessage } from '../domain/signed-message.js';
 import type { Side } from '../domain/signing/connection-point.js';
 import { MeterJournal } from '../domain/signing/meter-journal.js';
@@ -31,7 +31,7 @@ import { openFloor, type RecoveredMeter, RecoveryScan } from '../domain/signing/
 import type { GatewayConfig, MeterConfig } from './config.js';
 import { inputsFrom, planPoints, type SetUpPoint } from './points.js';
 import { lineOf, type MeterLine } from './readers.js';
-import { SEGMENT_BYTES } from './sizes.js';
+import { diskBudget, RESERVE_BYTES } from './sizes.js';
 import { StartError } from './start-error.js';
 
 export { closeBuses, openBuses, profileOf } from './readers.js';
@@ -107,13 +107,10 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     floor: (id) => openFloor(states.get(id) ?? FRESH_STATE),
   });
   const dir = join(config.data_dir, 'spool');
-  const { spool, damage } = await openSpool(
-    nodeDisk,
-    dir,
-    ports.clock,
-    (message) => scan.visit(message),
-    SEGMENT_BYTES,
-  );
+  const { spool, damage } = await openSpool(nodeDisk, dir, ports.clock, scan, diskBudget(config).segmentBytes, {
+    commitMs: config.commit_ms,
+    reserveBytes: RESERVE_BYTES,
+  });
   const journalOf = (
     of: { config: { name: string }; key: MeterKey },
     state: MeterState,
@@ -130,7 +127,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
       readingClock: ports.readingClock,
       counters: ports.counters,
       ...(gapMs === undefined ? {} : { gapMs }),
-      store: (next) => nodeDisk.replace(path, Buffer.from(encodeState(next))),
+      store: (next) => storeState(spool, path, next),
       committed: ports.committed,
     });
     return { journal, recovered };
@@ -173,6 +170,15 @@ function checkKey({ enrolment }: RecoveredMeter, of: { config: { name: string };
   if (verifier.verify(signature, sigStructure(payload), of.key.signer.publicKey)) return;
   const what = `the key in ${of.key.file} did not enrol ${of.config.name}`;
   throw new StartError(`${what}: restore the file from a backup of the data directory`);
+}
+
+/** Stores a state durably. A full disk first frees what is kept for states. */
+async function storeState(spool: Spool, path: string, state: MeterState): Promise<void> {
+  const bytes = Buffer.from(encodeState(state));
+  await nodeDisk.replace(path, bytes).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOSPC' || !(await spool.relieve())) throw error;
+    await nodeDisk.replace(path, bytes);
+  });
 }
 
 async function loadState(path: string): Promise<MeterState> {

@@ -12,7 +12,7 @@ import type { GatewayConfig } from './config.js';
 import { openBuses } from './readers.js';
 import { serverCertificate } from './secure.js';
 import { framesDir } from './setup.js';
-import { HOUR_BYTES } from './sizes.js';
+import { diskBudget } from './sizes.js';
 
 /** Exit code after which a supervisor starts the gateway again. */
 const GIVEN_UP = 75;
@@ -39,7 +39,8 @@ export function openWorld(config: GatewayConfig, floor: FloorTime, log: Logger, 
   const corrected = correctedClock(readingClock, systemClock);
   const certificate = serverCertificate(config, corrected.nowMs, log, signal);
   const metrics = new GatewayMetrics();
-  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), clock: systemClock, hourBytes: HOUR_BYTES });
+  const { hourBytes, keptFiles } = diskBudget(config);
+  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), clock: systemClock, hourBytes, keptFiles });
   const buses = openBuses(config, systemClock, {
     log,
     keep: (frame) => frames.keep(frame),

@@ -175,6 +175,10 @@ export class CrashDisk implements Disk {
     if (this.isOff) throw new PowerCut('the power is off');
     return this.files.get(path)?.cache.slice() ?? null;
   }
+  async size(path: string): Promise<number | null> {
+    if (this.isOff) throw new PowerCut('the power is off');
+    return this.files.get(path)?.cache.length ?? null;
+  }
   async readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
     return this.files.get(path)?.cache.slice(offset, offset + length) ?? new Uint8Array(0);
   }
@@ -217,6 +221,13 @@ export class CrashDisk implements Disk {
     const isCut = this.#step();
     if (!isCut || this.#fate.isDone())
       this.files.set(path, { cache: bytes.slice(), platter: bytes.slice(), linked: true });
+    if (isCut) this.#off();
+  }
+
+  async replaceUnsynced(path: string, bytes: Uint8Array): Promise<void> {
+    const isCut = this.#step();
+    const platter = this.files.get(path)?.platter ?? new Uint8Array(0);
+    if (!isCut || this.#fate.isDone()) this.files.set(path, { cache: bytes.slice(), platter, linked: true });
     if (isCut) this.#off();
   }
 

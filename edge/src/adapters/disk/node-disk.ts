@@ -1,4 +1,4 @@
-import { open, readdir, rename, truncate, unlink } from 'node:fs/promises';
+import { open, readdir, rename, stat, truncate, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolderLater, readRegularFileLater } from '@gridtokenx/runtime/node';
 import type { AppendFile, Disk } from '../../domain/ports.js';
@@ -12,6 +12,19 @@ async function syncPath(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** Writes a file beside `path`, and renames it to `path`. */
+async function writeBeside(path: string, bytes: Uint8Array, isSynced: boolean): Promise<void> {
+  const temporary = `${path}.new`;
+  const handle = await open(temporary, 'w', 0o600);
+  try {
+    await handle.writeFile(bytes);
+    if (isSynced) await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
 }
 
 /**
@@ -36,6 +49,15 @@ export const nodeDisk: Disk = {
   async read(path) {
     try {
       return await readRegularFileLater(path);
+    } catch (error) {
+      if (absent(error)) return null;
+      throw error;
+    }
+  },
+
+  async size(path) {
+    try {
+      return (await stat(path)).size;
     } catch (error) {
       if (absent(error)) return null;
       throw error;
@@ -68,17 +90,11 @@ export const nodeDisk: Disk = {
   },
 
   async replace(path, bytes) {
-    const temporary = `${path}.new`;
-    const handle = await open(temporary, 'w', 0o600);
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
+    await writeBeside(path, bytes, true);
     await syncPath(dirname(path));
   },
+
+  replaceUnsynced: (path, bytes) => writeBeside(path, bytes, false),
 
   remove: (path) => unlink(path),
   syncDir: syncPath,

@@ -9,6 +9,8 @@ export interface FrameRingOptions {
   readonly clock: Clock;
   /** Bound of one hour's frames, bytes; frames beyond it are dropped and reported. */
   readonly hourBytes: number;
+  /** Number of discontinuities whose frames are kept; default 256. */
+  readonly keptFiles?: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -20,7 +22,7 @@ const FLUSH_MS = 60_000;
 const FLUSH_BYTES = 256 * 1_024;
 /** Bound of the frames that wait for a failing disk, bytes; the oldest are dropped. */
 const WAITING_BYTES = 1_024 * 1_024;
-/** Frames of a unit that are kept with a discontinuity, and the number of discontinuities that are kept. */
+/** Frames of a unit that are kept with a discontinuity. */
 const RECENT = 64;
 const MAX_KEPT = 256;
 const SUFFIX = '.frames';
@@ -81,7 +83,7 @@ export class FrameRing {
 
   /** Keeps a unit's last frames beyond the 24 hours. Never rejects. */
   mark(bus: string, unit: number): Promise<void> {
-    const { disk, dir, clock } = this.#options;
+    const { disk, dir, clock, keptFiles = MAX_KEPT } = this.#options;
     const lines = (this.#recent.get(unitKey(bus, unit)) ?? []).map(lineOf).join('');
     const time = new Date(clock.nowMs()).toISOString().replaceAll(':', '-');
     return this.#do(async () => {
@@ -89,7 +91,7 @@ export class FrameRing {
       await disk.makeDir(kept);
       await disk.replace(join(kept, `${time}-${unitKey(bus, unit)}${SUFFIX}`), Buffer.from(lines));
       const names = (await disk.list(kept)).filter((name) => name.endsWith(SUFFIX));
-      for (const name of names.slice(0, Math.max(0, names.length - MAX_KEPT))) await disk.remove(join(kept, name));
+      for (const name of names.slice(0, Math.max(0, names.length - keptFiles))) await disk.remove(join(kept, name));
     });
   }
 

@@ -10,11 +10,15 @@ const MAGIC = 0x5347;
 /** No signed message is longer; a longer length is damage. */
 const MAX_BYTES = 4096;
 
+/** Bytes of a record of today's messages. */
+export const RECORD_BYTES = HEADER_BYTES + SIGN1_BYTES;
+
 /** A record in the bytes of a segment. */
 export interface FoundRecord {
   readonly offset: number;
   readonly length: number;
   readonly seq: bigint;
+  /** A part of the segment's bytes. */
   readonly bytes: Uint8Array;
 }
 
@@ -40,7 +44,7 @@ export function decodeRecord(segment: Uint8Array, offset: number): FoundRecord |
   if (length === HEADER_BYTES || length > HEADER_BYTES + MAX_BYTES || offset + length > segment.length) return null;
   if (crc32(segment.subarray(offset + 8, offset + length)) !== view.getUint32(offset + 4, true)) return null;
   const seq = view.getBigUint64(offset + 8, true);
-  return { offset, length, seq, bytes: segment.slice(offset + HEADER_BYTES, offset + length) };
+  return { offset, length, seq, bytes: segment.subarray(offset + HEADER_BYTES, offset + length) };
 }
 
 /** Content of a scanned segment. */
@@ -74,5 +78,5 @@ export function scanSegment(segment: Uint8Array): ScannedSegment {
 
 /** Returns the number of records that a torn tail of `bytes` holds in part or as a whole: all messages have one length. */
 export function tornRecordsIn(bytes: number): number {
-  return Math.ceil(bytes / (HEADER_BYTES + SIGN1_BYTES));
+  return Math.ceil(bytes / RECORD_BYTES);
 }

@@ -1,281 +1,194 @@
-import { Kind, type MeterId } from '@gridtokenx/protocol';
-import { type Clock, nextDelayMs, sleep } from '@gridtokenx/runtime/core';
-import type { AppendFile, Disk, Spool } from '../../domain/ports.js';
-import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
-import { type Entry, IndexTable, type Segment } from './index-table.js';
-import { decodeRecord, encodeRecord, scanSegment } from './record.js';
+import type { MeterId } from '@gridtokenx/protocol';
+import { type Clock, Mutex } from '@gridtokenx/runtime/core';
+import type { Disk, LostSeqs, RecoveryPort, Spool, SpoolDamage } from '../../domain/ports.js';
+import type { SignedMessage } from '../../domain/signed-message.js';
+import { Catalogue } from './catalogue.js';
+import { type Positions, storeCheckpoint } from './checkpoint.js';
+import { GroupCommit } from './group-commit.js';
+import { loadSegments } from './open-spool.js';
+import { Reserve } from './reserve.js';
+import { Scrubber } from './scrub.js';
+import { indexPath, type Segment, type Stream } from './segment.js';
+import { SegmentCache } from './segment-cache.js';
+import { encodeIndex } from './segment-index.js';
+import { SegmentWriter } from './segment-writer.js';
+import { Trimmer } from './trim.js';
 
-const MAX_PER_COMMIT = 1024;
-const RETRIES = { initialMs: 100, maxMs: 10_000 };
-/** A run of records up to this length is read at once. */
-const READ_BYTES = 1 << 18;
+export { describeDiskError } from './disk-fault.js';
 
-export interface SpoolDamage {
-  /** Bytes between whole records, over all segments. */
-  readonly damagedBytes: number;
-  /** Bytes that were cut from the ends of segments. */
-  readonly tornBytes: number;
-}
-
-interface Pending {
-  readonly meter: MeterId;
-  readonly seq: number;
-  readonly stream: 'r' | 's';
-  readonly record: Uint8Array;
-}
-
-interface Waiting {
-  readonly items: Pending[];
-  readonly done: () => void;
+export interface SpoolOptions {
+  /** Least time between two commits, ms; default 0. */
+  readonly commitMs?: number;
+  /** Bytes of the disk that only statements, events and states may use; default 0. */
+  readonly reserveBytes?: number;
 }
 
 /**
- * Opens the spool in `dir`: scans every segment, cuts torn tails, skips damage, and hands each whole record to `visit`
- * (statements, events and enrolments first, then readings, each in the order written). Damage never stops it; it
- * rejects only when the directory cannot be read [gateway §4.3]. `segmentBytes`: where a segment is closed.
+ * Opens the spool in `dir`, and hands each whole record behind the last checkpoint to `visit` (statements, events and
+ * enrolments first, then readings, each in the order written). Damage never stops it; it rejects only when the directory
+ * cannot be listed [gateway §4.3]. `segmentBytes`: where a segment is closed.
  */
 export async function openSpool(
   disk: Disk,
   dir: string,
   clock: Clock,
-  visit: (message: SignedMessage) => void,
+  visit: RecoveryPort | RecoveryPort['visit'],
   segmentBytes: number,
+  options: SpoolOptions = {},
 ): Promise<{ spool: Spool; damage: SpoolDamage }> {
-  await disk.makeDir(dir);
-  const spool = new SegmentSpool(disk, dir, clock, segmentBytes);
-  const names = (await disk.list(dir)).filter((name) => /^[rs]-\d{8}\.seg$/.test(name)).sort();
-  const ordered = [...names.filter((name) => name[0] === 's'), ...names.filter((name) => name[0] === 'r')];
-  let [damagedBytes, tornBytes] = [0, 0];
-  for (const name of ordered) {
-    const damage = await spool.load(name, visit);
-    damagedBytes += damage.damagedBytes;
-    tornBytes += damage.tornBytes;
-  }
-  return { spool, damage: { damagedBytes, tornBytes } };
+  // A read-only disk creates nothing; what is there is read all the same.
+  await disk.makeDir(dir).catch(() => {});
+  const recovery = typeof visit === 'function' ? { visit } : visit;
+  const spool = new SegmentSpool({ disk, dir, clock, recovery, segmentBytes, ...options });
+  return { spool, damage: await spool.load() };
 }
 
-class SegmentSpool implements Spool {
-  readonly #disk: Disk;
-  readonly #dir: string;
-  readonly #clock: Clock;
-  readonly #segmentBytes: number;
-  readonly #index = new IndexTable();
-  readonly #segments: Segment[] = [];
-  readonly #open: Record<'r' | 's', { segment: Segment; file: AppendFile } | null> = { r: null, s: null };
-  readonly #next = { r: 1, s: 1 };
-  #waiting: Waiting[] = [];
-  #running: Promise<void> | null = null;
-  #problem: string | null = null;
-  #closed = false;
+type SegmentSpoolOptions = SpoolOptions & {
+  readonly disk: Disk;
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly recovery: RecoveryPort;
+  readonly segmentBytes: number;
+};
 
-  constructor(disk: Disk, dir: string, clock: Clock, segmentBytes: number) {
-    this.#disk = disk;
-    this.#dir = dir;
-    this.#clock = clock;
-    this.#segmentBytes = segmentBytes;
+class SegmentSpool implements Spool {
+  readonly #options: SegmentSpoolOptions;
+  readonly #catalogue = new Catalogue();
+  readonly #cache: SegmentCache;
+  readonly #writer: SegmentWriter;
+  readonly #commits: GroupCommit;
+  readonly #reserve: Reserve;
+  readonly #trimmer: Trimmer;
+  readonly #scrubber: Scrubber;
+  readonly #upkeep = new Mutex();
+  #lost: LostSeqs[] = [];
+  #safeThrough: (meter: MeterId) => bigint = () => 0n;
+
+  constructor(options: SegmentSpoolOptions) {
+    this.#options = options;
+    const { disk, dir, clock, segmentBytes, commitMs = 0, reserveBytes = 0 } = options;
+    const catalogue = this.#catalogue;
+    this.#cache = new SegmentCache(disk);
+    this.#reserve = new Reserve(disk, dir, reserveBytes);
+    this.#writer = new SegmentWriter({ disk, dir, catalogue, segmentBytes, closed: (segment) => this.#close(segment) });
+    const lost = (one: LostSeqs) => this.#lost.push(one);
+    this.#scrubber = new Scrubber({ disk, catalogue, cache: this.#cache, lost });
+    this.#trimmer = new Trimmer({
+      disk,
+      catalogue,
+      cache: this.#cache,
+      segmentBytes,
+      lost: (one) => this.#lost.push(one),
+    });
+    this.#commits = new GroupCommit({
+      ...{ writer: this.#writer, clock, commitMs },
+      committed: (segment, meter, seq, message) => this.#committed(segment, meter, seq, message),
+      relieve: () => this.relieve(),
+      mayWriteReadings: () => this.#reserve.hold(),
+    });
   }
 
-  async load(name: string, visit: (message: SignedMessage) => void): Promise<SpoolDamage> {
-    const path = `${this.#dir}/${name}`;
-    const bytes = (await this.#disk.read(path)) ?? new Uint8Array(0);
-    const scan = scanSegment(bytes);
-    const stream = name[0] === 'r' ? 'r' : 's';
-    const segment: Segment = {
-      path,
-      stream,
-      number: Number(name.slice(2, 10)),
-      bytes: scan.validLength,
-      highest: new Map(),
-    };
-    this.#next[stream] = segment.number + 1;
-    this.#segments.push(segment);
-    for (const { offset, length, seq, bytes: found } of scan.records) {
-      const message = readSigned(found);
-      if (message?.seq !== seq) continue;
-      this.#index.add(message.meterId, { seq: Number(seq), segment, offset, length });
-      visit(message);
-    }
-    if (scan.tornBytes > 0) await this.#disk.truncate(path, scan.validLength);
-    return scan;
+  async load(): Promise<SpoolDamage> {
+    const { visitedBytes, ...damage } = await loadSegments({ ...this.#options, catalogue: this.#catalogue });
+    for (const segment of this.#catalogue.segments()) this.#writer.taken(segment);
+    if (visitedBytes > 2 * this.#options.segmentBytes) await this.#keepCheckpoint();
+    await this.#reserve.hold().catch(() => {});
+    return damage;
   }
 
   append(messages: readonly SignedMessage[]): Promise<void> {
-    const items = messages.map(({ meterId, kind, seq, bytes }): Pending => {
-      const stream = kind === Kind.reading ? 'r' : 's';
-      return { meter: meterId, seq: Number(seq), stream, record: encodeRecord(seq, bytes) };
-    });
-    return new Promise((done) => {
-      this.#waiting.push({ items, done });
-      this.#running ??= this.#run();
-    });
+    return this.#commits.append(messages);
   }
 
-  /** Group commit: while one batch is being synced the next one gathers. */
-  async #run(): Promise<void> {
-    let retryMs = 0;
-    while (this.#waiting.length > 0 && !this.#closed) {
-      const batch = this.#nextBatch();
-      try {
-        const entries = await this.#commit(batch.flatMap(({ items }) => items));
-        for (const { meter, entry } of entries) this.#index.add(meter, entry);
-        this.#problem = null;
-        retryMs = 0;
-        for (const { done } of batch) done();
-      } catch (error) {
-        // After a failed sync nothing is known about the file: the batch goes to a new one. A copy does no harm.
-        this.#problem = describeDiskError(error);
-        await this.#abandon();
-        this.#waiting.unshift(...batch);
-        retryMs = nextDelayMs(retryMs, RETRIES);
-        await sleep(this.#clock, retryMs);
-      }
-    }
-    // Here, not in a later microtask: an append in between would wait for a loop that has ended.
-    this.#running = null;
+  #committed(segment: Segment, meter: MeterId, seq: number, message: SignedMessage): void {
+    this.#catalogue.add(segment, meter, seq);
+    if (this.#options.recovery.snapshot) this.#options.recovery.visit(message);
   }
 
-  #nextBatch(): Waiting[] {
-    let [count, end] = [0, 0];
-    for (const { items } of this.#waiting) {
-      if (end > 0 && count + items.length > MAX_PER_COMMIT) break;
-      count += items.length;
-      end++;
-    }
-    return this.#waiting.splice(0, end);
+  /** Stores a closed segment's index, and how far the records were visited. A start without them takes longer. */
+  async #close(segment: Segment): Promise<void> {
+    await this.#options.disk.replace(indexPath(segment), encodeIndex(segment)).catch(() => {});
+    await this.#keepCheckpoint();
   }
 
-  async #commit(items: readonly Pending[]): Promise<{ meter: MeterId; entry: Entry }[]> {
-    const entries: { meter: MeterId; entry: Entry }[] = [];
-    for (const stream of ['s', 'r'] as const) {
-      const own = items.filter((item) => item.stream === stream);
-      if (own.length === 0) continue;
-      const { segment, file } = await this.#writable(stream);
-      let offset = segment.bytes;
-      const block = Buffer.concat(own.map(({ record }) => record));
-      await file.append(block);
-      await file.sync();
-      for (const { meter, seq, record } of own) {
-        entries.push({ meter, entry: { seq, segment, offset, length: record.length } });
-        offset += record.length;
-      }
-      segment.bytes = offset;
-    }
-    return entries;
+  async #keepCheckpoint(): Promise<void> {
+    const { disk, dir, recovery } = this.#options;
+    const snapshot = recovery.snapshot?.();
+    if (snapshot !== undefined) await storeCheckpoint(disk, dir, this.#positions(), snapshot).catch(() => {});
   }
 
-  async #writable(stream: 'r' | 's'): Promise<{ segment: Segment; file: AppendFile }> {
-    const open = this.#open[stream];
-    if (open && open.segment.bytes < this.#segmentBytes) return open;
-    this.#open[stream] = null;
-    await open?.file.close();
-    const last = this.#segments.findLast((segment) => segment.stream === stream);
-    const continued =
-      open === null && last !== undefined && last.bytes < this.#segmentBytes && last.number + 1 === this.#next[stream];
-    const segment = continued ? last : this.#newSegment(stream);
-    const file = await this.#disk.openAppend(segment.path);
-    if (!continued) {
-      await this.#disk.syncDir(this.#dir);
-      this.#segments.push(segment);
-    }
-    const made = { segment, file };
-    this.#open[stream] = made;
-    return made;
-  }
-
-  #newSegment(stream: 'r' | 's'): Segment {
-    const number = this.#next[stream]++;
-    const path = `${this.#dir}/${stream}-${String(number).padStart(8, '0')}.seg`;
-    return { path, stream, number, bytes: 0, highest: new Map() };
-  }
-
-  async #abandon(): Promise<void> {
-    for (const stream of ['r', 's'] as const) {
-      const open = this.#open[stream];
-      this.#open[stream] = null;
-      // The next segment gets a number of its own, so nothing is appended behind a torn write.
-      this.#next[stream]++;
-      await open?.file.close().catch(() => {});
-    }
+  #positions(): Positions {
+    const of = (stream: Stream) => {
+      const last = this.#catalogue.last(stream);
+      return { number: last?.number ?? 0, offset: last?.bytes ?? 0 };
+    };
+    return { r: of('r'), s: of('s') };
   }
 
   async read(meter: MeterId, from: bigint, limit: number): Promise<SignedMessage[]> {
-    const found: SignedMessage[] = [];
-    const entries = this.#index.slice(meter, Number(from), limit);
-    for (let at = 0; at < entries.length; ) {
-      const run = runFrom(entries, at);
-      at += run.length;
-      const [first] = run;
-      if (!first) break;
-      const start = first.offset;
-      const end = Math.max(...run.map(({ offset, length }) => offset + length));
-      const bytes = await this.#disk.readAt(first.segment.path, start, end - start);
-      for (const entry of run) {
-        const record = decodeRecord(bytes, entry.offset - start);
-        const message = record && readSigned(record.bytes);
-        if (message) found.push(message);
-      }
+    const first = Number(from);
+    const last = this.#catalogue.runs(meter).lastOf(first, limit);
+    const found = new Map<bigint, SignedMessage>();
+    for (const segment of this.#catalogue.holders(meter, first, last)) {
+      const expected = segment.runs.get(meter)?.count(first, last) ?? 0;
+      const records = await this.#cache.records(segment, meter, first, last).catch(() => []);
+      for (const record of records) if (!found.has(record.seq)) found.set(record.seq, record);
+      // Damage since the start, or a disk that does not read: the check tells which.
+      if (records.length < expected) await this.#upkeep.run(() => this.#scrubber.check(segment));
     }
-    return found;
+    return [...found.values()].sort((a, b) => (a.seq < b.seq ? -1 : 1));
+  }
+
+  scrub(): Promise<void> {
+    return this.#upkeep.run(() => this.#scrubber.next());
   }
 
   highest(meter: MeterId): bigint {
-    return BigInt(this.#index.entries(meter).at(-1)?.seq ?? 0);
+    return BigInt(this.#catalogue.runs(meter).highest);
   }
   has(meter: MeterId, seq: bigint): boolean {
-    return this.#index.has(meter, Number(seq));
+    return this.#catalogue.runs(meter).has(Number(seq));
   }
   count(meter: MeterId, from: bigint, through: bigint): number {
-    return this.#index.count(meter, Number(from), Number(through));
+    return this.#catalogue.runs(meter).count(Number(from), Number(through));
   }
   missing(meter: MeterId, from: bigint, through: bigint): { first: bigint; last: bigint }[] {
-    const ranges = this.#index.missing(meter, Number(from), Number(through));
-    return ranges.map(({ first, last }) => ({ first: BigInt(first), last: BigInt(last) }));
+    const runs = this.#catalogue.runs(meter).missing(Number(from), Number(through));
+    return runs.map(({ first, last }) => ({ first: BigInt(first), last: BigInt(last) }));
   }
   bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    return this.#catalogue.bytes;
+  }
+  written(): { bytes: number; syncs: number } {
+    return { bytes: this.#writer.bytesWritten, syncs: this.#writer.syncs };
   }
   problem(): string | null {
-    return this.#problem;
+    if (this.#commits.problem) return this.#commits.problem;
+    const unread = this.#catalogue.segments().filter(({ isUnread }) => isUnread).length;
+    return unread > 0
+      ? `the gateway cannot read ${unread} files of the spool: the card is damaged, or later software wrote them`
+      : null;
   }
 
-  async trim(maxBytes: number, safeThrough: (meter: MeterId) => bigint): Promise<void> {
-    // The newest two segments stay: the newest may be empty, and recovery needs the last reading for `prev`.
-    const readings = this.#segments.filter(({ stream }) => stream === 'r').slice(0, -2);
-    for (const segment of readings) {
-      if (this.bytes() <= maxBytes) return;
-      const safe = Array.from(segment.highest).every(([meter, seq]) => BigInt(seq) <= safeThrough(meter));
-      if (!safe) return;
-      await this.#disk.remove(segment.path);
-      this.#index.drop(segment);
-      this.#segments.splice(this.#segments.indexOf(segment), 1);
-    }
+  trim(maxBytes: number, safeThrough: (meter: MeterId) => bigint): Promise<void> {
+    this.#safeThrough = safeThrough;
+    return this.#upkeep.run(() => this.#trimmer.trim(maxBytes, safeThrough));
+  }
+
+  takeLost(): LostSeqs[] {
+    const lost = this.#lost;
+    this.#lost = [];
+    return lost;
+  }
+
+  async relieve(): Promise<boolean> {
+    const before = this.bytes();
+    await this.#upkeep.run(() => this.#trimmer.dropSafe(0, this.#safeThrough)).catch(() => {});
+    return this.bytes() < before || (await this.#reserve.free());
   }
 
   async close(): Promise<void> {
-    while (this.#running && !this.#problem) await this.#running;
-    this.#closed = true;
-    for (const stream of ['r', 's'] as const) await this.#open[stream]?.file.close().catch(() => {});
+    await this.#commits.close();
+    await this.#writer.close();
   }
-}
-
-/** Entries from `at` on that lie in one segment within one read. */
-function runFrom(entries: readonly Entry[], at: number): Entry[] {
-  const first = entries[at];
-  if (!first) return [];
-  let end = at + 1;
-  for (let next = entries[end]; next; next = entries[++end]) {
-    const near = next.offset > first.offset && next.offset + next.length - first.offset <= READ_BYTES;
-    if (next.segment !== first.segment || !near) break;
-  }
-  return entries.slice(at, end);
-}
-
-/** Says what a person can do about a disk that accepts no writes. */
-export function describeDiskError(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC') return 'the disk is full: free some space, nothing is lost meanwhile';
-  if (code === 'EROFS') return 'the disk is read-only: check the card, nothing new is published meanwhile';
-  if (code === 'EIO') return 'the disk reports errors: replace the card';
-  if (code === 'EACCES' || code === 'EPERM') return `the spool cannot be written (${message}): check its owner`;
-  return `the spool cannot be written: ${message ?? String(error)}`;
 }

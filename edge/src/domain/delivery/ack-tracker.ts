@@ -7,6 +7,7 @@ import {
   type MeterWatermark,
   type PublicKeyText,
   reasonClass,
+  shortHash,
   toHex,
 } from '@gridtokenx/protocol';
 
@@ -117,13 +118,15 @@ export class AckTracker {
       ledger_id: ledgerId,
       meters: Array.from(meters, ([id, m]) => [id, `${m.storedThrough}`, `${m.highestSeen}`, m.highestWindow]),
     }));
-    return `${JSON.stringify({ version: 1, oracles })}\n`;
+    // The file is not synced: a power cut may leave a part of it.
+    return `${JSON.stringify({ version: 2, hash: hashOf(oracles), oracles })}\n`;
   }
 
   /** Restores acks from that text. Ignores malformed parts: the next ack repeats them. */
   restore(text: string): void {
     try {
-      const value = JSON.parse(text) as { oracles: Record<string, unknown>[] };
+      const value = JSON.parse(text) as { version: number; hash: string; oracles: Record<string, unknown>[] };
+      if (value.version !== 1 && value.hash !== hashOf(value.oracles)) return;
       for (const entry of value.oracles) this.#restoreOracle(entry);
     } catch {
       this.#marks.clear();
@@ -142,6 +145,8 @@ export class AckTracker {
     this.#marks.set(oracle, { timeMs: timeMs as number, ledgerId, meters: new Map(marks) });
   }
 }
+
+const hashOf = (value: unknown) => toHex(shortHash(Buffer.from(JSON.stringify(value))));
 
 /** Returns an oracle's name in acks and topics. */
 export const oracleName = (key: Uint8Array): PublicKeyText => asPublicKeyText(key);

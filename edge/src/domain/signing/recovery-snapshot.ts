@@ -13,7 +13,7 @@ function encodeMeter(meter: MeterScan) {
   const { open, lastGood } = meter;
   return {
     highest: `${meter.highestSeq}`,
-    prev: toHex(meter.prev),
+    newest: meter.newest && toHex(meter.newest),
     prev_seq: `${meter.prevSeq}`,
     last: meter.last && toHex(meter.last.payload),
     floor: meter.floor,
@@ -50,7 +50,7 @@ function decodeMeter(from: Encoded): MeterScan {
   }));
   return {
     highestSeq: BigInt(from.highest),
-    prev: fromHex(from.prev),
+    newest: from.newest === null ? null : fromHex(from.newest),
     prevSeq: BigInt(from.prev_seq),
     last: from.last === null ? null : statementIn(from.last),
     floor: from.floor,

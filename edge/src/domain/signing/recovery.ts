@@ -52,7 +52,8 @@ export interface RecoveredMeter {
 /** The state of the scan of one meter. */
 export interface MeterScan {
   highestSeq: bigint;
-  prev: Uint8Array;
+  /** Payload of the newest message of kind 1 or 3. */
+  newest: Uint8Array | null;
   prevSeq: bigint;
   last: FoundStatement | null;
   /** Readings up to this seq belong to a statement, or to a time before a restored image. */
@@ -96,17 +97,19 @@ export class RecoveryScan {
     const payload = contentOf(message);
     // A record with a valid CRC was written by this software. Kinds of another version are ignored.
     if (!payload) return;
-    const bytes = message.payload;
+    // Copied: the message may be a part of a whole segment.
+    const bytes = message.payload.slice();
     const meter = this.#meter(message.meterId);
     if (payload.seq > meter.highestSeq) meter.highestSeq = payload.seq;
     if ((payload.kind === Kind.reading || payload.kind === Kind.event) && payload.seq > meter.prevSeq) {
       meter.prevSeq = payload.seq;
-      meter.prev = shortHash(bytes);
+      meter.newest = bytes;
     }
     if (payload.kind === Kind.statement)
       this.#statement(meter, message.meterId, { payload: bytes, statement: payload });
     else if (payload.kind === Kind.event) this.#event(meter, payload);
-    else if (payload.kind === Kind.enrolment) meter.enrolment ??= { message, payload };
+    else if (payload.kind === Kind.enrolment)
+      meter.enrolment ??= { message: { ...message, payload: bytes, bytes: message.bytes.slice() }, payload };
     else this.#reading(meter, payload, bytes);
   }
 
@@ -135,7 +138,7 @@ export class RecoveryScan {
 
   /** Returns what the spool shows of a meter; a meter without records starts from nothing. */
   result(meterId: MeterId): RecoveredMeter {
-    const { last, inputs, enrolment, lastGood, ...meter } = this.#meter(meterId);
+    const { last, inputs, enrolment, lastGood, newest, ...meter } = this.#meter(meterId);
     const from = this.#options.inputsFrom?.(meterId);
     const needed = inputs.filter(({ statement }) => from !== undefined && statement.window >= from);
     const good = { lastGood };
@@ -144,6 +147,7 @@ export class RecoveryScan {
     return {
       ...meter,
       enrolment,
+      prev: newest ? shortHash(newest) : new Uint8Array(16),
       inputs: needed.map(({ statement }) => statement).sort((a, b) => a.window - b.window),
       lastStatement: last?.statement ?? null,
       ...good,
@@ -194,7 +198,7 @@ export class RecoveryScan {
 
 export function freshScan(floor: number): MeterScan {
   return {
-    ...{ highestSeq: 0n, prev: new Uint8Array(16), prevSeq: 0n, last: null, floor, inputs: [], open: new OpenSpan() },
+    ...{ highestSeq: 0n, newest: null, prevSeq: 0n, last: null, floor, inputs: [], open: new OpenSpan() },
     ...{ lastGood: null, enrolment: null, declared: new SeqRuns(), refused: new SeqRuns() },
   };
 }

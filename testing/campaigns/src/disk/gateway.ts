@@ -16,17 +16,16 @@ import type { MeterReader, Spool } from '#edge/domain/ports.js';
 import type { SignedMessage } from '#edge/domain/signed-message.js';
 import { MeterJournal } from '#edge/domain/signing/meter-journal.js';
 import { decodeState, encodeState, FRESH_STATE, type MeterState } from '#edge/domain/signing/meter-state.js';
-import { RecoveryScan } from '#edge/domain/signing/recovery.js';
+import { openFloor, RecoveryScan } from '#edge/domain/signing/recovery.js';
 import type { MemoryBroker } from './broker.js';
 import { rules } from './rules.js';
 import { processTime, type SimulatedTime } from './time.js';
-import { CredulousAckTracker, hastySpool } from './too-early.js';
+import { CredulousAckTracker, thriftySpool } from './too-early.js';
 import { type Home, LIMIT_W, NETWORK, payloadOfSigStructure, registersAt, type Witness } from './world.js';
 
 const POLL_MS = 60_000;
-/** Six records to a segment, and room for a few segments, so that the spool drops some in each run. */
+/** Six records to a segment, so that the spool drops some in each run. */
 const SEGMENT_BYTES = 1_100;
-const SPOOL_BYTES = 4_000;
 /** One record of the spool: a message of 171 bytes in its frame. */
 const RECORD_BYTES = 187;
 
@@ -128,12 +127,11 @@ export class SimulatedGateway {
   async #recover({ clock, readingClock, counters }: Around, committed: (message: SignedMessage) => void) {
     const { home, disk } = this;
     const id = asMeterId(home.record.meterId);
-    const scan = new RecoveryScan();
-    const visit = (message: SignedMessage) => scan.visit(message);
-    const { spool, damage } = await openSpool(disk, '/data/spool', clock, visit, SEGMENT_BYTES);
-    const recovered = scan.result(id);
     const saved = await disk.read(`/data/state/${id}.json`);
     const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
+    const scan = new RecoveryScan({ floor: () => openFloor(state) });
+    const { spool, damage } = await openSpool(disk, '/data/spool', clock, scan, SEGMENT_BYTES);
+    const recovered = scan.result(id);
     const journal = new MeterJournal({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
       signer: this.#deps.witness.watched(home.meter, payloadOfSigStructure),
       ...{ spool, readingClock, counters, committed },
@@ -150,8 +148,8 @@ export class SimulatedGateway {
 
   /** Returns the gateway's spool; a control makes it drop messages that the broker answered. */
   #spoolOf(opened: Spool, journal: MeterJournal): Spool {
-    if (rules.dropAfterAck) return opened;
-    return hastySpool(opened, (meterId) => smaller(this.#answered(meterId), journal.statedThrough));
+    if (rules.dropAfterAck) return thriftySpool(opened);
+    return thriftySpool(opened, (meterId) => smaller(this.#answered(meterId), journal.statedThrough));
   }
 
   #answered(meterId: MeterId): bigint {
@@ -179,9 +177,9 @@ export class SimulatedGateway {
     const deadLetters = new DeadLetters({ journals: [meter], acks, spool, ...around });
     const gateway = new Gateway({
       ...around,
-      ...{ meters: [meter], deadLetters, lags, oracles: 1, spool, spoolMaxBytes: SPOOL_BYTES, acks },
+      ...{ meters: [meter], deadLetters, lags, oracles: 1, spool, spoolMaxBytes: 0, acks },
       onIgnoredAck: () => {},
-      saveAcks: (text) => disk.replace('/data/state/acks.json', Buffer.from(text)),
+      saveAcks: (text) => disk.replaceUnsynced('/data/state/acks.json', Buffer.from(text)),
       softwareHash: new Uint8Array(16),
       configHash: new Uint8Array(16),
       tornRecords: Math.ceil(tornBytes / RECORD_BYTES),

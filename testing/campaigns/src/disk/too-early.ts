@@ -19,8 +19,11 @@ export class CredulousAckTracker extends AckTracker {
   }
 }
 
-/** Wraps a spool for a control: it drops messages through `through`, in place of the gateway's choice. */
-export const hastySpool = (spool: Spool, through: Through): Spool => ({
+/**
+ * Wraps a spool so that it drops safe segments at once and thins nothing: a run is too short to fill a spool.
+ * `through`, of a control, replaces the gateway's choice of what is safe.
+ */
+export const thriftySpool = (spool: Spool, through?: Through): Spool => ({
   append: (messages) => spool.append(messages),
   read: (meterId, from, limit) => spool.read(meterId, from, limit),
   highest: (meterId) => spool.highest(meterId),
@@ -28,7 +31,14 @@ export const hastySpool = (spool: Spool, through: Through): Spool => ({
   count: (meterId, from, last) => spool.count(meterId, from, last),
   missing: (meterId, from, last) => spool.missing(meterId, from, last),
   bytes: () => spool.bytes(),
-  trim: (maxBytes) => spool.trim(maxBytes, through),
+  trim: async (_maxBytes, safeThrough) => {
+    await spool.trim(Number.POSITIVE_INFINITY, through ?? safeThrough);
+    await spool.relieve();
+  },
+  scrub: () => spool.scrub(),
+  takeLost: () => spool.takeLost(),
+  relieve: () => spool.relieve(),
+  written: () => spool.written(),
   problem: () => spool.problem(),
   close: () => spool.close(),
 });
