@@ -1,6 +1,6 @@
-import { chmodSync, cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { toHex } from '@gridtokenx/protocol';
+import { asMeterId, toHex } from '@gridtokenx/protocol';
 import { provedVerifier } from '@gridtokenx/runtime/node';
 import { GATEWAY_V1, makeGatewayDirectory } from '@gridtokenx/testing-kit/gateway-directory';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
@@ -9,7 +9,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { VERSION_RECORD } from '../src/adapters/spool/segment.js';
 import { findStatements } from '../src/cli/statement-command.js';
+import type { Disk } from '../src/domain/ports.js';
 import type { SignedMessage } from '../src/domain/signed-message.js';
+import { LOST_MARGIN } from '../src/domain/signing/lost-state.js';
 import { type GatewayConfig, parseGatewayConfig } from '../src/wiring/config.js';
 import { openBuses, setUp } from '../src/wiring/setup.js';
 import { sample } from './support/meter-run.js';
@@ -46,10 +48,11 @@ function withOtherDigit(text: string, key: string): string {
 }
 
 /** Opens a data directory as `run` does, on a clock after the last message. */
-async function open(config: GatewayConfig) {
+async function open(config: GatewayConfig, disk: Disk = nodeDisk) {
   const time = new VirtualClock({ startAtMs: Date.UTC(2026, 0, 1, 10, 0) });
   const committed: SignedMessage[] = [];
   const found = await setUp(config, {
+    disk,
     readingClock: time.reading,
     clock: time,
     verifier: provedVerifier(),
@@ -91,11 +94,94 @@ test('today makes the same directory from the same seeds, byte for byte, but for
   expect(filesOf(data)).toEqual(filesOf(COMMITTED));
 });
 
-test.each(['pv', 'house', 'home'])('a changed digit in the key of %s is noticed by its enrolment', async (name) => {
+test.each(['pv', 'house', 'home'])('a changed digit in the key of %s costs that key only', async (name) => {
   const config = copyOfCommitted();
   const path = join(data, 'keys', `${name === 'home' ? 'point' : 'meter'}-${name}.json`);
   writeFileSync(path, withOtherDigit(readFileSync(path, 'utf8'), 'seed'));
-  await expect(open(config)).rejects.toThrow(`the key in ${path} did not enrol ${name}: restore the file`);
+  const { all, faults, spool } = await open(config);
+  expect(faults[0]).toBe(
+    `${name} does not run: the key in ${path} did not enrol ${name}: restore the file from a backup of the data directory`,
+  );
+  expect(all.map(({ config: of }) => of.name)).toEqual(['pv', 'house', 'home'].filter((one) => one !== name));
+  await spool.close();
+});
+
+test('a key file that is none costs its meter and the point of that meter', async () => {
+  const config = copyOfCommitted();
+  writeFileSync(join(data, 'keys', 'meter-pv.json'), '{', { mode: 0o600 });
+  const { all, faults, spool } = await open(config);
+  expect(all.map(({ config: of }) => of.name)).toEqual(['house']);
+  expect(faults.join('\n')).toMatch(
+    /^pv does not run: .*meter-pv.json is damaged: .*\npoint home does not run: a meter/,
+  );
+  await spool.close();
+});
+
+const DAMAGE: readonly [what: string, content: string | null][] = [
+  ['empty', ''],
+  ['torn', '{"version":1,"reserved_th'],
+  ['missing', null],
+];
+test.each(DAMAGE)('a state file that is %s costs seqs and an open window, nothing else', async (_what, content) => {
+  const config = copyOfCommitted();
+  const before = await open(config);
+  const [pv] = before.meters;
+  await before.spool.close();
+  const path = join(data, 'state', `${pv?.journal.id}.json`);
+  if (content === null) rmSync(path);
+  else writeFileSync(path, content);
+  const { all, meters, faults, notes, spool, committed } = await open(config);
+  expect([faults, notes.length]).toEqual([[], 1]);
+  expect(notes[0]).toContain(`meter pv continues at seq ${39n + LOST_MARGIN + 1n}`);
+  const [found] = meters;
+  // The open window at the time of the damage may have had a statement that the disk lost.
+  expect(found?.journal.windows.closedThrough).toBe(1_963_622);
+  for (const { journal, recovered } of all)
+    await journal.start(recovered, { ...HASHES, storedThrough: 20n, tornRecords: 0 });
+  const own = committed.filter(({ meterId }) => meterId === found?.journal.id);
+  expect(own.length).toBeGreaterThan(1);
+  for (const { seq } of own) expect(seq).toBeGreaterThan(39n + LOST_MARGIN);
+  expect(spool.missing(found?.journal.id ?? asMeterId(new Uint8Array(16)), 1n, 39n)).toEqual([]);
+  await spool.close();
+  // From here on the file is good.
+  const again = await open(config);
+  expect(again.notes).toEqual([]);
+  expect(again.meters[0]?.journal.nextSeq).toBeGreaterThan(39n + LOST_MARGIN);
+  await again.spool.close();
+});
+
+test('a meter whose spool and state are lost continues above what the oracles have seen, or signs nothing', async () => {
+  const config = copyOfCommitted();
+  rmSync(join(data, 'spool'), { recursive: true });
+  for (const name of readdirSync(join(data, 'state')))
+    if (name !== 'acks.json') writeFileSync(join(data, 'state', name), '');
+  const known = await open(config);
+  expect(known.faults).toEqual([expect.stringContaining('meter home signs nothing')]);
+  for (const { journal } of known.meters) expect(journal.nextSeq).toBeGreaterThan(LOST_MARGIN);
+  await known.spool.close();
+  rmSync(join(data, 'state', 'acks.json'));
+  const none = await open(config);
+  expect([none.all.length, none.faults.length]).toEqual([0, 3]);
+  await none.spool.close();
+});
+
+test('a read-only disk starts with everything that is there, and signs when it heals', async () => {
+  const config = copyOfCommitted();
+  const disk = { ...nodeDisk };
+  const refuse = () => Promise.reject(Object.assign(new Error('read-only file system'), { code: 'EROFS' }));
+  for (const change of ['makeDir', 'openAppend', 'truncate', 'replace', 'replaceUnsynced', 'remove'] as const)
+    disk[change] = refuse;
+  const { all, meters, faults, notes, spool } = await open(config, disk);
+  expect([all.length, faults, notes]).toEqual([3, [], []]);
+  const [pv] = meters;
+  if (!pv) throw new Error('no meter');
+  const start = () => pv.journal.start(pv.recovered, { ...HASHES, storedThrough: 20n, tornRecords: 0 });
+  await expect(start()).rejects.toThrow('read-only');
+  expect((await spool.read(pv.journal.id, 1n, 100)).length).toBe(39);
+  Object.assign(disk, nodeDisk);
+  await start();
+  expect(spool.highest(pv.journal.id)).toBeGreaterThan(128n);
+  await spool.close();
 });
 
 test('a directory of format 1 opens with its identities and all of its messages', async () => {

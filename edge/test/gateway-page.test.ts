@@ -53,7 +53,11 @@ describe('docs/specs/gateway.md', () => {
     };
     quarantine.accept(oracle, ack);
     const kept = JSON.parse(quarantine.encode());
-    expect(keysOf('3.3')).toEqual(['version', 'hash', ...Object.keys(kept.oracles[0]).map((key) => `oracles[].${key}`)]);
+    expect(keysOf('3.3')).toEqual([
+      'version',
+      'hash',
+      ...Object.keys(kept.oracles[0]).map((key) => `oracles[].${key}`),
+    ]);
     expect(kept.oracles[0].meters).toEqual([['00', '1', '2', 3]]);
   });
 

@@ -54,7 +54,9 @@ export async function enrol(config: GatewayConfig, out: string, newMeters: reado
   const counters = { add: () => {} };
   const verifier = provedVerifier();
   const ports = { readingClock, clock: systemClock, verifier, counters, buses, committed: () => {} };
-  const { spool, meters, points } = await setUp(config, ports);
+  const { spool, meters, points, faults } = await setUp(config, ports);
+  const [fault] = faults;
+  if (fault !== undefined) throw new StartError(fault);
   if ([...meters, ...points].some(({ recovered }) => recovered.enrolment === null))
     await untilKnown(readingClock, config, { clock: systemClock, random: systemRandom, verifier, log: silentLogger });
   const ask = askPerson();

@@ -41,6 +41,8 @@ export interface GatewayOptions {
   readonly oracles: number;
   readonly spool: Spool;
   readonly spoolMaxBytes: number;
+  /** Says what of the data directory could not be used at the start. */
+  readonly notes?: readonly string[];
   readonly acks: AckTracker;
   readonly deadLetters: DeadLetters;
   readonly lags: LagWatch;
@@ -148,7 +150,7 @@ export class Gateway {
       enrolment: meters.filter(({ enrolled }) => !enrolled).flatMap((meter) => meter.problems()),
       meters: this.#enrolled.flatMap((meter) => meter.problems()),
       restored: [...this.#jumps],
-      background: this.#background.problems,
+      background: [...(this.#options.notes ?? []), ...this.#background.problems],
       spool: spool.problem(),
       broker: this.#uplink?.problem ?? null,
       clock: [this.#options.clockProblem?.(), this.#clockNews.problem].filter((words) => typeof words === 'string'),

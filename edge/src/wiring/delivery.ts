@@ -1,8 +1,7 @@
-import { join } from 'node:path';
 import { Kind, type MeterId } from '@gridtokenx/protocol';
 import { BrokerLink, openSession, type PeerJudge } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
-import { AckTracker, oracleName } from '../domain/delivery/ack-tracker.js';
+import type { AckTracker } from '../domain/delivery/ack-tracker.js';
 import { DeadLetters } from '../domain/delivery/dead-letters.js';
 import { LagWatch } from '../domain/delivery/lag-watch.js';
 import { SendScheduler } from '../domain/delivery/send-scheduler.js';
@@ -14,6 +13,7 @@ import type { GatewayConfig } from './config.js';
 import type { GatewayHealth } from './health.js';
 import { brokerDial } from './secure.js';
 import type { SetUp } from './setup.js';
+import { acksPath } from './states.js';
 import { VERSION } from './version.js';
 import type { World } from './world.js';
 
@@ -28,16 +28,9 @@ export interface Delivery {
   readonly fate: (meterId: MeterId, seq: bigint) => Fate;
 }
 
-/** Reads the newest acks and builds the delivery from them. Rejects with the disk's error. */
-export async function openDelivery(config: GatewayConfig, found: SetUp, world: World): Promise<Delivery> {
-  const { spool } = found;
-  const acks = new AckTracker(
-    config.oracles.map(({ key }) => oracleName(key)),
-    config.ack_threshold,
-  );
-  const path = join(config.data_dir, 'state', 'acks.json');
-  const saved = await nodeDisk.read(path);
-  if (saved) acks.restore(Buffer.from(saved).toString('utf8'));
+/** Builds the delivery from the newest acks. */
+export function openDelivery(config: GatewayConfig, found: SetUp, world: World): Delivery {
+  const { spool, acks } = found;
   const journals = [...found.meters, ...found.points].map(({ config: { name }, journal, recovered }) => {
     return { id: journal.id, name, journal, recovered };
   });
@@ -51,7 +44,7 @@ export async function openDelivery(config: GatewayConfig, found: SetUp, world: W
     if (acknowledged(meterId) < seq) return Fate.open;
     return excluded(meterId, seq) ? Fate.refused : Fate.acknowledged;
   };
-  const saveAcks = (text: string) => nodeDisk.replaceUnsynced(path, Buffer.from(text));
+  const saveAcks = (text: string) => nodeDisk.replaceUnsynced(acksPath(config), Buffer.from(text));
   return { acks, deadLetters, lags, outbox, saveAcks, fate };
 }
 

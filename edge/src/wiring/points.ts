@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   asMeterId,
   asWindow,
@@ -9,7 +8,6 @@ import {
   Role,
   type Statement,
   type ToEncode,
-  toHex,
   type Window,
 } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
@@ -26,7 +24,6 @@ import type { GatewayConfig, MeterConfig, PointConfig } from './config.js';
 export interface PlannedPoint {
   readonly config: PointConfig;
   readonly key: MeterKey;
-  readonly statePath: string;
   readonly state: MeterState;
   readonly meters: Readonly<Record<Side, { readonly id: MeterId; readonly config: MeterConfig }>>;
 }
@@ -38,27 +35,31 @@ export interface SetUpPoint extends PlannedPoint {
   readonly inputs: Readonly<Record<Side, readonly Statement[]>>;
 }
 
-interface KeyedMeter {
+/** A meter of the configuration with its key. */
+export interface KeyedMeter {
   readonly config: MeterConfig;
   readonly key: MeterKey;
 }
 
-/**
- * Plans the points of a configuration. Creates missing keys if `create`; `load` reads a state file. Throws `KeyError`.
- */
-export async function planPoints(
-  config: GatewayConfig,
+/** A derived point of the configuration with its key, and the two meters that it derives from. */
+export type PointKey = Pick<PlannedPoint, 'config' | 'key' | 'meters'>;
+
+/** Returns the key of a point; creates a missing one if `create`. Throws `KeyError`. */
+export async function pointKey(
+  point: PointConfig,
   keys: KeyStore,
   meters: readonly KeyedMeter[],
-  stateDir: string,
-  load: (path: string) => Promise<MeterState>,
-): Promise<PlannedPoint[]> {
-  const planned: PlannedPoint[] = [];
-  for (const { config: point, key, ids } of await pointKeys(config, keys, meters, false)) {
-    const statePath = join(stateDir, `${toHex(key.meterId)}.json`);
-    planned.push({ config: point, key, statePath, state: await load(statePath), meters: ids });
-  }
-  return planned;
+  create: boolean,
+): Promise<PointKey> {
+  const named = (name: string): KeyedMeter => {
+    const meter = meters.find(({ config }) => config.name === name);
+    if (!meter) throw new RangeError(`the configuration was not checked: there is no meter ${name}`);
+    return meter;
+  };
+  const [production, consumption] = [named(point.production), named(point.consumption)];
+  const key = await keys.point(point.name, production.key.meterId, consumption.key.meterId, create);
+  const side = ({ config, key: { meterId } }: KeyedMeter) => ({ id: asMeterId(meterId), config });
+  return { config: point, key, meters: { production: side(production), consumption: side(consumption) } };
 }
 
 /** Returns the keys of all points. Throws `KeyError`. */
@@ -67,19 +68,9 @@ export async function pointKeys(
   keys: KeyStore,
   meters: readonly KeyedMeter[],
   create: boolean,
-) {
-  const named = (name: string): KeyedMeter => {
-    const meter = meters.find(({ config }) => config.name === name);
-    if (!meter) throw new RangeError(`the configuration was not checked: there is no meter ${name}`);
-    return meter;
-  };
-  const made = [];
-  for (const point of points) {
-    const [production, consumption] = [named(point.production), named(point.consumption)];
-    const key = await keys.point(point.name, production.key.meterId, consumption.key.meterId, create);
-    const side = ({ config, key: { meterId } }: KeyedMeter) => ({ id: asMeterId(meterId), config });
-    made.push({ config: point, key, ids: { production: side(production), consumption: side(consumption) } });
-  }
+): Promise<PointKey[]> {
+  const made: PointKey[] = [];
+  for (const point of points) made.push(await pointKey(point, keys, meters, create));
   return made;
 }
 

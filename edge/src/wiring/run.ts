@@ -35,8 +35,10 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
       { event: 'spool_damaged', ...damage },
       'The spool was damaged: the gateway declares the lost messages as gaps',
     );
+  for (const note of [...found.faults, ...found.notes])
+    log.error({ event: 'meter_files_damaged', note }, 'Files of a meter are damaged');
   const judge = peerJudge(floor, world.readingClock, world.clock);
-  const delivery = await openDelivery(config, found, world);
+  const delivery = openDelivery(config, found, world);
   const metered = meteredOf(config, found, delivery, world);
   const gateway = gatewayOf(config, found, delivery, metered.all, world);
   const health = healthOf(config, gateway, world);
@@ -61,7 +63,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
 
 function gatewayOf(
   config: GatewayConfig,
-  { spool, damage }: SetUp,
+  { spool, damage, faults, notes }: SetUp,
   delivery: Delivery,
   meters: readonly Metered[],
   world: World,
@@ -73,6 +75,7 @@ function gatewayOf(
     meters,
     oracles: config.oracles.length,
     spool,
+    notes: [...faults, ...notes],
     spoolMaxBytes: diskBudget(config).spoolBytes,
     onIgnoredAck: () => world.metrics.add('acks_ignored'),
     clockProblem: () => (readingClock instanceof DisciplinedClock ? sourceProblem(readingClock) : null),

@@ -2,17 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  asMeterId,
-  base58Encode,
-  fromHex,
-  type MeterId,
-  parseSign1,
-  type Signer,
-  sigStructure,
-  toHex,
-  type Verifier,
-} from '@gridtokenx/protocol';
+import { base58Encode, fromHex, type MeterId, type Signer, toHex, type Verifier } from '@gridtokenx/protocol';
 import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
 import { systemRandom } from '@gridtokenx/runtime/node';
 
@@ -22,18 +12,22 @@ import { lockDirectory } from '../adapters/lock.js';
 
 import { openSpool } from '../adapters/spool/spool.js';
 import type { Bus } from '../domain/bus/bus.js';
-import type { Counters, Spool, SpoolDamage } from '../domain/ports.js';
+import type { AckTracker } from '../domain/delivery/ack-tracker.js';
+import type { Counters, Disk, Spool, SpoolDamage } from '../domain/ports.js';
 import type { SignedMessage } from '../domain/signed-message.js';
 import type { Side } from '../domain/signing/connection-point.js';
 import { MeterJournal } from '../domain/signing/meter-journal.js';
-import { decodeState, encodeState, FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
+import { FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
 import { openFloor, type RecoveredMeter, RecoveryScan } from '../domain/signing/recovery.js';
 import type { GatewayConfig, MeterConfig } from './config.js';
-import { inputsFrom, planPoints, type SetUpPoint } from './points.js';
+import { checkNetwork, foreignKey, idOf, openKeys } from './open-keys.js';
+import { inputsFrom, type PlannedPoint, type SetUpPoint } from './points.js';
 import { lineOf, type MeterLine } from './readers.js';
 import { diskBudget, RESERVE_BYTES } from './sizes.js';
 import { StartError } from './start-error.js';
+import { type FoundState, openAcks, readState, stateDir, statePath, storeState, usableState } from './states.js';
 
+export { plateOf } from './open-keys.js';
 export { closeBuses, openBuses, profileOf } from './readers.js';
 export { StartError } from './start-error.js';
 
@@ -52,9 +46,12 @@ export async function takeDirectory(config: GatewayConfig): Promise<void> {
   }
 }
 
-export function keyStore(config: GatewayConfig): KeyStore {
-  return new KeyStore(nodeDisk, join(config.data_dir, 'keys'), systemRandom);
+export function keyStore(config: GatewayConfig, disk: Disk = nodeDisk): KeyStore {
+  return new KeyStore(disk, join(config.data_dir, 'keys'), systemRandom);
 }
+
+/** Returns the directory of the signed messages. */
+export const spoolDir = (config: GatewayConfig): string => join(config.data_dir, 'spool');
 
 /** Returns the directory of the meters' raw replies of the last day. */
 export function framesDir(config: GatewayConfig): string {
@@ -76,9 +73,17 @@ export interface SetUp {
   readonly damage: SpoolDamage;
   readonly meters: readonly SetUpMeter[];
   readonly points: readonly SetUpPoint[];
+  /** The newest acks of earlier runs. */
+  readonly acks: AckTracker;
+  /** Says which meters and points do not run, and why. */
+  readonly faults: readonly string[];
+  /** Says which meters continue from another state than that of their file. */
+  readonly notes: readonly string[];
 }
 
 export interface SetUpPorts {
+  /** Default: the machine's disk. */
+  readonly disk?: Disk;
   readonly readingClock: ReadingClock;
   readonly clock: Clock;
   readonly verifier: Verifier;
@@ -87,108 +92,72 @@ export interface SetUpPorts {
   readonly committed: (message: SignedMessage) => void;
 }
 
-/** Opens keys, spool and state of every meter. Throws `StartError`, `KeyError` or the disk's error. */
+/** A meter or point with its key and its state file. */
+interface Keyed {
+  readonly config: { readonly name: string };
+  readonly key: MeterKey;
+}
+
+/**
+ * Opens keys, spool and state of every meter. A meter whose files cannot be used does not run, and the others do. Throws
+ * `StartError`, `KeyError`, or the disk's error where it cannot list the spool.
+ */
 export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<SetUp> {
-  const keys = keyStore(config);
+  const { disk = nodeDisk } = ports;
+  const keys = keyStore(config, disk);
   const gateway = await keys.gateway(false);
-  const stateDir = join(config.data_dir, 'state');
-  await nodeDisk.makeDir(stateDir);
-  const keyed: { config: MeterConfig; key: MeterKey }[] = [];
-  for (const meter of config.meters)
-    keyed.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), false) });
-  const planned = await planPoints(config, keys, keyed, stateDir, loadState);
-  const states = new Map<MeterId, MeterState>(planned.map(({ key, state }) => [asMeterId(key.meterId), state]));
-  const pathOf = ({ meterId }: MeterKey) => join(stateDir, `${toHex(meterId)}.json`);
-  for (const { key } of keyed) states.set(asMeterId(key.meterId), await loadState(pathOf(key)));
-  const stateOf = ({ meterId }: MeterKey) => states.get(asMeterId(meterId)) ?? FRESH_STATE;
+  await disk.makeDir(stateDir(config)).catch(() => {});
+  const keyed = await openKeys(config, keys);
+  const states = new Map<MeterId, FoundState>();
+  for (const { key } of [...keyed.meters, ...keyed.points])
+    states.set(idOf(key), await readState(disk, statePath(config, key)));
+  const foundOf = (key: MeterKey) => states.get(idOf(key)) ?? { state: FRESH_STATE, fault: null, isThere: false };
+  const planned = keyed.points.map((point): PlannedPoint => ({ ...point, state: foundOf(point.key).state }));
   const needed = inputsFrom(planned);
   const scan = new RecoveryScan({
     inputsFrom: (id) => needed.get(id),
-    floor: (id) => openFloor(states.get(id) ?? FRESH_STATE),
+    floor: (id) => openFloor(states.get(id)?.state ?? FRESH_STATE),
   });
-  const dir = join(config.data_dir, 'spool');
-  const { spool, damage } = await openSpool(nodeDisk, dir, ports.clock, scan, diskBudget(config).segmentBytes, {
-    commitMs: config.commit_ms,
-    reserveBytes: RESERVE_BYTES,
-  });
-  const journalOf = (
-    of: { config: { name: string }; key: MeterKey },
-    state: MeterState,
-    path: string,
-    gapMs?: number,
-  ) => {
-    const recovered = scan.result(asMeterId(of.key.meterId));
-    checkNetwork(recovered, config, of.config.name);
-    checkKey(recovered, of, ports.verifier);
+  const { spool, damage } = await openSpool(
+    disk,
+    spoolDir(config),
+    ports.clock,
+    scan,
+    diskBudget(config).segmentBytes,
+    {
+      commitMs: config.commit_ms,
+      reserveBytes: RESERVE_BYTES,
+    },
+  );
+  const acks = await openAcks(disk, config);
+  const faults: string[] = [...keyed.faults];
+  const notes: string[] = [];
+  /** Returns the journal of a key; null where its files cannot be used. */
+  const open = (of: Keyed, gapMs?: number) => {
+    const { name } = of.config;
+    const recovered = scan.result(idOf(of.key));
+    checkNetwork(recovered, config, name);
+    const usable = usableState(name, foundOf(of.key), recovered, acks.highest(idOf(of.key)));
+    const fault = foreignKey(recovered, of.key, name, ports.verifier);
+    if (fault !== null) faults.push(fault);
+    if (usable.note !== null) (usable.state === null ? faults : notes).push(usable.note);
+    if (fault !== null || usable.state === null) return null;
     const identity = { networkId: fromHex(config.network_id), meterId: of.key.meterId };
-    const journal = new MeterJournal(identity, state, recovered, {
-      signer: of.key.signer,
-      spool,
-      readingClock: ports.readingClock,
-      counters: ports.counters,
-      ...(gapMs === undefined ? {} : { gapMs }),
-      store: (next) => storeState(spool, path, next),
-      committed: ports.committed,
-    });
-    return { journal, recovered };
+    const store = (next: MeterState) => storeState(disk, spool, statePath(config, of.key), next);
+    const parts = { ...ports, signer: of.key.signer, spool, store, ...(gapMs === undefined ? {} : { gapMs }) };
+    return { journal: new MeterJournal(identity, usable.state, recovered, parts), recovered };
   };
-  const meters: SetUpMeter[] = [];
-  for (const one of keyed) {
-    const { config: meter, key } = one;
-    const gapMs = GAP_POLLS * meter.poll_seconds * 1000;
-    const { journal, recovered } = journalOf(one, stateOf(key), pathOf(key), gapMs);
-    const line = lineOf(config, meter, ports);
-    meters.push({ config: meter, key, journal, recovered, line });
-  }
-  const points = planned.map((point): SetUpPoint => {
+  const meters = keyed.meters.flatMap((one): SetUpMeter[] => {
+    const opened = open(one, GAP_POLLS * one.config.poll_seconds * 1000);
+    return opened ? [{ ...one, ...opened, line: lineOf(config, one.config, ports) }] : [];
+  });
+  const points = planned.flatMap((point): SetUpPoint[] => {
+    const opened = open(point);
     const inputs = (side: Side) => scan.result(point.meters[side].id).inputs;
     const found = { production: inputs('production'), consumption: inputs('consumption') };
-    return { ...point, ...journalOf(point, point.state, point.statePath), inputs: found };
+    return opened ? [{ ...point, ...opened, inputs: found }] : [];
   });
-  return { gateway, spool, damage, meters, points };
-}
-
-export const plateOf = ({ manufacturer, model, serial }: MeterConfig) => ({ manufacturer, model, serial });
-
-/**
- * Throws for a key that was enrolled in another network: that network would refuse its messages, and its seqs would be
- * used up.
- */
-function checkNetwork({ enrolment }: RecoveredMeter, config: GatewayConfig, name: string): void {
-  if (!enrolment) return;
-  const enrolled = toHex(enrolment.payload.networkId);
-  if (enrolled === config.network_id.toLowerCase()) return;
-  throw new StartError(
-    `meter ${name} is enrolled in network ${enrolled}, not ${config.network_id}: use another data_dir`,
-  );
-}
-
-/** Throws when another key signed the spool's enrolment, which is kept for good: the key file was replaced. */
-function checkKey({ enrolment }: RecoveredMeter, of: { config: { name: string }; key: MeterKey }, verifier: Verifier) {
-  if (!enrolment) return;
-  const { payload, signature } = parseSign1(enrolment.message.bytes);
-  if (verifier.verify(signature, sigStructure(payload), of.key.signer.publicKey)) return;
-  const what = `the key in ${of.key.file} did not enrol ${of.config.name}`;
-  throw new StartError(`${what}: restore the file from a backup of the data directory`);
-}
-
-/** Stores a state durably. A full disk first frees what is kept for states. */
-async function storeState(spool: Spool, path: string, state: MeterState): Promise<void> {
-  const bytes = Buffer.from(encodeState(state));
-  await nodeDisk.replace(path, bytes).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOSPC' || !(await spool.relieve())) throw error;
-    await nodeDisk.replace(path, bytes);
-  });
-}
-
-async function loadState(path: string): Promise<MeterState> {
-  const bytes = await nodeDisk.read(path);
-  if (!bytes) return FRESH_STATE;
-  try {
-    return decodeState(Buffer.from(bytes).toString('utf8'));
-  } catch (error) {
-    throw new StartError(`${path}: ${(error as Error).message}`);
-  }
+  return { gateway, spool, damage, acks, meters, points, faults, notes };
 }
 
 /** Returns the first 16 bytes of SHA-256 over this program's files, in the order of their names. */

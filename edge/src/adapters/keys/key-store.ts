@@ -8,8 +8,12 @@ import type { Disk } from '../../domain/ports.js';
 export class KeyError extends OperatorError {
   override readonly name = 'KeyError';
 
-  constructor(problem: string) {
+  /** True where the file was good once and is not any more. */
+  readonly isDamage: boolean;
+
+  constructor(problem: string, isDamage = false) {
     super({ code: 'key', problem, advice: '' });
+    this.isDamage = isDamage;
   }
 }
 
@@ -117,7 +121,7 @@ export class KeyStore {
   #check(recorded: unknown, made: Uint8Array, problem: string): void {
     // Files of earlier versions record neither.
     if (recorded === undefined || recorded === toHex(made)) return;
-    throw new KeyError(`${problem}: restore it from a backup of the data directory`);
+    throw new KeyError(`${problem}: restore it from a backup of the data directory`, true);
   }
 
   async #read(file: string): Promise<Record<string, unknown> | null> {
@@ -131,7 +135,7 @@ export class KeyStore {
     } catch {
       // Falls through to the message below.
     }
-    throw new KeyError(`${path} is damaged: restore it from a backup of the data directory`);
+    throw new KeyError(`${path} is damaged: restore it from a backup of the data directory`, true);
   }
 
   async #write(file: string, value: Record<string, unknown>): Promise<void> {
@@ -143,5 +147,5 @@ export class KeyStore {
 
 function hex(value: unknown, length: number, file: string): Uint8Array {
   if (typeof value === 'string' && /^[0-9a-f]*$/.test(value) && value.length === 2 * length) return fromHex(value);
-  throw new KeyError(`${file} is damaged: restore it from a backup of the data directory`);
+  throw new KeyError(`${file} is damaged: restore it from a backup of the data directory`, true);
 }

@@ -27,6 +27,13 @@ function encodeMeter(meter: MeterScan) {
     enrolment: meter.enrolment && toHex(meter.enrolment.message.bytes),
     declared: [...meter.declared].map(({ first, last }) => [first, last]),
     refused: [...meter.refused].map(({ first, last }) => [first, last]),
+    boots: meter.trace.boots,
+    broken: meter.trace.broken && {
+      reason: meter.trace.broken.reason,
+      registers: [`${meter.trace.broken.lastGood.importWh}`, `${meter.trace.broken.lastGood.exportWh}`],
+    },
+    doubt: meter.trace.doubt,
+    restored: [...meter.trace.restored].map(({ first, last }) => [first, last]),
   };
 }
 
@@ -62,7 +69,19 @@ function decodeMeter(from: Encoded): MeterScan {
     enrolment: from.enrolment === null ? null : enrolmentIn(from.enrolment),
     declared: SeqRuns.of(from.declared.map(runOf)),
     refused: SeqRuns.of(from.refused.map(runOf)),
+    trace: {
+      boots: from.boots,
+      broken: brokenIn(from),
+      doubt: from.doubt,
+      restored: SeqRuns.of(from.restored.map(runOf)),
+    },
   };
+}
+
+function brokenIn({ broken }: Encoded): MeterScan['trace']['broken'] {
+  if (!broken) return null;
+  const [importWh = '0', exportWh = '0'] = broken.registers;
+  return { reason: broken.reason, lastGood: { importWh: BigInt(importWh), exportWh: BigInt(exportWh) } };
 }
 
 const runOf = ([first = 0, last = 0]: readonly number[]): SeqRun => ({ first, last });

@@ -16,6 +16,7 @@ import {
 import { knownTimeMs, type TimedRegisters } from '../metering/registers.js';
 import { SeqRuns } from '../seq-runs.js';
 import { contentOf, headOf, type SignedMessage } from '../signed-message.js';
+import { DiscontinuityReason } from './discontinuity.js';
 import type { MeterState } from './meter-state.js';
 import { OpenSpan } from './open-span.js';
 import { decodeSnapshot, encodeSnapshot } from './recovery-snapshot.js';
@@ -47,6 +48,20 @@ export interface RecoveredMeter {
   /** Seqs that a gap declares, and those that a gap declares as refused. */
   readonly declared: SeqRuns;
   readonly refused: SeqRuns;
+  /** Holds the content of a lost state file, as far as the messages show it. */
+  readonly trace: StateTrace;
+}
+
+/** Holds the parts of a state file that the messages of its key show. */
+export interface StateTrace {
+  /** Highest count of boots. */
+  boots: number;
+  /** The event that began a discontinuity which has not ended; null without one. */
+  broken: { readonly reason: DiscontinuityReason; readonly lastGood: RegisterPair } | null;
+  /** Detail of the event that began a doubt which has not ended; null without one. */
+  doubt: DiscontinuityReason | null;
+  /** Seqs that were signed on a restored image, or that it lacked. */
+  readonly restored: SeqRuns;
 }
 
 /** The state of the scan of one meter. */
@@ -64,6 +79,7 @@ export interface MeterScan {
   enrolment: RecoveredMeter['enrolment'];
   readonly declared: SeqRuns;
   readonly refused: SeqRuns;
+  readonly trace: StateTrace;
 }
 
 export interface RecoveryOptions {
@@ -105,6 +121,8 @@ export class RecoveryScan {
       meter.prevSeq = payload.seq;
       meter.newest = bytes;
     }
+    if (payload.kind === Kind.reading || payload.kind === Kind.event)
+      meter.trace.boots = Math.max(meter.trace.boots, payload.bootCount);
     if (payload.kind === Kind.statement)
       this.#statement(meter, message.meterId, { payload: bytes, statement: payload });
     else if (payload.kind === Kind.event) this.#event(meter, payload);
@@ -179,11 +197,13 @@ export class RecoveryScan {
   }
 
   #event(meter: MeterScan, event: MeterEvent): void {
+    if (event.code === EventCode.registerDiscontinuity) traceRegisters(meter.trace, event);
     if (event.code !== EventCode.gap || event.detail === 0) return;
     const first = Number(event.value);
     const last = first + event.detail - 1;
     meter.declared.addRun(first, last);
     if (event.data[0] === GapReason.refused && last - first <= WIDEST_REFUSED) meter.refused.addRun(first, last);
+    if (event.data[0] === GapReason.restored) meter.trace.restored.addRun(first, last);
   }
 
   #reading(meter: MeterScan, reading: Reading, payload: Uint8Array): void {
@@ -200,7 +220,22 @@ export function freshScan(floor: number): MeterScan {
   return {
     ...{ highestSeq: 0n, newest: null, prevSeq: 0n, last: null, floor, inputs: [], open: new OpenSpan() },
     ...{ lastGood: null, enrolment: null, declared: new SeqRuns(), refused: new SeqRuns() },
+    trace: { boots: 0, broken: null, doubt: null, restored: new SeqRuns() },
   };
+}
+
+/** Follows doubts and discontinuities, of which each begins and ends with event 5 [numbers §4.3]. */
+function traceRegisters(trace: StateTrace, { detail, value, data }: MeterEvent): void {
+  const { fell, anotherMeter, over, accepted } = DiscontinuityReason;
+  const reason = Object.values(DiscontinuityReason).find((one) => one === detail);
+  if (reason === undefined) return;
+  trace.doubt = null;
+  if (reason === over || reason === accepted) trace.broken = null;
+  else if (reason !== fell && reason !== anotherMeter) trace.doubt = reason;
+  else {
+    const importWh = new DataView(data.buffer, data.byteOffset, data.byteLength).getBigUint64(0, true);
+    trace.broken = { reason, lastGood: { importWh, exportWh: value } };
+  }
 }
 
 /** Keeps the higher registers: signed registers never fall, so they are the later ones. */
