@@ -50,7 +50,18 @@ export class ScanBench {
   /** Writes the configuration from which a site begins; returns its path. */
   base(): string {
     const file = this.path('site.yaml');
-    const text = `network_id: "0011223344556677"\ndata_dir: ${this.path('data')}\nname: home-1\nbroker: { url: "mqtt://127.0.0.1:1", name: dev }\noracles: [{ key: "${OWNER}" }]\n`;
+    const now = Date.now();
+    const clock = {
+      version: 1,
+      speed: 1,
+      anchorSimMs: now,
+      anchorRealMs: now,
+      reservedThroughMs: now + 3_600_000,
+      segments: [],
+    };
+    // An enrolment needs the time, and no oracle answers here.
+    writeFileSync(this.path('clock.json'), JSON.stringify(clock));
+    const text = `clock: { simulated: ${this.path('clock.json')} }\nnetwork_id: "0011223344556677"\ndata_dir: ${this.path('data')}\nname: home-1\nbroker: { url: "mqtt://127.0.0.1:1", name: dev }\noracles: [{ key: "${OWNER}" }]\n`;
     writeFileSync(file, text);
     return file;
   }

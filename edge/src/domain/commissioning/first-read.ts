@@ -38,39 +38,74 @@ export class FirstReadError extends Error {
 }
 
 /**
- * Reads a meter until three samples go on from one another and its probe holds: the enrolment's registers bound all
- * later ones [gateway §7.2]. Throws `FirstReadError` when the meter does not become readable.
+ * Reads a meter until its probe holds and three samples go on from one another: the enrolment's registers bound all later
+ * ones [gateway §7.2]. Throws `FirstReadError` when the meter does not become readable.
  */
 export async function firstRead(options: FirstReadOptions): Promise<FirstRead> {
-  const { clock, progress } = options;
-  const endAtMs = clock.monotonicMs() + REST_MS;
-  let [failures, oddProbes] = [0, 0];
+  const { clock, progress, reader, checkProbe, limits } = options;
+  const patience = new Patience(options);
+  // Apart from the samples: on a line with few reply shapes both together could rest for ever.
+  while (checkProbe) {
+    const against = await patience.attempt(checkProbe);
+    if (against) patience.probed(against);
+    if (against?.length === 0) break;
+    if (against) await sleep(clock, SPREAD_MS);
+  }
   let run: SampleRun | null = null;
   for (;;) {
+    const sample = await patience.attempt(() => reader.read());
+    if (!sample) {
+      if (patience.hasNoValue) run = null;
+      continue;
+    }
+    patience.probed(sample.against);
+    run = sample.against.length > 0 ? null : follow(run, sample, limits);
+    const read = run ? `read ${run.samples} of ${SAMPLES}` : 'its values are not those of its profile';
+    progress(`${formatKwh(sample.importWh)}/${formatKwh(sample.exportWh)} kWh, ${read}`);
+    if (run && run.samples >= SAMPLES) return { sample, question: questionOf(sample) };
+    await sleep(clock, SPREAD_MS);
+  }
+}
+
+/** Repeats reads that fail, up to a bound. */
+class Patience {
+  readonly #options: FirstReadOptions;
+  readonly #endAtMs: number;
+  #failures = 0;
+  #oddProbes = 0;
+  /** True after a read whose energy registers held no value. */
+  hasNoValue = false;
+
+  constructor(options: FirstReadOptions) {
+    this.#options = options;
+    this.#endAtMs = options.clock.monotonicMs() + REST_MS;
+  }
+
+  /** Returns the read's result; null after a failure and a pause. Throws `FirstReadError` after too many. */
+  async attempt<T>(read: () => Promise<T>): Promise<T | null> {
+    const { clock, progress } = this.#options;
+    this.hasNoValue = false;
     try {
-      const sample = await options.reader.read();
-      const against = (await options.checkProbe?.()) ?? sample.against;
-      if (against.length > 0) {
-        if (++oddProbes === MAX_PROBE_FAILURES)
-          throw new FirstReadError(
-            `does not look like its profile: ${against.join('; ')}. Is the profile right? "scan" finds the right one`,
-          );
-        run = null;
-      } else {
-        run = follow(run, sample, options.limits);
-        progress(`${formatKwh(sample.importWh)}/${formatKwh(sample.exportWh)} kWh, read ${run.samples} of ${SAMPLES}`);
-        if (run.samples >= SAMPLES) return { sample, question: questionOf(sample) };
-      }
-      await sleep(clock, SPREAD_MS);
+      return await read();
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       progress(error.message);
+      this.hasNoValue = error.failure === ReadFailure.noValue;
       // A bus that only listens after a start sent no request, so this was no attempt.
-      if (error.failure !== ReadFailure.resting || clock.monotonicMs() > endAtMs) failures++;
-      if (error.failure === ReadFailure.noValue) run = null;
-      if (failures === MAX_FAILURES) throw new FirstReadError(`cannot be read: ${error.message}`);
+      if (error.failure !== ReadFailure.resting || clock.monotonicMs() > this.#endAtMs) this.#failures++;
+      if (this.#failures === MAX_FAILURES) throw new FirstReadError(`cannot be read: ${error.message}`);
       await sleep(clock, RETRY_MS);
+      return null;
     }
+  }
+
+  /** Records the failed checks of a probe. Throws `FirstReadError` after three in a row. */
+  probed(against: readonly string[]): void {
+    this.#oddProbes = against.length > 0 ? this.#oddProbes + 1 : 0;
+    if (this.#oddProbes === MAX_PROBE_FAILURES)
+      throw new FirstReadError(
+        `does not look like its profile: ${against.join('; ')}. Is the profile right? "scan" finds the right one`,
+      );
   }
 }
 
