@@ -2,6 +2,7 @@ import { type Enrolment, readEnrolment, writeEnrolment } from './payload/enrolme
 import { type MeterEvent, readEvent, writeEvent } from './payload/event.js';
 import { Fields, fixed, u64 } from './payload/fields.js';
 import { Kind, type ToEncode } from './payload/header.js';
+import { type MoreValues, readMoreValues, writeMoreValues } from './payload/more-values.js';
 import { type Reading, readReading, writeReading } from './payload/reading.js';
 import { readStatement, type Statement, writeStatement } from './payload/statement.js';
 import { Reason, WireError } from './reasons.js';
@@ -9,6 +10,7 @@ import { Reason, WireError } from './reasons.js';
 export { type Enrolment, Role, Source } from './payload/enrolment.js';
 export { EventCode, GapReason, type MeterEvent } from './payload/event.js';
 export { Kind, type PayloadHeader, type ToEncode } from './payload/header.js';
+export { type CodedValue, MAX_VALUES, type MoreValues, ValueCode } from './payload/more-values.js';
 export type { Reading } from './payload/reading.js';
 export type { Statement } from './payload/statement.js';
 
@@ -18,9 +20,9 @@ export const PAYLOAD_VERSION = 1;
 const MAGIC_0 = 0x47;
 const MAGIC_1 = 0x58;
 
-export type Payload = Reading | Statement | MeterEvent | Enrolment;
+export type Payload = Reading | Statement | MeterEvent | Enrolment | MoreValues;
 /** A `Payload`, or a payload whose window and registers the encoder has still to check. */
-export type PayloadToEncode = ToEncode<Reading> | ToEncode<Statement> | MeterEvent | ToEncode<Enrolment>;
+export type PayloadToEncode = ToEncode<Reading> | ToEncode<Statement> | MeterEvent | ToEncode<Enrolment> | MoreValues;
 
 /**
  * Returns the 96 bytes of a payload, little-endian [wire §4]. Throws `RangeError` naming the field that does not fit its type.
@@ -47,6 +49,9 @@ export function encodePayload(payload: PayloadToEncode): Uint8Array {
       break;
     case Kind.enrolment:
       writeEnrolment(fields, payload);
+      break;
+    case Kind.moreValues:
+      writeMoreValues(fields, payload);
       break;
   }
   return bytes;
@@ -75,6 +80,8 @@ export function decodePayload(bytes: Uint8Array): Payload {
       return readEvent(fields, header);
     case Kind.enrolment:
       return readEnrolment(fields, header);
+    case Kind.moreValues:
+      return readMoreValues(fields, header);
     default:
       throw new WireError(Reason.unknownVersion, `payload kind ${bytes[3]}`);
   }

@@ -1,5 +1,6 @@
 import { base58Encode, fromHex, publicKeyFromBase58, toHex } from './bytes.js';
 import { MAX_CONTROL_BYTES } from './control.js';
+import { Kind } from './payload/header.js';
 
 /** Root of every topic of this version of the protocol. */
 export const TOPIC_ROOT = 'gtx/v1';
@@ -94,7 +95,8 @@ function parseOfGateway(gateway: Uint8Array, rest: string[]): Topic | null {
 
 /** Returns the stream on which a live payload is published. An enrolment travels as backfill. */
 export function liveStream(kind: number): Stream {
-  return kind === 1 ? 'reading' : kind === 2 ? 'window' : kind === 3 ? 'event' : 'backfill';
+  if (kind === Kind.reading || kind === Kind.moreValues) return 'reading';
+  return kind === Kind.statement ? 'window' : kind === Kind.event ? 'event' : 'backfill';
 }
 
 /** Returns the subscriptions of each party. The broker allows no others [wire §6.3]. */

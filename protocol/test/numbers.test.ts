@@ -17,6 +17,7 @@ import {
   Source,
   STREAMS,
   type Topic,
+  ValueCode,
 } from '../src/index.js';
 import { constantOf, root, rustConstants, sectionOf, sourcesBelow, specPage, tableOf } from './pages.js';
 
@@ -53,6 +54,7 @@ describe('docs/specs/numbers.md', () => {
     ['6.1', 'kinds', Kind],
     ['6.2', 'sources', Source],
     ['6.3', 'roles of meters', Role],
+    ['6.4', 'codes of more values', ValueCode],
     ['8.1', 'command results', CommandResult],
     ['12.1', 'statuses', rustConstants(REGISTRY, /^pub const STATUS_(\w+): u8 = (\d+);$/gm)],
     ['12.2', 'roles of users', rustConstants(REGISTRY, /^pub const ROLE_(\w+): u8 = (\d+);$/gm)],

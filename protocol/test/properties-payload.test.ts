@@ -84,6 +84,46 @@ describe('payload', () => {
   });
 });
 
+describe('more values', () => {
+  const header = { networkId: new Uint8Array(8), meterId: new Uint8Array(16), seq: 1n };
+  const values = (list: readonly (readonly [code: number, value: number])[]) =>
+    encodePayload({
+      ...{ kind: Kind.moreValues, ...header, timeMs: 0n, timeUncertaintyMs: 0 },
+      values: list.map(([code, value]) => ({ code, value })),
+    });
+
+  it('that do not fit are refused by the writer', () => {
+    expect(() => values([])).toThrow('values');
+    expect(() => values(Array.from({ length: 9 }, (_, i) => [i + 1, 0] as const))).toThrow('values');
+    expect(() => values([[0, 1]])).toThrow('code');
+    expect(() =>
+      values([
+        [2, 1],
+        [2, 1],
+      ]),
+    ).toThrow('code');
+    expect(() => values([[1, -0x8000_0000]])).toThrow('value');
+    expect(() => values([[1, 0.5]])).toThrow('value');
+  });
+
+  it('of any bytes behind a right header are refused as malformed or are exactly one payload', () => {
+    const head = values([[1, 1]]).subarray(0, 36);
+    fc.assert(
+      fc.property(bytes(60), fc.nat({ max: 60 }), (rest, kept) => {
+        const given = new Uint8Array([...head, ...rest.fill(0, Math.min(kept, 56), 56)]);
+        let decoded: Payload;
+        try {
+          decoded = decodePayload(given);
+        } catch (error) {
+          expect((error as WireError).reason).toBe(Reason.malformed);
+          return;
+        }
+        expect(encodePayload(decoded)).toEqual(given);
+      }),
+    );
+  });
+});
+
 describe('message', () => {
   const payload = encodePayload({ ...(fc.sample(payloads, { numRuns: 1, seed: 1 })[0] as Payload) });
   const message = encodeSign1(payload, signer.sign(sigStructure(payload)));

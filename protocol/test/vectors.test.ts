@@ -15,6 +15,7 @@ import {
 } from '../src/index.js';
 import { fileText, goldenFiles } from './golden/generate.js';
 import { LAYOUT, layOut } from './golden/layout.js';
+import { pairs } from './golden/payloads.js';
 import { extraVerifyCases } from './golden/verify.js';
 import { list, textOf } from './support/vectors.js';
 import { verifier } from './support/verifier.js';
@@ -88,14 +89,21 @@ function rawFields(p: Payload): Record<string, string> {
         key_epoch: String(p.keyEpoch),
         window: String(p.window),
       };
+    case 5:
+      return {
+        ...common,
+        time_ms: String(p.timeMs),
+        ...pairs(...p.values.map(({ code, value }) => [code, value] as const)),
+        time_uncertainty_ms: String(p.timeUncertaintyMs ?? 4294967295),
+      };
   }
 }
 
 describe('payloads', () => {
-  const cases = list('payloads.json');
+  const cases = [...list('payloads.json'), ...list('more-values.json')];
   it('cover every field of every kind at two values at least', () => {
     const free = (name: string) => !['magic', 'version', 'kind'].includes(name);
-    for (const kind of ['1', '2', '3', '4'] as const) {
+    for (const kind of ['1', '2', '3', '4', '5'] as const) {
       for (const { name } of LAYOUT[kind].filter((field) => free(field.name))) {
         const of = cases.filter((c) => c.fields.kind === kind);
         const values = new Set(of.map((c) => c.fields[name]));
@@ -131,7 +139,7 @@ describe('messages', () => {
 
 describe('malformed', () => {
   const readers = { payload: decodePayload, message: parseSign1, packet: splitSequence };
-  it.each(list('malformed.json'))('$what: $name', (c) => {
+  it.each([...list('malformed.json'), ...list('more-values.json', 'malformed')])('$what: $name', (c) => {
     let caught: unknown;
     try {
       readers[c.what as 'packet'](fromHex(c.bytes));

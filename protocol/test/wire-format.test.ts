@@ -30,6 +30,7 @@ describe('docs/specs/wire-format.md', () => {
     ['4.3', '2'],
     ['4.4', '3'],
     ['4.5', '4'],
+    ['4.10', '5'],
   ] as const)('section %s has the bytes of payload kind %s', (section, kind) => {
     const rows = [...tableOf(page, '4.1'), ...tableOf(page, section)];
     const fields = rows.map(([at, size, name]) => ({ at: Number(at), size: Number(size), name }));

@@ -7,6 +7,7 @@ const HELP: Record<CounterName, { help: string; labels: string[] }> = {
   doubts: { help: 'Times at which the registers did not go on from the last good ones', labels: ['meter'] },
   readings: { help: 'Readings signed and committed', labels: ['meter'] },
   statements: { help: 'Window statements signed and committed', labels: ['meter'] },
+  more_values: { help: 'Messages with further values signed and committed', labels: ['meter'] },
   events: { help: 'Events signed and committed', labels: ['meter'] },
   publishes: { help: 'Packets that the broker acknowledged', labels: ['stream'] },
   messages_sent: { help: 'Messages in these packets', labels: [] },

@@ -96,7 +96,8 @@ async function spanOf(dir: string, meterId: MeterId, fromMs: number, untilMs: nu
 
 function isWithin(message: SignedMessage, fromMs: number, untilMs: number): boolean {
   const content = contentOf(message);
-  if (content?.kind === Kind.reading || (content?.kind === Kind.event && content.code !== EventCode.gap)) {
+  const isMeasured = content?.kind === Kind.reading || content?.kind === Kind.moreValues;
+  if (isMeasured || (content?.kind === Kind.event && content.code !== EventCode.gap)) {
     const at = Number(content.timeMs);
     return at >= fromMs && at < untilMs;
   }

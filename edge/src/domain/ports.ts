@@ -172,6 +172,7 @@ export type CounterName =
   | 'poll_errors'
   | 'readings'
   | 'statements'
+  | 'more_values'
   | 'events'
   | 'publishes'
   | 'messages_sent'

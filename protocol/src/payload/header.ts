@@ -1,7 +1,7 @@
 import type { Wh, Window } from '../units.js';
 
-/** Names the four kinds of payload [wire §4]; the number is the payload's fourth byte. */
-export const Kind = { reading: 1, statement: 2, event: 3, enrolment: 4 } as const;
+/** Names the kinds of payload [wire §4]; the number is the payload's fourth byte. */
+export const Kind = { reading: 1, statement: 2, event: 3, enrolment: 4, moreValues: 5 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
 /** Takes off the brand: the encoder checks that a window fits u32 and that a register fits u64. */

@@ -1,4 +1,5 @@
 import { ackCases, clockCases, commandCases, cosignCases, reasonCases, timeCases, tokenCases } from './control.js';
+import { moreValuesCases, moreValuesMalformed } from './more-values.js';
 import { malformedCases, messageCases, payloadCases } from './payloads.js';
 import { pointCases } from './points.js';
 import { identityCases, merkleCases, sequenceCases, topicCases } from './structures.js';
@@ -9,6 +10,11 @@ export function goldenFiles(): Record<string, object> {
     'payloads.json': {
       note: 'Payloads, both directions; numbers as decimal text, bytes as hexadecimal',
       cases: payloadCases(),
+    },
+    'more-values.json': {
+      note: 'Payloads of kind 5, as payloads.json, and refused ones, as malformed.json; the programs never read kind 5',
+      cases: moreValuesCases(),
+      malformed: moreValuesMalformed(),
     },
     'messages.json': { note: 'COSE_Sign1 messages of 171 bytes', cases: messageCases() },
     'malformed.json': { note: 'Refused by every reader, with the number of the reason', cases: malformedCases() },

@@ -22,7 +22,10 @@ const HEADER: Field[] = [
   { name: 'seq', at: 28, type: 'u64' },
 ];
 
-export const LAYOUT: Readonly<Record<'1' | '2' | '3' | '4', readonly Field[]>> = {
+/** Kinds of payload as the vectors write them. Only TypeScript reads kind 5. */
+export type PayloadKind = '1' | '2' | '3' | '4' | '5';
+
+export const LAYOUT: Readonly<Record<PayloadKind, readonly Field[]>> = {
   1: [
     ...HEADER,
     { name: 'time_ms', at: 36, type: 'i64' },
@@ -68,6 +71,15 @@ export const LAYOUT: Readonly<Record<'1' | '2' | '3' | '4', readonly Field[]>> =
     { name: 'role_bits', at: 87, type: 'u8' },
     { name: 'key_epoch', at: 88, type: 'u32' },
     { name: 'window', at: 92, type: 'u32' },
+  ],
+  5: [
+    ...HEADER,
+    { name: 'time_ms', at: 36, type: 'i64' },
+    ...Array.from({ length: 8 }, (_, i): Field[] => [
+      { name: `code_${i + 1}`, at: 44 + 6 * i, type: 'u16' },
+      { name: `value_${i + 1}`, at: 46 + 6 * i, type: 'i32' },
+    ]).flat(),
+    { name: 'time_uncertainty_ms', at: 92, type: 'u32' },
   ],
 };
 

@@ -1,5 +1,5 @@
 import { base58Encode, ed25519Signer, encodeSign1, fromHex, sha256, sigStructure, toHex } from '../../src/index.js';
-import { boundsOf, type Field, type FieldValues, LAYOUT, layOut } from './layout.js';
+import { boundsOf, type Field, type FieldValues, LAYOUT, layOut, type PayloadKind } from './layout.js';
 
 export interface PayloadCase {
   readonly name: string;
@@ -11,7 +11,7 @@ const text = new TextEncoder();
 const digest = (name: string, length: number) => toHex(sha256(text.encode(name)).slice(0, length));
 
 /** A plain value of each kind. */
-export const PLAIN: Readonly<Record<'1' | '2' | '3' | '4', FieldValues>> = {
+export const PLAIN: Readonly<Record<PayloadKind, FieldValues>> = {
   1: {
     ...header('1', '7'),
     time_ms: '1321952399123',
@@ -58,11 +58,29 @@ export const PLAIN: Readonly<Record<'1' | '2' | '3' | '4', FieldValues>> = {
     key_epoch: '0',
     window: '1468834',
   },
+  5: {
+    ...header('5', '10'),
+    time_ms: '1321952399123',
+    ...pairs([1, 2301], [2, 2297], [3, 2304], [4, 5370], [7, 123_456], [9, -420], [10, 987], [11, -55]),
+    time_uncertainty_ms: '12',
+  },
 };
 
 function header(kind: string, seq: string): FieldValues {
   const network = digest('network', 8);
   return { magic: '4758', version: '1', kind, network_id: network, meter_id: digest('meter', 16), seq };
+}
+
+/** Returns the eight pairs of kind 5, unused ones as zeros. */
+export function pairs(...used: readonly (readonly [code: number, value: number])[]): FieldValues {
+  const all = Array.from({ length: 8 }, (_, i) => {
+    const [code, value] = used[i] ?? [0, 0];
+    return [
+      [`code_${i + 1}`, String(code)],
+      [`value_${i + 1}`, String(value)],
+    ];
+  });
+  return Object.fromEntries(all.flat());
 }
 
 // Fields that take fewer values than their type: both ends of what is legal.
@@ -142,8 +160,7 @@ export interface MalformedCase {
 /** Bytes that every reader refuses, with the number of the reason. */
 export function malformedCases(): MalformedCase[] {
   const cases: MalformedCase[] = [];
-  const plain = (kind: '1' | '2' | '3' | '4', change: FieldValues = {}) =>
-    layOut(LAYOUT[kind], { ...PLAIN[kind], ...change });
+  const plain = (kind: PayloadKind, change: FieldValues = {}) => layOut(LAYOUT[kind], { ...PLAIN[kind], ...change });
   const payload = (name: string, bytes: string, reason = 1) => cases.push({ name, what: 'payload', bytes, reason });
   payload('empty', '');
   payload('one byte short', plain('1').slice(2));
@@ -151,7 +168,7 @@ export function malformedCases(): MalformedCase[] {
   payload('magic swapped', plain('1', { magic: '5847' }));
   payload('magic zero', plain('1', { magic: '0000' }));
   for (const version of ['0', '2', '255']) payload(`version ${version}`, plain('1', { version }), 2);
-  for (const kind of ['0', '5', '6', '255']) payload(`kind ${kind}`, plain('1', { kind }), 2);
+  for (const kind of ['0', '6', '255']) payload(`kind ${kind}`, plain('1', { kind }), 2);
   for (const kind of ['1', '2', '3', '4'] as const) payload(`kind ${kind}, seq 0`, plain(kind, { seq: '0' }));
   for (const source of ['6', '255']) payload(`source ${source}`, plain('4', { source }));
   for (const bits of ['3', '7', '8', '128', '255']) payload(`role bits ${bits}`, plain('4', { role_bits: bits }));

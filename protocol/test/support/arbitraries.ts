@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { Kind, MAX_U16, MAX_U32, MAX_U64, type PayloadToEncode } from '../../src/index.js';
+import { Kind, MAX_U16, MAX_U32, MAX_U64, MAX_VALUES, type PayloadToEncode } from '../../src/index.js';
 
 /** Draws the fields of every kind of payload over their whole ranges. */
 export const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -61,5 +61,20 @@ export const payloads: fc.Arbitrary<PayloadToEncode> = fc.oneof(
     deviceSigned: fc.boolean(),
     keyEpoch: u32,
     window: u32,
+  }),
+  fc.record({
+    kind: fc.constant(Kind.moreValues),
+    ...header,
+    timeMs: i64,
+    values: fc
+      .uniqueArray(
+        fc.record({
+          code: fc.integer({ min: 1, max: MAX_U16 }),
+          value: fc.integer({ min: -0x7fff_ffff, max: 0x7fff_ffff }),
+        }),
+        { minLength: 1, maxLength: MAX_VALUES, selector: ({ code }) => code },
+      )
+      .map((values) => values.sort((a, b) => a.code - b.code)),
+    timeUncertaintyMs: optional(MAX_U32 - 1),
   }),
 );

@@ -7,6 +7,7 @@ import {
   Kind,
   MerkleBuilder,
   type MeterEvent,
+  type MoreValues,
   type Payload,
   type PayloadToEncode,
   Quality,
@@ -17,6 +18,7 @@ import {
   sigStructure,
   type ToEncode,
   toHex,
+  ValueCode,
   windowEndAtMs,
 } from '@gridtokenx/protocol';
 import type { MeterRecord } from '#oracle/domain/ports.js';
@@ -134,6 +136,22 @@ export class KeyJournal {
     const made = sign(payload, this.signer);
     this.prev = shortHash(made.signed);
     return made;
+  }
+
+  /** Signs further values of the meter: no link of the chain, and no leaf of a root. */
+  moreValues(changes: Partial<MoreValues> = {}): Signed {
+    const payload: MoreValues = {
+      kind: Kind.moreValues,
+      ...this.header(),
+      timeMs: BigInt(this.state.timeMs),
+      values: [
+        { code: ValueCode.voltageL2, value: 2_297 },
+        { code: ValueCode.powerFactor, value: -987 },
+      ],
+      timeUncertaintyMs: 50,
+      ...changes,
+    };
+    return sign(payload, this.signer);
   }
 
   /** Declares `count` seqs from `first` on as a gap. */

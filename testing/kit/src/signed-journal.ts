@@ -7,6 +7,7 @@ import {
   EventCode,
   type MeterEvent,
   type MeterId,
+  type MoreValues,
   type Payload,
   Quality,
   type Reading,
@@ -157,6 +158,10 @@ export class JournalBuilder {
 
   event(changes: Partial<MeterEvent> = {}): Signed {
     return this.#log.event(EventCode.started, changes);
+  }
+
+  moreValues(changes: Partial<MoreValues> = {}): Signed {
+    return this.#log.moreValues(changes);
   }
 
   /** Skips `count` seqs and declares them. */

@@ -56,7 +56,7 @@ export class GroupCommit {
   append(messages: readonly SignedMessage[]): Promise<void> {
     const items = messages.map((message): Item => {
       const { meterId, kind, seq, bytes } = message;
-      const stream = kind === Kind.reading ? 'r' : 's';
+      const stream = kind === Kind.reading || kind === Kind.moreValues ? 'r' : 's';
       const record = encodeRecord(seq, bytes);
       return { meter: meterId, seq: Number(seq), stream, record, message, isCommitted: false };
     });

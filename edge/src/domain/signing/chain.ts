@@ -11,7 +11,7 @@ import {
   shortHash,
 } from '@gridtokenx/protocol';
 import type { ReadingClock } from '@gridtokenx/runtime/core';
-import type { Counters, MeterSample, Spool } from '../ports.js';
+import type { CounterName, Counters, MeterSample, Spool } from '../ports.js';
 import { SeqRuns } from '../seq-runs.js';
 import { type SignedMessage, signMessage } from '../signed-message.js';
 import { type EventFields, eventPayload, type MeterIdentity, type Place, readingPayload } from './meter-payloads.js';
@@ -187,10 +187,16 @@ export class SignedChain {
 
   async #sign(payload: Uint8Array): Promise<void> {
     const { kind } = await this.signAndCommit(payload);
-    const name = kind === Kind.reading ? 'readings' : kind === Kind.statement ? 'statements' : 'events';
-    this.#ports.counters.add(name, { meter: this.id });
+    this.#ports.counters.add(COUNTED[kind] ?? 'events', { meter: this.id });
   }
 }
+
+const COUNTED: Readonly<Record<number, CounterName>> = {
+  [Kind.reading]: 'readings',
+  [Kind.statement]: 'statements',
+  [Kind.event]: 'events',
+  [Kind.moreValues]: 'more_values',
+};
 
 function larger(a: bigint, b: bigint): bigint {
   return a < b ? b : a;

@@ -128,7 +128,7 @@ export class RecoveryScan {
     else if (payload.kind === Kind.event) this.#event(meter, payload);
     else if (payload.kind === Kind.enrolment)
       meter.enrolment ??= { message: { ...message, payload: bytes, bytes: message.bytes.slice() }, payload };
-    else this.#reading(meter, payload, bytes);
+    else if (payload.kind === Kind.reading) this.#reading(meter, payload, bytes);
   }
 
   /** Returns everything so far as text, of which `restore` makes the same. */

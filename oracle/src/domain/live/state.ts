@@ -155,6 +155,7 @@ function describeMeter(deps: StateDeps, record: MeterRecord, now: number) {
     readings: accepted(view.counts, Kind.reading),
     statements: accepted(view.counts, Kind.statement),
     events: accepted(view.counts, Kind.event),
+    more_values: accepted(view.counts, Kind.moreValues),
     verdicts: byName(view.counts),
     transactions: totals?.transactions ?? [],
   };

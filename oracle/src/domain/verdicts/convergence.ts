@@ -70,6 +70,7 @@ export class Convergence {
         if (payload.window >= this.#newWindow) this.#window = true;
         return;
       case Kind.enrolment:
+      case Kind.moreValues:
         return;
     }
   }

@@ -96,6 +96,7 @@ export function futureOf(timeMs: number, arrivedAtMs: number, nowMs: number): 'p
 export function dueAtMs(payload: Payload): number | null {
   switch (payload.kind) {
     case Kind.reading:
+    case Kind.moreValues:
       return payload.timeUncertaintyMs === null
         ? null
         : Number(payload.timeMs) - payload.timeUncertaintyMs - FUTURE_TOLERANCE_MS;

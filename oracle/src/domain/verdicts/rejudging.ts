@@ -113,7 +113,7 @@ export class Rejudging {
     // Readings above all others change nothing for a point. A reading that fills a hole completes the statements above
     // it.
     const isOnTop = stored - lowest < BigInt(seqs.size);
-    const isPlain = isOnTop && payloads.every(({ kind }) => kind === Kind.reading);
+    const isPlain = isOnTop && payloads.every(({ kind }) => kind === Kind.reading || kind === Kind.moreValues);
     if (!isPlain) noteInput(effects.inputs, meter.meterId, null);
   }
 

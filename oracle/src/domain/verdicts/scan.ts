@@ -3,6 +3,7 @@ import {
   Kind,
   MerkleBuilder,
   type MeterEvent,
+  type MoreValues,
   NO_WINDOW,
   Quality,
   type Reading,
@@ -170,7 +171,17 @@ export class StreamScan {
           verdict: judgeKey(entry, context) ?? judgeEnrolment(payload, context.meter, context.terms),
           isBasis: false,
         };
+      case Kind.moreValues:
+        return this.#judgeMoreValues(payload, entry, context);
     }
+  }
+
+  /** Judges values that are no link of the chain and no leaf of a root: only key and time can be wrong. */
+  #judgeMoreValues(values: MoreValues, entry: Entry, context: ScanContext): Judgement {
+    const uncertaintyMs = values.timeUncertaintyMs;
+    const timeMs = uncertaintyMs === null ? null : Number(values.timeMs);
+    const verdict = judgeKey(entry, context) ?? judgeTime(timeMs, uncertaintyMs ?? 0, entry, context);
+    return { verdict: verdict ?? VERIFIED, isBasis: false };
   }
 
   #judgeReading(reading: Reading, entry: Entry, context: ScanContext): Judgement {

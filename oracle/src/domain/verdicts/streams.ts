@@ -144,7 +144,8 @@ export class Streams {
         waiting ??= this.#store.dueOf(stream);
         mayWait = ++waiting <= MAX_WAITING;
       }
-      const isIn = mayWait && left >= (payload.kind === Kind.reading ? RESERVED_MESSAGES : 1);
+      const isMeasured = payload.kind === Kind.reading || payload.kind === Kind.moreValues;
+      const isIn = mayWait && left >= (isMeasured ? RESERVED_MESSAGES : 1);
       if (isIn) left--;
       else {
         this.#store.count(stream.meter, payload.kind, Reason.overQuota, 1);

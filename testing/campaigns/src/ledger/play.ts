@@ -158,6 +158,8 @@ class Play {
       return Quality.discontinuity;
     }
     this.#say(hand, hand.log.reading());
+    // No draw decides this, so the other messages of a seed stay what they were.
+    if (hand.log.seq % 4n === 0n) this.#say(hand, hand.log.moreValues());
     return 0;
   }
 
