@@ -15,6 +15,7 @@ import {
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { describe, expect, test } from 'vitest';
 import { DiscontinuityReason } from '../src/domain/signing/discontinuity.js';
+import { RecoveryScan } from '../src/domain/signing/recovery.js';
 import { METER_HEX } from './support/messages.js';
 import { gapsOf, ofKind, START, sample, startRun } from './support/meter-run.js';
 
@@ -82,6 +83,15 @@ describe('one run', () => {
     const again = await startRun(disk);
     expect(again.journal.windows.open.map(({ window }) => window)).toEqual([windowOf(START)]);
     expect(again.journal.windows.undated).toBe(0);
+  });
+
+  test('the last good registers are not older than any known time, so a rise since has a bound', async () => {
+    const run = await startRun(new CrashDisk());
+    await run.journal.reading(sample(START + 1, 2), true);
+    await run.journal.reading({ ...sample(START - 86_400_000, 3), uncertaintyMs: null }, true);
+    const scan = new RecoveryScan();
+    for (const message of await run.spool.read(METER_HEX, 1n, 100)) scan.visit(message);
+    expect(scan.result(METER_HEX).lastGood).toMatchObject({ importWh: 3n, timeMs: START + 1, uncertaintyMs: 10 });
   });
 
   test('a restored image that was noticed at an unknown time closes the window of that moment once it is known', async () => {

@@ -93,7 +93,7 @@ export function timeSources(
   config: GatewayConfig,
   { clock, random, verifier, log }: Pick<World, 'clock' | 'random' | 'verifier' | 'log'>,
 ): TimeSources {
-  const chrony = chronySource(runProgram, existsSync);
+  const chrony = chronySource(runProgram, existsSync, () => clock.nowMs());
   const asked = config.oracles.flatMap((oracle) => (oracle.url === undefined ? [] : [{ ...oracle, url: oracle.url }]));
   const judge = judgeByTime(() => ANY_TIME);
   const asks = asked.map((oracle) => {

@@ -15,8 +15,8 @@ function machine({ wrongMs = 0, hasOracles = true, floorMs = FLOOR } = {}) {
   const clock = new DisciplinedClock(time, { floorMs: () => floorMs, hasOracles });
   const signed = (errorMs = 40, byMs = 0) =>
     clock.takeSigned({ steadyAtMs: time.monotonicMs(), timeMs: TRUE + time.monotonicMs() + byMs, errorMs });
-  const ntp = (stamp: string, errorMs = 10) =>
-    clock.takeNtp({ source: ClockSource.chrony, stamp, errorMs } satisfies NtpReport);
+  const ntp = (stamp: string, errorMs = 10, ageMs = 0) =>
+    clock.takeNtp({ source: ClockSource.chrony, stamp, ageMs, errorMs } satisfies NtpReport);
   return { time, clock, signed, ntp, wrongMs: () => clock.nowMs() - TRUE - time.monotonicMs() };
 }
 
@@ -170,7 +170,7 @@ test('the stated error holds or is unknown, whatever happens to the machine', ()
           // A daemon that is right sets the machine's clock first.
           time.step(trueMs() - time.nowMs());
           clock.noticeStep();
-          clock.takeNtp({ source: ClockSource.chrony, stamp: `${stamps++}`, errorMs: one.errorMs });
+          clock.takeNtp({ source: ClockSource.chrony, stamp: `${stamps++}`, ageMs: 0, errorMs: one.errorMs });
         } else clock.takeNtp(null);
         clock.noticeStep();
         const uncertaintyMs = clock.uncertaintyMs();

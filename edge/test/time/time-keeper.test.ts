@@ -84,7 +84,7 @@ describe('the keeper of the time', () => {
   test('a report that a step overtook is discarded', async () => {
     const { time, disciplined, state, keep } = keeper();
     state.isOracleUp = false;
-    state.report = { source: ClockSource.chrony, stamp: '1', errorMs: 5 };
+    state.report = { source: ClockSource.chrony, stamp: '1', ageMs: 0, errorMs: 5 };
     const ask = keep.askOnce();
     time.step(-3 * DAY);
     await ask;
@@ -100,7 +100,7 @@ describe('several oracles', () => {
     const time = new VirtualClock();
     const failed: number[] = [];
     const asks = [
-      async () => answerOf(DAY),
+      async () => answerOf(15),
       async () => answerOf(5),
       async () => Promise.reject(new Error('down')),
       () => new Promise<Anchor>(() => {}),
@@ -112,6 +112,24 @@ describe('several oracles', () => {
     await time.advance(1);
     expect(await asked).toMatchObject({ timeMs: TRUE + 5 + 1_000 });
     expect(failed).toEqual([2]);
+  });
+
+  test('wait for a slow one where the first two exclude each other', async () => {
+    const time = new VirtualClock();
+    const slow = () => new Promise<Anchor>((resolve) => time.after(7_000, () => resolve(answerOf(7))));
+    const asked = askOracles([async () => answerOf(DAY), async () => answerOf(0), slow], time, () => {});
+    await time.advance(6_999);
+    expect(await Promise.race([asked, Promise.resolve('waiting')])).toBe('waiting');
+    await time.advance(1);
+    expect(await asked).toMatchObject({ timeMs: TRUE + 7_000 + 7 });
+  });
+
+  test('wait for all where less than most have answered: a fast liar decides nothing', async () => {
+    const time = new VirtualClock();
+    const slow = () => new Promise<Anchor>((resolve) => time.after(2_000, () => resolve(answerOf(7))));
+    const asked = askOracles([async () => answerOf(DAY), slow, slow], time, () => {});
+    await time.advance(2_000);
+    expect(await asked).toMatchObject({ timeMs: TRUE + 2_000 + 7 });
   });
 
   test('are no time when none answers', async () => {

@@ -27,9 +27,9 @@ const MAX_STRATUM = 15;
 /**
  * Reads the answer of `chronyc -c -n tracking`. Returns null for a daemon that is not synchronised, and for any text that is
  * not such an answer. The error is the correction that is still to be made, half of the root delay and the root
- * dispersion.
+ * dispersion. `nowMs`: the machine's clock.
  */
-export function parseTracking(text: string): NtpReport | null {
+export function parseTracking(text: string, nowMs: number): NtpReport | null {
   const fields = text.trimEnd().split(',');
   const field = (place: number | undefined) => fields[place ?? -1] ?? '';
   if (fields.length !== FIELDS || text.length > LIMITS.mostBytes) return null;
@@ -42,17 +42,18 @@ export function parseTracking(text: string): NtpReport | null {
   return {
     source: ClockSource.chrony,
     stamp: `chrony ${syncedAt}`,
+    ageMs: nowMs - 1_000 * Number(syncedAt),
     errorMs: 1_000 * (offset + rootDelay / 2 + rootDispersion),
   };
 }
 
 /** Returns the function that asks chronyd; null where it does not run, is late, or is not synchronised. Never rejects. */
-export function chronySource(run: RunProgram, isThere: (file: string) => boolean) {
+export function chronySource(run: RunProgram, isThere: (file: string) => boolean, nowMs: () => number) {
   return async (): Promise<NtpReport | null> => {
     const file = CHRONYC_PATHS.find(isThere);
     if (file === undefined) return null;
     try {
-      return parseTracking(await run(file, ARGUMENTS, LIMITS));
+      return parseTracking(await run(file, ARGUMENTS, LIMITS), nowMs());
     } catch {
       return null;
     }

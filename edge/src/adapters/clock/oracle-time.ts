@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { asWindow, MAX_U32, openTime, TIME_NONCE_BYTES, type Verifier, windowEndAtMs } from '@gridtokenx/protocol';
 import { type Clock, type Random, sleep } from '@gridtokenx/runtime/core';
 import { post } from '@gridtokenx/runtime/node';
-import { type Anchor, medianOf } from '../../domain/time/anchor.js';
+import { type Anchor, agree, medianOf } from '../../domain/time/anchor.js';
 
 const DEADLINE_MS = 5_000;
 const MAX_BYTES = 4_096;
@@ -49,7 +49,8 @@ export async function askOracleTime(
 
 /**
  * Asks all oracles at once. Resolves with the median of those that answered, when all have, or a second after the first
- * answer: a dead oracle delays no sign-in. Null without an answer. Never rejects; `failed` learns of each failure.
+ * answer where most of them agree: one dead oracle of three delays no sign-in, and a fast liar gains nothing. Null
+ * without an answer. Never rejects; `failed` learns of each failure.
  */
 export async function askOracles(
   asks: readonly (() => Promise<Anchor>)[],
@@ -72,5 +73,11 @@ export async function askOracles(
     }),
   );
   await Promise.race([all, first.then(() => sleep(clock, OTHERS_MS))]);
+  const isMajority = 2 * answers.length > asks.length;
+  if (!isMajority || !allAgree(answers, clock.monotonicMs())) await all;
   return medianOf(answers, clock.monotonicMs());
+}
+
+function allAgree(answers: readonly Anchor[], steadyMs: number): boolean {
+  return answers.every((one) => answers.every((other) => agree(one, other, steadyMs)));
 }

@@ -14,13 +14,11 @@ export function timesyncdTouchedAtMs(): number | null {
 }
 
 /**
- * Judges the machine's clock by the age of timesyncd's last synchronisation. Null where it never synchronised, and where
- * that lies ahead: the clock was set back since.
+ * Judges the machine's clock by the age of timesyncd's last synchronisation. Null where it never synchronised.
  */
 export function timesyncdReport(touchedAtMs: number | null, nowMs: number): NtpReport | null {
   if (touchedAtMs === null) return null;
   const ageMs = nowMs - touchedAtMs;
-  if (!(ageMs >= -SYNCHRONISED_MS)) return null;
   const errorMs = SYNCHRONISED_MS + Math.max(0, ageMs) * DRIFT;
-  return { source: ClockSource.timesyncd, stamp: `timesyncd ${touchedAtMs}`, errorMs };
+  return { source: ClockSource.timesyncd, stamp: `timesyncd ${touchedAtMs}`, ageMs, errorMs };
 }

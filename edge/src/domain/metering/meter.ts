@@ -1,5 +1,5 @@
 import { EventCode, type MeterId, windowEndAtMs } from '@gridtokenx/protocol';
-import { type Clock, type Logger, type ReadingClock, sleep, sleepUntil } from '@gridtokenx/runtime/core';
+import { type Clock, type Logger, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
 import { type Counters, type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
 import { DiscontinuityReason } from '../signing/discontinuity.js';
 import type { MeterJournal } from '../signing/meter-journal.js';
@@ -21,6 +21,8 @@ const SelfTest = { frozenRegisters: 1 } as const;
 
 /** Delay of the next poll after a failed poll close to a boundary, real ms. */
 const RETRY_MS = 100;
+/** Bounds the time between two looks at the clock, real ms: a correction may bring the next poll closer by years. */
+const LOOK_MS = 250;
 /** Bound of the readings that wait for a disk. Beyond it the meter is not polled until the disk accepts writes. */
 const MAX_UNCOMMITTED = 500;
 
@@ -133,15 +135,17 @@ export class Meter {
     if (!this.enrolled) return;
     let due = this.#nextPoll(readingClock.nowMs());
     while (!signal.aborted) {
-      if (canClose() && this.#judge.doubt === null) await this.#close(readingClock.nowMs());
+      if (canClose() && this.#judge.doubt === null && this.#hasOver(readingClock.nowMs()))
+        await this.#close(readingClock.nowMs());
       const now = readingClock.nowMs();
-      // A due poll stays due; a clock that is stepped back can only bring it closer.
+      // A due poll stays due; a time that is corrected back can only bring it closer.
       due = Math.min(due, Math.max(now, this.#nextPoll(now)));
       const [oldest] = this.journal.windows.open;
       const end = oldest && canClose() ? windowEndAtMs(oldest.window) : Number.POSITIVE_INFINITY;
       if (now < due) {
         // The next poll tries again a window that is over and that the disk did not let close.
-        await sleepUntil(readingClock, clock, end > now ? Math.min(due, end) : due, signal);
+        const waitMs = readingClock.realDelayUntil(end > now ? Math.min(due, end) : due);
+        await sleep(clock, Math.min(LOOK_MS, Math.max(1, Math.ceil(waitMs))), signal);
         continue;
       }
       const good = this.#uncommitted < MAX_UNCOMMITTED && (await this.#poll());
@@ -153,6 +157,12 @@ export class Meter {
   /** Returns the configured plan, or a slower plan where the meter's line needs it. */
   get #plan(): PollPlan {
     return planFor(this.#options.plan, this.#options.leastPeriod?.() ?? null);
+  }
+
+  /** Returns true when a window is over, or readings wait for the time that is known now. */
+  #hasOver(nowMs: number): boolean {
+    const { open, undated } = this.journal.windows;
+    return undated > 0 || (open[0] !== undefined && nowMs >= windowEndAtMs(open[0].window));
   }
 
   #nextPoll(nowMs: number): number {

@@ -241,10 +241,20 @@ function traceRegisters(trace: StateTrace, { detail, value, data }: MeterEvent):
 /** Keeps the higher registers: signed registers never fall, so they are the later ones. */
 function rememberGood(meter: { lastGood: TimedRegisters | null }, found: TimedRegisters): void {
   const { lastGood } = meter;
-  if (lastGood && found.importWh + found.exportWh < lastGood.importWh + lastGood.exportWh) return;
-  const isLater = !lastGood?.timeMs || (found.timeMs !== null && found.timeMs >= lastGood.timeMs);
+  if (lastGood && found.importWh + found.exportWh < lastGood.importWh + lastGood.exportWh) {
+    meter.lastGood = notOlder(lastGood, found);
+    return;
+  }
+  const dated = lastGood ? notOlder(found, lastGood) : found;
+  const isLater = !lastGood?.timeMs || (dated.timeMs !== null && dated.timeMs >= lastGood.timeMs);
   const isHigher = !lastGood || found.importWh > lastGood.importWh || found.exportWh > lastGood.exportWh;
-  if (isHigher || isLater) meter.lastGood = found;
+  if (isHigher || isLater) meter.lastGood = dated;
+}
+
+/** Dates registers of an unknown time by lower ones, which are not later: that bounds the time since. */
+function notOlder(registers: TimedRegisters, than: TimedRegisters): TimedRegisters {
+  const { timeMs, uncertaintyMs } = than;
+  return registers.timeMs === null ? { ...registers, timeMs, uncertaintyMs } : registers;
 }
 
 /** Registers of a statement or an enrolment, which are not older than the begin of its window. */

@@ -1,6 +1,7 @@
 import { MAX_U32, SYNCHRONISED_UNCERTAINTY_MS } from '@gridtokenx/protocol';
 import { type Clock, ClockSource, type ReadingClock } from '@gridtokenx/runtime/core';
 import { type Anchor, agree, errorAt, timeAt } from './anchor.js';
+import { ReportSieve } from './report-sieve.js';
 
 /** Slewing moves a clock by far less between two checks: a change of this much is a step, ms. */
 const STEP_MS = 1_000;
@@ -19,11 +20,13 @@ export interface NtpReport {
   readonly source: NtpSource;
   /** Changes whenever the daemon has synchronised again. */
   readonly stamp: string;
+  /** Time since then by the machine's clock, ms; below 0 where that clock was set back since. */
+  readonly ageMs: number;
   /** Bounds the error of the machine's clock at the moment of the report, ms. */
   readonly errorMs: number;
 }
 
-/** NTP and the oracles' signed time exclude each other. */
+/** NTP and the oracles' signed time exclude each other so far that the time is not known. */
 export interface Dispute {
   readonly source: NtpSource;
   /** Times that both state for the present, ms since 1970. */
@@ -66,9 +69,9 @@ export class DisciplinedClock implements ReadingClock {
   #ntp: (Statement & { readonly source: NtpSource }) | null = null;
   /** Monotonic time of NTP's first statement; null before. */
   #ntpSinceMs: number | null = null;
-  #stamp: string | null = null;
-  /** Stamp of a statement about the machine's clock as it was before a step. */
-  #staleStamp: string | null = null;
+  readonly #sieve = new ReportSieve();
+  /** Monotonic time of the last check for a step. */
+  #checkedAtMs: number;
   /** The machine's clock against the monotonic clock at the last check. */
   #offsetMs: number;
 
@@ -77,6 +80,7 @@ export class DisciplinedClock implements ReadingClock {
     this.#options = options;
     this.#first = { steadyAtMs: clock.monotonicMs(), timeMs: options.floorMs(), errorMs: 0 };
     this.#offsetMs = this.#offset();
+    this.#checkedAtMs = clock.monotonicMs();
   }
 
   nowMs(): number {
@@ -122,7 +126,7 @@ export class DisciplinedClock implements ReadingClock {
   get bestMs(): number {
     return this.hasSource ? this.nowMs() : Math.max(this.#clock.nowMs(), this.nowMs());
   }
-  /** Returns what excludes what, by more than 60 s; null while the sources do not. */
+  /** Returns what excludes what, where that makes the time unknown; null otherwise. */
   get dispute(): Dispute | null {
     return this.#judge().dispute;
   }
@@ -139,11 +143,12 @@ export class DisciplinedClock implements ReadingClock {
    * clock was set forward, so a step forward counts as doubt.
    */
   noticeStep(): number {
-    const offsetMs = this.#offset();
+    const [offsetMs, checkedAtMs] = [this.#offset(), this.#checkedAtMs];
+    this.#checkedAtMs = this.#clock.monotonicMs();
     const steppedMs = offsetMs - this.#offsetMs;
     this.#offsetMs = offsetMs;
     if (Math.abs(steppedMs) < STEP_MS) return 0;
-    this.#staleStamp = this.#stamp;
+    this.#sieve.stepped(steppedMs, checkedAtMs);
     const moreMs = Math.max(0, steppedMs);
     if (this.#signed) this.#signed = { ...this.#signed, doubtMs: this.#signed.doubtMs + moreMs };
     if (this.#ntp) this.#ntp = { ...this.#ntp, doubtMs: this.#ntp.doubtMs + moreMs };
@@ -162,11 +167,11 @@ export class DisciplinedClock implements ReadingClock {
       if (this.#signed) this.#ntp = null;
       return;
     }
-    if (report.stamp === this.#staleStamp) return;
-    this.#staleStamp = null;
-    this.#stamp = report.stamp;
     const steadyMs = this.#clock.monotonicMs();
-    const anchor = { steadyAtMs: steadyMs, timeMs: this.#clock.nowMs(), errorMs: report.errorMs };
+    const doubtMs = this.#sieve.doubtOf(report, steadyMs);
+    if (doubtMs === null) return;
+    const errorMs = report.errorMs + doubtMs;
+    const anchor = { steadyAtMs: steadyMs, timeMs: this.#clock.nowMs(), errorMs };
     this.#ntp = { ...this.#better(this.#ntp, anchor), source: report.source };
     this.#ntpSinceMs ??= steadyMs;
     const signed = this.#signed;
@@ -231,10 +236,7 @@ function disputed(signed: Statement, ntp: Statement & { source: NtpSource }, ste
   const signedMs = timeAt(signed, steadyMs);
   const ntpMs = timeAt(ntp, steadyMs);
   const differMs = Math.abs(signedMs - ntpMs);
-  return {
-    timeMs: signedMs,
-    errorMs: errorAt(signed, steadyMs) + signed.doubtMs + differMs + errorAt(ntp, steadyMs),
-    source: ClockSource.oracle,
-    dispute: differMs > SYNCHRONISED_UNCERTAINTY_MS ? { source: ntp.source, ntpMs, signedMs } : null,
-  };
+  const errorMs = errorAt(signed, steadyMs) + signed.doubtMs + differMs + errorAt(ntp, steadyMs);
+  const dispute = errorMs > SYNCHRONISED_UNCERTAINTY_MS ? { source: ntp.source, ntpMs, signedMs } : null;
+  return { timeMs: signedMs, errorMs, source: ClockSource.oracle, dispute };
 }
