@@ -10,6 +10,7 @@ const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
   ledger: async () => (await import('./ledger/index.js')).ledgerCampaign,
   neighbours: async () => (await import('./neighbours/index.js')).neighboursCampaign,
   misattribution: async () => (await import('./misattribution/index.js')).misattributionCampaign,
+  time: async () => (await import('./time/index.js')).timeCampaign,
   'neighbours-real': async () => (await import('./neighbours/real/index.js')).neighboursRealCampaign,
 };
 
