@@ -1,11 +1,19 @@
 import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { provedVerifier } from '@gridtokenx/runtime/node';
 import { GATEWAY_V1 } from '@gridtokenx/testing-kit/gateway-directory';
 import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
+import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { nodeDisk } from '../src/adapters/disk/node-disk.js';
+import { diagnose } from '../src/cli/diagnose-command.js';
 import { exportMessages } from '../src/cli/export-command.js';
+import { recover } from '../src/cli/recover-command.js';
+import { redactedText } from '../src/cli/redact.js';
 import { inspectSpool } from '../src/cli/spool-command.js';
+import type { Disk } from '../src/domain/ports.js';
 import { type GatewayConfig, parseGatewayConfig } from '../src/wiring/config.js';
+import { openBuses, setUp } from '../src/wiring/setup.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let data: string;
@@ -89,4 +97,122 @@ describe('export refuses in one line', () => {
   ])('%o', async (change, words) => {
     await expect(of(change)).rejects.toThrow(words);
   });
+});
+
+describe('recover', () => {
+  /** A configuration whose data directory is new; the old one is the copy of the fixture. */
+  const renewed = () => ({ ...config, data_dir: join(directory.path, 'new') });
+  const openedSeqs = async (of: GatewayConfig) => {
+    const time = new VirtualClock({ startAtMs: Date.UTC(2026, 0, 1, 10, 0) });
+    const { meters, points, spool } = await setUp(of, {
+      ...{ readingClock: time.reading, clock: time, verifier: provedVerifier(), counters: { add: () => {} } },
+      ...{ buses: openBuses(of, time), committed: () => {} },
+    });
+    const seqs = [...meters, ...points].map(({ config: { name }, journal, recovered }) => {
+      return [name, journal.nextSeq, recovered.highestSeq, recovered.enrolment !== null] as const;
+    });
+    await spool.close();
+    return seqs;
+  };
+
+  test('of a whole directory keeps keys, states and every message', async () => {
+    const found = await recover(renewed(), data);
+    expect(found).toMatchObject({ keys: 4, records: 83, lostBytes: 0, notes: [] });
+    expect(await openedSeqs(renewed())).toEqual([
+      ['pv', 129n, 39n, true],
+      ['house', 129n, 40n, true],
+      ['home', 129n, 4n, true],
+    ]);
+  });
+
+  test('of a damaged one continues above every seq that may have been used', async () => {
+    flip('r-00000001.seg', 187 * 20 + 40);
+    const [state] = readdirSync(join(data, 'state')).filter((name) => name.startsWith('7bd6'));
+    writeFileSync(join(data, 'state', state ?? ''), '');
+    const found = await recover(renewed(), data);
+    expect(found).toMatchObject({ records: 82, lostBytes: 187 });
+    expect(found.notes.join('\n')).toMatch(/7bd6\S+\.json: is damaged: omitted[\s\S]*state of 7bd6\S+: lost/);
+    const [pv] = await openedSeqs(renewed());
+    expect(pv?.[0]).toBe('pv');
+    expect(pv?.[1]).toBeGreaterThan(128n);
+  });
+
+  test('reads the blocks that a failing card still gives', async () => {
+    const bad = join(data, 'spool', 'r-00000001.seg');
+    const broken = { code: 'EIO' };
+    const disk: Disk = {
+      ...nodeDisk,
+      read: (path) => (path === bad ? Promise.reject(Object.assign(new Error('EIO'), broken)) : nodeDisk.read(path)),
+      readAt: (path, offset, length) =>
+        path === bad && offset === 4_096
+          ? Promise.reject(Object.assign(new Error('EIO'), broken))
+          : nodeDisk.readAt(path, offset, length),
+    };
+    const { records, notes, lostBytes } = await recover(renewed(), data, disk);
+    expect(records).toBeGreaterThan(55);
+    expect(records).toBeLessThan(64);
+    expect(lostBytes).toBeGreaterThanOrEqual(4_096);
+    expect(notes.join()).toContain('read block by block');
+  });
+
+  test.each([
+    ['/nowhere', '--from /nowhere: is no data directory'],
+    ['/proc/version', '--from /proc/version: cannot be read'],
+  ])('refuses %s in one line', async (from, words) => {
+    await expect(recover(renewed(), from)).rejects.toThrow(words);
+  });
+
+  test('writes only into an empty folder, and never into its source', async () => {
+    await expect(recover(config, data)).rejects.toThrow('--from is data_dir itself');
+    const other = { ...config, data_dir: join(directory.path, 'used') };
+    cpSync(data, other.data_dir, { recursive: true });
+    await expect(recover(other, data)).rejects.toThrow('keys is not empty: give an empty data_dir');
+  });
+});
+
+describe('diagnose', () => {
+  test('writes versions, machine, configuration, doctor, spool and log, and no secret', async () => {
+    const file = join(directory.path, 'gateway.yaml');
+    const text = readFileSync(join(GATEWAY_V1, 'config.yaml'), 'utf8');
+    writeFileSync(file, `${text}\n# the broker's password: hunter2\nkeys: { passphrase: "correct horse" }\n`);
+    const log = join(directory.path, 'gateway.log');
+    writeFileSync(log, 'connected to mqtts://user:hunter2@broker:8883\npassword=hunter2, token: "abc"\n');
+    const ran: string[] = [];
+    const run = async (_file: string, args: readonly string[]) => {
+      ran.push(args.join(' '));
+      return 'lan: all is well\n';
+    };
+    const target = join(directory.path, 'diagnosis.json');
+    await diagnose(config, { config: file, out: target, log }, run);
+    const found = readFileSync(target, 'utf8');
+    expect(found).not.toMatch(/hunter2|correct horse|"abc"/);
+    const parts = JSON.parse(found);
+    expect(parts).toMatchObject({ version: 1, doctor: ['lan: all is well'], spool: ['lan: all is well'] });
+    expect(parts.configuration.meters.map(({ name }: { name: string }) => name)).toEqual(['pv', 'house']);
+    expect(parts.log).toEqual(['connected to mqtts://(removed)@broker:8883', 'password=(removed), token: (removed)']);
+    expect(ran.map((one) => one.split(' ')[1])).toEqual(['doctor', 'spool']);
+    for (const name of readdirSync(join(data, 'keys')))
+      expect(found).not.toContain(JSON.parse(readFileSync(join(data, 'keys', name), 'utf8')).seed);
+  });
+
+  test('goes on where a part gives nothing, and refuses a path that cannot be written', async () => {
+    const target = join(directory.path, 'diagnosis.json');
+    const fail = async () => {
+      throw new Error('journalctl is not installed');
+    };
+    await diagnose(config, { config: '/nowhere', out: target }, fail);
+    expect(JSON.parse(readFileSync(target, 'utf8')).log).toBe('unavailable: journalctl is not installed');
+    await expect(diagnose(config, { config: '/nowhere', out: '/nowhere/x' }, fail)).rejects.toThrow(
+      'cannot be written',
+    );
+  });
+});
+
+test.each([
+  ['{"seed": "00ff"}', '{"seed": (removed)}'],
+  [`token ${'A'.repeat(90)} end`, 'token (removed) end'],
+  ['key 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin', 'key 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'],
+  ['nothing to hide: 12 kWh', 'nothing to hide: 12 kWh'],
+])('redacts %s', (text, expected) => {
+  expect(redactedText(text)).toBe(expected);
 });

@@ -24,6 +24,7 @@ export function main(): Promise<void> {
       statementCommand(program);
       acceptCommand(program);
       toolCommands(program);
+      rescueCommands(program);
       doctorCommand(program);
       scanCommand(program);
     },
@@ -96,6 +97,24 @@ function toolCommands(program: Command): void {
     .action(async (options: ConfigOption & { from: string; until: string; out: string; meter?: string }) => {
       const { exportMessages } = await import('./export-command.js');
       console.log(await exportMessages(loadGatewayConfig(options.config), options));
+    });
+}
+
+function rescueCommands(program: Command): void {
+  command(program, 'recover', 'copy what can be read of another data directory into the empty data_dir')
+    .requiredOption('--from <folder>', 'data directory of a damaged card')
+    .action(async ({ config, from }: ConfigOption & { from: string }) => {
+      const { recover } = await import('./recover-command.js');
+      const { keys, states, records, lostBytes, notes } = await recover(loadGatewayConfig(config), from);
+      for (const note of notes) console.log(`note: ${note}`);
+      console.log(`recovered ${keys} keys, ${states} states, ${records} records; ${lostBytes} bytes are lost`);
+    });
+  command(program, 'diagnose', 'write one file for whoever helps: no secrets, no keys')
+    .requiredOption('--out <file>', 'JSON file')
+    .option('--log <file>', "the gateway's log, where no systemd unit keeps it")
+    .action(async (options: ConfigOption & { out: string; log?: string }) => {
+      const { diagnose } = await import('./diagnose-command.js');
+      await diagnose(loadGatewayConfig(options.config), options);
     });
 }
 
