@@ -16,7 +16,7 @@ const BLOCK_BYTES = 4_096;
 const SEGMENT = /^[rs]-\d{8}\.seg$/;
 const SEGMENT_BYTES = 1 << 20;
 
-/** What a recovery found. */
+/** Lists what a recovery found. */
 export interface Recovered {
   readonly keys: number;
   readonly states: number;
