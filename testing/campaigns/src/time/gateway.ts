@@ -1,4 +1,15 @@
-import { asMeterId, base58Encode, Kind, openToken, Role, Source, type Verifier, windowOf } from '@gridtokenx/protocol';
+import {
+  asMeterId,
+  base58Encode,
+  decodePayload,
+  Kind,
+  openToken,
+  Role,
+  Source,
+  toHex,
+  type Verifier,
+  windowOf,
+} from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
 import { BrokerLink, type MqttSession } from '@gridtokenx/runtime/node';
 import { CrashDisk, PowerCut, SectorFate } from '@gridtokenx/testing-kit/crash-disk';
@@ -46,6 +57,8 @@ export class TimedGateway {
   readonly #parts: TrialParts;
   readonly #disk: CrashDisk;
   #life: Life | null = null;
+  /** Contents of signed statements by window. */
+  readonly #stated = new Map<number, string>();
 
   constructor(world: TimeWorld, parts: TrialParts) {
     this.#world = world;
@@ -115,7 +128,7 @@ export class TimedGateway {
     const state = saved ? decodeState(Buffer.from(saved).toString('utf8')) : FRESH_STATE;
     const recovered = scan.result(id);
     const journal = new MeterJournal({ networkId: NETWORK, meterId: home.meterId }, state, recovered, {
-      signer: this.#parts.witness.watched(home.meter, payloadOfSigStructure),
+      signer: this.#parts.witness.watched(home.meter, (signed) => this.#signing(payloadOfSigStructure(signed))),
       ...{ spool, readingClock, counters: { add: () => undefined }, gapMs: 3 * PLAN.pollMs },
       store: (next) => disk.replace(path, Buffer.from(encodeState(next))),
       committed: (message) => this.#committed(message),
@@ -125,6 +138,17 @@ export class TimedGateway {
     const tornRecords = Math.ceil(damage.tornBytes / RECORD_BYTES);
     await journal.start(recovered, { ...hashes, storedThrough: 0n, tornRecords });
     return { journal, recovered: scan.result(id) };
+  }
+
+  /** Notices two statements for one window, also where the power failed before a commit. */
+  #signing(payload: Uint8Array): Uint8Array {
+    const signed = decodePayload(payload);
+    if (signed.kind !== Kind.statement) return payload;
+    const content = toHex(payload);
+    if ((this.#stated.get(signed.window) ?? content) !== content)
+      this.faults.add(`two statements for window ${signed.window}`);
+    this.#stated.set(signed.window, content);
+    return payload;
   }
 
   #committed(message: SignedMessage): void {

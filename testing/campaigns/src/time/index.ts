@@ -42,6 +42,7 @@ export const timeCampaign: Campaign = {
     'protocol/dist',
     'protocol/vectors',
     'edge/dist',
+    'edge/profiles',
     'oracle/dist',
     'testing/campaigns/dist',
     'testing/kit/dist',

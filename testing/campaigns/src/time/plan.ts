@@ -106,8 +106,8 @@ export function planOf(seed: number, random: Random): TrialPlan {
   const count = random.pick([0, 1, 1, 2, 3]);
   const isLying = count > 0 && random.chance(0.3);
   const kind = count === 0 || isLying ? random.pick(['timesyncd', 'chrony'] as const) : anyNtp(random);
-  const lives = Array.from({ length: random.int(1, 3) }, (_, i): LifePlan => {
-    const lastsMs = random.int(2 * WINDOW_MS, 5 * WINDOW_MS);
+  const lives = Array.from({ length: random.pick([1, 1, 2, 2, 3]) }, (_, i): LifePlan => {
+    const lastsMs = random.int(1.5 * WINDOW_MS, 4 * WINDOW_MS);
     return {
       lastsMs,
       offMs: i === 0 ? 0 : random.pick([1_000, 60_000, WINDOW_MS, 6 * HOUR_MS, 20 * DAY_MS]),
