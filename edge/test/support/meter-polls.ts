@@ -6,8 +6,10 @@ import {
   type PayloadToEncode,
   Role,
   Source,
+  SYNCHRONISED_UNCERTAINTY_MS,
   windowOf,
 } from '@gridtokenx/protocol';
+import type { ReadingClock } from '@gridtokenx/runtime/core';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
@@ -45,18 +47,18 @@ const enrolmentOf = (seq: bigint, importWh: bigint): PayloadToEncode => ({
   window: windowOf(START),
 });
 
-const readerOf = (time: VirtualClock, read: (nowMs: number) => Registers) => ({
+const readerOf = (time: VirtualClock, clock: ReadingClock, read: (nowMs: number) => Registers) => ({
   read: async (): Promise<MeterSample> => {
-    const timeMs = time.reading.nowMs();
-    const { importWh, exportWh, powerW = 0 } = read(timeMs);
+    const timeMs = clock.nowMs();
+    const { importWh, exportWh, powerW = 0 } = read(time.reading.nowMs());
     const values = { powerW, voltageDv: null, frequencyChz: null, raw: new Uint8Array(9) };
-    const steadyMs = time.reading.steadyMs();
+    const steadyMs = clock.steadyMs();
     return {
       steadyMs,
       resolutionWh: 1n,
       against: [],
       timeMs,
-      uncertaintyMs: 5,
+      uncertaintyMs: clock === time.reading ? 5 : clock.uncertaintyMs(),
       importWh: BigInt(importWh),
       exportWh: BigInt(exportWh),
       ...values,
@@ -64,14 +66,21 @@ const readerOf = (time: VirtualClock, read: (nowMs: number) => Registers) => ({
   },
 });
 
-/** Polls a meter every minute of virtual time; `read` returns the registers or throws. */
+export interface SetUpOptions extends Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> {
+  readonly enrolledWh?: bigint;
+  /** Returns the clock that dates the readings; default: the true time. */
+  readonly clockOf?: (time: VirtualClock) => ReadingClock;
+}
+
+/** Polls a meter every minute of virtual time; `read` returns the registers at the true time, or throws. */
 export async function setUp(
   read: (nowMs: number) => Registers,
   speed = 1,
   readSerial?: () => Promise<string | null>,
-  { enrolledWh = 0n, ...more }: Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> & { enrolledWh?: bigint } = {},
+  { enrolledWh = 0n, clockOf = ({ reading }) => reading, ...more }: SetUpOptions = {},
 ) {
   const time = new VirtualClock({ startAtMs: START, speed });
+  const readingClock = clockOf(time);
   const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {}, SEGMENT_BYTES);
   const messages: Payload[] = [];
   const counts = new Map<string, number>();
@@ -81,7 +90,7 @@ export async function setUp(
   const journal = new MeterJournal({ networkId: NETWORK, meterId: METER }, FRESH_STATE, recovered, {
     signer: ed25519Signer(new Uint8Array(32).fill(1)),
     spool,
-    readingClock: time.reading,
+    readingClock,
     counters,
     store: async () => {},
     committed: ({ payload }) => messages.push(decodePayload(payload)),
@@ -92,12 +101,12 @@ export async function setUp(
     profileName: 'test',
     journal,
     recovered: scan.result(METER_HEX),
-    reader: readerOf(time, read),
+    reader: readerOf(time, readingClock, read),
     readSerial,
     serial: '0042-A',
     limits: { importLimitW: 10_000, exportLimitW: 10_000, stepWh: 2 },
     plan: { pollMs: MINUTE, leadMs: 20_000 },
-    readingClock: time.reading,
+    readingClock,
     clock: time,
     logger: quietLog,
     counters,
@@ -105,7 +114,8 @@ export async function setUp(
   });
   const stop = new AbortController();
   let mayClose = true;
-  const done = meter.run(() => mayClose, stop.signal);
+  const isKnown = () => (readingClock.uncertaintyMs() ?? Number.POSITIVE_INFINITY) <= SYNCHRONISED_UNCERTAINTY_MS;
+  const done = meter.run(() => mayClose && isKnown(), stop.signal);
   const end = async () => {
     stop.abort();
     await time.advance(0);
@@ -116,7 +126,7 @@ export async function setUp(
   const allowClosing = (allowed: boolean) => {
     mayClose = allowed;
   };
-  return { time, meter, of, counts, end, allowClosing };
+  return { time, meter, of, counts, end, allowClosing, readingClock };
 }
 
 export const rising = (nowMs: number): Registers => ({ importWh: Math.floor((nowMs - START) / 1000), exportWh: 0 });
