@@ -1,4 +1,4 @@
-import { type Ack, EventCode, type MeterId, type PublicKeyText, windowOf } from '@gridtokenx/protocol';
+import { type Ack, EventCode, type PublicKeyText, windowOf } from '@gridtokenx/protocol';
 import {
   BackOff,
   type Clock,
@@ -12,8 +12,8 @@ import { Background } from './background.js';
 import { AckEffect, type AckTracker } from './delivery/ack-tracker.js';
 import type { DeadLetters } from './delivery/dead-letters.js';
 import type { LagWatch } from './delivery/lag-watch.js';
-import { LostRecords } from './delivery/lost-records.js';
 import type { SendScheduler } from './delivery/send-scheduler.js';
+import { SpoolUpkeep } from './delivery/spool-upkeep.js';
 import type { Uplink } from './delivery/uplink.js';
 import { FirstContact } from './first-contact.js';
 import { ClockNews } from './metering/clock-news.js';
@@ -22,8 +22,6 @@ import type { Spool } from './ports.js';
 
 /** Wait with several oracles, ms: the others' retained acks follow the first at once. */
 const OTHER_ACKS_MS = 200;
-/** Interval of reading one segment of the spool again, ms: 1 MiB a minute. */
-const SCRUB_MS = 60_000;
 /** Time without any ack after which event 11 is signed and windows are closed all the same, ms. */
 const NO_ORACLE_MS = 30_000;
 const GATE_LOOK_MS = 200;
@@ -98,7 +96,7 @@ export class Gateway {
   #savedAtMs = Number.NEGATIVE_INFINITY;
   /** True once event 1 of each meter is signed. */
   #isStarted = false;
-  readonly #lost: LostRecords;
+  readonly #upkeep: SpoolUpkeep;
   /** Meters whose seqs an oracle has seen far above ours. */
   readonly #jumps = new Set<string>();
 
@@ -108,7 +106,7 @@ export class Gateway {
     this.#contact = new FirstContact(clock);
     this.#clockNews = new ClockNews(readingClock, clock, log);
     this.#background = new Background(log);
-    this.#lost = new LostRecords(options);
+    this.#upkeep = new SpoolUpkeep(options);
   }
 
   get #enrolled(): readonly Metered[] {
@@ -270,30 +268,15 @@ export class Gateway {
 
   /** Runs background work in real time: saves acks, declares what is gone, keeps the spool within its bytes. */
   async #maintain(signal: AbortSignal): Promise<void> {
-    const { clock, spool, spoolMaxBytes } = this.#options;
-    let scrubbedAtMs = clock.monotonicMs();
+    const { clock } = this.#options;
     while (!signal.aborted) {
       await sleep(clock, MAINTAIN_MS, signal);
       if (clock.monotonicMs() - this.#savedAtMs >= SAVE_MS) await this.#save();
       for (const change of this.#clockNews.changes()) await this.#event(change.code, change);
       await this.#followAck();
-      await this.#background.attempt(
-        'trim',
-        spool.trim(spoolMaxBytes, (meterId) => this.#safeThrough(meterId)),
-      );
-      if (clock.monotonicMs() - scrubbedAtMs >= SCRUB_MS) {
-        await spool.scrub();
-        scrubbedAtMs = clock.monotonicMs();
-      }
-      if (this.#isStarted) await this.#background.attempt('declaring lost records', this.#lost.declare(this.#enrolled));
+      // A gap may be declared once event 1 of this run is signed.
+      if (this.#isStarted) await this.#background.attempt('keeping the spool', this.#upkeep.run(this.#enrolled));
     }
-  }
-
-  /** Returns the seq through which records are acknowledged and no open window's root needs them. */
-  #safeThrough(id: MeterId): bigint {
-    const acknowledged = this.#options.acks.acknowledged(id);
-    const covered = this.#options.meters.find((meter) => meter.id === id)?.journal.statedThrough ?? 0n;
-    return acknowledged < covered ? acknowledged : covered;
   }
 
   async #save(): Promise<void> {

@@ -145,10 +145,14 @@ export interface Spool {
   /** Bytes on disk. */
   bytes(): number;
   /**
-   * Keeps within `maxBytes`: drops readings that are safe, then the oldest readings, in whole segments. Rejects with the
-   * disk's error.
+   * Keeps within `maxBytes`: drops readings that are safe, then the oldest readings, in whole segments. Those go once
+   * `declare` resolves for what is not safe in them; without it `takeLost` names them. Rejects with the disk's error.
    */
-  trim(maxBytes: number, safeThrough: (meterId: MeterId) => bigint): Promise<void>;
+  trim(
+    maxBytes: number,
+    safeThrough: (meterId: MeterId) => bigint,
+    declare?: (lost: readonly LostSeqs[]) => Promise<void>,
+  ): Promise<void>;
   /** Reads a part of the spool again and finds what was damaged since. Never rejects. */
   scrub(): Promise<void>;
   /** Returns the seqs that were lost since the last call: a gap must declare those that no oracle has. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { type MeterWatermark, toHex } from '@gridtokenx/protocol';
 import type { MeterKey } from '../adapters/keys/key-store.js';
 import { AckTracker, oracleName } from '../domain/delivery/ack-tracker.js';
@@ -27,7 +28,7 @@ export async function readState(disk: Disk, path: string): Promise<FoundState> {
   try {
     const bytes = await disk.read(path);
     if (!bytes) return { state: FRESH_STATE, fault: null, isThere: false };
-    return { state: decodeState(Buffer.from(bytes).toString('utf8')), fault: null, isThere: true };
+    return { state: decodeState(checked(Buffer.from(bytes).toString('utf8'))), fault: null, isThere: true };
   } catch (error) {
     return { state: FRESH_STATE, fault: `${path}: ${(error as Error).message}`, isThere: true };
   }
@@ -73,9 +74,22 @@ export function usableState(
 
 /** Stores a state durably. A full disk first frees what is kept for states. Rejects with the disk's error. */
 export async function storeState(disk: Disk, spool: Spool, path: string, state: MeterState): Promise<void> {
-  const bytes = Buffer.from(encodeState(state));
+  const bytes = Buffer.from(withCrc(encodeState(state)));
   await disk.replace(path, bytes).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOSPC' || !(await spool.relieve())) throw error;
     await disk.replace(path, bytes);
   });
+}
+
+const CRC = /^\{"crc":"([0-9a-f]{8})",/;
+const crcOf = (text: string) => crc32(text).toString(16).padStart(8, '0');
+
+/** Puts the CRC-32 of everything behind it before the other keys: a flipped digit would be another number. */
+const withCrc = (text: string) => `{"crc":"${crcOf(text.slice(1))}",${text.slice(1)}`;
+
+/** Returns the text, whose CRC is right or absent: earlier software wrote none. Throws `RangeError`. */
+function checked(text: string): string {
+  const found = CRC.exec(text);
+  if (found && crcOf(text.slice(found[0].length)) !== found[1]) throw new RangeError('its CRC is wrong');
+  return text;
 }

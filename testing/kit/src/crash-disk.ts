@@ -37,6 +37,8 @@ const grown = (bytes: Uint8Array, length: number) => {
   made.set(bytes.subarray(0, length));
   return made;
 };
+/** Copies bytes: `slice` of a Buffer shares them. */
+const copy = (bytes: Uint8Array) => new Uint8Array(bytes);
 const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
 
 /** Keeps the first `keep(unsynced)` bytes of the unsynced appends; with `hasGarbage`, the last byte is damaged. */
@@ -117,6 +119,12 @@ export class CrashDisk implements Disk {
   isLying = false;
   /** Changes fail with this code while it is set. */
   failing: string | null = null;
+  /** Controls: syncs of file content, and of directories, that only claim to have synced. */
+  skipsSync = false;
+  skipsDirSync = false;
+  /** Returns the code with which a call fails, or null. Calls are numbered from 1; reads count too. */
+  fault: (call: number, isChange: boolean) => string | null = () => null;
+  calls = 0;
   /** Number of changes until now. */
   changes = 0;
   /** Number of removed files: the spool's segments, once everything in them is safe elsewhere. */
@@ -130,8 +138,14 @@ export class CrashDisk implements Disk {
   #step(): boolean {
     if (this.isOff) throw new PowerCut('the power is off');
     if (this.failing) throw Object.assign(new Error(`${this.failing}: made by the test`), { code: this.failing });
+    this.#call(true);
     this.changes++;
     return this.fuse-- <= 0;
+  }
+  #call(isChange: boolean): void {
+    if (this.isOff) throw new PowerCut('the power is off');
+    const code = this.fault(++this.calls, isChange);
+    if (code !== null) throw Object.assign(new Error(`${code}: made by the test`), { code });
   }
   #off(): never {
     this.isOff = true;
@@ -159,8 +173,7 @@ export class CrashDisk implements Disk {
   }
   static fromImage(image: ReadonlyMap<string, Uint8Array>): CrashDisk {
     const disk = new CrashDisk();
-    for (const [path, bytes] of image)
-      disk.files.set(path, { cache: bytes.slice(), platter: bytes.slice(), linked: true });
+    for (const [path, bytes] of image) disk.files.set(path, { cache: copy(bytes), platter: copy(bytes), linked: true });
     return disk;
   }
 
@@ -168,18 +181,20 @@ export class CrashDisk implements Disk {
     if (this.isOff) throw new PowerCut('the power is off');
   }
   async list(path: string): Promise<string[]> {
+    this.#call(false);
     const names = [...this.files.keys()].filter((name) => folderOf(name) === path);
     return names.map((name) => name.slice(path.length + 1)).sort();
   }
   async read(path: string): Promise<Uint8Array | null> {
-    if (this.isOff) throw new PowerCut('the power is off');
+    this.#call(false);
     return this.files.get(path)?.cache.slice() ?? null;
   }
   async size(path: string): Promise<number | null> {
-    if (this.isOff) throw new PowerCut('the power is off');
+    this.#call(false);
     return this.files.get(path)?.cache.length ?? null;
   }
   async readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
+    this.#call(false);
     return this.files.get(path)?.cache.slice(offset, offset + length) ?? new Uint8Array(0);
   }
 
@@ -200,7 +215,7 @@ export class CrashDisk implements Disk {
       sync: async () => {
         // The power fails before the sync ends: the fate decides what is on the platter.
         if (this.#step()) this.#off();
-        if (!this.isLying) found.platter = found.cache.slice();
+        if (!this.isLying && !this.skipsSync) found.platter = found.cache.slice();
       },
       close: async () => {},
     };
@@ -219,15 +234,14 @@ export class CrashDisk implements Disk {
 
   async replace(path: string, bytes: Uint8Array): Promise<void> {
     const isCut = this.#step();
-    if (!isCut || this.#fate.isDone())
-      this.files.set(path, { cache: bytes.slice(), platter: bytes.slice(), linked: true });
+    if (!isCut || this.#fate.isDone()) this.files.set(path, { cache: copy(bytes), platter: copy(bytes), linked: true });
     if (isCut) this.#off();
   }
 
   async replaceUnsynced(path: string, bytes: Uint8Array): Promise<void> {
     const isCut = this.#step();
     const platter = this.files.get(path)?.platter ?? new Uint8Array(0);
-    if (!isCut || this.#fate.isDone()) this.files.set(path, { cache: bytes.slice(), platter, linked: true });
+    if (!isCut || this.#fate.isDone()) this.files.set(path, { cache: copy(bytes), platter, linked: true });
     if (isCut) this.#off();
   }
 
@@ -237,7 +251,7 @@ export class CrashDisk implements Disk {
   }
   async syncDir(path: string): Promise<void> {
     if (this.#step()) this.#off();
-    if (this.isLying) return;
+    if (this.isLying || this.skipsDirSync) return;
     for (const [name, file] of this.files) if (folderOf(name) === path) file.linked = true;
   }
 }

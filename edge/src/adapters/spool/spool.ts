@@ -134,7 +134,8 @@ class SegmentSpool implements Spool {
       const records = await this.#cache.records(segment, meter, first, last).catch(() => []);
       for (const record of records) if (!found.has(record.seq)) found.set(record.seq, record);
       // Damage since the start, or a disk that does not read: the check tells which.
-      if (records.length < expected) await this.#upkeep.run(() => this.#scrubber.check(segment));
+      // Not awaited: trimming may wait for a disk, and the other records can be sent.
+      if (records.length < expected) void this.#upkeep.run(() => this.#scrubber.check(segment));
     }
     return [...found.values()].sort((a, b) => (a.seq < b.seq ? -1 : 1));
   }
@@ -170,9 +171,9 @@ class SegmentSpool implements Spool {
       : null;
   }
 
-  trim(maxBytes: number, safeThrough: (meter: MeterId) => bigint): Promise<void> {
+  trim(...[maxBytes, safeThrough, declare]: Parameters<Spool['trim']>): Promise<void> {
     this.#safeThrough = safeThrough;
-    return this.#upkeep.run(() => this.#trimmer.trim(maxBytes, safeThrough));
+    return this.#upkeep.run(() => this.#trimmer.trim(maxBytes, safeThrough, declare));
   }
 
   takeLost(): LostSeqs[] {

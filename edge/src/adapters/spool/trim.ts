@@ -14,6 +14,7 @@ import { encodeIndex } from './segment-index.js';
 const SAFE_SHARES = [0.25, 0.05];
 
 type Safe = (meter: MeterId) => bigint;
+type Declare = (lost: readonly LostSeqs[]) => Promise<void>;
 
 export interface TrimmerOptions {
   readonly disk: Disk;
@@ -36,14 +37,18 @@ export class Trimmer {
   }
 
   /** Rejects with the disk's error. */
-  async trim(maxBytes: number, safeThrough: Safe): Promise<void> {
+  async trim(maxBytes: number, safeThrough: Safe, declare?: Declare): Promise<void> {
     const { catalogue } = this.#options;
     if (catalogue.bytes <= maxBytes) return;
     await this.dropSafe(maxBytes, safeThrough);
     for (const share of SAFE_SHARES) await this.#dropSafeParts(maxBytes, safeThrough, share);
     for (const segment of this.#closed()) {
       if (catalogue.bytes <= maxBytes) return;
-      await this.#drop(segment, safeThrough);
+      // Declared first: a power cut in between leaves records that are declared, and none that is lost unsaid.
+      const lost = this.#thinnedBy(segment, safeThrough);
+      if (declare) await declare(lost);
+      else for (const one of lost) this.#options.lost(one);
+      await this.#drop(segment);
     }
   }
 
@@ -51,7 +56,7 @@ export class Trimmer {
   async dropSafe(maxBytes: number, safeThrough: Safe): Promise<void> {
     for (const segment of this.#closed()) {
       if (this.#options.catalogue.bytes <= maxBytes) return;
-      if (recordsIn(segment) === safeIn(segment, safeThrough)) await this.#drop(segment, safeThrough);
+      if (recordsIn(segment) === safeIn(segment, safeThrough)) await this.#drop(segment);
     }
   }
 
@@ -63,18 +68,26 @@ export class Trimmer {
       .filter(({ isUnread }) => !isUnread);
   }
 
-  async #drop(segment: Segment, safeThrough: Safe): Promise<void> {
-    const { disk, catalogue, cache, lost } = this.#options;
+  async #drop(segment: Segment): Promise<void> {
+    const { disk, catalogue, cache } = this.#options;
     await disk.remove(segment.path);
     await disk.remove(indexPath(segment)).catch(() => {});
     cache.forget(segment);
     catalogue.drop(segment);
+  }
+
+  /** Seqs of a segment that are not safe, and that no other segment holds. */
+  #thinnedBy(segment: Segment, safeThrough: Safe): LostSeqs[] {
+    const others = this.#options.catalogue.segments().filter((one) => one !== segment);
+    const lost: LostSeqs[] = [];
     for (const [meter, runs] of segment.runs) {
-      const from = Number(safeThrough(meter)) + 1;
-      for (const { first, last } of runs.within(from, Number.MAX_SAFE_INTEGER))
-        for (const gone of catalogue.runs(meter).missing(first, last))
-          lost({ meterId: meter, ...bigRun(gone), reason: GapReason.thinned });
+      const gone = SeqRuns.of(runs.within(Number(safeThrough(meter)) + 1, Number.MAX_SAFE_INTEGER));
+      for (const other of others)
+        for (const { first, last } of other.runs.get(meter)?.within(gone.lowest, gone.highest) ?? [])
+          gone.removeRun(first, last);
+      for (const run of gone) lost.push({ meterId: meter, ...bigRun(run), reason: GapReason.thinned });
     }
+    return lost;
   }
 
   /** Rewrites segments without their safe records. Neighbours that became small become one. */

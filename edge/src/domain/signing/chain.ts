@@ -13,10 +13,10 @@ import {
 import type { ReadingClock } from '@gridtokenx/runtime/core';
 import type { CounterName, Counters, MeterSample, Spool } from '../ports.js';
 import { SeqRuns } from '../seq-runs.js';
-import { type SignedMessage, signMessage } from '../signed-message.js';
+import { headOf, type SignedMessage, signMessage } from '../signed-message.js';
 import { type EventFields, eventPayload, type MeterIdentity, type Place, readingPayload } from './meter-payloads.js';
 import type { MeterState } from './meter-state.js';
-import type { RecoveredMeter } from './recovery.js';
+import type { DeclaredGap, RecoveredMeter } from './recovery.js';
 import { SeqAllocator } from './seq.js';
 
 /** Seqs from `first` to `last`, both included. */
@@ -47,8 +47,8 @@ export class SignedChain {
   readonly #seqs: SeqAllocator;
   #state: MeterState;
   #prev: Uint8Array;
-  /** Seqs that gaps declare, of this run and earlier ones. */
-  readonly #told: SeqRuns;
+  /** Declared gaps, of this run and earlier ones. */
+  readonly #gaps: DeclaredGap[];
   /** Seqs that were assigned and not signed, because storing failed: never used again, declared when storing works. */
   #abandoned: bigint[] = [];
 
@@ -58,7 +58,7 @@ export class SignedChain {
     this.#ports = ports;
     this.#state = state;
     this.#prev = recovered.prev;
-    this.#told = SeqRuns.of(recovered.declared);
+    this.#gaps = [...recovered.declared];
     // The spool may know more seqs than the state file: an older copy of that file must not lower any value.
     const used = larger(state.reservedThrough, recovered.highestSeq);
     this.#seqs = new SeqAllocator(used, (through) => this.store({ reservedThrough: through }));
@@ -85,11 +85,21 @@ export class SignedChain {
 
   /** Returns the seqs that the spool lacks and no gap declares. */
   untold(first: bigint, last: bigint): SeqRange[] {
-    const told = SeqRuns.of(this.#told.within(Number(first), Number(last)));
-    for (const range of this.#state.discarded) told.addRun(Number(range.first), Number(range.last));
     const missing = this.#ports.spool.missing(this.id, first, last);
-    const untold = missing.flatMap((range) => told.missing(Number(range.first), Number(range.last)));
-    return untold.map((range) => ({ first: BigInt(range.first), last: BigInt(range.last) }));
+    return missing.flatMap((range) => this.undeclared(range.first, range.last));
+  }
+
+  /** Returns the seqs that no gap declares, whether the spool has them or not. */
+  undeclared(first: bigint, last: bigint): SeqRange[] {
+    const told = new SeqRuns();
+    // A gap whose own event was damaged is declared to nobody.
+    for (const gap of this.#gaps)
+      if (gap.last >= first && gap.first <= last && this.#ports.spool.has(this.id, BigInt(gap.event)))
+        told.addRun(gap.first, gap.last);
+    for (const range of this.#state.discarded) told.addRun(Number(range.first), Number(range.last));
+    return told
+      .missing(Number(first), Number(last))
+      .map((run) => ({ first: BigInt(run.first), last: BigInt(run.last) }));
   }
 
   #place(seq: bigint): Place {
@@ -130,13 +140,13 @@ export class SignedChain {
       const count = last - at + 1n > BigInt(MAX_U32) ? MAX_U32 : Number(last - at + 1n);
       const data = new Uint8Array(16);
       data[0] = reason;
-      await this.event(EventCode.gap, { value: at, detail: count, data });
-      this.#told.addRun(Number(at), Number(at) + count - 1);
+      const event = await this.event(EventCode.gap, { value: at, detail: count, data });
+      this.#gaps.push({ event: Number(event), first: Number(at), last: Number(at) + count - 1 });
     }
   }
 
-  /** Signs an event; resolves when it is committed. */
-  async event(code: number, fields: EventFields = {}): Promise<void> {
+  /** Signs an event; resolves with its seq when it is committed. */
+  async event(code: number, fields: EventFields = {}): Promise<bigint> {
     const { readingClock } = this.#ports;
     const payload = await this.#withSeq((seq) =>
       eventPayload(
@@ -148,6 +158,7 @@ export class SignedChain {
     );
     this.#prev = shortHash(payload);
     await this.#sign(payload);
+    return headOf(payload).seq;
   }
 
   /** Builds a reading's payload with its seq; `sign` commits it. */

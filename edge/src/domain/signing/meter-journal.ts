@@ -152,7 +152,9 @@ export class MeterJournal {
 
   /** Signs an event; resolves when it is committed. */
   event(code: number, fields: EventFields = {}): Promise<void> {
-    return this.#serial.run(() => this.#chain.event(code, fields));
+    return this.#serial.run(async () => {
+      await this.#chain.event(code, fields);
+    });
   }
 
   /**
@@ -215,6 +217,14 @@ export class MeterJournal {
   declareGone(first: bigint, last: bigint, reason: number = GapReason.thinned): Promise<void> {
     return this.#serial.run(async () => {
       for (const range of this.#chain.untold(first, last)) await this.#chain.declare(range.first, range.last, reason);
+    });
+  }
+
+  /** Signs event 2 for each range of seqs from `first` to `last` that no gap declares: the spool will remove them. */
+  declareThinned(first: bigint, last: bigint): Promise<void> {
+    return this.#serial.run(async () => {
+      for (const range of this.#chain.undeclared(first, last))
+        await this.#chain.declare(range.first, range.last, GapReason.thinned);
     });
   }
 

@@ -25,7 +25,7 @@ function encodeMeter(meter: MeterScan) {
     })),
     good: lastGood && { ...lastGood, importWh: `${lastGood.importWh}`, exportWh: `${lastGood.exportWh}` },
     enrolment: meter.enrolment && toHex(meter.enrolment.message.bytes),
-    declared: [...meter.declared].map(({ first, last }) => [first, last]),
+    declared: meter.declared.map(({ event, first, last }) => [event, first, last]),
     refused: [...meter.refused].map(({ first, last }) => [first, last]),
     boots: meter.trace.boots,
     broken: meter.trace.broken && {
@@ -67,7 +67,7 @@ function decodeMeter(from: Encoded): MeterScan {
       ...{ ...from.good, importWh: BigInt(from.good.importWh), exportWh: BigInt(from.good.exportWh) },
     },
     enrolment: from.enrolment === null ? null : enrolmentIn(from.enrolment),
-    declared: SeqRuns.of(from.declared.map(runOf)),
+    declared: from.declared.map(([event = 0, first = 0, last = 0]) => ({ event, first, last })),
     refused: SeqRuns.of(from.refused.map(runOf)),
     trace: {
       boots: from.boots,

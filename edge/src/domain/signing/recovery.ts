@@ -14,7 +14,7 @@ import {
   windowStartAtMs,
 } from '@gridtokenx/protocol';
 import { knownTimeMs, type TimedRegisters } from '../metering/registers.js';
-import { SeqRuns } from '../seq-runs.js';
+import { type SeqRun, SeqRuns } from '../seq-runs.js';
 import { contentOf, headOf, type SignedMessage } from '../signed-message.js';
 import { DiscontinuityReason } from './discontinuity.js';
 import type { MeterState } from './meter-state.js';
@@ -45,8 +45,9 @@ export interface RecoveredMeter {
   /** The highest registers that were signed as good; null for none. */
   readonly lastGood: TimedRegisters | null;
   readonly enrolment: { readonly message: SignedMessage; readonly payload: Enrolment } | null;
-  /** Seqs that a gap declares, and those that a gap declares as refused. */
-  readonly declared: SeqRuns;
+  /** The gaps that were declared, in seq order of their events. */
+  readonly declared: readonly DeclaredGap[];
+  /** Seqs that a gap declares as refused. */
   readonly refused: SeqRuns;
   /** Holds the content of a lost state file, as far as the messages show it. */
   readonly trace: StateTrace;
@@ -64,6 +65,11 @@ export interface StateTrace {
   readonly restored: SeqRuns;
 }
 
+/** Seqs from `first` to `last` that event 2 with the seq `event` declares. */
+export interface DeclaredGap extends SeqRun {
+  readonly event: number;
+}
+
 /** The state of the scan of one meter. */
 export interface MeterScan {
   highestSeq: bigint;
@@ -77,7 +83,7 @@ export interface MeterScan {
   open: OpenSpan;
   lastGood: TimedRegisters | null;
   enrolment: RecoveredMeter['enrolment'];
-  readonly declared: SeqRuns;
+  readonly declared: DeclaredGap[];
   readonly refused: SeqRuns;
   readonly trace: StateTrace;
 }
@@ -164,6 +170,7 @@ export class RecoveryScan {
     if (enrolment) rememberGood(good, ofWindow(enrolment.payload, 0));
     return {
       ...meter,
+      declared: [...meter.declared],
       enrolment,
       prev: newest ? shortHash(newest) : new Uint8Array(16),
       inputs: needed.map(({ statement }) => statement).sort((a, b) => a.window - b.window),
@@ -201,7 +208,9 @@ export class RecoveryScan {
     if (event.code !== EventCode.gap || event.detail === 0) return;
     const first = Number(event.value);
     const last = first + event.detail - 1;
-    meter.declared.addRun(first, last);
+    const newest = meter.declared.at(-1)?.event ?? 0;
+    // A second copy of the same event comes after a write that failed.
+    if (Number(event.seq) > newest) meter.declared.push({ event: Number(event.seq), first, last });
     if (event.data[0] === GapReason.refused && last - first <= WIDEST_REFUSED) meter.refused.addRun(first, last);
     if (event.data[0] === GapReason.restored) meter.trace.restored.addRun(first, last);
   }
@@ -219,7 +228,7 @@ export class RecoveryScan {
 export function freshScan(floor: number): MeterScan {
   return {
     ...{ highestSeq: 0n, newest: null, prevSeq: 0n, last: null, floor, inputs: [], open: new OpenSpan() },
-    ...{ lastGood: null, enrolment: null, declared: new SeqRuns(), refused: new SeqRuns() },
+    ...{ lastGood: null, enrolment: null, declared: [], refused: new SeqRuns() },
     trace: { boots: 0, broken: null, doubt: null, restored: new SeqRuns() },
   };
 }

@@ -1,7 +1,7 @@
 import { asMeterId, Kind, type MeterId, Role, Source, toHex, type Verifier, windowOf } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random as SystemRandom } from '@gridtokenx/runtime/core';
 import { BrokerLink } from '@gridtokenx/runtime/node';
-import { CrashDisk, SectorFate } from '@gridtokenx/testing-kit/crash-disk';
+import { CrashDisk, PowerCut, SectorFate } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import type { Random } from '@gridtokenx/testing-kit/random';
 import { openSpool } from '#edge/adapters/spool/spool.js';
@@ -254,6 +254,8 @@ export class SimulatedGateway {
     const spool = this.#life?.spool;
     if (!spool) return;
     const kept = new Map((await spool.read(id, 1n, 1_000_000)).map(({ seq, bytes }) => [seq, toHex(bytes)]));
+    // Recovery was cut as well: the next start is judged.
+    if (this.disk.isOff) throw new PowerCut('the power went during the start');
     const through = witness.acknowledged.get(id) ?? 0n;
     for (const { seq, name, content } of witness.publishedOf(id)) {
       if (seq > through && kept.get(seq) !== content)

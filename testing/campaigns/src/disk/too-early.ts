@@ -31,8 +31,8 @@ export const thriftySpool = (spool: Spool, through?: Through): Spool => ({
   count: (meterId, from, last) => spool.count(meterId, from, last),
   missing: (meterId, from, last) => spool.missing(meterId, from, last),
   bytes: () => spool.bytes(),
-  trim: async (_maxBytes, safeThrough) => {
-    await spool.trim(Number.POSITIVE_INFINITY, through ?? safeThrough);
+  trim: async (_maxBytes, safeThrough, declare) => {
+    await spool.trim(Number.POSITIVE_INFINITY, through ?? safeThrough, declare);
     await spool.relieve();
   },
   scrub: () => spool.scrub(),
