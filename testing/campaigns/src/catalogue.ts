@@ -11,6 +11,7 @@ const CATALOGUE: Readonly<Record<string, () => Promise<Campaign>>> = {
   neighbours: async () => (await import('./neighbours/index.js')).neighboursCampaign,
   misattribution: async () => (await import('./misattribution/index.js')).misattributionCampaign,
   time: async () => (await import('./time/index.js')).timeCampaign,
+  spool: async () => (await import('./spool/index.js')).spoolCampaign,
   'neighbours-real': async () => (await import('./neighbours/real/index.js')).neighboursRealCampaign,
 };
 
