@@ -80,6 +80,7 @@ export const glitchesCampaign: Campaign = {
   code: [
     'runtime/dist',
     'protocol/dist',
+    'protocol/vectors',
     'edge/dist',
     'testing/campaigns/dist',
     'testing/kit/dist',

@@ -14,6 +14,7 @@ import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { ProfileReader } from '#edge/adapters/modbus/reader.js';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import type { Bus, ReadVariant } from '#edge/domain/bus/bus.js';
+import { ReadLength } from '#edge/domain/bus/read-length.js';
 import { Meter } from '#edge/domain/metering/meter.js';
 import type { RegisterJudge, RegisterJudgeOptions } from '#edge/domain/metering/register-judge.js';
 import { MeterJournal } from '#edge/domain/signing/meter-journal.js';
@@ -126,7 +127,7 @@ export class Home {
     const { map, answer, pollMs } = this.#options;
     const { clock } = this;
     const bus = {
-      ...{ isShared: false, units: new Map(), polls: new Map() },
+      ...{ isShared: false, units: new Map(), polls: new Map(), lengths: () => new ReadLength() },
       read: async (_unit: number, _fn: number, [variant]: readonly ReadVariant[]) => {
         await new Promise<void>((resolve) => clock.after(ANSWER_MS, resolve));
         const { address = 0, count = 0 } = variant ?? {};

@@ -36,6 +36,8 @@ export const spoolCampaign: Campaign = {
   code: [
     'runtime/dist',
     'protocol/dist',
+    'protocol/vectors',
+    'oracle/dist',
     'edge/dist',
     'testing/campaigns/dist',
     'testing/kit/dist',
